@@ -1,0 +1,1 @@
+"""secretly: a person's secret, handed to one program, for one moment."""

@@ -1,0 +1,572 @@
+"""The command: its arguments, what it prints, its exit statuses; joins the rooms."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import os
+import signal
+import sys
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import FrameType
+from typing import Any, NoReturn, TypeVar
+
+from . import commands, configuration, doctor, eventloop, launch, pinentry, release, resolve, trust
+from .configuration import Configuration, Profile
+from .display import shown, visible
+from .errors import BadConfiguration, Cancelled, NotFound, Refused, SecretlyError
+from .redacted import Secret
+from .references import Reference, parse
+from .resolve import Context, Wish
+
+__all__ = ["main"]
+
+T = TypeVar("T")
+
+
+class _Usage(SecretlyError):
+    """The command line cannot be read."""
+
+
+class _Interrupted(BaseException):
+    """A signal came that ends the command."""
+
+
+class _Signals:
+    """INT, TERM, HUP and QUIT: tidy up, then die of the signal.
+
+    What was ignored at the start (nohup) stays so. See :class:`eventloop.Interruptions`.
+    """
+
+    _HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+
+    def __init__(self) -> None:
+        self.pending = False
+        self.waiting = False
+        self.cancel: Callable[[], object] | None = None
+        self._number = signal.SIGINT
+
+    def install(self) -> None:
+        for number in self._HANDLED:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self._came)
+
+    def _came(self, number: int, frame: FrameType | None) -> None:
+        self.pending, self._number = True, signal.Signals(number)
+        if self.cancel is not None:
+            self.cancel()
+        elif self.waiting:
+            raise _Interrupted
+
+    def check(self) -> None:
+        if self.pending:
+            raise _Interrupted
+
+    def die(self) -> NoReturn:
+        signal.signal(self._number, signal.SIG_DFL)
+        os.kill(os.getpid(), self._number)
+        raise SystemExit(128 + self._number)  # it was blocked
+
+
+_signals = _Signals()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit status."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    _signals.install()
+    own_failure = 125 if arguments[:1] == ["run"] else 1
+    try:
+        status = _dispatch(list(arguments))
+        sys.stdout.flush()
+    except SecretlyError as error:
+        status = _status(error, own_failure)
+        if not _signals.pending:
+            _complain(error)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        status = own_failure
+    except (_Interrupted, KeyboardInterrupt):
+        _signals.pending = True
+        status = own_failure
+    except Exception as error:
+        if not _signals.pending:
+            _unexpected(error)
+        status = own_failure
+    except BaseException:
+        if not _signals.pending:
+            raise
+        status = own_failure
+    if _signals.pending:
+        _signals.die()
+    return status
+
+
+def _status(error: SecretlyError, own_failure: int) -> int:
+    if isinstance(error, Cancelled):
+        return 130
+    if isinstance(error, launch.NotThere):
+        return 127
+    if isinstance(error, launch.NotExecutable):
+        return 126
+    if own_failure == 1 and isinstance(error, (_Usage, BadConfiguration)):
+        return 2
+    return own_failure
+
+
+def _complain(error: SecretlyError) -> None:
+    _say(str(error))
+    if error.hint:
+        print(f"  {visible(error.hint)}", file=sys.stderr)
+
+
+def _say(message: str) -> None:
+    print(f"secretly: {visible(message)}", file=sys.stderr)
+
+
+def _unexpected(error: Exception) -> None:
+    """Say where it happened, and nothing of what it was about."""
+    place, trace = "", error.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        place = f"{os.path.basename(code.co_filename)}:{trace.tb_lineno} ({code.co_name})"
+        trace = trace.tb_next
+    _say(f"an error in secretly itself: {type(error).__name__} at {place}")
+    print("  please report this line; nothing was handed over", file=sys.stderr)
+
+
+def _drive(coroutine: Coroutine[Any, Any, T]) -> T:
+    return eventloop.run(coroutine, _signals)
+
+
+# -- arguments -------------------------------------------------------------------
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise _Usage(message, f"{self.prog} --help")
+
+
+_RUN_EXAMPLE = """examples:
+  secretly run twine upload dist/*          a known command: no option needed
+  secretly run -e API_KEY=OpenAI ./call.py  any other: the variable, and the secret's name
+"""
+
+
+def _reference(text: str) -> Reference:
+    return parse(text)
+
+
+def _add_run(add: Callable[..., _Parser]) -> None:
+    parser = add("run", "run a command with secrets in its environment", _RUN_EXAMPLE)
+    parser.usage = "secretly run [options] [--] COMMAND [ARG...]"
+    one = parser.add_argument
+    one("-e", "--env", action="append", default=[], metavar="VARIABLE[=REFERENCE]",
+        help="put a secret into this variable (repeatable; X means X=X)")
+    one("-p", "--profile", metavar="NAME", help="use this profile of the command")
+    one("--as", dest="alias", metavar="NAME", help="treat it as this known command")
+    one("--remember", nargs="?", const=True, type=configuration.duration, metavar="DURATION",
+        help="keep what is typed in the keychain")
+    one("--no-remember", dest="remember", action="store_false", help="keep nothing")
+    one("--ask", action="store_true", help="ask, even for a secret that is stored")
+    one("--confirm", action="store_true", default=None, help="confirm the use of a stored secret")
+    one("--no-confirm", dest="confirm", action="store_false", help="do not confirm it")
+    one("--no-input", action="store_true", help="never ask: fail (also SECRETLY_NO_INPUT=1)")
+    one("--prompt-timeout", type=configuration.duration, default=resolve.PERSON,
+        metavar="DURATION", help="how long a prompt waits (60s, 15m, 2h; default 300s)")
+    one("--dry-run", action="store_true", help="say what would be done; ask and run nothing")
+    one("-q", "--quiet", action="store_true", help="say nothing but errors")
+    one("-v", "--verbose", action="store_true", help="say where each secret came from")
+    parser.set_defaults(call=_run)
+
+
+def _parser() -> _Parser:
+    parser = _Parser(
+        prog="secretly",
+        description="Hand a secret to one program, for one moment.",
+        epilog="example:\n  secretly run twine upload dist/*\n",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="store_true", help="print the version")
+    verbs = parser.add_subparsers(metavar="VERB", parser_class=_Parser)
+
+    def add(name: str, text: str, example: str) -> _Parser:
+        return verbs.add_parser(
+            name, help=text, description=f"{text[0].upper()}{text[1:]}.", epilog=example,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+
+    _add_run(add)
+    verb = add("set", "keep a secret in the keychain", "example:\n  secretly set PyPI\n")
+    verb.add_argument("reference", metavar="REFERENCE")
+    verb.add_argument("--username", metavar="U", help="the user name that goes with it")
+    verb.add_argument("--stdin", action="store_true", help="read it from standard input")
+    verb.set_defaults(call=_set)
+    verb = add("get", "print a secret", "example:\n  secretly get PyPI | pbcopy\n")
+    verb.add_argument("reference", metavar="REFERENCE")
+    verb.add_argument("-n", dest="bare", action="store_true", help="print no newline after it")
+    verb.set_defaults(call=_get)
+    verb = add("forget", "take a secret out of the keychain", "example:\n  secretly forget PyPI\n")
+    verb.add_argument("reference", metavar="REFERENCE")
+    verb.set_defaults(call=_forget)
+    verb = add("list", "list the secrets that are kept or configured", "example:\n  secretly list\n")
+    verb.set_defaults(call=_list)
+    verb = add("doctor", "say what would be used here, and what is wrong",
+               "example:\n  secretly doctor\n")
+    verb.set_defaults(call=_doctor)
+    return parser
+
+
+#: Options of ``run`` that take a value in the following argument.
+_VALUED = {"-e", "--env", "-p", "--profile", "--as", "--prompt-timeout"}
+
+
+def _split_run(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """Part the options of ``run`` from the command: the first word that is no option."""
+    position = 0
+    while position < len(arguments):
+        word = arguments[position]
+        if word == "--":
+            return arguments[:position], arguments[position + 1 :]
+        if not word.startswith("-") or word == "-":
+            break
+        position += 2 if word in _VALUED else 1
+    return arguments[:position], arguments[position:]
+
+
+def _dispatch(arguments: list[str]) -> int:
+    parser = _parser()
+    command: list[str] = []
+    if arguments[:1] == ["run"]:
+        options, command = _split_run(arguments[1:])
+        arguments = ["run", *options]
+    parsed = parser.parse_args(arguments)
+    if parsed.version:
+        from importlib.metadata import version
+
+        print(f"secretly {version('secretly')}")
+        return 0
+    if not hasattr(parsed, "call"):
+        parser.print_help()
+        return 0
+    if parsed.call is _run:
+        return _run(parsed, command)
+    return int(parsed.call(parsed))
+
+
+def _no_input(environ: Mapping[str, str]) -> bool:
+    return environ.get("SECRETLY_NO_INPUT", "0") not in ("", "0")
+
+
+def _context(no_input: bool = False, note: Callable[[str], None] = _say) -> Context:
+    environ = dict(os.environ)
+    context = Context.of(configuration.load(environ), environ)
+    return replace(context, no_input=no_input or _no_input(environ), note=note)
+
+
+# -- run -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Delivery:
+    """A variable, and the wish whose outcome goes into it.
+
+    :param username: the variable for the user name that goes with it.
+    """
+
+    variable: str
+    wish: Wish
+    username: str | None = None
+
+
+def _run(options: argparse.Namespace, command: list[str]) -> int:
+    if not command:
+        raise _Usage("there is no command to run", "secretly run [options] COMMAND [ARG...]")
+    mute = options.quiet
+    context = _context(options.no_input, (lambda message: None) if mute else _say)
+    call = commands.call_of(command, context.configuration, options.alias)
+    if options.alias is not None and call is None:
+        raise _Usage(f"no command {options.alias} is known", "--as takes a name that is configured")
+    explicit = dict(_variable(text) for text in options.env)
+    profile = _profile(call, options.profile)
+    if call is None and not explicit:
+        raise Refused(
+            f"nothing to hand to {visible(command[0])}",
+            "say which: secretly run -e VARIABLE=NAME " + shown(command, 60),
+        )
+    program = launch.find_program(command[0], context.environ)
+    deliveries, plan = _planned(call, profile, explicit, options, command, program, context)
+    if deliveries:
+        trust.check(program, "the program")
+    if options.dry_run:
+        _print_plan(deliveries, plan, context)
+        return 0
+    if deliveries:
+        plan = _filled(plan, deliveries, call, options, context)
+    _signals.check()
+    launch.run(plan)
+    raise AssertionError("execve returned")
+
+
+def _variable(text: str) -> tuple[str, str]:
+    name, equals, reference = text.partition("=")
+    if not equals and parse_looks_secret(text):
+        raise _Usage("that looks like a secret, not like a variable", "-e VARIABLE=NAME")
+    return configuration.check_variable(name), reference if equals else name
+
+
+def parse_looks_secret(text: str) -> bool:
+    """Whether *text* is refused as a reference."""
+    try:
+        parse(text)
+    except SecretlyError:
+        return True
+    return False
+
+
+def _profile(call: commands.Call | None, name: str | None) -> Profile | None:
+    if call is None:
+        if name is not None:
+            raise _Usage(f"this command has no profile {name}", "profiles belong to commands")
+        return None
+    row = call.row
+    names = ", ".join(sorted(row.profiles)) or "none"
+    if name is not None:
+        if name not in row.profiles:
+            raise _Usage(f"{row.name} has no profile '{name}'", f"its profiles: {names}")
+        return row.profiles[name]
+    if not row.profiles or not call.needs_secret:
+        return None
+    if row.default is None:
+        raise Refused(
+            f"{visible(row.name)} has profiles, and none was chosen: {visible(names)}",
+            f"secretly run -p {visible(sorted(row.profiles)[0])} …",
+        )
+    return row.profiles[row.default]
+
+
+def _planned(
+    call: commands.Call | None,
+    profile: Profile | None,
+    explicit: Mapping[str, str],
+    options: argparse.Namespace,
+    command: list[str],
+    program: str,
+    context: Context,
+) -> tuple[list[_Delivery], launch.Plan]:
+    """Work out what goes into which variable, and which are taken away."""
+    plan = launch.Plan(program, command)
+    purpose = f"for: {shown(command)}\nprogram: {visible(os.path.abspath(program))}"
+    basic = Wish(
+        Reference("", ""),
+        purpose=purpose,
+        remember=options.remember,
+        confirm=options.confirm,
+        person=options.prompt_timeout,
+        fresh=options.ask,
+        publishes=call is not None and call.row.publishes,
+    )
+    wanted: dict[str, tuple[Reference, tuple[str, ...]]] = {}
+    username = None
+    if call is not None and call.needs_secret:
+        row, chosen = call.row, profile or Profile()
+        plain = {**row.env, **chosen.env}
+        environ = {**context.environ, **plain}
+        target = release.destination(call, environ) if row.index else None
+        fill = target.filled if target else str
+        username = fill(row.username) if row.username else None
+        alternatives = tuple(map(fill, row.alternatives))
+        own = {fill(name): reference for name, reference in row.secrets.items()}
+        given = {fill(name): reference for name, reference in chosen.secrets.items()}
+        inherited = any(name in context.environ for name in (*own, *alternatives))
+        if given or explicit or chosen.env or not inherited:
+            own = {n: r for n, r in own.items() if n not in plain or n in given}
+            for name, reference in {**own, **given}.items():
+                wanted[name] = _wanted(reference, call, target)
+            plan = replace(plan, removes=(*alternatives, *map(fill, row.removes)))
+        plan = replace(plan, environ=plain, seal_keyring=row.seal_keyring)
+        if username in plain:
+            username = None
+    for name, reference in explicit.items():
+        wanted[name] = (parse(reference), ())
+    known = set() if call is None else {n for n in wanted if n not in explicit or call.row.username}
+    return [
+        _Delivery(
+            name, replace(basic, reference=ref, names=names), username if name in known else None
+        )
+        for name, (ref, names) in wanted.items()
+    ], plan
+
+
+def _wanted(
+    reference: str, call: commands.Call, target: release.Destination | None
+) -> tuple[Reference, tuple[str, ...]]:
+    """The secret for a row's variable, and the names of narrower ones to try before it."""
+    found = Reference("", target.secret) if target and not reference else parse(reference)
+    if target is None or found.scheme or found.field:
+        return found, ()
+    projects = release.projects(call)
+    return found, (f"{found.path}/{projects[0]}",) if len(projects) == 1 else ()
+
+
+def _filled(
+    plan: launch.Plan,
+    deliveries: Sequence[_Delivery],
+    call: commands.Call | None,
+    options: argparse.Namespace,
+    context: Context,
+) -> launch.Plan:
+    """Obtain what is to be delivered: all of it, or nothing is run."""
+    distinct = list({d.wish.reference: d.wish for d in deliveries}.values())
+    outcomes = _drive(resolve.obtain_all(distinct, context))
+    found = {wish.reference: outcome for wish, outcome in zip(distinct, outcomes, strict=True)}
+    values: dict[str, str] = {}
+    for delivery in deliveries:
+        outcome = found[delivery.wish.reference]
+        values[delivery.variable] = outcome.secret
+        if options.verbose:
+            _say(f"{delivery.variable}: {outcome.name} ({outcome.origin})")
+        if delivery.username:
+            inherited = context.environ.get(delivery.username)
+            default = "__token__" if call is not None and call.row.publishes else None
+            if name := outcome.username or inherited or default:
+                values[delivery.username] = name
+    if options.verbose:
+        _say(f"program: {plan.program}")
+    removes = [name for name in plan.removes if name not in values]
+    return replace(plan, environ={**plan.environ, **values}, removes=removes)
+
+
+def _print_plan(
+    deliveries: Sequence[_Delivery], plan: launch.Plan, context: Context
+) -> None:
+    print(f"program: {visible(plan.program)}")
+    for name in plan.environ:
+        print(f"{visible(name)}: set by the configuration")
+    for delivery in deliveries:
+        wish = delivery.wish
+        places = [_place(name, context) for name in (*wish.names, str(wish.reference))]
+        print(f"{visible(delivery.variable)}: {', else '.join(places)}")
+        if delivery.username:
+            print(f"{visible(delivery.username)}: the user name that goes with it")
+    for name in plan.removes:
+        if name in context.environ:
+            print(f"{visible(name)}: removed")
+
+
+def _place(reference: str, context: Context) -> str:
+    found = parse(reference)
+    entry = context.configuration.entry(found.name)
+    if found.scheme:
+        return visible(str(found))
+    if entry.source is not None:
+        return f"{visible(reference)} from {visible(str(entry.source))}"
+    return f"{visible(reference)} from the keychain or typed"
+
+
+# -- the other verbs -------------------------------------------------------------
+
+
+def _name(text: str) -> str:
+    """A plain name, for what is kept in the keychain."""
+    reference = parse(text)
+    if reference.scheme or reference.field:
+        raise _Usage(f"{text} is not a plain name", "the keychain keeps names, such as PyPI")
+    return reference.path
+
+
+def _set(options: argparse.Namespace) -> int:
+    name, context = _name(options.reference), _context()
+    entry = context.configuration.entry(name)
+    if entry.source is not None:
+        raise Refused(
+            f"{visible(name)} is configured to come from {visible(str(entry.source))}",
+            "change it there, or take its source out of the configuration",
+        )
+    username = options.username or entry.username
+    if options.stdin:
+        value, wrong = resolve.cleaned(entry, _read_stdin())
+        if wrong:
+            raise Refused(f"nothing was kept: {wrong[0].lower()}{wrong[1:]}", "check what is piped in")
+        _drive(
+            resolve.keep(
+                name, value, username or getpass.getuser(), username is not None,
+                resolve.PERSON, context,
+            )
+        )
+    else:
+        if context.no_input:
+            raise NotFound("there is nobody to ask for it", "use --stdin")
+        _drive(_ask_and_keep(name, username, context))
+    print(f"kept {visible(name)} in the keychain")
+    return 0
+
+
+async def _ask_and_keep(name: str, username: str | None, context: Context) -> None:
+    entry = context.configuration.entry(name)
+    await context.keychain.describe()  # before anybody types for nothing
+    wish = Wish(
+        Reference("", name), purpose="to keep it in the keychain", fresh=True, remember=False,
+        repeat=not entry.prefix,
+    )
+    typed = (await resolve.obtain(wish, context)).secret
+    await resolve.keep(
+        name, typed, username or getpass.getuser(), username is not None, resolve.PERSON, context
+    )
+
+
+def _read_stdin() -> Secret:
+    try:
+        text = sys.stdin.buffer.read(1 << 20).decode("utf-8")
+    except UnicodeDecodeError:
+        raise Refused("standard input is not UTF-8 text", "secrets are text") from None
+    return Secret(text.removesuffix("\n").removesuffix("\r"))
+
+
+def _get(options: argparse.Namespace) -> int:
+    context = _context()
+    wish = Wish(parse(options.reference), purpose="to print it")
+
+    async def get() -> resolve.Found | None:
+        found = await resolve.find_stored(wish, context)
+        return found and await resolve.released(wish, found, context)
+
+    found = _drive(get())
+    if found is None:
+        raise resolve.not_found(wish)
+    sys.stdout.write(found.secret if options.bare else f"{found.secret}\n")
+    return 0
+
+
+def _forget(options: argparse.Namespace) -> int:
+    name, context = _name(options.reference), _context()
+    if not _drive(resolve.forget(name, None, resolve.PERSON, context)):
+        raise NotFound(f"there is no secret {visible(name)} in the keychain", "secretly list")
+    print(f"forgot {visible(name)}")
+    return 0
+
+
+def _list(options: argparse.Namespace) -> int:
+    context = _context()
+    rows = {
+        item.name: f"the keychain, user {item.username}, since {item.stored[:10]}"
+        for item in context.index.items()
+    }
+    for name, entry in context.configuration.secrets.items():
+        if entry.source is not None:
+            rows[name] = str(entry.source)
+        elif name not in rows:
+            rows[name] = "not kept: asked for each time"
+    width = max(map(len, rows), default=0)
+    for name, where in sorted(rows.items()):
+        print(f"{visible(name):{width}}  {visible(where)}")
+    return 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    good = True
+    for line in _drive(doctor.examine(dict(os.environ))):
+        print(f"{'ok' if line.good else '!!' if line.good is False else '  '}  {line.text}")
+        good = good and line.good is not False
+    return 0 if good else 1

@@ -1,0 +1,189 @@
+"""Command lines: which known command one is, and what its words say."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from .configuration import Command, Configuration
+
+__all__ = ["Call", "Words", "call_of"]
+
+# Options of the launchers that take a value in the following argument.
+_PYTHON = frozenset({"-W", "-X", "--check-hash-based-pycs"})
+_UV = frozenset(
+    "--extra --no-extra --group --no-group --only-group --no-editable-package --env-file -w --with "
+    "--with-editable --with-requirements --package --python-platform --index --default-index -i "
+    "--index-url --extra-index-url -f --find-links --index-strategy --keyring-provider -P "
+    "--upgrade-package --upgrade-group --resolution --prerelease --prerelease-package "
+    "--fork-strategy --exclude-newer --exclude-newer-package --no-sources-package "
+    "--reinstall-package --link-mode -C --config-setting --config-settings-package "
+    "--no-build-isolation-package --no-build-package --no-binary-package --cache-dir "
+    "--refresh-package -p --python --color --allow-insecure-host --directory --project "
+    "--config-file --from -c --constraints -b --build-constraints --overrides "
+    "--torch-backend".split()
+)
+_PIPX = frozenset("--spec --python --pip-args --index-url -i --with --backend --fetch-python".split())
+
+
+class Words(NamedTuple):
+    """The arguments of a command, taken apart.
+
+    :param options: each option with its value, None where it has none.
+    :param words: what is no option, in order.
+    """
+
+    options: list[tuple[str, str | None]]
+    words: list[str]
+
+    def last(self, names: Sequence[str]) -> str | None:
+        """The value of the last option that is one of *names*."""
+        found = [value for name, value in self.options if name in names and value is not None]
+        return found[-1] if found else None
+
+
+class Call(NamedTuple):
+    """A command line that is known.
+
+    :param row: what is known of the command.
+    :param arguments: what follows the command's own name.
+    """
+
+    row: Command
+    arguments: tuple[str, ...]
+
+    def taken_apart(self) -> Words:
+        """The arguments as the command's own parser would read them."""
+        index = self.row.index
+        values = set(self.row.values)
+        if index is not None:
+            values.update(index.name_options, index.url_options, index.folder_options)
+            values.update(index.pypirc_options)
+        return take_apart(self.arguments, values)
+
+    @property
+    def needs_secret(self) -> bool:
+        """Whether its subcommand is one that needs the secret."""
+        if not self.row.subcommands:
+            return True
+        words = self.taken_apart().words
+        return any(
+            words[: len(wanted)] == wanted for wanted in map(str.split, self.row.subcommands)
+        )
+
+
+def call_of(
+    argv: Sequence[str], configuration: Configuration, alias: str | None = None
+) -> Call | None:
+    """Find what is known of a command line.
+
+    The last path part of the command is looked up; ``python -m X``, ``uv run X``,
+    ``uvx X`` and ``pipx run X`` count as ``X``.
+
+    :param alias: the name of the row to use in place of the command's own.
+    """
+    for name, arguments in reversed(_readings(argv)):
+        row = configuration.commands.get(name if alias is None else alias)
+        if row is not None:
+            return Call(row, tuple(arguments))
+    return None
+
+
+def _readings(argv: Sequence[str]) -> list[tuple[str, Sequence[str]]]:
+    """The command line as it stands, then as what each launcher in it starts."""
+    name, rest = _name(argv[0]), argv[1:]
+    readings = [(name, rest)]
+    inner: Sequence[str] = ()
+    if re.fullmatch(r"python(\d(\.\d+)?)?t?", name):
+        inner = _module(rest)
+    elif name == "uvx":
+        inner = _after(rest, _UV)
+    elif name == "uv":
+        found = _after(rest, _UV)
+        if found[:1] == ["run"]:
+            inner = _after(found[1:], _UV)
+            if "-m" in found[: len(found) - len(inner)] or "--module" in found:
+                inner = list(inner)
+        elif found[:2] == ["tool", "run"]:
+            inner = _after(found[2:], _UV)
+    elif name == "pipx":
+        found = _after(rest, _PIPX)
+        if found[:1] == ["run"]:
+            inner = _after(found[1:], _PIPX)
+    if inner:
+        first = re.split(r"[@=<>~!\[]", inner[0])[0] if name in ("uv", "uvx", "pipx") else inner[0]
+        readings += _readings([first or inner[0], *inner[1:]])
+    return readings
+
+
+def _name(word: str) -> str:
+    return os.path.basename(word)
+
+
+def _after(arguments: Sequence[str], values: frozenset[str]) -> list[str]:
+    """What follows the options."""
+    rest = list(arguments)
+    while rest and rest[0].startswith("-") and rest[0] != "-":
+        option = rest.pop(0)
+        if option == "--":
+            break
+        if option in values and rest:
+            rest.pop(0)
+    return rest
+
+
+def _module(arguments: Sequence[str]) -> list[str]:
+    """What ``python … -m`` names, and its arguments; nothing if it runs something else."""
+    rest = list(arguments)
+    while rest and rest[0].startswith("-") and rest[0] != "-":
+        option = rest.pop(0)
+        if found := re.fullmatch(r"-[a-zA-Z]*?m(.*)", option):
+            return [found[1], *rest] if found[1] else rest
+        if option in _PYTHON and rest:
+            rest.pop(0)
+        elif option.startswith("-c"):
+            break
+    return []
+
+
+def take_apart(arguments: Sequence[str], values: set[str]) -> Words:
+    """Read arguments as getopt_long, argparse, click and clap do.
+
+    :param values: the options that take a value. A long one may be cut short,
+        as argparse allows.
+
+    >>> take_apart(["-v", "upload", "-rtest", "--", "-x"], {"-r"}).words
+    ['upload', '-x']
+    """
+    found = Words([], [])
+    rest = list(arguments)
+    while rest:
+        word = rest.pop(0)
+        if word == "--":
+            found.words.extend(rest)
+            break
+        if word.startswith("--"):
+            option, equals, value = word.partition("=")
+            option = _completed(option, values)
+            if not equals:
+                value = rest.pop(0) if option in values and rest else ""
+            found.options.append((option, value if equals or option in values else None))
+        elif word.startswith("-") and word != "-":
+            for position, letter in enumerate(word[1:], 2):
+                if f"-{letter}" in values:
+                    value = word[position:].removeprefix("=") or (rest.pop(0) if rest else "")
+                    found.options.append((f"-{letter}", value))
+                    break
+                found.options.append((f"-{letter}", None))
+        else:
+            found.words.append(word)
+    return found
+
+
+def _completed(option: str, values: set[str]) -> str:
+    if option in values or len(option) < 4:
+        return option
+    longer = [name for name in values if name.startswith(option)]
+    return longer[0] if len(longer) == 1 else option

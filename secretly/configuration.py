@@ -1,0 +1,416 @@
+"""The configuration: the shipped tables and the user's, as typed values.
+
+Both have one schema; the user's tables override the shipped ones key by key.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from . import trust
+from .display import visible
+from .errors import BadConfiguration, SecretlyError
+from .references import Reference, parse
+
+__all__ = ["Command", "Configuration", "Entry", "Index", "Profile", "Remember", "duration", "load"]
+
+#: Keep what was typed: no, yes, ask after it was accepted, or in memory for so many seconds.
+Remember = bool | float | Literal["ask"]
+
+_UNITS = {"s": 1, "m": 60, "h": 3600}
+
+# Environment names that change how programs load or what they run.
+_STEERING = re.compile(
+    r"PATH|IFS|ENV|SHELLOPTS|PROMPT_COMMAND|NODE_OPTIONS|GIT_SSH(_COMMAND)?|RUBY(OPT|LIB)"
+    r"|(LD|DYLD)_.*|(PYTHON|BASH|PERL5).*"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A secret that has a name: ``[secrets.NAME]``."""
+
+    name: str
+    source: Reference | None = None
+    username: str | None = None
+    remember: Remember | None = None
+    confirm: bool | None = None
+    prefix: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One way of calling a command: ``[commands.NAME.profiles.PROFILE]``."""
+
+    env: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """How a publishing tool chooses its index: ``[commands.NAME.index]``.
+
+    :param default: the tool's own name for the index that it uses unless told otherwise.
+    :param names: the tool's own names and the secrets that belong to them.
+    :param name_options: options whose value is such a name; so for the others.
+    :param settings: where its settings files give the URL for a name, each
+        ``FILE KEY``, with ``{name}`` in the key; a relative FILE is the project's.
+    :param name_settings: where they give the name that is used unless told otherwise.
+    :param pypirc: whether a name is also looked up in ``~/.pypirc``.
+    :param files: ``"arguments"`` if the files to upload are named on the command line.
+    """
+
+    default: str = "pypi"
+    names: Mapping[str, str] = field(default_factory=dict)
+    name_options: tuple[str, ...] = ()
+    name_variables: tuple[str, ...] = ()
+    url_options: tuple[str, ...] = ()
+    url_variables: tuple[str, ...] = ()
+    folder_options: tuple[str, ...] = ()
+    pypirc_options: tuple[str, ...] = ()
+    name_settings: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
+    pypirc: bool = False
+    files: str = "project"
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command that is known: ``[commands.NAME]``.
+
+    :param subcommands: the ones that need the secret; none: every call does.
+    :param values: options that take a value in the following argument.
+    :param secrets: variables and the references of what goes into them.
+    :param username: the variable that takes the user name.
+    :param alternatives: variables that the tool would take instead: used if the
+        caller set one, else removed.
+    :param removes: other variables to remove, so that a stale one cannot win.
+    :param env: plain variables.
+    :param publishes: whether it publishes: then a stored secret is confirmed.
+    :param seal_keyring: keep it from storing what it is given in Linux's kernel keyring.
+    """
+
+    name: str
+    subcommands: tuple[str, ...] = ()
+    values: tuple[str, ...] = ()
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    username: str | None = None
+    alternatives: tuple[str, ...] = ()
+    removes: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    publishes: bool = False
+    seal_keyring: bool = False
+    index: Index | None = None
+    default: str | None = None
+    profiles: Mapping[str, Profile] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """All of it."""
+
+    secrets: Mapping[str, Entry] = field(default_factory=dict)
+    commands: Mapping[str, Command] = field(default_factory=dict)
+    pinentry: str | None = None
+    backends: tuple[str, ...] = ()
+    path: Path | None = None
+
+    def entry(self, name: str) -> Entry:
+        """Return the entry for *name*; ``PyPI/demo`` takes after ``PyPI``."""
+        if name in self.secrets:
+            return self.secrets[name]
+        parent = self.secrets.get(name.partition("/")[0])
+        if parent is None:
+            return Entry(name)
+        return replace(parent, name=name, source=None)
+
+
+def duration(text: str) -> float:
+    """Read a duration such as ``60s``, ``15m`` or ``2h``, in seconds.
+
+    :raises BadConfiguration: if it is none.
+
+    >>> duration("15m")
+    900.0
+    """
+    found = re.fullmatch(r"(\d{1,6})([smh])", text)
+    if not found or int(found[1]) == 0:
+        raise BadConfiguration(
+            f"'{visible(text)}' is no duration", "durations are written 60s, 15m or 2h"
+        )
+    return float(int(found[1]) * _UNITS[found[2]])
+
+
+def check_variable(name: str) -> str:
+    """Return *name* if a secret may be put into the environment under it.
+
+    :raises BadConfiguration: for a name that is none, or one that changes how
+        programs load (``PATH``, ``LD_*``, ``PYTHON*``…).
+    """
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+        raise BadConfiguration(
+            f"'{visible(name)}' is no name for an environment variable",
+            "use letters, digits and underscores",
+        )
+    if _STEERING.fullmatch(name.upper()):
+        raise BadConfiguration(
+            f"a secret is not put into {name}: it changes how programs load",
+            "choose another variable",
+        )
+    return name
+
+
+# -- reading ---------------------------------------------------------------------
+
+
+class _Bad(Exception):
+    """What is wrong with a value."""
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or "\0" in value:
+        raise _Bad("takes text")
+    return value
+
+
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise _Bad("takes true or false")
+    return value
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise _Bad('takes a list of texts, such as ["a", "b"]')
+    return tuple(_text(item) for item in value)
+
+
+def _reference(value: object) -> Reference:
+    return parse(_text(value))
+
+
+def _reference_text(value: object) -> str:
+    return str(_reference(value)) if value != "" else ""
+
+
+def _remember(value: object) -> Remember:
+    if isinstance(value, bool) or value == "ask":
+        return value  # type: ignore[return-value]
+    if not isinstance(value, str):
+        raise _Bad('takes true, false, "ask" or a duration such as "15m"')
+    return duration(value)
+
+
+def _files(value: object) -> str:
+    if value not in ("arguments", "project"):
+        raise _Bad('takes "arguments" or "project"')
+    return str(value)
+
+
+def _table(values: Callable[[object], Any], keys: Callable[[str], str] = str) -> Any:
+    def read(value: object) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise _Bad("takes a table")
+        return {keys(name): values(item) for name, item in value.items()}
+
+    return read
+
+
+def _plain_variable(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+        raise _Bad(f"cannot set '{visible(name)}': no name for an environment variable")
+    return name
+
+
+def _secret_variable(name: str) -> str:
+    check_variable(name.replace("{REPOSITORY}", "X"))
+    return name
+
+
+_ENTRY: dict[str, Any] = {
+    "source": _reference,
+    "username": _text,
+    "remember": _remember,
+    "confirm": _flag,
+    "prefix": _text,
+}
+_PROFILE: dict[str, Any] = {
+    "env": _table(_text, _plain_variable),
+    "secrets": _table(_reference_text, _secret_variable),
+}
+_INDEX: dict[str, Any] = {
+    "default": _text,
+    "names": _table(_reference_text),
+    "name_options": _texts,
+    "name_variables": _texts,
+    "url_options": _texts,
+    "url_variables": _texts,
+    "folder_options": _texts,
+    "pypirc_options": _texts,
+    "name_settings": _texts,
+    "settings": _texts,
+    "pypirc": _flag,
+    "files": _files,
+}
+_COMMAND: dict[str, Any] = {
+    **_PROFILE,
+    "subcommands": _texts,
+    "values": _texts,
+    "username": _text,
+    "alternatives": _texts,
+    "removes": _texts,
+    "publishes": _flag,
+    "seal_keyring": _flag,
+    "default": _text,
+}
+
+
+class _File:
+    """One configuration file, whose name stands in every message."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def bad(self, key: str, what: str) -> BadConfiguration:
+        return BadConfiguration(
+            f"{visible(self.path)}: {visible(key)} {what}",
+            "the keys and what they take are in docs/reference/configuration",
+        )
+
+    def table(self, key: str, value: object) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise self.bad(key, "takes a table")
+        return value
+
+    def read(self, key: str, value: object, schema: Mapping[str, Any]) -> dict[str, Any]:
+        found = {}
+        for name, item in self.table(key, value).items():
+            if name not in schema:
+                raise self.bad(f"{key}.{name}", f"is no key (known: {', '.join(sorted(schema))})")
+            try:
+                found[name] = schema[name](item)
+            except _Bad as error:
+                raise self.bad(f"{key}.{name}", str(error)) from None
+            except SecretlyError as error:
+                raise self.bad(f"{key}.{name}", f"is wrong: {error}") from None
+        return found
+
+    def entry(self, name: str, value: object) -> Entry:
+        return Entry(name, **self.read(f"secrets.{name}", value, _ENTRY))
+
+    def command(self, name: str, value: object) -> Command:
+        key = f"commands.{name}"
+        table = dict(self.table(key, value))
+        profiles = {
+            profile: Profile(**self.read(f"{key}.profiles.{profile}", item, _PROFILE))
+            for profile, item in self.table(
+                f"{key}.profiles", table.pop("profiles", {})
+            ).items()
+        }
+        index = table.pop("index", None)
+        row = Command(
+            name,
+            **self.read(key, table, _COMMAND),
+            profiles=profiles,
+            index=None if index is None else Index(**self.read(f"{key}.index", index, _INDEX)),
+        )
+        if row.default is not None and row.default not in profiles:
+            raise self.bad(f"{key}.default", f"names no profile: '{visible(row.default)}'")
+        return row
+
+    def configuration(self, tables: Mapping[str, Any], path: Path | None) -> Configuration:
+        for name in tables:
+            if name not in ("secrets", "commands", "prompt", "keychain"):
+                raise self.bad(name, "is no table (known: commands, keychain, prompt, secrets)")
+        prompt = self.read("prompt", tables.get("prompt", {}), {"pinentry": _text})
+        keychain = self.read("keychain", tables.get("keychain", {}), {"backends": _texts})
+        return Configuration(
+            secrets={
+                name: self.entry(name, value)
+                for name, value in self.table("secrets", tables.get("secrets", {})).items()
+            },
+            commands={
+                name: self.command(name, value)
+                for name, value in self.table("commands", tables.get("commands", {})).items()
+            },
+            path=path,
+            **prompt,
+            **keychain,
+        )
+
+
+def _merged(shipped: Mapping[str, Any], own: Mapping[str, Any], depth: int) -> dict[str, Any]:
+    both = dict(shipped)
+    for name, value in own.items():
+        if depth and isinstance(value, dict) and isinstance(both.get(name), dict):
+            value = _merged(both[name], value, depth - 1)
+        both[name] = value
+    return both
+
+
+def path_of(environ: Mapping[str, str]) -> Path:
+    """Where the user's configuration is: ``SECRETLY_CONFIG``, else the platform's place."""
+    if named := environ.get("SECRETLY_CONFIG"):
+        return Path(named)
+    import platformdirs
+
+    return platformdirs.user_config_path("secretly") / "config.toml"
+
+
+def load(environ: Mapping[str, str] | None = None) -> Configuration:
+    """Read the shipped tables and the user's.
+
+    :raises BadConfiguration: naming the file and the line or key.
+    :raises Refused: if others could write the file.
+    """
+    environ = os.environ if environ is None else environ
+    shipped = tomllib.loads(
+        Path(__file__).with_name("shipped.toml").read_text("utf-8")
+    )
+    path = path_of(environ)
+    own = _own(path, named="SECRETLY_CONFIG" in environ)
+    if own is None:
+        return _File("shipped.toml").configuration(shipped, None)
+    file = _File(os.fspath(path))
+    # What a command's `default` names may be shipped, so the whole is read merged;
+    # a shipped value is right, so whatever is wrong is the user's.
+    return file.configuration(_merged(shipped, own, 3), path)
+
+
+def _own(path: Path, named: bool) -> dict[str, Any] | None:
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        if named:
+            raise BadConfiguration(
+                f"there is no configuration file {visible(os.fspath(path))}",
+                "SECRETLY_CONFIG names it: create it, or unset the variable",
+            ) from None
+        return None
+    except OSError as error:
+        raise BadConfiguration(
+            f"the configuration file {visible(os.fspath(path))} cannot be read: {error.strerror}",
+            "check its permissions",
+        ) from None
+    trust.check(path, "the configuration")
+    try:
+        return tomllib.loads(data.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadConfiguration(
+            f"{visible(os.fspath(path))} is not TOML: {visible(str(error))}",
+            "mend the line that it names",
+        ) from None
+
+
+def seconds(value: float | datetime.timedelta | None, default: float) -> float:
+    """Return a time limit in seconds, from a number of them or a timedelta."""
+    if value is None:
+        return default
+    return value.total_seconds() if isinstance(value, datetime.timedelta) else float(value)

@@ -1,0 +1,63 @@
+"""Text from outside, made harmless before a person or a pinentry sees it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Sequence
+
+__all__ = ["shortened", "shown", "visible"]
+
+#: Characters that print nothing or reorder what is around them, beyond those that
+#: ``str.isprintable`` already calls unprintable (Unicode's Cc, Cf, Cs, Co, Cn, Zl, Zp, Zs).
+_INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0") | frozenset(
+    chr(c) for r in (range(0xFE00, 0xFE10), range(0xE0100, 0xE01F0)) for c in r
+)
+
+
+def _escape(character: str) -> str:
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:  # a byte that was not UTF-8: PEP 383
+        return f"\\x{code - 0xDC00:02x}"
+    if code <= 0xFF:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
+
+def visible(text: str, keep: str = "") -> str:
+    r"""Return *text* with control, bidi and invisible characters as escapes.
+
+    pinentry-tty writes ESC, OSC and bidi characters to the terminal as they
+    come, and a dialog that reads backwards consents to something else.
+
+    :param keep: characters to leave alone (``"\n"`` where lines are meant).
+
+    >>> visible("a\x1b[2Jb\u202ec")
+    'a\\x1b[2Jb\\u202ec'
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        c if c in keep or (c.isprintable() and c not in _INVISIBLE) else _escape(c) for c in text
+    )
+
+
+def shortened(text: str, limit: int) -> str:
+    """Return *text* in at most *limit* characters, its middle replaced by an ellipsis.
+
+    >>> shortened("twine upload dist/demo-1.0.tar.gz", 20)
+    'twine uplo….0.tar.gz'
+    """
+    if len(text) <= limit:
+        return text
+    tail = (limit - 1) // 2
+    return text[: limit - 1 - tail] + "…" + text[len(text) - tail :]
+
+
+def shown(command: Sequence[str], limit: int = 120) -> str:
+    """Return a command line as a person would type it: quoted, harmless and short.
+
+    >>> shown(["twine", "upload", "my file.whl"])
+    "twine upload 'my file.whl'"
+    """
+    return shortened(visible(shlex.join(os.fspath(part) for part in command)), limit)

@@ -1,0 +1,107 @@
+"""What would be used here and why, what steers it, and what is wrong."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from . import configuration, pinentry, terminal, trust
+from .display import visible
+from .errors import KeychainUnavailable, SecretlyError
+from .keychain import Keychain
+from .sources import MANAGERS
+
+__all__ = ["Line", "examine"]
+
+#: Variables that steer which programs see a secret, and how.
+_STEERING = (
+    "PINENTRY",
+    "PINENTRY_USER_DATA",
+    "PYTHON_KEYRING_BACKEND",
+    "SECRETLY_CONFIG",
+    "SECRETLY_NO_INPUT",
+    "LD_PRELOAD",
+    "LD_LIBRARY_PATH",
+    "LD_AUDIT",
+    "DYLD_INSERT_LIBRARIES",
+    "DYLD_LIBRARY_PATH",
+    "PYTHONPATH",
+    "PYTHONHOME",
+    "PYTHONSTARTUP",
+)
+
+
+class Line(NamedTuple):
+    """One finding.
+
+    :param good: True or False where it decides whether the main job works.
+    """
+
+    good: bool | None
+    text: str
+
+
+async def examine(environ: Mapping[str, str]) -> list[Line]:
+    """Look at everything that the main job needs."""
+    lines = []
+    try:
+        found = configuration.load(environ)
+        where = found.path or f"{configuration.path_of(environ)} (not there: nothing is needed)"
+        lines.append(Line(True, f"configuration: {visible(str(where))}"))
+    except SecretlyError as error:
+        found = configuration.Configuration()
+        lines += _wrong("configuration", error)
+    lines += await _asking(environ, found)
+    lines += await _keychain(environ, found)
+    lines += _managers(environ)
+    for name in _STEERING:
+        if name in environ:
+            lines.append(Line(None, f"environment: {name}={visible(environ[name])[:200]}"))
+    return lines
+
+
+def _wrong(what: str, error: SecretlyError) -> list[Line]:
+    return [Line(False, f"{what}: {error}"), Line(None, f"  {error.hint}")]
+
+
+async def _asking(environ: Mapping[str, str], found: configuration.Configuration) -> list[Line]:
+    here = terminal.find()
+    if here is None:
+        lines = [Line(None, "terminal: none")]
+    else:
+        place = "in the foreground" if here.in_foreground() else "in the background"
+        lines = [Line(None, f"terminal: {visible(here.path)}, {place}")]
+    skipped: list[str] = []
+    try:
+        way = await pinentry.find(environ, found.pinentry, skipped)
+    except SecretlyError as error:
+        lines += _wrong("pinentry", error)
+    else:
+        program = f"{visible(str(way.program))} " if way.program else ""
+        kind = "a window" if way.graphical else "the terminal"
+        lines.append(Line(True, f"pinentry: {program}({way.why}), on {kind}"))
+    return lines + [Line(None, f"  passed over: {line}") for line in skipped]
+
+
+async def _keychain(environ: Mapping[str, str], found: configuration.Configuration) -> list[Line]:
+    try:
+        backend = await Keychain(environ, found.backends).describe()
+    except KeychainUnavailable as error:
+        # Without a keychain the main job works: one is asked each time.
+        return [
+            Line(None, f"keychain: {error}"),
+            Line(None, "  secrets are asked for each time"),
+            Line(None, f"  {error.hint}"),
+        ]
+    except SecretlyError as error:
+        return _wrong("keychain", error)
+    return [Line(True, f"keychain: {visible(backend)}")]
+
+
+def _managers(environ: Mapping[str, str]) -> list[Line]:
+    there = []
+    for name, program in MANAGERS.values():
+        if path := trust.program_on_path(program, environ):
+            there.append(f"{name} ({visible(os.fspath(path))})")
+    return [Line(None, f"password managers: {', '.join(there) or 'none'}")]

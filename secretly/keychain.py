@@ -1,0 +1,352 @@
+"""The OS keychain, by the keyring package: with a deadline, and an index of names.
+
+keyring is imported in the thread that calls it: neither its import nor a wedged
+D-Bus service holds up the event loop or keeps the process from exiting.
+"""
+
+from __future__ import annotations
+
+import configparser
+import contextlib
+import datetime
+import fcntl
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from . import eventloop, trust
+from .display import visible
+from .errors import Cancelled, KeychainLocked, KeychainUnavailable, SecretlyError
+from .redacted import Secret
+
+__all__ = ["Index", "Item", "Keychain", "backend_name"]
+
+T = TypeVar("T")
+
+#: How long a keychain may take, in seconds, where it asks nobody.
+MACHINE = 30.0
+
+_LINUX = (
+    "keyring.backends.kwallet.DBusKeyring",
+    "keyring.backends.SecretService.Keyring",
+    "keyring.backends.libsecret.Keyring",
+)
+_MACOS = ("keyring.backends.macOS.Keyring",)
+
+_DOCTOR = "'secretly doctor' says which keychain is used, and why"
+
+
+class Keychain:
+    """The keychain as this configuration and environment name it.
+
+    :param allowed: backends beside keyring's own that may be named in the environment.
+    """
+
+    def __init__(self, environ: Mapping[str, str], allowed: tuple[str, ...] = ()) -> None:
+        self._environ, self._allowed = environ, allowed
+
+    async def get(self, service: str, username: str, person: float | None) -> Secret | None:
+        """Return what is kept for *service* and *username*, or None.
+
+        :param person: how long, in seconds, the keychain may take to ask the person
+            to unlock it; None: it must not ask.
+        :raises KeychainUnavailable: if it cannot be used.
+        :raises KeychainLocked: if it is locked and stays so.
+        """
+        await self._ready(person)
+        found = await self._call(lambda backend: _read(backend, service, username), person)
+        return None if found is None else Secret(found)
+
+    async def set(self, service: str, username: str, value: str, person: float | None) -> None:
+        """Keep a secret.
+
+        :raises KeychainUnavailable: if it cannot be used, or would keep it in plain
+            text or not at all.
+        """
+        await self._ready(person)
+
+        def store(backend: Any) -> None:
+            _refuse_unsafe(backend)
+            backend.set_password(service, username, value)
+
+        await self._call(store, person)
+
+    async def delete(self, service: str, username: str, person: float | None) -> bool:
+        """Delete an item; return whether there was one."""
+        await self._ready(person)
+
+        def delete(backend: Any) -> bool:
+            if _read(backend, service, username) is None:
+                return False
+            backend.delete_password(service, username)
+            return True
+
+        return await self._call(delete, person)
+
+    async def describe(self) -> str:
+        """Name the backend that would be used.
+
+        :raises KeychainUnavailable: if it could not keep anything.
+        """
+
+        def describe(backend: Any) -> str:
+            _refuse_unsafe(backend)
+            locked = ", locked" if _is_locked(backend) else ""
+            return f"{type(backend).__module__}.{type(backend).__qualname__}{locked}"
+
+        return await self._call(describe, None)
+
+    async def _ready(self, person: float | None) -> None:
+        """Find out, within a machine's time, that it answers and whether it must ask."""
+        if await self._call(_is_locked, None) and person is None:
+            raise KeychainLocked("the keychain is locked", "unlock it, or run without --no-input")
+
+    async def _call(self, work: Callable[[Any], T], person: float | None) -> T:
+        name = backend_name(self._environ, self._allowed)
+        seconds = MACHINE if person is None else max(MACHINE, person)
+        try:
+            return await eventloop.in_thread(lambda: work(_backend(name)), seconds)
+        except SecretlyError:
+            raise
+        except TimeoutError:
+            raise KeychainUnavailable(
+                f"the keychain did not answer within {seconds:.0f} s",
+                "its service may be stuck: log out and in again, or restart it",
+            ) from None
+        except Exception as error:
+            wrong = _explained(error)
+        raise wrong
+
+
+def backend_name(environ: Mapping[str, str], allowed: tuple[str, ...]) -> str | None:
+    """Return the backend that the environment or ``keyringrc.cfg`` names, or None.
+
+    Both can name any class there is, and so run any code; what they name beside
+    keyring's own backends must be allowed by the configuration.
+
+    :raises KeychainUnavailable: if it is not.
+    """
+    named = environ.get("PYTHON_KEYRING_BACKEND")
+    where = "PYTHON_KEYRING_BACKEND"
+    if named is None:
+        path = _keyringrc(environ)
+        where = os.fspath(path)
+        named = _configured(path)
+    if named is None:
+        return None
+    if named.startswith("keyring.backends.") or named in allowed:
+        return named
+    raise KeychainUnavailable(
+        f"{visible(where)} names the backend '{visible(named)}', which is not one of keyring's own",
+        "unset it, or allow it with [keychain] backends in secretly's configuration",
+    )
+
+
+def _keyringrc(environ: Mapping[str, str]) -> Path:
+    """Where keyring reads its configuration (``keyring.util.platform_``)."""
+    home = environ.get("HOME") or os.path.expanduser("~")
+    root = environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config")
+    return Path(root, "python_keyring", "keyringrc.cfg")
+
+
+def _configured(path: Path) -> str | None:
+    parser = configparser.RawConfigParser()
+    try:
+        read = parser.read(path, encoding="utf-8")
+    except (configparser.Error, UnicodeDecodeError, OSError):
+        raise KeychainUnavailable(
+            f"{visible(os.fspath(path))} cannot be read", "mend or remove it"
+        ) from None
+    if not read or not parser.has_option("backend", "default-keyring"):
+        return None
+    trust.check(path, "keyring's configuration")
+    return parser.get("backend", "default-keyring").strip()
+
+
+# -- in the thread ---------------------------------------------------------------
+
+
+def _backend(name: str | None) -> Any:
+    from keyring.core import load_keyring
+
+    if name is not None:
+        return load_keyring(name)
+    found, reasons = [], []
+    for candidate in _MACOS if sys.platform == "darwin" else _LINUX:
+        try:
+            found.append(load_keyring(candidate))
+        except Exception as error:
+            reasons.append(f"{candidate.split('.')[2]}: {error}")
+    if found:
+        return max(found, key=lambda backend: type(backend).priority)
+    raise KeychainUnavailable(
+        f"there is no keychain ({visible('; '.join(reasons))[:300]})",
+        "install and start one (gnome-keyring, KWallet); without one, secretly asks each time",
+    )
+
+
+def _is_locked(backend: Any) -> bool:
+    """Whether the Secret Service's collection is locked. Other backends do not tell."""
+    if type(backend).__module__ != "keyring.backends.SecretService":
+        return False
+    import secretstorage
+
+    with contextlib.closing(secretstorage.dbus_init()) as bus:
+        return bool(secretstorage.get_default_collection(bus).is_locked())
+
+
+def _read(backend: Any, service: str, username: str) -> str | None:
+    if type(backend).__module__ != "keyring.backends.SecretService":
+        found = backend.get_password(service, username)
+        return None if found is None else str(found)
+    # The Secret Service also returns items that have more attributes than were
+    # asked for: another tool's.
+    own = {"service", "username", "application", "xdg:schema"}
+    collection = backend.get_preferred_collection()
+    with contextlib.closing(collection.connection):
+        for item in collection.search_items({"service": service, "username": username}):
+            if set(item.get_attributes()) <= own:
+                backend.unlock(item)
+                return str(item.get_secret().decode("utf-8"))
+    return None
+
+
+def _refuse_unsafe(backend: Any) -> None:
+    name = f"{type(backend).__module__}.{type(backend).__qualname__}"
+    nothing = name.startswith(("keyring.backends.null.", "keyring.backends.fail."))
+    if nothing or "plaintext" in name.lower():
+        what = "keeps nothing" if nothing else "keeps secrets in plain text"
+        raise KeychainUnavailable(f"the keychain {name} {what}", f"choose another: {_DOCTOR}")
+
+
+def _explained(error: Exception) -> KeychainUnavailable | Cancelled:
+    """Say what an error of keyring's, its backends' or D-Bus's means."""
+    name, text = type(error).__name__, str(error)
+    if "-128" in text:
+        return Cancelled("the keychain was told not to give the secret", "nothing was done")
+    if "-25308" in text:
+        return KeychainLocked(
+            "the keychain is locked, and there is nobody to ask", "run: security unlock-keychain"
+        )
+    if name in ("KeyringLocked", "LockedException", "PromptDismissedException") or (
+        name == "InitError" and "dismissed" in text.lower()
+    ):
+        return KeychainLocked(
+            "the keychain is locked", "unlock it (log in to the desktop), or type the secret"
+        )
+    if isinstance(error, UnicodeDecodeError):
+        return KeychainUnavailable(
+            "what the keychain keeps under that name is not UTF-8 text",
+            "forget it and set it again",
+        )
+    if isinstance(error, (ModuleNotFoundError, AttributeError)) or (
+        isinstance(error, ValueError) and "module" in text
+    ):
+        return KeychainUnavailable(
+            "the keyring backend that is named cannot be loaded",
+            f"check PYTHON_KEYRING_BACKEND and keyringrc.cfg; {_DOCTOR}",
+        )
+    return KeychainUnavailable(f"the keychain cannot be used ({name})", _DOCTOR)
+
+
+# -- the index of names ----------------------------------------------------------
+
+
+class Item(NamedTuple):
+    """What is known of a kept secret.
+
+    :param username: under which user name the keychain has it.
+    :param own: whether that is the secret's own, rather than the login name.
+    :param stored: when, in ISO 8601.
+    """
+
+    name: str
+    username: str
+    own: bool
+    stored: str
+
+
+class Index:
+    """The names of what secretly put into the keychain; never a value.
+
+    keyring cannot list its items. The file is replaced as a whole, so that a
+    crash leaves the old one or the new one, and changed under a lock, so that
+    processes that store at the same time lose nothing.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "index.json"
+
+    @classmethod
+    def default(cls) -> Index:
+        """The user's own."""
+        import platformdirs
+
+        return cls(platformdirs.user_state_path("secretly"))
+
+    def items(self) -> list[Item]:
+        """Return what is listed, by name.
+
+        :raises KeychainUnavailable: if the file is broken.
+        """
+        try:
+            found = json.loads(self._path.read_text("utf-8"))
+            return sorted(
+                Item(str(i["name"]), str(i["username"]), bool(i["own"]), str(i["stored"]))
+                for i in found["items"]
+            )
+        except FileNotFoundError:
+            return []
+        except (OSError, ValueError, KeyError, TypeError):
+            raise KeychainUnavailable(
+                f"the list of kept names {visible(os.fspath(self._path))} cannot be read",
+                "move it away: the keychain keeps its secrets, and 'set' lists them again",
+            ) from None
+
+    def find(self, name: str) -> Item | None:
+        """Return the entry of *name*, the newest if there are several."""
+        found = [item for item in self.items() if item.name == name]
+        return max(found, key=lambda item: item.stored, default=None)
+
+    def add(self, name: str, username: str, own: bool) -> None:
+        """List a secret that was stored."""
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds")
+        with self._changing() as items:
+            items[:] = [i for i in items if (i.name, i.username) != (name, username)]
+            items.append(Item(name, username, own, now))
+
+    def remove(self, name: str, username: str) -> None:
+        """Take a secret off the list."""
+        with self._changing() as items:
+            items[:] = [i for i in items if (i.name, i.username) != (name, username)]
+
+    @contextlib.contextmanager
+    def _changing(self) -> Iterator[list[Item]]:
+        folder = self._path.parent
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            trust.check(folder, "the folder for the list of kept names")
+            with open(folder / "index.lock", "a") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                items = self.items()
+                yield items
+                self._write(items)
+        except OSError as error:
+            raise KeychainUnavailable(
+                f"the list of kept names in {visible(os.fspath(folder))} cannot be written: "
+                f"{error.strerror}",
+                "check the folder's permissions and the disk",
+            ) from None
+
+    def _write(self, items: list[Item]) -> None:
+        text = json.dumps({"version": 1, "items": [item._asdict() for item in items]}, indent=1)
+        new = self._path.with_suffix(".new")  # one name: a crash leaves at most one behind
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+        with open(os.open(new, flags, 0o600), "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(new, self._path)

@@ -1,0 +1,146 @@
+"""A plan: which program, with what in its environment; and its exec."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from . import trust
+from .display import visible
+from .errors import Refused, SecretlyError
+
+__all__ = ["NotExecutable", "NotThere", "Plan", "find_program", "run"]
+
+
+class NotThere(SecretlyError):
+    """There is no such command: exit status 127."""
+
+
+class NotExecutable(SecretlyError):
+    """The command is there, but cannot be executed: exit status 126."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be executed.
+
+    :param program: the program's path.
+    :param argv: its arguments, the first as it was typed.
+    :param environ: the variables that are set, secrets among them.
+    :param removes: the variables that are taken away.
+    :param seal_keyring: give it a kernel session keyring that takes nothing.
+    """
+
+    program: str
+    argv: Sequence[str]
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+    removes: Sequence[str] = ()
+    seal_keyring: bool = False
+
+
+def find_program(name: str, environ: Mapping[str, str]) -> str:
+    """Find a command as the shell does, but never in the current folder by accident.
+
+    :raises NotThere: if there is none.
+    :raises NotExecutable: if there is one that cannot be executed.
+    """
+    if not name:
+        raise NotThere("the command has no name", "give a command after the options")
+    if os.sep in name:
+        candidates = [name]
+    else:
+        found = trust.program_on_path(name, environ)
+        if found is not None:
+            return os.fspath(found)
+        folders = environ.get("PATH", os.defpath).split(os.pathsep)
+        candidates = [os.path.join(f, name) for f in folders if os.path.isabs(f)]
+    there = [path for path in candidates if os.path.lexists(path) and os.path.exists(path)]
+    if not there:
+        raise NotThere(
+            f"there is no command {visible(name)}",
+            f"check the name and PATH; a program in this folder is run as ./{visible(name)}"
+            if os.path.exists(name) and os.sep not in name
+            else "check the name and PATH",
+        )
+    if os.path.isdir(there[0]) or not os.access(there[0], os.X_OK):
+        raise NotExecutable(
+            f"{visible(there[0])} cannot be executed", f"chmod +x {visible(there[0])}"
+        )
+    return there[0]
+
+
+def run(plan: Plan) -> None:
+    """Become the program: the same process, terminal, signals and open files.
+
+    The environment goes to execve and nowhere else: ``os.environ`` would keep
+    copies of it in memory and hand it to every other child.
+
+    :raises Refused: if a value cannot be put into an environment.
+    :raises NotExecutable: if the system refuses to execute it.
+    """
+    environ = dict(os.environb)
+    for name in plan.removes:
+        environ.pop(os.fsencode(name), None)
+    for name, value in plan.environ.items():
+        if "\0" in value:
+            raise Refused(
+                f"the value for {visible(name)} has a NUL byte in it",
+                "an environment variable cannot hold it",
+            )
+        environ[os.fsencode(name)] = value.encode("utf-8", "surrogateescape")
+    if plan.seal_keyring:
+        _seal_keyring()
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
+    # CPython ignores these two at its start, and what is ignored stays so over exec.
+    for name in ("SIGPIPE", "SIGXFSZ"):
+        signal.signal(getattr(signal, name), signal.SIG_DFL)
+    argv = [os.fsencode(part) for part in plan.argv]
+    try:
+        try:
+            os.execve(plan.program, argv, environ)
+        except OSError as error:
+            if error.errno != errno.ENOEXEC:
+                raise
+            # A script without '#!': shells and execvp(3) hand it to sh.
+            script = [b"sh", os.fsencode(plan.program), *argv[1:]]
+            os.execve("/bin/sh", script, environ)
+    except OSError as error:
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+        raise _failed(plan.program, error) from None
+
+
+def _failed(program: str, error: OSError) -> SecretlyError:
+    name = visible(program)
+    if error.errno == errno.E2BIG:
+        return Refused(
+            f"{name} cannot be started: its arguments and environment are too long",
+            "a secret in the environment may have at most 128 KiB",
+        )
+    if error.errno == errno.ENOENT:
+        return NotThere(f"{name} or its interpreter is not there", "check its first line (#!)")
+    return NotExecutable(f"{name} cannot be executed: {error.strerror}", "check its permissions")
+
+
+# keyctl(2) and its operations, from <linux/keyctl.h>.
+_KEYCTL = {"x86_64": 250, "aarch64": 219}
+_JOIN_SESSION_KEYRING, _RESTRICT_KEYRING, _SESSION = 1, 29, -3
+
+
+def _seal_keyring() -> None:
+    """Join a new session keyring that takes no key, on Linux.
+
+    maturin puts the password that it was given into the session keyring and the
+    user's persistent one, where it stays for days.
+    """
+    number = _KEYCTL.get(os.uname().machine) if sys.platform == "linux" else None
+    if number is not None:
+        call = ctypes.CDLL(None, use_errno=True).syscall
+        if call(number, _JOIN_SESSION_KEYRING, None) >= 0:
+            call(number, _RESTRICT_KEYRING, _SESSION, None, None)

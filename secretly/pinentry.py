@@ -1,0 +1,621 @@
+"""Asking a person: find a pinentry, drive it, and have it gone afterwards.
+
+A pinentry is a subprocess that speaks Assuan on a socket pair; pexpect's
+``fdspawn`` reads and writes it, when the event loop says that there is something
+to read. Its ``read_nonblocking`` is used rather than ``expect``, which would keep
+copies of the secret in ``before``, ``after`` and the text of its exceptions.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from . import assuan, eventloop, processes, terminal, trust
+from .display import visible
+from .errors import (
+    Cancelled,
+    NoPinentry,
+    NotConfirmed,
+    PinentryFailed,
+    PromptTimeout,
+    Refused,
+)
+from .redacted import Secret
+
+__all__ = ["Prompt", "Way", "ask", "confirm", "find", "show"]
+
+#: How long, in seconds, a pinentry may take to start and to answer anything but the person's part.
+MACHINE = 10.0
+
+#: pinentry-curses 1.2.1 keeps this many bytes of what is typed, and says nothing.
+CURSES_LIMIT = 2047
+
+_GRAPHICAL = ("gtk", "qt", "gnome", "mac", "fltk", "x11", "efl", "wsl", "tqt")
+_MAC = (
+    "/opt/homebrew/bin/pinentry-mac",
+    "/usr/local/bin/pinentry-mac",
+    "/usr/local/MacGPG2/libexec/pinentry-mac.app/Contents/MacOS/pinentry-mac",
+)
+
+_turns = eventloop.Turns()
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What a person is asked.
+
+    :param repeat: ask for it twice, as for a new password.
+    """
+
+    title: str
+    description: str
+    prompt: str
+    error: str = ""
+    repeat: bool = False
+
+
+class Way(NamedTuple):
+    """A way of asking.
+
+    :param kind: ``"pinentry"``, ``"osascript"``, ``"terminal"`` or ``"notebook"``.
+    :param program: the pinentry's path, where there is one.
+    :param graphical: whether it opens a window, and so leaves the terminal alone.
+    :param why: why this one, for ``doctor``.
+    """
+
+    kind: str
+    program: Path | None
+    graphical: bool
+    why: str
+
+
+# -- finding one -----------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Place:
+    """What there is to ask on."""
+
+    environ: Mapping[str, str]
+    terminal: terminal.Terminal | None
+    foreground: bool
+
+    @property
+    def ssh(self) -> bool:
+        return any(name in self.environ for name in ("SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY"))
+
+    @property
+    def display(self) -> bool:
+        if self.ssh:
+            return False
+        if sys.platform == "darwin":
+            return True
+        return bool(self.environ.get("DISPLAY") or self.environ.get("WAYLAND_DISPLAY"))
+
+    def graphical(self, program: Path) -> bool:
+        """Whether *program* would open a window here."""
+        name = os.path.basename(os.path.realpath(program))
+        if "gnome3" in name and not self.environ.get("DBUS_SESSION_BUS_ADDRESS"):
+            return False
+        if "wsl" in name:
+            return True
+        known = any(word in name for word in _GRAPHICAL)
+        textual = "curses" in name or "tty" in name
+        return self.display and (known or not textual)
+
+
+def _here(environ: Mapping[str, str]) -> _Place:
+    found = terminal.find()
+    return _Place(environ, found, found is not None and found.in_foreground())
+
+
+async def find(
+    environ: Mapping[str, str], setting: str | None = None, skipped: list[str] | None = None
+) -> Way:
+    """Find how to ask a person.
+
+    In order: the configuration's ``prompt.pinentry``, ``PINENTRY``, gpg-agent's
+    own setting, gpgconf's, what the platform has, the terminal itself.
+
+    :param skipped: is given a line for each that was passed over, and why.
+    :raises NoPinentry: if there is none.
+    :raises Refused: if the one that was named could be changed by others.
+    """
+    place = _here(environ)
+    skipped = [] if skipped is None else skipped
+    if notebook := _notebook():
+        place = replace(place, terminal=None, foreground=False)
+    async for program, why, named in _candidates(place, setting):
+        reason = _unusable(program, place, named, why)
+        if reason is None:
+            graphical = place.graphical(program)
+            kind = "osascript" if program.name == "osascript" else "pinentry"
+            return Way(kind, program, graphical, why)
+        skipped.append(f"{visible(os.fspath(program))} ({why}): {reason}")
+    if notebook:
+        return Way("notebook", None, True, "the notebook's own password input")
+    if place.foreground:
+        return Way("terminal", None, False, "no pinentry was found; the terminal itself")
+    if place.terminal is not None:
+        raise NoPinentry(
+            "a prompt on the terminal cannot start in the background",
+            "bring it to the foreground (fg), or use a graphical pinentry",
+        )
+    raise NoPinentry(
+        "there is nobody to ask: no terminal and no graphical pinentry",
+        "run it from a terminal, or install pinentry-gtk2, pinentry-qt or pinentry-mac; "
+        "'secretly doctor' says more",
+    )
+
+
+def _unusable(program: Path, place: _Place, named: bool, why: str) -> str | None:
+    """Say why *program* cannot be used here; raise if it is one that the person named."""
+    if not os.path.isfile(program) or not os.access(program, os.X_OK):
+        if named:
+            raise NoPinentry(
+                f"{why} names {visible(os.fspath(program))}, which is no program",
+                "name a pinentry that is installed, or take the setting away",
+            )
+        return "not there"
+    try:
+        trust.check(program, "the pinentry")
+    except Refused as error:
+        if named:
+            raise
+        return str(error)
+    if not place.graphical(program):
+        name = os.path.basename(os.path.realpath(program))
+        if "mac" in name or "osascript" in name or place.terminal is None:
+            return "needs a screen" if any(w in name for w in _GRAPHICAL) else "needs a terminal"
+        if not place.foreground:
+            return "needs the terminal, and this is a background process"
+        if "tty" not in name and place.environ.get("TERM", "") in ("", "dumb", "unknown"):
+            return "the terminal is too simple for it (TERM)"
+    return None
+
+
+async def _candidates(
+    place: _Place, setting: str | None
+) -> AsyncIterator[tuple[Path, str, bool]]:
+    environ = place.environ
+
+    def on_path(*names: str, why: str) -> Iterator[tuple[Path, str, bool]]:
+        for name in names:
+            if found := trust.program_on_path(name, environ):
+                yield found, why, False
+
+    for named, why in (
+        (setting, "the configuration's prompt.pinentry"),
+        (environ.get("PINENTRY"), "PINENTRY"),
+    ):
+        if named:
+            program = Path(os.path.expanduser(named))
+            if os.sep not in named:
+                program = trust.program_on_path(named, environ) or program
+            yield program.absolute(), why, True
+    if configured := _agent_setting(environ):
+        yield configured, "gpg-agent.conf", False
+    async for program in _from_gpgconf(environ):
+        yield program, "gpgconf", False
+    if sys.platform == "darwin":
+        if not place.ssh:
+            for found in on_path("pinentry-mac", why="macOS"):
+                yield found
+            for path in _MAC:
+                yield Path(path), "macOS", False
+            yield Path("/usr/bin/osascript"), "macOS", False
+    elif environ.get("WSL_DISTRO_NAME"):
+        for found in on_path("pinentry-wsl-ps1", "pinentry-wsl-ps1.sh", why="WSL"):
+            yield found
+    if place.display and sys.platform != "darwin":
+        for found in on_path("pinentry-gnome3", "pinentry-qt", "pinentry-gtk-2", why="a screen"):
+            yield found
+    if place.terminal is not None:
+        for found in on_path("pinentry-curses", "pinentry-tty", "pinentry", why="a terminal"):
+            yield found
+
+
+def _agent_setting(environ: Mapping[str, str]) -> Path | None:
+    home = environ.get("GNUPGHOME") or os.path.join(environ.get("HOME", ""), ".gnupg")
+    with contextlib.suppress(OSError):
+        for line in Path(home, "gpg-agent.conf").read_text("utf-8", "replace").splitlines():
+            word, _, value = line.strip().partition(" ")
+            if word == "pinentry-program" and os.path.isabs(value.strip()):
+                return Path(value.strip())
+    return None
+
+
+async def _from_gpgconf(environ: Mapping[str, str]) -> AsyncIterator[Path]:
+    program = trust.program_on_path("gpgconf", environ)
+    if program is None or trust.writable_by_others(program):
+        return
+    command = [os.fspath(program), "--list-components"]
+    with contextlib.suppress(OSError, TimeoutError):
+        found = await processes.output(command, seconds=2.0, environ=environ)
+        for line in found.stdout.decode("utf-8", "replace").splitlines():
+            name, _, rest = line.partition(":")
+            if name == "pinentry":
+                path = assuan.unescape(rest.rpartition(":")[2].encode()).decode("utf-8", "replace")
+                if os.path.isabs(path):
+                    yield Path(path)
+
+
+def _notebook() -> Any:
+    """The kernel of the notebook that this runs in, or None."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return getattr(shell, "kernel", None)
+
+
+# -- asking ----------------------------------------------------------------------
+
+
+async def ask(
+    prompt: Prompt, seconds: float, environ: Mapping[str, str], setting: str | None = None
+) -> Secret:
+    """Ask a person for a secret.
+
+    :param seconds: how long the person has.
+    :raises Cancelled: if they cancel.
+    :raises PromptTimeout: if they do not answer in time.
+    :raises NoPinentry: if there is no way to ask.
+    :raises PinentryFailed: if the pinentry dies, hangs or talks nonsense.
+    """
+    async with _asking(environ, setting, seconds) as (way, place):
+        typed = await _ask_once(way, place, prompt, seconds)
+        if prompt.repeat and typed[1] is False:
+            again = replace(prompt, prompt=f"{prompt.prompt} (again)", error="")
+            if (await _ask_once(way, place, again, seconds))[0] != typed[0]:
+                raise Cancelled("the two were not the same", "try again")
+        return _text(typed[0])
+
+
+async def confirm(
+    question: Prompt, seconds: float, environ: Mapping[str, str], setting: str | None = None
+) -> None:
+    """Ask a person to agree.
+
+    :raises NotConfirmed: if they do not.
+    """
+    async with _asking(environ, setting, seconds) as (way, place):
+        if not await _confirm_once(way, place, question, seconds):
+            raise NotConfirmed("not confirmed: you said no", "nothing was handed over")
+
+
+async def show(
+    message: Prompt, seconds: float, environ: Mapping[str, str], setting: str | None = None
+) -> None:
+    """Show a person a message until they have seen it."""
+    async with _asking(environ, setting, seconds) as (way, place):
+        if way.kind != "pinentry":
+            await _confirm_once(way, place, message, seconds)
+            return
+        async with _Conversation(way, place, message, seconds) as talk:
+            await talk.person("MESSAGE", seconds)
+
+
+@contextlib.asynccontextmanager
+async def _asking(
+    environ: Mapping[str, str], setting: str | None, seconds: float
+) -> AsyncIterator[tuple[Way, _Place]]:
+    async with _turns:
+        way = await find(environ, setting)
+        place = _here(environ)
+        if way.graphical or place.terminal is None:
+            # It may fall back to a terminal, but not to one that is not ours to use.
+            yield way, replace(place, terminal=place.terminal if place.foreground else None)
+            return
+        async with place.terminal.turn(seconds):
+            yield way, place
+
+
+async def _ask_once(
+    way: Way, place: _Place, prompt: Prompt, seconds: float
+) -> tuple[bytearray, bool]:
+    """Return what was typed, and whether it was typed twice."""
+    try:
+        if way.kind == "pinentry":
+            return await _ask_pinentry(way, place, prompt, seconds)
+    except _Unsuitable:
+        if place.terminal is None:
+            raise PinentryFailed(
+                f"{_name(way)} cannot use this screen", "choose another with PINENTRY"
+            ) from None
+    text = "\n".join(filter(None, (prompt.error, prompt.description)))
+    if way.kind == "osascript":
+        return bytearray(await _osascript(way, prompt, seconds)), False
+    if way.kind == "notebook":
+        return bytearray(_ask_notebook(f"{text}\n{prompt.prompt}")), False
+    assert place.terminal is not None
+    return bytearray(await place.terminal.ask(text, f"{prompt.prompt}:", seconds)), False
+
+
+async def _confirm_once(way: Way, place: _Place, question: Prompt, seconds: float) -> bool:
+    try:
+        if way.kind == "pinentry":
+            async with _Conversation(way, place, question, seconds) as talk:
+                await talk.call("SETOK", "_Yes")
+                await talk.call("SETNOTOK", "_No")
+                await talk.person("CONFIRM", seconds)
+                return True
+    except _Unsuitable:
+        if place.terminal is None:
+            raise
+    if way.kind == "osascript":
+        await _osascript(way, question, seconds, "buttons {\"No\", \"Yes\"} cancel button \"No\"")
+        return True
+    if way.kind == "notebook":
+        return _ask_notebook(f"{question.description} [y/N]").lower() in (b"y", b"yes")
+    assert place.terminal is not None
+    return await place.terminal.confirm(question.description, seconds)
+
+
+async def _ask_pinentry(
+    way: Way, place: _Place, prompt: Prompt, seconds: float
+) -> tuple[bytearray, bool]:
+    async with _Conversation(way, place, prompt, seconds) as talk:
+        await talk.call("SETPROMPT", f"{prompt.prompt}:")
+        if prompt.error:
+            await talk.call("SETERROR", prompt.error)
+        flavor = await talk.call("GETINFO", "flavor", may_fail=True)
+        curses = b"curses" in (flavor.data or b"") or "curses" in _name(way)
+        if prompt.repeat and not curses:  # 1.2.1 of it shows what is typed the second time
+            await talk.call("SETREPEAT", "Again:", may_fail=True)
+            await talk.call("SETREPEATERROR", "They are not the same", may_fail=True)
+        answer = await talk.person("GETPIN", seconds)
+    typed = answer.data if answer.data is not None else bytearray()
+    if curses and len(typed) >= CURSES_LIMIT:
+        raise PinentryFailed(
+            f"{_name(way)} cut what was entered at {CURSES_LIMIT} bytes",
+            "use another pinentry for so long a secret: PINENTRY=pinentry-tty",
+        )
+    return typed, "PIN_REPEATED" in answer.status
+
+
+def _text(typed: bytearray) -> Secret:
+    try:
+        return Secret(typed.decode("utf-8"))
+    except UnicodeDecodeError:
+        pass
+    finally:
+        typed[:] = bytes(len(typed))
+    raise PinentryFailed(
+        "what was entered is not UTF-8 text", "check the terminal's locale (LC_CTYPE)"
+    )
+
+
+def _name(way: Way) -> str:
+    return "pinentry" if way.program is None else visible(way.program.name)
+
+
+class _Unsuitable(Exception):
+    """This pinentry cannot use this terminal; another way may."""
+
+
+class _Conversation:
+    """One pinentry, from its start to its end, with the texts set."""
+
+    def __init__(self, way: Way, place: _Place, prompt: Prompt, seconds: float) -> None:
+        self._way, self._place, self._prompt, self._seconds = way, place, prompt, seconds
+        self._reader = assuan.Reader()
+        self._answers: list[assuan.Answer] = []
+        self._restore = contextlib.ExitStack()
+
+    async def __aenter__(self) -> _Conversation:
+        try:
+            self._start()
+            await self._receive(MACHINE)
+            await self._introduce()
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    def _start(self) -> None:
+        from pexpect.fdpexpect import fdspawn
+
+        environ = dict(self._place.environ)
+        if not self._way.graphical:
+            # A graphical one would open its window here if it could.
+            for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+                environ.pop(name, None)
+            if self._place.terminal is not None:
+                self._restore.enter_context(self._place.terminal.opened())
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._socket = ours
+            self._restore.callback(ours.close)
+            try:
+                self._child = processes.Child(
+                    [os.fspath(self._way.program or "")],
+                    stdin=theirs.fileno(),
+                    stdout=theirs.fileno(),
+                    stderr=subprocess.DEVNULL,
+                    environ=environ,
+                )
+            except OSError as error:
+                raise PinentryFailed(
+                    f"{_name(self._way)} cannot be started: {error.strerror}",
+                    "'secretly doctor' says which pinentry is used, and how to choose another",
+                ) from None
+        self._restore.callback(self._child.end)
+        self._spawn: Any = fdspawn(ours.fileno(), timeout=0)
+
+    async def _introduce(self) -> None:
+        environ = self._place.environ
+        await self.call("OPTION", "no-grab", may_fail=True)
+        if self._place.terminal is not None:
+            await self.call("OPTION", f"ttyname={self._place.terminal.path}", may_fail=True)
+            if kind := environ.get("TERM"):
+                await self.call("OPTION", f"ttytype={kind}", may_fail=True)
+        for option, names in (
+            ("lc-ctype", ("LC_ALL", "LC_CTYPE", "LANG")),
+            ("lc-messages", ("LC_ALL", "LC_MESSAGES", "LANG")),
+        ):
+            if value := next(filter(None, map(environ.get, names)), ""):
+                await self.call("OPTION", f"{option}={value}", may_fail=True)
+        await self.call("SETTIMEOUT", str(math.ceil(self._seconds)), may_fail=True)
+        await self.call("SETTITLE", self._prompt.title, may_fail=True)
+        await self.call("SETDESC", self._prompt.description, keep="\n")
+
+    async def call(
+        self, verb: str, text: str = "", keep: str = "", may_fail: bool = False
+    ) -> assuan.Answer:
+        """Send a command that the pinentry answers by itself."""
+        self._send(assuan.command(verb, text, keep))
+        answer = await self._receive(MACHINE)
+        if answer.code and not may_fail:
+            raise self._failed(f"{_name(self._way)} refused {verb} (error {answer.code})")
+        return answer
+
+    async def person(self, verb: str, seconds: float) -> assuan.Answer:
+        """Send the command that the person answers."""
+        self._send(assuan.command(verb))
+        try:
+            answer = await self._receive(seconds + 0.5)
+        except _Hung:
+            answer = assuan.Answer(assuan.TIMEOUT)
+        except _Gone:
+            if self._interrupted():
+                answer = assuan.Answer(assuan.CANCELED)
+            else:
+                raise self._failed(f"{_name(self._way)} died before it was answered") from None
+        _check(answer.code, _name(self._way), seconds)
+        return answer
+
+    def _interrupted(self) -> bool:
+        """Whether it ended as pinentry-curses does at Ctrl-C: no answer, status 1 or by INT."""
+        self._child.ended(0.2)
+        return self._child.status in (1, -2) and not self._way.graphical
+
+    def _send(self, line: bytes) -> None:
+        try:
+            self._spawn.send(line)
+        except OSError:
+            pass  # it is gone; reading says so
+
+    async def _receive(self, seconds: float) -> assuan.Answer:
+        import pexpect
+
+        deadline = time.monotonic() + seconds
+        while not self._answers:
+            if not await eventloop.readable(self._socket.fileno(), deadline - time.monotonic()):
+                raise _Hung(f"{_name(self._way)} did not answer within {seconds:.0f} s")
+            try:
+                chunk = self._spawn.read_nonblocking(4096, 0)
+            except (pexpect.EOF, pexpect.TIMEOUT, OSError):
+                chunk = b""
+            if not chunk:
+                raise _Gone(f"{_name(self._way)} ended without an answer")
+            for answer in self._reader.feed(chunk):
+                if answer.inquiry:
+                    self._send(b"CAN\n")
+                else:
+                    self._answers.append(answer)
+        return self._answers.pop(0)
+
+    def _failed(self, message: str) -> PinentryFailed:
+        return PinentryFailed(
+            message, "'secretly doctor' says which pinentry is used, and how to choose another"
+        )
+
+    async def __aexit__(self, kind: type[BaseException] | None, *exception: object) -> None:
+        try:
+            if kind is None or not issubclass(kind, GeneratorExit):
+                self._send(b"BYE\n")
+                if kind is None:
+                    await self._farewell()
+        finally:
+            self._end()
+
+    async def _farewell(self) -> None:
+        """Let it go by itself, for a moment."""
+        with contextlib.suppress(_Gone, _Hung, PinentryFailed):
+            while True:
+                await self._receive(0.3)
+
+    def _end(self) -> None:
+        self._answers.clear()
+        self._restore.close()
+
+
+class _Hung(PinentryFailed):
+    pass
+
+
+class _Gone(PinentryFailed):
+    pass
+
+
+def _check(code: int, name: str, seconds: float) -> None:
+    """Raise what an answer to the person's command means."""
+    if code == 0:
+        return
+    if code == assuan.TIMEOUT:
+        raise PromptTimeout(
+            f"nobody answered within {seconds:.0f} s", "try again; --prompt-timeout gives more time"
+        )
+    if code == assuan.NOT_CONFIRMED:
+        raise NotConfirmed("not confirmed: you said no", "nothing was handed over")
+    if code in (assuan.CANCELED, assuan.FULLY_CANCELED):
+        raise Cancelled("cancelled at the prompt", "nothing was done")
+    if code == assuan.WINDOW_TOO_SMALL:
+        raise _Unsuitable
+    raise PinentryFailed(
+        f"{name} failed with error {code}",
+        "'secretly doctor' says which pinentry is used, and how to choose another",
+    )
+
+
+# -- without a pinentry ----------------------------------------------------------
+
+
+async def _osascript(way: Way, prompt: Prompt, seconds: float, how: str = "") -> bytes:
+    """macOS's own dialog. The texts are arguments, not parts of the script."""
+    hidden = how or 'default answer "" with hidden answer'
+    dialog = (
+        f"display dialog (item 2 of argv) with title (item 1 of argv) {hidden} "
+        f"giving up after {math.ceil(seconds)}"
+    )
+    result = "button returned" if how else "text returned"
+    script = ["on run argv", f"set found to {dialog}"]
+    script += ['if gave up of found then return "gave up"', f'return "=" & {result} of found']
+    command = [os.fspath(way.program or "osascript")]
+    for line in (*script, "end run"):
+        command += ["-e", line]
+    text = "\n\n".join(filter(None, (prompt.error, prompt.description, prompt.prompt)))
+    command += [visible(prompt.title), visible(text, keep="\n")]
+    try:
+        found = await processes.output(command, seconds=seconds + 5, environ=os.environ)
+    except OSError:
+        raise PinentryFailed("osascript cannot be started", "install pinentry-mac") from None
+    except TimeoutError:
+        found = processes.Finished(0, b"gave up\n")
+    if found.status:
+        raise Cancelled("cancelled at the prompt", "nothing was done")
+    if not found.stdout.startswith(b"="):
+        _check(assuan.TIMEOUT, "osascript", seconds)
+    return found.stdout[1:].removesuffix(b"\n")
+
+
+def _ask_notebook(text: str) -> bytes:
+    """The notebook's own password input, which is asked for in place."""
+    try:
+        return str(_notebook().getpass(visible(text, keep="\n"))).encode()
+    except KeyboardInterrupt:
+        raise Cancelled("cancelled at the prompt", "nothing was done") from None
+    except Exception:
+        pass
+    raise NoPinentry(
+        "this notebook cannot ask for a password", "run it where a person can be asked"
+    )

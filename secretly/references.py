@@ -1,0 +1,81 @@
+"""References: the names by which secrets are asked for.
+
+``NAME``, ``NAME#field``, or ``scheme://path[#field]``.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from .display import visible
+from .errors import BadReference
+
+__all__ = ["Reference", "parse"]
+
+_SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
+
+# Prefixes that services put before their tokens so that leaks are found:
+# PyPI, GitHub, GitLab, npm, crates, AWS, Slack, Stripe, OpenAI and Anthropic, Google, Hugging Face.
+_SECRET = re.compile(
+    r"(pypi-|gh[pousr]_|github_pat_|glpat-|npm_|cio|AKIA|ASIA|xox[abeprs]-|[rs]k_(live|test)_|"
+    r"sk-|AIza|hf_)[A-Za-z0-9_+/=.-]{12,}|-----BEGIN |eyJ[A-Za-z0-9_-]{16,}\."
+)
+
+
+class Reference(NamedTuple):
+    """Where to look for a secret.
+
+    :param scheme: the kind of source (``op``, ``env``…); empty for a plain name.
+    :param path: what stands after ``scheme://``; the name, for a plain one.
+    :param field: the field of the item; empty for the default one.
+    """
+
+    scheme: str
+    path: str
+    field: str = ""
+
+    @property
+    def name(self) -> str:
+        """The reference without its field."""
+        return f"{self.scheme}://{self.path}" if self.scheme else self.path
+
+    def __str__(self) -> str:
+        return f"{self.name}#{self.field}" if self.field else self.name
+
+
+def parse(text: str) -> Reference:
+    """Read a reference.
+
+    :raises BadReference: if it is empty, has control characters, or looks like
+        a secret (which is then not repeated).
+
+    >>> parse("PyPI#username")
+    Reference(scheme='', path='PyPI', field='username')
+    >>> parse("op://Private/PyPI").scheme
+    'op'
+    """
+    if not isinstance(text, str):
+        raise BadReference(
+            f"a reference is text, not {type(text).__name__}", "for example 'PyPI' or 'env://TOKEN'"
+        )
+    if _SECRET.match(text.strip()):
+        raise BadReference(
+            "that looks like a secret, not like the name of one",
+            "give a name, such as 'PyPI'; 'secretly set NAME' asks for the secret itself",
+        )
+    if any(ord(c) < 0x20 or ord(c) == 0x7F for c in text) or text != text.strip():
+        raise BadReference(
+            f"the reference '{visible(text)}' has control characters or white space around it",
+            "a reference is NAME, NAME#field or scheme://path",
+        )
+    path, _, field = text.partition("#")
+    scheme = ""
+    if found := _SCHEME.match(path):
+        scheme, path = found[1].lower(), path[found.end() :]
+    if not path or ("#" in text and not field):
+        raise BadReference(
+            f"the reference '{visible(text)}' names nothing",
+            "a reference is NAME, NAME#field or scheme://path",
+        )
+    return Reference(scheme, path, field)

@@ -1,0 +1,377 @@
+"""The policy: where a secret is looked for, what is asked, and what is kept."""
+
+from __future__ import annotations
+
+import getpass
+import inspect
+import logging
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from . import eventloop, pinentry, sources
+from .configuration import Configuration, Entry, Remember
+from .display import visible
+from .errors import (
+    BadReference,
+    Cancelled,
+    KeychainLocked,
+    KeychainUnavailable,
+    NotConfirmed,
+    NotFound,
+    Refused,
+    SecretlyError,
+)
+from .keychain import Index, Keychain
+from .redacted import Secret
+from .references import Reference
+
+__all__ = [
+    "Context",
+    "Found",
+    "Wish",
+    "cleaned",
+    "find_stored",
+    "forget",
+    "keep",
+    "not_found",
+    "obtain",
+    "obtain_all",
+    "released",
+]
+
+#: How long a person has, in seconds, unless told otherwise.
+PERSON = 300.0
+
+_ATTEMPTS = 3
+
+
+def _log(message: str) -> None:
+    logging.getLogger("secretly").warning("%s", message)
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a resolution stands on.
+
+    :param no_input: never ask a person.
+    :param note: is told what a person should know that is no error.
+    """
+
+    configuration: Configuration
+    environ: Mapping[str, str]
+    keychain: Keychain
+    index: Index
+    no_input: bool = False
+    note: Callable[[str], None] = field(default=_log)
+
+    @classmethod
+    def of(cls, configuration: Configuration, environ: Mapping[str, str]) -> Context:
+        """The user's own keychain and index, in this environment."""
+        keychain = Keychain(environ, configuration.backends)
+        return cls(configuration, environ, keychain, Index.default())
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A secret that is wanted.
+
+    :param names: plain names to try in turn before the reference's own
+        (``PyPI/demo`` before ``PyPI``).
+    :param purpose: what it is for, as the person is told; harmless already.
+    :param position: ``"1 of 3"``, where several are asked for.
+    :param fresh: ignore a stored one.
+    :param repeat: have what is typed typed twice.
+    :param publishes: confirm the use of a stored one, unless configured otherwise.
+    """
+
+    reference: Reference
+    names: tuple[str, ...] = ()
+    username: str | None = None
+    prompt: str | None = None
+    purpose: str = ""
+    position: str = ""
+    remember: Remember | None = None
+    confirm: bool | None = None
+    verify: Callable[[Secret], Any] | None = None
+    person: float = PERSON
+    fresh: bool = False
+    repeat: bool = False
+    publishes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A secret, and where it came from.
+
+    :param username: the secret's own user name, if it has one.
+    :param origin: ``"typed"``, ``"keychain"`` or the source's scheme.
+    """
+
+    secret: Secret
+    username: str | None
+    origin: str
+    name: str
+
+
+async def obtain(wish: Wish, context: Context) -> Found:
+    """Find the secret in its source or the keychain, or else ask the person.
+
+    :raises SecretlyError: whichever says why it was not to be had.
+    """
+    return (await obtain_all([wish], context))[0]
+
+
+async def obtain_all(wishes: Sequence[Wish], context: Context) -> list[Found]:
+    """Obtain several: first all that need nobody, then the person for one after another."""
+    looked = [await _look(wish, context) for wish in wishes]
+    asked, outcomes = 0, []
+    missing = sum(found is None for found, _ in looked)
+    for wish, (found, trouble) in zip(wishes, looked, strict=True):
+        if found is None and missing > 1:
+            asked += 1
+            wish = replace(wish, position=f"{asked} of {missing}")
+        outcomes.append(await _settle(wish, found, trouble, context))
+    return outcomes
+
+
+async def _look(
+    wish: Wish, context: Context
+) -> tuple[Found | None, KeychainUnavailable | None]:
+    """Look for what is stored; a keychain that cannot tell is no end where one may ask."""
+    has_source = wish.reference.scheme or context.configuration.entry(wish.reference.path).source
+    if wish.fresh and not has_source:
+        return None, None
+    try:
+        found = await find_stored(wish, context)
+    except KeychainUnavailable as error:
+        if context.no_input or has_source:
+            raise
+        return None, error
+    if found is None and context.no_input:
+        raise not_found(wish)
+    return found, None
+
+
+async def _settle(
+    wish: Wish, found: Found | None, trouble: KeychainUnavailable | None, context: Context
+) -> Found:
+    """Have the use of what was found confirmed and verified; ask for what was not."""
+    problem = "The keychain is locked." if isinstance(trouble, KeychainLocked) else ""
+    if found is not None:
+        entry = context.configuration.entry(found.name)
+        await released(wish, found, context)
+        if wish.verify is None or await _accepted(wish.verify, found.secret):
+            return found
+        problem = f"The stored secret for {visible(found.name)} was not accepted."
+        if found.origin != "keychain" or context.no_input:
+            raise Refused(
+                f"the secret for {visible(found.name)} from {found.origin} was not accepted",
+                "change it there",
+            )
+        return await _ask(wish, entry, problem, context)
+    if context.no_input:
+        raise not_found(wish)
+    return await _ask(wish, context.configuration.entry(wish.reference.path), problem, context)
+
+
+async def find_stored(wish: Wish, context: Context) -> Found | None:
+    """Look for it in its source or the keychain, asking nobody but through them.
+
+    :raises SourceFailed: if it has a source, which did not give it.
+    :raises KeychainUnavailable: if the keychain cannot tell.
+    """
+    if wish.reference.scheme:
+        return await _from_source(wish.reference, wish.reference.name, None, context)
+    trouble: KeychainUnavailable | None = None
+    for name in (*wish.names, wish.reference.path):
+        entry = context.configuration.entry(name)
+        if entry.source is not None:
+            source = entry.source
+            if wish.reference.field:
+                source = source._replace(field=wish.reference.field)
+            return await _from_source(source, name, entry, context)
+        if trouble is None:
+            try:
+                if found := await _from_keychain(name, entry, wish, context):
+                    return found
+            except KeychainUnavailable as error:
+                trouble = error
+    if trouble is not None:
+        raise trouble
+    return None
+
+
+async def _from_source(
+    reference: Reference, name: str, entry: Entry | None, context: Context
+) -> Found:
+    value = await sources.fetch(reference, context.environ)
+    entry = entry or Entry(name)
+    return Found(_stored(entry, value), entry.username, reference.scheme, name)
+
+
+async def _from_keychain(name: str, entry: Entry, wish: Wish, context: Context) -> Found | None:
+    if wish.reference.field not in ("", "password", "username"):
+        raise BadReference(
+            f"a keychain item has no field '{visible(wish.reference.field)}'",
+            "it has password and username",
+        )
+    username, own = _username(name, entry, wish, context)
+    person = None if context.no_input else wish.person
+    value = await context.keychain.get(name, username, person)
+    if value is None:
+        return None
+    if wish.reference.field == "username":
+        value = Secret(username)
+    else:
+        value = _stored(entry, value)
+    return Found(value, username if own else None, "keychain", name)
+
+
+def _username(name: str, entry: Entry, wish: Wish, context: Context) -> tuple[str, bool]:
+    """The user name that the keychain has *name* under, and whether it is the secret's own."""
+    if wish.username is not None:
+        return wish.username, True
+    if entry.username is not None:
+        return entry.username, True
+    item = context.index.find(name)
+    return (item.username, item.own) if item else (getpass.getuser(), False)
+
+
+def _stored(entry: Entry, value: Secret) -> Secret:
+    value, wrong = cleaned(entry, value)
+    if wrong:
+        raise Refused(
+            f"what is stored for {visible(entry.name)} does not start with '{entry.prefix}': "
+            "it is no token for it",
+            f"secretly set {visible(entry.name)} replaces it",
+        )
+    return value
+
+
+def cleaned(entry: Entry, value: Secret) -> tuple[Secret, str]:
+    """Take white space (a copied newline) off a token; say what is wrong with it."""
+    if not entry.prefix:
+        return value, "" if value else "Nothing was entered."
+    value = Secret(value.strip())
+    if not value:
+        return value, "Nothing was entered."
+    if not value.startswith(entry.prefix) or not value.isprintable() or " " in value:
+        return value, f"That is no token: tokens for {entry.name} start with '{entry.prefix}'."
+    return value, ""
+
+
+async def _accepted(verify: Callable[[Secret], Any], secret: Secret) -> bool:
+    answer = verify(secret)
+    if inspect.isawaitable(answer):
+        answer = await answer
+    return answer is not False
+
+
+async def released(wish: Wish, found: Found, context: Context) -> Found:
+    """Return what was found in a store, once a person has confirmed its use if that is wanted.
+
+    :raises NotConfirmed: if they did not, or nobody may be asked.
+    """
+    entry = context.configuration.entry(found.name)
+    choices = (wish.confirm, entry.confirm, wish.publishes)
+    if not next(choice for choice in choices if choice is not None):
+        return found
+    where = "the keychain" if found.origin == "keychain" else f"{found.origin}://"
+    name = visible(found.name)
+    if context.no_input:
+        raise NotConfirmed(
+            f"handing over {name} from {where} needs a person's consent",
+            "run it where a person can be asked, or set confirm = false for it",
+        )
+    text = f"Hand over {name} from {where}?"
+    question = pinentry.Prompt("secretly", f"{text}\n\n{wish.purpose}".strip(), "")
+    await pinentry.confirm(question, wish.person, context.environ, _setting(context))
+    return found
+
+
+async def _ask(wish: Wish, entry: Entry, error: str, context: Context) -> Found:
+    name = visible(entry.name)
+    default = f"API token for {name} ({entry.prefix}…)" if entry.prefix else f"Secret for {name}"
+    title = f"secretly ({wish.position})" if wish.position else "secretly"
+    purpose = f"{wish.position}\n{wish.purpose}" if wish.position else wish.purpose
+    prompt = pinentry.Prompt(title, purpose, visible(wish.prompt or default), error, wish.repeat)
+    for _ in range(_ATTEMPTS):
+        typed = await pinentry.ask(prompt, wish.person, context.environ, _setting(context))
+        typed, wrong = cleaned(entry, typed)
+        if not wrong and wish.verify is not None and not await _accepted(wish.verify, typed):
+            wrong = "That was not accepted."
+        if not wrong:
+            break
+        prompt = replace(prompt, error=wrong)
+    else:
+        raise Cancelled(
+            f"no secret for {name} after {_ATTEMPTS} attempts", f"the last: {wrong}"
+        )
+    username, own = _username(entry.name, entry, wish, context)
+    await _remember(wish, entry, username, own, typed, context)
+    return Found(typed, username if own else None, "typed", entry.name)
+
+
+async def _remember(
+    wish: Wish, entry: Entry, username: str, own: bool, value: Secret, context: Context
+) -> None:
+    """Keep what was typed, if that is wanted; a keychain that cannot is no reason to lose it."""
+    wanted = entry.remember if wish.remember is None else wish.remember
+    if wanted == "ask":
+        question = pinentry.Prompt(
+            "secretly", f"Keep {visible(entry.name)} in the keychain, for the next time?", ""
+        )
+        try:
+            await pinentry.confirm(question, wish.person, context.environ, _setting(context))
+        except Cancelled:
+            return
+    elif not wanted:
+        return
+    elif wanted is not True:
+        context.note("this version cannot keep a secret for a while: it will be asked for again")
+        return
+    try:
+        await keep(entry.name, value, username, own, wish.person, context)
+    except SecretlyError as error:
+        context.note(f"{visible(entry.name)} was not kept: {error}")
+
+
+async def keep(
+    name: str, value: str, username: str, own: bool, person: float, context: Context
+) -> None:
+    """Put a secret into the keychain, and its name onto the list.
+
+    :raises KeychainUnavailable: if it cannot be kept there.
+    """
+    await context.keychain.set(name, username, value, None if context.no_input else person)
+    await eventloop.in_thread(lambda: context.index.add(name, username, own), 10.0)
+
+
+async def forget(name: str, username: str | None, person: float, context: Context) -> bool:
+    """Take a secret out of the keychain and off the list; say whether it was there."""
+    entry = context.configuration.entry(name)
+    wish = Wish(Reference("", name), username=username)
+    username = _username(name, entry, wish, context)[0]
+    limit = None if context.no_input else person
+    gone = await context.keychain.delete(name, username, limit)
+    await eventloop.in_thread(lambda: context.index.remove(name, username), 10.0)
+    return gone
+
+
+def _setting(context: Context) -> str | None:
+    return context.configuration.pinentry
+
+
+def not_found(wish: Wish) -> NotFound:
+    """The error for a secret that is kept nowhere."""
+    name = visible(wish.reference.name)
+    return NotFound(f"there is no secret {name}", f"keep one: secretly set {name}")
+
+
+def calling_program() -> str:
+    """What asks, for a prompt that says nothing else."""
+    import sys
+
+    return visible(os.path.basename(sys.argv[0] if sys.argv else "") or "Python")

@@ -1,0 +1,36 @@
+"""``file://PATH``: a file that only its owner can read, without its last newline."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping
+
+from ..display import visible
+from ..errors import SourceFailed
+
+_LIMIT = 1 << 20
+
+
+async def fetch(path: str, field: str, environ: Mapping[str, str]) -> str:
+    """Return the file's text."""
+    name = visible(path)
+    try:
+        with open(os.path.expanduser(path), "rb", opener=_no_waiting) as file:
+            facts = os.fstat(file.fileno())
+            if not stat.S_ISREG(facts.st_mode):
+                raise SourceFailed(f"{name} is no file", "name a plain file")
+            if facts.st_mode & 0o077 or facts.st_uid not in (0, os.geteuid()):
+                raise SourceFailed(f"others can read {name}", f"make it yours alone: chmod 600 {name}")
+            return file.read(_LIMIT).decode("utf-8").removesuffix("\n")
+    except OSError as error:
+        raise SourceFailed(
+            f"the file {name} cannot be read: {error.strerror}", "check its name and permissions"
+        ) from None
+    except UnicodeDecodeError:
+        pass
+    raise SourceFailed(f"the file {name} is not UTF-8 text", "secrets are text")
+
+
+def _no_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)  # a FIFO would keep us waiting

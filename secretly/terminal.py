@@ -1,0 +1,179 @@
+"""The terminal: which it is, whose turn it is on it, and asking on it with echo off."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import stat
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+from . import eventloop
+from .display import visible
+from .errors import Cancelled, PinentryFailed, PromptTimeout
+
+__all__ = ["Terminal", "find"]
+
+#: The longest line, in bytes with its LF, that a terminal hands over whole:
+#: Linux's N_TTY_BUF_SIZE, and macOS's TTYHOG (MAX_CANON).
+_LINE_LIMIT = 4096 if sys.platform == "linux" else 1024
+
+
+class Terminal:
+    """A terminal that a person sits at, by its real name.
+
+    Never ``/dev/tty``: a pinentry is told the name, and macOS's kqueue refuses it.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[int]:
+        """Open it, and at the end put its modes back and drop what was not read."""
+        descriptor = os.open(self.path, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
+        try:
+            modes = termios.tcgetattr(descriptor)
+            try:
+                yield descriptor
+            finally:
+                # What a paste left over must reach no other program.
+                with contextlib.suppress(termios.error):
+                    if self.in_foreground():
+                        termios.tcsetattr(descriptor, termios.TCSAFLUSH, modes)
+        finally:
+            os.close(descriptor)
+
+    def in_foreground(self) -> bool:
+        """Whether this process may use it: reading in the background would stop it."""
+        descriptor = os.open(self.path, os.O_RDONLY | os.O_NOCTTY | os.O_CLOEXEC)
+        try:
+            return os.tcgetpgrp(descriptor) == os.getpgrp()
+        except OSError as error:
+            return error.errno == errno.ENOTTY  # not our controlling one: no such rule
+        finally:
+            os.close(descriptor)
+
+    @contextlib.asynccontextmanager
+    async def turn(self, seconds: float) -> AsyncIterator[None]:
+        """Keep other processes that ask on this terminal waiting.
+
+        :param seconds: how long to wait for the others at most.
+        :raises PromptTimeout: if they took longer.
+        """
+        deadline = time.monotonic() + seconds
+        descriptor = os.open(self.path, os.O_RDONLY | os.O_NOCTTY | os.O_CLOEXEC)
+        try:
+            while True:
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() > deadline:
+                        raise PromptTimeout(
+                            f"another secretly keeps asking on {self.path}",
+                            "answer it, or end it, and try again",
+                        ) from None
+                    await eventloop.sleep(0.1)
+            yield
+        finally:
+            os.close(descriptor)
+
+    async def ask(self, text: str, prompt: str, seconds: float) -> bytes:
+        """Ask for a secret, with echo off, and return what was typed.
+
+        :raises Cancelled: at an end of file (Ctrl-D).
+        """
+        with self.opened() as descriptor:
+            modes: list[Any] = termios.tcgetattr(descriptor)
+            modes[3] = (modes[3] & ~termios.ECHO) | termios.ECHONL | termios.ICANON | termios.ISIG
+            termios.tcsetattr(descriptor, termios.TCSAFLUSH, modes)
+            return await _line(descriptor, text, prompt, seconds)
+
+    async def confirm(self, text: str, seconds: float) -> bool:
+        """Ask a question; only ``y`` or ``yes`` says yes."""
+        with self.opened() as descriptor:
+            termios.tcflush(descriptor, termios.TCIFLUSH)
+            answer = await _line(descriptor, text, "[y/N]", seconds)
+            return answer.strip().lower() in (b"y", b"yes")
+
+
+async def _line(descriptor: int, text: str, prompt: str, seconds: float) -> bytes:
+    shown = f"{visible(text, keep=chr(10))}\n" if text else ""
+    os.write(descriptor, f"{shown}{visible(prompt)} ".encode())
+    if not await eventloop.readable(descriptor, seconds):
+        os.write(descriptor, b"\n")
+        raise PromptTimeout(
+            f"nobody answered within {seconds:.0f} s", "try again; --prompt-timeout gives more time"
+        )
+    try:
+        line = os.read(descriptor, _LINE_LIMIT + 1)
+    except OSError:
+        line = b""
+    if not line.endswith(b"\n") and len(line) < _LINE_LIMIT - 1:
+        raise Cancelled("the prompt was ended", "nothing was done")
+    if len(line) >= _LINE_LIMIT - 1:
+        raise PinentryFailed(
+            f"what was entered is longer than a terminal's line ({_LINE_LIMIT} bytes)",
+            "install a pinentry (pinentry-tty takes long secrets)",
+        )
+    return line[:-1]
+
+
+def find() -> Terminal | None:
+    """Find the terminal of this process: its controlling one, else a standard stream."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC))
+        controlling = True
+    except OSError:
+        controlling = False
+    device = _controlling_device() if controlling else None
+    for descriptor in range(3):
+        with contextlib.suppress(OSError):
+            path = os.ttyname(descriptor)
+            if device in (None, os.stat(path).st_rdev):
+                return _usable(path)
+    if device is not None:
+        major, minor = os.major(device), os.minor(device)
+        paths = [f"/dev/pts/{minor}"]
+        with contextlib.suppress(OSError):
+            paths.append("/dev/" + os.path.basename(os.readlink(f"/sys/dev/char/{major}:{minor}")))
+        for path in paths:
+            with contextlib.suppress(OSError):
+                if os.stat(path).st_rdev == device:
+                    return _usable(path)
+    elif controlling:
+        return _usable(f"/dev/{_ps_name()}")
+    return None
+
+
+def _usable(path: str) -> Terminal | None:
+    try:
+        if stat.S_ISCHR(os.stat(path).st_mode) and os.access(path, os.R_OK | os.W_OK):
+            return Terminal(path)
+    except OSError:
+        pass
+    return None
+
+
+def _controlling_device() -> int | None:
+    """The device number of the controlling terminal, where the system tells (proc(5))."""
+    try:
+        with open("/proc/self/stat", "rb") as file:
+            number = int(file.read().rpartition(b")")[2].split()[4])
+    except (OSError, IndexError, ValueError):
+        return None
+    return os.makedev((number >> 8) & 0xFFF, (number & 0xFF) | ((number >> 12) & 0xFFF00))
+
+
+def _ps_name() -> str:
+    command = ["/bin/ps", "-o", "tty=", "-p", str(os.getpid())]
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        return subprocess.run(command, capture_output=True, timeout=2).stdout.decode().strip()
+    return ""

@@ -1,0 +1,97 @@
+"""Whether others could change a file: who may write it, and each folder on the way to it."""
+
+from __future__ import annotations
+
+import functools
+import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+
+from .display import visible
+from .errors import Refused
+
+__all__ = ["check", "program_on_path", "writable_by_others"]
+
+
+def writable_by_others(path: str | os.PathLike[str]) -> str | None:
+    """Return the file or folder by which others could change *path*, or None.
+
+    Others are everyone but root and this user. A group in which nobody else is
+    (the user's own, as many systems make one) is no other. In a folder with the
+    sticky bit only the owner of a file can replace it. Links are followed, and
+    the folders on both ways looked at.
+
+    :raises OSError: if it cannot be looked at.
+    """
+    seen: set[str] = set()
+    todo = [os.path.abspath(path)]
+    while todo:
+        current = todo.pop()
+        if current in seen:
+            continue
+        seen.add(current)
+        facts = os.lstat(current)
+        parent = os.path.dirname(current)
+        todo.append(parent)
+        if stat.S_ISLNK(facts.st_mode):
+            todo.append(os.path.join(parent, os.readlink(current)))
+            owner_only = True
+        else:
+            owner_only = not facts.st_mode & stat.S_IWOTH and (
+                not facts.st_mode & stat.S_IWGRP or _nobody_else_in(facts.st_gid)
+            )
+        sticky = stat.S_ISDIR(facts.st_mode) and facts.st_mode & stat.S_ISVTX
+        if facts.st_uid not in (0, os.geteuid()) or not (owner_only or sticky):
+            return current
+    return None
+
+
+@functools.cache
+def _nobody_else_in(group: int) -> bool:
+    import grp
+    import pwd
+
+    if group == 0:
+        return True
+    mine = {user.pw_name for user in pwd.getpwall() if user.pw_uid in (0, os.geteuid())}
+    try:
+        members = set(grp.getgrgid(group).gr_mem)
+    except KeyError:
+        members = set()
+    members |= {user.pw_name for user in pwd.getpwall() if user.pw_gid == group}
+    return members <= mine
+
+
+def check(path: str | os.PathLike[str], what: str) -> None:
+    """Refuse a file that others could change.
+
+    :param what: what it is, for the message: ``"the configuration"``.
+    :raises Refused: naming the file or folder, and how to mend it.
+    """
+    try:
+        weak = writable_by_others(path)
+    except OSError as error:
+        raise Refused(
+            f"{what} {visible(os.fspath(path))} cannot be looked at: {error.strerror}",
+            "check its folders' permissions",
+        ) from None
+    if weak is not None:
+        raise Refused(
+            f"{what} {visible(os.fspath(path))} could be changed by others: {visible(weak)}",
+            f"make it yours alone: chmod go-w {visible(weak)}",
+        )
+
+
+def program_on_path(name: str, environ: Mapping[str, str]) -> Path | None:
+    """Find a program that secretly itself starts.
+
+    Entries of PATH that are empty or relative are skipped: they would run a
+    program from whatever folder one happens to be in.
+    """
+    for folder in environ.get("PATH", os.defpath).split(os.pathsep):
+        if os.path.isabs(folder):
+            candidate = os.path.join(folder, name)
+            if os.path.isfile(candidate) and os.access(candidate, os.X_OK):
+                return Path(candidate)
+    return None
