@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from types import FrameType
 from typing import Any, NoReturn, TypeVar
 
-from . import commands, configuration, doctor, eventloop, launch, pinentry, release, resolve, trust
-from .configuration import Configuration, Profile
+from . import commands, configuration, doctor, eventloop, launch, release, resolve, trust
+from .configuration import Profile
 from .display import shown, visible
 from .errors import BadConfiguration, Cancelled, NotFound, Refused, SecretlyError
 from .redacted import Secret
@@ -162,23 +162,40 @@ def _add_run(add: Callable[..., _Parser]) -> None:
     parser = add("run", "run a command with secrets in its environment", _RUN_EXAMPLE)
     parser.usage = "secretly run [options] [--] COMMAND [ARG...]"
     one = parser.add_argument
-    one("-e", "--env", action="append", default=[], metavar="VARIABLE[=REFERENCE]",
-        help="put a secret into this variable (repeatable; X means X=X)")
+    one(
+        "-e",
+        "--env",
+        action="append",
+        default=[],
+        metavar="VARIABLE[=REFERENCE]",
+        help="put a secret into this variable (repeatable; X means X=X)",
+    )
     one("-p", "--profile", metavar="NAME", help="use this profile of the command")
     one("--as", dest="alias", metavar="NAME", help="treat it as this known command")
-    one("--remember", nargs="?", const=True, type=configuration.duration, metavar="DURATION",
-        help="keep what is typed in the keychain")
+    one(
+        "--remember",
+        nargs="?",
+        const=True,
+        type=configuration.duration,
+        metavar="DURATION",
+        help="keep what is typed in the keychain",
+    )
     one("--no-remember", dest="remember", action="store_false", help="keep nothing")
     one("--ask", action="store_true", help="ask, even for a secret that is stored")
     one("--confirm", action="store_true", default=None, help="confirm the use of a stored secret")
     one("--no-confirm", dest="confirm", action="store_false", help="do not confirm it")
     one("--no-input", action="store_true", help="never ask: fail (also SECRETLY_NO_INPUT=1)")
-    one("--prompt-timeout", type=configuration.duration, default=resolve.PERSON,
-        metavar="DURATION", help="how long a prompt waits (60s, 15m, 2h; default 300s)")
+    one(
+        "--prompt-timeout",
+        type=configuration.duration,
+        default=resolve.PERSON,
+        metavar="DURATION",
+        help="how long a prompt waits (60s, 15m, 2h; default 300s)",
+    )
     one("--dry-run", action="store_true", help="say what would be done; ask and run nothing")
     one("-q", "--quiet", action="store_true", help="say nothing but errors")
     one("-v", "--verbose", action="store_true", help="say where each secret came from")
-    parser.set_defaults(call=_run)
+    parser.set_defaults(call=None)
 
 
 def _parser() -> _Parser:
@@ -193,7 +210,10 @@ def _parser() -> _Parser:
 
     def add(name: str, text: str, example: str) -> _Parser:
         return verbs.add_parser(
-            name, help=text, description=f"{text[0].upper()}{text[1:]}.", epilog=example,
+            name,
+            help=text,
+            description=f"{text[0].upper()}{text[1:]}.",
+            epilog=example,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
 
@@ -210,10 +230,13 @@ def _parser() -> _Parser:
     verb = add("forget", "take a secret out of the keychain", "example:\n  secretly forget PyPI\n")
     verb.add_argument("reference", metavar="REFERENCE")
     verb.set_defaults(call=_forget)
-    verb = add("list", "list the secrets that are kept or configured", "example:\n  secretly list\n")
+    verb = add(
+        "list", "list the secrets that are kept or configured", "example:\n  secretly list\n"
+    )
     verb.set_defaults(call=_list)
-    verb = add("doctor", "say what would be used here, and what is wrong",
-               "example:\n  secretly doctor\n")
+    verb = add(
+        "doctor", "say what would be used here, and what is wrong", "example:\n  secretly doctor\n"
+    )
     verb.set_defaults(call=_doctor)
     return parser
 
@@ -250,9 +273,10 @@ def _dispatch(arguments: list[str]) -> int:
     if not hasattr(parsed, "call"):
         parser.print_help()
         return 0
-    if parsed.call is _run:
+    if arguments[0] == "run":
         return _run(parsed, command)
-    return int(parsed.call(parsed))
+    status: int = parsed.call(parsed)
+    return status
 
 
 def _no_input(environ: Mapping[str, str]) -> bool:
@@ -438,9 +462,7 @@ def _filled(
     return replace(plan, environ={**plan.environ, **values}, removes=removes)
 
 
-def _print_plan(
-    deliveries: Sequence[_Delivery], plan: launch.Plan, context: Context
-) -> None:
+def _print_plan(deliveries: Sequence[_Delivery], plan: launch.Plan, context: Context) -> None:
     print(f"program: {visible(plan.program)}")
     for name in plan.environ:
         print(f"{visible(name)}: set by the configuration")
@@ -488,11 +510,17 @@ def _set(options: argparse.Namespace) -> int:
     if options.stdin:
         value, wrong = resolve.cleaned(entry, _read_stdin())
         if wrong:
-            raise Refused(f"nothing was kept: {wrong[0].lower()}{wrong[1:]}", "check what is piped in")
+            raise Refused(
+                f"nothing was kept: {wrong[0].lower()}{wrong[1:]}", "check what is piped in"
+            )
         _drive(
             resolve.keep(
-                name, value, username or getpass.getuser(), username is not None,
-                resolve.PERSON, context,
+                name,
+                value,
+                username or getpass.getuser(),
+                username is not None,
+                resolve.PERSON,
+                context,
             )
         )
     else:
@@ -507,7 +535,10 @@ async def _ask_and_keep(name: str, username: str | None, context: Context) -> No
     entry = context.configuration.entry(name)
     await context.keychain.describe()  # before anybody types for nothing
     wish = Wish(
-        Reference("", name), purpose="to keep it in the keychain", fresh=True, remember=False,
+        Reference("", name),
+        purpose="to keep it in the keychain",
+        fresh=True,
+        remember=False,
         repeat=not entry.prefix,
     )
     typed = (await resolve.obtain(wish, context)).secret

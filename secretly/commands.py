@@ -25,7 +25,9 @@ _UV = frozenset(
     "--config-file --from -c --constraints -b --build-constraints --overrides "
     "--torch-backend".split()
 )
-_PIPX = frozenset("--spec --python --pip-args --index-url -i --with --backend --fetch-python".split())
+_PIPX = frozenset(
+    "--spec --python --pip-args --index-url -i --with --backend --fetch-python".split()
+)
 
 
 class Words(NamedTuple):

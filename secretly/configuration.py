@@ -202,7 +202,7 @@ def _reference_text(value: object) -> str:
 
 def _remember(value: object) -> Remember:
     if isinstance(value, bool) or value == "ask":
-        return value  # type: ignore[return-value]
+        return value
     if not isinstance(value, str):
         raise _Bad('takes true, false, "ask" or a duration such as "15m"')
     return duration(value)
@@ -310,9 +310,7 @@ class _File:
         table = dict(self.table(key, value))
         profiles = {
             profile: Profile(**self.read(f"{key}.profiles.{profile}", item, _PROFILE))
-            for profile, item in self.table(
-                f"{key}.profiles", table.pop("profiles", {})
-            ).items()
+            for profile, item in self.table(f"{key}.profiles", table.pop("profiles", {})).items()
         }
         index = table.pop("index", None)
         row = Command(
@@ -371,9 +369,7 @@ def load(environ: Mapping[str, str] | None = None) -> Configuration:
     :raises Refused: if others could write the file.
     """
     environ = os.environ if environ is None else environ
-    shipped = tomllib.loads(
-        Path(__file__).with_name("shipped.toml").read_text("utf-8")
-    )
+    shipped = tomllib.loads(Path(__file__).with_name("shipped.toml").read_text("utf-8"))
     path = path_of(environ)
     own = _own(path, named="SECRETLY_CONFIG" in environ)
     if own is None:

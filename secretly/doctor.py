@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from . import configuration, pinentry, terminal, trust
+from . import configuration, discovery, terminal, trust
 from .display import visible
 from .errors import KeychainUnavailable, SecretlyError
 from .keychain import Keychain
@@ -74,7 +74,7 @@ async def _asking(environ: Mapping[str, str], found: configuration.Configuration
         lines = [Line(None, f"terminal: {visible(here.path)}, {place}")]
     skipped: list[str] = []
     try:
-        way = await pinentry.find(environ, found.pinentry, skipped)
+        way = await discovery.find(environ, found.pinentry, skipped)
     except SecretlyError as error:
         lines += _wrong("pinentry", error)
     else:

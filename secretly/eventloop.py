@@ -166,7 +166,12 @@ class _Thread(_Request[Any]):
     def here(self) -> Any:
         answers: list[Any] = []
         ready = threading.Event()
-        self._start(lambda answer: (answers.append(answer), ready.set()))
+
+        def done(answer: Any) -> None:
+            answers.append(answer)
+            ready.set()
+
+        self._start(done)
         return answers[0] if ready.wait(self.seconds) else None
 
 
@@ -421,7 +426,12 @@ class _Asyncio:
 
     def wait(self, request: _Request[T]) -> Generator[Any, Any, T]:
         future = self._loop.create_future()
-        undo = request.arm(self, lambda value: future.done() or future.set_result(value))
+
+        def settle(value: T) -> None:
+            if not future.done():
+                future.set_result(value)
+
+        undo = request.arm(self, settle)
         try:
             return cast(T, (yield from future))
         finally:
@@ -478,7 +488,12 @@ class _Twisted:
 
         # A reactor that stops would leave the coroutine waiting for ever.
         trigger = self._reactor.addSystemEventTrigger("before", "shutdown", stop)
-        undo = request.arm(self, lambda value: deferred.called or deferred.callback(value))
+
+        def settle(value: T) -> None:
+            if not deferred.called:
+                deferred.callback(value)
+
+        undo = request.arm(self, settle)
         try:
             return cast(T, (yield from cast(Any, deferred).__await__()))
         finally:

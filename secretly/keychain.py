@@ -15,14 +15,14 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from . import eventloop, trust
 from .display import visible
 from .errors import Cancelled, KeychainLocked, KeychainUnavailable, SecretlyError
 from .redacted import Secret
 
-__all__ = ["Index", "Item", "Keychain", "backend_name"]
+__all__ = ["Index", "Item", "Keeper", "Keychain", "backend_name"]
 
 T = TypeVar("T")
 
@@ -37,6 +37,26 @@ _LINUX = (
 _MACOS = ("keyring.backends.macOS.Keyring",)
 
 _DOCTOR = "'secretly doctor' says which keychain is used, and why"
+
+
+class Keeper(Protocol):
+    """What keeps secrets: the :class:`Keychain`, or a double of it.
+
+    *person* is how long, in seconds, it may take to ask the person to unlock it;
+    None: it must not ask.
+    """
+
+    async def get(self, service: str, username: str, person: float | None) -> Secret | None:
+        """Return what is kept, or None."""
+
+    async def set(self, service: str, username: str, value: str, person: float | None) -> None:
+        """Keep a secret."""
+
+    async def delete(self, service: str, username: str, person: float | None) -> bool:
+        """Delete an item; return whether there was one."""
+
+    async def describe(self) -> str:
+        """Name it."""
 
 
 class Keychain:

@@ -1,4 +1,4 @@
-"""Asking a person: find a pinentry, drive it, and have it gone afterwards.
+"""Asking a person: drive a pinentry, and have it gone afterwards.
 
 A pinentry is a subprocess that speaks Assuan on a socket pair; pexpect's
 ``fdspawn`` reads and writes it, when the event loop says that there is something
@@ -13,14 +13,13 @@ import math
 import os
 import socket
 import subprocess
-import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from . import assuan, eventloop, processes, terminal, trust
+from . import assuan, eventloop, processes
+from .discovery import Place, Way, find, here, notebook_kernel
 from .display import visible
 from .errors import (
     Cancelled,
@@ -28,24 +27,16 @@ from .errors import (
     NotConfirmed,
     PinentryFailed,
     PromptTimeout,
-    Refused,
 )
 from .redacted import Secret
 
-__all__ = ["Prompt", "Way", "ask", "confirm", "find", "show"]
+__all__ = ["Prompt", "ask", "confirm", "show"]
 
 #: How long, in seconds, a pinentry may take to start and to answer anything but the person's part.
 MACHINE = 10.0
 
 #: pinentry-curses 1.2.1 keeps this many bytes of what is typed, and says nothing.
 CURSES_LIMIT = 2047
-
-_GRAPHICAL = ("gtk", "qt", "gnome", "mac", "fltk", "x11", "efl", "wsl", "tqt")
-_MAC = (
-    "/opt/homebrew/bin/pinentry-mac",
-    "/usr/local/bin/pinentry-mac",
-    "/usr/local/MacGPG2/libexec/pinentry-mac.app/Contents/MacOS/pinentry-mac",
-)
 
 _turns = eventloop.Turns()
 
@@ -62,199 +53,6 @@ class Prompt:
     prompt: str
     error: str = ""
     repeat: bool = False
-
-
-class Way(NamedTuple):
-    """A way of asking.
-
-    :param kind: ``"pinentry"``, ``"osascript"``, ``"terminal"`` or ``"notebook"``.
-    :param program: the pinentry's path, where there is one.
-    :param graphical: whether it opens a window, and so leaves the terminal alone.
-    :param why: why this one, for ``doctor``.
-    """
-
-    kind: str
-    program: Path | None
-    graphical: bool
-    why: str
-
-
-# -- finding one -----------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Place:
-    """What there is to ask on."""
-
-    environ: Mapping[str, str]
-    terminal: terminal.Terminal | None
-    foreground: bool
-
-    @property
-    def ssh(self) -> bool:
-        return any(name in self.environ for name in ("SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY"))
-
-    @property
-    def display(self) -> bool:
-        if self.ssh:
-            return False
-        if sys.platform == "darwin":
-            return True
-        return bool(self.environ.get("DISPLAY") or self.environ.get("WAYLAND_DISPLAY"))
-
-    def graphical(self, program: Path) -> bool:
-        """Whether *program* would open a window here."""
-        name = os.path.basename(os.path.realpath(program))
-        if "gnome3" in name and not self.environ.get("DBUS_SESSION_BUS_ADDRESS"):
-            return False
-        if "wsl" in name:
-            return True
-        known = any(word in name for word in _GRAPHICAL)
-        textual = "curses" in name or "tty" in name
-        return self.display and (known or not textual)
-
-
-def _here(environ: Mapping[str, str]) -> _Place:
-    found = terminal.find()
-    return _Place(environ, found, found is not None and found.in_foreground())
-
-
-async def find(
-    environ: Mapping[str, str], setting: str | None = None, skipped: list[str] | None = None
-) -> Way:
-    """Find how to ask a person.
-
-    In order: the configuration's ``prompt.pinentry``, ``PINENTRY``, gpg-agent's
-    own setting, gpgconf's, what the platform has, the terminal itself.
-
-    :param skipped: is given a line for each that was passed over, and why.
-    :raises NoPinentry: if there is none.
-    :raises Refused: if the one that was named could be changed by others.
-    """
-    place = _here(environ)
-    skipped = [] if skipped is None else skipped
-    if notebook := _notebook():
-        place = replace(place, terminal=None, foreground=False)
-    async for program, why, named in _candidates(place, setting):
-        reason = _unusable(program, place, named, why)
-        if reason is None:
-            graphical = place.graphical(program)
-            kind = "osascript" if program.name == "osascript" else "pinentry"
-            return Way(kind, program, graphical, why)
-        skipped.append(f"{visible(os.fspath(program))} ({why}): {reason}")
-    if notebook:
-        return Way("notebook", None, True, "the notebook's own password input")
-    if place.foreground:
-        return Way("terminal", None, False, "no pinentry was found; the terminal itself")
-    if place.terminal is not None:
-        raise NoPinentry(
-            "a prompt on the terminal cannot start in the background",
-            "bring it to the foreground (fg), or use a graphical pinentry",
-        )
-    raise NoPinentry(
-        "there is nobody to ask: no terminal and no graphical pinentry",
-        "run it from a terminal, or install pinentry-gtk2, pinentry-qt or pinentry-mac; "
-        "'secretly doctor' says more",
-    )
-
-
-def _unusable(program: Path, place: _Place, named: bool, why: str) -> str | None:
-    """Say why *program* cannot be used here; raise if it is one that the person named."""
-    if not os.path.isfile(program) or not os.access(program, os.X_OK):
-        if named:
-            raise NoPinentry(
-                f"{why} names {visible(os.fspath(program))}, which is no program",
-                "name a pinentry that is installed, or take the setting away",
-            )
-        return "not there"
-    try:
-        trust.check(program, "the pinentry")
-    except Refused as error:
-        if named:
-            raise
-        return str(error)
-    if not place.graphical(program):
-        name = os.path.basename(os.path.realpath(program))
-        if "mac" in name or "osascript" in name or place.terminal is None:
-            return "needs a screen" if any(w in name for w in _GRAPHICAL) else "needs a terminal"
-        if not place.foreground:
-            return "needs the terminal, and this is a background process"
-        if "tty" not in name and place.environ.get("TERM", "") in ("", "dumb", "unknown"):
-            return "the terminal is too simple for it (TERM)"
-    return None
-
-
-async def _candidates(
-    place: _Place, setting: str | None
-) -> AsyncIterator[tuple[Path, str, bool]]:
-    environ = place.environ
-
-    def on_path(*names: str, why: str) -> Iterator[tuple[Path, str, bool]]:
-        for name in names:
-            if found := trust.program_on_path(name, environ):
-                yield found, why, False
-
-    for named, why in (
-        (setting, "the configuration's prompt.pinentry"),
-        (environ.get("PINENTRY"), "PINENTRY"),
-    ):
-        if named:
-            program = Path(os.path.expanduser(named))
-            if os.sep not in named:
-                program = trust.program_on_path(named, environ) or program
-            yield program.absolute(), why, True
-    if configured := _agent_setting(environ):
-        yield configured, "gpg-agent.conf", False
-    async for program in _from_gpgconf(environ):
-        yield program, "gpgconf", False
-    if sys.platform == "darwin":
-        if not place.ssh:
-            for found in on_path("pinentry-mac", why="macOS"):
-                yield found
-            for path in _MAC:
-                yield Path(path), "macOS", False
-            yield Path("/usr/bin/osascript"), "macOS", False
-    elif environ.get("WSL_DISTRO_NAME"):
-        for found in on_path("pinentry-wsl-ps1", "pinentry-wsl-ps1.sh", why="WSL"):
-            yield found
-    if place.display and sys.platform != "darwin":
-        for found in on_path("pinentry-gnome3", "pinentry-qt", "pinentry-gtk-2", why="a screen"):
-            yield found
-    if place.terminal is not None:
-        for found in on_path("pinentry-curses", "pinentry-tty", "pinentry", why="a terminal"):
-            yield found
-
-
-def _agent_setting(environ: Mapping[str, str]) -> Path | None:
-    home = environ.get("GNUPGHOME") or os.path.join(environ.get("HOME", ""), ".gnupg")
-    with contextlib.suppress(OSError):
-        for line in Path(home, "gpg-agent.conf").read_text("utf-8", "replace").splitlines():
-            word, _, value = line.strip().partition(" ")
-            if word == "pinentry-program" and os.path.isabs(value.strip()):
-                return Path(value.strip())
-    return None
-
-
-async def _from_gpgconf(environ: Mapping[str, str]) -> AsyncIterator[Path]:
-    program = trust.program_on_path("gpgconf", environ)
-    if program is None or trust.writable_by_others(program):
-        return
-    command = [os.fspath(program), "--list-components"]
-    with contextlib.suppress(OSError, TimeoutError):
-        found = await processes.output(command, seconds=2.0, environ=environ)
-        for line in found.stdout.decode("utf-8", "replace").splitlines():
-            name, _, rest = line.partition(":")
-            if name == "pinentry":
-                path = assuan.unescape(rest.rpartition(":")[2].encode()).decode("utf-8", "replace")
-                if os.path.isabs(path):
-                    yield Path(path)
-
-
-def _notebook() -> Any:
-    """The kernel of the notebook that this runs in, or None."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython is not None else None
-    return getattr(shell, "kernel", None)
 
 
 # -- asking ----------------------------------------------------------------------
@@ -307,10 +105,10 @@ async def show(
 @contextlib.asynccontextmanager
 async def _asking(
     environ: Mapping[str, str], setting: str | None, seconds: float
-) -> AsyncIterator[tuple[Way, _Place]]:
+) -> AsyncIterator[tuple[Way, Place]]:
     async with _turns:
         way = await find(environ, setting)
-        place = _here(environ)
+        place = here(environ)
         if way.graphical or place.terminal is None:
             # It may fall back to a terminal, but not to one that is not ours to use.
             yield way, replace(place, terminal=place.terminal if place.foreground else None)
@@ -320,14 +118,14 @@ async def _asking(
 
 
 async def _ask_once(
-    way: Way, place: _Place, prompt: Prompt, seconds: float
+    way: Way, place: Place, prompt: Prompt, seconds: float
 ) -> tuple[bytearray, bool]:
     """Return what was typed, and whether it was typed twice."""
     try:
         if way.kind == "pinentry":
             return await _ask_pinentry(way, place, prompt, seconds)
     except _Unsuitable:
-        if place.terminal is None:
+        if place.terminal is None or not place.foreground:
             raise PinentryFailed(
                 f"{_name(way)} cannot use this screen", "choose another with PINENTRY"
             ) from None
@@ -340,19 +138,17 @@ async def _ask_once(
     return bytearray(await place.terminal.ask(text, f"{prompt.prompt}:", seconds)), False
 
 
-async def _confirm_once(way: Way, place: _Place, question: Prompt, seconds: float) -> bool:
+async def _confirm_once(way: Way, place: Place, question: Prompt, seconds: float) -> bool:
     try:
         if way.kind == "pinentry":
-            async with _Conversation(way, place, question, seconds) as talk:
-                await talk.call("SETOK", "_Yes")
-                await talk.call("SETNOTOK", "_No")
-                await talk.person("CONFIRM", seconds)
-                return True
+            return await _confirm_pinentry(way, place, question, seconds)
     except _Unsuitable:
-        if place.terminal is None:
-            raise
+        if place.terminal is None or not place.foreground:
+            raise PinentryFailed(
+                f"{_name(way)} cannot ask this", "choose another pinentry with PINENTRY"
+            ) from None
     if way.kind == "osascript":
-        await _osascript(way, question, seconds, "buttons {\"No\", \"Yes\"} cancel button \"No\"")
+        await _osascript(way, question, seconds, 'buttons {"No", "Yes"} cancel button "No"')
         return True
     if way.kind == "notebook":
         return _ask_notebook(f"{question.description} [y/N]").lower() in (b"y", b"yes")
@@ -360,15 +156,34 @@ async def _confirm_once(way: Way, place: _Place, question: Prompt, seconds: floa
     return await place.terminal.confirm(question.description, seconds)
 
 
+async def _confirm_pinentry(way: Way, place: Place, question: Prompt, seconds: float) -> bool:
+    """Have a pinentry confirm so that no key says yes by mistake.
+
+    In pinentry-curses Return presses the OK button, which therefore says No; in
+    pinentry-fltk Escape answers OK, so consent is never rested on it.
+    """
+    async with _Conversation(way, place, question, seconds) as talk:
+        flavor = await talk.flavor()
+        if "fltk" in flavor:
+            raise _Unsuitable
+        curses = "curses" in flavor
+        await talk.call("SETOK", "_No" if curses else "_Yes")
+        await talk.call("SETNOTOK", "_Yes" if curses else "_No")
+        try:
+            await talk.person("CONFIRM", seconds)
+        except NotConfirmed:
+            return curses
+        return not curses
+
+
 async def _ask_pinentry(
-    way: Way, place: _Place, prompt: Prompt, seconds: float
+    way: Way, place: Place, prompt: Prompt, seconds: float
 ) -> tuple[bytearray, bool]:
     async with _Conversation(way, place, prompt, seconds) as talk:
         await talk.call("SETPROMPT", f"{prompt.prompt}:")
         if prompt.error:
             await talk.call("SETERROR", prompt.error)
-        flavor = await talk.call("GETINFO", "flavor", may_fail=True)
-        curses = b"curses" in (flavor.data or b"") or "curses" in _name(way)
+        curses = "curses" in await talk.flavor()
         if prompt.repeat and not curses:  # 1.2.1 of it shows what is typed the second time
             await talk.call("SETREPEAT", "Again:", may_fail=True)
             await talk.call("SETREPEATERROR", "They are not the same", may_fail=True)
@@ -405,7 +220,7 @@ class _Unsuitable(Exception):
 class _Conversation:
     """One pinentry, from its start to its end, with the texts set."""
 
-    def __init__(self, way: Way, place: _Place, prompt: Prompt, seconds: float) -> None:
+    def __init__(self, way: Way, place: Place, prompt: Prompt, seconds: float) -> None:
         self._way, self._place, self._prompt, self._seconds = way, place, prompt, seconds
         self._reader = assuan.Reader()
         self._answers: list[assuan.Answer] = []
@@ -426,8 +241,8 @@ class _Conversation:
 
         environ = dict(self._place.environ)
         if not self._way.graphical:
-            # A graphical one would open its window here if it could.
-            for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+            # A graphical one would open its window, here or on another screen, if it could.
+            for name in ("DISPLAY", "WAYLAND_DISPLAY", "DBUS_SESSION_BUS_ADDRESS"):
                 environ.pop(name, None)
             if self._place.terminal is not None:
                 self._restore.enter_context(self._place.terminal.opened())
@@ -478,6 +293,12 @@ class _Conversation:
             raise self._failed(f"{_name(self._way)} refused {verb} (error {answer.code})")
         return answer
 
+    async def flavor(self) -> str:
+        """What it is, as it says itself: a graphical one without a screen is ``gtk2:curses``."""
+        answer = await self.call("GETINFO", "flavor", may_fail=True)
+        said = (answer.data or b"").decode("ascii", "replace")
+        return said or os.path.basename(os.path.realpath(self._way.program or ""))
+
     async def person(self, verb: str, seconds: float) -> assuan.Answer:
         """Send the command that the person answers."""
         self._send(assuan.command(verb))
@@ -499,10 +320,8 @@ class _Conversation:
         return self._child.status in (1, -2) and not self._way.graphical
 
     def _send(self, line: bytes) -> None:
-        try:
+        with contextlib.suppress(OSError):  # it is gone; reading says so
             self._spawn.send(line)
-        except OSError:
-            pass  # it is gone; reading says so
 
     async def _receive(self, seconds: float) -> assuan.Answer:
         import pexpect
@@ -611,7 +430,7 @@ async def _osascript(way: Way, prompt: Prompt, seconds: float, how: str = "") ->
 def _ask_notebook(text: str) -> bytes:
     """The notebook's own password input, which is asked for in place."""
     try:
-        return str(_notebook().getpass(visible(text, keep="\n"))).encode()
+        return str(notebook_kernel().getpass(visible(text, keep="\n"))).encode()
     except KeyboardInterrupt:
         raise Cancelled("cancelled at the prompt", "nothing was done") from None
     except Exception:

@@ -26,7 +26,13 @@ class Child:
     """A child process, ended at the latest when this one exits."""
 
     def __init__(
-        self, argv: Sequence[str], *, stdin: int, stdout: int, stderr: int, environ: Mapping[str, str]
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: int,
+        stdout: int,
+        stderr: int,
+        environ: Mapping[str, str],
     ) -> None:
         """Start it.
 

@@ -97,7 +97,9 @@ def _pypirc(index: Index, name: str, words: Words, environ: Mapping[str, str]) -
         parser.read(path, encoding="utf-8")
         return parser.get(name, "repository", fallback=None) or None
     except (configparser.Error, UnicodeDecodeError, OSError):
-        raise Refused(f"{visible(path)} cannot be read", "mend it: the index stands in it") from None
+        raise Refused(
+            f"{visible(path)} cannot be read", "mend it: the index stands in it"
+        ) from None
 
 
 def _settings(

@@ -23,7 +23,7 @@ from .errors import (
     Refused,
     SecretlyError,
 )
-from .keychain import Index, Keychain
+from .keychain import Index, Keeper, Keychain
 from .redacted import Secret
 from .references import Reference
 
@@ -61,7 +61,7 @@ class Context:
 
     configuration: Configuration
     environ: Mapping[str, str]
-    keychain: Keychain
+    keychain: Keeper
     index: Index
     no_input: bool = False
     note: Callable[[str], None] = field(default=_log)
@@ -136,9 +136,7 @@ async def obtain_all(wishes: Sequence[Wish], context: Context) -> list[Found]:
     return outcomes
 
 
-async def _look(
-    wish: Wish, context: Context
-) -> tuple[Found | None, KeychainUnavailable | None]:
+async def _look(wish: Wish, context: Context) -> tuple[Found | None, KeychainUnavailable | None]:
     """Look for what is stored; a keychain that cannot tell is no end where one may ask."""
     has_source = wish.reference.scheme or context.configuration.entry(wish.reference.path).source
     if wish.fresh and not has_source:
@@ -222,10 +220,8 @@ async def _from_keychain(name: str, entry: Entry, wish: Wish, context: Context) 
     value = await context.keychain.get(name, username, person)
     if value is None:
         return None
-    if wish.reference.field == "username":
-        value = Secret(username)
-    else:
-        value = _stored(entry, value)
+    field = wish.reference.field
+    value = Secret(username) if field == "username" else _stored(entry, value)
     return Found(value, username if own else None, "keychain", name)
 
 
@@ -306,9 +302,7 @@ async def _ask(wish: Wish, entry: Entry, error: str, context: Context) -> Found:
             break
         prompt = replace(prompt, error=wrong)
     else:
-        raise Cancelled(
-            f"no secret for {name} after {_ATTEMPTS} attempts", f"the last: {wrong}"
-        )
+        raise Cancelled(f"no secret for {name} after {_ATTEMPTS} attempts", f"the last: {wrong}")
     username, own = _username(entry.name, entry, wish, context)
     await _remember(wish, entry, username, own, typed, context)
     return Found(typed, username if own else None, "typed", entry.name)

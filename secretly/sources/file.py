@@ -21,7 +21,9 @@ async def fetch(path: str, field: str, environ: Mapping[str, str]) -> str:
             if not stat.S_ISREG(facts.st_mode):
                 raise SourceFailed(f"{name} is no file", "name a plain file")
             if facts.st_mode & 0o077 or facts.st_uid not in (0, os.geteuid()):
-                raise SourceFailed(f"others can read {name}", f"make it yours alone: chmod 600 {name}")
+                raise SourceFailed(
+                    f"others can read {name}", f"make it yours alone: chmod 600 {name}"
+                )
             return file.read(_LIMIT).decode("utf-8").removesuffix("\n")
     except OSError as error:
         raise SourceFailed(

@@ -1,0 +1,264 @@
+"""The library: coroutines that Twisted and asyncio drive alike."""
+
+from __future__ import annotations
+
+import datetime
+import getpass
+import os
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+from . import configuration, eventloop, pinentry, resolve
+from .configuration import Remember
+from .display import visible
+from .errors import BadReference, NotConfirmed, SecretlyError
+from .redacted import Credential, Secret
+from .references import Reference, parse
+from .resolve import Context, Found, Wish
+
+if TYPE_CHECKING:
+    from twisted.internet.defer import Deferred
+
+__all__ = ["confirm", "credential", "forget", "remember", "secret", "secretly"]
+
+Verify = Callable[[Secret], "bool | Awaitable[bool | None] | None"]
+Timeout = float | datetime.timedelta | None
+
+_shared: eventloop.Shared[Found] = eventloop.Shared()
+
+#: What a call stands on; ``secretly.testing`` puts its own in place.
+context: Callable[[], Context] = lambda: Context.of(configuration.load(), os.environ)  # noqa: E731
+
+
+async def secret(
+    reference: str,
+    *,
+    username: str | None = None,
+    prompt: str | None = None,
+    description: str | None = None,
+    remember: bool | str | datetime.timedelta | None = None,
+    confirm: bool | None = None,
+    verify: Verify | None = None,
+    timeout: Timeout = None,
+) -> Secret:
+    """Return a secret: from its source or the keychain, or else from the person.
+
+    :param reference: ``NAME``, ``NAME#field`` or ``scheme://path[#field]``.
+    :param username: the user name that it is kept under; by default the configured
+        one, the one it was stored with, or the login name.
+    :param prompt: the few words before the entry field.
+    :param description: what it is for; by default, which program asks.
+    :param remember: keep in the keychain what was typed: True, False, ``"ask"`` (ask
+        after it was accepted), or a timedelta (keep it in memory for that long);
+        None: as configured, else no.
+    :param confirm: ask before a stored secret is released; None: as configured, else no.
+    :param verify: a function or coroutine function that tries the secret. False means
+        that it was not accepted: a stored one is not used, and the person is asked
+        again, 3 times at most. Only an accepted one is kept.
+    :param timeout: how long to wait, in seconds or as a timedelta; None: 300 s for a
+        person, 30 s for a machine.
+    :raises Cancelled: if the person cancels.
+    :raises SecretlyError: any other of its kinds says why there is no secret.
+
+    Calls for the same reference, user name and *verify* at the same time are one
+    prompt: the first one's texts are shown. Cancelling the last of them ends it.
+
+    .. versionadded:: 1.0
+    """
+    wish = _wish(
+        reference,
+        username=username,
+        prompt=prompt,
+        purpose=description,
+        remember=remember,
+        confirm=confirm,
+        verify=verify,
+        timeout=timeout,
+    )
+    return (await _obtain(wish)).secret
+
+
+async def credential(
+    reference: str,
+    *,
+    username: str | None = None,
+    prompt: str | None = None,
+    description: str | None = None,
+    remember: bool | str | datetime.timedelta | None = None,
+    confirm: bool | None = None,
+    verify: Verify | None = None,
+    timeout: Timeout = None,
+) -> Credential:
+    """Return a user name and its secret, as :func:`secret` finds it.
+
+    The user name is *username*, else the configured one, else the one that the
+    secret was stored with, else the login name.
+
+    :raises SecretlyError: as for :func:`secret`.
+
+    .. versionadded:: 1.0
+    """
+    wish = _wish(
+        reference,
+        username=username,
+        prompt=prompt,
+        purpose=description,
+        remember=remember,
+        confirm=confirm,
+        verify=verify,
+        timeout=timeout,
+    )
+    found = await _obtain(wish)
+    return Credential(found.username or getpass.getuser(), found.secret)
+
+
+async def confirm(
+    question: str, *, description: str | None = None, timeout: Timeout = None
+) -> bool:
+    """Ask the person to agree; return whether they did.
+
+    :param question: the question, in a line.
+    :param description: more about it.
+    :param timeout: how long to wait, in seconds or as a timedelta; None: 300 s.
+    :raises Cancelled: if the person cancels rather than says no.
+    :raises PromptTimeout: if nobody answers.
+    :raises NoPinentry: if nobody can be asked.
+
+    .. versionadded:: 1.0
+    """
+    here = context()
+    text = "\n\n".join(filter(None, (question, description)))
+    seconds = configuration.seconds(timeout, resolve.PERSON)
+    asked = pinentry.Prompt("secretly", text, "")
+    try:
+        await pinentry.confirm(asked, seconds, here.environ, here.configuration.pinentry)
+    except NotConfirmed:
+        return False
+    return True
+
+
+async def remember(
+    reference: str, value: str, *, username: str | None = None, timeout: Timeout = None
+) -> None:
+    """Keep a secret in the keychain.
+
+    :param reference: a plain name.
+    :param username: the user name that goes with it.
+    :param timeout: how long to wait, in seconds or as a timedelta; None: 300 s.
+    :raises KeychainUnavailable: if it cannot be kept, or only in plain text.
+    :raises BadReference: if *reference* is no plain name.
+
+    .. versionadded:: 1.0
+    """
+    here, name = context(), _plain(reference)
+    entry = here.configuration.entry(name)
+    chosen = username or entry.username
+    seconds = configuration.seconds(timeout, resolve.PERSON)
+    own = chosen is not None
+    await resolve.keep(name, value, chosen or getpass.getuser(), own, seconds, here)
+
+
+async def forget(reference: str, *, username: str | None = None, timeout: Timeout = None) -> bool:
+    """Take a secret out of the keychain; return whether it was there.
+
+    :param reference: a plain name.
+    :param timeout: how long to wait, in seconds or as a timedelta; None: 300 s.
+    :raises KeychainUnavailable: if the keychain cannot be used.
+    :raises BadReference: if *reference* is no plain name.
+
+    .. versionadded:: 1.0
+    """
+    seconds = configuration.seconds(timeout, resolve.PERSON)
+    return await resolve.forget(_plain(reference), username, seconds, context())
+
+
+def secretly(
+    reactor: Any,
+    action: Callable[[Secret], Any],
+    system: str | None = None,
+    username: str | None = None,
+    prompt: str = "Password:",
+) -> Deferred[Any]:
+    """Call *action* with a password: the call that the first secretly had.
+
+    The password is looked for in the keychain; one that is typed is kept there once
+    *action* has succeeded with it.
+
+    :param reactor: the running reactor.
+    :param action: a function of the password; it may return a Deferred.
+    :param system: the name that the password is kept under; by default the
+        action's module and name.
+    :param username: by default the login name.
+    :param prompt: the words before the entry field.
+    :returns: a Deferred with *action*'s result.
+
+    .. versionadded:: 0.3
+    """
+    from twisted.internet.defer import Deferred, maybeDeferred
+
+    name = system or f"{action.__module__}.{getattr(action, '__qualname__', 'action')}"
+    user = username or getpass.getuser()
+
+    async def work() -> Any:
+        here = context()
+        wish = Wish(
+            Reference("", name),
+            username=user,
+            prompt=prompt.rstrip().removesuffix(":"),
+            purpose=f"{resolve.calling_program()} asks for it",
+        )
+        found = await resolve.obtain(wish, here)
+        result = await maybeDeferred(action, found.secret)
+        if found.origin == "typed":
+            try:
+                await resolve.keep(name, found.secret, user, True, resolve.PERSON, here)
+            except SecretlyError as error:
+                here.note(f"{visible(name)} was not kept: {error}")
+        return result
+
+    return Deferred.fromCoroutine(work())
+
+
+def _wish(
+    reference: str,
+    *,
+    username: str | None,
+    prompt: str | None,
+    purpose: str | None,
+    remember: bool | str | datetime.timedelta | None,
+    confirm: bool | None,
+    verify: Verify | None,
+    timeout: Timeout,
+) -> Wish:
+    return Wish(
+        parse(reference),
+        username=username,
+        prompt=prompt,
+        purpose=purpose or f"{resolve.calling_program()} asks for it",
+        remember=_remembered(remember),
+        confirm=confirm,
+        verify=verify,
+        person=configuration.seconds(timeout, resolve.PERSON),
+    )
+
+
+def _remembered(value: bool | str | datetime.timedelta | None) -> Remember | None:
+    if isinstance(value, datetime.timedelta):
+        return value.total_seconds()
+    if value is None or isinstance(value, bool) or value == "ask":
+        return value  # type: ignore[return-value]
+    raise TypeError(f"remember takes True, False, 'ask' or a timedelta, not {value!r}")
+
+
+def _plain(reference: str) -> str:
+    found = parse(reference)
+    if found.scheme or found.field:
+        raise BadReference(
+            f"'{visible(reference)}' is not a plain name", "the keychain keeps names, such as PyPI"
+        )
+    return found.path
+
+
+async def _obtain(wish: Wish) -> Found:
+    key = (wish.reference, wish.username, wish.verify)
+    return await _shared.do(key, lambda: resolve.obtain(wish, context()))

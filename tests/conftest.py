@@ -1,0 +1,24 @@
+"""What all tests stand on."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("tox", max_examples=2000, deadline=None)
+settings.register_profile("fuzz", max_examples=100_000, deadline=None)
+settings.register_profile("quick", max_examples=50, deadline=None)
+settings.load_profile(os.environ.get("SECRETLY_HYPOTHESIS", "quick"))
+
+
+def need(*programs: str) -> None:
+    """Skip the test where a real part is missing; in CI that is a failure."""
+    missing = [program for program in programs if shutil.which(program) is None]
+    if missing:
+        reason = f"needs {', '.join(missing)}"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
