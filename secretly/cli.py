@@ -63,6 +63,13 @@ class _Signals:
         if self.pending:
             raise _Interrupted
 
+    def restore(self) -> None:
+        """From here on a signal ends the process by itself: there is nothing to tidy up."""
+        for number in self._HANDLED:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, signal.SIG_DFL)
+        self.check()
+
     def die(self) -> NoReturn:
         signal.signal(self._number, signal.SIG_DFL)
         os.kill(os.getpid(), self._number)
@@ -328,7 +335,7 @@ def _run(options: argparse.Namespace, command: list[str]) -> int:
         return 0
     if deliveries:
         plan = _filled(plan, deliveries, call, options, context)
-    _signals.check()
+    _signals.restore()
     launch.run(plan)
     raise AssertionError("execve returned")
 
@@ -392,32 +399,32 @@ def _planned(
         publishes=call is not None and call.row.publishes,
     )
     wanted: dict[str, tuple[Reference, tuple[str, ...]]] = {}
-    username = None
+    username, beside = None, set()
     if call is not None and call.needs_secret:
         row, chosen = call.row, profile or Profile()
         plain = {**row.env, **chosen.env}
-        environ = {**context.environ, **plain}
-        target = release.destination(call, environ) if row.index else None
+        target = release.destination(call, {**context.environ, **plain}) if row.index else None
         fill = target.filled if target else str
-        username = fill(row.username) if row.username else None
         alternatives = tuple(map(fill, row.alternatives))
         own = {fill(name): reference for name, reference in row.secrets.items()}
         given = {fill(name): reference for name, reference in chosen.secrets.items()}
-        inherited = any(name in context.environ for name in (*own, *alternatives))
-        if given or explicit or chosen.env or not inherited:
-            own = {n: r for n, r in own.items() if n not in plain or n in given}
-            for name, reference in {**own, **given}.items():
+        inherited = any(name in context.environ for name in alternatives)
+        for name, reference in {**own, **given}.items():
+            if name in given or not (name in plain or name in context.environ or inherited):
                 wanted[name] = _wanted(reference, call, target)
-            plan = replace(plan, removes=(*alternatives, *map(fill, row.removes)))
-        plan = replace(plan, environ=plain, seal_keyring=row.seal_keyring)
+        beside = set(own) - (set(plain) - set(given))
+        username = fill(row.username) if row.username else None
         if username in plain:
             username = None
+        plan = replace(plan, environ=plain, seal_keyring=row.seal_keyring)
+        if not beside.isdisjoint({*wanted, *explicit}) or not set(plain).isdisjoint(own):
+            # A stale one cannot win over what is delivered.
+            plan = replace(plan, removes=(*alternatives, *map(fill, row.removes)))
     for name, reference in explicit.items():
         wanted[name] = (parse(reference), ())
-    known = set() if call is None else {n for n in wanted if n not in explicit or call.row.username}
     return [
         _Delivery(
-            name, replace(basic, reference=ref, names=names), username if name in known else None
+            name, replace(basic, reference=ref, names=names), username if name in beside else None
         )
         for name, (ref, names) in wanted.items()
     ], plan
@@ -442,12 +449,11 @@ def _filled(
     context: Context,
 ) -> launch.Plan:
     """Obtain what is to be delivered: all of it, or nothing is run."""
-    distinct = list({d.wish.reference: d.wish for d in deliveries}.values())
-    outcomes = _drive(resolve.obtain_all(distinct, context))
-    found = {wish.reference: outcome for wish, outcome in zip(distinct, outcomes, strict=True)}
+    distinct = list(dict.fromkeys(delivery.wish for delivery in deliveries))
+    found = dict(zip(distinct, _drive(resolve.obtain_all(distinct, context)), strict=True))
     values: dict[str, str] = {}
     for delivery in deliveries:
-        outcome = found[delivery.wish.reference]
+        outcome = found[delivery.wish]
         values[delivery.variable] = outcome.secret
         if options.verbose:
             _say(f"{delivery.variable}: {outcome.name} ({outcome.origin})")
@@ -566,7 +572,7 @@ def _get(options: argparse.Namespace) -> int:
     found = _drive(get())
     if found is None:
         raise resolve.not_found(wish)
-    sys.stdout.write(found.secret if options.bare else f"{found.secret}\n")
+    sys.stdout.buffer.write(f"{found.secret}{'' if options.bare else chr(10)}".encode())
     return 0
 
 

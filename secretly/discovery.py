@@ -6,7 +6,7 @@ import contextlib
 import os
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -73,7 +73,8 @@ class Place:
 
 def here(environ: Mapping[str, str]) -> Place:
     """What there is to ask on, now."""
-    found = terminal.find()
+    # In a notebook the terminal is the server's: nobody may be sitting at it.
+    found = None if notebook_kernel() else terminal.find()
     return Place(environ, found, found is not None and found.in_foreground())
 
 
@@ -91,8 +92,6 @@ async def find(
     """
     place = here(environ)
     skipped = [] if skipped is None else skipped
-    if notebook := notebook_kernel():
-        place = replace(place, terminal=None, foreground=False)
     async for program, why, named in _candidates(place, setting):
         reason = _unusable(program, place, named, why)
         if reason is None:
@@ -100,7 +99,7 @@ async def find(
             kind = "osascript" if program.name == "osascript" else "pinentry"
             return Way(kind, program, graphical, why)
         skipped.append(f"{visible(os.fspath(program))} ({why}): {reason}")
-    if notebook:
+    if notebook_kernel():
         return Way("notebook", None, True, "the notebook's own password input")
     if place.foreground:
         return Way("terminal", None, False, "no pinentry was found; the terminal itself")

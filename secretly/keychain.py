@@ -209,13 +209,19 @@ def _backend(name: str | None) -> Any:
 
 
 def _is_locked(backend: Any) -> bool:
-    """Whether the Secret Service's collection is locked. Other backends do not tell."""
+    """Whether the Secret Service would ask the person to unlock or to make a collection.
+
+    Other backends do not tell.
+    """
     if type(backend).__module__ != "keyring.backends.SecretService":
         return False
     import secretstorage
 
     with contextlib.closing(secretstorage.dbus_init()) as bus:
-        return bool(secretstorage.get_default_collection(bus).is_locked())
+        try:
+            return bool(secretstorage.Collection(bus).is_locked())
+        except secretstorage.ItemNotFoundException:
+            return True
 
 
 def _read(backend: Any, service: str, username: str) -> str | None:

@@ -109,9 +109,8 @@ async def _asking(
     async with _turns:
         way = await find(environ, setting)
         place = here(environ)
-        if way.graphical or place.terminal is None:
-            # It may fall back to a terminal, but not to one that is not ours to use.
-            yield way, replace(place, terminal=place.terminal if place.foreground else None)
+        if place.terminal is None or not place.foreground:
+            yield way, replace(place, terminal=None)
             return
         async with place.terminal.turn(seconds):
             yield way, place
@@ -237,15 +236,15 @@ class _Conversation:
         return self
 
     def _start(self) -> None:
-        from pexpect.fdpexpect import fdspawn
-
         environ = dict(self._place.environ)
         if not self._way.graphical:
             # A graphical one would open its window, here or on another screen, if it could.
             for name in ("DISPLAY", "WAYLAND_DISPLAY", "DBUS_SESSION_BUS_ADDRESS"):
                 environ.pop(name, None)
-            if self._place.terminal is not None:
-                self._restore.enter_context(self._place.terminal.opened())
+        if self._place.terminal is not None:
+            # A graphical one may fall back to it, where its screen turns out not to answer.
+            asking = not self._way.graphical
+            self._restore.enter_context(self._place.terminal.opened(asking))
         ours, theirs = socket.socketpair()
         with theirs:
             self._socket = ours
@@ -264,6 +263,8 @@ class _Conversation:
                     "'secretly doctor' says which pinentry is used, and how to choose another",
                 ) from None
         self._restore.callback(self._child.end)
+        from pexpect.fdpexpect import fdspawn  # while the pinentry starts
+
         self._spawn: Any = fdspawn(ours.fileno(), timeout=0)
 
     async def _introduce(self) -> None:

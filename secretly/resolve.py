@@ -138,9 +138,9 @@ async def obtain_all(wishes: Sequence[Wish], context: Context) -> list[Found]:
 
 async def _look(wish: Wish, context: Context) -> tuple[Found | None, KeychainUnavailable | None]:
     """Look for what is stored; a keychain that cannot tell is no end where one may ask."""
-    has_source = wish.reference.scheme or context.configuration.entry(wish.reference.path).source
-    if wish.fresh and not has_source:
+    if wish.fresh:
         return None, None
+    has_source = wish.reference.scheme or context.configuration.entry(wish.reference.path).source
     try:
         found = await find_stored(wish, context)
     except KeychainUnavailable as error:
@@ -171,7 +171,7 @@ async def _settle(
         return await _ask(wish, entry, problem, context)
     if context.no_input:
         raise not_found(wish)
-    return await _ask(wish, context.configuration.entry(wish.reference.path), problem, context)
+    return await _ask(wish, context.configuration.entry(wish.reference.name), problem, context)
 
 
 async def find_stored(wish: Wish, context: Context) -> Found | None:
@@ -322,6 +322,9 @@ async def _remember(
         except Cancelled:
             return
     elif not wanted:
+        return
+    elif entry.source is not None or wish.reference.scheme:
+        context.note(f"{visible(entry.name)} was not kept: it is configured to come from elsewhere")
         return
     elif wanted is not True:
         context.note("this version cannot keep a secret for a while: it will be asked for again")

@@ -35,18 +35,23 @@ class Terminal:
         self.path = path
 
     @contextlib.contextmanager
-    def opened(self) -> Iterator[int]:
-        """Open it, and at the end put its modes back and drop what was not read."""
+    def opened(self, asking: bool = True) -> Iterator[int]:
+        """Open it, and at the end put its modes back.
+
+        :param asking: whether it is asked on: what was not read is dropped then.
+        """
         descriptor = os.open(self.path, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
         try:
             modes = termios.tcgetattr(descriptor)
             try:
                 yield descriptor
             finally:
-                # What a paste left over must reach no other program.
-                with contextlib.suppress(termios.error):
-                    if self.in_foreground():
+                with contextlib.suppress(termios.error, OSError):
+                    if asking and self.in_foreground():
+                        # What a paste left over must reach no other program.
                         termios.tcsetattr(descriptor, termios.TCSAFLUSH, modes)
+                    elif termios.tcgetattr(descriptor) != modes:
+                        termios.tcsetattr(descriptor, termios.TCSADRAIN, modes)
         finally:
             os.close(descriptor)
 
