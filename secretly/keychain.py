@@ -76,8 +76,8 @@ class Keychain:
         :raises KeychainUnavailable: if it cannot be used.
         :raises KeychainLocked: if it is locked and stays so.
         """
-        await self._ready(person)
-        found = await self._call(lambda backend: _read(backend, service, username), person)
+        seconds = await self._ready(person)
+        found = await self._call(lambda backend: _read(backend, service, username), seconds)
         return None if found is None else Secret(found)
 
     async def set(self, service: str, username: str, value: str, person: float | None) -> None:
@@ -86,17 +86,17 @@ class Keychain:
         :raises KeychainUnavailable: if it cannot be used, or would keep it in plain
             text or not at all.
         """
-        await self._ready(person)
+        seconds = await self._ready(person)
 
         def store(backend: Any) -> None:
             _refuse_unsafe(backend)
             backend.set_password(service, username, value)
 
-        await self._call(store, person)
+        await self._call(store, seconds)
 
     async def delete(self, service: str, username: str, person: float | None) -> bool:
         """Delete an item; return whether there was one."""
-        await self._ready(person)
+        seconds = await self._ready(person)
 
         def delete(backend: Any) -> bool:
             if _read(backend, service, username) is None:
@@ -104,7 +104,7 @@ class Keychain:
             backend.delete_password(service, username)
             return True
 
-        return await self._call(delete, person)
+        return await self._call(delete, seconds)
 
     async def describe(self) -> str:
         """Name the backend that would be used.
@@ -114,19 +114,21 @@ class Keychain:
 
         def describe(backend: Any) -> str:
             _refuse_unsafe(backend)
-            locked = ", locked" if _is_locked(backend) else ""
+            locked = ", locked" if _asks(backend) else ""
             return f"{type(backend).__module__}.{type(backend).__qualname__}{locked}"
 
-        return await self._call(describe, None)
+        return await self._call(describe, MACHINE)
 
-    async def _ready(self, person: float | None) -> None:
-        """Find out, within a machine's time, that it answers and whether it must ask."""
-        if await self._call(_is_locked, None) and person is None:
+    async def _ready(self, person: float | None) -> float:
+        """Find out, within a machine's time, that it answers; return how long it may take."""
+        machine = MACHINE if person is None else min(MACHINE, person)
+        asks = await self._call(_asks, machine)
+        if asks and person is None:
             raise KeychainLocked("the keychain is locked", "unlock it, or run without --no-input")
+        return machine if person is None or asks is False else person
 
-    async def _call(self, work: Callable[[Any], T], person: float | None) -> T:
+    async def _call(self, work: Callable[[Any], T], seconds: float) -> T:
         name = backend_name(self._environ, self._allowed)
-        seconds = MACHINE if person is None else max(MACHINE, person)
         try:
             return await eventloop.in_thread(lambda: work(_backend(name)), seconds)
         except SecretlyError:
@@ -208,13 +210,13 @@ def _backend(name: str | None) -> Any:
     )
 
 
-def _is_locked(backend: Any) -> bool:
-    """Whether the Secret Service would ask the person to unlock or to make a collection.
+def _asks(backend: Any) -> bool | None:
+    """Whether it would first ask the person: to unlock a collection, or to make one.
 
-    Other backends do not tell.
+    None from a backend that does not tell, such as macOS's, which may ask for each item.
     """
     if type(backend).__module__ != "keyring.backends.SecretService":
-        return False
+        return None
     import secretstorage
 
     with contextlib.closing(secretstorage.dbus_init()) as bus:

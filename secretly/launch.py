@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import os
@@ -83,7 +84,7 @@ def run(plan: Plan) -> None:
     :raises Refused: if a value cannot be put into an environment.
     :raises NotExecutable: if the system refuses to execute it.
     """
-    environ = dict(os.environb)
+    environ = _inherited()
     for name in plan.removes:
         environ.pop(os.fsencode(name), None)
     for name, value in plan.environ.items():
@@ -114,6 +115,17 @@ def run(plan: Plan) -> None:
     except OSError as error:
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
         raise _failed(plan.program, error) from None
+
+
+def _inherited() -> dict[bytes, bytes]:
+    """The environment as it was given: CPython sets LC_CTYPE in a C locale (PEP 538)."""
+    environ = dict(os.environb)
+    with contextlib.suppress(OSError), open("/proc/self/environ", "rb") as file:
+        name = b"LC_CTYPE"
+        given = [entry for entry in file.read().split(b"\0") if entry.startswith(name + b"=")]
+        environ.pop(name, None)
+        environ.update({name: entry.removeprefix(name + b"=") for entry in given[:1]})
+    return environ
 
 
 def _failed(program: str, error: OSError) -> SecretlyError:

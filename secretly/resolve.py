@@ -18,7 +18,6 @@ from .errors import (
     Cancelled,
     KeychainLocked,
     KeychainUnavailable,
-    NotConfirmed,
     NotFound,
     Refused,
     SecretlyError,
@@ -268,7 +267,8 @@ async def _accepted(verify: Callable[[Secret], Any], secret: Secret) -> bool:
 async def released(wish: Wish, found: Found, context: Context) -> Found:
     """Return what was found in a store, once a person has confirmed its use if that is wanted.
 
-    :raises NotConfirmed: if they did not, or nobody may be asked.
+    :raises NotConfirmed: if they did not.
+    :raises Refused: if nobody may be asked.
     """
     entry = context.configuration.entry(found.name)
     choices = (wish.confirm, entry.confirm, wish.publishes)
@@ -277,7 +277,7 @@ async def released(wish: Wish, found: Found, context: Context) -> Found:
     where = "the keychain" if found.origin == "keychain" else f"{found.origin}://"
     name = visible(found.name)
     if context.no_input:
-        raise NotConfirmed(
+        raise Refused(
             f"handing over {name} from {where} needs a person's consent",
             "run it where a person can be asked, or set confirm = false for it",
         )
