@@ -344,11 +344,11 @@ class _File:
         )
 
 
-def _merged(shipped: Mapping[str, Any], own: Mapping[str, Any], depth: int) -> dict[str, Any]:
+def _merged(shipped: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
     both = dict(shipped)
     for name, value in own.items():
-        if depth and isinstance(value, dict) and isinstance(both.get(name), dict):
-            value = _merged(both[name], value, depth - 1)
+        if isinstance(value, dict) and isinstance(both.get(name), dict):
+            value = _merged(both[name], value)
         both[name] = value
     return both
 
@@ -377,7 +377,7 @@ def load(environ: Mapping[str, str] | None = None) -> Configuration:
     file = _File(os.fspath(path))
     # What a command's `default` names may be shipped, so the whole is read merged;
     # a shipped value is right, so whatever is wrong is the user's.
-    return file.configuration(_merged(shipped, own, 3), path)
+    return file.configuration(_merged(shipped, own), path)
 
 
 def _own(path: Path, named: bool) -> dict[str, Any] | None:
@@ -398,7 +398,8 @@ def _own(path: Path, named: bool) -> dict[str, Any] | None:
     trust.check(path, "the configuration")
     try:
         return tomllib.loads(data.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    # ValueError: also a number of 5000 digits. RecursionError: 1000 brackets.
+    except (ValueError, RecursionError) as error:
         raise BadConfiguration(
             f"{visible(os.fspath(path))} is not TOML: {visible(str(error))}",
             "mend the line that it names",

@@ -121,10 +121,9 @@ def _inherited() -> dict[bytes, bytes]:
     """The environment as it was given: CPython sets LC_CTYPE in a C locale (PEP 538)."""
     environ = dict(os.environb)
     with contextlib.suppress(OSError), open("/proc/self/environ", "rb") as file:
-        name = b"LC_CTYPE"
-        given = [entry for entry in file.read().split(b"\0") if entry.startswith(name + b"=")]
-        environ.pop(name, None)
-        environ.update({name: entry.removeprefix(name + b"=") for entry in given[:1]})
+        given = file.read().split(b"\0")
+        if not any(entry.startswith(b"LC_CTYPE=") for entry in given):
+            environ.pop(b"LC_CTYPE", None)
     return environ
 
 

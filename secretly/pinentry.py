@@ -27,6 +27,7 @@ from .errors import (
     NotConfirmed,
     PinentryFailed,
     PromptTimeout,
+    Refused,
 )
 from .redacted import Secret
 
@@ -70,12 +71,15 @@ async def ask(
     :raises PinentryFailed: if the pinentry dies, hangs or talks nonsense.
     """
     async with _asking(environ, setting, seconds) as (way, place):
-        typed = await _ask_once(way, place, prompt, seconds)
-        if prompt.repeat and typed[1] is False:
+        for _ in range(3):
+            typed, twice = await _ask_once(way, place, prompt, seconds)
+            if twice or not prompt.repeat:
+                return _text(typed)
             again = replace(prompt, prompt=f"{prompt.prompt} (again)", error="")
-            if (await _ask_once(way, place, again, seconds))[0] != typed[0]:
-                raise Cancelled("the two were not the same", "try again")
-        return _text(typed[0])
+            if (await _ask_once(way, place, again, seconds))[0] == typed:
+                return _text(typed)
+            prompt = replace(prompt, error="The two were not the same.")
+        raise Refused("what was entered twice was never the same", "try again")
 
 
 async def confirm(

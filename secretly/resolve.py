@@ -45,6 +45,9 @@ PERSON = 300.0
 
 _ATTEMPTS = 3
 
+#: The fields that are the secret itself.
+_PASSWORD = ("", "password")
+
 
 def _log(message: str) -> None:
     logging.getLogger("secretly").warning("%s", message)
@@ -105,7 +108,7 @@ class Found:
     """A secret, and where it came from.
 
     :param username: the secret's own user name, if it has one.
-    :param origin: ``"typed"``, ``"keychain"`` or the source's scheme.
+    :param origin: ``"typed"``, ``"keychain"``, ``"configuration"`` or the source's scheme.
     """
 
     secret: Secret
@@ -203,25 +206,29 @@ async def find_stored(wish: Wish, context: Context) -> Found | None:
 async def _from_source(
     reference: Reference, name: str, entry: Entry | None, context: Context
 ) -> Found:
-    value = await sources.fetch(reference, context.environ)
     entry = entry or Entry(name)
-    return Found(_stored(entry, value), entry.username, reference.scheme, name)
+    if reference.field == "username" and entry.username is not None:
+        return Found(Secret(entry.username), entry.username, reference.scheme, name)
+    value = await sources.fetch(reference, context.environ)
+    if reference.field in _PASSWORD:
+        value = _stored(entry, value)
+    return Found(value, entry.username, reference.scheme, name)
 
 
 async def _from_keychain(name: str, entry: Entry, wish: Wish, context: Context) -> Found | None:
-    if wish.reference.field not in ("", "password", "username"):
+    username, own = _username(name, entry, wish, context)
+    if wish.reference.field == "username":
+        return Found(Secret(username), username, "configuration", name) if own else None
+    if wish.reference.field not in _PASSWORD:
         raise BadReference(
             f"a keychain item has no field '{visible(wish.reference.field)}'",
             "it has password and username",
         )
-    username, own = _username(name, entry, wish, context)
     person = None if context.no_input else wish.person
     value = await context.keychain.get(name, username, person)
     if value is None:
         return None
-    field = wish.reference.field
-    value = Secret(username) if field == "username" else _stored(entry, value)
-    return Found(value, username if own else None, "keychain", name)
+    return Found(_stored(entry, value), username if own else None, "keychain", name)
 
 
 def _username(name: str, entry: Entry, wish: Wish, context: Context) -> tuple[str, bool]:
@@ -230,7 +237,11 @@ def _username(name: str, entry: Entry, wish: Wish, context: Context) -> tuple[st
         return wish.username, True
     if entry.username is not None:
         return entry.username, True
-    item = context.index.find(name)
+    try:
+        item = context.index.find(name)
+    except KeychainUnavailable as error:
+        context.note(str(error))
+        item = None
     return (item.username, item.own) if item else (getpass.getuser(), False)
 
 
@@ -272,7 +283,8 @@ async def released(wish: Wish, found: Found, context: Context) -> Found:
     """
     entry = context.configuration.entry(found.name)
     choices = (wish.confirm, entry.confirm, wish.publishes)
-    if not next(choice for choice in choices if choice is not None):
+    wanted = next(choice for choice in choices if choice is not None)
+    if not wanted or found.origin == "configuration":
         return found
     where = "the keychain" if found.origin == "keychain" else f"{found.origin}://"
     name = visible(found.name)
@@ -290,6 +302,8 @@ async def released(wish: Wish, found: Found, context: Context) -> Found:
 async def _ask(wish: Wish, entry: Entry, error: str, context: Context) -> Found:
     name = visible(entry.name)
     default = f"API token for {name} ({entry.prefix}…)" if entry.prefix else f"Secret for {name}"
+    if wish.reference.field == "username":
+        default, entry = f"User name for {name}", Entry(entry.name)
     title = f"secretly ({wish.position})" if wish.position else "secretly"
     purpose = f"{wish.position}\n{wish.purpose}" if wish.position else wish.purpose
     prompt = pinentry.Prompt(title, purpose, visible(wish.prompt or default), error, wish.repeat)
@@ -302,7 +316,7 @@ async def _ask(wish: Wish, entry: Entry, error: str, context: Context) -> Found:
             break
         prompt = replace(prompt, error=wrong)
     else:
-        raise Cancelled(f"no secret for {name} after {_ATTEMPTS} attempts", f"the last: {wrong}")
+        raise Refused(f"no secret for {name} after {_ATTEMPTS} attempts", f"the last: {wrong}")
     username, own = _username(entry.name, entry, wish, context)
     await _remember(wish, entry, username, own, typed, context)
     return Found(typed, username if own else None, "typed", entry.name)
@@ -313,6 +327,11 @@ async def _remember(
 ) -> None:
     """Keep what was typed, if that is wanted; a keychain that cannot is no reason to lose it."""
     wanted = entry.remember if wish.remember is None else wish.remember
+    if not wanted or wish.reference.field not in _PASSWORD:
+        return
+    if entry.source is not None or wish.reference.scheme:
+        context.note(f"{visible(entry.name)} was not kept: it is configured to come from elsewhere")
+        return
     if wanted == "ask":
         question = pinentry.Prompt(
             "secretly", f"Keep {visible(entry.name)} in the keychain, for the next time?", ""
@@ -321,11 +340,6 @@ async def _remember(
             await pinentry.confirm(question, wish.person, context.environ, _setting(context))
         except Cancelled:
             return
-    elif not wanted:
-        return
-    elif entry.source is not None or wish.reference.scheme:
-        context.note(f"{visible(entry.name)} was not kept: it is configured to come from elsewhere")
-        return
     elif wanted is not True:
         context.note("this version cannot keep a secret for a while: it will be asked for again")
         return

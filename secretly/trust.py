@@ -25,7 +25,8 @@ def writable_by_others(path: str | os.PathLike[str]) -> str | None:
     :raises OSError: if it cannot be looked at.
     """
     seen: set[str] = set()
-    todo = [os.path.abspath(path)]
+    # Not abspath: what '..' leads to after a link is for the system to say.
+    todo = [os.path.join(os.getcwd(), path)]
     while todo:
         current = todo.pop()
         if current in seen:

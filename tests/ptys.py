@@ -1,0 +1,159 @@
+"""A child on a terminal of its own: a pty in a session of its own, as a person would have it."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import subprocess
+import termios
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+_SEQUENCE = re.compile(r"\x1b(\[[0-9;?]*[ -/]*[@-~]|[()][A-Z0-9]|[=>78])")
+
+
+def wait_until(true: Callable[[], Any], seconds: float = 10, what: str = "it") -> Any:
+    """Return what *true* returns once that is true; fail if it takes too long."""
+    deadline = time.monotonic() + seconds
+    while not (found := true()):
+        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
+        time.sleep(0.01)
+    return found
+
+
+def stat_of(pid: int) -> list[str]:
+    """The fields of ``/proc/PID/stat`` from the state on; empty if it is gone."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+    return []
+
+
+def running(pid: int) -> bool:
+    """Whether a process runs: it is there, and no zombie."""
+    facts = stat_of(pid)
+    return bool(facts) and facts[0] not in "ZX"
+
+
+def processes() -> Iterator[tuple[int, list[str]]]:
+    """All processes, with the fields of :func:`stat_of`."""
+    for entry in os.listdir("/proc"):
+        if entry.isdecimal() and (facts := stat_of(int(entry))):
+            yield int(entry), facts
+
+
+def children(pid: int) -> list[int]:
+    """The children of a process, zombies included."""
+    return sorted(child for child, facts in processes() if facts[1] == str(pid))
+
+
+def command_of(pid: int) -> str:
+    """The command line of a process, its words joined by spaces."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_text("utf-8", "replace").replace("\0", " ")
+    return ""
+
+
+class Pty:
+    """A program whose controlling terminal is a pty; it leads its session.
+
+    :param stdin: a descriptor to give it instead of the terminal; the same for the others.
+    """
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        environ: Mapping[str, str],
+        *,
+        stdin: int | None = None,
+        stdout: int | None = None,
+        stderr: int | None = None,
+        rows: int = 30,
+        columns: int = 100,
+    ) -> None:
+        self.master, self.slave = pty.openpty()
+        self.path = os.ttyname(self.slave)
+        fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        self.before = self.modes()
+        self._shown = bytearray()
+        self._process = subprocess.Popen(
+            list(argv),
+            stdin=self.slave if stdin is None else stdin,
+            stdout=self.slave if stdout is None else stdout,
+            stderr=self.slave if stderr is None else stderr,
+            env=dict(environ),
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(self.slave, termios.TIOCSCTTY, 0),
+            pass_fds=(self.slave,),
+        )
+        self.pid = self._process.pid
+
+    def __enter__(self) -> Pty:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """End it, and whatever it left in its session."""
+        self._process.kill()
+        self._process.wait()
+        for pid, facts in processes():
+            if facts[3] == str(self.pid):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        os.close(self.master)
+        os.close(self.slave)
+
+    def modes(self) -> list[Any]:
+        """The terminal's modes, as termios has them."""
+        return termios.tcgetattr(self.slave)
+
+    def echoes(self) -> bool:
+        """Whether the terminal shows what is typed."""
+        return bool(self.modes()[3] & termios.ECHO)
+
+    def read(self, seconds: float = 0) -> str:
+        """Return all that was shown, with escape sequences, waiting a moment for more."""
+        while select.select([self.master], [], [], seconds)[0]:
+            self._shown += os.read(self.master, 65536)
+            seconds = 0
+        return self._shown.decode("utf-8", "replace")
+
+    @property
+    def shown(self) -> str:
+        """All that was shown so far, without escape sequences."""
+        return _SEQUENCE.sub("", self.read())
+
+    def wait_for(self, text: str, seconds: float = 15) -> None:
+        """Wait until *text* was shown."""
+        deadline = time.monotonic() + seconds
+        while text not in self.shown:
+            assert time.monotonic() < deadline, f"{text!r} was not shown: {self.shown!r}"
+            self.read(0.02)
+
+    def type(self, text: str | bytes) -> None:
+        """Type, as a person or a paste does: while more is shown, whatever its length."""
+        left = text.encode() if isinstance(text, str) else text
+        while left:
+            self.read()
+            if select.select([], [self.master], [], 1)[1]:
+                left = left[os.write(self.master, left[:256]) :]
+
+    def forget(self) -> None:
+        """Forget what was shown."""
+        self.read()
+        self._shown.clear()
+
+    def wait(self, seconds: float = 15) -> int:
+        """Wait until the program ended; return its exit status."""
+        deadline = time.monotonic() + seconds
+        while (status := self._process.poll()) is None:
+            assert time.monotonic() < deadline, f"it did not end: {self.shown!r}"
+            self.read(0.01)
+        self.read()
+        return status

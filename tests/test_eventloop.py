@@ -1,0 +1,893 @@
+"""One way of waiting, under each of the loops that drive it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import resource
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator
+from typing import Any
+
+import pytest
+from ptys import wait_until
+from twisted.internet.defer import Deferred
+
+from secretly import eventloop
+from secretly.errors import SecretlyError
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, int]]:
+    """A pipe: its reading and its writing end."""
+    reading, writing = os.pipe()
+    yield reading, writing
+    os.close(reading)
+    os.close(writing)
+
+
+def script(source: str, seconds: float = 30) -> str:
+    """Run a program of its own; return what it wrote. On stderr it may write nothing."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", textwrap.dedent(source)],
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        stdin=subprocess.DEVNULL,
+    )
+    assert (done.stderr, done.returncode) == ("", 0)
+    return done.stdout
+
+
+# -- the two undocumented behaviours ---------------------------------------------
+
+
+class Probe:
+    """Yields itself once, and returns what it was answered."""
+
+    def __await__(self) -> Generator[Any, Any, object]:
+        try:
+            return (yield self)
+        except RuntimeError as error:
+            return error
+
+
+async def probe(asked: Probe) -> object:
+    return await asked
+
+
+@pytest.mark.parametrize("kind", ["_CTask", "_PyTask"])
+def test_asyncio_throws_runtime_error_for_what_it_does_not_know(kind: str) -> None:
+    """Both of asyncio's Tasks throw RuntimeError into a coroutine that yields no Future."""
+
+    async def main() -> object:
+        task = getattr(asyncio.tasks, kind)(probe(Probe()), loop=asyncio.get_running_loop())
+        return await task
+
+    answer = asyncio.run(main())
+    assert isinstance(answer, RuntimeError)
+    assert "Task got bad yield" in str(answer)
+
+
+def test_twisted_sends_back_what_it_does_not_know() -> None:
+    """Twisted hands a yielded object that is no Deferred straight back."""
+    found: list[object] = []
+    asked = Probe()
+    Deferred.fromCoroutine(probe(asked)).addCallback(found.append)
+    assert found == [asked]
+
+
+@pytest.mark.parametrize("sent", [None, 1, "answer"])
+def test_any_other_driver_gets_a_clear_error(sent: object) -> None:
+    """A hand-made loop that sends values is told what drives secretly."""
+    waiting = eventloop.in_thread(int, 1)
+    waiting.send(None)
+    with pytest.raises(SecretlyError, match="neither Twisted nor asyncio") as caught:
+        for _ in range(3):
+            waiting.send(sent)  # type: ignore[arg-type]
+    assert "asyncio.run" in caught.value.hint
+
+
+# -- asyncio ---------------------------------------------------------------------
+
+
+async def arrives(pipe: tuple[int, int]) -> str:
+    """Wait for a byte that is written a moment later; say that it came."""
+    asyncio.get_running_loop().call_later(0.05, os.write, pipe[1], b"x")
+    assert await eventloop.readable(pipe[0], 10) is True
+    return os.read(pipe[0], 1).decode()
+
+
+async def _task(work: Coroutine[Any, Any, str]) -> str:
+    return await asyncio.create_task(work)
+
+
+async def _gather(work: Coroutine[Any, Any, str]) -> str:
+    return (await asyncio.gather(work, asyncio.sleep(0)))[0]
+
+
+async def _timeout(work: Coroutine[Any, Any, str]) -> str:
+    async with asyncio.timeout(10):
+        return await work
+
+
+async def _plain(work: Coroutine[Any, Any, str]) -> str:
+    return await work
+
+
+async def _group(work: Coroutine[Any, Any, str]) -> str:
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(work)
+    return task.result()
+
+
+DRIVERS: dict[str, Callable[[Coroutine[Any, Any, str]], Coroutine[Any, Any, str]]] = {
+    "run": _plain,
+    "task": _task,
+    "wait_for": lambda work: asyncio.wait_for(work, 10),
+    "gather": _gather,
+    "timeout": _timeout,
+    "group": _group,
+    "shield": lambda work: _plain(asyncio.shield(work)),  # type: ignore[arg-type]
+}
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_asyncio_drives_it(driver: str, pipe: tuple[int, int]) -> None:
+    """However asyncio drives a coroutine, what it waits for comes."""
+
+    async def main() -> str:
+        return await DRIVERS[driver](arrives(pipe))
+
+    assert asyncio.run(main()) == "x"
+
+
+def test_a_loop_that_runs_already_drives_it(pipe: tuple[int, int]) -> None:
+    """As in a notebook: one loop that goes on for ever is handed one coroutine after another."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        for _ in range(3):
+            assert asyncio.run_coroutine_threadsafe(arrives(pipe), loop).result(10) == "x"
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks are new in 3.12")
+def test_eager_tasks_drive_it(pipe: tuple[int, int]) -> None:
+    """A task that takes its first step at once is asyncio's as well."""
+
+    async def main() -> list[str]:
+        asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+        shared: eventloop.Shared[str] = eventloop.Shared()
+        return await eventloop.together(
+            shared.do("one", lambda: arrives(pipe)), shared.do("one", lambda: arrives(pipe))
+        )
+
+    assert asyncio.run(main()) == ["x", "x"]
+
+
+def test_what_never_comes_is_false(pipe: tuple[int, int]) -> None:
+    """A descriptor with nothing to read is given up after its time."""
+    started = time.monotonic()
+    assert asyncio.run(_awaited(eventloop.readable(pipe[0], 0.1))) is False
+    assert 0.09 < time.monotonic() - started < 2
+
+
+def test_the_end_is_something_to_read() -> None:
+    """A descriptor whose other end was closed is readable."""
+    reading, writing = os.pipe()
+    os.close(writing)
+    assert asyncio.run(_awaited(eventloop.readable(reading, 10))) is True
+    os.close(reading)
+
+
+async def _awaited(request: Any) -> Any:
+    return await request
+
+
+@pytest.mark.parametrize("steps", range(5))
+def test_cancelling_raises_asyncios_own(steps: int, pipe: tuple[int, int]) -> None:
+    """At whatever step it is cancelled: asyncio's CancelledError, and no reader is left."""
+
+    async def main() -> None:
+        task = asyncio.create_task(_awaited(eventloop.readable(pipe[0], 10)))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert task.cancelled()
+        assert asyncio.get_running_loop().remove_reader(pipe[0]) is False
+
+    asyncio.run(main())
+
+
+def test_time_outs_cancel(pipe: tuple[int, int]) -> None:
+    """``wait_for`` and ``timeout`` end what takes too long."""
+
+    async def main() -> None:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(_awaited(eventloop.readable(pipe[0], 10)), 0.05)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await eventloop.sleep(10)
+        assert asyncio.get_running_loop().remove_reader(pipe[0]) is False
+
+    asyncio.run(main())
+
+
+def test_gather_cancels(pipe: tuple[int, int]) -> None:
+    """What ``gather`` is cancelled with reaches each of its parts."""
+
+    async def main() -> None:
+        parts = [asyncio.ensure_future(_awaited(eventloop.sleep(10))) for _ in range(3)]
+        both = asyncio.gather(*parts)
+        await asyncio.sleep(0.05)
+        both.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await both
+        assert all(part.cancelled() for part in parts)
+
+    asyncio.run(main())
+
+
+def test_a_shield_keeps_it_going(pipe: tuple[int, int]) -> None:
+    """What is shielded goes on when its waiter is cancelled."""
+
+    async def main() -> str:
+        inner = asyncio.ensure_future(arrives(pipe))
+        outer = asyncio.ensure_future(_plain(asyncio.shield(inner)))  # type: ignore[arg-type]
+        await asyncio.sleep(0)
+        outer.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await outer
+        return await inner
+
+    assert asyncio.run(main()) == "x"
+
+
+# -- Twisted ---------------------------------------------------------------------
+
+REACTORS = {
+    "epoll": "from twisted.internet import epollreactor; epollreactor.install()",
+    "asyncio": "from twisted.internet import asyncioreactor; asyncioreactor.install()",
+}
+
+TWISTED = """
+import os, sys
+{install}
+from twisted.internet import reactor, task
+from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
+from secretly import eventloop
+reading, writing = os.pipe()
+
+async def arrives():
+    reactor.callLater(0.05, os.write, writing, b"x")
+    assert await eventloop.readable(reading, 10) is True
+    assert await eventloop.readable(writing, 0.01) in (True, False)
+    return os.read(reading, 1).decode()
+
+async def work():
+    assert await arrives() == "x"
+    assert await eventloop.readable(reading, 0.05) is False
+    assert await eventloop.in_thread(lambda: 7, 10) == 7
+    assert await eventloop.together(arrives(), eventloop.in_thread(lambda: "y", 10)) == ["x", "y"]
+    shared = eventloop.Shared()
+    many = [shared.do("one", arrives) for _ in range(10)]
+    assert await eventloop.together(*many) == ["x"] * 10
+    waiting = Deferred.fromCoroutine(eventloop.together(arrives(), never()))
+    await eventloop.sleep(0.02)
+    waiting.cancel()
+    try:
+        await waiting
+    except CancelledError:
+        print("cancelled", *tidied)
+    assert not [r for r in reactor.getReaders() if r.fileno() == reading]
+
+tidied = []
+async def never():
+    try:
+        await eventloop.readable(reading, 10)
+    except CancelledError:
+        tidied.append("tidied")
+        raise
+
+"""
+
+TWISTED_DRIVERS = {
+    "react": "task.react(lambda reactor: ensureDeferred(work()))",
+    "react_coroutine": "task.react(lambda reactor: work())",
+    "ensureDeferred": """
+d = ensureDeferred(work())
+d.addErrback(lambda failure: print(failure.getTraceback(), file=sys.stderr))
+d.addBoth(lambda _: reactor.stop())
+reactor.run()
+""",
+    "fromCoroutine": """
+def begin():
+    d = Deferred.fromCoroutine(work())
+    d.addErrback(lambda failure: print(failure.getTraceback(), file=sys.stderr))
+    d.addBoth(lambda _: reactor.stop())
+reactor.callWhenRunning(begin)
+reactor.run()
+""",
+}
+
+
+@pytest.mark.parametrize("driver", TWISTED_DRIVERS)
+@pytest.mark.parametrize("reactor", REACTORS)
+def test_twisted_drives_it(reactor: str, driver: str) -> None:
+    """However Twisted drives a coroutine, on either reactor: all requests, and cancelling."""
+    program = TWISTED.replace("{install}", REACTORS[reactor]) + TWISTED_DRIVERS[driver]
+    # The default: react() ends by sys.exit(0), which is a success as well.
+    assert script(program) == "cancelled tidied\n"
+
+
+def test_twisted_drives_it_inside_a_running_asyncio_program() -> None:
+    """A coroutine of Twisted's inside ``asyncio.run`` is Twisted's, one of asyncio's asyncio's."""
+    program = TWISTED.replace("{install}", REACTORS["asyncio"]).partition("async def work")
+    body = (program[1] + program[2]).replace("\n", "\n    ")
+    assert (
+        script(f"""
+import asyncio
+async def main():
+    import os
+    from twisted.internet import asyncioreactor
+    asyncioreactor.install(asyncio.get_running_loop())
+    from twisted.internet import reactor
+    from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
+    from secretly import eventloop
+    reading, writing = os.pipe()
+    async def arrives():
+        reactor.callLater(0.05, os.write, writing, b"x")
+        assert await eventloop.readable(reading, 10) is True
+        return os.read(reading, 1).decode()
+    {body}
+    loop = asyncio.get_running_loop()
+    await ensureDeferred(work()).asFuture(loop)
+    await asyncio.create_task(Deferred.fromCoroutine(work()).asFuture(loop).__await__.__self__) \
+        if False else None
+    assert await asyncio.create_task(arrives()) == "x"
+    assert await arrives() == "x"
+    waiting = asyncio.create_task(never())
+    await asyncio.sleep(0.02)
+    waiting.cancel()
+    try:
+        await waiting
+    except asyncio.CancelledError:
+        print("asyncio's own")
+asyncio.run(main())
+""")
+        == "cancelled tidied\nasyncio's own\n"
+    )
+
+
+@pytest.mark.parametrize("reactor", REACTORS)
+def test_a_reactor_that_stops_ends_what_waits(reactor: str) -> None:
+    """A reactor that stops cancels the waiting coroutine, which tidies up."""
+    program = (
+        TWISTED.replace("{install}", REACTORS[reactor])
+        + """
+d = ensureDeferred(never())
+d.addErrback(lambda failure: print(failure.check(CancelledError).__name__, *tidied))
+reactor.callLater(0.1, reactor.stop)
+reactor.run()
+"""
+    )
+    assert script(program) == "CancelledError tidied\n"
+
+
+# -- threads ---------------------------------------------------------------------
+
+
+def test_a_thread_returns_its_value_and_raises_its_error() -> None:
+    """What the function returns is returned, what it raises is raised."""
+
+    def fails() -> None:
+        raise LookupError("from the thread")
+
+    assert asyncio.run(eventloop.in_thread(lambda: threading.current_thread().daemon, 10)) is True
+    with pytest.raises(LookupError, match="from the thread"):
+        asyncio.run(eventloop.in_thread(fails, 10))
+
+
+def test_a_thread_does_not_block_the_loop() -> None:
+    """While a function blocks its thread, the loop goes on."""
+
+    async def main() -> int:
+        release = threading.Event()
+        asyncio.get_running_loop().call_later(0.05, release.set)
+        assert await eventloop.in_thread(lambda: release.wait(10), 20)
+        return 1
+
+    assert asyncio.run(main()) == 1
+
+
+def test_a_thread_has_a_deadline() -> None:
+    """A function that takes too long is left behind."""
+    release = threading.Event()
+    started = time.monotonic()
+    with pytest.raises(TimeoutError):
+        asyncio.run(eventloop.in_thread(lambda: release.wait(10), 0.1))
+    assert time.monotonic() - started < 2
+    release.set()
+
+
+STUCK = {
+    "asyncio": "import asyncio; asyncio.run(main())",
+    "twisted": "from twisted.internet.task import react; react(lambda _: main())",
+    "neither": """
+class Never:
+    pending, waiting, cancel = False, False, None
+    def check(self): pass
+eventloop.run(main(), Never())
+""",
+}
+
+
+@pytest.mark.parametrize("driver", STUCK)
+def test_a_stuck_thread_keeps_no_process(driver: str) -> None:
+    """With a thread that never returns the process ends at once, and says nothing."""
+    started = time.monotonic()
+    program = f"""
+import threading, time
+from secretly import eventloop
+async def main():
+    try:
+        await eventloop.in_thread(lambda: time.sleep(60), 0.1)
+    except TimeoutError:
+        print("too long", threading.active_count())
+{STUCK[driver]}
+"""
+    assert script(program) == "too long 2\n"
+    assert time.monotonic() - started < 15
+
+
+@pytest.mark.parametrize("outcome", ["1", "1 / 0"])
+@pytest.mark.parametrize("driver", ["asyncio", "twisted"])
+def test_a_late_answer_is_dropped(driver: str, outcome: str) -> None:
+    """An answer or an error that comes when the loop is closed prints nothing."""
+    run = STUCK[driver].replace("react(", "\ntry:\n  react(", 1)
+    run += "\nexcept SystemExit: pass" if driver == "twisted" else ""
+    program = f"""
+import threading, time
+from secretly import eventloop
+go = threading.Event()
+def late():
+    go.wait(30)
+    return {outcome}
+async def main():
+    try:
+        await eventloop.in_thread(late, 0.05)
+    except TimeoutError:
+        print("too long")
+{run}
+go.set()
+for thread in threading.enumerate():
+    if thread is not threading.current_thread():
+        thread.join(10)
+print("over", threading.active_count())
+"""
+    assert script(program) == "too long\nover 1\n"
+
+
+# -- at the same time ------------------------------------------------------------
+
+
+async def _after(seconds: float, value: str) -> str:
+    await eventloop.sleep(seconds)
+    return value
+
+
+def test_together_keeps_the_order() -> None:
+    """The results are in the order of the coroutines, whichever is first."""
+    started = time.monotonic()
+    parts = [_after(0.3 - i / 10, str(i)) for i in range(3)]
+    assert asyncio.run(eventloop.together(*parts)) == ["0", "1", "2"]
+    assert time.monotonic() - started < 0.55
+    assert asyncio.run(eventloop.together(_after(0, "one"))) == ["one"]
+    assert asyncio.run(eventloop.together()) == []
+
+
+def test_the_first_error_cancels_the_others() -> None:
+    """The first error is raised when the others have tidied up, however long that takes."""
+    tidied: list[str] = []
+
+    async def slow(name: str) -> str:
+        try:
+            await eventloop.sleep(10)
+        finally:
+            await eventloop.sleep(0.1)
+            tidied.append(name)
+        return name
+
+    async def fails() -> str:
+        await eventloop.sleep(0.05)
+        raise LookupError("the first")
+
+    async def main() -> None:
+        with pytest.raises(LookupError, match="the first"):
+            await eventloop.together(slow("a"), fails(), slow("b"))
+        assert sorted(tidied) == ["a", "b"]
+
+    started = time.monotonic()
+    asyncio.run(main())
+    assert time.monotonic() - started < 3
+
+
+@pytest.mark.parametrize("steps", range(6))
+def test_cancelling_together_cancels_each(steps: int) -> None:
+    """Cancelled from outside, at any step, each part is cancelled and has tidied up."""
+    begun: list[int] = []
+    tidied: list[int] = []
+
+    async def part(number: int) -> None:
+        begun.append(number)
+        try:
+            await eventloop.sleep(10)
+        finally:
+            tidied.append(number)
+
+    async def main() -> None:
+        both = asyncio.create_task(eventloop.together(part(1), part(2)))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        both.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await both
+        assert sorted(tidied) == sorted(begun)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    with pytest.MonkeyPatch.context() as patch:
+        unraisable: list[object] = []
+        patch.setattr(sys, "unraisablehook", unraisable.append)
+        asyncio.run(main())
+        assert unraisable == []
+
+
+# -- one for many ----------------------------------------------------------------
+
+
+class Work:
+    """Work to share, that counts how often it was begun, cancelled and tidied up."""
+
+    def __init__(self, seconds: float = 0.1) -> None:
+        self.seconds = seconds
+        self.begun = self.tidied = 0
+
+    async def __call__(self) -> int:
+        self.begun += 1
+        try:
+            await eventloop.sleep(self.seconds)
+        finally:
+            self.tidied += 1
+        return self.begun
+
+
+def test_many_share_one_piece_of_work() -> None:
+    """A hundred who want the same begin it once; another key is another work."""
+    work, other = Work(), Work()
+
+    async def main() -> None:
+        shared: eventloop.Shared[int] = eventloop.Shared()
+        many = [shared.do("one", work) for _ in range(100)]
+        assert await asyncio.gather(*many, shared.do("two", other)) == [1] * 101
+        assert await shared.do("one", work) == 2
+
+    asyncio.run(main())
+    assert (work.begun, other.begun) == (2, 1)
+
+
+def test_all_who_share_get_the_error() -> None:
+    """An error is raised to each, and is not kept for the next."""
+    calls: list[int] = []
+
+    async def fails() -> int:
+        calls.append(1)
+        await eventloop.sleep(0.05)
+        raise LookupError
+
+    async def main() -> None:
+        shared: eventloop.Shared[int] = eventloop.Shared()
+        found = await asyncio.gather(
+            *(shared.do("one", fails) for _ in range(5)), return_exceptions=True
+        )
+        assert [type(error) for error in found] == [LookupError] * 5
+        with pytest.raises(LookupError):
+            await shared.do("one", fails)
+
+    asyncio.run(main())
+    assert len(calls) == 2
+
+
+def test_a_waiter_that_is_cancelled_leaves_the_others() -> None:
+    """The first waiter, who began the work, may go: the others get the result."""
+    work = Work(0.2)
+
+    async def main() -> None:
+        shared: eventloop.Shared[int] = eventloop.Shared()
+        tasks = [asyncio.create_task(shared.do("one", work)) for _ in range(3)]
+        await asyncio.sleep(0.05)
+        tasks[0].cancel()
+        tasks[2].cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await tasks[0]
+        assert await tasks[1] == 1
+        assert work.begun == work.tidied == 1
+
+    asyncio.run(main())
+
+
+def test_the_last_waiter_ends_the_work() -> None:
+    """When all waiters are cancelled the work is, and has tidied up before they return."""
+    work = Work(10)
+
+    async def main() -> None:
+        shared: eventloop.Shared[int] = eventloop.Shared()
+        tasks = [asyncio.create_task(shared.do("one", work)) for _ in range(3)]
+        await asyncio.sleep(0.05)
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        assert all(task.cancelled() for task in tasks)
+        assert (work.begun, work.tidied) == (1, 1)
+        work.seconds = 0.01
+        assert await shared.do("one", work) == 2
+
+    asyncio.run(main())
+
+
+def test_a_dead_loop_hangs_nobody() -> None:
+    """Work left behind in a loop that was closed is not waited for by the next loop."""
+    shared: eventloop.Shared[int] = eventloop.Shared()
+    work = Work(10)
+    loop = asyncio.new_event_loop()
+    left = loop.create_task(shared.do("one", work))
+    loop.run_until_complete(asyncio.sleep(0.05))
+    loop.close()
+    work.seconds = 0.01
+    assert asyncio.run(asyncio.wait_for(shared.do("one", work), 5)) == 2
+    left._log_destroy_pending = False  # type: ignore[attr-defined]
+    _quietly(left)
+
+
+def _quietly(task: asyncio.Task[Any]) -> None:
+    """Close the coroutine of a task whose loop is closed, as the garbage collector would."""
+    with contextlib.suppress(RuntimeError):
+        task.get_coro().close()  # type: ignore[union-attr]
+
+
+# -- turns -----------------------------------------------------------------------
+
+
+def test_turns_are_taken_across_threads() -> None:
+    """Of coroutines in several threads' loops only one at a time has the turn."""
+    turns = eventloop.Turns()
+    inside: list[int] = []
+    most: list[int] = []
+
+    async def one(number: int) -> None:
+        async with turns:
+            inside.append(number)
+            most.append(len(inside))
+            await eventloop.sleep(0.005)
+            inside.remove(number)
+
+    async def many(start: int) -> None:
+        await asyncio.gather(*(one(start + i) for i in range(10)))
+
+    threads = [threading.Thread(target=lambda n=n: asyncio.run(many(n))) for n in (0, 10, 20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert most == [1] * 30
+
+
+def test_a_turn_that_is_not_wanted_any_more_goes_on() -> None:
+    """Whoever waits for a turn and is cancelled, or holds one and fails, loses it to the next."""
+    turns = eventloop.Turns()
+    order: list[str] = []
+
+    async def hold(name: str, seconds: float) -> None:
+        async with turns:
+            order.append(name)
+            await eventloop.sleep(seconds)
+
+    async def main() -> None:
+        first = asyncio.create_task(hold("first", 10))
+        second = asyncio.create_task(hold("second", 10))
+        third = asyncio.create_task(hold("third", 0.01))
+        await asyncio.sleep(0.05)
+        second.cancel()
+        first.cancel()
+        await asyncio.wait_for(third, 5)
+
+    asyncio.run(main())
+    assert order == ["first", "third"]
+
+
+def test_a_turn_given_and_cancelled_at_once_is_passed_on() -> None:
+    """A waiter that is cancelled in the very moment of its turn passes it on."""
+    turns = eventloop.Turns()
+
+    async def wait_turn() -> None:
+        async with turns:
+            pass
+
+    async def main() -> None:
+        async with turns:
+            second = asyncio.create_task(wait_turn())
+            third = asyncio.create_task(wait_turn())
+            await asyncio.sleep(0.05)
+        second.cancel()
+        await asyncio.wait_for(third, 5)
+        assert second.cancelled()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("left", ["holder", "waiter"])
+def test_a_turn_left_in_a_dead_loop_is_given_back(left: str) -> None:
+    """A loop that was closed under a holder or a waiter does not keep the turn for ever."""
+    turns = eventloop.Turns()
+
+    async def hold(seconds: float) -> str:
+        async with turns:
+            await eventloop.sleep(seconds)
+        return "had it"
+
+    loop = asyncio.new_event_loop()
+    other = asyncio.new_event_loop()
+    abandoned = []
+    if left == "waiter":
+        holder = other.create_task(hold(0.2))
+        other.run_until_complete(asyncio.sleep(0.05))
+    abandoned.append(loop.create_task(hold(10)))
+    loop.run_until_complete(asyncio.sleep(0.05))
+    loop.close()
+    if left == "waiter":
+        other.run_until_complete(holder)
+    other.close()
+    assert asyncio.run(asyncio.wait_for(hold(0), 5)) == "had it"
+    for task in abandoned:
+        task._log_destroy_pending = False  # type: ignore[attr-defined]
+        _quietly(task)
+
+
+# -- doing nothing ---------------------------------------------------------------
+
+
+@contextlib.asynccontextmanager
+async def _measured() -> AsyncIterator[None]:
+    """Fail if this process did anything to speak of meanwhile."""
+    before = resource.getrusage(resource.RUSAGE_SELF)
+    yield
+    after = resource.getrusage(resource.RUSAGE_SELF)
+    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    woken = after.ru_nvcsw - before.ru_nvcsw
+    assert used < 0.02 + 0.03, f"{used:.3f} s of CPU in 2 s"
+    assert woken < 40, f"woke {woken} times in 2 s"
+
+
+def test_waiting_costs_nothing(pipe: tuple[int, int]) -> None:
+    """Two seconds of waiting take under 1 % of a core, and wake nobody."""
+
+    async def main() -> None:
+        await eventloop.readable(pipe[0], 0.01)
+        async with _measured():
+            await eventloop.readable(pipe[0], 2)
+
+    asyncio.run(main())
+
+
+def test_waiting_starts_no_thread(pipe: tuple[int, int]) -> None:
+    """While a descriptor or the time is waited for, the process has the threads it had."""
+    before = threading.enumerate()
+
+    async def main() -> list[threading.Thread]:
+        waiting = asyncio.gather(
+            _awaited(eventloop.readable(pipe[0], 0.2)), _awaited(eventloop.sleep(0.2))
+        )
+        await asyncio.sleep(0.1)
+        found = threading.enumerate()
+        await waiting
+        return found
+
+    assert asyncio.run(main()) == before
+
+
+# -- without a loop --------------------------------------------------------------
+
+
+class Quiet:
+    """Interruptions that never come."""
+
+    pending = False
+    waiting = False
+    cancel: Callable[[], object] | None = None
+
+    def check(self) -> None:
+        """Nothing to raise."""
+
+
+def test_what_comes_at_once_needs_no_loop() -> None:
+    """``run`` returns what waits for little without any event loop being loaded."""
+    program = """
+import os, sys
+from secretly import eventloop
+class Quiet:
+    pending, waiting, cancel = False, False, None
+    def check(self): pass
+reading, writing = os.pipe()
+os.write(writing, b"x")
+async def main():
+    assert await eventloop.readable(reading, 10) is True
+    assert await eventloop.in_thread(lambda: 1, 10) == 1
+    await eventloop.sleep(0.01)
+    return "done"
+print(eventloop.run(main(), Quiet()), "twisted" in sys.modules, "asyncio" in sys.modules)
+"""
+    assert script(program) == "done False False\n"
+
+
+def test_what_takes_longer_is_handed_to_twisted() -> None:
+    """``run`` loads Twisted's reactor for what takes longer, and returns what comes."""
+    program = """
+import os, sys, threading
+from secretly import eventloop
+class Quiet:
+    pending, waiting, cancel = False, False, None
+    def check(self): pass
+reading, writing = os.pipe()
+threading.Timer(0.3, os.write, (writing, b"x")).start()
+async def main():
+    assert await eventloop.readable(reading, 10) is True
+    assert await eventloop.readable(reading, 10) is True
+    return await eventloop.together(one(1), one(2))
+async def one(number):
+    await eventloop.sleep(0.01)
+    return number
+print(eventloop.run(main(), Quiet()), "twisted.internet.reactor" in sys.modules)
+"""
+    assert script(program) == "[1, 2] True\n"
+
+
+def test_run_raises_what_the_coroutine_raises() -> None:
+    """An error of the coroutine is the error of ``run``."""
+
+    async def fails() -> None:
+        await eventloop.sleep(0.001)
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        eventloop.run(fails(), Quiet())
+
+
+def test_run_closes_what_is_interrupted() -> None:
+    """What an interruption raises ends the coroutine, which tidies up, and goes on."""
+    tidied: list[int] = []
+
+    class Interrupted(Quiet):
+        def check(self) -> None:
+            raise KeyboardInterrupt
+
+    async def waits() -> None:
+        try:
+            await eventloop.sleep(10)
+        finally:
+            tidied.append(1)
+
+    with pytest.raises(KeyboardInterrupt):
+        eventloop.run(waits(), Interrupted())
+    assert tidied == [1]
+    wait_until(lambda: threading.active_count() >= 1)

@@ -1,0 +1,770 @@
+"""The keychain: a real Secret Service, and every way in which one can be missing."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jeepney
+import pytest
+from conftest import need
+from secretservice import SecretService, secret_service, wait_until
+
+from secretly.errors import KeychainLocked, KeychainUnavailable, SecretlyError
+from secretly.keychain import Keychain
+from secretly.redacted import Secret
+from secretly.testing import KeychainContract, MemoryKeychain
+
+SERVICE = "keyring.backends.SecretService.Keyring"
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[SecretService]:
+    """One Secret Service for the tests that leave it running and unlocked."""
+    with secret_service() as service:
+        yield service
+
+
+@pytest.fixture
+def service(shared: SecretService, monkeypatch: pytest.MonkeyPatch) -> SecretService:
+    """The Secret Service that this process uses, with nothing in it."""
+    use(shared, monkeypatch)
+    empty(shared)
+    return shared
+
+
+@pytest.fixture
+def own(monkeypatch: pytest.MonkeyPatch) -> Iterator[SecretService]:
+    """A Secret Service of the test's own, that it may break."""
+    with secret_service() as service:
+        use(service, monkeypatch)
+        yield service
+
+
+def use(service: SecretService, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have this process use a Secret Service, and nothing of this user's."""
+    for name in ("PYTHON_KEYRING_BACKEND", "DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in service.environ.items():
+        monkeypatch.setenv(name, value)
+
+
+def empty(service: SecretService) -> None:
+    """Delete every item."""
+    import secretstorage
+
+    with service.connection() as connection:
+        for item in secretstorage.get_default_collection(connection).get_all_items():
+            item.delete()
+
+
+def attributes(service: SecretService) -> list[dict[str, str]]:
+    """The attributes of every item that there is."""
+    import secretstorage
+
+    with service.connection() as connection:
+        items = secretstorage.get_default_collection(connection).get_all_items()
+        return [item.get_attributes() for item in items]
+
+
+def keychain(*allowed: str) -> Keychain:
+    """The keychain of this environment."""
+    return Keychain(dict(os.environ), allowed)
+
+
+def get(name: str, username: str = "user", person: float | None = None) -> Secret | None:
+    """What the keychain of this environment has."""
+    return asyncio.run(keychain().get(name, username, person))
+
+
+def put(name: str, value: str, username: str = "user", person: float | None = None) -> None:
+    """Keep something in the keychain of this environment."""
+    asyncio.run(keychain().set(name, username, value, person))
+
+
+def in_a_process(
+    environ: dict[str, str], script: str, *, seconds: float = 20, **more: str
+) -> dict[str, Any]:
+    """Run a script, which prints JSON, in a Python of its own; add how long it took.
+
+    It must end by itself in time: a process that cannot exit fails the test.
+    """
+    started = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)],
+        env={**environ, **more},
+        capture_output=True,
+        timeout=seconds,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    assert done.stderr == b""
+    return {**json.loads(done.stdout), "took": time.monotonic() - started}
+
+
+#: Try to read, to write and to delete; print the kind, the message and the hint of each error.
+ATTEMPT = """
+import asyncio, json, os, time
+from secretly import SecretlyError, keychain
+keychain.MACHINE = float(os.environ.get("MACHINE", "30"))
+person = json.loads(os.environ.get("PERSON", "null"))
+chain = keychain.Keychain(dict(os.environ), tuple(os.environ.get("ALLOWED", "").split()))
+seen = {}
+for verb, arguments in ("get", ()), ("set", ("canary-1",)), ("delete", ()):
+    try:
+        answer = repr(asyncio.run(getattr(chain, verb)("name", "user", *arguments, person)))
+        seen[verb] = ["", answer, ""]
+    except SecretlyError as error:
+        seen[verb] = [type(error).__name__, str(error), error.hint]
+print(json.dumps(seen))
+"""
+
+
+def attempt(environ: dict[str, str], **more: str) -> dict[str, Any]:
+    """Try everything in a process of its own; each must fail, the same way, with a hint."""
+    seen = in_a_process(environ, ATTEMPT, **more)
+    took = seen.pop("took")
+    for kind, message, hint in seen.values():
+        assert kind and message and hint
+        assert "canary" not in message + hint
+        assert "\n" not in message + hint
+    kinds = {kind for kind, message, hint in seen.values()}
+    assert len(kinds) == 1, seen
+    return {"kind": kinds.pop(), "message": seen["get"][1], "hint": seen["get"][2], "took": took}
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> dict[str, str]:
+    """An environment with nothing of this user's, and no bus."""
+    return {"PATH": os.environ["PATH"], "HOME": os.fspath(tmp_path)}
+
+
+# -- what every keychain does ------------------------------------------------------
+
+
+class TestMemory(KeychainContract):
+    """The double keeps the contract."""
+
+    def keychain(self) -> MemoryKeychain:
+        """A fresh double."""
+        return MemoryKeychain()
+
+
+class TestSecretService(KeychainContract):
+    """The real one keeps the same contract."""
+
+    @pytest.fixture(autouse=True)
+    def _service(self, service: SecretService) -> None:
+        """It runs."""
+
+    def keychain(self) -> Keychain:
+        """The real keychain, emptied by the fixture."""
+        return keychain()
+
+
+def test_a_double_that_is_locked_or_absent_raises_what_the_real_one_does() -> None:
+    """The double's endings are the real keychain's errors, with a hint."""
+    for double, kind in (
+        (MemoryKeychain(locked=True), KeychainLocked),
+        (MemoryKeychain(absent=True), KeychainUnavailable),
+    ):
+        for call in (
+            lambda: double.get("n", "u", 1),
+            lambda: double.set("n", "u", "canary-1", 1),
+            lambda: double.delete("n", "u", 1),
+            lambda: double.describe(),
+        ):
+            with pytest.raises(SecretlyError) as caught:
+                asyncio.run(call())
+            assert type(caught.value) is kind
+            assert caught.value.hint
+
+
+def test_what_is_got_is_a_secret(service: SecretService) -> None:
+    """What comes out of the keychain shows no character of itself."""
+    put("name", "canary-1")
+    assert type(get("name")) is Secret
+
+
+# -- together with other programs --------------------------------------------------
+
+
+def test_the_keyring_command_sees_our_items(service: SecretService) -> None:
+    """What secretly keeps, ``keyring get NAME USER`` prints."""
+    put("PyPI", "canary-ours", "__token__")
+    shown = service.run(sys.executable, "-m", "keyring", "get", "PyPI", "__token__")
+    assert shown.strip() == "canary-ours"
+
+
+def test_we_see_the_keyring_commands_items(service: SecretService) -> None:
+    """What ``keyring set`` keeps, secretly gets."""
+    service.run(sys.executable, "-m", "keyring", "set", "PyPI", "u", typed="canary-theirs\n")
+    assert get("PyPI", "u") == "canary-theirs"
+
+
+def test_secret_tool_sees_our_items(service: SecretService) -> None:
+    """What secretly keeps, ``secret-tool lookup`` prints."""
+    need("secret-tool")
+    put("PyPI", "canary-ours", "__token__")
+    assert (
+        service.run("secret-tool", "lookup", "service", "PyPI", "username", "__token__")
+        == "canary-ours"
+    )
+
+
+def test_we_see_secret_tools_items(service: SecretService) -> None:
+    """What ``secret-tool store`` keeps with our two attributes, secretly gets."""
+    need("secret-tool")
+    store(service, "canary-theirs", "service", "PyPI", "username", "u")
+    assert get("PyPI", "u") == "canary-theirs"
+
+
+def store(service: SecretService, value: str, *pairs: str) -> None:
+    """Keep an item as another tool would."""
+    service.run("secret-tool", "store", "--label=another tool's", *pairs, typed=value)
+
+
+OTHER = ("service", "name", "username", "user", "server", "example.org")
+
+
+def test_an_item_with_other_attributes_is_another_tools(service: SecretService) -> None:
+    """An item that matches, and has an attribute more, is not given out."""
+    need("secret-tool")
+    store(service, "canary-other", *OTHER)
+    assert get("name") is None
+    put("name", "canary-ours")
+    assert get("name") == "canary-ours"
+
+
+def test_another_tools_item_outlives_ours(service: SecretService) -> None:
+    """Keeping, replacing and deleting ours leaves the other tool's alone."""
+    need("secret-tool")
+    store(service, "canary-other", *OTHER)
+    put("name", "canary-1")
+    put("name", "canary-2")
+    assert asyncio.run(keychain().delete("name", "user", None)) is True
+    assert service.run("secret-tool", "lookup", *OTHER) == "canary-other"
+    assert get("name") is None
+
+
+def test_another_tools_item_is_not_deleted(service: SecretService) -> None:
+    """Deleting a name that only another tool has an item for says that there was none."""
+    need("secret-tool")
+    store(service, "canary-other", *OTHER)
+    assert asyncio.run(keychain().delete("name", "user", None)) is False
+    assert service.run("secret-tool", "lookup", *OTHER) == "canary-other"
+
+
+def test_what_we_keep_counts_over_what_was_there(service: SecretService) -> None:
+    """After secretly has kept a secret, an item that secret-tool had put there is not used."""
+    need("secret-tool")
+    store(service, "canary-old", "service", "name", "username", "user")
+    put("name", "canary-new")
+    assert get("name") == "canary-new"
+
+
+def test_deleting_leaves_nothing_that_would_be_found(service: SecretService) -> None:
+    """After a deletion the name is not found, even if two items had it."""
+    need("secret-tool")
+    store(service, "canary-old", "service", "name", "username", "user")
+    put("name", "canary-new")
+    assert asyncio.run(keychain().delete("name", "user", None)) is True
+    assert get("name") is None
+    assert attributes(service) == []
+
+
+def test_items_are_named_as_the_desktop_shows_them(service: SecretService) -> None:
+    """An item's attributes are the name and the user name, and none has the secret in it."""
+    put("PyPI", "canary-1", "__token__")
+    (found,) = attributes(service)
+    assert found["service"] == "PyPI"
+    assert found["username"] == "__token__"
+    assert "canary-1" not in str(found)
+
+
+# -- locked ------------------------------------------------------------------------
+
+
+def test_locked_with_no_screen(own: SecretService) -> None:
+    """A locked keychain that cannot ask is an error of its own, soon; unlocked, it answers."""
+    put("name", "canary-1")
+    own.lock()
+    for person in None, 20.0:
+        started = time.monotonic()
+        for call in (
+            lambda: get("name", person=person),
+            lambda: put("name", "canary-2", person=person),
+            lambda: asyncio.run(keychain().delete("name", "user", person)),
+        ):
+            with pytest.raises(KeychainLocked) as caught:
+                call()
+            assert caught.value.hint
+        assert time.monotonic() - started < 5
+    assert asyncio.run(keychain().describe()).endswith(", locked")
+    own.unlock()
+    assert get("name") == "canary-1"
+    assert asyncio.run(keychain().describe()) == SERVICE
+
+
+def test_locked_and_nobody_may_be_asked(own: SecretService) -> None:
+    """Where nobody may be asked, the locked keychain's own prompt is not started either."""
+    with prompter(own) as asked:
+        own.lock()
+        with pytest.raises(KeychainLocked):
+            get("name", person=None)
+        assert not asked()
+
+
+def test_a_person_who_never_answers_the_keychains_prompt(own: SecretService) -> None:
+    """The keychain's own prompt has the person's time, and then an error ends the wait."""
+    with prompter(own) as asked:
+        own.lock()
+        found = attempt(own.environ, MACHINE="0.4", PERSON="0.8")
+        assert asked()
+    assert found["kind"] == "KeychainUnavailable"
+    assert "did not answer within 1 s" in found["message"]
+    assert found["took"] < 10
+
+
+class prompter:
+    """A desktop's prompter that takes every request and never answers; says whether it has."""
+
+    def __init__(self, service: SecretService) -> None:
+        self._service = service
+
+    def __enter__(self) -> Any:
+        script = """
+        import jeepney, sys
+        from jeepney.io.blocking import open_dbus_connection
+        connection = open_dbus_connection()
+        connection.send_and_get_reply(
+            jeepney.message_bus.RequestName("org.gnome.keyring.SystemPrompter")
+        )
+        print("ready", flush=True)
+        while True:
+            message = connection.receive()
+            if message.header.fields.get(jeepney.HeaderFields.member) == "BeginPrompting":
+                print("asked", flush=True)
+        """
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(script)],
+            env=self._service.environ,
+            stdout=subprocess.PIPE,
+        )
+        assert self._process.stdout is not None
+        assert self._process.stdout.readline() == b"ready\n"
+        os.set_blocking(self._process.stdout.fileno(), False)
+        return lambda: (self._process.stdout.read() or b"").startswith(b"asked")  # type: ignore[union-attr]
+
+    def __exit__(self, *exception: object) -> None:
+        self._process.kill()
+        self._process.wait(10)
+
+
+# -- absent, dead, wedged ----------------------------------------------------------
+
+
+def test_no_bus(bare: dict[str, str]) -> None:
+    """Without a bus there is no keychain: an error that says so, and how to get one."""
+    found = attempt(bare)
+    assert found["kind"] == "KeychainUnavailable"
+    assert found["message"].startswith("there is no keychain")
+
+
+def test_a_named_backend_and_no_bus(bare: dict[str, str]) -> None:
+    """The Secret Service that is named, without a bus, is an error all the same."""
+    found = attempt(bare, PYTHON_KEYRING_BACKEND=SERVICE)
+    assert found["kind"] == "KeychainUnavailable"
+
+
+@pytest.mark.parametrize("address", ["unix:path=/nonexistent", "unix:path=", "nonsense", ""])
+@pytest.mark.parametrize("named", [False, True])
+def test_a_bad_bus_address(bare: dict[str, str], address: str, named: bool) -> None:
+    """An address that nobody listens at, or that is none, is no keychain."""
+    backend = {"PYTHON_KEYRING_BACKEND": SERVICE} if named else {}
+    found = attempt(bare, DBUS_SESSION_BUS_ADDRESS=address, **backend)
+    assert found["kind"] == "KeychainUnavailable"
+
+
+def test_a_dead_socket(bare: dict[str, str], tmp_path: Path) -> None:
+    """A socket that the bus left behind when it died is no keychain."""
+    import socket
+
+    path = tmp_path / "bus"
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(os.fspath(path))
+    found = attempt(bare, DBUS_SESSION_BUS_ADDRESS=f"unix:path={path}")
+    assert found["kind"] == "KeychainUnavailable"
+
+
+def test_a_bus_that_says_nothing(bare: dict[str, str], tmp_path: Path) -> None:
+    """A bus that takes the connection and never speaks ends at the deadline."""
+    import socket
+
+    path = tmp_path / "bus"
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(os.fspath(path))
+        silent.listen(16)
+        address = f"unix:path={path}"
+        found = attempt(bare, DBUS_SESSION_BUS_ADDRESS=address, MACHINE="0.4")
+    assert found["kind"] == "KeychainUnavailable"
+    assert "did not answer" in found["message"]
+
+
+@pytest.mark.parametrize(
+    "backend",
+    [
+        "",
+        "nonsense",
+        "keyring.backends.nonsense.Keyring",
+        "keyring.backends.SecretService.Nonsense",
+        "keyring.backends.SecretService",
+        "keyring.backends.",
+        "keyring.backends.Windows.WinVaultKeyring",
+    ],
+)
+def test_a_bad_backend(bare: dict[str, str], backend: str) -> None:
+    """A PYTHON_KEYRING_BACKEND that cannot be used is an error that names it."""
+    found = attempt(bare, PYTHON_KEYRING_BACKEND=backend)
+    assert found["kind"] == "KeychainUnavailable"
+    assert "backend" in found["message"] or "(RuntimeError)" in found["message"]
+
+
+def test_no_collection() -> None:
+    """A Secret Service without a collection, and no screen to make one, is a typed error."""
+    with secret_service(collection=False) as service:
+        for person in "null", "5":
+            found = attempt(service.environ, PERSON=person)
+            assert found["kind"] in ("KeychainLocked", "KeychainUnavailable")
+            assert found["took"] < 10
+
+
+def test_no_collection_and_nobody_may_be_asked() -> None:
+    """Where nobody may be asked, nobody is asked to make a collection either."""
+    with secret_service(collection=False) as service, prompter(service) as asked:
+        found = attempt(service.environ, MACHINE="2")
+        assert not asked(), found
+
+
+def test_the_daemon_was_killed(own: SecretService) -> None:
+    """A killed daemon, started anew by the bus, is locked: an error, never None."""
+    put("name", "canary-1")
+    own.kill()
+    found = attempt(own.environ)
+    assert found["kind"] in ("KeychainLocked", "KeychainUnavailable")
+    assert found["took"] < 10
+
+
+def test_the_daemon_hangs(own: SecretService) -> None:
+    """A stopped daemon ends at the deadline with an error, and the process exits."""
+    put("name", "canary-1")
+    own.stop()
+    found = attempt(own.environ, MACHINE="0.4")
+    assert found["kind"] == "KeychainUnavailable"
+    assert "did not answer within" in found["message"]
+    assert found["took"] < 10
+    own.resume()
+    assert get("name") == "canary-1"
+
+
+TICKING = """
+import asyncio, json, os, time
+from secretly import KeychainUnavailable, keychain
+keychain.MACHINE = 0.6
+gaps, asked = [], []
+
+async def tick():
+    last = time.monotonic()
+    while not asked:
+        await asyncio.sleep(0.005)
+        now = time.monotonic()
+        gaps.append(now - last)
+        last = now
+
+async def ask():
+    try:
+        await keychain.Keychain(dict(os.environ)).get("name", "user", None)
+    except KeychainUnavailable:
+        asked.append(True)
+
+async def main():
+    await asyncio.gather(tick(), ask())
+
+asyncio.run(main())
+print(json.dumps({"ticks": len(gaps), "longest": max(gaps)}))
+"""
+
+TICKING_IN_TWISTED = """
+import json, os, time
+from twisted.internet import task
+from secretly import KeychainUnavailable, keychain
+keychain.MACHINE = 0.6
+gaps, last = [], [time.monotonic()]
+
+def tick():
+    now = time.monotonic()
+    gaps.append(now - last[0])
+    last[0] = now
+
+async def main(reactor):
+    ticking = task.LoopingCall(tick)
+    ticking.start(0.005)
+    try:
+        await keychain.Keychain(dict(os.environ)).get("name", "user", None)
+    except KeychainUnavailable:
+        ticking.stop()
+        print(json.dumps({"ticks": len(gaps), "longest": max(gaps)}), flush=True)
+
+task.react(lambda reactor: __import__("twisted").internet.defer.ensureDeferred(main(reactor)))
+"""
+
+
+@pytest.mark.parametrize("script", [TICKING, TICKING_IN_TWISTED], ids=["asyncio", "twisted"])
+def test_the_event_loop_goes_on(own: SecretService, script: str) -> None:
+    """While the keychain hangs, the event loop runs everything else."""
+    own.stop()
+    found = in_a_process(own.environ, script)
+    assert found["ticks"] > 20
+    assert found["longest"] < 0.4
+
+
+def test_a_late_answer_is_dropped_silently(own: SecretService) -> None:
+    """A daemon that answers after the deadline, or after the loop is gone, disturbs nobody."""
+    put("name", "canary-1")
+    own.stop()
+    script = f"""
+    import asyncio, json, os, signal, time
+    from secretly import KeychainUnavailable, keychain
+    keychain.MACHINE = 0.3
+    try:
+        asyncio.run(keychain.Keychain(dict(os.environ)).get("name", "user", None))
+    except KeychainUnavailable:
+        os.kill({own._daemon_pid}, signal.SIGCONT)
+        time.sleep(0.3)
+        print(json.dumps({{"late": True}}))
+    """
+    assert in_a_process(own.environ, script)["late"]
+
+
+# -- what is in it -----------------------------------------------------------------
+
+
+def test_an_item_that_is_not_text(service: SecretService) -> None:
+    """Bytes that are no UTF-8 are an error that shows none of them."""
+    import secretstorage
+
+    with service.connection() as connection:
+        secretstorage.get_default_collection(connection).create_item(
+            "bytes", {"service": "name", "username": "user"}, b"canary-\xff\xfe"
+        )
+    with pytest.raises(KeychainUnavailable) as caught:
+        get("name")
+    assert "not UTF-8" in str(caught.value)
+    assert caught.value.hint
+    assert caught.value.__context__ is None
+    assert caught.value.__cause__ is None
+
+
+def test_nul_in_a_name(service: SecretService) -> None:
+    """A NUL, which D-Bus cannot carry, in a name is a typed error for each verb."""
+    for name, username in (("na\0me", "user"), ("name", "us\0er")):
+        for call in (
+            lambda: get(name, username),
+            lambda: put(name, "canary-1", username),
+            lambda: asyncio.run(keychain().delete(name, username, None)),
+        ):
+            with pytest.raises(KeychainUnavailable) as caught:
+                call()
+            assert caught.value.hint
+
+
+def test_nul_in_a_secret(service: SecretService) -> None:
+    """A NUL in the secret itself comes back, or is refused: it is never cut."""
+    try:
+        put("name", "canary-\0-1")
+    except KeychainUnavailable as error:
+        assert "canary" not in str(error)
+    else:
+        assert get("name") == "canary-\0-1"
+
+
+def test_a_secret_that_no_bytes_spell(service: SecretService) -> None:
+    """A lone surrogate is refused, unechoed, and nothing of it is left in the error."""
+    with pytest.raises(KeychainUnavailable) as caught:
+        put("name", "canary-\ud800")
+    assert "canary" not in str(caught.value) + caught.value.hint
+    assert caught.value.__context__ is None
+
+
+# -- backends ----------------------------------------------------------------------
+
+PLAINTEXT = "keyrings.alt.file.PlaintextKeyring"
+
+
+@pytest.mark.parametrize("name", ["null", "fail"])
+def test_a_backend_that_keeps_nothing_is_no_place_to_remember(
+    bare: dict[str, str], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What would be lost silently is refused with an error that names the backend."""
+    monkeypatch.setenv("HOME", bare["HOME"])
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", f"keyring.backends.{name}.Keyring")
+    for call in (lambda: put("name", "canary-1"), lambda: asyncio.run(keychain().describe())):
+        with pytest.raises(KeychainUnavailable) as caught:
+            call()
+        assert "keeps nothing" in str(caught.value)
+        assert f"keyring.backends.{name}.Keyring" in str(caught.value)
+        assert caught.value.hint
+
+
+#: A backend that keeps secrets in a file, and notes that it was imported.
+PLANTED = """
+import os, keyring.backend
+open(os.environ["HOME"] + "/imported", "w").close()
+class PlaintextKeyring(keyring.backend.KeyringBackend):
+    priority = 1
+    def get_password(self, service, username):
+        return "canary-planted"
+    def set_password(self, service, username, password):
+        open(os.environ["HOME"] + "/kept", "w").write(password)
+    def delete_password(self, service, username):
+        pass
+class Keyring(PlaintextKeyring):
+    pass
+"""
+
+
+@pytest.fixture
+def planted(bare: dict[str, str], tmp_path: Path) -> dict[str, str]:
+    """An environment in which Python finds a module that somebody planted."""
+    (tmp_path / "modules").mkdir()
+    (tmp_path / "modules/planted.py").write_text(PLANTED)
+    return {**bare, "PYTHONPATH": os.fspath(tmp_path / "modules")}
+
+
+def keyringrc(environ: dict[str, str], text: str, xdg: bool = False) -> Path:
+    """Write keyring's own configuration where it looks for it."""
+    root = Path(environ["HOME"], "elsewhere" if xdg else ".config")
+    if xdg:
+        environ["XDG_CONFIG_HOME"] = os.fspath(root)
+    path = root / "python_keyring/keyringrc.cfg"
+    path.parent.mkdir(parents=True, mode=0o755)
+    path.write_text(text)
+    path.chmod(0o600)
+    return path
+
+
+@pytest.mark.parametrize("where", ["variable", "file", "file under XDG_CONFIG_HOME"])
+def test_a_foreign_backend_is_refused_without_being_imported(
+    planted: dict[str, str], tmp_path: Path, where: str
+) -> None:
+    """A class outside keyring's backends runs no line of code unless it is allowed."""
+    if where == "variable":
+        planted["PYTHON_KEYRING_BACKEND"] = "planted.Keyring"
+    else:
+        keyringrc(planted, "[backend]\ndefault-keyring=planted.Keyring\n", "XDG" in where)
+    found = attempt(planted)
+    assert found["kind"] == "KeychainUnavailable"
+    assert "'planted.Keyring'" in found["message"]
+    assert "[keychain] backends" in found["hint"]
+    assert not (tmp_path / "imported").exists()
+
+
+@pytest.mark.parametrize("where", ["variable", "file"])
+def test_a_foreign_backend_that_is_allowed_is_used(
+    planted: dict[str, str], tmp_path: Path, where: str
+) -> None:
+    """One that the configuration lists is loaded and used."""
+    if where == "variable":
+        planted["PYTHON_KEYRING_BACKEND"] = "planted.Keyring"
+    else:
+        keyringrc(planted, "[backend]\ndefault-keyring=planted.Keyring\n")
+    seen = in_a_process(planted, ATTEMPT, ALLOWED="other.Keyring planted.Keyring")
+    assert seen["get"] == ["", "Secret('…')", ""]
+    assert seen["set"] == ["", "None", ""]
+    assert (tmp_path / "imported").exists()
+    assert (tmp_path / "kept").read_text() == "canary-1"
+
+
+def test_plain_text_is_no_place_to_remember(planted: dict[str, str], tmp_path: Path) -> None:
+    """A backend that is known to write plain text is refused, even if it is allowed."""
+    planted["PYTHON_KEYRING_BACKEND"] = "planted.PlaintextKeyring"
+    seen = in_a_process(planted, ATTEMPT, ALLOWED="planted.PlaintextKeyring")
+    assert seen["set"][0] == "KeychainUnavailable"
+    assert "plain text" in seen["set"][1]
+    assert not (tmp_path / "kept").exists()
+
+
+def test_the_variable_counts_before_the_file(
+    planted: dict[str, str], service: SecretService
+) -> None:
+    """As in keyring itself, PYTHON_KEYRING_BACKEND beats keyringrc.cfg."""
+    keyringrc(planted, "[backend]\ndefault-keyring=planted.Keyring\n")
+    address = service.environ["DBUS_SESSION_BUS_ADDRESS"]
+    put("name", "canary-1")
+    seen = in_a_process(
+        planted, ATTEMPT, PYTHON_KEYRING_BACKEND=SERVICE, DBUS_SESSION_BUS_ADDRESS=address
+    )
+    assert seen["get"] == ["", "Secret('…')", ""]
+    assert not Path(planted["HOME"], "imported").exists()
+
+
+@pytest.mark.parametrize(
+    "text", ["no section", "[backend\n", "[backend]\nx\n", "\xff\xfe"], ids=range(4)
+)
+def test_a_broken_keyringrc(planted: dict[str, str], text: str) -> None:
+    """A keyringrc.cfg that cannot be read is an error that names it: it might name a backend."""
+    path = keyringrc(planted, "")
+    path.write_bytes(text.encode("latin-1"))
+    found = attempt(planted)
+    assert found["kind"] == "KeychainUnavailable"
+    assert "keyringrc.cfg" in found["message"]
+
+
+def test_a_keyringrc_that_others_could_write_is_refused(planted: dict[str, str]) -> None:
+    """Whoever can write keyringrc.cfg chooses the keychain: it must be the user alone."""
+    path = keyringrc(planted, "[backend]\ndefault-keyring=keyring.backends.null.Keyring\n")
+    path.chmod(0o666)
+    found = attempt(planted)
+    assert found["kind"] == "Refused"
+
+
+def test_a_keyringrc_that_names_no_backend(
+    planted: dict[str, str], service: SecretService
+) -> None:
+    """A keyringrc.cfg without a backend leaves the choice to what there is."""
+    keyringrc(planted, "[backend]\nkeyring-path=/nonexistent\n")
+    address = service.environ["DBUS_SESSION_BUS_ADDRESS"]
+    seen = in_a_process(planted, ATTEMPT, DBUS_SESSION_BUS_ADDRESS=address)
+    assert seen["set"] == ["", "None", ""]
+
+
+def test_no_process_is_left(shared: SecretService) -> None:
+    """The fixture ends what it started, with what the bus had started."""
+    with secret_service() as service:
+        service.kill()
+        attempt(service.environ)  # the bus starts another
+        wait_until(lambda: service._owner() is not None)
+        activated = service._owner()
+        assert activated is not None
+    wait_until(lambda: not alive(activated))
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs (a zombie does not)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_jeepney_is_what_the_fixture_stands_on() -> None:
+    """The fixture's own error test is by the library's constant."""
+    assert jeepney.MessageType.error.value == 3
