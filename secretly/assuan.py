@@ -125,8 +125,16 @@ class Reader:
 
         :raises PinentryFailed: for a line that no pinentry may send.
         """
-        answers = []
         self._partial += chunk
+        # Frames that hold bytes of an answer stay out of tracebacks, which may show locals.
+        chunk = b""
+        try:
+            return self._answers()
+        except PinentryFailed as error:
+            raise error.with_traceback(None) from None
+
+    def _answers(self) -> list[Answer]:
+        answers = []
         while (end := self._partial.find(b"\n")) >= 0:
             line = bytes(self._partial[:end])
             self._partial[: end + 1] = bytes(end + 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import getpass
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -15,7 +16,7 @@ from typing import Any, NoReturn, TypeVar
 from . import commands, configuration, doctor, eventloop, launch, release, resolve, trust
 from .configuration import Profile
 from .display import shown, visible
-from .errors import BadConfiguration, Cancelled, NotFound, Refused, SecretlyError
+from .errors import BadConfiguration, BadReference, Cancelled, NotFound, Refused, SecretlyError
 from .redacted import Secret
 from .references import Reference, parse
 from .resolve import Context, Wish
@@ -117,7 +118,7 @@ def _status(error: SecretlyError, own_failure: int) -> int:
         return 127
     if isinstance(error, launch.NotExecutable):
         return 126
-    if own_failure == 1 and isinstance(error, (_Usage, BadConfiguration)):
+    if own_failure == 1 and isinstance(error, (_Usage, BadConfiguration, BadReference)):
         return 2
     return own_failure
 
@@ -151,6 +152,10 @@ def _drive(coroutine: Coroutine[Any, Any, T]) -> T:
 
 
 class _Parser(argparse.ArgumentParser):
+    def __init__(self, **settings: Any) -> None:
+        # An abbreviation that works today would be part of the contract.
+        super().__init__(allow_abbrev=False, **settings)
+
     def error(self, message: str) -> NoReturn:
         raise _Usage(message, f"{self.prog} --help")
 
@@ -261,7 +266,8 @@ def _split_run(arguments: list[str]) -> tuple[list[str], list[str]]:
             return arguments[:position], arguments[position + 1 :]
         if not word.startswith("-") or word == "-":
             break
-        position += 2 if word in _VALUED else 1
+        # As a cluster of short options, too: -qe X=Y.
+        position += 2 if word in _VALUED or re.fullmatch("-[qv]+[ep]", word) else 1
     return arguments[:position], arguments[position:]
 
 
@@ -271,7 +277,10 @@ def _dispatch(arguments: list[str]) -> int:
     if arguments[:1] == ["run"]:
         options, command = _split_run(arguments[1:])
         arguments = ["run", *options]
-    parsed = parser.parse_args(arguments)
+    try:
+        parsed = parser.parse_args(arguments)
+    except SystemExit:  # it printed a help
+        return 0
     if parsed.version:
         from importlib.metadata import version
 
@@ -342,7 +351,7 @@ def _run(options: argparse.Namespace, command: list[str]) -> int:
 
 def _variable(text: str) -> tuple[str, str]:
     name, equals, reference = text.partition("=")
-    if not equals and parse_looks_secret(text):
+    if name and parse_looks_secret(name):
         raise _Usage("that looks like a secret, not like a variable", "-e VARIABLE=NAME")
     return configuration.check_variable(name), reference if equals else name
 

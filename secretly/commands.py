@@ -28,6 +28,8 @@ _UV = frozenset(
 _PIPX = frozenset(
     "--spec --python --pip-args --index-url -i --with --backend --fetch-python".split()
 )
+# Flags whose name begins that of an option with a value: argparse takes a whole name first.
+_FLAGS = frozenset({"--sign"})
 
 
 class Words(NamedTuple):
@@ -106,8 +108,6 @@ def _readings(argv: Sequence[str]) -> list[tuple[str, Sequence[str]]]:
         found = _after(rest, _UV)
         if found[:1] == ["run"]:
             inner = _after(found[1:], _UV)
-            if "-m" in found[: len(found) - len(inner)] or "--module" in found:
-                inner = list(inner)
         elif found[:2] == ["tool", "run"]:
             inner = _after(found[2:], _UV)
     elif name == "pipx":
@@ -141,7 +141,8 @@ def _module(arguments: Sequence[str]) -> list[str]:
     rest = list(arguments)
     while rest and rest[0].startswith("-") and rest[0] != "-":
         option = rest.pop(0)
-        if found := re.fullmatch(r"-[a-zA-Z]*?m(.*)", option):
+        # Among flags: what follows c, W or X is their value (-Ximporttime).
+        if found := re.fullmatch(r"-[^-cmWX]*m(.*)", option):
             return [found[1], *rest] if found[1] else rest
         if option in _PYTHON and rest:
             rest.pop(0)
@@ -185,7 +186,7 @@ def take_apart(arguments: Sequence[str], values: set[str]) -> Words:
 
 
 def _completed(option: str, values: set[str]) -> str:
-    if option in values or len(option) < 4:
+    if option in values or option in _FLAGS:
         return option
     longer = [name for name in values if name.startswith(option)]
     return longer[0] if len(longer) == 1 else option

@@ -61,7 +61,8 @@ class Index:
     :param names: the tool's own names and the secrets that belong to them.
     :param name_options: options whose value is such a name; so for the others.
     :param settings: where its settings files give the URL for a name, each
-        ``FILE KEY``, with ``{name}`` in the key; a relative FILE is the project's.
+        ``FILE KEY``, with ``{name}`` in the key; a relative FILE is the project's,
+        ``$VARIABLE`` and ``--option`` are replaced by their values.
     :param name_settings: where they give the name that is used unless told otherwise.
     :param pypirc: whether a name is also looked up in ``~/.pypirc``.
     :param files: ``"arguments"`` if the files to upload are named on the command line.

@@ -17,9 +17,10 @@ from __future__ import annotations
 
 import contextlib
 import select
+import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Hashable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Hashable
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
 
 from .errors import SecretlyError
@@ -245,8 +246,8 @@ async def together(*coroutines: Coroutine[Any, Any, T]) -> list[T]:
             change.send()
 
     tasks = [_Task(coroutine, finished) for coroutine in coroutines]
-    loop = await _CurrentLoop()
     try:
+        loop = await _CurrentLoop()
         for task in tasks:
             task.start(loop)
         await change
@@ -341,41 +342,55 @@ class Shared(Generic[T]):
 
 
 class Turns:
-    """A lock that coroutines of any loop in any thread take one after another."""
+    """A lock that coroutines of any loop in any thread take one after another.
+
+    One that was left behind in a loop that is closed neither keeps it nor gets it.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._taken = False
-        self._waiting: list[_Signal] = []
+        self._holder: _Turn | None = None
+        self._waiting: list[_Turn] = []
 
-    async def __aenter__(self) -> None:
-        signal = _Signal()
+    @contextlib.asynccontextmanager
+    async def one(self) -> AsyncIterator[None]:
+        """Wait for the turn, and have it until the end of the block."""
+        turn = _Turn()
         with self._lock:
-            if not self._taken:
-                self._taken = True
-                return
-            self._waiting.append(signal)
+            if self._holder is None or self._holder.abandoned():
+                self._holder = turn
+            else:
+                self._waiting.append(turn)
         try:
-            await signal
-        except BaseException:
-            with self._lock:
-                given = signal not in self._waiting
-                if not given:
-                    self._waiting.remove(signal)
-            if given:
-                self._pass_on()
-            raise
+            if self._holder is not turn:
+                await turn.given
+            yield
+        finally:
+            self._give_back(turn)
 
-    async def __aexit__(self, *exception: object) -> None:
-        self._pass_on()
-
-    def _pass_on(self) -> None:
+    def _give_back(self, turn: _Turn) -> None:
         with self._lock:
-            if not self._waiting:
-                self._taken = False
+            if turn in self._waiting:
+                self._waiting.remove(turn)
+            if self._holder is not turn:
                 return
-            following = self._waiting.pop(0)
-        following.send()
+            waiting = [other for other in self._waiting if not other.abandoned()]
+            self._holder = following = waiting.pop(0) if waiting else None
+            self._waiting = waiting
+        if following is not None:
+            following.given.send()
+
+
+class _Turn:
+    """A wish to have the turn, and the asyncio loop that it is of, if of any."""
+
+    def __init__(self) -> None:
+        self.given = _Signal()
+        asyncio = sys.modules.get("asyncio")
+        self._loop = asyncio._get_running_loop() if asyncio is not None else None
+
+    def abandoned(self) -> bool:
+        return self._loop is not None and self._loop.is_closed()
 
 
 # -- asyncio ---------------------------------------------------------------------

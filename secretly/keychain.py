@@ -91,6 +91,9 @@ class Keychain:
         def store(backend: Any) -> None:
             _refuse_unsafe(backend)
             backend.set_password(service, username, value)
+            if _has_attributes(backend):
+                # What was stored counts, not what another program had put under the name.
+                _delete_items(backend, service, username, but=backend.appid)
 
         await self._call(store, seconds)
 
@@ -101,7 +104,10 @@ class Keychain:
         def delete(backend: Any) -> bool:
             if _read(backend, service, username) is None:
                 return False
-            backend.delete_password(service, username)
+            if _has_attributes(backend):
+                _delete_items(backend, service, username)
+            else:
+                backend.delete_password(service, username)
             return True
 
         return await self._call(delete, seconds)
@@ -215,7 +221,7 @@ def _asks(backend: Any) -> bool | None:
 
     None from a backend that does not tell, such as macOS's, which may ask for each item.
     """
-    if type(backend).__module__ != "keyring.backends.SecretService":
+    if not _has_attributes(backend):
         return None
     import secretstorage
 
@@ -226,20 +232,41 @@ def _asks(backend: Any) -> bool | None:
             return True
 
 
+def _has_attributes(backend: Any) -> bool:
+    """Whether items are found by their attributes, as in the Secret Service."""
+    return type(backend).__module__ == "keyring.backends.SecretService"
+
+
 def _read(backend: Any, service: str, username: str) -> str | None:
-    if type(backend).__module__ != "keyring.backends.SecretService":
+    if not _has_attributes(backend):
         found = backend.get_password(service, username)
         return None if found is None else str(found)
-    # The Secret Service also returns items that have more attributes than were
-    # asked for: another tool's.
-    own = {"service", "username", "application", "xdg:schema"}
     collection = backend.get_preferred_collection()
     with contextlib.closing(collection.connection):
-        for item in collection.search_items({"service": service, "username": username}):
-            if set(item.get_attributes()) <= own:
-                backend.unlock(item)
-                return str(item.get_secret().decode("utf-8"))
+        for item in _items(collection, service, username):
+            backend.unlock(item)
+            return str(item.get_secret().decode("utf-8"))
     return None
+
+
+def _delete_items(backend: Any, service: str, username: str, but: str | None = None) -> None:
+    """Delete every item of that name, but not the application *but*'s."""
+    collection = backend.get_preferred_collection()
+    with contextlib.closing(collection.connection):
+        for item in _items(collection, service, username):
+            if but is None or item.get_attributes().get("application") != but:
+                item.delete()
+
+
+def _items(collection: Any, service: str, username: str) -> list[Any]:
+    """The items of that name.
+
+    The Secret Service also finds those that have more attributes than were asked
+    for, another tool's, and keyring would read and delete them.
+    """
+    own = {"service", "username", "application", "xdg:schema"}
+    found = collection.search_items({"service": service, "username": username})
+    return [item for item in found if set(item.get_attributes()) <= own]
 
 
 def _refuse_unsafe(backend: Any) -> None:
@@ -328,7 +355,7 @@ class Index:
             )
         except FileNotFoundError:
             return []
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             raise KeychainUnavailable(
                 f"the list of kept names {visible(os.fspath(self._path))} cannot be read",
                 "move it away: the keychain keeps its secrets, and 'set' lists them again",

@@ -110,7 +110,7 @@ async def show(
 async def _asking(
     environ: Mapping[str, str], setting: str | None, seconds: float
 ) -> AsyncIterator[tuple[Way, Place]]:
-    async with _turns:
+    async with _turns.one():
         way = await find(environ, setting)
         place = here(environ)
         if place.terminal is None or not place.foreground:
@@ -292,7 +292,7 @@ class _Conversation:
         self, verb: str, text: str = "", keep: str = "", may_fail: bool = False
     ) -> assuan.Answer:
         """Send a command that the pinentry answers by itself."""
-        self._send(assuan.command(verb, text, keep))
+        self._command(assuan.command(verb, text, keep))
         answer = await self._receive(MACHINE)
         if answer.code and not may_fail:
             raise self._failed(f"{_name(self._way)} refused {verb} (error {answer.code})")
@@ -306,7 +306,7 @@ class _Conversation:
 
     async def person(self, verb: str, seconds: float) -> assuan.Answer:
         """Send the command that the person answers."""
-        self._send(assuan.command(verb))
+        self._command(assuan.command(verb))
         try:
             answer = await self._receive(seconds + 0.5)
         except _Hung:
@@ -324,32 +324,49 @@ class _Conversation:
         self._child.ended(0.2)
         return self._child.status in (1, -2) and not self._way.graphical
 
+    def _command(self, line: bytes) -> None:
+        """Send a command; an answer that was there before it would be taken for its own."""
+        with contextlib.suppress(OSError):
+            if self._socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT):
+                self._read()
+        if self._answers:
+            raise self._failed(f"{_name(self._way)} answered what it was not asked")
+        self._send(line)
+
     def _send(self, line: bytes) -> None:
         with contextlib.suppress(OSError):  # it is gone; reading says so
             self._spawn.send(line)
 
     async def _receive(self, seconds: float) -> assuan.Answer:
-        import pexpect
-
         deadline = time.monotonic() + seconds
         while not self._answers:
-            if not await eventloop.readable(self._socket.fileno(), deadline - time.monotonic()):
-                raise _Hung(f"{_name(self._way)} did not answer within {seconds:.0f} s")
-            try:
-                chunk = self._spawn.read_nonblocking(4096, 0)
-            except (pexpect.EOF, pexpect.TIMEOUT, OSError):
-                chunk = b""
-            if not chunk:
-                raise _Gone(f"{_name(self._way)} ended without an answer")
-            for answer in self._reader.feed(chunk):
-                if answer.inquiry:
-                    self._send(b"CAN\n")
-                else:
-                    self._answers.append(answer)
+            left = deadline - time.monotonic()
+            if left <= 0 or not await eventloop.readable(self._socket.fileno(), left):
+                raise self._failed(
+                    f"{_name(self._way)} did not answer within {seconds:.0f} s", _Hung
+                )
+            self._read()
         return self._answers.pop(0)
 
-    def _failed(self, message: str) -> PinentryFailed:
-        return PinentryFailed(
+    def _read(self) -> None:
+        import pexpect
+
+        try:
+            chunk = self._spawn.read_nonblocking(4096, 0)
+        except (pexpect.EOF, pexpect.TIMEOUT, OSError):
+            chunk = b""
+        if not chunk:
+            raise self._failed(f"{_name(self._way)} ended without an answer", _Gone)
+        chunks = [chunk]
+        del chunk  # a traceback may show locals
+        for answer in self._reader.feed(chunks.pop()):
+            if answer.inquiry:
+                self._send(b"CAN\n")
+            else:
+                self._answers.append(answer)
+
+    def _failed(self, message: str, kind: type[PinentryFailed] = PinentryFailed) -> PinentryFailed:
+        return kind(
             message, "'secretly doctor' says which pinentry is used, and how to choose another"
         )
 
@@ -364,9 +381,10 @@ class _Conversation:
 
     async def _farewell(self) -> None:
         """Let it go by itself, for a moment."""
-        with contextlib.suppress(_Gone, _Hung, PinentryFailed):
+        deadline = time.monotonic() + 0.3
+        with contextlib.suppress(PinentryFailed):
             while True:
-                await self._receive(0.3)
+                await self._receive(deadline - time.monotonic())
 
     def _end(self) -> None:
         self._answers.clear()

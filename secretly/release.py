@@ -50,7 +50,7 @@ def destination(call: Call, environ: Mapping[str, str]) -> Destination:
     words = call.taken_apart()
     name = words.last(index.name_options)
     # uv and twine let a URL from the environment win over a name: so do we.
-    url = words.last(index.url_options) or _first(environ, index.url_variables, name or "pypi")
+    url = words.last(index.url_options) or _first(environ, index.url_variables)
     name = name or _first(environ, index.name_variables)
     if not url and name is None:
         name = next(_settings(index.name_settings, "", words, index, environ), None)
@@ -59,26 +59,34 @@ def destination(call: Call, environ: Mapping[str, str]) -> Destination:
     if url:
         return Destination("", _host(url))
     name = name or index.default
-    url = _pypirc(index, name, words, environ)
+    url = _pypirc(index, name, words, environ) or _first(environ, index.url_variables, name)
     url = url or next(_settings(index.settings, name, words, index, environ), None)
     known = index.names.get(name)
     if known is not None and url is None:
         return Destination(name, known)
     if url is not None and name in ("testpypi", "test") and _host(url).startswith("test."):
         return Destination(name, "TestPyPI")
-    return Destination(name, name if known is None or url is None else _host(url))
+    # A project may also call an index of its own 'PyPI'.
+    ours = known is not None or name.partition("/")[0] in ("PyPI", "TestPyPI")
+    return Destination(name, _host(url) if ours and url is not None else name)
 
 
 def _host(url: str) -> str:
-    host = urlsplit(url).netloc.rpartition("@")[2].lower()
+    try:
+        host = urlsplit(url).netloc.rpartition("@")[2].lower()
+    except ValueError:  # brackets that enclose no IPv6 address
+        host = ""
     if not host:
-        raise Refused(f"the index URL '{visible(url)}' has no host", "give it as https://host/path")
+        shown = visible(url.rpartition("@")[2])  # a user name and a password may stand before it
+        raise Refused(f"the index URL '{shown}' has no host", "give it as https://host/path")
     return host
 
 
 def _first(environ: Mapping[str, str], names: tuple[str, ...], repository: str = "") -> str | None:
+    """The first variable that is set; with *repository*, of those that are named after it."""
     for name in names:
-        if value := environ.get(Destination(repository, "").filled(name)):
+        value = environ.get(Destination(repository, "").filled(name))
+        if value and ("{REPOSITORY}" in name) == bool(repository):
             return value
     return None
 
@@ -107,24 +115,31 @@ def _settings(
 ) -> Iterator[str]:
     """The values that the tool's settings files have, the nearest first."""
     for place in places:
-        file, _, key = place.partition(" ")
-        for path in _files_named(file, _folder(words, index), environ):
-            value: Any = _toml(path)
-            for part in key.split("."):
-                part = name if part == "{name}" else part
-                if isinstance(value, list):
-                    value = next(
-                        (v for v in value if isinstance(v, dict) and v.get("name") == part), None
-                    )
-                else:
-                    value = value.get(part) if isinstance(value, dict) else None
+        file, _, key = place.rpartition(" ")
+        for path in _files_named(file, words, _folder(words, index), environ):
+            keys = [name if part == "{name}" else part for part in key.split(".")]
+            value = _value(_toml(path), keys)
             if isinstance(value, str) and value:
                 yield value
 
 
-def _files_named(file: str, folder: Path, environ: Mapping[str, str]) -> list[Path]:
+def _value(value: Any, keys: list[str]) -> object:
+    """What stands under *keys*; in a list of tables, a key is the ``name`` of one."""
+    for key in keys:
+        if isinstance(value, list):
+            value = next((v for v in value if isinstance(v, dict) and v.get("name") == key), None)
+        else:
+            value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
+def _files_named(file: str, words: Words, folder: Path, environ: Mapping[str, str]) -> list[Path]:
+    if file.startswith("-"):
+        named = words.last([file])
+        return [Path(os.path.expanduser(named))] if named else []
     if file.startswith("$"):
-        return [Path(environ[file[1:]])] if environ.get(file[1:]) else []
+        variable, _, rest = file[1:].partition("/")
+        return [Path(environ[variable], rest)] if environ.get(variable) else []
     if file.startswith("~/.config/") and environ.get("XDG_CONFIG_HOME"):
         return [Path(environ["XDG_CONFIG_HOME"], file.removeprefix("~/.config/"))]
     if file.startswith("~/"):
@@ -137,7 +152,7 @@ def _toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text("utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         return {}
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         raise Refused(
             f"{visible(os.fspath(path))} cannot be read", "mend it: it may name the index"
         ) from None
@@ -158,14 +173,10 @@ def projects(call: Call) -> list[str]:
     found = set(filter(None, map(_project, _files(named, folder))))
     if not found and index.files == "project":
         tables = _toml(folder / "pyproject.toml")
-        tool = tables.get("tool", {})
-        for table, key in (
-            (tables.get("project", {}), "name"),
-            (tool.get("poetry", {}), "name"),
-            (tool.get("flit", {}).get("metadata", {}), "module"),
-        ):
-            if isinstance(table.get(key), str):
-                return [normalised(table[key])]
+        for key in ("project.name", "tool.poetry.name", "tool.flit.metadata.module"):
+            name = _value(tables, key.split("."))
+            if isinstance(name, str) and name:
+                return [normalised(name)]
     return sorted(found)
 
 

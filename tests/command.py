@@ -94,7 +94,14 @@ class Home:
             self.environ[f"XDG_{name}_HOME"] = str(folder / part)
         self.environ["XDG_STATE_HOME"] = str(folder / ".local/state")
         self.environ["XDG_RUNTIME_DIR"] = str(folder / "run")
-        for part in (".config/secretly", ".local/share", ".local/state", ".cache", "run", "programs"):
+        for part in (
+            ".config/secretly",
+            ".local/share",
+            ".local/state",
+            ".cache",
+            "run",
+            "programs",
+        ):
             (folder / part).mkdir(mode=0o700, parents=True)
         for name, value in os.environ.items():  # how coverage follows children
             if name.startswith("COVERAGE_") or name == "PYTHONPATH":
@@ -408,6 +415,11 @@ def session_of(leader: int) -> list[int]:
     ]
 
 
+def children(parent: int) -> list[int]:
+    """The processes that *parent* has started and not reaped."""
+    return [pid for pid in processes() if (f := _facts(pid)) and f[1] == str(parent)]
+
+
 def holders(text: str) -> Iterator[tuple[int, str, str]]:
     """Each process that has *text* in its arguments or environment: pid, where, name."""
     for pid in processes():
@@ -498,6 +510,7 @@ class Warm:
     """
 
     def __init__(self, home: Home, environ: Mapping[str, str]) -> None:
+        self.home = home
         self._process = home.start(
             [sys.executable, "-c", _WARM], environ=environ, stderr=subprocess.DEVNULL
         )

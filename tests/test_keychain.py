@@ -244,14 +244,20 @@ def test_an_item_with_other_attributes_is_another_tools(service: SecretService) 
     assert get("name") == "canary-ours"
 
 
-def test_another_tools_item_outlives_ours(service: SecretService) -> None:
-    """Keeping, replacing and deleting ours leaves the other tool's alone."""
+@pytest.mark.parametrize("more", ["server", "zzz", "xdg:creator", "a"])
+@pytest.mark.parametrize("first", [True, False])
+def test_another_tools_item_outlives_ours(service: SecretService, more: str, first: bool) -> None:
+    """Keeping, replacing and deleting ours leaves the other tool's alone, whichever came first."""
     need("secret-tool")
-    store(service, "canary-other", *OTHER)
+    other = ("service", "name", "username", "user", more, "example.org")
+    if first:
+        store(service, "canary-other", *other)
     put("name", "canary-1")
     put("name", "canary-2")
+    if not first:
+        store(service, "canary-other", *other)
     assert asyncio.run(keychain().delete("name", "user", None)) is True
-    assert service.run("secret-tool", "lookup", *OTHER) == "canary-other"
+    assert service.run("secret-tool", "lookup", *other) == "canary-other"
     assert get("name") is None
 
 
@@ -763,8 +769,3 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
-
-
-def test_jeepney_is_what_the_fixture_stands_on() -> None:
-    """The fixture's own error test is by the library's constant."""
-    assert jeepney.MessageType.error.value == 3

@@ -1,0 +1,16 @@
+"""Ask, but not for ever: asyncio's own time-out ends the prompt."""
+
+import asyncio
+
+import secretly
+
+
+async def main() -> None:
+    try:
+        async with asyncio.timeout(0.5):
+            await secretly.secret("Example")
+    except TimeoutError:
+        print("nobody there")
+
+
+asyncio.run(main())

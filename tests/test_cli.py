@@ -1,0 +1,1007 @@
+"""The command, as a person or a script meets it."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import stat
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from command import (
+    SECRETLY,
+    Ended,
+    Home,
+    Warm,
+    children,
+    ended,
+    files_with,
+    holders,
+    home,
+    wait_until,
+)
+from conftest import need
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from secretly.assuan import unescape
+from secretly.testing import FakePinentry
+
+VERBS = ("run", "set", "get", "forget", "list", "doctor")
+TOKEN = "pypi-canary-0123456789"
+A_SECRET_BY_MISTAKE = "pypi-" + "AgEIcHlwaS5vcmc" * 3
+
+
+@pytest.fixture(name="home")
+def _home() -> Iterator[Home]:
+    with home() as found:
+        yield found
+
+
+@pytest.fixture(scope="module", name="warm")
+def _warm() -> Iterator[Warm]:
+    """The command where nobody is there, and nothing is kept."""
+    with home() as folder:
+        folder.program("others", "#!/bin/sh\n", 0o777)
+        folder.program("not-executable", "#!/bin/sh\n", 0o644)
+        folder.program("no-interpreter", "#!/nowhere/at-all\n")
+        folder.program("twine", '#!/bin/sh\necho "ran $*"\n')
+        environ = {
+            "VALUE": "canary-value",
+            "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring",
+        }
+        with Warm(folder, environ) as warm:
+            yield warm
+
+
+@pytest.fixture(scope="module", name="only_stand_ins")
+def _only_stand_ins() -> Iterator[Warm]:
+    """The same, where the only commands there are do nothing."""
+    with home() as folder:
+        for name in ("true", "twine", "python"):
+            folder.program(name, "#!/bin/sh\n")
+        backend = "keyring.backends.fail.Keyring"
+        environ = {"PATH": str(folder.programs), "PYTHON_KEYRING_BACKEND": backend, "VALUE": "x"}
+        with Warm(folder, environ) as warm:
+            yield warm
+
+
+def texts(prompt: dict[str, str], verb: str = "SETDESC") -> str:
+    """What a prompt showed."""
+    return unescape(prompt.get(verb, "").encode()).decode()
+
+
+def assert_fails(done: Ended, status: int) -> None:
+    """It ended with *status*, and two lines on stderr: what happened, and a hint."""
+    assert done.status == status, done
+    assert "Traceback" not in done.stderr
+    lines = done.stderr.split("\n")
+    assert len(lines) == 3, done.stderr
+    assert lines[0].startswith("secretly: ")
+    assert re.match(r"  \S", lines[1]), done.stderr
+    assert lines[2] == ""
+
+
+# -- what it says of itself ------------------------------------------------------
+
+
+def test_it_names_its_version(home: Home) -> None:
+    """``secretly --version`` prints the name and a version."""
+    done = home.run("--version")
+    assert done.status == 0
+    assert re.fullmatch(r"secretly \d+\.\d+(\.\d+)?\S*\n", done.stdout)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_help_has_an_example(warm: Warm, verb: str) -> None:
+    """The help of each verb ends with an example of it."""
+    done = warm.run(verb, "--help")
+    assert (done.status, done.stderr) == (0, "")
+    assert re.search(rf"examples?:\n  secretly {verb}\b", done.stdout)
+
+
+def test_help_names_every_verb(warm: Warm) -> None:
+    """The command's own help names each verb, and has an example."""
+    done = warm.run("--help")
+    assert done.status == 0
+    assert "example:\n  secretly run" in done.stdout
+    assert all(re.search(rf"^    {verb} ", done.stdout, re.M) for verb in VERBS)
+
+
+def test_the_help_of_run_names_every_option(warm: Warm) -> None:
+    """Each option of ``run`` is in its help."""
+    options = (
+        "-e --env -p --profile --as --remember --no-remember --ask --confirm --no-confirm "
+        "--no-input --prompt-timeout --dry-run -q --quiet -v --verbose"
+    )
+    words = set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", warm.run("run", "--help").stdout))
+    assert set(options.split()) <= words
+
+
+# -- exit statuses ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "arguments"),
+    [
+        (2, ["--nonsense"]),
+        (2, ["nonsense"]),
+        (2, ["--", "run"]),
+        (2, ["get"]),
+        (2, ["get", ""]),
+        (2, ["get", "two", "names"]),
+        (2, ["get", "no-such-scheme://item"]),
+        (2, ["get", A_SECRET_BY_MISTAKE]),
+        (2, ["get", "--vers"]),
+        (2, ["set", A_SECRET_BY_MISTAKE]),
+        (2, ["set", "env://VALUE"]),
+        (2, ["set", "Name", "--username"]),
+        (2, ["forget", "Name#field"]),
+        (2, ["list", "more"]),
+        (2, ["doctor", "more"]),
+        (1, ["get", "Name"]),
+        (1, ["get", "env://NOT_SET"]),
+        (1, ["get", "file:///no/such/file"]),
+        (1, ["forget", "Name"]),
+        (1, ["set", "Name"]),
+        (1, ["set", "Name", "--stdin"]),
+        (125, ["run"]),
+        (125, ["run", "--"]),
+        (125, ["run", "--nonsense", "true"]),
+        (125, ["run", "--no-inp", "true"]),
+        (125, ["run", "-e"]),
+        (125, ["run", "-e", "A=Name"]),
+        (125, ["run", "-e", "A=Name", "true"]),
+        (125, ["run", "-e", "A=", "true"]),
+        (125, ["run", "-e", "", "true"]),
+        (125, ["run", "-e", "A=env://NOT_SET", "true"]),
+        (125, ["run", "-e", f"A={A_SECRET_BY_MISTAKE}", "true"]),
+        (125, ["run", "-e", A_SECRET_BY_MISTAKE, "true"]),
+        (125, ["run", "-e", f"{A_SECRET_BY_MISTAKE}=", "true"]),
+        (125, ["run", "--no-input", "-e", "A=Name", "true"]),
+        (125, ["run", "-p", "prod", "true"]),
+        (125, ["run", "-p", "prod", "twine", "upload", "x"]),
+        (125, ["run", "--as", "nonsense", "true"]),
+        (125, ["run", "--prompt-timeout", "5", "-e", "A=Name", "true"]),
+        (125, ["run", "--prompt-timeout=0s", "-e", "A=Name", "true"]),
+        (125, ["run", "--remember=soon", "-e", "A=Name", "true"]),
+        (125, ["run", "make"]),
+        (125, ["run", "twine", "upload", "x"]),
+        (125, ["run", "twine", "upload", "--repository-url", "no-host", "x"]),
+        (125, ["run", "-e", "A=env://VALUE", "others"]),
+        (127, ["run", "-e", "A=Name", "no-such-command"]),
+        (127, ["run", "-e", "A=Name", "./no-such-command"]),
+        (127, ["run", "-e", "A=Name", "/no/such/command"]),
+        (127, ["run", "-e", "A=Name", ""]),
+        (127, ["run", "-e", "A=env://VALUE", "no-interpreter"]),
+        (126, ["run", "-e", "A=Name", "not-executable"]),
+        (126, ["run", "-e", "A=Name", "/dev/null"]),
+        (126, ["run", "-e", "A=Name", "/"]),
+    ],
+)
+def test_each_failure_has_its_status_and_two_lines(
+    warm: Warm, status: int, arguments: Sequence[str]
+) -> None:
+    """Whatever goes wrong, the status says whose fault it is, and stderr has two lines."""
+    done = warm.run(*arguments)
+    assert_fails(done, status)
+    assert done.stdout == ""
+    assert A_SECRET_BY_MISTAKE not in done.stderr
+
+
+def test_a_wrong_configuration_is_2_and_125_for_run(home: Home) -> None:
+    """An error in the configuration names the file and key; ``run`` keeps to its 125."""
+    home.configure("[secrets.Name]\nunknown = 1\n")
+    for status, arguments in ((2, ["get", "Name"]), (125, ["run", "-e", "A=Name", "true"])):
+        done = home.run(*arguments)
+        assert_fails(done, status)
+        assert str(home.config) in done.stderr
+        assert "secrets.Name.unknown" in done.stderr
+
+
+def test_the_commands_own_status_is_returned(home: Home) -> None:
+    """Success and failure are the command's own."""
+    for status in (0, 1, 77):
+        done = home.run("run", "-e", "A=env://HOME", "sh", "-c", f"echo out; exit {status}")
+        assert done == Ended(status, "out\n", "")
+
+
+@pytest.mark.parametrize("name", ["no-such-command", "/dev/null"])
+def test_a_command_that_cannot_run_is_found_before_anything_is_asked(home: Home, name: str) -> None:
+    """127 and 126 come before a prompt."""
+    with FakePinentry(["canary-1"]) as fake:
+        done = home.run("run", "-e", "A=Name", name, environ=fake.environ)
+        assert_fails(done, 126 if os.path.exists(name) else 127)
+        assert fake.prompts == []
+
+
+@pytest.mark.parametrize("verb", ["run", "set"])
+def test_cancelling_is_130(home: Home, verb: str) -> None:
+    """A person who cancels ends it with 130, and nothing is run or kept."""
+    kept = home.keep_in_a_file()
+    arguments = ["run", "-e", "A=Name", "touch", "ran"] if verb == "run" else ["set", "Name"]
+    with FakePinentry([None]) as fake:
+        assert_fails(home.run(*arguments, environ=fake.environ), 130)
+        assert len(fake.prompts) == 1
+    assert not (home.folder / "ran").exists()
+    assert not kept.exists()
+
+
+WORDS = st.one_of(
+    st.sampled_from(
+        "run set get forget list doctor -e --env -p --profile --as --remember --remember=1s "
+        "--no-remember --ask --confirm --no-confirm --no-input --prompt-timeout 1s --dry-run -q -v "
+        "-qv -ve --stdin --username -n -- - --version -h twine upload check python -m true "
+        "A=Name A A=env://VALUE A=env://NOT_SET PATH=x Name# #x env:// :// PyPI PyPI/x".split()
+    ),
+    st.text(st.characters(exclude_characters="\0", codec="utf-8"), max_size=12),
+    st.binary(max_size=6).filter(lambda data: b"\0" not in data).map(os.fsdecode),
+)
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow])
+@given(arguments=st.lists(WORDS, max_size=6), running=st.booleans())
+def test_odd_arguments_fail_in_two_lines(
+    only_stand_ins: Warm, arguments: list[str], running: bool
+) -> None:
+    """Whatever the arguments, it ends with a status of the contract, and never a traceback."""
+    if running:
+        arguments = ["run", "-e", "A=env://VALUE", *arguments]
+    done = only_stand_ins.run(*arguments)
+    assert "an error in secretly itself" not in done.stderr
+    if done.status and arguments[:1] != ["doctor"]:
+        assert_fails(done, done.status)
+        assert done.status in ({125, 126, 127} if arguments[:1] == ["run"] else {1, 2})
+    assert done.stderr.replace("\n", "").isprintable(), done.stderr
+
+
+def test_an_output_that_is_closed_is_no_traceback(home: Home) -> None:
+    """Where nobody reads what it prints, it says nothing of it."""
+    process = home.start(["sh", "-c", 'sleep 0.1; exec "$@"', "sh", *SECRETLY, "--help"])
+    with ended(process):
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.wait(30) != 0
+        assert process.stderr.read() == b""
+
+
+# -- run: what is delivered ------------------------------------------------------
+
+
+def test_what_is_typed_reaches_the_command(home: Home) -> None:
+    """A secret that is kept nowhere is asked for, and put into the variable."""
+    with FakePinentry(["canary-é 100%"]) as fake:
+        done = home.run("run", "-e", "A=Name", "sh", "-c", 'printf %s "$A"', environ=fake.environ)
+        assert done == Ended(0, "canary-é 100%", "")
+        assert texts(fake.prompts[0], "SETPROMPT") == "Secret for Name:"
+
+
+def test_a_variable_alone_names_its_secret(home: Home) -> None:
+    """``-e X`` means ``X=X``."""
+    with FakePinentry(["canary-1"]) as fake:
+        done = home.run("run", "-e", "API_KEY", "sh", "-c", "echo $API_KEY", environ=fake.environ)
+        assert done.stdout == "canary-1\n"
+        assert texts(fake.prompts[0], "SETPROMPT") == "Secret for API_KEY:"
+
+
+def test_short_options_may_stand_together(warm: Warm) -> None:
+    """``-qe X=Y`` and ``-eX=Y`` are read as getopt reads them."""
+    for options in (["-qe", "A=env://VALUE"], ["-eA=env://VALUE"], ["--env=A=env://VALUE"]):
+        assert warm.run("run", *options, "sh", "-c", "echo $A").stdout == "canary-value\n"
+
+
+def test_the_first_word_that_is_no_option_starts_the_command(warm: Warm) -> None:
+    """Options after the command are the command's; ``--`` ends secretly's."""
+    for dashes in ([], ["--"]):
+        done = warm.run(
+            "run", "-e", "A=env://VALUE", *dashes, "echo", "-e", "--dry-run", "--", "-v"
+        )
+        assert (done.status, done.stdout.split()[-3:]) == (0, ["--dry-run", "--", "-v"])
+
+
+def test_what_is_delivered_replaces_what_was_inherited(home: Home) -> None:
+    """The variable has the secret alone, once."""
+    done = home.run(
+        *("run", "-e", "A=env://VALUE", sys.executable, "-c"),
+        "import os; print(open('/proc/self/environ').read().count('\\0A='), os.environ['A'])",
+        environ={"A": "stale", "VALUE": "canary-1"},
+    )
+    assert done == Ended(0, "1 canary-1\n", "")
+
+
+def test_several_secrets_are_asked_for_in_turn(home: Home) -> None:
+    """Each prompt says which of how many it is; what is found is not counted."""
+    with FakePinentry(["canary-1", "canary-2", "canary-3"]) as fake:
+        done = home.run(
+            *("run", "-e", "A=One", "-e", "B=Two", "-e", "H=env://HOME", "-e", "C=Three"),
+            *("sh", "-c", "echo $A $B $C $H"),
+            environ=fake.environ,
+        )
+        assert done.stdout == f"canary-1 canary-2 canary-3 {home.folder}\n"
+        positions = [texts(prompt).splitlines()[0] for prompt in fake.prompts]
+        assert positions == ["1 of 3", "2 of 3", "3 of 3"]
+        assert [texts(p, "SETPROMPT").split()[-1] for p in fake.prompts] == [
+            "One:",
+            "Two:",
+            "Three:",
+        ]
+
+
+def test_a_secret_for_two_variables_is_asked_for_once(home: Home) -> None:
+    """The same reference is one prompt."""
+    with FakePinentry(["canary-1"]) as fake:
+        done = home.run(
+            *("run", "-e", "A=One", "-e", "B=One", "sh", "-c", "echo $A $B"), environ=fake.environ
+        )
+        assert (done.stdout, len(fake.prompts)) == ("canary-1 canary-1\n", 1)
+
+
+@pytest.mark.parametrize("answered", [0, 1, 2])
+def test_a_cancel_at_any_of_several_runs_nothing(home: Home, answered: int) -> None:
+    """All of the secrets, or no command."""
+    with FakePinentry(["canary"] * answered) as fake:
+        done = home.run(
+            *("run", "-e", "A=One", "-e", "B=Two", "-e", "C=Three", "touch", "ran"),
+            environ=fake.environ,
+        )
+        assert_fails(done, 130)
+        assert len(fake.prompts) == answered + 1
+    assert not (home.folder / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    "name",
+    "PATH LD_PRELOAD LD_LIBRARY_PATH LD_AUDIT DYLD_INSERT_LIBRARIES PYTHONPATH PYTHONSTARTUP "
+    "BASH_ENV ENV IFS NODE_OPTIONS GIT_SSH_COMMAND PERL5LIB RUBYOPT ld_preload 1A A-B A. é".split(),
+)
+def test_variables_that_steer_programs_are_refused(warm: Warm, name: str) -> None:
+    """A secret goes into no variable that changes how programs load, nor into what is no name."""
+    done = warm.run("run", "-e", f"{name}=env://VALUE", "true")
+    assert_fails(done, 125)
+    assert name in done.stderr or not name.isascii()
+
+
+def test_what_an_environment_cannot_hold_is_an_error(home: Home) -> None:
+    """A value that is too long is refused by name, and not shown."""
+    (home.folder / "long").write_text("canary" * 30_000)
+    (home.folder / "nul").write_text("canary\0canary")
+    for name in ("long", "nul"):
+        path = home.folder / name
+        path.chmod(0o600)
+        done = home.run("run", "-e", f"A=file://{path}", "sh", "-c", "touch ran")
+        assert_fails(done, 125)
+        assert "canary" not in done.stderr
+    assert not (home.folder / "ran").exists()
+
+
+def test_a_program_that_others_can_write_is_refused(home: Home) -> None:
+    """Neither a program nor a folder on the way to it may be another's to change."""
+    mine = home.program("mine", "#!/bin/sh\necho ran\n")
+    run = ("run", "-e", "A=env://HOME", "mine")
+    assert home.run(*run).stdout == "ran\n"
+    for path in (mine, home.programs):
+        before = stat.S_IMODE(path.stat().st_mode)
+        path.chmod(0o777)
+        done = home.run(*run)
+        assert_fails(done, 125)
+        assert "could be changed by others" in done.stderr
+        path.chmod(before)
+
+
+def test_a_configuration_that_others_can_write_is_refused(home: Home) -> None:
+    """Who can write the configuration chooses where secrets go."""
+    home.configure("")
+    assert home.run("list").status == 0
+    home.config.chmod(0o666)
+    assert_fails(home.run("list"), 1)
+
+
+def test_nothing_runs_from_the_current_folder_by_accident(home: Home) -> None:
+    """Entries of PATH that are empty or relative are skipped, for the command and the pinentry."""
+    folder = home.folder / "cloned"
+    folder.mkdir()
+    for name in ("tool", "pinentry", "pinentry-curses", "pinentry-gtk-2", "gpgconf"):
+        (folder / name).write_text("#!/bin/sh\ntouch ran\n")
+        (folder / name).chmod(0o755)
+    for entry in (".", "", "../cloned"):
+        environ = {"PATH": f"{entry}:{home.programs}", "DISPLAY": ":99"}
+        done = home.run("run", "-e", "A=env://HOME", "tool", environ=environ, cwd=folder)
+        assert_fails(done, 127)
+        assert "./tool" in done.stderr
+        home.program("there", "#!/bin/sh\n")
+        assert_fails(home.run("run", "-e", "A=Name", "there", environ=environ, cwd=folder), 125)
+    assert not (folder / "ran").exists()
+    assert_fails(home.run("run", "-e", "A=env://HOME", "tool", cwd=folder), 127)
+    assert home.run("run", "-e", "A=env://HOME", "./tool", cwd=folder).status == 0
+
+
+# -- run: known commands ---------------------------------------------------------
+
+
+def _twine(home: Home) -> None:
+    """A stand-in that prints what a twine would see."""
+    home.program(
+        "twine", '#!/bin/sh\necho "$TWINE_USERNAME:$TWINE_PASSWORD@$TWINE_REPOSITORY_URL $*"\n'
+    )
+
+
+def test_a_known_command_needs_no_option(home: Home) -> None:
+    """``secretly run twine upload`` asks for the token, and gives the user name with it."""
+    _twine(home)
+    with FakePinentry([TOKEN]) as fake:
+        done = home.run("run", "twine", "--no-color", "upload", "dist/*", environ=fake.environ)
+        assert done.stdout == f"__token__:{TOKEN}@ --no-color upload dist/*\n"
+        assert texts(fake.prompts[0], "SETPROMPT") == "API token for PyPI (pypi-…):"
+
+
+@pytest.mark.parametrize(
+    "arguments", [["check", "dist/*"], ["--version"], [], ["--no-color", "check", "upload"]]
+)
+def test_a_subcommand_that_needs_no_secret_asks_nothing(
+    home: Home, arguments: Sequence[str]
+) -> None:
+    """``secretly run twine check dist/*`` is ``twine check dist/*``."""
+    _twine(home)
+    with FakePinentry([TOKEN]) as fake:
+        done = home.run("run", "twine", *arguments, environ=fake.environ)
+        assert done == Ended(0, f":@ {' '.join(arguments)}\n", "")
+        assert fake.prompts == []
+
+
+def test_an_unknown_command_has_nothing_to_be_handed(warm: Warm) -> None:
+    """Without a row, ``-e`` and a profile there is nothing to do, and it says how to."""
+    done = warm.run("run", "make", "install")
+    assert_fails(done, 125)
+    assert "nothing to hand to make" in done.stderr
+    assert "secretly run -e VARIABLE=NAME make install" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["python", "-m", "twine"],
+        ["python3", "-I", "-m", "twine"],
+        ["uv", "run", "twine"],
+        ["uv", "run", "--with", "x", "--", "twine"],
+        ["uv", "run", "python", "-m", "twine"],
+        ["uv", "tool", "run", "twine"],
+        ["uvx", "twine"],
+        ["uvx", "--from", "twine", "twine"],
+        ["uvx", "twine@7.0.0"],
+        ["pipx", "run", "twine"],
+    ],
+)
+def test_launchers_count_as_what_they_start(warm: Warm, command: Sequence[str]) -> None:
+    """``python -m X``, ``uv run X``, ``uvx X`` and ``pipx run X`` count as X."""
+    folder = warm.home
+    folder.program(command[0], "#!/bin/sh\n")
+    try:
+        done = warm.run("run", "--dry-run", *command, "upload", "x")
+        assert "\nTWINE_PASSWORD: PyPI from the keychain or typed\n" in done.stdout, done
+        assert "TWINE" not in warm.run("run", *command, "check", "x").stdout
+    finally:
+        (folder.programs / command[0]).unlink()
+
+
+def test_the_row_of_another_command_can_be_used(home: Home) -> None:
+    """``--as twine`` treats a wrapper as twine."""
+    home.program("publish", '#!/bin/sh\necho "$TWINE_USERNAME:$TWINE_PASSWORD"\n')
+    with FakePinentry([TOKEN]) as fake:
+        done = home.run("run", "--as", "twine", "publish", "upload", "x", environ=fake.environ)
+        assert done.stdout == f"__token__:{TOKEN}\n"
+
+
+def test_the_callers_own_variable_is_used_unasked(home: Home) -> None:
+    """In CI the variable is set already: it is used as it is, and nobody is asked."""
+    _twine(home)
+    environ = {"TWINE_PASSWORD": "canary-ci", "TWINE_USERNAME": "ci"}
+    with FakePinentry([TOKEN]) as fake:
+        done = home.run("run", "twine", "upload", "x", environ={**environ, **fake.environ})
+        assert done == Ended(0, "ci:canary-ci@ upload x\n", "")
+        assert fake.prompts == []
+
+
+def test_an_explicit_secret_overrides_the_callers_variable(home: Home) -> None:
+    """``-e`` wins over what was inherited."""
+    _twine(home)
+    environ = {"TWINE_PASSWORD": "stale", "VALUE": "canary-1"}
+    done = home.run(
+        *("run", "--no-confirm", "-e", "TWINE_PASSWORD=env://VALUE", "twine", "upload"),
+        environ=environ,
+    )
+    assert ":canary-1@" in done.stdout
+
+
+def test_a_stale_credential_is_removed(home: Home) -> None:
+    """Another variable that the tool would rather use goes, when a secret is delivered."""
+    home.program("uv", '#!/bin/sh\necho "$UV_PUBLISH_PASSWORD ${UV_PUBLISH_TOKEN-removed}"\n')
+    environ = {"UV_PUBLISH_TOKEN": "stale", "VALUE": "canary-1"}
+    run = ("run", "--no-confirm", "-e", "UV_PUBLISH_PASSWORD=env://VALUE", "uv", "publish")
+    assert home.run(*run, environ=environ).stdout == "canary-1 removed\n"
+    assert home.run("run", "uv", "publish", environ=environ).stdout == " stale\n"
+
+
+PROFILES = """
+[commands.twine.profiles.dev]
+env = { TWINE_USERNAME = "root", TWINE_PASSWORD = "", TWINE_REPOSITORY_URL = "http://127.0.0.1:9/" }
+
+[commands.twine.profiles.prod]
+env = { TWINE_USERNAME = "__token__" }
+secrets = { TWINE_PASSWORD = "PyPI" }
+"""
+
+
+def test_a_profile_is_chosen(home: Home) -> None:
+    """``-p`` chooses; what the profile sets is set, and only its secrets are asked for."""
+    _twine(home)
+    home.configure(PROFILES)
+    with FakePinentry([TOKEN]) as fake:
+        dev = home.run("run", "-p", "dev", "twine", "upload", "x", environ=fake.environ)
+        assert dev == Ended(0, "root:@http://127.0.0.1:9/ upload x\n", "")
+        assert fake.prompts == []
+        prod = home.run("run", "-pprod", "twine", "upload", "x", environ=fake.environ)
+        assert prod.stdout == f"__token__:{TOKEN}@ upload x\n"
+
+
+def test_a_default_profile_is_used(home: Home) -> None:
+    """A bare command takes the configured default."""
+    _twine(home)
+    home.configure('[commands.twine]\ndefault = "dev"\n' + PROFILES)
+    assert home.run("run", "twine", "upload", "x").stdout.startswith("root:@http://127.0.0.1:9/")
+
+
+def test_without_a_chosen_profile_it_is_refused_by_their_names(home: Home) -> None:
+    """No default: a bare upload names the profiles, and a check needs none."""
+    _twine(home)
+    home.configure(PROFILES)
+    with FakePinentry([TOKEN]) as fake:
+        done = home.run("run", "twine", "upload", "x", environ=fake.environ)
+        assert_fails(done, 125)
+        assert "dev, prod" in done.stderr
+        assert home.run("run", "twine", "check", "x").stdout == ":@ check x\n"
+        done = home.run("run", "-p", "nonsense", "twine", "upload", "x", environ=fake.environ)
+        assert_fails(done, 125)
+        assert "dev, prod" in done.stderr
+        assert fake.prompts == []
+
+
+# -- run: what the person is told ------------------------------------------------
+
+
+def test_the_prompt_says_what_it_is_for(home: Home) -> None:
+    """The command line, and the path of the program that gets the secret."""
+    program = home.program("tool", "#!/bin/sh\n")
+    with FakePinentry(["canary-1"]) as fake:
+        home.run("run", "-e", "A=Name", "tool", "two words", "x", environ=fake.environ)
+        assert texts(fake.prompts[0]) == f"for: tool 'two words' x\nprogram: {program}"
+
+
+def test_the_prompt_is_harmless_and_short(home: Home) -> None:
+    """Control and bidi characters are escaped, and a long command line is cut."""
+    home.program("tool", "#!/bin/sh\n")
+    evil = "\x1b[2Jx\nfor: twine\u202e\x9b\ud7ff\u2066é"
+    with FakePinentry(["canary-1", "canary-2"]) as fake:
+        home.run("run", "-e", "A=Name", "tool", evil, environ=fake.environ)
+        home.run("run", "-e", "A=Name", "tool", *["long"] * 5000, environ=fake.environ)
+        shown, long = map(texts, fake.prompts)
+        lines = shown.split("\n")
+        assert len(lines) == 2
+        assert all(line.isprintable() for line in lines), shown
+        assert "\\x1b[2Jx\\x0afor: twine\\u202e\\x9b" in lines[0]
+        assert "é" in lines[0]
+        assert len(long) < 400
+        assert all(len(line) <= 1000 for line in fake.lines)
+
+
+def test_a_name_with_bidi_characters_is_made_visible(home: Home) -> None:
+    """What is asked for cannot be written backwards."""
+    with FakePinentry(["canary-1"]) as fake:
+        home.run("run", "-e", "A=Na\u202eme", "true", environ=fake.environ)
+        assert texts(fake.prompts[0], "SETPROMPT") == "Secret for Na\\u202eme:"
+
+
+def test_the_prompts_time_can_be_set(home: Home) -> None:
+    """``--prompt-timeout`` ends a prompt that nobody answers: 125, and nothing runs."""
+    with FakePinentry([[("hang", True)]]) as fake:
+        done = home.run(
+            *("run", "--prompt-timeout", "1s", "-e", "A=Name", "touch", "ran"), environ=fake.environ
+        )
+        assert_fails(done, 125)
+        assert "nobody answered within 1 s" in done.stderr
+        assert texts(fake.prompts[0], "SETTIMEOUT") == "1"
+    assert not (home.folder / "ran").exists()
+
+
+def test_no_input_never_asks(home: Home) -> None:
+    """``--no-input`` and ``SECRETLY_NO_INPUT=1`` fail at once; ``0`` and nothing do not count."""
+    run = ("-e", "A=Name", "sh", "-c", "echo $A")
+    with FakePinentry(["canary-1", "canary-2"]) as fake:
+        environ = fake.environ
+        assert_fails(home.run("run", "--no-input", *run, environ=environ), 125)
+        for verb in (("run", *run), ("set", "Name")):
+            done = home.run(*verb, environ={**environ, "SECRETLY_NO_INPUT": "1"})
+            assert_fails(done, 125 if verb[0] == "run" else 1)
+        assert fake.prompts == []
+        for value in ("0", ""):
+            done = home.run("run", *run, environ={**environ, "SECRETLY_NO_INPUT": value})
+            assert done.status == 0
+
+
+def test_verbose_says_where_each_secret_came_from(home: Home) -> None:
+    """``-v`` names the variable, the secret, its origin and the program; never a value."""
+    environ = {"VALUE": "canary-1"}
+    done = home.run("run", "-v", "-e", "A=env://VALUE", "sh", "-c", ":", environ=environ)
+    assert done.stderr.splitlines() == [
+        "secretly: A: env://VALUE (env)",
+        "secretly: program: /bin/sh" if Path("/bin/sh").exists() else "",
+    ]
+    assert "canary" not in done.stderr
+
+
+def test_quiet_says_nothing_but_errors(home: Home) -> None:
+    """``-q`` drops the notes: here, that a secret could not be kept."""
+    run = ("--remember", "-e", "A=Name", "true")
+    with FakePinentry(["canary-1", "canary-2"]) as fake:
+        loud = home.run("run", *run, environ=fake.environ)
+        assert loud.status == 0
+        assert "Name was not kept" in loud.stderr
+        assert home.run("run", "-q", *run, environ=fake.environ) == Ended(0, "", "")
+    assert_fails(home.run("run", "-q", *run), 125)
+
+
+def test_a_dry_run_asks_and_runs_nothing(home: Home) -> None:
+    """It prints which variables, from where, and which program; no value."""
+    home.keep_in_a_file()
+    home.configure(home.config.read_text() + "[secrets.Named]\nsource = 'env://VALUE'\n")
+    program = home.program("tool", "#!/bin/sh\ntouch ran\n")
+    environ = {"VALUE": "canary-value"}
+    with FakePinentry(["canary-1"]) as fake:
+        done = home.run(
+            *("run", "--dry-run", "-e", "A=Name", "-e", "B=Named", "-e", "C=env://VALUE", "tool"),
+            environ={**environ, **fake.environ},
+        )
+        assert done.status == 0
+        assert done.stdout.splitlines() == [
+            f"program: {program}",
+            "A: Name from the keychain or typed",
+            "B: Named from env://VALUE",
+            "C: env://VALUE",
+        ]
+        assert "canary" not in done.stdout + done.stderr
+        assert fake.prompts == []
+    assert not (home.folder / "ran").exists()
+
+
+def test_a_dry_run_says_what_is_set_and_removed(home: Home) -> None:
+    """The configuration's plain variables, and stale ones that would go, are named."""
+    _twine(home)
+    home.program("uv", "#!/bin/sh\n")
+    home.configure(PROFILES)
+    done = home.run("run", "--dry-run", "-p", "prod", "twine", "upload", "x")
+    assert "TWINE_USERNAME: set by the configuration\n" in done.stdout
+    done = home.run(
+        *("run", "--dry-run", "-e", "UV_PUBLISH_PASSWORD=Name", "uv", "publish"),
+        environ={"UV_PUBLISH_TOKEN": "canary-1"},
+    )
+    assert "UV_PUBLISH_TOKEN: removed\n" in done.stdout
+    assert "canary" not in done.stdout
+
+
+# -- the keychain's verbs --------------------------------------------------------
+
+
+def test_set_get_list_forget(home: Home) -> None:
+    """What is set is got, listed without its value, and forgotten."""
+    home.keep_in_a_file()
+    with FakePinentry([TOKEN]) as fake:
+        assert home.run("set", "PyPI", environ=fake.environ).status == 0
+        assert texts(fake.prompts[0], "SETPROMPT") == "API token for PyPI (pypi-…):"
+    assert home.run("get", "PyPI") == Ended(0, f"{TOKEN}\n", "")
+    assert home.run("get", "-n", "PyPI") == Ended(0, TOKEN, "")
+    assert home.run("get", "PyPI#username") == Ended(0, "__token__\n", "")
+    listed = home.run("list").stdout
+    assert re.search(r"^PyPI +the keychain, user __token__, since \d{4}-\d\d-\d\d$", listed, re.M)
+    assert TOKEN not in listed
+    assert home.run("forget", "PyPI").status == 0
+    assert_fails(home.run("get", "PyPI"), 1)
+    assert_fails(home.run("forget", "PyPI"), 1)
+    assert "since" not in home.run("list").stdout
+
+
+def test_set_reads_standard_input(home: Home) -> None:
+    """``--stdin`` takes what is piped in, without its last newline, and asks nobody."""
+    home.keep_in_a_file()
+    with FakePinentry([TOKEN]) as fake:
+        done = home.run(
+            *("set", "Name", "--stdin", "--username", "me"),
+            stdin="canary line 1\ncanary é\n",
+            environ=fake.environ,
+        )
+        assert done.status == 0
+        assert "canary" not in done.stdout + done.stderr
+        assert fake.prompts == []
+    assert home.run("get", "Name").stdout == "canary line 1\ncanary é\n"
+    assert home.run("get", "Name#username").stdout == "me\n"
+    assert "user me" in home.run("list").stdout
+
+
+@pytest.mark.parametrize("piped", ["", "no token\n", "\udcff\udcfe\n"])
+def test_set_refuses_what_is_no_secret(home: Home, piped: str) -> None:
+    """Nothing, something without the prefix, or no text: refused, unechoed, and nothing is kept."""
+    kept = home.keep_in_a_file()
+    done = home.run("set", "PyPI", "--stdin", stdin=piped)
+    assert_fails(done, 1)
+    assert "no token\n" not in done.stderr.splitlines()[0]
+    assert not kept.exists()
+
+
+def test_set_has_a_new_secret_typed_twice(home: Home) -> None:
+    """A secret that cannot be checked is asked for twice; two that differ are not kept."""
+    kept = home.keep_in_a_file()
+    with FakePinentry(["canary-1", "canary-1"]) as fake:
+        assert home.run("set", "Name", environ=fake.environ).status == 0
+    assert home.run("get", "Name").stdout == "canary-1\n"
+    before = kept.read_text()
+    with FakePinentry(["canary-1", "canary-2"]) as fake:
+        assert home.run("set", "Name", environ=fake.environ).status != 0
+    assert kept.read_text() == before
+
+
+def test_set_refuses_a_name_that_comes_from_elsewhere(home: Home) -> None:
+    """What is configured to come from a source is changed there."""
+    home.keep_in_a_file()
+    home.configure(home.config.read_text() + "[secrets.Name]\nsource = 'env://VALUE'\n")
+    assert_fails(home.run("set", "Name", "--stdin", stdin="canary"), 1)
+    assert home.run("get", "Name", environ={"VALUE": "canary-1"}).stdout == "canary-1\n"
+    assert re.search(r"^Name +env://VALUE$", home.run("list").stdout, re.M)
+
+
+@pytest.mark.parametrize("verb", ["get", "forget"])
+def test_get_and_forget_never_prompt_for_a_value(home: Home, verb: str) -> None:
+    """What is not there is an error, however many pinentries there are."""
+    home.keep_in_a_file()
+    with FakePinentry(["canary-1"]) as fake:
+        done = home.run(verb, "Name", environ=fake.environ)
+        assert_fails(done, 1)
+        assert "there is no secret Name" in done.stderr
+        assert fake.prompts == []
+
+
+def test_confirm_binds_get(home: Home) -> None:
+    """With ``confirm = true`` a person allows each use; a no prints nothing."""
+    home.keep_in_a_file()
+    home.configure(home.config.read_text() + "[secrets.Name]\nconfirm = true\n")
+    home.run("set", "Name", "--stdin", stdin="canary-1")
+    with FakePinentry([True, False, None]) as fake:
+        environ = fake.environ
+        assert home.run("get", "Name", environ=environ) == Ended(0, "canary-1\n", "")
+        for _ in range(2):
+            declined = home.run("get", "Name", environ=environ)
+            assert_fails(declined, 130)
+            assert declined.stdout == ""
+        assert "Hand over Name from the keychain?" in texts(fake.prompts[0])
+        done = home.run("get", "Name", environ={**environ, "SECRETLY_NO_INPUT": "1"})
+        assert_fails(done, 1)
+        assert len(fake.prompts) == 3
+
+
+def test_remember_keeps_what_was_typed(home: Home) -> None:
+    """``--remember`` puts it into the keychain; the next run takes it from there, unasked."""
+    kept = home.keep_in_a_file()
+    run = ("-e", "A=Name", "sh", "-c", "echo $A")
+    with FakePinentry(["canary-1", "canary-2", "canary-3"]) as fake:
+        environ = fake.environ
+        assert home.run("run", *run, environ=environ).stdout == "canary-1\n"
+        assert not kept.exists()
+        assert home.run("run", "--remember", *run, environ=environ).stdout == "canary-2\n"
+        assert home.run("run", *run, environ=environ).stdout == "canary-2\n"
+        assert home.run("run", "--no-input", *run, environ=environ).stdout == "canary-2\n"
+        assert len(fake.prompts) == 2
+        assert home.run("run", "--ask", *run, environ=environ).stdout == "canary-3\n"
+        assert home.run("run", *run, environ=environ).stdout == "canary-2\n"
+
+
+def test_no_remember_overrides_the_configuration(home: Home) -> None:
+    """``remember = true`` keeps what was typed, unless ``--no-remember``."""
+    kept = home.keep_in_a_file()
+    home.configure(home.config.read_text() + "[secrets.Name]\nremember = true\n")
+    with FakePinentry(["canary-1", "canary-2"]) as fake:
+        home.run("run", "--no-remember", "-e", "A=Name", "true", environ=fake.environ)
+        assert not kept.exists()
+        home.run("run", "-e", "A=Name", "true", environ=fake.environ)
+        assert "canary-2" in kept.read_text()
+
+
+def test_the_use_of_a_stored_secret_is_confirmed(home: Home) -> None:
+    """A publishing command asks before a stored secret is released; other commands as told to."""
+    home.keep_in_a_file()
+    _twine(home)
+    home.run("set", "PyPI", "--stdin", stdin=TOKEN)
+    publish, other = ("twine", "upload", "x"), ("-e", "A=PyPI", "sh", "-c", "echo $A")
+    with FakePinentry([True, False, True]) as fake:
+        environ = fake.environ
+        assert TOKEN in home.run("run", *publish, environ=environ).stdout
+        assert "Hand over PyPI from the keychain?\n\nfor: twine" in texts(fake.prompts[0])
+        declined = home.run("run", *publish, environ=environ)
+        assert_fails(declined, 130)
+        assert declined.stdout == ""
+        assert TOKEN in home.run("run", "--no-confirm", *publish, environ=environ).stdout
+        assert TOKEN in home.run("run", *other, environ=environ).stdout
+        assert len(fake.prompts) == 2
+        assert TOKEN in home.run("run", "--confirm", *other, environ=environ).stdout
+        assert len(fake.prompts) == 3
+        assert_fails(home.run("run", "--no-input", *publish, environ=environ), 125)
+
+
+# -- who sees the secret ---------------------------------------------------------
+
+
+def test_only_the_command_and_its_children_hold_the_secret(home: Home) -> None:
+    """Not in any argument list; in no environment but the command's and its children's."""
+    first, second = f"canary-{os.urandom(8).hex()}", f"canary-{os.urandom(8).hex()}"
+    with FakePinentry([first, [("wait", 0.7), ("raw", f"D {second}\nOK\n".encode())]]) as fake:
+        process = home.start(
+            [*SECRETLY, "run", "-e", "A=One", "-e", "B=Two", "sh", "-c", "cat; exit 3"],
+            environ=fake.environ,
+        )
+        with ended(process):
+            assert process.stdin is not None
+            wait_until(lambda: len(fake.prompts) == 2)
+            # The second pinentry is there, and the first secret is known.
+            assert list(holders(first)) == []
+            wait_until(lambda: len(list(holders(second))) == 2)
+            for secret in (first, second):
+                found = list(holders(secret))
+                assert {part for _, part, _ in found} == {"environ"}
+                assert sorted(name for _, _, name in found) == ["cat", "sh"]
+                assert process.pid in {pid for pid, _, _ in found}
+            process.stdin.close()
+            assert process.wait(30) == 3
+    assert files_with(first, home.folder) == []
+    assert files_with(second, home.folder) == []
+
+
+# -- doctor ----------------------------------------------------------------------
+
+
+def test_doctor_fails_where_nobody_can_be_asked(home: Home) -> None:
+    """No terminal and no screen: the main job could not work, and the status is 1."""
+    done = home.run("doctor")
+    assert (done.status, done.stderr) == (1, "")
+    assert re.search(r"^!!  pinentry: there is nobody to ask", done.stdout, re.M)
+    assert "terminal: none" in done.stdout
+
+
+def test_doctor_is_content_where_it_works(home: Home) -> None:
+    """A pinentry, no keychain: one is asked each time, and the status is 0."""
+    with FakePinentry() as fake:
+        done = home.run("doctor", environ=fake.environ)
+        assert done.status == 0
+        assert re.search(rf"^ok  pinentry: {fake.path} \(PINENTRY\)", done.stdout, re.M)
+        assert "secrets are asked for each time" in done.stdout
+        assert "!!" not in done.stdout
+        assert fake.prompts == []
+
+
+def test_doctor_is_content_on_a_terminal(home: Home) -> None:
+    """With a terminal the main job works, with a pinentry on it or without."""
+    with home.terminal([*SECRETLY, "doctor"], environ={"PATH": str(home.programs)}) as terminal:
+        assert terminal.wait() == 0
+        assert f"terminal: {terminal.path}, in the foreground" in terminal.screen
+        assert "pinentry: (no pinentry was found; the terminal itself)" in terminal.screen
+    need("pinentry-curses")
+    environ = {"PINENTRY": "pinentry-curses"}
+    with home.terminal([*SECRETLY, "doctor"], environ=environ) as terminal:
+        assert terminal.wait() == 0
+        found = r"ok  pinentry: /\S*/pinentry-curses \(PINENTRY\), on the terminal"
+        assert re.search(found, terminal.screen)
+
+
+def test_doctor_names_what_steers(home: Home) -> None:
+    """PINENTRY, PYTHON_KEYRING_BACKEND and LD_PRELOAD are named where they are set."""
+    assert "environment:" not in home.run("doctor", environ={"PYTHONPATH": ""}).stdout.replace(
+        "environment: PYTHONPATH=", ""
+    )
+    environ = {
+        "PINENTRY": "/no/such/pinentry",
+        "PYTHON_KEYRING_BACKEND": "evil.Backend",
+        "LD_PRELOAD": "",
+    }
+    done = home.run("doctor", environ=environ)
+    assert done.status == 1
+    for name, value in environ.items():
+        assert f"environment: {name}={value}\n" in done.stdout
+    assert re.search("^!!  pinentry: PINENTRY names /no/such/pinentry", done.stdout, re.M)
+    assert "evil.Backend" in done.stdout.partition("environment:")[0]
+
+
+def test_doctor_reports_a_broken_configuration(home: Home) -> None:
+    """A wrong configuration is a finding, with its file, and the status is 1."""
+    home.configure("[nonsense]\n")
+    with FakePinentry() as fake:
+        done = home.run("doctor", environ=fake.environ)
+    assert done.status == 1
+    assert re.search(rf"^!!  configuration: {home.config}: nonsense", done.stdout, re.M)
+
+
+# -- signals ---------------------------------------------------------------------
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_at_a_prompt_ends_it_by_that_signal(home: Home, number: signal.Signals) -> None:
+    """It tidies up, and dies of the very signal: the shell sees what happened."""
+    with FakePinentry([[("hang", False)]]) as fake:
+        process = home.start(
+            [*SECRETLY, "run", "-e", "A=Name", "touch", "ran"], environ=fake.environ
+        )
+        with ended(process):
+            wait_until(lambda: fake.prompts)
+            pinentry = children(process.pid)
+            assert pinentry
+            os.kill(process.pid, number)
+            assert process.wait(5) == -number
+            assert not any(os.path.exists(f"/proc/{pid}") for pid in pinentry)
+            assert process.stderr is not None
+            assert process.stderr.read() == b""
+    assert not (home.folder / "ran").exists()
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize("pinentry", ["pinentry-curses", "pinentry-tty", ""])
+def test_a_signal_gives_the_terminal_back(
+    home: Home, number: signal.Signals, pinentry: str
+) -> None:
+    """On a terminal, too: the modes are as before, and no pinentry is left."""
+    environ = {"PATH": f"{home.programs}:/bin"}
+    if pinentry:
+        need(pinentry)
+        environ = {"PINENTRY": pinentry}
+    else:
+        home.program("touch", "#!/bin/sh\n: > ran\n")
+        environ = {"PATH": str(home.programs)}
+    run = [*SECRETLY, "run", "-e", "A=Name", "touch", "ran"]
+    with home.terminal(run, environ=environ) as terminal:
+        terminal.expect("Name")
+        terminal.wait_for_prompt()
+        os.kill(terminal.pid, number)
+        assert terminal.wait() == -number
+        assert terminal.left_over == []
+        assert terminal.modes_now == terminal.modes
+        assert "Traceback" not in terminal.screen
+    assert not (home.folder / "ran").exists()
+
+
+def test_ctrl_c_at_a_prompt_ends_it(home: Home) -> None:
+    """Typed at pinentry-curses: nothing is run, and the terminal is as before."""
+    need("pinentry-curses")
+    run = [*SECRETLY, "run", "-e", "A=Name", "touch", "ran"]
+    with home.terminal(run, environ={"PINENTRY": "pinentry-curses"}) as terminal:
+        terminal.expect("Name")
+        terminal.wait_for_prompt()
+        terminal.type("half\x03")
+        assert terminal.wait() in (130, -signal.SIGINT)
+        assert terminal.left_over == []
+        assert terminal.modes_now == terminal.modes
+    assert not (home.folder / "ran").exists()
+
+
+def test_a_hang_up_that_is_ignored_stays_ignored(home: Home) -> None:
+    """Under nohup a prompt outlives the hang-up."""
+    wait = [("wait", 0.5), ("raw", b"D canary-1\nOK\n")]
+    run = ("run", "-e", "A=Name", "sh", "-c", "kill -HUP $$; echo $A")
+    with FakePinentry([wait]) as fake:
+        process = home.start(
+            ["sh", "-c", 'trap "" HUP; exec "$@"', "sh", *SECRETLY, *run],
+            environ=fake.environ,
+        )
+        with ended(process):
+            wait_until(lambda: fake.prompts)
+            os.kill(process.pid, signal.SIGHUP)
+            out, _ = process.communicate(timeout=30)
+            assert (process.returncode, out) == (0, b"canary-1\n")

@@ -1,0 +1,500 @@
+"""The configuration: the shipped tables and the user's, as typed values."""
+
+from __future__ import annotations
+
+import datetime
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from secretly import configuration
+from secretly.configuration import Configuration, Entry, check_variable, duration
+from secretly.errors import BadConfiguration, Refused, SecretlyError
+from secretly.references import Reference
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """A configuration file that is named in the environment."""
+    return tmp_path / "config.toml"
+
+
+def load(config: Path, text: str | bytes = "") -> Configuration:
+    """Read a configuration with this text."""
+    config.write_bytes(text.encode() if isinstance(text, str) else text)
+    return configuration.load({"SECRETLY_CONFIG": str(config)})
+
+
+def trouble(config: Path, text: str | bytes) -> BadConfiguration:
+    """The error that this text is."""
+    with pytest.raises(BadConfiguration) as caught:
+        load(config, text)
+    assert caught.value.hint
+    assert str(caught.value).startswith(str(config))
+    return caught.value
+
+
+# -- what is shipped -------------------------------------------------------------
+
+
+def test_pypi_and_testpypi_are_shipped(config: Path) -> None:
+    """Their user name is __token__, and their tokens are known by their beginning."""
+    for name in ("PyPI", "TestPyPI"):
+        assert load(config).entry(name) == Entry(name, username="__token__", prefix="pypi-")
+
+
+def test_the_publishing_tools_are_shipped(config: Path) -> None:
+    """Each is one row, which publishes, and whose secret the index chooses."""
+    rows = load(config).commands
+    assert sorted(rows) == ["flit", "hatch", "maturin", "pdm", "poetry", "twine", "uv"]
+    for row in rows.values():
+        assert row.publishes
+        assert row.index is not None
+        assert list(row.secrets.values()) == [""]
+        assert row.username
+
+
+def test_without_a_file_there_is_what_is_shipped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A user who configured nothing is none the worse."""
+    for name in ("HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.setenv(name, str(tmp_path))
+    found = configuration.load({"HOME": str(tmp_path)})
+    assert found.path is None
+    assert "twine" in found.commands
+
+
+def test_the_users_folder_is_looked_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unless SECRETLY_CONFIG names a file, it is config.toml in the platform's folder."""
+    for name in ("HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.setenv(name, str(tmp_path))
+    path = configuration.path_of({})
+    assert path.name == "config.toml"
+    assert path.parent.name == "secretly"
+    assert path.is_relative_to(tmp_path)
+    path.parent.mkdir(parents=True)
+    path.write_text("[secrets.Mine]\n")
+    found = configuration.load({})
+    assert (found.path, "Mine" in found.secrets) == (path, True)
+
+
+# -- what is read ----------------------------------------------------------------
+
+
+def test_an_entry_has_all_its_keys(config: Path) -> None:
+    """A secret's source, user name, and whether it is kept and confirmed."""
+    found = load(
+        config,
+        """
+        [secrets.Mine]
+        source = "op://Private/Mine#token"
+        username = "me"
+        remember = "15m"
+        confirm = true
+        prefix = "mine-"
+        """,
+    )
+    source = Reference("op", "Private/Mine", "token")
+    assert found.entry("Mine") == Entry("Mine", source, "me", 900.0, True, "mine-")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("true", True), ("false", False), ('"ask"', "ask"), ('"2h"', 7200.0)]
+)
+def test_remember_is_a_choice_or_a_duration(config: Path, text: str, value: object) -> None:
+    """Yes, no, ask, or for so long."""
+    assert load(config, f"[secrets.X]\nremember = {text}").entry("X").remember == value
+
+
+def test_the_users_tables_override_the_shipped_ones_key_by_key(config: Path) -> None:
+    """What the user does not name stays as shipped, at any depth."""
+    found = load(
+        config,
+        """
+        [secrets.PyPI]
+        source = "op://Private/PyPI"
+        [commands.twine]
+        publishes = false
+        [commands.twine.secrets]
+        MY_OWN = "Mine"
+        [commands.twine.index]
+        default = "mine"
+        [commands.twine.index.names]
+        mine = "Mine"
+        """,
+    )
+    assert found.entry("PyPI") == Entry(
+        "PyPI", Reference("op", "Private/PyPI"), "__token__", prefix="pypi-"
+    )
+    row = found.commands["twine"]
+    assert row.publishes is False
+    assert row.subcommands == ("upload",)
+    assert row.secrets == {"TWINE_PASSWORD": "", "MY_OWN": "Mine"}
+    assert row.index is not None
+    assert row.index.default == "mine"
+    assert row.index.names == {"pypi": "PyPI", "testpypi": "TestPyPI", "mine": "Mine"}
+    assert row.index.name_options == ("-r", "--repository")
+    assert "uv" in found.commands
+
+
+def test_a_new_command_is_one_table(config: Path) -> None:
+    """What is shipped and what a user adds have one schema."""
+    row = load(
+        config,
+        """
+        [commands.deploy]
+        secrets = { DEPLOY_KEY = "Deploy#key", OTHER = "env://OTHER" }
+        env = { DEPLOY_HOST = "host.example.org" }
+        """,
+    ).commands["deploy"]
+    assert row.secrets == {"DEPLOY_KEY": "Deploy#key", "OTHER": "env://OTHER"}
+    assert row.env == {"DEPLOY_HOST": "host.example.org"}
+    assert (row.publishes, row.index, row.subcommands) == (False, None, ())
+
+
+def test_profiles_are_read(config: Path) -> None:
+    """Each has its plain variables and its secrets; one may be the default."""
+    row = load(
+        config,
+        """
+        [commands.twine]
+        default = "dev"
+        [commands.twine.profiles.dev]
+        env = { TWINE_USERNAME = "root", TWINE_PASSWORD = "" }
+        [commands.twine.profiles.prod]
+        secrets = { TWINE_PASSWORD = "PyPI" }
+        """,
+    ).commands["twine"]
+    assert row.default == "dev"
+    assert sorted(row.profiles) == ["dev", "prod"]
+    assert row.profiles["dev"].env == {"TWINE_USERNAME": "root", "TWINE_PASSWORD": ""}
+    assert row.profiles["dev"].secrets == {}
+    assert row.profiles["prod"].secrets == {"TWINE_PASSWORD": "PyPI"}
+
+
+def test_the_prompt_and_the_keychain_are_read(config: Path) -> None:
+    """A pinentry of one's own, and keyring backends beyond keyring's."""
+    text = '[prompt]\npinentry = "/opt/pinentry"\n[keychain]\nbackends = ["mine.Keyring"]'
+    found = load(config, text)
+    assert found.pinentry == "/opt/pinentry"
+    assert found.backends == ("mine.Keyring",)
+    assert found.path == config
+
+
+def test_a_projects_entry_takes_after_the_index(config: Path) -> None:
+    """PyPI/demo has what PyPI has, but for its source, unless it is configured itself."""
+    found = load(
+        config,
+        """
+        [secrets.PyPI]
+        source = "op://Private/PyPI"
+        confirm = false
+        [secrets."PyPI/other"]
+        username = "other"
+        """,
+    )
+    assert found.entry("PyPI/demo") == Entry(
+        "PyPI/demo", username="__token__", confirm=False, prefix="pypi-"
+    )
+    assert found.entry("PyPI/other") == Entry("PyPI/other", username="other")
+    assert found.entry("Else/demo") == Entry("Else/demo")
+    assert found.entry("unknown") == Entry("unknown")
+
+
+# -- what is refused -------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("[secret.PyPI]", "secret is no table"),
+        ("pinentry = 'x'", "pinentry is no table"),
+        ("[secrets.PyPI]\nsoruce = 'x'", "secrets.PyPI.soruce is no key"),
+        ("[secrets.'my own']\nx = 1", "secrets.my own.x is no key"),
+        ("[commands.twine]\nsecret = {}", "commands.twine.secret is no key"),
+        ("[commands.twine.index]\nurl = 'x'", "commands.twine.index.url is no key"),
+        (
+            "[commands.x.profiles.dev]\nenvironment = {}",
+            "commands.x.profiles.dev.environment is no",
+        ),
+        ("[prompt]\npinentri = 'x'", "prompt.pinentri is no key"),
+        ("[keychain]\nbackend = 'x'", "keychain.backend is no key"),
+    ],
+)
+def test_an_unknown_key_is_named(config: Path, text: str, key: str) -> None:
+    """With its file and its table, and the keys that there are."""
+    error = trouble(config, text)
+    assert f"{config}: {key}" in str(error)
+    assert "known: " in str(error)
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("secrets = 1", "secrets takes a table"),
+        ("[secrets]\nPyPI = 'x'", "secrets.PyPI takes a table"),
+        ("[secrets.X]\nsource = 1", "secrets.X.source takes text"),
+        ("[secrets.X]\nusername = ['me']", "secrets.X.username takes text"),
+        ("[secrets.X]\nusername = 'a\\u0000b'".replace("'", '"'), "secrets.X.username takes text"),
+        ("[secrets.X]\nremember = 15", "secrets.X.remember takes true, false"),
+        ("[secrets.X]\nremember = 'often'", "secrets.X.remember is wrong: 'often' is no duration"),
+        ("[secrets.X]\nconfirm = 'yes'", "secrets.X.confirm takes true or false"),
+        ("[secrets.X]\nconfirm = 1", "secrets.X.confirm takes true or false"),
+        ("commands = []", "commands takes a table"),
+        ("[commands]\nx = 1", "commands.x takes a table"),
+        ("[commands.x]\nprofiles = 1", "commands.x.profiles takes a table"),
+        ("[commands.x.profiles]\ndev = 1", "commands.x.profiles.dev takes a table"),
+        ("[commands.x]\nindex = 1", "commands.x.index takes a table"),
+        ("[commands.x]\nenv = 1", "commands.x.env takes a table"),
+        ("[commands.x]\nenv = { A = 1 }", "commands.x.env takes text"),
+        ("[commands.x]\nenv = { 'A=B' = 'x' }", "commands.x.env cannot set 'A=B'"),
+        ("[commands.x]\nsubcommands = 'upload'", "commands.x.subcommands takes a list of texts"),
+        ("[commands.x]\nsubcommands = [1]", "commands.x.subcommands takes text"),
+        ("[commands.x.index]\nfiles = 'all'", 'commands.x.index.files takes "arguments"'),
+        ("[commands.x.index]\nfiles = []", 'commands.x.index.files takes "arguments"'),
+        ("[commands.x]\ndefault = 'dev'", "commands.x.default names no profile: 'dev'"),
+        ("prompt = 1", "prompt takes a table"),
+        ("[keychain]\nbackends = 'x'", "keychain.backends takes a list"),
+    ],
+)
+def test_a_wrong_type_is_named(config: Path, text: str, key: str) -> None:
+    """With its file and key, and what the key takes."""
+    assert str(trouble(config, text)).startswith(f"{config}: {key}")
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("[secrets.X]\nsource = ''", "secrets.X.source is wrong: the reference '' names nothing"),
+        ("[secrets.X]\nsource = 'op://'", "secrets.X.source is wrong"),
+        ("[secrets.X]\nsource = ' a'", "secrets.X.source is wrong"),
+        ("[commands.x]\nsecrets = { A = 'X#' }", "commands.x.secrets is wrong"),
+        (
+            "[commands.x.profiles.p]\nsecrets = { A = '#' }",
+            "commands.x.profiles.p.secrets is wrong",
+        ),
+        ("[commands.x.index]\nnames = { A = '#' }", "commands.x.index.names is wrong"),
+    ],
+)
+def test_a_bad_reference_is_named(config: Path, text: str, key: str) -> None:
+    """With its file and key."""
+    assert f"{config}: {key}" in str(trouble(config, text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[secrets.X]\nsource = 'pypi-canary0canary0canary0'",
+        "[commands.x]\nsecrets = { A = 'ghp_canary0canary0canary0' }",
+    ],
+)
+def test_a_secret_in_the_configuration_is_refused_and_not_repeated(config: Path, text: str) -> None:
+    """Someone who writes the token where its reference belongs sees it nowhere."""
+    error = trouble(config, text)
+    assert "looks like a secret" in str(error)
+    assert "canary" not in f"{error} {error.hint}"
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("[secrets.PyPI]\n\nsource = ", "line 3"),
+        ("a = 1\na = 2", "line 2"),
+        ("[secrets\n", "line 1"),
+    ],
+)
+def test_what_is_not_toml_is_named_with_its_line(config: Path, text: str, line: str) -> None:
+    """The file and the line."""
+    error = trouble(config, text)
+    assert "is not TOML" in str(error)
+    assert line in str(error)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"\xff\xfe", b"a = " + b"1" * 5000, b"a = " + b"[" * 5000, b"a = " + b"{a=" * 5000, b"\0"],
+    ids=["not UTF-8", "a long number", "deep lists", "deep tables", "NUL"],
+)
+def test_what_breaks_a_parser_is_a_typed_error(config: Path, data: bytes) -> None:
+    """Not UTF-8, a number of 5000 digits, 5000 brackets: each is 'not TOML'."""
+    assert "is not TOML" in str(trouble(config, data))
+
+
+KEYS = st.sampled_from(
+    "secrets commands prompt keychain X twine source username remember confirm prefix index "
+    "profiles default env subcommands names files pinentry backends publishes a.b".split()
+)
+VALUES = st.sampled_from(
+    ["1", "true", '"x"', '""', "[]", '["a"]', "{}", '{ a = "b" }', "1979-05-27", "nan", '"op://a"']
+)
+LINES = st.one_of(
+    st.builds("[{}]".format, st.lists(KEYS, min_size=1, max_size=4).map(".".join)),
+    st.builds("{} = {}".format, KEYS, VALUES),
+    st.text(max_size=10),
+)
+
+
+@given(lines=st.lists(LINES, max_size=8))
+def test_whatever_the_text_it_is_a_configuration_or_a_typed_error(
+    lines: list[str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """No text makes reading fail in another way."""
+    config = tmp_path_factory.getbasetemp() / "whatever.toml"
+    try:
+        found = load(config, "\n".join(lines).encode("utf-8", "surrogatepass"))
+    except BadConfiguration as error:
+        assert error.hint
+        assert str(config) in str(error)
+        assert str(error).isprintable()
+    else:
+        assert "twine" in found.commands
+
+
+def test_a_named_file_must_be_there(config: Path) -> None:
+    """SECRETLY_CONFIG that names nothing is no reason to go on without it."""
+    with pytest.raises(BadConfiguration, match="there is no configuration file"):
+        configuration.load({"SECRETLY_CONFIG": str(config)})
+
+
+def test_a_folder_is_no_configuration(tmp_path: Path) -> None:
+    """What cannot be read is said to be so."""
+    with pytest.raises(BadConfiguration, match=r"cannot be read: Is a directory"):
+        configuration.load({"SECRETLY_CONFIG": str(tmp_path)})
+
+
+@pytest.mark.parametrize("mode", [0o666, 0o602])
+def test_a_file_that_others_can_write_is_refused(config: Path, mode: int) -> None:
+    """They could have the person's secrets sent where they like."""
+    config.write_text("")
+    config.chmod(mode)
+    with pytest.raises(Refused, match=r"the configuration .* could be changed by others"):
+        configuration.load({"SECRETLY_CONFIG": str(config)})
+
+
+def test_a_file_that_the_group_can_write_is_refused(config: Path) -> None:
+    """Unless nobody else is in the group."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root, to give a file to a group")
+    import pwd
+
+    others = {user.pw_gid for user in pwd.getpwall() if user.pw_uid != 0} - {0}
+    if not others:
+        pytest.skip("needs another user")
+    config.write_text("")
+    os.chown(config, -1, min(others))
+    config.chmod(0o664)
+    with pytest.raises(Refused, match="could be changed by others"):
+        configuration.load({"SECRETLY_CONFIG": str(config)})
+
+
+def test_a_folder_that_others_can_write_is_refused(config: Path) -> None:
+    """Whoever can write it can put another file there."""
+    config.write_text("")
+    config.parent.chmod(0o777)
+    with pytest.raises(Refused, match="could be changed by others"):
+        configuration.load({"SECRETLY_CONFIG": str(config)})
+
+
+# -- durations and variables -----------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("1s", 1), ("60s", 60), ("15m", 900), ("2h", 7200), ("090s", 90)]
+)
+def test_a_duration_is_read(text: str, value: float) -> None:
+    """In seconds, minutes or hours."""
+    assert duration(text) == value
+
+
+@pytest.mark.parametrize(
+    "text", ["", "s", "15", "0s", "-1s", "1.5m", "1 m", "15M", "1d", "1h30m", "9999999s", "1s\n"]
+)
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    """Without a unit one could not tell; nought would never be meant."""
+    with pytest.raises(BadConfiguration, match="is no duration"):
+        duration(text)
+
+
+@given(st.text())
+def test_whatever_the_text_it_is_a_duration_or_a_typed_error(text: str) -> None:
+    """No text makes reading it fail in another way, or gives a time that is none."""
+    try:
+        assert 0 < duration(text) < float("inf")
+    except BadConfiguration as error:
+        assert str(error).isprintable()
+
+
+def test_a_time_limit_is_seconds_or_a_timedelta() -> None:
+    """None is the default."""
+    assert configuration.seconds(None, 300.0) == 300.0
+    assert configuration.seconds(5, 300.0) == 5.0
+    assert configuration.seconds(datetime.timedelta(minutes=2), 300.0) == 120.0
+
+
+@pytest.mark.parametrize(
+    "name", ["TOKEN", "_x", "TWINE_PASSWORD", "my_path", "LDAP_PASSWORD", "A1"]
+)
+def test_an_ordinary_variable_takes_a_secret(name: str) -> None:
+    """Letters, digits and underscores."""
+    assert check_variable(name) == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "PATH",
+        "path",
+        "IFS",
+        "ENV",
+        "BASH_ENV",
+        "BASH_FUNC_x",
+        "SHELLOPTS",
+        "PROMPT_COMMAND",
+        "LD_PRELOAD",
+        "LD_LIBRARY_PATH",
+        "LD_AUDIT",
+        "DYLD_INSERT_LIBRARIES",
+        "PYTHONPATH",
+        "PYTHONSTARTUP",
+        "PYTHONHOME",
+        "PERL5LIB",
+        "PERL5OPT",
+        "RUBYOPT",
+        "RUBYLIB",
+        "NODE_OPTIONS",
+        "GIT_SSH",
+        "GIT_SSH_COMMAND",
+    ],
+)
+def test_a_variable_that_changes_how_programs_load_is_refused(config: Path, name: str) -> None:
+    """On the command line and in the configuration alike."""
+    with pytest.raises(BadConfiguration, match="changes how programs load") as caught:
+        check_variable(name)
+    assert caught.value.hint
+    assert name in str(trouble(config, f"[commands.x]\nsecrets = {{ {name} = 'X' }}"))
+    assert name in str(trouble(config, f"[commands.x.profiles.p]\nsecrets = {{ {name} = 'X' }}"))
+
+
+@pytest.mark.parametrize(
+    "name", ["", "1A", "A-B", "A=B", "A B", "Ä", "A\n", "A\0", "A{REPOSITORY}"]
+)
+def test_what_is_no_variable_is_refused(name: str) -> None:
+    """And shown harmless."""
+    with pytest.raises(BadConfiguration, match="is no name for an environment variable") as caught:
+        check_variable(name)
+    assert str(caught.value).isprintable()
+
+
+@given(st.text())
+def test_whatever_the_name_it_is_a_variable_or_a_typed_error(name: str) -> None:
+    """What is accepted can be put into an environment."""
+    try:
+        check_variable(name)
+    except SecretlyError as error:
+        assert isinstance(error, BadConfiguration)
+    else:
+        assert name.isascii() and name.isidentifier()

@@ -1,0 +1,373 @@
+"""The list of kept names: complete, whole at every moment, and without a value."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import stat
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from secretly import testing
+from secretly.api import remember
+from secretly.errors import KeychainUnavailable, Refused, SecretlyError
+from secretly.keychain import Index, Item
+
+
+def in_a_process(script: str, *arguments: str, seconds: float = 60) -> Any:
+    """Run a script, which forks as it likes and prints JSON, in a Python of its own."""
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script), *arguments],
+        stdout=subprocess.PIPE,
+        timeout=seconds,
+        check=True,
+    )
+    return json.loads(done.stdout)
+
+
+def names(folder: Path) -> list[str]:
+    """What is listed."""
+    return [item.name for item in Index(folder).items()]
+
+
+def test_what_is_added_is_listed_by_name(tmp_path: Path) -> None:
+    """Names come in order, each with its user name and the time."""
+    index = Index(tmp_path / "state")
+    assert index.items() == []
+    index.add("b", "user", False)
+    index.add("a", "__token__", True)
+    first, second = index.items()
+    assert first[:3] == ("a", "__token__", True)
+    assert second[:3] == ("b", "user", False)
+    assert second.stored < first.stored
+
+
+def test_what_is_added_again_is_listed_once(tmp_path: Path) -> None:
+    """A secret that is kept again has one entry, of the last time."""
+    index = Index(tmp_path)
+    index.add("a", "user", False)
+    (before,) = index.items()
+    index.add("a", "user", True)
+    (after,) = index.items()
+    assert after.own
+    assert after.stored > before.stored
+
+
+def test_the_newest_of_a_name_is_found(tmp_path: Path) -> None:
+    """Of several user names for a name, the last that was stored is the one."""
+    index = Index(tmp_path)
+    index.add("a", "first", True)
+    index.add("a", "second", True)
+    index.add("b", "third", True)
+    found = index.find("a")
+    assert found is not None
+    assert found.username == "second"
+    index.add("a", "first", True)
+    found = index.find("a")
+    assert found is not None
+    assert found.username == "first"
+    assert index.find("c") is None
+
+
+def test_what_is_removed_is_gone(tmp_path: Path) -> None:
+    """Removing takes one entry off; removing what is not there changes nothing."""
+    index = Index(tmp_path)
+    index.add("a", "one", True)
+    index.add("a", "two", True)
+    index.remove("a", "one")
+    index.remove("nothing", "user")
+    assert [item.username for item in index.items()] == ["two"]
+
+
+def test_difficult_names_survive(tmp_path: Path) -> None:
+    """Whatever the name, it comes back as it was."""
+    index = Index(tmp_path)
+    difficult = [name for name in testing.KeychainContract.DIFFICULT if name]
+    for name in difficult:
+        index.add(name, name, True)
+    assert {item.name for item in index.items()} == set(difficult)
+    assert all(item.name == item.username for item in index.items())
+
+
+def test_only_the_user_can_look(tmp_path: Path) -> None:
+    """The folder is 0700 and the files 0600, whatever the umask."""
+    folder = tmp_path / "made" / "state"
+    before = os.umask(0)
+    try:
+        os.makedirs(folder.parent, 0o755)
+        Index(folder).add("a", "user", True)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert stat.S_IMODE((folder / "index.json").stat().st_mode) == 0o600
+
+
+def test_a_folder_that_others_could_write_is_refused(tmp_path: Path) -> None:
+    """Nothing is put where others could put something else in its place."""
+    folder = tmp_path / "state"
+    folder.mkdir()
+    folder.chmod(0o777)
+    with pytest.raises(Refused) as caught:
+        Index(folder).add("a", "user", True)
+    assert "chmod" in caught.value.hint
+    assert names(folder) == []
+
+
+def test_no_value_is_in_it() -> None:
+    """What is kept in the keychain leaves its name in the list and nothing of itself."""
+    with testing.sandbox() as here:
+        asyncio.run(remember("PyPI", "pypi-canary-1234567890"))
+        folder = here.index._path.parent
+        (item,) = here.index.items()
+        assert item.name == "PyPI"
+        assert folder.is_dir()
+        for path in folder.iterdir():
+            assert b"canary" not in path.read_bytes()
+
+
+# -- many at once ------------------------------------------------------------------
+
+
+def test_fifty_processes_lose_nothing(tmp_path: Path) -> None:
+    """Of fifty processes that store at the same moment, each one's entries are listed."""
+    script = """
+    import json, os, sys
+    from pathlib import Path
+    from secretly.keychain import Index
+    ready, go = os.pipe(), os.pipe()
+    children = []
+    for number in range(50):
+        child = os.fork()
+        if child == 0:
+            try:
+                os.close(go[1])
+                os.write(ready[1], b".")
+                os.read(go[0], 1)
+                for turn in range(4):
+                    Index(Path(sys.argv[1])).add(f"name-{number}-{turn}", "user", True)
+                Index(Path(sys.argv[1])).remove(f"name-{number}-0", "user")
+            except BaseException:
+                os._exit(1)
+            os._exit(0)
+        children.append(child)
+    waiting = 50
+    while waiting:
+        waiting -= len(os.read(ready[0], waiting))
+    os.close(go[1])
+    print(json.dumps([os.waitpid(child, 0)[1] for child in children]))
+    """
+    assert in_a_process(script, os.fspath(tmp_path / "state")) == [0] * 50
+    expected = {f"name-{n}-{turn}" for n in range(50) for turn in range(1, 4)}
+    assert set(names(tmp_path / "state")) == expected
+
+
+def test_those_who_read_meanwhile_always_see_a_whole_list(tmp_path: Path) -> None:
+    """While it is being rewritten, every reader gets the old list or the new one."""
+    script = """
+    import json, os, signal, sys
+    from pathlib import Path
+    from secretly.keychain import Index
+    index = Index(Path(sys.argv[1]))
+    index.add("always", "user", True)
+    child = os.fork()
+    if child == 0:
+        for number in range(10**6):
+            index.add(f"name-{number % 20}", "user", True)
+    sizes = []
+    try:
+        while len(set(sizes)) < 15 and len(sizes) < 10**5:
+            found = [item.name for item in index.items()]
+            assert "always" in found
+            sizes.append(len(found))
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    print(json.dumps(sizes))
+    """
+    sizes = in_a_process(script, os.fspath(tmp_path))
+    assert sizes == sorted(sizes)
+    assert max(sizes) > 1
+
+
+# -- crashes -----------------------------------------------------------------------
+
+
+def test_killed_at_random_moments(tmp_path: Path) -> None:
+    """After kill -9 at any moment the list is whole and has all that had been added."""
+    script = """
+    import json, os, random, signal, sys, time
+    from pathlib import Path
+    from secretly.keychain import Index
+    index = Index(Path(sys.argv[1]))
+    random.seed(1)
+    lost, added = [], 0
+    for round in range(60):
+        reading, writing = os.pipe()
+        child = os.fork()
+        if child == 0:
+            number = 0
+            while True:
+                index.add(f"name-{round}-{number}", "user", True)
+                os.write(writing, b".")
+                number += 1
+        os.close(writing)
+        os.read(reading, 1)
+        time.sleep(random.random() * 0.004)
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        told = 1
+        while chunk := os.read(reading, 65536):
+            told += len(chunk)
+        os.close(reading)
+        found = {item.name for item in index.items()}
+        lost += [n for n in range(told) if f"name-{round}-{n}" not in found]
+        added += told
+    print(json.dumps({"lost": lost, "added": added, "files": sorted(os.listdir(sys.argv[1]))}))
+    """
+    found = in_a_process(script, os.fspath(tmp_path))
+    assert found["lost"] == []
+    assert found["added"] >= 60
+    # A crash leaves one unfinished file behind at most, and it is used again.
+    assert set(found["files"]) <= {"index.json", "index.lock", "index.new"}
+
+
+def test_killed_before_and_after_each_system_call(tmp_path: Path) -> None:
+    """Wherever it dies, what is left is the old list or the new one, and both go on."""
+    script = """
+    import json, os, signal, sys
+    from pathlib import Path
+    from secretly.keychain import Index
+    folder = Path(sys.argv[1])
+    index = Index(folder)
+    calls = set()
+
+    def attempt(step):
+        # Die at the step'th call into C (which every system call is) or return from one.
+        count = 0
+        def profile(frame, event, argument):
+            nonlocal count
+            if event.startswith("c_"):
+                count += 1
+                if count == step:
+                    os.write(writing, getattr(argument, "__name__", "?").encode())
+                    os.kill(os.getpid(), signal.SIGKILL)
+        reading, writing = os.pipe()
+        child = os.fork()
+        if child == 0:
+            sys.setprofile(profile)
+            index.add("new", "user", True)
+            sys.setprofile(None)
+            os._exit(0)
+        os.close(writing)
+        status = os.waitpid(child, 0)[1]
+        calls.add(os.read(reading, 100).decode())
+        os.close(reading)
+        return status
+
+    index.add("old", "user", True)
+    seen, wrong, step, status = {}, [], 0, None
+    while status != 0:
+        step += 1
+        status = attempt(step)
+        found = sorted(item.name for item in index.items())
+        seen[" ".join(found)] = seen.get(" ".join(found), 0) + 1
+        if status not in (0, 9):
+            wrong.append([step, status])
+        index.remove("new", "user")
+        if [item.name for item in index.items()] != ["old"]:
+            wrong.append([step, "not mended"])
+    print(json.dumps({"seen": seen, "wrong": wrong, "calls": sorted(calls), "steps": step}))
+    """
+    found = in_a_process(script, os.fspath(tmp_path))
+    assert found["wrong"] == []
+    assert set(found["seen"]) == {"old", "new old"}
+    assert min(found["seen"].values()) > 1
+    assert {"open", "flock", "write", "fsync", "replace"} <= set(found["calls"])
+    assert names(tmp_path) == ["old"]
+
+
+def test_a_full_disk_leaves_the_old_list(tmp_path: Path) -> None:
+    """What cannot be written is an error with a hint, and the list is as it was."""
+    script = """
+    import json, resource, signal, sys
+    from pathlib import Path
+    from secretly import KeychainUnavailable
+    from secretly.keychain import Index
+    index = Index(Path(sys.argv[1]))
+    index.add("old", "user", True)
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20, 20))
+    try:
+        index.add("new", "user", True)
+    except KeychainUnavailable as error:
+        message = [str(error), error.hint]
+    print(json.dumps(message))
+    """
+    message, hint = in_a_process(script, os.fspath(tmp_path))
+    assert "cannot be written" in message
+    assert hint
+    assert names(tmp_path) == ["old"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b"\xff\xfe",
+        b'{"items": null}',
+        b'{"items": [1]}',
+        b'{"items": [{"name": "a"}]}',
+        b'{"version": 1, "items": [{"name": "a", "username": "u", "own": tr',
+        b"[" * 100_000,
+    ],
+    ids=range(10),
+)
+def test_a_broken_list_is_an_error_that_loses_nothing(tmp_path: Path, content: bytes) -> None:
+    """A list that cannot be read is named, and is neither dropped nor written over."""
+    path = tmp_path / "index.json"
+    path.write_bytes(content)
+    index = Index(tmp_path)
+    for call in (
+        index.items,
+        lambda: index.find("a"),
+        lambda: index.add("a", "user", True),
+        lambda: index.remove("a", "user"),
+    ):
+        with pytest.raises(KeychainUnavailable) as caught:
+            call()
+        assert os.fspath(path) in str(caught.value)
+        assert caught.value.hint
+        assert path.read_bytes() == content
+
+
+def test_a_list_that_is_no_file(tmp_path: Path) -> None:
+    """A folder or a link in its place is an error, never followed or removed."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_text("precious")
+    state = tmp_path / "state"
+    (state / "index.json").mkdir(parents=True)
+    with pytest.raises(SecretlyError):
+        Index(state).add("a", "user", True)
+    linked = tmp_path / "linked"
+    linked.mkdir()
+    (linked / "index.new").symlink_to(elsewhere)
+    with pytest.raises(KeychainUnavailable):
+        Index(linked).add("a", "user", True)
+    assert elsewhere.read_text() == "precious"
+
+
+def test_an_item_is_what_the_file_says(tmp_path: Path) -> None:
+    """The file's form: a version, and for each item the four things that are known."""
+    Index(tmp_path).add("PyPI", "__token__", True)
+    found = json.loads((tmp_path / "index.json").read_text())
+    assert found["version"] == 1
+    assert [set(item) for item in found["items"]] == [set(Item._fields)]

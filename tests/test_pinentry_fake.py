@@ -1,0 +1,731 @@
+"""Asking with a pinentry that follows a script: what it is sent, and every way in which it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+import resource
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ptys import children, running, wait_until
+
+from secretly import pinentry
+from secretly.errors import (
+    Cancelled,
+    NoPinentry,
+    NotConfirmed,
+    PinentryFailed,
+    PromptTimeout,
+    Refused,
+    SecretlyError,
+)
+from secretly.pinentry import Prompt
+from secretly.testing import Answer, FakePinentry
+
+PROMPT = Prompt("a title", "a description", "a prompt")
+OK = ("raw", b"OK\n")
+
+
+def signals() -> dict[int, Any]:
+    """How each signal is handled; ALRM is pytest-timeout's own."""
+    return {n: signal.getsignal(n) for n in signal.valid_signals() if n != signal.SIGALRM}
+
+
+@pytest.fixture(autouse=True)
+def nothing_left() -> Iterator[None]:
+    """After each test: no child, not even a zombie, no descriptor more, signals as they were."""
+    descriptors = set(os.listdir("/proc/self/fd"))
+    handlers = signals()
+    threads = threading.enumerate()
+    yield
+    assert children(os.getpid()) == []
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+    assert set(os.listdir("/proc/self/fd")) == descriptors
+    assert signals() == handlers
+    assert threading.enumerate() == threads
+
+
+def environ(fake: FakePinentry) -> dict[str, str]:
+    """The environment in which *fake* is asked."""
+    return {"PATH": os.defpath, "LANG": "C.UTF-8", **fake.environ}
+
+
+def ask(fake: FakePinentry, prompt: Prompt = PROMPT, seconds: float = 20) -> str:
+    """Ask, and return what was typed, as a plain text."""
+    return str(asyncio.run(pinentry.ask(prompt, seconds, environ(fake))))
+
+
+def confirm(fake: FakePinentry, seconds: float = 20) -> None:
+    """Ask to confirm."""
+    asyncio.run(pinentry.confirm(PROMPT, seconds, environ(fake)))
+
+
+def since(fake: FakePinentry) -> float:
+    """Seconds since the pinentry was sent its last line."""
+    return time.time() - (fake.path.parent / "lines").stat().st_mtime
+
+
+# -- what it is sent -------------------------------------------------------------
+
+
+def test_a_prompt_is_sent_as_it_is() -> None:
+    """Title, description, prompt and time-out are each one command, with line breaks escaped."""
+    prompt = Prompt("100% a title", "two\nlines \x1b[2J", "Token (pypi-…)")
+    with FakePinentry(["canary-1"]) as fake:
+        assert ask(fake, prompt, seconds=19.2) == "canary-1"
+        (shown,) = fake.prompts
+        assert shown["SETTITLE"] == "100%25 a title"
+        assert shown["SETDESC"] == "two%0Alines \\x1b[2J"
+        assert shown["SETPROMPT"] == "Token (pypi-…):"
+        assert shown["SETTIMEOUT"] == str(math.ceil(19.2))
+        assert shown["GETPIN"] == ""
+        assert not {"SETERROR", "SETREPEAT", "SETREPEATERROR", "SETKEYINFO"} & set(shown)
+        assert b"OPTION no-grab" in fake.lines
+        assert b"OPTION lc-ctype=C.UTF-8" in fake.lines
+        assert not [line for line in fake.lines if b"external-password-cache" in line]
+        assert fake.lines[-1] == b"BYE"
+
+
+def test_an_error_is_shown() -> None:
+    """The reason why it is asked again is sent as the error."""
+    with FakePinentry(["canary-1"]) as fake:
+        ask(fake, replace(PROMPT, error="not\naccepted"))
+        assert fake.prompts[0]["SETERROR"] == "not\\x0aaccepted"
+
+
+def test_a_description_injects_nothing() -> None:
+    """Line breaks of any kind in any text begin no command."""
+    bad = "x\nSETKEYINFO y\r\nGETPIN\rBYE\u2028NOP"
+    with FakePinentry(["canary-1"]) as fake:
+        ask(fake, Prompt(bad, bad, bad, error=bad))
+        verbs = [line.partition(b" ")[0] for line in fake.lines]
+        assert verbs.count(b"GETPIN") == verbs.count(b"BYE") == 1
+        assert not {b"SETKEYINFO", b"NOP"} & set(verbs)
+
+
+def test_a_long_description_is_cut() -> None:
+    """No line that is sent is longer than 1000 bytes with its end."""
+    with FakePinentry(["canary-1"]) as fake:
+        ask(fake, Prompt("t" * 5000, "é%" * 5000, "p" * 5000, error="e" * 5000))
+        assert max(map(len, fake.lines)) <= 999
+        assert fake.prompts[0]["SETDESC"].endswith("…")
+
+
+def test_asking_twice_is_asked_for() -> None:
+    """A new password is asked for twice, by the pinentry where it says that it did."""
+    with FakePinentry([[("raw", b"S PIN_REPEATED\nD canary-1\nOK\n")]]) as fake:
+        assert ask(fake, replace(PROMPT, repeat=True)) == "canary-1"
+        (shown,) = fake.prompts
+        assert shown["SETREPEAT"] and shown["SETREPEATERROR"]
+
+
+@pytest.mark.parametrize("flavor", ["fake", "curses"])
+def test_asking_twice_is_done_by_hand(flavor: str) -> None:
+    """Where the pinentry does not say that it asked twice, it is asked twice."""
+    with FakePinentry(["canary-1", "canary-1"], flavor=flavor) as fake:
+        assert ask(fake, replace(PROMPT, repeat=True, error="because")) == "canary-1"
+        first, second = fake.prompts
+        assert first["SETPROMPT"] != second["SETPROMPT"] == "a prompt (again):"
+        assert ("SETREPEAT" in first) is (flavor == "fake")
+        assert "SETERROR" not in second
+
+
+def test_what_was_not_the_same_twice_is_asked_again() -> None:
+    """When the second text is another one both are asked for again, three times at most."""
+    with FakePinentry(["canary-1", "canary-2", "canary-3", "canary-3"]) as fake:
+        assert ask(fake, replace(PROMPT, repeat=True)) == "canary-3"
+        assert "not the same" in fake.prompts[2]["SETERROR"]
+    with FakePinentry([f"canary-{i}" for i in range(9)]) as fake:
+        with pytest.raises(Refused, match="never the same") as caught:
+            ask(fake, replace(PROMPT, repeat=True))
+        assert len(fake.prompts) == 6
+        assert "canary" not in f"{caught.value} {caught.value.hint}"
+
+
+def test_confirming_is_asked_for() -> None:
+    """A question has its two answers, and is agreed to or not."""
+    with FakePinentry([True, False, None]) as fake:
+        confirm(fake)
+        shown = fake.prompts[0]
+        assert (shown["SETOK"], shown["SETNOTOK"], shown["CONFIRM"]) == ("_Yes", "_No", "")
+        assert shown["SETDESC"] == "a description"
+        with pytest.raises(NotConfirmed):
+            confirm(fake)
+        with pytest.raises(Cancelled) as caught:
+            confirm(fake)
+        assert not isinstance(caught.value, NotConfirmed)
+
+
+def test_return_in_curses_is_no() -> None:
+    """In pinentry-curses Return presses OK, so OK is No."""
+    with FakePinentry([True, False], flavor="gtk2:curses") as fake:
+        with pytest.raises(NotConfirmed):
+            confirm(fake)
+        shown = fake.prompts[0]
+        assert (shown["SETOK"], shown["SETNOTOK"]) == ("_No", "_Yes")
+        confirm(fake)
+
+
+def test_consent_never_rests_on_fltk() -> None:
+    """In pinentry-fltk Escape answers OK: it is not asked to confirm."""
+    with FakePinentry([True], flavor="fltk") as fake:
+        with pytest.raises(PinentryFailed):
+            confirm(fake)
+        assert fake.prompts == []
+
+
+def test_a_message_is_shown() -> None:
+    """A message has its text and waits until it was seen."""
+    with FakePinentry([True]) as fake:
+        asyncio.run(pinentry.show(PROMPT, 20, environ(fake)))
+        assert fake.prompts[0]["MESSAGE"] == ""
+        assert fake.prompts[0]["SETDESC"] == "a description"
+
+
+# -- what it answers -------------------------------------------------------------
+
+LONG = "".join(chr(0x21 + i % 90) for i in range(3000)).replace("%", "é")
+
+
+@pytest.mark.parametrize(
+    "text", ["canary-1", "", "a%25b%\r\n", "é€😀", " x ", LONG, "D x\nOK", "ERR 99"]
+)
+def test_what_was_typed_comes_back(text: str) -> None:
+    """Whatever text was typed comes back as it is."""
+    with FakePinentry([text]) as fake:
+        assert ask(fake) == text
+
+
+@pytest.mark.parametrize(
+    ("actions", "text"),
+    [
+        ([("raw", b"D can\nD ary\nD -1\nOK\n")], "canary-1"),
+        ([("drip", b"S X\n# c\n\nD canary%2D1\r\nOK done\r\n")], "canary-1"),
+        ([("raw", b"D ca"), ("wait", 0.05), ("raw", b"nary\nO"), ("wait", 0.05), ("raw", b"K\n")],
+         "canary"),
+        ([("raw", b"S ERROR x 1\nS PASSWORD_FROM_CACHE\nD x\nOK\n")], "x"),
+        ([("raw", b"D \xc3"), ("wait", 0.05), ("raw", b"\xa9\nOK\n")], "é"),
+        ([("raw", b"D 100%\nOK\n")], "100%"),
+    ],
+)  # fmt: skip
+def test_an_answer_may_come_in_any_pieces(actions: Answer, text: str) -> None:
+    """Several lines, status lines, comments, bytes one by one: the text is the same."""
+    with FakePinentry([actions]) as fake:
+        assert ask(fake) == text
+
+
+@pytest.mark.parametrize("keyword", [b"QUALITY", b"CHECKPIN", b"GENPIN", b"X"])
+def test_an_inquiry_is_declined(keyword: bytes) -> None:
+    """What the pinentry asks meanwhile is answered with CAN, and the secret comes."""
+    inquiry = [("raw", b"INQUIRE " + keyword + b" canary-0\n"), ("wait", 0.05)]
+    with FakePinentry([[*inquiry, ("raw", b"D canary-1\nOK\n")]]) as fake:
+        assert ask(fake) == "canary-1"
+        assert b"CAN" in fake.lines
+
+
+@pytest.mark.parametrize("verb", ["OPTION", "SETTIMEOUT", "SETTITLE", "SETREPEAT"])
+def test_what_a_pinentry_does_not_know_is_left_out(verb: str) -> None:
+    """An option that is refused is no reason to give up."""
+    refusal = ("raw", b"ERR 83886254 Unknown option <Pinentry>\n")
+    with FakePinentry(["canary-1", "canary-1"], on={verb: [refusal]}) as fake:
+        assert ask(fake, replace(PROMPT, repeat=True)) == "canary-1"
+
+
+@pytest.mark.parametrize("verb", ["SETDESC", "SETPROMPT"])
+def test_what_must_be_shown_is_shown(verb: str) -> None:
+    """A pinentry that does not take the description or the prompt is not used."""
+    with FakePinentry(["canary-1"], on={verb: [("raw", b"ERR 83886254 no\n")]}) as fake:
+        with pytest.raises(PinentryFailed, match=verb):
+            ask(fake)
+        assert fake.prompts == []
+
+
+def test_a_mebibyte_is_the_most() -> None:
+    """A secret of 1 MiB comes whole; more is an error, never a part."""
+    with FakePinentry(["x" * (1 << 20), "x" * ((1 << 20) + 1)]) as fake:
+        assert ask(fake) == "x" * (1 << 20)
+        with pytest.raises(PinentryFailed, match="1 MiB"):
+            ask(fake)
+
+
+def test_what_is_not_utf8_is_an_error() -> None:
+    """Bytes that are no UTF-8 are no secret; the error shows none of them."""
+    with FakePinentry([[("raw", b"D canary-\xe9\nOK\n")]]) as fake:
+        with pytest.raises(PinentryFailed, match="UTF-8") as caught:
+            ask(fake)
+        assert "canary" not in f"{caught.value!r} {caught.value.hint} {caught.value.__context__!r}"
+
+
+def test_a_secret_that_curses_cut_is_an_error() -> None:
+    """2047 bytes are what pinentry-curses keeps of more: no such secret is taken."""
+    with FakePinentry(["x" * 2046, "x" * 2047], flavor="curses") as fake:
+        assert ask(fake) == "x" * 2046
+        with pytest.raises(PinentryFailed, match="2047"):
+            ask(fake)
+
+
+# -- how it ends -----------------------------------------------------------------
+
+Ending = tuple[type[SecretlyError], list[tuple[str, Any]]]
+NONSENSE: dict[str, list[tuple[str, Any]]] = {
+    "garbage": [("raw", b"\x00\xffhello\n")],
+    "garbage without an end": [("raw", b"\x00\xff" * 5000), ("hang", False)],
+    "a line of 20,000 bytes": [("raw", b"D " + b"x" * 20_000 + b"\nOK\n")],
+    "a status of 20,000 bytes": [("raw", b"S " + b"x" * 20_000 + b"\nOK\n")],
+    "an error without a number": [("raw", b"ERR canary\n")],
+    "an error that is none": [("raw", b"ERR 0\n")],
+    "an error that is too large": [("raw", b"ERR " + b"9" * 100 + b"\n")],
+    "another case": [("raw", b"ok\n")],
+    "killed": [("kill", signal.SIGKILL)],
+    "terminated": [("kill", signal.SIGTERM)],
+    "hung up": [("kill", signal.SIGHUP)],
+    "exit 0": [("exit", 0)],
+    "exit 1": [("exit", 1)],
+    "half a line": [("raw", b"D canary"), ("exit", 0)],
+    "data without OK": [("raw", b"D canary-1\n"), ("exit", 0)],
+    "data, then killed": [("raw", b"D canary-1\n"), ("kill", signal.SIGKILL)],
+}
+
+
+@pytest.mark.parametrize("ending", NONSENSE)
+@pytest.mark.parametrize("verb", ["greeting", "OPTION", "SETDESC", "GETINFO", "GETPIN"])
+def test_a_pinentry_that_fails_is_an_error_at_once(verb: str, ending: str) -> None:
+    """Whatever it fails at, and however: an error in under a second, with no secret in it."""
+    actions = NONSENSE[ending]
+    fake = FakePinentry([actions]) if verb == "GETPIN" else FakePinentry(on={verb: actions})
+    with fake:
+        started = time.monotonic()
+        with pytest.raises(PinentryFailed) as caught:
+            ask(fake)
+        assert (since(fake) if verb != "greeting" else time.monotonic() - started) < 1
+        assert "canary" not in f"{caught.value} {caught.value.hint}"
+        assert caught.value.hint
+        assert fake.path.name in str(caught.value) or "the pinentry" in str(caught.value)
+
+
+@pytest.mark.parametrize("ending", ["killed", "exit 1", "garbage", "half a line"])
+def test_a_pinentry_that_fails_at_a_question_is_no_yes(ending: str) -> None:
+    """What goes wrong while it asks to confirm is an error, and never consent."""
+    with FakePinentry([NONSENSE[ending]]) as fake, pytest.raises(PinentryFailed):
+        confirm(fake)
+
+
+@pytest.mark.parametrize("ending", ["killed", "exit 1", "garbage", "a line of 20,000 bytes"])
+def test_a_pinentry_that_fails_after_its_answer_has_answered(ending: str) -> None:
+    """What goes wrong once the secret is there does no harm."""
+    with FakePinentry(["canary-1"], on={"BYE": NONSENSE[ending]}) as fake:
+        assert ask(fake) == "canary-1"
+
+
+@pytest.mark.parametrize("ending", ["killed", "terminated", "exit 1"])
+def test_a_pinentry_that_dies_after_its_answer_has_answered(ending: str) -> None:
+    """A pinentry that is gone in the very moment of its answer has answered."""
+    with FakePinentry([[("raw", b"D canary-1\nOK\n"), *NONSENSE[ending]]]) as fake:
+        assert ask(fake) == "canary-1"
+
+
+FLOOD = """#!/bin/sh
+echo OK
+while read -r verb rest; do
+    case $verb in
+        {verb}) exec yes "{line}" ;;
+        GETPIN) echo "D x"; echo OK ;;
+        *) echo OK ;;
+    esac
+done
+"""
+
+
+@pytest.mark.parametrize(("verb", "line"), [("GETPIN", "S x"), ("GETPIN", "# x"), ("BYE", "OK")])
+def test_a_pinentry_that_never_stops_talking_is_ended(verb: str, line: str, tmp_path: Path) -> None:
+    """One that always has more to say keeps nobody beyond the deadline."""
+    program = tmp_path / "pinentry-gtk-flood"
+    program.write_text(FLOOD.format(verb=verb, line=line))
+    program.chmod(0o700)
+    variables = {"PINENTRY": str(program), "DISPLAY": ":fake", "PATH": os.defpath}
+    started = time.monotonic()
+    asked = pinentry.ask(PROMPT, 0.5, variables)
+    if verb == "GETPIN":
+        with pytest.raises(PromptTimeout):
+            asyncio.run(asked)
+    else:
+        assert asyncio.run(asked) == "x"
+    assert time.monotonic() - started < 3
+
+
+@pytest.mark.parametrize("deaf", [False, True])
+@pytest.mark.parametrize("verb", ["GETPIN", "BYE"])
+def test_a_pinentry_that_hangs_is_ended(verb: str, deaf: bool) -> None:
+    """One that ignores its own time-out, its end, and even signals is ended by ours."""
+    hang = [("hang", deaf)]
+    fake = FakePinentry([hang]) if verb == "GETPIN" else FakePinentry(["x"], on={verb: hang})
+    with fake:
+        if verb == "BYE":
+            assert ask(fake, seconds=1) == "x"
+        else:
+            with pytest.raises(PromptTimeout):
+                ask(fake, seconds=0.5)
+            assert fake.prompts[0]["SETTIMEOUT"] == "1"
+        assert since(fake) < 0.5 + 0.5 + 1
+
+
+ERRORS = [
+    (b"83886179", Cancelled),
+    (b"83886278", Cancelled),
+    (b"83886142", PromptTimeout),
+    (b"83886194", NotConfirmed),
+    (b"536870975 x", PinentryFailed),
+    (b"99", Cancelled),
+    (b"83886381", PinentryFailed),
+    (b"83918950", PinentryFailed),
+    (b"1", PinentryFailed),
+    (b"65535", PinentryFailed),
+]
+
+
+@pytest.mark.parametrize(("code", "kind"), ERRORS)
+def test_an_error_code_has_its_kind(code: bytes, kind: type[SecretlyError]) -> None:
+    """The low 16 bits of a code say what happened, whoever it came from."""
+    with FakePinentry([[("raw", b"S ERROR x 1\nERR " + code + b" text canary\n")]]) as fake:
+        with pytest.raises(SecretlyError) as caught:
+            ask(fake)
+        assert type(caught.value) is kind
+        assert since(fake) < 1
+        assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize("verb", ["greeting", "OPTION", "SETPROMPT"])
+def test_an_answer_before_its_question_is_no_secret(verb: str) -> None:
+    """An answer too many, which would stand for the secret, is an error."""
+    text = b"OK one\nD canary-0\nOK two\n"
+    with FakePinentry(["canary-1"], on={verb: [("raw", text)]}) as fake:
+        with pytest.raises(PinentryFailed):
+            ask(fake)
+        assert fake.prompts == []
+
+
+def test_a_program_that_cannot_be_started_is_an_error(tmp_path: Path) -> None:
+    """A pinentry whose interpreter is missing, or that is no program at all, is named."""
+    for name, content in (("pinentry-gtk-a", "#!/nonexistent\n"), ("pinentry-gtk-b", "\x7fELF")):
+        program = tmp_path / name
+        program.write_text(content)
+        program.chmod(0o700)
+        variables = {"PINENTRY": str(program), "DISPLAY": ":fake", "PATH": os.defpath}
+        with pytest.raises(PinentryFailed, match=name) as caught:
+            asyncio.run(pinentry.ask(PROMPT, 5, variables))
+        assert "cannot be started" in str(caught.value)
+
+
+# -- ended from outside ----------------------------------------------------------
+
+
+def prompted(fake: FakePinentry) -> Callable[[], Any]:
+    """Whether the person is being asked."""
+    return lambda: fake.prompts
+
+
+async def until(true: Callable[[], Any]) -> None:
+    """Wait, in a loop that goes on, until *true*."""
+    deadline = time.monotonic() + 10
+    while not true():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.005)
+
+
+HANGING: list[Answer] = [[("hang", False)]] * 3
+
+
+def test_cancelling_ends_the_pinentry() -> None:
+    """A cancelled prompt raises asyncio's own error, and the pinentry is gone by then."""
+
+    async def main(fake: FakePinentry) -> None:
+        task = asyncio.create_task(pinentry.ask(PROMPT, 20, environ(fake)))
+        await until(prompted(fake))
+        started = time.monotonic()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert children(os.getpid()) == []
+        assert time.monotonic() - started < 1
+
+    with FakePinentry(HANGING) as fake:
+        asyncio.run(main(fake))
+
+
+def test_cancelling_a_beginning_ends_it() -> None:
+    """A prompt that is cancelled before the pinentry said a word leaves nothing either."""
+
+    async def main(fake: FakePinentry) -> None:
+        task = asyncio.create_task(pinentry.ask(PROMPT, 20, environ(fake)))
+        await until(lambda: children(os.getpid()))
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert children(os.getpid()) == []
+
+    with FakePinentry(on={"greeting": [("hang", False)]}) as fake:
+        asyncio.run(main(fake))
+
+
+def test_a_loop_that_ends_ends_the_pinentry() -> None:
+    """When ``asyncio.run`` returns, a prompt that a task left behind is over."""
+
+    async def main(fake: FakePinentry) -> asyncio.Task[Any]:
+        task = asyncio.create_task(pinentry.ask(PROMPT, 20, environ(fake)))
+        await until(prompted(fake))
+        return task
+
+    with FakePinentry(HANGING) as fake:
+        assert asyncio.run(main(fake)).cancelled()
+        assert children(os.getpid()) == []
+
+
+def test_closing_the_coroutine_ends_the_pinentry() -> None:
+    """A coroutine that is closed, in a loop that is closed, ends the pinentry and prints nothing.
+
+    The next one can ask at once.
+    """
+    with FakePinentry([*HANGING[:1], "canary-1"]) as fake:
+        loop = asyncio.new_event_loop()
+        coroutine = pinentry.ask(PROMPT, 20, environ(fake))
+        task = loop.create_task(coroutine)
+        loop.run_until_complete(until(prompted(fake)))
+        loop.close()
+        coroutine.close()
+        assert children(os.getpid()) == []
+        task._log_destroy_pending = False  # type: ignore[attr-defined]
+        assert ask(fake) == "canary-1"
+
+
+def test_one_thing_is_asked_at_a_time() -> None:
+    """Two threads with a loop each, and two tasks in each, ask one after another."""
+    answer: Answer = [("wait", 0.1), ("raw", b"D canary-1\nOK\n")]
+    most: list[int] = []
+
+    async def both(fake: FakePinentry) -> None:
+        asked = [pinentry.ask(PROMPT, 20, environ(fake)) for _ in range(2)]
+        assert await asyncio.gather(*asked) == ["canary-1"] * 2
+
+    with FakePinentry([answer] * 4) as fake:
+        threads = [threading.Thread(target=lambda: asyncio.run(both(fake))) for _ in range(2)]
+        started = time.monotonic()
+        for thread in threads:
+            thread.start()
+        while any(thread.is_alive() for thread in threads):
+            most.append(len(children(os.getpid())))
+            time.sleep(0.005)
+        assert len(fake.prompts) == 4
+    assert max(most) == 1
+    assert time.monotonic() - started > 0.4
+
+
+@pytest.mark.parametrize("error", ["killed", "cancel"])
+def test_after_a_failure_the_next_is_asked(error: str) -> None:
+    """A failed prompt gives the turn to the next."""
+    failing: Answer = None if error == "cancel" else NONSENSE[error]
+    with FakePinentry([failing, "canary-1"]) as fake:
+
+        async def both() -> list[Any]:
+            asked = [pinentry.ask(PROMPT, 20, environ(fake)) for _ in range(2)]
+            return await asyncio.gather(*asked, return_exceptions=True)
+
+        first, second = asyncio.run(both())
+        assert isinstance(first, SecretlyError)
+        assert second == "canary-1"
+
+
+def test_a_prompt_has_no_thread_and_costs_nothing() -> None:
+    """During a prompt of two seconds: no thread more, under 1 % of a core, nobody woken."""
+    before = threading.enumerate()
+    measured: list[Any] = []
+
+    def measure() -> None:
+        measured.append(resource.getrusage(resource.RUSAGE_SELF))
+        assert threading.enumerate() == before
+
+    async def main(fake: FakePinentry) -> None:
+        task = asyncio.create_task(pinentry.ask(PROMPT, 20, environ(fake)))
+        await until(prompted(fake))
+        loop = asyncio.get_running_loop()
+        loop.call_later(0.1, measure)
+        loop.call_later(2.1, measure)
+        assert await task == "canary-1"
+
+    with FakePinentry([[("wait", 2.4), ("raw", b"D canary-1\nOK\n")]]) as fake:
+        asyncio.run(main(fake))
+    used = sum(getattr(measured[1], n) - getattr(measured[0], n) for n in ("ru_utime", "ru_stime"))
+    assert used < 0.02 + 0.03
+    assert measured[1].ru_nvcsw - measured[0].ru_nvcsw < 40
+
+
+# -- in a process of its own -----------------------------------------------------
+
+PROGRAM = """
+import os, sys
+from secretly import pinentry
+from secretly.pinentry import Prompt
+
+async def ask(seconds=20):
+    return await pinentry.ask(Prompt("t", "d", "p"), seconds, os.environ)
+"""
+
+
+def program(source: str, fake: FakePinentry) -> subprocess.Popen[str]:
+    """Start a Python program in which ``ask()`` asks the fake."""
+    return subprocess.Popen(
+        [sys.executable, "-c", PROGRAM + textwrap.dedent(source)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **environ(fake)},
+    )
+
+
+def over(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    """Wait for its end; return its status and what it wrote."""
+    try:
+        out, err = process.communicate(timeout=20)
+    finally:
+        process.kill()
+        process.communicate()
+    return process.returncode, out, err
+
+
+TWISTED = {
+    "epoll": "from twisted.internet import epollreactor; epollreactor.install()",
+    "asyncio": "from twisted.internet import asyncioreactor; asyncioreactor.install()",
+}
+
+
+@pytest.mark.parametrize("reactor", TWISTED)
+def test_twisted_asks(reactor: str) -> None:
+    """Under ``react``: success, an error, cancelling, with no thread and no child left."""
+    with FakePinentry(["canary-1", None, *HANGING[:1]]) as fake:
+        process = program(
+            f"""
+            {TWISTED[reactor]}
+            import signal, threading
+            from twisted.internet import task
+            from twisted.internet.defer import CancelledError, Deferred
+            from secretly.errors import Cancelled
+            def handlers():
+                return [signal.getsignal(n) for n in signal.valid_signals()]
+            async def main(reactor):
+                await task.deferLater(reactor, 0)  # it runs now, with handlers of its own
+                before = handlers()
+                print(str(await ask()))
+                try:
+                    await ask()
+                except Cancelled as error:
+                    print(error)
+                waiting = Deferred.fromCoroutine(ask())
+                while len(open({str(fake.path.parent / "prompts")!r}).readlines()) < 3:
+                    await task.deferLater(reactor, 0.01)
+                print(threading.active_count())
+                waiting.cancel()
+                try:
+                    os.waitpid(-1, os.WNOHANG)
+                except ChildProcessError:
+                    print("no child")
+                try:
+                    await waiting
+                except CancelledError:
+                    print("cancelled")
+                assert handlers() == before
+            task.react(main)
+            """,
+            fake,
+        )
+        assert over(process) == (
+            0,
+            "canary-1\ncancelled at the prompt\n1\nno child\ncancelled\n",
+            "",
+        )
+
+
+STOPPED = {
+    "react": "from twisted.internet.task import react; react(lambda _: ask())",
+    "asyncio reactor": TWISTED["asyncio"]
+    + "; from twisted.internet.task import react; react(lambda _: ask())",
+}
+
+
+@pytest.mark.parametrize("driver", STOPPED)
+def test_a_reactor_that_is_terminated_ends_the_pinentry(driver: str) -> None:
+    """SIGTERM stops Twisted's reactor: it ends in under a second, and leaves no pinentry."""
+    with FakePinentry(HANGING) as fake:
+        process = program(STOPPED[driver], fake)
+        try:
+            wait_until(prompted(fake))
+            (pid,) = children(process.pid)
+            started = time.monotonic()
+            process.terminate()
+            process.wait(10)
+            assert time.monotonic() - started < 1.5
+            assert not running(pid)
+        finally:
+            over(process)
+
+
+def test_a_ctrl_c_under_asyncio_ends_the_pinentry() -> None:
+    """SIGINT to ``asyncio.run`` is its KeyboardInterrupt, and leaves no pinentry."""
+    with FakePinentry(HANGING) as fake:
+        process = program("import asyncio; asyncio.run(ask())", fake)
+        try:
+            wait_until(prompted(fake))
+            (pid,) = children(process.pid)
+            process.send_signal(signal.SIGINT)
+        finally:
+            status, _, err = over(process)
+        assert status == -signal.SIGINT
+        assert "KeyboardInterrupt" in err
+        assert not running(pid)
+
+
+def test_an_exit_ends_the_pinentry() -> None:
+    """A program that ends with a prompt in a loop that it forgot leaves no pinentry."""
+    with FakePinentry(HANGING) as fake:
+        process = program(
+            f"""
+            import asyncio, time
+            loop = asyncio.new_event_loop()
+            task = loop.create_task(ask())
+            async def prompted():
+                while not os.path.exists({str(fake.path.parent / "prompts")!r}):
+                    await asyncio.sleep(0.01)
+            loop.run_until_complete(prompted())
+            print(open(f"/proc/self/task/{{os.getpid()}}/children").read())
+            task._log_destroy_pending = False
+            """,
+            fake,
+        )
+        status, out, err = over(process)
+        assert (status, err) == (0, "")
+        assert not running(int(out))
+
+
+def test_nobody_to_ask_is_said_at_once() -> None:
+    """Without a screen, a terminal or a pinentry that is an error at once."""
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM + "import asyncio; asyncio.run(ask())"],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+        env={"PATH": "/nonexistent", "HOME": "/nonexistent"},
+    )
+    assert NoPinentry.__name__ in done.stderr

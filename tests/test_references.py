@@ -1,0 +1,126 @@
+"""References: the names by which secrets are asked for."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from secretly.errors import BadReference
+from secretly.references import Reference, parse
+
+PLAIN = st.text("abcPyI0-_./ é%?=&:", min_size=1, max_size=20).map(str.strip).filter(bool)
+
+
+@pytest.mark.parametrize(
+    ("text", "scheme", "path", "field"),
+    [
+        ("PyPI", "", "PyPI", ""),
+        ("PyPI/demo", "", "PyPI/demo", ""),
+        ("PyPI#username", "", "PyPI", "username"),
+        ("my own name", "", "my own name", ""),
+        ("op://Private/PyPI", "op", "Private/PyPI", ""),
+        ("op://Private/PyPI#username", "op", "Private/PyPI", "username"),
+        (
+            "op://Vault/Item/Section/Field?attribute=otp",
+            "op",
+            "Vault/Item/Section/Field?attribute=otp",
+            "",
+        ),
+        ("OP://Private/PyPI", "op", "Private/PyPI", ""),
+        ("env://TOKEN", "env", "TOKEN", ""),
+        ("file:///home/me/token", "file", "/home/me/token", ""),
+        ("keyring://service/with/slashes/user", "keyring", "service/with/slashes/user", ""),
+        ("a#b#c", "", "a", "b#c"),
+        ("one:two", "", "one:two", ""),
+    ],
+)
+def test_a_reference_is_read(text: str, scheme: str, path: str, field: str) -> None:
+    """NAME, NAME#field and scheme://path[#field]; the path is the source's own matter."""
+    assert parse(text) == Reference(scheme, path, field)
+
+
+@given(PLAIN, PLAIN | st.just(""), st.sampled_from(["", "op", "env", "file", "x-y.z+1"]))
+def test_what_is_printed_is_read_again(path: str, field: str, scheme: str) -> None:
+    """A reference prints as the text that reads as it."""
+    try:
+        reference = parse(str(Reference(scheme, path, field)))
+    except BadReference:
+        assert "://" in path  # 'a://' is a scheme with nothing after it
+        return
+    assert parse(str(reference)) == reference
+    if "://" not in path:
+        assert reference == Reference(scheme, path, field)
+
+
+@given(st.text(st.characters()) | st.text("ab#:/ \n-pyi_"))
+def test_whatever_the_text_it_is_a_reference_or_a_typed_error(text: str) -> None:
+    """No text makes reading fail in another way, and what is read names something."""
+    try:
+        reference = parse(text)
+    except BadReference as error:
+        assert error.hint
+        assert str(error).isprintable()
+    else:
+        assert reference.path
+        assert str(reference).isprintable() or not text.isprintable()
+        assert parse(str(reference)) == reference
+
+
+@pytest.mark.parametrize("text", ["", "#", "#field", "PyPI#", "env://", "env://#field"])
+def test_a_reference_that_names_nothing_is_refused(text: str) -> None:
+    """There is no secret without a name, nor a field without one."""
+    with pytest.raises(BadReference, match="names nothing"):
+        parse(text)
+
+
+@pytest.mark.parametrize(
+    "text", [" PyPI", "PyPI ", "PyPI\n", "Py\nPI", "Py\x1b[2JPI", "a\x00b", "a\x7f"]
+)
+def test_white_space_around_and_control_characters_are_refused(text: str) -> None:
+    """A name that cannot be told from another by looking is none; it is shown harmless."""
+    with pytest.raises(BadReference, match="control characters or white space") as caught:
+        parse(text)
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("value", [None, 3, b"PyPI", ["PyPI"]])
+def test_what_is_no_text_is_no_reference(value: object) -> None:
+    """A caller's mistake is a typed error too, and shows the type alone."""
+    with pytest.raises(BadReference, match=f"not {type(value).__name__}"):
+        parse(value)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        "pypi-",
+        "ghp_",
+        "gho_",
+        "ghs_",
+        "github_pat_",
+        "glpat-",
+        "npm_",
+        "AKIA",
+        "ASIA",
+        "xoxb-",
+        "sk_live_",
+        "rk_test_",
+        "sk-",
+        "AIza",
+        "hf_",
+    ],
+)
+@pytest.mark.parametrize("around", ["{}", "  {}", "{}\n", "{}#username"])
+def test_a_reference_that_is_a_secret_is_refused_and_not_repeated(prefix: str, around: str) -> None:
+    """Someone who pastes the token in place of its name is told so, and sees none of it."""
+    text = around.format(prefix + "canary0canary0canary0")
+    with pytest.raises(BadReference, match="looks like a secret") as caught:
+        parse(text)
+    assert "canary" not in f"{caught.value} {caught.value.hint} {caught.value!r}"
+
+
+@pytest.mark.parametrize("text", ["PyPI", "pypi", "pypi-demo", "sk", "ghp_demo", "npm", "AKIA"])
+def test_a_name_that_merely_begins_like_a_secret_is_one(text: str) -> None:
+    """The prefixes alone, with little after them, are names."""
+    assert parse(text).name == text

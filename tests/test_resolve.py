@@ -1,0 +1,681 @@
+"""The policy: where a secret is looked for, what is asked, and what is kept."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from secretly.errors import (
+    BadReference,
+    Cancelled,
+    KeychainLocked,
+    KeychainUnavailable,
+    NotConfirmed,
+    NotFound,
+    Refused,
+    SecretlyError,
+    SourceFailed,
+)
+from secretly.redacted import Secret
+from secretly.references import parse
+from secretly.resolve import Context, Found, Wish, forget, obtain, obtain_all
+from secretly.testing import FakePinentry, MemoryKeychain, sandbox
+
+ME = getpass.getuser()
+
+
+class Watched(MemoryKeychain):
+    """A keychain that remembers what it was asked for."""
+
+    def __init__(self, *, locked: bool = False, absent: bool = False, **kept: str) -> None:
+        super().__init__(locked=locked, absent=absent)
+        self.asked: list[str] = []
+        for name, value in kept.items():
+            self.items[name, ME] = Secret(value)
+
+    async def get(self, service: str, username: str, person: float | None) -> Secret | None:
+        """Note the name and look."""
+        self.asked.append(service)
+        return await super().get(service, username, person)
+
+
+class Broken(MemoryKeychain):
+    """A keychain that finds nothing and can keep nothing."""
+
+    async def set(self, service: str, username: str, value: str, person: float | None) -> None:
+        """Fail."""
+        raise KeychainUnavailable("the disk is full", "empty it")
+
+
+@contextmanager
+def place(
+    *answers: Any,
+    keychain: MemoryKeychain | None = None,
+    config: str = "",
+    environ: dict[str, str] | None = None,
+) -> Iterator[tuple[FakePinentry, Context, list[str]]]:
+    """A person who gives these answers; a keychain; what was noted."""
+    notes: list[str] = []
+    with (
+        FakePinentry(answers) as pinentry,
+        sandbox(pinentry, keychain or Watched(), environ, config) as here,
+    ):
+        yield pinentry, replace(here, note=notes.append), notes
+
+
+def wish(reference: str, **more: Any) -> Wish:
+    """A wish for a reference."""
+    return Wish(parse(reference), **more)
+
+
+def got(reference: str, here: Context, **more: Any) -> Found:
+    """What is obtained."""
+    return asyncio.run(obtain(wish(reference, **more), here))
+
+
+def errors(pinentry: FakePinentry) -> list[str | None]:
+    """The error that each prompt showed."""
+    return [prompt.get("SETERROR") for prompt in pinentry.prompts]
+
+
+# -- where it is looked for --------------------------------------------------------
+
+
+def test_what_the_keychain_has_is_not_asked_for() -> None:
+    """A hit in the keychain needs no prompt."""
+    with place(keychain=Watched(OpenAI="canary-1")) as (pinentry, here, _):
+        found = got("OpenAI", here)
+        assert (found.secret, found.origin, found.name) == ("canary-1", "keychain", "OpenAI")
+        assert type(found.secret) is Secret
+        assert pinentry.lines == []
+
+
+def test_what_the_keychain_has_not_is_asked_for() -> None:
+    """A miss is a prompt, which names the secret and what it is for."""
+    with place("canary-typed") as (pinentry, here, _):
+        found = got("OpenAI", here, purpose="for: call.py")
+        assert (found.secret, found.origin) == ("canary-typed", "typed")
+        (prompt,) = pinentry.prompts
+        assert prompt["SETPROMPT"] == "Secret for OpenAI:"
+        assert prompt["SETDESC"] == "for: call.py"
+        assert "SETERROR" not in prompt
+        assert here.keychain.items == {}  # type: ignore[attr-defined]
+
+
+def test_a_wish_can_ignore_what_is_stored() -> None:
+    """``--ask`` asks for what is in the keychain all the same."""
+    with place("canary-typed", keychain=Watched(OpenAI="canary-1")) as (pinentry, here, _):
+        assert got("OpenAI", here, fresh=True).secret == "canary-typed"
+        assert here.keychain.asked == []  # type: ignore[attr-defined]
+
+
+def test_the_projects_secret_comes_before_the_names() -> None:
+    """``NAME/<project>`` is used before ``NAME`` where both are kept."""
+    keychain = Watched()
+    keychain.items["PyPI/demo", "__token__"] = Secret("pypi-canary-project")
+    keychain.items["PyPI", "__token__"] = Secret("pypi-canary-account")
+    with place(keychain=keychain) as (_, here, _notes):
+        found = got("PyPI", here, names=("PyPI/demo",))
+        assert (found.secret, found.name) == ("pypi-canary-project", "PyPI/demo")
+        assert found.username == "__token__"
+        assert got("PyPI", here, names=("PyPI/other",)).secret == "pypi-canary-account"
+        assert keychain.asked == ["PyPI/demo", "PyPI/other", "PyPI"]
+
+
+def test_a_projects_secret_that_is_nowhere_is_asked_for_by_the_name() -> None:
+    """Where neither is kept, the person is asked for ``NAME``."""
+    with place("pypi-canary-1") as (pinentry, here, _):
+        assert got("PyPI", here, names=("PyPI/demo",), remember=True).name == "PyPI"
+        assert pinentry.prompts[0]["SETPROMPT"] == "API token for PyPI (pypi-…):"
+        assert list(here.keychain.items) == [("PyPI", "__token__")]  # type: ignore[attr-defined]
+
+
+ENV = '[secrets.OpenAI]\nsource = "env://TOKEN"\n'
+
+
+def test_a_configured_source_is_the_only_place() -> None:
+    """What has a source comes from there, whatever the keychain has."""
+    keychain = Watched(OpenAI="canary-keychain")
+    with place(keychain=keychain, config=ENV, environ={"TOKEN": "canary-env"}) as (_, here, _n):
+        found = got("OpenAI", here)
+        assert (found.secret, found.origin) == ("canary-env", "env")
+        assert keychain.asked == []
+
+
+def test_a_configured_source_that_fails_is_the_end() -> None:
+    """Its failure falls through neither to the keychain nor to a prompt."""
+    keychain = Watched(OpenAI="canary-keychain")
+    with place("canary-typed", keychain=keychain, config=ENV) as (pinentry, here, _):
+        with pytest.raises(SourceFailed) as caught:
+            got("OpenAI", here)
+        assert "TOKEN" in str(caught.value)
+        assert caught.value.hint
+        assert keychain.asked == []
+        assert pinentry.lines == []
+
+
+@pytest.mark.parametrize("reference", ["env://TOKEN", "op://Private/PyPI", "nonsense://x"])
+def test_a_reference_with_a_scheme_that_fails_is_the_end(reference: str) -> None:
+    """A place that is named in the reference is the only one as well."""
+    with place("canary-typed", keychain=Watched(TOKEN="canary-1")) as (pinentry, here, _):
+        with pytest.raises((SourceFailed, BadReference)):
+            got(reference, here)
+        assert pinentry.lines == []
+        assert here.keychain.asked == []  # type: ignore[attr-defined]
+
+
+def test_a_file_is_a_source(tmp_path: Path) -> None:
+    """``file://`` gives what a file of the user's has in it."""
+    path = tmp_path / "token"
+    path.write_text("canary-file\n")
+    path.chmod(stat.S_IRUSR | stat.S_IWUSR)
+    with place() as (_, here, _notes):
+        assert got(f"file://{path}", here).secret == "canary-file"
+
+
+def test_a_locked_keychain_is_said_and_the_person_asked() -> None:
+    """The prompt says that the keychain is locked."""
+    keychain = Watched(locked=True)
+    with place("canary-typed", keychain=keychain) as (pinentry, here, _):
+        assert got("OpenAI", here).secret == "canary-typed"
+        (shown,) = errors(pinentry)
+        assert shown is not None
+        assert "keychain is locked" in shown
+
+
+def test_without_a_keychain_the_person_is_asked_each_time() -> None:
+    """No keychain is no error where there is a person."""
+    keychain = Watched(absent=True)
+    with place("canary-1", "canary-2", keychain=keychain) as (pinentry, here, _):
+        assert [got("OpenAI", here).secret, got("OpenAI", here).secret] == ["canary-1", "canary-2"]
+        assert len(pinentry.prompts) == 2
+
+
+# -- where nobody may be asked -----------------------------------------------------
+
+
+def test_without_a_person_what_is_missing_is_said_at_once() -> None:
+    """A secret that is kept nowhere is named, with what to do, and nobody is asked."""
+    with place("canary-typed") as (pinentry, here, _):
+        started = time.monotonic()
+        with pytest.raises(NotFound) as caught:
+            got("OpenAI", replace(here, no_input=True))
+        assert time.monotonic() - started < 1
+        assert "OpenAI" in str(caught.value)
+        assert "secretly set OpenAI" in caught.value.hint
+        assert pinentry.lines == []
+
+
+@pytest.mark.parametrize(
+    ("keychain", "kind"),
+    [
+        (MemoryKeychain(locked=True), KeychainLocked),
+        (MemoryKeychain(absent=True), KeychainUnavailable),
+    ],
+)
+def test_without_a_person_a_keychain_that_cannot_tell_is_the_error(
+    keychain: MemoryKeychain, kind: type[SecretlyError]
+) -> None:
+    """A locked or absent keychain is not 'no such secret'."""
+    with place("canary-typed", keychain=keychain) as (pinentry, here, _):
+        with pytest.raises(KeychainUnavailable) as caught:
+            got("OpenAI", replace(here, no_input=True))
+        assert type(caught.value) is kind
+        assert pinentry.lines == []
+
+
+def test_without_a_person_the_keychain_may_ask_nobody_either() -> None:
+    """The keychain is told that it must not ask, or how long the person has."""
+    told: list[float | None] = []
+
+    class Told(MemoryKeychain):
+        async def get(self, service: str, username: str, person: float | None) -> Secret | None:
+            told.append(person)
+            return Secret("canary-1")
+
+    with place(keychain=Told()) as (_, here, _notes):
+        got("OpenAI", replace(here, no_input=True))
+        got("OpenAI", here, person=7)
+        assert told == [None, 7]
+
+
+def test_of_several_the_first_that_is_missing_is_said_before_anybody_is_asked() -> None:
+    """Without a person, nothing is asked for even if only the last one is missing."""
+    with place("canary-typed", keychain=Watched(One="canary-1")) as (pinentry, here, _):
+        with pytest.raises(NotFound, match="Two"):
+            asyncio.run(obtain_all([wish("One"), wish("Two")], replace(here, no_input=True)))
+        assert pinentry.lines == []
+
+
+# -- tokens ------------------------------------------------------------------------
+
+
+def test_white_space_around_a_token_goes() -> None:
+    """A copied newline is no part of a token; the prompt says what is wanted."""
+    with place(" pypi-canary-1\r\n") as (pinentry, here, _):
+        assert got("PyPI", here).secret == "pypi-canary-1"
+        assert pinentry.prompts[0]["SETPROMPT"] == "API token for PyPI (pypi-…):"
+
+
+def test_white_space_is_part_of_any_other_secret() -> None:
+    """Without a prefix, what was typed is taken as it is."""
+    with place(" canary 1 ") as (_, here, _notes):
+        assert got("OpenAI", here).secret == " canary 1 "
+
+
+@pytest.mark.parametrize("wrong", ["canary-password", "", "pypi-canary 1", "pypi-canary\x07", "  "])
+def test_what_is_no_token_is_asked_for_again(wrong: str) -> None:
+    """A wrong one is not handed over: the next prompt shows the reason, not the value."""
+    with place(wrong, "pypi-canary-1", keychain=Watched()) as (pinentry, here, _):
+        assert got("TestPyPI", here, remember=True).secret == "pypi-canary-1"
+        first, second = errors(pinentry)
+        assert first is None
+        assert second is not None
+        assert "pypi-" in second if wrong.strip() else "Nothing was entered" in second
+        assert "canary" not in second
+        assert list(here.keychain.items.values()) == ["pypi-canary-1"]  # type: ignore[attr-defined]
+
+
+def test_three_wrong_tokens_are_the_end() -> None:
+    """After three attempts it is an error, and nothing was kept."""
+    with place("canary-a", "canary-b", "canary-c", "pypi-canary-1") as (pinentry, here, _):
+        with pytest.raises(SecretlyError) as caught:
+            got("PyPI", here, remember=True)
+        assert len(pinentry.prompts) == 3
+        assert "3 attempts" in str(caught.value)
+        assert "canary" not in str(caught.value) + caught.value.hint
+        assert here.keychain.items == {}  # type: ignore[attr-defined]
+
+
+def test_a_stored_one_that_is_no_token_is_refused() -> None:
+    """What is kept and does not start as it must is not handed over, nor asked for again."""
+    keychain = MemoryKeychain()
+    keychain.items["PyPI", "__token__"] = Secret("canary-password")
+    with place("pypi-canary-1", keychain=keychain) as (pinentry, here, _):
+        with pytest.raises(Refused) as caught:
+            got("PyPI", here)
+        assert "'pypi-'" in str(caught.value)
+        assert "secretly set PyPI" in caught.value.hint
+        assert "canary" not in str(caught.value) + caught.value.hint
+        assert pinentry.lines == []
+
+
+def test_a_source_that_gives_no_token_is_refused() -> None:
+    """The same for what a configured source gives; white space goes there as well."""
+    config = '[secrets.PyPI]\nsource = "env://TOKEN"\n'
+    with place(config=config, environ={"TOKEN": "canary-password"}) as (_, here, _notes):
+        with pytest.raises(Refused):
+            got("PyPI", here)
+    with place(config=config, environ={"TOKEN": "pypi-canary-1\n"}) as (_, here, _notes):
+        assert got("PyPI", here).secret == "pypi-canary-1"
+
+
+def test_any_entry_may_have_a_prefix() -> None:
+    """A configured prefix holds as the shipped ones do."""
+    with place("canary-x", "gl-canary", config='[secrets.Lab]\nprefix = "gl-"\n') as (p, here, _):
+        assert got("Lab", here).secret == "gl-canary"
+        assert "'gl-'" in str(errors(p)[1])
+
+
+# -- remembering -------------------------------------------------------------------
+
+REMEMBER = "[secrets.OpenAI]\nremember = true\n"
+ASK = '[secrets.OpenAI]\nremember = "ask"\n'
+
+
+@pytest.mark.parametrize(
+    ("config", "given", "answers", "kept"),
+    [
+        ("", None, [], False),
+        ("", True, [], True),
+        ("", False, [], False),
+        (REMEMBER, None, [], True),
+        (REMEMBER, False, [], False),
+        ("", "ask", [True], True),
+        ("", "ask", [False], False),
+        ("", "ask", [None], False),
+        (ASK, None, [True], True),
+        (ASK, None, [False], False),
+        (ASK, True, [], True),
+        (ASK, False, [], False),
+    ],
+)
+def test_what_was_typed_is_kept_as_wanted(
+    config: str, given: Any, answers: list[Any], kept: bool
+) -> None:
+    """The call says whether to keep it, else the configuration, else it is not kept."""
+    with place("canary-1", *answers, config=config) as (pinentry, here, notes):
+        assert got("OpenAI", here, remember=given).secret == "canary-1"
+        expected = {("OpenAI", ME): "canary-1"} if kept else {}
+        assert here.keychain.items == expected  # type: ignore[attr-defined]
+        assert [item.name for item in here.index.items()] == ["OpenAI"] * kept
+        assert len(pinentry.prompts) == 1 + len(answers)
+        assert notes == []
+
+
+def test_whether_to_keep_it_is_asked_after_it_was_accepted() -> None:
+    """``"ask"`` asks last: a secret that was not accepted is not offered to be kept."""
+    seen: list[str] = []
+
+    def verify(secret: Secret) -> bool:
+        seen.append(str(secret))
+        return secret == "canary-2"
+
+    with place("canary-1", "canary-2", True) as (pinentry, here, _):
+        got("OpenAI", here, remember="ask", verify=verify)
+        assert seen == ["canary-1", "canary-2"]
+        assert ["GETPIN" in prompt for prompt in pinentry.prompts] == [True, True, False]
+        assert list(here.keychain.items.values()) == ["canary-2"]  # type: ignore[attr-defined]
+
+
+def test_what_came_out_of_the_keychain_is_not_kept_again() -> None:
+    """Only what was typed is kept."""
+    with place(keychain=Watched(OpenAI="canary-1")) as (_, here, _notes):
+        got("OpenAI", here, remember=True)
+        assert here.index.items() == []
+
+
+@pytest.mark.parametrize(
+    "keychain", [MemoryKeychain(locked=True), MemoryKeychain(absent=True), Broken()]
+)
+def test_a_keychain_that_cannot_keep_it_does_not_lose_it(keychain: MemoryKeychain) -> None:
+    """The typed secret is handed over; that it was not kept is noted, without it."""
+    with place("canary-1", keychain=keychain) as (pinentry, here, notes):
+        assert got("OpenAI", here, remember=True).secret == "canary-1"
+        (note,) = notes
+        assert note.startswith("OpenAI was not kept: ")
+        assert "canary" not in note
+        assert len(pinentry.prompts) == 1
+
+
+def test_a_broken_list_does_not_lose_it() -> None:
+    """A list of names that cannot be read loses neither what was typed nor what was kept."""
+    with place("canary-1") as (_, here, notes):
+        folder = here.index._path.parent
+        folder.mkdir(mode=0o700)
+        here.index._path.write_text("broken")
+        assert got("OpenAI", here, remember=True).secret == "canary-1"
+        assert here.index._path.read_text() == "broken"
+        assert any("cannot be read" in note for note in notes)
+        assert got("OpenAI", here).origin == "keychain"
+
+
+# -- trying it ---------------------------------------------------------------------
+
+
+def refuse(*wrong: str) -> Any:
+    """A ``verify`` that accepts all but these."""
+    return lambda secret: secret not in wrong
+
+
+async def refuse_slowly(secret: Secret) -> bool:
+    """One that waits before it says no."""
+    await asyncio.sleep(0.01)
+    return False
+
+
+def test_what_is_not_accepted_is_asked_for_again() -> None:
+    """The next prompt says that it was not accepted, and only the accepted one is kept."""
+    with place("canary-1", "canary-2") as (pinentry, here, _):
+        found = got("OpenAI", here, verify=refuse("canary-1"), remember=True)
+        assert found.secret == "canary-2"
+        first, second = errors(pinentry)
+        assert first is None
+        assert second == "That was not accepted."
+        assert list(here.keychain.items.values()) == ["canary-2"]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("verify", [lambda secret: False, refuse_slowly])
+def test_it_is_asked_for_three_times_at_most(verify: Any) -> None:
+    """Whether ``verify`` is a function or a coroutine function."""
+    with place(*(f"canary-{n}" for n in range(9))) as (pinentry, here, _):
+        with pytest.raises(SecretlyError) as caught:
+            got("OpenAI", here, verify=verify, remember=True)
+        assert len(pinentry.prompts) == 3
+        assert "canary" not in str(caught.value) + caught.value.hint
+        assert here.keychain.items == {}  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("answer", [True, None, 0, ""])
+def test_only_false_says_no(answer: Any) -> None:
+    """A ``verify`` that returns nothing, or anything but False, accepts."""
+    with place("canary-1") as (pinentry, here, _):
+        assert got("OpenAI", here, verify=lambda secret: answer).secret == "canary-1"
+
+
+def test_a_stored_one_that_is_not_accepted_is_not_used_again() -> None:
+    """The person is asked, told why, and what they type is tried, and kept in its place."""
+    tried: list[str] = []
+
+    def verify(secret: Secret) -> bool:
+        tried.append(str(secret))
+        return secret != "canary-old"
+
+    keychain = Watched(OpenAI="canary-old")
+    with place("canary-old", "canary-new", keychain=keychain) as (pinentry, here, _):
+        assert got("OpenAI", here, verify=verify, remember=True).secret == "canary-new"
+        assert tried == ["canary-old", "canary-old", "canary-new"]
+        first, second = errors(pinentry)
+        assert first == "The stored secret for OpenAI was not accepted."
+        assert second == "That was not accepted."
+        assert keychain.items["OpenAI", ME] == "canary-new"
+        assert keychain.asked == ["OpenAI"]
+
+
+def test_a_stored_one_that_is_accepted_is_not_asked_for() -> None:
+    """``verify`` is given what is stored, and its yes is enough."""
+    with place(keychain=Watched(OpenAI="canary-1")) as (pinentry, here, _):
+        assert got("OpenAI", here, verify=refuse()).secret == "canary-1"
+        assert pinentry.lines == []
+
+
+def test_what_a_source_gives_and_is_not_accepted_is_the_end() -> None:
+    """A configured source does not fall through to a prompt here either."""
+    with place("canary-typed", config=ENV, environ={"TOKEN": "canary-env"}) as (p, here, _):
+        with pytest.raises(Refused) as caught:
+            got("OpenAI", here, verify=lambda secret: False)
+        assert "canary" not in str(caught.value) + caught.value.hint
+        assert p.lines == []
+
+
+def test_without_a_person_one_that_is_not_accepted_is_the_end() -> None:
+    """A stored secret that is not accepted, and nobody to ask, is an error."""
+    with place("canary-typed", keychain=Watched(OpenAI="canary-1")) as (pinentry, here, _):
+        with pytest.raises(Refused):
+            got("OpenAI", replace(here, no_input=True), verify=lambda secret: False)
+        assert pinentry.lines == []
+
+
+class Trouble(Exception):
+    """An error of the caller's own."""
+
+
+async def in_trouble(secret: Secret) -> bool:
+    """A ``verify`` that cannot tell."""
+    raise Trouble
+
+
+def in_trouble_at_once(secret: Secret) -> bool:
+    """The same as a function."""
+    raise Trouble
+
+
+@pytest.mark.parametrize("verify", [in_trouble, in_trouble_at_once])
+@pytest.mark.parametrize("stored", [True, False])
+def test_an_error_of_verify_passes_through(verify: Any, stored: bool) -> None:
+    """It is the caller's own, ends the call, and nothing is kept or asked again."""
+    keychain = Watched(**{"OpenAI": "canary-1"} if stored else {})
+    with place("canary-typed", keychain=keychain) as (pinentry, here, _):
+        with pytest.raises(Trouble):
+            got("OpenAI", here, verify=verify, remember=True)
+        assert len(pinentry.prompts) == (0 if stored else 1)
+        assert list(keychain.items.values()) == (["canary-1"] if stored else [])
+        assert here.index.items() == []
+
+
+# -- confirming --------------------------------------------------------------------
+
+CONFIRM = "[secrets.OpenAI]\nconfirm = true\n"
+NO_CONFIRM = "[secrets.OpenAI]\nconfirm = false\n"
+
+
+@pytest.mark.parametrize(
+    ("config", "given", "publishes", "asked"),
+    [
+        ("", None, False, False),
+        ("", None, True, True),
+        ("", True, False, True),
+        ("", False, True, False),
+        (CONFIRM, None, False, True),
+        (CONFIRM, False, False, False),
+        (NO_CONFIRM, None, True, False),
+        (NO_CONFIRM, True, False, True),
+    ],
+)
+def test_the_use_of_a_stored_one_is_confirmed_as_wanted(
+    config: str, given: bool | None, publishes: bool, asked: bool
+) -> None:
+    """The call says whether, else the configuration, else only publishing commands do."""
+    keychain = Watched(OpenAI="canary-1")
+    more = {"confirm": given, "publishes": publishes, "purpose": "for: call.py"}
+    with place(True, keychain=keychain, config=config) as (pinentry, here, _):
+        assert got("OpenAI", here, **more).secret == "canary-1"
+        assert len(pinentry.prompts) == asked
+        for prompt in pinentry.prompts:
+            assert "CONFIRM" in prompt
+            assert prompt["SETDESC"] == "Hand over OpenAI from the keychain?%0A%0Afor: call.py"
+    if not asked:
+        return
+    for answer, kind in ((False, NotConfirmed), (None, Cancelled)):
+        with place(answer, "canary-typed", keychain=keychain, config=config) as (pin, here, _):
+            with pytest.raises(kind):
+                got("OpenAI", here, **more)
+            assert len(pin.prompts) == 1
+
+
+def test_what_was_just_typed_needs_no_consent() -> None:
+    """Typing it is consent enough."""
+    with place("canary-1") as (pinentry, here, _):
+        got("OpenAI", here, confirm=True, publishes=True)
+        assert len(pinentry.prompts) == 1
+
+
+def test_a_sources_secret_is_confirmed_as_well() -> None:
+    """Stored is stored, in whatever place."""
+    environ = {"TOKEN": "canary-1"}
+    with place(False, config=ENV + "confirm = true\n", environ=environ) as (pinentry, here, _):
+        with pytest.raises(NotConfirmed):
+            got("OpenAI", here)
+        assert pinentry.prompts[0]["SETDESC"].startswith("Hand over OpenAI from env://?")
+
+
+def test_without_a_person_consent_cannot_be_had() -> None:
+    """What needs consent is not handed over where nobody can give it."""
+    with place(True, keychain=Watched(OpenAI="canary-1")) as (pinentry, here, _):
+        with pytest.raises(SecretlyError, match="consent"):
+            got("OpenAI", replace(here, no_input=True), confirm=True)
+        assert pinentry.lines == []
+
+
+def test_consent_comes_before_verify() -> None:
+    """A stored secret reaches nobody, ``verify`` included, before the person agrees."""
+    with place(False, keychain=Watched(OpenAI="canary-1")) as (_, here, _notes):
+        with pytest.raises(NotConfirmed):
+            got("OpenAI", here, confirm=True, verify=in_trouble_at_once)
+
+
+# -- several -----------------------------------------------------------------------
+
+
+def test_several_are_asked_for_one_after_another() -> None:
+    """Each prompt says which of how many it is; what is stored is not counted."""
+    with place("canary-1", "canary-3", keychain=Watched(Two="canary-2")) as (p, here, _):
+        found = asyncio.run(obtain_all([wish("One"), wish("Two"), wish("Three")], here))
+        assert [f.secret for f in found] == ["canary-1", "canary-2", "canary-3"]
+        first, second = p.prompts
+        assert "1 of 2" in first["SETTITLE"]
+        assert "One" in first["SETPROMPT"]
+        assert "2 of 2" in second["SETTITLE"]
+        assert "Three" in second["SETPROMPT"]
+
+
+def test_a_cancel_at_one_of_several_is_the_end() -> None:
+    """After it nothing more is asked."""
+    with place("canary-1", None, "canary-3") as (pinentry, here, _):
+        with pytest.raises(Cancelled):
+            asyncio.run(obtain_all([wish("One"), wish("Two"), wish("Three")], here))
+        assert len(pinentry.prompts) == 2
+
+
+# -- user names --------------------------------------------------------------------
+
+
+def test_the_user_name_it_is_kept_under() -> None:
+    """The call's, else the configured one, else the one it was stored with, else the login name."""
+    config = '[secrets.Configured]\nusername = "conf"\n'
+    answers = ["canary-1", "canary-2", "canary-3", "canary-4", "canary-5"]
+    with place(*answers, config=config) as (_, here, _notes):
+        assert got("A", here, username="given", remember=True).username == "given"
+        assert got("Configured", here, remember=True).username == "conf"
+        assert got("B", here, remember=True).username is None
+        assert list(here.keychain.items) == [  # type: ignore[attr-defined]
+            ("A", "given"),
+            ("Configured", "conf"),
+            ("B", ME),
+        ]
+        # Stored with a user name of its own, it is found by it the next time.
+        found = got("A", here)
+        assert (found.secret, found.username, found.origin) == ("canary-1", "given", "keychain")
+        assert got("B", here).username is None
+        # Another user name is another secret.
+        assert got("A", here, username="other").secret == "canary-4"
+
+
+def test_a_project_takes_after_its_index() -> None:
+    """``PyPI/demo`` has PyPI's user name and prefix, and none of its source."""
+    config = '[secrets.PyPI]\nsource = "env://TOKEN"\n'
+    with place("canary-x", "pypi-canary-1", config=config) as (pinentry, here, _):
+        assert got("PyPI/demo", here).username == "__token__"
+        assert len(pinentry.prompts) == 2
+
+
+def test_a_field_of_a_kept_secret() -> None:
+    """``#username`` is the user name, ``#password`` the secret; there is no other field."""
+    with place("canary-1") as (pinentry, here, _):
+        got("A", here, username="given", remember=True)
+        assert got("A#username", here).secret == "given"
+        assert got("A#password", here).secret == "canary-1"
+        with pytest.raises(BadReference):
+            got("A#note", here)
+        assert len(pinentry.prompts) == 1
+
+
+def test_forgetting_takes_it_out_of_both_places() -> None:
+    """The keychain and the list forget it, and it says whether it was there."""
+    with place("canary-1") as (_, here, _notes):
+        got("A", here, username="given", remember=True)
+        assert asyncio.run(forget("A", None, 5, here)) is True
+        assert here.keychain.items == {}  # type: ignore[attr-defined]
+        assert here.index.items() == []
+        assert asyncio.run(forget("A", None, 5, here)) is False
+
+
+def test_prompts_show_names_made_harmless() -> None:
+    """A name with bidi or control characters is shown as escapes."""
+    with place("canary-1", True) as (pinentry, here, _):
+        strange = Wish(parse("a")._replace(path="a\u202eb\x1b[2J"), remember="ask")
+        asyncio.run(obtain(strange, here))
+        for prompt in pinentry.prompts:
+            for text in prompt.values():
+                assert "\u202e" not in text
+                assert "\x1b" not in text
+        assert "a\\u202eb\\x1b[2J" in pinentry.prompts[0]["SETPROMPT"]

@@ -1,0 +1,261 @@
+"""Whether others could change a file, and which programs secretly starts."""
+
+from __future__ import annotations
+
+import functools
+import grp
+import os
+import pwd
+from pathlib import Path
+
+import pytest
+
+from secretly import trust
+from secretly.errors import Refused
+
+#: A user and a group that are not this process's own: nobody has them here.
+OTHER = 54_321
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """A folder that only this user can write, in a chain that others cannot."""
+    folder = tmp_path.resolve() / "place"
+    folder.mkdir(mode=0o755)
+    (folder / "file").write_text("")
+    (folder / "file").chmod(0o644)
+    return folder
+
+
+def own(path: Path, user: int = -1, group: int = -1) -> None:
+    """Give a file to another, which only root can."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root, to own files as somebody else")
+    os.chown(path, user, group, follow_symlinks=False)
+
+
+def test_a_file_of_ones_own_is_trusted(place: Path) -> None:
+    """What only its user can write, in folders of the same kind or sticky ones, may be used."""
+    assert trust.writable_by_others(place / "file") is None
+    trust.check(place / "file", "the program")
+
+
+@pytest.mark.parametrize("mode", [0o646, 0o602, 0o777])
+def test_a_file_that_anybody_can_write_is_refused(place: Path, mode: int) -> None:
+    """It is named, and so is the way to mend it."""
+    (place / "file").chmod(mode)
+    with pytest.raises(Refused, match=r"the program .* could be changed by others") as caught:
+        trust.check(place / "file", "the program")
+    assert caught.value.hint.endswith(f"chmod go-w {place / 'file'}")
+
+
+def test_the_hint_mends_it(place: Path) -> None:
+    """After what the hint says, the file is accepted."""
+    (place / "file").chmod(0o666)
+    assert trust.writable_by_others(place / "file") == str(place / "file")
+    (place / "file").chmod(0o666 & ~0o022)
+    assert trust.writable_by_others(place / "file") is None
+
+
+def test_a_folder_that_anybody_can_write_is_refused(place: Path) -> None:
+    """Whoever can write a folder can put another file in the place of one in it."""
+    deep = place / "a" / "b"
+    deep.mkdir(parents=True)
+    (deep / "file").write_text("")
+    assert trust.writable_by_others(deep / "file") is None
+    (place / "a").chmod(0o777)
+    assert trust.writable_by_others(deep / "file") == str(place / "a")
+
+
+def test_a_sticky_folder_is_trusted(place: Path) -> None:
+    """In a folder like /tmp only a file's owner can replace it."""
+    place.chmod(0o1777)
+    assert trust.writable_by_others(place / "file") is None
+
+
+def test_a_sticky_bit_on_a_file_is_worth_nothing(place: Path) -> None:
+    """It is the folder's that counts."""
+    (place / "file").chmod(0o1666)
+    assert trust.writable_by_others(place / "file") == str(place / "file")
+
+
+def test_what_belongs_to_another_is_refused(place: Path) -> None:
+    """An owner can always change what is his, whatever its mode."""
+    own(place / "file", OTHER)
+    assert trust.writable_by_others(place / "file") == str(place / "file")
+    own(place / "file", 0)
+    own(place, OTHER)
+    assert trust.writable_by_others(place / "file") == str(place)
+
+
+def test_a_file_of_another_in_a_sticky_folder_is_refused(place: Path) -> None:
+    """Stickiness protects the owner of a file, who must be the right one; so with folders."""
+    place.chmod(0o1777)
+    own(place / "file", OTHER)
+    assert trust.writable_by_others(place / "file") == str(place / "file")
+    own(place / "file", 0)
+    own(place, OTHER)
+    assert trust.writable_by_others(place / "file") == str(place)
+
+
+def test_a_group_in_which_nobody_else_is_is_no_other(place: Path) -> None:
+    """Many systems make each user a group, and folders that it can write."""
+    mine = os.geteuid()
+    (place / "file").chmod(0o664)
+    os.chown(place / "file", -1, pwd.getpwuid(mine).pw_gid)
+    if mine == 0:
+        assert trust.writable_by_others(place / "file") is None
+    own(place / "file", group=OTHER)  # a group without members
+    assert trust.writable_by_others(place / "file") is None
+
+
+def test_a_group_in_which_others_are_is_refused(place: Path) -> None:
+    """Whether as its members, or because it is their first."""
+    people = {u.pw_gid for u in pwd.getpwall() if u.pw_uid not in (0, os.geteuid())} - {0}
+    if not people:
+        pytest.skip("needs another user")
+    own(place / "file", group=min(people))
+    (place / "file").chmod(0o664)
+    assert trust.writable_by_others(place / "file") == str(place / "file")
+    (place / "file").chmod(0o644)
+    assert trust.writable_by_others(place / "file") is None
+
+
+def test_a_group_with_named_members_is_refused(place: Path) -> None:
+    """Those whom the group file names count as well."""
+    mine = {u.pw_name for u in pwd.getpwall() if u.pw_uid in (0, os.geteuid())}
+    first = {u.pw_gid for u in pwd.getpwall()}
+    groups = [g for g in grp.getgrall() if set(g.gr_mem) - mine and g.gr_gid not in first]
+    if not groups:
+        pytest.skip("needs a group with members")
+    own(place / "file", group=groups[0].gr_gid)
+    (place / "file").chmod(0o664)
+    assert trust.writable_by_others(place / "file") == str(place / "file")
+
+
+def test_a_link_is_followed_and_both_ways_are_looked_at(place: Path) -> None:
+    """A safe link into an unsafe folder is as bad as a link in one."""
+    weak, safe = place / "weak", place / "safe"
+    weak.mkdir()
+    weak.chmod(0o777)
+    safe.mkdir()
+    (weak / "file").write_text("")
+    (safe / "there").symlink_to(weak / "file")
+    assert trust.writable_by_others(safe / "there") == str(weak)
+    (weak / "link").symlink_to(place / "file")
+    assert trust.writable_by_others(weak / "link") == str(weak)
+    (safe / "fine").symlink_to("../file")
+    assert trust.writable_by_others(safe / "fine") is None
+
+
+def test_each_link_of_a_chain_counts(place: Path) -> None:
+    """A safe link to a link in an unsafe folder to a safe file: the one in the middle can move."""
+    weak = place / "weak"
+    weak.mkdir()
+    (weak / "second").symlink_to(place / "file")
+    (place / "first").symlink_to(weak / "second")
+    assert trust.writable_by_others(place / "first") is None
+    weak.chmod(0o777)
+    assert trust.writable_by_others(place / "first") == str(weak)
+
+
+def test_a_folder_that_is_a_link_counts(place: Path) -> None:
+    """Not only the last part of a path may be a link."""
+    weak = place / "weak"
+    (weak / "inner").mkdir(parents=True)
+    (weak / "inner" / "file").write_text("")
+    (place / "short").symlink_to("weak/inner")
+    assert trust.writable_by_others(place / "short" / "file") is None
+    weak.chmod(0o777)
+    assert trust.writable_by_others(place / "short" / "file") == str(weak)
+
+
+def test_a_link_of_another_in_a_sticky_folder_is_refused(place: Path) -> None:
+    """A link's owner can put another in its place there."""
+    place.chmod(0o1777)
+    (place / "link").symlink_to("file")
+    assert trust.writable_by_others(place / "link") is None
+    own(place / "link", OTHER)
+    assert trust.writable_by_others(place / "link") == str(place / "link")
+
+
+def test_up_after_a_link_is_where_the_system_says(place: Path) -> None:
+    """'link/..' is the folder above what the link leads to, not the one that it is in."""
+    weak = place / "weak"
+    (weak / "inner").mkdir(parents=True)
+    (weak / "file").write_text("")
+    (place / "link").symlink_to("weak/inner")
+    path = f"{place}/link/../file"
+    assert os.path.samefile(path, weak / "file")
+    assert trust.writable_by_others(path) is None
+    (weak / "file").chmod(0o666)
+    assert trust.writable_by_others(path) == path
+
+
+def test_a_relative_path_is_looked_at_from_here(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folders above the current one count for it too."""
+    monkeypatch.chdir(place)
+    assert trust.writable_by_others("./file") is None
+    place.chmod(0o777)
+    assert trust.writable_by_others("file") is not None
+
+
+def test_links_that_go_round_end(place: Path) -> None:
+    """They lead nowhere, and looking at them does not last for ever."""
+    (place / "a").symlink_to("b")
+    (place / "b").symlink_to("a")
+    assert trust.writable_by_others(place / "a") is None
+
+
+def test_what_is_not_there_is_refused(place: Path) -> None:
+    """What cannot be looked at is not trusted, and shown harmless."""
+    with pytest.raises(Refused, match="cannot be looked at: No such file") as caught:
+        trust.check(place / "no\x1bne", "the configuration")
+    assert str(caught.value).isprintable()
+
+
+# -- programs that secretly starts -----------------------------------------------
+
+
+def program(folder: Path, name: str = "tool", mode: int = 0o755) -> Path:
+    """An executable file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text("#!/bin/sh\n")
+    (folder / name).chmod(mode)
+    return folder / name
+
+
+def test_the_first_on_path_is_found(place: Path) -> None:
+    """PATH is read in its order."""
+    one, two = program(place / "1"), program(place / "2")
+    find = functools.partial(trust.program_on_path, "tool")
+    assert find({"PATH": f"{place}/1:{place}/2"}) == one
+    assert find({"PATH": f"{place}/none:{place}/2:{place}/1"}) == two
+
+
+@pytest.mark.parametrize("path", ["", ":", ".", "bin", "./bin", "bin::.", "../place/bin"])
+def test_relative_and_empty_entries_of_path_are_skipped(
+    place: Path, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No program is run from whatever folder one happens to be in."""
+    program(place)
+    found = program(place / "bin")
+    monkeypatch.chdir(place)
+    assert trust.program_on_path("tool", {"PATH": path}) is None
+    assert trust.program_on_path("tool", {"PATH": f"{path}:{place}/bin"}) == found
+
+
+def test_what_cannot_be_executed_is_no_program(place: Path) -> None:
+    """A folder, or a file without its bit, is passed by."""
+    program(place / "1", mode=0o644)
+    (place / "2" / "tool").mkdir(parents=True)
+    last = program(place / "3")
+    path = f"{place}/1:{place}/2:{place}/3"
+    assert trust.program_on_path("tool", {"PATH": path}) == last
+
+
+def test_without_path_the_systems_own_is_used() -> None:
+    """As execvp does."""
+    assert trust.program_on_path("sh", {}) in (Path("/bin/sh"), Path("/usr/bin/sh"))
