@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from . import configuration, eventloop, pinentry, resolve
 from .configuration import Remember
 from .display import visible
-from .errors import BadReference, NotConfirmed, SecretlyError
+from .errors import BadReference, NoPinentry, NotConfirmed, SecretlyError
 from .redacted import Credential, Secret
 from .references import Reference, parse
 from .resolve import Context, Found, Wish
@@ -49,8 +49,8 @@ async def secret(
     :param prompt: the few words before the entry field.
     :param description: what it is for; by default, which program asks.
     :param remember: keep in the keychain what was typed: True, False, ``"ask"`` (ask
-        after it was accepted), or a timedelta (keep it in memory for that long);
-        None: as configured, else no.
+        after it was accepted), or a timedelta (this version keeps nothing for a while:
+        it says so, and asks again the next time); None: as configured, else no.
     :param confirm: ask before a stored secret is released; None: as configured, else no.
     :param verify: a function or coroutine function that tries the secret. False means
         that it was not accepted: a stored one is not used, and the person is asked
@@ -94,6 +94,14 @@ async def credential(
     The user name is *username*, else the configured one, else the one that the
     secret was stored with, else the login name.
 
+    :param reference: as for :func:`secret`, and so are the others.
+    :param username: the user name, if it is known.
+    :param prompt: the few words before the entry field.
+    :param description: what it is for.
+    :param remember: whether to keep what was typed.
+    :param confirm: whether to ask before a stored secret is released.
+    :param verify: a function or coroutine function that tries the secret.
+    :param timeout: how long to wait, in seconds or as a timedelta.
     :raises SecretlyError: as for :func:`secret`.
 
     .. versionadded:: 1.0
@@ -129,6 +137,8 @@ async def confirm(
     here = context()
     text = "\n\n".join(filter(None, (question, description)))
     seconds = configuration.seconds(timeout, resolve.PERSON)
+    if here.no_input:
+        raise NoPinentry("nobody may be asked to confirm", "run it where a person can be asked")
     asked = pinentry.Prompt("secretly", text, "")
     try:
         await pinentry.confirm(asked, seconds, here.environ, here.configuration.pinentry)
@@ -143,7 +153,9 @@ async def remember(
     """Keep a secret in the keychain.
 
     :param reference: a plain name.
-    :param username: the user name that goes with it.
+    :param value: the secret.
+    :param username: the user name that goes with it; None: the configured one, else it
+        has none of its own and is kept under the login name.
     :param timeout: how long to wait, in seconds or as a timedelta; None: 300 s.
     :raises KeychainUnavailable: if it cannot be kept, or only in plain text.
     :raises BadReference: if *reference* is no plain name.
@@ -162,6 +174,8 @@ async def forget(reference: str, *, username: str | None = None, timeout: Timeou
     """Take a secret out of the keychain; return whether it was there.
 
     :param reference: a plain name.
+    :param username: the user name that it is kept under; None: the configured one, the
+        one it was stored with, or the login name.
     :param timeout: how long to wait, in seconds or as a timedelta; None: 300 s.
     :raises KeychainUnavailable: if the keychain cannot be used.
     :raises BadReference: if *reference* is no plain name.

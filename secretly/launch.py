@@ -121,9 +121,10 @@ def _inherited() -> dict[bytes, bytes]:
     """The environment as it was given: CPython sets LC_CTYPE in a C locale (PEP 538)."""
     environ = dict(os.environb)
     with contextlib.suppress(OSError), open("/proc/self/environ", "rb") as file:
-        given = file.read().split(b"\0")
-        if not any(entry.startswith(b"LC_CTYPE=") for entry in given):
-            environ.pop(b"LC_CTYPE", None)
+        environ.pop(b"LC_CTYPE", None)
+        for entry in file.read().split(b"\0"):
+            if entry.startswith(b"LC_CTYPE="):
+                environ[b"LC_CTYPE"] = entry.removeprefix(b"LC_CTYPE=")
     return environ
 
 

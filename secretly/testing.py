@@ -60,7 +60,8 @@ def act(action):
             signal.signal(number, signal.SIG_IGN)
         time.sleep(3600)
     elif kind == "kill":
-        signal.signal(value, signal.SIG_DFL)
+        if value not in (signal.SIGKILL, signal.SIGSTOP):
+            signal.signal(value, signal.SIG_DFL)
         os.kill(os.getpid(), value)
         time.sleep(10)
     elif kind == "exit":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import os
 import pty
 import re
@@ -11,6 +12,7 @@ import select
 import signal
 import struct
 import subprocess
+import sys
 import termios
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -157,3 +159,132 @@ class Pty:
             self.read(0.01)
         self.read()
         return status
+
+
+ASKS = r"""
+import asyncio, json, os, select, signal, sys, time
+
+how = json.loads(sys.argv[1])
+found = {}
+
+async def work():
+    import secretly
+    from secretly import pinentry, terminal
+    prompt = pinentry.Prompt(**how["prompt"])
+    if how["what"] == "secret":
+        return str(await secretly.secret(how["reference"], timeout=how["seconds"]))
+    asked = getattr(pinentry, how["what"])
+    answer = await asked(prompt, how["seconds"], os.environ)
+    return answer if answer is None else str(answer)
+
+async def main():
+    task = asyncio.ensure_future(work())
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, task.cancel)
+    return await task
+
+open(how["ready"], "w").close()
+started = time.monotonic()
+try:
+    found["value"] = asyncio.run(main())
+except BaseException as error:
+    found["error"] = next(k.__name__ for k in type(error).mro() if not k.__name__.startswith("_"))
+    found["said"] = f"{error} | {getattr(error, 'hint', '')}"
+found["took"] = time.monotonic() - started
+try:
+    found["child"] = os.waitpid(-1, os.WNOHANG)
+except ChildProcessError:
+    found["child"] = None
+try:
+    descriptor = os.open("/dev/tty", os.O_RDONLY)
+    found["left"] = bool(select.select([descriptor], [], [], 0)[0])
+except OSError:
+    found["left"] = None
+if how["stdin"]:
+    found["stdin"] = sys.stdin.read()
+with open(how["result"] + "~", "w") as file:
+    json.dump(found, file)
+os.rename(how["result"] + "~", how["result"])
+"""
+
+
+class Asking(Pty):
+    """A program on a terminal of its own that asks for something, and keeps what came of it.
+
+    :param folder: where it keeps that, and where its home is.
+    :param what: ``ask``, ``confirm`` or ``show`` of the pinentry, or the library's ``secret``.
+    :param shell: a shell's command that starts it as ``"$@"``, to lead the session instead.
+    :param prompt: the fields of the :class:`secretly.pinentry.Prompt`.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        what: str = "ask",
+        *,
+        seconds: float = 20,
+        reference: str = "",
+        variables: Mapping[str, str] | None = None,
+        shell: str = "",
+        name: str = "asking",
+        stdin: int | None = None,
+        rows: int = 30,
+        **prompt: Any,
+    ) -> None:
+        (folder / "gnupg").mkdir(exist_ok=True)
+        self.results = folder / f"{name}.json"
+        self.ready = folder / f"{name}.ready"
+        texts = {"title": "a title", "description": "a description", "prompt": "a prompt", **prompt}
+        how = {
+            "what": what,
+            "seconds": seconds,
+            "reference": reference,
+            "prompt": texts,
+            "stdin": stdin is not None,
+            "result": str(self.results),
+            "ready": str(self.ready),
+        }
+        self.program = [sys.executable, "-c", ASKS, json.dumps(how)]
+        argv = ["/bin/sh", "-c", shell, "sh", *self.program] if shell else self.program
+        environ = {
+            "PATH": os.defpath,
+            "HOME": str(folder),
+            "GNUPGHOME": str(folder / "gnupg"),
+            "TERM": "xterm",
+            "LANG": "C.UTF-8",
+            "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
+            **{key: value for key, value in os.environ.items() if key.startswith("COV")},
+            **(variables or {}),
+        }
+        super().__init__(argv, environ, stdin=stdin, rows=rows)
+
+    def result(self, seconds: float = 15) -> dict[str, Any]:
+        """Return what came of it. The terminal is as it was, and nothing is left behind."""
+        self.until(self.results.exists, seconds)
+        found: dict[str, Any] = json.loads(self.results.read_text())
+        assert self.modes() == self.before
+        assert found["child"] is None
+        assert not found["left"]
+        return found
+
+    def until(self, true: Callable[[], Any], seconds: float = 15) -> Any:
+        """Wait until *true*, reading what is shown meanwhile; return what it returned."""
+        deadline = time.monotonic() + seconds
+        while not (found := true()):
+            assert time.monotonic() < deadline, f"waited in vain: {self.shown!r}"
+            self.read(0.01)
+        return found
+
+    def prompted(self, text: str = "a prompt:") -> None:
+        """Wait until it is asking: the text is shown, and what is typed is not."""
+        self.wait_for(text)
+        self.until(lambda: not self.echoes())
+
+    def pinentries(self) -> list[int]:
+        """The pinentries that run in this session."""
+        return [
+            pid
+            for pid, facts in processes()
+            if facts[3] == str(self.pid)
+            and facts[0] not in "ZX"
+            and "pinentry" in command_of(pid).partition(" ")[0]
+        ]

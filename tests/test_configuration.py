@@ -302,9 +302,10 @@ def test_a_secret_in_the_configuration_is_refused_and_not_repeated(config: Path,
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("[secrets.PyPI]\n\nsource = ", "line 3"),
-        ("a = 1\na = 2", "line 2"),
+        ("[secrets.PyPI]\n\nsource = \n", "line 3"),
+        ("a = 1\na = 2\n", "line 2"),
         ("[secrets\n", "line 1"),
+        ("a = 1\nb = ", "at end of document"),
     ],
 )
 def test_what_is_not_toml_is_named_with_its_line(config: Path, text: str, line: str) -> None:

@@ -1,0 +1,714 @@
+"""The library's calls, as asyncio and Twisted drive them."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import getpass
+import json
+import logging
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from secretservice import wait_until
+
+import secretly
+from secretly import (
+    BadReference,
+    Cancelled,
+    Credential,
+    KeychainLocked,
+    KeychainUnavailable,
+    NoPinentry,
+    NotFound,
+    PinentryFailed,
+    PromptTimeout,
+    Secret,
+    SecretlyError,
+    confirm,
+    credential,
+    forget,
+    remember,
+    secret,
+)
+from secretly.testing import FakePinentry, MemoryKeychain, sandbox
+
+ME = getpass.getuser()
+
+
+def running(program: Path) -> list[int]:
+    """The processes that run a program."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                command = (entry / "cmdline").read_bytes().split(b"\0")
+                state = (entry / "stat").read_text().rpartition(")")[2].split()[0]
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if os.fsencode(program) in command and state != "Z":
+                found.append(int(entry.name))
+    return found
+
+
+def verbs(pinentry: FakePinentry) -> list[str]:
+    """The commands that pinentries were sent, in the order in which they came."""
+    return [line.split()[0].decode() for line in pinentry.lines]
+
+
+# -- secret ------------------------------------------------------------------------
+
+
+def test_a_secret_is_typed_once_and_kept() -> None:
+    """``remember=True`` makes the second call take it from the keychain."""
+    with FakePinentry(["pypi-canary-1"]) as pinentry, sandbox(pinentry) as here:
+
+        async def main() -> list[Secret]:
+            return [await secret("PyPI", remember=True), await secret("PyPI")]
+
+        assert asyncio.run(main()) == ["pypi-canary-1"] * 2
+        assert len(pinentry.prompts) == 1
+        assert here.keychain.items == {("PyPI", "__token__"): "pypi-canary-1"}  # type: ignore[attr-defined]
+
+
+def test_what_comes_back_shows_nothing() -> None:
+    """Typed or kept, it is a Secret."""
+    with FakePinentry(["canary-1"]) as pinentry, sandbox(pinentry):
+        assert repr(asyncio.run(secret("A", remember=True))) == "Secret('…')"
+        assert repr(asyncio.run(secret("A"))) == "Secret('…')"
+        assert "canary" not in repr(asyncio.run(credential("A")))
+
+
+def test_the_callers_words_are_shown() -> None:
+    """The prompt and the description are the caller's; else it says which program asks."""
+    with FakePinentry(["canary-1", "canary-2"]) as pinentry, sandbox(pinentry):
+        asyncio.run(secret("A", prompt="The key", description="to open the door\n50%"))
+        asyncio.run(secret("A"))
+        first, second = pinentry.prompts
+        assert first["SETPROMPT"] == "The key:"
+        assert first["SETDESC"] == "to open the door%0A50%25"
+        assert second["SETPROMPT"] == "Secret for A:"
+        assert second["SETDESC"].endswith(" asks for it")
+
+
+@pytest.mark.parametrize("words", ["a\x1b[2Jb", "a\u202eb", "a\rb"])
+def test_the_callers_words_are_made_harmless(words: str) -> None:
+    """Control and bidi characters reach pinentry as visible escapes."""
+    with FakePinentry(["canary-1", True]) as pinentry, sandbox(pinentry):
+        asyncio.run(secret("A", prompt=words, description=words))
+        asyncio.run(confirm(words, description=words))
+        for line in pinentry.lines:
+            text = line.decode()
+            assert "\u202e" not in text
+            assert "\x1b" not in text
+            assert "%0D" not in text
+            assert len(line) < 1000
+
+
+@pytest.mark.parametrize(
+    ("timeout", "shown"),
+    [(None, "300"), (7, "7"), (7.2, "8"), (datetime.timedelta(minutes=2), "120")],
+)
+def test_the_time_limit_is_a_number_or_a_timedelta(timeout: Any, shown: str) -> None:
+    """Pinentry is told it in seconds; without one a person has 300."""
+    with FakePinentry(["canary-1", True]) as pinentry, sandbox(pinentry):
+        asyncio.run(secret("A", timeout=timeout))
+        asyncio.run(confirm("Sure?", timeout=timeout))
+        assert [prompt["SETTIMEOUT"] for prompt in pinentry.prompts] == [shown, shown]
+
+
+@pytest.mark.parametrize("limit", [0.2, datetime.timedelta(seconds=0.2)])
+def test_nobody_answers(limit: Any) -> None:
+    """A prompt that nobody answers ends in time, and its pinentry with it."""
+    answers = [[("hang", False)], [("hang", True)]]
+    with FakePinentry(answers) as pinentry, sandbox(pinentry):
+        for call in (lambda: secret("A", timeout=limit), lambda: confirm("Sure?", timeout=limit)):
+            started = time.monotonic()
+            with pytest.raises(PromptTimeout) as caught:
+                asyncio.run(call())
+            assert time.monotonic() - started < 3
+            assert caught.value.hint
+            assert running(pinentry.path) == []
+
+
+def test_the_person_cancels() -> None:
+    """Cancelling is an outcome of its own."""
+    with FakePinentry([None]) as pinentry, sandbox(pinentry):
+        with pytest.raises(Cancelled):
+            asyncio.run(secret("A"))
+
+
+@pytest.mark.parametrize(
+    "actions", [[("kill", 9)], [("exit", 0)], [("raw", b"nonsense\n")], [("raw", b"x" * 5000)]]
+)
+def test_a_pinentry_that_fails(actions: Any) -> None:
+    """One that dies or talks nonsense is an error in under a second after it."""
+    with FakePinentry([actions]) as pinentry, sandbox(pinentry):
+        started = time.monotonic()
+        with pytest.raises(PinentryFailed) as caught:
+            asyncio.run(secret("A"))
+        assert time.monotonic() - started < 2
+        assert caught.value.hint
+        assert running(pinentry.path) == []
+
+
+def test_nobody_is_there() -> None:
+    """Without a pinentry or anybody to ask, it says at once what is missing."""
+    with FakePinentry(["canary-1"]) as pinentry, sandbox(environ=pinentry.environ):
+        with pytest.raises(NotFound, match="OpenAI"):
+            asyncio.run(secret("OpenAI"))
+        with pytest.raises(NotFound, match="OpenAI"):
+            asyncio.run(credential("OpenAI"))
+        assert pinentry.lines == []
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        "pypi-canary1234567890abcdef",
+        "ghp_canary1234567890abcdef",
+        " pypi-canary1234567890abcdef\n",
+        "github_pat_canary1234567890",
+        "glpat-canary1234567890abcd",
+    ],
+)
+def test_a_reference_that_looks_like_a_secret_is_refused_unechoed(reference: str) -> None:
+    """Whoever passes the secret in place of its name is told so, without it."""
+    with FakePinentry(["canary-1"] * 4) as pinentry, sandbox(pinentry):
+        for call in (
+            lambda: secret(reference),
+            lambda: credential(reference),
+            lambda: remember(reference, "canary-value"),
+            lambda: forget(reference),
+        ):
+            with pytest.raises(BadReference) as caught:
+                asyncio.run(call())
+            assert "canary" not in str(caught.value) + caught.value.hint
+            assert caught.value.hint
+        assert pinentry.lines == []
+
+
+@pytest.mark.parametrize("reference", ["", "A#", "#x", "env://", "A\n", "A\0B", None, 7])
+def test_a_reference_that_names_nothing(reference: Any) -> None:
+    """It is an error, before anything is looked for."""
+    with FakePinentry(["canary-1"]) as pinentry, sandbox(pinentry):
+        with pytest.raises(BadReference):
+            asyncio.run(secret(reference))
+        assert pinentry.lines == []
+
+
+@pytest.mark.parametrize("value", ["yes", 1.5, object()])
+def test_remember_takes_what_it_takes(value: Any) -> None:
+    """Anything but True, False, ``"ask"`` or a timedelta is the caller's mistake."""
+    with FakePinentry(["canary-1"]) as pinentry, sandbox(pinentry):
+        with pytest.raises(TypeError):
+            asyncio.run(secret("A", remember=value))
+        assert pinentry.lines == []
+
+
+def test_a_storage_failure_is_logged_without_the_secret(caplog: pytest.LogCaptureFixture) -> None:
+    """The secret comes back, and the log says that it was not kept."""
+    with (
+        FakePinentry(["canary-1"]) as pinentry,
+        sandbox(pinentry, MemoryKeychain(locked=True)),
+        caplog.at_level(logging.DEBUG),
+    ):
+        assert asyncio.run(secret("A", remember=True)) == "canary-1"
+    (record,) = [r for r in caplog.records if r.name == "secretly"]
+    assert record.levelno == logging.WARNING
+    assert record.getMessage() == "A was not kept: the keychain is locked"
+    assert "canary" not in caplog.text
+
+
+def test_a_locked_keychain_is_said() -> None:
+    """The person is asked, and the prompt says that the keychain is locked."""
+    with (
+        FakePinentry(["canary-1"]) as pinentry,
+        sandbox(pinentry, MemoryKeychain(locked=True)),
+    ):
+        asyncio.run(secret("A"))
+        assert "keychain is locked" in pinentry.prompts[0]["SETERROR"]
+
+
+def test_every_error_is_one_of_secretlys() -> None:
+    """There is one root, and each kind has a hint of its own."""
+    kinds = [getattr(secretly, name) for name in secretly.__all__]
+    errors = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Exception)]
+    assert len(errors) == 13
+    for kind in errors:
+        assert issubclass(kind, SecretlyError)
+        error = kind("what happened", "what to do")
+        assert (str(error), error.hint) == ("what happened", "what to do")
+
+
+# -- credential --------------------------------------------------------------------
+
+
+def test_the_user_name_of_a_credential() -> None:
+    """The call's, else the configured one, else the one it was stored with, else the login name."""
+    config = '[secrets.Conf]\nusername = "configured"\n'
+    keychain = MemoryKeychain()
+    with FakePinentry(["canary"] * 4) as pinentry, sandbox(pinentry, keychain, config=config):
+
+        async def main() -> list[str]:
+            return [
+                (await credential("A", username="given", remember=True)).username,
+                (await credential("Conf", remember=True)).username,
+                (await credential("Conf", username="given")).username,
+                (await credential("B", remember=True)).username,
+                (await credential("A")).username,
+                (await credential("B")).username,
+                (await credential("PyPI/demo", username=None, timeout=1)).username,
+            ]
+
+        with pytest.raises(Cancelled):  # the last: there is a fifth prompt, unanswered
+            asyncio.run(main())
+        found = asyncio.run(credential("A"))
+        assert found == Credential("given", Secret("canary"))
+        assert asyncio.run(credential("Conf")).username == "configured"
+        assert asyncio.run(credential("B")).username == ME
+        assert set(keychain.items) == {("A", "given"), ("Conf", "configured"), ("B", ME)}
+
+
+# -- confirm, remember, forget -----------------------------------------------------
+
+
+def test_confirm_says_what_the_person_said() -> None:
+    """Yes is True and no is False; cancelling is neither."""
+    with FakePinentry([True, False, None]) as pinentry, sandbox(pinentry):
+        assert asyncio.run(confirm("Delete it?", description="all of it")) is True
+        assert asyncio.run(confirm("Delete it?")) is False
+        with pytest.raises(Cancelled):
+            asyncio.run(confirm("Delete it?"))
+        first = pinentry.prompts[0]
+        assert first["SETDESC"] == "Delete it?%0A%0Aall of it"
+        assert "Yes" in first["SETOK"]
+        assert "No" in first["SETNOTOK"]
+
+
+def test_confirm_where_nobody_is() -> None:
+    """Where nobody may be asked the answer is an error, never yes."""
+    with FakePinentry([True]) as pinentry, sandbox(environ=pinentry.environ):
+        with pytest.raises(NoPinentry) as caught:
+            asyncio.run(confirm("Delete it?"))
+        assert caught.value.hint
+        assert pinentry.lines == []
+
+
+def test_what_is_remembered_is_found_and_forgotten() -> None:
+    """``remember`` keeps, ``secret`` finds, ``forget`` says whether it was there."""
+    with sandbox() as here:
+
+        async def main() -> None:
+            await remember("A", "canary-1")
+            await remember("B", "canary-2", username="user")
+            await remember("PyPI", "pypi-canary-3")
+            assert await secret("A") == "canary-1"
+            assert await credential("B") == ("user", "canary-2")
+            assert await credential("PyPI") == ("__token__", "pypi-canary-3")
+            assert await forget("A") is True
+            assert await forget("A") is False
+            assert await forget("B", username="other") is False
+            assert await forget("B") is True
+            assert await forget("B") is False
+
+        asyncio.run(main())
+        assert [item.name for item in here.index.items()] == ["PyPI"]
+
+
+def test_remember_where_it_cannot_be_kept() -> None:
+    """Asked for by name, a failure to keep or to forget is an error."""
+    for keychain, kind in (
+        (MemoryKeychain(locked=True), KeychainLocked),
+        (MemoryKeychain(absent=True), KeychainUnavailable),
+    ):
+        with sandbox(keychain=keychain) as here:
+            for call in (lambda: remember("A", "canary-1"), lambda: forget("A")):
+                with pytest.raises(KeychainUnavailable) as caught:
+                    asyncio.run(call())
+                assert type(caught.value) is kind
+            assert here.index.items() == []
+
+
+@pytest.mark.parametrize("reference", ["env://TOKEN", "A#username"])
+def test_only_plain_names_are_remembered(reference: str) -> None:
+    """What says another place, or a field, is no name of the keychain's."""
+    with sandbox():
+        for call in (lambda: remember(reference, "canary-1"), lambda: forget(reference)):
+            with pytest.raises(BadReference) as caught:
+                asyncio.run(call())
+            assert "canary" not in str(caught.value)
+
+
+# -- many at once, in asyncio ------------------------------------------------------
+
+
+def test_a_hundred_calls_are_one_prompt() -> None:
+    """Whoever asks for the same at the same time shares the prompt and what is typed."""
+    with FakePinentry([[("wait", 0.1), *typed("pypi-canary-1")]]) as pinentry, sandbox(pinentry):
+
+        async def main() -> list[Secret]:
+            return await asyncio.gather(*(secret("PyPI") for _ in range(100)))
+
+        assert asyncio.run(main()) == ["pypi-canary-1"] * 100
+        assert len(pinentry.prompts) == 1
+
+
+def typed(text: str) -> list[Any]:
+    """The actions of a pinentry in which this is typed."""
+    return [("raw", b"D " + text.encode() + b"\nOK\n")]
+
+
+def test_the_first_ones_words_are_shown() -> None:
+    """Of several calls that share a prompt, the first one's texts are the prompt's."""
+    with FakePinentry(["canary-1"]) as pinentry, sandbox(pinentry):
+
+        async def main() -> None:
+            await asyncio.gather(secret("A", description="first"), secret("A", description="2nd"))
+
+        asyncio.run(main())
+        assert [prompt["SETDESC"] for prompt in pinentry.prompts] == ["first"]
+
+
+def test_a_shared_prompts_failure_is_everybodys() -> None:
+    """If the person cancels, each of them is told so."""
+    with FakePinentry([None]) as pinentry, sandbox(pinentry):
+
+        async def main() -> list[Any]:
+            calls = (secret("A") for _ in range(20))
+            return await asyncio.gather(*calls, return_exceptions=True)
+
+        assert {type(found) for found in asyncio.run(main())} == {Cancelled}
+        assert len(pinentry.prompts) == 1
+
+
+def test_different_secrets_are_asked_for_one_after_another() -> None:
+    """Other user names, names and verifiers are other prompts; one is open at a time."""
+    slow = [[("wait", 0.05), *typed(f"canary-{n}")] for n in range(4)]
+    with FakePinentry(slow) as pinentry, sandbox(pinentry):
+
+        async def main() -> list[Secret]:
+            return await asyncio.gather(
+                secret("A", username="one"),
+                secret("A", username="two"),
+                secret("B"),
+                secret("A", username="one", verify=lambda value: True),
+            )
+
+        assert sorted(asyncio.run(main())) == [f"canary-{n}" for n in range(4)]
+        one_after_another(pinentry, 4)
+
+
+def one_after_another(pinentry: FakePinentry, count: int) -> None:
+    """Each of so many prompts had ended before the next one began."""
+    order = [verb for verb in verbs(pinentry) if verb in ("SETDESC", "GETPIN", "BYE")]
+    assert order == ["SETDESC", "GETPIN", "BYE"] * count
+
+
+def test_threads_take_turns_as_well() -> None:
+    """Event loops in several threads ask one after another."""
+    slow = [[("wait", 0.05), *typed(f"canary-{n}")] for n in range(4)]
+    found: list[str] = []
+    with FakePinentry(slow) as pinentry, sandbox(pinentry):
+
+        def ask() -> None:
+            found.append(asyncio.run(secret("A")))
+
+        threads = [threading.Thread(target=ask) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(20)
+        assert sorted(found) == [f"canary-{n}" for n in range(4)]
+        one_after_another(pinentry, 4)
+
+
+def test_a_shared_prompt_ends_with_its_last_waiter() -> None:
+    """Cancelling some leaves the prompt to the others; cancelling the last ends pinentry."""
+    with FakePinentry([[("hang", False)]]) as pinentry, sandbox(pinentry):
+
+        async def main() -> None:
+            tasks = [asyncio.ensure_future(secret("A")) for _ in range(3)]
+            while not pinentry.prompts:
+                await asyncio.sleep(0.01)
+            for task in tasks[:2]:
+                task.cancel()
+            await asyncio.wait(tasks[:2])
+            assert all(task.cancelled() for task in tasks[:2])
+            assert len(running(pinentry.path)) == 1
+            assert not tasks[2].done()
+            tasks[2].cancel()
+            await asyncio.wait(tasks[2:])
+            assert tasks[2].cancelled()
+            assert running(pinentry.path) == []
+
+        asyncio.run(main())
+
+
+def test_a_new_call_after_a_cancelled_one_is_a_new_prompt() -> None:
+    """What was cancelled is over: the next one asks anew, and gets its own answer."""
+    with FakePinentry([[("hang", False)], "canary-2"]) as pinentry, sandbox(pinentry):
+
+        async def main() -> Secret:
+            with pytest.raises(asyncio.TimeoutError):
+                await asyncio.wait_for(secret("A"), 0.2)
+            return await secret("A")
+
+        assert asyncio.run(main()) == "canary-2"
+
+
+def test_the_first_waiter_may_leave() -> None:
+    """The one who started the prompt may be cancelled; the others get what is typed."""
+    answers = [[("wait", 0.3), *typed("canary-1")]]
+    with FakePinentry(answers) as pinentry, sandbox(pinentry):
+
+        async def main() -> Secret:
+            first = asyncio.ensure_future(secret("A"))
+            second = asyncio.ensure_future(secret("A"))
+            while not pinentry.prompts:
+                await asyncio.sleep(0.01)
+            first.cancel()
+            return await second
+
+        assert asyncio.run(main()) == "canary-1"
+        assert len(pinentry.prompts) == 1
+
+
+# -- under a real reactor ----------------------------------------------------------
+
+
+def in_twisted(body: str, *answers: Any, prelude: str = "", **environ: str) -> dict[str, Any]:
+    """Run the body of a coroutine under ``react`` in a process of its own.
+
+    It has ``pinentry``, which gives the answers, ``here``, ``keychain`` and
+    ``out``, a dictionary that it fills and that comes back.
+    """
+    script = f"""
+import json, sys
+from twisted.internet import defer, task
+from secretly import *  # the function of the module's name among them
+import secretly
+from secretly.testing import FakePinentry, MemoryKeychain, sandbox
+out = {{}}
+keychain = MemoryKeychain()
+{textwrap.dedent(prelude)}
+async def main(reactor):
+{textwrap.indent(textwrap.dedent(body), "    ")}
+with FakePinentry({answers!r}) as pinentry, sandbox(pinentry, keychain) as here:
+    try:
+        task.react(lambda reactor: defer.ensureDeferred(main(reactor)))
+    except SystemExit as end:
+        out["exit"] = end.code
+    out["prompts"] = pinentry.prompts
+    out["lines"] = [line.decode() for line in pinentry.lines]
+    out["items"] = [[*key, str(value)] for key, value in keychain.items.items()]
+    out["listed"] = [item.name for item in here.index.items()]
+print(json.dumps(out))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, **environ},
+        capture_output=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    assert done.stderr == b"", done.stderr.decode()
+    found: dict[str, Any] = json.loads(done.stdout)
+    assert found.pop("exit") in (0, None)
+    return found
+
+
+def test_a_hundred_calls_are_one_prompt_in_twisted() -> None:
+    """The same under a reactor."""
+    found = in_twisted(
+        """
+        calls = [defer.ensureDeferred(secret("PyPI")) for _ in range(100)]
+        out["found"] = await defer.gatherResults(calls)
+        """,
+        [("wait", 0.1), *typed("pypi-canary-1")],
+    )
+    assert found["found"] == ["pypi-canary-1"] * 100
+    assert len(found["prompts"]) == 1
+
+
+def test_different_user_names_are_two_prompts_in_twisted() -> None:
+    """One is open at a time."""
+    found = in_twisted(
+        """
+        calls = [defer.ensureDeferred(secret("A", username=name)) for name in ("one", "two")]
+        out["found"] = await defer.gatherResults(calls)
+        """,
+        [("wait", 0.1), *typed("canary-1")],
+        "canary-2",
+    )
+    assert found["found"] == ["canary-1", "canary-2"]
+    order = [line.split()[0] for line in found["lines"]]
+    assert [v for v in order if v in ("SETDESC", "GETPIN", "BYE")] == [
+        "SETDESC",
+        "GETPIN",
+        "BYE",
+    ] * 2
+
+
+def test_a_shared_prompt_ends_with_its_last_waiter_in_twisted() -> None:
+    """Cancelling a Deferred ends its waiting; cancelling the last one ends pinentry."""
+    found = in_twisted(
+        """
+        import sys
+        from test_api import running
+        calls = [defer.ensureDeferred(secret("A")) for _ in range(3)]
+        ended = []
+        for call in calls:
+            call.addErrback(lambda failure: ended.append(failure.type.__name__))
+        while not pinentry.prompts:
+            await task.deferLater(reactor, 0.01)
+        calls[0].cancel()
+        calls[1].cancel()
+        await task.deferLater(reactor, 0.1)
+        out["after two"] = [list(ended), len(running(pinentry.path))]
+        calls[2].cancel()
+        await calls[2]
+        out["after three"] = [list(ended), len(running(pinentry.path))]
+        """,
+        [("hang", False)],
+        PYTHONPATH=os.path.dirname(__file__),
+    )
+    assert found["after two"] == [["CancelledError"] * 2, 1]
+    assert found["after three"] == [["CancelledError"] * 3, 0]
+
+
+def test_verify_may_return_a_deferred() -> None:
+    """Under a reactor, ``verify`` may wait for what Twisted waits for."""
+    found = in_twisted(
+        """
+        def verify(value):
+            return task.deferLater(reactor, 0.01, lambda: value == "canary-2")
+        out["found"] = await secret("A", verify=verify, remember=True)
+        """,
+        "canary-1",
+        "canary-2",
+    )
+    assert found["found"] == "canary-2"
+    assert found["prompts"][1]["SETERROR"] == "That was not accepted."
+    assert [item[2] for item in found["items"]] == ["canary-2"]
+
+
+# -- the first secretly's call -----------------------------------------------------
+
+
+def test_the_first_call_keeps_what_worked() -> None:
+    """It asks, calls the action, keeps the password after it succeeded, and gives its result."""
+    found = in_twisted(
+        """
+        def action(password):
+            out.setdefault("given", []).append([str(password), len(keychain.items)])
+            return task.deferLater(reactor, 0.01, lambda: "result")
+        for _ in range(2):
+            call = secretly.secretly(reactor, action, "system", "user", "Password for it:")
+            assert isinstance(call, defer.Deferred)
+            out.setdefault("result", []).append(await call)
+        """,
+        "canary-1",
+    )
+    # It is not kept yet when it is first used, and not asked for the second time.
+    assert found["given"] == [["canary-1", 0], ["canary-1", 1]]
+    assert found["result"] == ["result", "result"]
+    assert found["items"] == [["system", "user", "canary-1"]]
+    assert found["listed"] == ["system"]
+    assert [prompt["SETPROMPT"] for prompt in found["prompts"]] == ["Password for it:"]
+
+
+@pytest.mark.parametrize("how", ["raise KeyError('mine')", "return defer.fail(KeyError('mine'))"])
+def test_the_first_call_keeps_nothing_that_failed(how: str) -> None:
+    """The action's error is the Deferred's, and the password is asked for again next time."""
+    found = in_twisted(
+        f"""
+        def action(password):
+            {how}
+        for _ in range(2):
+            try:
+                await secretly.secretly(reactor, action, "system", "user")
+            except KeyError as error:
+                out.setdefault("errors", []).append(error.args)
+        """,
+        "canary-1",
+        "canary-2",
+    )
+    assert found["errors"] == [["mine"], ["mine"]]
+    assert found["items"] == []
+    assert found["listed"] == []
+    assert [prompt["SETPROMPT"] for prompt in found["prompts"]] == ["Password:"] * 2
+
+
+def test_the_first_calls_defaults() -> None:
+    """The name is the action's own, the user the login name, the prompt 'Password:'."""
+    found = in_twisted(
+        """
+        await secretly.secretly(reactor, action)
+        """,
+        "canary-1",
+        prelude="""
+        def action(password):
+            return len(password)
+        """,
+    )
+    assert found["items"] == [["__main__.action", ME, "canary-1"]]
+    assert found["prompts"][0]["SETPROMPT"] == "Password:"
+
+
+def test_the_first_call_outlives_a_keychain_that_keeps_nothing() -> None:
+    """A keychain that cannot keep it is noted, and the result comes all the same."""
+    found = in_twisted(
+        """
+        import logging
+        notes = []
+        class Notes(logging.Handler):
+            def emit(self, record):
+                notes.append(record.getMessage())
+        logging.getLogger("secretly").addHandler(Notes())
+        out["result"] = await secretly.secretly(reactor, len, "system", "user")
+        out["notes"] = notes
+        """,
+        "canary-1",
+        prelude="keychain = MemoryKeychain(locked=True)",
+    )
+    assert found["result"] == 8
+    assert found["notes"] == ["system was not kept: the keychain is locked"]
+
+
+def test_the_first_call_can_be_cancelled() -> None:
+    """Cancelling its Deferred ends the prompt; the action is never called."""
+    found = in_twisted(
+        """
+        call = secretly.secretly(reactor, out.setdefault, "system", "user")
+        while not pinentry.prompts:
+            await task.deferLater(reactor, 0.01)
+        call.cancel()
+        try:
+            await call
+        except defer.CancelledError:
+            out["cancelled"] = True
+        """,
+        [("hang", False)],
+    )
+    assert found["cancelled"]
+    assert found["items"] == []
+
+
+def test_no_pinentry_outlives_these_tests() -> None:
+    """What was started has ended."""
+    wait_until(lambda: not mine())
+
+
+def mine() -> list[str]:
+    """The children of this process that are still there."""
+    path = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children")
+    return path.read_text().split() if path.exists() else []

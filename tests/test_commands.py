@@ -1,0 +1,266 @@
+"""Command lines: which known command one is, and what its words say."""
+
+from __future__ import annotations
+
+import shlex
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from secretly import configuration
+from secretly.commands import Call, call_of, take_apart
+from secretly.configuration import Configuration
+
+
+@pytest.fixture(scope="session")
+def shipped(tmp_path_factory: pytest.TempPathFactory) -> Configuration:
+    """What secretly knows by itself."""
+    empty = tmp_path_factory.mktemp("configuration") / "empty.toml"
+    empty.touch(0o600)
+    return configuration.load({"SECRETLY_CONFIG": str(empty)})
+
+
+def call(line: str, shipped: Configuration) -> Call | None:
+    """What is known of a command line."""
+    return call_of(shlex.split(line), shipped)
+
+
+# -- which command it is ---------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "row", "arguments"),
+    [
+        ("twine upload dist/a.whl", "twine", "upload dist/a.whl"),
+        ("/usr/local/bin/twine upload x", "twine", "upload x"),
+        ("./twine upload x", "twine", "upload x"),
+        ("python -m twine upload x", "twine", "upload x"),
+        ("python3 -m twine upload x", "twine", "upload x"),
+        ("python3.11 -Im twine upload x", "twine", "upload x"),
+        ("/opt/bin/python3.13t -m twine upload x", "twine", "upload x"),
+        ("python -mtwine upload x", "twine", "upload x"),
+        ("python -W error -X dev -m twine upload x", "twine", "upload x"),
+        ("python -Werror -Ximporttime -m twine upload x", "twine", "upload x"),
+        ("python -I -sE -bbm twine upload x", "twine", "upload x"),
+        ("python --check-hash-based-pycs always -m twine upload", "twine", "upload"),
+        ("uvx twine upload x", "twine", "upload x"),
+        ("uvx twine@7.0 upload x", "twine", "upload x"),
+        ("uvx 'twine>=6' upload x", "twine", "upload x"),
+        ("uvx 'twine[keyring]' upload x", "twine", "upload x"),
+        ("uvx --from twine==7 twine upload x", "twine", "upload x"),
+        ("uvx --from=twine==7 twine upload x", "twine", "upload x"),
+        ("uvx -q --with keyring --python 3.12 twine upload x", "twine", "upload x"),
+        ("uv run twine upload x", "twine", "upload x"),
+        ("uv run -- twine upload x", "twine", "upload x"),
+        ("uv run --with x twine upload x", "twine", "upload x"),
+        ("uv run --with=x --no-project twine upload x", "twine", "upload x"),
+        ("uv run -m twine upload x", "twine", "upload x"),
+        ("uv run --module twine upload x", "twine", "upload x"),
+        ("uv run python -m twine upload x", "twine", "upload x"),
+        ("uv run -p 3.12 --env-file .env python3.12 -Im twine upload x", "twine", "upload x"),
+        ("uv --directory there run twine upload x", "twine", "upload x"),
+        ("uv tool run twine upload x", "twine", "upload x"),
+        ("uv tool run --from twine==7 twine upload x", "twine", "upload x"),
+        ("pipx run twine upload x", "twine", "upload x"),
+        ("pipx run twine==7.0 upload x", "twine", "upload x"),
+        ("pipx run --spec twine==7 twine upload x", "twine", "upload x"),
+        ("uv publish", "uv", "publish"),
+        ("uv run uv publish", "uv", "publish"),
+        ("uv run make", "uv", "run make"),
+        ("uvx hatch publish", "hatch", "publish"),
+        ("python -m flit publish", "flit", "publish"),
+        ("pipx run poetry publish", "poetry", "publish"),
+        ("python3 -m pdm publish", "pdm", "publish"),
+        ("uvx maturin publish", "maturin", "publish"),
+    ],
+)
+def test_a_known_command_is_found(
+    line: str, row: str, arguments: str, shipped: Configuration
+) -> None:
+    """By its last path part, and behind whatever starts it."""
+    found = call(line, shipped)
+    assert found is not None
+    assert (found.row.name, shlex.join(found.arguments)) == (row, arguments)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "make publish",
+        "twine-upload x",
+        "python",
+        "python twine upload x",
+        "python -c pass -m twine upload",
+        "python -cm twine upload",
+        "python -c 'import m' twine upload",
+        "python - -m twine upload",
+        "python -m",
+        "python -m twines upload",
+        "pythonic -m twine upload",
+        "uvx",
+        "uvx make",
+        "pipx install twine",
+        "pipx run",
+        "pipx run make twine",
+    ],
+)
+def test_another_command_is_not(line: str, shipped: Configuration) -> None:
+    """What merely names a known command does not count as it."""
+    assert call(line, shipped) is None
+
+
+def test_another_commands_row_may_be_used(shipped: Configuration) -> None:
+    """As --as does: the arguments are the command's own, or those behind its launcher."""
+    found = call_of(["./upload.sh", "upload", "x"], shipped, "twine")
+    assert found is not None
+    assert (found.row.name, found.arguments) == ("twine", ("upload", "x"))
+    behind = call_of(["python", "-m", "mytwine", "upload"], shipped, "twine")
+    assert behind is not None
+    assert behind.arguments == ("upload",)
+    assert call_of(["twine", "upload"], shipped, "unknown") is None
+
+
+@given(st.lists(st.text("abm-=@[ /.:") | st.sampled_from("uv uvx python -m run --".split())))
+def test_whatever_the_command_line_it_is_read(shipped: Configuration, arguments: list[str]) -> None:
+    """No words make reading them fail."""
+    for launcher in ("uv", "uvx", "python", "pipx", "twine"):
+        found = call_of([launcher, *arguments], shipped)
+        if found is not None:
+            assert found.needs_secret in (True, False)
+            assert found.taken_apart()
+
+
+# -- whether it needs the secret -------------------------------------------------
+
+PUBLISHING = {
+    "twine": ["upload x", "--no-color upload x", "upload -r testpypi --verbose x", "upload"],
+    "uv": [
+        "publish",
+        "--offline --directory there publish",
+        "--cache-dir=c publish dist/x",
+        "-q --color never publish -t x",
+    ],
+    "flit": ["publish", "-f pyproject.toml publish", "--ini-file=x publish", "--debug publish"],
+    "hatch": [
+        "publish",
+        "-e default publish",
+        "-v --project p --config c publish -n",
+        "-pp publish",
+    ],
+    "poetry": ["publish", "-n -C there publish", "--directory=there -vv publish --build"],
+    "pdm": ["publish", "-v -c there publish", "--config=there publish --no-build"],
+    "maturin": ["publish", "upload x", "-v publish"],
+}
+
+OTHERS = {
+    "twine": ["check x", "--version", "", "check upload", "-h", "register --cert upload x"],
+    "uv": ["sync", "run make publish", "--directory publish sync", "help publish", ""],
+    "flit": ["build", "-f publish build", "install"],
+    "hatch": ["build", "-e publish build", "run publish", "--env publish run x"],
+    "poetry": ["install", "-C publish build", "run publish", "config repositories.publish x"],
+    "pdm": ["build", "-c publish build", "run publish"],
+    "maturin": ["build", "develop publish", "--version"],
+}
+
+
+@pytest.mark.parametrize(
+    "line", [f"{tool} {rest}" for tool, lines in PUBLISHING.items() for rest in lines]
+)
+def test_publishing_needs_the_secret(line: str, shipped: Configuration) -> None:
+    """Whatever options stand before the subcommand or after it."""
+    found = call(line, shipped)
+    assert found is not None
+    assert found.needs_secret
+
+
+@pytest.mark.parametrize(
+    "line", [f"{tool} {rest}" for tool, lines in OTHERS.items() for rest in lines]
+)
+def test_another_subcommand_needs_none(line: str, shipped: Configuration) -> None:
+    """Nor does an option's value that is named like one that does."""
+    found = call(line, shipped)
+    assert found is not None
+    assert not found.needs_secret
+
+
+def test_a_command_without_subcommands_always_needs_its_secret() -> None:
+    """And one whose subcommand has two words needs both."""
+    configured = configuration.Command("deploy")
+    assert Call(configured, ("--help",)).needs_secret
+    two = configuration.Command("cargo", subcommands=("hack publish",))
+    assert Call(two, ("-v", "hack", "publish")).needs_secret
+    assert not Call(two, ("hack", "build")).needs_secret
+
+
+# -- what its options are --------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "upload -r testpypi x",
+        "upload -rtestpypi x",
+        "upload -r=testpypi x",
+        "upload --repository testpypi x",
+        "upload --repository=testpypi x",
+        "upload x --repository testpypi",
+        "upload -srtestpypi x",
+        "upload -sr testpypi x",
+        "upload -r pypi -r testpypi x",
+        "upload --sign -r testpypi x",
+        "upload -u me -p canary-1 -r testpypi -- x",
+        "upload --u me --pass canary-1 -r testpypi x",
+    ],
+)
+def test_an_option_is_read_however_it_is_written(line: str, shipped: Configuration) -> None:
+    """Apart, joined, after '=', behind flags; the last of several counts."""
+    found = call(f"twine {line}", shipped)
+    assert found is not None
+    words = found.taken_apart()
+    assert words.words == ["upload", "x"]
+    assert words.last(["-r", "--repository"]) == "testpypi"
+
+
+def test_a_long_option_may_be_cut_short(shipped: Configuration) -> None:
+    """As argparse allows where it is the only one."""
+    for line in ("upload --repository-u=http://a x", "upload --repository-u http://a x"):
+        found = call(f"twine {line}", shipped)
+        assert found is not None
+        words = found.taken_apart()
+        assert words.words == ["upload", "x"]
+        assert words.last(["--repository-url"]) == "http://a"
+        assert words.last(["-r", "--repository"]) is None
+
+
+def test_a_flag_takes_no_value_though_an_option_begins_like_it(shipped: Configuration) -> None:
+    """twine's --sign is whole, and no short form of --sign-with."""
+    found = call("twine upload --sign a.whl --sign-w gpg2 b.whl", shipped)
+    assert found is not None
+    assert found.taken_apart().words == ["upload", "a.whl", "b.whl"]
+
+
+def test_what_follows_two_dashes_is_no_option() -> None:
+    """A file may be called -r."""
+    words = take_apart(["upload", "--", "-r", "x", "--"], {"-r"})
+    assert words.words == ["upload", "-r", "x", "--"]
+    assert words.options == []
+
+
+def test_a_single_dash_is_a_word() -> None:
+    """It stands for standard input."""
+    assert take_apart(["-", "-v", "-"], set()).words == ["-", "-"]
+
+
+def test_an_option_at_the_end_has_an_empty_value() -> None:
+    """The tool will say what is missing."""
+    assert take_apart(["upload", "-r"], {"-r"}).last(["-r"]) == ""
+    assert take_apart(["upload", "--repository"], {"--repository"}).last(["--repository"]) == ""
+
+
+@given(st.lists(st.text("-=rx") | st.sampled_from(["-r", "--repo", "--repository=x", "--", "-"])))
+def test_the_words_are_some_of_the_arguments_in_their_order(arguments: list[str]) -> None:
+    """None is made up, none is cut, and what is no option and no value is among them."""
+    found = take_apart(arguments, {"-r", "--repository"})
+    left = iter(arguments)
+    assert all(word in left for word in found.words)

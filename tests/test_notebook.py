@@ -1,0 +1,241 @@
+"""A cell of a notebook asks: in a real kernel, whose loop is running already."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ptys import Pty, children, running, wait_until
+
+from secretly.testing import FakePinentry
+
+if os.environ.get("SECRETLY_REAL") == "0":
+    pytest.skip("real parts are tried in another environment", allow_module_level=True)
+if os.environ.get("CI"):
+    import ipykernel  # noqa: F401
+    import jupyter_client  # noqa: F401
+pytest.importorskip("ipykernel")
+manager = pytest.importorskip("jupyter_client.manager")
+
+
+class Notebook:
+    """A kernel, and the front end that a person sits at.
+
+    :ivar asked: what the kernel asked the person for, each with whether it is hidden.
+    """
+
+    def __init__(self, environ: dict[str, str]) -> None:
+        self.asked: list[tuple[str, bool]] = []
+        self.kernel = manager.KernelManager(kernel_name="python3")
+        self.kernel.start_kernel(env=environ)
+        try:
+            self.client = self.kernel.client()
+            self.client.start_channels()
+            self.client.wait_for_ready(timeout=60)
+            (self.pid,) = (p for p in children(os.getpid()))
+        except BaseException:
+            self.kernel.shutdown_kernel(now=True)
+            raise
+
+    def run(
+        self, cell: str, answer: str | Callable[[], None] | None = None, stdin: bool = True
+    ) -> str:
+        """Run a cell; return what it wrote, and the name of its error.
+
+        :param answer: what the person types, or what is done instead.
+        :param stdin: whether the front end can ask.
+        """
+        found: list[str] = []
+
+        def output(message: dict[str, Any]) -> None:
+            content = message["content"]
+            if message["msg_type"] == "stream":
+                found.append(content["text"])
+            elif message["msg_type"] == "error":
+                found.append(f"{content['ename']}: {content['evalue']}\n")
+
+        def person(message: dict[str, Any]) -> None:
+            content = message["content"]
+            self.asked.append((content["prompt"], content["password"]))
+            if callable(answer):
+                answer()
+            else:
+                self.client.input(answer)
+
+        self.client.execute_interactive(
+            textwrap.dedent(cell),
+            allow_stdin=stdin,
+            stdin_hook=person,
+            output_hook=output,
+            timeout=30,
+        )
+        return "".join(found)
+
+    def close(self) -> None:
+        """End the kernel."""
+        self.client.stop_channels()
+        self.kernel.shutdown_kernel(now=True)
+        self.kernel.cleanup_resources()
+
+
+@pytest.fixture(scope="module")
+def notebook(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Notebook]:
+    """A kernel without a screen; the real pinentries are installed, and a PATH leads to them."""
+    folder = tmp_path_factory.mktemp("home")
+    found = Notebook(
+        {
+            "PATH": os.defpath,
+            "HOME": str(folder),
+            "LANG": "C.UTF-8",
+            "TERM": "xterm",
+            "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
+        }
+    )
+    try:
+        yield found
+    finally:
+        found.close()
+
+
+@pytest.fixture(autouse=True)
+def fresh(notebook: Notebook) -> None:
+    """Each test finds that nothing was asked yet, and no screen."""
+    notebook.asked.clear()
+    notebook.run("import os; [os.environ.pop(n, 0) for n in ('PINENTRY', 'DISPLAY')]")
+
+
+def test_a_cell_awaits_a_secret(notebook: Notebook) -> None:
+    """The kernel's own password input asks, hidden; the text comes back, and is not shown."""
+    found = notebook.run(
+        "import secretly; token = await secretly.secret('Demo'); print(len(token)); token",
+        answer="canary-1",
+    )
+    assert found == "8\n"
+    ((prompt, hidden),) = notebook.asked
+    assert hidden is True
+    assert "Demo" in prompt
+    assert notebook.run("print(str(token))") == "canary-1\n"
+
+
+def test_a_token_is_pasted(notebook: Notebook) -> None:
+    """A pasted token loses the white space around it."""
+    cell = "import secretly; print(str(await secretly.secret('PyPI')))"
+    assert notebook.run(cell, answer=" pypi-canary-1 \n") == "pypi-canary-1\n"
+
+
+def test_many_in_a_cell_ask_once(notebook: Notebook) -> None:
+    """Tasks and ``gather`` in a cell are asyncio's, and ask once for the same."""
+    found = notebook.run(
+        """
+        import asyncio, secretly
+        tasks = [asyncio.create_task(secretly.secret('Demo')) for _ in range(10)]
+        print(len(set(await asyncio.gather(*tasks))))
+        """,
+        answer="canary-1",
+    )
+    assert found == "1\n"
+    assert len(notebook.asked) == 1
+
+
+@pytest.mark.parametrize(("answer", "said"), [("y", "True"), ("yes", "True"), ("", "False")])
+def test_a_cell_confirms(notebook: Notebook, answer: str, said: str) -> None:
+    """A question is asked in the notebook, and only y or yes agrees."""
+    cell = "import secretly; print(await secretly.confirm('Shall I?'))"
+    assert notebook.run(cell, answer=answer) == f"{said}\n"
+    assert "Shall I?" in notebook.asked[0][0]
+
+
+def test_a_front_end_that_cannot_ask_is_said(notebook: Notebook) -> None:
+    """Where nobody can be asked, as in a notebook that is run as a batch, it is an error."""
+    found = notebook.run("import secretly; await secretly.secret('Demo')", stdin=False)
+    assert found.startswith("NoPinentry: ")
+
+
+def test_interrupting_the_input_cancels(notebook: Notebook) -> None:
+    """Interrupting the kernel while it asks cancels; the next cell can ask again."""
+    found = notebook.run(
+        "import secretly; await secretly.secret('Demo')",
+        answer=lambda: os.kill(notebook.pid, signal.SIGINT),
+    )
+    assert found.startswith("Cancelled: ")
+    assert notebook.run("print(len(await secretly.secret('Demo')))", answer="canary-1") == "8\n"
+
+
+def test_a_window_is_preferred(notebook: Notebook) -> None:
+    """With a screen a graphical pinentry asks, and the kernel's loop goes on meanwhile."""
+    with FakePinentry([[("wait", 0.3), ("raw", b"D canary-1\nOK\n")]]) as fake:
+        found = notebook.run(
+            f"""
+            import asyncio, os, secretly, threading
+            os.environ.update({fake.environ!r})
+            before, ticks = set(threading.enumerate()), []
+            async def ticking():
+                while True:
+                    ticks.append(set(threading.enumerate()) - before)
+                    await asyncio.sleep(0.01)
+            ticker = asyncio.create_task(ticking())
+            print(str(await secretly.secret('Demo')))
+            print(ticker.cancel() and len(ticks) > 5)
+            """
+        )
+        assert found == "canary-1\nTrue\n"
+        assert notebook.asked == []
+        assert len(fake.prompts) == 1
+        assert children(notebook.pid) == []
+
+
+def test_interrupting_ends_the_pinentry(notebook: Notebook) -> None:
+    """Interrupting a cell that waits for a window ends the pinentry."""
+    with FakePinentry([[("hang", False)], "canary-1"]) as fake:
+        notebook.run(f"import os, secretly; os.environ.update({fake.environ!r})")
+        request = notebook.client.execute("await secretly.secret('Demo')", allow_stdin=True)
+        wait_until(lambda: fake.prompts, what="a prompt")
+        (pid,) = children(notebook.pid)
+        os.kill(notebook.pid, signal.SIGINT)
+        reply = {"parent_header": {"msg_id": None}}
+        while reply["parent_header"]["msg_id"] != request:
+            reply = notebook.client.get_shell_msg(timeout=20)
+        assert reply["content"]["status"] == "error"
+        assert not running(pid)
+        assert notebook.run("print(len(await secretly.secret('Demo')))") == "8\n"
+
+
+ON_A_TERMINAL = """
+import sys
+sys.path.insert(0, {tests!r})
+import test_notebook
+notebook = test_notebook.Notebook(dict(__import__("os").environ))
+try:
+    found = notebook.run("import secretly; print(len(await secretly.secret('Demo')))", "canary-1")
+finally:
+    notebook.close()
+with open({result!r}, "w") as file:
+    file.write(f"{{found}} {{len(notebook.asked)}}")
+"""
+
+
+def test_the_servers_terminal_is_left_alone(tmp_path: Path) -> None:
+    """A kernel that a server started from a terminal asks in the notebook, never there."""
+    program = ON_A_TERMINAL.format(tests=os.path.dirname(__file__), result=str(tmp_path / "result"))
+    environ = {
+        "PATH": os.defpath,
+        "HOME": str(tmp_path),
+        "TERM": "xterm",
+        "LANG": "C.UTF-8",
+        "PINENTRY": "pinentry-tty",
+        "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
+    }
+    with Pty([sys.executable, "-c", program], environ) as screen:
+        started = time.monotonic()
+        assert screen.wait(60) == 0, screen.shown
+        assert (tmp_path / "result").read_text() == "8\n 1"
+        assert "Demo" not in screen.shown
+        assert screen.modes() == screen.before
+        assert time.monotonic() - started < 60

@@ -1,0 +1,348 @@
+"""The real pinentry-tty and pinentry-curses, on a terminal of their own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import need
+from ptys import Asking, command_of, running
+
+from secretly.testing import FakePinentry
+
+BOTH = pytest.mark.parametrize("program", ["pinentry-tty", "pinentry-curses"])
+ONLY_CURSES = pytest.mark.parametrize("program", ["pinentry-curses"])
+
+
+def asking(folder: Path, program: str, what: str = "ask", **more: Any) -> Asking:
+    """Ask with *program* on a terminal."""
+    need(program)
+    variables = {"PINENTRY": program, **more.pop("variables", {})}
+    return Asking(folder, what, variables=variables, **more)
+
+
+# -- typing ----------------------------------------------------------------------
+
+
+@BOTH
+@pytest.mark.parametrize("text", ["canary-1", "canary a%b%25", "canary-é€😀", "D x"])
+def test_what_is_typed_comes_back(program: str, text: str, tmp_path: Path) -> None:
+    """Plain, percent and UTF-8: the text that was typed is the secret, and is never shown."""
+    with asking(tmp_path, program) as terminal:
+        terminal.prompted()
+        assert "a description" in terminal.shown
+        terminal.type(text + "\r")
+        assert terminal.result()["value"] == text
+        assert text not in terminal.shown
+
+
+@BOTH
+def test_an_empty_answer_is_empty(program: str, tmp_path: Path) -> None:
+    """Return alone is an empty text."""
+    with asking(tmp_path, program) as terminal:
+        terminal.prompted()
+        terminal.type("\r")
+        assert terminal.result()["value"] == ""
+
+
+@BOTH
+def test_an_empty_secret_is_asked_for_again(program: str, tmp_path: Path) -> None:
+    """The library takes no empty secret: the person is asked again."""
+    with asking(tmp_path, program, "secret", reference="Demo") as terminal:
+        terminal.prompted("Demo")
+        terminal.type("\r")
+        terminal.until(lambda: "mpty" in terminal.shown or "othing" in terminal.shown)
+        terminal.until(lambda: not terminal.echoes())
+        terminal.type("canary-1\r")
+        assert terminal.result()["value"] == "canary-1"
+
+
+@BOTH
+@pytest.mark.parametrize("end", ["\r", "\r\n", "\rls -l\r", "\n\r"])
+def test_a_pasted_token_may_have_its_newline(program: str, end: str, tmp_path: Path) -> None:
+    """White space around a pasted token goes, and what is after its end reaches nobody.
+
+    Terminals paste a newline as Return; a bare LF is a character like others to
+    pinentry-curses, until Return is pressed.
+    """
+    with asking(tmp_path, program, "secret", reference="PyPI") as terminal:
+        terminal.prompted("pypi-")
+        terminal.type("  pypi-canary-1 " + end)
+        assert terminal.result()["value"] == "pypi-canary-1"
+
+
+def test_a_long_secret_comes_whole(tmp_path: Path) -> None:
+    """pinentry-tty takes 3000 bytes."""
+    with asking(tmp_path, "pinentry-tty") as terminal:
+        terminal.prompted()
+        terminal.type("canary" * 500 + "\r")
+        assert terminal.result()["value"] == "canary" * 500
+
+
+@pytest.mark.parametrize("length", [2046, 2047, 2048, 3000])
+def test_curses_cuts_no_secret_unnoticed(length: int, tmp_path: Path) -> None:
+    """What pinentry-curses would cut is an error, never a wrong secret."""
+    with asking(tmp_path, "pinentry-curses") as terminal:
+        terminal.prompted()
+        terminal.type("x" * length + "\r")
+        found = terminal.result()
+        if length < 2047:
+            assert found["value"] == "x" * length
+        else:
+            assert found["error"] == "PinentryFailed"
+            assert "2047" in found["said"]
+
+
+@BOTH
+def test_a_latin1_byte_is_an_error(program: str, tmp_path: Path) -> None:
+    """A byte that is no UTF-8 is no secret."""
+    with asking(tmp_path, program) as terminal:
+        terminal.prompted()
+        terminal.type(b"canary\xe9x\r")
+        found = terminal.result()
+        assert found["error"] == "PinentryFailed"
+        assert "UTF-8" in found["said"]
+
+
+@BOTH
+def test_texts_are_shown_harmless(program: str, tmp_path: Path) -> None:
+    """Lines stay lines; escapes and bidi characters are visible, and do nothing."""
+    description = "first line\nsecond line \x1b]0;x\x07 \u202eabc 100%0A"
+    with asking(tmp_path, program, description=description, error="because") as terminal:
+        terminal.prompted()
+        shown = terminal.shown
+        for text in ("first line", "second line", "\\x1b]0;x\\x07", "\\u202eabc", "100%0A"):
+            assert text in shown
+        assert "because" in shown
+        assert "\x1b]0" not in terminal.read()
+        assert "\u202e" not in shown
+        terminal.type("canary-1\r")
+        assert terminal.result()["value"] == "canary-1"
+
+
+# -- twice -----------------------------------------------------------------------
+
+
+def twice(terminal: Asking, program: str, first: str, second: str) -> None:
+    """Type one text, and when it is asked for again, the other."""
+    terminal.prompted()
+    terminal.type(first + "\r")
+    terminal.wait_for("gain")
+    terminal.until(lambda: not terminal.echoes())
+    terminal.forget()
+    terminal.type(second + "\r")
+
+
+@BOTH
+def test_a_new_secret_is_asked_for_twice(program: str, tmp_path: Path) -> None:
+    """Two equal texts are the secret; neither is shown."""
+    with asking(tmp_path, program, repeat=True) as terminal:
+        twice(terminal, program, "canary-1", "canary-1")
+        assert terminal.result()["value"] == "canary-1"
+        assert "canary" not in terminal.shown
+
+
+@BOTH
+def test_two_different_texts_are_no_secret(program: str, tmp_path: Path) -> None:
+    """Two different texts are said to be so, and both are asked for again."""
+    with asking(tmp_path, program, repeat=True) as terminal:
+        twice(terminal, program, "canary-1", "canary-2")
+        terminal.wait_for("not the same")
+        if program == "pinentry-tty":  # it asks by itself once more
+            terminal.wait_for("a prompt:")
+        terminal.until(lambda: not terminal.echoes())
+        terminal.forget()
+        terminal.type("canary-3\r")
+        terminal.wait_for("gain")
+        terminal.until(lambda: not terminal.echoes())
+        terminal.type("canary-3\r")
+        assert terminal.result()["value"] == "canary-3"
+
+
+# -- endings ---------------------------------------------------------------------
+
+
+@BOTH
+def test_ctrl_c_cancels(program: str, tmp_path: Path) -> None:
+    """Ctrl-C at the prompt is a cancel, and nothing worse."""
+    with asking(tmp_path, program) as terminal:
+        terminal.prompted()
+        started = time.monotonic()
+        terminal.type("can\x03")
+        assert terminal.result()["error"] in ("Cancelled", "KeyboardInterrupt")
+        assert time.monotonic() - started < 1.5
+
+
+@ONLY_CURSES
+def test_the_cancel_button_cancels(program: str, tmp_path: Path) -> None:
+    """The Cancel button of pinentry-curses cancels."""
+    with asking(tmp_path, program) as terminal:
+        terminal.prompted()
+        terminal.type("\t\t\r")
+        assert terminal.result()["error"] == "Cancelled"
+
+
+@BOTH
+def test_nobody_answers(program: str, tmp_path: Path) -> None:
+    """When the time is over that is an error, and the terminal is free again."""
+    with asking(tmp_path, program, seconds=1) as terminal:
+        terminal.prompted()
+        found = terminal.result()
+        assert found["error"] == "PromptTimeout"
+        assert 0.9 < found["took"] < 3
+
+
+@BOTH
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
+def test_a_killed_pinentry_is_an_error(program: str, number: int, tmp_path: Path) -> None:
+    """Whatever signal ends it: an error within a second, and the terminal as it was."""
+    with asking(tmp_path, program) as terminal:
+        terminal.prompted()
+        terminal.type("can")
+        (pid,) = terminal.pinentries()
+        started = time.monotonic()
+        os.kill(pid, number)
+        assert terminal.result()["error"] in ("PinentryFailed", "Cancelled")
+        assert time.monotonic() - started < 1.5
+
+
+@BOTH
+def test_a_cancelled_prompt_gives_the_terminal_back(program: str, tmp_path: Path) -> None:
+    """A task that is cancelled ends the pinentry, which leaves the terminal as it was."""
+    with asking(tmp_path, program) as terminal:
+        terminal.prompted()
+        terminal.type("can")
+        (pid,) = terminal.pinentries()
+        os.kill(terminal.pid, signal.SIGUSR1)
+        assert terminal.result()["error"] == "CancelledError"
+        assert not running(pid)
+
+
+@BOTH
+def test_a_stopped_pinentry_is_ended(program: str, tmp_path: Path) -> None:
+    """A pinentry that was stopped answers nothing: the deadline ends it."""
+    with asking(tmp_path, program, seconds=1) as terminal:
+        terminal.prompted()
+        (pid,) = terminal.pinentries()
+        os.kill(pid, signal.SIGSTOP)
+        assert terminal.result()["error"] == "PromptTimeout"
+        assert not running(pid)
+
+
+@BOTH
+def test_no_pinentry_outlives_its_time(program: str, tmp_path: Path) -> None:
+    """When the asking program is killed with -9, its pinentry is gone when its time is over."""
+    with asking(tmp_path, program, seconds=2, shell='"$@"; exec sleep 60') as terminal:
+        terminal.prompted()
+        (pid,) = terminal.pinentries()
+        started = time.monotonic()
+        parent = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+        assert "pinentry" in command_of(parent)
+        os.kill(parent, signal.SIGKILL)
+        terminal.until(lambda: not running(pid), 10)
+        assert time.monotonic() - started < 4
+
+
+# -- consent ---------------------------------------------------------------------
+
+CONSENT = [
+    ("pinentry-tty", "y", None),
+    ("pinentry-tty", "Y", None),
+    ("pinentry-tty", "n", "NotConfirmed"),
+    ("pinentry-tty", "\x03", "Cancelled"),
+    ("pinentry-curses", "\r", "NotConfirmed"),
+    ("pinentry-curses", "\t\r", None),
+    ("pinentry-curses", "\x03", "Cancelled"),
+]
+
+
+@pytest.mark.parametrize(("program", "keys", "error"), CONSENT)
+def test_consent_is_given_by_a_key_of_its_own(
+    program: str, keys: str, error: str | None, tmp_path: Path
+) -> None:
+    """Yes is said by its own key or button; Return in pinentry-curses says no."""
+    with asking(tmp_path, program, "confirm") as terminal:
+        terminal.prompted("Yes" if program == "pinentry-curses" else "es")
+        terminal.type(keys)
+        found = terminal.result()
+        if keys == "\x03":
+            assert found["error"] in (error, "KeyboardInterrupt")
+        else:
+            assert found.get("error") == error
+
+
+def test_return_in_tty_is_no_yes(tmp_path: Path) -> None:
+    """In pinentry-tty Return says nothing: it goes on asking."""
+    with asking(tmp_path, "pinentry-tty", "confirm", seconds=1) as terminal:
+        terminal.prompted("es")
+        terminal.type("\r")
+        assert terminal.result()["error"] in ("PromptTimeout", "NotConfirmed", "Cancelled")
+
+
+@BOTH
+def test_a_message_waits_until_it_was_seen(program: str, tmp_path: Path) -> None:
+    """A message is shown until a key is pressed."""
+    with asking(tmp_path, program, "show", description="canary-shown") as terminal:
+        terminal.prompted("canary-shown")
+        assert not terminal.results.exists()
+        terminal.type("\r")
+        assert "error" not in terminal.result()
+
+
+# -- whose terminal it is --------------------------------------------------------
+
+
+@BOTH
+def test_in_the_background_no_prompt_starts(program: str, tmp_path: Path) -> None:
+    """A background job is told at once that it cannot ask; it is not stopped."""
+    with asking(tmp_path, program, shell='set -m; "$@" & wait') as terminal:
+        found = terminal.result()
+        assert found["error"] == "NoPinentry"
+        assert "background" in found["said"]
+        assert found["took"] < 1.5
+        assert "a prompt" not in terminal.shown
+
+
+def test_in_the_background_a_window_may_open(tmp_path: Path) -> None:
+    """A graphical pinentry asks for a background job as well, and is told of no terminal."""
+    with (
+        FakePinentry(["canary-1"]) as fake,
+        asking(tmp_path, "sh", shell='set -m; "$@" & wait', variables=fake.environ) as terminal,
+    ):
+        assert terminal.result()["value"] == "canary-1"
+        assert not [line for line in fake.lines if b"ttyname" in line]
+
+
+@BOTH
+def test_two_processes_take_turns(program: str, tmp_path: Path) -> None:
+    """Two programs on one terminal ask one after the other."""
+    shell = '"$@" & "$@" & wait'
+    with asking(tmp_path, program, shell=shell) as terminal:
+        for number in (1, 2):
+            terminal.prompted()
+            deadline = time.monotonic() + 0.4
+            while time.monotonic() < deadline:
+                assert len(terminal.pinentries()) == 1
+                terminal.read(0.02)
+            terminal.forget()
+            terminal.type(f"canary-{number}\r")
+            terminal.until(terminal.results.exists)
+            assert terminal.result()["value"] == f"canary-{number}"
+            terminal.results.unlink()
+        assert terminal.wait() == 0
+
+
+# -- a terminal that does not fit ------------------------------------------------
+
+
+def test_too_small_a_window_is_asked_on_itself(tmp_path: Path) -> None:
+    """Where pinentry-curses has no room the question is asked on the terminal itself."""
+    with asking(tmp_path, "pinentry-curses", rows=4) as terminal:
+        terminal.prompted()
+        terminal.type("canary-1\n")
+        assert terminal.result()["value"] == "canary-1"
+        assert "canary-1" not in terminal.shown

@@ -1,0 +1,223 @@
+"""Values that hold secrets and show none of it where values are usually shown."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import io
+import json
+import logging
+import marshal
+import pickle
+import pprint
+import reprlib
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.internet.defer import succeed
+from twisted.logger import formatEventAsClassicLogText
+from twisted.python.failure import Failure
+
+from secretly import Credential, Secret
+
+
+def canary() -> str:
+    """A secret. A function, since a Failure that captures variables captures globals too."""
+    return "-".join(["canary", "4711"])
+
+
+@dataclass
+class Login:
+    """A value of somebody's that has a secret in it."""
+
+    password: str
+
+
+def failing(password: str) -> None:
+    """Fail with a secret among the locals."""
+    again = [password, {"password": password}, Credential("me", Secret(password))]
+    raise ValueError(f"{len(again)} things were wrong")
+
+
+async def finished(value: object) -> object:
+    """A coroutine that has a result."""
+    return value
+
+
+# -- it is a str -----------------------------------------------------------------
+
+
+@given(st.text())
+def test_a_secret_is_the_text_itself(text: str) -> None:
+    """str(), formatting, slices and comparisons are plain, so that it can be used."""
+    secret = Secret(text)
+    assert isinstance(secret, str)
+    assert secret == text
+    assert str(secret) == text
+    assert type(str(secret)) is str
+    assert f"{secret}" == text
+    assert "%s" % secret == text  # noqa: UP031
+    assert "{:>40}".format(secret) == f"{text:>40}"  # noqa: UP032
+    assert secret[1:] == text[1:]
+    assert secret + "x" == text + "x"
+    assert secret.encode() == text.encode()
+    assert hash(secret) == hash(text)
+    assert json.loads(json.dumps(secret)) == text
+
+
+def test_a_secret_can_be_put_to_use() -> None:
+    """Joined, compared, looked up: as any text."""
+    assert "".join(["a", Secret("b")]) == "ab"
+    assert {Secret("a"): 1}["a"] == 1
+    assert Secret("canary").startswith("can")
+    assert not Secret("")
+
+
+def test_copies_are_the_secret_itself() -> None:
+    """There is one of it, however often what holds it is copied."""
+    secret = Secret(canary())
+    assert copy.copy(secret) is secret
+    assert copy.deepcopy(secret) is secret
+    assert copy.deepcopy({"a": [secret]})["a"][0] is secret
+    both = copy.deepcopy(Credential("me", secret))
+    assert both == ("me", secret)
+    assert both.password is secret
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+@pytest.mark.parametrize("wrap", [lambda s: s, lambda s: [s], lambda s: Credential("me", s), Login])
+def test_a_secret_is_not_pickled(protocol: int, wrap: Callable[[Secret], object]) -> None:
+    """Nor what holds it; and the refusal does not name it."""
+    file = io.BytesIO()
+    with pytest.raises(TypeError, match="not pickled") as caught:
+        pickle.dump(wrap(Secret(canary())), file, protocol)
+    assert canary() not in str(caught.value)
+    assert canary().encode() not in file.getvalue()
+
+
+def test_a_secret_is_not_marshalled() -> None:
+    """Python's other format does not take it either."""
+    with pytest.raises(ValueError, match="unmarshallable"):
+        marshal.dumps(Secret(canary()))
+
+
+def test_a_secret_has_no_place_for_more() -> None:
+    """No attribute is hung on it, which could hold a part of it."""
+    with pytest.raises(AttributeError):
+        Secret(canary()).note = "x"  # type: ignore[attr-defined]
+
+
+def test_a_credential_is_a_pair() -> None:
+    """A user name and a password, by position and by name."""
+    username, password = credential = Credential("me", Secret(canary()))
+    assert (credential.username, credential.password) == (username, password) == ("me", canary())
+
+
+# -- where values are shown ------------------------------------------------------
+
+SHOWN: dict[str, Callable[[Any], str]] = {
+    "repr": repr,
+    "!r": lambda v: f"{v!r}",
+    "%r": lambda v: "%r" % (v,),  # noqa: UP031
+    "ascii": ascii,
+    "%a": lambda v: "%a" % (v,),  # noqa: UP031
+    "a list": lambda v: str([v]),
+    "a dict": lambda v: str({"a": v, "b": (v, {v})}),
+    "a tuple": lambda v: str((v,)),
+    "a credential": lambda v: str(Credential("me", v)) + repr(Credential("me", v)),
+    "a dataclass": lambda v: repr(Login(v)) + str(Login(v)),
+    "an exception's repr": lambda v: repr(ValueError(v)) + repr(KeyError(v)) + str(KeyError(v)),
+    "pprint": lambda v: pprint.pformat({"a": [v, [v] * 30]}),
+    "reprlib": lambda v: reprlib.repr([v]) + reprlib.repr(v),
+    "an asyncio future": lambda v: asyncio_reprs(v),
+    "a Deferred": lambda v: repr(succeed(v)) + str(succeed([v])),
+}
+
+
+def asyncio_reprs(value: object) -> str:
+    """What asyncio shows of a Future and a Task that have a value."""
+
+    async def main() -> str:
+        future = asyncio.get_running_loop().create_future()
+        future.set_result(value)
+        task = asyncio.create_task(finished(value), name="canary's task")
+        await task
+        both = f"{future!r} {task!r}"
+        assert both.count("result=") == 2
+        return both
+
+    return asyncio.run(main())
+
+
+@pytest.mark.parametrize("way", SHOWN)
+def test_nothing_of_a_secret_is_shown(way: str) -> None:
+    """A Secret shows three dots where a str shows itself."""
+    assert canary() not in SHOWN[way](Secret(canary()))
+    assert canary() in SHOWN[way](canary())  # a str would have been seen
+
+
+@given(st.text())
+def test_every_repr_is_the_same(text: str) -> None:
+    """Neither a character nor the length shows."""
+    assert repr(Secret(text)) == repr(Secret("")) == "Secret('…')"
+
+
+def test_a_traceback_with_locals_shows_nothing() -> None:
+    """As cgitb, rich and error trackers make them."""
+
+    def report(value: str) -> str:
+        try:
+            failing(value)
+        except ValueError as error:
+            shown = traceback.TracebackException.from_exception(error, capture_locals=True)
+            return "".join(shown.format())
+        raise AssertionError
+
+    assert "password = " in report(Secret(canary()))
+    assert canary() not in report(Secret(canary()))
+    assert canary() in report(canary())
+
+
+@pytest.mark.parametrize("detail", ["brief", "default", "verbose"])
+def test_a_twisted_failure_with_locals_shows_nothing(detail: str) -> None:
+    """Nor its traceback in any detail, nor what it is as a log event."""
+
+    def report(value: str) -> str:
+        try:
+            failing(value)
+        except ValueError:
+            failure = Failure(captureVars=True)
+        event = {"log_failure": failure, "log_format": "{value!r}", "value": value}
+        return "".join(
+            [
+                failure.getTraceback(detail=detail),
+                repr(failure),
+                str(failure.frames),
+                str(formatEventAsClassicLogText({**event, "log_time": 0.0})),
+            ]
+        )
+
+    assert canary() not in report(Secret(canary()))
+    assert canary() in report(canary())
+
+
+def test_logging_shows_nothing() -> None:
+    """With %r, in a container, or in the traceback of an exception that was logged."""
+    stream = io.StringIO()
+    logger = logging.Logger("canary")
+    logger.addHandler(logging.StreamHandler(stream))
+    for value in (Secret(canary()), Credential("me", Secret(canary())), [Secret(canary())]):
+        logger.info("here: %r", value)
+        logger.info("here: %s", {"value": value})
+    try:
+        failing(Secret(canary()))
+    except ValueError:
+        logger.exception("it failed")
+    assert stream.getvalue().count("here") == 6
+    assert "Traceback" in stream.getvalue()
+    assert canary() not in stream.getvalue()

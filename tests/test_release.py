@@ -1,0 +1,582 @@
+"""What a publishing command would upload, where to, and so with which secret."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from secretly import configuration
+from secretly.commands import Call, call_of
+from secretly.configuration import Configuration
+from secretly.errors import Refused, SecretlyError
+from secretly.release import Destination, destination, normalised, projects
+
+TOOLS = ("twine", "uv", "flit", "hatch", "poetry", "pdm", "maturin")
+INTERNAL = "https://upload.example.org:8443/simple/"
+HOST = "upload.example.org:8443"
+
+
+@pytest.fixture(scope="session")
+def shipped(tmp_path_factory: pytest.TempPathFactory) -> Configuration:
+    """What secretly knows by itself."""
+    empty = tmp_path_factory.mktemp("configuration") / "empty.toml"
+    empty.touch(0o600)
+    return configuration.load({"SECRETLY_CONFIG": str(empty)})
+
+
+class Place:
+    """A project's folder, in which one is, and a home with nothing in it."""
+
+    def __init__(self, folder: Path, shipped: Configuration) -> None:
+        self.project = folder / "project"
+        self.home = folder / "home"
+        self.shipped = shipped
+        self.project.mkdir()
+        self.home.mkdir()
+
+    def call(self, line: str) -> Call:
+        """What is known of a command line."""
+        found = call_of(shlex.split(line), self.shipped)
+        assert found is not None
+        return found
+
+    def secret(self, line: str, environ: Mapping[str, str] | None = None) -> str:
+        """The secret that a command line needs."""
+        return self.destination(line, environ).secret
+
+    def destination(self, line: str, environ: Mapping[str, str] | None = None) -> Destination:
+        """Where a command line would upload to."""
+        return destination(self.call(line), {"HOME": str(self.home), **(environ or {})})
+
+    def projects(self, line: str) -> list[str]:
+        """What a command line would upload."""
+        return projects(self.call(line))
+
+    def write(self, name: str, text: str = "") -> Path:
+        """Write a file of the project, or of the home if its name begins with '~/'."""
+        root = self.home if name.startswith("~/") else self.project
+        path = root / name.removeprefix("~/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return path
+
+
+@pytest.fixture
+def place(tmp_path: Path, shipped: Configuration, monkeypatch: pytest.MonkeyPatch) -> Place:
+    """A project's folder, in which one is."""
+    found = Place(tmp_path, shipped)
+    monkeypatch.chdir(found.project)
+    return found
+
+
+def publish(tool: str) -> str:
+    """A tool's command that publishes."""
+    return {"twine": "twine upload dist/*", "maturin": "maturin upload x"}.get(
+        tool, f"{tool} publish"
+    )
+
+
+# -- the index by name -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_the_default_index_is_pypi(place: Place, tool: str) -> None:
+    """Whatever the tool calls it."""
+    assert place.secret(publish(tool)) == "PyPI"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "twine upload -r testpypi x",
+        "twine upload -rtestpypi x",
+        "twine upload --repository=testpypi x",
+        "python3.11 -Im twine --no-color upload --repository testpypi x",
+        "uvx twine upload -r testpypi x",
+        "flit publish --repository testpypi",
+        "hatch publish -r test",
+        "hatch publish -rtest",
+        "hatch publish --repo=test",
+        "pdm publish -r testpypi",
+        "maturin upload -r testpypi x",
+        "maturin publish --repository=testpypi",
+    ],
+)
+def test_the_tools_test_index_is_testpypi(place: Place, line: str) -> None:
+    """By whichever name the tool has for it."""
+    assert place.secret(line) == "TestPyPI"
+
+
+@pytest.mark.parametrize(
+    ("tool", "variable", "name"),
+    [
+        ("twine", "TWINE_REPOSITORY", "testpypi"),
+        ("hatch", "HATCH_INDEX_REPO", "test"),
+        ("pdm", "PDM_PUBLISH_REPO", "testpypi"),
+        ("maturin", "MATURIN_REPOSITORY", "testpypi"),
+    ],
+)
+def test_a_variable_names_the_index(place: Place, tool: str, variable: str, name: str) -> None:
+    """The tool's own one; an option of the command line beats it, an empty one is none."""
+    assert place.secret(publish(tool), {variable: name}) == "TestPyPI"
+    assert place.secret(publish(tool), {variable: ""}) == "PyPI"
+    default = "main" if tool == "hatch" else "pypi"
+    assert place.secret(f"{publish(tool)} -r {default}", {variable: name}) == "PyPI"
+
+
+@pytest.mark.parametrize(
+    ("line", "environ"),
+    [
+        ("twine upload -r internal x", {}),
+        ("twine upload x", {"TWINE_REPOSITORY": "internal"}),
+        ("uv publish --index internal", {}),
+        ("uv publish", {"UV_PUBLISH_INDEX": "internal"}),
+        ("flit publish --repository internal", {}),
+        ("hatch publish -r internal", {}),
+        ("poetry publish -r internal", {}),
+        ("poetry publish --repository=internal", {}),
+        ("pdm publish -r internal", {}),
+        ("maturin upload -r internal x", {}),
+    ],
+)
+def test_another_index_has_the_tools_name_for_it(
+    place: Place, line: str, environ: Mapping[str, str]
+) -> None:
+    """So that its secret is kept under the name by which the person calls it."""
+    assert place.destination(line, environ) == Destination("internal", "internal")
+
+
+# -- the index by URL ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"twine upload --repository-url {INTERNAL} x",
+        f"twine upload --repository-url={INTERNAL} x",
+        f"twine upload --repository-u {INTERNAL} x",
+        f"twine upload -r testpypi --repository-url {INTERNAL} x",
+        f"uv publish --publish-url {INTERNAL}",
+        f"uv --offline publish --publish-url={INTERNAL}",
+        f"hatch publish -r {INTERNAL}",
+        f"pdm publish --repository {INTERNAL}",
+        f"maturin upload --repository-url {INTERNAL} x",
+        "twine upload --repository-url HTTPS://me:canary-1@Upload.Example.org:8443/ x",
+    ],
+)
+def test_an_index_given_by_url_is_its_host(place: Place, line: str) -> None:
+    """With its port, without a user name and password that stand in it."""
+    assert place.destination(line) == Destination("", HOST)
+
+
+@pytest.mark.parametrize(
+    ("tool", "variable"),
+    [
+        ("twine", "TWINE_REPOSITORY_URL"),
+        ("uv", "UV_PUBLISH_URL"),
+        ("flit", "FLIT_INDEX_URL"),
+        ("hatch", "HATCH_INDEX_REPO"),
+        ("pdm", "PDM_PUBLISH_REPO"),
+        ("maturin", "MATURIN_REPOSITORY_URL"),
+    ],
+)
+def test_a_url_may_come_from_a_variable(place: Place, tool: str, variable: str) -> None:
+    """A forgotten export of it sends no PyPI token there."""
+    assert place.secret(publish(tool), {variable: INTERNAL}) == HOST
+
+
+@pytest.mark.parametrize("tool", ["twine", "uv", "maturin"])
+def test_a_url_in_the_environment_beats_a_name(place: Place, tool: str) -> None:
+    """As it does for the tools themselves."""
+    variable = {"twine": "TWINE_REPOSITORY_URL", "uv": "UV_PUBLISH_URL"}.get(
+        tool, "MATURIN_REPOSITORY_URL"
+    )
+    option = "--index" if tool == "uv" else "-r"
+    line = f"{publish(tool)} {option} pypi"
+    assert place.secret(line, {variable: INTERNAL}) == HOST
+
+
+def test_a_host_by_another_port_is_another(place: Place) -> None:
+    """What listens there need not be the same."""
+    hosts = [
+        place.secret(f"twine upload --repository-url http://127.0.0.1{port}/ x")
+        for port in ("", ":8080", ":8081")
+    ]
+    assert hosts == ["127.0.0.1", "127.0.0.1:8080", "127.0.0.1:8081"]
+
+
+@pytest.mark.parametrize(
+    "url", ["upload.example.org", "https://", "https:///x", "http://[", "http://[::1", "x:y", "//"]
+)
+def test_a_url_without_a_host_is_refused(place: Place, url: str) -> None:
+    """Nobody could tell whose secret it needs."""
+    with pytest.raises(Refused, match="has no host") as caught:
+        place.secret(f"twine upload --repository-url {url} x")
+    assert caught.value.hint
+
+
+def test_a_password_in_a_url_is_not_repeated(place: Place) -> None:
+    """Not even in the error that says what is wrong with it."""
+    with pytest.raises(Refused) as caught:
+        place.secret("twine upload --repository-url https://me:canary-1@/ x")
+    assert "canary" not in str(caught.value)
+
+
+@given(st.text(st.characters(exclude_characters="\0")))
+def test_whatever_the_url_it_is_a_host_or_a_typed_error(shipped: Configuration, url: str) -> None:
+    """And never PyPI."""
+    call = call_of(["twine", "upload", "x"], shipped)
+    assert call is not None
+    try:
+        found = destination(call, {"TWINE_REPOSITORY_URL": url, "HOME": "/nonexistent"})
+    except SecretlyError as error:
+        assert isinstance(error, Refused)
+        assert str(error).isprintable()
+    else:
+        assert found.secret not in ("PyPI", "TestPyPI") or not url
+
+
+# -- settings files --------------------------------------------------------------
+
+
+def test_pypirc_names_the_other_indexes(place: Place) -> None:
+    """A section's name is the secret's."""
+    place.write("~/.pypirc", f"[internal]\nrepository = {INTERNAL}\nusername = me\n")
+    for line in ("twine upload -r internal x", "flit publish --repository internal"):
+        assert place.secret(line) == "internal"
+
+
+@pytest.mark.parametrize("tool", ["twine", "flit", "maturin"])
+@pytest.mark.parametrize("name", ["pypi", "testpypi"])
+def test_pypirc_may_send_a_known_name_elsewhere(place: Place, tool: str, name: str) -> None:
+    """Then it is another host, and has the host's secret."""
+    place.write("~/.pypirc", f"[{name}]\nrepository = {INTERNAL}\n")
+    option = "-r" if tool != "flit" else "--repository"
+    assert place.secret(f"{publish(tool)} {option} {name}") == HOST
+    if name == "pypi":
+        assert place.secret(publish(tool)) == HOST
+
+
+def test_a_section_without_a_url_changes_nothing(place: Place) -> None:
+    """Many have one with the user name alone."""
+    place.write("~/.pypirc", "[pypi]\nusername = __token__\n")
+    assert place.secret("twine upload x") == "PyPI"
+
+
+@pytest.mark.parametrize(
+    ("line", "file"),
+    [
+        ("twine upload --config-file mine x", "mine"),
+        ("twine upload --config mine x", "mine"),
+        ("twine upload --config-file=~/mine x", "~/mine"),
+        ("flit publish --pypirc mine", "mine"),
+    ],
+)
+def test_another_pypirc_may_be_named(
+    place: Place, line: str, file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In place of the one at home."""
+    monkeypatch.setenv("HOME", str(place.home))
+    place.write(file, f"[pypi]\nrepository = {INTERNAL}\n")
+    assert place.secret(line) == HOST
+
+
+def test_a_pypirc_that_cannot_be_read_is_refused(place: Place) -> None:
+    """The index stands in it: to guess would be to send a token to anybody."""
+    place.write("~/.pypirc", "repository = no section\n")
+    with pytest.raises(Refused, match=r"\.pypirc cannot be read"):
+        place.secret("twine upload x")
+
+
+#: Where each tool lets a project's, a user's or the command line's settings say where a name is.
+REDIRECTS = [
+    ("uv publish", {}, "uv.toml", "publish-url = '{url}'"),
+    ("uv publish", {}, "pyproject.toml", "[tool.uv]\npublish-url = '{url}'"),
+    ("uv publish", {}, "../pyproject.toml", "[tool.uv]\npublish-url = '{url}'"),
+    ("uv publish --directory sub", {}, "sub/uv.toml", "publish-url = '{url}'"),
+    ("uv --project sub publish", {}, "sub/pyproject.toml", "[tool.uv]\npublish-url = '{url}'"),
+    ("uv publish", {}, "~/.config/uv/uv.toml", "publish-url = '{url}'"),
+    ("uv publish", {"UV_CONFIG_FILE": "my.toml"}, "my.toml", "publish-url = '{url}'"),
+    ("uv publish --config-file my.toml", {}, "my.toml", "publish-url = '{url}'"),
+    ("uv publish --index pypi", {}, "uv.toml", "[[index]]\nname='pypi'\npublish-url = '{url}'"),
+    (
+        "uv publish --index pypi",
+        {},
+        "pyproject.toml",
+        "[[tool.uv.index]]\nname='other'\n[[tool.uv.index]]\nname='pypi'\npublish-url = '{url}'",
+    ),
+    (
+        "uv publish --index pypi",
+        {},
+        "~/.config/uv/uv.toml",
+        "[[index]]\nname='pypi'\npublish-url = '{url}'",
+    ),
+    (
+        "uv publish --index pypi --config-file my.toml",
+        {},
+        "my.toml",
+        "[[index]]\nname='pypi'\npublish-url = '{url}'",
+    ),
+    (
+        "uv publish --index PyPI",
+        {},
+        "pyproject.toml",
+        "[[tool.uv.index]]\nname='PyPI'\npublish-url = '{url}'",
+    ),
+    (
+        "uv publish --index TestPyPI",
+        {},
+        "pyproject.toml",
+        "[[tool.uv.index]]\nname='TestPyPI'\npublish-url = '{url}'",
+    ),
+    ("hatch publish", {}, "~/.config/hatch/config.toml", "[publish.index]\nrepo = '{url}'"),
+    (
+        "hatch publish",
+        {},
+        "~/Library/Application Support/hatch/config.toml",
+        "[publish.index]\nrepo = '{url}'",
+    ),
+    ("hatch publish", {"HATCH_CONFIG": "h.toml"}, "h.toml", "[publish.index]\nrepo = '{url}'"),
+    ("hatch --config h.toml publish", {}, "h.toml", "[publish.index]\nrepo = '{url}'"),
+    ("poetry publish -r pypi", {}, "poetry.toml", "[repositories.pypi]\nurl = '{url}'"),
+    ("poetry publish -C sub -r pypi", {}, "sub/poetry.toml", "[repositories.pypi]\nurl = '{url}'"),
+    (
+        "poetry publish -r pypi",
+        {},
+        "~/.config/pypoetry/config.toml",
+        "[repositories.pypi]\nurl = '{url}'",
+    ),
+    (
+        "poetry publish -r pypi",
+        {"POETRY_CONFIG_DIR": "conf"},
+        "conf/config.toml",
+        "[repositories.pypi]\nurl = '{url}'",
+    ),
+    ("poetry publish -r PyPI", {}, "poetry.toml", "[repositories.PyPI]\nurl = '{url}'"),
+    ("pdm publish", {}, "pdm.toml", "[repository.pypi]\nurl = '{url}'"),
+    ("pdm publish -r testpypi", {}, "pdm.toml", "[repository.testpypi]\nurl = '{url}'"),
+    ("pdm publish", {}, ".pdm.toml", "[repository.pypi]\nurl = '{url}'"),
+    ("pdm publish -p sub", {}, "sub/pdm.toml", "[repository.pypi]\nurl = '{url}'"),
+    ("pdm publish", {}, "~/.config/pdm/config.toml", "[repository.pypi]\nurl = '{url}'"),
+    ("pdm publish", {"PDM_CONFIG_FILE": "p.toml"}, "p.toml", "[repository.pypi]\nurl = '{url}'"),
+    ("pdm -c p.toml publish", {}, "p.toml", "[repository.pypi]\nurl = '{url}'"),
+    ("pdm --config=p.toml publish", {}, "p.toml", "[repository.pypi]\nurl = '{url}'"),
+    ("pdm publish -r 'PyPI/demo'", {}, "pdm.toml", "[repository.'PyPI/demo']\nurl = '{url}'"),
+]
+
+
+@pytest.mark.parametrize(
+    ("line", "environ", "file", "text"), REDIRECTS, ids=[f"{r[0]} {r[2]}" for r in REDIRECTS]
+)
+def test_settings_that_send_a_known_name_elsewhere_never_get_pypis_token(
+    place: Place, line: str, environ: Mapping[str, str], file: str, text: str
+) -> None:
+    """Nor a project that calls an index of its own 'PyPI': each has its host's secret."""
+    before = place.secret(line, environ)
+    assert before.partition("/")[0] in ("PyPI", "TestPyPI", "pypi")
+    place.write(file, text.format(url=INTERNAL))
+    assert place.secret(line, environ) == HOST
+
+
+def test_a_folder_for_settings_may_be_elsewhere(place: Place) -> None:
+    """XDG_CONFIG_HOME moves what is otherwise in ~/.config."""
+    path = place.write("conf/pdm/config.toml", f"[repository.pypi]\nurl = '{INTERNAL}'")
+    environ = {"XDG_CONFIG_HOME": str(path.parents[1])}
+    assert place.secret("pdm publish", environ) == HOST
+
+
+@pytest.mark.parametrize(
+    ("line", "file", "text"),
+    [
+        ("uv publish --index mine", "uv.toml", "[[index]]\nname = 'mine'\npublish-url = '{url}'"),
+        ("pdm publish -r mine", "pdm.toml", "[repository.mine]\nurl = '{url}'"),
+        ("poetry publish -r mine", "poetry.toml", "[repositories.mine]\nurl = '{url}'"),
+        ("hatch publish", "~/.config/hatch/config.toml", "[publish.index]\nrepo = 'mine'"),
+    ],
+)
+def test_settings_may_name_an_index_of_ones_own(
+    place: Place, line: str, file: str, text: str
+) -> None:
+    """Its name is the secret's."""
+    place.write(file, text.format(url=INTERNAL))
+    assert place.secret(line) == "mine"
+
+
+def test_a_test_index_that_the_settings_describe_is_testpypi(place: Place) -> None:
+    """uv has none of its own: projects write it into their settings, as its manual says."""
+    text = "[[tool.uv.index]]\nname = 'testpypi'\npublish-url = '{}'"
+    place.write("pyproject.toml", text.format("https://test.pypi.example/legacy/"))
+    assert place.secret("uv publish --index testpypi") == "TestPyPI"
+    place.write("pyproject.toml", text.format(INTERNAL))
+    assert place.secret("uv publish --index testpypi") != "TestPyPI"
+
+
+def test_hatchs_own_settings_choose_its_index(place: Place) -> None:
+    """An option or a variable beats them."""
+    place.write("~/.config/hatch/config.toml", "[publish.index]\nrepo = 'test'")
+    assert place.secret("hatch publish") == "TestPyPI"
+    assert place.secret("hatch publish -r main") == "PyPI"
+    assert place.secret("hatch publish", {"HATCH_INDEX_REPO": "main"}) == "PyPI"
+
+
+@pytest.mark.parametrize("text", ["[", "a = " + "[" * 5000, "a = " + "1" * 5000, "\udcff"])
+def test_settings_that_cannot_be_read_are_refused(place: Place, text: str) -> None:
+    """They may name the index."""
+    (place.project / "uv.toml").write_bytes(text.encode("utf-8", "surrogateescape"))
+    with pytest.raises(Refused, match=r"uv\.toml cannot be read"):
+        place.secret("uv publish")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "tool = 1",
+        "[tool]\nuv = 1",
+        "[tool.uv]\npublish-url = 1",
+        "[tool.uv]\npublish-url = ''",
+        "[tool.uv]\nindex = 1",
+        "[tool.uv]\nindex = [1]",
+        "[[tool.uv.index]]\nname = 1",
+        "[[tool.uv.index]]\nname = 'pypi'",
+        "[[tool.uv.index]]\nname = 'pypi'\npublish-url = 1",
+        "project = 1",
+        "[project]\nname = 1",
+        "[tool]\nflit = 1\npoetry = []",
+        "[tool.flit]\nmetadata = 1",
+    ],
+)
+def test_settings_of_another_shape_say_nothing(place: Place, text: str) -> None:
+    """The tool will say what it thinks of them."""
+    place.write("pyproject.toml", text)
+    assert place.secret("uv publish") == "PyPI"
+    assert place.secret("uv publish --index pypi") == "PyPI"
+    assert place.projects("uv publish") == []
+
+
+# -- poetry's variables ----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "variable"),
+    [
+        ("poetry publish", "POETRY_HTTP_BASIC_PYPI_PASSWORD"),
+        ("poetry publish -r my-own", "POETRY_HTTP_BASIC_MY_OWN_PASSWORD"),
+        ("poetry publish -r internal2", "POETRY_HTTP_BASIC_INTERNAL2_PASSWORD"),
+    ],
+)
+def test_poetrys_variables_are_named_after_the_index(
+    place: Place, line: str, variable: str
+) -> None:
+    """In capitals, with underscores."""
+    found = place.destination(line)
+    assert found.filled("POETRY_HTTP_BASIC_{REPOSITORY}_PASSWORD") == variable
+    assert found.filled("TWINE_PASSWORD") == "TWINE_PASSWORD"
+
+
+def test_a_variable_may_say_where_poetrys_index_is(place: Place) -> None:
+    """The index keeps its name, and so its secret and its variables; PyPI's name does not."""
+    environ = {"POETRY_REPOSITORIES_MY_OWN_URL": INTERNAL}
+    found = place.destination("poetry publish -r my-own", environ)
+    assert found == Destination("my-own", "my-own")
+    assert found.filled("X_{REPOSITORY}") == "X_MY_OWN"
+    assert place.secret("poetry publish", environ) == "PyPI"
+    environ = {"POETRY_REPOSITORIES_PYPI_URL": INTERNAL}
+    assert place.destination("poetry publish -r pypi", environ) == Destination("pypi", HOST)
+
+
+# -- the project -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("file", "project"),
+    [
+        ("demo-1.0-py3-none-any.whl", "demo"),
+        ("My.Demo_Thing-1.0-1-cp311-cp311-linux_x86_64.whl", "my-demo-thing"),
+        ("demo-1.0.tar.gz", "demo"),
+        ("my-demo-1.0.tar.gz", "my-demo"),
+        ("My_Demo-1.0rc1.zip", "my-demo"),
+    ],
+)
+def test_a_files_name_says_its_project(place: Place, file: str, project: str) -> None:
+    """Normalised, as the index compares it."""
+    assert place.projects(f"twine upload dist/{file}") == [project]
+    assert place.projects(f"twine upload --skip-existing -r testpypi {file} {file}.asc") == [
+        project
+    ]
+
+
+@pytest.mark.parametrize(
+    "file", ["demo.whl", "demo.tar.gz", "README.md", "x-1.0.tar.bz2", "a-b.whl"]
+)
+def test_another_file_says_none(place: Place, file: str) -> None:
+    """What is no distribution by its name is not guessed at."""
+    assert place.projects(f"twine upload {file}") == []
+
+
+def test_several_files_of_one_project_are_one(place: Place) -> None:
+    """However each spells it; two projects are two."""
+    one = "twine upload my_demo-1.0-py3-none-any.whl my-demo-1.0.tar.gz My.Demo-1.0.zip"
+    assert place.projects(one) == ["my-demo"]
+    assert place.projects(f"{one} another-1.0.tar.gz") == ["another", "my-demo"]
+
+
+def test_a_pattern_that_the_shell_left_is_looked_up(place: Place) -> None:
+    """twine takes 'dist/*' itself; so with a folder, and from another one."""
+    place.write("dist/demo-1.0.tar.gz")
+    for line in ("twine upload 'dist/*'", "twine upload 'dist/*.gz'", "uv publish 'dist/*'"):
+        assert place.projects(line) == ["demo"]
+    assert place.projects("twine upload 'other/*'") == []
+    assert place.projects("hatch publish dist") == ["demo"]
+
+
+@pytest.mark.parametrize("tool", ["uv", "flit", "hatch", "poetry", "pdm"])
+def test_without_files_it_is_what_is_in_dist(place: Place, tool: str) -> None:
+    """Which is what these tools publish."""
+    place.write("pyproject.toml", "[project]\nname = 'another'\n")
+    place.write("dist/demo-1.0.tar.gz")
+    place.write("dist/demo-1.0-py3-none-any.whl")
+    assert place.projects(publish(tool)) == ["demo"]
+
+
+@pytest.mark.parametrize(
+    ("tool", "text"),
+    [
+        ("uv", "[project]\nname = 'My.Demo'"),
+        ("hatch", "[project]\nname = 'My.Demo'"),
+        ("poetry", "[tool.poetry]\nname = 'My.Demo'"),
+        ("flit", "[tool.flit.metadata]\nmodule = 'my_demo'"),
+        ("pdm", "[project]\nname = 'My.Demo'\n[tool.poetry]\nname = 'other'"),
+    ],
+)
+def test_before_it_is_built_it_is_what_pyproject_says(place: Place, tool: str, text: str) -> None:
+    """poetry publish --build and flit publish build it only then."""
+    place.write("pyproject.toml", text)
+    assert place.projects(publish(tool)) == ["my-demo"]
+
+
+def test_without_anything_there_is_no_project(place: Place) -> None:
+    """twine without files, a folder without a project."""
+    assert place.projects("twine upload") == []
+    assert place.projects("uv publish") == []
+
+
+@pytest.mark.parametrize("line", ["uv publish --directory sub", "poetry -C sub publish"])
+def test_the_project_may_be_in_another_folder(place: Place, line: str) -> None:
+    """The tool's own option says so."""
+    place.write("dist/wrong-1.0.tar.gz")
+    place.write("sub/dist/demo-1.0.tar.gz")
+    assert place.projects(line) == ["demo"]
+
+
+@given(st.text(st.sampled_from("aB1-_."), min_size=1))
+def test_a_name_is_normalised_once_and_for_all(name: str) -> None:
+    """Twice is no other than once, and only lower case and single hyphens are left."""
+    once = normalised(name)
+    assert normalised(once) == once
+    assert not set("B_.") & set(once)
+    assert "--" not in once

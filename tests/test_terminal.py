@@ -1,0 +1,298 @@
+"""Asking on the terminal itself, where there is no pinentry at all."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import select
+import signal
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ptys import Asking, Pty
+
+from secretly import terminal
+from secretly.errors import PromptTimeout
+
+NOWHERE = {"PATH": "/nonexistent"}
+
+
+def asking(folder: Path, what: str = "ask", **more: Any) -> Asking:
+    """Ask on a terminal where no pinentry is to be found."""
+    return Asking(folder, what, variables={**NOWHERE, **more.pop("variables", {})}, **more)
+
+
+@pytest.mark.parametrize("text", ["canary-1", " canary %25é€😀 ", ""])
+def test_what_is_typed_comes_back(text: str, tmp_path: Path) -> None:
+    """With no pinentry the terminal asks, with echo off, and takes a line as it is."""
+    with asking(tmp_path) as screen:
+        screen.prompted()
+        assert "a description" in screen.shown
+        screen.type(text + "\n")
+        assert screen.result()["value"] == text
+        assert not text.strip() or text.strip() not in screen.shown
+
+
+def test_stdin_is_left_alone(tmp_path: Path) -> None:
+    """What is piped into the program is still all there after a prompt."""
+    reading, writing = os.pipe()
+    os.write(writing, b"first\nsecond\n")
+    os.close(writing)
+    try:
+        with asking(tmp_path, stdin=reading) as screen:
+            screen.prompted()
+            screen.type("canary-1\n")
+            found = screen.result()
+            assert (found["value"], found["stdin"]) == ("canary-1", "first\nsecond\n")
+    finally:
+        os.close(reading)
+
+
+def test_what_was_typed_before_is_not_the_answer(tmp_path: Path) -> None:
+    """A line that was typed ahead is dropped: it was meant for something else."""
+    with asking(tmp_path, shell='sleep 0.2; "$@"') as screen:
+        screen.type("canary-0\n")
+        screen.prompted()
+        screen.type("canary-1\n")
+        assert screen.result()["value"] == "canary-1"
+
+
+def test_what_a_paste_left_over_reaches_nobody(tmp_path: Path) -> None:
+    """The lines after the first of a paste are dropped."""
+    with asking(tmp_path) as screen:
+        screen.prompted()
+        screen.type("canary-1\nrm -rf x\n")
+        assert screen.result()["value"] == "canary-1"
+
+
+def test_mistyping_is_mended(tmp_path: Path) -> None:
+    """The terminal's own editing works: rub out, and rub out the line."""
+    with asking(tmp_path) as screen:
+        screen.prompted()
+        screen.type("nonsense\x15canary-x\x7f1\n")
+        assert screen.result()["value"] == "canary-1"
+
+
+def test_the_error_is_shown(tmp_path: Path) -> None:
+    """The reason why it is asked again, and the texts, made harmless."""
+    with asking(tmp_path, error="because", description="two\nlines \x1b[2J") as screen:
+        screen.prompted()
+        for text in ("because", "two\r\nlines", "\\x1b[2J"):
+            assert text in screen.shown
+        screen.type("canary-1\n")
+        screen.result()
+
+
+@pytest.mark.parametrize(("length", "kind"), [(4000, None), (4093, None), (4095, "PinentryFailed")])
+def test_what_a_terminal_would_cut_is_an_error(
+    length: int, kind: str | None, tmp_path: Path
+) -> None:
+    """Linux hands over 4095 characters of a line: a longer one is no secret."""
+    with asking(tmp_path) as screen:
+        screen.prompted()
+        screen.type("x" * length + "\n")
+        found = screen.result()
+        assert found.get("error") == kind
+        assert found.get("value") in (None, "x" * length)
+
+
+@pytest.mark.parametrize(
+    ("keys", "kind"),
+    [("\x04", "Cancelled"), ("\x03", "KeyboardInterrupt"), ("c\x04\x04", "Cancelled")],
+)
+def test_ending_the_prompt_is_no_answer(keys: str, kind: str, tmp_path: Path) -> None:
+    """Ctrl-D cancels, also in the midst of a line; Ctrl-C is the program's own interrupt."""
+    with asking(tmp_path) as screen:
+        screen.prompted()
+        screen.type(keys)
+        assert screen.result()["error"] == kind
+
+
+def test_nobody_answers(tmp_path: Path) -> None:
+    """When the time is over that is an error, also in the midst of a line."""
+    with asking(tmp_path, seconds=0.5) as screen:
+        screen.prompted()
+        screen.type("can")
+        assert screen.result()["error"] == "PromptTimeout"
+
+
+def test_a_cancelled_prompt_gives_the_terminal_back(tmp_path: Path) -> None:
+    """A task that is cancelled leaves the terminal as it was."""
+    with asking(tmp_path) as screen:
+        screen.prompted()
+        screen.type("can")
+        os.kill(screen.pid, signal.SIGUSR1)
+        assert screen.result()["error"] == "CancelledError"
+
+
+@pytest.mark.parametrize(
+    ("keys", "kind"),
+    [
+        ("y\n", None),
+        ("Yes\n", None),
+        ("\n", "NotConfirmed"),
+        ("n\n", "NotConfirmed"),
+        ("yesterday\n", "NotConfirmed"),
+        ("\x04", "Cancelled"),
+    ],
+)
+def test_only_yes_is_yes(keys: str, kind: str | None, tmp_path: Path) -> None:
+    """A question is agreed to by y or yes alone."""
+    with asking(tmp_path, "confirm") as screen:
+        screen.wait_for("[y/N]")
+        screen.type(keys)
+        assert screen.result().get("error") == kind
+
+
+def test_a_yes_that_was_typed_before_is_none(tmp_path: Path) -> None:
+    """A y that was typed before the question does not agree to it."""
+    with asking(tmp_path, "confirm", shell='sleep 0.2; "$@"', seconds=1) as screen:
+        screen.type("y\n")
+        screen.wait_for("[y/N]")
+        assert screen.result()["error"] == "PromptTimeout"
+
+
+def test_a_new_secret_is_asked_for_twice(tmp_path: Path) -> None:
+    """Without a pinentry, too, a new secret is asked for twice."""
+    with asking(tmp_path, repeat=True) as screen:
+        screen.prompted()
+        screen.type("canary-1\n")
+        screen.wait_for("(again)")
+        screen.until(lambda: not screen.echoes())
+        screen.type("canary-1\n")
+        assert screen.result()["value"] == "canary-1"
+
+
+def test_in_the_background_no_prompt_starts(tmp_path: Path) -> None:
+    """A background job is told at once that it cannot ask; it is not stopped."""
+    with asking(tmp_path, shell='set -m; "$@" & wait') as screen:
+        found = screen.result()
+        assert found["error"] == "NoPinentry"
+        assert "background" in found["said"]
+        assert found["took"] < 1
+
+
+def test_two_processes_take_turns(tmp_path: Path) -> None:
+    """Two programs on one terminal ask one after the other; the second is not lost."""
+    with asking(tmp_path, shell='"$@" & "$@" & wait') as screen:
+        for number in (1, 2):
+            screen.prompted()
+            deadline = time.monotonic() + 0.3
+            while time.monotonic() < deadline:
+                screen.read(0.02)
+            assert screen.shown.count("a prompt:") == 1
+            screen.forget()
+            screen.type(f"canary-{number}\n")
+            assert screen.until(screen.results.exists)
+            assert f'"canary-{number}"' in screen.results.read_text()
+            screen.results.unlink()
+        assert screen.wait() == 0
+
+
+def test_waiting_for_the_others_has_a_deadline(tmp_path: Path) -> None:
+    """A program that holds the terminal for too long is named to the next one."""
+    with asking(tmp_path, name="first") as screen:
+        screen.prompted()
+
+        async def turn() -> None:
+            async with terminal.Terminal(screen.path).turn(0.2):
+                pass
+
+        with pytest.raises(PromptTimeout, match=screen.path):
+            asyncio.run(turn())
+        screen.type("canary-1\n")
+        screen.result()
+        asyncio.run(turn())
+
+
+# -- which terminal --------------------------------------------------------------
+
+WHICH = """
+import sys
+from secretly import terminal
+found = terminal.find()
+with open(sys.argv[1], "w") as file:
+    file.write(f"{found.path} {found.in_foreground()}" if found else "none")
+"""
+
+
+@pytest.fixture
+def null() -> Iterator[int]:
+    """A descriptor of /dev/null."""
+    descriptor = os.open(os.devnull, os.O_RDWR)
+    yield descriptor
+    os.close(descriptor)
+
+
+@pytest.mark.parametrize("streams", ["all", "stdout", "stderr", "none"])
+def test_the_terminal_is_found_by_its_real_name(streams: str, null: int, tmp_path: Path) -> None:
+    """Whatever was redirected, the controlling terminal is found; never as /dev/tty."""
+    given = {
+        name: None if streams in ("all", name) else null for name in ("stdin", "stdout", "stderr")
+    }
+    argv = [sys.executable, "-c", WHICH, str(tmp_path / "found")]
+    with Pty(argv, {"PATH": os.defpath}, **given) as screen:
+        assert screen.wait() == 0
+        assert (tmp_path / "found").read_text() == f"{screen.path} True"
+
+
+def test_another_terminal_is_not_ours(null: int, tmp_path: Path) -> None:
+    """Of a controlling terminal and another on a stream, the controlling one is asked on."""
+    master, slave = os.openpty()
+    argv = [sys.executable, "-c", WHICH, str(tmp_path / "found")]
+    try:
+        with Pty(argv, {"PATH": os.defpath}, stdin=slave) as screen:
+            assert screen.wait() == 0
+            assert (tmp_path / "found").read_text() == f"{screen.path} True"
+    finally:
+        os.close(master)
+        os.close(slave)
+
+
+def test_without_a_terminal_there_is_none(tmp_path: Path) -> None:
+    """A daemon, or a job of cron, has no terminal."""
+    argv = [sys.executable, "-c", WHICH, str(tmp_path / "found")]
+    subprocess.run(argv, start_new_session=True, stdin=subprocess.DEVNULL, timeout=20, check=True,
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
+    assert (tmp_path / "found").read_text() == "none"
+
+
+def test_a_terminal_that_controls_nobody_may_be_used(tmp_path: Path) -> None:
+    """A terminal on a stream of a process without a controlling one is asked on."""
+    master, slave = os.openpty()
+    argv = [sys.executable, "-c", WHICH, str(tmp_path / "found")]
+    try:
+        subprocess.run(argv, start_new_session=True, stdin=slave, timeout=20, check=True,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
+        assert (tmp_path / "found").read_text() == f"{os.ttyname(slave)} True"
+    finally:
+        os.close(master)
+        os.close(slave)
+
+
+def test_modes_are_put_back_and_what_was_not_read_goes() -> None:
+    """At the end of ``opened`` the modes are as they were, whatever was done to them."""
+    master, slave = os.openpty()
+    try:
+        before = termios.tcgetattr(slave)
+        opened = terminal.Terminal(os.ttyname(slave)).opened()
+        with pytest.raises(LookupError), opened as descriptor:
+            modes = termios.tcgetattr(descriptor)
+            modes[3] &= ~(termios.ECHO | termios.ICANON | termios.ISIG)
+            termios.tcsetattr(descriptor, termios.TCSANOW, modes)
+            os.write(master, b"left over\n")
+            assert select.select([slave], [], [], 5)[0]
+            raise LookupError
+        assert termios.tcgetattr(slave) == before
+        os.set_blocking(slave, False)
+        with pytest.raises(BlockingIOError):
+            os.read(slave, 100)
+    finally:
+        os.close(master)
+        os.close(slave)
