@@ -162,7 +162,7 @@ async def remember(
 
     .. versionadded:: 1.0
     """
-    here, name = context(), _plain(reference)
+    here, name, value = context(), _plain(reference), Secret(value)
     entry = here.configuration.entry(name)
     chosen = username or entry.username
     seconds = configuration.seconds(timeout, resolve.PERSON)

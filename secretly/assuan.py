@@ -11,7 +11,7 @@ from typing import NamedTuple
 from .display import visible
 from .errors import PinentryFailed
 
-__all__ = ["Answer", "Reader", "command", "escape", "unescape"]
+__all__ = ["Answer", "Data", "Reader", "command", "escape", "unescape"]
 
 #: The longest line, in bytes with its LF: libassuan's ``ASSUAN_LINELENGTH`` is 1002
 #: with CR, LF, and pinentry ends without a word on a line of 1002.
@@ -85,6 +85,13 @@ def command(verb: str, text: str = "", keep: str = "") -> bytes:
             kept += 1
         pieces[kept:] = [_ELLIPSIS]
     return line + b" " + b"".join(pieces) + b"\n"
+
+
+class Data(bytearray):
+    """What came in ``D`` lines; its repr shows none of it, for tracebacks may show locals."""
+
+    def __repr__(self) -> str:
+        return "<assuan.Data>"
 
 
 class Answer(NamedTuple):
@@ -167,7 +174,7 @@ class Reader:
 
     def _collect(self, data: bytes) -> None:
         if self._data is None:
-            self._data = bytearray()
+            self._data = Data()
         self._data += data
         if len(self._data) > DATA_LIMIT:
             raise self._nonsense("more than 1 MiB of data")

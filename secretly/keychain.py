@@ -77,8 +77,7 @@ class Keychain:
         :raises KeychainLocked: if it is locked and stays so.
         """
         seconds = await self._ready(person)
-        found = await self._call(lambda backend: _read(backend, service, username), seconds)
-        return None if found is None else Secret(found)
+        return await self._call(lambda backend: _read(backend, service, username), seconds)
 
     async def set(self, service: str, username: str, value: str, person: float | None) -> None:
         """Keep a secret.
@@ -135,18 +134,24 @@ class Keychain:
 
     async def _call(self, work: Callable[[Any], T], seconds: float) -> T:
         name = backend_name(self._environ, self._allowed)
+
+        def explained() -> T:
+            # What a backend raises may repeat the secret: it does not leave the thread.
+            try:
+                return work(_backend(name))
+            except SecretlyError:
+                raise
+            except Exception as error:
+                wrong = _explained(error)
+            raise wrong
+
         try:
-            return await eventloop.in_thread(lambda: work(_backend(name)), seconds)
-        except SecretlyError:
-            raise
+            return await eventloop.in_thread(explained, seconds)
         except TimeoutError:
             raise KeychainUnavailable(
                 f"the keychain did not answer within {seconds:.0f} s",
                 "its service may be stuck: log out and in again, or restart it",
             ) from None
-        except Exception as error:
-            wrong = _explained(error)
-        raise wrong
 
 
 def backend_name(environ: Mapping[str, str], allowed: tuple[str, ...]) -> str | None:
@@ -237,15 +242,15 @@ def _has_attributes(backend: Any) -> bool:
     return type(backend).__module__ == "keyring.backends.SecretService"
 
 
-def _read(backend: Any, service: str, username: str) -> str | None:
+def _read(backend: Any, service: str, username: str) -> Secret | None:
     if not _has_attributes(backend):
         found = backend.get_password(service, username)
-        return None if found is None else str(found)
+        return None if found is None else Secret(found)
     collection = backend.get_preferred_collection()
     with contextlib.closing(collection.connection):
         for item in _items(collection, service, username):
             backend.unlock(item)
-            return str(item.get_secret().decode("utf-8"))
+            return Secret(item.get_secret().decode("utf-8"))
     return None
 
 

@@ -88,12 +88,15 @@ def run(plan: Plan) -> None:
     for name in plan.removes:
         environ.pop(os.fsencode(name), None)
     for name, value in plan.environ.items():
-        if "\0" in value:
+        encoded = _encoded(value)
+        if encoded is None or b"\0" in encoded:
+            environ, encoded = {}, b""  # a traceback may show locals
             raise Refused(
-                f"the value for {visible(name)} has a NUL byte in it",
+                f"the value for {visible(name)} has a NUL byte in it, or is not text",
                 "an environment variable cannot hold it",
             )
-        environ[os.fsencode(name)] = value.encode("utf-8", "surrogateescape")
+        environ[os.fsencode(name)] = encoded
+    encoded = b""
     if plan.seal_keyring:
         _seal_keyring()
     for stream in (sys.stdout, sys.stderr):
@@ -114,7 +117,14 @@ def run(plan: Plan) -> None:
             os.execve("/bin/sh", script, environ)
     except OSError as error:
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+        environ = {}  # a traceback may show locals
         raise _failed(plan.program, error) from None
+
+
+def _encoded(value: str) -> bytes | None:
+    with contextlib.suppress(UnicodeEncodeError):
+        return value.encode("utf-8", "surrogateescape")
+    return None
 
 
 def _inherited() -> dict[bytes, bytes]:

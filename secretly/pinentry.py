@@ -134,11 +134,11 @@ async def _ask_once(
             ) from None
     text = "\n".join(filter(None, (prompt.error, prompt.description)))
     if way.kind == "osascript":
-        return bytearray(await _osascript(way, prompt, seconds)), False
+        return assuan.Data(await _osascript(way, prompt, seconds)), False
     if way.kind == "notebook":
-        return bytearray(_ask_notebook(f"{text}\n{prompt.prompt}")), False
+        return assuan.Data(_ask_notebook(f"{text}\n{prompt.prompt}")), False
     assert place.terminal is not None
-    return bytearray(await place.terminal.ask(text, f"{prompt.prompt}:", seconds)), False
+    return assuan.Data(await place.terminal.ask(text, f"{prompt.prompt}:", seconds)), False
 
 
 async def _confirm_once(way: Way, place: Place, question: Prompt, seconds: float) -> bool:
@@ -454,7 +454,7 @@ def _ask_notebook(text: str) -> bytes:
     """The notebook's own password input, which is asked for in place."""
     try:
         return str(notebook_kernel().getpass(visible(text, keep="\n"))).encode()
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, EOFError):
         raise Cancelled("cancelled at the prompt", "nothing was done") from None
     except Exception:
         pass

@@ -121,14 +121,16 @@ async def _line(descriptor: int, text: str, prompt: str, seconds: float) -> byte
         line = os.read(descriptor, _LINE_LIMIT + 1)
     except OSError:
         line = b""
-    if not line.endswith(b"\n") and len(line) < _LINE_LIMIT - 1:
+    too_long = len(line) >= _LINE_LIMIT - 1
+    if line.endswith(b"\n") and not too_long:
+        return line[:-1]
+    line = b""  # a traceback may show locals
+    if not too_long:
         raise Cancelled("the prompt was ended", "nothing was done")
-    if len(line) >= _LINE_LIMIT - 1:
-        raise PinentryFailed(
-            f"what was entered is longer than a terminal's line ({_LINE_LIMIT} bytes)",
-            "install a pinentry (pinentry-tty takes long secrets)",
-        )
-    return line[:-1]
+    raise PinentryFailed(
+        f"what was entered is longer than a terminal's line ({_LINE_LIMIT} bytes)",
+        "install a pinentry (pinentry-tty takes long secrets)",
+    )
 
 
 def find() -> Terminal | None:

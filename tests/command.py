@@ -94,12 +94,14 @@ class Home:
             self.environ[f"XDG_{name}_HOME"] = str(folder / part)
         self.environ["XDG_STATE_HOME"] = str(folder / ".local/state")
         self.environ["XDG_RUNTIME_DIR"] = str(folder / "run")
+        self.environ["TMPDIR"] = str(folder / "tmp")
         for part in (
             ".config/secretly",
             ".local/share",
             ".local/state",
             ".cache",
             "run",
+            "tmp",
             "programs",
         ):
             (folder / part).mkdir(mode=0o700, parents=True)

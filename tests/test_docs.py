@@ -380,7 +380,7 @@ with FakePinentry(answers) as pinentry, sandbox(pinentry, config=config):
 def run(path: Path, reactor: str, answers: list[Any]) -> list[str]:
     """Run an example with doubles, and return what it printed and the number of prompts."""
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", _RUN, json.dumps([str(path), reactor, answers])],
+        [sys.executable, "-c", _RUN, json.dumps([str(path), reactor, answers])],
         capture_output=True,
         text=True,
         timeout=PATIENCE,

@@ -10,6 +10,8 @@ from ..errors import SourceFailed
 
 async def fetch(path: str, field: str, environ: Mapping[str, str]) -> str:
     """Return the variable's value."""
+    if field not in ("", "password"):
+        raise SourceFailed(f"a variable has no field '{visible(field)}'", "it has password alone")
     if not environ.get(path):
         raise SourceFailed(
             f"the variable {visible(path)} is not set", f"export {visible(path)} first"

@@ -15,6 +15,8 @@ _LIMIT = 1 << 20
 async def fetch(path: str, field: str, environ: Mapping[str, str]) -> str:
     """Return the file's text."""
     name = visible(path)
+    if field not in ("", "password"):
+        raise SourceFailed(f"a file has no field '{visible(field)}'", "it has password alone")
     try:
         with open(os.path.expanduser(path), "rb", opener=_no_waiting) as file:
             facts = os.fstat(file.fileno())
@@ -24,14 +26,26 @@ async def fetch(path: str, field: str, environ: Mapping[str, str]) -> str:
                 raise SourceFailed(
                     f"others can read {name}", f"make it yours alone: chmod 600 {name}"
                 )
-            return file.read(_LIMIT).decode("utf-8").removesuffix("\n")
+            text, wrong = _text(file.read(_LIMIT + 1))
+            if wrong:
+                raise SourceFailed(f"the file {name} {wrong}", "a secret is a text")
+            return text
     except OSError as error:
         raise SourceFailed(
             f"the file {name} cannot be read: {error.strerror}", "check its name and permissions"
         ) from None
+
+
+def _text(data: bytes) -> tuple[str, str]:
+    """The text, or what is wrong with it: an error has none of the bytes in its frames."""
+    if not data:
+        return "", "is empty"
+    if len(data) > _LIMIT:
+        return "", "is longer than 1 MiB"
+    try:
+        return data.decode("utf-8").removesuffix("\n"), ""
     except UnicodeDecodeError:
-        pass
-    raise SourceFailed(f"the file {name} is not UTF-8 text", "secrets are text")
+        return "", "is not UTF-8 text"
 
 
 def _no_waiting(path: str, flags: int) -> int:

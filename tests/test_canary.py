@@ -1,0 +1,936 @@
+"""The canary test: a known secret is found nowhere but where it was sent.
+
+It is pushed through success, cancel and forced failures of the library, under
+asyncio and under Twisted, and of the command, while everything that could write
+it down does: debug logs, captured locals, Twisted's text and JSON logs, and more.
+
+Started as a program, this file is the library's caller: see :func:`drive`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import faulthandler
+import gc
+import hashlib
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import traceback
+import warnings
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import need
+
+from secretly import credential, eventloop, forget, keychain, launch, pinentry, remember, secret
+from secretly.errors import KeychainUnavailable
+from secretly.keychain import Keychain
+from secretly.redacted import Secret
+from secretly.references import Reference
+from secretly.resolve import Context, Wish, obtain
+from secretly.testing import Answer, FakePinentry, MemoryKeychain, sandbox
+
+# -- the canary, and every shape of it ---------------------------------------------
+
+
+def core(name: str) -> str:
+    """What each canary has in it and nothing else has: letters that no escaping changes."""
+    return hashlib.sha256(name.encode()).hexdigest()[:20]
+
+
+def canary(name: str) -> Secret:
+    """A token of its own for each scenario, with what percent-escapes, quotes and UTF-8 touch."""
+    return Secret(f"pypi-canary-{core(name)}%é\"'")
+
+
+def shapes(name: str) -> list[bytes]:
+    """The canary as it is (and so percent-encoded, escaped or in a repr), base64 and hex."""
+    plain = core(name).encode()
+    found = [plain, plain[::-1], plain.hex().encode(), plain.decode().encode("utf-16-le")]
+    for offset in range(3):
+        whole = b"x" * offset + plain
+        found.append(base64.b64encode(whole[: len(whole) // 3 * 3])[4:])
+    return found
+
+
+def found_in(data: bytes, name: str) -> bool:
+    """Whether a canary is in these bytes, in any shape."""
+    return any(shape in data for shape in shapes(name))
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        lambda c: c.encode(),
+        lambda c: repr(str(c)).encode(),
+        lambda c: repr(c.encode()).encode(),
+        lambda c: json.dumps(str(c)).encode(),
+        lambda c: c.encode().replace(b"%", b"%25"),
+        lambda c: base64.b64encode(c.encode()),
+        lambda c: base64.b64encode(b"user:" + c.encode()),
+        lambda c: base64.urlsafe_b64encode(b"__token__:" + c.encode()),
+        lambda c: c.encode().hex().encode(),
+        lambda c: c[::-1].encode(),
+        lambda c: c.encode("utf-16"),
+    ],
+)
+def test_a_canary_is_found_in_whatever_shape(written: Callable[[Secret], bytes]) -> None:
+    """The search finds it raw, percent-encoded, quoted, in base64 at any offset, in hex."""
+    name = "shape"
+    assert found_in(b"before " + written(canary(name)) + b" after", name)
+    assert not found_in(b"before " + written(canary("another")) + b" after", name)
+
+
+# -- the library's scenarios -------------------------------------------------------
+
+Work = Callable[[Secret, Context], Awaitable[object]]
+
+
+async def ask(c: Secret, here: Context) -> object:
+    """Ask for a secret that is kept nowhere."""
+    return await secret("A", timeout=0.4)
+
+
+async def ask_for_a_token(c: Secret, here: Context) -> object:
+    """Ask for one that must start with 'pypi-'."""
+    return await secret("PyPI", timeout=5, remember=True)
+
+
+async def ask_and_keep(c: Secret, here: Context) -> object:
+    """Ask for one, and keep it."""
+    return [await secret("A", timeout=0.8, remember=True), await credential("A")]
+
+
+async def ask_twice(c: Secret, here: Context) -> object:
+    """Ask for a new one, to be typed twice."""
+    return await obtain(Wish(Reference("", "A"), repeat=True, person=5), here)
+
+
+def verified(verify: Callable[[Secret], Any]) -> Work:
+    """Ask for one that is tried."""
+
+    async def work(c: Secret, here: Context) -> object:
+        return await secret("A", timeout=5, verify=verify, remember=True)
+
+    return work
+
+
+def raising(value: Secret) -> bool:
+    """A ``verify`` that cannot tell."""
+    raise LookupError("the server is away")
+
+
+async def raising_later(value: Secret) -> bool:
+    """One that cannot tell after a while."""
+    await eventloop.sleep(0.01)
+    raise LookupError("the server is away")
+
+
+def not_ascii(value: Secret) -> bool:
+    """One that trips over the secret itself."""
+    return bool(value.encode("ascii"))
+
+
+def not_a_number(value: Secret) -> bool:
+    """One whose error repeats what it was given."""
+    return bool(int(value))
+
+
+async def shared(c: Secret, here: Context) -> object:
+    """Several callers of one prompt."""
+    return await eventloop.together(*(secret("A", timeout=5) for _ in range(5)))
+
+
+async def remembered(c: Secret, here: Context) -> object:
+    """Keep, find and forget it."""
+    await remember("A", c)
+    return [await secret("A"), await forget("A")]
+
+
+async def ask_for_longer(c: Secret, here: Context) -> object:
+    """Ask, and have time."""
+    return await secret("A", timeout=20, remember=True)
+
+
+async def remember_text(c: Secret, here: Context) -> object:
+    """Keep what is a plain text to the caller, where that fails."""
+    return await remember("A", str(c))
+
+
+async def remember_only(c: Secret, here: Context) -> object:
+    """Keep it, where that fails."""
+    return await remember("A", c)
+
+
+async def stored_with_consent(c: Secret, here: Context) -> object:
+    """Use a stored one that needs consent."""
+    await remember("A", c)
+    return await secret("A", confirm=True, timeout=5)
+
+
+async def stored_and_refused(c: Secret, here: Context) -> object:
+    """Use a stored one that is not accepted."""
+    await remember("A", c)
+    return await secret("A", verify=lambda value: False, timeout=5)
+
+
+async def stored_and_no_token(c: Secret, here: Context) -> object:
+    """Use a stored one that does not start as it must."""
+    await remember("PyPI", Secret(c[1:]))
+    return await secret("PyPI", timeout=5)
+
+
+def from_a_file(text: Callable[[Secret], bytes], mode: int = 0o600) -> Work:
+    """Take it from a file outside the folders that are searched."""
+
+    async def work(c: Secret, here: Context) -> object:
+        with tempfile.TemporaryDirectory(dir=os.environ["ELSEWHERE"]) as folder:
+            path = Path(folder, "token")
+            path.write_bytes(text(c))
+            path.chmod(mode)
+            return await obtain(Wish(Reference("file", os.fspath(path))), here)
+
+    return work
+
+
+def executed(value: Callable[[Secret], str], program: str = "/bin/true") -> Work:
+    """Hand it to a program that cannot be started."""
+
+    async def work(c: Secret, here: Context) -> object:
+        launch.run(launch.Plan(program, [program], environ={"TOKEN": Secret(value(c))}))
+        raise AssertionError("it was started")
+
+    return work
+
+
+class Full(MemoryKeychain):
+    """A keychain that cannot keep anything more."""
+
+    async def set(self, service: str, username: str, value: str, person: float | None) -> None:
+        """Fail."""
+        raise KeychainUnavailable("the disk is full", "empty it")
+
+
+def planted(kind: str) -> Keychain:
+    """The real keychain on a backend that fails in its own way; see :data:`BACKEND`."""
+    name = f"canary_backend.{kind}"
+    return Keychain({**os.environ, "PYTHON_KEYRING_BACKEND": name}, (name,))
+
+
+#: Backends that repeat the secret in their errors and locals, as careless ones do.
+BACKEND = """
+import time
+import keyring.backend
+kept = {}
+class Base(keyring.backend.KeyringBackend):
+    priority = 1
+    def get_password(self, service, username):
+        return kept.get((service, username))
+    def set_password(self, service, username, password):
+        kept[service, username] = password
+    def delete_password(self, service, username):
+        del kept[service, username]
+class Talking(Base):
+    def set_password(self, service, username, password):
+        plain = password.encode()
+        raise RuntimeError(f"cannot keep {plain!r} and {str(password)}")
+class TalkingGet(Base):
+    def get_password(self, service, username):
+        found = kept[service, username]
+        raise ValueError("module " + str(found))
+class Binary(Base):
+    def get_password(self, service, username):
+        return (str(kept[service, username]).encode() + b"\\xff").decode()
+class Hanging(Base):
+    def set_password(self, service, username, password):
+        plain = str(password)
+        time.sleep(3600)
+class Late(Base):
+    def set_password(self, service, username, password):
+        plain = str(password)
+        time.sleep(0.9)
+        raise RuntimeError(plain)
+"""
+
+
+def types(*texts: Callable[[str], str]) -> Callable[[Secret], Sequence[Answer]]:
+    """A person who types these texts made of the canary; by default the canary itself."""
+    return lambda c: [text(str(c)) for text in texts or (str,)]
+
+
+def says(*actions: Any) -> Callable[[Secret], Sequence[Answer]]:
+    """A pinentry that does these actions; ``{D}`` is the line with the canary, ``{c}`` itself."""
+
+    def made(c: Secret) -> Sequence[Answer]:
+        plain = str(c).encode()
+        line = b"D " + plain.replace(b"%", b"%25") + b"\n"
+        return [
+            [
+                (kind, value.replace(b"{D}", line).replace(b"{c}", plain))
+                if isinstance(value, bytes)
+                else (kind, value)
+                for kind, value in actions
+            ]
+        ]
+
+    return made
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One way through the library.
+
+    :param outcome: the name of the error that ends it; ``""`` for none.
+    :param cancel: cancel it once the prompt has got its answer so far.
+    """
+
+    outcome: str
+    answers: Callable[[Secret], Sequence[Answer]] = types()
+    work: Work = ask
+    keychain: Callable[[], Any] = MemoryKeychain
+    flavor: str = "fake"
+    cancel: bool = False
+
+
+GONE = "_Gone PinentryFailed"
+LIBRARY: dict[str, Scenario] = {
+    # success
+    "typed": Scenario(""),
+    "typed as a token": Scenario("", types(lambda c: f" {c}\n"), ask_for_a_token),
+    "typed and kept": Scenario("", work=ask_and_keep),
+    "typed slowly": Scenario("", says(("drip", b"{D}OK\n"))),
+    "in two lines": Scenario("", says(("raw", b"D pypi-\nD {c}\nOK\n"))),
+    "in a status": Scenario("", says(("raw", b"S {c}\n{D}OK\n"))),
+    "in an inquiry": Scenario("", says(("raw", b"INQUIRE QUALITY {c}\n{D}OK\n"))),
+    "in a comment": Scenario("", says(("raw", b"# {c}\n{D}OK\n"))),
+    "twice the same": Scenario("", types(str, str), ask_twice),
+    "accepted": Scenario("", work=verified(lambda value: True)),
+    "accepted the second time": Scenario(
+        "", types(str, lambda c: f"{c}2"), verified(lambda value: value.endswith("2"))
+    ),
+    "asked by several": Scenario("", work=shared),
+    "kept and forgotten": Scenario("", work=remembered),
+    "stored, with consent": Scenario("", lambda c: [True], stored_with_consent),
+    "kept by no keychain": Scenario("", work=ask_for_longer, keychain=lambda: Full()),
+    "from a file": Scenario("", work=from_a_file(str.encode)),
+    # cancel
+    "cancelled after it was typed": Scenario(
+        "Cancelled", says(("raw", b"{D}ERR 83886179 cancelled\n"))
+    ),
+    "cancelled at the second prompt": Scenario(
+        "Cancelled", types(lambda c: c[1:]), ask_for_a_token
+    ),
+    "cancelled at the repetition": Scenario("Cancelled", work=ask_twice),
+    "no consent": Scenario("NotConfirmed", lambda c: [False], stored_with_consent),
+    "consent cancelled": Scenario("Cancelled", lambda c: [None], stored_with_consent),
+    "its task cancelled": Scenario(
+        "CancelledError", says(("raw", b"{D}"), ("hang", False)), cancel=True
+    ),
+    "its task cancelled in mid-line": Scenario(
+        "CancelledError", says(("raw", b"D {c}"), ("hang", False)), cancel=True
+    ),
+    # forced failures
+    "killed after it was typed": Scenario(GONE, says(("raw", b"{D}"), ("kill", 9))),
+    "killed in mid-line": Scenario(GONE, says(("raw", b"D {c}"), ("kill", 9))),
+    "terminated after it was typed": Scenario(GONE, says(("raw", b"{D}"), ("kill", 15))),
+    "crashed after it was typed": Scenario(GONE, says(("raw", b"{D}"), ("kill", 11))),
+    "exit 0 after it was typed": Scenario(GONE, says(("raw", b"{D}"), ("exit", 0))),
+    "exit 1 after it was typed": Scenario(GONE, says(("raw", b"{D}"), ("exit", 1))),
+    "exit 2 in mid-line": Scenario(GONE, says(("drip", b"D {c}"), ("exit", 2))),
+    "hangs after it was typed": Scenario("PromptTimeout", says(("raw", b"{D}"), ("hang", False))),
+    "hangs in mid-line": Scenario("PromptTimeout", says(("raw", b"D {c}"), ("hang", False))),
+    "hangs and heeds no signal": Scenario("PromptTimeout", says(("raw", b"{D}"), ("hang", True))),
+    "nonsense after it": Scenario("PinentryFailed", says(("raw", b"{D}nonsense\n"))),
+    "nonsense after a while": Scenario(
+        "PinentryFailed", says(("raw", b"{D}"), ("wait", 0.1), ("raw", b"nonsense\n"))
+    ),
+    "nonsense itself": Scenario("PinentryFailed", says(("raw", b"{c}\n"))),
+    "nonsense before it": Scenario("PinentryFailed", says(("raw", b"nonsense\n{D}OK\n"))),
+    "a line too long": Scenario("PinentryFailed", says(("raw", b"D " + b"{c}" * 40 + b"\nOK\n"))),
+    "a line without an end": Scenario(
+        "PinentryFailed", says(("raw", b"D " + b"{c}" * 40), ("hang", False))
+    ),
+    "an error after it": Scenario("PinentryFailed", says(("raw", b"{D}ERR 83886081 general\n"))),
+    "an error that repeats it": Scenario("Cancelled", says(("raw", b"ERR 83886179 {c}\n"))),
+    "an error without a number": Scenario("PinentryFailed", says(("raw", b"{D}ERR {c}\n"))),
+    "more than there may be": Scenario(
+        "PinentryFailed", says(("raw", (b"D " + b"{c}" * 20 + b"\n") * 1500)), ask_for_longer
+    ),
+    "no UTF-8": Scenario("PinentryFailed", says(("raw", b"D {c}\xff\nOK\n"))),
+    "cut by curses": Scenario(
+        "PinentryFailed", types(lambda c: (c * 60)[:2047]), flavor="gtk2:curses"
+    ),
+    "no token, three times": Scenario(
+        "Refused", types(*[lambda c: c[1:]] * 3), ask_for_a_token
+    ),
+    "never twice the same": Scenario(
+        "Refused", types(*[str, lambda c: f"{c}2"] * 3), ask_twice
+    ),
+    "killed at the repetition": Scenario(
+        GONE, lambda c: [str(c), [("kill", 9)]], ask_twice
+    ),
+    "never accepted": Scenario("Refused", types(str, str, str), verified(lambda value: False)),
+    "verify raises": Scenario("LookupError", work=verified(raising)),
+    "verify raises later": Scenario("LookupError", work=verified(raising_later)),
+    "verify trips over it": Scenario("UnicodeEncodeError", work=verified(not_ascii)),
+    "verify repeats it": Scenario("ValueError", work=verified(not_a_number)),
+    "stored and not accepted": Scenario("Cancelled", lambda c: [None], stored_and_refused),
+    "stored and no token": Scenario("Refused", work=stored_and_no_token),
+    "the keychain is full": Scenario(
+        "KeychainUnavailable", work=remember_only, keychain=lambda: Full()
+    ),
+    "the keychain is full, of a text": Scenario(
+        "KeychainUnavailable", work=remember_text, keychain=lambda: Full()
+    ),
+    "the keychain is locked": Scenario(
+        "KeychainLocked", work=remember_only, keychain=lambda: MemoryKeychain(locked=True)
+    ),
+    "the backend repeats it": Scenario(
+        "KeychainUnavailable", work=remember_only, keychain=lambda: planted("Talking")
+    ),
+    "typed, and the backend repeats it": Scenario(
+        "", work=ask_for_a_token, keychain=lambda: planted("Talking")
+    ),
+    "the backend repeats what it has": Scenario(
+        "KeychainUnavailable", work=remembered, keychain=lambda: planted("TalkingGet")
+    ),
+    "the backend has no UTF-8": Scenario(
+        "KeychainUnavailable", work=remembered, keychain=lambda: planted("Binary")
+    ),
+    "the backend hangs": Scenario("", work=ask_and_keep, keychain=lambda: planted("Hanging")),
+    "the backend fails late": Scenario("", work=ask_and_keep, keychain=lambda: planted("Late")),
+    "a file that is no text": Scenario(
+        "SourceFailed", work=from_a_file(lambda c: c.encode() + b"\xff")
+    ),
+    "a file that others read": Scenario("SourceFailed", work=from_a_file(str.encode, 0o644)),
+    "NUL at exec": Scenario("Refused", work=executed(lambda c: f"{c}\0")),
+    "too long at exec": Scenario("Refused", work=executed(lambda c: c * 5000)),
+    "no such program at exec": Scenario(
+        "NotThere", work=executed(str, "/nonexistent/program")
+    ),
+    "no program at exec": Scenario("NotExecutable", work=executed(str, "/etc/passwd")),
+    "a surrogate at exec": Scenario("Refused", work=executed(lambda c: f"{c}\ud800")),
+}
+
+
+# -- everything that could write it down -------------------------------------------
+
+
+def chain(error: BaseException) -> Iterator[BaseException]:
+    """An error with all that it came from, suppressed ones too."""
+    seen: set[int] = set()
+    todo: list[BaseException | None] = [error]
+    while todo:
+        current = todo.pop()
+        if current is not None and id(current) not in seen:
+            seen.add(id(current))
+            yield current
+            todo += [current.__cause__, current.__context__]
+
+
+def dumped(error: BaseException) -> Iterator[str]:
+    """An error as plain tracebacks, captured locals, cgitb and other reporters show it."""
+    for part in chain(error):
+        yield from traceback.format_exception(part)
+        yield repr(part)
+        yield repr(part.args)
+        yield repr(vars(part))
+        yield from traceback.TracebackException(
+            type(part), part, part.__traceback__, capture_locals=True, compact=False
+        ).format()
+        for frame, _ in traceback.walk_tb(part.__traceback__):
+            for value in list(frame.f_locals.values()):
+                yield repr(value)
+                with contextlib.suppress(TypeError):
+                    yield repr(vars(value))  # as reporters show 'self' and its parts
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            # It is gone since 3.13, and trips over an OSError's unset attributes.
+            with contextlib.suppress(ImportError, AttributeError):
+                import cgitb
+
+                yield cgitb.text((type(part), part, part.__traceback__), context=9)
+
+
+def recorded(error: BaseException, found: object, out: Any) -> None:
+    """Have everything that writes things down write this outcome down."""
+    log = logging.getLogger("canary")
+    log.info("the outcome: %r", found)
+    if not isinstance(error, NoError):
+        log.error("it failed: %s %r", error, error, exc_info=error)
+        for text in dumped(error):
+            print(text, file=out)
+    out.flush()
+
+
+class NoError(Exception):
+    """There was none."""
+
+
+def drive(driver: str, folder: Path) -> None:
+    """Go through the library's scenarios, and leave what was written down in *folder*."""
+    logging.basicConfig(filename=folder / "debug.log", level=logging.DEBUG, force=True)
+    faulthandler.enable(open(folder / "faulthandler", "w"))
+    warnings.simplefilter("always")
+    keychain.MACHINE = 0.6
+    results: dict[str, Any] = {}
+    (_in_asyncio if driver == "asyncio" else _in_twisted)(folder, results)
+    with open(folder / "faulthandler-end", "w") as file:
+        faulthandler.dump_traceback(file, all_threads=True)
+    (folder / "results.json").write_text(json.dumps(results))
+
+
+@contextlib.contextmanager
+def _prepared(name: str) -> Iterator[tuple[Any, FakePinentry, dict[str, Any]]]:
+    """The doubles of a scenario, and after it what files have the canary in them."""
+    scenario, c = LIBRARY[name], canary(name)
+    result: dict[str, Any] = {}
+    fake = FakePinentry(scenario.answers(c), flavor=scenario.flavor)
+    with fake, sandbox(fake, scenario.keychain()) as here:
+        yield (lambda: scenario.work(c, here)), fake, result
+        folders = [Path(os.environ["HOME"]), Path(os.environ["TMPDIR"])]
+        # Its script is the one place that has it: there the person is written down.
+        result["files"] = files_with(name, folders, but=fake.path)
+
+
+def files_with(name: str, folders: Sequence[Path], but: Path | None = None) -> list[str]:
+    """The files under these folders that have a canary in them, or in their name."""
+    found = []
+    for folder in folders:
+        for path in folder.rglob("*"):
+            if found_in(os.fsencode(path), name):
+                found.append(os.fspath(path))
+            if path.is_file() and path != but and found_in(path.read_bytes(), name):
+                found.append(os.fspath(path))
+    return found
+
+
+def _in_asyncio(folder: Path, results: dict[str, Any]) -> None:
+    async def main(work: Any, fake: FakePinentry, cancel: bool) -> object:
+        asyncio.get_running_loop().slow_callback_duration = 0  # have each be logged
+        call = asyncio.ensure_future(work())
+        logging.debug("%r", call)
+        if cancel:
+            while not fake.prompts:
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.1)
+            call.cancel()
+        try:
+            return await call
+        finally:
+            logging.debug("%r", call)
+
+    for name, scenario in LIBRARY.items():
+        with _prepared(name) as (work, fake, result):
+            error, found = BaseException(), None
+            try:
+                found = asyncio.run(main(work, fake, scenario.cancel), debug=True)
+                error = NoError()
+            except BaseException as caught:
+                error = caught
+            with open(folder / "dump", "a") as out:
+                recorded(error, found, out)
+            result["outcome"] = _name(error)
+            del error, found
+            results[name] = result
+
+
+def _name(error: BaseException) -> str:
+    return "" if isinstance(error, NoError) else type(error).__name__
+
+
+def _in_twisted(folder: Path, results: dict[str, Any]) -> None:
+    from twisted.internet import defer, task
+    from twisted.logger import (
+        Logger,
+        globalLogBeginner,
+        jsonFileLogObserver,
+        textFileLogObserver,
+    )
+    from twisted.python.failure import Failure
+
+    observers = [
+        textFileLogObserver(open(folder / "twisted.log", "w")),
+        jsonFileLogObserver(open(folder / "twisted.json", "w")),
+    ]
+    globalLogBeginner.beginLoggingTo(observers, redirectStandardIO=False)
+    defer.setDebugging(True)
+    log = Logger("canary")
+
+    async def one(reactor: Any, work: Any, fake: FakePinentry, cancel: bool) -> object:
+        call = defer.ensureDeferred(work())
+        log.debug("{call} {call!r}", call=call)
+        if cancel:
+            while not fake.prompts:
+                await task.deferLater(reactor, 0.01)
+            await task.deferLater(reactor, 0.1)
+            call.cancel()
+        return await call
+
+    async def main(reactor: Any) -> None:
+        for name, scenario in LIBRARY.items():
+            with _prepared(name) as (work, fake, result):
+                error, found = BaseException(), None
+                try:
+                    found = await one(reactor, work, fake, scenario.cancel)
+                    error = NoError()
+                    done = defer.succeed(found)
+                    log.info("{done} {done!r}", done=done)
+                except BaseException as caught:
+                    error = caught
+                    with warnings.catch_warnings():
+                        warnings.simplefilter("ignore")
+                        failure = Failure(captureVars=True)
+                    log.failure("it failed", failure)
+                    with open(folder / "dump", "a") as out:
+                        for detail in ("brief", "default", "verbose"):
+                            print(failure.getTraceback(detail=detail), file=out)
+                        failure.printDetailedTraceback(out)
+                        print(repr(failure), failure, file=out)
+                    lost = defer.fail(failure)  # 'Unhandled error in Deferred'
+                    lost.addCallback(len)
+                    del lost, failure
+                    gc.collect()
+                with open(folder / "dump", "a") as out:
+                    recorded(error, found, out)
+                result["outcome"] = _name(error)
+                del error, found
+                results[name] = result
+
+    with contextlib.suppress(SystemExit):
+        task.react(lambda reactor: defer.ensureDeferred(main(reactor)))
+
+
+# -- watching ----------------------------------------------------------------------
+
+
+def descendants(pid: int) -> list[int]:
+    """A process and all that it started."""
+    found, todo = [], [pid]
+    while todo:
+        current = todo.pop()
+        found.append(current)
+        with contextlib.suppress(OSError):
+            for thread in Path(f"/proc/{current}/task").iterdir():
+                todo += map(int, (thread / "children").read_text().split())
+    return found
+
+
+class Watch(threading.Thread):
+    """Read the arguments and the environment of every process of a run, all the time."""
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(daemon=True)
+        self._pid, self._over = pid, threading.Event()
+        #: What was seen, by the program's name and the file in ``/proc``.
+        self.seen: dict[tuple[str, str], set[bytes]] = {}
+
+    def run(self) -> None:
+        """Look until told to end."""
+        while not self._over.wait(0.002):
+            for pid in descendants(self._pid):
+                with contextlib.suppress(OSError):
+                    program = os.path.basename(os.readlink(f"/proc/{pid}/exe"))
+                    for name in ("cmdline", "environ"):
+                        data = Path(f"/proc/{pid}/{name}").read_bytes()
+                        self.seen.setdefault((program, name), set()).add(data)
+
+    def end(self) -> dict[tuple[str, str], set[bytes]]:
+        """Stop looking, and return what was seen."""
+        self._over.set()
+        self.join(10)
+        return self.seen
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run of many scenarios left."""
+
+    results: Mapping[str, Any]
+    written: Mapping[str, bytes]
+    seen: Mapping[tuple[str, str], set[bytes]]
+
+
+@pytest.fixture(scope="module")
+def homes(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[str, str]]:
+    """Make an environment with folders of its own, all under one folder of that name."""
+
+    def make(name: str) -> dict[str, str]:
+        root = tmp_path_factory.mktemp(name)
+        for folder in ("home", "tmp", "out", "elsewhere", "modules"):
+            (root / folder).mkdir()
+        (root / "modules/canary_backend.py").write_text(BACKEND)
+        return {
+            "PATH": os.environ["PATH"],
+            "LANG": "C.UTF-8",
+            "HOME": os.fspath(root / "home"),
+            "TMPDIR": os.fspath(root / "tmp"),
+            "OUT": os.fspath(root / "out"),
+            "ELSEWHERE": os.fspath(root / "elsewhere"),
+            "PYTHONPATH": os.fspath(root / "modules"),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+
+    return make
+
+
+@pytest.fixture(scope="module", params=["asyncio", "twisted"])
+def library(request: pytest.FixtureRequest, homes: Callable[[str], dict[str, str]]) -> Run:
+    """All the library's scenarios, in one process that writes down all that it can."""
+    environ = homes(request.param)
+    process = subprocess.Popen(
+        [sys.executable, "-X", "dev", __file__, request.param, environ["OUT"]],
+        env=environ,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    watch = Watch(process.pid)
+    watch.start()
+    try:
+        stdout, stderr = process.communicate(timeout=100)
+    finally:
+        process.kill()
+        process.wait(10)
+        seen = watch.end()
+    assert process.returncode == 0, stderr.decode()[-4000:]
+    written = {path.name: path.read_bytes() for path in Path(environ["OUT"]).iterdir()}
+    results = json.loads(written.pop("results.json"))
+    for name in LIBRARY:
+        folders = [Path(environ["HOME"]), Path(environ["TMPDIR"])]
+        results[name]["files"] += files_with(name, folders)
+    return Run(results, {**written, "stdout": stdout, "stderr": stderr}, seen)
+
+
+@pytest.mark.timeout(200)
+@pytest.mark.parametrize("name", LIBRARY)
+def test_the_library_leaves_no_trace(library: Run, name: str) -> None:
+    """After the scenario, the canary is in no log, dump, stream, file, argument or environment."""
+    result = library.results[name]
+    assert result["outcome"] in (LIBRARY[name].outcome, *LIBRARY[name].outcome.split())
+    for stream, data in library.written.items():
+        assert not found_in(data, name), (stream, around(data, name))
+    for (program, kind), contents in library.seen.items():
+        for data in contents:
+            assert not found_in(data, name), (program, kind)
+    assert result["files"] == []
+
+
+def around(data: bytes, name: str) -> list[bytes]:
+    """The lines in which a canary was found, and those before them: for the report of a failure."""
+    lines = data.splitlines()
+    hits = [n for n, line in enumerate(lines) if found_in(line, name)]
+    return [line[:300] for n in hits[:3] for line in lines[max(0, n - 12) : n + 1]]
+
+
+def test_the_run_wrote_down_all_that_it_could(library: Run) -> None:
+    """The search is in earnest: the logs, the dumps and the processes were really looked at."""
+    assert len([s for s in LIBRARY.values() if s.outcome]) >= 40
+    assert len(library.written["dump"]) > 100_000
+    assert b"Secret('\xe2\x80\xa6')" in library.written["dump"]
+    assert b"canary" in library.written["debug.log"]
+    programs = {program for program, _ in library.seen}
+    assert any(b"pinentry-gtk-fake" in d for k, v in library.seen.items() for d in v), programs
+    if "twisted.json" in library.written:
+        assert b"Unhandled error in Deferred" in library.written["twisted.log"]
+        assert len(library.written["twisted.json"]) > 10_000
+    else:
+        assert b"took" in library.written["debug.log"]  # asyncio's slow callbacks
+
+
+# -- the command -------------------------------------------------------------------
+
+#: What Python loads at the start of the command: logs everything, and shows locals at the end.
+CUSTOMIZED = """
+import faulthandler, logging, os, sys, traceback, warnings
+if sys.argv[:1] == ["-m"] or "secretly" in " ".join(sys.orig_argv):
+    out = os.environ["OUT"]
+    logging.basicConfig(filename=out + "/debug.log", level=logging.DEBUG)
+    faulthandler.enable(open(out + "/faulthandler", "a"))
+    warnings.simplefilter("always")
+    def hook(kind, error, trace):
+        text = traceback.TracebackException(kind, error, trace, capture_locals=True).format()
+        print(*text, file=sys.stderr)
+    sys.excepthook = hook
+"""
+
+
+@dataclass(frozen=True)
+class Command:
+    """One way through the command.
+
+    :param arguments: those of ``secretly``; ``{c}`` is the canary, ``{HASH}`` a command
+        that prints a hash of what it was given.
+    """
+
+    status: int
+    arguments: Sequence[str]
+    answers: Callable[[Secret], Sequence[Answer]] = types()
+    stdin: Callable[[Secret], bytes] = lambda c: b""
+    sent: signal.Signals | None = None
+    environ: Mapping[str, str] = ()  # type: ignore[assignment]
+
+
+RUN = ("run", "-v", "-e", "TOKEN=OpenAI", "--prompt-timeout", "1s")
+HASH = ("sh", "-c", 'printf %s "$TOKEN" | sha256sum')
+COMMAND: dict[str, Command] = {
+    "run": Command(0, (*RUN, *HASH)),
+    "run, kept by no keychain": Command(0, (*RUN, "--remember", *HASH)),
+    "run, cancelled": Command(130, (*RUN, *HASH), lambda c: [None]),
+    "run, cancelled late": Command(
+        130, (*RUN, *HASH), says(("raw", b"{D}ERR 83886179 cancelled\n"))
+    ),
+    "run, killed": Command(125, (*RUN, *HASH), says(("raw", b"{D}"), ("kill", 9))),
+    "run, killed in mid-line": Command(125, (*RUN, *HASH), says(("raw", b"D {c}"), ("kill", 9))),
+    "run, nonsense": Command(125, (*RUN, *HASH), says(("raw", b"{D}{c}\n"))),
+    "run, hangs": Command(125, (*RUN, *HASH), says(("raw", b"{D}"), ("hang", True))),
+    "run, no UTF-8": Command(125, (*RUN, *HASH), says(("raw", b"D {c}\xff\nOK\n"))),
+    "run, NUL at exec": Command(125, (*RUN, *HASH), says(("raw", b"D {c}\0\nOK\n"))),
+    "run, too long at exec": Command(125, (*RUN, *HASH), types(lambda c: c * 5000)),
+    "run, no interpreter at exec": Command(127, (*RUN, "{HOME}/no-interpreter")),
+    "run, no token": Command(
+        125, ("run", "-e", "TOKEN=PyPI", *HASH), types(*[lambda c: c[1:]] * 3)
+    ),
+    "run, the second one cancelled": Command(
+        130, (*RUN, "-e", "OTHER=Other", *HASH), lambda c: [str(c), None]
+    ),
+    "run, interrupted": Command(
+        -2, (*RUN, *HASH), says(("raw", b"{D}"), ("hang", False)), sent=signal.SIGINT
+    ),
+    "run, terminated": Command(
+        -15, (*RUN, *HASH), says(("raw", b"D {c}"), ("hang", True)), sent=signal.SIGTERM
+    ),
+    "run, hung up": Command(
+        -1, (*RUN, *HASH), says(("raw", b"{D}"), ("hang", False)), sent=signal.SIGHUP
+    ),
+    "set, no keychain": Command(1, ("set", "OpenAI", "--stdin"), stdin=str.encode),
+    "set, no UTF-8": Command(
+        1, ("set", "OpenAI", "--stdin"), stdin=lambda c: c.encode() + b"\xff"
+    ),
+    "set, no token": Command(1, ("set", "PyPI", "--stdin"), stdin=lambda c: c[1:].encode()),
+    "get, no token": Command(1, ("get", "Wrong")),
+}
+
+
+@pytest.mark.parametrize("name", COMMAND)
+def test_the_command_leaves_no_trace(name: str, homes: Callable[[str], dict[str, str]]) -> None:
+    """The canary is in nothing but the environment of the command that it was for."""
+    case, c = COMMAND[name], canary(name)
+    environ = homes("command")
+    root = Path(environ["HOME"]).parent
+    (root / "modules/sitecustomize.py").write_text(CUSTOMIZED)
+    script = root / "home/no-interpreter"
+    script.write_text("#!/nonexistent/interpreter\n")
+    script.chmod(0o700)
+    token = root / "elsewhere/token"
+    token.touch(0o600)
+    token.write_text(c[1:])
+    config = root / "home/config.toml"
+    config.write_text(f'[secrets.Wrong]\nprefix = "pypi-"\nsource = "file://{token}"\n')
+    environ["SECRETLY_CONFIG"] = os.fspath(config)
+    arguments = [word.replace("{HOME}", environ["HOME"]) for word in case.arguments]
+    with FakePinentry(case.answers(c)) as fake:
+        process = subprocess.Popen(
+            [sys.executable, "-X", "dev", "-m", "secretly", *arguments],
+            env={**environ, **fake.environ},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        watch = Watch(process.pid)
+        watch.start()
+        try:
+            if case.sent is not None:
+                deadline = threading.Event()
+                while not fake.prompts:
+                    assert process.poll() is None
+                    deadline.wait(0.01)
+                deadline.wait(0.05)
+                process.send_signal(case.sent)
+            stdout, stderr = process.communicate(case.stdin(c), timeout=20)
+        finally:
+            process.kill()
+            process.wait(10)
+            seen = watch.end()
+        assert not found_in(b"\n".join(fake.lines), name)
+    assert process.returncode == case.status, stderr.decode()
+    if case.status == 0:
+        assert stdout.split()[0].decode() == hashlib.sha256(c.encode()).hexdigest()
+    else:
+        assert stdout == b""
+    assert not found_in(stdout + stderr, name), stderr.decode()
+    assert b"Traceback" not in stderr
+    for (program, kind), contents in seen.items():
+        for data in contents:
+            sent_there = kind == "environ" and not program.startswith("python")
+            assert sent_there or not found_in(data, name), (program, kind)
+    assert files_with(name, [root / "home", root / "tmp", root / "out"]) == []
+    assert b"DEBUG" in (root / "out/debug.log").read_bytes() or case.status != 0
+
+
+# -- for real ----------------------------------------------------------------------
+
+
+def test_a_real_run_writes_it_nowhere(homes: Callable[[str], dict[str, str]]) -> None:
+    """Every system call of two runs, one typed and kept, one from the keychain, is looked at.
+
+    The canary comes out of pinentry by its socket, and goes into the environment of
+    the command that it is for: into no file, no other execve, no other descriptor.
+    """
+    need("strace")
+    from secretservice import secret_service
+
+    name, made = "real", homes("real")
+    with secret_service() as service:
+        environ = {**made, **service.environ, "SECRETLY_CONFIG": os.fspath(service.folder / "c")}
+        (service.folder / "c").write_text('[secrets.PyPI]\nconfirm = false\n')
+        trace = Path(made["ELSEWHERE"], "trace")
+        with FakePinentry([str(canary(name))]) as fake:
+            for _ in range(2):
+                done = subprocess.run(
+                    ["strace", "-f", "-y", "-v", "-s", "100000", "-o", trace, "-A"]
+                    + ["-e", "trace=execve,write,writev,pwrite64,sendto,sendmsg,sendmmsg,openat"]
+                    + [sys.executable, "-m", "secretly", "run", "--remember", "-e", "TOKEN=PyPI"]
+                    + list(HASH),
+                    env={**environ, **fake.environ},
+                    stdin=subprocess.DEVNULL,
+                    capture_output=True,
+                    timeout=60,
+                    check=False,
+                )
+                if b"ptrace" in done.stderr and b"not permitted" in done.stderr:
+                    need("a strace that may trace")
+                assert done.returncode == 0, done.stderr.decode()
+                assert not found_in(done.stderr, name)
+            assert len(fake.prompts) == 1  # the second one came from the keychain
+        folders = [service.folder, Path(made["HOME"]), Path(made["TMPDIR"])]
+        assert files_with(name, folders) == []
+    lines = [line for line in trace.read_bytes().splitlines() if found_in(line, name)]
+    typed = [line for line in lines if b" write(" in line and b'"D pypi-' in line]
+    given = [line for line in lines if b" execve(" in line]
+    # sh's own printf, which writes it to sha256sum, is where it was sent.
+    piped = [line for line in lines if b" write(1<pipe:" in line]
+    assert len(typed) == 1
+    assert b"write(1<socket:" in typed[0] or b"write(1<UNIX" in typed[0]
+    assert {line.split(b"execve(")[1].split(b",")[0].rsplit(b"/")[-1] for line in given} <= {
+        b'sh"',
+        b'sha256sum"',
+    }
+    assert len(given) >= 2
+    assert set(lines) == {*typed, *given, *piped}
+
+
+if __name__ == "__main__":
+    drive(sys.argv[1], Path(sys.argv[2]))
+    # What a stuck backend's thread holds must not keep the process from exiting.

@@ -1,0 +1,299 @@
+"""The main job, whole: a real package, twine, index server, pinentry and keychain.
+
+Only the token is made up. The package is built with ``python -m build``, twine
+uploads it to a pypiserver on loopback, the token is typed into pinentry-curses
+on a terminal, and kept by gnome-keyring in a D-Bus session of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from command import (
+    SECRETLY,
+    Home,
+    Terminal,
+    Watch,
+    ended,
+    files_with,
+    home,
+    wait_until,
+)
+from conftest import need
+
+TOKEN = f"pypi-canary-{os.urandom(24).hex()}"
+
+
+def _need_module(name: str) -> None:
+    if importlib.util.find_spec(name) is None:
+        if os.environ.get("CI"):
+            pytest.fail(f"needs {name}")
+        pytest.skip(f"needs {name}")
+
+
+# -- the real parts --------------------------------------------------------------
+
+
+class Package(NamedTuple):
+    """Three versions of a package, built.
+
+    :param folder: where the files are, under ``dist``.
+    """
+
+    folder: Path
+
+    def files(self, version: str) -> list[str]:
+        """The files of one version, as twine is told them."""
+        found = sorted(self.folder.glob(f"dist/demo-{version}*"))
+        return [str(path.relative_to(self.folder)) for path in found]
+
+
+@pytest.fixture(scope="module", name="package")
+def _package(tmp_path_factory: pytest.TempPathFactory) -> Package:
+    need("pinentry-curses")  # before anything is built for nothing
+    _need_module("build")
+    folder = tmp_path_factory.mktemp("package")
+    (folder / "demo.py").write_text('"""A demonstration."""\n')
+    backends = {
+        "setuptools": "setuptools.build_meta",
+        "flit_core": "flit_core.buildapi",
+        "hatchling": "hatchling.build",
+    }
+    backend = next((name for name in backends if importlib.util.find_spec(name)), None)
+    # Without a backend here, build fetches one.
+    isolation = [] if backend is None else ["--no-isolation"]
+    if backend in (None, "setuptools") and importlib.util.find_spec("wheel") is None:
+        isolation += [] if backend is None else ["--sdist"]  # old ones need wheel for a wheel
+    for version in ("1.0", "1.1", "1.2"):
+        (folder / "pyproject.toml").write_text(
+            f'[build-system]\nrequires = ["{backend or "setuptools"}"]\n'
+            f'build-backend = "{backends[backend or "setuptools"]}"\n'
+            f'[project]\nname = "demo"\nversion = "{version}"\ndescription = "A demonstration"\n'
+        )
+        build = [sys.executable, "-m", "build", *isolation, "."]
+        done = subprocess.run(build, cwd=folder, capture_output=True, text=True, timeout=100)
+        assert done.returncode == 0, done.stdout + done.stderr
+    return Package(folder)
+
+
+class Index(NamedTuple):
+    """A pypiserver on loopback that takes the token, and nothing else.
+
+    :param packages: the folder in which uploads arrive.
+    """
+
+    url: str
+    packages: Path
+
+    @property
+    def arrived(self) -> list[str]:
+        return sorted(path.name for path in self.packages.iterdir() if path.suffix != ".log")
+
+
+@pytest.fixture(name="index")
+def _index(tmp_path: Path) -> Iterator[Index]:
+    _need_module("pypiserver")
+    _need_module("passlib")
+    from passlib.hash import apr_md5_crypt
+
+    passwords, packages = tmp_path / "htpasswd", tmp_path / "packages"
+    passwords.write_text(f"__token__:{apr_md5_crypt.hash(TOKEN)}\n")
+    packages.mkdir()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "pypiserver", "run", "-i", "127.0.0.1", "-p", str(port)]
+    command += ["-P", str(passwords), "-a", "update,download,list", "--disable-fallback"]
+    with open(tmp_path / "server.log", "wb") as log:
+        server = subprocess.Popen(
+            [*command, str(packages)], stdout=log, stderr=log, start_new_session=True
+        )
+    with ended(server):
+        wait_until(lambda: _listens(port))
+        yield Index(f"http://127.0.0.1:{port}/", packages)
+
+
+def _listens(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
+
+
+@pytest.fixture(name="home")
+def _home(index: Index) -> Iterator[Home]:
+    """An empty home, but for a profile that leads to the index on loopback."""
+    with home() as found:
+        found.environ["PINENTRY"] = "pinentry-curses"
+        found.configure(
+            '[commands.twine]\ndefault = "loopback"\n'
+            "[commands.twine.profiles.loopback]\n"
+            f'env = {{ TWINE_REPOSITORY_URL = "{index.url}" }}\n'
+            'secrets = { TWINE_PASSWORD = "PyPI" }\n'
+        )
+        yield found
+
+
+@pytest.fixture(name="keychain")
+def _keychain(home: Home) -> Iterator[None]:
+    """A gnome-keyring, unlocked, in a D-Bus session of its own."""
+    need("dbus-daemon", "gnome-keyring-daemon")
+    with contextlib.ExitStack() as stack:
+        bus = home.start(
+            ["dbus-daemon", "--session", "--nofork", "--print-address=1"], stderr=subprocess.DEVNULL
+        )
+        stack.enter_context(ended(bus))
+        assert bus.stdout is not None
+        home.environ["DBUS_SESSION_BUS_ADDRESS"] = bus.stdout.readline().decode().strip()
+        daemon = home.start(
+            ["gnome-keyring-daemon", "--foreground", "--unlock", "--components=secrets"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        stack.enter_context(ended(daemon))
+        assert daemon.stdin is not None
+        daemon.stdin.write(b"keychain password")
+        daemon.stdin.close()
+        ready = r"(?m)^ok  keychain: keyring\.backends\.SecretService\.Keyring$"
+        wait_until(lambda: re.search(ready, home.run("doctor").stdout))
+        yield
+
+
+def _twine() -> str:
+    beside = Path(sys.executable).with_name("twine")
+    found = str(beside) if beside.exists() else shutil.which("twine")
+    if found is None:
+        need("twine")
+    assert found is not None
+    return found
+
+
+@contextlib.contextmanager
+def upload(
+    home: Home, package: Package, version: str, *options: str, safe: bool = True
+) -> Iterator[Terminal]:
+    """``secretly run twine upload``, on a terminal; nobody else may get hold of the token.
+
+    :param safe: whether twine is to get it at all.
+    """
+    run = [*SECRETLY, "run", *options, _twine(), "upload", "--disable-progress-bar"]
+    line = [*run, *package.files(version)]
+    with Watch(TOKEN) as watch, home.terminal(line, cwd=package.folder) as terminal:
+        yield terminal
+    # Only in the environment, and only of the process that became twine.
+    assert watch.rounds > 3
+    assert {(pid, part) for pid, part, _ in watch.seen} == (
+        {(terminal.pid, "environ")} if safe else set()
+    )
+    assert TOKEN not in terminal.screen
+    assert terminal.left_over == []
+
+
+def assert_nowhere(home: Home) -> None:
+    """The token is in no file: not in the home, not in the keychain's own files as text."""
+    assert files_with(TOKEN, home.folder) == []
+    assert files_with(TOKEN[5:40], home.folder) == []
+
+
+def assert_asked_for_a_token(terminal: Terminal) -> None:
+    terminal.expect("twine upload")
+    terminal.expect("API token for PyPI (pypi-")
+    terminal.wait_for_prompt()
+
+
+# -- the story -------------------------------------------------------------------
+
+
+def test_publishing_with_a_keychain(
+    home: Home, keychain: None, package: Package, index: Index
+) -> None:
+    """Typed and kept at the first upload, confirmed at the second, declined at the third."""
+    with upload(home, package, "1.0", "--remember") as terminal:
+        assert_asked_for_a_token(terminal)
+        terminal.type(TOKEN + "\r")
+        assert terminal.wait() == 0, terminal.screen
+        assert terminal.modes_now == terminal.modes
+    first = [os.path.basename(name) for name in package.files("1.0")]
+    assert first
+    assert index.arrived == first
+    assert_nowhere(home)
+    assert re.search(r"(?m)^PyPI +the keychain, user __token__", home.run("list").stdout)
+    kept = home.run_any([sys.executable, "-m", "keyring", "get", "PyPI", "__token__"])
+    assert kept.stdout == f"{TOKEN}\n"
+    assert list(home.folder.rglob("*.keyring"))  # the keychain's files are among those looked at
+
+    with upload(home, package, "1.1") as terminal:
+        terminal.expect("Hand over PyPI from the keychain?")
+        terminal.expect("twine upload")
+        terminal.wait_for_prompt()
+        terminal.type("\t\r")  # to the Yes: Return alone says No
+        assert terminal.wait() == 0, terminal.screen
+    both = sorted(first + [os.path.basename(name) for name in package.files("1.1")])
+    assert index.arrived == both
+    assert_nowhere(home)
+
+    for keys in ("\r", "\t\t\r", "\x03"):  # No, Cancel, Ctrl-C
+        with upload(home, package, "1.2", safe=False) as terminal:
+            terminal.expect("Hand over PyPI from the keychain?")
+            terminal.wait_for_prompt()
+            terminal.type(keys)
+            assert terminal.wait() == (-signal.SIGINT if keys == "\x03" else 130)
+    assert index.arrived == both
+
+    assert home.run("forget", "PyPI").status == 0
+    with upload(home, package, "1.2", safe=False) as terminal:
+        assert_asked_for_a_token(terminal)
+        terminal.type("\t\t\r")
+        assert terminal.wait() == 130
+        terminal.expect("secretly: cancelled at the prompt")
+    assert index.arrived == both
+    assert_nowhere(home)
+
+
+def test_publishing_with_a_pasted_token_and_no_keychain(
+    home: Home, package: Package, index: Index
+) -> None:
+    """Pasted with what was copied around it; asked for again the next time, with nothing kept."""
+    # Terminals paste a newline as Return; where one comes as it is, the person presses it.
+    for version, pasted in (("1.0", f"{TOKEN}\r"), ("1.1", f"  {TOKEN} \n\r")):
+        with upload(home, package, version) as terminal:
+            assert_asked_for_a_token(terminal)
+            terminal.type(pasted)
+            assert terminal.wait() == 0, terminal.screen
+            assert terminal.modes_now == terminal.modes
+    wanted = package.files("1.0") + package.files("1.1")
+    assert index.arrived == sorted(map(os.path.basename, wanted))
+    assert_nowhere(home)
+
+
+def test_what_is_no_token_is_not_sent(home: Home, package: Package, index: Index) -> None:
+    """A password that was pasted by mistake is asked for again, with the reason."""
+    with upload(home, package, "1.0") as terminal:
+        assert_asked_for_a_token(terminal)
+        terminal.type("canary password\r")
+        terminal.expect("start with 'pypi-'")
+        terminal.wait_for_prompt()
+        terminal.type(TOKEN + "\r")
+        assert terminal.wait() == 0, terminal.screen
+    assert index.arrived == [os.path.basename(name) for name in package.files("1.0")]
+
+
+def test_a_wrong_token_is_twines_own_failure(home: Home, package: Package, index: Index) -> None:
+    """What the index refuses is twine's status and text, as without secretly."""
+    with upload(home, package, "1.0", safe=False) as terminal:
+        assert_asked_for_a_token(terminal)
+        terminal.type("pypi-canary-of-another-account\r")
+        assert terminal.wait() == 1
+        terminal.expect("403")
+    assert index.arrived == []

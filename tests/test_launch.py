@@ -1,0 +1,127 @@
+"""A plan, and the program that it names."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from secretly import Refused, SecretlyError
+from secretly.launch import NotExecutable, NotThere, Plan, find_program, run
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of programs, in which one is not."""
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    (tmp_path / "bin").mkdir()
+    return tmp_path / "bin"
+
+
+def program(path: Path, mode: int = 0o755) -> str:
+    """Put a program there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("#!/bin/sh\n")
+    path.chmod(mode)
+    return str(path)
+
+
+# -- finding it ------------------------------------------------------------------
+
+
+def test_a_command_is_found_on_path(folder: Path) -> None:
+    """The first of the name that can be executed, as the shell does it."""
+    second = program(folder / "2" / "tool")
+    assert find_program("tool", {"PATH": f"{folder}/1:{folder}/2"}) == second
+    first = program(folder / "1" / "tool", mode=0o644)
+    assert find_program("tool", {"PATH": f"{folder}/1:{folder}/2"}) == second
+    os.chmod(first, 0o755)
+    assert find_program("tool", {"PATH": f"{folder}/1:{folder}/2"}) == first
+
+
+def test_a_command_with_a_slash_is_the_path_itself(folder: Path) -> None:
+    """From here or from the root, PATH or none."""
+    path = program(folder / "tool")
+    assert find_program(path, {"PATH": ""}) == path
+    assert find_program("../bin/tool", {}) == "../bin/tool"
+    program(Path("tool"))
+    assert find_program("./tool", {"PATH": str(folder)}) == "./tool"
+
+
+@pytest.mark.parametrize("path", ["", ".", ":/nonexistent", "here", "../here"])
+def test_a_program_in_this_folder_is_not_run_by_accident(folder: Path, path: str) -> None:
+    """Not even with '.' in PATH; the way to mean it is told."""
+    program(Path("tool"))
+    with pytest.raises(NotThere) as caught:
+        find_program("tool", {"PATH": path})
+    assert "./tool" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "name", ["", "no-such-tool", "/no/such/tool", "./tool", "a\0b", "to\x1bol"]
+)
+def test_a_command_that_is_not_there_is_an_error(folder: Path, name: str) -> None:
+    """Of its own kind, which is exit status 127; the name is shown harmless."""
+    with pytest.raises(NotThere) as caught:
+        find_program(name, {"PATH": str(folder)})
+    assert caught.value.hint
+    assert str(caught.value).isprintable()
+
+
+def test_a_link_to_nothing_is_not_there(folder: Path) -> None:
+    """As the system says: no such file."""
+    (folder / "tool").symlink_to("nothing")
+    with pytest.raises(NotThere):
+        find_program("tool", {"PATH": str(folder)})
+
+
+@pytest.mark.parametrize("name", ["tool", "../bin/tool"])
+def test_what_cannot_be_executed_is_another_error(folder: Path, name: str) -> None:
+    """A file without its bit, or a folder: exit status 126, with the way to mend it."""
+    program(folder / "tool", mode=0o644)
+    with pytest.raises(NotExecutable) as caught:
+        find_program(name, {"PATH": str(folder)})
+    assert "chmod +x" in caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["folder", "../bin/folder"])
+def test_a_folder_cannot_be_executed(folder: Path, name: str) -> None:
+    """Though its bits say so."""
+    (folder / "folder").mkdir()
+    with pytest.raises(NotExecutable):
+        find_program(name, {"PATH": str(folder)})
+
+
+def test_both_errors_are_secretlys(folder: Path) -> None:
+    """So that whoever catches the root catches them."""
+    assert issubclass(NotThere, SecretlyError)
+    assert issubclass(NotExecutable, SecretlyError)
+    assert not issubclass(NotThere, NotExecutable)
+
+
+# -- the plan --------------------------------------------------------------------
+
+
+def test_a_plan_shows_no_values() -> None:
+    """What is delivered stands in it, and not in its repr."""
+    plan = Plan("/bin/true", ["true"], {"TOKEN": "canary-1"})
+    assert "canary" not in repr(plan)
+    assert "/bin/true" in repr(plan)
+
+
+def test_a_plan_does_not_change() -> None:
+    """What was checked is what is executed."""
+    with pytest.raises(AttributeError):
+        Plan("/bin/true", ["true"]).program = "/bin/false"  # type: ignore[misc]
+
+
+def test_a_value_with_a_nul_is_refused(folder: Path) -> None:
+    """An environment would end it there; the variable is named, the value is not."""
+    plan = Plan("/nonexistent", ["x"], {"GOOD": "canary-1", "TO\x1bKEN": "canary\0-2"})
+    with pytest.raises(Refused, match="NUL") as caught:
+        run(plan)
+    assert "TO\\x1bKEN" in str(caught.value)
+    assert "canary" not in f"{caught.value} {caught.value.hint}"
+    assert "GOOD" not in os.environ

@@ -1,0 +1,280 @@
+"""The real graphical pinentries, on a screen of their own that nobody sees."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import need
+from ptys import Asking, running
+
+PROGRAMS = pytest.mark.parametrize("program", ["pinentry-gtk-2", "pinentry-qt", "pinentry-gnome3"])
+#: Their keys are known: gnome3's dialog takes no Alt with a letter.
+LETTERS = pytest.mark.parametrize("program", ["pinentry-gtk-2", "pinentry-qt"])
+
+
+class Screen:
+    """A virtual screen, with a keyboard and a clipboard."""
+
+    def __init__(self, display: str) -> None:
+        self.environ = {"DISPLAY": display, "PATH": os.environ["PATH"]}
+
+    def xdotool(self, *words: str) -> list[str]:
+        """Run xdotool; return the lines that it wrote."""
+        done = subprocess.run(
+            ["xdotool", *words], env=self.environ, capture_output=True, text=True, timeout=10
+        )
+        return done.stdout.splitlines()
+
+    def windows(self) -> list[str]:
+        """The windows that can be seen."""
+        return self.xdotool("search", "--onlyvisible", "--name", ".")
+
+    def dialog(self, terminal: Asking) -> None:
+        """Wait for the dialog, and have it hear the keys."""
+        window = terminal.until(self.windows)[-1]
+        # No window manager is there to do it.
+        terminal.until(
+            lambda: (
+                self.xdotool("windowfocus", window)
+                or self.xdotool("getwindowfocus", "-f") == [window]
+            )
+        )
+
+    def key(self, *keys: str) -> None:
+        """Press keys."""
+        self.xdotool("key", "--delay", "20", *keys)
+
+    def type(self, text: str) -> None:
+        """Type a text."""
+        self.xdotool("type", "--delay", "20", text)
+
+    @contextlib.contextmanager
+    def copied(self, text: str) -> Iterator[None]:
+        """Have *text* in the clipboard."""
+        with subprocess.Popen(
+            ["xclip", "-selection", "clipboard", "-quiet"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=self.environ,
+        ) as process:
+            assert process.stdin is not None
+            process.stdin.write(text.encode())
+            process.stdin.close()
+            paste = ["xclip", "-selection", "clipboard", "-o"]
+            deadline = time.monotonic() + 10
+            while (
+                subprocess.run(
+                    paste, env=self.environ, capture_output=True, timeout=10
+                ).stdout.decode()
+                != text
+            ):
+                assert time.monotonic() < deadline
+            try:
+                yield
+            finally:
+                process.kill()
+
+
+@pytest.fixture(scope="module")
+def screen() -> Iterator[Screen]:
+    """A screen for all the tests of this module."""
+    need("Xvfb", "xdotool", "xclip")
+    reading, writing = os.pipe()
+    server = subprocess.Popen(
+        ["Xvfb", "-displayfd", str(writing), "-screen", "0", "800x600x24", "-nolisten", "tcp"],
+        pass_fds=(writing,),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    os.close(writing)
+    try:
+        number = os.read(reading, 16).decode().strip()
+        assert number
+        yield Screen(f":{number}")
+    finally:
+        os.close(reading)
+        server.terminate()
+        server.wait(10)
+
+
+def asking(screen: Screen, folder: Path, program: str, what: str = "ask", **more: Any) -> Asking:
+    """Ask with *program* on the screen; gnome3 needs a session bus, and gcr's prompter on it."""
+    need(program)
+    variables = {
+        "DISPLAY": screen.environ["DISPLAY"],
+        "PINENTRY": program,
+        "XDG_RUNTIME_DIR": str(folder),
+        "NO_AT_BRIDGE": "1",
+        **more.pop("variables", {}),
+    }
+    if program == "pinentry-gnome3":
+        need("dbus-run-session")
+        if not Path("/usr/share/dbus-1/services/org.gnome.keyring.SystemPrompter.service").exists():
+            pytest.skip("needs gcr's prompter")
+        more["shell"] = 'exec dbus-run-session -- "$@"'
+    return Asking(folder, what, variables=variables, **more)
+
+
+@PROGRAMS
+@pytest.mark.parametrize("text", ["canary-1", "canary a%25b%"])
+def test_what_is_typed_comes_back(program: str, text: str, screen: Screen, tmp_path: Path) -> None:
+    """The text that was typed is the secret; the terminal is left alone."""
+    with asking(screen, tmp_path, program, description="two\nlines\n100%0A <b>&amp;") as terminal:
+        screen.dialog(terminal)
+        screen.type(text)
+        screen.key("Return")
+        assert terminal.result()["value"] == text
+        assert "a prompt" not in terminal.shown
+
+
+@PROGRAMS
+def test_a_description_has_its_lines(program: str, screen: Screen, tmp_path: Path) -> None:
+    """More lines make a higher dialog: line breaks are shown as such."""
+    heights = []
+    for name, description in (("one", "x"), ("two", "x" + "\nx" * 9)):
+        (tmp_path / name).mkdir()
+        with asking(screen, tmp_path / name, program, description=description) as terminal:
+            screen.dialog(terminal)
+            (window,) = screen.windows()[-1:]
+            geometry = screen.xdotool("getwindowgeometry", window)
+            heights.append(int(geometry[-1].rpartition("x")[2]))
+            screen.key("Escape")
+            terminal.result()
+    assert heights[1] > heights[0] + 50
+
+
+@PROGRAMS
+def test_escape_cancels(program: str, screen: Screen, tmp_path: Path) -> None:
+    """Escape cancels."""
+    with asking(screen, tmp_path, program) as terminal:
+        screen.dialog(terminal)
+        screen.key("Escape")
+        assert terminal.result()["error"] == "Cancelled"
+
+
+@PROGRAMS
+def test_nobody_answers(program: str, screen: Screen, tmp_path: Path) -> None:
+    """When the time is over the dialog goes."""
+    with asking(screen, tmp_path, program, seconds=1) as terminal:
+        screen.dialog(terminal)
+        assert terminal.result()["error"] == "PromptTimeout"
+        terminal.until(lambda: not screen.windows())
+
+
+@PROGRAMS
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_killed_pinentry_is_an_error(
+    program: str, number: int, screen: Screen, tmp_path: Path
+) -> None:
+    """A graphical pinentry that dies is an error within a second."""
+    with asking(screen, tmp_path, program) as terminal:
+        screen.dialog(terminal)
+        (pid,) = terminal.pinentries()
+        started = time.monotonic()
+        os.kill(pid, number)
+        assert terminal.result()["error"] == "PinentryFailed"
+        assert time.monotonic() - started < 1.5
+
+
+@PROGRAMS
+def test_cancelling_closes_the_dialog(program: str, screen: Screen, tmp_path: Path) -> None:
+    """A task that is cancelled ends the pinentry, and its dialog goes."""
+    with asking(screen, tmp_path, program) as terminal:
+        screen.dialog(terminal)
+        (pid,) = terminal.pinentries()
+        parent = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+        os.kill(parent, signal.SIGUSR1)
+        assert terminal.result()["error"] == "CancelledError"
+        assert not running(pid)
+        terminal.until(lambda: not screen.windows())
+
+
+@PROGRAMS
+def test_a_token_is_pasted(program: str, screen: Screen, tmp_path: Path) -> None:
+    """With no-grab a copied token can be pasted, and the newline that was copied with it goes."""
+    with (
+        screen.copied(" pypi-canary-1\n"),
+        asking(screen, tmp_path, program, "secret", reference="PyPI") as terminal,
+    ):
+        screen.dialog(terminal)
+        screen.key("ctrl+v")
+        time.sleep(0.3)  # the clipboard's owner is asked; nothing shows that it answered
+        screen.key("Return")
+        assert terminal.result()["value"] == "pypi-canary-1"
+
+
+@PROGRAMS
+@pytest.mark.parametrize("keys", ["Return", "Escape"])
+def test_return_is_not_yes(program: str, keys: str, screen: Screen, tmp_path: Path) -> None:
+    """A question is not agreed to by Return alone."""
+    with asking(screen, tmp_path, program, "confirm") as terminal:
+        screen.dialog(terminal)
+        screen.key(keys)
+        assert terminal.result()["error"] in ("Cancelled", "NotConfirmed")
+
+
+@LETTERS
+@pytest.mark.parametrize(("keys", "error"), [("alt+y", None), ("alt+n", "NotConfirmed")])
+def test_yes_and_no_have_keys(
+    program: str, keys: str, error: str | None, screen: Screen, tmp_path: Path
+) -> None:
+    """A question is agreed to by the key of its button, and declined by the other's."""
+    with asking(screen, tmp_path, program, "confirm") as terminal:
+        screen.dialog(terminal)
+        screen.key(keys)
+        found = terminal.result()
+        assert found.get("error") == error
+        assert error or found["value"] is None
+
+
+@LETTERS
+def test_a_message_waits_until_it_was_seen(program: str, screen: Screen, tmp_path: Path) -> None:
+    """A message stays until it is closed."""
+    with asking(screen, tmp_path, program, "show") as terminal:
+        screen.dialog(terminal)
+        assert not terminal.results.exists()
+        screen.key("Return")
+        assert "error" not in terminal.result()
+
+
+@LETTERS
+def test_a_new_secret_is_asked_for_twice(program: str, screen: Screen, tmp_path: Path) -> None:
+    """A new secret is typed into both fields of one dialog."""
+    with asking(screen, tmp_path, program, repeat=True) as terminal:
+        screen.dialog(terminal)
+        screen.type("canary-1")
+        screen.key("Tab")
+        screen.type("canary-1")
+        screen.key("Return")
+        assert terminal.result()["value"] == "canary-1"
+
+
+@pytest.mark.parametrize("variable", ["SSH_CONNECTION", "SSH_TTY"])
+def test_over_ssh_the_terminal_asks(variable: str, screen: Screen, tmp_path: Path) -> None:
+    """Over ssh no window opens, even where a screen is forwarded: the terminal asks."""
+    need("pinentry-curses", "pinentry-gtk-2")
+    variables = {variable: "198.51.100.1 1 198.51.100.2 22", "PINENTRY": ""}
+    with asking(screen, tmp_path, "pinentry-gtk-2", variables=variables) as terminal:
+        terminal.prompted()
+        assert screen.windows() == []
+        terminal.type("canary-1\r")
+        assert terminal.result()["value"] == "canary-1"
+
+
+def test_in_the_background_a_window_opens(screen: Screen, tmp_path: Path) -> None:
+    """A background job asks in a window, and does not touch the terminal."""
+    shell = 'set -m; "$@" & wait'
+    with asking(screen, tmp_path, "pinentry-gtk-2", shell=shell) as terminal:
+        screen.dialog(terminal)
+        screen.type("canary-1")
+        screen.key("Return")
+        assert terminal.result()["value"] == "canary-1"
