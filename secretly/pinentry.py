@@ -151,8 +151,8 @@ async def _confirm_once(way: Way, place: Place, question: Prompt, seconds: float
                 f"{_name(way)} cannot ask this", "choose another pinentry with PINENTRY"
             ) from None
     if way.kind == "osascript":
-        await _osascript(way, question, seconds, 'buttons {"No", "Yes"} cancel button "No"')
-        return True
+        how = 'buttons {"No", "Yes"} cancel button "No"'
+        return await _osascript(way, question, seconds, how) == b"Yes"
     if way.kind == "notebook":
         return _ask_notebook(f"{question.description} [y/N]").lower() in (b"y", b"yes")
     assert place.terminal is not None
@@ -163,13 +163,19 @@ async def _confirm_pinentry(way: Way, place: Place, question: Prompt, seconds: f
     """Have a pinentry confirm so that no key says yes by mistake.
 
     In pinentry-curses Return presses the OK button, which therefore says No; in
-    pinentry-fltk Escape answers OK, so consent is never rested on it.
+    pinentry-fltk Escape answers OK, so consent is never rested on it. In
+    pinentry-gnome3 Return and space press OK, and Escape is told from no button:
+    there a word is typed.
     """
     async with _Conversation(way, place, question, seconds) as talk:
         flavor = await talk.flavor()
         if "fltk" in flavor:
             raise _Unsuitable
         curses = "curses" in flavor
+        if "gnome3" in flavor and not curses:
+            await talk.call("SETPROMPT", 'Type "yes" to agree:')
+            typed = (await talk.person("GETPIN", seconds)).data or b""
+            return typed.strip().lower() in (b"y", b"yes")
         await talk.call("SETOK", "_No" if curses else "_Yes")
         await talk.call("SETNOTOK", "_Yes" if curses else "_No")
         try:

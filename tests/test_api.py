@@ -140,9 +140,8 @@ def test_nobody_answers(limit: Any) -> None:
 
 def test_the_person_cancels() -> None:
     """Cancelling is an outcome of its own."""
-    with FakePinentry([None]) as pinentry, sandbox(pinentry):
-        with pytest.raises(Cancelled):
-            asyncio.run(secret("A"))
+    with FakePinentry([None]) as pinentry, sandbox(pinentry), pytest.raises(Cancelled):
+        asyncio.run(secret("A"))
 
 
 @pytest.mark.parametrize(

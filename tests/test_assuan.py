@@ -213,6 +213,12 @@ def test_a_dialogue_that_was_seen_is_read() -> None:
     ]
 
 
+def test_lines_may_end_as_on_windows() -> None:
+    """A carriage return before the line feed belongs to neither."""
+    found = read(Reader(), b"OK\r\nD canary-1\r\nS WORD\r\nOK\r\nERR 99\r\n")
+    assert found == [(0, None, (), ""), (0, b"canary-1", ("WORD",), ""), (99, None, (), "")]
+
+
 def test_an_empty_secret_is_no_data() -> None:
     """An OK without a D line has no data; one with an empty D line has none in it."""
     assert read(Reader(), b"OK\nD \nOK\n") == [(0, None, (), ""), (0, b"", (), "")]
@@ -229,6 +235,7 @@ def test_an_empty_secret_is_no_data() -> None:
         (83918950, 0x8000 | 102),
         (99, assuan.CANCELED),
         (32 << 24 | 99, assuan.CANCELED),
+        (5 << 24 | 127 << 16 | 99, assuan.CANCELED),
     ],
 )
 def test_an_error_is_known_by_its_low_sixteen_bits(number: int, code: int) -> None:
@@ -342,7 +349,7 @@ def test_what_was_answered_is_not_kept() -> None:
     """Once an answer is handed on, its secret is in the answer alone, and shown by nothing."""
     reader = Reader()
     (answer,) = reader.feed(b"D canary-typed\nOK\n")
-    assert answer.data == b"canary-typed"
+    assert bytes(answer.data or b"") == b"canary-typed"
     assert "canary" not in held(reader)
     assert "canary" not in f"{answer} {answer!r} {[answer]}"
 

@@ -18,12 +18,15 @@ import hashlib
 import json
 import logging
 import os
+import pty
+import re
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
 import traceback
+import types
 import warnings
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,12 +36,13 @@ from typing import Any
 import pytest
 from conftest import need
 
-from secretly import credential, eventloop, forget, keychain, launch, pinentry, remember, secret
-from secretly.errors import KeychainUnavailable
+from secretly import credential, eventloop, forget, keychain, launch, remember, secret
+from secretly.errors import KeychainUnavailable, SecretlyError
 from secretly.keychain import Keychain
 from secretly.redacted import Secret
 from secretly.references import Reference
 from secretly.resolve import Context, Wish, obtain
+from secretly.terminal import Terminal
 from secretly.testing import Answer, FakePinentry, MemoryKeychain, sandbox
 
 # -- the canary, and every shape of it ---------------------------------------------
@@ -99,7 +103,12 @@ Work = Callable[[Secret, Context], Awaitable[object]]
 
 async def ask(c: Secret, here: Context) -> object:
     """Ask for a secret that is kept nowhere."""
-    return await secret("A", timeout=0.4)
+    return await secret("A", timeout=20)
+
+
+async def ask_briefly(c: Secret, here: Context) -> object:
+    """Ask, and have little time."""
+    return await secret("A", timeout=0.3)
 
 
 async def ask_for_a_token(c: Secret, here: Context) -> object:
@@ -109,7 +118,7 @@ async def ask_for_a_token(c: Secret, here: Context) -> object:
 
 async def ask_and_keep(c: Secret, here: Context) -> object:
     """Ask for one, and keep it."""
-    return [await secret("A", timeout=0.8, remember=True), await credential("A")]
+    return [await secret("A", timeout=20, remember=True), await credential("A")]
 
 
 async def ask_twice(c: Secret, here: Context) -> object:
@@ -161,6 +170,11 @@ async def remembered(c: Secret, here: Context) -> object:
 async def ask_for_longer(c: Secret, here: Context) -> object:
     """Ask, and have time."""
     return await secret("A", timeout=20, remember=True)
+
+
+async def ask_and_wait_a_little(c: Secret, here: Context) -> object:
+    """Ask, and give the keychain as little time as the person."""
+    return await secret("A", timeout=1, remember=True)
 
 
 async def remember_text(c: Secret, here: Context) -> object:
@@ -232,26 +246,26 @@ def planted(kind: str) -> Keychain:
 BACKEND = """
 import time
 import keyring.backend
-kept = {}
 class Base(keyring.backend.KeyringBackend):
     priority = 1
+    def __init_subclass__(cls):
+        super().__init_subclass__()
+        cls.kept = {}
     def get_password(self, service, username):
-        return kept.get((service, username))
+        return self.kept.get((service, username))
     def set_password(self, service, username, password):
-        kept[service, username] = password
-    def delete_password(self, service, username):
-        del kept[service, username]
+        self.kept[service, username] = password
 class Talking(Base):
     def set_password(self, service, username, password):
         plain = password.encode()
         raise RuntimeError(f"cannot keep {plain!r} and {str(password)}")
 class TalkingGet(Base):
     def get_password(self, service, username):
-        found = kept[service, username]
+        found = self.kept[service, username]
         raise ValueError("module " + str(found))
 class Binary(Base):
     def get_password(self, service, username):
-        return (str(kept[service, username]).encode() + b"\\xff").decode()
+        return (str(self.kept[service, username]).encode() + b"\\xff").decode()
 class Hanging(Base):
     def set_password(self, service, username, password):
         plain = str(password)
@@ -259,14 +273,17 @@ class Hanging(Base):
 class Late(Base):
     def set_password(self, service, username, password):
         plain = str(password)
-        time.sleep(0.9)
+        time.sleep(1.3)
         raise RuntimeError(plain)
 """
 
 
-def types(*texts: Callable[[str], str]) -> Callable[[Secret], Sequence[Answer]]:
+def typing(*texts: Callable[[str], str]) -> Callable[[Secret], Sequence[Answer]]:
     """A person who types these texts made of the canary; by default the canary itself."""
     return lambda c: [text(str(c)) for text in texts or (str,)]
+
+
+_TYPED = typing()
 
 
 def says(*actions: Any) -> Callable[[Secret], Sequence[Answer]]:
@@ -296,7 +313,7 @@ class Scenario:
     """
 
     outcome: str
-    answers: Callable[[Secret], Sequence[Answer]] = types()
+    answers: Callable[[Secret], Sequence[Answer]] = _TYPED
     work: Work = ask
     keychain: Callable[[], Any] = MemoryKeychain
     flavor: str = "fake"
@@ -307,17 +324,17 @@ GONE = "_Gone PinentryFailed"
 LIBRARY: dict[str, Scenario] = {
     # success
     "typed": Scenario(""),
-    "typed as a token": Scenario("", types(lambda c: f" {c}\n"), ask_for_a_token),
+    "typed as a token": Scenario("", typing(lambda c: f" {c}\n"), ask_for_a_token),
     "typed and kept": Scenario("", work=ask_and_keep),
     "typed slowly": Scenario("", says(("drip", b"{D}OK\n"))),
     "in two lines": Scenario("", says(("raw", b"D pypi-\nD {c}\nOK\n"))),
     "in a status": Scenario("", says(("raw", b"S {c}\n{D}OK\n"))),
     "in an inquiry": Scenario("", says(("raw", b"INQUIRE QUALITY {c}\n{D}OK\n"))),
     "in a comment": Scenario("", says(("raw", b"# {c}\n{D}OK\n"))),
-    "twice the same": Scenario("", types(str, str), ask_twice),
+    "twice the same": Scenario("", typing(str, str), ask_twice),
     "accepted": Scenario("", work=verified(lambda value: True)),
     "accepted the second time": Scenario(
-        "", types(str, lambda c: f"{c}2"), verified(lambda value: value.endswith("2"))
+        "", typing(str, lambda c: f"{c}2"), verified(lambda value: value.endswith("2"))
     ),
     "asked by several": Scenario("", work=shared),
     "kept and forgotten": Scenario("", work=remembered),
@@ -329,7 +346,7 @@ LIBRARY: dict[str, Scenario] = {
         "Cancelled", says(("raw", b"{D}ERR 83886179 cancelled\n"))
     ),
     "cancelled at the second prompt": Scenario(
-        "Cancelled", types(lambda c: c[1:]), ask_for_a_token
+        "Cancelled", typing(lambda c: c[1:]), ask_for_a_token
     ),
     "cancelled at the repetition": Scenario("Cancelled", work=ask_twice),
     "no consent": Scenario("NotConfirmed", lambda c: [False], stored_with_consent),
@@ -348,9 +365,15 @@ LIBRARY: dict[str, Scenario] = {
     "exit 0 after it was typed": Scenario(GONE, says(("raw", b"{D}"), ("exit", 0))),
     "exit 1 after it was typed": Scenario(GONE, says(("raw", b"{D}"), ("exit", 1))),
     "exit 2 in mid-line": Scenario(GONE, says(("drip", b"D {c}"), ("exit", 2))),
-    "hangs after it was typed": Scenario("PromptTimeout", says(("raw", b"{D}"), ("hang", False))),
-    "hangs in mid-line": Scenario("PromptTimeout", says(("raw", b"D {c}"), ("hang", False))),
-    "hangs and heeds no signal": Scenario("PromptTimeout", says(("raw", b"{D}"), ("hang", True))),
+    "hangs after it was typed": Scenario(
+        "PromptTimeout", says(("raw", b"{D}"), ("hang", False)), ask_briefly
+    ),
+    "hangs in mid-line": Scenario(
+        "PromptTimeout", says(("raw", b"D {c}"), ("hang", False)), ask_briefly
+    ),
+    "hangs and heeds no signal": Scenario(
+        "PromptTimeout", says(("raw", b"{D}"), ("hang", True)), ask_briefly
+    ),
     "nonsense after it": Scenario("PinentryFailed", says(("raw", b"{D}nonsense\n"))),
     "nonsense after a while": Scenario(
         "PinentryFailed", says(("raw", b"{D}"), ("wait", 0.1), ("raw", b"nonsense\n"))
@@ -369,18 +392,12 @@ LIBRARY: dict[str, Scenario] = {
     ),
     "no UTF-8": Scenario("PinentryFailed", says(("raw", b"D {c}\xff\nOK\n"))),
     "cut by curses": Scenario(
-        "PinentryFailed", types(lambda c: (c * 60)[:2047]), flavor="gtk2:curses"
+        "PinentryFailed", typing(lambda c: (c * 60)[:2047]), flavor="gtk2:curses"
     ),
-    "no token, three times": Scenario(
-        "Refused", types(*[lambda c: c[1:]] * 3), ask_for_a_token
-    ),
-    "never twice the same": Scenario(
-        "Refused", types(*[str, lambda c: f"{c}2"] * 3), ask_twice
-    ),
-    "killed at the repetition": Scenario(
-        GONE, lambda c: [str(c), [("kill", 9)]], ask_twice
-    ),
-    "never accepted": Scenario("Refused", types(str, str, str), verified(lambda value: False)),
+    "no token, three times": Scenario("Refused", typing(*[lambda c: c[1:]] * 3), ask_for_a_token),
+    "never twice the same": Scenario("Refused", typing(*[str, lambda c: f"{c}2"] * 3), ask_twice),
+    "killed at the repetition": Scenario(GONE, lambda c: [str(c), [("kill", 9)]], ask_twice),
+    "never accepted": Scenario("Refused", typing(str, str, str), verified(lambda value: False)),
     "verify raises": Scenario("LookupError", work=verified(raising)),
     "verify raises later": Scenario("LookupError", work=verified(raising_later)),
     "verify trips over it": Scenario("UnicodeEncodeError", work=verified(not_ascii)),
@@ -408,17 +425,19 @@ LIBRARY: dict[str, Scenario] = {
     "the backend has no UTF-8": Scenario(
         "KeychainUnavailable", work=remembered, keychain=lambda: planted("Binary")
     ),
-    "the backend hangs": Scenario("", work=ask_and_keep, keychain=lambda: planted("Hanging")),
-    "the backend fails late": Scenario("", work=ask_and_keep, keychain=lambda: planted("Late")),
+    "the backend hangs": Scenario(
+        "", work=ask_and_wait_a_little, keychain=lambda: planted("Hanging")
+    ),
+    "the backend fails late": Scenario(
+        "", work=ask_and_wait_a_little, keychain=lambda: planted("Late")
+    ),
     "a file that is no text": Scenario(
         "SourceFailed", work=from_a_file(lambda c: c.encode() + b"\xff")
     ),
     "a file that others read": Scenario("SourceFailed", work=from_a_file(str.encode, 0o644)),
     "NUL at exec": Scenario("Refused", work=executed(lambda c: f"{c}\0")),
     "too long at exec": Scenario("Refused", work=executed(lambda c: c * 5000)),
-    "no such program at exec": Scenario(
-        "NotThere", work=executed(str, "/nonexistent/program")
-    ),
+    "no such program at exec": Scenario("NotThere", work=executed(str, "/nonexistent/program")),
     "no program at exec": Scenario("NotExecutable", work=executed(str, "/etc/passwd")),
     "a surrogate at exec": Scenario("Refused", work=executed(lambda c: f"{c}\ud800")),
 }
@@ -481,7 +500,7 @@ class NoError(Exception):
 def drive(driver: str, folder: Path) -> None:
     """Go through the library's scenarios, and leave what was written down in *folder*."""
     logging.basicConfig(filename=folder / "debug.log", level=logging.DEBUG, force=True)
-    faulthandler.enable(open(folder / "faulthandler", "w"))
+    faulthandler.enable((folder / "faulthandler").open("w"))  # open for as long as it runs
     warnings.simplefilter("always")
     keychain.MACHINE = 0.6
     results: dict[str, Any] = {}
@@ -561,8 +580,8 @@ def _in_twisted(folder: Path, results: dict[str, Any]) -> None:
     from twisted.python.failure import Failure
 
     observers = [
-        textFileLogObserver(open(folder / "twisted.log", "w")),
-        jsonFileLogObserver(open(folder / "twisted.json", "w")),
+        textFileLogObserver((folder / "twisted.log").open("w")),
+        jsonFileLogObserver((folder / "twisted.json").open("w")),
     ]
     globalLogBeginner.beginLoggingTo(observers, redirectStandardIO=False)
     defer.setDebugging(True)
@@ -592,12 +611,9 @@ def _in_twisted(folder: Path, results: dict[str, Any]) -> None:
                     with warnings.catch_warnings():
                         warnings.simplefilter("ignore")
                         failure = Failure(captureVars=True)
-                    log.failure("it failed", failure)
                     with open(folder / "dump", "a") as out:
-                        for detail in ("brief", "default", "verbose"):
-                            print(failure.getTraceback(detail=detail), file=out)
-                        failure.printDetailedTraceback(out)
-                        print(repr(failure), failure, file=out)
+                        print(failure, repr(failure), file=out)
+                        print(failure.getTraceback(detail="verbose"), file=out)
                     lost = defer.fail(failure)  # 'Unhandled error in Deferred'
                     lost.addCallback(len)
                     del lost, failure
@@ -638,7 +654,7 @@ class Watch(threading.Thread):
 
     def run(self) -> None:
         """Look until told to end."""
-        while not self._over.wait(0.002):
+        while not self._over.wait(0.01):
             for pid in descendants(self._pid):
                 with contextlib.suppress(OSError):
                     program = os.path.basename(os.readlink(f"/proc/{pid}/exe"))
@@ -685,32 +701,56 @@ def homes(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[str,
     return make
 
 
-@pytest.fixture(scope="module", params=["asyncio", "twisted"])
-def library(request: pytest.FixtureRequest, homes: Callable[[str], dict[str, str]]) -> Run:
-    """All the library's scenarios, in one process that writes down all that it can."""
-    environ = homes(request.param)
-    process = subprocess.Popen(
-        [sys.executable, "-X", "dev", __file__, request.param, environ["OUT"]],
-        env=environ,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
+@pytest.fixture(scope="module")
+def runs(homes: Callable[[str], dict[str, str]]) -> dict[str, Run]:
+    """All the library's scenarios, in processes that write down all that they can."""
+    begun = {driver: _begin(driver, homes(driver)) for driver in ("asyncio", "twisted")}
+    return {driver: _ended(*started) for driver, started in begun.items()}
+
+
+@pytest.fixture(params=["asyncio", "twisted"])
+def library(request: pytest.FixtureRequest, runs: dict[str, Run]) -> Run:
+    """The run under asyncio, and the one under Twisted."""
+    return runs[request.param]
+
+
+def _begin(
+    driver: str, environ: dict[str, str]
+) -> tuple[dict[str, str], subprocess.Popen[bytes], Watch]:
+    out = Path(environ["OUT"])
+    with open(out / "stdout", "wb") as stdout, open(out / "stderr", "wb") as stderr:
+        process = subprocess.Popen(
+            [sys.executable, "-X", "dev", __file__, driver, os.fspath(out)],
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+        )
     watch = Watch(process.pid)
     watch.start()
+    return environ, process, watch
+
+
+def _ended(environ: dict[str, str], process: subprocess.Popen[bytes], watch: Watch) -> Run:
     try:
-        stdout, stderr = process.communicate(timeout=100)
+        process.wait(100)
     finally:
         process.kill()
         process.wait(10)
         seen = watch.end()
-    assert process.returncode == 0, stderr.decode()[-4000:]
-    written = {path.name: path.read_bytes() for path in Path(environ["OUT"]).iterdir()}
+    out = Path(environ["OUT"])
+    assert process.returncode == 0, (out / "stderr").read_text()[-4000:]
+    written = {path.name: path.read_bytes() for path in out.iterdir()}
     results = json.loads(written.pop("results.json"))
     for name in LIBRARY:
         folders = [Path(environ["HOME"]), Path(environ["TMPDIR"])]
         results[name]["files"] += files_with(name, folders)
-    return Run(results, {**written, "stdout": stdout, "stderr": stderr}, seen)
+    return Run(results, {name: unique(data) for name, data in written.items()}, seen)
+
+
+def unique(data: bytes) -> bytes:
+    """Each part of a text once: the logs are long, and repeat themselves."""
+    return b"\n".join(set(re.split(rb"[\n,]", data)))
 
 
 @pytest.mark.timeout(200)
@@ -727,6 +767,54 @@ def test_the_library_leaves_no_trace(library: Run, name: str) -> None:
     assert result["files"] == []
 
 
+@pytest.mark.parametrize(
+    ("keys", "kind"),
+    [
+        (lambda c: c * 200 + "\n", "PinentryFailed"),
+        (lambda c: c + "\x04\x04", "Cancelled"),
+        (lambda c: c, "PromptTimeout"),
+    ],
+)
+def test_a_terminal_leaves_no_trace(keys: Callable[[str], str], kind: str) -> None:
+    """What is typed at the terminal itself, and is too long or not ended, is in no traceback."""
+    name = "terminal"
+    master, slave = pty.openpty()
+
+    async def main() -> None:
+        terminal = Terminal(os.ttyname(slave))
+        call = asyncio.ensure_future(terminal.ask("", "Secret:", 1))
+        shown = b""
+        while b"Secret:" not in shown:
+            await asyncio.get_running_loop().run_in_executor(None, lambda: None)
+            with contextlib.suppress(BlockingIOError):
+                shown += os.read(master, 1000)
+        typed = keys(str(canary(name))).encode()
+        while typed:
+            typed = typed[os.write(master, typed[:512]) :]
+            await asyncio.sleep(0.001)
+        await call
+
+    try:
+        os.set_blocking(master, False)
+        with pytest.raises(SecretlyError) as caught:
+            asyncio.run(main())
+        assert type(caught.value).__name__ == kind
+        # Not the frames of this test, which knows what was typed.
+        while caught.value.__traceback__ and not is_ours(caught.value.__traceback__):
+            caught.value.__traceback__ = caught.value.__traceback__.tb_next
+        text = "\n".join(dumped(caught.value))
+        assert "_line" in text
+        assert not found_in(text.encode(), name)
+    finally:
+        os.close(master)
+        os.close(slave)
+
+
+def is_ours(trace: types.TracebackType) -> bool:
+    """Whether a frame is one of secretly's."""
+    return os.path.basename(trace.tb_frame.f_code.co_filename) == "terminal.py"
+
+
 def around(data: bytes, name: str) -> list[bytes]:
     """The lines in which a canary was found, and those before them: for the report of a failure."""
     lines = data.splitlines()
@@ -738,6 +826,9 @@ def test_the_run_wrote_down_all_that_it_could(library: Run) -> None:
     """The search is in earnest: the logs, the dumps and the processes were really looked at."""
     assert len([s for s in LIBRARY.values() if s.outcome]) >= 40
     assert len(library.written["dump"]) > 100_000
+    log = library.written["debug.log"]
+    assert b"A was not kept: the keychain did not answer within 1 s" in log
+    assert b"PyPI was not kept: the keychain cannot be used (RuntimeError)" in log
     assert b"Secret('\xe2\x80\xa6')" in library.written["dump"]
     assert b"canary" in library.written["debug.log"]
     programs = {program for program, _ in library.seen}
@@ -745,6 +836,7 @@ def test_the_run_wrote_down_all_that_it_could(library: Run) -> None:
     if "twisted.json" in library.written:
         assert b"Unhandled error in Deferred" in library.written["twisted.log"]
         assert len(library.written["twisted.json"]) > 10_000
+        assert b"log_failure" in library.written["twisted.json"]
     else:
         assert b"took" in library.written["debug.log"]  # asyncio's slow callbacks
 
@@ -776,7 +868,7 @@ class Command:
 
     status: int
     arguments: Sequence[str]
-    answers: Callable[[Secret], Sequence[Answer]] = types()
+    answers: Callable[[Secret], Sequence[Answer]] = _TYPED
     stdin: Callable[[Secret], bytes] = lambda c: b""
     sent: signal.Signals | None = None
     environ: Mapping[str, str] = ()  # type: ignore[assignment]
@@ -797,10 +889,10 @@ COMMAND: dict[str, Command] = {
     "run, hangs": Command(125, (*RUN, *HASH), says(("raw", b"{D}"), ("hang", True))),
     "run, no UTF-8": Command(125, (*RUN, *HASH), says(("raw", b"D {c}\xff\nOK\n"))),
     "run, NUL at exec": Command(125, (*RUN, *HASH), says(("raw", b"D {c}\0\nOK\n"))),
-    "run, too long at exec": Command(125, (*RUN, *HASH), types(lambda c: c * 5000)),
+    "run, too long at exec": Command(125, (*RUN, *HASH), typing(lambda c: c * 5000)),
     "run, no interpreter at exec": Command(127, (*RUN, "{HOME}/no-interpreter")),
     "run, no token": Command(
-        125, ("run", "-e", "TOKEN=PyPI", *HASH), types(*[lambda c: c[1:]] * 3)
+        125, ("run", "-e", "TOKEN=PyPI", *HASH), typing(*[lambda c: c[1:]] * 3)
     ),
     "run, the second one cancelled": Command(
         130, (*RUN, "-e", "OTHER=Other", *HASH), lambda c: [str(c), None]
@@ -815,9 +907,7 @@ COMMAND: dict[str, Command] = {
         -1, (*RUN, *HASH), says(("raw", b"{D}"), ("hang", False)), sent=signal.SIGHUP
     ),
     "set, no keychain": Command(1, ("set", "OpenAI", "--stdin"), stdin=str.encode),
-    "set, no UTF-8": Command(
-        1, ("set", "OpenAI", "--stdin"), stdin=lambda c: c.encode() + b"\xff"
-    ),
+    "set, no UTF-8": Command(1, ("set", "OpenAI", "--stdin"), stdin=lambda c: c.encode() + b"\xff"),
     "set, no token": Command(1, ("set", "PyPI", "--stdin"), stdin=lambda c: c[1:].encode()),
     "get, no token": Command(1, ("get", "Wrong")),
 }
@@ -876,10 +966,14 @@ def test_the_command_leaves_no_trace(name: str, homes: Callable[[str], dict[str,
             sent_there = kind == "environ" and not program.startswith("python")
             assert sent_there or not found_in(data, name), (program, kind)
     assert files_with(name, [root / "home", root / "tmp", root / "out"]) == []
-    assert b"DEBUG" in (root / "out/debug.log").read_bytes() or case.status != 0
+    assert (root / "out/debug.log").exists()  # Python was set up to log everything
 
 
 # -- for real ----------------------------------------------------------------------
+
+
+TRACED = "strace -f -A -y -v -s 100000 -e trace=execve,openat,write,writev,pwrite64,sendto,sendmsg"
+RUN_KEPT = "-m secretly run --remember -e TOKEN=PyPI"
 
 
 def test_a_real_run_writes_it_nowhere(homes: Callable[[str], dict[str, str]]) -> None:
@@ -894,15 +988,12 @@ def test_a_real_run_writes_it_nowhere(homes: Callable[[str], dict[str, str]]) ->
     name, made = "real", homes("real")
     with secret_service() as service:
         environ = {**made, **service.environ, "SECRETLY_CONFIG": os.fspath(service.folder / "c")}
-        (service.folder / "c").write_text('[secrets.PyPI]\nconfirm = false\n')
+        (service.folder / "c").write_text("[secrets.PyPI]\nconfirm = false\n")
         trace = Path(made["ELSEWHERE"], "trace")
         with FakePinentry([str(canary(name))]) as fake:
             for _ in range(2):
                 done = subprocess.run(
-                    ["strace", "-f", "-y", "-v", "-s", "100000", "-o", trace, "-A"]
-                    + ["-e", "trace=execve,write,writev,pwrite64,sendto,sendmsg,sendmmsg,openat"]
-                    + [sys.executable, "-m", "secretly", "run", "--remember", "-e", "TOKEN=PyPI"]
-                    + list(HASH),
+                    [*TRACED.split(), "-o", trace, sys.executable, *RUN_KEPT.split(), *HASH],
                     env={**environ, **fake.environ},
                     stdin=subprocess.DEVNULL,
                     capture_output=True,

@@ -93,6 +93,7 @@ def test_a_known_command_is_found(
         "python twine upload x",
         "python -c pass -m twine upload",
         "python -cm twine upload",
+        "python -cpass -m twine upload",
         "python -c 'import m' twine upload",
         "python - -m twine upload",
         "python -m",

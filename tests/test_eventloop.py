@@ -785,6 +785,28 @@ def test_waiting_costs_nothing(pipe: tuple[int, int]) -> None:
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("reactor", REACTORS)
+def test_waiting_costs_nothing_in_twisted(reactor: str) -> None:
+    """A second of waiting in a reactor takes next to nothing, wakes nobody, starts no thread."""
+    program = (
+        TWISTED.replace("{install}", REACTORS[reactor])
+        + """
+import resource, threading
+async def measured(reactor):
+    await eventloop.readable(reading, 0.1)
+    before = resource.getrusage(resource.RUSAGE_SELF)
+    await eventloop.readable(reading, 1)
+    after = resource.getrusage(resource.RUSAGE_SELF)
+    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    assert used < 0.01 + 0.03, used
+    assert after.ru_nvcsw - before.ru_nvcsw < 20, after.ru_nvcsw - before.ru_nvcsw
+    print(threading.active_count())
+task.react(measured)
+"""
+    )
+    assert script(program) == "1\n"
+
+
 def test_waiting_starts_no_thread(pipe: tuple[int, int]) -> None:
     """While a descriptor or the time is waited for, the process has the threads it had."""
     before = threading.enumerate()

@@ -9,17 +9,16 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import jeepney
 import pytest
 from conftest import need
 from secretservice import SecretService, secret_service, wait_until
 
 from secretly.errors import KeychainLocked, KeychainUnavailable, SecretlyError
-from secretly.keychain import Keychain
+from secretly.keychain import Keeper, Keychain
 from secretly.redacted import Secret
 from secretly.testing import KeychainContract, MemoryKeychain
 
@@ -88,6 +87,17 @@ def get(name: str, username: str = "user", person: float | None = None) -> Secre
 def put(name: str, value: str, username: str = "user", person: float | None = None) -> None:
     """Keep something in the keychain of this environment."""
     asyncio.run(keychain().set(name, username, value, person))
+
+
+def every_verb(
+    chain: Keeper, name: str = "name", username: str = "user", person: float | None = None
+) -> list[Callable[[], object]]:
+    """The three things that one does with a keychain, ready to be called."""
+    return [
+        lambda: asyncio.run(chain.get(name, username, person)),
+        lambda: asyncio.run(chain.set(name, username, "canary-1", person)),
+        lambda: asyncio.run(chain.delete(name, username, person)),
+    ]
 
 
 def in_a_process(
@@ -176,14 +186,9 @@ def test_a_double_that_is_locked_or_absent_raises_what_the_real_one_does() -> No
         (MemoryKeychain(locked=True), KeychainLocked),
         (MemoryKeychain(absent=True), KeychainUnavailable),
     ):
-        for call in (
-            lambda: double.get("n", "u", 1),
-            lambda: double.set("n", "u", "canary-1", 1),
-            lambda: double.delete("n", "u", 1),
-            lambda: double.describe(),
-        ):
+        for call in every_verb(double, person=1):
             with pytest.raises(SecretlyError) as caught:
-                asyncio.run(call())
+                call()
             assert type(caught.value) is kind
             assert caught.value.hint
 
@@ -305,11 +310,7 @@ def test_locked_with_no_screen(own: SecretService) -> None:
     own.lock()
     for person in None, 20.0:
         started = time.monotonic()
-        for call in (
-            lambda: get("name", person=person),
-            lambda: put("name", "canary-2", person=person),
-            lambda: asyncio.run(keychain().delete("name", "user", person)),
-        ):
+        for call in every_verb(keychain(), person=person):
             with pytest.raises(KeychainLocked) as caught:
                 call()
             assert caught.value.hint
@@ -582,11 +583,7 @@ def test_an_item_that_is_not_text(service: SecretService) -> None:
 def test_nul_in_a_name(service: SecretService) -> None:
     """A NUL, which D-Bus cannot carry, in a name is a typed error for each verb."""
     for name, username in (("na\0me", "user"), ("name", "us\0er")):
-        for call in (
-            lambda: get(name, username),
-            lambda: put(name, "canary-1", username),
-            lambda: asyncio.run(keychain().delete(name, username, None)),
-        ):
+        for call in every_verb(keychain(), name, username):
             with pytest.raises(KeychainUnavailable) as caught:
                 call()
             assert caught.value.hint
@@ -742,9 +739,7 @@ def test_a_keyringrc_that_others_could_write_is_refused(planted: dict[str, str])
     assert found["kind"] == "Refused"
 
 
-def test_a_keyringrc_that_names_no_backend(
-    planted: dict[str, str], service: SecretService
-) -> None:
+def test_a_keyringrc_that_names_no_backend(planted: dict[str, str], service: SecretService) -> None:
     """A keyringrc.cfg without a backend leaves the choice to what there is."""
     keyringrc(planted, "[backend]\nkeyring-path=/nonexistent\n")
     address = service.environ["DBUS_SESSION_BUS_ADDRESS"]

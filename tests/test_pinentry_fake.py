@@ -178,6 +178,20 @@ def test_return_in_curses_is_no() -> None:
         confirm(fake)
 
 
+def test_in_gnome3_a_word_agrees() -> None:
+    """In pinentry-gnome3 Return presses OK and so does the space bar: yes is typed."""
+    with FakePinentry(["yes", " Y ", "", "no", "yesterday", None], flavor="gnome3") as fake:
+        confirm(fake)
+        assert "CONFIRM" not in fake.prompts[0]
+        assert "yes" in fake.prompts[0]["SETPROMPT"]
+        confirm(fake)
+        for _ in range(3):
+            with pytest.raises(NotConfirmed):
+                confirm(fake)
+        with pytest.raises(Cancelled):
+            confirm(fake)
+
+
 def test_consent_never_rests_on_fltk() -> None:
     """In pinentry-fltk Escape answers OK: it is not asked to confirm."""
     with FakePinentry([True], flavor="fltk") as fake:
@@ -507,6 +521,19 @@ def test_closing_the_coroutine_ends_the_pinentry() -> None:
         assert children(os.getpid()) == []
         task._log_destroy_pending = False  # type: ignore[attr-defined]
         assert ask(fake) == "canary-1"
+
+
+def test_a_prompt_in_a_dead_loop_hangs_nobody() -> None:
+    """A prompt that was left behind in a loop that is closed does not keep the next one waiting."""
+    with FakePinentry([*HANGING[:1], "canary-1"]) as fake:
+        loop = asyncio.new_event_loop()
+        coroutine = pinentry.ask(PROMPT, 20, environ(fake))
+        task = loop.create_task(coroutine)
+        loop.run_until_complete(until(prompted(fake)))
+        loop.close()
+        assert asyncio.run(asyncio.wait_for(pinentry.ask(PROMPT, 20, environ(fake)), 10))
+        task._log_destroy_pending = False  # type: ignore[attr-defined]
+        coroutine.close()
 
 
 def test_one_thing_is_asked_at_a_time() -> None:

@@ -16,7 +16,7 @@ from conftest import need
 from ptys import Asking, running
 
 PROGRAMS = pytest.mark.parametrize("program", ["pinentry-gtk-2", "pinentry-qt", "pinentry-gnome3"])
-#: Their keys are known: gnome3's dialog takes no Alt with a letter.
+#: Those whose question has a key for each answer, and which show a message.
 LETTERS = pytest.mark.parametrize("program", ["pinentry-gtk-2", "pinentry-qt"])
 
 
@@ -90,7 +90,17 @@ def screen() -> Iterator[Screen]:
     need("Xvfb", "xdotool", "xclip")
     reading, writing = os.pipe()
     server = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(writing), "-screen", "0", "800x600x24", "-nolisten", "tcp"],
+        [
+            "Xvfb",
+            "-displayfd",
+            str(writing),
+            "-screen",
+            "0",
+            "800x600x24",
+            "-nolisten",
+            "tcp",
+            "-noreset",
+        ],
         pass_fds=(writing,),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -213,12 +223,14 @@ def test_a_token_is_pasted(program: str, screen: Screen, tmp_path: Path) -> None
 
 
 @PROGRAMS
-@pytest.mark.parametrize("keys", ["Return", "Escape"])
+@pytest.mark.parametrize("keys", ["Return", "space", "Escape"])
 def test_return_is_not_yes(program: str, keys: str, screen: Screen, tmp_path: Path) -> None:
-    """A question is not agreed to by Return alone."""
+    """A question is not agreed to by Return, the space bar or Escape alone."""
     with asking(screen, tmp_path, program, "confirm") as terminal:
         screen.dialog(terminal)
         screen.key(keys)
+        if program == "pinentry-gnome3" and keys == "space":
+            screen.key("Return")  # there it is a character of the word that agrees
         assert terminal.result()["error"] in ("Cancelled", "NotConfirmed")
 
 
@@ -236,7 +248,19 @@ def test_yes_and_no_have_keys(
         assert error or found["value"] is None
 
 
-@LETTERS
+@pytest.mark.parametrize(("text", "error"), [("yes", None), ("no", "NotConfirmed")])
+def test_in_gnome3_a_word_agrees(
+    text: str, error: str | None, screen: Screen, tmp_path: Path
+) -> None:
+    """In pinentry-gnome3, where Return would press OK, yes is typed."""
+    with asking(screen, tmp_path, "pinentry-gnome3", "confirm") as terminal:
+        screen.dialog(terminal)
+        screen.type(text)
+        screen.key("Return")
+        assert terminal.result().get("error") == error
+
+
+@PROGRAMS
 def test_a_message_waits_until_it_was_seen(program: str, screen: Screen, tmp_path: Path) -> None:
     """A message stays until it is closed."""
     with asking(screen, tmp_path, program, "show") as terminal:
@@ -246,13 +270,13 @@ def test_a_message_waits_until_it_was_seen(program: str, screen: Screen, tmp_pat
         assert "error" not in terminal.result()
 
 
-@LETTERS
+@PROGRAMS
 def test_a_new_secret_is_asked_for_twice(program: str, screen: Screen, tmp_path: Path) -> None:
     """A new secret is typed into both fields of one dialog."""
     with asking(screen, tmp_path, program, repeat=True) as terminal:
         screen.dialog(terminal)
         screen.type("canary-1")
-        screen.key("Tab")
+        screen.key("Return" if program == "pinentry-gtk-2" else "Tab")
         screen.type("canary-1")
         screen.key("Return")
         assert terminal.result()["value"] == "canary-1"

@@ -67,11 +67,12 @@ def test_whatever_the_text_it_is_a_reference_or_a_typed_error(text: str) -> None
         assert parse(str(reference)) == reference
 
 
-@pytest.mark.parametrize("text", ["", "#", "#field", "PyPI#", "env://", "env://#field"])
+@pytest.mark.parametrize("text", ["", "#", "#field", "\u202e#", "env://", "env://#field"])
 def test_a_reference_that_names_nothing_is_refused(text: str) -> None:
     """There is no secret without a name, nor a field without one."""
-    with pytest.raises(BadReference, match="names nothing"):
+    with pytest.raises(BadReference, match="names nothing") as caught:
         parse(text)
+    assert str(caught.value).isprintable()
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,7 @@ def test_what_the_keychain_has_not_is_asked_for() -> None:
 
 def test_a_wish_can_ignore_what_is_stored() -> None:
     """``--ask`` asks for what is in the keychain all the same."""
-    with place("canary-typed", keychain=Watched(OpenAI="canary-1")) as (pinentry, here, _):
+    with place("canary-typed", keychain=Watched(OpenAI="canary-1")) as (_pinentry, here, _):
         assert got("OpenAI", here, fresh=True).secret == "canary-typed"
         assert here.keychain.asked == []  # type: ignore[attr-defined]
 
@@ -312,9 +312,9 @@ def test_a_stored_one_that_is_no_token_is_refused() -> None:
 def test_a_source_that_gives_no_token_is_refused() -> None:
     """The same for what a configured source gives; white space goes there as well."""
     config = '[secrets.PyPI]\nsource = "env://TOKEN"\n'
-    with place(config=config, environ={"TOKEN": "canary-password"}) as (_, here, _notes):
-        with pytest.raises(Refused):
-            got("PyPI", here)
+    wrong = {"TOKEN": "canary-password"}
+    with place(config=config, environ=wrong) as (_, here, _n), pytest.raises(Refused):
+        got("PyPI", here)
     with place(config=config, environ={"TOKEN": "pypi-canary-1\n"}) as (_, here, _notes):
         assert got("PyPI", here).secret == "pypi-canary-1"
 
@@ -448,7 +448,7 @@ def test_it_is_asked_for_three_times_at_most(verify: Any) -> None:
 @pytest.mark.parametrize("answer", [True, None, 0, ""])
 def test_only_false_says_no(answer: Any) -> None:
     """A ``verify`` that returns nothing, or anything but False, accepts."""
-    with place("canary-1") as (pinentry, here, _):
+    with place("canary-1") as (_pinentry, here, _):
         assert got("OpenAI", here, verify=lambda secret: answer).secret == "canary-1"
 
 
@@ -588,9 +588,9 @@ def test_without_a_person_consent_cannot_be_had() -> None:
 
 def test_consent_comes_before_verify() -> None:
     """A stored secret reaches nobody, ``verify`` included, before the person agrees."""
-    with place(False, keychain=Watched(OpenAI="canary-1")) as (_, here, _notes):
-        with pytest.raises(NotConfirmed):
-            got("OpenAI", here, confirm=True, verify=in_trouble_at_once)
+    stored = Watched(OpenAI="canary-1")
+    with place(False, keychain=stored) as (_, here, _n), pytest.raises(NotConfirmed):
+        got("OpenAI", here, confirm=True, verify=in_trouble_at_once)
 
 
 # -- several -----------------------------------------------------------------------

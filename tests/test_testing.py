@@ -164,9 +164,8 @@ def test_a_sandbox_is_left_after_an_error() -> None:
 
 def test_without_a_pinentry_nobody_is_there() -> None:
     """A sandbox without a pinentry asks nobody: not at this terminal either."""
-    with sandbox():
-        with pytest.raises(NotFound):
-            asyncio.run(secret("A"))
+    with sandbox(), pytest.raises(NotFound):
+        asyncio.run(secret("A"))
 
 
 def test_a_sandbox_takes_a_configuration_and_variables() -> None:

@@ -1,0 +1,425 @@
+"""Which way of asking is found, with stand-ins for all that might be installed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ptys import Pty
+
+from secretly.discovery import Way, find
+from secretly.errors import NoPinentry, Refused, SecretlyError
+
+SCREEN = {"DISPLAY": ":9"}
+BUS = {"DBUS_SESSION_BUS_ADDRESS": "unix:path=/nonexistent"}
+ALL = ("pinentry-gnome3", "pinentry-qt", "pinentry-gtk-2", "pinentry-curses", "pinentry-tty")
+
+
+class Home:
+    """A folder with a PATH of stand-ins, and a HOME."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.bin = folder / "bin"
+        self.bin.mkdir(mode=0o755)
+        self.environ = {"PATH": str(self.bin), "HOME": str(folder), "TERM": "xterm"}
+
+    def program(self, name: str, content: str = "exit 1", folder: Path | None = None) -> Path:
+        """Put a program there; the name says what it is."""
+        path = (folder or self.bin) / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"#!/bin/sh\n{content}\n")
+        path.chmod(0o755)
+        return path
+
+    def gpgconf(self, *lines: str, before: str = "") -> Path:
+        """Put a gpgconf there that lists these components."""
+        listed = "\n".join(("gpg:OpenPGP:/usr/bin/gpg", *lines))
+        checks = f'test "$1" = --list-components || exit 2\n{before}'
+        return self.program("gpgconf", f"{checks}\n/bin/cat <<'END'\n{listed}\nEND")
+
+    def agent(self, text: str, folder: str = ".gnupg") -> None:
+        """Write gpg-agent's own settings."""
+        (self.folder / folder).mkdir(exist_ok=True)
+        (self.folder / folder / "gpg-agent.conf").write_text(text)
+
+    def find(self, setting: str | None = None, **environ: str) -> Way:
+        """Find the way of asking in this process, which has no terminal of its own."""
+        skipped: list[str] = []
+        return asyncio.run(find({**self.environ, **environ}, setting, skipped))
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    """A home where nothing is installed."""
+    return Home(tmp_path)
+
+
+WHERE = """
+import asyncio, json, os, sys
+from secretly.discovery import find
+from secretly.errors import SecretlyError
+skipped = []
+try:
+    way = asyncio.run(find(os.environ, None, skipped))
+    found = [way.kind, way.program and str(way.program), way.graphical, way.why, skipped]
+except SecretlyError as error:
+    found = [type(error).__name__, str(error), error.hint, "", skipped]
+with open(sys.argv[1], "w") as file:
+    json.dump(found, file)
+"""
+
+
+def on_a_terminal(home: Home, shell: str = "", **environ: str) -> tuple[Any, ...]:
+    """Find the way of asking in a process that has a terminal."""
+    result = home.folder / "found"
+    argv = [sys.executable, "-c", WHERE, str(result)]
+    if shell:
+        argv = ["/bin/sh", "-c", shell, "sh", *argv]
+    with Pty(argv, {**home.environ, **environ}) as screen:
+        assert screen.wait() == 0, screen.shown
+    return tuple(json.loads(result.read_text()))
+
+
+def without_a_terminal(home: Home, before: str = "", **environ: str) -> tuple[Any, ...]:
+    """Find the way of asking in a process that has none."""
+    result = home.folder / "found"
+    subprocess.run(
+        [sys.executable, "-c", before + WHERE, str(result)],
+        env={**home.environ, **environ},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        start_new_session=True,
+        timeout=20,
+        check=True,
+    )
+    return tuple(json.loads(result.read_text()))
+
+
+# -- what the person named -------------------------------------------------------
+
+
+def test_the_order_is_as_it_is_said(home: Home) -> None:
+    """Configuration, PINENTRY, gpg-agent.conf, gpgconf, the screen: each beats the next."""
+    screen = home.program("pinentry-qt")
+    found = home.find(**SCREEN)
+    assert found == Way("pinentry", screen, True, "a screen")
+    gpgconf = home.program("pinentry-qt-gpgconf", folder=home.folder / "opt")
+    home.gpgconf(f"pinentry:Passphrase Entry:{gpgconf}")
+    assert home.find(**SCREEN) == Way("pinentry", gpgconf, True, "gpgconf")
+    agent = home.program("pinentry-qt-agent", folder=home.folder / "opt")
+    home.agent(f"# settings\n\n  pinentry-program   {agent}  \nmax-cache-ttl 5\n")
+    assert home.find(**SCREEN) == Way("pinentry", agent, True, "gpg-agent.conf")
+    named = home.program("pinentry-qt-named", folder=home.folder / "opt")
+    assert home.find(**SCREEN, PINENTRY=str(named)) == Way("pinentry", named, True, "PINENTRY")
+    setting = home.program("pinentry-qt-setting", folder=home.folder / "opt")
+    found = home.find(str(setting), **SCREEN, PINENTRY=str(named))
+    assert found == Way("pinentry", setting, True, "the configuration's prompt.pinentry")
+
+
+def test_a_name_is_looked_up(home: Home) -> None:
+    """PINENTRY may be a name on PATH, a path from the home, or an absolute one."""
+    program = home.program("pinentry-qt-mine")
+    for named in ("pinentry-qt-mine", str(program), "~/bin/pinentry-qt-mine"):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("HOME", str(home.folder))
+            assert home.find(**SCREEN, PINENTRY=named).program == program
+
+
+def test_what_is_not_there_is_named(home: Home) -> None:
+    """A pinentry that was named and is no program is an error, not passed over."""
+    home.program("pinentry-qt")
+    home.program("pinentry-data").chmod(0o644)
+    for named in ("nonexistent", "/nonexistent/pinentry", str(home.bin), "pinentry-data"):
+        with pytest.raises(NoPinentry, match="PINENTRY names") as caught:
+            home.find(**SCREEN, PINENTRY=named)
+        assert os.path.basename(named) in str(caught.value)
+        assert caught.value.hint
+        with pytest.raises(NoPinentry, match="configuration"):
+            home.find(named, **SCREEN)
+
+
+@pytest.mark.parametrize("where", ["program", "folder"])
+def test_what_others_can_change_is_refused(where: str, home: Home) -> None:
+    """A pinentry that others could write, or whose folder they could, is refused if named."""
+    folder = home.folder / "open"
+    program = home.program("pinentry-qt-open", folder=folder)
+    (program if where == "program" else folder).chmod(0o777)
+    with pytest.raises(Refused, match="others") as caught:
+        home.find(**SCREEN, PINENTRY=str(program))
+    assert "open" in str(caught.value)
+
+
+def test_what_others_can_change_is_passed_over(home: Home) -> None:
+    """A pinentry that was found, not named, and that others could write, is not used."""
+    home.program("pinentry-qt").chmod(0o777)
+    other = home.program("pinentry-gtk-2")
+    skipped: list[str] = []
+    way = asyncio.run(find({**home.environ, **SCREEN}, None, skipped))
+    assert way.program == other
+    assert len(skipped) == 1 and "pinentry-qt" in skipped[0] and "others" in skipped[0]
+
+
+def test_relative_folders_of_path_are_skipped(home: Home) -> None:
+    """A pinentry in the current folder is not found by an empty or relative entry of PATH."""
+    home.program("pinentry-qt")
+    for entries in ("", ".", "bin", ":bin:."):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(home.folder if "bin" in entries else home.bin)
+            with pytest.raises(NoPinentry):
+                asyncio.run(find({**home.environ, **SCREEN, "PATH": entries}))
+
+
+# -- gpg's settings --------------------------------------------------------------
+
+
+def test_gnupghome_says_where_the_settings_are(home: Home) -> None:
+    """With GNUPGHOME the settings there count, and not those in the home."""
+    one, two = home.program("pinentry-qt-1"), home.program("pinentry-qt-2")
+    home.agent(f"pinentry-program {one}\n")
+    home.agent(f"pinentry-program {two}\n", folder="other")
+    assert home.find(**SCREEN).program == one
+    assert home.find(**SCREEN, GNUPGHOME=str(home.folder / "other")).program == two
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# pinentry-program {}",
+        "pinentry-program",
+        "pinentry-program bin/pinentry-qt-1",
+        "pinentry-program-x {}",
+        "pinentry-program /nonexistent",
+        "\x00\xff",
+    ],
+)
+def test_settings_of_gpg_that_say_nothing_are_passed_over(text: str, home: Home) -> None:
+    """What gpg-agent.conf does not say, or says of a program that is gone, does no harm."""
+    one, other = home.program("pinentry-qt-1"), home.program("pinentry-qt")
+    home.agent(text.format(one))
+    assert home.find(**SCREEN).program == other
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "pinentry:Passphrase Entry:",
+        "pinentry",
+        "pinentry:Passphrase Entry:relative",
+        "pinentry:Passphrase Entry:/nonexistent",
+        "gpg-agent:Private Keys:{}",
+    ],
+)
+def test_a_gpgconf_that_says_nothing_is_passed_over(line: str, home: Home) -> None:
+    """What gpgconf does not name, or names and is gone, does no harm."""
+    one, other = home.program("pinentry-qt-1"), home.program("pinentry-qt")
+    home.gpgconf(line.format(one))
+    assert home.find(**SCREEN).program == other
+
+
+def test_what_gpgconf_says_is_unescaped(home: Home) -> None:
+    """gpgconf escapes colons and percents in a path."""
+    program = home.program("pinentry-qt-1", folder=home.folder / "a:b%c")
+    escaped = str(program).replace("%", "%25").replace(":", "%3a")
+    home.gpgconf(f"pinentry:Passphrase Entry:{escaped}")
+    assert home.find(**SCREEN).program == program
+
+
+@pytest.mark.parametrize("before", ["exit 3", "kill -9 $$", "exec sleep 60"])
+def test_a_gpgconf_that_fails_or_hangs_is_passed_over(before: str, home: Home) -> None:
+    """A broken gpgconf costs two seconds at most."""
+    other = home.program("pinentry-qt")
+    home.gpgconf(before=before.replace("sleep", "/bin/sleep"))
+    started = time.monotonic()
+    assert home.find(**SCREEN).program == other
+    assert time.monotonic() - started < 4
+
+
+def test_a_gpgconf_that_others_can_change_is_not_run(home: Home) -> None:
+    """A gpgconf that others could write is not even started."""
+    other = home.program("pinentry-qt")
+    home.gpgconf(before=f"echo > {home.folder}/ran").chmod(0o777)
+    assert home.find(**SCREEN).program == other
+    assert not (home.folder / "ran").exists()
+
+
+# -- a screen, a terminal, or nothing --------------------------------------------
+
+
+def test_a_screen_is_asked_on_in_this_order(home: Home) -> None:
+    """With a screen: gnome3 where there is a session bus, else qt, else gtk-2."""
+    for name in ALL:
+        home.program(name)
+    for bus, name in ((BUS, "pinentry-gnome3"), ({}, "pinentry-qt")):
+        for variable in ("DISPLAY", "WAYLAND_DISPLAY"):
+            found = home.find(**bus, **{variable: ":9"})
+            assert found == Way("pinentry", home.bin / name, True, "a screen")
+    (home.bin / "pinentry-qt").unlink()
+    assert home.find(**SCREEN).program == home.bin / "pinentry-gtk-2"
+
+
+def test_without_a_screen_the_terminal_is_asked_on(home: Home) -> None:
+    """Without a screen: curses, else tty, else whatever is called pinentry, else the terminal."""
+    for name in (*ALL, "pinentry"):
+        home.program(name)
+    for name in ("pinentry-curses", "pinentry-tty", "pinentry"):
+        kind, program, graphical, why, _ = on_a_terminal(home)
+        assert (kind, program, graphical) == ("pinentry", str(home.bin / name), False)
+        assert why == "a terminal"
+        (home.bin / name).unlink()
+    kind, program, graphical, why, _ = on_a_terminal(home)
+    assert (kind, program, graphical) == ("terminal", None, False)
+    assert "no pinentry" in why
+
+
+def test_a_simple_terminal_is_asked_on_simply(home: Home) -> None:
+    """Curses needs to know the terminal: where TERM is dumb or missing, tty is used."""
+    home.program("pinentry-curses")
+    home.program("pinentry-tty")
+    for term in ("dumb", "", "unknown"):
+        _, program, _, _, skipped = on_a_terminal(home, TERM=term)
+        assert program == str(home.bin / "pinentry-tty")
+        assert "pinentry-curses" in skipped[0] and "TERM" in skipped[0]
+
+
+@pytest.mark.parametrize("variable", ["SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY"])
+def test_over_ssh_no_window_opens(variable: str, home: Home) -> None:
+    """Over ssh the terminal is asked on even where a screen is forwarded, or it is an error."""
+    for name in ALL:
+        home.program(name)
+    ssh = {variable: "198.51.100.1 1 198.51.100.2 22", **SCREEN, **BUS}
+    assert on_a_terminal(home, **ssh)[1] == str(home.bin / "pinentry-curses")
+    found = without_a_terminal(home, **ssh)
+    assert found[0] == "NoPinentry"
+
+
+def test_without_anything_it_is_said_at_once(home: Home) -> None:
+    """Without a screen and a terminal there is nobody to ask, whatever is installed."""
+    for name in ALL:
+        home.program(name)
+    kind, message, hint, _, skipped = without_a_terminal(home)
+    assert kind == "NoPinentry"
+    assert "nobody to ask" in message
+    assert "doctor" in hint
+    assert skipped == []
+    named = without_a_terminal(home, PINENTRY="pinentry-tty")
+    assert named[0] == "NoPinentry"
+    assert "needs a terminal" in named[4][0]
+
+
+def test_in_the_background_only_a_window_opens(home: Home) -> None:
+    """A background job does not ask on the terminal, but may in a window."""
+    for name in ALL:
+        home.program(name)
+    shell = 'set -m; "$@" & wait'
+    assert on_a_terminal(home, shell, **SCREEN)[1] == str(home.bin / "pinentry-qt")
+    kind, message, hint, _, skipped = on_a_terminal(home, shell)
+    assert kind == "NoPinentry"
+    assert "background" in message and "fg" in hint
+    assert len(skipped) == 2
+
+
+def test_a_link_is_what_it_leads_to(home: Home) -> None:
+    """A pinentry that is a link, as Debian's is, is known by the program behind it."""
+    home.program("pinentry-curses")
+    (home.bin / "pinentry-x11").symlink_to(home.bin / "pinentry-curses")
+    found = on_a_terminal(home, PINENTRY="pinentry-x11", **SCREEN)
+    assert (found[1], found[2]) == (str(home.bin / "pinentry-x11"), False)
+
+
+def test_windows_below_linux_is_asked_by_its_own(home: Home) -> None:
+    """In WSL pinentry-wsl-ps1 opens a window without any DISPLAY."""
+    program = home.program("pinentry-wsl-ps1.sh")
+    assert home.find(WSL_DISTRO_NAME="Debian") == Way("pinentry", program, True, "WSL")
+    with pytest.raises(SecretlyError):
+        home.find()
+
+
+# -- macOS, as far as it can be tried elsewhere -----------------------------------
+
+DARWIN = "import sys; sys.platform = 'darwin'\n"
+
+
+def test_a_mac_asks_in_a_window(home: Home) -> None:
+    """On a Mac pinentry-mac on PATH opens a window, without any DISPLAY; not over ssh."""
+    program = home.program("pinentry-mac")
+    home.program("pinentry-curses")
+    found = without_a_terminal(home, DARWIN)
+    assert found[:4] == ("pinentry", str(program), True, "macOS")
+    assert without_a_terminal(home, DARWIN, SSH_CONNECTION="x")[0] == "NoPinentry"
+    over_ssh = without_a_terminal(home, DARWIN, SSH_CONNECTION="x", PINENTRY=str(program))
+    assert over_ssh[0] == "NoPinentry"
+    assert "screen" in over_ssh[4][0]
+
+
+def test_a_mac_is_looked_through(home: Home) -> None:
+    """On a Mac without pinentry-mac on PATH, its usual folders and then osascript are tried."""
+    skipped = without_a_terminal(home, DARWIN)[4]
+    assert [line.partition(" ")[0] for line in skipped] == [
+        "/opt/homebrew/bin/pinentry-mac",
+        "/usr/local/bin/pinentry-mac",
+        "/usr/local/MacGPG2/libexec/pinentry-mac.app/Contents/MacOS/pinentry-mac",
+        "/usr/bin/osascript",
+    ]
+
+
+OSASCRIPT = """
+for last; do title=$text; text=$last; done
+printf '%s\\n' "$@" > {folder}/arguments
+{answer}
+"""
+
+ASK = """
+import asyncio, json, os, sys
+from secretly import pinentry
+prompt = pinentry.Prompt("a title", "a\\ndescription\\x1b", "a prompt", error="because")
+try:
+    found = asyncio.run(getattr(pinentry, sys.argv[2])(prompt, 5, os.environ))
+    found = found if found is None else str(found)
+except Exception as error:
+    found = type(error).__name__
+with open(sys.argv[1], "w") as file:
+    json.dump(found, file)
+"""
+
+
+@pytest.mark.parametrize(
+    ("what", "answer", "found"),
+    [
+        ("ask", "printf '=canary-1\\n'", "canary-1"),
+        ("ask", "printf '= canary \\n\\n'", " canary \n"),
+        ("ask", "printf '=\\n'", ""),
+        ("ask", "echo 'gave up'", "PromptTimeout"),
+        ("ask", "echo 'execution error: User canceled. (-128)' >&2; exit 1", "Cancelled"),
+        ("confirm", "printf '=Yes\\n'", None),
+        ("confirm", "echo 'gave up'", "PromptTimeout"),
+        ("confirm", "echo 'execution error: User canceled. (-128)' >&2; exit 1", "Cancelled"),
+        ("confirm", "printf '=No\\n'", "NotConfirmed"),
+        ("show", "printf '=Yes\\n'", None),
+    ],
+)
+def test_osascript_asks(what: str, answer: str, found: str | None, home: Home) -> None:
+    """A Mac's own dialog, played by a stand-in: its answers, and its texts as arguments."""
+    program = home.program("osascript", OSASCRIPT.format(folder=home.folder, answer=answer))
+    result = home.folder / "found"
+    subprocess.run(
+        [sys.executable, "-c", DARWIN + ASK, str(result), what],
+        env={**home.environ, "PINENTRY": str(program), "LANG": "C.UTF-8"},
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+        timeout=20,
+        check=True,
+    )
+    assert json.loads(result.read_text()) == found
+    script, _, texts = (home.folder / "arguments").read_text().partition("end run\n")
+    assert ("hidden answer" in script) is (what == "ask")
+    assert "giving up after 5" in script
+    assert "description" not in script
+    assert texts.startswith("a title\nbecause\n\na\ndescription\\x1b")
