@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import getpass
 import os
+import sys
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
@@ -26,8 +27,13 @@ Timeout = float | datetime.timedelta | None
 
 _shared: eventloop.Shared[Found] = eventloop.Shared()
 
+
+def _own_context() -> Context:
+    return Context.of(configuration.load(), os.environ)
+
+
 #: What a call stands on; ``secretly.testing`` puts its own in place.
-context: Callable[[], Context] = lambda: Context.of(configuration.load(), os.environ)  # noqa: E731
+context: Callable[[], Context] = _own_context
 
 
 async def secret(
@@ -201,7 +207,7 @@ def secretly(
     :param reactor: the running reactor.
     :param action: a function of the password; it may return a Deferred.
     :param system: the name that the password is kept under; by default the
-        action's module and name.
+        action's module, or for ``__main__`` the program's absolute path.
     :param username: by default the login name.
     :param prompt: the words before the entry field.
     :returns: a Deferred with *action*'s result.
@@ -210,7 +216,9 @@ def secretly(
     """
     from twisted.internet.defer import Deferred, maybeDeferred
 
-    name = system or f"{action.__module__}.{getattr(action, '__qualname__', 'action')}"
+    name = system or action.__module__
+    if name == "__main__":
+        name = os.path.abspath(sys.argv[0])
     user = username or getpass.getuser()
 
     async def work() -> Any:

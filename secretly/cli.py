@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import getpass
 import os
 import re
@@ -17,7 +18,7 @@ from . import commands, configuration, doctor, eventloop, launch, release, resol
 from .configuration import Profile
 from .display import shown, visible
 from .errors import BadConfiguration, BadReference, Cancelled, NotFound, Refused, SecretlyError
-from .redacted import Secret
+from .redacted import Environment, Secret
 from .references import Reference, parse
 from .resolve import Context, Wish
 
@@ -84,6 +85,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     _signals.install()
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by the caller; print would use the other one
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
     own_failure = 125 if arguments[:1] == ["run"] else 1
     try:
         status = _dispatch(list(arguments))
@@ -99,7 +103,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _signals.pending = True
         status = own_failure
     except Exception as error:
-        if not _signals.pending:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            _complain(SecretlyError(f"cannot write: {error.strerror}", "make room on the disk"))
+        elif not _signals.pending:
             _unexpected(error)
         status = own_failure
     except BaseException:
@@ -190,7 +196,7 @@ def _add_run(add: Callable[..., _Parser]) -> None:
         const=True,
         type=configuration.duration,
         metavar="DURATION",
-        help="keep what is typed in the keychain",
+        help="keep what is typed in the keychain (for a DURATION: not yet; it says so)",
     )
     one("--no-remember", dest="remember", action="store_false", help="keep nothing")
     one("--ask", action="store_true", help="ask, even for a secret that is stored")
@@ -300,7 +306,7 @@ def _no_input(environ: Mapping[str, str]) -> bool:
 
 
 def _context(no_input: bool = False, note: Callable[[str], None] = _say) -> Context:
-    environ = dict(os.environ)
+    environ = Environment(os.environ)
     context = Context.of(configuration.load(environ), environ)
     return replace(context, no_input=no_input or _no_input(environ), note=note)
 
@@ -612,7 +618,7 @@ def _list(options: argparse.Namespace) -> int:
 
 def _doctor(options: argparse.Namespace) -> int:
     good = True
-    for line in _drive(doctor.examine(dict(os.environ))):
+    for line in _drive(doctor.examine(Environment(os.environ))):
         print(f"{'ok' if line.good else '!!' if line.good is False else '  '}  {line.text}")
         good = good and line.good is not False
     return 0 if good else 1

@@ -70,9 +70,11 @@ class Call(NamedTuple):
     @property
     def needs_secret(self) -> bool:
         """Whether its subcommand is one that needs the secret."""
+        options, words = self.taken_apart()
+        if any(option == "--help" for option, _ in options):
+            return False
         if not self.row.subcommands:
             return True
-        words = self.taken_apart().words
         return any(
             words[: len(wanted)] == wanted for wanted in map(str.split, self.row.subcommands)
         )

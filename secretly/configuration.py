@@ -193,6 +193,13 @@ def _texts(value: object) -> tuple[str, ...]:
     return tuple(_text(item) for item in value)
 
 
+def _source(value: object) -> Reference:
+    reference = parse(_text(value))
+    if not reference.scheme:
+        raise _Bad("takes scheme://path: where the secret comes from")
+    return reference
+
+
 def _reference(value: object) -> Reference:
     return parse(_text(value))
 
@@ -236,7 +243,7 @@ def _secret_variable(name: str) -> str:
 
 
 _ENTRY: dict[str, Any] = {
-    "source": _reference,
+    "source": _source,
     "username": _text,
     "remember": _remember,
     "confirm": _flag,
@@ -372,7 +379,7 @@ def load(environ: Mapping[str, str] | None = None) -> Configuration:
     environ = os.environ if environ is None else environ
     shipped = tomllib.loads(Path(__file__).with_name("shipped.toml").read_text("utf-8"))
     path = path_of(environ)
-    own = _own(path, named="SECRETLY_CONFIG" in environ)
+    own = _own(path, named=bool(environ.get("SECRETLY_CONFIG")))
     if own is None:
         return _File("shipped.toml").configuration(shipped, None)
     file = _File(os.fspath(path))
@@ -382,6 +389,8 @@ def load(environ: Mapping[str, str] | None = None) -> Configuration:
 
 
 def _own(path: Path, named: bool) -> dict[str, Any] | None:
+    if os.fspath(path) == os.devnull:  # the usual way to say: none
+        return None
     try:
         data = path.read_bytes()
     except FileNotFoundError:

@@ -29,7 +29,7 @@ from .errors import (
     PromptTimeout,
     Refused,
 )
-from .redacted import Secret
+from .redacted import Environment, Secret
 
 __all__ = ["Prompt", "ask", "confirm", "show"]
 
@@ -246,7 +246,7 @@ class _Conversation:
         return self
 
     def _start(self) -> None:
-        environ = dict(self._place.environ)
+        environ = Environment(self._place.environ)
         if not self._way.graphical:
             # A graphical one would open its window, here or on another screen, if it could.
             for name in ("DISPLAY", "WAYLAND_DISPLAY", "DBUS_SESSION_BUS_ADDRESS"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, NoReturn, SupportsIndex
 
-__all__ = ["Credential", "Secret"]
+__all__ = ["Credential", "Environment", "Secret"]
 
 
 class Secret(str):
@@ -35,6 +35,17 @@ class Secret(str):
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
         raise TypeError("a Secret is not pickled: pickles end up in files")
+
+
+class Environment(dict[str, str]):
+    """Environment variables, whose values a traceback with captured locals does not show.
+
+    >>> Environment({"TOKEN": "canary-1"})
+    <environment of 1 variables>
+    """
+
+    def __repr__(self) -> str:
+        return f"<environment of {len(self)} variables>"
 
 
 class Credential(NamedTuple):

@@ -23,7 +23,7 @@ from .errors import (
     SecretlyError,
 )
 from .keychain import Index, Keeper, Keychain
-from .redacted import Secret
+from .redacted import Environment, Secret
 from .references import Reference
 
 __all__ = [
@@ -71,6 +71,7 @@ class Context:
     @classmethod
     def of(cls, configuration: Configuration, environ: Mapping[str, str]) -> Context:
         """The user's own keychain and index, in this environment."""
+        environ = Environment(environ)
         keychain = Keychain(environ, configuration.backends)
         return cls(configuration, environ, keychain, Index.default())
 

@@ -648,7 +648,7 @@ def test_the_first_call_keeps_nothing_that_failed(how: str) -> None:
 
 
 def test_the_first_calls_defaults() -> None:
-    """The name is the action's own, the user the login name, the prompt 'Password:'."""
+    """The name is the action's module or the program, the user the login name."""
     found = in_twisted(
         """
         await secretly.secretly(reactor, action)
@@ -659,7 +659,7 @@ def test_the_first_calls_defaults() -> None:
             return len(password)
         """,
     )
-    assert found["items"] == [["__main__.action", ME, "canary-1"]]
+    assert found["items"] == [[os.path.abspath("-c"), ME, "canary-1"]]
     assert found["prompts"][0]["SETPROMPT"] == "Password:"
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import stat
 import sys
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import pytest
 from command import (
@@ -135,7 +135,7 @@ def test_the_help_of_run_names_every_option(warm: Warm) -> None:
         (2, ["get", "two", "names"]),
         (2, ["get", "no-such-scheme://item"]),
         (2, ["get", A_SECRET_BY_MISTAKE]),
-        (2, ["get", "--vers"]),
+        (2, ["--vers"]),
         (2, ["set", A_SECRET_BY_MISTAKE]),
         (2, ["set", "env://VALUE"]),
         (2, ["set", "Name", "--username"]),
@@ -151,7 +151,7 @@ def test_the_help_of_run_names_every_option(warm: Warm) -> None:
         (125, ["run"]),
         (125, ["run", "--"]),
         (125, ["run", "--nonsense", "true"]),
-        (125, ["run", "--no-inp", "true"]),
+        (125, ["run", "--no-inp", "-e", "A=env://VALUE", "true"]),
         (125, ["run", "-e"]),
         (125, ["run", "-e", "A=Name"]),
         (125, ["run", "-e", "A=Name", "true"]),
@@ -267,6 +267,27 @@ def test_an_output_that_is_closed_is_no_traceback(home: Home) -> None:
         process.stdout.close()
         assert process.wait(30) != 0
         assert process.stderr.read() == b""
+
+
+@pytest.mark.parametrize("descriptor", [0, 1, 2])
+def test_a_standard_stream_may_be_closed(home: Home, descriptor: int) -> None:
+    """What would go to it goes nowhere: not to another one, and not into a traceback."""
+    close = ["sh", "-c", f'exec "$@" {descriptor}>&-', "sh", *SECRETLY]
+    environ = {"VALUE": "canary-1"}
+    done = home.run_any([*close, "get", "env://VALUE"], environ=environ)
+    assert done == Ended(0, "" if descriptor == 1 else "canary-1\n", "")
+    done = home.run_any([*close, "run", "-v", "-e", "A=env://VALUE", "true"], environ=environ)
+    assert (done.status, done.stdout) == (0, "")
+    assert done.stderr.count("\n") == (0 if descriptor == 2 else 2)
+
+
+@pytest.mark.parametrize("verb", [["list"], ["get", "env://HOME"]])
+def test_a_full_disk_is_an_error_of_two_lines(home: Home, verb: Sequence[str]) -> None:
+    """What cannot be printed is a failure."""
+    if not os.path.exists("/dev/full"):
+        pytest.skip("needs /dev/full")
+    full = ["sh", "-c", 'exec "$@" >/dev/full', "sh", *SECRETLY]
+    assert_fails(home.run_any([*full, *verb]), 1)
 
 
 # -- run: what is delivered ------------------------------------------------------
@@ -637,7 +658,7 @@ def test_verbose_says_where_each_secret_came_from(home: Home) -> None:
     done = home.run("run", "-v", "-e", "A=env://VALUE", "sh", "-c", ":", environ=environ)
     assert done.stderr.splitlines() == [
         "secretly: A: env://VALUE (env)",
-        "secretly: program: /bin/sh" if Path("/bin/sh").exists() else "",
+        f"secretly: program: {shutil.which('sh', path=home.environ['PATH'])}",
     ]
     assert "canary" not in done.stderr
 
@@ -843,7 +864,7 @@ def test_the_use_of_a_stored_secret_is_confirmed(home: Home) -> None:
 def test_only_the_command_and_its_children_hold_the_secret(home: Home) -> None:
     """Not in any argument list; in no environment but the command's and its children's."""
     first, second = f"canary-{os.urandom(8).hex()}", f"canary-{os.urandom(8).hex()}"
-    with FakePinentry([first, [("wait", 0.7), ("raw", f"D {second}\nOK\n".encode())]]) as fake:
+    with FakePinentry([first, [("wait", 1.5), ("raw", f"D {second}\nOK\n".encode())]]) as fake:
         process = home.start(
             [*SECRETLY, "run", "-e", "A=One", "-e", "B=Two", "sh", "-c", "cat; exit 3"],
             environ=fake.environ,

@@ -188,10 +188,21 @@ def test_another_subcommand_needs_none(line: str, shipped: Configuration) -> Non
 def test_a_command_without_subcommands_always_needs_its_secret() -> None:
     """And one whose subcommand has two words needs both."""
     configured = configuration.Command("deploy")
-    assert Call(configured, ("--help",)).needs_secret
+    assert Call(configured, ("--now",)).needs_secret
     two = configuration.Command("cargo", subcommands=("hack publish",))
     assert Call(two, ("-v", "hack", "publish")).needs_secret
     assert not Call(two, ("hack", "build")).needs_secret
+
+
+def test_asking_for_help_needs_none(shipped: Configuration) -> None:
+    """``--help`` does nothing else, wherever it stands."""
+    for line in ("twine upload --help", "uv --help publish", "poetry publish --help"):
+        found = call(line, shipped)
+        assert found is not None
+        assert not found.needs_secret
+    found = call("twine upload -- --help", shipped)
+    assert found is not None
+    assert found.needs_secret
 
 
 # -- what its options are --------------------------------------------------------

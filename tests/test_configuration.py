@@ -499,3 +499,18 @@ def test_whatever_the_name_it_is_a_variable_or_a_typed_error(name: str) -> None:
         assert isinstance(error, BadConfiguration)
     else:
         assert name.isascii() and name.isidentifier()
+
+
+def test_the_null_device_is_no_configuration() -> None:
+    """SECRETLY_CONFIG=/dev/null is the usual way to say: none; so is an empty value."""
+    for value in (os.devnull, ""):
+        found = configuration.load({"SECRETLY_CONFIG": value, "HOME": "/nonexistent"})
+        assert set(found.secrets) == {"PyPI", "TestPyPI"}
+
+
+def test_a_source_has_a_scheme(tmp_path: Path) -> None:
+    """A source that is only a name would be looked for nowhere: it is refused while reading."""
+    path = tmp_path / "config.toml"
+    path.write_text('[secrets.PyPI]\nsource = "Other"\n')
+    with pytest.raises(BadConfiguration, match=r"secrets\.PyPI\.source takes scheme"):
+        configuration.load({"SECRETLY_CONFIG": str(path)})

@@ -646,12 +646,15 @@ def test_a_dead_loop_hangs_nobody() -> None:
     shared: eventloop.Shared[int] = eventloop.Shared()
     work = Work(10)
     loop = asyncio.new_event_loop()
-    left = loop.create_task(shared.do("one", work))
+    loop.create_task(shared.do("one", work))
     loop.run_until_complete(asyncio.sleep(0.05))
+    left = asyncio.all_tasks(loop)
     loop.close()
     work.seconds = 0.01
     assert asyncio.run(asyncio.wait_for(shared.do("one", work), 5)) == 2
-    _forget(left)
+    assert len(left) == 2
+    for task in left:
+        _forget(task)
 
 
 def _forget(task: asyncio.Task[Any]) -> None:

@@ -24,6 +24,7 @@ from twisted.logger import formatEventAsClassicLogText
 from twisted.python.failure import Failure
 
 from secretly import Credential, Secret
+from secretly.redacted import Environment
 
 
 def canary() -> str:
@@ -221,3 +222,10 @@ def test_logging_shows_nothing() -> None:
     assert stream.getvalue().count("here") == 6
     assert "Traceback" in stream.getvalue()
     assert canary() not in stream.getvalue()
+
+
+def test_an_environment_shows_no_value() -> None:
+    """The variables that a call stands on hold other secrets: their repr shows how many."""
+    found = Environment({"TOKEN": "canary-1", "PATH": "/bin"})
+    assert repr(found) == "<environment of 2 variables>"
+    assert found["TOKEN"] == "canary-1"

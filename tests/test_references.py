@@ -125,3 +125,19 @@ def test_a_reference_that_is_a_secret_is_refused_and_not_repeated(prefix: str, a
 def test_a_name_that_merely_begins_like_a_secret_is_one(text: str) -> None:
     """The prefixes alone, with little after them, are names."""
     assert parse(text).name == text
+
+
+@pytest.mark.parametrize(
+    "name", ["npm_publish_token", "cio-dashboards-prod", "sk-learn", "PyPI/pypi-helper", "ghp_name"]
+)
+def test_a_name_may_begin_like_a_token(name: str) -> None:
+    """A name that begins as a service's tokens do is a name all the same."""
+    assert parse(name).path == name
+
+
+@pytest.mark.parametrize("around", ["env://{}", "op://Private/{}", "PyPI/{}", "PyPI#{}", "x {}"])
+def test_a_secret_inside_a_reference_is_not_repeated(around: str) -> None:
+    """Wherever a secret stands in a reference, it is refused unechoed."""
+    with pytest.raises(BadReference) as caught:
+        parse(around.format("pypi-canary-1234567890"))
+    assert "canary" not in str(caught.value) + caught.value.hint
