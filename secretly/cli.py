@@ -104,6 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status = own_failure
     except Exception as error:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left would fail again
             _complain(SecretlyError(f"cannot write: {error.strerror}", "make room on the disk"))
         elif not _signals.pending:
             _unexpected(error)

@@ -172,6 +172,11 @@ async def ask_for_longer(c: Secret, here: Context) -> object:
     return await secret("A", timeout=20, remember=True)
 
 
+async def not_accepted(c: Secret, here: Context) -> object:
+    """Take it from a variable, and refuse it."""
+    return await secret("env://TOKEN", verify=lambda value: False)
+
+
 async def ask_and_wait_a_little(c: Secret, here: Context) -> object:
     """Ask, and give the keychain as little time as the person."""
     return await secret("A", timeout=1, remember=True)
@@ -310,6 +315,7 @@ class Scenario:
 
     :param outcome: the name of the error that ends it; ``""`` for none.
     :param cancel: cancel it once the prompt has got its answer so far.
+    :param exported: the caller's own environment has the canary as well.
     """
 
     outcome: str
@@ -318,6 +324,7 @@ class Scenario:
     keychain: Callable[[], Any] = MemoryKeychain
     flavor: str = "fake"
     cancel: bool = False
+    exported: bool = False
 
 
 GONE = "_Gone PinentryFailed"
@@ -435,6 +442,10 @@ LIBRARY: dict[str, Scenario] = {
         "SourceFailed", work=from_a_file(lambda c: c.encode() + b"\xff")
     ),
     "a file that others read": Scenario("SourceFailed", work=from_a_file(str.encode, 0o644)),
+    "a variable that is not accepted": Scenario("Refused", work=not_accepted, exported=True),
+    "a variable, and another is asked for": Scenario(
+        "_Gone PinentryFailed", lambda c: [[("kill", 9)]], exported=True
+    ),
     "NUL at exec": Scenario("Refused", work=executed(lambda c: f"{c}\0")),
     "too long at exec": Scenario("Refused", work=executed(lambda c: c * 5000)),
     "no such program at exec": Scenario("NotThere", work=executed(str, "/nonexistent/program")),
@@ -516,7 +527,8 @@ def _prepared(name: str) -> Iterator[tuple[Any, FakePinentry, dict[str, Any]]]:
     scenario, c = LIBRARY[name], canary(name)
     result: dict[str, Any] = {}
     fake = FakePinentry(scenario.answers(c), flavor=scenario.flavor)
-    with fake, sandbox(fake, scenario.keychain()) as here:
+    exported = {"TOKEN": str(c)} if scenario.exported else {}
+    with fake, sandbox(fake, scenario.keychain(), exported) as here:
         yield (lambda: scenario.work(c, here)), fake, result
         folders = [Path(os.environ["HOME"]), Path(os.environ["TMPDIR"])]
         # Its script is the one place that has it: there the person is written down.
@@ -763,7 +775,9 @@ def test_the_library_leaves_no_trace(library: Run, name: str) -> None:
         assert not found_in(data, name), (stream, around(data, name))
     for (program, kind), contents in library.seen.items():
         for data in contents:
-            assert not found_in(data, name), (program, kind)
+            # A variable that the caller has exported is inherited, as every other.
+            inherited = LIBRARY[name].exported and kind == "environ"
+            assert inherited or not found_in(data, name), (program, kind)
     assert result["files"] == []
 
 
