@@ -345,6 +345,7 @@ def _run(options: argparse.Namespace, command: list[str]) -> int:
     program = launch.find_program(command[0], context.environ)
     deliveries, plan = _planned(call, profile, explicit, options, command, program, context)
     if deliveries:
+        plan = replace(plan, fingerprint=launch.fingerprint(program))
         trust.check(program, "the program")
     if options.dry_run:
         _print_plan(deliveries, plan, context)
@@ -404,7 +405,7 @@ def _planned(
 ) -> tuple[list[_Delivery], launch.Plan]:
     """Work out what goes into which variable, and which are taken away."""
     plan = launch.Plan(program, command)
-    purpose = f"for: {shown(command)}\nprogram: {visible(os.path.abspath(program))}"
+    purpose = f"for: {shown(command)}\nprogram: {_real_path(program)}"
     basic = Wish(
         Reference("", ""),
         purpose=purpose,
@@ -444,6 +445,12 @@ def _planned(
         )
         for name, (ref, names) in wanted.items()
     ], plan
+
+
+def _real_path(program: str) -> str:
+    """Where a program is, and, if that is a link, where it leads to."""
+    path, real = os.path.abspath(program), os.path.realpath(program)
+    return visible(path if path == real else f"{path} -> {real}")
 
 
 def _wanted(

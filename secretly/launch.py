@@ -15,7 +15,7 @@ from . import trust
 from .display import visible
 from .errors import Refused, SecretlyError
 
-__all__ = ["NotExecutable", "NotThere", "Plan", "find_program", "run"]
+__all__ = ["NotExecutable", "NotThere", "Plan", "find_program", "fingerprint", "run"]
 
 
 class NotThere(SecretlyError):
@@ -35,6 +35,8 @@ class Plan:
     :param environ: the variables that are set, secrets among them.
     :param removes: the variables that are taken away.
     :param seal_keyring: give it a kernel session keyring that takes nothing.
+    :param fingerprint: what :func:`fingerprint` said when the program was shown to the
+        person; None: nobody was asked about it.
     """
 
     program: str
@@ -42,6 +44,7 @@ class Plan:
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
     removes: Sequence[str] = ()
     seal_keyring: bool = False
+    fingerprint: tuple[int, ...] | None = None
 
 
 def find_program(name: str, environ: Mapping[str, str]) -> str:
@@ -75,13 +78,26 @@ def find_program(name: str, environ: Mapping[str, str]) -> str:
     return there[0]
 
 
+def fingerprint(program: str) -> tuple[int, ...]:
+    """What a program's file is, to be compared just before it is executed.
+
+    :raises NotThere: if it has gone.
+    """
+    try:
+        facts = os.stat(program)
+    except OSError:
+        raise NotThere(f"{visible(program)} has gone", "nothing was handed over") from None
+    return (facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
+
+
 def run(plan: Plan) -> None:
     """Become the program: the same process, terminal, signals and open files.
 
     The environment goes to execve and nowhere else: ``os.environ`` would keep
     copies of it in memory and hand it to every other child.
 
-    :raises Refused: if a value cannot be put into an environment.
+    :raises Refused: if a value cannot be put into an environment, or the program is
+        another than it was when its fingerprint was taken.
     :raises NotExecutable: if the system refuses to execute it.
     """
     environ = _inherited()
@@ -97,6 +113,9 @@ def run(plan: Plan) -> None:
             )
         environ[os.fsencode(name)] = encoded
     encoded = b""
+    if plan.fingerprint not in (None, fingerprint(plan.program)):
+        environ = {}
+        raise Refused(f"{visible(plan.program)} was changed meanwhile", "look at it, and try again")
     if plan.seal_keyring:
         _seal_keyring()
     for stream in (sys.stdout, sys.stderr):

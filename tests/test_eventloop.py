@@ -555,8 +555,8 @@ def test_cancelling_together_cancels_each(steps: int) -> None:
 class Work:
     """Work to share, that counts how often it was begun, cancelled and tidied up."""
 
-    def __init__(self, seconds: float = 0.1) -> None:
-        self.seconds = seconds
+    def __init__(self, seconds: float = 0.1, tidying: float = 0) -> None:
+        self.seconds, self.tidying = seconds, tidying
         self.begun = self.tidied = 0
 
     async def __call__(self) -> int:
@@ -564,6 +564,7 @@ class Work:
         try:
             await eventloop.sleep(self.seconds)
         finally:
+            await eventloop.sleep(self.tidying)
             self.tidied += 1
         return self.begun
 
@@ -624,7 +625,7 @@ def test_a_waiter_that_is_cancelled_leaves_the_others() -> None:
 
 def test_the_last_waiter_ends_the_work() -> None:
     """When all waiters are cancelled the work is, and has tidied up before they return."""
-    work = Work(10)
+    work = Work(10, tidying=0.1)
 
     async def main() -> None:
         shared: eventloop.Shared[int] = eventloop.Shared()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from secretly import Refused, SecretlyError
+from secretly import Refused, SecretlyError, launch
 from secretly.launch import NotExecutable, NotThere, Plan, find_program, run
 
 
@@ -125,3 +125,18 @@ def test_a_value_with_a_nul_is_refused(folder: Path) -> None:
     assert "TO\\x1bKEN" in str(caught.value)
     assert "canary" not in f"{caught.value} {caught.value.hint}"
     assert "GOOD" not in os.environ
+
+
+def test_a_program_that_was_changed_meanwhile_is_refused(tmp_path: Path) -> None:
+    """What was shown to the person is what is run: another file, or other bytes, are not."""
+    program, other = tmp_path / "tool", tmp_path / "other"
+    for path in (program, other):
+        path.write_text("#!/bin/sh\n")
+        path.chmod(0o755)
+    plan = Plan(str(program), ["tool"], fingerprint=launch.fingerprint(str(program)))
+    other.replace(program)
+    with pytest.raises(Refused, match="was changed meanwhile"):
+        launch.run(plan)
+    program.unlink()
+    with pytest.raises(NotThere, match="has gone"):
+        launch.run(plan)
