@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import errno
 import getpass
 import os
@@ -577,11 +578,16 @@ async def _ask_and_keep(name: str, username: str | None, context: Context) -> No
 
 
 def _read_stdin() -> Secret:
-    try:
-        text = sys.stdin.buffer.read(1 << 20).decode("utf-8")
-    except UnicodeDecodeError:
-        raise Refused("standard input is not UTF-8 text", "secrets are text") from None
-    return Secret(text.removesuffix("\n").removesuffix("\r"))
+    """All of standard input, without one newline at its end."""
+    limit = 1 << 20
+    data, wrong = sys.stdin.buffer.read(limit + 1), ""
+    with contextlib.suppress(UnicodeDecodeError):
+        text = data.decode("utf-8")
+        if len(data) <= limit:
+            return Secret(text.removesuffix("\r\n" if text.endswith("\r\n") else "\n"))
+        wrong = "is longer than 1 MiB"
+    data = b""
+    raise Refused(f"standard input {wrong or 'is not UTF-8 text'}", "a secret is a short text")
 
 
 def _get(options: argparse.Namespace) -> int:

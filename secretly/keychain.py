@@ -12,6 +12,7 @@ import datetime
 import fcntl
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -119,8 +120,9 @@ class Keychain:
 
         def describe(backend: Any) -> str:
             _refuse_unsafe(backend)
-            locked = ", locked" if _asks(backend) else ""
-            return f"{type(backend).__module__}.{type(backend).__qualname__}{locked}"
+            state = _asks(backend)
+            name = f"{type(backend).__module__}.{type(backend).__qualname__}"
+            return f"{name}, {state}" if state else name
 
         return await self._call(describe, MACHINE)
 
@@ -129,8 +131,8 @@ class Keychain:
         machine = MACHINE if person is None else min(MACHINE, person)
         asks = await self._call(_asks, machine)
         if asks and person is None:
-            raise KeychainLocked("the keychain is locked", "unlock it, or run without --no-input")
-        return machine if person is None or asks is False else person
+            raise KeychainLocked(f"the keychain is {asks}", "unlock it, or run without --no-input")
+        return machine if person is None or asks == "" else person
 
     async def _call(self, work: Callable[[Any], T], seconds: float) -> T:
         name = backend_name(self._environ, self._allowed)
@@ -221,8 +223,8 @@ def _backend(name: str | None) -> Any:
     )
 
 
-def _asks(backend: Any) -> bool | None:
-    """Whether it would first ask the person: to unlock a collection, or to make one.
+def _asks(backend: Any) -> str | None:
+    """Why it would first ask the person, if it would: empty if not.
 
     None from a backend that does not tell, such as macOS's, which may ask for each item.
     """
@@ -232,9 +234,9 @@ def _asks(backend: Any) -> bool | None:
 
     with contextlib.closing(secretstorage.dbus_init()) as bus:
         try:
-            return bool(secretstorage.Collection(bus).is_locked())
+            return "locked" if secretstorage.Collection(bus).is_locked() else ""
         except secretstorage.ItemNotFoundException:
-            return True
+            return "not set up: it has no collection yet"
 
 
 def _has_attributes(backend: Any) -> bool:
@@ -248,7 +250,7 @@ def _read(backend: Any, service: str, username: str) -> Secret | None:
         return None if found is None else Secret(found)
     collection = backend.get_preferred_collection()
     with contextlib.closing(collection.connection):
-        for item in _items(collection, service, username):
+        for item in _items(backend, collection, service, username):
             backend.unlock(item)
             return Secret(item.get_secret().decode("utf-8"))
     return None
@@ -258,19 +260,22 @@ def _delete_items(backend: Any, service: str, username: str, but: str | None = N
     """Delete every item of that name, but not the application *but*'s."""
     collection = backend.get_preferred_collection()
     with contextlib.closing(collection.connection):
-        for item in _items(collection, service, username):
+        for item in _items(backend, collection, service, username):
             if but is None or item.get_attributes().get("application") != but:
                 item.delete()
 
 
-def _items(collection: Any, service: str, username: str) -> list[Any]:
+def _items(backend: Any, collection: Any, service: str, username: str) -> list[Any]:
     """The items of that name.
 
     The Secret Service also finds those that have more attributes than were asked
-    for, another tool's, and keyring would read and delete them.
+    for, another tool's, and keyring would read and delete them. What the attributes
+    are called is keyring's scheme, which ``KEYRING_PROPERTY_SCHEME`` can change.
     """
-    own = {"service", "username", "application", "xdg:schema"}
-    found = collection.search_items({"service": service, "username": username})
+    scheme = backend.schemes[backend.scheme]
+    wanted = {scheme["service"]: service, scheme["username"]: username}
+    own = {*wanted, "application", "xdg:schema", *scheme}
+    found = collection.search_items(wanted)
     return [item for item in found if set(item.get_attributes()) <= own]
 
 
@@ -285,7 +290,7 @@ def _refuse_unsafe(backend: Any) -> None:
 def _explained(error: Exception) -> KeychainUnavailable | Cancelled:
     """Say what an error of keyring's, its backends' or D-Bus's means."""
     name, text = type(error).__name__, str(error)
-    if "-128" in text:
+    if re.search(r"(?<!\d)-128(?!\d)", text):
         return Cancelled("the keychain was told not to give the secret", "nothing was done")
     if "-25308" in text:
         return KeychainLocked(

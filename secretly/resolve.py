@@ -147,12 +147,15 @@ async def _look(wish: Wish, context: Context) -> tuple[Found | None, KeychainUna
     try:
         found = await find_stored(wish, context)
     except KeychainUnavailable as error:
-        if context.no_input or has_source:
-            raise
-        return None, error
-    if found is None and context.no_input:
-        raise not_found(wish)
-    return found, None
+        if not (context.no_input or has_source):
+            return None, error
+        trouble = error
+    else:
+        if found is None and context.no_input:
+            raise not_found(wish)
+        return found, None
+    name = visible(wish.reference.name)
+    raise type(trouble)(f"{name} is not to be had: {trouble}", trouble.hint)
 
 
 async def _settle(
@@ -189,6 +192,8 @@ async def find_stored(wish: Wish, context: Context) -> Found | None:
     for name in (*wish.names, wish.reference.path):
         entry = context.configuration.entry(name)
         if entry.source is not None:
+            if trouble is not None and any(map(context.index.find, wish.names)):
+                raise trouble  # a narrower one is kept there: it is not 'not there'
             source = entry.source
             if wish.reference.field:
                 source = source._replace(field=wish.reference.field)

@@ -1026,3 +1026,11 @@ def test_a_hang_up_that_is_ignored_stays_ignored(home: Home) -> None:
             os.kill(process.pid, signal.SIGHUP)
             out, _ = process.communicate(timeout=30)
             assert (process.returncode, out) == (0, b"canary-1\n")
+
+
+def test_too_long_a_standard_input_is_refused(home: Home) -> None:
+    """What is longer than a secret can be is refused, never cut."""
+    home.keep_in_a_file()
+    done = home.run("set", "Name", "--stdin", stdin="c" * ((1 << 20) + 1))
+    assert_fails(done, 1)
+    assert "longer than 1 MiB" in done.stderr

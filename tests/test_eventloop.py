@@ -647,13 +647,13 @@ def test_a_dead_loop_hangs_nobody() -> None:
     shared: eventloop.Shared[int] = eventloop.Shared()
     work = Work(10)
     loop = asyncio.new_event_loop()
-    loop.create_task(shared.do("one", work))
+    first = loop.create_task(shared.do("one", work))
     loop.run_until_complete(asyncio.sleep(0.05))
     left = asyncio.all_tasks(loop)
     loop.close()
     work.seconds = 0.01
     assert asyncio.run(asyncio.wait_for(shared.do("one", work), 5)) == 2
-    assert len(left) == 2
+    assert len(left) == 2 and first in left
     for task in left:
         _forget(task)
 

@@ -459,6 +459,25 @@ def test_no_collection_and_nobody_may_be_asked() -> None:
     with secret_service(collection=False) as service, prompter(service) as asked:
         found = attempt(service.environ, MACHINE="2")
         assert not asked(), found
+        assert "no collection" in found["message"]
+
+
+def test_another_scheme_of_keyrings(own: SecretService) -> None:
+    """What keyring keeps under another scheme's attributes is found, and so is ours by keyring."""
+    environ = {**own.environ, "KEYRING_PROPERTY_SCHEME": "KeePassXC"}
+    code = """
+        import asyncio, os, keyring
+        from secretly.keychain import Keychain
+        ours = Keychain(os.environ)
+        asyncio.run(ours.set("canary", "me", "canary-1", 5))
+        assert keyring.get_password("canary", "me") == "canary-1"
+        assert asyncio.run(ours.get("canary", "me", 5)) == "canary-1"
+        assert asyncio.run(ours.delete("canary", "me", 5))
+        assert keyring.get_password("canary", "me") is None
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=30)
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_daemon_was_killed(own: SecretService) -> None:

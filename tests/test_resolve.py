@@ -192,6 +192,17 @@ def test_a_locked_keychain_is_said_and_the_person_asked() -> None:
         assert "keychain is locked" in shown
 
 
+def test_a_locked_keychain_that_keeps_a_narrower_one_is_not_passed_over() -> None:
+    """A wider token from a source does not stand in for one that a locked keychain keeps."""
+    config = '[secrets.PyPI]\nsource = "env://WIDE"\n'
+    environ = {"WIDE": "pypi-canary-wide"}
+    with place(keychain=Watched(locked=True), config=config, environ=environ) as (_, here, _notes):
+        assert got("PyPI", here, names=("PyPI/demo",)).secret == "pypi-canary-wide"
+        here.index.add("PyPI/demo", "__token__", True)
+        with pytest.raises(KeychainLocked, match="PyPI is not to be had"):
+            got("PyPI", here, names=("PyPI/demo",))
+
+
 def test_without_a_keychain_the_person_is_asked_each_time() -> None:
     """No keychain is no error where there is a person."""
     keychain = Watched(absent=True)
