@@ -9,7 +9,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
-from . import configuration, eventloop, pinentry, resolve
+from . import concurrency, configuration, pinentry, resolve
 from .configuration import Remember
 from .display import visible
 from .errors import BadReference, NoPinentry, NotConfirmed, SecretlyError
@@ -25,7 +25,7 @@ __all__ = ["confirm", "credential", "forget", "remember", "secret", "secretly"]
 Verify = Callable[[Secret], "bool | Awaitable[bool | None] | None"]
 Timeout = float | datetime.timedelta | None
 
-_shared: eventloop.Shared[Found] = eventloop.Shared()
+_shared: concurrency.Shared[Found] = concurrency.Shared()
 
 
 def _own_context() -> Context:

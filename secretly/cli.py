@@ -11,12 +11,12 @@ import re
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import FrameType
 from typing import Any, NoReturn, TypeVar
 
-from . import commands, configuration, doctor, eventloop, launch, release, resolve, trust
-from .configuration import Profile
+from . import commands, configuration, delivery, doctor, eventloop, launch, resolve, trust
+from .delivery import Delivery
 from .display import shown, visible
 from .errors import BadConfiguration, BadReference, Cancelled, NotFound, Refused, SecretlyError
 from .redacted import Environment, Secret
@@ -316,18 +316,6 @@ def _context(no_input: bool = False, note: Callable[[str], None] = _say) -> Cont
 # -- run -------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Delivery:
-    """A variable, and the wish whose outcome goes into it.
-
-    :param username: the variable for the user name that goes with it.
-    """
-
-    variable: str
-    wish: Wish
-    username: str | None = None
-
-
 def _run(options: argparse.Namespace, command: list[str]) -> int:
     if not command:
         raise _Usage("there is no command to run", "secretly run [options] COMMAND [ARG...]")
@@ -337,14 +325,22 @@ def _run(options: argparse.Namespace, command: list[str]) -> int:
     if options.alias is not None and call is None:
         raise _Usage(f"no command {options.alias} is known", "--as takes a name that is configured")
     explicit = dict(_variable(text) for text in options.env)
-    profile = _profile(call, options.profile)
+    profile = delivery.profile(call, options.profile)
     if call is None and not explicit:
         raise Refused(
             f"nothing to hand to {visible(command[0])}",
             "say which: secretly run -e VARIABLE=NAME " + shown(command, 60),
         )
     program = launch.find_program(command[0], context.environ)
-    deliveries, plan = _planned(call, profile, explicit, options, command, program, context)
+    wish = Wish(
+        Reference("", ""),
+        remember=options.remember,
+        confirm=options.confirm,
+        person=options.prompt_timeout,
+        fresh=options.ask,
+    )
+    plan = launch.Plan(program, command)
+    deliveries, plan = delivery.planned(plan, wish, call, profile, explicit, context)
     if deliveries:
         plan = replace(plan, fingerprint=launch.fingerprint(program))
         trust.check(program, "the program")
@@ -352,7 +348,8 @@ def _run(options: argparse.Namespace, command: list[str]) -> int:
         _print_plan(deliveries, plan, context)
         return 0
     if deliveries:
-        plan = _filled(plan, deliveries, call, options, context)
+        tell = _say if options.verbose else lambda message: None
+        plan = _drive(delivery.filled(plan, deliveries, context, tell))
     _signals.restore()
     launch.run(plan)
     raise AssertionError("execve returned")
@@ -374,134 +371,16 @@ def parse_looks_secret(text: str) -> bool:
     return False
 
 
-def _profile(call: commands.Call | None, name: str | None) -> Profile | None:
-    if call is None:
-        if name is not None:
-            raise _Usage(f"this command has no profile {name}", "profiles belong to commands")
-        return None
-    row = call.row
-    names = ", ".join(sorted(row.profiles)) or "none"
-    if name is not None:
-        if name not in row.profiles:
-            raise _Usage(f"{row.name} has no profile '{name}'", f"its profiles: {names}")
-        return row.profiles[name]
-    if not row.profiles or not call.needs_secret:
-        return None
-    if row.default is None:
-        raise Refused(
-            f"{visible(row.name)} has profiles, and none was chosen: {visible(names)}",
-            f"secretly run -p {visible(sorted(row.profiles)[0])} …",
-        )
-    return row.profiles[row.default]
-
-
-def _planned(
-    call: commands.Call | None,
-    profile: Profile | None,
-    explicit: Mapping[str, str],
-    options: argparse.Namespace,
-    command: list[str],
-    program: str,
-    context: Context,
-) -> tuple[list[_Delivery], launch.Plan]:
-    """Work out what goes into which variable, and which are taken away."""
-    plan = launch.Plan(program, command)
-    purpose = f"for: {shown(command)}\nprogram: {_real_path(program)}"
-    basic = Wish(
-        Reference("", ""),
-        purpose=purpose,
-        remember=options.remember,
-        confirm=options.confirm,
-        person=options.prompt_timeout,
-        fresh=options.ask,
-        publishes=call is not None and call.row.publishes,
-    )
-    wanted: dict[str, tuple[Reference, tuple[str, ...]]] = {}
-    username, beside = None, set()
-    if call is not None and call.needs_secret:
-        row, chosen = call.row, profile or Profile()
-        plain = {**row.env, **chosen.env}
-        target = release.destination(call, {**context.environ, **plain}) if row.index else None
-        fill = target.filled if target else str
-        alternatives = tuple(map(fill, row.alternatives))
-        own = {fill(name): reference for name, reference in row.secrets.items()}
-        given = {fill(name): reference for name, reference in chosen.secrets.items()}
-        inherited = any(name in context.environ for name in alternatives)
-        for name, reference in {**own, **given}.items():
-            if name in given or not (name in plain or name in context.environ or inherited):
-                wanted[name] = _wanted(reference, call, target)
-        beside = set(own) - (set(plain) - set(given))
-        username = fill(row.username) if row.username else None
-        if username in plain:
-            username = None
-        plan = replace(plan, environ=plain, seal_keyring=row.seal_keyring)
-        if not beside.isdisjoint({*wanted, *explicit}) or not set(plain).isdisjoint(own):
-            # A stale one cannot win over what is delivered.
-            plan = replace(plan, removes=(*alternatives, *map(fill, row.removes)))
-    for name, reference in explicit.items():
-        wanted[name] = (parse(reference), ())
-    return [
-        _Delivery(
-            name, replace(basic, reference=ref, names=names), username if name in beside else None
-        )
-        for name, (ref, names) in wanted.items()
-    ], plan
-
-
-def _real_path(program: str) -> str:
-    """Where a program is, and, if that is a link, where it leads to."""
-    path, real = os.path.abspath(program), os.path.realpath(program)
-    return visible(path if path == real else f"{path} -> {real}")
-
-
-def _wanted(
-    reference: str, call: commands.Call, target: release.Destination | None
-) -> tuple[Reference, tuple[str, ...]]:
-    """The secret for a row's variable, and the names of narrower ones to try before it."""
-    found = Reference("", target.secret) if target and not reference else parse(reference)
-    if target is None or found.scheme or found.field:
-        return found, ()
-    projects = release.projects(call)
-    return found, (f"{found.path}/{projects[0]}",) if len(projects) == 1 else ()
-
-
-def _filled(
-    plan: launch.Plan,
-    deliveries: Sequence[_Delivery],
-    call: commands.Call | None,
-    options: argparse.Namespace,
-    context: Context,
-) -> launch.Plan:
-    """Obtain what is to be delivered: all of it, or nothing is run."""
-    distinct = list(dict.fromkeys(delivery.wish for delivery in deliveries))
-    found = dict(zip(distinct, _drive(resolve.obtain_all(distinct, context)), strict=True))
-    values: dict[str, str] = {}
-    for delivery in deliveries:
-        outcome = found[delivery.wish]
-        values[delivery.variable] = outcome.secret
-        if options.verbose:
-            _say(f"{delivery.variable}: {outcome.name} ({outcome.origin})")
-        if delivery.username:
-            inherited = context.environ.get(delivery.username)
-            default = "__token__" if call is not None and call.row.publishes else None
-            if name := outcome.username or inherited or default:
-                values[delivery.username] = name
-    if options.verbose:
-        _say(f"program: {plan.program}")
-    removes = [name for name in plan.removes if name not in values]
-    return replace(plan, environ={**plan.environ, **values}, removes=removes)
-
-
-def _print_plan(deliveries: Sequence[_Delivery], plan: launch.Plan, context: Context) -> None:
+def _print_plan(deliveries: Sequence[Delivery], plan: launch.Plan, context: Context) -> None:
     print(f"program: {visible(plan.program)}")
     for name in plan.environ:
         print(f"{visible(name)}: set by the configuration")
-    for delivery in deliveries:
-        wish = delivery.wish
+    for one in deliveries:
+        wish = one.wish
         places = [_place(name, context) for name in (*wish.names, str(wish.reference))]
-        print(f"{visible(delivery.variable)}: {', else '.join(places)}")
-        if delivery.username:
-            print(f"{visible(delivery.username)}: the user name that goes with it")
+        print(f"{visible(one.variable)}: {', else '.join(places)}")
+        if one.username:
+            print(f"{visible(one.username)}: the user name that goes with it")
     for name in plan.removes:
         if name in context.environ:
             print(f"{visible(name)}: removed")

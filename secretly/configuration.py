@@ -19,7 +19,16 @@ from .display import visible
 from .errors import BadConfiguration, SecretlyError
 from .references import Reference, parse
 
-__all__ = ["Command", "Configuration", "Entry", "Index", "Profile", "Remember", "duration", "load"]
+__all__ = [
+    "Command",
+    "Configuration",
+    "Entry",
+    "PackageIndex",
+    "Profile",
+    "Remember",
+    "duration",
+    "load",
+]
 
 #: Keep what was typed: no, yes, ask after it was accepted, or in memory for so many seconds.
 Remember = bool | float | Literal["ask"]
@@ -54,7 +63,7 @@ class Profile:
 
 
 @dataclass(frozen=True, slots=True)
-class Index:
+class PackageIndex:
     """How a publishing tool chooses its index: ``[commands.NAME.index]``.
 
     :param default: the tool's own name for the index that it uses unless told otherwise.
@@ -108,7 +117,7 @@ class Command:
     env: Mapping[str, str] = field(default_factory=dict)
     publishes: bool = False
     seal_keyring: bool = False
-    index: Index | None = None
+    index: PackageIndex | None = None
     default: str | None = None
     profiles: Mapping[str, Profile] = field(default_factory=dict)
 
@@ -325,7 +334,9 @@ class _File:
             name,
             **self.read(key, table, _COMMAND),
             profiles=profiles,
-            index=None if index is None else Index(**self.read(f"{key}.index", index, _INDEX)),
+            index=None
+            if index is None
+            else PackageIndex(**self.read(f"{key}.index", index, _INDEX)),
         )
         if row.default is not None and row.default not in profiles:
             raise self.bad(f"{key}.default", f"names no profile: '{visible(row.default)}'")

@@ -17,11 +17,10 @@ from __future__ import annotations
 
 import contextlib
 import select
-import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Hashable
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from .errors import SecretlyError
 
@@ -30,7 +29,16 @@ if TYPE_CHECKING:
 
     from twisted.internet.defer import Deferred
 
-__all__ = ["Shared", "Turns", "in_thread", "readable", "run", "sleep", "together"]
+__all__ = [
+    "CurrentLoop",
+    "Loop",
+    "NeedsLoop",
+    "Request",
+    "in_thread",
+    "readable",
+    "run",
+    "sleep",
+]
 
 T = TypeVar("T")
 Settle = Callable[[Any], None]
@@ -42,7 +50,7 @@ Done = Callable[[Any, "BaseException | None"], None]
 PATIENCE = 0.05
 
 
-class _Loop(Protocol):
+class Loop(Protocol):
     """What the requests need of an event loop."""
 
     @property
@@ -51,19 +59,19 @@ class _Loop(Protocol):
     def reader(self, descriptor: int, call: Callable[[], object]) -> Undo: ...
     def from_thread(self, call: Callable[[], object]) -> None: ...
     def start(self, coroutine: Coroutine[Any, Any, Any], done: Done) -> Undo: ...
-    def wait(self, request: _Request[T]) -> Generator[Any, Any, T]: ...
+    def wait(self, request: Request[T]) -> Generator[Any, Any, T]: ...
 
 
-class _Request(Awaitable[T]):
+class Request(Awaitable[T]):
     """Something to wait for. Settles once, with a value."""
 
-    def arm(self, loop: _Loop, settle: Settle) -> Undo:
+    def arm(self, loop: Loop, settle: Settle) -> Undo:
         """Begin; call *settle* with the value when it is there. Return what undoes that."""
         raise NotImplementedError
 
     def here(self) -> T:
-        """Wait in place, without an event loop, or raise :class:`_NeedsLoop`."""
-        raise _NeedsLoop
+        """Wait in place, without an event loop, or raise :class:`NeedsLoop`."""
+        raise NeedsLoop
 
     def __await__(self) -> Generator[Any, Any, T]:
         try:
@@ -84,7 +92,7 @@ class _Request(Awaitable[T]):
         return (yield from loop.wait(self))
 
 
-class _NeedsLoop(Exception):
+class NeedsLoop(Exception):
     """It cannot be waited for in place."""
 
 
@@ -96,7 +104,7 @@ class _Outcome:
 # -- the requests ----------------------------------------------------------------
 
 
-class readable(_Request[bool]):
+class readable(Request[bool]):
     """Wait until a descriptor has something to read, or its end.
 
     :param descriptor: the file descriptor; it must stay open meanwhile.
@@ -107,7 +115,7 @@ class readable(_Request[bool]):
     def __init__(self, descriptor: int, seconds: float) -> None:
         self.descriptor, self.seconds = descriptor, max(0.0, seconds)
 
-    def arm(self, loop: _Loop, settle: Settle) -> Undo:
+    def arm(self, loop: Loop, settle: Settle) -> Undo:
         stop_reading = loop.reader(self.descriptor, lambda: settle(True))
         stop_timer = loop.later(self.seconds, lambda: settle(False))
 
@@ -125,23 +133,23 @@ class readable(_Request[bool]):
         if self.seconds <= PATIENCE:
             return False
         self.seconds -= PATIENCE
-        raise _NeedsLoop
+        raise NeedsLoop
 
 
-class sleep(_Request[None]):
+class sleep(Request[None]):
     """Wait for a number of seconds."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
 
-    def arm(self, loop: _Loop, settle: Settle) -> Undo:
+    def arm(self, loop: Loop, settle: Settle) -> Undo:
         return loop.later(self.seconds, lambda: settle(None))
 
     def here(self) -> None:
         time.sleep(self.seconds)
 
 
-class _Thread(_Request[Any]):
+class _Thread(Request[Any]):
     """A function in a daemon thread, which keeps no process from exiting.
 
     Settles with ``(value, error)``, or None if the time passed first; an answer
@@ -160,7 +168,7 @@ class _Thread(_Request[Any]):
 
         threading.Thread(target=work, name="secretly", daemon=True).start()
 
-    def arm(self, loop: _Loop, settle: Settle) -> Undo:
+    def arm(self, loop: Loop, settle: Settle) -> Undo:
         self._start(lambda answer: loop.from_thread(lambda: settle(answer)))
         return loop.later(self.seconds, lambda: settle(None))
 
@@ -192,211 +200,16 @@ async def in_thread(function: Callable[[], T], seconds: float) -> T:
     return cast(T, value)
 
 
-class _Signal(_Request[None]):
-    """Wait until :meth:`send` was called, from any thread."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._sent = False
-        self._wake: Callable[[], None] | None = None
-
-    def send(self) -> None:
-        with self._lock:
-            self._sent = True
-            wake = self._wake
-        if wake is not None:
-            wake()
-
-    @property
-    def sent(self) -> bool:
-        return self._sent
-
-    def arm(self, loop: _Loop, settle: Settle) -> Undo:
-        with self._lock:
-            self._wake = lambda: loop.from_thread(lambda: settle(None))
-            sent = self._sent
-        if sent:
-            settle(None)
-        return lambda: None
-
-    def here(self) -> None:
-        if not self._sent:
-            raise _NeedsLoop
-
-
-class _CurrentLoop(_Request[_Loop]):
-    def arm(self, loop: _Loop, settle: Settle) -> Undo:
+class CurrentLoop(Request[Loop]):
+    def arm(self, loop: Loop, settle: Settle) -> Undo:
         settle(loop)
         return lambda: None
-
-
-async def together(*coroutines: Coroutine[Any, Any, T]) -> list[T]:
-    """Run coroutines at the same time and return their results in order.
-
-    The first error cancels the others, and is raised when they have tidied up.
-    """
-    if len(coroutines) < 2:
-        return [await coroutine for coroutine in coroutines]
-    change, errors = _Signal(), cast("list[BaseException]", [])
-
-    def finished(task: _Task[T]) -> None:
-        if task.error is not None:
-            errors.append(task.error)
-        if errors or all(t.done for t in tasks):
-            change.send()
-
-    tasks = [_Task(coroutine, finished) for coroutine in coroutines]
-    try:
-        loop = await _CurrentLoop()
-        for task in tasks:
-            task.start(loop)
-        await change
-    finally:
-        for task in tasks:
-            task.cancel()
-    for task in tasks:
-        await task
-    if errors:
-        raise errors[0]
-    return [cast(T, task.value) for task in tasks]
-
-
-class _Task(Generic[T]):
-    """A coroutine of its own in the loop, whose outcome is kept."""
-
-    def __init__(
-        self, coroutine: Coroutine[Any, Any, T], finished: Callable[[_Task[T]], None]
-    ) -> None:
-        self._coroutine, self._finished = coroutine, finished
-        self._over = _Signal()
-        self._cancel: Undo | None = None
-        self.value: T | None = None
-        self.error: BaseException | None = None
-
-    @property
-    def done(self) -> bool:
-        return self._over.sent
-
-    def start(self, loop: _Loop) -> None:
-        self._cancel = loop.start(self._coroutine, self._done)
-
-    def _done(self, value: T | None, error: BaseException | None) -> None:
-        self.value, self.error = value, error
-        self._over.send()
-        self._finished(self)
-
-    def cancel(self) -> None:
-        if self._cancel is None:
-            self._coroutine.close()
-        elif not self.done:
-            self._cancel()
-
-    def __await__(self) -> Generator[Any, Any, None]:
-        return self._over.__await__()
-
-
-class Shared(Generic[T]):
-    """One piece of work for many who want the same at the same time.
-
-    The first starts it, the others in the same event loop join; when the last
-    of them is cancelled, so is the work, and it has tidied up before the
-    cancellation goes on.
-    """
-
-    def __init__(self) -> None:
-        self._running: dict[Hashable, tuple[_Task[T], list[_Signal]]] = {}
-
-    async def do(self, key: Hashable, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Return the outcome of ``work()``, or of one that runs already for *key*."""
-        loop = await _CurrentLoop()
-        key = (loop.identity, key)
-        mine = _Signal()
-        if key in self._running:
-            task, waiters = self._running[key]
-            waiters.append(mine)
-        else:
-            waiters = [mine]
-
-            def finished(task: _Task[T]) -> None:
-                if self._running.get(key, (None,))[0] is task:
-                    del self._running[key]
-                for waiter in waiters:
-                    waiter.send()
-
-            task = _Task(work(), finished)
-            self._running[key] = task, waiters
-            task.start(loop)
-        try:
-            await mine
-        except BaseException as error:
-            waiters.remove(mine)
-            if not waiters and not task.done:
-                del self._running[key]
-                task.cancel()
-                if not isinstance(error, GeneratorExit):
-                    await task
-            raise
-        if task.error is not None:
-            raise task.error
-        return cast(T, task.value)
-
-
-class Turns:
-    """A lock that coroutines of any loop in any thread take one after another.
-
-    One that was left behind in a loop that is closed neither keeps it nor gets it.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._holder: _Turn | None = None
-        self._waiting: list[_Turn] = []
-
-    @contextlib.asynccontextmanager
-    async def one(self) -> AsyncIterator[None]:
-        """Wait for the turn, and have it until the end of the block."""
-        turn = _Turn()
-        with self._lock:
-            if self._holder is None or self._holder.abandoned():
-                self._holder = turn
-            else:
-                self._waiting.append(turn)
-        try:
-            if self._holder is not turn:
-                await turn.given
-            yield
-        finally:
-            self._give_back(turn)
-
-    def _give_back(self, turn: _Turn) -> None:
-        with self._lock:
-            if turn in self._waiting:
-                self._waiting.remove(turn)
-            if self._holder is not turn:
-                return
-            waiting = [other for other in self._waiting if not other.abandoned()]
-            self._holder = following = waiting.pop(0) if waiting else None
-            self._waiting = waiting
-        if following is not None:
-            following.given.send()
-
-
-class _Turn:
-    """A wish to have the turn, and the asyncio loop that it is of, if of any."""
-
-    def __init__(self) -> None:
-        self.given = _Signal()
-        asyncio = sys.modules.get("asyncio")
-        self._loop = asyncio._get_running_loop() if asyncio is not None else None
-
-    def abandoned(self) -> bool:
-        return self._loop is not None and self._loop.is_closed()
 
 
 # -- asyncio ---------------------------------------------------------------------
 
 
-def _asyncio() -> _Loop | None:
+def _asyncio() -> Loop | None:
     import asyncio
 
     try:
@@ -439,7 +252,7 @@ class _Asyncio:
         task.add_done_callback(finished)
         return lambda: cast(None, task.cancel())
 
-    def wait(self, request: _Request[T]) -> Generator[Any, Any, T]:
+    def wait(self, request: Request[T]) -> Generator[Any, Any, T]:
         future = self._loop.create_future()
 
         def settle(value: T) -> None:
@@ -456,7 +269,7 @@ class _Asyncio:
 # -- Twisted ---------------------------------------------------------------------
 
 
-def _twisted() -> _Loop:
+def _twisted() -> Loop:
     return _Twisted()
 
 
@@ -491,7 +304,7 @@ class _Twisted:
         )
         return deferred.cancel
 
-    def wait(self, request: _Request[T]) -> Generator[Any, Any, T]:
+    def wait(self, request: Request[T]) -> Generator[Any, Any, T]:
         from twisted.internet.defer import Deferred
 
         deferred: Deferred[T] = Deferred()
@@ -569,7 +382,7 @@ def run(coroutine: Coroutine[Any, Any, T], interruptions: Interruptions) -> T:
                 interruptions.waiting = True
                 interruptions.check()
                 outcome = _Outcome(request.here())
-            except _NeedsLoop:
+            except NeedsLoop:
                 break
             finally:
                 interruptions.waiting = False

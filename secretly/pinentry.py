@@ -18,7 +18,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from . import assuan, eventloop, processes
+from . import assuan, concurrency, eventloop, processes
 from .discovery import Place, Way, find, here, notebook_kernel
 from .display import visible
 from .errors import (
@@ -39,7 +39,7 @@ MACHINE = 10.0
 #: pinentry-curses 1.2.1 keeps this many bytes of what is typed, and says nothing.
 CURSES_LIMIT = 2047
 
-_turns = eventloop.Turns()
+_turns = concurrency.Turns()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from .commands import Call, Words
-from .configuration import Index
+from .configuration import PackageIndex
 from .display import visible
 from .errors import Refused
 
@@ -46,7 +46,7 @@ def destination(call: Call, environ: Mapping[str, str]) -> Destination:
 
     :raises Refused: for a URL without a host.
     """
-    index = call.row.index or Index()
+    index = call.row.index or PackageIndex()
     words = call.taken_apart()
     name = words.last(index.name_options)
     # uv and twine let a URL from the environment win over a name: so do we.
@@ -91,11 +91,11 @@ def _first(environ: Mapping[str, str], names: tuple[str, ...], repository: str =
     return None
 
 
-def _folder(words: Words, index: Index) -> Path:
+def _folder(words: Words, index: PackageIndex) -> Path:
     return Path(words.last(index.folder_options) or ".").absolute()
 
 
-def _pypirc(index: Index, name: str, words: Words, environ: Mapping[str, str]) -> str | None:
+def _pypirc(index: PackageIndex, name: str, words: Words, environ: Mapping[str, str]) -> str | None:
     if not index.pypirc:
         return None
     parser = configparser.RawConfigParser()
@@ -111,7 +111,11 @@ def _pypirc(index: Index, name: str, words: Words, environ: Mapping[str, str]) -
 
 
 def _settings(
-    places: tuple[str, ...], name: str, words: Words, index: Index, environ: Mapping[str, str]
+    places: tuple[str, ...],
+    name: str,
+    words: Words,
+    index: PackageIndex,
+    environ: Mapping[str, str],
 ) -> Iterator[str]:
     """The values that the tool's settings files have, the nearest first."""
     for place in places:
@@ -164,7 +168,7 @@ def projects(call: Call) -> list[str]:
     They are read from the names of the files that it is given, or, if it is given
     none, of those in ``dist/``, or else from ``pyproject.toml``.
     """
-    index = call.row.index or Index()
+    index = call.row.index or PackageIndex()
     words = call.taken_apart()
     folder = _folder(words, index)
     named = words.words[1:]

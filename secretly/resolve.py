@@ -22,7 +22,8 @@ from .errors import (
     Refused,
     SecretlyError,
 )
-from .keychain import Index, Keeper, Keychain
+from .index import Index
+from .keychain import Keeper, Keychain
 from .redacted import Environment, Secret
 from .references import Reference
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from . import api, configuration, resolve
 from .errors import KeychainLocked, KeychainUnavailable
-from .keychain import Index
+from .index import Index
 from .redacted import Secret
 
 __all__ = ["FakePinentry", "KeychainContract", "MemoryKeychain", "sandbox"]

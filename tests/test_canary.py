@@ -36,7 +36,7 @@ from typing import Any
 import pytest
 from conftest import need
 
-from secretly import credential, eventloop, forget, keychain, launch, remember, secret
+from secretly import concurrency, credential, eventloop, forget, keychain, launch, remember, secret
 from secretly.errors import KeychainUnavailable, SecretlyError
 from secretly.keychain import Keychain
 from secretly.redacted import Secret
@@ -158,7 +158,7 @@ def not_a_number(value: Secret) -> bool:
 
 async def shared(c: Secret, here: Context) -> object:
     """Several callers of one prompt."""
-    return await eventloop.together(*(secret("A", timeout=5) for _ in range(5)))
+    return await concurrency.together(*(secret("A", timeout=5) for _ in range(5)))
 
 
 async def remembered(c: Secret, here: Context) -> object:

@@ -131,6 +131,6 @@ def test_the_testing_names_are_documented() -> None:
 
 def test_settings_are_documented() -> None:
     """Each class that a configuration is made of says what it is."""
-    for kind in (configuration.Command, configuration.Index, configuration.Entry):
+    for kind in (configuration.Command, configuration.PackageIndex, configuration.Entry):
         assert kind.__doc__
         assert not kind.__doc__.startswith(f"{kind.__name__}(")

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from twisted.internet.defer import Deferred
 
-from secretly import eventloop
+from secretly import concurrency, eventloop
 from secretly.errors import SecretlyError
 
 
@@ -167,8 +167,8 @@ def test_eager_tasks_drive_it(pipe: tuple[int, int]) -> None:
 
     async def main() -> list[str]:
         asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
-        shared: eventloop.Shared[str] = eventloop.Shared()
-        return await eventloop.together(
+        shared: concurrency.Shared[str] = concurrency.Shared()
+        return await concurrency.together(
             shared.do("one", lambda: arrives(pipe)), shared.do("one", lambda: arrives(pipe))
         )
 
@@ -267,7 +267,7 @@ import os, sys
 {install}
 from twisted.internet import reactor, task
 from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
-from secretly import eventloop
+from secretly import concurrency, eventloop
 reading, writing = os.pipe()
 
 async def arrives():
@@ -280,11 +280,11 @@ async def work():
     assert await arrives() == "x"
     assert await eventloop.readable(reading, 0.05) is False
     assert await eventloop.in_thread(lambda: 7, 10) == 7
-    assert await eventloop.together(arrives(), eventloop.in_thread(lambda: "y", 10)) == ["x", "y"]
-    shared = eventloop.Shared()
+    assert await concurrency.together(arrives(), eventloop.in_thread(lambda: "y", 10)) == ["x", "y"]
+    shared = concurrency.Shared()
     many = [shared.do("one", arrives) for _ in range(10)]
-    assert await eventloop.together(*many) == ["x"] * 10
-    waiting = Deferred.fromCoroutine(eventloop.together(arrives(), never()))
+    assert await concurrency.together(*many) == ["x"] * 10
+    waiting = Deferred.fromCoroutine(concurrency.together(arrives(), never()))
     await eventloop.sleep(0.02)
     waiting.cancel()
     try:
@@ -344,7 +344,7 @@ async def main():
     asyncioreactor.install(asyncio.get_running_loop())
     from twisted.internet import reactor
     from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
-    from secretly import eventloop
+    from secretly import concurrency, eventloop
     reading, writing = os.pipe()
     async def arrives():
         reactor.callLater(0.05, os.write, writing, b"x")
@@ -437,7 +437,7 @@ def test_a_stuck_thread_keeps_no_process(driver: str) -> None:
     started = time.monotonic()
     program = f"""
 import threading, time
-from secretly import eventloop
+from secretly import concurrency, eventloop
 async def main():
     try:
         await eventloop.in_thread(lambda: time.sleep(60), 0.1)
@@ -457,7 +457,7 @@ def test_a_late_answer_is_dropped(driver: str, outcome: str) -> None:
     run += "\nexcept SystemExit: pass" if driver == "twisted" else ""
     program = f"""
 import threading, time
-from secretly import eventloop
+from secretly import concurrency, eventloop
 go = threading.Event()
 def late():
     go.wait(30)
@@ -489,10 +489,10 @@ def test_together_keeps_the_order() -> None:
     """The results are in the order of the coroutines, whichever is first."""
     started = time.monotonic()
     parts = [_after(0.3 - i / 10, str(i)) for i in range(3)]
-    assert asyncio.run(eventloop.together(*parts)) == ["0", "1", "2"]
+    assert asyncio.run(concurrency.together(*parts)) == ["0", "1", "2"]
     assert time.monotonic() - started < 0.55
-    assert asyncio.run(eventloop.together(_after(0, "one"))) == ["one"]
-    assert asyncio.run(eventloop.together()) == []
+    assert asyncio.run(concurrency.together(_after(0, "one"))) == ["one"]
+    assert asyncio.run(concurrency.together()) == []
 
 
 def test_the_first_error_cancels_the_others() -> None:
@@ -513,7 +513,7 @@ def test_the_first_error_cancels_the_others() -> None:
 
     async def main() -> None:
         with pytest.raises(LookupError, match="the first"):
-            await eventloop.together(slow("a"), fails(), slow("b"))
+            await concurrency.together(slow("a"), fails(), slow("b"))
         assert sorted(tidied) == ["a", "b"]
 
     started = time.monotonic()
@@ -536,7 +536,7 @@ def test_cancelling_together_cancels_each(steps: int) -> None:
 
     async def main() -> None:
         parts = [part(1), part(2)]
-        both = asyncio.create_task(eventloop.together(*parts))
+        both = asyncio.create_task(concurrency.together(*parts))
         for _ in range(steps):
             await asyncio.sleep(0)
         both.cancel()
@@ -574,7 +574,7 @@ def test_many_share_one_piece_of_work() -> None:
     work, other = Work(), Work()
 
     async def main() -> None:
-        shared: eventloop.Shared[int] = eventloop.Shared()
+        shared: concurrency.Shared[int] = concurrency.Shared()
         many = [shared.do("one", work) for _ in range(100)]
         assert await asyncio.gather(*many, shared.do("two", other)) == [1] * 101
         assert await shared.do("one", work) == 2
@@ -593,7 +593,7 @@ def test_all_who_share_get_the_error() -> None:
         raise LookupError
 
     async def main() -> None:
-        shared: eventloop.Shared[int] = eventloop.Shared()
+        shared: concurrency.Shared[int] = concurrency.Shared()
         found = await asyncio.gather(
             *(shared.do("one", fails) for _ in range(5)), return_exceptions=True
         )
@@ -610,7 +610,7 @@ def test_a_waiter_that_is_cancelled_leaves_the_others() -> None:
     work = Work(0.2)
 
     async def main() -> None:
-        shared: eventloop.Shared[int] = eventloop.Shared()
+        shared: concurrency.Shared[int] = concurrency.Shared()
         tasks = [asyncio.create_task(shared.do("one", work)) for _ in range(3)]
         await asyncio.sleep(0.05)
         tasks[0].cancel()
@@ -628,7 +628,7 @@ def test_the_last_waiter_ends_the_work() -> None:
     work = Work(10, tidying=0.1)
 
     async def main() -> None:
-        shared: eventloop.Shared[int] = eventloop.Shared()
+        shared: concurrency.Shared[int] = concurrency.Shared()
         tasks = [asyncio.create_task(shared.do("one", work)) for _ in range(3)]
         await asyncio.sleep(0.05)
         for task in tasks:
@@ -644,7 +644,7 @@ def test_the_last_waiter_ends_the_work() -> None:
 
 def test_a_dead_loop_hangs_nobody() -> None:
     """Work left behind in a loop that was closed is not waited for by the next loop."""
-    shared: eventloop.Shared[int] = eventloop.Shared()
+    shared: concurrency.Shared[int] = concurrency.Shared()
     work = Work(10)
     loop = asyncio.new_event_loop()
     first = loop.create_task(shared.do("one", work))
@@ -670,7 +670,7 @@ def _forget(task: asyncio.Task[Any]) -> None:
 
 def test_turns_are_taken_across_threads() -> None:
     """Of coroutines in several threads' loops only one at a time has the turn."""
-    turns = eventloop.Turns()
+    turns = concurrency.Turns()
     inside: list[int] = []
     most: list[int] = []
 
@@ -694,7 +694,7 @@ def test_turns_are_taken_across_threads() -> None:
 
 def test_a_turn_that_is_not_wanted_any_more_goes_on() -> None:
     """Whoever waits for a turn and is cancelled, or holds one and fails, loses it to the next."""
-    turns = eventloop.Turns()
+    turns = concurrency.Turns()
     order: list[str] = []
 
     async def hold(name: str, seconds: float) -> None:
@@ -717,7 +717,7 @@ def test_a_turn_that_is_not_wanted_any_more_goes_on() -> None:
 
 def test_a_turn_given_and_cancelled_at_once_is_passed_on() -> None:
     """A waiter that is cancelled in the very moment of its turn passes it on."""
-    turns = eventloop.Turns()
+    turns = concurrency.Turns()
 
     async def wait_turn() -> None:
         async with turns.one():
@@ -738,7 +738,7 @@ def test_a_turn_given_and_cancelled_at_once_is_passed_on() -> None:
 @pytest.mark.parametrize("left", ["holder", "waiter"])
 def test_a_turn_left_in_a_dead_loop_is_given_back(left: str) -> None:
     """A loop that was closed under a holder or a waiter does not keep the turn for ever."""
-    turns = eventloop.Turns()
+    turns = concurrency.Turns()
 
     async def hold(seconds: float) -> str:
         async with turns.one():
@@ -845,7 +845,7 @@ def test_what_comes_at_once_needs_no_loop() -> None:
     """``run`` returns what waits for little without any event loop being loaded."""
     program = """
 import os, sys
-from secretly import eventloop
+from secretly import concurrency, eventloop
 class Quiet:
     pending, waiting, cancel = False, False, None
     def check(self): pass
@@ -865,7 +865,7 @@ def test_what_takes_longer_is_handed_to_twisted() -> None:
     """``run`` loads Twisted's reactor for what takes longer, and returns what comes."""
     program = """
 import os, sys, threading
-from secretly import eventloop
+from secretly import concurrency, eventloop
 class Quiet:
     pending, waiting, cancel = False, False, None
     def check(self): pass
@@ -874,7 +874,7 @@ threading.Timer(0.3, os.write, (writing, b"x")).start()
 async def main():
     assert await eventloop.readable(reading, 10) is True
     assert await eventloop.readable(reading, 10) is True
-    return await eventloop.together(one(1), one(2))
+    return await concurrency.together(one(1), one(2))
 async def one(number):
     await eventloop.sleep(0.01)
     return number

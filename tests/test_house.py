@@ -18,9 +18,9 @@ ROOT = Path(secretly.__file__).parent
 ORDER = """
     errors redacted display assuan references trust
     configuration commands release
-    eventloop processes terminal discovery pinentry keychain
+    eventloop concurrency processes terminal discovery pinentry index keychain
     sources.env sources.file sources
-    resolve launch doctor api
+    resolve launch delivery doctor api
     cli __main__ testing __init__
 """.split()
 

@@ -17,7 +17,7 @@ import pytest
 from secretly import testing
 from secretly.api import remember
 from secretly.errors import KeychainUnavailable, Refused, SecretlyError
-from secretly.keychain import Index, Item
+from secretly.index import Index, Item
 
 
 def in_a_process(script: str, *arguments: str, seconds: float = 60) -> Any:
@@ -139,7 +139,7 @@ def test_fifty_processes_lose_nothing(tmp_path: Path) -> None:
     script = """
     import json, os, sys
     from pathlib import Path
-    from secretly.keychain import Index
+    from secretly.index import Index
     ready, go = os.pipe(), os.pipe()
     children = []
     for number in range(50):
@@ -172,7 +172,7 @@ def test_those_who_read_meanwhile_always_see_a_whole_list(tmp_path: Path) -> Non
     script = """
     import json, os, signal, sys
     from pathlib import Path
-    from secretly.keychain import Index
+    from secretly.index import Index
     index = Index(Path(sys.argv[1]))
     index.add("always", "user", True)
     child = os.fork()
@@ -203,7 +203,7 @@ def test_killed_at_random_moments(tmp_path: Path) -> None:
     script = """
     import json, os, random, signal, sys, time
     from pathlib import Path
-    from secretly.keychain import Index
+    from secretly.index import Index
     index = Index(Path(sys.argv[1]))
     random.seed(1)
     lost, added = [], 0
@@ -242,7 +242,7 @@ def test_killed_before_and_after_each_system_call(tmp_path: Path) -> None:
     script = """
     import json, os, signal, sys
     from pathlib import Path
-    from secretly.keychain import Index
+    from secretly.index import Index
     folder = Path(sys.argv[1])
     index = Index(folder)
     calls = set()
@@ -298,7 +298,7 @@ def test_a_full_disk_leaves_the_old_list(tmp_path: Path) -> None:
     import json, resource, signal, sys
     from pathlib import Path
     from secretly import KeychainUnavailable
-    from secretly.keychain import Index
+    from secretly.index import Index
     index = Index(Path(sys.argv[1]))
     index.add("old", "user", True)
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

@@ -124,6 +124,7 @@ def asking(screen: Screen, folder: Path, program: str, what: str = "ask", **more
         "PINENTRY": program,
         "XDG_RUNTIME_DIR": str(folder),
         "NO_AT_BRIDGE": "1",
+        "DBUS_SESSION_BUS_ADDRESS": "disabled:",  # else a bus is started, which stays
         **more.pop("variables", {}),
     }
     if program == "pinentry-gnome3":

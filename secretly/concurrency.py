@@ -1,0 +1,210 @@
+"""Coroutines beside one another: together, in turns, or one for many who want the same."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Hashable
+from typing import Any, Generic, TypeVar, cast
+
+from .eventloop import CurrentLoop, Loop, NeedsLoop, Request, Settle, Undo
+
+__all__ = ["Shared", "Turns", "together"]
+
+T = TypeVar("T")
+
+
+class _Signal(Request[None]):
+    """Wait until :meth:`send` was called, from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._sent = False
+        self._wake: Callable[[], None] | None = None
+
+    def send(self) -> None:
+        with self._lock:
+            self._sent = True
+            wake = self._wake
+        if wake is not None:
+            wake()
+
+    @property
+    def sent(self) -> bool:
+        return self._sent
+
+    def arm(self, loop: Loop, settle: Settle) -> Undo:
+        with self._lock:
+            self._wake = lambda: loop.from_thread(lambda: settle(None))
+            sent = self._sent
+        if sent:
+            settle(None)
+        return lambda: None
+
+    def here(self) -> None:
+        if not self._sent:
+            raise NeedsLoop
+
+
+async def together(*coroutines: Coroutine[Any, Any, T]) -> list[T]:
+    """Run coroutines at the same time and return their results in order.
+
+    The first error cancels the others, and is raised when they have tidied up.
+    """
+    if len(coroutines) < 2:
+        return [await coroutine for coroutine in coroutines]
+    change, errors = _Signal(), cast("list[BaseException]", [])
+
+    def finished(task: _Task[T]) -> None:
+        if task.error is not None:
+            errors.append(task.error)
+        if errors or all(t.done for t in tasks):
+            change.send()
+
+    tasks = [_Task(coroutine, finished) for coroutine in coroutines]
+    try:
+        loop = await CurrentLoop()
+        for task in tasks:
+            task.start(loop)
+        await change
+    finally:
+        for task in tasks:
+            task.cancel()
+    for task in tasks:
+        await task
+    if errors:
+        raise errors[0]
+    return [cast(T, task.value) for task in tasks]
+
+
+class _Task(Generic[T]):
+    """A coroutine of its own in the loop, whose outcome is kept."""
+
+    def __init__(
+        self, coroutine: Coroutine[Any, Any, T], finished: Callable[[_Task[T]], None]
+    ) -> None:
+        self._coroutine, self._finished = coroutine, finished
+        self._over = _Signal()
+        self._cancel: Undo | None = None
+        self.value: T | None = None
+        self.error: BaseException | None = None
+
+    @property
+    def done(self) -> bool:
+        return self._over.sent
+
+    def start(self, loop: Loop) -> None:
+        self._cancel = loop.start(self._coroutine, self._done)
+
+    def _done(self, value: T | None, error: BaseException | None) -> None:
+        self.value, self.error = value, error
+        self._over.send()
+        self._finished(self)
+
+    def cancel(self) -> None:
+        if self._cancel is None:
+            self._coroutine.close()
+        elif not self.done:
+            self._cancel()
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        return self._over.__await__()
+
+
+class Shared(Generic[T]):
+    """One piece of work for many who want the same at the same time.
+
+    The first starts it, the others in the same event loop join; when the last
+    of them is cancelled, so is the work, and it has tidied up before the
+    cancellation goes on.
+    """
+
+    def __init__(self) -> None:
+        self._running: dict[Hashable, tuple[_Task[T], list[_Signal]]] = {}
+
+    async def do(self, key: Hashable, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Return the outcome of ``work()``, or of one that runs already for *key*."""
+        loop = await CurrentLoop()
+        key = (loop.identity, key)
+        mine = _Signal()
+        if key in self._running:
+            task, waiters = self._running[key]
+            waiters.append(mine)
+        else:
+            waiters = [mine]
+
+            def finished(task: _Task[T]) -> None:
+                if self._running.get(key, (None,))[0] is task:
+                    del self._running[key]
+                for waiter in waiters:
+                    waiter.send()
+
+            task = _Task(work(), finished)
+            self._running[key] = task, waiters
+            task.start(loop)
+        try:
+            await mine
+        except BaseException as error:
+            waiters.remove(mine)
+            if not waiters and not task.done:
+                del self._running[key]
+                task.cancel()
+                if not isinstance(error, GeneratorExit):
+                    await task
+            raise
+        if task.error is not None:
+            raise task.error
+        return cast(T, task.value)
+
+
+class Turns:
+    """A lock that coroutines of any loop in any thread take one after another.
+
+    One that was left behind in a loop that is closed neither keeps it nor gets it.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._holder: _Turn | None = None
+        self._waiting: list[_Turn] = []
+
+    @contextlib.asynccontextmanager
+    async def one(self) -> AsyncIterator[None]:
+        """Wait for the turn, and have it until the end of the block."""
+        turn = _Turn()
+        with self._lock:
+            if self._holder is None or self._holder.abandoned():
+                self._holder = turn
+            else:
+                self._waiting.append(turn)
+        try:
+            if self._holder is not turn:
+                await turn.given
+            yield
+        finally:
+            self._give_back(turn)
+
+    def _give_back(self, turn: _Turn) -> None:
+        with self._lock:
+            if turn in self._waiting:
+                self._waiting.remove(turn)
+            if self._holder is not turn:
+                return
+            waiting = [other for other in self._waiting if not other.abandoned()]
+            self._holder = following = waiting.pop(0) if waiting else None
+            self._waiting = waiting
+        if following is not None:
+            following.given.send()
+
+
+class _Turn:
+    """A wish to have the turn, and the asyncio loop that it is of, if of any."""
+
+    def __init__(self) -> None:
+        self.given = _Signal()
+        asyncio = sys.modules.get("asyncio")
+        self._loop = asyncio._get_running_loop() if asyncio is not None else None
+
+    def abandoned(self) -> bool:
+        return self._loop is not None and self._loop.is_closed()
