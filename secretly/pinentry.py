@@ -151,7 +151,7 @@ async def _confirm_once(way: Way, place: Place, question: Prompt, seconds: float
                 f"{_name(way)} cannot ask this", "choose another pinentry with PINENTRY"
             ) from None
     if way.kind == "osascript":
-        how = 'buttons {"No", "Yes"} cancel button "No"'
+        how = 'buttons {"No", "Yes"} default button "No"'
         return await _osascript(way, question, seconds, how) == b"Yes"
     if way.kind == "notebook":
         return _ask_notebook(f"{question.description} [y/N]").lower() in (b"y", b"yes")
@@ -436,7 +436,8 @@ async def _osascript(way: Way, prompt: Prompt, seconds: float, how: str = "") ->
         f"giving up after {math.ceil(seconds)}"
     )
     result = "button returned" if how else "text returned"
-    script = ["on run argv", f"set found to {dialog}"]
+    script = ["on run argv", "try", f"set found to {dialog}"]
+    script += ["on error number -128", 'return "cancelled"', "end try"]
     script += ['if gave up of found then return "gave up"', f'return "=" & {result} of found']
     command = [os.fspath(way.program or "osascript")]
     for line in (*script, "end run"):
@@ -450,7 +451,12 @@ async def _osascript(way: Way, prompt: Prompt, seconds: float, how: str = "") ->
     except TimeoutError:
         found = processes.Finished(0, b"gave up\n")
     if found.status:
-        raise Cancelled("cancelled at the prompt", "nothing was done")
+        raise PinentryFailed(
+            f"osascript failed with status {found.status}",
+            "install pinentry-mac, or use a terminal",
+        )
+    if found.stdout.startswith(b"cancelled"):
+        _check(assuan.CANCELED, "osascript", seconds)
     if not found.stdout.startswith(b"="):
         _check(assuan.TIMEOUT, "osascript", seconds)
     return found.stdout[1:].removesuffix(b"\n")
