@@ -302,11 +302,13 @@ def test_a_full_disk_leaves_the_old_list(tmp_path: Path) -> None:
     index = Index(Path(sys.argv[1]))
     index.add("old", "user", True)
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (20, 20))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20, limits[1]))
     try:
         index.add("new", "user", True)
     except KeychainUnavailable as error:
         message = [str(error), error.hint]
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     print(json.dumps(message))
     """
     message, hint = in_a_process(script, os.fspath(tmp_path))
