@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
+
+if not sys.flags.safe_path and sys.path[:1] == [os.getcwd()]:
+    # ``-m`` puts the current folder first: what lies there would be loaded for a library.
+    del sys.path[0]
 
 from .cli import main
 

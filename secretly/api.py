@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import getpass
 import os
 import sys
 from collections.abc import Awaitable, Callable
@@ -67,7 +66,8 @@ async def secret(
     :raises SecretlyError: any other of its kinds says why there is no secret.
 
     Calls for the same reference, user name and *verify* at the same time are one
-    prompt: the first one's texts are shown. Cancelling the last of them ends it.
+    prompt: the first one's texts are shown. One that joins it and has a *timeout*
+    waits no longer than that. Cancelling the last of them ends it.
 
     .. versionadded:: 1.0
     """
@@ -81,7 +81,7 @@ async def secret(
         verify=verify,
         timeout=timeout,
     )
-    return (await _obtain(wish)).secret
+    return (await _obtain(wish, timeout)).secret
 
 
 async def credential(
@@ -122,8 +122,8 @@ async def credential(
         verify=verify,
         timeout=timeout,
     )
-    found = await _obtain(wish)
-    return Credential(found.username or getpass.getuser(), found.secret)
+    found = await _obtain(wish, timeout)
+    return Credential(found.username or resolve.login_name(), found.secret)
 
 
 async def confirm(
@@ -173,7 +173,7 @@ async def remember(
     chosen = username or entry.username
     seconds = configuration.seconds(timeout, resolve.PERSON)
     own = chosen is not None
-    await resolve.keep(name, value, chosen or getpass.getuser(), own, seconds, here)
+    await resolve.keep(name, value, chosen or resolve.login_name(), own, seconds, here)
 
 
 async def forget(reference: str, *, username: str | None = None, timeout: Timeout = None) -> bool:
@@ -219,7 +219,7 @@ def secretly(
     name = system or action.__module__
     if name == "__main__":
         name = os.path.abspath(sys.argv[0])
-    user = username or getpass.getuser()
+    user = username or resolve.login_name()
 
     async def work() -> Any:
         here = context()
@@ -281,6 +281,7 @@ def _plain(reference: str) -> str:
     return found.path
 
 
-async def _obtain(wish: Wish) -> Found:
+async def _obtain(wish: Wish, timeout: Timeout) -> Found:
     key = (wish.reference, wish.username, wish.verify)
-    return await _shared.do(key, lambda: resolve.obtain(wish, context()))
+    limit = None if timeout is None else wish.person
+    return await _shared.do(key, lambda: resolve.obtain(wish, context()), limit)

@@ -28,7 +28,6 @@ NOT_CONFIRMED = 114
 WINDOW_TOO_SMALL = 301
 
 _ELLIPSIS = "…".encode()
-_ESCAPES = {0x25: b"%25", 0x0D: b"%0D", 0x0A: b"%0A"}
 
 
 def escape(data: bytes) -> bytes:

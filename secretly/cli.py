@@ -5,14 +5,11 @@ from __future__ import annotations
 import argparse
 import contextlib
 import errno
-import getpass
 import os
 import re
-import signal
 import sys
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
-from types import FrameType
 from typing import Any, NoReturn, TypeVar
 
 from . import commands, configuration, delivery, doctor, eventloop, launch, resolve, trust
@@ -20,8 +17,9 @@ from .delivery import Delivery
 from .display import shown, visible
 from .errors import BadConfiguration, BadReference, Cancelled, NotFound, Refused, SecretlyError
 from .redacted import Environment, Secret
-from .references import Reference, parse
+from .references import Reference, looks_secret, parse, without_secrets
 from .resolve import Context, Wish
+from .signals import Interrupted, Signals
 
 __all__ = ["main"]
 
@@ -32,60 +30,13 @@ class _Usage(SecretlyError):
     """The command line cannot be read."""
 
 
-class _Interrupted(BaseException):
-    """A signal came that ends the command."""
-
-
-class _Signals:
-    """INT, TERM, HUP and QUIT: tidy up, then die of the signal.
-
-    What was ignored at the start (nohup) stays so. See :class:`eventloop.Interruptions`.
-    """
-
-    _HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
-
-    def __init__(self) -> None:
-        self.pending = False
-        self.waiting = False
-        self.cancel: Callable[[], object] | None = None
-        self._number = signal.SIGINT
-
-    def install(self) -> None:
-        for number in self._HANDLED:
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                signal.signal(number, self._came)
-
-    def _came(self, number: int, frame: FrameType | None) -> None:
-        self.pending, self._number = True, signal.Signals(number)
-        if self.cancel is not None:
-            self.cancel()
-        elif self.waiting:
-            raise _Interrupted
-
-    def check(self) -> None:
-        if self.pending:
-            raise _Interrupted
-
-    def restore(self) -> None:
-        """From here on a signal ends the process by itself: there is nothing to tidy up."""
-        for number in self._HANDLED:
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                signal.signal(number, signal.SIG_DFL)
-        self.check()
-
-    def die(self) -> NoReturn:
-        signal.signal(self._number, signal.SIG_DFL)
-        os.kill(os.getpid(), self._number)
-        raise SystemExit(128 + self._number)  # it was blocked
-
-
-_signals = _Signals()
+_signals = Signals()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
-    _signals.install()
+    _signals.release()  # Python's own handler of INT shows a traceback
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by the caller; print would use the other one
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
@@ -100,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         status = own_failure
-    except (_Interrupted, KeyboardInterrupt):
+    except (Interrupted, KeyboardInterrupt):
         _signals.pending = True
         status = own_failure
     except Exception as error:
@@ -134,11 +85,12 @@ def _status(error: SecretlyError, own_failure: int) -> int:
 def _complain(error: SecretlyError) -> None:
     _say(str(error))
     if error.hint:
-        print(f"  {visible(error.hint)}", file=sys.stderr)
+        print(f"  {visible(without_secrets(error.hint))}", file=sys.stderr)
 
 
 def _say(message: str) -> None:
-    print(f"secretly: {visible(message)}", file=sys.stderr)
+    # A token that was typed in a wrong place is in the message about that place.
+    print(f"secretly: {visible(without_secrets(message))}", file=sys.stderr)
 
 
 def _unexpected(error: Exception) -> None:
@@ -153,7 +105,11 @@ def _unexpected(error: Exception) -> None:
 
 
 def _drive(coroutine: Coroutine[Any, Any, T]) -> T:
-    return eventloop.run(coroutine, _signals)
+    _signals.install()
+    try:
+        return eventloop.run(coroutine, _signals)
+    finally:
+        _signals.release()
 
 
 # -- arguments -------------------------------------------------------------------
@@ -172,10 +128,6 @@ _RUN_EXAMPLE = """examples:
   secretly run twine upload dist/*          a known command: no option needed
   secretly run -e API_KEY=OpenAI ./call.py  any other: the variable, and the secret's name
 """
-
-
-def _reference(text: str) -> Reference:
-    return parse(text)
 
 
 def _add_run(add: Callable[..., _Parser]) -> None:
@@ -350,25 +302,15 @@ def _run(options: argparse.Namespace, command: list[str]) -> int:
     if deliveries:
         tell = _say if options.verbose else lambda message: None
         plan = _drive(delivery.filled(plan, deliveries, context, tell))
-    _signals.restore()
     launch.run(plan)
     raise AssertionError("execve returned")
 
 
 def _variable(text: str) -> tuple[str, str]:
     name, equals, reference = text.partition("=")
-    if name and parse_looks_secret(name):
+    if looks_secret(name):
         raise _Usage("that looks like a secret, not like a variable", "-e VARIABLE=NAME")
     return configuration.check_variable(name), reference if equals else name
-
-
-def parse_looks_secret(text: str) -> bool:
-    """Whether *text* is refused as a reference."""
-    try:
-        parse(text)
-    except SecretlyError:
-        return True
-    return False
 
 
 def _print_plan(deliveries: Sequence[Delivery], plan: launch.Plan, context: Context) -> None:
@@ -426,7 +368,7 @@ def _set(options: argparse.Namespace) -> int:
             resolve.keep(
                 name,
                 value,
-                username or getpass.getuser(),
+                username or resolve.login_name(),
                 username is not None,
                 resolve.PERSON,
                 context,
@@ -452,7 +394,7 @@ async def _ask_and_keep(name: str, username: str | None, context: Context) -> No
     )
     typed = (await resolve.obtain(wish, context)).secret
     await resolve.keep(
-        name, typed, username or getpass.getuser(), username is not None, resolve.PERSON, context
+        name, typed, username or resolve.login_name(), username is not None, resolve.PERSON, context
     )
 
 
@@ -480,7 +422,8 @@ def _get(options: argparse.Namespace) -> int:
     found = _drive(get())
     if found is None:
         raise resolve.not_found(wish)
-    sys.stdout.buffer.write(f"{found.secret}{'' if options.bare else chr(10)}".encode())
+    printed = f"{found.secret}{'' if options.bare else chr(10)}"
+    sys.stdout.buffer.write(printed.encode("utf-8", "surrogateescape"))
     return 0
 
 

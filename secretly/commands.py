@@ -28,6 +28,10 @@ _UV = frozenset(
 _PIPX = frozenset(
     "--spec --python --pip-args --index-url -i --with --backend --fetch-python".split()
 )
+# Of poetry, pdm and hatch, before and after their `run`.
+_RUNNERS = frozenset(
+    "-C --directory -P --project -p -c --config -e --env --data-dir --cache-dir".split()
+)
 # Flags whose name begins that of an option with a value: argparse takes a whole name first.
 _FLAGS = frozenset({"--sign"})
 
@@ -71,7 +75,7 @@ class Call(NamedTuple):
     def needs_secret(self) -> bool:
         """Whether its subcommand is one that needs the secret."""
         options, words = self.taken_apart()
-        if any(option == "--help" for option, _ in options):
+        if ("--help", None) in options or ("-h", None) in options:
             return False
         if not self.row.subcommands:
             return True
@@ -112,6 +116,12 @@ def _readings(argv: Sequence[str]) -> list[tuple[str, Sequence[str]]]:
             inner = _after(found[1:], _UV)
         elif found[:2] == ["tool", "run"]:
             inner = _after(found[2:], _UV)
+    elif name in ("hatch", "pdm", "poetry"):
+        found = _after(rest, _RUNNERS)
+        if found[:1] == ["run"]:
+            inner = _after(found[1:], _RUNNERS)
+            if inner and name == "hatch":  # ENVIRONMENT:COMMAND
+                inner = [inner[0].rpartition(":")[2], *inner[1:]]
     elif name == "pipx":
         found = _after(rest, _PIPX)
         if found[:1] == ["run"]:

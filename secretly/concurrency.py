@@ -8,6 +8,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Hashable
 from typing import Any, Generic, TypeVar, cast
 
+from .errors import PromptTimeout
 from .eventloop import CurrentLoop, Loop, NeedsLoop, Request, Settle, Undo
 
 __all__ = ["Shared", "Turns", "together"]
@@ -45,6 +46,27 @@ class _Signal(Request[None]):
     def here(self) -> None:
         if not self._sent:
             raise NeedsLoop
+
+
+class _Within(Request[bool]):
+    """Wait for a signal for so many seconds at most; None: for as long as it takes.
+
+    Settles with False if the time passed first.
+    """
+
+    def __init__(self, signal: _Signal, seconds: float | None) -> None:
+        self._signal, self._seconds = signal, seconds
+
+    def arm(self, loop: Loop, settle: Settle) -> Undo:
+        undo: Undo = lambda: None  # noqa: E731
+        if self._seconds is not None:
+            undo = loop.later(max(0.0, self._seconds), lambda: settle(self._signal.sent))
+        self._signal.arm(loop, lambda _: settle(True))
+        return undo
+
+    def here(self) -> bool:
+        self._signal.here()
+        return True
 
 
 async def together(*coroutines: Coroutine[Any, Any, T]) -> list[T]:
@@ -116,15 +138,25 @@ class Shared(Generic[T]):
     """One piece of work for many who want the same at the same time.
 
     The first starts it, the others in the same event loop join; when the last
-    of them is cancelled, so is the work, and it has tidied up before the
-    cancellation goes on.
+    of them is cancelled or has waited long enough, the work is cancelled, and it
+    has tidied up before that goes on.
     """
 
     def __init__(self) -> None:
         self._running: dict[Hashable, tuple[_Task[T], list[_Signal]]] = {}
 
-    async def do(self, key: Hashable, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Return the outcome of ``work()``, or of one that runs already for *key*."""
+    async def do(
+        self,
+        key: Hashable,
+        work: Callable[[], Coroutine[Any, Any, T]],
+        seconds: float | None = None,
+    ) -> T:
+        """Return the outcome of ``work()``, or of one that runs already for *key*.
+
+        :param seconds: how long one that joins waits at most; whoever starts the work
+            waits for as long as that takes.
+        :raises PromptTimeout: if that passed.
+        """
         loop = await CurrentLoop()
         key = (loop.identity, key)
         mine = _Signal()
@@ -132,7 +164,7 @@ class Shared(Generic[T]):
             task, waiters = self._running[key]
             waiters.append(mine)
         else:
-            waiters = [mine]
+            waiters, seconds = [mine], None
 
             def finished(task: _Task[T]) -> None:
                 if self._running.get(key, (None,))[0] is task:
@@ -144,7 +176,11 @@ class Shared(Generic[T]):
             self._running[key] = task, waiters
             task.start(loop)
         try:
-            await mine
+            if not await _Within(mine, seconds):
+                raise PromptTimeout(
+                    f"a prompt that was shown already was not answered within {seconds:g} s",
+                    "answer it, or allow more time",
+                )
         except BaseException as error:
             waiters.remove(mine)
             if not waiters and not task.done:
@@ -170,8 +206,12 @@ class Turns:
         self._waiting: list[_Turn] = []
 
     @contextlib.asynccontextmanager
-    async def one(self) -> AsyncIterator[None]:
-        """Wait for the turn, and have it until the end of the block."""
+    async def one(self, seconds: float | None = None) -> AsyncIterator[None]:
+        """Wait for the turn, and have it until the end of the block.
+
+        :param seconds: how long to wait for it; None: as long as those before it take.
+        :raises PromptTimeout: if it did not come in that time.
+        """
         turn = _Turn()
         with self._lock:
             if self._holder is None or self._holder.abandoned():
@@ -179,8 +219,11 @@ class Turns:
             else:
                 self._waiting.append(turn)
         try:
-            if self._holder is not turn:
-                await turn.given
+            if self._holder is not turn and not await _Within(turn.given, seconds):
+                raise PromptTimeout(
+                    f"the prompts before this one were not answered within {seconds:g} s",
+                    "answer them, or allow more time",
+                )
             yield
         finally:
             self._give_back(turn)

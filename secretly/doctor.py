@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from . import configuration, discovery, terminal, trust
+from . import configuration, discovery, pinentry, terminal, trust
 from .display import visible
 from .errors import KeychainUnavailable, SecretlyError
 from .keychain import Keychain
@@ -78,10 +78,21 @@ async def _asking(environ: Mapping[str, str], found: configuration.Configuration
     except SecretlyError as error:
         lines += _wrong("pinentry", error)
     else:
-        program = f"{visible(str(way.program))} " if way.program else ""
-        kind = "a window" if way.graphical else "the terminal"
-        lines.append(Line(True, f"pinentry: {program}({way.why}), on {kind}"))
+        lines += await _way(way, environ)
     return lines + [Line(None, f"  passed over: {line}") for line in skipped]
+
+
+async def _way(way: discovery.Way, environ: Mapping[str, str]) -> list[Line]:
+    program = f"{visible(str(way.program))} " if way.program else ""
+    what = f"pinentry: {program}({way.why})"
+    flavor = ""
+    if way.kind == "pinentry":
+        try:
+            flavor = f", flavor {visible(await pinentry.probe(way, environ))[:40]}"
+        except SecretlyError as error:
+            return _wrong(what, error)
+    kind = "a window" if way.graphical else "the terminal"
+    return [Line(True, f"{what}, on {kind}{flavor}")]
 
 
 async def _keychain(environ: Mapping[str, str], found: configuration.Configuration) -> list[Line]:

@@ -80,8 +80,12 @@ class NotFound(SecretlyError):
 class KeychainUnavailable(SecretlyError):
     """The keychain cannot be used: absent, broken, or not answering.
 
+    :ivar answered: False if it was asked and let the time pass, as a wedged one does.
+
     .. versionadded:: 1.0
     """
+
+    answered = True
 
 
 class KeychainLocked(KeychainUnavailable):

@@ -117,7 +117,8 @@ class readable(Request[bool]):
 
     def arm(self, loop: Loop, settle: Settle) -> Undo:
         stop_reading = loop.reader(self.descriptor, lambda: settle(True))
-        stop_timer = loop.later(self.seconds, lambda: settle(False))
+        # A loop may run its timers before it looks at its descriptors: what is there counts.
+        stop_timer = loop.later(self.seconds, lambda: settle(self._ready(0)))
 
         def undo() -> None:
             stop_reading()
@@ -125,10 +126,13 @@ class readable(Request[bool]):
 
         return undo
 
-    def here(self) -> bool:
+    def _ready(self, seconds: float) -> bool:
         poll = select.poll()
         poll.register(self.descriptor, select.POLLIN)
-        if poll.poll(min(PATIENCE, self.seconds) * 1000):
+        return bool(poll.poll(seconds * 1000))
+
+    def here(self) -> bool:
+        if self._ready(min(PATIENCE, self.seconds)):
             return True
         if self.seconds <= PATIENCE:
             return False

@@ -147,17 +147,20 @@ class Keychain:
         try:
             return await eventloop.in_thread(explained, seconds)
         except TimeoutError:
-            raise KeychainUnavailable(
+            wedged = KeychainUnavailable(
                 f"the keychain did not answer within {seconds:.0f} s",
                 "its service may be stuck: log out and in again, or restart it",
-            ) from None
+            )
+            wedged.answered = False
+            raise wedged from None
 
 
 def backend_name(environ: Mapping[str, str], allowed: tuple[str, ...]) -> str | None:
     """Return the backend that the environment or ``keyringrc.cfg`` names, or None.
 
     Both can name any class there is, and so run any code; what they name beside
-    keyring's own backends must be allowed by the configuration.
+    keyring's own backends must be allowed by the configuration. So must keyring's
+    chainer, which uses whatever other backends are installed.
 
     :raises KeychainUnavailable: if it is not.
     """
@@ -169,10 +172,12 @@ def backend_name(environ: Mapping[str, str], allowed: tuple[str, ...]) -> str | 
         named = _configured(path)
     if named is None:
         return None
-    if named.startswith("keyring.backends.") or named in allowed:
+    chainer = named.startswith("keyring.backends.chainer.")
+    if named in allowed or (named.startswith("keyring.backends.") and not chainer):
         return named
+    why = "uses any other that is installed" if chainer else "is not one of keyring's own"
     raise KeychainUnavailable(
-        f"{visible(where)} names the backend '{visible(named)}', which is not one of keyring's own",
+        f"{visible(where)} names the backend '{visible(named)}', which {why}",
         "unset it, or allow it with [keychain] backends in secretly's configuration",
     )
 
@@ -277,11 +282,13 @@ def _items(backend: Any, collection: Any, service: str, username: str) -> list[A
 
 
 def _refuse_unsafe(backend: Any) -> None:
-    name = f"{type(backend).__module__}.{type(backend).__qualname__}"
-    nothing = name.startswith(("keyring.backends.null.", "keyring.backends.fail."))
-    if nothing or "plaintext" in name.lower():
-        what = "keeps nothing" if nothing else "keeps secrets in plain text"
-        raise KeychainUnavailable(f"the keychain {name} {what}", f"choose another: {_DOCTOR}")
+    """Refuse a backend that keeps nothing, or in plain text, or that chains such a one."""
+    for part in (backend, *getattr(backend, "backends", ())):
+        name = f"{type(part).__module__}.{type(part).__qualname__}"
+        nothing = name.startswith(("keyring.backends.null.", "keyring.backends.fail."))
+        if nothing or "plaintext" in name.lower():
+            what = "keeps nothing" if nothing else "keeps secrets in plain text"
+            raise KeychainUnavailable(f"the keychain {name} {what}", f"choose another: {_DOCTOR}")
 
 
 def _explained(error: Exception) -> KeychainUnavailable | Cancelled:

@@ -100,6 +100,8 @@ def run(plan: Plan) -> None:
         another than it was when its fingerprint was taken.
     :raises NotExecutable: if the system refuses to execute it.
     """
+    if plan.fingerprint is not None and plan.fingerprint != fingerprint(plan.program):
+        raise Refused(f"{visible(plan.program)} was changed meanwhile", "look at it, and try again")
     environ = _inherited()
     for name in plan.removes:
         environ.pop(os.fsencode(name), None)
@@ -113,9 +115,6 @@ def run(plan: Plan) -> None:
             )
         environ[os.fsencode(name)] = encoded
     encoded = b""
-    if plan.fingerprint not in (None, fingerprint(plan.program)):
-        environ = {}
-        raise Refused(f"{visible(plan.program)} was changed meanwhile", "look at it, and try again")
     if plan.seal_keyring:
         _seal_keyring()
     for stream in (sys.stdout, sys.stderr):

@@ -31,13 +31,20 @@ from .errors import (
 )
 from .redacted import Environment, Secret
 
-__all__ = ["Prompt", "ask", "confirm", "show"]
+__all__ = ["Prompt", "ask", "confirm", "probe", "show"]
 
 #: How long, in seconds, a pinentry may take to start and to answer anything but the person's part.
 MACHINE = 10.0
 
 #: pinentry-curses 1.2.1 keeps this many bytes of what is typed, and says nothing.
 CURSES_LIMIT = 2047
+
+#: The flavors in which no key that is pressed by habit was seen to say yes: see
+#: :func:`_confirm_pinentry`.
+_NO_YES_BY_HABIT = frozenset({"gtk2", "qt", "qt5", "qt6", "tty"})
+
+#: What no secret has: the control characters but tab, LF and CR, which a paste may bring.
+_CONTROLS = frozenset(range(0x20)) - frozenset(b"\t\n\r") | {0x7F}
 
 _turns = concurrency.Turns()
 
@@ -106,6 +113,17 @@ async def show(
             await talk.person("MESSAGE", seconds)
 
 
+async def probe(way: Way, environ: Mapping[str, str], seconds: float = 2) -> str:
+    """Start a pinentry, ask it for its flavor, and end it: no prompt, no terminal.
+
+    :param seconds: how long each of its two answers may take.
+    :raises PinentryFailed: if it does not talk as a pinentry does.
+    """
+    place = Place(environ, None, False)
+    async with _Conversation(way, place, None, seconds, machine=seconds) as talk:
+        return await talk.flavor()
+
+
 @contextlib.asynccontextmanager
 async def _asking(
     environ: Mapping[str, str], setting: str | None, seconds: float
@@ -162,17 +180,21 @@ async def _confirm_once(way: Way, place: Place, question: Prompt, seconds: float
 async def _confirm_pinentry(way: Way, place: Place, question: Prompt, seconds: float) -> bool:
     """Have a pinentry confirm so that no key says yes by mistake.
 
-    In pinentry-curses Return presses the OK button, which therefore says No; in
-    pinentry-fltk Escape answers OK, so consent is never rested on it. In
-    pinentry-gnome3 Return and space press OK, and Escape is told from no button:
-    there a word is typed.
+    - curses, also as ``gtk2:curses``: Return presses the OK button, which therefore says
+      No, and the other one Yes. Closing it is told from either.
+    - gtk2, qt, tty: Return was seen to cancel in the first two, and to say nothing in
+      tty, where ``y`` is pressed: there the OK button says Yes.
+    - fltk: Escape answers OK, so consent is never rested on it.
+    - All others have a word typed: in gnome3 Return and space press OK, and Escape is
+      told from no button; the rest (mac, efl, tqt, w32) was not measured, and may answer
+      that a window was closed as if its button had been pressed.
     """
     async with _Conversation(way, place, question, seconds) as talk:
         flavor = await talk.flavor()
         if "fltk" in flavor:
             raise _Unsuitable
         curses = "curses" in flavor
-        if "gnome3" in flavor and not curses:
+        if not curses and flavor not in _NO_YES_BY_HABIT:
             await talk.call("SETPROMPT", 'Type "yes" to agree:')
             typed = (await talk.person("GETPIN", seconds)).data or b""
             return typed.strip().lower() in (b"y", b"yes")
@@ -208,11 +230,18 @@ async def _ask_pinentry(
 
 def _text(typed: bytearray) -> Secret:
     try:
-        return Secret(typed.decode("utf-8"))
+        if _CONTROLS.isdisjoint(typed):
+            return Secret(typed.decode("utf-8"))
+        control = True
     except UnicodeDecodeError:
-        pass
+        control = False
     finally:
         typed[:] = bytes(len(typed))
+    if control:
+        raise PinentryFailed(
+            "what was entered has a control character in it: Ctrl-Z?",
+            "enter it again without; a prompt cannot be put aside",
+        )
     raise PinentryFailed(
         "what was entered is not UTF-8 text", "check the terminal's locale (LC_CTYPE)"
     )
@@ -227,10 +256,21 @@ class _Unsuitable(Exception):
 
 
 class _Conversation:
-    """One pinentry, from its start to its end, with the texts set."""
+    """One pinentry, from its start to its end, with the texts set, if any.
 
-    def __init__(self, way: Way, place: Place, prompt: Prompt, seconds: float) -> None:
-        self._way, self._place, self._prompt, self._seconds = way, place, prompt, seconds
+    :param machine: how long it may take for what it answers by itself.
+    """
+
+    def __init__(
+        self,
+        way: Way,
+        place: Place,
+        prompt: Prompt | None,
+        seconds: float,
+        machine: float = MACHINE,
+    ) -> None:
+        self._way, self._place, self._seconds, self._machine = way, place, seconds, machine
+        self._prompt = prompt
         self._reader = assuan.Reader()
         self._answers: list[assuan.Answer] = []
         self._restore = contextlib.ExitStack()
@@ -238,8 +278,10 @@ class _Conversation:
     async def __aenter__(self) -> _Conversation:
         try:
             self._start()
-            await self._receive(MACHINE)
-            await self._introduce()
+            if (await self._receive(self._machine)).code:
+                raise self._failed(f"{_name(self._way)} greeted with an error")
+            if self._prompt is not None:
+                await self._introduce(self._prompt)
         except BaseException:
             self._end()
             raise
@@ -256,6 +298,7 @@ class _Conversation:
             asking = not self._way.graphical
             self._restore.enter_context(self._place.terminal.opened(asking))
         ours, theirs = socket.socketpair()
+        ours.setblocking(False)  # a pinentry that reads nothing must not stop us
         with theirs:
             self._socket = ours
             self._restore.callback(ours.close)
@@ -277,7 +320,7 @@ class _Conversation:
 
         self._spawn: Any = fdspawn(ours.fileno(), timeout=0)
 
-    async def _introduce(self) -> None:
+    async def _introduce(self, prompt: Prompt) -> None:
         environ = self._place.environ
         await self.call("OPTION", "no-grab", may_fail=True)
         if self._place.terminal is not None:
@@ -291,15 +334,15 @@ class _Conversation:
             if value := next(filter(None, map(environ.get, names)), ""):
                 await self.call("OPTION", f"{option}={value}", may_fail=True)
         await self.call("SETTIMEOUT", str(math.ceil(self._seconds)), may_fail=True)
-        await self.call("SETTITLE", self._prompt.title, may_fail=True)
-        await self.call("SETDESC", self._prompt.description, keep="\n")
+        await self.call("SETTITLE", prompt.title, may_fail=True)
+        await self.call("SETDESC", prompt.description, keep="\n")
 
     async def call(
         self, verb: str, text: str = "", keep: str = "", may_fail: bool = False
     ) -> assuan.Answer:
         """Send a command that the pinentry answers by itself."""
         self._command(assuan.command(verb, text, keep))
-        answer = await self._receive(MACHINE)
+        answer = await self._receive(self._machine)
         if answer.code and not may_fail:
             raise self._failed(f"{_name(self._way)} refused {verb} (error {answer.code})")
         return answer
@@ -340,8 +383,14 @@ class _Conversation:
         self._send(line)
 
     def _send(self, line: bytes) -> None:
-        with contextlib.suppress(OSError):  # it is gone; reading says so
-            self._spawn.send(line)
+        try:
+            sent = self._spawn.send(line)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            return  # it is gone; reading says so
+        if sent < len(line):
+            raise self._failed(f"{_name(self._way)} reads nothing of what it is sent")
 
     async def _receive(self, seconds: float) -> assuan.Answer:
         deadline = time.monotonic() + seconds
@@ -359,17 +408,19 @@ class _Conversation:
 
         try:
             chunk = self._spawn.read_nonblocking(4096, 0)
-        except (pexpect.EOF, pexpect.TIMEOUT, OSError):
+        except (pexpect.TIMEOUT, BlockingIOError):
+            return  # nothing yet
+        except (pexpect.EOF, OSError):
             chunk = b""
         if not chunk:
             raise self._failed(f"{_name(self._way)} ended without an answer", _Gone)
         chunks = [chunk]
         del chunk  # a traceback may show locals
         for answer in self._reader.feed(chunks.pop()):
-            if answer.inquiry:
-                self._send(b"CAN\n")
-            else:
+            if not answer.inquiry:
                 self._answers.append(answer)
+            elif not self._answers:  # once it has answered there is nothing to ask
+                self._send(b"CAN\n")
 
     def _failed(self, message: str, kind: type[PinentryFailed] = PinentryFailed) -> PinentryFailed:
         return kind(
@@ -379,18 +430,21 @@ class _Conversation:
     async def __aexit__(self, kind: type[BaseException] | None, *exception: object) -> None:
         try:
             if kind is None or not issubclass(kind, GeneratorExit):
-                self._send(b"BYE\n")
-                if kind is None:
-                    await self._farewell()
+                with contextlib.suppress(PinentryFailed):
+                    self._send(b"BYE\n")
+                    if kind is None:
+                        await self._farewell()
         finally:
             self._end()
 
     async def _farewell(self) -> None:
-        """Let it go by itself, for a moment."""
+        """Let it go by itself, for a moment.
+
+        :raises PinentryFailed: when it has, or the moment is over.
+        """
         deadline = time.monotonic() + 0.3
-        with contextlib.suppress(PinentryFailed):
-            while True:
-                await self._receive(deadline - time.monotonic())
+        while True:
+            await self._receive(deadline - time.monotonic())
 
     def _end(self) -> None:
         self._answers.clear()

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from .display import visible
 from .errors import BadReference
 
-__all__ = ["Reference", "parse"]
+__all__ = ["Reference", "looks_secret", "parse", "without_secrets"]
 
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
 
@@ -23,6 +23,21 @@ _SECRET = re.compile(
     r"|xox[abeprs]-|[rs]k_(?:live|test)_|sk-|AIza|hf_)(?=[\w+/=.-]*\d)[\w+/=.-]{12}"
     r"|-----BEGIN |eyJ[\w-]{16,}\.)"
 )
+_REST = re.compile(_SECRET.pattern + r"[\w+/=.-]*")
+
+
+def looks_secret(text: str) -> bool:
+    """Whether there is something in *text* that looks like a service's token."""
+    return _SECRET.search(text) is not None
+
+
+def without_secrets(text: str) -> str:
+    """Return *text* with an ellipsis for whatever looks like a service's token.
+
+    >>> without_secrets("no option pypi-canary-123456")
+    'no option …'
+    """
+    return _REST.sub("…", text)
 
 
 class Reference(NamedTuple):
@@ -61,7 +76,7 @@ def parse(text: str) -> Reference:
         raise BadReference(
             f"a reference is text, not {type(text).__name__}", "for example 'PyPI' or 'env://TOKEN'"
         )
-    if _SECRET.search(text):
+    if looks_secret(text):
         raise BadReference(
             "that looks like a secret, not like the name of one",
             "give a name, such as 'PyPI'; 'secretly set NAME' asks for the secret itself",

@@ -53,19 +53,24 @@ def destination(call: Call, environ: Mapping[str, str]) -> Destination:
     url = words.last(index.url_options) or _first(environ, index.url_variables)
     name = name or _first(environ, index.name_variables)
     if not url and name is None:
-        name = next(_settings(index.name_settings, "", words, index, environ), None)
+        name, _ = next(_settings(index.name_settings, "", words, index, environ), (None, False))
     if name and "://" in name:
         url = url or name
     if url:
         return Destination("", _host(url))
     name = name or index.default
     url = _pypirc(index, name, words, environ) or _first(environ, index.url_variables, name)
-    url = url or next(_settings(index.settings, name, words, index, environ), None)
+    projects_own = False
+    if url is None:
+        url, projects_own = next(
+            _settings(index.settings, name, words, index, environ), (None, False)
+        )
     known = index.names.get(name)
     if known is not None and url is None:
         return Destination(name, known)
-    if url is not None and name in ("testpypi", "test") and _host(url).startswith("test."):
-        return Destination(name, "TestPyPI")
+    # The person's own settings may say again where the test index is; a project's may not.
+    if url is not None and not projects_own and name in ("testpypi", "test"):
+        return Destination(name, "TestPyPI" if _host(url).startswith("test.") else _host(url))
     # A project may also call an index of its own 'PyPI'.
     ours = known is not None or name.partition("/")[0] in ("PyPI", "TestPyPI")
     return Destination(name, _host(url) if ours and url is not None else name)
@@ -116,15 +121,18 @@ def _settings(
     words: Words,
     index: PackageIndex,
     environ: Mapping[str, str],
-) -> Iterator[str]:
-    """The values that the tool's settings files have, the nearest first."""
+) -> Iterator[tuple[str, bool]]:
+    """The values that the tool's settings files have, and whether the project's own has it.
+
+    The nearest comes first.
+    """
     for place in places:
         file, _, key = place.rpartition(" ")
         for path in _files_named(file, words, _folder(words, index), environ):
             keys = [name if part == "{name}" else part for part in key.split(".")]
             value = _value(_toml(path), keys)
             if isinstance(value, str) and value:
-                yield value
+                yield value, not file.startswith(("-", "$", "~", "/"))
 
 
 def _value(value: Any, keys: list[str]) -> object:

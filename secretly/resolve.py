@@ -6,11 +6,11 @@ import getpass
 import inspect
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
-from . import eventloop, pinentry, sources
+from . import concurrency, eventloop, pinentry, sources
 from .configuration import Configuration, Entry, Remember
 from .display import visible
 from .errors import (
@@ -35,14 +35,20 @@ __all__ = [
     "find_stored",
     "forget",
     "keep",
+    "login_name",
     "not_found",
     "obtain",
     "obtain_all",
     "released",
 ]
 
+T = TypeVar("T")
+
 #: How long a person has, in seconds, unless told otherwise.
 PERSON = 300.0
+
+#: How long a change of the list of kept names may take, in seconds.
+LISTING = 10.0
 
 _ATTEMPTS = 3
 
@@ -128,8 +134,18 @@ async def obtain(wish: Wish, context: Context) -> Found:
 
 
 async def obtain_all(wishes: Sequence[Wish], context: Context) -> list[Found]:
-    """Obtain several: first all that need nobody, then the person for one after another."""
-    looked = [await _look(wish, context) for wish in wishes]
+    """Obtain several: first all that need nobody, then the person for one after another.
+
+    What comes from a source is fetched at the same time; the keychain, which may ask
+    the person to unlock it, is asked for one after another.
+    """
+    context = replace(context, keychain=_Patience(context.keychain))
+    fetched = [wish for wish in wishes if _needs_no_keychain(wish, context)]
+    found_there = iter(await concurrency.together(*(_look(wish, context) for wish in fetched)))
+    looked = [
+        next(found_there) if _needs_no_keychain(wish, context) else await _look(wish, context)
+        for wish in wishes
+    ]
     asked, outcomes = 0, []
     missing = sum(found is None for found, _ in looked)
     for wish, (found, trouble) in zip(wishes, looked, strict=True):
@@ -138,6 +154,44 @@ async def obtain_all(wishes: Sequence[Wish], context: Context) -> list[Found]:
             wish = replace(wish, position=f"{asked} of {missing}")
         outcomes.append(await _settle(wish, found, trouble, context))
     return outcomes
+
+
+class _Patience:
+    """A keychain that, once it has let the time pass, is not asked again in this run."""
+
+    def __init__(self, keychain: Keeper) -> None:
+        self._keychain = keychain
+        self._trouble: KeychainUnavailable | None = None
+
+    async def _answer(self, asked: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        if self._trouble is not None:
+            raise self._trouble
+        try:
+            return await asked()
+        except KeychainUnavailable as error:
+            if not error.answered:
+                self._trouble = error
+            raise
+
+    async def get(self, service: str, username: str, person: float | None) -> Secret | None:
+        return await self._answer(lambda: self._keychain.get(service, username, person))
+
+    async def set(self, service: str, username: str, value: str, person: float | None) -> None:
+        await self._answer(lambda: self._keychain.set(service, username, value, person))
+
+    async def delete(self, service: str, username: str, person: float | None) -> bool:
+        return await self._answer(lambda: self._keychain.delete(service, username, person))
+
+    async def describe(self) -> str:
+        return await self._answer(self._keychain.describe)
+
+
+def _needs_no_keychain(wish: Wish, context: Context) -> bool:
+    """Whether it comes from a source, and no narrower one is looked for before."""
+    if wish.fresh:
+        return False
+    first = (*wish.names, wish.reference.path)[0]
+    return bool(wish.reference.scheme) or context.configuration.entry(first).source is not None
 
 
 async def _look(wish: Wish, context: Context) -> tuple[Found | None, KeychainUnavailable | None]:
@@ -163,7 +217,11 @@ async def _settle(
     wish: Wish, found: Found | None, trouble: KeychainUnavailable | None, context: Context
 ) -> Found:
     """Have the use of what was found confirmed and verified; ask for what was not."""
-    problem = "The keychain is locked." if isinstance(trouble, KeychainLocked) else ""
+    problem = ""
+    if isinstance(trouble, KeychainLocked):
+        problem = "The keychain is locked."
+    elif trouble is not None and not trouble.answered:
+        problem = "The keychain did not answer."
     if found is not None:
         entry = context.configuration.entry(found.name)
         await released(wish, found, context)
@@ -249,7 +307,18 @@ def _username(name: str, entry: Entry, wish: Wish, context: Context) -> tuple[st
     except KeychainUnavailable as error:
         context.note(str(error))
         item = None
-    return (item.username, item.own) if item else (getpass.getuser(), False)
+    return (item.username, item.own) if item else (login_name(), False)
+
+
+def login_name() -> str:
+    """Return the name that this user is logged in under, or else the number.
+
+    A container may run under a number that no name belongs to.
+    """
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # the second since Python 3.13
+        return str(os.getuid())
 
 
 def _stored(entry: Entry, value: Secret) -> Secret:
@@ -364,7 +433,7 @@ async def keep(
     :raises KeychainUnavailable: if it cannot be kept there.
     """
     await context.keychain.set(name, username, value, None if context.no_input else person)
-    await eventloop.in_thread(lambda: context.index.add(name, username, own), 10.0)
+    await _list(lambda: context.index.add(name, username, own))
 
 
 async def forget(name: str, username: str | None, person: float, context: Context) -> bool:
@@ -374,8 +443,22 @@ async def forget(name: str, username: str | None, person: float, context: Contex
     username = _username(name, entry, wish, context)[0]
     limit = None if context.no_input else person
     gone = await context.keychain.delete(name, username, limit)
-    await eventloop.in_thread(lambda: context.index.remove(name, username), 10.0)
+    await _list(lambda: context.index.remove(name, username))
     return gone
+
+
+async def _list(change: Callable[[], None]) -> None:
+    """Change the list of kept names.
+
+    :raises KeychainUnavailable: if it cannot be changed, or stays locked.
+    """
+    try:
+        await eventloop.in_thread(change, LISTING)
+    except TimeoutError:
+        raise KeychainUnavailable(
+            "the list of kept names is locked by another process",
+            "wait until the other secretly has ended, or end it",
+        ) from None
 
 
 def _setting(context: Context) -> str | None:

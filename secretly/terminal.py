@@ -24,6 +24,12 @@ __all__ = ["Terminal", "find"]
 #: Linux's N_TTY_BUF_SIZE, and macOS's TTYHOG (MAX_CANON).
 _LINE_LIMIT = 4096 if sys.platform == "linux" else 1024
 
+#: The keys that stop a job: Ctrl-Z, and macOS's Ctrl-Y (VDSUSP, which termios does not name).
+_SUSPENDING = (termios.VSUSP, 11) if sys.platform == "darwin" else (termios.VSUSP,)
+
+#: How long, in seconds, a terminal that takes no output is waited for.
+_STOPPED = 2.0
+
 
 class Terminal:
     """A terminal that a person sits at, by its real name.
@@ -36,22 +42,30 @@ class Terminal:
 
     @contextlib.contextmanager
     def opened(self, asking: bool = True) -> Iterator[int]:
-        """Open it, and at the end put its modes back.
+        """Open it, not to be blocked on, and at the end put its modes back.
 
-        :param asking: whether it is asked on: what was not read is dropped then.
+        Nothing here waits for output to drain: a person may have stopped it (Ctrl-S).
+
+        :param asking: whether it is asked on. Ctrl-Z then stops nothing, for the shell
+            would turn echo on, and leave it on after ``fg``; and what was not read is
+            dropped at the end.
         """
-        descriptor = os.open(self.path, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
+        flags = os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC | os.O_NONBLOCK
+        descriptor = os.open(self.path, flags)
         try:
             modes = termios.tcgetattr(descriptor)
             try:
+                if asking:
+                    _without_suspending(descriptor)
                 yield descriptor
             finally:
                 with contextlib.suppress(termios.error, OSError):
                     if asking and self.in_foreground():
                         # What a paste left over must reach no other program.
-                        termios.tcsetattr(descriptor, termios.TCSAFLUSH, modes)
+                        termios.tcflush(descriptor, termios.TCIFLUSH)
+                        termios.tcsetattr(descriptor, termios.TCSANOW, modes)
                     elif termios.tcgetattr(descriptor) != modes:
-                        termios.tcsetattr(descriptor, termios.TCSADRAIN, modes)
+                        termios.tcsetattr(descriptor, termios.TCSANOW, modes)
         finally:
             os.close(descriptor)
 
@@ -98,7 +112,8 @@ class Terminal:
         with self.opened() as descriptor:
             modes: list[Any] = termios.tcgetattr(descriptor)
             modes[3] = (modes[3] & ~termios.ECHO) | termios.ECHONL | termios.ICANON | termios.ISIG
-            termios.tcsetattr(descriptor, termios.TCSAFLUSH, modes)
+            termios.tcflush(descriptor, termios.TCIFLUSH)
+            termios.tcsetattr(descriptor, termios.TCSANOW, modes)
             return await _line(descriptor, text, prompt, seconds)
 
     async def confirm(self, text: str, seconds: float) -> bool:
@@ -109,18 +124,24 @@ class Terminal:
             return answer.strip().lower() in (b"y", b"yes")
 
 
+def _without_suspending(descriptor: int) -> None:
+    modes: list[Any] = termios.tcgetattr(descriptor)
+    for key in _SUSPENDING:
+        modes[6][key] = bytes([os.fpathconf(descriptor, "PC_VDISABLE")])
+    termios.tcsetattr(descriptor, termios.TCSANOW, modes)
+
+
 async def _line(descriptor: int, text: str, prompt: str, seconds: float) -> bytes:
+    deadline = time.monotonic() + seconds
     shown = f"{visible(text, keep=chr(10))}\n" if text else ""
-    os.write(descriptor, f"{shown}{visible(prompt)} ".encode())
-    if not await eventloop.readable(descriptor, seconds):
-        os.write(descriptor, b"\n")
+    await _write(descriptor, f"{shown}{visible(prompt)} ".encode(), min(seconds, _STOPPED))
+    line = await _read(descriptor, deadline)
+    if line is None:
+        with contextlib.suppress(OSError):
+            os.write(descriptor, b"\n")
         raise PromptTimeout(
             f"nobody answered within {seconds:.0f} s", "try again; --prompt-timeout gives more time"
         )
-    try:
-        line = os.read(descriptor, _LINE_LIMIT + 1)
-    except OSError:
-        line = b""
     too_long = len(line) >= _LINE_LIMIT - 1
     if line.endswith(b"\n") and not too_long:
         return line[:-1]
@@ -131,6 +152,32 @@ async def _line(descriptor: int, text: str, prompt: str, seconds: float) -> byte
         f"what was entered is longer than a terminal's line ({_LINE_LIMIT} bytes)",
         "install a pinentry (pinentry-tty takes long secrets)",
     )
+
+
+async def _write(descriptor: int, data: bytes, patience: float) -> None:
+    deadline = time.monotonic() + patience
+    while data:
+        try:
+            data = data[os.write(descriptor, data) :]
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise PinentryFailed(
+                    "the terminal takes no output", "Ctrl-Q lets it go on after a Ctrl-S"
+                ) from None
+            await eventloop.sleep(0.05)
+
+
+async def _read(descriptor: int, deadline: float) -> bytes | None:
+    """Return a line, or nothing at an end of file; None if none came in time."""
+    while (left := deadline - time.monotonic()) > 0:
+        if await eventloop.readable(descriptor, left):
+            try:
+                return os.read(descriptor, _LINE_LIMIT + 1)
+            except BlockingIOError:
+                await eventloop.sleep(0.05)  # another reader took it
+            except OSError:
+                return b""
+    return None
 
 
 def find() -> Terminal | None:

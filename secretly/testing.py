@@ -124,7 +124,7 @@ class FakePinentry:
         answers: Sequence[Answer] = (),
         *,
         on: Mapping[str, Sequence[Action]] | None = None,
-        flavor: str = "fake",
+        flavor: str = "gtk2",
     ) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="secretly-"))
         self.path = self._folder / "pinentry-gtk-fake"

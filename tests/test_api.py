@@ -451,6 +451,25 @@ def test_a_shared_prompt_ends_with_its_last_waiter() -> None:
         asyncio.run(main())
 
 
+def test_a_call_that_joins_a_prompt_keeps_its_own_time() -> None:
+    """It ends with its own *timeout*; the prompt goes on for the one who began it."""
+    answer = [("wait", 1.0), *typed("canary-1")]
+    with FakePinentry([answer]) as pinentry, sandbox(pinentry):
+
+        async def main() -> None:
+            first = asyncio.create_task(secret("X", timeout=20))
+            await asyncio.sleep(0.05)
+            started = time.monotonic()
+            with pytest.raises(PromptTimeout) as caught:
+                await secret("X", timeout=0.3)
+            assert time.monotonic() - started < 0.8
+            assert caught.value.hint
+            assert await first == "canary-1"
+
+        asyncio.run(main())
+        assert len(pinentry.prompts) == 1
+
+
 def test_a_new_call_after_a_cancelled_one_is_a_new_prompt() -> None:
     """What was cancelled is over: the next one asks anew, and gets its own answer."""
     with FakePinentry([[("hang", False)], "canary-2"]) as pinentry, sandbox(pinentry):

@@ -322,7 +322,7 @@ class Scenario:
     answers: Callable[[Secret], Sequence[Answer]] = _TYPED
     work: Work = ask
     keychain: Callable[[], Any] = MemoryKeychain
-    flavor: str = "fake"
+    flavor: str = "gtk2"
     cancel: bool = False
     exported: bool = False
 

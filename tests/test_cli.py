@@ -1034,3 +1034,37 @@ def test_too_long_a_standard_input_is_refused(home: Home) -> None:
     done = home.run("set", "Name", "--stdin", stdin="c" * ((1 << 20) + 1))
     assert_fails(done, 1)
     assert "longer than 1 MiB" in done.stderr
+
+
+# -- what is no pinentry ---------------------------------------------------------
+
+
+def test_doctor_tries_the_pinentry(home: Home) -> None:
+    """A program that is no pinentry, or one that is broken, is a finding: the status is 1."""
+    done = home.run("doctor", environ={"PINENTRY": "/bin/cat", "DISPLAY": ":fake"})
+    assert done.status == 1
+    assert re.search(r"^!!  pinentry: /\S*cat \(PINENTRY\): .*did not answer", done.stdout, re.M)
+    with FakePinentry(on={"greeting": [("exit", 1)]}) as fake:
+        done = home.run("doctor", environ=fake.environ)
+        assert done.status == 1
+        assert re.search(rf"^!!  pinentry: {fake.path} ", done.stdout, re.M)
+
+
+def test_doctor_shows_the_flavor(home: Home) -> None:
+    """The line of a pinentry that talks says what it says that it is; nothing is asked."""
+    with FakePinentry(flavor="gtk2:\x1bcurses") as fake:
+        done = home.run("doctor", environ=fake.environ)
+        assert done.status == 0
+        assert re.search(r"^ok  pinentry: .*, flavor gtk2:\\x1bcurses$", done.stdout, re.M)
+        assert [line.split()[0] for line in fake.lines] == [b"GETINFO", b"BYE"]
+
+
+@pytest.mark.parametrize("pinentry", ["pinentry-curses", "pinentry-tty"])
+def test_doctor_leaves_the_terminal_alone(home: Home, pinentry: str) -> None:
+    """A real pinentry is tried without a prompt, and without a change of the modes."""
+    need(pinentry)
+    with home.terminal([*SECRETLY, "doctor"], environ={"PINENTRY": pinentry}) as terminal:
+        assert terminal.wait() == 0
+        assert f"flavor {pinentry.removeprefix('pinentry-')}\r\n" in terminal.screen
+        assert terminal.modes_now == terminal.modes
+        assert terminal.left_over == []

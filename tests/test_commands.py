@@ -200,6 +200,9 @@ def test_asking_for_help_needs_none(shipped: Configuration) -> None:
         found = call(line, shipped)
         assert found is not None
         assert not found.needs_secret
+    found = call("twine upload -h", shipped)
+    assert found is not None
+    assert not found.needs_secret
     found = call("twine upload -- --help", shipped)
     assert found is not None
     assert found.needs_secret
@@ -276,3 +279,20 @@ def test_the_words_are_some_of_the_arguments_in_their_order(arguments: list[str]
     found = take_apart(arguments, {"-r", "--repository"})
     left = iter(arguments)
     assert all(word in left for word in found.words)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "poetry run twine upload x",
+        "pdm run -p . twine upload x",
+        "hatch -e default run twine upload x",
+        "hatch run release:twine upload x",
+    ],
+)
+def test_what_a_project_tool_runs_is_known(line: str, shipped: Configuration) -> None:
+    """``poetry run X`` and the like count as X."""
+    found = call(line, shipped)
+    assert found is not None
+    assert found.row.name == "twine"
+    assert found.needs_secret

@@ -19,7 +19,7 @@ import pytest
 from twisted.internet.defer import Deferred
 
 from secretly import concurrency, eventloop
-from secretly.errors import SecretlyError
+from secretly.errors import PromptTimeout, SecretlyError
 
 
 @pytest.fixture
@@ -182,6 +182,18 @@ def test_what_never_comes_is_false(pipe: tuple[int, int]) -> None:
     assert 0.09 < time.monotonic() - started < 2
 
 
+def test_what_is_there_counts_without_any_time(pipe: tuple[int, int]) -> None:
+    """Data that waits is read with a limit of 0, also when the loop was late; nothing is False."""
+
+    async def main() -> None:
+        assert await eventloop.readable(pipe[0], 0) is False
+        os.write(pipe[1], b"x")
+        assert await eventloop.readable(pipe[0], 0) is True
+        assert await eventloop.readable(pipe[0], -1) is True
+
+    asyncio.run(main())
+
+
 def test_the_end_is_something_to_read() -> None:
     """A descriptor whose other end was closed is readable."""
     reading, writing = os.pipe()
@@ -274,6 +286,7 @@ async def arrives():
     reactor.callLater(0.05, os.write, writing, b"x")
     assert await eventloop.readable(reading, 10) is True
     assert await eventloop.readable(writing, 0.01) in (True, False)
+    assert await eventloop.readable(reading, 0) is True
     return os.read(reading, 1).decode()
 
 async def work():
@@ -282,7 +295,7 @@ async def work():
     assert await eventloop.in_thread(lambda: 7, 10) == 7
     assert await concurrency.together(arrives(), eventloop.in_thread(lambda: "y", 10)) == ["x", "y"]
     shared = concurrency.Shared()
-    many = [shared.do("one", arrives) for _ in range(10)]
+    many = [shared.do("one", arrives, 5) for _ in range(10)]
     assert await concurrency.together(*many) == ["x"] * 10
     waiting = Deferred.fromCoroutine(concurrency.together(arrives(), never()))
     await eventloop.sleep(0.02)
@@ -642,6 +655,44 @@ def test_the_last_waiter_ends_the_work() -> None:
     asyncio.run(main())
 
 
+def test_one_that_joins_has_a_time_of_its_own() -> None:
+    """When that passes, it alone gives up; who began the work waits as long as that takes."""
+    work = Work(0.4)
+
+    async def main() -> None:
+        shared: concurrency.Shared[int] = concurrency.Shared()
+        first = asyncio.create_task(shared.do("one", work, 0.05))
+        patient = asyncio.create_task(shared.do("one", work, 10))
+        endless = asyncio.create_task(shared.do("one", work))
+        await asyncio.sleep(0.05)
+        started = time.monotonic()
+        with pytest.raises(PromptTimeout, match=r"within 0.1 s") as caught:
+            await shared.do("one", work, 0.1)
+        assert caught.value.hint
+        assert time.monotonic() - started < 0.3
+        assert await asyncio.gather(first, patient, endless) == [1, 1, 1]
+        assert work.begun == work.tidied == 1
+
+    asyncio.run(main())
+
+
+def test_the_last_one_whose_time_passes_ends_the_work() -> None:
+    """If all others were cancelled, the work is ended, and has tidied up before the error."""
+    work = Work(10, tidying=0.1)
+
+    async def main() -> None:
+        shared: concurrency.Shared[int] = concurrency.Shared()
+        first = asyncio.create_task(shared.do("one", work))
+        last = asyncio.create_task(shared.do("one", work, 0.2))
+        await asyncio.sleep(0.05)
+        first.cancel()
+        with pytest.raises(PromptTimeout):
+            await last
+        assert (work.begun, work.tidied) == (1, 1)
+
+    asyncio.run(main())
+
+
 def test_a_dead_loop_hangs_nobody() -> None:
     """Work left behind in a loop that was closed is not waited for by the next loop."""
     shared: concurrency.Shared[int] = concurrency.Shared()
@@ -710,6 +761,31 @@ def test_a_turn_that_is_not_wanted_any_more_goes_on() -> None:
         second.cancel()
         first.cancel()
         await asyncio.wait_for(third, 5)
+
+    asyncio.run(main())
+    assert order == ["first", "third"]
+
+
+def test_a_turn_that_does_not_come_in_time_is_given_up() -> None:
+    """Whoever gave up is passed over, and does not stand in the way of the next."""
+    turns = concurrency.Turns()
+    order: list[str] = []
+
+    async def hold(name: str, limit: float | None, seconds: float = 0) -> None:
+        async with turns.one(limit):
+            order.append(name)
+            await eventloop.sleep(seconds)
+
+    async def main() -> None:
+        first = asyncio.create_task(hold("first", 0.01, 0.3))
+        await asyncio.sleep(0.05)
+        second = asyncio.create_task(hold("second", 0.05))
+        third = asyncio.create_task(hold("third", 10))
+        with pytest.raises(PromptTimeout) as caught:
+            await second
+        assert caught.value.hint
+        assert order == ["first"]
+        await asyncio.gather(first, asyncio.wait_for(third, 5))
 
     asyncio.run(main())
     assert order == ["first", "third"]

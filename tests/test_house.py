@@ -20,7 +20,7 @@ ORDER = """
     configuration commands release
     eventloop concurrency processes terminal discovery pinentry index keychain
     sources.env sources.file sources
-    resolve launch delivery doctor api
+    resolve launch delivery doctor api signals
     cli __main__ testing __init__
 """.split()
 

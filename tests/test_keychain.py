@@ -426,6 +426,28 @@ def test_a_bus_that_says_nothing(bare: dict[str, str], tmp_path: Path) -> None:
     assert "did not answer" in found["message"]
 
 
+def test_an_error_says_whether_the_keychain_answered(
+    bare: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that lets the time pass is told from one that is not there."""
+    import socket
+
+    path = tmp_path / "bus"
+    monkeypatch.setattr("secretly.keychain.MACHINE", 0.4)
+    monkeypatch.delenv("PYTHON_KEYRING_BACKEND", raising=False)
+    monkeypatch.setenv("HOME", bare["HOME"])
+    monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", f"unix:path={path}")
+    for there in False, True:
+        with socket.socket(socket.AF_UNIX) as silent:
+            if there:
+                silent.bind(os.fspath(path))
+                silent.listen(16)
+            for call in every_verb(keychain()):
+                with pytest.raises(KeychainUnavailable) as caught:
+                    call()
+                assert caught.value.answered is not there
+
+
 @pytest.mark.parametrize(
     "backend",
     [
@@ -713,6 +735,47 @@ def test_a_foreign_backend_that_is_allowed_is_used(
     assert seen["set"] == ["", "None", ""]
     assert (tmp_path / "imported").exists()
     assert (tmp_path / "kept").read_text() == "canary-1"
+
+
+CHAINER = "keyring.backends.chainer.ChainerBackend"
+
+
+@pytest.mark.parametrize("where", ["variable", "file"])
+def test_the_chainer_must_be_allowed(planted: dict[str, str], where: str) -> None:
+    """keyring's own chainer uses any backend that is installed: it counts as foreign."""
+    if where == "variable":
+        planted["PYTHON_KEYRING_BACKEND"] = CHAINER
+    else:
+        keyringrc(planted, f"[backend]\ndefault-keyring={CHAINER}\n")
+    found = attempt(planted)
+    assert found["kind"] == "KeychainUnavailable"
+    assert f"'{CHAINER}'" in found["message"]
+    assert "[keychain] backends" in found["hint"]
+
+
+@pytest.mark.parametrize(("backend", "refused"), [("PlaintextKeyring", True), ("Keyring", False)])
+def test_a_chain_is_as_safe_as_what_is_in_it(
+    planted: dict[str, str], tmp_path: Path, backend: str, refused: bool
+) -> None:
+    """A chainer that is allowed keeps nothing if one of its backends keeps plain text."""
+    planted["PYTHON_KEYRING_BACKEND"] = CHAINER
+    # As an installed package's entry point would, before keyring looks at what there is.
+    known = f"""
+        import keyring.backend
+        class {backend}(keyring.backend.KeyringBackend):
+            priority = 1
+            def get_password(self, service, username): pass
+            def set_password(self, service, username, password):
+                open(os.environ["HOME"] + "/kept", "w").write(password)
+            def delete_password(self, service, username): pass
+    """
+    seen = in_a_process(planted, "import os\n" + textwrap.dedent(known) + ATTEMPT, ALLOWED=CHAINER)
+    assert (tmp_path / "kept").exists() is not refused
+    if refused:
+        assert seen["set"][0] == "KeychainUnavailable"
+        assert "plain text" in seen["set"][1]
+    else:
+        assert seen["set"] == ["", "None", ""]
 
 
 def test_plain_text_is_no_place_to_remember(planted: dict[str, str], tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 from ptys import children, running, wait_until
 
-from secretly import pinentry
+from secretly import discovery, pinentry
 from secretly.errors import (
     Cancelled,
     NoPinentry,
@@ -131,14 +131,14 @@ def test_asking_twice_is_asked_for() -> None:
         assert shown["SETREPEAT"] and shown["SETREPEATERROR"]
 
 
-@pytest.mark.parametrize("flavor", ["fake", "curses"])
+@pytest.mark.parametrize("flavor", ["gtk2", "curses"])
 def test_asking_twice_is_done_by_hand(flavor: str) -> None:
     """Where the pinentry does not say that it asked twice, it is asked twice."""
     with FakePinentry(["canary-1", "canary-1"], flavor=flavor) as fake:
         assert ask(fake, replace(PROMPT, repeat=True, error="because")) == "canary-1"
         first, second = fake.prompts
         assert first["SETPROMPT"] != second["SETPROMPT"] == "a prompt (again):"
-        assert ("SETREPEAT" in first) is (flavor == "fake")
+        assert ("SETREPEAT" in first) is (flavor == "gtk2")
         assert "SETERROR" not in second
 
 
@@ -601,7 +601,7 @@ def test_a_prompt_has_no_thread_and_costs_nothing() -> None:
 
 PROGRAM = """
 import os, sys
-from secretly import pinentry
+from secretly import discovery, pinentry
 from secretly.pinentry import Prompt
 
 async def ask(seconds=20):
@@ -756,3 +756,99 @@ def test_nobody_to_ask_is_said_at_once() -> None:
         env={"PATH": "/nonexistent", "HOME": "/nonexistent"},
     )
     assert NoPinentry.__name__ in done.stderr
+
+
+# -- a pinentry that does what none should ---------------------------------------
+
+
+@pytest.mark.parametrize("flavor", ["mac", "efl", "tqt", "w32", "gtk2:emacs", "unheard-of"])
+def test_in_one_that_was_not_measured_a_word_agrees(flavor: str) -> None:
+    """What Return and closing the window mean there is not known: yes is typed."""
+    with FakePinentry(["yes", "", "no", None], flavor=flavor) as fake:
+        confirm(fake)
+        assert "CONFIRM" not in fake.prompts[0]
+        for _ in range(2):
+            with pytest.raises(NotConfirmed):
+                confirm(fake)
+        with pytest.raises(Cancelled):
+            confirm(fake)
+
+
+@pytest.mark.parametrize("flavor", ["gtk2", "qt", "qt5", "qt6", "tty"])
+def test_in_one_that_was_measured_a_button_agrees(flavor: str) -> None:
+    """Where no key says yes by habit, OK is Yes."""
+    with FakePinentry([True, False], flavor=flavor) as fake:
+        confirm(fake)
+        assert (fake.prompts[0]["SETOK"], fake.prompts[0]["SETNOTOK"]) == ("_Yes", "_No")
+        with pytest.raises(NotConfirmed):
+            confirm(fake)
+
+
+@pytest.mark.parametrize("text", ["canary\x1a", "\x00", "can\x1b[200~ary", "canary\x7f"])
+def test_a_control_character_is_no_part_of_a_secret(text: str) -> None:
+    """What a key or a paste left in it is an error that says so, and shows none of it."""
+    with FakePinentry([text]) as fake:
+        with pytest.raises(PinentryFailed, match="control character") as caught:
+            ask(fake)
+        assert "can" not in str(caught.value).replace("character", "").replace("cannot", "")
+        assert len(fake.prompts) == 1
+
+
+@pytest.mark.parametrize("text", ["\tcanary\t1", "canary-1\r\n", "\ncanary-1"])
+def test_white_space_is_a_part_of_a_text(text: str) -> None:
+    """Tab, CR and LF may be pasted around a token."""
+    with FakePinentry([text]) as fake:
+        assert ask(fake) == text
+
+
+def test_a_pinentry_that_reads_nothing_is_ended() -> None:
+    """One that asks and asks, and reads no answer, keeps nobody."""
+    deaf: Answer = [("raw", b"INQUIRE QUALITY x\n" * 5000), ("hang", False)]
+    with FakePinentry([deaf]) as fake:
+        started = time.monotonic()
+        with pytest.raises(PinentryFailed, match="reads nothing"):
+            ask(fake, seconds=3)
+        assert time.monotonic() - started < 3
+
+
+def test_a_pinentry_that_reads_no_farewell_has_answered() -> None:
+    """What it leaves unread once the secret is there does no harm."""
+    deaf: Answer = [("raw", b"D canary-1\nOK\n" + b"INQUIRE X\n" * 20_000), ("hang", False)]
+    with FakePinentry([deaf]) as fake:
+        assert ask(fake, seconds=3) == "canary-1"
+
+
+def probe(fake: FakePinentry, seconds: float = 2) -> str:
+    """Probe a pinentry that was found."""
+
+    async def main() -> str:
+        return await pinentry.probe(await discovery.find(environ(fake)), environ(fake), seconds)
+
+    return asyncio.run(main())
+
+
+def test_probing_asks_nothing() -> None:
+    """A probe is a greeting and a flavor: no text is set, and no prompt shown."""
+    with FakePinentry(["canary-1"], flavor="gtk2:curses") as fake:
+        assert probe(fake) == "gtk2:curses"
+        assert fake.lines == [b"GETINFO flavor", b"BYE"]
+
+
+@pytest.mark.parametrize(
+    "on",
+    [
+        {"greeting": [("hang", True)]},
+        {"greeting": [("exit", 0)]},
+        {"greeting": [("raw", b"hello\n")]},
+        {"greeting": [("raw", b"ERR 83886179 no\n")]},
+        {"GETINFO": [("hang", False)]},
+        {"GETINFO": [("exit", 1)]},
+    ],
+)
+def test_a_probe_finds_what_is_no_pinentry(on: dict[str, Any]) -> None:
+    """What does not greet, or does not say what it is, is an error in time."""
+    with FakePinentry(on=on) as fake:
+        started = time.monotonic()
+        with pytest.raises(PinentryFailed):
+            probe(fake, 1)
+        assert time.monotonic() - started < 4

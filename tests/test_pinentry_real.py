@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import termios
 import time
 from pathlib import Path
 from typing import Any
@@ -348,3 +349,30 @@ def test_too_small_a_window_is_asked_on_itself(tmp_path: Path) -> None:
         terminal.type("canary-1\n")
         assert terminal.result()["value"] == "canary-1"
         assert "canary-1" not in terminal.shown
+
+
+# -- keys that stop things -------------------------------------------------------
+
+
+@BOTH
+def test_ctrl_z_shows_no_secret(program: str, tmp_path: Path) -> None:
+    """Ctrl-Z stops nothing, after which a shell would turn echo on; nor is it a secret's part."""
+    with asking(tmp_path, program, shell='set -m; "$@"') as terminal:
+        terminal.prompted()
+        terminal.type("can\x1a")
+        terminal.type("ary-1\r")
+        found = terminal.result()
+        assert found["error"] == "PinentryFailed"
+        assert "Ctrl-Z" in found["said"]
+        assert "ary-1" not in terminal.shown
+
+
+@BOTH
+def test_where_no_output_is_taken_there_is_a_deadline(program: str, tmp_path: Path) -> None:
+    """After Ctrl-S a pinentry cannot show its prompt: it is ended in time."""
+    with asking(tmp_path, program, seconds=1) as terminal:
+        termios.tcflow(terminal.slave, termios.TCOOFF)
+        found = terminal.result()
+        assert found["error"] == "PromptTimeout"
+        assert found["took"] < 4
+        assert terminal.pinentries() == []

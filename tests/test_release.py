@@ -408,12 +408,32 @@ def test_settings_may_name_an_index_of_ones_own(
 
 
 def test_a_test_index_that_the_settings_describe_is_testpypi(place: Place) -> None:
-    """uv has none of its own: projects write it into their settings, as its manual says."""
-    text = "[[tool.uv.index]]\nname = 'testpypi'\npublish-url = '{}'"
-    place.write("pyproject.toml", text.format("https://test.pypi.example/legacy/"))
+    """The person's own settings may say where it is, if that is a test index's host."""
+    text = "[[index]]\nname = 'testpypi'\npublish-url = '{}'"
+    place.write("~/.config/uv/uv.toml", text.format("https://test.pypi.example/legacy/"))
     assert place.secret("uv publish --index testpypi") == "TestPyPI"
-    place.write("pyproject.toml", text.format(INTERNAL))
+    place.write("~/.config/uv/uv.toml", text.format(INTERNAL))
     assert place.secret("uv publish --index testpypi") != "TestPyPI"
+
+
+@pytest.mark.parametrize(
+    ("line", "file", "text"),
+    [
+        (
+            "uv publish --index testpypi",
+            "pyproject.toml",
+            "[[tool.uv.index]]\nname = 'testpypi'\npublish-url = '{}'",
+        ),
+        ("pdm publish -r testpypi", "pdm.toml", "[repository.testpypi]\nurl = '{}'"),
+        ("poetry publish -r testpypi", "poetry.toml", "[repositories.testpypi]\nurl = '{}'"),
+    ],
+)
+def test_a_projects_settings_get_no_token_of_the_test_index(
+    place: Place, line: str, file: str, text: str
+) -> None:
+    """Any host can begin with 'test.': what a project says of it is not believed."""
+    place.write(file, text.format("https://test.evil.example/"))
+    assert place.secret(line) not in ("PyPI", "TestPyPI")
 
 
 def test_hatchs_own_settings_choose_its_index(place: Place) -> None:

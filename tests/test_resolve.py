@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import getpass
+import os
 import stat
+import subprocess
+import sys
+import textwrap
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
+from secretly import resolve, sources
 from secretly.errors import (
     BadReference,
     Cancelled,
@@ -54,6 +61,20 @@ class Broken(MemoryKeychain):
     async def set(self, service: str, username: str, value: str, person: float | None) -> None:
         """Fail."""
         raise KeychainUnavailable("the disk is full", "empty it")
+
+
+class Wedged(Watched):
+    """A keychain that lets every question's time pass."""
+
+    def _check(self) -> None:
+        error = KeychainUnavailable("the keychain did not answer within 30 s", "restart it")
+        error.answered = False
+        raise error
+
+    async def set(self, service: str, username: str, value: str, person: float | None) -> None:
+        """Note that something was to be kept."""
+        self.asked.append(f"keep {service}")
+        self._check()
 
 
 @contextmanager
@@ -203,6 +224,33 @@ def test_a_locked_keychain_that_keeps_a_narrower_one_is_not_passed_over() -> Non
             got("PyPI", here, names=("PyPI/demo",))
 
 
+def test_a_keychain_that_does_not_answer_is_said_and_the_person_asked() -> None:
+    """The prompt says that the keychain did not answer; of one that is absent it says nothing."""
+    for keychain, said in (
+        (Wedged(), "The keychain did not answer."),
+        (Watched(absent=True), None),
+    ):
+        with place("canary-typed", keychain=keychain) as (pinentry, here, _):
+            assert got("OpenAI", here).secret == "canary-typed"
+            assert errors(pinentry) == [said]
+
+
+@pytest.mark.parametrize("remember", [False, True])
+def test_a_keychain_that_does_not_answer_is_asked_once(remember: bool) -> None:
+    """Three secrets, each with a narrower name, and what is kept of them: one time-out in all."""
+    keychain = Wedged()
+    typed = [f"canary-{number}" for number in range(4)]
+    with place(*typed, keychain=keychain) as (pinentry, here, notes):
+        wishes = [wish(name, names=(f"{name}/x",), remember=remember) for name in "ABC"]
+        found = asyncio.run(obtain_all(wishes, here))
+        assert [f.secret for f in found] == typed[:3]
+        assert keychain.asked == ["A/x"]
+        assert errors(pinentry) == ["The keychain did not answer."] * 3
+        assert len(notes) == (3 if remember else 0)
+        got("A", here)
+        assert keychain.asked == ["A/x", "A"]  # another run asks it anew
+
+
 def test_without_a_keychain_the_person_is_asked_each_time() -> None:
     """No keychain is no error where there is a person."""
     keychain = Watched(absent=True)
@@ -283,7 +331,7 @@ def test_white_space_is_part_of_any_other_secret() -> None:
         assert got("OpenAI", here).secret == " canary 1 "
 
 
-@pytest.mark.parametrize("wrong", ["canary-password", "", "pypi-canary 1", "pypi-canary\x07", "  "])
+@pytest.mark.parametrize("wrong", ["canary-password", "", "pypi-canary 1", "pypi-canary\u200b", "  "])
 def test_what_is_no_token_is_asked_for_again(wrong: str) -> None:
     """A wrong one is not handed over: the next prompt shows the reason, not the value."""
     with place(wrong, "pypi-canary-1", keychain=Watched()) as (pinentry, here, _):
@@ -418,6 +466,38 @@ def test_a_broken_list_does_not_lose_it() -> None:
         assert here.index._path.read_text() == "broken"
         assert any("cannot be read" in note for note in notes)
         assert got("OpenAI", here).origin == "keychain"
+
+
+@contextmanager
+def locked_list(here: Context) -> Iterator[None]:
+    """Another program holds the lock on the list of kept names."""
+    folder = here.index._path.parent
+    folder.mkdir(mode=0o700, exist_ok=True)
+    with open(folder / "index.lock", "a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def test_a_locked_list_does_not_lose_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A list that stays locked is noted, and what was typed is handed over."""
+    monkeypatch.setattr(resolve, "LISTING", 0.2)
+    with place("canary-1") as (_, here, notes), locked_list(here):
+        assert got("OpenAI", here, remember=True).secret == "canary-1"
+        (note,) = notes
+        assert "the list of kept names is locked by another process" in note
+
+
+def test_a_locked_list_is_an_error_of_secretlys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever keeps or forgets a secret is told, with what to do."""
+    monkeypatch.setattr(resolve, "LISTING", 0.2)
+    with place() as (_, here, _notes), locked_list(here):
+        for change in (
+            lambda: resolve.keep("A", "canary-1", "me", True, 5, here),
+            lambda: forget("A", "me", 5, here),
+        ):
+            with pytest.raises(KeychainUnavailable, match="locked by another process") as caught:
+                asyncio.run(change())
+            assert caught.value.hint
 
 
 # -- trying it ---------------------------------------------------------------------
@@ -627,6 +707,61 @@ def test_a_cancel_at_one_of_several_is_the_end() -> None:
         assert len(pinentry.prompts) == 2
 
 
+@pytest.mark.parametrize("configured", [False, True])
+def test_sources_are_asked_at_the_same_time(
+    configured: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two that come from a source are fetched beside each other, and are given in order."""
+    begun: list[str] = []
+
+    class Slow(ModuleType):
+        """A source that answers once both were asked for."""
+
+        async def fetch(self, path: str, field: str, environ: Mapping[str, str]) -> str:
+            begun.append(path)
+            while len(begun) < 2:
+                await asyncio.sleep(0.001)
+            return f"canary-{path}"
+
+    monkeypatch.setitem(sys.modules, "secretly.sources.slow", Slow("slow"))
+    monkeypatch.setitem(sources.SCHEMES, "slow", "slow")
+    config = '[secrets.One]\nsource = "slow://1"\n[secrets.Two]\nsource = "slow://2"\n'
+    first, last = ("One", "Two") if configured else ("slow://1", "slow://2")
+    with place("canary-typed", keychain=Watched(Kept="canary-kept"), config=config) as (
+        _,
+        here,
+        _n,
+    ):
+        wishes = [wish(name) for name in (first, "Missing", "Kept", last)]
+        found = asyncio.run(asyncio.wait_for(obtain_all(wishes, here), 5))
+    assert [f.secret for f in found] == ["canary-1", "canary-typed", "canary-kept", "canary-2"]
+
+
+def test_one_source_needs_no_event_loop() -> None:
+    """Whatever else is wanted: what the keychain has and one source are there at once."""
+    with place(keychain=Watched(Kept="canary-2", Other="canary-3"), environ={"X": "canary-1"}) as (
+        _,
+        here,
+        _notes,
+    ):
+        found = obtain_all([wish("env://X"), wish("Kept"), wish("Other")], here)
+        with pytest.raises(StopIteration) as ended:
+            found.send(None)
+        assert [f.secret for f in ended.value.value] == ["canary-1", "canary-2", "canary-3"]
+
+
+@pytest.mark.parametrize("broken", [0, 1])
+def test_a_source_that_fails_is_the_end_of_all(broken: int) -> None:
+    """Its error is raised, and neither keychain nor person is asked for the others."""
+    with place("canary-typed", environ={"X": "canary-1"}) as (pinentry, here, _):
+        names = ["env://X", "env://X"]
+        names[broken] = "env://MISSING"
+        with pytest.raises(SourceFailed, match="MISSING"):
+            asyncio.run(obtain_all([wish("A"), *map(wish, names)], here))
+        assert here.keychain.asked == []  # type: ignore[attr-defined]
+        assert pinentry.lines == []
+
+
 # -- user names --------------------------------------------------------------------
 
 
@@ -649,6 +784,40 @@ def test_the_user_name_it_is_kept_under() -> None:
         assert got("B", here).username is None
         # Another user name is another secret.
         assert got("A", here, username="other").secret == "canary-4"
+
+
+def test_a_user_without_a_name_goes_by_the_number() -> None:
+    """A user id that has no name, as containers have, is no reason to fail."""
+    script = """
+        import asyncio, os, pwd
+        from secretly import credential, forget, remember, resolve, testing
+        uid = os.getuid() or 54321
+        if uid == 54321:
+            os.setuid(uid)
+        else:
+            def nobody(uid):
+                raise KeyError(uid)
+            pwd.getpwuid = nobody  # this user has a name: hide it
+
+        async def main(here):
+            await remember("A", "canary-1")
+            assert list(here.keychain.items) == [("A", str(uid))], here.keychain.items
+            assert await credential("A") == (str(uid), "canary-1")
+            assert await forget("A")
+
+        assert resolve.login_name() == str(uid)
+        with testing.sandbox() as here:
+            asyncio.run(main(here))
+    """
+    gone = ("LOGNAME", "USER", "LNAME", "USERNAME")
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)],
+        env={name: value for name, value in os.environ.items() if name not in gone},
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
+    assert (done.stderr, done.returncode) == ("", 0)
 
 
 def test_a_project_takes_after_its_index() -> None:

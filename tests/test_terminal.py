@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import select
 import signal
@@ -296,3 +297,138 @@ def test_modes_are_put_back_and_what_was_not_read_goes() -> None:
     finally:
         os.close(master)
         os.close(slave)
+
+
+# -- keys that stop things -------------------------------------------------------
+
+
+def test_ctrl_z_stops_nothing_and_is_no_secret(tmp_path: Path) -> None:
+    """A shell turns echo on for a job that was stopped: Ctrl-Z is a character, and refused."""
+    with asking(tmp_path, shell='set -m; "$@"') as screen:
+        screen.prompted()
+        screen.type("can\x1a")
+        screen.type("ary-1\n")
+        found = screen.result()
+        assert found["error"] == "PinentryFailed"
+        assert "Ctrl-Z" in found["said"]
+        assert "ary-1" not in screen.shown
+
+
+def test_a_tab_may_be_typed(tmp_path: Path) -> None:
+    """A tab, which a paste may bring, is a character like others."""
+    with asking(tmp_path) as screen:
+        screen.prompted()
+        screen.type("canary\t1\n")
+        assert screen.result()["value"] == "canary\t1"
+
+
+@contextlib.contextmanager
+def stopped() -> Iterator[str]:
+    """The name of a terminal whose output was stopped, as by Ctrl-S."""
+    master, slave = os.openpty()
+    try:
+        termios.tcflow(slave, termios.TCOOFF)
+        before = termios.tcgetattr(slave)
+        yield os.ttyname(slave)
+        assert termios.tcgetattr(slave) == before
+    finally:
+        os.close(master)
+        os.close(slave)
+
+
+ON_A_STOPPED_ONE = """
+import asyncio, sys, time
+from secretly import terminal
+started = time.monotonic()
+try:
+    asyncio.run(getattr(terminal.Terminal(sys.argv[1]), sys.argv[2])(*sys.argv[3:], 0.5))
+except Exception as error:
+    print(type(error).__name__, error, "|", error.hint)
+print(time.monotonic() - started)
+"""
+
+
+@pytest.mark.parametrize("how", [["ask", "a description", "a prompt"], ["confirm", "a question"]])
+def test_a_terminal_that_takes_no_output_is_an_error(how: list[str]) -> None:
+    """After Ctrl-S a prompt cannot be shown: that is said, and nothing hangs."""
+    with stopped() as path:
+        done = subprocess.run(
+            [sys.executable, "-c", ON_A_STOPPED_ONE, path, *how],
+            stdout=subprocess.PIPE, text=True, timeout=20, check=True, start_new_session=True,
+        )  # fmt: skip
+    said, took = done.stdout.splitlines()
+    assert said.startswith("PinentryFailed the terminal takes no output | Ctrl-Q")
+    assert float(took) < 2
+
+
+def test_a_terminal_that_goes_on_in_time_is_asked_on() -> None:
+    """A terminal that was stopped for a moment has the whole prompt."""
+    master, slave = os.openpty()
+    try:
+        termios.tcflow(slave, termios.TCOOFF)
+
+        async def ask() -> bytes:
+            asking = asyncio.create_task(
+                terminal.Terminal(os.ttyname(slave)).ask("a description", "a prompt", 10)
+            )
+            await asyncio.sleep(0.1)
+            assert not select.select([master], [], [], 0)[0]
+            termios.tcflow(slave, termios.TCOON)
+            shown = b""
+            while b"a prompt " not in shown:
+                assert await asyncio.to_thread(select.select, [master], [], [], 10)
+                shown += os.read(master, 1000)
+            assert b"a description" in shown
+            os.write(master, b"canary-1\n")
+            return await asking
+
+        assert asyncio.run(ask()) == b"canary-1"
+    finally:
+        os.close(master)
+        os.close(slave)
+
+
+def test_a_line_that_another_reader_took_is_waited_for_again() -> None:
+    """A line that somebody else read first is no end: the next one is taken."""
+    master, slave = os.openpty()
+    try:
+
+        async def ask() -> bytes:
+            asking = asyncio.create_task(
+                terminal.Terminal(os.ttyname(slave)).ask("", "a prompt", 10)
+            )
+            while not select.select([master], [], [], 0)[0]:
+                await asyncio.sleep(0.01)
+            os.write(master, b"theirs\n")
+            # In one turn of the loop: it is told that there is a line, and there is none.
+            assert select.select([slave], [], [], 10)[0]
+            asyncio.get_running_loop().call_soon(os.read, slave, 100)
+            await asyncio.sleep(0.1)
+            assert not asking.done()
+            os.write(master, b"canary-1\n")
+            return await asking
+
+        assert asyncio.run(ask()) == b"canary-1"
+    finally:
+        os.close(master)
+        os.close(slave)
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_modes_are_put_back_on_a_terminal_that_takes_no_output(asked: bool) -> None:
+    """What waits to be shown is not waited for."""
+    modes = """
+import os, sys, termios
+from secretly import terminal
+with terminal.Terminal(sys.argv[1]).opened(sys.argv[2] == "True") as descriptor:
+    try:
+        while os.write(descriptor, b"x" * 100): pass
+    except BlockingIOError:
+        pass
+    modes = termios.tcgetattr(descriptor)
+    modes[3] &= ~termios.ECHO
+    termios.tcsetattr(descriptor, termios.TCSANOW, modes)
+"""
+    with stopped() as path:
+        argv = [sys.executable, "-c", modes, path, str(asked)]
+        subprocess.run(argv, timeout=10, check=True, start_new_session=True)

@@ -39,7 +39,7 @@ def test_it_is_a_process_that_speaks_assuan() -> None:
     """It greets, takes commands, and says goodbye."""
     with FakePinentry() as pinentry:
         said, status = talk(pinentry, b"OPTION no-grab", b"GETINFO flavor", b"BYE")
-    assert said == GREETING + b"OK\nD fake\nOK\nOK closing connection\n"
+    assert said == GREETING + b"OK\nD gtk2\nOK\nOK closing connection\n"
     assert status == 0
 
 

@@ -1,0 +1,82 @@
+"""What a person does by mistake: a token in the wrong place, a folder full of surprises."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+from command import SECRETLY, Home
+from command import home as fresh_home
+
+TOKEN = "pypi-canary-0123456789"
+
+
+@pytest.fixture(name="home")
+def _home() -> Iterator[Home]:
+    with fresh_home() as found:
+        yield found
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (TOKEN,),
+        ("set", "PyPI", TOKEN),
+        ("set", TOKEN),
+        ("get", TOKEN),
+        ("get", f"PyPI#{TOKEN}"),
+        ("forget", f"--{TOKEN}", "x"),
+        ("run", "-p", TOKEN, "twine", "upload", "x"),
+        ("run", "--as", TOKEN, "twine", "upload", "x"),
+        ("run", "--prompt-timeout", TOKEN, "true"),
+        ("run", f"--remember={TOKEN}", "true"),
+        ("run", "-e", TOKEN, "true"),
+        ("run", "-e", f"X={TOKEN}", "true"),
+        ("run", "-e", f"{TOKEN}=X", "true"),
+        ("run", TOKEN),
+        ("run", "-e", "X=Name", TOKEN),
+    ],
+)
+def test_a_token_in_the_wrong_place_is_not_repeated(home: Home, arguments: tuple[str, ...]) -> None:
+    """Whatever the message is about, the token is not in it."""
+    home.program("twine", "#!/bin/sh\n")
+    done = home.run(*arguments)
+    assert done.status in (1, 2, 125, 127)
+    assert "canary" not in done.stdout + done.stderr
+    assert re.fullmatch(r"secretly: .*\n  \S.*\n", done.stderr), done.stderr
+
+
+def test_a_variable_that_is_not_text_is_printed_as_it_is(home: Home) -> None:
+    """``get`` gives back the bytes that the variable has."""
+    environ = {os.fsencode(k): os.fsencode(v) for k, v in home.environ.items()}
+    done = subprocess.run(
+        [*SECRETLY, "get", "env://VALUE"],
+        env={**environ, b"VALUE": b"canary-\xff"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=30,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"canary-\xff\n", b"")
+
+
+def test_the_current_folder_is_no_library(home: Home) -> None:
+    """``python -m secretly`` loads nothing from the folder that one happens to be in."""
+    folder = home.folder / "project"
+    folder.mkdir()
+    for name in ("platformdirs", "tomllib", "argparse", "keyring", "pexpect"):
+        (folder / f"{name}.py").write_text("print('planted')\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "secretly", "list"],
+        env=home.environ,
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "planted" not in done.stdout
