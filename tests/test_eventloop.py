@@ -285,8 +285,8 @@ reading, writing = os.pipe()
 async def arrives():
     reactor.callLater(0.05, os.write, writing, b"x")
     assert await eventloop.readable(reading, 10) is True
-    assert await eventloop.readable(writing, 0.01) in (True, False)
     assert await eventloop.readable(reading, 0) is True
+    assert await eventloop.readable(writing, 0.01) in (True, False)
     return os.read(reading, 1).decode()
 
 async def work():

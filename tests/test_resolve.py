@@ -331,7 +331,9 @@ def test_white_space_is_part_of_any_other_secret() -> None:
         assert got("OpenAI", here).secret == " canary 1 "
 
 
-@pytest.mark.parametrize("wrong", ["canary-password", "", "pypi-canary 1", "pypi-canary\u200b", "  "])
+@pytest.mark.parametrize(
+    "wrong", ["canary-password", "", "pypi-canary 1", "pypi-canary\u200b", "  "]
+)
 def test_what_is_no_token_is_asked_for_again(wrong: str) -> None:
     """A wrong one is not handed over: the next prompt shows the reason, not the value."""
     with place(wrong, "pypi-canary-1", keychain=Watched()) as (pinentry, here, _):
