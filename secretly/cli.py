@@ -401,6 +401,8 @@ async def _ask_and_keep(name: str, username: str | None, context: Context) -> No
 def _read_stdin() -> Secret:
     """All of standard input, without one newline at its end."""
     limit = 1 << 20
+    if sys.stdin is None:
+        raise Refused("standard input is closed", "pipe the secret in, or leave --stdin away")
     data, wrong = sys.stdin.buffer.read(limit + 1), ""
     with contextlib.suppress(UnicodeDecodeError):
         text = data.decode("utf-8")

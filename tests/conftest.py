@@ -14,6 +14,10 @@ settings.register_profile("quick", max_examples=50, deadline=None)
 settings.load_profile("quick")  # another by --hypothesis-profile
 
 
+#: How coverage follows children, where it is at work: for environments made from nothing.
+COVERAGE = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
+
+
 def need(*programs: str) -> None:
     """Skip the test where a real part is missing; in CI that is a failure.
 

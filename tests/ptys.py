@@ -19,6 +19,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from conftest import COVERAGE
+
 _SEQUENCE = re.compile(r"\x1b(\[[0-9;?]*[ -/]*[@-~]|[()][A-Z0-9]|[=>78])")
 
 
@@ -90,7 +92,7 @@ class Pty:
             stdin=self.slave if stdin is None else stdin,
             stdout=self.slave if stdout is None else stdout,
             stderr=self.slave if stderr is None else stderr,
-            env=dict(environ),
+            env={**COVERAGE, **environ},
             start_new_session=True,
             preexec_fn=lambda: fcntl.ioctl(self.slave, termios.TIOCSCTTY, 0),
             pass_fds=(self.slave,),
@@ -252,7 +254,6 @@ class Asking(Pty):
             "TERM": "xterm",
             "LANG": "C.UTF-8",
             "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
-            **{key: value for key, value in os.environ.items() if key.startswith("COV")},
             **(variables or {}),
         }
         super().__init__(argv, environ, stdin=stdin, rows=rows)

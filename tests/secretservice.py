@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import jeepney
-from conftest import need
+from conftest import COVERAGE, need
 from jeepney.io.blocking import DBusConnection, open_dbus_connection
 
 __all__ = ["SecretService", "secret_service", "wait_until"]
@@ -38,7 +38,7 @@ class SecretService:
 
     def __init__(self, folder: Path, *, collection: bool = True) -> None:
         self.folder = folder
-        self.environ = {"PATH": os.environ["PATH"], "HOME": os.fspath(folder)}
+        self.environ = {"PATH": os.environ["PATH"], "HOME": os.fspath(folder), **COVERAGE}
         for name in ("RUNTIME_DIR", "DATA_HOME", "CONFIG_HOME", "CACHE_HOME", "STATE_HOME"):
             own = folder / name.lower()
             own.mkdir(mode=0o700)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import COVERAGE
 from ptys import Pty
 
 from secretly.discovery import Way, find
@@ -29,7 +30,7 @@ class Home:
         self.folder = folder
         self.bin = folder / "bin"
         self.bin.mkdir(mode=0o755)
-        self.environ = {"PATH": str(self.bin), "HOME": str(folder), "TERM": "xterm"}
+        self.environ = {"PATH": str(self.bin), "HOME": str(folder), "TERM": "xterm", **COVERAGE}
 
     def program(self, name: str, content: str = "exit 1", folder: Path | None = None) -> Path:
         """Put a program there; the name says what it is."""

@@ -17,8 +17,8 @@ import pytest
 from conftest import need
 from secretservice import SecretService, secret_service, wait_until
 
-from secretly.errors import KeychainLocked, KeychainUnavailable, SecretlyError
-from secretly.keychain import Keeper, Keychain
+from secretly.errors import Cancelled, KeychainLocked, KeychainUnavailable, SecretlyError
+from secretly.keychain import Keeper, Keychain, _explained, backend_name
 from secretly.redacted import Secret
 from secretly.testing import KeychainContract, MemoryKeychain
 
@@ -846,3 +846,28 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("Can't get password from keychain: (-128, 'Unknown Error')", Cancelled),
+        ("Can't get password from keychain: (-25308, 'Unknown Error')", KeychainLocked),
+        ("Can't get password from keychain: (-1280, 'Unknown Error')", KeychainUnavailable),
+    ],
+)
+def test_what_macos_says(text: str, kind: type[Exception]) -> None:
+    """-128 is the person's refusal, -25308 a locked keychain with nobody to ask."""
+    found = _explained(RuntimeError(text))
+    assert type(found) is kind
+    assert found.hint
+
+
+@pytest.mark.parametrize("content", [b"[backend", b"\xff\xfe\xff", b"default-keyring = x"])
+def test_keyrings_configuration_that_cannot_be_read(tmp_path: Path, content: bytes) -> None:
+    """A keyringrc.cfg that is broken is an error that names it, not one that is passed over."""
+    path = tmp_path / "python_keyring" / "keyringrc.cfg"
+    path.parent.mkdir()
+    path.write_bytes(content)
+    with pytest.raises(KeychainUnavailable, match=r"keyringrc\.cfg cannot be read"):
+        backend_name({"XDG_CONFIG_HOME": str(tmp_path)}, ())

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,6 +13,8 @@ from collections.abc import Iterator
 import pytest
 from command import SECRETLY, Home
 from command import home as fresh_home
+
+from secretly import cli
 
 TOKEN = "pypi-canary-0123456789"
 
@@ -80,3 +84,49 @@ def test_the_current_folder_is_no_library(home: Home) -> None:
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert "planted" not in done.stdout
+
+
+def test_a_closed_standard_input_is_said(home: Home) -> None:
+    """``set --stdin <&-`` keeps nothing, and says why."""
+    home.keep_in_a_file()
+    command = ["/bin/sh", "-c", '"$@" <&-', "sh", *SECRETLY, "set", "Name", "--stdin"]
+    done = subprocess.run(command, env=home.environ, capture_output=True, text=True, timeout=30)
+    assert done.returncode == 1
+    assert done.stderr.startswith("secretly: standard input is closed\n  ")
+
+
+class Full:
+    """A stream whose other end is in trouble."""
+
+    def write(self, text: str) -> int:
+        """Fail as nothing of ours would."""
+        raise ZeroDivisionError("canary-1")
+
+    def flush(self) -> None:
+        """Have nothing to do."""
+
+
+def test_an_error_of_our_own_shows_no_traceback(
+    home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What nobody foresaw is two lines as well: where it was, and nothing of what it held."""
+    for name, value in home.environ.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "stdout", Full())
+    with handlers_kept():
+        assert cli.main(["list"]) == 1
+    said = capsys.readouterr().err
+    assert re.fullmatch(r"secretly: an error in secretly itself: ZeroDiv.* at .*\n  \S.*\n", said)
+    assert "canary" not in said
+
+
+@contextlib.contextmanager
+def handlers_kept() -> Iterator[None]:
+    """Put signal handlers back that the command changes: it expects to be a process."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+    before = {number: signal.getsignal(number) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -19,6 +19,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from conftest import COVERAGE
 
 from secretly import resolve, sources
 from secretly.errors import (
@@ -811,7 +812,8 @@ def test_a_user_without_a_name_goes_by_the_number() -> None:
         with testing.sandbox() as here:
             asyncio.run(main(here))
     """
-    gone = ("LOGNAME", "USER", "LNAME", "USERNAME")
+    # Nor coverage's variables: another user cannot write where it keeps its data.
+    gone = ("LOGNAME", "USER", "LNAME", "USERNAME", *COVERAGE)
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(script)],
         env={name: value for name, value in os.environ.items() if name not in gone},

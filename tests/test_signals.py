@@ -1,0 +1,70 @@
+"""The signals that end the command."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from secretly.signals import Interrupted, Signals
+
+
+@pytest.fixture(name="signals")
+def _signals() -> Iterator[Signals]:
+    """Its handlers installed; afterwards everything is as it was."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+    before = {number: signal.getsignal(number) for number in numbers}
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    found = Signals()
+    found.install()
+    yield found
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def test_a_signal_is_noted(signals: Signals) -> None:
+    """Between two waits a signal raises nothing: it is looked at before the next."""
+    signals.check()
+    signal.raise_signal(signal.SIGTERM)
+    assert signals.pending
+    with pytest.raises(Interrupted):
+        signals.check()
+
+
+def test_a_signal_ends_a_wait(signals: Signals) -> None:
+    """While something is waited for in place, the handler raises."""
+    signals.waiting = True
+    with pytest.raises(Interrupted):
+        signal.raise_signal(signal.SIGINT)
+    assert signals.pending
+
+
+def test_a_signal_cancels_what_the_reactor_runs(signals: Signals) -> None:
+    """With a reactor the handler raises nothing either: it would be swallowed there."""
+    cancelled: list[bool] = []
+    signals.cancel, signals.waiting = (lambda: cancelled.append(True)), True
+    signal.raise_signal(signal.SIGQUIT)
+    assert (cancelled, signals.pending) == ([True], True)
+
+
+def test_what_was_ignored_stays_so(signals: Signals) -> None:
+    """nohup's SIGHUP is ignored before, meanwhile and after."""
+    signal.raise_signal(signal.SIGHUP)
+    assert not signals.pending
+    signals.release()
+    assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def test_it_dies_of_the_signal_that_came(signals: Signals) -> None:
+    """Of the very signal; where that is blocked, with the status that a shell gives it."""
+    signal.raise_signal(signal.SIGTERM)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    try:
+        with pytest.raises(SystemExit) as ended:
+            signals.die()
+        assert ended.value.code == 128 + signal.SIGTERM
+        assert signal.sigtimedwait([signal.SIGTERM], 5) is not None
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
