@@ -140,3 +140,10 @@ def test_a_program_that_was_changed_meanwhile_is_refused(tmp_path: Path) -> None
     program.unlink()
     with pytest.raises(NotThere, match="has gone"):
         launch.run(plan)
+
+
+def test_what_is_no_text_is_refused(tmp_path: Path) -> None:
+    """A value that has no bytes at all is refused, unechoed."""
+    with pytest.raises(Refused, match="is not text") as caught:
+        launch.run(Plan("/bin/true", ["true"], environ={"X": "canary-\ud800"}))
+    assert "canary" not in str(caught.value)

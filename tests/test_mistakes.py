@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import textwrap
 from collections.abc import Iterator
 
 import pytest
@@ -15,6 +16,7 @@ from command import SECRETLY, Home
 from command import home as fresh_home
 
 from secretly import cli
+from secretly.testing import FakePinentry
 
 TOKEN = "pypi-canary-0123456789"
 
@@ -130,3 +132,55 @@ def handlers_kept() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def test_odd_programs_and_a_safe_path(home: Home) -> None:
+    """A script without '#!' is run by sh, a missing interpreter is named, LC_CTYPE is kept."""
+    home.program("plain", 'echo "$X $LC_CTYPE"\n')
+    home.program("orphan", "#!/nonexistent/interpreter\n")
+    environ = {"VALUE": "canary-1", "LC_CTYPE": "C"}
+    done = home.run("run", "-e", "X=env://VALUE", "plain", environ=environ)
+    assert (done.status, done.stdout) == (0, "canary-1 C\n")
+    done = home.run("run", "-e", "X=env://VALUE", "orphan", environ=environ)
+    assert done.status == 127
+    assert "its interpreter is not there" in done.stderr
+    safe = subprocess.run(
+        [sys.executable, "-P", "-m", "secretly", "--version"],
+        env=home.environ,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert (safe.returncode, safe.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("flavor", "verb"), [("gtk2", "ask"), ("fltk", "confirm")], ids=["ask", "confirm"]
+)
+def test_a_pinentry_that_cannot_ask_where_no_terminal_is(
+    home: Home, flavor: str, verb: str
+) -> None:
+    """A window that is too small, or a pinentry that no consent rests on: a clear error."""
+    code = """
+        import asyncio, os, sys
+        from secretly import PinentryFailed, pinentry
+        asked = getattr(pinentry, sys.argv[1])
+        try:
+            asyncio.run(asked(pinentry.Prompt("a", "b", "c"), 5, os.environ))
+        except PinentryFailed as error:
+            print(error)
+    """
+    small = [("raw", b"ERR 83886381 Window too small <Pinentry>\n")]
+    with FakePinentry([small], flavor=flavor) as fake:
+        done = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(code), verb],
+            env={**home.environ, **fake.environ},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            start_new_session=True,
+            text=True,
+            timeout=30,
+        )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "cannot" in done.stdout

@@ -35,7 +35,7 @@ from secretly.errors import (
 )
 from secretly.redacted import Secret
 from secretly.references import parse
-from secretly.resolve import Context, Found, Wish, forget, obtain, obtain_all
+from secretly.resolve import Context, Found, Wish, _Patience, forget, obtain, obtain_all
 from secretly.testing import FakePinentry, MemoryKeychain, sandbox
 
 ME = getpass.getuser()
@@ -794,13 +794,10 @@ def test_a_user_without_a_name_goes_by_the_number() -> None:
     script = """
         import asyncio, os, pwd
         from secretly import credential, forget, remember, resolve, testing
-        uid = os.getuid() or 54321
-        if uid == 54321:
-            os.setuid(uid)
-        else:
-            def nobody(uid):
-                raise KeyError(uid)
-            pwd.getpwuid = nobody  # this user has a name: hide it
+        uid = os.getuid()
+        def nobody(uid):
+            raise KeyError(uid)
+        pwd.getpwuid = nobody  # this user has a name: hide it
 
         async def main(here):
             await remember("A", "canary-1")
@@ -863,3 +860,43 @@ def test_prompts_show_names_made_harmless() -> None:
                 assert "\u202e" not in text
                 assert "\x1b" not in text
         assert "a\\u202eb\\x1b[2J" in pinentry.prompts[0]["SETPROMPT"]
+
+
+def test_fields_beside_the_password(tmp_path: Path) -> None:
+    """A configured user name goes before the source's; another field is not the keychain's."""
+    config = '[secrets.PyPI]\nsource = "env://TOKEN"\n'
+    with place(config=config, environ={"TOKEN": "pypi-canary-1"}) as (_, here, _notes):
+        assert got("PyPI#username", here).secret == "__token__"
+        assert got("PyPI#password", here).secret == "pypi-canary-1"
+        with pytest.raises(BadReference, match="no field 'otp'"):
+            got("OpenAI#otp", here)
+
+
+def test_a_stored_secret_that_is_not_accepted_where_nobody_is(tmp_path: Path) -> None:
+    """Where nobody may be asked, one that is not accepted is refused."""
+    with place(keychain=Watched(OpenAI="canary-1")) as (_, here, _notes):
+        with pytest.raises(Refused, match="was not accepted"):
+            got("OpenAI", replace(here, no_input=True), verify=lambda _: False)
+        with pytest.raises(NotFound):
+            got("OpenAI", replace(here, no_input=True), fresh=True)
+
+
+def test_a_user_name_is_asked_for_as_one() -> None:
+    """Where there is none, the prompt says that it is the user name, and nothing is kept."""
+    with place("me") as (pinentry, here, _):
+        assert got("Example#username", here, remember=True).secret == "me"
+        assert pinentry.prompts[0]["SETPROMPT"] == "User name for Example:"
+        assert here.index.items() == []
+
+
+def test_patience_is_a_keychain_like_any_other() -> None:
+    """What stands between a run and the keychain does all that a keychain does."""
+    patient = _Patience(MemoryKeychain())
+
+    async def use() -> None:
+        await patient.set("name", "user", "canary-1", 5)
+        assert await patient.get("name", "user", 5) == "canary-1"
+        assert await patient.delete("name", "user", 5)
+        assert await patient.describe() == "memory"
+
+    asyncio.run(use())

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import need
 from ptys import Asking, Pty
 
 from secretly import terminal
@@ -432,3 +433,20 @@ with terminal.Terminal(sys.argv[1]).opened(sys.argv[2] == "True") as descriptor:
     with stopped() as path:
         argv = [sys.executable, "-c", modes, path, str(asked)]
         subprocess.run(argv, timeout=10, check=True, start_new_session=True)
+
+
+def test_ps_names_the_terminal(tmp_path: Path) -> None:
+    """Where the system tells no device number (macOS), ps names the terminal."""
+    need("ps")
+    code = "import sys; from secretly import terminal; "
+    code += "open(sys.argv[1], 'w').write(f'/dev/{terminal._ps_name()}')"
+    argv = [sys.executable, "-c", code, str(tmp_path / "found")]
+    with Pty(argv, {"PATH": os.defpath}) as screen:
+        assert screen.wait() == 0
+        assert (tmp_path / "found").read_text() == screen.path
+
+
+def test_what_is_no_terminal_is_not_used(tmp_path: Path) -> None:
+    """Neither a name that leads nowhere, nor a file."""
+    assert terminal._usable("/dev/nonexistent") is None
+    assert terminal._usable(str(tmp_path)) is None
