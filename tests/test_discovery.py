@@ -425,3 +425,46 @@ def test_osascript_asks(what: str, answer: str, found: str | None, home: Home) -
     assert "giving up after 5" in script
     assert "description" not in script
     assert texts.startswith("a title\nbecause\n\na\ndescription\\x1b")
+
+
+NOTEBOOK = """
+import asyncio, os, sys, types
+def getpass(text):
+    shown.append(text)
+    exec(sys.argv[2])
+    return sys.argv[3]
+shown = []
+shell = types.SimpleNamespace(kernel=types.SimpleNamespace(getpass=getpass))
+sys.modules["IPython"] = types.SimpleNamespace(get_ipython=lambda: shell)
+from secretly import pinentry
+prompt = pinentry.Prompt("a title", "a\\ndescription\\x1b", "a prompt")
+try:
+    found = asyncio.run(getattr(pinentry, sys.argv[1])(prompt, 5, os.environ))
+    print(found if found is None else str(found), *shown)
+except Exception as error:
+    print(type(error).__name__)
+"""
+
+
+@pytest.mark.parametrize(
+    ("what", "happens", "typed", "found"),
+    [
+        ("ask", "", "canary-1", "canary-1 a\ndescription\\x1b\na prompt\n"),
+        ("ask", "raise EOFError", "", "Cancelled\n"),
+        ("ask", "raise ValueError('no input here')", "", "NoPinentry\n"),
+        ("confirm", "", "y", "None a\ndescription\\x1b [y/N]\n"),
+        ("confirm", "", "", "NotConfirmed\n"),
+    ],
+)
+def test_a_notebooks_own_input(what: str, happens: str, typed: str, found: str, home: Home) -> None:
+    """A kernel's password input, played by a stand-in: what it is asked, and its answers."""
+    done = subprocess.run(
+        [sys.executable, "-c", NOTEBOOK, what, happens, typed],
+        env={**home.environ, "LANG": "C.UTF-8"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        start_new_session=True,
+        text=True,
+        timeout=20,
+    )
+    assert (done.stdout, done.stderr) == (found, "")

@@ -7,6 +7,7 @@ import contextlib
 import os
 import select
 import signal
+import socket
 import subprocess
 import sys
 import termios
@@ -450,3 +451,12 @@ def test_what_is_no_terminal_is_not_used(tmp_path: Path) -> None:
     """Neither a name that leads nowhere, nor a file."""
     assert terminal._usable("/dev/nonexistent") is None
     assert terminal._usable(str(tmp_path)) is None
+
+
+def test_a_terminal_that_breaks_off_is_at_its_end() -> None:
+    """An error while a line is read is an end of file: the prompt is over."""
+    ours, theirs = socket.socketpair()
+    with ours:
+        ours.send(b"never read")
+        theirs.close()
+        assert asyncio.run(terminal._read(ours.fileno(), time.monotonic() + 5)) == b""
