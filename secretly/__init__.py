@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .errors import (
         BadConfiguration,
         BadReference,
+        BadToken,
         Cancelled,
         KeychainLocked,
         KeychainUnavailable,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BadConfiguration",
     "BadReference",
+    "BadToken",
     "Cancelled",
     "Credential",
     "KeychainLocked",

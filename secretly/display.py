@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import shlex
+import time
 from collections.abc import Sequence
 
-__all__ = ["shortened", "shown", "visible"]
+__all__ = ["clock", "shortened", "shown", "size", "visible", "wrapped"]
 
 #: Characters that print nothing or reorder what is around them, beyond those that
 #: ``str.isprintable`` already calls unprintable (Unicode's Cc, Cf, Cs, Co, Cn, Zl, Zp, Zs).
@@ -61,3 +62,46 @@ def shown(command: Sequence[str], limit: int = 120) -> str:
     "twine upload 'my file.whl'"
     """
     return shortened(visible(shlex.join(os.fspath(part) for part in command)), limit)
+
+
+def wrapped(text: str, width: int) -> str:
+    """Return *text* in lines of at most *width* characters, none of them lost.
+
+    Dialogs wrap at white space alone, and a long path runs out of the window.
+
+    >>> wrapped("/a/long/path", 5).splitlines()
+    ['/a/lo', 'ng/pa', 'th']
+    """
+    lines = text.split("\n")
+    return "\n".join(
+        line[start : start + width] for line in lines for start in range(0, len(line) or 1, width)
+    )
+
+
+def size(count: int) -> str:
+    """Return a number of bytes in a short form: of 1000s, as file managers have it.
+
+    >>> size(1_234_567)
+    '1.2 MB'
+    """
+    if count < 1000:
+        return f"{count} bytes"
+    number, unit = count / 1000, "kB"
+    for larger in ("MB", "GB", "TB"):
+        if number < 999.95:
+            break
+        number, unit = number / 1000, larger
+    return f"{number:.1f} {unit}"
+
+
+def clock(moment: float) -> str:
+    """Return a time as the clock here shows it; with the day, if that is not today.
+
+    :param moment: in seconds since 1970.
+    """
+    try:
+        then = time.localtime(moment)
+    except (OverflowError, OSError, ValueError):  # a year that no calendar has
+        return "never" if moment > 0 else "long ago"
+    today = then[:3] == time.localtime()[:3]
+    return time.strftime("%H:%M" if today else "%Y-%m-%d %H:%M", then)

@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = [
     "BadConfiguration",
     "BadReference",
+    "BadToken",
     "Cancelled",
     "KeychainLocked",
     "KeychainUnavailable",
@@ -111,6 +112,13 @@ class BadReference(SecretlyError):
 
 class BadConfiguration(SecretlyError):
     """The configuration has an unknown key, a wrong type, or a bad value.
+
+    .. versionadded:: 1.0
+    """
+
+
+class BadToken(SecretlyError):
+    """What should be an API token of PyPI's is malformed.
 
     .. versionadded:: 1.0
     """
