@@ -11,7 +11,7 @@ from typing import NamedTuple
 from .display import visible
 from .errors import PinentryFailed
 
-__all__ = ["Answer", "Data", "Reader", "command", "escape", "unescape"]
+__all__ = ["Answer", "Data", "Reader", "command", "escape", "fits", "unescape"]
 
 #: The longest line, in bytes with its LF: libassuan's ``ASSUAN_LINELENGTH`` is 1002
 #: with CR, LF, and pinentry ends without a word on a line of 1002.
@@ -75,7 +75,7 @@ def command(verb: str, text: str = "", keep: str = "") -> bytes:
     if not text:
         return line + b"\n"
     pieces = [escape(c.encode()) for c in visible(text, keep)]
-    room = LINE_LIMIT - len(line) - 2
+    room = _room(verb)
     if sum(map(len, pieces)) > room:
         room -= len(_ELLIPSIS)
         kept = 0
@@ -84,6 +84,15 @@ def command(verb: str, text: str = "", keep: str = "") -> bytes:
             kept += 1
         pieces[kept:] = [_ELLIPSIS]
     return line + b" " + b"".join(pieces) + b"\n"
+
+
+def _room(verb: str) -> int:
+    return LINE_LIMIT - len(verb) - 2
+
+
+def fits(verb: str, text: str, keep: str = "") -> bool:
+    """Whether :func:`command` would send all of *text*."""
+    return len(escape(visible(text, keep).encode())) <= _room(verb)
 
 
 class Data(bytearray):

@@ -8,12 +8,25 @@ import errno
 import os
 import re
 import sys
+import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NoReturn, TypeVar
 
-from . import commands, configuration, delivery, doctor, eventloop, launch, resolve, trust
-from .delivery import Delivery
+from . import (
+    commands,
+    configuration,
+    delivery,
+    distributions,
+    doctor,
+    eventloop,
+    launch,
+    macaroon,
+    release,
+    resolve,
+    trust,
+)
+from .delivery import Planned
 from .display import shown, visible
 from .errors import BadConfiguration, BadReference, Cancelled, NotFound, Refused, SecretlyError
 from .redacted import Environment, Secret
@@ -206,11 +219,55 @@ def _parser() -> _Parser:
         "list", "list the secrets that are kept or configured", "example:\n  secretly list\n"
     )
     verb.set_defaults(call=_list)
+    _add_token(add("token", "look at a PyPI token, or make a weaker one of it", _TOKEN_EXAMPLE))
     verb = add(
         "doctor", "say what would be used here, and what is wrong", "example:\n  secretly doctor\n"
     )
     verb.set_defaults(call=_doctor)
     return parser
+
+
+_TOKEN_EXAMPLE = """examples:
+  secretly token show PyPI
+  secretly token narrow PyPI --project demo --expires 15m
+"""
+
+
+def _add_token(parser: _Parser) -> None:
+    verbs = parser.add_subparsers(metavar="VERB", parser_class=_Parser, required=True)
+    show = verbs.add_parser(
+        "show",
+        help="say what a token allows, never the token",
+        description="Say what a PyPI token allows: its index, projects and end. Never the token.",
+        epilog="example:\n  secretly token show PyPI\n",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    show.add_argument("reference", metavar="REFERENCE")
+    show.set_defaults(call=_token_show)
+    narrow = verbs.add_parser(
+        "narrow",
+        help="print a token that allows less",
+        description="Print a PyPI token that is for these projects only, and ends soon.",
+        epilog="example:\n  secretly token narrow PyPI --project demo --expires 15m\n",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    narrow.add_argument("reference", metavar="REFERENCE")
+    narrow.add_argument(
+        "--project",
+        action="append",
+        default=[],
+        metavar="P",
+        help="the project that it is for (repeatable; without, those of the token)",
+    )
+    narrow.add_argument(
+        "--expires",
+        type=configuration.duration,
+        default=release.LIFETIME,
+        metavar="DURATION",
+        help="when it ends (60s, 15m, 2h; default 15m)",
+    )
+    narrow.add_argument("-n", dest="bare", action="store_true", help="print no newline after it")
+    narrow.set_defaults(call=_token_narrow)
 
 
 #: Options of ``run`` that take a value in the following argument.
@@ -291,17 +348,21 @@ def _run(options: argparse.Namespace, command: list[str]) -> int:
         person=options.prompt_timeout,
         fresh=options.ask,
     )
-    plan = launch.Plan(program, command)
-    deliveries, plan = delivery.planned(plan, wish, call, profile, explicit, context)
+    planned = delivery.planned(
+        launch.Plan(program, command), wish, call, profile, explicit, context
+    )
+    deliveries, plan, upload, listing = planned
     if deliveries:
-        plan = replace(plan, fingerprint=launch.fingerprint(program))
         trust.check(program, "the program")
     if options.dry_run:
-        _print_plan(deliveries, plan, context)
+        _print_plan(planned, context)
         return 0
     if deliveries:
+        if options.confirm is not False:
+            for line in listing:  # harmless already, and part of the question
+                print(line, file=sys.stderr)
         tell = _say if options.verbose else lambda message: None
-        plan = _drive(delivery.filled(plan, deliveries, context, tell))
+        plan = _drive(delivery.filled(plan, deliveries, upload, context, tell))
     launch.run(plan)
     raise AssertionError("execve returned")
 
@@ -313,7 +374,8 @@ def _variable(text: str) -> tuple[str, str]:
     return configuration.check_variable(name), reference if equals else name
 
 
-def _print_plan(deliveries: Sequence[Delivery], plan: launch.Plan, context: Context) -> None:
+def _print_plan(planned: Planned, context: Context) -> None:
+    deliveries, plan, upload, _ = planned
     print(f"program: {visible(plan.program)}")
     for name in plan.environ:
         print(f"{visible(name)}: set by the configuration")
@@ -326,6 +388,9 @@ def _print_plan(deliveries: Sequence[Delivery], plan: launch.Plan, context: Cont
     for name in plan.removes:
         if name in context.environ:
             print(f"{visible(name)}: removed")
+    if upload is not None:
+        for line in upload.described():
+            print(line)
 
 
 def _place(reference: str, context: Context) -> str:
@@ -414,18 +479,60 @@ def _read_stdin() -> Secret:
 
 
 def _get(options: argparse.Namespace) -> int:
+    _print_secret(_stored(options.reference, "to print it").secret, options.bare)
+    return 0
+
+
+def _stored(reference: str, purpose: str, release_it: bool = True) -> resolve.Found:
+    """What is stored, with the person's consent where that is wanted."""
     context = _context()
-    wish = Wish(parse(options.reference), purpose="to print it")
+    wish = Wish(parse(reference), purpose=purpose)
 
     async def get() -> resolve.Found | None:
         found = await resolve.find_stored(wish, context)
-        return found and await resolve.released(wish, found, context)
+        if found is None or not release_it:
+            return found
+        return await resolve.released(wish, found, context)
 
     found = _drive(get())
     if found is None:
         raise resolve.not_found(wish)
-    printed = f"{found.secret}{'' if options.bare else chr(10)}"
+    return found
+
+
+def _print_secret(secret: Secret, bare: bool) -> None:
+    printed = f"{secret}{'' if bare else chr(10)}"
     sys.stdout.buffer.write(printed.encode("utf-8", "surrogateescape"))
+
+
+def _token_show(options: argparse.Namespace) -> int:
+    found = _stored(options.reference, "to look at it", release_it=False)
+    for line in macaroon.allowed(found.secret).described():
+        print(line)
+    return 0
+
+
+def _token_narrow(options: argparse.Namespace) -> int:
+    for name in options.project:
+        if not distributions.is_project(name):
+            raise _Usage(f"'{visible(name)}' is no name of a project", "--project demo")
+    projects = [distributions.normalised(name) for name in options.project]
+    found = _stored(options.reference, "to print a narrowed token")
+    allowed, now = macaroon.allowed(found.secret), time.time()
+    if lacking := allowed.lacks(projects):
+        raise Refused(
+            f"the token for {visible(found.name)} is not for the project {lacking[0]}",
+            "a token can be made weaker, not stronger",
+        )
+    if allowed.expires is not None and allowed.expires <= now:
+        raise Refused(f"the token for {visible(found.name)} has expired", "make another")
+    token = macaroon.narrowed(
+        found.secret,
+        not_before=int(now) - release.SKEW,
+        expires=int(now + options.expires),
+        projects=projects or None,
+    )
+    _print_secret(token, options.bare)
     return 0
 
 

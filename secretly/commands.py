@@ -51,6 +51,10 @@ class Words(NamedTuple):
         found = [value for name, value in self.options if name in names and value is not None]
         return found[-1] if found else None
 
+    def has(self, names: Sequence[str]) -> bool:
+        """Whether there is an option that is one of *names*."""
+        return any(name in names for name, _ in self.options)
+
 
 class Call(NamedTuple):
     """A command line that is known.
@@ -64,12 +68,14 @@ class Call(NamedTuple):
 
     def taken_apart(self) -> Words:
         """The arguments as the command's own parser would read them."""
-        index = self.row.index
+        index, files = self.row.index, self.row.files
         values = set(self.row.values)
         if index is not None:
             values.update(index.name_options, index.url_options, index.folder_options)
             values.update(index.pypirc_options)
-        return take_apart(self.arguments, values)
+        if files is not None:
+            values.update(files.folder_options, files.base_options, files.manifest_options)
+        return take_apart(self.arguments, {name for name in values if name.startswith("-")})
 
     @property
     def needs_secret(self) -> bool:

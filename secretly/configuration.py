@@ -20,6 +20,7 @@ from .errors import BadConfiguration, SecretlyError
 from .references import Reference, parse
 
 __all__ = [
+    "Artifacts",
     "Command",
     "Configuration",
     "Entry",
@@ -44,7 +45,11 @@ _STEERING = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A secret that has a name: ``[secrets.NAME]``."""
+    """A secret that has a name: ``[secrets.NAME]``.
+
+    :param prefix: what it begins with, if it is a token.
+    :param hosts: the indexes that it may go to though another made it.
+    """
 
     name: str
     source: Reference | None = None
@@ -52,6 +57,7 @@ class Entry:
     remember: Remember | None = None
     confirm: bool | None = None
     prefix: str | None = None
+    hosts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +79,8 @@ class PackageIndex:
         ``FILE KEY``, with ``{name}`` in the key; a relative FILE is the project's,
         ``$VARIABLE`` and ``--option`` are replaced by their values.
     :param name_settings: where they give the name that is used unless told otherwise.
+    :param folder_options: options, and ``$VARIABLE``, that name the project's folder.
     :param pypirc: whether a name is also looked up in ``~/.pypirc``.
-    :param files: ``"arguments"`` if the files to upload are named on the command line.
     """
 
     default: str = "pypi"
@@ -88,7 +94,34 @@ class PackageIndex:
     name_settings: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
     pypirc: bool = False
-    files: str = "project"
+
+
+@dataclass(frozen=True, slots=True)
+class Artifacts:
+    """What a publishing tool uploads: ``[commands.NAME.files]``.
+
+    :param arguments: whether the words after the subcommand name files.
+    :param folder: the folder whose files it uploads when none is named; empty: some must be.
+    :param folder_options: options that name another one.
+    :param base_options: options, and ``$VARIABLE``, that name the folder to start from.
+    :param root: whether that folder's nearest parent with a ``pyproject.toml`` is meant.
+    :param own: only the newest version of the project's own files is uploaded.
+    :param manifest_options: options that name the project's file, as flit's ``--ini-file``.
+    :param builds: the subcommands that build the files first.
+    :param build_options: the options with which alone they do; none: they always do.
+    :param no_build_options: the options with which they do not.
+    """
+
+    arguments: bool = False
+    folder: str = ""
+    folder_options: tuple[str, ...] = ()
+    base_options: tuple[str, ...] = ()
+    root: bool = False
+    own: bool = False
+    manifest_options: tuple[str, ...] = ()
+    builds: tuple[str, ...] = ()
+    build_options: tuple[str, ...] = ()
+    no_build_options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +138,8 @@ class Command:
     :param env: plain variables.
     :param publishes: whether it publishes: then a stored secret is confirmed.
     :param seal_keyring: keep it from storing what it is given in Linux's kernel keyring.
+    :param expires: how long the API token that it gets is good, in seconds; 0: as long as
+        the one that it is made of; None: 15 minutes, or 60 if it builds first.
     """
 
     name: str
@@ -117,7 +152,9 @@ class Command:
     env: Mapping[str, str] = field(default_factory=dict)
     publishes: bool = False
     seal_keyring: bool = False
+    expires: float | None = None
     index: PackageIndex | None = None
+    files: Artifacts | None = None
     default: str | None = None
     profiles: Mapping[str, Profile] = field(default_factory=dict)
 
@@ -225,10 +262,12 @@ def _remember(value: object) -> Remember:
     return duration(value)
 
 
-def _files(value: object) -> str:
-    if value not in ("arguments", "project"):
-        raise _Bad('takes "arguments" or "project"')
-    return str(value)
+def _lifetime(value: object) -> float:
+    if value == 0 and not isinstance(value, bool):
+        return 0.0
+    if not isinstance(value, str):
+        raise _Bad('takes a duration such as "15m", or 0')
+    return duration(value)
 
 
 def _table(values: Callable[[object], Any], keys: Callable[[str], str] = str) -> Any:
@@ -257,6 +296,7 @@ _ENTRY: dict[str, Any] = {
     "remember": _remember,
     "confirm": _flag,
     "prefix": _text,
+    "hosts": _texts,
 }
 _PROFILE: dict[str, Any] = {
     "env": _table(_text, _plain_variable),
@@ -274,7 +314,18 @@ _INDEX: dict[str, Any] = {
     "name_settings": _texts,
     "settings": _texts,
     "pypirc": _flag,
-    "files": _files,
+}
+_ARTIFACTS: dict[str, Any] = {
+    "arguments": _flag,
+    "folder": _text,
+    "folder_options": _texts,
+    "base_options": _texts,
+    "root": _flag,
+    "own": _flag,
+    "manifest_options": _texts,
+    "builds": _texts,
+    "build_options": _texts,
+    "no_build_options": _texts,
 }
 _COMMAND: dict[str, Any] = {
     **_PROFILE,
@@ -285,6 +336,7 @@ _COMMAND: dict[str, Any] = {
     "removes": _texts,
     "publishes": _flag,
     "seal_keyring": _flag,
+    "expires": _lifetime,
     "default": _text,
 }
 
@@ -329,7 +381,7 @@ class _File:
             profile: Profile(**self.read(f"{key}.profiles.{profile}", item, _PROFILE))
             for profile, item in self.table(f"{key}.profiles", table.pop("profiles", {})).items()
         }
-        index = table.pop("index", None)
+        index, files = table.pop("index", None), table.pop("files", None)
         row = Command(
             name,
             **self.read(key, table, _COMMAND),
@@ -337,6 +389,9 @@ class _File:
             index=None
             if index is None
             else PackageIndex(**self.read(f"{key}.index", index, _INDEX)),
+            files=None
+            if files is None
+            else Artifacts(**self.read(f"{key}.files", files, _ARTIFACTS)),
         )
         if row.default is not None and row.default not in profiles:
             raise self.bad(f"{key}.default", f"names no profile: '{visible(row.default)}'")

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
-from . import release, resolve
+from . import destination, launch, release, resolve
 from .commands import Call
 from .configuration import Profile
+from .destination import Destination
 from .display import shown, visible
 from .errors import Refused, SecretlyError
 from .launch import Plan
 from .references import Reference, parse
-from .resolve import Context, Wish
+from .release import Release
+from .resolve import Context, Found, Wish
 
-__all__ = ["Delivery", "NoProfile", "filled", "planned", "profile"]
+__all__ = ["Delivery", "NoProfile", "Planned", "filled", "planned", "profile"]
 
 
 class NoProfile(SecretlyError):
@@ -32,6 +36,20 @@ class Delivery:
     variable: str
     wish: Wish
     username: str | None = None
+
+
+class Planned(NamedTuple):
+    """What would be done.
+
+    :param deliveries: what goes into which variable.
+    :param release: what would be uploaded, if it is a publishing command that gets a secret.
+    :param listing: the files, where the dialog has no room for them.
+    """
+
+    deliveries: list[Delivery]
+    plan: Plan
+    release: Release | None = None
+    listing: tuple[str, ...] = ()
 
 
 def profile(call: Call | None, name: str | None) -> Profile | None:
@@ -67,7 +85,7 @@ def planned(
     chosen: Profile | None,
     explicit: Mapping[str, str],
     context: Context,
-) -> tuple[list[Delivery], Plan]:
+) -> Planned:
     """Work out what goes into which variable, and which are taken away.
 
     What was asked for explicitly goes before the profile's secrets, these before plain
@@ -77,16 +95,17 @@ def planned(
     :param plan: the program and its arguments.
     :param wish: what all secrets of this run have in common.
     :param explicit: variables and references, as ``-e`` gives them.
+    :raises Refused: if what would be uploaded cannot be.
     """
-    purpose = f"for: {shown(plan.argv)}\nprogram: {_real_path(plan.program)}"
-    publishes = call is not None and call.row.publishes
-    wish = replace(wish, purpose=purpose, publishes=publishes)
-    wanted: dict[str, tuple[Reference, tuple[str, ...]]] = {}
+    wanted: dict[str, str] = {}
     username, beside = None, set()
+    target: Destination | None = None
+    environ = context.environ
     if call is not None and call.needs_secret:
         row, chosen = call.row, chosen or Profile()
         plain = {**row.env, **chosen.env}
-        target = release.destination(call, {**context.environ, **plain}) if row.index else None
+        environ = {**environ, **plain}
+        target = destination.find(call, environ) if row.index else None
         fill = target.filled if target else str
         alternatives = tuple(map(fill, row.alternatives))
         own = {fill(name): reference for name, reference in row.secrets.items()}
@@ -94,7 +113,7 @@ def planned(
         inherited = any(name in context.environ for name in alternatives)
         for name, reference in {**own, **given}.items():
             if name in given or not (name in plain or name in context.environ or inherited):
-                wanted[name] = _wanted(reference, call, target)
+                wanted[name] = reference
         beside = set(own) - (set(plain) - set(given))
         username = fill(row.username) if row.username else None
         if username in plain:
@@ -103,14 +122,50 @@ def planned(
         if not beside.isdisjoint({*wanted, *explicit}) or not set(plain).isdisjoint(own):
             # A stale one cannot win over what is delivered.
             plan = replace(plan, removes=(*alternatives, *map(fill, row.removes)))
-    for name, reference in explicit.items():
-        wanted[name] = (parse(reference), ())
-    return [
+    if not wanted and not explicit:
+        return Planned([], plan)
+    publishes = call is not None and call.row.publishes
+    plan = replace(plan, fingerprint=launch.fingerprint(plan.program, content=publishes))
+    program = _real_path(plan.program)
+    purpose = f"for: {shown(plan.argv)}\nprogram: {program}"
+    listing: tuple[str, ...] = ()
+    wish = replace(wish, publishes=publishes)
+    upload: Release | None = None
+    if call is not None and target is not None:
+        upload = release.examine(call, target, environ)
+        purpose, listing = upload.consent(program, plan.argv)
+        wish = replace(wish, inspect=upload.inspect)
+        plan = replace(plan, recheck=_recheck(upload, call, environ))
+        _warn(call, target, environ, context)
+    found = {name: _wanted(ref, target, upload) for name, ref in wanted.items()}
+    found |= {name: (parse(reference), ()) for name, reference in explicit.items()}
+    wish = replace(wish, purpose=purpose)
+    deliveries = [
         Delivery(
-            name, replace(wish, reference=found, names=names), username if name in beside else None
+            name, replace(wish, reference=one, names=names), username if name in beside else None
         )
-        for name, (found, names) in wanted.items()
-    ], plan
+        for name, (one, names) in found.items()
+    ]
+    return Planned(deliveries, plan, upload, listing)
+
+
+def _recheck(before: Release, call: Call, environ: Mapping[str, str]) -> Callable[[], None]:
+    def recheck() -> None:
+        after = release.examine(call, destination.find(call, environ), environ)
+        if what := release.changed(before, after):
+            raise Refused(f"{what} since it was shown", "look at it, and try again")
+
+    return recheck
+
+
+def _warn(call: Call, target: Destination, environ: Mapping[str, str], context: Context) -> None:
+    path, section = destination.plain_password(call, target, environ)
+    if path:
+        context.note(
+            f"{visible(path)} holds a password for {visible(target.shown)} in plain text; to be "
+            f"rid of it: secretly set {visible(target.secret)}, then delete the line 'password' "
+            f"under [{visible(section)}], and the token where it was made"
+        )
 
 
 def _real_path(program: str) -> str:
@@ -120,36 +175,63 @@ def _real_path(program: str) -> str:
 
 
 def _wanted(
-    reference: str, call: Call, target: release.Destination | None
+    reference: str, target: Destination | None, upload: Release | None
 ) -> tuple[Reference, tuple[str, ...]]:
     """The secret for a row's variable, and the names of narrower ones to try before it."""
     found = Reference("", target.secret) if target and not reference else parse(reference)
-    if target is None or found.scheme or found.field:
+    if upload is None or found.scheme or found.field:
         return found, ()
-    projects = release.projects(call)
+    projects = upload.projects or []
     return found, (f"{found.path}/{projects[0]}",) if len(projects) == 1 else ()
 
 
 async def filled(
-    plan: Plan, deliveries: Sequence[Delivery], context: Context, tell: Callable[[str], None]
+    plan: Plan,
+    deliveries: Sequence[Delivery],
+    upload: Release | None,
+    context: Context,
+    tell: Callable[[str], None],
 ) -> Plan:
     """Obtain what is to be delivered: all of it, or nothing is run.
 
+    :param upload: what would be uploaded: PyPI's tokens are narrowed to it.
     :param tell: is told where each came from.
     """
     distinct = list(dict.fromkeys(delivery.wish for delivery in deliveries))
     outcomes = await resolve.obtain_all(distinct, context)
     found = dict(zip(distinct, outcomes, strict=True))
     values: dict[str, str] = {}
+    said: set[str] = set()
+    now = time.time()
     for delivery in deliveries:
         outcome = found[delivery.wish]
-        values[delivery.variable] = outcome.secret
-        tell(f"{delivery.variable}: {outcome.name} ({outcome.origin})")
+        value = outcome.secret
+        tell(f"{delivery.variable}: {visible(outcome.name)} ({outcome.origin})")
+        if why := _unconfirmed(delivery.wish, outcome, context):
+            tell(f"{delivery.variable}: not confirmed, by {why}")
+        if upload is not None:
+            narrowed = upload.narrowed(value, now)
+            if narrowed is not value:
+                said.add(upload.said(narrowed))
+                value = narrowed
+        values[delivery.variable] = value
         if delivery.username:
             inherited = context.environ.get(delivery.username)
             default = "__token__" if delivery.wish.publishes else None
             if name := outcome.username or inherited or default:
                 values[delivery.username] = name
+    for line in sorted(said):
+        context.note(line)
     tell(f"program: {plan.program}")
     removes = [name for name in plan.removes if name not in values]
     return replace(plan, environ={**plan.environ, **values}, removes=removes)
+
+
+def _unconfirmed(wish: Wish, found: Found, context: Context) -> str:
+    """Why a person was not asked before a stored secret goes to a publishing command."""
+    if not wish.publishes or found.origin in ("typed", "configuration"):
+        return ""
+    if wish.confirm is not None:
+        return "" if wish.confirm else "--no-confirm"
+    unwanted = context.configuration.entry(found.name).confirm is False
+    return "confirm = false in the configuration" if unwanted else ""

@@ -1,9 +1,8 @@
-"""What a publishing command would upload, and where to."""
+"""The package index that a publishing command would talk to, and so the secret for it."""
 
 from __future__ import annotations
 
 import configparser
-import glob
 import os
 import re
 import tomllib
@@ -17,7 +16,10 @@ from .configuration import PackageIndex
 from .display import visible
 from .errors import Refused
 
-__all__ = ["Destination", "destination", "projects"]
+__all__ = ["Destination", "find", "folder_of", "plain_password", "toml", "value_at"]
+
+#: The secrets of the indexes that the tools know by themselves, and what those are shown as.
+_OWN = ("PyPI", "TestPyPI")
 
 
 class Destination(NamedTuple):
@@ -25,10 +27,29 @@ class Destination(NamedTuple):
 
     :param repository: the tool's own name for it; empty if it is given by URL.
     :param secret: the name of the secret that belongs to it.
+    :param url: where it is; empty if the tool knows that by itself, or nobody does.
     """
 
     repository: str
     secret: str
+    url: str = ""
+
+    @property
+    def builtin(self) -> bool:
+        """Whether it is PyPI or TestPyPI, whose place the tool knows by itself."""
+        return not self.url and self.secret in _OWN
+
+    @property
+    def host(self) -> str:
+        """The host, as a token names the index that made it: without its port."""
+        return (urlsplit(self.url).hostname or "") if self.url else ""
+
+    @property
+    def shown(self) -> str:
+        """What a person is told: the host with its port, or the name that is known."""
+        if self.url:
+            return _host(self.url)
+        return self.secret if self.builtin else self.repository
 
     def filled(self, variable: str) -> str:
         """*variable* with ``{REPOSITORY}`` replaced, as the tools spell it."""
@@ -36,13 +57,15 @@ class Destination(NamedTuple):
         return variable.replace("{REPOSITORY}", name)
 
 
-def destination(call: Call, environ: Mapping[str, str]) -> Destination:
+def find(call: Call, environ: Mapping[str, str]) -> Destination:
     """Find the index that a publishing command would talk to, and so the secret.
 
     The tool's default index and its test index have secrets of their own names;
     another index has the tool's name for it; one that is given only by URL, its
     host. A known name that a settings file sends elsewhere counts as its URL: a
-    PyPI token goes to no other host because a project's settings say so.
+    PyPI token goes to no other host because a project's settings say so. Only the
+    person's own settings may say again where PyPI (``upload.…``) and TestPyPI
+    (``test.…``) are.
 
     :raises Refused: for a URL without a host.
     """
@@ -57,7 +80,7 @@ def destination(call: Call, environ: Mapping[str, str]) -> Destination:
     if name and "://" in name:
         url = url or name
     if url:
-        return Destination("", _host(url))
+        return Destination("", _host(url), url)
     name = name or index.default
     url = _pypirc(index, name, words, environ) or _first(environ, index.url_variables, name)
     projects_own = False
@@ -66,14 +89,17 @@ def destination(call: Call, environ: Mapping[str, str]) -> Destination:
             _settings(index.settings, name, words, index, environ), (None, False)
         )
     known = index.names.get(name)
-    if known is not None and url is None:
-        return Destination(name, known)
-    # The person's own settings may say again where the test index is; a project's may not.
-    if url is not None and not projects_own and name in ("testpypi", "test"):
-        return Destination(name, "TestPyPI" if _host(url).startswith("test.") else _host(url))
+    if url is None:
+        return Destination(name, name if known is None else known)
+    if not projects_own:
+        if known == "PyPI" and _host(url).startswith("upload."):
+            return Destination(name, known, url)
+        if name in ("testpypi", "test"):
+            ours = _host(url).startswith("test.")
+            return Destination(name, "TestPyPI" if ours else _host(url), url)
     # A project may also call an index of its own 'PyPI'.
-    ours = known is not None or name.partition("/")[0] in ("PyPI", "TestPyPI")
-    return Destination(name, _host(url) if ours and url is not None else name)
+    taken = known is not None or name.partition("/")[0] in _OWN
+    return Destination(name, _host(url) if taken else name, url)
 
 
 def _host(url: str) -> str:
@@ -96,23 +122,52 @@ def _first(environ: Mapping[str, str], names: tuple[str, ...], repository: str =
     return None
 
 
-def _folder(words: Words, index: PackageIndex) -> Path:
-    return Path(words.last(index.folder_options) or ".").absolute()
+def folder_of(
+    words: Words, options: tuple[str, ...], environ: Mapping[str, str], start: str = "."
+) -> Path:
+    """The folder that the last of these options names, or a ``$VARIABLE`` among them."""
+    found = words.last(options)
+    if found is None:
+        variables = (name[1:] for name in options if name.startswith("$"))
+        found = next(filter(None, map(environ.get, variables)), None)
+    return Path(found or start).absolute()
 
 
 def _pypirc(index: PackageIndex, name: str, words: Words, environ: Mapping[str, str]) -> str | None:
     if not index.pypirc:
         return None
+    return _read_pypirc(index, words, environ)[1].get(name, "repository", fallback=None) or None
+
+
+def _read_pypirc(
+    index: PackageIndex, words: Words, environ: Mapping[str, str]
+) -> tuple[str, configparser.RawConfigParser]:
     parser = configparser.RawConfigParser()
     named = words.last(index.pypirc_options)
     path = os.path.expanduser(named) if named else os.path.join(environ.get("HOME", ""), ".pypirc")
     try:
         parser.read(path, encoding="utf-8")
-        return parser.get(name, "repository", fallback=None) or None
     except (configparser.Error, UnicodeDecodeError, OSError):
         raise Refused(
             f"{visible(path)} cannot be read", "mend it: the index stands in it"
         ) from None
+    return path, parser
+
+
+def plain_password(call: Call, target: Destination, environ: Mapping[str, str]) -> tuple[str, str]:
+    """The ``.pypirc`` and the section that hold a password for the index in plain text.
+
+    Both are empty if there is none.
+    """
+    index = call.row.index or PackageIndex()
+    if index.pypirc:
+        path, parser = _read_pypirc(index, call.taken_apart(), environ)
+        for section in parser.sections():
+            url = parser.get(section, "repository", fallback="")
+            same = section == target.repository or (url and target.url == url)
+            if same and parser.get(section, "password", fallback=""):
+                return path, section
+    return "", ""
 
 
 def _settings(
@@ -128,14 +183,16 @@ def _settings(
     """
     for place in places:
         file, _, key = place.rpartition(" ")
-        for path in _files_named(file, words, _folder(words, index), environ):
+        for path in _files_named(
+            file, words, folder_of(words, index.folder_options, environ), environ
+        ):
             keys = [name if part == "{name}" else part for part in key.split(".")]
-            value = _value(_toml(path), keys)
+            value = value_at(toml(path), keys)
             if isinstance(value, str) and value:
                 yield value, not file.startswith(("-", "$", "~", "/"))
 
 
-def _value(value: Any, keys: list[str]) -> object:
+def value_at(value: Any, keys: list[str]) -> object:
     """What stands under *keys*; in a list of tables, a key is the ``name`` of one."""
     for key in keys:
         if isinstance(value, list):
@@ -159,60 +216,17 @@ def _files_named(file: str, words: Words, folder: Path, environ: Mapping[str, st
     return [parent / file for parent in (folder, *folder.parents)]
 
 
-def _toml(path: Path) -> dict[str, Any]:
+def toml(path: Path) -> dict[str, Any]:
+    """What a settings file has; nothing if there is none.
+
+    :raises Refused: if it cannot be read.
+    """
     try:
         return tomllib.loads(path.read_text("utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, ValueError, RecursionError):
         raise Refused(
-            f"{visible(os.fspath(path))} cannot be read", "mend it: it may name the index"
+            f"{visible(os.fspath(path))} cannot be read",
+            "mend it: it may name the index or the project",
         ) from None
-
-
-def projects(call: Call) -> list[str]:
-    """The names of the projects that a publishing command would upload, normalised.
-
-    They are read from the names of the files that it is given, or, if it is given
-    none, of those in ``dist/``, or else from ``pyproject.toml``.
-    """
-    index = call.row.index or PackageIndex()
-    words = call.taken_apart()
-    folder = _folder(words, index)
-    named = words.words[1:]
-    if index.files == "project" and not named:
-        named = ["dist/*"]
-    found = set(filter(None, map(_project, _files(named, folder))))
-    if not found and index.files == "project":
-        tables = _toml(folder / "pyproject.toml")
-        for key in ("project.name", "tool.poetry.name", "tool.flit.metadata.module"):
-            name = _value(tables, key.split("."))
-            if isinstance(name, str) and name:
-                return [normalised(name)]
-    return sorted(found)
-
-
-def _files(named: list[str], folder: Path) -> Iterator[str]:
-    for pattern in named:
-        path = os.path.join(folder, pattern)
-        if os.path.isdir(path):
-            yield from os.listdir(path)
-        elif glob.has_magic(pattern) and not os.path.exists(path):
-            yield from map(os.path.basename, glob.glob(path))
-        else:
-            yield os.path.basename(path)
-
-
-def _project(file: str) -> str | None:
-    """The project of a file by its name: the binary and source distribution formats."""
-    if file.endswith(".whl") and file.count("-") >= 4:
-        return normalised(file.partition("-")[0])
-    for ending in (".tar.gz", ".zip"):
-        if file.endswith(ending) and "-" in file:
-            return normalised(file.removesuffix(ending).rpartition("-")[0])
-    return None
-
-
-def normalised(name: str) -> str:
-    """A project's name as the index compares it (PEP 503)."""
-    return re.sub(r"[-_.]+", "-", name).lower()

@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
+import hashlib
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from . import trust
@@ -37,6 +38,7 @@ class Plan:
     :param seal_keyring: give it a kernel session keyring that takes nothing.
     :param fingerprint: what :func:`fingerprint` said when the program was shown to the
         person; None: nobody was asked about it.
+    :param recheck: looks again at what else was shown, and raises if it is another.
     """
 
     program: str
@@ -44,7 +46,8 @@ class Plan:
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
     removes: Sequence[str] = ()
     seal_keyring: bool = False
-    fingerprint: tuple[int, ...] | None = None
+    fingerprint: tuple[int | str, ...] | None = None
+    recheck: Callable[[], None] | None = None
 
 
 def find_program(name: str, environ: Mapping[str, str]) -> str:
@@ -78,16 +81,25 @@ def find_program(name: str, environ: Mapping[str, str]) -> str:
     return there[0]
 
 
-def fingerprint(program: str) -> tuple[int, ...]:
+def fingerprint(program: str, content: bool = False) -> tuple[int | str, ...]:
     """What a program's file is, to be compared just before it is executed.
 
-    :raises NotThere: if it has gone.
+    :param content: whether its bytes are looked at as well.
+    :raises NotThere: if it has gone, or cannot be read.
     """
     try:
         facts = os.stat(program)
-    except OSError:
-        raise NotThere(f"{visible(program)} has gone", "nothing was handed over") from None
-    return (facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
+        digest = ""
+        if content:
+            with open(program, "rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        if isinstance(error, PermissionError):  # one may execute what one may not read
+            digest = "unreadable"
+        else:
+            raise NotThere(f"{visible(program)} has gone", "nothing was handed over") from None
+    place = (facts.st_dev, facts.st_ino, facts.st_size)
+    return (*place, facts.st_mtime_ns, facts.st_ctime_ns, digest)
 
 
 def run(plan: Plan) -> None:
@@ -100,8 +112,14 @@ def run(plan: Plan) -> None:
         another than it was when its fingerprint was taken.
     :raises NotExecutable: if the system refuses to execute it.
     """
-    if plan.fingerprint is not None and plan.fingerprint != fingerprint(plan.program):
-        raise Refused(f"{visible(plan.program)} was changed meanwhile", "look at it, and try again")
+    if plan.recheck is not None:
+        plan.recheck()
+    if plan.fingerprint is not None:
+        content = plan.fingerprint[-1] != ""
+        if plan.fingerprint != fingerprint(plan.program, content):
+            raise Refused(
+                f"{visible(plan.program)} was changed meanwhile", "look at it, and try again"
+            )
     environ = _inherited()
     for name in plan.removes:
         environ.pop(os.fsencode(name), None)

@@ -54,6 +54,7 @@ class Prompt:
     """What a person is asked.
 
     :param repeat: ask for it twice, as for a new password.
+    :param whole: refuse rather than cut the description: a person consents to all of it.
     """
 
     title: str
@@ -61,6 +62,7 @@ class Prompt:
     prompt: str
     error: str = ""
     repeat: bool = False
+    whole: bool = False
 
 
 # -- asking ----------------------------------------------------------------------
@@ -335,6 +337,11 @@ class _Conversation:
                 await self.call("OPTION", f"{option}={value}", may_fail=True)
         await self.call("SETTIMEOUT", str(math.ceil(self._seconds)), may_fail=True)
         await self.call("SETTITLE", prompt.title, may_fail=True)
+        if prompt.whole and not assuan.fits("SETDESC", prompt.description, keep="\n"):
+            raise Refused(
+                "what is to be consented to does not fit into a dialog",
+                "shorten the command's path or the secret's name, or do less at a time",
+            )
         await self.call("SETDESC", prompt.description, keep="\n")
 
     async def call(

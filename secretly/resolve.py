@@ -93,7 +93,10 @@ class Wish:
     :param position: ``"1 of 3"``, where several are asked for.
     :param fresh: ignore a stored one.
     :param repeat: have what is typed typed twice.
-    :param publishes: confirm the use of a stored one, unless configured otherwise.
+    :param publishes: confirm the use of a stored one, unless configured otherwise; the
+        purpose is shown whole, or the use refused.
+    :param inspect: is given the secret and what is configured for it, before anybody is
+        asked to confirm it; raises if it is not to be used for this.
     """
 
     reference: Reference
@@ -109,6 +112,7 @@ class Wish:
     fresh: bool = False
     repeat: bool = False
     publishes: bool = False
+    inspect: Callable[[Secret, Entry], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +228,8 @@ async def _settle(
         problem = "The keychain did not answer."
     if found is not None:
         entry = context.configuration.entry(found.name)
+        if wish.inspect is not None:
+            wish.inspect(found.secret, entry)
         await released(wish, found, context)
         if wish.verify is None or await _accepted(wish.verify, found.secret):
             return found
@@ -344,6 +350,16 @@ def cleaned(entry: Entry, value: Secret) -> tuple[Secret, str]:
     return value, ""
 
 
+def _objection(wish: Wish, entry: Entry, typed: Secret) -> str:
+    """Why what was typed is not to be used for this; empty if it may be."""
+    try:
+        if wish.inspect is not None:
+            wish.inspect(typed, entry)
+    except SecretlyError as error:
+        return f"{str(error)[0].upper()}{str(error)[1:]}."
+    return ""
+
+
 async def _accepted(verify: Callable[[Secret], Any], secret: Secret) -> bool:
     answer = verify(secret)
     if inspect.isawaitable(answer):
@@ -370,7 +386,8 @@ async def released(wish: Wish, found: Found, context: Context) -> Found:
             "run it where a person can be asked, or set confirm = false for it",
         )
     text = f"Hand over {name} from {where}?"
-    question = pinentry.Prompt("secretly", f"{text}\n\n{wish.purpose}".strip(), "")
+    text = f"{text}\n\n{wish.purpose}".strip()
+    question = pinentry.Prompt("secretly", text, "", whole=wish.publishes)
     await pinentry.confirm(question, wish.person, context.environ, _setting(context))
     return found
 
@@ -382,10 +399,12 @@ async def _ask(wish: Wish, entry: Entry, error: str, context: Context) -> Found:
         default, entry = f"User name for {name}", Entry(entry.name)
     title = f"secretly ({wish.position})" if wish.position else "secretly"
     purpose = f"{wish.position}\n{wish.purpose}" if wish.position else wish.purpose
-    prompt = pinentry.Prompt(title, purpose, visible(wish.prompt or default), error, wish.repeat)
+    label = visible(wish.prompt or default)
+    prompt = pinentry.Prompt(title, purpose, label, error, wish.repeat, wish.publishes)
     for _ in range(_ATTEMPTS):
         typed = await pinentry.ask(prompt, wish.person, context.environ, _setting(context))
         typed, wrong = cleaned(entry, typed)
+        wrong = wrong or _objection(wish, entry, typed)
         if not wrong and wish.verify is not None and not await _accepted(wish.verify, typed):
             wrong = "That was not accepted."
         if not wrong:

@@ -1,0 +1,142 @@
+"""Wheels and source distributions: what one is, by its own metadata and its bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import stat
+import tarfile
+import zipfile
+import zlib
+from typing import IO, NamedTuple
+
+from .display import visible
+from .errors import Refused
+
+__all__ = ["ENDINGS", "Distribution", "is_project", "normalised", "read"]
+
+#: How the names of the files end that package indexes take, or took, as twine has them.
+ENDINGS = (".whl", ".tar.gz", ".zip", ".egg", ".tar.bz2", ".exe")
+
+#: The longest metadata that is read, in bytes: a README may be in it.
+_LIMIT = 16 << 20
+
+# Where the metadata is: the formats of wheels, and of source distributions.
+_WHEEL = re.compile(r"[^/]+\.dist-info/METADATA")
+_SOURCE = re.compile(r"[^/]+/PKG-INFO")
+
+_BROKEN = (
+    EOFError,
+    NotImplementedError,  # a compression that this Python has not
+    OSError,
+    RuntimeError,  # an encrypted one
+    ValueError,
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
+
+class Distribution(NamedTuple):
+    """A file that would be uploaded.
+
+    :param path: as it was named.
+    :param size: in bytes.
+    :param sha256: of its content, in hexadecimal.
+    :param project: the project's name as its metadata has it; empty for a kind of file
+        whose metadata is not read.
+    :param version: the release's version, likewise.
+    """
+
+    path: str
+    size: int
+    sha256: str
+    project: str = ""
+    version: str = ""
+
+
+def normalised(name: str) -> str:
+    """A project's name as the index compares it (PEP 503).
+
+    >>> normalised("My.Proj_1")
+    'my-proj-1'
+    """
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def is_project(name: str) -> bool:
+    """Whether that may be a project's name: the core metadata's rule for it."""
+    return re.fullmatch(r"[A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9._-]*[A-Za-z0-9]", name) is not None
+
+
+def read(path: str, folder: str = "") -> Distribution:
+    """Look at a file that would be uploaded.
+
+    :param path: as it was named.
+    :param folder: what that is relative to.
+    :raises Refused: if it cannot be read, or is not what its name says.
+    """
+    try:
+        # A pipe would be waited for.
+        descriptor = os.open(os.path.join(folder, path), os.O_RDONLY | os.O_NONBLOCK)
+        with open(descriptor, "rb") as file:
+            facts = os.fstat(descriptor)
+            if not stat.S_ISREG(facts.st_mode):
+                raise Refused(f"{visible(path)} is no file", "name the files to upload")
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            file.seek(0)
+            return Distribution(path, facts.st_size, digest, *_identity(path, file))
+    except OSError as error:
+        raise Refused(
+            f"{visible(path)} cannot be read: {error.strerror}", "it would be uploaded"
+        ) from None
+
+
+def _identity(path: str, file: IO[bytes]) -> tuple[str, str]:
+    """The project and the version that the metadata names."""
+    from packaging.metadata import parse_email
+
+    if not path.endswith((".whl", ".zip", ".tar.gz")):
+        return "", ""
+    try:
+        data = _source(file) if path.endswith(".tar.gz") else _zipped(path, file)
+        found, _ = parse_email(data)
+    except _BROKEN:
+        raise _wrong(path, "cannot be read as one") from None
+    project, version = found.get("name", ""), found.get("version", "")
+    if not is_project(project) or not version:
+        raise _wrong(path, "its metadata names no project and version")
+    return project, version
+
+
+def _wrong(path: str, what: str) -> Refused:
+    kind = "wheel" if path.endswith(".whl") else "source distribution"
+    return Refused(f"{visible(path)} is no {kind}: {what}", "build it again: python -m build")
+
+
+def _zipped(path: str, file: IO[bytes]) -> bytes:
+    wanted = _WHEEL if path.endswith(".whl") else _SOURCE
+    with zipfile.ZipFile(file) as archive:
+        names = list(filter(wanted.fullmatch, archive.namelist()))
+        if len(names) != 1:
+            raise ValueError
+        with archive.open(names[0]) as member:
+            return _limited(member)
+
+
+def _source(file: IO[bytes]) -> bytes:
+    with tarfile.open(fileobj=file, mode="r|gz") as archive:
+        for entry in archive:
+            if entry.isreg() and _SOURCE.fullmatch(entry.name.removeprefix("./")):
+                member = archive.extractfile(entry)
+                assert member is not None
+                return _limited(member)
+    raise ValueError
+
+
+def _limited(member: IO[bytes]) -> bytes:
+    data = member.read(_LIMIT + 1)
+    if len(data) > _LIMIT:
+        raise ValueError
+    return data
