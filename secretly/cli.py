@@ -17,12 +17,9 @@ from . import (
     commands,
     configuration,
     delivery,
-    distributions,
     doctor,
     eventloop,
     launch,
-    macaroon,
-    release,
     resolve,
     trust,
 )
@@ -262,7 +259,6 @@ def _add_token(parser: _Parser) -> None:
     narrow.add_argument(
         "--expires",
         type=configuration.duration,
-        default=release.LIFETIME,
         metavar="DURATION",
         help="when it ends (60s, 15m, 2h; default 15m)",
     )
@@ -506,6 +502,8 @@ def _print_secret(secret: Secret, bare: bool) -> None:
 
 
 def _token_show(options: argparse.Namespace) -> int:
+    from . import macaroon
+
     found = _stored(options.reference, "to look at it", release_it=False)
     for line in macaroon.allowed(found.secret).described():
         print(line)
@@ -513,6 +511,8 @@ def _token_show(options: argparse.Namespace) -> int:
 
 
 def _token_narrow(options: argparse.Namespace) -> int:
+    from . import distributions, macaroon, release
+
     for name in options.project:
         if not distributions.is_project(name):
             raise _Usage(f"'{visible(name)}' is no name of a project", "--project demo")
@@ -529,7 +529,7 @@ def _token_narrow(options: argparse.Namespace) -> int:
     token = macaroon.narrowed(
         found.secret,
         not_before=int(now) - release.SKEW,
-        expires=int(now + options.expires),
+        expires=int(now + (options.expires or release.LIFETIME)),
         projects=projects or None,
     )
     _print_secret(token, options.bare)

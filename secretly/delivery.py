@@ -6,9 +6,9 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from . import destination, launch, release, resolve
+from . import destination, launch, resolve
 from .commands import Call
 from .configuration import Profile
 from .destination import Destination
@@ -16,8 +16,10 @@ from .display import shown, visible
 from .errors import Refused, SecretlyError
 from .launch import Plan
 from .references import Reference, parse
-from .release import Release
 from .resolve import Context, Found, Wish
+
+if TYPE_CHECKING:
+    from .release import Release
 
 __all__ = ["Delivery", "NoProfile", "Planned", "filled", "planned", "profile"]
 
@@ -132,6 +134,8 @@ def planned(
     wish = replace(wish, publishes=publishes)
     upload: Release | None = None
     if call is not None and target is not None:
+        from . import release  # only what publishes pays for reading archives
+
         upload = release.examine(call, target, environ)
         purpose, listing = upload.consent(program, plan.argv)
         wish = replace(wish, inspect=upload.inspect)
@@ -150,6 +154,8 @@ def planned(
 
 
 def _recheck(before: Release, call: Call, environ: Mapping[str, str]) -> Callable[[], None]:
+    from . import release
+
     def recheck() -> None:
         after = release.examine(call, destination.find(call, environ), environ)
         if what := release.changed(before, after):

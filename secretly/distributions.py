@@ -47,6 +47,7 @@ class Distribution(NamedTuple):
     :param project: the project's name as its metadata has it; empty for a kind of file
         whose metadata is not read.
     :param version: the release's version, likewise.
+    :param identity: which file it is, and when it was last changed.
     """
 
     path: str
@@ -54,6 +55,7 @@ class Distribution(NamedTuple):
     sha256: str
     project: str = ""
     version: str = ""
+    identity: tuple[int, ...] = ()
 
 
 def normalised(name: str) -> str:
@@ -86,14 +88,15 @@ def read(path: str, folder: str = "") -> Distribution:
                 raise Refused(f"{visible(path)} is no file", "name the files to upload")
             digest = hashlib.file_digest(file, "sha256").hexdigest()
             file.seek(0)
-            return Distribution(path, facts.st_size, digest, *_identity(path, file))
+            identity = (facts.st_dev, facts.st_ino, facts.st_mtime_ns, facts.st_ctime_ns)
+            return Distribution(path, facts.st_size, digest, *_release_of(path, file), identity)
     except OSError as error:
         raise Refused(
             f"{visible(path)} cannot be read: {error.strerror}", "it would be uploaded"
         ) from None
 
 
-def _identity(path: str, file: IO[bytes]) -> tuple[str, str]:
+def _release_of(path: str, file: IO[bytes]) -> tuple[str, str]:
     """The project and the version that the metadata names."""
     from packaging.metadata import parse_email
 

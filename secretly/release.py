@@ -17,7 +17,7 @@ from .configuration import Artifacts, Entry
 from .destination import Destination
 from .display import clock, shortened, shown, size, visible, wrapped
 from .distributions import Distribution, normalised
-from .errors import Refused
+from .errors import BadToken, Refused
 from .redacted import Secret
 
 __all__ = ["Consent", "Release", "changed", "examine"]
@@ -99,9 +99,9 @@ class Release:
         :raises Refused: for a local version (PEP 440) on its way to PyPI.
         """
         for version in {file.version for file in self.files} | {self.version}:
-            if "+" in version and self.destination.builtin:
+            if "+" in version and self.destination.secret in ("PyPI", "TestPyPI"):
                 raise Refused(
-                    f"{self.destination.shown} takes no local version: {visible(version)}",
+                    f"{self.destination.secret} takes no local version: {visible(version)}",
                     "build it without the part from the '+'",
                 )
 
@@ -191,7 +191,11 @@ class Release:
         """
         if not value.startswith(macaroon.PREFIX):
             return
-        token, name = macaroon.allowed(value), visible(entry.name)
+        name = visible(entry.name)
+        try:
+            token = macaroon.allowed(value)
+        except BadToken as error:
+            raise BadToken(f"{name}: {error}", error.hint) from None
         self._check_index(token.location, entry)
         if lacking := token.lacks(self.projects or ()):
             raise Refused(
@@ -214,12 +218,12 @@ class Release:
         else:
             good = target.builtin and location.startswith("test.") == (target.secret != "PyPI")
         if not good and not {target.host or target.shown, target.shown} & set(entry.hosts):
-            where = visible(target.shown)
+            name, where = visible(entry.name), visible(target.shown)
             raise Refused(
-                f"the token for {visible(entry.name)} was made by {visible(location)}, "
+                f"the token for {name} was made by {visible(location)}, "
                 f"and {self.tool} would send it to {where}",
-                f"secretly set {where} keeps another; or allow it: [secrets.{visible(entry.name)}] "
-                f'hosts = ["{where}"]',
+                f"secretly set {visible(target.secret)}, or, if it is meant: "
+                f'[secrets."{name}"] hosts = ["{where}"]',
             )
 
     def narrowed(self, value: Secret, now: float) -> Secret:
