@@ -67,15 +67,18 @@ def shown(command: Sequence[str], limit: int = 120) -> str:
 def wrapped(text: str, width: int) -> str:
     """Return *text* in lines of at most *width* characters, none of them lost.
 
-    Dialogs wrap at white space alone, and a long path runs out of the window.
+    Dialogs wrap at white space alone, and a long path runs out of the window. What
+    goes on is set in, so that no name can look like a line of its own.
 
-    >>> wrapped("/a/long/path", 5).splitlines()
-    ['/a/lo', 'ng/pa', 'th']
+    >>> wrapped("/a/long/path", 8).splitlines()
+    ['/a/long/', '    path']
     """
-    lines = text.split("\n")
-    return "\n".join(
-        line[start : start + width] for line in lines for start in range(0, len(line) or 1, width)
-    )
+    lines = []
+    for line in text.split("\n"):
+        lines.append(line[:width])
+        rest, room = line[width:], width - 4
+        lines += [f"    {rest[at : at + room]}" for at in range(0, len(rest), room)]
+    return "\n".join(lines)
 
 
 def size(count: int) -> str:
