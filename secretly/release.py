@@ -116,23 +116,28 @@ class Release:
         """
         what, where, *notes = self._head
         head = [what, where, f"program: {program}", *notes]
-        if not _fits(head):
-            raise Refused(
-                "what would be uploaded where does not fit into a dialog",
-                "upload fewer projects at a time, or from a folder with a shorter path",
-            )
-        if _fits([*head, command := f"for: {shown(argv, _WIDTH - 5)}"]):
-            head.append(command)
+        command = f"for: {shown(argv, _WIDTH - 5)}"
+        for files, listing in self._bodies():
+            for more in ([command], []):
+                lines = [*head, *more, *files]
+                if _fits(lines):
+                    return Consent(_laid_out(lines), listing)
+        raise Refused(
+            "what would be uploaded where does not fit into a dialog",
+            "upload fewer projects at a time, or with a program that has a shorter path",
+        )
+
+    def _bodies(self) -> Iterator[tuple[list[str], tuple[str, ...]]]:
+        """The files one by one; then, for want of room, what they are together, and the list."""
         rows = self._rows
-        if len(rows) <= _ROWS and _fits([*head, "", *rows]):
-            return Consent(_laid_out([*head, "", *rows] if rows else head))
-        listing = [f"{file.sha256}  {visible(file.path)}" for file in self.files]
-        total = sum(file.size for file in self.files)
-        digest = hashlib.sha256("".join(f"{line}\n" for line in listing).encode()).hexdigest()
-        summary = f"{len(listing)} files, {size(total)}, sha256 of their list {digest[:_DIGITS]}"
-        while not _fits([*head, "", summary]):  # only the command line can be too much
-            head.pop()
-        return Consent(_laid_out([*head, "", summary]), tuple(listing))
+        if len(rows) <= _ROWS:
+            yield (["", *rows] if rows else []), ()
+        if rows:
+            listing = tuple(f"{file.sha256}  {visible(file.path)}" for file in self.files)
+            digest = hashlib.sha256("".join(f"{line}\n" for line in listing).encode()).hexdigest()
+            total = size(sum(file.size for file in self.files))
+            counted = f"{len(listing)} files, {total}, sha256 of their list {digest[:_DIGITS]}"
+            yield ["", counted], listing
 
     def described(self) -> list[str]:
         """The same, with nothing left out, for a listing."""

@@ -1,82 +1,35 @@
-"""Each publishing tool that is known, for real, against a server on loopback."""
+"""Each publishing tool that is known, for real, against an index on loopback.
+
+The index checks each token as PyPI does. Destinations are given by URL here, so that
+the secret is named after the host and what is configured for ``PyPI`` does not count.
+"""
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import ctypes
 import os
+import re
 import shutil
 import subprocess
 import sys
-import threading
-import zipfile
-from collections.abc import Iterator, Sequence
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
-from command import SECRETLY, Ended, Home, home
+import tokens
+from command import SECRETLY, Ended, Home, Watch, files_with, home, wait_until
 from conftest import need
+from tokens import Upload, Warehouse
 
 from secretly.testing import FakePinentry
 
-TOKEN = "pypi-canary-0123456789"
-
-
-class Index(NamedTuple):
-    """A server that takes every upload with credentials, and notes them.
-
-    :param host: its host and port.
-    :param seen: the credentials of each upload, as ``user:password``.
-    """
-
-    host: str
-    seen: list[str]
-
-    @property
-    def url(self) -> str:
-        return f"http://{self.host}/"
-
 
 @pytest.fixture(name="index")
-def _index() -> Iterator[Index]:
-    seen: list[str] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            if "chunked" in self.headers.get("Transfer-Encoding", ""):
-                while size := int(self.rfile.readline(), 16):
-                    self.rfile.read(size + 2)
-            self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            scheme, _, value = self.headers.get("Authorization", "").partition(" ")
-            if scheme == "Basic":
-                seen.append(base64.b64decode(value).decode())
-                self.answer(200)
-            else:
-                self.answer(401, ("WWW-Authenticate", 'Basic realm="test"'))
-
-        def do_GET(self) -> None:
-            self.answer(404)
-
-        def answer(self, status: int, *headers: tuple[str, str]) -> None:
-            self.send_response(status)
-            for name, value in (("Content-Length", "0"), *headers):
-                self.send_header(name, value)
-            self.end_headers()
-
-        def log_message(self, *arguments: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        try:
-            yield Index(f"127.0.0.1:{server.server_port}", seen)
-        finally:
-            server.shutdown()
-            thread.join()
+def _index() -> Iterator[Warehouse]:
+    with tokens.warehouse() as found:
+        yield found
 
 
 @pytest.fixture(name="home")
@@ -84,7 +37,7 @@ def _home() -> Iterator[Home]:
     """A home, in which the project ``demo`` has a wheel that can be uploaded."""
     with home() as found:
         dist = found.folder / "demo" / "dist"
-        dist.mkdir(parents=True)
+        tokens.wheel(dist)
         (dist.parent / "demo.py").write_text('"""A demonstration."""\n__version__ = "1.0"\n')
         (dist.parent / "pyproject.toml").write_text(
             "[build-system]\n"
@@ -93,13 +46,6 @@ def _home() -> Iterator[Home]:
             'requires-python = ">= 3"\nauthors = [{ name = "A", email = "a@example.org" }]\n'
             '[tool.poetry]\nname = "demo"\nversion = "1.0"\ndescription = ""\nauthors = []\n'
         )
-        metadata = "Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n"
-        wheel = "Wheel-Version: 1.0\nGenerator: hand\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-        with zipfile.ZipFile(dist / "demo-1.0-py3-none-any.whl", "w") as file:
-            file.writestr("demo.py", "")
-            file.writestr("demo-1.0.dist-info/METADATA", metadata)
-            file.writestr("demo-1.0.dist-info/WHEEL", wheel)
-            file.writestr("demo-1.0.dist-info/RECORD", "")
         yield found
 
 
@@ -132,42 +78,153 @@ DIRECT = {
     "maturin": ("MATURIN_USERNAME", "MATURIN_PASSWORD"),
 }
 
+#: How many minutes the token is good: flit builds before it uploads.
+MINUTES = {name: 60 if name == "flit" else 15 for name in TOOLS}
 
-def publish(home: Home, command: Sequence[str], environ: dict[str, str], *options: str) -> Ended:
+
+def publish(home: Home, command: Sequence[str], environ: Mapping[str, str], *options: str) -> Ended:
     """Run a publishing command in the project's folder."""
     argv = [*SECRETLY, "run", *options, *command]
     return home.run_any(argv, environ=environ, cwd=home.folder / "demo")
 
 
-@pytest.mark.parametrize("name", TOOLS)
-def test_a_tool_uploads_with_what_was_typed(home: Home, index: Index, name: str) -> None:
-    """The tool sends the secret that was typed, under the user name of a token."""
-    path = tool(name)
-    arguments, variable = TOOLS[name]
-    if name == "pdm":
-        _skip_if_it_cannot(home, index, name)
-    with FakePinentry([TOKEN]) as fake:
-        done = publish(home, [path, *arguments], {variable: index.url, **fake.environ})
-        assert done.status == 0, done
-        assert index.seen == [f"__token__:{TOKEN}"]
-        # A secret belongs to its index: the tool's own name for it, or else the host.
-        wanted = "local" if name == "poetry" else index.host
-        assert [prompt["SETPROMPT"] for prompt in fake.prompts] == [f"Secret for {wanted}:"]
-        assert TOKEN not in done.stdout + done.stderr
-
-
-def _skip_if_it_cannot(home: Home, index: Index, name: str) -> None:
+def _skip_if_it_cannot(home: Home, index: Warehouse, name: str) -> None:
     """Skip where the tool as it is installed does not publish at all."""
+    if name != "pdm":
+        return
     arguments, variable = TOOLS[name]
     username, password = DIRECT[name]
-    environ = {variable: index.url, username: "direct", password: "canary"}
+    environ = {variable: index.url, username: "__token__", password: index.token()}
     cwd = home.folder / "demo"
     done = home.run_any([tool(name), *arguments], environ=environ, cwd=cwd)
     if done.status:
         said = " ".join((done.stderr or done.stdout).split())[-200:]
         pytest.skip(f"the {name} that is installed does not publish, without secretly too: {said}")
-    index.seen.clear()
+    index.uploads.clear()
 
+
+def directly(home: Home, index: Warehouse, token: str, file: str = FILE) -> int:
+    """Have twine upload with that token, without secretly, and return the index's answer."""
+    environ = {
+        "TWINE_REPOSITORY_URL": index.url,
+        "TWINE_USERNAME": "__token__",
+        "TWINE_PASSWORD": token,
+    }
+    argv = [tool("twine"), "--no-color", "upload", file]
+    before = len(index.uploads)
+    home.run_any(argv, environ=environ, cwd=home.folder / "demo")
+    assert len(index.uploads) == before + 1
+    return index.uploads[-1].status
+
+
+# -- what the tool gets ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("origin", ["typed", "stored"])
+@pytest.mark.parametrize("name", TOOLS)
+def test_a_tool_uploads_with_a_narrowed_token(
+    home: Home, index: Warehouse, name: str, origin: str
+) -> None:
+    """For this project, for a quarter of an hour; the long one is seen nowhere else."""
+    path = tool(name)
+    arguments, variable = TOOLS[name]
+    _skip_if_it_cannot(home, index, name)
+    long = index.token()
+    # A secret belongs to its index: the tool's own name for it, or else the host.
+    wanted = "local" if name == "poetry" else index.host
+    kept = []
+    if origin == "stored":
+        kept = [home.keep_in_a_file()]
+        assert home.run("set", wanted, "--stdin", stdin=long).status == 0
+    with (
+        FakePinentry([long if origin == "typed" else True]) as fake,
+        Watch(long[-40:]) as watch,
+    ):
+        begun = time.time()
+        done = publish(home, [path, *arguments], {variable: index.url, **fake.environ})
+        ended = time.time()
+        assert done.status == 0, done
+        (prompt,) = fake.prompts
+    if origin == "typed":
+        assert prompt["SETPROMPT"] == f"Secret for {wanted}:"
+    else:
+        assert prompt["SETDESC"].startswith(f"Hand over {wanted} from the keychain?")
+    assert_narrowed(index.uploads, long, begun, ended, MINUTES[name])
+    assert watch.rounds > 3
+    assert watch.seen == set()
+    assert files_with(long, home.folder) == files_with(long[-40:], home.folder) == kept
+    assert long not in done.stdout + done.stderr
+    clock = r"(\d{4}-\d\d-\d\d )?\d\d:\d\d"
+    said = rf"(?m)^secretly: {name} gets a token for demo only, until {clock}$"
+    assert re.search(said, done.stderr)
+
+
+def assert_narrowed(
+    uploads: Sequence[Upload], long: str, begun: float, ended: float, minutes: int
+) -> None:
+    """One upload, with a token for ``demo`` alone that is good for so many minutes."""
+    assert [(u.project, u.username, u.status) for u in uploads] == [("demo", "__token__", 200)]
+    assert uploads[0].token != long
+    found = tokens.limits(uploads[0].token)
+    assert found.projects == ["demo"]
+    assert found.expires is not None
+    assert found.not_before is not None
+    assert int(begun) <= found.expires - minutes * 60 <= ended
+    assert int(begun) <= found.not_before + 60 <= ended
+
+
+def test_what_the_tool_got_is_for_nothing_else(home: Home, index: Warehouse) -> None:
+    """The token that arrived uploads the same project again, and no other: 403."""
+    long = index.token()
+    arguments, variable = TOOLS["twine"]
+    with FakePinentry([long]) as fake:
+        publish(home, [tool("twine"), *arguments], {variable: index.url, **fake.environ})
+    other = tokens.wheel(home.folder / "demo" / "dist", "other")
+    got = index.uploads[-1].token
+    assert directly(home, index, got) == 200
+    assert directly(home, index, got, str(other)) == 403
+    assert directly(home, index, long, str(other)) == 200
+    # The project's name in the metadata counts, and not the file's.
+    disguised = other.replace(other.with_name("demo-2.0-py3-none-any.whl"))
+    assert directly(home, index, got, str(disguised)) == 403
+
+
+def test_what_the_tool_got_ends(home: Home, index: Warehouse) -> None:
+    """Once its time is over, the index answers 403."""
+    home.configure('[commands.twine]\nexpires = "1s"\n')
+    arguments, variable = TOOLS["twine"]
+    with FakePinentry([index.token()]) as fake:
+        publish(home, [tool("twine"), *arguments], {variable: index.url, **fake.environ})
+    got = index.uploads[-1].token
+    end = tokens.limits(got).expires
+    assert end is not None
+    wait_until(lambda: time.time() >= end)
+    assert directly(home, index, got) == 403
+
+
+def test_a_build_is_given_an_hour_where_the_tool_has_one(home: Home, index: Warehouse) -> None:
+    """flit builds what it uploads: its metadata name the project that the token is for."""
+    (home.folder / "demo" / FILE).unlink()
+    arguments, variable = TOOLS["flit"]
+    with FakePinentry([index.token()]) as fake:
+        environ = {variable: index.url, **fake.environ}
+        done = publish(home, [tool("flit"), *arguments], environ)
+        assert done.status == 0, done
+        assert "builds first; files not yet known" in fake.prompts[0]["SETDESC"]
+    assert [(u.project, u.status) for u in index.uploads] == [("demo", 200)]
+
+
+def test_another_kind_of_secret_passes_unchanged(home: Home, index: Warehouse) -> None:
+    """A password is no token: it arrives as it was typed, and nothing is said of one."""
+    arguments, variable = TOOLS["twine"]
+    with FakePinentry(["canary-password"]) as fake:
+        environ = {variable: index.url, **fake.environ}
+        done = publish(home, [tool("twine"), *arguments], environ)
+    assert [upload.token for upload in index.uploads] == ["canary-password"]
+    assert "gets a token" not in done.stderr
+
+
+# -- how the tool is started, and for which index --------------------------------
 
 LAUNCHERS = {
     "python -m": [sys.executable, "-m", "twine"],
@@ -180,8 +237,8 @@ LAUNCHERS = {
 
 
 @pytest.mark.parametrize("launcher", LAUNCHERS)
-def test_a_launcher_hands_it_on(home: Home, index: Index, launcher: str) -> None:
-    """A real twine gets the secret through what starts it; uv and pipx are stand-ins."""
+def test_a_launcher_hands_it_on(home: Home, index: Warehouse, launcher: str) -> None:
+    """A real twine gets the narrowed token through what starts it; uv and pipx are stand-ins."""
     path = tool("twine")
     for name, drops in (
         ("uv", "while [ $1 = run ] || [ $1 = tool ]; do shift; done"),
@@ -190,40 +247,43 @@ def test_a_launcher_hands_it_on(home: Home, index: Index, launcher: str) -> None
     ):
         home.program(name, f'#!/bin/sh\n{drops}\nshift\nexec {path} "$@"\n')
     arguments, variable = TOOLS["twine"]
-    with FakePinentry([TOKEN]) as fake:
+    long, begun = index.token(), time.time()
+    with FakePinentry([long]) as fake:
         environ = {variable: index.url, **fake.environ}
         done = publish(home, [*LAUNCHERS[launcher], *arguments], environ)
         assert done.status == 0, done
-        assert index.seen == [f"__token__:{TOKEN}"]
+    assert_narrowed(index.uploads, long, begun, time.time(), 15)
 
 
-def test_the_index_can_be_named_on_the_command_line(home: Home, index: Index) -> None:
+def test_the_index_can_be_named_on_the_command_line(home: Home, index: Warehouse) -> None:
     """``--repository-url`` chooses the secret, and so does a section of ``.pypirc``."""
     path = tool("twine")
     (home.folder / ".pypirc").write_text(
         f"[distutils]\nindex-servers = mine\n[mine]\nrepository = {index.url}\n"
     )
     for options, wanted in ((["--repository-url", index.url], index.host), (["-rmine"], "mine")):
-        with FakePinentry([TOKEN]) as fake:
+        with FakePinentry([index.token()]) as fake:
             done = publish(home, [path, "upload", *options, FILE], fake.environ)
             assert done.status == 0, done
             assert fake.prompts[0]["SETPROMPT"] == f"Secret for {wanted}:"
-    assert index.seen == [f"__token__:{TOKEN}"] * 2
+    assert index.statuses == [200, 200]
 
 
-def test_the_secrets_own_user_name_is_used(home: Home, index: Index) -> None:
+def test_the_secrets_own_user_name_is_used(home: Home) -> None:
     """A configured user name goes with the secret; else the caller's variable does."""
     path = tool("twine")
     arguments, variable = TOOLS["twine"]
-    with FakePinentry([TOKEN, TOKEN]) as fake:
-        environ = {variable: index.url, "TWINE_USERNAME": "caller", **fake.environ}
-        publish(home, [path, *arguments], environ)
-        home.configure(f'[secrets."{index.host}"]\nusername = "configured"\n')
-        publish(home, [path, *arguments], environ)
-    assert index.seen == [f"caller:{TOKEN}", f"configured:{TOKEN}"]
+    with tokens.warehouse("caller", "configured") as index:
+        with FakePinentry([index.token()] * 2) as fake:
+            environ = {variable: index.url, "TWINE_USERNAME": "caller", **fake.environ}
+            publish(home, [path, *arguments], environ)
+            home.configure(f'[secrets."{index.host}"]\nusername = "configured"\n')
+            publish(home, [path, *arguments], environ)
+        assert [u.username for u in index.uploads] == ["caller", "configured"]
+        assert index.statuses == [200, 200]
 
 
-def test_a_token_that_is_pasted_with_white_space_is_cleaned(home: Home, index: Index) -> None:
+def test_a_token_that_is_pasted_with_white_space_is_cleaned(home: Home, index: Warehouse) -> None:
     """What is copied has a newline at its end; what is no token is asked for again."""
     path = tool("twine")
     arguments, variable = TOOLS["twine"]
@@ -231,46 +291,49 @@ def test_a_token_that_is_pasted_with_white_space_is_cleaned(home: Home, index: I
         f'[commands.twine.profiles.test]\nenv = {{ {variable} = "{index.url}" }}\n'
         'secrets = { TWINE_PASSWORD = "PyPI" }\n'
     )
-    with FakePinentry(["my password", f" {TOKEN}\n"]) as fake:
+    with FakePinentry(["my password", f" {index.token()}\n"]) as fake:
         done = publish(home, [path, *arguments], fake.environ, "-p", "test")
         assert done.status == 0, done
         assert [p["SETPROMPT"] for p in fake.prompts] == ["API token for PyPI (pypi-…):"] * 2
         assert "SETERROR" not in fake.prompts[0]
         assert "start with 'pypi-'" in fake.prompts[1]["SETERROR"]
-    assert index.seen == [f"__token__:{TOKEN}"]
+    assert [(u.username, u.status) for u in index.uploads] == [("__token__", 200)]
 
 
-def test_a_cancel_uploads_nothing(home: Home, index: Index) -> None:
+def test_a_cancel_uploads_nothing(home: Home, index: Warehouse) -> None:
     """130, and the server has heard nothing."""
     path = tool("twine")
     arguments, variable = TOOLS["twine"]
     with FakePinentry([None]) as fake:
         done = publish(home, [path, *arguments], {variable: index.url, **fake.environ})
-    assert (done.status, index.seen) == (130, [])
+    assert (done.status, index.uploads) == (130, [])
 
 
 # -- maturin and the kernel's keyring --------------------------------------------
 
 
-def test_maturin_is_kept_from_storing_what_it_is_given(home: Home, index: Index) -> None:
+def test_maturin_is_kept_from_storing_what_it_is_given(home: Home) -> None:
     """Started directly it leaves the password in the kernel's keyring; with secretly not."""
     path = tool("maturin")
     if not os.path.exists("/proc/keys"):
         pytest.skip("needs the kernel's keyrings")
     arguments, variable = TOOLS["maturin"]
+    # It keeps only what was accepted.
     direct, handed = (f"canary-{os.urandom(6).hex()}" for _ in range(2))
-    home.configure(f'[secrets."{index.host}"]\nusername = "{handed}"\n')
-    with _removed(direct), _removed(handed), FakePinentry([TOKEN]) as fake:
-        done = publish(home, [path, *arguments], {variable: index.url, **fake.environ})
+    with _removed(direct), _removed(handed), tokens.warehouse(direct, handed) as index:
+        home.configure(f'[secrets."{index.host}"]\nusername = "{handed}"\n')
+        with FakePinentry([index.token()]) as fake:
+            done = publish(home, [path, *arguments], {variable: index.url, **fake.environ})
         assert done.status == 0, done
         assert _keys(handed) == []
-        environ = {variable: index.url, "MATURIN_USERNAME": direct, "MATURIN_PASSWORD": TOKEN}
+        username, password = DIRECT["maturin"]
+        environ = {variable: index.url, username: direct, password: index.token()}
         cwd = home.folder / "demo"
         done = home.run_any([path, *arguments], environ=environ, cwd=cwd)
         assert done.status == 0, done
+        assert [(u.username, u.status) for u in index.uploads] == [(handed, 200), (direct, 200)]
         if not _keys(direct):
             pytest.skip("this maturin stores nothing in the kernel's keyring, nor could secretly's")
-    assert index.seen == [f"{handed}:{TOKEN}", f"{direct}:{TOKEN}"]
 
 
 def _keys(text: str) -> list[int]:

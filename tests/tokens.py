@@ -73,6 +73,29 @@ def wheel(folder: Path, project: str = "demo", version: str = "1.0", name: str =
     return path
 
 
+class Limits(NamedTuple):
+    """What a token's restrictions are, as pypitoken reads them; the last ones count.
+
+    :param projects: None if it has no such restriction.
+    """
+
+    not_before: int | None
+    expires: int | None
+    projects: list[str] | None
+
+
+def limits(text: str) -> Limits:
+    """Read a token's restrictions."""
+    pypitoken = need_pypitoken()
+    found = Limits(None, None, None)
+    for restriction in pypitoken.Token.load(text).restrictions:
+        if isinstance(restriction, pypitoken.DateRestriction):
+            found = found._replace(not_before=restriction.not_before, expires=restriction.not_after)
+        elif isinstance(restriction, pypitoken.ProjectNamesRestriction):
+            found = found._replace(projects=restriction.project_names)
+    return found
+
+
 class Upload(NamedTuple):
     """An upload that was tried."""
 
@@ -93,9 +116,14 @@ class Warehouse(NamedTuple):
     uploads: list[Upload]
 
     @property
+    def host(self) -> str:
+        """Its host and port, as a secret for it is named."""
+        return f"127.0.0.1:{self.port}"
+
+    @property
     def url(self) -> str:
         """Where files are uploaded to."""
-        return f"http://127.0.0.1:{self.port}/legacy/"
+        return f"http://{self.host}/legacy/"
 
     def token(self, *caveats: Any) -> str:
         """A token of this index."""
@@ -108,13 +136,16 @@ class Warehouse(NamedTuple):
 
 
 @contextlib.contextmanager
-def warehouse() -> Iterator[Warehouse]:
-    """An index that runs until the end."""
+def warehouse(*usernames: str) -> Iterator[Warehouse]:
+    """An index that runs until the end.
+
+    :param usernames: user names that it takes beside ``__token__``, as PyPI does not.
+    """
     pypitoken = need_pypitoken()
     uploads: list[Upload] = []
 
     def status(username: str, password: str, project: str) -> int:
-        if username != "__token__":
+        if username not in ("__token__", *usernames):
             return 403
         try:
             pypitoken.Token.load(password).check(KEY, project_name=project)
