@@ -165,6 +165,14 @@ def _for_projects(before: Allowed, names: list[str]) -> Allowed:
 
 
 def _read(token: str) -> _Macaroon:
+    try:
+        return _parsed(token)
+    except BadToken as error:
+        wrong = error.with_traceback(None)  # its frames hold parts of the token
+    raise wrong
+
+
+def _parsed(token: str) -> _Macaroon:
     if not token.startswith(PREFIX):
         raise BadToken(f"that is no PyPI token: it does not start with '{PREFIX}'", _HINT)
     text = token.removeprefix(PREFIX)
@@ -176,7 +184,10 @@ def _read(token: str) -> _Macaroon:
     data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
     if data[:1] != b"\x02":
         raise BadToken("the token is not of the form that PyPI's tokens have", _HINT)
-    return _Fields(data[1:]).macaroon()
+    macaroon = _Fields(data[1:]).macaroon()
+    for caveat in macaroon.caveats:
+        _json(caveat)
+    return macaroon
 
 
 def _malformed() -> BadToken:

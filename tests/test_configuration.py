@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secretly import configuration
-from secretly.configuration import Configuration, Entry, check_variable, duration
+from secretly.configuration import Artifacts, Configuration, Entry, check_variable, duration
 from secretly.errors import BadConfiguration, Refused, SecretlyError
 from secretly.references import Reference
 
@@ -96,10 +97,13 @@ def test_an_entry_has_all_its_keys(config: Path) -> None:
         remember = "15m"
         confirm = true
         prefix = "mine-"
+        hosts = ["mine.example.org"]
         """,
     )
     source = Reference("op", "Private/Mine", "token")
-    assert found.entry("Mine") == Entry("Mine", source, "me", 900.0, True, "mine-")
+    assert found.entry("Mine") == Entry(
+        "Mine", source, "me", 900.0, True, "mine-", ("mine.example.org",)
+    )
 
 
 @pytest.mark.parametrize(
@@ -205,6 +209,91 @@ def test_a_projects_entry_takes_after_the_index(config: Path) -> None:
     assert found.entry("unknown") == Entry("unknown")
 
 
+# -- tokens, and what is uploaded --------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("0", 0), ("0.0", 0), ('"15m"', 900), ('"30s"', 30), ('"2h"', 7200)]
+)
+def test_how_long_a_commands_token_is_good_is_a_duration(
+    config: Path, text: str, value: float
+) -> None:
+    """Or 0: as long as the one that it is made of, which is another thing than left out."""
+    expires = load(config, f"[commands.twine]\nexpires = {text}").commands["twine"].expires
+    assert (expires, type(expires)) == (value, float)
+    assert load(config).commands["twine"].expires is None
+
+
+@pytest.mark.parametrize("text", ["15", "1", "-1", "0.5", "false", "true", "[]", "nan"])
+def test_a_time_that_is_no_duration_is_named(config: Path, text: str) -> None:
+    """A number has no unit, and false is no number."""
+    error = trouble(config, f"[commands.twine]\nexpires = {text}")
+    assert str(error) == f'{config}: commands.twine.expires takes a duration such as "15m", or 0'
+
+
+@pytest.mark.parametrize("text", ['"0"', '"0m"', '"15"', '""', '"never"', '"-15m"'])
+def test_a_text_that_is_no_duration_is_named(config: Path, text: str) -> None:
+    """None of them means 'no end' by mistake: that is 0 alone."""
+    error = trouble(config, f"[commands.twine]\nexpires = {text}")
+    assert f"{config}: commands.twine.expires is wrong: " in str(error)
+    assert "is no duration" in str(error)
+
+
+def test_the_hosts_that_a_token_may_go_to_are_read(config: Path) -> None:
+    """A project's own token takes after the index's; shipped, there is none."""
+    found = load(config, '[secrets.PyPI]\nhosts = ["pypi.example", "127.0.0.1"]')
+    assert found.entry("PyPI").hosts == ("pypi.example", "127.0.0.1")
+    assert found.entry("PyPI/demo").hosts == ("pypi.example", "127.0.0.1")
+    assert found.entry("TestPyPI").hosts == ()
+
+
+def test_what_a_command_uploads_has_all_its_keys(config: Path) -> None:
+    """A command of one's own says what a shipped one does."""
+    row = load(
+        config,
+        """
+        [commands.deploy.files]
+        arguments = true
+        folder = "out"
+        folder_options = ["--out"]
+        base_options = ["-C", "$BASE"]
+        root = true
+        own = true
+        manifest_options = ["-f"]
+        builds = ["publish"]
+        build_options = ["--build"]
+        no_build_options = ["--no-build"]
+        """,
+    ).commands["deploy"]
+    assert row.files == Artifacts(
+        arguments=True,
+        folder="out",
+        folder_options=("--out",),
+        base_options=("-C", "$BASE"),
+        root=True,
+        own=True,
+        manifest_options=("-f",),
+        builds=("publish",),
+        build_options=("--build",),
+        no_build_options=("--no-build",),
+    )
+
+
+def test_what_a_command_uploads_is_not_known_unless_it_is_said(config: Path) -> None:
+    """No table, no files; a table with nothing in it is another thing."""
+    found = load(config, "[commands.one]\n[commands.two.files]").commands
+    assert (found["one"].files, found["two"].files) == (None, Artifacts())
+    assert all(row.files for row in load(config).commands.values())
+
+
+def test_what_a_shipped_command_uploads_is_overridden_key_by_key(config: Path) -> None:
+    """Another folder for twine leaves its arguments as they are."""
+    files = load(config, '[commands.twine.files]\nfolder = "out"').commands["twine"].files
+    shipped = load(config).commands["twine"].files
+    assert shipped is not None
+    assert files == replace(shipped, folder="out")
+
+
 # -- what is refused -------------------------------------------------------------
 
 
@@ -217,6 +306,10 @@ def test_a_projects_entry_takes_after_the_index(config: Path) -> None:
         ("[secrets.'my own']\nx = 1", "secrets.my own.x is no key"),
         ("[commands.twine]\nsecret = {}", "commands.twine.secret is no key"),
         ("[commands.twine.index]\nurl = 'x'", "commands.twine.index.url is no key"),
+        ("[commands.x.index]\nfiles = 'arguments'", "commands.x.index.files is no key"),
+        ("[commands.x.files]\nfile = 'x'", "commands.x.files.file is no key"),
+        ("[secrets.X]\nhost = 'x'", "secrets.X.host is no key"),
+        ("[commands.x]\nexpiry = '15m'", "commands.x.expiry is no key"),
         (
             "[commands.x.profiles.dev]\nenvironment = {}",
             "commands.x.profiles.dev.environment is no",
@@ -254,8 +347,19 @@ def test_an_unknown_key_is_named(config: Path, text: str, key: str) -> None:
         ("[commands.x]\nenv = { 'A=B' = 'x' }", "commands.x.env cannot set 'A=B'"),
         ("[commands.x]\nsubcommands = 'upload'", "commands.x.subcommands takes a list of texts"),
         ("[commands.x]\nsubcommands = [1]", "commands.x.subcommands takes text"),
-        ("[commands.x.index]\nfiles = 'all'", 'commands.x.index.files takes "arguments"'),
-        ("[commands.x.index]\nfiles = []", 'commands.x.index.files takes "arguments"'),
+        ("[secrets.X]\nhosts = 'pypi.example'", "secrets.X.hosts takes a list of texts"),
+        ("[secrets.X]\nhosts = ['pypi.example', 1]", "secrets.X.hosts takes text"),
+        ("[commands.x]\nfiles = 'dist'", "commands.x.files takes a table"),
+        ("[commands.x.files]\narguments = 'yes'", "commands.x.files.arguments takes true or false"),
+        ("[commands.x.files]\nroot = 1", "commands.x.files.root takes true or false"),
+        ("[commands.x.files]\nown = []", "commands.x.files.own takes true or false"),
+        ("[commands.x.files]\nfolder = ['dist']", "commands.x.files.folder takes text"),
+        ("[commands.x.files]\nfolder_options = '-d'", "commands.x.files.folder_options takes a"),
+        ("[commands.x.files]\nbase_options = [2]", "commands.x.files.base_options takes text"),
+        ("[commands.x.files]\nmanifest_options = 1", "commands.x.files.manifest_options takes a"),
+        ("[commands.x.files]\nbuilds = true", "commands.x.files.builds takes a list of texts"),
+        ("[commands.x.files]\nbuild_options = '-b'", "commands.x.files.build_options takes a"),
+        ("[commands.x.files]\nno_build_options = 1", "commands.x.files.no_build_options takes a"),
         ("[commands.x]\ndefault = 'dev'", "commands.x.default names no profile: 'dev'"),
         ("prompt = 1", "prompt takes a table"),
         ("[keychain]\nbackends = 'x'", "keychain.backends takes a list"),
@@ -327,7 +431,8 @@ def test_what_breaks_a_parser_is_a_typed_error(config: Path, data: bytes) -> Non
 
 KEYS = st.sampled_from(
     "secrets commands prompt keychain X twine source username remember confirm prefix index "
-    "profiles default env subcommands names files pinentry backends publishes a.b".split()
+    "profiles default env subcommands names files pinentry backends publishes a.b "
+    "hosts expires folder builds".split()
 )
 VALUES = st.sampled_from(
     ["1", "true", '"x"', '""', "[]", '["a"]', "{}", '{ a = "b" }', "1979-05-27", "nan", '"op://a"']

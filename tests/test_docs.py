@@ -7,6 +7,7 @@ import inspect
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -15,15 +16,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import PATIENCE, SECRETLY
+import tokens
+from command import PATIENCE, SECRETLY, Home, home
+from conftest import need
 
 import secretly
 import secretly.testing
-from secretly import configuration
+from secretly import configuration, macaroon, release
+from secretly.destination import Destination
+from secretly.distributions import Distribution
+from secretly.testing import FakePinentry
 
 DOCS = Path(__file__).parent.parent / "docs"
 SOURCE = Path(secretly.__file__).parent
-VERBS = ("run", "set", "get", "forget", "list", "doctor")
+VERBS = ("run", "set", "get", "forget", "list", "token", "doctor")
+
+#: Verbs that have verbs of their own.
+INNER = {"token": ("show", "narrow")}
 
 
 def page(name: str) -> str:
@@ -69,7 +78,9 @@ def taken_apart(line: str) -> Iterator[tuple[str, bool]]:
 @pytest.mark.parametrize("verb", ["", *VERBS])
 def test_every_option_is_described_and_no_other(verb: str) -> None:
     """The reference has the options that the help of each verb has, with or without values."""
-    printed = re.findall(r"^  (-.+?)(?:  .*)?$", helped(*filter(None, [verb])), re.MULTILINE)
+    words = [verb] if verb else []
+    helps = [helped(*words), *(helped(verb, inner) for inner in INNER.get(verb, ()))]
+    printed = re.findall(r"^  (-.+?)(?:  .*)?$", "\n".join(helps), re.MULTILINE)
     there = {o: v for line in printed for o, v in taken_apart(line)}
     assert there, "the help lists no option"
     assert described(sections("reference/command-line.rst")[verb]) == there
@@ -165,6 +176,7 @@ TABLES = {
     "commands.NAME": "[commands.NAME]\nbogus = 1",
     "commands.NAME.profiles.PROFILE": "[commands.NAME.profiles.PROFILE]\nbogus = 1",
     "commands.NAME.index": "[commands.NAME.index]\nbogus = 1",
+    "commands.NAME.files": "[commands.NAME.files]\nbogus = 1",
     "prompt": "[prompt]\nbogus = 1",
     "keychain": "[keychain]\nbogus = 1",
 }
@@ -257,9 +269,10 @@ def listed(names: Any) -> str:
 def test_every_shipped_command_is_in_the_table(tmp_path: Path) -> None:
     """The tables of known commands say what the shipped rows say."""
     shipped = load(tmp_path, "").commands.values()
-    first, second = [], []
+    first, second, third = [], [], []
     for row in shipped:
         assert row.index is not None
+        assert row.files is not None
         name, index = f"``{row.name}``", row.index
         first.append(
             [
@@ -278,7 +291,39 @@ def test_every_shipped_command_is_in_the_table(tmp_path: Path) -> None:
                 listed((*index.name_variables, *index.url_variables)),
             ]
         )
-    assert rows(page("reference/commands.rst")) == first + second
+        third.append([name, looked_at(row.files), built(row.files), lifetime(row)])
+    assert rows(page("reference/commands.rst")) == first + second + third
+
+
+def looked_at(files: configuration.Artifacts) -> str:
+    """Which files are looked at, as the table has it."""
+    found = ["those named"] if files.arguments else []
+    if files.folder:
+        which = "the project's newest in" if files.own else "all in"
+        other = "".join(f", or ``{option}``" for option in files.folder_options[-1:])
+        found.append(f"{which} ``{files.folder}``{other}")
+    return "; else ".join(found) or "–"
+
+
+def built(files: configuration.Artifacts) -> str:
+    """When they are built first."""
+    found = listed(files.builds)
+    if files.build_options:
+        found += f" with {listed(files.build_options[:1])}"
+    if files.no_build_options:
+        found += f", not with {listed(files.no_build_options[:1])}"
+    return found
+
+
+def lifetime(row: configuration.Command) -> str:
+    """How long the token is good."""
+    short, long = (f"{s / 60:.0f} min" for s in (release.LIFETIME, release.LIFETIME_BUILDING))
+    assert row.files is not None
+    assert row.expires is None
+    options = row.files.build_options or row.files.no_build_options
+    if set(row.subcommands) == set(row.files.builds) and not options:
+        return long
+    return f"{short}; {long} if it builds" if row.files.builds else short
 
 
 def variables() -> set[str]:
@@ -333,13 +378,176 @@ def test_the_changelog_has_this_version() -> None:
     assert list(sections("changelog.rst"))[1] == version("secretly")
 
 
-def test_the_readme_and_the_pages_show_the_same_prompt() -> None:
-    """The picture in the README is as wide as a terminal and drawn in one piece."""
-    text = (DOCS.parent / "README.md").read_text("utf-8")
-    boxes = [line for line in text.splitlines() if line.lstrip().startswith(("┌", "│", "└"))]
-    assert len(boxes) == 16
-    assert len({len(line) for line in boxes}) == 1
-    assert (DOCS / "pinentry.png").stat().st_size < 60_000
+# -- dialogs, messages and listings ---------------------------------------------
+
+#: Where boxes of dialogs are shown, how many, and where each says that it uploads to.
+BOXES = {
+    "../README.md": (2, Destination("pypi", "PyPI")),
+    "how-to/publish.rst": (1, Destination("pypi", "PyPI")),
+    "tutorial.rst": (2, Destination("", "127.0.0.1:8080", "http://127.0.0.1:8080/")),
+}
+
+UNITS = {"bytes": 1, "kB": 1000}
+
+_FILE = re.compile(r"(dist/demo-([\d.]+\d)\S+) \(([\d.]+) (bytes|kB), sha256 ([0-9a-f]{16})\)")
+
+
+@pytest.mark.parametrize("name", BOXES)
+def test_a_dialog_is_shown_as_it_is(name: str) -> None:
+    """A box is drawn in one piece, and has the lines that the person would see for these files."""
+    lines = [line.strip() for line in page(name).splitlines()]
+    assert len({len(line) for line in lines if line.startswith(("┌", "│", "└"))}) == 1
+    boxes = re.findall(r"^┌.*?^└", "\n".join(lines), re.MULTILINE | re.DOTALL)
+    count, target = BOXES[name]
+    assert len(boxes) == count
+    for box in boxes:
+        text = "\n".join(line[2:-2].rstrip() for line in box.splitlines()[1:-1])
+        files = [
+            Distribution(path, round(float(n) * UNITS[unit]), sha, "demo", version)
+            for path, version, n, unit, sha in _FILE.findall(text)
+        ]
+        assert len(files) == 2
+        wanted = release.Release("twine", target, tuple(files)).consent(
+            "/home/you/venv/bin/twine", ["twine", "upload", *(file.path for file in files)]
+        )
+        assert f"{wanted.text}\n\n" in text
+        question = text.replace(wanted.text, "").strip()
+        assert question.startswith(("Hand over ", "API token for PyPI (pypi-…):", "Secret for "))
+
+
+def test_the_pictures_are_small() -> None:
+    """They are the dialogs of a real pinentry, and no larger than they have to be."""
+    for name in ("pinentry.png", "consent.png"):
+        assert 5_000 < (DOCS / name).stat().st_size < 60_000
+
+
+#: The token of the tutorial, and where it says that it was made.
+PRACTICE = tokens.token("127.0.0.1")
+
+
+def test_the_token_to_practise_with_is_one() -> None:
+    """It has a token's form, is for the tutorial's index, and is the only one on any page."""
+    found = {
+        word
+        for path in [*DOCS.rglob("*.rst"), DOCS.parent / "README.md"]
+        for word in re.findall(r"pypi-[A-Za-z0-9_-]{40,}", path.read_text("utf-8"))
+    }
+    assert found == {PRACTICE}
+    assert f"\n   {PRACTICE}\n" in page("tutorial.rst")
+    assert macaroon.allowed(PRACTICE) == macaroon.Allowed("127.0.0.1")
+
+
+@pytest.fixture(name="package")
+def _package() -> Iterator[Home]:
+    """A home with a wheel of the project ``demo`` in ``dist``, and a twine that uploads nothing."""
+    with home() as found:
+        tokens.wheel(found.folder / "dist")
+        found.program("twine", '#!/bin/sh\necho "to ${TWINE_REPOSITORY_URL-PyPI}"\n')
+        found.environ["TOKEN"] = tokens.TOKEN
+        yield found
+
+
+def masked(text: str, folder: Path | None = None) -> str:
+    """A text without what differs from day to day and from file to file."""
+    if folder is not None:
+        text = text.replace(str(folder), "/home/you")
+    text = text.replace("/home/you/programs/", "/home/you/venv/bin/")
+    text = re.sub(r"(\d{4}-\d\d-\d\d )?\b\d\d:\d\d\b", "HH:MM", text)
+    return re.sub(r"\([\d.]+ (bytes|kB), sha256 \w{16}\)", "(SIZE, HASH)", text)
+
+
+def told(text: str, where: str, folder: Path | None = None) -> bool:
+    """Whether each line of a text stands on a page, in this order and one after the other."""
+    lines = [line.strip() for line in masked(page(where)).splitlines()]
+    wanted = [line.strip() for line in masked(text, folder).splitlines()]
+    places = range(len(lines) - len(wanted) + 1)
+    return bool(wanted) and any(lines[n : n + len(wanted)] == wanted for n in places)
+
+
+UPLOAD = ("twine", "upload", "dist/demo-1.0-py3-none-any.whl")
+
+
+@pytest.mark.parametrize("where", ["how-to/narrow-a-token.rst", "tutorial.rst"])
+def test_what_a_token_allows_is_shown_as_it_is(where: str) -> None:
+    """The listings of ``token show`` are what it prints: of a whole one, and of a narrowed one."""
+    whole = PRACTICE if where == "tutorial.rst" else tokens.TOKEN
+    with home() as found:
+        shown = found.run("token", "show", "env://TOKEN", environ={"TOKEN": whole})
+        assert told(shown.stdout, where)
+        made = found.run(
+            *("token", "narrow", "env://TOKEN", "--project", "demo"), environ={"TOKEN": whole}
+        )
+        shown = found.run("token", "show", "env://NARROW", environ={"NARROW": made.stdout.strip()})
+        assert "projects: demo" in shown.stdout
+        assert told(shown.stdout, where)
+
+
+def test_a_dry_run_is_shown_as_it_is(package: Home) -> None:
+    """The guide's listing is what is printed."""
+    done = package.run("run", "--dry-run", *UPLOAD)
+    whole = done.stdout + "dist/demo-1.0.tar.gz (814 bytes, sha256 e85c0f9b6e78e057)\n"
+    assert told(whole, "how-to/publish.rst", package.folder)
+
+
+def test_the_lines_of_an_upload_are_shown_as_they_are(package: Home) -> None:
+    """What is said on standard error stands in the guide: narrowed, unasked, a plain password."""
+    (package.folder / ".pypirc").write_text("[pypi]\npassword = canary-plain\n")
+    options = ("--no-confirm", "-v", "-e", "TWINE_PASSWORD=env://TOKEN")
+    done = package.run("run", *options, *UPLOAD)
+    assert (done.status, done.stdout) == (0, "to PyPI\n")
+    warning, _, unasked, narrowed, _ = done.stderr.splitlines()
+    for line in (warning, unasked, narrowed):
+        assert told(line, "how-to/publish.rst", package.folder)
+    assert told(narrowed, "reference/command-line.rst")
+    assert told(narrowed, "tutorial.rst")
+    assert told(narrowed, "../README.md")
+    egg = package.folder / "demo-1.0.egg"
+    egg.write_bytes(b"canary")
+    done = package.run("run", "--no-confirm", *options[2:], "twine", "upload", str(egg))
+    assert told(done.stderr.splitlines()[-1], "how-to/publish.rst")
+
+
+def test_a_token_that_does_not_fit_is_refused_as_the_guide_says(package: Home) -> None:
+    """Both of its refusals, word for word."""
+    package.configure('[secrets.PyPI]\nsource = "env://TOKEN"\n')
+    other = {"TOKEN": tokens.token("pypi.example", [1, ["other"]])}
+    done = package.run("run", *UPLOAD, environ=other)
+    assert done.status == 125
+    assert told(done.stderr, "how-to/publish.rst")
+    [mirror] = [text for text in toml_in(page("how-to/publish.rst")) if "hosts" in text]
+    allowed = mirror.replace("hosts =", 'source = "env://TOKEN"\nconfirm = false\nhosts =')
+    package.configure("".join(line for line in allowed.splitlines(True) if "hosts" not in line))
+    done = package.run("run", "-p", "mirror", *UPLOAD)
+    assert done.status == 125
+    assert told(done.stderr, "how-to/publish.rst")
+    package.configure(allowed)
+    done = package.run("run", "-p", "mirror", *UPLOAD)
+    assert (done.status, done.stdout) == (0, "to https://mirror.example.org/legacy/\n")
+
+
+def test_the_hash_over_many_files_can_be_made_by_hand(package: Home) -> None:
+    """As the guide says: ``sha256sum FILES | sha256sum``."""
+    need("sha256sum")
+    for number in range(9):
+        name = f"demo-1.0-{number}-py3-none-any.whl"
+        tokens.wheel(package.folder / "dist", name=name)
+    upload = f"{shlex.join(SECRETLY)} run -e TWINE_PASSWORD=env://TOKEN twine upload dist/*"
+    with FakePinentry([False]) as pinentry:
+        done = package.run_any(["sh", "-c", upload], environ=pinentry.environ)
+        assert done.status == 130
+        text = pinentry.prompts[0]["SETDESC"]
+    by_hand = package.run_any(["sh", "-c", "sha256sum dist/*; sha256sum dist/* | sha256sum"])
+    *listing, total = by_hand.stdout.splitlines()
+    assert done.stderr.splitlines()[: len(listing)] == listing
+    found = re.search(r"10 files, [\d.]+ kB, sha256 of their list (\w{16})", text)
+    assert found
+    assert total.startswith(found[1])
+    assert re.search(r"^   \d files, [\d.]+ kB, sha256 of their list \w{16}$", *guide())
+
+
+def guide() -> tuple[str, re.RegexFlag]:
+    """The guide to publishing, to be searched by lines."""
+    return page("how-to/publish.rst"), re.MULTILINE
 
 
 # -- the examples ----------------------------------------------------------------

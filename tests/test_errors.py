@@ -16,7 +16,7 @@ from secretly import SecretlyError, configuration, errors, launch
 #: What the contract promises.
 ERRORS = (
     "Cancelled PromptTimeout NoPinentry PinentryFailed NotFound KeychainUnavailable "
-    "KeychainLocked SourceFailed NotConfirmed BadReference BadConfiguration Refused"
+    "KeychainLocked SourceFailed NotConfirmed BadReference BadConfiguration BadToken Refused"
 ).split()
 OTHERS = (
     "secret credential confirm remember forget secretly Secret Credential SecretlyError".split()

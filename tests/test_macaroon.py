@@ -1,0 +1,868 @@
+"""PyPI's tokens, read and narrowed, and what pypitoken says of the same ones.
+
+pypitoken verifies a token as PyPI does. Where its reading and ours differ on purpose:
+ours takes nothing that no index writes (a host name that is none, characters outside
+base64's, fields that belong to third parties, bytes after the end, a caveat that is
+not JSON), and leaves to the index what only the index understands.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import re
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import pytest
+import tokens
+from hypothesis import given
+from hypothesis import strategies as st
+from tokens import KEY, TOKEN, token
+
+from secretly.errors import BadToken
+from secretly.macaroon import PREFIX, Allowed, allowed, narrowed
+from secretly.redacted import Secret
+
+
+@pytest.fixture(scope="module")
+def pypitoken() -> Any:
+    """The package that tokens are checked with."""
+    return tokens.need_pypitoken()
+
+
+def bytes_of(text: str) -> bytes:
+    """The macaroon in a token."""
+    text = text.removeprefix(PREFIX)
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def token_of(data: bytes) -> str:
+    """A token of these bytes."""
+    return PREFIX + base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
+def number(value: int) -> bytes:
+    """A number in groups of seven bits, the lowest first."""
+    groups = [value >> shift & 127 for shift in range(0, max(value.bit_length(), 1), 7)]
+    return bytes([*(group | 128 for group in groups[:-1]), groups[-1]])
+
+
+def field(kind: int, data: bytes) -> bytes:
+    """A field of a macaroon."""
+    return number(kind) + number(len(data)) + data
+
+
+class Parts(NamedTuple):
+    """What a macaroon consists of."""
+
+    location: bytes = b"pypi.example"
+    identifier: bytes = b"canary-token"
+    caveats: tuple[bytes, ...] = ()
+    signature: bytes = b"canary-signature-of-32-bytes-000"
+
+    @property
+    def signed(self) -> tuple[bytes, tuple[bytes, ...], bytes]:
+        """All but its location, which is not signed."""
+        return self.identifier, self.caveats, self.signature
+
+    @property
+    def token(self) -> str:
+        """The token that it is."""
+        return written(
+            field(1, self.location) + field(2, self.identifier),
+            *(field(2, caveat) for caveat in self.caveats),
+            signature=field(6, self.signature),
+        )
+
+
+def written(*sections: bytes, signature: bytes = field(6, Parts().signature)) -> str:
+    """A token of these sections: the head's, and one for each caveat."""
+    return token_of(b"\2" + b"".join(part + b"\0" for part in sections) + b"\0" + signature)
+
+
+def taken_apart(pypitoken: Any, text: str) -> Parts:
+    """What a token consists of, as pypitoken reads it."""
+    macaroon = pypitoken.Token.load(text)._macaroon
+    return Parts(
+        macaroon.location.encode(),
+        macaroon.identifier_bytes,
+        tuple(caveat.caveat_id_bytes for caveat in macaroon.caveats),
+        bytes.fromhex(macaroon.signature),
+    )
+
+
+def good(pypitoken: Any, text: str, project: str, now: int) -> bool:
+    """Whether pypitoken lets a token upload this project, at this moment."""
+    try:
+        pypitoken.Token.load(text).check(KEY, project_name=project, now=now)
+    except (pypitoken.PyPITokenException, ValueError):
+        return False  # ValueError: it counts on one caveat at most not being met
+    return True
+
+
+def by_ours(found: Allowed, project: str, now: int) -> bool:
+    """Whether a token allows that, by what we read in it."""
+    started = found.not_before is None or found.not_before <= now
+    ended = found.expires is not None and found.expires <= now
+    return started and not ended and not found.lacks([project]) and not found.others
+
+
+# -- what a token allows ---------------------------------------------------------
+
+
+def test_a_token_without_restrictions_allows_everything() -> None:
+    """All of its user's projects, at any time."""
+    assert allowed(TOKEN) == Allowed("pypi.example", None, None, None, 0)
+
+
+@pytest.mark.parametrize("location", ["pypi.example", "test.pypi.example", "127.0.0.1"])
+def test_the_location_is_the_index_that_made_it(location: str) -> None:
+    """As a host name has no case, it is given in lower case."""
+    assert allowed(token(location)).location == location
+    assert allowed(token(location.upper())).location == location
+
+
+@pytest.mark.parametrize(
+    ("caveats", "projects"),
+    [
+        ([[1, ["demo"]]], {"demo"}),
+        ([[1, ["demo", "other"]]], {"demo", "other"}),
+        ([{"version": 1, "permissions": {"projects": ["demo"]}}], {"demo"}),
+        ([[1, ["a", "b"]], [1, ["b", "c"]]], {"b"}),
+        ([[1, ["a", "b"]], {"version": 1, "permissions": {"projects": ["b", "c"]}}], {"b"}),
+        ([[1, ["a", "b"]], [1, ["b", "c"]], [1, ["c", "a"]]], set()),
+        ([[1, []]], set()),
+        ([{"version": 1, "permissions": "user"}, [1, ["demo"]]], {"demo"}),
+        ([{"version": 1, "permissions": "user"}], None),
+    ],
+)
+def test_the_projects_are_those_of_every_caveat(
+    caveats: list[Any], projects: set[str] | None
+) -> None:
+    """In PyPI's form and in that of 2019: what one caveat lacks, the token lacks."""
+    assert allowed(token("pypi.example", *caveats)) == Allowed(
+        "pypi.example", None if projects is None else frozenset(projects)
+    )
+
+
+@pytest.mark.parametrize(
+    ("caveats", "not_before", "expires"),
+    [
+        ([[0, 2000, 1000]], 1000, 2000),
+        ([{"nbf": 1000, "exp": 2000}], 1000, 2000),
+        ([[0, 2000, 1000], [0, 3000, 1500]], 1500, 2000),
+        ([[0, 2000, 1000], {"nbf": 500, "exp": 1200}], 1000, 1200),
+        ([[0, 0, 0]], 0, 0),
+        ([[0, -5, -10]], -10, -5),
+        ([[0, 10**30, 0]], 0, 10**30),
+    ],
+)
+def test_the_time_is_that_of_every_caveat(
+    caveats: list[Any], not_before: int, expires: int
+) -> None:
+    """In both forms: the latest start, and the earliest end."""
+    found = allowed(token("pypi.example", *caveats))
+    assert found == Allowed("pypi.example", None, not_before, expires)
+
+
+@pytest.mark.parametrize(
+    "caveat",
+    [
+        [2, ["00000000-0000-0000-0000-000000000000"]],
+        [3, "00000000-0000-0000-0000-000000000000"],
+        [4, "canary-publisher"],
+        [5],
+        [0, 2000],
+        [0, 2000, 1000, 0],
+        [0, "2000", "1000"],
+        [0, 2000.0, 1000],
+        [False, 2000, 1000],
+        [0, True, False],
+        [1, "demo"],
+        [1, ["demo", 1]],
+        [1],
+        {"nbf": 1000, "exp": 2000, "more": 1},
+        {"nbf": 1000},
+        {"nbf": "1000", "exp": 2000},
+        {"version": 2, "permissions": {"projects": ["demo"]}},
+        {"version": 1, "permissions": "all"},
+        {"version": 1, "permissions": {"projects": "demo"}},
+        {},
+        [],
+        "demo",
+        1,
+        None,
+    ],
+    ids=repr,
+)
+def test_what_only_the_index_can_judge_is_counted(caveat: Any) -> None:
+    """Nothing is read into it, nor out of it."""
+    assert allowed(token("pypi.example", caveat)) == Allowed("pypi.example", others=1)
+    both = allowed(token("pypi.example", caveat, [1, ["demo"]], caveat))
+    assert both == Allowed("pypi.example", frozenset({"demo"}), others=2)
+
+
+def test_the_projects_that_a_token_lacks_are_named() -> None:
+    """Each once, and sorted; one for all projects lacks none."""
+    found = allowed(token("pypi.example", [1, ["demo", "other"]]))
+    assert found.lacks(["demo"]) == []
+    assert found.lacks(["demo", *"zfbdcaez", "other"]) == list("abcdefz")
+    assert found.lacks([]) == []
+    assert allowed(TOKEN).lacks(["demo", "other"]) == []
+    assert allowed(token("pypi.example", [1, []])).lacks(["demo"]) == ["demo"]
+
+
+def test_a_person_is_told_what_a_token_allows() -> None:
+    """Its index, its projects and its end, each in a line of its own."""
+    assert allowed(TOKEN).described() == [
+        "index: pypi.example",
+        "projects: all of its user's",
+        "expires: never",
+    ]
+    start, end = 1_000_000_000, 2_000_000_000
+    caveats = [[1, ["other", "demo"]], [0, end, start], [3, "canary-user"]]
+    day = "%Y-%m-%d %H:%M"
+    assert allowed(token("test.pypi.example", *caveats)).described() == [
+        "index: test.pypi.example",
+        "projects: demo, other",
+        f"good from: {time.strftime(day, time.localtime(start))}",
+        f"expires: {time.strftime(day, time.localtime(end))}",
+        "further restrictions, which only the index can judge: 1",
+    ]
+
+
+def test_a_token_for_no_project_is_not_one_for_all() -> None:
+    """What two caveats leave over may be nothing."""
+    found = allowed(token("pypi.example", [1, ["a"]], [1, ["b"]]))
+    assert "projects: none" in found.described()
+
+
+@pytest.mark.parametrize("end", [10**11, 10**30, 10**4000, -1, -(10**11), -(10**30)])
+def test_a_time_that_no_calendar_has_is_described(end: int) -> None:
+    """It is no reason to fail."""
+    lines = allowed(token("pypi.example", [0, end, -end])).described()
+    assert [line.partition(":")[0] for line in lines[2:]] == ["good from", "expires"]
+
+
+def test_names_that_are_odd_are_shown_harmless() -> None:
+    """A token may come from anywhere."""
+    names = ["\x1b[2J", "a\nprojects: all", "\u202egnp", "\ud800"]
+    lines = allowed(token("pypi.example", [1, names])).described()
+    assert len(lines) == 3
+    assert all(line.isprintable() for line in lines)
+
+
+# -- narrowing -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        (
+            {"not_before": 940, "expires": 1900, "projects": ["demo"]},
+            Allowed("pypi.example", frozenset({"demo"}), 940, 1900),
+        ),
+        ({"expires": 1900}, Allowed("pypi.example", None, 0, 1900)),
+        ({"projects": ["b", "a"]}, Allowed("pypi.example", frozenset({"a", "b"}))),
+        ({"projects": []}, Allowed("pypi.example", frozenset())),
+        ({"expires": 0}, Allowed("pypi.example", None, 0, 0)),
+        ({"not_before": 940}, Allowed("pypi.example")),
+        ({}, Allowed("pypi.example")),
+    ],
+)
+def test_a_narrowed_token_says_what_it_was_narrowed_to(
+    options: dict[str, Any], found: Allowed
+) -> None:
+    """The start goes with an end; what is not given stays as it was."""
+    assert allowed(narrowed(TOKEN, **options)) == found
+
+
+def test_narrowing_is_what_pypitoken_does(pypitoken: Any) -> None:
+    """The same bytes."""
+    theirs = pypitoken.Token.load(TOKEN)
+    theirs.restrict(not_before=940, not_after=1900, project_names=["a", "b"])
+    ours = narrowed(TOKEN, not_before=940, expires=1900, projects=["b", "a"])
+    assert str(ours) == theirs.dump().rstrip("=")
+
+
+def test_what_is_narrowed_can_be_narrowed_again() -> None:
+    """It is never for more than before, whatever is asked for."""
+    once = narrowed(TOKEN, not_before=100, expires=200, projects=["a", "b"])
+    twice = narrowed(once, not_before=50, expires=500, projects=["b", "c"])
+    assert allowed(twice) == Allowed("pypi.example", frozenset({"b"}), 100, 200)
+    assert bytes_of(twice).startswith(bytes_of(once)[:-35])  # all but the end and the signature
+
+
+def test_a_token_with_padding_is_read() -> None:
+    """Some ways of copying keep the '=' at its end, others do not."""
+    for identifier in ("canary-1", "canary-12", "canary-123"):
+        bare = token(identifier=identifier)
+        padded = bare + "=" * (-(len(bare) - len(PREFIX)) % 4)
+        assert allowed(padded) == allowed(bare)
+        assert narrowed(padded, expires=5) == narrowed(bare, expires=5)
+
+
+@pytest.mark.parametrize("size", [1, 127, 128, 16383, 16384, 100_000])
+def test_long_fields_are_read_and_written(size: int, pypitoken: Any) -> None:
+    """A length takes a byte for every seven bits."""
+    theirs = pypitoken.Token.create("pypi.example", "x" * size, KEY)
+    assert allowed(theirs.dump()) == Allowed("pypi.example")
+    ours = narrowed(theirs.dump(), expires=1900, not_before=940)
+    assert str(ours) == theirs.restrict(not_before=940, not_after=1900).dump().rstrip("=")
+
+
+def test_nothing_of_a_narrowed_token_is_shown() -> None:
+    """It is a secret, too: for as long as it is good."""
+    found = narrowed(TOKEN, expires=1900)
+    assert isinstance(found, Secret)
+    assert repr(found) == "Secret('…')"
+    assert f"{found}".startswith(PREFIX)
+
+
+# -- what is no token ------------------------------------------------------------
+
+_HEAD = field(1, b"pypi.example") + field(2, b"canary-token")
+_END = b"\0\0" + field(6, Parts().signature)
+_VID = field(2, b"canary-caveat") + field(4, b"canary-verification")
+
+#: Kinds of malformed tokens.
+MALFORMED = {
+    "empty": "",
+    "the prefix alone": PREFIX,
+    "no prefix": TOKEN.removeprefix(PREFIX),
+    "another prefix": TOKEN.replace(PREFIX, "npm_"),
+    "the prefix in capitals": TOKEN.replace(PREFIX, "PyPI-"),
+    "white space before it": f" {TOKEN}",
+    "white space after it": f"{TOKEN} ",
+    "a newline after it": f"{TOKEN}\n",
+    "a newline in it": f"{TOKEN[:20]}\n{TOKEN[20:]}",
+    "in quotes": f'"{TOKEN}"',
+    "base64 that is not for URLs": f"{TOKEN[:20]}+/{TOKEN[22:]}",
+    "letters outside ASCII": f"{TOKEN[:20]}äé{TOKEN[22:]}",
+    "digits outside ASCII": f"{TOKEN[:20]}١٢{TOKEN[22:]}",
+    "a surrogate": f"{TOKEN[:20]}\udc80{TOKEN[21:]}",
+    "NUL": f"{TOKEN[:20]}\0{TOKEN[21:]}",
+    "padding in it": f"{TOKEN[:21]}=={TOKEN[23:]}",
+    "padding alone": f"{PREFIX}==",
+    "too much padding": f"{TOKEN}===",
+    "twice": TOKEN + TOKEN,
+    "a length that no bytes have": token_of(b"\2" + _HEAD + _END)[: len(PREFIX) + 21],
+    "one letter": f"{PREFIX}A",
+    "not base64 at all": f"{PREFIX}canary-0123456789",
+    "format 1": token_of(b"0016location pypi.example\n001dcanary-identifier\n"),
+    "format 1, by pymacaroons": token_of(b"MDAxY2xvY2F0aW9u"),
+    "format 3": token_of(b"\3" + _HEAD + _END),
+    "JSON": token_of(b'{"v":2,"l":"pypi.example","i":"canary-token"}'),
+    "the version alone": token_of(b"\2"),
+    "no location": written(field(2, b"canary-token")),
+    "an empty location": Parts(location=b"").token,
+    "a location outside ASCII": Parts(location="pypi.exämple".encode()).token,
+    "a location that is no text": Parts(location=b"\xff\xfe").token,
+    "a location with a line feed": Parts(location=b"pypi.example\n").token,
+    "a location with an escape": Parts(location=b"pypi.example\x1b[2J").token,
+    "a location with a user": Parts(location=b"canary@pypi.example").token,
+    "a location with a path": Parts(location=b"pypi.example/canary").token,
+    "no identifier": written(field(1, b"pypi.example")),
+    "an empty head": written(b""),
+    "two locations": written(field(1, b"a.example") + _HEAD),
+    "two identifiers": written(_HEAD + field(2, b"canary-other")),
+    "the wrong order": written(field(2, b"canary-token") + field(1, b"pypi.example")),
+    "an unknown field": written(_HEAD + field(3, b"canary")),
+    "a signature in the head": written(_HEAD + field(6, Parts().signature)),
+    "a caveat with a location": written(_HEAD, field(1, b"pypi.example") + field(2, b"[5]")),
+    "a caveat of a third party": written(_HEAD, field(1, b"other.example") + _VID),
+    "a caveat with a vid field": written(_HEAD, _VID),
+    "a caveat that is a location": written(_HEAD, field(1, b"[5]")),
+    "a caveat of two": written(_HEAD, field(2, b"[5]") + field(2, b"[5]")),
+    "a caveat without an end": token_of(b"\2" + _HEAD + b"\0" + field(2, b"[5]") + _END[1:]),
+    "no end of the caveats": token_of(b"\2" + _HEAD + _END[1:]),
+    "no signature": token_of(b"\2" + _HEAD + b"\0\0"),
+    "an identifier for a signature": written(_HEAD, signature=field(2, Parts().signature)),
+    "an empty signature": written(_HEAD, signature=field(6, b"")),
+    "a signature of 31 bytes": written(_HEAD, signature=field(6, b"c" * 31)),
+    "a signature of 33 bytes": written(_HEAD, signature=field(6, b"c" * 33)),
+    "two signatures": token_of(b"\2" + _HEAD + _END + _END[2:]),
+    "an end after the signature": token_of(b"\2" + _HEAD + _END + b"\0"),
+    "one byte after the end": token_of(b"\2" + _HEAD + _END + b"c"),
+    "a length beyond the end": token_of(b"\2" + field(1, b"pypi.example") + b"\2\x7fcanary"),
+    "an enormous length": token_of(b"\2\1" + number(2**34) + b"canary"),
+    "a length without an end": token_of(b"\2\1" + b"\xff" * 400),
+    "a length of too many bytes": token_of(
+        b"\2\1\x8c" + b"\x80" * 5 + b"\0pypi.example" + field(2, b"canary-token") + _END
+    ),
+    "a field's kind without an end": token_of(b"\2" + b"\x81" * 400),
+    "an enormous kind": token_of(b"\2" + number(2**34) + b"\1c"),
+    "an end with bits to spare": token_of(b"\2" + _HEAD + b"\0\x80\0" + _END[2:]),
+    "zeros": token_of(b"\2" + bytes(400)),
+    "an empty caveat": Parts(caveats=(b"",)).token,
+    "a caveat that is not JSON": Parts(caveats=(b"canary",)).token,
+    "a caveat that is cut": Parts(caveats=(b'[1, ["canary"]',)).token,
+    "a caveat that is no text": Parts(caveats=(b'["\xff"]',)).token,
+    "a caveat with something after it": Parts(caveats=(b"[5] canary",)).token,
+    "the second caveat is not JSON": Parts(caveats=(b"[5]", b"canary")).token,
+    "an enormous number in a caveat": Parts(caveats=(b"[0, " + b"1" * 5000 + b", 0]",)).token,
+    "a hundred thousand lists in a caveat": Parts(caveats=(b"[" * 100_000,)).token,
+    "a hundred thousand tables": Parts(caveats=(b'{"a":' * 100_000,)).token,
+}
+
+
+def trouble(text: str) -> str:
+    """The error that a text is, and its hint: the same one for both of the functions."""
+    with pytest.raises(BadToken) as caught:
+        allowed(text)
+    with pytest.raises(BadToken) as again:
+        narrowed(text, expires=1900, projects=["demo"])
+    assert str(again.value) == str(caught.value)
+    assert caught.value.hint
+    return f"{caught.value}\n{caught.value.hint}"
+
+
+@pytest.fixture(scope="module")
+def sentences() -> set[str]:
+    """All that is said of the malformed ones."""
+    return {trouble(text) for text in MALFORMED.values()}
+
+
+@pytest.mark.parametrize("kind", MALFORMED)
+def test_a_malformed_token_is_a_typed_error(kind: str) -> None:
+    """With a hint, and nothing in it of what it was."""
+    text = MALFORMED[kind]
+    said = trouble(text)
+    assert all(line.isprintable() for line in said.splitlines())
+    assert "canary" not in said
+    body = text.removeprefix(PREFIX)
+    assert not any(body[i : i + 8] in said for i in range(len(body) - 7))
+
+
+def test_the_malformed_ones_are_told_apart(sentences: set[str]) -> None:
+    """By a sentence each: no token, odd characters, another form, cut, no index, no JSON."""
+    assert len(sentences) == 6
+    for kind, words in (
+        ("no prefix", "does not start with 'pypi-'"),
+        ("a newline after it", "characters in it that no token has"),
+        ("format 1", "not of the form"),
+        ("one byte after the end", "cut short, or something was added"),
+        ("a location with a user", "does not say which index made it"),
+        ("a caveat that is not JSON", "not JSON"),
+    ):
+        assert words in trouble(MALFORMED[kind])
+
+
+@pytest.mark.parametrize("caveats", [[], [[1, ["demo"]], [0, 2000, 1000]]], ids=["bare", "scoped"])
+def test_a_token_that_is_cut_anywhere_is_malformed(caveats: list[Any], sentences: set[str]) -> None:
+    """After every byte, and after every letter: never one that allows more."""
+    text = token("pypi.example", *caveats)
+    data = bytes_of(text)
+    for end in range(len(data)):
+        assert trouble(token_of(data[:end])) in sentences
+    for end in range(len(text)):
+        assert trouble(text[:end]) in sentences
+    assert allowed(text).location == "pypi.example"
+
+
+def test_a_token_with_anything_added_is_malformed() -> None:
+    """Whatever the byte, wherever it is put, it is malformed or read as what it says."""
+    data = bytes_of(token("pypi.example", [1, ["demo"]]))
+    for byte in range(256):
+        assert "added" in trouble(token_of(data + bytes([byte])))
+        assert "added" in trouble(token_of(data + bytes([byte]) * 40))
+    for at in range(len(data)):
+        longer = token_of(data[:at] + b"\0" + data[at:])
+        with pytest.raises(BadToken):
+            allowed(longer)
+
+
+def chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, and what it came from."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+@pytest.mark.parametrize("kind", [kind for kind in MALFORMED if "hundred" not in kind])
+def test_a_traceback_with_locals_shows_nothing_of_it(kind: str) -> None:
+    """As error trackers make them, which look into what the locals hold."""
+    text = MALFORMED[kind]
+    shown = []
+    for read in (allowed, lambda text: narrowed(text, expires=1900, projects=["demo"])):
+        with pytest.raises(BadToken) as caught:
+            read(Secret(text))
+        for error in chain(caught.value):
+            assert error.__traceback__ is not None
+            for frame, _ in traceback.walk_tb(error.__traceback__.tb_next):
+                for value in frame.f_locals.values():
+                    shown.append(repr(value))
+                    with contextlib.suppress(TypeError):
+                        shown.append(repr(vars(value)))
+    both = "\n".join(shown)
+    assert "Secret('…')" in both
+    assert "canary" not in both
+    body = text.removeprefix(PREFIX)
+    assert not any(body[i : i + 8] in both for i in range(len(body) - 7))
+
+
+# -- whatever the token ----------------------------------------------------------
+
+NAMES = st.sampled_from(["demo", "other", "a-b", "x1", "0"])
+PROJECTS = st.lists(NAMES, unique=True, max_size=3)
+MOMENTS = st.integers(1, 12) | st.integers(1, 2**40)
+IDS = st.uuids().map(str)
+
+#: Restrictions: what pypitoken puts on by these options, or a text that it does not know.
+RESTRICTIONS = st.one_of(
+    st.builds(dict, project_names=PROJECTS),
+    st.builds(dict, not_before=st.integers(1, 6), not_after=MOMENTS),
+    st.builds(dict, legacy_project_names=PROJECTS),
+    st.builds(dict, legacy_not_before=st.integers(1, 6), legacy_not_after=MOMENTS),
+    st.just({"legacy_noop": True}),
+    st.one_of(
+        st.builds(dict, project_ids=st.lists(IDS, max_size=2)),
+        st.builds(dict, user_id=IDS),
+        st.sampled_from(["[4, null]", "[5]", "{}", "[]", '"demo"', "1", "null", "[1]", "[0, 9]"]),
+    ),
+)
+
+HEADS = st.fixed_dictionaries(
+    {
+        "domain": st.sampled_from(["pypi.example", "test.pypi.example", "127.0.0.1:8080"])
+        | st.from_regex(r"[A-Za-z0-9.:-]{1,150}", fullmatch=True),
+        "identifier": st.text(st.characters(codec="utf-8"), min_size=1, max_size=40)
+        | st.text("canry", min_size=120, max_size=300),
+    }
+)
+
+
+class Narrowing(NamedTuple):
+    """What a token is narrowed to."""
+
+    not_before: int | None
+    expires: int | None
+    projects: list[str] | None
+
+
+NARROWINGS = st.builds(
+    Narrowing, st.none() | st.integers(0, 6), st.none() | MOMENTS, st.none() | PROJECTS
+)
+
+
+def made(pypitoken: Any, head: dict[str, str], restrictions: Sequence[Any]) -> str:
+    """A token that pypitoken made."""
+    found = pypitoken.Token.create(key=KEY, **head)
+    for restriction in restrictions:
+        if isinstance(restriction, str):
+            found._macaroon.add_first_party_caveat(restriction)
+        else:
+            found.restrict(**restriction)
+    dumped: str = found.dump()
+    return dumped
+
+
+@given(
+    head=HEADS,
+    restrictions=st.lists(RESTRICTIONS, max_size=2),
+    narrowing=NARROWINGS,
+    project=NAMES,
+    now=st.integers(0, 13) | MOMENTS,
+)
+def test_a_narrowed_token_is_good_for_what_we_say(
+    pypitoken: Any,
+    head: dict[str, str],
+    restrictions: list[Any],
+    narrowing: Narrowing,
+    project: str,
+    now: int,
+) -> None:
+    """Pypitoken lets it upload a project at a moment exactly if that is what we read in it.
+
+    What we leave to the index (an id, a user, a kind that nobody knows) it cannot
+    allow: it is told neither ids nor users.
+    """
+    found = narrowed(made(pypitoken, head, restrictions), **narrowing._asdict())
+    assert good(pypitoken, found, project, now) == by_ours(allowed(found), project, now)
+
+
+@given(
+    caveats=st.lists(
+        st.builds(lambda start, end: [0, end, start], MOMENTS, MOMENTS)
+        | st.builds(lambda names: [1, names], PROJECTS)
+        | st.just([3, "canary-user"]),
+        max_size=4,
+    ),
+    narrowing=NARROWINGS,
+    project=NAMES,
+    now=MOMENTS,
+)
+def test_narrowing_takes_away_and_never_adds(
+    caveats: list[Any], narrowing: Narrowing, project: str, now: int
+) -> None:
+    """It allows what the token did, as far as it lies within what it was narrowed to."""
+    before = allowed(token("pypi.example", *caveats))
+    after = allowed(narrowed(token("pypi.example", *caveats), **narrowing._asdict()))
+    start, end, projects = narrowing
+    within = (end is None or (start or 0) <= now < end) and (
+        projects is None or project in projects
+    )
+    assert by_ours(after, project, now) == (by_ours(before, project, now) and within)
+    assert (after.location, after.others) == (before.location, before.others)
+
+
+@given(
+    head=HEADS,
+    restrictions=st.lists(RESTRICTIONS, max_size=4),
+    start=MOMENTS,
+    end=MOMENTS,
+    projects=PROJECTS,
+)
+def test_narrowing_gives_pypitokens_own_bytes(
+    pypitoken: Any,
+    head: dict[str, str],
+    restrictions: list[Any],
+    start: int,
+    end: int,
+    projects: list[str],
+) -> None:
+    """Whatever token it made, restricting it further is one thing, whoever does it."""
+    whole = made(pypitoken, head, restrictions)
+    theirs = pypitoken.Token.load(whole).restrict(
+        not_before=start, not_after=end, project_names=sorted(projects)
+    )
+    ours = narrowed(whole, not_before=start, expires=end, projects=projects)
+    assert str(ours) == theirs.dump()
+    assert str(narrowed(whole)) == whole
+
+
+# JSON that is nearly a caveat of PyPI's.
+LEAVES = st.sampled_from(
+    [0, 1, 2, 9, 0.0, 1.0, 2.0, 9.0, -1, 10**30, True, False, None, "demo", "user", "My.Demo", ""]
+)
+LISTS = st.lists(st.sampled_from(["demo", "other", "My.Demo", 1]), max_size=2)
+NEARLY = st.one_of(
+    st.builds(lambda tag, a, b: [tag, a, b], st.sampled_from([0, 0.0, False, 1]), LEAVES, LEAVES),
+    st.builds(lambda tag, a: [tag, a], st.sampled_from([1, 1.0, True, 0]), LISTS | LEAVES),
+    st.dictionaries(st.sampled_from(["nbf", "exp", "more"]), LEAVES, min_size=2),
+    st.builds(
+        lambda version, permissions, more: {"version": version, "permissions": permissions} | more,
+        st.sampled_from([1, 1.0, True, 2]),
+        LEAVES | st.dictionaries(st.sampled_from(["projects", "more"]), LISTS | LEAVES),
+        st.sampled_from([{}, {}, {"more": 1}]),
+    ),
+    st.lists(LEAVES | LISTS, max_size=4),
+    LEAVES,
+)
+
+
+@given(caveat=NEARLY, project=st.sampled_from(["demo", "other"]), now=st.integers(0, 10))
+def test_what_is_nearly_a_caveat_refuses_nothing_that_the_index_allows(
+    pypitoken: Any, caveat: Any, project: str, now: int
+) -> None:
+    """Ours says 'not for this project' or 'not now' only where pypitoken denies it.
+
+    The other way round they differ: pypitoken takes no name that is not normalised and
+    no key too many; PyPI itself does, and so do we.
+    """
+    text = token("pypi.example", caveat)
+    if not by_ours(allowed(text)._replace(others=0), project, now):
+        assert not good(pypitoken, text, project, now)
+
+
+# -- attacks ---------------------------------------------------------------------
+
+
+class Attack(NamedTuple):
+    """What an attacker has, who does not have the key.
+
+    :param parts: those of the narrowed token.
+    :param before: the signature of the token that it was made of.
+    :param other: the signature of another one with the same restrictions.
+    :param first: a number that chooses something; *second* another.
+    """
+
+    parts: Parts
+    before: bytes
+    other: bytes
+    first: int
+    second: int
+
+    def stripped(self) -> str:
+        """One restriction is taken away."""
+        caveats, at = self.parts.caveats, self.first % len(self.parts.caveats)
+        return self.parts._replace(caveats=caveats[:at] + caveats[at + 1 :]).token
+
+    def bare(self) -> str:
+        """All are."""
+        return self.parts._replace(caveats=()).token
+
+    def swapped(self) -> str:
+        """Two change places."""
+        caveats = list(self.parts.caveats)
+        one, two = self.first % len(caveats), self.second % len(caveats)
+        caveats[one], caveats[two] = caveats[two], caveats[one]
+        return self.parts._replace(caveats=tuple(caveats)).token
+
+    def widened(self) -> str:
+        """One allows more, or something else."""
+        caveats = list(self.parts.caveats)
+        at = self.first % len(caveats)
+        caveats[at] = json.dumps(wider(json.loads(caveats[at]), self.second)).encode()
+        return self.parts._replace(caveats=tuple(caveats)).token
+
+    def another_user(self) -> str:
+        """It is said to be another token."""
+        return self.parts._replace(identifier=self.parts.identifier + b"x").token
+
+    def signed_as_before(self) -> str:
+        """It has the signature that it had before its last restrictions."""
+        return self.parts._replace(signature=self.before).token
+
+    def signed_as_another(self) -> str:
+        """It has another token's signature."""
+        return self.parts._replace(signature=self.other).token
+
+    def flipped(self) -> str:
+        """One bit is another."""
+        data = bytearray(bytes_of(self.parts.token))
+        data[self.first % len(data)] ^= 1 << self.second % 8
+        return token_of(bytes(data))
+
+
+def wider(caveat: Any, number: int) -> Any:
+    """A restriction that allows more."""
+    match caveat:
+        case [0, int(end), start]:
+            return [0, end + 1 + number, start] if number % 2 else [0, end, start - 1 - number]
+        case [1, list(names)]:
+            return [1, [*names, "wider"]] if number % 2 else [1, ["wider"]]
+        case {"nbf": start, "exp": end}:
+            return {"nbf": start, "exp": end + 1 + number}
+        case {"version": 1, "permissions": {"projects": names}}:
+            return {"version": 1, "permissions": {"projects": [*names, "wider"]}}
+        case {"version": 1, "permissions": "user"}:
+            return [1, ["demo", "other"]]
+    return {"version": 1, "permissions": "user"}
+
+
+ATTACKS: list[Callable[[Attack], str]] = [
+    Attack.stripped,
+    Attack.bare,
+    Attack.swapped,
+    Attack.widened,
+    Attack.another_user,
+    Attack.signed_as_before,
+    Attack.signed_as_another,
+    Attack.flipped,
+]
+
+
+@given(
+    attack=st.sampled_from(ATTACKS),
+    restrictions=st.lists(RESTRICTIONS, max_size=1),
+    start=st.integers(1, 5),
+    end=st.integers(6, 9),
+    projects=st.lists(NAMES, unique=True, min_size=1, max_size=2),
+    project=NAMES | st.just("wider"),
+    now=st.integers(0, 13),
+    first=st.integers(0, 2000),
+    second=st.integers(0, 7),
+)
+def test_an_attack_gains_nothing(
+    pypitoken: Any,
+    attack: Callable[[Attack], str],
+    restrictions: list[Any],
+    start: int,
+    end: int,
+    projects: list[str],
+    project: str,
+    now: int,
+    first: int,
+    second: int,
+) -> None:
+    """Pypitoken denies a narrowed token in which anything that is signed was changed.
+
+    We read what it says or call it malformed: only the index can tell that it is not
+    genuine. Whoever has the signature that a token had before has that token, too;
+    there the moment and the project are such that the restrictions hold.
+    """
+    head = {"domain": "pypi.example", "identifier": "canary-token"}
+    whole = made(pypitoken, head, restrictions)
+    other = made(pypitoken, {**head, "identifier": "canary-other"}, restrictions)
+    options: dict[str, Any] = {"not_before": start, "expires": end, "projects": projects}
+    parts = taken_apart(pypitoken, text := narrowed(whole, **options))
+    assert parts.token == text
+    signatures = [
+        taken_apart(pypitoken, one).signature for one in (whole, narrowed(other, **options))
+    ]
+    attacked = attack(Attack(parts, *signatures, first, second))
+    with contextlib.suppress(BadToken):
+        assert allowed(attacked).location
+        again = narrowed(attacked, **options)
+        assert taken_apart(pypitoken, again).caveats[-2:] == parts.caveats[-2:]
+    if attack is Attack.signed_as_before:
+        project, now = projects[0], start
+    try:
+        changed = taken_apart(pypitoken, attacked).signed != parts.signed
+    except Exception:  # it is so odd that pypitoken cannot load it
+        changed = True
+    assert not (changed and good(pypitoken, attacked, project, now))
+
+
+# -- whatever the text -----------------------------------------------------------
+
+
+def read_or_refused(text: str, sentences: set[str]) -> Allowed | None:
+    """What a text allows, or None if it is no token, which is said in a known sentence."""
+    try:
+        found = allowed(text)
+    except BadToken as error:
+        assert f"{error}\n{error.hint}" in sentences
+        with pytest.raises(BadToken):
+            narrowed(text, expires=1900, projects=["demo"])
+        return None
+    assert all(line.isprintable() for line in found.described())
+    after = allowed(narrowed(text, expires=1900, projects=["demo"]))
+    assert after.projects is not None and after.projects <= {"demo"}
+    assert after.expires is not None and after.expires <= 1900
+    return found
+
+
+@given(
+    text=st.text(st.characters())
+    | st.text(st.characters()).map(PREFIX.__add__)
+    | st.from_regex(r"pypi-[A-Za-z0-9_-]*={0,2}", fullmatch=True)
+)
+def test_whatever_the_text_it_is_a_token_or_a_typed_error(text: str, sentences: set[str]) -> None:
+    """No text makes reading or narrowing fail in another way, or is repeated."""
+    read_or_refused(text, sentences)
+
+
+FIELDS = st.builds(
+    lambda kind, data, odd: (kind + data)[:odd],
+    st.sampled_from([b"\0", b"\1", b"\2", b"\4", b"\6", b"\x80\1"]),
+    st.binary(max_size=40).map(lambda data: number(len(data)) + data)
+    | st.sampled_from([number(32) + b"c" * 32, b"\x0cpypi.example", b"\3[5]", b"\2{}", b""]),
+    st.sampled_from([None, None, None, None, -1]),
+)
+
+
+@given(
+    data=st.binary()
+    | st.binary().map(b"\2".__add__)
+    | st.lists(FIELDS, max_size=8).map(lambda fields: b"\2" + b"".join(fields))
+    | st.lists(FIELDS, max_size=4).map(lambda fields: b"\2" + _HEAD + b"\0" + b"".join(fields))
+    | st.lists(st.binary(max_size=20) | NEARLY.map(json.dumps).map(str.encode), max_size=4).map(
+        lambda caveats: bytes_of(Parts(caveats=tuple(caveats)).token)
+    )
+)
+def test_whatever_the_bytes_they_are_a_token_or_a_typed_error(
+    pypitoken: Any, data: bytes, sentences: set[str]
+) -> None:
+    """And where they are a token, pypitoken reads the same one."""
+    text = token_of(data)
+    if read_or_refused(text, sentences) is None:
+        return
+    parts = taken_apart(pypitoken, text)
+    assert re.fullmatch(rb"[A-Za-z0-9.:-]+", parts.location)
+    assert taken_apart(pypitoken, narrowed(text)) == parts

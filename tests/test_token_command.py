@@ -1,0 +1,432 @@
+"""``secretly token``: what a token allows, and a weaker one for use elsewhere."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import tokens
+from command import Ended, Home, Warm, home
+from tokens import KEY, TOKEN, token
+
+from secretly.assuan import unescape
+from secretly.macaroon import allowed
+from secretly.testing import FakePinentry
+
+DEMO = token("pypi.example", [1, ["demo"]], identifier="canary-of-demo")
+TWO = token("pypi.example", [1, ["demo", "my-proj-1"]])
+ENDED = token("pypi.example", [0, 1_000_000_000, 0])
+
+#: What is no token, as a variable may hold it.
+MALFORMED = {
+    "EMPTY": "pypi-",
+    "CUT": TOKEN[:-9],
+    "CUT_IN_ITS_NAME": TOKEN[:30],
+    "LONGER": f"{TOKEN}AAAA",
+    "TWICE": TOKEN + TOKEN,
+    "QUOTED": f"'{TOKEN}'",
+    "WITH_A_LINE_FEED": f"{TOKEN[:40]}\n{TOKEN[40:]}",
+    "WITH_AN_ESCAPE": f"{TOKEN[:40]}\x1b[2J{TOKEN[40:]}",
+    "NOT_ASCII": f"{TOKEN[:40]}é{TOKEN[41:]}",
+    "OF_ANOTHER_KIND": "ghp_canary0123456789",
+    "WITHOUT_PREFIX": TOKEN.removeprefix("pypi-"),
+    "PASSWORD": "canary-password",
+    "NOT_BASE64": "pypi-canary-0123456789",
+}
+
+
+@pytest.fixture(name="home")
+def _home() -> Iterator[Home]:
+    with home() as found:
+        yield found
+
+
+@pytest.fixture(scope="module", name="warm")
+def _warm() -> Iterator[Warm]:
+    """The command where nobody is there, and tokens are in variables."""
+    with home() as folder:
+        environ = {
+            **MALFORMED,
+            "WHOLE": TOKEN,
+            "DEMO": DEMO,
+            "TWO": TWO,
+            "ENDED": ENDED,
+            "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring",
+        }
+        with Warm(folder, environ) as warm:
+            yield warm
+
+
+@pytest.fixture(scope="module")
+def pypitoken() -> Any:
+    """The package that tokens are checked with."""
+    return tokens.need_pypitoken()
+
+
+def good(pypitoken: Any, text: str, project: str, now: float) -> bool:
+    """Whether pypitoken lets a token upload this project, at this moment."""
+    try:
+        pypitoken.Token.load(text).check(KEY, project_name=project, now=int(now))
+    except pypitoken.PyPITokenException:
+        return False
+    return True
+
+
+def assert_nothing_of(text: str, done: Ended) -> None:
+    """No part of *text* was written anywhere."""
+    body = text.removeprefix("pypi-")
+    both = done.stdout + done.stderr
+    assert "canary" not in both
+    assert not any(body[at : at + 8] in both for at in range(max(len(body) - 7, 0)))
+
+
+def assert_fails(done: Ended, status: int) -> None:
+    """It ended with *status*, and two lines on stderr: what happened, and a hint."""
+    assert (done.status, done.stdout) == (status, ""), done
+    assert re.fullmatch(r"secretly: \S[^\n]*\n  \S[^\n]*\n", done.stderr), done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stderr.replace("\n", "").isprintable()
+
+
+def narrow(home: Home, *options: str, of: str = TOKEN) -> str:
+    """The token that ``secretly token narrow`` prints."""
+    done = home.run("token", "narrow", "env://T", *options, environ={"T": of})
+    assert (done.status, done.stderr) == (0, "")
+    assert done.stdout.endswith("\n")
+    assert done.stdout.count("\n") == 1
+    return done.stdout.removesuffix("\n")
+
+
+def moment(seconds: int) -> str:
+    """A moment as it is shown, on another day than today."""
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
+
+
+# -- show ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        (TOKEN, ["index: pypi.example", "projects: all of its user's", "expires: never"]),
+        (DEMO, ["index: pypi.example", "projects: demo", "expires: never"]),
+        (
+            token("test.pypi.example", {"version": 1, "permissions": {"projects": ["b", "a"]}}),
+            ["index: test.pypi.example", "projects: a, b", "expires: never"],
+        ),
+        (
+            token("pypi.example", [0, 4_000_000_000, 1_000_000_000], [3, "canary-user"]),
+            [
+                "index: pypi.example",
+                "projects: all of its user's",
+                f"good from: {moment(1_000_000_000)}",
+                f"expires: {moment(4_000_000_000)}",
+                "further restrictions, which only the index can judge: 1",
+            ],
+        ),
+        (
+            ENDED,
+            [
+                "index: pypi.example",
+                "projects: all of its user's",
+                f"good from: {moment(0)}",
+                f"expires: {moment(1_000_000_000)}",
+            ],
+        ),
+    ],
+    ids=["whole", "demo", "2019", "times", "ended"],
+)
+def test_show_says_what_a_token_allows(home: Home, text: str, lines: list[str]) -> None:
+    """Its index, projects and end, and nothing of the token."""
+    done = home.run("token", "show", "env://T", environ={"T": text})
+    assert done == Ended(0, "".join(f"{line}\n" for line in lines), "")
+    assert_nothing_of(text, done)
+
+
+def test_the_token_is_taken_from_where_it_is(home: Home) -> None:
+    """From the keychain, a file, a variable, or where the configuration says."""
+    home.keep_in_a_file()
+    home.configure(home.config.read_text() + '[secrets.Mine]\nsource = "env://T"\n')
+    assert home.run("set", "PyPI", "--stdin", stdin=f"{DEMO}\n").status == 0
+    path = home.folder / "token"
+    path.write_text(f"{DEMO}\n")
+    path.chmod(0o600)
+    expected = Ended(0, "index: pypi.example\nprojects: demo\nexpires: never\n", "")
+    for reference in ("PyPI", "Mine", "env://T", f"file://{path}"):
+        assert home.run("token", "show", reference, environ={"T": DEMO}) == expected
+        done = home.run("token", "narrow", reference, environ={"T": DEMO})
+        assert (done.status, done.stderr) == (0, "")
+        assert allowed(done.stdout.strip()).projects == {"demo"}
+
+
+def test_a_name_that_is_odd_is_shown_harmless(home: Home) -> None:
+    """A token may come from anywhere."""
+    odd = token("pypi.example", [1, ["\x1b[2J\u202e", "a\nexpires: never"]])
+    done = home.run("token", "show", "env://T", environ={"T": odd})
+    assert done.status == 0
+    assert done.stdout.count("\n") == 3
+    assert all(line.isprintable() for line in done.stdout.splitlines())
+
+
+# -- narrow ----------------------------------------------------------------------
+
+
+def test_a_narrowed_token_is_good_for_the_project_and_the_time_alone(
+    home: Home, pypitoken: Any
+) -> None:
+    """Pypitoken allows it now; not for another project, nor before, nor at the end."""
+    before = time.time()
+    found = narrow(home, "--project", "demo", "--expires", "15m")
+    after = time.time()
+    assert good(pypitoken, found, "demo", after)
+    assert good(pypitoken, found, "demo", before + 899)
+    assert good(pypitoken, found, "demo", after - 60)  # for an index whose clock is behind
+    assert not good(pypitoken, found, "demo", before - 62)
+    assert not good(pypitoken, found, "demo", after + 900)
+    assert not good(pypitoken, found, "other", after)
+
+
+@pytest.mark.parametrize(
+    ("options", "seconds"),
+    [([], 900), (["--expires", "30s"], 30), (["--expires=2h"], 7200)],
+    ids=["default", "30s", "2h"],
+)
+def test_it_ends_when_it_was_said_to(home: Home, options: list[str], seconds: int) -> None:
+    """After 15 minutes unless another time is given."""
+    before = int(time.time())
+    found = allowed(narrow(home, "--project", "demo", *options))
+    after = int(time.time())
+    assert found.expires is not None
+    assert found.not_before is not None
+    assert before <= found.expires - seconds <= after
+    assert before <= found.not_before + 60 <= after
+
+
+def test_the_narrowed_one_is_not_the_one_that_is_kept(home: Home) -> None:
+    """What is printed has not its signature, with which its restrictions could be taken off."""
+    found = narrow(home, "--project", "demo")
+    assert found != TOKEN
+    assert tokens.KEY not in found
+    assert TOKEN[-40:] not in found
+
+
+@pytest.mark.parametrize("name", ["My.Proj_1", "my-proj-1", "MY--.__PROJ-1"])
+def test_a_projects_name_is_normalised(home: Home, pypitoken: Any, name: str) -> None:
+    """An index knows each project by one name, and denies the others."""
+    found = narrow(home, "--project", name)
+    assert allowed(found).projects == {"my-proj-1"}
+    assert good(pypitoken, found, "my-proj-1", time.time())
+    assert allowed(narrow(home, "--project", name, of=TWO)).projects == {"my-proj-1"}
+
+
+def test_several_projects_may_be_named(home: Home, pypitoken: Any) -> None:
+    """It is for each of them, and for no other."""
+    found = narrow(home, "--project", "a", "--project", "B", "--project", "a")
+    assert allowed(found).projects == {"a", "b"}
+    now = time.time()
+    assert [good(pypitoken, found, name, now) for name in ("a", "b", "c")] == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("text", "projects"), [(TOKEN, None), (TWO, {"demo", "my-proj-1"})], ids=["whole", "two"]
+)
+def test_without_a_project_it_is_for_those_of_the_token(
+    home: Home, text: str, projects: set[str] | None
+) -> None:
+    """Its end alone is put on."""
+    found = allowed(narrow(home, of=text))
+    assert found.projects == projects
+    assert found.expires is not None
+
+
+def test_a_token_that_ends_earlier_still_does(home: Home) -> None:
+    """Two hours more cannot be given to what ends in a minute."""
+    end = int(time.time()) + 60
+    short = token("pypi.example", [0, end, 0])
+    assert allowed(narrow(home, "--expires", "2h", of=short)).expires == end
+
+
+def test_no_newline_with_n(home: Home) -> None:
+    """As ``get -n`` has it: for a program that takes all that it is given."""
+    done = home.run("token", "narrow", "env://T", "-n", environ={"T": TOKEN})
+    assert (done.status, done.stderr) == (0, "")
+    assert re.fullmatch(r"pypi-[A-Za-z0-9_-]+", done.stdout)
+
+
+# -- what is refused -------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "project"),
+    [
+        (["env://DEMO", "--project", "other"], "other"),
+        (["env://DEMO", "--project", "demo", "--project", "Oth.er"], "oth-er"),
+        (["env://TWO", "--project", "my-proj"], "my-proj"),
+    ],
+)
+def test_a_project_that_the_token_is_not_for_is_refused(
+    warm: Warm, options: list[str], project: str
+) -> None:
+    """It would be denied there; here it is said which one it is."""
+    done = warm.run("token", "narrow", *options)
+    assert_fails(done, 1)
+    assert f"is not for the project {project}\n" in done.stderr
+    assert_nothing_of(DEMO, done)
+    assert_nothing_of(TWO, done)
+
+
+def test_a_token_that_has_ended_is_refused(warm: Warm) -> None:
+    """It cannot be made good again; what it allowed is still shown."""
+    done = warm.run("token", "narrow", "env://ENDED", "--project", "demo")
+    assert_fails(done, 1)
+    assert "has expired" in done.stderr
+    assert_nothing_of(ENDED, done)
+    assert warm.run("token", "show", "env://ENDED").status == 0
+
+
+@pytest.mark.parametrize("kind", MALFORMED)
+@pytest.mark.parametrize(
+    "verb", [["show"], ["narrow"], ["narrow", "--project", "demo"]], ids=" ".join
+)
+def test_what_is_no_token_is_refused_and_not_repeated(
+    warm: Warm, verb: list[str], kind: str
+) -> None:
+    """A line that says what is wrong, and a hint; no token, no traceback, no part of it."""
+    done = warm.run("token", *verb, f"env://{kind}")
+    assert_fails(done, 1)
+    assert "token" in done.stderr
+    assert_nothing_of(MALFORMED[kind], done)
+
+
+@pytest.mark.parametrize("verb", ["show", "narrow"])
+def test_what_is_not_there_is_said(home: Home, verb: str) -> None:
+    """With a hint where to put it: nobody is asked for a token."""
+    home.keep_in_a_file()
+    with FakePinentry([TOKEN]) as fake:
+        for reference, words in (
+            ("PyPI", "there is no secret PyPI"),
+            ("PyPI/demo", "there is no secret PyPI/demo"),
+            ("env://NOT_SET", "the variable NOT_SET is not set"),
+            ("file:///nonexistent/token", "cannot be read"),
+        ):
+            done = home.run("token", verb, reference, environ=fake.environ)
+            assert_fails(done, 1)
+            assert words in done.stderr
+        assert fake.prompts == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["token"],
+        ["token", "shows", "PyPI"],
+        ["token", "show"],
+        ["token", "show", "PyPI", "PyPI/demo"],
+        ["token", "show", "PyPI", "--project", "demo"],
+        ["token", "show", "-n", "PyPI"],
+        ["token", "show", ""],
+        ["token", "narrow"],
+        ["token", "narrow", "--project", "demo"],
+        ["token", "narrow", "env://WHOLE", "--project"],
+        ["token", "narrow", "env://WHOLE", "--proj", "demo"],
+        ["token", "narrow", "env://WHOLE", "--expires"],
+        *(["token", "narrow", "env://WHOLE", "--expires", e] for e in ("0", "0s", "15", "", "1d")),
+        *(
+            ["token", "narrow", "env://WHOLE", f"--project={name}"]
+            for name in ("", "-", "a b", "demo,other", "../demo", "demo==1.0", "dämo", "demo\n")
+        ),
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_has_a_status_of_its_own(warm: Warm, arguments: list[str]) -> None:
+    """2, and nothing is printed: neither a token nor a half of a help."""
+    assert_fails(warm.run(*arguments), 2)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["token", "show", TOKEN],
+        ["token", "narrow", TOKEN],
+        ["token", TOKEN],
+        ["token", "show", "PyPI", TOKEN],
+        ["token", "narrow", "env://WHOLE", "--expires", TOKEN],
+        ["token", "narrow", "env://WHOLE", "--project", f"{TOKEN}!"],
+    ],
+    ids=["show", "narrow", "verb", "too many", "time", "project"],
+)
+def test_a_token_in_a_wrong_place_is_not_repeated(warm: Warm, arguments: list[str]) -> None:
+    """Someone who gives the token where its reference belongs sees it nowhere."""
+    done = warm.run(*arguments)
+    assert_fails(done, 2)
+    assert_nothing_of(TOKEN, done)
+
+
+@pytest.mark.parametrize(
+    ("verb", "example"),
+    [
+        ([], "secretly token show PyPI"),
+        (["show"], "secretly token show PyPI"),
+        (["narrow"], "secretly token narrow PyPI --project demo --expires 15m"),
+    ],
+    ids=["token", "show", "narrow"],
+)
+def test_every_help_has_an_example(warm: Warm, verb: list[str], example: str) -> None:
+    """And names every option."""
+    done = warm.run("token", *verb, "--help")
+    assert (done.status, done.stderr) == (0, "")
+    assert re.search(rf"examples?:\n(  .*\n)*  {example}\n", done.stdout)
+    if verb == ["narrow"]:
+        assert all(f" {name} " in done.stdout for name in ("--project", "--expires", "-n"))
+
+
+# -- consent ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def confirmed(home: Home) -> Home:
+    """A home whose token is kept in the keychain, and is to be confirmed."""
+    home.keep_in_a_file()
+    home.configure(home.config.read_text() + "[secrets.PyPI]\nconfirm = true\n")
+    assert home.run("set", "PyPI", "--stdin", stdin=TOKEN).status == 0
+    return home
+
+
+def test_confirm_binds_narrow(confirmed: Home) -> None:
+    """A person allows each use, and is told what it is for; a no prints nothing."""
+    with FakePinentry([True, False, None]) as fake:
+        done = confirmed.run("token", "narrow", "PyPI", environ=fake.environ)
+        assert (done.status, done.stderr) == (0, "")
+        assert allowed(done.stdout.strip()).expires is not None
+        for _ in range(2):
+            assert_fails(confirmed.run("token", "narrow", "PyPI", environ=fake.environ), 130)
+        shown = [unescape(prompt["SETDESC"].encode()).decode() for prompt in fake.prompts]
+    assert len(shown) == 3
+    assert shown[0].startswith("Hand over PyPI from the keychain?")
+    assert "to print a narrowed token" in shown[0]
+    assert_nothing_of(TOKEN, Ended(0, shown[0], ""))
+
+
+def test_confirm_binds_narrow_where_there_is_no_person(confirmed: Home) -> None:
+    """What needs consent is refused; so it is for a configured source."""
+    done = confirmed.run("token", "narrow", "PyPI", environ={"SECRETLY_NO_INPUT": "1"})
+    assert_fails(done, 1)
+    assert "needs a person's consent" in done.stderr
+    assert_fails(confirmed.run("token", "narrow", "PyPI"), 1)  # there is no pinentry
+    confirmed.configure('[secrets.PyPI]\nconfirm = true\nsource = "env://T"\n')
+    done = confirmed.run("token", "narrow", "PyPI", environ={"SECRETLY_NO_INPUT": "1", "T": TOKEN})
+    assert_fails(done, 1)
+    assert "needs a person's consent" in done.stderr
+
+
+def test_confirm_does_not_bind_show(confirmed: Home) -> None:
+    """It hands over nothing: nobody is asked, and nobody needs to be there."""
+    with FakePinentry([False]) as fake:
+        for environ in (fake.environ, {"SECRETLY_NO_INPUT": "1"}):
+            done = confirmed.run("token", "show", "PyPI", environ=environ)
+            assert (done.status, done.stderr) == (0, "")
+            assert done.stdout.startswith("index: pypi.example\n")
+        assert fake.prompts == []
