@@ -359,7 +359,7 @@ def _run(options: argparse.Namespace, command: list[str]) -> int:
                 print(line, file=sys.stderr)
         tell = _say if options.verbose else lambda message: None
         plan = _drive(delivery.filled(plan, deliveries, upload, context, tell))
-    launch.run(plan)
+    launch.run(plan, context.note)
     raise AssertionError("execve returned")
 
 

@@ -208,6 +208,7 @@ async def filled(
     found = dict(zip(distinct, outcomes, strict=True))
     values: dict[str, str] = {}
     said: set[str] = set()
+    sources: list[str] = []
     now = time.time()
     for delivery in deliveries:
         outcome = found[delivery.wish]
@@ -219,6 +220,8 @@ async def filled(
             narrowed = upload.narrowed(value, now)
             if narrowed is not value:
                 said.add(upload.said(narrowed))
+                # The long one is not to be there beside it.
+                sources += _variable_of(outcome, delivery.wish, context)
                 value = narrowed
         values[delivery.variable] = value
         if delivery.username:
@@ -226,11 +229,17 @@ async def filled(
             default = "__token__" if delivery.wish.publishes else None
             if name := outcome.username or inherited or default:
                 values[delivery.username] = name
-    for line in sorted(said):
-        context.note(line)
     tell(f"program: {plan.program}")
-    removes = [name for name in plan.removes if name not in values]
-    return replace(plan, environ={**plan.environ, **values}, removes=removes)
+    removes = [name for name in (*plan.removes, *sources) if name not in values]
+    environ = {**plan.environ, **values}
+    return replace(plan, environ=environ, removes=removes, said=sorted(said))
+
+
+def _variable_of(outcome: Found, wish: Wish, context: Context) -> list[str]:
+    """The variable of our own environment that a secret came from."""
+    entry = context.configuration.entry(outcome.name)
+    reference = wish.reference if wish.reference.scheme else entry.source
+    return [reference.path] if reference is not None and reference.scheme == "env" else []
 
 
 def _unconfirmed(wish: Wish, found: Found, context: Context) -> str:

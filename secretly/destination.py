@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import contextlib
 import os
 import re
 import tomllib
@@ -145,13 +146,11 @@ def _read_pypirc(
     parser = configparser.RawConfigParser()
     named = words.last(index.pypirc_options)
     path = os.path.expanduser(named) if named else os.path.join(environ.get("HOME", ""), ".pypirc")
-    try:
+    with contextlib.suppress(configparser.Error, UnicodeDecodeError, OSError):
         parser.read(path, encoding="utf-8")
-    except (configparser.Error, UnicodeDecodeError, OSError):
-        raise Refused(
-            f"{visible(path)} cannot be read", "mend it: the index stands in it"
-        ) from None
-    return path, parser
+        return path, parser
+    del parser  # a traceback may show locals, and that error has the line: it may be a password
+    raise Refused(f"{visible(path)} cannot be read", "mend it: the index stands in it")
 
 
 def plain_password(call: Call, target: Destination, environ: Mapping[str, str]) -> tuple[str, str]:
@@ -221,12 +220,12 @@ def toml(path: Path) -> dict[str, Any]:
 
     :raises Refused: if it cannot be read.
     """
-    try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
-        return {}
-    except (OSError, ValueError, RecursionError):
-        raise Refused(
-            f"{visible(os.fspath(path))} cannot be read",
-            "mend it: it may name the index or the project",
-        ) from None
+    with contextlib.suppress(OSError, ValueError, RecursionError):
+        try:
+            return tomllib.loads(path.read_text("utf-8"))
+        except (FileNotFoundError, NotADirectoryError):
+            return {}
+    raise Refused(
+        f"{visible(os.fspath(path))} cannot be read",
+        "mend it: it may name the index or the project",
+    )

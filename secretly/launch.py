@@ -39,6 +39,7 @@ class Plan:
     :param fingerprint: what :func:`fingerprint` said when the program was shown to the
         person; None: nobody was asked about it.
     :param recheck: looks again at what else was shown, and raises if it is another.
+    :param said: what is said once nothing stands in the way any more.
     """
 
     program: str
@@ -48,6 +49,7 @@ class Plan:
     seal_keyring: bool = False
     fingerprint: tuple[int | str, ...] | None = None
     recheck: Callable[[], None] | None = None
+    said: Sequence[str] = ()
 
 
 def find_program(name: str, environ: Mapping[str, str]) -> str:
@@ -102,12 +104,13 @@ def fingerprint(program: str, content: bool = False) -> tuple[int | str, ...]:
     return (*place, facts.st_mtime_ns, facts.st_ctime_ns, digest)
 
 
-def run(plan: Plan) -> None:
+def run(plan: Plan, say: Callable[[str], None] = lambda line: None) -> None:
     """Become the program: the same process, terminal, signals and open files.
 
     The environment goes to execve and nowhere else: ``os.environ`` would keep
     copies of it in memory and hand it to every other child.
 
+    :param say: is told the lines that the plan has to say.
     :raises Refused: if a value cannot be put into an environment, or the program is
         another than it was when its fingerprint was taken.
     :raises NotExecutable: if the system refuses to execute it.
@@ -120,6 +123,8 @@ def run(plan: Plan) -> None:
             raise Refused(
                 f"{visible(plan.program)} was changed meanwhile", "look at it, and try again"
             )
+    for line in plan.said:
+        say(line)
     environ = _inherited()
     for name in plan.removes:
         environ.pop(os.fsencode(name), None)

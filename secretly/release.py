@@ -277,7 +277,7 @@ def examine(call: Call, target: Destination, environ: Mapping[str, str]) -> Rele
     builds = _builds(files, words)
     release = Release(row.name, target, builds=builds)
     if builds:
-        project, version = _by_settings(folder)
+        project, version = _by_settings(folder, words.last(files.manifest_options))
         release = replace(release, project=project, version=version)
         usual = LIFETIME_BUILDING
     else:
@@ -318,7 +318,8 @@ def _paths(files: Artifacts, words: Words, folder: Path) -> list[str]:
     if not named:
         if not files.folder:
             raise Refused("there is no file to upload", "name the files, such as dist/*")
-        named = [os.path.join(words.last(files.folder_options) or files.folder, "*")]
+        # All that is in it: pdm and hatch upload hidden files, too.
+        named = [os.path.join(words.last(files.folder_options) or files.folder, "")]
     found = []
     for pattern in named:
         matching = _matching(pattern, folder)
@@ -344,7 +345,11 @@ def _matching(pattern: str, folder: Path) -> list[str]:
     """The files that a word of the command line, or a pattern in it, names."""
     path = os.path.join(folder, pattern)
     if os.path.isdir(path):
-        return [os.path.join(pattern, name) for name in sorted(os.listdir(path))]
+        try:
+            return [os.path.join(pattern, name) for name in sorted(os.listdir(path))]
+        except OSError as error:
+            what = f"{visible(pattern)} cannot be read: {error.strerror}"
+            raise Refused(what, "its files would be uploaded") from None
     if os.path.lexists(path):
         return [pattern]
     if "**" in pattern:
@@ -384,9 +389,10 @@ _NAMES = (
 _VERSIONS = ("project.version", "tool.poetry.version")
 
 
-def _by_settings(folder: Path) -> tuple[str, str]:
+def _by_settings(folder: Path, manifest: str | None = None) -> tuple[str, str]:
     """The project's name and version, as far as its settings have them."""
-    tables = destination.toml(folder / "pyproject.toml")
+    named = os.path.basename(manifest or "Cargo.toml")  # flit's may have any name
+    tables = destination.toml(folder / ("pyproject.toml" if named == "Cargo.toml" else named))
     name = _first(tables, _NAMES)
     version = _first(tables, _VERSIONS)
     if not name:
