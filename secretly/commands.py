@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import NamedTuple
 
 from .configuration import Command, Configuration
@@ -69,13 +69,15 @@ class Call(NamedTuple):
     def taken_apart(self) -> Words:
         """The arguments as the command's own parser would read them."""
         index, files = self.row.index, self.row.files
-        values = set(self.row.values)
+        values, flags = set(self.row.values), set(_FLAGS)
         if index is not None:
             values.update(index.name_options, index.url_options, index.folder_options)
             values.update(index.pypirc_options)
         if files is not None:
             values.update(files.folder_options, files.base_options, files.manifest_options)
-        return take_apart(self.arguments, {name for name in values if name.startswith("-")})
+            flags.update(files.build_options, files.no_build_options)
+        values = {name for name in values if name.startswith("-")}
+        return take_apart(self.arguments, values, flags)
 
     @property
     def needs_secret(self) -> bool:
@@ -169,11 +171,12 @@ def _module(arguments: Sequence[str]) -> list[str]:
     return []
 
 
-def take_apart(arguments: Sequence[str], values: set[str]) -> Words:
+def take_apart(arguments: Sequence[str], values: set[str], flags: Set[str] = _FLAGS) -> Words:
     """Read arguments as getopt_long, argparse, click and clap do.
 
     :param values: the options that take a value. A long one may be cut short,
         as argparse allows.
+    :param flags: options without one that matter here, or that begin as another.
 
     >>> take_apart(["-v", "upload", "-rtest", "--", "-x"], {"-r"}).words
     ['upload', '-x']
@@ -187,7 +190,7 @@ def take_apart(arguments: Sequence[str], values: set[str]) -> Words:
             break
         if word.startswith("--"):
             option, equals, value = word.partition("=")
-            option = _completed(option, values)
+            option = _completed(option, values, flags)
             if not equals:
                 value = rest.pop(0) if option in values and rest else ""
             found.options.append((option, value if equals or option in values else None))
@@ -203,8 +206,8 @@ def take_apart(arguments: Sequence[str], values: set[str]) -> Words:
     return found
 
 
-def _completed(option: str, values: set[str]) -> str:
-    if option in values or option in _FLAGS:
+def _completed(option: str, values: set[str], flags: Set[str]) -> str:
+    if option in values or option in flags:
         return option
-    longer = [name for name in values if name.startswith(option)]
+    longer = [name for name in values | flags if name.startswith(option)]
     return longer[0] if len(longer) == 1 else option

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import json
 import os
 import pty
@@ -20,6 +21,10 @@ from pathlib import Path
 from typing import Any
 
 from conftest import COVERAGE
+
+from secretly.destination import Destination
+from secretly.distributions import Distribution
+from secretly.release import Release
 
 _SEQUENCE = re.compile(r"\x1b(\[[0-9;?]*[ -/]*[@-~]|[()][A-Z0-9]|[=>78])")
 
@@ -63,6 +68,28 @@ def command_of(pid: int) -> str:
     with contextlib.suppress(OSError):
         return Path(f"/proc/{pid}/cmdline").read_text("utf-8", "replace").replace("\0", " ")
     return ""
+
+
+#: A program so deep in folders that its path takes half of a dialog.
+DEEP = f"/home/person/{'/'.join(f'folder-{n}' for n in range(28))}/bin/twine"
+
+
+def consent() -> str:
+    """What a person is asked before a stored token is released for six files, by that program."""
+    files = [
+        Distribution(
+            f"dist/demo-1.0-py3{number}-none-any.whl",
+            10**number,
+            hashlib.sha256(bytes([number])).hexdigest(),
+            "demo",
+            "1.0",
+        )
+        for number in range(6)
+    ]
+    release = Release("twine", Destination("pypi", "PyPI"), tuple(files))
+    text, listing = release.consent(DEEP, ["twine", "upload", "dist/*"])
+    assert not listing
+    return f"Hand over PyPI from the keychain?\n\n{text}"
 
 
 class Pty:
@@ -230,6 +257,7 @@ class Asking(Pty):
         name: str = "asking",
         stdin: int | None = None,
         rows: int = 30,
+        columns: int = 100,
         **prompt: Any,
     ) -> None:
         (folder / "gnupg").mkdir(exist_ok=True)
@@ -256,7 +284,7 @@ class Asking(Pty):
             "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
             **(variables or {}),
         }
-        super().__init__(argv, environ, stdin=stdin, rows=rows)
+        super().__init__(argv, environ, stdin=stdin, rows=rows, columns=columns)
 
     def result(self, seconds: float = 15) -> dict[str, Any]:
         """Return what came of it. The terminal is as it was, and nothing is left behind."""

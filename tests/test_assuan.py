@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secretly import assuan
-from secretly.assuan import Answer, Reader, command, escape, unescape
+from secretly.assuan import Answer, Reader, command, escape, fits, unescape
 from secretly.display import visible
 from secretly.errors import PinentryFailed
 
@@ -92,6 +92,23 @@ def test_an_escape_at_the_limit_goes_or_stays_whole(shift: int) -> None:
     line = command("SETDESC", "x" * shift + "%" * 500)
     body = line[len(b"SETDESC ") : -1].removesuffix("…".encode())
     assert body == b"x" * shift + b"%25" * ((len(body) - shift) // 3)
+
+
+@given(st.sampled_from(VERBS), TEXTS, st.sampled_from(["", "\n"]))
+def test_what_fits_is_sent_whole(verb: str, text: str, keep: str) -> None:
+    """And what does not fit would be cut: who asks first never has a person see a part."""
+    seen = unescape(command(verb, text, keep)[len(verb) + 1 : -1]).decode()
+    assert fits(verb, text, keep) == (seen == visible(text, keep))
+
+
+@pytest.mark.parametrize("text", ["{}", "{}\n", "\x1b{}", "%{}", "é{}", "\U0001f600{}"])
+def test_what_just_fits_is_known_to_the_byte(text: str) -> None:
+    """However many bytes a character takes once it is escaped."""
+    filled = next(n for n in itertools.count() if not fits("SETDESC", text.format("x" * n), "\n"))
+    for count, whole in ((filled - 1, True), (filled, False)):
+        line = command("SETDESC", text.format("x" * count), "\n")
+        assert line.endswith("…\n".encode()) != whole
+    assert len(command("SETDESC", text.format("x" * (filled - 1)), "\n")) == 1000
 
 
 def test_a_command_without_a_text_is_its_verb() -> None:

@@ -13,6 +13,7 @@ import asyncio
 import base64
 import contextlib
 import faulthandler
+import functools
 import gc
 import hashlib
 import json
@@ -29,18 +30,25 @@ import traceback
 import types
 import warnings
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import need
+from tokens import token, wheel
 
 from secretly import concurrency, credential, eventloop, forget, keychain, launch, remember, secret
-from secretly.errors import KeychainUnavailable, SecretlyError
+from secretly.commands import call_of
+from secretly.delivery import Delivery, filled
+from secretly.destination import Destination, find
+from secretly.distributions import Distribution
+from secretly.errors import KeychainUnavailable, Refused, SecretlyError
 from secretly.keychain import Keychain
+from secretly.macaroon import allowed, narrowed
 from secretly.redacted import Secret
 from secretly.references import Reference
+from secretly.release import Release
 from secretly.resolve import Context, Wish, obtain
 from secretly.terminal import Terminal
 from secretly.testing import Answer, FakePinentry, MemoryKeychain, sandbox
@@ -48,24 +56,60 @@ from secretly.testing import Answer, FakePinentry, MemoryKeychain, sandbox
 # -- the canary, and every shape of it ---------------------------------------------
 
 
+#: What the tokens of these scenarios are restricted to.
+RESTRICTED: dict[str, Any] = {
+    "token, typed for another project": [1, ["another"]],
+    "token, stored for another project": [1, ["another"]],
+    "token, narrowed to another project": [1, ["another"]],
+    "token, stored and expired": [0, 5, 0],
+    "token, narrowed and expired": [0, 5, 0],
+    "token, stored and restricted by what is no JSON": [1, ["demo"]],
+    "token, shown": [1, ["demo"]],
+}
+
+
+def is_token(name: str) -> bool:
+    """Whether the scenario's canary is a token that an index made, to be narrowed."""
+    return name.startswith("token")
+
+
+def signature(name: str) -> bytes:
+    """What a token has that no token narrowed from it has."""
+    text = canary(name).removeprefix("pypi-")
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))[-32:]
+
+
 def core(name: str) -> str:
     """What each canary has in it and nothing else has: letters that no escaping changes."""
+    if is_token(name):
+        return canary(name)[-40:-12]  # of the signature; one that was cut short has it still
     return hashlib.sha256(name.encode()).hexdigest()[:20]
 
 
+@functools.cache
 def canary(name: str) -> Secret:
-    """A token of its own for each scenario, with what percent-escapes, quotes and UTF-8 touch."""
+    """A token of its own for each scenario, with what percent-escapes, quotes and UTF-8 touch.
+
+    One that is to be narrowed is well-formed instead.
+    """
+    if is_token(name):
+        caveats = [RESTRICTED[name]] if name in RESTRICTED else []
+        return Secret(token("pypi.example", *caveats, identifier=f"canary {name}"))
     return Secret(f"pypi-canary-{core(name)}%é\"'")
 
 
+@functools.cache
 def shapes(name: str) -> list[bytes]:
     """The canary as it is (and so percent-encoded, escaped or in a repr), base64 and hex."""
-    plain = core(name).encode()
-    found = [plain, plain[::-1], plain.hex().encode(), plain.decode().encode("utf-16-le")]
-    for offset in range(3):
-        whole = b"x" * offset + plain
-        found.append(base64.b64encode(whole[: len(whole) // 3 * 3])[4:])
-    return found
+    found = []
+    for plain in [core(name).encode(), *([signature(name)] if is_token(name) else [])]:
+        found += [plain, plain[::-1], plain.hex().encode(), repr(plain)[2:-1].encode()]
+        found.append(plain.decode("latin-1").encode("utf-16-le"))
+        for offset in range(3):
+            whole = b"x" * offset + plain
+            found.append(base64.b64encode(whole[: len(whole) // 3 * 3])[4:])
+            found.append(base64.urlsafe_b64encode(whole[: len(whole) // 3 * 3])[4:])
+    return list(dict.fromkeys(found))
 
 
 def found_in(data: bytes, name: str) -> bool:
@@ -91,9 +135,20 @@ def found_in(data: bytes, name: str) -> bool:
 )
 def test_a_canary_is_found_in_whatever_shape(written: Callable[[Secret], bytes]) -> None:
     """The search finds it raw, percent-encoded, quoted, in base64 at any offset, in hex."""
-    name = "shape"
-    assert found_in(b"before " + written(canary(name)) + b" after", name)
-    assert not found_in(b"before " + written(canary("another")) + b" after", name)
+    for name in ("shape", "token"):
+        assert found_in(b"before " + written(canary(name)) + b" after", name)
+        assert not found_in(b"before " + written(canary(f"{name}s")) + b" after", name)
+
+
+def test_a_narrowed_token_is_not_the_long_lived_one() -> None:
+    """The search finds the token itself and its signature alone, but none narrowed from it."""
+    name = "token, shown"
+    weaker = narrowed(canary(name), expires=100, projects=["demo"])
+    assert not found_in(weaker.encode(), name)
+    assert not found_in(base64.b64encode(b"__token__:" + weaker.encode()), name)
+    assert found_in(signature(name), name)
+    assert found_in(repr([b"x", signature(name)]).encode(), name)
+    assert found_in(canary(name)[:-10].encode(), name)
 
 
 # -- the library's scenarios -------------------------------------------------------
@@ -231,6 +286,74 @@ def executed(value: Callable[[Secret], str], program: str = "/bin/true") -> Work
         raise AssertionError("it was started")
 
     return work
+
+
+#: What is uploaded where, in the scenarios with a token.
+RELEASE = Release(
+    "twine",
+    Destination("pypi", "PyPI"),
+    (Distribution("demo-1.0.tar.gz", 1000, "0" * 64, "demo", "1.0", (1,)),),
+)
+
+
+def upload(
+    given: Callable[[Secret], str] = str,
+    *,
+    stored: bool = True,
+    release: Release = RELEASE,
+    plan: launch.Plan | None = None,
+) -> Work:
+    """Narrow one for a publishing command: that is stored so, or typed; and run it, maybe."""
+
+    async def work(c: Secret, here: Context) -> object:
+        if stored:
+            await remember("PyPI", Secret(given(c)))
+        wish = Wish(
+            Reference("", "PyPI"), publishes=True, inspect=release.inspect, person=5, purpose="x"
+        )
+        deliveries = [Delivery("TWINE_PASSWORD", wish, "TWINE_USERNAME")]
+        before = plan or launch.Plan("/bin/true", ["true"])
+        ready = await filled(before, deliveries, release, here, logging.debug)
+        if plan is not None:
+            launch.run(ready)
+        return ready
+
+    return work
+
+
+def cut(c: str) -> str:
+    """A token of which the end was not copied."""
+    return c[:-10]
+
+
+def respelt(before: bytes, after: bytes) -> Callable[[str], str]:
+    """A token with other bytes in it."""
+
+    def given(c: str) -> str:
+        data = base64.urlsafe_b64decode(c[5:] + "=" * (-len(c[5:]) % 4))
+        assert before in data
+        return "pypi-" + base64.urlsafe_b64encode(data.replace(before, after)).decode()
+
+    return given
+
+
+def settings(command: str, text: bytes) -> Work:
+    """Look for the index in a settings file with the canary in it, ``{c}``, that is broken."""
+
+    async def work(c: Secret, here: Context) -> object:
+        with tempfile.TemporaryDirectory(dir=os.environ["ELSEWHERE"]) as folder:
+            path = Path(folder, "settings")
+            path.write_bytes(text.replace(b"{c}", c.encode()))
+            call = call_of([*command.split(), os.fspath(path)], here.configuration)
+            assert call is not None
+            return find(call, here.environ)
+
+    return work
+
+
+def was_changed() -> None:
+    """Look at the files again."""
+    raise Refused("dist/demo-1.0.tar.gz was changed since it was shown", "look at it")
 
 
 class Full(MemoryKeychain):
@@ -451,6 +574,67 @@ LIBRARY: dict[str, Scenario] = {
     "no such program at exec": Scenario("NotThere", work=executed(str, "/nonexistent/program")),
     "no program at exec": Scenario("NotExecutable", work=executed(str, "/etc/passwd")),
     "a surrogate at exec": Scenario("Refused", work=executed(lambda c: f"{c}\ud800")),
+    # a token that is narrowed
+    "token, typed": Scenario("", work=upload(stored=False)),
+    "token, typed the second time": Scenario("", typing(cut, str), upload(stored=False)),
+    "token, typed and cut short": Scenario("Refused", typing(*[cut] * 3), upload(stored=False)),
+    "token, typed for another project": Scenario(
+        "Refused", typing(*[str] * 3), upload(stored=False)
+    ),
+    "token, typed for another index": Scenario(
+        "Refused",
+        typing(*[str] * 3),
+        upload(
+            stored=False,
+            release=replace(RELEASE, destination=Destination("", "x", "https://other.example/")),
+        ),
+    ),
+    "token, stored": Scenario("", lambda c: [True], upload()),
+    "token, stored, no consent": Scenario("NotConfirmed", lambda c: [False], upload()),
+    "token, stored, killed at the question": Scenario(GONE, lambda c: [[("kill", 9)]], upload()),
+    "token, stored and cut short": Scenario("BadToken", work=upload(cut)),
+    "token, stored with more at its end": Scenario("BadToken", work=upload(lambda c: f"{c}AAAA")),
+    "token, stored with what is in none": Scenario("BadToken", work=upload(lambda c: f"{c}!")),
+    "token, stored without its beginning": Scenario(
+        "BadToken", work=upload(lambda c: f"pypi-{c[9:]}")
+    ),
+    "token, stored and made by nobody": Scenario(
+        "BadToken", work=upload(respelt(b"pypi.example", b"pypi example"))
+    ),
+    "token, stored and restricted by what is no JSON": Scenario(
+        "BadToken", work=upload(respelt(b'["demo"]', b'["demo"}'))
+    ),
+    "token, stored for another project": Scenario("Refused", work=upload()),
+    "token, stored for another index": Scenario(
+        "Refused",
+        work=upload(release=replace(RELEASE, destination=Destination("test", "TestPyPI"))),
+    ),
+    "token, stored and expired": Scenario("Refused", work=upload()),
+    "token, and a file was changed": Scenario(
+        "Refused",
+        lambda c: [True],
+        upload(plan=launch.Plan("/bin/true", ["true"], recheck=was_changed)),
+    ),
+    "token, and the program was changed": Scenario(
+        "Refused",
+        lambda c: [True],
+        upload(plan=launch.Plan("/bin/true", ["true"], fingerprint=(1, 2, ""))),
+    ),
+    "token, in a .pypirc that is broken": Scenario(
+        "Refused", work=settings("twine upload --config-file", b"[pypi]\npassword {c}\n")
+    ),
+    "token, in a .pypirc that is no text": Scenario(
+        "Refused", work=settings("twine upload --config-file", b"[pypi]\npassword = {c}\xff\n")
+    ),
+    "token, in settings that are broken": Scenario(
+        "Refused", work=settings("uv publish --config-file", b"publish-url = {c}\n")
+    ),
+    "token, in settings that are no text": Scenario(
+        "Refused", work=settings("uv publish --config-file", b"publish-url = '{c}\xff'\n")
+    ),
+    "token, and no program at exec": Scenario(
+        "NotExecutable", lambda c: [True], upload(plan=launch.Plan("/etc/passwd", ["passwd"]))
+    ),
 }
 
 
@@ -876,8 +1060,13 @@ if sys.argv[:1] == ["-m"] or "secretly" in " ".join(sys.orig_argv):
 class Command:
     """One way through the command.
 
-    :param arguments: those of ``secretly``; ``{c}`` is the canary, ``{HASH}`` a command
-        that prints a hash of what it was given.
+    :param arguments: those of ``secretly``; ``{HOME}`` and ``{ELSEWHERE}`` are folders,
+        of which the second one is not searched.
+    :param said: what it says on standard error.
+    :param given: what is in the file ``{ELSEWHERE}/token``.
+    :param config: its configuration.
+    :param files: more files, each with the canary as ``{c}``.
+    :param meanwhile: what happens while the person is asked, to what is in ``{HOME}``.
     """
 
     status: int
@@ -885,11 +1074,34 @@ class Command:
     answers: Callable[[Secret], Sequence[Answer]] = _TYPED
     stdin: Callable[[Secret], bytes] = lambda c: b""
     sent: signal.Signals | None = None
-    environ: Mapping[str, str] = ()  # type: ignore[assignment]
+    said: str = ""
+    given: Callable[[Secret], str] = str
+    config: str = ""
+    files: Mapping[str, str] = field(default_factory=dict)
+    meanwhile: Callable[[Path], object] | None = None
 
 
 RUN = ("run", "-v", "-e", "TOKEN=OpenAI", "--prompt-timeout", "1s")
 HASH = ("sh", "-c", 'printf %s "$TOKEN" | sha256sum')
+STORED = '[secrets.PyPI]\nsource = "file://{ELSEWHERE}/token"\n'
+WHEEL = "demo-1.0-py3-none-any.whl"
+TWINE = ("run", "-v", "--prompt-timeout", "5s", "{HOME}/twine", "upload")
+UPLOAD = (*TWINE, "{HOME}/dist/*")
+ELSEWHERE = (*UPLOAD, "--repository-url", "https://other.example/legacy/")
+NARROW = ("token", "narrow", "PyPI", "--project", "demo")
+NARROWED = "twine gets a token for demo only, until"
+
+
+def yes(c: Secret) -> Sequence[Answer]:
+    """A person who agrees."""
+    return [True]
+
+
+def yes_later(c: Secret) -> Sequence[Answer]:
+    """One who needs a while to."""
+    return [[("wait", 1.0), ("raw", b"OK\n")]]
+
+
 COMMAND: dict[str, Command] = {
     "run": Command(0, (*RUN, *HASH)),
     "run, kept by no keychain": Command(0, (*RUN, "--remember", *HASH)),
@@ -923,27 +1135,180 @@ COMMAND: dict[str, Command] = {
     "set, no keychain": Command(1, ("set", "OpenAI", "--stdin"), stdin=str.encode),
     "set, no UTF-8": Command(1, ("set", "OpenAI", "--stdin"), stdin=lambda c: c.encode() + b"\xff"),
     "set, no token": Command(1, ("set", "PyPI", "--stdin"), stdin=lambda c: c[1:].encode()),
-    "get, no token": Command(1, ("get", "Wrong")),
+    "get, no token": Command(
+        1,
+        ("get", "Wrong"),
+        given=lambda c: c[1:],
+        config=f'{STORED.replace("PyPI", "Wrong")}prefix = "pypi-"\n',
+        said="it is no token for it",
+    ),
+    # publishing commands: the long-lived token goes nowhere at all
+    "token, typed": Command(0, UPLOAD, said=NARROWED),
+    "token, typed, kept by no keychain": Command(
+        0, ("run", "--remember", *UPLOAD[1:]), said="PyPI was not kept"
+    ),
+    "token, typed the second time": Command(0, UPLOAD, typing(cut, str), said=NARROWED),
+    "token, typed and cut short": Command(
+        125, UPLOAD, typing(*[cut] * 3), said="the token is malformed"
+    ),
+    "token, typed for another project": Command(
+        125, UPLOAD, typing(*[str] * 3), said="is not for the project demo"
+    ),
+    "token, typed for another index": Command(
+        125, ELSEWHERE, typing(*[str] * 3), said="was made by pypi.example"
+    ),
+    "token, typed, then cancelled": Command(130, UPLOAD, lambda c: [cut(c), None]),
+    "token, typed, then killed": Command(
+        125, UPLOAD, lambda c: [cut(c), [("kill", 9)]], said="pinentry-gtk-fake"
+    ),
+    "token, stored": Command(0, UPLOAD, yes, config=STORED, said=NARROWED),
+    "token, stored for the project": Command(
+        0, UPLOAD, yes, config=STORED.replace("PyPI", '"PyPI/demo"'), said="PyPI/demo (file)"
+    ),
+    "token, stored, not confirmed": Command(
+        0,
+        ("run", "--no-confirm", *UPLOAD[1:]),
+        config=STORED,
+        said="not confirmed, by --no-confirm",
+    ),
+    "token, stored, declined": Command(130, UPLOAD, lambda c: [False], config=STORED),
+    "token, stored, cancelled": Command(130, UPLOAD, lambda c: [None], config=STORED),
+    "token, stored, killed": Command(
+        125, UPLOAD, lambda c: [[("kill", 9)]], config=STORED, said="pinentry-gtk-fake"
+    ),
+    "token, stored, interrupted": Command(
+        -2, UPLOAD, lambda c: [[("hang", False)]], config=STORED, sent=signal.SIGINT
+    ),
+    "token, stored, and nobody there": Command(
+        125, ("run", "--no-input", *UPLOAD[1:]), config=STORED, said="needs a person's consent"
+    ),
+    "token, stored and cut short": Command(125, UPLOAD, config=STORED, given=cut, said="malformed"),
+    "token, stored for another project": Command(
+        125, UPLOAD, config=STORED, said="is not for the project demo"
+    ),
+    "token, stored for another index": Command(
+        125,
+        ELSEWHERE,
+        config=STORED.replace("PyPI", '"other.example"'),
+        said="was made by pypi.example",
+    ),
+    "token, stored and expired": Command(125, UPLOAD, config=STORED, said="has expired"),
+    "token, and a file was changed": Command(
+        125,
+        UPLOAD,
+        yes_later,
+        config=STORED,
+        meanwhile=lambda home: wheel(home / "dist", version="2.0", name=WHEEL),
+        said="was changed since it was shown",
+    ),
+    "token, and the program was changed": Command(
+        125,
+        UPLOAD,
+        yes_later,
+        config=STORED,
+        meanwhile=lambda home: (home / "twine").write_text("#!/bin/sh\nenv\n"),
+        said="twine was changed meanwhile",
+    ),
+    "token, a local version": Command(
+        125, (*TWINE, "{ELSEWHERE}/local/*"), config=STORED, said="takes no local version"
+    ),
+    "token, no file": Command(
+        125, (*TWINE, "{HOME}/none/*"), config=STORED, said="there is no file to upload"
+    ),
+    "token, no wheel": Command(
+        125,
+        (*TWINE, "{ELSEWHERE}/x.whl"),
+        config=STORED,
+        files={"x.whl": "{c}"},
+        said="cannot be read as one",
+    ),
+    "token, in .pypirc as well": Command(
+        0,
+        (*UPLOAD, "--config-file", "{ELSEWHERE}/pypirc"),
+        yes,
+        config=STORED,
+        files={"pypirc": "[pypi]\nusername = __token__\npassword = {c}\n"},
+        said="holds a password for PyPI in plain text",
+    ),
+    "token, in a .pypirc that is broken": Command(
+        125,
+        (*UPLOAD, "--config-file", "{ELSEWHERE}/pypirc"),
+        config=STORED,
+        files={"pypirc": "[pypi]\npassword {c}\n"},
+        said="pypirc cannot be read",
+    ),
+    "token, in settings that are broken": Command(
+        125,
+        ("run", "--as", "uv", "{HOME}/twine", "publish", "--config-file", "{ELSEWHERE}/uv.toml"),
+        config=STORED,
+        files={"uv.toml": "publish-url = {c}\n"},
+        said="uv.toml cannot be read",
+    ),
+    "token, no interpreter at exec": Command(
+        127,
+        ("run", "--as", "twine", "{HOME}/no-interpreter", "upload", f"{{HOME}}/dist/{WHEEL}"),
+        yes,
+        config=STORED,
+        said="interpreter is not there",
+    ),
+    # the verbs about tokens
+    "token, shown": Command(0, ("token", "show", "PyPI"), config=STORED),
+    "token, shown and cut short": Command(
+        1, ("token", "show", "PyPI"), config=STORED, given=cut, said="malformed"
+    ),
+    "token, narrowed": Command(0, NARROW, config=STORED),
+    "token, narrowed and cut short": Command(1, NARROW, config=STORED, given=cut, said="malformed"),
+    "token, narrowed to another project": Command(
+        1, NARROW, config=STORED, said="is not for the project demo"
+    ),
+    "token, narrowed and expired": Command(1, NARROW, config=STORED, said="has expired"),
+    "token, narrowed for what is no project": Command(
+        2, (*NARROW, "--project", "a b"), config=STORED, said="is no name of a project"
+    ),
+    "token, narrowed, declined": Command(
+        130, NARROW, lambda c: [False], config=f"{STORED}confirm = true\n"
+    ),
 }
+
+
+def prepared(case: Command, name: str, root: Path) -> list[str]:
+    """Write what a case needs into the folders under *root*; return the command's arguments."""
+    home, elsewhere, c = root / "home", root / "elsewhere", canary(name)
+
+    def filled_in(text: str) -> str:
+        text = text.replace("{HOME}", os.fspath(home)).replace("{c}", c)
+        return text.replace("{ELSEWHERE}", os.fspath(elsewhere))
+
+    (root / "modules/sitecustomize.py").write_text(CUSTOMIZED)
+    programs = {
+        "no-interpreter": "#!/nonexistent/interpreter\n",
+        # It stays for long enough to be looked at.
+        "twine": '#!/bin/sh\nsleep 0.1\nprintf %s "$TWINE_PASSWORD"\n',
+    }
+    for program, text in programs.items():
+        (home / program).write_text(text)
+        (home / program).chmod(0o700)
+    wheel(home / "dist")
+    wheel(elsewhere / "local", version="1.0+local")
+    (elsewhere / "token").touch(0o600)
+    (elsewhere / "token").write_text(case.given(c))
+    for file, text in case.files.items():
+        (elsewhere / file).write_text(filled_in(text))
+    (home / "config.toml").write_text(filled_in(case.config))
+    return [filled_in(word) for word in case.arguments]
 
 
 @pytest.mark.parametrize("name", COMMAND)
 def test_the_command_leaves_no_trace(name: str, homes: Callable[[str], dict[str, str]]) -> None:
-    """The canary is in nothing but the environment of the command that it was for."""
+    """The canary is in nothing but the environment of the command that it was for.
+
+    A token that is narrowed is not even there.
+    """
     case, c = COMMAND[name], canary(name)
     environ = homes("command")
     root = Path(environ["HOME"]).parent
-    (root / "modules/sitecustomize.py").write_text(CUSTOMIZED)
-    script = root / "home/no-interpreter"
-    script.write_text("#!/nonexistent/interpreter\n")
-    script.chmod(0o700)
-    token = root / "elsewhere/token"
-    token.touch(0o600)
-    token.write_text(c[1:])
-    config = root / "home/config.toml"
-    config.write_text(f'[secrets.Wrong]\nprefix = "pypi-"\nsource = "file://{token}"\n')
-    environ["SECRETLY_CONFIG"] = os.fspath(config)
-    arguments = [word.replace("{HOME}", environ["HOME"]) for word in case.arguments]
+    arguments = prepared(case, name, root)
+    environ["SECRETLY_CONFIG"] = os.fspath(root / "home/config.toml")
     with FakePinentry(case.answers(c)) as fake:
         process = subprocess.Popen(
             [sys.executable, "-X", "dev", "-m", "secretly", *arguments],
@@ -955,11 +1320,14 @@ def test_the_command_leaves_no_trace(name: str, homes: Callable[[str], dict[str,
         watch = Watch(process.pid)
         watch.start()
         try:
-            if case.sent is not None:
+            if case.sent is not None or case.meanwhile is not None:
                 deadline = threading.Event()
                 while not fake.prompts:
                     assert process.poll() is None
                     deadline.wait(0.01)
+                if case.meanwhile is not None:
+                    case.meanwhile(root / "home")
+            if case.sent is not None:
                 deadline.wait(0.05)
                 process.send_signal(case.sent)
             stdout, stderr = process.communicate(case.stdin(c), timeout=20)
@@ -969,18 +1337,34 @@ def test_the_command_leaves_no_trace(name: str, homes: Callable[[str], dict[str,
             seen = watch.end()
         assert not found_in(b"\n".join(fake.lines), name)
     assert process.returncode == case.status, stderr.decode()
-    if case.status == 0:
-        assert stdout.split()[0].decode() == hashlib.sha256(c.encode()).hexdigest()
-    else:
+    assert case.said in stderr.decode()
+    if case.status:
         assert stdout == b""
+    elif is_token(name):
+        assert_narrowed(name, stdout.decode())
+    else:
+        assert stdout.split()[0].decode() == hashlib.sha256(c.encode()).hexdigest()
     assert not found_in(stdout + stderr, name), stderr.decode()
     assert b"Traceback" not in stderr
     for (program, kind), contents in seen.items():
         for data in contents:
             sent_there = kind == "environ" and not program.startswith("python")
+            sent_there = sent_there and not is_token(name)
             assert sent_there or not found_in(data, name), (program, kind)
+    if is_token(name) and case.status == 0 and arguments[0] == "run":
+        assert any(b"TWINE_PASSWORD=pypi-" in d for kept in seen.values() for d in kept)
     assert files_with(name, [root / "home", root / "tmp", root / "out"]) == []
     assert (root / "out/debug.log").exists()  # Python was set up to log everything
+
+
+def assert_narrowed(name: str, stdout: str) -> None:
+    """What was printed is a token for demo that ends soon; or what the token allows."""
+    if COMMAND[name].arguments[:2] == ("token", "show"):
+        assert stdout.splitlines()[:2] == ["index: pypi.example", "projects: demo"]
+        return
+    got = allowed(stdout.strip())
+    assert got.projects == {"demo"}
+    assert got.expires is not None
 
 
 # -- for real ----------------------------------------------------------------------
@@ -1034,6 +1418,47 @@ def test_a_real_run_writes_it_nowhere(homes: Callable[[str], dict[str, str]]) ->
     }
     assert len(given) >= 2
     assert set(lines) == {*typed, *given, *piped}
+
+
+def test_a_real_upload_writes_the_long_lived_token_nowhere(
+    homes: Callable[[str], dict[str, str]],
+) -> None:
+    """The same of two uploads: it comes out of pinentry, and goes into no program at all."""
+    need("strace")
+    from secretservice import secret_service
+
+    name, made = "token, for real", homes("upload")
+    home, trace = Path(made["HOME"]), Path(made["ELSEWHERE"], "trace")
+    prepared(COMMAND["token, typed"], name, home.parent)
+    (home.parent / "modules/sitecustomize.py").unlink()
+    with secret_service() as service, FakePinentry([str(canary(name)), True]) as fake:
+        environ = {**made, **service.environ, **fake.environ}
+        upload = ["run", "--remember", home / "twine", "upload", home / "dist" / WHEEL]
+        for _ in range(2):
+            done = subprocess.run(
+                [*TRACED.split(), "-o", trace, sys.executable, "-m", "secretly", *upload],
+                env={**environ, "SECRETLY_CONFIG": os.fspath(home / "config.toml")},
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+            if "ptrace" in done.stderr and "not permitted" in done.stderr:
+                need("a strace that may trace")
+            assert done.returncode == 0, done.stderr
+            assert allowed(done.stdout).projects == {"demo"}
+            assert not found_in(done.stderr.encode(), name)
+        # It was typed, and came from the keychain.
+        assert ["GETPIN" in prompt for prompt in fake.prompts] == [True, False]
+        folders = [service.folder, home, Path(made["TMPDIR"])]
+        assert files_with(name, folders) == []
+    traced = trace.read_bytes().splitlines()
+    lines = [line for line in traced if found_in(line, name)]
+    assert len(lines) == 1
+    assert b"write(1<" in lines[0] and b'"D pypi-' in lines[0]
+    given = [line for line in traced if b" execve(" in line and b"TWINE_PASSWORD=pypi-" in line]
+    assert len(given) >= 2
 
 
 if __name__ == "__main__":

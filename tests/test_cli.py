@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
@@ -26,12 +27,14 @@ from command import (
 from conftest import need
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tokens import TOKEN, wheel
 
 from secretly.assuan import unescape
+from secretly.macaroon import allowed
 from secretly.testing import FakePinentry
 
-VERBS = ("run", "set", "get", "forget", "list", "doctor")
-TOKEN = "pypi-canary-0123456789"
+VERBS = ("run", "set", "get", "forget", "list", "token", "doctor")
+WHEEL = "dist/demo-1.0-py3-none-any.whl"
 A_SECRET_BY_MISTAKE = "pypi-" + "AgEIcHlwaS5vcmc" * 3
 
 
@@ -49,8 +52,10 @@ def _warm() -> Iterator[Warm]:
         folder.program("not-executable", "#!/bin/sh\n", 0o644)
         folder.program("no-interpreter", "#!/nowhere/at-all\n")
         folder.program("twine", '#!/bin/sh\necho "ran $*"\n')
+        wheel(folder.folder / "dist")
         environ = {
             "VALUE": "canary-value",
+            "TOKEN": TOKEN,
             "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring",
         }
         with Warm(folder, environ) as warm:
@@ -63,6 +68,7 @@ def _only_stand_ins() -> Iterator[Warm]:
     with home() as folder:
         for name in ("true", "twine", "python"):
             folder.program(name, "#!/bin/sh\n")
+        wheel(folder.folder / "dist")
         backend = "keyring.backends.fail.Keyring"
         environ = {"PATH": str(folder.programs), "PYTHON_KEYRING_BACKEND": backend, "VALUE": "x"}
         with Warm(folder, environ) as warm:
@@ -148,6 +154,17 @@ def test_the_help_of_run_names_every_option(warm: Warm) -> None:
         (1, ["forget", "Name"]),
         (1, ["set", "Name"]),
         (1, ["set", "Name", "--stdin"]),
+        (2, ["token"]),
+        (2, ["token", "nonsense"]),
+        (2, ["token", "show"]),
+        (2, ["token", "show", A_SECRET_BY_MISTAKE]),
+        (2, ["token", "narrow", "env://TOKEN", "--project", "a b"]),
+        (2, ["token", "narrow", "env://TOKEN", "--project", A_SECRET_BY_MISTAKE + "/"]),
+        (2, ["token", "narrow", "env://TOKEN", "--expires", "soon"]),
+        (1, ["token", "show", "Name"]),
+        (1, ["token", "show", "env://VALUE"]),
+        (1, ["token", "narrow", "Name"]),
+        (1, ["token", "narrow", "env://VALUE"]),
         (125, ["run"]),
         (125, ["run", "--"]),
         (125, ["run", "--nonsense", "true"]),
@@ -163,14 +180,17 @@ def test_the_help_of_run_names_every_option(warm: Warm) -> None:
         (125, ["run", "-e", f"{A_SECRET_BY_MISTAKE}=", "true"]),
         (125, ["run", "--no-input", "-e", "A=Name", "true"]),
         (125, ["run", "-p", "prod", "true"]),
-        (125, ["run", "-p", "prod", "twine", "upload", "x"]),
+        (125, ["run", "-p", "prod", "twine", "upload", WHEEL]),
         (125, ["run", "--as", "nonsense", "true"]),
         (125, ["run", "--prompt-timeout", "5", "-e", "A=Name", "true"]),
         (125, ["run", "--prompt-timeout=0s", "-e", "A=Name", "true"]),
         (125, ["run", "--remember=soon", "-e", "A=Name", "true"]),
         (125, ["run", "make"]),
+        (125, ["run", "twine", "upload"]),
         (125, ["run", "twine", "upload", "x"]),
-        (125, ["run", "twine", "upload", "--repository-url", "no-host", "x"]),
+        (125, ["run", "twine", "upload", WHEEL]),
+        (125, ["run", "twine", "upload", "--repository-url", "no-host", WHEEL]),
+        (125, ["run", "--no-input", "-e", "TWINE_PASSWORD=env://TOKEN", "twine", "upload", WHEEL]),
         (125, ["run", "-e", "A=env://VALUE", "others"]),
         (127, ["run", "-e", "A=Name", "no-such-command"]),
         (127, ["run", "-e", "A=Name", "./no-such-command"]),
@@ -232,9 +252,10 @@ def test_cancelling_is_130(home: Home, verb: str) -> None:
 
 WORDS = st.one_of(
     st.sampled_from(
-        "run set get forget list doctor -e --env -p --profile --as --remember --remember=1s "
+        "run set get forget list token show narrow doctor --project --expires=1s "
+        "-e --env -p --profile --as --remember --remember=1s "
         "--no-remember --ask --confirm --no-confirm --no-input --prompt-timeout 1s --dry-run -q -v "
-        "-qv -ve --stdin --username -n -- - --version -h twine upload check python -m true "
+        "-qv -ve --stdin --username -n -- - --version -h twine upload dist/* check python -m true "
         "A=Name A A=env://VALUE A=env://NOT_SET PATH=x Name# #x env:// :// PyPI PyPI/x".split()
     ),
     st.text(st.characters(exclude_characters="\0", codec="utf-8"), max_size=12),
@@ -444,18 +465,35 @@ def test_nothing_runs_from_the_current_folder_by_accident(home: Home) -> None:
 
 
 def _twine(home: Home) -> None:
-    """A stand-in that prints what a twine would see."""
+    """A stand-in that prints what a twine would see, and a wheel for it."""
     home.program(
         "twine", '#!/bin/sh\necho "$TWINE_USERNAME:$TWINE_PASSWORD@$TWINE_REPOSITORY_URL $*"\n'
     )
+    wheel(home.folder / "dist")
+
+
+def without_token(stdout: str) -> str:
+    """What was printed, with ``NARROWED`` in the place of a token for ``demo`` alone."""
+    assert TOKEN not in stdout
+    found = re.search(r"pypi-[\w-]+", stdout)
+    assert found is not None, stdout
+    got = allowed(found[0])
+    assert (got.location, got.projects) == ("pypi.example", {"demo"})
+    assert got.expires is not None
+    return stdout.replace(found[0], "NARROWED")
 
 
 def test_a_known_command_needs_no_option(home: Home) -> None:
-    """``secretly run twine upload`` asks for the token, and gives the user name with it."""
+    """``secretly run twine upload`` asks for the token, and gives the user name with it.
+
+    What twine gets is a narrowed one, which a line says.
+    """
     _twine(home)
     with FakePinentry([TOKEN]) as fake:
         done = home.run("run", "twine", "--no-color", "upload", "dist/*", environ=fake.environ)
-        assert done.stdout == f"__token__:{TOKEN}@ --no-color upload dist/*\n"
+        assert without_token(done.stdout) == "__token__:NARROWED@ --no-color upload dist/*\n"
+        said = r"secretly: twine gets a token for demo only, until [\d: -]+\n"
+        assert re.fullmatch(said, done.stderr)
         assert texts(fake.prompts[0], "SETPROMPT") == "API token for PyPI (pypi-…):"
 
 
@@ -501,8 +539,9 @@ def test_launchers_count_as_what_they_start(warm: Warm, command: Sequence[str]) 
     folder = warm.home
     folder.program(command[0], "#!/bin/sh\n")
     try:
-        done = warm.run("run", "--dry-run", *command, "upload", "x")
-        assert "\nTWINE_PASSWORD: PyPI from the keychain or typed\n" in done.stdout, done
+        done = warm.run("run", "--dry-run", *command, "upload", WHEEL)
+        places = [f"{name} from the keychain or typed" for name in ("PyPI/demo", "PyPI")]
+        assert f"\nTWINE_PASSWORD: {', else '.join(places)}\n" in done.stdout, done
         assert "TWINE" not in warm.run("run", *command, "check", "x").stdout
     finally:
         (folder.programs / command[0]).unlink()
@@ -511,9 +550,10 @@ def test_launchers_count_as_what_they_start(warm: Warm, command: Sequence[str]) 
 def test_the_row_of_another_command_can_be_used(home: Home) -> None:
     """``--as twine`` treats a wrapper as twine."""
     home.program("publish", '#!/bin/sh\necho "$TWINE_USERNAME:$TWINE_PASSWORD"\n')
+    wheel(home.folder / "dist")
     with FakePinentry([TOKEN]) as fake:
-        done = home.run("run", "--as", "twine", "publish", "upload", "x", environ=fake.environ)
-        assert done.stdout == f"__token__:{TOKEN}\n"
+        done = home.run("run", "--as", "twine", "publish", "upload", WHEEL, environ=fake.environ)
+        assert without_token(done.stdout) == "__token__:NARROWED\n"
 
 
 def test_the_callers_own_variable_is_used_unasked(home: Home) -> None:
@@ -531,7 +571,7 @@ def test_an_explicit_secret_overrides_the_callers_variable(home: Home) -> None:
     _twine(home)
     environ = {"TWINE_PASSWORD": "stale", "VALUE": "canary-1"}
     done = home.run(
-        *("run", "--no-confirm", "-e", "TWINE_PASSWORD=env://VALUE", "twine", "upload"),
+        *("run", "--no-confirm", "-e", "TWINE_PASSWORD=env://VALUE", "twine", "upload", WHEEL),
         environ=environ,
     )
     assert ":canary-1@" in done.stdout
@@ -540,6 +580,7 @@ def test_an_explicit_secret_overrides_the_callers_variable(home: Home) -> None:
 def test_a_stale_credential_is_removed(home: Home) -> None:
     """Another variable that the tool would rather use goes, when a secret is delivered."""
     home.program("uv", '#!/bin/sh\necho "$UV_PUBLISH_PASSWORD ${UV_PUBLISH_TOKEN-removed}"\n')
+    wheel(home.folder / "dist")
     environ = {"UV_PUBLISH_TOKEN": "stale", "VALUE": "canary-1"}
     run = ("run", "--no-confirm", "-e", "UV_PUBLISH_PASSWORD=env://VALUE", "uv", "publish")
     assert home.run(*run, environ=environ).stdout == "canary-1 removed\n"
@@ -564,8 +605,8 @@ def test_a_profile_is_chosen(home: Home) -> None:
         dev = home.run("run", "-p", "dev", "twine", "upload", "x", environ=fake.environ)
         assert dev == Ended(0, "root:@http://127.0.0.1:9/ upload x\n", "")
         assert fake.prompts == []
-        prod = home.run("run", "-pprod", "twine", "upload", "x", environ=fake.environ)
-        assert prod.stdout == f"__token__:{TOKEN}@ upload x\n"
+        prod = home.run("run", "-pprod", "twine", "upload", WHEEL, environ=fake.environ)
+        assert without_token(prod.stdout) == f"__token__:NARROWED@ upload {WHEEL}\n"
 
 
 def test_a_default_profile_is_used(home: Home) -> None:
@@ -702,7 +743,7 @@ def test_a_dry_run_says_what_is_set_and_removed(home: Home) -> None:
     _twine(home)
     home.program("uv", "#!/bin/sh\n")
     home.configure(PROFILES)
-    done = home.run("run", "--dry-run", "-p", "prod", "twine", "upload", "x")
+    done = home.run("run", "--dry-run", "-p", "prod", "twine", "upload", WHEEL)
     assert "TWINE_USERNAME: set by the configuration\n" in done.stdout
     done = home.run(
         *("run", "--dry-run", "-e", "UV_PUBLISH_PASSWORD=Name", "uv", "publish"),
@@ -842,18 +883,24 @@ def test_the_use_of_a_stored_secret_is_confirmed(home: Home) -> None:
     home.keep_in_a_file()
     _twine(home)
     home.run("set", "PyPI", "--stdin", stdin=TOKEN)
-    publish, other = ("twine", "upload", "x"), ("-e", "A=PyPI", "sh", "-c", "echo $A")
+    publish, other = ("twine", "upload", WHEEL), ("-e", "A=PyPI", "sh", "-c", "echo $A")
     with FakePinentry([True, False, True]) as fake:
         environ = fake.environ
-        assert TOKEN in home.run("run", *publish, environ=environ).stdout
-        assert "Hand over PyPI from the keychain?\n\nfor: twine" in texts(fake.prompts[0])
+        assert without_token(home.run("run", *publish, environ=environ).stdout)
+        data = (home.folder / WHEEL).read_bytes()
+        assert texts(fake.prompts[0]) == (
+            "Hand over PyPI from the keychain?\n\n"
+            f"upload: demo 1.0\nto: PyPI\nprogram: {home.programs}/twine\nfor: twine upload {WHEEL}"
+            f"\n\n{WHEEL} ({len(data)} bytes, sha256 {hashlib.sha256(data).hexdigest()[:16]})"
+        )
         declined = home.run("run", *publish, environ=environ)
         assert_fails(declined, 130)
         assert declined.stdout == ""
-        assert TOKEN in home.run("run", "--no-confirm", *publish, environ=environ).stdout
-        assert TOKEN in home.run("run", *other, environ=environ).stdout
+        assert without_token(home.run("run", "--no-confirm", *publish, environ=environ).stdout)
+        # What is no publishing command gets what is kept, as it is.
+        assert home.run("run", *other, environ=environ).stdout == f"{TOKEN}\n"
         assert len(fake.prompts) == 2
-        assert TOKEN in home.run("run", "--confirm", *other, environ=environ).stdout
+        assert home.run("run", "--confirm", *other, environ=environ).stdout == f"{TOKEN}\n"
         assert len(fake.prompts) == 3
         assert_fails(home.run("run", "--no-input", *publish, environ=environ), 125)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shlex
+import time
 import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secretly.display import shortened, shown, visible
+from secretly.display import clock, shortened, shown, size, visible, wrapped
 
 TEXTS = st.text(st.characters())
 
@@ -97,3 +98,121 @@ def test_a_command_line_is_shown_harmless_and_short(command: list[str], limit: i
 def test_a_command_line_that_fits_could_be_typed_again(command: list[str]) -> None:
     """It is quoted as a shell wants it, so that 'a b' is told from 'a' and 'b'."""
     assert shlex.split(shown(command, 10_000)) == command
+
+
+# -- lines -----------------------------------------------------------------------
+
+
+@given(st.text(st.sampled_from("ab \n/é") | st.characters()), st.integers(5, 80))
+def test_what_is_wrapped_fits_and_is_all_there(text: str, width: int) -> None:
+    """No line is too long, and each goes on, set in, until nothing of it is left."""
+    lines = wrapped(text, width).split("\n")
+    assert max(map(len, lines)) <= width
+    again: list[str] = []
+    for line in text.split("\n"):
+        again.append(line[:width])
+        rest = line[width:]
+        while rest:
+            again.append(" " * 4 + rest[: width - 4])
+            rest = rest[width - 4 :]
+    assert lines == again
+
+
+def test_what_fits_is_not_wrapped() -> None:
+    """Lines that are meant stay as they are, empty ones and the last one too."""
+    for text in ("", "a", "x" * 72, "a\n\nb\n", "\n"):
+        assert wrapped(text, 72) == text
+    assert wrapped("x" * 73, 72) == "x" * 72 + "\n    x"
+
+
+def test_what_goes_on_does_not_look_like_a_line_of_its_own() -> None:
+    """A file's name may be as long as a line, and go on with what a head line says."""
+    text = wrapped("x" * 72 + "program: /usr/bin/harmless", 72)
+    assert "program:" not in [line[:8] for line in text.split("\n")]
+
+
+# -- sizes -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (0, "0 bytes"),
+        (999, "999 bytes"),
+        (1000, "1.0 kB"),
+        (1049, "1.0 kB"),
+        (1051, "1.1 kB"),
+        (999_949, "999.9 kB"),
+        (999_950, "1.0 MB"),
+        (999_999, "1.0 MB"),
+        (1_000_000, "1.0 MB"),
+        (1_234_567, "1.2 MB"),
+        (999_950_000, "1.0 GB"),
+        (1_500_000_000_000, "1.5 TB"),
+        (10**16, "10000.0 TB"),
+    ],
+)
+def test_a_size_is_short(count: int, text: str) -> None:
+    """In thousands, with one digit after the point; the unit changes where the number would."""
+    assert size(count) == text
+
+
+@given(st.integers(0, 10**14))
+def test_a_size_is_near_to_what_it_is_of(count: int) -> None:
+    """Read again, it is as much but for a twentieth of its unit, in at most three digits."""
+    number, unit = size(count).split()
+    factor = {"bytes": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12}[unit]
+    assert abs(float(number) * factor - count) <= 0.0501 * factor
+    assert float(number) < 1000
+
+
+# -- times -----------------------------------------------------------------------
+
+
+def test_a_time_of_today_is_the_clocks() -> None:
+    """Hours and minutes are enough for the next quarter of an hour."""
+    for _ in range(2):  # midnight may come between the two
+        now = time.time()
+        seen = clock(now)
+        if time.localtime()[:3] == time.localtime(now)[:3]:
+            break
+    assert seen == time.strftime("%H:%M", time.localtime(now))
+
+
+@pytest.mark.parametrize("days", [-400, -2, 2, 400])
+def test_a_time_of_another_day_has_the_day(days: int) -> None:
+    """Tomorrow's 14:32 is not today's."""
+    moment = time.time() + days * 86400
+    assert clock(moment) == time.strftime("%Y-%m-%d %H:%M", time.localtime(moment))
+
+
+@pytest.mark.parametrize(
+    ("zone", "text"), [("UTC", "2001-09-09 01:46"), ("XXX-2", "2001-09-09 03:46")]
+)
+def test_a_time_is_that_of_the_clock_here(
+    zone: str, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the person's own time zone."""
+    try:
+        monkeypatch.setenv("TZ", zone)
+        time.tzset()
+        assert clock(1_000_000_000) == text
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+@pytest.mark.parametrize(
+    ("moment", "text"),
+    [(10**18, "never"), (10**30, "never"), (-(10**18), "long ago"), (-(10**30), "long ago")],
+)
+def test_a_time_that_no_calendar_has_is_told_in_words(moment: int, text: str) -> None:
+    """A token may have any number in it."""
+    assert clock(moment) == text
+
+
+@given(st.integers() | st.floats(allow_nan=False))
+def test_whatever_the_moment_it_is_told(moment: float) -> None:
+    """Short, and printable."""
+    assert clock(moment).isprintable()
+    assert 0 < len(clock(moment)) < 40

@@ -1,8 +1,11 @@
 """The main job, whole: a real package, twine, index server, pinentry and keychain.
 
 Only the token is made up. The package is built with ``python -m build``, twine
-uploads it to a pypiserver on loopback, the token is typed into pinentry-curses
-on a terminal, and kept by gnome-keyring in a D-Bus session of its own.
+uploads it to an index on loopback, the token is typed into pinentry-curses on a
+terminal, and kept by gnome-keyring in a D-Bus session of its own.
+
+The index checks tokens as PyPI does. pypiserver compares passwords letter by letter,
+which a token that was narrowed never passes: it is tried with a password.
 """
 
 from __future__ import annotations
@@ -16,11 +19,13 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import tokens
 from command import (
     SECRETLY,
     Home,
@@ -32,8 +37,18 @@ from command import (
     wait_until,
 )
 from conftest import need
+from tokens import Warehouse
 
-TOKEN = f"pypi-canary-{os.urandom(24).hex()}"
+#: The person's own token, for all of their projects.
+TOKEN = tokens.token("127.0.0.1", identifier=os.urandom(8).hex())
+
+#: What it begins with, and each that is made of it: the index and its number.
+BEGINNING = TOKEN[:45]
+
+#: What it alone ends with: its signature.
+END = TOKEN[-40:]
+
+PASSWORD = f"canary-{os.urandom(24).hex()}"
 
 
 def _need_module(name: str) -> None:
@@ -88,8 +103,20 @@ def _package(tmp_path_factory: pytest.TempPathFactory) -> Package:
     return Package(folder)
 
 
-class Index(NamedTuple):
-    """A pypiserver on loopback that takes the token, and nothing else.
+@pytest.fixture(name="index")
+def _index() -> Iterator[Warehouse]:
+    """An index on loopback that takes the token, and those that are made of it."""
+    with tokens.warehouse() as found:
+        yield found
+
+
+def arrived(index: Warehouse) -> list[str]:
+    """The files that the index took."""
+    return sorted(upload.file for upload in index.uploads if upload.status == 200)
+
+
+class Server(NamedTuple):
+    """A pypiserver on loopback that takes the password, and nothing else.
 
     :param packages: the folder in which uploads arrive.
     """
@@ -97,19 +124,15 @@ class Index(NamedTuple):
     url: str
     packages: Path
 
-    @property
-    def arrived(self) -> list[str]:
-        return sorted(path.name for path in self.packages.iterdir() if path.suffix != ".log")
 
-
-@pytest.fixture(name="index")
-def _index(tmp_path: Path) -> Iterator[Index]:
+@pytest.fixture(name="server")
+def _server(tmp_path: Path) -> Iterator[Server]:
     _need_module("pypiserver")
     _need_module("passlib")
     from passlib.hash import apr_md5_crypt
 
     passwords, packages = tmp_path / "htpasswd", tmp_path / "packages"
-    passwords.write_text(f"__token__:{apr_md5_crypt.hash(TOKEN)}\n")
+    passwords.write_text(f"me:{apr_md5_crypt.hash(PASSWORD)}\n")
     packages.mkdir()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -122,7 +145,7 @@ def _index(tmp_path: Path) -> Iterator[Index]:
         )
     with ended(server):
         wait_until(lambda: _listens(port))
-        yield Index(f"http://127.0.0.1:{port}/", packages)
+        yield Server(f"http://127.0.0.1:{port}/", packages)
 
 
 def _listens(port: int) -> bool:
@@ -132,17 +155,21 @@ def _listens(port: int) -> bool:
 
 
 @pytest.fixture(name="home")
-def _home(index: Index) -> Iterator[Home]:
-    """An empty home, but for a profile that leads to the index on loopback."""
+def _home() -> Iterator[Home]:
+    """An empty home."""
     with home() as found:
         found.environ["PINENTRY"] = "pinentry-curses"
-        found.configure(
-            '[commands.twine]\ndefault = "loopback"\n'
-            "[commands.twine.profiles.loopback]\n"
-            f'env = {{ TWINE_REPOSITORY_URL = "{index.url}" }}\n'
-            'secrets = { TWINE_PASSWORD = "PyPI" }\n'
-        )
         yield found
+
+
+def lead(home: Home, url: str, secret: str, more: str = "") -> None:
+    """Configure a profile that leads to that index, with the secret of that name."""
+    home.configure(
+        '[commands.twine]\ndefault = "loopback"\n'
+        "[commands.twine.profiles.loopback]\n"
+        f'env = {{ TWINE_REPOSITORY_URL = "{url}" }}\n'
+        f'secrets = {{ TWINE_PASSWORD = "{secret}" }}\n{more}'
+    )
 
 
 @pytest.fixture(name="keychain")
@@ -181,33 +208,62 @@ def _twine() -> str:
 
 @contextlib.contextmanager
 def upload(
-    home: Home, package: Package, version: str, *options: str, safe: bool = True
+    home: Home,
+    package: Package,
+    version: str,
+    *options: str,
+    index: Warehouse | None = None,
+    safe: bool = True,
 ) -> Iterator[Terminal]:
-    """``secretly run twine upload``, on a terminal; nobody else may get hold of the token.
+    """``secretly run twine upload``, on a terminal; nobody gets hold of the token.
 
-    :param safe: whether twine is to get it at all.
+    :param index: the one that is led to, with PyPI's token.
+    :param safe: whether twine is to get one that is made of it.
     """
+    if index is not None:
+        lead(home, index.url, "PyPI")
     run = [*SECRETLY, "run", *options, _twine(), "upload", "--disable-progress-bar"]
     line = [*run, *package.files(version)]
-    with Watch(TOKEN) as watch, home.terminal(line, cwd=package.folder) as terminal:
+    with (
+        Watch(BEGINNING) as watch,
+        Watch(END) as long,
+        home.terminal(line, cwd=package.folder) as terminal,
+    ):
         yield terminal
-    # Only in the environment, and only of the process that became twine.
-    assert watch.rounds > 3
+    # Only in the environment, and only of the process that became twine; the long one nowhere.
+    assert min(watch.rounds, long.rounds) > 3
     assert {(pid, part) for pid, part, _ in watch.seen} == (
         {(terminal.pid, "environ")} if safe else set()
     )
-    assert TOKEN not in terminal.screen
+    assert long.seen == set()
+    assert BEGINNING not in terminal.screen
     assert terminal.left_over == []
+    if safe and index is not None:
+        assert "twine gets a token for demo only, until " in terminal.screen
+        assert_narrowed(index)
+
+
+def assert_narrowed(index: Warehouse) -> None:
+    """What arrived was never the person's token: each was for ``demo``, and ends soon."""
+    assert index.uploads
+    for one in index.uploads:
+        assert one.token.startswith(BEGINNING)
+        assert END not in one.token
+        found = tokens.limits(one.token)
+        assert found.projects == ["demo"]
+        assert found.expires is not None
+        assert found.expires <= time.time() + 900
 
 
 def assert_nowhere(home: Home) -> None:
     """The token is in no file: not in the home, not in the keychain's own files as text."""
-    assert files_with(TOKEN, home.folder) == []
-    assert files_with(TOKEN[5:40], home.folder) == []
+    assert files_with(BEGINNING, home.folder) == []
+    assert files_with(END, home.folder) == []
 
 
 def assert_asked_for_a_token(terminal: Terminal) -> None:
-    terminal.expect("twine upload")
+    terminal.expect("upload: demo 1.")
+    terminal.expect("to: 127.0.0.1:")
     terminal.expect("API token for PyPI (pypi-")
     terminal.wait_for_prompt()
 
@@ -216,84 +272,108 @@ def assert_asked_for_a_token(terminal: Terminal) -> None:
 
 
 def test_publishing_with_a_keychain(
-    home: Home, keychain: None, package: Package, index: Index
+    home: Home, keychain: None, package: Package, index: Warehouse
 ) -> None:
     """Typed and kept at the first upload, confirmed at the second, declined at the third."""
-    with upload(home, package, "1.0", "--remember") as terminal:
+    with upload(home, package, "1.0", "--remember", index=index) as terminal:
         assert_asked_for_a_token(terminal)
         terminal.type(TOKEN + "\r")
         assert terminal.wait() == 0, terminal.screen
         assert terminal.modes_now == terminal.modes
     first = [os.path.basename(name) for name in package.files("1.0")]
     assert first
-    assert index.arrived == first
+    assert arrived(index) == first
     assert_nowhere(home)
     assert re.search(r"(?m)^PyPI +the keychain, user __token__", home.run("list").stdout)
     kept = home.run_any([sys.executable, "-m", "keyring", "get", "PyPI", "__token__"])
     assert kept.stdout == f"{TOKEN}\n"
     assert list(home.folder.rglob("*.keyring"))  # the keychain's files are among those looked at
 
-    with upload(home, package, "1.1") as terminal:
+    with upload(home, package, "1.1", index=index) as terminal:
         terminal.expect("Hand over PyPI from the keychain?")
-        terminal.expect("twine upload")
+        for text in ("upload: demo 1.1", "to: 127.0.0.1:", "program: /", "sha256 "):
+            terminal.expect(text)
         terminal.wait_for_prompt()
         terminal.type("\t\r")  # to the Yes: Return alone says No
         assert terminal.wait() == 0, terminal.screen
     both = sorted(first + [os.path.basename(name) for name in package.files("1.1")])
-    assert index.arrived == both
+    assert arrived(index) == both
     assert_nowhere(home)
 
     for keys in ("\r", "\t\t\r", "\x03"):  # No, Cancel, Ctrl-C
-        with upload(home, package, "1.2", safe=False) as terminal:
+        with upload(home, package, "1.2", index=index, safe=False) as terminal:
             terminal.expect("Hand over PyPI from the keychain?")
             terminal.wait_for_prompt()
             terminal.type(keys)
             assert terminal.wait() == (-signal.SIGINT if keys == "\x03" else 130)
-    assert index.arrived == both
+    assert arrived(index) == both
 
     assert home.run("forget", "PyPI").status == 0
-    with upload(home, package, "1.2", safe=False) as terminal:
+    with upload(home, package, "1.2", index=index, safe=False) as terminal:
         assert_asked_for_a_token(terminal)
         terminal.type("\t\t\r")
         assert terminal.wait() == 130
         terminal.expect("secretly: cancelled at the prompt")
-    assert index.arrived == both
+    assert arrived(index) == both
     assert_nowhere(home)
 
 
 def test_publishing_with_a_pasted_token_and_no_keychain(
-    home: Home, package: Package, index: Index
+    home: Home, package: Package, index: Warehouse
 ) -> None:
     """Pasted with what was copied around it; asked for again the next time, with nothing kept."""
     # Terminals paste a newline as Return; where one comes as it is, the person presses it.
     for version, pasted in (("1.0", f"{TOKEN}\r"), ("1.1", f"  {TOKEN} \n\r")):
-        with upload(home, package, version) as terminal:
+        with upload(home, package, version, index=index) as terminal:
             assert_asked_for_a_token(terminal)
             terminal.type(pasted)
             assert terminal.wait() == 0, terminal.screen
             assert terminal.modes_now == terminal.modes
     wanted = package.files("1.0") + package.files("1.1")
-    assert index.arrived == sorted(map(os.path.basename, wanted))
+    assert arrived(index) == sorted(map(os.path.basename, wanted))
     assert_nowhere(home)
 
 
-def test_what_is_no_token_is_not_sent(home: Home, package: Package, index: Index) -> None:
+def test_what_is_no_token_is_not_sent(home: Home, package: Package, index: Warehouse) -> None:
     """A password that was pasted by mistake is asked for again, with the reason."""
-    with upload(home, package, "1.0") as terminal:
+    with upload(home, package, "1.0", index=index) as terminal:
         assert_asked_for_a_token(terminal)
         terminal.type("canary password\r")
         terminal.expect("start with 'pypi-'")
         terminal.wait_for_prompt()
         terminal.type(TOKEN + "\r")
         assert terminal.wait() == 0, terminal.screen
-    assert index.arrived == [os.path.basename(name) for name in package.files("1.0")]
+    assert arrived(index) == [os.path.basename(name) for name in package.files("1.0")]
 
 
-def test_a_wrong_token_is_twines_own_failure(home: Home, package: Package, index: Index) -> None:
+def test_a_wrong_token_is_twines_own_failure(
+    home: Home, package: Package, index: Warehouse
+) -> None:
     """What the index refuses is twine's status and text, as without secretly."""
-    with upload(home, package, "1.0", safe=False) as terminal:
+    with upload(home, package, "1.0", index=index) as terminal:
         assert_asked_for_a_token(terminal)
-        terminal.type("pypi-canary-of-another-account\r")
+        terminal.type(f"{TOKEN[:-10]}{'A' * 9}{TOKEN[-1]}\r")
         assert terminal.wait() == 1
         terminal.expect("403")
-    assert index.arrived == []
+    assert arrived(index) == []
+
+
+def test_publishing_with_a_password(home: Home, package: Package, server: Server) -> None:
+    """A secret that is no token goes to a real pypiserver as it is; the files arrive whole."""
+    lead(home, server.url, "mine", '[secrets.mine]\nusername = "me"\n')
+    with (
+        Watch(PASSWORD) as watch,
+        upload(home, package, "1.0", safe=False) as terminal,
+    ):
+        terminal.expect("upload: demo 1.0")
+        terminal.expect("Secret for mine")
+        terminal.wait_for_prompt()
+        terminal.type(f"{PASSWORD}\r")
+        assert terminal.wait() == 0, terminal.screen
+        assert "gets a token" not in terminal.screen
+        assert PASSWORD not in terminal.screen
+    assert {(pid, part) for pid, part, _ in watch.seen} == {(terminal.pid, "environ")}
+    for name in package.files("1.0"):
+        sent = package.folder / name
+        assert (server.packages / sent.name).read_bytes() == sent.read_bytes()
+    assert files_with(PASSWORD, home.folder) == []

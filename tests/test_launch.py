@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -132,7 +134,7 @@ def test_a_program_that_was_changed_meanwhile_is_refused(tmp_path: Path) -> None
     program, other = tmp_path / "tool", tmp_path / "other"
     for path in (program, other):
         path.write_text("#!/bin/sh\n")
-        path.chmod(0o755)
+        path.chmod(0o644)  # were it executed, that would be another error
     plan = Plan(str(program), ["tool"], fingerprint=launch.fingerprint(str(program)))
     other.replace(program)
     with pytest.raises(Refused, match="was changed meanwhile"):
@@ -145,5 +147,92 @@ def test_a_program_that_was_changed_meanwhile_is_refused(tmp_path: Path) -> None
 def test_what_is_no_text_is_refused(tmp_path: Path) -> None:
     """A value that has no bytes at all is refused, unechoed."""
     with pytest.raises(Refused, match="is not text") as caught:
-        launch.run(Plan("/bin/true", ["true"], environ={"X": "canary-\ud800"}))
+        launch.run(Plan("/nonexistent", ["true"], environ={"X": "canary-\ud800"}))
     assert "canary" not in str(caught.value)
+
+
+# -- what was shown, looked at again ---------------------------------------------
+
+
+def unexecutable(folder: Path) -> Path:
+    """A program that execve refuses: else a check that is missing would end the tests."""
+    return Path(program(folder / "tool", mode=0o644))
+
+
+def swapped(path: Path, text: str) -> None:
+    """Give a file another content of the same size, and the time that it had."""
+    facts = path.stat()
+    assert len(text) == facts.st_size
+    path.write_text(text)
+    os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    assert path.stat().st_mtime_ns == facts.st_mtime_ns
+
+
+def test_a_fingerprint_looks_at_the_content_if_told(tmp_path: Path) -> None:
+    """Its last part is the content's hash, which a change in place changes."""
+    path = Path(program(tmp_path / "tool"))
+    assert launch.fingerprint(str(path))[-1] == ""
+    before = launch.fingerprint(str(path), content=True)
+    assert before[-1] == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert before == launch.fingerprint(str(path), content=True)
+    assert before[:-1] == launch.fingerprint(str(path))[:-1]
+    swapped(path, path.read_text()[::-1])
+    after = launch.fingerprint(str(path), content=True)
+    assert after[-1] == hashlib.sha256(path.read_bytes()).hexdigest() != before[-1]
+    assert after[:4] == before[:4]  # device, number, size, time: all as they were
+
+
+def test_content_that_was_changed_meanwhile_is_refused(tmp_path: Path) -> None:
+    """Whatever else of the file is as it was."""
+    path = unexecutable(tmp_path)
+    before = launch.fingerprint(str(path), content=True)
+    swapped(path, path.read_text()[::-1])
+    now = launch.fingerprint(str(path))  # had nothing but the content been changed
+    plan = Plan(str(path), ["tool"], fingerprint=(*now[:-1], before[-1]))
+    with pytest.raises(Refused, match="was changed meanwhile"):
+        launch.run(plan)
+
+
+def test_a_fingerprint_of_what_cannot_be_read_has_the_rest() -> None:
+    """One may execute what one may not read."""
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own are for one user alone
+        os.chmod(folder, 0o711)
+        path = program(Path(folder, "tool"), mode=0o111)
+        user = os.geteuid()
+        if user == 0:  # root may read everything
+            os.seteuid(65534)
+        try:
+            found = launch.fingerprint(path, content=True)
+        finally:
+            os.seteuid(user)
+        assert found == (*launch.fingerprint(path)[:-1], "unreadable")
+
+
+@pytest.mark.parametrize("content", [False, True])
+def test_there_is_no_fingerprint_of_what_has_gone(tmp_path: Path, content: bool) -> None:
+    """It is the error for a command that is not there."""
+    with pytest.raises(NotThere, match="has gone"):
+        launch.fingerprint(str(tmp_path / "tool"), content)
+
+
+def test_what_else_was_shown_is_looked_at_before_the_exec(tmp_path: Path) -> None:
+    """What the second look raises ends it: the program is not reached."""
+
+    def recheck() -> None:
+        raise Refused("dist/demo was changed", "look at it")
+
+    with pytest.raises(Refused, match="dist/demo was changed"):
+        launch.run(Plan(str(unexecutable(tmp_path)), ["tool"], recheck=recheck))
+
+
+def test_the_program_is_looked_at_after_what_else_was_shown(tmp_path: Path) -> None:
+    """The second look takes a while for large files, in which the program may be swapped."""
+    path = unexecutable(tmp_path)
+    plan = Plan(
+        str(path),
+        ["tool"],
+        fingerprint=launch.fingerprint(str(path), content=True),
+        recheck=lambda: swapped(path, path.read_text()[::-1]),
+    )
+    with pytest.raises(Refused, match="was changed meanwhile"):
+        launch.run(plan)

@@ -14,11 +14,13 @@ from collections.abc import Iterator
 import pytest
 from command import SECRETLY, Home
 from command import home as fresh_home
+from tokens import wheel
 
 from secretly import cli
 from secretly.testing import FakePinentry
 
 TOKEN = "pypi-canary-0123456789"
+WHEEL = "dist/demo-1.0-py3-none-any.whl"
 
 
 @pytest.fixture(name="home")
@@ -45,11 +47,20 @@ def _home() -> Iterator[Home]:
         ("run", "-e", f"{TOKEN}=X", "true"),
         ("run", TOKEN),
         ("run", "-e", "X=Name", TOKEN),
+        ("run", "twine", "upload", TOKEN),
+        ("run", "twine", "upload", f"--repository={TOKEN}", WHEEL),
+        ("run", "twine", "upload", "--repository-url", TOKEN, WHEEL),
+        ("token", TOKEN),
+        ("token", "show", TOKEN),
+        ("token", "narrow", TOKEN),
+        ("token", "narrow", "PyPI", "--project", f"{TOKEN}/"),
+        ("token", "narrow", "PyPI", "--expires", TOKEN),
     ],
 )
 def test_a_token_in_the_wrong_place_is_not_repeated(home: Home, arguments: tuple[str, ...]) -> None:
     """Whatever the message is about, the token is not in it."""
     home.program("twine", "#!/bin/sh\n")
+    wheel(home.folder / "dist")
     done = home.run(*arguments)
     assert done.status in (1, 2, 125, 127)
     assert "canary" not in done.stdout + done.stderr

@@ -123,6 +123,37 @@ def test_a_long_description_is_cut() -> None:
         assert fake.prompts[0]["SETDESC"].endswith("…")
 
 
+#: How much of a description there is room for: ``x`` is one byte, a line break is three.
+ROOM = 1000 - len("SETDESC ") - 1
+
+
+@pytest.mark.parametrize("what", ["ask", "confirm"])
+@pytest.mark.parametrize("text", ["x", "é", "\n", "%", "\u202e"])
+def test_what_is_consented_to_is_shown_whole_or_not_at_all(what: str, text: str) -> None:
+    """A description that must be whole is refused if a byte of it is too much: nobody is asked.
+
+    The pinentry that was started is gone by then, and the next one can ask.
+    """
+    sent = {"é": "é".encode(), "\n": b"%0A", "%": b"%25", "\u202e": b"\\u202e"}.get(text, b"x")
+    count, rest = divmod(ROOM, len(sent))
+    fitting = text * count + "x" * rest
+    answers: list[Answer] = ["canary-1" if what == "ask" else True] * 2
+    with FakePinentry(answers) as fake:
+
+        async def asked(description: str) -> None:
+            prompt = Prompt("a title", description, "a prompt", whole=True)
+            await getattr(pinentry, what)(prompt, 20, environ(fake))
+
+        with pytest.raises(Refused, match="does not fit into a dialog") as caught:
+            asyncio.run(asked(f"{fitting}x"))
+        assert caught.value.hint
+        assert children(os.getpid()) == []
+        assert fake.prompts == []
+        asyncio.run(asked(fitting))
+        (line,) = [line for line in fake.lines if line.startswith(b"SETDESC")]
+        assert line == b"SETDESC " + sent * count + b"x" * rest
+
+
 def test_asking_twice_is_asked_for() -> None:
     """A new password is asked for twice, by the pinentry where it says that it did."""
     with FakePinentry([[("raw", b"S PIN_REPEATED\nD canary-1\nOK\n")]]) as fake:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import termios
 import time
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 from conftest import need
-from ptys import Asking, command_of, running
+from ptys import DEEP, Asking, command_of, consent, running
 
 from secretly.testing import FakePinentry
 
@@ -276,11 +277,48 @@ def test_consent_is_given_by_a_key_of_its_own(
             assert found.get("error") == error
 
 
-def test_return_in_tty_is_no_yes(tmp_path: Path) -> None:
-    """In pinentry-tty Return says nothing: it goes on asking."""
-    with asking(tmp_path, "pinentry-tty", "confirm", seconds=1) as terminal:
-        terminal.prompted("es")
-        terminal.type("\r")
+#: What is pressed by habit, before anything was read.
+HABITS = pytest.mark.parametrize("key", ["\r", " ", "\x1b"], ids=["Return", "space", "Escape"])
+
+
+def shows(terminal: Asking, text: str) -> bool:
+    """Whether every character of a text is shown, in its order, but for how it is laid out.
+
+    The frame of a dialog is drawn with ``x`` in the terminal's other character set.
+    """
+    shown, wanted = (re.sub(r"[\sx\x0e\x0f]", "", part) for part in (terminal.shown, text))
+    return wanted in shown
+
+
+#: A small terminal, of a kind that has no short form for characters that are repeated.
+SMALL: dict[str, Any] = {"rows": 24, "columns": 80, "variables": {"TERM": "vt100"}}
+
+
+@BOTH
+@pytest.mark.parametrize("what", ["ask", "confirm"])
+def test_what_is_consented_to_can_be_read_whole(program: str, what: str, tmp_path: Path) -> None:
+    """On 80 columns and 24 lines every character is there, those of a long path too."""
+    text = consent()
+    with asking(tmp_path, program, what, description=text, whole=True, **SMALL) as terminal:
+        terminal.prompted("Yes" if what == "confirm" and program == "pinentry-curses" else "")
+        terminal.until(lambda: shows(terminal, text))
+        assert shows(terminal, DEEP)
+        (pid,) = terminal.pinentries()
+        assert program in command_of(pid)
+        terminal.type("\x03")
+        assert terminal.result()["error"] in ("Cancelled", "KeyboardInterrupt")
+
+
+@BOTH
+@HABITS
+def test_no_key_that_is_pressed_by_habit_agrees(program: str, key: str, tmp_path: Path) -> None:
+    """Return and Escape in pinentry-curses say no; in pinentry-tty neither says anything."""
+    text = consent()
+    with asking(
+        tmp_path, program, "confirm", seconds=1, description=text, whole=True, **SMALL
+    ) as terminal:
+        terminal.prompted("Yes" if program == "pinentry-curses" else "es")
+        terminal.type(key)
         assert terminal.result()["error"] in ("PromptTimeout", "NotConfirmed", "Cancelled")
 
 
@@ -349,6 +387,28 @@ def test_too_small_a_window_is_asked_on_itself(tmp_path: Path) -> None:
         terminal.type("canary-1\n")
         assert terminal.result()["value"] == "canary-1"
         assert "canary-1" not in terminal.shown
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(15, 80), (24, 60)])
+@pytest.mark.parametrize("keys", ["\n", " \n", "\x1b\n", "y\n"])
+def test_what_has_no_room_in_a_window_is_consented_to_on_the_terminal(
+    keys: str, rows: int, columns: int, tmp_path: Path
+) -> None:
+    """It is shown there whole, and again no key that is pressed by habit agrees."""
+    text = consent()
+    with asking(
+        tmp_path,
+        "pinentry-curses",
+        "confirm",
+        **{**SMALL, "rows": rows, "columns": columns},
+        description=text,
+        whole=True,
+    ) as terminal:
+        terminal.wait_for("[y/N]")
+        assert shows(terminal, text)
+        assert terminal.pinentries() == []
+        terminal.type(keys)
+        assert terminal.result().get("error") == (None if keys == "y\n" else "NotConfirmed")
 
 
 # -- keys that stop things -------------------------------------------------------

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from conftest import need
-from ptys import Asking, running
+from ptys import Asking, consent, running
 
 PROGRAMS = pytest.mark.parametrize("program", ["pinentry-gtk-2", "pinentry-qt", "pinentry-gnome3"])
 #: Those whose question has a key for each answer, and which show a message.
@@ -36,6 +36,11 @@ class Screen:
     def windows(self) -> list[str]:
         """The windows that can be seen."""
         return self.xdotool("search", "--onlyvisible", "--name", ".")
+
+    def size(self, window: str) -> list[int]:
+        """How wide and how high a window is."""
+        geometry = self.xdotool("getwindowgeometry", window)
+        return [int(part) for part in geometry[-1].split()[-1].split("x")]
 
     def dialog(self, terminal: Asking) -> None:
         """Wait for the dialog, and have it hear the keys."""
@@ -156,8 +161,7 @@ def test_a_description_has_its_lines(program: str, screen: Screen, tmp_path: Pat
         with asking(screen, tmp_path / name, program, description=description) as terminal:
             screen.dialog(terminal)
             (window,) = screen.windows()[-1:]
-            geometry = screen.xdotool("getwindowgeometry", window)
-            heights.append(int(geometry[-1].rpartition("x")[2]))
+            heights.append(screen.size(window)[1])
             screen.key("Escape")
             terminal.result()
     assert heights[1] > heights[0] + 50
@@ -226,9 +230,18 @@ def test_a_token_is_pasted(program: str, screen: Screen, tmp_path: Path) -> None
 @PROGRAMS
 @pytest.mark.parametrize("keys", ["Return", "space", "Escape"])
 def test_return_is_not_yes(program: str, keys: str, screen: Screen, tmp_path: Path) -> None:
-    """A question is not agreed to by Return, the space bar or Escape alone."""
-    with asking(screen, tmp_path, program, "confirm") as terminal:
+    """A question is not agreed to by Return, the space bar or Escape alone, long as it may be.
+
+    All of it is on the screen: there is no more of it than the window can hold.
+    """
+    with asking(
+        screen, tmp_path, program, "confirm", description=consent(), whole=True
+    ) as terminal:
         screen.dialog(terminal)
+        (window,) = screen.windows()[-1:]
+        width, height = screen.size(window)
+        assert 400 < width <= 800
+        assert 15 * consent().count("\n") < height <= 600
         screen.key(keys)
         if program == "pinentry-gnome3" and keys == "space":
             screen.key("Return")  # there it is a character of the word that agrees

@@ -1,24 +1,36 @@
-"""What a publishing command would upload, where to, and so with which secret."""
+"""A release that a publishing command would upload: what, where to, with which token."""
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import os
 import shlex
-from collections.abc import Mapping
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import tokens
+from command import wait_until
 from hypothesis import given
 from hypothesis import strategies as st
+from test_distributions import metadata, tarred
+from test_publishing import project, tool
+from tokens import KEY, TOKEN, Warehouse, token, wheel
 
-from secretly import configuration
+from secretly import assuan, configuration, destination
 from secretly.commands import Call, call_of
-from secretly.configuration import Configuration
-from secretly.errors import Refused, SecretlyError
-from secretly.release import Destination, destination, normalised, projects
-
-TOOLS = ("twine", "uv", "flit", "hatch", "poetry", "pdm", "maturin")
-INTERNAL = "https://upload.example.org:8443/simple/"
-HOST = "upload.example.org:8443"
+from secretly.configuration import Configuration, Entry
+from secretly.destination import Destination
+from secretly.display import clock, visible
+from secretly.distributions import Distribution
+from secretly.errors import BadToken, Refused
+from secretly.macaroon import allowed
+from secretly.redacted import Secret
+from secretly.release import Consent, Release, changed, examine
 
 
 @pytest.fixture(scope="session")
@@ -30,37 +42,43 @@ def shipped(tmp_path_factory: pytest.TempPathFactory) -> Configuration:
 
 
 class Place:
-    """A project's folder, in which one is, and a home with nothing in it."""
+    """A project's folder, in which one is."""
 
     def __init__(self, folder: Path, shipped: Configuration) -> None:
-        self.project = folder / "project"
-        self.home = folder / "home"
-        self.shipped = shipped
-        self.project.mkdir()
-        self.home.mkdir()
+        self.folder, self._shipped = folder, shipped
 
-    def call(self, line: str) -> Call:
-        """What is known of a command line."""
-        found = call_of(shlex.split(line), self.shipped)
+    def examine(
+        self, line: str, environ: Mapping[str, str] | None = None, expires: float | None = None
+    ) -> Release:
+        """What a command line would upload, with the lifetime that is configured."""
+        found = call_of(shlex.split(line), self._shipped)
         assert found is not None
-        return found
+        call = Call(replace(found.row, expires=expires), found.arguments)
+        environ = {"HOME": "/nonexistent", **(environ or {})}
+        return examine(call, destination.find(call, environ), environ)
 
-    def secret(self, line: str, environ: Mapping[str, str] | None = None) -> str:
-        """The secret that a command line needs."""
-        return self.destination(line, environ).secret
+    def files(self, line: str, environ: Mapping[str, str] | None = None) -> list[str]:
+        """The files that it would upload, as they are named."""
+        return sorted(file.path for file in self.examine(line, environ).files)
 
-    def destination(self, line: str, environ: Mapping[str, str] | None = None) -> Destination:
-        """Where a command line would upload to."""
-        return destination(self.call(line), {"HOME": str(self.home), **(environ or {})})
+    def projects(self, line: str) -> list[str] | None:
+        """The projects that it would upload to."""
+        return self.examine(line).projects
 
-    def projects(self, line: str) -> list[str]:
-        """What a command line would upload."""
-        return projects(self.call(line))
+    def wheel(self, name: str = "demo", version: str = "1.0", folder: str = "dist") -> str:
+        """Make a wheel, and return its path."""
+        return os.path.relpath(wheel(self.folder / folder, name, version), self.folder)
+
+    def sdist(self, name: str = "demo", version: str = "1.0", folder: str = "dist") -> str:
+        """Make a source distribution, and return its path."""
+        stem = f"{name}-{version}"
+        path = self.write(f"{folder}/{stem}.tar.gz")
+        members = (f"{stem}/PKG-INFO", metadata(name, version)), (f"{stem}/{name}.py", b"")
+        return os.path.relpath(tarred(path, *members), self.folder)
 
     def write(self, name: str, text: str = "") -> Path:
-        """Write a file of the project, or of the home if its name begins with '~/'."""
-        root = self.home if name.startswith("~/") else self.project
-        path = root / name.removeprefix("~/")
+        """Write a file."""
+        path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
         return path
@@ -69,534 +87,1235 @@ class Place:
 @pytest.fixture
 def place(tmp_path: Path, shipped: Configuration, monkeypatch: pytest.MonkeyPatch) -> Place:
     """A project's folder, in which one is."""
-    found = Place(tmp_path, shipped)
-    monkeypatch.chdir(found.project)
-    return found
+    folder = tmp_path / "project"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return Place(folder, shipped)
 
 
-def publish(tool: str) -> str:
-    """A tool's command that publishes."""
-    return {"twine": "twine upload dist/*", "maturin": "maturin upload x"}.get(
-        tool, f"{tool} publish"
-    )
+# -- which files: twine ----------------------------------------------------------
 
-
-# -- the index by name -----------------------------------------------------------
-
-
-@pytest.mark.parametrize("tool", TOOLS)
-def test_the_default_index_is_pypi(place: Place, tool: str) -> None:
-    """Whatever the tool calls it."""
-    assert place.secret(publish(tool)) == "PyPI"
+WHEEL, SDIST = "dist/demo-1.0-py3-none-any.whl", "dist/demo-1.0.tar.gz"
 
 
 @pytest.mark.parametrize(
     "line",
     [
-        "twine upload -r testpypi x",
-        "twine upload -rtestpypi x",
-        "twine upload --repository=testpypi x",
-        "python3.11 -Im twine --no-color upload --repository testpypi x",
-        "uvx twine upload -r testpypi x",
-        "flit publish --repository testpypi",
-        "hatch publish -r test",
-        "hatch publish -rtest",
-        "hatch publish --repo=test",
-        "pdm publish -r testpypi",
-        "maturin upload -r testpypi x",
-        "maturin publish --repository=testpypi",
+        "twine upload 'dist/*'",
+        "twine upload 'di?t/demo-1.0*'",
+        "twine upload 'dist/*.whl' 'dist/*.gz'",
+        f"twine upload {WHEEL} {SDIST}",
+        f"twine upload {WHEEL} {WHEEL} {SDIST} 'dist/*'",
+        f"twine upload {WHEEL} {SDIST} dist/demo-1.0.tar.gz.asc dist/README.md",
+        "twine upload dist",
+        "twine upload dist/ --skip-existing",
+        f"twine --no-color upload -r testpypi -c 'no file' {WHEEL} {SDIST} --verbose",
+        f"twine upload -u me -p canary-1 --cert dist/x.whl {WHEEL} {SDIST}",
+        f"twine upload --sign --identity=me --sign-with gpg2 -- {WHEEL} {SDIST}",
+        f"python3.11 -Im twine upload {WHEEL} {SDIST}",
+        f"uvx twine upload {WHEEL} {SDIST}",
+        "twine upload '[d]ist/*'",
     ],
 )
-def test_the_tools_test_index_is_testpypi(place: Place, line: str) -> None:
-    """By whichever name the tool has for it."""
-    assert place.secret(line) == "TestPyPI"
+def test_twine_uploads_what_it_is_given(place: Place, line: str) -> None:
+    """Files, patterns and folders, each once; no option's value, no signature, no README."""
+    place.wheel()
+    place.sdist()
+    for name in ("demo-1.0.tar.gz.asc", "demo-1.0.tar.gz.publish.attestation", "README.md"):
+        place.write(f"dist/{name}")
+    assert [path.replace("//", "/") for path in place.files(line)] == [WHEEL, SDIST]
 
 
-@pytest.mark.parametrize(
-    ("tool", "variable", "name"),
-    [
-        ("twine", "TWINE_REPOSITORY", "testpypi"),
-        ("hatch", "HATCH_INDEX_REPO", "test"),
-        ("pdm", "PDM_PUBLISH_REPO", "testpypi"),
-        ("maturin", "MATURIN_REPOSITORY", "testpypi"),
-    ],
-)
-def test_a_variable_names_the_index(place: Place, tool: str, variable: str, name: str) -> None:
-    """The tool's own one; an option of the command line beats it, an empty one is none."""
-    assert place.secret(publish(tool), {variable: name}) == "TestPyPI"
-    assert place.secret(publish(tool), {variable: ""}) == "PyPI"
-    default = "main" if tool == "hatch" else "pypi"
-    assert place.secret(f"{publish(tool)} -r {default}", {variable: name}) == "PyPI"
+def test_a_file_that_is_called_like_an_option_or_a_pattern(place: Place) -> None:
+    """After two dashes all are files; what is there by that name is no pattern."""
+    for name in ("-r", "[d]emo-1.0-py3-none-any.whl", "demo-1.0-py3-none-any.whl"):
+        wheel(place.folder, name=name)
+    os.rename("-r", "--x.whl")
+    assert place.files("twine upload -- --x.whl") == ["--x.whl"]
+    odd = "[d]emo-1.0-py3-none-any.whl"
+    assert place.files(f"twine upload '{odd}'") == [odd]
+
+
+def test_a_file_is_found_wherever_it_is(place: Place, tmp_path: Path) -> None:
+    """Above, and by its whole path."""
+    path = wheel(tmp_path / "elsewhere")
+    for name in (f"../elsewhere/{path.name}", str(path)):
+        assert place.files(f"twine upload {name}") == [name]
+    assert place.files("twine upload '../*/*.whl'") == [f"../elsewhere/{path.name}"]
+
+
+def test_all_kinds_of_files_that_indexes_took_are_seen(place: Place) -> None:
+    """Of the old ones, whose metadata is not read, no project is known: none is for the rest."""
+    place.wheel()
+    assert place.projects("twine upload 'dist/*'") == ["demo"]
+    for ending in (".egg", ".exe", ".tar.bz2"):
+        place.write(f"dist/demo-1.0{ending}")
+    assert len(place.files("twine upload 'dist/*'")) == 4
+    assert place.projects("twine upload 'dist/*'") is None
+
+
+# -- which files: the others -----------------------------------------------------
+
+PROJECT = '[project]\nname = "demo"\nversion = "1.0"\n'
+
+
+@pytest.mark.parametrize("tool", ["uv", "hatch", "poetry", "pdm"])
+def test_without_files_it_is_what_is_in_dist(place: Place, tool: str) -> None:
+    """Of the folder itself; what is no distribution, or deeper, is not uploaded."""
+    place.write("pyproject.toml", PROJECT)
+    place.wheel()
+    place.sdist()
+    place.wheel("deep", folder="dist/sub")
+    place.write("dist/README.md")
+    options = " --no-build" if tool == "pdm" else ""
+    assert place.files(f"{tool} publish{options}") == [WHEEL, SDIST]
+
+
+@pytest.mark.parametrize("line", ["hatch publish", "hatch publish dist", "pdm publish --no-build"])
+def test_hidden_files_are_seen_where_the_tool_uploads_them(place: Place, line: str) -> None:
+    """They take all that is in the folder: one that was forgotten there as well."""
+    place.write("pyproject.toml", PROJECT)
+    place.wheel()
+    wheel(place.folder / "dist", "other", "6.6", ".other-6.6-py3-none-any.whl")
+    assert place.files(line) == ["dist/.other-6.6-py3-none-any.whl", WHEEL]
+    assert place.projects(line) == ["demo", "other"]
 
 
 @pytest.mark.parametrize(
     ("line", "environ"),
     [
-        ("twine upload -r internal x", {}),
-        ("twine upload x", {"TWINE_REPOSITORY": "internal"}),
-        ("uv publish --index internal", {}),
-        ("uv publish", {"UV_PUBLISH_INDEX": "internal"}),
-        ("flit publish --repository internal", {}),
-        ("hatch publish -r internal", {}),
-        ("poetry publish -r internal", {}),
-        ("poetry publish --repository=internal", {}),
-        ("pdm publish -r internal", {}),
-        ("maturin upload -r internal x", {}),
+        ("uv publish --directory sub", {}),
+        ("uv --directory=sub publish", {}),
+        ("uv publish", {"UV_WORKING_DIR": "sub"}),
+        ("uv publish --directory sub", {"UV_WORKING_DIR": "nowhere"}),
+        ("poetry -C sub publish", {}),
+        ("poetry publish --project sub", {}),
+        ("pdm publish --no-build -p sub", {}),
+        ("pdm publish --no-build", {"PDM_PROJECT": "sub"}),
     ],
 )
-def test_another_index_has_the_tools_name_for_it(
+def test_the_project_may_be_in_another_folder(
     place: Place, line: str, environ: Mapping[str, str]
 ) -> None:
-    """So that its secret is kept under the name by which the person calls it."""
-    assert place.destination(line, environ) == Destination("internal", "internal")
+    """The tool's own option or variable says so."""
+    place.wheel("wrong", "2.0")
+    place.write("pyproject.toml", '[project]\nname = "wrong"\n')
+    place.write("sub/pyproject.toml", PROJECT)
+    place.wheel(folder="sub/dist")
+    assert place.examine(line, environ).projects == ["demo"]
 
 
-# -- the index by URL ------------------------------------------------------------
+def test_a_file_that_is_named_is_the_folders_too(place: Place) -> None:
+    """uv goes there first, and then looks for the file."""
+    place.wheel(folder="sub/dist")
+    assert place.files(f"uv publish --directory sub {WHEEL}") == [WHEEL]
+    with pytest.raises(Refused, match="no file to upload"):
+        place.files(f"uv publish {WHEEL}")
+
+
+@pytest.mark.parametrize("line", ["hatch publish", "poetry publish", "pdm publish --no-build"])
+def test_from_a_subfolder_it_is_the_projects_folder(
+    place: Place, line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The nearest above that has a pyproject.toml."""
+    place.write("pyproject.toml", PROJECT)
+    place.wheel()
+    place.wheel("wrong", folder="src/demo/dist")
+    monkeypatch.chdir(place.folder / "src" / "demo")
+    assert place.projects(line) == ["demo"]
+
+
+def test_for_uv_it_is_the_folder_where_one_is(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It looks for no project."""
+    place.write("pyproject.toml", PROJECT)
+    place.wheel()
+    place.wheel("other", folder="src/dist")
+    monkeypatch.chdir(place.folder / "src")
+    assert place.projects("uv publish") == ["other"]
 
 
 @pytest.mark.parametrize(
     "line",
     [
-        f"twine upload --repository-url {INTERNAL} x",
-        f"twine upload --repository-url={INTERNAL} x",
-        f"twine upload --repository-u {INTERNAL} x",
-        f"twine upload -r testpypi --repository-url {INTERNAL} x",
-        f"uv publish --publish-url {INTERNAL}",
-        f"uv --offline publish --publish-url={INTERNAL}",
-        f"hatch publish -r {INTERNAL}",
-        f"pdm publish --repository {INTERNAL}",
-        f"maturin upload --repository-url {INTERNAL} x",
-        "twine upload --repository-url HTTPS://me:canary-1@Upload.Example.org:8443/ x",
+        "poetry publish --dist-dir out",
+        "poetry publish --dist-dir=out",
+        "pdm publish --no-build -d out",
+        "pdm publish --no-build --dest=out",
+        "pdm publish --no-b --des out",
+        "hatch publish out",
+        "uv publish 'out/*'",
+        "maturin upload out/demo-1.0-py3-none-any.whl",
     ],
 )
-def test_an_index_given_by_url_is_its_host(place: Place, line: str) -> None:
-    """With its port, without a user name and password that stand in it."""
-    assert place.destination(line) == Destination("", HOST)
+def test_the_files_may_be_in_another_folder(place: Place, line: str) -> None:
+    """Which an option or the arguments name."""
+    place.write("pyproject.toml", PROJECT)
+    place.wheel("wrong")
+    place.wheel(folder="out")
+    assert place.files(line) == ["out/demo-1.0-py3-none-any.whl"]
 
 
-@pytest.mark.parametrize(
-    ("tool", "variable"),
-    [
-        ("twine", "TWINE_REPOSITORY_URL"),
-        ("uv", "UV_PUBLISH_URL"),
-        ("flit", "FLIT_INDEX_URL"),
-        ("hatch", "HATCH_INDEX_REPO"),
-        ("pdm", "PDM_PUBLISH_REPO"),
-        ("maturin", "MATURIN_REPOSITORY_URL"),
-    ],
-)
-def test_a_url_may_come_from_a_variable(place: Place, tool: str, variable: str) -> None:
-    """A forgotten export of it sends no PyPI token there."""
-    assert place.secret(publish(tool), {variable: INTERNAL}) == HOST
-
-
-@pytest.mark.parametrize("tool", ["twine", "uv", "maturin"])
-def test_a_url_in_the_environment_beats_a_name(place: Place, tool: str) -> None:
-    """As it does for the tools themselves."""
-    variable = {"twine": "TWINE_REPOSITORY_URL", "uv": "UV_PUBLISH_URL"}.get(
-        tool, "MATURIN_REPOSITORY_URL"
-    )
-    option = "--index" if tool == "uv" else "-r"
-    line = f"{publish(tool)} {option} pypi"
-    assert place.secret(line, {variable: INTERNAL}) == HOST
-
-
-def test_a_host_by_another_port_is_another(place: Place) -> None:
-    """What listens there need not be the same."""
-    hosts = [
-        place.secret(f"twine upload --repository-url http://127.0.0.1{port}/ x")
-        for port in ("", ":8080", ":8081")
+def test_poetry_uploads_the_newest_version_of_its_own_project(place: Place) -> None:
+    """Newer is what PEP 440 says; neither the alphabet nor the clock."""
+    place.write("pyproject.toml", '[tool.poetry]\nname = "My.Demo"\n')
+    for version in ("1.10", "1.9", "1.10rc1"):
+        place.wheel("my_demo", version)
+        place.sdist("my_demo", version)
+    place.wheel("other", "9.0")
+    place.wheel("my_demo_extra", "9.0")
+    place.write("dist/my_demo-unversioned.tar.gz", "x")
+    place.write("dist/my_demo.whl", "x")
+    assert place.files("poetry publish") == [
+        "dist/my_demo-1.10-py3-none-any.whl",
+        "dist/my_demo-1.10.tar.gz",
     ]
-    assert hosts == ["127.0.0.1", "127.0.0.1:8080", "127.0.0.1:8081"]
+    place.write("pyproject.toml", '[project]\nname = "third"\n[tool.poetry]\nname = "My.Demo"\n')
+    with pytest.raises(Refused, match="no file to upload"):
+        place.files("poetry publish")
 
 
-@pytest.mark.parametrize(
-    "url", ["upload.example.org", "https://", "https:///x", "http://[", "http://[::1", "x:y", "//"]
-)
-def test_a_url_without_a_host_is_refused(place: Place, url: str) -> None:
-    """Nobody could tell whose secret it needs."""
-    with pytest.raises(Refused, match="has no host") as caught:
-        place.secret(f"twine upload --repository-url {url} x")
-    assert caught.value.hint
+# -- which files: what the real tools do -----------------------------------------
 
 
-def test_a_password_in_a_url_is_not_repeated(place: Place) -> None:
-    """Not even in the error that says what is wrong with it."""
-    with pytest.raises(Refused) as caught:
-        place.secret("twine upload --repository-url https://me:canary-1@/ x")
-    assert "canary" not in str(caught.value)
+@pytest.fixture(name="index")
+def _index() -> Iterator[Warehouse]:
+    with tokens.warehouse() as found:
+        yield found
 
 
-@given(st.text(st.characters(exclude_characters="\0")))
-def test_whatever_the_url_it_is_a_host_or_a_typed_error(shipped: Configuration, url: str) -> None:
-    """And never PyPI."""
-    call = call_of(["twine", "upload", "x"], shipped)
-    assert call is not None
-    try:
-        found = destination(call, {"TWINE_REPOSITORY_URL": url, "HOME": "/nonexistent"})
-    except SecretlyError as error:
-        assert isinstance(error, Refused)
-        assert str(error).isprintable()
-    else:
-        assert found.secret not in ("PyPI", "TestPyPI") or not url
-
-
-# -- settings files --------------------------------------------------------------
-
-
-def test_pypirc_names_the_other_indexes(place: Place) -> None:
-    """A section's name is the secret's."""
-    place.write("~/.pypirc", f"[internal]\nrepository = {INTERNAL}\nusername = me\n")
-    for line in ("twine upload -r internal x", "flit publish --repository internal"):
-        assert place.secret(line) == "internal"
-
-
-@pytest.mark.parametrize("tool", ["twine", "flit", "maturin"])
-@pytest.mark.parametrize("name", ["pypi", "testpypi"])
-def test_pypirc_may_send_a_known_name_elsewhere(place: Place, tool: str, name: str) -> None:
-    """Then it is another host, and has the host's secret."""
-    place.write("~/.pypirc", f"[{name}]\nrepository = {INTERNAL}\n")
-    option = "-r" if tool != "flit" else "--repository"
-    assert place.secret(f"{publish(tool)} {option} {name}") == HOST
-    if name == "pypi":
-        assert place.secret(publish(tool)) == HOST
-
-
-def test_a_section_without_a_url_changes_nothing(place: Place) -> None:
-    """Many have one with the user name alone."""
-    place.write("~/.pypirc", "[pypi]\nusername = __token__\n")
-    assert place.secret("twine upload x") == "PyPI"
-
-
-@pytest.mark.parametrize(
-    ("line", "file"),
-    [
-        ("twine upload --config-file mine x", "mine"),
-        ("twine upload --config mine x", "mine"),
-        ("twine upload --config-file=~/mine x", "~/mine"),
-        ("flit publish --pypirc mine", "mine"),
-    ],
-)
-def test_another_pypirc_may_be_named(
-    place: Place, line: str, file: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """In place of the one at home."""
-    monkeypatch.setenv("HOME", str(place.home))
-    place.write(file, f"[pypi]\nrepository = {INTERNAL}\n")
-    assert place.secret(line) == HOST
-
-
-def test_a_pypirc_that_cannot_be_read_is_refused(place: Place) -> None:
-    """The index stands in it: to guess would be to send a token to anybody."""
-    place.write("~/.pypirc", "repository = no section\n")
-    with pytest.raises(Refused, match=r"\.pypirc cannot be read"):
-        place.secret("twine upload x")
-
-
-#: Where each tool lets a project's, a user's or the command line's settings say where a name is.
-REDIRECTS = [
-    ("uv publish", {}, "uv.toml", "publish-url = '{url}'"),
-    ("uv publish", {}, "pyproject.toml", "[tool.uv]\npublish-url = '{url}'"),
-    ("uv publish", {}, "../pyproject.toml", "[tool.uv]\npublish-url = '{url}'"),
-    ("uv publish --directory sub", {}, "sub/uv.toml", "publish-url = '{url}'"),
-    ("uv --project sub publish", {}, "sub/pyproject.toml", "[tool.uv]\npublish-url = '{url}'"),
-    ("uv publish", {}, "~/.config/uv/uv.toml", "publish-url = '{url}'"),
-    ("uv publish", {"UV_CONFIG_FILE": "my.toml"}, "my.toml", "publish-url = '{url}'"),
-    ("uv publish --config-file my.toml", {}, "my.toml", "publish-url = '{url}'"),
-    ("uv publish --index pypi", {}, "uv.toml", "[[index]]\nname='pypi'\npublish-url = '{url}'"),
-    (
-        "uv publish --index pypi",
-        {},
-        "pyproject.toml",
-        "[[tool.uv.index]]\nname='other'\n[[tool.uv.index]]\nname='pypi'\npublish-url = '{url}'",
+#: Each tool's arguments, and its variables for URL, user name and password.
+REAL: dict[str, tuple[str, tuple[str, str, str]]] = {
+    "twine": (
+        "upload --non-interactive dist/*",
+        ("TWINE_REPOSITORY_URL", "TWINE_USERNAME", "TWINE_PASSWORD"),
     ),
-    (
-        "uv publish --index pypi",
-        {},
-        "~/.config/uv/uv.toml",
-        "[[index]]\nname='pypi'\npublish-url = '{url}'",
+    "uv": ("publish", ("UV_PUBLISH_URL", "UV_PUBLISH_USERNAME", "UV_PUBLISH_PASSWORD")),
+    "uv directory": (
+        "publish --directory sub",
+        ("UV_PUBLISH_URL", "UV_PUBLISH_USERNAME", "UV_PUBLISH_PASSWORD"),
     ),
-    (
-        "uv publish --index pypi --config-file my.toml",
-        {},
-        "my.toml",
-        "[[index]]\nname='pypi'\npublish-url = '{url}'",
-    ),
-    (
-        "uv publish --index PyPI",
-        {},
-        "pyproject.toml",
-        "[[tool.uv.index]]\nname='PyPI'\npublish-url = '{url}'",
-    ),
-    (
-        "uv publish --index TestPyPI",
-        {},
-        "pyproject.toml",
-        "[[tool.uv.index]]\nname='TestPyPI'\npublish-url = '{url}'",
-    ),
-    ("hatch publish", {}, "~/.config/hatch/config.toml", "[publish.index]\nrepo = '{url}'"),
-    (
-        "hatch publish",
-        {},
-        "~/Library/Application Support/hatch/config.toml",
-        "[publish.index]\nrepo = '{url}'",
-    ),
-    ("hatch publish", {"HATCH_CONFIG": "h.toml"}, "h.toml", "[publish.index]\nrepo = '{url}'"),
-    ("hatch --config h.toml publish", {}, "h.toml", "[publish.index]\nrepo = '{url}'"),
-    ("poetry publish -r pypi", {}, "poetry.toml", "[repositories.pypi]\nurl = '{url}'"),
-    ("poetry publish -C sub -r pypi", {}, "sub/poetry.toml", "[repositories.pypi]\nurl = '{url}'"),
-    (
-        "poetry publish -r pypi",
-        {},
-        "~/.config/pypoetry/config.toml",
-        "[repositories.pypi]\nurl = '{url}'",
-    ),
-    (
-        "poetry publish -r pypi",
-        {"POETRY_CONFIG_DIR": "conf"},
-        "conf/config.toml",
-        "[repositories.pypi]\nurl = '{url}'",
-    ),
-    ("poetry publish -r PyPI", {}, "poetry.toml", "[repositories.PyPI]\nurl = '{url}'"),
-    ("pdm publish", {}, "pdm.toml", "[repository.pypi]\nurl = '{url}'"),
-    ("pdm publish -r testpypi", {}, "pdm.toml", "[repository.testpypi]\nurl = '{url}'"),
-    ("pdm publish", {}, ".pdm.toml", "[repository.pypi]\nurl = '{url}'"),
-    ("pdm publish -p sub", {}, "sub/pdm.toml", "[repository.pypi]\nurl = '{url}'"),
-    ("pdm publish", {}, "~/.config/pdm/config.toml", "[repository.pypi]\nurl = '{url}'"),
-    ("pdm publish", {"PDM_CONFIG_FILE": "p.toml"}, "p.toml", "[repository.pypi]\nurl = '{url}'"),
-    ("pdm -c p.toml publish", {}, "p.toml", "[repository.pypi]\nurl = '{url}'"),
-    ("pdm --config=p.toml publish", {}, "p.toml", "[repository.pypi]\nurl = '{url}'"),
-    ("pdm publish -r 'PyPI/demo'", {}, "pdm.toml", "[repository.'PyPI/demo']\nurl = '{url}'"),
-]
-
-
-@pytest.mark.parametrize(
-    ("line", "environ", "file", "text"), REDIRECTS, ids=[f"{r[0]} {r[2]}" for r in REDIRECTS]
-)
-def test_settings_that_send_a_known_name_elsewhere_never_get_pypis_token(
-    place: Place, line: str, environ: Mapping[str, str], file: str, text: str
-) -> None:
-    """Nor a project that calls an index of its own 'PyPI': each has its host's secret."""
-    before = place.secret(line, environ)
-    assert before.partition("/")[0] in ("PyPI", "TestPyPI", "pypi")
-    place.write(file, text.format(url=INTERNAL))
-    assert place.secret(line, environ) == HOST
-
-
-def test_a_folder_for_settings_may_be_elsewhere(place: Place) -> None:
-    """XDG_CONFIG_HOME moves what is otherwise in ~/.config."""
-    path = place.write("conf/pdm/config.toml", f"[repository.pypi]\nurl = '{INTERNAL}'")
-    environ = {"XDG_CONFIG_HOME": str(path.parents[1])}
-    assert place.secret("pdm publish", environ) == HOST
-
-
-@pytest.mark.parametrize(
-    ("line", "file", "text"),
-    [
-        ("uv publish --index mine", "uv.toml", "[[index]]\nname = 'mine'\npublish-url = '{url}'"),
-        ("pdm publish -r mine", "pdm.toml", "[repository.mine]\nurl = '{url}'"),
-        ("poetry publish -r mine", "poetry.toml", "[repositories.mine]\nurl = '{url}'"),
-        ("hatch publish", "~/.config/hatch/config.toml", "[publish.index]\nrepo = 'mine'"),
-    ],
-)
-def test_settings_may_name_an_index_of_ones_own(
-    place: Place, line: str, file: str, text: str
-) -> None:
-    """Its name is the secret's."""
-    place.write(file, text.format(url=INTERNAL))
-    assert place.secret(line) == "mine"
-
-
-def test_a_test_index_that_the_settings_describe_is_testpypi(place: Place) -> None:
-    """The person's own settings may say where it is, if that is a test index's host."""
-    text = "[[index]]\nname = 'testpypi'\npublish-url = '{}'"
-    place.write("~/.config/uv/uv.toml", text.format("https://test.pypi.example/legacy/"))
-    assert place.secret("uv publish --index testpypi") == "TestPyPI"
-    place.write("~/.config/uv/uv.toml", text.format(INTERNAL))
-    assert place.secret("uv publish --index testpypi") != "TestPyPI"
-
-
-@pytest.mark.parametrize(
-    ("line", "file", "text"),
-    [
+    "hatch": ("publish", ("HATCH_INDEX_REPO", "HATCH_INDEX_USER", "HATCH_INDEX_AUTH")),
+    "poetry": (
+        "publish -r local",
         (
-            "uv publish --index testpypi",
-            "pyproject.toml",
-            "[[tool.uv.index]]\nname = 'testpypi'\npublish-url = '{}'",
+            "POETRY_REPOSITORIES_LOCAL_URL",
+            "POETRY_HTTP_BASIC_LOCAL_USERNAME",
+            "POETRY_HTTP_BASIC_LOCAL_PASSWORD",
         ),
-        ("pdm publish -r testpypi", "pdm.toml", "[repository.testpypi]\nurl = '{}'"),
-        ("poetry publish -r testpypi", "poetry.toml", "[repositories.testpypi]\nurl = '{}'"),
+    ),
+    "poetry dist-dir": (
+        "publish -r local --dist-dir sub/dist",
+        (
+            "POETRY_REPOSITORIES_LOCAL_URL",
+            "POETRY_HTTP_BASIC_LOCAL_USERNAME",
+            "POETRY_HTTP_BASIC_LOCAL_PASSWORD",
+        ),
+    ),
+    "pdm": (
+        "publish --no-b",
+        ("PDM_PUBLISH_REPO", "PDM_PUBLISH_USERNAME", "PDM_PUBLISH_PASSWORD"),
+    ),
+    "maturin": (
+        f"upload {SDIST} {WHEEL}",
+        ("MATURIN_REPOSITORY_URL", "MATURIN_USERNAME", "MATURIN_PASSWORD"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_what_is_shown_is_what_the_real_tool_uploads(
+    place: Place, index: Warehouse, name: str
+) -> None:
+    """Not a file more, not one less."""
+    program = tool(name.split()[0])
+    project(place.folder)
+    place.sdist()
+    place.wheel("demo", "0.9")
+    place.wheel("other", "2.0")
+    place.wheel("demo", "3.0", folder="sub/dist")
+    if name in ("uv", "hatch", "poetry"):
+        place.wheel("deep", folder="dist/sub")
+    if name == "hatch":
+        wheel(place.folder / "dist", "hidden", name=".hidden-1.0-py3-none-any.whl")
+    arguments, variables = REAL[name]
+    given = dict(zip(variables, (index.url, "__token__", index.token()), strict=True))
+    home = {"HOME": str(place.folder / "home"), "PATH": os.defpath}
+    seen = place.examine(f"{shlex.quote(program)} {arguments}", {**given, **home})
+    done = subprocess.run(
+        [program, *arguments.split()], env={**given, **home}, capture_output=True, timeout=60
+    )
+    if name == "pdm" and done.returncode:
+        pytest.skip("the pdm that is installed does not publish")
+    assert done.returncode == 0, done
+    uploaded = sorted((upload.file, upload.project) for upload in index.uploads)
+    assert uploaded == sorted((os.path.basename(f.path), f.project) for f in seen.files)
+    assert index.statuses == [200] * len(seen.files)
+    assert seen.destination.shown == index.host
+
+
+# -- tools that build first ------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "flit publish",
+        "flit -f pyproject.toml publish --format wheel",
+        "poetry publish --build",
+        "poetry publish --build --dist-dir out",
+        "pdm publish",
+        "pdm publish -d out",
+        "maturin publish",
+        "maturin publish --release -i python3.12 -m Cargo.toml",
     ],
 )
-def test_a_projects_settings_get_no_token_of_the_test_index(
-    place: Place, line: str, file: str, text: str
+def test_what_is_built_first_is_not_yet_known(place: Place, line: str) -> None:
+    """What lies in dist may be another release: no files, no hashes; 60 minutes."""
+    place.write("pyproject.toml", '[project]\nname = "My.Demo"\nversion = "2.0"\n')
+    place.wheel("old", "1.0")
+    found = place.examine(line)
+    assert (found.builds, found.files, found.expires) == (True, (), 3600)
+    assert (found.projects, found.version) == (["my-demo"], "2.0")
+    text = found.consent("/usr/bin/tool", ["tool", "publish"]).text
+    assert "upload: my-demo 2.0\n" in text
+    assert "note: builds first; files not yet known\n" in text
+    assert "sha256" not in text
+
+
+@pytest.mark.parametrize(
+    ("line", "text", "project", "version"),
+    [
+        ("flit publish", "[project]\nname='My.Demo'\ndynamic=['version']", "my-demo", ""),
+        ("flit publish", "[tool.flit.metadata]\nmodule = 'my_demo'", "my-demo", ""),
+        (
+            "flit publish",
+            "[tool.flit.metadata]\nmodule = 'm'\ndist-name = 'my_demo'",
+            "my-demo",
+            "",
+        ),
+        ("poetry publish --build", "[tool.poetry]\nname='my_demo'\nversion='1'", "my-demo", "1"),
+        (
+            "poetry publish --build",
+            "[project]\nname='my_demo'\nversion='1'\n[tool.poetry]\nname='x'\nversion='2'",
+            "my-demo",
+            "1",
+        ),
+    ],
+)
+def test_before_it_is_built_it_is_what_the_settings_say(
+    place: Place, line: str, text: str, project: str, version: str
 ) -> None:
-    """Any host can begin with 'test.': what a project says of it is not believed."""
-    place.write(file, text.format("https://test.evil.example/"))
-    assert place.secret(line) not in ("PyPI", "TestPyPI")
+    """Where they say it; a version that is worked out while building is not yet known."""
+    place.write("pyproject.toml", text)
+    found = place.examine(line)
+    assert (found.projects, found.version) == ([project], version)
+    shown = found.described()[0]
+    assert shown == f"upload: {project} {version or '(version not yet known)'}"
 
 
-def test_hatchs_own_settings_choose_its_index(place: Place) -> None:
-    """An option or a variable beats them."""
-    place.write("~/.config/hatch/config.toml", "[publish.index]\nrepo = 'test'")
-    assert place.secret("hatch publish") == "TestPyPI"
-    assert place.secret("hatch publish -r main") == "PyPI"
-    assert place.secret("hatch publish", {"HATCH_INDEX_REPO": "main"}) == "PyPI"
+@pytest.mark.parametrize(
+    "line",
+    ["maturin publish -m sub/Cargo.toml", "maturin publish --manifest-path=sub/Cargo.toml"],
+)
+def test_maturins_project_is_where_its_manifest_is(place: Place, line: str) -> None:
+    """The crate's name and version, unless there is a pyproject.toml beside it that has them."""
+    place.write("pyproject.toml", '[project]\nname = "wrong"\n')
+    place.write("Cargo.toml", '[package]\nname = "wrong"\n')
+    place.write("sub/Cargo.toml", '[package]\nname = "my_crate"\nversion = "0.3.0"\n')
+    found = place.examine(line)
+    assert (found.projects, found.version) == (["my-crate"], "0.3.0")
+    place.write("sub/Cargo.toml", '[package]\nname = "c"\nversion.workspace = true\n')
+    assert (place.examine(line).projects, place.examine(line).version) == (["c"], "")
+    place.write("sub/pyproject.toml", '[project]\nname = "My-Package"\n')
+    assert place.projects(line) == ["my-package"]
 
 
-@pytest.mark.parametrize("text", ["[", "a = " + "[" * 5000, "a = " + "1" * 5000, "\udcff"])
-def test_settings_that_cannot_be_read_are_refused(place: Place, text: str) -> None:
-    """They may name the index."""
-    (place.project / "uv.toml").write_bytes(text.encode("utf-8", "surrogateescape"))
-    with pytest.raises(Refused, match=r"uv\.toml cannot be read"):
-        place.secret("uv publish")
+@pytest.mark.parametrize(
+    "line", ["flit -f sub/other.toml publish", "flit --ini=sub/other.toml publish"]
+)
+def test_flits_project_is_that_of_the_file_it_is_given(place: Place, line: str) -> None:
+    """Which may have any name, and a pyproject.toml of another project beside it."""
+    place.write("pyproject.toml", '[project]\nname = "wrong"\n')
+    place.write("sub/pyproject.toml", '[project]\nname = "wrong"\n')
+    place.write("sub/other.toml", PROJECT)
+    assert place.projects(line) == ["demo"]
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        "tool = 1",
-        "[tool]\nuv = 1",
-        "[tool.uv]\npublish-url = 1",
-        "[tool.uv]\npublish-url = ''",
-        "[tool.uv]\nindex = 1",
-        "[tool.uv]\nindex = [1]",
-        "[[tool.uv.index]]\nname = 1",
-        "[[tool.uv.index]]\nname = 'pypi'",
-        "[[tool.uv.index]]\nname = 'pypi'\npublish-url = 1",
+        "",
         "project = 1",
+        "[project]",
         "[project]\nname = 1",
+        "[project]\nname = ''",
+        "[project]\nname = 'a b'\nversion = '1'",
+        "[project]\nname = '\u202edemo'",
         "[tool]\nflit = 1\npoetry = []",
         "[tool.flit]\nmetadata = 1",
     ],
 )
-def test_settings_of_another_shape_say_nothing(place: Place, text: str) -> None:
-    """The tool will say what it thinks of them."""
+def test_a_project_that_the_settings_do_not_name_is_not_known(place: Place, text: str) -> None:
+    """Then only the token's end is put on, and the person is told."""
     place.write("pyproject.toml", text)
-    assert place.secret("uv publish") == "PyPI"
-    assert place.secret("uv publish --index pypi") == "PyPI"
-    assert place.projects("uv publish") == []
+    found = place.examine("flit publish")
+    assert found.projects is None
+    assert found.described()[0] == "upload: a project that is not known"
 
 
-# -- poetry's variables ----------------------------------------------------------
+def test_settings_that_cannot_be_read_are_refused(place: Place) -> None:
+    """They would name the project."""
+    place.write("pyproject.toml", "[")
+    with pytest.raises(Refused, match=r"pyproject\.toml cannot be read"):
+        place.examine("flit publish")
 
 
-@pytest.mark.parametrize(
-    ("line", "variable"),
-    [
-        ("poetry publish", "POETRY_HTTP_BASIC_PYPI_PASSWORD"),
-        ("poetry publish -r my-own", "POETRY_HTTP_BASIC_MY_OWN_PASSWORD"),
-        ("poetry publish -r internal2", "POETRY_HTTP_BASIC_INTERNAL2_PASSWORD"),
-    ],
-)
-def test_poetrys_variables_are_named_after_the_index(
-    place: Place, line: str, variable: str
-) -> None:
-    """In capitals, with underscores."""
-    found = place.destination(line)
-    assert found.filled("POETRY_HTTP_BASIC_{REPOSITORY}_PASSWORD") == variable
-    assert found.filled("TWINE_PASSWORD") == "TWINE_PASSWORD"
+def test_a_command_of_ones_own_uploads_what_nobody_knows(place: Place) -> None:
+    """A row that says nothing of files."""
+    row = configuration.Command("deploy", publishes=True)
+    found = examine(Call(row, ("dist/x.whl",)), Destination("pypi", "PyPI"), {})
+    assert (found.files, found.projects, found.builds, found.expires) == ((), None, False, 900)
+    row = configuration.Command("deploy", publishes=True, expires=60)
+    assert examine(Call(row, ()), Destination("pypi", "PyPI"), {}).expires == 60
 
 
-def test_a_variable_may_say_where_poetrys_index_is(place: Place) -> None:
-    """The index keeps its name, and so its secret and its variables; PyPI's name does not."""
-    environ = {"POETRY_REPOSITORIES_MY_OWN_URL": INTERNAL}
-    found = place.destination("poetry publish -r my-own", environ)
-    assert found == Destination("my-own", "my-own")
-    assert found.filled("X_{REPOSITORY}") == "X_MY_OWN"
-    assert place.secret("poetry publish", environ) == "PyPI"
-    environ = {"POETRY_REPOSITORIES_PYPI_URL": INTERNAL}
-    assert place.destination("poetry publish -r pypi", environ) == Destination("pypi", HOST)
+# -- projects and versions -------------------------------------------------------
 
 
-# -- the project -----------------------------------------------------------------
+def test_the_projects_are_those_of_the_metadata(place: Place) -> None:
+    """Normalised, whatever the files are called; each once."""
+    wheel(place.folder / "dist", "My.Demo", "1.0", "a-1.0-py3-none-any.whl")
+    wheel(place.folder / "dist", "my_demo", "1.0", "b-1.0-py3-none-any.whl")
+    wheel(place.folder / "dist", "Another", "1.0", "c-1.0-py3-none-any.whl")
+    assert place.projects("twine upload 'dist/*'") == ["another", "my-demo"]
 
 
-@pytest.mark.parametrize(
-    ("file", "project"),
-    [
-        ("demo-1.0-py3-none-any.whl", "demo"),
-        ("My.Demo_Thing-1.0-1-cp311-cp311-linux_x86_64.whl", "my-demo-thing"),
-        ("demo-1.0.tar.gz", "demo"),
-        ("my-demo-1.0.tar.gz", "my-demo"),
-        ("My_Demo-1.0rc1.zip", "my-demo"),
-    ],
-)
-def test_a_files_name_says_its_project(place: Place, file: str, project: str) -> None:
-    """Normalised, as the index compares it."""
-    assert place.projects(f"twine upload dist/{file}") == [project]
-    assert place.projects(f"twine upload --skip-existing -r testpypi {file} {file}.asc") == [
-        project
+def test_the_person_is_told_each_project_with_its_versions(place: Place) -> None:
+    """And that there are several."""
+    place.wheel("demo", "1.0")
+    assert place.examine("uv publish").described()[:2] == ["upload: demo 1.0", "to: PyPI"]
+    place.wheel("Demo", "1.1")
+    place.wheel("other", "2.0")
+    assert place.examine("uv publish").described()[:3] == [
+        "upload: demo 1.0 and 1.1, other 2.0",
+        "to: PyPI",
+        "note: files of several versions",
     ]
 
 
-@pytest.mark.parametrize(
-    "file", ["demo.whl", "demo.tar.gz", "README.md", "x-1.0.tar.bz2", "a-b.whl"]
-)
-def test_another_file_says_none(place: Place, file: str) -> None:
-    """What is no distribution by its name is not guessed at."""
-    assert place.projects(f"twine upload {file}") == []
-
-
-def test_several_files_of_one_project_are_one(place: Place) -> None:
-    """However each spells it; two projects are two."""
-    one = "twine upload my_demo-1.0-py3-none-any.whl my-demo-1.0.tar.gz My.Demo-1.0.zip"
-    assert place.projects(one) == ["my-demo"]
-    assert place.projects(f"{one} another-1.0.tar.gz") == ["another", "my-demo"]
-
-
-def test_a_pattern_that_the_shell_left_is_looked_up(place: Place) -> None:
-    """twine takes 'dist/*' itself; so with a folder, and from another one."""
-    place.write("dist/demo-1.0.tar.gz")
-    for line in ("twine upload 'dist/*'", "twine upload 'dist/*.gz'", "uv publish 'dist/*'"):
-        assert place.projects(line) == ["demo"]
-    assert place.projects("twine upload 'other/*'") == []
-    assert place.projects("hatch publish dist") == ["demo"]
-
-
-@pytest.mark.parametrize("tool", ["uv", "flit", "hatch", "poetry", "pdm"])
-def test_without_files_it_is_what_is_in_dist(place: Place, tool: str) -> None:
-    """Which is what these tools publish."""
-    place.write("pyproject.toml", "[project]\nname = 'another'\n")
-    place.write("dist/demo-1.0.tar.gz")
-    place.write("dist/demo-1.0-py3-none-any.whl")
-    assert place.projects(publish(tool)) == ["demo"]
+def test_two_projects_may_have_a_version_each(place: Place) -> None:
+    """That is nothing odd."""
+    place.wheel("demo", "1.0")
+    place.sdist("demo", "1.0")
+    place.wheel("other", "2.0")
+    assert "note" not in "".join(place.examine("uv publish").described())
 
 
 @pytest.mark.parametrize(
-    ("tool", "text"),
+    ("version", "note"),
     [
-        ("uv", "[project]\nname = 'My.Demo'"),
-        ("hatch", "[project]\nname = 'My.Demo'"),
-        ("poetry", "[tool.poetry]\nname = 'My.Demo'"),
-        ("flit", "[tool.flit.metadata]\nmodule = 'my_demo'"),
-        ("pdm", "[project]\nname = 'My.Demo'\n[tool.poetry]\nname = 'other'"),
+        ("1.0.dev3", "1.0.dev3 is a development version"),
+        ("1.0+local.dev3", None),
+        ("1.0rc1", None),
+        ("1!2.0.post1", None),
+        ("banana", "banana is no version that PEP 440 knows"),
+        ("1.0 ; x", "1.0 ; x is no version that PEP 440 knows"),
     ],
 )
-def test_before_it_is_built_it_is_what_pyproject_says(place: Place, tool: str, text: str) -> None:
-    """poetry publish --build and flit publish build it only then."""
-    place.write("pyproject.toml", text)
-    assert place.projects(publish(tool)) == ["my-demo"]
+def test_an_odd_version_is_said(place: Place, version: str, note: str | None) -> None:
+    """Before it is published for ever."""
+    wheel(place.folder / "dist", "demo", version, "x.whl")
+    described = place.examine("uv publish --publish-url https://example.org/").described()
+    assert [line for line in described if "note" in line] == ([f"note: {note}"] if note else [])
 
 
-def test_without_anything_there_is_no_project(place: Place) -> None:
-    """twine without files, a folder without a project."""
-    assert place.projects("twine upload") == []
-    assert place.projects("uv publish") == []
+def test_an_odd_version_is_said_before_building_too(place: Place) -> None:
+    """As far as the settings have it."""
+    place.write("pyproject.toml", '[project]\nname = "demo"\nversion = "1.0.dev1"\n')
+    assert place.examine("flit publish").described()[2:4] == [
+        "note: builds first; files not yet known",
+        "note: 1.0.dev1 is a development version",
+    ]
 
 
-@pytest.mark.parametrize("line", ["uv publish --directory sub", "poetry -C sub publish"])
-def test_the_project_may_be_in_another_folder(place: Place, line: str) -> None:
-    """The tool's own option says so."""
-    place.write("dist/wrong-1.0.tar.gz")
-    place.write("sub/dist/demo-1.0.tar.gz")
-    assert place.projects(line) == ["demo"]
+# -- what is refused -------------------------------------------------------------
 
 
-@given(st.text(st.sampled_from("aB1-_."), min_size=1))
-def test_a_name_is_normalised_once_and_for_all(name: str) -> None:
-    """Twice is no other than once, and only lower case and single hyphens are left."""
-    once = normalised(name)
-    assert normalised(once) == once
-    assert not set("B_.") & set(once)
-    assert "--" not in once
+@pytest.mark.parametrize(
+    "line",
+    [
+        "twine upload",
+        "twine upload -r testpypi",
+        "twine upload 'dist/*'",
+        f"twine upload {WHEEL}",
+        f"twine upload README.md {WHEEL}",
+        "twine upload README.md",
+        "twine upload empty",
+        "uv publish",
+        "uv publish nothing.whl",
+        "hatch publish",
+        "hatch publish empty",
+        "poetry publish",
+        "poetry publish --dist-dir empty",
+        "pdm publish --no-build",
+        "maturin upload",
+        "maturin upload target/wheels/x.whl",
+    ],
+)
+def test_without_a_file_it_is_refused(place: Place, line: str) -> None:
+    """Before anybody is asked for anything."""
+    place.write("pyproject.toml", PROJECT)
+    place.write("README.md")
+    (place.folder / "empty").mkdir()
+    with pytest.raises(Refused, match="there is no file to upload") as caught:
+        place.examine(line)
+    assert caught.value.hint
+
+
+def test_one_missing_file_is_enough(place: Place) -> None:
+    """The one that is missing is named, harmless and short."""
+    place.wheel()
+    for name, shown in (("dist/gone.whl", "dist/gone.whl"), ("\x1b[2J.whl", r"\x1b[2J.whl")):
+        with pytest.raises(Refused) as caught:
+            place.examine(f"twine upload {WHEEL} {shlex.quote(name)}")
+        assert str(caught.value) == f"there is no file to upload: {shown}"
+    with pytest.raises(Refused) as caught:
+        place.examine(f"twine upload {'x' * 500}.whl")
+    assert len(str(caught.value)) < 120
+
+
+@pytest.mark.parametrize("pattern", ["**", "dist/**", "**/*.whl", "dist/**/*"])
+def test_a_pattern_over_folders_is_refused(place: Place, pattern: str) -> None:
+    """For twine it is one star, for uv any number of folders."""
+    place.wheel()
+    place.wheel("deep", folder="dist/sub")
+    for command in ("twine upload", "uv publish"):
+        with pytest.raises(Refused, match="differs from tool to tool"):
+            place.examine(f"{command} '{pattern}'")
+
+
+def test_a_file_that_is_no_distribution_is_refused(place: Place) -> None:
+    """Before its token is in anybody's hands."""
+    place.write(WHEEL, "half of it")
+    for line in ("uv publish", "twine upload 'dist/*'"):
+        with pytest.raises(Refused, match="is no wheel"):
+            place.examine(line)
+
+
+def test_a_folder_that_cannot_be_read_is_refused(place: Place) -> None:
+    """What is in it would be uploaded."""
+    if os.geteuid() == 0:
+        pytest.skip("root may read everything")
+    (place.folder / "dist").mkdir(mode=0)
+    with pytest.raises(Refused, match="cannot be read: Permission denied"):
+        place.examine("uv publish")
+
+
+def test_a_local_version_is_refused_for_pypi_alone(place: Place) -> None:
+    """PyPI would refuse it, once all of it has been sent; other indexes take it."""
+    place.wheel("demo", "1.0+cu12")
+    for line, name in (
+        ("twine upload 'dist/*'", "PyPI"),
+        ("uv publish", "PyPI"),
+        ("twine upload -r testpypi 'dist/*'", "TestPyPI"),
+        ("hatch publish -r test", "TestPyPI"),
+    ):
+        with pytest.raises(Refused, match=rf"^{name} takes no local version: 1\.0\+cu12$"):
+            place.examine(line)
+    for line in (
+        "twine upload --repository-url https://example.org/ 'dist/*'",
+        "twine upload -r internal 'dist/*'",
+        "uv publish --index internal",
+    ):
+        assert place.projects(line) == ["demo"]
+
+
+def test_a_local_version_is_refused_where_ones_own_settings_say_where_pypi_is(
+    place: Place,
+) -> None:
+    """It is PyPI all the same; and so it is before building."""
+    place.write(".pypirc", "[pypi]\nrepository = https://upload.pypi.example/legacy/\n")
+    place.wheel("demo", "1.0+cu12")
+    with pytest.raises(Refused, match="PyPI takes no local version"):
+        place.examine("twine upload 'dist/*'", {"HOME": str(place.folder)})
+    place.write("pyproject.toml", '[project]\nname = "demo"\nversion = "1.0+local"\n')
+    with pytest.raises(Refused, match="PyPI takes no local version"):
+        place.examine("flit publish")
+
+
+# -- how long the token is good --------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "expires", "seconds"),
+    [
+        ("uv publish", None, 900),
+        ("pdm publish --no-build", None, 900),
+        ("pdm publish", None, 3600),
+        ("poetry publish --build", None, 3600),
+        ("uv publish", 60, 60),
+        ("pdm publish", 60, 60),
+        ("uv publish", 7200, 7200),
+        ("uv publish", 0, 0),
+        ("pdm publish", 0, 0),
+    ],
+)
+def test_a_token_is_good_for_a_quarter_of_an_hour(
+    place: Place, line: str, expires: float | None, seconds: float
+) -> None:
+    """An hour if it builds first; or as long as was configured; 0 puts no end on it."""
+    place.write("pyproject.toml", PROJECT)
+    place.wheel()
+    assert place.examine(line, expires=expires).expires == seconds
+
+
+def padded(path: Path, size: int) -> None:
+    """Make a wheel that large: what stands before an archive is no part of it."""
+    data = path.read_bytes()
+    with open(path, "wb") as file:
+        file.truncate(size - len(data))
+        file.seek(size - len(data))
+        file.write(data)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "expires", "seconds"),
+    [
+        ([4_000_000, 4_000_000], 10, 16),
+        ([4_000_000, 4_000_000], 20, 20),
+        ([4_000_000, 4_000_000], 0, 0),
+        ([460_000_000], None, 920),
+    ],
+)
+def test_large_files_are_given_longer(
+    place: Place, sizes: Sequence[int], expires: float | None, seconds: float
+) -> None:
+    """Twice what they take at 1 MB a second, if that is more: each file's token is looked at."""
+    for number, size in enumerate(sizes):
+        padded(place.folder / place.wheel("demo", f"{number}.0"), size)
+    found = place.examine("uv publish", expires=expires)
+    assert [file.size for file in found.files] == sizes
+    assert found.expires == seconds
+
+
+# -- the token: which index ------------------------------------------------------
+
+
+def at(url: str) -> Destination:
+    """An index that is given by its URL."""
+    return Destination("", url.partition("://")[2].partition("/")[0], url)
+
+
+DESTINATIONS = {
+    "PyPI": Destination("pypi", "PyPI"),
+    "TestPyPI": Destination("testpypi", "TestPyPI"),
+    "hatch's main": Destination("main", "PyPI"),
+    "its host": at("https://pypi.example/legacy/"),
+    "its port": at("https://PyPI.example:8443/legacy/"),
+    "its upload host": at("https://upload.pypi.example/legacy/"),
+    "its upload host by name": Destination("pypi", "PyPI", "https://upload.pypi.example/legacy/"),
+    "test host": at("https://test.pypi.example/legacy/"),
+    "upload.test": at("https://upload.test.pypi.example/legacy/"),
+    "loopback": at("http://127.0.0.1:8080/"),
+    "IPv6": at("http://[::1]:8080/"),
+    "evil": at("https://evil.example/"),
+    "evil user": at("https://pypi.example@evil.example/"),
+    "evil tail": at("https://upload.pypi.example.evil.example/"),
+    "evil head": at("https://xpypi.example/"),
+    "upload twice": at("https://upload.upload.pypi.example/"),
+    "another sub-host": at("https://files.pypi.example/"),
+    "the domain above": at("https://example/"),
+    "by name alone": Destination("internal", "internal"),
+    "called like it": Destination("pypi.example", "pypi.example"),
+}
+
+LOCATIONS = (
+    "pypi.example",
+    "PyPI.Example",
+    "test.pypi.example",
+    "127.0.0.1",
+    "evil.example",
+    "example",
+)
+
+GOOD = {
+    "PyPI": {"pypi.example", "PyPI.Example", "127.0.0.1", "evil.example", "example"},
+    "TestPyPI": {"test.pypi.example"},
+    "hatch's main": {"pypi.example", "PyPI.Example", "127.0.0.1", "evil.example", "example"},
+    "its host": {"pypi.example", "PyPI.Example"},
+    "its port": {"pypi.example", "PyPI.Example"},
+    "its upload host": {"pypi.example", "PyPI.Example"},
+    "its upload host by name": {"pypi.example", "PyPI.Example"},
+    "test host": {"test.pypi.example"},
+    "upload.test": {"test.pypi.example"},
+    "loopback": {"127.0.0.1"},
+    "evil": {"evil.example"},
+    "evil user": {"evil.example"},
+    "the domain above": {"example"},
+}
+
+
+def release(target: Destination = DESTINATIONS["PyPI"], **more: object) -> Release:
+    """A release of ``demo``, by twine."""
+    facts: dict[str, object] = {"project": "demo", "version": "1.0", **more}
+    return Release("twine", target, **facts)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("location", LOCATIONS)
+@pytest.mark.parametrize("name", DESTINATIONS)
+def test_a_token_goes_to_the_index_that_made_it(name: str, location: str) -> None:
+    """Its host or upload.host, whatever the port; the tools' own two without a host to compare.
+
+    Any other pair is refused, naming both, unless the configuration allows it.
+    """
+    target, value = DESTINATIONS[name], Secret(token(location))
+    if location in GOOD.get(name, ()):
+        release(target).inspect(value, Entry("PyPI"))
+        return
+    with pytest.raises(Refused) as caught:
+        release(target).inspect(value, Entry("PyPI"))
+    assert str(caught.value) == (
+        f"the token for PyPI was made by {location.lower()}, "
+        f"and twine would send it to {target.shown}"
+    )
+    assert f"secretly set {target.secret}," in caught.value.hint
+    assert f'[secrets."PyPI"] hosts = ["{target.shown}"]' in caught.value.hint
+    for allow in {target.shown, target.host or target.shown}:
+        release(target).inspect(value, Entry("PyPI", hosts=("other.example", allow)))
+    with pytest.raises(Refused):
+        release(target).inspect(value, Entry("PyPI", hosts=("", "other.example", location)[:2]))
+
+
+def test_a_pair_that_is_allowed_is_that_pair(place: Place) -> None:
+    """Not every port, not the hosts below it."""
+    value = Secret(TOKEN)
+    entry = Entry("PyPI", hosts=("127.0.0.1:8080", "mine.example"))
+    release(at("http://127.0.0.1:8080/")).inspect(value, entry)
+    release(at("http://mine.example:1/")).inspect(value, entry)
+    for url in ("http://127.0.0.1:8081/", "http://127.0.0.1/", "http://a.mine.example/"):
+        with pytest.raises(Refused, match=r"made by pypi\.example"):
+            release(at(url)).inspect(value, entry)
+
+
+def test_what_is_named_in_a_refusal_is_harmless() -> None:
+    """It is read on a terminal."""
+    target = Destination("inter\x1bnal", "inter\x1bnal")
+    with pytest.raises(Refused) as caught:
+        release(target).inspect(Secret(TOKEN), Entry("\u202ename"))
+    assert str(caught.value).isprintable()
+    assert caught.value.hint is not None
+    assert caught.value.hint.isprintable()
+    assert TOKEN not in str(caught.value) + caught.value.hint
+
+
+# -- the token: what it allows ---------------------------------------------------
+
+FILES = (
+    Distribution("a.whl", 1, "0" * 64, "My.Demo", "1.0"),
+    Distribution("b.whl", 1, "0" * 64, "Another", "2.0"),
+)
+
+
+@pytest.mark.parametrize("name", ["PyPI", "PyPI/demo"])
+def test_a_token_for_another_project_is_refused(name: str) -> None:
+    """With how to keep one for this project."""
+    value = Secret(token("pypi.example", [1, ["other", "demo-2"]]))
+    with pytest.raises(Refused) as caught:
+        release().inspect(value, Entry(name))
+    assert str(caught.value) == f"the token for {name} is not for the project demo"
+    assert caught.value.hint == "secretly set PyPI/demo"
+
+
+@pytest.mark.parametrize(
+    ("caveats", "lacking"),
+    [
+        ([[1, ["another", "my-demo"]]], None),
+        ([[1, ["another", "my-demo", "third"]], [1, ["my-demo", "another"]]], None),
+        ([{"version": 1, "permissions": "user"}], None),
+        ([[1, ["my-demo"]]], "another"),
+        ([[1, ["another", "My.Demo"]]], "my-demo"),
+        ([[1, ["another", "my-demo"]], [1, ["another"]]], "my-demo"),
+        ([[1, []]], "another"),
+        ([{"version": 1, "permissions": {"projects": ["my-demo"]}}], "another"),
+    ],
+)
+def test_a_token_must_be_for_every_project(caveats: Sequence[object], lacking: str | None) -> None:
+    """By the names as the index compares them; each restriction counts."""
+    found = release(files=FILES)
+    value = Secret(token("pypi.example", *caveats))
+    if lacking is None:
+        found.inspect(value, Entry("PyPI"))
+    else:
+        with pytest.raises(Refused, match=f"not for the project {lacking}"):
+            found.inspect(value, Entry("PyPI"))
+
+
+def test_where_the_project_is_not_known_the_index_decides() -> None:
+    """A token for some project may be the right one."""
+    release(project="").inspect(Secret(token("pypi.example", [1, ["demo"]])), Entry("PyPI"))
+
+
+@pytest.mark.parametrize(
+    ("end", "start", "why"),
+    [
+        (60, -60, ""),
+        (-1, -60, "the token for PyPI has expired"),
+        (-(10**9), 0, "the token for PyPI has expired"),
+        (7200, 3600, "the token for PyPI is not good before "),
+    ],
+)
+def test_a_token_must_be_good_now(end: int, start: int, why: str) -> None:
+    """Said here, rather than by a 403 once all has been sent."""
+    now = int(time.time())
+    value = Secret(token("pypi.example", [0, now + end, now + start]))
+    if not why:
+        release().inspect(value, Entry("PyPI"))
+        return
+    with pytest.raises(Refused) as caught:
+        release().inspect(value, Entry("PyPI"))
+    assert str(caught.value) == why + (clock(now + start) if why.endswith(" ") else "")
+    hint = "check this machine's clock" if start > 0 else "secretly set PyPI"
+    assert caught.value.hint == hint
+
+
+@pytest.mark.parametrize(
+    "value", ["pypi-", "pypi-canary", TOKEN[:-4], TOKEN + "AAAA", TOKEN + " ", "pypi-€"]
+)
+def test_a_malformed_token_is_refused(value: str) -> None:
+    """Never sent on as it is; the error names the secret, and nothing that is in it."""
+    with pytest.raises(BadToken, match=r"^PyPI: the token ") as caught:
+        release().inspect(Secret(value), Entry("PyPI"))
+    assert caught.value.hint
+    assert value[5:] not in str(caught.value) or not value[5:]
+    with pytest.raises(BadToken):
+        release().narrowed(Secret(value), time.time())
+
+
+@pytest.mark.parametrize("value", ["canary-password", "", "xpypi-1", " " + TOKEN, "PYPI-AgE"])
+@pytest.mark.parametrize("name", ["PyPI", "evil", "by name alone"])
+def test_another_kind_of_secret_passes(value: str, name: str) -> None:
+    """Other indexes have passwords: they say nothing of themselves, and are not changed."""
+    found, secret = release(DESTINATIONS[name]), Secret(value)
+    found.inspect(secret, Entry("internal"))
+    assert found.narrowed(secret, time.time()) is secret
+
+
+# -- the token: narrowed ---------------------------------------------------------
+
+
+def caveats(value: str) -> list[bytes]:
+    """The restrictions that end with these lines, as they stand in the token."""
+    data = base64.urlsafe_b64decode(value[5:] + "=" * (-len(value[5:]) % 4))
+    return [part for part in data.replace(b"]\0", b"]\n").split(b"\n") if part.endswith(b"]")]
+
+
+def test_a_narrowed_token_is_for_these_projects_and_this_time() -> None:
+    """From a minute ago, for a clock that is behind; with the ones that it had before."""
+    now = 1_700_000_000.9
+    value = Secret(token("pypi.example", [1, ["my-demo", "another", "third"]]))
+    found = release(files=FILES, expires=900)
+    got = allowed(found.narrowed(value, now))
+    assert got.location == "pypi.example"
+    assert sorted(got.projects or ()) == ["another", "my-demo"]
+    assert (got.not_before, got.expires) == (1_700_000_000 - 60, 1_700_000_900)
+    written = found.narrowed(Secret(TOKEN), now)
+    assert [part[part.index(b"[") :] for part in caveats(written)] == [
+        b"[0, 1700000900, 1699999940]",
+        b'[1, ["another", "my-demo"]]',
+    ]
+
+
+def test_what_is_not_known_or_not_wanted_is_not_put_on() -> None:
+    """No project, no end: then it is as it was."""
+    now = time.time()
+    got = allowed(release(project="").narrowed(Secret(TOKEN), now))
+    assert got.projects is None
+    assert got.expires == int(now + 900)
+    got = allowed(release(expires=0).narrowed(Secret(TOKEN), now))
+    assert got[1:4] == (frozenset({"demo"}), None, None)
+    assert release(project="", expires=0).narrowed(Secret(TOKEN), now) == TOKEN
+
+
+def test_one_file_of_an_unknown_project_leaves_the_project_open() -> None:
+    """Its upload would be refused; and so it is said."""
+    files = (*FILES, Distribution("old.egg", 1, "0" * 64))
+    assert release(files=files).projects is None
+
+
+@pytest.mark.parametrize(
+    ("project", "later", "good"),
+    [("demo", 0, True), ("other", 0, False), ("demo", 899, True), ("demo", 901, False)],
+)
+def test_the_index_takes_a_narrowed_token_for_just_that(
+    project: str, later: int, good: bool
+) -> None:
+    """As PyPI's own check, in pypitoken, has it."""
+    pypitoken = tokens.need_pypitoken()
+    now = int(time.time())
+    narrowed = pypitoken.Token.load(release().narrowed(Secret(TOKEN), now))
+    if good:
+        narrowed.check(KEY, project_name=project, now=now + later)
+    else:
+        with pytest.raises(pypitoken.ValidationError):
+            narrowed.check(KEY, project_name=project, now=now + later)
+
+
+@pytest.mark.parametrize(
+    ("more", "line"),
+    [
+        ({}, "twine gets a token for demo only, until {end}"),
+        ({"files": FILES}, "twine gets a token for another, my-demo only, until {end}"),
+        ({"project": ""}, "twine gets a token until {end}; for which project is not known"),
+        ({"expires": 0}, "twine gets a token for demo only, without an end"),
+        (
+            {"expires": 0, "project": ""},
+            "twine gets a token without an end; for which project is not known",
+        ),
+    ],
+)
+def test_one_line_says_what_the_tool_gets(more: Mapping[str, object], line: str) -> None:
+    """By what the token says itself."""
+    now = time.time()
+    found = replace(release(), **more)  # type: ignore[arg-type]
+    end = clock(int(now + 900))
+    assert found.said(found.narrowed(Secret(TOKEN), now)) == line.format(end=end)
+
+
+def test_the_line_is_short_and_true_to_a_narrower_token() -> None:
+    """A token that ended sooner already still does; of hundreds of projects the middle goes."""
+    now = int(time.time())
+    sooner = Secret(token("pypi.example", [0, now + 300, 0]))
+    found = release()
+    assert found.said(found.narrowed(sooner, now)).endswith(f"until {clock(now + 300)}")
+    many = tuple(Distribution(f"{n}.whl", 1, "0" * 64, f"project{n}", "1") for n in range(200))
+    found = release(files=many)
+    assert len(found.said(found.narrowed(Secret(TOKEN), now))) < 260
+
+
+# -- consent ---------------------------------------------------------------------
+
+PROGRAM, ARGV = "/opt/bin/twine", ["twine", "upload", "dist/*"]
+
+
+def unwrapped(text: str) -> str:
+    """The text as it was before it was laid out in lines of 72 characters."""
+    lines: list[str] = []
+    full = False
+    for line in text.split("\n"):
+        if full and line.startswith("    "):
+            lines[-1] += line[4:]
+        else:
+            lines.append(line)
+        full = len(line) == 72
+    return "\n".join(lines)
+
+
+def test_the_person_sees_what_goes_where(place: Place) -> None:
+    """What, where to, with which program, the command; then each file, with size and hash."""
+    place.wheel()
+    place.sdist()
+    hashes = {path: hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in (WHEEL, SDIST)}
+    sizes = {path: os.path.getsize(path) for path in (WHEEL, SDIST)}
+    seen = place.examine("twine upload -r testpypi 'dist/*'").consent(PROGRAM, ARGV)
+    assert seen == Consent(
+        "upload: demo 1.0\n"
+        "to: TestPyPI\n"
+        "program: /opt/bin/twine\n"
+        "for: twine upload 'dist/*'\n"
+        "\n"
+        f"{WHEEL} ({sizes[WHEEL]} bytes, sha256 {hashes[WHEEL][:16]})\n"
+        f"{SDIST} ({sizes[SDIST]} bytes, sha256 {hashes[SDIST][:16]})"
+    )
+
+
+@pytest.mark.parametrize(
+    ("target", "line"),
+    [
+        (DESTINATIONS["PyPI"], "to: PyPI"),
+        (DESTINATIONS["hatch's main"], "to: PyPI"),
+        (DESTINATIONS["loopback"], "to: 127.0.0.1:8080"),
+        (DESTINATIONS["its upload host by name"], "to: upload.pypi.example (pypi)"),
+        (DESTINATIONS["by name alone"], "to: internal"),
+        (Destination("mine", "mine", "https://me:canary-1@a.example/"), "to: a.example (mine)"),
+        (Destination("PyPI (no)", "x", "https://a.example/"), "to: a.example (PyPI (no))"),
+        (Destination("a\u202eb", "a\u202eb"), r"to: a\u202eb"),
+    ],
+)
+def test_the_destination_is_the_host(target: Destination, line: str) -> None:
+    """With the tool's own name for it behind; never with a password."""
+    assert release(target).consent(PROGRAM, ARGV).text.split("\n")[1] == line
+
+
+def test_a_long_path_is_never_cut() -> None:
+    """Neither the program's nor a file's: each goes on in the next line, set in."""
+    program = "/" + "/".join(f"folder{n:03}" for n in range(30))
+    assert len(program) == 300
+    seen = release().consent(program, ARGV)
+    assert f"\nprogram: {program}\n" in unwrapped(seen.text)
+    assert max(map(len, seen.text.split("\n"))) <= 72
+    path = f"{'d' * 290}/demo.whl"
+    files = (Distribution(path, 5, "ab" * 32, "demo", "1.0"),)
+    seen = release(files=files).consent(PROGRAM, ARGV)
+    assert unwrapped(seen.text).endswith(f"\n\n{path}\n  5 bytes, sha256 {'ab' * 8}")
+    assert seen.listing == ()
+
+
+@pytest.mark.parametrize("files", [(), FILES])
+def test_what_must_be_seen_and_has_no_room_is_refused(files: tuple[Distribution, ...]) -> None:
+    """With any length of path it is all there, or refused; nothing is left out silently."""
+    refused = 0
+    for length in range(300, 800):
+        program = "/" + "x" * length
+        try:
+            seen = release(files=files).consent(program, ARGV)
+        except Refused as error:
+            assert "does not fit" in str(error)
+            refused += 1
+            continue
+        assert not refused, "a longer one fits though a shorter one does not"
+        assert f"program: {program}" in unwrapped(seen.text)
+        if files:
+            assert "sha256" in seen.text
+    assert 50 < refused < 400
+
+
+def test_too_many_projects_are_refused() -> None:
+    """A dialog that does not name them all is none."""
+    many = tuple(Distribution(f"{n}", 1, "0" * 64, f"project-{n}", "1.0") for n in range(200))
+    with pytest.raises(Refused, match="does not fit into a dialog") as caught:
+        release(files=many).consent(PROGRAM, ARGV)
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(("count", "whole"), [(8, True), (9, False), (500, False)])
+def test_many_files_are_summed_up(count: int, whole: bool) -> None:
+    """By their number, their size, and one hash over the list, which goes to standard error."""
+    files = tuple(Distribution(f"{n}.whl", 1000, f"{n:064x}", "demo", "1") for n in range(count))
+    seen = release(files=files).consent(PROGRAM, ARGV)
+    if whole:
+        assert seen.listing == ()
+        assert [line.split()[0] for line in seen.text.split("\n")[-8:]] == [f.path for f in files]
+    else:
+        assert seen.listing == tuple(f"{file.sha256}  {file.path}" for file in files)
+        assert seen.text.split("\n")[-1].startswith(f"{count} files, {count}.0 kB, sha256 of ")
+
+
+def test_the_hash_over_the_list_is_what_sha256sum_says(place: Place) -> None:
+    """So that who wants to know more can make it again with it."""
+    for number in range(12):
+        place.wheel("demo", f"{number}.0")
+    found = place.examine("twine upload 'dist/*'")
+    seen = found.consent(PROGRAM, ARGV)
+    files = shlex.join(file.path for file in found.files)
+    for line, wanted in (
+        (f"sha256sum {files}", "\n".join(seen.listing)),
+        (f"sha256sum {files} | sha256sum", ""),
+    ):
+        done = subprocess.run(line, shell=True, capture_output=True, text=True, timeout=30)
+        assert done.returncode == 0, done
+        if wanted:
+            assert done.stdout == f"{wanted}\n"
+        else:
+            assert seen.text.endswith(f", sha256 of their list {done.stdout[:16]}")
+
+
+def test_the_command_gives_way_first() -> None:
+    """It says least: with many or long files it is left out, and they are there."""
+    argv = ["twine", "upload", *(f"dist/{'x' * 80}{n}.whl" for n in range(4))]
+    files = tuple(Distribution(path, 1, "0" * 64, "demo", "1.0") for path in argv[2:])
+    short = release(files=files[:1]).consent(PROGRAM, argv)
+    assert "\nfor: twine upload dist/xxx" in short.text
+    seen = release(files=files).consent("/" + "p" * 150, argv)
+    assert "for: " not in seen.text
+    for path in argv[2:]:
+        assert path in unwrapped(seen.text)
+
+
+@pytest.mark.parametrize(
+    ("odd", "seen"),
+    [
+        ("\x1b[2J", r"\x1b[2J"),
+        ("\n", r"\x0a"),
+        ("\u202e", r"\u202e"),
+        ("\udcff", r"\xff"),
+        ("\u200b", r"\u200b"),
+    ],
+)
+def test_odd_characters_are_shown_as_escapes(place: Place, odd: str, seen: str) -> None:
+    """In the names of files, in versions, in the command and in the list."""
+    for number in range(9):
+        wheel(place.folder / "dist", name=f"{number}{odd}.whl")
+    found = place.examine("uv publish")
+    few = replace(found, files=found.files[:2]).consent(PROGRAM, ["uv", odd]).text
+    assert f"\ndist/0{seen}.whl (" in few
+    assert f"{seen}'\n" in few
+    assert few.replace("\n", "").isprintable()
+    listing = found.consent(PROGRAM, ["uv"]).listing
+    assert len(listing) == 9
+    assert listing[0].endswith(f"  dist/0{seen}.whl")
+    assert "".join(listing).isprintable()
+    version = release(version=f"1.0{odd}").consent(PROGRAM, ["uv"]).text
+    assert f"upload: demo 1.0{seen}\n" in version
+
+
+TEXTS = st.text(st.characters(), min_size=1, max_size=60)
+PATHS = st.builds("dist/{}".format, TEXTS | st.text("xy", max_size=400))
+
+
+@st.composite
+def releases(draw: st.DrawFn) -> Release:
+    """Any release."""
+    names = st.text(st.sampled_from("ab-_."), max_size=30).map("p{}q".format)
+    files = st.builds(
+        Distribution,
+        PATHS,
+        st.integers(0, 10**15),
+        st.integers(0, 16**64 - 1).map("{:064x}".format),
+        st.just("") | names,
+        st.sampled_from(["1.0", "2.0.dev1", "banana"]) | TEXTS,
+    )
+    target = st.sampled_from(sorted(DESTINATIONS.values())) | st.builds(
+        Destination, TEXTS, st.just("x"), st.just("") | st.just("https://packages.example.org:8/")
+    )
+    some = draw(st.lists(files, max_size=3) | st.lists(files, max_size=20))
+    return Release(
+        "twine",
+        draw(target),
+        tuple(some),
+        project=draw(st.just("") | names),
+        version=draw(st.just("") | TEXTS),
+        builds=draw(st.booleans()) and not some,
+    )
+
+
+@given(releases(), st.text("/pq", max_size=700), st.lists(TEXTS, min_size=1, max_size=5))
+def test_whatever_is_uploaded_the_person_sees_it_or_it_is_refused(
+    found: Release, program: str, argv: list[str]
+) -> None:
+    """The head is whole and in its order, each file is there or the one hash over all.
+
+    With a question of 150 characters above, it fits into what a pinentry takes.
+    """
+    try:
+        seen = found.consent(program, argv)
+    except Refused as error:
+        assert error.hint
+        return
+    question = "q" * 150
+    assert assuan.fits("SETDESC", f"{question}\n\n{seen.text}", keep="\n")
+    lines = unwrapped(seen.text).split("\n")
+    upload, where, *notes = [
+        line for line in found.described() if line.startswith(("upload: ", "to: ", "note: "))
+    ]
+    head = [upload, where, f"program: {program}", *notes]
+    assert lines[: len(head)] == head
+    rest = lines[len(head) :]
+    if rest and rest[0].startswith("for: "):
+        rest = rest[1:]
+    if not found.files:
+        assert rest == []
+        return
+    assert rest[0] == ""
+    listing = [f"{file.sha256}  {visible(file.path)}" for file in found.files]
+    if seen.listing:
+        assert list(seen.listing) == listing
+        digest = hashlib.sha256("".join(f"{line}\n" for line in listing).encode()).hexdigest()
+        assert len(rest) == 2
+        assert rest[1].startswith(f"{len(found.files)} files, ")
+        assert rest[1].endswith(f" {digest[:16]}")
+    else:
+        shown = "\n".join(rest[1:])
+        for file in found.files:
+            assert visible(file.path) in shown
+            assert f"sha256 {file.sha256[:16]}" in shown
+
+
+def test_a_listing_has_all_of_it(place: Place) -> None:
+    """For --dry-run: every file, and how long the token is good."""
+    for number in range(20):
+        place.wheel("demo", f"{number}.0")
+    described = place.examine("uv publish").described()
+    assert described[1:4] == [
+        "to: PyPI",
+        "note: files of several versions",
+        "token of PyPI's: narrowed, good for 15 minutes",
+    ]
+    assert sum(" (" in line or "sha256" in line for line in described[4:]) == 20
+    assert "good for as long as it was" in "\n".join(release(expires=0).described())
+    assert "good for 60 minutes" in "\n".join(release(expires=3600).described())
+
+
+# -- looked at again -------------------------------------------------------------
+
+
+def test_what_stayed_as_it_was_is_not_changed(place: Place) -> None:
+    """Reading it is no change."""
+    place.wheel()
+    before = place.examine("uv publish")
+    assert changed(before, place.examine("uv publish")) == ""
+
+
+def rewritten(path: Path) -> None:
+    """The same bytes, written again."""
+    data = path.read_bytes()
+    path.write_bytes(data)
+
+
+def replaced(path: Path) -> None:
+    """Another file with the same bytes and the same time in its place."""
+    facts = path.stat()
+    copy = path.with_name("copy")
+    copy.write_bytes(path.read_bytes())
+    os.utime(copy, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    os.replace(copy, path)
+
+
+def one_byte(path: Path) -> None:
+    """One more byte before the archive, the time as it was."""
+    facts = path.stat()
+    path.write_bytes(b"x" + path.read_bytes())
+    os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+
+
+@pytest.mark.parametrize("change", [rewritten, replaced, one_byte])
+def test_a_file_that_was_changed_is_named(place: Place, change: object) -> None:
+    """By its bytes, or by which file it is."""
+    assert callable(change)
+    path = place.wheel()
+    before = place.examine("uv publish")
+    written = os.stat(path).st_ctime_ns  # a file system's clock may go in steps
+    wait_until(lambda: place.write("clock").stat().st_ctime_ns > written)
+    change(Path(path))
+    assert changed(before, place.examine("uv publish")) == f"{path} was changed"
+
+
+def test_a_file_that_came_or_went_is_named(place: Place) -> None:
+    """Whichever way; odd characters as escapes."""
+    place.wheel()
+    before = place.examine("uv publish")
+    wheel(place.folder / "dist", name="\x1b.whl")
+    after = place.examine("uv publish")
+    assert changed(before, after) == r"dist/\x1b.whl was changed"
+    assert changed(after, before) == r"dist/\x1b.whl was taken away"
+
+
+def test_another_destination_is_named(place: Place) -> None:
+    """A settings file may have been changed meanwhile."""
+    place.wheel()
+    before = place.examine("uv publish")
+    place.write("uv.toml", "publish-url = 'https://evil.example/'")
+    after = place.examine("uv publish")
+    assert changed(before, after) == "the upload would go to evil.example"
+
+
+def test_another_project_or_version_is_a_change(place: Place) -> None:
+    """Of what is built first, nothing else can be looked at."""
+    place.write("pyproject.toml", PROJECT)
+    before = place.examine("flit publish")
+    for text in (PROJECT.replace("1.0", "2.0"), PROJECT.replace("demo", "evil")):
+        place.write("pyproject.toml", text)
+        assert changed(before, place.examine("flit publish")) == (
+            "the project's settings were changed"
+        )

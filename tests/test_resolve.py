@@ -22,6 +22,7 @@ import pytest
 from conftest import COVERAGE
 
 from secretly import resolve, sources
+from secretly.configuration import Entry
 from secretly.errors import (
     BadReference,
     Cancelled,
@@ -616,6 +617,123 @@ def test_an_error_of_verify_passes_through(verify: Any, stored: bool) -> None:
         assert here.index.items() == []
 
 
+# -- inspecting it -----------------------------------------------------------------
+
+
+class Inspection:
+    """An ``inspect`` that keeps what it was given, and takes nothing that ends in ``wrong``."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[str, str]] = []
+
+    def __call__(self, secret: Secret, entry: Entry) -> None:
+        """Note the secret and the entry's name, and look at it."""
+        self.seen.append((str(secret), entry.name))
+        if secret.endswith("wrong"):
+            raise Refused("the token is for another index", "make another")
+
+    def verify(self, secret: Secret) -> None:
+        """Note that it was tried."""
+        self.seen.append((str(secret), "verify"))
+
+
+@pytest.mark.parametrize("source", [False, True])
+def test_a_stored_one_that_is_not_for_this_is_refused_before_anybody_is_asked(source: bool) -> None:
+    """Nobody consents to what could not be used, and ``verify`` never sees it."""
+    keychain, inspect = Watched(OpenAI="canary-wrong"), Inspection()
+    config, environ = (ENV, {"TOKEN": "canary-wrong"}) if source else ("", {})
+    with place(True, "canary-1", keychain=keychain, config=config, environ=environ) as (
+        pin,
+        here,
+        _,
+    ):
+        with pytest.raises(Refused, match="is for another index") as caught:
+            got("OpenAI", here, inspect=inspect, verify=inspect.verify, publishes=True)
+        said = (str(caught.value), caught.value.hint)
+        assert said == ("the token is for another index", "make another")
+        assert inspect.seen == [("canary-wrong", "OpenAI")]
+        assert pin.lines == []
+
+
+def test_a_typed_one_that_is_not_for_this_is_asked_for_again() -> None:
+    """The next prompt shows why; only what may be used is tried and kept."""
+    inspect = Inspection()
+    with place("canary-wrong", "canary-1") as (pinentry, here, _):
+        found = got("OpenAI", here, inspect=inspect, verify=inspect.verify, remember=True)
+        assert found.secret == "canary-1"
+        assert errors(pinentry) == [None, "The token is for another index."]
+        assert inspect.seen == [
+            ("canary-wrong", "OpenAI"),
+            ("canary-1", "OpenAI"),
+            ("canary-1", "verify"),
+        ]
+        assert list(here.keychain.items.values()) == ["canary-1"]  # type: ignore[attr-defined]
+
+
+def test_three_that_are_not_for_this_are_the_end() -> None:
+    """After three attempts it is an error that says what was wrong with the last one."""
+    with place(*["canary-wrong"] * 4) as (pinentry, here, _):
+        with pytest.raises(Refused, match="OpenAI after 3 attempts") as caught:
+            got("OpenAI", here, inspect=Inspection(), remember=True)
+        assert caught.value.hint == "the last: The token is for another index."
+        assert len(pinentry.prompts) == 3
+        assert here.keychain.items == {}  # type: ignore[attr-defined]
+
+
+def test_what_is_typed_in_the_place_of_a_stored_one_is_inspected_too() -> None:
+    """A stored one that was not accepted is no leave for whatever comes next."""
+    inspect, keychain = Inspection(), Watched(OpenAI="canary-old")
+    with place("canary-wrong", "canary-new", keychain=keychain) as (pinentry, here, _):
+        assert (
+            got("OpenAI", here, inspect=inspect, verify=refuse("canary-old")).secret == "canary-new"
+        )
+        assert errors(pinentry)[1] == "The token is for another index."
+        assert [secret for secret, _name in inspect.seen] == [
+            "canary-old",
+            "canary-wrong",
+            "canary-new",
+        ]
+
+
+def test_what_is_inspected_is_judged_by_the_name_that_it_was_found_under() -> None:
+    """What the configuration says of ``PyPI/demo`` counts for that one, and not PyPI's."""
+    keychain, inspect = MemoryKeychain(), Inspection()
+    keychain.items["PyPI/demo", "__token__"] = Secret("pypi-canary-project\n")
+    keychain.items["PyPI", "__token__"] = Secret("pypi-canary-account")
+    with place(" pypi-canary-typed\n", keychain=keychain) as (_, here, _notes):
+        got("PyPI", here, names=("PyPI/demo",), inspect=inspect)
+        got("PyPI", here, names=("PyPI/other",), inspect=inspect)
+        got("PyPI", here, names=("PyPI/demo",), inspect=inspect, fresh=True)
+        assert inspect.seen == [
+            ("pypi-canary-project", "PyPI/demo"),
+            ("pypi-canary-account", "PyPI"),
+            ("pypi-canary-typed", "PyPI"),
+        ]
+
+
+def test_what_is_no_token_is_not_inspected() -> None:
+    """What does not start as it must is said to be so first."""
+    inspect = Inspection()
+    with place("canary-wrong", "pypi-canary-1") as (pinentry, here, _):
+        got("PyPI", here, inspect=inspect)
+        assert "'pypi-'" in str(errors(pinentry)[1])
+        assert inspect.seen == [("pypi-canary-1", "PyPI")]
+
+
+def test_an_error_that_inspecting_did_not_foresee_is_no_leave() -> None:
+    """What fails otherwise than by refusing ends the call: nothing is handed over or kept."""
+
+    def inspect(secret: Secret, entry: Entry) -> None:
+        raise Trouble
+
+    for stored in ({"OpenAI": "canary-1"}, {}):
+        with place("canary-typed", keychain=Watched(**stored)) as (pinentry, here, _):
+            with pytest.raises(Trouble):
+                got("OpenAI", here, inspect=inspect, remember=True)
+            assert len(pinentry.prompts) == 1 - len(stored)
+            assert here.index.items() == []
+
+
 # -- confirming --------------------------------------------------------------------
 
 CONFIRM = "[secrets.OpenAI]\nconfirm = true\n"
@@ -685,6 +803,27 @@ def test_consent_comes_before_verify() -> None:
     stored = Watched(OpenAI="canary-1")
     with place(False, keychain=stored) as (_, here, _n), pytest.raises(NotConfirmed):
         got("OpenAI", here, confirm=True, verify=in_trouble_at_once)
+
+
+@pytest.mark.parametrize("stored", [True, False])
+def test_a_publishing_commands_purpose_is_shown_whole_or_not_at_all(stored: bool) -> None:
+    """What is consented to is never cut: for a use that nobody can read whole nobody is asked."""
+    keychain = Watched(**{"OpenAI": "canary-1"} if stored else {})
+    purpose = "program: /" + "x" * 940
+    with place(True if stored else "canary-1", keychain=keychain) as (pinentry, here, _):
+        with pytest.raises(Refused, match="does not fit"):
+            got("OpenAI", here, publishes=True, purpose=f"{purpose}{purpose}", remember=True)
+        assert pinentry.prompts == []
+        assert list(keychain.items) == ([("OpenAI", ME)] if stored else [])
+        assert got("OpenAI", here, publishes=True, purpose=purpose).secret == "canary-1"
+        assert purpose in pinentry.prompts[0]["SETDESC"]
+
+
+def test_another_commands_purpose_may_be_cut() -> None:
+    """What is only told, and not consented to, is shortened to what the prompt can hold."""
+    with place("canary-1") as (pinentry, here, _):
+        assert got("OpenAI", here, purpose="x" * 5000).secret == "canary-1"
+        assert pinentry.prompts[0]["SETDESC"].endswith("x…")
 
 
 # -- several -----------------------------------------------------------------------

@@ -1,0 +1,772 @@
+"""What is looked at before a publishing command gets its secret, and what is refused.
+
+Most of it is tried with a stand-in for the tool, which keeps what it was given; that
+the tools' own configuration leads where it is thought to lead, with the real ones.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import tokens
+from command import Ended, Home, Warm, home
+from test_publishing import FILE, project, skip_if_it_cannot, tool
+from tokens import TOKEN
+
+from secretly import commands, delivery, launch
+from secretly.assuan import unescape
+from secretly.references import Reference
+from secretly.resolve import Wish
+from secretly.testing import Answer, FakePinentry, sandbox
+
+#: A stand-in for any tool: it says what it was given, and uploads nothing.
+STAND_IN = '#!/bin/sh\nenv > "$HOME/given"\n'
+
+#: A token that the test index made.
+TEST_TOKEN = tokens.token("test.pypi.example")
+
+
+# What would otherwise be loaded at each start.
+_LOADED = (
+    "import filekeychain, packaging.metadata, packaging.version, pexpect.fdpexpect, secretly.cli\n"
+)
+
+
+@pytest.fixture(name="started", scope="module")
+def _started() -> Iterator[tuple[Home, Warm]]:
+    """A home, and the command loaded there, for all tests here: there are hundreds of runs."""
+    with home() as found:
+        found.keep_in_a_file()
+        (found.folder / "sitecustomize.py").write_text(_LOADED)
+        pinentry = found.folder / "tmp" / "pinentry"
+        with Warm(found, {"PINENTRY": str(pinentry), "DISPLAY": ":fake"}) as warm:
+            yield found, warm
+
+
+class Outcome(NamedTuple):
+    """What came of a run.
+
+    :param prompts: the texts of each prompt that the person was shown, by command.
+    """
+
+    status: int
+    stdout: str
+    stderr: str
+    prompts: list[dict[str, str]]
+
+    @property
+    def asked(self) -> list[str]:
+        """The descriptions that the person was shown."""
+        return [prompt["SETDESC"] for prompt in self.prompts]
+
+
+class Place:
+    """A home that is the project ``demo`` as well, with a stand-in for twine."""
+
+    def __init__(self, home: Home, warm: Warm) -> None:
+        self.folder, self.programs, self.home, self._warm = home.folder, home.programs, home, warm
+        for path in self.folder.iterdir():
+            if path.suffix != ".py":
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        for part in ("tmp", "programs", ".config/secretly"):
+            (self.folder / part).mkdir(mode=0o700, parents=True)
+        project(self.folder)
+        self.program("twine")
+        self.configure("")
+
+    def program(self, name: str, text: str = STAND_IN) -> Path:
+        """Put a program on PATH: without a text, a stand-in."""
+        return self.home.program(name, text)
+
+    def configure(self, text: str) -> None:
+        """Write the configuration, but for the keychain's part."""
+        self.home.configure(f'[keychain]\nbackends = ["filekeychain.Keyring"]\n{text}')
+
+    def asking(self, pinentry: Path) -> None:
+        """Have this pinentry asked."""
+        link = self.folder / "tmp" / "pinentry"
+        link.unlink(missing_ok=True)
+        link.symlink_to(pinentry)
+
+    def secretly(
+        self, *arguments: str, answers: Sequence[Answer] = (), flavor: str = "gtk2"
+    ) -> Outcome:
+        """Run the command, with a person who gives these answers."""
+        with FakePinentry(answers, flavor=flavor) as fake:
+            self.asking(fake.path)
+            done = self.with_same_pinentry(*arguments)
+            prompts = [
+                {verb: unescape(text.encode()).decode() for verb, text in prompt.items()}
+                for prompt in fake.prompts
+            ]
+        return Outcome(*done, prompts)
+
+    def with_same_pinentry(self, *arguments: str) -> Ended:
+        """Run the command, with the pinentry that is there."""
+        return self._warm.run(*arguments)
+
+    def run(self, *arguments: str, answers: Sequence[Answer] = (), flavor: str = "gtk2") -> Outcome:
+        """``secretly run``, with a person who gives these answers."""
+        return self.secretly("run", *arguments, answers=answers, flavor=flavor)
+
+    def keep(self, token: str, name: str = "PyPI") -> None:
+        """Keep a token in the keychain."""
+        done = self.secretly("set", name, answers=[token] * 2)
+        assert done.status == 0, done
+
+    @property
+    def ran(self) -> bool:
+        """Whether the stand-in ran."""
+        return (self.folder / "given").exists()
+
+    @property
+    def given(self) -> list[str]:
+        """The tokens that the stand-in got; an error if it never ran."""
+        lines = (self.folder / "given").read_text().splitlines()
+        pairs = (line.partition("=") for line in lines)
+        return [value for _, _, value in pairs if value.startswith("pypi-")]
+
+
+@pytest.fixture(name="place")
+def _place(started: tuple[Home, Warm]) -> Place:
+    return Place(*started)
+
+
+UPLOAD = ("twine", "upload", "dist/*")
+
+
+def assert_refused(place: Place, outcome: Outcome, *said: str, asked: int = 0) -> None:
+    """125, with a message and a hint; nobody was asked, and nothing ran."""
+    assert outcome.status == 125, outcome
+    message, hint = outcome.stderr.splitlines()[-2:]
+    assert message.startswith("secretly: ")
+    assert hint.startswith("  ")
+    for text in said:
+        assert text in f"{message}\n{hint}"
+    assert len(outcome.prompts) == asked
+    assert not place.ran
+
+
+# -- the index that made the token -----------------------------------------------
+
+#: The settings that lead each tool to an index of its own name for it, ``mine``.
+SETTINGS: dict[str, tuple[str, str, list[str]]] = {
+    "twine": (
+        ".pypirc",
+        "[distutils]\nindex-servers = mine\n[mine]\nrepository = {url}\n",
+        ["upload", "-r", "mine", FILE],
+    ),
+    "uv": (
+        "uv.toml",
+        '[[index]]\nname = "mine"\nurl = "{url}"\npublish-url = "{url}"\n',
+        ["publish", "--index", "mine", FILE],
+    ),
+    "uv pyproject.toml": (
+        "pyproject.toml",
+        '[project]\nname = "demo"\nversion = "1.0"\n[[tool.uv.index]]\nname = "mine"\n'
+        'url = "{url}"\npublish-url = "{url}"\n',
+        ["publish", "--index=mine"],
+    ),
+    "flit": (
+        ".pypirc",
+        "[distutils]\nindex-servers = mine\n[mine]\nrepository = {url}\n",
+        ["publish", "--repository", "mine", "--format", "wheel"],
+    ),
+    "hatch": (
+        ".config/hatch/config.toml",
+        '[publish.index.repos]\nmine = "{url}"\n',
+        ["publish", "-r", "mine", FILE],
+    ),
+    "poetry": (
+        ".config/pypoetry/config.toml",
+        '[repositories.mine]\nurl = "{url}"\n',
+        ["publish", "-r", "mine"],
+    ),
+    "pdm": (
+        ".config/pdm/config.toml",
+        '[repository.mine]\nurl = "{url}"\n',
+        ["publish", "--no-build", "-r", "mine"],
+    ),
+    "maturin": (
+        ".pypirc",
+        "[distutils]\nindex-servers = mine\n[mine]\nrepository = {url}\n",
+        ["upload", "-r", "mine", FILE],
+    ),
+}
+
+
+def settle(place: Place, name: str, url: str) -> tuple[str, list[str]]:
+    """Write a tool's settings; return its name, and the arguments that use them."""
+    path, text, arguments = SETTINGS[name]
+    (place.folder / path).parent.mkdir(parents=True, exist_ok=True)
+    (place.folder / path).write_text(text.replace("{url}", url))
+    return name.split()[0], arguments
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_token_goes_to_the_index_that_made_it_alone(place: Place, name: str) -> None:
+    """Wherever the tool's settings lead; the configuration may allow the pair."""
+    program, arguments = settle(place, name, "http://127.0.0.1:9/legacy/")
+    place.program(program)
+    place.keep(TOKEN, "mine")
+    outcome = place.run(program, *arguments, answers=[True])
+    said = f"the token for mine was made by pypi.example, and {program} would send it to 127.0.0.1"
+    assert_refused(place, outcome, said, 'hosts = ["127.0.0.1')
+    place.configure('[secrets.mine]\nhosts = ["127.0.0.1:9"]\n')
+    outcome = place.run(program, *arguments, answers=[True])
+    assert outcome.status == 0, outcome
+    assert "to: 127.0.0.1:9 (mine)\n" in outcome.asked[0]
+    assert len(place.given) == 1
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_the_tool_goes_where_it_was_thought_to(place: Place, name: str) -> None:
+    """A real tool, led by its own settings: another index's token is asked for again."""
+    path = tool(name.split()[0])
+    with tokens.warehouse() as index:
+        skip_if_it_cannot(place.home, index, name, place.folder)
+        _, arguments = settle(place, name, index.url)
+        outcome = place.run(path, *arguments, answers=[TOKEN, index.token()])
+        assert outcome.status == 0, outcome
+        error = outcome.prompts[1]["SETERROR"]
+        assert error.startswith("The token for mine was made by pypi.example, and ")
+        assert f"would send it to {index.host}" in error
+        assert [(u.project, u.status) for u in index.uploads] == [("demo", 200)]
+
+
+@pytest.mark.parametrize("host", ["pypi.example", "upload.pypi.example", "pypi.example:8080"])
+def test_the_index_and_its_upload_host_match(place: Place, host: str) -> None:
+    """The port is no part of it, nor is the case."""
+    url = f"https://{host.upper()}/legacy/"
+    outcome = place.run("twine", "upload", "--repository-url", url, FILE, answers=[TOKEN])
+    assert outcome.status == 0, outcome
+    assert f"to: {host}\n" in outcome.asked[0]
+
+
+@pytest.mark.parametrize(
+    "host", ["pypi.example.org", "xpypi.example", "x.pypi.example", "upload.upload.pypi.example"]
+)
+def test_a_host_that_only_looks_like_it_does_not(place: Place, host: str) -> None:
+    """Neither what begins nor what ends like the index."""
+    place.keep(TOKEN, host)
+    url = f"https://{host}/legacy/"
+    outcome = place.run("twine", "upload", "--repository-url", url, FILE, answers=[True])
+    assert_refused(place, outcome, "made by pypi.example", f"would send it to {host}")
+
+
+def test_a_test_token_is_not_for_the_default_index(place: Place) -> None:
+    """Nor the other way round; the tools' own names stand for the hosts."""
+    place.keep(TEST_TOKEN)
+    place.keep(TOKEN, "TestPyPI")
+    outcome = place.run(*UPLOAD, answers=[True])
+    assert_refused(place, outcome, "made by test.pypi.example", "twine would send it to PyPI")
+    outcome = place.run("twine", "upload", "-rtestpypi", FILE, answers=[True])
+    assert_refused(place, outcome, "made by pypi.example", "twine would send it to TestPyPI")
+    place.keep(TEST_TOKEN, "TestPyPI")
+    assert place.run("twine", "upload", "-rtestpypi", FILE, answers=[True]).status == 0
+
+
+# -- what the token allows -------------------------------------------------------
+
+
+def test_a_token_for_another_project_is_refused(place: Place) -> None:
+    """With the hint that leads to one of this project's own, which is then taken."""
+    place.keep(tokens.token("pypi.example", [1, ["other"]]))
+    outcome = place.run(*UPLOAD, answers=[True])
+    said = "the token for PyPI is not for the project demo"
+    assert_refused(place, outcome, said, "secretly set PyPI/demo")
+    place.keep(tokens.token("pypi.example", [1, ["demo"]]), "PyPI/demo")
+    outcome = place.run(*UPLOAD, answers=[True])
+    assert outcome.status == 0, outcome
+    assert outcome.asked[0].startswith("Hand over PyPI/demo from the keychain?")
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "said"),
+    [(0, 1000, "has expired"), (2**40, 2**41, "is not good before")],
+)
+def test_a_token_that_is_not_good_now_is_refused(
+    place: Place, start: int, end: int, said: str
+) -> None:
+    """One that has ended, or has not begun."""
+    place.keep(tokens.token("pypi.example", [0, end, start]))
+    assert_refused(place, place.run(*UPLOAD, answers=[True]), f"the token for PyPI {said}")
+
+
+def test_a_malformed_token_is_refused(place: Place) -> None:
+    """It is never passed on as it is, and no part of it is shown."""
+    for wrong in ("pypi-canary-0123456789", TOKEN[:-3], TOKEN + "AAAA"):
+        place.keep(wrong)
+        outcome = place.run("-v", *UPLOAD, answers=[True])
+        assert_refused(place, outcome, "copy the whole token again")
+        shown = outcome.stdout + outcome.stderr
+        assert not any(wrong[at : at + 8] in shown for at in range(5, len(wrong) - 8))
+
+
+def test_what_is_typed_is_inspected_too(place: Place) -> None:
+    """The objection is shown, and the person asked again."""
+    outcome = place.run(*UPLOAD, answers=[TEST_TOKEN, "pypi-canary-0123456789", TOKEN])
+    assert outcome.status == 0, outcome
+    errors = [prompt.get("SETERROR", "") for prompt in outcome.prompts]
+    assert errors[0] == ""
+    assert errors[1] == (
+        "The token for PyPI was made by test.pypi.example, and twine would send it to PyPI."
+    )
+    assert "the token is malformed" in errors[2]
+    assert "canary" not in errors[2]
+
+
+def test_three_wrong_ones_are_enough(place: Place) -> None:
+    """125, with the last objection."""
+    outcome = place.run(*UPLOAD, answers=[TEST_TOKEN] * 3 + [TOKEN])
+    assert_refused(place, outcome, "no secret for PyPI after 3 attempts", "test.pypi.ex", asked=3)
+
+
+# -- consent ---------------------------------------------------------------------
+
+
+def whole(text: str) -> str:
+    """A text without its line breaks: what is long is broken."""
+    return re.sub(r"\n *", "", text)
+
+
+def described(place: Place, file: str = FILE) -> str:
+    """The line for a file, where there is room for it."""
+    data = (place.folder / file).read_bytes()
+    return f"{file} ({len(data)} bytes, sha256 {hashlib.sha256(data).hexdigest()[:16]})"
+
+
+def test_the_person_sees_what_goes_where(place: Place) -> None:
+    """The same text stands in the prompt for a token and in the one for consent."""
+    tokens.wheel(place.folder / "dist", version="1.0", name="demo-1.0-1-py3-none-any.whl")
+    typed = place.run(*UPLOAD, answers=[TOKEN])
+    assert typed.status == 0, typed
+    assert typed.asked[0].splitlines() == [
+        "upload: demo 1.0",
+        "to: PyPI",
+        f"program: {place.programs}/twine",
+        "for: twine upload 'dist/*'",
+        "",
+        described(place, "dist/demo-1.0-1-py3-none-any.whl"),
+        described(place),
+    ]
+    place.keep(TOKEN)
+    stored = place.run(*UPLOAD, answers=[True])
+    assert stored.status == 0, stored
+    assert stored.asked == [f"Hand over PyPI from the keychain?\n\n{typed.asked[0]}"]
+
+
+def test_a_program_is_shown_by_its_real_path(place: Place) -> None:
+    """A link, and where it leads to."""
+    (place.programs / "twine").rename(place.programs / "real")
+    (place.programs / "twine").symlink_to("real")
+    outcome = place.run(*UPLOAD, answers=[TOKEN])
+    text = whole(outcome.asked[0])  # long lines are broken
+    assert f"program: {place.programs}/twine -> {place.programs}/real" in text
+
+
+@pytest.mark.parametrize(
+    ("flavor", "no", "yes"),
+    [("gtk2", None, True), ("qt", False, True), ("curses", True, False), ("gnome3", "", "yes")],
+)
+def test_no_is_the_default(place: Place, flavor: str, no: Answer, yes: Answer) -> None:
+    """What Return and Escape were seen to answer in each is a no: 130, and nothing runs."""
+    place.keep(TOKEN)
+    for answer in (no, None):
+        outcome = place.run(*UPLOAD, answers=[answer], flavor=flavor)
+        assert outcome.status == 130, outcome
+        assert len(outcome.prompts) == 1
+        assert not place.ran
+    assert place.run(*UPLOAD, answers=[yes], flavor=flavor).status == 0
+    assert place.ran
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("flit", "publish"),
+        ("poetry", "publish", "--build"),
+        ("pdm", "publish"),
+        ("maturin", "publish"),
+    ],
+)
+def test_a_tool_that_builds_first_shows_no_hashes(place: Place, arguments: Sequence[str]) -> None:
+    """Nobody knows the files yet: the project is the settings'; the token lives an hour."""
+    place.program(arguments[0])
+    outcome = place.run(*arguments, answers=[TOKEN])
+    assert outcome.status == 0, outcome
+    lines = outcome.asked[0].splitlines()
+    assert lines[0] == "upload: demo 1.0"
+    assert "note: builds first; files not yet known" in lines
+    assert "sha256" not in outcome.asked[0]
+    assert ".whl" not in outcome.asked[0]
+    (token,) = place.given
+    found = tokens.limits(token)
+    assert found.projects == ["demo"]
+    assert found.expires is not None
+    assert 3500 < found.expires - time.time() <= 3600
+
+
+def test_many_files_are_summed_up(place: Place) -> None:
+    """Their list goes to standard error, and its hash stands in the dialog."""
+    names = [f"dist/demo-1.0-{number}-py3-none-any.whl" for number in range(1, 41)]
+    for name in names:
+        tokens.wheel(place.folder / "dist", name=os.path.basename(name))
+    (place.folder / FILE).unlink()
+    place.keep(TOKEN)
+    outcome = place.run(*UPLOAD, answers=[True])
+    assert outcome.status == 0, outcome
+    listing = re.findall(r"(?m)^[0-9a-f]{64}  .*\n", outcome.stderr)
+    wanted = {name: (place.folder / name).read_bytes() for name in sorted(names)}
+    # What sha256sum prints, and so can check.
+    assert listing == [f"{hashlib.sha256(data).hexdigest()}  {n}\n" for n, data in wanted.items()]
+    digest = hashlib.sha256("".join(listing).encode()).hexdigest()[:16]
+    total = sum(map(len, wanted.values())) / 1000
+    summary = f"40 files, {total:.1f} kB, sha256 of their list {digest}"
+    assert outcome.asked[0].splitlines()[-1] == summary
+    # Part of the question: -q does not take it away, where there is one.
+    assert place.run("-q", *UPLOAD, answers=[True]).stderr == "".join(listing)
+    assert place.run("-q", "--no-confirm", *UPLOAD).stderr == ""
+
+
+def test_what_does_not_fit_whole_is_refused(place: Place) -> None:
+    """A program's path is never cut: there is no room for one this long."""
+    folder = place.folder.joinpath(*(str(number) * 200 for number in range(6)))
+    folder.mkdir(parents=True)
+    (place.programs / "twine").rename(folder / "twine")
+    place.keep(TOKEN)
+    outcome = place.run(f"{folder}/twine", "upload", FILE, answers=[True])
+    assert_refused(place, outcome, "what would be uploaded where does not fit into a dialog")
+    shorter = folder.parents[3]
+    (folder / "twine").rename(shorter / "twine")
+    outcome = place.run(f"{shorter}/twine", "upload", FILE, answers=[True])
+    assert outcome.status == 0, outcome
+    assert f"program: {shorter}/twinefor: " in whole(outcome.asked[0])
+
+
+@pytest.mark.parametrize(
+    ("odd", "escape"),
+    [("\x1b", r"\x1b"), ("\u202e", r"\u202e"), ("\n", r"\x0a"), ("\x9b", r"\x9b")],
+)
+def test_odd_characters_are_shown_as_escapes(place: Place, odd: str, escape: str) -> None:
+    """In a file's name or a folder's: in the dialog, in the list, in a message."""
+    folder = place.folder / f"dist{odd}x"
+    name = f"demo-1.0-py3-none-any{odd}.whl"
+    tokens.wheel(folder, name=name)
+    program = folder / "twine"
+    (place.programs / "twine").rename(program)
+    words = (os.fspath(program), "upload", f"{folder.name}/{name}")
+    outcome = place.run(*words, answers=[TOKEN])
+    assert outcome.status == 0, outcome
+    text = whole(outcome.asked[0])
+    assert f"program: {place.folder}/dist{escape}x/twine" in text
+    assert f"dist{escape}x/demo-1.0-py3-none-any{escape}.whl" in text
+    assert odd not in text
+    (folder / name).write_bytes(b"no wheel")
+    outcome = place.run(*words, answers=[TOKEN])
+    assert outcome.status == 125
+    assert f"dist{escape}x/demo-1.0-py3-none-any{escape}.whl is no wheel" in outcome.stderr
+    for number in range(9):
+        tokens.wheel(folder, name=f"demo-1.0-{number}{odd}-py3-none-any.whl")
+    (folder / name).unlink()
+    outcome = place.run(os.fspath(program), "upload", f"{folder.name}/*.whl", answers=[TOKEN])
+    assert outcome.status == 0, outcome
+    assert f"  dist{escape}x/demo-1.0-0{escape}-py3-none-any.whl\n" in outcome.stderr
+    assert all(line.isprintable() for line in outcome.stderr.splitlines())
+    assert len(re.findall(r"(?m)^[0-9a-f]{64}  .*whl$", outcome.stderr)) == 9
+
+
+# -- without consent -------------------------------------------------------------
+
+
+def test_consent_can_be_switched_off(place: Place) -> None:
+    """By an option or the configuration: -v says so, and nothing does without it."""
+    place.keep(TOKEN)
+    for options, configured, why in (
+        (["--no-confirm"], "", "--no-confirm"),
+        ([], "[secrets.PyPI]\nconfirm = false\n", "confirm = false in the configuration"),
+    ):
+        place.configure(configured)
+        outcome = place.run(*options, *UPLOAD)
+        assert (outcome.status, outcome.prompts) == (0, [])
+        assert "confirm" not in outcome.stderr
+        outcome = place.run("-v", *options, *UPLOAD)
+        assert (outcome.status, outcome.prompts) == (0, [])
+        assert f"secretly: TWINE_PASSWORD: not confirmed, by {why}\n" in outcome.stderr
+    outcome = place.run("-v", "--confirm", *UPLOAD, answers=[True])
+    assert (outcome.status, len(outcome.prompts)) == (0, 1)
+    assert "not confirmed" not in outcome.stderr
+
+
+def test_without_a_person_nothing_stored_is_released(place: Place) -> None:
+    """It says that consent is what is missing; --no-confirm is the way without."""
+    place.keep(TOKEN)
+    outcome = place.run("--no-input", *UPLOAD, answers=[True])
+    assert_refused(place, outcome, "needs a person's consent", "confirm = false")
+    assert place.run("--no-input", "--no-confirm", *UPLOAD).status == 0
+
+
+def test_a_dry_run_shows_it_and_asks_nothing(place: Place) -> None:
+    """What would go where, with which token; the secret is not even looked at."""
+    place.keep(TEST_TOKEN)
+    outcome = place.run("--dry-run", *UPLOAD, answers=[True])
+    assert (outcome.status, outcome.prompts, outcome.stderr) == (0, [], "")
+    lines = outcome.stdout.splitlines()
+    for line in ("upload: demo 1.0", "to: PyPI", described(place)):
+        assert line in lines
+    assert "token of PyPI's: narrowed, good for 15 minutes" in lines
+    assert not place.ran
+
+
+# -- before anything is asked ----------------------------------------------------
+
+
+def test_without_a_file_nobody_is_asked(place: Place) -> None:
+    """None named, none that is there, none that an index takes."""
+    (place.folder / "dist" / "notes.txt").write_text("notes")
+    os.mkfifo(place.folder / "dist" / "pipe.whl")
+    for words, said in (
+        ([], "there is no file to upload"),
+        (["nothing/*"], "there is no file to upload: nothing/*"),
+        (["dist/demo-2.0-py3-none-any.whl"], "there is no file to upload: dist/demo-2.0"),
+        ([FILE, "dist/demo-2.0.tar.gz"], "there is no file to upload: dist/demo-2.0.tar.gz"),
+        (["dist/*.txt"], "there is no file to upload"),
+        (["dist/pipe.whl"], "dist/pipe.whl is no file"),
+    ):
+        outcome = place.run("twine", "upload", *words, answers=[TOKEN])
+        assert_refused(place, outcome, said)
+
+
+def test_a_local_version_is_refused_for_pypi(place: Place) -> None:
+    """PyPI itself would refuse it once it has been sent; other indexes take it."""
+    tokens.wheel(place.folder / "dist", version="1.0+local")
+    outcome = place.run(*UPLOAD, answers=[TOKEN])
+    assert_refused(place, outcome, "PyPI takes no local version: 1.0+local")
+    url = "https://pypi.example/legacy/"
+    outcome = place.run("twine", "upload", "--repository-url", url, "dist/*", answers=[TOKEN])
+    assert outcome.status == 0, outcome
+
+
+def test_several_versions_are_said(place: Place) -> None:
+    """And a development version: often a folder that was not emptied."""
+    tokens.wheel(place.folder / "dist", version="1.1.dev3")
+    lines = place.run(*UPLOAD, answers=[TOKEN]).asked[0].splitlines()
+    assert lines[0] == "upload: demo 1.0 and 1.1.dev3"
+    assert "note: files of several versions" in lines
+    assert "note: 1.1.dev3 is a development version" in lines
+    (place.folder / "dist" / "demo-1.1.dev3-py3-none-any.whl").unlink()
+    assert "note:" not in place.run(*UPLOAD, answers=[TOKEN]).asked[0]
+
+
+def test_a_password_in_plain_text_is_warned_of(place: Place) -> None:
+    """With the way to be rid of it; not under -q, nor for another index."""
+    path = place.folder / ".pypirc"
+    path.write_text("[pypi]\nusername = __token__\npassword = canary-plain\n")
+    outcome = place.run(*UPLOAD, answers=[TOKEN])
+    assert outcome.status == 0, outcome
+    warning = next(line for line in outcome.stderr.splitlines() if "plain text" in line)
+    assert warning.startswith(f"secretly: {path} holds a password for PyPI in plain text")
+    for part in ("secretly set PyPI", "delete the line 'password' under [pypi]"):
+        assert part in warning
+    assert "canary" not in outcome.stderr
+    assert place.run("-q", *UPLOAD, answers=[TOKEN]).stderr == ""
+    outcome = place.run("twine", "upload", "-rtestpypi", FILE, answers=[TEST_TOKEN])
+    assert (outcome.status, "plain text" in outcome.stderr) == (0, False)
+
+
+def test_a_variable_that_is_the_source_is_not_handed_on(place: Place) -> None:
+    """The long token in it would be beside the narrowed one."""
+    place.configure('[secrets.PyPI]\nsource = "env://MINE"\nconfirm = false\n')
+    done = place.home.run("run", *UPLOAD, environ={"MINE": TOKEN})
+    assert done.status == 0, done
+    (got,) = place.given
+    assert got != TOKEN
+    assert tokens.limits(got).projects == ["demo"]
+
+
+# -- the line about the token ----------------------------------------------------
+
+
+def test_quiet_says_nothing_of_the_token(place: Place) -> None:
+    """The line is for a person; the token is narrowed all the same."""
+    outcome = place.run(*UPLOAD, answers=[TOKEN])
+    assert outcome.stderr.startswith("secretly: twine gets a token for demo only, until ")
+    outcome = place.run("-q", *UPLOAD, answers=[TOKEN])
+    assert outcome.stderr == ""
+    assert tokens.limits(place.given[0]).projects == ["demo"]
+
+
+def test_where_the_project_is_not_known_the_line_says_so(place: Place) -> None:
+    """Nobody reads an egg's metadata: only the end is put on."""
+    (place.folder / "dist" / "demo-1.0-py3.11.egg").write_bytes(b"egg")
+    outcome = place.run(*UPLOAD, answers=[TOKEN])
+    assert outcome.status == 0, outcome
+    line = r"secretly: twine gets a token until .*; for which project is not known\n"
+    assert re.fullmatch(line, outcome.stderr)
+    found = tokens.limits(place.given[0])
+    assert found.projects is None
+    assert found.expires is not None
+    assert 800 < found.expires - time.time() <= 900
+
+
+def test_no_end_can_be_configured(place: Place) -> None:
+    """``expires = 0``: for these projects, as long as it was."""
+    place.configure("[commands.twine]\nexpires = 0\n")
+    outcome = place.run(*UPLOAD, answers=[TOKEN])
+    assert outcome.stderr == "secretly: twine gets a token for demo only, without an end\n"
+    found = tokens.limits(place.given[0])
+    assert (found.projects, found.expires) == (["demo"], None)
+
+
+def test_large_files_are_given_longer(place: Place) -> None:
+    """Half of the time is enough for all of them at 1 MB a second."""
+    place.configure('[commands.twine]\nexpires = "10s"\n')
+    with open(place.folder / "dist" / "demo-1.0-py3.11.egg", "wb") as file:
+        file.truncate(50_000_000)
+    place.run(*UPLOAD, answers=[TOKEN])
+    expires = tokens.limits(place.given[0]).expires
+    assert expires is not None
+    assert 90 < expires - time.time() <= 101
+
+
+# -- between consent and exec ----------------------------------------------------
+
+# A pinentry that sources a file before it says yes: quick, as a hundred are wanted.
+_SWAPPER = """#!/bin/sh
+echo OK
+while read -r verb rest; do
+  case "$verb $rest" in
+    "GETINFO flavor") printf 'D gtk2\\nOK\\n' ;;
+    CONFIRM*) . "$HOME/swap"; echo asked >> "$HOME/asked"; echo OK ;;
+    BYE*) echo OK; exit ;;
+    *) echo OK ;;
+  esac
+done
+"""
+
+#: Changes of a file, as shell text: $F is the wheel, $O another one.
+FILE_SWAPS = {
+    "in place": 'cat "$O" > "$F"',
+    "in place, with its time and size": (
+        'cp -p "$F" "$HOME/before"; printf X | dd of="$F" bs=1 seek=10 conv=notrunc 2>"$HOME/dd"; '
+        'touch -r "$HOME/before" "$F"; [ $(wc -c < "$F") = $(wc -c < "$HOME/before") ]'
+    ),
+    "by another": 'mv "$O" "$F"',
+    "by its like": 'cp -p "$F" "$HOME/like"; mv "$HOME/like" "$F"',
+    "removed": 'rm "$F"',
+    "a new one": 'cp "$O" dist/demo-1.0-2-py3-none-any.whl',
+}
+
+#: Changes of the program: $P is a link to it, $R itself, $S another one.
+PROGRAM_SWAPS = {
+    "in place": 'echo : >> "$R"',
+    "in place, with its time and size": (
+        'cp -p "$R" "$HOME/before"; printf X | dd of="$R" bs=1 seek=12 conv=notrunc 2>"$HOME/dd"; '
+        'touch -r "$HOME/before" "$R"'
+    ),
+    "by another": 'mv "$S" "$R"',
+    "the link": 'ln -sfn "$S" "$P"',
+    "the link by a program": 'rm "$P"; cp "$S" "$P"',
+}
+
+
+class Swaps:
+    """A place where something is swapped while the person confirms."""
+
+    def __init__(self, place: Place) -> None:
+        self.place, self.rounds = place, 0
+        self.link, self.program = place.programs / "twine", place.programs / "real"
+        self.other = place.folder / "other"
+        place.keep(TOKEN)
+        place.asking(place.program("pinentry-gtk-swap", _SWAPPER))
+
+    def refused(self, swap: str) -> str:
+        """Try it once more: it was confirmed, and what became of it is returned."""
+        folder = self.place.folder
+        shutil.rmtree(folder / "dist")
+        tokens.wheel(folder / "dist", name="demo-1.0-1-py3-none-any.whl")
+        file = tokens.wheel(folder / "dist")
+        another = tokens.wheel(folder / "another", version="1.0.0", name="other.whl")
+        for path, text in ((self.program, STAND_IN), (self.other, f"{STAND_IN}# another\n")):
+            path.unlink(missing_ok=True)
+            path.write_text(text)
+            path.chmod(0o755)
+        self.link.unlink(missing_ok=True)
+        self.link.symlink_to("real")
+        names = {"F": file, "O": another, "P": self.link, "R": self.program, "S": self.other}
+        variables = "".join(f"{name}='{path}'\n" for name, path in names.items())
+        (folder / "swap").write_text(f"set -e\n{variables}{swap}\n")
+        done = self.place.with_same_pinentry("run", *UPLOAD)
+        self.rounds += 1
+        asked = (folder / "asked").read_text()
+        assert asked == "asked\n" * self.rounds, done
+        if done.status != 125:
+            return f"{done}"
+        assert "gets a token" not in done.stderr  # for it did not
+        return done.stderr.splitlines()[-2]
+
+
+@pytest.fixture(name="swaps")
+def _swaps(place: Place) -> Swaps:
+    return Swaps(place)
+
+
+def test_a_file_that_is_swapped_meanwhile_is_refused(swaps: Swaps) -> None:
+    """Ten times each way: 125, and the program did not run."""
+    for _ in range(10):
+        for name, swap in FILE_SWAPS.items():
+            said = "was taken away" if name == "removed" else "was changed"
+            message = swaps.refused(swap)
+            assert message.endswith(f".whl {said} since it was shown"), (name, message)
+            assert not swaps.place.ran
+    assert swaps.rounds == 10 * len(FILE_SWAPS) >= 50
+
+
+def test_a_program_that_is_swapped_meanwhile_is_refused(swaps: Swaps) -> None:
+    """Ten times each way: 125, and neither program ran."""
+    for _ in range(10):
+        for name, swap in PROGRAM_SWAPS.items():
+            message = swaps.refused(swap)
+            assert message == f"secretly: {swaps.link} was changed meanwhile", (name, message)
+            assert not swaps.place.ran
+    assert swaps.rounds == 10 * len(PROGRAM_SWAPS) >= 50
+
+
+def test_what_is_not_swapped_runs(swaps: Swaps) -> None:
+    """The same, with nothing done to what was shown: it is the swap that is refused."""
+    for swap in ("true", "echo > dist/notes.txt", "touch later"):
+        assert "status=0" in swaps.refused(swap)
+    assert swaps.place.ran
+
+
+def test_the_programs_content_is_looked_at_again(place: Place) -> None:
+    """Where something is published: times can be set back, and some disks have coarse ones."""
+    program = place.programs / "twine"
+    digest = hashlib.sha256(program.read_bytes()).hexdigest()
+    argv = ["twine", "upload", f"{place.folder}/{FILE}"]
+    with sandbox() as context:
+        call = commands.call_of(argv, context.configuration)
+        plan = launch.Plan(str(program), argv)
+        planned = delivery.planned(plan, Wish(Reference("", "")), call, None, {}, context)
+    assert planned.plan.fingerprint is not None
+    assert planned.plan.fingerprint[-1] == digest
+
+
+def test_settings_that_are_swapped_meanwhile_are_refused(place: Place) -> None:
+    """The upload would go to another index than was shown."""
+    settle(place, "twine", "https://pypi.example/legacy/")
+    place.keep(TOKEN, "mine")
+    (place.folder / "swap").write_text("sed -i s/pypi.example/example.org/ .pypirc")
+    place.asking(place.program("pinentry-gtk-swap", _SWAPPER))
+    done = place.with_same_pinentry("run", "twine", "upload", "-rmine", FILE)
+    assert done.status == 125, done
+    assert "the upload would go to example.org since it was shown" in done.stderr
+    assert not place.ran
