@@ -75,6 +75,7 @@ class Call(NamedTuple):
             values.update(index.pypirc_options)
         if files is not None:
             values.update(files.folder_options, files.base_options, files.manifest_options)
+            values.update(files.elsewhere_options)
             flags.update(files.build_options, files.no_build_options)
         values = {name for name in values if name.startswith("-")}
         return take_apart(self.arguments, values, flags)

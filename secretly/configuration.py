@@ -104,6 +104,9 @@ class Artifacts:
     :param folder: the folder whose files it uploads when none is named; empty: some must be.
     :param folder_options: options that name another one.
     :param base_options: options, and ``$VARIABLE``, that name the folder to start from.
+    :param elsewhere_options: options, and ``$VARIABLE``, with which it works in a folder that
+        cannot be told from the command line: such a call is refused.
+    :param endings: how the names of the files end that it uploads; none: as twine has them.
     :param root: whether that folder's nearest parent with a ``pyproject.toml`` is meant.
     :param own: only the newest version of the project's own files is uploaded.
     :param manifest_options: options that name the project's file, as flit's ``--ini-file``.
@@ -116,6 +119,8 @@ class Artifacts:
     folder: str = ""
     folder_options: tuple[str, ...] = ()
     base_options: tuple[str, ...] = ()
+    elsewhere_options: tuple[str, ...] = ()
+    endings: tuple[str, ...] = ()
     root: bool = False
     own: bool = False
     manifest_options: tuple[str, ...] = ()
@@ -320,6 +325,8 @@ _ARTIFACTS: dict[str, Any] = {
     "folder": _text,
     "folder_options": _texts,
     "base_options": _texts,
+    "elsewhere_options": _texts,
+    "endings": _texts,
     "root": _flag,
     "own": _flag,
     "manifest_options": _texts,

@@ -131,7 +131,10 @@ def folder_of(
     if found is None:
         variables = (name[1:] for name in options if name.startswith("$"))
         found = next(filter(None, map(environ.get, variables)), None)
-    return Path(found or start).absolute()
+    try:
+        return Path(found or start).absolute()
+    except OSError:
+        raise Refused("the working folder has gone", "cd to one that is there") from None
 
 
 def _pypirc(index: PackageIndex, name: str, words: Words, environ: Mapping[str, str]) -> str | None:
@@ -145,7 +148,7 @@ def _read_pypirc(
 ) -> tuple[str, configparser.RawConfigParser]:
     parser = configparser.RawConfigParser()
     named = words.last(index.pypirc_options)
-    path = os.path.expanduser(named) if named else os.path.join(environ.get("HOME", ""), ".pypirc")
+    path = os.path.expanduser(named) if named else os.path.join(_home(environ), ".pypirc")
     with contextlib.suppress(configparser.Error, UnicodeDecodeError, OSError):
         parser.read(path, encoding="utf-8")
         return path, parser
@@ -201,6 +204,11 @@ def value_at(value: Any, keys: list[str]) -> object:
     return value
 
 
+def _home(environ: Mapping[str, str]) -> str:
+    """The person's folder: without HOME, the one that the system knows, as the tools do."""
+    return environ.get("HOME") or os.path.expanduser("~")
+
+
 def _files_named(file: str, words: Words, folder: Path, environ: Mapping[str, str]) -> list[Path]:
     if file.startswith("-"):
         named = words.last([file])
@@ -211,7 +219,7 @@ def _files_named(file: str, words: Words, folder: Path, environ: Mapping[str, st
     if file.startswith("~/.config/") and environ.get("XDG_CONFIG_HOME"):
         return [Path(environ["XDG_CONFIG_HOME"], file.removeprefix("~/.config/"))]
     if file.startswith("~/"):
-        return [Path(environ.get("HOME", ""), file[2:])]
+        return [Path(_home(environ), file[2:])]
     return [parent / file for parent in (folder, *folder.parents)]
 
 

@@ -20,7 +20,7 @@ __all__ = ["ENDINGS", "Distribution", "is_project", "normalised", "read"]
 ENDINGS = (".whl", ".tar.gz", ".zip", ".egg", ".tar.bz2", ".exe")
 
 #: The longest metadata that is read, in bytes: a README may be in it.
-_LIMIT = 16 << 20
+_LIMIT = 4 << 20
 
 # Where the metadata is: the formats of wheels, and of source distributions.
 _WHEEL = re.compile(r"[^/]+\.dist-info/METADATA")
@@ -28,9 +28,9 @@ _SOURCE = re.compile(r"[^/]+/PKG-INFO")
 
 _BROKEN = (
     EOFError,
-    NotImplementedError,  # a compression that this Python has not
+    IndexError,  # none there
     OSError,
-    RuntimeError,  # an encrypted one
+    RuntimeError,  # an encrypted one, or a compression that this Python has not
     ValueError,
     tarfile.TarError,
     zipfile.BadZipFile,
@@ -129,13 +129,15 @@ def _zipped(path: str, file: IO[bytes]) -> bytes:
 
 
 def _source(file: IO[bytes]) -> bytes:
+    found: list[bytes] = []
     with tarfile.open(fileobj=file, mode="r|gz") as archive:
         for entry in archive:
-            if entry.isreg() and _SOURCE.fullmatch(entry.name.removeprefix("./")):
+            if _SOURCE.fullmatch(entry.name.removeprefix("./")):
                 member = archive.extractfile(entry)
-                assert member is not None
-                return _limited(member)
-    raise ValueError
+                if member is None or found:  # which one the tool reads cannot be told
+                    raise ValueError
+                found.append(_limited(member))
+    return found[0]
 
 
 def _limited(member: IO[bytes]) -> bytes:

@@ -302,7 +302,17 @@ def _builds(files: Artifacts, words: Words) -> bool:
 
 
 def _folder(files: Artifacts, words: Words, environ: Mapping[str, str]) -> Path:
-    """The folder that the tool works in."""
+    """The folder that the tool works in.
+
+    :raises Refused: if that cannot be told.
+    """
+    option = words.last(files.elsewhere_options)
+    named = [name[1:] for name in files.elsewhere_options if name.startswith("$")]
+    if option is not None or any(map(environ.get, named)):
+        raise Refused(
+            "which project would be uploaded cannot be told from a project's name",
+            "run it in the project's own folder",
+        )
     folder = destination.folder_of(words, files.base_options, environ)
     if (manifest := words.last(files.manifest_options)) is not None:
         return (folder / manifest).parent
@@ -326,7 +336,8 @@ def _paths(files: Artifacts, words: Words, folder: Path) -> list[str]:
         if not matching:
             raise _nothing(pattern)
         found += matching
-    paths = [path for path in dict.fromkeys(found) if path.endswith(distributions.ENDINGS)]
+    endings = files.endings or distributions.ENDINGS
+    paths = [path for path in dict.fromkeys(found) if path.endswith(endings)]
     if files.own:
         paths = _newest(paths, _by_settings(folder)[0])
     if not paths:

@@ -26,7 +26,7 @@ def writable_by_others(path: str | os.PathLike[str]) -> str | None:
     """
     seen: set[str] = set()
     # Not abspath: what '..' leads to after a link is for the system to say.
-    todo = [os.path.join(os.getcwd(), path)]
+    todo = [os.fspath(path) if os.path.isabs(path) else os.path.join(os.getcwd(), path)]
     while todo:
         current = todo.pop()
         if current in seen:

@@ -495,7 +495,7 @@ def test_the_lines_of_an_upload_are_shown_as_they_are(package: Home) -> None:
     options = ("--no-confirm", "-v", "-e", "TWINE_PASSWORD=env://TOKEN")
     done = package.run("run", *options, *UPLOAD)
     assert (done.status, done.stdout) == (0, "to PyPI\n")
-    warning, _, unasked, narrowed, _ = done.stderr.splitlines()
+    warning, _, unasked, _, narrowed = done.stderr.splitlines()
     for line in (warning, unasked, narrowed):
         assert told(line, "how-to/publish.rst", package.folder)
     assert told(narrowed, "reference/command-line.rst")

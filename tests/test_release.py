@@ -543,6 +543,45 @@ def test_an_odd_version_is_said_before_building_too(place: Place) -> None:
 # -- what is refused -------------------------------------------------------------
 
 
+@pytest.mark.parametrize("line", ["hatch publish", "poetry publish"])
+def test_what_a_tool_passes_over_is_no_file_of_the_release(place: Place, line: str) -> None:
+    """An old egg in ``dist`` does not make the projects unknown to a tool that leaves it."""
+    place.write("pyproject.toml", '[project]\nname = "demo"\n')
+    wanted = [place.wheel()]
+    place.write("dist/demo-1.0-py3.11.egg")
+    assert place.files(line) == wanted
+    assert place.projects(line) == ["demo"]
+
+
+@pytest.mark.parametrize(
+    ("line", "environ"),
+    [
+        ("hatch -p other publish", {}),
+        ("hatch --project=other publish", {}),
+        ("hatch publish", {"HATCH_PROJECT": "other"}),
+    ],
+)
+def test_a_folder_that_cannot_be_told_is_refused(
+    place: Place, line: str, environ: Mapping[str, str]
+) -> None:
+    """A project's name says nothing of where it is: what is shown would not be what goes."""
+    place.wheel()
+    with pytest.raises(Refused, match="cannot be told"):
+        place.files(line, environ)
+
+
+def test_a_working_folder_that_has_gone_is_refused(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is nothing to upload from it."""
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(Refused, match="has gone"):
+        place.files("twine upload dist/x.whl")
+
+
 @pytest.mark.parametrize(
     "line",
     [
