@@ -750,3 +750,11 @@ def test_a_percent_sign_in_a_password_is_no_trouble(place: Place) -> None:
     """The file has no interpolation."""
     place.write("~/.pypirc", "[pypi]\npassword = canary-100%(x)s%\n")
     assert place.plain("twine upload x") == ("~/.pypirc", "pypi")
+
+
+def test_without_home_it_is_the_systems(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A `.pypirc` is not looked for in the folder where one happens to be."""
+    place.write("~/.pypirc", f"[mine]\nrepository = {INTERNAL}\n")
+    place.write(".pypirc", "[mine]\nrepository = http://planted.example.org/\n")
+    monkeypatch.setenv("HOME", str(place.home))
+    assert find(place.call("twine upload -r mine x"), {}).url == INTERNAL
