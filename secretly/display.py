@@ -64,20 +64,24 @@ def shown(command: Sequence[str], limit: int = 120) -> str:
     return shortened(visible(shlex.join(os.fspath(part) for part in command)), limit)
 
 
+_MARK = "> "
+
+
 def wrapped(text: str, width: int) -> str:
     """Return *text* in lines of at most *width* characters, none of them lost.
 
     Dialogs wrap at white space alone, and a long path runs out of the window. What
-    goes on is set in, so that no name can look like a line of its own.
+    goes on has a mark before it, so that no name can look like a line of its own;
+    white space is none, for pinentry-curses drops it.
 
     >>> wrapped("/a/long/path", 8).splitlines()
-    ['/a/long/', '    path']
+    ['/a/long/', '> path']
     """
     lines = []
     for line in text.split("\n"):
         lines.append(line[:width])
-        rest, room = line[width:], width - 4
-        lines += [f"    {rest[at : at + room]}" for at in range(0, len(rest), room)]
+        rest, room = line[width:], width - len(_MARK)
+        lines += [f"{_MARK}{rest[at : at + room]}" for at in range(0, len(rest), room)]
     return "\n".join(lines)
 
 

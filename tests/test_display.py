@@ -105,7 +105,7 @@ def test_a_command_line_that_fits_could_be_typed_again(command: list[str]) -> No
 
 @given(st.text(st.sampled_from("ab \n/é") | st.characters()), st.integers(5, 80))
 def test_what_is_wrapped_fits_and_is_all_there(text: str, width: int) -> None:
-    """No line is too long, and each goes on, set in, until nothing of it is left."""
+    """No line is too long, and each goes on, with a mark, until nothing of it is left."""
     lines = wrapped(text, width).split("\n")
     assert max(map(len, lines)) <= width
     again: list[str] = []
@@ -113,8 +113,8 @@ def test_what_is_wrapped_fits_and_is_all_there(text: str, width: int) -> None:
         again.append(line[:width])
         rest = line[width:]
         while rest:
-            again.append(" " * 4 + rest[: width - 4])
-            rest = rest[width - 4 :]
+            again.append("> " + rest[: width - 2])
+            rest = rest[width - 2 :]
     assert lines == again
 
 
@@ -122,7 +122,7 @@ def test_what_fits_is_not_wrapped() -> None:
     """Lines that are meant stay as they are, empty ones and the last one too."""
     for text in ("", "a", "x" * 72, "a\n\nb\n", "\n"):
         assert wrapped(text, 72) == text
-    assert wrapped("x" * 73, 72) == "x" * 72 + "\n    x"
+    assert wrapped("x" * 73, 72) == "x" * 72 + "\n> x"
 
 
 def test_what_goes_on_does_not_look_like_a_line_of_its_own() -> None:

@@ -1043,8 +1043,8 @@ def unwrapped(text: str) -> str:
     lines: list[str] = []
     full = False
     for line in text.split("\n"):
-        if full and line.startswith("    "):
-            lines[-1] += line[4:]
+        if full and line.startswith("> "):
+            lines[-1] += line[2:]
         else:
             lines.append(line)
         full = len(line) == 72
@@ -1088,7 +1088,7 @@ def test_the_destination_is_the_host(target: Destination, line: str) -> None:
 
 
 def test_a_long_path_is_never_cut() -> None:
-    """Neither the program's nor a file's: each goes on in the next line, set in."""
+    """Neither the program's nor a file's: each goes on in the next line, with a mark."""
     program = "/" + "/".join(f"folder{n:03}" for n in range(30))
     assert len(program) == 300
     seen = release().consent(program, ARGV)
