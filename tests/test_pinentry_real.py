@@ -284,9 +284,10 @@ HABITS = pytest.mark.parametrize("key", ["\r", " ", "\x1b"], ids=["Return", "spa
 def shows(terminal: Asking, text: str) -> bool:
     """Whether every character of a text is shown, in its order, but for how it is laid out.
 
-    The frame of a dialog is drawn with ``x`` in the terminal's other character set.
+    The frame of a dialog is drawn with ``x`` in the terminal's other character set; a ``>``
+    stands before what goes on in the next line.
     """
-    shown, wanted = (re.sub(r"[\sx\x0e\x0f]", "", part) for part in (terminal.shown, text))
+    shown, wanted = (re.sub(r"[\sx>\x0e\x0f]", "", part) for part in (terminal.shown, text))
     return wanted in shown
 
 
