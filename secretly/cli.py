@@ -326,7 +326,7 @@ def _run(options: argparse.Namespace, command: list[str]) -> int:
         raise _Usage("there is no command to run", "secretly run [options] COMMAND [ARG...]")
     mute = options.quiet
     context = _context(options.no_input, (lambda message: None) if mute else _say)
-    call = commands.call_of(command, context.configuration, options.alias)
+    call = commands.call_of(command, context.configuration, options.alias, context.environ)
     if options.alias is not None and call is None:
         raise _Usage(f"no command {options.alias} is known", "--as takes a name that is configured")
     explicit = dict(_variable(text) for text in options.env)

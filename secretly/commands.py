@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from typing import NamedTuple
 
 from .configuration import Command, Configuration
@@ -41,10 +41,12 @@ class Words(NamedTuple):
 
     :param options: each option with its value, None where it has none.
     :param words: what is no option, in order.
+    :param before: how many of the options stand before the first word.
     """
 
     options: list[tuple[str, str | None]]
     words: list[str]
+    before: int = 0
 
     def last(self, names: Sequence[str]) -> str | None:
         """The value of the last option that is one of *names*."""
@@ -61,10 +63,15 @@ class Call(NamedTuple):
 
     :param row: what is known of the command.
     :param arguments: what follows the command's own name.
+    :param launcher: what of a project starts it: ``"uv run"``.
+    :param steered: the option or variable of that with which it works in another folder, or
+        with other variables, than can be seen here.
     """
 
     row: Command
     arguments: tuple[str, ...]
+    launcher: str = ""
+    steered: str = ""
 
     def taken_apart(self) -> Words:
         """The arguments as the command's own parser would read them."""
@@ -72,10 +79,10 @@ class Call(NamedTuple):
         values, flags = set(self.row.values), set(_FLAGS)
         if index is not None:
             values.update(index.name_options, index.url_options, index.folder_options)
-            values.update(index.pypirc_options)
+            values.update(index.project_options, index.pypirc_options)
+            flags.update(index.no_settings_options)
         if files is not None:
-            values.update(files.folder_options, files.base_options, files.manifest_options)
-            values.update(files.elsewhere_options)
+            values.update(files.folder_options, files.manifest_options, files.elsewhere_options)
             flags.update(files.build_options, files.no_build_options)
         values = {name for name in values if name.startswith("-")}
         return take_apart(self.arguments, values, flags)
@@ -83,7 +90,7 @@ class Call(NamedTuple):
     @property
     def needs_secret(self) -> bool:
         """Whether its subcommand is one that needs the secret."""
-        options, words = self.taken_apart()
+        options, words, _ = self.taken_apart()
         if ("--help", None) in options or ("-h", None) in options:
             return False
         if not self.row.subcommands:
@@ -94,7 +101,10 @@ class Call(NamedTuple):
 
 
 def call_of(
-    argv: Sequence[str], configuration: Configuration, alias: str | None = None
+    argv: Sequence[str],
+    configuration: Configuration,
+    alias: str | None = None,
+    environ: Mapping[str, str] | None = None,
 ) -> Call | None:
     """Find what is known of a command line.
 
@@ -102,12 +112,41 @@ def call_of(
     ``uvx X`` and ``pipx run X`` count as ``X``.
 
     :param alias: the name of the row to use in place of the command's own.
+    :param environ: the environment, in which a launcher may find where to work.
     """
     for name, arguments in reversed(_readings(argv)):
         row = configuration.commands.get(name if alias is None else alias)
         if row is not None:
-            return Call(row, tuple(arguments))
+            launching = argv[: len(argv) - len(arguments)]
+            return Call(row, tuple(arguments), *_launched(launching, environ or {}))
     return None
+
+
+#: What runs commands in a project's own environment, with the options and variables that
+#: have it do so elsewhere or with other variables.
+_PROJECTS_OWN = {
+    "uv": ("--directory", "--project", "--env-file", "UV_WORKING_DIR", "UV_PROJECT", "UV_ENV_FILE"),
+    "poetry": ("--directory", "-C", "--project", "-P"),
+    "pdm": ("--project", "-p", "PDM_PROJECT"),
+    "hatch": ("--project", "-p", "HATCH_PROJECT"),
+}
+
+
+def _launched(words: Sequence[str], environ: Mapping[str, str]) -> tuple[str, str]:
+    """What of a project starts a command, and what steers that."""
+    for position, word in enumerate(words[:-1]):
+        name = _name(word)
+        if (
+            name in _PROJECTS_OWN
+            and "run" in words[position:-1]
+            and "tool" not in words[position:-1]
+        ):
+            steering = _PROJECTS_OWN[name]
+            options = [part.partition("=")[0] for part in words[position + 1 : -1]]
+            found = [part for part in options if part.startswith(steering)]
+            found += [part for part in steering if environ.get(part)]
+            return f"{name} run", found[0] if found else ""
+    return "", ""
 
 
 def _readings(argv: Sequence[str]) -> list[tuple[str, Sequence[str]]]:
@@ -183,6 +222,7 @@ def take_apart(arguments: Sequence[str], values: set[str], flags: Set[str] = _FL
     ['upload', '-x']
     """
     found = Words([], [])
+    before = None
     rest = list(arguments)
     while rest:
         word = rest.pop(0)
@@ -203,8 +243,9 @@ def take_apart(arguments: Sequence[str], values: set[str], flags: Set[str] = _FL
                     break
                 found.options.append((f"-{letter}", None))
         else:
+            before = len(found.options) if before is None else before
             found.words.append(word)
-    return found
+    return found._replace(before=len(found.options) if before is None else before)
 
 
 def _completed(option: str, values: set[str], flags: Set[str]) -> str:

@@ -78,9 +78,20 @@ class PackageIndex:
     :param settings: where its settings files give the URL for a name, each
         ``FILE KEY``, with ``{name}`` in the key; a relative FILE is the project's,
         ``$VARIABLE`` and ``--option`` are replaced by their values.
+    :param named_only: whether these count only for a name that is given; else
+        *url_settings* do.
+    :param url_settings: where they give the URL that is used without a name.
+    :param fixed: whether no setting moves the names that the tool knows by itself.
+    :param nearest: whether the nearest settings file of a folder or its parents hides all
+        others of the project; else only the project's own folder is looked at.
+    :param replaces: whether a settings file that is named replaces all the others.
+    :param no_settings_options: options, and ``$VARIABLE``, with which no settings count.
     :param name_settings: where they give the name that is used unless told otherwise.
-    :param folder_options: options, and ``$VARIABLE``, that name the project's folder.
+    :param folder_options: options, and ``$VARIABLE``, that name the folder to start from.
+    :param project_options: those that name the project's, from there.
     :param pypirc: whether a name is also looked up in ``~/.pypirc``.
+    :param pypirc_servers: the sections of it that count unless its ``index-servers`` says
+        which; none: all do.
     """
 
     default: str = "pypi"
@@ -93,7 +104,15 @@ class PackageIndex:
     pypirc_options: tuple[str, ...] = ()
     name_settings: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
+    named_only: bool = False
+    url_settings: tuple[str, ...] = ()
+    fixed: bool = False
+    nearest: bool = False
+    replaces: bool = False
+    no_settings_options: tuple[str, ...] = ()
+    project_options: tuple[str, ...] = ()
     pypirc: bool = False
+    pypirc_servers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +122,11 @@ class Artifacts:
     :param arguments: whether the words after the subcommand name files.
     :param folder: the folder whose files it uploads when none is named; empty: some must be.
     :param folder_options: options that name another one.
-    :param base_options: options, and ``$VARIABLE``, that name the folder to start from.
     :param elsewhere_options: options, and ``$VARIABLE``, with which it works in a folder that
         cannot be told from the command line: such a call is refused.
     :param endings: how the names of the files end that it uploads; none: as twine has them.
-    :param root: whether that folder's nearest parent with a ``pyproject.toml`` is meant.
+    :param root: whether it works in the project's folder: the nearest with a
+        ``pyproject.toml``.
     :param own: only the newest version of the project's own files is uploaded.
     :param manifest_options: options that name the project's file, as flit's ``--ini-file``.
     :param builds: the subcommands that build the files first.
@@ -118,7 +137,6 @@ class Artifacts:
     arguments: bool = False
     folder: str = ""
     folder_options: tuple[str, ...] = ()
-    base_options: tuple[str, ...] = ()
     elsewhere_options: tuple[str, ...] = ()
     endings: tuple[str, ...] = ()
     root: bool = False
@@ -318,13 +336,20 @@ _INDEX: dict[str, Any] = {
     "pypirc_options": _texts,
     "name_settings": _texts,
     "settings": _texts,
+    "named_only": _flag,
+    "url_settings": _texts,
+    "fixed": _flag,
+    "nearest": _flag,
+    "replaces": _flag,
+    "no_settings_options": _texts,
+    "project_options": _texts,
     "pypirc": _flag,
+    "pypirc_servers": _texts,
 }
 _ARTIFACTS: dict[str, Any] = {
     "arguments": _flag,
     "folder": _text,
     "folder_options": _texts,
-    "base_options": _texts,
     "elsewhere_options": _texts,
     "endings": _texts,
     "root": _flag,

@@ -165,7 +165,10 @@ def _recheck(before: Release, call: Call, environ: Mapping[str, str]) -> Callabl
 
 
 def _warn(call: Call, target: Destination, environ: Mapping[str, str], context: Context) -> None:
-    path, section = destination.plain_password(call, target, environ)
+    try:
+        path, section = destination.plain_password(call, target, environ)
+    except Refused:  # the index is known without that file
+        return
     if path:
         context.note(
             f"{visible(path)} holds a password for {visible(target.shown)} in plain text; to be "

@@ -6,6 +6,7 @@ import configparser
 import contextlib
 import os
 import re
+import stat
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -17,7 +18,15 @@ from .configuration import PackageIndex
 from .display import visible
 from .errors import Refused
 
-__all__ = ["Destination", "find", "folder_of", "plain_password", "toml", "value_at"]
+__all__ = [
+    "Destination",
+    "find",
+    "folder_of",
+    "plain_password",
+    "project_folder",
+    "toml",
+    "value_at",
+]
 
 #: The secrets of the indexes that the tools know by themselves, and what those are shown as.
 _OWN = ("PyPI", "TestPyPI")
@@ -44,6 +53,12 @@ class Destination(NamedTuple):
     def host(self) -> str:
         """The host, as a token names the index that made it: without its port."""
         return (urlsplit(self.url).hostname or "") if self.url else ""
+
+    @property
+    def plaintext(self) -> bool:
+        """Whether what is sent there can be read on the way."""
+        here = re.fullmatch(r"localhost|127(\.\d+){3}|::1", self.host)
+        return self.url.lower().startswith("http:") and not here
 
     @property
     def shown(self) -> str:
@@ -82,14 +97,15 @@ def find(call: Call, environ: Mapping[str, str]) -> Destination:
         url = url or name
     if url:
         return Destination("", _host(url), url)
+    places = index.settings if name or not index.named_only else index.url_settings
     name = name or index.default
+    known = index.names.get(name)
+    if index.fixed and known is not None:
+        return Destination(name, known)
     url = _pypirc(index, name, words, environ) or _first(environ, index.url_variables, name)
     projects_own = False
     if url is None:
-        url, projects_own = next(
-            _settings(index.settings, name, words, index, environ), (None, False)
-        )
-    known = index.names.get(name)
+        url, projects_own = next(_settings(places, name, words, index, environ), (None, False))
     if url is None:
         return Destination(name, name if known is None else known)
     if not projects_own:
@@ -104,10 +120,11 @@ def find(call: Call, environ: Mapping[str, str]) -> Destination:
 
 
 def _host(url: str) -> str:
-    try:
-        host = urlsplit(url).netloc.rpartition("@")[2].lower()
-    except ValueError:  # brackets that enclose no IPv6 address
-        host = ""
+    host = ""
+    # What one program takes for a part of the host another takes for its end.
+    if not re.search(r"[\\\s\x00-\x1f\x7f]", url):
+        with contextlib.suppress(ValueError):  # brackets that enclose no IPv6 address
+            host = urlsplit(url).netloc.rpartition("@")[2].lower()
     if not host:
         shown = visible(url.rpartition("@")[2])  # a user name and a password may stand before it
         raise Refused(f"the index URL '{shown}' has no host", "give it as https://host/path")
@@ -123,24 +140,44 @@ def _first(environ: Mapping[str, str], names: tuple[str, ...], repository: str =
     return None
 
 
-def folder_of(
-    words: Words, options: tuple[str, ...], environ: Mapping[str, str], start: str = "."
-) -> Path:
+def folder_of(words: Words, options: tuple[str, ...], environ: Mapping[str, str]) -> Path:
     """The folder that the last of these options names, or a ``$VARIABLE`` among them."""
-    found = words.last(options)
-    if found is None:
-        variables = (name[1:] for name in options if name.startswith("$"))
-        found = next(filter(None, map(environ.get, variables)), None)
     try:
-        return Path(found or start).absolute()
+        return Path(_named(words, options, environ) or ".").absolute()
     except OSError:
         raise Refused("the working folder has gone", "cd to one that is there") from None
+
+
+def project_folder(call: Call, environ: Mapping[str, str]) -> Path:
+    """The project's folder: the nearest with a ``pyproject.toml``, if there is one."""
+    index, words = call.row.index or PackageIndex(), call.taken_apart()
+    folder = folder_of(words, index.folder_options, environ)
+    folder = folder / (_named(words, index.project_options, environ) or "")
+    return next((f for f in (folder, *folder.parents) if (f / "pyproject.toml").is_file()), folder)
+
+
+def _named(words: Words, options: tuple[str, ...], environ: Mapping[str, str]) -> str | None:
+    """The value of the last of these options, or else of a ``$VARIABLE`` among them."""
+    variables = (name[1:] for name in options if name.startswith("$"))
+    found = words.last(options)
+    return next(filter(None, map(environ.get, variables)), None) if found is None else found
 
 
 def _pypirc(index: PackageIndex, name: str, words: Words, environ: Mapping[str, str]) -> str | None:
     if not index.pypirc:
         return None
-    return _read_pypirc(index, words, environ)[1].get(name, "repository", fallback=None) or None
+    path, parser = _read_pypirc(index, words, environ)
+    servers = parser.get("distutils", "index-servers", fallback=" ".join(index.pypirc_servers))
+    if index.pypirc_servers and name not in servers.split():
+        return None
+    alike = [section for section in parser.sections() if section.lower() == name.lower()]
+    if alike not in ([], [name]):  # maturin takes them for the same
+        raise Refused(
+            f"{visible(path)} has [{visible('] and ['.join(alike))}], which some tools take for "
+            f"'{visible(name)}'",
+            "write the section's name as the index is called",
+        )
+    return parser.get(name, "repository", fallback=None) or None
 
 
 def _read_pypirc(
@@ -149,8 +186,8 @@ def _read_pypirc(
     parser = configparser.RawConfigParser()
     named = words.last(index.pypirc_options)
     path = os.path.expanduser(named) if named else os.path.join(_home(environ), ".pypirc")
-    with contextlib.suppress(configparser.Error, UnicodeDecodeError, OSError):
-        parser.read(path, encoding="utf-8")
+    with contextlib.suppress(configparser.Error, ValueError, OSError):
+        parser.read_string(read_plain(path))
         return path, parser
     del parser  # a traceback may show locals, and that error has the line: it may be a password
     raise Refused(f"{visible(path)} cannot be read", "mend it: the index stands in it")
@@ -183,15 +220,84 @@ def _settings(
 
     The nearest comes first.
     """
+    switches = [option for option in index.no_settings_options if option.startswith("-")]
+    if words.has(switches) or _named(words, index.no_settings_options, environ):
+        return
+    given = [place for place in places if _is_named(place) and _value_of(place, words, environ)]
+    if given and index.replaces:
+        places = tuple(given)
+    elif given:  # in place of the person's
+        places = tuple(place for place in places if place in given or _is_relative(place))
+    folder = folder_of(words, index.folder_options, environ)
+    folder = folder / (_named(words, index.project_options, environ) or "")
+    done = False
     for place in places:
-        file, _, key = place.rpartition(" ")
-        for path in _files_named(
-            file, words, folder_of(words, index.folder_options, environ), environ
-        ):
-            keys = [name if part == "{name}" else part for part in key.split(".")]
-            value = value_at(toml(path), keys)
-            if isinstance(value, str) and value:
-                yield value, not file.startswith(("-", "$", "~", "/"))
+        if not _is_relative(place):
+            yield from _values(_files_named(place, words, environ), place, name, False)
+        elif not done:
+            done = True
+            own = tuple(filter(_is_relative, places))
+            yield from _of_project(own, name, folder, index.nearest)
+
+
+def _of_project(
+    places: tuple[str, ...], name: str, folder: Path, nearest: bool
+) -> Iterator[tuple[str, bool]]:
+    """The values that the project's own settings files have."""
+    folders = (folder, *folder.parents)
+    if not nearest:
+        root = next((f for f in folders if (f / "pyproject.toml").is_file()), folder)
+        for place in places:
+            yield from _values([root / place.partition(" ")[0]], place, name, True)
+        return
+    # A workspace's own settings hide its members', if it is one of these.
+    spaces = [f for f in folders if value_at(toml(f / "pyproject.toml"), _WORKSPACE) is not None]
+    found = [next(_of_nearest(places, name, start), None) for start in (folder, *spaces)]
+    if len(set(found)) > 1:
+        urls = " and ".join(visible(one[0]) if one else "none" for one in dict.fromkeys(found))
+        raise Refused(
+            f"a workspace and a project in it name different indexes: {urls}",
+            "say which on the command line: --publish-url",
+        )
+    yield from filter(None, found[:1])
+
+
+_WORKSPACE = ["tool", "uv", "workspace"]
+
+
+def _of_nearest(places: tuple[str, ...], name: str, start: Path) -> Iterator[tuple[str, bool]]:
+    """The values of the nearest settings file, which hides all others."""
+    for folder in (start, *start.parents):
+        for place in places:
+            path, key = folder / place.partition(" ")[0], place.partition(" ")[2]
+            table = key.split(".")[:2] if path.name == "pyproject.toml" else []
+            if path.exists() and value_at(toml(path), table) is not None:
+                yield from _values([path], place, name, True)
+                return
+
+
+def _values(paths: list[Path], place: str, name: str, projects: bool) -> Iterator[tuple[str, bool]]:
+    keys = [name if part == "{name}" else part for part in place.partition(" ")[2].split(".")]
+    for path in paths:
+        value = value_at(toml(path), keys)
+        if isinstance(value, str) and value:
+            yield value, projects
+
+
+def _is_named(place: str) -> bool:
+    """Whether an option or a variable of the tool's names the file."""
+    return place.startswith(("-", "$")) and not place.startswith("$XDG_")
+
+
+def _is_relative(place: str) -> bool:
+    return not place.startswith(("-", "$", "~", "/"))
+
+
+def _value_of(place: str, words: Words, environ: Mapping[str, str]) -> str | None:
+    option = place.partition(" ")[0]
+    if option.startswith("-"):
+        return words.last([option])
+    return environ.get(option[1:].partition("/")[0])
 
 
 def value_at(value: Any, keys: list[str]) -> object:
@@ -209,18 +315,40 @@ def _home(environ: Mapping[str, str]) -> str:
     return environ.get("HOME") or os.path.expanduser("~")
 
 
-def _files_named(file: str, words: Words, folder: Path, environ: Mapping[str, str]) -> list[Path]:
-    if file.startswith("-"):
-        named = words.last([file])
-        return [Path(os.path.expanduser(named))] if named else []
-    if file.startswith("$"):
-        variable, _, rest = file[1:].partition("/")
-        return [Path(environ[variable], rest)] if environ.get(variable) else []
+def _files_named(place: str, words: Words, environ: Mapping[str, str]) -> list[Path]:
+    """The files outside the project that a place is, as far as it is known."""
+    file = place.partition(" ")[0] if place.startswith(("-", "$")) else place.rpartition(" ")[0]
+    if file.startswith("$XDG_CONFIG_DIRS/"):
+        folders = (environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(os.pathsep)
+        paths = [Path(folder, file.partition("/")[2]) for folder in folders]
+        return [path for path in paths if path.exists()][:1]
+    if _is_named(place):
+        named = _value_of(place, words, environ)
+        if not named:
+            return []
+        return [Path(os.path.expanduser(named), *file.split("/")[1:])]
     if file.startswith("~/.config/") and environ.get("XDG_CONFIG_HOME"):
         return [Path(environ["XDG_CONFIG_HOME"], file.removeprefix("~/.config/"))]
-    if file.startswith("~/"):
-        return [Path(_home(environ), file[2:])]
-    return [parent / file for parent in (folder, *folder.parents)]
+    return [Path(_home(environ), file[2:]) if file.startswith("~/") else Path(file)]
+
+
+def read_plain(path: str | os.PathLike[str]) -> str:
+    """The text of a file; nothing if there is none.
+
+    :raises OSError: if it cannot be read, or is no file: a pipe would be waited for.
+    :raises ValueError: if it is no text.
+    """
+    try:
+        with open(path, "rb", opener=_no_waiting) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise OSError
+            return file.read().decode("utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
+
+
+def _no_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def toml(path: Path) -> dict[str, Any]:
@@ -229,10 +357,7 @@ def toml(path: Path) -> dict[str, Any]:
     :raises Refused: if it cannot be read.
     """
     with contextlib.suppress(OSError, ValueError, RecursionError):
-        try:
-            return tomllib.loads(path.read_text("utf-8"))
-        except (FileNotFoundError, NotADirectoryError):
-            return {}
+        return tomllib.loads(read_plain(path))
     raise Refused(
         f"{visible(os.fspath(path))} cannot be read",
         "mend it: it may name the index or the project",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import lzma
 import os
 import re
 import stat
@@ -22,12 +23,16 @@ ENDINGS = (".whl", ".tar.gz", ".zip", ".egg", ".tar.bz2", ".exe")
 #: The longest metadata that is read, in bytes: a README may be in it.
 _LIMIT = 4 << 20
 
+#: The most that a source distribution may unpack to, in bytes.
+_UNPACKED = 1 << 30
+
 # Where the metadata is: the formats of wheels, and of source distributions.
 _WHEEL = re.compile(r"[^/]+\.dist-info/METADATA")
 _SOURCE = re.compile(r"[^/]+/PKG-INFO")
 
 _BROKEN = (
     EOFError,
+    lzma.LZMAError,
     IndexError,  # none there
     OSError,
     RuntimeError,  # an encrypted one, or a compression that this Python has not
@@ -121,17 +126,25 @@ def _wrong(path: str, what: str) -> Refused:
 def _zipped(path: str, file: IO[bytes]) -> bytes:
     wanted = _WHEEL if path.endswith(".whl") else _SOURCE
     with zipfile.ZipFile(file) as archive:
-        names = list(filter(wanted.fullmatch, archive.namelist()))
-        if len(names) != 1:
-            raise ValueError
-        with archive.open(names[0]) as member:
+        (name,) = filter(wanted.fullmatch, archive.namelist())
+        for other in archive.namelist() if wanted is _WHEEL else ():
+            # twine takes the least deep one of what looks like metadata.
+            if "METADATA" in other and other.count("/") < 2 and other != name:
+                with archive.open(other) as member:
+                    if b"Metadata-Version" in _limited(member):
+                        raise ValueError
+        with archive.open(name) as member:
             return _limited(member)
 
 
 def _source(file: IO[bytes]) -> bytes:
     found: list[bytes] = []
+    unpacked = 0
     with tarfile.open(fileobj=file, mode="r|gz") as archive:
         for entry in archive:
+            unpacked += entry.size
+            if unpacked > _UNPACKED:
+                raise ValueError
             if _SOURCE.fullmatch(entry.name.removeprefix("./")):
                 member = archive.extractfile(entry)
                 if member is None or found:  # which one the tool reads cannot be told

@@ -21,7 +21,7 @@ from .display import clock, visible
 from .errors import BadToken
 from .redacted import Secret
 
-__all__ = ["PREFIX", "Allowed", "allowed", "narrowed"]
+__all__ = ["PREFIX", "Allowed", "allowed", "is_one", "narrowed"]
 
 #: What every token of PyPI's begins with.
 PREFIX = "pypi-"
@@ -73,6 +73,11 @@ class Allowed(NamedTuple):
         if self.others:
             lines.append(f"further restrictions, which only the index can judge: {self.others}")
         return lines
+
+
+def is_one(value: str) -> bool:
+    """Whether a secret is a token, or would be but for what was copied before it."""
+    return re.match(rf"[^!-~]*['\"]?{PREFIX}", value) is not None
 
 
 def allowed(token: str) -> Allowed:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from . import assuan, destination, distributions, macaroon
 from .commands import Call, Words
-from .configuration import Artifacts, Entry
+from .configuration import Artifacts, Entry, PackageIndex
 from .destination import Destination
 from .display import clock, shortened, shown, size, visible, wrapped
 from .distributions import Distribution, normalised
@@ -62,6 +62,7 @@ class Release:
     :param version: its version, if the settings have it.
     :param builds: whether the tool builds first.
     :param expires: how long the token is good, in seconds; 0: no end is put on.
+    :param launcher: what of a project starts it: ``"uv run"``.
     """
 
     tool: str
@@ -71,6 +72,7 @@ class Release:
     version: str = ""
     builds: bool = False
     expires: float = LIFETIME
+    launcher: str = ""
 
     @property
     def projects(self) -> list[str] | None:
@@ -171,10 +173,14 @@ class Release:
 
     @property
     def _notes(self) -> Iterator[str]:
-        from packaging.version import InvalidVersion, Version
+        from packaging.version import Version
 
+        if self.launcher:
+            yield f"{self.launcher} starts it, and the project may say how"
         if self.builds:
             yield "builds first; files not yet known"
+        if self.destination.plaintext:
+            yield "http: what is sent can be read on the way"
         versions = {version for _, version in self._releases} or {self.version} - {""}
         if len(self._releases) > len({name for name, _ in self._releases}):
             yield "files of several versions"
@@ -182,8 +188,8 @@ class Release:
             try:
                 if Version(version).is_devrelease:
                     yield f"{version} is a development version"
-            except InvalidVersion:
-                yield f"{version} is no version that PEP 440 knows"
+            except ValueError:  # InvalidVersion; a number of thousands of digits
+                yield f"{shortened(version, 40)} is no version that PEP 440 knows"
 
     # -- the token ---------------------------------------------------------------
 
@@ -194,7 +200,7 @@ class Release:
         :raises BadToken: if it should be a token and is none.
         :raises Refused: if it was made by another index, is not for the project, or ended.
         """
-        if not value.startswith(macaroon.PREFIX):
+        if not macaroon.is_one(value):
             return
         name = visible(entry.name)
         try:
@@ -236,7 +242,7 @@ class Release:
 
         :param now: in seconds since 1970.
         """
-        if not value.startswith(macaroon.PREFIX):
+        if not macaroon.is_one(value):
             return value
         end = int(now + self.expires) if self.expires else None
         return macaroon.narrowed(
@@ -273,9 +279,14 @@ def examine(call: Call, target: Destination, environ: Mapping[str, str]) -> Rele
     row, files, words = call.row, call.row.files, call.taken_apart()
     if files is None:
         return Release(row.name, target, expires=LIFETIME if row.expires is None else row.expires)
-    folder = _folder(files, words, environ)
+    if call.steered:
+        raise Refused(
+            f"{call.launcher} with {call.steered}: what would be uploaded where cannot be told",
+            f"run {row.name} by itself, or where that is not needed",
+        )
+    folder = _folder(call, files, words, environ)
     builds = _builds(files, words)
-    release = Release(row.name, target, builds=builds)
+    release = Release(row.name, target, builds=builds, launcher=call.launcher)
     if builds:
         project, version = _by_settings(folder, words.last(files.manifest_options))
         release = replace(release, project=project, version=version)
@@ -301,25 +312,23 @@ def _builds(files: Artifacts, words: Words) -> bool:
     )
 
 
-def _folder(files: Artifacts, words: Words, environ: Mapping[str, str]) -> Path:
+def _folder(call: Call, files: Artifacts, words: Words, environ: Mapping[str, str]) -> Path:
     """The folder that the tool works in.
 
     :raises Refused: if that cannot be told.
     """
-    option = words.last(files.elsewhere_options)
+    option = words._replace(options=words.options[: words.before]).last(files.elsewhere_options)
     named = [name[1:] for name in files.elsewhere_options if name.startswith("$")]
     if option is not None or any(map(environ.get, named)):
         raise Refused(
             "which project would be uploaded cannot be told from a project's name",
             "run it in the project's own folder",
         )
-    folder = destination.folder_of(words, files.base_options, environ)
+    index = call.row.index or PackageIndex()
+    folder = destination.folder_of(words, index.folder_options, environ)
     if (manifest := words.last(files.manifest_options)) is not None:
         return (folder / manifest).parent
-    if files.root:
-        places = (folder, *folder.parents)
-        return next((f for f in places if (f / "pyproject.toml").is_file()), folder)
-    return folder
+    return destination.project_folder(call, environ) if files.root else folder
 
 
 def _paths(files: Artifacts, words: Words, folder: Path) -> list[str]:
@@ -373,7 +382,7 @@ def _matching(pattern: str, folder: Path) -> list[str]:
 
 def _newest(paths: list[str], project: str) -> list[str]:
     """Of the project's own files those of the newest version, which poetry uploads."""
-    from packaging.version import InvalidVersion, Version
+    from packaging.version import Version
 
     if not project:
         return paths
@@ -385,7 +394,7 @@ def _newest(paths: list[str], project: str) -> list[str]:
         try:
             if name.startswith(start):
                 by_version.setdefault(Version(version), []).append(path)
-        except InvalidVersion:
+        except ValueError:
             continue
     return by_version[max(by_version)] if by_version else []
 
