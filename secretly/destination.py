@@ -209,6 +209,10 @@ def plain_password(call: Call, target: Destination, environ: Mapping[str, str]) 
     return "", ""
 
 
+#: What uv takes for 'no' in a variable.
+_OFF = ("", "0", "f", "false", "n", "no", "off")
+
+
 def _settings(
     places: tuple[str, ...],
     name: str,
@@ -221,11 +225,14 @@ def _settings(
     The nearest comes first.
     """
     switches = [option for option in index.no_settings_options if option.startswith("-")]
-    if words.has(switches) or _named(words, index.no_settings_options, environ):
-        return
+    switched = _named(words, index.no_settings_options, environ) or ""
     given = [place for place in places if _is_named(place) and _value_of(place, words, environ)]
-    if given and index.replaces:
+    # An option goes before the variable for it.
+    given = [place for place in given if place.partition(" ")[0] == given[0].partition(" ")[0]]
+    if given and index.replaces:  # uv reads it with --no-config, too
         places = tuple(given)
+    elif words.has(switches) or switched.lower() not in _OFF:
+        return
     elif given:  # in place of the person's
         places = tuple(place for place in places if place in given or _is_relative(place))
     folder = folder_of(words, index.folder_options, environ)
@@ -248,7 +255,7 @@ def _of_project(
     if not nearest:
         root = next((f for f in folders if (f / "pyproject.toml").is_file()), folder)
         for place in places:
-            yield from _values([root / place.partition(" ")[0]], place, name, True)
+            yield from _values([root / place.rpartition(" ")[0]], place, name, True)
         return
     # A workspace's own settings hide its members', if it is one of these.
     spaces = [f for f in folders if value_at(toml(f / "pyproject.toml"), _WORKSPACE) is not None]
@@ -269,7 +276,8 @@ def _of_nearest(places: tuple[str, ...], name: str, start: Path) -> Iterator[tup
     """The values of the nearest settings file, which hides all others."""
     for folder in (start, *start.parents):
         for place in places:
-            path, key = folder / place.partition(" ")[0], place.partition(" ")[2]
+            file, _, key = place.rpartition(" ")
+            path = folder / file
             table = key.split(".")[:2] if path.name == "pyproject.toml" else []
             if path.exists() and value_at(toml(path), table) is not None:
                 yield from _values([path], place, name, True)
@@ -277,7 +285,7 @@ def _of_nearest(places: tuple[str, ...], name: str, start: Path) -> Iterator[tup
 
 
 def _values(paths: list[Path], place: str, name: str, projects: bool) -> Iterator[tuple[str, bool]]:
-    keys = [name if part == "{name}" else part for part in place.partition(" ")[2].split(".")]
+    keys = [name if part == "{name}" else part for part in place.rpartition(" ")[2].split(".")]
     for path in paths:
         value = value_at(toml(path), keys)
         if isinstance(value, str) and value:

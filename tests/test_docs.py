@@ -22,7 +22,7 @@ from conftest import need
 
 import secretly
 import secretly.testing
-from secretly import configuration, macaroon, release
+from secretly import commands, configuration, macaroon, release
 from secretly.destination import Destination
 from secretly.distributions import Distribution
 from secretly.testing import FakePinentry
@@ -351,6 +351,16 @@ def test_every_variable_that_is_read_is_described() -> None:
     assert {name for name in told if name not in text} <= {"XDG_STATE_HOME"}
 
 
+def test_every_variable_of_a_tool_that_says_where_is_described(tmp_path: Path) -> None:
+    """So are those by which a tool, or what launches it, finds its folder or its settings."""
+    found = {name for names in commands._PROJECTS_OWN.values() for name in names if name[0] != "-"}
+    for row in load(tmp_path, "").commands.values():
+        text = repr((row.index, row.files))
+        found |= set(re.findall(r"\$([A-Z_]+)", text))
+    assert found >= {"UV_ENV_FILE", "UV_PROJECT", "HATCH_CONFIG", "XDG_CONFIG_DIRS"}
+    assert found <= set(re.findall(r"``([A-Z_]+)``", page("reference/environment.rst")))
+
+
 def test_the_house_is_listed_as_it_is_built() -> None:
     """Every module is in the list, below all that it imports."""
     order = re.findall(r"^``(\w+)``  ", page("explanation/house.rst"), re.MULTILINE)
@@ -505,6 +515,19 @@ def test_the_lines_of_an_upload_are_shown_as_they_are(package: Home) -> None:
     egg.write_bytes(b"canary")
     done = package.run("run", "--no-confirm", *options[2:], "twine", "upload", str(egg))
     assert told(done.stderr.splitlines()[-1], "how-to/publish.rst")
+
+
+def test_what_cannot_be_seen_is_refused_as_the_guide_says(package: Home) -> None:
+    """A launcher with a file of variables is, word for word; what is only noted is noted."""
+    package.program("uv", "#!/bin/sh\n")
+    done = package.run("run", "uv", "run", "--env-file", ".env", *UPLOAD)
+    assert done.status == 125
+    assert told(done.stderr, "how-to/publish.rst")
+    mirror = {"TWINE_REPOSITORY_URL": "http://mirror.example.org/legacy/"}
+    for words, environ in ((("uv", "run"), {}), ((), mirror)):
+        done = package.run("run", "--dry-run", *words, *UPLOAD, environ=environ)
+        [note] = [line for line in done.stdout.splitlines() if line.startswith("note:")]
+        assert told(note, "how-to/publish.rst")
 
 
 def test_a_token_that_does_not_fit_is_refused_as_the_guide_says(package: Home) -> None:
