@@ -252,18 +252,19 @@ def _of_project(
 ) -> Iterator[tuple[str, bool]]:
     """The values that the project's own settings files have."""
     folders = (folder, *folder.parents)
+    root = next((f for f in folders if (f / "pyproject.toml").is_file()), folder)
     if not nearest:
-        root = next((f for f in folders if (f / "pyproject.toml").is_file()), folder)
         for place in places:
             yield from _values([root / place.rpartition(" ")[0]], place, name, True)
         return
-    # A workspace's own settings hide its members', if it is one of these.
+    # A project's own settings hide those of its folders, a workspace's its members', if it is
+    # one, and they are.
     spaces = [f for f in folders if value_at(toml(f / "pyproject.toml"), _WORKSPACE) is not None]
-    found = [next(_of_nearest(places, name, start), None) for start in (folder, *spaces)]
+    found = [next(_of_nearest(places, name, start), None) for start in (folder, root, *spaces)]
     if len(set(found)) > 1:
         urls = " and ".join(visible(one[0]) if one else "none" for one in dict.fromkeys(found))
         raise Refused(
-            f"a workspace and a project in it name different indexes: {urls}",
+            f"a project or workspace and a part of it name different indexes: {urls}",
             "say which on the command line: --publish-url",
         )
     yield from filter(None, found[:1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import lzma
 import os
@@ -140,7 +141,11 @@ def _zipped(path: str, file: IO[bytes]) -> bytes:
 def _source(file: IO[bytes]) -> bytes:
     found: list[bytes] = []
     unpacked = 0
-    with tarfile.open(fileobj=file, mode="r|gz") as archive:
+    # Not tarfile's own "r|gz": it reads one part of several, and is slow where much is the same.
+    with (
+        gzip.GzipFile(fileobj=file, mode="rb") as data,
+        tarfile.open(fileobj=data, mode="r|") as archive,
+    ):
         for entry in archive:
             unpacked += entry.size
             if unpacked > _UNPACKED:

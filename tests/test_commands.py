@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 
 import pytest
 from hypothesis import given
@@ -21,9 +22,11 @@ def shipped(tmp_path_factory: pytest.TempPathFactory) -> Configuration:
     return configuration.load({"SECRETLY_CONFIG": str(empty)})
 
 
-def call(line: str, shipped: Configuration) -> Call | None:
+def call(
+    line: str, shipped: Configuration, environ: Mapping[str, str] | None = None
+) -> Call | None:
     """What is known of a command line."""
-    return call_of(shlex.split(line), shipped)
+    return call_of(shlex.split(line), shipped, environ=environ)
 
 
 # -- which command it is ---------------------------------------------------------
@@ -296,3 +299,85 @@ def test_what_a_project_tool_runs_is_known(line: str, shipped: Configuration) ->
     assert found is not None
     assert found.row.name == "twine"
     assert found.needs_secret
+
+
+# -- what of a project starts it ---------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "launcher"),
+    [
+        ("twine upload x", ""),
+        ("python -m twine upload x", ""),
+        ("uvx twine upload x", ""),
+        ("uv tool run twine upload x", ""),
+        ("pipx run twine upload x", ""),
+        ("uv publish", ""),
+        ("hatch -e x publish run", ""),
+        ("uv run twine upload x", "uv run"),
+        ("uv run python -m twine upload x", "uv run"),
+        ("/usr/bin/uv --offline run --with twine twine upload x", "uv run"),
+        ("poetry run twine upload x", "poetry run"),
+        ("pdm run twine upload x", "pdm run"),
+        ("hatch -e release run twine upload x", "hatch run"),
+        ("hatch run release:twine upload x", "hatch run"),
+        ("uv run --no-project uv publish", "uv run"),
+    ],
+)
+def test_what_runs_in_a_project_is_named(line: str, launcher: str, shipped: Configuration) -> None:
+    """The project may say how it is run; what makes an environment of its own asks no project."""
+    found = call(line, shipped)
+    assert found is not None
+    assert (found.launcher, found.steered) == (launcher, "")
+
+
+@pytest.mark.parametrize(
+    ("line", "environ", "steered"),
+    [
+        ("uv run --directory o twine upload x", {}, "--directory"),
+        ("uv --directory o run twine upload x", {}, "--directory"),
+        ("uv run --directory=o python -m twine upload x", {}, "--directory"),
+        ("uv --project o run twine upload x", {}, "--project"),
+        ("uv run --env-file .env twine upload x", {}, "--env-file"),
+        ("uv run twine upload x", {"UV_WORKING_DIR": "o"}, "UV_WORKING_DIR"),
+        ("uv run twine upload x", {"UV_PROJECT": "o"}, "UV_PROJECT"),
+        ("uv run twine upload x", {"UV_ENV_FILE": ".env"}, "UV_ENV_FILE"),
+        ("poetry -C o run twine upload x", {}, "-C"),
+        ("poetry -Co run twine upload x", {}, "-Co"),
+        ("poetry --directory o run twine upload x", {}, "--directory"),
+        ("poetry -P o run twine upload x", {}, "-P"),
+        ("pdm run -p o twine upload x", {}, "-p"),
+        ("pdm run --project=o twine upload x", {}, "--project"),
+        ("pdm run twine upload x", {"PDM_PROJECT": "o"}, "PDM_PROJECT"),
+        ("hatch -p o run twine upload x", {}, "-p"),
+        ("hatch run twine upload x", {"HATCH_PROJECT": "o"}, "HATCH_PROJECT"),
+        ("twine upload x", {"UV_PROJECT": "o"}, ""),
+        ("poetry run twine upload x", {"UV_PROJECT": "o"}, ""),
+        ("uv run twine upload x", {"UV_PROJECT": ""}, ""),
+        ("uv run twine upload --directory o -p x y", {}, ""),
+        ("uvx --directory o twine upload x", {}, ""),
+    ],
+)
+def test_what_has_it_run_elsewhere_is_named(
+    line: str, environ: Mapping[str, str], steered: str, shipped: Configuration
+) -> None:
+    """The launcher's options and variables alone, not the tool's own."""
+    found = call(line, shipped, environ)
+    assert found is not None
+    assert found.row.name == "twine"
+    assert found.steered == steered
+
+
+def test_the_options_before_the_subcommand_are_known(shipped: Configuration) -> None:
+    """hatch's -p names the project there, and the publisher behind."""
+    for line, before in (
+        ("hatch publish -p x", []),
+        ("hatch -p x publish -r y", ["-p"]),
+        ("hatch -v --project=x publish -p y", ["-v", "--project"]),
+    ):
+        found = call(line, shipped)
+        assert found is not None
+        words = found.taken_apart()
+        assert [name for name, _ in words.options[: words.before]] == before
+    assert take_apart(["-v"], set()).before == 1
+    assert take_apart(["-v", "--", "x", "-w"], set()).before == 1

@@ -256,7 +256,8 @@ def test_what_a_command_uploads_has_all_its_keys(config: Path) -> None:
         arguments = true
         folder = "out"
         folder_options = ["--out"]
-        base_options = ["-C", "$BASE"]
+        elsewhere_options = ["-C", "$ELSEWHERE"]
+        endings = [".whl"]
         root = true
         own = true
         manifest_options = ["-f"]
@@ -269,7 +270,8 @@ def test_what_a_command_uploads_has_all_its_keys(config: Path) -> None:
         arguments=True,
         folder="out",
         folder_options=("--out",),
-        base_options=("-C", "$BASE"),
+        elsewhere_options=("-C", "$ELSEWHERE"),
+        endings=(".whl",),
         root=True,
         own=True,
         manifest_options=("-f",),
@@ -355,7 +357,7 @@ def test_an_unknown_key_is_named(config: Path, text: str, key: str) -> None:
         ("[commands.x.files]\nown = []", "commands.x.files.own takes true or false"),
         ("[commands.x.files]\nfolder = ['dist']", "commands.x.files.folder takes text"),
         ("[commands.x.files]\nfolder_options = '-d'", "commands.x.files.folder_options takes a"),
-        ("[commands.x.files]\nbase_options = [2]", "commands.x.files.base_options takes text"),
+        ("[commands.x.files]\nelsewhere_options = [2]", "commands.x.files.elsewhere_options takes"),
         ("[commands.x.files]\nmanifest_options = 1", "commands.x.files.manifest_options takes a"),
         ("[commands.x.files]\nbuilds = true", "commands.x.files.builds takes a list of texts"),
         ("[commands.x.files]\nbuild_options = '-b'", "commands.x.files.build_options takes a"),

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import os
+import re
 import shlex
-from collections.abc import Mapping
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+import tokens
+from conftest import need
 from hypothesis import given
 from hypothesis import strategies as st
+from test_publishing import project, tool
 
 from secretly import configuration
 from secretly.commands import Call, call_of
@@ -100,7 +110,6 @@ def test_the_default_index_is_pypi(place: Place, tool: str) -> None:
         "twine upload --repository=testpypi x",
         "python3.11 -Im twine --no-color upload --repository testpypi x",
         "uvx twine upload -r testpypi x",
-        "flit publish --repository testpypi",
         "hatch publish -r test",
         "hatch publish -rtest",
         "hatch publish --repo=test",
@@ -216,13 +225,33 @@ def test_a_host_by_another_port_is_another(place: Place) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["upload.example.org", "https://", "https:///x", "http://[", "http://[::1", "x:y", "//"]
+    "url",
+    [
+        "upload.example.org",
+        "https://",
+        "https:///x",
+        "http://[",
+        "http://[::1",
+        "x:y",
+        "//",
+        "https://evil.example\\@example.org/",
+        "https://example.org/\\",
+        "https://evil.example @example.org/",
+        "https://evil.example\t@example.org/",
+        "https://evil.example\u2003@example.org/",
+        "https://exam\nple.org/",
+        "https://example.org/\r\n",
+        " https://example.org/",
+        "https://example.org\x7f/",
+        "https://exam\x00ple.org/",
+    ],
 )
 def test_a_url_without_a_host_is_refused(place: Place, url: str) -> None:
-    """Nobody could tell whose secret it needs."""
+    """Nobody could tell whose secret it needs; nor could programs agree where such a one ends."""
     with pytest.raises(Refused, match="has no host") as caught:
-        place.secret(f"twine upload --repository-url {url} x")
+        find(place.call("twine upload x"), {"HOME": "/none", "TWINE_REPOSITORY_URL": url})
     assert caught.value.hint
+    assert str(caught.value).isprintable()
 
 
 def test_a_password_in_a_url_is_not_repeated(place: Place) -> None:
@@ -251,20 +280,30 @@ def test_whatever_the_url_it_is_a_host_or_a_typed_error(shipped: Configuration, 
 
 def test_pypirc_names_the_other_indexes(place: Place) -> None:
     """A section's name is the secret's; its URL says where it is."""
-    place.write("~/.pypirc", f"[internal]\nrepository = {INTERNAL}\nusername = me\n")
-    for line in ("twine upload -r internal x", "flit publish --repository internal"):
+    section = f"[internal]\nrepository = {INTERNAL}\nusername = me\n"
+    place.write("~/.pypirc", f"[distutils]\nindex-servers =\n  pypi\n  internal\n{section}")
+    lines = ["twine upload -r internal x", "flit publish --repository internal"]
+    for line in (*lines, "maturin upload -r internal x"):
         assert place.destination(line) == Destination("internal", "internal", INTERNAL)
+    for text in (section, f"[distutils]\nindex-servers = pypi\n{section}"):
+        place.write("~/.pypirc", text)
+        for line in lines:  # they look at no section that is not listed
+            assert place.destination(line) == Destination("internal", "internal")
 
 
 @pytest.mark.parametrize("tool", ["twine", "flit", "maturin"])
 @pytest.mark.parametrize("name", ["pypi", "testpypi"])
 def test_pypirc_may_send_a_known_name_elsewhere(place: Place, tool: str, name: str) -> None:
     """Then it is another host, and has the host's secret."""
-    place.write("~/.pypirc", f"[{name}]\nrepository = {INTERNAL}\n")
+    section = f"[{name}]\nrepository = {INTERNAL}\n"
     option = "-r" if tool != "flit" else "--repository"
-    assert place.secret(f"{publish(tool)} {option} {name}") == HOST
-    if name == "pypi":
-        assert place.secret(publish(tool)) == HOST
+    listed = f"[distutils]\nindex-servers = pypi testpypi\n{section}"
+    # flit lists PyPI alone, unless told otherwise.
+    for text in [listed] if (tool, name) == ("flit", "testpypi") else [listed, section]:
+        place.write("~/.pypirc", text)
+        assert place.secret(f"{publish(tool)} {option} {name}") == HOST
+        if name == "pypi":
+            assert place.secret(publish(tool)) == HOST
 
 
 def test_a_section_without_a_url_changes_nothing(place: Place) -> None:
@@ -345,11 +384,69 @@ def test_another_pypirc_may_be_named(
     assert place.secret(line) == HOST
 
 
-def test_a_pypirc_that_cannot_be_read_is_refused(place: Place) -> None:
+@pytest.mark.parametrize("text", ["repository = no section\n", "[pypi\n", "[pypi]\na=1\na=1\n"])
+def test_a_pypirc_that_cannot_be_read_is_refused(place: Place, text: str) -> None:
     """The index stands in it: to guess would be to send a token to anybody."""
-    place.write("~/.pypirc", "repository = no section\n")
-    with pytest.raises(Refused, match=r"\.pypirc cannot be read"):
-        place.secret("twine upload x")
+    place.write("~/.pypirc", text)
+    for line in ("twine upload x", "flit publish", "maturin upload x"):
+        with pytest.raises(Refused, match=r"\.pypirc cannot be read"):
+            place.secret(line)
+
+
+def test_a_pypirc_that_cannot_be_read_does_not_matter_where_the_url_is_given(place: Place) -> None:
+    """The index does not stand in it then."""
+    place.write("~/.pypirc", "[pypi\n")
+    assert place.secret(f"twine upload --repository-url {INTERNAL} x") == HOST
+    assert place.secret("flit publish", {"FLIT_INDEX_URL": INTERNAL}) == HOST
+    assert place.secret("uv publish") == "PyPI"
+
+
+@pytest.mark.parametrize(
+    ("line", "file"),
+    [
+        ("twine upload x", "~/.pypirc"),
+        ("uv publish", "pyproject.toml"),
+        ("uv publish", "uv.toml"),
+        ("poetry publish -r x", "~/.config/pypoetry/config.toml"),
+    ],
+)
+def test_a_pipe_for_a_settings_file_is_refused_and_not_waited_for(
+    place: Place, line: str, file: str
+) -> None:
+    """Nobody writes into it."""
+    path = place.write(file)
+    path.unlink()
+    os.mkfifo(path)
+    code = (
+        "import os, sys; from secretly import configuration; from secretly.commands import call_of;"
+        "from secretly.destination import find; os.environ['SECRETLY_CONFIG'] = os.devnull;"
+        "find(call_of(sys.argv[1:], configuration.load(os.environ)), os.environ)"
+    )
+    done = subprocess.run(  # it could wait for ever
+        [sys.executable, "-c", code, *shlex.split(line)],
+        env={**os.environ, "HOME": str(place.home), "XDG_CONFIG_HOME": ""},
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert re.search(rf"Refused: .*{path.name} cannot be read", done.stderr), done
+
+
+@pytest.mark.parametrize("text", ["[{}]\n", "[pypi]\n[{}]\n", "[{}]\n[pypi]\n"])
+@pytest.mark.parametrize("name", ["PyPI", "PYPI", "pyPI"])
+def test_a_section_whose_name_differs_by_case_is_refused(
+    place: Place, text: str, name: str
+) -> None:
+    """Some tools take the two for one, others do not."""
+    listed = "[distutils]\nindex-servers = pypi\n"
+    place.write(
+        "~/.pypirc", listed + text.format(name).replace("]\n", f"]\nrepository={INTERNAL}\n")
+    )
+    for line in ("maturin upload x", "twine upload x", "flit publish"):
+        with pytest.raises(Refused, match=rf"\.pypirc has .*\[{name}\]") as caught:
+            place.secret(line)
+        assert caught.value.hint
+    assert place.secret(f"maturin upload --repository-url {INTERNAL} x") == HOST
 
 
 #: Where each tool lets a project's, a user's or the command line's settings say where a name is.
@@ -516,6 +613,73 @@ def test_a_projects_settings_get_no_token_of_the_test_index(
     assert place.secret(line) not in ("PyPI", "TestPyPI")
 
 
+def test_flit_knows_no_test_index(place: Place) -> None:
+    """Its name is no more than the person's own."""
+    line = "flit publish --repository testpypi"
+    assert place.destination(line) == Destination("testpypi", "testpypi")
+    section = "[testpypi]\nrepository = https://test.pypi.example/legacy/\n"
+    place.write("~/.pypirc", f"[distutils]\nindex-servers = pypi testpypi\n{section}")
+    assert place.secret(line) == "TestPyPI"
+
+
+@pytest.mark.parametrize(
+    ("line", "file", "key"),
+    [
+        ("pdm publish -r x", "pdm", "repository"),
+        ("pdm publish -r x", ".pdm", "repository"),
+        ("poetry publish -r x", "poetry", "repositories"),
+    ],
+)
+def test_the_settings_of_a_folder_above_the_project_do_not_count(
+    place: Place, line: str, file: str, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """pdm and poetry look in the project's own; in a folder of the project that is above."""
+    place.write(f"{file}.toml", f"[{key}.x]\nurl = 'https://above.example.org/'\n")
+    place.write("sub/pyproject.toml")
+    (place.project / "sub" / "deep").mkdir()
+    for folder in ("sub", "sub/deep"):
+        monkeypatch.chdir(place.project / folder)
+        assert place.destination(line).url == ""
+    place.write(f"sub/{file}.toml", f"[{key}.x]\nurl = '{INTERNAL}'\n")
+    assert place.destination(line).url == INTERNAL
+
+
+@pytest.mark.parametrize(
+    "text", ["[publish.index.repos]\n{} = '{}'", "publish.index.repos.{}.url='{}'"]
+)
+def test_hatchs_own_two_indexes_are_where_they_are(place: Place, text: str) -> None:
+    """No setting moves them; it moves others."""
+    for name, secret in (("main", "PyPI"), ("test", "TestPyPI")):
+        place.write("~/.config/hatch/config.toml", text.format(name, INTERNAL))
+        assert place.destination(f"hatch publish -r {name}") == Destination(name, secret)
+    place.write("~/.config/hatch/config.toml", text.format("mine", INTERNAL))
+    assert place.destination("hatch publish -r mine").url == INTERNAL
+
+
+@pytest.mark.parametrize(
+    ("url", "readable"),
+    [
+        ("https://example.org/", False),
+        ("http://example.org/", True),
+        ("HTTP://example.org:8080/", True),
+        ("http://127.0.0.1:1/", False),
+        ("http://127.1.2.3/", False),
+        ("http://localhost:8080/", False),
+        ("http://LOCALHOST/", False),
+        ("http://[::1]/", False),
+        ("http://127.0.0.1.example.org/", True),
+        ("http://localhost.example.org/", True),
+        ("http://[::2]/", True),
+        ("http://localhost@example.org/", True),
+    ],
+)
+def test_what_is_sent_without_encryption_can_be_read(
+    place: Place, url: str, readable: bool
+) -> None:
+    """Unless it never leaves this machine."""
+    assert place.destination(f"twine upload --repository-url {url} x").plaintext is readable
+
+
 def test_hatchs_own_settings_choose_its_index(place: Place) -> None:
     """An option or a variable beats them."""
     place.write("~/.config/hatch/config.toml", "[publish.index]\nrepo = 'test'")
@@ -587,6 +751,411 @@ def test_a_variable_may_say_where_poetrys_index_is(place: Place) -> None:
     environ = {"POETRY_REPOSITORIES_PYPI_URL": INTERNAL}
     found = place.destination("poetry publish -r pypi", environ)
     assert found == Destination("pypi", HOST, INTERNAL)
+
+
+# -- what the real tools do ------------------------------------------------------
+
+#: Two indexes where there is no network but loopback: nothing can go to a real one. It reads
+#: commands, one in a line, and says of each how it ended and which index took uploads.
+_ISLAND = """
+import fcntl, json, socket, struct, subprocess, sys
+with socket.socket() as one:
+    fcntl.ioctl(one, 0x8914, struct.pack("16sh14x", b"lo", 0x41))  # SIOCSIFFLAGS: up
+import tokens
+with tokens.warehouse() as a, tokens.warehouse() as b:
+    print(json.dumps([a.url, b.url]), flush=True)
+    for line in sys.stdin:
+        try:
+            done = subprocess.run(**json.loads(line), stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60)
+            status, said = done.returncode, done.stdout
+        except Exception as error:
+            status, said = -1, repr(error)
+        took = [index.url for index in (a, b) if 200 in index.statuses]
+        a.uploads.clear(), b.uploads.clear()
+        print(json.dumps([status, took, said[-500:]]), flush=True)
+"""
+
+
+class Island:
+    """Two indexes, and no way to any other.
+
+    :ivar a: the URL of the one.
+    :ivar b: that of the other.
+    """
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+        self.a, self.b = self._answer()
+
+    def _answer(self) -> Any:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()  # each command has 60 seconds
+        assert line, self._process.wait(30)
+        return json.loads(line)
+
+    def filled(self, text: str) -> str:
+        """*text* with the indexes' URLs for URL-A and URL-B."""
+        return text.replace("URL-A", self.a).replace("URL-B", self.b)
+
+    def run(self, line: str, folder: Path, environ: Mapping[str, str]) -> tuple[int, str, str]:
+        """Run a command; return its status, which index took an upload, and what was said."""
+        words = shlex.split(line)
+        command = {"args": [tool(words[0]), *words[1:]], "cwd": str(folder), "env": dict(environ)}
+        assert self._process.stdin is not None
+        print(json.dumps(command), file=self._process.stdin, flush=True)
+        status, took, said = self._answer()
+        return status, "".join("B" if url == self.b else "A" for url in took), said
+
+
+def _unshared() -> Sequence[str]:
+    """What starts a command without a network, if that is allowed here."""
+    need("unshare")
+    for command in (["unshare", "-n"], ["unshare", "-rn"]):
+        if subprocess.run([*command, "true"], capture_output=True, timeout=30).returncode == 0:
+            return command
+    pytest.skip("a network of one's own is not allowed here")
+
+
+@pytest.fixture(name="island", scope="module")
+def _island() -> Iterator[Island]:
+    tokens.need_pypitoken()
+    path = os.pathsep.join([os.path.dirname(__file__), *filter(None, sys.path)])
+    process = subprocess.Popen(
+        [*_unshared(), sys.executable, "-c", _ISLAND],
+        env={**os.environ, "PYTHONPATH": path},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with process:  # the end of its input is its own
+        yield Island(process)
+
+
+#: All that the tools could ask for, and nothing that says where to.
+GIVEN = {
+    f"{start}_{name}": value
+    for start, names in (
+        ("TWINE", ("USERNAME", "PASSWORD")),
+        ("UV_PUBLISH", ("USERNAME", "PASSWORD")),
+        ("FLIT", ("USERNAME", "PASSWORD")),
+        ("HATCH_INDEX", ("USER", "AUTH")),
+        ("POETRY_HTTP_BASIC_X", ("USERNAME", "PASSWORD")),
+        ("POETRY_HTTP_BASIC_PYPI", ("USERNAME", "PASSWORD")),
+        ("MATURIN", ("USERNAME", "PASSWORD")),
+    )
+    for name, value in zip(names, ("__token__", tokens.token("127.0.0.1")), strict=True)
+} | {
+    "PATH": os.defpath,
+    "LC_ALL": "C.UTF-8",
+    "UV_HTTP_RETRIES": "0",
+    "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
+}
+
+WHEEL = "dist/demo-1.0-py3-none-any.whl"
+UV_A, UV_B = "[tool.uv]\npublish-url = 'URL-A'\n", "[tool.uv]\npublish-url = 'URL-B'\n"
+FOO = "[[tool.uv.index]]\nname = 'foo'\nurl = 'URL-A'\npublish-url = 'URL-B'\n"
+MEMBERS = "[tool.uv.workspace]\nmembers = ['sub']\n"
+USERS = "~/.config/uv/uv.toml"
+X_A, X_B = "repositories.x.url = 'URL-A'", "repositories.x.url = 'URL-B'"
+NO_URL = "offline = false\n"
+
+#: The command, its variables, the settings files, and the index that takes the upload: A, B,
+#: or none of them, and then the known name that it is shown as.
+LEAD: dict[str, tuple[str, Mapping[str, str], Mapping[str, str], str]] = {
+    "uv: its URL": ("uv publish", {}, {"pyproject.toml": UV_A, USERS: "publish-url='URL-B'"}, "A"),
+    "uv: its user's URL": ("uv publish", {}, {USERS: "publish-url = 'URL-B'"}, "B"),
+    "uv: a project's folder is in the working folder": (
+        "uv publish --project b --directory d",
+        {},
+        {"b/pyproject.toml": UV_A, "d/b/pyproject.toml": UV_B},
+        "B",
+    ),
+    "uv: both from variables": (
+        "uv publish",
+        {"UV_PROJECT": "b", "UV_WORKING_DIR": "d"},
+        {"b/pyproject.toml": UV_A, "d/b/pyproject.toml": UV_B},
+        "B",
+    ),
+    "uv: a name beats the URL": ("uv publish --index foo", {}, {"pyproject.toml": UV_A + FOO}, "B"),
+    "uv: without a name no index counts": (
+        "uv publish",
+        {},
+        {"pyproject.toml": FOO.replace("foo", "pypi")},
+        "PyPI",
+    ),
+    "uv: the nearest hides a uv.toml above": (
+        "uv publish --directory sub",
+        {},
+        {"uv.toml": "publish-url = 'URL-A'", "sub/pyproject.toml": UV_B},
+        "B",
+    ),
+    "uv: the nearest hides all above": (
+        "uv publish --directory d",
+        {},
+        {"pyproject.toml": UV_A, "d/pyproject.toml": "", "d/uv.toml": NO_URL}
+        | {USERS: "publish-url = 'URL-B'"},
+        "B",
+    ),
+    "uv: uv.toml hides what is beside it": (
+        "uv publish",
+        {},
+        {"uv.toml": NO_URL, "pyproject.toml": UV_A, USERS: "publish-url = 'URL-B'"},
+        "B",
+    ),
+    "uv: what has no tool.uv hides nothing": (
+        "uv publish --directory sub",
+        {},
+        {"pyproject.toml": UV_A, "sub/pyproject.toml": "", USERS: "publish-url = 'URL-B'"},
+        "A",
+    ),
+    "uv: a workspace that agrees": (
+        "uv publish --directory sub",
+        {},
+        {"pyproject.toml": MEMBERS + UV_A, "sub/pyproject.toml": UV_A},
+        "A",
+    ),
+    "uv: --config-file replaces all": (
+        "uv publish --config-file c.toml",
+        {},
+        {"c.toml": "publish-url = 'URL-B'", "pyproject.toml": UV_A},
+        "B",
+    ),
+    "uv: --config-file without a URL": (
+        "uv publish --config-file c.toml",
+        {},
+        {"c.toml": NO_URL, "pyproject.toml": UV_A, USERS: "publish-url = 'URL-B'"},
+        "PyPI",
+    ),
+    "uv: UV_CONFIG_FILE without a URL": (
+        "uv publish",
+        {"UV_CONFIG_FILE": "c.toml"},
+        {"c.toml": NO_URL, "pyproject.toml": UV_A, USERS: "publish-url = 'URL-B'"},
+        "PyPI",
+    ),
+    "uv: --no-config": (
+        "uv publish --no-config",
+        {},
+        {"pyproject.toml": UV_A, USERS: "publish-url = 'URL-B'"},
+        "PyPI",
+    ),
+    "uv: UV_NO_CONFIG": (
+        "uv publish",
+        {"UV_NO_CONFIG": "1"},
+        {"pyproject.toml": UV_A, USERS: "publish-url = 'URL-B'"},
+        "PyPI",
+    ),
+    "uv: the system's folders": (
+        "uv publish",
+        {"XDG_CONFIG_DIRS": "none:xdg:more"},
+        {"xdg/uv/uv.toml": "publish-url = 'URL-B'", "more/uv/uv.toml": "publish-url = 'URL-A'"},
+        "B",
+    ),
+    "uv: the user's before the system's": (
+        "uv publish",
+        {"XDG_CONFIG_DIRS": "xdg"},
+        {"xdg/uv/uv.toml": "publish-url = 'URL-B'", USERS: "publish-url = 'URL-A'"},
+        "A",
+    ),
+    "uv: an option that takes a value": (
+        "uv publish --preview-features pylock --publish-url URL-B",
+        {},
+        {"pyproject.toml": UV_A},
+        "B",
+    ),
+    "twine: a section that is listed": (
+        f"twine upload -r foo {WHEEL}",
+        {},
+        {"~/.pypirc": "[distutils]\nindex-servers = foo\n[foo]\nrepository = URL-B\n"},
+        "B",
+    ),
+    "twine: one that is not": (
+        f"twine upload -r foo {WHEEL}",
+        {},
+        {"~/.pypirc": "[foo]\nrepository = URL-B\n"},
+        "foo",
+    ),
+    "twine: its own two are": (
+        f"twine upload -r testpypi {WHEEL}",
+        {},
+        {"~/.pypirc": "[testpypi]\nrepository = URL-B\n"},
+        "B",
+    ),
+    "twine: unless others are": (
+        f"twine upload {WHEEL}",
+        {},
+        {"~/.pypirc": "[distutils]\nindex-servers = foo\n[pypi]\nrepository = URL-A\n"},
+        "PyPI",
+    ),
+    "twine: a broken file does not matter to a URL": (
+        f"twine upload --repository-url URL-A {WHEEL}",
+        {},
+        {"~/.pypirc": "[pypi\nbroken"},
+        "A",
+    ),
+    "flit: its own is listed": (
+        "flit publish --format wheel",
+        {},
+        {"~/.pypirc": "[pypi]\nrepository = URL-A\n"},
+        "A",
+    ),
+    "flit: unless others are": (
+        "flit publish --format wheel",
+        {},
+        {"~/.pypirc": "[distutils]\nindex-servers = foo\n[pypi]\nrepository = URL-A\n"},
+        "PyPI",
+    ),
+    "flit: the test index is not its own": (
+        "flit publish --format wheel --repository testpypi",
+        {},
+        {"~/.pypirc": "[testpypi]\nrepository = URL-B\n"},
+        "testpypi",
+    ),
+    "hatch: its own cannot be moved": (
+        "hatch publish -n",
+        {},
+        {"~/.config/hatch/config.toml": "[publish.index.repos.main]\nurl = 'URL-A'\n"},
+        "PyPI",
+    ),
+    "hatch: nor its test index": (
+        "hatch publish -n -r test",
+        {},
+        {"~/.config/hatch/config.toml": "[publish.index.repos]\ntest = 'URL-A'\n"},
+        "TestPyPI",
+    ),
+    "hatch: others can": (
+        "hatch publish -n -r foo",
+        {},
+        {"~/.config/hatch/config.toml": "[publish.index.repos]\nfoo = 'URL-A'\n"},
+        "A",
+    ),
+    "poetry: the project's own folder alone": (
+        "poetry -C own publish -n -r x",
+        {},
+        {"poetry.toml": X_A, "own/pyproject.toml": "", "~/.config/pypoetry/config.toml": X_B},
+        "B",
+    ),
+    "poetry: a folder below the project's": (
+        "poetry -C HERE/deep publish -n -r x",
+        {},
+        {"poetry.toml": X_A, "deep/poetry.toml": X_B},
+        "A",
+    ),
+    "poetry: a project's folder is in the working folder": (
+        "poetry -C d -P b publish -n -r x",
+        {},
+        {"b/pyproject.toml": "", "b/poetry.toml": X_A}
+        | {"d/b/pyproject.toml": "", "d/b/poetry.toml": X_B},
+        "B",
+    ),
+    "poetry: without a name no setting counts": (
+        "poetry publish -n",
+        {},
+        {"poetry.toml": "repositories.pypi.url = 'URL-A'"},
+        "PyPI",
+    ),
+    "maturin: what is not listed counts": (
+        f"maturin upload -r foo {WHEEL}",
+        {},
+        {"~/.pypirc": "[foo]\nrepository = URL-B\n"},
+        "B",
+    ),
+}
+
+
+def settled(place: Place, island: Island, files: Mapping[str, str]) -> None:
+    """Write settings files; each `pyproject.toml` is a whole project's, with its wheel."""
+    project(place.project)
+    for name, text in files.items():
+        if name.endswith("/pyproject.toml"):
+            (place.project / name).parent.mkdir(parents=True, exist_ok=True)
+            project((place.project / name).parent)
+        before = ""
+        if name.endswith("pyproject.toml"):
+            before = (place.project / name).read_text()
+        if name.startswith("sub/"):  # no two members of a workspace are called the same
+            before = before.replace('"demo"', '"member"')
+        place.write(name, before + island.filled(text))
+    for folder in ("d", "deep"):  # uv uploads from where it works
+        shutil.copytree(place.project / "dist", place.project / folder / "dist", dirs_exist_ok=True)
+
+
+@pytest.mark.parametrize("name", LEAD)
+def test_the_real_tool_goes_where_it_was_thought_to(
+    place: Place, island: Island, name: str
+) -> None:
+    """Whichever of its settings count; where none does, to the index that it knows itself."""
+    line, variables, files, where = LEAD[name]
+    settled(place, island, files)
+    line = island.filled(line).replace("HERE", str(place.project))
+    url = {"A": island.a, "B": island.b}.get(where, "")
+    found = place.destination(line, variables)
+    status, took, said = island.run(
+        line, place.project, {**GIVEN, "HOME": str(place.home), **variables}
+    )
+    assert (took, status == 0) == (where if url else "", bool(url)), said
+    assert found.url == url
+    assert found.shown == (url.split("/")[2] if url else where)
+
+
+#: What is refused, for what the real tool does is not what one would think: the command, the
+#: settings files, which index takes the upload.
+ODD: dict[str, tuple[str, Mapping[str, str], str]] = {
+    "uv: a workspace's settings hide its members'": (
+        "uv publish --directory sub",
+        {"pyproject.toml": MEMBERS + UV_A, "sub/pyproject.toml": UV_B},
+        "A",
+    ),
+    "uv: a project's settings hide those of its folders": (
+        "uv publish --directory d",
+        {"pyproject.toml": UV_A, "d/uv.toml": "publish-url = 'URL-B'"},
+        "A",
+    ),
+    "uv: even where these say nothing": (
+        "uv publish --directory d",
+        {"pyproject.toml": UV_A, "d/uv.toml": NO_URL, USERS: "publish-url = 'URL-B'"},
+        "A",
+    ),
+    "uv: but not where it is none": (
+        "uv publish --directory d",
+        {"pyproject.toml": UV_A + "managed = false\n", "d/uv.toml": "publish-url='URL-B'"},
+        "B",
+    ),
+    "uv: but not those of what is no member": (
+        "uv publish --directory d",
+        {"pyproject.toml": MEMBERS + UV_A, "d/pyproject.toml": UV_B},
+        "B",
+    ),
+    "maturin: the case of a section does not count": (
+        f"maturin upload {WHEEL}",
+        {"~/.pypirc": "[PyPI]\nrepository = URL-B\n"},
+        "B",
+    ),
+    "maturin: of two it takes the last": (
+        f"maturin upload -r foo {WHEEL}",
+        {"~/.pypirc": "[foo]\nrepository = URL-A\n[FOO]\nrepository = URL-B\n"},
+        "B",
+    ),
+    "uv: where a backslash ends the host": (
+        "uv publish --publish-url 'http://127.0.0.1:PORT-B\\@127.0.0.1:PORT-A/legacy/'",
+        {},
+        "B",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_what_would_lead_elsewhere_is_refused(place: Place, island: Island, name: str) -> None:
+    """Where the real tool goes is what nobody would think."""
+    line, files, where = ODD[name]
+    for port, url in (("PORT-A", island.a), ("PORT-B", island.b)):
+        line = line.replace(port, url.split("/")[2].partition(":")[2])
+    settled(place, island, files)
+    with pytest.raises(Refused) as caught:
+        place.destination(line)
+    assert caught.value.hint
+    _, took, said = island.run(line, place.project, {**GIVEN, "HOME": str(place.home)})
+    assert took == where, said
 
 
 # -- what a person is told -------------------------------------------------------
@@ -754,7 +1323,8 @@ def test_a_percent_sign_in_a_password_is_no_trouble(place: Place) -> None:
 
 def test_without_home_it_is_the_systems(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """A `.pypirc` is not looked for in the folder where one happens to be."""
-    place.write("~/.pypirc", f"[mine]\nrepository = {INTERNAL}\n")
-    place.write(".pypirc", "[mine]\nrepository = http://planted.example.org/\n")
+    listed = "[distutils]\nindex-servers = mine\n[mine]\nrepository ="
+    place.write("~/.pypirc", f"{listed} {INTERNAL}\n")
+    place.write(".pypirc", f"{listed} http://planted.example.org/\n")
     monkeypatch.setenv("HOME", str(place.home))
     assert find(place.call("twine upload -r mine x"), {}).url == INTERNAL

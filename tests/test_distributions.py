@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import importlib
 import io
@@ -229,6 +230,19 @@ def test_metadata_that_is_there_twice_is_refused(tmp_path: Path) -> None:
         identity(twice)
 
 
+def test_so_is_metadata_that_is_there_twice_in_parts_that_are_packed_apart(tmp_path: Path) -> None:
+    """What is packed by gzip may be followed by more of it: twine reads that, too."""
+    members = ("demo-1.0/demo.py", b""), ("demo-1.0/PKG-INFO", metadata())
+    path = tarred(tmp_path / "demo-1.0.tar.gz", *members)
+    more = tarred(tmp_path / "more.tar.gz", ("demo-1.0/PKG-INFO", metadata("other")))
+    first = gzip.decompress(path.read_bytes())[:1536]  # without what ends an archive
+    path.write_bytes(gzip.compress(first) + more.read_bytes())
+    twine = pytest.importorskip("twine.sdist")
+    assert twine.SDist(str(path)).read() == metadata("other")
+    with pytest.raises(Refused, match="cannot be read as one"):
+        read(str(path))
+
+
 def test_a_wheel_that_was_cut_short_is_refused(tmp_path: Path) -> None:
     """Wherever."""
     data = wheel(tmp_path).read_bytes()
@@ -251,7 +265,18 @@ def test_a_source_distribution_that_was_cut_short_is_refused(tmp_path: Path) -> 
             read(str(path))
 
 
-@pytest.mark.parametrize("make", [encrypted, unknown_compression])
+def damaged(path: Path) -> Path:
+    """A wheel whose metadata is packed by LZMA, and broken."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as file:
+        file.writestr("demo-1.0.dist-info/METADATA", metadata() + os.urandom(3000))
+    data = bytearray(path.read_bytes())
+    at = data.index(b"METADATA") + len("METADATA") + 4  # behind them are LZMA's properties
+    data[at] = 255
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize("make", [encrypted, unknown_compression, damaged])
 def test_a_wheel_that_cannot_be_unpacked_is_refused(tmp_path: Path, make: object) -> None:
     """No index could read it either."""
     assert callable(make)
@@ -287,6 +312,46 @@ def test_a_wheel_has_its_metadata_in_one_place(tmp_path: Path, members: Members)
     """With two it could be shown as one project and be uploaded as another."""
     with pytest.raises(Refused, match=r"x\.whl is no wheel"):
         read(str(zipped(tmp_path / "x.whl", *members)))
+
+
+@pytest.mark.parametrize("name", ["METADATA", "AMETADATA", "x/METADATA", "x/METADATA.txt"])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_wheel_has_no_other_metadata_that_twine_would_take(
+    tmp_path: Path, name: str, first: bool
+) -> None:
+    """It takes what is least deep and says 'Metadata-Version'."""
+    members = [(INFO, metadata()), (name, metadata("other"))]
+    path = zipped(tmp_path / "demo-1.0-py3-none-any.whl", *(members[::-1] if first else members))
+    with pytest.raises(Refused, match="cannot be read as one"):
+        read(str(path))
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("a/b/METADATA", metadata("other")),
+        ("x/METADATA", b"of something else"),
+        ("METADATA.py", b""),
+        ("x/metadata", metadata("other")),
+    ],
+)
+def test_what_twine_does_not_take_for_metadata_may_be_in_a_wheel(
+    tmp_path: Path, name: str, data: bytes
+) -> None:
+    """Many have tables or templates of that name."""
+    path = zipped(tmp_path / "demo-1.0-py3-none-any.whl", (name, data), (INFO, metadata()))
+    assert identity(path) == ("demo", "1.0")
+    twine = pytest.importorskip("twine.wheel")
+    assert twine.Wheel(str(path)).read() == metadata()
+
+
+def test_other_metadata_is_what_twine_takes(tmp_path: Path) -> None:
+    """So what would be shown would not be what is uploaded."""
+    path = zipped(
+        tmp_path / "demo-1.0-py3-none-any.whl", (INFO, metadata()), ("METADATA", metadata("other"))
+    )
+    twine = pytest.importorskip("twine.wheel")
+    assert twine.Wheel(str(path)).read() == metadata("other")
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
@@ -402,6 +467,31 @@ def test_metadata_without_end_is_refused(
             file.writestr(INFO, text)
     else:
         path = tarred(tmp_path / "x.tar.gz", ("a/PKG-INFO", text))
+    if good:
+        assert identity(path) == ("demo", "1.0")
+    else:
+        with pytest.raises(Refused, match="cannot be read as one"):
+            read(str(path))
+
+
+def swollen(path: Path, size: int) -> Path:
+    """A small source distribution with a file of zeros of that size before its metadata."""
+    entry, info = tarfile.TarInfo("a/zeros"), tarfile.TarInfo("a/PKG-INFO")
+    entry.size, info.size = size, len(metadata())
+    same = gzip.compress(bytes(1 << 24))
+    end = bytes(size % (1 << 24) + -size % 512) + info.tobuf() + metadata().ljust(512, b"\0")
+    parts = [gzip.compress(entry.tobuf()), *[same] * (size >> 24), gzip.compress(end + bytes(1024))]
+    path.write_bytes(b"".join(parts))
+    return path
+
+
+@pytest.mark.parametrize(("more", "good"), [(0, True), (1, False)])
+def test_a_source_distribution_that_swells_is_refused(
+    tmp_path: Path, more: int, good: bool
+) -> None:
+    """A file of a megabyte may unpack to one that takes for ever: 1 GiB is plenty."""
+    path = swollen(tmp_path / "a-1.tar.gz", (1 << 30) - len(metadata()) + more)
+    assert path.stat().st_size < 3 << 20
     if good:
         assert identity(path) == ("demo", "1.0")
     else:

@@ -10,6 +10,7 @@ import hashlib
 import os
 import re
 import shutil
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import NamedTuple
 
 import pytest
 import tokens
-from command import Ended, Home, Warm, home
+from command import SECRETLY, Ended, Home, Warm, home
 from test_publishing import FILE, project, skip_if_it_cannot, tool
 from tokens import TOKEN
 
@@ -334,8 +335,8 @@ def test_three_wrong_ones_are_enough(place: Place) -> None:
 
 
 def whole(text: str) -> str:
-    """A text without its line breaks: what is long is broken."""
-    return re.sub(r"\n *", "", text)
+    """A text without its line breaks: what is long is broken, and goes on after a mark."""
+    return re.sub(r"(?<=[^\n]{72})\n> ", "", text)
 
 
 def described(place: Place, file: str = FILE) -> str:
@@ -369,8 +370,8 @@ def test_a_program_is_shown_by_its_real_path(place: Place) -> None:
     (place.programs / "twine").rename(place.programs / "real")
     (place.programs / "twine").symlink_to("real")
     outcome = place.run(*UPLOAD, answers=[TOKEN])
-    text = whole(outcome.asked[0])  # long lines are broken
-    assert f"program: {place.programs}/twine -> {place.programs}/real" in text
+    lines = whole(outcome.asked[0]).splitlines()
+    assert f"program: {place.programs}/twine -> {place.programs}/real" in lines
 
 
 @pytest.mark.parametrize(
@@ -449,7 +450,7 @@ def test_what_does_not_fit_whole_is_refused(place: Place) -> None:
     (folder / "twine").rename(shorter / "twine")
     outcome = place.run(f"{shorter}/twine", "upload", FILE, answers=[True])
     assert outcome.status == 0, outcome
-    assert f"program: {shorter}/twinefor: " in whole(outcome.asked[0])
+    assert f"program: {shorter}/twine" in whole(outcome.asked[0]).splitlines()
 
 
 @pytest.mark.parametrize(
@@ -466,10 +467,12 @@ def test_odd_characters_are_shown_as_escapes(place: Place, odd: str, escape: str
     words = (os.fspath(program), "upload", f"{folder.name}/{name}")
     outcome = place.run(*words, answers=[TOKEN])
     assert outcome.status == 0, outcome
-    text = whole(outcome.asked[0])
-    assert f"program: {place.folder}/dist{escape}x/twine" in text
-    assert f"dist{escape}x/demo-1.0-py3-none-any{escape}.whl" in text
-    assert odd not in text
+    lines = whole(outcome.asked[0]).split("\n")
+    path = f"dist{escape}x/demo-1.0-py3-none-any{escape}.whl"
+    heads = ["upload: ", "to: ", f"program: {place.folder}/dist{escape}x/twine", "for: ", "", path]
+    assert all(line.startswith(head) for line, head in zip(lines, heads, strict=False))
+    assert len(lines) - len(heads) in (0, 1)  # size and hash may have a line of their own
+    assert odd not in "".join(lines)
     (folder / name).write_bytes(b"no wheel")
     outcome = place.run(*words, answers=[TOKEN])
     assert outcome.status == 125
@@ -543,6 +546,19 @@ def test_without_a_file_nobody_is_asked(place: Place) -> None:
     ):
         outcome = place.run("twine", "upload", *words, answers=[TOKEN])
         assert_refused(place, outcome, said)
+
+
+def test_a_folder_that_has_gone_is_no_trouble_of_the_programs(place: Place) -> None:
+    """However it is started."""
+    gone = place.folder / "gone"
+    for start in (SECRETLY, [sys.executable, "-m", "secretly"]):
+        gone.mkdir()
+        script = 'cd gone && rmdir ../gone && exec "$@"'
+        words = [*start, "run", "--dry-run", "twine", "upload", "x.whl"]
+        done = place.home.run_any(["sh", "-c", script, "sh", *words])
+        assert done.status == 125, done
+        assert "secretly: the working folder has gone" in done.stderr
+        assert "Traceback" not in done.stderr
 
 
 def test_a_local_version_is_refused_for_pypi(place: Place) -> None:

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from tokens import KEY, TOKEN, token
 
 from secretly.errors import BadToken
-from secretly.macaroon import PREFIX, Allowed, allowed, narrowed
+from secretly.macaroon import PREFIX, Allowed, allowed, is_one, narrowed
 from secretly.redacted import Secret
 
 
@@ -32,6 +32,27 @@ from secretly.redacted import Secret
 def pypitoken() -> Any:
     """The package that tokens are checked with."""
     return tokens.need_pypitoken()
+
+
+@pytest.mark.parametrize(
+    "before",
+    ["", " ", "\t \n", "\ufeff", "\u200b", "\u00a0", "'", '"', " '", '\ufeff"', "\u201c", "\x00"],
+)
+def test_a_token_is_one_whatever_was_copied_before_it(before: str) -> None:
+    """It is taken for one, then, and refused, for it would be sent whole."""
+    assert is_one(f"{before}{TOKEN}")
+    assert is_one(f"{before}pypi-")
+    if before:
+        with pytest.raises(BadToken):
+            allowed(f"{before}{TOKEN}")
+
+
+@pytest.mark.parametrize(
+    "value", ["", "canary", "PYPI-AgE", "xpypi-AgE", "a pypi-AgE", "pypi", "-pypi-x", " py pi-"]
+)
+def test_another_kind_of_secret_is_none(value: str) -> None:
+    """A password may have it in its middle."""
+    assert not is_one(value)
 
 
 def bytes_of(text: str) -> bytes:

@@ -51,10 +51,10 @@ class Place:
         self, line: str, environ: Mapping[str, str] | None = None, expires: float | None = None
     ) -> Release:
         """What a command line would upload, with the lifetime that is configured."""
-        found = call_of(shlex.split(line), self._shipped)
-        assert found is not None
-        call = Call(replace(found.row, expires=expires), found.arguments)
         environ = {"HOME": "/nonexistent", **(environ or {})}
+        found = call_of(shlex.split(line), self._shipped, environ=environ)
+        assert found is not None
+        call = found._replace(row=replace(found.row, expires=expires))
         return examine(call, destination.find(call, environ), environ)
 
     def files(self, line: str, environ: Mapping[str, str] | None = None) -> list[str]:
@@ -522,6 +522,7 @@ def test_two_projects_may_have_a_version_each(place: Place) -> None:
         ("1!2.0.post1", None),
         ("banana", "banana is no version that PEP 440 knows"),
         ("1.0 ; x", "1.0 ; x is no version that PEP 440 knows"),
+        ("1" * 9000, f"{'1' * 20}…{'1' * 19} is no version that PEP 440 knows"),
     ],
 )
 def test_an_odd_version_is_said(place: Place, version: str, note: str | None) -> None:
@@ -568,6 +569,59 @@ def test_a_folder_that_cannot_be_told_is_refused(
     place.wheel()
     with pytest.raises(Refused, match="cannot be told"):
         place.files(line, environ)
+
+
+@pytest.mark.parametrize("line", ["hatch publish -p x", "hatch publish -p x -r main"])
+def test_hatchs_publisher_is_no_project(place: Place, line: str) -> None:
+    """Its -p means another thing behind the subcommand."""
+    place.wheel()
+    assert place.files(line) == [WHEEL]
+
+
+@pytest.mark.parametrize(
+    ("line", "environ", "steered"),
+    [
+        ("uv run --directory o twine upload x", {}, "uv run with --directory"),
+        ("uv --project o run twine upload x", {}, "uv run with --project"),
+        ("uv run --env-file .env twine upload x", {}, "uv run with --env-file"),
+        ("uv run twine upload x", {"UV_WORKING_DIR": "o"}, "uv run with UV_WORKING_DIR"),
+        ("uv run twine upload x", {"UV_ENV_FILE": "o"}, "uv run with UV_ENV_FILE"),
+        ("poetry -C o run twine upload x", {}, "poetry run with -C"),
+        ("poetry -P o run twine upload x", {}, "poetry run with -P"),
+        ("pdm run -p o twine upload x", {}, "pdm run with -p"),
+        ("hatch -p o run twine upload x", {}, "hatch run with -p"),
+    ],
+)
+def test_what_a_launcher_runs_elsewhere_is_refused(
+    place: Place, line: str, environ: Mapping[str, str], steered: str
+) -> None:
+    """The files and settings there are not those that are seen from here."""
+    place.wheel()
+    with pytest.raises(Refused, match=f"^{steered}: what would be uploaded where") as caught:
+        place.examine(line.replace(" x", f" {WHEEL}"), environ)
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("launcher", ["uv run", "poetry run", "pdm run", "hatch run"])
+def test_the_person_is_told_what_starts_it(place: Place, launcher: str) -> None:
+    """A project may have its own program of that name, and its own variables."""
+    place.wheel()
+    found = place.examine(f"{launcher} twine upload {WHEEL}")
+    note = f"note: {launcher} starts it, and the project may say how"
+    assert note in found.described()
+    assert note in unwrapped(found.consent(PROGRAM, ARGV).text).split("\n")
+    assert not any(
+        "starts it" in line for line in place.examine(f"twine upload {WHEEL}").described()
+    )
+
+
+def test_the_person_is_told_that_it_can_be_read_on_the_way(place: Place) -> None:
+    """Unless it is encrypted, or does not leave this machine."""
+    place.wheel()
+    note = "note: http: what is sent can be read on the way"
+    for url, told in (("http://a.example/", 1), ("https://a.example/", 0), ("http://[::1]/", 0)):
+        found = place.examine(f"uv publish --publish-url {url}")
+        assert unwrapped(found.consent(PROGRAM, ARGV).text).split("\n").count(note) == told
 
 
 def test_a_working_folder_that_has_gone_is_refused(
@@ -920,11 +974,24 @@ def test_a_token_must_be_good_now(end: int, start: int, why: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["pypi-", "pypi-canary", TOKEN[:-4], TOKEN + "AAAA", TOKEN + " ", "pypi-€"]
+    "value",
+    [
+        "pypi-",
+        "pypi-canary",
+        TOKEN[:-4],
+        TOKEN + "AAAA",
+        TOKEN + " ",
+        "pypi-€",
+        f" {TOKEN}",
+        f"\n{TOKEN}",
+        f"\ufeff{TOKEN}",
+        f"'{TOKEN}",
+        f'\u00a0"{TOKEN}"',
+    ],
 )
 def test_a_malformed_token_is_refused(value: str) -> None:
     """Never sent on as it is; the error names the secret, and nothing that is in it."""
-    with pytest.raises(BadToken, match=r"^PyPI: the token ") as caught:
+    with pytest.raises(BadToken, match=r"^PyPI: (the token |that is no PyPI token)") as caught:
         release().inspect(Secret(value), Entry("PyPI"))
     assert caught.value.hint
     assert value[5:] not in str(caught.value) or not value[5:]
@@ -932,7 +999,7 @@ def test_a_malformed_token_is_refused(value: str) -> None:
         release().narrowed(Secret(value), time.time())
 
 
-@pytest.mark.parametrize("value", ["canary-password", "", "xpypi-1", " " + TOKEN, "PYPI-AgE"])
+@pytest.mark.parametrize("value", ["canary-password", "", "xpypi-1", " canary", "PYPI-AgE"])
 @pytest.mark.parametrize("name", ["PyPI", "evil", "by name alone"])
 def test_another_kind_of_secret_passes(value: str, name: str) -> None:
     """Other indexes have passwords: they say nothing of themselves, and are not changed."""
