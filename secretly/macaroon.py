@@ -76,8 +76,10 @@ class Allowed(NamedTuple):
 
 
 def is_one(value: str) -> bool:
-    """Whether a secret is a token, or would be but for what was copied before it."""
-    return re.match(rf"[^!-~]*['\"]?{PREFIX}", value) is not None
+    """Whether a secret is a token, or has one in it with something before it."""
+    start = rf"[^!-~]*['\"]?{PREFIX}"
+    anywhere = rf"(?<![A-Za-z0-9_-]){PREFIX}[A-Za-z0-9_-]{{16}}"
+    return any(map(re.search, (rf"\A{start}", anywhere), (value, value)))
 
 
 def allowed(token: str) -> Allowed:

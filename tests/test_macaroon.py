@@ -47,6 +47,12 @@ def test_a_token_is_one_whatever_was_copied_before_it(before: str) -> None:
             allowed(f"{before}{TOKEN}")
 
 
+@pytest.mark.parametrize("before", ["TOKEN=", "' ", '""', "a b ", "https://user:"])
+def test_a_whole_token_behind_other_text_is_one(before: str) -> None:
+    """A line of a settings file that was copied with it."""
+    assert is_one(f"{before}{TOKEN}")
+
+
 @pytest.mark.parametrize(
     "value", ["", "canary", "PYPI-AgE", "xpypi-AgE", "a pypi-AgE", "pypi", "-pypi-x", " py pi-"]
 )
