@@ -17,7 +17,7 @@ from typing import Any, Literal
 from . import trust
 from .display import visible
 from .errors import BadConfiguration, SecretlyError
-from .references import Reference, parse
+from .references import Reference, looks_secret, parse
 
 __all__ = [
     "Artifacts",
@@ -48,6 +48,7 @@ class Entry:
     """A secret that has a name: ``[secrets.NAME]``.
 
     :param prefix: what it begins with, if it is a token.
+    :param command: a command that writes it, in place of a source.
     :param hosts: the indexes that it may go to though another made it.
     """
 
@@ -58,6 +59,7 @@ class Entry:
     confirm: bool | None = None
     prefix: str | None = None
     hosts: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +201,7 @@ class Configuration:
         parent = self.secrets.get(name.partition("/")[0])
         if parent is None:
             return Entry(name)
-        return replace(parent, name=name, source=None)
+        return replace(parent, name=name, source=None, command=())
 
 
 def duration(text: str) -> float:
@@ -262,6 +264,15 @@ def _texts(value: object) -> tuple[str, ...]:
     return tuple(_text(item) for item in value)
 
 
+def _command(value: object) -> tuple[str, ...]:
+    words = _texts(value)
+    if not words or not words[0]:
+        raise _Bad('takes a command as a list of its words, such as ["rbw", "get", "PyPI"]')
+    if any(map(looks_secret, words)):
+        raise _Bad("has what looks like a secret: others see the words of a command")
+    return words
+
+
 def _source(value: object) -> Reference:
     reference = parse(_text(value))
     if not reference.scheme:
@@ -320,6 +331,7 @@ _ENTRY: dict[str, Any] = {
     "confirm": _flag,
     "prefix": _text,
     "hosts": _texts,
+    "command": _command,
 }
 _PROFILE: dict[str, Any] = {
     "env": _table(_text, _plain_variable),
@@ -404,7 +416,12 @@ class _File:
         return found
 
     def entry(self, name: str, value: object) -> Entry:
-        return Entry(name, **self.read(f"secrets.{name}", value, _ENTRY))
+        entry = Entry(name, **self.read(f"secrets.{name}", value, _ENTRY))
+        if not entry.command:
+            return entry
+        if entry.source is not None:
+            raise self.bad(f"secrets.{name}", "takes source or command, not both")
+        return replace(entry, source=Reference("command", name))
 
     def command(self, name: str, value: object) -> Command:
         key = f"commands.{name}"

@@ -6,11 +6,10 @@ import os
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from . import configuration, discovery, pinentry, terminal, trust
+from . import configuration, discovery, pinentry, sources, terminal, trust
 from .display import visible
 from .errors import KeychainUnavailable, SecretlyError
 from .keychain import Keychain
-from .sources import MANAGERS
 
 __all__ = ["Line", "examine"]
 
@@ -112,7 +111,9 @@ async def _keychain(environ: Mapping[str, str], found: configuration.Configurati
 
 def _managers(environ: Mapping[str, str]) -> list[Line]:
     there = []
-    for name, program in MANAGERS.values():
-        if path := trust.program_on_path(program, environ):
-            there.append(f"{name} ({visible(os.fspath(path))})")
+    for scheme in sources.SCHEMES:
+        source = sources.find(scheme)
+        program = getattr(source, "program", None)
+        if program and (path := trust.program_on_path(program.name, environ)):
+            there.append(f"{source.title} ({visible(os.fspath(path))})")
     return [Line(None, f"password managers: {', '.join(there) or 'none'}")]

@@ -31,7 +31,7 @@ from .errors import (
 )
 from .redacted import Environment, Secret
 
-__all__ = ["Prompt", "ask", "confirm", "probe", "show"]
+__all__ = ["Prompt", "ask", "confirm", "elsewhere", "probe", "show"]
 
 #: How long, in seconds, a pinentry may take to start and to answer anything but the person's part.
 MACHINE = 10.0
@@ -113,6 +113,22 @@ async def show(
             return
         async with _Conversation(way, place, message, seconds) as talk:
             await talk.person("MESSAGE", seconds)
+
+
+@contextlib.asynccontextmanager
+async def elsewhere(environ: Mapping[str, str], seconds: float) -> AsyncIterator[dict[str, str]]:
+    """Have the person's turn, for a program that asks by itself, as gpg's agent does.
+
+    :returns: the variables that tell it which terminal to ask on, if there is one.
+    """
+    async with _turns.one():
+        place = here(environ)
+        if place.terminal is None or not place.foreground:
+            yield {}
+            return
+        async with place.terminal.turn(seconds):
+            with place.terminal.opened(True):
+                yield {"GPG_TTY": place.terminal.path}
 
 
 async def probe(way: Way, environ: Mapping[str, str], seconds: float = 2) -> str:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
+import re
 import signal
 import subprocess
+import termios
 import time
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from . import eventloop
 
-__all__ = ["Child", "Finished", "output"]
+__all__ = ["Child", "Finished", "dialogue", "living", "output"]
 
 #: How long a child gets, in seconds, to end itself after each of the signals.
 #: INT first: pinentry-tty restores the terminal for no other.
@@ -33,13 +35,20 @@ class Child:
         stdout: int,
         stderr: int,
         environ: Mapping[str, str],
+        session: bool = False,
     ) -> None:
         """Start it.
 
+        :param session: in a session of its own, without a terminal.
         :raises OSError: if the program cannot be started.
         """
         self._process = subprocess.Popen(
-            list(argv), stdin=stdin, stdout=stdout, stderr=stderr, env=dict(environ)
+            list(argv),
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            env=dict(environ),
+            start_new_session=session,
         )
         _living.add(self)
 
@@ -79,9 +88,14 @@ class Child:
             self.ended(patience)
 
 
+def living() -> frozenset[Child]:
+    """The children that were started and have not been reaped."""
+    return frozenset(_living)
+
+
 @atexit.register
 def _end_all() -> None:
-    for child in tuple(_living):
+    for child in living():
         child.end()
 
 
@@ -90,43 +104,179 @@ class Finished(NamedTuple):
 
     status: int
     stdout: bytes
+    stderr: bytes = b""
 
     def __repr__(self) -> str:
         return f"Finished(status={self.status})"
 
 
 async def output(
-    argv: Sequence[str], *, seconds: float, environ: Mapping[str, str], limit: int = 1 << 20
+    argv: Sequence[str],
+    *,
+    seconds: float,
+    environ: Mapping[str, str],
+    limit: int = 1 << 20,
+    stdin: bytes = b"",
 ) -> Finished:
-    """Run a program with no input and return what it wrote to its stdout.
+    """Run a program and return what it wrote.
 
     :param seconds: how long it may take.
     :param limit: how many bytes it may write.
+    :param stdin: what it is given to read, at most what a pipe holds (64 KiB).
     :raises OSError: if it cannot be started.
     :raises TimeoutError: if it took longer, or wrote more; it has been ended.
     """
     deadline = time.monotonic() + seconds
-    reading, writing = os.pipe()
-    child = None
-    try:
-        try:
-            null = subprocess.DEVNULL
-            child = Child(argv, stdin=null, stdout=writing, stderr=null, environ=environ)
-        finally:
-            os.close(writing)
-        wrote = await _read(reading, deadline, limit)
+    with contextlib.ExitStack() as held:
+        given, reading, said = _pipe(held), _pipe(held), _pipe(held)
+        os.write(given.writing, stdin)
+        stdin = b""  # a traceback may show locals
+        given.close_writing()
+        child = Child(
+            argv,
+            stdin=given.reading,
+            stdout=reading.writing,
+            stderr=said.writing,
+            environ=environ,
+        )
+        held.callback(child.end)
+        for pipe in (reading, said):
+            pipe.close_writing()
+        heard = _Heard(said.reading)
+        wrote = await _read(reading.reading, deadline, limit, heard)
         if not child.ended(0.1):
             raise TimeoutError
-        return Finished(child.status or 0, wrote)
-    finally:
-        if child is not None:
-            child.end()
-        os.close(reading)
+        return Finished(child.status or 0, wrote, heard.all())
 
 
-async def _read(descriptor: int, deadline: float, limit: int) -> bytes:
+class _Pipe:
+    """A pipe whose two ends are closed at the latest at the end."""
+
+    def __init__(self) -> None:
+        self.reading, self.writing = os.pipe()
+
+    def close_writing(self) -> None:
+        if self.writing >= 0:
+            os.close(self.writing)
+            self.writing = -1
+
+    def close(self) -> None:
+        self.close_writing()
+        os.close(self.reading)
+
+
+def _pipe(held: contextlib.ExitStack) -> _Pipe:
+    pipe = _Pipe()
+    held.callback(pipe.close)
+    return pipe
+
+
+class _Heard:
+    """The last 64 KiB of what comes through a pipe, as far as it has come."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor, self._data = descriptor, b""
+        os.set_blocking(descriptor, False)
+
+    def all(self) -> bytes:
+        # Not to its end: who wrote it may have left a child that has it open.
+        with contextlib.suppress(BlockingIOError):
+            while chunk := os.read(self._descriptor, 65536):
+                self._data = (self._data + chunk)[-65536:]
+        return self._data
+
+
+#: How often a program is told the same, and how it says that this was wrong.
+_ANSWERS = 3
+_REFUSED = re.compile(rb"(?i)incorrect|wrong|invalid|try again|failed")
+
+
+async def dialogue(
+    argv: Sequence[str],
+    *,
+    seconds: float,
+    environ: Mapping[str, str],
+    prompt: bytes,
+    answer: Callable[[], Awaitable[str]],
+    limit: int = 1 << 20,
+) -> Finished | None:
+    """Run a program that asks on its terminal, and answer it.
+
+    The terminal is one of its own, which nobody sees; what it writes to its stdout
+    goes to a pipe.
+
+    :param seconds: how long it may take, without the time that *answer* takes.
+    :param prompt: the pattern of what it asks with.
+    :param answer: gives what it is told, if it asks.
+    :returns: None if it did not like the answer and asked again: it has been ended.
+    :raises OSError: if it cannot be started.
+    :raises TimeoutError: if it took longer; it has been ended.
+    """
+    import pexpect
+    from pexpect.fdpexpect import fdspawn
+
+    deadline = time.monotonic() + seconds
+    with contextlib.ExitStack() as held:
+        master, slave = os.openpty()
+        held.callback(os.close, master)
+        theirs = held.enter_context(open(slave, "rb", buffering=0))
+        modes = termios.tcgetattr(slave)
+        modes[3] &= ~termios.ECHO  # the answer would come back
+        termios.tcsetattr(slave, termios.TCSANOW, modes)
+        reading = _pipe(held)
+        # A leader of a session without a terminal gets the one that it opens.
+        # It writes a line once it has opened it: only then can ours be closed, and its end seen.
+        script = 'exec <"$0" 2>"$0"; echo >&2; exec "$@"'
+        child = Child(
+            ["/bin/sh", "-c", script, os.ttyname(slave), *argv],
+            stdin=subprocess.DEVNULL,
+            stdout=reading.writing,
+            stderr=subprocess.DEVNULL,
+            environ=environ,
+            session=True,
+        )
+        held.callback(child.end)
+        reading.close_writing()
+        await eventloop.readable(master, deadline - time.monotonic())
+        theirs.close()
+        spawn: Any = fdspawn(master, timeout=0)
+        said, answers = b"", 0
+        while await eventloop.readable(master, deadline - time.monotonic()):
+            try:
+                said += spawn.read_nonblocking(4096, 0)
+            except (pexpect.EOF, OSError):  # the child has ended, or closed its terminal
+                break
+            plain = re.sub(rb"\x1b\[[0-9;]*m", b"", said)
+            if re.search(prompt, plain):
+                # It may want the same twice: for the vault, and for an item in it.
+                if answers == _ANSWERS or (answers and _REFUSED.search(plain)):
+                    return None
+                started = time.monotonic()
+                spawn.send((await answer()).encode("utf-8", "surrogateescape") + b"\n")
+                deadline += time.monotonic() - started
+                said, answers = b"", answers + 1
+        else:
+            raise TimeoutError
+        wrote = await _read(reading.reading, deadline, limit)
+        if not child.ended(0.5):
+            raise TimeoutError
+        return Finished(child.status or 0, wrote, said[-65536:])
+
+
+#: How often a pipe is emptied, in seconds, beside another that is waited for: a program
+#: that finds it full waits.
+_BESIDE = 0.2
+
+
+async def _read(
+    descriptor: int, deadline: float, limit: int, beside: _Heard | None = None
+) -> bytes:
     found = bytearray()
-    while await eventloop.readable(descriptor, deadline - time.monotonic()):
+    while (left := deadline - time.monotonic()) > 0:
+        if not await eventloop.readable(descriptor, min(left, _BESIDE) if beside else left):
+            if beside is not None:
+                beside.all()
+            continue
         chunk = os.read(descriptor, 65536)
         if not chunk:
             return bytes(found)

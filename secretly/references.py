@@ -95,4 +95,8 @@ def parse(text: str) -> Reference:
             f"the reference '{visible(text)}' names nothing",
             "a reference is NAME, NAME#field or scheme://path",
         )
+    if scheme == "command":  # it would run what is configured, without what else is
+        raise BadReference(
+            "a command is no reference", "write command = [...] under [secrets.NAME]; ask for NAME"
+        )
     return Reference(scheme, path, field)

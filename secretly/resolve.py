@@ -66,6 +66,7 @@ class Context:
 
     :param no_input: never ask a person.
     :param note: is told what a person should know that is no error.
+    :param items: what the sources have given in this run.
     """
 
     configuration: Configuration
@@ -74,6 +75,7 @@ class Context:
     index: Index
     no_input: bool = False
     note: Callable[[str], None] = field(default=_log)
+    items: sources.Items | None = None
 
     @classmethod
     def of(cls, configuration: Configuration, environ: Mapping[str, str]) -> Context:
@@ -143,7 +145,7 @@ async def obtain_all(wishes: Sequence[Wish], context: Context) -> list[Found]:
     What comes from a source is fetched at the same time; the keychain, which may ask
     the person to unlock it, is asked for one after another.
     """
-    context = replace(context, keychain=_Patience(context.keychain))
+    context = _run(wishes, replace(context, keychain=_Patience(context.keychain)))
     fetched = [wish for wish in wishes if _needs_no_keychain(wish, context)]
     found_there = iter(await concurrency.together(*(_look(wish, context) for wish in fetched)))
     looked = [
@@ -158,6 +160,28 @@ async def obtain_all(wishes: Sequence[Wish], context: Context) -> list[Found]:
             wish = replace(wish, position=f"{asked} of {missing}")
         outcomes.append(await _settle(wish, found, trouble, context))
     return outcomes
+
+
+def _run(wishes: Sequence[Wish], context: Context) -> Context:
+    """The context of one run, whose sources know all that is wanted of them."""
+    if context.items is not None:
+        return context
+    named = [
+        (wish.reference.field, context.configuration.entry(name).source)
+        for wish in wishes
+        for name in (*wish.names, wish.reference.path)
+        if not wish.reference.scheme
+    ]
+    wanted = [wish.reference for wish in wishes if wish.reference.scheme]
+    wanted += [
+        source._replace(field=field) if field else source for field, source in named if source
+    ]
+    person = None if context.no_input else max((wish.person for wish in wishes), default=PERSON)
+    setting = context.configuration.pinentry
+    run = sources.Run(context.environ, person, setting, context.keychain)
+    entries = context.configuration.secrets
+    commands = {name: entry.command for name, entry in entries.items() if entry.command}
+    return replace(context, items=sources.Items(run, wanted, commands))
 
 
 class _Patience:
@@ -195,7 +219,8 @@ def _needs_no_keychain(wish: Wish, context: Context) -> bool:
     if wish.fresh:
         return False
     first = (*wish.names, wish.reference.path)[0]
-    return bool(wish.reference.scheme) or context.configuration.entry(first).source is not None
+    source = wish.reference if wish.reference.scheme else context.configuration.entry(first).source
+    return source is not None and source.scheme != "keyring"
 
 
 async def _look(wish: Wish, context: Context) -> tuple[Found | None, KeychainUnavailable | None]:
@@ -251,6 +276,7 @@ async def find_stored(wish: Wish, context: Context) -> Found | None:
     :raises SourceFailed: if it has a source, which did not give it.
     :raises KeychainUnavailable: if the keychain cannot tell.
     """
+    context = _run([wish], context)
     if wish.reference.scheme:
         return await _from_source(wish.reference, wish.reference.name, None, context)
     trouble: KeychainUnavailable | None = None
@@ -280,10 +306,11 @@ async def _from_source(
     entry = entry or Entry(name)
     if reference.field == "username" and entry.username is not None:
         return Found(Secret(entry.username), entry.username, reference.scheme, name)
-    value = await sources.fetch(reference, context.environ)
+    assert context.items is not None
+    value, username = await context.items.get(reference)
     if reference.field in _PASSWORD:
         value = _stored(entry, value)
-    return Found(value, entry.username, reference.scheme, name)
+    return Found(value, entry.username or username, reference.scheme, name)
 
 
 async def _from_keychain(name: str, entry: Entry, wish: Wish, context: Context) -> Found | None:

@@ -49,11 +49,10 @@ def test_pypi_and_testpypi_are_shipped(config: Path) -> None:
 
 def test_the_publishing_tools_are_shipped(config: Path) -> None:
     """Each is one row, which publishes, and whose secret the index chooses."""
-    rows = load(config).commands
+    rows = {name: row for name, row in load(config).commands.items() if row.index is not None}
     assert sorted(rows) == ["flit", "hatch", "maturin", "pdm", "poetry", "twine", "uv"]
     for row in rows.values():
         assert row.publishes
-        assert row.index is not None
         assert list(row.secrets.values()) == [""]
         assert row.username
 
@@ -285,7 +284,10 @@ def test_what_a_command_uploads_is_not_known_unless_it_is_said(config: Path) -> 
     """No table, no files; a table with nothing in it is another thing."""
     found = load(config, "[commands.one]\n[commands.two.files]").commands
     assert (found["one"].files, found["two"].files) == (None, Artifacts())
-    assert all(row.files for row in load(config).commands.values())
+    shipped = load(config).commands
+    assert {name for name, row in shipped.items() if row.files} == {
+        name for name, row in shipped.items() if row.index
+    }
 
 
 def test_what_a_shipped_command_uploads_is_overridden_key_by_key(config: Path) -> None:
@@ -621,3 +623,49 @@ def test_a_source_has_a_scheme(tmp_path: Path) -> None:
     path.write_text('[secrets.PyPI]\nsource = "Other"\n')
     with pytest.raises(BadConfiguration, match=r"secrets\.PyPI\.source takes scheme"):
         configuration.load({"SECRETLY_CONFIG": str(path)})
+
+
+# -- a command as the source -----------------------------------------------------
+
+
+def test_a_command_is_a_source(config: Path) -> None:
+    """It is kept as its words, and reached by the secret's name."""
+    found = load(config, '[secrets.X]\ncommand = ["show", "a b", "", "$HOME"]').entry("X")
+    assert found.command == ("show", "a b", "", "$HOME")
+    assert found.source == Reference("command", "X")
+    assert load(config, '[secrets.PyPI]\ncommand = ["a"]').entry("PyPI").prefix == "pypi-"
+
+
+def test_a_project_does_not_inherit_its_parents_command(config: Path) -> None:
+    """It would be given the parent's secret."""
+    found = load(config, '[secrets.X]\ncommand = ["show"]\nusername = "me"')
+    assert found.entry("X/demo") == Entry("X/demo", username="me")
+
+
+@pytest.mark.parametrize(
+    "value", ['"show it"', "[]", '[""]', '["", "a"]', "[1]", "true", '["a\\u0000"]']
+)
+def test_a_command_is_a_list_of_words(config: Path, value: str) -> None:
+    """No shell reads it, so it is no line."""
+    error = trouble(config, f"[secrets.X]\ncommand = {value}")
+    assert "secrets.X.command takes " in str(error)
+
+
+def test_a_secret_has_one_source(config: Path) -> None:
+    """A reference or a command."""
+    error = trouble(config, '[secrets.X]\ncommand = ["show"]\nsource = "env://X"')
+    assert "secrets.X takes source or command, not both" in str(error)
+
+
+def test_a_command_has_no_secret_among_its_words(config: Path) -> None:
+    """Any process can read them; the secret is not repeated."""
+    error = trouble(config, '[secrets.X]\ncommand = ["echo", "pypi-canary0canary0canary0"]')
+    assert "looks like a secret" in str(error)
+    assert "canary" not in f"{error} {error.hint}"
+
+
+def test_no_reference_names_a_command(config: Path) -> None:
+    """What a project's file may hold runs nothing: only what is configured does."""
+    text = '[secrets.X]\ncommand = ["show"]\nconfirm = true\n[secrets.Y]\nsource = "command://X"'
+    error = trouble(config, text)
+    assert "secrets.Y.source is wrong: a command is no reference" in str(error)

@@ -19,8 +19,9 @@ ORDER = """
     errors redacted display assuan references macaroon trust
     configuration commands distributions destination release
     eventloop concurrency processes terminal discovery pinentry index keychain
-    sources.env sources.file sources
-    resolve launch delivery doctor api signals
+    sources.programs sources.bw sources.command sources.env sources.file sources.keepassxc
+    sources.keychain sources.lpass sources.op sources.passwordstore sources
+    envfile resolve launch delivery doctor shims api signals
     cli __main__ testing __init__
 """.split()
 
@@ -97,7 +98,7 @@ def test_imports_are_seen() -> None:
     """Of each kind: the test above looks at something."""
     seen = {name(path): imports(path) for path in FILES}
     assert {"display", "errors"} <= seen["assuan"]
-    assert {"errors", "display"} <= seen["sources.env"]
+    assert {"display", "sources.programs"} <= seen["sources.env"]
     assert "assuan" in seen["testing"]  # in a function
     assert seen["__main__"] == {"cli"}
     assert seen["__init__"] == set()  # but for types: the names are loaded when they are used

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import pytest
 from ptys import children, running
 
-from secretly.processes import Child, output
+from secretly.processes import Child, Finished, dialogue, living, output
 
 ENVIRON = {"PATH": os.defpath}
 
@@ -24,6 +24,7 @@ def nothing_left() -> Iterator[None]:
     before = set(os.listdir("/proc/self/fd"))
     yield
     assert children(os.getpid()) == []
+    assert living() == frozenset()
     assert set(os.listdir("/proc/self/fd")) == before
 
 
@@ -131,7 +132,7 @@ def shell(command: str, seconds: float = 10, limit: int = 1 << 20) -> tuple[int,
 
 
 def test_what_a_program_wrote_is_returned() -> None:
-    """Its stdout and its status come back; its stderr goes nowhere; its stdin is empty."""
+    """Its stdout and its status come back; its stdin is empty."""
     assert shell("echo out; echo err >&2; cat; exit 3") == (3, b"out\n")
     assert shell("kill -9 $$") == (-9, b"")
 
@@ -155,7 +156,9 @@ def test_what_takes_too_long_is_ended(command: str) -> None:
 
 def test_what_was_found_shows_nothing_of_it() -> None:
     """The repr of an outcome holds no byte of what the program wrote."""
-    found = asyncio.run(output(["/bin/echo", "canary-1"], seconds=5, environ=ENVIRON))
+    command = ["/bin/sh", "-c", "echo canary-1; echo canary-2 >&2"]
+    found = asyncio.run(output(command, seconds=5, environ=ENVIRON))
+    assert found == (0, b"canary-1\n", b"canary-2\n")
     assert "canary" not in repr(found)
 
 
@@ -178,3 +181,146 @@ def test_it_gets_the_environment_that_it_is_given() -> None:
     """A child has the variables that it was given and no other."""
     found = asyncio.run(output(["/usr/bin/env"], seconds=5, environ={"A": "1"}))
     assert found.stdout == b"A=1\n"
+
+
+@pytest.mark.parametrize("data", [b"", b"canary-1", b"\0\xff\n" * 20_000])
+def test_a_program_is_given_something_to_read(data: bytes) -> None:
+    """On its stdin, which then ends; whether it reads it or not."""
+    found = asyncio.run(output(["/bin/cat"], seconds=5, environ=ENVIRON, stdin=data))
+    assert found == (0, data, b"")
+    found = asyncio.run(output(["/bin/true"], seconds=5, environ=ENVIRON, stdin=data))
+    assert found == (0, b"", b"")
+
+
+def test_a_program_may_complain_at_length() -> None:
+    """What is beyond 64 KiB is forgotten, the end of it is kept, and it never waits for us."""
+    script = "head -c 300000 /dev/zero >&2; echo wrote; echo the end >&2"
+    status, wrote, said = asyncio.run(
+        output(["/bin/sh", "-c", script], seconds=10, environ=ENVIRON)
+    )
+    assert (status, wrote) == (0, b"wrote\n")
+    assert len(said) == 65536
+    assert said.endswith(b"\0the end\n")
+
+
+def test_what_a_program_leaves_behind_keeps_nobody_waiting() -> None:
+    """A child of its own that has its stderr open."""
+    started = time.monotonic()
+    script = "sleep 3 >/dev/null & echo said >&2; echo $!"
+    found = asyncio.run(output(["/bin/sh", "-c", script], seconds=10, environ=ENVIRON))
+    assert time.monotonic() - started < 2
+    os.kill(int(found.stdout), signal.SIGKILL)
+    assert found.stderr == b"said\n"
+
+
+# -- dialogue --------------------------------------------------------------------
+
+PROMPT = rb"Password[^:]*: ?$"
+
+
+def talk(
+    script: str, *answers: str | Exception, seconds: float = 10, pause: float = 0
+) -> tuple[Finished | None, int]:
+    """Answer a shell script that asks on its terminal; how often it was answered."""
+    left = list(answers)
+
+    async def answer() -> str:
+        await asyncio.sleep(pause)
+        given = left.pop(0)
+        if isinstance(given, Exception):
+            raise given
+        return given
+
+    argv = ["/bin/sh", "-c", script]
+    found = asyncio.run(
+        dialogue(argv, seconds=seconds, environ=ENVIRON, prompt=PROMPT, answer=answer)
+    )
+    return found, len(answers) - len(left)
+
+
+#: Asks as a password manager does, and says what it was told.
+ASK = 'printf "Password: " >/dev/tty; IFS= read -r it </dev/tty; '
+
+
+def test_a_program_that_asks_on_its_terminal_is_answered() -> None:
+    """What it writes is apart from what it asks, and the answer is in neither."""
+    found, answers = talk(f'{ASK} test "$it" = "canary 1 é" && echo wrote; exit 3', "canary 1 é")
+    assert answers == 1
+    assert found is not None
+    assert found[:2] == (3, b"wrote\n")
+    assert b"canary" not in found.stderr
+    assert b"canary" not in repr(found).encode()
+
+
+def test_a_program_may_ask_on_its_stdin_and_stderr() -> None:
+    """They are that terminal too, and it is the one of a session of its own."""
+    script = 'printf "Password for me: " >&2; read -r it; echo "$it"; tty; echo end >&2'
+    found, _ = talk(f"test -t 0 && test -t 2 && ! test -t 1 && {script}", "canary-1")
+    assert found is not None
+    it, terminal = found.stdout.decode().splitlines()
+    assert it == "canary-1"
+    assert terminal.startswith("/dev/pts/")
+    assert found.stderr == b"end\r\n"
+
+
+def test_a_program_that_asks_nothing_is_told_nothing() -> None:
+    """It may say what it likes."""
+    found, answers = talk("echo Passwords: are not asked for >&2; echo wrote", "canary-1")
+    assert found is not None
+    assert found[:2] == (0, b"wrote\n")
+    assert b"not asked for" in found.stderr
+    assert answers == 0
+
+
+def test_a_prompt_may_be_coloured_and_come_in_pieces() -> None:
+    """As lpass has it."""
+    script = (
+        "printf '\\033[1;33mPass' >&2; sleep 0.05; printf 'word\\033[0m: \\033[0m' >&2; read -r it"
+    )
+    found, answers = talk(f'{script}; echo "$it"', "canary-1")
+    assert found is not None
+    assert (found.stdout, answers) == (b"canary-1\n", 1)
+
+
+def test_a_program_that_says_that_it_was_wrong_is_ended() -> None:
+    """It is not told the same again."""
+    found, answers = talk(f"{ASK} echo Incorrect, try again. >&2; {ASK} exit 0", "a", "b")
+    assert (found, answers) == (None, 1)
+
+
+def test_a_program_may_ask_twice() -> None:
+    """For the vault and for an item in it; but not for ever."""
+    found, answers = talk(f'{ASK} {ASK} echo "$it"', "a", "b")
+    assert found is not None
+    assert (found.stdout, answers) == (b"b\n", 2)
+    assert talk(f"while :; do {ASK} done", *"abcdef") == (None, 3)
+
+
+def test_the_time_that_a_person_takes_is_theirs() -> None:
+    """The program's own has a deadline."""
+    found, _ = talk(f"{ASK} echo wrote", "a", seconds=0.4, pause=0.6)
+    assert found is not None
+    for script in ("sleep 60", f"{ASK} sleep 60", "exec >&-; sleep 60", "echo a; sleep 60"):
+        started = time.monotonic()
+        with pytest.raises(TimeoutError):
+            talk(script.replace("sleep", "exec sleep"), "a", seconds=0.3)
+        assert time.monotonic() - started < 2
+
+
+def test_an_answer_that_is_not_given_ends_the_program() -> None:
+    """The person cancelled, say."""
+    with pytest.raises(ZeroDivisionError):
+        talk(f"{ASK} sleep 60", ZeroDivisionError())
+
+
+def test_a_dialogue_with_what_cannot_be_started() -> None:
+    """Ends with the status that a shell has for it."""
+
+    async def answer() -> str:
+        raise AssertionError
+
+    found = asyncio.run(
+        dialogue(["/nonexistent"], seconds=5, environ=ENVIRON, prompt=PROMPT, answer=answer)
+    )
+    assert found is not None
+    assert found.status == 127

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -859,11 +859,15 @@ def test_sources_are_asked_at_the_same_time(
     class Slow(ModuleType):
         """A source that answers once both were asked for."""
 
-        async def fetch(self, path: str, field: str, environ: Mapping[str, str]) -> str:
+        title = "the slow one"
+
+        async def fetch(
+            self, path: str, fields: Sequence[str], run: sources.Run
+        ) -> Mapping[str, str]:
             begun.append(path)
             while len(begun) < 2:
                 await asyncio.sleep(0.001)
-            return f"canary-{path}"
+            return {"password": f"canary-{path}"}
 
     monkeypatch.setitem(sys.modules, "secretly.sources.slow", Slow("slow"))
     monkeypatch.setitem(sources.SCHEMES, "slow", "slow")

@@ -1,26 +1,52 @@
-"""Where configured secrets come from: variables and files, so far."""
+"""Where configured secrets come from: what all sources have in common, and the plain ones."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
+from typing import Any
+from urllib.parse import quote
 
 import pytest
+from command import Home, home
 
-from secretly import BadReference, Secret, SourceFailed, sources
+from secretly import (
+    BadReference,
+    Cancelled,
+    Secret,
+    SourceFailed,
+    processes,
+    sources,
+)
+from secretly.redacted import Environment
 from secretly.references import parse
+from secretly.sources import Items, Program, Run, command, env, file, keychain, programs
+from secretly.testing import FakePinentry, MemoryKeychain, SourceContract
 
 
 def fetch(reference: str, environ: Mapping[str, str] | None = None) -> Secret:
     """What a reference gives."""
-    return asyncio.run(sources.fetch(parse(reference), environ or {}))
+    run = Run(Environment(environ or {}), keychain=MemoryKeychain())
+    return asyncio.run(Items(run).get(parse(reference)))[0]
+
+
+@pytest.fixture(autouse=True)
+def nothing_left() -> Iterator[None]:
+    """After each test no program runs that it started, and no descriptor is open."""
+    before = len(os.listdir("/proc/self/fd"))
+    yield
+    assert processes.living() == frozenset()
+    assert len(os.listdir("/proc/self/fd")) == before
 
 
 @pytest.fixture
-def file(tmp_path: Path) -> Path:
+def path(tmp_path: Path) -> Path:
     """A file that only its owner can read."""
     path = tmp_path / "token"
     path.touch(0o600)
@@ -31,21 +57,137 @@ def trouble(reference: str, environ: Mapping[str, str] | None = None) -> SourceF
     """The error that a reference is, which shows no secret, has a hint and can be printed."""
     with pytest.raises(SourceFailed) as caught:
         fetch(reference, environ)
-    error = caught.value
+    return harmless(caught.value)
+
+
+def harmless(error: Any) -> Any:
+    """The error, which shows no secret, has a hint and can be printed."""
     assert error.hint
     frames = traceback.walk_tb(error.__traceback__)
-    kept = [str(f.f_locals) for f, _ in frames if "/sources/file" in f.f_code.co_filename]
+    kept = [repr(f.f_locals) for f, _ in frames if "/secretly/" in f.f_code.co_filename]
+    assert kept
     assert "canary" not in f"{error} {error.hint} {kept}"
     assert f"{error} {error.hint}".isprintable()
     assert error.__context__ is None or error.__suppress_context__
     return error
 
 
-# -- env:// ----------------------------------------------------------------------
+def script(folder: Path, name: str, text: str) -> Path:
+    """A program in a folder."""
+    path = folder / name
+    path.write_text(f"#!/bin/sh\n{text}\n", "utf-8")
+    path.chmod(0o700)
+    return path
+
+
+def run_of(folder: Path, **more: Any) -> Run:
+    """A run in which the programs of a folder are found first."""
+    environ = {"PATH": f"{folder}{os.pathsep}{os.defpath}", "HOME": str(folder)}
+    return Run(Environment(environ), **more)
+
+
+# -- the contract ------------------------------------------------------------------
+
+
+class TestEnv(SourceContract):
+    """``env://`` keeps it, but has no user names."""
+
+    USERNAME = None
+
+    def source(self) -> sources.Source:
+        return env
+
+    def run(self) -> Run:
+        return Run(Environment({"TOKEN": self.PASSWORD}))
+
+    def item(self) -> str:
+        return "TOKEN"
+
+    def missing(self) -> str:
+        return "MISSING"
+
+
+class TestFile(SourceContract):
+    """``file://`` keeps it, but has no user names."""
+
+    USERNAME = None
+
+    @pytest.fixture(autouse=True)
+    def _kept(self, path: Path) -> None:
+        self._path = path
+        path.write_text(f"{self.PASSWORD}\n", "utf-8")
+
+    def source(self) -> sources.Source:
+        return file
+
+    def item(self) -> str:
+        return str(self._path)
+
+    def missing(self) -> str:
+        return str(self._path.with_name("missing"))
+
+
+class TestKeyring(SourceContract):
+    """``keyring://`` keeps it; the user name is a part of the item's."""
+
+    USERNAME = "user/\"ü\" 'b' \\n %41 #c <d@example.org>"
+
+    def source(self) -> sources.Source:
+        return keychain
+
+    def run(self) -> Run:
+        kept = MemoryKeychain()
+        kept.items["https://example.org/", self.USERNAME] = Secret(self.PASSWORD)
+        return Run(Environment(), keychain=kept)
+
+    def item(self) -> str:
+        return f"{quote('https://example.org/', safe='')}/{quote(self.USERNAME, safe='')}"
+
+    def missing(self) -> str:
+        return "service/missing"
+
+
+class Called:
+    """A configured command that is told the item's name, which it is usually not."""
+
+    title = command.Command(("show-token",)).title
+
+    async def fetch(self, path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]:
+        """Return what it writes."""
+        return await command.Command(("show-token", path)).fetch(path, fields, run)
+
+
+class TestCommand(SourceContract):
+    """A command gives what it writes."""
+
+    USERNAME = None
+    PROGRAM = "show-token"
+    MISSING = SourceFailed  # a command only fails
+
+    @pytest.fixture(autouse=True)
+    def _kept(self, path: Path) -> None:
+        self._folder = path.parent
+        path.write_text(f"{self.PASSWORD}\n", "utf-8")
+        script(path.parent, "show-token", f'test "$1" = it && cat "{path}"')
+
+    def source(self) -> sources.Source:
+        return Called()
+
+    def run(self) -> Run:
+        return run_of(self._folder)
+
+    def item(self) -> str:
+        return "it"
+
+    def missing(self) -> str:
+        return "missing"
+
+
+# -- env:// ------------------------------------------------------------------------
 
 
 def test_a_variable_is_read() -> None:
-    """As it is, from the environment that is given."""
+    """As it is, from the environment that is given: no newline is taken off."""
     found = fetch("env://TOKEN", {"TOKEN": " canary-1\n"})
     assert found == " canary-1\n"
     assert type(found) is Secret
@@ -60,11 +202,11 @@ def test_a_variable_that_is_not_set_fails(environ: dict[str, str]) -> None:
 
 def test_a_variable_of_another_process_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     """The given environment is the only one."""
-    monkeypatch.setenv("SECRETLY_CANARY", "canary-1")
-    trouble("env://SECRETLY_CANARY", {})
+    monkeypatch.setenv("SECRETLY_TOKEN", "canary-1")
+    trouble("env://SECRETLY_TOKEN", {})
 
 
-# -- file:// ---------------------------------------------------------------------
+# -- file:// -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -78,99 +220,667 @@ def test_a_variable_of_another_process_is_not_looked_at(monkeypatch: pytest.Monk
         (b"two\nlines\n", "two\nlines"),
     ],
 )
-def test_a_file_is_read_without_its_last_newline(file: Path, data: bytes, secret: str) -> None:
+def test_a_file_is_read_without_its_last_newline(path: Path, data: bytes, secret: str) -> None:
     """Which editors and echo add; nothing else is taken off."""
-    file.write_bytes(data)
-    found = fetch(f"file://{file}")
+    path.write_bytes(data)
+    found = fetch(f"file://{path}")
     assert found == secret
     assert type(found) is Secret
 
 
-def test_a_file_at_home_may_be_named_so(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_at_home_may_be_named_so(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a tilde."""
-    file.write_text("canary-1")
-    monkeypatch.setenv("HOME", str(file.parent))
+    path.write_text("canary-1")
+    monkeypatch.setenv("HOME", str(path.parent))
     assert fetch("file://~/token") == "canary-1"
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o620, 0o601])
-def test_a_file_that_others_can_use_is_refused(file: Path, mode: int) -> None:
+def test_a_file_that_others_can_use_is_refused(path: Path, mode: int) -> None:
     """With the way to mend it."""
-    file.write_text("canary-1")
-    file.chmod(mode)
-    error = trouble(f"file://{file}")
+    path.write_text("canary-1")
+    path.chmod(mode)
+    error = trouble(f"file://{path}")
     assert "others can read" in str(error)
-    assert f"chmod 600 {file}" in error.hint
+    assert f"chmod 600 {path}" in error.hint
 
 
-def test_a_file_of_another_is_refused(file: Path) -> None:
+def test_a_file_of_another_is_refused(path: Path) -> None:
     """Whoever owns it reads and changes it as they like."""
     if os.geteuid() != 0:
         pytest.skip("needs root, to own a file as somebody else")
-    file.write_text("canary-1")
-    os.chown(file, 54_321, -1)
-    assert "others can read" in str(trouble(f"file://{file}"))
+    path.write_text("canary-1")
+    os.chown(path, 54_321, -1)
+    assert "others can read" in str(trouble(f"file://{path}"))
 
 
-def test_a_file_that_is_not_there_fails(file: Path) -> None:
+def test_a_file_that_is_not_there_fails(path: Path) -> None:
     """And so does one whose name is odd; it is shown harmless."""
-    file.unlink()
-    assert "cannot be read: No such file" in str(trouble(f"file://{file}"))
-    assert "\\u202e" in str(trouble(f"file://{file}\u202e"))
+    path.unlink()
+    assert "is not there" in str(trouble(f"file://{path}"))
+    assert "\\u202e" in str(trouble(f"file://{path}\u202e"))
 
 
-def test_what_is_no_plain_file_fails_at_once(file: Path) -> None:
+def test_what_is_no_plain_file_fails_at_once(path: Path) -> None:
     """A folder, a device; a pipe that nobody writes to is not waited for."""
-    assert "Is a directory" in str(trouble(f"file://{file.parent}"))
+    assert "cannot be read: Is a directory" in str(trouble(f"file://{path.parent}"))
     assert "is no file" in str(trouble("file:///dev/null"))
-    file.unlink()
-    os.mkfifo(file, 0o600)
-    assert "is no file" in str(trouble(f"file://{file}"))
+    path.unlink()
+    os.mkfifo(path, 0o600)
+    assert "is no file" in str(trouble(f"file://{path}"))
 
 
-def test_a_file_that_is_no_text_fails(file: Path) -> None:
+@pytest.mark.parametrize(
+    ("data", "wrong"), [(b"canary-\xff", "is not UTF-8 text"), (b"canary-\0", "has a NUL byte")]
+)
+def test_a_file_that_is_no_text_fails(path: Path, data: bytes, wrong: str) -> None:
     """And nothing of its bytes is shown."""
-    file.write_bytes(b"canary-\xff")
-    assert "is not UTF-8 text" in str(trouble(f"file://{file}"))
+    path.write_bytes(data)
+    assert wrong in str(trouble(f"file://{path}"))
 
 
-def test_a_file_of_the_wrong_length_fails(file: Path) -> None:
+def test_a_file_of_the_wrong_length_fails(path: Path) -> None:
     """An empty one is no secret, and half of one would be a wrong one."""
-    assert "is empty" in str(trouble(f"file://{file}"))
-    file.write_bytes(b"x" * (1 << 20))
-    assert len(fetch(f"file://{file}")) == 1 << 20
-    file.write_bytes(b"x" * ((1 << 20) + 1))
-    assert "longer than 1 MiB" in str(trouble(f"file://{file}"))
+    assert "is empty" in str(trouble(f"file://{path}"))
+    path.write_bytes(b"x" * (1 << 20))
+    assert len(fetch(f"file://{path}")) == 1 << 20
+    path.write_bytes(b"x" * ((1 << 20) + 1))
+    assert "longer than 1 MiB" in str(trouble(f"file://{path}"))
 
 
-# -- the others ------------------------------------------------------------------
+# -- keyring:// --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("reference", "service", "username"),
+    [
+        ("keyring://PyPI/me", "PyPI", "me"),
+        ("keyring://https://upload.example.org/legacy//__token__",
+         "https://upload.example.org/legacy/", "__token__"),
+        ("keyring://a%2Fb/c%2Fd", "a/b", "c/d"),
+        ("keyring://100%25/me%23you", "100%", "me#you"),
+    ],
+)  # fmt: skip
+def test_a_keychain_item_is_named_by_service_and_user(
+    reference: str, service: str, username: str
+) -> None:
+    """Parted at the last slash, so that a service may be an address; each may be encoded."""
+    kept = MemoryKeychain()
+    kept.items[service, username] = Secret("canary-1")
+    found = asyncio.run(Items(Run(Environment(), keychain=kept)).get(parse(reference)))
+    assert found == ("canary-1", username)
+
+
+@pytest.mark.parametrize("reference", ["keyring://PyPI", "keyring:///me", "keyring://PyPI/"])
+def test_a_keychain_item_needs_both_names(reference: str) -> None:
+    """Or it says how to write them."""
+    with pytest.raises(BadReference, match="does not say which item") as caught:
+        fetch(reference)
+    assert "keyring://SERVICE/USERNAME" in caught.value.hint
+
+
+# -- command -----------------------------------------------------------------------
+
+
+def test_a_command_gives_what_it_writes(path: Path) -> None:
+    """Its words are given as they are, and no shell reads them."""
+    script(path.parent, "show", 'printf "%s|" "$@"; echo')
+    found = command.Command(("show", "$HOME", "a b", "'c'"))
+    given = asyncio.run(found.fetch("Name", ("",), run_of(path.parent)))
+    assert given == {"password": "$HOME|a b|'c'|"}
+
+
+def test_a_command_is_reached_by_configuration_alone() -> None:
+    """A reference, which a project's file may hold, names none that can be run."""
+    for text in ("command://echo", "Command://echo#password"):
+        with pytest.raises(BadReference, match="a command is no reference"):
+            parse(text)
+
+
+# -- an item's fields --------------------------------------------------------------
+
+
+class Counted(ModuleType):
+    """A source that counts how often it is asked."""
+
+    title = "the counting one"
+
+    def __init__(self, *given: Mapping[str, str] | Exception) -> None:
+        super().__init__("counted")
+        self.given, self.asked = list(given), list[tuple[str, tuple[str, ...]]]()
+
+    async def fetch(self, path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]:
+        """Return what is next."""
+        self.asked.append((path, tuple(fields)))
+        await asyncio.sleep(0.01)
+        given = self.given.pop(0) if len(self.given) > 1 else self.given[0]
+        if isinstance(given, Exception):
+            raise given
+        return given
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> Counted:
+    """The source ``counted://``, which gives an item with some fields."""
+    source = Counted({"password": "canary-1", "username": "me", "PIN": "canary-2"})
+    monkeypatch.setitem(sys.modules, "secretly.sources.counted", source)
+    monkeypatch.setitem(sources.SCHEMES, "counted", "counted")
+    return source
+
+
+def items(*wanted: str) -> Items:
+    """The items of a run in which these are wanted."""
+    return Items(Run(Environment()), [parse(f"counted://{path}") for path in wanted])
+
+
+def test_an_item_is_fetched_once(counted: Counted) -> None:
+    """Whatever is wanted of it, however often, at the same time or one after another."""
+
+    async def work() -> list[tuple[Secret, str | None]]:
+        found = items("A", "A#username", "A#pin", "B")
+        names = ["A", "A#username", "A#pin", "A", "B"]
+        given = await asyncio.gather(*(found.get(parse(f"counted://{name}")) for name in names))
+        return [*given, await found.get(parse("counted://A#PIN"))]
+
+    given = asyncio.run(work())
+    assert [value for value, _ in given] == [
+        "canary-1",
+        "me",
+        "canary-2",
+        "canary-1",
+        "canary-1",
+        "canary-2",
+    ]
+    assert {username for _, username in given} == {"me"}
+    assert counted.asked[:2] == [("A", ("", "username", "pin")), ("B", ("",))]
+    # A manager may tell the letters' case: a name that is written otherwise is asked for.
+    assert counted.asked[2:] == [("A", ("", "username", "pin", "PIN"))]
+
+
+def test_a_field_that_was_not_wanted_at_first_is_asked_for(counted: Counted) -> None:
+    """A source gives what it was asked for, and perhaps no more."""
+    counted.given = [{"password": "canary-1"}, {"password": "canary-1", "pin": "canary-2"}]
+
+    async def work() -> list[str]:
+        found = items("A")
+        names = ("A", "A#pin", "A")
+        return [(await found.get(parse(f"counted://{name}")))[0] for name in names]
+
+    assert asyncio.run(work()) == ["canary-1", "canary-2", "canary-1"]
+    assert counted.asked == [("A", ("",)), ("A", ("", "pin"))]
+
+
+def test_an_item_that_failed_is_not_asked_for_again(counted: Counted) -> None:
+    """In this run, at the same time or later: a person who declined is not asked again."""
+    counted.given = [sources.Locked("it is locked", "unlock it")]
+
+    async def work() -> None:
+        found = items("A")
+        several = (found.get(parse("counted://A")) for _ in range(3))
+        errors = await asyncio.gather(*several, return_exceptions=True)
+        assert [type(error) for error in errors] == [sources.Locked] * 3
+        with pytest.raises(sources.Locked):
+            await found.get(parse("counted://A"))
+
+    asyncio.run(work())
+    assert len(counted.asked) == 1
+
+
+def test_one_that_is_cancelled_does_not_take_the_others_along(counted: Counted) -> None:
+    """The next one fetches it."""
+
+    async def work() -> None:
+        found = items("A")
+        first, second = (asyncio.ensure_future(found.get(parse("counted://A"))) for _ in "12")
+        await asyncio.sleep(0.002)
+        first.cancel()
+        assert (await asyncio.wait_for(second, 5))[0] == "canary-1"
+        assert first.cancelled()
+
+    asyncio.run(work())
+    assert len(counted.asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("fields", "wanted", "value"),
+    [
+        ({"password": "canary-1", "credential": "canary-2"}, "", "canary-1"),
+        ({"credential": "canary-2"}, "", "canary-2"),
+        ({"Credential": "canary-2"}, "#password", "canary-2"),
+        ({"Password": "canary-1"}, "", "canary-1"),
+        ({"PIN": "canary-1", "pin": "canary-2"}, "#Pin", "canary-1"),
+        ({"password": "canary-1", "a b": "canary-2"}, "#A B", "canary-2"),
+    ],
+)
+def test_a_field_is_chosen_ignoring_case(
+    counted: Counted, fields: dict[str, str], wanted: str, value: str
+) -> None:
+    """The default one is the password, else an API credential's; the first of a name counts."""
+    counted.given = [fields]
+    assert fetch(f"counted://A{wanted}") == value
+
+
+@pytest.mark.parametrize(
+    ("fields", "wanted", "hint"),
+    [
+        ({"username": "me", "PIN": "canary-2"}, "", "its fields: username, PIN"),
+        ({"password": "canary-1"}, "#credential", "its fields: password"),
+        (
+            {"credential": "canary-1", "a\u202e": "canary-2"},
+            "#x",
+            "its fields: credential, a\\u202e",
+        ),
+        ({}, "", "its fields: none"),
+    ],
+)
+def test_a_field_that_is_not_there_is_told_from_those_that_are(
+    counted: Counted, fields: dict[str, str], wanted: str, hint: str
+) -> None:
+    """By their names."""
+    counted.given = [fields]
+    error = trouble(f"counted://A{wanted}")
+    assert isinstance(error, sources.NoField)
+    assert f"A has no field '{wanted[1:] or 'password'}'" in str(error)
+    assert error.hint == hint
+
+
+@pytest.mark.parametrize(("value", "wrong"), [("canary-\0", "NUL"), ("canary-\ud800", "Unicode")])
+def test_a_value_that_no_variable_can_hold_is_refused(
+    counted: Counted, value: str, wrong: str
+) -> None:
+    """JSON can hold it."""
+    counted.given = [{"password": value}]
+    assert wrong in str(trouble("counted://A"))
 
 
 @pytest.mark.parametrize("scheme", ["env", "file"])
-def test_a_field_that_a_source_has_not_fails(scheme: str, file: Path) -> None:
+def test_a_field_that_a_source_has_not_fails(scheme: str, path: Path) -> None:
     """The secret is not handed out as a user name."""
-    file.write_text("canary-1")
-    path = {"env": "TOKEN", "file": str(file)}[scheme]
+    path.write_text("canary-1")
+    name = {"env": "TOKEN", "file": str(path)}[scheme]
     environ = {"TOKEN": "canary-1"} if scheme == "env" else {}
-    error = trouble(f"{scheme}://{path}#username", environ)
+    error = trouble(f"{scheme}://{name}#username", environ)
     assert "has no field 'username'" in str(error)
 
 
-@pytest.mark.parametrize("scheme", sorted(sources.MANAGERS))
-def test_a_password_manager_is_named(scheme: str) -> None:
-    """What cannot be read yet is said to be so, and never asked for instead."""
-    assert sources.MANAGERS[scheme][0] in str(trouble(f"{scheme}://Private/PyPI"))
+# -- a manager's program -----------------------------------------------------------
+
+VAULT = Program(
+    "the vault",
+    "vault",
+    (
+        ("is locked", sources.Locked, "it is locked", "vault unlock"),
+        ("no item", sources.NoItem, "there is no {item}", "vault list {item}"),
+    ),
+)
+
+
+def call(folder: Path, text: str, *arguments: str, **more: Any) -> str:
+    """Call a program that is a shell script."""
+    script(folder, "vault", text)
+    return asyncio.run(VAULT.call(run_of(folder), *arguments, **{"item": "PyPI", **more}))
+
+
+def test_a_program_is_given_arguments_and_stdin_and_variables(tmp_path: Path) -> None:
+    """One variable more, one less, and the rest of the run's environment."""
+    script(tmp_path, "vault", 'echo "$1|$(cat)|$NEW|${HOME-none}"; echo canary-err >&2')
+    run = run_of(tmp_path)
+    found = VAULT.call(run, "a b", stdin="canary-in", environ={"NEW": "é", "HOME": None})
+    value = asyncio.run(found)
+    assert value == "a b|canary-in|é|none"
+    assert "canary" not in repr(value)
+
+
+@pytest.mark.parametrize(
+    ("wrote", "value"),
+    [("canary", "canary"), ("canary\\n", "canary"), ("canary\\n\\n", "canary\n"),
+     (" canary \\t", " canary \t"), ("canary\\r\\n", "canary\r"), ("", "")],
+)  # fmt: skip
+def test_exactly_one_newline_is_stripped(tmp_path: Path, wrote: str, value: str) -> None:
+    """The program's own; what else is white space is the secret's."""
+    assert call(tmp_path, f"printf '{wrote}'") == value
+
+
+def test_a_failure_is_known_by_what_the_program_says(tmp_path: Path) -> None:
+    """Ignoring case; what happened and what to do name the item, whatever braces it has."""
+    with pytest.raises(sources.NoItem) as caught:
+        call(tmp_path, "echo 'ERROR: No item, canary-1' >&2; exit 1", item="a {item} \u202e")
+    error = harmless(caught.value)
+    assert str(error) == "the vault: there is no a {item} \\u202e"
+    assert error.hint == "vault list a {item} \\u202e"
+
+
+@pytest.mark.parametrize("status", ["exit 3", "kill -9 $$"])
+def test_an_unknown_failure_shows_nothing_that_the_program_said(
+    tmp_path: Path, status: str
+) -> None:
+    """Its stderr may hold a secret."""
+    with pytest.raises(SourceFailed) as caught:
+        call(tmp_path, f"echo canary-1; echo canary-2 >&2; {status}")
+    assert type(harmless(caught.value)) is SourceFailed
+    assert "the vault (vault) failed with status" in str(caught.value)
+    assert "PyPI" in str(caught.value)
+
+
+def test_a_program_that_succeeds_may_complain(tmp_path: Path) -> None:
+    """What it says on the way is no failure."""
+    assert call(tmp_path, "echo 'is locked' >&2; echo canary-1") == "canary-1"
+
+
+def test_a_program_that_cannot_be_started_is_said_to_be(tmp_path: Path) -> None:
+    """It has no interpreter, say."""
+    path = script(tmp_path, "vault", "")
+    path.write_text("#!/nonexistent/interpreter\n")
+    with pytest.raises(sources.NotInstalled, match="vault cannot be started: No such file"):
+        asyncio.run(VAULT.call(run_of(tmp_path)))
+
+
+def test_a_program_is_looked_for_on_the_path_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not in the folder that one happens to be in."""
+    script(tmp_path, "vault", "echo canary-1")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(sources.NotInstalled, match="vault is not installed"):
+        asyncio.run(VAULT.call(Run(Environment({"PATH": f".:{os.defpath}:"}))))
+
+
+@pytest.mark.parametrize("asks", [False, True])
+def test_how_long_a_program_may_take(asks: bool) -> None:
+    """A machine's time, and no longer than a person's; one that asks the person has theirs."""
+    program = Program("the vault", "vault", asks=asks)
+    assert program.limit(Run({})) == programs.MACHINE == 30
+    assert program.limit(Run({}, person=300)) == (300 if asks else 30)
+    assert program.limit(Run({}, person=5)) == 5
+
+
+def test_a_program_that_writes_without_end_is_ended(tmp_path: Path) -> None:
+    """A secret has an end."""
+    with pytest.raises(sources.Unreachable):
+        call(tmp_path, "exec cat /dev/zero")
+
+
+def test_a_program_with_much_to_complain_about_is_heard(tmp_path: Path) -> None:
+    """A pipe that is full keeps nobody waiting."""
+    text = "i=0; while [ $i -lt 3000 ]; do echo 'canary, at length, and again' >&2; i=$((i+1)); "
+    with pytest.raises(sources.NoItem) as caught:
+        call(tmp_path, f"{text} done; echo 'no item' >&2; exit 1")
+    harmless(caught.value)
+
+
+# -- unlocking ---------------------------------------------------------------------
+
+_LOCK = """
+echo "$1 $(cat)" >> calls
+case "$1" in
+  show) test "$KEY" = canary-key && echo canary-1 || { echo 'vault is locked' >&2; exit 1; };;
+esac
+"""
+
+
+class Vault:
+    """A source whose program is locked until it is given a key, which a person types."""
+
+    title = "the vault"
+
+    async def fetch(self, path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]:
+        """Return what it shows."""
+
+        async def attempt() -> Secret:
+            key = {"KEY": run.kept[self.title]} if self.title in run.kept else {}
+            return await VAULT.call(run, "show", item=path, environ=key)
+
+        async def unlock(wrong: str) -> None:
+            run.keep(self.title, await run.typed("Key", "The vault is locked", wrong, "vault open"))
+
+        return {"password": await VAULT.unlocking(run, attempt, unlock)}
+
+
+@pytest.fixture
+def locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the program ``vault``, which logs its calls there."""
+    script(tmp_path, "vault", f"cd {tmp_path}{_LOCK}")
+    return tmp_path
+
+
+def unlocked(folder: Path, pinentry: FakePinentry, count: int = 1, **more: Any) -> list[Any]:
+    """What several get of it at the same time."""
+    run = run_of(folder, **{"person": 20, **more})
+    run = replace(run, environ=Environment({**run.environ, **pinentry.environ}))
+
+    async def work() -> list[Any]:
+        several = (Vault().fetch(f"item {n}", ("",), run) for n in range(count))
+        return await asyncio.gather(*several, return_exceptions=True)
+
+    return asyncio.run(work())
+
+
+def test_a_person_is_asked_once_for_all(locked: Path) -> None:
+    """Ten that find it locked wait for the one who asks, and then have it."""
+    with FakePinentry(["canary-key"]) as pinentry:
+        assert unlocked(locked, pinentry, 10) == [{"password": "canary-1"}] * 10
+        (prompt,) = pinentry.prompts
+    assert "The vault is locked" in prompt["SETDESC"]
+    assert prompt["SETPROMPT"] == "Key:"
+    assert "SETERROR" not in prompt
+
+
+def test_a_wrong_answer_is_said_to_be_wrong(locked: Path) -> None:
+    """And the person is asked again."""
+    with FakePinentry(["canary-wrong", "canary-key"]) as pinentry:
+        assert unlocked(locked, pinentry) == [{"password": "canary-1"}]
+        assert [prompt.get("SETERROR") for prompt in pinentry.prompts] == [
+            None,
+            "That was not the right one.",
+        ]
+
+
+def test_three_wrong_answers_are_the_end(locked: Path) -> None:
+    """With an error that says that it is locked."""
+    with FakePinentry(["canary-wrong"] * 9) as pinentry:
+        (error,) = unlocked(locked, pinentry)
+        assert len(pinentry.prompts) == 3
+    assert isinstance(error, sources.Locked)
+    harmless(error)
+
+
+def test_a_person_who_cancels_is_not_asked_again(locked: Path) -> None:
+    """By the one who asked."""
+    with FakePinentry([None]) as pinentry:
+        (error,) = unlocked(locked, pinentry)
+        assert len(pinentry.prompts) == 1
+    assert isinstance(error, Cancelled)
+
+
+def test_nobody_is_asked_where_nobody_may_be(locked: Path) -> None:
+    """It is locked, and what to do is said."""
+    with FakePinentry(["canary-key"]) as pinentry:
+        (error,) = unlocked(locked, pinentry, person=None)
+        assert pinentry.lines == []
+    assert isinstance(error, sources.Locked)
+    assert "nobody may be asked" in str(error)
+    assert error.hint == "vault open"
+
+
+# -- which there are ---------------------------------------------------------------
 
 
 def test_an_unknown_scheme_is_a_bad_reference() -> None:
     """The known ones are named."""
     with pytest.raises(BadReference, match="no source 'http://'") as caught:
         fetch("http://example.org/token")
-    assert "env://" in caught.value.hint
+    for scheme in sources.SCHEMES:
+        assert f"{scheme}://" in caught.value.hint
 
 
-def test_no_scheme_is_both_read_and_a_managers() -> None:
-    """And each that is read has its module."""
-    assert not set(sources.SCHEMES) & set(sources.MANAGERS)
-    modules = {path.stem for path in Path(sources.__file__).parent.glob("*.py")} - {"__init__"}
-    assert set(sources.SCHEMES.values()) == modules
+def test_each_scheme_has_its_module() -> None:
+    """And each module of the folder but two is a source."""
+    modules = {path.stem for path in Path(sources.__file__).parent.glob("*.py")}
+    assert set(sources.SCHEMES.values()) == modules - {"__init__", "programs", "command"}
+    assert sources.schemes() == sorted(sources.SCHEMES)
+    for scheme in sources.SCHEMES:
+        assert sources.find(scheme).title
+
+
+def test_a_name_that_would_be_an_option_is_refused() -> None:
+    """Any other is let through as it is."""
+    for name in ("a", "", " -a", "a-b", "é"):
+        assert sources.operand(name) == name
+    for name in ("-", "-h", "--help", "-\u202e"):
+        with pytest.raises(BadReference, match="taken for an option") as caught:
+            sources.operand(name)
+        harmless(caught.value)
+
+
+# -- another's ---------------------------------------------------------------------
+
+_RBW_SOURCE = '''
+"""``rbw://ITEM``: Bitwarden, by the program rbw."""
+
+from secretly.sources import Locked, NoItem, Program, operand
+
+title = "rbw"
+
+program = Program(
+    title,
+    "rbw",
+    (
+        ("couldn't find entry|no entry found", NoItem, "there is no item {item}", "rbw list"),
+        ("agent is locked", Locked, "the vault is locked", "rbw unlock"),
+    ),
+)
+
+
+async def fetch(path, fields, run):
+    """Return the password and the user name."""
+    found = {}
+    for name in ("password", "username"):
+        field = () if name == "password" else ("--field", name)
+        found[name] = await program.call(run, "get", *field, operand(path), item=path)
+    return found
+'''
+
+#: Shows what a command was given.
+PRINT = r"""printf '%s|%s\n' "$B" "$A" """
+
+_RBW = """
+echo "$*" >> "$HOME/calls"
+case "$1 $2 $3 $4" in
+  "get PyPI  ") cat "$HOME/password";;
+  "get --field username PyPI") cat "$HOME/username";;
+  *) echo "rbw get: couldn't find entry for 'canary'" >&2; exit 1;;
+esac
+"""
+
+
+def distribution(folder: Path, source: str = _RBW_SOURCE) -> None:
+    """Another's distribution, as it is once it is installed."""
+    folder.mkdir(exist_ok=True)
+    (folder / "secretly_rbw.py").write_text(source)
+    facts = folder / "secretly_rbw-1.0.dist-info"
+    facts.mkdir(exist_ok=True)
+    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: secretly-rbw\nVersion: 1.0\n")
+    (facts / "entry_points.txt").write_text("[secretly.sources]\nrbw = secretly_rbw\n")
+
+
+@pytest.fixture
+def rbw() -> Iterator[Home]:
+    """A home with a distribution that adds ``rbw://``, and a program that stands in for rbw."""
+    with home() as here:
+        distribution(here.folder / "packages")
+        before = here.environ.get("PYTHONPATH", "")
+        parts = filter(None, (str(here.folder / "packages"), before))
+        here.environ["PYTHONPATH"] = os.pathsep.join(parts)
+        here.program("rbw", f"#!/bin/sh\n{_RBW}")
+        for name, value in (("password", TestRbw.PASSWORD), ("username", TestRbw.USERNAME)):
+            (here.folder / name).write_text(f"{value}\n", "utf-8")
+        yield here
+
+
+class TestRbw(SourceContract):
+    """A source that another distribution adds passes what ours pass."""
+
+    USERNAME: str = SourceContract.USERNAME or ""
+    PROGRAM = "rbw"
+
+    @pytest.fixture(autouse=True)
+    def _there(self, rbw: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+        self._home = rbw
+        monkeypatch.syspath_prepend(str(rbw.folder / "packages"))
+        yield
+        sys.modules.pop("secretly_rbw", None)
+
+    def source(self) -> sources.Source:
+        return sources.find("rbw")
+
+    def run(self) -> Run:
+        return Run(Environment(self._home.environ), person=10)
+
+    def item(self) -> str:
+        return "PyPI"
+
+    def missing(self) -> str:
+        return "Missing"
+
+
+def test_anothers_source_is_used_by_the_command(rbw: Home) -> None:
+    """As a reference, and as the source of a configured secret, with its user name."""
+    assert rbw.run("get", "rbw://PyPI", "-n") == (0, TestRbw.PASSWORD, "")
+    assert rbw.run("get", "rbw://PyPI#username", "-n") == (0, TestRbw.USERNAME, "")
+    (rbw.folder / "calls").unlink()
+    rbw.configure('[secrets.X]\nsource = "rbw://PyPI"\n')
+    done = rbw.run("run", "-e", "A=X", "-e", "B=X#username", "sh", "-c", PRINT)
+    assert done == (0, f"{TestRbw.USERNAME}|{TestRbw.PASSWORD}\n", "")
+    assert (rbw.folder / "calls").read_text() == "get PyPI\nget --field username PyPI\n"
+
+
+def test_anothers_source_fails_as_ours_do(rbw: Home) -> None:
+    """With two lines, which name it and the item, and what to do."""
+    status, out, err = rbw.run("get", "rbw://Other")
+    assert (status, out) == (1, "")
+    assert err.splitlines()[0] == "secretly: rbw: there is no item Other"
+    assert "rbw list" in err.splitlines()[1]
+    rbw.program("rbw", "", mode=0o644)
+    status, out, err = rbw.run("run", "-e", "A=rbw://PyPI", "touch", str(rbw.folder / "ran"))
+    assert (status, out) == (125, "")
+    assert "rbw is not installed" in err
+    assert not (rbw.folder / "ran").exists()
+
+
+def test_anothers_source_is_among_the_known_ones(rbw: Home) -> None:
+    """In the hint for one that is unknown."""
+    assert "rbw://" in rbw.run("get", "nothing://X").stderr
+
+
+def test_another_cannot_take_a_scheme_of_ours(rbw: Home) -> None:
+    """What comes with secretly is looked at first."""
+    entries = rbw.folder / "packages" / "secretly_rbw-1.0.dist-info" / "entry_points.txt"
+    entries.write_text("[secretly.sources]\nenv = secretly_rbw\n")
+    assert rbw.run("get", "env://TOKEN", environ={"TOKEN": "canary-1"}).stdout == "canary-1\n"
+    assert not (rbw.folder / "calls").exists()
+
+
+@pytest.mark.parametrize("source", ["import nothing_of_that_name", "raise ValueError('canary')"])
+def test_a_broken_source_of_another_is_said_to_be_broken(rbw: Home, source: str) -> None:
+    """By its name, without a traceback."""
+    distribution(rbw.folder / "packages", source)
+    status, _, err = rbw.run("get", "rbw://PyPI")
+    assert status == 1
+    what, hint = err.splitlines()
+    assert what.startswith("secretly: the source rbw:// cannot be loaded: ")
+    assert "secretly_rbw" in hint
+    assert "canary" not in err
+
+
+def test_a_command_is_configured(rbw: Home) -> None:
+    """It is run once for all that is wanted of it, and is no source that a reference names."""
+    text = '[secrets.X]\ncommand = ["rbw", "get", "PyPI"]\nusername = "me"\n'
+    rbw.configure(text)
+    done = rbw.run("run", "-e", "A=X", "-e", "B=X#username", "-e", "C=X", "sh", "-c", PRINT)
+    assert done == (0, f"me|{TestRbw.PASSWORD}\n", "")
+    assert (rbw.folder / "calls").read_text() == "get PyPI\n"
+    rbw.configure(text.replace("PyPI", "Other"))
+    status, _, err = rbw.run("get", "X")
+    assert status == 1
+    assert "the command rbw" in err
+    assert "canary" not in err

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from secretly import NotFound, PinentryFailed, api, confirm, secret
-from secretly.redacted import Secret
-from secretly.testing import FakePinentry, KeychainContract, MemoryKeychain, sandbox
+from secretly import NotFound, PinentryFailed, SourceFailed, api, confirm, secret
+from secretly.redacted import Environment, Secret
+from secretly.sources import NoItem, Program, Run, Source, operand
+from secretly.testing import (
+    FakePinentry,
+    KeychainContract,
+    MemoryKeychain,
+    SourceContract,
+    sandbox,
+)
 
 
 def talk(pinentry: FakePinentry, *lines: bytes, seconds: float = 10) -> tuple[bytes, int]:
@@ -177,7 +186,19 @@ def test_a_sandbox_takes_a_configuration_and_variables() -> None:
         assert asyncio.run(confirm("Sure?")) is True
 
 
-# -- the contract ------------------------------------------------------------------
+# -- the contracts -----------------------------------------------------------------
+
+
+def failing(suite: Any) -> set[str]:
+    """The tests of a suite that fail, by an assertion or by another error, without `test_`."""
+    failed = set()
+    for name in dir(suite):
+        if name.startswith("test_"):
+            try:
+                getattr(suite, name)()
+            except Exception:
+                failed.add(name.removeprefix("test_"))
+    return failed
 
 
 class Deaf(MemoryKeychain):
@@ -245,18 +266,280 @@ def test_the_contract_catches_a_keychain_that_breaks_it(wrong: type[MemoryKeycha
         def keychain(self) -> Any:
             return wrong()
 
-    suite = Suite()
-    failed = []
-    for name in dir(KeychainContract):
-        if name.startswith("test_"):
-            try:
-                getattr(suite, name)()
-            except AssertionError:
-                failed.append(name)
-    assert failed
+    assert failing(Suite())
 
 
 def test_the_contract_must_be_given_a_keychain() -> None:
     """A suite that does not say what to test fails, rather than passing."""
     with pytest.raises(NotImplementedError):
         KeychainContract().test_what_is_kept_comes_back()
+
+
+class Right:
+    """A source that does what it must."""
+
+    title = "the right one"
+
+    async def fetch(self, path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]:
+        """Return what it keeps."""
+        if path != "it":
+            raise NoItem(f"{self.title}: there is no {path!a}", "look at what there is")
+        return {
+            "password": SourceContract.PASSWORD,
+            "username": SourceContract.USERNAME or "",
+        }
+
+
+class Nameless(Right):
+    """It does not say what it is."""
+
+    title = ""
+
+
+class Cutting(Right):
+    """It strips white space."""
+
+    async def fetch(self, path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]:
+        """Return what is left."""
+        found = await super().fetch(path, fields, run)
+        return {name: value.strip() for name, value in found.items()}
+
+
+class Anonymous(Right):
+    """It gives no user name unless it was asked for."""
+
+    async def fetch(self, path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]:
+        """Return what was asked for."""
+        found = dict(await super().fetch(path, fields, run))
+        return found if "username" in fields else {"password": found["password"]}
+
+
+class Inventing(Right):
+    """It has whatever is asked for."""
+
+    async def fetch(self, path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]:
+        """Return the same for all."""
+        return {**await super().fetch("it", fields, run), **dict.fromkeys(fields, "canary")}
+
+
+class Telling(Right):
+    """Its error tells what it has."""
+
+    async def fetch(self, path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]:
+        """Say it."""
+        if path != "it":
+            raise NoItem(f"{self.title} has no {path!a}, only {SourceContract.PASSWORD!a}", "see")
+        return await super().fetch(path, fields, run)
+
+
+class Holding(Right):
+    """Its error has what it has in a variable of its frame, which a traceback may show."""
+
+    async def fetch(self, path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]:
+        """Hold it."""
+        held = str(SourceContract.PASSWORD)
+        if path != "it":
+            raise NoItem(f"{self.title} has no {path!a}", "look")
+        return {**await super().fetch(path, fields, run), "password": held}
+
+
+class Helpless(Right):
+    """Its errors do not say what to do."""
+
+    async def fetch(self, path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]:
+        """Say less."""
+        try:
+            return await super().fetch(path, fields, run)
+        except NoItem as error:
+            raise NoItem(str(error)) from None
+
+
+class Vague(Right):
+    """Its errors do not say which kind they are."""
+
+    async def fetch(self, path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]:
+        """Say less."""
+        try:
+            return await super().fetch(path, fields, run)
+        except NoItem as error:
+            raise SourceFailed(str(error), error.hint) from None
+
+
+class Raw(Right):
+    """It writes what it was given as it came."""
+
+    async def fetch(self, path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]:
+        """Look, and say it."""
+        if path != "it":
+            raise NoItem(f"{self.title}: there is no {path}", "look")
+        return await super().fetch(path, fields, run)
+
+
+class Helping(Right):
+    """It gives its help for a secret."""
+
+    async def fetch(self, path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]:
+        """Help."""
+        if path.startswith("-"):
+            return {"password": "usage:"}
+        return await super().fetch(path, fields, run)
+
+
+class Forgetful(Right):
+    """It works once in a run."""
+
+    async def fetch(self, path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]:
+        """Work once."""
+        if "used" in run.kept:
+            raise SourceFailed("it was used up", "buy another")
+        run.keep("used", "")
+        return await super().fetch(path, fields, run)
+
+
+MISSING = "a_missing_item_is_said_to_be_missing"
+
+
+@pytest.mark.parametrize(
+    ("kind", "caught"),
+    [
+        (Right, set()),
+        (Nameless, {"it_has_a_title"}),
+        (Cutting, {"the_password_comes_back"}),
+        (Anonymous, {"the_user_name_comes_with_it"}),
+        (
+            Inventing,
+            {MISSING, "a_missing_field_is_said_to_be_missing", "a_name_is_never_an_option"},
+        ),
+        (Telling, {MISSING}),
+        (Holding, {MISSING}),
+        (Helpless, {MISSING}),
+        (Vague, {MISSING}),
+        (Raw, {MISSING}),
+        (Helping, {"a_name_is_never_an_option"}),
+        (Forgetful, {"it_can_be_asked_again"}),
+    ],
+)
+def test_the_contract_catches_a_source_that_breaks_it(kind: type[Right], caught: set[str]) -> None:
+    """Whoever cuts, tells, guesses or is vague fails the test that is about it."""
+
+    class Suite(SourceContract):
+        def source(self) -> Source:
+            return kind()
+
+        def run(self) -> Run:
+            return Run(Environment())
+
+        def item(self) -> str:
+            return "it"
+
+        def missing(self) -> str:
+            return "missing"
+
+    failed = failing(Suite())
+    assert caught <= failed
+    assert failed == set() or kind is not Right
+
+
+class Calling(Right):
+    """A source that runs a program, and does what it must."""
+
+    program = Program("the right one", "right")
+
+    async def fetch(self, path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]:
+        """Return what it writes."""
+        found = await self.call(run, operand(path))
+        return {"password": found} if path == "it" else {}
+
+    async def call(self, run: Run, path: str) -> str:
+        """Call it."""
+        return await self.program.call(run, path, item=path)
+
+
+class Repeating(Calling):
+    """It says what the program said."""
+
+    async def call(self, run: Run, path: str) -> str:
+        """Repeat it."""
+        done = subprocess.run(["right"], env=dict(run.environ), capture_output=True, check=False)
+        if done.returncode:
+            raise SourceFailed(f"the right one: {done.stderr!a}", "see")
+        return await super().call(run, path)
+
+
+class Replacing(Calling):
+    """It makes text of whatever there is."""
+
+    async def call(self, run: Run, path: str) -> str:
+        """Read on."""
+        found = subprocess.run(["right"], env=dict(run.environ), capture_output=True, check=False)
+        return found.stdout.decode("utf-8", "replace")
+
+
+class Trusting(Calling):
+    """It expects what it wrote to be well-formed."""
+
+    async def fetch(self, path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]:
+        """Return what it reads."""
+        return {"password": str(json.loads(await self.call(run, path))["password"])}
+
+
+class Waiting(Calling):
+    """It waits without looking at the time, and forgets to call."""
+
+    async def call(self, run: Run, path: str) -> str:
+        """Take its time."""
+        await asyncio.sleep(0.1)
+        return "canary"
+
+
+PROGRAM_TESTS = (
+    "a_program_that_is_not_there",
+    "a_program_that_hangs_is_ended",
+    "a_cancelled_wait_ends_the_program",
+    "what_a_failing_program_says_is_not_shown",
+    "what_is_no_text_is_refused",
+    "garbage_is_an_error_of_ours_or_a_secret",
+)
+
+
+@pytest.mark.parametrize(
+    ("kind", "caught"),
+    [
+        (Calling, ()),
+        (Repeating, ("what_a_failing_program_says_is_not_shown",)),
+        (Replacing, ("what_is_no_text_is_refused",)),
+        (Trusting, ("garbage_is_an_error_of_ours_or_a_secret",)),
+        (Waiting, ("a_program_that_is_not_there", "a_program_that_hangs_is_ended")),
+    ],
+)
+def test_the_contract_tries_a_sources_program(kind: type[Calling], caught: Sequence[str]) -> None:
+    """With others of its name that fail, hang, and write what is no text."""
+
+    class Suite(SourceContract):
+        PROGRAM = "right"
+
+        def source(self) -> Source:
+            return kind()
+
+        def item(self) -> str:
+            return "it"
+
+    for name in caught or PROGRAM_TESTS:
+        test = getattr(Suite(), f"test_{name}")
+        if caught:
+            with pytest.raises((AssertionError, ValueError, TypeError, LookupError)):
+                test()
+        else:
+            test()
+    if kind is Calling:
+        tried = {name for name in dir(SourceContract) if name.startswith("test_")}
+        assert {f"test_{name}" for name in PROGRAM_TESTS} < tried
+
+
+def test_the_contract_must_be_given_a_source() -> None:
+    """A suite that does not say what to test fails, rather than passing."""
+    for name in ("source", "item", "missing"):
+        with pytest.raises(NotImplementedError):
+            getattr(SourceContract(), name)()
+    with pytest.raises(NotImplementedError):
+        SourceContract().test_the_password_comes_back()

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ..display import visible
-from ..errors import SourceFailed
+from .programs import NoItem, Run
+
+title = "the environment"
 
 
-async def fetch(path: str, field: str, environ: Mapping[str, str]) -> str:
-    """Return the variable's value."""
-    if field not in ("", "password"):
-        raise SourceFailed(f"a variable has no field '{visible(field)}'", "it has password alone")
-    if not environ.get(path):
-        raise SourceFailed(
-            f"the variable {visible(path)} is not set", f"export {visible(path)} first"
+async def fetch(path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]:
+    """Return the variable's value, as the password."""
+    if not run.environ.get(path):
+        raise NoItem(
+            f"the variable {visible(path)} is not set in the environment",
+            f"export {visible(path)} first",
         )
-    return environ[path]
+    return {"password": run.environ[path]}

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ..display import visible
 from ..errors import SourceFailed
+from .programs import NoItem, Run
+
+title = "the file"
 
 _LIMIT = 1 << 20
 
 
-async def fetch(path: str, field: str, environ: Mapping[str, str]) -> str:
-    """Return the file's text."""
+async def fetch(path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]:
+    """Return the file's text, as the password."""
     name = visible(path)
-    if field not in ("", "password"):
-        raise SourceFailed(f"a file has no field '{visible(field)}'", "it has password alone")
     try:
         with open(os.path.expanduser(path), "rb", opener=_no_waiting) as file:
             facts = os.fstat(file.fileno())
@@ -29,7 +30,9 @@ async def fetch(path: str, field: str, environ: Mapping[str, str]) -> str:
             text, wrong = _text(file.read(_LIMIT + 1))
             if wrong:
                 raise SourceFailed(f"the file {name} {wrong}", "a secret is a text")
-            return text
+            return {"password": text}
+    except FileNotFoundError:
+        raise NoItem(f"the file {name} is not there", "check its name") from None
     except OSError as error:
         raise SourceFailed(
             f"the file {name} cannot be read: {error.strerror}", "check its name and permissions"

@@ -1,0 +1,31 @@
+"""``keyring://SERVICE/USERNAME``: an item of the keychain that another program keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from urllib.parse import unquote
+
+from ..display import visible
+from ..errors import BadReference
+from .programs import NoItem, Run
+
+title = "the keychain"
+
+
+async def fetch(path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]:
+    """Return the item's password and its user name."""
+    service, _, username = path.rpartition("/")
+    service, username = unquote(service), unquote(username)
+    if not (service and username):
+        raise BadReference(
+            f"keyring://{visible(path)} does not say which item",
+            "write keyring://SERVICE/USERNAME, a slash in either as %2F",
+        )
+    assert run.keychain is not None
+    value = await run.keychain.get(service, username, run.person)
+    if value is None:
+        raise NoItem(
+            f"the keychain has nothing for {visible(service)}, user {visible(username)}",
+            f"keyring set {visible(service)} {visible(username)}",
+        )
+    return {"password": value, "username": username}

@@ -1,0 +1,77 @@
+"""``lpass://ITEM[#field]``: LastPass, by its program ``lpass``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..redacted import Secret
+from .programs import Ambiguous, Locked, NoItem, Program, Run, SignedOut, Unreachable, operand
+
+title = "LastPass"
+
+_LOGIN = "lpass login YOUR-EMAIL"
+
+program = Program(
+    title,
+    "lpass",
+    (
+        ("from askpass", Locked, "the vault is locked", _LOGIN),
+        ("could not find decryption key", SignedOut, "nobody is logged in", _LOGIN),
+        ("could not find specified", NoItem, "there is no item {item}", "lpass ls"),
+        ("multiple matches", Ambiguous, "several items match {item}", "lpass ls"),
+        ("resolve host|connect to|timed? ?out", Unreachable, "it cannot be reached", "lpass sync"),
+    ),
+)
+
+#: Where its prompt for the master password ends.
+_PROMPT = rb"Master Password: ?$"
+
+
+async def fetch(path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]:
+    """Return all fields of the item."""
+    # Without --sync=no it goes to the network, and leaves a daemon.
+    arguments = ("show", "--sync=no", "--json", "--expand-multi", operand(path))
+
+    async def attempt() -> Secret:
+        if title not in run.kept:
+            # Whoever asks for the master password gets no answer: it is asked for by us.
+            return await program.call(
+                run, *arguments, item=path, environ={"LPASS_ASKPASS": "/bin/false"}
+            )
+
+        async def answer() -> Secret:
+            return run.kept[title]
+
+        environ = {"LPASS_DISABLE_PINENTRY": "1", "LPASS_ASKPASS": None}
+        try:
+            return await program.asked(
+                run, *arguments, prompt=_PROMPT, answer=answer, item=path, environ=environ
+            )
+        except Locked:
+            run.kept.pop(title, None)
+            raise
+
+    async def unlock(wrong: str) -> None:
+        run.keep(title, await run.typed("Master password", "LastPass is locked", wrong, _LOGIN))
+
+    said = await program.unlocking(run, attempt, unlock)
+    return program.parsed(Secret(_BYTES.sub(_mended, said)), _fields, path)
+
+
+#: lpass 1.3.7 escapes each byte of what is not ASCII by printf's ``%04x`` of a signed char.
+_BYTES = re.compile(r"((?:\\uffffff[89a-f][0-9a-f])+)|\\.")
+
+
+def _mended(found: re.Match[str]) -> str:
+    """The characters that escaped bytes are; any other escape as it is."""
+    if found[1] is None:
+        return found[0]
+    return bytes.fromhex(found[1].replace("\\uffffff", "")).decode("utf-8", "surrogateescape")
+
+
+def _fields(found: Any) -> Mapping[str, str]:
+    if len(found) > 1:
+        raise Ambiguous(f"{title}: {len(found)} items match", "use the item's number: lpass ls")
+    return {name: value for name, value in found[0].items() if value}

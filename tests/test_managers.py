@@ -1,0 +1,694 @@
+"""The real password managers, on vaults of their own, through the command."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shlex
+import shutil
+import signal
+import socket
+import struct
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import vaults
+from command import (
+    SECRETLY,
+    Ended,
+    Home,
+    Watch,
+    ended,
+    files_with,
+    home,
+    session_of,
+    wait_until,
+)
+from conftest import need
+from vaults import MASTER, Login, Vault, bitwarden, keepassxc, lastpass, password_store, reach
+
+from secretly import sources
+from secretly.redacted import Environment
+from secretly.references import parse
+from secretly.testing import FakePinentry, SourceContract
+
+WRONG = "canary-wrong"
+
+
+@pytest.fixture(name="home")
+def _home() -> Iterator[Home]:
+    with home() as found:
+        yield found
+
+
+# -- vaults ----------------------------------------------------------------------
+
+
+Maker = Callable[[Home], Vault]
+
+#: Those whose master password secretly itself asks for.
+ASKED: Sequence[Maker] = (lastpass, keepassxc, bitwarden)
+
+
+@pytest.fixture(name="vault")
+def _vault(home: Home, request: pytest.FixtureRequest) -> Iterator[Vault]:
+    """The vault that the test is given by its maker."""
+    made: Vault = request.param(home)
+    home.environ |= made.environ
+    yield made
+    made.end()
+
+
+def of(*makers: Maker) -> pytest.MarkDecorator:
+    """Give the test the vaults of these makers, one after another."""
+    names = [maker.__name__ for maker in makers]
+    return pytest.mark.parametrize("vault", makers, ids=names, indirect=True)
+
+
+# -- calls -----------------------------------------------------------------------
+
+
+#: Writes what it was given, and what of the managers' it was given beside that.
+SHOW = 'printf %s "$TOKEN"; env | grep -E "SESSION|MASTER|canary-m" >&2; exit 0'
+
+
+def taken(home: Home, verb: str, *references: str, fake: FakePinentry, more: str = "") -> Ended:
+    """What ``get`` prints of the reference, or a command is run with."""
+    if verb == "get":
+        return home.run("get", "-n", *references, environ=fake.environ)
+    wanted = [f"-eTOKEN{number or ''}={one}" for number, one in enumerate(references)]
+    argv = ["run", *([more] if more else []), *wanted, "--", "sh", "-c", SHOW]
+    return home.run(*argv, environ=fake.environ)
+
+
+def together(home: Home, *references: str, fake: FakePinentry) -> list[str]:
+    """What one run gives a command for each of the references."""
+    wanted = [f"-eTOKEN{number}={one}" for number, one in enumerate(references)]
+    script = " ".join(f'"$TOKEN{number}"' for number in range(len(references)))
+    argv = [*wanted, "--", "sh", "-c", f"printf '%s\\n' {script}"]
+    done = home.run("run", *argv, environ=fake.environ)
+    assert (done.status, done.stderr) == (0, "")
+    return done.stdout.splitlines()
+
+
+def failure(home: Home, verb: str, *references: str, fake: FakePinentry | None = None) -> str:
+    """The two lines of a failure, in which there is nothing of a secret."""
+    with FakePinentry() as nobody:
+        done = taken(home, verb, *references, fake=fake or nobody)
+        assert fake is not None or nobody.prompts == []
+    assert done.status == (1 if verb == "get" else 125), done
+    assert done.stdout == ""
+    assert "canary" not in done.stderr
+    assert len(done.stderr.splitlines()) == 2, done.stderr
+    return done.stderr
+
+
+VERBS = pytest.mark.parametrize("verb", ["get", "run"])
+
+
+# -- unlocking, as all do ----------------------------------------------------------
+
+
+@VERBS
+@of(lastpass, keepassxc)
+def test_a_wrong_master_password_is_asked_for_again(home: Home, vault: Vault, verb: str) -> None:
+    """With what was wrong; the right one is kept in no file, argument or variable."""
+    with FakePinentry([WRONG, MASTER]) as fake, Watch(MASTER) as watch:
+        done = taken(home, verb, f"{vault.prefix}PyPI", fake=fake)
+        first, second = fake.prompts
+    assert done == (0, "canary-pypi", "")
+    assert "is locked, and a secret in it is needed." in first["SETDESC"]
+    assert first["SETDESC"].startswith(vault.title)
+    assert "SETERROR" not in first
+    assert "not the right one" in second["SETERROR"]
+    assert watch.rounds > 3
+    assert watch.seen == set()
+    assert files_with(MASTER, home.folder) == []
+    assert files_with("canary-pypi", home.folder) == []
+
+
+@of(lastpass, keepassxc)
+def test_three_wrong_master_passwords_are_the_end(home: Home, vault: Vault) -> None:
+    """The command is not started."""
+    with FakePinentry([WRONG, WRONG, WRONG, MASTER]) as fake:
+        said = failure(home, "run", f"{vault.prefix}PyPI", fake=fake)
+        assert len(fake.prompts) == 3
+    assert vault.title in said
+
+
+@VERBS
+@of(lastpass, keepassxc)
+def test_a_cancelled_master_password_is_the_end(home: Home, vault: Vault, verb: str) -> None:
+    """With the status of a cancelled prompt."""
+    with FakePinentry([None, MASTER]) as fake:
+        done = taken(home, verb, f"{vault.prefix}PyPI", fake=fake)
+        assert len(fake.prompts) == 1
+    assert (done.status, done.stdout) == (130, "")
+
+
+@of(*ASKED, password_store)
+def test_nobody_is_asked_where_nobody_may_be(home: Home, vault: Vault) -> None:
+    """It is said to be locked, and by which command it would be unlocked."""
+    with FakePinentry([MASTER]) as fake:
+        vault.let_ask(fake.path)
+        done = taken(home, "run", f"{vault.prefix}PyPI", fake=fake, more="--no-input")
+        assert fake.lines == []
+    assert done.status == 125
+    assert vault.title in done.stderr
+    assert "nobody may be asked" in done.stderr
+
+
+@of(*ASKED, password_store)
+def test_a_manager_that_is_not_installed_is_named(home: Home, vault: Vault) -> None:
+    """With the program that is missing; nobody is asked for the secret instead."""
+    home.environ["PATH"] = str(home.programs)
+    said = failure(home, "get", f"{vault.prefix}PyPI")
+    assert vault.title in said
+    assert f"{vault.program} is not installed" in said
+    home.program("show", "#!/bin/sh\n/bin/echo started\n")
+    with FakePinentry() as fake:
+        done = home.run("run", "-eTOKEN=" + vault.prefix + "PyPI", "show", environ=fake.environ)
+        assert fake.lines == []
+    assert (done.status, done.stdout) == (125, "")
+    assert f"{vault.program} is not installed" in done.stderr
+
+
+@of(lastpass, keepassxc)
+def test_two_items_are_unlocked_once(home: Home, vault: Vault) -> None:
+    """Both are had for one answer, as are three fields of them."""
+    names = ("PyPI", "Other", "Other#username", "PyPI#password")
+    with FakePinentry([MASTER]) as fake:
+        found = together(home, *(vault.prefix + name for name in names), fake=fake)
+        assert len(fake.prompts) == 1
+    assert found == ["canary-pypi", "canary-other", "somebody", "canary-pypi"]
+
+
+@of(lastpass, keepassxc)
+def test_a_missing_item_is_no_reason_to_ask_again(home: Home, vault: Vault) -> None:
+    """For others beside it: the vault is unlocked."""
+    with FakePinentry([MASTER] * 4) as fake:
+        failure(home, "run", *(f"{vault.prefix}{n}" for n in ("Missing", "PyPI")), fake=fake)
+        assert len(fake.prompts) == 1
+
+
+@of(lastpass, keepassxc)
+def test_an_item_that_is_not_there_is_named(home: Home, vault: Vault) -> None:
+    """And so is a field; nothing is asked for but the master password."""
+    with FakePinentry([MASTER] * 4) as fake:
+        said = failure(home, "get", f"{vault.prefix}Missing", fake=fake)
+        assert vault.title in said
+        assert "Missing" in said
+        said = failure(home, "run", f"{vault.prefix}PyPI#flavour", fake=fake)
+        assert "PyPI has no field 'flavour'" in said
+        assert "password" in said.splitlines()[1]
+        assert "username" in said.splitlines()[1]
+        assert len(fake.prompts) == 2
+
+
+@of(lastpass, keepassxc, password_store)
+def test_an_item_without_a_password_is_an_error(home: Home, vault: Vault) -> None:
+    """An empty secret is none: the fields that it has are named, and none of their values."""
+    with FakePinentry([MASTER]) as fake:
+        vault.let_ask(fake.path)
+        said = failure(home, "get", f"{vault.prefix}Empty", fake=fake)
+    assert "has no field 'password'" in said
+    assert "username" in said
+    assert "somebody" not in said
+
+
+# -- LastPass --------------------------------------------------------------------
+
+
+@of(lastpass)
+def test_several_items_of_lastpass_match(home: Home, vault: Vault) -> None:
+    """Which is an error, unless the folder is named as well."""
+    with FakePinentry([MASTER, MASTER]) as fake:
+        assert "2 items match" in failure(home, "get", "lpass://Twice", fake=fake)
+        assert taken(home, "get", "lpass://play/Twice", fake=fake) == (0, "canary-2", "")
+
+
+@of(lastpass)
+def test_a_guarded_item_of_lastpass_is_asked_for_once(home: Home, vault: Vault) -> None:
+    """The program wants the master password twice; the person types it once."""
+    with FakePinentry([WRONG, MASTER]) as fake:
+        assert taken(home, "get", "lpass://Guarded", fake=fake) == (0, "canary-guarded", "")
+        assert len(fake.prompts) == 2
+
+
+@pytest.fixture(name="agent")
+def _agent(home: Home) -> Iterator[Vault]:
+    """LastPass with its agent running, which knows the key."""
+    vault = lastpass(home)
+    del vault.environ["LPASS_AGENT_DISABLE"]
+    vault.environ["LPASS_AGENT_TIMEOUT"] = "300"
+    home.environ |= vault.environ
+    askpass = home.program("askpass", f"#!/bin/sh\necho {shlex.quote(MASTER)}\n", 0o700)
+    try:
+        show = ["lpass", "show", "--sync=no", "--name", "PyPI"]
+        done = home.run_any(show, environ={"LPASS_ASKPASS": str(askpass)})
+        assert done == (0, "PyPI\n", "")
+        askpass.unlink()
+        wait_until((home.folder / "lpass" / "agent.sock").exists)
+        yield vault
+    finally:
+        with socket.socket(socket.AF_UNIX) as talk, contextlib.suppress(FileNotFoundError):
+            talk.connect(str(home.folder / "lpass" / "agent.sock"))
+            who = talk.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+            os.kill(struct.unpack("3i", who)[0], signal.SIGKILL)
+
+
+@VERBS
+@pytest.mark.usefixtures("agent")
+def test_an_unlocked_lastpass_asks_nothing(home: Home, verb: str) -> None:
+    """Its agent has the key, and nobody is there."""
+    with FakePinentry() as fake:
+        assert taken(home, verb, "lpass://PyPI", fake=fake) == (0, "canary-pypi", "")
+        assert fake.lines == []
+
+
+@pytest.mark.usefixtures("agent")
+def test_a_guarded_item_is_asked_for_though_lastpass_is_unlocked(home: Home) -> None:
+    """For that item alone."""
+    with FakePinentry([WRONG, MASTER]) as fake:
+        assert taken(home, "get", "lpass://Guarded", fake=fake) == (0, "canary-guarded", "")
+        assert len(fake.prompts) == 2
+        assert taken(home, "get", "lpass://PyPI", fake=fake) == (0, "canary-pypi", "")
+        assert len(fake.prompts) == 2
+
+
+@VERBS
+@of(lastpass)
+def test_nobody_is_logged_in_to_lastpass(home: Home, vault: Vault, verb: str) -> None:
+    """What to run is said; no master password is asked for."""
+    shutil.rmtree(vault.environ["LPASS_HOME"])
+    os.mkdir(vault.environ["LPASS_HOME"], 0o700)
+    said = failure(home, verb, "lpass://PyPI")
+    assert "LastPass: nobody is logged in" in said
+    assert "lpass login" in said
+
+
+# -- pass ------------------------------------------------------------------------
+
+
+@pytest.fixture(name="store")
+def _store(home: Home) -> Iterator[Vault]:
+    vault = password_store(home)
+    home.environ |= vault.environ
+    yield vault
+    vault.end()
+
+
+@VERBS
+def test_the_passphrase_is_asked_for_by_gpgs_own_agent(home: Home, store: Vault, verb: str) -> None:
+    """A wrong one again; afterwards the agent knows it, and nobody is asked."""
+    with FakePinentry([WRONG, MASTER]) as fake, Watch(MASTER) as watch:
+        store.let_ask(fake.path)
+        assert taken(home, verb, "pass://PyPI", fake=fake) == (0, "canary-pypi", "")
+        assert len(fake.prompts) == 2
+        assert taken(home, verb, "pass://PyPI#username", fake=fake) == (0, "__token__", "")
+        assert taken(home, verb, "pass://Other", fake=fake) == (0, "canary-other", "")
+        assert len(fake.prompts) == 2
+    assert watch.rounds > 3
+    assert watch.seen == set()
+    assert files_with(MASTER, home.folder) == []
+
+
+@pytest.mark.parametrize(("answers", "asked"), [([WRONG] * 4, 3), ([None, MASTER], 1)])
+def test_a_passphrase_that_is_not_had_is_the_end(
+    home: Home, store: Vault, answers: Sequence[str | None], asked: int
+) -> None:
+    """Three wrong ones, or a cancelled prompt: gpg asks no more, and neither do we."""
+    with FakePinentry(answers) as fake:
+        store.let_ask(fake.path)
+        said = failure(home, "run", "pass://PyPI", fake=fake)
+        assert len(fake.prompts) == asked
+    assert "gpg cannot decrypt PyPI" in said
+    assert "pass show PyPI" in said
+
+
+def test_lines_of_an_item_are_its_fields(home: Home, store: Vault) -> None:
+    """Key, colon, value; a ``login`` is a user name, too."""
+    with FakePinentry([MASTER]) as fake:
+        store.let_ask(fake.path)
+        fields = {
+            "": "canary-shop",
+            "#password": "canary-shop",
+            "#url": "https://example.org:8/",
+            "#login": "me",
+            "#username": "me",
+        }
+        found = together(home, *(f"pass://web/shop{field}" for field in fields), fake=fake)
+        assert found == list(fields.values())
+        said = failure(home, "get", "pass://web/shop#flavour", fake=fake)
+        assert "has no field 'flavour'" in said
+        said = failure(home, "get", "pass://web/Missing", fake=fake)
+        assert "pass: there is no item web/Missing" in said
+
+
+def test_options_for_gpg_of_the_persons_own_are_kept(home: Home, store: Vault) -> None:
+    """Those that say how to unlock go before ours; others stand beside them."""
+    quick = f"--pinentry-mode loopback --passphrase-file {home.folder}/passphrase"
+    (home.folder / "passphrase").write_text(MASTER)
+    with FakePinentry() as fake:
+        store.let_ask(fake.path)
+        home.environ |= {"PASSWORD_STORE_GPG_OPTS": quick, "SECRETLY_NO_INPUT": "1"}
+        assert taken(home, "get", "pass://PyPI", fake=fake) == (0, "canary-pypi", "")
+        assert fake.lines == []
+
+
+def test_gpgs_agent_asks_on_the_terminal_that_the_command_is_on(home: Home, store: Vault) -> None:
+    """With a real pinentry for terminals; afterwards the terminal is as it was."""
+    need("pinentry-tty")
+    store.let_ask(Path(shutil.which("pinentry-tty") or ""))
+    argv = [*SECRETLY, "run", "-eTOKEN=pass://PyPI", "--", "sh", "-c", 'echo "got ${#TOKEN}"']
+    with home.terminal(argv) as terminal:
+        terminal.expect("me@example.org")
+        terminal.wait_for_prompt()
+        terminal.type(f"{MASTER}\n")
+        terminal.expect("got 11")
+        assert terminal.wait() == 0
+        assert terminal.modes_now == terminal.modes
+        assert MASTER not in terminal.screen
+
+
+# -- KeePassXC -------------------------------------------------------------------
+
+
+@of(keepassxc)
+def test_an_attribute_of_keepassxc_is_a_field(home: Home, vault: Vault) -> None:
+    """By its own name, capitals apart; the usual ones by theirs."""
+    fields = {
+        "#API token": "canary-api",
+        "#api token": "canary-api",
+        "#Password": "canary-own",
+        "#title": "Own",
+    }
+    with FakePinentry([MASTER]) as fake:
+        found = together(home, *(f"{vault.prefix}Own{field}" for field in fields), fake=fake)
+    assert found == list(fields.values())
+
+
+@of(keepassxc)
+def test_a_database_that_is_not_there_is_named(home: Home, vault: Vault) -> None:
+    """Nobody types a password for it in vain."""
+    said = failure(home, "get", f"keepassxc://{home.folder}/no.kdbx/PyPI")
+    assert f"{home.folder}/no.kdbx" in said
+
+
+@of(keepassxc)
+def test_what_is_no_database_is_named(home: Home, vault: Vault) -> None:
+    """The password is asked for once: another would do no better."""
+    path = home.folder / "bad.kdbx"
+    path.write_text("canary-text")
+    with FakePinentry([MASTER, MASTER]) as fake:
+        said = failure(home, "get", f"keepassxc://{path}/PyPI", fake=fake)
+        assert len(fake.prompts) <= 1
+    assert "database" in said
+
+
+@of(keepassxc)
+def test_two_databases_are_unlocked_one_by_one(home: Home, vault: Vault) -> None:
+    """Each with its own password; the prompt says which."""
+    second, log = home.folder / "second.kdbx", home.folder / "statuses"
+    vaults.database(second, "canary-second", [Login("PyPI", "canary-two")])
+    real = f'{shutil.which("keepassxc-cli")} "$@"; status=$?; echo $status >> {log}; exit $status'
+    home.program("keepassxc-cli", f"#!/bin/sh\n{real}\n")
+    with FakePinentry([MASTER, "canary-second"]) as fake:
+        found = together(home, f"{vault.prefix}PyPI", f"keepassxc://{second}/PyPI", fake=fake)
+        prompts = fake.prompts
+    assert found == ["canary-pypi", "canary-two"]
+    assert len(prompts) == 2
+    assert "secrets.kdbx" in prompts[0]["SETDESC"]
+    assert "second.kdbx" in prompts[1]["SETDESC"]
+    # Neither was tried with the other's.
+    assert set(log.read_text().split()) == {"0"}
+
+
+# -- Bitwarden -------------------------------------------------------------------
+
+
+@of(bitwarden)
+def test_the_session_of_bitwarden_is_for_it_alone_and_for_one_run(home: Home, vault: Vault) -> None:
+    """A wrong master password is asked for again; no other program or file gets the session."""
+    real, log = shutil.which("bw"), home.folder / "calls"
+    spy = 'printf "%s %s\\n" "$2" "${BW_SESSION-none}" >> ' + shlex.quote(str(log))
+    home.program("bw", f'#!/bin/sh\n{spy}\nexec {real} "$@"\n')
+    show = 'printf "%s %s " "$TOKEN" "$TOKEN1"; env | grep -c SESSION'
+    wanted = ["-eTOKEN=bw://PyPI", "-eTOKEN1=bw://PyPI#username"]
+    with FakePinentry([WRONG, MASTER]) as fake, Watch(MASTER) as watch:
+        done = home.run("run", *wanted, "--", "sh", "-c", show, environ=fake.environ)
+        first, second = fake.prompts
+    assert done == (1, "canary-pypi __token__ 0\n", "")  # grep's own status
+    assert first["SETDESC"] == "Bitwarden is locked, and a secret in it is needed."
+    assert "not the right one" in second["SETERROR"]
+    assert watch.seen == set()
+    calls = [line.split() for line in log.read_text().splitlines()]
+    session = calls[-1][1]
+    assert len(session) > 40
+    expected = [["get", "none"], ["unlock", "none"], ["unlock", "none"], ["get", session]]
+    assert calls == expected
+    assert files_with(session, home.folder) == [log]
+    assert files_with(MASTER, home.folder) == []
+    with FakePinentry() as fake:
+        done = taken(home, "run", "bw://PyPI", fake=fake, more="--no-input")
+    assert done.status == 125
+    assert "Bitwarden is locked" in done.stderr
+
+
+#: Gives what the real program said before, when it was asked the same.
+_REMEMBERS = """#!{python} -IS
+import json, os, sys
+known = json.load(open({path!r}))
+status, out, err = known[sys.argv[-1]]
+sys.stdout.write(out)
+sys.stderr.write(err)
+sys.exit(status)
+"""
+
+
+@pytest.fixture(scope="module", name="answers")
+def _answers() -> Iterator[Path]:
+    """A program that gives what an unlocked Bitwarden said, which it takes seconds for.
+
+    It is asked for several items at the same time: most of these seconds are waiting.
+    """
+    names = ["contract", "missing", "missing\u202e", "Twice", "Empty", "Key", "Other"]
+    with home() as place, ThreadPoolExecutor() as threads:
+
+        def ask(name: str) -> tuple[str, Ended]:
+            environ = vaults.unlocked_bitwarden(place, f"bw {names.index(name)}").environ
+            argv = ["bw", "--nointeraction", "get", "item", name]
+            return name, place.run_any(argv, environ=environ, seconds=90)
+
+        vaults.bitwarden(place)
+        path = place.folder / "answers"
+        path.write_text(json.dumps(dict(threads.map(ask, names))))
+        values = {"python": sys.executable, "path": str(path)}
+        yield place.program("bw", _REMEMBERS.format(**values))
+
+
+def test_what_an_unlocked_bitwarden_cannot_give(home: Home, answers: Path) -> None:
+    """Several items, none, and no such field are told apart; nobody is asked."""
+    shutil.copy(answers, home.programs)
+    assert "several items match Twice" in failure(home, "get", "bw://Twice")
+    assert "there is no item missing" in failure(home, "get", "bw://missing")
+    said = failure(home, "get", "bw://Empty")
+    assert "has no field 'password'" in said
+    assert "username" in said
+    with FakePinentry() as fake:
+        assert taken(home, "get", "bw://Key", fake=fake) == (0, "canary-key", "")
+        assert taken(home, "get", "bw://Other", fake=fake) == (0, "canary-other", "")
+        assert fake.lines == []
+
+
+def test_nobody_is_logged_in_to_bitwarden(home: Home) -> None:
+    """What to run is said; no master password is asked for."""
+    need("bw", "node")
+    reach(home, "bw", "node")
+    home.environ["BITWARDENCLI_APPDATA_DIR"] = str(home.folder / "bw")
+    said = failure(home, "run", "bw://PyPI")
+    assert "Bitwarden: nobody is logged in" in said
+    assert "bw login" in said
+
+
+# -- what every source must do -----------------------------------------------------
+
+
+class _Contract(SourceContract):
+    """With a real vault, whose master password is typed whenever it is asked for."""
+
+    @pytest.fixture(autouse=True)
+    def _opened(self, home: Home) -> Iterator[None]:
+        self._vault = self.make(home)
+        with FakePinentry([MASTER] * 50) as fake:
+            self._environ = {**home.environ, **self._vault.environ, **fake.environ}
+            yield
+        self._vault.end()
+
+    @staticmethod
+    def make(home: Home) -> Vault:
+        """Make the vault."""
+        raise NotImplementedError
+
+    def run(self) -> sources.Run:
+        """One in which a person can be asked."""
+        return sources.Run(Environment(self._environ), person=30)
+
+    def source(self) -> sources.Source:
+        """The one that the vault's references lead to."""
+        return sources.find(parse(f"{self._vault.prefix}x").scheme)
+
+    def item(self) -> str:
+        """Which each of the vaults has."""
+        return parse(f"{self._vault.prefix}contract").path
+
+    def missing(self) -> str:
+        """Which none has."""
+        return parse(f"{self._vault.prefix}missing").path
+
+
+class TestLastPass(_Contract):
+    """``lpass``."""
+
+    PROGRAM = "lpass"
+    make = staticmethod(lastpass)
+
+
+class TestKeePassXC(_Contract):
+    """``keepassxc-cli``."""
+
+    PROGRAM = "keepassxc-cli"
+    make = staticmethod(keepassxc)
+
+
+class TestPass(_Contract):
+    """``pass``, whose key is unlocked by an option of gpg's."""
+
+    PROGRAM = "pass"
+    make = staticmethod(password_store)
+
+    @pytest.fixture(autouse=True)
+    def _unlocked(self, home: Home, _opened: None) -> None:
+        file = home.folder / "passphrase"
+        file.write_text(MASTER)
+        quick = f"--pinentry-mode loopback --passphrase-file {file}"
+        self._environ["PASSWORD_STORE_GPG_OPTS"] = quick
+
+
+class TestBitwarden(_Contract):
+    """``bw``, unlocked, whose answers are the real one's."""
+
+    PROGRAM = "bw"
+    make = staticmethod(bitwarden)
+
+    @pytest.fixture(autouse=True)
+    def _quick(self, home: Home, _opened: None, answers: Path) -> None:
+        shutil.copy(answers, home.programs)
+
+
+# -- the keychain's items of others, and commands ------------------------------------
+
+
+KEYRING = Path(sys.executable).with_name("keyring")
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        "keyring://https%3A%2F%2Fpypi.example%2Flegacy%2F/__token__",
+        "keyring://https://pypi.example/legacy//__token__",
+        "keyring://https://pypi.example/legacy//__token__#password",
+    ],
+)
+def test_an_item_that_another_program_keeps_in_the_keychain(home: Home, reference: str) -> None:
+    """As twine has it: its service is a URL, which may be percent-encoded."""
+    home.keep_in_a_file()
+    command = [str(KEYRING), "set", "https://pypi.example/legacy/", "__token__"]
+    assert home.run_any(command, stdin="canary-kept\n").status == 0
+    with FakePinentry() as fake:
+        for verb in ("get", "run"):
+            assert taken(home, verb, reference, fake=fake) == (0, "canary-kept", "")
+        assert fake.lines == []
+
+
+def test_the_user_name_of_a_keychain_item_comes_with_it(home: Home) -> None:
+    """Percent-encoded, where it has a slash."""
+    home.keep_in_a_file()
+    command = [str(KEYRING), "set", "service", "team/me"]
+    assert home.run_any(command, stdin="canary-kept\n").status == 0
+    with FakePinentry() as fake:
+        found = taken(home, "get", "keyring://service/team%2Fme#username", fake=fake)
+        assert found == (0, "team/me", "")
+
+
+def test_a_keychain_item_that_is_not_there_is_named(home: Home) -> None:
+    """With the command that would make it."""
+    home.keep_in_a_file()
+    for verb in ("get", "run"):
+        said = failure(home, verb, "keyring://service/nobody")
+        assert "nothing for service, user nobody" in said
+        assert "keyring set service nobody" in said
+
+
+def commanded(home: Home, *argv: str) -> None:
+    """Configure a secret that a command writes."""
+    home.configure(f"[secrets.Token]\ncommand = {json.dumps(argv)}\n")
+
+
+@VERBS
+def test_a_command_that_is_configured_writes_the_secret(home: Home, verb: str) -> None:
+    """Its words are its own: no shell reads them; one newline is taken off."""
+    commanded(home, "printf", "%s\\n", "canary $HOME `x` ;")
+    with FakePinentry() as fake:
+        assert taken(home, verb, "Token", fake=fake) == (0, "canary $HOME `x` ;", "")
+        assert fake.lines == []
+
+
+@VERBS
+def test_a_command_that_fails_is_named(home: Home, verb: str) -> None:
+    """And what it said is not shown: there may be a secret in it."""
+    commanded(home, "sh", "-c", "echo canary-1; echo canary-2 >&2; exit 3")
+    said = failure(home, verb, "Token")
+    assert "the command sh" in said
+    assert "status 3" in said
+    commanded(home, "no-such-command")
+    assert "no-such-command is not installed" in failure(home, verb, "Token")
+
+
+def test_a_command_runs_once_for_several_variables(home: Home) -> None:
+    """In one run, it is one item."""
+    home.program("counted", '#!/bin/sh\necho x >> "$HOME/count"\necho canary-1\n')
+    commanded(home, "counted")
+    argv = ["-eA=Token", "-eB=Token#password", "sh", "-c", 'printf "%s " "$A" "$B"']
+    with FakePinentry() as fake:
+        done = home.run("run", *argv, environ=fake.environ)
+    assert done == (0, "canary-1 canary-1 ", "")
+    assert (home.folder / "count").read_text() == "x\n"
+
+
+def test_a_reference_runs_no_command(home: Home) -> None:
+    """Only the person's own configuration names commands: a project's file could not."""
+    mark = home.folder / "mark"
+    with FakePinentry() as fake:
+        for reference in (f"command://touch {mark}", f"command://{mark}", "command://touch"):
+            done = taken(home, "run", reference, fake=fake)
+            assert done.status == 125
+            assert "a command is no reference" in done.stderr
+    assert not mark.exists()
+
+
+def test_an_interrupted_run_leaves_no_manager_behind(home: Home) -> None:
+    """Whatever signal ends it, what it has started is ended too."""
+    home.program("lpass", '#!/bin/sh\necho $$ > "$HOME/pid"\nexec sleep 600\n')
+    argv = [*SECRETLY, "run", "-eTOKEN=lpass://PyPI", "true"]
+    process = home.start(argv)
+    with ended(process):
+        wait_until((home.folder / "pid").exists)
+        assert len(session_of(process.pid)) == 2
+        process.terminate()
+        assert process.wait(20) != 0
+        wait_until(lambda: session_of(process.pid) == [])

@@ -1,0 +1,754 @@
+"""1Password, by stand-ins for its program ``op`` of version 1 and 2: real processes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command import SECRETLY, Ended, Home, Watch, files_with, home
+
+from secretly import BadReference, SourceFailed, sources
+from secretly.redacted import Environment
+from secretly.references import Reference, parse
+from secretly.sources import Items, Run
+from secretly.testing import FakePinentry, SourceContract
+
+VERSIONS = {1: "1.12.9", 2: "2.30.3"}
+
+MASTER = "canary-master pass é"
+TOKEN = "canary-session-token"
+
+# Says and does what op does (its words as they were seen), and logs each call.
+_OP = r"""
+import json, os, sys, termios, time
+
+here = os.path.dirname(os.path.abspath(__file__))
+facts = json.load(open(here + "/op.json"))
+words, first = sys.argv[1:], facts["version"].startswith("1.")
+started = time.monotonic()
+
+def log(**more):
+    held = [name for name, value in os.environ.items() if "canary" in value]
+    entry = {"argv": sys.argv[1:], "held": held, "start": started, "end": time.monotonic(), **more}
+    with open(here + "/op.calls", "a") as file:
+        file.write(json.dumps(entry) + "\n")
+
+def fail(text, status=1):
+    log()
+    sys.stderr.write(f"[ERROR] 2026/01/02 03:04:05 {text}\n")
+    sys.exit(status)
+
+def give(text):
+    log()
+    sys.stdout.write(text)
+    sys.exit(0)
+
+def option(name):
+    for number, word in enumerate(words):
+        if word == name:
+            return words.pop(number) and words.pop(number)
+    return None
+
+def ask(prompt):
+    terminal = os.open("/dev/tty", os.O_RDWR)
+    assert os.isatty(0)
+    before = termios.tcgetattr(terminal)
+    quiet = [*before[:3], before[3] & ~termios.ECHO, *before[4:]]
+    termios.tcsetattr(terminal, termios.TCSADRAIN, quiet)
+    os.write(terminal, prompt.encode())
+    typed = b""
+    while not typed.endswith(b"\n"):
+        typed += os.read(terminal, 1)
+    termios.tcsetattr(terminal, termios.TCSADRAIN, before)
+    os.write(terminal, b"\n")
+    return typed[:-1].decode()
+
+def signed_in():
+    if facts["app"]:
+        return os.path.exists(here + "/op.authorised")
+    return os.environ.get("OP_SESSION_my") == facts["token"]
+
+def sign_in():
+    if facts["app"]:
+        open(here + "/op.authorised", "w").close()
+        give("")
+    if first and words[1:] != ["my"]:
+        fail("No saved device ID. Set the OP_DEVICE environment variable and try again")
+    typed = ask("Enter the password for me@example.org at my.1password.example: ")
+    if typed != facts["master"]:
+        fail("401: Authentication required." if first else "(401) Unauthorized: not allowed.")
+    give(
+        f'export OP_SESSION_my="{facts["token"]}"\n'
+        "# This command is meant to be used with your shell's eval function.\n"
+        "# Run 'eval $(op signin my)' to sign in to your 1Password account.\n"
+    )
+
+def find(name, vault):
+    if vault is not None and vault not in ("Private", "Shared"):
+        fail(f'"{vault}" isn\'t a vault in this account. Specify the vault with its ID or name.')
+    found = [i for i in facts["items"] if name in (i["title"], i["id"])]
+    found = [i for i in found if vault in (None, i["vault"])]
+    if not found:
+        fail(f'"{name}" isn\'t an item. Specify the item with its UUID, name, or domain.')
+    if len(found) > 1:
+        fail(f'More than one item matches "{name}". Try again and specify the item by its ID')
+    return found[0]
+
+def form_2(item):
+    fields = []
+    for field in item["fields"]:
+        field = {"type": "STRING", **field}
+        if field.get("section"):
+            field["section"] = {"id": field["section"], "label": field["section"]}
+        fields.append(field)
+    return {"id": item["id"], "title": item["title"], "version": 1, "category": item["category"],
+            "vault": {"id": "v", "name": item["vault"]}, "fields": fields, "urls": []}
+
+def form_1(item):
+    plain = [f for f in item["fields"] if not f.get("section")]
+    titles = list(dict.fromkeys(f["section"] for f in item["fields"] if f.get("section")))
+    details = {"sections": [
+        {"name": f"Section_{title}", "title": title, "fields": [
+            {"k": "string", "n": f["id"], "t": f["label"], "v": f.get("value", "")}
+            for f in item["fields"] if f.get("section") == title]} for title in titles]}
+    if item["category"] == "PASSWORD":
+        details["password"] = plain[0]["value"]
+    else:
+        details["fields"] = [
+            {"designation": f.get("purpose", "").lower(), "name": f["id"], "type": "P",
+             "value": f.get("value", "")} for f in plain]
+    return {"uuid": item["id"], "templateUuid": "001", "vaultUuid": "v",
+            "overview": {"title": item["title"]}, "details": details}
+
+def read(reference):
+    path, _, query = reference.removeprefix("op://").partition("?")
+    vault, name, *section, wanted = path.split("/")
+    item = find(name, vault)
+    for field in item["fields"]:
+        known = [str(field.get(key)).casefold() for key in ("id", "label")]
+        if wanted.casefold() in known and section in ([], [field.get("section")]):
+            return f'{field.get("value", "")}{query and "?" + query}'
+    missing = f"item '{vault}/{name}' does not have a field '{wanted}'"
+    fail(f"could not read secret '{reference}': {missing}")
+
+if words == ["--version"]:
+    give(facts["version"] + "\n")
+open(f"{here}/op.begun.{os.getpid()}", "w").close()
+while sum(".begun." in name for name in os.listdir(here)) < facts["together"]:
+    if time.monotonic() > started + 20:
+        fail("the others have not begun", 9)
+    time.sleep(0.005)
+time.sleep(facts["sleep"])
+if words[0] == "signin":
+    sign_in()
+if not signed_in():
+    fail("You are not currently signed in. Please run `op signin --help` for instructions")
+if facts["fault"]:
+    sys.stdout.write("canary-out")
+    fail(facts["fault"], 6)
+vault = option("--vault")
+if first and words[:2] == ["get", "item"] and len(words) == 3:
+    give(json.dumps(form_1(find(words[2], vault))))
+if not first and words[:2] == ["item", "get"] and option("--format") == "json" and len(words) == 3:
+    give(json.dumps(form_2(find(words[2], vault)), indent=2) + "\n")
+if not first and words[0] == "read":
+    newline = "" if "--no-newline" in words else "\n"
+    give(read(words[-1]) + newline)
+fail(f"unknown command {words}")
+"""
+
+
+def item(title: str, *fields: dict[str, str], **more: str) -> dict[str, Any]:
+    """An item, which is a login in the vault Private unless said."""
+    known = {"vault": "Private", "category": "LOGIN", "id": f"id-of-{title}", **more}
+    return {"title": title, "fields": list(fields), **known}
+
+
+def login(title: str, password: str, username: str, **more: str) -> dict[str, Any]:
+    """A login, with the fields that every login has, one of them empty."""
+    return item(
+        title,
+        {"id": "username", "purpose": "USERNAME", "label": "username", "value": username},
+        {"id": "password", "purpose": "PASSWORD", "label": "password", "value": password},
+        {"id": "notesPlain", "purpose": "NOTES", "label": "notesPlain"},
+        {"id": "x1", "label": "PIN", "value": "canary-pin", "section": "More"},
+        {"id": "x2", "label": "Empty", "section": "More"},
+        {"id": "x3", "label": "PIN", "value": "canary-other-pin", "section": "Others"},
+        **more,
+    )
+
+
+ITEMS = [
+    login("PyPI", "canary-pypi", "__token__"),
+    login("Contract", SourceContract.PASSWORD, SourceContract.USERNAME or ""),
+    login("Two words", "canary-two", "me"),
+    login("Twin", "canary-twin-1", "me", id="id-1"),
+    login("Twin", "canary-twin-2", "me", id="id-2"),
+    login("Shared one", "canary-shared", "we", vault="Shared"),
+    item(
+        "Pass",
+        {"id": "password", "label": "password", "value": "canary-pass"},
+        category="PASSWORD",
+    ),
+    item(
+        "API",
+        {"id": "username", "label": "username", "value": "robot"},
+        {"id": "credential", "label": "credential", "value": "canary-api"},
+        category="API_CREDENTIAL",
+    ),
+    item(
+        "Note",
+        {"id": "notesPlain", "purpose": "NOTES", "label": "notesPlain", "value": "canary-note"},
+        {"id": "x4", "label": "Colour", "value": "canary-colour", "section": "More"},
+        category="SECURE_NOTE",
+    ),
+    item(
+        "Blank",
+        {"id": "username", "purpose": "USERNAME", "label": "username", "value": "me"},
+        {"id": "password", "purpose": "PASSWORD", "label": "password"},
+    ),
+    item(
+        "Odd",
+        {"id": "x5", "label": "password", "value": "canary-label"},
+        {"id": "Password", "label": "other", "value": "canary-id"},
+        {"id": "x6", "purpose": "PASSWORD", "label": "Kennwort", "value": "canary-purpose"},
+    ),
+    item(
+        "Odd id",
+        {"id": "x7", "label": "password", "value": "canary-label"},
+        {"id": "PassWord", "label": "other", "value": "canary-id"},
+    ),
+    item(
+        "Odd label",
+        {"id": "x8", "label": "PASSWORD", "value": "canary-label", "section": "More"},
+    ),
+]
+
+
+class OnePassword:
+    """A home in which ``op`` is a stand-in; whose calls are logged.
+
+    :param signed_in: whether the shell has a session, as after ``eval $(op signin)``.
+    """
+
+    def __init__(self, here: Home, version: int, *, signed_in: bool = True, **facts: Any) -> None:
+        self.home, self.version = here, version
+        here.program("op", f"#!{sys.executable} -IS\n{_OP}")
+        self._facts = {
+            "version": VERSIONS[version],
+            "items": ITEMS,
+            "master": MASTER,
+            "token": TOKEN,
+            "app": False,
+            "sleep": 0,
+            "together": 0,
+            "fault": "",
+        }
+        self.change(**facts)
+        if signed_in:
+            here.environ["OP_SESSION_my"] = TOKEN
+        if version == 1:
+            (here.folder / ".op").mkdir()
+            (here.folder / ".op" / "config").write_text('{"latest_signin": "my", "accounts": []}')
+
+    def change(self, **facts: Any) -> None:
+        """Have it behave otherwise."""
+        self._facts |= facts
+        (self.home.programs / "op.json").write_text(json.dumps(self._facts))
+
+    @property
+    def log(self) -> list[Any]:
+        """Its calls so far: words, variables that held something secret, start and end."""
+        path = self.home.programs / "op.calls"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    @property
+    def calls(self) -> list[str]:
+        """The words of each call but for its version."""
+        return [" ".join(call["argv"]) for call in self.log if call["argv"] != ["--version"]]
+
+    def run_of(self, **more: Any) -> Run:
+        """A run in which it is found."""
+        return Run(Environment(self.home.environ), **{"person": 10, **more})
+
+    def get(self, reference: str, **more: Any) -> tuple[str, str | None]:
+        """What a reference gives, and the user name."""
+        return asyncio.run(Items(self.run_of(**more)).get(parse(f"op://{reference}")))
+
+    def get_item(self, name: str, vault: str = "Private") -> str:
+        """The words with which an item is asked for."""
+        if self.version == 1:
+            return f"get item {name} --vault {vault}"
+        return f"item get {name} --vault {vault} --format json"
+
+
+@pytest.fixture(name="home")
+def _home() -> Iterator[Home]:
+    with home() as found:
+        yield found
+
+
+@pytest.fixture(params=VERSIONS)
+def op(home: Home, request: pytest.FixtureRequest) -> OnePassword:
+    """Either version, signed in."""
+    return OnePassword(home, request.param)
+
+
+@pytest.fixture(params=VERSIONS)
+def closed(home: Home, request: pytest.FixtureRequest) -> OnePassword:
+    """Either version, not signed in, without the desktop app."""
+    return OnePassword(home, request.param, signed_in=False)
+
+
+#: Shows what a command was given, and whether a session was among it.
+SHOW = ("sh", "-c", r"""printf '%s|%s|%s\n' "$A" "$B" "$OP_SESSION_my" """)
+
+
+# -- the contract ------------------------------------------------------------------
+
+
+class TestVersion2(SourceContract):
+    """Version 2 does what every source must."""
+
+    PROGRAM = "op"
+    version = 2
+
+    @pytest.fixture(autouse=True)
+    def _there(self, home: Home) -> None:
+        self._op = OnePassword(home, self.version)
+
+    def source(self) -> sources.Source:
+        return sources.find("op")
+
+    def run(self) -> Run:
+        return self._op.run_of()
+
+    def item(self) -> str:
+        return "Private/Contract"
+
+    def missing(self) -> str:
+        return "Private/Missing"
+
+
+class TestVersion1(TestVersion2):
+    """And so does version 1."""
+
+    version = 1
+
+
+# -- items and fields --------------------------------------------------------------
+
+#: References without their scheme, and what they give: its value, its user name.
+FOUND = [
+    ("Private/PyPI", "canary-pypi", "__token__"),
+    ("Private/PyPI#password", "canary-pypi", "__token__"),
+    ("Private/PyPI#USERNAME", "__token__", "__token__"),
+    ("Private/PyPI#pin", "canary-pin", "__token__"),
+    ("Private/id-of-PyPI", "canary-pypi", "__token__"),
+    ("PyPI", "canary-pypi", "__token__"),
+    ("PyPI#username", "__token__", "__token__"),
+    ("Private/Two words", "canary-two", "me"),
+    ("Shared/Shared one", "canary-shared", "we"),
+    ("Private/PyPI/password", "canary-pypi", None),
+    ("Private/PyPI/Username", "__token__", None),
+    ("Private/PyPI/More/pin", "canary-pin", None),
+    ("Private/PyPI/Others/PIN", "canary-other-pin", None),
+    ("Private/id-1", "canary-twin-1", "me"),
+    ("Private/Pass", "canary-pass", None),
+    ("Private/Pass/password", "canary-pass", None),
+    ("Private/API", "canary-api", "robot"),
+    ("Private/API/credential", "canary-api", None),
+    ("Private/Note#colour", "canary-colour", None),
+    ("Private/Odd", "canary-purpose", None),
+    ("Private/Odd id", "canary-id", None),
+    ("Private/Odd label", "canary-label", None),
+]
+
+
+@pytest.mark.parametrize(("reference", "value", "username"), FOUND)
+def test_a_reference_gives_its_field(
+    op: OnePassword, reference: str, value: str, username: str | None
+) -> None:
+    """Of a login, a password, an API credential, a note; by purpose, then id, then label."""
+    assert op.get(reference) == (value, username)
+    assert len(op.calls) == 1
+
+
+def test_the_query_of_a_reference_is_op_s_own(home: Home) -> None:
+    """It is handed on with the rest, as 1Password's own form has it."""
+    op = OnePassword(home, 2)
+    assert op.get("Private/PyPI/password?attribute=otp")[0] == "canary-pypi?attribute=otp"
+    assert op.calls == ["read --no-newline op://Private/PyPI/password?attribute=otp"]
+
+
+@pytest.mark.parametrize(
+    ("reference", "field", "names"),
+    [
+        ("Private/Note", "password", ["colour"]),
+        ("Private/PyPI#nothing", "nothing", ["username", "password", "pin"]),
+        ("Private/Blank", "password", ["username"]),
+        ("Private/PyPI#empty", "empty", ["username", "password"]),
+    ],
+)
+def test_a_field_without_a_value_is_not_there(
+    op: OnePassword, reference: str, field: str, names: Sequence[str]
+) -> None:
+    """An empty password is not handed over; those that there are are named, without values."""
+    with pytest.raises(sources.NoField) as caught:
+        op.get(reference)
+    assert f"has no field '{field}'" in str(caught.value)
+    listed = caught.value.hint.casefold().removeprefix("its fields: ").split(", ")
+    assert set(names) <= set(listed)
+    assert field not in listed
+    assert "canary" not in f"{caught.value} {caught.value.hint}"
+
+
+@pytest.mark.parametrize("reference", ["Private/PyPI/nothing", "Private/PyPI/More/password"])
+def test_a_field_of_1passwords_own_form_that_is_not_there(op: OnePassword, reference: str) -> None:
+    """A field of another section is none of this one."""
+    with pytest.raises(sources.NoField) as caught:
+        op.get(reference)
+    assert "1Password" in str(caught.value)
+    assert "Private/PyPI" in str(caught.value)
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("path", ["/", "Private/", "/PyPI", "Private//password", "a/b/c/d/e"])
+def test_a_reference_that_names_no_item_is_a_bad_one(op: OnePassword, path: str) -> None:
+    """Before anything is asked."""
+    with pytest.raises(BadReference):
+        op.get(path)
+    assert op.log == []
+
+
+@pytest.mark.parametrize("path", ["--help", "--vault/PyPI", "Private/-h", "Private/--x/password"])
+def test_a_part_is_never_an_option(op: OnePassword, path: str) -> None:
+    """What op prints for help is no secret."""
+    with pytest.raises(BadReference):
+        op.get(path)
+    assert op.log == []
+
+
+def test_user_name_and_password_are_one_call(op: OnePassword) -> None:
+    """Of one item in one run, whatever else is wanted of it."""
+    path = "op://Private/PyPI"
+    done = op.home.run("run", "-e", f"A={path}", "-e", f"B={path}#username", *SHOW)
+    assert done == (0, f"canary-pypi|__token__|{TOKEN}\n", "")  # the session is the caller's
+    assert op.calls == [op.get_item("PyPI")]
+
+
+def test_a_configured_secret_has_its_user_name(op: OnePassword) -> None:
+    """The item's, but a configured one before it."""
+    op.home.configure(
+        '[secrets.X]\nsource = "op://Private/PyPI"\n'
+        '[secrets.Y]\nsource = "op://Private/PyPI"\nusername = "configured"\n'
+    )
+    done = op.home.run("run", "-e", "A=X#username", "-e", "B=Y#username", *SHOW)
+    assert done.stdout.startswith("__token__|configured|")
+
+
+# -- signing in --------------------------------------------------------------------
+
+
+def ask(op: OnePassword, *answers: str | None) -> tuple[Ended, list[dict[str, str]]]:
+    """Run a command that needs a secret where a person answers like this; show the prompts."""
+    with FakePinentry(answers) as pinentry:
+        words = ("run", "-eA=op://Private/PyPI", "sh", "-c", 'echo "$A|$OP_SESSION_my"')
+        done = op.home.run(*words, environ=pinentry.environ)
+        return done, pinentry.prompts
+
+
+def test_a_missing_session_is_made(closed: OnePassword) -> None:
+    """op asks on its terminal, the person is asked by pinentry, and op alone has the session."""
+    done, prompts = ask(closed, MASTER)
+    assert done == (0, "canary-pypi|\n", "")
+    (prompt,) = prompts
+    assert "1Password is locked" in prompt["SETDESC"]
+    assert "SETERROR" not in prompt
+    signin = "signin my" if closed.version == 1 else "signin"
+    item = closed.get_item("PyPI")
+    assert closed.calls == [item, signin, item]
+    assert [call["held"] for call in closed.log if call["argv"] != ["--version"]] == [
+        [],
+        [],
+        ["OP_SESSION_my"],
+    ]
+
+
+def test_a_wrong_password_is_asked_for_again(closed: OnePassword) -> None:
+    """And the person told."""
+    done, prompts = ask(closed, "canary-wrong", MASTER)
+    assert done == (0, "canary-pypi|\n", "")
+    wrong = [prompt.get("SETERROR") for prompt in prompts]
+    assert wrong == [None, "That was not the right one."]
+
+
+def test_three_wrong_passwords_are_the_end(closed: OnePassword) -> None:
+    """With an error that names 1Password, and what to do."""
+    done, prompts = ask(closed, *["canary-wrong"] * 5)
+    assert (done.status, done.stdout) == (125, "")
+    assert len(prompts) == 3
+    assert "secretly: 1Password: " in done.stderr
+    assert "op signin" in done.stderr
+    assert "canary" not in done.stderr
+
+
+def test_who_cancels_is_not_asked_again(closed: OnePassword) -> None:
+    """And op, which waits for an answer, is ended."""
+    done, prompts = ask(closed, None, MASTER)
+    assert (done.status, done.stdout) == (130, "")
+    assert len(prompts) == 1
+
+
+def test_nobody_is_asked_where_nobody_may_be(closed: OnePassword) -> None:
+    """op is not even told to sign in, for the app would ask."""
+    closed.change(app=True)
+    with FakePinentry([MASTER]) as pinentry:
+        done = closed.home.run(
+            "run", "--no-input", "-eA=op://Private/PyPI", "true", environ=pinentry.environ
+        )
+        assert pinentry.lines == []
+    assert done.status == 125
+    assert "nobody may be asked" in done.stderr
+    assert "op signin" in done.stderr
+    assert closed.calls == [closed.get_item("PyPI")]
+
+
+def test_an_expired_session_is_made_anew(closed: OnePassword) -> None:
+    """The one that the shell had is of no use any more."""
+    closed.home.environ["OP_SESSION_my"] = "canary-expired"
+    done, prompts = ask(closed, MASTER)
+    assert done.stdout.startswith("canary-pypi|")
+    assert len(prompts) == 1
+
+
+def test_the_desktop_app_asks_by_itself(home: Home) -> None:
+    """Signing in prints nothing and asks nothing: nor do we."""
+    op = OnePassword(home, 2, signed_in=False, app=True)
+    done, prompts = ask(op)
+    assert done == (0, "canary-pypi|\n", "")
+    assert prompts == []
+    assert op.calls == [op.get_item("PyPI"), "signin", op.get_item("PyPI")]
+    done, _ = ask(op)
+    assert op.calls[3:] == [op.get_item("PyPI")]  # the app remembers
+
+
+@pytest.mark.parametrize("text", [None, "", "{}", "[]", '{"latest_signin": null}', "\xff"])
+def test_version_1_without_an_account_to_sign_in_to(home: Home, text: str | None) -> None:
+    """op's own error is one of ours."""
+    op = OnePassword(home, 1, signed_in=False)
+    config = home.folder / ".op" / "config"
+    config.unlink()
+    if text is not None:
+        config.write_bytes(text.encode("latin-1"))
+    done, prompts = ask(op, MASTER)
+    assert done.status == 125
+    assert done.stderr.startswith("secretly: 1Password")
+    assert prompts == []
+    assert op.calls == [op.get_item("PyPI"), "signin"]
+
+
+def test_a_session_is_nobody_elses(closed: OnePassword) -> None:
+    """Neither another source's program nor the command gets it; nothing of it is in a file."""
+    home = closed.home
+    home.program("other", '#!/bin/sh\nenv > "$HOME/other.environ"\necho canary-2\n')
+    home.configure('[secrets.Other]\ncommand = ["other"]\n')
+    wanted = ("-eA=op://Private/PyPI", "-eB=Other", "-eC=op://Private/API")
+    with FakePinentry([MASTER]) as pinentry, Watch(TOKEN) as tokens, Watch(MASTER) as masters:
+        done = home.run("run", *wanted, "env", environ=pinentry.environ)
+        # The one who saw nothing looked.
+        assert tokens.rounds
+        assert masters.rounds
+    assert "A=canary-pypi" in done.stdout
+    assert "B=canary-2" in done.stdout
+    assert "C=canary-api" in done.stdout
+    assert "OP_SESSION" not in done.stdout + (home.folder / "other.environ").read_text()
+    assert TOKEN not in done.stdout + done.stderr
+    assert {(part, name) for _, part, name in tokens.seen} <= {("environ", "op")}
+    assert masters.seen == set()
+    assert TOKEN not in str([call["argv"] for call in closed.log])
+    assert [path.name for path in files_with(TOKEN, home.folder)] == ["op.json"]
+    assert [path.name for path in files_with(MASTER, home.folder)] == []  # escaped in op.json
+
+
+def test_what_a_run_has_of_op_no_other_program_gets(closed: OnePassword) -> None:
+    """Not even one that is started once there is a session."""
+    closed.home.program("other", "#!/bin/sh\nenv\n")
+    with FakePinentry([MASTER]) as pinentry:
+        closed.home.environ |= pinentry.environ
+        run = closed.run_of()
+
+        async def work() -> str:
+            found = Items(run, commands={"Other": ("other",)})
+            assert (await found.get(parse("op://Private/PyPI")))[0] == "canary-pypi"
+            return (await found.get(Reference("command", "Other")))[0]
+
+        given = asyncio.run(work())
+    assert "HOME=" in given
+    assert "OP_SESSION" not in given
+    assert "canary" not in given
+
+
+# -- failures ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("said", "kind", "what"),
+    [
+        ("dial tcp: lookup my.1password.example: no such host", sources.Unreachable, "reached"),
+        ("Get https://my.1password.example: network is down", sources.Unreachable, "reached"),
+        ("No accounts configured for use with 1Password CLI.", sources.SignedOut, "no account"),
+        ("something else: canary-err", SourceFailed, "failed with status 6"),
+    ],
+)
+def test_a_failure_has_its_kind(
+    op: OnePassword, said: str, kind: type[SourceFailed], what: str
+) -> None:
+    """It names 1Password, the item or what is wrong, and what to do; nothing that op said."""
+    op.change(fault=f"{said} canary-err")
+    with pytest.raises(SourceFailed) as caught:
+        op.get("Private/PyPI")
+    error = caught.value
+    assert type(error) is kind
+    assert "1Password" in str(error)
+    assert what in str(error)
+    assert error.hint
+    assert "canary" not in f"{error} {error.hint}"
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "what"),
+    [
+        ("Private/Nothing", sources.NoItem, "there is no item Private/Nothing"),
+        ("Nowhere/PyPI", sources.NoItem, "there is no item Nowhere/PyPI"),
+        ("Shared/PyPI/password", sources.NoItem, "there is no item Shared/PyPI/password"),
+        ("Private/Twin", sources.Ambiguous, "several items match Private/Twin"),
+    ],
+)
+def test_an_item_that_is_not_there_or_twice(
+    op: OnePassword, path: str, kind: type[SourceFailed], what: str
+) -> None:
+    """Is named."""
+    with pytest.raises(kind, match=what) as caught:
+        op.get(path)
+    assert "op item list" in caught.value.hint
+
+
+def test_it_is_not_installed(home: Home) -> None:
+    """The command says so in two lines, and starts nothing."""
+    done = home.run("run", "-eA=op://Private/PyPI", "echo", "ran")
+    assert (done.status, done.stdout) == (125, "")
+    assert done.stderr.splitlines()[0] == "secretly: 1Password's program op is not installed"
+
+
+def test_one_that_hangs_is_ended(op: OnePassword) -> None:
+    """When the person's time, which the app might need, is over."""
+    op.change(sleep=60)
+    done = op.home.run("run", "--prompt-timeout", "1s", "-eA=op://Private/PyPI", "echo", "ran")
+    assert (done.status, done.stdout) == (125, "")
+    assert "1Password (op) did not answer within 1 s" in done.stderr
+
+
+def test_one_that_hangs_while_signing_in_is_ended(home: Home) -> None:
+    """It asks for something else than a password, say, and waits."""
+    op = OnePassword(home, 2, signed_in=False)
+    text = (home.programs / "op").read_text()
+    home.program("op", text.replace("Enter the password for", "Select an account:"))
+    done = home.run("run", "--prompt-timeout", "1s", "-eA=op://Private/PyPI", "echo", "ran")
+    assert (done.status, done.stdout) == (125, "")
+    assert "1Password (op) did not answer within 1 s" in done.stderr
+    assert op.calls == [op.get_item("PyPI")]
+
+
+# -- many --------------------------------------------------------------------------
+
+
+def overlap(calls: Sequence[Any]) -> int:
+    """How many of the calls ran at the same time, at most."""
+    return max(sum(c["start"] <= one["start"] < c["end"] for c in calls) for one in calls)
+
+
+def run_with(op: OnePassword, count: int, environ: dict[str, str]) -> float:
+    """Run a command that is given so many secrets of as many items; how long that took."""
+    wanted = [f"-eA{number}=op://Private/Item {number}" for number in range(count)]
+    show = " ".join(f"$A{number}" for number in range(count))
+    started = time.monotonic()
+    done = op.home.run("run", *wanted, "sh", "-c", f"echo {show}", environ=environ)
+    took = time.monotonic() - started
+    assert done == (0, " ".join(f"canary-{n}" for n in range(count)) + "\n", "")
+    return took
+
+
+TEN = [login(f"Item {number}", f"canary-{number}", "me") for number in range(10)]
+
+
+def test_ten_references_are_asked_for_at_once(
+    op: OnePassword, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One call each, all at the same time, and one for op's version: shown as a ratio."""
+    op.change(items=TEN, sleep=0.5)
+    one = run_with(op, 1, {})
+    for path in op.home.programs.glob("op.[bc]*"):
+        path.unlink()
+    op.change(together=10)  # none of them goes on before all have begun
+    ten = run_with(op, 10, {})
+    fetched = [call for call in op.log if call["argv"] != ["--version"]]
+    assert sorted(op.calls) == sorted(op.get_item(f"Item {n}") for n in range(10))
+    assert len(op.log) == 11
+    assert overlap(fetched) == 10
+    with capsys.disabled():
+        print(f"\nop {VERSIONS[op.version]}: ten references take {ten / one:.2f} times as one")
+
+
+def test_ten_references_are_one_prompt(closed: OnePassword) -> None:
+    """All are tried, one signs in, and the other nine are then tried again at the same time."""
+    closed.change(items=TEN, sleep=0.4)
+    with FakePinentry([MASTER]) as pinentry:
+        run_with(closed, 10, pinentry.environ)
+        assert len(pinentry.prompts) == 1
+    fetched = [call for call in closed.log if "Item" in " ".join(call["argv"])]
+    with_session = [call for call in fetched if call["held"]]
+    assert (len(fetched), len(with_session)) == (20, 10)
+    assert sum("signin" in call for call in closed.calls) == 1
+    # One after another they would not overlap at all; the one that signed in comes first.
+    assert overlap(with_session) >= 3
+
+
+def test_ten_times_the_same_is_one_call(op: OnePassword) -> None:
+    """One item is fetched once in a run, by whatever name it is configured."""
+    op.home.configure('[secrets.X]\nsource = "op://Private/PyPI"\n')
+    wanted = [f"-eA{number}=op://Private/PyPI" for number in range(9)]
+    done = op.home.run("run", *wanted, "-eB=X", "-eC=X#username", "sh", "-c", "echo $A0$A8$B$C")
+    assert done.stdout == f"{'canary-pypi' * 3}__token__\n"
+    assert op.calls == [op.get_item("PyPI")]
+
+
+def test_what_is_missing_is_said_before_the_others_are_there(op: OnePassword) -> None:
+    """The first failure is the end: nothing is run, and no op is left."""
+    op.change(items=TEN, sleep=0.2)
+    wanted = [f"-eA{number}=op://Private/Item {number}" for number in range(8, 12)]
+    process = op.home.start([*SECRETLY, "run", *wanted, "echo", "ran"])
+    try:
+        out, err = process.communicate(timeout=20)
+    finally:
+        process.kill()
+        process.wait(5)
+    assert (process.returncode, out) == (125, b"")
+    assert re.search(rb"there is no item Private/Item 1[01]", err)
+    left = [p for p in Path("/proc").glob("[0-9]*/cmdline") if _holds(p, str(op.home.programs))]
+    assert left == []
+
+
+def _holds(path: Path, text: str) -> bool:
+    try:
+        return os.fsencode(text) in path.read_bytes()
+    except OSError:
+        return False
