@@ -89,9 +89,12 @@ class Call(NamedTuple):
 
     @property
     def needs_secret(self) -> bool:
-        """Whether its subcommand is one that needs the secret."""
+        """Whether its subcommand is one that needs the secret: to ask for help needs none."""
         options, words, _ = self.taken_apart()
-        if ("--help", None) in options or ("-h", None) in options:
+        # By itself: Go's own options have one dash, and an h in -method is none.
+        helped = ("-h", None) in options and not {"-h", "-help"}.isdisjoint(self.arguments)
+        # Not `cargo yank --version 1.0`: with a subcommand it may be anything.
+        if helped or ("--help", None) in options or (("--version", None) in options and not words):
             return False
         if not self.row.subcommands:
             return True

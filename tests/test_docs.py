@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import configparser
 import inspect
 import json
 import os
@@ -22,14 +23,15 @@ from conftest import need
 
 import secretly
 import secretly.testing
-from secretly import commands, configuration, macaroon, release
+from secretly import commands, configuration, macaroon, release, sources
 from secretly.destination import Destination
 from secretly.distributions import Distribution
+from secretly.references import parse
 from secretly.testing import FakePinentry
 
 DOCS = Path(__file__).parent.parent / "docs"
 SOURCE = Path(secretly.__file__).parent
-VERBS = ("run", "set", "get", "forget", "list", "token", "doctor")
+VERBS = ("run", "set", "get", "forget", "list", "token", "shim", "doctor")
 
 #: Verbs that have verbs of their own.
 INNER = {"token": ("show", "narrow")}
@@ -133,6 +135,29 @@ def test_every_double_is_described_and_no_other() -> None:
     text = page("reference/testing.rst")
     found = re.findall(r"^\.\. auto(?:class|function):: secretly\.testing\.(\w+)$", text, re.M)
     assert sorted(found) == sorted(secretly.testing.__all__)
+
+
+#: What secretly.sources is made of inside, and no other package needs.
+INSIDE = {"SCHEMES", "Item", "Items", "find", "schemes"}
+
+
+def test_every_name_that_a_source_needs_is_described_and_no_other() -> None:
+    """So has the sources' page."""
+    text = page("reference/sources.rst")
+    kinds = "class|function|exception"
+    found = re.findall(rf"^\.\. auto(?:{kinds}):: secretly\.sources\.(\w+)", text, re.M)
+    assert sorted(found) == sorted(set(sources.__all__) - INSIDE)
+
+
+def test_every_scheme_is_described_and_no_other() -> None:
+    """In the table of references, and with a section or an entry of its own in the guide."""
+    table = " ".join(row[0] for row in rows(page("reference/references.rst")))
+    assert set(re.findall(r"``(\w+)://", table)) == set(sources.SCHEMES)
+    guide = page("how-to/password-managers.rst")
+    assert set(re.findall(r"^- ``(\w+)://", guide, re.M)) == set(sources.SCHEMES)
+    for scheme in sources.SCHEMES:
+        if program := getattr(sources.find(scheme), "program", None):
+            assert f"\nThe program is ``{program.name}``" in guide
 
 
 def public() -> list[tuple[str, Callable[..., Any]]]:
@@ -266,9 +291,10 @@ def listed(names: Any) -> str:
     return ", ".join(f"``{name}``" for name in names if name) or "–"
 
 
-def test_every_shipped_command_is_in_the_table(tmp_path: Path) -> None:
-    """The tables of known commands say what the shipped rows say."""
-    shipped = load(tmp_path, "").commands.values()
+def test_every_shipped_publishing_tool_is_in_the_tables(tmp_path: Path) -> None:
+    """The tables of tools that upload to a package index say what their rows say."""
+    shipped = [row for row in load(tmp_path, "").commands.values() if row.index is not None]
+    assert [row.name for row in shipped][:3] == ["twine", "uv", "flit"]
     first, second, third = [], [], []
     for row in shipped:
         assert row.index is not None
@@ -292,7 +318,10 @@ def test_every_shipped_command_is_in_the_table(tmp_path: Path) -> None:
             ]
         )
         third.append([name, looked_at(row.files), built(row.files), lifetime(row)])
-    assert rows(page("reference/commands.rst")) == first + second + third
+    there = rows(page("reference/commands.rst"))
+    for wanted in (first, second, third):
+        start = there.index(wanted[0])
+        assert there[start : start + len(wanted)] == wanted
 
 
 def looked_at(files: configuration.Artifacts) -> str:
@@ -347,8 +376,8 @@ def test_every_variable_that_is_read_is_described() -> None:
     assert variables() >= {"SECRETLY_CONFIG", "SSH_TTY", "LD_PRELOAD", "XDG_CONFIG_HOME"}
     assert variables() <= told
     text = "".join(path.read_text("utf-8") for path in SOURCE.rglob("*.py"))
-    # platformdirs reads this one for us.
-    assert {name for name in told if name not in text} <= {"XDG_STATE_HOME"}
+    # platformdirs reads these two for us.
+    assert {name for name in told if name not in text} <= {"XDG_STATE_HOME", "XDG_DATA_HOME"}
 
 
 def test_every_variable_of_a_tool_that_says_where_is_described(tmp_path: Path) -> None:
@@ -573,6 +602,41 @@ def guide() -> tuple[str, re.RegexFlag]:
     return page("how-to/publish.rst"), re.MULTILINE
 
 
+#: What the guide shows, and what lpass says in that case (as the real one does).
+LPASS = {
+    "": "is not installed",
+    "echo 'Error: Could not find decryption key. Perhaps you need to login' >&2": "logged in",
+    "echo 'Error: Unable to get password from askpass.' >&2": "nobody may be asked",
+    "echo 'Error: Could not find specified account(s).' >&2": "no item",
+    'echo \'[{"name": "Example", "username": "ada", "password": "canary"}]\'; exit 0': "no field",
+}
+
+
+@pytest.mark.parametrize("script", LPASS)
+def test_a_managers_failure_is_said_as_the_guide_says(script: str) -> None:
+    """Both lines of each, word for word; the variable is not delivered."""
+    with home() as found:
+        if script:
+            found.program("lpass", f"#!/bin/sh\n{script}\nexit 1\n")
+        found.program("call.py", "#!/bin/sh\necho called\n")
+        field = "#pin" if LPASS[script] == "no field" else ""
+        options = ("--no-input", "-e", f"X=lpass://Example{field}")
+        done = found.run("run", *options, "call.py", environ={"PATH": str(found.programs)})
+        assert (done.status, done.stdout) == (125, "")
+        assert LPASS[script] in done.stderr
+        assert told(done.stderr, "how-to/password-managers.rst")
+
+
+def test_the_configuration_in_the_readme_is_right(tmp_path: Path) -> None:
+    """It is read without complaint, and so is each place that it names."""
+    blocks = re.findall(r"```toml\n(.*?)```", page("../README.md"), re.DOTALL)
+    assert [load(tmp_path, block).secrets["PyPI"].source for block in blocks]
+    others = re.findall(r"(?:or|,) (\w+://[^\s,]+)", blocks[0])
+    assert {parse(one).scheme for one in others} == set(sources.SCHEMES) - {
+        *("op", "env", "file", "keyring")
+    }
+
+
 # -- the examples ----------------------------------------------------------------
 
 #: What each example is answered, and what it then prints; and how many prompts it shows.
@@ -660,10 +724,59 @@ def test_the_example_of_tests_passes() -> None:
     assert re.search(r"^11 passed", done.stdout, re.MULTILINE)
 
 
+def test_the_example_of_a_source_passes_its_tests() -> None:
+    """The contract suite, as the reader would run it."""
+    path = DOCS / "examples" / "test_secretly_rbw.py"
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE * 2)
+    assert done.returncode == 0, done.stdout
+    assert re.search(r"^1\d passed", done.stdout, re.MULTILINE)
+
+
+RBW = """#!/bin/sh
+case $* in
+unlocked) test -e "$HOME/unlocked" ;;
+unlock) touch "$HOME/unlocked" ;;
+'get --raw Example') echo '{"data": {"username": "ada", "password": "canary-1"}}' ;;
+esac
+"""
+
+
+def test_the_example_of_a_source_is_found_by_its_entry_point() -> None:
+    """Installed with the guide's setup.cfg, the command reads from it: by -e, and configured."""
+    guide = page("how-to/add-a-source.rst")
+    [block] = re.findall(r"code-block:: ini\n\n((?:   .*\n|\n)+)", guide)
+    setup = configparser.ConfigParser()
+    setup.read_string(re.sub("^   ", "", block, flags=re.MULTILINE))
+    [(group, points)] = setup["options.entry_points"].items()
+    name, version = setup["metadata"]["name"], setup["metadata"]["version"]
+    module = setup["options"]["py_modules"]
+    with home() as found:
+        site = found.folder / "site"
+        info = site / f"{name.replace('-', '_')}-{version}.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        (info / "entry_points.txt").write_text(f"[{group}]{points}\n")
+        (site / f"{module}.py").write_text((DOCS / "examples" / f"{module}.py").read_text())
+        before = found.environ.get("PYTHONPATH", "")
+        found.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (before, str(site))))
+        found.program("rbw", RBW)
+        found.program("call.py", '#!/bin/sh\necho "$API_KEY $API_USER"\n')
+        [example] = toml_in(guide)
+        found.configure(example)
+        [by_option] = re.findall(r"\$ secretly run -e (API_KEY=rbw://\S+)", guide)
+        for given in (by_option, "API_KEY=Example"):
+            user = f"API_USER={given.partition('=')[2]}#username"
+            with FakePinentry() as fake:
+                done = found.run("run", "-e", given, "-e", user, "call.py", environ=fake.environ)
+            assert (done.status, done.stdout) == (0, "canary-1 ada\n"), done
+            assert (found.folder / "unlocked").exists()
+
+
 def test_every_example_is_run_and_shown() -> None:
     """No example lies about unused or untested."""
     there = {path.stem for path in (DOCS / "examples").glob("*.py")}
-    assert there == {*EXAMPLES, "a_command", "test_greeting"}
+    assert there == {*EXAMPLES, "a_command", "test_greeting", "secretly_rbw", "test_secretly_rbw"}
     shown = {
         name
         for path in DOCS.rglob("*.rst")

@@ -1,0 +1,436 @@
+"""The known commands: each row is sound, and real tools read the variables that theirs name."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import http.server
+import json
+import os
+import re
+import socketserver
+import struct
+import threading
+import tomllib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command import Ended, Home, Warm, home
+from conftest import need
+
+from secretly import configuration
+from secretly.assuan import unescape
+from secretly.commands import Call
+from secretly.configuration import Command, check_variable
+from secretly.references import looks_secret, parse
+from secretly.testing import FakePinentry
+
+SHIPPED = Path(configuration.__file__).with_name("shipped.toml")
+ROWS = configuration.load({"SECRETLY_CONFIG": os.devnull}).commands
+PAGE = Path(__file__).parent.parent / "docs" / "reference" / "commands.rst"
+
+
+def filled(name: str) -> str:
+    """A variable's name, where the index's name is part of it."""
+    return name.replace("{REPOSITORY}", "PYPI")
+
+
+def calls(row: Command) -> list[list[str]]:
+    """A command line for each subcommand that needs the secret."""
+    return [[row.name, *wanted.split()] for wanted in row.subcommands] or [[row.name]]
+
+
+# -- every row -------------------------------------------------------------------
+
+
+def test_there_are_enough_of_them() -> None:
+    """And each stands there once: a second table would be an error of the file's syntax."""
+    assert len(ROWS) >= 45
+    tables = re.findall(r"^\[commands\.([^].]+)\]$", SHIPPED.read_text("utf-8"), re.M)
+    assert sorted(tables) == sorted(ROWS)
+    assert set(tomllib.loads(SHIPPED.read_text("utf-8"))) == {"secrets", "commands"}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_a_row_is_sound(name: str) -> None:
+    """It has secrets; no variable that steers programs gets one; nothing is said twice."""
+    row = ROWS[name]
+    assert row.secrets
+    for variable in (*row.secrets, *filter(None, [row.username])):
+        assert check_variable(filled(variable))
+    for reference in row.secrets.values():
+        assert not looks_secret(reference)
+        assert (reference == "") == (row.index is not None)
+        if reference:
+            assert parse(reference).scheme == ""  # a name: where it is, is for the person to say
+            assert parse(reference).field in ("", "username")
+    others = [*row.secrets, *row.alternatives, *row.removes, *row.env, row.username or ""]
+    assert max(Counter(others).values()) == 1
+    for variable in (*row.alternatives, *row.removes):
+        assert re.fullmatch(r"[A-Z][A-Z0-9_]*", filled(variable))
+    for several in (row.subcommands, row.values):
+        assert max(Counter(several).values(), default=1) == 1
+    assert all(option.startswith("-") for option in row.values)
+    assert not row.profiles
+    assert row.default is None
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_a_row_needs_its_secret_where_it_says_so(name: str) -> None:
+    """For each subcommand, after options too; and not to be told of help or the version."""
+    row = ROWS[name]
+    for _, *words in calls(row):
+        options = [part for option in row.values for part in (option, "value")]
+        assert Call(row, (*options, *words)).needs_secret
+        assert Call(row, (*words, "-method=oauth", "--", "--help")).needs_secret
+        assert not Call(row, (*words, "--help")).needs_secret
+        assert Call(row, (*words, "-h", "x")).needs_secret == ("-h" in row.values)
+    assert not Call(row, ("--version",)).needs_secret
+    assert not Call(row, ("--help",)).needs_secret
+    assert Call(row, ("no-such-subcommand",)).needs_secret == (not row.subcommands)
+
+
+@pytest.mark.parametrize("option", ["-help", "-h", "--help"])
+def test_help_is_asked_for_by_a_word_of_its_own(option: str) -> None:
+    """Of programs written in Go, an option with an h in it is not the one for help."""
+    assert not Call(ROWS["vault"], ("kv", "get", option)).needs_secret
+    assert Call(ROWS["vault"], ("kv", "get", "-format=json", "-path=x")).needs_secret
+    assert Call(ROWS["terraform"], ("-chdir=x", "plan", "-refresh=false")).needs_secret
+
+
+def test_a_version_may_be_an_argument() -> None:
+    """``cargo yank --version 1.0`` needs the token."""
+    assert Call(ROWS["cargo"], ("yank", "--version", "1.0.0", "demo")).needs_secret
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("gh --version", "gh completion", "gh auth login", "terraform fmt", "terraform login"),
+        *("npm install", "npm version patch", "cargo build", "cargo login", "restic version"),
+        *("pulumi version", "vault server", "hf cache scan", "wrangler dev", "ngrok api x"),
+    ],
+)
+def test_what_needs_no_secret_gets_none(line: str) -> None:
+    """Nor what would store it."""
+    name, *words = line.split()
+    assert not Call(ROWS[name], tuple(words)).needs_secret
+
+
+@pytest.mark.parametrize(
+    ("line", "host"),
+    [(f"{name} -h db.example.org", True) for name in ROWS if "-h" in ROWS[name].values],
+)
+def test_a_databases_host_is_no_call_for_help(line: str, host: bool) -> None:
+    """``psql -h HOST`` needs the password."""
+    name, *words = line.split()
+    assert Call(ROWS[name], tuple(words)).needs_secret == host
+
+
+@pytest.fixture(scope="module", name="warm")
+def _warm() -> Iterator[Warm]:
+    """The command where each known one is there, and every other credential is set."""
+    with home() as folder:
+        for row in ROWS.values():
+            folder.program(row.name, "#!/bin/sh\ntouch ran\n")
+        environ = {
+            name: "canary-stale" for row in ROWS.values() for name in row.removes if "{" not in name
+        }
+        environ["PATH"] = str(folder.programs)
+        environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.fail.Keyring"
+        with Warm(folder, environ) as warm:
+            yield warm
+        assert not (folder.folder / "ran").exists()
+
+
+@pytest.mark.parametrize("name", [row.name for row in ROWS.values() if row.index is None])
+def test_a_dry_run_says_what_a_row_would_do(warm: Warm, name: str) -> None:
+    """Which variables, from which secret, and what is taken away; nobody is asked."""
+    row = ROWS[name]
+    done = warm.run("run", "--no-input", "--dry-run", *calls(row)[0])
+    assert done.status == 0, done
+    assert done.stderr == ""
+    assert done.stdout.splitlines() == [
+        f"program: {warm.home.programs / name}",
+        *(f"{variable}: set by the configuration" for variable in row.env),
+        *(f"{variable}: {ref} from the keychain or typed" for variable, ref in row.secrets.items()),
+        *(f"{variable}: removed" for variable in row.removes),
+    ]
+
+
+@pytest.mark.parametrize("name", [row.name for row in ROWS.values() if row.index is None])
+def test_the_tables_of_the_page_say_what_the_rows_say(name: str) -> None:
+    """Each has its line, in the rows' order."""
+    row = ROWS[name]
+    secrets = ", ".join(f"``{variable}`` ← ``{ref}``" for variable, ref in row.secrets.items())
+
+    def listed(names: tuple[str, ...]) -> str:
+        return ", ".join(f"``{name}``" for name in names) or "–"
+
+    cells = [f"``{name}``", listed(row.subcommands), secrets]
+    cells += [listed(row.alternatives), listed(row.removes)]
+    text = "   * - " + "\n     - ".join(cells) + "\n"
+    assert PAGE.read_text("utf-8").count(text) == 1
+
+
+def test_the_page_has_no_other_commands() -> None:
+    """In the order of the rows."""
+    lines = re.findall(r"^   \* - ``([\w-]+)``$", PAGE.read_text("utf-8"), re.M)
+    others = [row.name for row in ROWS.values() if row.index is None]
+    assert [name for name in lines if name in others] == others
+    assert set(lines) == set(ROWS)
+
+
+# -- real tools ------------------------------------------------------------------
+
+SECRET = "canary-7e4d19"
+
+
+@pytest.fixture(name="home")
+def _home() -> Iterator[Home]:
+    with home() as found:
+        yield found
+
+
+def typed(home: Home, *argv: str, environ: dict[str, str] | None = None) -> Ended:
+    """Run a known command; the person types the secret once, and is told what it is for."""
+    with FakePinentry([SECRET]) as fake:
+        done = home.run("run", *argv, environ={**(environ or {}), **fake.environ})
+        assert len(fake.prompts) == 1, done
+        assert argv[0] in unescape(fake.prompts[0]["SETDESC"].encode()).decode()
+    assert SECRET not in done.stderr
+    return done
+
+
+class Server(socketserver.ThreadingTCPServer):
+    """A server on loopback, of which each connection is one dialogue.
+
+    :ivar heard: what the dialogues noted.
+    """
+
+    daemon_threads = True
+    allow_reuse_address = True
+
+    def __init__(self, handler: Any) -> None:
+        super().__init__(("127.0.0.1", 0), handler)
+        self.heard: list[Any] = []
+        self.port = str(self.server_address[1])
+
+
+@contextlib.contextmanager
+def serving(handler: Any) -> Iterator[Server]:
+    """Have a server at work."""
+    with Server(handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+Dialogue = Callable[[Any, Any, list[Any]], None]
+
+
+def dialogue(talk: Dialogue) -> type[socketserver.StreamRequestHandler]:
+    """A handler that holds this dialogue: with what to read from, to write to, and the notes."""
+
+    class Handler(socketserver.StreamRequestHandler):
+        timeout = 10
+
+        def handle(self) -> None:
+            with contextlib.suppress(OSError, struct.error):
+                talk(self.rfile, self.wfile, self.server.heard)  # type: ignore[attr-defined]
+
+    return Handler
+
+
+def postgres(reads: Any, writes: Any, heard: list[Any]) -> None:
+    """Ask for the password in clear, as PostgreSQL can, and then refuse it."""
+    while True:
+        (length,) = struct.unpack("!i", reads.read(4))
+        code = struct.unpack("!i", reads.read(length - 4)[:4])[0]
+        if code >> 16 == 3:
+            break
+        writes.write(b"N")  # no TLS, no GSS
+    writes.write(b"R" + struct.pack("!ii", 8, 3))
+    kind, length = struct.unpack("!ci", reads.read(5))
+    if kind == b"p":
+        heard.append(reads.read(length - 4).rstrip(b"\0").decode())
+    fields = b"SFATAL\0C28P01\0Mcanary refused\0\0"
+    writes.write(b"E" + struct.pack("!i", 4 + len(fields)) + fields)
+
+
+@pytest.mark.parametrize("name", ["psql", "pg_dump", "pg_dumpall"])
+def test_postgresqls_tools_read_it(home: Home, name: str) -> None:
+    """The password that was typed is what the server is told; ``-h`` is the host."""
+    need(name)
+    with serving(dialogue(postgres)) as server:
+        place = ("-h", "127.0.0.1", "-p", server.port, "-U", "ada")
+        done = typed(home, name, *place, environ={"PGCONNECT_TIMEOUT": "10"})
+    assert "canary refused" in done.stderr
+    assert set(server.heard) == {SECRET}  # pg_dumpall tries two databases
+
+
+def redis(reads: Any, writes: Any, heard: list[Any]) -> None:
+    """Read commands as RESP has them, and say yes to each."""
+    while line := reads.readline():
+        words = []
+        for _ in range(int(line[1:])):
+            words.append(reads.read(int(reads.readline()[1:])).decode())
+            reads.readline()
+        heard.append(words)
+        writes.write(b"+PONG\r\n" if words[0].upper() == "PING" else b"+OK\r\n")
+
+
+def test_redis_cli_reads_it(home: Home) -> None:
+    """It authenticates before the command."""
+    need("redis-cli")
+    with serving(dialogue(redis)) as server:
+        done = typed(home, "redis-cli", "-h", "127.0.0.1", "-p", server.port, "PING")
+    assert done.stdout == "PONG\n"
+    assert server.heard[:2] == [["AUTH", SECRET], ["PING"]]
+
+
+NONCE = b"canary-nonce-20bytes"
+
+
+def mariadb(reads: Any, writes: Any, heard: list[Any]) -> None:
+    """Greet, and note the answer to the nonce (mysql_native_password)."""
+
+    def packet(number: int, data: bytes) -> None:
+        writes.write(len(data).to_bytes(3, "little") + bytes([number]) + data)
+
+    flags = 0x0000_0200 | 0x8000 | 0x0008_0000 | 0x0001  # protocol 4.1, authentication, plugins
+    packet(
+        0,
+        b"\x0a5.5.5-10.11.0-MariaDB\0"
+        + struct.pack("<I8sxHBHH", 1, NONCE[:8], flags & 0xFFFF, 33, 2, flags >> 16)
+        + bytes([21])
+        + bytes(10)
+        + NONCE[8:]
+        + b"\0mysql_native_password\0",
+    )
+    size = int.from_bytes(reads.read(3), "little")
+    reads.read(1)
+    rest = reads.read(size)[32:].partition(b"\0")[2]
+    heard.append(rest[1 : 1 + rest[0]])
+    packet(2, b"\xff" + struct.pack("<H", 1045) + b"#28000canary refused")
+
+
+def scrambled(password: str) -> bytes:
+    """What a client answers: SHA1(p) XOR SHA1(nonce + SHA1(SHA1(p)))."""
+    one = hashlib.sha1(password.encode()).digest()
+    two = hashlib.sha1(NONCE + hashlib.sha1(one).digest()).digest()
+    return bytes(a ^ b for a, b in zip(one, two, strict=True))
+
+
+@pytest.mark.parametrize("name", ["mariadb", "mysql", "mariadb-dump", "mysqldump"])
+def test_mariadbs_tools_read_it(home: Home, name: str) -> None:
+    """The server is given proof of the password that was typed; ``-h`` is the host."""
+    need(name)
+    with serving(dialogue(mariadb)) as server:
+        place = ("--protocol=tcp", "-h", "127.0.0.1", "-P", server.port, "-u", "ada", "db")
+        done = typed(home, name, *place)
+    assert "canary refused" in done.stderr
+    assert server.heard == [scrambled(SECRET)]
+
+
+class Web(http.server.BaseHTTPRequestHandler):
+    """Notes each request's method, path and authorization, and says yes."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        note = (self.command, self.path, self.headers.get("Authorization"))
+        self.server.heard.append(note)  # type: ignore[attr-defined]
+        body = json.dumps({"login": "ada", "ok": True}).encode()
+        self.send_response(200)
+        for name, value in (("Type", "application/json"), ("Length", str(len(body)))):
+            self.send_header(f"Content-{name}", value)
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_PUT = do_GET
+
+    def log_message(self, *arguments: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.mark.parametrize("stale", [{}, {"GITHUB_TOKEN": "canary-stale"}])
+def test_gh_reads_it(home: Home, stale: dict[str, str]) -> None:
+    """Its requests bear the token; what the caller has set instead is used, unasked."""
+    need("gh")
+    with serving(Web) as server:
+        # A host of this name is spoken to without TLS, so a proxy sees it all.
+        environ = {"GH_HOST": "github.localhost", "HTTP_PROXY": f"http://127.0.0.1:{server.port}"}
+        environ |= {"GH_NO_UPDATE_NOTIFIER": "1", **stale}
+        if stale:
+            done = home.run("run", "--no-input", "gh", "api", "user", environ=environ)
+        else:
+            done = typed(home, "gh", "api", "user", environ=environ)
+    assert json.loads(done.stdout)["login"] == "ada"
+    token = stale.get("GITHUB_TOKEN", SECRET)
+    assert server.heard == [("GET", "http://api.github.localhost/user", f"token {token}")]
+
+
+def test_npm_reads_it_through_npmrc(home: Home) -> None:
+    """``${NPM_TOKEN}`` in .npmrc is what it publishes with, and only to that registry."""
+    need("npm")
+    (home.folder / "package.json").write_text('{"name": "demo-canary", "version": "1.0.0"}')
+    with serving(Web) as server:
+        host = f"127.0.0.1:{server.port}"
+        (home.folder / ".npmrc").write_text(
+            f"registry=http://{host}/\n//{host}/:_authToken=${{NPM_TOKEN}}\nupdate-notifier=false\n"
+        )
+        done = typed(home, "npm", "publish")
+    assert done.status == 0, done
+    assert ("PUT", "/demo-canary", f"Bearer {SECRET}") in server.heard
+    assert {authorization for _, _, authorization in server.heard} == {f"Bearer {SECRET}"}
+    assert SECRET not in (home.folder / ".npmrc").read_text()
+
+
+def test_restic_reads_it(home: Home) -> None:
+    """A repository made with what was typed opens with it, and with nothing else.
+
+    A password file or command of the caller's would go before it.
+    """
+    need("restic")
+    environ = {"RESTIC_PASSWORD_COMMAND": "echo canary-stale"}
+    assert typed(home, "restic", "-r", "made", "init", environ=environ).status == 0
+    cat = ("restic", "--no-cache", "-r", "made", "cat", "config")
+    assert home.run_any(cat, environ={"RESTIC_PASSWORD": SECRET}).status == 0
+    assert home.run_any(cat, environ=environ).status != 0
+
+
+def test_borg_reads_it(home: Home) -> None:
+    """A repository made with what was typed opens with it, and with nothing else."""
+    need("borg")
+    environ = {"BORG_PASSCOMMAND": "echo canary-stale"}
+    options = ("--lock-wait", "5", "init", "-e", "repokey", "made")
+    assert typed(home, "borg", *options, environ=environ).status == 0
+    assert home.run_any(["borg", "list", "made"], environ={"BORG_PASSPHRASE": SECRET}).status == 0
+    assert home.run_any(["borg", "list", "made"], environ=environ).status != 0
+
+
+def test_rclone_reads_it(home: Home) -> None:
+    """It opens a configuration that is encrypted with it; a command would go before it."""
+    need("rclone")
+    secret = pytest.importorskip("nacl.secret")
+    key = hashlib.sha256(f"[{SECRET}][rclone-config]".encode()).digest()
+    box = secret.SecretBox(key).encrypt(b"[far]\ntype = local\n", bytes(24))
+    config = home.folder / "rclone.conf"
+    config.write_text(
+        "# Encrypted rclone configuration File\n\nRCLONE_ENCRYPT_V0:\n"
+        + base64.b64encode(box).decode()
+    )
+    environ = {"RCLONE_CONFIG": str(config), "RCLONE_PASSWORD_COMMAND": "echo canary-stale"}
+    done = typed(home, "rclone", "--ask-password=false", "listremotes", environ=environ)
+    assert done.stdout == "far:\n", done
