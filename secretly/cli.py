@@ -18,6 +18,7 @@ from . import (
     configuration,
     delivery,
     doctor,
+    envfile,
     eventloop,
     launch,
     resolve,
@@ -152,6 +153,13 @@ def _add_run(add: Callable[..., _Parser]) -> None:
         metavar="VARIABLE[=REFERENCE]",
         help="put a secret into this variable (repeatable; X means X=X)",
     )
+    one(
+        "--env-file",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="set the variables of this .env file, and resolve the references in it (repeatable)",
+    )
     one("-p", "--profile", metavar="NAME", help="use this profile of the command")
     one("--as", dest="alias", metavar="NAME", help="treat it as this known command")
     one(
@@ -217,12 +225,25 @@ def _parser() -> _Parser:
     )
     verb.set_defaults(call=_list)
     _add_token(add("token", "look at a PyPI token, or make a weaker one of it", _TOKEN_EXAMPLE))
+    verb = add("shim", "make small executables of a command's profiles", _SHIM_EXAMPLE)
+    verb.add_argument("command", metavar="COMMAND", nargs="?")
+    verb.add_argument("--refuse", action="store_true", help="and a COMMAND that refuses")
+    verb.add_argument("--dir", metavar="FOLDER", help="where they are put")
+    verb.add_argument("--list", action="store_true", help="say which there are")
+    verb.add_argument("--remove", action="store_true", help="take them away")
+    verb.set_defaults(call=_shim)
     verb = add(
         "doctor", "say what would be used here, and what is wrong", "example:\n  secretly doctor\n"
     )
     verb.set_defaults(call=_doctor)
     return parser
 
+
+_SHIM_EXAMPLE = """examples:
+  secretly shim twine              dev.twine, prod.twine: one a profile
+  secretly shim --refuse twine     and a twine that says to use these
+  secretly shim --remove twine
+"""
 
 _TOKEN_EXAMPLE = """examples:
   secretly token show PyPI
@@ -267,7 +288,7 @@ def _add_token(parser: _Parser) -> None:
 
 
 #: Options of ``run`` that take a value in the following argument.
-_VALUED = {"-e", "--env", "-p", "--profile", "--as", "--prompt-timeout"}
+_VALUED = {"-e", "--env", "--env-file", "-p", "--profile", "--as", "--prompt-timeout"}
 
 
 def _split_run(arguments: list[str]) -> tuple[list[str], list[str]]:
@@ -331,7 +352,8 @@ def _run(options: argparse.Namespace, command: list[str]) -> int:
         raise _Usage(f"no command {options.alias} is known", "--as takes a name that is configured")
     explicit = dict(_variable(text) for text in options.env)
     profile = delivery.profile(call, options.profile)
-    if call is None and not explicit:
+    file = envfile.read(options.env_file) if options.env_file else envfile.EnvFile({}, {})
+    if call is None and not explicit and not options.env_file:
         raise Refused(
             f"nothing to hand to {visible(command[0])}",
             "say which: secretly run -e VARIABLE=NAME " + shown(command, 60),
@@ -345,13 +367,13 @@ def _run(options: argparse.Namespace, command: list[str]) -> int:
         fresh=options.ask,
     )
     planned = delivery.planned(
-        launch.Plan(program, command), wish, call, profile, explicit, context
+        launch.Plan(program, command), wish, call, profile, explicit, context, file
     )
     deliveries, plan, upload, listing = planned
     if deliveries:
         trust.check(program, "the program")
     if options.dry_run:
-        _print_plan(planned, context)
+        _print_plan(planned, context, set(file.plain) - set(profile.env if profile else ()))
         return 0
     if deliveries:
         if options.confirm is not False:
@@ -370,11 +392,13 @@ def _variable(text: str) -> tuple[str, str]:
     return configuration.check_variable(name), reference if equals else name
 
 
-def _print_plan(planned: Planned, context: Context) -> None:
+def _print_plan(planned: Planned, context: Context, filed: set[str]) -> None:
     deliveries, plan, upload, _ = planned
     print(f"program: {visible(plan.program)}")
     for name in plan.environ:
-        print(f"{visible(name)}: set by the configuration")
+        if name not in [one.variable for one in deliveries]:
+            by = "an env file" if name in filed else "the configuration"
+            print(f"{visible(name)}: set by {by}")
     for one in deliveries:
         wish = one.wish
         places = [_place(name, context) for name in (*wish.names, str(wish.reference))]
@@ -558,6 +582,30 @@ def _list(options: argparse.Namespace) -> int:
     width = max(map(len, rows), default=0)
     for name, where in sorted(rows.items()):
         print(f"{visible(name):{width}}  {visible(where)}")
+    return 0
+
+
+def _shim(options: argparse.Namespace) -> int:
+    from . import shims
+
+    environ = Environment(os.environ)
+    place = shims.folder(environ, options.dir)
+    if options.list or options.remove:
+        act = shims.remove if options.remove else shims.listed
+        for path in act(place, options.command):
+            print(f"{'removed ' if options.remove else ''}{visible(os.fspath(path))}")
+        return 0
+    if options.command is None:
+        raise _Usage("which command?", "secretly shim twine")
+    row = configuration.load(environ).commands.get(options.command)
+    if row is None:
+        raise _Usage(
+            f"no command {visible(options.command)} is known", "configure [commands.NAME.profiles]"
+        )
+    for path in shims.write(place, shims.made(row, options.refuse)):
+        print(f"wrote {visible(os.fspath(path))}")
+    if os.fspath(place) not in environ.get("PATH", "").split(os.pathsep):
+        _say(f"put {place} on PATH, before the folder that {options.command} itself is in")
     return 0
 
 

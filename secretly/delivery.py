@@ -13,6 +13,7 @@ from .commands import Call
 from .configuration import Profile
 from .destination import Destination
 from .display import shown, visible
+from .envfile import EnvFile
 from .errors import Refused, SecretlyError
 from .launch import Plan
 from .references import Reference, parse
@@ -87,38 +88,47 @@ def planned(
     chosen: Profile | None,
     explicit: Mapping[str, str],
     context: Context,
+    file: EnvFile = EnvFile({}, {}),  # noqa: B008
 ) -> Planned:
     """Work out what goes into which variable, and which are taken away.
 
     What was asked for explicitly goes before the profile's secrets, these before plain
-    variables of the configuration, these before what the caller has set, and that
-    before the row's own secret.
+    variables of the profile, these before the env file's, these before what the caller
+    has set, and that before the row's own secret.
 
     :param plan: the program and its arguments.
     :param wish: what all secrets of this run have in common.
     :param explicit: variables and references, as ``-e`` gives them.
+    :param file: what the env files say.
     :raises Refused: if what would be uploaded cannot be.
     """
     wanted: dict[str, str] = {}
     username, beside = None, set()
     target: Destination | None = None
     environ = context.environ
-    if call is not None and call.needs_secret:
+    plan = replace(plan, environ=file.plain)
+    if call is None or not call.needs_secret:
+        explicit = {**file.references, **explicit}
+    else:
         row, chosen = call.row, chosen or Profile()
-        plain = {**row.env, **chosen.env}
+        plain = {**row.env, **file.plain, **chosen.env}
         environ = {**environ, **plain}
         target = destination.find(call, environ) if row.index else None
         fill = target.filled if target else str
         alternatives = tuple(map(fill, row.alternatives))
         own = {fill(name): reference for name, reference in row.secrets.items()}
         given = {fill(name): reference for name, reference in chosen.secrets.items()}
-        inherited = any(name in context.environ for name in alternatives)
+        chosen_names = {*chosen.env, *given}
+        filed = {name: ref for name, ref in file.references.items() if name not in chosen_names}
+        explicit = {**filed, **explicit}
+        others = {*context.environ, *plain, *given, *explicit}
+        inherited = not others.isdisjoint(alternatives)
         for name, reference in {**own, **given}.items():
             if name in given or not (name in plain or name in context.environ or inherited):
                 wanted[name] = reference
         beside = set(own) - (set(plain) - set(given))
         username = fill(row.username) if row.username else None
-        if username in plain:
+        if username in {*plain, *given, *explicit}:
             username = None
         plan = replace(plan, environ=plain, seal_keyring=row.seal_keyring)
         if not beside.isdisjoint({*wanted, *explicit}) or not set(plain).isdisjoint(own):

@@ -68,6 +68,7 @@ def find_program(name: str, environ: Mapping[str, str]) -> str:
             return os.fspath(found)
         folders = environ.get("PATH", os.defpath).split(os.pathsep)
         candidates = [os.path.join(f, name) for f in folders if os.path.isabs(f)]
+        candidates = [path for path in candidates if not trust.is_shim(path)]
     there = [path for path in candidates if os.path.lexists(path) and os.path.exists(path)]
     if not there:
         raise NotThere(

@@ -11,7 +11,10 @@ from pathlib import Path
 from .display import visible
 from .errors import Refused
 
-__all__ = ["check", "program_on_path", "writable_by_others"]
+__all__ = ["SHIM", "check", "is_shim", "program_on_path", "writable_by_others"]
+
+#: The second line of the small executables that secretly makes.
+SHIM = "# Made by secretly."
 
 
 def writable_by_others(path: str | os.PathLike[str]) -> str | None:
@@ -84,15 +87,31 @@ def check(path: str | os.PathLike[str], what: str) -> None:
         )
 
 
+def is_shim(path: str | os.PathLike[str]) -> bool:
+    """Whether a program is one of the small executables that secretly makes."""
+    try:
+        if not os.path.isfile(path):
+            return False
+        with open(path, "rb") as file:
+            return file.read(64).startswith(f"#!/bin/sh\n{SHIM}\n".encode())
+    except OSError:
+        return False
+
+
 def program_on_path(name: str, environ: Mapping[str, str]) -> Path | None:
     """Find a program that secretly itself starts.
 
     Entries of PATH that are empty or relative are skipped: they would run a
-    program from whatever folder one happens to be in.
+    program from whatever folder one happens to be in. So are secretly's own
+    executables: what they stand for comes after them.
     """
     for folder in environ.get("PATH", os.defpath).split(os.pathsep):
         if os.path.isabs(folder):
             candidate = os.path.join(folder, name)
-            if os.path.isfile(candidate) and os.access(candidate, os.X_OK):
+            if (
+                os.path.isfile(candidate)
+                and os.access(candidate, os.X_OK)
+                and not is_shim(candidate)
+            ):
                 return Path(candidate)
     return None

@@ -1115,3 +1115,62 @@ def test_doctor_leaves_the_terminal_alone(home: Home, pinentry: str) -> None:
         assert f"flavor {pinentry.removeprefix('pinentry-')}\r\n" in terminal.screen
         assert terminal.modes_now == terminal.modes
         assert terminal.left_over == []
+
+
+# -- env files, and executables of profiles --------------------------------------
+
+
+@pytest.mark.parametrize("options", [["--env-file", "a.env"], ["--env-file=a.env"]])
+def test_an_env_file_is_an_option_of_run(home: Home, options: list[str]) -> None:
+    """Its name is no command, however it is written."""
+    (home.folder / "a.env").write_text("A=env://VALUE\nB=plain\n")
+    done = home.run(
+        *("run", *options, "sh", "-c", 'echo "$A $B"'), environ={"VALUE": "canary-value"}
+    )
+    assert done == Ended(0, "canary-value plain\n", "")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["run", "--env-file"],
+        ["run", "--env-file", "true"],
+        ["run", "--env-file", "no-such.env", "true"],
+        ["run", "--env-file", A_SECRET_BY_MISTAKE, "true"],
+        ["run", "--env-file", "/dev", "true"],
+    ],
+)
+def test_a_wrong_env_file_is_125_and_two_lines(warm: Warm, arguments: list[str]) -> None:
+    """Not read, not there, or not named: nothing is run."""
+    done = warm.run(*arguments)
+    assert_fails(done, 125)
+    assert A_SECRET_BY_MISTAKE not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("status", "arguments"),
+    [
+        (2, ["shim"]),
+        (2, ["shim", "no-such-command"]),
+        (2, ["shim", "two", "names"]),
+        (1, ["shim", "twine"]),
+        (1, ["shim", "--refuse", "twine"]),
+    ],
+)
+def test_a_wrong_shim_is_told_in_two_lines(warm: Warm, status: int, arguments: list[str]) -> None:
+    """A wrong call is 2; a command without profiles is 1."""
+    assert_fails(warm.run(*arguments), status)
+
+
+def test_what_is_not_there_is_listed_and_removed_as_nothing(warm: Warm) -> None:
+    """Neither is a failure."""
+    for option in ("--list", "--remove"):
+        assert warm.run("shim", option) == Ended(0, "", "")
+        assert warm.run("shim", option, "twine") == Ended(0, "", "")
+
+
+def test_the_help_of_shim_has_an_example(warm: Warm) -> None:
+    """It ends with examples of it."""
+    done = warm.run("shim", "--help")
+    assert (done.status, done.stderr) == (0, "")
+    assert re.search(r"examples:\n  secretly shim twine\b", done.stdout)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import tempfile
 from pathlib import Path
 
 import pytest
 
-from secretly import Refused, SecretlyError, launch
+from secretly import Refused, SecretlyError, launch, trust
 from secretly.launch import NotExecutable, NotThere, Plan, find_program, run
 
 
@@ -94,6 +95,21 @@ def test_a_folder_cannot_be_executed(folder: Path, name: str) -> None:
     (folder / "folder").mkdir()
     with pytest.raises(NotExecutable):
         find_program(name, {"PATH": str(folder)})
+
+
+def test_secretlys_own_executables_are_passed_by(folder: Path) -> None:
+    """Not even where there is no other are they taken for the command; by a path they are."""
+    path = program(folder / "1" / "tool")
+    Path(path).write_text(f"#!/bin/sh\n{trust.SHIM}\n")
+    environ = {"PATH": f"{folder}/1:{folder}/2"}
+    with pytest.raises(NotThere):
+        find_program("tool", environ)
+    second = program(folder / "2" / "tool", mode=0o644)
+    with pytest.raises(NotExecutable, match=re.escape(second)):
+        find_program("tool", environ)
+    os.chmod(second, 0o755)
+    assert find_program("tool", environ) == second
+    assert find_program(path, environ) == path
 
 
 def test_both_errors_are_secretlys(folder: Path) -> None:

@@ -259,3 +259,53 @@ def test_what_cannot_be_executed_is_no_program(place: Path) -> None:
 def test_without_path_the_systems_own_is_used() -> None:
     """As execvp does."""
     assert trust.program_on_path("sh", {}) in (Path("/bin/sh"), Path("/usr/bin/sh"))
+
+
+# -- secretly's own executables --------------------------------------------------
+
+
+def shim(folder: Path, name: str = "tool") -> Path:
+    """One of the executables that secretly makes."""
+    path = program(folder, name)
+    path.write_text(f"#!/bin/sh\n{trust.SHIM}\necho ours\n")
+    return path
+
+
+def test_secretlys_own_executables_are_known_by_their_first_lines(place: Path) -> None:
+    """Also through links; nothing else is one, though it be called so or have the line."""
+    ours = shim(place / "1")
+    (place / "link").symlink_to("1")
+    (place / "2").symlink_to("1/tool")
+    for path in (ours, place / "link" / "tool", place / "2"):
+        assert trust.is_shim(path)
+    for number, text in enumerate(
+        (
+            "",
+            "#!/bin/sh\n",
+            f"#!/bin/sh\necho\n{trust.SHIM}\n",
+            f"{trust.SHIM}\n",
+            f"#!/bin/sh\n{trust.SHIM} Not.\n",
+        )
+    ):
+        (place / f"other{number}").write_text(text)
+        assert not trust.is_shim(place / f"other{number}")
+    (place / "bytes").write_bytes(b"\x7fELF\xff\0")
+    (place / "round").symlink_to("round")
+    for name in ("bytes", "round", "none", "1"):
+        assert not trust.is_shim(place / name)
+
+
+def test_a_pipe_is_none_and_is_not_waited_for(place: Path) -> None:
+    """To look at a program may not hang."""
+    os.mkfifo(place / "pipe")
+    assert not trust.is_shim(place / "pipe")
+
+
+def test_secretlys_own_executables_are_passed_by(place: Path) -> None:
+    """What they stand for comes after them, however often their folder is on PATH."""
+    shim(place / "1")
+    (place / "link").symlink_to("1")
+    found = program(place / "2")
+    path = f"{place}/1:{place}/1/:{place}/link:{place}/2:{place}/1"
+    assert trust.program_on_path("tool", {"PATH": path}) == found
+    assert trust.program_on_path("tool", {"PATH": f"{place}/1:{place}/link"}) is None

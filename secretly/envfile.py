@@ -1,0 +1,92 @@
+"""``.env`` files: plain values, and references in place of secrets."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Sequence
+from io import StringIO
+from typing import NamedTuple
+
+from . import sources, trust
+from .configuration import check_variable
+from .display import visible
+from .errors import Refused
+from .references import parse, without_secrets
+
+__all__ = ["EnvFile", "read"]
+
+_LIMIT = 1 << 20
+
+
+class EnvFile(NamedTuple):
+    """What ``.env`` files say.
+
+    :param plain: the variables that have their value there.
+    :param references: those that have a reference, ``scheme://…``.
+    """
+
+    plain: dict[str, str]
+    references: dict[str, str]
+
+    def __repr__(self) -> str:
+        return f"<env file of {len(self.plain) + len(self.references)} variables>"
+
+
+def read(paths: Sequence[str]) -> EnvFile:
+    """Read ``.env`` files; what a later one says of a variable counts.
+
+    The syntax is python-dotenv's; ``${OTHER}`` is left as it is.
+
+    :raises Refused: for a file that cannot be read or is no such file, and for one that
+        others could change: it says where secrets go.
+    :raises BadReference: for a reference that cannot be read.
+    """
+    found = EnvFile({}, {})
+    known = "|".join(map(re.escape, sources.schemes()))
+    for path in paths:
+        for name, value in _values(path).items():
+            found.plain.pop(name, None)
+            found.references.pop(name, None)
+            if re.match(rf"({known})://", value):
+                parse(value)
+                found.references[check_variable(name)] = value
+            else:
+                found.plain[name] = value
+    return found
+
+
+def _values(path: str) -> dict[str, str]:
+    from dotenv.parser import parse_stream
+
+    shown = visible(without_secrets(path))
+    try:
+        with open(path, "rb", opener=_no_waiting) as file:
+            plain = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+            text = file.read(_LIMIT + 1).decode("utf-8-sig") if plain else "\0"
+    except OSError as error:
+        raise Refused(
+            f"the env file {shown} cannot be read: {error.strerror}", "check its name"
+        ) from None
+    except UnicodeDecodeError:
+        text = "\0"
+    if len(text) > _LIMIT or "\0" in text:
+        raise Refused(f"the env file {shown} is no text of NAME=value lines", "check its name")
+    trust.check(path, "the env file")
+    values = {}
+    for line in parse_stream(StringIO(text)):
+        if line.key is None and not line.error:
+            continue  # a comment
+        name, value = line.key or "", line.value
+        if value is None or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.]*", name):
+            raise Refused(
+                f"the env file {shown} sets no variable in line {line.original.line}",
+                "each line is NAME=value, or a comment",
+            )
+        values[name] = value
+    return values
+
+
+def _no_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)

@@ -1,0 +1,128 @@
+"""Small executables: one a profile, that runs its command through secretly."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from . import trust
+from .configuration import Command
+from .display import visible
+from .errors import Refused
+
+__all__ = ["folder", "listed", "made", "remove", "write"]
+
+
+def folder(environ: Mapping[str, str], named: str | None = None) -> Path:
+    """Where they are: the folder that was named, else the platform's place for data."""
+    if named:
+        return Path(named).absolute()
+    import platformdirs
+
+    return platformdirs.user_data_path("secretly") / "shims"
+
+
+def made(command: Command, refusing: bool) -> dict[str, str]:
+    """The names and texts of the executables for a command.
+
+    :param refusing: whether to make one that has the command's own name, and refuses.
+    :raises Refused: if the command has no profiles, or a name cannot be one of a file.
+    """
+    if not command.profiles:
+        raise Refused(
+            f"{visible(command.name)} has no profiles",
+            f"a profile is [commands.{visible(command.name)}.profiles.NAME] in the configuration",
+        )
+    for name in (command.name, *command.profiles):
+        if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name):
+            raise Refused(
+                f"'{visible(name)}' cannot be part of a program's name",
+                "use letters, digits, '.', '_' and '-'",
+            )
+    start = " ".join(map(shlex.quote, _secretly()))
+    found = {
+        f"{profile}.{command.name}": _script(
+            command.name, f'exec {start} run -p {profile} -- {command.name} "$@"'
+        )
+        for profile in command.profiles
+    }
+    if refusing:
+        choices = " or ".join(sorted(found))
+        found[command.name] = _script(
+            command.name, f'echo "{command.name}: use {choices}" >&2', "exit 1"
+        )
+    return found
+
+
+def _script(command: str, *lines: str) -> str:
+    return "\n".join(("#!/bin/sh", trust.SHIM, _note(command), *lines, ""))
+
+
+def _note(command: str) -> str:
+    return f"# 'secretly shim --remove {command}' takes it away."
+
+
+def _secretly() -> list[str]:
+    """How secretly is started from anywhere."""
+    script = os.path.abspath(sys.argv[0])
+    if os.path.basename(script) == "secretly" and os.access(script, os.X_OK):
+        return [script]
+    # -P: not the secretly of whatever folder one happens to be in.
+    return [sys.executable, "-P", "-m", "secretly"]
+
+
+def write(place: Path, files: Mapping[str, str]) -> list[Path]:
+    """Write executables; all of them, or none if there is another's file of that name.
+
+    :raises Refused: if there is, or the folder could be changed by others.
+    """
+    paths = [place / name for name in files]
+    for path in paths:
+        if os.path.lexists(path) and not trust.is_shim(path):
+            raise Refused(
+                f"{visible(os.fspath(path))} is there, and not one of secretly's",
+                "choose another folder: --dir",
+            )
+    try:
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        trust.check(place, "the folder")
+        for path, text in zip(paths, files.values(), strict=True):
+            partial = path.with_name(f".{path.name}.{os.getpid()}")
+            partial.write_text(text, "utf-8")
+            partial.chmod(0o755)
+            partial.replace(path)
+    except OSError as error:
+        raise Refused(
+            f"{visible(os.fspath(place))} cannot be written: {error.strerror}",
+            "choose another folder: --dir",
+        ) from None
+    return paths
+
+
+def listed(place: Path, command: str | None = None) -> list[Path]:
+    """The executables that are secretly's, of one command or of all."""
+    try:
+        found = sorted(path for path in place.iterdir() if trust.is_shim(path))
+    except OSError:
+        return []
+    if command is None:
+        return found
+    return [path for path in found if _note(command) in path.read_text("utf-8").splitlines()]
+
+
+def remove(place: Path, command: str | None = None) -> list[Path]:
+    """Take them away, and say which."""
+    found = listed(place, command)
+    for path in found:
+        try:
+            path.unlink()
+        except OSError as error:
+            raise Refused(
+                f"{visible(os.fspath(path))} cannot be taken away: {error.strerror}",
+                "check its folder's permissions",
+            ) from None
+    return found

@@ -1,0 +1,442 @@
+"""``secretly shim``: small executables of a command's profiles, for scripts as for shells."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import tokens
+from command import PATIENCE, Ended, Home, ended, home
+from conftest import need
+
+from secretly.testing import FakePinentry
+
+PROFILES = """
+[commands.twine.profiles.dev]
+env = { TWINE_USERNAME = "root", TWINE_PASSWORD = "", TWINE_REPOSITORY_URL = "http://127.0.0.1:9/" }
+
+[commands.twine.profiles.prod]
+env = { TWINE_USERNAME = "ada", TWINE_REPOSITORY_URL = "http://127.0.0.1:8/" }
+secrets = { TWINE_PASSWORD = "env://VALUE" }
+"""
+
+#: A twine that says what it got: its variables, each argument in quotes, and its input.
+TWINE = """#!/bin/sh
+echo "$TWINE_USERNAME:$TWINE_PASSWORD@$TWINE_REPOSITORY_URL"
+for word; do printf '<%s>' "$word"; done
+echo
+if [ "$1" = cat ]; then shift; cat; fi
+if [ "$1" = fail ]; then exit "$2"; fi
+exit 0
+"""
+
+UPLOAD = "dist/demo-1.0-py3-none-any.whl"
+DEV = "root:@http://127.0.0.1:9/\n"
+
+
+class Shims:
+    """A home with a twine, profiles, and their executables.
+
+    :ivar folder: where these are; it stands first on PATH.
+    """
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+        self.folder = home.folder / "shims"
+        home.program("twine", TWINE)
+        home.configure(PROFILES)
+        tokens.wheel(home.folder / "dist")
+        # The folder of Python's own programs, and of secretly's, is not on it.
+        self.path = os.pathsep.join(map(str, (self.folder, home.programs, "/usr/bin", "/bin")))
+        self.environ = {"PATH": self.path, "VALUE": "canary-1"}
+
+    def make(self, *options: str, command: str = "twine") -> Ended:
+        """Make them."""
+        return self.home.run("shim", *options, "--dir", str(self.folder), command)
+
+    def run(self, *argv: str, **more: str) -> Ended:
+        """Run a command line as a person's shell would."""
+        stdin = more.pop("stdin", "")
+        return self.home.run_any(argv, environ={**self.environ, **more}, stdin=stdin)
+
+
+@pytest.fixture(name="shims")
+def _shims() -> Iterator[Shims]:
+    with home() as folder:
+        found = Shims(folder)
+        assert found.make().status == 0
+        yield found
+
+
+@pytest.fixture(name="none")
+def _none() -> Iterator[Shims]:
+    """The same, before any is made."""
+    with home() as folder:
+        yield Shims(folder)
+
+
+# -- making them -----------------------------------------------------------------
+
+
+def test_each_profile_gets_an_executable(none: Shims) -> None:
+    """They are named, and so is what there is to do with PATH."""
+    done = none.make()
+    assert done.status == 0
+    assert done.stdout == "".join(f"wrote {none.folder}/{p}.twine\n" for p in ("dev", "prod"))
+    assert done.stderr == (
+        f"secretly: put {none.folder} on PATH, before the folder that twine itself is in\n"
+    )
+    assert sorted(path.name for path in none.folder.iterdir()) == ["dev.twine", "prod.twine"]
+    for path in none.folder.iterdir():
+        assert os.access(path, os.X_OK)
+        assert not path.stat().st_mode & 0o022
+
+
+def test_with_the_folder_on_path_there_is_no_more_to_do(none: Shims) -> None:
+    """Nothing is said of it then."""
+    path = f"{none.folder}:{none.home.environ['PATH']}"
+    done = none.home.run("shim", "--dir", str(none.folder), "twine", environ={"PATH": path})
+    assert done.status == 0
+    assert done.stderr == ""
+
+
+def test_without_a_folder_they_are_with_the_persons_data(none: Shims) -> None:
+    """In one place, which it says."""
+    done = none.home.run("shim", "twine")
+    place = none.home.folder / ".local/share/secretly/shims"
+    assert f"wrote {place}/dev.twine\n" in done.stdout
+    assert place.stat().st_mode & 0o777 == 0o700
+    assert none.home.run("shim", "--list").stdout == f"{place}/dev.twine\n{place}/prod.twine\n"
+
+
+def test_a_relative_folder_is_meant_from_here(none: Shims) -> None:
+    """And is told whole."""
+    done = none.home.run("shim", "--dir", "shims", "twine")
+    assert f"wrote {none.folder}/dev.twine\n" in done.stdout
+
+
+def test_made_again_they_are_the_same(shims: Shims) -> None:
+    """And those of a profile that changed its name are added."""
+    before = {path: path.read_bytes() for path in shims.folder.iterdir()}
+    assert shims.make().status == 0
+    assert {path: path.read_bytes() for path in shims.folder.iterdir()} == before
+    shims.home.configure(PROFILES.replace("dev", "test"))
+    assert shims.make().status == 0
+    assert shims.run("test.twine", "upload", UPLOAD).stdout.startswith(DEV)
+    gone = shims.run("dev.twine", "upload", UPLOAD)
+    assert gone.status == 125
+    assert "its profiles: prod, test" in gone.stderr
+
+
+def test_nothing_of_a_secret_is_in_them(shims: Shims) -> None:
+    """They have names, and where secretly is; not even the references."""
+    for path in shims.folder.iterdir():
+        text = path.read_text()
+        assert "VALUE" not in text
+        assert text.startswith("#!/bin/sh\n# Made by secretly.\n")
+
+
+# -- using them ------------------------------------------------------------------
+
+
+def test_each_uses_its_profile(shims: Shims) -> None:
+    """They find the real twine, though secretly itself is not on PATH."""
+    assert shims.run("sh", "-c", "command -v secretly").status != 0
+    assert shims.run("dev.twine", "upload", UPLOAD) == Ended(0, f"{DEV}<upload><{UPLOAD}>\n", "")
+    with FakePinentry([True]) as fake:  # it publishes, so a person agrees to it
+        done = shims.run("prod.twine", "upload", UPLOAD, **fake.environ)
+    assert done.stdout == f"ada:canary-1@http://127.0.0.1:8/\n<upload><{UPLOAD}>\n"
+    assert shims.run("twine", "upload", UPLOAD).stdout.startswith(":@\n")
+
+
+def test_they_ask_as_secretly_does(shims: Shims) -> None:
+    """A profile's secret that is not kept is asked for."""
+    shims.home.configure(PROFILES.replace("env://VALUE", "House"))
+    with FakePinentry(["canary-typed"]) as fake:
+        done = shims.run("prod.twine", "upload", UPLOAD, **fake.environ)
+        assert done.stdout.startswith("ada:canary-typed@http://127.0.0.1:8/\n"), done
+        assert len(fake.prompts) == 1
+
+
+def test_a_subcommand_that_needs_no_secret_asks_nothing(shims: Shims) -> None:
+    """``prod.twine check`` is ``twine check``."""
+    shims.home.configure(PROFILES.replace("env://VALUE", "House"))
+    with FakePinentry(["canary-typed"]) as fake:
+        for name in ("dev.twine", "prod.twine"):
+            done = shims.run(name, "check", UPLOAD, **fake.environ)
+            assert done == Ended(0, f":@\n<check><{UPLOAD}>\n", "")
+        assert fake.prompts == []
+
+
+ODD = ["a b", "c\nd", "*.whl", "$HOME", "`id`", "'", '"', "\\", "", "--", "-p", "--dry-run", "é"]
+
+
+def test_arguments_arrive_as_they_are(shims: Shims) -> None:
+    """White space, newlines, patterns, quotes and what looks like our own options."""
+    done = shims.run("dev.twine", "check", *ODD)
+    assert done == Ended(0, ":@\n" + "".join(f"<{word}>" for word in ("check", *ODD)) + "\n", "")
+
+
+def test_standard_input_and_the_exit_status_pass_through(shims: Shims) -> None:
+    """As if it had been twine itself."""
+    assert shims.run("dev.twine", "cat", stdin="one\ntwo").stdout == ":@\n<cat>\none\ntwo"
+    for status in (1, 3, 125):
+        assert shims.run("dev.twine", "fail", str(status)).status == status
+
+
+def test_each_becomes_the_command_itself(shims: Shims) -> None:
+    """The same process: signals reach twine, and no shell waits for it."""
+    shims.home.program("twine", "#!/bin/sh\necho $$\n")
+    process = shims.home.start([str(shims.folder / "dev.twine"), "check"], environ=shims.environ)
+    with ended(process):
+        out, _ = process.communicate(timeout=PATIENCE)
+    assert int(out) == process.pid
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["sh", "./release"],
+        ["./release"],
+        ["env", "dev.twine", "upload", UPLOAD],
+        ["env", "-i", "HOME={home}", "PATH={path}", "dev.twine", "upload", UPLOAD],
+        ["find", "dist", "-name", "*.whl", "-exec", "dev.twine", "upload", "{}", ";"],
+        ["xargs", "dev.twine", "upload"],
+    ],
+)
+def test_they_work_where_no_shell_function_would(shims: Shims, argv: list[str]) -> None:
+    """In scripts, and started by other programs."""
+    script = shims.home.folder / "release"
+    script.write_text(f"#!/bin/sh\nset -e\ndev.twine upload {UPLOAD}\n")
+    script.chmod(0o755)
+    argv = [a.replace("{home}", str(shims.home.folder)).replace("{path}", shims.path) for a in argv]
+    assert shims.run(*argv, stdin=UPLOAD) == Ended(0, f"{DEV}<upload><{UPLOAD}>\n", "")
+
+
+def test_they_work_from_make(shims: Shims) -> None:
+    """Whose rules are run by sh, and fail when they do."""
+    need("make")
+    rules = f"release:\n\t@dev.twine upload {UPLOAD}\nbroken:\n\t@dev.twine fail 3\n"
+    (shims.home.folder / "Makefile").write_text(rules)
+    assert shims.run("make", "release") == Ended(0, f"{DEV}<upload><{UPLOAD}>\n", "")
+    assert shims.run("make", "broken").status == 2
+
+
+def test_they_are_not_taken_from_the_current_folder(none: Shims) -> None:
+    """Made by ``python -m secretly``, they start that one, not one that lies about."""
+    run = (sys.executable, "-m", "secretly", "shim", "--dir", str(none.folder), "twine")
+    assert none.home.run_any(run).status == 0
+    for name in ("secretly", "platformdirs", "argparse"):
+        (none.home.folder / f"{name}.py").write_text("print('hijacked')\nraise SystemExit(9)\n")
+    done = none.run("dev.twine", "upload", UPLOAD)
+    assert done == Ended(0, f"{DEV}<upload><{UPLOAD}>\n", "")
+
+
+# -- the one that refuses --------------------------------------------------------
+
+
+def test_a_twine_that_refuses_names_the_others(none: Shims) -> None:
+    """And fails, whatever it is asked."""
+    done = none.make("--refuse")
+    assert f"wrote {none.folder}/twine\n" in done.stdout
+    for arguments in (["upload", UPLOAD], [], ["--help"]):
+        refused = none.run("twine", *arguments)
+        assert refused == Ended(1, "", "twine: use dev.twine or prod.twine\n")
+
+
+@pytest.mark.parametrize("how", ["once", "twice", "link", "copy", "deep"])
+def test_the_real_one_is_found_past_it(none: Shims, how: str) -> None:
+    """Wherever it is, and however its folder came to be on PATH."""
+    none.make("--refuse")
+    folder = none.folder
+    link = none.home.folder / "link"
+    link.symlink_to("shims")
+    (none.home.folder / "copy").mkdir()
+    (none.home.folder / "copy/twine").write_bytes((folder / "twine").read_bytes())
+    (none.home.folder / "copy/twine").chmod(0o755)
+    (none.home.folder / "deep").mkdir()
+    (none.home.folder / "deep/twine").symlink_to("../link/twine")
+    first = {
+        "once": f"{folder}",
+        "twice": f"{folder}:{folder}/:{folder}",
+        "link": f"{link}:{folder}",
+        "copy": f"{folder}:{none.home.folder}/copy",
+        "deep": f"{none.home.folder}/deep:{folder}",
+    }[how]
+    path = f"{first}:{none.home.programs}:/usr/bin:/bin"
+    assert none.run("twine", "upload", PATH=path).status == 1
+    done = none.run(str(folder / "dev.twine"), "upload", UPLOAD, PATH=path)
+    assert done == Ended(0, f"{DEV}<upload><{UPLOAD}>\n", "")
+    done = none.home.run("run", "-p", "dev", "twine", "upload", UPLOAD, environ={"PATH": path})
+    assert done.stdout.startswith(DEV)
+
+
+def test_where_only_they_are_there_is_no_twine(none: Shims) -> None:
+    """It says so, before anything is asked; they do not call each other for ever."""
+    none.make("--refuse")
+    (none.home.programs / "twine").unlink()
+    none.home.configure(PROFILES.replace("env://VALUE", "House"))
+    path = f"{none.folder}:/usr/bin:/bin"
+    with FakePinentry(["canary-typed"]) as fake:
+        done = none.run("prod.twine", "upload", UPLOAD, PATH=path, **fake.environ)
+        assert fake.prompts == []
+    assert done.status == 127
+    assert "there is no command twine" in done.stderr
+
+
+# -- refused ---------------------------------------------------------------------
+
+
+def assert_refused(done: Ended, *words: str, status: int = 1) -> None:
+    """It ended in two lines that have these words."""
+    assert done.status == status, done
+    assert done.stdout == ""
+    assert re.fullmatch(r"secretly: [^\n]+\n  [^\n]+\n", done.stderr), done.stderr
+    assert all(word in done.stderr for word in words), done.stderr
+
+
+def facts(path: Path) -> tuple[int, ...]:
+    """What changes when a file is replaced or written."""
+    found = path.lstat()
+    return (found.st_mode, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+
+@pytest.mark.parametrize("kind", ["file", "folder", "link", "broken link", "empty"])
+def test_anothers_file_is_left_alone(none: Shims, kind: str) -> None:
+    """None is written then, and what is there is as it was."""
+    none.folder.mkdir()
+    path = none.folder / "prod.twine"
+    if kind == "folder":
+        path.mkdir()
+    elif "link" in kind:
+        path.symlink_to("/nowhere" if kind == "broken link" else "/bin/true")
+    else:
+        path.write_text("" if kind == "empty" else "#!/bin/sh\necho mine\n# Made by secretly.\n")
+    before = facts(path)
+    assert_refused(none.make(), "prod.twine", "not one of secretly's", "--dir")
+    assert [p.name for p in none.folder.iterdir()] == ["prod.twine"]
+    assert facts(path) == before
+
+
+def test_a_folder_that_others_can_write_is_refused(none: Shims) -> None:
+    """Whoever can put a twine there would be handed the secrets."""
+    none.folder.mkdir()
+    none.folder.chmod(0o777)
+    assert_refused(none.make(), "could be changed by others", str(none.folder))
+    assert list(none.folder.iterdir()) == []
+
+
+def test_where_no_folder_can_be_it_says_so(none: Shims) -> None:
+    """A file in its place, say."""
+    (none.home.folder / "shims").write_text("")
+    assert_refused(none.make(), "cannot be written", "--dir")
+
+
+@pytest.mark.parametrize(
+    "name", ["a b", "a/b", "../a", "-p", "a;id", "$(id)", "a\\nb", ".hidden", "é", ""]
+)
+def test_a_profile_whose_name_cannot_be_a_programs_is_refused(none: Shims, name: str) -> None:
+    """Nothing is written, not even for the others."""
+    table = f'[commands.twine.profiles."{name}"]\nenv = {{ TWINE_USERNAME = "x" }}\n'
+    none.home.configure(PROFILES + table)
+    assert_refused(none.make(), "cannot be part of a program's name")
+    assert not none.folder.exists()
+
+
+def test_without_profiles_there_is_nothing_to_make(none: Shims) -> None:
+    """It says how one is made."""
+    assert_refused(none.make(command="gh"), "gh has no profiles", "[commands.gh.profiles.NAME]")
+
+
+def test_an_unknown_command_has_none(none: Shims) -> None:
+    """That is a wrong call; so is none at all."""
+    assert_refused(none.make(command="no-such"), "no command no-such is known", status=2)
+    assert_refused(none.home.run("shim"), "which command?", status=2)
+    assert not none.folder.exists()
+
+
+# -- listing and taking away -----------------------------------------------------
+
+OTHERS = """
+[commands."my.twine".profiles.dev]
+env = { A = "b" }
+
+[commands.gh.profiles.work]
+secrets = { GH_TOKEN = "Work" }
+"""
+
+
+def _three(none: Shims) -> None:
+    """The executables of three commands, and somebody's own beside them."""
+    none.home.configure(PROFILES + OTHERS)
+    none.make("--refuse")
+    none.make(command="my.twine")
+    none.make(command="gh")
+    for name in ("own.twine", "other.gh"):
+        (none.folder / name).write_text("#!/bin/sh\n")
+
+
+def names(done: Ended) -> list[str]:
+    """The names that were printed."""
+    return [os.path.basename(line) for line in done.stdout.splitlines()]
+
+
+def test_what_there_is_is_listed(none: Shims) -> None:
+    """Of one command or of all: secretly's own, and no other."""
+    _three(none)
+    place = ("--dir", str(none.folder))
+    assert names(none.home.run("shim", "--list", *place)) == [
+        *("dev.my.twine", "dev.twine", "prod.twine", "twine", "work.gh"),
+    ]
+    assert names(none.home.run("shim", "--list", *place, "twine")) == [
+        *("dev.twine", "prod.twine", "twine"),
+    ]
+    assert none.home.run("shim", "--list", *place, "npm") == Ended(0, "", "")
+    assert none.home.run("shim", "--list", "--dir", "nowhere") == Ended(0, "", "")
+
+
+def test_only_secretlys_own_are_taken_away(none: Shims) -> None:
+    """Of one command or of all, and each is named; another's stay."""
+    _three(none)
+    place = ("--dir", str(none.folder))
+    done = none.home.run("shim", "--remove", *place, "twine")
+    assert done.stdout == "".join(
+        f"removed {none.folder}/{name}\n" for name in ("dev.twine", "prod.twine", "twine")
+    )
+    left = ["dev.my.twine", "other.gh", "own.twine", "work.gh"]
+    assert sorted(path.name for path in none.folder.iterdir()) == left
+    assert none.home.run("shim", "--remove", *place, "twine") == Ended(0, "", "")
+    assert names(none.home.run("shim", "--remove", *place)) == ["dev.my.twine", "work.gh"]
+    assert sorted(path.name for path in none.folder.iterdir()) == ["other.gh", "own.twine"]
+
+
+def test_each_says_how_to_be_rid_of_it(none: Shims) -> None:
+    """And what it says is so."""
+    none.make("--refuse")
+    for name in ("dev.twine", "twine"):
+        [line] = re.findall(r"'secretly (.+?)'", (none.folder / name).read_text())
+        assert line == "shim --remove twine"
+    none.home.run(*shlex.split(line), "--dir", str(none.folder))
+    assert list(none.folder.iterdir()) == []
+
+
+def test_they_are_proper_sh(none: Shims) -> None:
+    """Read by sh without a complaint, also where secretly is in an odd place."""
+    odd = none.home.folder / "it's a $folder"
+    odd.mkdir()
+    script = odd / "secretly"
+    script.write_text(
+        f"#!{sys.executable}\nfrom secretly.cli import main\nraise SystemExit(main())\n"
+    )
+    script.chmod(0o755)
+    none.home.run_any([str(script), "shim", "--refuse", "--dir", str(none.folder), "twine"])
+    for path in none.folder.iterdir():
+        subprocess.run(["sh", "-n", path], check=True, timeout=10)
+        assert str(odd) in path.read_text().replace("'\"'\"'", "'") or path.name == "twine"
+    assert none.run("dev.twine", "upload", UPLOAD).stdout.startswith(DEV)
