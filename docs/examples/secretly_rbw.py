@@ -1,0 +1,48 @@
+"""``rbw://ITEM[#field]``: Bitwarden, by the program ``rbw``."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from secretly.sources import Ambiguous, Locked, NoItem, Program, Run, operand
+
+#: What people call it, in messages.
+title = "rbw"
+
+#: How it says what went wrong, what that is here, and the command that mends it.
+program = Program(
+    title,
+    "rbw",
+    (
+        ("no entry found", NoItem, "there is no item {item}", "rbw sync, or rbw list"),
+        ("multiple entries", Ambiguous, "several items match {item}", "use the item's id"),
+    ),
+)
+
+#: ``rbw unlocked`` fails if it is locked.
+_state = Program(title, "rbw", (("", Locked, "the vault is locked", "rbw unlock"),))
+
+#: ``rbw unlock`` has the person asked by its own pinentry.
+_asking = Program(title, "rbw", asks=True)
+
+
+async def fetch(path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]:
+    """Return all fields of the item."""
+
+    async def attempt() -> str:
+        await _state.call(run, "unlocked")
+        return await program.call(run, "get", "--raw", operand(path), item=path)
+
+    async def unlock(wrong: str) -> None:
+        async with run.attention("rbw's vault is locked", "rbw unlock") as where:
+            terminal = {"RBW_TTY": where["GPG_TTY"]} if "GPG_TTY" in where else {}
+            await _asking.call(run, "unlock", item="unlock", environ=terminal)
+
+    said = await program.unlocking(run, attempt, unlock, times=1)
+    return program.parsed(said, _fields, path)
+
+
+def _fields(item: Any) -> Mapping[str, str]:
+    login = item["data"]
+    found = {name: login.get(name) for name in ("password", "username")}
+    found |= {field["name"]: field["value"] for field in item.get("fields") or ()}
+    return {name: value for name, value in found.items() if name and value}

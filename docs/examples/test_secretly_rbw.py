@@ -1,0 +1,66 @@
+"""Tests of the source for rbw, with an ``rbw`` that knows one item."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import secretly_rbw
+
+from secretly.sources import Locked, Source
+from secretly.testing import SourceContract
+
+RBW = f"""#!{sys.executable} -IS
+import os, sys
+folder = os.path.dirname(__file__)
+match sys.argv[1:]:
+    case ["unlocked"]:
+        sys.exit(not os.path.exists(folder + "/unlocked"))
+    case ["unlock"]:
+        open(folder + "/unlocked", "w").close()
+    case ["get", "--raw", "Example"]:
+        print(open(folder + "/item.json").read())
+    case ["get", "--raw", name]:
+        sys.exit(f"rbw get: couldn't find entry for '{{name}}': no entry found")
+"""
+
+
+class TestRbw(SourceContract):
+    """It does what every source must."""
+
+    PROGRAM = "rbw"
+
+    @pytest.fixture(autouse=True)
+    def _program(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+        data = {"username": self.USERNAME, "password": self.PASSWORD}
+        (tmp_path / "item.json").write_text(json.dumps({"data": data, "fields": []}))
+        (tmp_path / "rbw").write_text(RBW)
+        (tmp_path / "rbw").chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+        self.folder = tmp_path
+        yield
+
+    def source(self) -> Source:
+        """Return the module: it has ``title`` and ``fetch``."""
+        return secretly_rbw
+
+    def item(self) -> str:
+        """Return the name of the item that there is."""
+        return "Example"
+
+    def missing(self) -> str:
+        """Return the name of one that there is not."""
+        return "Another"
+
+    def test_nobody_is_asked_where_nobody_may_be(self) -> None:
+        """A vault that is locked is then an error; else it is unlocked."""
+        nobody = replace(self.run(), person=None)
+        with pytest.raises(Locked):
+            asyncio.run(secretly_rbw.fetch("Example", ("",), nobody))
+        assert not (self.folder / "unlocked").exists()
+        asyncio.run(secretly_rbw.fetch("Example", ("",), self.run()))
+        assert (self.folder / "unlocked").exists()
