@@ -106,7 +106,7 @@ def planned(
     username, beside = None, set()
     target: Destination | None = None
     environ = context.environ
-    plan = replace(plan, environ=file.plain)
+    plan = replace(plan, environ={**file.plain, **(chosen.env if chosen else {})})
     if call is None or not call.needs_secret:
         explicit = {**file.references, **explicit}
     else:

@@ -609,6 +609,17 @@ def test_a_profile_is_chosen(home: Home) -> None:
         assert without_token(prod.stdout) == f"__token__:NARROWED@ upload {WHEEL}\n"
 
 
+def test_a_chosen_profiles_plain_variables_are_always_there(home: Home) -> None:
+    """Whatever the subcommand: only its secrets are for those that need one."""
+    _twine(home)
+    home.configure(PROFILES)
+    with FakePinentry([TOKEN]) as fake:
+        for subcommand in ("check", "--version"):
+            done = home.run("run", "-p", "dev", "twine", subcommand, environ=fake.environ)
+            assert done == Ended(0, f"root:@http://127.0.0.1:9/ {subcommand}\n", "")
+        assert fake.prompts == []
+
+
 def test_a_default_profile_is_used(home: Home) -> None:
     """A bare command takes the configured default."""
     _twine(home)
