@@ -13,6 +13,7 @@ import math
 import os
 import socket
 import subprocess
+import textwrap
 import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
@@ -231,7 +232,8 @@ async def _ask_pinentry(
     async with _Conversation(way, place, prompt, seconds) as talk:
         await talk.call("SETPROMPT", f"{prompt.prompt}:")
         if prompt.error:
-            await talk.call("SETERROR", prompt.error)
+            # pinentry-curses cuts a line at the edge of the screen.
+            await talk.call("SETERROR", _in_lines(prompt.error), keep="\n")
         curses = "curses" in await talk.flavor()
         if prompt.repeat and not curses:  # 1.2.1 of it shows what is typed the second time
             await talk.call("SETREPEAT", "Again:", may_fail=True)
@@ -244,6 +246,11 @@ async def _ask_pinentry(
             "use another pinentry for so long a secret: PINENTRY=pinentry-tty",
         )
     return typed, "PIN_REPEATED" in answer.status
+
+
+def _in_lines(text: str) -> str:
+    """*text* in lines that are short enough for a terminal, broken between words."""
+    return "\n".join(textwrap.wrap(visible(text), 70, break_on_hyphens=False))
 
 
 def _text(typed: bytearray) -> Secret:

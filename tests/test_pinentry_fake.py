@@ -105,6 +105,16 @@ def test_an_error_is_shown() -> None:
         assert fake.prompts[0]["SETERROR"] == "not\\x0aaccepted"
 
 
+def test_a_long_error_is_shown_in_lines() -> None:
+    """pinentry-curses cuts one that is wider than the screen."""
+    words = [f"word{number}" for number in range(40)]
+    with FakePinentry(["canary-1"]) as fake:
+        ask(fake, replace(PROMPT, error=" ".join(words)))
+        lines = fake.prompts[0]["SETERROR"].split("%0A")
+    assert max(map(len, lines)) <= 70
+    assert " ".join(lines).split() == words
+
+
 def test_a_description_injects_nothing() -> None:
     """Line breaks of any kind in any text begin no command."""
     bad = "x\nSETKEYINFO y\r\nGETPIN\rBYE\u2028NOP"
