@@ -237,7 +237,7 @@ def test_the_tool_goes_where_it_was_thought_to(place: Place, name: str) -> None:
         _, arguments = settle(place, name, index.url)
         outcome = place.run(path, *arguments, answers=[TOKEN, index.token()])
         assert outcome.status == 0, outcome
-        error = outcome.prompts[1]["SETERROR"].replace("%0A", " ")
+        error = outcome.prompts[1]["SETERROR"].replace("\n", " ")
         assert error.startswith("The token for mine was made by pypi.example, and ")
         assert f"would send it to {index.host}" in error
         assert [(u.project, u.status) for u in index.uploads] == [("demo", 200)]
@@ -316,7 +316,7 @@ def test_what_is_typed_is_inspected_too(place: Place) -> None:
     """The objection is shown, and the person asked again."""
     outcome = place.run(*UPLOAD, answers=[TEST_TOKEN, "pypi-canary-0123456789", TOKEN])
     assert outcome.status == 0, outcome
-    errors = [prompt.get("SETERROR", "").replace("%0A", " ") for prompt in outcome.prompts]
+    errors = [prompt.get("SETERROR", "").replace("\n", " ") for prompt in outcome.prompts]
     assert errors[0] == ""
     assert errors[1] == (
         "The token for PyPI was made by test.pypi.example, and twine would send it to PyPI."
