@@ -310,7 +310,7 @@ def test_what_is_not_there_is_said(home: Home, verb: str) -> None:
             ("PyPI", "there is no secret PyPI"),
             ("PyPI/demo", "there is no secret PyPI/demo"),
             ("env://NOT_SET", "the variable NOT_SET is not set"),
-            ("file:///nonexistent/token", "cannot be read"),
+            ("file:///nonexistent/token", "is not there"),
         ):
             done = home.run("token", verb, reference, environ=fake.environ)
             assert_fails(done, 1)
