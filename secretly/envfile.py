@@ -49,7 +49,7 @@ def read(paths: Sequence[str]) -> EnvFile:
         for name, value in _values(path).items():
             found.plain.pop(name, None)
             found.references.pop(name, None)
-            if re.match(rf"({known})://", value):
+            if re.match(rf"({known})://", value, re.IGNORECASE):
                 parse(value)
                 found.references[check_variable(name)] = value
             else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import errno
 import os
 import re
 import signal
@@ -117,19 +118,23 @@ async def output(
     environ: Mapping[str, str],
     limit: int = 1 << 20,
     stdin: bytes = b"",
+    session: bool = False,
 ) -> Finished:
     """Run a program and return what it wrote.
 
     :param seconds: how long it may take.
     :param limit: how many bytes it may write.
     :param stdin: what it is given to read, at most what a pipe holds (64 KiB).
-    :raises OSError: if it cannot be started.
+    :param session: in a session of its own, without a terminal.
+    :raises OSError: if it cannot be started, or given so much.
     :raises TimeoutError: if it took longer, or wrote more; it has been ended.
     """
     deadline = time.monotonic() + seconds
     with contextlib.ExitStack() as held:
         given, reading, said = _pipe(held), _pipe(held), _pipe(held)
-        os.write(given.writing, stdin)
+        os.set_blocking(given.writing, False)
+        if os.write(given.writing, stdin) < len(stdin):
+            raise OSError(errno.E2BIG, os.strerror(errno.E2BIG))
         stdin = b""  # a traceback may show locals
         given.close_writing()
         child = Child(
@@ -138,15 +143,23 @@ async def output(
             stdout=reading.writing,
             stderr=said.writing,
             environ=environ,
+            session=session,
         )
         held.callback(child.end)
         for pipe in (reading, said):
             pipe.close_writing()
         heard = _Heard(said.reading)
         wrote = await _read(reading.reading, deadline, limit, heard)
-        if not child.ended(0.1):
-            raise TimeoutError
+        await _over(child, deadline)
         return Finished(child.status or 0, wrote, heard.all())
+
+
+async def _over(child: Child, deadline: float) -> None:
+    """Wait for the end of one that has closed its stdout."""
+    while not child.ended(0.01):
+        if time.monotonic() > deadline:
+            raise TimeoutError
+        await eventloop.sleep(0.02)
 
 
 class _Pipe:
@@ -258,8 +271,7 @@ async def dialogue(
         else:
             raise TimeoutError
         wrote = await _read(reading.reading, deadline, limit)
-        if not child.ended(0.5):
-            raise TimeoutError
+        await _over(child, deadline)
         return Finished(child.status or 0, wrote, said[-65536:])
 
 

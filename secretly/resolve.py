@@ -357,10 +357,11 @@ def login_name() -> str:
 def _stored(entry: Entry, value: Secret) -> Secret:
     value, wrong = cleaned(entry, value)
     if wrong:
+        what = f"does not start with '{entry.prefix}': it is no token for it"
+        where = f"change it there: {visible(str(entry.source))}" if entry.source else ""
         raise Refused(
-            f"what is stored for {visible(entry.name)} does not start with '{entry.prefix}': "
-            "it is no token for it",
-            f"secretly set {visible(entry.name)} replaces it",
+            f"what is stored for {visible(entry.name)} {what if value else 'is empty'}",
+            where or f"secretly set {visible(entry.name)} replaces it",
         )
     return value
 

@@ -111,7 +111,7 @@ def listed(place: Path, command: str | None = None) -> list[Path]:
         return []
     if command is None:
         return found
-    return [path for path in found if _note(command) in path.read_text("utf-8").splitlines()]
+    return [path for path in found if _note(command).encode() in path.read_bytes().splitlines()]
 
 
 def remove(place: Path, command: str | None = None) -> list[Path]:

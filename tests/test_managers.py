@@ -449,7 +449,7 @@ def test_the_session_of_bitwarden_is_for_it_alone_and_for_one_run(home: Home, va
     calls = [line.split() for line in log.read_text().splitlines()]
     session = calls[-1][1]
     assert len(session) > 40
-    expected = [["get", "none"], ["unlock", "none"], ["unlock", "none"], ["get", session]]
+    expected = [["list", "none"], ["unlock", "none"], ["unlock", "none"], ["list", session]]
     assert calls == expected
     assert files_with(session, home.folder) == [log]
     assert files_with(MASTER, home.folder) == []

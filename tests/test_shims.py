@@ -165,12 +165,14 @@ def test_they_ask_as_secretly_does(shims: Shims) -> None:
 
 
 def test_a_subcommand_that_needs_no_secret_asks_nothing(shims: Shims) -> None:
-    """``prod.twine check`` is ``twine check``."""
+    """``prod.twine check`` is ``twine check``, with the profile's plain variables."""
     shims.home.configure(PROFILES.replace("env://VALUE", "House"))
     with FakePinentry(["canary-typed"]) as fake:
         for name in ("dev.twine", "prod.twine"):
             done = shims.run(name, "check", UPLOAD, **fake.environ)
-            assert done == Ended(0, f":@\n<check><{UPLOAD}>\n", "")
+            assert (done.status, done.stderr) == (0, "")
+            assert done.stdout.endswith(f"\n<check><{UPLOAD}>\n")
+            assert done.stdout.startswith(DEV) == (name == "dev.twine")
         assert fake.prompts == []
 
 
@@ -180,12 +182,12 @@ ODD = ["a b", "c\nd", "*.whl", "$HOME", "`id`", "'", '"', "\\", "", "--", "-p", 
 def test_arguments_arrive_as_they_are(shims: Shims) -> None:
     """White space, newlines, patterns, quotes and what looks like our own options."""
     done = shims.run("dev.twine", "check", *ODD)
-    assert done == Ended(0, ":@\n" + "".join(f"<{word}>" for word in ("check", *ODD)) + "\n", "")
+    assert done == Ended(0, DEV + "".join(f"<{word}>" for word in ("check", *ODD)) + "\n", "")
 
 
 def test_standard_input_and_the_exit_status_pass_through(shims: Shims) -> None:
     """As if it had been twine itself."""
-    assert shims.run("dev.twine", "cat", stdin="one\ntwo").stdout == ":@\n<cat>\none\ntwo"
+    assert shims.run("dev.twine", "cat", stdin="one\ntwo").stdout == f"{DEV}<cat>\none\ntwo"
     for status in (1, 3, 125):
         assert shims.run("dev.twine", "fail", str(status)).status == status
 

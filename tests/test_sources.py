@@ -547,7 +547,7 @@ def test_a_failure_is_known_by_what_the_program_says(tmp_path: Path) -> None:
         call(tmp_path, "echo 'ERROR: No item, canary-1' >&2; exit 1", item="a {item} \u202e")
     error = harmless(caught.value)
     assert str(error) == "the vault: there is no a {item} \\u202e"
-    assert error.hint == "vault list a {item} \\u202e"
+    assert error.hint == "vault list 'a {item} \\u202e'"
 
 
 @pytest.mark.parametrize("status", ["exit 3", "kill -9 $$"])

@@ -113,7 +113,8 @@ class Item(dict[str, str]):
         """
         names = {name.casefold(): name for name in reversed(self)}
         for name in (field,) if field not in ("", "password") else _PASSWORD:
-            if (found := names.get(name.casefold())) is not None:
+            found = names.get(name.casefold(), "")
+            if self.get(found):  # an empty one is none
                 return _checked(Secret(self[found]), title, path)
         has = ", ".join(map(visible, self)) or "none"
         raise NoField(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..display import visible
 from ..redacted import Secret
 from .programs import Ambiguous, Locked, NoItem, Program, Run, SignedOut, Unreachable, operand
 
@@ -45,8 +47,10 @@ async def fetch(path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]
     async def attempt() -> Secret:
         # The session is for bw alone, and on no command line.
         environ = {"BW_SESSION": run.kept[title]} if title in run.kept else {}
+        # `get item NAME` would take any item that has NAME somewhere in its name.
+        what = ("get", "item") if _ID.fullmatch(path) else ("list", "items", "--search")
         return await program.call(
-            run, "--nointeraction", "get", "item", operand(path), item=path, environ=environ
+            run, "--nointeraction", *what, operand(path), item=path, environ=environ
         )
 
     async def unlock(wrong: str) -> None:
@@ -54,11 +58,33 @@ async def fetch(path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]
         arguments = ("--nointeraction", "unlock", "--raw", "--passwordfile", "/dev/stdin")
         run.keep(title, await program.call(run, *arguments, item=path, stdin=master))
 
-    return program.parsed(await program.unlocking(run, attempt, unlock), _fields, path)
+    said = await program.unlocking(run, attempt, unlock)
+    return program.parsed(said, lambda found: _fields(_exact(found, path)), path)
+
+
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def _exact(found: Any, path: str) -> Any:
+    """The one item that is called so: else the one that is but for its capitals."""
+    if isinstance(found, dict):
+        return found
+    for spelt in (str, str.casefold):
+        items = [item for item in found if spelt(item["name"]) == spelt(path)]
+        if len(items) > 1:
+            raise Ambiguous(
+                f"{title}: several items match {visible(path)}",
+                "use the item's id: bw list items",
+            )
+        if items:
+            return items[0]
+    raise NoItem(f"{title}: there is no item {visible(path)}", "bw sync, or bw list items")
 
 
 def _fields(item: Any) -> Mapping[str, str]:
     login = item.get("login") or {}
     found = {name: login.get(name) for name in ("password", "username", "totp")}
-    found |= {field["name"]: field.get("value") for field in item.get("fields") or ()}
-    return {name: value for name, value in found.items() if name and value is not None}
+    for field in item.get("fields") or ():
+        if not found.get(field["name"]):  # the login's own go first
+            found[field["name"]] = field.get("value")
+    return {name: value for name, value in found.items() if name and value}

@@ -44,7 +44,12 @@ async def fetch(path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]
         async def answer() -> Secret:
             return run.kept[title]
 
-        environ = {"LPASS_DISABLE_PINENTRY": "1", "LPASS_ASKPASS": None}
+        # No agent either, which would have the vault open when this run is over.
+        environ = {
+            "LPASS_DISABLE_PINENTRY": "1",
+            "LPASS_AGENT_DISABLE": "1",
+            "LPASS_ASKPASS": None,
+        }
         try:
             return await program.asked(
                 run, *arguments, prompt=_PROMPT, answer=answer, item=path, environ=environ

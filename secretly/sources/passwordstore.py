@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 
+from ..display import visible
 from ..redacted import Secret
 from .programs import Locked, NoItem, Program, Run, operand
 
@@ -26,6 +28,12 @@ _asking = Program(title, "pass", _FAILURES, asks=True)
 async def fetch(path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]:
     """Return the first line as the password, and each ``key: value`` line after it."""
     given = run.environ.get("PASSWORD_STORE_GPG_OPTS", "")
+    store = run.environ.get("PASSWORD_STORE_DIR") or os.path.join(
+        run.environ.get("HOME", ""), ".password-store"
+    )
+    place = os.path.join(store, path.strip("/"))
+    if os.path.isdir(place) and not os.path.isfile(f"{place}.gpg"):  # pass would list it
+        raise NoItem(f"{title}: there is no item {visible(path)}: it is a folder", "pass ls")
 
     async def attempt() -> Secret:
         options = f"{given} --pinentry-mode error".strip()
@@ -45,7 +53,7 @@ async def fetch(path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]
     for line in lines:
         key, colon, value = line.partition(":")
         if colon and key.strip():
-            found.setdefault(key.strip(), value.strip())
+            found.setdefault(key.strip(), value.removeprefix(" "))
     for name in ("username", "user", "login"):
         if "username" not in found and name in found:
             found["username"] = found[name]

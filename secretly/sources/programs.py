@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import shlex
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
@@ -212,6 +213,7 @@ class Program:
                 seconds=self.limit(run),
                 environ=_with(run.environ, environ),
                 stdin=stdin.encode("utf-8", "surrogateescape"),
+                session=run.person is None,  # with no terminal it cannot ask
             )
         except TimeoutError:
             raise self.slow(run) from None
@@ -266,7 +268,7 @@ class Program:
             if re.search(pattern, done.stderr.decode("utf-8", "replace"), re.IGNORECASE):
                 raise kind(
                     f"{self.title}: {what.format(item=visible(item))}",
-                    hint.format(item=visible(item)),
+                    hint.format(item=shlex.quote(visible(item))),
                 )
         raise SourceFailed(
             f"{self.title} ({self.name}) failed with status {done.status} for {visible(item)}",

@@ -1,0 +1,107 @@
+"""An item that is nearly the one that is meant is never taken for it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from secretly import sources
+from secretly.references import parse
+
+ID = "0a1b2c3d-0000-4000-8000-00000000000a"
+
+
+def login(name: str, password: str = "canary-1", **more: Any) -> dict[str, Any]:
+    """An item as Bitwarden's program prints it."""
+    return {"id": ID, "name": name, "login": {"username": "me", "password": password}, **more}
+
+
+def got(reference: str, **environ: str) -> str:
+    """The secret that a reference names, where nobody may be asked."""
+    path = os.pathsep.join((environ.pop("PATH", ""), os.defpath))
+    run = sources.Run({"PATH": path, **environ})
+    return str(asyncio.run(sources.Items(run).get(parse(reference)))[0])
+
+
+def bitwarden(folder: Path, *items: dict[str, Any]) -> str:
+    """A folder with a program that lists those items, and gives the first by its id."""
+    script = folder / "bw"
+    script.write_text(
+        f"""#!/bin/sh
+case "$2 $3" in
+"list items") cat <<'END'
+{json.dumps(items)}
+END
+;;
+"get item") [ "$4" = {ID} ] || {{ echo "Not found." >&2; exit 1; }}
+cat <<'END'
+{json.dumps(items[0] if items else None)}
+END
+;;
+*) exit 9
+esac
+"""
+    )
+    script.chmod(0o755)
+    return str(folder)
+
+
+def test_a_name_that_is_a_part_of_anothers_is_not_that(tmp_path: Path) -> None:
+    """Bitwarden's search finds TestPyPI for PyPI."""
+    with pytest.raises(sources.NoItem, match="there is no item PyPI"):
+        got("bw://PyPI", PATH=bitwarden(tmp_path, login("TestPyPI"), login("PyPI old")))
+
+
+def test_the_item_that_is_called_so_is_found_among_others(tmp_path: Path) -> None:
+    """With its own capitals first, then with any."""
+    items = [login("TestPyPI", "canary-test"), login("pypi", "canary-small"), login("PyPI")]
+    folder = bitwarden(tmp_path, *items)
+    assert got("bw://PyPI", PATH=folder) == "canary-1"
+    assert got("bw://TESTPYPI", PATH=folder) == "canary-test"
+
+
+def test_two_of_one_name_are_ambiguous(tmp_path: Path) -> None:
+    """Neither is taken."""
+    with pytest.raises(sources.Ambiguous):
+        got("bw://PyPI", PATH=bitwarden(tmp_path, login("PyPI"), login("PyPI")))
+
+
+def test_an_item_is_found_by_its_id(tmp_path: Path) -> None:
+    """Whatever it is called."""
+    assert got(f"bw://{ID}", PATH=bitwarden(tmp_path, login("PyPI"))) == "canary-1"
+
+
+def test_a_field_of_ones_own_is_not_the_logins(tmp_path: Path) -> None:
+    """Though it may be called so; it counts where the login has none."""
+    own = [{"name": "password", "value": "canary-own"}, {"name": "token", "value": "canary-t"}]
+    folder = bitwarden(tmp_path, login("PyPI", fields=own), login("Key", "", fields=own))
+    assert got("bw://PyPI", PATH=folder) == "canary-1"
+    assert got("bw://PyPI#token", PATH=folder) == "canary-t"
+    assert got("bw://Key", PATH=folder) == "canary-own"
+
+
+@pytest.mark.parametrize("path", ["Work", "Work/", ".", "/", "Work/.."])
+def test_a_folder_of_the_password_store_is_no_item(tmp_path: Path, path: str) -> None:
+    """``pass show`` prints what is in it, and succeeds."""
+    (tmp_path / "store" / "Work").mkdir(parents=True)
+    script = tmp_path / "pass"
+    script.write_text("#!/bin/sh\necho Work\n")
+    script.chmod(0o755)
+    with pytest.raises(sources.NoItem, match="it is a folder"):
+        got(f"pass://{path}", PATH=str(tmp_path), PASSWORD_STORE_DIR=str(tmp_path / "store"))
+
+
+def test_an_empty_field_is_none(tmp_path: Path) -> None:
+    """A command never gets an empty text for a secret that it was to have."""
+    script = tmp_path / "pass"
+    script.write_text("#!/bin/sh\nprintf 'canary-1\\ntoken:\\nspaced: two  \\n'\n")
+    script.chmod(0o755)
+    variables = {"PATH": str(tmp_path), "PASSWORD_STORE_DIR": str(tmp_path / "store")}
+    with pytest.raises(sources.NoField):
+        got("pass://PyPI#token", **variables)
+    assert got("pass://PyPI#spaced", **variables) == "two  "
