@@ -242,7 +242,8 @@ def sandbox(
     :param environ: more variables.
     :param config: the text of a configuration file.
     """
-    with tempfile.TemporaryDirectory(prefix="secretly-") as folder:
+    # A call that was given up may still write there.
+    with tempfile.TemporaryDirectory(prefix="secretly-", ignore_cleanup_errors=True) as folder:
         path = Path(folder, "config.toml")
         path.write_text(config, "utf-8")
         variables = {"HOME": folder, "PATH": os.defpath, "SECRETLY_CONFIG": str(path)}
