@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from . import trust
 from .commands import Call, Words
 from .configuration import PackageIndex
 from .display import visible
@@ -348,16 +349,12 @@ def read_plain(path: str | os.PathLike[str]) -> str:
     :raises ValueError: if it is no text.
     """
     try:
-        with open(path, "rb", opener=_no_waiting) as file:
+        with open(path, "rb", opener=trust.no_waiting) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise OSError
             return file.read().decode("utf-8")
     except (FileNotFoundError, NotADirectoryError):
         return ""
-
-
-def _no_waiting(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def toml(path: Path) -> dict[str, Any]:

@@ -62,7 +62,7 @@ def _values(path: str) -> dict[str, str]:
 
     shown = visible(without_secrets(path))
     try:
-        with open(path, "rb", opener=_no_waiting) as file:
+        with open(path, "rb", opener=trust.no_waiting) as file:
             plain = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
             text = file.read(_LIMIT + 1).decode("utf-8-sig") if plain else "\0"
     except OSError as error:
@@ -86,7 +86,3 @@ def _values(path: str) -> dict[str, str]:
             )
         values[name] = value
     return values
-
-
-def _no_waiting(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NONBLOCK)

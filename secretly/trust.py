@@ -11,7 +11,7 @@ from pathlib import Path
 from .display import visible
 from .errors import Refused
 
-__all__ = ["SHIM", "check", "is_shim", "program_on_path", "writable_by_others"]
+__all__ = ["SHIM", "check", "is_shim", "no_waiting", "program_on_path", "writable_by_others"]
 
 #: The second line of the small executables that secretly makes.
 SHIM = "# Made by secretly."
@@ -85,6 +85,11 @@ def check(path: str | os.PathLike[str], what: str) -> None:
             f"{what} {visible(os.fspath(path))} could be changed by others: {visible(weak)}",
             f"make it yours alone: chmod go-w {visible(weak)}",
         )
+
+
+def no_waiting(path: str, flags: int) -> int:
+    """Open a file, as :func:`open`'s *opener*: a pipe in its place would be waited for."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def is_shim(path: str | os.PathLike[str]) -> bool:

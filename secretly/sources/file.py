@@ -6,6 +6,7 @@ import os
 import stat
 from collections.abc import Mapping, Sequence
 
+from .. import trust
 from ..display import visible
 from ..errors import SourceFailed
 from .programs import NoItem, Run
@@ -19,7 +20,7 @@ async def fetch(path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]
     """Return the file's text, as the password."""
     name = visible(path)
     try:
-        with open(os.path.expanduser(path), "rb", opener=_no_waiting) as file:
+        with open(os.path.expanduser(path), "rb", opener=trust.no_waiting) as file:
             facts = os.fstat(file.fileno())
             if not stat.S_ISREG(facts.st_mode):
                 raise SourceFailed(f"{name} is no file", "name a plain file")
@@ -49,7 +50,3 @@ def _text(data: bytes) -> tuple[str, str]:
         return data.decode("utf-8").removesuffix("\n"), ""
     except UnicodeDecodeError:
         return "", "is not UTF-8 text"
-
-
-def _no_waiting(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NONBLOCK)  # a FIFO would keep us waiting
