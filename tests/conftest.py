@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import shutil
 
@@ -31,3 +32,54 @@ def need(*programs: str) -> None:
         if os.environ.get("CI"):
             pytest.fail(reason)
         pytest.skip(reason)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--tried", metavar="FILE", help="write what was tried to this CSV file")
+
+
+class Tried:
+    """What was tried against the program, and what came of it: shown at the end of the run."""
+
+    def __init__(self, properties: list[tuple[str, object]]) -> None:
+        self._properties = properties
+
+    def __call__(self, against: str, what: str, outcome: str, seconds: float) -> None:
+        """Note one.
+
+        :param against: the part that was attacked: a heading of the table.
+        :param what: the fault, in a few words.
+        :param outcome: what came of it: the error's name, say.
+        :param seconds: until it was over.
+        """
+        self._properties.append(("tried", (against, what, outcome, round(seconds, 3))))
+
+
+@pytest.fixture
+def tried(request: pytest.FixtureRequest) -> Tried:
+    """Note what was tried, for the figures at the end and for the documentation."""
+    return Tried(request.node.user_properties)
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    rows = sorted(
+        tuple(row)
+        for report in terminalreporter.stats.get("passed", [])
+        for name, row in report.user_properties
+        if name == "tried"
+    )
+    if not rows:
+        return
+    terminalreporter.section("what was tried")
+    for against in dict.fromkeys(row[0] for row in rows):
+        mine = [row for row in rows if row[0] == against]
+        slowest = max(mine, key=lambda row: row[3])
+        terminalreporter.line(
+            f"{against}: {len(mine)}, each as it should be; the slowest {slowest[3]:.2f} s "
+            f"({slowest[1]})"
+        )
+    if file := config.getoption("tried"):
+        with open(file, "w", encoding="utf-8", newline="") as opened:
+            csv.writer(opened).writerows(rows)
