@@ -10,7 +10,6 @@ import re
 import sys
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, NoReturn, TypeVar
 
 from . import (
@@ -336,7 +335,7 @@ def _no_input(environ: Mapping[str, str]) -> bool:
 def _context(no_input: bool = False, note: Callable[[str], None] = _say) -> Context:
     environ = Environment(os.environ)
     context = Context.of(configuration.load(environ), environ)
-    return replace(context, no_input=no_input or _no_input(environ), note=note)
+    return context._replace(no_input=no_input or _no_input(environ), note=note)
 
 
 # -- run -------------------------------------------------------------------------

@@ -10,9 +10,8 @@ import os
 import re
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from . import trust
 from .display import visible
@@ -43,8 +42,7 @@ _STEERING = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A secret that has a name: ``[secrets.NAME]``.
 
     :param prefix: what it begins with, if it is a token.
@@ -62,16 +60,14 @@ class Entry:
     command: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Profile:
+class Profile(NamedTuple):
     """One way of calling a command: ``[commands.NAME.profiles.PROFILE]``."""
 
-    env: Mapping[str, str] = field(default_factory=dict)
-    secrets: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = {}
+    secrets: Mapping[str, str] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class PackageIndex:
+class PackageIndex(NamedTuple):
     """How a publishing tool chooses its index: ``[commands.NAME.index]``.
 
     :param default: the tool's own name for the index that it uses unless told otherwise.
@@ -97,7 +93,7 @@ class PackageIndex:
     """
 
     default: str = "pypi"
-    names: Mapping[str, str] = field(default_factory=dict)
+    names: Mapping[str, str] = {}
     name_options: tuple[str, ...] = ()
     name_variables: tuple[str, ...] = ()
     url_options: tuple[str, ...] = ()
@@ -117,8 +113,7 @@ class PackageIndex:
     pypirc_servers: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Artifacts:
+class Artifacts(NamedTuple):
     """What a publishing tool uploads: ``[commands.NAME.files]``.
 
     :param arguments: whether the words after the subcommand name files.
@@ -149,8 +144,7 @@ class Artifacts:
     no_build_options: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(NamedTuple):
     """A command that is known: ``[commands.NAME]``.
 
     :param subcommands: the ones that need the secret; none: every call does.
@@ -170,26 +164,25 @@ class Command:
     name: str
     subcommands: tuple[str, ...] = ()
     values: tuple[str, ...] = ()
-    secrets: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = {}
     username: str | None = None
     alternatives: tuple[str, ...] = ()
     removes: tuple[str, ...] = ()
-    env: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = {}
     publishes: bool = False
     seal_keyring: bool = False
     expires: float | None = None
-    index: PackageIndex | None = None
+    index: PackageIndex | None = None  # type: ignore[assignment]  # hides tuple.index
     files: Artifacts | None = None
     default: str | None = None
-    profiles: Mapping[str, Profile] = field(default_factory=dict)
+    profiles: Mapping[str, Profile] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Configuration:
+class Configuration(NamedTuple):
     """All of it."""
 
-    secrets: Mapping[str, Entry] = field(default_factory=dict)
-    commands: Mapping[str, Command] = field(default_factory=dict)
+    secrets: Mapping[str, Entry] = {}
+    commands: Mapping[str, Command] = {}
     pinentry: str | None = None
     backends: tuple[str, ...] = ()
     path: Path | None = None
@@ -201,7 +194,7 @@ class Configuration:
         parent = self.secrets.get(name.partition("/")[0])
         if parent is None:
             return Entry(name)
-        return replace(parent, name=name, source=None, command=())
+        return parent._replace(name=name, source=None, command=())
 
 
 def duration(text: str) -> float:
@@ -421,7 +414,7 @@ class _File:
             return entry
         if entry.source is not None:
             raise self.bad(f"secrets.{name}", "takes source or command, not both")
-        return replace(entry, source=Reference("command", name))
+        return entry._replace(source=Reference("command", name))
 
     def command(self, name: str, value: object) -> Command:
         key = f"commands.{name}"

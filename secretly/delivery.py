@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from . import destination, launch, resolve
@@ -29,8 +28,7 @@ class NoProfile(SecretlyError):
     """The profile that was named does not exist."""
 
 
-@dataclass(frozen=True)
-class Delivery:
+class Delivery(NamedTuple):
     """A variable, and the wish whose outcome goes into it.
 
     :param username: the variable for the user name that goes with it.
@@ -106,7 +104,7 @@ def planned(
     username, beside = None, set()
     target: Destination | None = None
     environ = context.environ
-    plan = replace(plan, environ={**file.plain, **(chosen.env if chosen else {})})
+    plan = plan._replace(environ={**file.plain, **(chosen.env if chosen else {})})
     if call is None or not call.needs_secret:
         explicit = {**file.references, **explicit}
     else:
@@ -130,33 +128,33 @@ def planned(
         username = fill(row.username) if row.username else None
         if username in {*plain, *given, *explicit}:
             username = None
-        plan = replace(plan, environ=plain, seal_keyring=row.seal_keyring)
+        plan = plan._replace(environ=plain, seal_keyring=row.seal_keyring)
         if not beside.isdisjoint({*wanted, *explicit}) or not set(plain).isdisjoint(own):
             # A stale one cannot win over what is delivered.
-            plan = replace(plan, removes=(*alternatives, *map(fill, row.removes)))
+            plan = plan._replace(removes=(*alternatives, *map(fill, row.removes)))
     if not wanted and not explicit:
         return Planned([], plan)
     publishes = call is not None and call.row.publishes
-    plan = replace(plan, fingerprint=launch.fingerprint(plan.program, content=publishes))
+    plan = plan._replace(fingerprint=launch.fingerprint(plan.program, content=publishes))
     program = _real_path(plan.program)
     purpose = f"for: {shown(plan.argv)}\nprogram: {program}"
     listing: tuple[str, ...] = ()
-    wish = replace(wish, publishes=publishes)
+    wish = wish._replace(publishes=publishes)
     upload: Release | None = None
     if call is not None and target is not None:
         from . import release  # only what publishes pays for reading archives
 
         upload = release.examine(call, target, environ)
         purpose, listing = upload.consent(program, plan.argv)
-        wish = replace(wish, inspect=upload.inspect)
-        plan = replace(plan, recheck=_recheck(upload, call, environ))
+        wish = wish._replace(inspect=upload.inspect)
+        plan = plan._replace(recheck=_recheck(upload, call, environ))
         _warn(call, target, environ, context)
     found = {name: _wanted(ref, target, upload) for name, ref in wanted.items()}
     found |= {name: (parse(reference), ()) for name, reference in explicit.items()}
-    wish = replace(wish, purpose=purpose)
+    wish = wish._replace(purpose=purpose)
     deliveries = [
         Delivery(
-            name, replace(wish, reference=one, names=names), username if name in beside else None
+            name, wish._replace(reference=one, names=names), username if name in beside else None
         )
         for name, (one, names) in found.items()
     ]
@@ -245,7 +243,7 @@ async def filled(
     tell(f"program: {plan.program}")
     removes = [name for name in (*plan.removes, *sources) if name not in values]
     environ = {**plan.environ, **values}
-    return replace(plan, environ=environ, removes=removes, said=sorted(said))
+    return plan._replace(environ=environ, removes=removes, said=sorted(said))
 
 
 def _variable_of(outcome: Found, wish: Wish, context: Context) -> list[str]:

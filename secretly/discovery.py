@@ -6,7 +6,6 @@ import contextlib
 import os
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -39,8 +38,7 @@ class Way(NamedTuple):
     why: str
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """What there is to ask on."""
 
     environ: Mapping[str, str]

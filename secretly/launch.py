@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from . import trust
 from .display import visible
@@ -27,8 +27,7 @@ class NotExecutable(SecretlyError):
     """The command is there, but cannot be executed: exit status 126."""
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(NamedTuple):
     """What is to be executed.
 
     :param program: the program's path.
@@ -44,12 +43,15 @@ class Plan:
 
     program: str
     argv: Sequence[str]
-    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+    environ: Mapping[str, str] = {}
     removes: Sequence[str] = ()
     seal_keyring: bool = False
     fingerprint: tuple[int | str, ...] | None = None
     recheck: Callable[[], None] | None = None
     said: Sequence[str] = ()
+
+    def __repr__(self) -> str:
+        return f"<plan to run {self.program}>"
 
 
 def find_program(name: str, environ: Mapping[str, str]) -> str:

@@ -16,8 +16,7 @@ import subprocess
 import textwrap
 import time
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from . import assuan, concurrency, eventloop, processes
 from .discovery import Place, Way, find, here, notebook_kernel
@@ -50,8 +49,7 @@ _CONTROLS = frozenset(range(0x20)) - frozenset(b"\t\n\r") | {0x7F}
 _turns = concurrency.Turns()
 
 
-@dataclass(frozen=True, slots=True)
-class Prompt:
+class Prompt(NamedTuple):
     """What a person is asked.
 
     :param repeat: ask for it twice, as for a new password.
@@ -85,10 +83,10 @@ async def ask(
             typed, twice = await _ask_once(way, place, prompt, seconds)
             if twice or not prompt.repeat:
                 return _text(typed)
-            again = replace(prompt, prompt=f"{prompt.prompt} (again)", error="")
+            again = prompt._replace(prompt=f"{prompt.prompt} (again)", error="")
             if (await _ask_once(way, place, again, seconds))[0] == typed:
                 return _text(typed)
-            prompt = replace(prompt, error="The two were not the same.")
+            prompt = prompt._replace(error="The two were not the same.")
         raise Refused("what was entered twice was never the same", "try again")
 
 
@@ -151,7 +149,7 @@ async def _asking(
         way = await find(environ, setting)
         place = here(environ)
         if place.terminal is None or not place.foreground:
-            yield way, replace(place, terminal=None)
+            yield way, place._replace(terminal=None)
             return
         async with place.terminal.turn(seconds):
             yield way, place

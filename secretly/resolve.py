@@ -7,8 +7,7 @@ import inspect
 import logging
 import os
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from . import concurrency, eventloop, pinentry, sources
 from .configuration import Configuration, Entry, Remember
@@ -60,8 +59,7 @@ def _log(message: str) -> None:
     logging.getLogger("secretly").warning("%s", message)
 
 
-@dataclass(frozen=True)
-class Context:
+class Context(NamedTuple):
     """What a resolution stands on.
 
     :param no_input: never ask a person.
@@ -72,9 +70,9 @@ class Context:
     configuration: Configuration
     environ: Mapping[str, str]
     keychain: Keeper
-    index: Index
+    index: Index  # type: ignore[assignment]  # hides tuple.index
     no_input: bool = False
-    note: Callable[[str], None] = field(default=_log)
+    note: Callable[[str], None] = _log
     items: sources.Items | None = None
 
     @classmethod
@@ -85,8 +83,7 @@ class Context:
         return cls(configuration, environ, keychain, Index.default())
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(NamedTuple):
     """A secret that is wanted.
 
     :param names: plain names to try in turn before the reference's own
@@ -117,8 +114,7 @@ class Wish:
     inspect: Callable[[Secret, Entry], None] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A secret, and where it came from.
 
     :param username: the secret's own user name, if it has one.
@@ -145,7 +141,7 @@ async def obtain_all(wishes: Sequence[Wish], context: Context) -> list[Found]:
     What comes from a source is fetched at the same time; the keychain, which may ask
     the person to unlock it, is asked for one after another.
     """
-    context = _run(wishes, replace(context, keychain=_Patience(context.keychain)))
+    context = _run(wishes, context._replace(keychain=_Patience(context.keychain)))
     fetched = [wish for wish in wishes if _needs_no_keychain(wish, context)]
     found_there = iter(await concurrency.together(*(_look(wish, context) for wish in fetched)))
     looked = [
@@ -157,7 +153,7 @@ async def obtain_all(wishes: Sequence[Wish], context: Context) -> list[Found]:
     for wish, (found, trouble) in zip(wishes, looked, strict=True):
         if found is None and missing > 1:
             asked += 1
-            wish = replace(wish, position=f"{asked} of {missing}")
+            wish = wish._replace(position=f"{asked} of {missing}")
         outcomes.append(await _settle(wish, found, trouble, context))
     return outcomes
 
@@ -181,7 +177,7 @@ def _run(wishes: Sequence[Wish], context: Context) -> Context:
     run = sources.Run(context.environ, person, setting, context.keychain)
     entries = context.configuration.secrets
     commands = {name: entry.command for name, entry in entries.items() if entry.command}
-    return replace(context, items=sources.Items(run, wanted, commands))
+    return context._replace(items=sources.Items(run, wanted, commands))
 
 
 class _Patience:
@@ -437,7 +433,7 @@ async def _ask(wish: Wish, entry: Entry, error: str, context: Context) -> Found:
             wrong = "That was not accepted."
         if not wrong:
             break
-        prompt = replace(prompt, error=wrong)
+        prompt = prompt._replace(error=wrong)
     else:
         raise Refused(f"no secret for {name} after {_ATTEMPTS} attempts", f"the last: {wrong}")
     username, own = _username(entry.name, entry, wish, context)

@@ -250,8 +250,7 @@ def sandbox(
         variables |= {**(pinentry.environ if pinentry else {}), **(environ or {})}
         found = configuration.load(variables)
         double = MemoryKeychain() if keychain is None else keychain
-        here = replace(
-            resolve.Context.of(found, variables),
+        here = resolve.Context.of(found, variables)._replace(
             keychain=double,
             index=Index(Path(folder, "state")),
             no_input=pinentry is None,

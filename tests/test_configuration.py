@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -295,7 +294,7 @@ def test_what_a_shipped_command_uploads_is_overridden_key_by_key(config: Path) -
     files = load(config, '[commands.twine.files]\nfolder = "out"').commands["twine"].files
     shipped = load(config).commands["twine"].files
     assert shipped is not None
-    assert files == replace(shipped, folder="out")
+    assert files == shipped._replace(folder="out")
 
 
 # -- what is refused -------------------------------------------------------------

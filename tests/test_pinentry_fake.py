@@ -13,7 +13,6 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +100,7 @@ def test_a_prompt_is_sent_as_it_is() -> None:
 def test_an_error_is_shown() -> None:
     """The reason why it is asked again is sent as the error."""
     with FakePinentry(["canary-1"]) as fake:
-        ask(fake, replace(PROMPT, error="not\naccepted"))
+        ask(fake, PROMPT._replace(error="not\naccepted"))
         assert fake.prompts[0]["SETERROR"] == "not\\x0aaccepted"
 
 
@@ -109,7 +108,7 @@ def test_a_long_error_is_shown_in_lines() -> None:
     """pinentry-curses cuts one that is wider than the screen."""
     words = [f"word{number}" for number in range(40)]
     with FakePinentry(["canary-1"]) as fake:
-        ask(fake, replace(PROMPT, error=" ".join(words)))
+        ask(fake, PROMPT._replace(error=" ".join(words)))
         lines = fake.prompts[0]["SETERROR"].split("%0A")
     assert max(map(len, lines)) <= 70
     assert " ".join(lines).split() == words
@@ -167,7 +166,7 @@ def test_what_is_consented_to_is_shown_whole_or_not_at_all(what: str, text: str)
 def test_asking_twice_is_asked_for() -> None:
     """A new password is asked for twice, by the pinentry where it says that it did."""
     with FakePinentry([[("raw", b"S PIN_REPEATED\nD canary-1\nOK\n")]]) as fake:
-        assert ask(fake, replace(PROMPT, repeat=True)) == "canary-1"
+        assert ask(fake, PROMPT._replace(repeat=True)) == "canary-1"
         (shown,) = fake.prompts
         assert shown["SETREPEAT"] and shown["SETREPEATERROR"]
 
@@ -176,7 +175,7 @@ def test_asking_twice_is_asked_for() -> None:
 def test_asking_twice_is_done_by_hand(flavor: str) -> None:
     """Where the pinentry does not say that it asked twice, it is asked twice."""
     with FakePinentry(["canary-1", "canary-1"], flavor=flavor) as fake:
-        assert ask(fake, replace(PROMPT, repeat=True, error="because")) == "canary-1"
+        assert ask(fake, PROMPT._replace(repeat=True, error="because")) == "canary-1"
         first, second = fake.prompts
         assert first["SETPROMPT"] != second["SETPROMPT"] == "a prompt (again):"
         assert ("SETREPEAT" in first) is (flavor == "gtk2")
@@ -186,11 +185,11 @@ def test_asking_twice_is_done_by_hand(flavor: str) -> None:
 def test_what_was_not_the_same_twice_is_asked_again() -> None:
     """When the second text is another one both are asked for again, three times at most."""
     with FakePinentry(["canary-1", "canary-2", "canary-3", "canary-3"]) as fake:
-        assert ask(fake, replace(PROMPT, repeat=True)) == "canary-3"
+        assert ask(fake, PROMPT._replace(repeat=True)) == "canary-3"
         assert "not the same" in fake.prompts[2]["SETERROR"]
     with FakePinentry([f"canary-{i}" for i in range(9)]) as fake:
         with pytest.raises(Refused, match="never the same") as caught:
-            ask(fake, replace(PROMPT, repeat=True))
+            ask(fake, PROMPT._replace(repeat=True))
         assert len(fake.prompts) == 6
         assert "canary" not in f"{caught.value} {caught.value.hint}"
 
@@ -295,7 +294,7 @@ def test_what_a_pinentry_does_not_know_is_left_out(verb: str) -> None:
     """An option that is refused is no reason to give up."""
     refusal = ("raw", b"ERR 83886254 Unknown option <Pinentry>\n")
     with FakePinentry(["canary-1", "canary-1"], on={verb: [refusal]}) as fake:
-        assert ask(fake, replace(PROMPT, repeat=True)) == "canary-1"
+        assert ask(fake, PROMPT._replace(repeat=True)) == "canary-1"
 
 
 @pytest.mark.parametrize("verb", ["SETDESC", "SETPROMPT"])

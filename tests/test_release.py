@@ -54,7 +54,7 @@ class Place:
         environ = {"HOME": "/nonexistent", **(environ or {})}
         found = call_of(shlex.split(line), self._shipped, environ=environ)
         assert found is not None
-        call = found._replace(row=replace(found.row, expires=expires))
+        call = found._replace(row=found.row._replace(expires=expires))
         return examine(call, destination.find(call, environ), environ)
 
     def files(self, line: str, environ: Mapping[str, str] | None = None) -> list[str]:

@@ -13,7 +13,6 @@ import textwrap
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -92,7 +91,7 @@ def place(
         FakePinentry(answers) as pinentry,
         sandbox(pinentry, keychain or Watched(), environ, config) as here,
     ):
-        yield pinentry, replace(here, note=notes.append), notes
+        yield pinentry, here._replace(note=notes.append), notes
 
 
 def wish(reference: str, **more: Any) -> Wish:
@@ -269,7 +268,7 @@ def test_without_a_person_what_is_missing_is_said_at_once() -> None:
     with place("canary-typed") as (pinentry, here, _):
         started = time.monotonic()
         with pytest.raises(NotFound) as caught:
-            got("OpenAI", replace(here, no_input=True))
+            got("OpenAI", here._replace(no_input=True))
         assert time.monotonic() - started < 1
         assert "OpenAI" in str(caught.value)
         assert "secretly set OpenAI" in caught.value.hint
@@ -289,7 +288,7 @@ def test_without_a_person_a_keychain_that_cannot_tell_is_the_error(
     """A locked or absent keychain is not 'no such secret'."""
     with place("canary-typed", keychain=keychain) as (pinentry, here, _):
         with pytest.raises(KeychainUnavailable) as caught:
-            got("OpenAI", replace(here, no_input=True))
+            got("OpenAI", here._replace(no_input=True))
         assert type(caught.value) is kind
         assert pinentry.lines == []
 
@@ -304,7 +303,7 @@ def test_without_a_person_the_keychain_may_ask_nobody_either() -> None:
             return Secret("canary-1")
 
     with place(keychain=Told()) as (_, here, _notes):
-        got("OpenAI", replace(here, no_input=True))
+        got("OpenAI", here._replace(no_input=True))
         got("OpenAI", here, person=7)
         assert told == [None, 7]
 
@@ -313,7 +312,7 @@ def test_of_several_the_first_that_is_missing_is_said_before_anybody_is_asked() 
     """Without a person, nothing is asked for even if only the last one is missing."""
     with place("canary-typed", keychain=Watched(One="canary-1")) as (pinentry, here, _):
         with pytest.raises(NotFound, match="Two"):
-            asyncio.run(obtain_all([wish("One"), wish("Two")], replace(here, no_input=True)))
+            asyncio.run(obtain_all([wish("One"), wish("Two")], here._replace(no_input=True)))
         assert pinentry.lines == []
 
 
@@ -586,7 +585,7 @@ def test_without_a_person_one_that_is_not_accepted_is_the_end() -> None:
     """A stored secret that is not accepted, and nobody to ask, is an error."""
     with place("canary-typed", keychain=Watched(OpenAI="canary-1")) as (pinentry, here, _):
         with pytest.raises(Refused):
-            got("OpenAI", replace(here, no_input=True), verify=lambda secret: False)
+            got("OpenAI", here._replace(no_input=True), verify=lambda secret: False)
         assert pinentry.lines == []
 
 
@@ -794,7 +793,7 @@ def test_without_a_person_consent_cannot_be_had() -> None:
     """What needs consent is not handed over where nobody can give it."""
     with place(True, keychain=Watched(OpenAI="canary-1")) as (pinentry, here, _):
         with pytest.raises(SecretlyError, match="consent"):
-            got("OpenAI", replace(here, no_input=True), confirm=True)
+            got("OpenAI", here._replace(no_input=True), confirm=True)
         assert pinentry.lines == []
 
 
@@ -1019,9 +1018,9 @@ def test_a_stored_secret_that_is_not_accepted_where_nobody_is(tmp_path: Path) ->
     """Where nobody may be asked, one that is not accepted is refused."""
     with place(keychain=Watched(OpenAI="canary-1")) as (_, here, _notes):
         with pytest.raises(Refused, match="was not accepted"):
-            got("OpenAI", replace(here, no_input=True), verify=lambda _: False)
+            got("OpenAI", here._replace(no_input=True), verify=lambda _: False)
         with pytest.raises(NotFound):
-            got("OpenAI", replace(here, no_input=True), fresh=True)
+            got("OpenAI", here._replace(no_input=True), fresh=True)
 
 
 def test_a_user_name_is_asked_for_as_one() -> None:
