@@ -157,7 +157,7 @@ def _readings(argv: Sequence[str]) -> list[tuple[str, Sequence[str]]]:
     name, rest = _name(argv[0]), argv[1:]
     readings = [(name, rest)]
     inner: Sequence[str] = ()
-    if re.fullmatch(r"python(\d(\.\d+)?)?t?", name):
+    if name.startswith("python") and re.fullmatch(r"python(\d(\.\d+)?)?t?", name):
         inner = _module(rest)
     elif name == "uvx":
         inner = _after(rest, _UV)

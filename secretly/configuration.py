@@ -5,18 +5,19 @@ Both have one schema; the user's tables override the shipped ones key by key.
 
 from __future__ import annotations
 
-import datetime
 import os
 import re
-import tomllib
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any, Literal, NamedTuple
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from . import trust
+from . import shipped, trust
 from .display import visible
 from .errors import BadConfiguration, SecretlyError
 from .references import Reference, looks_secret, parse
+
+if TYPE_CHECKING:
+    import datetime
 
 __all__ = [
     "Artifacts",
@@ -36,10 +37,11 @@ Remember = bool | float | Literal["ask"]
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 
 # Environment names that change how programs load or what they run.
-_STEERING = re.compile(
-    r"PATH|IFS|ENV|SHELLOPTS|PROMPT_COMMAND|NODE_OPTIONS|GIT_SSH(_COMMAND)?|RUBY(OPT|LIB)"
-    r"|(LD|DYLD)_.*|(PYTHON|BASH|PERL5).*"
+_STEERING = frozenset(
+    "PATH IFS ENV SHELLOPTS PROMPT_COMMAND NODE_OPTIONS GIT_SSH GIT_SSH_COMMAND RUBYOPT "
+    "RUBYLIB".split()
 )
+_STEERING_PREFIXES = ("LD_", "DYLD_", "PYTHON", "BASH", "PERL5")
 
 
 class Entry(NamedTuple):
@@ -185,7 +187,7 @@ class Configuration(NamedTuple):
     commands: Mapping[str, Command] = {}
     pinentry: str | None = None
     backends: tuple[str, ...] = ()
-    path: Path | None = None
+    path: str | None = None
 
     def entry(self, name: str) -> Entry:
         """Return the entry for *name*; ``PyPI/demo`` takes after ``PyPI``."""
@@ -213,18 +215,22 @@ def duration(text: str) -> float:
     return float(int(found[1]) * _UNITS[found[2]])
 
 
+def _is_variable(name: str) -> bool:
+    return name.isascii() and name.isidentifier()
+
+
 def check_variable(name: str) -> str:
     """Return *name* if a secret may be put into the environment under it.
 
     :raises BadConfiguration: for a name that is none, or one that changes how
         programs load (``PATH``, ``LD_*``, ``PYTHON*``…).
     """
-    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+    if not _is_variable(name):
         raise BadConfiguration(
             f"'{visible(name)}' is no name for an environment variable",
             "use letters, digits and underscores",
         )
-    if _STEERING.fullmatch(name.upper()):
+    if name.upper() in _STEERING or name.upper().startswith(_STEERING_PREFIXES):
         raise BadConfiguration(
             f"a secret is not put into {name}: it changes how programs load",
             "choose another variable",
@@ -307,7 +313,7 @@ def _table(values: Callable[[object], Any], keys: Callable[[str], str] = str) ->
 
 
 def _plain_variable(name: str) -> str:
-    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+    if not _is_variable(name):
         raise _Bad(f"cannot set '{visible(name)}': no name for an environment variable")
     return name
 
@@ -439,25 +445,40 @@ class _File:
             raise self.bad(f"{key}.default", f"names no profile: '{visible(row.default)}'")
         return row
 
-    def configuration(self, tables: Mapping[str, Any], path: Path | None) -> Configuration:
+    def configuration(self, tables: Mapping[str, Any]) -> Configuration:
         for name in tables:
             if name not in ("secrets", "commands", "prompt", "keychain"):
                 raise self.bad(name, "is no table (known: commands, keychain, prompt, secrets)")
         prompt = self.read("prompt", tables.get("prompt", {}), {"pinentry": _text})
         keychain = self.read("keychain", tables.get("keychain", {}), {"backends": _texts})
+        secrets = self.table("secrets", tables.get("secrets", {}))
+        commands = _Rows(self, self.table("commands", tables.get("commands", {})))
         return Configuration(
-            secrets={
-                name: self.entry(name, value)
-                for name, value in self.table("secrets", tables.get("secrets", {})).items()
-            },
-            commands={
-                name: self.command(name, value)
-                for name, value in self.table("commands", tables.get("commands", {})).items()
-            },
-            path=path,
+            secrets={name: self.entry(name, value) for name, value in secrets.items()},
+            commands=commands,
+            path=self.path or None,
             **prompt,
             **keychain,
         )
+
+
+class _Rows(Mapping[str, Command]):
+    """The rows, each read when it is first looked at: a run needs one or two of them."""
+
+    def __init__(self, file: _File, tables: Mapping[str, Any]) -> None:
+        self._file, self._tables = file, tables
+        self._read: dict[str, Command] = {}
+
+    def __getitem__(self, name: str) -> Command:
+        if name not in self._read:
+            self._read[name] = self._file.command(name, self._tables[name])
+        return self._read[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tables)
+
+    def __len__(self) -> int:
+        return len(self._tables)
 
 
 def _merged(shipped: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
@@ -469,13 +490,25 @@ def _merged(shipped: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any
     return both
 
 
-def path_of(environ: Mapping[str, str]) -> Path:
-    """Where the user's configuration is: ``SECRETLY_CONFIG``, else the platform's place."""
-    if named := environ.get("SECRETLY_CONFIG"):
-        return Path(named)
-    import platformdirs
+def folder(kind: Literal["config", "state"]) -> str:
+    """The user's folder for secretly's configuration, or for what it notes.
 
-    return platformdirs.user_config_path("secretly") / "config.toml"
+    On Linux as the XDG Base Directory Specification has it, and platformdirs, whose import
+    takes as long as all else that a run does; elsewhere by platformdirs.
+    """
+    if sys.platform != "linux":
+        import platformdirs
+
+        places = {"config": platformdirs.user_config_dir, "state": platformdirs.user_state_dir}
+        return places[kind]("secretly")
+    root = os.environ.get(f"XDG_{kind.upper()}_HOME", "").strip()
+    fallback = {"config": "~/.config", "state": "~/.local/state"}
+    return os.path.join(root or os.path.expanduser(fallback[kind]), "secretly")
+
+
+def path_of(environ: Mapping[str, str]) -> str:
+    """Where the user's configuration is: ``SECRETLY_CONFIG``, else the platform's place."""
+    return environ.get("SECRETLY_CONFIG") or os.path.join(folder("config"), "config.toml")
 
 
 def load(environ: Mapping[str, str] | None = None) -> Configuration:
@@ -485,41 +518,46 @@ def load(environ: Mapping[str, str] | None = None) -> Configuration:
     :raises Refused: if others could write the file.
     """
     environ = os.environ if environ is None else environ
-    shipped = tomllib.loads(Path(__file__).with_name("shipped.toml").read_text("utf-8"))
+    tables = {"secrets": shipped.SECRETS, "commands": shipped.COMMANDS}
     path = path_of(environ)
     own = _own(path, named=bool(environ.get("SECRETLY_CONFIG")))
     if own is None:
-        return _File("shipped.toml").configuration(shipped, None)
-    file = _File(os.fspath(path))
+        return _File("").configuration(tables)
     # What a command's `default` names may be shipped, so the whole is read merged;
     # a shipped value is right, so whatever is wrong is the user's.
-    return file.configuration(_merged(shipped, own), path)
+    found = _File(path).configuration(_merged(tables, own))
+    for name in own.get("commands", ()):
+        found.commands[name]  # it is looked at now, though this run may not need it
+    return found
 
 
-def _own(path: Path, named: bool) -> dict[str, Any] | None:
-    if os.fspath(path) == os.devnull:  # the usual way to say: none
+def _own(path: str, named: bool) -> dict[str, Any] | None:
+    if path == os.devnull:  # the usual way to say: none
         return None
     try:
-        data = path.read_bytes()
+        with open(path, "rb") as file:
+            data = file.read()
     except FileNotFoundError:
         if named:
             raise BadConfiguration(
-                f"there is no configuration file {visible(os.fspath(path))}",
+                f"there is no configuration file {visible(path)}",
                 "SECRETLY_CONFIG names it: create it, or unset the variable",
             ) from None
         return None
     except OSError as error:
         raise BadConfiguration(
-            f"the configuration file {visible(os.fspath(path))} cannot be read: {error.strerror}",
+            f"the configuration file {visible(path)} cannot be read: {error.strerror}",
             "check its permissions",
         ) from None
     trust.check(path, "the configuration")
+    import tomllib
+
     try:
         return tomllib.loads(data.decode())
     # ValueError: also a number of 5000 digits. RecursionError: 1000 brackets.
     except (ValueError, RecursionError) as error:
         raise BadConfiguration(
-            f"{visible(os.fspath(path))} is not TOML: {visible(str(error))}",
+            f"{visible(path)} is not TOML: {visible(str(error))}",
             "mend the line that it names",
         ) from None
 
@@ -528,4 +566,4 @@ def seconds(value: float | datetime.timedelta | None, default: float) -> float:
     """Return a time limit in seconds, from a number of them or a timedelta."""
     if value is None:
         return default
-    return value.total_seconds() if isinstance(value, datetime.timedelta) else float(value)
+    return value.total_seconds() if hasattr(value, "total_seconds") else float(value)

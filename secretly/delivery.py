@@ -7,18 +7,18 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from . import destination, launch, resolve
+from . import launch, resolve
 from .commands import Call
 from .configuration import Profile
-from .destination import Destination
 from .display import shown, visible
-from .envfile import EnvFile
 from .errors import Refused, SecretlyError
 from .launch import Plan
 from .references import Reference, parse
 from .resolve import Context, Found, Wish
 
 if TYPE_CHECKING:
+    from .destination import Destination
+    from .envfile import EnvFile
     from .release import Release
 
 __all__ = ["Delivery", "NoProfile", "Planned", "filled", "planned", "profile"]
@@ -86,7 +86,7 @@ def planned(
     chosen: Profile | None,
     explicit: Mapping[str, str],
     context: Context,
-    file: EnvFile = EnvFile({}, {}),  # noqa: B008
+    file: EnvFile | None = None,
 ) -> Planned:
     """Work out what goes into which variable, and which are taken away.
 
@@ -101,23 +101,28 @@ def planned(
     :raises Refused: if what would be uploaded cannot be.
     """
     wanted: dict[str, str] = {}
+    filed_plain = file.plain if file else {}
+    filed_references = file.references if file else {}
     username, beside = None, set()
     target: Destination | None = None
     environ = context.environ
-    plan = plan._replace(environ={**file.plain, **(chosen.env if chosen else {})})
+    plan = plan._replace(environ={**filed_plain, **(chosen.env if chosen else {})})
     if call is None or not call.needs_secret:
-        explicit = {**file.references, **explicit}
+        explicit = {**filed_references, **explicit}
     else:
         row, chosen = call.row, chosen or Profile()
-        plain = {**row.env, **file.plain, **chosen.env}
+        plain = {**row.env, **filed_plain, **chosen.env}
         environ = {**environ, **plain}
-        target = destination.find(call, environ) if row.index else None
+        if row.index:
+            from . import destination
+
+            target = destination.find(call, environ)
         fill = target.filled if target else str
         alternatives = tuple(map(fill, row.alternatives))
         own = {fill(name): reference for name, reference in row.secrets.items()}
         given = {fill(name): reference for name, reference in chosen.secrets.items()}
         chosen_names = {*chosen.env, *given}
-        filed = {name: ref for name, ref in file.references.items() if name not in chosen_names}
+        filed = {name: ref for name, ref in filed_references.items() if name not in chosen_names}
         explicit = {**filed, **explicit}
         others = {*context.environ, *plain, *given, *explicit}
         inherited = not others.isdisjoint(alternatives)
@@ -162,7 +167,7 @@ def planned(
 
 
 def _recheck(before: Release, call: Call, environ: Mapping[str, str]) -> Callable[[], None]:
-    from . import release
+    from . import destination, release
 
     def recheck() -> None:
         after = release.examine(call, destination.find(call, environ), environ)
@@ -173,6 +178,8 @@ def _recheck(before: Release, call: Call, environ: Mapping[str, str]) -> Callabl
 
 
 def _warn(call: Call, target: Destination, environ: Mapping[str, str], context: Context) -> None:
+    from . import destination
+
     try:
         path, section = destination.plain_password(call, target, environ)
     except Refused:  # the index is known without that file

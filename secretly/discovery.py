@@ -145,7 +145,7 @@ async def _candidates(place: Place, setting: str | None) -> AsyncIterator[tuple[
     def on_path(*names: str, why: str) -> Iterator[tuple[Path, str, bool]]:
         for name in names:
             if found := trust.program_on_path(name, environ):
-                yield found, why, False
+                yield Path(found), why, False
 
     for named, why in (
         (setting, "the configuration's prompt.pinentry"),
@@ -154,7 +154,7 @@ async def _candidates(place: Place, setting: str | None) -> AsyncIterator[tuple[
         if named:
             program = Path(os.path.expanduser(named))
             if os.sep not in named:
-                program = trust.program_on_path(named, environ) or program
+                program = Path(trust.program_on_path(named, environ) or program)
             yield program.absolute(), why, True
     if configured := _agent_setting(environ):
         yield configured, "gpg-agent.conf", False
@@ -192,7 +192,7 @@ async def _from_gpgconf(environ: Mapping[str, str]) -> AsyncIterator[Path]:
     program = trust.program_on_path("gpgconf", environ)
     if program is None or trust.writable_by_others(program):
         return
-    command = [os.fspath(program), "--list-components"]
+    command = [program, "--list-components"]
     with contextlib.suppress(OSError, TimeoutError):
         found = await processes.output(command, seconds=2.0, environ=environ)
         for line in found.stdout.decode("utf-8", "replace").splitlines():

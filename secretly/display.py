@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import time
 from collections.abc import Sequence
 
@@ -61,6 +60,8 @@ def shown(command: Sequence[str], limit: int = 120) -> str:
     >>> shown(["twine", "upload", "my file.whl"])
     "twine upload 'my file.whl'"
     """
+    import shlex
+
     return shortened(visible(shlex.join(os.fspath(part) for part in command)), limit)
 
 

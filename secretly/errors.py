@@ -129,3 +129,11 @@ class Refused(SecretlyError):
 
     .. versionadded:: 1.0
     """
+
+
+class NotThere(SecretlyError):
+    """There is no such command: exit status 127."""
+
+
+class NotExecutable(SecretlyError):
+    """The command is there, but cannot be executed: exit status 126."""

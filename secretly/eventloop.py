@@ -16,8 +16,6 @@ a running asyncio program has a running loop, and is not asyncio's.
 from __future__ import annotations
 
 import contextlib
-import select
-import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
@@ -34,6 +32,7 @@ __all__ = [
     "Loop",
     "NeedsLoop",
     "Request",
+    "bounded",
     "in_thread",
     "readable",
     "run",
@@ -127,6 +126,8 @@ class readable(Request[bool]):
         return undo
 
     def _ready(self, seconds: float) -> bool:
+        import select
+
         poll = select.poll()
         poll.register(self.descriptor, select.POLLIN)
         return bool(poll.poll(seconds * 1000))
@@ -164,6 +165,8 @@ class _Thread(Request[Any]):
         self.function, self.seconds = function, seconds
 
     def _start(self, done: Settle) -> None:
+        import threading
+
         def work() -> None:
             try:
                 done((self.function(), None))
@@ -177,6 +180,8 @@ class _Thread(Request[Any]):
         return loop.later(self.seconds, lambda: settle(None))
 
     def here(self) -> Any:
+        import threading
+
         answers: list[Any] = []
         ready = threading.Event()
 
@@ -195,13 +200,37 @@ async def in_thread(function: Callable[[], T], seconds: float) -> T:
     :raises TimeoutError: if the time passed; the thread is left behind, and its
         late answer is dropped.
     """
-    answer = await _Thread(function, seconds)
+    found: T = await _outcome(_Thread(function, seconds))
+    return found
+
+
+async def bounded(function: Callable[[], T], seconds: float) -> T:
+    """Run a blocking function that raises :class:`TimeoutError` itself after that many seconds.
+
+    Where an event loop runs it has a daemon thread, as :func:`in_thread` gives it.
+    """
+    found: T = await _outcome(_Bounded(function, seconds))
+    return found
+
+
+async def _outcome(thread: _Thread) -> Any:
+    answer = await thread
     if answer is None:
         raise TimeoutError
     value, error = answer
     if error is not None:
         raise error
-    return cast(T, value)
+    return value
+
+
+class _Bounded(_Thread):
+    """A function that ends by itself in time: without a loop it needs no thread."""
+
+    def here(self) -> Any:
+        try:
+            return self.function(), None
+        except Exception as error:
+            return None, error
 
 
 class CurrentLoop(Request[Loop]):

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
 import fcntl
 import json
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
 
-from . import trust
+from . import configuration, trust
 from .display import visible
 from .errors import KeychainUnavailable
 
@@ -24,12 +22,14 @@ class Item(NamedTuple):
     :param username: under which user name the keychain has it.
     :param own: whether that is the secret's own, rather than the login name.
     :param stored: when, in ISO 8601.
+    :param keeper: the backend of keyring's that stored it; empty: not noted.
     """
 
     name: str
     username: str
     own: bool
     stored: str
+    keeper: str = ""
 
 
 class Index:
@@ -40,15 +40,13 @@ class Index:
     processes that store at the same time lose nothing.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / "index.json"
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self._path = os.path.join(folder, "index.json")
 
     @classmethod
     def default(cls) -> Index:
         """The user's own."""
-        import platformdirs
-
-        return cls(platformdirs.user_state_path("secretly"))
+        return cls(configuration.folder("state"))
 
     def items(self) -> list[Item]:
         """Return what is listed, by name.
@@ -56,16 +54,23 @@ class Index:
         :raises KeychainUnavailable: if the file is broken.
         """
         try:
-            found = json.loads(self._path.read_text("utf-8"))
+            with open(self._path, encoding="utf-8") as file:
+                found = json.load(file)
             return sorted(
-                Item(str(i["name"]), str(i["username"]), bool(i["own"]), str(i["stored"]))
+                Item(
+                    str(i["name"]),
+                    str(i["username"]),
+                    bool(i["own"]),
+                    str(i["stored"]),
+                    str(i.get("keeper", "")),
+                )
                 for i in found["items"]
             )
         except FileNotFoundError:
             return []
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise KeychainUnavailable(
-                f"the list of kept names {visible(os.fspath(self._path))} cannot be read",
+                f"the list of kept names {visible(self._path)} cannot be read",
                 "move it away: the keychain keeps its secrets, and 'set' lists them again",
             ) from None
 
@@ -74,12 +79,25 @@ class Index:
         found = [item for item in self.items() if item.name == name]
         return max(found, key=lambda item: item.stored, default=None)
 
-    def add(self, name: str, username: str, own: bool) -> None:
-        """List a secret that was stored."""
+    def keeper(self, name: str, username: str) -> str:
+        """Return the backend that stored it, or nothing if that was not noted."""
+        with contextlib.suppress(KeychainUnavailable):
+            for item in self.items():
+                if (item.name, item.username) == (name, username):
+                    return item.keeper
+        return ""
+
+    def add(self, name: str, username: str, own: bool, keeper: str = "") -> None:
+        """List a secret that was stored.
+
+        :param keeper: the backend of keyring's that stored it.
+        """
+        import datetime
+
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds")
         with self._changing() as items:
             items[:] = [i for i in items if (i.name, i.username) != (name, username)]
-            items.append(Item(name, username, own, now))
+            items.append(Item(name, username, own, now, keeper))
 
     def remove(self, name: str, username: str) -> None:
         """Take a secret off the list."""
@@ -88,25 +106,26 @@ class Index:
 
     @contextlib.contextmanager
     def _changing(self) -> Iterator[list[Item]]:
-        folder = self._path.parent
+        folder = os.path.dirname(self._path)
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.makedirs(folder, 0o700, exist_ok=True)
             trust.check(folder, "the folder for the list of kept names")
-            with open(folder / "index.lock", "a") as lock:
+            with open(os.path.join(folder, "index.lock"), "a") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 items = self.items()
                 yield items
                 self._write(items)
         except OSError as error:
             raise KeychainUnavailable(
-                f"the list of kept names in {visible(os.fspath(folder))} cannot be written: "
-                f"{error.strerror}",
+                f"the list of kept names in {visible(folder)} cannot be written: {error.strerror}",
                 "check the folder's permissions and the disk",
             ) from None
 
     def _write(self, items: list[Item]) -> None:
         text = json.dumps({"version": 1, "items": [item._asdict() for item in items]}, indent=1)
-        new = self._path.with_suffix(".new")  # one name: a crash leaves at most one behind
+        new = os.path.join(
+            os.path.dirname(self._path), "index.new"
+        )  # one name: a crash leaves at most one behind
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
         with open(os.open(new, flags, 0o600), "w", encoding="utf-8") as file:
             file.write(text)

@@ -6,18 +6,17 @@ D-Bus service holds up the event loop or keeps the process from exiting.
 
 from __future__ import annotations
 
-import configparser
 import contextlib
 import os
 import re
 import sys
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from . import eventloop, trust
+from . import eventloop, secretservice, trust
 from .display import visible
 from .errors import Cancelled, KeychainLocked, KeychainUnavailable, SecretlyError
+from .index import Index
 from .redacted import Secret
 
 __all__ = ["Keeper", "Keychain", "backend_name"]
@@ -34,6 +33,9 @@ _LINUX = (
 )
 _MACOS = ("keyring.backends.macOS.Keyring",)
 
+#: Variables that change how keyring's backends name things.
+_PROPERTIES = "KEYRING_PROPERTY_"
+
 _DOCTOR = "'secretly doctor' says which keychain is used, and why"
 
 
@@ -47,8 +49,10 @@ class Keeper(Protocol):
     async def get(self, service: str, username: str, person: float | None) -> Secret | None:
         """Return what is kept, or None."""
 
-    async def set(self, service: str, username: str, value: str, person: float | None) -> None:
-        """Keep a secret."""
+    async def set(
+        self, service: str, username: str, value: str, person: float | None
+    ) -> str | None:
+        """Keep a secret; return what keeps it, for the list of kept names."""
 
     async def delete(self, service: str, username: str, person: float | None) -> bool:
         """Delete an item; return whether there was one."""
@@ -61,10 +65,18 @@ class Keychain:
     """The keychain as this configuration and environment name it.
 
     :param allowed: backends beside keyring's own that may be named in the environment.
+    :param index: says which backend stored an item: what is in the Secret Service is read
+        there without loading keyring.
     """
 
-    def __init__(self, environ: Mapping[str, str], allowed: tuple[str, ...] = ()) -> None:
-        self._environ, self._allowed = environ, allowed
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        allowed: tuple[str, ...] = (),
+        index: Index | None = None,
+    ) -> None:
+        self._environ, self._allowed, self._index = environ, allowed, index
+        self._reader: secretservice.Reader | None = None
 
     async def get(self, service: str, username: str, person: float | None) -> Secret | None:
         """Return what is kept for *service* and *username*, or None.
@@ -74,25 +86,47 @@ class Keychain:
         :raises KeychainUnavailable: if it cannot be used.
         :raises KeychainLocked: if it is locked and stays so.
         """
+        if found := await self._read_directly(service, username, person):
+            return found
         seconds = await self._ready(person)
         return await self._call(lambda backend: _read(backend, service, username), seconds)
 
-    async def set(self, service: str, username: str, value: str, person: float | None) -> None:
-        """Keep a secret.
+    async def _read_directly(
+        self, service: str, username: str, person: float | None
+    ) -> Secret | None:
+        address = self._environ.get("DBUS_SESSION_BUS_ADDRESS")
+        if (
+            not address
+            or self._index is None
+            or self._index.keeper(service, username) != secretservice.BACKEND
+            or any(name.startswith(_PROPERTIES) for name in self._environ)
+            or backend_name(self._environ, self._allowed) not in (None, secretservice.BACKEND)
+        ):
+            return None
+        reader = self._reader = self._reader or secretservice.Reader(address)
+        seconds = MACHINE if person is None else min(MACHINE, person)
+        try:
+            return await eventloop.bounded(lambda: reader.read(service, username, seconds), seconds)
+        except TimeoutError:
+            raise _wedged(seconds) from None
+
+    async def set(self, service: str, username: str, value: str, person: float | None) -> str:
+        """Keep a secret; return the name of the backend that does.
 
         :raises KeychainUnavailable: if it cannot be used, or would keep it in plain
             text or not at all.
         """
         seconds = await self._ready(person)
 
-        def store(backend: Any) -> None:
+        def store(backend: Any) -> str:
             _refuse_unsafe(backend)
             backend.set_password(service, username, value)
             if _has_attributes(backend):
                 # What was stored counts, not what another program had put under the name.
                 _delete_items(backend, service, username, but=backend.appid)
+            return _full_name(backend)
 
-        await self._call(store, seconds)
+        return await self._call(store, seconds)
 
     async def delete(self, service: str, username: str, person: float | None) -> bool:
         """Delete an item; return whether there was one."""
@@ -118,7 +152,7 @@ class Keychain:
         def describe(backend: Any) -> str:
             _refuse_unsafe(backend)
             state = _asks(backend)
-            name = f"{type(backend).__module__}.{type(backend).__qualname__}"
+            name = _full_name(backend)
             return f"{name}, {state}" if state else name
 
         return await self._call(describe, MACHINE)
@@ -147,12 +181,16 @@ class Keychain:
         try:
             return await eventloop.in_thread(explained, seconds)
         except TimeoutError:
-            wedged = KeychainUnavailable(
-                f"the keychain did not answer within {seconds:.0f} s",
-                "its service may be stuck: log out and in again, or restart it",
-            )
-            wedged.answered = False
-            raise wedged from None
+            raise _wedged(seconds) from None
+
+
+def _wedged(seconds: float) -> KeychainUnavailable:
+    error = KeychainUnavailable(
+        f"the keychain did not answer within {seconds:.0f} s",
+        "its service may be stuck: log out and in again, or restart it",
+    )
+    error.answered = False
+    return error
 
 
 def backend_name(environ: Mapping[str, str], allowed: tuple[str, ...]) -> str | None:
@@ -167,9 +205,8 @@ def backend_name(environ: Mapping[str, str], allowed: tuple[str, ...]) -> str | 
     named = environ.get("PYTHON_KEYRING_BACKEND")
     where = "PYTHON_KEYRING_BACKEND"
     if named is None:
-        path = _keyringrc(environ)
-        where = os.fspath(path)
-        named = _configured(path)
+        where = _keyringrc(environ)
+        named = _configured(where)
     if named is None:
         return None
     chainer = named.startswith("keyring.backends.chainer.")
@@ -182,21 +219,23 @@ def backend_name(environ: Mapping[str, str], allowed: tuple[str, ...]) -> str | 
     )
 
 
-def _keyringrc(environ: Mapping[str, str]) -> Path:
+def _keyringrc(environ: Mapping[str, str]) -> str:
     """Where keyring reads its configuration (``keyring.util.platform_``)."""
     home = environ.get("HOME") or os.path.expanduser("~")
     root = environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config")
-    return Path(root, "python_keyring", "keyringrc.cfg")
+    return os.path.join(root, "python_keyring", "keyringrc.cfg")
 
 
-def _configured(path: Path) -> str | None:
+def _configured(path: str) -> str | None:
+    if not os.path.lexists(path):
+        return None
+    import configparser
+
     parser = configparser.RawConfigParser()
     try:
         read = parser.read(path, encoding="utf-8")
     except (configparser.Error, UnicodeDecodeError, OSError):
-        raise KeychainUnavailable(
-            f"{visible(os.fspath(path))} cannot be read", "mend or remove it"
-        ) from None
+        raise KeychainUnavailable(f"{visible(path)} cannot be read", "mend or remove it") from None
     if not read or not parser.has_option("backend", "default-keyring"):
         return None
     trust.check(path, "keyring's configuration")
@@ -281,10 +320,14 @@ def _items(backend: Any, collection: Any, service: str, username: str) -> list[A
     return [item for item in found if set(item.get_attributes()) <= own]
 
 
+def _full_name(backend: Any) -> str:
+    return f"{type(backend).__module__}.{type(backend).__qualname__}"
+
+
 def _refuse_unsafe(backend: Any) -> None:
     """Refuse a backend that keeps nothing, or in plain text, or that chains such a one."""
     for part in (backend, *getattr(backend, "backends", ())):
-        name = f"{type(part).__module__}.{type(part).__qualname__}"
+        name = _full_name(part)
         nothing = name.startswith(("keyring.backends.null.", "keyring.backends.fail."))
         if nothing or "plaintext" in name.lower():
             what = "keeps nothing" if nothing else "keeps secrets in plain text"

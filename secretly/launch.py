@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
-import hashlib
 import os
 import signal
 import sys
@@ -14,17 +12,9 @@ from typing import NamedTuple
 
 from . import trust
 from .display import visible
-from .errors import Refused, SecretlyError
+from .errors import NotExecutable, NotThere, Refused, SecretlyError
 
-__all__ = ["NotExecutable", "NotThere", "Plan", "find_program", "fingerprint", "run"]
-
-
-class NotThere(SecretlyError):
-    """There is no such command: exit status 127."""
-
-
-class NotExecutable(SecretlyError):
-    """The command is there, but cannot be executed: exit status 126."""
+__all__ = ["Plan", "find_program", "fingerprint", "run"]
 
 
 class Plan(NamedTuple):
@@ -67,7 +57,7 @@ def find_program(name: str, environ: Mapping[str, str]) -> str:
     else:
         found = trust.program_on_path(name, environ)
         if found is not None:
-            return os.fspath(found)
+            return found
         folders = environ.get("PATH", os.defpath).split(os.pathsep)
         candidates = [os.path.join(f, name) for f in folders if os.path.isabs(f)]
         candidates = [path for path in candidates if not trust.is_shim(path)]
@@ -96,6 +86,8 @@ def fingerprint(program: str, content: bool = False) -> tuple[int | str, ...]:
         facts = os.stat(program)
         digest = ""
         if content:
+            import hashlib
+
             with open(program, "rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
@@ -207,6 +199,8 @@ def _seal_keyring() -> None:
     """
     number = _KEYCTL.get(os.uname().machine) if sys.platform == "linux" else None
     if number is not None:
+        import ctypes
+
         call = ctypes.CDLL(None, use_errno=True).syscall
         if call(number, _JOIN_SESSION_KEYRING, None) >= 0:
             call(number, _RESTRICT_KEYRING, _SESSION, None, None)

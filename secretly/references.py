@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import NamedTuple
 
@@ -13,22 +14,30 @@ from .errors import BadReference
 
 __all__ = ["Reference", "looks_secret", "parse", "without_secrets"]
 
-_SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
-
 # What services put before their tokens so that leaks are found: PyPI; GitHub, GitLab, npm, crates,
 # AWS, Slack, Stripe, OpenAI and Anthropic, Google, Hugging Face. A name may begin so as well, but
 # has hardly 12 characters more with a digit among them.
-_SECRET = re.compile(
+_SECRET = (
     r"(?<![A-Za-z0-9])(?:pypi-[\w-]{12}|(?:gh[pousr]_|github_pat_|glpat-|npm_|cio|A[KS]IA"
     r"|xox[abeprs]-|[rs]k_(?:live|test)_|sk-|AIza|hf_)(?=[\w+/=.-]*\d)[\w+/=.-]{12}"
     r"|-----BEGIN |eyJ[\w-]{16,}\.)"
 )
-_REST = re.compile(_SECRET.pattern + r"[\w+/=.-]*")
+#: One of these is in each of them: most texts need no look at the pattern, whose compiling
+#: takes a tenth of the time that a run does.
+_MARKS = (
+    *("pypi-", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "npm_", "cio"),
+    *("AKIA", "ASIA", "xox", "k_live_", "k_test_", "sk-", "AIza", "hf_", "-----BEGIN ", "eyJ"),
+)
+
+
+@functools.cache
+def _pattern() -> re.Pattern[str]:
+    return re.compile(rf"{_SECRET}[\w+/=.-]*")
 
 
 def looks_secret(text: str) -> bool:
     """Whether there is something in *text* that looks like a service's token."""
-    return _SECRET.search(text) is not None
+    return any(mark in text for mark in _MARKS) and _pattern().search(text) is not None
 
 
 def without_secrets(text: str) -> str:
@@ -37,7 +46,7 @@ def without_secrets(text: str) -> str:
     >>> without_secrets("no option pypi-canary-123456")
     'no option …'
     """
-    return _REST.sub("…", text)
+    return _pattern().sub("…", text) if looks_secret(text) else text
 
 
 class Reference(NamedTuple):
@@ -87,9 +96,11 @@ def parse(text: str) -> Reference:
             "a reference is NAME, NAME#field or scheme://path",
         )
     path, _, field = text.partition("#")
-    scheme = ""
-    if found := _SCHEME.match(path):
-        scheme, path = found[1].lower(), path[found.end() :]
+    scheme, separator, rest = path.partition("://")
+    if separator and re.fullmatch("[A-Za-z][A-Za-z0-9+.-]*", scheme):
+        scheme, path = scheme.lower(), rest
+    else:
+        scheme = ""
     if not path or ("#" in text and not field):
         raise BadReference(
             f"the reference '{visible(text)}' names nothing",

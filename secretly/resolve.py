@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import getpass
-import inspect
-import logging
 import os
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from . import concurrency, eventloop, pinentry, sources
+from . import eventloop
 from .configuration import Configuration, Entry, Remember
 from .display import visible
 from .errors import (
@@ -25,6 +22,9 @@ from .index import Index
 from .keychain import Keeper, Keychain
 from .redacted import Environment, Secret
 from .references import Reference
+
+if TYPE_CHECKING:
+    from . import sources
 
 __all__ = [
     "Context",
@@ -56,6 +56,8 @@ _PASSWORD = ("", "password")
 
 
 def _log(message: str) -> None:
+    import logging
+
     logging.getLogger("secretly").warning("%s", message)
 
 
@@ -79,8 +81,8 @@ class Context(NamedTuple):
     def of(cls, configuration: Configuration, environ: Mapping[str, str]) -> Context:
         """The user's own keychain and index, in this environment."""
         environ = Environment(environ)
-        keychain = Keychain(environ, configuration.backends)
-        return cls(configuration, environ, keychain, Index.default())
+        index = Index.default()
+        return cls(configuration, environ, Keychain(environ, configuration.backends, index), index)
 
 
 class Wish(NamedTuple):
@@ -143,7 +145,7 @@ async def obtain_all(wishes: Sequence[Wish], context: Context) -> list[Found]:
     """
     context = _run(wishes, context._replace(keychain=_Patience(context.keychain)))
     fetched = [wish for wish in wishes if _needs_no_keychain(wish, context)]
-    found_there = iter(await concurrency.together(*(_look(wish, context) for wish in fetched)))
+    found_there = iter(await _together([_look(wish, context) for wish in fetched]))
     looked = [
         next(found_there) if _needs_no_keychain(wish, context) else await _look(wish, context)
         for wish in wishes
@@ -156,6 +158,14 @@ async def obtain_all(wishes: Sequence[Wish], context: Context) -> list[Found]:
             wish = wish._replace(position=f"{asked} of {missing}")
         outcomes.append(await _settle(wish, found, trouble, context))
     return outcomes
+
+
+async def _together(coroutines: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+    if not coroutines:
+        return []
+    from . import concurrency
+
+    return await concurrency.together(*coroutines)
 
 
 def _run(wishes: Sequence[Wish], context: Context) -> Context:
@@ -172,6 +182,10 @@ def _run(wishes: Sequence[Wish], context: Context) -> Context:
     wanted += [
         source._replace(field=field) if field else source for field, source in named if source
     ]
+    if not wanted:
+        return context
+    from . import sources
+
     person = None if context.no_input else max((wish.person for wish in wishes), default=PERSON)
     setting = context.configuration.pinentry
     run = sources.Run(context.environ, person, setting, context.keychain)
@@ -200,8 +214,10 @@ class _Patience:
     async def get(self, service: str, username: str, person: float | None) -> Secret | None:
         return await self._answer(lambda: self._keychain.get(service, username, person))
 
-    async def set(self, service: str, username: str, value: str, person: float | None) -> None:
-        await self._answer(lambda: self._keychain.set(service, username, value, person))
+    async def set(
+        self, service: str, username: str, value: str, person: float | None
+    ) -> str | None:
+        return await self._answer(lambda: self._keychain.set(service, username, value, person))
 
     async def delete(self, service: str, username: str, person: float | None) -> bool:
         return await self._answer(lambda: self._keychain.delete(service, username, person))
@@ -344,6 +360,8 @@ def login_name() -> str:
 
     A container may run under a number that no name belongs to.
     """
+    import getpass
+
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # the second since Python 3.13
@@ -385,6 +403,8 @@ def _objection(wish: Wish, entry: Entry, typed: Secret) -> str:
 
 
 async def _accepted(verify: Callable[[Secret], Any], secret: Secret) -> bool:
+    import inspect
+
     answer = verify(secret)
     if inspect.isawaitable(answer):
         answer = await answer
@@ -411,6 +431,8 @@ async def released(wish: Wish, found: Found, context: Context) -> Found:
         )
     text = f"Hand over {name} from {where}?"
     text = f"{text}\n\n{wish.purpose}".strip()
+    from . import pinentry
+
     question = pinentry.Prompt("secretly", text, "", whole=wish.publishes)
     await pinentry.confirm(question, wish.person, context.environ, _setting(context))
     return found
@@ -421,6 +443,8 @@ async def _ask(wish: Wish, entry: Entry, error: str, context: Context) -> Found:
     default = f"API token for {name} ({entry.prefix}…)" if entry.prefix else f"Secret for {name}"
     if wish.reference.field == "username":
         default, entry = f"User name for {name}", Entry(entry.name)
+    from . import pinentry
+
     title = f"secretly ({wish.position})" if wish.position else "secretly"
     purpose = f"{wish.position}\n{wish.purpose}" if wish.position else wish.purpose
     label = visible(wish.prompt or default)
@@ -452,6 +476,8 @@ async def _remember(
         context.note(f"{visible(entry.name)} was not kept: it is configured to come from elsewhere")
         return
     if wanted == "ask":
+        from . import pinentry
+
         question = pinentry.Prompt(
             "secretly", f"Keep {visible(entry.name)} in the keychain, for the next time?", ""
         )
@@ -475,8 +501,9 @@ async def keep(
 
     :raises KeychainUnavailable: if it cannot be kept there.
     """
-    await context.keychain.set(name, username, value, None if context.no_input else person)
-    await _list(lambda: context.index.add(name, username, own))
+    limit = None if context.no_input else person
+    keeper = await context.keychain.set(name, username, value, limit)
+    await _list(lambda: context.index.add(name, username, own, keeper or ""))
 
 
 async def forget(name: str, username: str | None, person: float, context: Context) -> bool:

@@ -6,7 +6,6 @@ import functools
 import os
 import stat
 from collections.abc import Mapping
-from pathlib import Path
 
 from .display import visible
 from .errors import Refused
@@ -103,7 +102,7 @@ def is_shim(path: str | os.PathLike[str]) -> bool:
         return False
 
 
-def program_on_path(name: str, environ: Mapping[str, str]) -> Path | None:
+def program_on_path(name: str, environ: Mapping[str, str]) -> str | None:
     """Find a program that secretly itself starts.
 
     Entries of PATH that are empty or relative are skipped: they would run a
@@ -118,5 +117,5 @@ def program_on_path(name: str, environ: Mapping[str, str]) -> Path | None:
                 and os.access(candidate, os.X_OK)
                 and not is_shim(candidate)
             ):
-                return Path(candidate)
+                return candidate
     return None

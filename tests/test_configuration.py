@@ -71,14 +71,14 @@ def test_the_users_folder_is_looked_in(tmp_path: Path, monkeypatch: pytest.Monke
     """Unless SECRETLY_CONFIG names a file, it is config.toml in the platform's folder."""
     for name in ("HOME", "XDG_CONFIG_HOME"):
         monkeypatch.setenv(name, str(tmp_path))
-    path = configuration.path_of({})
+    path = Path(configuration.path_of({}))
     assert path.name == "config.toml"
     assert path.parent.name == "secretly"
     assert path.is_relative_to(tmp_path)
     path.parent.mkdir(parents=True)
     path.write_text("[secrets.Mine]\n")
     found = configuration.load({})
-    assert (found.path, "Mine" in found.secrets) == (path, True)
+    assert (found.path, "Mine" in found.secrets) == (str(path), True)
 
 
 # -- what is read ----------------------------------------------------------------
@@ -184,7 +184,7 @@ def test_the_prompt_and_the_keychain_are_read(config: Path) -> None:
     found = load(config, text)
     assert found.pinentry == "/opt/pinentry"
     assert found.backends == ("mine.Keyring",)
-    assert found.path == config
+    assert found.path == str(config)
 
 
 def test_a_projects_entry_takes_after_the_index(config: Path) -> None:

@@ -123,7 +123,7 @@ def test_no_value_is_in_it() -> None:
     """What is kept in the keychain leaves its name in the list and nothing of itself."""
     with testing.sandbox() as here:
         asyncio.run(remember("PyPI", "pypi-canary-1234567890"))
-        folder = here.index._path.parent
+        folder = Path(here.index._path).parent
         (item,) = here.index.items()
         assert item.name == "PyPI"
         assert folder.is_dir()

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from secretly import Refused, SecretlyError, launch, trust
-from secretly.launch import NotExecutable, NotThere, Plan, find_program, run
+from secretly.errors import NotExecutable, NotThere
+from secretly.launch import Plan, find_program, run
 
 
 @pytest.fixture

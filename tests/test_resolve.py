@@ -462,11 +462,11 @@ def test_a_keychain_that_cannot_keep_it_does_not_lose_it(keychain: MemoryKeychai
 def test_a_broken_list_does_not_lose_it() -> None:
     """A list of names that cannot be read loses neither what was typed nor what was kept."""
     with place("canary-1") as (_, here, notes):
-        folder = here.index._path.parent
+        folder = Path(here.index._path).parent
         folder.mkdir(mode=0o700)
-        here.index._path.write_text("broken")
+        Path(here.index._path).write_text("broken")
         assert got("OpenAI", here, remember=True).secret == "canary-1"
-        assert here.index._path.read_text() == "broken"
+        assert Path(here.index._path).read_text() == "broken"
         assert any("cannot be read" in note for note in notes)
         assert got("OpenAI", here).origin == "keychain"
 
@@ -474,7 +474,7 @@ def test_a_broken_list_does_not_lose_it() -> None:
 @contextmanager
 def locked_list(here: Context) -> Iterator[None]:
     """Another program holds the lock on the list of kept names."""
-    folder = here.index._path.parent
+    folder = Path(here.index._path).parent
     folder.mkdir(mode=0o700, exist_ok=True)
     with open(folder / "index.lock", "a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -1,0 +1,92 @@
+"""What the verbs of the command have in common: what they say, and what they stand on."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Coroutine, Mapping
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+from .display import visible
+from .errors import SecretlyError
+from .redacted import Environment
+from .references import without_secrets
+from .signals import Signals
+
+if TYPE_CHECKING:
+    import argparse
+
+    from .resolve import Context
+
+__all__ = ["Usage", "complain", "drive", "own_context", "parser", "say", "signals"]
+
+T = TypeVar("T")
+
+signals = Signals()
+
+
+class Usage(SecretlyError):
+    """The command line cannot be read."""
+
+
+def say(message: str) -> None:
+    """Say something that is no result."""
+    # A token that was typed in a wrong place is in the message about that place.
+    print(f"secretly: {visible(without_secrets(message))}", file=sys.stderr)
+
+
+def complain(error: SecretlyError) -> None:
+    """Say what happened, and what to do."""
+    say(str(error))
+    if error.hint:
+        print(f"  {visible(without_secrets(error.hint))}", file=sys.stderr)
+
+
+def drive(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine, tidying up if a signal ends the command."""
+    from . import eventloop
+
+    signals.install()
+    try:
+        return eventloop.run(coroutine, signals)
+    finally:
+        signals.release()
+
+
+def own_context(no_input: bool = False, note: Callable[[str], None] = say) -> Context:
+    """What this user has configured, and keeps."""
+    from . import configuration
+    from .resolve import Context
+
+    environ = Environment(os.environ)
+    found = Context.of(configuration.load(environ), environ)
+    return found._replace(no_input=no_input or _no_input(environ), note=note)
+
+
+def _no_input(environ: Mapping[str, str]) -> bool:
+    return environ.get("SECRETLY_NO_INPUT", "0") not in ("", "0")
+
+
+def parser(prog: str, about: str, example: str) -> argparse.ArgumentParser:
+    """An argument parser, whose errors are raised as :class:`Usage`.
+
+    :param about: what the verb does, in words that a list of verbs has, too.
+    """
+    import argparse
+
+    class Parser(argparse.ArgumentParser):
+        def __init__(self, **settings: Any) -> None:
+            super().__init__(
+                formatter_class=argparse.RawDescriptionHelpFormatter,
+                allow_abbrev=False,  # one that works today would be part of the contract
+                **settings,
+            )
+
+        def error(self, message: str) -> NoReturn:
+            raise Usage(message, f"{self.prog} --help")
+
+    return Parser(
+        prog=prog,
+        description=f"{about[0].upper()}{about[1:]}.",
+        epilog=example,
+    )

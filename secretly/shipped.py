@@ -1,0 +1,605 @@
+"""What secretly knows by itself: tables in the schema of the user's ``config.toml``.
+
+The user's tables override these key by key. They are Python, not TOML, because Python
+compiles them once: every start reads them.
+"""
+
+from __future__ import annotations
+
+__all__ = ["COMMANDS", "SECRETS"]
+
+# fmt: off
+SECRETS: dict[str, dict[str, object]] = {
+    "PyPI": {
+        "username": "__token__",
+        "prefix": "pypi-",
+    },
+    "TestPyPI": {
+        "username": "__token__",
+        "prefix": "pypi-",
+    },
+}
+
+COMMANDS: dict[str, dict[str, object]] = {
+    # Publishing tools. An empty reference: the index and the project choose the secret.
+    "twine": {
+        "publishes": True,
+        "subcommands": ["upload"],
+        "values": [
+            "--sign-with", "-i", "--identity", "-u", "--username", "-p", "--password", "-c",
+            "--comment", "--cert", "--client-cert",
+        ],
+        "secrets": {"TWINE_PASSWORD": ""},
+        "username": "TWINE_USERNAME",
+        "index": {
+            "names": {"pypi": "PyPI", "testpypi": "TestPyPI"},
+            "name_options": ["-r", "--repository"],
+            "name_variables": ["TWINE_REPOSITORY"],
+            "url_options": ["--repository-url"],
+            "url_variables": ["TWINE_REPOSITORY_URL"],
+            "pypirc": True,
+            "pypirc_options": ["--config-file"],
+            "pypirc_servers": ["pypi", "testpypi"],
+        },
+        "files": {
+            "arguments": True,
+        },
+    },
+    "uv": {
+        "publishes": True,
+        "subcommands": ["publish"],
+        "values": [
+            "-u", "--username", "-p", "--password", "-t", "--token", "--trusted-publishing",
+            "--keyring-provider", "--check-url", "--cache-dir", "--color", "--allow-insecure-host",
+            "--config-file", "--python-fetch", "--preview-features",
+        ],
+        "secrets": {"UV_PUBLISH_PASSWORD": ""},
+        "username": "UV_PUBLISH_USERNAME",
+        "alternatives": ["UV_PUBLISH_TOKEN"],
+        "index": {
+            "names": {"pypi": "PyPI"},
+            "name_options": ["--index"],
+            "name_variables": ["UV_PUBLISH_INDEX"],
+            "url_options": ["--publish-url"],
+            "url_variables": ["UV_PUBLISH_URL"],
+            "folder_options": ["--directory", "$UV_WORKING_DIR"],
+            "project_options": ["--project", "$UV_PROJECT"],
+            "named_only": True,
+            "settings": [
+                "--config-file index.{name}.publish-url",
+                "$UV_CONFIG_FILE index.{name}.publish-url", "uv.toml index.{name}.publish-url",
+                "pyproject.toml tool.uv.index.{name}.publish-url",
+                "~/.config/uv/uv.toml index.{name}.publish-url",
+                "$XDG_CONFIG_DIRS/uv/uv.toml index.{name}.publish-url",
+                "/etc/uv/uv.toml index.{name}.publish-url",
+            ],
+            "url_settings": [
+                "--config-file publish-url", "$UV_CONFIG_FILE publish-url", "uv.toml publish-url",
+                "pyproject.toml tool.uv.publish-url", "~/.config/uv/uv.toml publish-url",
+                "$XDG_CONFIG_DIRS/uv/uv.toml publish-url", "/etc/uv/uv.toml publish-url",
+            ],
+            "nearest": True,
+            "replaces": True,
+            "no_settings_options": ["--no-config", "$UV_NO_CONFIG"],
+        },
+        "files": {
+            "arguments": True,
+            "folder": "dist",
+            "endings": [".whl", ".tar.gz", ".zip"],
+        },
+    },
+    "flit": {
+        "publishes": True,
+        "subcommands": ["publish"],
+        "values": ["--format"],
+        "secrets": {"FLIT_PASSWORD": ""},
+        "username": "FLIT_USERNAME",
+        "index": {
+            "names": {"pypi": "PyPI"},
+            "name_options": ["--repository"],
+            "url_variables": ["FLIT_INDEX_URL"],
+            "pypirc": True,
+            "pypirc_options": ["--pypirc"],
+            "pypirc_servers": ["pypi"],
+        },
+        "files": {
+            "manifest_options": ["-f", "--ini-file"],
+            "builds": ["publish"],
+        },
+    },
+    "hatch": {
+        "publishes": True,
+        "subcommands": ["publish"],
+        "values": [
+            "-e", "--env", "--data-dir", "--cache-dir", "--config", "-u", "--user", "-a", "--auth",
+            "--ca-cert", "--client-cert", "--client-key", "--publisher", "-o", "--option",
+        ],
+        "secrets": {"HATCH_INDEX_AUTH": ""},
+        "username": "HATCH_INDEX_USER",
+        "index": {
+            "default": "main",
+            "names": {"main": "PyPI", "test": "TestPyPI"},
+            "name_options": ["-r", "--repo"],
+            "name_variables": ["HATCH_INDEX_REPO"],
+            "name_settings": [
+                "--config publish.index.repo", "$HATCH_CONFIG publish.index.repo",
+                "~/.config/hatch/config.toml publish.index.repo",
+                "~/Library/Application Support/hatch/config.toml publish.index.repo",
+            ],
+            "settings": [
+                "--config publish.index.repos.{name}", "--config publish.index.repos.{name}.url",
+                "$HATCH_CONFIG publish.index.repos.{name}",
+                "$HATCH_CONFIG publish.index.repos.{name}.url",
+                "~/.config/hatch/config.toml publish.index.repos.{name}",
+                "~/.config/hatch/config.toml publish.index.repos.{name}.url",
+                "~/Library/Application Support/hatch/config.toml publish.index.repos.{name}",
+                "~/Library/Application Support/hatch/config.toml publish.index.repos.{name}.url",
+            ],
+            "fixed": True,
+        },
+        "files": {
+            "arguments": True,
+            "folder": "dist",
+            "elsewhere_options": ["-p", "--project", "$HATCH_PROJECT"],
+            "endings": [".whl", ".tar.gz"],
+            "root": True,
+        },
+    },
+    "poetry": {
+        "publishes": True,
+        "subcommands": ["publish"],
+        "values": ["-u", "--username", "-p", "--password", "--cert", "--client-cert"],
+        "secrets": {"POETRY_HTTP_BASIC_{REPOSITORY}_PASSWORD": ""},
+        "username": "POETRY_HTTP_BASIC_{REPOSITORY}_USERNAME",
+        "alternatives": ["POETRY_PYPI_TOKEN_{REPOSITORY}"],
+        "index": {
+            "names": {"pypi": "PyPI"},
+            "name_options": ["-r", "--repository"],
+            "url_variables": ["POETRY_REPOSITORIES_{REPOSITORY}_URL"],
+            "folder_options": ["-C", "--directory"],
+            "project_options": ["-P", "--project"],
+            "named_only": True,
+            "settings": [
+                "poetry.toml repositories.{name}.url",
+                "$POETRY_CONFIG_DIR/config.toml repositories.{name}.url",
+                "~/.config/pypoetry/config.toml repositories.{name}.url",
+                "~/Library/Application Support/pypoetry/config.toml repositories.{name}.url",
+            ],
+        },
+        "files": {
+            "folder": "dist",
+            "folder_options": ["--dist-dir"],
+            "endings": [".whl", ".tar.gz"],
+            "root": True,
+            "own": True,
+            "builds": ["publish"],
+            "build_options": ["--build"],
+        },
+    },
+    "pdm": {
+        "publishes": True,
+        "subcommands": ["publish"],
+        "values": [
+            "-c", "--config", "-k", "--skip", "-u", "--username", "-P", "--password", "-i",
+            "--identity", "--comment", "--ca-certs",
+        ],
+        "secrets": {"PDM_PUBLISH_PASSWORD": ""},
+        "username": "PDM_PUBLISH_USERNAME",
+        "index": {
+            "names": {"pypi": "PyPI", "testpypi": "TestPyPI"},
+            "name_options": ["-r", "--repository"],
+            "name_variables": ["PDM_PUBLISH_REPO"],
+            "folder_options": ["-p", "--project", "$PDM_PROJECT"],
+            "settings": [
+                "pdm.toml repository.{name}.url", ".pdm.toml repository.{name}.url",
+                "-c repository.{name}.url", "--config repository.{name}.url",
+                "$PDM_CONFIG_FILE repository.{name}.url",
+                "~/.config/pdm/config.toml repository.{name}.url",
+                "~/Library/Application Support/pdm/config.toml repository.{name}.url",
+                "$XDG_CONFIG_DIRS/pdm/config.toml repository.{name}.url",
+            ],
+        },
+        "files": {
+            "folder": "dist",
+            "folder_options": ["-d", "--dest"],
+            "root": True,
+            "builds": ["publish"],
+            "no_build_options": ["--no-build"],
+        },
+    },
+    "maturin": {
+        "publishes": True,
+        "subcommands": ["publish", "upload"],
+        "values": [
+            "-u", "--username", "-p", "--password", "-i", "--interpreter", "-b", "--bindings",
+            "--compatibility", "--auditwheel", "-o", "--out", "--sbom-include", "--color",
+            "--config", "-Z", "--compression-method", "--compression-level", "-j", "--jobs",
+            "--profile", "--target", "--target-dir", "-F", "--features",
+        ],
+        "secrets": {"MATURIN_PASSWORD": ""},
+        "username": "MATURIN_USERNAME",
+        "alternatives": ["MATURIN_PYPI_TOKEN"],
+        "seal_keyring": True,
+        "index": {
+            "names": {"pypi": "PyPI", "testpypi": "TestPyPI"},
+            "name_options": ["-r", "--repository"],
+            "name_variables": ["MATURIN_REPOSITORY"],
+            "url_options": ["--repository-url"],
+            "url_variables": ["MATURIN_REPOSITORY_URL"],
+            "pypirc": True,
+        },
+        "files": {
+            "arguments": True,
+            "manifest_options": ["-m", "--manifest-path"],
+            "builds": ["publish"],
+        },
+    },
+    # Other registries. Their tokens cannot be narrowed: they are handed over as they are.
+    # Each tool sends its token to one registry alone, whatever the command line says: cargo's
+    # variable is that of the default registry, npm's goes where .npmrc says ${NPM_TOKEN}.
+    "cargo": {
+        "publishes": True,
+        "subcommands": ["publish", "yank", "owner"],
+        "values": ["--color", "--config", "-Z", "-C"],
+        "secrets": {"CARGO_REGISTRY_TOKEN": "Cargo"},
+    },
+    "npm": {
+        "publishes": True,
+        "subcommands": [
+            "publish", "unpublish", "deprecate", "undeprecate", "dist-tag", "access", "owner",
+            "org", "team", "token", "whoami",
+        ],
+        "values": [
+            "--registry", "--prefix", "-C", "-w", "--workspace", "--userconfig", "--globalconfig",
+            "--cache", "--loglevel", "--scope", "--otp", "--tag", "--access",
+        ],
+        "secrets": {"NPM_TOKEN": "npm"},
+        "alternatives": ["NODE_AUTH_TOKEN"],
+    },
+    # Forges.
+    "gh": {
+        "subcommands": [
+            "api", "attestation", "auth status", "browse", "cache", "codespace", "copilot",
+            "extension", "gist", "gpg-key", "issue", "label", "org", "pr", "project", "release",
+            "repo", "ruleset", "run", "search", "secret", "ssh-key", "status", "variable",
+            "workflow",
+        ],
+        "secrets": {"GH_TOKEN": "GitHub"},
+        "alternatives": ["GITHUB_TOKEN"],
+    },
+    "glab": {
+        "secrets": {"GITLAB_TOKEN": "GitLab"},
+        "alternatives": ["GITLAB_ACCESS_TOKEN", "OAUTH_TOKEN"],
+    },
+    "brew": {
+        "subcommands": ["bump", "bump-cask-pr", "bump-formula-pr", "search", "create", "livecheck"],
+        "secrets": {"HOMEBREW_GITHUB_API_TOKEN": "GitHub"},
+    },
+    "circleci": {
+        "subcommands": [
+            "admin", "config", "context", "follow", "info", "namespace", "orb", "pipeline",
+            "policy", "project", "runner", "trigger",
+        ],
+        "values": ["--host", "--token"],
+        "secrets": {"CIRCLECI_CLI_TOKEN": "CircleCI"},
+    },
+    # A signing key of one's own, CACHIX_SIGNING_KEY, goes with the token: it is no other way in.
+    "cachix": {
+        "subcommands": [
+            "push", "watch-exec", "watch-store", "pin", "import", "use", "generate-keypair",
+        ],
+        "values": ["-c", "--config", "--host", "--hostname"],
+        "secrets": {"CACHIX_AUTH_TOKEN": "Cachix"},
+    },
+    # Clouds. The access key's id is the item's user name.
+    "aws": {
+        "secrets": {"AWS_ACCESS_KEY_ID": "AWS#username", "AWS_SECRET_ACCESS_KEY": "AWS"},
+        "removes": ["AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_CREDENTIAL_EXPIRATION"],
+    },
+    # JavaScript's SDK passes the keys by where a profile is named.
+    "cdk": {
+        "subcommands": [
+            "bootstrap", "deploy", "destroy", "diff", "import", "watch", "rollback", "gc", "drift",
+        ],
+        "values": [
+            "-a", "--app", "-c", "--context", "-p", "--plugin", "--profile", "-o", "--output",
+            "-r", "--role-arn", "--proxy", "--ca-bundle-path",
+        ],
+        "secrets": {"AWS_ACCESS_KEY_ID": "AWS#username", "AWS_SECRET_ACCESS_KEY": "AWS"},
+        "removes": [
+            "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_CREDENTIAL_EXPIRATION", "AWS_PROFILE",
+            "AWS_DEFAULT_PROFILE",
+        ],
+    },
+    "eksctl": {
+        "subcommands": [
+            "associate", "create", "delete", "deregister", "disassociate", "drain", "enable",
+            "get", "register", "scale", "set", "unset", "update", "upgrade", "utils",
+        ],
+        "values": ["-C", "--color", "-v", "--verbose"],
+        "secrets": {"AWS_ACCESS_KEY_ID": "AWS#username", "AWS_SECRET_ACCESS_KEY": "AWS"},
+        "removes": ["AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_CREDENTIAL_EXPIRATION"],
+    },
+    "sam": {
+        "subcommands": [
+            "deploy", "delete", "list", "logs", "package", "pipeline", "publish", "remote", "sync",
+            "traces", "validate",
+        ],
+        "secrets": {"AWS_ACCESS_KEY_ID": "AWS#username", "AWS_SECRET_ACCESS_KEY": "AWS"},
+        "removes": ["AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_CREDENTIAL_EXPIRATION"],
+    },
+    "doctl": {
+        "secrets": {"DIGITALOCEAN_ACCESS_TOKEN": "DigitalOcean"},
+    },
+    "heroku": {
+        "secrets": {"HEROKU_API_KEY": "Heroku"},
+    },
+    "fly": {
+        "secrets": {"FLY_ACCESS_TOKEN": "Fly"},
+        "alternatives": ["FLY_API_TOKEN"],
+    },
+    "flyctl": {
+        "secrets": {"FLY_ACCESS_TOKEN": "Fly"},
+        "alternatives": ["FLY_API_TOKEN"],
+    },
+    "hcloud": {
+        "subcommands": [
+            "all", "certificate", "datacenter", "firewall", "floating-ip", "image", "iso",
+            "load-balancer", "load-balancer-type", "location", "network", "placement-group",
+            "primary-ip", "server", "server-type", "ssh-key", "storage-box", "storage-box-type",
+            "volume", "zone",
+        ],
+        "values": ["--config", "--context", "--debug-file", "--endpoint", "--poll-interval"],
+        "secrets": {"HCLOUD_TOKEN": "Hetzner"},
+    },
+    "linode-cli": {
+        "secrets": {"LINODE_CLI_TOKEN": "Linode"},
+    },
+    "vultr-cli": {
+        "secrets": {"VULTR_API_KEY": "Vultr"},
+    },
+    "scw": {
+        "secrets": {"SCW_ACCESS_KEY": "Scaleway#username", "SCW_SECRET_KEY": "Scaleway"},
+    },
+    "wrangler": {
+        "subcommands": [
+            "ai", "containers", "d1", "delete", "deploy", "deployments", "dispatch-namespace",
+            "hyperdrive", "kv", "mtls-certificate", "pages", "pipelines", "queues", "r2",
+            "rollback", "secret", "secrets-store", "tail", "triggers", "vectorize", "versions",
+            "whoami", "workflows",
+        ],
+        "values": ["-c", "--config", "--cwd", "-e", "--env", "--env-file"],
+        "secrets": {"CLOUDFLARE_API_TOKEN": "Cloudflare"},
+        "alternatives": ["CF_API_TOKEN"],
+        "removes": ["CLOUDFLARE_API_KEY", "CLOUDFLARE_EMAIL", "CF_API_KEY", "CF_EMAIL"],
+    },
+    "fastly": {
+        "secrets": {"FASTLY_API_TOKEN": "Fastly"},
+    },
+    "pulumi": {
+        "subcommands": [
+            "cancel", "config", "console", "deployment", "destroy", "down", "env", "import",
+            "logs", "new", "org", "policy", "pre", "preview", "ref", "refresh", "stack", "state",
+            "up", "update", "watch", "whoami",
+        ],
+        "values": [
+            "-C", "--cwd", "--color", "--memprofilerate", "--profiling", "--tracing", "-v",
+            "--verbose",
+        ],
+        "secrets": {"PULUMI_ACCESS_TOKEN": "Pulumi"},
+    },
+    "vercel": {
+        "secrets": {"VERCEL_TOKEN": "Vercel"},
+    },
+    "netlify": {
+        "secrets": {"NETLIFY_AUTH_TOKEN": "Netlify"},
+    },
+    # The variable's name is that of the host, with '_' for '.': another host has another.
+    "terraform": {
+        "subcommands": [
+            "apply", "console", "destroy", "force-unlock", "get", "import", "init", "output",
+            "plan", "refresh", "show", "state", "taint", "test", "untaint", "workspace",
+        ],
+        "secrets": {"TF_TOKEN_app_terraform_io": "Terraform"},
+    },
+    # Operations.
+    "vault": {
+        "subcommands": [
+            "audit", "auth", "debug", "delete", "events", "kv", "lease", "list", "monitor",
+            "namespace", "operator", "patch", "path-help", "pki", "plugin", "policy", "read",
+            "secrets", "ssh", "token", "transform", "transit", "unwrap", "write",
+        ],
+        "secrets": {"VAULT_TOKEN": "Vault"},
+    },
+    "argocd": {
+        "subcommands": [
+            "account", "admin", "app", "appset", "cert", "cluster", "gpgkey", "proj", "repo",
+            "repocreds",
+        ],
+        "values": [
+            "--argocd-context", "--auth-token", "--client-crt", "--client-crt-key", "--config",
+            "--controller-name", "--grpc-web-root-path", "-H", "--header", "--http-retry-max",
+            "--kube-context", "--logformat", "--loglevel", "--port-forward-namespace",
+            "--redis-compress", "--redis-haproxy-name", "--redis-name", "--repo-server-name",
+            "--server", "--server-crt", "--server-name",
+        ],
+        "secrets": {"ARGOCD_AUTH_TOKEN": "Argo CD"},
+    },
+    "sentry-cli": {
+        "secrets": {"SENTRY_AUTH_TOKEN": "Sentry"},
+        "removes": ["SENTRY_API_KEY"],
+    },
+    "snyk": {
+        "secrets": {"SNYK_TOKEN": "Snyk"},
+        "removes": ["SNYK_OAUTH_TOKEN", "SNYK_DOCKER_TOKEN"],
+    },
+    "stripe": {
+        "secrets": {"STRIPE_API_KEY": "Stripe"},
+    },
+    "twilio": {
+        "secrets": {
+            "TWILIO_ACCOUNT_SID": "Twilio account", "TWILIO_API_KEY": "Twilio#username",
+            "TWILIO_API_SECRET": "Twilio",
+        },
+        "removes": ["TWILIO_AUTH_TOKEN"],
+    },
+    # `ngrok api` has a key of its own, which is another.
+    "ngrok": {
+        "subcommands": ["http", "start", "tcp", "tls", "tunnel"],
+        "secrets": {"NGROK_AUTHTOKEN": "ngrok"},
+    },
+    "doppler": {
+        "subcommands": [
+            "activity", "configs", "environments", "me", "projects", "run", "secrets", "settings",
+            "setup",
+        ],
+        "values": [
+            "--api-host", "--attempts", "--config-dir", "--configuration", "--dashboard-host",
+            "--dns-resolver-address", "--dns-resolver-proto", "--dns-resolver-timeout", "--scope",
+            "-t", "--timeout", "--token",
+        ],
+        "secrets": {"DOPPLER_TOKEN": "Doppler"},
+    },
+    "eas": {
+        "secrets": {"EXPO_TOKEN": "Expo"},
+    },
+    # With two ways in, it refuses to choose.
+    "databricks": {
+        "secrets": {"DATABRICKS_TOKEN": "Databricks"},
+        "removes": [
+            "DATABRICKS_CLIENT_ID", "DATABRICKS_CLIENT_SECRET", "DATABRICKS_USERNAME",
+            "DATABRICKS_PASSWORD",
+        ],
+    },
+    # AI services.
+    "openai": {
+        "secrets": {"OPENAI_API_KEY": "OpenAI"},
+    },
+    "llm": {
+        "secrets": {"OPENAI_API_KEY": "OpenAI"},
+    },
+    "gemini": {
+        "secrets": {"GEMINI_API_KEY": "Gemini"},
+        "removes": ["GOOGLE_API_KEY"],
+    },
+    "hf": {
+        "subcommands": [
+            "auth whoami", "buckets", "collections", "datasets", "discussions", "download",
+            "endpoints", "jobs", "lfs-multipart-upload", "models", "papers", "repo", "repo-files",
+            "repos", "spaces", "sync", "upload", "upload-large-folder", "webhooks",
+        ],
+        "secrets": {"HF_TOKEN": "Hugging Face"},
+        "removes": ["HUGGING_FACE_HUB_TOKEN"],
+    },
+    "huggingface-cli": {
+        "subcommands": [
+            "download", "lfs-multipart-upload", "repo", "repo-files", "tag", "upload",
+            "upload-large-folder", "whoami",
+        ],
+        "secrets": {"HF_TOKEN": "Hugging Face"},
+        "removes": ["HUGGING_FACE_HUB_TOKEN"],
+    },
+    "wandb": {
+        "subcommands": [
+            "agent", "artifact", "beta", "controller", "job", "launch", "launch-agent",
+            "launch-sweep", "projects", "pull", "restore", "scheduler", "sweep", "sync",
+        ],
+        "secrets": {"WANDB_API_KEY": "Weights & Biases"},
+    },
+    # Databases. Their -h is the host, but for influx.
+    "psql": {
+        "values": ["-h"],
+        "secrets": {"PGPASSWORD": "PostgreSQL"},
+    },
+    "pg_dump": {
+        "values": ["-h"],
+        "secrets": {"PGPASSWORD": "PostgreSQL"},
+    },
+    "pg_dumpall": {
+        "values": ["-h"],
+        "secrets": {"PGPASSWORD": "PostgreSQL"},
+    },
+    "pg_restore": {
+        "values": ["-h"],
+        "secrets": {"PGPASSWORD": "PostgreSQL"},
+    },
+    # It would keep in the keychain what it is given.
+    "pgcli": {
+        "values": ["-h"],
+        "secrets": {"PGPASSWORD": "PostgreSQL"},
+        "env": {"PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring"},
+    },
+    "mysql": {
+        "values": ["-h"],
+        "secrets": {"MYSQL_PWD": "MySQL"},
+    },
+    "mysqldump": {
+        "values": ["-h"],
+        "secrets": {"MYSQL_PWD": "MySQL"},
+    },
+    "mariadb": {
+        "values": ["-h"],
+        "secrets": {"MYSQL_PWD": "MariaDB"},
+    },
+    "mariadb-dump": {
+        "values": ["-h"],
+        "secrets": {"MYSQL_PWD": "MariaDB"},
+    },
+    "redis-cli": {
+        "values": ["-h"],
+        "secrets": {"REDISCLI_AUTH": "Redis"},
+    },
+    "influx": {
+        "subcommands": [
+            "apply", "auth", "backup", "bucket", "bucket-schema", "delete", "export", "org",
+            "query", "remote", "replication", "restore", "scripts", "secret", "server-config",
+            "stacks", "task", "telegrafs", "template", "user", "v1", "write",
+        ],
+        "secrets": {"INFLUX_TOKEN": "InfluxDB"},
+    },
+    "snowsql": {
+        "values": ["-h"],
+        "secrets": {"SNOWSQL_PWD": "Snowflake"},
+    },
+    "sqlcmd": {
+        "values": ["-h"],
+        "secrets": {"SQLCMDPASSWORD": "SQL Server"},
+    },
+    # Backups.
+    "restic": {
+        "subcommands": [
+            "backup", "cat", "check", "copy", "diff", "dump", "find", "forget", "init", "key",
+            "list", "ls", "migrate", "mount", "prune", "rebuild-index", "recover", "repair",
+            "restore", "rewrite", "snapshots", "stats", "tag", "unlock",
+        ],
+        "values": [
+            "-r", "--repo", "--repository-file", "-p", "--password-file", "--password-command",
+            "-o", "--option", "--cacert", "--cache-dir", "--compression", "--http-user-agent",
+            "--key-hint", "--limit-download", "--limit-upload", "--pack-size", "--retry-lock",
+            "--stuck-request-timeout", "--tls-client-cert",
+        ],
+        "secrets": {"RESTIC_PASSWORD": "restic"},
+        "removes": ["RESTIC_PASSWORD_FILE", "RESTIC_PASSWORD_COMMAND"],
+    },
+    "borg": {
+        "subcommands": [
+            "analyze", "benchmark", "check", "compact", "create", "delete", "diff", "export-tar",
+            "extract", "import-tar", "info", "init", "key", "list", "mount", "prune", "recreate",
+            "rename", "repo-compress", "repo-create", "repo-delete", "repo-info", "repo-list",
+            "repo-space", "tag", "transfer", "undelete", "upgrade", "with-lock",
+        ],
+        "values": [
+            "-r", "--repo", "--debug-topic", "--lock-wait", "--remote-path", "--remote-ratelimit",
+            "--rsh", "--socket", "--umask", "--upload-buffer", "--upload-ratelimit",
+        ],
+        "secrets": {"BORG_PASSPHRASE": "Borg"},
+        "removes": ["BORG_PASSCOMMAND", "BORG_PASSPHRASE_FD"],
+    },
+    "rclone": {
+        "secrets": {"RCLONE_CONFIG_PASS": "rclone"},
+        "removes": ["RCLONE_PASSWORD_COMMAND"],
+    },
+    "duplicity": {
+        "secrets": {"PASSPHRASE": "duplicity"},
+    },
+}
