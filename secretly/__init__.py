@@ -9,11 +9,11 @@ The same coroutines work when Twisted drives them and when asyncio does.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
-    from .api import confirm, credential, forget, remember, secret, secretly
+    from typing import Any
+
+    from .api import Credential, confirm, credential, forget, remember, secret, secretly
     from .errors import (
         BadConfiguration,
         BadReference,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
         SecretlyError,
         SourceFailed,
     )
-    from .redacted import Credential, Secret
+    from .redacted import Secret
 
 __all__ = [
     "BadConfiguration",
@@ -58,9 +58,10 @@ __all__ = [
 ]
 
 _MODULES = {
-    "Credential": "redacted",
     "Secret": "redacted",
-    **dict.fromkeys(("confirm", "credential", "forget", "remember", "secret", "secretly"), "api"),
+    **dict.fromkeys(
+        ("Credential", "confirm", "credential", "forget", "remember", "secret", "secretly"), "api"
+    ),
 }
 
 
@@ -68,6 +69,8 @@ def __getattr__(name: str) -> Any:
     """Load the public names when they are first used (PEP 562)."""
     if name not in __all__:
         raise AttributeError(f"module 'secretly' has no attribute {name!r}")
+    from importlib import import_module
+
     value = getattr(import_module(f".{_MODULES.get(name, 'errors')}", __name__), name)
     globals()[name] = value
     return value

@@ -6,18 +6,19 @@ import datetime
 import os
 import sys
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import concurrency, configuration, pinentry, resolve
-from .configuration import Remember
 from .display import visible
 from .errors import BadReference, NoPinentry, NotConfirmed, SecretlyError
-from .redacted import Credential, Secret
+from .redacted import Secret
 from .references import Reference, parse
 from .resolve import Context, Found, Wish
 
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
+
+    from .configuration import Remember
 
 __all__ = ["confirm", "credential", "forget", "remember", "secret", "secretly"]
 
@@ -25,6 +26,16 @@ Verify = Callable[[Secret], "bool | Awaitable[bool | None] | None"]
 Timeout = float | datetime.timedelta | None
 
 _shared: concurrency.Shared[Found] = concurrency.Shared()
+
+
+class Credential(NamedTuple):
+    """A user name and the secret that goes with it.
+
+    .. versionadded:: 1.0
+    """
+
+    username: str
+    password: Secret
 
 
 def _own_context() -> Context:

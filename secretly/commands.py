@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence, Set
-from typing import NamedTuple
 
-from .configuration import Command, Configuration
+from .configuration import Command, Configuration, Profile
+from .display import visible
+from .errors import Refused, SecretlyError
+from .records import Record
 
-__all__ = ["Call", "Words", "call_of"]
+__all__ = ["Call", "NoProfile", "Words", "call_of", "profile"]
 
 # Options of the launchers that take a value in the following argument.
 _PYTHON = frozenset({"-W", "-X", "--check-hash-based-pycs"})
@@ -36,7 +38,11 @@ _RUNNERS = frozenset(
 _FLAGS = frozenset({"--sign"})
 
 
-class Words(NamedTuple):
+class NoProfile(SecretlyError):
+    """The profile that was named does not exist."""
+
+
+class Words(Record):
     """The arguments of a command, taken apart.
 
     :param options: each option with its value, None where it has none.
@@ -58,7 +64,7 @@ class Words(NamedTuple):
         return any(name in names for name, _ in self.options)
 
 
-class Call(NamedTuple):
+class Call(Record):
     """A command line that is known.
 
     :param row: what is known of the command.
@@ -90,7 +96,8 @@ class Call(NamedTuple):
     @property
     def needs_secret(self) -> bool:
         """Whether its subcommand is one that needs the secret: to ask for help needs none."""
-        options, words, _ = self.taken_apart()
+        taken = self.taken_apart()
+        options, words = taken.options, taken.words
         # By itself: Go's own options have one dash, and an h in -method is none.
         helped = ("-h", None) in options and not {"-h", "-help"}.isdisjoint(self.arguments)
         # Not `cargo yank --version 1.0`: with a subcommand it may be anything.
@@ -123,6 +130,32 @@ def call_of(
             launching = argv[: len(argv) - len(arguments)]
             return Call(row, tuple(arguments), *_launched(launching, environ or {}))
     return None
+
+
+def profile(call: Call | None, name: str | None) -> Profile | None:
+    """The profile that was named, or the command's default one.
+
+    :raises NoProfile: if the command has none of that name.
+    :raises Refused: if it has some, of which none was chosen, and needs a secret.
+    """
+    if call is None:
+        if name is not None:
+            raise NoProfile(f"this command has no profile {name}", "profiles belong to commands")
+        return None
+    row = call.row
+    names = ", ".join(sorted(row.profiles)) or "none"
+    if name is not None:
+        if name not in row.profiles:
+            raise NoProfile(f"{row.name} has no profile '{name}'", f"its profiles: {names}")
+        return row.profiles[name]
+    if not row.profiles or not call.needs_secret:
+        return None
+    if row.default is None:
+        raise Refused(
+            f"{visible(row.name)} has profiles, and none was chosen: {visible(names)}",
+            f"secretly run -p {visible(sorted(row.profiles)[0])} …",
+        )
+    return row.profiles[row.default]
 
 
 #: What runs commands in a project's own environment, with the options and variables that

@@ -9,15 +9,20 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from . import shipped, trust
 from .display import visible
 from .errors import BadConfiguration, SecretlyError
+from .records import Record
 from .references import Reference, looks_secret, parse
 
+TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
     import datetime
+    from typing import Any, Literal
+
+    #: Keep what was typed: no, yes, ask after it was accepted, or in memory for so many seconds.
+    Remember = bool | float | Literal["ask"]
 
 __all__ = [
     "Artifacts",
@@ -26,13 +31,9 @@ __all__ = [
     "Entry",
     "PackageIndex",
     "Profile",
-    "Remember",
     "duration",
     "load",
 ]
-
-#: Keep what was typed: no, yes, ask after it was accepted, or in memory for so many seconds.
-Remember = bool | float | Literal["ask"]
 
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 
@@ -44,7 +45,7 @@ _STEERING = frozenset(
 _STEERING_PREFIXES = ("LD_", "DYLD_", "PYTHON", "BASH", "PERL5")
 
 
-class Entry(NamedTuple):
+class Entry(Record):
     """A secret that has a name: ``[secrets.NAME]``.
 
     :param prefix: what it begins with, if it is a token.
@@ -62,14 +63,14 @@ class Entry(NamedTuple):
     command: tuple[str, ...] = ()
 
 
-class Profile(NamedTuple):
+class Profile(Record):
     """One way of calling a command: ``[commands.NAME.profiles.PROFILE]``."""
 
     env: Mapping[str, str] = {}
     secrets: Mapping[str, str] = {}
 
 
-class PackageIndex(NamedTuple):
+class PackageIndex(Record):
     """How a publishing tool chooses its index: ``[commands.NAME.index]``.
 
     :param default: the tool's own name for the index that it uses unless told otherwise.
@@ -115,7 +116,7 @@ class PackageIndex(NamedTuple):
     pypirc_servers: tuple[str, ...] = ()
 
 
-class Artifacts(NamedTuple):
+class Artifacts(Record):
     """What a publishing tool uploads: ``[commands.NAME.files]``.
 
     :param arguments: whether the words after the subcommand name files.
@@ -146,7 +147,7 @@ class Artifacts(NamedTuple):
     no_build_options: tuple[str, ...] = ()
 
 
-class Command(NamedTuple):
+class Command(Record):
     """A command that is known: ``[commands.NAME]``.
 
     :param subcommands: the ones that need the secret; none: every call does.
@@ -174,13 +175,13 @@ class Command(NamedTuple):
     publishes: bool = False
     seal_keyring: bool = False
     expires: float | None = None
-    index: PackageIndex | None = None  # type: ignore[assignment]  # hides tuple.index
+    index: PackageIndex | None = None
     files: Artifacts | None = None
     default: str | None = None
     profiles: Mapping[str, Profile] = {}
 
 
-class Configuration(NamedTuple):
+class Configuration(Record):
     """All of it."""
 
     secrets: Mapping[str, Entry] = {}

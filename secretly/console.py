@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Coroutine, Mapping
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from .display import visible
 from .errors import SecretlyError
@@ -13,14 +12,17 @@ from .redacted import Environment
 from .references import without_secrets
 from .signals import Signals
 
+TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
     import argparse
+    from typing import Any, NoReturn, TypeVar
 
+    from .configuration import Configuration
     from .resolve import Context
 
-__all__ = ["Usage", "complain", "drive", "own_context", "parser", "say", "signals"]
+    T = TypeVar("T")
 
-T = TypeVar("T")
+__all__ = ["Usage", "complain", "drive", "own_context", "parser", "quiet", "say", "signals"]
 
 signals = Signals()
 
@@ -53,13 +55,24 @@ def drive(coroutine: Coroutine[Any, Any, T]) -> T:
         signals.release()
 
 
-def own_context(no_input: bool = False, note: Callable[[str], None] = say) -> Context:
-    """What this user has configured, and keeps."""
+def quiet(message: str) -> None:
+    """Say nothing."""
+
+
+def own_context(
+    known: Configuration | None = None,
+    no_input: bool = False,
+    note: Callable[[str], None] = say,
+) -> Context:
+    """What this user has configured, and keeps.
+
+    :param known: the configuration, if it was read already.
+    """
     from . import configuration
     from .resolve import Context
 
     environ = Environment(os.environ)
-    found = Context.of(configuration.load(environ), environ)
+    found = Context.of(known or configuration.load(environ), environ)
     return found._replace(no_input=no_input or _no_input(environ), note=note)
 
 

@@ -5,30 +5,27 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
 
 from . import launch, resolve
 from .commands import Call
 from .configuration import Profile
 from .display import shown, visible
-from .errors import Refused, SecretlyError
+from .errors import Refused
 from .launch import Plan
+from .records import Record
 from .references import Reference, parse
 from .resolve import Context, Found, Wish
 
+TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
     from .destination import Destination
     from .envfile import EnvFile
     from .release import Release
 
-__all__ = ["Delivery", "NoProfile", "Planned", "filled", "planned", "profile"]
+__all__ = ["Delivery", "Planned", "filled", "planned"]
 
 
-class NoProfile(SecretlyError):
-    """The profile that was named does not exist."""
-
-
-class Delivery(NamedTuple):
+class Delivery(Record):
     """A variable, and the wish whose outcome goes into it.
 
     :param username: the variable for the user name that goes with it.
@@ -39,7 +36,7 @@ class Delivery(NamedTuple):
     username: str | None = None
 
 
-class Planned(NamedTuple):
+class Planned(Record):
     """What would be done.
 
     :param deliveries: what goes into which variable.
@@ -51,32 +48,6 @@ class Planned(NamedTuple):
     plan: Plan
     release: Release | None = None
     listing: tuple[str, ...] = ()
-
-
-def profile(call: Call | None, name: str | None) -> Profile | None:
-    """The profile that was named, or the command's default one.
-
-    :raises NoProfile: if the command has none of that name.
-    :raises Refused: if it has some, of which none was chosen, and needs a secret.
-    """
-    if call is None:
-        if name is not None:
-            raise NoProfile(f"this command has no profile {name}", "profiles belong to commands")
-        return None
-    row = call.row
-    names = ", ".join(sorted(row.profiles)) or "none"
-    if name is not None:
-        if name not in row.profiles:
-            raise NoProfile(f"{row.name} has no profile '{name}'", f"its profiles: {names}")
-        return row.profiles[name]
-    if not row.profiles or not call.needs_secret:
-        return None
-    if row.default is None:
-        raise Refused(
-            f"{visible(row.name)} has profiles, and none was chosen: {visible(names)}",
-            f"secretly run -p {visible(sorted(row.profiles)[0])} …",
-        )
-    return row.profiles[row.default]
 
 
 def planned(

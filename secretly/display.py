@@ -15,6 +15,10 @@ _INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0") | fro
 )
 
 
+#: What a shell takes as it is, beside letters and digits.
+_SAFE = dict.fromkeys(map(ord, "@%+=:,./-_"), "x")
+
+
 def _escape(character: str) -> str:
     code = ord(character)
     if 0xDC80 <= code <= 0xDCFF:  # a byte that was not UTF-8: PEP 383
@@ -60,9 +64,15 @@ def shown(command: Sequence[str], limit: int = 120) -> str:
     >>> shown(["twine", "upload", "my file.whl"])
     "twine upload 'my file.whl'"
     """
+    return shortened(visible(" ".join(_quoted(os.fspath(part)) for part in command)), limit)
+
+
+def _quoted(word: str) -> str:
+    if word and word.isascii() and word.translate(_SAFE).isalnum():
+        return word
     import shlex
 
-    return shortened(visible(shlex.join(os.fspath(part) for part in command)), limit)
+    return shlex.quote(word)
 
 
 _MARK = "> "

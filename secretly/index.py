@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
-import fcntl
-import json
 import os
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from . import configuration, trust
 from .display import visible
 from .errors import KeychainUnavailable
+from .records import Record
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from typing import Self
 
 __all__ = ["Index", "Item"]
 
 
-class Item(NamedTuple):
+class Item(Record):
     """What is known of a kept secret.
 
     :param username: under which user name the keychain has it.
@@ -32,6 +35,21 @@ class Item(NamedTuple):
     keeper: str = ""
 
 
+#: The first line of the list. It is no JSON because json takes as long to load as all of this.
+_HEAD = "\t".join(Item._fields)
+
+
+def _line(item: Item) -> str:
+    texts = (item.name, item.username, "yes" if item.own else "no", item.stored, item.keeper)
+    return "\t".join(codecs.unicode_escape_encode(text)[0].decode("ascii") for text in texts)
+
+
+def _read(line: str) -> Item:
+    texts = [codecs.unicode_escape_decode(text.encode("ascii"))[0] for text in line.split("\t")]
+    name, username, own, stored, keeper = texts
+    return Item(name, username, {"yes": True, "no": False}[own], stored, keeper)
+
+
 class Index:
     """The names of what secretly put into the keychain; never a value.
 
@@ -41,10 +59,10 @@ class Index:
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
-        self._path = os.path.join(folder, "index.json")
+        self._path = os.path.join(folder, "kept.tsv")
 
     @classmethod
-    def default(cls) -> Index:
+    def default(cls) -> Self:
         """The user's own."""
         return cls(configuration.folder("state"))
 
@@ -54,21 +72,14 @@ class Index:
         :raises KeychainUnavailable: if the file is broken.
         """
         try:
-            with open(self._path, encoding="utf-8") as file:
-                found = json.load(file)
-            return sorted(
-                Item(
-                    str(i["name"]),
-                    str(i["username"]),
-                    bool(i["own"]),
-                    str(i["stored"]),
-                    str(i.get("keeper", "")),
-                )
-                for i in found["items"]
-            )
+            with open(self._path, encoding="ascii") as file:
+                head, *lines = file.read().split("\n")
+            if head != _HEAD or lines[-1:] != [""]:
+                raise ValueError
+            return [_read(line) for line in lines[:-1]]
         except FileNotFoundError:
             return []
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        except (OSError, ValueError, KeyError):
             raise KeychainUnavailable(
                 f"the list of kept names {visible(self._path)} cannot be read",
                 "move it away: the keychain keeps its secrets, and 'set' lists them again",
@@ -106,11 +117,13 @@ class Index:
 
     @contextlib.contextmanager
     def _changing(self) -> Iterator[list[Item]]:
+        import fcntl
+
         folder = os.path.dirname(self._path)
         try:
             os.makedirs(folder, 0o700, exist_ok=True)
             trust.check(folder, "the folder for the list of kept names")
-            with open(os.path.join(folder, "index.lock"), "a") as lock:
+            with open(os.path.join(folder, "kept.lock"), "a") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 items = self.items()
                 yield items
@@ -122,12 +135,13 @@ class Index:
             ) from None
 
     def _write(self, items: list[Item]) -> None:
-        text = json.dumps({"version": 1, "items": [item._asdict() for item in items]}, indent=1)
+        items.sort(key=lambda item: (item.name, item.username))
+        text = "\n".join((_HEAD, *map(_line, items), ""))
         new = os.path.join(
-            os.path.dirname(self._path), "index.new"
+            os.path.dirname(self._path), "kept.new"
         )  # one name: a crash leaves at most one behind
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-        with open(os.open(new, flags, 0o600), "w", encoding="utf-8") as file:
+        with open(os.open(new, flags, 0o600), "w", encoding="ascii") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())

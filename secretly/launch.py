@@ -8,16 +8,16 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
 
 from . import trust
 from .display import visible
 from .errors import NotExecutable, NotThere, Refused, SecretlyError
+from .records import Record
 
 __all__ = ["Plan", "find_program", "fingerprint", "run"]
 
 
-class Plan(NamedTuple):
+class Plan(Record):
     """What is to be executed.
 
     :param program: the program's path.

@@ -16,7 +16,7 @@ import subprocess
 import textwrap
 import time
 from collections.abc import AsyncIterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from . import assuan, concurrency, eventloop, processes
 from .discovery import Place, Way, find, here, notebook_kernel
@@ -298,7 +298,7 @@ class _Conversation:
         self._answers: list[assuan.Answer] = []
         self._restore = contextlib.ExitStack()
 
-    async def __aenter__(self) -> _Conversation:
+    async def __aenter__(self) -> Self:
         try:
             self._start()
             if (await self._receive(self._machine)).code:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, NoReturn, SupportsIndex
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from typing import Any, NoReturn, Self, SupportsIndex
 
-__all__ = ["Credential", "Environment", "Secret"]
+__all__ = ["Environment", "Secret"]
 
 
 class Secret(str):
@@ -27,10 +29,10 @@ class Secret(str):
     def __repr__(self) -> str:
         return "Secret('…')"
 
-    def __copy__(self) -> Secret:
+    def __copy__(self) -> Self:
         return self
 
-    def __deepcopy__(self, memo: Any) -> Secret:
+    def __deepcopy__(self, memo: Any) -> Self:
         return self
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
@@ -46,13 +48,3 @@ class Environment(dict[str, str]):
 
     def __repr__(self) -> str:
         return f"<environment of {len(self)} variables>"
-
-
-class Credential(NamedTuple):
-    """A user name and the secret that goes with it.
-
-    .. versionadded:: 1.0
-    """
-
-    username: str
-    password: Secret

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import functools
 import re
-from typing import NamedTuple
 
 from .display import visible
 from .errors import BadReference
+from .records import Record
 
 __all__ = ["Reference", "looks_secret", "parse", "without_secrets"]
 
@@ -49,7 +49,7 @@ def without_secrets(text: str) -> str:
     return _pattern().sub("…", text) if looks_secret(text) else text
 
 
-class Reference(NamedTuple):
+class Reference(Record):
     """Where to look for a secret.
 
     :param scheme: the kind of source (``op``, ``env``…); empty for a plain name.

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from . import eventloop
-from .configuration import Configuration, Entry, Remember
+from .configuration import Configuration, Entry
 from .display import visible
 from .errors import (
     BadReference,
@@ -20,11 +19,18 @@ from .errors import (
 )
 from .index import Index
 from .keychain import Keeper, Keychain
+from .records import Record
 from .redacted import Environment, Secret
 from .references import Reference
 
+TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
-    from . import sources
+    from typing import Any, Self, TypeVar
+
+    from .configuration import Remember
+    from .sources import Items
+
+    T = TypeVar("T")
 
 __all__ = [
     "Context",
@@ -40,8 +46,6 @@ __all__ = [
     "obtain_all",
     "released",
 ]
-
-T = TypeVar("T")
 
 #: How long a person has, in seconds, unless told otherwise.
 PERSON = 300.0
@@ -61,7 +65,7 @@ def _log(message: str) -> None:
     logging.getLogger("secretly").warning("%s", message)
 
 
-class Context(NamedTuple):
+class Context(Record):
     """What a resolution stands on.
 
     :param no_input: never ask a person.
@@ -72,20 +76,20 @@ class Context(NamedTuple):
     configuration: Configuration
     environ: Mapping[str, str]
     keychain: Keeper
-    index: Index  # type: ignore[assignment]  # hides tuple.index
+    index: Index
     no_input: bool = False
     note: Callable[[str], None] = _log
-    items: sources.Items | None = None
+    items: Items | None = None
 
     @classmethod
-    def of(cls, configuration: Configuration, environ: Mapping[str, str]) -> Context:
+    def of(cls, configuration: Configuration, environ: Mapping[str, str]) -> Self:
         """The user's own keychain and index, in this environment."""
         environ = Environment(environ)
         index = Index.default()
         return cls(configuration, environ, Keychain(environ, configuration.backends, index), index)
 
 
-class Wish(NamedTuple):
+class Wish(Record):
     """A secret that is wanted.
 
     :param names: plain names to try in turn before the reference's own
@@ -116,7 +120,7 @@ class Wish(NamedTuple):
     inspect: Callable[[Secret, Entry], None] | None = None
 
 
-class Found(NamedTuple):
+class Found(Record):
     """A secret, and where it came from.
 
     :param username: the secret's own user name, if it has one.

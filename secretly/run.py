@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
 
-from . import commands, configuration, delivery, launch, resolve, trust
-from .console import Usage, drive, own_context, parser, say
-from .delivery import Planned
+from . import commands, configuration, launch, trust
+from .console import Usage, drive, own_context, parser, quiet, say
 from .display import shown, visible
 from .errors import Refused
+from .records import Record
+from .redacted import Environment
 from .references import Reference, looks_secret, parse
-from .resolve import Context, Wish
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from .delivery import Planned
+    from .envfile import EnvFile
+    from .resolve import Context
 
 __all__ = ["run"]
 
@@ -22,7 +28,7 @@ _EXAMPLE = """examples:
 """
 
 
-class _Option(NamedTuple):
+class _Option(Record):
     """An option of ``run``.
 
     :param takes: the name of its value; followed by ``?`` if it may be left out.
@@ -94,7 +100,7 @@ class _Options:
         self.ask = False
         self.confirm: bool | None = None
         self.no_input = False
-        self.prompt_timeout: float = resolve.PERSON
+        self.prompt_timeout: float | None = None
         self.dry_run = False
         self.quiet = False
         self.verbose = False
@@ -175,49 +181,70 @@ def run(about: str, arguments: Sequence[str]) -> int:
         return 0
     if not command:
         raise Usage("there is no command to run", "secretly run [options] COMMAND [ARG...]")
-    mute = options.quiet
-    context = own_context(options.no_input, (lambda message: None) if mute else say)
-    call = commands.call_of(command, context.configuration, options.alias, context.environ)
+    environ = Environment(os.environ)
+    known = configuration.load(environ)
+    call = commands.call_of(command, known, options.alias, environ)
     if options.alias is not None and call is None:
         raise Usage(f"no command {options.alias} is known", "--as takes a name that is configured")
     explicit = dict(_variable(text) for text in options.env)
-    profile = delivery.profile(call, options.profile)
+    profile = commands.profile(call, options.profile)
     file = None
     if options.env_file:
         from . import envfile
 
         file = envfile.read(options.env_file)
-    if call is None and not explicit and not options.env_file:
+    if call is None and not explicit and file is None:
         raise Refused(
             f"nothing to hand to {visible(command[0])}",
             "say which: secretly run -e VARIABLE=NAME " + shown(command, 60),
         )
-    program = launch.find_program(command[0], context.environ)
-    wish = Wish(
+    plan = launch.Plan(launch.find_program(command[0], environ), command)
+    if explicit or options.dry_run or (file and file.references) or (call and call.needs_secret):
+        delivered = _deliver(options, plan, call, profile, explicit, file, known)
+        if delivered is None:
+            return 0
+        plan = delivered
+    else:
+        plain = {**(file.plain if file else {}), **(profile.env if profile else {})}
+        plan = plan._replace(environ=plain)
+    launch.run(plan, quiet if options.quiet else say)
+    raise AssertionError("execve returned")
+
+
+def _deliver(
+    options: _Options,
+    plan: launch.Plan,
+    call: commands.Call | None,
+    profile: configuration.Profile | None,
+    explicit: Mapping[str, str],
+    file: EnvFile | None,
+    known: configuration.Configuration,
+) -> launch.Plan | None:
+    """Put the secrets into the plan; None if it was only to be shown."""
+    from . import delivery, resolve
+
+    context = own_context(known, options.no_input, quiet if options.quiet else say)
+    wish = resolve.Wish(
         Reference("", ""),
         remember=options.remember,
         confirm=options.confirm,
-        person=options.prompt_timeout,
+        person=options.prompt_timeout or resolve.PERSON,
         fresh=options.ask,
     )
-    planned = delivery.planned(
-        launch.Plan(program, command), wish, call, profile, explicit, context, file
-    )
-    deliveries, plan, upload, listing = planned
-    if deliveries:
-        trust.check(program, "the program")
+    planned = delivery.planned(plan, wish, call, profile, explicit, context, file)
+    if planned.deliveries:
+        trust.check(plan.program, "the program")
     if options.dry_run:
         filed = set(file.plain if file else ()) - set(profile.env if profile else ())
         _print_plan(planned, context, filed)
-        return 0
-    if deliveries:
-        if options.confirm is not False:
-            for line in listing:  # harmless already, and part of the question
-                print(line, file=sys.stderr)
-        tell = say if options.verbose else lambda message: None
-        plan = drive(delivery.filled(plan, deliveries, upload, context, tell))
-    launch.run(plan, context.note)
-    raise AssertionError("execve returned")
+        return None
+    if not planned.deliveries:
+        return planned.plan
+    if options.confirm is not False:
+        for line in planned.listing:  # harmless already, and part of the question
+            print(line, file=sys.stderr)
+    tell = say if options.verbose else quiet
+    return drive(delivery.filled(planned.plan, planned.deliveries, planned.release, context, tell))
 
 
 def _variable(text: str) -> tuple[str, str]:
@@ -228,7 +255,7 @@ def _variable(text: str) -> tuple[str, str]:
 
 
 def _print_plan(planned: Planned, context: Context, filed: set[str]) -> None:
-    deliveries, plan, upload, _ = planned
+    deliveries, plan, upload = planned.deliveries, planned.plan, planned.release
     print(f"program: {visible(plan.program)}")
     for name in plan.environ:
         if name not in [one.variable for one in deliveries]:

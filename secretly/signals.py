@@ -6,7 +6,10 @@ import os
 import signal
 from collections.abc import Callable
 from types import FrameType
-from typing import NoReturn
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 __all__ = ["Interrupted", "Signals"]
 

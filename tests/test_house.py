@@ -16,7 +16,7 @@ ROOT = Path(secretly.__file__).parent
 
 #: Each module imports only from those above it.
 ORDER = """
-    errors redacted display assuan references macaroon trust shipped
+    errors records redacted display assuan references macaroon trust shipped
     configuration commands distributions destination release
     eventloop concurrency processes terminal discovery pinentry index secretservice keychain
     sources.programs sources.bw sources.command sources.env sources.file sources.keepassxc

@@ -43,8 +43,8 @@ def test_what_is_added_is_listed_by_name(tmp_path: Path) -> None:
     index.add("b", "user", False)
     index.add("a", "__token__", True)
     first, second = index.items()
-    assert first[:3] == ("a", "__token__", True)
-    assert second[:3] == ("b", "user", False)
+    assert (first.name, first.username, first.own) == ("a", "__token__", True)
+    assert (second.name, second.username, second.own) == ("b", "user", False)
     assert second.stored < first.stored
 
 
@@ -105,7 +105,7 @@ def test_only_the_user_can_look(tmp_path: Path) -> None:
     finally:
         os.umask(before)
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    assert stat.S_IMODE((folder / "index.json").stat().st_mode) == 0o600
+    assert stat.S_IMODE((folder / "kept.tsv").stat().st_mode) == 0o600
 
 
 def test_a_folder_that_others_could_write_is_refused(tmp_path: Path) -> None:
@@ -234,7 +234,7 @@ def test_killed_at_random_moments(tmp_path: Path) -> None:
     assert found["lost"] == []
     assert found["added"] >= 60
     # A crash leaves one unfinished file behind at most, and it is used again.
-    assert set(found["files"]) <= {"index.json", "index.lock", "index.new"}
+    assert set(found["files"]) <= {"kept.tsv", "kept.lock", "kept.new"}
 
 
 def test_killed_before_and_after_each_system_call(tmp_path: Path) -> None:
@@ -317,25 +317,28 @@ def test_a_full_disk_leaves_the_old_list(tmp_path: Path) -> None:
     assert names(tmp_path) == ["old"]
 
 
+HEAD = "\t".join(Item._fields).encode()
+
+
 @pytest.mark.parametrize(
     "content",
     [
         b"",
-        b"{",
-        b"[]",
-        b"null",
+        b"{}",
         b"\xff\xfe",
-        b'{"items": null}',
-        b'{"items": [1]}',
-        b'{"items": [{"name": "a"}]}',
-        b'{"version": 1, "items": [{"name": "a", "username": "u", "own": tr',
-        b"[" * 100_000,
+        b"name\tusername\n",
+        HEAD,
+        HEAD + b"\na",
+        HEAD + b"\na\tb\tyes\tnow\n",
+        HEAD + b"\na\tb\tperhaps\tnow\t\n",
+        HEAD + b"\na\tb\tyes\tnow\t\\x\n",
+        HEAD + b"\na\tb\tyes\tnow\t\tmore\n",
     ],
     ids=range(10),
 )
 def test_a_broken_list_is_an_error_that_loses_nothing(tmp_path: Path, content: bytes) -> None:
     """A list that cannot be read is named, and is neither dropped nor written over."""
-    path = tmp_path / "index.json"
+    path = tmp_path / "kept.tsv"
     path.write_bytes(content)
     index = Index(tmp_path)
     for call in (
@@ -356,20 +359,22 @@ def test_a_list_that_is_no_file(tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.write_text("precious")
     state = tmp_path / "state"
-    (state / "index.json").mkdir(parents=True)
+    (state / "kept.tsv").mkdir(parents=True)
     with pytest.raises(SecretlyError):
         Index(state).add("a", "user", True)
     linked = tmp_path / "linked"
     linked.mkdir()
-    (linked / "index.new").symlink_to(elsewhere)
+    (linked / "kept.new").symlink_to(elsewhere)
     with pytest.raises(KeychainUnavailable):
         Index(linked).add("a", "user", True)
     assert elsewhere.read_text() == "precious"
 
 
 def test_an_item_is_what_the_file_says(tmp_path: Path) -> None:
-    """The file's form: a version, and for each item the four things that are known."""
-    Index(tmp_path).add("PyPI", "__token__", True)
-    found = json.loads((tmp_path / "index.json").read_text())
-    assert found["version"] == 1
-    assert [set(item) for item in found["items"]] == [set(Item._fields)]
+    """The file's form: what the columns are, and for each item a line of them."""
+    Index(tmp_path).add("Py\tPI \u20ac", "__token__", True, "keyring.backends.X")
+    head, line, end = (tmp_path / "kept.tsv").read_text("ascii").split("\n")
+    assert (head.split("\t"), end) == (list(Item._fields), "")
+    name, username, own, stored, keeper = line.split("\t")
+    assert (name, username, own) == (r"Py\tPI \u20ac", "__token__", "yes")
+    assert (len(stored), keeper) == (32, "keyring.backends.X")

@@ -476,7 +476,7 @@ def locked_list(here: Context) -> Iterator[None]:
     """Another program holds the lock on the list of kept names."""
     folder = Path(here.index._path).parent
     folder.mkdir(mode=0o700, exist_ok=True)
-    with open(folder / "index.lock", "a") as lock:
+    with open(folder / "kept.lock", "a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

@@ -158,7 +158,7 @@ def test_a_sandbox_has_nothing_of_this_users(monkeypatch: pytest.MonkeyPatch) ->
         assert api.context() is here
         asyncio.run(secret("A", remember=True))
         folder = Path(here.environ["HOME"])
-        assert here.index._path.is_relative_to(folder)
+        assert Path(here.index._path).is_relative_to(folder)
     assert api.context is before
     assert not folder.exists()
 

@@ -1,0 +1,73 @@
+"""Records: values with named fields that do not change.
+
+dataclasses and NamedTuple do the same and more; but with the modules that they load they
+would make a start half as long again, and most of what secretly does is start.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from typing import Any, ClassVar, NoReturn, Self, dataclass_transform
+else:
+
+    def dataclass_transform(**_: object) -> object:
+        return lambda cls: cls
+
+
+__all__ = ["Record"]
+
+
+@dataclass_transform(frozen_default=True)
+class Record:
+    """A value whose fields are the annotations of its class, with their defaults.
+
+    >>> class Point(Record):
+    ...     x: int
+    ...     y: int = 0
+    >>> Point(1)._replace(y=2)
+    Point(x=1, y=2)
+    """
+
+    _fields: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls) -> None:
+        cls._fields = tuple(cls.__annotations__)
+
+    def __init__(self, *values: Any, **named: Any) -> None:
+        fields = self._fields
+        if len(values) > len(fields):
+            raise TypeError(f"{type(self).__name__} has {len(fields)} fields, not {len(values)}")
+        for name, value in zip(fields, values, strict=False):
+            if name in named:
+                raise TypeError(f"{name} is given twice")
+            named[name] = value
+        for name in fields:
+            if name not in named and not hasattr(type(self), name):
+                raise TypeError(f"{type(self).__name__} needs {name}")
+        if not named.keys() <= set(fields):
+            raise TypeError(f"{type(self).__name__} has no {(named.keys() - set(fields)).pop()}")
+        self.__dict__.update(named)
+
+    def _values(self) -> tuple[Any, ...]:
+        return tuple(getattr(self, name) for name in self._fields)
+
+    def _asdict(self) -> dict[str, Any]:
+        return dict(zip(self._fields, self._values(), strict=True))
+
+    def _replace(self, **changes: Any) -> Self:
+        """A copy with some fields changed."""
+        return type(self)(**{**self._asdict(), **changes})
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"{type(self).__name__}.{name} does not change")
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and other._values() == self._values()
+
+    def __hash__(self) -> int:
+        return hash(self._values())
+
+    def __repr__(self) -> str:
+        shown = (f"{name}={getattr(self, name)!r}" for name in self._fields)
+        return f"{type(self).__name__}({', '.join(shown)})"

@@ -1,0 +1,62 @@
+"""Records: made, compared, copied and shown as frozen dataclasses are."""
+
+from __future__ import annotations
+
+import pytest
+
+from secretly.records import Record
+
+
+class Point(Record):
+    """A record of three fields, two with a default."""
+
+    x: int
+    y: int = 2
+    z: int = 3
+
+
+def test_fields_are_given_in_order_or_by_name() -> None:
+    """What is not given has its default."""
+    assert Point(1, z=5) == Point(x=1, y=2, z=5)
+    assert (Point(1).x, Point(1).y) == (1, 2)
+
+
+@pytest.mark.parametrize("values", [(), (1, 2, 3, 4)])
+def test_too_few_or_too_many_fields_are_an_error(values: tuple[int, ...]) -> None:
+    """As with any function."""
+    with pytest.raises(TypeError, match="Point"):
+        Point(*values)
+
+
+def test_a_wrong_name_is_an_error() -> None:
+    """One that is none of its fields, or is given already."""
+    with pytest.raises(TypeError, match="has no w"):
+        Point(1, w=2)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="twice"):
+        Point(1, x=2)  # type: ignore[misc]
+
+
+def test_it_does_not_change() -> None:
+    """A copy may differ."""
+    point = Point(1)
+    with pytest.raises(AttributeError):
+        point.x = 2  # type: ignore[misc]
+    assert point._replace(x=2) == Point(2)
+    assert point == Point(1)
+
+
+def test_equal_ones_have_one_hash() -> None:
+    """Those of another kind are not equal, though they hold the same."""
+
+    class Other(Record):
+        x: int
+        y: int = 2
+        z: int = 3
+
+    assert len({Point(1), Point(1, 2), Point(2)}) == 2
+    assert Point(1) != Other(1)
+
+
+def test_its_repr_shows_its_fields() -> None:
+    """As it would be written."""
+    assert repr(Point(1)) == "Point(x=1, y=2, z=3)"
