@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import errno
+import getpass
 import json
 import os
 import re
@@ -13,6 +15,7 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +26,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kernelkeyring import Actor, Kernel, NotHeld, kernel, keys
 
-from secretly import session
-from secretly.errors import KeychainUnavailable
-from secretly.testing import FakePinentry, MemorySession
+from secretly import (
+    KeychainUnavailable,
+    Refused,
+    Secret,
+    forget,
+    remember,
+    secret,
+    session,
+)
+from secretly.assuan import unescape
+from secretly.references import parse
+from secretly.resolve import Wish, obtain
+from secretly.testing import FakePinentry, MemoryKeychain, MemorySession, sandbox
 
 DIFFICULT = ("a b", "é€😀", "a=b;c:d", "100%41", "x" * 1000, "\t\n", "'\"\\", "/../", "#", "\udcff")
 
@@ -353,19 +366,17 @@ def test_where_it_is_not_to_be_had(
     """It is said why; the command has its secret, and the next one asks again."""
     need("strace")
     inject = [f"-einject={call}:error={error}" for call in ("add_key", "keyctl")]
-    before = ["strace", "-f", "-o", "/dev/null", *inject]
     words = [*SECRETLY, "run", "--remember=15m", "-e", f"X={name}", *SHOW]
-    for calls in (before, before[:-1]):  # both, or add_key alone
-        with FakePinentry(["canary-1", "canary-2"]) as asked:
-            for _ in range(2):
-                started = time.monotonic()
-                done = kernel.home.run_any(kernel.argv(*calls, *words), environ=asked.environ)
-                took = time.monotonic() - started
-                assert (done.status, done.stdout) == (0, "it has 8 characters\n"), done.stderr
-                assert f"{name} was not kept: the kernel keyring cannot hold it: {said}" in (
-                    done.stderr
-                )
-            assert len(asked.prompts) == 2
+    with FakePinentry(["canary-1", "canary-2"]) as asked:
+        for calls in (inject, inject[:1]):  # of both, or of add_key alone
+            started = time.monotonic()
+            argv = kernel.argv("strace", "-f", "-o", "/dev/null", *calls, *words)
+            done = kernel.home.run_any(argv, environ=asked.environ)
+            took = time.monotonic() - started
+            assert (done.status, done.stdout) == (0, "it has 8 characters\n"), done.stderr
+            why = f"{name} was not kept: the kernel keyring cannot hold it: {said}"
+            assert why in done.stderr
+        assert len(asked.prompts) == 2
     tried("the kernel keyring", f"{error} from the kernel", "said; asked each time", took)
 
 
@@ -618,3 +629,129 @@ def test_it_is_nowhere_else(kernel: Kernel) -> None:
     assert secret not in f"{lines} {shown} {Path('/proc/keys').read_text()}"
     for path in kernel.home.folder.rglob("*"):
         assert not path.is_file() or secret.encode() not in path.read_bytes()
+
+
+# -- the library -----------------------------------------------------------------
+
+
+def test_the_library_holds_for_a_timedelta(caplog: pytest.LogCaptureFixture) -> None:
+    """The next call finds it; ``forget`` and the end of the time take it away."""
+    with FakePinentry(["canary-1", "canary-2", "canary-3"]) as asked, sandbox(asked) as here:
+
+        async def main() -> list[str]:
+            found = []
+            for time_left in (timedelta(minutes=15), timedelta(seconds=1)):
+                found += [await secret("Name", remember=time_left), await secret("Name")]
+                if time_left.seconds > 1:
+                    assert await forget("Name") is True
+                    assert await forget("Name") is False
+                while here.memory.held():
+                    await asyncio.sleep(0.01)
+            return [str(one) for one in (*found, await secret("Name"))]
+
+        found = asyncio.run(asyncio.wait_for(main(), 60))
+        assert found == ["canary-1", "canary-1", "canary-2", "canary-2", "canary-3"]
+        assert here.keychain.items == {}
+        assert not caplog.records
+
+
+def test_the_library_says_where_nothing_can_be_held(caplog: pytest.LogCaptureFixture) -> None:
+    """A warning is logged; the secret is there, and is asked for again."""
+    absent = MemorySession(absent=True)
+    with FakePinentry(["canary-1", "canary-2"]) as asked, sandbox(asked, session=absent):
+        for value in ("canary-1", "canary-2"):
+            found = asyncio.run(secret("Name", remember=timedelta(minutes=15)))
+            assert str(found) == value
+        warned = [record.getMessage() for record in caplog.records]
+        assert warned == ["Name was not kept: it cannot be held in memory: there is none here"] * 2
+
+
+def test_only_what_was_accepted_is_held() -> None:
+    """``verify`` is asked before it is held, and when it is found."""
+    accepted = {"canary-2"}
+
+    def verify(value: Secret) -> bool:
+        return str(value) in accepted
+
+    with FakePinentry(["canary-1", "canary-2", "canary-3"]) as asked, sandbox(asked) as here:
+        for want, prompts in (("canary-2", 2), ("canary-2", 2), ("canary-3", 3)):
+            accepted.add(want)
+            if want == "canary-3":
+                accepted.discard("canary-2")
+            found = asyncio.run(secret("Name", remember=timedelta(hours=1), verify=verify))
+            assert str(found) == want
+            assert len(asked.prompts) == prompts
+            assert here.memory.get("Name", getpass.getuser()) == want
+        error = unescape(asked.prompts[2]["SETERROR"].encode()).decode()
+        assert error == "The stored secret for Name was not accepted."
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_refused_one_gives_way_to_what_is_kept(kept: bool) -> None:
+    """It is dropped; the keychain is looked in before anybody is asked."""
+    keychain = MemoryKeychain()
+    me = getpass.getuser()
+    if kept:
+        keychain.items["Name", me] = Secret("canary-kept")
+    with sandbox(keychain=keychain) as here:  # nobody is there
+        here.memory.hold("Name", me, "canary-held", 60)
+        call = secret("Name", verify=lambda value: str(value) != "canary-held")
+        if kept:
+            assert str(asyncio.run(call)) == "canary-kept"
+        else:
+            with pytest.raises(Refused, match="from memory was not accepted"):
+                asyncio.run(call)
+        assert here.memory.held() == []
+
+
+def test_what_is_configured_elsewhere_is_not_held(caplog: pytest.LogCaptureFixture) -> None:
+    """Nor is what is held found in its place."""
+    config = '[secrets.Name]\nsource = "env://TOKEN"\n'
+    environ = {"TOKEN": "canary-source"}
+    with sandbox(config=config, environ=environ) as here:
+        here.memory.hold("Name", getpass.getuser(), "canary-held", 60)
+        assert str(asyncio.run(secret("Name"))) == "canary-source"
+
+
+def test_a_locked_keychain_is_not_waited_for() -> None:
+    """What is held is found before: each use would have the desktop ask for its password."""
+    keychain = MemoryKeychain(locked=True)
+    with FakePinentry(["canary-1"]) as asked, sandbox(asked, keychain) as here:
+        for _ in range(2):
+            found = asyncio.run(secret("Name", remember=timedelta(hours=1)))
+            assert str(found) == "canary-1"
+        assert "locked" in asked.prompts[0]["SETERROR"]
+        assert len(asked.prompts) == 1
+        assert asyncio.run(forget("Name")) is True
+        with pytest.raises(KeychainUnavailable):
+            asyncio.run(forget("Name"))
+        # What the list says that the locked one has is not forgotten by dropping another.
+        here.index.add("Name", getpass.getuser(), False)
+        here.memory.hold("Name", getpass.getuser(), "canary-2", 60)
+        with pytest.raises(KeychainUnavailable):
+            asyncio.run(forget("Name"))
+        assert here.memory.held() == []
+
+
+def test_a_wider_one_does_not_stand_in_for_a_narrower_one_that_is_locked() -> None:
+    """As what comes from a source does not."""
+    me = getpass.getuser()
+    with sandbox(keychain=MemoryKeychain(locked=True)) as here:
+        here.memory.hold("Name", me, "canary-wide", 60)
+        wish = Wish(parse("Name"), names=("Name/demo",))
+        assert str(asyncio.run(obtain(wish, here)).secret) == "canary-wide"
+        here.index.add("Name/demo", me, False)
+        with pytest.raises(KeychainUnavailable):
+            asyncio.run(obtain(wish, here))
+        here.memory.hold("Name/demo", me, "canary-narrow", 60)
+        assert str(asyncio.run(obtain(wish, here)).secret) == "canary-narrow"
+
+
+def test_what_is_remembered_later_replaces_it() -> None:
+    """In the keychain, by the library's call."""
+    with sandbox() as here:
+        here.memory.hold("Name", getpass.getuser(), "canary-held", 60)
+        here.memory.hold("Name", "ada", "canary-other", 60)
+        asyncio.run(remember("Name", "canary-kept"))
+        assert str(asyncio.run(secret("Name"))) == "canary-kept"
+        assert str(asyncio.run(secret("Name", username="ada"))) == "canary-other"
