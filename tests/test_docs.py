@@ -52,7 +52,12 @@ def helped(*arguments: str) -> str:
     """What ``secretly … --help`` prints."""
     done = subprocess.run(
         [*SECRETLY, *arguments, "--help"],
-        env={"PATH": os.environ["PATH"], "HOME": os.devnull, "COLUMNS": "200"},
+        env={
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
+            "HOME": os.devnull,
+            "COLUMNS": "200",
+        },
         capture_output=True,
         text=True,
         timeout=PATIENCE,
