@@ -143,9 +143,7 @@ class Session:
         with contextlib.suppress(OSError), _ring() as ring:
             times = _times()
             for key, name, username in _keys(ring) if ring else ():
-                with contextlib.suppress(OSError):
-                    _keyctl(_READ, key, None, 0)  # its size: an error if its time is over
-                    found.append(Held(name, username, times.get(key, "")))
+                found.append(Held(name, username, times.get(key, "")))
         return sorted(found)
 
 
@@ -182,11 +180,11 @@ def _made() -> int:
 
 
 def _keys(ring: int) -> Iterator[tuple[int, str, str]]:
-    """Each key of the keyring, with its name and user name."""
+    """Each key of the keyring whose time is not over, with its name and user name."""
     serials = _read(ring)
     for start in range(0, len(serials) - 3, 4):
         key = int.from_bytes(serials[start : start + 4], sys.byteorder)
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError):  # its time is over, or it is not ours
             described = _read(key, _DESCRIBE).rstrip(b"\0").split(b";", 4)[4]
             name, username = map(_unescaped, described.split(b":"))
             yield key, name, username

@@ -318,6 +318,24 @@ def test_killed_between_the_calls(call: str, kernel: Kernel, name: str, tried: T
     assert number > {"add_key": 2, "keyctl": 6}[call]  # each was in its turn
 
 
+@pytest.mark.parametrize("number", [4, 5, 6])
+def test_killed_while_it_locks(number: int, kernel: Kernel, tried: Tried) -> None:
+    """By -9, once it has begun: nothing is held, not even what it had not come to."""
+    need("strace")
+    started = time.monotonic()
+    kill = ["strace", "-f", "-o", "/dev/null", "-e", f"inject=keyctl:signal=KILL:when={number}"]
+    with kernel.actor(*kill) as locking, kernel.actor() as other:
+        for one in range(5):
+            other.hold(f"name-{one}", "user", "canary-1", 60)
+        locking.send("drop")
+        with pytest.raises(EOFError):
+            locking.receive()
+        assert other.held() == []
+        assert [other.get(f"name-{one}", "user") for one in range(5)] == [None] * 5
+    what = f"killed by KILL at keyctl {number} of lock"
+    tried("the kernel keyring", what, "nothing held", time.monotonic() - started)
+
+
 def test_the_share_of_a_user_is_used_up(name: str, tried: Tried) -> None:
     """It is said, the command has its secret, and what was held before is still found."""
     uid = 1_000_000_000 + uuid.uuid4().int % 1_000_000_000
