@@ -148,6 +148,10 @@ class Kernel:
         process = self.home.start(self.argv(*words, joined=joined), stderr=None)
         with ended(process):
             yield Actor(process)
+            assert process.stdin is not None
+            with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+                process.stdin.close()
+                process.wait(PATIENCE)  # so that what was covered is noted
 
 
 @contextlib.contextmanager
