@@ -125,7 +125,7 @@ class Session:
             with _ring() as ring:
                 if not ring:
                     return 0
-                if name is None:
+                if name is None and username is None:
                     _keyctl(_UNLINK, ring, _USER)  # all at once
                 return sum(
                     _revoked(key, ring)

@@ -117,6 +117,10 @@ class HolderContract:
             ("b", "2"),
             ("c", ""),
         ]
+        assert holder.drop(None, "2") == 2
+        assert [item[:2] for item in holder.held()] == [("b", "1"), ("c", "")]
+        holder.hold("a", "2", "canary", 60)
+        holder.hold("b", "2", "canary", 60)
         assert holder.drop("b") == 2
         assert [item[:2] for item in holder.held()] == [("a", "2"), ("c", "")]
         assert holder.drop() == 2
