@@ -57,7 +57,7 @@ async def secret(
     verify: Verify | None = None,
     timeout: Timeout = None,
 ) -> Secret:
-    """Return a secret: from its source or the keychain, or else from the person.
+    """Return a secret: from its source, memory or the keychain, or else from the person.
 
     :param reference: ``NAME``, ``NAME#field`` or ``scheme://path[#field]``.
     :param username: the user name that it is kept under; by default the configured
@@ -65,8 +65,8 @@ async def secret(
     :param prompt: the few words before the entry field.
     :param description: what it is for; by default, which program asks.
     :param remember: keep in the keychain what was typed: True, False, ``"ask"`` (ask
-        after it was accepted), or a timedelta (this version keeps nothing for a while:
-        it says so, and asks again the next time); None: as configured, else no.
+        after it was accepted), or a timedelta (hold it in memory that long, on Linux;
+        where that cannot be, a warning is logged); None: as configured, else no.
     :param confirm: ask before a stored secret is released; None: as configured, else no.
     :param verify: a function or coroutine function that tries the secret. False means
         that it was not accepted: a stored one is not used, and the person is asked
@@ -188,7 +188,7 @@ async def remember(
 
 
 async def forget(reference: str, *, username: str | None = None, timeout: Timeout = None) -> bool:
-    """Take a secret out of the keychain; return whether it was there.
+    """Take a secret out of memory and the keychain; return whether it was there.
 
     :param reference: a plain name.
     :param username: the user name that it is kept under; None: the configured one, the

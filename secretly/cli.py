@@ -29,6 +29,7 @@ _VERBS = {
     "list": "list the secrets that are kept or configured",
     "token": "look at a PyPI token, or make a weaker one of it",
     "shim": "make small executables of a command's profiles",
+    "lock": "drop every secret that is held in memory",
     "doctor": "say what would be used here, and what is wrong",
 }
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import stat
+import sys
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 
 from . import eventloop
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from typing import Any, Self, TypeVar
 
     from .configuration import Remember
+    from .session import Holder
     from .sources import Items
 
     T = TypeVar("T")
@@ -55,6 +58,9 @@ LISTING = 10.0
 
 _ATTEMPTS = 3
 
+#: The keyring of what is held, as /proc/keys has it; how many follows, or ``empty``.
+_RING = b" keyring   secretly: "
+
 #: The fields that are the secret itself.
 _PASSWORD = ("", "password")
 
@@ -71,6 +77,7 @@ class Context(Record):
     :param no_input: never ask a person.
     :param note: is told what a person should know that is no error.
     :param items: what the sources have given in this run.
+    :param holder: what holds secrets for a while; None: the kernel keyring.
     """
 
     configuration: Configuration
@@ -80,6 +87,14 @@ class Context(Record):
     no_input: bool = False
     note: Callable[[str], None] = _log
     items: Items | None = None
+    holder: Holder | None = None
+
+    @property
+    def memory(self) -> Holder:
+        """What holds secrets for a while."""
+        from .session import Session
+
+        return Session() if self.holder is None else self.holder
 
     @classmethod
     def of(cls, configuration: Configuration, environ: Mapping[str, str]) -> Self:
@@ -124,7 +139,8 @@ class Found(Record):
     """A secret, and where it came from.
 
     :param username: the secret's own user name, if it has one.
-    :param origin: ``"typed"``, ``"keychain"``, ``"configuration"`` or the source's scheme.
+    :param origin: ``"typed"``, ``"memory"``, ``"keychain"``, ``"configuration"`` or the
+        source's scheme.
     """
 
     secret: Secret
@@ -275,7 +291,14 @@ async def _settle(
         if wish.verify is None or await _accepted(wish.verify, found.secret):
             return found
         problem = f"The stored secret for {visible(found.name)} was not accepted."
-        if found.origin != "keychain" or context.no_input:
+        if found.origin == "memory" and _drop(found.name, wish.username, context):
+            try:
+                again, trouble = await _look(wish, context)
+            except NotFound:
+                again = None
+            if again is not None:
+                return await _settle(wish, again, trouble, context)
+        if found.origin not in ("memory", "keychain") or context.no_input:
             raise Refused(
                 f"the secret for {visible(found.name)} from {found.origin} was not accepted",
                 "change it there",
@@ -305,6 +328,10 @@ async def find_stored(wish: Wish, context: Context) -> Found | None:
             if wish.reference.field:
                 source = source._replace(field=wish.reference.field)
             return await _from_source(source, name, entry, context)
+        if held := _from_memory(name, entry, wish, context):
+            if trouble is not None and any(map(context.index.find, wish.names)):
+                raise trouble
+            return held
         if trouble is None:
             try:
                 if found := await _from_keychain(name, entry, wish, context):
@@ -327,6 +354,34 @@ async def _from_source(
     if reference.field in _PASSWORD:
         value = _stored(entry, value)
     return Found(value, entry.username or username, reference.scheme, name)
+
+
+def _from_memory(name: str, entry: Entry, wish: Wish, context: Context) -> Found | None:
+    """What is held for a while: it was typed after what the keychain has."""
+    if wish.reference.field not in _PASSWORD or not _anything_held(context):
+        return None
+    username, own = _username(name, entry, wish, context)
+    value = context.memory.get(name, username)
+    if value is None:
+        return None
+    return Found(_stored(entry, value), username if own else None, "memory", name)
+
+
+def _anything_held(context: Context) -> bool:
+    """Whether it is worth loading what reads the kernel keyring, some milliseconds.
+
+    In /proc/keys there is a line for each key that this user may see. Containers may
+    have /dev/null in its place, or nothing: then it cannot be told.
+    """
+    if context.holder is not None or sys.platform != "linux":
+        return context.holder is not None
+    try:
+        with open("/proc/keys", "rb", buffering=0) as file:
+            if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                return any(rest[:1].isdigit() for rest in file.readall().split(_RING)[1:])
+    except OSError:
+        pass
+    return True
 
 
 async def _from_keychain(name: str, entry: Entry, wish: Wish, context: Context) -> Found | None:
@@ -426,7 +481,8 @@ async def released(wish: Wish, found: Found, context: Context) -> Found:
     wanted = next(choice for choice in choices if choice is not None)
     if not wanted or found.origin == "configuration":
         return found
-    where = "the keychain" if found.origin == "keychain" else f"{found.origin}://"
+    ours = {"keychain": "the keychain", "memory": "memory"}
+    where = ours.get(found.origin, f"{found.origin}://")
     name = visible(found.name)
     if context.no_input:
         raise Refused(
@@ -489,10 +545,10 @@ async def _remember(
             await pinentry.confirm(question, wish.person, context.environ, _setting(context))
         except Cancelled:
             return
-    elif wanted is not True:
-        context.note("this version cannot keep a secret for a while: it will be asked for again")
-        return
     try:
+        if not isinstance(wanted, (bool, str)):
+            context.memory.hold(entry.name, username, value, wanted)
+            return
         await keep(entry.name, value, username, own, wish.person, context)
     except SecretlyError as error:
         context.note(f"{visible(entry.name)} was not kept: {error}")
@@ -508,17 +564,34 @@ async def keep(
     limit = None if context.no_input else person
     keeper = await context.keychain.set(name, username, value, limit)
     await _list(lambda: context.index.add(name, username, own, keeper or ""))
+    _drop(name, username, context)  # what is held is older, and would be found first
 
 
 async def forget(name: str, username: str | None, person: float, context: Context) -> bool:
-    """Take a secret out of the keychain and off the list; say whether it was there."""
+    """Take a secret out of memory and the keychain and off the list; say whether it was there."""
+    held = _drop(name, username, context)
     entry = context.configuration.entry(name)
     wish = Wish(Reference("", name), username=username)
     username = _username(name, entry, wish, context)[0]
     limit = None if context.no_input else person
-    gone = await context.keychain.delete(name, username, limit)
+    try:
+        gone = await context.keychain.delete(name, username, limit)
+    except KeychainUnavailable:
+        if held and context.index.find(name) is None:
+            return True
+        raise
     await _list(lambda: context.index.remove(name, username))
-    return gone
+    return gone or held
+
+
+def _drop(name: str, username: str | None, context: Context) -> bool:
+    """Drop what is held; None: whatever its user name. Say whether there was something."""
+    if not _anything_held(context):
+        return False
+    try:
+        return context.memory.drop(name, username) > 0
+    except KeychainUnavailable:  # then nothing of it can be used either
+        return False
 
 
 async def _list(change: Callable[[], None]) -> None:
@@ -547,6 +620,4 @@ def not_found(wish: Wish) -> NotFound:
 
 def calling_program() -> str:
     """What asks, for a prompt that says nothing else."""
-    import sys
-
     return visible(os.path.basename(sys.argv[0] if sys.argv else "") or "Python")

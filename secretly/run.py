@@ -66,7 +66,7 @@ _OPTIONS = (
     _Option(
         ("--remember",),
         "remember",
-        "keep what is typed in the keychain (for a DURATION: not yet; it says so)",
+        "keep what is typed in the keychain, or for a DURATION (15m) in memory",
         "DURATION?",
         read=configuration.duration,
     ),
@@ -282,4 +282,6 @@ def _place(reference: str, context: Context) -> str:
         return visible(str(found))
     if entry.source is not None:
         return f"{visible(reference)} from {visible(str(entry.source))}"
+    if any(one.name == found.name for one in context.memory.held()):
+        return f"{visible(reference)} from memory"
     return f"{visible(reference)} from the keychain or typed"

@@ -13,6 +13,7 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 import traceback
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -23,8 +24,16 @@ from . import api, configuration, processes, resolve, sources
 from .errors import KeychainLocked, KeychainUnavailable, SecretlyError, SourceFailed
 from .index import Index
 from .redacted import Environment, Secret
+from .session import Held
 
-__all__ = ["FakePinentry", "KeychainContract", "MemoryKeychain", "SourceContract", "sandbox"]
+__all__ = [
+    "FakePinentry",
+    "KeychainContract",
+    "MemoryKeychain",
+    "MemorySession",
+    "SourceContract",
+    "sandbox",
+]
 
 _PROGRAM = r"""
 import base64, fcntl, json, os, signal, sys, time
@@ -228,12 +237,56 @@ class MemoryKeychain:
         return "memory"
 
 
+class MemorySession:
+    """What holds secrets for a while, in place of the kernel keyring.
+
+    :param absent: whether there is none, as on macOS.
+    """
+
+    def __init__(self, *, absent: bool = False) -> None:
+        self._items: dict[tuple[str, str], tuple[Secret, float]] = {}
+        self._absent = absent
+
+    def get(self, name: str, username: str) -> Secret | None:
+        """Return what is held, or None."""
+        value, end = self._items.get((name, username), (None, 0.0))
+        return value if time.time() < end else None
+
+    def hold(self, name: str, username: str, value: str, seconds: float) -> None:
+        """Hold a secret."""
+        if self._absent or seconds <= 0:
+            why = "there is none here" if self._absent else "its time is over at once"
+            raise KeychainUnavailable(f"it cannot be held in memory: {why}", "type it each time")
+        self._items[name, username] = Secret(value), time.time() + seconds
+
+    def drop(self, name: str | None = None, username: str | None = None) -> int:
+        """Drop what is held for *name* and *username*, None meaning any; return how many."""
+        gone = [
+            item
+            for item in self.held()
+            if name in (None, item.name) and username in (None, item.username)
+        ]
+        for item in gone:
+            del self._items[item.name, item.username]
+        return len(gone)
+
+    def held(self) -> list[Held]:
+        """Return what is held, by name."""
+        now = time.time()
+        return sorted(
+            Held(name, username, f"{end - now:.0f} s")
+            for (name, username), (_, end) in self._items.items()
+            if now < end
+        )
+
+
 @contextlib.contextmanager
 def sandbox(
     pinentry: FakePinentry | None = None,
     keychain: MemoryKeychain | None = None,
     environ: Mapping[str, str] | None = None,
     config: str = "",
+    session: MemorySession | None = None,
 ) -> Iterator[resolve.Context]:
     """Have the library use doubles, and nothing of this user's.
 
@@ -241,6 +294,7 @@ def sandbox(
     :param keychain: where secrets are kept; None: a fresh :class:`MemoryKeychain`.
     :param environ: more variables.
     :param config: the text of a configuration file.
+    :param session: where they are held for a while; None: a fresh :class:`MemorySession`.
     """
     # A call that was given up may still write there.
     with tempfile.TemporaryDirectory(prefix="secretly-", ignore_cleanup_errors=True) as folder:
@@ -254,6 +308,7 @@ def sandbox(
             keychain=double,
             index=Index(Path(folder, "state")),
             no_input=pinentry is None,
+            holder=MemorySession() if session is None else session,
         )
         before = api.context
         api.context = lambda: here

@@ -164,8 +164,20 @@ def _forget(options: Namespace) -> int:
     return 0
 
 
+def _lock(options: Namespace) -> int:
+    from .session import Session
+
+    number = Session().drop()
+    print(f"dropped {number} {'secret' if number == 1 else 'secrets'} from memory")
+    return 0
+
+
 def _list(options: Namespace) -> int:
     context = own_context()
+    held: dict[str, str] = {}
+    for one in context.memory.held():
+        where = f"in memory, {one.left} left" if one.left else "in memory"
+        held[one.name] = f"{held[one.name]}; {where}" if one.name in held else where
     rows = {
         item.name: f"the keychain, user {item.username}, since {item.stored[:10]}"
         for item in context.index.items()
@@ -173,8 +185,10 @@ def _list(options: Namespace) -> int:
     for name, entry in context.configuration.secrets.items():
         if entry.source is not None:
             rows[name] = str(entry.source)
-        elif name not in rows:
+        elif name not in rows and name not in held:
             rows[name] = "not kept: asked for each time"
+    for name, where in held.items():
+        rows[name] = f"{where}; {rows[name]}" if name in rows else where
     width = max(map(len, rows), default=0)
     for name, where in sorted(rows.items()):
         print(f"{visible(name):{width}}  {visible(where)}")
@@ -303,6 +317,7 @@ _VERBS = {
     "list": _Verb("example:\n  secretly list\n", _no_arguments, _list),
     "token": _Verb(_TOKEN_EXAMPLE, _token_arguments),
     "shim": _Verb(_SHIM_EXAMPLE, _shim_arguments, _shim),
+    "lock": _Verb("example:\n  secretly lock\n", _no_arguments, _lock),
     "doctor": _Verb("example:\n  secretly doctor\n", _no_arguments, _doctor),
 }
 

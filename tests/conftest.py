@@ -34,6 +34,14 @@ def need(*programs: str) -> None:
         pytest.skip(reason)
 
 
+def pytest_sessionstart() -> None:
+    # What is held is found by its name, in whichever home folder the command runs.
+    from secretly.session import Session
+
+    if Session().held():
+        pytest.exit("the tests would find what you hold in memory: run 'secretly lock' first")
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--tried", metavar="FILE", help="write what was tried to this CSV file")
 

@@ -33,7 +33,7 @@ from secretly.assuan import unescape
 from secretly.macaroon import allowed
 from secretly.testing import FakePinentry
 
-VERBS = ("run", "set", "get", "forget", "list", "token", "doctor")
+VERBS = ("run", "set", "get", "forget", "list", "token", "lock", "doctor")
 WHEEL = "dist/demo-1.0-py3-none-any.whl"
 A_SECRET_BY_MISTAKE = "pypi-" + "AgEIcHlwaS5vcmc" * 3
 

@@ -31,7 +31,7 @@ from secretly.testing import FakePinentry
 
 DOCS = Path(__file__).parent.parent / "docs"
 SOURCE = Path(secretly.__file__).parent
-VERBS = ("run", "set", "get", "forget", "list", "token", "shim", "doctor")
+VERBS = ("run", "set", "get", "forget", "list", "token", "shim", "lock", "doctor")
 
 #: Verbs that have verbs of their own.
 INNER = {"token": ("show", "narrow")}
@@ -52,7 +52,12 @@ def helped(*arguments: str) -> str:
     """What ``secretly … --help`` prints."""
     done = subprocess.run(
         [*SECRETLY, *arguments, "--help"],
-        env={"PATH": os.environ["PATH"], "HOME": os.devnull, "COLUMNS": "200"},
+        env={
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
+            "HOME": os.devnull,
+            "COLUMNS": "200",
+        },
         capture_output=True,
         text=True,
         timeout=PATIENCE,
