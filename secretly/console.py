@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from .display import visible
 from .errors import SecretlyError
+from .guarded import Guard
 from .redacted import Environment
 from .references import without_secrets
 from .signals import Signals
@@ -18,11 +19,12 @@ if TYPE_CHECKING:
 
     from .resolve import Context
 
-__all__ = ["Usage", "complain", "drive", "own_context", "parser", "say", "signals"]
+__all__ = ["Usage", "complain", "drive", "guard", "own_context", "parser", "say", "signals"]
 
 T = TypeVar("T")
 
 signals = Signals()
+guard = Guard()
 
 
 class Usage(SecretlyError):
@@ -43,9 +45,10 @@ def complain(error: SecretlyError) -> None:
 
 
 def drive(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine, tidying up if a signal ends the command."""
+    """Run a coroutine, which may get at secrets; tidy up if a signal ends the command."""
     from . import eventloop
 
+    guard.close()
     signals.install()
     try:
         return eventloop.run(coroutine, signals)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from . import commands, configuration, delivery, launch, resolve, trust
-from .console import Usage, drive, own_context, parser, say
+from .console import Usage, drive, guard, own_context, parser, say
 from .delivery import Planned
 from .display import shown, visible
 from .errors import Refused
@@ -215,8 +215,9 @@ def run(about: str, arguments: Sequence[str]) -> int:
             for line in listing:  # harmless already, and part of the question
                 print(line, file=sys.stderr)
         tell = say if options.verbose else lambda message: None
+        launch.locale_as_given()  # it cannot be read any more once secrets are near
         plan = drive(delivery.filled(plan, deliveries, upload, context, tell))
-    launch.run(plan, context.note)
+    launch.run(plan, context.note, guard.lifted())
     raise AssertionError("execve returned")
 
 

@@ -21,7 +21,7 @@ ORDER = """
     eventloop concurrency processes terminal discovery pinentry index secretservice keychain
     sources.programs sources.bw sources.command sources.env sources.file sources.keepassxc
     sources.keychain sources.lpass sources.op sources.passwordstore sources
-    envfile resolve launch delivery doctor shims api signals
+    envfile resolve launch delivery doctor shims api signals guarded
     console run verbs cli __main__ testing __init__
 """.split()
 
