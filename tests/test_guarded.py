@@ -416,17 +416,28 @@ def test_the_program_has_its_limits_as_they_were(here: Home, limit: str, way: st
     assert found == plain
 
 
-def test_the_program_has_its_locale_as_it_was(here: Home) -> None:
+#: The command in one that has no capability, not even that by which it reached its files:
+#: all that it loads is loaded before.
+_BARE = """
+import ctypes, os, sys
+from secretly import cli, resolve, sources
+import secretly.sources.env
+cli.main(["run", "--dry-run", *sys.argv[1:]])
+assert not ctypes.CDLL(None).capset((ctypes.c_uint32 * 2)(0x20080522), (ctypes.c_uint32 * 6)())
+sys.exit(cli.main(["run", *sys.argv[1:]]))
+"""
+
+
+@pytest.mark.parametrize("value", ["C", "", None])
+def test_the_program_has_its_locale_as_it_was(here: Home, value: str | None) -> None:
     """Though a process that cannot be dumped may not read its own environment."""
     here.environ.pop("LC_ALL")
+    here.environ |= {"SOURCE": FIRST} | ({} if value is None else {"LC_CTYPE": value})
     give(here.folder)
-    for value in ("C", "", None):
-        environ = {} if value is None else {"LC_CTYPE": value}
-        program = ["sh", "-c", 'echo "${LC_CTYPE-unset}"']
-        with asking(FIRST) as pinentry:
-            line = [*nobody(), *SECRETLY, "run", "-e", "A", *program]
-            done = here.run_any(line, environ={**environ, **pinentry.environ})
-        assert (done.stdout, done.stderr) == (f"{'unset' if value is None else value}\n", "")
+    options = ["-q", "-e", "A=env://SOURCE", "sh", "-c", 'echo "${LC_CTYPE-unset} $A"']
+    done = here.run_any([*nobody(), sys.executable, "-c", _BARE, *options])
+    assert (done.status, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[-1] == f"{'unset' if value is None else value} {FIRST}"
 
 
 def test_a_program_that_cannot_be_started(here: Home, empty: Path) -> None:
