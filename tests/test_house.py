@@ -18,10 +18,10 @@ ROOT = Path(secretly.__file__).parent
 ORDER = """
     errors redacted display assuan references macaroon trust shipped
     configuration commands distributions destination release
-    eventloop concurrency processes terminal discovery pinentry index secretservice keychain
+    eventloop concurrency guarded processes terminal discovery pinentry index secretservice keychain
     sources.programs sources.bw sources.command sources.env sources.file sources.keepassxc
     sources.keychain sources.lpass sources.op sources.passwordstore sources
-    envfile resolve launch delivery doctor shims api signals guarded
+    envfile resolve launch delivery doctor shims api signals
     console run verbs cli __main__ testing __init__
 """.split()
 
