@@ -283,6 +283,8 @@ CALLS = {
 @pytest.mark.parametrize("point", CALLS)
 def test_in_the_list_of_names(here: Home, point: str, tried: Tried) -> None:
     """The list is the old one or the new one, and no lock on it is left."""
+    if os.geteuid() != 0:
+        pytest.skip("strace cannot read names in a process that is closed, but as root")
     call, name = CALLS[point]
     here.keep_in_a_file()
     path = here.folder / ".local/state/secretly" / name
