@@ -74,7 +74,7 @@ def before_exec() -> Callable[[], None] | None:
 def _tied(prctl: Callable[[int, int], object]) -> Callable[[], None]:
     parent = os.getpid()
 
-    def tied() -> None:
+    def tied() -> None:  # pragma: no cover - what was measured is gone with the exec
         prctl(_SET_PDEATHSIG, signal.SIGINT)
         if os.getppid() != parent:  # it died before
             os._exit(1)
