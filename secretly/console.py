@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine, Mapping
 
 from .display import visible
 from .errors import SecretlyError
+from .guarded import Guard
 from .redacted import Environment
 from .references import without_secrets
 from .signals import Signals
@@ -22,9 +23,20 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-__all__ = ["Usage", "complain", "drive", "own_context", "parser", "quiet", "say", "signals"]
+__all__ = [
+    "Usage",
+    "complain",
+    "drive",
+    "guard",
+    "own_context",
+    "parser",
+    "quiet",
+    "say",
+    "signals",
+]
 
 signals = Signals()
+guard = Guard()
 
 
 class Usage(SecretlyError):
@@ -45,9 +57,10 @@ def complain(error: SecretlyError) -> None:
 
 
 def drive(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine, tidying up if a signal ends the command."""
+    """Run a coroutine, which may get at secrets; tidy up if a signal ends the command."""
     from . import eventloop
 
+    guard.close()
     signals.install()
     try:
         return eventloop.run(coroutine, signals)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import os
 import signal
 import sys
@@ -14,7 +15,7 @@ from .display import visible
 from .errors import NotExecutable, NotThere, Refused, SecretlyError
 from .records import Record
 
-__all__ = ["Plan", "find_program", "fingerprint", "run"]
+__all__ = ["Plan", "find_program", "fingerprint", "locale_as_given", "run"]
 
 
 class Plan(Record):
@@ -99,13 +100,19 @@ def fingerprint(program: str, content: bool = False) -> tuple[int | str, ...]:
     return (*place, facts.st_mtime_ns, facts.st_ctime_ns, digest)
 
 
-def run(plan: Plan, say: Callable[[str], None] = lambda line: None) -> None:
+def run(
+    plan: Plan,
+    say: Callable[[str], None] = lambda line: None,
+    exposed: contextlib.AbstractContextManager[None] | None = None,
+) -> None:
     """Become the program: the same process, terminal, signals and open files.
 
     The environment goes to execve and nowhere else: ``os.environ`` would keep
     copies of it in memory and hand it to every other child.
 
     :param say: is told the lines that the plan has to say.
+    :param exposed: is entered for the moment of execve, to put back what the program
+        is not to inherit.
     :raises Refused: if a value cannot be put into an environment, or the program is
         another than it was when its fingerprint was taken.
     :raises NotExecutable: if the system refuses to execute it.
@@ -143,14 +150,15 @@ def run(plan: Plan, say: Callable[[str], None] = lambda line: None) -> None:
         signal.signal(getattr(signal, name), signal.SIG_DFL)
     argv = [os.fsencode(part) for part in plan.argv]
     try:
-        try:
-            os.execve(plan.program, argv, environ)
-        except OSError as error:
-            if error.errno != errno.ENOEXEC:
-                raise
-            # A script without '#!': shells and execvp(3) hand it to sh.
-            script = [b"sh", os.fsencode(plan.program), *argv[1:]]
-            os.execve("/bin/sh", script, environ)
+        with exposed or contextlib.nullcontext():
+            try:
+                os.execve(plan.program, argv, environ)
+            except OSError as error:
+                if error.errno != errno.ENOEXEC:
+                    raise
+                # A script without '#!': shells and execvp(3) hand it to sh.
+                script = [b"sh", os.fsencode(plan.program), *argv[1:]]
+                os.execve("/bin/sh", script, environ)
     except OSError as error:
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
         environ = {}  # a traceback may show locals
@@ -164,14 +172,26 @@ def _encoded(value: str) -> bytes | None:
 
 
 def _inherited() -> dict[bytes, bytes]:
-    """The environment as it was given: CPython sets LC_CTYPE in a C locale (PEP 538)."""
+    """The environment as it was given."""
     environ = dict(os.environb)
+    environ.pop(b"LC_CTYPE", None)
+    given = locale_as_given()
+    return environ if given is None else {**environ, b"LC_CTYPE": given}
+
+
+@functools.cache
+def locale_as_given() -> bytes | None:
+    """LC_CTYPE as this process was given it: CPython sets it in a C locale (PEP 538).
+
+    It is remembered, for a process that cannot be dumped may not read its own environment.
+    """
+    given = os.environb.get(b"LC_CTYPE")
     with contextlib.suppress(OSError), open("/proc/self/environ", "rb") as file:
-        environ.pop(b"LC_CTYPE", None)
+        given = None
         for entry in file.read().split(b"\0"):
             if entry.startswith(b"LC_CTYPE="):
-                environ[b"LC_CTYPE"] = entry.removeprefix(b"LC_CTYPE=")
-    return environ
+                given = entry.removeprefix(b"LC_CTYPE=")
+    return given
 
 
 def _failed(program: str, error: OSError) -> SecretlyError:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from . import eventloop
+from . import eventloop, guarded
 
 __all__ = ["Child", "Finished", "dialogue", "living", "output"]
 
@@ -50,6 +50,7 @@ class Child:
             stderr=stderr,
             env=dict(environ),
             start_new_session=session,
+            preexec_fn=guarded.before_exec(),
         )
         _living.add(self)
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 
 from . import commands, configuration, launch, trust
-from .console import Usage, drive, own_context, parser, quiet, say
+from .console import Usage, drive, guard, own_context, parser, quiet, say
 from .display import shown, visible
 from .errors import Refused
 from .records import Record
@@ -207,7 +207,7 @@ def run(about: str, arguments: Sequence[str]) -> int:
     else:
         plain = {**(file.plain if file else {}), **(profile.env if profile else {})}
         plan = plan._replace(environ=plain)
-    launch.run(plan, quiet if options.quiet else say)
+    launch.run(plan, quiet if options.quiet else say, guard.lifted())
     raise AssertionError("execve returned")
 
 
@@ -244,6 +244,7 @@ def _deliver(
         for line in planned.listing:  # harmless already, and part of the question
             print(line, file=sys.stderr)
     tell = say if options.verbose else quiet
+    launch.locale_as_given()  # it cannot be read any more once secrets are near
     return drive(delivery.filled(planned.plan, planned.deliveries, planned.release, context, tell))
 
 

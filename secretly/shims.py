@@ -91,6 +91,7 @@ def write(place: Path, files: Mapping[str, str]) -> list[Path]:
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
         trust.check(place, "the folder")
         for path, text in zip(paths, files.values(), strict=True):
+            _take_leftovers(path)
             partial = path.with_name(f".{path.name}.{os.getpid()}")
             partial.write_text(text, "utf-8")
             partial.chmod(0o755)
@@ -101,6 +102,20 @@ def write(place: Path, files: Mapping[str, str]) -> list[Path]:
             "choose another folder: --dir",
         ) from None
     return paths
+
+
+def _take_leftovers(path: Path) -> None:
+    """Take away what a process that was killed while it made *path* has left."""
+    for left in path.parent.glob(f".{path.name}.*"):
+        number = left.name.rpartition(".")[2]
+        if not number.isdecimal() or not (trust.is_shim(left) or left.stat().st_size == 0):
+            continue
+        try:
+            os.kill(int(number), 0)
+        except ProcessLookupError:
+            left.unlink(missing_ok=True)
+        except (OSError, OverflowError):
+            continue  # another user's process, or the number of none
 
 
 def listed(place: Path, command: str | None = None) -> list[Path]:

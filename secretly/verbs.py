@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from . import configuration, resolve
-from .console import Usage, drive, own_context, parser, say
+from .console import Usage, drive, guard, own_context, parser, say
 from .display import visible
 from .errors import NotFound, Refused
 from .redacted import Environment, Secret
@@ -82,6 +82,7 @@ def _read_stdin() -> Secret:
     limit = 1 << 20
     if sys.stdin is None:
         raise Refused("standard input is closed", "pipe the secret in, or leave --stdin away")
+    guard.close()
     data, wrong = sys.stdin.buffer.read(limit + 1), ""
     with contextlib.suppress(UnicodeDecodeError):
         text = data.decode("utf-8")

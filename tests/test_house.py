@@ -18,7 +18,8 @@ ROOT = Path(secretly.__file__).parent
 ORDER = """
     errors records redacted display assuan references macaroon trust shipped
     configuration commands distributions destination release
-    eventloop concurrency processes terminal discovery pinentry index secretservice keychain session
+    eventloop concurrency guarded processes terminal discovery pinentry index secretservice keychain
+    session
     sources.programs sources.bw sources.command sources.env sources.file sources.keepassxc
     sources.keychain sources.lpass sources.op sources.passwordstore sources
     envfile resolve launch delivery doctor shims api signals

@@ -326,6 +326,21 @@ def test_anothers_file_is_left_alone(none: Shims, kind: str) -> None:
     assert facts(path) == before
 
 
+def test_what_a_killed_one_left_is_taken_away(none: Shims) -> None:
+    """What is of a process that runs, or not secretly's, stays."""
+    done = subprocess.Popen(["true"])
+    done.wait()
+    none.folder.mkdir()
+    shim = "#!/bin/sh\n# Made by secretly.\n"
+    kept = {f".dev.twine.{os.getpid()}": shim, f".dev.twine.{'9' * 30}": "", ".dev.twine.old": ""}
+    kept[f".prod.twine.{done.pid}"] = "another's"
+    for name, text in {**kept, f".dev.twine.{done.pid}": shim}.items():
+        (none.folder / name).write_text(text)
+    assert none.make().status == 0
+    there = {path.name for path in none.folder.iterdir()}
+    assert there == {*kept, "dev.twine", "prod.twine"}
+
+
 def test_a_folder_that_others_can_write_is_refused(none: Shims) -> None:
     """Whoever can put a twine there would be handed the secrets."""
     none.folder.mkdir()

@@ -1,0 +1,372 @@
+"""The command killed by KILL on its way: what it leaves, and whether the next one works."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import signal
+import struct
+import termios
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import pytest
+from command import (
+    SECRETLY,
+    Home,
+    Terminal,
+    children,
+    ended,
+    files_with,
+    home,
+    session_of,
+    wait_until,
+)
+from conftest import Tried, need
+
+from secretly.testing import FakePinentry
+
+CANARY = "canary-5e81"
+
+#: How long prompts wait, in seconds, and how long a pinentry may be there after that.
+TIMEOUT, SLACK = 2, 10.0
+
+#: What is run: it asks, keeps what was typed, lists its name, and hands it over.
+RUN = ["run", "-q", "--remember", f"--prompt-timeout={TIMEOUT}s", "-e", "A=Name"]
+SHOW = ["sh", "-c", 'echo "got $A"']
+
+
+@pytest.fixture(name="here")
+def _here() -> Iterator[Home]:
+    with home() as found:
+        # Compiled modules are written as the others are, by a file that is renamed.
+        found.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+        yield found
+
+
+def files(here: Home) -> set[str]:
+    """The files in a home, but for the test's own."""
+    own = {"filekeychain.py", "stopping.py", "config.toml", "mark"}
+    paths = (path for path in here.folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(here.folder)) for path in paths if path.name not in own}
+
+
+def afterwards(here: Home, tried: Tried, point: str, started: float) -> None:
+    """Nothing is left that a run to the end would not have left; the next one works.
+
+    What was being written to the list of names may be there until that is written again: it
+    has no secret in it.
+    """
+    took = time.monotonic() - started
+    assert files(here) <= KEPT | {PARTIAL}
+    assert {path.name for path in files_with(CANARY, here.folder)} <= {"keychain.json"}
+    with FakePinentry([CANARY]) as pinentry:
+        done = here.run(*RUN, *SHOW, environ=pinentry.environ)
+    assert (done.status, done.stdout, done.stderr) == (0, f"got {CANARY}\n", "")
+    assert here.run("set", "Name", "--stdin", stdin=CANARY).status == 0
+    assert files(here) == KEPT
+    tried("killed with -9", point, "nothing is left, and the next run works", took)
+
+
+KEPT = {"keychain.json", ".local/state/secretly/index.json", ".local/state/secretly/index.lock"}
+PARTIAL = ".local/state/secretly/index.new"
+
+
+def test_a_run_to_the_end(here: Home) -> None:
+    """What is compared with: it leaves the keychain's own file and the list of names."""
+    here.keep_in_a_file()
+    with FakePinentry([CANARY]) as pinentry:
+        done = here.run(*RUN, *SHOW, environ=pinentry.environ)
+    assert (done.status, done.stdout, done.stderr) == (0, f"got {CANARY}\n", "")
+    assert files(here) == KEPT
+
+
+def kill(pid: int) -> float:
+    """Kill one, wait until all that it started is gone, and return when it was killed."""
+    started = time.monotonic()
+    leader = os.getsid(pid)
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not set(session_of(leader)) - {leader} or not session_of(leader), SLACK)
+    return started
+
+
+# -- in the dialogue with a pinentry ---------------------------------------------
+
+_STAY = ("wait", 60)
+_VERBS = ["greeting", "OPTION", "SETTIMEOUT", "SETTITLE", "SETDESC", "SETPROMPT", "GETINFO", "BYE"]
+
+
+@pytest.mark.parametrize("verb", [*_VERBS, "GETPIN", "half of an answer"])
+def test_in_the_dialogue(here: Home, verb: str, tried: Tried) -> None:
+    """Before each of the pinentry's answers; the pinentry goes too, long before its time-out."""
+    here.keep_in_a_file()
+    on: dict[str, Any] = {verb: [_STAY]} if verb in _VERBS else {}
+    answer: Any = CANARY if verb == "BYE" else [_STAY]
+    if verb == "half of an answer":
+        answer = [("raw", f"D {CANARY[:9]}".encode()), _STAY]
+    with FakePinentry([answer], on=on) as pinentry:
+        process = here.start([*SECRETLY, *RUN, *SHOW], environ=pinentry.environ)
+        with ended(process):
+            last = "GETPIN" if verb == "half of an answer" else verb
+
+            def there() -> bool:
+                if verb == "greeting":
+                    return bool(children(process.pid))
+                return any(line.split()[0] == last.encode() for line in pinentry.lines)
+
+            wait_until(there)
+            started = kill(process.pid)
+            assert process.wait() == -signal.SIGKILL
+        if verb in ("GETPIN", "half of an answer"):
+            assert f"SETTIMEOUT {TIMEOUT}".encode() in pinentry.lines
+    afterwards(here, tried, f"pinentry: {verb}", started)
+
+
+def test_at_a_confirmation(here: Home, tried: Tried) -> None:
+    """With the kept secret in memory."""
+    here.keep_in_a_file()
+    with FakePinentry([CANARY]) as pinentry:
+        assert here.run(*RUN, "true", environ=pinentry.environ).status == 0
+    with FakePinentry([[_STAY]]) as pinentry:
+        line = [*SECRETLY, "run", "--confirm", "-e", "A=Name", *SHOW]
+        process = here.start(line, environ=pinentry.environ)
+        with ended(process):
+            wait_until(lambda: pinentry.prompts)
+            started = kill(process.pid)
+    afterwards(here, tried, "a confirmation", started)
+
+
+# -- with real pinentries, and on the terminal itself ----------------------------
+
+
+@contextlib.contextmanager
+def twice(here: Home) -> Iterator[Terminal]:
+    """On one terminal, the command, and once that was killed the command again."""
+    script = f'"$0" run -q --prompt-timeout={TIMEOUT + 28}s "$@"; echo again; "$0" run -q "$@"'
+    line = ["sh", "-c", script, *SECRETLY, "-e", "A=Name", *SHOW]
+    with here.terminal(line) as terminal:
+        yield terminal
+
+
+@pytest.mark.parametrize("program", ["pinentry-tty", "pinentry-curses", "none"])
+def test_on_a_terminal(here: Home, program: str, tried: Tried) -> None:
+    """The next prompt has the terminal to itself: what is typed there is not shown.
+
+    A pinentry that was left there until its time-out would turn echo on.
+    """
+    if program == "none":
+        here.environ["PATH"] = str(here.programs)
+        for name in ("sh", "echo", "stty"):
+            os.symlink(f"/bin/{name}", here.programs / name)
+    else:
+        need(program)
+        here.environ["PINENTRY"] = program
+    with twice(here) as terminal:
+        terminal.expect("Name")
+        terminal.wait_for_prompt()
+        (pid,) = children(terminal.pid)
+        pinentry = children(pid)
+        assert bool(pinentry) == (program != "none")
+        started = time.monotonic()
+        os.kill(pid, signal.SIGKILL)
+        terminal.expect("again")
+        terminal.expect("Name")
+        wait_until(lambda: children(terminal.pid) not in ([], [pid]))
+        wait_until(lambda: not set(pinentry) & set(terminal.left_over), SLACK)
+        took = time.monotonic() - started
+        terminal.wait_for_prompt()
+        terminal.type(f"{CANARY}\r")
+        assert terminal.wait() == 0
+        assert terminal.left_over == []
+        assert terminal.screen.count(CANARY) == 1  # what the program says
+        assert f"got {CANARY}" in terminal.screen
+    assert {name for name in files(here) if not name.startswith("programs/")} == set()
+    tried("killed with -9", f"{program} on a terminal", "the next run works", took)
+
+
+def test_while_it_has_its_turn_on_the_terminal(here: Home, tried: Tried) -> None:
+    """The next in turn, which waited, asks at once: the lock goes with the one that had it."""
+    need("pinentry-tty")
+    here.environ["PINENTRY"] = "pinentry-tty"
+    script = '"$0" run -q "$@" & first=$!; echo "$first"; "$0" run -q "$@"; wait'
+    with here.terminal(["sh", "-c", script, *SECRETLY, "-e", "A=Name", *SHOW]) as terminal:
+        terminal.expect("Name")
+        wait_until(lambda: len(children(terminal.pid)) == 2)
+        asking = [pid for pid in children(terminal.pid) if children(pid)]
+        assert len(asking) == 1
+        (waiting,) = set(children(terminal.pid)) - set(asking)
+        # It is in turn once it has the terminal open, which is what it locks.
+        wait_until(lambda: has_open(waiting, terminal.path))
+        started = time.monotonic()
+        os.kill(asking[0], signal.SIGKILL)
+        terminal.expect("Name")
+        took = time.monotonic() - started
+        assert len(children(waiting)) == 1
+        terminal.wait_for_prompt()
+        terminal.type(f"{CANARY}\r")
+        assert terminal.wait() == 0
+        assert f"got {CANARY}" in terminal.screen
+    tried("killed with -9", "the one whose turn it is", "the next in turn asks", took)
+
+
+def has_open(pid: int, path: str) -> bool:
+    """Whether a process has a file open, beside its standard streams, or lets nobody see."""
+    try:
+        links = [one for one in Path(f"/proc/{pid}/fd").iterdir() if int(one.name) > 2]
+        return any(os.readlink(link) == path for link in links)
+    except OSError as error:
+        return isinstance(error, PermissionError)
+
+
+# -- in the keychain, and in other places ----------------------------------------
+
+#: The keychain that is a file, which stays at one point until it is killed.
+_STOPPING = """
+import os, time
+import filekeychain
+
+def stay(point):
+    if os.environ.get("TEST_POINT") == point:
+        open(os.environ["TEST_MARK"], "w").close()
+        time.sleep(60)
+
+class Keyring(filekeychain.Keyring):
+    priority = 2
+
+    def get_password(self, service, username):
+        stay("before reading")
+        found = super().get_password(service, username)
+        stay("after reading")
+        return found
+
+    def set_password(self, service, username, password):
+        stay("before writing")
+        super().set_password(service, username, password)
+        stay("after writing")
+"""
+
+
+@pytest.mark.parametrize(
+    "point", ["before reading", "after reading", "before writing", "after writing"]
+)
+def test_in_the_keychain(here: Home, point: str, tried: Tried) -> None:
+    """Before and after what was typed is kept: then it is in the keychain, or it is not."""
+    here.keep_in_a_file()
+    (here.folder / "stopping.py").write_text(_STOPPING)
+    here.environ["PYTHON_KEYRING_BACKEND"] = "stopping.Keyring"
+    here.configure('[keychain]\nbackends = ["stopping.Keyring"]\n')
+    mark = here.folder / "mark"
+    with FakePinentry([CANARY]) as pinentry:
+        environ = {**pinentry.environ, "TEST_POINT": point, "TEST_MARK": str(mark)}
+        process = here.start([*SECRETLY, *RUN, *SHOW], environ=environ)
+        with ended(process):
+            wait_until(mark.exists)
+            started = kill(process.pid)
+    afterwards(here, tried, f"keychain: {point}", started)
+
+
+#: The system calls on a file at which it is killed; each is tried before it is made.
+CALLS = {
+    "the list's lock is opened": ("openat", "index.lock"),
+    "the list is locked": ("flock", "index.lock"),
+    "the new list is made": ("openat", "index.new"),
+    "the new list is written": ("write", "index.new"),
+    "the new list is brought to the disk": ("fsync", "index.new"),
+    "the new list takes the old one's place": ("/^rename", "index.new"),
+    "the list's lock is let go": ("close", "index.lock"),
+}
+
+
+@pytest.mark.parametrize("point", CALLS)
+def test_in_the_list_of_names(here: Home, point: str, tried: Tried) -> None:
+    """The list is the old one or the new one, and no lock on it is left."""
+    if os.geteuid() != 0:
+        pytest.skip("strace cannot read names in a process that is closed, but as root")
+    call, name = CALLS[point]
+    here.keep_in_a_file()
+    path = here.folder / ".local/state/secretly" / name
+    with FakePinentry([CANARY]) as pinentry:
+        started = killed_at(here, [*RUN, *SHOW], pinentry.environ, call, "-f", "-P", str(path))
+    afterwards(here, tried, point, started)
+
+
+def killed_at(
+    here: Home, arguments: list[str], environ: dict[str, str], call: str, *options: str
+) -> float:
+    """Run the command under strace, which kills it at a system call; return when that began."""
+    need("strace")
+    trace = ["-e", f"trace={call}", "-e", f"inject={call}:signal=KILL", "-o", os.devnull]
+    started = time.monotonic()
+    line = ["strace", *trace, *options, *SECRETLY, *arguments]
+    process = here.start(line, environ=environ)
+    with ended(process):
+        process.communicate(timeout=60)
+        assert process.returncode == -signal.SIGKILL
+        wait_until(lambda: not session_of(process.pid), SLACK)
+    return started
+
+
+def test_at_the_exec(here: Home, tried: Tried) -> None:
+    """The last moment at which it is the command: all is done but that."""
+    here.keep_in_a_file()
+    with FakePinentry([CANARY]) as pinentry:
+        started = killed_at(here, [*RUN, *SHOW], pinentry.environ, "execve")
+        assert pinentry.prompts  # it was not at the first: strace does not count its own
+    assert files(here) == KEPT
+    afterwards(here, tried, "execve", started)
+
+
+def test_while_a_source_is_read(here: Home, tried: Tried) -> None:
+    """The manager's program goes with it."""
+    mark = here.folder / "mark"
+    here.program("manager", f"#!/bin/sh\ntouch {mark}\n[ $SLOW ] && exec sleep 60\necho {CANARY}\n")
+    here.configure('[secrets.Name]\ncommand = ["manager"]\n')
+    line = [*SECRETLY, "run", "-q", "-e", "A=Name", *SHOW]
+    process = here.start(line, environ={"SLOW": "1"})
+    with ended(process):
+        wait_until(mark.exists)
+        started = kill(process.pid)
+    took = time.monotonic() - started
+    assert here.run_any(line).stdout == f"got {CANARY}\n"
+    assert files(here) == {"programs/manager"}
+    tried("killed with -9", "a source's program runs", "it goes too; the next run works", took)
+
+
+def test_while_standard_input_is_read(here: Home, tried: Tried) -> None:
+    """Half of a secret was there: nothing of it is kept."""
+    here.keep_in_a_file()
+    process = here.start([*SECRETLY, "set", "Name", "--stdin"])
+    with ended(process):
+        assert process.stdin is not None
+        stdin = process.stdin
+        stdin.write(CANARY[:9].encode())
+        stdin.flush()
+        wait_until(lambda: unread(stdin) == 0)
+        started = kill(process.pid)
+    assert files(here) == set()
+    afterwards(here, tried, "standard input is read", started)
+
+
+def unread(pipe: IO[bytes]) -> int:
+    """How many bytes are in a pipe."""
+    return int(struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)))[0])
+
+
+@pytest.mark.parametrize("call", ["/^f?chmod", "/^rename"])
+def test_while_executables_are_made(here: Home, call: str, tried: Tried) -> None:
+    """An executable is whole or not there; what is beside it goes with the next try."""
+    here.configure("[commands.tool.profiles.dev]\nenv = { A = '1' }\n")
+    folder = here.folder / "shims"
+    arguments = ["shim", "--dir", str(folder), "tool"]
+    started = killed_at(here, arguments, {}, call)
+    took = time.monotonic() - started
+    left = [path.name for path in folder.iterdir()]
+    assert len(left) == 1
+    assert left[0].startswith(".dev.tool.")
+    assert here.run(*arguments).status == 0
+    assert files(here) == {"shims/dev.tool"}
+    what = "nothing is left after the next, which works"
+    tried("killed with -9", f"shim: {call.strip('/^?')}", what, took)
