@@ -1,0 +1,277 @@
+"""Reading from the Secret Service without keyring: what keyring would give, or nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from command import SECRETLY
+from secretservice import SecretService, secret_service
+
+from secretly.errors import KeychainUnavailable, SecretlyError
+from secretly.index import Index
+from secretly.keychain import Keychain
+from secretly.secretservice import BACKEND, Reader
+
+KEYRINGS = {"application": "Python keyring library"}
+
+
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[SecretService]:
+    """A Secret Service of the test's own, which this process uses."""
+    with secret_service() as service:
+        for name in ("PYTHON_KEYRING_BACKEND", "DISPLAY", "WAYLAND_DISPLAY"):
+            monkeypatch.delenv(name, raising=False)
+        for name, value in service.environ.items():
+            monkeypatch.setenv(name, value)
+        yield service
+
+
+def item(
+    service: SecretService, secret: bytes, name: str = "name", user: str = "user", **more: str
+) -> None:
+    """Put an item there, with what attributes one likes."""
+    import secretstorage
+
+    attributes = {"service": name, "username": user, **more}
+    with service.connection() as connection:
+        collection = secretstorage.get_default_collection(connection)
+        collection.create_item("label", attributes, secret, replace=False)
+
+
+def by_keyring(name: str, user: str) -> str | None:
+    """What the keychain gives by way of keyring, or the name of its error."""
+    try:
+        return asyncio.run(Keychain(dict(os.environ)).get(name, user, None))
+    except SecretlyError as error:
+        return f"<{type(error).__name__}>"
+
+
+def directly(name: str, user: str) -> str | None:
+    """What is read without keyring; None: keyring is to be asked."""
+    return Reader(os.environ["DBUS_SESSION_BUS_ADDRESS"]).read(name, user, 10)
+
+
+@pytest.mark.parametrize(
+    ("name", "user", "value"),
+    [
+        ("PyPI", "__token__", "canary-1"),
+        ("a name", "u", "canary with spaces "),
+        ("", "user", "canary-1"),
+        ("n\u00e4me/\u20ac\u202e\n", "\U0001f511", "canary-\u00e4\u20ac\U0001f511\n\t"),
+        ("x" * 5000, "u" * 5000, "canary-" * 10000),
+        ("https://pypi.example/legacy/?a=b&c", "user@example.org", "canary-'\"\\$`"),
+    ],
+    ids=["plain", "spaces", "no name", "unicode", "long", "url"],
+)
+def test_what_keyring_keeps_is_read(
+    service: SecretService, name: str, user: str, value: str
+) -> None:
+    """Difficult names and values come back as keyring gives them."""
+    stored = asyncio.run(Keychain(dict(os.environ)).set(name, user, value, None))
+    assert stored == BACKEND
+    assert directly(name, user) == by_keyring(name, user) == value
+
+
+@pytest.mark.parametrize(
+    "arrange",
+    [
+        lambda service: None,
+        lambda service: item(service, b"canary-1", **{"xdg:schema": "org.example"}),
+        lambda service: item(service, b"canary-1", other="tool"),
+        lambda service: (
+            item(service, b"canary-2", other="tool"),
+            item(service, b"canary-1", **KEYRINGS),
+        ),
+        lambda service: (item(service, b"canary-1"), item(service, b"canary-2", **KEYRINGS)),
+        lambda service: (item(service, b"canary-1", **KEYRINGS), item(service, b"canary-2")),
+        lambda service: item(service, b"canary-1", user="other"),
+        lambda service: item(service, b"canary-1", name="names"),
+        lambda service: item(service, b"canary-\xff\xfe"),
+        lambda service: item(service, b"canary-\x00-1"),
+        lambda service: item(service, b""),
+        lambda service: (item(service, b"canary-1"), service.lock()),
+        lambda service: (item(service, b"canary-1"), service.kill()),
+    ],
+    ids=[
+        "missing",
+        "a schema",
+        "another tool's",
+        "another tool's beside ours",
+        "two, one newer",
+        "two, the other newer",
+        "another user's",
+        "another name",
+        "not UTF-8",
+        "NUL",
+        "empty",
+        "locked",
+        "a killed daemon",
+    ],
+)
+def test_it_is_what_keyring_gives_or_nothing(
+    service: SecretService, arrange: Callable[[SecretService], object]
+) -> None:
+    """Whatever is there, the direct reader never gives another value than keyring."""
+    arrange(service)
+    found = directly("name", "user")
+    assert found is None or found == by_keyring("name", "user")
+
+
+def test_a_plain_item_is_not_handed_over(service: SecretService) -> None:
+    """The comparison above would hold for a reader that reads nothing."""
+    item(service, b"canary-1", **KEYRINGS)
+    item(service, b"canary-2", other="tool")
+    assert directly("name", "user") == "canary-1"
+
+
+def test_many_are_read_over_one_connection(service: SecretService) -> None:
+    """The session of the first serves the others, and what is missing does not end it."""
+    for number in range(10):
+        item(service, f"canary-{number}".encode(), name=f"name-{number}")
+    reader = Reader(service.address)
+    before = descriptors()
+    found = [reader.read(f"name-{number}", "user", 10) for number in range(10)]
+    assert found == [f"canary-{number}" for number in range(10)]
+    held = descriptors()
+    assert reader.read("missing", "user", 10) is None
+    assert reader.read("name-3", "user", 10) == "canary-3"
+    assert descriptors() == held
+    del reader
+    assert descriptors() == before
+
+
+def descriptors() -> int:
+    """How many descriptors are open."""
+    return len(os.listdir("/proc/self/fd"))
+
+
+def test_a_daemon_that_hangs_ends_at_the_deadline(service: SecretService) -> None:
+    """Not with a value, and not later; then it works again."""
+    item(service, b"canary-1")
+    reader = Reader(service.address)
+    assert reader.read("name", "user", 10) == "canary-1"
+    service.stop()
+    with pytest.raises(TimeoutError):
+        reader.read("name", "user", 0.3)
+    with pytest.raises(TimeoutError):
+        Reader(service.address).read("name", "user", 0.3)
+    service.resume()
+    assert reader.read("name", "user", 10) == "canary-1"
+
+
+@pytest.mark.parametrize(
+    "address", ["unix:path=/nonexistent", "nonsense", "tcp:host=localhost", "", ";", "unix:x"]
+)
+def test_a_bad_address_is_handed_over(address: str) -> None:
+    """keyring says in its own words what is wrong."""
+    assert Reader(address).read("name", "user", 1) is None
+
+
+# -- when it is used ---------------------------------------------------------------
+
+#: What must not be loaded for what can be read directly.
+HEAVY = ("asyncio", "json", "keyring", "pexpect", "secretstorage", "tomllib", "twisted", "argparse")
+
+
+def listed(folder: Path, keeper: str = BACKEND) -> Index:
+    """The list of kept names, which says who keeps it."""
+    index = Index(folder)
+    index.add("name", "user", True, keeper)
+    return index
+
+
+def loads_keyring(service: SecretService, folder: Path, **more: str) -> bool:
+    """Read the item in a process of its own; say whether that loaded keyring."""
+    code = """
+        import asyncio, os, sys
+        from secretly.index import Index
+        from secretly.keychain import Keychain
+        chain = Keychain(dict(os.environ), (), Index(os.environ["FOLDER"]))
+        assert asyncio.run(chain.get("name", "user", None)) == "canary-1"
+        print("keyring" in sys.modules)
+        """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        env={**service.environ, "FOLDER": os.fspath(folder), **more},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    return {"True\n": True, "False\n": False}[done.stdout]
+
+
+def test_it_is_used_where_the_list_says_that_keyring_put_it_there(
+    service: SecretService, tmp_path: Path
+) -> None:
+    """And only there: else another backend may have a newer one."""
+    item(service, b"canary-1", **KEYRINGS)
+    assert loads_keyring(service, tmp_path)
+    listed(tmp_path)
+    assert not loads_keyring(service, tmp_path)
+    assert not loads_keyring(service, tmp_path, PYTHON_KEYRING_BACKEND=BACKEND)
+    assert loads_keyring(service, tmp_path, KEYRING_PROPERTY_ANY="x")
+    listed(tmp_path, "keyring.backends.libsecret.Keyring")
+    assert loads_keyring(service, tmp_path)
+
+
+def test_a_daemon_that_hangs_is_not_waited_for_twice(
+    service: SecretService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its deadline is keyring's: a wedged service is told as one."""
+    monkeypatch.setattr("secretly.keychain.MACHINE", 0.3)
+    item(service, b"canary-1")
+    service.stop()
+    with pytest.raises(KeychainUnavailable) as caught:
+        asyncio.run(Keychain(dict(os.environ), (), listed(tmp_path)).get("name", "user", None))
+    assert not caught.value.answered
+
+
+def test_the_command_loads_nothing_heavy_for_a_hit(service: SecretService) -> None:
+    """Neither an event loop, nor pexpect, nor keyring: what the command could read is in it."""
+    run(service, "set", "OpenAI", "--stdin", typed="canary-1")
+    code = f"""
+        import os, sys
+        def executed(program, argv, environ):
+            assert environ[b"X"] == b"canary-1"
+            loaded = [name for name in {HEAVY!r} if name in sys.modules]
+            os.write(1, repr(loaded).encode())
+            os._exit(0)
+        os.execve = executed
+        from secretly.cli import main
+        main(["run", "-e", "X=OpenAI", "true"])
+        """
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", textwrap.dedent(code)],
+        env=service.environ,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    assert done.stdout == "[]", done.stderr
+
+
+def run(service: SecretService, *arguments: str, typed: str = "") -> str:
+    """Run the command in the session."""
+    return service.run(*SECRETLY, *arguments, typed=typed)
+
+
+def test_the_command_gets_what_it_kept(service: SecretService) -> None:
+    """Ten secrets and their updates: what counts is what was kept last."""
+    for number in range(10):
+        run(service, "set", f"N{number}", "--stdin", typed=f"canary-{number}")
+    run(service, "set", "N3", "--stdin", typed="canary-new")
+    words = [word for number in range(10) for word in ("-e", f"V{number}=N{number}")]
+    show = "import json, os; print(json.dumps({k: os.environ[k] for k in sorted(os.environ)}))"
+    found = json.loads(run(service, "run", *words, sys.executable, "-c", show))
+    expected = {f"V{number}": f"canary-{number}" for number in range(10)} | {"V3": "canary-new"}
+    assert {name: found[name] for name in expected} == expected
