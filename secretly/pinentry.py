@@ -383,8 +383,8 @@ class _Conversation:
 
     async def person(self, verb: str, seconds: float) -> assuan.Answer:
         """Send the command that the person answers."""
-        self._command(assuan.command(verb))
         try:
+            self._command(assuan.command(verb))
             answer = await self._receive(seconds + 0.5)
         except _Hung:
             answer = assuan.Answer(assuan.TIMEOUT)
