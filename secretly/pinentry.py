@@ -36,6 +36,9 @@ __all__ = ["Prompt", "ask", "confirm", "elsewhere", "probe", "show"]
 #: How long, in seconds, a pinentry may take to start and to answer anything but the person's part.
 MACHINE = 10.0
 
+#: How long, in seconds, a pinentry has after the person's time to say itself that it is over.
+_GRACE = 0.2
+
 #: pinentry-curses 1.2.1 keeps this many bytes of what is typed, and says nothing.
 CURSES_LIMIT = 2047
 
@@ -385,7 +388,7 @@ class _Conversation:
         """Send the command that the person answers."""
         try:
             self._command(assuan.command(verb))
-            answer = await self._receive(seconds + 0.5)
+            answer = await self._receive(seconds + _GRACE)
         except _Hung:
             answer = assuan.Answer(assuan.TIMEOUT)
         except _Gone:
