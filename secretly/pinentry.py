@@ -30,6 +30,7 @@ from .errors import (
     Refused,
 )
 from .redacted import Environment, Secret
+from .terminal import gone
 
 __all__ = ["Prompt", "ask", "confirm", "elsewhere", "probe", "show"]
 
@@ -38,6 +39,10 @@ MACHINE = 10.0
 
 #: How long, in seconds, a pinentry has after the person's time to say itself that it is over.
 _GRACE = 0.2
+
+#: How often, in seconds, to see whether the terminal is still there: where nothing heeds the
+#: hang-up (nohup), pinentry-curses asks on without it.
+_LOOK = 0.25
 
 #: pinentry-curses 1.2.1 keeps this many bytes of what is typed, and says nothing.
 CURSES_LIMIT = 2047
@@ -300,6 +305,7 @@ class _Conversation:
         self._reader = assuan.Reader()
         self._answers: list[assuan.Answer] = []
         self._restore = contextlib.ExitStack()
+        self._terminal: int | None = None
 
     async def __aenter__(self) -> _Conversation:
         try:
@@ -322,7 +328,8 @@ class _Conversation:
         if self._place.terminal is not None:
             # A graphical one may fall back to it, where its screen turns out not to answer.
             asking = not self._way.graphical
-            self._restore.enter_context(self._place.terminal.opened(asking))
+            opened = self._restore.enter_context(self._place.terminal.opened(asking))
+            self._terminal = opened if asking else None
         ours, theirs = socket.socketpair()
         ours.setblocking(False)  # a pinentry that reads nothing must not stop us
         with theirs:
@@ -427,11 +434,16 @@ class _Conversation:
         deadline = time.monotonic() + seconds
         while not self._answers:
             left = deadline - time.monotonic()
-            if left <= 0 or not await eventloop.readable(self._socket.fileno(), left):
+            if left <= 0:
                 raise self._failed(
                     f"{_name(self._way)} did not answer within {seconds:.0f} s", _Hung
                 )
-            self._read()
+            if self._terminal is not None:
+                left = min(left, _LOOK)
+            if await eventloop.readable(self._socket.fileno(), left):
+                self._read()
+            elif self._terminal is not None and gone(self._terminal):
+                raise PinentryFailed("the terminal has gone away", "nothing was handed over")
         return self._answers.pop(0)
 
     def _read(self) -> None:
