@@ -644,8 +644,8 @@ def test_a_real_pinentry_that_nobody_answers(
     """Its time is over, whether it can still say so or not."""
 
     def attempt() -> float:
-        with prompted(home, program, 1) as run:
-            since = time.time() + 1
+        with prompted(home, program, 2) as run:
+            since = time.time() + 2
             if stopped:
                 os.kill(run.pinentry, signal.SIGSTOP)
             return run.failed("PromptTimeout") - since
@@ -713,8 +713,8 @@ def test_a_script_has_a_deadline(program: str, home: Home, tried: Tried) -> None
     """So has what it has started."""
 
     def attempt() -> float:
-        with behind(home, program, 1) as run:
-            since = time.time() + 1
+        with behind(home, program, 2) as run:
+            since = time.time() + 2
             return run.failed("PromptTimeout") - since
 
     what = f"{program} is not answered, behind a script"
