@@ -306,6 +306,7 @@ class _Conversation:
         self._answers: list[assuan.Answer] = []
         self._restore = contextlib.ExitStack()
         self._terminal: int | None = None
+        self._flavor: str | None = None
 
     async def __aenter__(self) -> _Conversation:
         try:
@@ -389,10 +390,18 @@ class _Conversation:
         """What it is, as it says itself: a graphical one without a screen is ``gtk2:curses``."""
         answer = await self.call("GETINFO", "flavor", may_fail=True)
         said = (answer.data or b"").decode("ascii", "replace")
+        if self._flavor not in (None, said):
+            raise self._failed(f"{_name(self._way)} answered what it was not asked")
+        self._flavor = said
         return said or os.path.basename(os.path.realpath(self._way.program or ""))
 
     async def person(self, verb: str, seconds: float) -> assuan.Answer:
-        """Send the command that the person answers."""
+        """Send the command that the person answers.
+
+        The flavor is asked for just before. Where it is another than before, this is the answer
+        to an earlier command, after an OK too many; the next would be taken for the person's.
+        """
+        await self.flavor()
         try:
             self._command(assuan.command(verb))
             answer = await self._receive(seconds + _GRACE)
