@@ -36,6 +36,12 @@ SOON = 3.0 if "COVERAGE_PROCESS_CONFIG" in os.environ else 1.0
 #: How long a person has where nothing is to wait for them, in seconds.
 PERSON = 20.0
 
+FAILED = "PinentryFailed"
+
+#: What never ends by itself, and what heeds no INT and TERM either.
+HANG: Action = ("hang", False)
+DEAF: Action = ("hang", True)
+
 #: The errors that mean that the person said no.
 DECLINED = ("Cancelled", "NotConfirmed")
 
@@ -423,6 +429,14 @@ def test_a_pinentry_that_dies(
     tried("pinentry", said, "PinentryFailed, or its answer", max(took))
 
 
+@pytest.mark.parametrize("verb", ["SETDESC", "SETOK", "SETNOTOK"])
+def test_an_ok_too_many_is_no_consent(verb: str, programs: list[Program], tried: Tried) -> None:
+    """It would stand for the person's: it is told from theirs, whenever it comes."""
+    fault = Fault(FAILED, [[HANG]], {verb: [("raw", b"OK\n"), ("wait", 0.1), ("raw", b"OK\n")]})
+    took = max(quick(lambda: program.asks(fault, "confirm")) for program in programs)  # noqa: B023
+    tried("pinentry", f"an OK too many at {verb}, before it is asked to confirm", FAILED, took)
+
+
 @pytest.mark.parametrize("verb", ["SETDESC", "GETPIN"])
 @pytest.mark.parametrize("name", DEADLY)
 def test_the_command_of_a_pinentry_that_dies(
@@ -449,10 +463,6 @@ def code(text: bytes) -> list[Answer]:
     """It answers the prompt with this error."""
     return says(b"ERR " + text + b" canary <Pinentry>\n")
 
-
-FAILED = "PinentryFailed"
-HANG: Action = ("hang", False)
-DEAF: Action = ("hang", True)
 
 FAULTS = {
     # Partial lines.
@@ -499,6 +509,9 @@ FAULTS = {
     "an OK before it was asked": Fault(FAILED, ["canary-1"], {"greeting": [("raw", b"OK\nOK\n")]}),
     "an answer before it was asked": Fault(
         FAILED, ["canary-1"], {"SETPROMPT": [("raw", b"OK\nD canary-0\nOK\n")]}, command=True
+    ),
+    "an OK too many, a moment later": Fault(
+        FAILED, ["canary-1"], {"SETDESC": [("raw", b"OK\n"), ("wait", 0.1), ("raw", b"OK\n")]}
     ),
     "an OK, and nothing typed, each time": Fault("Refused", says(b"OK\n") * 3, command=True),
     # Wrong codes.
