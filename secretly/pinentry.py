@@ -30,11 +30,19 @@ from .errors import (
     Refused,
 )
 from .redacted import Environment, Secret
+from .terminal import gone
 
 __all__ = ["Prompt", "ask", "confirm", "elsewhere", "probe", "show"]
 
 #: How long, in seconds, a pinentry may take to start and to answer anything but the person's part.
 MACHINE = 10.0
+
+#: How long, in seconds, a pinentry has after the person's time to say itself that it is over.
+_GRACE = 0.2
+
+#: How often, in seconds, to see whether the terminal is still there: where nothing heeds the
+#: hang-up (nohup), pinentry-curses asks on without it.
+_LOOK = 0.25
 
 #: pinentry-curses 1.2.1 keeps this many bytes of what is typed, and says nothing.
 CURSES_LIMIT = 2047
@@ -297,6 +305,8 @@ class _Conversation:
         self._reader = assuan.Reader()
         self._answers: list[assuan.Answer] = []
         self._restore = contextlib.ExitStack()
+        self._terminal: int | None = None
+        self._flavor: str | None = None
 
     async def __aenter__(self) -> Self:
         try:
@@ -319,7 +329,8 @@ class _Conversation:
         if self._place.terminal is not None:
             # A graphical one may fall back to it, where its screen turns out not to answer.
             asking = not self._way.graphical
-            self._restore.enter_context(self._place.terminal.opened(asking))
+            opened = self._restore.enter_context(self._place.terminal.opened(asking))
+            self._terminal = opened if asking else None
         ours, theirs = socket.socketpair()
         ours.setblocking(False)  # a pinentry that reads nothing must not stop us
         with theirs:
@@ -379,13 +390,21 @@ class _Conversation:
         """What it is, as it says itself: a graphical one without a screen is ``gtk2:curses``."""
         answer = await self.call("GETINFO", "flavor", may_fail=True)
         said = (answer.data or b"").decode("ascii", "replace")
+        if self._flavor not in (None, said):
+            raise self._failed(f"{_name(self._way)} answered what it was not asked")
+        self._flavor = said
         return said or os.path.basename(os.path.realpath(self._way.program or ""))
 
     async def person(self, verb: str, seconds: float) -> assuan.Answer:
-        """Send the command that the person answers."""
-        self._command(assuan.command(verb))
+        """Send the command that the person answers.
+
+        The flavor is asked for just before. Where it is another than before, this is the answer
+        to an earlier command, after an OK too many; the next would be taken for the person's.
+        """
+        await self.flavor()
         try:
-            answer = await self._receive(seconds + 0.5)
+            self._command(assuan.command(verb))
+            answer = await self._receive(seconds + _GRACE)
         except _Hung:
             answer = assuan.Answer(assuan.TIMEOUT)
         except _Gone:
@@ -424,11 +443,16 @@ class _Conversation:
         deadline = time.monotonic() + seconds
         while not self._answers:
             left = deadline - time.monotonic()
-            if left <= 0 or not await eventloop.readable(self._socket.fileno(), left):
+            if left <= 0:
                 raise self._failed(
                     f"{_name(self._way)} did not answer within {seconds:.0f} s", _Hung
                 )
-            self._read()
+            if self._terminal is not None:
+                left = min(left, _LOOK)
+            if await eventloop.readable(self._socket.fileno(), left):
+                self._read()
+            elif self._terminal is not None and gone(self._terminal):
+                raise PinentryFailed("the terminal has gone away", "nothing was handed over")
         return self._answers.pop(0)
 
     def _read(self) -> None:

@@ -6,6 +6,8 @@ would make a start half as long again, and most of what secretly does is start.
 
 from __future__ import annotations
 
+from reprlib import recursive_repr
+
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
     from typing import Any, ClassVar, NoReturn, Self, dataclass_transform
@@ -68,6 +70,7 @@ class Record:
     def __hash__(self) -> int:
         return hash(self._values())
 
+    @recursive_repr()
     def __repr__(self) -> str:
         shown = (f"{name}={getattr(self, name)!r}" for name in self._fields)
         return f"{type(self).__name__}({', '.join(shown)})"

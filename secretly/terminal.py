@@ -18,7 +18,7 @@ from . import eventloop
 from .display import visible
 from .errors import Cancelled, PinentryFailed, PromptTimeout
 
-__all__ = ["Terminal", "find"]
+__all__ = ["Terminal", "find", "gone"]
 
 #: The longest line, in bytes with its LF, that a terminal hands over whole:
 #: Linux's N_TTY_BUF_SIZE, and macOS's TTYHOG (MAX_CANON).
@@ -178,6 +178,15 @@ async def _read(descriptor: int, deadline: float) -> bytes | None:
             except OSError:
                 return b""
     return None
+
+
+def gone(descriptor: int) -> bool:
+    """Whether the terminal that is open there has gone: its window was closed, say."""
+    try:
+        termios.tcgetattr(descriptor)
+    except termios.error:
+        return True
+    return False
 
 
 def find() -> Terminal | None:

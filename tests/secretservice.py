@@ -7,16 +7,19 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
+import textwrap
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import jeepney
 from conftest import COVERAGE, need
 from jeepney.io.blocking import DBusConnection, open_dbus_connection
 
-__all__ = ["SecretService", "secret_service", "wait_until"]
+__all__ = ["Misbehaving", "SecretService", "prompter", "secret_service", "wait_until"]
 
 _PASSWORD = b"keyring-password"
 _COLLECTION = "/org/freedesktop/secrets/collection/login"
@@ -75,6 +78,18 @@ class SecretService:
         self._daemon.stdin.close()
         # --unlock can return before the name is owned.
         wait_until(lambda: self._owner() == self._daemon_pid)
+
+    @property
+    def bus(self) -> int:
+        """The process that is the bus."""
+        (pid,) = (
+            int(child)
+            for child in Path(f"/proc/{self._bus.pid}/task/{self._bus.pid}/children")
+            .read_text()
+            .split()
+            if Path(f"/proc/{child}/comm").read_text().strip() == "dbus-daemon"
+        )
+        return pid
 
     @property
     def _daemon_pid(self) -> int | None:
@@ -153,19 +168,181 @@ class SecretService:
 
 
 @contextlib.contextmanager
-def secret_service(*, collection: bool = True) -> Iterator[SecretService]:
+def secret_service(
+    *, collection: bool = True, kind: type[SecretService] = SecretService
+) -> Iterator[SecretService]:
     """Start a Secret Service and end it.
 
     :param collection: whether there is an unlocked collection, as after a log-in.
+    :param kind: the real one, or :class:`Misbehaving`.
     """
     need("dbus-run-session", "gnome-keyring-daemon")
     # Not pytest's own folder: the path of a socket has at most 107 bytes.
     folder = Path(tempfile.mkdtemp(prefix="secretly-"))
     try:
-        service = SecretService(folder, collection=collection)
+        service = kind(folder, collection=collection)
         try:
             yield service
         finally:
             service.end()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+class prompter:
+    """A desktop's prompter that takes every request and never answers; says whether it has."""
+
+    def __init__(self, service: SecretService) -> None:
+        self._service = service
+
+    def __enter__(self) -> Any:
+        script = """
+        import jeepney, sys
+        from jeepney.io.blocking import open_dbus_connection
+        connection = open_dbus_connection()
+        connection.send_and_get_reply(
+            jeepney.message_bus.RequestName("org.gnome.keyring.SystemPrompter")
+        )
+        print("ready", flush=True)
+        while True:
+            message = connection.receive()
+            if message.header.fields.get(jeepney.HeaderFields.member) == "BeginPrompting":
+                print("asked", flush=True)
+        """
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(script)],
+            env=self._service.environ,
+            stdout=subprocess.PIPE,
+        )
+        assert self._process.stdout is not None
+        assert self._process.stdout.readline() == b"ready\n"
+        os.set_blocking(self._process.stdout.fileno(), False)
+        return lambda: (self._process.stdout.read() or b"").startswith(b"asked")  # type: ignore[union-attr]
+
+    def __exit__(self, *exception: object) -> None:
+        self._process.kill()
+        self._process.wait(10)
+
+
+_DOUBLE = """
+import os, sys
+from jeepney import HeaderFields, MessageType, message_bus, new_error, new_method_return
+from jeepney.io.blocking import open_dbus_connection
+
+PATH = "/org/freedesktop/secrets"
+COLLECTION = PATH + "/collection/login"
+PREFIX = "org.freedesktop.Secret."
+UNKNOWN = "org.freedesktop.DBus.Error.UnknownObject"
+items = {}
+
+class Wrong(Exception):
+    pass
+
+def mode():
+    with open(sys.argv[1]) as file:
+        return file.read()
+
+def found(wanted):
+    return [path for path, (has, _) in items.items() if wanted.items() <= has.items()]
+
+def properties(path, interface):
+    if path not in items:
+        return {"Locked": ("b", False), "Label": ("s", "login"), "Items": ("ao", list(items))}
+    if mode() == "vanishes before it is looked at":
+        raise Wrong(UNKNOWN)
+    return {
+        "Locked": ("b", mode() == "locks itself before it is read"),
+        "Label": ("s", "an item"),
+        "Attributes": ("a{ss}", items[path][0]),
+    }
+
+def secret(path, session):
+    now = mode()
+    if now == "vanishes before it is read":
+        raise Wrong(UNKNOWN)
+    if now == "says that there is no such item":
+        raise Wrong(PREFIX + "Error.NoSuchObject")
+    if now == "says that it is locked":
+        raise Wrong(PREFIX + "Error.IsLocked")
+    if now == "knows nothing of the session":
+        raise Wrong(PREFIX + "Error.NoSession")
+    if now == "dies before it is read":
+        os._exit(1)
+    if now == "never gives it":
+        raise TimeoutError
+    value = items[path][1]
+    value = {"gives what is not UTF-8": b"canary-\\xff\\xfe", "gives a NUL": b"canary-\\0-1"}.get(
+        now, value
+    )
+    return session, b"", value, "text/plain"
+
+def answer(path, interface, member, body):
+    if interface == "org.freedesktop.DBus.Properties":
+        known = properties(path, body[0])
+        return ("v", (known[body[1]],)) if member == "Get" else ("a{sv}", (known,))
+    if member == "OpenSession":
+        if mode() == "opens no session":
+            raise Wrong("org.freedesktop.DBus.Error.Failed")
+        if body[0] != "plain":
+            raise Wrong("org.freedesktop.DBus.Error.NotSupported")
+        return "vo", (("s", ""), PATH + "/session/1")
+    if member == "SearchItems":
+        if mode() == "never finds it":
+            raise TimeoutError
+        known = found(body[0])
+        return ("ao", (known,)) if interface == PREFIX + "Collection" else ("aoao", (known, []))
+    if member == "ReadAlias":
+        return "o", (COLLECTION,)
+    if member in ("Unlock", "Lock"):
+        return "aoo", ([] if mode().startswith("locks") else body[0], "/")
+    if member == "GetSecrets":
+        if mode() == "gives something else":
+            return "s", ("canary",)
+        return "a{o(oayays)}", ({path: secret(path, body[1]) for path in body[0]},)
+    if member == "GetSecret":
+        if mode() == "gives something else":
+            return "s", ("canary",)
+        return "(oayays)", (secret(path, body[0]),)
+    if member == "CreateItem":
+        has = dict(body[0][PREFIX + "Item.Attributes"][1])
+        for path in [path for path, (other, _) in items.items() if other == has]:
+            del items[path]
+        path = COLLECTION + "/" + str(len(items) + 1)
+        items[path] = has, bytes(body[1][2])
+        return "oo", (path, "/")
+    raise Wrong("org.freedesktop.DBus.Error.UnknownMethod")
+
+connection = open_dbus_connection()
+connection.send_and_get_reply(message_bus.RequestName("org.freedesktop.secrets"))
+while True:
+    message = connection.receive()
+    fields = message.header.fields
+    if message.header.message_type != MessageType.method_call:
+        continue
+    called = [fields.get(name, "") for name in (
+        HeaderFields.path, HeaderFields.interface, HeaderFields.member)]
+    try:
+        connection.send(new_method_return(message, *answer(*called, message.body)))
+    except Wrong as wrong:
+        connection.send(new_error(message, str(wrong), "s", ("canary",)))
+    except TimeoutError:
+        pass
+"""
+
+
+class Misbehaving(SecretService):
+    """A double of the Secret Service, for what the real one does not do.
+
+    It does as it should until :meth:`misbehave` says what it does wrong.
+    """
+
+    def _start(self, password: bytes | None) -> None:
+        self._mode = self.folder / "mode"
+        self.misbehave("")
+        command = [sys.executable, "-c", _DOUBLE, os.fspath(self._mode)]
+        self._daemon = subprocess.Popen(command, env=self.environ)
+        wait_until(lambda: self._owner() == self._daemon_pid)
+
+    def misbehave(self, how: str) -> None:
+        """From now on, do this wrong; nothing, if empty."""
+        self._mode.write_text(how)

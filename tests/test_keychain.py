@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from conftest import need
-from secretservice import SecretService, secret_service, wait_until
+from secretservice import SecretService, prompter, secret_service, wait_until
 
 from secretly.errors import Cancelled, KeychainLocked, KeychainUnavailable, SecretlyError
 from secretly.keychain import Keeper, Keychain, _explained, backend_name
@@ -339,41 +339,6 @@ def test_a_person_who_never_answers_the_keychains_prompt(own: SecretService) -> 
     assert found["kind"] == "KeychainUnavailable"
     assert "did not answer within 1 s" in found["message"]
     assert found["took"] < 10
-
-
-class prompter:
-    """A desktop's prompter that takes every request and never answers; says whether it has."""
-
-    def __init__(self, service: SecretService) -> None:
-        self._service = service
-
-    def __enter__(self) -> Any:
-        script = """
-        import jeepney, sys
-        from jeepney.io.blocking import open_dbus_connection
-        connection = open_dbus_connection()
-        connection.send_and_get_reply(
-            jeepney.message_bus.RequestName("org.gnome.keyring.SystemPrompter")
-        )
-        print("ready", flush=True)
-        while True:
-            message = connection.receive()
-            if message.header.fields.get(jeepney.HeaderFields.member) == "BeginPrompting":
-                print("asked", flush=True)
-        """
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", textwrap.dedent(script)],
-            env=self._service.environ,
-            stdout=subprocess.PIPE,
-        )
-        assert self._process.stdout is not None
-        assert self._process.stdout.readline() == b"ready\n"
-        os.set_blocking(self._process.stdout.fileno(), False)
-        return lambda: (self._process.stdout.read() or b"").startswith(b"asked")  # type: ignore[union-attr]
-
-    def __exit__(self, *exception: object) -> None:
-        self._process.kill()
-        self._process.wait(10)
 
 
 # -- absent, dead, wedged ----------------------------------------------------------

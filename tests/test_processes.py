@@ -73,6 +73,28 @@ def test_a_stopped_child_is_ended() -> None:
     assert process.status == -signal.SIGINT
 
 
+@pytest.mark.parametrize("ignored", ["", "signal.SIGINT, signal.SIGTERM"])
+def test_what_a_child_has_started_ends_with_it(ignored: str) -> None:
+    """A script passes no signal on: what it waits for is ended too, and what that waits for."""
+    sleeper = "import signal, time\\n"
+    sleeper += f"for s in ({ignored},): signal.signal(s, signal.SIG_IGN)\\n" if ignored else ""
+    sleeper += "print(flush=True); time.sleep(60)"
+    outer = f"s.Popen([sys.executable, '-IS', '-c', '{sleeper}'])"
+    source = f"import subprocess as s, sys\np = {outer}\nprint(p.pid, flush=True)\np.wait()"
+    reading, writing = os.pipe()
+    null = subprocess.DEVNULL
+    script = ["/bin/sh", "-c", '"$@"; exit', "sh", sys.executable, "-IS", "-c", source]
+    process = Child(script, stdin=null, stdout=writing, stderr=null, environ=ENVIRON)
+    with open(reading) as said:
+        os.close(writing)
+        pid = int("".join(said.readline() for _ in range(2)))
+        started = time.monotonic()
+        process.end()
+        assert time.monotonic() - started < 1.5
+        assert not running(pid)
+        assert said.read() == ""  # nobody has it open any more
+
+
 def test_ending_twice_is_ending_once() -> None:
     """What has ended is left alone; its status stays."""
     process = child("")
