@@ -45,8 +45,11 @@ class Record:
                 raise TypeError(f"{name} is given twice")
             named[name] = value
         for name in fields:
-            if name not in named and not hasattr(type(self), name):
-                raise TypeError(f"{type(self).__name__} needs {name}")
+            if name not in named:
+                if not hasattr(type(self), name):
+                    raise TypeError(f"{type(self).__name__} needs {name}")
+                # In the instance: a function in the class alone would be a method.
+                named[name] = getattr(type(self), name)
         if not named.keys() <= set(fields):
             raise TypeError(f"{type(self).__name__} has no {(named.keys() - set(fields)).pop()}")
         self.__dict__.update(named)

@@ -60,3 +60,16 @@ def test_equal_ones_have_one_hash() -> None:
 def test_its_repr_shows_its_fields() -> None:
     """As it would be written."""
     assert repr(Point(1)) == "Point(x=1, y=2, z=3)"
+
+
+def test_a_function_may_be_a_default() -> None:
+    """It is a value, and no method."""
+
+    class Call(Record):
+        what: object = len
+
+    class Other(Record):
+        what: object = lambda value: value * 2
+
+    assert Call().what is len
+    assert Other().what(2) == 4  # type: ignore[operator]
