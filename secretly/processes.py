@@ -7,13 +7,11 @@ import contextlib
 import errno
 import os
 import re
-import select
 import signal
 import subprocess
-import sys
 import termios
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from . import eventloop, guarded
@@ -54,6 +52,7 @@ class Child:
             start_new_session=session,
             preexec_fn=guarded.before_exec(),
         )
+        self._leads = session
         _living.add(self)
 
     @property
@@ -78,56 +77,92 @@ class Child:
     def end(self) -> None:
         """End it if it still runs, by INT, TERM and KILL in turn, and reap it.
 
-        So it does with all that the child has started and not left behind, where the
-        system tells (Linux): a script around a pinentry passes no signal on.
+        What it has started goes with it (``pass`` is a shell that waits for gpg): its
+        descendants, and, if it leads a session, all of that. A daemon of its own, such as
+        gpg's agent, is neither.
 
-        This takes a few milliseconds, or 0.4 s with a child that heeds neither
-        of the first two. It waits in place, so that it also works where nothing
-        can be awaited: in a coroutine that is closed, in a loop that stops, at exit.
+        This takes some milliseconds, or 0.4 s with one that heeds neither of the
+        first two. It waits in place, so that it also works where nothing can be
+        awaited: in a coroutine that is closed, in a loop that stops, at exit.
         """
-        if self.ended():
+        if self.ended() and not self._leads:
             return
-        with contextlib.ExitStack() as held:
-            family = _family(self.pid, held)
-            for number, patience in _ENDING:
-                deadline = time.monotonic() + patience
-                # A stopped child handles nothing: continue it.
-                for sent in (number, signal.SIGCONT):
-                    with contextlib.suppress(ProcessLookupError):
-                        self._process.send_signal(sent)
-                    for descriptor in family:
-                        with contextlib.suppress(ProcessLookupError):
-                            signal.pidfd_send_signal(descriptor, sent)
-                ended = self.ended(patience)
-                if _all_over(family, deadline) and ended:
-                    return
+        family = _Family(self.pid, self._leads)
+        for number, patience in _ENDING:
+            # A stopped one handles nothing: continue it.
+            for sent in (number, signal.SIGCONT):
+                family.send(sent)
+                self._process.send_signal(sent)  # nothing, once it has ended
+            deadline = time.monotonic() + patience
+            while not self.ended(0.002) or family.living():
+                if time.monotonic() > deadline:
+                    break
+            else:
+                return
+
+    def __enter__(self) -> Child:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *exception: object) -> None:
+        """End it, if it still runs or did not do what it was started for."""
+        if kind is not None or not self.ended():
+            self.end()
 
 
-def _family(pid: int, held: contextlib.ExitStack) -> list[int]:
-    """Descriptors of the processes that one has started, and these in turn (pidfd_open(2))."""
-    found: list[int] = []
-    if sys.platform != "linux":
-        return found
-    with contextlib.suppress(OSError):
-        for thread in os.listdir(f"/proc/{pid}/task"):
-            with open(f"/proc/{pid}/task/{thread}/children", encoding="ascii") as file:
-                children = [int(number) for number in file.read().split()]
-            for child in children:
-                with contextlib.suppress(OSError):
-                    descriptor = os.pidfd_open(child)
-                    held.callback(os.close, descriptor)
-                    found += [descriptor, *_family(child, held)]
-    return found
+class _Family:
+    """What a process has started, by what the system says of the processes that there are.
+
+    A group of its own would be simpler to signal, but only the one in the foreground may
+    read from the terminal, and a program that asks there must be in ours.
+
+    :param leads: whether the process leads a session and a group.
+    """
+
+    def __init__(self, head: int, leads: bool) -> None:
+        self._head, self._leads = head, leads
+        self._found: set[int] = set()
+
+    def living(self) -> set[int]:
+        """Those that run, without the head. Some may have lost their parent meanwhile."""
+        there = {pid: facts for pid, *facts in _processes()}
+        family = (self._found & there.keys()) | {self._head}
+        while more := {p for p, (parent, *_) in there.items() if parent in family} - family:
+            family |= more
+        if self._leads:
+            family |= {p for p, facts in there.items() if self._head in facts[1:]}
+        self._found = family - {self._head}
+        return self._found
+
+    def send(self, number: int) -> None:
+        for pid in self.living():
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, number)
 
 
-def _all_over(family: list[int], deadline: float) -> bool:
-    """Whether all of these processes have ended, waiting until *deadline* at most."""
-    for descriptor in family:
-        poll = select.poll()
-        poll.register(descriptor, select.POLLIN)
-        if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
-            return False
-    return True
+def _processes() -> Iterator[tuple[int, int, int, int]]:
+    """Each process that runs: its number, its parent's, its group's and its session's."""
+    with contextlib.suppress(FileNotFoundError):
+        for name in os.listdir("/proc"):
+            with contextlib.suppress(OSError, ValueError):
+                pid = int(name)
+                with open(f"/proc/{pid}/stat", "rb") as file:  # proc(5)
+                    state, *numbers = file.read().rpartition(b")")[2].split()[:4]
+                if state not in (b"Z", b"X"):
+                    parent, group, session = map(int, numbers)
+                    yield pid, parent, group, session
+        return
+    yield from _listed()  # macOS
+
+
+def _listed() -> Iterator[tuple[int, int, int, int]]:
+    command = ["/bin/ps", "-axo", "pid=,ppid=,pgid=,stat="]
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        done = subprocess.run(command, capture_output=True, timeout=2)
+        for line in done.stdout.splitlines():
+            *numbers, state = line.split()
+            if not state.startswith(b"Z"):
+                pid, parent, group = map(int, numbers)
+                yield pid, parent, group, group
 
 
 def living() -> frozenset[Child]:
@@ -186,21 +221,29 @@ async def output(
             environ=environ,
             session=session,
         )
-        held.callback(child.end)
+        held.enter_context(child)
         for pipe in (reading, said):
             pipe.close_writing()
         heard = _Heard(said.reading)
-        wrote = await _read(reading.reading, deadline, limit, heard)
-        await _over(child, deadline)
-        return Finished(child.status or 0, wrote, heard.all())
+        wrote = _read(reading.reading, deadline, limit, heard)
+        return await _finished(child, deadline, wrote, heard.all)
 
 
-async def _over(child: Child, deadline: float) -> None:
-    """Wait for the end of one that has closed its stdout."""
-    while not child.ended(0.01):
-        if time.monotonic() > deadline:
-            raise TimeoutError
-        await eventloop.sleep(0.02)
+async def _finished(
+    child: Child, deadline: float, reading: Awaitable[bytes], said: Callable[[], bytes]
+) -> Finished:
+    """Wait until it has closed its stdout, and for its end."""
+    wrote = b""
+    try:
+        wrote = await reading
+        while not child.ended(0.01):
+            if time.monotonic() > deadline:
+                raise TimeoutError
+            await eventloop.sleep(0.02)
+        return Finished(child.status or 0, wrote, said())
+    except BaseException:
+        wrote = b""  # a traceback may show locals
+        raise
 
 
 class _Pipe:
@@ -289,7 +332,7 @@ async def dialogue(
             environ=environ,
             session=True,
         )
-        held.callback(child.end)
+        held.enter_context(child)
         reading.close_writing()
         await eventloop.readable(master, deadline - time.monotonic())
         theirs.close()
@@ -311,9 +354,8 @@ async def dialogue(
                 said, answers = b"", answers + 1
         else:
             raise TimeoutError
-        wrote = await _read(reading.reading, deadline, limit)
-        await _over(child, deadline)
-        return Finished(child.status or 0, wrote, said[-65536:])
+        wrote = _read(reading.reading, deadline, limit)
+        return await _finished(child, deadline, wrote, lambda: said[-65536:])
 
 
 #: How often a pipe is emptied, in seconds, beside another that is waited for: a program
@@ -325,15 +367,18 @@ async def _read(
     descriptor: int, deadline: float, limit: int, beside: _Heard | None = None
 ) -> bytes:
     found = bytearray()
-    while (left := deadline - time.monotonic()) > 0:
-        if not await eventloop.readable(descriptor, min(left, _BESIDE) if beside else left):
-            if beside is not None:
-                beside.all()
-            continue
-        chunk = os.read(descriptor, 65536)
-        if not chunk:
-            return bytes(found)
-        found += chunk
-        if len(found) > limit:
-            break
-    raise TimeoutError
+    try:
+        while (left := deadline - time.monotonic()) > 0:
+            if not await eventloop.readable(descriptor, min(left, _BESIDE) if beside else left):
+                if beside is not None:
+                    beside.all()
+                continue
+            before = len(found)
+            found += os.read(descriptor, 65536)
+            if len(found) == before:
+                return bytes(found)
+            if len(found) > limit:
+                break
+        raise TimeoutError
+    finally:
+        found.clear()  # a traceback may show locals

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from ptys import children, running
+from conftest import need
+from ptys import children, processes, running, wait_until
 
-from secretly.processes import Child, Finished, dialogue, living, output
+from secretly.processes import Child, Finished, _listed, _processes, dialogue, living, output
 
 ENVIRON = {"PATH": os.defpath}
 
@@ -197,6 +201,89 @@ def test_cancelling_ends_the_program() -> None:
         assert children(os.getpid()) == []
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("session", [False, True])
+@pytest.mark.parametrize(
+    "script",
+    [
+        "(sleep 60; :) & (sleep 60; :); :",
+        'sh -c "sleep 60; :"; :',
+        'trap "" INT TERM; sleep 60; sleep 60; sleep 60',
+        "set -m; (sleep 60; :) & wait",  # in a group of its own
+    ],
+)
+def test_what_takes_too_long_takes_its_children_along(
+    tmp_path: Path, script: str, session: bool
+) -> None:
+    """However they are related, and whatever they ignore."""
+    started = time.monotonic()
+    argv = ["/bin/sh", "-c", f"MARK={tmp_path}; export MARK; {script}"]
+    with pytest.raises(TimeoutError):
+        asyncio.run(output(argv, seconds=0.5, environ=ENVIRON, session=session))
+    assert time.monotonic() - started < 10
+    assert marked(tmp_path) == []
+
+
+def marked(folder: Path) -> list[int]:
+    """The processes that run and have this folder in their environment."""
+    found = []
+    for pid, facts in processes():
+        with contextlib.suppress(OSError):
+            data = Path(f"/proc/{pid}/environ").read_bytes()
+            if os.fsencode(folder) in data and facts[0] not in "ZX":
+                found.append(pid)
+    return found
+
+
+def test_what_is_left_in_a_session_is_ended_with_it(tmp_path: Path) -> None:
+    """Its leader has ended, and a child of that has its output open."""
+    argv = ["/bin/sh", "-c", f"MARK={tmp_path}; export MARK; sleep 60 & exit 0"]
+    with pytest.raises(TimeoutError):
+        asyncio.run(output(argv, seconds=0.5, environ=ENVIRON, session=True))
+    assert marked(tmp_path) == []
+
+
+def test_a_daemon_is_left_alone(tmp_path: Path) -> None:
+    """An agent that the program has started is for others too: it is in a session of its own."""
+    daemon = f"import os; os.fork() and os._exit(0); os.setsid(); os.fork() and os._exit(0);{HELD}"
+    argv = [sys.executable, "-ISc", f"import subprocess as s, time; {START}; time.sleep(60)"]
+    environ = {**ENVIRON, "MARK": str(tmp_path), "DAEMON": daemon}
+    with pytest.raises(TimeoutError):
+        asyncio.run(output(argv, seconds=1.5, environ=environ))
+    (left,) = marked(tmp_path)
+    os.kill(left, signal.SIGKILL)
+    wait_until(lambda: not running(left))
+
+
+#: Starts the program of ``DAEMON``, and waits until that says that it is there.
+START = "import os, sys; s.run([sys.executable, '-ISc', os.environ['DAEMON']])"
+HELD = "import time; os.close(1); time.sleep(60)"
+
+
+def test_the_system_is_asked_for_processes_in_two_ways() -> None:
+    """By proc(5), and by ps where there is none: both know this one and its child."""
+    need("ps")
+    process = child("")
+    for found in (_processes(), _listed()):
+        facts = {pid: more for pid, *more in found}
+        assert facts[process.pid][:2] == [os.getpid(), os.getpgrp()]
+        assert os.getpid() in facts
+    process.end()
+    assert process.pid not in [pid for pid, *_ in _listed()]
+
+
+@pytest.mark.parametrize(
+    "script", ["echo canary-1; exec sleep 60", "echo canary-1; exec >&-; exec sleep 60"]
+)
+def test_a_time_out_has_nothing_of_what_was_read(script: str) -> None:
+    """A traceback may show locals."""
+    with pytest.raises(TimeoutError) as caught:
+        shell(script, seconds=0.3)
+    frames = [frame.f_locals for frame, _ in traceback.walk_tb(caught.value.__traceback__)]
+    shown = [repr(found) for found in frames if found.get("command") is None]
+    assert len(shown) > 3
+    assert "canary-1\\n" not in "".join(shown)
 
 
 def test_it_gets_the_environment_that_it_is_given() -> None:
