@@ -220,6 +220,11 @@ def _is_variable(name: str) -> bool:
     return name.isascii() and name.isidentifier()
 
 
+def steers(name: str) -> bool:
+    """Whether a variable changes how programs load or what they run."""
+    return name.upper() in _STEERING or name.upper().startswith(_STEERING_PREFIXES)
+
+
 def check_variable(name: str) -> str:
     """Return *name* if a secret may be put into the environment under it.
 
@@ -231,7 +236,7 @@ def check_variable(name: str) -> str:
             f"'{visible(name)}' is no name for an environment variable",
             "use letters, digits and underscores",
         )
-    if name.upper() in _STEERING or name.upper().startswith(_STEERING_PREFIXES):
+    if steers(name):
         raise BadConfiguration(
             f"a secret is not put into {name}: it changes how programs load",
             "choose another variable",

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from . import launch, resolve
 from .commands import Call
-from .configuration import Profile
+from .configuration import Profile, steers
 from .display import shown, visible
 from .errors import Refused
 from .launch import Plan
@@ -105,12 +105,16 @@ def planned(
         if username in {*plain, *given, *explicit}:
             username = None
         plan = plan._replace(environ=plain, seal_keyring=row.seal_keyring)
+        # A stale one cannot win over what is delivered.
         if not beside.isdisjoint({*wanted, *explicit}) or not set(plain).isdisjoint(own):
-            # A stale one cannot win over what is delivered.
             plan = plan._replace(removes=(*alternatives, *map(fill, row.removes)))
+        elif not {*plain, *given, *explicit}.isdisjoint(alternatives):
+            removes = (*own, *alternatives, *map(fill, row.removes))
+            plan = plan._replace(removes=[name for name in removes if name not in plain])
     if not wanted and not explicit:
         return Planned([], plan)
     publishes = call is not None and call.row.publishes
+    _check_plain(filed_plain, publishes)
     plan = plan._replace(fingerprint=launch.fingerprint(plan.program, content=publishes))
     program = _real_path(plan.program)
     purpose = f"for: {shown(plan.argv)}\nprogram: {program}"
@@ -135,6 +139,27 @@ def planned(
         for name, (one, names) in found.items()
     ]
     return Planned(deliveries, plan, upload, listing)
+
+
+#: The loader's, and a shell's before its first line; ENV is most often something else.
+_LOADING = ("LD_", "DYLD_", "BASH_ENV")
+
+
+def _check_plain(plain: Mapping[str, str], publishes: bool) -> None:
+    """Refuse env files that would have other code run with the secret than what is meant.
+
+    ``PATH`` and ``PYTHONPATH`` have their place in a project's file; but who has agreed
+    to an upload has agreed to that program, as it is.
+
+    :raises Refused: if one does.
+    """
+    for name in plain:
+        if name.upper().startswith(_LOADING) or (publishes and name != "ENV" and steers(name)):
+            raise Refused(
+                f"the env file sets {visible(name)}, which changes how programs load: it is not "
+                "set beside a secret",
+                f"take it out of the file; if it is meant, export {visible(name)} in the shell",
+            )
 
 
 def _recheck(before: Release, call: Call, environ: Mapping[str, str]) -> Callable[[], None]:

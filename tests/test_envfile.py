@@ -335,6 +335,82 @@ def test_a_variable_that_the_tool_takes_instead_may_be_in_the_file(home: Home, v
         assert fake.prompts == []
 
 
+@pytest.mark.parametrize("how", ["-e", "-p", "plain"])
+def test_an_inherited_usual_one_does_not_win_over_what_is_given_instead(
+    home: Home, how: str
+) -> None:
+    """gh itself would take GH_TOKEN first."""
+    _gh(home)
+    environ = {"GH_TOKEN": "stale", "VALUE": "canary-1"}
+    home.configure(
+        '[commands.gh.profiles.work]\nsecrets = { GITHUB_TOKEN = "env://VALUE" }\n'
+        '[commands.gh.profiles.plain]\nenv = { GITHUB_TOKEN = "canary-1" }\n'
+    )
+    options = {"-e": ["-p", "plain", "-eGITHUB_TOKEN=env://VALUE"], "-p": ["-p", "work"]}
+    words = options.get(how, ["-p", "plain"])
+    done = home.run("run", *words, "gh", "api", "user", environ=environ)
+    assert done == Ended(0, " canary-1\n", "")
+
+
+def test_variables_that_belong_together_stay_together(home: Home) -> None:
+    """Of those that a command takes, one may be given, and another be the caller's."""
+    home.program("aws", '#!/bin/sh\necho "$AWS_ACCESS_KEY_ID $AWS_SECRET_ACCESS_KEY"\n')
+    environ = {"AWS_ACCESS_KEY_ID": "AKIA", "VALUE": "canary-1"}
+    words = ("run", "-eAWS_SECRET_ACCESS_KEY=env://VALUE", "aws", "s3", "ls")
+    assert home.run(*words, environ=environ) == Ended(0, "AKIA canary-1\n", "")
+
+
+LOADING = ["LD_PRELOAD", "LD_LIBRARY_PATH", "LD_AUDIT", "DYLD_INSERT_LIBRARIES", "BASH_ENV"]
+
+
+@pytest.mark.parametrize("name", LOADING)
+@pytest.mark.parametrize("words", [["gh", "api", "user"], ["-eX=env://VALUE", "echo", "ran"]])
+def test_a_file_changes_nothing_of_how_a_program_with_a_secret_loads(
+    home: Home, name: str, words: list[str]
+) -> None:
+    """A project's file could have its own code run in it; nobody is asked for anything."""
+    _gh(home)
+    file = written(home, f"HARMLESS=1\n{name}=./evil.so\n")
+    with FakePinentry(["canary-typed"]) as fake:
+        environ = {"VALUE": "canary-1", **fake.environ}
+        done = home.run("run", "--env-file", file, *words, environ=environ)
+        assert fake.lines == []
+    assert (done.status, done.stdout) == (125, "")
+    assert f"the env file sets {name}" in done.stderr.splitlines()[0]
+    assert f"export {name}" in done.stderr.splitlines()[1]
+
+
+@pytest.mark.parametrize("name", ["PATH", "PYTHONPATH", "NODE_OPTIONS", "ENV"])
+def test_a_file_may_say_where_a_projects_own_programs_are(home: Home, name: str) -> None:
+    """As such files do; and to a command that gets no secret it may say anything."""
+    home.program("show", f'#!/bin/sh\necho "${name} $X"\n')
+    file = written(home, f"{name}=/project/bin\n")
+    words = ("run", "--env-file", file, "-eX=env://VALUE", "show")
+    done = home.run(*words, environ={"VALUE": "canary-1"})
+    assert done == Ended(0, "/project/bin canary-1\n", "")
+
+
+def test_a_file_may_load_what_it_likes_where_there_is_no_secret(home: Home) -> None:
+    """It is the project's program, then, with the project's variables."""
+    home.program("gh", '#!/bin/sh\necho "$BASH_ENV"\n')
+    file = written(home, "BASH_ENV=/project/env\n")
+    done = home.run("run", "--env-file", file, "gh", "--version")
+    assert done == Ended(0, "/project/env\n", "")
+
+
+@pytest.mark.parametrize("name", ["PATH", "PYTHONPATH", "PYTHONSTARTUP", "PERL5LIB"])
+def test_an_upload_is_made_by_the_program_that_was_agreed_to(home: Home, name: str) -> None:
+    """Not by what a project's file has it load."""
+    home.program("twine", "#!/bin/sh\necho ran\n")
+    wheel = tokens.wheel(home.folder / "dist")
+    file = written(home, f"{name}=/project\nENV=production\n")
+    words = ("run", "--env-file", file, "-eTWINE_PASSWORD=env://VALUE", "twine", "upload")
+    environ = {"VALUE": "canary-1", "TWINE_REPOSITORY_URL": "http://127.0.0.1:9/"}
+    done = home.run(*words, str(wheel), environ=environ)
+    assert (done.status, done.stdout) == (125, "")
+    assert f"the env file sets {name}" in done.stderr
+
+
 def test_user_name_and_password_come_from_the_file(home: Home) -> None:
     """The user name is the file's, in whatever order they stand and whatever was inherited."""
     home.program("twine", '#!/bin/sh\necho "$TWINE_USERNAME:$TWINE_PASSWORD"\n')
