@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar, cast
 from .errors import PromptTimeout
 from .eventloop import CurrentLoop, Loop, NeedsLoop, Request, Settle, Undo
 
-__all__ = ["Shared", "Turns", "together"]
+__all__ = ["Shared", "Turns", "is_cancelled", "together"]
 
 T = TypeVar("T")
 
@@ -67,6 +67,12 @@ class _Within(Request[bool]):
     def here(self) -> bool:
         self._signal.here()
         return True
+
+
+def is_cancelled(error: BaseException) -> bool:
+    """Whether it is how a loop cancels: Twisted's is an Exception, asyncio's is not."""
+    defer = sys.modules.get("twisted.internet.defer")
+    return defer is not None and isinstance(error, defer.CancelledError)
 
 
 async def together(*coroutines: Coroutine[Any, Any, T]) -> list[T]:

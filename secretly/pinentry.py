@@ -123,9 +123,12 @@ async def show(
 
 
 @contextlib.asynccontextmanager
-async def elsewhere(environ: Mapping[str, str], seconds: float) -> AsyncIterator[dict[str, str]]:
+async def elsewhere(
+    environ: Mapping[str, str], seconds: float, asking: bool = True
+) -> AsyncIterator[dict[str, str]]:
     """Have the person's turn, for a program that asks by itself, as gpg's agent does.
 
+    :param asking: whether it is certain to ask: if not, what was typed ahead is left alone.
     :returns: the variables that tell it which terminal to ask on, if there is one.
     """
     async with _turns.one():
@@ -134,7 +137,7 @@ async def elsewhere(environ: Mapping[str, str], seconds: float) -> AsyncIterator
             yield {}
             return
         async with place.terminal.turn(seconds):
-            with place.terminal.opened(True):
+            with place.terminal.opened(asking):
                 yield {"GPG_TTY": place.terminal.path}
 
 

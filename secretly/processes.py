@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from . import eventloop, guarded
 
-__all__ = ["Child", "Finished", "dialogue", "living", "output"]
+__all__ = ["Child", "Finished", "dialogue", "end_marked", "living", "output"]
 
 #: How long a child gets, in seconds, to end itself after each of the signals.
 #: INT first: pinentry-tty restores the terminal for no other.
@@ -88,17 +88,12 @@ class Child:
         if self.ended() and not self._leads:
             return
         family = _Family(self.pid, self._leads)
-        for number, patience in _ENDING:
-            # A stopped one handles nothing: continue it.
-            for sent in (number, signal.SIGCONT):
-                family.send(sent)
-                self._process.send_signal(sent)  # nothing, once it has ended
-            deadline = time.monotonic() + patience
-            while not self.ended(0.002) or family.living():
-                if time.monotonic() > deadline:
-                    break
-            else:
-                return
+
+        def send(number: int) -> None:
+            _send(family.living(), number)
+            self._process.send_signal(number)  # which does nothing, once it has ended
+
+        _end(send, lambda: self.ended() and not family.living())
 
     def __enter__(self) -> Child:
         return self
@@ -133,10 +128,39 @@ class _Family:
         self._found = family - {self._head}
         return self._found
 
-    def send(self, number: int) -> None:
-        for pid in self.living():
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, number)
+
+def end_marked(mark: str) -> None:
+    """End the processes that have *mark* in their environment, where the system shows that.
+
+    :param mark: a variable with its value, which no others have.
+    """
+    _end(lambda number: _send(_marked(mark), number), lambda: not _marked(mark))
+
+
+def _marked(mark: str) -> set[int]:
+    found = set()
+    for pid, *_ in _processes():
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/environ", "rb") as file:  # proc(5)
+            if os.fsencode(mark) in file.read().split(b"\0"):
+                found.add(pid)
+    return found - {os.getpid()}
+
+
+def _end(send: Callable[[int], None], over: Callable[[], bool]) -> None:
+    for number, patience in _ENDING:
+        if over():
+            return
+        send(number)
+        send(signal.SIGCONT)  # a stopped one handles nothing
+        deadline = time.monotonic() + patience
+        while not over() and time.monotonic() < deadline:
+            time.sleep(0.002)
+
+
+def _send(pids: set[int], number: int) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, number)
 
 
 def _processes() -> Iterator[tuple[int, int, int, int]]:

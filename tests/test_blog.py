@@ -53,15 +53,16 @@ if words == ["--version"]:
 elif words[0] == "signin":
     if app:
         sys.exit()
-    if version[0] == "1" and words[1:] != ["my"]:
+    if words[1:] != (["my", "--raw"] if version[0] == "1" else ["--raw"]):
         fail("sign in to which account?")
     with open("/dev/tty", "r+b", buffering=0) as tty:
         tty.write(b"Enter the password for ada@example.org at my.example.org: ")
         typed = tty.readline().decode().rstrip("\n")
     if typed != master:
         fail("401: Unauthorized")
-    print('export OP_SESSION_my="canary-session"')
-    print("# This command is meant to be used with your shell's eval function.")
+    print("canary-session")
+elif words == ["account", "list", "--format", "json"] and version > "2":
+    print(json.dumps([{"url": "my.example.org", "user_uuid": "my"}]))
 elif not (session or app):
     fail("You are not currently signed in. Please run `op signin --help` for instructions")
 elif words == ["item", "get", "PyPI", "--vault", "Private", "--format", "json"] and version > "2":
@@ -314,14 +315,15 @@ def one(section: str, command: str) -> Step:
         (
             "1.12.9",
             False,
-            ["get item PyPI --vault Private", "signin my", "get item PyPI --vault Private"],
+            ["get item PyPI --vault Private", "signin my --raw", "get item PyPI --vault Private"],
         ),
         (
             "2.30.0",
             False,
             [
                 "item get PyPI --vault Private --format json",
-                "signin",
+                "account list --format json",
+                "signin --raw",
                 "item get PyPI --vault Private --format json",
             ],
         ),

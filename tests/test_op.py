@@ -8,6 +8,7 @@ import os
 import re
 import sys
 import time
+import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,17 @@ from secretly.sources import Items, Run
 from secretly.testing import FakePinentry, SourceContract
 
 VERSIONS = {1: "1.12.9", 2: "2.30.3"}
+
+#: Which variable each has its session in: by the account's short name, or by the user's id.
+VARIABLES = {1: "OP_SESSION_my", 2: "OP_SESSION_USERUUID"}
+
+ACCOUNT = {
+    "url": "my.1password.example",
+    "email": "me@example.org",
+    "user_uuid": "USERUUID",
+    "account_uuid": "ACCOUNTUUID",
+}
+OTHER = {**ACCOUNT, "url": "work.1password.example", "user_uuid": "OTHERUUID", "account_uuid": "A2"}
 
 MASTER = "canary-master pass é"
 TOKEN = "canary-session-token"
@@ -74,22 +86,20 @@ def ask(prompt):
 def signed_in():
     if facts["app"]:
         return os.path.exists(here + "/op.authorised")
-    return os.environ.get("OP_SESSION_my") == facts["token"]
+    return os.environ.get(facts["variable"]) == facts["token"]
 
 def sign_in():
     if facts["app"]:
         open(here + "/op.authorised", "w").close()
         give("")
-    if first and words[1:] != ["my"]:
-        fail("No saved device ID. Set the OP_DEVICE environment variable and try again")
+    if words[1:] != (["my", "--raw"] if first else ["--raw"]):
+        fail(f"unknown command {words}")
+    if not first and len(facts["accounts"]) > 1 and "OP_ACCOUNT" not in os.environ:
+        ask("Select account: ")
     typed = ask("Enter the password for me@example.org at my.1password.example: ")
     if typed != facts["master"]:
         fail("401: Authentication required." if first else "(401) Unauthorized: not allowed.")
-    give(
-        f'export OP_SESSION_my="{facts["token"]}"\n'
-        "# This command is meant to be used with your shell's eval function.\n"
-        "# Run 'eval $(op signin my)' to sign in to your 1Password account.\n"
-    )
+    give(facts["token"] + "\n")
 
 def find(name, vault):
     if vault is not None and vault not in ("Private", "Shared"):
@@ -149,6 +159,8 @@ while sum(".begun." in name for name in os.listdir(here)) < facts["together"]:
 time.sleep(facts["sleep"])
 if words[0] == "signin":
     sign_in()
+if not first and words == ["account", "list", "--format", "json"]:
+    give(json.dumps(facts["accounts"], indent=2) + "\n")
 if not signed_in():
     fail("You are not currently signed in. Please run `op signin --help` for instructions")
 if facts["fault"]:
@@ -247,14 +259,17 @@ class OnePassword:
             "items": ITEMS,
             "master": MASTER,
             "token": TOKEN,
+            "variable": VARIABLES[version],
+            "accounts": [ACCOUNT],
             "app": False,
             "sleep": 0,
             "together": 0,
             "fault": "",
         }
         self.change(**facts)
+        self.variable = VARIABLES[version]
         if signed_in:
-            here.environ["OP_SESSION_my"] = TOKEN
+            here.environ[self.variable] = TOKEN
         if version == 1:
             (here.folder / ".op").mkdir()
             (here.folder / ".op" / "config").write_text('{"latest_signin": "my", "accounts": []}')
@@ -274,6 +289,13 @@ class OnePassword:
     def calls(self) -> list[str]:
         """The words of each call but for its version."""
         return [" ".join(call["argv"]) for call in self.log if call["argv"] != ["--version"]]
+
+    @property
+    def signing_in(self) -> list[str]:
+        """The words of the calls by which it is signed in to."""
+        if self.version == 1:
+            return ["signin my --raw"]
+        return ["account list --format json", "signin --raw"]
 
     def run_of(self, **more: Any) -> Run:
         """A run in which it is found."""
@@ -309,7 +331,7 @@ def closed(home: Home, request: pytest.FixtureRequest) -> OnePassword:
 
 
 #: Shows what a command was given, and whether a session was among it.
-SHOW = ("sh", "-c", r"""printf '%s|%s|%s\n' "$A" "$B" "$OP_SESSION_my" """)
+SHOW = ("sh", "-c", r"""printf '%s|%s|%s\n' "$A" "$B" "$OP_SESSION_my$OP_SESSION_USERUUID" """)
 
 
 # -- the contract ------------------------------------------------------------------
@@ -386,7 +408,87 @@ def test_the_query_of_a_reference_is_op_s_own(home: Home) -> None:
     """It is handed on with the rest, as 1Password's own form has it."""
     op = OnePassword(home, 2)
     assert op.get("Private/PyPI/password?attribute=otp")[0] == "canary-pypi?attribute=otp"
-    assert op.calls == ["read --no-newline op://Private/PyPI/password?attribute=otp"]
+    assert op.calls == ["read op://Private/PyPI/password?attribute=otp"]
+
+
+def test_version_1_knows_no_query(home: Home) -> None:
+    """What it would give is something else: the key of the one-time password, say."""
+    op = OnePassword(home, 1)
+    with pytest.raises(BadReference, match="version 1"):
+        op.get("Private/PyPI/password?attribute=otp")
+    assert op.calls == []
+
+
+@pytest.mark.parametrize("value", ["canary-1\n", "canary-1\n\n", " canary-1 ", "canary\n1"])
+@pytest.mark.parametrize("reference", ["Private/Key", "Private/Key/password"])
+def test_the_newline_that_is_the_secrets_own_stays(
+    op: OnePassword, reference: str, value: str
+) -> None:
+    """Only the one that op writes after it is taken off."""
+    op.change(items=[login("Key", value, "me")])
+    assert op.get(reference)[0] == value
+
+
+#: All that may be wanted of one item, and what it is.
+OF_ONE = {
+    "op://Private/PyPI/password": "canary-pypi",
+    "op://Private/PyPI/username": "__token__",
+    "op://Private/PyPI/More/pin": "canary-pin",
+    "op://Private/PyPI/others/PIN": "canary-other-pin",
+    "op://Private/PyPI": "canary-pypi",
+    "op://Private/PyPI#username": "__token__",
+}
+
+
+@pytest.mark.parametrize("count", range(2, 1 + len(OF_ONE)))
+def test_the_fields_of_one_item_are_one_call(op: OnePassword, count: int) -> None:
+    """By 1Password's own form, by the item, or by both."""
+    wanted = dict([*OF_ONE.items()][:count])
+    options = [f"-eA{number}={reference}" for number, reference in enumerate(wanted)]
+    shown = " ".join(f"$A{number}" for number in range(count))
+    done = op.home.run("run", *options, "sh", "-c", f"echo {shown}")
+    assert done == (0, " ".join(wanted.values()) + "\n", "")
+    assert op.calls == [op.get_item("PyPI")]
+
+
+def test_op_itself_is_asked_for_a_name_that_several_fields_have(home: Home) -> None:
+    """It has rules of its own for them, and for what is a file of the item's."""
+    op = OnePassword(home, 2)
+    wanted = ("-eA=op://Private/PyPI/password", "-eB=op://Private/PyPI/pin")
+    assert op.home.run("run", *wanted, *SHOW).stdout.startswith("canary-pypi|canary-pin|")
+    assert op.calls == [op.get_item("PyPI"), "read op://Private/PyPI/pin"]
+
+
+def test_one_field_of_several_is_not_there(op: OnePassword) -> None:
+    """Nothing is run, and it is said of which item."""
+    wanted = ("-eA=op://Private/PyPI/password", "-eB=op://Private/PyPI/nothing")
+    done = op.home.run("run", *wanted, *SHOW)
+    assert (done.status, done.stdout) == (125, "")
+    assert "1Password: Private/PyPI has no " in done.stderr
+    assert "canary" not in done.stderr
+
+
+def test_a_field_that_is_wanted_later_is_asked_for_with_the_first(op: OnePassword) -> None:
+    """And what was asked for before is there without another call."""
+
+    async def work() -> list[str]:
+        found = Items(op.run_of(), [parse("op://Private/PyPI/password")])
+        names = ("password", "username", "password")
+        return [(await found.get(parse(f"op://Private/PyPI/{name}")))[0] for name in names]
+
+    assert asyncio.run(work()) == ["canary-pypi", "__token__", "canary-pypi"]
+    assert op.calls[1:] == [op.get_item("PyPI")]
+
+
+def test_what_an_item_had_is_in_no_frame_of_a_failure(home: Home) -> None:
+    """A traceback may show locals."""
+    op = OnePassword(home, 2)
+    wanted = [parse(f"op://Private/PyPI/{name}") for name in ("password", "nothing")]
+    with pytest.raises(sources.NoField) as caught:
+        asyncio.run(Items(op.run_of(), wanted).get(wanted[0]))
+    frames = [frame.f_locals for frame, _ in traceback.walk_tb(caught.value.__traceback__)]
+    assert len(frames) > 5
+    assert "canary-pypi" not in repr(frames[1:])
 
 
 @pytest.mark.parametrize(
@@ -461,7 +563,8 @@ def test_a_configured_secret_has_its_user_name(op: OnePassword) -> None:
 def ask(op: OnePassword, *answers: str | None) -> tuple[Ended, list[dict[str, str]]]:
     """Run a command that needs a secret where a person answers like this; show the prompts."""
     with FakePinentry(answers) as pinentry:
-        words = ("run", "-eA=op://Private/PyPI", "sh", "-c", 'echo "$A|$OP_SESSION_my"')
+        show = f'echo "$A|${op.variable}"'
+        words = ("run", "-eA=op://Private/PyPI", "sh", "-c", show)
         done = op.home.run(*words, environ=pinentry.environ)
         return done, pinentry.prompts
 
@@ -473,14 +576,10 @@ def test_a_missing_session_is_made(closed: OnePassword) -> None:
     (prompt,) = prompts
     assert "1Password is locked" in prompt["SETDESC"]
     assert "SETERROR" not in prompt
-    signin = "signin my" if closed.version == 1 else "signin"
     item = closed.get_item("PyPI")
-    assert closed.calls == [item, signin, item]
-    assert [call["held"] for call in closed.log if call["argv"] != ["--version"]] == [
-        [],
-        [],
-        ["OP_SESSION_my"],
-    ]
+    assert closed.calls == [item, *closed.signing_in, item]
+    held = [call["held"] for call in closed.log if call["argv"] != ["--version"]]
+    assert held == [*[[]] * (len(held) - 1), [closed.variable]]
 
 
 def test_a_wrong_password_is_asked_for_again(closed: OnePassword) -> None:
@@ -524,7 +623,7 @@ def test_nobody_is_asked_where_nobody_may_be(closed: OnePassword) -> None:
 
 def test_an_expired_session_is_made_anew(closed: OnePassword) -> None:
     """The one that the shell had is of no use any more."""
-    closed.home.environ["OP_SESSION_my"] = "canary-expired"
+    closed.home.environ[closed.variable] = "canary-expired"
     done, prompts = ask(closed, MASTER)
     assert done.stdout.startswith("canary-pypi|")
     assert len(prompts) == 1
@@ -536,9 +635,9 @@ def test_the_desktop_app_asks_by_itself(home: Home) -> None:
     done, prompts = ask(op)
     assert done == (0, "canary-pypi|\n", "")
     assert prompts == []
-    assert op.calls == [op.get_item("PyPI"), "signin", op.get_item("PyPI")]
+    assert op.calls == [op.get_item("PyPI"), *op.signing_in, op.get_item("PyPI")]
     done, _ = ask(op)
-    assert op.calls[3:] == [op.get_item("PyPI")]  # the app remembers
+    assert op.calls[4:] == [op.get_item("PyPI")]  # the app remembers
 
 
 @pytest.mark.parametrize("text", [None, "", "{}", "[]", '{"latest_signin": null}', "\xff"])
@@ -552,8 +651,59 @@ def test_version_1_without_an_account_to_sign_in_to(home: Home, text: str | None
     done, prompts = ask(op, MASTER)
     assert done.status == 125
     assert done.stderr.startswith("secretly: 1Password")
+    assert "no account is set up" in done.stderr
+    assert "op signin ADDRESS EMAIL" in done.stderr
     assert prompts == []
-    assert op.calls == [op.get_item("PyPI"), "signin"]
+    assert op.calls == [op.get_item("PyPI")]
+
+
+@pytest.mark.parametrize(
+    "known", ["work.1password.example", "WORK", "OTHERUUID", "a2", "mine"], ids=str
+)
+def test_which_of_several_accounts_is_told_by_the_variable_that_op_has_for_it(
+    home: Home, known: str
+) -> None:
+    """By any of its names."""
+    op = OnePassword(home, 2, signed_in=False, variable="OP_SESSION_OTHERUUID")
+    op.change(accounts=[ACCOUNT, {**OTHER, "shorthand": "mine"}])
+    home.environ["OP_ACCOUNT"] = known
+    done, prompts = ask(op, MASTER)
+    assert done.stdout.startswith("canary-pypi|")
+    assert len(prompts) == 1
+
+
+@pytest.mark.parametrize(
+    ("accounts", "named", "what", "hint"),
+    [
+        ([ACCOUNT, OTHER], "", "1Password has several accounts", "OP_ACCOUNT"),
+        ([ACCOUNT, {**ACCOUNT, "email": "x"}], "my", "several accounts", "op account list"),
+        ([ACCOUNT, OTHER], "nowhere", "no account is set up", "op account add"),
+        ([], "", "no account is set up", "op account add"),
+        ([{}], "", "what cannot be read", "op --version"),
+        ({}, "", "no account is set up", "op account add"),
+        (3, "", "what cannot be read", "op --version"),
+    ],
+)
+def test_an_account_that_cannot_be_told(
+    home: Home, accounts: Any, named: str, what: str, hint: str
+) -> None:
+    """Nobody types a password for nothing, and op is not left to ask for a choice."""
+    op = OnePassword(home, 2, signed_in=False, accounts=accounts)
+    if named:
+        home.environ["OP_ACCOUNT"] = named
+    done, prompts = ask(op, MASTER)
+    assert (done.status, done.stdout) == (125, "")
+    assert what in done.stderr.splitlines()[0]
+    assert hint in done.stderr.splitlines()[1]
+    assert prompts == []
+
+
+def test_a_name_of_an_account_is_no_option(home: Home) -> None:
+    """Nor is anything in the variable's name that no variable has."""
+    op = OnePassword(home, 1, signed_in=False)
+    config = home.folder / ".op" / "config"
+    config.write_text('{"latest_signin": "--help"}')
+    assert "taken for an option" in ask(op, MASTER)[0].stderr
 
 
 def test_a_session_is_nobody_elses(closed: OnePassword) -> None:
@@ -629,7 +779,7 @@ def test_a_failure_has_its_kind(
     [
         ("Private/Nothing", sources.NoItem, "there is no item Private/Nothing"),
         ("Nowhere/PyPI", sources.NoItem, "there is no item Nowhere/PyPI"),
-        ("Shared/PyPI/password", sources.NoItem, "there is no item Shared/PyPI/password"),
+        ("Shared/PyPI/password", sources.NoItem, "there is no item Shared/PyPI"),
         ("Private/Twin", sources.Ambiguous, "several items match Private/Twin"),
     ],
 )
@@ -646,7 +796,8 @@ def test_it_is_not_installed(home: Home) -> None:
     """The command says so in two lines, and starts nothing."""
     done = home.run("run", "-eA=op://Private/PyPI", "echo", "ran")
     assert (done.status, done.stdout) == (125, "")
-    assert done.stderr.splitlines()[0] == "secretly: 1Password's program op is not installed"
+    said = "secretly: 1Password's program op is not installed (op://Private/PyPI)"
+    assert done.stderr.splitlines()[0] == said
 
 
 def test_one_that_hangs_is_ended(op: OnePassword) -> None:
@@ -665,7 +816,7 @@ def test_one_that_hangs_while_signing_in_is_ended(home: Home) -> None:
     done = home.run("run", "--prompt-timeout", "1s", "-eA=op://Private/PyPI", "echo", "ran")
     assert (done.status, done.stdout) == (125, "")
     assert "1Password (op) did not answer within 1 s" in done.stderr
-    assert op.calls == [op.get_item("PyPI")]
+    assert op.calls == [op.get_item("PyPI"), "account list --format json"]
 
 
 # -- many --------------------------------------------------------------------------
@@ -709,17 +860,62 @@ def test_ten_references_are_asked_for_at_once(
 
 
 def test_ten_references_are_one_prompt(closed: OnePassword) -> None:
-    """All are tried, one signs in, and the other nine are then tried again at the same time."""
+    """One signs in, and the other nine are then fetched at the same time.
+
+    Version 1 asks nobody by itself, so all ten are tried before.
+    """
     closed.change(items=TEN, sleep=0.4)
     with FakePinentry([MASTER]) as pinentry:
         run_with(closed, 10, pinentry.environ)
         assert len(pinentry.prompts) == 1
     fetched = [call for call in closed.log if "Item" in " ".join(call["argv"])]
     with_session = [call for call in fetched if call["held"]]
-    assert (len(fetched), len(with_session)) == (20, 10)
+    assert (len(fetched), len(with_session)) == ({1: 20, 2: 11}[closed.version], 10)
     assert sum("signin" in call for call in closed.calls) == 1
     # One after another they would not overlap at all; the one that signed in comes first.
     assert overlap(with_session) >= 3
+
+
+def test_the_desktop_app_is_asked_by_one_first(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It may ask the person: the other nine wait for the first, and are then fetched at once."""
+    op = OnePassword(home, 2, signed_in=False, app=True, items=TEN, sleep=0.5)
+    (home.programs / "op.authorised").touch()
+    one = run_with(op, 1, {})
+    (home.programs / "op.calls").unlink()
+    ten = run_with(op, 10, {})
+    first, *others = [call for call in op.log if call["argv"] != ["--version"]]
+    assert len(others) == 9
+    assert all(call["start"] >= first["end"] for call in others)
+    assert overlap(others) >= 4
+    with capsys.disabled():
+        print(f"\nop with the app: ten references take {ten / one:.2f} times as one")
+
+
+def test_the_desktop_app_and_another_do_not_ask_at_the_same_time(home: Home) -> None:
+    """A configured command may ask, too."""
+    op = OnePassword(home, 2, signed_in=False, app=True, sleep=0.3)
+    (home.programs / "op.authorised").touch()
+    home.program("other", f"#!{sys.executable} -IS\n{_ASKS}")
+    home.configure('[secrets.X]\ncommand = ["other"]\n[secrets.Y]\ncommand = ["other", "y"]\n')
+    done = home.run("run", "-eA=X", "-eB=op://Private/PyPI", "-eC=Y", *SHOW)
+    assert done.stdout == "canary-2|canary-pypi|\n"
+    calls = [call for call in op.log if call["argv"] != ["--version"]]
+    assert len(calls) == 3
+    assert overlap(calls) == 1
+
+
+#: Takes a moment, as one who is asked does, and logs that as op does.
+_ASKS = """
+import json, os, sys, time
+started = time.monotonic()
+time.sleep(0.3)
+entry = {"argv": sys.argv, "start": started, "end": time.monotonic()}
+with open(os.path.dirname(os.path.abspath(__file__)) + "/op.calls", "a") as file:
+    file.write(json.dumps(entry) + "\\n")
+print("canary-2")
+"""
 
 
 def test_ten_times_the_same_is_one_call(op: OnePassword) -> None:

@@ -200,10 +200,10 @@ import getpass, json, os, sys
 arguments = sys.argv[1:]
 if arguments == ["--version"]:
     print("1.12.9")
-elif arguments == ["signin", "my"]:
+elif arguments == ["signin", "my", "--raw"]:
     if getpass.getpass("Enter the password for me@example.org at my.example.org: ") != MASTER:
         sys.exit("[ERROR] 2026/01/01 00:00:00 (401) Unauthorized")
-    print('export OP_SESSION_my="SESSION"\\n# This command is meant to be used with eval.')
+    print("SESSION")
 elif os.environ.get("OP_SESSION_my") != "SESSION":
     sys.exit("[ERROR] 2026/01/01 00:00:00 You are not currently signed in. Please run "
              "`op signin --help` for instructions")

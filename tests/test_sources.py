@@ -354,7 +354,7 @@ class Counted(ModuleType):
         self.asked.append((path, tuple(fields)))
         await asyncio.sleep(0.01)
         given = self.given.pop(0) if len(self.given) > 1 else self.given[0]
-        if isinstance(given, Exception):
+        if isinstance(given, BaseException):
             raise given
         return given
 
@@ -424,6 +424,41 @@ def test_an_item_that_failed_is_not_asked_for_again(counted: Counted) -> None:
 
     asyncio.run(work())
     assert len(counted.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ValueError("canary-1"),
+        TimeoutError(),
+        KeyError("canary-1"),
+        OSError(2, "canary-1"),
+        {"password": b"canary-1"},
+        {"password": None},
+        {3: "canary-1"},
+        ["canary-1"],
+        None,
+        "canary-1",
+    ],
+    ids=repr,
+)
+def test_anothers_source_may_raise_or_give_anything(counted: Counted, given: Any) -> None:
+    """It is a failure of that source, by its kind; nothing of its text is shown."""
+    counted.given = [given]
+    error = trouble("counted://A")
+    name = type(given).__name__ if isinstance(given, Exception) else "Error"
+    assert str(error).startswith("the source counted:// failed for A: ")
+    assert str(error).endswith(name)
+
+
+def test_a_cancelled_source_is_cancelled(counted: Counted) -> None:
+    """By either loop: that is no failure of the source's."""
+    from twisted.internet.defer import CancelledError
+
+    for kind in (CancelledError, asyncio.CancelledError):
+        counted.given = [kind()]  # type: ignore[list-item]
+        with pytest.raises(kind):
+            fetch("counted://A")
 
 
 def test_one_that_is_cancelled_does_not_take_the_others_along(counted: Counted) -> None:
@@ -702,6 +737,119 @@ def test_nobody_is_asked_where_nobody_may_be(locked: Path) -> None:
     assert error.hint == "vault open"
 
 
+# -- one asks after another ----------------------------------------------------------
+
+#: Says when it begins and ends to do what a person sees.
+_SEEN = 'echo "begin $1" >> seen; sleep 0.2; {}; echo "end $1" >> seen'
+
+
+def seen(folder: Path) -> list[str]:
+    """Who was seen, in turn: nobody while another was."""
+    lines = (folder / "seen").read_text().splitlines()
+    for first, second in zip(lines[::2], lines[1::2], strict=True):
+        assert (first[:6], second[:4]) == ("begin ", "end "), lines
+        assert first[6:] == second[4:], lines
+    return sorted(line[4:] for line in lines[1::2])
+
+
+def test_what_may_ask_by_itself_does_so_one_after_another(locked: Path) -> None:
+    """Two commands, and a vault whose key is asked for: whatever the order."""
+    script(locked, "asks", f"cd {locked}; {_SEEN.format('echo canary-2')}")
+    with FakePinentry(["canary-key"]) as pinentry:
+        wrapped = script(locked, "pinentry-fake", f"cd {locked}; {_SEEN.format(pinentry.path)}")
+        run = run_of(locked, person=20)
+        more = {**pinentry.environ, "PINENTRY": str(wrapped)}
+        run = replace(run, environ=Environment({**run.environ, **more}))
+
+        async def work() -> list[Any]:
+            commands = [command.Command(("asks", name)) for name in "abc"]
+            return await asyncio.gather(
+                commands[0].fetch("A", ("",), run),
+                Vault().fetch("item", ("",), run),
+                *(one.fetch("B", ("",), run) for one in commands[1:]),
+            )
+
+        given = asyncio.run(work())
+    assert [found["password"] for found in given] == ["canary-2", "canary-1", *["canary-2"] * 2]
+    assert seen(locked) == ["", "a", "b", "c"]
+
+
+def test_where_nobody_may_be_asked_commands_run_at_once(tmp_path: Path) -> None:
+    """They have no terminal, either: each here waits until all have begun."""
+    script(tmp_path, "asks", _TOGETHER.replace("FOLDER", str(tmp_path)).replace("COUNT", "5"))
+    run = run_of(tmp_path)
+
+    async def work() -> list[Any]:
+        fetched = (command.Command(("asks", name)).fetch("A", ("",), run) for name in "abcde")
+        return await asyncio.gather(*fetched)
+
+    assert asyncio.run(work()) == [{"password": "canary-1"}] * 5
+
+
+_TOGETHER = """
+: > FOLDER/begun.$1
+i=0
+while [ $(ls FOLDER | grep -c begun) -lt COUNT ]; do
+  i=$((i+1)); [ $i -lt 1000 ] || exit 9; sleep 0.02
+done
+echo canary-1
+"""
+
+
+def test_a_manager_that_asks_no_more_once_it_has_succeeded(tmp_path: Path) -> None:
+    """The first call has the person's turn for itself; the others then run at once."""
+    script(tmp_path, "vault", f"[ $1 = a ] || {{ {_TOGETHER.strip()}; }}; echo $1 >> FOLDER/done")
+    text = (tmp_path / "vault").read_text().replace("FOLDER", str(tmp_path)).replace("COUNT", "4")
+    (tmp_path / "vault").write_text(text)
+    run = run_of(tmp_path, person=20)
+    program = Program("the vault", "vault", asks=True)
+
+    async def one(name: str) -> None:
+        async with run.turn("vault"):
+            assert not (set("bcde") if name == "a" else set()) & set(began())
+            await program.call(run, name, item=name)
+
+    def began() -> list[str]:
+        return [path.suffix[1:] for path in tmp_path.glob("begun.*")]
+
+    async def work() -> None:
+        await asyncio.gather(*map(one, "abcde"))
+
+    asyncio.run(work())
+    assert (tmp_path / "done").read_text().split()[0] == "a"
+    assert sorted(began()) == list("bcde")
+
+
+def test_a_missing_item_of_what_was_unlocked_asks_nobody_again(locked: Path) -> None:
+    """The key was right: another that waited does not ask for it once more."""
+    script(locked, "vault", f"cd {locked}{_LOCK}".replace(
+        'test "$KEY" = canary-key &&',
+        '[ "$2" != missing ] || [ -z "$KEY" ] || { echo no item >&2; exit 1; }\n'
+        '  test "$KEY" = canary-key &&',
+    ))  # fmt: skip
+    with FakePinentry(["canary-key"] * 3) as pinentry:
+        run = run_of(locked, person=20)
+        run = replace(run, environ=Environment({**run.environ, **pinentry.environ}))
+
+        async def get(name: str) -> str:
+            async def attempt() -> Secret:
+                key = {"KEY": run.kept["vault"]} if "vault" in run.kept else {}
+                return await VAULT.call(run, "show", name, item=name, environ=key)
+
+            async def unlock(wrong: str) -> None:
+                run.keep("vault", await run.typed("Key", "The vault is locked", wrong))
+
+            return await VAULT.unlocking(run, attempt, unlock)
+
+        async def work() -> list[Any]:
+            return await asyncio.gather(get("missing"), get("there"), return_exceptions=True)
+
+        missing, there = asyncio.run(work())
+        assert len(pinentry.prompts) == 1
+    assert isinstance(missing, sources.NoItem)
+    assert there == "canary-1"
+
+
 # -- which there are ---------------------------------------------------------------
 
 
@@ -714,9 +862,10 @@ def test_an_unknown_scheme_is_a_bad_reference() -> None:
 
 
 def test_each_scheme_has_its_module() -> None:
-    """And each module of the folder but two is a source."""
+    """And each module of the folder but the shared ones is a source."""
     modules = {path.stem for path in Path(sources.__file__).parent.glob("*.py")}
-    assert set(sources.SCHEMES.values()) == modules - {"__init__", "programs", "command"}
+    shared = {"__init__", "failures", "runs", "programs", "command"}
+    assert set(sources.SCHEMES.values()) == modules - shared
     assert sources.schemes() == sorted(sources.SCHEMES)
     for scheme in sources.SCHEMES:
         assert sources.find(scheme).title
@@ -850,6 +999,22 @@ def test_anothers_source_fails_as_ours_do(rbw: Home) -> None:
 def test_anothers_source_is_among_the_known_ones(rbw: Home) -> None:
     """In the hint for one that is unknown."""
     assert "rbw://" in rbw.run("get", "nothing://X").stderr
+
+
+def test_anothers_source_is_named_by_doctor(rbw: Home) -> None:
+    """With its program, if that is there; and one that is broken is said to be."""
+    done = rbw.run("doctor")
+    assert f"rbw ({rbw.programs}/rbw)" in done.stdout
+    assert "source rbw://, of another package: rbw\n" in done.stdout
+    (rbw.programs / "rbw").unlink()
+    text = "source rbw://, of another package: rbw, whose program is not installed\n"
+    assert text in rbw.run("doctor").stdout
+    distribution(rbw.folder / "packages", "raise ValueError('canary')")
+    done = rbw.run("doctor")
+    assert "source rbw://: the source rbw:// cannot be loaded: ValueError" in done.stdout
+    assert "canary" not in done.stdout + done.stderr
+    distribution(rbw.folder / "packages", "title = None")
+    assert "source rbw://, of another package: None\n" in rbw.run("doctor").stdout
 
 
 def test_another_cannot_take_a_scheme_of_ours(rbw: Home) -> None:

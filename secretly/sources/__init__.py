@@ -6,29 +6,28 @@ name is the scheme, and which loads a :class:`Source`.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any, cast
 
 from .. import concurrency
 from ..display import visible
-from ..errors import BadReference, SourceFailed
+from ..errors import BadReference, SecretlyError, SourceFailed
 from ..redacted import Secret
 from ..references import Reference
 from .command import Command
-from .programs import (
+from .failures import (
     Ambiguous,
     Locked,
     NoField,
     NoItem,
     NotInstalled,
-    Program,
-    Run,
     SignedOut,
-    Source,
     Unreachable,
-    operand,
 )
+from .programs import Program, operand
+from .runs import Item, Run, Source
 
 __all__ = [
     "SCHEMES",
@@ -64,9 +63,6 @@ SCHEMES = {
 #: The entry points' group.
 GROUP = "secretly.sources"
 
-#: The names that the default field of an item has, in the order in which they are tried.
-_PASSWORD = ("password", "credential")
-
 
 def _others() -> Mapping[str, Any]:
     from importlib.metadata import entry_points
@@ -100,41 +96,6 @@ def find(scheme: str) -> Source:
     )
 
 
-class Item(dict[str, str]):
-    """The fields of an item, whose repr shows no value."""
-
-    def __repr__(self) -> str:
-        return f"<item with {len(self)} fields>"
-
-    def chosen(self, field: str, title: str, path: str) -> Secret:
-        """The value of a field; of the default one, an API credential's if it has no password.
-
-        :raises NoField: naming those that it has.
-        """
-        names = {name.casefold(): name for name in reversed(self)}
-        for name in (field,) if field not in ("", "password") else _PASSWORD:
-            found = names.get(name.casefold(), "")
-            if self.get(found):  # an empty one is none
-                return _checked(Secret(self[found]), title, path)
-        has = ", ".join(map(visible, self)) or "none"
-        raise NoField(
-            f"{title}: {visible(path)} has no field '{visible(field or 'password')}'",
-            f"its fields: {has}",
-        )
-
-
-def _checked(value: Secret, title: str, path: str) -> Secret:
-    """A value that can be handed over: JSON can hold what no variable can."""
-    try:
-        value.encode("utf-8", "surrogateescape")
-        wrong = "has a NUL byte in it" if "\0" in value else ""
-    except UnicodeEncodeError:
-        wrong = "is no Unicode text"
-    if wrong:
-        raise SourceFailed(f"what {title} has for {visible(path)} {wrong}", "a secret is a text")
-    return value
-
-
 class Items:
     """The items that one run needs: each is fetched once, whatever is wanted of it.
 
@@ -157,10 +118,16 @@ class Items:
         for reference in wanted:
             self._note(reference)
 
-    def _note(self, reference: Reference) -> tuple[str, str]:
-        key = (reference.scheme, reference.path)
-        self._fields.setdefault(key, {})[reference.field] = None
-        return key
+    def _note(self, reference: Reference) -> tuple[tuple[str, str], str]:
+        """The item that is to be fetched, and which of its fields."""
+        path, field = reference.path, reference.field
+        with contextlib.suppress(SecretlyError):  # which is raised once it is asked for
+            if field in ("", "password") and hasattr(source := self._source(reference), "parted"):
+                path, own = source.parted(path)
+                field = own or field
+        key = (reference.scheme, path)
+        self._fields.setdefault(key, {})[field] = None
+        return key, field
 
     async def get(self, reference: Reference) -> tuple[Secret, str | None]:
         """Return what *reference* names, and the user name that the item has, if any.
@@ -169,9 +136,10 @@ class Items:
         :raises BadReference: if there is no such source.
         """
         source = self._source(reference)
-        item = await self._item(self._note(reference), source)
-        value = item.chosen(reference.field, source.title, reference.path)
-        return value, item.get("username") or None
+        key, field = self._note(reference)
+        item = await self._item(key, source)
+        value = item.chosen(field, source.title, key[1])
+        return value, (item.get("username") or None) if field == reference.field else None
 
     def _source(self, reference: Reference) -> Source:
         if reference.scheme == "command" and reference.path in self._commands:
@@ -186,9 +154,33 @@ class Items:
             asked, item = self._found.get(key, ((), Item()))
             if asked != fields:  # the first time, or for a field that was not wanted then
                 try:
-                    item = Item(await source.fetch(key[1], fields, self._run))
+                    item = await _fetched(source, key, fields, self._run)
                 except SourceFailed as error:
                     self._failed[key] = error
                     raise
                 self._found[key] = fields, item
             return item
+
+
+async def _fetched(source: Source, key: tuple[str, str], fields: tuple[str, ...], run: Run) -> Item:
+    """What a source gives: another's may raise anything, and give anything."""
+    try:
+        item = Item(await source.fetch(key[1], fields, run))
+        if not all(isinstance(part, str) for pair in item.items() for part in pair):
+            raise TypeError
+        return item
+    except SourceFailed as error:
+        name = visible(f"{key[0]}://{key[1]}" if key[0] != "command" else key[1])
+        if visible(key[1]) not in str(error):  # of several that are wanted it was this one
+            error.args = (f"{error} ({name})", *error.args[1:])
+        raise
+    except SecretlyError:
+        raise
+    except Exception as error:
+        if concurrency.is_cancelled(error):
+            raise
+        what = type(error).__name__
+    raise SourceFailed(
+        f"the source {key[0]}:// failed for {visible(key[1])}: {what}",
+        "ask whoever made it, or take the secret from elsewhere",
+    )

@@ -8,9 +8,13 @@ from typing import Any
 
 from ..display import visible
 from ..redacted import Secret
-from .programs import Ambiguous, Locked, NoItem, Program, Run, SignedOut, Unreachable, operand
+from .failures import Ambiguous, Locked, NoItem, SignedOut, Unreachable
+from .programs import Program, operand
+from .runs import Run
 
 title = "Bitwarden"
+
+_UNLOCK = 'export BW_SESSION="$(bw unlock --raw)"'
 
 program = Program(
     title,
@@ -54,7 +58,7 @@ async def fetch(path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]
         )
 
     async def unlock(wrong: str) -> None:
-        master = await run.typed("Master password", "Bitwarden is locked", wrong)
+        master = await run.typed("Master password", "Bitwarden is locked", wrong, _UNLOCK)
         arguments = ("--nointeraction", "unlock", "--raw", "--passwordfile", "/dev/stdin")
         run.keep(title, await program.call(run, *arguments, item=path, stdin=master))
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ..display import visible
-from .programs import NoItem, Run
+from .failures import NoItem
+from .runs import Run
 
 title = "the environment"
 

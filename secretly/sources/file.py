@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from .. import trust
 from ..display import visible
 from ..errors import SourceFailed
-from .programs import NoItem, Run
+from .failures import NoItem
+from .runs import Run
 
 title = "the file"
 

@@ -9,7 +9,9 @@ from collections.abc import Mapping, Sequence
 from ..display import visible
 from ..errors import BadReference
 from ..redacted import Secret
-from .programs import Ambiguous, Locked, NoField, NoItem, Program, Run, operand
+from .failures import Ambiguous, Locked, NoField, NoItem
+from .programs import Program, operand
+from .runs import Run
 
 title = "KeePassXC"
 

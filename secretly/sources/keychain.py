@@ -7,7 +7,8 @@ from urllib.parse import unquote
 
 from ..display import visible
 from ..errors import BadReference
-from .programs import NoItem, Run
+from .failures import NoItem
+from .runs import Run
 
 title = "the keychain"
 

@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..redacted import Secret
-from .programs import Ambiguous, Locked, NoItem, Program, Run, SignedOut, Unreachable, operand
+from .failures import Ambiguous, Locked, NoItem, SignedOut, Unreachable
+from .programs import Program, operand
+from .runs import Run
 
 title = "LastPass"
 

@@ -1,7 +1,8 @@
 """``op://…``: 1Password, by its program ``op``, of version 1 or 2.
 
 ``op://Vault/Item/[Section/]Field`` is 1Password's own form; ``op://Vault/Item[#field]``
-and ``op://Item[#field]`` name an item.
+and ``op://Item[#field]`` name an item. Here a field of the own form is called ``/Field`` or
+``/Section/Field``.
 """
 
 from __future__ import annotations
@@ -9,23 +10,16 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ..display import visible
 from ..errors import BadReference
 from ..redacted import Secret
-from .programs import (
-    Ambiguous,
-    Locked,
-    NoField,
-    NoItem,
-    Program,
-    Run,
-    SignedOut,
-    Unreachable,
-    operand,
-)
+from .failures import Ambiguous, Locked, NoField, NoItem, SignedOut, Unreachable
+from .programs import Program, operand
+from .runs import Item, Run
 
 title = "1Password"
 
@@ -66,43 +60,63 @@ program = Program(
             "op item list",
         ),
     ),
-    asks=True,  # the desktop app has the person's finger or password asked for
 )
+
+#: The desktop app has the person's finger or password asked for.
+_asking = replace(program, asks=True)
 
 _PROMPT = rb"(?i)\bpassword\b[^:\r\n]*: ?$"
 
 
+def parted(path: str) -> tuple[str, str]:
+    """The item that 1Password's own form names, and the field: all of one are fetched at once."""
+    vault, item, field = [*path.split("/", 2), "", ""][:3]
+    return (f"{vault}/{item}", f"/{field}") if field and "?" not in path else (path, "")
+
+
 async def fetch(path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]:
-    """Return the fields of the item, or the one field that 1Password's own form names."""
-    plain = path.partition("?")[0]
+    """Return the fields of the item, or what a reference with a query names."""
+    plain, query, _ = path.partition("?")
+    own = [field for field in fields if field.startswith("/")]
     parts = [operand(part) for part in plain.split("/")]
-    if not all(parts) or len(parts) > 4:
+    ways = [[*parts, *map(operand, field[1:].split("/"))] for field in own] or [parts]
+    if not all(map(all, ways)) or max(map(len, ways)) > 4:
         raise BadReference(
             f"op://{visible(path)} does not say which item", "write op://VAULT/ITEM/FIELD"
         )
-
-    async def attempt() -> Secret:
-        if await _first_version(run):
-            vault = ("--vault", parts[0]) if len(parts) > 1 else ()
-            item = parts[1] if len(parts) > 1 else parts[0]
-            return await call("get", "item", item, *vault)
-        if len(parts) > 2:
-            return await call("read", "--no-newline", f"op://{path}")
-        vault = ("--vault", parts[0]) if len(parts) > 1 else ()
-        return await call("item", "get", parts[-1], *vault, "--format", "json")
+    first = await _first_version(run)
+    if query and first:
+        raise BadReference(
+            f"op://{visible(path)} has a query, which version 1 of op does not know",
+            "install version 2 of it",
+        )
 
     async def call(*arguments: str) -> Secret:
-        return await program.call(run, *arguments, item=plain, environ=_session(run))
+        if first or _has_session(run):
+            return await program.call(run, *arguments, item=plain, environ=_session(run))
+        async with run.turn(program.name) as environ:
+            return await _asking.call(run, *arguments, item=plain, environ=environ)
+
+    async def attempt() -> Mapping[str, str]:
+        where = (parts[-1], "--vault", parts[0])[: 3 if len(parts) > 1 else 1]
+        if first:
+            found = await call("get", "item", *where)
+            return program.parsed(found, lambda item: _fields_of_1(item, own), plain)
+        if query:
+            return {"password": await call("read", f"op://{path}")}
+        if len(fields) == len(own) == 1:
+            return {own[0]: await call("read", f"op://{plain}{own[0]}")}
+        found = await call("item", "get", *where, "--format", "json")
+        has = Item(program.parsed(found, lambda item: _fields_of_2(item, own), plain))
+        # A file of the item's, say, or a name that several fields have: op itself knows.
+        read = {way: await call("read", f"op://{plain}{way}") for way in own if way not in has}
+        return {**has, **read}
 
     async def unlock(wrong: str) -> None:
         await _sign_in(run, wrong)
 
-    found = await program.unlocking(run, attempt, unlock)
-    if await _first_version(run):
-        return program.parsed(found, lambda read: _fields_of_1(read, parts), plain)
-    if len(parts) > 2:
-        return {"password": found}
-    return program.parsed(found, _fields_of_2, plain)
+    alone = not first and not _has_session(run)
+    return await program.unlocking(run, attempt, unlock, alone=alone)
 
 
 async def _first_version(run: Run) -> bool:
@@ -111,6 +125,14 @@ async def _first_version(run: Run) -> bool:
 
 
 # -- signing in ------------------------------------------------------------------
+
+#: The variables that make a session.
+_OPEN = re.compile(r"OP_SESSION_\w+|OP_SERVICE_ACCOUNT_TOKEN|OP_CONNECT_TOKEN")
+
+
+def _has_session(run: Run) -> bool:
+    """Whether nobody is asked: without a session the desktop app answers, if it is there."""
+    return title in run.kept or any(map(_OPEN.fullmatch, run.environ))
 
 
 def _session(run: Run) -> Mapping[str, str]:
@@ -127,55 +149,98 @@ async def _sign_in(run: Run, wrong: str) -> None:
     With the desktop app nothing is asked and nothing printed: it does the rest.
     """
     run.must_ask("1Password is locked", "op signin")  # the app asks as well
-    arguments = ["signin"]
-    if await _first_version(run) and (account := _latest_account(run)):
-        arguments.append(account)
+    if await _first_version(run):
+        account = _latest_account(run)
+        arguments, name = ["signin", account, "--raw"], account
+    else:
+        # What --raw leaves out, and op otherwise prints for a shell to execute.
+        listed = await program.call(run, "account", "list", "--format", "json", item="signin")
+        arguments, name = ["signin", "--raw"], program.parsed(listed, _only(run), "signin")
 
     async def answer() -> Secret:
         return await run.typed("Account password", "1Password is locked", wrong, "op signin")
 
-    said = await program.asked(run, *arguments, prompt=_PROMPT, answer=answer, item="signin")
-    if found := re.search(r'(?m)^export (OP_SESSION_\w+)="?([^"\n]+)"?', said):
-        run.keep(title, f"{found[1]}={found[2]}")
+    token = await _asking.asked(run, *arguments, prompt=_PROMPT, answer=answer, item="signin")
+    if token.strip():
+        variable = re.sub(r"\W", "_", f"OP_SESSION_{name}")
+        run.keep(title, f"{variable}={token.strip()}")
+
+
+def _only(run: Run) -> Callable[[Any], str]:
+    """Which user's session it is, of the accounts that version 2 lists."""
+    wanted = run.environ.get("OP_ACCOUNT", "").casefold()
+
+    def choose(accounts: Any) -> str:
+        if wanted:
+            keys = ("url", "email", "user_uuid", "account_uuid", "shorthand")
+            known = [{str(found.get(key, "")).casefold() for key in keys} for found in accounts]
+            accounts = [
+                found
+                for found, names in zip(accounts, known, strict=True)
+                if wanted in names or any(name.startswith(f"{wanted}.") for name in names)
+            ]
+        if not accounts:
+            raise SignedOut(f"{title}: no account is set up", "op account add")
+        if len(accounts) > 1:
+            raise Ambiguous(
+                f"{title} has several accounts", "set OP_ACCOUNT to one of: op account list"
+            )
+        return str(accounts[0]["user_uuid"])
+
+    return choose
 
 
 def _latest_account(run: Run) -> str:
     """The account that version 1 signed in to last."""
     try:
         with open(os.path.join(run.environ.get("HOME", ""), ".op", "config"), "rb") as file:
-            return str(json.load(file).get("latest_signin") or "")
+            account = str(json.load(file).get("latest_signin") or "")
     except (OSError, ValueError, AttributeError):
-        return ""
+        account = ""
+    if not account:
+        raise SignedOut(f"{title}: no account is set up", "op signin ADDRESS EMAIL")
+    return operand(account)
 
 
 # -- what an item is -------------------------------------------------------------
 
 
-def _fields_of_2(item: Any) -> Mapping[str, str]:
-    """The fields by purpose, then by id, then by label; one that is empty has no value."""
+def _fields_of_2(item: Any, own: Sequence[str]) -> Mapping[str, str]:
+    """The fields by purpose, then by id, then by label; one that is empty has no value.
+
+    Beside them those of the own form that are one field for certain.
+    """
     fields = [f for f in item.get("fields", ()) if f.get("value")]
     found: dict[str, str] = {}
     for part in ("purpose", "id", "label"):
         for field in fields:
             if name := str(field.get(part) or "").casefold():
                 found.setdefault(name, field["value"])
+    for path in own:
+        *section, name = path[1:].casefold().split("/")
+        same = [f for f in fields if name in _names(f) and _within(f.get("section"), section)]
+        if len(same) == 1:
+            found[path] = same[0]["value"]
     return found
 
 
-def _fields_of_1(item: Any, parts: Sequence[str]) -> Mapping[str, str]:
+def _within(inside: Any, section: Sequence[str]) -> bool:
+    return _names(inside or {}).issuperset(section) if section else not inside
+
+
+def _names(thing: Any) -> set[str]:
+    return {str(thing.get(key) or "").casefold() for key in ("id", "label")}
+
+
+def _fields_of_1(item: Any, own: Sequence[str]) -> Mapping[str, str]:
     """The fields of version 1's form; a password item has its password by itself."""
     found: dict[str, str] = {}
-    for name, value in _pairs_of_1(item["details"], parts[2:-1]):
-        if name and value:
-            found.setdefault(name.casefold(), str(value))
-    if len(parts) < 3:
-        return found
-    if parts[-1].casefold() not in found:
-        raise NoField(
-            f"{title}: {visible('/'.join(parts[:-1]))} has no field '{visible(parts[-1])}'",
-            f"its fields: {', '.join(map(visible, found)) or 'none'}",
-        )
-    return {"password": found[parts[-1].casefold()]}
+    for path in ("", *own):
+        *section, name = path[1:].casefold().split("/")
+        for key, value in _pairs_of_1(item["details"], section):
+            if key and value and (not path or key.casefold() == name):
+                found.setdefault(path or key.casefold(), str(value))
+    return found
 
 
 def _pairs_of_1(details: Any, section: Sequence[str]) -> Iterator[tuple[str, Any]]:
@@ -186,6 +251,6 @@ def _pairs_of_1(details: Any, section: Sequence[str]) -> Iterator[tuple[str, Any
                 yield str(field.get(key) or ""), field.get("value")
     for part in details.get("sections") or ():
         titles = {str(part.get(key) or "").casefold() for key in ("name", "title")}
-        if not section or section[0].casefold() in titles:
+        if not section or section[0] in titles:
             for field in part.get("fields") or ():
                 yield str(field.get("t") or field.get("n") or ""), field.get("v")

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Mapping, Sequence
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
 
+from .. import processes
 from ..display import visible
 from ..redacted import Secret
-from .programs import Locked, NoItem, Program, Run, operand
+from .failures import Locked, NoItem
+from .programs import Program, operand
+from .runs import Run
 
 title = "pass"
 
@@ -35,19 +40,22 @@ async def fetch(path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]
     if os.path.isdir(place) and not os.path.isfile(f"{place}.gpg"):  # pass would list it
         raise NoItem(f"{title}: there is no item {visible(path)}: it is a folder", "pass ls")
 
+    own = "--pinentry-mode" in given  # which may have the person asked at once
+
     async def attempt() -> Secret:
-        options = f"{given} --pinentry-mode error".strip()
-        if "--pinentry-mode" in given:
-            options = given
-        environ = {"PASSWORD_STORE_GPG_OPTS": options}
-        return await program.call(run, "show", operand(path), item=path, environ=environ)
+        if own:
+            async with run.turn(program.name) as environ:
+                return await _asking.call(run, "show", operand(path), item=path, environ=environ)
+        options = {"PASSWORD_STORE_GPG_OPTS": f"{given} --pinentry-mode error".strip()}
+        return await program.call(run, "show", operand(path), item=path, environ=options)
 
     async def unlock(wrong: str) -> None:
         """Have gpg's own agent ask for the passphrase, and keep it."""
         async with run.attention("gpg's passphrase is needed", f"pass show {path}") as environ:
-            await _asking.call(run, "show", path, item=path, environ=environ)
+            with _no_pinentry_left(run) as mark:
+                await _asking.call(run, "show", path, item=path, environ={**environ, **mark})
 
-    shown = await program.unlocking(run, attempt, unlock, times=1)
+    shown = await program.unlocking(run, attempt, unlock, times=1, alone=own)
     first, *lines = shown.split("\n")
     found = {"password": first} if first else {}
     for line in lines:
@@ -58,3 +66,23 @@ async def fetch(path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]
         if "username" not in found and name in found:
             found["username"] = found[name]
     return found
+
+
+@contextlib.contextmanager
+def _no_pinentry_left(run: Run) -> Iterator[Mapping[str, str]]:
+    """End the pinentry of gpg's agent if the call is given up.
+
+    The agent, which is not ours to end, goes on asking when gpg has ended (2.2 does), on
+    the terminal that somebody else may be reading from by then. It gives its pinentry this
+    variable of gpg's, and hands it to no other.
+    """
+    if run.environ.get("PINENTRY_USER_DATA"):  # it has a meaning for the person's own
+        yield {}
+        return
+    mark = {"PINENTRY_USER_DATA": f"secretly-{secrets.token_hex(8)}"}
+    try:
+        yield mark
+    except BaseException:
+        (found,) = mark.items()
+        processes.end_marked("=".join(found))
+        raise

@@ -6,152 +6,23 @@ import contextlib
 import json
 import re
 import shlex
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
-from .. import concurrency, pinentry, processes, trust
+from .. import processes, trust
 from ..display import visible
 from ..errors import BadReference, SourceFailed
-from ..keychain import Keeper
 from ..redacted import Environment, Secret
+from .failures import Ambiguous, Locked, NoField, NoItem, NotInstalled, Unasked, Unreachable
+from .runs import Run
 
-__all__ = [
-    "Ambiguous",
-    "Locked",
-    "NoField",
-    "NoItem",
-    "NotInstalled",
-    "Program",
-    "Run",
-    "SignedOut",
-    "Source",
-    "Unasked",
-    "Unreachable",
-    "operand",
-    "text",
-]
+__all__ = ["MACHINE", "Program", "operand", "text"]
 
 T = TypeVar("T")
 
 #: How long a program may take, in seconds, that asks nobody.
 MACHINE = 30.0
-
-
-class NotInstalled(SourceFailed):
-    """The password manager's program is not there."""
-
-
-class SignedOut(SourceFailed):
-    """The password manager is there, and nobody is logged in to it."""
-
-
-class Locked(SourceFailed):
-    """The vault is locked, and was not unlocked."""
-
-
-class Unasked(Locked):
-    """It is locked, and nobody may be asked."""
-
-
-class NoItem(SourceFailed):
-    """There is no such item."""
-
-
-class NoField(SourceFailed):
-    """The item has no such field."""
-
-
-class Ambiguous(SourceFailed):
-    """Several items match."""
-
-
-class Unreachable(SourceFailed):
-    """The password manager needs the network, or another program, and does not get it."""
-
-
-class Source(Protocol):
-    """A kind of place that secrets come from: a module of this folder, or another's object."""
-
-    @property
-    def title(self) -> str:
-        """What people call it: ``"LastPass"``."""
-
-    async def fetch(self, path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]:
-        """Return the fields of an item: of *fields* those that it has, and its user name.
-
-        They are named ``password``, ``username``, and as the manager names the others.
-
-        :param path: what stands after ``scheme://``.
-        :param fields: the names of the wanted ones; ``""`` is the password.
-        :raises SourceFailed: if it cannot.
-        """
-
-
-@dataclass(frozen=True)
-class Run:
-    """What the sources of one run share.
-
-    :param environ: the environment that secretly was started with.
-    :param person: how long a person may take, in seconds; None: nobody may be asked.
-    :param setting: the pinentry that is configured.
-    :param keychain: the keychain.
-    """
-
-    environ: Mapping[str, str]
-    person: float | None = None
-    setting: str | None = None
-    keychain: Keeper | None = None
-    #: Master passwords and sessions, for this run alone.
-    kept: dict[Hashable, Secret] = field(default_factory=dict, repr=False)
-    turns: concurrency.Turns = field(default_factory=concurrency.Turns, repr=False)
-    #: What was unlocked in this run.
-    opened: list[str] = field(default_factory=list, repr=False)
-    _finding: dict[Hashable, concurrency.Turns] = field(default_factory=dict, repr=False)
-
-    async def once(self, key: Hashable, find: Callable[[], Awaitable[str]]) -> Secret:
-        """What *find* gives, which is kept until the end of the run."""
-        async with self._finding.setdefault(key, concurrency.Turns()).one():
-            if key not in self.kept:
-                self.keep(key, await find())
-            return self.kept[key]
-
-    def keep(self, key: Hashable, value: str) -> None:
-        """Keep a session until the end of the run."""
-        self.kept[key] = Secret(value)
-
-    def must_ask(self, what: str, hint: str) -> float:
-        """How long a person may take.
-
-        :raises Locked: if nobody may be asked.
-        """
-        if self.person is None:
-            raise Unasked(f"{what}, and nobody may be asked", hint)
-        return self.person
-
-    async def typed(self, prompt: str, purpose: str, error: str = "", hint: str = "") -> Secret:
-        """What the person types at a prompt.
-
-        :param prompt: the few words before the entry field.
-        :param purpose: what it is for.
-        :param error: what was wrong with the last answer.
-        :raises Locked: if nobody may be asked.
-        """
-        seconds = self.must_ask(purpose, hint or "unlock it first")
-        text = f"{purpose}, and a secret in it is needed."
-        asked = pinentry.Prompt("secretly", text, prompt, error)
-        return await pinentry.ask(asked, seconds, self.environ, self.setting)
-
-    @contextlib.asynccontextmanager
-    async def attention(self, purpose: str, hint: str) -> AsyncIterator[Mapping[str, str]]:
-        """Have the person's attention, for a program that asks by itself.
-
-        :returns: variables that tell it where to ask.
-        :raises Locked: if nobody may be asked.
-        """
-        seconds = self.must_ask(purpose, hint)
-        async with pinentry.elsewhere(self.environ, seconds) as variables:
-            yield variables
 
 
 Failure = tuple[str, type[SourceFailed], str, str]
@@ -165,7 +36,8 @@ class Program:
     :param name: the program.
     :param failures: how it says what went wrong: a pattern of its stderr, the error, what
         happened (``{item}`` is replaced), and the command that would mend it.
-    :param asks: whether it may ask the person by itself: then it has the person's time.
+    :param asks: whether it may ask the person by itself: then it has the person's time, and
+        the terminal. Call it in ``run.attention`` or ``run.turn``.
     """
 
     title: str
@@ -213,10 +85,10 @@ class Program:
                 seconds=self.limit(run),
                 environ=_with(run.environ, environ),
                 stdin=stdin.encode("utf-8", "surrogateescape"),
-                session=run.person is None,  # with no terminal it cannot ask
+                session=not self.asks or run.person is None,  # with no terminal it cannot ask
             )
         except TimeoutError:
-            raise self.slow(run) from None
+            raise self.slow(run, item) from None
         except OSError as error:
             raise NotInstalled(
                 f"{self.name} cannot be started: {error.strerror}", f"look at it: {self.name}"
@@ -247,22 +119,24 @@ class Program:
                 answer=answer,
             )
         except TimeoutError:
-            raise self.slow(run) from None
+            raise self.slow(run, item) from None
         if done is None:
             raise Locked(f"{self.title}: that was not the right one", f"try it with {self.name}")
         return self.read(done, item)
 
-    def slow(self, run: Run) -> SourceFailed:
+    def slow(self, run: Run, item: str) -> SourceFailed:
         """The error for one that did not answer."""
+        within = f"within {self.limit(run):.0f} s"
         return Unreachable(
-            f"{self.title} ({self.name}) did not answer within {self.limit(run):.0f} s",
+            f"{self.title} ({self.name}) did not answer {within} for {visible(item)}",
             f"see whether {self.name} works by itself",
         )
 
     def read(self, done: processes.Finished, item: str) -> Secret:
         """What a finished call wrote, or its failure as an error."""
         if done.status == 0:
-            return text(done.stdout, f"what {self.title} has for {visible(item)}")
+            what = f"what {self.title} has for {visible(item)}"
+            return text(done.stdout, what, f"a secret is a text: see what {self.name} writes")
         for pattern, kind, what, hint in self.failures:
             # What it said may hold a secret: it is kept in no variable.
             if re.search(pattern, done.stderr.decode("utf-8", "replace"), re.IGNORECASE):
@@ -298,37 +172,53 @@ class Program:
         attempt: Callable[[], Awaitable[T]],
         unlock: Callable[[str], Awaitable[None]],
         times: int = 3,
+        alone: bool = False,
     ) -> T:
         """Try; if it is locked, have it unlocked, one after another, and try again.
 
         :param unlock: does it; it is told what was wrong with the last time.
         :param times: how often a person may be asked.
+        :param alone: whether trying may have the person asked as well: then nobody else
+            tries or unlocks anything before the first has succeeded.
         """
+        alone = alone and run.person is not None and self.name not in run.asked
         while True:
-            seen = len(run.opened)
-            with contextlib.suppress(Locked):
-                return await attempt()
+            seen = run.opened.count(self.title)
+            if not alone:
+                with contextlib.suppress(Locked):
+                    return await attempt()
             async with run.turns.one():
-                if len(run.opened) > seen:
-                    continue  # another has unlocked it meanwhile: try beside the others
-                found = await _unlocked(attempt, unlock, times)
+                if run.opened.count(self.title) > seen or (alone and self.name in run.asked):
+                    alone = False
+                    continue  # another was before this one: try beside the others
+                if alone:
+                    with contextlib.suppress(Locked):
+                        return await attempt()
+                return await self._unlocked(run, attempt, unlock, times)
+
+    async def _unlocked(
+        self,
+        run: Run,
+        attempt: Callable[[], Awaitable[T]],
+        unlock: Callable[[str], Awaitable[None]],
+        times: int,
+    ) -> T:
+        wrong = ""
+        for left in reversed(range(times)):
+            try:
+                await unlock(wrong)
+                found = await attempt()
+            except Locked as error:
+                if not left or isinstance(error, Unasked):
+                    raise
+                wrong = "That was not the right one."
+            except (NoItem, NoField, Ambiguous):
+                run.opened.append(self.title)  # it could look
+                raise
+            else:
                 run.opened.append(self.title)
                 return found
-
-
-async def _unlocked(
-    attempt: Callable[[], Awaitable[T]], unlock: Callable[[str], Awaitable[None]], times: int
-) -> T:
-    wrong = ""
-    for left in reversed(range(times)):
-        try:
-            await unlock(wrong)
-            return await attempt()
-        except Locked as error:
-            if not left or isinstance(error, Unasked):
-                raise
-        wrong = "That was not the right one."
-    raise AssertionError("the last attempt raised")
+        raise AssertionError("the last attempt raised")
 
 
 def _with(environ: Mapping[str, str], more: Mapping[str, str | None] | None) -> Environment:
@@ -349,7 +239,7 @@ def operand(name: str) -> str:
     return name
 
 
-def text(data: bytes, what: str) -> Secret:
+def text(data: bytes, what: str, hint: str) -> Secret:
     """A program's output as text, without the one newline at its end.
 
     :raises SourceFailed: if it is none, or has a NUL byte in it.
@@ -361,4 +251,4 @@ def text(data: bytes, what: str) -> Secret:
         except UnicodeDecodeError:
             wrong = "is not UTF-8 text"
     data = b""  # a traceback may show locals
-    raise SourceFailed(f"{what} {wrong}", "a secret is a text")
+    raise SourceFailed(f"{what} {wrong}", hint)

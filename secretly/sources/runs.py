@@ -1,0 +1,159 @@
+"""What a source is, what those of one run share, and what they give."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from .. import concurrency, pinentry
+from ..display import visible
+from ..errors import SourceFailed
+from ..keychain import Keeper
+from ..redacted import Secret
+from .failures import NoField, Unasked
+
+__all__ = ["Item", "Run", "Source"]
+
+#: The names that the default field of an item has, in the order in which they are tried.
+_PASSWORD = ("password", "credential")
+
+
+class Source(Protocol):
+    """A kind of place that secrets come from: a module of this folder, or another's object."""
+
+    @property
+    def title(self) -> str:
+        """What people call it: ``"LastPass"``."""
+
+    async def fetch(self, path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]:
+        """Return the fields of an item: of *fields* those that it has, and its user name.
+
+        They are named ``password``, ``username``, and as the manager names the others.
+
+        :param path: what stands after ``scheme://``.
+        :param fields: the names of the wanted ones; ``""`` is the password.
+        :raises SourceFailed: if it cannot.
+        """
+
+
+@dataclass(frozen=True)
+class Run:
+    """What the sources of one run share.
+
+    :param environ: the environment that secretly was started with.
+    :param person: how long a person may take, in seconds; None: nobody may be asked.
+    :param setting: the pinentry that is configured.
+    :param keychain: the keychain.
+    """
+
+    environ: Mapping[str, str]
+    person: float | None = None
+    setting: str | None = None
+    keychain: Keeper | None = None
+    #: Master passwords and sessions, for this run alone.
+    kept: dict[Hashable, Secret] = field(default_factory=dict, repr=False)
+    turns: concurrency.Turns = field(default_factory=concurrency.Turns, repr=False)
+    #: What was unlocked in this run, and which programs that may ask have asked.
+    opened: list[str] = field(default_factory=list, repr=False)
+    asked: set[str] = field(default_factory=set, repr=False)
+    _finding: dict[Hashable, concurrency.Turns] = field(default_factory=dict, repr=False)
+
+    async def once(self, key: Hashable, find: Callable[[], Awaitable[str]]) -> Secret:
+        """What *find* gives, which is kept until the end of the run."""
+        async with self._finding.setdefault(key, concurrency.Turns()).one():
+            if key not in self.kept:
+                self.keep(key, await find())
+            return self.kept[key]
+
+    def keep(self, key: Hashable, value: str) -> None:
+        """Keep a session until the end of the run."""
+        self.kept[key] = Secret(value)
+
+    def must_ask(self, what: str, hint: str) -> float:
+        """How long a person may take.
+
+        :raises Locked: if nobody may be asked.
+        """
+        if self.person is None:
+            raise Unasked(f"{what}, and nobody may be asked", hint)
+        return self.person
+
+    async def typed(self, prompt: str, purpose: str, error: str = "", hint: str = "") -> Secret:
+        """What the person types at a prompt.
+
+        :param prompt: the few words before the entry field.
+        :param purpose: what it is for.
+        :param error: what was wrong with the last answer.
+        :raises Locked: if nobody may be asked.
+        """
+        seconds = self.must_ask(purpose, hint or "unlock it first")
+        text = f"{purpose}, and a secret in it is needed."
+        asked = pinentry.Prompt("secretly", text, prompt, error)
+        return await pinentry.ask(asked, seconds, self.environ, self.setting)
+
+    @contextlib.asynccontextmanager
+    async def attention(self, purpose: str, hint: str) -> AsyncIterator[Mapping[str, str]]:
+        """Have the person's attention, for a program that asks by itself.
+
+        :returns: variables that tell it where to ask.
+        :raises Locked: if nobody may be asked.
+        """
+        seconds = self.must_ask(purpose, hint)
+        async with pinentry.elsewhere(self.environ, seconds) as variables:
+            yield variables
+
+    @contextlib.asynccontextmanager
+    async def turn(self, program: str = "") -> AsyncIterator[Mapping[str, str]]:
+        """Have the person's turn for a program that may ask by itself, if anybody may be asked.
+
+        :param program: its name, if it is to be taken for one that asks no more once it has
+            succeeded in this run: then the turn is for its first call.
+        :returns: variables that tell it where to ask.
+        """
+        async with contextlib.AsyncExitStack() as turn:
+            variables: Mapping[str, str] = {}
+            if self.person is not None and program not in self.asked:
+                waits = pinentry.elsewhere(self.environ, self.person, asking=False)
+                variables = await turn.enter_async_context(waits)
+                if program in self.asked:
+                    await turn.aclose()
+            yield variables
+            if program:
+                self.asked.add(program)
+
+
+class Item(dict[str, str]):
+    """The fields of an item, whose repr shows no value."""
+
+    def __repr__(self) -> str:
+        return f"<item with {len(self)} fields>"
+
+    def chosen(self, field: str, title: str, path: str) -> Secret:
+        """The value of a field; of the default one, an API credential's if it has no password.
+
+        :raises NoField: naming those that it has.
+        """
+        names = {name.casefold(): name for name in reversed(self)}
+        for name in (field,) if field not in ("", "password") else _PASSWORD:
+            found = names.get(name.casefold(), "")
+            if self.get(found):  # an empty one is none
+                return _checked(Secret(self[found]), title, path)
+        has = ", ".join(map(visible, self)) or "none"
+        raise NoField(
+            f"{title}: {visible(path)} has no field '{visible(field or 'password')}'",
+            f"its fields: {has}",
+        )
+
+
+def _checked(value: Secret, title: str, path: str) -> Secret:
+    """A value that can be handed over: JSON can hold what no variable can."""
+    try:
+        value.encode("utf-8", "surrogateescape")
+        wrong = "has a NUL byte in it" if "\0" in value else ""
+    except UnicodeEncodeError:
+        wrong = "is no Unicode text"
+    if wrong:
+        raise SourceFailed(f"what {title} has for {visible(path)} {wrong}", "a secret is a text")
+    return value
