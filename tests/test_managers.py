@@ -25,7 +25,7 @@ from command import (
     ended,
     files_with,
     home,
-    session_of,
+    processes,
     wait_until,
 )
 from conftest import need
@@ -108,6 +108,25 @@ def failure(home: Home, verb: str, *references: str, fake: FakePinentry | None =
 
 
 VERBS = pytest.mark.parametrize("verb", ["get", "run"])
+
+
+def living(home: Home) -> set[int]:
+    """The processes that run with this home, but for zombies."""
+    found = set()
+    for pid in processes():
+        with contextlib.suppress(OSError):
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+            home_is = os.fsencode(f"HOME={home.folder}")
+            if state != "Z" and home_is in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
+                found.add(pid)
+    return found
+
+
+def name_of(pid: int) -> str:
+    """The name of a process's program; empty if it has gone."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    return ""
 
 
 # -- unlocking, as all do ----------------------------------------------------------
@@ -349,6 +368,39 @@ def test_lines_of_an_item_are_its_fields(home: Home, store: Vault) -> None:
         assert "pass: there is no item web/Missing" in said
 
 
+@pytest.mark.parametrize("stubborn", [False, True])
+def test_a_passphrase_that_nobody_types_leaves_nothing_behind(
+    home: Home, store: Vault, stubborn: bool
+) -> None:
+    """Neither pass nor gpg nor a pinentry of its agent's, which would go on asking."""
+    with FakePinentry([[("hang", stubborn)], MASTER]) as fake:
+        store.let_ask(fake.path)
+        argv = ["--prompt-timeout", "3s", "-eTOKEN=pass://PyPI", "echo", "ran"]
+        done = home.run("run", *argv, environ=fake.environ)
+        assert (done.status, done.stdout) == (125, "")
+        assert "pass (pass) did not answer within 3 s" in done.stderr
+        assert len(fake.prompts) == 1
+        assert [*map(name_of, living(home))] == [
+            "gpg-agent"
+        ]  # which keeps what others have unlocked
+        assert taken(home, "get", "pass://PyPI", fake=fake) == (0, "canary-pypi", "")
+
+
+def test_an_interrupted_passphrase_leaves_nothing_behind(home: Home, store: Vault) -> None:
+    """On the terminal that the person goes on using."""
+    need("pinentry-tty")
+    store.let_ask(Path(shutil.which("pinentry-tty") or ""))
+    argv = [*SECRETLY, "run", "-eTOKEN=pass://PyPI", "--", "echo", "ran"]
+    with home.terminal(argv) as terminal:
+        terminal.expect("me@example.org")
+        terminal.wait_for_prompt()
+        os.kill(terminal.pid, signal.SIGTERM)
+        assert terminal.wait() == -signal.SIGTERM
+        asking = {"pass", "gpg", "pinentry-tty"}
+        wait_until(lambda: asking.isdisjoint(map(name_of, living(home))))
+        assert terminal.modes_now == terminal.modes
+
+
 def test_options_for_gpg_of_the_persons_own_are_kept(home: Home, store: Vault) -> None:
     """Those that say how to unlock go before ours; others stand beside them."""
     quick = f"--pinentry-mode loopback --passphrase-file {home.folder}/passphrase"
@@ -390,6 +442,114 @@ def test_an_attribute_of_keepassxc_is_a_field(home: Home, vault: Vault) -> None:
     with FakePinentry([MASTER]) as fake:
         found = together(home, *(f"{vault.prefix}Own{field}" for field in fields), fake=fake)
     assert found == list(fields.values())
+
+
+@pytest.fixture(name="calls")
+def _calls(home: Home) -> Path:
+    """A file with the words of each call of KeePassXC's real program, but for the database."""
+    log = home.folder / "calls"
+    real = f'echo "$@" | sed "s|[^ ]*[.]kdbx||" >> {log}; exec {shutil.which("keepassxc-cli")} "$@"'
+    home.program("keepassxc-cli", f"#!/bin/sh\n{real}\n")
+    return log
+
+
+@of(keepassxc)
+def test_the_attributes_of_an_entry_are_one_call(home: Home, vault: Vault, calls: Path) -> None:
+    """And the names of a database's entries another, beside the first."""
+    wanted = ("PyPI", "PyPI#username", "PyPI#title", "Other", "Other#username")
+    with FakePinentry([MASTER]) as fake:
+        found = together(home, *(f"{vault.prefix}{name}" for name in wanted), fake=fake)
+    assert found == ["canary-pypi", "__token__", "PyPI", "canary-other", "somebody"]
+    assert sorted(line.split()[0] for line in calls.read_text().splitlines()) == [
+        "ls",
+        "show",
+        "show",
+    ]
+
+
+def test_what_has_several_lines_is_told_from_the_next_attribute(home: Home, calls: Path) -> None:
+    """The program writes one after another, with nothing between them: each is a call, then."""
+    path = home.folder / "lines.kdbx"
+    notes = {"Notes": "one\ntwo\n", "Key": "\ncanary-key\n\n"}
+    vaults.database(path, MASTER, [Login("Lines", "canary-1\ncanary-2", "me", notes)])
+    with FakePinentry([MASTER]) as fake:
+        wanted = {"": "canary-1\ncanary-2", "#username": "me", "#key": "\ncanary-key\n\n"}
+        options = [f"-eA{n}=keepassxc://{path}/Lines{field}" for n, field in enumerate(wanted)]
+        show = 'printf "%s|" "$A0" "$A1" "$A2"'
+        done = home.run("run", *options, "sh", "-c", show, environ=fake.environ)
+    assert done == (0, "".join(f"{value}|" for value in wanted.values()), "")
+
+
+@pytest.fixture(name="groups")
+def _groups(home: Home) -> str:
+    """The prefix of a database with groups, in which names are there several times."""
+    need("keepassxc-cli")
+    path = home.folder / "groups.kdbx"
+    logins = [Login("Twin", "canary-1"), Login("Twin", "canary-2"), Login("a/b", "canary-3")]
+    inside = [Login(name, f"canary-a/{name}") for name in ("b", "Lone", "Top")]
+    top = [Login("Top", "canary-top"), Login("Old", "canary-old")]
+    vaults.database(path, MASTER, [*logins, *top], {"a": inside})
+    removed = ["keepassxc-cli", "rm", "-q", str(path), "Old"]  # which puts it into a bin
+    assert home.run_any(removed, stdin=f"{MASTER}\n").status == 0
+    return f"keepassxc://{path}/"
+
+
+@pytest.mark.parametrize("name", ["Twin", "a/b", "/Twin"])
+def test_two_entries_of_one_name_are_ambiguous(home: Home, groups: str, name: str) -> None:
+    """In one group, or by a slash in a title: the program itself would take the first."""
+    with FakePinentry([MASTER]) as fake:
+        said = failure(home, "get", f"{groups}{name}", fake=fake)
+    assert f"KeePassXC: several entries are called {name.strip('/')}" in said
+    assert "keepassxc-cli ls -R -f" in said
+
+
+@pytest.mark.parametrize("name", ["Lone", "Old", "a", "a/", "b", "top"])
+def test_an_entry_of_another_group_is_not_that(home: Home, groups: str, name: str) -> None:
+    """The program itself would take it, even one that was thrown away."""
+    with FakePinentry([MASTER]) as fake:
+        said = failure(home, "get", f"{groups}{name}", fake=fake)
+    assert f"KeePassXC: there is no entry {name.strip('/')}" in said
+
+
+def test_an_entry_is_named_with_its_groups(home: Home, groups: str) -> None:
+    """From the top, with a slash before it or without."""
+    with FakePinentry([MASTER] * 2) as fake:
+        names = ("Top", "/Top", "a/Top", "/a/Lone")
+        found = together(home, *(f"{groups}{name}" for name in names), fake=fake)
+    assert found == ["canary-top", "canary-top", "canary-a/Top", "canary-a/Lone"]
+
+
+OPTIONS = "SECRETLY_KEEPASSXC_OPTIONS"
+
+
+def test_a_database_with_a_key_file_and_no_password(home: Home) -> None:
+    """Nobody is asked for anything."""
+    need("keepassxc-cli")
+    key, path = home.folder / "a key", home.folder / "keyed.kdbx"
+    made = ["db-create", "-q", "--set-key-file", str(key), str(path)]
+    assert home.run_any(["keepassxc-cli", *made]).status == 0
+    added = ["add", "-q", "--no-password", "-k", str(key), "-g", "-u", "me", str(path), "Key"]
+    assert home.run_any(["keepassxc-cli", *added]).status == 0
+    environ = {OPTIONS: f"--no-password --key-file '{key}'"}
+    reference = f"keepassxc://{path}/Key"
+    done = home.run("get", "-n", f"{reference}#username", environ=environ)
+    assert done == (0, "me", "")
+    assert "Locked" not in home.run("get", reference, environ=environ).stderr
+    wrong = home.run("get", reference, environ={OPTIONS: f"--no-password -k {home.folder}/none"})
+    assert (wrong.status, wrong.stdout) == (1, "")
+    assert "KeePassXC" in wrong.stderr
+
+
+@of(keepassxc)
+@pytest.mark.parametrize("options", ["--help", "--key-file", "-k", "--key-file=x y", "-a X", "'"])
+def test_other_options_are_refused(home: Home, vault: Vault, options: str) -> None:
+    """Nobody types a password for nothing."""
+    with FakePinentry([MASTER]) as fake:
+        environ = {**fake.environ, OPTIONS: options}
+        done = home.run("get", f"{vault.prefix}PyPI", environ=environ)
+        assert fake.lines == []
+    assert done.status != 0
+    assert OPTIONS in done.stderr
 
 
 @of(keepassxc)
@@ -656,7 +816,13 @@ def test_a_command_that_fails_is_named(home: Home, verb: str) -> None:
     assert "the command sh" in said
     assert "status 3" in said
     commanded(home, "no-such-command")
-    assert "no-such-command is not installed" in failure(home, verb, "Token")
+    said = failure(home, verb, "Token")
+    assert said.startswith("secretly: the command no-such-command is not installed (Token)\n")
+    for path in (f"{home.folder}/missing", f"{home.config}", "~/missing", "./missing"):
+        commanded(home, path)
+        said = failure(home, verb, "Token")
+        assert f"the command {path} is not there, or cannot be executed (Token)\n" in said
+        assert f"check its path in the configuration: {path}" in said
 
 
 def test_a_command_runs_once_for_several_variables(home: Home) -> None:
@@ -687,8 +853,9 @@ def test_an_interrupted_run_leaves_no_manager_behind(home: Home) -> None:
     argv = [*SECRETLY, "run", "-eTOKEN=lpass://PyPI", "true"]
     process = home.start(argv)
     with ended(process):
-        wait_until((home.folder / "pid").exists)
-        assert len(session_of(process.pid)) == 2
+        wait_until(lambda: (home.folder / "pid").exists() and living(home))
+        pid = int((home.folder / "pid").read_text())
+        assert {pid, process.pid} <= living(home)
         process.terminate()
         assert process.wait(20) != 0
-        wait_until(lambda: session_of(process.pid) == [])
+        wait_until(lambda: living(home) == set())

@@ -171,15 +171,16 @@ def _password_store(folder: Path, gnupg: Path, logins: Sequence[Login]) -> dict[
 # -- KeePassXC -------------------------------------------------------------------
 
 
-def database(path: Path, password: str, logins: Sequence[Login]) -> None:
+def database(
+    path: Path,
+    password: str,
+    logins: Sequence[Login],
+    groups: Mapping[str, Sequence[Login]] = {},
+) -> None:
     """Make a database, by importing it; custom attributes cannot be made otherwise."""
-    entries = ""
-    for login in logins:
-        strings = {"Title": login.name, "UserName": login.username, "Password": login.password}
-        entries += "<Entry>" + _uuid()
-        for key, value in {**strings, **login.more}.items():
-            entries += f"<String><Key>{escape(key)}</Key><Value>{escape(value)}</Value></String>"
-        entries += "</Entry>"
+    entries = _entries(logins)
+    for name, inside in groups.items():
+        entries += f"<Group>{_uuid()}<Name>{escape(name)}</Name>{_entries(inside)}</Group>"
     source = path.with_suffix(".xml")
     source.touch(0o600)
     source.write_text(
@@ -192,6 +193,17 @@ def database(path: Path, password: str, logins: Sequence[Login]) -> None:
         _run(argv, {"HOME": str(path.parent)}, f"{password}\n{password}\n")
     finally:
         source.unlink()
+
+
+def _entries(logins: Sequence[Login]) -> str:
+    entries = ""
+    for login in logins:
+        strings = {"Title": login.name, "UserName": login.username, "Password": login.password}
+        entries += "<Entry>" + _uuid()
+        for key, value in {**strings, **login.more}.items():
+            entries += f"<String><Key>{escape(key)}</Key><Value>{escape(value)}</Value></String>"
+        entries += "</Entry>"
+    return entries
 
 
 def _uuid() -> str:

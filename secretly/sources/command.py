@@ -5,11 +5,15 @@ It is no scheme: what a reference says, which may stand in a project's file, is 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from .. import trust
 from ..display import shortened, visible
-from .programs import Program, Run
+from .failures import NotInstalled
+from .programs import Program
+from .runs import Run
 
 
 @dataclass(frozen=True)
@@ -26,5 +30,18 @@ class Command:
     async def fetch(self, path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]:
         """Return what it writes, as the password."""
         program = Program(self.title, self.argv[0], asks=True)
+        if trust.program_on_path(program.name, run.environ) is None:
+            if os.sep in program.name:
+                raise NotInstalled(
+                    f"{self.title} is not there, or cannot be executed",
+                    f"check its path in the configuration: {visible(program.name)}",
+                )
+            raise NotInstalled(
+                f"{self.title} is not installed",
+                f"install it, so that {visible(program.name)} is on PATH",
+            )
         item = shortened(path, 60)
-        return {"password": await program.call(run, *self.argv[1:], item=item)}
+        # What it does is not known: any of them may ask, the second time as well.
+        async with run.turn() as environ:
+            found = await program.call(run, *self.argv[1:], item=item, environ=environ)
+        return {"password": found}
