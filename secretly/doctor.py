@@ -110,10 +110,22 @@ async def _keychain(environ: Mapping[str, str], found: configuration.Configurati
 
 
 def _managers(environ: Mapping[str, str]) -> list[Line]:
-    there = []
-    for scheme in sources.SCHEMES:
-        source = sources.find(scheme)
+    there, others = [], []
+    for scheme in sources.schemes():
+        try:
+            source = sources.find(scheme)
+        except SecretlyError as error:
+            others += _wrong(f"source {visible(scheme)}://", error)
+            continue
+        name = visible(str(getattr(source, "title", scheme)))
         program = getattr(source, "program", None)
-        if program and (path := trust.program_on_path(program.name, environ)):
-            there.append(f"{source.title} ({visible(os.fspath(path))})")
-    return [Line(None, f"password managers: {', '.join(there) or 'none'}")]
+        path = program and trust.program_on_path(str(program.name), environ)
+        if path:
+            there.append(f"{name} ({visible(os.fspath(path))})")
+        if scheme not in sources.SCHEMES:
+            text = f"source {visible(scheme)}://, of another package: {name}"
+            missing = program is not None and path is None
+            others.append(
+                Line(None, f"{text}, whose program is not installed" if missing else text)
+            )
+    return [Line(None, f"password managers: {', '.join(there) or 'none'}"), *others]
