@@ -90,8 +90,16 @@ class Child:
         family = _Family(self.pid, self._leads)
 
         def send(number: int) -> None:
-            _send(family.living(), number)
-            self._process.send_signal(number)  # which does nothing, once it has ended
+            found = family.living()
+            for _ in range(10):  # what is stopped starts nothing more, which would be missed
+                self._process.send_signal(signal.SIGSTOP)  # nothing, once it has ended
+                _send(found, signal.SIGSTOP)
+                before, found = found, family.living()
+                if found == before:
+                    break
+            for sent in (number, signal.SIGCONT):  # a stopped one handles nothing
+                _send(found, sent)
+                self._process.send_signal(sent)
 
         _end(send, lambda: self.ended() and not family.living())
 
@@ -134,7 +142,12 @@ def end_marked(mark: str) -> None:
 
     :param mark: a variable with its value, which no others have.
     """
-    _end(lambda number: _send(_marked(mark), number), lambda: not _marked(mark))
+
+    def send(number: int) -> None:
+        for sent in (number, signal.SIGCONT):
+            _send(_marked(mark), sent)
+
+    _end(send, lambda: not _marked(mark))
 
 
 def _marked(mark: str) -> set[int]:
@@ -151,10 +164,11 @@ def _end(send: Callable[[int], None], over: Callable[[], bool]) -> None:
         if over():
             return
         send(number)
-        send(signal.SIGCONT)  # a stopped one handles nothing
         deadline = time.monotonic() + patience
         while not over() and time.monotonic() < deadline:
             time.sleep(0.002)
+            if number == signal.SIGKILL:
+                send(number)
 
 
 def _send(pids: set[int], number: int) -> None:

@@ -210,6 +210,7 @@ def test_cancelling_ends_the_program() -> None:
         "(sleep 60; :) & (sleep 60; :); :",
         'sh -c "sleep 60; :"; :',
         'trap "" INT TERM; sleep 60; sleep 60; sleep 60',
+        'trap "" INT TERM; while :; do sleep 0.001 & wait $!; done',  # always another one
         "set -m; (sleep 60; :) & wait",  # in a group of its own
     ],
 )
