@@ -449,7 +449,7 @@ def test_a_dry_run_tells_the_file_from_the_profile(home: Home) -> None:
 
 def test_nothing_of_the_file_is_in_any_argument(home: Home) -> None:
     """Its values are in the command's environment, and nowhere else."""
-    value = "canary-5b1f0c"
+    value = f"canary-{os.urandom(8).hex()}"  # other runs of this test may be watched for theirs
     home.program("show", "#!/bin/sh\nsleep 0.3\n")
     name = written(home, f"T_A={value}\nT_B=env://VALUE\n")
     with Watch(value) as watch:

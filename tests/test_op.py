@@ -35,8 +35,11 @@ ACCOUNT = {
 }
 OTHER = {**ACCOUNT, "url": "work.1password.example", "user_uuid": "OTHERUUID", "account_uuid": "A2"}
 
-MASTER = "canary-master pass é"
-TOKEN = "canary-session-token"
+# Of this process alone: other runs of these tests may be watched for theirs.
+_OWN = os.urandom(4).hex()
+
+MASTER = f"canary-master pass é {_OWN}"
+TOKEN = f"canary-session-token-{_OWN}"
 
 # Says and does what op does (its words as they were seen), and logs each call.
 _OP = r"""
