@@ -220,6 +220,16 @@ STARTS = {
 }
 
 
+def settled(status: str) -> str:
+    """A process's status without what differs between any two: numbers, sizes and counters."""
+    return re.sub(
+        r"(?m)^(P?Pid|TracerPid|Tgid|Ngid|NS\w+|Vm\w+|Rss\w+|\w*switches|Cpus\w*|SigQ|"
+        r"Mems\w*|Hugetlb\w+|x86\w*|FDSize):.*\n",
+        "",
+        status,
+    )
+
+
 @pytest.mark.parametrize("start", STARTS)
 def test_signals_limits_and_rights(ways: Ways, start: str) -> None:
     """The signal mask, what is ignored and handled, limits, mask and rights are as at the start."""
@@ -229,15 +239,7 @@ def test_signals_limits_and_rights(ways: Ways, start: str) -> None:
     for line in ways.lines(["cat", *files]):
         done = ways.home.run_any([*STARTS[start], *line], environ=ways.environ)
         assert done.stderr == ""
-        # What differs between any two processes: numbers, sizes and counters.
-        found.append(
-            re.sub(
-                r"(?m)^(P?Pid|TracerPid|Tgid|Ngid|NS\w+|Vm\w+|Rss\w+|\w*switches|Cpus\w*|SigQ|"
-                r"Mems\w*|Hugetlb\w+|x86\w*|FDSize):.*\n",
-                "",
-                done.stdout,
-            )
-        )
+        found.append(settled(done.stdout))
     assert found == [found[0]] * 3
     ignored = int(re.findall(r"SigIgn:\s*(\w+)", found[0])[0], 16)
     blocked = int(re.findall(r"SigBlk:\s*(\w+)", found[0])[0], 16)
