@@ -451,6 +451,7 @@ def test_a_shared_prompt_ends_with_its_last_waiter() -> None:
         asyncio.run(main())
 
 
+@pytest.mark.alone
 def test_a_call_that_joins_a_prompt_keeps_its_own_time() -> None:
     """It ends with its own *timeout*; the prompt goes on for the one who began it."""
     answer = [("wait", 1.0), *typed("canary-1")]

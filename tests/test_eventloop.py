@@ -498,6 +498,7 @@ async def _after(seconds: float, value: str) -> str:
     return value
 
 
+@pytest.mark.alone
 def test_together_keeps_the_order() -> None:
     """The results are in the order of the coroutines, whichever is first."""
     started = time.monotonic()
@@ -655,6 +656,7 @@ def test_the_last_waiter_ends_the_work() -> None:
     asyncio.run(main())
 
 
+@pytest.mark.alone
 def test_one_that_joins_has_a_time_of_its_own() -> None:
     """When that passes, it alone gives up; who began the work waits as long as that takes."""
     work = Work(0.4)
@@ -854,6 +856,7 @@ async def _measured() -> AsyncIterator[None]:
     assert woken < 40, f"woke {woken} times in 2 s"
 
 
+@pytest.mark.alone
 def test_waiting_costs_nothing(pipe: tuple[int, int]) -> None:
     """Two seconds of waiting take under 1 % of a core, and wake nobody."""
 
@@ -866,6 +869,7 @@ def test_waiting_costs_nothing(pipe: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("reactor", REACTORS)
+@pytest.mark.alone
 def test_waiting_costs_nothing_in_twisted(reactor: str) -> None:
     """A second of waiting in a reactor takes next to nothing, wakes nobody, starts no thread."""
     program = (

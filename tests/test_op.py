@@ -844,6 +844,7 @@ def run_with(op: OnePassword, count: int, environ: dict[str, str]) -> float:
 TEN = [login(f"Item {number}", f"canary-{number}", "me") for number in range(10)]
 
 
+@pytest.mark.alone
 def test_ten_references_are_asked_for_at_once(
     op: OnePassword, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -862,6 +863,7 @@ def test_ten_references_are_asked_for_at_once(
         print(f"\nop {VERSIONS[op.version]}: ten references take {ten / one:.2f} times as one")
 
 
+@pytest.mark.alone
 def test_ten_references_are_one_prompt(closed: OnePassword) -> None:
     """One signs in, and the other nine are then fetched at the same time.
 

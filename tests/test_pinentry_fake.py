@@ -613,6 +613,7 @@ def test_after_a_failure_the_next_is_asked(error: str) -> None:
         assert second == "canary-1"
 
 
+@pytest.mark.alone
 def test_a_prompt_has_no_thread_and_costs_nothing() -> None:
     """During a prompt of two seconds: no thread more, under 1 % of a core, nobody woken."""
     before = threading.enumerate()

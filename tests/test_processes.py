@@ -59,6 +59,7 @@ def child(source: str, **more: int) -> Child:
         ("(signal.SIGINT, signal.SIGTERM, signal.SIGHUP)", signal.SIGKILL),
     ],
 )
+@pytest.mark.alone
 def test_a_child_is_ended_by_the_mildest_signal(ignored: str, ended_by: int) -> None:
     """INT, TERM and KILL are tried in turn, and it takes half a second at most."""
     process = child(f"import signal\nfor s in {ignored}: signal.signal(s, signal.SIG_IGN)")

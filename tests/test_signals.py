@@ -57,6 +57,7 @@ def test_what_was_ignored_stays_so(signals: Signals) -> None:
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
+@pytest.mark.alone
 def test_it_dies_of_the_signal_that_came(signals: Signals) -> None:
     """Of the very signal; where that is blocked, with the status that a shell gives it."""
     signal.raise_signal(signal.SIGTERM)
