@@ -62,7 +62,10 @@ async def fetch(path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]
         arguments = ("--nointeraction", "unlock", "--raw", "--passwordfile", "/dev/stdin")
         run.keep(title, await program.call(run, *arguments, item=path, stdin=master))
 
-    said = await program.unlocking(run, attempt, unlock)
+    return _item(await program.unlocking(run, attempt, unlock), path)
+
+
+def _item(said: Secret, path: str) -> Mapping[str, str]:
     return program.parsed(said, lambda found: _fields(_exact(found, path)), path)
 
 

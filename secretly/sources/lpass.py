@@ -63,7 +63,10 @@ async def fetch(path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]
     async def unlock(wrong: str) -> None:
         run.keep(title, await run.typed("Master password", "LastPass is locked", wrong, _LOGIN))
 
-    said = await program.unlocking(run, attempt, unlock)
+    return _item(await program.unlocking(run, attempt, unlock), path)
+
+
+def _item(said: Secret, path: str) -> Mapping[str, str]:
     return program.parsed(Secret(_BYTES.sub(_mended, said)), _fields, path)
 
 

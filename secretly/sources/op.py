@@ -107,7 +107,7 @@ async def fetch(path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]
         if len(fields) == len(own) == 1:
             return {own[0]: await call("read", f"op://{plain}{own[0]}")}
         found = await call("item", "get", *where, "--format", "json")
-        has = Item(program.parsed(found, lambda item: _fields_of_2(item, own), plain))
+        has = Item.of(program.parsed(found, lambda item: _fields_of_2(item, own), plain))
         # A file of the item's, say, or a name that several fields have: op itself knows.
         read = {way: await call("read", f"op://{plain}{way}") for way in own if way not in has}
         return {**has, **read}

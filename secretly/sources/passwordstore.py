@@ -55,7 +55,10 @@ async def fetch(path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]
             with _no_pinentry_left(run) as mark:
                 await _asking.call(run, "show", path, item=path, environ={**environ, **mark})
 
-    shown = await program.unlocking(run, attempt, unlock, times=1, alone=own)
+    return _fields(await program.unlocking(run, attempt, unlock, times=1, alone=own))
+
+
+def _fields(shown: str) -> Mapping[str, str]:
     first, *lines = shown.split("\n")
     found = {"password": first} if first else {}
     for line in lines:

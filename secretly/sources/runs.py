@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from .. import concurrency, pinentry
 from ..display import visible
@@ -126,6 +126,12 @@ class Run:
 
 class Item(dict[str, str]):
     """The fields of an item, whose repr shows no value."""
+
+    @classmethod
+    def of(cls, fields: Mapping[Any, Any]) -> Item:
+        """Those fields of which the name and the value are text: JSON has others."""
+        both = fields.items()
+        return cls({k: v for k, v in both if isinstance(k, str) and isinstance(v, str)})
 
     def __repr__(self) -> str:
         return f"<item with {len(self)} fields>"
