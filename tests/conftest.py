@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 import shutil
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -69,15 +71,32 @@ def tried(request: pytest.FixtureRequest) -> Tried:
     return Tried(request.node.user_properties)
 
 
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
-    rows = sorted(
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
+    """Note how many inputs a parser was given, as Hypothesis counted them."""
+    marker, counted = item.get_closest_marker("parser"), getattr(item, "hypothesis_statistics", "")
+    if call.when == "call" and marker is not None:
+        inputs = sum(map(int, re.findall(r"(\d+) (?:passing|failing)\b", counted)))
+        item.user_properties.append(("parser", (marker.args[0], inputs, round(call.duration))))
+
+
+def _noted(terminalreporter: pytest.TerminalReporter, kind: str) -> list[tuple[Any, ...]]:
+    return sorted(
         tuple(row)
         for report in terminalreporter.stats.get("passed", [])
         for name, row in report.user_properties
-        if name == "tried"
+        if name == kind
     )
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    if parsers := _noted(terminalreporter, "parser"):
+        terminalreporter.section("parsers: each input gives a value or a typed error")
+        for name, inputs, seconds in parsers:
+            terminalreporter.line(f"{name}: {inputs:,} inputs in {seconds} s")
+    rows = _noted(terminalreporter, "tried")
     if not rows:
         return
     terminalreporter.section("what was tried")

@@ -267,7 +267,21 @@ def test_the_data_of_one_answer_is_not_that_of_the_next() -> None:
     assert read(reader, b"OK\n") == [(0, None, (), "")]
 
 
-@given(st.binary(max_size=200), st.lists(st.integers(1, 20), min_size=1, max_size=5))
+ODD_LINES = st.builds(
+    lambda keyword, rest, end: keyword + rest + end,
+    st.sampled_from([b"OK", b"ERR ", b"D ", b"S ", b"INQUIRE ", b"END", b"# ", b"", b"BYE "]),
+    st.binary(max_size=20)
+    | st.integers(-1, 2**40).map(lambda number: b"%d x" % number)
+    | st.sampled_from([b"x" * 999, b"x" * 1003, b"%", b"%0", b"%g0", b"%+1"]),
+    st.sampled_from([b"\n", b"\r\n", b""]),
+)
+
+
+@pytest.mark.parser("Assuan answers")
+@given(
+    st.binary(max_size=200) | st.lists(ODD_LINES, max_size=8).map(b"".join),
+    st.lists(st.integers(1, 500), min_size=1, max_size=5),
+)
 def test_whatever_comes_is_an_answer_or_a_typed_error(data: bytes, sizes: list[int]) -> None:
     """No bytes make the reader fail in a way of its own."""
     reader = Reader()

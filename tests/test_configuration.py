@@ -447,14 +447,18 @@ LINES = st.one_of(
 )
 
 
-@given(lines=st.lists(LINES, max_size=8))
+@pytest.mark.parser("configuration")
+@given(
+    data=st.lists(LINES, max_size=8).map(lambda lines: "\n".join(lines).encode("utf-8", "replace"))
+    | st.binary(max_size=60)
+)
 def test_whatever_the_text_it_is_a_configuration_or_a_typed_error(
-    lines: list[str], tmp_path_factory: pytest.TempPathFactory
+    data: bytes, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """No text makes reading fail in another way."""
+    """No bytes make reading fail in another way."""
     config = tmp_path_factory.getbasetemp() / "whatever.toml"
     try:
-        found = load(config, "\n".join(lines).encode("utf-8", "surrogatepass"))
+        found = load(config, data)
     except BadConfiguration as error:
         assert error.hint
         assert str(config) in str(error)
@@ -528,6 +532,7 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
         duration(text)
 
 
+@pytest.mark.parser("durations")
 @given(st.text())
 def test_whatever_the_text_it_is_a_duration_or_a_typed_error(text: str) -> None:
     """No text makes reading it fail in another way, or gives a time that is none."""
@@ -598,6 +603,7 @@ def test_what_is_no_variable_is_refused(name: str) -> None:
     assert str(caught.value).isprintable()
 
 
+@pytest.mark.parser("names of variables")
 @given(st.text())
 def test_whatever_the_name_it_is_a_variable_or_a_typed_error(name: str) -> None:
     """What is accepted can be put into an environment."""

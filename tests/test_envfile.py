@@ -103,15 +103,39 @@ def test_a_line_that_sets_nothing_is_refused(place: Path, text: str) -> None:
     assert "not" not in str(caught.value).partition("sets")[0]
 
 
-@given(st.text(max_size=60) | st.binary(max_size=60))
-def test_whatever_is_in_it_it_is_read_or_refused(text: str | bytes) -> None:
-    """No file ends in anything but values or an error of our own."""
-    data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+@pytest.fixture(name="spot", scope="module")
+def _spot() -> Iterator[Path]:
     with home() as found:
-        try:
-            read(found.folder, data)
-        except (Refused, BadReference, BadConfiguration) as error:
-            assert error.hint
+        yield found.folder
+
+
+LINES = st.builds(
+    "{}{}{}{}{}".format,
+    st.sampled_from(["", "export ", "# "]),
+    st.sampled_from(["A", "A.b", "PATH", "1", "'A B'", ""]) | st.text(max_size=3),
+    st.sampled_from(["=", " = ", "", "=="]),
+    st.sampled_from(["env://B", "file:///x#", "op://a/b", '"x', "'y'", r"\n", "${A}", "pypi-" * 9])
+    | st.text(max_size=8),
+    st.sampled_from(["", " # x", '"', "'", "\r"]),
+)
+
+
+@pytest.mark.parser("env files")
+@given(
+    data=st.lists(LINES, max_size=5).map(lambda lines: "\n".join(lines).encode("utf-8", "replace"))
+    | st.binary(max_size=60)
+)
+def test_whatever_is_in_it_it_is_read_or_refused(data: bytes, spot: Path) -> None:
+    """No file ends in anything but values or an error of our own."""
+    try:
+        found = read(spot, data)
+    except (Refused, BadReference, BadConfiguration) as error:
+        assert error.hint
+        assert f"{error}{error.hint}".isprintable()
+    else:
+        for name in (*found.plain, *found.references):
+            assert name
+            assert not set(name) & {"=", "\0"}
 
 
 def test_what_it_says_is_not_in_its_repr(place: Path) -> None:

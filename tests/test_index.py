@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from secretly import testing
 from secretly.api import remember
@@ -355,6 +357,33 @@ def test_a_broken_list_is_an_error_that_loses_nothing(tmp_path: Path, content: b
         assert os.fspath(path) in str(caught.value)
         assert caught.value.hint
         assert path.read_bytes() == content
+
+
+PLAIN = st.none() | st.booleans() | st.integers() | st.text(max_size=3)
+LISTED = st.fixed_dictionaries(
+    {"name": PLAIN, "username": PLAIN}, optional={"own": PLAIN, "stored": PLAIN | st.lists(PLAIN)}
+)
+
+
+@pytest.mark.parser("the list of kept names")
+@given(
+    content=(PLAIN | st.fixed_dictionaries({"items": PLAIN | st.lists(LISTED | PLAIN, max_size=3)}))
+    .map(json.dumps)
+    .map(str.encode)
+    | st.binary(max_size=60)
+)
+def test_whatever_the_list_it_is_read_or_a_typed_error(
+    content: bytes, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """No bytes make reading it fail in another way."""
+    folder = tmp_path_factory.getbasetemp()
+    (folder / "index.json").write_bytes(content)
+    try:
+        found = Index(folder).items()
+    except KeychainUnavailable as error:
+        assert error.hint
+    else:
+        assert found == sorted(found)
 
 
 def test_a_list_that_is_no_file(tmp_path: Path) -> None:

@@ -330,6 +330,7 @@ def test_locked_and_nobody_may_be_asked(own: SecretService) -> None:
         assert not asked()
 
 
+@pytest.mark.alone
 def test_a_person_who_never_answers_the_keychains_prompt(own: SecretService) -> None:
     """The keychain's own prompt has the person's time, and then an error ends the wait."""
     with prompter(own) as asked:

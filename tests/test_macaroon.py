@@ -855,6 +855,7 @@ def read_or_refused(text: str, sentences: set[str]) -> Allowed | None:
     return found
 
 
+@pytest.mark.parser("tokens as text")
 @given(
     text=st.text(st.characters())
     | st.text(st.characters()).map(PREFIX.__add__)
@@ -874,6 +875,7 @@ FIELDS = st.builds(
 )
 
 
+@pytest.mark.parser("tokens as bytes")
 @given(
     data=st.binary()
     | st.binary().map(b"\2".__add__)

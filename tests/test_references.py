@@ -53,6 +53,7 @@ def test_what_is_printed_is_read_again(path: str, field: str, scheme: str) -> No
         assert reference == Reference(scheme, path, field)
 
 
+@pytest.mark.parser("references")
 @given(st.text(st.characters()) | st.text("ab#:/ \n-pyi_"))
 def test_whatever_the_text_it_is_a_reference_or_a_typed_error(text: str) -> None:
     """No text makes reading fail in another way, and what is read names something."""
