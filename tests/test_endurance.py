@@ -1,0 +1,81 @@
+"""The library in a program that runs for long, or asks for much at once."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+from conftest import COVERAGE
+
+#: Ways to run a coroutine function to its end, in a process of its own.
+DRIVERS = {
+    "asyncio": "import asyncio\nasyncio.run(main())",
+    "twisted": (
+        "from twisted.internet import defer, task\n"
+        "task.react(lambda reactor: defer.ensureDeferred(main()))"
+    ),
+}
+
+TOGETHER = """
+import json
+from secretly import concurrency, secret
+from secretly.testing import FakePinentry, sandbox
+
+async def main():
+    with FakePinentry(["pypi-canary-1"]) as pinentry, sandbox(pinentry):
+        found = await concurrency.together(*(secret("PyPI") for _ in range(1000)))
+        print(json.dumps([len(found), len(set(found)), len(pinentry.prompts)]))
+"""
+
+SEQUENCE = """
+import gc, json, os, tracemalloc
+from secretly import Secret, remember, secret
+from secretly.testing import FakePinentry, sandbox
+
+def now():
+    gc.collect()
+    return len(os.listdir("/proc/self/fd")), tracemalloc.get_traced_memory()[0]
+
+async def main():
+    with FakePinentry() as pinentry, sandbox(pinentry):
+        await remember("Name", "canary-1")
+        measured = []
+        for calls in (1000, 10_000):
+            for _ in range(calls):
+                assert await secret("Name") == "canary-1"
+            measured.append(now())
+            tracemalloc.start()  # once what is made at first is there
+        print(json.dumps([*measured, len(pinentry.prompts)]))
+"""
+
+
+def printed(script: str, driver: str) -> list[object]:
+    """What a script prints, as JSON."""
+    done = subprocess.run(
+        [sys.executable, "-c", script + DRIVERS[driver]],
+        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": ":".join(sys.path[1:]), **COVERAGE},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    found: list[object] = json.loads(done.stdout)
+    return found
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_a_thousand_calls_at_once_are_one_prompt(driver: str) -> None:
+    """All get what was typed once."""
+    assert printed(TOGETHER, driver) == [1000, 1, 1]
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_ten_thousand_calls_leave_nothing(driver: str) -> None:
+    """No descriptor is left open, and no memory kept: the smallest object a call is more."""
+    (files, _), (files_after, kept), prompts = printed(SEQUENCE, driver)  # type: ignore[misc]
+    assert files_after == files
+    assert kept < 100_000
+    assert prompts == 0
