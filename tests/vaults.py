@@ -133,7 +133,7 @@ def _account(key: bytes, number: str, login: Login) -> bytes:
 # -- pass ------------------------------------------------------------------------
 
 
-def _gpg_home(folder: Path, passphrase: str) -> dict[str, str]:
+def gpg_home(folder: Path, passphrase: str) -> dict[str, str]:
     """Make a key for gpg, and return the variable that it is found by; no agent is left."""
     folder.mkdir(mode=0o700, parents=True)
     environ = {"GNUPGHOME": str(folder)}
@@ -143,16 +143,16 @@ def _gpg_home(folder: Path, passphrase: str) -> dict[str, str]:
         options = ["future-default", "default", "never"]
         _run([*quick, "--quick-generate-key", "me@example.org", *options], environ)
     finally:
-        _end_gpg_agent(folder)
+        end_gpg_agent(folder)
     return environ
 
 
-def _end_gpg_agent(folder: Path) -> None:
+def end_gpg_agent(folder: Path) -> None:
     """End the agent of a home of gpg's, which gpg starts."""
     _run(["gpgconf", "--homedir", str(folder), "--kill", "gpg-agent"], {})
 
 
-def _password_store(folder: Path, gnupg: Path, logins: Sequence[Login]) -> dict[str, str]:
+def password_store_of(folder: Path, gnupg: Path, logins: Sequence[Login]) -> dict[str, str]:
     """Make a password store, and return the variables that it is found by."""
     folder.mkdir(mode=0o700, parents=True)
     (folder / ".gpg-id").write_text("me@example.org\n")
@@ -563,7 +563,7 @@ class Vault(NamedTuple):
     def end(self) -> None:
         """End gpg's agent, if that is what unlocks it."""
         if "GNUPGHOME" in self.environ:
-            _end_gpg_agent(Path(self.environ["GNUPGHOME"]))
+            end_gpg_agent(Path(self.environ["GNUPGHOME"]))
 
 
 def lastpass(home: Home) -> Vault:
@@ -582,9 +582,9 @@ def password_store(home: Home) -> Vault:
     _copy(_gpg_key(), gnupg)
     shop = Login("web/shop", "canary-shop", "", {"login": "me", "URL": "https://example.org:8/"})
     try:
-        made = _password_store(home.folder / "store", gnupg, [*LOGINS, shop])
+        made = password_store_of(home.folder / "store", gnupg, [*LOGINS, shop])
     finally:
-        _end_gpg_agent(gnupg)
+        end_gpg_agent(gnupg)
     return Vault("pass", "pass", "pass://", made)
 
 
@@ -636,7 +636,7 @@ def _folder() -> Path:
 
 @functools.cache
 def _gpg_key() -> Path:
-    _gpg_home(_folder() / "gpg", MASTER)
+    gpg_home(_folder() / "gpg", MASTER)
     return _folder() / "gpg"
 
 

@@ -1,0 +1,81 @@
+"""Timing processes in rounds: each round starts every command line once, in an order by chance."""
+
+from __future__ import annotations
+
+import os
+import random
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+__all__ = ["Spread", "process", "rounds"]
+
+
+class Spread(NamedTuple):
+    """What was measured again and again, in seconds: its middle, and the machine's noise.
+
+    :param measured: one by one, in the order of the rounds.
+    """
+
+    measured: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        """Half are less."""
+        return statistics.median(self.measured)
+
+    @property
+    def least(self) -> float:
+        """The quickest."""
+        return min(self.measured)
+
+    @property
+    def most(self) -> float:
+        """The slowest."""
+        return max(self.measured)
+
+    def ratio(self, to: Spread) -> float:
+        """How many times the median is the other's."""
+        return self.median / to.median
+
+
+def process(argv: Sequence[str], environ: Mapping[str, str]) -> Callable[[], float]:
+    """Something that runs a command line to its end, and returns the seconds that it took.
+
+    It must end well; what it reads is empty, what it writes is dropped.
+    """
+    null = os.open(os.devnull, os.O_RDWR)
+    argv, environ = list(argv), dict(environ)
+    streams = [(os.POSIX_SPAWN_DUP2, null, stream) for stream in range(3)]
+
+    def run() -> float:
+        started = time.perf_counter()
+        pid = os.posix_spawn(argv[0], argv, environ, file_actions=streams)
+        _, status = os.waitpid(pid, 0)
+        took = time.perf_counter() - started
+        assert status == 0, (argv, os.waitstatus_to_exitcode(status))
+        return took
+
+    return run
+
+
+def rounds(
+    number: int, measures: Mapping[str, Callable[[], float]], warming: int = 3
+) -> dict[str, Spread]:
+    """Take each measure once a round; those of the first rounds count for nothing.
+
+    The machine's load comes and goes: measured side by side, all have the same of it.
+
+    :param number: the rounds that count.
+    :param warming: those before them, which fill the caches.
+    """
+    found: dict[str, list[float]] = {name: [] for name in measures}
+    names = list(measures)
+    for turn in range(warming + number):
+        random.shuffle(names)
+        for name in names:
+            took = measures[name]()
+            if turn >= warming:
+                found[name].append(took)
+    return {name: Spread(tuple(times)) for name, times in found.items()}
