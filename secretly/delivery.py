@@ -142,7 +142,7 @@ def planned(
 
 
 #: The loader's, and a shell's before its first line; ENV is most often something else.
-_LOADING = ("LD_", "DYLD_", "BASH_ENV")
+_LOADING = tuple("LD_ DYLD_ BASH_ENV".split())
 
 
 def _check_plain(plain: Mapping[str, str], publishes: bool) -> None:

@@ -165,7 +165,10 @@ class Items:
 async def _fetched(source: Source, key: tuple[str, str], fields: tuple[str, ...], run: Run) -> Item:
     """What a source gives: another's may raise anything, and give anything."""
     try:
-        return Item.of(await source.fetch(key[1], fields, run))
+        item = Item(await source.fetch(key[1], fields, run))
+        if not all(isinstance(part, str) for pair in item.items() for part in pair):
+            raise TypeError
+        return item
     except SourceFailed as error:
         name = visible(f"{key[0]}://{key[1]}" if key[0] != "command" else key[1])
         if visible(key[1]) not in str(error):  # of several that are wanted it was this one

@@ -10,7 +10,7 @@ from ..display import visible
 from ..redacted import Secret
 from .failures import Ambiguous, Locked, NoItem, SignedOut, Unreachable
 from .programs import Program, operand
-from .runs import Run
+from .runs import Item, Run
 
 title = "Bitwarden"
 
@@ -66,7 +66,7 @@ async def fetch(path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]
 
 
 def _item(said: Secret, path: str) -> Mapping[str, str]:
-    return program.parsed(said, lambda found: _fields(_exact(found, path)), path)
+    return Item.of(program.parsed(said, lambda found: _fields(_exact(found, path)), path))
 
 
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")

@@ -9,7 +9,7 @@ from typing import Any
 from ..redacted import Secret
 from .failures import Ambiguous, Locked, NoItem, SignedOut, Unreachable
 from .programs import Program, operand
-from .runs import Run
+from .runs import Item, Run
 
 title = "LastPass"
 
@@ -67,7 +67,7 @@ async def fetch(path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]
 
 
 def _item(said: Secret, path: str) -> Mapping[str, str]:
-    return program.parsed(Secret(_BYTES.sub(_mended, said)), _fields, path)
+    return Item.of(program.parsed(Secret(_BYTES.sub(_mended, said)), _fields, path))
 
 
 #: lpass 1.3.7 escapes each byte of what is not ASCII by printf's ``%04x`` of a signed char.
