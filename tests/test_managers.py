@@ -401,6 +401,17 @@ def test_an_interrupted_passphrase_leaves_nothing_behind(home: Home, store: Vaul
         assert terminal.modes_now == terminal.modes
 
 
+def test_what_the_person_tells_their_pinentry_is_left_as_it_is(home: Home, store: Vault) -> None:
+    """It has a meaning of its own."""
+    log = home.folder / "told.log"
+    with FakePinentry([MASTER]) as fake:
+        script = f'echo "$PINENTRY_USER_DATA" > {log}; exec {fake.path}'
+        store.let_ask(home.program("told", f"#!/bin/sh\n{script}\n"))
+        home.environ["PINENTRY_USER_DATA"] = "USE_CURSES=1"
+        assert taken(home, "get", "pass://PyPI", fake=fake) == (0, "canary-pypi", "")
+    assert log.read_text() == "USE_CURSES=1\n"
+
+
 def test_options_for_gpg_of_the_persons_own_are_kept(home: Home, store: Vault) -> None:
     """Those that say how to unlock go before ours; others stand beside them."""
     quick = f"--pinentry-mode loopback --passphrase-file {home.folder}/passphrase"
@@ -535,9 +546,13 @@ def test_a_database_with_a_key_file_and_no_password(home: Home) -> None:
     done = home.run("get", "-n", f"{reference}#username", environ=environ)
     assert done == (0, "me", "")
     assert "Locked" not in home.run("get", reference, environ=environ).stderr
-    wrong = home.run("get", reference, environ={OPTIONS: f"--no-password -k {home.folder}/none"})
-    assert (wrong.status, wrong.stdout) == (1, "")
-    assert "KeePassXC" in wrong.stderr
+    other = home.folder / "other"
+    other.write_text("another key")
+    for file, what in ((home.folder / "none", "KeePassXC"), (other, "has no password")):
+        wrong = home.run("get", reference, environ={OPTIONS: f"--no-password -k {file}"})
+        assert (wrong.status, wrong.stdout) == (1, "")
+        assert what in wrong.stderr
+    assert OPTIONS in wrong.stderr.splitlines()[1]
 
 
 @of(keepassxc)
