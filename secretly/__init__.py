@@ -7,8 +7,8 @@
 The same coroutines work when Twisted drives them and when asyncio does.
 """
 
-from __future__ import annotations
-
+# Nothing is imported here, not even __future__: with ``python -m secretly`` the current folder
+# still comes first.
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
     from typing import Any
@@ -65,7 +65,7 @@ _MODULES = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     """Load the public names when they are first used (PEP 562)."""
     if name not in __all__:
         raise AttributeError(f"module 'secretly' has no attribute {name!r}")

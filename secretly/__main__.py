@@ -1,15 +1,14 @@
 """``python -m secretly``."""
 
-from __future__ import annotations
-
-import contextlib
-import os
+import os  # these two are loaded at every start: nothing in the current folder can be them
 import sys
 
-with contextlib.suppress(OSError):  # the current folder may have gone
+try:
     if not sys.flags.safe_path and sys.path[:1] == [os.getcwd()]:
         # ``-m`` puts the current folder first: what lies there would be loaded for a library.
         del sys.path[0]
+except OSError:  # the current folder may have gone
+    pass
 
 from .cli import main
 
