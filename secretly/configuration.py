@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import sys
 from collections.abc import Callable, Iterator, Mapping
 
@@ -508,6 +509,8 @@ def folder(kind: Literal["config", "state"]) -> str:
         places = {"config": platformdirs.user_config_dir, "state": platformdirs.user_state_dir}
         return places[kind]("secretly")
     root = os.environ.get(f"XDG_{kind.upper()}_HOME", "").strip()
+    if not os.path.isabs(root):  # it is to be ignored then, as the specification says
+        root = ""
     fallback = {"config": "~/.config", "state": "~/.local/state"}
     return os.path.join(root or os.path.expanduser(fallback[kind]), "secretly")
 
@@ -541,7 +544,11 @@ def _own(path: str, named: bool) -> dict[str, Any] | None:
     if path == os.devnull:  # the usual way to say: none
         return None
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=trust.no_waiting) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise BadConfiguration(
+                    f"the configuration {visible(path)} is no file", "name a plain file"
+                )
             data = file.read()
     except FileNotFoundError:
         if named:
