@@ -90,7 +90,7 @@ async def find(
     """
     place = here(environ)
     skipped = [] if skipped is None else skipped
-    async for program, why, named in _candidates(place, setting):
+    async for program, why, named in _candidates(place, setting, skipped):
         reason = _unusable(program, place, named, why)
         if reason is None:
             graphical = place.graphical(program)
@@ -105,6 +105,11 @@ async def find(
         raise NoPinentry(
             "a prompt on the terminal cannot start in the background",
             "bring it to the foreground (fg), or use a graphical pinentry",
+        )
+    unsafe = next((line for line in skipped if trust.BY_OTHERS in line), None)
+    if unsafe is not None:
+        raise NoPinentry(
+            f"there is nobody to ask: {unsafe}", "mend that; 'secretly doctor' says more"
         )
     raise NoPinentry(
         "there is nobody to ask: no terminal and no graphical pinentry",
@@ -139,7 +144,9 @@ def _unusable(program: Path, place: Place, named: bool, why: str) -> str | None:
     return None
 
 
-async def _candidates(place: Place, setting: str | None) -> AsyncIterator[tuple[Path, str, bool]]:
+async def _candidates(
+    place: Place, setting: str | None, skipped: list[str]
+) -> AsyncIterator[tuple[Path, str, bool]]:
     environ = place.environ
 
     def on_path(*names: str, why: str) -> Iterator[tuple[Path, str, bool]]:
@@ -152,13 +159,18 @@ async def _candidates(place: Place, setting: str | None) -> AsyncIterator[tuple[
         (environ.get("PINENTRY"), "PINENTRY"),
     ):
         if named:
-            program = Path(os.path.expanduser(named))
-            if os.sep not in named:
-                program = Path(trust.program_on_path(named, environ) or program)
-            yield program.absolute(), why, True
-    if configured := _agent_setting(environ):
+            path: str | None = os.path.expanduser(named)
+            if os.sep not in named:  # a program of the current folder is not meant
+                path = trust.program_on_path(named, environ)
+            if path is None:
+                raise NoPinentry(
+                    f"{why} names {visible(named)}, which is not on PATH",
+                    "name a pinentry that is installed, or take the setting away",
+                )
+            yield Path(path).absolute(), why, True
+    if configured := _agent_setting(environ, skipped):
         yield configured, "gpg-agent.conf", False
-    async for program in _from_gpgconf(environ):
+    async for program in _from_gpgconf(environ, skipped):
         yield program, "gpgconf", False
     if sys.platform == "darwin":
         if not place.ssh:
@@ -178,19 +190,31 @@ async def _candidates(place: Place, setting: str | None) -> AsyncIterator[tuple[
             yield found
 
 
-def _agent_setting(environ: Mapping[str, str]) -> Path | None:
+def _agent_setting(environ: Mapping[str, str], skipped: list[str]) -> Path | None:
     home = environ.get("GNUPGHOME") or os.path.join(environ.get("HOME", ""), ".gnupg")
+    path = os.path.join(home, "gpg-agent.conf")
     with contextlib.suppress(OSError):
-        for line in Path(home, "gpg-agent.conf").read_text("utf-8", "replace").splitlines():
+        with open(path, encoding="utf-8", errors="replace", opener=trust.no_waiting) as file:
+            lines = file.read().splitlines()
+        for line in lines:
             word, _, value = line.strip().partition(" ")
             if word == "pinentry-program" and os.path.isabs(value.strip()):
-                return Path(value.strip())
+                return Path(value.strip()) if _trusted(path, "gpg-agent.conf", skipped) else None
     return None
 
 
-async def _from_gpgconf(environ: Mapping[str, str]) -> AsyncIterator[Path]:
+def _trusted(path: str, what: str, skipped: list[str]) -> bool:
+    try:
+        trust.check(path, what)
+    except Refused as error:
+        skipped.append(str(error))
+        return False
+    return True
+
+
+async def _from_gpgconf(environ: Mapping[str, str], skipped: list[str]) -> AsyncIterator[Path]:
     program = trust.program_on_path("gpgconf", environ)
-    if program is None or trust.writable_by_others(program):
+    if program is None or not _trusted(program, "gpgconf", skipped):
         return
     command = [program, "--list-components"]
     with contextlib.suppress(OSError, TimeoutError):

@@ -10,7 +10,18 @@ from collections.abc import Mapping
 from .display import visible
 from .errors import Refused
 
-__all__ = ["SHIM", "check", "is_shim", "no_waiting", "program_on_path", "writable_by_others"]
+__all__ = [
+    "BY_OTHERS",
+    "SHIM",
+    "check",
+    "is_shim",
+    "no_waiting",
+    "program_on_path",
+    "writable_by_others",
+]
+
+#: What is said of a file that is not to be used.
+BY_OTHERS = "could be changed by others"
 
 #: The second line of the small executables that secretly makes.
 SHIM = "# Made by secretly."
@@ -81,7 +92,7 @@ def check(path: str | os.PathLike[str], what: str) -> None:
         ) from None
     if weak is not None:
         raise Refused(
-            f"{what} {visible(os.fspath(path))} could be changed by others: {visible(weak)}",
+            f"{what} {visible(os.fspath(path))} {BY_OTHERS}: {visible(weak)}",
             f"make it yours alone: chmod go-w {visible(weak)}",
         )
 
