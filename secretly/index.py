@@ -70,10 +70,12 @@ class Index:
         """Return what is listed, by name.
 
         :raises KeychainUnavailable: if the file is broken.
+        :raises Refused: if others could write it: it says under which name the keychain is asked.
         """
         try:
-            with open(self._path, encoding="ascii") as file:
+            with open(self._path, encoding="ascii", opener=trust.no_waiting) as file:
                 head, *lines = file.read().split("\n")
+            trust.check(self._path, "the list of kept names")
             if head != _HEAD or lines[-1:] != [""]:
                 raise ValueError
             return [_read(line) for line in lines[:-1]]
