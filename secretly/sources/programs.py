@@ -49,6 +49,7 @@ class Program:
         """Where the program is.
 
         :raises NotInstalled: if it is not.
+        :raises Refused: if others could change it.
         """
         found = trust.program_on_path(self.name, run.environ)
         if found is None:
@@ -56,6 +57,7 @@ class Program:
                 f"{self.title}'s program {self.name} is not installed",
                 f"install it, so that {self.name} is on PATH",
             )
+        trust.check(found, f"{self.title}'s program")
         return str(found)
 
     def limit(self, run: Run) -> float:
