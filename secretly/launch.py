@@ -15,7 +15,7 @@ from .display import visible
 from .errors import NotExecutable, NotThere, Refused, SecretlyError
 from .records import Record
 
-__all__ = ["Plan", "find_program", "fingerprint", "locale_as_given", "run"]
+__all__ = ["Plan", "check", "find_program", "fingerprint", "interpreter", "locale_as_given", "run"]
 
 
 class Plan(Record):
@@ -75,6 +75,51 @@ def find_program(name: str, environ: Mapping[str, str]) -> str:
             f"{visible(there[0])} cannot be executed", f"chmod +x {visible(there[0])}"
         )
     return there[0]
+
+
+def interpreter(program: str, environ: Mapping[str, str]) -> str | None:
+    """The program that the system starts for a script, by its first line; None for no script.
+
+    ``env`` looks for it in PATH, and there in the current folder as well, where an entry
+    is empty or relative.
+    """
+    try:
+        with open(program, "rb", opener=trust.no_waiting) as file:
+            line = os.fsdecode(file.readline(256))
+    except OSError:  # one may execute what one may not read
+        return None
+    if not line.startswith("#!"):
+        return None
+    path, *arguments = line[2:].split() or [""]
+    if os.path.basename(path) != "env":
+        return path
+    # GNU's 'env -S' splits the one argument that the system gives.
+    names = [word for word in arguments if not word.startswith("-") and "=" not in word]
+    name = names[0] if names else path
+    if os.sep in name:
+        return name
+    folders = environ.get("PATH", os.defpath).split(os.pathsep)
+    candidates = [os.path.join(folder, name) for folder in folders]
+    return next((p for p in candidates if os.path.isfile(p) and os.access(p, os.X_OK)), None)
+
+
+def check(program: str, environ: Mapping[str, str]) -> None:
+    """Refuse a program that is not to have a secret.
+
+    :raises Refused: if others could change it, or what the system starts for it; or if that
+        is whatever lies in the current folder.
+    """
+    trust.check(program, "the program")
+    found = interpreter(program, environ)
+    if found is None or not os.path.exists(found):
+        return  # the system says what is missing
+    what = f"what runs {visible(program)}, "
+    if not os.path.isabs(found):
+        raise Refused(
+            f"{what}{visible(found)}, is of the current folder",
+            "take the empty and the relative entries out of PATH",
+        )
+    trust.check(found, what.rstrip())
 
 
 def fingerprint(program: str, content: bool = False) -> tuple[int | str, ...]:

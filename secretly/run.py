@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
-from . import commands, configuration, launch, trust
+from . import commands, configuration, launch
 from .console import Usage, drive, guard, own_context, parser, quiet, say
 from .display import shown, visible
 from .errors import Refused
@@ -233,7 +233,7 @@ def _deliver(
     )
     planned = delivery.planned(plan, wish, call, profile, explicit, context, file)
     if planned.deliveries:
-        trust.check(plan.program, "the program")
+        launch.check(plan.program, context.environ)
     if options.dry_run:
         filed = set(file.plain if file else ()) - set(profile.env if profile else ())
         _print_plan(planned, context, filed)
