@@ -171,6 +171,8 @@ class Keychain:
         def explained() -> T:
             # What a backend raises may repeat the secret: it does not leave the thread.
             try:
+                if address := self._environ.get("DBUS_SESSION_BUS_ADDRESS"):
+                    secretservice.check_bus(address)
                 return work(_backend(name))
             except SecretlyError:
                 raise
@@ -233,10 +235,11 @@ def _configured(path: str) -> str | None:
 
     parser = configparser.RawConfigParser()
     try:
-        read = parser.read(path, encoding="utf-8")
+        with open(path, encoding="utf-8", opener=trust.no_waiting) as file:
+            parser.read_file(file)
     except (configparser.Error, UnicodeDecodeError, OSError):
         raise KeychainUnavailable(f"{visible(path)} cannot be read", "mend or remove it") from None
-    if not read or not parser.has_option("backend", "default-keyring"):
+    if not parser.has_option("backend", "default-keyring"):
         return None
     trust.check(path, "keyring's configuration")
     return parser.get("backend", "default-keyring").strip()

@@ -8,13 +8,20 @@ from __future__ import annotations
 
 import _thread  # threading is slow to load
 import contextlib
+import os
+import sys
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from .display import visible
+from .errors import Refused
 from .redacted import Secret
 
-__all__ = ["BACKEND", "Reader", "own_attributes"]
+if TYPE_CHECKING:
+    import socket  # it is slow to load
+
+__all__ = ["BACKEND", "Reader", "check_bus", "own_attributes"]
 
 #: The backend of keyring's that keeps its items there.
 BACKEND = "keyring.backends.SecretService.Keyring"
@@ -136,6 +143,47 @@ def _connection(address: str, until: float) -> Any:
     sock = prep_socket(get_bus(address), timeout=until - time.monotonic())
     with contextlib.ExitStack() as held:
         held.callback(sock.close)
+        if _other_user(sock) is not None:
+            raise _HandOver
         connection = Connection(sock)
         held.pop_all()
     return connection
+
+
+def check_bus(address: str) -> None:
+    """Refuse a session bus of another user's: whatever is kept there would be his.
+
+    The name of a bus that has gone can be taken by anybody, where it is an abstract socket
+    or one in a folder that others can write; and a variable can outlive the bus that it names.
+
+    :raises Refused: if it is one. Of a bus that is not there nothing is said here.
+    """
+    import socket
+
+    from jeepney.bus import get_bus
+
+    try:
+        path = get_bus(address)
+        with socket.socket(socket.AF_UNIX) as bus:
+            bus.settimeout(1.0)
+            bus.connect(path)
+            other = _other_user(bus)
+    except (OSError, ValueError, RuntimeError, StopIteration, KeyError):
+        return
+    if other is not None:
+        raise Refused(
+            f"the session bus {visible(address)} is another user's ({other})",
+            "set DBUS_SESSION_BUS_ADDRESS to your own, or unset it",
+        )
+
+
+def _other_user(bus: socket.socket) -> int | None:
+    """The user who listens there, if that is neither root nor this one (unix(7), SO_PEERCRED)."""
+    if sys.platform != "linux":
+        return None
+    import socket
+    import struct
+
+    facts = bus.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    _, user, _ = struct.unpack("3i", facts)
+    return None if user in (0, os.geteuid()) else user
