@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -9,26 +10,27 @@ from typing import NamedTuple
 from . import configuration, discovery, pinentry, sources, terminal, trust
 from .display import visible
 from .errors import KeychainUnavailable, SecretlyError
+from .index import Index
 from .keychain import Keychain
 
-__all__ = ["Line", "examine"]
+__all__ = ["STEERING", "STEERING_PREFIXES", "Line", "examine"]
 
 #: Variables that steer which programs see a secret, and how.
-_STEERING = (
-    "PINENTRY",
-    "PINENTRY_USER_DATA",
-    "PYTHON_KEYRING_BACKEND",
-    "SECRETLY_CONFIG",
-    "SECRETLY_NO_INPUT",
-    "LD_PRELOAD",
-    "LD_LIBRARY_PATH",
-    "LD_AUDIT",
-    "DYLD_INSERT_LIBRARIES",
-    "DYLD_LIBRARY_PATH",
-    "PYTHONPATH",
-    "PYTHONHOME",
-    "PYTHONSTARTUP",
+STEERING = (
+    *("PINENTRY", "PINENTRY_USER_DATA", "GNUPGHOME"),
+    *("DBUS_SESSION_BUS_ADDRESS", "PYTHON_KEYRING_BACKEND"),
+    *("SECRETLY_CONFIG", "SECRETLY_NO_INPUT", "XDG_CONFIG_HOME", "XDG_STATE_HOME"),
+    *("PASSWORD_STORE_DIR", "PASSWORD_STORE_GPG_OPTS"),
+    *("LD_PRELOAD", "LD_LIBRARY_PATH", "LD_AUDIT", "GCONV_PATH", "GLIBC_TUNABLES"),
+    *("DYLD_INSERT_LIBRARIES", "DYLD_LIBRARY_PATH"),
+    *("PYTHONPATH", "PYTHONHOME", "PYTHONUSERBASE", "PYTHONSTARTUP"),
+    *("GTK_MODULES", "GTK_PATH", "GIO_EXTRA_MODULES", "GIO_MODULE_DIR"),
+    *("QT_PLUGIN_PATH", "QT_QPA_PLATFORM_PLUGIN_PATH"),
+    *("BASH_ENV", "ENV", "NODE_OPTIONS", "PERL5LIB", "PERL5OPT"),
 )
+
+#: And all that begin so.
+STEERING_PREFIXES = ("KEYRING_PROPERTY_",)
 
 
 class Line(NamedTuple):
@@ -53,10 +55,13 @@ async def examine(environ: Mapping[str, str]) -> list[Line]:
         lines += _wrong("configuration", error)
     lines += await _asking(environ, found)
     lines += await _keychain(environ, found)
+    lines += _kept()
     lines += _managers(environ)
-    for name in _STEERING:
+    lines += _path(environ)
+    properties = sorted(name for name in environ if name.startswith(STEERING_PREFIXES))
+    for name in (*STEERING, *properties):
         if name in environ:
-            lines.append(Line(None, f"environment: {name}={visible(environ[name])[:200]}"))
+            lines.append(Line(None, f"environment: {visible(name)}={visible(environ[name])[:200]}"))
     return lines
 
 
@@ -107,6 +112,28 @@ async def _keychain(environ: Mapping[str, str], found: configuration.Configurati
     except SecretlyError as error:
         return _wrong("keychain", error)
     return [Line(True, f"keychain: {visible(backend)}")]
+
+
+def _kept() -> list[Line]:
+    try:
+        Index.default().items()
+    except SecretlyError as error:
+        return _wrong("list of kept names", error)
+    return []
+
+
+def _path(environ: Mapping[str, str]) -> list[Line]:
+    """The folders of PATH from which others' programs might be started."""
+    lines = []
+    for folder in dict.fromkeys(environ.get("PATH", os.defpath).split(os.pathsep)):
+        if not os.path.isabs(folder):
+            named = f"'{visible(folder)}'" if folder else "an empty entry"
+            lines.append(f"{named} is the current folder's: secretly passes over it, others do not")
+            continue
+        with contextlib.suppress(OSError):
+            if weak := trust.writable_by_others(folder):
+                lines.append(f"{visible(folder)} {trust.BY_OTHERS}: {visible(weak)}")
+    return [Line(None, f"PATH: {line}") for line in lines]
 
 
 def _managers(environ: Mapping[str, str]) -> list[Line]:
