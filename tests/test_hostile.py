@@ -1,0 +1,908 @@
+"""Surroundings that somebody else has laid out: nothing is released to them, and they are named.
+
+Each is tried twice with the command as a real process: as it should be, and the command gets
+the secret; and with the hostile part, and nobody does. In both there is a secret to be had,
+in the keychain, and a pinentry that would answer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from command import SECRETLY, Ended, Home, ended, files_with, home
+from conftest import Tried
+from nobody import nobody
+
+from secretly.testing import FakePinentry
+
+#: What is kept, what a planted program would give, and what a person types.
+CANARY = "canary-kept-71c3"
+TYPED = "canary-typed-71c3"
+
+#: A user that is not this process's own.
+OTHER = 54_321
+
+#: Whatever goes wrong is told at once: nothing is waited for. In seconds, on a busy machine.
+SOON = 10.0
+
+AGAINST = "hostile surroundings"
+
+#: What redraws a screen, ends a line, turns the direction, or is not to be seen.
+ODD = "a\x1b[2J\nb\u202ec\u200bd"
+RAW = ("\x1b", "\u202e", "\u200b")
+
+
+class Attempt(NamedTuple):
+    """A command line, and what is said where it is refused.
+
+    :param says: what each must be named: the reason, and the file or the variable.
+    :param environ: variables beside the home's own; None takes one away.
+    :param more: how else the process is started.
+    """
+
+    argv: Sequence[str]
+    says: Sequence[str] = ()
+    status: int = 125
+    environ: Mapping[str, str | None] = {}
+    cwd: Path | None = None
+    stdin: str = ""
+    more: Mapping[str, Any] = {}
+
+
+class Here:
+    """A home with a secret in its keychain, a program that is to have it, and a pinentry."""
+
+    def __init__(self, place: Home, pinentry: FakePinentry, kept: tuple[str, str]) -> None:
+        self.home, self.pinentry = place, pinentry
+        self.folder = place.folder
+        self.log = place.folder / "log"
+        self.keychain = place.keep_in_a_file()
+        self.settings = place.config.read_text()
+        self.keychain.write_text(kept[0])
+        self.list = Path(place.environ["XDG_STATE_HOME"], "secretly", "kept.tsv")
+        self.list.parent.mkdir(mode=0o700)
+        self.list.write_text(kept[1])
+        place.environ |= pinentry.environ
+        self.show = place.program("show", self.writes("the command"))
+        self.theirs = place.folder / "theirs"
+        self.theirs.mkdir(0o755)
+        self.cwd = place.folder / "project"
+        self.cwd.mkdir(0o755)
+
+    def writes(self, who: str) -> str:
+        """A program that says that it ran, and what it was given."""
+        return f'#!/bin/sh\necho "{who}: $X" >>{self.log}\n'
+
+    def asks(self, hostile: bool) -> str:
+        """A pinentry, which says that it ran if it is a planted one."""
+        says = f"echo a planted pinentry >>{self.log}" if hostile else ":"
+        return f'#!/bin/sh\n{says}\nexec {self.pinentry.path} "$@"\n'
+
+    def plant(self, path: Path, text: str, mode: int = 0o755) -> Path:
+        """Put a file there."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        path.chmod(mode)
+        return path
+
+    def open(self, hostile: bool, *paths: Path) -> None:
+        """Let others write there, if this is the hostile one."""
+        for path in paths if hostile else ():
+            path.chmod(path.stat().st_mode | 0o022)
+
+    def path(self, *folders: Path | str) -> str:
+        """A PATH of these, and what is needed of the home's own."""
+        return os.pathsep.join(map(str, (*folders, self.home.programs, "/usr/bin", "/bin")))
+
+    def run(self, *words: str, **more: Any) -> Attempt:
+        """The usual attempt: the program is to have the secret from the keychain."""
+        return Attempt(["run", "-q", "-e", "X=Name", "--", *(words or ("show",))], **more)
+
+    def typed(self, **more: Any) -> Attempt:
+        """The same with one that a person types."""
+        return Attempt(["run", "-q", "--ask", "-e", "X=Name", "--", "show"], **more)
+
+    def tried(self, attempt: Attempt, command: Sequence[str] = SECRETLY) -> Ended:
+        """Start it and wait for its end."""
+        before = self.home.environ
+        environ = {**before, **attempt.environ}
+        self.home.environ = {k: v for k, v in environ.items() if v is not None}
+        try:
+            argv = [*command, *attempt.argv]
+            return self.home.run_any(
+                argv, stdin=attempt.stdin, cwd=attempt.cwd or self.cwd, **attempt.more
+            )
+        finally:
+            self.home.environ = before
+
+    def ran(self) -> list[str]:
+        """What was said by those who ran."""
+        with contextlib.suppress(FileNotFoundError):
+            return self.log.read_text().splitlines()
+        return []
+
+
+@pytest.fixture(name="kept", scope="module")
+def _kept() -> tuple[str, str]:
+    """What the keychain and the list of names have once a secret is kept."""
+    with home() as place:
+        keychain = place.keep_in_a_file()
+        assert place.run("set", "Name", "--stdin", stdin=CANARY).status == 0
+        index = Path(place.environ["XDG_STATE_HOME"], "secretly", "kept.tsv")
+        return keychain.read_text(), index.read_text()
+
+
+@contextlib.contextmanager
+def surroundings(kept: tuple[str, str], answers: Sequence[Any] = (TYPED, TYPED)) -> Iterator[Here]:
+    """A home of its own."""
+    with home() as place, FakePinentry(answers) as pinentry:
+        yield Here(place, pinentry, kept)
+
+
+def harmless(text: str) -> bool:
+    """Whether a text from outside can be printed as it is."""
+    return not any(raw in text for raw in RAW) and not re.search(r"^b", text, re.MULTILINE)
+
+
+def check_refused(here: Here, attempt: Attempt, done: Ended) -> None:
+    """Nobody has run, the secret is nowhere, and the reason is told in two lines."""
+    assert done.status == attempt.status, done
+    assert re.fullmatch(r"secretly: .*\n  \S.*\n", done.stderr), done
+    for words in attempt.says:
+        assert words in done.stderr, done
+    assert "canary" not in done.stdout + done.stderr
+    assert harmless(done.stdout + done.stderr), done
+    assert here.ran() == []
+    assert set(files_with("canary", here.folder)) <= {here.keychain}
+
+
+# -- refused ------------------------------------------------------------------------
+
+Laid = Callable[[Here, bool], Attempt]
+REFUSED: dict[str, Laid] = {}
+
+
+def refused(what: str) -> Callable[[Laid], Laid]:
+    """One of the surroundings: a function that lays them out, the hostile part or not."""
+
+    def take(laid: Laid) -> Laid:
+        assert what not in REFUSED
+        REFUSED[what] = laid
+        return laid
+
+    return take
+
+
+# PATH, and the command
+
+
+@refused("the command is in a folder of PATH that others can write")
+def _(here: Here, hostile: bool) -> Attempt:
+    here.plant(here.theirs / "show", here.writes("the command"))
+    here.open(hostile, here.theirs)
+    says = ("the program", "could be changed by others", str(here.theirs))
+    return here.run(says=says, environ={"PATH": here.path(here.theirs)})
+
+
+@refused("the command is a link to a file that others can write")
+def _(here: Here, hostile: bool) -> Attempt:
+    real = here.plant(here.theirs / "real", here.writes("the command"))
+    (here.home.programs / "linked").symlink_to(real)
+    here.open(hostile, real)
+    return here.run("linked", says=("could be changed by others", str(real)))
+
+
+@refused("others can write a folder above the command's")
+def _(here: Here, hostile: bool) -> Attempt:
+    real = here.plant(here.theirs / "deep" / "er" / "show", here.writes("the command"))
+    here.open(hostile, here.theirs)
+    return here.run(str(real), says=("could be changed by others", str(here.theirs)))
+
+
+@refused("the command is another user's")
+def _(here: Here, hostile: bool) -> Attempt:
+    if os.geteuid() != 0:
+        pytest.skip("needs root, to own files as somebody else")
+    if hostile:
+        os.chown(here.show, OTHER, OTHER)
+    return here.run(says=("could be changed by others", str(here.show)))
+
+
+@refused("what the command's first line names can be written by others")
+def _(here: Here, hostile: bool) -> Attempt:
+    (here.theirs / "shell").symlink_to("/bin/sh")
+    here.home.program("show", here.writes("the command").replace("/bin/sh", f"{here.theirs}/shell"))
+    here.open(hostile, here.theirs)
+    says = ("what runs", str(here.show), "could be changed by others", str(here.theirs))
+    return here.run(says=says)
+
+
+@refused("an interpreter in a folder of PATH that others can write, before the real one")
+def _(here: Here, hostile: bool) -> Attempt:
+    here.home.program("show", here.writes("the command").replace("/bin/sh", "/usr/bin/env shell"))
+    (here.home.programs / "shell").symlink_to("/bin/sh")
+    if hostile:
+        here.plant(here.theirs / "shell", here.writes("a planted interpreter"))
+    here.open(hostile, here.theirs)
+    says = ("what runs", str(here.show), "could be changed by others", str(here.theirs))
+    return here.run(says=says, environ={"PATH": here.path(here.theirs)})
+
+
+@refused("an interpreter in the current folder, PATH having an empty entry")
+def _(here: Here, hostile: bool) -> Attempt:
+    here.home.program(
+        "show", here.writes("the command").replace("/bin/sh", "/usr/bin/env -S shell -u")
+    )
+    (here.home.programs / "shell").symlink_to("/bin/sh")
+    if hostile:
+        here.plant(here.cwd / "shell", here.writes("a planted interpreter"))
+    says = ("what runs", str(here.show), "shell", "the current folder", "PATH")
+    return here.run(says=says, environ={"PATH": here.path("")})
+
+
+def of_the_current_folder(entry: str) -> Laid:
+    def laid(here: Here, hostile: bool) -> Attempt:
+        program = here.cwd / entry / "twine"
+        here.plant(program, here.writes("the command"))
+        environ = {"PATH": here.path(entry if hostile else program.parent)}
+        says = ("there is no command twine", "PATH")
+        return here.run("twine", says=says, status=127, environ=environ)
+
+    return laid
+
+
+for _entry, _what in (("", "an empty"), (".", "'.' as an"), ("bin", "a relative")):
+    refused(f"the command is in the current folder, PATH having {_what} entry")(
+        of_the_current_folder(_entry)
+    )
+
+
+# the pinentry
+
+
+def by_screen(here: Here, *folders: Path) -> dict[str, str | None]:
+    """Variables with which the pinentry is one of PATH, on a screen: and PATH has no other."""
+    path = os.pathsep.join(map(str, (*folders, here.home.programs)))
+    return {"PINENTRY": None, "DISPLAY": ":fake", "PATH": path}
+
+
+@refused("a pinentry in a folder of PATH that others can write")
+def _(here: Here, hostile: bool) -> Attempt:
+    here.plant(here.theirs / "pinentry-gtk-2", here.asks(hostile))
+    here.open(hostile, here.theirs)
+    says = ("nobody to ask", "could be changed by others", str(here.theirs))
+    return here.typed(says=says, environ=by_screen(here, here.theirs))
+
+
+@refused("a gpgconf in a folder of PATH that others can write, which names a pinentry")
+def _(here: Here, hostile: bool) -> Attempt:
+    text = f"echo gpgconf >>{here.log}" if hostile else ":"
+    text = f"#!/bin/sh\n{text}\necho pinentry:Passphrase Entry:{here.pinentry.path}\n"
+    here.plant(here.theirs / "gpgconf", text)
+    here.open(hostile, here.theirs)
+    says = ("nobody to ask", "gpgconf", "could be changed by others", str(here.theirs))
+    return here.typed(says=says, environ=by_screen(here, here.theirs))
+
+
+@refused("PINENTRY names a program that others can write")
+def _(here: Here, hostile: bool) -> Attempt:
+    program = here.plant(here.theirs / "pinentry-gtk", here.asks(hostile))
+    here.open(hostile, program)
+    says = ("the pinentry", "could be changed by others", str(program))
+    return here.typed(says=says, environ={"PINENTRY": str(program)})
+
+
+@refused("PINENTRY names a program of the current folder")
+def _(here: Here, hostile: bool) -> Attempt:
+    place = here.cwd if hostile else here.home.programs
+    here.plant(place / "pinentry-gtk-own", here.asks(hostile))
+    says = ("PINENTRY names pinentry-gtk-own", "not on PATH")
+    return here.typed(says=says, environ={"PINENTRY": "pinentry-gtk-own"})
+
+
+@refused("the configuration's pinentry is in a folder that others can write")
+def _(here: Here, hostile: bool) -> Attempt:
+    program = here.plant(here.theirs / "pinentry-gtk", here.asks(hostile))
+    here.home.configure(f'{here.settings}[prompt]\npinentry = "{program}"\n')
+    here.open(hostile, here.theirs)
+    says = ("the pinentry", "could be changed by others", str(here.theirs))
+    return here.typed(says=says, environ={"PINENTRY": None})
+
+
+def agent(where: str, what: str) -> Laid:
+    """gpg-agent.conf names a pinentry, and others can write something of it."""
+
+    def laid(here: Here, hostile: bool) -> Attempt:
+        program = here.plant(here.theirs / "pinentry-gtk", here.asks(hostile))
+        folder = here.folder / where
+        conf = here.plant(folder / "gpg-agent.conf", f"pinentry-program {program}\n", 0o600)
+        weak = {"the file": conf, "the folder": folder, "the program": program}[what]
+        here.open(hostile, weak)
+        environ = by_screen(here)
+        if where != ".gnupg":
+            environ["GNUPGHOME"] = str(folder)
+        says = ("nobody to ask", "could be changed by others", str(weak))
+        return here.typed(says=says, environ=environ)
+
+    return laid
+
+
+refused("a gpg-agent.conf that others can write names the pinentry")(agent(".gnupg", "the file"))
+refused("gpg-agent.conf names a pinentry that others can write")(agent(".gnupg", "the program"))
+refused("GNUPGHOME is a folder that others can write")(agent("gnupg", "the folder"))
+
+
+@refused("a pipe in the place of gpg-agent.conf")
+def _(here: Here, hostile: bool) -> Attempt:
+    conf = here.folder / ".gnupg" / "gpg-agent.conf"
+    here.plant(conf, f"pinentry-program {here.pinentry.path}\n")
+    if hostile:
+        conf.unlink()
+        os.mkfifo(conf, 0o600)
+    return here.typed(says=("nobody to ask",), environ=by_screen(here))
+
+
+# the configuration, and what it names
+
+
+def configured(here: Here, folder: Path) -> Path:
+    """A configuration there, by which the secret comes from somewhere else."""
+    text = f'{here.settings}[secrets.Name]\nsource = "env://VALUE"\n'
+    return here.plant(folder / "secretly" / "config.toml", text, 0o600)
+
+
+def elsewhere(here: Here, **more: Any) -> Attempt:
+    environ = {"VALUE": CANARY, **more.pop("environ", {})}
+    return here.run(environ=environ, **more)
+
+
+@refused("XDG_CONFIG_HOME is a folder that others can write")
+def _(here: Here, hostile: bool) -> Attempt:
+    configured(here, here.theirs)
+    here.open(hostile, here.theirs)
+    says = ("the configuration", "could be changed by others", str(here.theirs))
+    return elsewhere(here, says=says, environ={"XDG_CONFIG_HOME": str(here.theirs)})
+
+
+@refused("XDG_CONFIG_HOME is a link to a folder that others can write")
+def _(here: Here, hostile: bool) -> Attempt:
+    configured(here, here.theirs)
+    link = here.folder / "link"
+    link.symlink_to(here.theirs)
+    here.open(hostile, here.theirs)
+    says = ("the configuration", "could be changed by others", str(here.theirs))
+    return elsewhere(here, says=says, environ={"XDG_CONFIG_HOME": str(link)})
+
+
+@refused("HOME is a folder that others can write")
+def _(here: Here, hostile: bool) -> Attempt:
+    configured(here, here.theirs / ".config")
+    here.open(hostile, here.theirs)
+    says = ("the configuration", "could be changed by others", str(here.theirs))
+    return elsewhere(here, says=says, environ={"XDG_CONFIG_HOME": None, "HOME": str(here.theirs)})
+
+
+@refused("SECRETLY_CONFIG is a file that others can write")
+def _(here: Here, hostile: bool) -> Attempt:
+    path = configured(here, here.theirs)
+    here.open(hostile, path)
+    says = ("the configuration", "could be changed by others", str(path))
+    return elsewhere(here, says=says, environ={"SECRETLY_CONFIG": str(path)})
+
+
+@refused("SECRETLY_CONFIG is what somebody sends to standard input")
+def _(here: Here, hostile: bool) -> Attempt:
+    path = configured(here, here.theirs)
+    environ = {"SECRETLY_CONFIG": "/dev/stdin" if hostile else str(path)}
+    says = ("the configuration /dev/stdin is no file",)
+    return elsewhere(here, says=says, environ=environ, stdin=path.read_text())
+
+
+@refused("a pipe in the place of the configuration")
+def _(here: Here, hostile: bool) -> Attempt:
+    if hostile:
+        here.home.config.unlink()
+        os.mkfifo(here.home.config, 0o600)
+    return here.run(says=("the configuration", str(here.home.config), "is no file"))
+
+
+@refused("the configuration runs a program that others can write")
+def _(here: Here, hostile: bool) -> Attempt:
+    text = f"#!/bin/sh\n{f'echo it ran >>{here.log}' if hostile else ':'}\necho $VALUE\n"
+    program = here.plant(here.theirs / "give", text)
+    here.home.configure('[secrets.Name]\ncommand = ["give"]\n')
+    here.open(hostile, program)
+    says = ("the command give's program", "could be changed by others", str(program))
+    return elsewhere(here, says=says, environ={"PATH": here.path(here.theirs)})
+
+
+def manager(name: str, title: str, reference: str, said: str) -> Laid:
+    """A password manager's program is in a folder of PATH that others can write."""
+
+    def laid(here: Here, hostile: bool) -> Attempt:
+        text = f"#!/bin/sh\n{f'echo it ran >>{here.log}' if hostile else ':'}\n{said}\n"
+        here.plant(here.theirs / name, text)
+        here.open(hostile, here.theirs)
+        argv = ["run", "-q", "-e", f"X={reference}", "--", "show"]
+        says = (f"{title}'s program", "could be changed by others", str(here.theirs / name))
+        environ = {"VALUE": CANARY, "PATH": here.path(here.theirs)}
+        return Attempt(argv, says, environ=environ)
+
+    return laid
+
+
+_OP = """case "$*" in *--version*) echo 2.30.0;; *) echo "$VALUE";; esac"""
+for _name, _title, _reference, _said in (
+    ("pass", "pass", "pass://mail", "echo $VALUE"),
+    ("op", "1Password", "op://vault/item/password", _OP),
+):
+    refused(f"{_name} is in a folder of PATH that others can write")(
+        manager(_name, _title, _reference, _said)
+    )
+
+
+def env_file(weak: str) -> Laid:
+    def laid(here: Here, hostile: bool) -> Attempt:
+        path = here.plant(here.theirs / ".env", "X=env://VALUE\n", 0o644)
+        if weak == "pipe" and hostile:
+            path.unlink()
+            os.mkfifo(path)
+        here.open(hostile, *{"file": [path], "folder": [here.theirs], "pipe": []}[weak])
+        argv = ["run", "-q", "--env-file", str(path), "--", "show"]
+        reason = "is no text" if weak == "pipe" else "could be changed by others"
+        says = ("the env file", str(path), reason)
+        return Attempt(argv, says, environ={"VALUE": CANARY})
+
+    return laid
+
+
+refused("an env file that others can write")(env_file("file"))
+refused("an env file in a folder that others can write")(env_file("folder"))
+refused("a pipe in the place of an env file")(env_file("pipe"))
+
+
+@refused("a secret's file that others can write")
+def _(here: Here, hostile: bool) -> Attempt:
+    path = here.plant(here.theirs / "secret", "harmless\n", 0o666 if hostile else 0o600)
+    argv = ["run", "-q", "-e", f"X=file://{path}", "-e", "Y=Name", "--", "show"]
+    return Attempt(argv, ("others can read", str(path)))
+
+
+# the keychain, and the list of its names
+
+
+PLANTED = """
+import os
+from filekeychain import Keyring
+with open(os.environ["LOG"], "a") as log:
+    print("a planted backend", file=log)
+"""
+
+
+def backend(by_file: bool) -> Laid:
+    def laid(here: Here, hostile: bool) -> Attempt:
+        here.plant(here.cwd / "planted.py", PLANTED)
+        named = "planted.Keyring" if hostile else "filekeychain.Keyring"
+        environ: dict[str, str | None] = {"PYTHON_KEYRING_BACKEND": named, "LOG": str(here.log)}
+        environ["PYTHONPATH"] = f"{here.home.environ['PYTHONPATH']}{os.pathsep}{here.cwd}"
+        where = "PYTHON_KEYRING_BACKEND"
+        if by_file:
+            rc = here.folder / ".config" / "python_keyring" / "keyringrc.cfg"
+            here.plant(rc, f"[backend]\ndefault-keyring={named}\n", 0o600)
+            where, environ["PYTHON_KEYRING_BACKEND"] = str(rc), None
+        argv = ["run", "-q", "--no-input", "-e", "X=Name", "--", "show"]
+        says = (where, "'planted.Keyring'", "not one of keyring's own")
+        return Attempt(argv, says, environ=environ)
+
+    return laid
+
+
+refused("PYTHON_KEYRING_BACKEND names somebody's module")(backend(by_file=False))
+refused("a planted keyringrc.cfg names somebody's module")(backend(by_file=True))
+
+
+@refused("a keyringrc.cfg that others can write")
+def _(here: Here, hostile: bool) -> Attempt:
+    rc = here.folder / ".config" / "python_keyring" / "keyringrc.cfg"
+    here.plant(rc, "[backend]\ndefault-keyring=filekeychain.Keyring\n", 0o600)
+    here.open(hostile, rc)
+    says = ("keyring's configuration", "could be changed by others", str(rc))
+    return here.run(says=says, environ={"PYTHON_KEYRING_BACKEND": None})
+
+
+@refused("a keyringrc.cfg behind a link that others can turn")
+def _(here: Here, hostile: bool) -> Attempt:
+    here.plant(here.theirs / "rc", "[backend]\ndefault-keyring=filekeychain.Keyring\n", 0o600)
+    rc = here.folder / ".config" / "python_keyring" / "keyringrc.cfg"
+    rc.parent.mkdir()
+    rc.symlink_to(here.theirs / "rc")
+    here.open(hostile, here.theirs)
+    says = ("keyring's configuration", "could be changed by others", str(here.theirs))
+    return here.run(says=says, environ={"PYTHON_KEYRING_BACKEND": None})
+
+
+@refused("the state folder is one that others can write")
+def _(here: Here, hostile: bool) -> Attempt:
+    here.open(hostile, here.list.parent)
+    says = ("the list of kept names", "could be changed by others", str(here.list.parent))
+    return here.run(says=says)
+
+
+@refused("XDG_STATE_HOME is a link to a folder that others can write")
+def _(here: Here, hostile: bool) -> Attempt:
+    here.plant(here.theirs / "secretly" / "kept.tsv", here.list.read_text(), 0o600)
+    link = here.folder / "link"
+    link.symlink_to(here.theirs)
+    here.open(hostile, here.theirs)
+    says = ("the list of kept names", "could be changed by others", str(here.theirs))
+    return here.run(says=says, environ={"XDG_STATE_HOME": str(link)})
+
+
+@refused("a list of kept names that others can write, with another keychain in it")
+def _(here: Here, hostile: bool) -> Attempt:
+    if hostile:
+        text = here.list.read_text()
+        assert "filekeychain.Keyring" in text
+        here.list.write_text(
+            text.replace("filekeychain.Keyring", "keyring.backends.SecretService.Keyring")
+        )
+    here.open(hostile, here.list)
+    says = ("the list of kept names", "could be changed by others", str(here.list))
+    return here.run(says=says)
+
+
+# names, arguments, and what the process is given
+
+
+SHOWN = r"a\x1b[2J\x0ab\u202ec\u200bd"
+
+
+@refused("a command whose name has escapes and newlines")
+def _(here: Here, hostile: bool) -> Attempt:
+    return here.run(ODD if hostile else "show", says=("no command", SHOWN), status=127)
+
+
+@refused("a command whose name is an option")
+def _(here: Here, hostile: bool) -> Attempt:
+    return here.run("-rf" if hostile else "show", says=("no command -rf",), status=127)
+
+
+@refused("a command whose name is a newline")
+def _(here: Here, hostile: bool) -> Attempt:
+    return here.run("\n" if hostile else "show", says=(r"no command \x0a",), status=127)
+
+
+@refused("the name of a secret has escapes and newlines")
+def _(here: Here, hostile: bool) -> Attempt:
+    name = ODD if hostile else "Name"
+    argv = ["run", "-q", "--no-input", "-e", f"X={name}", "--", "show"]
+    return Attempt(argv, (SHOWN,))
+
+
+@refused("the name of a variable has escapes and newlines")
+def _(here: Here, hostile: bool) -> Attempt:
+    argv = ["run", "-q", "-e", f"{ODD if hostile else 'X'}=Name", "--", "show"]
+    return Attempt(argv, (SHOWN,))
+
+
+@refused("the name of a profile has escapes and newlines")
+def _(here: Here, hostile: bool) -> Attempt:
+    here.home.configure(
+        f'{here.settings}[commands.show.profiles.dev]\nsecrets = {{ X = "Name" }}\n'
+    )
+    argv = ["run", "-q", "-p", ODD if hostile else "dev", "--", "show"]
+    return Attempt(argv, (SHOWN, "dev"))
+
+
+@refused("a folder whose name has escapes and newlines, that others can write")
+def _(here: Here, hostile: bool) -> Attempt:
+    program = here.plant(here.theirs / ODD / "show", here.writes("the command"))
+    here.open(hostile, program.parent)
+    return here.run(str(program), says=("could be changed by others", f"{here.theirs}/{SHOWN}"))
+
+
+def limited(name: int, value: int) -> Callable[[], None]:
+    return lambda: resource.setrlimit(name, (value, value))
+
+
+@refused("no more than six open files")
+def _(here: Here, hostile: bool) -> Attempt:
+    more = {"preexec_fn": limited(resource.RLIMIT_NOFILE, 6)} if hostile else {}
+    return here.typed(says=("cannot be started: Too many open files",), more=more)
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_refused(what: str, kept: tuple[str, str], tried: Tried) -> None:
+    """As it should be the command gets the secret; with the hostile part nobody does."""
+    laid = REFUSED[what]
+    with surroundings(kept) as here:
+        done = here.tried(laid(here, False))
+        assert (done.status, done.stderr) == (0, "")
+        (given,) = here.ran()
+        assert given.startswith("the command: ")
+    with surroundings(kept) as here:
+        attempt = laid(here, True)
+        started = time.monotonic()
+        done = here.tried(attempt)
+        took = time.monotonic() - started
+        check_refused(here, attempt, done)
+    assert took < SOON
+    tried(AGAINST, what, f"{attempt.status}: {outcome(done.stderr)}", took)
+
+
+def outcome(stderr: str) -> str:
+    """What was said, without the paths of this run."""
+    line = stderr.splitlines()[0].removeprefix("secretly: ")
+    return re.sub(r"/tmp/secretly-[^/ ]*", "~", line)
+
+
+# -- passed over --------------------------------------------------------------------
+
+#: Modules that the command loads, or that Python loads for it.
+MODULES = (
+    "__future__ contextlib functools collections types re runpy sitecustomize usercustomize "
+    "argparse tomllib keyring jeepney secretstorage platformdirs dotenv twisted pexpect"
+).split()
+
+HARMLESS: dict[str, Callable[[Here], tuple[Attempt, Sequence[str]]]] = {}
+
+
+def harmless_one(
+    what: str,
+) -> Callable[
+    [Callable[[Here], tuple[Attempt, Sequence[str]]]],
+    Callable[[Here], tuple[Attempt, Sequence[str]]],
+]:
+    """One of the surroundings that change nothing: an attempt, and how the command starts."""
+
+    def take(
+        laid: Callable[[Here], tuple[Attempt, Sequence[str]]],
+    ) -> Callable[[Here], tuple[Attempt, Sequence[str]]]:
+        assert what not in HARMLESS
+        HARMLESS[what] = laid
+        return laid
+
+    return take
+
+
+def plant_modules(here: Here) -> None:
+    for name in MODULES:
+        here.plant(here.cwd / f"{name}.py", f"open({str(here.log)!r}, 'a').write('{name}')\n")
+
+
+@harmless_one("the current folder is full of modules")
+def _(here: Here) -> tuple[Attempt, Sequence[str]]:
+    plant_modules(here)
+    return here.run(), SECRETLY
+
+
+@harmless_one("the current folder is full of modules, with python -m secretly")
+def _(here: Here) -> tuple[Attempt, Sequence[str]]:
+    plant_modules(here)
+    return here.run(), [sys.executable, "-m", "secretly"]
+
+
+@harmless_one("a program of the command's name in the current folder, PATH having it first")
+def _(here: Here) -> tuple[Attempt, Sequence[str]]:
+    here.plant(here.cwd / "show", here.writes("a planted program"))
+    return here.run(environ={"PATH": here.path("", ".")}), SECRETLY
+
+
+@harmless_one("a pinentry in the current folder, PATH having it first")
+def _(here: Here) -> tuple[Attempt, Sequence[str]]:
+    for name in ("pinentry-gnome3", "pinentry-qt", "pinentry-gtk-2", "gpgconf"):
+        here.plant(here.cwd / name, here.asks(hostile=True))
+    here.home.program("pinentry-gtk-2", here.asks(hostile=False))
+    environ = by_screen(here)
+    return here.typed(environ={**environ, "PATH": f":.:{environ['PATH']}"}), SECRETLY
+
+
+@harmless_one("a relative XDG_CONFIG_HOME and XDG_STATE_HOME, with a configuration there")
+def _(here: Here) -> tuple[Attempt, Sequence[str]]:
+    here.plant(here.cwd / "x" / "secretly" / "config.toml", "secrets.Name.source = 'env://HOME'")
+    here.plant(here.cwd / "x" / "secretly" / "kept.tsv", "nonsense")
+    allowed = here.folder / ".config" / "secretly"
+    assert allowed.is_dir()
+    return here.run(environ={"XDG_CONFIG_HOME": "x", "XDG_STATE_HOME": "x"}), SECRETLY
+
+
+@harmless_one("a pipe in the place of the list of kept names")
+def _(here: Here) -> tuple[Attempt, Sequence[str]]:
+    here.list.unlink()
+    os.mkfifo(here.list)
+    return here.run(), SECRETLY
+
+
+@harmless_one("standard input, output and error are closed")
+def _(here: Here) -> tuple[Attempt, Sequence[str]]:
+    return here.typed(), ["sh", "-c", '"$@" <&- >&- 2>&-', "sh", *SECRETLY]
+
+
+@harmless_one("standard output is a full disk")
+def _(here: Here) -> tuple[Attempt, Sequence[str]]:
+    return here.typed(), ["sh", "-c", '"$@" >/dev/full', "sh", *SECRETLY]
+
+
+@harmless_one("TERM, COLUMNS, the locale and the display are odd")
+def _(here: Here) -> tuple[Attempt, Sequence[str]]:
+    environ = {"TERM": ODD, "COLUMNS": "-1", "LINES": ODD, "DISPLAY": ODD, "LC_ALL": "xx_YY.zz"}
+    return here.typed(environ=environ), SECRETLY
+
+
+@pytest.mark.parametrize("what", HARMLESS)
+def test_passed_over(what: str, kept: tuple[str, str], tried: Tried) -> None:
+    """What somebody has put there is not used: the command gets the secret, and nobody else."""
+    with surroundings(kept) as here:
+        attempt, command = HARMLESS[what](here)
+        started = time.monotonic()
+        done = here.tried(attempt, command)
+        took = time.monotonic() - started
+        value = TYPED if "--ask" in attempt.argv else CANARY
+        assert (done, here.ran()) == ((0, "", ""), [f"the command: {value}"])
+        asked = here.pinentry.prompts
+        assert len(asked) == (value == TYPED)
+        assert all(harmless(text) for prompt in asked for text in prompt.values())
+        assert set(files_with("canary", here.folder)) <= {here.keychain, here.log}
+    assert took < SOON
+    tried(AGAINST, what, "passed over: the command alone has it", took)
+
+
+# -- what is shown ------------------------------------------------------------------
+
+
+def test_odd_names_are_shown_as_escapes(kept: tuple[str, str], tried: Tried) -> None:
+    """In a prompt, in what --dry-run says, in the list, and by doctor."""
+    started = time.monotonic()
+    with surroundings(kept, [None]) as here:
+        odd = ODD.encode("unicode_escape").decode("ascii")
+        here.list.write_text(f"{kept[1]}{odd}\tx\tyes\t2026\t\n")
+        program = here.plant(here.theirs / ODD, here.writes("the command"))
+        words = ["-e", "X=Name", "--", str(program), ODD]
+        done = here.tried(Attempt(["run", "--confirm", *words]))
+        check_refused(here, Attempt([], status=130), done)
+        (prompt,) = here.pinentry.prompts
+        assert prompt["SETDESC"].count(SHOWN) >= 2
+        assert all(harmless(text) for text in prompt.values())
+        for argv, says in (
+            (["run", "--dry-run", *words], f"program: {here.theirs}/{SHOWN}"),
+            (["list"], SHOWN),
+            (["doctor"], f"PINENTRY_USER_DATA={SHOWN}"),
+        ):
+            done = here.tried(Attempt(argv, environ={"PINENTRY_USER_DATA": ODD}))
+            assert says in done.stdout, done
+            assert harmless(done.stdout + done.stderr)
+            assert here.ran() == []
+    what = "names with newlines, escapes and bidi characters, in prompts and lists"
+    tried(AGAINST, what, "shown as escapes", time.monotonic() - started)
+
+
+def test_a_full_disk_is_said(kept: tuple[str, str], tried: Tried) -> None:
+    """What cannot be shown is no success."""
+    for place, status, says in (("null", 0, ""), ("full", 125, "cannot write: No space left")):
+        with surroundings(kept) as here:
+            started = time.monotonic()
+            attempt = Attempt(["run", "--dry-run", "-e", "X=Name", "--", "show"])
+            done = here.tried(attempt, ["sh", "-c", f'"$@" >/dev/{place}', "sh", *SECRETLY])
+            assert (done.status, says in done.stderr, here.ran()) == (status, True, [])
+    what = "what --dry-run says goes to a full disk"
+    tried(AGAINST, what, "125: cannot write", time.monotonic() - started)
+
+
+def test_shims_in_a_folder_of_others(kept: tuple[str, str], tried: Tried) -> None:
+    """Whoever can write there could put another program in a shim's place."""
+    for hostile, status in ((False, 0), (True, 1)):
+        with surroundings(kept) as here:
+            here.home.configure(
+                f'{here.settings}[commands.show.profiles.dev]\nsecrets = {{ X = "Name" }}\n'
+            )
+            here.open(hostile, here.theirs)
+            started = time.monotonic()
+            done = here.tried(Attempt(["shim", "show", "--dir", str(here.theirs)]))
+            took = time.monotonic() - started
+            assert done.status == status, done
+            assert [path.name for path in here.theirs.iterdir()] == ["dev.show"] * (not hostile)
+    assert "could be changed by others" in done.stderr
+    assert str(here.theirs) in done.stderr
+    tried(AGAINST, "a folder for shims that others can write", outcome(done.stderr), took)
+
+
+# -- the session bus ----------------------------------------------------------------
+
+#: Takes connections and says what comes over them.
+_LISTENS = """
+import socket, sys
+with socket.socket(socket.AF_UNIX) as bus:
+    bus.bind("\\0" + sys.argv[1])
+    bus.listen()
+    print("ready", flush=True)
+    while True:
+        with bus.accept()[0] as connection:
+            print(repr(connection.recv(100)), flush=True)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="abstract sockets are Linux's")
+@pytest.mark.parametrize("listed", [True, False], ids=["listed", "not listed"])
+def test_another_users_session_bus(listed: bool, kept: tuple[str, str], tried: Tried) -> None:
+    """A stale address whose name another user has taken: he is not asked, and given nothing."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root, to listen as somebody else")
+    for starter in ((), nobody()):
+        with surroundings(kept) as here:
+            text = here.list.read_text()
+            service = "keyring.backends.SecretService.Keyring"
+            here.list.write_text(text.replace("filekeychain.Keyring", service))
+            if not listed:
+                here.list.unlink()
+            here.home.configure("")
+            address = f"secretly-test-{os.getpid()}-{here.folder.name}"
+            bus = here.home.start([*starter, sys.executable, "-IS", "-c", _LISTENS, address])
+            with ended(bus):
+                assert bus.stdout is not None
+                assert bus.stdout.readline() == b"ready\n"
+                environ = {
+                    "PYTHON_KEYRING_BACKEND": None,
+                    "DBUS_SESSION_BUS_ADDRESS": f"unix:abstract={address}",
+                }
+                attempt = here.run(says=("session bus", address, "another user's"), environ=environ)
+                started = time.monotonic()
+                done = here.tried(attempt)
+                took = time.monotonic() - started
+                bus.kill()
+                heard = [line for line in bus.stdout if line != b"b''\n"]
+            if starter:
+                check_refused(here, attempt, done)
+                assert b"canary" not in b"".join(heard)
+                assert here.pinentry.prompts == []
+            else:  # one's own is asked; it gives nothing, and so the person is asked
+                assert (done, here.ran()) == ((0, "", ""), [f"the command: {TYPED}"])
+                assert heard != []
+    name = "what it is said to have" if listed else "what no list has"
+    what = f"the session bus is another user's: {name}"
+    tried(AGAINST, what, "125: the session bus … is another user's", took)
+
+
+# -- what cannot be held ------------------------------------------------------------
+
+#: A library that does nothing more when it is loaded once more.
+HARMLESS_LIBRARY = "libc.so.6"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="LD_PRELOAD is Linux's")
+def test_doctor_names_what_steers(kept: tuple[str, str], tried: Tried) -> None:
+    """What one's own programs could set, and this cannot be held against."""
+    values = {
+        "LD_PRELOAD": HARMLESS_LIBRARY,
+        "KEYRING_PROPERTY_PATH": "/nonexistent",
+        "GNUPGHOME": "/nonexistent",
+        "BASH_ENV": "/nonexistent",
+    }
+    with surroundings(kept) as here:
+        here.open(True, here.theirs, here.list.parent)
+        environ = {**values, "PATH": here.path(here.theirs, "", "bin")}
+        started = time.monotonic()
+        done = here.tried(Attempt(["doctor"], environ=environ))
+        took = time.monotonic() - started
+        plain = here.tried(Attempt(["doctor"])).stdout
+        for name, value in {**values, **here.pinentry.environ}.items():
+            assert (f"environment: {name}={value}" in done.stdout) == (name != "DISPLAY")
+        for line in (
+            f"PATH: {here.theirs} could be changed by others: {here.theirs}",
+            "PATH: an empty entry is the current folder's",
+            "PATH: 'bin' is the current folder's",
+        ):
+            assert line in done.stdout
+            assert line not in plain
+        assert f"list of kept names: the list of kept names {here.list}" in done.stdout
+    assert f"environment: PINENTRY={here.pinentry.path}" in plain
+    assert "LD_PRELOAD" not in plain
+    tried(AGAINST, "LD_PRELOAD, PINENTRY and others are set", "named by doctor", took)
