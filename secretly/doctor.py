@@ -13,7 +13,7 @@ from .errors import KeychainUnavailable, SecretlyError
 from .index import Index
 from .keychain import Keychain
 
-__all__ = ["STEERING", "STEERING_PREFIXES", "Line", "examine"]
+__all__ = ["STEERING", "STEERING_PREFIXES", "Line", "examine", "steering"]
 
 #: Variables that steer which programs see a secret, and how.
 STEERING = (
@@ -58,11 +58,17 @@ async def examine(environ: Mapping[str, str]) -> list[Line]:
     lines += _kept()
     lines += _managers(environ)
     lines += _path(environ)
+    return lines + steering(environ)
+
+
+def steering(environ: Mapping[str, str]) -> list[Line]:
+    """The variables that are set and steer."""
     properties = sorted(name for name in environ if name.startswith(STEERING_PREFIXES))
-    for name in (*STEERING, *properties):
-        if name in environ:
-            lines.append(Line(None, f"environment: {visible(name)}={visible(environ[name])[:200]}"))
-    return lines
+    return [
+        Line(None, f"environment: {visible(name)}={visible(environ[name])[:200]}")
+        for name in (*STEERING, *properties)
+        if name in environ
+    ]
 
 
 def _wrong(what: str, error: SecretlyError) -> list[Line]:

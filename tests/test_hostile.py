@@ -8,21 +8,27 @@ in the keychain, and a pinentry that would answer.
 from __future__ import annotations
 
 import contextlib
+import csv
 import os
 import re
 import resource
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+import tokens
 from command import SECRETLY, Ended, Home, ended, files_with, home
 from conftest import Tried
 from nobody import nobody
 
+from secretly.doctor import STEERING, STEERING_PREFIXES, steering
 from secretly.testing import FakePinentry
+
+DOCS = Path(__file__).parent.parent / "docs"
 
 #: What is kept, what a planted program would give, and what a person types.
 CANARY = "canary-kept-71c3"
@@ -815,6 +821,29 @@ def test_shims_in_a_folder_of_others(kept: tuple[str, str], tried: Tried) -> Non
     tried(AGAINST, "a folder for shims that others can write", outcome(done.stderr), took)
 
 
+def test_a_planted_pypirc(kept: tuple[str, str], tried: Tried) -> None:
+    """Others have PyPI's name stand for their own host: that is asked for, not PyPI's token."""
+    for hostile, answer, status in ((False, True, 0), (True, None, 130)):
+        with surroundings(kept, [answer]) as here:
+            assert here.tried(Attempt(["set", "PyPI", "--stdin"], stdin=tokens.TOKEN)).status == 0
+            text = here.writes("the command").replace("$X", "${TWINE_PASSWORD%%-*}")
+            here.home.program("twine", text)
+            file = tokens.wheel(here.cwd / "dist")
+            if hostile:
+                planted = "[pypi]\nrepository = http://127.0.0.1:9/legacy/\n"
+                here.plant(here.folder / ".pypirc", planted, 0o666)
+            started = time.monotonic()
+            done = here.tried(Attempt(["run", "-q", "twine", "upload", str(file)]))
+            took = time.monotonic() - started
+            assert done.status == status, done
+            (prompt,) = here.pinentry.prompts
+            assert ("127.0.0.1:9" in prompt["SETDESC"]) == hostile
+            assert here.ran() == ([] if hostile else ["the command: pypi"])
+            assert tokens.TOKEN not in done.stdout + done.stderr
+    outcome = "130: its host's secret was asked for, and PyPI's not handed over"
+    tried(AGAINST, "a .pypirc that others can write sends PyPI's uploads elsewhere", outcome, took)
+
+
 # -- the session bus ----------------------------------------------------------------
 
 #: Takes connections and says what comes over them.
@@ -906,3 +935,38 @@ def test_doctor_names_what_steers(kept: tuple[str, str], tried: Tried) -> None:
     assert f"environment: PINENTRY={here.pinentry.path}" in plain
     assert "LD_PRELOAD" not in plain
     tried(AGAINST, "LD_PRELOAD, PINENTRY and others are set", "named by doctor", took)
+
+
+def test_what_doctor_names_is_in_the_threat_model() -> None:
+    """Each variable, and no other."""
+    text = (DOCS / "explanation" / "threat-model.rst").read_text("utf-8")
+    _, _, rest = text.partition("These are:\n\n.. list-table::")
+    table, _, _ = rest.partition("\n\nIt names")
+    told = re.findall(r"``([A-Z][A-Z0-9_]+…?)``", table)
+    assert sorted(told) == sorted([*STEERING, *(f"{prefix}…" for prefix in STEERING_PREFIXES)])
+
+
+@pytest.mark.parametrize("name", [*STEERING, f"{STEERING_PREFIXES[0]}PATH"])
+def test_doctor_names_each(name: str) -> None:
+    """Where it is set, and only there."""
+    said = [f"environment: {name}=/nonexistent"]
+    assert [line.text for line in steering({name: "/nonexistent"})] == said
+    assert steering({}) == []
+
+
+# -- the page -----------------------------------------------------------------------
+
+#: How much there must be of each at least.
+LEAST = {"pinentry": 40, "keychain": 15, AGAINST: 25, "killed with -9": 20}
+
+
+def test_the_page_has_what_was_tried() -> None:
+    """The table of the documentation is that of a run, and all of this is in it."""
+    with (DOCS / "explanation" / "tried.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.reader(file))
+    counted = Counter(against for against, *_ in {tuple(row[:2]) for row in rows})
+    assert all(counted[against] >= least for against, least in LEAST.items())
+    there = {what for against, what, *_ in rows if against == AGAINST}
+    assert {*REFUSED, *HARMLESS} <= there
+    assert all(float(seconds) >= 0 for *_, seconds in rows)
+    assert not any(re.search(r"/tmp|/root|/home|canary", cell) for row in rows for cell in row)
