@@ -106,6 +106,8 @@ def _dispatch(arguments: list[str]) -> int:
         from .verbs import carry_out
 
         return carry_out(first, _VERBS[first], arguments[1:])
+    if first == "--version" and arguments[1:]:
+        raise Usage("--version stands alone", "secretly --help")
     if first == "--version":
         from importlib.metadata import version
 

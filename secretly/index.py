@@ -81,7 +81,7 @@ class Index:
             return [_read(line) for line in lines[:-1]]
         except FileNotFoundError:
             return []
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, Warning):
             raise KeychainUnavailable(
                 f"the list of kept names {visible(self._path)} cannot be read",
                 "move it away: the keychain keeps its secrets, and 'set' lists them again",

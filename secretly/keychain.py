@@ -10,7 +10,7 @@ import contextlib
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from . import eventloop, secretservice, trust
@@ -35,6 +35,8 @@ _MACOS = ("keyring.backends.macOS.Keyring",)
 
 #: Variables that change how keyring's backends name things.
 _PROPERTIES = "KEYRING_PROPERTY_"
+
+_START_ONE = "install and start one (gnome-keyring, KWallet); without one, secretly asks each time"
 
 _DOCTOR = "'secretly doctor' says which keychain is used, and why"
 
@@ -77,6 +79,8 @@ class Keychain:
     ) -> None:
         self._environ, self._allowed, self._index = environ, allowed, index
         self._reader: secretservice.Reader | None = None
+        self._expected: list[tuple[str, str]] = []
+        self._ahead: dict[tuple[str, str], Secret | secretservice.Missing] = {}
 
     async def get(self, service: str, username: str, person: float | None) -> Secret | None:
         """Return what is kept for *service* and *username*, or None.
@@ -86,29 +90,59 @@ class Keychain:
         :raises KeychainUnavailable: if it cannot be used.
         :raises KeychainLocked: if it is locked and stays so.
         """
-        if found := await self._read_directly(service, username, person):
-            return found
+        found = await self._read_directly(service, username, person)
+        if found is not None:
+            return None if found is secretservice.Missing.MISSING else found
+        if no_bus(self._environ) and backend_name(self._environ, self._allowed) is None:
+            raise KeychainUnavailable(
+                "there is no keychain (there is no session bus: DBUS_SESSION_BUS_ADDRESS is unset)",
+                _START_ONE,
+            )
         seconds = await self._ready(person)
         return await self._call(lambda backend: _read(backend, service, username), seconds)
 
+    def expect(self, wanted: Sequence[tuple[str, str]]) -> None:
+        """Say which items (*service* and *username*) will be asked for: they are read at once."""
+        self._expected = list(wanted)
+
     async def _read_directly(
         self, service: str, username: str, person: float | None
-    ) -> Secret | None:
+    ) -> Secret | secretservice.Missing | None:
+        """Read what keyring stored in the Secret Service, or see that nothing is there.
+
+        What is there, and is not on the list, is for keyring to read.
+        """
+        item = (service, username)
+        if item in self._ahead:
+            return self._ahead.pop(item)
         address = self._environ.get("DBUS_SESSION_BUS_ADDRESS")
         if (
             not address
             or self._index is None
-            or self._index.keeper(service, username) != secretservice.BACKEND
             or any(name.startswith(_PROPERTIES) for name in self._environ)
             or backend_name(self._environ, self._allowed) not in (None, secretservice.BACKEND)
         ):
             return None
+        keeper = self._index.keeper(service, username)
+        # KDE's own comes first for keyring there, and may have it.
+        kde = "KDE" in self._environ.get("XDG_CURRENT_DESKTOP", "").split(":")
+        if keeper != secretservice.BACKEND and (keeper or kde):
+            return None
+        others = [one for one in self._expected if one != item and self._kept(one)]
+        self._expected = []
         reader = self._reader = self._reader or secretservice.Reader(address)
         seconds = MACHINE if person is None else min(MACHINE, person)
         try:
-            return await eventloop.bounded(lambda: reader.read(service, username, seconds), seconds)
+            first, *more = await eventloop.bounded(
+                lambda: reader.read([item, *others], seconds), seconds
+            )
         except TimeoutError:
             raise _wedged(seconds) from None
+        self._ahead |= {one: found for one, found in zip(others, more, strict=True) if found}
+        return first if keeper or first is secretservice.Missing.MISSING else None
+
+    def _kept(self, item: tuple[str, str]) -> bool:
+        return self._index is not None and self._index.keeper(*item) == secretservice.BACKEND
 
     async def set(self, service: str, username: str, value: str, person: float | None) -> str:
         """Keep a secret; return the name of the backend that does.
@@ -195,6 +229,19 @@ def _wedged(seconds: float) -> KeychainUnavailable:
     return error
 
 
+def no_bus(environ: Mapping[str, str]) -> bool:
+    """Whether no backend of keyring's can find a session bus, and so a keychain, on Linux.
+
+    jeepney takes it from the variable alone; the bindings that KWallet's and libsecret's
+    backends stand on know other ways.
+    """
+    if sys.platform != "linux" or environ.get("DBUS_SESSION_BUS_ADDRESS"):
+        return False
+    from importlib.machinery import PathFinder
+
+    return not any(map(PathFinder.find_spec, ("dbus", "gi")))
+
+
 def backend_name(environ: Mapping[str, str], allowed: tuple[str, ...]) -> str | None:
     """Return the backend that the environment or ``keyringrc.cfg`` names, or None.
 
@@ -263,7 +310,7 @@ def _backend(name: str | None) -> Any:
         return max(found, key=lambda backend: type(backend).priority)
     raise KeychainUnavailable(
         f"there is no keychain ({visible('; '.join(reasons))[:300]})",
-        "install and start one (gnome-keyring, KWallet); without one, secretly asks each time",
+        _START_ONE,
     )
 
 

@@ -32,27 +32,20 @@ class Record:
     """
 
     _fields: ClassVar[tuple[str, ...]] = ()
+    _defaults: ClassVar[dict[str, Any]] = {}
 
     def __init_subclass__(cls) -> None:
-        cls._fields = tuple(cls.__annotations__)
+        own = {name: vars(cls)[name] for name in cls.__annotations__ if name in vars(cls)}
+        cls._fields = (*cls._fields, *(n for n in cls.__annotations__ if n not in cls._fields))
+        cls._defaults = {**cls._defaults, **own}
 
     def __init__(self, *values: Any, **named: Any) -> None:
-        fields = self._fields
-        if len(values) > len(fields):
-            raise TypeError(f"{type(self).__name__} has {len(fields)} fields, not {len(values)}")
-        for name, value in zip(fields, values, strict=False):
-            if name in named:
-                raise TypeError(f"{name} is given twice")
-            named[name] = value
-        for name in fields:
-            if name not in named:
-                if not hasattr(type(self), name):
-                    raise TypeError(f"{type(self).__name__} needs {name}")
-                # In the instance: a function in the class alone would be a method.
-                named[name] = getattr(type(self), name)
-        if not named.keys() <= set(fields):
-            raise TypeError(f"{type(self).__name__} has no {(named.keys() - set(fields)).pop()}")
-        self.__dict__.update(named)
+        found = {**self._defaults, **dict(zip(self._fields, values, strict=False)), **named}
+        if len(values) > len(self._fields) or found.keys() != set(self._fields):
+            raise TypeError(f"{type(self).__name__} takes {', '.join(self._fields)}")
+        if values and not named.keys().isdisjoint(self._fields[: len(values)]):
+            raise TypeError(f"{type(self).__name__} was given a field twice")
+        self.__dict__.update(found)
 
     def _values(self) -> tuple[Any, ...]:
         return tuple(getattr(self, name) for name in self._fields)
@@ -66,6 +59,9 @@ class Record:
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"{type(self).__name__}.{name} does not change")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        self.__setattr__(name, None)
 
     def __eq__(self, other: object) -> bool:
         return type(other) is type(self) and other._values() == self._values()

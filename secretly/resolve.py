@@ -163,6 +163,8 @@ async def obtain_all(wishes: Sequence[Wish], context: Context) -> list[Found]:
     What comes from a source is fetched at the same time; the keychain, which may ask
     the person to unlock it, is asked for one after another.
     """
+    if len(wishes) > 1 and isinstance(context.keychain, Keychain):
+        context.keychain.expect([_first_item(wish, context) for wish in wishes])
     context = _run(wishes, context._replace(keychain=_Patience(context.keychain)))
     fetched = [wish for wish in wishes if _needs_no_keychain(wish, context)]
     found_there = iter(await _together([_look(wish, context) for wish in fetched]))
@@ -178,6 +180,12 @@ async def obtain_all(wishes: Sequence[Wish], context: Context) -> list[Found]:
             wish = wish._replace(position=f"{asked} of {missing}")
         outcomes.append(await _settle(wish, found, trouble, context))
     return outcomes
+
+
+def _first_item(wish: Wish, context: Context) -> tuple[str, str]:
+    """The item of the keychain that is looked for first, if it is."""
+    name = (*wish.names, wish.reference.path)[0]
+    return name, _username(name, context.configuration.entry(name), wish, context)[0]
 
 
 async def _together(coroutines: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
@@ -291,7 +299,8 @@ async def _settle(
         if wish.verify is None or await _accepted(wish.verify, found.secret):
             return found
         problem = f"The stored secret for {visible(found.name)} was not accepted."
-        if found.origin == "memory" and _drop(found.name, wish.username, context):
+        own = _username(found.name, entry, wish, context)[0]
+        if found.origin == "memory" and _drop(found.name, own, context):
             try:
                 again, trouble = await _look(wish, context)
             except NotFound:
@@ -561,14 +570,16 @@ async def keep(
 
     :raises KeychainUnavailable: if it cannot be kept there.
     """
+    context.index.items()  # one that is broken is told before anything is done
     limit = None if context.no_input else person
     keeper = await context.keychain.set(name, username, value, limit)
-    await _list(lambda: context.index.add(name, username, own, keeper or ""))
     _drop(name, username, context)  # what is held is older, and would be found first
+    await _list(lambda: context.index.add(name, username, own, keeper or ""))
 
 
 async def forget(name: str, username: str | None, person: float, context: Context) -> bool:
     """Take a secret out of memory and the keychain and off the list; say whether it was there."""
+    context.index.items()  # one that is broken is told before anything is done
     held = _drop(name, username, context)
     entry = context.configuration.entry(name)
     wish = Wish(Reference("", name), username=username)

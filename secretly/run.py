@@ -131,6 +131,8 @@ def _read(arguments: Sequence[str]) -> tuple[_Options | None, list[str]]:
         cluster = ""
         if not word.startswith("--"):  # -qe X=Y, -eX=Y
             name, value = word[:2], word[2:]
+            if name == "-h":
+                return None, []
             if name in known and not known[name].takes:
                 cluster, value = value, ""
             equals = value
@@ -146,7 +148,7 @@ def _read(arguments: Sequence[str]) -> tuple[_Options | None, list[str]]:
             found.take(option, None)
             continue
         if not equals:
-            if not rest or rest[0] == "--":
+            if not rest or (rest[0].startswith("-") and rest[0] != "-"):  # --env=-x if it is meant
                 raise Usage(f"{name} needs a {option.takes}", "secretly run --help")
             value = rest.pop(0)
         found.take(option, value)

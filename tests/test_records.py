@@ -30,7 +30,7 @@ def test_too_few_or_too_many_fields_are_an_error(values: tuple[int, ...]) -> Non
 
 def test_a_wrong_name_is_an_error() -> None:
     """One that is none of its fields, or is given already."""
-    with pytest.raises(TypeError, match="has no w"):
+    with pytest.raises(TypeError, match="takes x, y, z"):
         Point(1, w=2)  # type: ignore[call-arg]
     with pytest.raises(TypeError, match="twice"):
         Point(1, x=2)  # type: ignore[misc]
@@ -41,6 +41,8 @@ def test_it_does_not_change() -> None:
     point = Point(1)
     with pytest.raises(AttributeError):
         point.x = 2  # type: ignore[misc]
+    with pytest.raises(AttributeError):
+        del point.x
     assert point._replace(x=2) == Point(2)
     assert point == Point(1)
 
@@ -73,3 +75,14 @@ def test_a_function_may_be_a_default() -> None:
 
     assert Call().what is len
     assert Other().what(2) == 4  # type: ignore[operator]
+
+
+def test_one_of_more_fields_has_those_of_both() -> None:
+    """As a class that is derived from another."""
+
+    class Place(Point):
+        name: str = "here"
+        z: int = 9
+
+    assert repr(Place(1, z=4)) == "Place(x=1, y=2, z=4, name='here')"
+    assert Place(1).z == 9

@@ -18,7 +18,7 @@ from secretservice import SecretService, secret_service
 from secretly.errors import KeychainUnavailable, SecretlyError
 from secretly.index import Index
 from secretly.keychain import Keychain
-from secretly.secretservice import BACKEND, Reader
+from secretly.secretservice import BACKEND, Missing, Reader
 
 KEYRINGS = {"application": "Python keyring library"}
 
@@ -54,9 +54,15 @@ def by_keyring(name: str, user: str) -> str | None:
         return f"<{type(error).__name__}>"
 
 
-def directly(name: str, user: str) -> str | None:
+def directly(name: str, user: str) -> str | Missing | None:
     """What is read without keyring; None: keyring is to be asked."""
-    return Reader(os.environ["DBUS_SESSION_BUS_ADDRESS"]).read(name, user, 10)
+    return one(Reader(os.environ["DBUS_SESSION_BUS_ADDRESS"]), name, user)
+
+
+def one(reader: Reader, name: str, user: str = "user", seconds: float = 10) -> str | Missing | None:
+    """What is read of one item."""
+    (found,) = reader.read([(name, user)], seconds)
+    return found
 
 
 @pytest.mark.parametrize(
@@ -121,8 +127,8 @@ def test_it_is_what_keyring_gives_or_nothing(
 ) -> None:
     """Whatever is there, the direct reader never gives another value than keyring."""
     arrange(service)
-    found = directly("name", "user")
-    assert found is None or found == by_keyring("name", "user")
+    found, said = directly("name", "user"), by_keyring("name", "user")
+    assert found is None or (None if found is Missing.MISSING else found) == said
 
 
 def test_a_plain_item_is_not_handed_over(service: SecretService) -> None:
@@ -138,11 +144,11 @@ def test_many_are_read_over_one_connection(service: SecretService) -> None:
         item(service, f"canary-{number}".encode(), name=f"name-{number}")
     reader = Reader(service.address)
     before = descriptors()
-    found = [reader.read(f"name-{number}", "user", 10) for number in range(10)]
+    found = [one(reader, f"name-{number}", seconds=10) for number in range(10)]
     assert found == [f"canary-{number}" for number in range(10)]
     held = descriptors()
-    assert reader.read("missing", "user", 10) is None
-    assert reader.read("name-3", "user", 10) == "canary-3"
+    assert one(reader, "missing", seconds=10) is Missing.MISSING
+    assert one(reader, "name-3", seconds=10) == "canary-3"
     assert descriptors() == held
     del reader
     assert descriptors() == before
@@ -157,14 +163,14 @@ def test_a_daemon_that_hangs_ends_at_the_deadline(service: SecretService) -> Non
     """Not with a value, and not later; then it works again."""
     item(service, b"canary-1")
     reader = Reader(service.address)
-    assert reader.read("name", "user", 10) == "canary-1"
+    assert one(reader, "name", seconds=10) == "canary-1"
     service.stop()
     with pytest.raises(TimeoutError):
-        reader.read("name", "user", 0.3)
+        one(reader, "name", seconds=0.3)
     with pytest.raises(TimeoutError):
-        Reader(service.address).read("name", "user", 0.3)
+        one(Reader(service.address), "name", seconds=0.3)
     service.resume()
-    assert reader.read("name", "user", 10) == "canary-1"
+    assert one(reader, "name", seconds=10) == "canary-1"
 
 
 @pytest.mark.parametrize(
@@ -172,7 +178,7 @@ def test_a_daemon_that_hangs_ends_at_the_deadline(service: SecretService) -> Non
 )
 def test_a_bad_address_is_handed_over(address: str) -> None:
     """keyring says in its own words what is wrong."""
-    assert Reader(address).read("name", "user", 1) is None
+    assert one(Reader(address), "name", seconds=1) is None
 
 
 # -- when it is used ---------------------------------------------------------------
