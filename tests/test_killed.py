@@ -71,8 +71,8 @@ def afterwards(here: Home, tried: Tried, point: str, started: float) -> None:
     tried("killed with -9", point, "nothing is left, and the next run works", took)
 
 
-KEPT = {"keychain.json", ".local/state/secretly/index.json", ".local/state/secretly/index.lock"}
-PARTIAL = ".local/state/secretly/index.new"
+KEPT = {"keychain.json", ".local/state/secretly/kept.tsv", ".local/state/secretly/kept.lock"}
+PARTIAL = ".local/state/secretly/kept.new"
 
 
 def test_a_run_to_the_end(here: Home) -> None:
@@ -270,13 +270,13 @@ def test_in_the_keychain(here: Home, point: str, tried: Tried) -> None:
 
 #: The system calls on a file at which it is killed; each is tried before it is made.
 CALLS = {
-    "the list's lock is opened": ("openat", "index.lock"),
-    "the list is locked": ("flock", "index.lock"),
-    "the new list is made": ("openat", "index.new"),
-    "the new list is written": ("write", "index.new"),
-    "the new list is brought to the disk": ("fsync", "index.new"),
-    "the new list takes the old one's place": ("/^rename", "index.new"),
-    "the list's lock is let go": ("close", "index.lock"),
+    "the list's lock is opened": ("openat", "kept.lock"),
+    "the list is locked": ("flock", "kept.lock"),
+    "the new list is made": ("openat", "kept.new"),
+    "the new list is written": ("write", "kept.new"),
+    "the new list is brought to the disk": ("fsync", "kept.new"),
+    "the new list takes the old one's place": ("/^rename", "kept.new"),
+    "the list's lock is let go": ("close", "kept.lock"),
 }
 
 
