@@ -419,7 +419,7 @@ def test_the_program_has_its_limits_as_they_were(here: Home, limit: str, way: st
 #: The command in one that has no capability, not even that by which it reached its files:
 #: all that it loads is loaded before.
 _BARE = """
-import ctypes, os, sys
+import ctypes, os, resource, sys
 from secretly import cli, resolve, sources
 import secretly.sources.env
 cli.main(["run", "--dry-run", *sys.argv[1:]])
