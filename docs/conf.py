@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from importlib.metadata import version as _version
+from pathlib import Path
 from typing import Any
+
+from docutils.parsers.rst import Directive
 
 project = "secretly"
 copyright = "the secretly developers"
@@ -47,6 +51,41 @@ def _public(app: Any, env: Any, node: Any, contnode: Any) -> Any:
     )
 
 
+class Tried(Directive):
+    """What was tried, by what it was tried against: how much, the slowest, and all of it."""
+
+    required_arguments = 1
+
+    def run(self) -> list[Any]:
+        """Give the tables in place of the directive."""
+        env = self.state.document.settings.env
+        name, path = env.relfn2path(self.arguments[0])
+        env.note_dependency(name)
+        with Path(path).open(encoding="utf-8", newline="") as file:
+            rows = [[*map(_plain, row[:3]), row[3]] for row in csv.reader(file)]
+        lines = []
+        for against in dict.fromkeys(row[0] for row in rows):
+            mine = [row[1:] for row in rows if row[0] == against]
+            what, _, seconds = max(mine, key=lambda row: float(row[2]))
+            title = against[0].upper() + against[1:]
+            lines += ["", title, "-" * len(title), ""]
+            lines += [
+                f"{len(mine)}, each as it should be; the slowest took {seconds} s ({what}).",
+                "",
+            ]
+            lines += [".. list-table::", "   :header-rows: 1", "   :widths: 45 45 10", ""]
+            for row in (["what was tried", "what came of it", "seconds"], *mine):
+                lines += [f"   {'*' if at == 0 else ' '} - {cell}" for at, cell in enumerate(row)]
+        self.state_machine.insert_input([*lines, ""], path)
+        return []
+
+
+def _plain(text: str) -> str:
+    """Text in which nothing is markup."""
+    return re.sub(r"([^\w\s])", r"\\\1", text)
+
+
 def setup(app: Any) -> None:
-    """Connect it."""
+    """Connect them."""
+    app.add_directive("tried", Tried)
     app.connect("missing-reference", _public)

@@ -13,7 +13,7 @@ from .errors import KeychainUnavailable, SecretlyError
 from .index import Index
 from .keychain import Keychain
 
-__all__ = ["STEERING", "STEERING_PREFIXES", "Line", "examine", "steering"]
+__all__ = ["STEERING", "STEERING_PREFIX", "Line", "examine", "steering"]
 
 #: Variables that steer which programs see a secret, and how.
 STEERING = (
@@ -30,7 +30,7 @@ STEERING = (
 )
 
 #: And all that begin so.
-STEERING_PREFIXES = ("KEYRING_PROPERTY_",)
+STEERING_PREFIX = "KEYRING_PROPERTY_"
 
 
 class Line(NamedTuple):
@@ -63,7 +63,7 @@ async def examine(environ: Mapping[str, str]) -> list[Line]:
 
 def steering(environ: Mapping[str, str]) -> list[Line]:
     """The variables that are set and steer."""
-    properties = sorted(name for name in environ if name.startswith(STEERING_PREFIXES))
+    properties = sorted(name for name in environ if name.startswith(STEERING_PREFIX))
     return [
         Line(None, f"environment: {visible(name)}={visible(environ[name])[:200]}")
         for name in (*STEERING, *properties)
