@@ -50,10 +50,13 @@ def say(message: str) -> None:
 
 
 def complain(error: SecretlyError) -> None:
-    """Say what happened, and what to do."""
-    say(str(error))
-    if error.hint:
-        print(f"  {visible(without_secrets(error.hint))}", file=sys.stderr)
+    """Say what happened, and what to do; where that cannot be written, the status says it alone."""
+    try:
+        say(str(error))
+        if error.hint:
+            print(f"  {visible(without_secrets(error.hint))}", file=sys.stderr)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # what is left would fail again, at the exit
 
 
 def drive(coroutine: Coroutine[Any, Any, T]) -> T:

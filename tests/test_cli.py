@@ -311,6 +311,19 @@ def test_a_full_disk_is_an_error_of_two_lines(home: Home, verb: Sequence[str]) -
     assert_fails(home.run_any([*full, *verb]), 1)
 
 
+@pytest.mark.parametrize(
+    ("status", "arguments"), [(125, ["run", "true"]), (1, ["get", "Nope"]), (2, ["bogus"])]
+)
+def test_a_message_that_cannot_be_written_leaves_its_status(
+    home: Home, status: int, arguments: list[str]
+) -> None:
+    """A full disk behind standard error does not change what is returned."""
+    if not os.path.exists("/dev/full"):
+        pytest.skip("needs /dev/full")
+    full = ["sh", "-c", 'exec "$@" 2>/dev/full', "sh", *SECRETLY]
+    assert home.run_any([*full, *arguments]).status == status
+
+
 # -- run: what is delivered ------------------------------------------------------
 
 
