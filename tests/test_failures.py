@@ -45,6 +45,10 @@ ERROR = "[ERROR] 2026/01/02 03:04:05 "
 SAID = [
     (LPASS, "Error: Could not find decryption key. Perhaps you need to login with `lpass login`.",
      "nobody is logged in", "lpass login"),
+    (LPASS, "Error: Could not find session. Perhaps you need to login with `lpass login`.",
+     "nobody is logged in", "then lpass sync"),
+    (LPASS, "Error: Unable to fetch blob. Either your session is invalid and you need to login",
+     "its vault is not on this machine yet", "lpass sync"),
     (LPASS, "Error: Could not find specified account(s).", "there is no item", "lpass ls"),
     (LPASS, "Error: Multiple matches found.", "several items match", "lpass ls"),
     (LPASS, "Error: Couldn't resolve host name.", "cannot be reached", "lpass sync"),

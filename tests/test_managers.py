@@ -310,6 +310,17 @@ def test_nobody_is_logged_in_to_lastpass(home: Home, vault: Vault, verb: str) ->
     assert "lpass login" in said
 
 
+@VERBS
+@of(lastpass)
+def test_a_login_to_lastpass_alone_saves_no_vault(home: Home, vault: Vault, verb: str) -> None:
+    """What gets it is said."""
+    os.unlink(os.path.join(vault.environ["LPASS_HOME"], "blob"))
+    with FakePinentry([MASTER]) as fake:
+        said = failure(home, verb, "lpass://PyPI", fake=fake)
+    assert "LastPass: its vault is not on this machine yet" in said
+    assert said.splitlines()[1].strip() == "lpass sync"
+
+
 # -- pass ------------------------------------------------------------------------
 
 

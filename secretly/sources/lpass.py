@@ -14,13 +14,21 @@ from .runs import Item, Run
 title = "LastPass"
 
 _LOGIN = "lpass login YOUR-EMAIL"
+#: A login by itself saves no vault on this machine.
+_FIRST = f"{_LOGIN}, then lpass sync"
 
 program = Program(
     title,
     "lpass",
     (
         ("from askpass", Locked, "the vault is locked", _LOGIN),
-        ("could not find decryption key", SignedOut, "nobody is logged in", _LOGIN),
+        (
+            "could not find (decryption key|session)",
+            SignedOut,
+            "nobody is logged in",
+            _FIRST,
+        ),
+        ("unable to fetch blob", Unreachable, "its vault is not on this machine yet", "lpass sync"),
         ("could not find specified", NoItem, "there is no item {item}", "lpass ls"),
         ("multiple matches", Ambiguous, "several items match {item}", "lpass ls"),
         ("resolve host|connect to|timed? ?out", Unreachable, "it cannot be reached", "lpass sync"),
