@@ -228,6 +228,25 @@ def test_an_item_that_is_not_there_is_named(home: Home, vault: Vault) -> None:
         assert len(fake.prompts) == 2
 
 
+@VERBS
+@of(*ASKED)
+def test_where_there_is_nobody_to_ask_it_is_said_for_what(
+    home: Home, vault: Vault, verb: str
+) -> None:
+    """With neither terminal nor screen: the manager, the item, and what unlocks it."""
+    reference = f"{vault.prefix}PyPI"
+    words = [reference] if verb == "get" else [f"-eTOKEN={reference}", "echo", "ran"]
+    done = home.run(verb, *words)
+    assert (done.status, done.stdout) == (1 if verb == "get" else 125, "")
+    what, hint = done.stderr.splitlines()
+    assert vault.title in what
+    assert "is locked, and there is nobody to ask" in what
+    assert "PyPI" in what
+    remedy = {"lpass": "lpass login", "bw": "bw unlock", "keepassxc-cli": "keepassxc-cli"}
+    assert remedy[vault.program] in hint
+    assert "run it from a terminal" in hint
+
+
 @of(lastpass, keepassxc, password_store)
 def test_an_item_without_a_password_is_an_error(home: Home, vault: Vault) -> None:
     """An empty secret is none: the fields that it has are named, and none of their values."""

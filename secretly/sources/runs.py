@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from .. import concurrency, pinentry
 from ..display import visible
-from ..errors import SourceFailed
+from ..errors import NoPinentry, SourceFailed
 from ..keychain import Keeper
 from ..redacted import Secret
 from .failures import NoField, Unasked
@@ -86,12 +86,16 @@ class Run:
         :param prompt: the few words before the entry field.
         :param purpose: what it is for.
         :param error: what was wrong with the last answer.
-        :raises Locked: if nobody may be asked.
+        :raises Locked: if nobody may be asked, or nobody can be.
         """
-        seconds = self.must_ask(purpose, hint or "unlock it first")
+        hint = hint or "unlock it first"
+        seconds = self.must_ask(purpose, hint)
         text = f"{purpose}, and a secret in it is needed."
         asked = pinentry.Prompt("secretly", text, prompt, error)
-        return await pinentry.ask(asked, seconds, self.environ, self.setting)
+        try:
+            return await pinentry.ask(asked, seconds, self.environ, self.setting)
+        except NoPinentry as why:
+            raise Unasked(f"{purpose}, and {why}", f"{hint}, or {why.hint}") from None
 
     @contextlib.asynccontextmanager
     async def attention(self, purpose: str, hint: str) -> AsyncIterator[Mapping[str, str]]:
