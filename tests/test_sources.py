@@ -625,8 +625,28 @@ def test_how_long_a_program_may_take(asks: bool) -> None:
     """A machine's time, and no longer than a person's; one that asks the person has theirs."""
     program = Program("the vault", "vault", asks=asks)
     assert program.limit(Run({})) == programs.MACHINE == 30
-    assert program.limit(Run({}, person=300)) == (300 if asks else 30)
+    assert program.limit(Run({"DISPLAY": ":0"}, person=300)) == (300 if asks else 30)
     assert program.limit(Run({}, person=5)) == 5
+
+
+_LIMIT = """
+from secretly.sources import Program, Run
+print(Program("the vault", "vault", asks=True).limit(Run({variables}, person=300)))
+"""
+
+
+@pytest.mark.parametrize(
+    ("variables", "limit"),
+    [({}, "30.0"), ({"WAYLAND_DISPLAY": "w"}, "300"), ({"DISPLAY": ":0", "SSH_TTY": "x"}, "30.0")],
+)
+@pytest.mark.skipif(sys.platform == "darwin", reason="a Mac always has a screen")
+def test_where_nobody_can_be_there_it_has_no_persons_time(
+    variables: dict[str, str], limit: str
+) -> None:
+    """With neither terminal nor screen, what hangs waits for nobody."""
+    with home() as place:
+        code = _LIMIT.format(variables=variables)
+        assert place.run_any([sys.executable, "-c", code]) == (0, f"{limit}\n", "")
 
 
 def test_a_program_that_writes_without_end_is_ended(tmp_path: Path) -> None:

@@ -36,8 +36,8 @@ class Program:
     :param name: the program.
     :param failures: how it says what went wrong: a pattern of its stderr, the error, what
         happened (``{item}`` is replaced), and the command that would mend it.
-    :param asks: whether it may ask the person by itself: then it has the person's time, and
-        the terminal. Call it in ``run.attention`` or ``run.turn``.
+    :param asks: whether it may ask the person by itself: then it has the person's time, where one
+        may be there, and the terminal. Call it in ``run.attention`` or ``run.turn``.
     """
 
     title: str
@@ -64,7 +64,7 @@ class Program:
         """How long it may take, in seconds."""
         if run.person is None:
             return MACHINE
-        return run.person if self.asks else min(MACHINE, run.person)
+        return run.person if self.asks and run.attended else min(MACHINE, run.person)
 
     async def call(
         self,

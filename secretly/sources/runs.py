@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mappin
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from .. import concurrency, pinentry
+from .. import concurrency, discovery, pinentry
 from ..display import visible
 from ..errors import NoPinentry, SourceFailed
 from ..keychain import Keeper
@@ -70,6 +70,13 @@ class Run:
     def keep(self, key: Hashable, value: str) -> None:
         """Keep a session until the end of the run."""
         self.kept[key] = Secret(value)
+
+    @property
+    def attended(self) -> bool:
+        """Whether somebody may see what a program asks by itself."""
+        place = discovery.here(self.environ)
+        seen = place.foreground or place.display or discovery.notebook_kernel() is not None
+        return self.person is not None and seen
 
     def must_ask(self, what: str, hint: str) -> float:
         """How long a person may take.
