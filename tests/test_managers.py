@@ -277,6 +277,27 @@ def test_a_guarded_item_of_lastpass_is_asked_for_once(home: Home, vault: Vault) 
         assert len(fake.prompts) == 2
 
 
+@of(lastpass)
+def test_a_secure_note_of_lastpass_has_its_fields(home: Home, vault: Vault) -> None:
+    """Those of its type, also where one has several lines; what is in its notes is none."""
+    key = vaults.KEY.partition("Private Key:")[2].rpartition("\nHostname")[0]
+    fields = {
+        "Server": "canary-server:1",
+        "Server#username": "ada",
+        "Server#hostname": "h.example.org",
+        "Server#notes": "one\nPassword:canary-two",
+        "SSH#private key": key,
+        "SSH#Hostname": "h.example.org",
+    }
+    with FakePinentry([MASTER]) as fake:
+        found = together(home, *(f"lpass://{field}" for field in fields), fake=fake)
+        assert found == "\n".join(fields.values()).split("\n")
+    with FakePinentry([MASTER]) as fake:
+        said = failure(home, "get", "lpass://SSH", fake=fake)
+    assert "SSH has no field 'password'" in said
+    assert "Private Key" in said
+
+
 @pytest.fixture(name="agent")
 def _agent(home: Home) -> Iterator[Vault]:
     """LastPass with its agent running, which knows the key."""

@@ -540,6 +540,24 @@ LOGINS = [
 ]
 
 
+#: Secure notes, as LastPass writes those that have a type.
+SERVER = """NoteType:Server
+Language:en-US
+Hostname:h.example.org
+Username:ada
+Password:canary-server:1
+Notes:one
+Password:canary-two"""
+KEY = """NoteType:SSH Key
+Passphrase:
+Private Key:-----BEGIN RSA PRIVATE KEY-----
+Proc-Type: 4,ENCRYPTED
+
+canary-key
+-----END RSA PRIVATE KEY-----
+Hostname:h.example.org"""
+
+
 class Vault(NamedTuple):
     """A vault that is locked.
 
@@ -570,8 +588,10 @@ def lastpass(home: Home) -> Vault:
     """A LastPass account, logged in; nobody could reach its server."""
     need("lpass")
     more = [Login("work/Twice", "canary-1"), Login("play/Twice", "canary-2")]
-    guarded = Login("Guarded", "canary-guarded", "me", guarded=True)
-    made = _lastpass(home.folder / "lpass", MASTER, [*LOGINS, *more, guarded])
+    more += [Login("Guarded", "canary-guarded", "me", guarded=True)]
+    for name, note in (("Server", SERVER), ("SSH", KEY)):
+        more += [Login(name, "", "", {"url": "http://sn", "note": note})]
+    made = _lastpass(home.folder / "lpass", MASTER, [*LOGINS, *more])
     return Vault("lpass", "LastPass", "lpass://", made)
 
 

@@ -92,4 +92,32 @@ def _mended(found: re.Match[str]) -> str:
 def _fields(found: Any) -> Mapping[str, str]:
     if len(found) > 1:
         raise Ambiguous(f"{title}: {len(found)} items match", "use the item's number: lpass ls")
-    return {name: value for name, value in found[0].items() if value}
+    item = found[0]
+    fields = {name: value for name, value in item.items() if value}
+    note = item.get("note") or ""
+    if item.get("url") == _NOTE and note.startswith("NoteType:"):
+        del fields["url"]
+        for name, value in _fields_of_note(note).items():
+            own = name.casefold() if name.casefold() in ("password", "username") else name
+            if value:
+                fields.setdefault(own, value)
+    return fields
+
+
+#: The address that each secure note has.
+_NOTE = "http://sn"
+
+
+def _fields_of_note(note: str) -> dict[str, str]:
+    """Its ``Key:value`` lines: a key in PEM, and its last one ``Notes``, have several."""
+    found: dict[str, list[str]] = {}
+    last, inside = "", False
+    for line in note.split("\n"):
+        name, colon, value = line.partition(":")
+        if colon and name.strip() and not inside and last.casefold() != "notes":
+            last = name.strip()
+            found.setdefault(last, []).append(value)
+        else:
+            found[last].append(line)
+        inside = "-----BEGIN " in line or (inside and "-----END " not in line)
+    return {name: "\n".join(lines).rstrip("\n") for name, lines in found.items()}
