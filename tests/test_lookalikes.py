@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from secretly import sources
+from secretly import BadReference, sources
 from secretly.references import parse
 
 ID = "0a1b2c3d-0000-4000-8000-00000000000a"
@@ -63,6 +63,21 @@ def test_the_item_that_is_called_so_is_found_among_others(tmp_path: Path) -> Non
     folder = bitwarden(tmp_path, *items)
     assert got("bw://PyPI", PATH=folder) == "canary-1"
     assert got("bw://TESTPYPI", PATH=folder) == "canary-test"
+
+
+@pytest.mark.parametrize("name", ["Café Key", "Key é", "é", "été -x", "-é", "Ключ"])
+def test_an_item_whose_name_has_an_accent_is_found(tmp_path: Path, name: str) -> None:
+    """bw takes the accents from what it searches for, and not from the items' names."""
+    folder = bitwarden(tmp_path, login(name), login("Cafe Key", "canary-2"), login("Key", "no"))
+    script = tmp_path / "bw"
+    plain = 'case "$5" in *[!\\ -~]*) echo "[]"; exit;; esac\n'
+    script.write_text(script.read_text().replace("case", f"{plain}case", 1))
+    if name.startswith("-"):
+        with pytest.raises(BadReference):
+            got(f"bw://{name}", PATH=folder)
+    else:
+        assert got(f"bw://{name}", PATH=folder) == "canary-1"
+        assert got("bw://Cafe Key", PATH=folder) == "canary-2"
 
 
 def test_two_of_one_name_are_ambiguous(tmp_path: Path) -> None:

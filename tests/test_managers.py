@@ -717,6 +717,14 @@ def _answers() -> Iterator[Path]:
         yield place.program("bw", _REMEMBERS.format(**values))
 
 
+def test_an_item_of_bitwardens_whose_name_has_an_accent(home: Home) -> None:
+    """Its own search finds it by no word with one."""
+    home.environ |= vaults.unlocked_bitwarden(home).environ
+    with FakePinentry() as fake:
+        found = taken(home, "get", "bw://Café Key", fake=fake)
+        assert found == (0, "canary-cafe", "")
+
+
 def test_what_an_unlocked_bitwarden_cannot_give(home: Home, answers: Path) -> None:
     """Several items, none, and no such field are told apart; nobody is asked."""
     shutil.copy(answers, home.programs)

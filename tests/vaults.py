@@ -671,5 +671,5 @@ def _database() -> Path:
 @functools.cache
 def _logged_in() -> tuple[Path, str]:
     more = [Login("Twice", "canary-1"), Login("Twice again", "canary-2")]
-    key = Login("Key", "", "me", {"credential": "canary-key"})
-    return _bitwarden(_folder() / "bw", MASTER, [*LOGINS, *more, key])
+    more += [Login("Key", "", "me", {"credential": "canary-key"}), Login("Café Key", "canary-cafe")]
+    return _bitwarden(_folder() / "bw", MASTER, [*LOGINS, *more])
