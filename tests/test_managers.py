@@ -874,6 +874,18 @@ def commanded(home: Home, *argv: str) -> None:
 
 
 @VERBS
+@pytest.mark.parametrize("argv", [("true",), ("echo",)])
+def test_a_command_that_writes_nothing_gives_no_secret(
+    home: Home, verb: str, argv: tuple[str, ...]
+) -> None:
+    """Which is said to be empty, and no field that it has."""
+    commanded(home, *argv)
+    said = failure(home, verb, "Token")
+    assert f"the command {argv[0]}: the field 'password' of Token is empty" in said
+    assert "its fields with a value: none" in said
+
+
+@VERBS
 def test_a_command_that_is_configured_writes_the_secret(home: Home, verb: str) -> None:
     """Its words are its own: no shell reads them; one newline is taken off."""
     commanded(home, "printf", "%s\\n", "canary $HOME `x` ;")

@@ -153,15 +153,25 @@ class Item(dict[str, str]):
         :raises NoField: naming those that it has.
         """
         names = {name.casefold(): name for name in reversed(self)}
+        has = ", ".join(_shown(name) for name, value in self.items() if value) or "none"
         for name in (field,) if field not in ("", "password") else _PASSWORD:
-            found = names.get(name.casefold(), "")
-            if self.get(found):  # an empty one is none
+            found = names.get(name.casefold())
+            if found is not None and self[found]:
                 return _checked(Secret(self[found]), title, path)
-        has = ", ".join(map(visible, self)) or "none"
+            if found is not None:  # nothing else stands in for it
+                raise NoField(
+                    f"{title}: the field '{_shown(found)}' of {visible(path)} is empty",
+                    f"its fields with a value: {has}",
+                )
         raise NoField(
-            f"{title}: {visible(path)} has no field '{visible(field or 'password')}'",
+            f"{title}: {visible(path)} has no field '{_shown(field or 'password')}'",
             f"its fields: {has}",
         )
+
+
+def _shown(name: str) -> str:
+    """A field's name, without the slash that 1Password's own form of it begins with here."""
+    return visible(name.removeprefix("/"))
 
 
 def _checked(value: Secret, title: str, path: str) -> Secret:
