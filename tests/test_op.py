@@ -229,6 +229,13 @@ ITEMS = [
         "Blank",
         {"id": "username", "purpose": "USERNAME", "label": "username", "value": "me"},
         {"id": "password", "purpose": "PASSWORD", "label": "password"},
+        {"id": "password", "label": "password", "value": "canary-router", "section": "Router"},
+        {"id": "x9", "label": "credential", "value": "canary-cred", "section": "Router"},
+    ),
+    item(
+        "Sections",
+        {"id": "password", "label": "other", "value": "canary-router", "section": "Router"},
+        {"id": "password", "label": "password", "value": "canary-own"},
     ),
     item(
         "Odd",
@@ -395,6 +402,7 @@ FOUND = [
     ("Private/Odd", "canary-purpose", None),
     ("Private/Odd id", "canary-id", None),
     ("Private/Odd label", "canary-label", None),
+    ("Private/Sections", "canary-own", None),
 ]
 
 
@@ -499,7 +507,6 @@ def test_what_an_item_had_is_in_no_frame_of_a_failure(home: Home) -> None:
     [
         ("Private/Note", "password", ["colour"]),
         ("Private/PyPI#nothing", "nothing", ["username", "password", "pin"]),
-        ("Private/Blank", "password", ["username"]),
         ("Private/PyPI#empty", "empty", ["username", "password"]),
     ],
 )
@@ -514,6 +521,38 @@ def test_a_field_without_a_value_is_not_there(
     assert set(names) <= set(listed)
     assert field not in listed
     assert "canary" not in f"{caught.value} {caught.value.hint}"
+
+
+@pytest.mark.parametrize("field", ["", "#password", "#PassWord"])
+def test_no_other_field_stands_in_for_an_empty_password(op: OnePassword, field: str) -> None:
+    """Neither a section's nor a credential."""
+    with pytest.raises(sources.NoField, match="'password' of Private/Blank is empty") as caught:
+        op.get(f"Private/Blank{field}")
+    assert "password" not in caught.value.hint.split(", ")
+    assert "username" in caught.value.hint
+
+
+def test_no_other_user_name_stands_in_for_an_empty_one(op: OnePassword) -> None:
+    """A section's would be somebody else's."""
+    router = {"id": "username", "label": "username", "value": "admin", "section": "Router"}
+    op.change(
+        items=[
+            {
+                **login("Key", "canary-1", ""),
+                "fields": [
+                    {"id": "username", "purpose": "USERNAME", "label": "username", "value": ""},
+                    {
+                        "id": "password",
+                        "purpose": "PASSWORD",
+                        "label": "password",
+                        "value": "canary-1",
+                    },
+                    router,
+                ],
+            }
+        ]
+    )
+    assert op.get("Private/Key") == ("canary-1", None)
 
 
 @pytest.mark.parametrize("reference", ["Private/PyPI/nothing", "Private/PyPI/More/password"])

@@ -206,16 +206,20 @@ def _latest_account(run: Run) -> str:
 
 
 def _fields_of_2(item: Any, own: Sequence[str]) -> Mapping[str, str]:
-    """The fields by purpose, then by id, then by label; one that is empty has no value.
+    """The fields by purpose, then by id, then by label, those of no section first.
 
-    Beside them those of the own form that are one field for certain.
+    One of these that is empty is so: none of a section stands in for it. Beside them those
+    of the own form that are one field for certain.
     """
-    fields = [f for f in item.get("fields", ()) if f.get("value")]
     found: dict[str, str] = {}
-    for part in ("purpose", "id", "label"):
-        for field in fields:
-            if name := str(field.get(part) or "").casefold():
-                found.setdefault(name, field["value"])
+    for inside in (False, True):
+        those = [f for f in item.get("fields", ()) if bool(f.get("section")) == inside]
+        for part in ("purpose", "id", "label"):
+            for field in those:
+                name, value = str(field.get(part) or "").casefold(), field.get("value") or ""
+                if name and (value or not inside):
+                    found.setdefault(name, value)
+    fields = [f for f in item.get("fields", ()) if f.get("value")]
     for path in own:
         *section, name = path[1:].casefold().split("/")
         same = [f for f in fields if name in _names(f) and _within(f.get("section"), section)]
@@ -233,12 +237,15 @@ def _names(thing: Any) -> set[str]:
 
 
 def _fields_of_1(item: Any, own: Sequence[str]) -> Mapping[str, str]:
-    """The fields of version 1's form; a password item has its password by itself."""
+    """The fields of version 1's form; a password item has its password by itself.
+
+    One of no section that is empty is so: none of a section stands in for it.
+    """
     found: dict[str, str] = {}
     for path in ("", *own):
         *section, name = path[1:].casefold().split("/")
         for key, value in _pairs_of_1(item["details"], section):
-            if key and value and (not path or key.casefold() == name):
+            if key and value is not None and (not path or key.casefold() == name):
                 found.setdefault(path or key.casefold(), str(value))
     return found
 
@@ -248,9 +255,9 @@ def _pairs_of_1(details: Any, section: Sequence[str]) -> Iterator[tuple[str, Any
         yield "password", details.get("password")
         for key in ("designation", "name"):
             for field in details.get("fields") or ():
-                yield str(field.get(key) or ""), field.get("value")
+                yield str(field.get(key) or ""), field.get("value") or ""
     for part in details.get("sections") or ():
         titles = {str(part.get(key) or "").casefold() for key in ("name", "title")}
         if not section or section[0] in titles:
             for field in part.get("fields") or ():
-                yield str(field.get("t") or field.get("n") or ""), field.get("v")
+                yield str(field.get("t") or field.get("n") or ""), field.get("v") or None
