@@ -60,7 +60,7 @@ SAID = [
     (KEEPASSXC, "Error while reading the database: Not a KeePass database.", "cannot be opened",
      "check its path"),
     (KEEPASSXC, "Error while reading the database: Invalid credentials were provided",
-     "the database is locked", "open it in KeePassXC"),
+     "that was not its password", "keepassxc-cli ls DATABASE"),
     (BW, "You are not logged in.", "nobody is logged in", "bw login"),
     (BW, "Vault is locked.", "nobody may be asked", "bw unlock"),
     (BW, "Not found.", "there is no item", "bw sync, or bw list items"),

@@ -22,7 +22,7 @@ program = Program(
     title,
     "keepassxc-cli",
     (
-        ("invalid credentials", Locked, "the database is locked", "open it in KeePassXC"),
+        ("invalid credentials", Locked, "that was not its password", "keepassxc-cli ls DATABASE"),
         (
             "failed to open database|error while reading the database",
             NoItem,
