@@ -798,6 +798,17 @@ def test_what_a_run_has_of_op_no_other_program_gets(closed: OnePassword) -> None
         ("dial tcp: lookup my.1password.example: no such host", sources.Unreachable, "reached"),
         ("Get https://my.1password.example: network is down", sources.Unreachable, "reached"),
         ("No accounts configured for use with 1Password CLI.", sources.SignedOut, "no account"),
+        (
+            "error initializing client: connecting to desktop app timed out",
+            sources.Unreachable,
+            "desktop app does not answer",
+        ),
+        ("error initializing client: request timed out", sources.Unreachable, "reached"),
+        (
+            "a vault query must be provided when this command is called by a service account",
+            SourceFailed,
+            "the vault of Private/PyPI must be named",
+        ),
         ("something else: canary-err", SourceFailed, "failed with status 6"),
     ],
 )
@@ -814,6 +825,18 @@ def test_a_failure_has_its_kind(
     assert what in str(error)
     assert error.hint
     assert "canary" not in f"{error} {error.hint}"
+
+
+@pytest.mark.parametrize(
+    "said", ["authorization prompt dismissed, please try again", "authorization denied"]
+)
+def test_who_says_no_to_the_app_has_said_no(op: OnePassword, said: str) -> None:
+    """As at a prompt of ours: nothing is run, and nobody is asked again."""
+    op.change(fault=f"error initializing client: {said} canary-err")
+    done = op.home.run("run", "-eA=op://Private/PyPI", "echo", "ran")
+    assert (done.status, done.stdout) == (130, "")
+    assert "canary" not in done.stderr
+    assert [call for call in op.calls if "signin" in call] == []
 
 
 @pytest.mark.parametrize(

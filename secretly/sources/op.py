@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..display import visible
-from ..errors import BadReference
+from ..errors import BadReference, Cancelled, SourceFailed
 from ..redacted import Secret
 from .failures import Ambiguous, Locked, NoField, NoItem, SignedOut, Unreachable
 from .programs import Program, operand
@@ -27,6 +27,24 @@ program = Program(
     title,
     "op",
     (
+        (
+            "dismissed|authorization (denied|timeout)",
+            Cancelled,
+            "its app was not allowed to give {item}",
+            "op signin",
+        ),
+        (
+            "desktop app",
+            Unreachable,
+            "the desktop app does not answer",
+            "start 1Password, then: op signin",
+        ),
+        (
+            "vault query must be provided",
+            SourceFailed,
+            "the vault of {item} must be named",
+            "name the vault: op://VAULT/ITEM",
+        ),
         (
             "not (currently )?signed in|session expired|(no|invalid) session|unauthori[sz]ed"
             "|authentication required",
@@ -54,7 +72,7 @@ program = Program(
             "op item list",
         ),
         (
-            "dial tcp|network|no such host|connection refused",
+            "dial tcp|network|no such host|connection refused|timeout|timed out",
             Unreachable,
             "it cannot be reached",
             "op item list",

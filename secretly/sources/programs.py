@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from .. import processes, trust
 from ..display import visible
-from ..errors import BadReference, SourceFailed
+from ..errors import BadReference, SecretlyError, SourceFailed
 from ..redacted import Environment, Secret
 from .failures import Ambiguous, Locked, NoField, NoItem, NotInstalled, Unasked, Unreachable
 from .runs import Run
@@ -25,7 +25,7 @@ T = TypeVar("T")
 MACHINE = 30.0
 
 
-Failure = tuple[str, type[SourceFailed], str, str]
+Failure = tuple[str, type[SecretlyError], str, str]
 
 
 @dataclass(frozen=True)
