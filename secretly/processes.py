@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from . import eventloop, guarded
 
-__all__ = ["Child", "Finished", "dialogue", "end_marked", "living", "output"]
+__all__ = ["Child", "Finished", "TooMuch", "dialogue", "end_marked", "living", "output"]
 
 #: How long a child gets, in seconds, to end itself after each of the signals.
 #: INT first: pinentry-tty restores the terminal for no other.
@@ -214,6 +214,10 @@ def _end_all() -> None:
         child.end()
 
 
+class TooMuch(TimeoutError):
+    """A program wrote more than it may: it would not have come to an end."""
+
+
 class Finished(NamedTuple):
     """What a program left: its exit status and what it wrote."""
 
@@ -241,7 +245,8 @@ async def output(
     :param stdin: what it is given to read, at most what a pipe holds (64 KiB).
     :param session: in a session of its own, without a terminal.
     :raises OSError: if it cannot be started, or given so much.
-    :raises TimeoutError: if it took longer, or wrote more; it has been ended.
+    :raises TimeoutError: if it took longer; it has been ended.
+    :raises TooMuch: if it wrote more; it has been ended.
     """
     deadline = time.monotonic() + seconds
     with contextlib.ExitStack() as held:
@@ -346,6 +351,7 @@ async def dialogue(
     :returns: None if it did not like the answer and asked again: it has been ended.
     :raises OSError: if it cannot be started.
     :raises TimeoutError: if it took longer; it has been ended.
+    :raises TooMuch: if it wrote more than *limit*; it has been ended.
     """
     import pexpect
     from pexpect.fdpexpect import fdspawn
@@ -416,7 +422,7 @@ async def _read(
             if len(found) == before:
                 return bytes(found)
             if len(found) > limit:
-                break
+                raise TooMuch
         raise TimeoutError
     finally:
         found.clear()  # a traceback may show locals

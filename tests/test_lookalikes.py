@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from secretly import BadReference, sources
+from secretly import BadReference, SourceFailed, sources
 from secretly.references import parse
 
 ID = "0a1b2c3d-0000-4000-8000-00000000000a"
@@ -78,6 +78,15 @@ def test_an_item_whose_name_has_an_accent_is_found(tmp_path: Path, name: str) ->
     else:
         assert got(f"bw://{name}", PATH=folder) == "canary-1"
         assert got("bw://Cafe Key", PATH=folder) == "canary-2"
+
+
+def test_a_vault_with_long_notes_is_read(tmp_path: Path) -> None:
+    """More than other managers print of one item; which has an end, too."""
+    items = [login("PyPI"), login("Notes on PyPI", notes="x" * (2 << 20))]
+    assert got("bw://PyPI", PATH=bitwarden(tmp_path, *items)) == "canary-1"
+    items.append(login("PyPI too", notes="x" * (15 << 20)))
+    with pytest.raises(SourceFailed, match="more than 16 MiB"):
+        got("bw://PyPI", PATH=bitwarden(tmp_path, *items))
 
 
 def test_two_of_one_name_are_ambiguous(tmp_path: Path) -> None:

@@ -53,7 +53,9 @@ async def fetch(path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]
         environ = {"BW_SESSION": run.kept[title]} if title in run.kept else {}
         # `get item NAME` would take any item that has NAME somewhere in its name.
         what = ("get", "item", path) if _ID.fullmatch(path) else ("list", "items", *_search(path))
-        return await program.call(run, "--nointeraction", *what, item=path, environ=environ)
+        return await program.call(
+            run, "--nointeraction", *what, item=path, environ=environ, limit=_LIMIT
+        )
 
     async def unlock(wrong: str) -> None:
         master = await run.typed("Master password", "Bitwarden is locked", wrong, _UNLOCK)
@@ -61,6 +63,10 @@ async def fetch(path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]
         run.keep(title, await program.call(run, *arguments, item=path, stdin=master))
 
     return _item(await program.unlocking(run, attempt, unlock), path)
+
+
+#: How many bytes bw may write: all items that have the word, with notes and history.
+_LIMIT = 16 << 20
 
 
 def _search(name: str) -> tuple[str, ...]:

@@ -24,6 +24,9 @@ T = TypeVar("T")
 #: How long a program may take, in seconds, that asks nobody.
 MACHINE = 30.0
 
+#: How many bytes a program may write, unless said.
+_LIMIT = 1 << 20
+
 
 Failure = tuple[str, type[SecretlyError], str, str]
 
@@ -73,11 +76,13 @@ class Program:
         item: str = "",
         stdin: str = "",
         environ: Mapping[str, str | None] | None = None,
+        limit: int = _LIMIT,
     ) -> Secret:
         """Run it and return what it wrote.
 
         :param item: what is sought, for the messages.
         :param environ: more variables for it; None takes one away.
+        :param limit: how many bytes it may write.
         :raises SourceFailed: if it fails, hangs, or writes what is no text.
         """
         argv = [self.path(run), *arguments]
@@ -88,7 +93,10 @@ class Program:
                 environ=_with(run.environ, environ),
                 stdin=stdin.encode("utf-8", "surrogateescape"),
                 session=not self.asks or run.person is None,  # with no terminal it cannot ask
+                limit=limit,
             )
+        except processes.TooMuch:
+            raise self.long(limit, item) from None
         except TimeoutError:
             raise self.slow(run, item) from None
         except OSError as error:
@@ -119,12 +127,22 @@ class Program:
                 environ=_with(run.environ, environ),
                 prompt=prompt,
                 answer=answer,
+                limit=_LIMIT,
             )
+        except processes.TooMuch:
+            raise self.long(_LIMIT, item) from None
         except TimeoutError:
             raise self.slow(run, item) from None
         if done is None:
             raise Locked(f"{self.title}: that was not the right one", f"try it with {self.name}")
         return self.read(done, item)
+
+    def long(self, limit: int, item: str) -> SourceFailed:
+        """The error for one that wrote too much."""
+        return SourceFailed(
+            f"{self.title} ({self.name}) wrote more than {limit >> 20} MiB for {visible(item)}",
+            f"see what {self.name} writes by itself",
+        )
 
     def slow(self, run: Run, item: str) -> SourceFailed:
         """The error for one that did not answer."""
