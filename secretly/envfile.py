@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from io import StringIO
 from typing import NamedTuple
 
@@ -15,9 +15,15 @@ from .display import visible
 from .errors import Refused
 from .references import parse, without_secrets
 
-__all__ = ["EnvFile", "read"]
+__all__ = ["EnvFile", "doubtful", "read"]
 
 _LIMIT = 1 << 20
+
+#: What password managers are called, and no scheme is.
+_NEARLY = (
+    "1password|onepassword|1pass|bitwarden|rbw|lastpass|keepass|keepassxc-cli|kdbx|passwordstore"
+    "|password-store|keychain|gopass"
+)
 
 
 class EnvFile(NamedTuple):
@@ -55,6 +61,19 @@ def read(paths: Sequence[str]) -> EnvFile:
             else:
                 found.plain[name] = value
     return found
+
+
+def doubtful(file: EnvFile) -> Iterator[str]:
+    """A line for each plain value that was perhaps meant to be a reference."""
+    known = "|".join(map(re.escape, sources.schemes()))
+    for name, value in file.plain.items():
+        why = ""
+        if found := re.match(rf"\s*({_NEARLY})://", value, re.IGNORECASE):
+            why = f"there is no source {found[1].lower()}://"
+        if re.match(rf"\s+({known})://", value, re.IGNORECASE):
+            why = "begins with white space"
+        if why:
+            yield f"{name} looks like a reference, and {why}: it is passed on as it is"
 
 
 def _values(path: str) -> dict[str, str]:

@@ -195,6 +195,9 @@ def run(about: str, arguments: Sequence[str]) -> int:
         from . import envfile
 
         file = envfile.read(options.env_file)
+        if not options.quiet:
+            for line in envfile.doubtful(file):
+                say(line)
     if call is None and not explicit and file is None:
         raise Refused(
             f"nothing to hand to {visible(command[0])}",

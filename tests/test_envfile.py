@@ -269,6 +269,24 @@ def test_nothing_is_asked_or_run_before_the_file_is_right(home: Home) -> None:
 # -- with a command --------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        ("bitwarden://canary-1", "and there is no source bitwarden://:"),
+        ("1Password://canary-1/b", "and there is no source 1password://:"),
+        (" op://canary-1/b", "and begins with white space:"),
+    ],
+)
+def test_what_is_nearly_a_reference_is_said_to_be_none(home: Home, value: str, why: str) -> None:
+    """By its variable; it is passed on, for it may be meant so. A URL is nothing to speak of."""
+    file = written(home, f"X='{value}'\nY=https://example.org/\nZ='see op://a/b'\n")
+    command = ["--env-file", file, "sh", "-c", 'echo "$X"']
+    done = home.run("run", *command)
+    said = f"secretly: X looks like a reference, {why} it is passed on as it is\n"
+    assert done == (0, f"{value}\n", said)
+    assert home.run("run", "--quiet", *command) == (0, f"{value}\n", "")
+
+
 def test_any_command_gets_what_the_file_says(home: Home) -> None:
     """Plain values as they are, references resolved; it need not be a known command."""
     text = "T_URL=postgres://db.example.org/x\nT_KEY=env://VALUE\nT_COMMAND=command://Own\n"
