@@ -18,9 +18,15 @@ __all__ = ["folder", "listed", "made", "remove", "write"]
 
 
 def folder(environ: Mapping[str, str], named: str | None = None) -> Path:
-    """Where they are: the folder that was named, else the platform's place for data."""
+    """Where they are: the folder that was named, else the platform's place for data.
+
+    :raises Refused: if that cannot be told, as the current folder has been removed.
+    """
     if named:
-        return Path(named).absolute()
+        try:
+            return Path(named).absolute()
+        except FileNotFoundError:
+            raise Refused("the current folder is gone", "change to one that is there") from None
     import platformdirs
 
     return platformdirs.user_data_path("secretly") / "shims"

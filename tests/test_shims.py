@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import tokens
-from command import PATIENCE, Ended, Home, ended, home
+from command import PATIENCE, SECRETLY, Ended, Home, ended, home
 from conftest import need
 
 from secretly.testing import FakePinentry
@@ -353,6 +353,13 @@ def test_where_no_folder_can_be_it_says_so(none: Shims) -> None:
     """A file in its place, say."""
     (none.home.folder / "shims").write_text("")
     assert_refused(none.make(), "cannot be written", "--dir")
+
+
+def test_from_a_folder_that_is_gone_no_folder_is_named(none: Shims) -> None:
+    """There is nothing that its name could be relative to."""
+    script = 'mkdir gone && cd gone && rmdir ../gone && exec "$0" "$@"'
+    argv = ["sh", "-c", script, *SECRETLY, "shim", "--dir", "x", "twine"]
+    assert_refused(none.home.run_any(argv), "the current folder is gone")
 
 
 @pytest.mark.parametrize(
