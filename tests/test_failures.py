@@ -135,6 +135,16 @@ def test_what_a_manager_says_is_said_with_what_would_mend_it(
     tried("a password manager", f"{names(manager)}: {said.removeprefix(ERROR)[:40]}", what, took)
 
 
+def test_an_item_is_named_though_its_name_is_part_of_a_word(home: Home) -> None:
+    """As ``Pass`` is of LastPass; once, where it is named already."""
+    home.program("lpass", "#!/bin/sh\necho 'Error: Could not find decryption key.' >&2; exit 1\n")
+    done = home.run("run", "--no-input", "-eX=lpass://Pass", "true")
+    assert "LastPass: nobody is logged in (lpass://Pass)\n" in done.stderr
+    home.program("lpass", "#!/bin/sh\necho 'Error: Could not find specified' >&2; exit 1\n")
+    done = home.run("run", "--no-input", "-eX=lpass://Pass", "true")
+    assert "LastPass: there is no item Pass\n" in done.stderr
+
+
 @pytest.mark.parametrize("manager", MANAGERS, ids=names)
 def test_a_manager_that_is_not_there(home: Home, manager: Manager) -> None:
     """Its program is named, for which item it is needed, and what to do."""

@@ -7,6 +7,7 @@ name is the scheme, and which loads a :class:`Source`.
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any, cast
@@ -171,7 +172,8 @@ async def _fetched(source: Source, key: tuple[str, str], fields: tuple[str, ...]
         return item
     except SourceFailed as error:
         name = visible(f"{key[0]}://{key[1]}" if key[0] != "command" else key[1])
-        if visible(key[1]) not in str(error):  # of several that are wanted it was this one
+        named = rf"(?<!\w){re.escape(visible(key[1]))}(?!\w)"
+        if not re.search(named, str(error)):  # of several that are wanted it was this one
             error.args = (f"{error} ({name})", *error.args[1:])
         raise
     except SecretlyError:
