@@ -38,6 +38,10 @@ _RUNNERS = frozenset(
 _FLAGS = frozenset({"--sign"})
 
 
+#: First arguments with which a command whose subcommands are not listed needs no secret.
+_NEED_NONE = frozenset("help version completion completions configure login logout".split())
+
+
 class NoProfile(SecretlyError):
     """The profile that was named does not exist."""
 
@@ -104,7 +108,8 @@ class Call(Record):
         if helped or ("--help", None) in options or (("--version", None) in options and not words):
             return False
         if not self.row.subcommands:
-            return True
+            # Not the first word: `mysql -u login` has an option's value there.
+            return _NEED_NONE.isdisjoint(self.arguments[:1])
         return any(
             words[: len(wanted)] == wanted for wanted in map(str.split, self.row.subcommands)
         )

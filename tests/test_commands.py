@@ -188,13 +188,27 @@ def test_another_subcommand_needs_none(line: str, shipped: Configuration) -> Non
     assert not found.needs_secret
 
 
-def test_a_command_without_subcommands_always_needs_its_secret() -> None:
+def test_a_command_without_subcommands_needs_its_secret() -> None:
     """And one whose subcommand has two words needs both."""
     configured = configuration.Command("deploy")
     assert Call(configured, ("--now",)).needs_secret
     two = configuration.Command("cargo", subcommands=("hack publish",))
     assert Call(two, ("-v", "hack", "publish")).needs_secret
     assert not Call(two, ("hack", "build")).needs_secret
+
+
+@pytest.mark.parametrize(
+    "word", "help version completion completions configure login logout".split()
+)
+def test_some_first_words_need_no_secret_of_any_command(word: str) -> None:
+    """Unless they are listed as what does, or are not the first argument."""
+    configured = configuration.Command("deploy")
+    assert not Call(configured, (word,)).needs_secret
+    assert not Call(configured, (word, "--more")).needs_secret
+    assert Call(configured, ("-u", word)).needs_secret
+    assert Call(configured, ("run", word)).needs_secret
+    assert Call(configured, (f"{word}-all",)).needs_secret
+    assert Call(configuration.Command("x", subcommands=(word,)), (word,)).needs_secret
 
 
 def test_asking_for_help_needs_none(shipped: Configuration) -> None:
