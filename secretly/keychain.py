@@ -125,7 +125,7 @@ class Keychain:
             return None
         keeper = self._index.keeper(service, username)
         # KDE's own comes first for keyring there, and may have it.
-        kde = "KDE" in self._environ.get("XDG_CURRENT_DESKTOP", "").split(":")
+        kde = "kde" in self._environ.get("XDG_CURRENT_DESKTOP", "").lower().split(":")
         if keeper != secretservice.BACKEND and (keeper or kde):
             return None
         others = [one for one in self._expected if one != item and self._kept(one)]
