@@ -293,6 +293,6 @@ def _plain(reference: str) -> str:
 
 
 async def _obtain(wish: Wish, timeout: Timeout) -> Found:
-    key = (wish.reference, wish.username, wish.verify)
+    key = (*wish.reference._values(), wish.username, wish.verify)
     limit = None if timeout is None else wish.person
     return await _shared.do(key, lambda: resolve.obtain(wish, context()), limit)

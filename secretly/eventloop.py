@@ -263,6 +263,12 @@ class _Asyncio:
         return lambda: cast(None, self._loop.remove_reader(descriptor))
 
     def from_thread(self, call: Callable[[], object]) -> None:
+        import asyncio
+
+        with contextlib.suppress(RuntimeError):
+            if asyncio.get_running_loop() is self._loop:  # no need to wake it
+                self._loop.call_soon(call)
+                return
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
             self._loop.call_soon_threadsafe(call)
 

@@ -493,13 +493,13 @@ class _Conversation:
             self._end()
 
     async def _farewell(self) -> None:
-        """Let it go by itself, for a moment.
-
-        :raises PinentryFailed: when it has, or the moment is over.
-        """
+        """Let it go by itself, for a moment: to end it takes a look at all processes."""
         deadline = time.monotonic() + 0.3
-        while True:
-            await self._receive(deadline - time.monotonic())
+        with contextlib.suppress(PinentryFailed):
+            while True:
+                await self._receive(deadline - time.monotonic())
+        while not self._child.ended() and time.monotonic() < deadline:
+            await eventloop.sleep(0.002)
 
     def _end(self) -> None:
         self._answers.clear()

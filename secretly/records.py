@@ -48,7 +48,7 @@ class Record:
         self.__dict__.update(found)
 
     def _values(self) -> tuple[Any, ...]:
-        return tuple(getattr(self, name) for name in self._fields)
+        return tuple(map(self.__dict__.__getitem__, self._fields))
 
     def _asdict(self) -> dict[str, Any]:
         return dict(zip(self._fields, self._values(), strict=True))
