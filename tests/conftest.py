@@ -6,6 +6,7 @@ import csv
 import os
 import re
 import shutil
+import signal
 from typing import Any
 
 import pytest
@@ -16,6 +17,18 @@ settings.register_profile("fuzz", max_examples=100_000, deadline=None)
 settings.register_profile("quick", max_examples=50, deadline=None)
 settings.load_profile("quick")  # another by --hypothesis-profile
 
+
+# What is started in the background of a script ignores these, and so does all that it starts.
+for _number, _handler in (
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGQUIT, signal.SIG_DFL),
+    (signal.SIGHUP, signal.SIG_DFL),
+):
+    if signal.getsignal(_number) == signal.SIG_IGN:
+        signal.signal(_number, _handler)
+
+#: Files that one of tox's environments does without.
+collect_ignore = [f"test_{name}.py" for name in os.environ.get("SECRETLY_LEFT_OUT", "").split()]
 
 #: How coverage follows children, where it is at work: for environments made from nothing.
 COVERAGE = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
