@@ -460,7 +460,7 @@ def test_a_keychain_that_cannot_keep_it_does_not_lose_it(keychain: MemoryKeychai
 
 
 def test_a_broken_list_does_not_lose_it() -> None:
-    """A list of names that cannot be read loses neither what was typed nor what was kept."""
+    """A list of names that cannot be read loses nothing typed: it is used, and not kept."""
     with place("canary-1") as (_, here, notes):
         folder = Path(here.index._path).parent
         folder.mkdir(mode=0o700)
@@ -468,7 +468,8 @@ def test_a_broken_list_does_not_lose_it() -> None:
         assert got("OpenAI", here, remember=True).secret == "canary-1"
         assert Path(here.index._path).read_text() == "broken"
         assert any("cannot be read" in note for note in notes)
-        assert got("OpenAI", here).origin == "keychain"
+        with pytest.raises(NotFound):  # told, and nothing done: not kept without its name
+            got("OpenAI", here._replace(no_input=True))
 
 
 @contextmanager
