@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Hasha
 from typing import Any, Generic, TypeVar, cast
 
 from .errors import PromptTimeout
-from .eventloop import CurrentLoop, Loop, NeedsLoop, Request, Settle, Undo
+from .eventloop import CurrentLoop, Loop, NeedsLoop, Request, Settle, Undo, on
 
 __all__ = ["Shared", "Turns", "is_cancelled", "together"]
 
@@ -182,7 +182,7 @@ class Shared(Generic[T]):
             self._running[key] = task, waiters
             task.start(loop)
         try:
-            if not await _Within(mine, seconds):
+            if not await on(loop, _Within(mine, seconds)):
                 raise PromptTimeout(
                     f"a prompt that was shown already was not answered within {seconds:g} s",
                     "answer it, or allow more time",

@@ -34,6 +34,7 @@ __all__ = [
     "Request",
     "bounded",
     "in_thread",
+    "on",
     "readable",
     "run",
     "sleep",
@@ -89,6 +90,16 @@ class Request(Awaitable[T]):
                 "drive it with asyncio.run, twisted.internet.task.react or ensureDeferred",
             )
         return (yield from loop.wait(self))
+
+
+class on(Awaitable[T]):
+    """A request on a loop that is known already: who drives need not be found out again."""
+
+    def __init__(self, loop: Loop, request: Request[T]) -> None:
+        self._loop, self._request = loop, request
+
+    def __await__(self) -> Generator[Any, Any, T]:
+        return self._loop.wait(self._request)
 
 
 class NeedsLoop(Exception):
