@@ -721,7 +721,7 @@ def test_an_item_of_bitwardens_whose_name_has_an_accent(home: Home) -> None:
     """Its own search finds it by no word with one."""
     home.environ |= vaults.unlocked_bitwarden(home).environ
     with FakePinentry() as fake:
-        found = taken(home, "get", "bw://Café Key", fake=fake)
+        found = taken(home, "get", "bw://Café crème", fake=fake)
         assert found == (0, "canary-cafe", "")
 
 

@@ -671,5 +671,6 @@ def _database() -> Path:
 @functools.cache
 def _logged_in() -> tuple[Path, str]:
     more = [Login("Twice", "canary-1"), Login("Twice again", "canary-2")]
-    more += [Login("Key", "", "me", {"credential": "canary-key"}), Login("Café Key", "canary-cafe")]
+    more += [Login("Key", "", "me", {"credential": "canary-key"})]
+    more += [Login("Café crème", "canary-cafe")]
     return _bitwarden(_folder() / "bw", MASTER, [*LOGINS, *more])
