@@ -7,7 +7,7 @@ try:
     if not sys.flags.safe_path and sys.path[:1] == [os.getcwd()]:
         # ``-m`` puts the current folder first: what lies there would be loaded for a library.
         del sys.path[0]
-except OSError:  # the current folder may have gone
+except OSError:  # pragma: no cover - the current folder has gone, and none can be measured in
     pass
 
 from .cli import main

@@ -64,11 +64,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         elif not signals.pending:
             _unexpected(error)
         status = own_failure
-    except BaseException:
+    except BaseException:  # pragma: no cover - what was measured ends with the signal
         if not signals.pending:
             raise
         status = own_failure
-    if signals.pending:
+    if signals.pending:  # pragma: no cover - as above
         signals.die()
     return status
 
