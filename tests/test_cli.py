@@ -312,7 +312,8 @@ def test_a_full_disk_is_an_error_of_two_lines(home: Home, verb: Sequence[str]) -
 
 
 @pytest.mark.parametrize(
-    ("status", "arguments"), [(125, ["run", "true"]), (1, ["get", "Nope"]), (2, ["bogus"])]
+    ("status", "arguments"),
+    [(125, ["run", "true"]), (1, ["get", "Nope"]), (2, ["bogus"]), (2, ["--version", "x"])],
 )
 def test_a_message_that_cannot_be_written_leaves_its_status(
     home: Home, status: int, arguments: list[str]
