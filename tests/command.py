@@ -133,6 +133,11 @@ class Home:
         path.chmod(mode)
         return path
 
+    def reach(self, *programs: str) -> None:
+        """Have PATH lead to these programs, wherever they are installed."""
+        folders = {os.path.dirname(shutil.which(program) or "") for program in programs}
+        self.environ["PATH"] = os.pathsep.join((self.environ["PATH"], *sorted(folders)))
+
     def run(
         self,
         *arguments: str,

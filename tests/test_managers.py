@@ -29,7 +29,7 @@ from command import (
     wait_until,
 )
 from conftest import need
-from vaults import MASTER, Login, Vault, bitwarden, keepassxc, lastpass, password_store, reach
+from vaults import MASTER, Login, Vault, bitwarden, keepassxc, lastpass, password_store
 
 from secretly import sources
 from secretly.redacted import Environment
@@ -742,7 +742,7 @@ def test_what_an_unlocked_bitwarden_cannot_give(home: Home, answers: Path) -> No
 def test_nobody_is_logged_in_to_bitwarden(home: Home) -> None:
     """What to run is said; no master password is asked for."""
     need("bw", "node")
-    reach(home, "bw", "node")
+    home.reach("bw", "node")
     home.environ["BITWARDENCLI_APPDATA_DIR"] = str(home.folder / "bw")
     said = failure(home, "run", "bw://PyPI")
     assert "Bitwarden: nobody is logged in" in said

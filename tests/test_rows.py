@@ -6,6 +6,7 @@ import ast
 import base64
 import contextlib
 import hashlib
+import hmac
 import http.server
 import json
 import os
@@ -200,6 +201,7 @@ def _home() -> Iterator[Home]:
 
 def typed(home: Home, *argv: str, environ: dict[str, str] | None = None) -> Ended:
     """Run a known command; the person types the secret once, and is told what it is for."""
+    home.reach(argv[0])
     with FakePinentry([SECRET]) as fake:
         done = home.run("run", *argv, environ={**(environ or {}), **fake.environ})
         assert len(fake.prompts) == 1, done
@@ -268,14 +270,40 @@ def postgres(reads: Any, writes: Any, heard: list[Any]) -> None:
     writes.write(b"E" + struct.pack("!i", 4 + len(fields)) + fields)
 
 
-@pytest.mark.parametrize("name", ["psql", "pg_dump", "pg_dumpall"])
+def archive() -> bytes:
+    """A dump of PostgreSQL's with nothing in it, in its custom format 1.14."""
+
+    def number(value: int) -> bytes:
+        return b"\0" + struct.pack("<i", value)  # the sign apart
+
+    version = number(2) + b"14"
+    times = b"".join(map(number, (0, 0, 0, 1, 0, 100, 0)))
+    return (
+        b"PGDMP\x01\x0e\0\x04\x08\x01"
+        + number(0)
+        + times
+        + number(2)
+        + b"db"
+        + version * 2
+        + number(0)
+    )
+
+
+POSTGRES = ("psql", "pg_dump", "pg_dumpall", "pg_restore", "pgcli")
+
+
+@pytest.mark.parametrize("name", POSTGRES)
 def test_postgresqls_tools_read_it(home: Home, name: str) -> None:
     """The password that was typed is what the server is told; ``-h`` is the host."""
     need(name)
+    (home.folder / "dump").write_bytes(archive())
     with serving(dialogue(postgres)) as server:
-        place = ("-h", "127.0.0.1", "-p", server.port, "-U", "ada")
+        place = ["-h", "127.0.0.1", "-p", server.port, "-U", "ada"]
+        place += {"pg_restore": ["-d", "db", "dump"], "pgcli": ["--no-password", "db"]}.get(
+            name, []
+        )
         done = typed(home, name, *place, environ={"PGCONNECT_TIMEOUT": "10"})
-    assert "canary refused" in done.stderr
+    assert "canary refused" in done.stdout + done.stderr
     assert set(server.heard) == {SECRET}  # pg_dumpall tries two databases
 
 
@@ -332,7 +360,10 @@ def scrambled(password: str) -> bytes:
     return bytes(a ^ b for a, b in zip(one, two, strict=True))
 
 
-@pytest.mark.parametrize("name", ["mariadb", "mysql", "mariadb-dump", "mysqldump"])
+MARIADB = ("mariadb", "mysql", "mariadb-dump", "mysqldump")
+
+
+@pytest.mark.parametrize("name", MARIADB)
 def test_mariadbs_tools_read_it(home: Home, name: str) -> None:
     """The server is given proof of the password that was typed; ``-h`` is the host."""
     need(name)
@@ -360,7 +391,7 @@ class Web(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    do_PUT = do_GET
+    do_PUT = do_POST = do_GET
 
     def log_message(self, *arguments: Any) -> None:
         """Say nothing."""
@@ -381,6 +412,79 @@ def test_gh_reads_it(home: Home, stale: dict[str, str]) -> None:
     assert json.loads(done.stdout)["login"] == "ada"
     token = stale.get("GITHUB_TOKEN", SECRET)
     assert server.heard == [("GET", "http://api.github.localhost/user", f"token {token}")]
+
+
+#: Tools that send it as it is, and the variables and arguments by which they send it here.
+BEARERS = {
+    "databricks": ({"DATABRICKS_HOST": "http://databricks.example"}, "clusters list"),
+    "hcloud": ({"HCLOUD_ENDPOINT": "{url}"}, "server list"),
+    "hf": ({"HF_ENDPOINT": "{url}"}, "auth whoami"),
+    "linode-cli": (
+        {"LINODE_CLI_API_HOST": "{host}", "LINODE_CLI_API_SCHEME": "http"},
+        "--no-defaults account view",
+    ),
+    "llm": ({"OPENAI_BASE_URL": "{url}"}, "-m gpt-4o-mini --no-stream hello"),
+    "openai": ({"OPENAI_BASE_URL": "{url}"}, "api models.list"),
+    "sentry-cli": ({"SENTRY_URL": "{url}"}, "info"),
+}
+
+
+@pytest.mark.parametrize("name", BEARERS)
+def test_it_is_the_bearer_of_requests(home: Home, name: str) -> None:
+    """What was typed is what the tool's first request with a credential has."""
+    need(name)
+    variables, arguments = BEARERS[name]
+    with serving(Web) as server:
+        host = f"127.0.0.1:{server.port}"
+        environ = {
+            key: value.format(url=f"http://{host}", host=host) for key, value in variables.items()
+        }
+        environ |= {"HTTP_PROXY": f"http://{host}", "NO_PROXY": "127.0.0.1"}
+        typed(home, name, *arguments.split(), environ=environ)
+    borne = {authorization for _, _, authorization in server.heard if authorization}
+    assert borne == {f"Bearer {SECRET}"}
+
+
+def signature(secret: str, day: str, text: str) -> str:
+    """A signature of version 4, as AWS has it, for its ``sts`` in us-east-1."""
+    key = f"AWS4{secret}".encode()
+    for part in (day, "us-east-1", "sts", "aws4_request", text):
+        key = hmac.digest(key, part.encode(), "sha256")
+    return key.hex()
+
+
+def test_aws_reads_both(home: Home) -> None:
+    """The key's id is the item's user name, and what it signs with is the secret.
+
+    A session token that is set would have made another of them.
+    """
+    need("aws")
+    home.reach("aws")
+
+    class Signed(Web):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            del self.headers["Content-Length"]
+            self.server.heard.append((self.headers, body))  # type: ignore[attr-defined]
+            self.do_GET()
+
+    with serving(Signed) as server, FakePinentry(["canary-id", SECRET]) as fake:
+        url = f"http://127.0.0.1:{server.port}"
+        environ = {**fake.environ, "AWS_SESSION_TOKEN": "canary-stale", "AWS_MAX_ATTEMPTS": "1"}
+        call = ("--endpoint-url", url, "--region", "us-east-1", "sts", "get-caller-identity")
+        done = home.run("run", "aws", *call, environ=environ)
+        assert len(fake.prompts) == 2, done
+    headers, body = server.heard[0]
+    assert "X-Amz-Security-Token" not in headers
+    stated = re.findall(r"(Credential|SignedHeaders|Signature)=([^,]+)", headers["Authorization"])
+    credential, names, signed = (value for _, value in stated)
+    identity, _, scope = credential.partition("/")
+    assert identity == "canary-id"
+    canonical = "".join(f"{name}:{headers[name]}\n" for name in names.split(";"))
+    request = f"POST\n/\n\n{canonical}\n{names}\n{hashlib.sha256(body).hexdigest()}"
+    digest = hashlib.sha256(request.encode()).hexdigest()
+    text = f"AWS4-HMAC-SHA256\n{headers['X-Amz-Date']}\n{scope}\n{digest}"
+    assert signed == signature(SECRET, scope.partition("/")[0], text)
 
 
 def test_npm_reads_it_through_npmrc(home: Home) -> None:
@@ -422,6 +526,20 @@ def test_borg_reads_it(home: Home) -> None:
     assert home.run_any(["borg", "list", "made"], environ=environ).status != 0
 
 
+def test_duplicity_reads_it(home: Home) -> None:
+    """What it writes is encrypted with what was typed, and opens with it."""
+    need("duplicity", "gpg")
+    (home.folder / "kept").mkdir()
+    (home.folder / "kept" / "file").write_text("canary text")
+    environ = {"GNUPGHOME": str(home.folder)}
+    done = typed(home, "duplicity", "full", "kept", "file://made", environ=environ)
+    assert done.status == 0, done
+    back = ["duplicity", "restore", "file://made"]
+    with_it = {**environ, "PASSPHRASE": SECRET}
+    assert home.run_any([*back, "back"], environ=with_it).status == 0
+    assert (home.folder / "back" / "file").read_text() == "canary text"
+
+
 def test_rclone_reads_it(home: Home) -> None:
     """It opens a configuration that is encrypted with it; a command would go before it."""
     need("rclone")
@@ -436,3 +554,11 @@ def test_rclone_reads_it(home: Home) -> None:
     environ = {"RCLONE_CONFIG": str(config), "RCLONE_PASSWORD_COMMAND": "echo canary-stale"}
     done = typed(home, "rclone", "--ask-password=false", "listremotes", environ=environ)
     assert done.stdout == "far:\n", done
+
+
+def test_the_page_says_which_were_tried() -> None:
+    """Those of the tests above, each by a test with its own name or by one for its like."""
+    singly = re.findall(r"^def test_([a-z_]+?)_reads_(?:it|both)", Path(__file__).read_text(), re.M)
+    tried = {*(name.replace("_", "-") for name in singly), *POSTGRES, *MARIADB, *BEARERS}
+    note = PAGE.read_text("utf-8").partition(".. note::")[2].partition("tested with")[0]
+    assert set(re.findall(r"``([\w-]+)``", note)) == tried

@@ -620,7 +620,7 @@ def bitwarden(home: Home, name: str = "bw") -> Vault:
     :param name: the folder that it is in.
     """
     need("bw", "node")
-    reach(home, "bw", "node")
+    home.reach("bw", "node")
     _copy(_logged_in()[0], home.folder / name)
     environ = {"BITWARDENCLI_APPDATA_DIR": str(home.folder / name)}
     return Vault("bw", "Bitwarden", "bw://", environ)
@@ -631,12 +631,6 @@ def unlocked_bitwarden(home: Home, name: str = "bw") -> Vault:
     vault = bitwarden(home, name)
     vault.environ["BW_SESSION"] = _logged_in()[1]
     return vault
-
-
-def reach(home: Home, *programs: str) -> None:
-    """Have the home's PATH lead to these programs, wherever they are installed."""
-    folders = {os.path.dirname(shutil.which(program) or "") for program in programs}
-    home.environ["PATH"] = os.pathsep.join((home.environ["PATH"], *sorted(folders)))
 
 
 def _copy(source: Path, target: Path) -> None:
