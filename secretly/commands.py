@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 
 from .configuration import Command, Configuration, Profile
 from .display import visible
@@ -73,15 +73,40 @@ class Call(Record):
 
     :param row: what is known of the command.
     :param arguments: what follows the command's own name.
-    :param launcher: what of a project starts it: ``"uv run"``.
-    :param steered: the option or variable of that with which it works in another folder, or
-        with other variables, than can be seen here.
+    :param launching: what stands before these: the command's own name, behind what starts it.
     """
 
     row: Command
     arguments: tuple[str, ...]
-    launcher: str = ""
-    steered: str = ""
+    launching: tuple[str, ...] = ()
+
+    @property
+    def launcher(self) -> str:
+        """What of a project starts it: ``"uv run"``."""
+        return next((name for name, _ in self._launchers() if name in _PROJECTS_OWN), "")
+
+    def steered(self, environ: Mapping[str, str]) -> str:
+        """What starts it, and with which option or variable it does so in another folder, or
+        with other variables, than can be seen here."""
+        for name, options in self._launchers():
+            steering = _LAUNCHERS[name]
+            found = [part for part in options if part.startswith(steering)]
+            found += [part for part in steering if environ.get(part)]
+            if found:
+                return f"{name} with {found[0]}"
+        return ""
+
+    def _launchers(self) -> Iterator[tuple[str, list[str]]]:
+        """Each that is known, and its options."""
+        words = self.launching[:-1]
+        for position, word in enumerate(words):
+            own = words[position + 1 :]
+            for name in _LAUNCHERS:
+                first, *others = name.split()
+                rest = iter(own)
+                if _name(word) == first and all(other in rest for other in others):
+                    yield name, [part.partition("=")[0] for part in own]
+                    break
 
     def taken_apart(self) -> Words:
         """The arguments as the command's own parser would read them."""
@@ -119,7 +144,6 @@ def call_of(
     argv: Sequence[str],
     configuration: Configuration,
     alias: str | None = None,
-    environ: Mapping[str, str] | None = None,
 ) -> Call | None:
     """Find what is known of a command line.
 
@@ -127,13 +151,12 @@ def call_of(
     ``uvx X`` and ``pipx run X`` count as ``X``.
 
     :param alias: the name of the row to use in place of the command's own.
-    :param environ: the environment, in which a launcher may find where to work.
     """
     for name, arguments in reversed(_readings(argv)):
         row = configuration.commands.get(name if alias is None else alias)
         if row is not None:
             launching = argv[: len(argv) - len(arguments)]
-            return Call(row, tuple(arguments), *_launched(launching, environ or {}))
+            return Call(row, tuple(arguments), tuple(launching))
     return None
 
 
@@ -163,31 +186,26 @@ def profile(call: Call | None, name: str | None) -> Profile | None:
     return row.profiles[row.default]
 
 
-#: What runs commands in a project's own environment, with the options and variables that
-#: have it do so elsewhere or with other variables.
-_PROJECTS_OWN = {
-    "uv": ("--directory", "--project", "--env-file", "UV_WORKING_DIR", "UV_PROJECT", "UV_ENV_FILE"),
-    "poetry": ("--directory", "-C", "--project", "-P"),
-    "pdm": ("--project", "-p", "PDM_PROJECT"),
-    "hatch": ("--project", "-p", "HATCH_PROJECT"),
+#: What starts commands, with the options and variables that have it do so elsewhere or with
+#: other variables. uv's own help has them.
+_LAUNCHERS = {
+    "uv tool run": ("--directory", "--env-file", "UV_WORKING_DIR", "UV_ENV_FILE"),
+    "uv run": (
+        "--directory",
+        "--project",
+        "--env-file",
+        "UV_WORKING_DIR",
+        "UV_PROJECT",
+        "UV_ENV_FILE",
+    ),
+    "uvx": ("--directory", "--env-file", "UV_WORKING_DIR", "UV_ENV_FILE"),
+    "poetry run": ("--directory", "-C", "--project", "-P"),
+    "pdm run": ("--project", "-p", "PDM_PROJECT"),
+    "hatch run": ("--project", "-p", "HATCH_PROJECT"),
 }
 
-
-def _launched(words: Sequence[str], environ: Mapping[str, str]) -> tuple[str, str]:
-    """What of a project starts a command, and what steers that."""
-    for position, word in enumerate(words[:-1]):
-        name = _name(word)
-        if (
-            name in _PROJECTS_OWN
-            and "run" in words[position:-1]
-            and "tool" not in words[position:-1]
-        ):
-            steering = _PROJECTS_OWN[name]
-            options = [part.partition("=")[0] for part in words[position + 1 : -1]]
-            found = [part for part in options if part.startswith(steering)]
-            found += [part for part in steering if environ.get(part)]
-            return f"{name} run", found[0] if found else ""
-    return "", ""
+#: Those of them that do so in a project's own environment.
+_PROJECTS_OWN = frozenset({"uv run", "poetry run", "pdm run", "hatch run"})
 
 
 def _readings(argv: Sequence[str]) -> list[tuple[str, Sequence[str]]]:

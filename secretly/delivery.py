@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 
@@ -71,30 +72,29 @@ def planned(
     :param file: what the env files say.
     :raises Refused: if what would be uploaded cannot be.
     """
-    wanted: dict[str, str] = {}
+    if call is not None and not call.needs_secret:
+        call = None  # it is as any other command
+    chosen = chosen or Profile()
     filed_plain = file.plain if file else {}
-    filed_references = file.references if file else {}
-    username, beside = None, set()
+    plain = {**(call.row.env if call else {}), **filed_plain, **chosen.env}
+    plan = plan._replace(environ=plain)
+    environ = {**context.environ, **plain}
     target: Destination | None = None
-    environ = context.environ
-    plan = plan._replace(environ={**filed_plain, **(chosen.env if chosen else {})})
-    if call is None or not call.needs_secret:
-        explicit = {**filed_references, **explicit}
-    else:
-        row, chosen = call.row, chosen or Profile()
-        plain = {**row.env, **filed_plain, **chosen.env}
-        environ = {**environ, **plain}
-        if row.index:
-            from . import destination
+    if call is not None and call.row.index:
+        from . import destination
 
-            target = destination.find(call, environ)
-        fill = target.filled if target else str
+        target = destination.find(call, environ)
+    fill = target.filled if target else str
+    given = {fill(name): ref for name, ref in chosen.secrets.items()} if call else {}
+    filed = file.references if file else {}
+    filed = {name: ref for name, ref in filed.items() if name not in (*chosen.env, *given)}
+    explicit = {**filed, **explicit}
+    wanted: dict[str, str] = {}
+    username, beside = None, set()
+    if call is not None:
+        row = call.row
         alternatives = tuple(map(fill, row.alternatives))
         own = {fill(name): reference for name, reference in row.secrets.items()}
-        given = {fill(name): reference for name, reference in chosen.secrets.items()}
-        chosen_names = {*chosen.env, *given}
-        filed = {name: ref for name, ref in filed_references.items() if name not in chosen_names}
-        explicit = {**filed, **explicit}
         others = {*context.environ, *plain, *given, *explicit}
         inherited = not others.isdisjoint(alternatives)
         for name, reference in {**own, **given}.items():
@@ -104,7 +104,7 @@ def planned(
         username = fill(row.username) if row.username else None
         if username in {*plain, *given, *explicit}:
             username = None
-        plan = plan._replace(environ=plain, seal_keyring=row.seal_keyring)
+        plan = plan._replace(seal_keyring=row.seal_keyring)
         # A stale one cannot win over what is delivered.
         if not beside.isdisjoint({*wanted, *explicit}) or not set(plain).isdisjoint(own):
             plan = plan._replace(removes=(*alternatives, *map(fill, row.removes)))
@@ -141,23 +141,36 @@ def planned(
     return Planned(deliveries, plan, upload, listing)
 
 
+#: The indexes that take a token under one user name alone.
+_TAKE_ONE_NAME = ("PyPI", "TestPyPI")
+
 #: The loader's, and a shell's before its first line; ENV is most often something else.
 _LOADING = tuple("LD_ DYLD_ BASH_ENV".split())
+
+#: Whose certificates count, for OpenSSL, requests, the publishing tools, cargo and npm.
+_TRUSTING = (
+    r"(?i)SSL_CERT_(FILE|DIR)|\w*CA_?(BUNDLE|CERTS?|FILE|INFO)|\w+_CERT|NODE_EXTRA_CA_CERTS"
+    r"|\w*(INSECURE|STRICT_SSL|REJECT_UNAUTHORIZED)\w*"
+)
 
 
 def _check_plain(plain: Mapping[str, str], publishes: bool) -> None:
     """Refuse env files that would have other code run with the secret than what is meant.
 
     ``PATH`` and ``PYTHONPATH`` have their place in a project's file; but who has agreed
-    to an upload has agreed to that program, as it is.
+    to an upload has agreed to that program, as it is, and to that index.
 
     :raises Refused: if one does.
     """
     for name in plain:
+        does = ""
         if name.upper().startswith(_LOADING) or (publishes and name != "ENV" and steers(name)):
+            does = "changes how programs load"
+        elif publishes and re.fullmatch(_TRUSTING, name):
+            does = "changes whom programs trust"
+        if does:
             raise Refused(
-                f"the env file sets {visible(name)}, which changes how programs load: it is not "
-                "set beside a secret",
+                f"the env file sets {visible(name)}, which {does}: it is not set beside a secret",
                 f"take it out of the file; if it is meant, export {visible(name)} in the shell",
             )
 
@@ -239,14 +252,22 @@ async def filled(
                 value = narrowed
         values[delivery.variable] = value
         if delivery.username:
+            entry = context.configuration.entry(outcome.name)
             inherited = context.environ.get(delivery.username)
             default = "__token__" if delivery.wish.publishes else None
-            if name := outcome.username or inherited or default:
+            own = entry.username or _index_name(upload, context) or outcome.username
+            if name := own or inherited or default:
                 values[delivery.username] = name
     tell(f"program: {plan.program}")
     removes = [name for name in (*plan.removes, *sources) if name not in values]
     environ = {**plan.environ, **values}
     return plan._replace(environ=environ, removes=removes, said=sorted(said))
+
+
+def _index_name(upload: Release | None, context: Context) -> str | None:
+    """The user name that an index takes whatever a password manager's item says: PyPI's."""
+    target = upload.destination.secret if upload is not None else ""
+    return context.configuration.entry(target).username if target in _TAKE_ONE_NAME else None
 
 
 def _variable_of(outcome: Found, wish: Wish, context: Context) -> list[str]:

@@ -279,9 +279,9 @@ def examine(call: Call, target: Destination, environ: Mapping[str, str]) -> Rele
     row, files, words = call.row, call.row.files, call.taken_apart()
     if files is None:
         return Release(row.name, target, expires=LIFETIME if row.expires is None else row.expires)
-    if call.steered:
+    if steered := call.steered(environ):
         raise Refused(
-            f"{call.launcher} with {call.steered}: what would be uploaded where cannot be told",
+            f"{steered}: what would be uploaded where cannot be told",
             f"run {row.name} by itself, or where that is not needed",
         )
     folder = _folder(call, files, words, environ)

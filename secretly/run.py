@@ -185,7 +185,7 @@ def run(about: str, arguments: Sequence[str]) -> int:
         raise Usage("there is no command to run", "secretly run [options] COMMAND [ARG...]")
     environ = Environment(os.environ)
     known = configuration.load(environ)
-    call = commands.call_of(command, known, options.alias, environ)
+    call = commands.call_of(command, known, options.alias)
     if options.alias is not None and call is None:
         raise Usage(f"no command {options.alias} is known", "--as takes a name that is configured")
     explicit = dict(_variable(text) for text in options.env)

@@ -22,11 +22,9 @@ def shipped(tmp_path_factory: pytest.TempPathFactory) -> Configuration:
     return configuration.load({"SECRETLY_CONFIG": str(empty)})
 
 
-def call(
-    line: str, shipped: Configuration, environ: Mapping[str, str] | None = None
-) -> Call | None:
+def call(line: str, shipped: Configuration) -> Call | None:
     """What is known of a command line."""
-    return call_of(shlex.split(line), shipped, environ=environ)
+    return call_of(shlex.split(line), shipped)
 
 
 # -- which command it is ---------------------------------------------------------
@@ -331,6 +329,7 @@ def test_what_a_project_tool_runs_is_known(line: str, shipped: Configuration) ->
         ("uv run twine upload x", "uv run"),
         ("uv run python -m twine upload x", "uv run"),
         ("/usr/bin/uv --offline run --with twine twine upload x", "uv run"),
+        ("uv run --with run --with tool twine upload x", "uv run"),
         ("poetry run twine upload x", "poetry run"),
         ("pdm run twine upload x", "pdm run"),
         ("hatch -e release run twine upload x", "hatch run"),
@@ -342,7 +341,7 @@ def test_what_runs_in_a_project_is_named(line: str, launcher: str, shipped: Conf
     """The project may say how it is run; what makes an environment of its own asks no project."""
     found = call(line, shipped)
     assert found is not None
-    assert (found.launcher, found.steered) == (launcher, "")
+    assert (found.launcher, found.steered({})) == (launcher, "")
 
 
 @pytest.mark.parametrize(
@@ -369,17 +368,25 @@ def test_what_runs_in_a_project_is_named(line: str, launcher: str, shipped: Conf
         ("poetry run twine upload x", {"UV_PROJECT": "o"}, ""),
         ("uv run twine upload x", {"UV_PROJECT": ""}, ""),
         ("uv run twine upload --directory o -p x y", {}, ""),
-        ("uvx --directory o twine upload x", {}, ""),
+        ("uvx --directory o twine upload x", {}, "--directory"),
+        ("uvx --env-file=.env twine upload x", {}, "--env-file"),
+        ("uvx twine upload x", {"UV_WORKING_DIR": "o"}, "UV_WORKING_DIR"),
+        ("uvx twine upload x", {"UV_ENV_FILE": "o"}, "UV_ENV_FILE"),
+        ("uvx --project o twine upload x", {"UV_PROJECT": "o"}, ""),
+        ("uv tool run --directory o twine upload x", {}, "--directory"),
+        ("uv --directory o tool run twine upload x", {}, "--directory"),
+        ("uv tool run twine upload x", {"UV_ENV_FILE": "o"}, "UV_ENV_FILE"),
+        ("uv --project o tool run twine upload x", {"UV_PROJECT": "o"}, ""),
     ],
 )
 def test_what_has_it_run_elsewhere_is_named(
     line: str, environ: Mapping[str, str], steered: str, shipped: Configuration
 ) -> None:
     """The launcher's options and variables alone, not the tool's own."""
-    found = call(line, shipped, environ)
+    found = call(line, shipped)
     assert found is not None
     assert found.row.name == "twine"
-    assert found.steered == steered
+    assert found.steered(environ).rpartition(" ")[2] == steered
 
 
 def test_the_options_before_the_subcommand_are_known(shipped: Configuration) -> None:

@@ -453,6 +453,133 @@ def test_an_upload_is_made_by_the_program_that_was_agreed_to(home: Home, name: s
     assert f"the env file sets {name}" in done.stderr
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "SSL_CERT_FILE",
+            "REQUESTS_CA_BUNDLE",
+            "CURL_CA_BUNDLE",
+            "TWINE_CERT",
+            "UV_INSECURE_HOST",
+        ),
+        *("POETRY_CERTIFICATES_PYPI_CERT", "PDM_PUBLISH_CA_CERTS", "npm_config_cafile"),
+        *("NODE_EXTRA_CA_CERTS", "npm_config_strict_ssl", "NODE_TLS_REJECT_UNAUTHORIZED"),
+    ],
+)
+def test_an_upload_trusts_whom_the_person_trusts(home: Home, name: str) -> None:
+    """A file with this, and a proxy, would have the token read on the way."""
+    home.program("twine", "#!/bin/sh\necho ran\n")
+    wheel = tokens.wheel(home.folder / "dist")
+    words = ("-eTWINE_PASSWORD=env://VALUE", "twine", "upload", str(wheel))
+    environ = {"VALUE": "canary-1", "TWINE_REPOSITORY_URL": "http://127.0.0.1:9/"}
+    file = written(home, f"HTTPS_PROXY=http://127.0.0.1:9\n{name}=x\n")
+    done = home.run("run", "--no-confirm", "--env-file", file, *words, environ=environ)
+    assert_refused(done, f"the env file sets {name}, which changes whom programs trust")
+    file = written(home, "HTTPS_PROXY=http://127.0.0.1:9\nCERTAIN=x\n")
+    done = home.run("run", "--no-confirm", "--env-file", file, *words, environ=environ)
+    assert done == Ended(0, "ran\n", "")
+
+
+@pytest.mark.parametrize("how", ["file", "profile", "shell"])
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("uv run twine upload", "UV_ENV_FILE"),
+        ("uv run twine upload", "UV_PROJECT"),
+        ("uvx twine upload", "UV_WORKING_DIR"),
+        ("hatch run twine upload", "HATCH_PROJECT"),
+        ("pdm run twine upload", "PDM_PROJECT"),
+    ],
+)
+def test_what_steers_a_launcher_is_seen_wherever_it_is_set(
+    home: Home, line: str, name: str, how: str
+) -> None:
+    """It would have the upload go elsewhere than the person is told."""
+    for program in ("uv", "uvx", "hatch", "pdm"):
+        home.program(program, "#!/bin/sh\necho ran\n")
+    wheel = tokens.wheel(home.folder / "dist")
+    home.configure(
+        f'[commands.twine.profiles.odd]\nenv = {{ {name} = "o" }}\n'
+        "[commands.twine.profiles.plain]\n"
+    )
+    options = {
+        "file": ("--env-file", written(home, f"{name}=o\n"), "-p", "plain"),
+        "profile": ("-p", "odd"),
+        "shell": ("-p", "plain"),
+    }[how]
+    environ = {name: "o"} if how == "shell" else {}
+    words = (*options, "-eTWINE_PASSWORD=env://VALUE", *line.split(), str(wheel))
+    for more in ("--dry-run", "--no-confirm"):
+        done = home.run("run", more, *words, environ={"VALUE": "canary-1", **environ})
+        assert done.stdout == ""
+        assert_refused(done, f"with {name}: what would be uploaded where cannot be told")
+
+
+@pytest.mark.parametrize("name", ["HOME", "TWINE_REPOSITORY_URL"])
+def test_a_file_that_says_where_an_upload_goes_is_heeded(home: Home, name: str) -> None:
+    """What the person is told is where it goes, whether by a URL or by another ``.pypirc``."""
+    home.program("twine", "#!/bin/sh\necho ran\n")
+    wheel = tokens.wheel(home.folder / "dist")
+    (home.folder / "o").mkdir()
+    (home.folder / "o" / ".pypirc").write_text("[pypi]\nrepository = http://127.0.0.1:9/\n")
+    value = {"HOME": str(home.folder / "o"), "TWINE_REPOSITORY_URL": "http://127.0.0.1:9/"}[name]
+    file = written(home, f"{name}={value}\n")
+    done = home.run("run", "--dry-run", "--env-file", file, "twine", "upload", str(wheel))
+    assert "\nto: 127.0.0.1:9" in done.stdout
+
+
+@pytest.mark.parametrize("how", ["file", "-e", "profile", "named", "own name"])
+def test_pypi_takes_a_token_under_one_name_alone(home: Home, how: str) -> None:
+    """Whatever the manager's item says, unless the configuration says another."""
+    home.program("twine", '#!/bin/sh\necho "$TWINE_USERNAME"\n')
+    item = f'[{{"id": "1", "name": "PyPI", "username": "ada", "password": "{tokens.TOKEN}"}}]'
+    home.program("lpass", f"#!/bin/sh\ncat <<'END'\n{item}\nEND\n")
+    wheel = tokens.wheel(home.folder / "dist")
+    home.configure(
+        '[commands.twine.profiles.x]\nsecrets = { TWINE_PASSWORD = "lpass://PyPI" }\n'
+        "[commands.twine.profiles.y]\n"
+        '[secrets.Other]\nsource = "lpass://PyPI"\n'
+        '[secrets.Own]\nsource = "lpass://PyPI"\nusername = "own"\n'
+    )
+    options = {
+        "file": ("--env-file", written(home, "TWINE_PASSWORD=lpass://PyPI\n"), "-p", "y"),
+        "-e": ("-eTWINE_PASSWORD=lpass://PyPI", "-p", "y"),
+        "profile": ("-p", "x"),
+        "named": ("-eTWINE_PASSWORD=Other", "-p", "y"),
+        "own name": ("-eTWINE_PASSWORD=Own", "-p", "y"),
+    }[how]
+    done = home.run("run", "--no-confirm", *options, "twine", "upload", str(wheel))
+    assert (done.status, done.stdout) == (0, "own\n" if how == "own name" else "__token__\n")
+    elsewhere = {"TWINE_REPOSITORY_URL": "http://127.0.0.1:9/"}
+    home.program("lpass", "#!/bin/sh\ncat <<'END'\n" + item.replace("pypi-", "canary-") + "\nEND\n")
+    done = home.run(
+        *("run", "--no-confirm", *options, "twine", "upload", str(wheel)), environ=elsewhere
+    )
+    assert done.stdout == ("own\n" if how == "own name" else "ada\n")
+
+
+def test_a_profile_wins_where_no_secret_is_needed_too(home: Home) -> None:
+    """``gh config`` needs none: the profile's plain variable goes before the file's reference."""
+    home.program("gh", '#!/bin/sh\necho "$GH_HOST $T_A"\n')
+    home.configure('[commands.gh.profiles.work]\nenv = { GH_HOST = "ghe.example.org" }\n')
+    file = written(home, "GH_HOST=env://VALUE\nT_A=env://VALUE\n")
+    for line in ("gh config list", "gh api user"):
+        done = home.run(
+            *("run", "-p", "work", "--env-file", file, *line.split()),
+            environ={"VALUE": "file", "GH_TOKEN": "canary-1"},
+        )
+        assert done == Ended(0, "ghe.example.org file\n", "")
+
+
+def test_what_publishes_nothing_needs_no_consent(home: Home) -> None:
+    """``twine check`` with a secret for something else is no upload."""
+    home.program("twine", '#!/bin/sh\necho "$X"\n')
+    words = ("-eX=env://VALUE", "twine", "check", "dist/x")
+    done = home.run("run", "--no-input", *words, environ={"VALUE": "canary-1"})
+    assert done == Ended(0, "canary-1\n", "")
+
+
 def test_user_name_and_password_come_from_the_file(home: Home) -> None:
     """The user name is the file's, in whatever order they stand and whatever was inherited."""
     home.program("twine", '#!/bin/sh\necho "$TWINE_USERNAME:$TWINE_PASSWORD"\n')

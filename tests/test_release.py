@@ -52,7 +52,7 @@ class Place:
     ) -> Release:
         """What a command line would upload, with the lifetime that is configured."""
         environ = {"HOME": "/nonexistent", **(environ or {})}
-        found = call_of(shlex.split(line), self._shipped, environ=environ)
+        found = call_of(shlex.split(line), self._shipped)
         assert found is not None
         call = found._replace(row=found.row._replace(expires=expires))
         return examine(call, destination.find(call, environ), environ)
@@ -586,6 +586,8 @@ def test_hatchs_publisher_is_no_project(place: Place, line: str) -> None:
         ("uv run --env-file .env twine upload x", {}, "uv run with --env-file"),
         ("uv run twine upload x", {"UV_WORKING_DIR": "o"}, "uv run with UV_WORKING_DIR"),
         ("uv run twine upload x", {"UV_ENV_FILE": "o"}, "uv run with UV_ENV_FILE"),
+        ("uvx --directory o twine upload x", {}, "uvx with --directory"),
+        ("uv tool run twine upload x", {"UV_ENV_FILE": "o"}, "uv tool run with UV_ENV_FILE"),
         ("poetry -C o run twine upload x", {}, "poetry run with -C"),
         ("poetry -P o run twine upload x", {}, "poetry run with -P"),
         ("pdm run -p o twine upload x", {}, "pdm run with -p"),
