@@ -385,6 +385,8 @@ class _Conversation:
         """Send a command that the pinentry answers by itself."""
         self._command(assuan.command(verb, text, keep))
         answer = await self._receive(self._machine)
+        if answer.data is not None and verb != "GETINFO":  # no other command has any
+            raise self._failed(f"{_name(self._way)} answered what it was not asked")
         if answer.code and not may_fail:
             raise self._failed(f"{_name(self._way)} refused {verb} (error {answer.code})")
         return answer

@@ -465,6 +465,13 @@ def code(text: bytes) -> list[Answer]:
 
 
 FAULTS = {
+    # What it was not asked.
+    "data with the answer to SETTITLE": Fault(
+        FAILED, [[HANG]], {"SETTITLE": [("raw", b"D canary-1\nOK\n")]}, command=True
+    ),
+    "data with the answer to SETPROMPT": Fault(
+        FAILED, [[HANG]], {"SETPROMPT": [("raw", b"D canary-1\nOK\n")]}
+    ),
     # Partial lines.
     "half a line, then its end": Fault(FAILED, says(b"D canary", ("exit", 0)), command=True),
     "a whole line and no OK, then its end": Fault(FAILED, says(b"D canary-1\n", ("exit", 0))),

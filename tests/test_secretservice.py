@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import subprocess
@@ -144,6 +145,7 @@ def test_many_are_read_over_one_connection(service: SecretService) -> None:
     for number in range(10):
         item(service, f"canary-{number}".encode(), name=f"name-{number}")
     reader = Reader(service.address)
+    gc.collect()  # what earlier tests have left open
     before = descriptors()
     found = [one(reader, f"name-{number}", seconds=10) for number in range(10)]
     assert found == [f"canary-{number}" for number in range(10)]
