@@ -158,6 +158,8 @@ class Command(Record):
     :param alternatives: variables that the tool would take instead: used if the
         caller set one, else removed.
     :param removes: other variables to remove, so that a stale one cannot win.
+    :param blanks: variables to set to nothing: without them the tool would look into its own store,
+        and take what it finds there before what is delivered.
     :param env: plain variables.
     :param publishes: whether it publishes: then a stored secret is confirmed.
     :param seal_keyring: keep it from storing what it is given in Linux's kernel keyring.
@@ -172,6 +174,7 @@ class Command(Record):
     username: str | None = None
     alternatives: tuple[str, ...] = ()
     removes: tuple[str, ...] = ()
+    blanks: tuple[str, ...] = ()
     env: Mapping[str, str] = {}
     publishes: bool = False
     seal_keyring: bool = False
@@ -384,6 +387,7 @@ _COMMAND: dict[str, Any] = {
     "username": _text,
     "alternatives": _texts,
     "removes": _texts,
+    "blanks": _texts,
     "publishes": _flag,
     "seal_keyring": _flag,
     "expires": _lifetime,

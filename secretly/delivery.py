@@ -107,7 +107,9 @@ def planned(
         plan = plan._replace(seal_keyring=row.seal_keyring)
         # A stale one cannot win over what is delivered.
         if not beside.isdisjoint({*wanted, *explicit}) or not set(plain).isdisjoint(own):
-            plan = plan._replace(removes=(*alternatives, *map(fill, row.removes)))
+            blank = {fill(name): "" for name in row.blanks}
+            removes = (*alternatives, *map(fill, row.removes))
+            plan = plan._replace(environ={**blank, **plain}, removes=removes)
         elif not {*plain, *given, *explicit}.isdisjoint(alternatives):
             removes = (*own, *alternatives, *map(fill, row.removes))
             plan = plan._replace(removes=[name for name in removes if name not in plain])

@@ -274,7 +274,7 @@ def _print_plan(planned: Planned, context: Context, filed: set[str]) -> None:
         if one.username:
             print(f"{visible(one.username)}: the user name that goes with it")
     for name in plan.removes:
-        if name in context.environ:
+        if name in context.environ and name not in plan.environ:
             print(f"{visible(name)}: removed")
     if upload is not None:
         for line in upload.described():

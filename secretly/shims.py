@@ -43,55 +43,90 @@ def made(command: Command, refusing: bool) -> dict[str, str]:
             f"{visible(command.name)} has no profiles",
             f"a profile is [commands.{visible(command.name)}.profiles.NAME] in the configuration",
         )
-    for name in (command.name, *command.profiles):
-        if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name):
+    name = command.name
+    for part in (name, *command.profiles):
+        if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", part):
             raise Refused(
-                f"'{visible(name)}' cannot be part of a program's name",
+                f"'{visible(part)}' cannot be part of a program's name",
                 "use letters, digits, '.', '_' and '-'",
             )
-    start = " ".join(map(shlex.quote, _secretly()))
     found = {
-        f"{profile}.{command.name}": _script(
-            command.name, f'exec {start} run -p {profile} -- {command.name} "$@"'
-        )
+        f"{profile}.{name}": _running(name, "run", "-p", profile, "--", name)
         for profile in command.profiles
     }
     if refusing:
         choices = " or ".join(sorted(found))
-        found[command.name] = _script(
-            command.name, f'echo "{command.name}: use {choices}" >&2', "exit 1"
-        )
+        found[name] = _script(name, f'echo "{name}: use {choices}" >&2', "exit 1")
     return found
 
 
-def _script(command: str, *lines: str) -> str:
-    return "\n".join(("#!/bin/sh", trust.SHIM, _note(command), *lines, ""))
+def _running(command: str, *words: str) -> str:
+    """The text that runs secretly with these words and its own.
+
+    In Python where that can be: a shell loses the variables whose names it could not have
+    given, npm's ``npm_config_//host/:_authToken`` among them.
+    """
+    script = os.path.abspath(sys.argv[0])
+    own = os.path.basename(script) == "secretly" and os.access(script, os.X_OK)
+    if interpreter := _interpreter(script if own else None):
+        call = f"sys.exit(main([{', '.join(map(repr, words))}, *sys.argv[1:]]))"
+        lines = ("import sys", _IMPORT, call)
+        return _script(command, *lines, interpreter=interpreter)
+    # -P: not the secretly of whatever folder one happens to be in.
+    start = [script] if own else [sys.executable, "-P", "-m", "secretly"]
+    return _script(command, f'exec {" ".join(map(shlex.quote, (*start, *words)))} "$@"')
+
+
+def _interpreter(script: str | None) -> str | None:
+    """The first line of a program that loads the secretly that this one is; None for none.
+
+    :param script: secretly's own executable, as ``pip`` makes it. It may also be a shell's: where
+        the path to Python is no such line's, or by a packager.
+    """
+    first, rest = f"#!{sys.executable}", [_IMPORT]
+    if script is not None:
+        try:
+            first, *rest = Path(script).read_text("utf-8").split("\n")
+        except (OSError, UnicodeDecodeError):
+            return None
+    found = re.fullmatch(r"(#!\S*python[\d.]*)(?: -(\w+))?", first)
+    if found is None or len(first) > _LONGEST or _IMPORT not in map(str.strip, rest):
+        return None
+    return f"{found[1]} -{found[2] or ''}P"  # what lies beside the script is not loaded
+
+
+_IMPORT = "from secretly.cli import main"
+
+#: What Linux reads of a first line was 127 bytes before 5.1, and an option comes to it.
+_LONGEST = 120
+
+
+def _script(command: str, *lines: str, interpreter: str = "#!/bin/sh") -> str:
+    return "\n".join((interpreter, trust.SHIM, _note(command), *lines, ""))
 
 
 def _note(command: str) -> str:
     return f"# 'secretly shim --remove {command}' takes it away."
 
 
-def _secretly() -> list[str]:
-    """How secretly is started from anywhere."""
-    script = os.path.abspath(sys.argv[0])
-    if os.path.basename(script) == "secretly" and os.access(script, os.X_OK):
-        return [script]
-    # -P: not the secretly of whatever folder one happens to be in.
-    return [sys.executable, "-P", "-m", "secretly"]
-
-
 def write(place: Path, files: Mapping[str, str]) -> list[Path]:
     """Write executables; all of them, or none if there is another's file of that name.
+
+    ``dev.my.twine`` may be twine's, for its profile ``dev.my``, or my.twine's.
 
     :raises Refused: if there is, or the folder could be changed by others.
     """
     paths = [place / name for name in files]
-    for path in paths:
+    for path, text in zip(paths, files.values(), strict=True):
         if os.path.lexists(path) and not trust.is_shim(path):
             raise Refused(
                 f"{visible(os.fspath(path))} is there, and not one of secretly's",
                 "choose another folder: --dir",
+            )
+        if path.exists() and text.split("\n")[2].encode() not in path.read_bytes().splitlines():
+            raise Refused(
+                f"{visible(os.fspath(path))} is there, and another command's",
+                "choose another folder (--dir), or rename the profile",
             )
     try:
         place.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -152,6 +152,8 @@ COMMANDS: dict[str, dict[str, object]] = {
         "secrets": {"POETRY_HTTP_BASIC_{REPOSITORY}_PASSWORD": ""},
         "username": "POETRY_HTTP_BASIC_{REPOSITORY}_USERNAME",
         "alternatives": ["POETRY_PYPI_TOKEN_{REPOSITORY}"],
+        # A token of 'poetry config' goes before them, and so does one in its keyring.
+        "blanks": ["POETRY_PYPI_TOKEN_{REPOSITORY}", "POETRY_KEYRING_ENABLED"],
         "index": {
             "names": {"pypi": "PyPI"},
             "name_options": ["-r", "--repository"],

@@ -108,7 +108,8 @@ def is_shim(path: str | os.PathLike[str]) -> bool:
         if not os.path.isfile(path):
             return False
         with open(path, "rb") as file:
-            return file.read(64).startswith(f"#!/bin/sh\n{SHIM}\n".encode())
+            first, second, *_ = [*file.read(512).split(b"\n"), b"", b""]
+            return first.startswith(b"#!") and second == SHIM.encode()
     except OSError:
         return False
 

@@ -9,7 +9,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from . import configuration, resolve
+from . import configuration, resolve, trust
 from .console import Usage, drive, guard, own_context, parser, say
 from .display import visible
 from .errors import NotFound, Refused
@@ -215,7 +215,11 @@ def _shim(options: Namespace) -> int:
         )
     for path in shims.write(place, shims.made(row, options.refuse)):
         print(f"wrote {visible(os.fspath(path))}")
-    if os.fspath(place) not in environ.get("PATH", "").split(os.pathsep):
+    folders, own = environ.get("PATH", "").split(os.pathsep), os.fspath(place)
+    real = trust.program_on_path(options.command, environ) or ""
+    # Only one that refuses has the name of what is before it.
+    before = folders[: folders.index(own)] if own in folders else None
+    if before is None or (options.refuse and os.path.dirname(real) in before):
         say(f"put {place} on PATH, before the folder that {options.command} itself is in")
     return 0
 
@@ -284,10 +288,11 @@ def _token_arguments(verb: ArgumentParser) -> None:
 
 def _shim_arguments(verb: ArgumentParser) -> None:
     verb.add_argument("command", metavar="COMMAND", nargs="?")
-    verb.add_argument("--refuse", action="store_true", help="and a COMMAND that refuses")
     verb.add_argument("--dir", metavar="FOLDER", help="where they are put")
-    verb.add_argument("--list", action="store_true", help="say which there are")
-    verb.add_argument("--remove", action="store_true", help="take them away")
+    one = verb.add_mutually_exclusive_group()
+    one.add_argument("--refuse", action="store_true", help="and a COMMAND that refuses")
+    one.add_argument("--list", action="store_true", help="say which there are")
+    one.add_argument("--remove", action="store_true", help="take them away")
 
 
 def _no_arguments(verb: ArgumentParser) -> None:

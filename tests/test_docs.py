@@ -387,7 +387,7 @@ def test_every_variable_that_is_read_is_described() -> None:
 
 def test_every_variable_of_a_tool_that_says_where_is_described(tmp_path: Path) -> None:
     """So are those by which a tool, or what launches it, finds its folder or its settings."""
-    found = {name for names in commands._PROJECTS_OWN.values() for name in names if name[0] != "-"}
+    found = {name for names in commands._LAUNCHERS.values() for name in names if name[0] != "-"}
     for row in load(tmp_path, "").commands.values():
         text = repr((row.index, row.files))
         found |= set(re.findall(r"\$([A-Z_]+)", text))

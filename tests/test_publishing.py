@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import json
 import os
 import re
 import shutil
@@ -224,6 +225,32 @@ def test_another_kind_of_secret_passes_unchanged(home: Home, index: Warehouse) -
         done = publish(home, [tool("twine"), *arguments], environ)
     assert [upload.token for upload in index.uploads] == ["canary-password"]
     assert "gets a token" not in done.stderr
+
+
+@pytest.mark.parametrize("store", ["a file", "its keyring"])
+def test_what_poetry_has_stored_is_not_used_instead(
+    home: Home, index: Warehouse, store: str
+) -> None:
+    """A token of ``poetry config``, in a file or a keyring, would go before what is delivered."""
+    path = tool("poetry")
+    home.keep_in_a_file()
+    arguments, variable = TOOLS["poetry"]
+    if store == "a file":
+        folder = home.folder / ".config" / "pypoetry"
+        folder.mkdir()
+        (folder / "auth.toml").write_text('[pypi-token]\nlocal = "canary-stored"\n')
+    else:
+        kept = {json.dumps(["poetry-repository-local", "__token__"]): "canary-stored"}
+        (home.folder / "keychain.json").write_text(json.dumps(kept))
+    directly = home.run_any(
+        [path, *arguments], environ={variable: index.url}, cwd=home.folder / "demo"
+    )
+    assert [upload.token for upload in index.uploads] == ["canary-stored"], directly
+    with FakePinentry([index.token()]) as fake:
+        environ = {variable: index.url, "POETRY_KEYRING_ENABLED": "true", **fake.environ}
+        done = publish(home, [path, *arguments], environ)
+    assert done.status == 0, done
+    assert [(u.username, u.status) for u in index.uploads[1:]] == [("__token__", 200)]
 
 
 # -- how the tool is started, and for which index --------------------------------

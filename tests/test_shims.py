@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import shlex
@@ -139,7 +140,7 @@ def test_nothing_of_a_secret_is_in_them(shims: Shims) -> None:
     for path in shims.folder.iterdir():
         text = path.read_text()
         assert "VALUE" not in text
-        assert text.startswith("#!/bin/sh\n# Made by secretly.\n")
+        assert text.splitlines()[1] == "# Made by secretly."
 
 
 # -- using them ------------------------------------------------------------------
@@ -450,17 +451,81 @@ def test_each_says_how_to_be_rid_of_it(none: Shims) -> None:
     assert list(none.folder.iterdir()) == []
 
 
-def test_they_are_proper_sh(none: Shims) -> None:
-    """Read by sh without a complaint, also where secretly is in an odd place."""
-    odd = none.home.folder / "it's a $folder"
-    odd.mkdir()
-    script = odd / "secretly"
-    script.write_text(
-        f"#!{sys.executable}\nfrom secretly.cli import main\nraise SystemExit(main())\n"
-    )
+#: secretly's own executable, as pip makes it, and as it or a packager does in odd places.
+SCRIPTS = {
+    "python": f"#!{sys.executable}\nimport sys\nfrom secretly.cli import main\nsys.exit(main())\n",
+    "python with an option": (
+        f"#!{sys.executable} -s\nimport sys\nfrom secretly.cli import main\nsys.exit(main())\n"
+    ),
+    "sh": f'#!/bin/sh\nexec {sys.executable} -m secretly "$@"\n',
+    "a long path": (
+        "#!/bin/sh\n"
+        f"'''exec' {sys.executable} \"$0\" \"$@\"\n' '''\n"
+        "import sys\nfrom secretly.cli import main\nsys.exit(main())\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", SCRIPTS)
+@pytest.mark.parametrize("folder", ["bin", "it's a $folder"])
+def test_they_start_the_secretly_that_made_them(none: Shims, kind: str, folder: str) -> None:
+    """However that is started, and wherever it is; a Python's loads nothing from beside them."""
+    script = none.home.folder / folder / "secretly"
+    script.parent.mkdir()
+    script.write_text(SCRIPTS[kind])
     script.chmod(0o755)
     none.home.run_any([str(script), "shim", "--refuse", "--dir", str(none.folder), "twine"])
     for path in none.folder.iterdir():
-        subprocess.run(["sh", "-n", path], check=True, timeout=10)
-        assert str(odd) in path.read_text().replace("'\"'\"'", "'") or path.name == "twine"
-    assert none.run("dev.twine", "upload", UPLOAD).stdout.startswith(DEV)
+        if path.read_text().startswith("#!/bin/sh\n"):
+            subprocess.run(["sh", "-n", path], check=True, timeout=10)
+    text = (none.folder / "dev.twine").read_text()
+    assert text.startswith(f"#!{sys.executable}") == (kind != "a long path")
+    for name in ("secretly", "platformdirs", "argparse"):
+        (none.folder / f"{name}.py").write_text("print('hijacked')\nraise SystemExit(9)\n")
+    assert none.run("dev.twine", "upload", UPLOAD) == Ended(0, f"{DEV}<upload><{UPLOAD}>\n", "")
+
+
+def test_the_environment_passes_through(shims: Shims) -> None:
+    """Variables that no shell could have set, too: npm has some; and nothing comes to it."""
+    shims.home.program("twine", f"#!{sys.executable} -IS\nimport os\nprint(sorted(os.environb))\n")
+    odd = ["npm_config_//h/:_authToken=x", "a.b=c", "BASH_FUNC_f%%=() { :; }", "ümlaut=1"]
+    given = [f"HOME={shims.home.folder}", f"PATH={shims.path}", *odd]
+    names = {part.partition("=")[0].encode() for part in given}
+    own = {b"TWINE_USERNAME", b"TWINE_PASSWORD", b"TWINE_REPOSITORY_URL"}
+    direct = shims.run("env", "-i", *given, str(shims.home.programs / "twine"))
+    for name, more in (("twine", set()), ("dev.twine", own)):
+        done = shims.run("env", "-i", *given, name, "check")
+        assert done.status == 0, done
+        assert set(ast.literal_eval(done.stdout)) == {*ast.literal_eval(direct.stdout), *more}
+        assert names <= set(ast.literal_eval(done.stdout))
+
+
+def test_anothers_commands_executable_is_not_replaced(none: Shims) -> None:
+    """``dev.my.twine`` is twine's for a profile ``dev.my``, or my.twine's."""
+    none.home.configure(PROFILES + PROFILES.replace("commands.twine", 'commands."my.twine"'))
+    assert none.make(command="my.twine").status == 0
+    before = (none.folder / "dev.my.twine").read_bytes()
+    none.home.configure(PROFILES.replace("profiles.dev", 'profiles."dev.my"'))
+    assert_refused(none.make(), "dev.my.twine is there, and another command's", "rename")
+    assert (none.folder / "dev.my.twine").read_bytes() == before
+    assert not (none.folder / "prod.twine").exists()
+
+
+def test_one_thing_at_a_time(shims: Shims) -> None:
+    """To list them and to take them away at once would take them away."""
+    done = shims.home.run("shim", "--list", "--remove", "--dir", str(shims.folder))
+    assert done.status == 2
+    assert len(list(shims.folder.iterdir())) == 2
+
+
+@pytest.mark.parametrize("options", [["--refuse"], []])
+def test_a_folder_that_is_behind_the_commands_own_is_said(none: Shims, options: list[str]) -> None:
+    """Then the real one is what ``twine`` means: it would refuse nothing."""
+    where = ("--dir", str(none.folder), "twine")
+    path = f"{none.home.programs}:{none.folder}"
+    done = none.home.run("shim", *options, *where, environ={"PATH": path})
+    assert done.status == 0
+    put = f"secretly: put {none.folder} on PATH, before the folder that twine itself is in\n"
+    assert done.stderr == (put if options else "")
+    path = f"{none.folder}:{none.home.programs}"
+    assert none.home.run("shim", *options, *where, environ={"PATH": path}).stderr == ""
