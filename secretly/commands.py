@@ -38,10 +38,6 @@ _RUNNERS = frozenset(
 _FLAGS = frozenset({"--sign"})
 
 
-#: First arguments with which a command whose subcommands are not listed needs no secret.
-_NEED_NONE = frozenset("help version completion completions configure login logout".split())
-
-
 class NoProfile(SecretlyError):
     """The profile that was named does not exist."""
 
@@ -133,11 +129,15 @@ class Call(Record):
         if helped or ("--help", None) in options or (("--version", None) in options and not words):
             return False
         if not self.row.subcommands:
-            # Not the first word: `mysql -u login` has an option's value there.
-            return _NEED_NONE.isdisjoint(self.arguments[:1])
-        return any(
-            words[: len(wanted)] == wanted for wanted in map(str.split, self.row.subcommands)
-        )
+            # Not the first word: `glab -R login mr list` has an option's value there.
+            return not _begins(self.arguments, self.row.exceptions)
+        # `cargo +nightly publish`: that is which of rustup's toolchains it is.
+        return _begins(words[bool(words and words[0].startswith("+")) :], self.row.subcommands)
+
+
+def _begins(words: Sequence[str], subcommands: Sequence[str]) -> bool:
+    """Whether the first of these words are those of a subcommand."""
+    return any(list(words[: len(wanted)]) == wanted for wanted in map(str.split, subcommands))
 
 
 def call_of(

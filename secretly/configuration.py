@@ -152,6 +152,7 @@ class Command(Record):
     """A command that is known: ``[commands.NAME]``.
 
     :param subcommands: the ones that need the secret; none: every call does.
+    :param exceptions: where no subcommands are named, the first arguments that need none.
     :param values: options that take a value in the following argument.
     :param secrets: variables and the references of what goes into them.
     :param username: the variable that takes the user name.
@@ -169,6 +170,7 @@ class Command(Record):
 
     name: str
     subcommands: tuple[str, ...] = ()
+    exceptions: tuple[str, ...] = ()
     values: tuple[str, ...] = ()
     secrets: Mapping[str, str] = {}
     username: str | None = None
@@ -383,6 +385,7 @@ _ARTIFACTS: dict[str, Any] = {
 _COMMAND: dict[str, Any] = {
     **_PROFILE,
     "subcommands": _texts,
+    "exceptions": _texts,
     "values": _texts,
     "username": _text,
     "alternatives": _texts,

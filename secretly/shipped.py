@@ -20,6 +20,11 @@ SECRETS: dict[str, dict[str, object]] = {
     },
 }
 
+#: What needs no secret in most programs with subcommands, or would store one.
+_NEED_NONE = [
+    "help", "version", "completion", "completions", "configure", "login", "logout",
+]
+
 COMMANDS: dict[str, dict[str, object]] = {
     # Publishing tools. An empty reference: the index and the project choose the secret.
     "twine": {
@@ -248,8 +253,9 @@ COMMANDS: dict[str, dict[str, object]] = {
     "npm": {
         "publishes": True,
         "subcommands": [
-            "publish", "unpublish", "deprecate", "undeprecate", "dist-tag", "access", "owner",
-            "org", "team", "token", "whoami",
+            "publish", "pu", "pub", "publ", "publi", "publis", "unpublish", "stage", "deprecate",
+            "undeprecate", "dist-tag", "dist-tags", "access", "owner", "author", "org", "team",
+            "profile", "star", "stars", "token", "trust", "unstar", "whoami",
         ],
         "values": [
             "--registry", "--prefix", "-C", "-w", "--workspace", "--userconfig", "--globalconfig",
@@ -261,15 +267,19 @@ COMMANDS: dict[str, dict[str, object]] = {
     # Forges.
     "gh": {
         "subcommands": [
-            "api", "attestation", "auth status", "browse", "cache", "codespace", "copilot",
-            "extension", "gist", "gpg-key", "issue", "label", "org", "pr", "project", "release",
-            "repo", "ruleset", "run", "search", "secret", "ssh-key", "status", "variable",
-            "workflow",
+            "agent-task", "api", "at", "attestation", "auth status", "browse", "cache", "co",
+            "codespace", "copilot", "cs", "ext", "extension", "gist", "gpg-key", "issue", "label",
+            "org", "pr", "project", "release", "repo", "rs", "ruleset", "run", "search", "secret",
+            "ssh-key", "status", "variable", "workflow",
         ],
         "secrets": {"GH_TOKEN": "GitHub"},
         "alternatives": ["GITHUB_TOKEN"],
     },
     "glab": {
+        "exceptions": [
+            *_NEED_NONE,
+            "auth login", "auth logout", "auth configure-docker", "config",
+        ],
         "secrets": {"GITLAB_TOKEN": "GitLab"},
         "alternatives": ["GITLAB_ACCESS_TOKEN", "OAUTH_TOKEN"],
     },
@@ -279,8 +289,8 @@ COMMANDS: dict[str, dict[str, object]] = {
     },
     "circleci": {
         "subcommands": [
-            "admin", "config", "context", "follow", "info", "namespace", "orb", "pipeline",
-            "policy", "project", "runner", "trigger",
+            "admin", "config", "context", "diagnostic", "follow", "info", "namespace", "orb",
+            "pipeline", "policy", "project", "runner", "trigger",
         ],
         "values": ["--host", "--token"],
         "secrets": {"CIRCLECI_CLI_TOKEN": "CircleCI"},
@@ -288,13 +298,14 @@ COMMANDS: dict[str, dict[str, object]] = {
     # A signing key of one's own, CACHIX_SIGNING_KEY, goes with the token: it is no other way in.
     "cachix": {
         "subcommands": [
-            "push", "watch-exec", "watch-store", "pin", "import", "use", "generate-keypair",
+            "push", "watch-exec", "watch-store", "pin", "import", "daemon", "generate-keypair",
         ],
         "values": ["-c", "--config", "--host", "--hostname"],
         "secrets": {"CACHIX_AUTH_TOKEN": "Cachix"},
     },
     # Clouds. The access key's id is the item's user name.
     "aws": {
+        "exceptions": _NEED_NONE,
         "secrets": {"AWS_ACCESS_KEY_ID": "AWS#username", "AWS_SECRET_ACCESS_KEY": "AWS"},
         "removes": ["AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_CREDENTIAL_EXPIRATION"],
     },
@@ -331,16 +342,20 @@ COMMANDS: dict[str, dict[str, object]] = {
         "removes": ["AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_CREDENTIAL_EXPIRATION"],
     },
     "doctl": {
+        "exceptions": [*_NEED_NONE, "auth init", "auth list", "auth remove", "auth switch"],
         "secrets": {"DIGITALOCEAN_ACCESS_TOKEN": "DigitalOcean"},
     },
     "heroku": {
+        "exceptions": [*_NEED_NONE, "auth:login", "auth:logout", "autocomplete", "plugins"],
         "secrets": {"HEROKU_API_KEY": "Heroku"},
     },
     "fly": {
+        "exceptions": [*_NEED_NONE, "auth login", "auth logout", "auth docker", "auth signup"],
         "secrets": {"FLY_ACCESS_TOKEN": "Fly"},
         "alternatives": ["FLY_API_TOKEN"],
     },
     "flyctl": {
+        "exceptions": [*_NEED_NONE, "auth login", "auth logout", "auth docker", "auth signup"],
         "secrets": {"FLY_ACCESS_TOKEN": "Fly"},
         "alternatives": ["FLY_API_TOKEN"],
     },
@@ -355,20 +370,24 @@ COMMANDS: dict[str, dict[str, object]] = {
         "secrets": {"HCLOUD_TOKEN": "Hetzner"},
     },
     "linode-cli": {
+        "exceptions": [*_NEED_NONE, "plugins"],
         "secrets": {"LINODE_CLI_TOKEN": "Linode"},
     },
     "vultr-cli": {
+        "exceptions": _NEED_NONE,
         "secrets": {"VULTR_API_KEY": "Vultr"},
     },
     "scw": {
+        "exceptions": [*_NEED_NONE, "init", "config", "autocomplete"],
         "secrets": {"SCW_ACCESS_KEY": "Scaleway#username", "SCW_SECRET_KEY": "Scaleway"},
     },
     "wrangler": {
         "subcommands": [
-            "ai", "containers", "d1", "delete", "deploy", "deployments", "dispatch-namespace",
-            "hyperdrive", "kv", "mtls-certificate", "pages", "pipelines", "queues", "r2",
-            "rollback", "secret", "secrets-store", "tail", "triggers", "vectorize", "versions",
-            "whoami", "workflows",
+            "ai", "ai-search", "browser", "cert", "cloudchamber", "containers", "d1", "delete",
+            "deploy", "deployments", "dispatch-namespace", "email", "hyperdrive", "kv",
+            "mtls-certificate", "pages", "pipelines", "preview", "queues", "r2", "rollback",
+            "secret", "secrets-store", "tail", "triggers", "tunnel", "vectorize", "versions",
+            "vpc", "whoami", "workflows",
         ],
         "values": ["-c", "--config", "--cwd", "-e", "--env", "--env-file"],
         "secrets": {"CLOUDFLARE_API_TOKEN": "Cloudflare"},
@@ -376,31 +395,24 @@ COMMANDS: dict[str, dict[str, object]] = {
         "removes": ["CLOUDFLARE_API_KEY", "CLOUDFLARE_EMAIL", "CF_API_KEY", "CF_EMAIL"],
     },
     "fastly": {
+        "exceptions": [*_NEED_NONE, "profile", "sso"],
         "secrets": {"FASTLY_API_TOKEN": "Fastly"},
     },
-    "pulumi": {
-        "subcommands": [
-            "cancel", "config", "console", "deployment", "destroy", "down", "env", "import",
-            "logs", "new", "org", "policy", "pre", "preview", "ref", "refresh", "stack", "state",
-            "up", "update", "watch", "whoami",
-        ],
-        "values": [
-            "-C", "--cwd", "--color", "--memprofilerate", "--profiling", "--tracing", "-v",
-            "--verbose",
-        ],
-        "secrets": {"PULUMI_ACCESS_TOKEN": "Pulumi"},
-    },
     "vercel": {
+        "exceptions": _NEED_NONE,
         "secrets": {"VERCEL_TOKEN": "Vercel"},
+        "removes": ["VERCEL_AUTH_TOKEN"],
     },
     "netlify": {
+        "exceptions": _NEED_NONE,
         "secrets": {"NETLIFY_AUTH_TOKEN": "Netlify"},
     },
     # The variable's name is that of the host, with '_' for '.': another host has another.
     "terraform": {
         "subcommands": [
-            "apply", "console", "destroy", "force-unlock", "get", "import", "init", "output",
-            "plan", "refresh", "show", "state", "taint", "test", "untaint", "workspace",
+            "apply", "console", "destroy", "force-unlock", "get", "graph", "import", "init",
+            "output", "plan", "providers", "query", "refresh", "show", "state", "taint", "test",
+            "untaint", "workspace",
         ],
         "secrets": {"TF_TOKEN_app_terraform_io": "Terraform"},
     },
@@ -409,7 +421,8 @@ COMMANDS: dict[str, dict[str, object]] = {
         "subcommands": [
             "audit", "auth", "debug", "delete", "events", "kv", "lease", "list", "monitor",
             "namespace", "operator", "patch", "path-help", "pki", "plugin", "policy", "read",
-            "secrets", "ssh", "token", "transform", "transit", "unwrap", "write",
+            "secrets", "ssh", "token", "transform", "transit", "unwrap",
+            "version-history", "write",
         ],
         "secrets": {"VAULT_TOKEN": "Vault"},
     },
@@ -428,17 +441,25 @@ COMMANDS: dict[str, dict[str, object]] = {
         "secrets": {"ARGOCD_AUTH_TOKEN": "Argo CD"},
     },
     "sentry-cli": {
+        "exceptions": _NEED_NONE,
         "secrets": {"SENTRY_AUTH_TOKEN": "Sentry"},
         "removes": ["SENTRY_API_KEY"],
     },
     "snyk": {
+        "exceptions": [*_NEED_NONE, "auth", "config"],
         "secrets": {"SNYK_TOKEN": "Snyk"},
         "removes": ["SNYK_OAUTH_TOKEN", "SNYK_DOCKER_TOKEN"],
     },
     "stripe": {
+        "exceptions": [*_NEED_NONE, "config"],
         "secrets": {"STRIPE_API_KEY": "Stripe"},
     },
     "twilio": {
+        "exceptions": [
+            *_NEED_NONE,
+            "autocomplete", "config", "plugins", "profiles:create",
+            "profiles:add", "profiles:remove", "profiles:use",
+        ],
         "secrets": {
             "TWILIO_ACCOUNT_SID": "Twilio account", "TWILIO_API_KEY": "Twilio#username",
             "TWILIO_API_SECRET": "Twilio",
@@ -453,7 +474,6 @@ COMMANDS: dict[str, dict[str, object]] = {
     "doppler": {
         "subcommands": [
             "activity", "configs", "environments", "me", "projects", "run", "secrets", "settings",
-            "setup",
         ],
         "values": [
             "--api-host", "--attempts", "--config-dir", "--configuration", "--dashboard-host",
@@ -463,10 +483,12 @@ COMMANDS: dict[str, dict[str, object]] = {
         "secrets": {"DOPPLER_TOKEN": "Doppler"},
     },
     "eas": {
+        "exceptions": [*_NEED_NONE, "autocomplete"],
         "secrets": {"EXPO_TOKEN": "Expo"},
     },
     # With two ways in, it refuses to choose.
     "databricks": {
+        "exceptions": [*_NEED_NONE, "auth login", "auth profiles"],
         "secrets": {"DATABRICKS_TOKEN": "Databricks"},
         "removes": [
             "DATABRICKS_CLIENT_ID", "DATABRICKS_CLIENT_SECRET", "DATABRICKS_USERNAME",
@@ -475,20 +497,23 @@ COMMANDS: dict[str, dict[str, object]] = {
     },
     # AI services.
     "openai": {
+        "exceptions": _NEED_NONE,
         "secrets": {"OPENAI_API_KEY": "OpenAI"},
     },
     "llm": {
+        "exceptions": [*_NEED_NONE, "keys", "install", "plugins", "uninstall"],
         "secrets": {"OPENAI_API_KEY": "OpenAI"},
     },
     "gemini": {
+        "exceptions": _NEED_NONE,
         "secrets": {"GEMINI_API_KEY": "Gemini"},
         "removes": ["GOOGLE_API_KEY"],
     },
     "hf": {
         "subcommands": [
-            "auth whoami", "buckets", "collections", "datasets", "discussions", "download",
+            "auth whoami", "buckets", "collections", "cp", "datasets", "discussions", "download",
             "endpoints", "jobs", "lfs-multipart-upload", "models", "papers", "repo", "repo-files",
-            "repos", "spaces", "sync", "upload", "upload-large-folder", "webhooks",
+            "repos", "sandbox", "spaces", "sync", "upload", "upload-large-folder", "webhooks",
         ],
         "secrets": {"HF_TOKEN": "Hugging Face"},
         "removes": ["HUGGING_FACE_HUB_TOKEN"],
@@ -503,8 +528,9 @@ COMMANDS: dict[str, dict[str, object]] = {
     },
     "wandb": {
         "subcommands": [
-            "agent", "artifact", "beta", "controller", "job", "launch", "launch-agent",
-            "launch-sweep", "projects", "pull", "restore", "scheduler", "sweep", "sync",
+            "agent", "artifact", "beta", "controller", "docker-run", "init", "job", "launch",
+            "launch-agent", "launch-sweep", "projects", "pull", "restore", "scheduler", "sweep",
+            "sync", "verify",
         ],
         "secrets": {"WANDB_API_KEY": "Weights & Biases"},
     },
@@ -591,13 +617,15 @@ COMMANDS: dict[str, dict[str, object]] = {
             "repo-space", "tag", "transfer", "undelete", "upgrade", "with-lock",
         ],
         "values": [
-            "-r", "--repo", "--debug-topic", "--lock-wait", "--remote-path", "--remote-ratelimit",
-            "--rsh", "--socket", "--umask", "--upload-buffer", "--upload-ratelimit",
+            "-r", "--repo", "--debug-profile", "--debug-topic", "--lock-wait", "--remote-buffer",
+            "--remote-path", "--remote-ratelimit", "--rsh", "--socket", "--umask",
+            "--upload-buffer", "--upload-ratelimit",
         ],
         "secrets": {"BORG_PASSPHRASE": "Borg"},
         "removes": ["BORG_PASSCOMMAND", "BORG_PASSPHRASE_FD"],
     },
     "rclone": {
+        "exceptions": _NEED_NONE,
         "secrets": {"RCLONE_CONFIG_PASS": "rclone"},
         "removes": ["RCLONE_PASSWORD_COMMAND"],
     },

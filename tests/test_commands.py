@@ -195,18 +195,32 @@ def test_a_command_without_subcommands_needs_its_secret() -> None:
     assert not Call(two, ("hack", "build")).needs_secret
 
 
-@pytest.mark.parametrize(
-    "word", "help version completion completions configure login logout".split()
-)
-def test_some_first_words_need_no_secret_of_any_command(word: str) -> None:
-    """Unless they are listed as what does, or are not the first argument."""
-    configured = configuration.Command("deploy")
-    assert not Call(configured, (word,)).needs_secret
-    assert not Call(configured, (word, "--more")).needs_secret
-    assert Call(configured, ("-u", word)).needs_secret
-    assert Call(configured, ("run", word)).needs_secret
-    assert Call(configured, (f"{word}-all",)).needs_secret
-    assert Call(configuration.Command("x", subcommands=(word,)), (word,)).needs_secret
+def test_where_none_are_listed_some_may_need_none() -> None:
+    """By the first argument, or the first two; another may be an option's value."""
+    one = configuration.Command("deploy", exceptions=("login", "auth init"))
+    assert not Call(one, ("login",)).needs_secret
+    assert not Call(one, ("login", "--more")).needs_secret
+    assert not Call(one, ("auth", "init", "x")).needs_secret
+    for line in ("auth", "auth list", "-u login", "run login", "login-all", "-v auth init"):
+        assert Call(one, tuple(line.split())).needs_secret
+    listed = configuration.Command("x", subcommands=("login",), exceptions=("login",))
+    assert Call(listed, ("login",)).needs_secret
+
+
+@pytest.mark.parametrize("name", "psql pg_dump mysql redis-cli duplicity sqlcmd".split())
+@pytest.mark.parametrize("word", "help login version configure".split())
+def test_a_database_may_have_any_name(name: str, word: str, shipped: Configuration) -> None:
+    """``psql login`` opens the database of that name."""
+    assert Call(shipped.commands[name], (word,)).needs_secret
+
+
+@pytest.mark.parametrize("toolchain", ["", "+nightly ", "+1.80 "])
+def test_rustups_choice_is_no_subcommand(toolchain: str, shipped: Configuration) -> None:
+    """``cargo +nightly publish`` publishes."""
+    for line, needed in (("publish --dry-run", True), ("build", False), ("", False)):
+        found = call(f"cargo {toolchain}{line}", shipped)
+        assert found is not None
+        assert found.needs_secret == needed
 
 
 def test_asking_for_help_needs_none(shipped: Configuration) -> None:

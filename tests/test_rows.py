@@ -32,6 +32,8 @@ from secretly.testing import FakePinentry
 
 SHIPPED = Path(configuration.__file__).with_name("shipped.py")
 ROWS = configuration.load({"SECRETLY_CONFIG": os.devnull}).commands
+#: The first arguments with which most of those need no secret that have no subcommands listed.
+COMMON = ROWS["aws"].exceptions
 PAGE = Path(__file__).parent.parent / "docs" / "reference" / "commands.rst"
 
 
@@ -75,7 +77,8 @@ def test_a_row_is_sound(name: str) -> None:
     assert max(Counter(others).values()) == 1
     for variable in (*row.alternatives, *row.removes):
         assert re.fullmatch(r"[A-Z][A-Z0-9_]*", filled(variable))
-    for several in (row.subcommands, row.values):
+    assert not (row.subcommands and row.exceptions)
+    for several in (row.subcommands, row.exceptions, row.values):
         assert max(Counter(several).values(), default=1) == 1
     assert all(option.startswith("-") for option in row.values)
     assert not row.profiles
@@ -95,6 +98,8 @@ def test_a_row_needs_its_secret_where_it_says_so(name: str) -> None:
     assert not Call(row, ("--version",)).needs_secret
     assert not Call(row, ("--help",)).needs_secret
     assert Call(row, ("no-such-subcommand",)).needs_secret == (not row.subcommands)
+    for words in map(str.split, row.exceptions):
+        assert not Call(row, (*words, "x")).needs_secret
 
 
 @pytest.mark.parametrize("option", ["-help", "-h", "--help"])
@@ -115,13 +120,33 @@ def test_a_version_may_be_an_argument() -> None:
     [
         *("gh --version", "gh completion", "gh auth login", "terraform fmt", "terraform login"),
         *("npm install", "npm version patch", "cargo build", "cargo login", "restic version"),
-        *("pulumi version", "vault server", "hf cache scan", "wrangler dev", "ngrok api x"),
+        *("vault server", "hf cache scan", "wrangler dev", "ngrok api x", "borg break-lock x"),
+        # These would keep what they are given in a file.
+        *("doctl auth init", "glab auth login", "fly auth docker", "snyk auth", "scw init"),
+        *("twilio profiles:create", "fastly profile create", "databricks auth login"),
+        *("doppler setup", "cachix use x", "vault login", "circleci setup", "llm keys set x"),
+        *("wandb login", "heroku auth:login", "aws configure", "stripe config --list"),
     ],
 )
 def test_what_needs_no_secret_gets_none(line: str) -> None:
     """Nor what would store it."""
     name, *words = line.split()
     assert not Call(ROWS[name], tuple(words)).needs_secret
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("npm publ", "npm profile get", "npm author ls", "npm dist-tags ls", "npm trust list"),
+        *("gh cs list", "gh ext search x", "gh co 1", "hf cp x y", "hf sandbox run"),
+        *("cargo +nightly publish", "borg --debug-profile x list", "borg --remote-buffer 5 list x"),
+        *("doctl auth token", "glab auth status", "fly auth whoami", "terraform providers"),
+    ],
+)
+def test_other_names_of_what_needs_it_are_known(line: str) -> None:
+    """Aliases and what is short for a subcommand: it would run without its secret."""
+    name, *words = line.split()
+    assert Call(ROWS[name], tuple(words)).needs_secret
 
 
 @pytest.mark.parametrize(
@@ -174,7 +199,9 @@ def test_the_tables_of_the_page_say_what_the_rows_say(name: str) -> None:
     def listed(names: tuple[str, ...]) -> str:
         return ", ".join(f"``{name}``" for name in names) or "–"
 
-    cells = [f"``{name}``", listed(row.subcommands), secrets]
+    others = tuple(word for word in row.exceptions if word not in COMMON)
+    called = f"all but {listed(others)}" if others else listed(row.subcommands)
+    cells = [f"``{name}``", called, secrets]
     cells += [listed(row.alternatives), listed(row.removes)]
     text = "   * - " + "\n     - ".join(cells) + "\n"
     assert PAGE.read_text("utf-8").count(text) == 1
@@ -562,3 +589,12 @@ def test_the_page_says_which_were_tried() -> None:
     tried = {*(name.replace("_", "-") for name in singly), *POSTGRES, *MARIADB, *BEARERS}
     note = PAGE.read_text("utf-8").partition(".. note::")[2].partition("tested with")[0]
     assert set(re.findall(r"``([\w-]+)``", note)) == tried
+
+
+def test_the_page_says_what_most_need_none_for() -> None:
+    """In one sentence, for all that have no other word there."""
+    text = " ".join(PAGE.read_text("utf-8").split())
+    words = [f"``{word}``" for word in COMMON]
+    assert f"first argument is {', '.join(words[:-1])} or {words[-1]}" in text
+    for row in ROWS.values():
+        assert set(COMMON) <= set(row.exceptions) or not row.exceptions
