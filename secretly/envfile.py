@@ -12,7 +12,7 @@ from typing import NamedTuple
 from . import sources, trust
 from .configuration import check_variable
 from .display import visible
-from .errors import Refused
+from .errors import BadReference, Refused
 from .references import parse, without_secrets
 
 __all__ = ["EnvFile", "doubtful", "read"]
@@ -56,11 +56,18 @@ def read(paths: Sequence[str]) -> EnvFile:
             found.plain.pop(name, None)
             found.references.pop(name, None)
             if re.match(rf"({known})://", value, re.IGNORECASE):
-                parse(value)
-                found.references[check_variable(name)] = value
+                found.references[check_variable(name)] = _checked(value, name)
             else:
                 found.plain[name] = value
     return found
+
+
+def _checked(reference: str, name: str) -> str:
+    try:
+        parse(reference)
+    except BadReference as error:
+        raise BadReference(f"{name} in an env file: {error}", error.hint) from None
+    return reference
 
 
 def doubtful(file: EnvFile) -> Iterator[str]:
@@ -80,18 +87,23 @@ def _values(path: str) -> dict[str, str]:
     from dotenv.parser import parse_stream
 
     shown = visible(without_secrets(path))
+    why, text = "", ""
     try:
         with open(path, "rb", opener=trust.no_waiting) as file:
-            plain = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
-            text = file.read(_LIMIT + 1).decode("utf-8-sig") if plain else "\0"
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                why = "it is no file"
+            elif len(data := file.read(_LIMIT + 1)) > _LIMIT:
+                why = f"it is larger than {_LIMIT >> 20} MiB"
+            elif "\0" in (text := data.decode("utf-8-sig")):
+                why = "there is a NUL byte in it"
     except OSError as error:
-        raise Refused(
-            f"the env file {shown} cannot be read: {error.strerror}", "check its name"
-        ) from None
+        why = error.strerror or "an error"
     except UnicodeDecodeError:
-        text = "\0"
-    if len(text) > _LIMIT or "\0" in text:
-        raise Refused(f"the env file {shown} is no text of NAME=value lines", "check its name")
+        why = "it is not UTF-8 text"
+    if why:
+        raise Refused(
+            f"the env file {shown} cannot be read: {why}", "it is a text of NAME=value lines"
+        )
     trust.check(path, "the env file")
     values = {}
     for line in parse_stream(StringIO(text)):

@@ -192,6 +192,7 @@ def test_a_reference_that_is_none_is_an_error(place: Path, value: str) -> None:
     with pytest.raises(BadReference) as caught:
         read(place, f"A={value}\n")
     assert MISTAKE not in f"{caught.value}{caught.value.hint}"
+    assert str(caught.value).startswith("A in an env file: ")
 
 
 # -- which files -----------------------------------------------------------------
@@ -208,9 +209,9 @@ def test_several_files_are_read_and_the_later_wins(place: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (b"A=\xff\n", "no text"),
-        (b"A=b\0c\n", "no text"),
-        (b"A=" + b"b" * (1 << 20), "no text"),
+        (b"A=\xff\n", "it is not UTF-8 text"),
+        (b"A=b\0c\n", "there is a NUL byte in it"),
+        (b"A=" + b"b" * (1 << 20), "it is larger than 1 MiB"),
         (None, "cannot be read: No such file"),
     ],
 )
@@ -228,10 +229,10 @@ def test_what_is_no_plain_file_is_refused_at_once(place: Path) -> None:
     """A pipe would be waited for, or be empty for want of a writer; a device has no end."""
     os.mkfifo(place / "pipe")
     for path in (place / "pipe", place, Path("/dev/zero"), Path("/dev/null")):
-        with pytest.raises(Refused):
+        with pytest.raises(Refused, match="cannot be read: (it is no file|Is a directory)"):
             envfile.read([str(path)])
     writer = os.open(place / "pipe", os.O_RDWR)  # now there is one, that says nothing
-    with pytest.raises(Refused):
+    with pytest.raises(Refused, match="it is no file"):
         envfile.read([str(place / "pipe")])
     os.close(writer)
 
