@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 import sys
 from collections.abc import Callable, Iterator, Mapping
 
@@ -26,6 +25,8 @@ if TYPE_CHECKING:
     Remember = bool | float | Literal["ask"]
 
 __all__ = [
+    "STEERING",
+    "STEERING_PREFIXES",
     "Artifacts",
     "Command",
     "Configuration",
@@ -38,12 +39,12 @@ __all__ = [
 
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 
-# Environment names that change how programs load or what they run.
-_STEERING = frozenset(
+#: Variables that change how programs load or what they run, and what those of others begin with.
+STEERING = frozenset(
     "PATH IFS ENV SHELLOPTS PROMPT_COMMAND NODE_OPTIONS GIT_SSH GIT_SSH_COMMAND RUBYOPT "
     "RUBYLIB".split()
 )
-_STEERING_PREFIXES = ("LD_", "DYLD_", "PYTHON", "BASH", "PERL5")
+STEERING_PREFIXES = ("LD_", "DYLD_", "PYTHON", "BASH", "PERL5")
 
 
 class Entry(Record):
@@ -214,7 +215,7 @@ def duration(text: str) -> float:
     >>> duration("15m")
     900.0
     """
-    found = re.fullmatch(r"(\d{1,6})([smh])", text)
+    found = re.fullmatch(r"([0-9]{1,6})([smh])", text)
     if not found or int(found[1]) == 0:
         raise BadConfiguration(
             f"'{visible(text)}' is no duration", "durations are written 60s, 15m or 2h"
@@ -228,7 +229,7 @@ def _is_variable(name: str) -> bool:
 
 def steers(name: str) -> bool:
     """Whether a variable changes how programs load or what they run."""
-    return name.upper() in _STEERING or name.upper().startswith(_STEERING_PREFIXES)
+    return name.upper() in STEERING or name.upper().startswith(STEERING_PREFIXES)
 
 
 def check_variable(name: str) -> str:
@@ -551,12 +552,7 @@ def _own(path: str, named: bool) -> dict[str, Any] | None:
     if path == os.devnull:  # the usual way to say: none
         return None
     try:
-        with open(path, "rb", opener=trust.no_waiting) as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise BadConfiguration(
-                    f"the configuration {visible(path)} is no file", "name a plain file"
-                )
-            data = file.read()
+        data = trust.read(path)
     except FileNotFoundError:
         if named:
             raise BadConfiguration(
@@ -567,7 +563,7 @@ def _own(path: str, named: bool) -> dict[str, Any] | None:
     except OSError as error:
         raise BadConfiguration(
             f"the configuration file {visible(path)} cannot be read: {error.strerror}",
-            "check its permissions",
+            "name a plain file that you may read",
         ) from None
     trust.check(path, "the configuration")
     import tomllib

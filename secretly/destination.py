@@ -6,7 +6,6 @@ import configparser
 import contextlib
 import os
 import re
-import stat
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -349,10 +348,7 @@ def read_plain(path: str | os.PathLike[str]) -> str:
     :raises ValueError: if it is no text.
     """
     try:
-        with open(path, "rb", opener=trust.no_waiting) as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise OSError
-            return file.read().decode("utf-8")
+        return trust.read(path).decode("utf-8")
     except (FileNotFoundError, NotADirectoryError):
         return ""
 

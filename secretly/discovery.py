@@ -194,9 +194,7 @@ def _agent_setting(environ: Mapping[str, str], skipped: list[str]) -> Path | Non
     home = environ.get("GNUPGHOME") or os.path.join(environ.get("HOME", ""), ".gnupg")
     path = os.path.join(home, "gpg-agent.conf")
     with contextlib.suppress(OSError):
-        with open(path, encoding="utf-8", errors="replace", opener=trust.no_waiting) as file:
-            lines = file.read().splitlines()
-        for line in lines:
+        for line in trust.read(path).decode("utf-8", "replace").splitlines():
             word, _, value = line.strip().partition(" ")
             if word == "pinentry-program" and os.path.isabs(value.strip()):
                 return Path(value.strip()) if _trusted(path, "gpg-agent.conf", skipped) else None

@@ -11,26 +11,23 @@ from . import configuration, discovery, pinentry, sources, terminal, trust
 from .display import visible
 from .errors import KeychainUnavailable, SecretlyError
 from .index import Index
-from .keychain import Keychain
+from .keychain import Keychain, named_by
 
-__all__ = ["STEERING", "STEERING_PREFIX", "Line", "examine", "steering"]
+__all__ = ["STEERING", "STEERING_PREFIXES", "Line", "examine", "steering"]
 
 #: Variables that steer which programs see a secret, and how.
 STEERING = (
-    *("PINENTRY", "PINENTRY_USER_DATA", "GNUPGHOME"),
-    *("DBUS_SESSION_BUS_ADDRESS", "PYTHON_KEYRING_BACKEND"),
+    *("PINENTRY", "PINENTRY_USER_DATA", "GNUPGHOME", "DBUS_SESSION_BUS_ADDRESS"),
     *("SECRETLY_CONFIG", "SECRETLY_NO_INPUT"),
     *("PASSWORD_STORE_DIR", "PASSWORD_STORE_GPG_OPTS"),
-    *("LD_PRELOAD", "LD_LIBRARY_PATH", "LD_AUDIT", "GCONV_PATH", "GLIBC_TUNABLES"),
-    *("DYLD_INSERT_LIBRARIES", "DYLD_LIBRARY_PATH"),
-    *("PYTHONPATH", "PYTHONHOME", "PYTHONUSERBASE", "PYTHONSTARTUP"),
+    *("GCONV_PATH", "GLIBC_TUNABLES"),
     *("GTK_MODULES", "GTK_PATH", "GIO_EXTRA_MODULES", "GIO_MODULE_DIR"),
     *("QT_PLUGIN_PATH", "QT_QPA_PLATFORM_PLUGIN_PATH"),
-    *("BASH_ENV", "ENV", "NODE_OPTIONS", "PERL5LIB", "PERL5OPT"),
+    *sorted(configuration.STEERING - {"PATH"}),
 )
 
 #: And all that begin so.
-STEERING_PREFIX = "KEYRING_PROPERTY_"
+STEERING_PREFIXES = ("KEYRING_PROPERTY_", *configuration.STEERING_PREFIXES)
 
 
 class Line(NamedTuple):
@@ -63,10 +60,10 @@ async def examine(environ: Mapping[str, str]) -> list[Line]:
 
 def steering(environ: Mapping[str, str]) -> list[Line]:
     """The variables that are set and steer."""
-    properties = sorted(name for name in environ if name.startswith(STEERING_PREFIX))
+    others = sorted(name for name in environ if name.startswith(STEERING_PREFIXES))
     return [
         Line(None, f"environment: {visible(name)}={visible(environ[name])[:200]}")
-        for name in (*STEERING, *properties)
+        for name in (*STEERING, *others)
         if name in environ
     ]
 
@@ -106,26 +103,31 @@ async def _way(way: discovery.Way, environ: Mapping[str, str]) -> list[Line]:
 
 
 async def _keychain(environ: Mapping[str, str], found: configuration.Configuration) -> list[Line]:
+    named: list[Line] = []
     try:
+        if where := named_by(environ):
+            named = [Line(None, f"  named by {visible(where)}")]
         backend = await Keychain(environ, found.backends).describe()
     except KeychainUnavailable as error:
         # Without a keychain the main job works: one is asked each time.
         return [
             Line(None, f"keychain: {error}"),
+            *named,
             Line(None, "  secrets are asked for each time"),
             Line(None, f"  {error.hint}"),
         ]
     except SecretlyError as error:
         return _wrong("keychain", error)
-    return [Line(True, f"keychain: {visible(backend)}")]
+    return [Line(True, f"keychain: {visible(backend)}"), *named]
 
 
 def _kept() -> list[Line]:
+    index = Index.default()
     try:
-        Index.default().items()
+        names = len(index.items())
     except SecretlyError as error:
         return _wrong("list of kept names", error)
-    return []
+    return [Line(True, f"list of kept names: {visible(index.path)} ({names} of them)")]
 
 
 def _path(environ: Mapping[str, str]) -> list[Line]:

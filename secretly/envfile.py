@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import stat
 from collections.abc import Iterator, Sequence
 from io import StringIO
 from typing import NamedTuple
@@ -16,8 +14,6 @@ from .errors import BadReference, Refused
 from .references import parse, without_secrets
 
 __all__ = ["EnvFile", "doubtful", "read"]
-
-_LIMIT = 1 << 20
 
 #: What password managers are called, and no scheme is.
 _NEARLY = (
@@ -89,13 +85,8 @@ def _values(path: str) -> dict[str, str]:
     shown = visible(without_secrets(path))
     why, text = "", ""
     try:
-        with open(path, "rb", opener=trust.no_waiting) as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                why = "it is no file"
-            elif len(data := file.read(_LIMIT + 1)) > _LIMIT:
-                why = f"it is larger than {_LIMIT >> 20} MiB"
-            elif "\0" in (text := data.decode("utf-8-sig")):
-                why = "there is a NUL byte in it"
+        text = trust.read(path).decode("utf-8-sig")
+        why = "there is a NUL byte in it" if "\0" in text else ""
     except OSError as error:
         why = error.strerror or "an error"
     except UnicodeDecodeError:

@@ -66,21 +66,25 @@ class Index:
         """The user's own."""
         return cls(configuration.folder("state"))
 
+    @property
+    def path(self) -> str:
+        """Where it is."""
+        return self._path
+
     def items(self) -> list[Item]:
         """Return what is listed, by name.
 
         :raises KeychainUnavailable: if the file is broken.
         :raises Refused: if others could write it: it says under which name the keychain is asked.
         """
+        if not os.path.lexists(self._path):
+            return []
+        trust.check(self._path, "the list of kept names")
         try:
-            with open(self._path, encoding="ascii", opener=trust.no_waiting) as file:
-                head, *lines = file.read().split("\n")
-            trust.check(self._path, "the list of kept names")
+            head, *lines = trust.read(self._path).decode("ascii").split("\n")
             if head != _HEAD or lines[-1:] != [""]:
                 raise ValueError
             return [_read(line) for line in lines[:-1]]
-        except FileNotFoundError:
-            return []
         except (OSError, ValueError, KeyError, Warning):
             raise KeychainUnavailable(
                 f"the list of kept names {visible(self._path)} cannot be read",

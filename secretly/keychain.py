@@ -19,7 +19,7 @@ from .errors import Cancelled, KeychainLocked, KeychainUnavailable, SecretlyErro
 from .index import Index
 from .redacted import Secret
 
-__all__ = ["Keeper", "Keychain", "backend_name"]
+__all__ = ["Keeper", "Keychain", "backend_name", "named_by"]
 
 T = TypeVar("T")
 
@@ -268,6 +268,18 @@ def backend_name(environ: Mapping[str, str], allowed: tuple[str, ...]) -> str | 
     )
 
 
+def named_by(environ: Mapping[str, str]) -> str:
+    """What names the backend: the variable, or keyring's own configuration; empty for neither.
+
+    :raises KeychainUnavailable: if that configuration cannot be read.
+    :raises Refused: if others could change it.
+    """
+    if "PYTHON_KEYRING_BACKEND" in environ:
+        return "PYTHON_KEYRING_BACKEND"
+    path = _keyringrc(environ)
+    return "" if _configured(path) is None else path
+
+
 def _keyringrc(environ: Mapping[str, str]) -> str:
     """Where keyring reads its configuration (``keyring.util.platform_``)."""
     home = environ.get("HOME") or os.path.expanduser("~")
@@ -282,8 +294,7 @@ def _configured(path: str) -> str | None:
 
     parser = configparser.RawConfigParser()
     try:
-        with open(path, encoding="utf-8", opener=trust.no_waiting) as file:
-            parser.read_file(file)
+        parser.read_string(trust.read(path).decode("utf-8"))
     except (configparser.Error, UnicodeDecodeError, OSError):
         raise KeychainUnavailable(f"{visible(path)} cannot be read", "mend or remove it") from None
     if not parser.has_option("backend", "default-keyring"):

@@ -30,7 +30,7 @@ from .errors import (
     Refused,
 )
 from .redacted import Environment, Secret
-from .terminal import gone
+from .terminal import gone, vanished
 
 __all__ = ["Prompt", "ask", "confirm", "elsewhere", "probe", "show"]
 
@@ -457,7 +457,7 @@ class _Conversation:
             if await eventloop.readable(self._socket.fileno(), left):
                 self._read()
             elif self._terminal is not None and gone(self._terminal):
-                raise PinentryFailed("the terminal has gone away", "nothing was handed over")
+                raise vanished()
         return self._answers.pop(0)
 
     def _read(self) -> None:

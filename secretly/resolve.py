@@ -559,8 +559,14 @@ async def _remember(
             context.memory.hold(entry.name, username, value, wanted)
             return
         await keep(entry.name, value, username, own, wish.person, context)
+    except Unlisted as error:
+        context.note(f"{visible(entry.name)} is not listed: {error}")
     except SecretlyError as error:
         context.note(f"{visible(entry.name)} was not kept: {error}")
+
+
+class Unlisted(KeychainUnavailable):
+    """It is kept, and its name could not be put onto the list."""
 
 
 async def keep(
@@ -574,7 +580,10 @@ async def keep(
     limit = None if context.no_input else person
     keeper = await context.keychain.set(name, username, value, limit)
     _drop(name, username, context)  # what is held is older, and would be found first
-    await _list(lambda: context.index.add(name, username, own, keeper or ""))
+    try:
+        await _list(lambda: context.index.add(name, username, own, keeper or ""))
+    except KeychainUnavailable as error:
+        raise Unlisted(f"the keychain keeps it, and {error}", error.hint) from None
 
 
 async def forget(name: str, username: str | None, person: float, context: Context) -> bool:

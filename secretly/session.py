@@ -174,8 +174,10 @@ def _made() -> int:
     except OSError as error:
         if error.errno == errno.EOPNOTSUPP:  # before Linux 5.3
             _keyctl(_LINK, ring, _USER)
-        elif error.errno != errno.EEXIST:  # by another process, in this moment
+        elif error.errno != errno.EEXIST:
             raise
+        elif not _find():  # not by another process, in this moment: one that was revoked is there
+            _keyctl(_MOVE, ring, _THREAD, _USER, 0)
     return _find()
 
 

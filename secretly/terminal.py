@@ -18,7 +18,7 @@ from . import eventloop
 from .display import visible
 from .errors import Cancelled, PinentryFailed, PromptTimeout
 
-__all__ = ["Terminal", "find", "gone"]
+__all__ = ["Terminal", "find", "gone", "vanished"]
 
 #: The longest line, in bytes with its LF, that a terminal hands over whole:
 #: Linux's N_TTY_BUF_SIZE, and macOS's TTYHOG (MAX_CANON).
@@ -50,8 +50,7 @@ class Terminal:
             would turn echo on, and leave it on after ``fg``; and what was not read is
             dropped at the end.
         """
-        flags = os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC | os.O_NONBLOCK
-        descriptor = os.open(self.path, flags)
+        descriptor = self._open(os.O_RDWR | os.O_NONBLOCK)
         try:
             modes = termios.tcgetattr(descriptor)
             try:
@@ -66,12 +65,30 @@ class Terminal:
                         termios.tcsetattr(descriptor, termios.TCSANOW, modes)
                     elif termios.tcgetattr(descriptor) != modes:
                         termios.tcsetattr(descriptor, termios.TCSANOW, modes)
+        except termios.error:
+            raise vanished() from None
         finally:
             os.close(descriptor)
 
+    def _open(self, flags: int) -> int:
+        """Open it without making it this process's.
+
+        :raises PinentryFailed: if it is no longer there.
+        """
+        try:
+            return os.open(self.path, flags | os.O_NOCTTY | os.O_CLOEXEC)
+        except OSError:
+            raise vanished() from None
+
     def in_foreground(self) -> bool:
-        """Whether this process may use it: reading in the background would stop it."""
-        descriptor = os.open(self.path, os.O_RDONLY | os.O_NOCTTY | os.O_CLOEXEC)
+        """Whether this process may use it: reading in the background would stop it.
+
+        One that is no longer there is not to be used either.
+        """
+        try:
+            descriptor = self._open(os.O_RDONLY)
+        except PinentryFailed:
+            return False
         try:
             return os.tcgetpgrp(descriptor) == os.getpgrp()
         except OSError as error:
@@ -85,15 +102,18 @@ class Terminal:
 
         :param seconds: how long to wait for the others at most.
         :raises PromptTimeout: if they took longer.
+        :raises PinentryFailed: if it is no longer there, or goes away meanwhile.
         """
         deadline = time.monotonic() + seconds
-        descriptor = os.open(self.path, os.O_RDONLY | os.O_NOCTTY | os.O_CLOEXEC)
+        descriptor = self._open(os.O_RDONLY)
         try:
             while True:
                 try:
                     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     break
                 except BlockingIOError:
+                    if gone(descriptor):
+                        raise vanished() from None
                     if time.monotonic() > deadline:
                         raise PromptTimeout(
                             f"another secretly keeps asking on {self.path}",
@@ -187,6 +207,11 @@ def gone(descriptor: int) -> bool:
     except termios.error:
         return True
     return False
+
+
+def vanished() -> PinentryFailed:
+    """The error for a terminal that has gone."""
+    return PinentryFailed("the terminal has gone away", "nothing was handed over")
 
 
 def find() -> Terminal | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import os
 import stat
@@ -17,6 +18,7 @@ __all__ = [
     "is_shim",
     "no_waiting",
     "program_on_path",
+    "read",
     "writable_by_others",
 ]
 
@@ -31,7 +33,8 @@ def writable_by_others(path: str | os.PathLike[str]) -> str | None:
     """Return the file or folder by which others could change *path*, or None.
 
     Others are everyone but root and this user. A group in which nobody else is
-    (the user's own, as many systems make one) is no other. In a folder with the
+    (the user's own, as many systems make one) is no other, unless an access list goes with
+    it. In a folder with the
     sticky bit only the owner of a file can replace it. Links are followed, and
     the folders on both ways looked at.
 
@@ -53,12 +56,26 @@ def writable_by_others(path: str | os.PathLike[str]) -> str | None:
             owner_only = True
         else:
             owner_only = not facts.st_mode & stat.S_IWOTH and (
-                not facts.st_mode & stat.S_IWGRP or _nobody_else_in(facts.st_gid)
+                not facts.st_mode & stat.S_IWGRP
+                or (_nobody_else_in(facts.st_gid) and not _has_access_list(current))
             )
         sticky = stat.S_ISDIR(facts.st_mode) and facts.st_mode & stat.S_ISVTX
         if facts.st_uid not in (0, os.geteuid()) or not (owner_only or sticky):
             return current
     return None
+
+
+def _has_access_list(path: str) -> bool:
+    """Whether it has an access list, which may name others (acl(5)).
+
+    Then the bits of the group are what all that are named in it may do at most.
+    """
+    if not hasattr(os, "getxattr"):  # Linux alone has it
+        return False
+    try:
+        return bool(os.getxattr(path, "system.posix_acl_access", follow_symlinks=False))
+    except OSError as error:
+        return error.errno not in (errno.ENODATA, errno.EOPNOTSUPP)
 
 
 @functools.cache
@@ -100,6 +117,24 @@ def check(path: str | os.PathLike[str], what: str) -> None:
 def no_waiting(path: str, flags: int) -> int:
     """Open a file, as :func:`open`'s *opener*: a pipe in its place would be waited for."""
     return os.open(path, flags | os.O_NONBLOCK)
+
+
+#: How many bytes a file may have that is read whole.
+_LIMIT = 1 << 20
+
+
+def read(path: str | os.PathLike[str]) -> bytes:
+    """Return what is in a plain file of at most 1 MiB: a device may have no end.
+
+    :raises OSError: if it cannot be read, or is another; *strerror* says why.
+    """
+    with open(path, "rb", opener=no_waiting) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "it is no file")
+        data = file.read(_LIMIT + 1)
+    if len(data) > _LIMIT:
+        raise OSError(errno.EFBIG, f"it is larger than {_LIMIT >> 20} MiB")
+    return data
 
 
 def is_shim(path: str | os.PathLike[str]) -> bool:

@@ -1012,6 +1012,25 @@ def test_doctor_names_what_steers(home: Home) -> None:
     assert "evil.Backend" in done.stdout.partition("environment:")[0]
 
 
+@pytest.mark.parametrize("backend", ["null", "SecretService"])
+@pytest.mark.parametrize("where", ["the variable", "the file"])
+def test_doctor_says_what_names_the_keychain(home: Home, where: str, backend: str) -> None:
+    """Whether it can be used or not; and where the list of its names is."""
+    name = f"keyring.backends.{backend}.Keyring"
+    rc = home.folder / ".config" / "python_keyring" / "keyringrc.cfg"
+    rc.parent.mkdir()
+    rc.write_text(f"[backend]\ndefault-keyring={name}\n")
+    environ = {"PYTHON_KEYRING_BACKEND": name} if where == "the variable" else {}
+    done = home.run("doctor", environ=environ)
+    named = "PYTHON_KEYRING_BACKEND" if environ else str(rc)
+    _, _, after = done.stdout.partition("keychain: ")
+    assert f"  named by {named}\n" in after.partition("\nok ")[0], done
+    kept = home.folder / ".local" / "state" / "secretly" / "kept.tsv"
+    assert f"ok  list of kept names: {kept} (0 of them)\n" in done.stdout
+    rc.unlink()
+    assert "named by" not in home.run("doctor").stdout
+
+
 def test_doctor_reports_a_broken_configuration(home: Home) -> None:
     """A wrong configuration is a finding, with its file, and the status is 1."""
     home.configure("[nonsense]\n")

@@ -229,7 +229,7 @@ def test_what_is_no_plain_file_is_refused_at_once(place: Path) -> None:
     """A pipe would be waited for, or be empty for want of a writer; a device has no end."""
     os.mkfifo(place / "pipe")
     for path in (place / "pipe", place, Path("/dev/zero"), Path("/dev/null")):
-        with pytest.raises(Refused, match="cannot be read: (it is no file|Is a directory)"):
+        with pytest.raises(Refused, match=r"cannot be read: (it is no file|Is a directory)"):
             envfile.read([str(path)])
     writer = os.open(place / "pipe", os.O_RDWR)  # now there is one, that says nothing
     with pytest.raises(Refused, match="it is no file"):

@@ -12,6 +12,7 @@ import csv
 import os
 import re
 import resource
+import struct
 import sys
 import time
 from collections import Counter
@@ -26,7 +27,7 @@ from conftest import Tried
 from nobody import nobody
 
 import secretly
-from secretly.doctor import STEERING, STEERING_PREFIX, steering
+from secretly.doctor import STEERING, STEERING_PREFIXES, steering
 from secretly.testing import FakePinentry
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -72,6 +73,7 @@ class Here:
         self.home, self.pinentry = place, pinentry
         self.folder = place.folder
         self.log = place.folder / "log"
+        self.held: list[int] = []
         self.keychain = place.keep_in_a_file()
         self.settings = place.config.read_text()
         self.keychain.write_text(kept[0])
@@ -152,7 +154,12 @@ def _kept() -> tuple[str, str]:
 def surroundings(kept: tuple[str, str], answers: Sequence[Any] = (TYPED, TYPED)) -> Iterator[Here]:
     """A home of its own."""
     with home() as place, FakePinentry(answers) as pinentry:
-        yield Here(place, pinentry, kept)
+        here = Here(place, pinentry, kept)
+        try:
+            yield here
+        finally:
+            for descriptor in here.held:
+                os.close(descriptor)
 
 
 def harmless(text: str) -> bool:
@@ -410,7 +417,7 @@ def _(here: Here, hostile: bool) -> Attempt:
 def _(here: Here, hostile: bool) -> Attempt:
     path = configured(here, here.theirs)
     environ = {"SECRETLY_CONFIG": "/dev/stdin" if hostile else str(path)}
-    says = ("the configuration /dev/stdin is no file",)
+    says = ("the configuration file /dev/stdin cannot be read: it is no file",)
     return elsewhere(here, says=says, environ=environ, stdin=path.read_text())
 
 
@@ -420,6 +427,28 @@ def _(here: Here, hostile: bool) -> Attempt:
         here.home.config.unlink()
         os.mkfifo(here.home.config, 0o600)
     return here.run(says=("the configuration", str(here.home.config), "is no file"))
+
+
+#: An access list as the system keeps it (acl(5)): nobody, too, may read and write.
+ACCESS_LIST = struct.pack("<I", 2) + b"".join(
+    struct.pack("<HHI", tag, rights, who)
+    for tag, rights, who in (
+        *((1, 6, 2**32 - 1), (2, 6, OTHER), (4, 0, 2**32 - 1)),
+        *((16, 6, 2**32 - 1), (32, 0, 2**32 - 1)),
+    )
+)
+
+
+@refused("a configuration that an access list lets others write")
+def _(here: Here, hostile: bool) -> Attempt:
+    here.home.config.chmod(0o660)  # the group's: nobody else is in it
+    if hostile:
+        try:
+            os.setxattr(here.home.config, "system.posix_acl_access", ACCESS_LIST)
+        except OSError as error:
+            pytest.skip(f"there are no access lists here: {error.strerror}")
+    says = ("the configuration", "could be changed by others", str(here.home.config))
+    return here.run(says=says)
 
 
 @refused("the configuration runs a program that others can write")
@@ -465,7 +494,7 @@ def env_file(weak: str) -> Laid:
             os.mkfifo(path)
         here.open(hostile, *{"file": [path], "folder": [here.theirs], "pipe": []}[weak])
         argv = ["run", "-q", "--env-file", str(path), "--", "show"]
-        reason = "is no text" if weak == "pipe" else "could be changed by others"
+        reason = "it is no file" if weak == "pipe" else "could be changed by others"
         says = ("the env file", str(path), reason)
         return Attempt(argv, says, environ={"VALUE": CANARY})
 
@@ -552,6 +581,45 @@ def _(here: Here, hostile: bool) -> Attempt:
     here.open(hostile, here.theirs)
     says = ("the list of kept names", "could be changed by others", str(here.theirs))
     return here.run(says=says, environ={"XDG_STATE_HOME": str(link)})
+
+
+def instead(kind: str, where: str) -> Laid:
+    """Something that has no end stands where a file should be."""
+
+    def laid(here: Here, hostile: bool) -> Attempt:
+        rc = here.folder / ".config" / "python_keyring" / "keyringrc.cfg"
+        here.plant(rc, "[backend]\ndefault-keyring=filekeychain.Keyring\n", 0o600)
+        path = {"the list of kept names": here.list, "keyringrc.cfg": rc}[where]
+        if hostile:
+            path.unlink()
+            if kind == "a device":
+                path.symlink_to("/dev/zero")
+            else:
+                os.mkfifo(path, 0o600)
+                here.held.append(os.open(path, os.O_RDWR))  # a writer, who says nothing
+        # A person would be asked, where one can be.
+        argv = ["run", "-q", "--no-input", "-e", "X=Name", "--", "show"]
+        return Attempt(argv, (str(path),), environ={"PYTHON_KEYRING_BACKEND": None})
+
+    return laid
+
+
+for _kind, _where in (
+    ("a device", "the list of kept names"),
+    ("a device", "keyringrc.cfg"),
+    ("a pipe that somebody holds open", "keyringrc.cfg"),
+):
+    refused(f"{_kind} in the place of {_where}")(instead(_kind, _where))
+
+
+@refused("a state folder that others can write, with a device in the place of the list")
+def _(here: Here, hostile: bool) -> Attempt:
+    here.open(hostile, here.list.parent)
+    if hostile:
+        here.list.unlink()
+        here.list.symlink_to("/dev/zero")
+    says = ("the list of kept names", "could be changed by others", str(here.list.parent))
+    return here.run(says=says)
 
 
 @refused("a list of kept names that others can write, with another keychain in it")
@@ -946,12 +1014,17 @@ def test_what_doctor_names_is_in_the_threat_model() -> None:
     """Each variable, and no other."""
     text = (DOCS / "explanation" / "threat-model.rst").read_text("utf-8")
     _, _, rest = text.partition("These are:\n\n.. list-table::")
-    table, _, _ = rest.partition("\n\nIt names")
-    told = re.findall(r"``([A-Z][A-Z0-9_]+…?)``", table)
-    assert sorted(told) == sorted([*STEERING, f"{STEERING_PREFIX}…"])
+    table, _, _ = rest.partition("\n\nThe folders of")
+    told = set(re.findall(r"``([A-Z][A-Z0-9_]+…?)``", table))
+    examples = {"PYTHONPATH", "PYTHON_KEYRING_BACKEND"}
+    assert told - examples == {*STEERING, *(f"{prefix}…" for prefix in STEERING_PREFIXES)}
 
 
-@pytest.mark.parametrize("name", [*STEERING, f"{STEERING_PREFIX}PATH"])
+#: What was seen to run other code in secretly, or in what it starts.
+WORKS = "LD_PRELOAD PYTHONPYCACHEPREFIX PYTHONPLATLIBDIR BASH_FUNC_gpg%% PERL5OPT"
+
+
+@pytest.mark.parametrize("name", [*STEERING, "KEYRING_PROPERTY_PATH", *WORKS.split()])
 def test_doctor_names_each(name: str) -> None:
     """Where it is set, and only there."""
     said = [f"environment: {name}=/nonexistent"]

@@ -408,6 +408,17 @@ def test_a_list_that_is_no_file(tmp_path: Path) -> None:
     assert elsewhere.read_text() == "precious"
 
 
+def test_a_pipe_in_the_place_of_the_list_is_not_read(tmp_path: Path) -> None:
+    """Not even where somebody holds it open, and says nothing, or does not end."""
+    os.mkfifo(tmp_path / "kept.tsv", 0o600)
+    writer = os.open(tmp_path / "kept.tsv", os.O_RDWR)
+    try:
+        with pytest.raises(KeychainUnavailable, match="cannot be read"):
+            Index(tmp_path).items()
+    finally:
+        os.close(writer)
+
+
 def test_an_item_is_what_the_file_says(tmp_path: Path) -> None:
     """The file's form: what the columns are, and for each item a line of them."""
     Index(tmp_path).add("Py\tPI \u20ac", "__token__", True, "keyring.backends.X")

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import SECRETLY, Home, Terminal, files_with
+from command import SECRETLY, Home, Terminal, files_with, wait_until
 from command import home as fresh_home
 from conftest import Tried, need
 from ptys import Pty, children, command_of, running
@@ -696,6 +696,45 @@ def test_a_terminal_that_vanishes(heeded: bool, program: str, home: Home, tried:
 
     what = f"the terminal of {program} vanishes" + ("" if heeded else ", under nohup")
     tried("pinentry", what, "the end, by SIGHUP" if heeded else kind, quick(attempt))
+
+
+@pytest.mark.parametrize("program", ["pinentry-curses", "pinentry-tty", ""])
+def test_a_terminal_that_vanishes_from_who_waits_for_it(
+    program: str, home: Home, tried: Tried
+) -> None:
+    """A second command on the same terminal waits for its turn there, and then there is none."""
+    environ = {"PINENTRY": program} if program else {"PATH": str(home.programs)}
+    if program:
+        need(program)
+
+    def attempt() -> float:
+        with tempfile.TemporaryDirectory(dir=home.folder) as name:
+            folder = Path(name)
+            run = '"$@" run -e X=Demo /usr/bin/touch'
+            # The turn is taken by a lock on the terminal.
+            lines = (
+                "trap '' HUP",
+                f"{run} {folder}/ran 2>{folder}/1 &",
+                "while ! /usr/bin/grep -q FLOCK /proc/locks; do :; done; /bin/sleep 0.5",
+                f"{run} {folder}/ran 2>{folder}/2; echo $? >{folder}/status; wait",
+            )
+            argv = ["/bin/sh", "-c", "\n".join(lines), "sh", *SECRETLY]
+            with home.terminal(argv, environ=environ) as terminal:
+                terminal.expect("Secret for Demo")
+                wait_until(lambda: (folder / "2").exists())
+                time.sleep(0.5)
+                since = time.time()
+                terminal.hang_up()
+                wait_until(lambda: (folder / "status").exists() and (folder / "status").read_text())
+                took = time.time() - since
+            assert (folder / "status").read_text() == "125\n"
+            said = (folder / "2").read_text()
+            assert said == "secretly: the terminal has gone away\n  nothing was handed over\n"
+            assert not (folder / "ran").exists()
+            return took
+
+    what = f"the terminal vanishes while another asks there ({program or 'by itself'})"
+    tried("pinentry", what, FAILED, quick(attempt))
 
 
 # -- a script around a real one ----------------------------------------------------

@@ -488,7 +488,9 @@ def test_a_locked_list_does_not_lose_it(monkeypatch: pytest.MonkeyPatch) -> None
     with place("canary-1") as (_, here, notes), locked_list(here):
         assert got("OpenAI", here, remember=True).secret == "canary-1"
         (note,) = notes
+        assert note.startswith("OpenAI is not listed: the keychain keeps it, and ")
         assert "the list of kept names is locked by another process" in note
+        assert asyncio.run(here.keychain.get("OpenAI", resolve.login_name(), None)) == "canary-1"
 
 
 def test_a_locked_list_is_an_error_of_secretlys(monkeypatch: pytest.MonkeyPatch) -> None:

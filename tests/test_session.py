@@ -297,6 +297,19 @@ def test_a_key_that_is_linked_elsewhere_is_revoked(kernel: Kernel) -> None:
             assert thief.stdout.readline() == b"%d\n" % errno.EKEYREVOKED
 
 
+def test_a_ring_that_was_revoked_is_replaced(kernel: Kernel) -> None:
+    """By whom it was, it is as if there had been none."""
+    script = "from secretly import session as s; s._keyctl(s._REVOKE, s._find())"
+    with kernel.actor() as actor:
+        actor.hold("name", "user", "canary-1", 60)
+        assert kernel.home.run_any(kernel.argv(sys.executable, "-c", script)).status == 0
+        assert actor.get("name", "user") is None
+        assert actor.held() == []
+        actor.hold("name", "user", "canary-2", 60)
+        assert actor.get("name", "user") == "canary-2"
+        assert actor.drop() == 1
+
+
 @pytest.mark.parametrize("call", ["add_key", "keyctl"])
 def test_killed_between_the_calls(call: str, kernel: Kernel, name: str, tried: Tried) -> None:
     """By -9, wherever: no key is left that has no end, and the next one holds and finds."""
