@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -118,6 +119,16 @@ Answer = str | None | bool | Sequence[Action]
 _CANCEL = b"ERR 83886179 Operation cancelled <Pinentry>\n"
 
 
+def _executable(path: Path, text: str) -> None:
+    """Write a program, by a process that has ended when it is there.
+
+    A program that some process has open for writing cannot be started (ETXTBSY, execve(2)):
+    one that another thread starts meanwhile would have it open for a moment.
+    """
+    script = 'cat >"$0" && chmod 700 "$0"'
+    subprocess.run(["/bin/sh", "-c", script, path], input=text.encode(), check=True, timeout=60)
+
+
 class FakePinentry:
     """A pinentry that follows a script: a real process, as a real one is.
 
@@ -146,8 +157,7 @@ class FakePinentry:
         }
         program = _PROGRAM.replace("SCRIPT", repr(json.dumps(script)))
         program = program.replace("FOLDER", repr(str(self._folder)))
-        self.path.write_text(f"#!{sys.executable} -IS\n{program}", "utf-8")
-        self.path.chmod(0o700)
+        _executable(self.path, f"#!{sys.executable} -IS\n{program}")
 
     def __enter__(self) -> FakePinentry:
         return self

@@ -27,7 +27,7 @@ from command import home as fresh_home
 from conftest import Tried, need
 from ptys import Pty, children, command_of, running
 
-from secretly.testing import Action, Answer, FakePinentry
+from secretly.testing import Action, Answer, FakePinentry, _executable
 
 #: How soon after a fault, in seconds, it must all be over. Where coverage follows the command,
 #: it loads several times more slowly.
@@ -115,8 +115,7 @@ class Pinentry:
         text = f'#!/bin/sh\n: >"{self._began}"\nexec "{self.fake.path}"\n'
         if self.fault.script:
             text = _SCRIPT.format(fault=self.fault.script)
-        self.path.write_text(text)
-        self.path.chmod(0o700)
+        _executable(self.path, text)
         return self
 
     def __exit__(self, *exception: object) -> None:
