@@ -59,6 +59,7 @@ def pytest_sessionstart() -> None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--tried", metavar="FILE", help="write what was tried to this CSV file")
+    parser.addoption("--parsed", metavar="FILE", help="write what was parsed to this CSV file")
 
 
 class Tried:
@@ -109,6 +110,7 @@ def pytest_terminal_summary(
         terminalreporter.section("parsers: each input gives a value or a typed error")
         for name, inputs, seconds in parsers:
             terminalreporter.line(f"{name}: {inputs:,} inputs in {seconds} s")
+        _write(config.getoption("parsed"), parsers)
     rows = _noted(terminalreporter, "tried")
     if not rows:
         return
@@ -120,6 +122,10 @@ def pytest_terminal_summary(
             f"{against}: {len(mine)}, each as it should be; the slowest {slowest[3]:.2f} s "
             f"({slowest[1]})"
         )
-    if file := config.getoption("tried"):
+    _write(config.getoption("tried"), rows)
+
+
+def _write(file: str | None, rows: list[tuple[Any, ...]]) -> None:
+    if file:
         with open(file, "w", encoding="utf-8", newline="") as opened:
-            csv.writer(opened).writerows(rows)
+            csv.writer(opened, lineterminator="\n").writerows(rows)

@@ -1,13 +1,15 @@
 """Run commands directly and by secretly, again and again, and compare all that can be seen.
 
-    python tests/endure.py [RUNS]
+    python tests/endure.py [RUNS] [--write FILE]
 
-A run is the eight ends of :data:`ENDS`, each in three ways: directly, with a secret that is
+A run is the ends of :data:`ENDS`, eight exit statuses and three signals, each in three ways: directly, with a secret that is
 found at once, and with one that a person is asked for, so that an event loop has run.
 """
 
 from __future__ import annotations
 
+import argparse
+import csv
 import os
 import re
 import signal
@@ -22,7 +24,7 @@ from test_parity import SECRET, Ways, settled
 from secretly.testing import FakePinentry
 
 #: How the command ends: statuses, of which some are also secretly's own, and signals.
-ENDS = ["exit 0", "exit 1", "exit 125", "exit 127", "exit 255"]
+ENDS = [f"exit {status}" for status in (0, 1, 2, 125, 126, 127, 130, 255)]
 ENDS += [f"kill -{name} $$; sleep 9" for name in ("INT", "TERM", "KILL")]
 
 #: The command: it shows what it was given, and what the kernel says of it. Its own state can
@@ -96,8 +98,13 @@ def expected(end: str) -> int:
     return int(word) if kind == "exit" else -signal.Signals[f"SIG{word[1:]}"]
 
 
-def main(runs: int) -> int:
+def main() -> int:
     """Do them all, say what they showed, and return the exit status."""
+    parser = argparse.ArgumentParser(prog="tox -e endure --", description=__doc__)
+    parser.add_argument("runs", type=int, nargs="?", default=200)
+    parser.add_argument("--write", metavar="FILE", help="write the figures to this CSV file")
+    options = parser.parse_args()
+    runs: int = options.runs
     started, differences = time.monotonic(), 0
     with home() as place:
         # What secretly keeps from its first use on is there before.
@@ -106,13 +113,16 @@ def main(runs: int) -> int:
             for difference in run(place):
                 differences += 1
                 print(f"run {number}: {difference}", flush=True)
+    commands, took = runs * len(ENDS), round(time.monotonic() - started)
     print(
-        f"{runs} runs, {runs * len(ENDS):,} commands, each directly, with a secret that was "
-        f"found, and with one that was asked for: {differences} differences, "
-        f"{time.monotonic() - started:.0f} s"
+        f"{runs} runs, {commands:,} commands, each directly, with a secret that was found, and "
+        f"with one that was asked for: {differences} differences, {took} s"
     )
+    if options.write:
+        with open(options.write, "w", encoding="utf-8", newline="") as file:
+            csv.writer(file, lineterminator="\n").writerow((runs, commands, differences, took))
     return 1 if differences else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]) if sys.argv[1:] else 200))
+    sys.exit(main())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import configparser
+import csv
 import inspect
 import json
 import os
@@ -847,3 +848,34 @@ def test_the_hint_of_a_bad_configuration_names_a_page(tmp_path: Path) -> None:
     found = re.search(r"docs/(reference/\w+)", caught.value.hint)
     assert found
     assert (DOCS / f"{found[1]}.rst").exists()
+
+
+# -- figures -----------------------------------------------------------------------
+
+
+def figures(name: str) -> list[list[str]]:
+    """The rows of a table of the explanation."""
+    with (DOCS / "explanation" / name).open(encoding="utf-8", newline="") as file:
+        return list(csv.reader(file))
+
+
+def test_the_bounds_hold_in_what_is_published() -> None:
+    """Each of them, in the run whose figures the page has."""
+    bounds = figures("how-fast-bounds.csv")
+    assert len(bounds) >= 10
+    assert [row for row in bounds if row[-1] != "yes"] == []
+
+
+def test_each_parser_had_its_inputs() -> None:
+    """100,000 of each that a test gives inputs made up by chance."""
+    sources = [path.read_text("utf-8") for path in Path(__file__).parent.glob("test_*.py")]
+    parsers = re.findall(r'mark\.parser\("(.+?)"\)', "".join(sources))
+    found = {name: int(inputs) for name, inputs, _ in figures("parsed.csv")}
+    assert sorted(found) == sorted(parsers)
+    assert min(found.values()) >= 100_000
+
+
+def test_it_was_run_often_enough() -> None:
+    """200 times, with no difference."""
+    ((runs, commands, differences, _),) = figures("endured.csv")
+    assert (int(runs) >= 200, int(commands) >= 200 * 8, int(differences)) == (True, True, 0)

@@ -21,6 +21,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+import test_failures
+import test_keychain_faults
+import test_pinentry_faults
 import tokens
 from command import SECRETLY, Ended, Home, ended, files_with, home
 from conftest import Tried
@@ -1046,5 +1049,13 @@ def test_the_page_has_what_was_tried() -> None:
     assert all(counted[against] >= least for against, least in LEAST.items())
     there = {what for against, what, *_ in rows if against == AGAINST}
     assert {*REFUSED, *HARMLESS} <= there
+    all_of_it = "\n".join(what for _, what, *_ in rows)
+    faults = test_pinentry_faults, test_keychain_faults
+    for name in "FAULTS SLOW NOBODY VARIABLES BROKEN INSTEAD SILENT".split():
+        (found,) = (getattr(module, name) for module in faults if hasattr(module, name))
+        assert [what for what in found if what not in all_of_it] == []
+    said = {(what.partition(": ")[2], outcome) for _, what, outcome, _ in rows}
+    for _, line, outcome, _ in test_failures.SAID:
+        assert (line.removeprefix(test_failures.ERROR)[:40], outcome) in said
     assert all(float(seconds) >= 0 for *_, seconds in rows)
     assert not any(re.search(r"/tmp|/root|/home|canary", cell) for row in rows for cell in row)
