@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 
 from . import commands, configuration, launch
-from .console import Usage, drive, guard, own_context, parser, quiet, say
+from .console import Usage, drive, guard, own_context, quiet, say
 from .display import shown, visible
 from .errors import Refused
 from .records import Record
@@ -50,14 +50,14 @@ _OPTIONS = (
     _Option(
         ("-e", "--env"),
         "env",
-        "put a secret into this variable (repeatable; X means X=X)",
+        "put a secret into this variable (repeatable; X means\nX=X)",
         "VARIABLE[=REFERENCE]",
         many=True,
     ),
     _Option(
         ("--env-file",),
         "env_file",
-        "set the variables of this .env file, and resolve the references in it (repeatable)",
+        "set the variables of this .env file, and resolve the\nreferences in it (repeatable)",
         "FILE",
         many=True,
     ),
@@ -66,7 +66,7 @@ _OPTIONS = (
     _Option(
         ("--remember",),
         "remember",
-        "keep what is typed in the keychain, or for a DURATION (15m) in memory",
+        "keep what is typed in the keychain, or for a DURATION\n(15m) in memory",
         "DURATION?",
         read=configuration.duration,
     ),
@@ -156,20 +156,19 @@ def _read(arguments: Sequence[str]) -> tuple[_Options | None, list[str]]:
 
 
 def _help(about: str) -> None:
-    helped = parser("secretly run", about, _EXAMPLE)
-    helped.usage = "secretly run [options] [--] COMMAND [ARG...]"
-    for option in _OPTIONS:
-        if not option.takes:
-            helped.add_argument(*option.names, action="store_true", help=option.help)
-            continue
-        name = option.takes.removesuffix("?")
-        helped.add_argument(
-            *option.names,
-            metavar=name,
-            nargs=None if name == option.takes else "?",
-            help=option.help,
-        )
-    helped.print_help()
+    """Print the help as argparse would, which takes as long to load as all of the rest."""
+    print(
+        f"usage: secretly run [options] [--] COMMAND [ARG...]\n\n{about[0].upper()}{about[1:]}.\n"
+    )
+    print("options:")
+    for option in (_Option(("-h", "--help"), "", "show this help message and exit"), *_OPTIONS):
+        takes = option.takes
+        if takes.endswith("?"):
+            takes = f"[{takes[:-1]}]"
+        names = ", ".join(f"{name} {takes}".rstrip() for name in option.names)
+        start = f"  {names:20}  " if len(names) <= 20 else f"  {names}\n{' ' * 24}"
+        print(start + option.help.replace("\n", "\n" + " " * 24))
+    print(f"\n{_EXAMPLE}", end="")
 
 
 def run(about: str, arguments: Sequence[str]) -> int:

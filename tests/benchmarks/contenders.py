@@ -25,6 +25,7 @@ __all__ = [
     "DOTENV",
     "HELP",
     "ONE",
+    "RUN_HELP",
     "TEN",
     "UNNEEDED",
     "Installed",
