@@ -265,7 +265,8 @@ def _print_plan(planned: Planned, context: Context, filed: set[str]) -> None:
     for name in plan.environ:
         if name not in [one.variable for one in deliveries]:
             by = "an env file" if name in filed else "the configuration"
-            print(f"{visible(name)}: set by {by}")
+            what = "set" if plan.environ[name] else "set to nothing"
+            print(f"{visible(name)}: {what} by {by}")
     for one in deliveries:
         wish = one.wish
         places = [_place(name, context) for name in (*wish.names, str(wish.reference))]
