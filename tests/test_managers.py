@@ -258,6 +258,58 @@ def test_an_item_without_a_password_is_an_error(home: Home, vault: Vault) -> Non
     assert "somebody" not in said
 
 
+# -- another language --------------------------------------------------------------
+
+#: How a person may have said that they speak German; the encoding goes with it.
+GERMAN = [
+    {"LANGUAGE": "de"},
+    {"LC_ALL": "de_DE.UTF-8"},
+    {"LC_ALL": "", "LANG": "de_DE.UTF-8"},
+    {"LC_ALL": "", "LANG": "de_DE.UTF-8", "LANGUAGE": "de:en"},
+]
+
+
+@of(keepassxc)
+@pytest.mark.parametrize("german", GERMAN, ids=str)
+def test_failures_are_known_where_german_is_spoken(
+    home: Home, vault: Vault, german: dict[str, str]
+) -> None:
+    """A wrong password, a missing entry and a missing field are told apart."""
+    home.environ |= german
+    with FakePinentry([WRONG, MASTER]) as fake:
+        found = taken(home, "get", f"{vault.prefix}PyPI", fake=fake)
+        assert found == (0, "canary-pypi", "")
+        assert "not the right one" in fake.prompts[1]["SETERROR"]
+    with FakePinentry([MASTER] * 2) as fake:
+        said = failure(home, "get", f"{vault.prefix}Missing", fake=fake)
+        assert "KeePassXC: there is no entry Missing" in said
+        said = failure(home, "get", f"{vault.prefix}PyPI#flavour", fake=fake)
+        assert "PyPI has no field 'flavour'" in said
+        assert len(fake.prompts) == 2
+
+
+#: Asks and fails as gpg does; in German, unless it is told otherwise, as gettext has it.
+_GERMAN_PASS = """#!/bin/sh
+case ${LANGUAGE-de} in en*) said="decryption failed: No secret key" ;;
+*) said="Entschlüsselung fehlgeschlagen: Kein geheimer Schlüssel" ;; esac
+case $PASSWORD_STORE_GPG_OPTS in
+*error*) [ -e "$HOME/unlocked" ] || { echo "gpg: $said" >&2; exit 2; } ;;
+*) touch "$HOME/unlocked" ;;
+esac
+echo canary-pypi; echo "encoding: $LC_ALL"
+"""
+
+
+def test_a_store_is_unlocked_where_german_is_spoken(home: Home) -> None:
+    """That it is locked is understood; the encoding is the person's own."""
+    home.program("pass", _GERMAN_PASS)
+    home.environ["LC_ALL"] = "de_DE.UTF-8"
+    with FakePinentry() as fake:
+        assert taken(home, "get", "pass://PyPI", fake=fake) == (0, "canary-pypi", "")
+        found = taken(home, "get", "pass://PyPI#encoding", fake=fake)
+    assert found == (0, "de_DE.UTF-8", "")
+
+
 # -- LastPass --------------------------------------------------------------------
 
 
@@ -892,6 +944,15 @@ def test_a_command_that_is_configured_writes_the_secret(home: Home, verb: str) -
     with FakePinentry() as fake:
         assert taken(home, verb, "Token", fake=fake) == (0, "canary $HOME `x` ;", "")
         assert fake.lines == []
+
+
+def test_a_command_has_the_persons_language(home: Home) -> None:
+    """It is no manager: what it writes may depend on that."""
+    commanded(home, "sh", "-c", 'echo "canary-${LANGUAGE-none}"')
+    with FakePinentry() as fake:
+        assert taken(home, "get", "Token", fake=fake).stdout == "canary-none"
+        home.environ["LANGUAGE"] = "de"
+        assert taken(home, "get", "Token", fake=fake).stdout == "canary-de"
 
 
 @VERBS

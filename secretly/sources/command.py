@@ -43,5 +43,6 @@ class Command:
         item = shortened(path, 60)
         # What it does is not known: any of them may ask, the second time as well.
         async with run.turn() as environ:
-            found = await program.call(run, *self.argv[1:], item=item, environ=environ)
+            variables = {"LANGUAGE": run.environ.get("LANGUAGE"), **environ}  # as it is
+            found = await program.call(run, *self.argv[1:], item=item, environ=variables)
         return {"password": found}

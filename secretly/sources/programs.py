@@ -242,7 +242,12 @@ class Program:
 
 
 def _with(environ: Mapping[str, str], more: Mapping[str, str | None] | None) -> Environment:
-    changed = {**environ, **(more or {})}
+    """A program's environment: it speaks English, in which its failures are known.
+
+    gettext and Qt heed ``LANGUAGE`` before the locale, whose encoding stays: a master
+    password is read in it. gettext heeds none where the locale is C, which is English.
+    """
+    changed = {**environ, "LANGUAGE": "en", **(more or {})}
     return Environment({name: value for name, value in changed.items() if value is not None})
 
 
