@@ -268,7 +268,7 @@ async def output(
         for pipe in (reading, said):
             pipe.close_writing()
         heard = _Heard(said.reading)
-        wrote = _read(reading.reading, deadline, limit, heard)
+        wrote = _read(_Wrote(reading.reading, limit), deadline, heard)
         return await _finished(child, deadline, wrote, heard.all)
 
 
@@ -282,6 +282,7 @@ async def _finished(
         while not child.ended(0.01):
             if time.monotonic() > deadline:
                 raise TimeoutError
+            said()  # one that finds the pipe full waits
             await eventloop.sleep(0.02)
         return Finished(child.status or 0, wrote, said())
     except BaseException:
@@ -311,6 +312,10 @@ def _pipe(held: contextlib.ExitStack) -> _Pipe:
     return pipe
 
 
+#: How much is kept of what a program complains of, and how much a pipe can hold at most (pipe(7)).
+_TAIL, _PIPE = 1 << 16, 1 << 20
+
+
 class _Heard:
     """The last 64 KiB of what comes through a pipe, as far as it has come."""
 
@@ -319,11 +324,41 @@ class _Heard:
         os.set_blocking(descriptor, False)
 
     def all(self) -> bytes:
-        # Not to its end: who wrote it may have left a child that has it open.
+        # Not to its end: who wrote it may have left a child that has it open, or never stop.
         with contextlib.suppress(BlockingIOError):
-            while chunk := os.read(self._descriptor, 65536):
-                self._data = (self._data + chunk)[-65536:]
+            for _ in range(_PIPE // _TAIL):
+                self._data = (self._data + os.read(self._descriptor, _TAIL))[-_TAIL:]
         return self._data
+
+
+class _Wrote:
+    """All that comes through a pipe, up to a limit in bytes."""
+
+    def __init__(self, descriptor: int, limit: int) -> None:
+        self.descriptor, self._limit = descriptor, limit
+        self._found, self.ended = bytearray(), False
+        os.set_blocking(descriptor, False)
+
+    def take(self) -> bool:
+        """Take what is there; say whether it was anything.
+
+        :raises TooMuch: beyond the limit.
+        """
+        start = len(self._found)
+        with contextlib.suppress(BlockingIOError):
+            for _ in range(_PIPE // _TAIL):  # whoever waits has a deadline to look at
+                before = len(self._found)
+                self._found += os.read(self.descriptor, _TAIL)  # no local: a traceback shows those
+                self.ended = len(self._found) == before
+                if len(self._found) > self._limit:
+                    raise TooMuch
+        return len(self._found) > start
+
+    def all(self) -> bytes:
+        return bytes(self._found)
+
+    def forget(self) -> None:
+        self._found.clear()
 
 
 #: How often a program is told the same, and how it says that this was wrong.
@@ -351,9 +386,8 @@ async def dialogue(
     :returns: None if it did not like the answer and asked again: it has been ended.
     :raises OSError: if it cannot be started.
     :raises TimeoutError: if it took longer; it has been ended.
-    :raises TooMuch: if it wrote more than *limit*; it has been ended.
+    :raises TooMuch: if it wrote more than *limit*, to either; it has been ended.
     """
-    import pexpect
     from pexpect.fdpexpect import fdspawn
 
     deadline = time.monotonic() + seconds
@@ -380,49 +414,76 @@ async def dialogue(
         reading.close_writing()
         await eventloop.readable(master, deadline - time.monotonic())
         theirs.close()
-        spawn: Any = fdspawn(master, timeout=0)
-        said, answers = b"", 0
-        while await eventloop.readable(master, deadline - time.monotonic()):
-            try:
-                said += spawn.read_nonblocking(4096, 0)
-            except (pexpect.EOF, OSError):  # the child has ended, or closed its terminal
-                break
-            plain = re.sub(rb"\x1b\[[0-9;]*m", b"", said)
-            if re.search(prompt, plain):
+        wrote, said = _Wrote(reading.reading, limit), _Said(fdspawn(master, timeout=0), limit)
+        answers = 0
+        while not said.ended:
+            if (left := deadline - time.monotonic()) <= 0:
+                raise TimeoutError
+            # What it writes meanwhile may be more than a pipe holds.
+            pause = _SOON if wrote.take() else _BESIDE
+            if not await eventloop.readable(master, min(left, pause)):
+                continue
+            said.take()
+            if re.search(prompt, said.plain):
                 # It may want the same twice: for the vault, and for an item in it.
-                if answers == _ANSWERS or (answers and _REFUSED.search(plain)):
+                if answers == _ANSWERS or (answers and _REFUSED.search(said.plain)):
                     return None
                 started = time.monotonic()
-                spawn.send((await answer()).encode("utf-8", "surrogateescape") + b"\n")
+                said.answer(await answer())
                 deadline += time.monotonic() - started
-                said, answers = b"", answers + 1
-        else:
-            raise TimeoutError
-        wrote = _read(reading.reading, deadline, limit)
-        return await _finished(child, deadline, wrote, lambda: said[-65536:])
+                answers += 1
+        return await _finished(child, deadline, _read(wrote, deadline), lambda: said.data)
+
+
+class _Said:
+    """The last 64 KiB of what a program has said on its terminal since it was answered."""
+
+    def __init__(self, spawn: Any, limit: int) -> None:
+        self._spawn, self._left = spawn, limit
+        self.data, self.ended = b"", False
+
+    def take(self) -> None:
+        """Take what is there.
+
+        :raises TooMuch: if it is beyond the limit.
+        """
+        import pexpect
+
+        try:
+            more = self._spawn.read_nonblocking(4096, 0)
+        except (pexpect.EOF, OSError):  # the child has ended, or closed its terminal
+            self.ended = True
+            return
+        self.data = (self.data + more)[-_TAIL:]
+        self._left -= len(more)
+        if self._left < 0:
+            raise TooMuch
+
+    @property
+    def plain(self) -> bytes:
+        """Without its colours."""
+        return re.sub(rb"\x1b\[[0-9;]*m", b"", self.data)
+
+    def answer(self, text: str) -> None:
+        """Type a line."""
+        self._spawn.send(text.encode("utf-8", "surrogateescape") + b"\n")
+        self.data = b""
 
 
 #: How often a pipe is emptied, in seconds, beside another that is waited for: a program
-#: that finds it full waits.
-_BESIDE = 0.2
+#: that finds it full waits; and how soon again if there was something.
+_BESIDE, _SOON = 0.2, 0.002
 
 
-async def _read(
-    descriptor: int, deadline: float, limit: int, beside: _Heard | None = None
-) -> bytes:
-    found = bytearray()
+async def _read(wrote: _Wrote, deadline: float, beside: _Heard | None = None) -> bytes:
     try:
         while (left := deadline - time.monotonic()) > 0:
-            if not await eventloop.readable(descriptor, min(left, _BESIDE) if beside else left):
-                if beside is not None:
-                    beside.all()
-                continue
-            before = len(found)
-            found += os.read(descriptor, 65536)
-            if len(found) == before:
-                return bytes(found)
-            if len(found) > limit:
-                raise TooMuch
+            wrote.take()
+            if wrote.ended:
+                return wrote.all()
+            pause = min(left, _BESIDE) if beside else left
+            if not await eventloop.readable(wrote.descriptor, pause) and beside is not None:
+                beside.all()
         raise TimeoutError
     finally:
-        found.clear()  # a traceback may show locals
+        wrote.forget()

@@ -350,6 +350,17 @@ def test_a_secure_note_of_lastpass_has_its_fields(home: Home, vault: Vault) -> N
     assert "Private Key" in said
 
 
+def test_a_long_item_of_a_locked_lastpass(home: Home) -> None:
+    """Longer than a pipe holds: the program goes on writing while its terminal is looked at."""
+    need("lpass")
+    note = {"note": "canary " * 20_000}
+    home.environ |= vaults._lastpass(
+        home.folder / "lpass", MASTER, [Login("Long", "canary-long", "me", note)]
+    )
+    with FakePinentry([MASTER]) as fake:
+        assert taken(home, "get", "lpass://Long", fake=fake) == (0, "canary-long", "")
+
+
 @pytest.fixture(name="agent")
 def _agent(home: Home) -> Iterator[Vault]:
     """LastPass with its agent running, which knows the key."""

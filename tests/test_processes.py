@@ -17,7 +17,16 @@ import pytest
 from conftest import need
 from ptys import children, processes, running, wait_until
 
-from secretly.processes import Child, Finished, _listed, _processes, dialogue, living, output
+from secretly.processes import (
+    Child,
+    Finished,
+    TooMuch,
+    _listed,
+    _processes,
+    dialogue,
+    living,
+    output,
+)
 
 ENVIRON = {"PATH": os.defpath}
 
@@ -314,6 +323,25 @@ def test_a_program_may_complain_at_length() -> None:
     assert said.endswith(b"\0the end\n")
 
 
+def test_it_may_complain_at_length_after_its_output(tmp_path: Path) -> None:
+    """Which it has closed: its end is waited for, and what it says meanwhile is heard."""
+    script = "exec >&-; head -c 300000 /dev/zero >&2; echo the end >&2; exit 1"
+    status, wrote, said = asyncio.run(
+        output(["/bin/sh", "-c", script], seconds=10, environ=ENVIRON)
+    )
+    assert (status, wrote) == (1, b"")
+    assert said.endswith(b"\0the end\n")
+
+
+@pytest.mark.parametrize("script", ["exec yes >&2", "yes >&2"])
+def test_a_program_that_complains_without_end_has_a_deadline(script: str) -> None:
+    """Though there is always more to be read."""
+    started = time.monotonic()
+    with pytest.raises(TimeoutError):
+        shell(script, seconds=0.5)
+    assert time.monotonic() - started < 5
+
+
 def test_what_a_program_leaves_behind_keeps_nobody_waiting() -> None:
     """A child of its own that has its stderr open."""
     started = time.monotonic()
@@ -330,7 +358,11 @@ PROMPT = rb"Password[^:]*: ?$"
 
 
 def talk(
-    script: str, *answers: str | Exception, seconds: float = 10, pause: float = 0
+    script: str,
+    *answers: str | Exception,
+    seconds: float = 10,
+    pause: float = 0,
+    limit: int = 1 << 20,
 ) -> tuple[Finished | None, int]:
     """Answer a shell script that asks on its terminal; how often it was answered."""
     left = list(answers)
@@ -343,9 +375,10 @@ def talk(
         return given
 
     argv = ["/bin/sh", "-c", script]
-    found = asyncio.run(
-        dialogue(argv, seconds=seconds, environ=ENVIRON, prompt=PROMPT, answer=answer)
+    talked = dialogue(
+        argv, seconds=seconds, environ=ENVIRON, prompt=PROMPT, answer=answer, limit=limit
     )
+    found = asyncio.run(talked)
     return found, len(answers) - len(left)
 
 
@@ -416,6 +449,34 @@ def test_the_time_that_a_person_takes_is_theirs() -> None:
         with pytest.raises(TimeoutError):
             talk(script.replace("sleep", "exec sleep"), "a", seconds=0.3)
         assert time.monotonic() - started < 2
+
+
+def test_what_is_written_in_a_dialogue_may_be_long() -> None:
+    """More than a pipe holds, whether it asks or not, and to its terminal as well."""
+    for begin in (ASK, ""):
+        found, _ = talk(f"{begin} head -c 1000000 /dev/zero; echo end >&2", "a")
+        assert found is not None
+        assert (found.status, found.stdout) == (0, bytes(1000000))
+        assert found.stderr.endswith(b"end\r\n")
+    found, _ = talk(f"head -c 300000 /dev/zero >&2; {ASK} echo wrote", "a")
+    assert found is not None
+    assert found.stdout == b"wrote\n"
+
+
+@pytest.mark.parametrize("where", ["", ">&2"])
+@pytest.mark.parametrize("begin", ["", ASK])
+def test_what_is_written_in_a_dialogue_without_end(begin: str, where: str) -> None:
+    """It is too much, or takes too long, on the terminal as in the pipe; the last of it is kept."""
+    started = time.monotonic()
+    with pytest.raises(TooMuch):
+        talk(f"{begin} exec yes {where}", "a")
+    with pytest.raises(TimeoutError) as caught:
+        talk(f"{begin} exec yes {where}", "a", seconds=0.5, limit=1 << 40)
+    assert caught.type is TimeoutError
+    assert time.monotonic() - started < 8
+    found, _ = talk(f"{begin} head -c 300000 /dev/zero >&2", "a")
+    assert found is not None
+    assert len(found.stderr) == 65536
 
 
 def test_an_answer_that_is_not_given_ends_the_program() -> None:
