@@ -66,6 +66,12 @@ class Reference(Record):
         """The reference without its field."""
         return f"{self.scheme}://{self.path}" if self.scheme else self.path
 
+    @property
+    def usual(self) -> str:
+        """``"password"``, which is the default, or ``"username"``; empty for any other field."""
+        field = self.field.casefold() or "password"
+        return field if field in ("password", "username") else ""
+
     def __str__(self) -> str:
         return f"{self.name}#{self.field}" if self.field else self.name
 

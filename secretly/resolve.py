@@ -61,9 +61,6 @@ _ATTEMPTS = 3
 #: The keyring of what is held, as /proc/keys has it; how many follows, or ``empty``.
 _RING = b" keyring   secretly: "
 
-#: The fields that are the secret itself.
-_PASSWORD = ("", "password")
-
 
 def _log(message: str) -> None:
     import logging
@@ -356,18 +353,18 @@ async def _from_source(
     reference: Reference, name: str, entry: Entry | None, context: Context
 ) -> Found:
     entry = entry or Entry(name)
-    if reference.field == "username" and entry.username is not None:
+    if reference.usual == "username" and entry.username is not None:
         return Found(Secret(entry.username), entry.username, reference.scheme, name)
     assert context.items is not None
     value, username = await context.items.get(reference)
-    if reference.field in _PASSWORD:
+    if reference.usual == "password":
         value = _stored(entry, value)
     return Found(value, entry.username or username, reference.scheme, name)
 
 
 def _from_memory(name: str, entry: Entry, wish: Wish, context: Context) -> Found | None:
     """What is held for a while: it was typed after what the keychain has."""
-    if wish.reference.field not in _PASSWORD or not _anything_held(context):
+    if wish.reference.usual != "password" or not _anything_held(context):
         return None
     username, own = _username(name, entry, wish, context)
     value = context.memory.get(name, username)
@@ -395,9 +392,9 @@ def _anything_held(context: Context) -> bool:
 
 async def _from_keychain(name: str, entry: Entry, wish: Wish, context: Context) -> Found | None:
     username, own = _username(name, entry, wish, context)
-    if wish.reference.field == "username":
+    if wish.reference.usual == "username":
         return Found(Secret(username), username, "configuration", name) if own else None
-    if wish.reference.field not in _PASSWORD:
+    if wish.reference.usual != "password":
         raise BadReference(
             f"a keychain item has no field '{visible(wish.reference.field)}'",
             "it has password and username",
@@ -510,7 +507,7 @@ async def released(wish: Wish, found: Found, context: Context) -> Found:
 async def _ask(wish: Wish, entry: Entry, error: str, context: Context) -> Found:
     name = visible(entry.name)
     default = f"API token for {name} ({entry.prefix}…)" if entry.prefix else f"Secret for {name}"
-    if wish.reference.field == "username":
+    if wish.reference.usual == "username":
         default, entry = f"User name for {name}", Entry(entry.name)
     from . import pinentry
 
@@ -539,7 +536,7 @@ async def _remember(
 ) -> None:
     """Keep what was typed, if that is wanted; a keychain that cannot is no reason to lose it."""
     wanted = entry.remember if wish.remember is None else wish.remember
-    if not wanted or wish.reference.field not in _PASSWORD:
+    if not wanted or wish.reference.usual != "password":
         return
     if entry.source is not None or wish.reference.scheme:
         context.note(f"{visible(entry.name)} was not kept: it is configured to come from elsewhere")

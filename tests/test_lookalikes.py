@@ -109,6 +109,37 @@ def test_a_field_of_ones_own_is_not_the_logins(tmp_path: Path) -> None:
     assert got("bw://Key", PATH=folder) == "canary-own"
 
 
+def user_name(reference: str, **environ: str) -> str | None:
+    """The user name that goes with a password."""
+    environ["PATH"] = os.pathsep.join((environ["PATH"], os.defpath))
+    run = sources.Run(environ)
+    return asyncio.run(sources.Items(run).get(parse(reference)))[1]
+
+
+def test_a_user_name_of_ones_own_is_not_the_logins(tmp_path: Path) -> None:
+    """It counts where the login has none, however it is written."""
+    own = [{"name": "Username", "value": "ada"}]
+    for mine, expected in (("me", "me"), ("", "ada"), (None, "ada")):
+        item = login("PyPI", fields=own)
+        item["login"]["username"] = mine
+        folder = bitwarden(tmp_path, item)
+        for name in ("username", "Username"):
+            assert got(f"bw://PyPI#{name}", PATH=folder) == expected
+        assert user_name("bw://PyPI", PATH=folder) == expected
+
+
+@pytest.mark.parametrize("line", ["Username", "USERNAME", "User", "user", "Login", "LOGIN"])
+def test_a_line_of_pass_is_the_user_name_whatever_its_case(tmp_path: Path, line: str) -> None:
+    """Asked for, and with the password."""
+    script = tmp_path / "pass"
+    script.write_text(f"#!/bin/sh\nprintf 'canary-1\\n{line}: ada\\nlogin: eve\\n'\n")
+    script.chmod(0o755)
+    variables = {"PATH": str(tmp_path), "PASSWORD_STORE_DIR": str(tmp_path / "store")}
+    assert user_name("pass://PyPI", **variables) == "ada"
+    assert got("pass://PyPI#username", **variables) == "ada"
+    assert got(f"pass://PyPI#{line}", **variables) == "ada"
+
+
 @pytest.mark.parametrize("path", ["Work", "Work/", ".", "/", "Work/.."])
 def test_a_folder_of_the_password_store_is_no_item(tmp_path: Path, path: str) -> None:
     """``pass show`` prints what is in it, and succeeds."""

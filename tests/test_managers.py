@@ -11,6 +11,7 @@ import signal
 import socket
 import struct
 import sys
+import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -480,6 +481,25 @@ def test_lines_of_an_item_are_its_fields(home: Home, store: Vault) -> None:
         assert "has no field 'flavour'" in said
         said = failure(home, "get", "pass://web/Missing", fake=fake)
         assert "pass: there is no item web/Missing" in said
+
+
+@pytest.mark.parametrize("name", ["username", "Username", "User", "LOGIN"])
+def test_an_upload_gets_the_user_name_of_the_item(home: Home, name: str) -> None:
+    """However its line is written; what is configured goes before it."""
+    home.program("pass", f"#!/bin/sh\nprintf 'canary-pypi\\n{name}: ada\\n'\n")
+    home.program("twine", '#!/bin/sh\necho "$TWINE_USERNAME $TWINE_PASSWORD"\n')
+    wheel = home.folder / "demo-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as made:
+        made.writestr(
+            "demo-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n"
+        )
+    entry = '[secrets."127.0.0.1:1"]\nsource = "pass://PyPI"\nconfirm = false\n'
+    home.configure(entry)
+    upload = ["run", "-q", "twine", "upload", "--repository-url", "http://127.0.0.1:1/x/"]
+    assert home.run(*upload, str(wheel)).stdout == "ada canary-pypi\n"
+    home.configure(f'{entry}username = "eve"\n')
+    assert home.run(*upload, str(wheel)).stdout == "eve canary-pypi\n"
+    assert home.run("get", "127.0.0.1:1#UserName").stdout == "eve\n"
 
 
 @pytest.mark.parametrize("stubborn", [False, True])

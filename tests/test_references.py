@@ -68,6 +68,21 @@ def test_whatever_the_text_it_is_a_reference_or_a_typed_error(text: str) -> None
         assert parse(str(reference)) == reference
 
 
+@pytest.mark.parametrize(
+    ("text", "usual"),
+    [
+        ("A", "password"),
+        ("A#PassWord", "password"),
+        ("A#Username", "username"),
+        ("A#user", ""),
+    ],
+)
+def test_the_usual_fields_are_known_ignoring_case(text: str, usual: str) -> None:
+    """Those that everything has; what is printed stays as it was written."""
+    assert parse(text).usual == usual
+    assert str(parse(text)) == text
+
+
 @pytest.mark.parametrize("text", ["", "#", "#field", "\u202e#", "env://", "env://#field"])
 def test_a_reference_that_names_nothing_is_refused(text: str) -> None:
     """There is no secret without a name, nor a field without one."""

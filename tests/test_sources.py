@@ -482,6 +482,7 @@ def test_one_that_is_cancelled_does_not_take_the_others_along(counted: Counted) 
         ({"password": "canary-1", "credential": "canary-2"}, "", "canary-1"),
         ({"credential": "canary-2"}, "", "canary-2"),
         ({"Credential": "canary-2"}, "#password", "canary-2"),
+        ({"Credential": "canary-2"}, "#Password", "canary-2"),
         ({"Password": "canary-1"}, "", "canary-1"),
         ({"PIN": "canary-1", "pin": "canary-2"}, "#Pin", "canary-1"),
         ({"password": "canary-1", "a b": "canary-2"}, "#A B", "canary-2"),
@@ -493,6 +494,16 @@ def test_a_field_is_chosen_ignoring_case(
     """The default one is the password, else an API credential's; the first of a name counts."""
     counted.given = [fields]
     assert fetch(f"counted://A{wanted}") == value
+
+
+@pytest.mark.parametrize("name", ["username", "Username", "USERNAME"])
+def test_the_user_name_comes_with_a_password_whatever_its_case(counted: Counted, name: str) -> None:
+    """The first of that name counts, as with any field."""
+    counted.given = [{"password": "canary-1", name: "ada", "UserName": "eve"}]
+    for wanted in ("", "#password", "#Password"):
+        found = asyncio.run(items("A").get(parse(f"counted://A{wanted}")))
+        assert found == ("canary-1", "ada")
+    assert fetch("counted://A#userName") == "ada"
 
 
 @pytest.mark.parametrize(

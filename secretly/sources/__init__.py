@@ -123,7 +123,9 @@ class Items:
         """The item that is to be fetched, and which of its fields."""
         path, field = reference.path, reference.field
         with contextlib.suppress(SecretlyError):  # which is raised once it is asked for
-            if field in ("", "password") and hasattr(source := self._source(reference), "parted"):
+            if reference.usual == "password" and hasattr(
+                source := self._source(reference), "parted"
+            ):
                 path, own = source.parted(path)
                 field = own or field
         key = (reference.scheme, path)
@@ -140,7 +142,7 @@ class Items:
         key, field = self._note(reference)
         item = await self._item(key, source)
         value = item.chosen(field, source.title, key[1])
-        return value, (item.get("username") or None) if field == reference.field else None
+        return value, item.username if field == reference.field else None
 
     def _source(self, reference: Reference) -> Source:
         if reference.scheme == "command" and reference.path in self._commands:

@@ -12,7 +12,7 @@ from ..display import visible
 from ..redacted import Secret
 from .failures import Locked, NoItem
 from .programs import Program, operand
-from .runs import Run
+from .runs import Item, Run
 
 title = "pass"
 
@@ -65,9 +65,9 @@ def _fields(shown: str) -> Mapping[str, str]:
         key, colon, value = line.partition(":")
         if colon and key.strip():
             found.setdefault(key.strip(), value.removeprefix(" "))
-    for name in ("username", "user", "login"):
-        if "username" not in found and name in found:
-            found["username"] = found[name]
+    item = Item(found)
+    if item.called("username") is None and (name := item.called("user", "login")) is not None:
+        found["username"] = name
     return found
 
 

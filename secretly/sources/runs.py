@@ -147,14 +147,24 @@ class Item(dict[str, str]):
     def __repr__(self) -> str:
         return f"<item with {len(self)} fields>"
 
+    def called(self, *names: str) -> str | None:
+        """The value of the first field that is called by the first of these names that there is."""
+        known = {name.casefold(): name for name in reversed(self)}
+        return next((self[known[name]] for name in names if name in known), None)
+
+    @property
+    def username(self) -> str | None:
+        """The user name that it has, if any."""
+        return self.called("username") or None
+
     def chosen(self, field: str, title: str, path: str) -> Secret:
         """The value of a field; of the default one, an API credential's if it has no password.
 
         :raises NoField: naming those that it has.
         """
-        names = {name.casefold(): name for name in reversed(self)}
+        names = {name.casefold(): name for name in reversed(self)}  # the first of a name counts
         has = ", ".join(_shown(name) for name, value in self.items() if value) or "none"
-        for name in (field,) if field not in ("", "password") else _PASSWORD:
+        for name in (field,) if field.casefold() not in ("", "password") else _PASSWORD:
             found = names.get(name.casefold())
             if found is not None and self[found]:
                 return _checked(Secret(self[found]), title, path)
