@@ -5,13 +5,25 @@ from __future__ import annotations
 import contextlib
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Hashable
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Hashable, Iterator
 from typing import Any, Generic, TypeVar, cast
 
 from .errors import PromptTimeout
-from .eventloop import CurrentLoop, Loop, NeedsLoop, Request, Settle, Undo, on
+from .eventloop import (
+    CurrentLoop,
+    Loop,
+    NeedsLoop,
+    PresentLoop,
+    Request,
+    Settle,
+    Undo,
+    in_place,
+    on,
+    resumed,
+)
 
-__all__ = ["Shared", "Turns", "is_cancelled", "together"]
+__all__ = ["Clock", "Overdue", "Shared", "Turns", "limited", "together"]
 
 T = TypeVar("T")
 
@@ -67,12 +79,6 @@ class _Within(Request[bool]):
     def here(self) -> bool:
         self._signal.here()
         return True
-
-
-def is_cancelled(error: BaseException) -> bool:
-    """Whether it is how a loop cancels: Twisted's is an Exception, asyncio's is not."""
-    defer = sys.modules.get("twisted.internet.defer")
-    return defer is not None and isinstance(error, defer.CancelledError)
 
 
 async def together(*coroutines: Coroutine[Any, Any, T]) -> list[T]:
@@ -138,6 +144,74 @@ class _Task(Generic[T]):
 
     def __await__(self) -> Generator[Any, Any, None]:
         return self._over.__await__()
+
+
+class Overdue(Exception):
+    """The clock has run out."""
+
+
+class Clock:
+    """A time in seconds, which stands still while somebody else is waited for."""
+
+    def __init__(self, seconds: float = float("inf")) -> None:
+        self._end, self._still = time.monotonic() + seconds, 0
+
+    @contextlib.contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Have it stand still until the end of the block."""
+        started = time.monotonic()
+        self._still += 1
+        try:
+            yield
+        finally:
+            self._still -= 1
+            self._end += time.monotonic() - started
+
+    def left(self) -> float:
+        """How much is left; while it stands still, when to look again."""
+        left = self._end - time.monotonic()
+        return max(left, 1.0) if self._still else left
+
+    def check(self) -> None:
+        """Raise :class:`Overdue` if nothing is left."""
+        if self.left() <= 0:
+            raise Overdue
+
+
+#: How long, in seconds, work that was given up has to tidy up: it may not heed that at all.
+_TIDYING = 2.0
+
+
+async def limited(
+    work: Coroutine[Any, Any, T], clock: Clock
+) -> tuple[T | None, BaseException | None]:
+    """Do another's work; return the value or the error that it ended with.
+
+    What is raised is never the work's own: that it was given up, or that whoever waits for
+    it was cancelled. Where no event loop runs yet, none is loaded for it.
+
+    :raises Overdue: when the clock has run out; the work was cancelled.
+    """
+    loop = await PresentLoop()
+    if loop is None:
+        if (ended := await in_place(work, clock.check)) is not None:
+            return ended
+        work, loop = resumed(work), await CurrentLoop()
+    over = _Signal()
+    task = _Task(work, lambda _: over.send())
+    task.start(loop)
+    try:
+        while not task.done:
+            clock.check()
+            await on(loop, _Within(over, clock.left()))
+    except BaseException as error:
+        task.cancel()
+        if isinstance(error, Overdue):
+            await on(loop, _Within(over, _TIDYING))
+        elif not isinstance(error, GeneratorExit):
+            await task
+        raise
+    return task.value, task.error
 
 
 class Shared(Generic[T]):

@@ -31,11 +31,14 @@ __all__ = [
     "CurrentLoop",
     "Loop",
     "NeedsLoop",
+    "PresentLoop",
     "Request",
     "bounded",
+    "in_place",
     "in_thread",
     "on",
     "readable",
+    "resumed",
     "run",
     "sleep",
 ]
@@ -162,6 +165,8 @@ class sleep(Request[None]):
         return loop.later(self.seconds, lambda: settle(None))
 
     def here(self) -> None:
+        if self.seconds > 1:  # somebody may give it up
+            raise NeedsLoop
         time.sleep(self.seconds)
 
 
@@ -248,6 +253,17 @@ class CurrentLoop(Request[Loop]):
     def arm(self, loop: Loop, settle: Settle) -> Undo:
         settle(loop)
         return lambda: None
+
+
+class PresentLoop(Request["Loop | None"]):
+    """The loop that there is; none is loaded for it."""
+
+    def arm(self, loop: Loop, settle: Settle) -> Undo:
+        settle(loop)
+        return lambda: None
+
+    def here(self) -> None:
+        return None
 
 
 # -- asyncio ---------------------------------------------------------------------
@@ -431,6 +447,8 @@ def run(coroutine: Coroutine[Any, Any, T], interruptions: Interruptions) -> T:
             try:
                 interruptions.waiting = True
                 interruptions.check()
+                if not isinstance(request, Request):  # a Deferred, say
+                    raise NeedsLoop
                 outcome = _Outcome(request.here())
             except NeedsLoop:
                 break
@@ -484,3 +502,39 @@ class _Resumed(Awaitable[T]):
 
     def __await__(self) -> Generator[Any, Any, T]:
         return self._coroutine.__await__()
+
+
+async def resumed(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Go on with a coroutine that was started already."""
+    return await _Resumed(coroutine)
+
+
+class in_place(Awaitable["tuple[T | None, BaseException | None] | None"]):
+    """A coroutine inside one that :func:`run` drives, for as long as that needs no event loop.
+
+    Gives the value and the error that it ended with; or None, if it is to be :func:`resumed`
+    in the loop that there is by then.
+
+    :param check: is called before each wait, and raises if the coroutine is to be given up.
+    """
+
+    def __init__(self, coroutine: Coroutine[Any, Any, T], check: Callable[[], None]) -> None:
+        self._coroutine, self._check = coroutine, check
+
+    def __await__(self) -> Generator[Any, Any, tuple[T | None, BaseException | None] | None]:
+        answer: object = None
+        while True:
+            try:
+                request = self._coroutine.send(answer)
+            except StopIteration as stop:
+                return stop.value, None
+            except BaseException as error:
+                return None, error
+            try:
+                self._check()
+                answer = yield request
+            except BaseException:
+                self._coroutine.close()
+                raise
+            if not isinstance(answer, _Outcome):  # handed over: a new driver starts with None
+                return None

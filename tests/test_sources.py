@@ -452,13 +452,160 @@ def test_anothers_source_may_raise_or_give_anything(counted: Counted, given: Any
 
 
 def test_a_cancelled_source_is_cancelled(counted: Counted) -> None:
-    """By either loop: that is no failure of the source's."""
-    from twisted.internet.defer import CancelledError
+    """That is no failure of the source's."""
 
-    for kind in (CancelledError, asyncio.CancelledError):
-        counted.given = [kind()]  # type: ignore[list-item]
-        with pytest.raises(kind):
-            fetch("counted://A")
+    async def work() -> None:
+        task = asyncio.ensure_future(items("A").get(parse("counted://A")))
+        await asyncio.sleep(0.002)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(work())
+
+
+#: A source that never ends, and how it is waited for; the time of a program is a moment.
+_ENDLESS = """
+import asyncio, os, sys, types
+from secretly import SourceFailed, eventloop, sources
+from secretly.sources import Items, Run, Unreachable, programs
+from secretly.references import parse
+
+programs.MACHINE = 0.1
+ended = []
+
+async def fetch(path, fields, run):
+    try:
+        {body}
+    finally:
+        ended.append(path)
+
+source = types.ModuleType("secretly.sources.endless")
+source.title, source.fetch = "the endless one", fetch
+sys.modules[source.__name__] = source
+sources.SCHEMES["endless"] = "endless"
+
+async def get(_=None):
+    try:
+        await Items(Run({{}})).get(parse("endless://Item"))
+    except Unreachable as error:
+        print(error)
+        print(ended)
+
+class Quiet:
+    pending, waiting, cancel = False, False, None
+    def check(self): pass
+
+def twisted():
+    from twisted.internet import task
+    task.react(lambda reactor: task.ensureDeferred(get()))
+
+{drive}
+"""
+
+_DRIVES = {
+    "asyncio": "asyncio.run(get())",
+    "twisted": "twisted()",
+    "the command": "eventloop.run(get(), Quiet())",
+}
+
+
+@pytest.mark.parametrize("drive", _DRIVES)
+@pytest.mark.parametrize(
+    "body",
+    [
+        "await eventloop.sleep(10 ** 6)",
+        "while True: await eventloop.sleep(0.01)",
+        "await eventloop.readable(os.pipe()[0], 10 ** 6)",
+    ],
+)
+def test_a_source_that_never_ends_is_given_up(drive: str, body: str) -> None:
+    """Whoever drives it: it is cancelled, and named with the item."""
+    with home() as here:
+        code = _ENDLESS.format(body=body, drive=_DRIVES[drive])
+        done = here.run_any([sys.executable, "-W", "error", "-c", code])
+    said = "the source endless:// did not answer within 0 s for Item\n['Item']\n"
+    assert done == (0, said, "")
+
+
+@pytest.mark.parametrize(
+    ("drive", "body"),
+    [
+        ("asyncio", "await asyncio.Future()"),
+        ("twisted", "from twisted.internet.defer import Deferred; await Deferred()"),
+        ("the command", "from twisted.internet.defer import Deferred; await Deferred()"),
+    ],
+)
+def test_so_is_one_that_waits_for_what_never_comes(drive: str, body: str) -> None:
+    """Of the loop's own."""
+    test_a_source_that_never_ends_is_given_up(drive, body)
+
+
+_CANCELLED = """
+from twisted.internet.defer import CancelledError, ensureDeferred
+failures = []
+getting = ensureDeferred(get())
+getting.addErrback(failures.append)
+getting.cancel()
+print(failures[0].check(CancelledError) is CancelledError, ended)
+"""
+
+
+def test_one_that_is_cancelled_in_twisted_is_cancelled() -> None:
+    """By Twisted's own error, which is an Exception; it has tidied up."""
+    with home() as here:
+        body = "from twisted.internet.defer import Deferred; await Deferred()"
+        code = _ENDLESS.format(body=body, drive=_CANCELLED)
+        done = here.run_any([sys.executable, "-W", "error", "-c", code])
+    assert done == (0, "True ['Item']\n", "")
+
+
+def test_one_that_cannot_be_cancelled_is_left_behind() -> None:
+    """It has a moment to tidy up."""
+    body = "while True:\n         try: await eventloop.sleep(10 ** 6)\n"
+    body += "         except asyncio.CancelledError: pass"
+    with home() as here:
+        code = (
+            _ENDLESS.format(body=body, drive=_DRIVES["asyncio"])
+            .replace(
+                "asyncio.run(get())",
+                "loop = asyncio.new_event_loop(); loop.run_until_complete(get()); os._exit(0)",
+            )
+            .replace("print(ended)", "print(ended, flush=True)")
+        )
+        done = here.run_any([sys.executable, "-c", code])
+    assert done == (0, "the source endless:// did not answer within 0 s for Item\n[]\n", "")
+
+
+def test_the_time_that_a_source_waits_for_its_turn_is_not_its_own(
+    locked: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor the time in which the person types."""
+    monkeypatch.setattr(sources, "_TRIES", 0.02)  # a second in all
+    monkeypatch.setattr(sources, "find", lambda scheme: Vault())
+    slow: list[Any] = [[("wait", 1.5), ("raw", b"D canary-key\nOK\n")]]
+    with FakePinentry(slow) as pinentry:
+        run = run_of(locked, person=20)
+        run = replace(run, environ=Environment({**run.environ, **pinentry.environ}))
+
+        async def work() -> list[Any]:
+            found = Items(run)
+            return await asyncio.gather(*(found.get(parse(f"vault://{n}")) for n in range(3)))
+
+        assert [value for value, _ in asyncio.run(work())] == ["canary-1"] * 3
+
+
+@pytest.mark.parametrize("reference", ["env://TOKEN", "file://~/token"])
+def test_what_waits_for_nothing_loads_no_event_loop(reference: str) -> None:
+    """Though each source has its time."""
+    code = "import sys; from secretly.cli import main; main(['get', sys.argv[1]]); "
+    code += "print('twisted' in sys.modules, 'asyncio' in sys.modules)"
+    with home() as here:
+        (here.folder / "token").touch(0o600)
+        (here.folder / "token").write_text("canary-1")
+        here.environ["TOKEN"] = "canary-1"
+        done = here.run_any([sys.executable, "-c", code, reference])
+    assert done == (0, "canary-1\nFalse False\n", "")
 
 
 def test_one_that_is_cancelled_does_not_take_the_others_along(counted: Counted) -> None:

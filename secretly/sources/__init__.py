@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib import import_module
 from typing import Any, cast
 
@@ -17,6 +18,7 @@ from ..display import visible
 from ..errors import BadReference, SecretlyError, SourceFailed
 from ..redacted import Secret
 from ..references import Reference
+from . import programs
 from .command import Command
 from .failures import (
     Ambiguous,
@@ -165,26 +167,60 @@ class Items:
             return item
 
 
+#: How often a source may do what takes a program, or a person, all of their time.
+_TRIES = 3
+
+
 async def _fetched(source: Source, key: tuple[str, str], fields: tuple[str, ...], run: Run) -> Item:
-    """What a source gives: another's may raise anything, and give anything."""
+    """What a source gives: another's may raise anything, give anything, or never end."""
+    seconds = _TRIES * (programs.MACHINE + (run.person or 0))
+    run = replace(run, clock=concurrency.Clock(seconds))
+    try:
+        item, error = await concurrency.limited(_asked(source, key, fields, run), run.clock)
+    except concurrency.Overdue:
+        item, error = None, _overdue(key, seconds)
+    if item is not None:
+        return item
+    if isinstance(error, SourceFailed):
+        error = _named(error, key)
+    if not isinstance(error, (SecretlyError, KeyboardInterrupt)):
+        error = _failed(key, type(error).__name__)
+    raise error
+
+
+async def _asked(source: Source, key: tuple[str, str], fields: tuple[str, ...], run: Run) -> Item:
     try:
         item = Item(await source.fetch(key[1], fields, run))
         if not all(isinstance(part, str) for pair in item.items() for part in pair):
             raise TypeError
         return item
-    except SourceFailed as error:
-        name = visible(f"{key[0]}://{key[1]}" if key[0] != "command" else key[1])
-        named = rf"(?<!\w){re.escape(visible(key[1]))}(?!\w)"
-        if not re.search(named, str(error)):  # of several that are wanted it was this one
-            error.args = (f"{error} ({name})", *error.args[1:])
-        raise
-    except SecretlyError:
-        raise
-    except Exception as error:
-        if concurrency.is_cancelled(error):
-            raise
+    except SystemExit as error:  # which asyncio would end for
         what = type(error).__name__
-    raise SourceFailed(
+    raise _failed(key, what)
+
+
+def _called(key: tuple[str, str]) -> str:
+    """What an item is called in messages."""
+    return visible(f"{key[0]}://{key[1]}" if key[0] != "command" else key[1])
+
+
+def _named(error: SourceFailed, key: tuple[str, str]) -> SourceFailed:
+    """The error with the item's name, if that is not in it: it was this one of several."""
+    named = rf"(?<!\w){re.escape(visible(key[1]))}(?!\w)"
+    if not re.search(named, str(error)):
+        error.args = (f"{error} ({_called(key)})", *error.args[1:])
+    return error
+
+
+def _failed(key: tuple[str, str], what: str) -> SourceFailed:
+    return SourceFailed(
         f"the source {key[0]}:// failed for {visible(key[1])}: {what}",
+        "ask whoever made it, or take the secret from elsewhere",
+    )
+
+
+def _overdue(key: tuple[str, str], seconds: float) -> SourceFailed:
+    return Unreachable(
+        f"the source {key[0]}:// did not answer within {seconds:.0f} s for {visible(key[1])}",
         "ask whoever made it, or take the secret from elsewhere",
     )

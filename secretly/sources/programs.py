@@ -207,7 +207,7 @@ class Program:
             if not alone:
                 with contextlib.suppress(Locked):
                     return await attempt()
-            async with run.turns.one():
+            async with run.after(run.turns.one()):
                 if run.opened.count(self.title) > seen or (alone and self.name in run.asked):
                     alone = False
                     continue  # another was before this one: try beside the others

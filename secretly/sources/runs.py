@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from .. import concurrency, discovery, pinentry
 from ..display import visible
@@ -15,6 +15,8 @@ from ..redacted import Secret
 from .failures import NoField, Unasked
 
 __all__ = ["Item", "Run", "Source"]
+
+T = TypeVar("T")
 
 #: The names that the default field of an item has, in the order in which they are tried.
 _PASSWORD = ("password", "credential")
@@ -59,6 +61,16 @@ class Run:
     opened: list[str] = field(default_factory=list, repr=False)
     asked: set[str] = field(default_factory=set, repr=False)
     _finding: dict[Hashable, concurrency.Turns] = field(default_factory=dict, repr=False)
+    #: How long one item may take; what is waited for in turn does not count.
+    clock: concurrency.Clock = field(default_factory=concurrency.Clock, repr=False)
+
+    @contextlib.asynccontextmanager
+    async def after(self, turn: contextlib.AbstractAsyncContextManager[T]) -> AsyncIterator[T]:
+        """Have a turn, the wait for which is not this item's time."""
+        async with contextlib.AsyncExitStack() as held:
+            with self.clock.stopped():
+                given = await held.enter_async_context(turn)
+            yield given
 
     async def once(self, key: Hashable, find: Callable[[], Awaitable[str]]) -> Secret:
         """What *find* gives, which is kept until the end of the run."""
@@ -100,7 +112,8 @@ class Run:
         text = f"{purpose}, and a secret in it is needed."
         asked = pinentry.Prompt("secretly", text, prompt, error)
         try:
-            return await pinentry.ask(asked, seconds, self.environ, self.setting)
+            with self.clock.stopped():
+                return await pinentry.ask(asked, seconds, self.environ, self.setting)
         except NoPinentry as why:
             raise Unasked(f"{purpose}, and {why}", f"{hint}, or {why.hint}") from None
 
@@ -112,7 +125,7 @@ class Run:
         :raises Locked: if nobody may be asked.
         """
         seconds = self.must_ask(purpose, hint)
-        async with pinentry.elsewhere(self.environ, seconds) as variables:
+        async with self.after(pinentry.elsewhere(self.environ, seconds)) as variables:
             yield variables
 
     @contextlib.asynccontextmanager
@@ -127,7 +140,7 @@ class Run:
             variables: Mapping[str, str] = {}
             if self.person is not None and program not in self.asked:
                 waits = pinentry.elsewhere(self.environ, self.person, asking=False)
-                variables = await turn.enter_async_context(waits)
+                variables = await turn.enter_async_context(self.after(waits))
                 if program in self.asked:
                     await turn.aclose()
             yield variables
