@@ -31,6 +31,8 @@ class SecretlyError(Exception):
     .. versionadded:: 1.0
     """
 
+    hint = ""  # of one whose own __init__ does not come here
+
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
         self.hint = hint

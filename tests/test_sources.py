@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
@@ -1213,6 +1214,139 @@ def test_a_broken_source_of_another_is_said_to_be_broken(rbw: Home, source: str)
     assert what.startswith("secretly: the source rbw:// cannot be loaded: ")
     assert "secretly_rbw" in hint
     assert "canary" not in err
+
+
+#: A source in which each item goes wrong in another way.
+_ODD = """
+import asyncio, sys
+from secretly import SourceFailed
+title = "odd"
+
+class Bare(SourceFailed):
+    def __init__(self, *text):
+        Exception.__init__(self, *text)
+
+class Unspeakable(SourceFailed):
+    def __str__(self):
+        raise ValueError("canary-1")
+
+class Base(BaseException):
+    pass
+
+async def gone():
+    task = asyncio.ensure_future(asyncio.sleep(9))
+    task.cancel("canary-1")
+    await task
+
+errors = dict(
+    exits=SystemExit("canary-1"), closes=GeneratorExit("canary-1"), base=Base("canary-1"),
+    cancels=asyncio.CancelledError("canary-1"), bare=Bare("it is shut"), silent=Bare(),
+    unspeakable=Unspeakable("canary-1"), group=ExceptionGroup("canary-1", [ValueError("canary-2")]),
+    stops=StopIteration("canary-1"), memory=MemoryError("canary-1"),
+)
+
+async def fetch(path, fields, run):
+    if path == "ok":
+        return {"password": "canary-1"}
+    if path == "gone":
+        await gone()
+    raise errors[path]
+"""
+
+_OUTCOMES = {
+    "exits": "SystemExit",
+    "closes": "GeneratorExit",
+    "base": "Base",
+    "cancels": "CancelledError",
+    "silent": "Bare",
+    "unspeakable": "Unspeakable",
+    "group": "ExceptionGroup",
+    "stops": "RuntimeError",
+    "memory": "MemoryError",
+}
+
+_CATCHES = """
+import asyncio, secretly, sys
+async def get():
+    try:
+        await secretly.secret(sys.argv[1])
+    except secretly.SourceFailed as error:
+        return f"{error}; {error.hint}"
+print(asyncio.run(get()))
+"""
+
+
+@pytest.mark.parametrize("item", _OUTCOMES)
+def test_whatever_anothers_source_raises_is_two_lines(rbw: Home, item: str) -> None:
+    """With the kind, and nothing of the text; beside another item as by itself, by asyncio too."""
+    distribution(rbw.folder / "packages", _ODD)
+    said = f"the source rbw:// failed for {item}: {_OUTCOMES[item]}"
+    hint = "ask whoever made it, or take the secret from elsewhere"
+    lines = f"secretly: {said}\n  {hint}\n"
+    assert rbw.run("get", f"rbw://{item}") == (1, "", lines)
+    both = ["-eA=rbw://ok", f"-eB=rbw://{item}"]
+    assert rbw.run("run", *both, "echo", "ran") == (125, "", lines)
+    done = rbw.run_any([sys.executable, "-c", _CATCHES, f"rbw://{item}"])
+    assert done == (0, f"{said}; {hint}\n", "")
+
+
+def test_an_item_whose_task_was_cancelled_by_the_source_has_failed(rbw: Home) -> None:
+    """Whoever waits for it was not."""
+    distribution(rbw.folder / "packages", _ODD)
+    done = rbw.run_any([sys.executable, "-c", _CATCHES, "rbw://gone"])
+    assert done.stdout.startswith("the source rbw:// failed for gone: CancelledError; ")
+
+
+def test_an_error_that_has_no_hint_is_given_one(rbw: Home) -> None:
+    """And what names the source; its own words stay."""
+    distribution(rbw.folder / "packages", _ODD)
+    done = rbw.run("get", "rbw://bare")
+    assert done.stderr.splitlines() == [
+        "secretly: it is shut (rbw://bare)",
+        "  ask whoever made it, or take the secret from elsewhere",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("more", "what"),
+    [
+        ("del title", "it has no title"),
+        ("title = 3", "it has no title"),
+        ("del fetch", "AttributeError"),
+        ("fetch = lambda *given: 3", "TypeError"),
+        ("def parted(path): raise ValueError('canary-1')", "ValueError"),
+        ("def parted(path): raise SystemExit('canary-1')", "SystemExit"),
+        ("def parted(path): return None", "TypeError"),
+        ("def parted(path): return ('a', 'b', 'c')", "ValueError"),
+        ("def parted(path): return (path, None)", "parted gives no two texts"),
+    ],
+)
+def test_a_source_of_another_shape_is_two_lines(rbw: Home, more: str, what: str) -> None:
+    """It is named, with what is wrong."""
+    distribution(rbw.folder / "packages", f"{_ODD}\n{more}\n")
+    for arguments in (("get", "rbw://ok"), ("run", "-eA=rbw://ok", "-eB=env://HOME", "true")):
+        done = rbw.run(*arguments)
+        assert (done.status, done.stdout) == (1 if arguments[0] == "get" else 125, "")
+        line, hint = done.stderr.splitlines()
+        assert line == f"secretly: the source rbw:// failed for ok: {what}"
+        assert "canary" not in hint
+
+
+def test_a_source_that_ends_the_program_when_it_is_loaded(rbw: Home) -> None:
+    """It cannot be loaded: that is all."""
+    distribution(rbw.folder / "packages", "raise SystemExit('canary-1')")
+    done = rbw.run("get", "rbw://ok")
+    assert (done.status, done.stdout) == (1, "")
+    assert done.stderr.startswith("secretly: the source rbw:// cannot be loaded: SystemExit\n")
+    assert rbw.run("doctor").status in (0, 1)
+
+
+def test_ctrl_c_in_a_source_is_no_failure_of_its(rbw: Home) -> None:
+    """The command dies of it."""
+    text = _ODD.replace("async def fetch", "errors['c'] = KeyboardInterrupt()\nasync def fetch")
+    distribution(rbw.folder / "packages", text)
+    done = rbw.run("get", "rbw://c")
+    assert done == (-signal.SIGINT, "", "")
 
 
 def test_a_command_is_configured(rbw: Home) -> None:

@@ -88,7 +88,9 @@ def find(scheme: str) -> Source:
     if scheme in (others := _others()):
         try:
             return cast(Source, others[scheme].load())
-        except Exception as error:  # another's code
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # another's code
             raise SourceFailed(
                 f"the source {scheme}:// cannot be loaded: {type(error).__name__}",
                 f"mend or uninstall what brings it: {visible(others[scheme].value)}",
@@ -119,17 +121,15 @@ class Items:
         self._found: dict[tuple[str, str], tuple[tuple[str, ...], Item]] = {}
         self._failed: dict[tuple[str, str], Exception] = {}
         for reference in wanted:
-            self._note(reference)
+            with contextlib.suppress(SecretlyError):  # which is raised once it is asked for
+                self._note(reference)
 
     def _note(self, reference: Reference) -> tuple[tuple[str, str], str]:
         """The item that is to be fetched, and which of its fields."""
         path, field = reference.path, reference.field
-        with contextlib.suppress(SecretlyError):  # which is raised once it is asked for
-            if reference.usual == "password" and hasattr(
-                source := self._source(reference), "parted"
-            ):
-                path, own = source.parted(path)
-                field = own or field
+        if reference.usual == "password":
+            path, own = _parted(self._source(reference), (reference.scheme, path))
+            field = own or field
         key = (reference.scheme, path)
         self._fields.setdefault(key, {})[field] = None
         return key, field
@@ -142,8 +142,9 @@ class Items:
         """
         source = self._source(reference)
         key, field = self._note(reference)
+        title = _title(source, key)
         item = await self._item(key, source)
-        value = item.chosen(field, source.title, key[1])
+        value = item.chosen(field, title, key[1])
         return value, item.username if field == reference.field else None
 
     def _source(self, reference: Reference) -> Source:
@@ -167,6 +168,35 @@ class Items:
             return item
 
 
+def _title(source: Source, key: tuple[str, str]) -> str:
+    """What people call it, which is no secret of another's."""
+    title = None
+    try:
+        title = source.title
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # another's code
+        pass
+    if not (isinstance(title, str) and title.strip()):
+        raise _failed(key, "it has no title")
+    return title
+
+
+def _parted(source: Source, key: tuple[str, str]) -> tuple[str, str]:
+    """The item's path, and the field that the whole path names, if the source has such a form."""
+    what = "parted gives no two texts"
+    try:
+        part = getattr(source, "parted", None)
+        path, own = (key[1], "") if part is None else part(key[1])
+        if isinstance(path, str) and isinstance(own, str):
+            return path, own
+    except (SecretlyError, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # another's code
+        what = type(error).__name__
+    raise _failed(key, what)
+
+
 #: How often a source may do what takes a program, or a person, all of their time.
 _TRIES = 3
 
@@ -181,10 +211,11 @@ async def _fetched(source: Source, key: tuple[str, str], fields: tuple[str, ...]
         item, error = None, _overdue(key, seconds)
     if item is not None:
         return item
+    what = type(error).__name__
     if isinstance(error, SourceFailed):
-        error = _named(error, key)
+        error = _named(error, key) if _worded(error) else None
     if not isinstance(error, (SecretlyError, KeyboardInterrupt)):
-        error = _failed(key, type(error).__name__)
+        error = _failed(key, what)
     raise error
 
 
@@ -204,23 +235,36 @@ def _called(key: tuple[str, str]) -> str:
     return visible(f"{key[0]}://{key[1]}" if key[0] != "command" else key[1])
 
 
+def _worded(error: SourceFailed) -> bool:
+    """Whether it says something: one of another's may be made anyhow."""
+    try:
+        return bool(str(error).strip()) and isinstance(error.hint, str)
+    except Exception:
+        return False
+
+
 def _named(error: SourceFailed, key: tuple[str, str]) -> SourceFailed:
     """The error with the item's name, if that is not in it: it was this one of several."""
     named = rf"(?<!\w){re.escape(visible(key[1]))}(?!\w)"
-    if not re.search(named, str(error)):
+    if not re.search(named, str(error)) or not error.hint:
         error.args = (f"{error} ({_called(key)})", *error.args[1:])
+    error.hint = error.hint or _ELSEWHERE
     return error
+
+
+#: What to do about a source that is not as it should be.
+_ELSEWHERE = "ask whoever made it, or take the secret from elsewhere"
 
 
 def _failed(key: tuple[str, str], what: str) -> SourceFailed:
     return SourceFailed(
         f"the source {key[0]}:// failed for {visible(key[1])}: {what}",
-        "ask whoever made it, or take the secret from elsewhere",
+        _ELSEWHERE,
     )
 
 
 def _overdue(key: tuple[str, str], seconds: float) -> SourceFailed:
     return Unreachable(
         f"the source {key[0]}:// did not answer within {seconds:.0f} s for {visible(key[1])}",
-        "ask whoever made it, or take the secret from elsewhere",
+        _ELSEWHERE,
     )
