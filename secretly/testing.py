@@ -439,6 +439,11 @@ class SourceContract:
                 assert _same(value, self.USERNAME)
                 assert wanted == ("username",) or _same(found.chosen("", "", ""), self.PASSWORD)
 
+    def test_the_command_can_wait_for_it(self) -> None:
+        """Twisted drives that: what is awaited is Twisted's, or secretly's own, not asyncio's."""
+        found = sources.Item(_in_twisted(self.source().fetch(self.item(), ("",), self.run())))
+        assert _same(found.chosen("", "", ""), self.PASSWORD)
+
     def test_it_can_be_asked_again(self) -> None:
         """In one run, for the same and for another."""
         run = self.run()
@@ -584,6 +589,25 @@ class SourceContract:
 
 async def _within(work: Coroutine[Any, Any, Any]) -> Any:
     return await asyncio.wait_for(work, 60)
+
+
+def _in_twisted(work: Coroutine[Any, Any, Any]) -> Any:
+    """The outcome of what Twisted drives; its reactor is not started, for that can be done once."""
+    from twisted.internet import reactor as installed
+    from twisted.internet.defer import Deferred
+    from twisted.python.failure import Failure
+
+    reactor: Any = installed
+    outcome: list[Any] = []
+    deferred = Deferred.fromCoroutine(work)
+    deferred.addBoth(outcome.append)
+    deadline = time.monotonic() + 60
+    while not outcome and time.monotonic() < deadline:
+        reactor.iterate(0.02)
+    deferred.cancel()
+    if isinstance(outcome[0], Failure):
+        outcome[0].raiseException()
+    return outcome[0]
 
 
 def _same(one: str, other: str) -> bool:

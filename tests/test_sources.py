@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 import pytest
 from command import Home, home
+from twisted.internet import reactor  # noqa: F401 - it opens what stays open
 
 from secretly import (
     BadReference,
@@ -1339,6 +1340,30 @@ def test_a_source_that_ends_the_program_when_it_is_loaded(rbw: Home) -> None:
     assert (done.status, done.stdout) == (1, "")
     assert done.stderr.startswith("secretly: the source rbw:// cannot be loaded: SystemExit\n")
     assert rbw.run("doctor").status in (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("waits", "kind"),
+    [
+        ("await asyncio.sleep(0.01)", "RuntimeError"),
+        ("await asyncio.get_event_loop_policy().new_event_loop().create_future()", "RuntimeError"),
+        ("await asyncio.sleep(0)", ""),
+        ("from twisted.internet import reactor, task; await task.deferLater(reactor, 0.01)", ""),
+    ],
+)
+def test_what_is_asyncios_fails_in_the_command(rbw: Home, waits: str, kind: str) -> None:
+    """At once; what is Twisted's comes."""
+    text = _ODD.replace('if path == "gone":', 'if path == "waits":')
+    distribution(
+        rbw.folder / "packages",
+        text.replace("await gone()", f"{waits}; return {{'password': 'canary-1'}}"),
+    )
+    done = rbw.run("get", "rbw://waits")
+    if kind:
+        what = f"secretly: the source rbw:// failed for waits: {kind}"
+        assert (done.status, done.stderr.splitlines()[0]) == (1, what)
+    else:
+        assert done == (0, "canary-1\n", "")
 
 
 def test_ctrl_c_in_a_source_is_no_failure_of_its(rbw: Home) -> None:
