@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ast
-import configparser
 import csv
+import importlib.util
 import inspect
 import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -748,22 +749,29 @@ esac
 """
 
 
+def installer() -> list[str]:
+    """What installs a distribution, from what is there: an environment of uv's has no pip."""
+    if importlib.util.find_spec("pip"):
+        return [sys.executable, "-m", "pip", "install", "--no-index"]
+    need("uv")
+    return [shutil.which("uv") or "", "pip", "install", "--offline", "--python", sys.executable]
+
+
 def test_the_example_of_a_source_is_found_by_its_entry_point() -> None:
-    """Installed with the guide's setup.cfg, the command reads from it: by -e, and configured."""
+    """Installed as the guide has it, the command reads from it: by -e, and configured."""
     guide = page("how-to/add-a-source.rst")
-    [block] = re.findall(r"code-block:: ini\n\n((?:   .*\n|\n)+)", guide)
-    setup = configparser.ConfigParser()
-    setup.read_string(re.sub("^   ", "", block, flags=re.MULTILINE))
-    [(group, points)] = setup["options.entry_points"].items()
-    name, version = setup["metadata"]["name"], setup["metadata"]["version"]
-    module = setup["options"]["py_modules"]
+    [ini] = re.findall(r"code-block:: ini\n\n((?:   .*\n|\n)+)", guide)
+    [setup] = re.findall(r"code-block:: python\n\n((?:   .*\n|\n)+)", guide)
     with home() as found:
-        site = found.folder / "site"
-        info = site / f"{name.replace('-', '_')}-{version}.dist-info"
-        info.mkdir(parents=True)
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
-        (info / "entry_points.txt").write_text(f"[{group}]{points}\n")
-        (site / f"{module}.py").write_text((DOCS / "examples" / f"{module}.py").read_text())
+        site, folder = found.folder / "site", found.folder / "secretly-rbw"
+        folder.mkdir()
+        for name, text in (("setup.cfg", ini), ("setup.py", setup)):
+            (folder / name).write_text(re.sub("^   ", "", text, flags=re.MULTILINE))
+        [module] = re.findall(r"py_modules = (\w+)", ini)
+        (folder / f"{module}.py").write_text((DOCS / "examples" / f"{module}.py").read_text())
+        options = ["--quiet", "--no-deps", "--no-build-isolation", "--target", str(site)]
+        installed = found.run_any([*installer(), *options, str(folder)], seconds=PATIENCE * 3)
+        assert installed.status == 0, installed
         before = found.environ.get("PYTHONPATH", "")
         found.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (before, str(site))))
         found.program("rbw", RBW)
