@@ -699,6 +699,39 @@ def test_version_1_without_an_account_to_sign_in_to(home: Home, text: str | None
     assert op.calls == [op.get_item("PyPI")]
 
 
+#: Where version 1 may keep what it knows, in the order in which it looks.
+_PLACES = ("own/config", ".op/config", "xdg/.op/config", ".config/op/config", "xdg/op/config")
+
+
+@pytest.mark.parametrize("place", range(len(_PLACES)))
+def test_version_1_has_its_account_in_one_of_several_places(home: Home, place: int) -> None:
+    """In the first of them that is there."""
+    op = OnePassword(home, 1, signed_in=False)
+    (home.folder / ".op" / "config").unlink()
+    home.environ["OP_CONFIG_DIR"] = str(home.folder / "own")
+    home.environ["XDG_CONFIG_HOME"] = str(home.folder / "xdg")
+    for number, path in enumerate(_PLACES[place:]):
+        path = home.folder / path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({"latest_signin": "another" if number else "my"}))
+    done, prompts = ask(op, MASTER)
+    assert done.stdout.startswith("canary-pypi|"), done
+    assert len(prompts) == 1
+
+
+@pytest.mark.parametrize("latest", [None, '{"latest_signin": "another"}'])
+def test_the_account_of_version_1_may_be_said(home: Home, latest: str | None) -> None:
+    """By the same variable as for version 2; it goes before the last one that was used."""
+    op = OnePassword(home, 1, signed_in=False)
+    config = home.folder / ".op" / "config"
+    config.write_text(latest) if latest else config.unlink()
+    home.environ["OP_ACCOUNT"] = "my"
+    done, _ = ask(op, MASTER)
+    assert done.stdout.startswith("canary-pypi|"), done
+    home.environ["OP_ACCOUNT"] = "--help"
+    assert "taken for an option" in ask(op, MASTER)[0].stderr
+
+
 @pytest.mark.parametrize(
     "known", ["work.1password.example", "WORK", "OTHERUUID", "a2", "mine"], ids=str
 )

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from .. import trust
 from ..display import visible
 from ..errors import BadReference, Cancelled, SourceFailed
 from ..redacted import Secret
@@ -209,15 +210,29 @@ def _only(run: Run) -> Callable[[Any], str]:
 
 
 def _latest_account(run: Run) -> str:
-    """The account that version 1 signed in to last."""
-    try:
-        with open(os.path.join(run.environ.get("HOME", ""), ".op", "config"), "rb") as file:
-            account = str(json.load(file).get("latest_signin") or "")
-    except (OSError, ValueError, AttributeError):
-        account = ""
+    """The short name of the account: the one that is said, else that of the last sign-in."""
+    account = run.environ.get("OP_ACCOUNT", "")
+    for path in () if account else _settings_of_1(run.environ):
+        try:
+            with open(path, "rb", opener=trust.no_waiting) as file:
+                account = str(json.load(file).get("latest_signin") or "")
+        except FileNotFoundError:
+            continue
+        except (OSError, ValueError, AttributeError, RecursionError):
+            pass
+        break
     if not account:
         raise SignedOut(f"{title}: no account is set up", "op signin ADDRESS EMAIL")
     return operand(account)
+
+
+def _settings_of_1(environ: Mapping[str, str]) -> Iterator[str]:
+    """Where ``op`` looks for what it keeps: the first of these that is there is it."""
+    home, settings = environ.get("HOME", ""), environ.get("XDG_CONFIG_HOME")
+    places = ((environ.get("OP_CONFIG_DIR"), ""), (home, ".op"), (settings, ".op"))
+    for base, inside in (*places, (home, ".config/op"), (settings, "op")):
+        if base:
+            yield os.path.join(base, inside, "config")
 
 
 # -- what an item is -------------------------------------------------------------
