@@ -11,6 +11,7 @@ import signal
 import socket
 import struct
 import sys
+import time
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -1012,6 +1013,26 @@ def test_a_command_runs_once_for_several_variables(home: Home) -> None:
         done = home.run("run", *argv, environ=fake.environ)
     assert done == (0, "canary-1 canary-1 ", "")
     assert (home.folder / "count").read_text() == "x\n"
+
+
+@pytest.mark.alone
+def test_commands_run_at_once_where_nobody_can_be_asked(home: Home) -> None:
+    """Neither terminal nor screen: ten of a second take little longer than one."""
+    home.program("slow", '#!/bin/sh\nsleep 1\necho "canary-$1"\n')
+    home.configure("".join(f'[secrets.I{n}]\ncommand = ["slow", "{n}"]\n' for n in range(10)))
+    took = {}
+    for count in (1, 10):
+        wanted = [f"-eA{n}=I{n}" for n in range(count)]
+        started = time.monotonic()
+        done = home.run("run", *wanted, "sh", "-c", "env | grep -c canary-")
+        took[count] = time.monotonic() - started
+        assert done == (0, f"{count}\n", "")
+    print(f"one {took[1]:.1f} s, ten {took[10]:.1f} s: {took[10] / took[1]:.1f} times as long")
+    assert took[10] / took[1] < 4
+    with FakePinentry() as fake:  # here one might see what the second asks while the first does
+        started = time.monotonic()
+        home.run("run", "-eA=I0", "-eB=I1", "true", environ=fake.environ)
+        assert time.monotonic() - started > 2
 
 
 def test_a_reference_runs_no_command(home: Home) -> None:

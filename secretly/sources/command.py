@@ -5,6 +5,7 @@ It is no scheme: what a reference says, which may stand in a project's file, is 
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -41,8 +42,9 @@ class Command:
                 f"install it, so that {visible(program.name)} is on PATH",
             )
         item = shortened(path, 60)
-        # What it does is not known: any of them may ask, the second time as well.
-        async with run.turn() as environ:
+        # What it does is not known: any of them may ask, the second time as well, if it can.
+        nobody = contextlib.nullcontext[Mapping[str, str]]({})
+        async with run.turn() if run.attended else nobody as environ:
             variables = {"LANGUAGE": run.environ.get("LANGUAGE"), **environ}  # as it is
             found = await program.call(run, *self.argv[1:], item=item, environ=variables)
         return {"password": found}
