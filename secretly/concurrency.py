@@ -14,13 +14,13 @@ from .eventloop import (
     CurrentLoop,
     Loop,
     NeedsLoop,
-    PresentLoop,
     Request,
     Settle,
     Undo,
     in_place,
     on,
     resumed,
+    running,
 )
 
 __all__ = ["Clock", "Overdue", "Shared", "Turns", "limited", "together"]
@@ -192,13 +192,16 @@ async def limited(
 
     :raises Overdue: when the clock has run out; the work was cancelled.
     """
-    loop = await PresentLoop()
-    if loop is None:
+    if here := not running():
         if (ended := await in_place(work, clock.check)) is not None:
             return ended
-        work, loop = resumed(work), await CurrentLoop()
+    try:
+        loop = await CurrentLoop()
+    except BaseException:
+        work.close()
+        raise
     over = _Signal()
-    task = _Task(work, lambda _: over.send())
+    task = _Task(resumed(work) if here else work, lambda _: over.send())
     task.start(loop)
     try:
         while not task.done:

@@ -16,6 +16,7 @@ a running asyncio program has a running loop, and is not asyncio's.
 from __future__ import annotations
 
 import contextlib
+import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
@@ -31,7 +32,6 @@ __all__ = [
     "CurrentLoop",
     "Loop",
     "NeedsLoop",
-    "PresentLoop",
     "Request",
     "bounded",
     "in_place",
@@ -40,6 +40,7 @@ __all__ = [
     "readable",
     "resumed",
     "run",
+    "running",
     "sleep",
 ]
 
@@ -255,15 +256,15 @@ class CurrentLoop(Request[Loop]):
         return lambda: None
 
 
-class PresentLoop(Request["Loop | None"]):
-    """The loop that there is; none is loaded for it."""
+def running() -> bool:
+    """Whether an event loop runs here, as far as is known without loading one."""
+    asyncio, reactor = (sys.modules.get(name) for name in ("asyncio", _REACTOR))
+    here = asyncio is not None and asyncio._get_running_loop() is not None
+    return here or bool(getattr(reactor, "running", False))
 
-    def arm(self, loop: Loop, settle: Settle) -> Undo:
-        settle(loop)
-        return lambda: None
 
-    def here(self) -> None:
-        return None
+#: Where Twisted puts the reactor that is installed.
+_REACTOR = "twisted.internet.reactor"
 
 
 # -- asyncio ---------------------------------------------------------------------
@@ -513,7 +514,7 @@ class in_place(Awaitable["tuple[T | None, BaseException | None] | None"]):
     """A coroutine inside one that :func:`run` drives, for as long as that needs no event loop.
 
     Gives the value and the error that it ended with; or None, if it is to be :func:`resumed`
-    in the loop that there is by then.
+    in an event loop.
 
     :param check: is called before each wait, and raises if the coroutine is to be given up.
     """
@@ -530,11 +531,13 @@ class in_place(Awaitable["tuple[T | None, BaseException | None] | None"]):
                 return stop.value, None
             except BaseException as error:
                 return None, error
+            if not isinstance(request, Request):
+                return None
             try:
                 self._check()
                 answer = yield request
             except BaseException:
                 self._coroutine.close()
                 raise
-            if not isinstance(answer, _Outcome):  # handed over: a new driver starts with None
+            if not isinstance(answer, _Outcome):  # it was handed over to a loop, or never was here
                 return None
