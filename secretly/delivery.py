@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from . import launch, resolve
 from .commands import Call
 from .configuration import Profile, steers
-from .display import shown, visible
+from .display import pasted, shown, visible
 from .errors import Refused
 from .launch import Plan
 from .records import Record
@@ -198,7 +198,7 @@ def _warn(call: Call, target: Destination, environ: Mapping[str, str], context: 
     if path:
         context.note(
             f"{visible(path)} holds a password for {visible(target.shown)} in plain text; to be "
-            f"rid of it: secretly set {visible(target.secret)}, then delete the line 'password' "
+            f"rid of it: secretly set {pasted(target.secret)}, then delete the line 'password' "
             f"under [{visible(section)}], and the token where it was made"
         )
 

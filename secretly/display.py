@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Sequence
 
-__all__ = ["clock", "shortened", "shown", "size", "visible", "wrapped"]
+__all__ = ["clock", "pasted", "shortened", "shown", "size", "visible", "wrapped"]
 
 #: Characters that print nothing or reorder what is around them, beyond those that
 #: ``str.isprintable`` already calls unprintable (Unicode's Cc, Cf, Cs, Co, Cn, Zl, Zp, Zs).
@@ -65,6 +65,15 @@ def shown(command: Sequence[str], limit: int = 120) -> str:
     "twine upload 'my file.whl'"
     """
     return shortened(visible(" ".join(_quoted(os.fspath(part)) for part in command)), limit)
+
+
+def pasted(word: str) -> str:
+    """Return a word of a command that is to be pasted: harmless, and one word to a shell.
+
+    >>> pasted("my file")
+    "'my file'"
+    """
+    return _quoted(visible(word))
 
 
 def _quoted(word: str) -> str:

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 
 from . import trust
-from .display import visible
+from .display import pasted, visible
 from .errors import NotExecutable, NotThere, Refused, SecretlyError
 from .records import Record
 
@@ -72,7 +72,7 @@ def find_program(name: str, environ: Mapping[str, str]) -> str:
         )
     if os.path.isdir(there[0]) or not os.access(there[0], os.X_OK):
         raise NotExecutable(
-            f"{visible(there[0])} cannot be executed", f"chmod +x {visible(there[0])}"
+            f"{visible(there[0])} cannot be executed", f"chmod +x {pasted(there[0])}"
         )
     return there[0]
 

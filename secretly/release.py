@@ -15,7 +15,7 @@ from . import assuan, destination, distributions, macaroon
 from .commands import Call, Words
 from .configuration import Artifacts, Entry, PackageIndex
 from .destination import Destination
-from .display import clock, shortened, shown, size, visible, wrapped
+from .display import clock, pasted, shortened, shown, size, visible, wrapped
 from .distributions import Distribution, normalised
 from .errors import BadToken, Refused
 from .redacted import Secret
@@ -211,11 +211,11 @@ class Release:
         if lacking := token.lacks(self.projects or ()):
             raise Refused(
                 f"the token for {name} is not for the project {lacking[0]}",
-                f"secretly set {visible(entry.name.partition('/')[0])}/{lacking[0]}",
+                "secretly set " + pasted(f"{entry.name.partition('/')[0]}/{lacking[0]}"),
             )
         now = time.time()
         if token.expires is not None and token.expires <= now:
-            raise Refused(f"the token for {name} has expired", f"secretly set {name}")
+            raise Refused(f"the token for {name} has expired", f"secretly set {pasted(entry.name)}")
         if token.not_before is not None and token.not_before > now:
             raise Refused(
                 f"the token for {name} is not good before {clock(token.not_before)}",
@@ -233,7 +233,7 @@ class Release:
             raise Refused(
                 f"the token for {name} was made by {visible(location)}, "
                 f"and {self.tool} would send it to {where}",
-                f"secretly set {visible(target.secret)}, or, if it is meant: "
+                f"secretly set {pasted(target.secret)}, or, if it is meant: "
                 f'[secrets."{name}"] hosts = ["{where}"]',
             )
 

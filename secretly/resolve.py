@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 
 from . import eventloop
 from .configuration import Configuration, Entry
-from .display import visible
+from .display import pasted, visible
 from .errors import (
     BadReference,
     Cancelled,
@@ -45,6 +45,7 @@ __all__ = [
     "keep",
     "login_name",
     "not_found",
+    "not_had",
     "obtain",
     "obtain_all",
     "released",
@@ -275,8 +276,7 @@ async def _look(wish: Wish, context: Context) -> tuple[Found | None, KeychainUna
         if found is None and context.no_input:
             raise not_found(wish)
         return found, None
-    name = visible(wish.reference.name)
-    raise type(trouble)(f"{name} is not to be had: {trouble}", trouble.hint)
+    raise not_had(wish, trouble)
 
 
 async def _settle(
@@ -440,7 +440,7 @@ def _stored(entry: Entry, value: Secret) -> Secret:
         where = f"change it there: {visible(str(entry.source))}" if entry.source else ""
         raise Refused(
             f"what is stored for {visible(entry.name)} {what if value else 'is empty'}",
-            where or f"secretly set {visible(entry.name)} replaces it",
+            where or f"secretly set {pasted(entry.name)} replaces it",
         )
     return value
 
@@ -629,10 +629,18 @@ def _setting(context: Context) -> str | None:
     return context.configuration.pinentry
 
 
+def not_had(wish: Wish, trouble: KeychainUnavailable) -> KeychainUnavailable:
+    """The error for a secret that a keychain cannot give."""
+    name = visible(wish.reference.name)
+    return type(trouble)(f"{name} is not to be had: {trouble}", trouble.hint)
+
+
 def not_found(wish: Wish) -> NotFound:
     """The error for a secret that is kept nowhere."""
     name = visible(wish.reference.name)
-    return NotFound(f"there is no secret {name}", f"keep one: secretly set {name}")
+    return NotFound(
+        f"there is no secret {name}", f"keep one: secretly set {pasted(wish.reference.name)}"
+    )
 
 
 def calling_program() -> str:

@@ -8,7 +8,7 @@ import os
 import stat
 from collections.abc import Mapping
 
-from .display import visible
+from .display import pasted, visible
 from .errors import Refused
 
 __all__ = [
@@ -110,7 +110,7 @@ def check(path: str | os.PathLike[str], what: str) -> None:
     if weak is not None:
         raise Refused(
             f"{what} {visible(os.fspath(path))} {BY_OTHERS}: {visible(weak)}",
-            f"make it yours alone: chmod go-w {visible(weak)}",
+            f"make it yours alone: chmod go-w {pasted(weak)}",
         )
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from . import configuration, resolve, trust
 from .console import Usage, drive, guard, own_context, parser, say
 from .display import visible
-from .errors import NotFound, Refused
+from .errors import KeychainUnavailable, NotFound, Refused
 from .redacted import Environment, Secret
 from .references import Reference, parse
 from .resolve import Context, Wish
@@ -104,7 +104,10 @@ def _stored(reference: str, purpose: str, release_it: bool = True) -> resolve.Fo
     wish = Wish(parse(reference), purpose=purpose)
 
     async def get() -> resolve.Found | None:
-        found = await resolve.find_stored(wish, context)
+        try:
+            found = await resolve.find_stored(wish, context)
+        except KeychainUnavailable as error:
+            raise resolve.not_had(wish, error) from None
         if found is None or not release_it:
             return found
         return await resolve.released(wish, found, context)

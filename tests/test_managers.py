@@ -952,6 +952,27 @@ def test_a_keychain_item_that_is_not_there_is_named(home: Home) -> None:
         assert "keyring set service nobody" in said
 
 
+def test_where_there_is_no_keychain_its_item_is_named(home: Home) -> None:
+    """By ``get`` as by ``run``, which the reason follows."""
+    for verb in ("get", "run"):
+        said = failure(home, verb, "keyring://my service/me")
+        assert said.startswith("secretly: keyring://my service/me is not to be had: ")
+
+
+def test_what_a_locked_store_is_unlocked_by_can_be_pasted(home: Home) -> None:
+    """The item's name is one word to a shell."""
+    home.program("pass", "#!/bin/sh\necho 'gpg: decryption failed: No secret key' >&2; exit 2\n")
+    done = home.run("run", "--no-input", "-eA=pass://web/my shop", "true")
+    assert done.stderr.splitlines()[1] == "  pass show 'web/my shop'"
+
+
+def test_what_keeps_a_secret_can_be_pasted(home: Home) -> None:
+    """So is a secret's name that has a space."""
+    home.keep_in_a_file()
+    done = home.run("get", "My token")
+    assert done.stderr.splitlines()[1] == "  keep one: secretly set 'My token'"
+
+
 def commanded(home: Home, *argv: str) -> None:
     """Configure a secret that a command writes."""
     home.configure(f"[secrets.Token]\ncommand = {json.dumps(argv)}\n")

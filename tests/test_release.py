@@ -875,7 +875,7 @@ def test_a_token_goes_to_the_index_that_made_it(name: str, location: str) -> Non
         f"the token for PyPI was made by {location.lower()}, "
         f"and twine would send it to {target.shown}"
     )
-    assert f"secretly set {target.secret}," in caught.value.hint
+    assert f"secretly set {shlex.quote(target.secret)}," in caught.value.hint
     assert f'[secrets."PyPI"] hosts = ["{target.shown}"]' in caught.value.hint
     for allow in {target.shown, target.host or target.shown}:
         release(target).inspect(value, Entry("PyPI", hosts=("other.example", allow)))

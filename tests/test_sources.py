@@ -247,6 +247,22 @@ def test_a_file_that_others_can_use_is_refused(path: Path, mode: int) -> None:
     assert f"chmod 600 {path}" in error.hint
 
 
+def test_what_mends_it_can_be_pasted(tmp_path: Path) -> None:
+    """Whatever is in its name."""
+    path = tmp_path / "it's a; file"
+    path.write_text("canary-1")
+    path.chmod(0o644)
+    hint = trouble(f"file://{path}").hint
+    asyncio.run(
+        processes.output(
+            ["/bin/sh", "-c", hint.partition(": ")[2]], seconds=5, environ={"PATH": os.defpath}
+        )
+    )
+    assert fetch(f"file://{path}") == "canary-1"
+    hint = trouble("keyring://my service/me $too").hint
+    assert hint == "keyring set 'my service' 'me $too'"
+
+
 def test_a_file_of_another_is_refused(path: Path) -> None:
     """Whoever owns it reads and changes it as they like."""
     if os.geteuid() != 0:

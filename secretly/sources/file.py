@@ -7,7 +7,7 @@ import stat
 from collections.abc import Mapping, Sequence
 
 from .. import trust
-from ..display import visible
+from ..display import pasted, visible
 from ..errors import SourceFailed
 from .failures import NoItem
 from .runs import Run
@@ -27,7 +27,7 @@ async def fetch(path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]
                 raise SourceFailed(f"{name} is no file", "name a plain file")
             if facts.st_mode & 0o077 or facts.st_uid not in (0, os.geteuid()):
                 raise SourceFailed(
-                    f"others can read {name}", f"make it yours alone: chmod 600 {name}"
+                    f"others can read {name}", f"make it yours alone: chmod 600 {pasted(path)}"
                 )
             text, wrong = _text(file.read(_LIMIT + 1))
             if wrong:

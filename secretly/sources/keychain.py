@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from urllib.parse import unquote
 
-from ..display import visible
+from ..display import pasted, visible
 from ..errors import BadReference
 from .failures import NoItem
 from .runs import Run
@@ -27,6 +27,6 @@ async def fetch(path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]
     if value is None:
         raise NoItem(
             f"the keychain has nothing for {visible(service)}, user {visible(username)}",
-            f"keyring set {visible(service)} {visible(username)}",
+            f"keyring set {pasted(service)} {pasted(username)}",
         )
     return {"password": value, "username": username}

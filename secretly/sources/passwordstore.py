@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Iterator, Mapping, Sequence
 
 from .. import processes
-from ..display import visible
+from ..display import pasted, visible
 from ..redacted import Secret
 from .failures import Locked, NoItem
 from .programs import Program, operand
@@ -51,7 +51,9 @@ async def fetch(path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]
 
     async def unlock(wrong: str) -> None:
         """Have gpg's own agent ask for the passphrase, and keep it."""
-        async with run.attention("gpg's passphrase is needed", f"pass show {path}") as environ:
+        async with run.attention(
+            "gpg's passphrase is needed", f"pass show {pasted(path)}"
+        ) as environ:
             with _no_pinentry_left(run) as mark:
                 await _asking.call(run, "show", path, item=path, environ={**environ, **mark})
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-import shlex
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from .. import processes, trust
-from ..display import visible
+from ..display import pasted, visible
 from ..errors import BadReference, SecretlyError, SourceFailed
 from ..redacted import Environment, Secret
 from .failures import Ambiguous, Locked, NoField, NoItem, NotInstalled, Unasked, Unreachable
@@ -162,7 +161,7 @@ class Program:
             if re.search(pattern, done.stderr.decode("utf-8", "replace"), re.IGNORECASE):
                 raise kind(
                     f"{self.title}: {what.format(item=visible(item))}",
-                    hint.format(item=shlex.quote(visible(item))),
+                    hint.format(item=pasted(item)),
                 )
         raise SourceFailed(
             f"{self.title} ({self.name}) failed with status {done.status} for {visible(item)}",
