@@ -192,9 +192,9 @@ async def limited(
 
     :raises Overdue: when the clock has run out; the work was cancelled.
     """
-    if here := not running():
-        if (ended := await in_place(work, clock.check)) is not None:
-            return ended
+    here = not running()
+    if here and (ended := await in_place(work, clock.check)) is not None:
+        return ended
     try:
         loop = await CurrentLoop()
     except BaseException:

@@ -664,7 +664,11 @@ def _database() -> Path:
 
 @functools.cache
 def _logged_in() -> tuple[Path, str]:
-    more = [Login("Twice", "canary-1"), Login("Twice again", "canary-2")]
+    more = [
+        Login("Twice", "canary-1"),
+        Login("Twice", "canary-2"),
+        Login("Twice again", "canary-3"),
+    ]
     more += [Login("Key", "", "me", {"credential": "canary-key"})]
     more += [Login("Café crème", "canary-cafe")]
     return _bitwarden(_folder() / "bw", MASTER, [*LOGINS, *more])
