@@ -12,7 +12,7 @@ from .display import visible
 from .errors import BadReference
 from .records import Record
 
-__all__ = ["Reference", "looks_secret", "parse", "without_secrets"]
+__all__ = ["Reference", "is_scheme", "looks_secret", "parse", "without_secrets"]
 
 # What services put before their tokens so that leaks are found: PyPI; GitHub, GitLab, npm, crates,
 # AWS, Slack, Stripe, OpenAI and Anthropic, Google, Hugging Face. A name may begin so as well, but
@@ -47,6 +47,22 @@ def without_secrets(text: str) -> str:
     'no option …'
     """
     return _pattern().sub("…", text) if looks_secret(text) else text
+
+
+#: As in a URL (RFC 3986).
+_SCHEME = "[A-Za-z][A-Za-z0-9+.-]*"
+
+#: It would run what is configured, without what else is.
+_NONE = "command"
+
+
+def is_scheme(text: str) -> bool:
+    """Whether a reference may begin so.
+
+    >>> is_scheme("op"), is_scheme("my vault")
+    (True, False)
+    """
+    return re.fullmatch(_SCHEME, text) is not None and text.lower() != _NONE
 
 
 class Reference(Record):
@@ -103,7 +119,7 @@ def parse(text: str) -> Reference:
         )
     path, _, field = text.partition("#")
     scheme, separator, rest = path.partition("://")
-    if separator and re.fullmatch("[A-Za-z][A-Za-z0-9+.-]*", scheme):
+    if separator and re.fullmatch(_SCHEME, scheme):
         scheme, path = scheme.lower(), rest
     else:
         scheme = ""
@@ -112,7 +128,7 @@ def parse(text: str) -> Reference:
             f"the reference '{visible(text)}' names nothing",
             "a reference is NAME, NAME#field or scheme://path",
         )
-    if scheme == "command":  # it would run what is configured, without what else is
+    if scheme == _NONE:
         raise BadReference(
             "a command is no reference", "write command = [...] under [secrets.NAME]; ask for NAME"
         )

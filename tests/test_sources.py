@@ -1213,6 +1213,26 @@ def test_anothers_source_is_named_by_doctor(rbw: Home) -> None:
     assert "source rbw://, of another package: None\n" in rbw.run("doctor").stdout
 
 
+@pytest.mark.parametrize("name", ["RBW", "Rbw", "rbw"])
+def test_a_scheme_is_found_whatever_its_case(rbw: Home, name: str) -> None:
+    """As it stands in the reference, and as the package names it."""
+    entries = rbw.folder / "packages" / "secretly_rbw-1.0.dist-info" / "entry_points.txt"
+    entries.write_text(f"[secretly.sources]\n{name} = secretly_rbw\n")
+    for scheme in ("rbw", "RBW"):
+        assert rbw.run("get", f"{scheme}://PyPI", "-n") == (0, TestRbw.PASSWORD, "")
+    assert "rbw://" in rbw.run("get", "nothing://X").stderr
+
+
+@pytest.mark.parametrize("name", ["my vault", "1st", "command", "Command"])
+def test_what_no_reference_can_name_is_not_among_the_known_ones(rbw: Home, name: str) -> None:
+    """It could not be reached."""
+    entries = rbw.folder / "packages" / "secretly_rbw-1.0.dist-info" / "entry_points.txt"
+    entries.write_text(f"[secretly.sources]\n{name} = secretly_rbw\n")
+    known = rbw.run("get", "nothing://X").stderr
+    assert "env://" in known
+    assert f"{name}://".lower() not in known.lower()
+
+
 def test_another_cannot_take_a_scheme_of_ours(rbw: Home) -> None:
     """What comes with secretly is looked at first."""
     entries = rbw.folder / "packages" / "secretly_rbw-1.0.dist-info" / "entry_points.txt"

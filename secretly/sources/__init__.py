@@ -17,7 +17,7 @@ from .. import concurrency
 from ..display import visible
 from ..errors import BadReference, SecretlyError, SourceFailed
 from ..redacted import Secret
-from ..references import Reference
+from ..references import Reference, is_scheme
 from . import programs
 from .command import Command
 from .failures import (
@@ -68,9 +68,11 @@ GROUP = "secretly.sources"
 
 
 def _others() -> Mapping[str, Any]:
+    """Those of other packages, as a reference names them: in small letters, as URLs have it."""
     from importlib.metadata import entry_points
 
-    return {point.name: point for point in entry_points(group=GROUP)}
+    found = {point.name.lower(): point for point in entry_points(group=GROUP)}
+    return {name: found[name] for name in found if is_scheme(name)}
 
 
 def schemes() -> list[str]:
