@@ -994,7 +994,8 @@ def test_the_desktop_app_is_asked_by_one_first(
 
 
 def test_the_desktop_app_and_another_do_not_ask_at_the_same_time(home: Home) -> None:
-    """A configured command may ask, too."""
+    """A configured command may ask, too, where there is a screen for it."""
+    home.environ["DISPLAY"] = ":0"
     op = OnePassword(home, 2, signed_in=False, app=True, sleep=0.3)
     (home.programs / "op.authorised").touch()
     home.program("other", f"#!{sys.executable} -IS\n{_ASKS}")
