@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence, Set
@@ -69,12 +70,12 @@ class Call(Record):
 
     :param row: what is known of the command.
     :param arguments: what follows the command's own name.
-    :param launching: what stands before these: the command's own name, behind what starts it.
+    :param launching: what starts it: each launcher's name, with its own options and words.
     """
 
     row: Command
     arguments: tuple[str, ...]
-    launching: tuple[str, ...] = ()
+    launching: tuple[tuple[str, Sequence[str]], ...] = ()
 
     @property
     def launcher(self) -> str:
@@ -94,15 +95,12 @@ class Call(Record):
 
     def _launchers(self) -> Iterator[tuple[str, list[str]]]:
         """Each that is known, and its options."""
-        words = self.launching[:-1]
-        for position, word in enumerate(words):
-            own = words[position + 1 :]
-            for name in _LAUNCHERS:
-                first, *others = name.split()
-                rest = iter(own)
-                if _name(word) == first and all(other in rest for other in others):
-                    yield name, [part.partition("=")[0] for part in own]
-                    break
+        for name, own in self.launching:
+            called, rest = [name], list(own)
+            while rest := _after(rest, _UV if name in ("uv", "uvx") else _RUNNERS):
+                called.append(rest.pop(0))
+            if " ".join(called) in _LAUNCHERS:
+                yield " ".join(called), [part.partition("=")[0] for part in own]
 
     def taken_apart(self) -> Words:
         """The arguments as the command's own parser would read them."""
@@ -152,10 +150,13 @@ def call_of(
 
     :param alias: the name of the row to use in place of the command's own.
     """
-    for name, arguments in reversed(_readings(argv)):
+    readings = _readings(argv)
+    for last, (name, arguments) in reversed([*enumerate(readings)]):
         row = configuration.commands.get(name if alias is None else alias)
         if row is not None:
-            launching = argv[: len(argv) - len(arguments)]
+            pairs = itertools.pairwise(readings[: last + 1])
+            # The next one's name is the first word that is not a launcher's own.
+            launching = [(by, own[: len(own) - len(rest) - 1]) for (by, own), (_, rest) in pairs]
             return Call(row, tuple(arguments), tuple(launching))
     return None
 

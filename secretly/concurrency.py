@@ -209,10 +209,8 @@ async def limited(
             await on(loop, _Within(over, clock.left()))
     except BaseException as error:
         task.cancel()
-        if isinstance(error, Overdue):
+        if not isinstance(error, GeneratorExit):
             await on(loop, _Within(over, _TIDYING))
-        elif not isinstance(error, GeneratorExit):
-            await task
         raise
     return task.value, task.error
 

@@ -72,8 +72,10 @@ def planned(
     :param file: what the env files say.
     :raises Refused: if what would be uploaded cannot be.
     """
+    # Whatever its subcommand: `npm run release` may publish as well.
+    publishes = call is not None and call.row.publishes
     if call is not None and not call.needs_secret:
-        call = None  # it is as any other command
+        call = None  # else it is as any other command
     chosen = chosen or Profile()
     filed_plain = file.plain if file else {}
     plain = {**(call.row.env if call else {}), **filed_plain, **chosen.env}
@@ -115,7 +117,6 @@ def planned(
             plan = plan._replace(removes=[name for name in removes if name not in plain])
     if not wanted and not explicit:
         return Planned([], plan)
-    publishes = call is not None and call.row.publishes
     _check_plain(filed_plain, publishes)
     plan = plan._replace(fingerprint=launch.fingerprint(plan.program, content=publishes))
     program = _real_path(plan.program)
@@ -151,7 +152,7 @@ _LOADING = tuple("LD_ DYLD_ BASH_ENV".split())
 
 #: Whose certificates count, for OpenSSL, requests, the publishing tools, cargo and npm.
 _TRUSTING = (
-    r"(?i)SSL_CERT_(FILE|DIR)|\w*CA_?(BUNDLE|CERTS?|FILE|INFO)|\w+_CERT|NODE_EXTRA_CA_CERTS"
+    r"(?i)SSL_CERT_(FILE|DIR)|(\w*_)?CA_?(BUNDLE|CERTS?|FILE|INFO)|\w+_CERT|NPM_CONFIG_CA"
     r"|\w*(INSECURE|STRICT_SSL|REJECT_UNAUTHORIZED)\w*"
 )
 

@@ -20,13 +20,16 @@ STEERING = (
     *("PINENTRY", "PINENTRY_USER_DATA", "GNUPGHOME", "DBUS_SESSION_BUS_ADDRESS"),
     *("SECRETLY_CONFIG", "SECRETLY_NO_INPUT"),
     *("PASSWORD_STORE_DIR", "PASSWORD_STORE_GPG_OPTS"),
-    *("GCONV_PATH", "GLIBC_TUNABLES"),
+    *("LD_PRELOAD", "LD_LIBRARY_PATH", "LD_AUDIT", "GCONV_PATH", "GLIBC_TUNABLES"),
+    *("DYLD_INSERT_LIBRARIES", "DYLD_LIBRARY_PATH"),
+    *("PYTHON_KEYRING_BACKEND", "PYTHONPATH", "PYTHONHOME", "PYTHONUSERBASE", "PYTHONSTARTUP"),
+    *("BASH_ENV", "PERL5LIB", "PERL5OPT"),
     *("GTK_MODULES", "GTK_PATH", "GIO_EXTRA_MODULES", "GIO_MODULE_DIR"),
     *("QT_PLUGIN_PATH", "QT_QPA_PLATFORM_PLUGIN_PATH"),
     *sorted(configuration.STEERING - {"PATH"}),
 )
 
-#: And all that begin so.
+#: And all that begin so. Among these may be another program's own, with a secret in it.
 STEERING_PREFIXES = ("KEYRING_PROPERTY_", *configuration.STEERING_PREFIXES)
 
 
@@ -59,13 +62,12 @@ async def examine(environ: Mapping[str, str]) -> list[Line]:
 
 
 def steering(environ: Mapping[str, str]) -> list[Line]:
-    """The variables that are set and steer."""
+    """The variables that are set and steer; with what, of those that are known by name."""
+    known = [name for name in STEERING if name in environ]
     others = sorted(name for name in environ if name.startswith(STEERING_PREFIXES))
-    return [
-        Line(None, f"environment: {visible(name)}={visible(environ[name])[:200]}")
-        for name in (*STEERING, *others)
-        if name in environ
-    ]
+    texts = [f"{name}={visible(environ[name])[:200]}" for name in known]
+    texts += [f"{visible(name)} is set" for name in others if name not in known]
+    return [Line(None, f"environment: {text}") for text in texts]
 
 
 def _wrong(what: str, error: SecretlyError) -> list[Line]:

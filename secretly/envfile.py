@@ -88,7 +88,9 @@ def _values(path: str) -> dict[str, str]:
         text = trust.read(path).decode("utf-8-sig")
         why = "there is a NUL byte in it" if "\0" in text else ""
     except OSError as error:
-        why = error.strerror or "an error"
+        raise Refused(
+            f"the env file {shown} cannot be read: {error.strerror}", "check its name"
+        ) from None
     except UnicodeDecodeError:
         why = "it is not UTF-8 text"
     if why:

@@ -19,7 +19,7 @@ import contextlib
 import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Generator
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, cast
 
 from .errors import SecretlyError
 
@@ -340,7 +340,15 @@ def _twisted() -> Loop:
     return _Twisted()
 
 
+#: How many waits may begin while a reactor stops, to tidy up: one that heeds no cancelling
+#: would begin them without end.
+_LATE = 50
+
+
 class _Twisted:
+    #: How many have begun since a reactor began to stop, by its id: it starts only once.
+    _late: ClassVar[dict[int, int]] = {}
+
     def __init__(self) -> None:
         from twisted.internet import reactor
 
@@ -379,10 +387,16 @@ class _Twisted:
 
         def stop() -> None:
             stopped.append(True)
+            self._late.setdefault(id(self._reactor), 0)
             deferred.cancel()
 
-        # A reactor that stops would leave the coroutine waiting for ever.
-        trigger = self._reactor.addSystemEventTrigger("before", "shutdown", stop)
+        late = self._late.get(id(self._reactor), -1) + 1
+        if late:
+            self._late[id(self._reactor)] = late
+        trigger = None
+        if late < _LATE:
+            # A reactor that stops would leave the coroutine waiting for ever.
+            trigger = self._reactor.addSystemEventTrigger("before", "shutdown", stop)
 
         def settle(value: T) -> None:
             if not deferred.called:
@@ -393,7 +407,7 @@ class _Twisted:
             return cast(T, (yield from cast(Any, deferred).__await__()))
         finally:
             undo()
-            if not stopped:
+            if trigger is not None and not stopped:
                 self._reactor.removeSystemEventTrigger(trigger)
 
 
@@ -537,7 +551,8 @@ class in_place(Awaitable["tuple[T | None, BaseException | None] | None"]):
                 self._check()
                 answer = yield request
             except BaseException:
-                self._coroutine.close()
+                with contextlib.suppress(RuntimeError):  # it waits again: it is left behind
+                    self._coroutine.close()
                 raise
             if not isinstance(answer, _Outcome):  # it was handed over to a loop, or never was here
                 return None

@@ -288,7 +288,7 @@ def _keyringrc(environ: Mapping[str, str]) -> str:
 
 
 def _configured(path: str) -> str | None:
-    if not os.path.lexists(path):
+    if not os.path.lexists(path) or os.path.realpath(path) == os.devnull:
         return None
     import configparser
 

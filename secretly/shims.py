@@ -90,7 +90,7 @@ def _interpreter(script: str | None) -> str | None:
         except (OSError, UnicodeDecodeError):
             return None
     found = re.fullmatch(r"(#!\S*python[\d.]*)(?: -(\w+))?", first)
-    if found is None or len(first) > _LONGEST or _IMPORT not in map(str.strip, rest):
+    if found is None or len(os.fsencode(first)) > _LONGEST or _IMPORT not in map(str.strip, rest):
         return None
     return f"{found[1]} -{found[2] or ''}P"  # what lies beside the script is not loaded
 

@@ -605,6 +605,7 @@ def _in_twisted(work: Coroutine[Any, Any, Any]) -> Any:
     while not outcome and time.monotonic() < deadline:
         reactor.iterate(0.02)
     deferred.cancel()
+    assert outcome, "it does not end, nor does it heed that it is cancelled"
     if isinstance(outcome[0], Failure):
         outcome[0].raiseException()
     return outcome[0]

@@ -218,11 +218,12 @@ def _shim(options: Namespace) -> int:
         )
     for path in shims.write(place, shims.made(row, options.refuse)):
         print(f"wrote {visible(os.fspath(path))}")
-    folders, own = environ.get("PATH", "").split(os.pathsep), os.fspath(place)
+    folders = [os.path.normpath(f) for f in environ.get("PATH", "").split(os.pathsep) if f]
+    own = os.path.normpath(place)
     real = trust.program_on_path(options.command, environ) or ""
     # Only one that refuses has the name of what is before it.
     before = folders[: folders.index(own)] if own in folders else None
-    if before is None or (options.refuse and os.path.dirname(real) in before):
+    if before is None or (options.refuse and os.path.normpath(os.path.dirname(real)) in before):
         say(f"put {place} on PATH, before the folder that {options.command} itself is in")
     return 0
 

@@ -466,6 +466,7 @@ def test_an_upload_is_made_by_the_program_that_was_agreed_to(home: Home, name: s
         ),
         *("POETRY_CERTIFICATES_PYPI_CERT", "PDM_PUBLISH_CA_CERTS", "npm_config_cafile"),
         *("NODE_EXTRA_CA_CERTS", "npm_config_strict_ssl", "NODE_TLS_REJECT_UNAUTHORIZED"),
+        *("npm_config_ca", "NPM_CONFIG_CAFILE", "CARGO_HTTP_CAINFO"),
     ],
 )
 def test_an_upload_trusts_whom_the_person_trusts(home: Home, name: str) -> None:
@@ -477,7 +478,7 @@ def test_an_upload_trusts_whom_the_person_trusts(home: Home, name: str) -> None:
     file = written(home, f"HTTPS_PROXY=http://127.0.0.1:9\n{name}=x\n")
     done = home.run("run", "--no-confirm", "--env-file", file, *words, environ=environ)
     assert_refused(done, f"the env file sets {name}, which changes whom programs trust")
-    file = written(home, "HTTPS_PROXY=http://127.0.0.1:9\nCERTAIN=x\n")
+    file = written(home, "HTTPS_PROXY=http://127.0.0.1:9\nCERTAIN=x\nAFRICA_INFO=x\n")
     done = home.run("run", "--no-confirm", "--env-file", file, *words, environ=environ)
     assert done == Ended(0, "ran\n", "")
 
@@ -573,12 +574,22 @@ def test_a_profile_wins_where_no_secret_is_needed_too(home: Home) -> None:
         assert done == Ended(0, "ghe.example.org file\n", "")
 
 
-def test_what_publishes_nothing_needs_no_consent(home: Home) -> None:
-    """``twine check`` with a secret for something else is no upload."""
-    home.program("twine", '#!/bin/sh\necho "$X"\n')
-    words = ("-eX=env://VALUE", "twine", "check", "dist/x")
+@pytest.mark.parametrize("line", ["npm run release", "cargo release", "uv run ./release.sh"])
+def test_what_may_publish_needs_consent(home: Home, line: str) -> None:
+    """A publishing tool's other subcommands, where they are given a secret: who knows what they do.
+
+    Nor do env files change how they load.
+    """
+    name = line.split()[0]
+    home.program(name, '#!/bin/sh\necho "$X"\n')
+    words = ("-eX=env://VALUE", *line.split())
     done = home.run("run", "--no-input", *words, environ={"VALUE": "canary-1"})
-    assert done == Ended(0, "canary-1\n", "")
+    assert_refused(done, "needs a person's consent")
+    file = written(home, "PYTHONPATH=/project\n")
+    done = home.run(
+        "run", "--no-confirm", "--env-file", file, *words, environ={"VALUE": "canary-1"}
+    )
+    assert_refused(done, "the env file sets PYTHONPATH")
 
 
 def test_user_name_and_password_come_from_the_file(home: Home) -> None:

@@ -214,7 +214,7 @@ async def _fetched(source: Source, key: tuple[str, str], fields: tuple[str, ...]
     if item is not None:
         return item
     what = type(error).__name__
-    if isinstance(error, SourceFailed):
+    if isinstance(error, SecretlyError):
         error = _named(error, key) if _worded(error) else None
     if not isinstance(error, (SecretlyError, KeyboardInterrupt)):
         error = _failed(key, what)
@@ -237,7 +237,7 @@ def _called(key: tuple[str, str]) -> str:
     return visible(f"{key[0]}://{key[1]}" if key[0] != "command" else key[1])
 
 
-def _worded(error: SourceFailed) -> bool:
+def _worded(error: SecretlyError) -> bool:
     """Whether it says something: one of another's may be made anyhow."""
     try:
         return bool(str(error).strip()) and isinstance(error.hint, str)
@@ -245,12 +245,17 @@ def _worded(error: SourceFailed) -> bool:
         return False
 
 
-def _named(error: SourceFailed, key: tuple[str, str]) -> SourceFailed:
-    """The error with the item's name, if that is not in it: it was this one of several."""
+def _named(error: SecretlyError, key: tuple[str, str]) -> SecretlyError | None:
+    """The error with a hint, and the item's name if that is not in it: it was this of several."""
     named = rf"(?<!\w){re.escape(visible(key[1]))}(?!\w)"
-    if not re.search(named, str(error)) or not error.hint:
+    failed = isinstance(error, SourceFailed)
+    if failed and (not re.search(named, str(error)) or not error.hint):
         error.args = (f"{error} ({_called(key)})", *error.args[1:])
-    error.hint = error.hint or _ELSEWHERE
+    if not error.hint:
+        try:
+            error.hint = _ELSEWHERE
+        except AttributeError:  # another's, which has none of its own
+            return None
     return error
 
 
