@@ -6,6 +6,8 @@ import asyncio
 import os
 import signal
 import sys
+import textwrap
+import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -15,7 +17,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from command import Home, home
+from command import PATIENCE, SECRETLY, Home, ended, home, wait_until
 from twisted.internet import reactor  # noqa: F401 - it opens what stays open
 
 from secretly import (
@@ -611,6 +613,58 @@ def test_the_time_that_a_source_waits_for_its_turn_is_not_its_own(
             return await asyncio.gather(*(found.get(parse(f"vault://{n}")) for n in range(3)))
 
         assert [value for value, _ in asyncio.run(work())] == ["canary-1"] * 3
+
+
+#: Sources that go on whatever comes: they heed no cancelling that is an Exception, or none.
+_STUBBORN = {
+    "sleeps": "await eventloop.sleep(0.01)",
+    "sleeps for long": "await eventloop.sleep(10 ** 6)",
+    "starts programs": 'await processes.output(["/bin/true"], seconds=5, environ={})',
+    "tidies up": None,
+}
+
+
+def _stubborn(kind: str, caught: str) -> str:
+    body = _STUBBORN[kind]
+    if body is None:
+        return (
+            "try:\n            while True: await eventloop.sleep(0.01)\n"
+            "        finally: await eventloop.sleep(0.01)"
+        )
+    return f"while True:\n          try: {body}\n          except {caught}: pass"
+
+
+@pytest.mark.parametrize("caught", ["Exception", "(Exception, asyncio.CancelledError)"])
+@pytest.mark.parametrize("kind", _STUBBORN)
+@pytest.mark.parametrize("drive", ["twisted", "the command"])
+def test_one_that_heeds_nothing_ends_nothing_else(drive: str, kind: str, caught: str) -> None:
+    """The error comes, and the program ends."""
+    with home() as here:
+        code = _ENDLESS.format(body=_stubborn(kind, caught), drive=_DRIVES[drive])
+        code = code.replace("from secretly import Source", "from secretly import processes, Source")
+        started = time.monotonic()
+        done = here.run_any([sys.executable, "-c", code])
+    assert done.status == 0, done
+    assert done.stdout.startswith("the source endless:// did not answer within 0 s for Item\n")
+    assert time.monotonic() - started < 15
+
+
+@pytest.mark.parametrize("kind", ["sleeps", "sleeps for long", "starts programs"])
+def test_a_source_that_heeds_nothing_does_not_keep_the_command(rbw: Home, kind: str) -> None:
+    """A Ctrl-C ends it, after the moment that a source has to tidy up."""
+    body = _stubborn(kind, "Exception").replace("\n          ", "\n        ")
+    source = (
+        "from secretly import eventloop, processes\ntitle = 'stubborn'\n"
+        f"async def fetch(path, fields, run):\n    open('began', 'w').close()\n    {body}\n"
+    )
+    distribution(rbw.folder / "packages", textwrap.dedent(source))
+    process = rbw.start([*SECRETLY, "run", "-eX=rbw://A", "echo", "ran"])
+    with ended(process):
+        wait_until(lambda: (rbw.folder / "began").exists())
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, out, err) == (-signal.SIGINT, b"", b"")
 
 
 @pytest.mark.parametrize("reference", ["env://TOKEN", "file://~/token"])
@@ -1256,7 +1310,7 @@ def test_a_broken_source_of_another_is_said_to_be_broken(rbw: Home, source: str)
 #: A source in which each item goes wrong in another way.
 _ODD = """
 import asyncio, sys
-from secretly import SourceFailed
+from secretly import NotFound, SourceFailed
 title = "odd"
 
 class Bare(SourceFailed):
@@ -1267,8 +1321,16 @@ class Unspeakable(SourceFailed):
     def __str__(self):
         raise ValueError("canary-1")
 
+class Fixed(SourceFailed):
+    hint = property(lambda self: "")
+    def __init__(self, *text):
+        Exception.__init__(self, *text)
+
 class Base(BaseException):
     pass
+
+numbered = NotFound("canary-1")
+numbered.hint = 3
 
 async def gone():
     task = asyncio.ensure_future(asyncio.sleep(9))
@@ -1279,7 +1341,8 @@ errors = dict(
     exits=SystemExit("canary-1"), closes=GeneratorExit("canary-1"), base=Base("canary-1"),
     cancels=asyncio.CancelledError("canary-1"), bare=Bare("it is shut"), silent=Bare(),
     unspeakable=Unspeakable("canary-1"), group=ExceptionGroup("canary-1", [ValueError("canary-2")]),
-    stops=StopIteration("canary-1"), memory=MemoryError("canary-1"),
+    stops=StopIteration("canary-1"), memory=MemoryError("canary-1"), fixed=Fixed("canary-1"),
+    numbered=numbered, empty=NotFound(""), hintless=NotFound("canary-1", None),
 )
 
 async def fetch(path, fields, run):
@@ -1300,6 +1363,10 @@ _OUTCOMES = {
     "group": "ExceptionGroup",
     "stops": "RuntimeError",
     "memory": "MemoryError",
+    "fixed": "Fixed",
+    "numbered": "NotFound",
+    "empty": "NotFound",
+    "hintless": "NotFound",
 }
 
 _CATCHES = """
