@@ -211,6 +211,8 @@ def run(about: str, arguments: Sequence[str]) -> int:
     else:
         plain = {**(file.plain if file else {}), **(profile.env if profile else {})}
         plan = plan._replace(environ=plain)
+        if call is not None and options.verbose:
+            say(f"{visible(call.row.name)} gets no secret: as far as is known, this needs none")
     launch.run(plan, quiet if options.quiet else say, guard.lifted())
     raise AssertionError("execve returned")
 

@@ -718,6 +718,14 @@ def test_no_input_never_asks(home: Home) -> None:
             assert done.status == 0
 
 
+def test_verbose_says_that_a_known_command_gets_none(home: Home) -> None:
+    """Whoever expected one learns that this call is not known to need it."""
+    home.program("gh", "#!/bin/sh\necho ran\n")
+    said = "secretly: gh gets no secret: as far as is known, this needs none\n"
+    assert home.run("run", "-v", "gh", "config", "list") == Ended(0, "ran\n", said)
+    assert home.run("run", "gh", "config", "list") == Ended(0, "ran\n", "")
+
+
 def test_verbose_says_where_each_secret_came_from(home: Home) -> None:
     """``-v`` names the variable, the secret, its origin and the program; never a value."""
     environ = {"VALUE": "canary-1"}
