@@ -144,9 +144,6 @@ def planned(
     return Planned(deliveries, plan, upload, listing)
 
 
-#: The indexes that take a token under one user name alone.
-_TAKE_ONE_NAME = ("PyPI", "TestPyPI")
-
 #: The loader's, and a shell's before its first line; ENV is most often something else.
 _LOADING = tuple("LD_ DYLD_ BASH_ENV".split())
 
@@ -269,8 +266,9 @@ async def filled(
 
 def _index_name(upload: Release | None, context: Context) -> str | None:
     """The user name that an index takes whatever a password manager's item says: PyPI's."""
-    target = upload.destination.secret if upload is not None else ""
-    return context.configuration.entry(target).username if target in _TAKE_ONE_NAME else None
+    if upload is None or not upload.destination.pypis:
+        return None
+    return context.configuration.entry(upload.destination.secret).username
 
 
 def _variable_of(outcome: Found, wish: Wish, context: Context) -> list[str]:

@@ -45,9 +45,14 @@ class Destination(NamedTuple):
     url: str = ""
 
     @property
+    def pypis(self) -> bool:
+        """Whether it is PyPI or TestPyPI."""
+        return self.secret in _OWN
+
+    @property
     def builtin(self) -> bool:
-        """Whether it is PyPI or TestPyPI, whose place the tool knows by itself."""
-        return not self.url and self.secret in _OWN
+        """Whether it is one of these, and the tool knows its place by itself."""
+        return self.pypis and not self.url
 
     @property
     def host(self) -> str:

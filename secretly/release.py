@@ -101,7 +101,7 @@ class Release:
         :raises Refused: for a local version (PEP 440) on its way to PyPI.
         """
         for version in {file.version for file in self.files} | {self.version}:
-            if "+" in version and self.destination.secret in ("PyPI", "TestPyPI"):
+            if "+" in version and self.destination.pypis:
                 raise Refused(
                     f"{self.destination.secret} takes no local version: {visible(version)}",
                     "build it without the part from the '+'",

@@ -214,8 +214,7 @@ def _latest_account(run: Run) -> str:
     account = run.environ.get("OP_ACCOUNT", "")
     for path in () if account else _settings_of_1(run.environ):
         try:
-            with open(path, "rb", opener=trust.no_waiting) as file:
-                account = str(json.load(file).get("latest_signin") or "")
+            account = str(json.loads(trust.read(path)).get("latest_signin") or "")
         except FileNotFoundError:
             continue
         except (OSError, ValueError, AttributeError, RecursionError):
