@@ -433,10 +433,15 @@ def _agent(home: Home) -> Iterator[Vault]:
     askpass = home.program("askpass", f"#!/bin/sh\necho {shlex.quote(MASTER)}\n", 0o700)
     try:
         show = ["lpass", "show", "--sync=no", "--name", "PyPI"]
-        done = home.run_any(show, environ={"LPASS_ASKPASS": str(askpass)})
-        assert done == (0, "PyPI\n", "")
+        sock = home.folder / "lpass" / "agent.sock"
+        for _ in range(10):  # its agent does not always outlive the start
+            done = home.run_any(show, environ={"LPASS_ASKPASS": str(askpass)})
+            assert done == (0, "PyPI\n", "")
+            with contextlib.suppress(AssertionError):
+                wait_until(sock.exists, 2)
+                break
         askpass.unlink()
-        wait_until((home.folder / "lpass" / "agent.sock").exists)
+        assert sock.exists()
         yield vault
     finally:
         with socket.socket(socket.AF_UNIX) as talk, contextlib.suppress(FileNotFoundError):
