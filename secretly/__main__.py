@@ -10,7 +10,7 @@ try:
 except OSError:  # pragma: no cover - the current folder has gone, and none can be measured in
     pass
 
-from .cli import main
+from .cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

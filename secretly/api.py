@@ -8,24 +8,27 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from . import concurrency, configuration, pinentry, resolve
-from .display import visible
+from .asking import prompting, questions
+from .config import loading, values
 from .errors import BadReference, NoPinentry, NotConfirmed, SecretlyError
 from .redacted import Secret
-from .references import Reference, parse
-from .resolve import Context, Found, Wish
+from .reference import Reference, parse
+from .resolving import keep, model, obtain
+from .resolving.model import Context, ResolvedSecret, SecretRequest
+from .text import escape
+from .waiting import sharing
 
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
 
-    from .configuration import Remember
+    from .config.model import Remember
 
 __all__ = ["confirm", "credential", "forget", "remember", "secret", "secretly"]
 
 Verify = Callable[[Secret], "bool | Awaitable[bool | None] | None"]
 Timeout = float | datetime.timedelta | None
 
-_shared: concurrency.Shared[Found] = concurrency.Shared()
+_shared: sharing.Shared[ResolvedSecret] = sharing.Shared()
 
 
 class Credential(NamedTuple):
@@ -39,7 +42,7 @@ class Credential(NamedTuple):
 
 
 def _own_context() -> Context:
-    return Context.of(configuration.load(), os.environ)
+    return Context.of(loading.load(), os.environ)
 
 
 #: What a call stands on; ``secretly.testing`` puts its own in place.
@@ -134,7 +137,7 @@ async def credential(
         timeout=timeout,
     )
     found = await _obtain(wish, timeout)
-    return Credential(found.username or resolve.login_name(), found.secret)
+    return Credential(found.username or model.login_name(), found.secret)
 
 
 async def confirm(
@@ -153,12 +156,12 @@ async def confirm(
     """
     here = context()
     text = "\n\n".join(filter(None, (question, description)))
-    seconds = configuration.seconds(timeout, resolve.PERSON)
+    seconds = values.in_seconds(timeout, model.PROMPT_TIMEOUT)
     if here.no_input:
         raise NoPinentry("nobody may be asked to confirm", "run it where a person can be asked")
-    asked = pinentry.Prompt("secretly", text, "")
+    asked = questions.Prompt("secretly", text, "")
     try:
-        await pinentry.confirm(asked, seconds, here.environ, here.configuration.pinentry)
+        await prompting.confirm(asked, seconds, here.environ, here.configuration.pinentry)
     except NotConfirmed:
         return False
     return True
@@ -182,9 +185,9 @@ async def remember(
     here, name, value = context(), _plain(reference), Secret(value)
     entry = here.configuration.entry(name)
     chosen = username or entry.username
-    seconds = configuration.seconds(timeout, resolve.PERSON)
+    seconds = values.in_seconds(timeout, model.PROMPT_TIMEOUT)
     own = chosen is not None
-    await resolve.keep(name, value, chosen or resolve.login_name(), own, seconds, here)
+    await keep.store_secret(name, value, chosen or model.login_name(), own, seconds, here)
 
 
 async def forget(reference: str, *, username: str | None = None, timeout: Timeout = None) -> bool:
@@ -199,8 +202,8 @@ async def forget(reference: str, *, username: str | None = None, timeout: Timeou
 
     .. versionadded:: 1.0
     """
-    seconds = configuration.seconds(timeout, resolve.PERSON)
-    return await resolve.forget(_plain(reference), username, seconds, context())
+    seconds = values.in_seconds(timeout, model.PROMPT_TIMEOUT)
+    return await keep.forget_secret(_plain(reference), username, seconds, context())
 
 
 def secretly(
@@ -230,23 +233,23 @@ def secretly(
     name = system or action.__module__
     if name == "__main__":
         name = os.path.abspath(sys.argv[0])
-    user = username or resolve.login_name()
+    user = username or model.login_name()
 
     async def work() -> Any:
         here = context()
-        wish = Wish(
+        wish = SecretRequest(
             Reference("", name),
             username=user,
             prompt=prompt.rstrip().removesuffix(":"),
-            purpose=f"{resolve.calling_program()} asks for it",
+            purpose=f"{model.calling_program()} asks for it",
         )
-        found = await resolve.obtain(wish, here)
+        found = await obtain.obtain(wish, here)
         result = await maybeDeferred(action, found.secret)
         if found.origin == "typed":
             try:
-                await resolve.keep(name, found.secret, user, True, resolve.PERSON, here)
+                await keep.store_secret(name, found.secret, user, True, model.PROMPT_TIMEOUT, here)
             except SecretlyError as error:
-                here.note(f"{visible(name)} was not kept: {error}")
+                here.note(f"{escape(name)} was not kept: {error}")
         return result
 
     return Deferred.fromCoroutine(work())
@@ -262,16 +265,16 @@ def _wish(
     confirm: bool | None,
     verify: Verify | None,
     timeout: Timeout,
-) -> Wish:
-    return Wish(
+) -> SecretRequest:
+    return SecretRequest(
         parse(reference),
         username=username,
         prompt=prompt,
-        purpose=purpose or f"{resolve.calling_program()} asks for it",
+        purpose=purpose or f"{model.calling_program()} asks for it",
         remember=_remembered(remember),
         confirm=confirm,
         verify=verify,
-        person=configuration.seconds(timeout, resolve.PERSON),
+        prompt_timeout=values.in_seconds(timeout, model.PROMPT_TIMEOUT),
     )
 
 
@@ -287,12 +290,12 @@ def _plain(reference: str) -> str:
     found = parse(reference)
     if found.scheme or found.field:
         raise BadReference(
-            f"'{visible(reference)}' is not a plain name", "the keychain keeps names, such as PyPI"
+            f"'{escape(reference)}' is not a plain name", "the keychain keeps names, such as PyPI"
         )
     return found.path
 
 
-async def _obtain(wish: Wish, timeout: Timeout) -> Found:
+async def _obtain(wish: SecretRequest, timeout: Timeout) -> ResolvedSecret:
     key = (*wish.reference._values(), wish.username, wish.verify)
-    limit = None if timeout is None else wish.person
-    return await _shared.do(key, lambda: resolve.obtain(wish, context()), limit)
+    limit = None if timeout is None else wish.prompt_timeout
+    return await _shared.do(key, lambda: obtain.obtain(wish, context()), limit)

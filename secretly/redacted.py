@@ -6,7 +6,7 @@ TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
     from typing import Any, NoReturn, Self, SupportsIndex
 
-__all__ = ["Environment", "Secret"]
+__all__ = ["Environ", "Secret"]
 
 
 class Secret(str):
@@ -39,7 +39,7 @@ class Secret(str):
         raise TypeError("a Secret is not pickled: pickles end up in files")
 
 
-class Environment(dict[str, str]):
+class Environ(dict[str, str]):
     """Environment variables, whose values a traceback with captured locals does not show.
 
     >>> Environment({"TOKEN": "canary-1"})

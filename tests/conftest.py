@@ -51,9 +51,9 @@ def need(*programs: str) -> None:
 
 def pytest_sessionstart() -> None:
     # What is held is found by its name, in whichever home folder the command runs.
-    from secretly.session import Session
+    from secretly.keeping.kernel_keyring import KernelKeyring
 
-    if Session().held():
+    if KernelKeyring().held():
         pytest.exit("the tests would find what you hold in memory: run 'secretly lock' first")
 
 

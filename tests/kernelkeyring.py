@@ -25,8 +25,8 @@ from conftest import need
 _ACTOR = """
 import json, sys
 from secretly.errors import SecretlyError
-from secretly.session import Session
-session = Session()
+from secretly.keeping.kernel_keyring import KernelKeyring
+session = KernelKeyring()
 print("ready", flush=True)
 for line in sys.stdin:
     verb, arguments = json.loads(line)
@@ -62,7 +62,7 @@ class NotHeld(Exception):
 
 
 class Actor:
-    """A process with a :class:`~secretly.session.Session`, which has the same methods."""
+    """A process with a :class:`KernelKeyring`, which has the same methods."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process, self._said = process, b""

@@ -22,9 +22,9 @@ from typing import Any
 
 from conftest import COVERAGE
 
-from secretly.destination import Destination
-from secretly.distributions import Distribution
-from secretly.release import Release
+from secretly.publishing.archives import Distribution
+from secretly.publishing.destination import Destination
+from secretly.publishing.release import Release
 
 _SEQUENCE = re.compile(r"\x1b(\[[0-9;?]*[ -/]*[@-~]|[()][A-Z0-9]|[=>78])")
 
@@ -242,7 +242,7 @@ class Asking(Pty):
     :param folder: where it keeps that, and where its home is.
     :param what: ``ask``, ``confirm`` or ``show`` of the pinentry, or the library's ``secret``.
     :param shell: a shell's command that starts it as ``"$@"``, to lead the session instead.
-    :param prompt: the fields of the :class:`secretly.pinentry.Prompt`.
+    :param prompt: the fields of the :class:`secretly.asking.questions.Prompt`.
     """
 
     def __init__(

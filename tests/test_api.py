@@ -319,7 +319,7 @@ def test_what_is_remembered_is_found_and_forgotten() -> None:
             assert await forget("B") is False
 
         asyncio.run(main())
-        assert [item.name for item in here.index.items()] == ["PyPI"]
+        assert [item.name for item in here.stored_names.items()] == ["PyPI"]
 
 
 def test_remember_where_it_cannot_be_kept() -> None:
@@ -333,7 +333,7 @@ def test_remember_where_it_cannot_be_kept() -> None:
                 with pytest.raises(KeychainUnavailable) as caught:
                     asyncio.run(call())
                 assert type(caught.value) is kind
-            assert here.index.items() == []
+            assert here.stored_names.items() == []
 
 
 @pytest.mark.parametrize("reference", ["env://TOKEN", "A#username"])
@@ -528,7 +528,7 @@ with FakePinentry({answers!r}) as pinentry, sandbox(pinentry, keychain) as here:
     out["prompts"] = pinentry.prompts
     out["lines"] = [line.decode() for line in pinentry.lines]
     out["items"] = [[*key, str(value)] for key, value in keychain.items.items()]
-    out["listed"] = [item.name for item in here.index.items()]
+    out["listed"] = [item.name for item in here.stored_names.items()]
 print(json.dumps(out))
 """
     done = subprocess.run(

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secretly import assuan
-from secretly.assuan import Answer, Reader, command, escape, fits, unescape
-from secretly.display import visible
+from secretly import text as display
+from secretly.asking import assuan
+from secretly.asking.assuan import Answer, Reader, command, escape, fits, unescape
 from secretly.errors import PinentryFailed
 
 VERBS = ("SETTITLE", "SETDESC", "SETPROMPT", "SETERROR", "SETOK", "SETREPEATERROR", "OPTION")
@@ -44,7 +44,7 @@ def test_a_text_arrives_whole_or_as_a_beginning_with_an_ellipsis(text: str, keep
     """What fits arrives as it is shown; else as much as fits, never half a character."""
     line = command("SETDESC", text, keep)
     seen = unescape(line[len(b"SETDESC ") : -1]).decode("utf-8")
-    whole = visible(text, keep)
+    whole = display.escape(text, keep)
     if len(escape(whole.encode())) + len(b"SETDESC \n") <= 1000:
         assert seen == whole
     else:
@@ -98,7 +98,7 @@ def test_an_escape_at_the_limit_goes_or_stays_whole(shift: int) -> None:
 def test_what_fits_is_sent_whole(verb: str, text: str, keep: str) -> None:
     """And what does not fit would be cut: who asks first never has a person see a part."""
     seen = unescape(command(verb, text, keep)[len(verb) + 1 : -1]).decode()
-    assert fits(verb, text, keep) == (seen == visible(text, keep))
+    assert fits(verb, text, keep) == (seen == display.escape(text, keep))
 
 
 @pytest.mark.parametrize("text", ["{}", "{}\n", "\x1b{}", "%{}", "é{}", "\U0001f600{}"])

@@ -38,20 +38,26 @@ import pytest
 from conftest import need
 from tokens import token, wheel
 
-from secretly import concurrency, credential, eventloop, forget, keychain, launch, remember, secret
-from secretly.commands import call_of
-from secretly.delivery import Delivery, filled
-from secretly.destination import Destination, find
-from secretly.distributions import Distribution
+from secretly import credential, forget, remember, secret
+from secretly.asking.terminal import Terminal
+from secretly.config.command_line import recognize
 from secretly.errors import KeychainUnavailable, Refused, SecretlyError
-from secretly.keychain import Keychain
-from secretly.macaroon import allowed, narrowed
+from secretly.keeping import keychain
+from secretly.keeping.keychain import Keychain
+from secretly.publishing.archives import Distribution
+from secretly.publishing.destination import Destination, find_destination
+from secretly.publishing.pypi_token import narrow, token_scope
+from secretly.publishing.release import Release
 from secretly.redacted import Secret
-from secretly.references import Reference
-from secretly.release import Release
-from secretly.resolve import Context, Wish, obtain
-from secretly.terminal import Terminal
-from secretly.testing import Answer, FakePinentry, MemoryKeychain, sandbox
+from secretly.reference import Reference
+from secretly.resolving.model import Context, SecretRequest
+from secretly.resolving.obtain import obtain
+from secretly.running import launch
+from secretly.running.filling import obtain_values
+from secretly.running.planning import Delivery
+from secretly.testing import FakePinentry, MemoryKeychain, sandbox
+from secretly.testing.pinentry import Answer
+from secretly.waiting import requests, tasks
 
 # -- the canary, and every shape of it ---------------------------------------------
 
@@ -143,7 +149,7 @@ def test_a_canary_is_found_in_whatever_shape(written: Callable[[Secret], bytes])
 def test_a_narrowed_token_is_not_the_long_lived_one() -> None:
     """The search finds the token itself and its signature alone, but none narrowed from it."""
     name = "token, shown"
-    weaker = narrowed(canary(name), expires=100, projects=["demo"])
+    weaker = narrow(canary(name), expires=100, projects=["demo"])
     assert not found_in(weaker.encode(), name)
     assert not found_in(base64.b64encode(b"__token__:" + weaker.encode()), name)
     assert found_in(signature(name), name)
@@ -178,7 +184,7 @@ async def ask_and_keep(c: Secret, here: Context) -> object:
 
 async def ask_twice(c: Secret, here: Context) -> object:
     """Ask for a new one, to be typed twice."""
-    return await obtain(Wish(Reference("", "A"), repeat=True, person=5), here)
+    return await obtain(SecretRequest(Reference("", "A"), repeat=True, prompt_timeout=5), here)
 
 
 def verified(verify: Callable[[Secret], Any]) -> Work:
@@ -197,7 +203,7 @@ def raising(value: Secret) -> bool:
 
 async def raising_later(value: Secret) -> bool:
     """One that cannot tell after a while."""
-    await eventloop.sleep(0.01)
+    await requests.sleep(0.01)
     raise LookupError("the server is away")
 
 
@@ -213,7 +219,7 @@ def not_a_number(value: Secret) -> bool:
 
 async def shared(c: Secret, here: Context) -> object:
     """Several callers of one prompt."""
-    return await concurrency.together(*(secret("A", timeout=5) for _ in range(5)))
+    return await tasks.gather(*(secret("A", timeout=5) for _ in range(5)))
 
 
 async def remembered(c: Secret, here: Context) -> object:
@@ -273,7 +279,7 @@ def from_a_file(text: Callable[[Secret], bytes], mode: int = 0o600) -> Work:
             path = Path(folder, "token")
             path.write_bytes(text(c))
             path.chmod(mode)
-            return await obtain(Wish(Reference("file", os.fspath(path))), here)
+            return await obtain(SecretRequest(Reference("file", os.fspath(path))), here)
 
     return work
 
@@ -282,7 +288,7 @@ def executed(value: Callable[[Secret], str], program: str = "/bin/true") -> Work
     """Hand it to a program that cannot be started."""
 
     async def work(c: Secret, here: Context) -> object:
-        launch.run(launch.Plan(program, [program], environ={"TOKEN": Secret(value(c))}))
+        launch.execute(launch.LaunchPlan(program, [program], environ={"TOKEN": Secret(value(c))}))
         raise AssertionError("it was started")
 
     return work
@@ -301,21 +307,25 @@ def upload(
     *,
     stored: bool = True,
     release: Release = RELEASE,
-    plan: launch.Plan | None = None,
+    plan: launch.LaunchPlan | None = None,
 ) -> Work:
     """Narrow one for a publishing command: that is stored so, or typed; and run it, maybe."""
 
     async def work(c: Secret, here: Context) -> object:
         if stored:
             await remember("PyPI", Secret(given(c)))
-        wish = Wish(
-            Reference("", "PyPI"), publishes=True, inspect=release.inspect, person=5, purpose="x"
+        wish = SecretRequest(
+            Reference("", "PyPI"),
+            publishes=True,
+            inspect=release.inspect,
+            prompt_timeout=5,
+            purpose="x",
         )
         deliveries = [Delivery("TWINE_PASSWORD", wish, "TWINE_USERNAME")]
-        before = plan or launch.Plan("/bin/true", ["true"])
-        ready = await filled(before, deliveries, release, here, logging.debug)
+        before = plan or launch.LaunchPlan("/bin/true", ["true"])
+        ready = await obtain_values(before, deliveries, release, here, logging.debug)
         if plan is not None:
-            launch.run(ready)
+            launch.execute(ready)
         return ready
 
     return work
@@ -344,9 +354,9 @@ def settings(command: str, text: bytes) -> Work:
         with tempfile.TemporaryDirectory(dir=os.environ["ELSEWHERE"]) as folder:
             path = Path(folder, "settings")
             path.write_bytes(text.replace(b"{c}", c.encode()))
-            call = call_of([*command.split(), os.fspath(path)], here.configuration)
+            call = recognize([*command.split(), os.fspath(path)], here.configuration)
             assert call is not None
-            return find(call, here.environ)
+            return find_destination(call, here.environ)
 
     return work
 
@@ -613,12 +623,12 @@ LIBRARY: dict[str, Scenario] = {
     "token, and a file was changed": Scenario(
         "Refused",
         lambda c: [True],
-        upload(plan=launch.Plan("/bin/true", ["true"], recheck=was_changed)),
+        upload(plan=launch.LaunchPlan("/bin/true", ["true"], recheck=was_changed)),
     ),
     "token, and the program was changed": Scenario(
         "Refused",
         lambda c: [True],
-        upload(plan=launch.Plan("/bin/true", ["true"], fingerprint=(1, 2, ""))),
+        upload(plan=launch.LaunchPlan("/bin/true", ["true"], fingerprint=(1, 2, ""))),
     ),
     "token, in a .pypirc that is broken": Scenario(
         "Refused", work=settings("twine upload --config-file", b"[pypi]\npassword {c}\n")
@@ -633,7 +643,7 @@ LIBRARY: dict[str, Scenario] = {
         "Refused", work=settings("uv publish --config-file", b"publish-url = '{c}\xff'\n")
     ),
     "token, and no program at exec": Scenario(
-        "NotExecutable", lambda c: [True], upload(plan=launch.Plan("/etc/passwd", ["passwd"]))
+        "NotExecutable", lambda c: [True], upload(plan=launch.LaunchPlan("/etc/passwd", ["passwd"]))
     ),
 }
 
@@ -697,7 +707,7 @@ def drive(driver: str, folder: Path) -> None:
     logging.basicConfig(filename=folder / "debug.log", level=logging.DEBUG, force=True)
     faulthandler.enable((folder / "faulthandler").open("w"))  # open for as long as it runs
     warnings.simplefilter("always")
-    keychain.MACHINE = 0.6
+    keychain.MACHINE_TIMEOUT = 0.6
     results: dict[str, Any] = {}
     (_in_asyncio if driver == "asyncio" else _in_twisted)(folder, results)
     with open(folder / "faulthandler-end", "w") as file:
@@ -1362,7 +1372,7 @@ def assert_narrowed(name: str, stdout: str) -> None:
     if COMMAND[name].arguments[:2] == ("token", "show"):
         assert stdout.splitlines()[:2] == ["index: pypi.example", "projects: demo"]
         return
-    got = allowed(stdout.strip())
+    got = token_scope(stdout.strip())
     assert got.projects == {"demo"}
     assert got.expires is not None
 
@@ -1447,7 +1457,7 @@ def test_a_real_upload_writes_the_long_lived_token_nowhere(
             if "ptrace" in done.stderr and "not permitted" in done.stderr:
                 need("a strace that may trace")
             assert done.returncode == 0, done.stderr
-            assert allowed(done.stdout).projects == {"demo"}
+            assert token_scope(done.stdout).projects == {"demo"}
             assert not found_in(done.stderr.encode(), name)
         # It was typed, and came from the keychain.
         assert ["GETPIN" in prompt for prompt in fake.prompts] == [True, False]

@@ -29,8 +29,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tokens import TOKEN, wheel
 
-from secretly.assuan import unescape
-from secretly.macaroon import allowed
+from secretly.asking.assuan import unescape
+from secretly.publishing.pypi_token import token_scope
 from secretly.testing import FakePinentry
 
 VERBS = ("run", "set", "get", "forget", "list", "token", "lock", "doctor")
@@ -491,7 +491,7 @@ def without_token(stdout: str) -> str:
     assert TOKEN not in stdout
     found = re.search(r"pypi-[\w-]+", stdout)
     assert found is not None, stdout
-    got = allowed(found[0])
+    got = token_scope(found[0])
     assert (got.location, got.projects) == ("pypi.example", {"demo"})
     assert got.expires is not None
     return stdout.replace(found[0], "NARROWED")

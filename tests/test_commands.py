@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secretly import configuration
-from secretly.commands import Call, call_of, take_apart
-from secretly.configuration import Configuration
+from secretly.config import loading, model
+from secretly.config.command_line import Invocation, parse_words, recognize
+from secretly.config.model import Configuration
 
 
 @pytest.fixture(scope="session")
@@ -19,12 +19,12 @@ def shipped(tmp_path_factory: pytest.TempPathFactory) -> Configuration:
     """What secretly knows by itself."""
     empty = tmp_path_factory.mktemp("configuration") / "empty.toml"
     empty.touch(0o600)
-    return configuration.load({"SECRETLY_CONFIG": str(empty)})
+    return loading.load({"SECRETLY_CONFIG": str(empty)})
 
 
-def call(line: str, shipped: Configuration) -> Call | None:
+def call(line: str, shipped: Configuration) -> Invocation | None:
     """What is known of a command line."""
-    return call_of(shlex.split(line), shipped)
+    return recognize(shlex.split(line), shipped)
 
 
 # -- which command it is ---------------------------------------------------------
@@ -114,23 +114,23 @@ def test_another_command_is_not(line: str, shipped: Configuration) -> None:
 
 def test_another_commands_row_may_be_used(shipped: Configuration) -> None:
     """As --as does: the arguments are the command's own, or those behind its launcher."""
-    found = call_of(["./upload.sh", "upload", "x"], shipped, "twine")
+    found = recognize(["./upload.sh", "upload", "x"], shipped, "twine")
     assert found is not None
     assert (found.row.name, found.arguments) == ("twine", ("upload", "x"))
-    behind = call_of(["python", "-m", "mytwine", "upload"], shipped, "twine")
+    behind = recognize(["python", "-m", "mytwine", "upload"], shipped, "twine")
     assert behind is not None
     assert behind.arguments == ("upload",)
-    assert call_of(["twine", "upload"], shipped, "unknown") is None
+    assert recognize(["twine", "upload"], shipped, "unknown") is None
 
 
 @given(st.lists(st.text("abm-=@[ /.:") | st.sampled_from("uv uvx python -m run --".split())))
 def test_whatever_the_command_line_it_is_read(shipped: Configuration, arguments: list[str]) -> None:
     """No words make reading them fail."""
     for launcher in ("uv", "uvx", "python", "pipx", "twine"):
-        found = call_of([launcher, *arguments], shipped)
+        found = recognize([launcher, *arguments], shipped)
         if found is not None:
             assert found.needs_secret in (True, False)
-            assert found.taken_apart()
+            assert found.parsed()
 
 
 # -- whether it needs the secret -------------------------------------------------
@@ -188,30 +188,30 @@ def test_another_subcommand_needs_none(line: str, shipped: Configuration) -> Non
 
 def test_a_command_without_subcommands_needs_its_secret() -> None:
     """And one whose subcommand has two words needs both."""
-    configured = configuration.Command("deploy")
-    assert Call(configured, ("--now",)).needs_secret
-    two = configuration.Command("cargo", subcommands=("hack publish",))
-    assert Call(two, ("-v", "hack", "publish")).needs_secret
-    assert not Call(two, ("hack", "build")).needs_secret
+    configured = model.Command("deploy")
+    assert Invocation(configured, ("--now",)).needs_secret
+    two = model.Command("cargo", subcommands=("hack publish",))
+    assert Invocation(two, ("-v", "hack", "publish")).needs_secret
+    assert not Invocation(two, ("hack", "build")).needs_secret
 
 
 def test_where_none_are_listed_some_may_need_none() -> None:
     """By the first argument, or the first two; another may be an option's value."""
-    one = configuration.Command("deploy", exceptions=("login", "auth init"))
-    assert not Call(one, ("login",)).needs_secret
-    assert not Call(one, ("login", "--more")).needs_secret
-    assert not Call(one, ("auth", "init", "x")).needs_secret
+    one = model.Command("deploy", exceptions=("login", "auth init"))
+    assert not Invocation(one, ("login",)).needs_secret
+    assert not Invocation(one, ("login", "--more")).needs_secret
+    assert not Invocation(one, ("auth", "init", "x")).needs_secret
     for line in ("auth", "auth list", "-u login", "run login", "login-all", "-v auth init"):
-        assert Call(one, tuple(line.split())).needs_secret
-    listed = configuration.Command("x", subcommands=("login",), exceptions=("login",))
-    assert Call(listed, ("login",)).needs_secret
+        assert Invocation(one, tuple(line.split())).needs_secret
+    listed = model.Command("x", subcommands=("login",), exceptions=("login",))
+    assert Invocation(listed, ("login",)).needs_secret
 
 
 @pytest.mark.parametrize("name", "psql pg_dump mysql redis-cli duplicity sqlcmd".split())
 @pytest.mark.parametrize("word", "help login version configure".split())
 def test_a_database_may_have_any_name(name: str, word: str, shipped: Configuration) -> None:
     """``psql login`` opens the database of that name."""
-    assert Call(shipped.commands[name], (word,)).needs_secret
+    assert Invocation(shipped.commands[name], (word,)).needs_secret
 
 
 @pytest.mark.parametrize("toolchain", ["", "+nightly ", "+1.80 "])
@@ -261,7 +261,7 @@ def test_an_option_is_read_however_it_is_written(line: str, shipped: Configurati
     """Apart, joined, after '=', behind flags; the last of several counts."""
     found = call(f"twine {line}", shipped)
     assert found is not None
-    words = found.taken_apart()
+    words = found.parsed()
     assert words.words == ["upload", "x"]
     assert words.last(["-r", "--repository"]) == "testpypi"
 
@@ -271,7 +271,7 @@ def test_a_long_option_may_be_cut_short(shipped: Configuration) -> None:
     for line in ("upload --repository-u=http://a x", "upload --repository-u http://a x"):
         found = call(f"twine {line}", shipped)
         assert found is not None
-        words = found.taken_apart()
+        words = found.parsed()
         assert words.words == ["upload", "x"]
         assert words.last(["--repository-url"]) == "http://a"
         assert words.last(["-r", "--repository"]) is None
@@ -281,31 +281,31 @@ def test_a_flag_takes_no_value_though_an_option_begins_like_it(shipped: Configur
     """twine's --sign is whole, and no short form of --sign-with."""
     found = call("twine upload --sign a.whl --sign-w gpg2 b.whl", shipped)
     assert found is not None
-    assert found.taken_apart().words == ["upload", "a.whl", "b.whl"]
+    assert found.parsed().words == ["upload", "a.whl", "b.whl"]
 
 
 def test_what_follows_two_dashes_is_no_option() -> None:
     """A file may be called -r."""
-    words = take_apart(["upload", "--", "-r", "x", "--"], {"-r"})
+    words = parse_words(["upload", "--", "-r", "x", "--"], {"-r"})
     assert words.words == ["upload", "-r", "x", "--"]
     assert words.options == []
 
 
 def test_a_single_dash_is_a_word() -> None:
     """It stands for standard input."""
-    assert take_apart(["-", "-v", "-"], set()).words == ["-", "-"]
+    assert parse_words(["-", "-v", "-"], set()).words == ["-", "-"]
 
 
 def test_an_option_at_the_end_has_an_empty_value() -> None:
     """The tool will say what is missing."""
-    assert take_apart(["upload", "-r"], {"-r"}).last(["-r"]) == ""
-    assert take_apart(["upload", "--repository"], {"--repository"}).last(["--repository"]) == ""
+    assert parse_words(["upload", "-r"], {"-r"}).last(["-r"]) == ""
+    assert parse_words(["upload", "--repository"], {"--repository"}).last(["--repository"]) == ""
 
 
 @given(st.lists(st.text("-=rx") | st.sampled_from(["-r", "--repo", "--repository=x", "--", "-"])))
 def test_the_words_are_some_of_the_arguments_in_their_order(arguments: list[str]) -> None:
     """None is made up, none is cut, and what is no option and no value is among them."""
-    found = take_apart(arguments, {"-r", "--repository"})
+    found = parse_words(arguments, {"-r", "--repository"})
     left = iter(arguments)
     assert all(word in left for word in found.words)
 
@@ -415,7 +415,7 @@ def test_the_options_before_the_subcommand_are_known(shipped: Configuration) -> 
     ):
         found = call(line, shipped)
         assert found is not None
-        words = found.taken_apart()
+        words = found.parsed()
         assert [name for name, _ in words.options[: words.before]] == before
-    assert take_apart(["-v"], set()).before == 1
-    assert take_apart(["-v", "--", "x", "-w"], set()).before == 1
+    assert parse_words(["-v"], set()).before == 1
+    assert parse_words(["-v", "--", "x", "-w"], set()).before == 1

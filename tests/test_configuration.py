@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secretly import configuration
-from secretly.configuration import Artifacts, Configuration, Entry, check_variable, duration
+from secretly.config import loading, places, values
+from secretly.config.model import Artifacts, Configuration, Entry
+from secretly.config.values import check_variable, duration
 from secretly.errors import BadConfiguration, Refused, SecretlyError
-from secretly.references import Reference
+from secretly.reference import Reference
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def config(tmp_path: Path) -> Path:
 def load(config: Path, text: str | bytes = "") -> Configuration:
     """Read a configuration with this text."""
     config.write_bytes(text.encode() if isinstance(text, str) else text)
-    return configuration.load({"SECRETLY_CONFIG": str(config)})
+    return loading.load({"SECRETLY_CONFIG": str(config)})
 
 
 def trouble(config: Path, text: str | bytes) -> BadConfiguration:
@@ -62,7 +63,7 @@ def test_without_a_file_there_is_what_is_shipped(
     """A user who configured nothing is none the worse."""
     for name in ("HOME", "XDG_CONFIG_HOME"):
         monkeypatch.setenv(name, str(tmp_path))
-    found = configuration.load({"HOME": str(tmp_path)})
+    found = loading.load({"HOME": str(tmp_path)})
     assert found.path is None
     assert "twine" in found.commands
 
@@ -71,13 +72,13 @@ def test_the_users_folder_is_looked_in(tmp_path: Path, monkeypatch: pytest.Monke
     """Unless SECRETLY_CONFIG names a file, it is config.toml in the platform's folder."""
     for name in ("HOME", "XDG_CONFIG_HOME"):
         monkeypatch.setenv(name, str(tmp_path))
-    path = Path(configuration.path_of({}))
+    path = Path(places.config_path({}))
     assert path.name == "config.toml"
     assert path.parent.name == "secretly"
     assert path.is_relative_to(tmp_path)
     path.parent.mkdir(parents=True)
     path.write_text("[secrets.Mine]\n")
-    found = configuration.load({})
+    found = loading.load({})
     assert (found.path, "Mine" in found.secrets) == (str(path), True)
 
 
@@ -470,13 +471,13 @@ def test_whatever_the_text_it_is_a_configuration_or_a_typed_error(
 def test_a_named_file_must_be_there(config: Path) -> None:
     """SECRETLY_CONFIG that names nothing is no reason to go on without it."""
     with pytest.raises(BadConfiguration, match="there is no configuration file"):
-        configuration.load({"SECRETLY_CONFIG": str(config)})
+        loading.load({"SECRETLY_CONFIG": str(config)})
 
 
 def test_a_folder_is_no_configuration(tmp_path: Path) -> None:
     """What cannot be read is said to be so."""
     with pytest.raises(BadConfiguration, match=r"cannot be read: Is a directory"):
-        configuration.load({"SECRETLY_CONFIG": str(tmp_path)})
+        loading.load({"SECRETLY_CONFIG": str(tmp_path)})
 
 
 @pytest.mark.parametrize("mode", [0o666, 0o602])
@@ -485,7 +486,7 @@ def test_a_file_that_others_can_write_is_refused(config: Path, mode: int) -> Non
     config.write_text("")
     config.chmod(mode)
     with pytest.raises(Refused, match=r"the configuration .* could be changed by others"):
-        configuration.load({"SECRETLY_CONFIG": str(config)})
+        loading.load({"SECRETLY_CONFIG": str(config)})
 
 
 def test_a_file_that_the_group_can_write_is_refused(config: Path) -> None:
@@ -501,7 +502,7 @@ def test_a_file_that_the_group_can_write_is_refused(config: Path) -> None:
     os.chown(config, -1, min(others))
     config.chmod(0o664)
     with pytest.raises(Refused, match="could be changed by others"):
-        configuration.load({"SECRETLY_CONFIG": str(config)})
+        loading.load({"SECRETLY_CONFIG": str(config)})
 
 
 def test_a_folder_that_others_can_write_is_refused(config: Path) -> None:
@@ -509,7 +510,7 @@ def test_a_folder_that_others_can_write_is_refused(config: Path) -> None:
     config.write_text("")
     config.parent.chmod(0o777)
     with pytest.raises(Refused, match="could be changed by others"):
-        configuration.load({"SECRETLY_CONFIG": str(config)})
+        loading.load({"SECRETLY_CONFIG": str(config)})
 
 
 # -- durations and variables -----------------------------------------------------
@@ -544,9 +545,9 @@ def test_whatever_the_text_it_is_a_duration_or_a_typed_error(text: str) -> None:
 
 def test_a_time_limit_is_seconds_or_a_timedelta() -> None:
     """None is the default."""
-    assert configuration.seconds(None, 300.0) == 300.0
-    assert configuration.seconds(5, 300.0) == 5.0
-    assert configuration.seconds(datetime.timedelta(minutes=2), 300.0) == 120.0
+    assert values.in_seconds(None, 300.0) == 300.0
+    assert values.in_seconds(5, 300.0) == 5.0
+    assert values.in_seconds(datetime.timedelta(minutes=2), 300.0) == 120.0
 
 
 @pytest.mark.parametrize(
@@ -618,7 +619,7 @@ def test_whatever_the_name_it_is_a_variable_or_a_typed_error(name: str) -> None:
 def test_the_null_device_is_no_configuration() -> None:
     """SECRETLY_CONFIG=/dev/null is the usual way to say: none; so is an empty value."""
     for value in (os.devnull, ""):
-        found = configuration.load({"SECRETLY_CONFIG": value, "HOME": "/nonexistent"})
+        found = loading.load({"SECRETLY_CONFIG": value, "HOME": "/nonexistent"})
         assert set(found.secrets) == {"PyPI", "TestPyPI"}
 
 
@@ -627,7 +628,7 @@ def test_a_source_has_a_scheme(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.write_text('[secrets.PyPI]\nsource = "Other"\n')
     with pytest.raises(BadConfiguration, match=r"secrets\.PyPI\.source takes scheme"):
-        configuration.load({"SECRETLY_CONFIG": str(path)})
+        loading.load({"SECRETLY_CONFIG": str(path)})
 
 
 # -- a command as the source -----------------------------------------------------

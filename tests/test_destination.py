@@ -20,11 +20,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_publishing import project, tool
 
-from secretly import configuration
-from secretly.commands import Call, call_of
-from secretly.configuration import Configuration
-from secretly.destination import Destination, find, folder_of, plain_password
+from secretly.config import loading
+from secretly.config.command_line import Invocation, recognize
+from secretly.config.model import Configuration
 from secretly.errors import Refused, SecretlyError
+from secretly.publishing.destination import Destination, find_destination, plain_password
+from secretly.publishing.settings import folder_of
 
 TOOLS = ("twine", "uv", "flit", "hatch", "poetry", "pdm", "maturin")
 INTERNAL = "https://packages.example.org:8443/simple/"
@@ -36,7 +37,7 @@ def shipped(tmp_path_factory: pytest.TempPathFactory) -> Configuration:
     """What secretly knows by itself."""
     empty = tmp_path_factory.mktemp("configuration") / "empty.toml"
     empty.touch(0o600)
-    return configuration.load({"SECRETLY_CONFIG": str(empty)})
+    return loading.load({"SECRETLY_CONFIG": str(empty)})
 
 
 class Place:
@@ -49,9 +50,9 @@ class Place:
         self.project.mkdir()
         self.home.mkdir()
 
-    def call(self, line: str) -> Call:
+    def call(self, line: str) -> Invocation:
         """What is known of a command line."""
-        found = call_of(shlex.split(line), self.shipped)
+        found = recognize(shlex.split(line), self.shipped)
         assert found is not None
         return found
 
@@ -61,12 +62,12 @@ class Place:
 
     def destination(self, line: str, environ: Mapping[str, str] | None = None) -> Destination:
         """Where a command line would upload to."""
-        return find(self.call(line), {"HOME": str(self.home), **(environ or {})})
+        return find_destination(self.call(line), {"HOME": str(self.home), **(environ or {})})
 
     def plain(self, line: str, environ: Mapping[str, str] | None = None) -> tuple[str, str]:
         """Where a password for its index stands in plain text: the file as it is named here."""
         call, environ = self.call(line), {"HOME": str(self.home), **(environ or {})}
-        path, section = plain_password(call, find(call, environ), environ)
+        path, section = plain_password(call, find_destination(call, environ), environ)
         return path.replace(str(self.home), "~"), section
 
     def write(self, name: str, text: str = "") -> Path:
@@ -249,7 +250,9 @@ def test_a_host_by_another_port_is_another(place: Place) -> None:
 def test_a_url_without_a_host_is_refused(place: Place, url: str) -> None:
     """Nobody could tell whose secret it needs; nor could programs agree where such a one ends."""
     with pytest.raises(Refused, match="has no host") as caught:
-        find(place.call("twine upload x"), {"HOME": "/none", "TWINE_REPOSITORY_URL": url})
+        find_destination(
+            place.call("twine upload x"), {"HOME": "/none", "TWINE_REPOSITORY_URL": url}
+        )
     assert caught.value.hint
     assert str(caught.value).isprintable()
 
@@ -264,10 +267,10 @@ def test_a_password_in_a_url_is_not_repeated(place: Place) -> None:
 @given(st.text(st.characters(exclude_characters="\0")))
 def test_whatever_the_url_it_is_a_host_or_a_typed_error(shipped: Configuration, url: str) -> None:
     """And never PyPI."""
-    call = call_of(["twine", "upload", "x"], shipped)
+    call = recognize(["twine", "upload", "x"], shipped)
     assert call is not None
     try:
-        found = find(call, {"TWINE_REPOSITORY_URL": url, "HOME": "/nonexistent"})
+        found = find_destination(call, {"TWINE_REPOSITORY_URL": url, "HOME": "/nonexistent"})
     except SecretlyError as error:
         assert isinstance(error, Refused)
         assert str(error).isprintable()
@@ -418,9 +421,11 @@ def test_a_pipe_for_a_settings_file_is_refused_and_not_waited_for(
     path.unlink()
     os.mkfifo(path)
     code = (
-        "import os, sys; from secretly import configuration; from secretly.commands import call_of;"
-        "from secretly.destination import find; os.environ['SECRETLY_CONFIG'] = os.devnull;"
-        "find(call_of(sys.argv[1:], configuration.load(os.environ)), os.environ)"
+        "import os, sys; from secretly.config import loading;"
+        "from secretly.config.command_line import recognize;"
+        "from secretly.publishing.destination import find_destination;"
+        "os.environ['SECRETLY_CONFIG'] = os.devnull;"
+        "find_destination(recognize(sys.argv[1:], loading.load(os.environ)), os.environ)"
     )
     done = subprocess.run(  # it could wait for ever
         [sys.executable, "-c", code, *shlex.split(line)],
@@ -1327,4 +1332,4 @@ def test_without_home_it_is_the_systems(place: Place, monkeypatch: pytest.Monkey
     place.write("~/.pypirc", f"{listed} {INTERNAL}\n")
     place.write(".pypirc", f"{listed} http://planted.example.org/\n")
     monkeypatch.setenv("HOME", str(place.home))
-    assert find(place.call("twine upload -r mine x"), {}).url == INTERNAL
+    assert find_destination(place.call("twine upload -r mine x"), {}).url == INTERNAL

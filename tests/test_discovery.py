@@ -15,7 +15,7 @@ import pytest
 from conftest import COVERAGE
 from ptys import Pty
 
-from secretly.discovery import Way, find
+from secretly.asking.choosing import PromptMethod, choose
 from secretly.errors import NoPinentry, Refused, SecretlyError
 
 SCREEN = {"DISPLAY": ":9"}
@@ -51,10 +51,10 @@ class Home:
         (self.folder / folder).mkdir(exist_ok=True)
         (self.folder / folder / "gpg-agent.conf").write_text(text)
 
-    def find(self, setting: str | None = None, **environ: str) -> Way:
+    def find(self, setting: str | None = None, **environ: str) -> PromptMethod:
         """Find the way of asking in this process, which has no terminal of its own."""
         skipped: list[str] = []
-        return asyncio.run(find({**self.environ, **environ}, setting, skipped))
+        return asyncio.run(choose({**self.environ, **environ}, setting, skipped))
 
 
 @pytest.fixture
@@ -65,11 +65,11 @@ def home(tmp_path: Path) -> Home:
 
 WHERE = """
 import asyncio, json, os, sys
-from secretly.discovery import find
+from secretly.asking.choosing import choose
 from secretly.errors import SecretlyError
 skipped = []
 try:
-    way = asyncio.run(find(os.environ, None, skipped))
+    way = asyncio.run(choose(os.environ, None, skipped))
     found = [way.kind, way.program and str(way.program), way.graphical, way.why, skipped]
 except SecretlyError as error:
     found = [type(error).__name__, str(error), error.hint, "", skipped]
@@ -111,18 +111,20 @@ def test_the_order_is_as_it_is_said(home: Home) -> None:
     """Configuration, PINENTRY, gpg-agent.conf, gpgconf, the screen: each beats the next."""
     screen = home.program("pinentry-qt")
     found = home.find(**SCREEN)
-    assert found == Way("pinentry", screen, True, "a screen")
+    assert found == PromptMethod("pinentry", screen, True, "a screen")
     gpgconf = home.program("pinentry-qt-gpgconf", folder=home.folder / "opt")
     home.gpgconf(f"pinentry:Passphrase Entry:{gpgconf}")
-    assert home.find(**SCREEN) == Way("pinentry", gpgconf, True, "gpgconf")
+    assert home.find(**SCREEN) == PromptMethod("pinentry", gpgconf, True, "gpgconf")
     agent = home.program("pinentry-qt-agent", folder=home.folder / "opt")
     home.agent(f"# settings\n\n  pinentry-program   {agent}  \nmax-cache-ttl 5\n")
-    assert home.find(**SCREEN) == Way("pinentry", agent, True, "gpg-agent.conf")
+    assert home.find(**SCREEN) == PromptMethod("pinentry", agent, True, "gpg-agent.conf")
     named = home.program("pinentry-qt-named", folder=home.folder / "opt")
-    assert home.find(**SCREEN, PINENTRY=str(named)) == Way("pinentry", named, True, "PINENTRY")
+    assert home.find(**SCREEN, PINENTRY=str(named)) == PromptMethod(
+        "pinentry", named, True, "PINENTRY"
+    )
     setting = home.program("pinentry-qt-setting", folder=home.folder / "opt")
     found = home.find(str(setting), **SCREEN, PINENTRY=str(named))
-    assert found == Way("pinentry", setting, True, "the configuration's prompt.pinentry")
+    assert found == PromptMethod("pinentry", setting, True, "the configuration's prompt.pinentry")
 
 
 def test_a_name_is_looked_up(home: Home) -> None:
@@ -163,7 +165,7 @@ def test_what_others_can_change_is_passed_over(home: Home) -> None:
     home.program("pinentry-qt").chmod(0o777)
     other = home.program("pinentry-gtk-2")
     skipped: list[str] = []
-    way = asyncio.run(find({**home.environ, **SCREEN}, None, skipped))
+    way = asyncio.run(choose({**home.environ, **SCREEN}, None, skipped))
     assert way.program == other
     assert len(skipped) == 1 and "pinentry-qt" in skipped[0] and "others" in skipped[0]
 
@@ -175,7 +177,7 @@ def test_relative_folders_of_path_are_skipped(home: Home) -> None:
         with pytest.MonkeyPatch.context() as patch:
             patch.chdir(home.folder if "bin" in entries else home.bin)
             with pytest.raises(NoPinentry):
-                asyncio.run(find({**home.environ, **SCREEN, "PATH": entries}))
+                asyncio.run(choose({**home.environ, **SCREEN, "PATH": entries}))
 
 
 # -- gpg's settings --------------------------------------------------------------
@@ -261,7 +263,7 @@ def test_a_screen_is_asked_on_in_this_order(home: Home) -> None:
     for bus, name in ((BUS, "pinentry-gnome3"), ({}, "pinentry-qt")):
         for variable in ("DISPLAY", "WAYLAND_DISPLAY"):
             found = home.find(**bus, **{variable: ":9"})
-            assert found == Way("pinentry", home.bin / name, True, "a screen")
+            assert found == PromptMethod("pinentry", home.bin / name, True, "a screen")
     (home.bin / "pinentry-qt").unlink()
     assert home.find(**SCREEN).program == home.bin / "pinentry-gtk-2"
 
@@ -338,7 +340,7 @@ def test_a_link_is_what_it_leads_to(home: Home) -> None:
 def test_windows_below_linux_is_asked_by_its_own(home: Home) -> None:
     """In WSL pinentry-wsl-ps1 opens a window without any DISPLAY."""
     program = home.program("pinentry-wsl-ps1.sh")
-    assert home.find(WSL_DISTRO_NAME="Debian") == Way("pinentry", program, True, "WSL")
+    assert home.find(WSL_DISTRO_NAME="Debian") == PromptMethod("pinentry", program, True, "WSL")
     with pytest.raises(SecretlyError):
         home.find()
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secretly.display import clock, shortened, shown, size, visible, wrapped
+from secretly.text import escape, format_command, format_size, format_time, shorten, wrap
 
 TEXTS = st.text(st.characters())
 
@@ -18,27 +18,27 @@ TEXTS = st.text(st.characters())
 @given(TEXTS)
 def test_whatever_the_text_what_is_shown_prints(text: str) -> None:
     """No control, format, surrogate or unassigned character and no odd space is left."""
-    assert visible(text).isprintable()
+    assert escape(text).isprintable()
 
 
 @given(TEXTS)
 def test_what_prints_is_shown_as_it_is(text: str) -> None:
     """Letters, digits, marks and symbols of any script are left alone."""
     fillers = "\u115f\u1160\u2800\u3164\uffa0"  # letters and a symbol that print nothing
-    shown = [c for c in text if unicodedata.category(c)[0] in "LNPS" and c not in fillers]
-    assert visible("".join(shown)) == "".join(shown)
+    format_command = [c for c in text if unicodedata.category(c)[0] in "LNPS" and c not in fillers]
+    assert escape("".join(format_command)) == "".join(format_command)
 
 
 def test_ordinary_text_is_shown_as_it_is() -> None:
     """In any script, with its marks."""
     text = "naïve café, e\u0301té, Ωμέγα, 日本語, 100 % €, 😀"
-    assert visible(text) == text
+    assert escape(text) == text
 
 
 @given(TEXTS)
 def test_showing_twice_changes_nothing(text: str) -> None:
     """What is harmless already stays as it is, so that rooms need not agree who does it."""
-    assert visible(visible(text)) == visible(text)
+    assert escape(escape(text)) == escape(text)
 
 
 @pytest.mark.parametrize(
@@ -63,18 +63,18 @@ def test_showing_twice_changes_nothing(text: str) -> None:
 )
 def test_what_steers_or_hides_is_named(text: str, seen: str) -> None:
     """Controls, bidi marks, invisible ones, odd spaces, bytes that were no UTF-8: by number."""
-    assert visible(text) == seen
+    assert escape(text) == seen
 
 
 def test_a_character_that_is_meant_is_kept() -> None:
     """Where lines are meant, newlines stay, and nothing else with them."""
-    assert visible("two\nlines\r\x1b", keep="\n") == "two\nlines\\x0d\\x1b"
+    assert escape("two\nlines\r\x1b", keep="\n") == "two\nlines\\x0d\\x1b"
 
 
 @given(TEXTS, st.integers(1, 60))
 def test_what_is_shortened_fits_and_keeps_both_ends(text: str, limit: int) -> None:
     """A text that is too long loses its middle to an ellipsis; another is left alone."""
-    short = shortened(text, limit)
+    short = shorten(text, limit)
     assert len(short) <= limit
     if len(text) <= limit:
         assert short == text
@@ -89,7 +89,7 @@ def test_what_is_shortened_fits_and_keeps_both_ends(text: str, limit: int) -> No
 @given(st.lists(TEXTS, min_size=1, max_size=5), st.integers(10, 200))
 def test_a_command_line_is_shown_harmless_and_short(command: list[str], limit: int) -> None:
     """Whatever the arguments, what a prompt says of them is one short printable line."""
-    text = shown(command, limit)
+    text = format_command(command, limit)
     assert len(text) <= limit
     assert text.isprintable()
 
@@ -97,7 +97,7 @@ def test_a_command_line_is_shown_harmless_and_short(command: list[str], limit: i
 @given(st.lists(st.text("ab '\"\\$*;é", max_size=8), min_size=1, max_size=5))
 def test_a_command_line_that_fits_could_be_typed_again(command: list[str]) -> None:
     """It is quoted as a shell wants it, so that 'a b' is told from 'a' and 'b'."""
-    assert shlex.split(shown(command, 10_000)) == command
+    assert shlex.split(format_command(command, 10_000)) == command
 
 
 # -- lines -----------------------------------------------------------------------
@@ -106,7 +106,7 @@ def test_a_command_line_that_fits_could_be_typed_again(command: list[str]) -> No
 @given(st.text(st.sampled_from("ab \n/é") | st.characters()), st.integers(5, 80))
 def test_what_is_wrapped_fits_and_is_all_there(text: str, width: int) -> None:
     """No line is too long, and each goes on, with a mark, until nothing of it is left."""
-    lines = wrapped(text, width).split("\n")
+    lines = wrap(text, width).split("\n")
     assert max(map(len, lines)) <= width
     again: list[str] = []
     for line in text.split("\n"):
@@ -121,13 +121,13 @@ def test_what_is_wrapped_fits_and_is_all_there(text: str, width: int) -> None:
 def test_what_fits_is_not_wrapped() -> None:
     """Lines that are meant stay as they are, empty ones and the last one too."""
     for text in ("", "a", "x" * 72, "a\n\nb\n", "\n"):
-        assert wrapped(text, 72) == text
-    assert wrapped("x" * 73, 72) == "x" * 72 + "\n> x"
+        assert wrap(text, 72) == text
+    assert wrap("x" * 73, 72) == "x" * 72 + "\n> x"
 
 
 def test_what_goes_on_does_not_look_like_a_line_of_its_own() -> None:
     """A file's name may be as long as a line, and go on with what a head line says."""
-    text = wrapped("x" * 72 + "program: /usr/bin/harmless", 72)
+    text = wrap("x" * 72 + "program: /usr/bin/harmless", 72)
     assert "program:" not in [line[:8] for line in text.split("\n")]
 
 
@@ -154,13 +154,13 @@ def test_what_goes_on_does_not_look_like_a_line_of_its_own() -> None:
 )
 def test_a_size_is_short(count: int, text: str) -> None:
     """In thousands, with one digit after the point; the unit changes where the number would."""
-    assert size(count) == text
+    assert format_size(count) == text
 
 
 @given(st.integers(0, 10**14))
 def test_a_size_is_near_to_what_it_is_of(count: int) -> None:
     """Read again, it is as much but for a twentieth of its unit, in at most three digits."""
-    number, unit = size(count).split()
+    number, unit = format_size(count).split()
     factor = {"bytes": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12}[unit]
     assert abs(float(number) * factor - count) <= 0.0501 * factor
     assert float(number) < 1000
@@ -173,7 +173,7 @@ def test_a_time_of_today_is_the_clocks() -> None:
     """Hours and minutes are enough for the next quarter of an hour."""
     for _ in range(2):  # midnight may come between the two
         now = time.time()
-        seen = clock(now)
+        seen = format_time(now)
         if time.localtime()[:3] == time.localtime(now)[:3]:
             break
     assert seen == time.strftime("%H:%M", time.localtime(now))
@@ -183,7 +183,7 @@ def test_a_time_of_today_is_the_clocks() -> None:
 def test_a_time_of_another_day_has_the_day(days: int) -> None:
     """Tomorrow's 14:32 is not today's."""
     moment = time.time() + days * 86400
-    assert clock(moment) == time.strftime("%Y-%m-%d %H:%M", time.localtime(moment))
+    assert format_time(moment) == time.strftime("%Y-%m-%d %H:%M", time.localtime(moment))
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def test_a_time_is_that_of_the_clock_here(
     try:
         monkeypatch.setenv("TZ", zone)
         time.tzset()
-        assert clock(1_000_000_000) == text
+        assert format_time(1_000_000_000) == text
     finally:
         monkeypatch.undo()
         time.tzset()
@@ -208,11 +208,11 @@ def test_a_time_is_that_of_the_clock_here(
 )
 def test_a_time_that_no_calendar_has_is_told_in_words(moment: int, text: str) -> None:
     """A token may have any number in it."""
-    assert clock(moment) == text
+    assert format_time(moment) == text
 
 
 @given(st.integers() | st.floats(allow_nan=False))
 def test_whatever_the_moment_it_is_told(moment: float) -> None:
     """Short, and printable."""
-    assert clock(moment).isprintable()
-    assert 0 < len(clock(moment)) < 40
+    assert format_time(moment).isprintable()
+    assert 0 < len(format_time(moment)) < 40

@@ -22,8 +22,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokens import wheel
 
-from secretly.distributions import ENDINGS, Distribution, is_project, normalised, read
 from secretly.errors import Refused
+from secretly.publishing.archives import (
+    ENDINGS,
+    Distribution,
+    is_project_name,
+    normalize_project,
+    read_distribution,
+)
 
 #: The members of an archive: their names and what is in them.
 Members = Sequence[tuple[str, bytes]]
@@ -54,7 +60,7 @@ def tarred(path: Path, *members: tuple[str, bytes], mode: str = "w:gz") -> Path:
 
 def identity(path: Path) -> tuple[str, str]:
     """The project and the version that a file is of."""
-    found = read(str(path))
+    found = read_distribution(str(path))
     return found.project, found.version
 
 
@@ -113,7 +119,7 @@ def test_of_the_old_kinds_the_project_is_not_known(tmp_path: Path, ending: str) 
     """No index takes them any more: they are named by their bytes alone."""
     path = tmp_path / f"demo-1.0{ending}"
     path.write_bytes(b"whatever")
-    found = read(str(path))
+    found = read_distribution(str(path))
     assert found[:5] == (str(path), 8, hashlib.sha256(b"whatever").hexdigest(), "", "")
 
 
@@ -123,7 +129,7 @@ def test_size_and_hash_are_those_of_the_bytes(tmp_path: Path, size: int) -> None
     path = wheel(tmp_path)
     data = os.urandom(size) + path.read_bytes()
     path.write_bytes(data)
-    found = read(str(path))
+    found = read_distribution(str(path))
     assert (found.size, found.sha256) == (len(data), hashlib.sha256(data).hexdigest())
     assert (found.project, found.version) == ("demo", "1.0")
 
@@ -131,9 +137,9 @@ def test_size_and_hash_are_those_of_the_bytes(tmp_path: Path, size: int) -> None
 def test_a_file_is_named_as_it_was_named(tmp_path: Path) -> None:
     """Relative to a folder, or wherever it is."""
     path = wheel(tmp_path / "dist")
-    found = read(f"dist/{path.name}", str(tmp_path))
+    found = read_distribution(f"dist/{path.name}", str(tmp_path))
     assert found.path == f"dist/{path.name}"
-    assert found[1:] == read(str(path), "/nonexistent")[1:]
+    assert found[1:] == read_distribution(str(path), "/nonexistent")[1:]
 
 
 def test_a_link_is_what_it_leads_to(tmp_path: Path) -> None:
@@ -141,18 +147,18 @@ def test_a_link_is_what_it_leads_to(tmp_path: Path) -> None:
     path = wheel(tmp_path)
     link = tmp_path / "link.whl"
     link.symlink_to(path)
-    assert read(str(link))[1:] == read(str(path))[1:]
+    assert read_distribution(str(link))[1:] == read_distribution(str(path))[1:]
 
 
 def test_another_file_is_another_though_its_bytes_are_the_same(tmp_path: Path) -> None:
     """So that one which was put in its place is noticed; reading it changes nothing."""
     path = wheel(tmp_path)
-    before = read(str(path))
-    assert read(str(path)) == before
+    before = read_distribution(str(path))
+    assert read_distribution(str(path)) == before
     copy = tmp_path / "copy"
     copy.write_bytes(path.read_bytes())
     os.replace(copy, path)
-    after = read(str(path))
+    after = read_distribution(str(path))
     assert after.sha256 == before.sha256
     assert after != before
 
@@ -174,10 +180,10 @@ def test_what_a_build_backend_makes_is_read(tmp_path: Path, backend: str) -> Non
         "b.build_sdist('dist'); b.build_wheel('dist')"
     )
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, timeout=30)
-    made = [read(str(path)) for path in (tmp_path / "dist").iterdir()]
+    made = [read_distribution(str(path)) for path in (tmp_path / "dist").iterdir()]
     assert len(made) == 2
     for found in made:
-        assert (normalised(found.project), found.version) == ("my-demo", "1.0rc1")
+        assert (normalize_project(found.project), found.version) == ("my-demo", "1.0rc1")
 
 
 # -- what it is not --------------------------------------------------------------
@@ -214,7 +220,7 @@ def test_other_bytes_are_refused(tmp_path: Path, ending: str, data: bytes) -> No
     path = tmp_path / f"demo-1.0{ending}"
     path.write_bytes(data)
     with pytest.raises(Refused, match="cannot be read as one") as caught:
-        read(str(path))
+        read_distribution(str(path))
     assert path.name in str(caught.value)
     assert caught.value.hint
 
@@ -240,7 +246,7 @@ def test_so_is_metadata_that_is_there_twice_in_parts_that_are_packed_apart(tmp_p
     twine = pytest.importorskip("twine.sdist")
     assert twine.SDist(str(path)).read() == metadata("other")
     with pytest.raises(Refused, match="cannot be read as one"):
-        read(str(path))
+        read_distribution(str(path))
 
 
 def test_a_wheel_that_was_cut_short_is_refused(tmp_path: Path) -> None:
@@ -250,7 +256,7 @@ def test_a_wheel_that_was_cut_short_is_refused(tmp_path: Path) -> None:
     for length in range(0, len(data), 7):
         path.write_bytes(data[:length])
         with pytest.raises(Refused, match=r"short\.whl is no wheel"):
-            read(str(path))
+            read_distribution(str(path))
 
 
 def test_a_source_distribution_that_was_cut_short_is_refused(tmp_path: Path) -> None:
@@ -262,7 +268,7 @@ def test_a_source_distribution_that_was_cut_short_is_refused(tmp_path: Path) -> 
     for length in range(0, len(data) // 2, 2003):
         path.write_bytes(data[:length])
         with pytest.raises(Refused, match=r"short\.tar\.gz is no source distribution"):
-            read(str(path))
+            read_distribution(str(path))
 
 
 def damaged(path: Path) -> Path:
@@ -281,7 +287,7 @@ def test_a_wheel_that_cannot_be_unpacked_is_refused(tmp_path: Path, make: object
     """No index could read it either."""
     assert callable(make)
     with pytest.raises(Refused, match="cannot be read as one"):
-        read(str(make(tmp_path / "odd.whl")))
+        read_distribution(str(make(tmp_path / "odd.whl")))
 
 
 def test_members_that_do_not_match_their_checksum_are_refused(tmp_path: Path) -> None:
@@ -289,7 +295,7 @@ def test_members_that_do_not_match_their_checksum_are_refused(tmp_path: Path) ->
     path = wheel(tmp_path)
     path.write_bytes(path.read_bytes().replace(b"Name: demo", b"Name: evil"))
     with pytest.raises(Refused, match="cannot be read as one"):
-        read(str(path))
+        read_distribution(str(path))
 
 
 INFO = "demo-1.0.dist-info/METADATA"
@@ -311,7 +317,7 @@ INFO = "demo-1.0.dist-info/METADATA"
 def test_a_wheel_has_its_metadata_in_one_place(tmp_path: Path, members: Members) -> None:
     """With two it could be shown as one project and be uploaded as another."""
     with pytest.raises(Refused, match=r"x\.whl is no wheel"):
-        read(str(zipped(tmp_path / "x.whl", *members)))
+        read_distribution(str(zipped(tmp_path / "x.whl", *members)))
 
 
 @pytest.mark.parametrize("name", ["METADATA", "AMETADATA", "x/METADATA", "x/METADATA.txt"])
@@ -323,7 +329,7 @@ def test_a_wheel_has_no_other_metadata_that_twine_would_take(
     members = [(INFO, metadata()), (name, metadata("other"))]
     path = zipped(tmp_path / "demo-1.0-py3-none-any.whl", *(members[::-1] if first else members))
     with pytest.raises(Refused, match="cannot be read as one"):
-        read(str(path))
+        read_distribution(str(path))
 
 
 @pytest.mark.parametrize(
@@ -359,7 +365,7 @@ def test_nor_has_a_wheel_its_metadata_twice(tmp_path: Path) -> None:
     """Of two members of one name one tool reads the first, another the last."""
     members = (INFO, metadata()), (INFO, metadata("other"))
     with pytest.raises(Refused, match=r"x\.whl is no wheel"):
-        read(str(zipped(tmp_path / "x.whl", *members)))
+        read_distribution(str(zipped(tmp_path / "x.whl", *members)))
 
 
 @pytest.mark.parametrize(
@@ -380,20 +386,20 @@ def test_a_source_distribution_has_its_metadata_in_its_folder(
     """And nowhere else."""
     make = tarred if ending == ".tar.gz" else zipped
     with pytest.raises(Refused, match="is no source distribution"):
-        read(str(make(tmp_path / f"x{ending}", *members)))
+        read_distribution(str(make(tmp_path / f"x{ending}", *members)))
 
 
 def test_the_current_folder_is_none_of_its_own(tmp_path: Path) -> None:
     """What is packed there without a folder is no source distribution."""
     with pytest.raises(Refused, match="is no source distribution"):
-        read(str(tarred(tmp_path / "x.tar.gz", ("./PKG-INFO", metadata()))))
+        read_distribution(str(tarred(tmp_path / "x.tar.gz", ("./PKG-INFO", metadata()))))
 
 
 def test_a_zip_with_two_folders_is_no_source_distribution(tmp_path: Path) -> None:
     """Which of the two would it be?"""
     members = ("a/PKG-INFO", metadata()), ("b/PKG-INFO", metadata("other"))
     with pytest.raises(Refused, match="is no source distribution"):
-        read(str(zipped(tmp_path / "x.zip", *members)))
+        read_distribution(str(zipped(tmp_path / "x.zip", *members)))
 
 
 @pytest.mark.parametrize("kind", [tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.FIFOTYPE])
@@ -405,7 +411,7 @@ def test_metadata_that_is_no_file_is_none(tmp_path: Path, kind: bytes) -> None:
         entry.type, entry.linkname = kind, "/etc/hostname"
         file.addfile(entry)
     with pytest.raises(Refused, match="is no source distribution"):
-        read(str(path))
+        read_distribution(str(path))
 
 
 @pytest.mark.parametrize("mode", ["w", "w:bz2", "w:xz"])
@@ -413,7 +419,7 @@ def test_a_source_distribution_is_packed_as_its_name_says(tmp_path: Path, mode: 
     """The indexes take no other."""
     path = tarred(tmp_path / "x.tar.gz", ("a/PKG-INFO", metadata()), mode=mode)
     with pytest.raises(Refused, match="cannot be read as one"):
-        read(str(path))
+        read_distribution(str(path))
 
 
 @pytest.mark.parametrize(
@@ -450,7 +456,7 @@ def test_metadata_names_one_project_and_one_version(
     else:
         path = tarred(tmp_path / "x.tar.gz", ("a/PKG-INFO", text))
     with pytest.raises(Refused, match="its metadata names no project and version"):
-        read(str(path))
+        read_distribution(str(path))
 
 
 @pytest.mark.parametrize(("size", "good"), [(4 << 20, True), ((4 << 20) + 1, False)])
@@ -471,7 +477,7 @@ def test_metadata_without_end_is_refused(
         assert identity(path) == ("demo", "1.0")
     else:
         with pytest.raises(Refused, match="cannot be read as one"):
-            read(str(path))
+            read_distribution(str(path))
 
 
 def swollen(path: Path, size: int) -> Path:
@@ -496,7 +502,7 @@ def test_a_source_distribution_that_swells_is_refused(
         assert identity(path) == ("demo", "1.0")
     else:
         with pytest.raises(Refused, match="cannot be read as one"):
-            read(str(path))
+            read_distribution(str(path))
 
 
 # -- what is no file -------------------------------------------------------------
@@ -506,7 +512,7 @@ def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
     """Nobody writes into it."""
     path = tmp_path / "x.whl"
     os.mkfifo(path)
-    code = f"from secretly.distributions import read; read({str(path)!r})"
+    code = f"from secretly.publishing.archives import read; read({str(path)!r})"
     done = subprocess.run(  # it could wait for ever
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=30
     )
@@ -518,13 +524,13 @@ def test_a_folder_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.whl"
     path.mkdir()
     with pytest.raises(Refused, match=r"x\.whl (is no file|cannot be read)"):
-        read(str(path))
+        read_distribution(str(path))
 
 
 def test_a_device_is_refused() -> None:
     """It might never end."""
     with pytest.raises(Refused, match="/dev/zero is no file"):
-        read("/dev/zero")
+        read_distribution("/dev/zero")
 
 
 @pytest.mark.parametrize(
@@ -545,7 +551,7 @@ def test_what_cannot_be_read_is_refused_with_the_reason(
     (tmp_path / "round.whl").symlink_to("round.whl")
     (tmp_path / "file").touch()
     with pytest.raises(Refused, match=rf"(?i)cannot be read: .*{why}"):
-        read(name, str(tmp_path))
+        read_distribution(name, str(tmp_path))
 
 
 def test_what_one_may_not_read_is_refused(tmp_path: Path) -> None:
@@ -555,7 +561,7 @@ def test_what_one_may_not_read_is_refused(tmp_path: Path) -> None:
     path = wheel(tmp_path)
     path.chmod(0)
     with pytest.raises(Refused, match="cannot be read: Permission denied"):
-        read(str(path))
+        read_distribution(str(path))
 
 
 def test_an_odd_name_is_shown_by_its_escapes(tmp_path: Path) -> None:
@@ -564,7 +570,7 @@ def test_an_odd_name_is_shown_by_its_escapes(tmp_path: Path) -> None:
     path = os.path.join(str(tmp_path), name)
     for _ in range(2):  # missing, then empty
         with pytest.raises(Refused) as caught:
-            read(name, str(tmp_path))
+            read_distribution(name, str(tmp_path))
         assert r"d\x1b[2J\u202e\xff.whl" in str(caught.value)
         assert str(caught.value).isprintable()
         with open(path, "wb"):
@@ -581,7 +587,7 @@ def outcome(data: bytes, ending: str) -> Distribution | None:
         with open(path, "wb") as file:
             file.write(data)
         try:
-            return read(path)
+            return read_distribution(path)
         except Refused as error:
             assert str(error).isprintable()
             assert error.hint
@@ -600,7 +606,7 @@ def test_whatever_the_bytes_they_are_known_or_refused(
     found = outcome(start + data, ending)
     if found is not None:
         assert found.sha256 == hashlib.sha256(start + data).hexdigest()
-        assert not found.project or is_project(found.project)
+        assert not found.project or is_project_name(found.project)
 
 
 def archive(ending: str) -> bytes:
@@ -631,7 +637,7 @@ def test_whatever_is_changed_in_one_it_is_known_or_refused(
         data[at : at + length] = choice.draw(st.binary(max_size=4))
     found = outcome(bytes(data), ending)
     if found is not None:
-        assert is_project(found.project)
+        assert is_project_name(found.project)
         assert found.version
 
 
@@ -652,12 +658,12 @@ def test_whatever_the_metadata_says_the_name_is_a_projects(
         else:
             tarred(path, ("a/PKG-INFO", text))
         try:
-            found = read(str(path))
+            found = read_distribution(str(path))
         except Refused:
             return
     assert found.project in project
     assert found.project.isascii()
-    assert is_project(found.project)
+    assert is_project_name(found.project)
     assert found.version in version
 
 
@@ -667,8 +673,8 @@ def test_whatever_the_metadata_says_the_name_is_a_projects(
 @given(st.text(st.sampled_from("aB1-_."), min_size=1))
 def test_a_name_is_normalised_once_and_for_all(name: str) -> None:
     """Twice is no other than once, and only lower case and single hyphens are left."""
-    once = normalised(name)
-    assert normalised(once) == once
+    once = normalize_project(name)
+    assert normalize_project(once) == once
     assert not set("B_.") & set(once)
     assert "--" not in once
 
@@ -677,16 +683,16 @@ def test_a_name_is_normalised_once_and_for_all(name: str) -> None:
 def test_names_are_compared_and_allowed_as_packaging_has_it(name: str) -> None:
     """The rules are PEP 503's and the core metadata's."""
     utils = importlib.import_module("packaging.utils")
-    assert normalised(name) == utils.canonicalize_name(name)
+    assert normalize_project(name) == utils.canonicalize_name(name)
     try:
         utils.canonicalize_name(name, validate=True)
     except utils.InvalidName:
-        assert not is_project(name)
+        assert not is_project_name(name)
     else:
-        assert is_project(name) or not name.isascii()
+        assert is_project_name(name) or not name.isascii()
 
 
 @pytest.mark.parametrize("name", ["", "-", "a-", ".a", "a b", "a/b", "a\n", "\u017f", "a\0"])
 def test_what_is_no_name_is_none(name: str) -> None:
     """Not even with a letter that is equal to an ASCII one but for its case."""
-    assert not is_project(name)
+    assert not is_project_name(name)

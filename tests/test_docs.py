@@ -25,10 +25,12 @@ from conftest import need
 
 import secretly
 import secretly.testing
-from secretly import commands, configuration, macaroon, release, sources
-from secretly.destination import Destination
-from secretly.distributions import Distribution
-from secretly.references import parse
+from secretly import sources
+from secretly.config import command_line, loading, model
+from secretly.publishing import pypi_token, release
+from secretly.publishing.archives import Distribution
+from secretly.publishing.destination import Destination
+from secretly.reference import parse
 from secretly.testing import FakePinentry
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -192,7 +194,7 @@ def complaint(tmp_path: Path, text: str) -> str:
     path = tmp_path / "config.toml"
     path.write_text(text, "utf-8")
     with pytest.raises(secretly.BadConfiguration) as caught:
-        configuration.load({"HOME": str(tmp_path), "SECRETLY_CONFIG": str(path)})
+        loading.load({"HOME": str(tmp_path), "SECRETLY_CONFIG": str(path)})
     return str(caught.value)
 
 
@@ -260,11 +262,11 @@ def toml_in(text: str) -> list[str]:
     return found
 
 
-def load(tmp_path: Path, text: str) -> configuration.Configuration:
+def load(tmp_path: Path, text: str) -> model.Configuration:
     """Read a configuration."""
     path = tmp_path / "config.toml"
     path.write_text(text, "utf-8")
-    return configuration.load({"HOME": str(tmp_path), "SECRETLY_CONFIG": str(path)})
+    return loading.load({"HOME": str(tmp_path), "SECRETLY_CONFIG": str(path)})
 
 
 GUIDES = sorted(path.relative_to(DOCS).as_posix() for path in DOCS.glob("how-to/*.rst"))
@@ -331,7 +333,7 @@ def test_every_shipped_publishing_tool_is_in_the_tables(tmp_path: Path) -> None:
         assert there[start : start + len(wanted)] == wanted
 
 
-def looked_at(files: configuration.Artifacts) -> str:
+def looked_at(files: model.Artifacts) -> str:
     """Which files are looked at, as the table has it."""
     found = ["those named"] if files.arguments else []
     if files.folder:
@@ -341,7 +343,7 @@ def looked_at(files: configuration.Artifacts) -> str:
     return "; else ".join(found) or "–"
 
 
-def built(files: configuration.Artifacts) -> str:
+def built(files: model.Artifacts) -> str:
     """When they are built first."""
     found = listed(files.builds)
     if files.build_options:
@@ -351,7 +353,7 @@ def built(files: configuration.Artifacts) -> str:
     return found
 
 
-def lifetime(row: configuration.Command) -> str:
+def lifetime(row: model.Command) -> str:
     """How long the token is good."""
     short, long = (f"{s / 60:.0f} min" for s in (release.LIFETIME, release.LIFETIME_BUILDING))
     assert row.files is not None
@@ -389,7 +391,7 @@ def test_every_variable_that_is_read_is_described() -> None:
 
 def test_every_variable_of_a_tool_that_says_where_is_described(tmp_path: Path) -> None:
     """So are those by which a tool, or what launches it, finds its folder or its settings."""
-    found = {name for names in commands._LAUNCHERS.values() for name in names if name[0] != "-"}
+    found = {name for names in command_line._LAUNCHERS.values() for name in names if name[0] != "-"}
     for row in load(tmp_path, "").commands.values():
         text = repr((row.index, row.files))
         found |= set(re.findall(r"\$([A-Z_]+)", text))
@@ -480,7 +482,7 @@ def test_the_token_to_practise_with_is_one() -> None:
     }
     assert found == {PRACTICE}
     assert f"\n   {PRACTICE}\n" in page("tutorial.rst")
-    assert macaroon.allowed(PRACTICE) == macaroon.Allowed("127.0.0.1")
+    assert pypi_token.token_scope(PRACTICE) == pypi_token.TokenScope("127.0.0.1")
 
 
 @pytest.fixture(name="package")
@@ -852,7 +854,7 @@ def test_the_hint_of_a_bad_configuration_names_a_page(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.write_text("bogus = 1", "utf-8")
     with pytest.raises(secretly.BadConfiguration) as caught:
-        configuration.load({"HOME": str(tmp_path), "SECRETLY_CONFIG": str(path)})
+        loading.load({"HOME": str(tmp_path), "SECRETLY_CONFIG": str(path)})
     found = re.search(r"docs/(reference/\w+)", caught.value.hint)
     assert found
     assert (DOCS / f"{found[1]}.rst").exists()

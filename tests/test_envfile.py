@@ -13,8 +13,8 @@ from command import Ended, Home, Watch, home
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secretly import envfile
 from secretly.errors import BadConfiguration, BadReference, Refused
+from secretly.running import env_file
 from secretly.testing import FakePinentry
 
 MISTAKE = "pypi-" + "AgEIcHlwaS5vcmc" * 3
@@ -33,11 +33,11 @@ def _place() -> Iterator[Path]:
         yield found.folder
 
 
-def read(place: Path, text: str | bytes) -> envfile.EnvFile:
+def read(place: Path, text: str | bytes) -> env_file.EnvFile:
     """What a file with this text says."""
     path = place / ".env"
     path.write_bytes(text.encode() if isinstance(text, str) else text)
-    return envfile.read([str(path)])
+    return env_file.read_env_files([str(path)])
 
 
 def written(home: Home, text: str, name: str = ".env") -> str:
@@ -202,7 +202,7 @@ def test_several_files_are_read_and_the_later_wins(place: Path) -> None:
     """Whether it has a value or a reference."""
     (place / "1").write_text("A=one\nB=env://ONE\nC=one\nD=env://ONE\n")
     (place / "2").write_text("A=two\nB=two\nC=env://TWO\nD=env://TWO\n")
-    both = envfile.read([str(place / "1"), str(place / "2")])
+    both = env_file.read_env_files([str(place / "1"), str(place / "2")])
     assert both == ({"A": "two", "B": "two"}, {"C": "env://TWO", "D": "env://TWO"})
 
 
@@ -221,7 +221,7 @@ def test_what_is_no_text_is_refused(place: Path, data: bytes | None, said: str) 
     if data is not None:
         path.write_bytes(data)
     with pytest.raises(Refused, match=said) as caught:
-        envfile.read([str(path)])
+        env_file.read_env_files([str(path)])
     assert str(caught.value).isprintable()
 
 
@@ -230,10 +230,10 @@ def test_what_is_no_plain_file_is_refused_at_once(place: Path) -> None:
     os.mkfifo(place / "pipe")
     for path in (place / "pipe", place, Path("/dev/zero"), Path("/dev/null")):
         with pytest.raises(Refused, match=r"cannot be read: (it is no file|Is a directory)"):
-            envfile.read([str(path)])
+            env_file.read_env_files([str(path)])
     writer = os.open(place / "pipe", os.O_RDWR)  # now there is one, that says nothing
     with pytest.raises(Refused, match="it is no file"):
-        envfile.read([str(place / "pipe")])
+        env_file.read_env_files([str(place / "pipe")])
     os.close(writer)
 
 
@@ -248,12 +248,12 @@ def test_a_file_that_others_can_write_is_refused(place: Path) -> None:
     read(place, "A=b\n")
     (place / ".env").chmod(0o666)
     with pytest.raises(Refused, match="could be changed by others"):
-        envfile.read([str(place / ".env")])
+        env_file.read_env_files([str(place / ".env")])
     (place / ".env").chmod(0o644)  # may be read by all: it holds no secrets
-    assert envfile.read([str(place / ".env")]).plain == {"A": "b"}
+    assert env_file.read_env_files([str(place / ".env")]).plain == {"A": "b"}
     place.chmod(0o777)
     with pytest.raises(Refused, match="could be changed by others"):
-        envfile.read([str(place / ".env")])
+        env_file.read_env_files([str(place / ".env")])
 
 
 def test_nothing_is_asked_or_run_before_the_file_is_right(home: Home) -> None:

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 import secretly
-from secretly import SecretlyError, configuration, errors, launch
+from secretly import SecretlyError, errors
+from secretly.config import model
+from secretly.running import launch
 
 #: What the contract promises.
 ERRORS = (
@@ -131,6 +133,6 @@ def test_the_testing_names_are_documented() -> None:
 
 def test_settings_are_documented() -> None:
     """Each class that a configuration is made of says what it is."""
-    for kind in (configuration.Command, configuration.PackageIndex, configuration.Entry):
+    for kind in (model.Command, model.PackageIndex, model.Entry):
         assert kind.__doc__
         assert not kind.__doc__.startswith(f"{kind.__name__}(")

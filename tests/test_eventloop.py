@@ -18,8 +18,9 @@ from typing import Any
 import pytest
 from twisted.internet.defer import Deferred
 
-from secretly import concurrency, eventloop
 from secretly.errors import PromptTimeout, SecretlyError
+from secretly.waiting import driving, requests, sharing, tasks
+from secretly.waiting.turns import Turns
 
 
 @pytest.fixture
@@ -85,7 +86,7 @@ def test_twisted_sends_back_what_it_does_not_know() -> None:
 @pytest.mark.parametrize("sent", [None, 1, "answer"])
 def test_any_other_driver_gets_a_clear_error(sent: object) -> None:
     """A hand-made loop that sends values is told what drives secretly."""
-    waiting = eventloop.in_thread(int, 1)
+    waiting = requests.in_thread(int, 1)
     waiting.send(None)
     with pytest.raises(SecretlyError, match="neither Twisted nor asyncio") as caught:
         for _ in range(3):
@@ -99,7 +100,7 @@ def test_any_other_driver_gets_a_clear_error(sent: object) -> None:
 async def arrives(pipe: tuple[int, int]) -> str:
     """Wait for a byte that is written a moment later; say that it came."""
     asyncio.get_running_loop().call_later(0.05, os.write, pipe[1], b"x")
-    assert await eventloop.readable(pipe[0], 10) is True
+    assert await requests.readable(pipe[0], 10) is True
     return os.read(pipe[0], 1).decode()
 
 
@@ -167,8 +168,8 @@ def test_eager_tasks_drive_it(pipe: tuple[int, int]) -> None:
 
     async def main() -> list[str]:
         asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
-        shared: concurrency.Shared[str] = concurrency.Shared()
-        return await concurrency.together(
+        shared: sharing.Shared[str] = sharing.Shared()
+        return await tasks.gather(
             shared.do("one", lambda: arrives(pipe)), shared.do("one", lambda: arrives(pipe))
         )
 
@@ -178,7 +179,7 @@ def test_eager_tasks_drive_it(pipe: tuple[int, int]) -> None:
 def test_what_never_comes_is_false(pipe: tuple[int, int]) -> None:
     """A descriptor with nothing to read is given up after its time."""
     started = time.monotonic()
-    assert asyncio.run(_awaited(eventloop.readable(pipe[0], 0.1))) is False
+    assert asyncio.run(_awaited(requests.readable(pipe[0], 0.1))) is False
     assert 0.09 < time.monotonic() - started < 2
 
 
@@ -186,10 +187,10 @@ def test_what_is_there_counts_without_any_time(pipe: tuple[int, int]) -> None:
     """Data that waits is read with a limit of 0, also when the loop was late; nothing is False."""
 
     async def main() -> None:
-        assert await eventloop.readable(pipe[0], 0) is False
+        assert await requests.readable(pipe[0], 0) is False
         os.write(pipe[1], b"x")
-        assert await eventloop.readable(pipe[0], 0) is True
-        assert await eventloop.readable(pipe[0], -1) is True
+        assert await requests.readable(pipe[0], 0) is True
+        assert await requests.readable(pipe[0], -1) is True
 
     asyncio.run(main())
 
@@ -198,7 +199,7 @@ def test_the_end_is_something_to_read() -> None:
     """A descriptor whose other end was closed is readable."""
     reading, writing = os.pipe()
     os.close(writing)
-    assert asyncio.run(_awaited(eventloop.readable(reading, 10))) is True
+    assert asyncio.run(_awaited(requests.readable(reading, 10))) is True
     os.close(reading)
 
 
@@ -211,7 +212,7 @@ def test_cancelling_raises_asyncios_own(steps: int, pipe: tuple[int, int]) -> No
     """At whatever step it is cancelled: asyncio's CancelledError, and no reader is left."""
 
     async def main() -> None:
-        task = asyncio.create_task(_awaited(eventloop.readable(pipe[0], 10)))
+        task = asyncio.create_task(_awaited(requests.readable(pipe[0], 10)))
         for _ in range(steps):
             await asyncio.sleep(0)
         task.cancel()
@@ -228,10 +229,10 @@ def test_time_outs_cancel(pipe: tuple[int, int]) -> None:
 
     async def main() -> None:
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(_awaited(eventloop.readable(pipe[0], 10)), 0.05)
+            await asyncio.wait_for(_awaited(requests.readable(pipe[0], 10)), 0.05)
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):
-                await eventloop.sleep(10)
+                await requests.sleep(10)
         assert asyncio.get_running_loop().remove_reader(pipe[0]) is False
 
     asyncio.run(main())
@@ -241,7 +242,7 @@ def test_gather_cancels(pipe: tuple[int, int]) -> None:
     """What ``gather`` is cancelled with reaches each of its parts."""
 
     async def main() -> None:
-        parts = [asyncio.ensure_future(_awaited(eventloop.sleep(10))) for _ in range(3)]
+        parts = [asyncio.ensure_future(_awaited(requests.sleep(10))) for _ in range(3)]
         both = asyncio.gather(*parts)
         await asyncio.sleep(0.05)
         both.cancel()
@@ -405,9 +406,9 @@ def test_a_thread_returns_its_value_and_raises_its_error() -> None:
     def fails() -> None:
         raise LookupError("from the thread")
 
-    assert asyncio.run(eventloop.in_thread(lambda: threading.current_thread().daemon, 10)) is True
+    assert asyncio.run(requests.in_thread(lambda: threading.current_thread().daemon, 10)) is True
     with pytest.raises(LookupError, match="from the thread"):
-        asyncio.run(eventloop.in_thread(fails, 10))
+        asyncio.run(requests.in_thread(fails, 10))
 
 
 def test_a_thread_does_not_block_the_loop() -> None:
@@ -416,7 +417,7 @@ def test_a_thread_does_not_block_the_loop() -> None:
     async def main() -> int:
         release = threading.Event()
         asyncio.get_running_loop().call_later(0.05, release.set)
-        assert await eventloop.in_thread(lambda: release.wait(10), 20)
+        assert await requests.in_thread(lambda: release.wait(10), 20)
         return 1
 
     assert asyncio.run(main()) == 1
@@ -427,7 +428,7 @@ def test_a_thread_has_a_deadline() -> None:
     release = threading.Event()
     started = time.monotonic()
     with pytest.raises(TimeoutError):
-        asyncio.run(eventloop.in_thread(lambda: release.wait(10), 0.1))
+        asyncio.run(requests.in_thread(lambda: release.wait(10), 0.1))
     assert time.monotonic() - started < 2
     release.set()
 
@@ -494,7 +495,7 @@ print("over", threading.active_count())
 
 
 async def _after(seconds: float, value: str) -> str:
-    await eventloop.sleep(seconds)
+    await requests.sleep(seconds)
     return value
 
 
@@ -503,10 +504,10 @@ def test_together_keeps_the_order() -> None:
     """The results are in the order of the coroutines, whichever is first."""
     started = time.monotonic()
     parts = [_after(0.3 - i / 10, str(i)) for i in range(3)]
-    assert asyncio.run(concurrency.together(*parts)) == ["0", "1", "2"]
+    assert asyncio.run(tasks.gather(*parts)) == ["0", "1", "2"]
     assert time.monotonic() - started < 0.55
-    assert asyncio.run(concurrency.together(_after(0, "one"))) == ["one"]
-    assert asyncio.run(concurrency.together()) == []
+    assert asyncio.run(tasks.gather(_after(0, "one"))) == ["one"]
+    assert asyncio.run(tasks.gather()) == []
 
 
 def test_the_first_error_cancels_the_others() -> None:
@@ -515,19 +516,19 @@ def test_the_first_error_cancels_the_others() -> None:
 
     async def slow(name: str) -> str:
         try:
-            await eventloop.sleep(10)
+            await requests.sleep(10)
         finally:
-            await eventloop.sleep(0.1)
+            await requests.sleep(0.1)
             tidied.append(name)
         return name
 
     async def fails() -> str:
-        await eventloop.sleep(0.05)
+        await requests.sleep(0.05)
         raise LookupError("the first")
 
     async def main() -> None:
         with pytest.raises(LookupError, match="the first"):
-            await concurrency.together(slow("a"), fails(), slow("b"))
+            await tasks.gather(slow("a"), fails(), slow("b"))
         assert sorted(tidied) == ["a", "b"]
 
     started = time.monotonic()
@@ -544,13 +545,13 @@ def test_cancelling_together_cancels_each(steps: int) -> None:
     async def part(number: int) -> None:
         begun.append(number)
         try:
-            await eventloop.sleep(10)
+            await requests.sleep(10)
         finally:
             tidied.append(number)
 
     async def main() -> None:
         parts = [part(1), part(2)]
-        both = asyncio.create_task(concurrency.together(*parts))
+        both = asyncio.create_task(tasks.gather(*parts))
         for _ in range(steps):
             await asyncio.sleep(0)
         both.cancel()
@@ -576,9 +577,9 @@ class Work:
     async def __call__(self) -> int:
         self.begun += 1
         try:
-            await eventloop.sleep(self.seconds)
+            await requests.sleep(self.seconds)
         finally:
-            await eventloop.sleep(self.tidying)
+            await requests.sleep(self.tidying)
             self.tidied += 1
         return self.begun
 
@@ -588,7 +589,7 @@ def test_many_share_one_piece_of_work() -> None:
     work, other = Work(), Work()
 
     async def main() -> None:
-        shared: concurrency.Shared[int] = concurrency.Shared()
+        shared: sharing.Shared[int] = sharing.Shared()
         many = [shared.do("one", work) for _ in range(100)]
         assert await asyncio.gather(*many, shared.do("two", other)) == [1] * 101
         assert await shared.do("one", work) == 2
@@ -603,11 +604,11 @@ def test_all_who_share_get_the_error() -> None:
 
     async def fails() -> int:
         calls.append(1)
-        await eventloop.sleep(0.05)
+        await requests.sleep(0.05)
         raise LookupError
 
     async def main() -> None:
-        shared: concurrency.Shared[int] = concurrency.Shared()
+        shared: sharing.Shared[int] = sharing.Shared()
         found = await asyncio.gather(
             *(shared.do("one", fails) for _ in range(5)), return_exceptions=True
         )
@@ -624,7 +625,7 @@ def test_a_waiter_that_is_cancelled_leaves_the_others() -> None:
     work = Work(0.2)
 
     async def main() -> None:
-        shared: concurrency.Shared[int] = concurrency.Shared()
+        shared: sharing.Shared[int] = sharing.Shared()
         tasks = [asyncio.create_task(shared.do("one", work)) for _ in range(3)]
         await asyncio.sleep(0.05)
         tasks[0].cancel()
@@ -642,7 +643,7 @@ def test_the_last_waiter_ends_the_work() -> None:
     work = Work(10, tidying=0.1)
 
     async def main() -> None:
-        shared: concurrency.Shared[int] = concurrency.Shared()
+        shared: sharing.Shared[int] = sharing.Shared()
         tasks = [asyncio.create_task(shared.do("one", work)) for _ in range(3)]
         await asyncio.sleep(0.05)
         for task in tasks:
@@ -662,7 +663,7 @@ def test_one_that_joins_has_a_time_of_its_own() -> None:
     work = Work(0.4)
 
     async def main() -> None:
-        shared: concurrency.Shared[int] = concurrency.Shared()
+        shared: sharing.Shared[int] = sharing.Shared()
         first = asyncio.create_task(shared.do("one", work, 0.05))
         patient = asyncio.create_task(shared.do("one", work, 10))
         endless = asyncio.create_task(shared.do("one", work))
@@ -683,7 +684,7 @@ def test_the_last_one_whose_time_passes_ends_the_work() -> None:
     work = Work(10, tidying=0.1)
 
     async def main() -> None:
-        shared: concurrency.Shared[int] = concurrency.Shared()
+        shared: sharing.Shared[int] = sharing.Shared()
         first = asyncio.create_task(shared.do("one", work))
         last = asyncio.create_task(shared.do("one", work, 0.2))
         await asyncio.sleep(0.05)
@@ -697,7 +698,7 @@ def test_the_last_one_whose_time_passes_ends_the_work() -> None:
 
 def test_a_dead_loop_hangs_nobody() -> None:
     """Work left behind in a loop that was closed is not waited for by the next loop."""
-    shared: concurrency.Shared[int] = concurrency.Shared()
+    shared: sharing.Shared[int] = sharing.Shared()
     work = Work(10)
     loop = asyncio.new_event_loop()
     first = loop.create_task(shared.do("one", work))
@@ -723,7 +724,7 @@ def _forget(task: asyncio.Task[Any]) -> None:
 
 def test_turns_are_taken_across_threads() -> None:
     """Of coroutines in several threads' loops only one at a time has the turn."""
-    turns = concurrency.Turns()
+    turns = Turns()
     inside: list[int] = []
     most: list[int] = []
 
@@ -731,7 +732,7 @@ def test_turns_are_taken_across_threads() -> None:
         async with turns.one():
             inside.append(number)
             most.append(len(inside))
-            await eventloop.sleep(0.005)
+            await requests.sleep(0.005)
             inside.remove(number)
 
     async def many(start: int) -> None:
@@ -747,13 +748,13 @@ def test_turns_are_taken_across_threads() -> None:
 
 def test_a_turn_that_is_not_wanted_any_more_goes_on() -> None:
     """Whoever waits for a turn and is cancelled, or holds one and fails, loses it to the next."""
-    turns = concurrency.Turns()
+    turns = Turns()
     order: list[str] = []
 
     async def hold(name: str, seconds: float) -> None:
         async with turns.one():
             order.append(name)
-            await eventloop.sleep(seconds)
+            await requests.sleep(seconds)
 
     async def main() -> None:
         first = asyncio.create_task(hold("first", 10))
@@ -770,13 +771,13 @@ def test_a_turn_that_is_not_wanted_any_more_goes_on() -> None:
 
 def test_a_turn_that_does_not_come_in_time_is_given_up() -> None:
     """Whoever gave up is passed over, and does not stand in the way of the next."""
-    turns = concurrency.Turns()
+    turns = Turns()
     order: list[str] = []
 
     async def hold(name: str, limit: float | None, seconds: float = 0) -> None:
         async with turns.one(limit):
             order.append(name)
-            await eventloop.sleep(seconds)
+            await requests.sleep(seconds)
 
     async def main() -> None:
         first = asyncio.create_task(hold("first", 0.01, 0.3))
@@ -795,7 +796,7 @@ def test_a_turn_that_does_not_come_in_time_is_given_up() -> None:
 
 def test_a_turn_given_and_cancelled_at_once_is_passed_on() -> None:
     """A waiter that is cancelled in the very moment of its turn passes it on."""
-    turns = concurrency.Turns()
+    turns = Turns()
 
     async def wait_turn() -> None:
         async with turns.one():
@@ -816,11 +817,11 @@ def test_a_turn_given_and_cancelled_at_once_is_passed_on() -> None:
 @pytest.mark.parametrize("left", ["holder", "waiter"])
 def test_a_turn_left_in_a_dead_loop_is_given_back(left: str) -> None:
     """A loop that was closed under a holder or a waiter does not keep the turn for ever."""
-    turns = concurrency.Turns()
+    turns = Turns()
 
     async def hold(seconds: float) -> str:
         async with turns.one():
-            await eventloop.sleep(seconds)
+            await requests.sleep(seconds)
         return "had it"
 
     loop = asyncio.new_event_loop()
@@ -861,9 +862,9 @@ def test_waiting_costs_nothing(pipe: tuple[int, int]) -> None:
     """Two seconds of waiting take under 1 % of a core, and wake nobody."""
 
     async def main() -> None:
-        await eventloop.readable(pipe[0], 0.01)
+        await requests.readable(pipe[0], 0.01)
         async with _measured():
-            await eventloop.readable(pipe[0], 2)
+            await requests.readable(pipe[0], 2)
 
     asyncio.run(main())
 
@@ -897,7 +898,7 @@ def test_waiting_starts_no_thread(pipe: tuple[int, int]) -> None:
 
     async def main() -> list[threading.Thread]:
         waiting = asyncio.gather(
-            _awaited(eventloop.readable(pipe[0], 0.2)), _awaited(eventloop.sleep(0.2))
+            _awaited(requests.readable(pipe[0], 0.2)), _awaited(requests.sleep(0.2))
         )
         await asyncio.sleep(0.1)
         found = threading.enumerate()
@@ -967,11 +968,11 @@ def test_run_raises_what_the_coroutine_raises() -> None:
     """An error of the coroutine is the error of ``run``."""
 
     async def fails() -> None:
-        await eventloop.sleep(0.001)
+        await requests.sleep(0.001)
         raise LookupError
 
     with pytest.raises(LookupError):
-        eventloop.run(fails(), Quiet())
+        driving.drive(fails(), Quiet())
 
 
 def test_run_closes_what_is_interrupted() -> None:
@@ -984,10 +985,10 @@ def test_run_closes_what_is_interrupted() -> None:
 
     async def waits() -> None:
         try:
-            await eventloop.sleep(10)
+            await requests.sleep(10)
         finally:
             tidied.append(1)
 
     with pytest.raises(KeyboardInterrupt):
-        eventloop.run(waits(), Interrupted())
+        driving.drive(waits(), Interrupted())
     assert tidied == [1]

@@ -22,11 +22,13 @@ from command import SECRETLY, Ended, Home, Warm, home
 from test_publishing import FILE, project, skip_if_it_cannot, tool
 from tokens import TOKEN
 
-from secretly import commands, delivery, launch
-from secretly.assuan import unescape
-from secretly.references import Reference
-from secretly.resolve import Wish
-from secretly.testing import Answer, FakePinentry, sandbox
+from secretly.asking.assuan import unescape
+from secretly.config import command_line
+from secretly.reference import Reference
+from secretly.resolving.model import SecretRequest
+from secretly.running import launch, planning
+from secretly.testing import FakePinentry, sandbox
+from secretly.testing.pinentry import Answer
 
 #: A stand-in for any tool: it says what it was given, and uploads nothing.
 STAND_IN = '#!/bin/sh\nenv > "$HOME/given"\n'
@@ -769,9 +771,11 @@ def test_the_programs_content_is_looked_at_again(place: Place) -> None:
     digest = hashlib.sha256(program.read_bytes()).hexdigest()
     argv = ["twine", "upload", f"{place.folder}/{FILE}"]
     with sandbox() as context:
-        call = commands.call_of(argv, context.configuration)
-        plan = launch.Plan(str(program), argv)
-        planned = delivery.planned(plan, Wish(Reference("", "")), call, None, {}, context)
+        call = command_line.recognize(argv, context.configuration)
+        plan = launch.LaunchPlan(str(program), argv)
+        planned = planning.plan_delivery(
+            plan, SecretRequest(Reference("", "")), call, None, {}, context
+        )
     assert planned.plan.fingerprint is not None
     assert planned.plan.fingerprint[-1] == digest
 

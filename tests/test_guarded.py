@@ -459,7 +459,7 @@ def test_the_guard_itself(private: str) -> None:
     program = (
         "import _ctypes, ctypes, resource\n"
         f"if {private!r} == 'absent': del _ctypes.call_function\n"
-        "from secretly.guarded import Guard\n"
+        "from secretly.processes.hardening import Guard\n"
         "limits = lambda: resource.getrlimit(resource.RLIMIT_CORE)\n"
         "dumpable = lambda: ctypes.CDLL(None).prctl(3, 0, 0, 0, 0)\n"
         "resource.setrlimit(resource.RLIMIT_CORE, (0, limits()[1]))\n"

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from secretly import testing
 from secretly.api import remember
 from secretly.errors import KeychainUnavailable, Refused, SecretlyError
-from secretly.index import Index, Item
+from secretly.keeping.stored_names import StoredName, StoredNames
 
 
 def in_a_process(script: str, *arguments: str, seconds: float = 60) -> Any:
@@ -35,12 +35,12 @@ def in_a_process(script: str, *arguments: str, seconds: float = 60) -> Any:
 
 def names(folder: Path) -> list[str]:
     """What is listed."""
-    return [item.name for item in Index(folder).items()]
+    return [item.name for item in StoredNames(folder).items()]
 
 
 def test_what_is_added_is_listed_by_name(tmp_path: Path) -> None:
     """Names come in order, each with its user name and the time."""
-    index = Index(tmp_path / "state")
+    index = StoredNames(tmp_path / "state")
     assert index.items() == []
     index.add("b", "user", False)
     index.add("a", "__token__", True)
@@ -52,7 +52,7 @@ def test_what_is_added_is_listed_by_name(tmp_path: Path) -> None:
 
 def test_what_is_added_again_is_listed_once(tmp_path: Path) -> None:
     """A secret that is kept again has one entry, of the last time."""
-    index = Index(tmp_path)
+    index = StoredNames(tmp_path)
     index.add("a", "user", False)
     (before,) = index.items()
     index.add("a", "user", True)
@@ -63,7 +63,7 @@ def test_what_is_added_again_is_listed_once(tmp_path: Path) -> None:
 
 def test_the_newest_of_a_name_is_found(tmp_path: Path) -> None:
     """Of several user names for a name, the last that was stored is the one."""
-    index = Index(tmp_path)
+    index = StoredNames(tmp_path)
     index.add("a", "first", True)
     index.add("a", "second", True)
     index.add("b", "third", True)
@@ -79,7 +79,7 @@ def test_the_newest_of_a_name_is_found(tmp_path: Path) -> None:
 
 def test_what_is_removed_is_gone(tmp_path: Path) -> None:
     """Removing takes one entry off; removing what is not there changes nothing."""
-    index = Index(tmp_path)
+    index = StoredNames(tmp_path)
     index.add("a", "one", True)
     index.add("a", "two", True)
     index.remove("a", "one")
@@ -89,7 +89,7 @@ def test_what_is_removed_is_gone(tmp_path: Path) -> None:
 
 def test_difficult_names_survive(tmp_path: Path) -> None:
     """Whatever the name, it comes back as it was."""
-    index = Index(tmp_path)
+    index = StoredNames(tmp_path)
     difficult = [name for name in testing.KeychainContract.DIFFICULT if name]
     for name in difficult:
         index.add(name, name, True)
@@ -103,7 +103,7 @@ def test_only_the_user_can_look(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
         os.makedirs(folder.parent, 0o755)
-        Index(folder).add("a", "user", True)
+        StoredNames(folder).add("a", "user", True)
     finally:
         os.umask(before)
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
@@ -116,7 +116,7 @@ def test_a_folder_that_others_could_write_is_refused(tmp_path: Path) -> None:
     folder.mkdir()
     folder.chmod(0o777)
     with pytest.raises(Refused) as caught:
-        Index(folder).add("a", "user", True)
+        StoredNames(folder).add("a", "user", True)
     assert "chmod" in caught.value.hint
     assert names(folder) == []
 
@@ -125,8 +125,8 @@ def test_no_value_is_in_it() -> None:
     """What is kept in the keychain leaves its name in the list and nothing of itself."""
     with testing.sandbox() as here:
         asyncio.run(remember("PyPI", "pypi-canary-1234567890"))
-        folder = Path(here.index._path).parent
-        (item,) = here.index.items()
+        folder = Path(here.stored_names._path).parent
+        (item,) = here.stored_names.items()
         assert item.name == "PyPI"
         assert folder.is_dir()
         for path in folder.iterdir():
@@ -141,7 +141,7 @@ def test_fifty_processes_lose_nothing(tmp_path: Path) -> None:
     script = """
     import json, os, sys
     from pathlib import Path
-    from secretly.index import Index
+    from secretly.keeping.stored_names import StoredNames
     ready, go = os.pipe(), os.pipe()
     children = []
     for number in range(50):
@@ -152,8 +152,8 @@ def test_fifty_processes_lose_nothing(tmp_path: Path) -> None:
                 os.write(ready[1], b".")
                 os.read(go[0], 1)
                 for turn in range(4):
-                    Index(Path(sys.argv[1])).add(f"name-{number}-{turn}", "user", True)
-                Index(Path(sys.argv[1])).remove(f"name-{number}-0", "user")
+                    StoredNames(Path(sys.argv[1])).add(f"name-{number}-{turn}", "user", True)
+                StoredNames(Path(sys.argv[1])).remove(f"name-{number}-0", "user")
             except BaseException:
                 os._exit(1)
             os._exit(0)
@@ -174,8 +174,8 @@ def test_those_who_read_meanwhile_always_see_a_whole_list(tmp_path: Path) -> Non
     script = """
     import json, os, signal, sys
     from pathlib import Path
-    from secretly.index import Index
-    index = Index(Path(sys.argv[1]))
+    from secretly.keeping.stored_names import StoredNames
+    index = StoredNames(Path(sys.argv[1]))
     index.add("always", "user", True)
     parent, number = os.getpid(), 0
     child = os.fork()
@@ -208,8 +208,8 @@ def test_killed_at_random_moments(tmp_path: Path) -> None:
     script = """
     import json, os, random, signal, sys, time
     from pathlib import Path
-    from secretly.index import Index
-    index = Index(Path(sys.argv[1]))
+    from secretly.keeping.stored_names import StoredNames
+    index = StoredNames(Path(sys.argv[1]))
     random.seed(1)
     lost, added = [], 0
     for round in range(60):
@@ -247,9 +247,9 @@ def test_killed_before_and_after_each_system_call(tmp_path: Path) -> None:
     script = """
     import json, os, signal, sys
     from pathlib import Path
-    from secretly.index import Index
+    from secretly.keeping.stored_names import StoredNames
     folder = Path(sys.argv[1])
-    index = Index(folder)
+    index = StoredNames(folder)
     calls = set()
 
     def attempt(step):
@@ -303,8 +303,8 @@ def test_a_full_disk_leaves_the_old_list(tmp_path: Path) -> None:
     import json, resource, signal, sys
     from pathlib import Path
     from secretly import KeychainUnavailable
-    from secretly.index import Index
-    index = Index(Path(sys.argv[1]))
+    from secretly.keeping.stored_names import StoredNames
+    index = StoredNames(Path(sys.argv[1]))
     index.add("old", "user", True)
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -322,7 +322,7 @@ def test_a_full_disk_leaves_the_old_list(tmp_path: Path) -> None:
     assert names(tmp_path) == ["old"]
 
 
-HEAD = "\t".join(Item._fields).encode()
+HEAD = "\t".join(StoredName._fields).encode()
 
 
 @pytest.mark.parametrize(
@@ -345,7 +345,7 @@ def test_a_broken_list_is_an_error_that_loses_nothing(tmp_path: Path, content: b
     """A list that cannot be read is named, and is neither dropped nor written over."""
     path = tmp_path / "kept.tsv"
     path.write_bytes(content)
-    index = Index(tmp_path)
+    index = StoredNames(tmp_path)
     for call in (
         index.items,
         lambda: index.find("a"),
@@ -381,14 +381,14 @@ def test_whatever_the_list_it_is_read_or_a_typed_error(
     folder = tmp_path_factory.getbasetemp()
     (folder / "kept.tsv").write_bytes(content)
     try:
-        found = Index(folder).items()
+        found = StoredNames(folder).items()
     except KeychainUnavailable as error:
         assert error.hint
     else:
         assert len(found) == content.count(b"\n") - 1
         for item in found:
             assert isinstance(item.own, bool)
-            texts = (item.name, item.username, item.stored, item.keeper)
+            texts = (item.name, item.username, item.stored, item.backend)
             assert all(isinstance(text, str) for text in texts)
 
 
@@ -399,12 +399,12 @@ def test_a_list_that_is_no_file(tmp_path: Path) -> None:
     state = tmp_path / "state"
     (state / "kept.tsv").mkdir(parents=True)
     with pytest.raises(SecretlyError):
-        Index(state).add("a", "user", True)
+        StoredNames(state).add("a", "user", True)
     linked = tmp_path / "linked"
     linked.mkdir()
     (linked / "kept.new").symlink_to(elsewhere)
     with pytest.raises(KeychainUnavailable):
-        Index(linked).add("a", "user", True)
+        StoredNames(linked).add("a", "user", True)
     assert elsewhere.read_text() == "precious"
 
 
@@ -414,16 +414,16 @@ def test_a_pipe_in_the_place_of_the_list_is_not_read(tmp_path: Path) -> None:
     writer = os.open(tmp_path / "kept.tsv", os.O_RDWR)
     try:
         with pytest.raises(KeychainUnavailable, match="cannot be read"):
-            Index(tmp_path).items()
+            StoredNames(tmp_path).items()
     finally:
         os.close(writer)
 
 
 def test_an_item_is_what_the_file_says(tmp_path: Path) -> None:
     """The file's form: what the columns are, and for each item a line of them."""
-    Index(tmp_path).add("Py\tPI \u20ac", "__token__", True, "keyring.backends.X")
+    StoredNames(tmp_path).add("Py\tPI \u20ac", "__token__", True, "keyring.backends.X")
     head, line, end = (tmp_path / "kept.tsv").read_text("ascii").split("\n")
-    assert (head.split("\t"), end) == (list(Item._fields), "")
+    assert (head.split("\t"), end) == (list(StoredName._fields), "")
     name, username, own, stored, keeper = line.split("\t")
     assert (name, username, own) == (r"Py\tPI \u20ac", "__token__", "yes")
     assert (len(stored), keeper) == (32, "keyring.backends.X")

@@ -18,7 +18,9 @@ from conftest import need
 from secretservice import SecretService, prompter, secret_service, wait_until
 
 from secretly.errors import Cancelled, KeychainLocked, KeychainUnavailable, SecretlyError
-from secretly.keychain import Keeper, Keychain, _explained, backend_name
+from secretly.keeping.backends import backend_name, explain
+from secretly.keeping.keychain import Keychain
+from secretly.keeping.store import SecretStore
 from secretly.redacted import Secret
 from secretly.testing import KeychainContract, MemoryKeychain
 
@@ -90,7 +92,7 @@ def put(name: str, value: str, username: str = "user", person: float | None = No
 
 
 def every_verb(
-    chain: Keeper, name: str = "name", username: str = "user", person: float | None = None
+    chain: SecretStore, name: str = "name", username: str = "user", person: float | None = None
 ) -> list[Callable[[], object]]:
     """The three things that one does with a keychain, ready to be called."""
     return [
@@ -399,7 +401,7 @@ def test_an_error_says_whether_the_keychain_answered(
     import socket
 
     path = tmp_path / "bus"
-    monkeypatch.setattr("secretly.keychain.MACHINE", 0.4)
+    monkeypatch.setattr("secretly.keeping.keychain.MACHINE_TIMEOUT", 0.4)
     monkeypatch.delenv("PYTHON_KEYRING_BACKEND", raising=False)
     monkeypatch.setenv("HOME", bare["HOME"])
     monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", f"unix:path={path}")
@@ -455,7 +457,7 @@ def test_another_scheme_of_keyrings(own: SecretService) -> None:
     environ = {**own.environ, "KEYRING_PROPERTY_SCHEME": "KeePassXC"}
     code = """
         import asyncio, os, keyring
-        from secretly.keychain import Keychain
+        from secretly.keeping.keychain import Keychain
         ours = Keychain(os.environ)
         asyncio.run(ours.set("canary", "me", "canary-1", 5))
         assert keyring.get_password("canary", "me") == "canary-1"
@@ -824,7 +826,7 @@ def alive(pid: int) -> bool:
 )
 def test_what_macos_says(text: str, kind: type[Exception]) -> None:
     """-128 is the person's refusal, -25308 a locked keychain with nobody to ask."""
-    found = _explained(RuntimeError(text))
+    found = explain(RuntimeError(text))
     assert type(found) is kind
     assert found.hint
 

@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from secretly import Refused, SecretlyError, launch, trust
+from secretly import Refused, SecretlyError, safefiles
 from secretly.errors import NotExecutable, NotThere
-from secretly.launch import Plan, find_program, run
+from secretly.running import launch
+from secretly.running import program as programs
+from secretly.running.launch import LaunchPlan, execute
+from secretly.running.program import find_program
 
 
 @pytest.fixture
@@ -101,7 +104,7 @@ def test_a_folder_cannot_be_executed(folder: Path, name: str) -> None:
 def test_secretlys_own_executables_are_passed_by(folder: Path) -> None:
     """Not even where there is no other are they taken for the command; by a path they are."""
     path = program(folder / "1" / "tool")
-    Path(path).write_text(f"#!/bin/sh\n{trust.SHIM}\n")
+    Path(path).write_text(f"#!/bin/sh\n{safefiles.SHIM}\n")
     environ = {"PATH": f"{folder}/1:{folder}/2"}
     with pytest.raises(NotThere):
         find_program("tool", environ)
@@ -125,7 +128,7 @@ def test_both_errors_are_secretlys(folder: Path) -> None:
 
 def test_a_plan_shows_no_values() -> None:
     """What is delivered stands in it, and not in its repr."""
-    plan = Plan("/bin/true", ["true"], {"TOKEN": "canary-1"})
+    plan = LaunchPlan("/bin/true", ["true"], {"TOKEN": "canary-1"})
     assert "canary" not in repr(plan)
     assert "/bin/true" in repr(plan)
 
@@ -133,14 +136,14 @@ def test_a_plan_shows_no_values() -> None:
 def test_a_plan_does_not_change() -> None:
     """What was checked is what is executed."""
     with pytest.raises(AttributeError):
-        Plan("/bin/true", ["true"]).program = "/bin/false"  # type: ignore[misc]
+        LaunchPlan("/bin/true", ["true"]).program = "/bin/false"  # type: ignore[misc]
 
 
 def test_a_value_with_a_nul_is_refused(folder: Path) -> None:
     """An environment would end it there; the variable is named, the value is not."""
-    plan = Plan("/nonexistent", ["x"], {"GOOD": "canary-1", "TO\x1bKEN": "canary\0-2"})
+    plan = LaunchPlan("/nonexistent", ["x"], {"GOOD": "canary-1", "TO\x1bKEN": "canary\0-2"})
     with pytest.raises(Refused, match="NUL") as caught:
-        run(plan)
+        execute(plan)
     assert "TO\\x1bKEN" in str(caught.value)
     assert "canary" not in f"{caught.value} {caught.value.hint}"
     assert "GOOD" not in os.environ
@@ -152,19 +155,19 @@ def test_a_program_that_was_changed_meanwhile_is_refused(tmp_path: Path) -> None
     for path in (program, other):
         path.write_text("#!/bin/sh\n")
         path.chmod(0o644)  # were it executed, that would be another error
-    plan = Plan(str(program), ["tool"], fingerprint=launch.fingerprint(str(program)))
+    plan = LaunchPlan(str(program), ["tool"], fingerprint=programs.fingerprint(str(program)))
     other.replace(program)
     with pytest.raises(Refused, match="was changed meanwhile"):
-        launch.run(plan)
+        launch.execute(plan)
     program.unlink()
     with pytest.raises(NotThere, match="has gone"):
-        launch.run(plan)
+        launch.execute(plan)
 
 
 def test_what_is_no_text_is_refused(tmp_path: Path) -> None:
     """A value that has no bytes at all is refused, unechoed."""
     with pytest.raises(Refused, match="is not text") as caught:
-        launch.run(Plan("/nonexistent", ["true"], environ={"X": "canary-\ud800"}))
+        launch.execute(LaunchPlan("/nonexistent", ["true"], environ={"X": "canary-\ud800"}))
     assert "canary" not in str(caught.value)
 
 
@@ -188,13 +191,13 @@ def swapped(path: Path, text: str) -> None:
 def test_a_fingerprint_looks_at_the_content_if_told(tmp_path: Path) -> None:
     """Its last part is the content's hash, which a change in place changes."""
     path = Path(program(tmp_path / "tool"))
-    assert launch.fingerprint(str(path))[-1] == ""
-    before = launch.fingerprint(str(path), content=True)
+    assert programs.fingerprint(str(path))[-1] == ""
+    before = programs.fingerprint(str(path), content=True)
     assert before[-1] == hashlib.sha256(path.read_bytes()).hexdigest()
-    assert before == launch.fingerprint(str(path), content=True)
-    assert before[:-1] == launch.fingerprint(str(path))[:-1]
+    assert before == programs.fingerprint(str(path), content=True)
+    assert before[:-1] == programs.fingerprint(str(path))[:-1]
     swapped(path, path.read_text()[::-1])
-    after = launch.fingerprint(str(path), content=True)
+    after = programs.fingerprint(str(path), content=True)
     assert after[-1] == hashlib.sha256(path.read_bytes()).hexdigest() != before[-1]
     assert after[:4] == before[:4]  # device, number, size, time: all as they were
 
@@ -202,12 +205,12 @@ def test_a_fingerprint_looks_at_the_content_if_told(tmp_path: Path) -> None:
 def test_content_that_was_changed_meanwhile_is_refused(tmp_path: Path) -> None:
     """Whatever else of the file is as it was."""
     path = unexecutable(tmp_path)
-    before = launch.fingerprint(str(path), content=True)
+    before = programs.fingerprint(str(path), content=True)
     swapped(path, path.read_text()[::-1])
-    now = launch.fingerprint(str(path))  # had nothing but the content been changed
-    plan = Plan(str(path), ["tool"], fingerprint=(*now[:-1], before[-1]))
+    now = programs.fingerprint(str(path))  # had nothing but the content been changed
+    plan = LaunchPlan(str(path), ["tool"], fingerprint=(*now[:-1], before[-1]))
     with pytest.raises(Refused, match="was changed meanwhile"):
-        launch.run(plan)
+        launch.execute(plan)
 
 
 def test_a_fingerprint_of_what_cannot_be_read_has_the_rest() -> None:
@@ -219,17 +222,17 @@ def test_a_fingerprint_of_what_cannot_be_read_has_the_rest() -> None:
         if user == 0:  # root may read everything
             os.seteuid(65534)
         try:
-            found = launch.fingerprint(path, content=True)
+            found = programs.fingerprint(path, content=True)
         finally:
             os.seteuid(user)
-        assert found == (*launch.fingerprint(path)[:-1], "unreadable")
+        assert found == (*programs.fingerprint(path)[:-1], "unreadable")
 
 
 @pytest.mark.parametrize("content", [False, True])
 def test_there_is_no_fingerprint_of_what_has_gone(tmp_path: Path, content: bool) -> None:
     """It is the error for a command that is not there."""
     with pytest.raises(NotThere, match="has gone"):
-        launch.fingerprint(str(tmp_path / "tool"), content)
+        programs.fingerprint(str(tmp_path / "tool"), content)
 
 
 def test_what_else_was_shown_is_looked_at_before_the_exec(tmp_path: Path) -> None:
@@ -239,17 +242,17 @@ def test_what_else_was_shown_is_looked_at_before_the_exec(tmp_path: Path) -> Non
         raise Refused("dist/demo was changed", "look at it")
 
     with pytest.raises(Refused, match="dist/demo was changed"):
-        launch.run(Plan(str(unexecutable(tmp_path)), ["tool"], recheck=recheck))
+        launch.execute(LaunchPlan(str(unexecutable(tmp_path)), ["tool"], recheck=recheck))
 
 
 def test_the_program_is_looked_at_after_what_else_was_shown(tmp_path: Path) -> None:
     """The second look takes a while for large files, in which the program may be swapped."""
     path = unexecutable(tmp_path)
-    plan = Plan(
+    plan = LaunchPlan(
         str(path),
         ["tool"],
-        fingerprint=launch.fingerprint(str(path), content=True),
+        fingerprint=programs.fingerprint(str(path), content=True),
         recheck=lambda: swapped(path, path.read_text()[::-1]),
     )
     with pytest.raises(Refused, match="was changed meanwhile"):
-        launch.run(plan)
+        launch.execute(plan)

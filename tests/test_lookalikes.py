@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from secretly import BadReference, SourceFailed, sources
-from secretly.references import parse
+from secretly.reference import parse
 
 ID = "0a1b2c3d-0000-4000-8000-00000000000a"
 

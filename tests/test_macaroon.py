@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from tokens import KEY, TOKEN, token
 
 from secretly.errors import BadToken
-from secretly.macaroon import PREFIX, Allowed, allowed, is_one, narrowed
+from secretly.publishing.pypi_token import PREFIX, TokenScope, is_pypi_token, narrow, token_scope
 from secretly.redacted import Secret
 
 
@@ -40,17 +40,17 @@ def pypitoken() -> Any:
 )
 def test_a_token_is_one_whatever_was_copied_before_it(before: str) -> None:
     """It is taken for one, then, and refused, for it would be sent whole."""
-    assert is_one(f"{before}{TOKEN}")
-    assert is_one(f"{before}pypi-")
+    assert is_pypi_token(f"{before}{TOKEN}")
+    assert is_pypi_token(f"{before}pypi-")
     if before:
         with pytest.raises(BadToken):
-            allowed(f"{before}{TOKEN}")
+            token_scope(f"{before}{TOKEN}")
 
 
 @pytest.mark.parametrize("before", ["TOKEN=", "' ", '""', "a b ", "https://user:"])
 def test_a_whole_token_behind_other_text_is_one(before: str) -> None:
     """A line of a settings file that was copied with it."""
-    assert is_one(f"{before}{TOKEN}")
+    assert is_pypi_token(f"{before}{TOKEN}")
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_a_whole_token_behind_other_text_is_one(before: str) -> None:
 )
 def test_another_kind_of_secret_is_none(value: str) -> None:
     """A password may have it in its middle."""
-    assert not is_one(value)
+    assert not is_pypi_token(value)
 
 
 def bytes_of(text: str) -> bytes:
@@ -131,7 +131,7 @@ def good(pypitoken: Any, text: str, project: str, now: int) -> bool:
     return True
 
 
-def by_ours(found: Allowed, project: str, now: int) -> bool:
+def by_ours(found: TokenScope, project: str, now: int) -> bool:
     """Whether a token allows that, by what we read in it."""
     started = found.not_before is None or found.not_before <= now
     ended = found.expires is not None and found.expires <= now
@@ -143,14 +143,14 @@ def by_ours(found: Allowed, project: str, now: int) -> bool:
 
 def test_a_token_without_restrictions_allows_everything() -> None:
     """All of its user's projects, at any time."""
-    assert allowed(TOKEN) == Allowed("pypi.example", None, None, None, 0)
+    assert token_scope(TOKEN) == TokenScope("pypi.example", None, None, None, 0)
 
 
 @pytest.mark.parametrize("location", ["pypi.example", "test.pypi.example", "127.0.0.1"])
 def test_the_location_is_the_index_that_made_it(location: str) -> None:
     """As a host name has no case, it is given in lower case."""
-    assert allowed(token(location)).location == location
-    assert allowed(token(location.upper())).location == location
+    assert token_scope(token(location)).location == location
+    assert token_scope(token(location.upper())).location == location
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_the_projects_are_those_of_every_caveat(
     caveats: list[Any], projects: set[str] | None
 ) -> None:
     """In PyPI's form and in that of 2019: what one caveat lacks, the token lacks."""
-    assert allowed(token("pypi.example", *caveats)) == Allowed(
+    assert token_scope(token("pypi.example", *caveats)) == TokenScope(
         "pypi.example", None if projects is None else frozenset(projects)
     )
 
@@ -192,8 +192,8 @@ def test_the_time_is_that_of_every_caveat(
     caveats: list[Any], not_before: int, expires: int
 ) -> None:
     """In both forms: the latest start, and the earliest end."""
-    found = allowed(token("pypi.example", *caveats))
-    assert found == Allowed("pypi.example", None, not_before, expires)
+    found = token_scope(token("pypi.example", *caveats))
+    assert found == TokenScope("pypi.example", None, not_before, expires)
 
 
 @pytest.mark.parametrize(
@@ -228,24 +228,24 @@ def test_the_time_is_that_of_every_caveat(
 )
 def test_what_only_the_index_can_judge_is_counted(caveat: Any) -> None:
     """Nothing is read into it, nor out of it."""
-    assert allowed(token("pypi.example", caveat)) == Allowed("pypi.example", others=1)
-    both = allowed(token("pypi.example", caveat, [1, ["demo"]], caveat))
-    assert both == Allowed("pypi.example", frozenset({"demo"}), others=2)
+    assert token_scope(token("pypi.example", caveat)) == TokenScope("pypi.example", others=1)
+    both = token_scope(token("pypi.example", caveat, [1, ["demo"]], caveat))
+    assert both == TokenScope("pypi.example", frozenset({"demo"}), others=2)
 
 
 def test_the_projects_that_a_token_lacks_are_named() -> None:
     """Each once, and sorted; one for all projects lacks none."""
-    found = allowed(token("pypi.example", [1, ["demo", "other"]]))
+    found = token_scope(token("pypi.example", [1, ["demo", "other"]]))
     assert found.lacks(["demo"]) == []
     assert found.lacks(["demo", *"zfbdcaez", "other"]) == list("abcdefz")
     assert found.lacks([]) == []
-    assert allowed(TOKEN).lacks(["demo", "other"]) == []
-    assert allowed(token("pypi.example", [1, []])).lacks(["demo"]) == ["demo"]
+    assert token_scope(TOKEN).lacks(["demo", "other"]) == []
+    assert token_scope(token("pypi.example", [1, []])).lacks(["demo"]) == ["demo"]
 
 
 def test_a_person_is_told_what_a_token_allows() -> None:
     """Its index, its projects and its end, each in a line of its own."""
-    assert allowed(TOKEN).described() == [
+    assert token_scope(TOKEN).described() == [
         "index: pypi.example",
         "projects: all of its user's",
         "expires: never",
@@ -253,7 +253,7 @@ def test_a_person_is_told_what_a_token_allows() -> None:
     start, end = 1_000_000_000, 2_000_000_000
     caveats = [[1, ["other", "demo"]], [0, end, start], [3, "canary-user"]]
     day = "%Y-%m-%d %H:%M"
-    assert allowed(token("test.pypi.example", *caveats)).described() == [
+    assert token_scope(token("test.pypi.example", *caveats)).described() == [
         "index: test.pypi.example",
         "projects: demo, other",
         f"good from: {time.strftime(day, time.localtime(start))}",
@@ -264,21 +264,21 @@ def test_a_person_is_told_what_a_token_allows() -> None:
 
 def test_a_token_for_no_project_is_not_one_for_all() -> None:
     """What two caveats leave over may be nothing."""
-    found = allowed(token("pypi.example", [1, ["a"]], [1, ["b"]]))
+    found = token_scope(token("pypi.example", [1, ["a"]], [1, ["b"]]))
     assert "projects: none" in found.described()
 
 
 @pytest.mark.parametrize("end", [10**11, 10**30, 10**4000, -1, -(10**11), -(10**30)])
 def test_a_time_that_no_calendar_has_is_described(end: int) -> None:
     """It is no reason to fail."""
-    lines = allowed(token("pypi.example", [0, end, -end])).described()
+    lines = token_scope(token("pypi.example", [0, end, -end])).described()
     assert [line.partition(":")[0] for line in lines[2:]] == ["good from", "expires"]
 
 
 def test_names_that_are_odd_are_shown_harmless() -> None:
     """A token may come from anywhere."""
     names = ["\x1b[2J", "a\nprojects: all", "\u202egnp", "\ud800"]
-    lines = allowed(token("pypi.example", [1, names])).described()
+    lines = token_scope(token("pypi.example", [1, names])).described()
     assert len(lines) == 3
     assert all(line.isprintable() for line in lines)
 
@@ -291,36 +291,36 @@ def test_names_that_are_odd_are_shown_harmless() -> None:
     [
         (
             {"not_before": 940, "expires": 1900, "projects": ["demo"]},
-            Allowed("pypi.example", frozenset({"demo"}), 940, 1900),
+            TokenScope("pypi.example", frozenset({"demo"}), 940, 1900),
         ),
-        ({"expires": 1900}, Allowed("pypi.example", None, 0, 1900)),
-        ({"projects": ["b", "a"]}, Allowed("pypi.example", frozenset({"a", "b"}))),
-        ({"projects": []}, Allowed("pypi.example", frozenset())),
-        ({"expires": 0}, Allowed("pypi.example", None, 0, 0)),
-        ({"not_before": 940}, Allowed("pypi.example")),
-        ({}, Allowed("pypi.example")),
+        ({"expires": 1900}, TokenScope("pypi.example", None, 0, 1900)),
+        ({"projects": ["b", "a"]}, TokenScope("pypi.example", frozenset({"a", "b"}))),
+        ({"projects": []}, TokenScope("pypi.example", frozenset())),
+        ({"expires": 0}, TokenScope("pypi.example", None, 0, 0)),
+        ({"not_before": 940}, TokenScope("pypi.example")),
+        ({}, TokenScope("pypi.example")),
     ],
 )
 def test_a_narrowed_token_says_what_it_was_narrowed_to(
-    options: dict[str, Any], found: Allowed
+    options: dict[str, Any], found: TokenScope
 ) -> None:
     """The start goes with an end; what is not given stays as it was."""
-    assert allowed(narrowed(TOKEN, **options)) == found
+    assert token_scope(narrow(TOKEN, **options)) == found
 
 
 def test_narrowing_is_what_pypitoken_does(pypitoken: Any) -> None:
     """The same bytes."""
     theirs = pypitoken.Token.load(TOKEN)
     theirs.restrict(not_before=940, not_after=1900, project_names=["a", "b"])
-    ours = narrowed(TOKEN, not_before=940, expires=1900, projects=["b", "a"])
+    ours = narrow(TOKEN, not_before=940, expires=1900, projects=["b", "a"])
     assert str(ours) == theirs.dump().rstrip("=")
 
 
 def test_what_is_narrowed_can_be_narrowed_again() -> None:
     """It is never for more than before, whatever is asked for."""
-    once = narrowed(TOKEN, not_before=100, expires=200, projects=["a", "b"])
-    twice = narrowed(once, not_before=50, expires=500, projects=["b", "c"])
-    assert allowed(twice) == Allowed("pypi.example", frozenset({"b"}), 100, 200)
+    once = narrow(TOKEN, not_before=100, expires=200, projects=["a", "b"])
+    twice = narrow(once, not_before=50, expires=500, projects=["b", "c"])
+    assert token_scope(twice) == TokenScope("pypi.example", frozenset({"b"}), 100, 200)
     assert bytes_of(twice).startswith(bytes_of(once)[:-35])  # all but the end and the signature
 
 
@@ -329,22 +329,22 @@ def test_a_token_with_padding_is_read() -> None:
     for identifier in ("canary-1", "canary-12", "canary-123"):
         bare = token(identifier=identifier)
         padded = bare + "=" * (-(len(bare) - len(PREFIX)) % 4)
-        assert allowed(padded) == allowed(bare)
-        assert narrowed(padded, expires=5) == narrowed(bare, expires=5)
+        assert token_scope(padded) == token_scope(bare)
+        assert narrow(padded, expires=5) == narrow(bare, expires=5)
 
 
 @pytest.mark.parametrize("size", [1, 127, 128, 16383, 16384, 100_000])
 def test_long_fields_are_read_and_written(size: int, pypitoken: Any) -> None:
     """A length takes a byte for every seven bits."""
     theirs = pypitoken.Token.create("pypi.example", "x" * size, KEY)
-    assert allowed(theirs.dump()) == Allowed("pypi.example")
-    ours = narrowed(theirs.dump(), expires=1900, not_before=940)
+    assert token_scope(theirs.dump()) == TokenScope("pypi.example")
+    ours = narrow(theirs.dump(), expires=1900, not_before=940)
     assert str(ours) == theirs.restrict(not_before=940, not_after=1900).dump().rstrip("=")
 
 
 def test_nothing_of_a_narrowed_token_is_shown() -> None:
     """It is a secret, too: for as long as it is good."""
-    found = narrowed(TOKEN, expires=1900)
+    found = narrow(TOKEN, expires=1900)
     assert isinstance(found, Secret)
     assert repr(found) == "Secret('…')"
     assert f"{found}".startswith(PREFIX)
@@ -440,9 +440,9 @@ MALFORMED = {
 def trouble(text: str) -> str:
     """The error that a text is, and its hint: the same one for both of the functions."""
     with pytest.raises(BadToken) as caught:
-        allowed(text)
+        token_scope(text)
     with pytest.raises(BadToken) as again:
-        narrowed(text, expires=1900, projects=["demo"])
+        narrow(text, expires=1900, projects=["demo"])
     assert str(again.value) == str(caught.value)
     assert caught.value.hint
     return f"{caught.value}\n{caught.value.hint}"
@@ -488,7 +488,7 @@ def test_a_token_that_is_cut_anywhere_is_malformed(caveats: list[Any], sentences
         assert trouble(token_of(data[:end])) in sentences
     for end in range(len(text)):
         assert trouble(text[:end]) in sentences
-    assert allowed(text).location == "pypi.example"
+    assert token_scope(text).location == "pypi.example"
 
 
 def test_a_token_with_anything_added_is_malformed() -> None:
@@ -500,7 +500,7 @@ def test_a_token_with_anything_added_is_malformed() -> None:
     for at in range(len(data)):
         longer = token_of(data[:at] + b"\0" + data[at:])
         with pytest.raises(BadToken):
-            allowed(longer)
+            token_scope(longer)
 
 
 def chain(error: BaseException | None) -> Iterator[BaseException]:
@@ -515,7 +515,7 @@ def test_a_traceback_with_locals_shows_nothing_of_it(kind: str) -> None:
     """As error trackers make them, which look into what the locals hold."""
     text = MALFORMED[kind]
     shown = []
-    for read in (allowed, lambda text: narrowed(text, expires=1900, projects=["demo"])):
+    for read in (token_scope, lambda text: narrow(text, expires=1900, projects=["demo"])):
         with pytest.raises(BadToken) as caught:
             read(Secret(text))
         for error in chain(caught.value):
@@ -608,8 +608,8 @@ def test_a_narrowed_token_is_good_for_what_we_say(
     What we leave to the index (an id, a user, a kind that nobody knows) it cannot
     allow: it is told neither ids nor users.
     """
-    found = narrowed(made(pypitoken, head, restrictions), **narrowing._asdict())
-    assert good(pypitoken, found, project, now) == by_ours(allowed(found), project, now)
+    found = narrow(made(pypitoken, head, restrictions), **narrowing._asdict())
+    assert good(pypitoken, found, project, now) == by_ours(token_scope(found), project, now)
 
 
 @given(
@@ -627,8 +627,8 @@ def test_narrowing_takes_away_and_never_adds(
     caveats: list[Any], narrowing: Narrowing, project: str, now: int
 ) -> None:
     """It allows what the token did, as far as it lies within what it was narrowed to."""
-    before = allowed(token("pypi.example", *caveats))
-    after = allowed(narrowed(token("pypi.example", *caveats), **narrowing._asdict()))
+    before = token_scope(token("pypi.example", *caveats))
+    after = token_scope(narrow(token("pypi.example", *caveats), **narrowing._asdict()))
     start, end, projects = narrowing
     within = (end is None or (start or 0) <= now < end) and (
         projects is None or project in projects
@@ -657,9 +657,9 @@ def test_narrowing_gives_pypitokens_own_bytes(
     theirs = pypitoken.Token.load(whole).restrict(
         not_before=start, not_after=end, project_names=sorted(projects)
     )
-    ours = narrowed(whole, not_before=start, expires=end, projects=projects)
+    ours = narrow(whole, not_before=start, expires=end, projects=projects)
     assert str(ours) == theirs.dump()
-    assert str(narrowed(whole)) == whole
+    assert str(narrow(whole)) == whole
 
 
 # JSON that is nearly a caveat of PyPI's.
@@ -692,7 +692,7 @@ def test_what_is_nearly_a_caveat_refuses_nothing_that_the_index_allows(
     no key too many; PyPI itself does, and so do we.
     """
     text = token("pypi.example", caveat)
-    if not by_ours(allowed(text)._replace(others=0), project, now):
+    if not by_ours(token_scope(text)._replace(others=0), project, now):
         assert not good(pypitoken, text, project, now)
 
 
@@ -817,15 +817,15 @@ def test_an_attack_gains_nothing(
     whole = made(pypitoken, head, restrictions)
     other = made(pypitoken, {**head, "identifier": "canary-other"}, restrictions)
     options: dict[str, Any] = {"not_before": start, "expires": end, "projects": projects}
-    parts = taken_apart(pypitoken, text := narrowed(whole, **options))
+    parts = taken_apart(pypitoken, text := narrow(whole, **options))
     assert parts.token == text
     signatures = [
-        taken_apart(pypitoken, one).signature for one in (whole, narrowed(other, **options))
+        taken_apart(pypitoken, one).signature for one in (whole, narrow(other, **options))
     ]
     attacked = attack(Attack(parts, *signatures, first, second))
     with contextlib.suppress(BadToken):
-        assert allowed(attacked).location
-        again = narrowed(attacked, **options)
+        assert token_scope(attacked).location
+        again = narrow(attacked, **options)
         assert taken_apart(pypitoken, again).caveats[-2:] == parts.caveats[-2:]
     if attack is Attack.signed_as_before:
         project, now = projects[0], start
@@ -839,17 +839,17 @@ def test_an_attack_gains_nothing(
 # -- whatever the text -----------------------------------------------------------
 
 
-def read_or_refused(text: str, sentences: set[str]) -> Allowed | None:
+def read_or_refused(text: str, sentences: set[str]) -> TokenScope | None:
     """What a text allows, or None if it is no token, which is said in a known sentence."""
     try:
-        found = allowed(text)
+        found = token_scope(text)
     except BadToken as error:
         assert f"{error}\n{error.hint}" in sentences
         with pytest.raises(BadToken):
-            narrowed(text, expires=1900, projects=["demo"])
+            narrow(text, expires=1900, projects=["demo"])
         return None
     assert all(line.isprintable() for line in found.described())
-    after = allowed(narrowed(text, expires=1900, projects=["demo"]))
+    after = token_scope(narrow(text, expires=1900, projects=["demo"]))
     assert after.projects is not None and after.projects <= {"demo"}
     assert after.expires is not None and after.expires <= 1900
     return found
@@ -894,4 +894,4 @@ def test_whatever_the_bytes_they_are_a_token_or_a_typed_error(
         return
     parts = taken_apart(pypitoken, text)
     assert re.fullmatch(rb"[A-Za-z0-9.:-]+", parts.location)
-    assert taken_apart(pypitoken, narrowed(text)) == parts
+    assert taken_apart(pypitoken, narrow(text)) == parts

@@ -34,8 +34,8 @@ from conftest import need
 from vaults import MASTER, Login, Vault, bitwarden, keepassxc, lastpass, password_store
 
 from secretly import sources
-from secretly.redacted import Environment
-from secretly.references import parse
+from secretly.redacted import Environ
+from secretly.reference import parse
 from secretly.testing import FakePinentry, SourceContract
 
 WRONG = "canary-wrong"
@@ -925,7 +925,7 @@ class _Contract(SourceContract):
 
     def run(self) -> sources.Run:
         """One in which a person can be asked."""
-        return sources.Run(Environment(self._environ), person=30)
+        return sources.Run(Environ(self._environ), person=30)
 
     def source(self) -> sources.Source:
         """The one that the vault's references lead to."""

@@ -16,7 +16,7 @@ from command import SECRETLY, Home
 from command import home as fresh_home
 from tokens import wheel
 
-from secretly import cli
+from secretly.cli import main
 from secretly.testing import FakePinentry
 
 TOKEN = "pypi-canary-0123456789"
@@ -127,7 +127,7 @@ def test_an_error_of_our_own_shows_no_traceback(
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(sys, "stdout", Full())
     with handlers_kept():
-        assert cli.main(["list"]) == 1
+        assert main.main(["list"]) == 1
     said = capsys.readouterr().err
     assert re.fullmatch(r"secretly: an error in secretly itself: ZeroDiv.* at .*\n  \S.*\n", said)
     assert "canary" not in said

@@ -17,8 +17,8 @@ import pytest
 from command import SECRETLY, Ended, Home, Watch, files_with, home
 
 from secretly import BadReference, SourceFailed, sources
-from secretly.redacted import Environment
-from secretly.references import Reference, parse
+from secretly.redacted import Environ
+from secretly.reference import Reference, parse
 from secretly.sources import Items, Run
 from secretly.testing import FakePinentry, SourceContract
 
@@ -309,7 +309,7 @@ class OnePassword:
 
     def run_of(self, **more: Any) -> Run:
         """A run in which it is found."""
-        return Run(Environment(self.home.environ), **{"person": 10, **more})
+        return Run(Environ(self.home.environ), **{"person": 10, **more})
 
     def get(self, reference: str, **more: Any) -> tuple[str, str | None]:
         """What a reference gives, and the user name."""

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secretly.errors import SourceFailed
-from secretly.processes import Finished
+from secretly.processes.output import Finished
 from secretly.redacted import Secret
 from secretly.sources import Item, Program, bw, keepassxc, lpass, op, passwordstore
 

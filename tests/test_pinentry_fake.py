@@ -19,7 +19,8 @@ from typing import Any
 import pytest
 from ptys import children, running, wait_until
 
-from secretly import discovery, pinentry
+from secretly.asking import choosing, prompting
+from secretly.asking.questions import Prompt
 from secretly.errors import (
     Cancelled,
     NoPinentry,
@@ -29,8 +30,8 @@ from secretly.errors import (
     Refused,
     SecretlyError,
 )
-from secretly.pinentry import Prompt
-from secretly.testing import Answer, FakePinentry
+from secretly.testing import FakePinentry
+from secretly.testing.pinentry import Answer
 
 PROMPT = Prompt("a title", "a description", "a prompt")
 OK = ("raw", b"OK\n")
@@ -63,12 +64,12 @@ def environ(fake: FakePinentry) -> dict[str, str]:
 
 def ask(fake: FakePinentry, prompt: Prompt = PROMPT, seconds: float = 20) -> str:
     """Ask, and return what was typed, as a plain text."""
-    return str(asyncio.run(pinentry.ask(prompt, seconds, environ(fake))))
+    return str(asyncio.run(prompting.ask(prompt, seconds, environ(fake))))
 
 
 def confirm(fake: FakePinentry, seconds: float = 20) -> None:
     """Ask to confirm."""
-    asyncio.run(pinentry.confirm(PROMPT, seconds, environ(fake)))
+    asyncio.run(prompting.confirm(PROMPT, seconds, environ(fake)))
 
 
 def since(fake: FakePinentry) -> float:
@@ -151,7 +152,7 @@ def test_what_is_consented_to_is_shown_whole_or_not_at_all(what: str, text: str)
 
         async def asked(description: str) -> None:
             prompt = Prompt("a title", description, "a prompt", whole=True)
-            await getattr(pinentry, what)(prompt, 20, environ(fake))
+            await getattr(prompting, what)(prompt, 20, environ(fake))
 
         with pytest.raises(Refused, match="does not fit into a dialog") as caught:
             asyncio.run(asked(f"{fitting}x"))
@@ -243,7 +244,7 @@ def test_consent_never_rests_on_fltk() -> None:
 def test_a_message_is_shown() -> None:
     """A message has its text and waits until it was seen."""
     with FakePinentry([True]) as fake:
-        asyncio.run(pinentry.show(PROMPT, 20, environ(fake)))
+        asyncio.run(prompting.show(PROMPT, 20, environ(fake)))
         assert fake.prompts[0]["MESSAGE"] == ""
         assert fake.prompts[0]["SETDESC"] == "a description"
 
@@ -410,7 +411,7 @@ def test_a_pinentry_that_never_stops_talking_is_ended(verb: str, line: str, tmp_
     program.chmod(0o700)
     variables = {"PINENTRY": str(program), "DISPLAY": ":fake", "PATH": os.defpath}
     started = time.monotonic()
-    asked = pinentry.ask(PROMPT, 0.5, variables)
+    asked = prompting.ask(PROMPT, 0.5, variables)
     if verb == "GETPIN":
         with pytest.raises(PromptTimeout):
             asyncio.run(asked)
@@ -478,7 +479,7 @@ def test_a_program_that_cannot_be_started_is_an_error(tmp_path: Path) -> None:
         program.chmod(0o700)
         variables = {"PINENTRY": str(program), "DISPLAY": ":fake", "PATH": os.defpath}
         with pytest.raises(PinentryFailed, match=name) as caught:
-            asyncio.run(pinentry.ask(PROMPT, 5, variables))
+            asyncio.run(prompting.ask(PROMPT, 5, variables))
         assert "cannot be started" in str(caught.value)
 
 
@@ -505,7 +506,7 @@ def test_cancelling_ends_the_pinentry() -> None:
     """A cancelled prompt raises asyncio's own error, and the pinentry is gone by then."""
 
     async def main(fake: FakePinentry) -> None:
-        task = asyncio.create_task(pinentry.ask(PROMPT, 20, environ(fake)))
+        task = asyncio.create_task(prompting.ask(PROMPT, 20, environ(fake)))
         await until(prompted(fake))
         started = time.monotonic()
         task.cancel()
@@ -522,7 +523,7 @@ def test_cancelling_a_beginning_ends_it() -> None:
     """A prompt that is cancelled before the pinentry said a word leaves nothing either."""
 
     async def main(fake: FakePinentry) -> None:
-        task = asyncio.create_task(pinentry.ask(PROMPT, 20, environ(fake)))
+        task = asyncio.create_task(prompting.ask(PROMPT, 20, environ(fake)))
         await until(lambda: children(os.getpid()))
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -537,7 +538,7 @@ def test_a_loop_that_ends_ends_the_pinentry() -> None:
     """When ``asyncio.run`` returns, a prompt that a task left behind is over."""
 
     async def main(fake: FakePinentry) -> asyncio.Task[Any]:
-        task = asyncio.create_task(pinentry.ask(PROMPT, 20, environ(fake)))
+        task = asyncio.create_task(prompting.ask(PROMPT, 20, environ(fake)))
         await until(prompted(fake))
         return task
 
@@ -553,7 +554,7 @@ def test_closing_the_coroutine_ends_the_pinentry() -> None:
     """
     with FakePinentry([*HANGING[:1], "canary-1"]) as fake:
         loop = asyncio.new_event_loop()
-        coroutine = pinentry.ask(PROMPT, 20, environ(fake))
+        coroutine = prompting.ask(PROMPT, 20, environ(fake))
         task = loop.create_task(coroutine)
         loop.run_until_complete(until(prompted(fake)))
         loop.close()
@@ -567,11 +568,11 @@ def test_a_prompt_in_a_dead_loop_hangs_nobody() -> None:
     """A prompt that was left behind in a loop that is closed does not keep the next one waiting."""
     with FakePinentry([*HANGING[:1], "canary-1"]) as fake:
         loop = asyncio.new_event_loop()
-        coroutine = pinentry.ask(PROMPT, 20, environ(fake))
+        coroutine = prompting.ask(PROMPT, 20, environ(fake))
         task = loop.create_task(coroutine)
         loop.run_until_complete(until(prompted(fake)))
         loop.close()
-        assert asyncio.run(asyncio.wait_for(pinentry.ask(PROMPT, 20, environ(fake)), 10))
+        assert asyncio.run(asyncio.wait_for(prompting.ask(PROMPT, 20, environ(fake)), 10))
         task._log_destroy_pending = False  # type: ignore[attr-defined]
         coroutine.close()
 
@@ -582,7 +583,7 @@ def test_one_thing_is_asked_at_a_time() -> None:
     most: list[int] = []
 
     async def both(fake: FakePinentry) -> None:
-        asked = [pinentry.ask(PROMPT, 20, environ(fake)) for _ in range(2)]
+        asked = [prompting.ask(PROMPT, 20, environ(fake)) for _ in range(2)]
         assert await asyncio.gather(*asked) == ["canary-1"] * 2
 
     with FakePinentry([answer] * 4) as fake:
@@ -605,7 +606,7 @@ def test_after_a_failure_the_next_is_asked(error: str) -> None:
     with FakePinentry([failing, "canary-1"]) as fake:
 
         async def both() -> list[Any]:
-            asked = [pinentry.ask(PROMPT, 20, environ(fake)) for _ in range(2)]
+            asked = [prompting.ask(PROMPT, 20, environ(fake)) for _ in range(2)]
             return await asyncio.gather(*asked, return_exceptions=True)
 
         first, second = asyncio.run(both())
@@ -624,7 +625,7 @@ def test_a_prompt_has_no_thread_and_costs_nothing() -> None:
         assert threading.enumerate() == before
 
     async def main(fake: FakePinentry) -> None:
-        task = asyncio.create_task(pinentry.ask(PROMPT, 20, environ(fake)))
+        task = asyncio.create_task(prompting.ask(PROMPT, 20, environ(fake)))
         await until(prompted(fake))
         loop = asyncio.get_running_loop()
         loop.call_later(0.1, measure)
@@ -642,11 +643,11 @@ def test_a_prompt_has_no_thread_and_costs_nothing() -> None:
 
 PROGRAM = """
 import os, sys
-from secretly import discovery, pinentry
-from secretly.pinentry import Prompt
+from secretly.asking import prompting
+from secretly.asking.questions import Prompt
 
 async def ask(seconds=20):
-    return await pinentry.ask(Prompt("t", "d", "p"), seconds, os.environ)
+    return await prompting.ask(Prompt("t", "d", "p"), seconds, os.environ)
 """
 
 
@@ -863,7 +864,7 @@ def probe(fake: FakePinentry, seconds: float = 2) -> str:
     """Probe a pinentry that was found."""
 
     async def main() -> str:
-        return await pinentry.probe(await discovery.find(environ(fake)), environ(fake), seconds)
+        return await prompting.probe(await choosing.choose(environ(fake)), environ(fake), seconds)
 
     return asyncio.run(main())
 

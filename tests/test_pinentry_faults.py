@@ -27,7 +27,7 @@ from command import home as fresh_home
 from conftest import Tried, need
 from ptys import Pty, children, command_of, running
 
-from secretly.testing import Action, Answer, FakePinentry, _executable
+from secretly.testing.pinentry import Action, Answer, FakePinentry, _executable
 
 #: How soon after a fault, in seconds, it must all be over. Where coverage follows the command,
 #: it loads several times more slowly.

@@ -17,16 +17,9 @@ import pytest
 from conftest import need
 from ptys import children, processes, running, wait_until
 
-from secretly.processes import (
-    Child,
-    Finished,
-    TooMuch,
-    _listed,
-    _processes,
-    dialogue,
-    living,
-    output,
-)
+from secretly.processes.child import Child, _listed, _processes, living
+from secretly.processes.dialogue import dialogue
+from secretly.processes.output import Finished, TooMuch, output
 
 ENVIRON = {"PATH": os.defpath}
 
@@ -144,7 +137,7 @@ def test_a_process_that_exits_ends_its_children() -> None:
         [
             sys.executable,
             "-c",
-            "import subprocess as s; from secretly.processes import Child;"
+            "import subprocess as s; from secretly.processes.child import Child;"
             "c = Child(['sleep', '60'], stdin=-3, stdout=-3, stderr=-3, environ={'PATH': '/bin'});"
             "print(c.pid)",
         ],

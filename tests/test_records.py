@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from secretly.records import Record
+from secretly.record import Record
 
 
 class Point(Record):

@@ -24,7 +24,7 @@ from twisted.logger import formatEventAsClassicLogText
 from twisted.python.failure import Failure
 
 from secretly import Credential, Secret
-from secretly.redacted import Environment
+from secretly.redacted import Environ
 
 
 def canary() -> str:
@@ -227,6 +227,6 @@ def test_logging_shows_nothing() -> None:
 
 def test_an_environment_shows_no_value() -> None:
     """The variables that a call stands on hold other secrets: their repr shows how many."""
-    found = Environment({"TOKEN": "canary-1", "PATH": "/bin"})
+    found = Environ({"TOKEN": "canary-1", "PATH": "/bin"})
     assert repr(found) == "<environment of 2 variables>"
     assert found["TOKEN"] == "canary-1"

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secretly.errors import BadReference
-from secretly.references import Reference, parse
+from secretly.reference import Reference, parse
 
 PLAIN = st.text("abcPyI0-_./ é%?=&:", min_size=1, max_size=20).map(str.strip).filter(bool)
 

@@ -21,16 +21,19 @@ from test_distributions import metadata, tarred
 from test_publishing import project, tool
 from tokens import KEY, TOKEN, Warehouse, token, wheel
 
-from secretly import assuan, configuration, destination
-from secretly.commands import Call, call_of
-from secretly.configuration import Configuration, Entry
-from secretly.destination import Destination
-from secretly.display import clock, visible
-from secretly.distributions import Distribution
+from secretly.asking import assuan
+from secretly.config import loading, model
+from secretly.config.command_line import Invocation, recognize
+from secretly.config.model import Configuration, Entry
 from secretly.errors import BadToken, Refused
-from secretly.macaroon import allowed
+from secretly.publishing import destination
+from secretly.publishing.archives import Distribution
+from secretly.publishing.destination import Destination
+from secretly.publishing.examine import examine_release
+from secretly.publishing.pypi_token import token_scope
+from secretly.publishing.release import Consent, Release, changed
 from secretly.redacted import Secret
-from secretly.release import Consent, Release, changed, examine
+from secretly.text import escape, format_time
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +41,7 @@ def shipped(tmp_path_factory: pytest.TempPathFactory) -> Configuration:
     """What secretly knows by itself."""
     empty = tmp_path_factory.mktemp("configuration") / "empty.toml"
     empty.touch(0o600)
-    return configuration.load({"SECRETLY_CONFIG": str(empty)})
+    return loading.load({"SECRETLY_CONFIG": str(empty)})
 
 
 class Place:
@@ -52,10 +55,10 @@ class Place:
     ) -> Release:
         """What a command line would upload, with the lifetime that is configured."""
         environ = {"HOME": "/nonexistent", **(environ or {})}
-        found = call_of(shlex.split(line), self._shipped)
+        found = recognize(shlex.split(line), self._shipped)
         assert found is not None
         call = found._replace(row=found.row._replace(expires=expires))
-        return examine(call, destination.find(call, environ), environ)
+        return examine_release(call, destination.find_destination(call, environ), environ)
 
     def files(self, line: str, environ: Mapping[str, str] | None = None) -> list[str]:
         """The files that it would upload, as they are named."""
@@ -474,11 +477,11 @@ def test_settings_that_cannot_be_read_are_refused(place: Place) -> None:
 
 def test_a_command_of_ones_own_uploads_what_nobody_knows(place: Place) -> None:
     """A row that says nothing of files."""
-    row = configuration.Command("deploy", publishes=True)
-    found = examine(Call(row, ("dist/x.whl",)), Destination("pypi", "PyPI"), {})
+    row = model.Command("deploy", publishes=True)
+    found = examine_release(Invocation(row, ("dist/x.whl",)), Destination("pypi", "PyPI"), {})
     assert (found.files, found.projects, found.builds, found.expires) == ((), None, False, 900)
-    row = configuration.Command("deploy", publishes=True, expires=60)
-    assert examine(Call(row, ()), Destination("pypi", "PyPI"), {}).expires == 60
+    row = model.Command("deploy", publishes=True, expires=60)
+    assert examine_release(Invocation(row, ()), Destination("pypi", "PyPI"), {}).expires == 60
 
 
 # -- projects and versions -------------------------------------------------------
@@ -970,7 +973,7 @@ def test_a_token_must_be_good_now(end: int, start: int, why: str) -> None:
         return
     with pytest.raises(Refused) as caught:
         release().inspect(value, Entry("PyPI"))
-    assert str(caught.value) == why + (clock(now + start) if why.endswith(" ") else "")
+    assert str(caught.value) == why + (format_time(now + start) if why.endswith(" ") else "")
     hint = "check this machine's clock" if start > 0 else "secretly set PyPI"
     assert caught.value.hint == hint
 
@@ -1024,7 +1027,7 @@ def test_a_narrowed_token_is_for_these_projects_and_this_time() -> None:
     now = 1_700_000_000.9
     value = Secret(token("pypi.example", [1, ["my-demo", "another", "third"]]))
     found = release(files=FILES, expires=900)
-    got = allowed(found.narrowed(value, now))
+    got = token_scope(found.narrowed(value, now))
     assert got.location == "pypi.example"
     assert sorted(got.projects or ()) == ["another", "my-demo"]
     assert (got.not_before, got.expires) == (1_700_000_000 - 60, 1_700_000_900)
@@ -1038,10 +1041,10 @@ def test_a_narrowed_token_is_for_these_projects_and_this_time() -> None:
 def test_what_is_not_known_or_not_wanted_is_not_put_on() -> None:
     """No project, no end: then it is as it was."""
     now = time.time()
-    got = allowed(release(project="").narrowed(Secret(TOKEN), now))
+    got = token_scope(release(project="").narrowed(Secret(TOKEN), now))
     assert got.projects is None
     assert got.expires == int(now + 900)
-    got = allowed(release(expires=0).narrowed(Secret(TOKEN), now))
+    got = token_scope(release(expires=0).narrowed(Secret(TOKEN), now))
     assert got[1:4] == (frozenset({"demo"}), None, None)
     assert release(project="", expires=0).narrowed(Secret(TOKEN), now) == TOKEN
 
@@ -1087,7 +1090,7 @@ def test_one_line_says_what_the_tool_gets(more: Mapping[str, object], line: str)
     """By what the token says itself."""
     now = time.time()
     found = replace(release(), **more)  # type: ignore[arg-type]
-    end = clock(int(now + 900))
+    end = format_time(int(now + 900))
     assert found.said(found.narrowed(Secret(TOKEN), now)) == line.format(end=end)
 
 
@@ -1096,7 +1099,7 @@ def test_the_line_is_short_and_true_to_a_narrower_token() -> None:
     now = int(time.time())
     sooner = Secret(token("pypi.example", [0, now + 300, 0]))
     found = release()
-    assert found.said(found.narrowed(sooner, now)).endswith(f"until {clock(now + 300)}")
+    assert found.said(found.narrowed(sooner, now)).endswith(f"until {format_time(now + 300)}")
     many = tuple(Distribution(f"{n}.whl", 1, "0" * 64, f"project{n}", "1") for n in range(200))
     found = release(files=many)
     assert len(found.said(found.narrowed(Secret(TOKEN), now))) < 260
@@ -1326,7 +1329,7 @@ def test_whatever_is_uploaded_the_person_sees_it_or_it_is_refused(
         assert rest == []
         return
     assert rest[0] == ""
-    listing = [f"{file.sha256}  {visible(file.path)}" for file in found.files]
+    listing = [f"{file.sha256}  {escape(file.path)}" for file in found.files]
     if seen.listing:
         assert list(seen.listing) == listing
         digest = hashlib.sha256("".join(f"{line}\n" for line in listing).encode()).hexdigest()
@@ -1336,7 +1339,7 @@ def test_whatever_is_uploaded_the_person_sees_it_or_it_is_refused(
     else:
         shown = "\n".join(rest[1:])
         for file in found.files:
-            assert visible(file.path) in shown
+            assert escape(file.path) in shown
             assert f"sha256 {file.sha256[:16]}" in shown
 
 

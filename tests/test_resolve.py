@@ -20,8 +20,8 @@ from typing import Any
 import pytest
 from conftest import COVERAGE
 
-from secretly import resolve, sources
-from secretly.configuration import Entry
+from secretly import sources
+from secretly.config.model import Entry
 from secretly.errors import (
     BadReference,
     Cancelled,
@@ -34,8 +34,12 @@ from secretly.errors import (
     SourceFailed,
 )
 from secretly.redacted import Secret
-from secretly.references import parse
-from secretly.resolve import Context, Found, Wish, _Patience, forget, obtain, obtain_all
+from secretly.reference import parse
+from secretly.resolving import keep, model
+from secretly.resolving.keep import forget_secret
+from secretly.resolving.lookup import _Patience
+from secretly.resolving.model import Context, ResolvedSecret, SecretRequest
+from secretly.resolving.obtain import obtain, obtain_all
 from secretly.testing import FakePinentry, MemoryKeychain, sandbox
 
 ME = getpass.getuser()
@@ -94,12 +98,12 @@ def place(
         yield pinentry, here._replace(note=notes.append), notes
 
 
-def wish(reference: str, **more: Any) -> Wish:
+def wish(reference: str, **more: Any) -> SecretRequest:
     """A wish for a reference."""
-    return Wish(parse(reference), **more)
+    return SecretRequest(parse(reference), **more)
 
 
-def got(reference: str, here: Context, **more: Any) -> Found:
+def got(reference: str, here: Context, **more: Any) -> ResolvedSecret:
     """What is obtained."""
     return asyncio.run(obtain(wish(reference, **more), here))
 
@@ -136,7 +140,7 @@ def test_what_the_keychain_has_not_is_asked_for() -> None:
 def test_a_wish_can_ignore_what_is_stored() -> None:
     """``--ask`` asks for what is in the keychain all the same."""
     with place("canary-typed", keychain=Watched(OpenAI="canary-1")) as (_pinentry, here, _):
-        assert got("OpenAI", here, fresh=True).secret == "canary-typed"
+        assert got("OpenAI", here, ignore_stored=True).secret == "canary-typed"
         assert here.keychain.asked == []  # type: ignore[attr-defined]
 
 
@@ -220,7 +224,7 @@ def test_a_locked_keychain_that_keeps_a_narrower_one_is_not_passed_over() -> Non
     environ = {"WIDE": "pypi-canary-wide"}
     with place(keychain=Watched(locked=True), config=config, environ=environ) as (_, here, _notes):
         assert got("PyPI", here, names=("PyPI/demo",)).secret == "pypi-canary-wide"
-        here.index.add("PyPI/demo", "__token__", True)
+        here.stored_names.add("PyPI/demo", "__token__", True)
         with pytest.raises(KeychainLocked, match="PyPI is not to be had"):
             got("PyPI", here, names=("PyPI/demo",))
 
@@ -304,7 +308,7 @@ def test_without_a_person_the_keychain_may_ask_nobody_either() -> None:
 
     with place(keychain=Told()) as (_, here, _notes):
         got("OpenAI", here._replace(no_input=True))
-        got("OpenAI", here, person=7)
+        got("OpenAI", here, prompt_timeout=7)
         assert told == [None, 7]
 
 
@@ -419,7 +423,7 @@ def test_what_was_typed_is_kept_as_wanted(
         assert got("OpenAI", here, remember=given).secret == "canary-1"
         expected = {("OpenAI", ME): "canary-1"} if kept else {}
         assert here.keychain.items == expected  # type: ignore[attr-defined]
-        assert [item.name for item in here.index.items()] == ["OpenAI"] * kept
+        assert [item.name for item in here.stored_names.items()] == ["OpenAI"] * kept
         assert len(pinentry.prompts) == 1 + len(answers)
         assert notes == []
 
@@ -443,7 +447,7 @@ def test_what_came_out_of_the_keychain_is_not_kept_again() -> None:
     """Only what was typed is kept."""
     with place(keychain=Watched(OpenAI="canary-1")) as (_, here, _notes):
         got("OpenAI", here, remember=True)
-        assert here.index.items() == []
+        assert here.stored_names.items() == []
 
 
 @pytest.mark.parametrize(
@@ -462,11 +466,11 @@ def test_a_keychain_that_cannot_keep_it_does_not_lose_it(keychain: MemoryKeychai
 def test_a_broken_list_does_not_lose_it() -> None:
     """A list of names that cannot be read loses nothing typed: it is used, and not kept."""
     with place("canary-1") as (_, here, notes):
-        folder = Path(here.index._path).parent
+        folder = Path(here.stored_names._path).parent
         folder.mkdir(mode=0o700)
-        Path(here.index._path).write_text("broken")
+        Path(here.stored_names._path).write_text("broken")
         assert got("OpenAI", here, remember=True).secret == "canary-1"
-        assert Path(here.index._path).read_text() == "broken"
+        assert Path(here.stored_names._path).read_text() == "broken"
         assert any("cannot be read" in note for note in notes)
         with pytest.raises(NotFound):  # told, and nothing done: not kept without its name
             got("OpenAI", here._replace(no_input=True))
@@ -475,7 +479,7 @@ def test_a_broken_list_does_not_lose_it() -> None:
 @contextmanager
 def locked_list(here: Context) -> Iterator[None]:
     """Another program holds the lock on the list of kept names."""
-    folder = Path(here.index._path).parent
+    folder = Path(here.stored_names._path).parent
     folder.mkdir(mode=0o700, exist_ok=True)
     with open(folder / "kept.lock", "a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -484,22 +488,22 @@ def locked_list(here: Context) -> Iterator[None]:
 
 def test_a_locked_list_does_not_lose_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """A list that stays locked is noted, and what was typed is handed over."""
-    monkeypatch.setattr(resolve, "LISTING", 0.2)
+    monkeypatch.setattr("secretly.resolving.keep.LISTING", 0.2)
     with place("canary-1") as (_, here, notes), locked_list(here):
         assert got("OpenAI", here, remember=True).secret == "canary-1"
         (note,) = notes
         assert note.startswith("OpenAI is not listed: the keychain keeps it, and ")
         assert "the list of kept names is locked by another process" in note
-        assert asyncio.run(here.keychain.get("OpenAI", resolve.login_name(), None)) == "canary-1"
+        assert asyncio.run(here.keychain.get("OpenAI", model.login_name(), None)) == "canary-1"
 
 
 def test_a_locked_list_is_an_error_of_secretlys(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever keeps or forgets a secret is told, with what to do."""
-    monkeypatch.setattr(resolve, "LISTING", 0.2)
+    monkeypatch.setattr("secretly.resolving.keep.LISTING", 0.2)
     with place() as (_, here, _notes), locked_list(here):
         for change in (
-            lambda: resolve.keep("A", "canary-1", "me", True, 5, here),
-            lambda: forget("A", "me", 5, here),
+            lambda: keep.store_secret("A", "canary-1", "me", True, 5, here),
+            lambda: forget_secret("A", "me", 5, here),
         ):
             with pytest.raises(KeychainUnavailable, match="locked by another process") as caught:
                 asyncio.run(change())
@@ -616,7 +620,7 @@ def test_an_error_of_verify_passes_through(verify: Any, stored: bool) -> None:
             got("OpenAI", here, verify=verify, remember=True)
         assert len(pinentry.prompts) == (0 if stored else 1)
         assert list(keychain.items.values()) == (["canary-1"] if stored else [])
-        assert here.index.items() == []
+        assert here.stored_names.items() == []
 
 
 # -- inspecting it -----------------------------------------------------------------
@@ -705,7 +709,7 @@ def test_what_is_inspected_is_judged_by_the_name_that_it_was_found_under() -> No
     with place(" pypi-canary-typed\n", keychain=keychain) as (_, here, _notes):
         got("PyPI", here, names=("PyPI/demo",), inspect=inspect)
         got("PyPI", here, names=("PyPI/other",), inspect=inspect)
-        got("PyPI", here, names=("PyPI/demo",), inspect=inspect, fresh=True)
+        got("PyPI", here, names=("PyPI/demo",), inspect=inspect, ignore_stored=True)
         assert inspect.seen == [
             ("pypi-canary-project", "PyPI/demo"),
             ("pypi-canary-account", "PyPI"),
@@ -733,7 +737,7 @@ def test_an_error_that_inspecting_did_not_foresee_is_no_leave() -> None:
             with pytest.raises(Trouble):
                 got("OpenAI", here, inspect=inspect, remember=True)
             assert len(pinentry.prompts) == 1 - len(stored)
-            assert here.index.items() == []
+            assert here.stored_names.items() == []
 
 
 # -- confirming --------------------------------------------------------------------
@@ -989,16 +993,16 @@ def test_forgetting_takes_it_out_of_both_places() -> None:
     """The keychain and the list forget it, and it says whether it was there."""
     with place("canary-1") as (_, here, _notes):
         got("A", here, username="given", remember=True)
-        assert asyncio.run(forget("A", None, 5, here)) is True
+        assert asyncio.run(forget_secret("A", None, 5, here)) is True
         assert here.keychain.items == {}  # type: ignore[attr-defined]
-        assert here.index.items() == []
-        assert asyncio.run(forget("A", None, 5, here)) is False
+        assert here.stored_names.items() == []
+        assert asyncio.run(forget_secret("A", None, 5, here)) is False
 
 
 def test_prompts_show_names_made_harmless() -> None:
     """A name with bidi or control characters is shown as escapes."""
     with place("canary-1", True) as (pinentry, here, _):
-        strange = Wish(parse("a")._replace(path="a\u202eb\x1b[2J"), remember="ask")
+        strange = SecretRequest(parse("a")._replace(path="a\u202eb\x1b[2J"), remember="ask")
         asyncio.run(obtain(strange, here))
         for prompt in pinentry.prompts:
             for text in prompt.values():
@@ -1023,7 +1027,7 @@ def test_a_stored_secret_that_is_not_accepted_where_nobody_is(tmp_path: Path) ->
         with pytest.raises(Refused, match="was not accepted"):
             got("OpenAI", here._replace(no_input=True), verify=lambda _: False)
         with pytest.raises(NotFound):
-            got("OpenAI", here._replace(no_input=True), fresh=True)
+            got("OpenAI", here._replace(no_input=True), ignore_stored=True)
 
 
 def test_a_user_name_is_asked_for_as_one() -> None:
@@ -1031,7 +1035,7 @@ def test_a_user_name_is_asked_for_as_one() -> None:
     with place("me") as (pinentry, here, _):
         assert got("Example#username", here, remember=True).secret == "me"
         assert pinentry.prompts[0]["SETPROMPT"] == "User name for Example:"
-        assert here.index.items() == []
+        assert here.stored_names.items() == []
 
 
 def test_patience_is_a_keychain_like_any_other() -> None:

@@ -23,15 +23,16 @@ import pytest
 from command import Ended, Home, Warm, home
 from conftest import need
 
-from secretly import configuration, shipped
-from secretly.assuan import unescape
-from secretly.commands import Call
-from secretly.configuration import Command, check_variable
-from secretly.references import looks_secret, parse
+from secretly.asking.assuan import unescape
+from secretly.config import known_commands, loading
+from secretly.config.command_line import Invocation
+from secretly.config.model import Command
+from secretly.config.values import check_variable
+from secretly.reference import looks_secret, parse
 from secretly.testing import FakePinentry
 
-SHIPPED = Path(configuration.__file__).with_name("shipped.py")
-ROWS = configuration.load({"SECRETLY_CONFIG": os.devnull}).commands
+SHIPPED = Path(loading.__file__).with_name("known_commands.py")
+ROWS = loading.load({"SECRETLY_CONFIG": os.devnull}).commands
 #: The first arguments with which most of those need no secret that have no subcommands listed.
 COMMON = ROWS["aws"].exceptions
 PAGE = Path(__file__).parent.parent / "docs" / "reference" / "commands.rst"
@@ -53,7 +54,7 @@ def calls(row: Command) -> list[list[str]]:
 def test_there_are_enough_of_them() -> None:
     """And no key stands there twice: the second would hide the first."""
     assert len(ROWS) >= 45
-    assert sorted(shipped.COMMANDS) == sorted(ROWS)
+    assert sorted(known_commands.COMMANDS) == sorted(ROWS)
     for node in ast.walk(ast.parse(SHIPPED.read_text("utf-8"))):
         if isinstance(node, ast.Dict):
             keys = [key.value for key in node.keys if isinstance(key, ast.Constant)]
@@ -91,28 +92,28 @@ def test_a_row_needs_its_secret_where_it_says_so(name: str) -> None:
     row = ROWS[name]
     for _, *words in calls(row):
         options = [part for option in row.values for part in (option, "value")]
-        assert Call(row, (*options, *words)).needs_secret
-        assert Call(row, (*words, "-method=oauth", "--", "--help")).needs_secret
-        assert not Call(row, (*words, "--help")).needs_secret
-        assert Call(row, (*words, "-h", "x")).needs_secret == ("-h" in row.values)
-    assert not Call(row, ("--version",)).needs_secret
-    assert not Call(row, ("--help",)).needs_secret
-    assert Call(row, ("no-such-subcommand",)).needs_secret == (not row.subcommands)
+        assert Invocation(row, (*options, *words)).needs_secret
+        assert Invocation(row, (*words, "-method=oauth", "--", "--help")).needs_secret
+        assert not Invocation(row, (*words, "--help")).needs_secret
+        assert Invocation(row, (*words, "-h", "x")).needs_secret == ("-h" in row.values)
+    assert not Invocation(row, ("--version",)).needs_secret
+    assert not Invocation(row, ("--help",)).needs_secret
+    assert Invocation(row, ("no-such-subcommand",)).needs_secret == (not row.subcommands)
     for words in map(str.split, row.exceptions):
-        assert not Call(row, (*words, "x")).needs_secret
+        assert not Invocation(row, (*words, "x")).needs_secret
 
 
 @pytest.mark.parametrize("option", ["-help", "-h", "--help"])
 def test_help_is_asked_for_by_a_word_of_its_own(option: str) -> None:
     """Of programs written in Go, an option with an h in it is not the one for help."""
-    assert not Call(ROWS["vault"], ("kv", "get", option)).needs_secret
-    assert Call(ROWS["vault"], ("kv", "get", "-format=json", "-path=x")).needs_secret
-    assert Call(ROWS["terraform"], ("-chdir=x", "plan", "-refresh=false")).needs_secret
+    assert not Invocation(ROWS["vault"], ("kv", "get", option)).needs_secret
+    assert Invocation(ROWS["vault"], ("kv", "get", "-format=json", "-path=x")).needs_secret
+    assert Invocation(ROWS["terraform"], ("-chdir=x", "plan", "-refresh=false")).needs_secret
 
 
 def test_a_version_may_be_an_argument() -> None:
     """``cargo yank --version 1.0`` needs the token."""
-    assert Call(ROWS["cargo"], ("yank", "--version", "1.0.0", "demo")).needs_secret
+    assert Invocation(ROWS["cargo"], ("yank", "--version", "1.0.0", "demo")).needs_secret
 
 
 @pytest.mark.parametrize(
@@ -131,7 +132,7 @@ def test_a_version_may_be_an_argument() -> None:
 def test_what_needs_no_secret_gets_none(line: str) -> None:
     """Nor what would store it."""
     name, *words = line.split()
-    assert not Call(ROWS[name], tuple(words)).needs_secret
+    assert not Invocation(ROWS[name], tuple(words)).needs_secret
 
 
 @pytest.mark.parametrize(
@@ -146,7 +147,7 @@ def test_what_needs_no_secret_gets_none(line: str) -> None:
 def test_other_names_of_what_needs_it_are_known(line: str) -> None:
     """Aliases and what is short for a subcommand: it would run without its secret."""
     name, *words = line.split()
-    assert Call(ROWS[name], tuple(words)).needs_secret
+    assert Invocation(ROWS[name], tuple(words)).needs_secret
 
 
 @pytest.mark.parametrize(
@@ -156,7 +157,7 @@ def test_other_names_of_what_needs_it_are_known(line: str) -> None:
 def test_a_databases_host_is_no_call_for_help(line: str, host: bool) -> None:
     """``psql -h HOST`` needs the password."""
     name, *words = line.split()
-    assert Call(ROWS[name], tuple(words)).needs_secret == host
+    assert Invocation(ROWS[name], tuple(words)).needs_secret == host
 
 
 @pytest.fixture(scope="module", name="warm")

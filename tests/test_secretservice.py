@@ -18,9 +18,9 @@ from conftest import COVERAGE
 from secretservice import SecretService, secret_service
 
 from secretly.errors import KeychainUnavailable, SecretlyError
-from secretly.index import Index
-from secretly.keychain import Keychain
-from secretly.secretservice import BACKEND, Missing, Reader
+from secretly.keeping.keychain import Keychain
+from secretly.keeping.secret_service import BACKEND, Missing, Reader
+from secretly.keeping.stored_names import StoredNames
 
 KEYRINGS = {"application": "Python keyring library"}
 
@@ -190,9 +190,9 @@ def test_a_bad_address_is_handed_over(address: str) -> None:
 HEAVY = ("asyncio", "json", "keyring", "pexpect", "secretstorage", "tomllib", "twisted", "argparse")
 
 
-def listed(folder: Path, keeper: str = BACKEND) -> Index:
+def listed(folder: Path, keeper: str = BACKEND) -> StoredNames:
     """The list of kept names, which says who keeps it."""
-    index = Index(folder)
+    index = StoredNames(folder)
     index.add("name", "user", True, keeper)
     return index
 
@@ -201,9 +201,9 @@ def loads_keyring(service: SecretService, folder: Path, **more: str) -> bool:
     """Read the item in a process of its own; say whether that loaded keyring."""
     code = """
         import asyncio, os, sys
-        from secretly.index import Index
-        from secretly.keychain import Keychain
-        chain = Keychain(dict(os.environ), (), Index(os.environ["FOLDER"]))
+        from secretly.keeping.stored_names import StoredNames
+        from secretly.keeping.keychain import Keychain
+        chain = Keychain(dict(os.environ), (), StoredNames(os.environ["FOLDER"]))
         assert asyncio.run(chain.get("name", "user", None)) == "canary-1"
         print("keyring" in sys.modules)
         """
@@ -236,7 +236,7 @@ def test_a_daemon_that_hangs_is_not_waited_for_twice(
     service: SecretService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its deadline is keyring's: a wedged service is told as one."""
-    monkeypatch.setattr("secretly.keychain.MACHINE", 0.3)
+    monkeypatch.setattr("secretly.keeping.keychain.MACHINE_TIMEOUT", 0.3)
     item(service, b"canary-1")
     service.stop()
     with pytest.raises(KeychainUnavailable) as caught:

@@ -26,18 +26,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kernelkeyring import Actor, Kernel, NotHeld, kernel, keys
 
-from secretly import (
-    KeychainUnavailable,
-    Refused,
-    Secret,
-    forget,
-    remember,
-    secret,
-    session,
-)
-from secretly.assuan import unescape
-from secretly.references import parse
-from secretly.resolve import Wish, obtain
+from secretly import KeychainUnavailable, Refused, Secret, forget, remember, secret
+from secretly.asking.assuan import unescape
+from secretly.keeping import kernel_keyring
+from secretly.reference import parse
+from secretly.resolving.model import SecretRequest
+from secretly.resolving.obtain import obtain
 from secretly.testing import FakePinentry, MemoryKeychain, MemorySession, sandbox
 
 DIFFICULT = ("a b", "é€😀", "a=b;c:d", "100%41", "x" * 1000, "\t\n", "'\"\\", "/../", "#", "\udcff")
@@ -215,7 +209,7 @@ def test_another_session_finds_it(kernel: Kernel) -> None:
 def test_no_link_is_left_behind(kernel: Kernel) -> None:
     """Neither the process nor what it starts has more in its keyrings than before."""
     script = (
-        "from secretly import session as s; S = s.Session()\n"
+        "from secretly.keeping import kernel_keyring as s; S = s.KernelKeyring()\n"
         "S.hold('name', 'user', 'canary-1', 60); S.get('name', 'user'); S.held()\n"
         "S.drop('name', 'x')\n"
         "print(len(s._read(s._THREAD)))\n"
@@ -447,8 +441,9 @@ def test_another_system(first: str) -> None:
     """macOS, a Python without ctypes, a machine whose numbers are not known: there is none."""
     script = (
         f"import os, sys\n{first}\n"
-        "from secretly.session import Session; from secretly.errors import SecretlyError\n"
-        "S = Session()\n"
+        "from secretly.keeping.kernel_keyring import KernelKeyring\n"
+        "from secretly.errors import SecretlyError\n"
+        "S = KernelKeyring()\n"
         "print(S.get('a', 'b'), S.held(), S.drop())\n"
         "try: S.hold('a', 'b', 'canary', 60)\n"
         "except SecretlyError as error: print(error, error.hint)\n"
@@ -492,8 +487,8 @@ def test_descriptions_are_read_back(one: str, other: str) -> None:
     for text in (one, other):
         with contextlib.suppress(UnicodeEncodeError):
             text.encode("utf-8", "surrogateescape")
-            escaped = session._escaped(text)
-            assert session._unescaped(escaped) == text
+            escaped = kernel_keyring._escaped(text)
+            assert kernel_keyring._unescaped(escaped) == text
             assert escaped.isascii()
             assert not set(escaped) & set(b" :\n\0\x7f")
 
@@ -636,9 +631,12 @@ def test_nothing_of_it_is_loaded_where_nothing_is_held(kernel: Kernel) -> None:
     kernel.home.keep_in_a_file()
     script = (
         "import sys; from secretly.cli import main; status = main(sys.argv[1:])\n"
-        "print(status, 'secretly.session' in sys.modules)\n"
+        "print(status, 'secretly.keeping.kernel_keyring' in sys.modules)\n"
     )
-    hold = "from secretly.session import Session; Session().hold('Other', 'user', 'canary', 60)"
+    hold = (
+        "from secretly.keeping.kernel_keyring import KernelKeyring;"
+        "KernelKeyring().hold('Other', 'user', 'canary', 60)"
+    )
     kept = {json.dumps(["Name", str(uid)]): "canary-1"}
     (kernel.home.folder / "keychain.json").write_text(json.dumps(kept))
 
@@ -650,7 +648,11 @@ def test_nothing_of_it_is_loaded_where_nothing_is_held(kernel: Kernel) -> None:
     assert run("-c", script, "get", "Name") == "canary-1\n0 False\n"
     run("-c", hold)
     assert run("-c", script, "get", "Name") == "canary-1\n0 True\n"
-    run("-c", "from secretly.session import Session; assert Session().drop('Other') == 1")
+    run(
+        "-c",
+        "from secretly.keeping.kernel_keyring import KernelKeyring;"
+        "assert KernelKeyring().drop('Other') == 1",
+    )
     assert run("-c", script, "get", "Name") == "canary-1\n0 False\n"
 
 
@@ -761,7 +763,7 @@ def test_a_locked_keychain_is_not_waited_for() -> None:
         with pytest.raises(KeychainUnavailable):
             asyncio.run(forget("Name"))
         # What the list says that the locked one has is not forgotten by dropping another.
-        here.index.add("Name", getpass.getuser(), False)
+        here.stored_names.add("Name", getpass.getuser(), False)
         here.memory.hold("Name", getpass.getuser(), "canary-2", 60)
         with pytest.raises(KeychainUnavailable):
             asyncio.run(forget("Name"))
@@ -773,9 +775,9 @@ def test_a_wider_one_does_not_stand_in_for_a_narrower_one_that_is_locked() -> No
     me = getpass.getuser()
     with sandbox(keychain=MemoryKeychain(locked=True)) as here:
         here.memory.hold("Name", me, "canary-wide", 60)
-        wish = Wish(parse("Name"), names=("Name/demo",))
+        wish = SecretRequest(parse("Name"), names=("Name/demo",))
         assert str(asyncio.run(obtain(wish, here)).secret) == "canary-wide"
-        here.index.add("Name/demo", me, False)
+        here.stored_names.add("Name/demo", me, False)
         with pytest.raises(KeychainUnavailable):
             asyncio.run(obtain(wish, here))
         here.memory.hold("Name/demo", me, "canary-narrow", 60)

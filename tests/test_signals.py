@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from secretly.signals import Interrupted, Signals
+from secretly.processes.signals import Interrupted, Signals
 
 
 @pytest.fixture(name="signals")

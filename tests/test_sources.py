@@ -20,23 +20,17 @@ import pytest
 from command import PATIENCE, SECRETLY, Home, ended, home, wait_until
 from twisted.internet import reactor  # noqa: F401 - it opens what stays open
 
-from secretly import (
-    BadReference,
-    Cancelled,
-    Secret,
-    SourceFailed,
-    processes,
-    sources,
-)
-from secretly.redacted import Environment
-from secretly.references import parse
+from secretly import BadReference, Cancelled, Secret, SourceFailed, sources
+from secretly.processes import child, output
+from secretly.redacted import Environ
+from secretly.reference import parse
 from secretly.sources import Items, Program, Run, command, env, file, keychain, programs
 from secretly.testing import FakePinentry, MemoryKeychain, SourceContract
 
 
 def fetch(reference: str, environ: Mapping[str, str] | None = None) -> Secret:
     """What a reference gives."""
-    run = Run(Environment(environ or {}), keychain=MemoryKeychain())
+    run = Run(Environ(environ or {}), keychain=MemoryKeychain())
     return asyncio.run(Items(run).get(parse(reference)))[0]
 
 
@@ -45,7 +39,7 @@ def nothing_left() -> Iterator[None]:
     """After each test no program runs that it started, and no descriptor is open."""
     before = len(os.listdir("/proc/self/fd"))
     yield
-    assert processes.living() == frozenset()
+    assert child.living() == frozenset()
     assert len(os.listdir("/proc/self/fd")) == before
 
 
@@ -87,7 +81,7 @@ def script(folder: Path, name: str, text: str) -> Path:
 def run_of(folder: Path, **more: Any) -> Run:
     """A run in which the programs of a folder are found first."""
     environ = {"PATH": f"{folder}{os.pathsep}{os.defpath}", "HOME": str(folder)}
-    return Run(Environment(environ), **more)
+    return Run(Environ(environ), **more)
 
 
 # -- the contract ------------------------------------------------------------------
@@ -102,7 +96,7 @@ class TestEnv(SourceContract):
         return env
 
     def run(self) -> Run:
-        return Run(Environment({"TOKEN": self.PASSWORD}))
+        return Run(Environ({"TOKEN": self.PASSWORD}))
 
     def item(self) -> str:
         return "TOKEN"
@@ -142,7 +136,7 @@ class TestKeyring(SourceContract):
     def run(self) -> Run:
         kept = MemoryKeychain()
         kept.items["https://example.org/", self.USERNAME] = Secret(self.PASSWORD)
-        return Run(Environment(), keychain=kept)
+        return Run(Environ(), keychain=kept)
 
     def item(self) -> str:
         return f"{quote('https://example.org/', safe='')}/{quote(self.USERNAME, safe='')}"
@@ -256,7 +250,7 @@ def test_what_mends_it_can_be_pasted(tmp_path: Path) -> None:
     path.chmod(0o644)
     hint = trouble(f"file://{path}").hint
     asyncio.run(
-        processes.output(
+        output.output(
             ["/bin/sh", "-c", hint.partition(": ")[2]], seconds=5, environ={"PATH": os.defpath}
         )
     )
@@ -327,7 +321,7 @@ def test_a_keychain_item_is_named_by_service_and_user(
     """Parted at the last slash, so that a service may be an address; each may be encoded."""
     kept = MemoryKeychain()
     kept.items[service, username] = Secret("canary-1")
-    found = asyncio.run(Items(Run(Environment(), keychain=kept)).get(parse(reference)))
+    found = asyncio.run(Items(Run(Environ(), keychain=kept)).get(parse(reference)))
     assert found == ("canary-1", username)
 
 
@@ -390,7 +384,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Counted:
 
 def items(*wanted: str) -> Items:
     """The items of a run in which these are wanted."""
-    return Items(Run(Environment()), [parse(f"counted://{path}") for path in wanted])
+    return Items(Run(Environ()), [parse(f"counted://{path}") for path in wanted])
 
 
 def test_an_item_is_fetched_once(counted: Counted) -> None:
@@ -487,9 +481,10 @@ def test_a_cancelled_source_is_cancelled(counted: Counted) -> None:
 #: A source that never ends, and how it is waited for; the time of a program is a moment.
 _ENDLESS = """
 import asyncio, os, sys, types
-from secretly import SourceFailed, eventloop, sources
+from secretly import SourceFailed, sources
+from secretly.waiting import driving, requests
 from secretly.sources import Items, Run, Unreachable, programs
-from secretly.references import parse
+from secretly.reference import parse
 
 programs.MACHINE = 0.1
 ended = []
@@ -526,7 +521,7 @@ def twisted():
 _DRIVES = {
     "asyncio": "asyncio.run(get())",
     "twisted": "twisted()",
-    "the command": "eventloop.run(get(), Quiet())",
+    "the command": "driving.drive(get(), Quiet())",
 }
 
 
@@ -534,9 +529,9 @@ _DRIVES = {
 @pytest.mark.parametrize(
     "body",
     [
-        "await eventloop.sleep(10 ** 6)",
-        "while True: await eventloop.sleep(0.01)",
-        "await eventloop.readable(os.pipe()[0], 10 ** 6)",
+        "await requests.sleep(10 ** 6)",
+        "while True: await requests.sleep(0.01)",
+        "await requests.readable(os.pipe()[0], 10 ** 6)",
     ],
 )
 def test_a_source_that_never_ends_is_given_up(drive: str, body: str) -> None:
@@ -582,7 +577,7 @@ def test_one_that_is_cancelled_in_twisted_is_cancelled() -> None:
 
 def test_one_that_cannot_be_cancelled_is_left_behind() -> None:
     """It has a moment to tidy up."""
-    body = "while True:\n         try: await eventloop.sleep(10 ** 6)\n"
+    body = "while True:\n         try: await requests.sleep(10 ** 6)\n"
     body += "         except asyncio.CancelledError: pass"
     with home() as here:
         code = (
@@ -601,12 +596,12 @@ def test_the_time_that_a_source_waits_for_its_turn_is_not_its_own(
     locked: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nor the time in which the person types."""
-    monkeypatch.setattr(sources, "_TRIES", 0.02)  # a second in all
-    monkeypatch.setattr(sources, "find", lambda scheme: Vault())
+    monkeypatch.setattr("secretly.sources.items._TRIES", 0.02)  # a second in all
+    monkeypatch.setattr("secretly.sources.items.find", lambda scheme: Vault())
     slow: list[Any] = [[("wait", 1.5), ("raw", b"D canary-key\nOK\n")]]
     with FakePinentry(slow) as pinentry:
         run = run_of(locked, person=20)
-        run = replace(run, environ=Environment({**run.environ, **pinentry.environ}))
+        run = replace(run, environ=Environ({**run.environ, **pinentry.environ}))
 
         async def work() -> list[Any]:
             found = Items(run)
@@ -617,9 +612,9 @@ def test_the_time_that_a_source_waits_for_its_turn_is_not_its_own(
 
 #: Sources that go on whatever comes: they heed no cancelling that is an Exception, or none.
 _STUBBORN = {
-    "sleeps": "await eventloop.sleep(0.01)",
-    "sleeps for long": "await eventloop.sleep(10 ** 6)",
-    "starts programs": 'await processes.output(["/bin/true"], seconds=5, environ={})',
+    "sleeps": "await requests.sleep(0.01)",
+    "sleeps for long": "await requests.sleep(10 ** 6)",
+    "starts programs": 'await output.output(["/bin/true"], seconds=5, environ={})',
     "tidies up": None,
 }
 
@@ -628,8 +623,8 @@ def _stubborn(kind: str, caught: str) -> str:
     body = _STUBBORN[kind]
     if body is None:
         return (
-            "try:\n            while True: await eventloop.sleep(0.01)\n"
-            "        finally: await eventloop.sleep(0.01)"
+            "try:\n            while True: await requests.sleep(0.01)\n"
+            "        finally: await requests.sleep(0.01)"
         )
     return f"while True:\n          try: {body}\n          except {caught}: pass"
 
@@ -654,7 +649,8 @@ def test_a_source_that_heeds_nothing_does_not_keep_the_command(rbw: Home, kind: 
     """A Ctrl-C ends it, after the moment that a source has to tidy up."""
     body = _stubborn(kind, "Exception").replace("\n          ", "\n        ")
     source = (
-        "from secretly import eventloop, processes\ntitle = 'stubborn'\n"
+        "from secretly.waiting import requests\nfrom secretly.processes import output\n"
+        "title = 'stubborn'\n"
         f"async def fetch(path, fields, run):\n    open('began', 'w').close()\n    {body}\n"
     )
     distribution(rbw.folder / "packages", textwrap.dedent(source))
@@ -847,7 +843,7 @@ def test_a_program_is_looked_for_on_the_path_alone(
     script(tmp_path, "vault", "echo canary-1")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(sources.NotInstalled, match="vault is not installed"):
-        asyncio.run(VAULT.call(Run(Environment({"PATH": f".:{os.defpath}:"}))))
+        asyncio.run(VAULT.call(Run(Environ({"PATH": f".:{os.defpath}:"}))))
 
 
 @pytest.mark.parametrize("asks", [False, True])
@@ -931,7 +927,7 @@ def locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def unlocked(folder: Path, pinentry: FakePinentry, count: int = 1, **more: Any) -> list[Any]:
     """What several get of it at the same time."""
     run = run_of(folder, **{"person": 20, **more})
-    run = replace(run, environ=Environment({**run.environ, **pinentry.environ}))
+    run = replace(run, environ=Environ({**run.environ, **pinentry.environ}))
 
     async def work() -> list[Any]:
         several = (Vault().fetch(f"item {n}", ("",), run) for n in range(count))
@@ -1009,7 +1005,7 @@ def test_what_may_ask_by_itself_does_so_one_after_another(locked: Path) -> None:
         wrapped = script(locked, "pinentry-fake", f"cd {locked}; {_SEEN.format(pinentry.path)}")
         run = run_of(locked, person=20)
         more = {**pinentry.environ, "PINENTRY": str(wrapped)}
-        run = replace(run, environ=Environment({**run.environ, **more}))
+        run = replace(run, environ=Environ({**run.environ, **more}))
 
         async def work() -> list[Any]:
             commands = [command.Command(("asks", name)) for name in "abc"]
@@ -1079,7 +1075,7 @@ def test_a_missing_item_of_what_was_unlocked_asks_nobody_again(locked: Path) -> 
     ))  # fmt: skip
     with FakePinentry(["canary-key"] * 3) as pinentry:
         run = run_of(locked, person=20)
-        run = replace(run, environ=Environment({**run.environ, **pinentry.environ}))
+        run = replace(run, environ=Environ({**run.environ, **pinentry.environ}))
 
         async def get(name: str) -> str:
             async def attempt() -> Secret:
@@ -1213,7 +1209,7 @@ class TestRbw(SourceContract):
         return sources.find("rbw")
 
     def run(self) -> Run:
-        return Run(Environment(self._home.environ), person=10)
+        return Run(Environ(self._home.environ), person=10)
 
     def item(self) -> str:
         return "PyPI"

@@ -20,7 +20,7 @@ import pytest
 from conftest import need
 from ptys import Asking, Pty
 
-from secretly import terminal
+from secretly.asking import terminal
 from secretly.errors import PromptTimeout
 
 NOWHERE = {"PATH": "/nonexistent"}

@@ -15,15 +15,9 @@ from typing import Any
 import pytest
 
 from secretly import NotFound, PinentryFailed, SourceFailed, api, confirm, secret
-from secretly.redacted import Environment, Secret
+from secretly.redacted import Environ, Secret
 from secretly.sources import NoItem, Program, Run, Source, operand
-from secretly.testing import (
-    FakePinentry,
-    KeychainContract,
-    MemoryKeychain,
-    SourceContract,
-    sandbox,
-)
+from secretly.testing import FakePinentry, KeychainContract, MemoryKeychain, SourceContract, sandbox
 
 
 def talk(pinentry: FakePinentry, *lines: bytes, seconds: float = 10) -> tuple[bytes, int]:
@@ -158,7 +152,7 @@ def test_a_sandbox_has_nothing_of_this_users(monkeypatch: pytest.MonkeyPatch) ->
         assert api.context() is here
         asyncio.run(secret("A", remember=True))
         folder = Path(here.environ["HOME"])
-        assert Path(here.index._path).is_relative_to(folder)
+        assert Path(here.stored_names._path).is_relative_to(folder)
     assert api.context is before
     assert not folder.exists()
 
@@ -449,7 +443,7 @@ def test_the_contract_catches_a_source_that_breaks_it(kind: type[Right], caught:
             return kind()
 
         def run(self) -> Run:
-            return Run(Environment())
+            return Run(Environ())
 
         def item(self) -> str:
             return "it"

@@ -12,8 +12,8 @@ import tokens
 from command import Ended, Home, Warm, home
 from tokens import KEY, TOKEN, token
 
-from secretly.assuan import unescape
-from secretly.macaroon import allowed
+from secretly.asking.assuan import unescape
+from secretly.publishing.pypi_token import token_scope
 from secretly.testing import FakePinentry
 
 DEMO = token("pypi.example", [1, ["demo"]], identifier="canary-of-demo")
@@ -159,7 +159,7 @@ def test_the_token_is_taken_from_where_it_is(home: Home) -> None:
         assert home.run("token", "show", reference, environ={"T": DEMO}) == expected
         done = home.run("token", "narrow", reference, environ={"T": DEMO})
         assert (done.status, done.stderr) == (0, "")
-        assert allowed(done.stdout.strip()).projects == {"demo"}
+        assert token_scope(done.stdout.strip()).projects == {"demo"}
 
 
 def test_a_name_that_is_odd_is_shown_harmless(home: Home) -> None:
@@ -197,7 +197,7 @@ def test_a_narrowed_token_is_good_for_the_project_and_the_time_alone(
 def test_it_ends_when_it_was_said_to(home: Home, options: list[str], seconds: int) -> None:
     """After 15 minutes unless another time is given."""
     before = int(time.time())
-    found = allowed(narrow(home, "--project", "demo", *options))
+    found = token_scope(narrow(home, "--project", "demo", *options))
     after = int(time.time())
     assert found.expires is not None
     assert found.not_before is not None
@@ -217,15 +217,15 @@ def test_the_narrowed_one_is_not_the_one_that_is_kept(home: Home) -> None:
 def test_a_projects_name_is_normalised(home: Home, pypitoken: Any, name: str) -> None:
     """An index knows each project by one name, and denies the others."""
     found = narrow(home, "--project", name)
-    assert allowed(found).projects == {"my-proj-1"}
+    assert token_scope(found).projects == {"my-proj-1"}
     assert good(pypitoken, found, "my-proj-1", time.time())
-    assert allowed(narrow(home, "--project", name, of=TWO)).projects == {"my-proj-1"}
+    assert token_scope(narrow(home, "--project", name, of=TWO)).projects == {"my-proj-1"}
 
 
 def test_several_projects_may_be_named(home: Home, pypitoken: Any) -> None:
     """It is for each of them, and for no other."""
     found = narrow(home, "--project", "a", "--project", "B", "--project", "a")
-    assert allowed(found).projects == {"a", "b"}
+    assert token_scope(found).projects == {"a", "b"}
     now = time.time()
     assert [good(pypitoken, found, name, now) for name in ("a", "b", "c")] == [True, True, False]
 
@@ -237,7 +237,7 @@ def test_without_a_project_it_is_for_those_of_the_token(
     home: Home, text: str, projects: set[str] | None
 ) -> None:
     """Its end alone is put on."""
-    found = allowed(narrow(home, of=text))
+    found = token_scope(narrow(home, of=text))
     assert found.projects == projects
     assert found.expires is not None
 
@@ -246,7 +246,7 @@ def test_a_token_that_ends_earlier_still_does(home: Home) -> None:
     """Two hours more cannot be given to what ends in a minute."""
     end = int(time.time()) + 60
     short = token("pypi.example", [0, end, 0])
-    assert allowed(narrow(home, "--expires", "2h", of=short)).expires == end
+    assert token_scope(narrow(home, "--expires", "2h", of=short)).expires == end
 
 
 def test_no_newline_with_n(home: Home) -> None:
@@ -400,7 +400,7 @@ def test_confirm_binds_narrow(confirmed: Home) -> None:
     with FakePinentry([True, False, None]) as fake:
         done = confirmed.run("token", "narrow", "PyPI", environ=fake.environ)
         assert (done.status, done.stderr) == (0, "")
-        assert allowed(done.stdout.strip()).expires is not None
+        assert token_scope(done.stdout.strip()).expires is not None
         for _ in range(2):
             assert_fails(confirmed.run("token", "narrow", "PyPI", environ=fake.environ), 130)
         shown = [unescape(prompt["SETDESC"].encode()).decode() for prompt in fake.prompts]

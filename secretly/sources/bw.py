@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..display import visible
 from ..redacted import Secret
+from ..text import escape
 from .failures import Ambiguous, Locked, NoItem, SignedOut, Unreachable
 from .programs import Program, operand
 from .runs import Item, Run
@@ -92,12 +92,12 @@ def _exact(found: Any, path: str) -> Any:
         items = [item for item in found if spelt(item["name"]) == spelt(path)]
         if len(items) > 1:
             raise Ambiguous(
-                f"{title}: several items match {visible(path)}",
+                f"{title}: several items match {escape(path)}",
                 "use the item's id: bw list items",
             )
         if items:
             return items[0]
-    raise NoItem(f"{title}: there is no item {visible(path)}", "bw sync, or bw list items")
+    raise NoItem(f"{title}: there is no item {escape(path)}", "bw sync, or bw list items")
 
 
 def _fields(item: Any) -> Mapping[str, str]:

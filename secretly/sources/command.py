@@ -10,8 +10,8 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from .. import trust
-from ..display import shortened, visible
+from .. import safefiles
+from ..text import escape, shorten
 from .failures import NotInstalled
 from .programs import Program
 from .runs import Run
@@ -26,22 +26,22 @@ class Command:
     @property
     def title(self) -> str:
         """What it is called in messages."""
-        return f"the command {visible(self.argv[0])}"
+        return f"the command {escape(self.argv[0])}"
 
     async def fetch(self, path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]:
         """Return what it writes, as the password."""
         program = Program(self.title, self.argv[0], asks=True)
-        if trust.program_on_path(program.name, run.environ) is None:
+        if safefiles.program_on_path(program.name, run.environ) is None:
             if os.sep in program.name:
                 raise NotInstalled(
                     f"{self.title} is not there, or cannot be executed",
-                    f"check its path in the configuration: {visible(program.name)}",
+                    f"check its path in the configuration: {escape(program.name)}",
                 )
             raise NotInstalled(
                 f"{self.title} is not installed",
-                f"install it, so that {visible(program.name)} is on PATH",
+                f"install it, so that {escape(program.name)} is on PATH",
             )
-        item = shortened(path, 60)
+        item = shorten(path, 60)
         # What it does is not known: any of them may ask, the second time as well, if it can.
         nobody = contextlib.nullcontext[Mapping[str, str]]({})
         async with run.turn() if run.attended else nobody as environ:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ..display import visible
+from ..text import escape
 from .failures import NoItem
 from .runs import Run
 
@@ -15,7 +15,7 @@ async def fetch(path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]
     """Return the variable's value, as the password."""
     if not run.environ.get(path):
         raise NoItem(
-            f"the variable {visible(path)} is not set in the environment",
-            f"export {visible(path)} first",
+            f"the variable {escape(path)} is not set in the environment",
+            f"export {escape(path)} first",
         )
     return {"password": run.environ[path]}

@@ -6,9 +6,9 @@ import os
 import stat
 from collections.abc import Mapping, Sequence
 
-from .. import trust
-from ..display import pasted, visible
+from .. import safefiles
 from ..errors import SourceFailed
+from ..text import escape, shell_quote
 from .failures import NoItem
 from .runs import Run
 
@@ -19,15 +19,15 @@ _LIMIT = 1 << 20
 
 async def fetch(path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]:
     """Return the file's text, as the password."""
-    name = visible(path)
+    name = escape(path)
     try:
-        with open(os.path.expanduser(path), "rb", opener=trust.no_waiting) as file:
+        with open(os.path.expanduser(path), "rb", opener=safefiles.open_without_waiting) as file:
             facts = os.fstat(file.fileno())
             if not stat.S_ISREG(facts.st_mode):
                 raise SourceFailed(f"{name} is no file", "name a plain file")
             if facts.st_mode & 0o077 or facts.st_uid not in (0, os.geteuid()):
                 raise SourceFailed(
-                    f"others can read {name}", f"make it yours alone: chmod 600 {pasted(path)}"
+                    f"others can read {name}", f"make it yours alone: chmod 600 {shell_quote(path)}"
                 )
             text, wrong = _text(file.read(_LIMIT + 1))
             if wrong:

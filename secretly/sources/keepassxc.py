@@ -8,10 +8,10 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 
-from .. import concurrency
-from ..display import visible
 from ..errors import BadConfiguration, BadReference
 from ..redacted import Secret
+from ..text import escape
+from ..waiting import tasks
 from .failures import Ambiguous, Locked, NoField, NoItem, Unasked
 from .programs import Program, operand
 from .runs import Run
@@ -89,7 +89,7 @@ async def fetch(path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]
         listed = await run.once((title, database, "ls"), lambda: call("ls", "-R", "-f", database))
         # `show` would take the first of several.
         if listed.split("\n").count(entry) > 1:
-            what = f"{title}: several entries are called {visible(entry)}"
+            what = f"{title}: several entries are called {escape(entry)}"
             raise Ambiguous(what, "rename one, or move it: keepassxc-cli ls -R -f DATABASE")
         return {}
 
@@ -114,16 +114,16 @@ async def fetch(path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]
         if key not in run.kept and "--no-password" not in options:
             program.path(run)  # before anybody types for nothing
             if not os.path.isfile(database):
-                raise NoItem(f"{title}: there is no database {visible(database)}", "check its path")
-            raise Locked(f"{title}: {visible(database)} is locked", "open it in KeePassXC")
-        found, _ = await concurrency.together(values(), once())
+                raise NoItem(f"{title}: there is no database {escape(database)}", "check its path")
+            raise Locked(f"{title}: {escape(database)} is locked", "open it in KeePassXC")
+        found, _ = await tasks.gather(values(), once())
         return found
 
     async def unlock(wrong: str) -> None:
         if "--no-password" in options:
-            what = f"{title}: {visible(database)} is locked, and has no password"
+            what = f"{title}: {escape(database)} is locked, and has no password"
             raise Unasked(what, f"check the key file in {_VARIABLE}")
-        purpose = f"KeePassXC's {visible(os.path.basename(database))} is locked"
+        purpose = f"KeePassXC's {escape(os.path.basename(database))} is locked"
         run.kept[key] = await run.typed("Database password", purpose, wrong, _ASK)
 
     found = await program.unlocking(run, attempt, unlock)
@@ -142,7 +142,7 @@ def _options(run: Run) -> list[str]:
     for word in left:
         if word not in _OPTIONS or (_OPTIONS[word] and next(left, "-").startswith("-")):
             raise BadConfiguration(
-                f"{_VARIABLE} has '{visible(word)}' in it, which it may not have, or not so",
+                f"{_VARIABLE} has '{escape(word)}' in it, which it may not have, or not so",
                 "it takes --key-file FILE, --yubikey SLOT and --no-password",
             )
     return words
@@ -152,7 +152,7 @@ def _parted(path: str) -> tuple[str, str]:
     found = re.fullmatch(r"(.+?\.kdbx)/+(.*[^/])/*", path)
     if found is None:
         raise BadReference(
-            f"keepassxc://{visible(path)} does not say which database and entry",
+            f"keepassxc://{escape(path)} does not say which database and entry",
             "write keepassxc://PATH/TO/DATABASE.kdbx/ENTRY",
         )
     return operand(os.path.expanduser(found[1])), operand(found[2])

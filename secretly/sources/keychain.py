@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from urllib.parse import unquote
 
-from ..display import pasted, visible
 from ..errors import BadReference
+from ..text import escape, shell_quote
 from .failures import NoItem
 from .runs import Run
 
@@ -19,14 +19,14 @@ async def fetch(path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]
     service, username = unquote(service), unquote(username)
     if not (service and username):
         raise BadReference(
-            f"keyring://{visible(path)} does not say which item",
+            f"keyring://{escape(path)} does not say which item",
             "write keyring://SERVICE/USERNAME, a slash in either as %2F",
         )
     assert run.keychain is not None
     value = await run.keychain.get(service, username, run.person)
     if value is None:
         raise NoItem(
-            f"the keychain has nothing for {visible(service)}, user {visible(username)}",
-            f"keyring set {pasted(service)} {pasted(username)}",
+            f"the keychain has nothing for {escape(service)}, user {escape(username)}",
+            f"keyring set {shell_quote(service)} {shell_quote(username)}",
         )
     return {"password": value, "username": username}

@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from .. import trust
-from ..display import visible
+from .. import safefiles
 from ..errors import BadReference, Cancelled, SourceFailed
 from ..redacted import Secret
+from ..text import escape
 from .failures import Ambiguous, Locked, NoField, NoItem, SignedOut, Unreachable
 from .programs import Program, operand
 from .runs import Item, Run
@@ -101,12 +101,12 @@ async def fetch(path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]
     ways = [[*parts, *map(operand, field[1:].split("/"))] for field in own] or [parts]
     if not all(map(all, ways)) or max(map(len, ways)) > 4:
         raise BadReference(
-            f"op://{visible(path)} does not say which item", "write op://VAULT/ITEM/FIELD"
+            f"op://{escape(path)} does not say which item", "write op://VAULT/ITEM/FIELD"
         )
     first = await _first_version(run)
     if query and first:
         raise BadReference(
-            f"op://{visible(path)} has a query, which version 1 of op does not know",
+            f"op://{escape(path)} has a query, which version 1 of op does not know",
             "install version 2 of it",
         )
 
@@ -214,7 +214,7 @@ def _latest_account(run: Run) -> str:
     account = run.environ.get("OP_ACCOUNT", "")
     for path in () if account else _settings_of_1(run.environ):
         try:
-            account = str(json.loads(trust.read(path)).get("latest_signin") or "")
+            account = str(json.loads(safefiles.read_file(path)).get("latest_signin") or "")
         except FileNotFoundError:
             continue
         except (OSError, ValueError, AttributeError, RecursionError):

@@ -7,9 +7,9 @@ import os
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 
-from .. import processes
-from ..display import pasted, visible
+from ..processes import child
 from ..redacted import Secret
+from ..text import escape, shell_quote
 from .failures import Locked, NoItem
 from .programs import Program, operand
 from .runs import Item, Run
@@ -38,7 +38,7 @@ async def fetch(path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]
     )
     place = os.path.join(store, path.strip("/"))
     if os.path.isdir(place) and not os.path.isfile(f"{place}.gpg"):  # pass would list it
-        raise NoItem(f"{title}: there is no item {visible(path)}: it is a folder", "pass ls")
+        raise NoItem(f"{title}: there is no item {escape(path)}: it is a folder", "pass ls")
 
     own = "--pinentry-mode" in given  # which may have the person asked at once
 
@@ -52,7 +52,7 @@ async def fetch(path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]
     async def unlock(wrong: str) -> None:
         """Have gpg's own agent ask for the passphrase, and keep it."""
         async with run.attention(
-            "gpg's passphrase is needed", f"pass show {pasted(path)}"
+            "gpg's passphrase is needed", f"pass show {shell_quote(path)}"
         ) as environ:
             with _no_pinentry_left(run) as mark:
                 await _asking.call(run, "show", path, item=path, environ={**environ, **mark})
@@ -89,5 +89,5 @@ def _no_pinentry_left(run: Run) -> Iterator[Mapping[str, str]]:
         yield mark
     except BaseException:
         (found,) = mark.items()
-        processes.end_marked("=".join(found))
+        child.end_marked("=".join(found))
         raise

@@ -9,10 +9,11 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from .. import processes, trust
-from ..display import pasted, visible
+from .. import safefiles
 from ..errors import BadReference, SecretlyError, SourceFailed
-from ..redacted import Environment, Secret
+from ..processes import dialogue, output
+from ..redacted import Environ, Secret
+from ..text import escape, shell_quote
 from .failures import Ambiguous, Locked, NoField, NoItem, NotInstalled, Unasked, Unreachable
 from .runs import Run
 
@@ -53,13 +54,13 @@ class Program:
         :raises NotInstalled: if it is not.
         :raises Refused: if others could change it.
         """
-        found = trust.program_on_path(self.name, run.environ)
+        found = safefiles.program_on_path(self.name, run.environ)
         if found is None:
             raise NotInstalled(
                 f"{self.title}'s program {self.name} is not installed",
                 f"install it, so that {self.name} is on PATH",
             )
-        trust.check(found, f"{self.title}'s program")
+        safefiles.check_only_mine(found, f"{self.title}'s program")
         return str(found)
 
     def limit(self, run: Run) -> float:
@@ -86,7 +87,7 @@ class Program:
         """
         argv = [self.path(run), *arguments]
         try:
-            done = await processes.output(
+            done = await output.output(
                 argv,
                 seconds=self.limit(run),
                 environ=_with(run.environ, environ),
@@ -94,7 +95,7 @@ class Program:
                 session=not self.asks or run.person is None,  # with no terminal it cannot ask
                 limit=limit,
             )
-        except processes.TooMuch:
+        except output.TooMuch:
             raise self.long(limit, item) from None
         except TimeoutError:
             raise self.slow(run, item) from None
@@ -120,7 +121,7 @@ class Program:
         :raises Locked: if it asks again.
         """
         try:
-            done = await processes.dialogue(
+            done = await dialogue.dialogue(
                 [self.path(run), *arguments],
                 seconds=self.limit(run),
                 environ=_with(run.environ, environ),
@@ -128,7 +129,7 @@ class Program:
                 answer=answer,
                 limit=_LIMIT,
             )
-        except processes.TooMuch:
+        except output.TooMuch:
             raise self.long(_LIMIT, item) from None
         except TimeoutError:
             raise self.slow(run, item) from None
@@ -139,7 +140,7 @@ class Program:
     def long(self, limit: int, item: str) -> SourceFailed:
         """The error for one that wrote too much."""
         return SourceFailed(
-            f"{self.title} ({self.name}) wrote more than {limit >> 20} MiB for {visible(item)}",
+            f"{self.title} ({self.name}) wrote more than {limit >> 20} MiB for {escape(item)}",
             f"see what {self.name} writes by itself",
         )
 
@@ -147,24 +148,24 @@ class Program:
         """The error for one that did not answer."""
         within = f"within {self.limit(run):.0f} s"
         return Unreachable(
-            f"{self.title} ({self.name}) did not answer {within} for {visible(item)}",
+            f"{self.title} ({self.name}) did not answer {within} for {escape(item)}",
             f"see whether {self.name} works by itself",
         )
 
-    def read(self, done: processes.Finished, item: str) -> Secret:
+    def read(self, done: output.Finished, item: str) -> Secret:
         """What a finished call wrote, or its failure as an error."""
         if done.status == 0:
-            what = f"what {self.title} has for {visible(item)}"
+            what = f"what {self.title} has for {escape(item)}"
             return text(done.stdout, what, f"a secret is a text: see what {self.name} writes")
         for pattern, kind, what, hint in self.failures:
             # What it said may hold a secret: it is kept in no variable.
             if re.search(pattern, done.stderr.decode("utf-8", "replace"), re.IGNORECASE):
                 raise kind(
-                    f"{self.title}: {what.format(item=visible(item))}",
-                    hint.format(item=pasted(item)),
+                    f"{self.title}: {what.format(item=escape(item))}",
+                    hint.format(item=shell_quote(item)),
                 )
         raise SourceFailed(
-            f"{self.title} ({self.name}) failed with status {done.status} for {visible(item)}",
+            f"{self.title} ({self.name}) failed with status {done.status} for {escape(item)}",
             f"see what {self.name} says by itself",
         )
 
@@ -174,7 +175,7 @@ class Program:
         :raises SourceFailed: if that is none, or has not the form that *read* expects.
         """
         failed = SourceFailed(
-            f"{self.title} ({self.name}) wrote for {visible(item)} what cannot be read",
+            f"{self.title} ({self.name}) wrote for {escape(item)} what cannot be read",
             f"see which version it is: {self.name} --version",
         )
         try:
@@ -240,14 +241,14 @@ class Program:
         raise AssertionError("the last attempt raised")
 
 
-def _with(environ: Mapping[str, str], more: Mapping[str, str | None] | None) -> Environment:
+def _with(environ: Mapping[str, str], more: Mapping[str, str | None] | None) -> Environ:
     """A program's environment: it speaks English, in which its failures are known.
 
     gettext and Qt heed ``LANGUAGE`` before the locale, whose encoding stays: a master
     password is read in it. gettext heeds none where the locale is C, which is English.
     """
     changed = {**environ, "LANGUAGE": "en", **(more or {})}
-    return Environment({name: value for name, value in changed.items() if value is not None})
+    return Environ({name: value for name, value in changed.items() if value is not None})
 
 
 def operand(name: str) -> str:
@@ -258,7 +259,7 @@ def operand(name: str) -> str:
     """
     if name.startswith("-"):
         raise BadReference(
-            f"'{visible(name)}' would be taken for an option", "use the item's id, or rename it"
+            f"'{escape(name)}' would be taken for an option", "use the item's id, or rename it"
         )
     return name
 

@@ -7,11 +7,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mappin
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
-from .. import concurrency, discovery, pinentry
-from ..display import visible
+from ..asking import choosing, prompting, questions
 from ..errors import NoPinentry, SourceFailed
-from ..keychain import Keeper
+from ..keeping.store import SecretStore
 from ..redacted import Secret
+from ..text import escape
+from ..waiting import tasks
+from ..waiting.turns import Turns
 from .failures import NoField, Unasked
 
 __all__ = ["Item", "Run", "Source"]
@@ -53,16 +55,16 @@ class Run:
     environ: Mapping[str, str]
     person: float | None = None
     setting: str | None = None
-    keychain: Keeper | None = None
+    keychain: SecretStore | None = None
     #: Master passwords and sessions, for this run alone.
     kept: dict[Hashable, Secret] = field(default_factory=dict, repr=False)
-    turns: concurrency.Turns = field(default_factory=concurrency.Turns, repr=False)
+    turns: Turns = field(default_factory=Turns, repr=False)
     #: What was unlocked in this run, and which programs that may ask have asked.
     opened: list[str] = field(default_factory=list, repr=False)
     asked: set[str] = field(default_factory=set, repr=False)
-    _finding: dict[Hashable, concurrency.Turns] = field(default_factory=dict, repr=False)
+    _finding: dict[Hashable, Turns] = field(default_factory=dict, repr=False)
     #: How long one item may take; what is waited for in turn does not count.
-    clock: concurrency.Clock = field(default_factory=concurrency.Clock, repr=False)
+    clock: tasks.Clock = field(default_factory=tasks.Clock, repr=False)
 
     @contextlib.asynccontextmanager
     async def after(self, turn: contextlib.AbstractAsyncContextManager[T]) -> AsyncIterator[T]:
@@ -74,7 +76,7 @@ class Run:
 
     async def once(self, key: Hashable, find: Callable[[], Awaitable[str]]) -> Secret:
         """What *find* gives, which is kept until the end of the run."""
-        async with self._finding.setdefault(key, concurrency.Turns()).one():
+        async with self._finding.setdefault(key, Turns()).one():
             if key not in self.kept:
                 self.keep(key, await find())
             return self.kept[key]
@@ -86,8 +88,8 @@ class Run:
     @property
     def attended(self) -> bool:
         """Whether somebody may see what a program asks by itself."""
-        place = discovery.here(self.environ)
-        seen = place.foreground or place.display or discovery.notebook_kernel() is not None
+        place = choosing.surroundings(self.environ)
+        seen = place.foreground or place.display or choosing.notebook_kernel() is not None
         return self.person is not None and seen
 
     def must_ask(self, what: str, hint: str) -> float:
@@ -110,10 +112,10 @@ class Run:
         hint = hint or "unlock it first"
         seconds = self.must_ask(purpose, hint)
         text = f"{purpose}, and a secret in it is needed."
-        asked = pinentry.Prompt("secretly", text, prompt, error)
+        asked = questions.Prompt("secretly", text, prompt, error)
         try:
             with self.clock.stopped():
-                return await pinentry.ask(asked, seconds, self.environ, self.setting)
+                return await prompting.ask(asked, seconds, self.environ, self.setting)
         except NoPinentry as why:
             raise Unasked(f"{purpose}, and {why}", f"{hint}, or {why.hint}") from None
 
@@ -125,7 +127,7 @@ class Run:
         :raises Locked: if nobody may be asked.
         """
         seconds = self.must_ask(purpose, hint)
-        async with self.after(pinentry.elsewhere(self.environ, seconds)) as variables:
+        async with self.after(prompting.elsewhere(self.environ, seconds)) as variables:
             yield variables
 
     @contextlib.asynccontextmanager
@@ -139,7 +141,7 @@ class Run:
         async with contextlib.AsyncExitStack() as turn:
             variables: Mapping[str, str] = {}
             if self.person is not None and program not in self.asked:
-                waits = pinentry.elsewhere(self.environ, self.person, asking=False)
+                waits = prompting.elsewhere(self.environ, self.person, asking=False)
                 variables = await turn.enter_async_context(self.after(waits))
                 if program in self.asked:
                     await turn.aclose()
@@ -183,18 +185,18 @@ class Item(dict[str, str]):
                 return _checked(Secret(self[found]), title, path)
             if found is not None:  # nothing else stands in for it
                 raise NoField(
-                    f"{title}: the field '{_shown(found)}' of {visible(path)} is empty",
+                    f"{title}: the field '{_shown(found)}' of {escape(path)} is empty",
                     f"its fields with a value: {has}",
                 )
         raise NoField(
-            f"{title}: {visible(path)} has no field '{_shown(field or 'password')}'",
+            f"{title}: {escape(path)} has no field '{_shown(field or 'password')}'",
             f"its fields: {has}",
         )
 
 
 def _shown(name: str) -> str:
     """A field's name, without the slash that 1Password's own form of it begins with here."""
-    return visible(name.removeprefix("/"))
+    return escape(name.removeprefix("/"))
 
 
 def _checked(value: Secret, title: str, path: str) -> Secret:
@@ -205,5 +207,5 @@ def _checked(value: Secret, title: str, path: str) -> Secret:
     except UnicodeEncodeError:
         wrong = "is no Unicode text"
     if wrong:
-        raise SourceFailed(f"what {title} has for {visible(path)} {wrong}", "a secret is a text")
+        raise SourceFailed(f"what {title} has for {escape(path)} {wrong}", "a secret is a text")
     return value

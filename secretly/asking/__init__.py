@@ -1,0 +1,1 @@
+"""Ask the user: pinentry, the terminal, a dialog or a notebook."""

@@ -1,0 +1,207 @@
+"""The Assuan dialogue with a pinentry, as bytes: no process, no reading, no waiting.
+
+Rules of the protocol are from the libassuan manual ("Server responses") and from
+watching six pinentries.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from .. import text as display
+from ..errors import PinentryFailed
+
+__all__ = ["Answer", "Data", "Reader", "command", "escape", "fits", "unescape"]
+
+#: The longest line, in bytes with its LF: libassuan's ``ASSUAN_LINELENGTH`` is 1002
+#: with CR, LF, and pinentry ends without a word on a line of 1002.
+LINE_LIMIT = 1000
+
+#: The most bytes of secret that are collected from one answer.
+DATA_LIMIT = 1 << 20
+
+# libgpg-error's codes: the low 16 bits, the rest names the source.
+CANCELED = 99
+FULLY_CANCELED = 198
+TIMEOUT = 62
+NOT_CONFIRMED = 114
+WINDOW_TOO_SMALL = 301
+
+_ELLIPSIS = "…".encode()
+
+
+def escape(data: bytes) -> bytes:
+    r"""Percent-escape what would end or change an Assuan line.
+
+    >>> escape(b"50%\n")
+    b'50%25%0A'
+    """
+    return data.replace(b"%", b"%25").replace(b"\r", b"%0D").replace(b"\n", b"%0A")
+
+
+def unescape(data: bytes) -> bytes:
+    """Decode the percent-escapes of an Assuan ``D`` line.
+
+    A ``%`` that is no escape stands for itself.
+
+    >>> unescape(b"100%25")
+    b'100%'
+    """
+    head, *rest = data.split(b"%")
+    parts = [head]
+    for part in rest:
+        try:
+            if part[:2].isalnum() and len(part) > 1:
+                parts.append(bytes([int(part[:2], 16)]) + part[2:])
+                continue
+        except ValueError:
+            pass
+        parts.append(b"%" + part)
+    return b"".join(parts)
+
+
+def command(verb: str, text: str = "", keep: str = "") -> bytes:
+    r"""Return the one line that sends *verb* with *text*, at most 1000 bytes with its LF.
+
+    What does not fit is cut on a character boundary and ends in an ellipsis;
+    control and bidi characters come as visible escapes.
+
+    :param keep: characters that are meant (``"\n"`` in a description).
+
+    >>> command("SETDESC", "two\nlines", keep="\n")
+    b'SETDESC two%0Alines\n'
+    """
+    line = verb.encode("ascii")
+    if not text:
+        return line + b"\n"
+    pieces = [escape(c.encode()) for c in display.escape(text, keep)]
+    room = _room(verb)
+    if sum(map(len, pieces)) > room:
+        room -= len(_ELLIPSIS)
+        kept = 0
+        while room >= len(pieces[kept]):
+            room -= len(pieces[kept])
+            kept += 1
+        pieces[kept:] = [_ELLIPSIS]
+    return line + b" " + b"".join(pieces) + b"\n"
+
+
+def _room(verb: str) -> int:
+    return LINE_LIMIT - len(verb) - 2
+
+
+def fits(verb: str, text: str, keep: str = "") -> bool:
+    """Whether :func:`command` would send all of *text*."""
+    return len(escape(display.escape(text, keep).encode())) <= _room(verb)
+
+
+class Data(bytearray):
+    """What came in ``D`` lines; its repr shows none of it, for tracebacks may show locals."""
+
+    def __repr__(self) -> str:
+        return "<assuan.Data>"
+
+
+class Answer(NamedTuple):
+    """What a pinentry answered to one command.
+
+    :param code: 0 for ``OK``, else the low 16 bits of the ``ERR`` code.
+    :param data: what came in ``D`` lines, decoded; None if none came.
+    :param status: the keywords of the ``S`` lines.
+    :param inquiry: the keyword of an ``INQUIRE``, which must be answered first.
+    """
+
+    code: int = 0
+    data: bytearray | None = None
+    status: tuple[str, ...] = ()
+    inquiry: str = ""
+
+    def __repr__(self) -> str:
+        return f"Answer(code={self.code}, status={self.status}, inquiry={self.inquiry!r})"
+
+
+class Reader:
+    """Reads answers from bytes in whatever chunks they come.
+
+    The parameters of an ``INQUIRE`` (QUALITY, CHECKPIN) carry what the person
+    is typing; they are dropped unread.
+    """
+
+    def __init__(self) -> None:
+        self._partial = bytearray()
+        self._data: bytearray | None = None
+        self._status: list[str] = []
+
+    def __repr__(self) -> str:
+        return "<assuan.Reader>"
+
+    def feed(self, chunk: bytes) -> list[Answer]:
+        """Return the answers that *chunk* completes.
+
+        :raises PinentryFailed: for a line that no pinentry may send.
+        """
+        self._partial += chunk
+        # Frames that hold bytes of an answer stay out of tracebacks, which may show locals.
+        chunk = b""
+        try:
+            return self._answers()
+        except PinentryFailed as error:
+            raise error.with_traceback(None) from None
+
+    def _answers(self) -> list[Answer]:
+        answers = []
+        while (end := self._partial.find(b"\n")) >= 0:
+            line = bytes(self._partial[:end])
+            self._partial[: end + 1] = bytes(end + 1)
+            del self._partial[: end + 1]
+            answer = self._line(line)
+            if answer is not None:
+                answers.append(answer)
+        if len(self._partial) > LINE_LIMIT + 2:
+            raise self._nonsense("a line that does not end")
+        return answers
+
+    def _line(self, line: bytes) -> Answer | None:
+        if len(line) > LINE_LIMIT + 2:
+            raise self._nonsense("a line that is too long")
+        keyword, _, rest = line.removesuffix(b"\r").partition(b" ")
+        if keyword == b"OK":
+            return self._finish(0)
+        if keyword == b"ERR":
+            return self._finish(self._error_code(rest))
+        if keyword == b"D":
+            self._collect(unescape(rest))
+        elif keyword == b"S":
+            self._status.append(rest.partition(b" ")[0].decode("ascii", "replace"))
+            del self._status[16:]
+        elif keyword == b"INQUIRE":
+            return Answer(inquiry=rest.partition(b" ")[0].decode("ascii", "replace"))
+        elif keyword != b"END" and line and not line.startswith(b"#"):
+            raise self._nonsense("a line that is no answer")
+        return None
+
+    def _collect(self, data: bytes) -> None:
+        if self._data is None:
+            self._data = Data()
+        self._data += data
+        if len(self._data) > DATA_LIMIT:
+            raise self._nonsense("more than 1 MiB of data")
+
+    def _finish(self, code: int) -> Answer:
+        answer = Answer(code, self._data, tuple(self._status))
+        self._data, self._status = None, []
+        return answer
+
+    def _error_code(self, rest: bytes) -> int:
+        number = rest.partition(b" ")[0]
+        if not number.isdigit() or len(number) > 10 or int(number) & 0xFFFF == 0:
+            raise self._nonsense("an error without a number")
+        return int(number) & 0xFFFF
+
+    def _nonsense(self, what: str) -> PinentryFailed:
+        self._partial.clear()
+        self._data = None
+        return PinentryFailed(
+            f"the pinentry answered with {what}",
+            "'secretly doctor' says which pinentry is used, and how to choose another",
+        )

@@ -1,0 +1,88 @@
+"""``secretly token``."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+
+from ..config import values
+from ..errors import Refused
+from ..text import escape
+from .console import UsageError
+from .stored_verbs import _print_secret, _stored
+
+
+def _token_show(options: Namespace) -> int:
+    from ..publishing import pypi_token
+
+    found = _stored(options.reference, "to look at it", release_it=False)
+    for line in pypi_token.token_scope(found.secret).described():
+        print(line)
+    return 0
+
+
+def _token_narrow(options: Namespace) -> int:
+    import time
+
+    from ..publishing import archives, pypi_token, release
+
+    for name in options.project:
+        if not archives.is_project_name(name):
+            raise UsageError(f"'{escape(name)}' is no name of a project", "--project demo")
+    projects = [archives.normalize_project(name) for name in options.project]
+    found = _stored(options.reference, "to print a narrowed token")
+    allowed, now = pypi_token.token_scope(found.secret), time.time()
+    if lacking := allowed.lacks(projects):
+        raise Refused(
+            f"the token for {escape(found.name)} is not for the project {lacking[0]}",
+            "a token can be made weaker, not stronger",
+        )
+    if allowed.expires is not None and allowed.expires <= now:
+        raise Refused(f"the token for {escape(found.name)} has expired", "make another")
+    token = pypi_token.narrow(
+        found.secret,
+        not_before=int(now) - release.SKEW,
+        expires=int(now + (options.expires or release.LIFETIME)),
+        projects=projects or None,
+    )
+    _print_secret(token, options.bare)
+    return 0
+
+
+def _token_arguments(verb: ArgumentParser) -> None:
+    verbs = verb.add_subparsers(metavar="VERB", parser_class=type(verb), required=True)
+    show = verbs.add_parser(
+        "show",
+        help="say what a token allows, never the token",
+        description="Say what a PyPI token allows: its index, projects and end. Never the token.",
+        epilog="example:\n  secretly token show PyPI\n",
+    )
+    show.add_argument("reference", metavar="REFERENCE")
+    show.set_defaults(call=_token_show)
+    narrow = verbs.add_parser(
+        "narrow",
+        help="print a token that allows less",
+        description="Print a PyPI token that is for these projects only, and ends soon.",
+        epilog="example:\n  secretly token narrow PyPI --project demo --expires 15m\n",
+    )
+    narrow.add_argument("reference", metavar="REFERENCE")
+    narrow.add_argument(
+        "--project",
+        action="append",
+        default=[],
+        metavar="P",
+        help="the project that it is for (repeatable; without, those of the token)",
+    )
+    narrow.add_argument(
+        "--expires",
+        type=values.duration,
+        metavar="DURATION",
+        help="when it ends (60s, 15m, 2h; default 15m)",
+    )
+    narrow.add_argument("-n", dest="bare", action="store_true", help="print no newline after it")
+    narrow.set_defaults(call=_token_narrow)
+
+
+_TOKEN_EXAMPLE = """examples:
+  secretly token show PyPI
+  secretly token narrow PyPI --project demo --expires 15m
+"""

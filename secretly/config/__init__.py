@@ -1,0 +1,1 @@
+"""What is configured, and which commands are known."""

@@ -1,0 +1,1 @@
+"""Where secrets are stored: the OS keychain and the kernel keyring."""

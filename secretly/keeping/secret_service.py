@@ -1,0 +1,245 @@
+"""Reading an item from the Secret Service by jeepney: a tenth of the time of loading keyring.
+
+keyring stays what writes, and what is asked wherever it is not plain that this would give the
+same value: where something is locked, missing, or odd.
+"""
+
+from __future__ import annotations
+
+import _thread  # threading is slow to load
+import contextlib
+import enum
+import os
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..errors import Refused
+from ..redacted import Secret
+from ..text import escape
+
+if TYPE_CHECKING:
+    import socket  # it is slow to load
+
+__all__ = ["BACKEND", "Missing", "Reader", "check_bus", "own_attributes"]
+
+#: The backend of keyring's that keeps its items there.
+BACKEND = "keyring.backends.SecretService.Keyring"
+
+# https://specifications.freedesktop.org/secret-service-spec/latest/
+_BUS = "org.freedesktop.secrets"
+_INTERFACE = "org.freedesktop.Secret."
+_SERVICE = "/org/freedesktop/secrets"
+_DEFAULT = "/org/freedesktop/secrets/aliases/default"
+_ITEM, _COLLECTION = f"{_INTERFACE}Item", f"{_INTERFACE}Collection"
+_PROPERTIES = "org.freedesktop.DBus.Properties"
+_PLAIN = ("plain", ("s", ""))
+_OWN = frozenset({"service", "username", "application", "xdg:schema"})
+
+
+def own_attributes(attributes: Mapping[str, str]) -> bool:
+    """Whether an item has no attribute that keyring does not give its own.
+
+    The Secret Service also finds those that have more than were asked for, another tool's.
+    """
+    return _OWN.issuperset(attributes)
+
+
+class Missing(enum.Enum):
+    """What says that there is no such item."""
+
+    MISSING = 1
+
+
+class _HandOver(Exception):
+    """keyring is to say what this means."""
+
+
+class Reader:
+    """Reads items, over one connection to the bus.
+
+    :param address: the bus's address, as in ``DBUS_SESSION_BUS_ADDRESS``.
+    """
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self._lock = _thread.allocate_lock()
+        self._bus: Any = None
+        self._process = 0
+        self._session = ""
+
+    def __del__(self) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        if self._bus is not None:
+            self._bus.close()
+            self._bus = None
+
+    def read(
+        self, wanted: Sequence[tuple[str, str]], seconds: float
+    ) -> list[Secret | Missing | None]:
+        """Return what keyring would return for each *service* and *username*.
+
+        :param seconds: how long it may take.
+        :returns: for each the secret, or that it is certainly missing, or None where only
+            keyring can tell.
+        :raises TimeoutError: if it took longer.
+        """
+        until = time.monotonic() + seconds
+        if not self._lock.acquire(timeout=seconds):
+            raise TimeoutError
+        try:
+            return self._read(wanted, until)
+        except TimeoutError:
+            self._close()
+            raise
+        except Exception:  # whatever it is, keyring says it in its own words
+            self._close()
+            return [None] * len(wanted)
+        finally:
+            self._lock.release()
+
+    def _read(
+        self, wanted: Sequence[tuple[str, str]], until: float
+    ) -> list[Secret | Missing | None]:
+        """Ask for all at once, and wait three times: the waits are what takes time."""
+        if self._bus is None or self._process != os.getpid():  # a child has a bus of its own
+            self._bus, self._process = _connection(self._address, until), os.getpid()
+            (opened,) = self._calls([(_SERVICE, "Service", "OpenSession", "sv", _PLAIN)])
+            if opened is None:
+                raise _HandOver
+            self._session = opened[1]
+        self._bus.until = until
+        searched = self._calls(
+            [
+                (_DEFAULT, "Collection", "SearchItems", "a{ss}", (_attributes(*one),))
+                for one in wanted
+            ]
+        )
+        paths = list(dict.fromkeys(path for found in searched if found for path in found[0]))
+        asked = self._calls([(path, "Item", "GetAll", "s", (_ITEM,)) for path in paths])
+        known = {path: told[0] for path, told in zip(paths, asked, strict=True) if told}
+        chosen = [_chosen(found[0], known) if found else None for found in searched]
+        missing = Missing.MISSING if "" in chosen and self._unlocked() else None
+        mine = [path for path in chosen if path]
+        values: dict[str, Any] = {}
+        if mine:
+            (got,) = self._calls(
+                [(_SERVICE, "Service", "GetSecrets", "aoo", (mine, self._session))]
+            )
+            values = got[0] if got else {}
+        return [
+            _text(values.get(path)) if path else missing if path == "" else None for path in chosen
+        ]
+
+    def _unlocked(self) -> bool:
+        (locked,) = self._calls([(_DEFAULT, "Collection", "Get", "ss", (_COLLECTION, "Locked"))])
+        return locked is not None and locked[0][1] is False
+
+    def _calls(
+        self, calls: Sequence[tuple[str, str, str, str, tuple[object, ...]]]
+    ) -> list[tuple[Any, ...] | None]:
+        """What each call returns, None for an error: all are sent, then all waited for."""
+        from jeepney import DBusAddress, HeaderFields, MessageType, new_method_call
+
+        serials = []
+        for path, interface, method, signature, body in calls:
+            full = _PROPERTIES if method in ("Get", "GetAll") else _INTERFACE + interface
+            address = DBusAddress(path, _BUS, full)
+            serials.append(next(self._bus.outgoing_serial))
+            self._bus.send(new_method_call(address, method, signature, body), serial=serials[-1])
+        answers: dict[int, tuple[Any, ...] | None] = {}
+        while len(answers) < len(serials):
+            reply = self._bus.receive()
+            serial = reply.header.fields.get(HeaderFields.reply_serial)
+            if serial in serials:
+                good = reply.header.message_type is MessageType.method_return
+                answers[serial] = reply.body if good else None
+        return [answers[serial] for serial in serials]
+
+
+def _attributes(service: str, username: str) -> dict[str, str]:
+    return {"service": service, "username": username}
+
+
+def _chosen(paths: Sequence[str], known: Mapping[str, Mapping[str, Any]]) -> str | None:
+    """The item that keyring would take; empty: there is none; None: that cannot be told."""
+    for path in paths:
+        if path not in known:
+            return None
+        if own_attributes(dict(known[path]["Attributes"][1])):
+            return None if known[path]["Locked"][1] else path
+    return ""
+
+
+def _text(secret: Sequence[Any] | None) -> Secret | None:
+    if secret is None:
+        return None
+    with contextlib.suppress(UnicodeDecodeError):
+        return Secret(bytes(secret[2]).decode("utf-8"))
+    return None
+
+
+def _connection(address: str, until: float) -> Any:
+    """Connect to the bus; every wait on it ends at *until*, a time of the monotonic clock."""
+    from jeepney.bus import get_bus
+    from jeepney.io.blocking import DBusConnection, prep_socket
+
+    class Connection(DBusConnection):  # type: ignore[misc]
+        def receive(self, *, timeout: float | None = None) -> Any:
+            return super().receive(timeout=self.until - time.monotonic())
+
+        def send(self, message: Any, serial: int | None = None) -> None:
+            self.sock.settimeout(max(0.001, self.until - time.monotonic()))
+            super().send(message, serial=serial)
+
+    Connection.until = until  # the connection's own greeting waits as well
+    sock = prep_socket(get_bus(address), timeout=until - time.monotonic())
+    with contextlib.ExitStack() as held:
+        held.callback(sock.close)
+        if _other_user(sock) is not None:
+            raise _HandOver
+        connection = Connection(sock)
+        held.pop_all()
+    return connection
+
+
+def check_bus(address: str) -> None:
+    """Refuse a session bus of another user's: whatever is kept there would be his.
+
+    The name of a bus that has gone can be taken by anybody, where it is an abstract socket
+    or one in a folder that others can write; and a variable can outlive the bus that it names.
+
+    :raises Refused: if it is one. Of a bus that is not there nothing is said here.
+    """
+    import socket
+
+    from jeepney.bus import get_bus
+
+    try:
+        path = get_bus(address)
+        with socket.socket(socket.AF_UNIX) as bus:
+            bus.settimeout(1.0)
+            bus.connect(path)
+            other = _other_user(bus)
+    except (OSError, ValueError, RuntimeError, StopIteration, KeyError):
+        return
+    if other is not None:
+        raise Refused(
+            f"the session bus {escape(address)} is another user's ({other})",
+            "set DBUS_SESSION_BUS_ADDRESS to your own, or unset it",
+        )
+
+
+def _other_user(bus: socket.socket) -> int | None:
+    """The user who listens there, if that is neither root nor this one (unix(7), SO_PEERCRED)."""
+    if sys.platform != "linux":
+        return None
+    import socket
+    import struct
+
+    facts = bus.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    _, user, _ = struct.unpack("3i", facts)
+    return None if user in (0, os.geteuid()) else user

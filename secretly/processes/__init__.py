@@ -1,0 +1,1 @@
+"""Child processes, and this process's own protection."""

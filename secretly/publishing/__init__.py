@@ -1,0 +1,1 @@
+"""What a publishing tool would upload, where, and with which token."""

@@ -1,0 +1,266 @@
+"""PyPI's API tokens: read one, and make a weaker one of it, offline.
+
+A token is ``pypi-`` and a macaroon in libmacaroons' binary format, version 2
+(https://github.com/rescrv/libmacaroons/blob/master/doc/format.txt), in URL-safe base64.
+The signature is a chain: each caveat is signed with the signature before it, so that
+whoever holds a token can add one and nobody can take one away. What the caveats mean
+is PyPI's (``warehouse/macaroons/caveats`` in its sources).
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import re
+from collections.abc import Collection
+from typing import Any, NamedTuple
+
+from ..errors import BadToken
+from ..redacted import Secret
+from ..text import escape, format_time
+
+__all__ = ["PREFIX", "TokenScope", "is_pypi_token", "narrow", "token_scope"]
+
+#: What every token of PyPI's begins with.
+PREFIX = "pypi-"
+
+_HINT = "copy the whole token again from where it was made"
+
+# The fields of the format, by their type; 4 is a third party's, which PyPI has none of.
+_END, _LOCATION, _IDENTIFIER, _SIGNATURE = 0, 1, 2, 6
+
+
+class _Macaroon(NamedTuple):
+    location: bytes
+    identifier: bytes
+    caveats: tuple[bytes, ...]
+    signature: bytes
+
+    def __repr__(self) -> str:
+        return f"<macaroon of {self.location.decode()}>"
+
+
+class TokenScope(NamedTuple):
+    """What a token allows, as it says itself: nobody but its index can tell if it is genuine.
+
+    :param location: the host name of the index that made it.
+    :param projects: the projects that it is for; None: all of its user's.
+    :param not_before: from when it is good, in seconds since 1970, if it says so.
+    :param expires: when it ends (exclusive), in seconds since 1970, if it says so.
+    :param others: how many further restrictions it has, which only its index can judge.
+    """
+
+    location: str
+    projects: frozenset[str] | None = None
+    not_before: int | None = None
+    expires: int | None = None
+    others: int = 0
+
+    def lacks(self, projects: Collection[str]) -> list[str]:
+        """Those of *projects* (normalised names) that it is not for."""
+        return sorted(set(projects) - self.projects) if self.projects is not None else []
+
+    def described(self) -> list[str]:
+        """What a person is told of it, in lines."""
+        names = ", ".join(sorted(self.projects or ())) or "none"
+        projects = "all of its user's" if self.projects is None else names
+        lines = [f"index: {self.location}", f"projects: {escape(projects)}"]
+        if self.not_before is not None:
+            lines.append(f"good from: {format_time(self.not_before)}")
+        lines.append(f"expires: {'never' if self.expires is None else format_time(self.expires)}")
+        if self.others:
+            lines.append(f"further restrictions, which only the index can judge: {self.others}")
+        return lines
+
+
+def is_pypi_token(value: str) -> bool:
+    """Whether a secret is a token, or has one in it with something before it."""
+    start = rf"[^!-~]*['\"]?{PREFIX}"
+    anywhere = rf"(?<![A-Za-z0-9_-]){PREFIX}[A-Za-z0-9_-]{{16}}"
+    return any(map(re.search, (rf"\A{start}", anywhere), (value, value)))
+
+
+def token_scope(token: str) -> TokenScope:
+    """Say what a token allows.
+
+    :raises BadToken: if it is none.
+    """
+    macaroon = _read(token)
+    found = TokenScope(macaroon.location.decode().lower())
+    for caveat in macaroon.caveats:
+        found = _within(found, _json(caveat))
+    return found
+
+
+def narrow(
+    token: str,
+    *,
+    not_before: int | None = None,
+    expires: int | None = None,
+    projects: Collection[str] | None = None,
+) -> Secret:
+    """Make a token that allows less, offline: its index needs to know nothing of it.
+
+    :param not_before: from when it is good, in seconds since 1970; used with *expires*.
+    :param expires: when it ends (exclusive), in seconds since 1970; None: as it was.
+    :param projects: the only projects that it is for, normalised; None: as they were.
+    :raises BadToken: if *token* is none.
+    """
+    macaroon = _read(token)
+    caveats: list[Any] = []
+    if expires is not None:
+        caveats.append([0, expires, not_before or 0])
+    if projects is not None:
+        caveats.append([1, sorted(projects)])
+    for caveat in caveats:
+        data = json.dumps(caveat).encode()
+        signature = hmac.digest(macaroon.signature, data, hashlib.sha256)
+        macaroon = macaroon._replace(caveats=(*macaroon.caveats, data), signature=signature)
+    return Secret(PREFIX + base64.urlsafe_b64encode(_written(macaroon)).decode().rstrip("="))
+
+
+# -- caveats ---------------------------------------------------------------------
+
+
+def _json(caveat: bytes) -> object:
+    try:
+        return json.loads(caveat)
+    except (ValueError, RecursionError):
+        pass
+    raise BadToken("the token has a restriction that is not JSON", _HINT)
+
+
+def _within(before: TokenScope, caveat: Any) -> TokenScope:
+    """What is allowed once *caveat*, in PyPI's form or its form of 2019, holds as well."""
+    match caveat:
+        case [0, end, start] if _numbers(caveat):
+            return _in_time(before, start, end)
+        case {"nbf": start, "exp": end, **rest} if not rest and _numbers([start, end]):
+            return _in_time(before, start, end)
+        case [1, list(names)] if _texts(names):
+            return _for_projects(before, names)
+        case {"version": 1, "permissions": {"projects": list(names)}} if _texts(names):
+            return _for_projects(before, names)
+        case {"version": 1, "permissions": "user"}:
+            return before
+    return before._replace(others=before.others + 1)
+
+
+def _numbers(values: Any) -> bool:
+    return all(type(value) is int for value in values)  # True and 1.0 are equal to 1
+
+
+def _texts(values: Any) -> bool:
+    return all(isinstance(value, str) for value in values)
+
+
+def _in_time(before: TokenScope, start: int, end: int) -> TokenScope:
+    return before._replace(
+        not_before=start if before.not_before is None else max(before.not_before, start),
+        expires=end if before.expires is None else min(before.expires, end),
+    )
+
+
+def _for_projects(before: TokenScope, names: list[str]) -> TokenScope:
+    found = frozenset(names)
+    return before._replace(projects=found if before.projects is None else before.projects & found)
+
+
+# -- the binary format -----------------------------------------------------------
+
+
+def _read(token: str) -> _Macaroon:
+    try:
+        return _parsed(token)
+    except BadToken as error:
+        wrong = error.with_traceback(None)  # its frames hold parts of the token
+    raise wrong
+
+
+def _parsed(token: str) -> _Macaroon:
+    if not token.startswith(PREFIX):
+        raise BadToken(f"that is no PyPI token: it does not start with '{PREFIX}'", _HINT)
+    text = token.removeprefix(PREFIX)
+    if not re.fullmatch(r"[A-Za-z0-9_-]+={0,2}", text):
+        raise BadToken("the token has characters in it that no token has", _HINT)
+    text = text.rstrip("=")
+    if len(text) % 4 == 1:  # no number of bytes gives so many characters
+        raise _malformed()
+    data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    if data[:1] != b"\x02":
+        raise BadToken("the token is not of the form that PyPI's tokens have", _HINT)
+    macaroon = _Fields(data[1:]).macaroon()
+    for caveat in macaroon.caveats:
+        _json(caveat)
+    return macaroon
+
+
+def _malformed() -> BadToken:
+    return BadToken("the token is malformed: cut short, or something was added", _HINT)
+
+
+class _Fields:
+    """Reads the fields: a type, a length, the data; a type of 0 ends each section."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data, self._at = data, 0
+
+    def macaroon(self) -> _Macaroon:
+        place, identifier = self._section(_LOCATION, _IDENTIFIER)
+        caveats = []
+        while self._data[self._at : self._at + 1] != b"\0":
+            caveats += self._section(_IDENTIFIER)
+        self._at += 1
+        kind, signature = self._field()
+        if kind != _SIGNATURE or len(signature) != 32 or self._at != len(self._data):
+            raise _malformed()
+        if not re.fullmatch(rb"[A-Za-z0-9.:-]+", place):
+            raise BadToken("the token does not say which index made it", _HINT)
+        return _Macaroon(place, identifier, tuple(caveats), signature)
+
+    def _section(self, *kinds: int) -> list[bytes]:
+        """The data of a section that has just these fields."""
+        fields = [self._field() for _ in (*kinds, _END)]
+        if [kind for kind, _ in fields] != [*kinds, _END]:
+            raise _malformed()
+        return [data for _, data in fields[:-1]]
+
+    def _field(self) -> tuple[int, bytes]:
+        kind = self._number()
+        if kind == _END:
+            return kind, b""
+        length = self._number()
+        data = self._data[self._at : self._at + length]
+        if len(data) != length:
+            raise _malformed()
+        self._at += length
+        return kind, data
+
+    def _number(self) -> int:
+        """A number in groups of 7 bits, the lowest first."""
+        number = 0
+        for shift in range(0, 35, 7):
+            byte = self._data[self._at] if self._at < len(self._data) else 0x80
+            self._at += 1
+            number |= (byte & 0x7F) << shift
+            if byte < 0x80:
+                return number
+        raise _malformed()
+
+
+def _written(macaroon: _Macaroon) -> bytes:
+    data = b"\x02" + _field(_LOCATION, macaroon.location)
+    data += _field(_IDENTIFIER, macaroon.identifier) + b"\0"
+    for caveat in macaroon.caveats:
+        data += _field(_IDENTIFIER, caveat) + b"\0"
+    return data + b"\0" + _field(_SIGNATURE, macaroon.signature)
+
+
+def _field(kind: int, data: bytes) -> bytes:
+    length, groups = len(data), bytearray()
+    while length >= 0x80:
+        groups.append(length & 0x7F | 0x80)
+        length >>= 7
+    return bytes([kind, *groups, length]) + data

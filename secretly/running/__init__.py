@@ -1,0 +1,1 @@
+"""Plan a run, deliver the secrets, become the program."""

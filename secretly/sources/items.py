@@ -1,0 +1,193 @@
+"""The items that one run needs, each fetched once."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from ..errors import SecretlyError, SourceFailed
+from ..redacted import Secret
+from ..reference import Reference
+from ..text import escape
+from ..waiting import tasks, turns
+from . import programs
+from .command import Command
+from .failures import Unreachable
+from .registry import find
+from .runs import Item, Run, Source
+
+
+class Items:
+    """The items that one run needs: each is fetched once, whatever is wanted of it.
+
+    :param run: what the sources share.
+    :param wanted: the references that will be asked for.
+    :param commands: the commands that are configured, by the secrets' names.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        wanted: Sequence[Reference] = (),
+        commands: Mapping[str, tuple[str, ...]] | None = None,
+    ) -> None:
+        self._run, self._commands = run, commands or {}
+        self._fields: dict[tuple[str, str], dict[str, None]] = {}
+        self._turns: dict[tuple[str, str], turns.Turns] = {}
+        self._found: dict[tuple[str, str], tuple[tuple[str, ...], Item]] = {}
+        self._failed: dict[tuple[str, str], Exception] = {}
+        for reference in wanted:
+            with contextlib.suppress(SecretlyError):  # which is raised once it is asked for
+                self._note(reference)
+
+    def _note(self, reference: Reference) -> tuple[tuple[str, str], str]:
+        """The item that is to be fetched, and which of its fields."""
+        path, field = reference.path, reference.field
+        if reference.usual == "password":
+            path, own = _parted(self._source(reference), (reference.scheme, path))
+            field = own or field
+        key = (reference.scheme, path)
+        self._fields.setdefault(key, {})[field] = None
+        return key, field
+
+    async def get(self, reference: Reference) -> tuple[Secret, str | None]:
+        """Return what *reference* names, and the user name that the item has, if any.
+
+        :raises SourceFailed: if its source does not give it.
+        :raises BadReference: if there is no such source.
+        """
+        source = self._source(reference)
+        key, field = self._note(reference)
+        title = _title(source, key)
+        item = await self._item(key, source)
+        value = item.chosen(field, title, key[1])
+        return value, item.username if field == reference.field else None
+
+    def _source(self, reference: Reference) -> Source:
+        if reference.scheme == "command" and reference.path in self._commands:
+            return Command(self._commands[reference.path])
+        return find(reference.scheme)
+
+    async def _item(self, key: tuple[str, str], source: Source) -> Item:
+        async with self._turns.setdefault(key, turns.Turns()).one():
+            if key in self._failed:
+                raise self._failed[key]
+            fields = tuple(self._fields[key])
+            asked, item = self._found.get(key, ((), Item()))
+            if asked != fields:  # the first time, or for a field that was not wanted then
+                try:
+                    item = await _fetched(source, key, fields, self._run)
+                except SourceFailed as error:
+                    self._failed[key] = error
+                    raise
+                self._found[key] = fields, item
+            return item
+
+
+def _title(source: Source, key: tuple[str, str]) -> str:
+    """What people call it, which is no secret of another's."""
+    title = None
+    try:
+        title = source.title
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # another's code
+        pass
+    if not (isinstance(title, str) and title.strip()):
+        raise _failed(key, "it has no title")
+    return title
+
+
+def _parted(source: Source, key: tuple[str, str]) -> tuple[str, str]:
+    """The item's path, and the field that the whole path names, if the source has such a form."""
+    what = "parted gives no two texts"
+    try:
+        part = getattr(source, "parted", None)
+        path, own = (key[1], "") if part is None else part(key[1])
+        if isinstance(path, str) and isinstance(own, str):
+            return path, own
+    except (SecretlyError, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # another's code
+        what = type(error).__name__
+    raise _failed(key, what)
+
+
+#: How often a source may do what takes a program, or a person, all of their time.
+_TRIES = 3
+
+
+async def _fetched(source: Source, key: tuple[str, str], fields: tuple[str, ...], run: Run) -> Item:
+    """What a source gives: another's may raise anything, give anything, or never end."""
+    seconds = _TRIES * (programs.MACHINE + (run.person or 0))
+    run = replace(run, clock=tasks.Clock(seconds))
+    try:
+        item, error = await tasks.run_with_deadline(_asked(source, key, fields, run), run.clock)
+    except tasks.Overdue:
+        item, error = None, _overdue(key, seconds)
+    if item is not None:
+        return item
+    what = type(error).__name__
+    if isinstance(error, SecretlyError):
+        error = _named(error, key) if _worded(error) else None
+    if not isinstance(error, (SecretlyError, KeyboardInterrupt)):
+        error = _failed(key, what)
+    raise error
+
+
+async def _asked(source: Source, key: tuple[str, str], fields: tuple[str, ...], run: Run) -> Item:
+    try:
+        item = Item(await source.fetch(key[1], fields, run))
+        if not all(isinstance(part, str) for pair in item.items() for part in pair):
+            raise TypeError
+        return item
+    except SystemExit as error:  # which asyncio would end for
+        what = type(error).__name__
+    raise _failed(key, what)
+
+
+def _called(key: tuple[str, str]) -> str:
+    """What an item is called in messages."""
+    return escape(f"{key[0]}://{key[1]}" if key[0] != "command" else key[1])
+
+
+def _worded(error: SecretlyError) -> bool:
+    """Whether it says something: one of another's may be made anyhow."""
+    try:
+        return bool(str(error).strip()) and isinstance(error.hint, str)
+    except Exception:
+        return False
+
+
+def _named(error: SecretlyError, key: tuple[str, str]) -> SecretlyError | None:
+    """The error with a hint, and the item's name if that is not in it: it was this of several."""
+    named = rf"(?<!\w){re.escape(escape(key[1]))}(?!\w)"
+    failed = isinstance(error, SourceFailed)
+    if failed and (not re.search(named, str(error)) or not error.hint):
+        error.args = (f"{error} ({_called(key)})", *error.args[1:])
+    if not error.hint:
+        try:
+            error.hint = _ELSEWHERE
+        except AttributeError:  # another's, which has none of its own
+            return None
+    return error
+
+
+#: What to do about a source that is not as it should be.
+_ELSEWHERE = "ask whoever made it, or take the secret from elsewhere"
+
+
+def _failed(key: tuple[str, str], what: str) -> SourceFailed:
+    return SourceFailed(
+        f"the source {key[0]}:// failed for {escape(key[1])}: {what}",
+        _ELSEWHERE,
+    )
+
+
+def _overdue(key: tuple[str, str], seconds: float) -> SourceFailed:
+    return Unreachable(
+        f"the source {key[0]}:// did not answer within {seconds:.0f} s for {escape(key[1])}",
+        _ELSEWHERE,
+    )

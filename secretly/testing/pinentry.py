@@ -1,0 +1,186 @@
+"""A pinentry that follows a script."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+_PROGRAM = r"""
+import base64, fcntl, json, os, signal, sys, time
+
+script = json.loads(SCRIPT)
+folder = FOLDER
+said = {}
+
+def write(data):
+    while data:
+        data = data[os.write(1, data):]
+
+def turn():
+    with open(folder + "/turn", "a+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        number = int(file.read() or 0)
+        file.truncate(0)
+        file.write(str(number + 1))
+    return number
+
+def act(action):
+    kind, value = action
+    if kind == "raw":
+        write(base64.b64decode(value))
+    elif kind == "drip":
+        for byte in base64.b64decode(value):
+            write(bytes([byte]))
+            time.sleep(0.005)
+    elif kind == "wait":
+        time.sleep(value)
+    elif kind == "hang":
+        for number in (signal.SIGINT, signal.SIGTERM) if value else ():
+            signal.signal(number, signal.SIG_IGN)
+        time.sleep(3600)
+    elif kind == "kill":
+        if value not in (signal.SIGKILL, signal.SIGSTOP):
+            signal.signal(value, signal.SIG_DFL)
+        os.kill(os.getpid(), value)
+        time.sleep(10)
+    elif kind == "exit":
+        os._exit(value)
+
+def answer(verb, default):
+    for action in script["on"].get(verb, [["raw", base64.b64encode(default).decode()]]):
+        act(action)
+
+signal.signal(signal.SIGINT, lambda *_: os._exit(1))
+answer("greeting", b"OK Pleased to meet you\n")
+while True:
+    line = sys.stdin.buffer.readline()
+    if not line:
+        break
+    verb, _, text = line.rstrip(b"\n").partition(b" ")
+    verb = verb.decode("ascii", "replace")
+    said[verb] = text.decode("utf-8", "replace")
+    with open(folder + "/lines", "ab") as file:
+        file.write(line)
+    if verb in ("GETPIN", "CONFIRM", "MESSAGE"):
+        with open(folder + "/prompts", "a") as file:
+            file.write(json.dumps(said) + "\n")
+        number = turn()
+        answers = script["answers"]
+        actions = answers[number] if number < len(answers) else script["otherwise"]
+        for action in actions:
+            act(action)
+    elif verb == "BYE":
+        answer(verb, b"OK closing connection\n")
+        break
+    elif verb == "GETINFO" and text == b"flavor":
+        answer(verb, b"D " + script["flavor"].encode() + b"\nOK\n")
+    else:
+        answer(verb, b"OK\n")
+"""
+
+Action = tuple[str, Any]
+#: What a fake pinentry does at a prompt: type a text, cancel (None), say yes or no,
+#: or a list of actions: ``("raw", bytes)``, ``("drip", bytes)``, ``("wait", seconds)``,
+#: ``("hang", whether to ignore signals)``, ``("kill", signal)``, ``("exit", status)``.
+Answer = str | None | bool | Sequence[Action]
+
+_CANCEL = b"ERR 83886179 Operation cancelled <Pinentry>\n"
+
+
+def _executable(path: Path, text: str) -> None:
+    """Write a program, by a process that has ended when it is there.
+
+    A program that some process has open for writing cannot be started (ETXTBSY, execve(2)):
+    one that another thread starts meanwhile would have it open for a moment.
+    """
+    script = 'cat >"$0" && chmod 700 "$0"'
+    subprocess.run(["/bin/sh", "-c", script, path], input=text.encode(), check=True, timeout=60)
+
+
+class FakePinentry:
+    """A pinentry that follows a script: a real process, as a real one is.
+
+    :param answers: what it does at each prompt in turn; after the last one it cancels.
+    :param on: what it does at other commands, by verb, or at its ``"greeting"``.
+    :param flavor: what it says that it is.
+
+    ``path`` is the program, to be named in ``PINENTRY``; ``prompts`` are the texts
+    that each prompt was shown with, by command. Use it as a context manager.
+    """
+
+    def __init__(
+        self,
+        answers: Sequence[Answer] = (),
+        *,
+        on: Mapping[str, Sequence[Action]] | None = None,
+        flavor: str = "gtk2",
+    ) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="secretly-"))
+        self.path = self._folder / "pinentry-gtk-fake"
+        script = {
+            "answers": [_actions(answer) for answer in answers],
+            "otherwise": _encoded([("raw", _CANCEL)]),
+            "on": {verb: _encoded(actions) for verb, actions in (on or {}).items()},
+            "flavor": flavor,
+        }
+        program = _PROGRAM.replace("SCRIPT", repr(json.dumps(script)))
+        program = program.replace("FOLDER", repr(str(self._folder)))
+        _executable(self.path, f"#!{sys.executable} -IS\n{program}")
+
+    def __enter__(self) -> FakePinentry:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        shutil.rmtree(self._folder)
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """Variables with which this pinentry is the one that is asked."""
+        return {"PINENTRY": str(self.path), "DISPLAY": ":fake"}
+
+    @property
+    def prompts(self) -> list[dict[str, str]]:
+        """The texts of each prompt that was shown, by command, as they were sent."""
+        with contextlib.suppress(FileNotFoundError):
+            text = (self._folder / "prompts").read_text("utf-8")
+            return [json.loads(line) for line in text.splitlines()]
+        return []
+
+    @property
+    def lines(self) -> list[bytes]:
+        """Every line that it was sent."""
+        with contextlib.suppress(FileNotFoundError):
+            return (self._folder / "lines").read_bytes().splitlines()
+        return []
+
+
+def _actions(answer: Answer) -> list[list[Any]]:
+    if answer is None:
+        return _encoded([("raw", _CANCEL)])
+    if answer is True:
+        return _encoded([("raw", b"OK\n")])
+    if answer is False:
+        return _encoded([("raw", b"ERR 83886194 Not confirmed <Pinentry>\n")])
+    if isinstance(answer, str):
+        from ..asking.assuan import escape
+
+        data = escape(answer.encode())
+        lines = b"".join(b"D " + data[i : i + 900] + b"\n" for i in range(0, len(data), 900))
+        return _encoded([("raw", lines + b"OK\n")])
+    return _encoded(answer)
+
+
+def _encoded(actions: Sequence[Action]) -> list[list[Any]]:
+    return [
+        [kind, base64.b64encode(value).decode() if isinstance(value, bytes) else value]
+        for kind, value in actions
+    ]

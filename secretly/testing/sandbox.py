@@ -1,0 +1,54 @@
+"""A sandbox for tests."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from .. import api
+from ..config import loading
+from ..keeping.stored_names import StoredNames
+from ..resolving import model
+from .pinentry import FakePinentry
+from .stores import MemoryKeychain, MemorySession
+
+
+@contextlib.contextmanager
+def sandbox(
+    pinentry: FakePinentry | None = None,
+    keychain: MemoryKeychain | None = None,
+    environ: Mapping[str, str] | None = None,
+    config: str = "",
+    session: MemorySession | None = None,
+) -> Iterator[model.Context]:
+    """Have the library use doubles, and nothing of this user's.
+
+    :param pinentry: what is asked; None: nobody is there.
+    :param keychain: where secrets are kept; None: a fresh :class:`MemoryKeychain`.
+    :param environ: more variables.
+    :param config: the text of a configuration file.
+    :param session: where they are held for a while; None: a fresh :class:`MemorySession`.
+    """
+    # A call that was given up may still write there.
+    with tempfile.TemporaryDirectory(prefix="secretly-", ignore_cleanup_errors=True) as folder:
+        path = Path(folder, "config.toml")
+        path.write_text(config, "utf-8")
+        variables = {"HOME": folder, "PATH": os.defpath, "SECRETLY_CONFIG": str(path)}
+        variables |= {**(pinentry.environ if pinentry else {}), **(environ or {})}
+        found = loading.load(variables)
+        double = MemoryKeychain() if keychain is None else keychain
+        here = model.Context.of(found, variables)._replace(
+            keychain=double,
+            stored_names=StoredNames(Path(folder, "state")),
+            no_input=pinentry is None,
+            temporary_store=MemorySession() if session is None else session,
+        )
+        before = api.context
+        api.context = lambda: here
+        try:
+            yield here
+        finally:
+            api.context = before

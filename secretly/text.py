@@ -1,0 +1,142 @@
+"""Text from outside, made harmless before a person or a pinentry sees it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+
+__all__ = [
+    "escape",
+    "format_command",
+    "format_size",
+    "format_time",
+    "shell_quote",
+    "shorten",
+    "wrap",
+]
+
+#: Characters that print nothing or reorder what is around them, beyond those that
+#: ``str.isprintable`` already calls unprintable (Unicode's Cc, Cf, Cs, Co, Cn, Zl, Zp, Zs).
+_INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0") | frozenset(
+    chr(c) for r in (range(0xFE00, 0xFE10), range(0xE0100, 0xE01F0)) for c in r
+)
+
+
+#: What a shell takes as it is, beside letters and digits.
+_SAFE = dict.fromkeys(map(ord, "@%+=:,./-_"), "x")
+
+
+def _escaped(character: str) -> str:
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:  # a byte that was not UTF-8: PEP 383
+        return f"\\x{code - 0xDC00:02x}"
+    if code <= 0xFF:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
+
+def escape(text: str, keep: str = "") -> str:
+    r"""Return *text* with control, bidi and invisible characters as escapes.
+
+    pinentry-tty writes ESC, OSC and bidi characters to the terminal as they
+    come, and a dialog that reads backwards consents to something else.
+
+    :param keep: characters to leave alone (``"\n"`` where lines are meant).
+
+    >>> visible("a\x1b[2Jb\u202ec")
+    'a\\x1b[2Jb\\u202ec'
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        c if c in keep or (c.isprintable() and c not in _INVISIBLE) else _escaped(c) for c in text
+    )
+
+
+def shorten(text: str, limit: int) -> str:
+    """Return *text* in at most *limit* characters, its middle replaced by an ellipsis.
+
+    >>> shortened("twine upload dist/demo-1.0.tar.gz", 20)
+    'twine uplo….0.tar.gz'
+    """
+    if len(text) <= limit:
+        return text
+    tail = (limit - 1) // 2
+    return text[: limit - 1 - tail] + "…" + text[len(text) - tail :]
+
+
+def format_command(command: Sequence[str], limit: int = 120) -> str:
+    """Return a command line as a person would type it: quoted, harmless and short.
+
+    >>> shown(["twine", "upload", "my file.whl"])
+    "twine upload 'my file.whl'"
+    """
+    return shorten(escape(" ".join(_quoted(os.fspath(part)) for part in command)), limit)
+
+
+def shell_quote(word: str) -> str:
+    """Return a word of a command that is to be pasted: harmless, and one word to a shell.
+
+    >>> pasted("my file")
+    "'my file'"
+    """
+    return _quoted(escape(word))
+
+
+def _quoted(word: str) -> str:
+    if word and word.isascii() and word.translate(_SAFE).isalnum():
+        return word
+    import shlex
+
+    return shlex.quote(word)
+
+
+_MARK = "> "
+
+
+def wrap(text: str, width: int) -> str:
+    """Return *text* in lines of at most *width* characters, none of them lost.
+
+    Dialogs wrap at white space alone, and a long path runs out of the window. What
+    goes on has a mark before it, so that no name can look like a line of its own;
+    white space is none, for pinentry-curses drops it.
+
+    >>> wrapped("/a/long/path", 8).splitlines()
+    ['/a/long/', '> path']
+    """
+    lines = []
+    for line in text.split("\n"):
+        lines.append(line[:width])
+        rest, room = line[width:], width - len(_MARK)
+        lines += [f"{_MARK}{rest[at : at + room]}" for at in range(0, len(rest), room)]
+    return "\n".join(lines)
+
+
+def format_size(count: int) -> str:
+    """Return a number of bytes in a short form: of 1000s, as file managers have it.
+
+    >>> size(1_234_567)
+    '1.2 MB'
+    """
+    if count < 1000:
+        return f"{count} bytes"
+    number, unit = count / 1000, "kB"
+    for larger in ("MB", "GB", "TB"):
+        if number < 999.95:
+            break
+        number, unit = number / 1000, larger
+    return f"{number:.1f} {unit}"
+
+
+def format_time(moment: float) -> str:
+    """Return a time as the clock here shows it; with the day, if that is not today.
+
+    :param moment: in seconds since 1970.
+    """
+    try:
+        then = time.localtime(moment)
+    except (OverflowError, OSError, ValueError):  # a year that no calendar has
+        return "never" if moment > 0 else "long ago"
+    today = then[:3] == time.localtime()[:3]
+    return time.strftime("%H:%M" if today else "%Y-%m-%d %H:%M", then)

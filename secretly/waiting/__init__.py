@@ -1,0 +1,1 @@
+"""One way of waiting, for Twisted, asyncio and neither."""

@@ -1,0 +1,68 @@
+"""Waiting in an asyncio event loop."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Coroutine, Generator
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from .loop import Done, T, Undo, Waitable
+
+
+class AsyncioLoop:
+    """asyncio's running loop."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+
+    def later(self, seconds: float, call: Callable[[], object]) -> Undo:
+        return self._loop.call_later(seconds, call).cancel
+
+    def reader(self, descriptor: int, call: Callable[[], object]) -> Undo:
+        self._loop.add_reader(descriptor, call)
+        return lambda: cast(None, self._loop.remove_reader(descriptor))
+
+    def from_thread(self, call: Callable[[], object]) -> None:
+        import asyncio
+
+        with contextlib.suppress(RuntimeError):
+            if asyncio.get_running_loop() is self._loop:  # no need to wake it
+                self._loop.call_soon(call)
+                return
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
+            self._loop.call_soon_threadsafe(call)
+
+    @property
+    def identity(self) -> object:
+        return self._loop
+
+    def start(self, coroutine: Coroutine[Any, Any, Any], done: Done) -> Undo:
+        import asyncio
+
+        def finished(task: asyncio.Task[Any]) -> None:
+            if task.cancelled():
+                done(None, asyncio.CancelledError())
+            elif error := task.exception():
+                done(None, error)
+            else:
+                done(task.result(), None)
+
+        task = self._loop.create_task(coroutine)
+        task.add_done_callback(finished)
+        return lambda: cast(None, task.cancel())
+
+    def wait(self, request: Waitable[T]) -> Generator[Any, Any, T]:
+        future = self._loop.create_future()
+
+        def settle(value: T) -> None:
+            if not future.done():
+                future.set_result(value)
+
+        undo = request.arm(self, settle)
+        try:
+            return cast("T", (yield from future))
+        finally:
+            undo()
