@@ -80,10 +80,10 @@ def plan_delivery(
     plan = plan._replace(environ=plain)
     environ = {**context.environ, **plain}
     target: Destination | None = None
-    if call is not None and call.row.index:
-        from ..publishing import destination
+    if call is not None and call.row.publishes:
+        from ..publishing import upload
 
-        target = destination.find_destination(call, environ)
+        target = upload.destination_of(call, environ)
     fill = target.filled if target else str
     given = {fill(name): ref for name, ref in chosen.secrets.items()} if call else {}
     filed = file.references if file else {}
@@ -121,16 +121,16 @@ def plan_delivery(
     purpose = f"for: {format_command(plan.argv)}\nprogram: {path}"
     listing: tuple[str, ...] = ()
     wish = wish._replace(publishes=publishes)
-    upload: Release | None = None
+    release: Release | None = None
     if call is not None and target is not None:
-        from ..publishing import examine  # only what publishes pays for reading archives
+        from ..publishing import upload  # only publishing tools pay for reading archives
 
-        upload = examine.examine_release(call, target, environ)
-        purpose, listing = upload.consent(path, plan.argv)
-        wish = wish._replace(inspect=upload.inspect)
-        plan = plan._replace(recheck=_recheck(upload, call, environ))
+        release = upload.release_of(call, target, environ)
+        purpose, listing = release.consent(path, plan.argv)
+        wish = wish._replace(inspect=release.inspect)
+        plan = plan._replace(recheck=_recheck(release, call, environ))
         _warn(call, target, environ, context)
-    found = {name: _wanted(ref, target, upload) for name, ref in wanted.items()}
+    found = {name: _wanted(ref, target, release) for name, ref in wanted.items()}
     found |= {name: (parse(reference), ()) for name, reference in explicit.items()}
     wish = wish._replace(purpose=purpose)
     deliveries = [
@@ -139,7 +139,7 @@ def plan_delivery(
         )
         for name, (one, names) in found.items()
     ]
-    return PlannedDelivery(deliveries, plan, upload, listing)
+    return PlannedDelivery(deliveries, plan, release, listing)
 
 
 #: The loader's, and a shell's before its first line; ENV is most often something else.
@@ -174,11 +174,12 @@ def _check_plain(plain: Mapping[str, str], publishes: bool) -> None:
 
 
 def _recheck(before: Release, call: Invocation, environ: Mapping[str, str]) -> Callable[[], None]:
-    from ..publishing import destination, examine, release
+    from ..publishing import upload
 
     def recheck() -> None:
-        after = examine.examine_release(call, destination.find_destination(call, environ), environ)
-        if what := release.changed(before, after):
+        target = upload.destination_of(call, environ)
+        assert target is not None
+        if what := upload.changed(before, upload.release_of(call, target, environ)):
             raise Refused(f"{what} since it was shown", "look at it, and try again")
 
     return recheck
@@ -187,17 +188,17 @@ def _recheck(before: Release, call: Invocation, environ: Mapping[str, str]) -> C
 def _warn(
     call: Invocation, target: Destination, environ: Mapping[str, str], context: Context
 ) -> None:
-    from ..publishing import destination
+    from ..publishing import upload
 
     try:
-        path, section = destination.plain_password(call, target, environ)
+        path, section = upload.plain_password(call, target, environ)
     except Refused:  # the index is known without that file
         return
     if path:
         context.note(
             f"{escape(path)} holds a password for {escape(target.shown)} in plain text; to be "
-            f"rid of it: secretly set {shell_quote(target.secret)}, then delete the line 'password' "
-            f"under [{escape(section)}], and the token where it was made"
+            f"rid of it: secretly set {shell_quote(target.secret)}, then delete the line "
+            f"'password' under [{escape(section)}], and the token where it was made"
         )
 
 
