@@ -33,7 +33,7 @@ python_use_unqualified_type_names = True
 # without a network; the context is no public name.
 nitpick_ignore_regex = [
     ("py:class", r"(collections\.abc|datetime|typing|twisted(\.\w+)*)\.\w+"),
-    ("py:class", r"Deferred|secretly\.resolve\.Context|secretly\.sources\.programs\.T"),
+    ("py:class", r"Deferred|secretly\.resolving\.model\.Context|secretly\.sources\.programs\.T"),
     ("py:func", r"repr"),
 ]
 
@@ -70,11 +70,12 @@ class Tried(Directive):
             title = against[0].upper() + against[1:]
             lines += ["", title, "-" * len(title), ""]
             lines += [
-                f"{len(mine)}, each as it should be; the slowest took {seconds} s ({what}).",
+                f"{len(mine)} attempts, each with the right result. "
+                f"The slowest took {seconds} s ({what}).",
                 "",
             ]
             lines += [".. list-table::", "   :header-rows: 1", "   :widths: 45 45 10", ""]
-            for row in (["what was tried", "what came of it", "seconds"], *mine):
+            for row in (["attempt", "result", "seconds"], *mine):
                 lines += [f"   {'*' if at == 0 else ' '} - {cell}" for at, cell in enumerate(row)]
         self.state_machine.insert_input([*lines, ""], path)
         return []
