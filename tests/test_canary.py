@@ -50,7 +50,7 @@ from secretly.publishing.pypi_token import narrow, token_scope
 from secretly.publishing.release import Release
 from secretly.redacted import Secret
 from secretly.reference import Reference
-from secretly.resolving.model import Context, SecretRequest
+from secretly.resolving.request import Context, SecretRequest
 from secretly.resolving.obtain import obtain
 from secretly.running import launch
 from secretly.running.filling import obtain_values

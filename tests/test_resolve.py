@@ -26,6 +26,7 @@ from secretly.errors import (
     BadReference,
     Cancelled,
     KeychainLocked,
+    KeychainTimeout,
     KeychainUnavailable,
     NotConfirmed,
     NotFound,
@@ -35,11 +36,11 @@ from secretly.errors import (
 )
 from secretly.redacted import Secret
 from secretly.reference import parse
-from secretly.resolving import keep, model
-from secretly.resolving.keep import forget_secret
-from secretly.resolving.lookup import _Patience
-from secretly.resolving.model import Context, ResolvedSecret, SecretRequest
+from secretly.resolving.candidates import Username
+from secretly.resolving.lookup import CircuitBreaker
 from secretly.resolving.obtain import obtain, obtain_all
+from secretly.resolving.request import Context, ResolvedSecret, SecretRequest, login_name
+from secretly.resolving.storing import forget_secret, store_secret
 from secretly.testing import FakePinentry, MemoryKeychain, sandbox
 
 ME = getpass.getuser()
@@ -72,9 +73,7 @@ class Wedged(Watched):
     """A keychain that lets every question's time pass."""
 
     def _check(self) -> None:
-        error = KeychainUnavailable("the keychain did not answer within 30 s", "restart it")
-        error.answered = False
-        raise error
+        raise KeychainTimeout("the keychain did not answer within 30 s", "restart it")
 
     async def set(self, service: str, username: str, value: str, person: float | None) -> None:
         """Note that something was to be kept."""
@@ -488,22 +487,22 @@ def locked_list(here: Context) -> Iterator[None]:
 
 def test_a_locked_list_does_not_lose_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """A list that stays locked is noted, and what was typed is handed over."""
-    monkeypatch.setattr("secretly.resolving.keep.LISTING", 0.2)
+    monkeypatch.setattr("secretly.resolving.storing.LISTING", 0.2)
     with place("canary-1") as (_, here, notes), locked_list(here):
         assert got("OpenAI", here, remember=True).secret == "canary-1"
         (note,) = notes
         assert note.startswith("OpenAI is not listed: the keychain keeps it, and ")
         assert "the list of kept names is locked by another process" in note
-        assert asyncio.run(here.keychain.get("OpenAI", model.login_name(), None)) == "canary-1"
+        assert asyncio.run(here.keychain.get("OpenAI", login_name(), None)) == "canary-1"
 
 
 def test_a_locked_list_is_an_error_of_secretlys(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever keeps or forgets a secret is told, with what to do."""
-    monkeypatch.setattr("secretly.resolving.keep.LISTING", 0.2)
+    monkeypatch.setattr("secretly.resolving.storing.LISTING", 0.2)
     with place() as (_, here, _notes), locked_list(here):
         for change in (
-            lambda: keep.store_secret("A", "canary-1", "me", True, 5, here),
-            lambda: forget_secret("A", "me", 5, here),
+            lambda: store_secret("A", "canary-1", Username("me", True), here, 5),
+            lambda: forget_secret("A", "me", here, 5),
         ):
             with pytest.raises(KeychainUnavailable, match="locked by another process") as caught:
                 asyncio.run(change())
@@ -942,7 +941,8 @@ def test_a_user_without_a_name_goes_by_the_number() -> None:
     """A user id that has no name, as containers have, is no reason to fail."""
     script = """
         import asyncio, os, pwd
-        from secretly import credential, forget, remember, resolve, testing
+        from secretly import credential, forget, remember, testing
+        from secretly.resolving.request import login_name
         uid = os.getuid()
         def nobody(uid):
             raise KeyError(uid)
@@ -954,7 +954,7 @@ def test_a_user_without_a_name_goes_by_the_number() -> None:
             assert await credential("A") == (str(uid), "canary-1")
             assert await forget("A")
 
-        assert resolve.login_name() == str(uid)
+        assert login_name() == str(uid)
         with testing.sandbox() as here:
             asyncio.run(main(here))
     """
@@ -993,10 +993,10 @@ def test_forgetting_takes_it_out_of_both_places() -> None:
     """The keychain and the list forget it, and it says whether it was there."""
     with place("canary-1") as (_, here, _notes):
         got("A", here, username="given", remember=True)
-        assert asyncio.run(forget_secret("A", None, 5, here)) is True
+        assert asyncio.run(forget_secret("A", None, here, 5)) is True
         assert here.keychain.items == {}  # type: ignore[attr-defined]
         assert here.stored_names.items() == []
-        assert asyncio.run(forget_secret("A", None, 5, here)) is False
+        assert asyncio.run(forget_secret("A", None, here, 5)) is False
 
 
 def test_prompts_show_names_made_harmless() -> None:
@@ -1040,7 +1040,7 @@ def test_a_user_name_is_asked_for_as_one() -> None:
 
 def test_patience_is_a_keychain_like_any_other() -> None:
     """What stands between a run and the keychain does all that a keychain does."""
-    patient = _Patience(MemoryKeychain())
+    patient = CircuitBreaker(MemoryKeychain())
 
     async def use() -> None:
         await patient.set("name", "user", "canary-1", 5)

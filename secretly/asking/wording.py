@@ -28,26 +28,31 @@ def username_label(name: str) -> str:
 
 
 def not_accepted(name: str) -> str:
-    """The error above a prompt after a stored secret was tried in vain."""
+    """The error above a prompt after a stored secret was tried and not accepted."""
     return f"The stored secret for {name} was not accepted."
 
 
 def not_a_token(name: str, prefix: str) -> str:
-    """The error above a prompt after something else than a token was entered."""
-    return f"That is no token: tokens for {name} start with '{prefix}'."
+    """The error above a prompt after the user entered something that is not a token."""
+    return f"That is not a token: tokens for {name} start with '{prefix}'."
 
 
 def store_question(name: str) -> str:
-    """Whether to store what was typed."""
-    return f"Keep {name} in the keychain, for the next time?"
+    """The question whether to store what the user typed."""
+    return f"Store {name} in your keychain for next time?"
 
 
-# -- the use of a stored one -----------------------------------------------------
+# -- the use of a stored secret --------------------------------------------------
+
+
+def place(origin: str) -> str:
+    """The name of the place that a secret comes from: see ``ResolvedSecret.origin``."""
+    return {"keychain": "your keychain", "memory": "memory"}.get(origin, f"{origin}://")
 
 
 def confirm_use_text(name: str, where: str, purpose: str) -> str:
     """The question before a stored secret is used, and what it is for."""
-    return f"Hand over {name} from {where}?\n\n{purpose}".strip()
+    return f"Use {name} from {where}?\n\n{purpose}".strip()
 
 
 def purpose(command: str, program: str) -> str:
@@ -55,6 +60,24 @@ def purpose(command: str, program: str) -> str:
     return f"for: {command}\nprogram: {program}"
 
 
-def asks(program: str) -> str:
-    """What a secret is for, where the library is told nothing else."""
-    return f"{program} asks for it"
+# -- resolving and the library: who asks, and for what ---------------------------
+
+
+def title(position: str = "") -> str:
+    """The title of a dialog, with the secret's number where the user types several."""
+    return f"{TITLE} ({position})" if position else TITLE
+
+
+def wants(program: str, name: str, description: str = "") -> str:
+    """Who wants which secret, and the caller's own description."""
+    return "\n\n".join(filter(None, (f"{TITLE}: {program} wants {name}", description)))
+
+
+def asks(program: str, question: str, description: str = "") -> str:
+    """Who asks which question, and the caller's own description."""
+    return "\n\n".join(filter(None, (f"{TITLE}: {program} asks: {question}", description)))
+
+
+#: What each verb does with a secret.
+SET_PURPOSE = "secretly set: store it in the keychain"
+GET_PURPOSE = "secretly get: print it"

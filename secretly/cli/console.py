@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn, TypeVar
 
     from ..config.model import Configuration
-    from ..resolving.model import Context
+    from ..resolving.request import Context
 
     T = TypeVar("T")
 
@@ -85,7 +85,7 @@ def user_context(
     :param known: the configuration, if it was read already.
     """
     from ..config import loading
-    from ..resolving.model import Context
+    from ..resolving.request import Context
 
     environ = Environ(os.environ)
     found = Context.of(known or loading.load(environ), environ)

@@ -17,7 +17,7 @@ from .run_options import RunOptions, parse_options, parse_variable, print_help
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
-    from ..resolving.model import Context
+    from ..resolving.request import Context
     from ..running.env_file import EnvFile
     from ..running.planning import PlannedDelivery
 
@@ -80,15 +80,15 @@ def _deliver(
     known: model.Configuration,
 ) -> launch.LaunchPlan | None:
     """Put the secrets into the plan; None if it was only to be shown."""
-    from ..resolving import model
+    from ..resolving import request
     from ..running import filling, planning
 
     context = user_context(known, options.no_input, quiet if options.quiet else say)
-    wish = model.SecretRequest(
+    wish = request.SecretRequest(
         Reference("", ""),
         remember=options.remember,
         confirm=options.confirm,
-        prompt_timeout=options.prompt_timeout or model.PROMPT_TIMEOUT,
+        prompt_timeout=options.prompt_timeout or request.PROMPT_TIMEOUT,
         ignore_stored=options.ask,
     )
     planned = planning.plan_delivery(plan, wish, call, profile, explicit, context, file)

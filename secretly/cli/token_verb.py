@@ -8,13 +8,13 @@ from ..config import values
 from ..errors import Refused
 from ..text import escape
 from .console import UsageError
-from .stored_verbs import _print_secret, _stored
+from .stored import print_secret, stored_secret
 
 
 def _token_show(options: Namespace) -> int:
     from ..publishing import pypi_token
 
-    found = _stored(options.reference, "to look at it", release_it=False)
+    found = stored_secret(options.reference, "to look at it", confirm=False)
     for line in pypi_token.token_scope(found.secret).described():
         print(line)
     return 0
@@ -29,7 +29,7 @@ def _token_narrow(options: Namespace) -> int:
         if not archives.is_project_name(name):
             raise UsageError(f"'{escape(name)}' is no name of a project", "--project demo")
     projects = [archives.normalize_project(name) for name in options.project]
-    found = _stored(options.reference, "to print a narrowed token")
+    found = stored_secret(options.reference, "to print a narrowed token")
     allowed, now = pypi_token.token_scope(found.secret), time.time()
     if lacking := allowed.lacks(projects):
         raise Refused(
@@ -44,7 +44,7 @@ def _token_narrow(options: Namespace) -> int:
         expires=int(now + (options.expires or release.LIFETIME)),
         projects=projects or None,
     )
-    _print_secret(token, options.bare)
+    print_secret(token, options.bare)
     return 0
 
 

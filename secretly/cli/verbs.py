@@ -8,18 +8,11 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from ..redacted import Environ
+from . import forget, get, lock
+from . import list as list_verb
+from . import set as set_verb
 from .console import drive, parser
 from .shim_verb import _SHIM_EXAMPLE, _shim, _shim_arguments
-from .stored_verbs import (
-    _forget,
-    _forget_arguments,
-    _get,
-    _get_arguments,
-    _list,
-    _lock,
-    _set,
-    _set_arguments,
-)
 from .token_verb import _TOKEN_EXAMPLE, _token_arguments
 
 
@@ -44,13 +37,13 @@ class _Verb(NamedTuple):
 
 
 _VERBS = {
-    "set": _Verb("example:\n  secretly set PyPI\n", _set_arguments, _set),
-    "get": _Verb("example:\n  secretly get PyPI | pbcopy\n", _get_arguments, _get),
-    "forget": _Verb("example:\n  secretly forget PyPI\n", _forget_arguments, _forget),
-    "list": _Verb("example:\n  secretly list\n", _no_arguments, _list),
+    "set": _Verb(set_verb.EXAMPLE, set_verb.add_arguments, set_verb.execute),
+    "get": _Verb(get.EXAMPLE, get.add_arguments, get.execute),
+    "forget": _Verb(forget.EXAMPLE, forget.add_arguments, forget.execute),
+    "list": _Verb(list_verb.EXAMPLE, list_verb.add_arguments, list_verb.execute),
     "token": _Verb(_TOKEN_EXAMPLE, _token_arguments),
     "shim": _Verb(_SHIM_EXAMPLE, _shim_arguments, _shim),
-    "lock": _Verb("example:\n  secretly lock\n", _no_arguments, _lock),
+    "lock": _Verb(lock.EXAMPLE, lock.add_arguments, lock.execute),
     "doctor": _Verb("example:\n  secretly doctor\n", _no_arguments, _doctor),
 }
 

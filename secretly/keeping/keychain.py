@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from ..errors import KeychainLocked, KeychainUnavailable, SecretlyError
+from ..errors import KeychainLocked, KeychainTimeout, KeychainUnavailable, SecretlyError
 from ..redacted import Secret
 from ..waiting import requests
 from . import secret_service
@@ -203,10 +203,8 @@ class Keychain:
             raise _wedged(seconds) from None
 
 
-def _wedged(seconds: float) -> KeychainUnavailable:
-    error = KeychainUnavailable(
+def _wedged(seconds: float) -> KeychainTimeout:
+    return KeychainTimeout(
         f"the keychain did not answer within {seconds:.0f} s",
         "its service may be stuck: log out and in again, or restart it",
     )
-    error.answered = False
-    return error

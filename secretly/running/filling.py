@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-from ..resolving import obtain
-from ..resolving.model import Context, ResolvedSecret, SecretRequest
+from ..resolving import confirming, obtain
+from ..resolving.request import Context, ResolvedSecret, SecretRequest
 from ..text import escape
 from .launch import LaunchPlan
 from .planning import Delivery
@@ -39,7 +39,8 @@ async def obtain_values(
         outcome = found[delivery.wish]
         value = outcome.secret
         tell(f"{delivery.variable}: {escape(outcome.name)} ({outcome.origin})")
-        if why := _unconfirmed(delivery.wish, outcome, context):
+        entry = context.configuration.entry(outcome.name)
+        if why := confirming.decide_confirmation(delivery.wish, outcome, entry).waived_by:
             tell(f"{delivery.variable}: not confirmed, by {why}")
         if upload is not None:
             narrowed = upload.narrowed(value, now)
@@ -50,7 +51,6 @@ async def obtain_values(
                 value = narrowed
         values[delivery.variable] = value
         if delivery.username:
-            entry = context.configuration.entry(outcome.name)
             inherited = context.environ.get(delivery.username)
             default = "__token__" if delivery.wish.publishes else None
             own = entry.username or _index_name(upload, context) or outcome.username
@@ -74,13 +74,3 @@ def _variable_of(outcome: ResolvedSecret, wish: SecretRequest, context: Context)
     entry = context.configuration.entry(outcome.name)
     reference = wish.reference if wish.reference.scheme else entry.source
     return [reference.path] if reference is not None and reference.scheme == "env" else []
-
-
-def _unconfirmed(wish: SecretRequest, found: ResolvedSecret, context: Context) -> str:
-    """Why a person was not asked before a stored secret goes to a publishing command."""
-    if not wish.publishes or found.origin in ("typed", "configuration"):
-        return ""
-    if wish.confirm is not None:
-        return "" if wish.confirm else "--no-confirm"
-    unwanted = context.configuration.entry(found.name).confirm is False
-    return "confirm = false in the configuration" if unwanted else ""

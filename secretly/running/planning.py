@@ -12,7 +12,7 @@ from ..config.values import steers
 from ..errors import Refused
 from ..record import Record
 from ..reference import Reference, parse
-from ..resolving.model import Context, SecretRequest
+from ..resolving.request import Context, SecretRequest
 from ..text import escape, format_command, shell_quote
 from . import program
 from .launch import LaunchPlan
