@@ -71,26 +71,23 @@ async def secret(
     """Return a secret: from its source, memory or the keychain, or else ask the user.
 
     :param reference: ``NAME``, ``NAME#field`` or ``scheme://path[#field]``.
-    :param username: the user name that it is stored under; by default the configured
-        one, the one it was stored with, or the login name.
+    :param username: the user name that it is stored under; None: the configured one, the
+        one it was stored with, or the login name.
     :param prompt: the label of the entry field.
     :param description: what it is for; the prompt shows it after the program's name.
     :param remember: store in the keychain what the user typed: True, False, ``"ask"``
         (ask after it was accepted), or a timedelta (remember it in memory that long, on
-        Linux; where that fails, a warning is logged); None: as configured, else no.
-    :param confirm: have the user confirm the use of a stored secret; None: as configured,
-        else no.
-    :param verify: a function or coroutine function that tries the secret. False means
-        that it was not accepted: a stored one is not used, and the user is asked
-        again, 3 times at most. Only an accepted one is stored.
-    :param timeout: how long to wait, in seconds or as a timedelta; None: 300 s for the
-        user, 30 s for a machine.
+        Linux; a failure is logged); None: as configured, else no.
+    :param confirm: whether the user confirms the use of a stored secret; None: as
+        configured, else no.
+    :param verify: a function or coroutine function that tries the secret. If it returns
+        False, the secret is not used, and the user is asked again, 3 times at most.
+    :param timeout: in seconds or as a timedelta; None: 300 s (30 s for a machine).
     :raises Cancelled: if the user cancels.
-    :raises SecretlyError: each of its other kinds is a reason why there is no secret.
+    :raises SecretlyError: for any other reason why there is no secret.
 
-    Calls for the same reference, user name and *verify* at the same time share one
-    prompt, with the texts of the first call. A call that joins it and has a *timeout*
-    waits no longer than that. Cancelling the last of them ends the prompt.
+    Calls for the same reference, user name and *verify* share one prompt, with the texts
+    of the first. Each waits at most its own *timeout*; cancelling the last one ends it.
 
     .. versionadded:: 1.0
     """
@@ -225,13 +222,12 @@ def secretly(
 ) -> Deferred[Any]:
     """Call *action* with a password, as the first version of secretly did.
 
-    secretly looks the password up in the keychain. What the user types is stored there
-    after *action* has succeeded with it.
+    What the user types is stored in the keychain after *action* has succeeded with it.
 
     :param reactor: the running reactor.
     :param action: a function of the password; it may return a Deferred.
-    :param system: the name that the password is stored under; by default the
-        action's module, or for ``__main__`` the program's absolute path.
+    :param system: the name that it is stored under; by default the action's module, or
+        for ``__main__`` the program's absolute path.
     :param username: by default the login name.
     :param prompt: the label of the entry field.
     :returns: a Deferred with *action*'s result.
@@ -240,26 +236,25 @@ def secretly(
     """
     from twisted.internet.defer import Deferred, maybeDeferred
 
-    name = system or action.__module__
-    if name == "__main__":
-        name = os.path.abspath(sys.argv[0])
+    module = system or action.__module__
+    name = os.path.abspath(sys.argv[0]) if module == "__main__" else module
     user = Username(username or login_name(), own=True)
+    request = SecretRequest(
+        Reference("", name),
+        username=user.name,
+        prompt=prompt.rstrip().removesuffix(":"),
+        purpose=wording.wants(calling_program(), escape(name)),
+    )
 
     async def work() -> Any:
         here = context()
-        request = SecretRequest(
-            Reference("", name),
-            username=user.name,
-            prompt=prompt.rstrip().removesuffix(":"),
-            purpose=wording.wants(calling_program(), escape(name)),
-        )
         found = await obtain.obtain(request, here)
         result = await maybeDeferred(action, found.secret)
-        if found.origin == "typed":
-            try:
+        try:
+            if found.origin == "typed":
                 await storing.store_secret(name, found.secret, user, here)
-            except SecretlyError as error:
-                here.note(f"{escape(name)} was not stored: {error}")
+        except SecretlyError as error:
+            here.note(f"{escape(name)} was not stored: {error}")
         return result
 
     return Deferred.fromCoroutine(work())
