@@ -72,7 +72,7 @@ def test_each_public_error_is_listed_once() -> None:
 
 def raised() -> list[tuple[str, ast.Call]]:
     """Each place where an error of secretly's is made, and the call that makes it."""
-    names = {kind.__name__ for kind in subclasses(SecretlyError)} | {"_Usage"}
+    names = {kind.__name__ for kind in subclasses(SecretlyError)} | {"UsageError"}
     found = []
     for path in sorted(SOURCE.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
