@@ -26,13 +26,14 @@ from ..record import Record
 from ..reference import Reference, parse
 from ..resolving.model import SecretRequest
 from ..text import escape
-from .delivery import Delivery, DeliveryMethod, Environment, Username
+from .delivery import Delivery, Environment, Username
 from .launch import LaunchPlan
 from .plain import PlainVariable, plain_variables, texts
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
     from ..publishing.destination import Destination
+    from .delivery import DeliveryMethod
     from .env_file import EnvFile
 
     #: References, by where the value of each goes.
