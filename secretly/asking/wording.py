@@ -55,9 +55,9 @@ def confirm_use_text(name: str, where: str, purpose: str) -> str:
     return f"Use {name} from {where}?\n\n{purpose}".strip()
 
 
-def purpose(command: str, program: str) -> str:
-    """What a secret is for: the command that gets it, and where its program is."""
-    return f"for: {command}\nprogram: {program}"
+def purpose(command: str, name: str, program: str) -> str:
+    """Which command wants which secret, and the program's real path."""
+    return f"secretly: {command} wants {name}\nprogram: {program}"
 
 
 # -- resolving and the library: who asks, and for what ---------------------------
@@ -79,5 +79,5 @@ def asks(program: str, question: str, description: str = "") -> str:
 
 
 #: What each verb does with a secret.
-SET_PURPOSE = "secretly set: store it in the keychain"
-GET_PURPOSE = "secretly get: print it"
+SET_PURPOSE = "secretly set stores it in your keychain"
+GET_PURPOSE = "secretly get prints it"
