@@ -58,3 +58,16 @@ def purpose(command: str, program: str) -> str:
 def asks(program: str) -> str:
     """What a secret is for, where the library is told nothing else."""
     return f"{program} asks for it"
+
+
+# -- a password manager's vault --------------------------------------------------
+
+MASTER_PASSWORD = "Master password"
+DATABASE_PASSWORD = "Database password"
+ACCOUNT_PASSWORD = "Account password"
+WRONG_PASSWORD = "That was not the right password."
+
+
+def unlock_text(purpose: str) -> str:
+    """Why a vault's password is needed: *purpose* says what is locked."""
+    return f"{purpose}. secretly needs a secret from it."
