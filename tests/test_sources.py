@@ -10,7 +10,6 @@ import textwrap
 import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -24,7 +23,7 @@ from secretly import BadReference, Cancelled, Secret, SourceFailed, sources
 from secretly.processes import child, output
 from secretly.redacted import Environ
 from secretly.reference import parse
-from secretly.sources import Items, Program, Run, command, env, file, keychain, programs
+from secretly.sources import Items, Program, Run, command, env, file, keyring_items, programs
 from secretly.testing import FakePinentry, MemoryKeychain, SourceContract
 
 
@@ -486,7 +485,7 @@ from secretly.waiting import driving, requests
 from secretly.sources import Items, Run, Unreachable, programs
 from secretly.reference import parse
 
-programs.MACHINE = 0.1
+programs.MACHINE_TIMEOUT = 0.1
 ended = []
 
 async def fetch(path, fields, run):
@@ -601,7 +600,7 @@ def test_the_time_that_a_source_waits_for_its_turn_is_not_its_own(
     slow: list[Any] = [[("wait", 1.5), ("raw", b"D canary-key\nOK\n")]]
     with FakePinentry(slow) as pinentry:
         run = run_of(locked, person=20)
-        run = replace(run, environ=Environ({**run.environ, **pinentry.environ}))
+        run = run._replace(environ=Environ({**run.environ, **pinentry.environ}))
 
         async def work() -> list[Any]:
             found = Items(run)
@@ -850,7 +849,7 @@ def test_a_program_is_looked_for_on_the_path_alone(
 def test_how_long_a_program_may_take(asks: bool) -> None:
     """A machine's time, and no longer than a person's; one that asks the person has theirs."""
     program = Program("the vault", "vault", asks=asks)
-    assert program.limit(Run({})) == programs.MACHINE == 30
+    assert program.limit(Run({})) == programs.MACHINE_TIMEOUT == 30
     assert program.limit(Run({"DISPLAY": ":0"}, person=300)) == (300 if asks else 30)
     assert program.limit(Run({}, person=5)) == 5
 
@@ -927,7 +926,7 @@ def locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def unlocked(folder: Path, pinentry: FakePinentry, count: int = 1, **more: Any) -> list[Any]:
     """What several get of it at the same time."""
     run = run_of(folder, **{"person": 20, **more})
-    run = replace(run, environ=Environ({**run.environ, **pinentry.environ}))
+    run = run._replace(environ=Environ({**run.environ, **pinentry.environ}))
 
     async def work() -> list[Any]:
         several = (Vault().fetch(f"item {n}", ("",), run) for n in range(count))
@@ -1005,7 +1004,7 @@ def test_what_may_ask_by_itself_does_so_one_after_another(locked: Path) -> None:
         wrapped = script(locked, "pinentry-fake", f"cd {locked}; {_SEEN.format(pinentry.path)}")
         run = run_of(locked, person=20)
         more = {**pinentry.environ, "PINENTRY": str(wrapped)}
-        run = replace(run, environ=Environ({**run.environ, **more}))
+        run = run._replace(environ=Environ({**run.environ, **more}))
 
         async def work() -> list[Any]:
             commands = [command.Command(("asks", name)) for name in "abc"]
@@ -1075,7 +1074,7 @@ def test_a_missing_item_of_what_was_unlocked_asks_nobody_again(locked: Path) -> 
     ))  # fmt: skip
     with FakePinentry(["canary-key"] * 3) as pinentry:
         run = run_of(locked, person=20)
-        run = replace(run, environ=Environ({**run.environ, **pinentry.environ}))
+        run = run._replace(environ=Environ({**run.environ, **pinentry.environ}))
 
         async def get(name: str) -> str:
             async def attempt() -> Secret:
