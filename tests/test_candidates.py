@@ -9,7 +9,7 @@ import pytest
 
 from secretly.config.model import Configuration, Entry
 from secretly.errors import BadReference, KeychainUnavailable
-from secretly.keeping.stored_names import StoredName
+from secretly.keeping.stored_names import NameTable, StoredName
 from secretly.redacted import Secret
 from secretly.reference import parse
 from secretly.resolving.candidates import (
@@ -140,15 +140,15 @@ def test_a_name_that_has_its_user_name_is_not_looked_up_in_the_list() -> None:
 # -- the list of stored names ----------------------------------------------------
 
 
-def counted(here: Context, read: Callable[[], list[StoredName]]) -> list[int]:
+def counted(here: Context, read: Callable[[], NameTable]) -> list[int]:
     """Count how often a run reads the list of stored names."""
     count = [0]
 
-    def items() -> list[StoredName]:
+    def counting() -> NameTable:
         count[0] += 1
         return read()
 
-    here.stored_names.items = items  # type: ignore[method-assign]
+    here.stored_names.read = counting  # type: ignore[method-assign]
     return count
 
 
@@ -157,7 +157,7 @@ def test_a_run_reads_the_list_once() -> None:
 
     names = [f"Name{number}" for number in range(10)]
     with FakePinentry([f"canary-{name}" for name in names]) as pinentry, sandbox(pinentry) as here:
-        count = counted(here, here.stored_names.items)
+        count = counted(here, here.stored_names.read)
         requests = [SecretRequest(parse(name), names=(f"{name}/x",)) for name in names]
         found = asyncio.run(obtain_all(requests, here))
         assert [one.secret for one in found] == [f"canary-{name}" for name in names]
@@ -167,7 +167,7 @@ def test_a_run_reads_the_list_once() -> None:
 def test_a_corrupt_list_is_noted_once() -> None:
     """Each secret then has the login name, and the user types it."""
 
-    def broken() -> list[StoredName]:
+    def broken() -> NameTable:
         raise KeychainUnavailable("the list is corrupt", "delete it")
 
     notes: list[str] = []

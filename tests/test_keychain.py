@@ -131,8 +131,9 @@ def in_a_process(
 #: Try to read, to write and to delete; print the kind, the message and the hint of each error.
 ATTEMPT = """
 import asyncio, json, os, time
-from secretly import SecretlyError, keychain
-keychain.MACHINE = float(os.environ.get("MACHINE", "30"))
+from secretly import SecretlyError
+from secretly.keeping import keychain
+keychain.MACHINE_TIMEOUT = float(os.environ.get("MACHINE", "30"))
 person = json.loads(os.environ.get("PERSON", "null"))
 chain = keychain.Keychain(dict(os.environ), tuple(os.environ.get("ALLOWED", "").split()))
 seen = {}
@@ -499,8 +500,9 @@ def test_the_daemon_hangs(own: SecretService) -> None:
 
 TICKING = """
 import asyncio, json, os, time
-from secretly import KeychainUnavailable, keychain
-keychain.MACHINE = 0.6
+from secretly import KeychainUnavailable
+from secretly.keeping import keychain
+keychain.MACHINE_TIMEOUT = 0.6
 gaps, asked = [], []
 
 async def tick():
@@ -527,8 +529,9 @@ print(json.dumps({"ticks": len(gaps), "longest": max(gaps)}))
 TICKING_IN_TWISTED = """
 import json, os, time
 from twisted.internet import task
-from secretly import KeychainUnavailable, keychain
-keychain.MACHINE = 0.6
+from secretly import KeychainUnavailable
+from secretly.keeping import keychain
+keychain.MACHINE_TIMEOUT = 0.6
 gaps, last = [], [time.monotonic()]
 
 def tick():
@@ -564,8 +567,9 @@ def test_a_late_answer_is_dropped_silently(own: SecretService) -> None:
     own.stop()
     script = f"""
     import asyncio, json, os, signal, time
-    from secretly import KeychainUnavailable, keychain
-    keychain.MACHINE = 0.3
+    from secretly import KeychainUnavailable
+    from secretly.keeping import keychain
+    keychain.MACHINE_TIMEOUT = 0.3
     try:
         asyncio.run(keychain.Keychain(dict(os.environ)).get("name", "user", None))
     except KeychainUnavailable:

@@ -81,3 +81,16 @@ def asks(program: str, question: str, description: str = "") -> str:
 #: What each verb does with a secret.
 SET_PURPOSE = "secretly set stores it in your keychain"
 GET_PURPOSE = "secretly get prints it"
+
+
+# -- a password manager's vault --------------------------------------------------
+
+MASTER_PASSWORD = "Master password"
+DATABASE_PASSWORD = "Database password"
+ACCOUNT_PASSWORD = "Account password"
+WRONG_PASSWORD = "That was not the right password."
+
+
+def unlock_text(purpose: str) -> str:
+    """Why a vault's password is needed: *purpose* says what is locked."""
+    return f"{purpose}. secretly needs a secret from it."

@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from ..errors import KeychainTimeout, KeychainUnavailable
 from ..keeping.keychain import Keychain
 from ..keeping.store import SecretStore
-from ..keeping.stored_names import StoredName
+from ..keeping.stored_names import NameTable, StoredName
 from ..record import Record
 from ..redacted import Secret
 from .candidates import KEYCHAIN, MEMORY, TYPED, Candidate
@@ -78,34 +78,31 @@ class CircuitBreaker:
 
 
 class NameList:
-    """The list of stored names, parsed at most once in a run: when it is first needed.
+    """The list of stored names, read at most once in a run: when it is first needed.
 
-    A list that is corrupt is noted, once.
-
-    :ivar corrupt: whether it is.
+    A corrupt list is noted once, and looks empty.
     """
 
     def __init__(self, context: Context) -> None:
-        self._context, self.corrupt = context, False
-        self._names: dict[str, StoredName] | None = None
+        self._context, self._corrupt = context, False
+        self._table: NameTable | None = None
 
     def find(self, name: str) -> StoredName | None:
         """Return what was stored last under a name.
 
         :raises Refused: if others could change the list.
         """
-        if self._names is None:
+        if self._table is None:
             try:
-                items = self._context.stored_names.items()
+                self._table = self._context.stored_names.read()
             except KeychainUnavailable as error:
                 self._context.note(str(error))
-                self.corrupt, items = True, []
-            self._names = {item.name: item for item in sorted(items, key=lambda one: one.stored)}
-        return self._names.get(name)
+                self._table, self._corrupt = NameTable(), True
+        return self._table.find(name)
 
     def may_have(self, names: Sequence[str]) -> bool:
-        """Whether one of these names is on the list, as far as can be known."""
-        return any(self.find(name) for name in names) or (self.corrupt and bool(names))
+        """Whether one of these names is on the list, or the list can't be read."""
+        return any(self.find(name) or self._corrupt for name in names)
 
 
 class Stores:

@@ -24,15 +24,15 @@ def sandbox(
     config: str = "",
     session: MemorySession | None = None,
 ) -> Iterator[request.Context]:
-    """Have the library use doubles, and nothing of this user's.
+    """Make the library use doubles, and nothing that belongs to this user.
 
-    :param pinentry: what is asked; None: nobody is there.
-    :param keychain: where secrets are kept; None: a fresh :class:`MemoryKeychain`.
+    :param pinentry: the pinentry that asks; None: secretly must not ask.
+    :param keychain: where secrets are stored; None: a new :class:`MemoryKeychain`.
     :param environ: more variables.
     :param config: the text of a configuration file.
-    :param session: where they are held for a while; None: a fresh :class:`MemorySession`.
+    :param session: where secrets are held for a while; None: a new :class:`MemorySession`.
     """
-    # A call that was given up may still write there.
+    # A call that was cancelled may still write into the folder.
     with tempfile.TemporaryDirectory(prefix="secretly-", ignore_cleanup_errors=True) as folder:
         path = Path(folder, "config.toml")
         path.write_text(config, "utf-8")
