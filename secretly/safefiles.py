@@ -9,6 +9,7 @@ import stat
 from collections.abc import Mapping
 
 from .errors import Refused
+from .redacted import READ_LIMIT
 from .text import escape, shell_quote
 
 __all__ = [
@@ -119,10 +120,6 @@ def open_without_waiting(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NONBLOCK)
 
 
-#: How many bytes a file may have that is read whole.
-LIMIT = 1 << 20
-
-
 def read_file(path: str | os.PathLike[str]) -> bytes:
     """Return what is in a plain file of at most 1 MiB: a device may have no end.
 
@@ -131,9 +128,9 @@ def read_file(path: str | os.PathLike[str]) -> bytes:
     with open(path, "rb", opener=open_without_waiting) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError(errno.EINVAL, "it is no file")
-        data = file.read(LIMIT + 1)
-    if len(data) > LIMIT:
-        raise OSError(errno.EFBIG, f"it is larger than {LIMIT >> 20} MiB")
+        data = file.read(READ_LIMIT + 1)
+    if len(data) > READ_LIMIT:
+        raise OSError(errno.EFBIG, f"it is larger than {READ_LIMIT >> 20} MiB")
     return data
 
 

@@ -10,15 +10,13 @@ from typing import NamedTuple
 
 from .. import text as display
 from ..errors import PinentryFailed
+from ..redacted import READ_LIMIT
 
 __all__ = ["Answer", "Data", "Reader", "command", "escape", "fits", "unescape"]
 
 #: The longest line, in bytes with its LF: libassuan's ``ASSUAN_LINELENGTH`` is 1002
 #: with CR, LF, and pinentry ends without a word on a line of 1002.
 LINE_LIMIT = 1000
-
-#: The most bytes of secret that are collected from one answer.
-DATA_LIMIT = 1 << 20
 
 # libgpg-error's codes: the low 16 bits, the rest names the source.
 CANCELED = 99
@@ -184,8 +182,8 @@ class Reader:
         if self._data is None:
             self._data = Data()
         self._data += data
-        if len(self._data) > DATA_LIMIT:
-            raise self._nonsense("more than 1 MiB of data")
+        if len(self._data) > READ_LIMIT:
+            raise self._nonsense(f"more than {READ_LIMIT >> 20} MiB of data")
 
     def _finish(self, code: int) -> Answer:
         answer = Answer(code, self._data, tuple(self._status))

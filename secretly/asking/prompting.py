@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import AsyncIterator, Mapping
 
 from ..errors import NotConfirmed, PinentryFailed, Refused
-from ..redacted import Secret
+from ..redacted import NotASecret, Secret, to_secret
 from ..text import escape
 from ..waiting import turns
 from . import assuan
@@ -223,17 +223,14 @@ def _in_lines(text: str) -> str:
 def _text(typed: bytearray) -> Secret:
     try:
         if _CONTROLS.isdisjoint(typed):
-            return Secret(typed.decode("utf-8"))
-        control = True
-    except UnicodeDecodeError:
-        control = False
-    finally:
-        typed[:] = bytes(len(typed))
-    if control:
+            return to_secret(typed)
         raise PinentryFailed(
             "what was entered has a control character in it: Ctrl-Z?",
             "enter it again without; a prompt cannot be put aside",
         )
-    raise PinentryFailed(
-        "what was entered is not UTF-8 text", "check the terminal's locale (LC_CTYPE)"
-    )
+    except NotASecret as error:
+        raise PinentryFailed(
+            f"what was entered {error}", "check the terminal's locale (LC_CTYPE)"
+        ) from None
+    finally:
+        typed[:] = bytes(len(typed))

@@ -11,6 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
+from ..redacted import READ_LIMIT
 from ..waiting import requests
 from .child import Child
 from .output import _TAIL, MEANWHILE, SOON, Finished, TooMuch, Written, finish, open_pipe, read_pipe
@@ -27,7 +28,7 @@ async def dialogue(
     environ: Mapping[str, str],
     prompt: bytes,
     answer: Callable[[], Awaitable[str]],
-    limit: int = 1 << 20,
+    limit: int = READ_LIMIT,
 ) -> Finished | None:
     """Run a program that asks on its terminal, and answer it.
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import NamedTuple
 
+from ..redacted import READ_LIMIT
 from ..waiting import requests
 from .child import Child
 
@@ -33,7 +34,7 @@ async def output(
     *,
     seconds: float,
     environ: Mapping[str, str],
-    limit: int = 1 << 20,
+    limit: int = READ_LIMIT,
     stdin: bytes = b"",
     session: bool = False,
 ) -> Finished:

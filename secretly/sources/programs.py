@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from .. import safefiles
 from ..errors import BadReference, SecretlyError, SourceFailed
 from ..processes import dialogue, output
-from ..redacted import Environ, Secret
+from ..redacted import READ_LIMIT, Environ, NotASecret, Secret, to_secret
 from ..text import escape, shell_quote
 from .failures import Ambiguous, Locked, NoField, NoItem, NotInstalled, Unasked, Unreachable
 from .runs import Run
@@ -23,9 +23,6 @@ T = TypeVar("T")
 
 #: How long a program may take, in seconds, that asks nobody.
 MACHINE = 30.0
-
-#: How many bytes a program may write, unless said.
-_LIMIT = 1 << 20
 
 
 Failure = tuple[str, type[SecretlyError], str, str]
@@ -76,7 +73,7 @@ class Program:
         item: str = "",
         stdin: str = "",
         environ: Mapping[str, str | None] | None = None,
-        limit: int = _LIMIT,
+        limit: int = READ_LIMIT,
     ) -> Secret:
         """Run it and return what it wrote.
 
@@ -127,10 +124,10 @@ class Program:
                 environ=_with(run.environ, environ),
                 prompt=prompt,
                 answer=answer,
-                limit=_LIMIT,
+                limit=READ_LIMIT,
             )
         except output.TooMuch:
-            raise self.long(_LIMIT, item) from None
+            raise self.long(READ_LIMIT, item) from None
         except TimeoutError:
             raise self.slow(run, item) from None
         if done is None:
@@ -269,11 +266,8 @@ def text(data: bytes, what: str, hint: str) -> Secret:
 
     :raises SourceFailed: if it is none, or has a NUL byte in it.
     """
-    wrong = "has a NUL byte in it"
-    if b"\0" not in data:
-        try:
-            return Secret(data.decode("utf-8").removesuffix("\n"))
-        except UnicodeDecodeError:
-            wrong = "is not UTF-8 text"
-    data = b""  # a traceback may show locals
-    raise SourceFailed(f"{what} {wrong}", hint)
+    try:
+        return to_secret(data, limit=None, line_ends=("\n",))
+    except NotASecret as error:
+        data = b""  # a traceback may show locals
+        raise SourceFailed(f"{what} {error}", hint) from None

@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 from ..asking import choosing, prompting, questions
 from ..errors import NoPinentry, SourceFailed
 from ..keeping.store import SecretStore
-from ..redacted import Secret
+from ..redacted import NotASecret, Secret, to_secret
 from ..text import escape
 from ..waiting import tasks
 from ..waiting.turns import Turns
@@ -202,10 +202,8 @@ def _shown(name: str) -> str:
 def _checked(value: Secret, title: str, path: str) -> Secret:
     """A value that can be handed over: JSON can hold what no variable can."""
     try:
-        value.encode("utf-8", "surrogateescape")
-        wrong = "has a NUL byte in it" if "\0" in value else ""
-    except UnicodeEncodeError:
-        wrong = "is no Unicode text"
-    if wrong:
-        raise SourceFailed(f"what {title} has for {escape(path)} {wrong}", "a secret is a text")
-    return value
+        return to_secret(value, limit=None)
+    except NotASecret as error:
+        raise SourceFailed(
+            f"what {title} has for {escape(path)} {error}", "a secret is a text"
+        ) from None
