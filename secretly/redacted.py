@@ -54,7 +54,7 @@ def to_secret(
     line_ends: Sequence[str] = (),
     nul: bool = False,
 ) -> Secret:
-    """Return *data* as a secret if it may be one.
+    r"""Return *data* as a secret if it may be one.
 
     Bytes must be UTF-8. Text may also have the surrogates that stand for other bytes in
     variables and file names (PEP 383).

@@ -729,7 +729,7 @@ def test_turns_are_taken_across_threads() -> None:
     most: list[int] = []
 
     async def one(number: int) -> None:
-        async with turns.one():
+        async with turns.take():
             inside.append(number)
             most.append(len(inside))
             await requests.sleep(0.005)
@@ -752,7 +752,7 @@ def test_a_turn_that_is_not_wanted_any_more_goes_on() -> None:
     order: list[str] = []
 
     async def hold(name: str, seconds: float) -> None:
-        async with turns.one():
+        async with turns.take():
             order.append(name)
             await requests.sleep(seconds)
 
@@ -775,7 +775,7 @@ def test_a_turn_that_does_not_come_in_time_is_given_up() -> None:
     order: list[str] = []
 
     async def hold(name: str, limit: float | None, seconds: float = 0) -> None:
-        async with turns.one(limit):
+        async with turns.take(limit):
             order.append(name)
             await requests.sleep(seconds)
 
@@ -799,11 +799,11 @@ def test_a_turn_given_and_cancelled_at_once_is_passed_on() -> None:
     turns = Turns()
 
     async def wait_turn() -> None:
-        async with turns.one():
+        async with turns.take():
             pass
 
     async def main() -> None:
-        async with turns.one():
+        async with turns.take():
             second = asyncio.create_task(wait_turn())
             third = asyncio.create_task(wait_turn())
             await asyncio.sleep(0.05)
@@ -820,7 +820,7 @@ def test_a_turn_left_in_a_dead_loop_is_given_back(left: str) -> None:
     turns = Turns()
 
     async def hold(seconds: float) -> str:
-        async with turns.one():
+        async with turns.take():
             await requests.sleep(seconds)
         return "had it"
 

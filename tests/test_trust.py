@@ -36,8 +36,8 @@ def own(path: Path, user: int = -1, group: int = -1) -> None:
 
 def test_a_file_of_ones_own_is_trusted(place: Path) -> None:
     """What only its user can write, in folders of the same kind or sticky ones, may be used."""
-    assert safefiles.writable_by_others(place / "file") is None
-    safefiles.check_only_mine(place / "file", "the program")
+    assert safefiles.find_writable_by_others(place / "file") is None
+    safefiles.refuse_if_others_can_write(place / "file", "the program")
 
 
 @pytest.mark.parametrize("mode", [0o646, 0o602, 0o777])
@@ -45,16 +45,16 @@ def test_a_file_that_anybody_can_write_is_refused(place: Path, mode: int) -> Non
     """It is named, and so is the way to mend it."""
     (place / "file").chmod(mode)
     with pytest.raises(Refused, match=r"the program .* could be changed by others") as caught:
-        safefiles.check_only_mine(place / "file", "the program")
+        safefiles.refuse_if_others_can_write(place / "file", "the program")
     assert caught.value.hint.endswith(f"chmod go-w {place / 'file'}")
 
 
 def test_the_hint_mends_it(place: Path) -> None:
     """After what the hint says, the file is accepted."""
     (place / "file").chmod(0o666)
-    assert safefiles.writable_by_others(place / "file") == str(place / "file")
+    assert safefiles.find_writable_by_others(place / "file") == str(place / "file")
     (place / "file").chmod(0o666 & ~0o022)
-    assert safefiles.writable_by_others(place / "file") is None
+    assert safefiles.find_writable_by_others(place / "file") is None
 
 
 def test_a_folder_that_anybody_can_write_is_refused(place: Path) -> None:
@@ -62,40 +62,40 @@ def test_a_folder_that_anybody_can_write_is_refused(place: Path) -> None:
     deep = place / "a" / "b"
     deep.mkdir(parents=True)
     (deep / "file").write_text("")
-    assert safefiles.writable_by_others(deep / "file") is None
+    assert safefiles.find_writable_by_others(deep / "file") is None
     (place / "a").chmod(0o777)
-    assert safefiles.writable_by_others(deep / "file") == str(place / "a")
+    assert safefiles.find_writable_by_others(deep / "file") == str(place / "a")
 
 
 def test_a_sticky_folder_is_trusted(place: Path) -> None:
     """In a folder like /tmp only a file's owner can replace it."""
     place.chmod(0o1777)
-    assert safefiles.writable_by_others(place / "file") is None
+    assert safefiles.find_writable_by_others(place / "file") is None
 
 
 def test_a_sticky_bit_on_a_file_is_worth_nothing(place: Path) -> None:
     """It is the folder's that counts."""
     (place / "file").chmod(0o1666)
-    assert safefiles.writable_by_others(place / "file") == str(place / "file")
+    assert safefiles.find_writable_by_others(place / "file") == str(place / "file")
 
 
 def test_what_belongs_to_another_is_refused(place: Path) -> None:
     """An owner can always change what is his, whatever its mode."""
     own(place / "file", OTHER)
-    assert safefiles.writable_by_others(place / "file") == str(place / "file")
+    assert safefiles.find_writable_by_others(place / "file") == str(place / "file")
     own(place / "file", 0)
     own(place, OTHER)
-    assert safefiles.writable_by_others(place / "file") == str(place)
+    assert safefiles.find_writable_by_others(place / "file") == str(place)
 
 
 def test_a_file_of_another_in_a_sticky_folder_is_refused(place: Path) -> None:
     """Stickiness protects the owner of a file, who must be the right one; so with folders."""
     place.chmod(0o1777)
     own(place / "file", OTHER)
-    assert safefiles.writable_by_others(place / "file") == str(place / "file")
+    assert safefiles.find_writable_by_others(place / "file") == str(place / "file")
     own(place / "file", 0)
     own(place, OTHER)
-    assert safefiles.writable_by_others(place / "file") == str(place)
+    assert safefiles.find_writable_by_others(place / "file") == str(place)
 
 
 def test_a_group_in_which_nobody_else_is_is_no_other(place: Path) -> None:
@@ -104,9 +104,9 @@ def test_a_group_in_which_nobody_else_is_is_no_other(place: Path) -> None:
     (place / "file").chmod(0o664)
     os.chown(place / "file", -1, pwd.getpwuid(mine).pw_gid)
     if mine == 0:
-        assert safefiles.writable_by_others(place / "file") is None
+        assert safefiles.find_writable_by_others(place / "file") is None
     own(place / "file", group=OTHER)  # a group without members
-    assert safefiles.writable_by_others(place / "file") is None
+    assert safefiles.find_writable_by_others(place / "file") is None
 
 
 def test_a_group_in_which_others_are_is_refused(place: Path) -> None:
@@ -116,9 +116,9 @@ def test_a_group_in_which_others_are_is_refused(place: Path) -> None:
         pytest.skip("needs another user")
     own(place / "file", group=min(people))
     (place / "file").chmod(0o664)
-    assert safefiles.writable_by_others(place / "file") == str(place / "file")
+    assert safefiles.find_writable_by_others(place / "file") == str(place / "file")
     (place / "file").chmod(0o644)
-    assert safefiles.writable_by_others(place / "file") is None
+    assert safefiles.find_writable_by_others(place / "file") is None
 
 
 def test_a_group_with_named_members_is_refused(place: Path) -> None:
@@ -130,7 +130,7 @@ def test_a_group_with_named_members_is_refused(place: Path) -> None:
         pytest.skip("needs a group with members")
     own(place / "file", group=groups[0].gr_gid)
     (place / "file").chmod(0o664)
-    assert safefiles.writable_by_others(place / "file") == str(place / "file")
+    assert safefiles.find_writable_by_others(place / "file") == str(place / "file")
 
 
 def test_a_link_is_followed_and_both_ways_are_looked_at(place: Path) -> None:
@@ -141,11 +141,11 @@ def test_a_link_is_followed_and_both_ways_are_looked_at(place: Path) -> None:
     safe.mkdir()
     (weak / "file").write_text("")
     (safe / "there").symlink_to(weak / "file")
-    assert safefiles.writable_by_others(safe / "there") == str(weak)
+    assert safefiles.find_writable_by_others(safe / "there") == str(weak)
     (weak / "link").symlink_to(place / "file")
-    assert safefiles.writable_by_others(weak / "link") == str(weak)
+    assert safefiles.find_writable_by_others(weak / "link") == str(weak)
     (safe / "fine").symlink_to("../file")
-    assert safefiles.writable_by_others(safe / "fine") is None
+    assert safefiles.find_writable_by_others(safe / "fine") is None
 
 
 def test_each_link_of_a_chain_counts(place: Path) -> None:
@@ -154,9 +154,9 @@ def test_each_link_of_a_chain_counts(place: Path) -> None:
     weak.mkdir()
     (weak / "second").symlink_to(place / "file")
     (place / "first").symlink_to(weak / "second")
-    assert safefiles.writable_by_others(place / "first") is None
+    assert safefiles.find_writable_by_others(place / "first") is None
     weak.chmod(0o777)
-    assert safefiles.writable_by_others(place / "first") == str(weak)
+    assert safefiles.find_writable_by_others(place / "first") == str(weak)
 
 
 def test_a_folder_that_is_a_link_counts(place: Path) -> None:
@@ -165,18 +165,18 @@ def test_a_folder_that_is_a_link_counts(place: Path) -> None:
     (weak / "inner").mkdir(parents=True)
     (weak / "inner" / "file").write_text("")
     (place / "short").symlink_to("weak/inner")
-    assert safefiles.writable_by_others(place / "short" / "file") is None
+    assert safefiles.find_writable_by_others(place / "short" / "file") is None
     weak.chmod(0o777)
-    assert safefiles.writable_by_others(place / "short" / "file") == str(weak)
+    assert safefiles.find_writable_by_others(place / "short" / "file") == str(weak)
 
 
 def test_a_link_of_another_in_a_sticky_folder_is_refused(place: Path) -> None:
     """A link's owner can put another in its place there."""
     place.chmod(0o1777)
     (place / "link").symlink_to("file")
-    assert safefiles.writable_by_others(place / "link") is None
+    assert safefiles.find_writable_by_others(place / "link") is None
     own(place / "link", OTHER)
-    assert safefiles.writable_by_others(place / "link") == str(place / "link")
+    assert safefiles.find_writable_by_others(place / "link") == str(place / "link")
 
 
 def test_up_after_a_link_is_where_the_system_says(place: Path) -> None:
@@ -187,9 +187,9 @@ def test_up_after_a_link_is_where_the_system_says(place: Path) -> None:
     (place / "link").symlink_to("weak/inner")
     path = f"{place}/link/../file"
     assert os.path.samefile(path, weak / "file")
-    assert safefiles.writable_by_others(path) is None
+    assert safefiles.find_writable_by_others(path) is None
     (weak / "file").chmod(0o666)
-    assert safefiles.writable_by_others(path) == path
+    assert safefiles.find_writable_by_others(path) == path
 
 
 def test_a_relative_path_is_looked_at_from_here(
@@ -197,22 +197,22 @@ def test_a_relative_path_is_looked_at_from_here(
 ) -> None:
     """The folders above the current one count for it too."""
     monkeypatch.chdir(place)
-    assert safefiles.writable_by_others("./file") is None
+    assert safefiles.find_writable_by_others("./file") is None
     place.chmod(0o777)
-    assert safefiles.writable_by_others("file") is not None
+    assert safefiles.find_writable_by_others("file") is not None
 
 
 def test_links_that_go_round_end(place: Path) -> None:
     """They lead nowhere, and looking at them does not last for ever."""
     (place / "a").symlink_to("b")
     (place / "b").symlink_to("a")
-    assert safefiles.writable_by_others(place / "a") is None
+    assert safefiles.find_writable_by_others(place / "a") is None
 
 
 def test_what_is_not_there_is_refused(place: Path) -> None:
     """What cannot be looked at is not trusted, and shown harmless."""
     with pytest.raises(Refused, match="cannot be looked at: No such file") as caught:
-        safefiles.check_only_mine(place / "no\x1bne", "the configuration")
+        safefiles.refuse_if_others_can_write(place / "no\x1bne", "the configuration")
     assert str(caught.value).isprintable()
 
 

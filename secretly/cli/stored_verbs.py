@@ -80,7 +80,7 @@ def _read_stdin() -> Secret:
     """All of standard input, without one newline at its end."""
     if sys.stdin is None:
         raise Refused("standard input is closed", "pipe the secret in, or leave --stdin away")
-    hardening.close()
+    hardening.apply()
     try:
         return to_secret(sys.stdin.buffer.read(READ_LIMIT + 1), line_ends=("\r\n", "\n"))
     except NotASecret as error:

@@ -96,7 +96,7 @@ def _configured_backend(path: str) -> str | None:
         raise KeychainUnavailable(f"{escape(path)} cannot be read", "mend or remove it") from None
     if not parser.has_option("backend", "default-keyring"):
         return None
-    safefiles.check_only_mine(path, "keyring's configuration")
+    safefiles.refuse_if_others_can_write(path, "keyring's configuration")
     return parser.get("backend", "default-keyring").strip()
 
 

@@ -57,7 +57,7 @@ class Program:
                 f"{self.title}'s program {self.name} is not installed",
                 f"install it, so that {self.name} is on PATH",
             )
-        safefiles.check_only_mine(found, f"{self.title}'s program")
+        safefiles.refuse_if_others_can_write(found, f"{self.title}'s program")
         return str(found)
 
     def limit(self, run: Run) -> float:
@@ -84,12 +84,12 @@ class Program:
         """
         argv = [self.path(run), *arguments]
         try:
-            done = await output.output(
+            done = await output.read_output(
                 argv,
-                seconds=self.limit(run),
+                timeout=self.limit(run),
                 environ=_with(run.environ, environ),
                 stdin=stdin.encode("utf-8", "surrogateescape"),
-                session=not self.asks or run.person is None,  # with no terminal it cannot ask
+                new_session=not self.asks or run.person is None,  # with no terminal it cannot ask
                 limit=limit,
             )
         except output.TooMuch:
@@ -118,9 +118,9 @@ class Program:
         :raises Locked: if it asks again.
         """
         try:
-            done = await dialogue.dialogue(
+            done = await dialogue.run_and_answer(
                 [self.path(run), *arguments],
-                seconds=self.limit(run),
+                timeout=self.limit(run),
                 environ=_with(run.environ, environ),
                 prompt=prompt,
                 answer=answer,
@@ -204,7 +204,7 @@ class Program:
             if not alone:
                 with contextlib.suppress(Locked):
                     return await attempt()
-            async with run.after(run.turns.one()):
+            async with run.after(run.turns.take()):
                 if run.opened.count(self.title) > seen or (alone and self.name in run.asked):
                     alone = False
                     continue  # another was before this one: try beside the others

@@ -76,7 +76,7 @@ class Run:
 
     async def once(self, key: Hashable, find: Callable[[], Awaitable[str]]) -> Secret:
         """What *find* gives, which is kept until the end of the run."""
-        async with self._finding.setdefault(key, Turns()).one():
+        async with self._finding.setdefault(key, Turns()).take():
             if key not in self.kept:
                 self.keep(key, await find())
             return self.kept[key]
@@ -127,7 +127,7 @@ class Run:
         :raises Locked: if nobody may be asked.
         """
         seconds = self.must_ask(purpose, hint)
-        async with self.after(prompting.elsewhere(self.environ, seconds)) as variables:
+        async with self.after(prompting.turn_for_program(self.environ, seconds)) as variables:
             yield variables
 
     @contextlib.asynccontextmanager
@@ -141,7 +141,7 @@ class Run:
         async with contextlib.AsyncExitStack() as turn:
             variables: Mapping[str, str] = {}
             if self.person is not None and program not in self.asked:
-                waits = prompting.elsewhere(self.environ, self.person, asking=False)
+                waits = prompting.turn_for_program(self.environ, self.person, asking=False)
                 variables = await turn.enter_async_context(self.after(waits))
                 if program in self.asked:
                     await turn.aclose()
