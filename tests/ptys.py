@@ -22,6 +22,7 @@ from typing import Any
 
 from conftest import COVERAGE
 
+from secretly.asking import wording
 from secretly.publishing.archives import Distribution
 from secretly.publishing.destination import Destination
 from secretly.publishing.release import Release
@@ -89,7 +90,7 @@ def consent() -> str:
     release = Release("twine", Destination("pypi", "PyPI"), tuple(files))
     text, listing = release.consent(DEEP, ["twine", "upload", "dist/*"])
     assert not listing
-    return f"Hand over PyPI from the keychain?\n\n{text}"
+    return wording.confirm_use_text("PyPI", "the keychain", text)
 
 
 class Pty:
@@ -198,11 +199,11 @@ found = {}
 
 async def work():
     import secretly
-    from secretly import pinentry, terminal
-    prompt = pinentry.Prompt(**how["prompt"])
+    from secretly.asking import prompting, questions
+    prompt = questions.Prompt(**how["prompt"])
     if how["what"] == "secret":
         return str(await secretly.secret(how["reference"], timeout=how["seconds"]))
-    asked = getattr(pinentry, how["what"])
+    asked = getattr(prompting, how["what"])
     answer = await asked(prompt, how["seconds"], os.environ)
     return answer if answer is None else str(answer)
 

@@ -381,10 +381,10 @@ printf '%s\\n' "$@" > {folder}/arguments
 
 ASK = """
 import asyncio, json, os, sys
-from secretly import pinentry
-prompt = pinentry.Prompt("a title", "a\\ndescription\\x1b", "a prompt", error="because")
+from secretly.asking import prompting, questions
+prompt = questions.Prompt("a title", "a\\ndescription\\x1b", "a prompt", error="because")
 try:
-    found = asyncio.run(getattr(pinentry, sys.argv[2])(prompt, 5, os.environ))
+    found = asyncio.run(getattr(prompting, sys.argv[2])(prompt, 5, os.environ))
     found = found if found is None else str(found)
 except Exception as error:
     found = type(error).__name__
@@ -438,10 +438,10 @@ def getpass(text):
 shown = []
 shell = types.SimpleNamespace(kernel=types.SimpleNamespace(getpass=getpass))
 sys.modules["IPython"] = types.SimpleNamespace(get_ipython=lambda: shell)
-from secretly import pinentry
-prompt = pinentry.Prompt("a title", "a\\ndescription\\x1b", "a prompt")
+from secretly.asking import prompting, questions
+prompt = questions.Prompt("a title", "a\\ndescription\\x1b", "a prompt")
 try:
-    found = asyncio.run(getattr(pinentry, sys.argv[1])(prompt, 5, os.environ))
+    found = asyncio.run(getattr(prompting, sys.argv[1])(prompt, 5, os.environ))
     print(found if found is None else str(found), *shown)
 except Exception as error:
     print(type(error).__name__)

@@ -280,26 +280,26 @@ import os, sys
 {install}
 from twisted.internet import reactor, task
 from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
-from secretly import concurrency, eventloop
+from secretly.waiting import driving, requests, sharing, tasks
 reading, writing = os.pipe()
 
 async def arrives():
     reactor.callLater(0.05, os.write, writing, b"x")
-    assert await eventloop.readable(reading, 10) is True
-    assert await eventloop.readable(reading, 0) is True
-    assert await eventloop.readable(writing, 0.01) in (True, False)
+    assert await requests.readable(reading, 10) is True
+    assert await requests.readable(reading, 0) is True
+    assert await requests.readable(writing, 0.01) in (True, False)
     return os.read(reading, 1).decode()
 
 async def work():
     assert await arrives() == "x"
-    assert await eventloop.readable(reading, 0.05) is False
-    assert await eventloop.in_thread(lambda: 7, 10) == 7
-    assert await concurrency.together(arrives(), eventloop.in_thread(lambda: "y", 10)) == ["x", "y"]
-    shared = concurrency.Shared()
+    assert await requests.readable(reading, 0.05) is False
+    assert await requests.in_thread(lambda: 7, 10) == 7
+    assert await tasks.gather(arrives(), requests.in_thread(lambda: "y", 10)) == ["x", "y"]
+    shared = sharing.Shared()
     many = [shared.do("one", arrives, 5) for _ in range(10)]
-    assert await concurrency.together(*many) == ["x"] * 10
-    waiting = Deferred.fromCoroutine(concurrency.together(arrives(), never()))
-    await eventloop.sleep(0.02)
+    assert await tasks.gather(*many) == ["x"] * 10
+    waiting = Deferred.fromCoroutine(tasks.gather(arrives(), never()))
+    await requests.sleep(0.02)
     waiting.cancel()
     try:
         await waiting
@@ -310,7 +310,7 @@ async def work():
 tidied = []
 async def never():
     try:
-        await eventloop.readable(reading, 10)
+        await requests.readable(reading, 10)
     except CancelledError:
         tidied.append("tidied")
         raise
@@ -358,11 +358,11 @@ async def main():
     asyncioreactor.install(asyncio.get_running_loop())
     from twisted.internet import reactor
     from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
-    from secretly import concurrency, eventloop
+    from secretly.waiting import driving, requests, sharing, tasks
     reading, writing = os.pipe()
     async def arrives():
         reactor.callLater(0.05, os.write, writing, b"x")
-        assert await eventloop.readable(reading, 10) is True
+        assert await requests.readable(reading, 10) is True
         return os.read(reading, 1).decode()
     {body}
     loop = asyncio.get_running_loop()
@@ -440,7 +440,7 @@ STUCK = {
 class Never:
     pending, waiting, cancel = False, False, None
     def check(self): pass
-eventloop.run(main(), Never())
+driving.drive(main(), Never())
 """,
 }
 
@@ -451,10 +451,10 @@ def test_a_stuck_thread_keeps_no_process(driver: str) -> None:
     started = time.monotonic()
     program = f"""
 import threading, time
-from secretly import concurrency, eventloop
+from secretly.waiting import driving, requests, sharing, tasks
 async def main():
     try:
-        await eventloop.in_thread(lambda: time.sleep(60), 0.1)
+        await requests.in_thread(lambda: time.sleep(60), 0.1)
     except TimeoutError:
         print("too long", threading.active_count())
 {STUCK[driver]}
@@ -471,14 +471,14 @@ def test_a_late_answer_is_dropped(driver: str, outcome: str) -> None:
     run += "\nexcept SystemExit: pass" if driver == "twisted" else ""
     program = f"""
 import threading, time
-from secretly import concurrency, eventloop
+from secretly.waiting import driving, requests, sharing, tasks
 go = threading.Event()
 def late():
     go.wait(30)
     return {outcome}
 async def main():
     try:
-        await eventloop.in_thread(late, 0.05)
+        await requests.in_thread(late, 0.05)
     except TimeoutError:
         print("too long")
 {run}
@@ -878,9 +878,9 @@ def test_waiting_costs_nothing_in_twisted(reactor: str) -> None:
         + """
 import resource, threading
 async def measured(reactor):
-    await eventloop.readable(reading, 0.1)
+    await requests.readable(reading, 0.1)
     before = resource.getrusage(resource.RUSAGE_SELF)
-    await eventloop.readable(reading, 1)
+    await requests.readable(reading, 1)
     after = resource.getrusage(resource.RUSAGE_SELF)
     used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     assert used < 0.01 + 0.03, used
@@ -926,18 +926,18 @@ def test_what_comes_at_once_needs_no_loop() -> None:
     """``run`` returns what waits for little without any event loop being loaded."""
     program = """
 import os, sys
-from secretly import concurrency, eventloop
+from secretly.waiting import driving, requests, sharing, tasks
 class Quiet:
     pending, waiting, cancel = False, False, None
     def check(self): pass
 reading, writing = os.pipe()
 os.write(writing, b"x")
 async def main():
-    assert await eventloop.readable(reading, 10) is True
-    assert await eventloop.in_thread(lambda: 1, 10) == 1
-    await eventloop.sleep(0.01)
+    assert await requests.readable(reading, 10) is True
+    assert await requests.in_thread(lambda: 1, 10) == 1
+    await requests.sleep(0.01)
     return "done"
-print(eventloop.run(main(), Quiet()), "twisted" in sys.modules, "asyncio" in sys.modules)
+print(driving.drive(main(), Quiet()), "twisted" in sys.modules, "asyncio" in sys.modules)
 """
     assert script(program) == "done False False\n"
 
@@ -946,20 +946,20 @@ def test_what_takes_longer_is_handed_to_twisted() -> None:
     """``run`` loads Twisted's reactor for what takes longer, and returns what comes."""
     program = """
 import os, sys, threading
-from secretly import concurrency, eventloop
+from secretly.waiting import driving, requests, sharing, tasks
 class Quiet:
     pending, waiting, cancel = False, False, None
     def check(self): pass
 reading, writing = os.pipe()
 threading.Timer(0.3, os.write, (writing, b"x")).start()
 async def main():
-    assert await eventloop.readable(reading, 10) is True
-    assert await eventloop.readable(reading, 10) is True
-    return await concurrency.together(one(1), one(2))
+    assert await requests.readable(reading, 10) is True
+    assert await requests.readable(reading, 10) is True
+    return await tasks.gather(one(1), one(2))
 async def one(number):
-    await eventloop.sleep(0.01)
+    await requests.sleep(0.01)
     return number
-print(eventloop.run(main(), Quiet()), "twisted.internet.reactor" in sys.modules)
+print(driving.drive(main(), Quiet()), "twisted.internet.reactor" in sys.modules)
 """
     assert script(program) == "[1, 2] True\n"
 

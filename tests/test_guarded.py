@@ -419,9 +419,12 @@ def test_the_program_has_its_limits_as_they_were(here: Home, limit: str, way: st
 #: The command in one that has no capability, not even that by which it reached its files:
 #: all that it loads is loaded before.
 _BARE = """
-import ctypes, os, resource, sys
-from secretly import cli, resolve, sources
-import secretly.sources.env
+import ctypes, importlib, os, pkgutil, resource, sys
+import secretly
+from secretly import cli
+for module in pkgutil.walk_packages(secretly.__path__, "secretly."):
+    if not module.name.startswith(("secretly.__main__", "secretly.testing")):
+        importlib.import_module(module.name)
 cli.main(["run", "--dry-run", *sys.argv[1:]])
 assert not ctypes.CDLL(None).capset((ctypes.c_uint32 * 2)(0x20080522), (ctypes.c_uint32 * 6)())
 sys.exit(cli.main(["run", *sys.argv[1:]]))
@@ -459,13 +462,13 @@ def test_the_guard_itself(private: str) -> None:
     program = (
         "import _ctypes, ctypes, resource\n"
         f"if {private!r} == 'absent': del _ctypes.call_function\n"
-        "from secretly.processes.hardening import Guard\n"
+        "from secretly.processes.hardening import Hardening\n"
         "limits = lambda: resource.getrlimit(resource.RLIMIT_CORE)\n"
         "dumpable = lambda: ctypes.CDLL(None).prctl(3, 0, 0, 0, 0)\n"
         "resource.setrlimit(resource.RLIMIT_CORE, (0, limits()[1]))\n"
-        "before, guard = limits(), Guard()\n"
+        "before, guard = limits(), Hardening()\n"
         "with guard.lifted(): assert (limits(), dumpable()) == (before, 1)\n"
-        "guard.close(); guard.close()\n"
+        "guard.apply(); guard.apply()\n"
         "lowered = limits()\n"
         "assert lowered[0] < 2 and lowered[1] == before[1] and dumpable() == 0\n"
         "with guard.lifted(): assert (limits(), dumpable()) == (before, 0)\n"

@@ -17,9 +17,9 @@ import pytest
 from conftest import need
 from ptys import children, processes, running, wait_until
 
-from secretly.processes.child import Child, _listed, _processes, living
-from secretly.processes.dialogue import dialogue
-from secretly.processes.output import Finished, TooMuch, output
+from secretly.processes.child import Child, living, processes_from_proc, processes_from_ps
+from secretly.processes.dialogue import run_and_answer
+from secretly.processes.output import Finished, TooMuch, read_output
 
 ENVIRON = {"PATH": os.defpath}
 
@@ -106,7 +106,7 @@ def test_ending_twice_is_ending_once() -> None:
     """What has ended is left alone; its status stays."""
     process = child("")
     os.kill(process.pid, signal.SIGKILL)
-    assert process.ended(5)
+    assert process.has_ended(5)
     process.end()
     process.end()
     assert process.status == -signal.SIGKILL
@@ -116,7 +116,7 @@ def test_a_child_that_goes_on_has_not_ended() -> None:
     """``ended`` waits as long as it is told, and says no."""
     process = child("")
     started = time.monotonic()
-    assert process.ended(0.1) is False
+    assert process.has_ended(0.1) is False
     assert 0.09 < time.monotonic() - started < 1
     assert process.status is None
     process.end()
@@ -128,7 +128,7 @@ def test_what_cannot_be_started_is_an_error() -> None:
     with pytest.raises(FileNotFoundError):
         Child(["/nonexistent"], stdin=null, stdout=null, stderr=null, environ=ENVIRON)
     with pytest.raises(FileNotFoundError):
-        asyncio.run(output(["/nonexistent"], seconds=5, environ=ENVIRON))
+        asyncio.run(read_output(["/nonexistent"], timeout=5, environ=ENVIRON))
 
 
 def test_a_process_that_exits_ends_its_children() -> None:
@@ -155,7 +155,7 @@ def test_a_process_that_exits_ends_its_children() -> None:
 def shell(command: str, seconds: float = 10, limit: int = 1 << 20) -> tuple[int, bytes]:
     """Run a shell command through ``output``."""
     found = asyncio.run(
-        output(["/bin/sh", "-c", command], seconds=seconds, environ=ENVIRON, limit=limit)
+        read_output(["/bin/sh", "-c", command], timeout=seconds, environ=ENVIRON, limit=limit)
     )
     return found.status, found.stdout
 
@@ -186,7 +186,7 @@ def test_what_takes_too_long_is_ended(command: str) -> None:
 def test_what_was_found_shows_nothing_of_it() -> None:
     """The repr of an outcome holds no byte of what the program wrote."""
     command = ["/bin/sh", "-c", "echo canary-1; echo canary-2 >&2"]
-    found = asyncio.run(output(command, seconds=5, environ=ENVIRON))
+    found = asyncio.run(read_output(command, timeout=5, environ=ENVIRON))
     assert found == (0, b"canary-1\n", b"canary-2\n")
     assert "canary" not in repr(found)
 
@@ -195,7 +195,7 @@ def test_cancelling_ends_the_program() -> None:
     """A cancelled wait leaves no program."""
 
     async def main() -> None:
-        task = asyncio.create_task(output(["/bin/sleep", "60"], seconds=60, environ=ENVIRON))
+        task = asyncio.create_task(read_output(["/bin/sleep", "60"], timeout=60, environ=ENVIRON))
         while not children(os.getpid()):
             await asyncio.sleep(0.01)
         task.cancel()
@@ -224,7 +224,7 @@ def test_what_takes_too_long_takes_its_children_along(
     started = time.monotonic()
     argv = ["/bin/sh", "-c", f"MARK={tmp_path}; export MARK; {script}"]
     with pytest.raises(TimeoutError):
-        asyncio.run(output(argv, seconds=0.5, environ=ENVIRON, session=session))
+        asyncio.run(read_output(argv, timeout=0.5, environ=ENVIRON, new_session=session))
     assert time.monotonic() - started < 10
     assert marked(tmp_path) == []
 
@@ -244,7 +244,7 @@ def test_what_is_left_in_a_session_is_ended_with_it(tmp_path: Path) -> None:
     """Its leader has ended, and a child of that has its output open."""
     argv = ["/bin/sh", "-c", f"MARK={tmp_path}; export MARK; sleep 60 & exit 0"]
     with pytest.raises(TimeoutError):
-        asyncio.run(output(argv, seconds=0.5, environ=ENVIRON, session=True))
+        asyncio.run(read_output(argv, timeout=0.5, environ=ENVIRON, new_session=True))
     assert marked(tmp_path) == []
 
 
@@ -254,7 +254,7 @@ def test_a_daemon_is_left_alone(tmp_path: Path) -> None:
     argv = [sys.executable, "-ISc", f"import subprocess as s, time; {START}; time.sleep(60)"]
     environ = {**ENVIRON, "MARK": str(tmp_path), "DAEMON": daemon}
     with pytest.raises(TimeoutError):
-        asyncio.run(output(argv, seconds=1.5, environ=environ))
+        asyncio.run(read_output(argv, timeout=1.5, environ=environ))
     (left,) = marked(tmp_path)
     os.kill(left, signal.SIGKILL)
     wait_until(lambda: not running(left))
@@ -269,12 +269,12 @@ def test_the_system_is_asked_for_processes_in_two_ways() -> None:
     """By proc(5), and by ps where there is none: both know this one and its child."""
     need("ps")
     process = child("")
-    for found in (_processes(), _listed()):
+    for found in (processes_from_proc(), processes_from_ps()):
         facts = {pid: more for pid, *more in found}
         assert facts[process.pid][:2] == [os.getpid(), os.getpgrp()]
         assert os.getpid() in facts
     process.end()
-    assert process.pid not in [pid for pid, *_ in _listed()]
+    assert process.pid not in [pid for pid, *_ in processes_from_ps()]
 
 
 @pytest.mark.parametrize(
@@ -292,16 +292,16 @@ def test_a_time_out_has_nothing_of_what_was_read(script: str) -> None:
 
 def test_it_gets_the_environment_that_it_is_given() -> None:
     """A child has the variables that it was given and no other."""
-    found = asyncio.run(output(["/usr/bin/env"], seconds=5, environ={"A": "1"}))
+    found = asyncio.run(read_output(["/usr/bin/env"], timeout=5, environ={"A": "1"}))
     assert found.stdout == b"A=1\n"
 
 
 @pytest.mark.parametrize("data", [b"", b"canary-1", b"\0\xff\n" * 20_000])
 def test_a_program_is_given_something_to_read(data: bytes) -> None:
     """On its stdin, which then ends; whether it reads it or not."""
-    found = asyncio.run(output(["/bin/cat"], seconds=5, environ=ENVIRON, stdin=data))
+    found = asyncio.run(read_output(["/bin/cat"], timeout=5, environ=ENVIRON, stdin=data))
     assert found == (0, data, b"")
-    found = asyncio.run(output(["/bin/true"], seconds=5, environ=ENVIRON, stdin=data))
+    found = asyncio.run(read_output(["/bin/true"], timeout=5, environ=ENVIRON, stdin=data))
     assert found == (0, b"", b"")
 
 
@@ -309,7 +309,7 @@ def test_a_program_may_complain_at_length() -> None:
     """What is beyond 64 KiB is forgotten, the end of it is kept, and it never waits for us."""
     script = "head -c 300000 /dev/zero >&2; echo wrote; echo the end >&2"
     status, wrote, said = asyncio.run(
-        output(["/bin/sh", "-c", script], seconds=10, environ=ENVIRON)
+        read_output(["/bin/sh", "-c", script], timeout=10, environ=ENVIRON)
     )
     assert (status, wrote) == (0, b"wrote\n")
     assert len(said) == 65536
@@ -320,7 +320,7 @@ def test_it_may_complain_at_length_after_its_output(tmp_path: Path) -> None:
     """Which it has closed: its end is waited for, and what it says meanwhile is heard."""
     script = "exec >&-; head -c 300000 /dev/zero >&2; echo the end >&2; exit 1"
     status, wrote, said = asyncio.run(
-        output(["/bin/sh", "-c", script], seconds=10, environ=ENVIRON)
+        read_output(["/bin/sh", "-c", script], timeout=10, environ=ENVIRON)
     )
     assert (status, wrote) == (1, b"")
     assert said.endswith(b"\0the end\n")
@@ -339,7 +339,7 @@ def test_what_a_program_leaves_behind_keeps_nobody_waiting() -> None:
     """A child of its own that has its stderr open."""
     started = time.monotonic()
     script = "sleep 3 >/dev/null & echo said >&2; echo $!"
-    found = asyncio.run(output(["/bin/sh", "-c", script], seconds=10, environ=ENVIRON))
+    found = asyncio.run(read_output(["/bin/sh", "-c", script], timeout=10, environ=ENVIRON))
     assert time.monotonic() - started < 2
     os.kill(int(found.stdout), signal.SIGKILL)
     assert found.stderr == b"said\n"
@@ -368,8 +368,8 @@ def talk(
         return given
 
     argv = ["/bin/sh", "-c", script]
-    talked = dialogue(
-        argv, seconds=seconds, environ=ENVIRON, prompt=PROMPT, answer=answer, limit=limit
+    talked = run_and_answer(
+        argv, timeout=seconds, environ=ENVIRON, prompt=PROMPT, answer=answer, limit=limit
     )
     found = asyncio.run(talked)
     return found, len(answers) - len(left)
@@ -485,7 +485,7 @@ def test_a_dialogue_with_what_cannot_be_started() -> None:
         raise AssertionError
 
     found = asyncio.run(
-        dialogue(["/nonexistent"], seconds=5, environ=ENVIRON, prompt=PROMPT, answer=answer)
+        run_and_answer(["/nonexistent"], timeout=5, environ=ENVIRON, prompt=PROMPT, answer=answer)
     )
     assert found is not None
     assert found.status == 127

@@ -218,8 +218,8 @@ def test_waiting_for_the_others_has_a_deadline(tmp_path: Path) -> None:
 
 WHICH = """
 import sys
-from secretly import terminal
-found = terminal.find()
+from secretly.asking import terminal
+found = terminal.find_terminal()
 with open(sys.argv[1], "w") as file:
     file.write(f"{found.path} {found.in_foreground()}" if found else "none")
 """
@@ -340,7 +340,7 @@ def stopped() -> Iterator[str]:
 
 ON_A_STOPPED_ONE = """
 import asyncio, sys, time
-from secretly import terminal
+from secretly.asking import terminal
 started = time.monotonic()
 try:
     asyncio.run(getattr(terminal.Terminal(sys.argv[1]), sys.argv[2])(*sys.argv[3:], 0.5))
@@ -421,7 +421,7 @@ def test_modes_are_put_back_on_a_terminal_that_takes_no_output(asked: bool) -> N
     """What waits to be shown is not waited for."""
     modes = """
 import os, sys, termios
-from secretly import terminal
+from secretly.asking import terminal
 with terminal.Terminal(sys.argv[1]).opened(sys.argv[2] == "True") as descriptor:
     try:
         while os.write(descriptor, b"x" * 100): pass
@@ -439,8 +439,8 @@ with terminal.Terminal(sys.argv[1]).opened(sys.argv[2] == "True") as descriptor:
 def test_ps_names_the_terminal(tmp_path: Path) -> None:
     """Where the system tells no device number (macOS), ps names the terminal."""
     need("ps")
-    code = "import sys; from secretly import terminal; "
-    code += "open(sys.argv[1], 'w').write(f'/dev/{terminal._ps_name()}')"
+    code = "import sys; from secretly.asking import terminal; "
+    code += "open(sys.argv[1], 'w').write(f'/dev/{terminal.name_from_ps()}')"
     argv = [sys.executable, "-c", code, str(tmp_path / "found")]
     with Pty(argv, {"PATH": os.defpath}) as screen:
         assert screen.wait() == 0
@@ -449,8 +449,8 @@ def test_ps_names_the_terminal(tmp_path: Path) -> None:
 
 def test_what_is_no_terminal_is_not_used(tmp_path: Path) -> None:
     """Neither a name that leads nowhere, nor a file."""
-    assert terminal._usable("/dev/nonexistent") is None
-    assert terminal._usable(str(tmp_path)) is None
+    assert terminal.usable_terminal("/dev/nonexistent") is None
+    assert terminal.usable_terminal(str(tmp_path)) is None
 
 
 def test_a_terminal_that_breaks_off_is_at_its_end() -> None:
@@ -459,4 +459,4 @@ def test_a_terminal_that_breaks_off_is_at_its_end() -> None:
     with ours:
         ours.send(b"never read")
         theirs.close()
-        assert asyncio.run(terminal._read(ours.fileno(), time.monotonic() + 5)) == b""
+        assert asyncio.run(terminal.read_line(ours.fileno(), time.monotonic() + 5)) == b""

@@ -20,7 +20,15 @@ from ..waiting import requests
 from . import wording
 from .questions import no_answer
 
-__all__ = ["Terminal", "find_terminal", "is_gone", "terminal_gone"]
+__all__ = [
+    "Terminal",
+    "find_terminal",
+    "is_gone",
+    "name_from_ps",
+    "read_line",
+    "terminal_gone",
+    "usable_terminal",
+]
 
 #: The longest line, in bytes with its LF, that a terminal passes on whole:
 #: Linux's N_TTY_BUF_SIZE, and macOS's TTYHOG (MAX_CANON).
@@ -163,7 +171,7 @@ async def _ask_line(descriptor: int, text: str, label: str, prompt_timeout: floa
     shown = f"{escape(text, keep=chr(10))}\n" if text else ""
     patience = min(prompt_timeout, _OUTPUT_TIMEOUT)
     await _write(descriptor, f"{shown}{escape(label)} ".encode(), patience)
-    line = await _read_line(descriptor, deadline)
+    line = await read_line(descriptor, deadline)
     if line is None:
         with contextlib.suppress(OSError):
             os.write(descriptor, b"\n")
@@ -193,7 +201,7 @@ async def _write(descriptor: int, data: bytes, timeout: float) -> None:
             await requests.sleep(_WRITE_INTERVAL)
 
 
-async def _read_line(descriptor: int, deadline: float) -> bytes | None:
+async def read_line(descriptor: int, deadline: float) -> bytes | None:
     """Return a line, nothing at an end of file, or None if no line came in time."""
     while (left := deadline - time.monotonic()) > 0:
         if await requests.readable(descriptor, left):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Hashable
-from typing import Any, Generic, cast
+from typing import TYPE_CHECKING, Any, Generic, cast
 
 from ..errors import PromptTimeout
 from .events import Event
 from .requests import CurrentLoop, on_loop
 from .tasks import T, Task
+
+if TYPE_CHECKING:
+    from .loop import Loop
 
 __all__ = ["Shared"]
 
@@ -44,16 +47,7 @@ class Shared(Generic[T]):
             waiters.append(mine)
         else:
             waiters, timeout = [mine], None
-
-            def finished(task: Task[T]) -> None:
-                if self._running.get(key, (None,))[0] is task:
-                    del self._running[key]
-                for waiter in waiters:
-                    waiter.set()
-
-            task = Task(work(), finished)
-            self._running[key] = task, waiters
-            task.start(loop)
+            task = self._start(loop, key, work(), waiters)
         try:
             if not await on_loop(loop, mine.within(timeout)):
                 raise PromptTimeout(
@@ -71,3 +65,17 @@ class Shared(Generic[T]):
         if task.error is not None:
             raise task.error
         return cast(T, task.value)
+
+    def _start(
+        self, loop: Loop, key: Hashable, work: Coroutine[Any, Any, T], waiters: list[Event]
+    ) -> Task[T]:
+        def finished(task: Task[T]) -> None:
+            if self._running.get(key, (None,))[0] is task:
+                del self._running[key]
+            for waiter in waiters:
+                waiter.set()
+
+        task = Task(work, finished)
+        self._running[key] = task, waiters
+        task.start(loop)  # which may finish it
+        return task
