@@ -34,7 +34,7 @@ def canary() -> str:
 
 @dataclass
 class Login:
-    """A value of somebody's that has a secret in it."""
+    """A user's value that has a secret in it."""
 
     password: str
 
@@ -292,7 +292,7 @@ def test_one_end_of_a_line_is_removed_where_asked_for(end: str) -> None:
 
 
 def test_an_environment_shows_no_value() -> None:
-    """The variables that a call stands on hold other secrets: their repr shows how many."""
+    """Variables may hold other secrets: the repr of an environment shows how many there are."""
     found = Environ({"TOKEN": "canary-1", "PATH": "/bin"})
     assert repr(found) == "<environment of 2 variables>"
     assert found["TOKEN"] == "canary-1"
