@@ -250,8 +250,8 @@ def test_what_mends_it_can_be_pasted(tmp_path: Path) -> None:
     path.chmod(0o644)
     hint = trouble(f"file://{path}").hint
     asyncio.run(
-        output.output(
-            ["/bin/sh", "-c", hint.partition(": ")[2]], seconds=5, environ={"PATH": os.defpath}
+        output.read_output(
+            ["/bin/sh", "-c", hint.partition(": ")[2]], timeout=5, environ={"PATH": os.defpath}
         )
     )
     assert fetch(f"file://{path}") == "canary-1"
@@ -614,7 +614,7 @@ def test_the_time_that_a_source_waits_for_its_turn_is_not_its_own(
 _STUBBORN = {
     "sleeps": "await requests.sleep(0.01)",
     "sleeps for long": "await requests.sleep(10 ** 6)",
-    "starts programs": 'await output.output(["/bin/true"], seconds=5, environ={})',
+    "starts programs": 'await output.read_output(["/bin/true"], timeout=5, environ={})',
     "tidies up": None,
 }
 

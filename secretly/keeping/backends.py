@@ -11,7 +11,7 @@ from typing import Any
 
 from .. import safefiles
 from ..errors import Cancelled, KeychainLocked, KeychainUnavailable
-from ..redacted import Secret
+from ..redacted import NotASecret, Secret, to_secret
 from ..text import escape
 
 _LINUX = (
@@ -96,7 +96,7 @@ def _configured_backend(path: str) -> str | None:
         raise KeychainUnavailable(f"{escape(path)} cannot be read", "mend or remove it") from None
     if not parser.has_option("backend", "default-keyring"):
         return None
-    safefiles.check_only_mine(path, "keyring's configuration")
+    safefiles.refuse_if_others_can_write(path, "keyring's configuration")
     return parser.get("backend", "default-keyring").strip()
 
 
@@ -148,7 +148,7 @@ def read_item(backend: Any, service: str, username: str) -> Secret | None:
     with contextlib.closing(collection.connection):
         for item in _own_items(backend, collection, service, username):
             backend.unlock(item)
-            return Secret(item.get_secret().decode("utf-8"))
+            return to_secret(item.get_secret(), limit=None, nul=True)
     return None
 
 
@@ -204,7 +204,7 @@ def explain(error: Exception) -> KeychainUnavailable | Cancelled:
         return KeychainLocked(
             "the keychain is locked", "unlock it (log in to the desktop), or type the secret"
         )
-    if isinstance(error, UnicodeDecodeError):
+    if isinstance(error, (NotASecret, UnicodeDecodeError)):
         return KeychainUnavailable(
             "what the keychain keeps under that name is not UTF-8 text",
             "forget it and set it again",

@@ -80,7 +80,7 @@ class StoredNames:
         """
         if not os.path.lexists(self._path):
             return []
-        safefiles.check_only_mine(self._path, "the list of kept names")
+        safefiles.refuse_if_others_can_write(self._path, "the list of kept names")
         try:
             head, *lines = safefiles.read_file(self._path).decode("ascii").split("\n")
             if head != _HEAD or lines[-1:] != [""]:
@@ -129,7 +129,7 @@ class StoredNames:
         folder = os.path.dirname(self._path)
         try:
             os.makedirs(folder, 0o700, exist_ok=True)
-            safefiles.check_only_mine(folder, "the folder for the list of kept names")
+            safefiles.refuse_if_others_can_write(folder, "the folder for the list of kept names")
             with open(os.path.join(folder, "kept.lock"), "a") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 items = self.items()

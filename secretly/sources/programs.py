@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from .. import safefiles
 from ..errors import BadReference, SecretlyError, SourceFailed
 from ..processes import dialogue, output
-from ..redacted import Environ, Secret
+from ..redacted import READ_LIMIT, Environ, NotASecret, Secret, to_secret
 from ..text import escape, shell_quote
 from .failures import Ambiguous, Locked, NoField, NoItem, NotInstalled, Unasked, Unreachable
 from .runs import Run
@@ -23,9 +23,6 @@ T = TypeVar("T")
 
 #: How long a program may take, in seconds, that asks nobody.
 MACHINE = 30.0
-
-#: How many bytes a program may write, unless said.
-_LIMIT = 1 << 20
 
 
 Failure = tuple[str, type[SecretlyError], str, str]
@@ -60,7 +57,7 @@ class Program:
                 f"{self.title}'s program {self.name} is not installed",
                 f"install it, so that {self.name} is on PATH",
             )
-        safefiles.check_only_mine(found, f"{self.title}'s program")
+        safefiles.refuse_if_others_can_write(found, f"{self.title}'s program")
         return str(found)
 
     def limit(self, run: Run) -> float:
@@ -76,7 +73,7 @@ class Program:
         item: str = "",
         stdin: str = "",
         environ: Mapping[str, str | None] | None = None,
-        limit: int = _LIMIT,
+        limit: int = READ_LIMIT,
     ) -> Secret:
         """Run it and return what it wrote.
 
@@ -87,12 +84,12 @@ class Program:
         """
         argv = [self.path(run), *arguments]
         try:
-            done = await output.output(
+            done = await output.read_output(
                 argv,
-                seconds=self.limit(run),
+                timeout=self.limit(run),
                 environ=_with(run.environ, environ),
                 stdin=stdin.encode("utf-8", "surrogateescape"),
-                session=not self.asks or run.person is None,  # with no terminal it cannot ask
+                new_session=not self.asks or run.person is None,  # with no terminal it cannot ask
                 limit=limit,
             )
         except output.TooMuch:
@@ -121,16 +118,16 @@ class Program:
         :raises Locked: if it asks again.
         """
         try:
-            done = await dialogue.dialogue(
+            done = await dialogue.run_and_answer(
                 [self.path(run), *arguments],
-                seconds=self.limit(run),
+                timeout=self.limit(run),
                 environ=_with(run.environ, environ),
                 prompt=prompt,
                 answer=answer,
-                limit=_LIMIT,
+                limit=READ_LIMIT,
             )
         except output.TooMuch:
-            raise self.long(_LIMIT, item) from None
+            raise self.long(READ_LIMIT, item) from None
         except TimeoutError:
             raise self.slow(run, item) from None
         if done is None:
@@ -207,7 +204,7 @@ class Program:
             if not alone:
                 with contextlib.suppress(Locked):
                     return await attempt()
-            async with run.after(run.turns.one()):
+            async with run.after(run.turns.take()):
                 if run.opened.count(self.title) > seen or (alone and self.name in run.asked):
                     alone = False
                     continue  # another was before this one: try beside the others
@@ -269,11 +266,8 @@ def text(data: bytes, what: str, hint: str) -> Secret:
 
     :raises SourceFailed: if it is none, or has a NUL byte in it.
     """
-    wrong = "has a NUL byte in it"
-    if b"\0" not in data:
-        try:
-            return Secret(data.decode("utf-8").removesuffix("\n"))
-        except UnicodeDecodeError:
-            wrong = "is not UTF-8 text"
-    data = b""  # a traceback may show locals
-    raise SourceFailed(f"{what} {wrong}", hint)
+    try:
+        return to_secret(data, limit=None, line_ends=("\n",))
+    except NotASecret as error:
+        data = b""  # a traceback may show locals
+        raise SourceFailed(f"{what} {error}", hint) from None

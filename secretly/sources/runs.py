@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 from ..asking import choosing, prompting, questions
 from ..errors import NoPinentry, SourceFailed
 from ..keeping.store import SecretStore
-from ..redacted import Secret
+from ..redacted import NotASecret, Secret, to_secret
 from ..text import escape
 from ..waiting import tasks
 from ..waiting.turns import Turns
@@ -76,7 +76,7 @@ class Run:
 
     async def once(self, key: Hashable, find: Callable[[], Awaitable[str]]) -> Secret:
         """What *find* gives, which is kept until the end of the run."""
-        async with self._finding.setdefault(key, Turns()).one():
+        async with self._finding.setdefault(key, Turns()).take():
             if key not in self.kept:
                 self.keep(key, await find())
             return self.kept[key]
@@ -127,7 +127,7 @@ class Run:
         :raises Locked: if nobody may be asked.
         """
         seconds = self.must_ask(purpose, hint)
-        async with self.after(prompting.elsewhere(self.environ, seconds)) as variables:
+        async with self.after(prompting.turn_for_program(self.environ, seconds)) as variables:
             yield variables
 
     @contextlib.asynccontextmanager
@@ -141,7 +141,7 @@ class Run:
         async with contextlib.AsyncExitStack() as turn:
             variables: Mapping[str, str] = {}
             if self.person is not None and program not in self.asked:
-                waits = prompting.elsewhere(self.environ, self.person, asking=False)
+                waits = prompting.turn_for_program(self.environ, self.person, asking=False)
                 variables = await turn.enter_async_context(self.after(waits))
                 if program in self.asked:
                     await turn.aclose()
@@ -202,10 +202,8 @@ def _shown(name: str) -> str:
 def _checked(value: Secret, title: str, path: str) -> Secret:
     """A value that can be handed over: JSON can hold what no variable can."""
     try:
-        value.encode("utf-8", "surrogateescape")
-        wrong = "has a NUL byte in it" if "\0" in value else ""
-    except UnicodeEncodeError:
-        wrong = "is no Unicode text"
-    if wrong:
-        raise SourceFailed(f"what {title} has for {escape(path)} {wrong}", "a secret is a text")
-    return value
+        return to_secret(value, limit=None)
+    except NotASecret as error:
+        raise SourceFailed(
+            f"what {title} has for {escape(path)} {error}", "a secret is a text"
+        ) from None
