@@ -63,7 +63,7 @@ def drive(coroutine: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine that may see secrets; clean up if a signal ends the command."""
     from ..waiting import driving
 
-    hardening.close()
+    hardening.apply()
     signals.install()
     try:
         return driving.drive(coroutine, signals)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 from argparse import ArgumentParser, Namespace
 
 from ..asking import wording
 from ..config.model import Entry
 from ..errors import NotFound, Refused
-from ..redacted import Secret
+from ..redacted import READ_LIMIT, NotASecret, Secret, to_secret
 from ..reference import Reference, parse_name
 from ..resolving.candidates import username_for
 from ..resolving.checking import validate_token
@@ -21,9 +20,6 @@ from .console import drive, hardening, user_context
 from .stored import add_reference
 
 EXAMPLE = "example:\n  secretly set PyPI\n"
-
-#: The longest secret that is read from standard input, in bytes.
-_LIMIT = 1 << 20
 
 
 def add_arguments(verb: ArgumentParser) -> None:
@@ -83,12 +79,8 @@ def _read_stdin() -> Secret:
     """All of standard input, without one newline at its end."""
     if sys.stdin is None:
         raise Refused("standard input is closed", "pipe the secret in, or omit --stdin")
-    hardening.close()
-    data, wrong = sys.stdin.buffer.read(_LIMIT + 1), ""
-    with contextlib.suppress(UnicodeDecodeError):
-        text = data.decode("utf-8")
-        if len(data) <= _LIMIT:
-            return Secret(text.removesuffix("\r\n" if text.endswith("\r\n") else "\n"))
-        wrong = "is longer than 1 MiB"
-    data = b""
-    raise Refused(f"standard input {wrong or 'is not UTF-8 text'}", "a secret is a short text")
+    hardening.apply()
+    try:
+        return to_secret(sys.stdin.buffer.read(READ_LIMIT + 1), line_ends=("\r\n", "\n"))
+    except NotASecret as error:
+        raise Refused(f"standard input {error}", "a secret is a short text") from None
