@@ -840,7 +840,7 @@ def test_a_publishing_commands_purpose_is_shown_whole_or_refused(stored: bool) -
     keychain = Watched(**{"OpenAI": "canary-1"} if stored else {})
     purpose = "program: /" + "x" * 940
     with prepared(True if stored else "canary-1", keychain=keychain) as (pinentry, here, _):
-        with pytest.raises(Refused, match="does not fit"):
+        with pytest.raises(Refused):
             obtained("OpenAI", here, publishes=True, purpose=f"{purpose}{purpose}", remember=True)
         assert pinentry.prompts == []
         assert list(keychain.items) == ([("OpenAI", ME)] if stored else [])
