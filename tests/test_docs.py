@@ -461,8 +461,8 @@ def test_a_dialog_is_shown_as_it_is(name: str) -> None:
         )
         assert f"{wanted.text}\n\n" in text
         question = text.replace(wanted.text, "").strip()
-        use = wording.confirm_use_text("PyPI", wording.place("keychain"), "")
-        labels = [wording.secret_label("PyPI", "pypi-"), wording.secret_label("PyPI")]
+        use = wording.confirm_use_text(target.secret, wording.place("keychain"), "")
+        labels = [wording.secret_label(target.secret, prefix) for prefix in ("pypi-", None)]
         assert question.startswith((use, *labels))
 
 
