@@ -25,7 +25,7 @@ from tokens import TOKEN
 from secretly.asking.assuan import unescape
 from secretly.config import command_line
 from secretly.reference import Reference
-from secretly.resolving.model import SecretRequest
+from secretly.resolving.request import SecretRequest
 from secretly.running import planning, preparing
 from secretly.testing import FakePinentry, sandbox
 from secretly.testing.pinentry import Answer

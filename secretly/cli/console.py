@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn, TypeVar
 
     from ..config.model import Configuration
-    from ..resolving.model import Context
+    from ..resolving.request import Context
 
     T = TypeVar("T")
 
@@ -87,7 +87,7 @@ def user_context(
     :param note: called with what the user should know.
     """
     from ..config import loading
-    from ..resolving.model import Context
+    from ..resolving.request import Context
 
     environ = Environ(os.environ)
     found = Context.of(known or loading.load(environ), environ)
