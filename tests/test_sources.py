@@ -254,8 +254,8 @@ def test_a_hints_command_can_be_pasted(tmp_path: Path) -> None:
     path.chmod(0o644)
     hint = failure(f"file://{path}").hint
     asyncio.run(
-        output.output(
-            ["/bin/sh", "-c", hint.partition(": ")[2]], seconds=5, environ={"PATH": os.defpath}
+        output.read_output(
+            ["/bin/sh", "-c", hint.partition(": ")[2]], timeout=5, environ={"PATH": os.defpath}
         )
     )
     assert fetch(f"file://{path}") == "canary-1"
@@ -614,7 +614,7 @@ def test_waiting_for_a_turn_does_not_count(locked: Path, monkeypatch: pytest.Mon
 _STUBBORN = {
     "sleeps": "await requests.sleep(0.01)",
     "sleeps for long": "await requests.sleep(10 ** 6)",
-    "starts programs": 'await output.output(["/bin/true"], seconds=5, environ={})',
+    "starts programs": 'await output.read_output(["/bin/true"], timeout=5, environ={})',
     "tidies up": None,
 }
 

@@ -63,7 +63,7 @@ def drive(coroutine: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine, which may get at secrets; tidy up if a signal ends the command."""
     from ..waiting import driving
 
-    hardening.close()
+    hardening.apply()
     signals.install()
     try:
         return driving.drive(coroutine, signals)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 from argparse import ArgumentParser, Namespace
 
 from ..errors import KeychainUnavailable, NotFound, Refused
-from ..redacted import Secret
+from ..redacted import READ_LIMIT, NotASecret, Secret, to_secret
 from ..reference import Reference, parse
 from ..resolving import ask, keep, lookup, model, obtain
 from ..resolving.model import Context, SecretRequest
@@ -79,18 +78,13 @@ async def _ask_and_keep(name: str, username: str | None, context: Context) -> No
 
 def _read_stdin() -> Secret:
     """All of standard input, without one newline at its end."""
-    limit = 1 << 20
     if sys.stdin is None:
         raise Refused("standard input is closed", "pipe the secret in, or leave --stdin away")
-    hardening.close()
-    data, wrong = sys.stdin.buffer.read(limit + 1), ""
-    with contextlib.suppress(UnicodeDecodeError):
-        text = data.decode("utf-8")
-        if len(data) <= limit:
-            return Secret(text.removesuffix("\r\n" if text.endswith("\r\n") else "\n"))
-        wrong = "is longer than 1 MiB"
-    data = b""
-    raise Refused(f"standard input {wrong or 'is not UTF-8 text'}", "a secret is a short text")
+    hardening.apply()
+    try:
+        return to_secret(sys.stdin.buffer.read(READ_LIMIT + 1), line_ends=("\r\n", "\n"))
+    except NotASecret as error:
+        raise Refused(f"standard input {error}", "a secret is a short text") from None
 
 
 def _get(options: Namespace) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 
 from .. import safefiles
 from ..errors import Cancelled, KeychainLocked, KeychainUnavailable
-from ..redacted import Secret
+from ..redacted import NotASecret, Secret, to_secret
 from ..text import escape
 
 _LINUX = (
@@ -98,7 +98,7 @@ def _configured_backend(path: str) -> str | None:
         raise KeychainUnavailable(f"can't read {escape(path)}", "fix or remove it") from None
     if not parser.has_option("backend", "default-keyring"):
         return None
-    safefiles.check_only_mine(path, "keyring's configuration")
+    safefiles.refuse_if_others_can_write(path, "keyring's configuration")
     return parser.get("backend", "default-keyring").strip()
 
 
@@ -155,7 +155,7 @@ def read_item(backend: Any, service: str, username: str) -> Secret | None:
     with contextlib.closing(collection.connection):
         for item in _own_items(backend, collection, service, username):
             backend.unlock(item)
-            return Secret(item.get_secret().decode("utf-8"))
+            return to_secret(item.get_secret(), limit=None, nul=True)
     return None
 
 
@@ -214,7 +214,7 @@ def explain(error: Exception) -> KeychainUnavailable | Cancelled:
         return KeychainLocked(
             "the keychain is locked", "unlock it (log in to the desktop), or type the secret"
         )
-    if isinstance(error, UnicodeDecodeError):
+    if isinstance(error, (NotASecret, UnicodeDecodeError)):
         return KeychainUnavailable(
             "the keychain's item of that name is not UTF-8 text",
             "run: secretly forget NAME, then secretly set NAME",

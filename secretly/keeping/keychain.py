@@ -112,7 +112,7 @@ class Keychain:
             MACHINE_TIMEOUT if prompt_timeout is None else min(MACHINE_TIMEOUT, prompt_timeout)
         )
         try:
-            first, *more = await requests.bounded(
+            first, *more = await requests.in_thread_if_needed(
                 lambda: reader.read([item, *others], seconds), seconds
             )
         except TimeoutError:

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import Refused
-from ..redacted import Secret
+from ..redacted import NotASecret, Secret, to_secret
 from ..text import escape
 
 if TYPE_CHECKING:
@@ -177,8 +177,8 @@ def _chosen(paths: Sequence[str], known: Mapping[str, Mapping[str, Any]]) -> str
 def _text(secret: Sequence[Any] | None) -> Secret | None:
     if secret is None:
         return None
-    with contextlib.suppress(UnicodeDecodeError):
-        return Secret(bytes(secret[2]).decode("utf-8"))
+    with contextlib.suppress(NotASecret):
+        return to_secret(bytes(secret[2]), limit=None, nul=True)
     return None
 
 

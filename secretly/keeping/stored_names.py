@@ -160,7 +160,7 @@ class StoredNames:
     def _rows(self) -> list[_Row]:
         if not os.path.lexists(self._path):
             return []
-        safefiles.check_only_mine(self._path, "the list of stored names")
+        safefiles.refuse_if_others_can_write(self._path, "the list of stored names")
         try:
             head, *lines = safefiles.read_file(self._path).decode("ascii").split("\n")
             if head != _HEAD or lines[-1:] != [""]:
@@ -212,7 +212,7 @@ class StoredNames:
         folder = os.path.dirname(self._path)
         try:
             os.makedirs(folder, 0o700, exist_ok=True)
-            safefiles.check_only_mine(folder, "the folder for the list of stored names")
+            safefiles.refuse_if_others_can_write(folder, "the folder for the list of stored names")
             with open(os.path.join(folder, "kept.lock"), "a") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 items = list(map(_item, self._rows()))

@@ -98,7 +98,7 @@ def _values(path: str) -> dict[str, str]:
         raise Refused(
             f"the env file {shown} cannot be read: {why}", "it is a text of NAME=value lines"
         )
-    safefiles.check_only_mine(path, "the env file")
+    safefiles.refuse_if_others_can_write(path, "the env file")
     values = {}
     for line in parse_stream(StringIO(text)):
         if line.key is None and not line.error:

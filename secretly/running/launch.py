@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from ..errors import NotExecutable, NotThere, Refused, SecretlyError
 from ..record import Record
+from ..redacted import NotASecret, to_secret
 from ..text import escape
 from .program import fingerprint
 
@@ -74,15 +75,15 @@ def execute(
     for name in plan.removes:
         environ.pop(os.fsencode(name), None)
     for name, value in plan.environ.items():
-        encoded = _encoded(value)
-        if encoded is None or b"\0" in encoded:
-            environ, encoded = {}, b""  # a traceback may show locals
+        try:
+            checked = to_secret(value, limit=None)
+            environ[os.fsencode(name)] = checked.encode("utf-8", "surrogateescape")
+        except NotASecret as error:
+            environ, value = {}, ""  # a traceback may show locals
             raise Refused(
-                f"the value for {escape(name)} has a NUL byte in it, or is not text",
-                "an environment variable cannot hold it",
-            )
-        environ[os.fsencode(name)] = encoded
-    encoded = b""
+                f"the value for {escape(name)} {error}", "an environment variable cannot hold it"
+            ) from None
+    value = ""
     if plan.seal_keyring:
         _seal_keyring()
     for stream in (sys.stdout, sys.stderr):
@@ -106,12 +107,6 @@ def execute(
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
         environ = {}  # a traceback may show locals
         raise _failed(plan.program, error) from None
-
-
-def _encoded(value: str) -> bytes | None:
-    with contextlib.suppress(UnicodeEncodeError):
-        return value.encode("utf-8", "surrogateescape")
-    return None
 
 
 def _inherited() -> dict[bytes, bytes]:

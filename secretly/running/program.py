@@ -74,7 +74,7 @@ def check_program(program: str, environ: Mapping[str, str]) -> None:
     :raises Refused: if others could change it, or what the system starts for it; or if that
         is whatever lies in the current folder.
     """
-    safefiles.check_only_mine(program, "the program")
+    safefiles.refuse_if_others_can_write(program, "the program")
     found = interpreter(program, environ)
     if found is None or not os.path.exists(found):
         return  # the system says what is missing
@@ -84,7 +84,7 @@ def check_program(program: str, environ: Mapping[str, str]) -> None:
             f"{what}{escape(found)}, is of the current folder",
             "take the empty and the relative entries out of PATH",
         )
-    safefiles.check_only_mine(found, what.rstrip())
+    safefiles.refuse_if_others_can_write(found, what.rstrip())
 
 
 def fingerprint(program: str, content: bool = False) -> tuple[int | str, ...]:

@@ -130,7 +130,7 @@ def write(place: Path, files: Mapping[str, str]) -> list[Path]:
             )
     try:
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
-        safefiles.check_only_mine(place, "the folder")
+        safefiles.refuse_if_others_can_write(place, "the folder")
         for path, text in zip(paths, files.values(), strict=True):
             _take_leftovers(path)
             partial = path.with_name(f".{path.name}.{os.getpid()}")

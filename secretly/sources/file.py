@@ -8,13 +8,12 @@ from collections.abc import Mapping, Sequence
 
 from .. import safefiles
 from ..errors import SourceFailed
+from ..redacted import READ_LIMIT, NotASecret, Secret, to_secret
 from ..text import escape, shell_quote
 from .failures import NoItem
 from .runs import Run
 
 title = "the file"
-
-_LIMIT = 1 << 20
 
 
 async def fetch(path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]:
@@ -29,10 +28,7 @@ async def fetch(path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]
                 raise SourceFailed(
                     f"others can read {name}", f"make it private: chmod 600 {shell_quote(path)}"
                 )
-            text, wrong = _text(file.read(_LIMIT + 1))
-            if wrong:
-                raise SourceFailed(f"the file {name} {wrong}", "put the secret in it, as text")
-            return {"password": text}
+            return {"password": _text(file.read(READ_LIMIT + 1), name)}
     except FileNotFoundError:
         raise NoItem(f"the file {name} does not exist", "check its name") from None
     except OSError as error:
@@ -41,13 +37,13 @@ async def fetch(path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]
         ) from None
 
 
-def _text(data: bytes) -> tuple[str, str]:
-    """Return the text, or what is wrong: raising here would put the bytes into a frame."""
-    if not data:
-        return "", "is empty"
-    if len(data) > _LIMIT:
-        return "", "is longer than 1 MiB"
+def _text(data: bytes, name: str) -> Secret:
+    """Return the text as a secret."""
+    wrong = "is empty"
     try:
-        return data.decode("utf-8").removesuffix("\n"), ""
-    except UnicodeDecodeError:
-        return "", "is not UTF-8 text"
+        if data:
+            return to_secret(data, line_ends=("\n",))
+    except NotASecret as error:
+        wrong = str(error)
+    data = b""  # a traceback may show locals
+    raise SourceFailed(f"the file {name} {wrong}", "put the secret in it, as text")

@@ -71,7 +71,7 @@ class Items:
         return find(reference.scheme)
 
     async def _item(self, key: tuple[str, str], source: Source) -> Item:
-        async with self._turns.setdefault(key, turns.Turns()).one():
+        async with self._turns.setdefault(key, turns.Turns()).take():
             if key in self._failed:
                 raise self._failed[key]
             fields = tuple(self._fields[key])

@@ -11,7 +11,7 @@ from .. import safefiles
 from ..errors import BadReference, SecretlyError, SourceFailed
 from ..processes import dialogue, output
 from ..record import Record
-from ..redacted import Environ, Secret
+from ..redacted import READ_LIMIT, Environ, NotASecret, Secret, to_secret
 from ..text import escape, shell_quote
 from .failures import Ambiguous, Locked, NoField, NoItem, NotInstalled, Unasked, Unreachable
 from .runs import Run
@@ -22,9 +22,6 @@ T = TypeVar("T")
 
 #: How long, in seconds, a program may take that does not ask the user.
 MACHINE_TIMEOUT = 30.0
-
-#: How many bytes a program may write, unless the call says otherwise.
-_LIMIT = 1 << 20
 
 
 Failure = tuple[str, type[SecretlyError], str, str]
@@ -60,7 +57,7 @@ class Program(Record):
                 f"{self.title}'s program {self.name} is not installed",
                 f"install it, so that {self.name} is on PATH",
             )
-        safefiles.check_only_mine(found, f"{self.title}'s program")
+        safefiles.refuse_if_others_can_write(found, f"{self.title}'s program")
         return str(found)
 
     def limit(self, run: Run) -> float:
@@ -76,7 +73,7 @@ class Program(Record):
         item: str = "",
         stdin: str = "",
         environ: Mapping[str, str | None] | None = None,
-        limit: int = _LIMIT,
+        limit: int = READ_LIMIT,
     ) -> Secret:
         """Run the program and return its output.
 
@@ -87,12 +84,12 @@ class Program(Record):
         """
         argv = [self.path(run), *arguments]
         try:
-            done = await output.output(
+            done = await output.read_output(
                 argv,
-                seconds=self.limit(run),
+                timeout=self.limit(run),
                 environ=_with(run.environ, environ),
                 stdin=stdin.encode("utf-8", "surrogateescape"),
-                session=not self.asks or run.person is None,  # with no terminal it cannot ask
+                new_session=not self.asks or run.person is None,  # with no terminal it cannot ask
                 limit=limit,
             )
         except output.TooMuch:
@@ -123,16 +120,16 @@ class Program(Record):
         :raises Locked: if the program asks again.
         """
         try:
-            done = await dialogue.dialogue(
+            done = await dialogue.run_and_answer(
                 [self.path(run), *arguments],
-                seconds=self.limit(run),
+                timeout=self.limit(run),
                 environ=_with(run.environ, environ),
                 prompt=prompt,
                 answer=answer,
-                limit=_LIMIT,
+                limit=READ_LIMIT,
             )
         except output.TooMuch:
-            raise self.long(_LIMIT, item) from None
+            raise self.long(READ_LIMIT, item) from None
         except TimeoutError:
             raise self.slow(run, item) from None
         if done is None:
@@ -216,7 +213,7 @@ class Program(Record):
             if not alone:
                 with contextlib.suppress(Locked):
                     return await attempt()
-            async with run.off_the_clock(run.turns.one()):
+            async with run.off_the_clock(run.turns.take()):
                 if run.opened.count(self.title) > seen or (alone and self.name in run.asked):
                     alone = False
                     continue  # another call has unlocked it meanwhile
@@ -281,11 +278,8 @@ def text(data: bytes, what: str, hint: str) -> Secret:
 
     :raises SourceFailed: if the output is not UTF-8 text, or has a NUL byte.
     """
-    wrong = "has a NUL byte in it"
-    if b"\0" not in data:
-        try:
-            return Secret(data.decode("utf-8").removesuffix("\n"))
-        except UnicodeDecodeError:
-            wrong = "is not UTF-8 text"
-    data = b""  # a traceback may show locals
-    raise SourceFailed(f"{what} {wrong}", hint)
+    try:
+        return to_secret(data, limit=None, line_ends=("\n",))
+    except NotASecret as error:
+        data = b""  # a traceback may show locals
+        raise SourceFailed(f"{what} {error}", hint) from None

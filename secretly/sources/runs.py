@@ -8,7 +8,7 @@ from typing import Any, Protocol, Self, TypeVar
 
 from ..errors import NoPinentry, SourceFailed
 from ..keeping.store import SecretStore
-from ..redacted import Secret
+from ..redacted import NotASecret, Secret, to_secret
 from ..text import escape
 from ..waiting import tasks
 from ..waiting.turns import Turns
@@ -95,7 +95,7 @@ class Run:
 
     async def once(self, key: Hashable, find: Callable[[], Awaitable[str]]) -> Secret:
         """Return the result of *find*, which is called only once in this run."""
-        async with self._finding.setdefault(key, Turns()).one():
+        async with self._finding.setdefault(key, Turns()).take():
             if key not in self.kept:
                 self.keep(key, await find())
             return self.kept[key]
@@ -156,7 +156,8 @@ class Run:
         from ..asking import prompting
 
         seconds = self.must_ask(purpose, hint)
-        async with self.off_the_clock(prompting.elsewhere(self.environ, seconds)) as variables:
+        turn = prompting.turn_for_program(self.environ, seconds)
+        async with self.off_the_clock(turn) as variables:
             yield variables
 
     @contextlib.asynccontextmanager
@@ -174,7 +175,7 @@ class Run:
         async with contextlib.AsyncExitStack() as turn:
             variables: Mapping[str, str] = {}
             if self.person is not None and program not in self.asked:
-                waits = prompting.elsewhere(self.environ, self.person, asking=False)
+                waits = prompting.turn_for_program(self.environ, self.person, asking=False)
                 variables = await turn.enter_async_context(self.off_the_clock(waits))
                 if program in self.asked:
                     await turn.aclose()
@@ -237,13 +238,9 @@ def _shown(name: str) -> str:
 def _checked(value: Secret, title: str, path: str) -> Secret:
     """Refuse a value that no variable can hold: JSON can hold more."""
     try:
-        value.encode("utf-8", "surrogateescape")
-        wrong = "has a NUL byte in it" if "\0" in value else ""
-    except UnicodeEncodeError:
-        wrong = "is not Unicode text"
-    if wrong:
+        return to_secret(value, limit=None)
+    except NotASecret as error:
         raise SourceFailed(
-            f"the value in {title} for {escape(path)} {wrong}",
+            f"the value in {title} for {escape(path)} {error}",
             "store the secret there as plain text",
-        )
-    return value
+        ) from None
