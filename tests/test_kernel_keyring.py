@@ -29,8 +29,8 @@ from secretly import KeychainUnavailable, Refused, Secret, forget, remember, sec
 from secretly.asking.assuan import unescape
 from secretly.keeping import kernel_keyring
 from secretly.reference import parse
-from secretly.resolving.model import SecretRequest
 from secretly.resolving.obtain import obtain
+from secretly.resolving.request import SecretRequest
 from secretly.testing import FakePinentry, MemoryKeychain, MemorySession, sandbox
 
 DIFFICULT = ("a b", "é€😀", "a=b;c:d", "100%41", "x" * 1000, "\t\n", "'\"\\", "/../", "#", "\udcff")

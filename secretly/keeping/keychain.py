@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from ..errors import KeychainLocked, KeychainUnavailable, SecretlyError
+from ..errors import KeychainLocked, KeychainTimeout, KeychainUnavailable, SecretlyError
 from ..redacted import Secret
 from ..waiting import requests
 from . import secret_service
@@ -207,10 +207,8 @@ class Keychain:
             raise _wedged(seconds) from None
 
 
-def _wedged(seconds: float) -> KeychainUnavailable:
-    error = KeychainUnavailable(
+def _wedged(seconds: float) -> KeychainTimeout:
+    return KeychainTimeout(
         f"the keychain did not answer within {seconds:.0f} s",
         "its service may be stuck: log out and in again, or restart it",
     )
-    error.answered = False
-    return error

@@ -11,7 +11,7 @@ from pathlib import Path
 from .. import api
 from ..config import loading
 from ..keeping.stored_names import StoredNames
-from ..resolving import model
+from ..resolving import request
 from .pinentry import FakePinentry
 from .stores import MemoryKeychain, MemorySession
 
@@ -23,7 +23,7 @@ def sandbox(
     environ: Mapping[str, str] | None = None,
     config: str = "",
     session: MemorySession | None = None,
-) -> Iterator[model.Context]:
+) -> Iterator[request.Context]:
     """Make the library use doubles, and nothing that belongs to this user.
 
     :param pinentry: the pinentry that asks; None: secretly must not ask.
@@ -40,7 +40,7 @@ def sandbox(
         variables |= {**(pinentry.environ if pinentry else {}), **(environ or {})}
         found = loading.load(variables)
         double = MemoryKeychain() if keychain is None else keychain
-        here = model.Context.of(found, variables)._replace(
+        here = request.Context.of(found, variables)._replace(
             keychain=double,
             stored_names=StoredNames(Path(folder, "state")),
             no_input=pinentry is None,
