@@ -26,12 +26,12 @@ _ACTOR = """
 import json, sys
 from secretly.errors import SecretlyError
 from secretly.keeping.kernel_keyring import KernelKeyring
-session = KernelKeyring()
+keyring = KernelKeyring()
 print("ready", flush=True)
 for line in sys.stdin:
     verb, arguments = json.loads(line)
     try:
-        answer = [getattr(session, verb)(*arguments), ""]
+        answer = [getattr(keyring, verb)(*arguments), ""]
     except SecretlyError as error:
         answer = [None, f"{error} ({error.hint})"]
     print(json.dumps(answer), flush=True)

@@ -1063,7 +1063,7 @@ def test_the_page_has_what_was_tried() -> None:
     assert {*REFUSED, *HARMLESS} <= there
     all_of_it = "\n".join(what for _, what, *_ in rows)
     faults = test_pinentry_faults, test_keychain_faults
-    for name in "FAULTS SLOW NOBODY VARIABLES BROKEN INSTEAD SILENT".split():
+    for name in "FAULTS SLOW NO_WAY VARIABLES BROKEN INSTEAD SILENT".split():
         (found,) = (getattr(module, name) for module in faults if hasattr(module, name))
         assert [what for what in found if what not in all_of_it] == []
     said = {(what.partition(": ")[2], outcome) for _, what, outcome, _ in rows}

@@ -38,6 +38,7 @@ async def fetch(path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]
 
 
 def _text(data: bytes, name: str) -> Secret:
+    """Return the text as a secret."""
     wrong = "is empty"
     try:
         if data:
@@ -45,4 +46,4 @@ def _text(data: bytes, name: str) -> Secret:
     except NotASecret as error:
         wrong = str(error)
     data = b""  # a traceback may show locals
-    raise SourceFailed(f"the file {name} {wrong}", "a secret is a text")
+    raise SourceFailed(f"the file {name} {wrong}", "put the secret in it, as text")

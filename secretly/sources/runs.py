@@ -241,5 +241,6 @@ def _checked(value: Secret, title: str, path: str) -> Secret:
         return to_secret(value, limit=None)
     except NotASecret as error:
         raise SourceFailed(
-            f"what {title} has for {escape(path)} {error}", "a secret is a text"
+            f"the value in {title} for {escape(path)} {error}",
+            "store the secret there as plain text",
         ) from None
