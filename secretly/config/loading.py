@@ -64,7 +64,7 @@ def _own(path: str, named: bool) -> dict[str, Any] | None:
             f"the configuration file {escape(path)} cannot be read: {error.strerror}",
             "name a plain file that you may read",
         ) from None
-    safefiles.check_only_mine(path, "the configuration")
+    safefiles.refuse_if_others_can_write(path, "the configuration")
     import tomllib
 
     try:
