@@ -146,7 +146,7 @@ def test_a_wrong_master_password_is_asked_for_again(home: Home, vault: Vault, ve
     assert " is locked" in first["SETDESC"]
     assert first["SETDESC"].startswith(vault.title)
     assert "SETERROR" not in first
-    assert "not the right one" in second["SETERROR"]
+    assert second["SETERROR"] == wording.WRONG_PASSWORD
     assert watch.rounds > 3
     assert watch.seen == set()
     assert files_with(MASTER, home.folder) == []
@@ -341,7 +341,7 @@ def test_failures_are_known_where_german_is_spoken(
     with FakePinentry([WRONG, MASTER]) as fake:
         found = taken(home, "get", f"{vault.prefix}PyPI", fake=fake)
         assert found == (0, "canary-pypi", "")
-        assert "not the right one" in fake.prompts[1]["SETERROR"]
+        assert fake.prompts[1]["SETERROR"] == wording.WRONG_PASSWORD
     with FakePinentry([MASTER] * 2) as fake:
         said = failure(home, "get", f"{vault.prefix}Missing", fake=fake)
         assert "KeePassXC" in said
@@ -824,7 +824,7 @@ def test_the_session_of_bitwarden_is_for_it_alone_and_for_one_run(home: Home, va
         first, second = fake.prompts
     assert done == (1, "canary-pypi __token__ 0\n", "")  # grep's own status
     assert first["SETDESC"] == wording.unlock_text("Bitwarden is locked")
-    assert "not the right one" in second["SETERROR"]
+    assert second["SETERROR"] == wording.WRONG_PASSWORD
     assert watch.seen == set()
     calls = [line.split() for line in log.read_text().splitlines()]
     session = calls[-1][1]
