@@ -1042,6 +1042,7 @@ def test_the_run_wrote_down_all_that_it_could(library: Run) -> None:
     log = library.written["debug.log"]
     assert b"A was not stored: " in log
     assert b"PyPI was not stored: " in log
+    assert b"(RuntimeError)" in log
     assert b"Secret('\xe2\x80\xa6')" in library.written["dump"]
     assert b"canary" in library.written["debug.log"]
     programs = {program for program, _ in library.seen}

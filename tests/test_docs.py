@@ -618,8 +618,8 @@ def guide() -> tuple[str, re.RegexFlag]:
 LPASS = {
     "": "is not installed",
     "echo 'Error: Could not find decryption key. Perhaps you need to login' >&2": "logged in",
-    "echo 'Error: Unable to get password from askpass.' >&2": "nobody may be asked",
-    "echo 'Error: Could not find specified account(s).' >&2": "no item",
+    "echo 'Error: Unable to get password from askpass.' >&2": "may not ask you",
+    "echo 'Error: Could not find specified account(s).' >&2": "the item Example",
     'echo \'[{"name": "Example", "username": "ada", "password": "canary"}]\'; exit 0': "no field",
 }
 

@@ -57,7 +57,7 @@ def own(monkeypatch: pytest.MonkeyPatch) -> Iterator[SecretService]:
 
 
 def use(service: SecretService, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have this process use a Secret Service, and nothing of this user's."""
+    """Make this process use a Secret Service, and nothing of this user's."""
     for name in ("PYTHON_KEYRING_BACKEND", "DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
     for name, value in service.environ.items():
@@ -74,7 +74,7 @@ def empty(service: SecretService) -> None:
 
 
 def attributes(service: SecretService) -> list[dict[str, str]]:
-    """The attributes of every item that there is."""
+    """The attributes of every item."""
     import secretstorage
 
     with service.connection() as connection:
@@ -88,19 +88,19 @@ def keychain(*allowed: str) -> Keychain:
 
 
 def get(name: str, username: str = "user", person: float | None = None) -> Secret | None:
-    """What the keychain of this environment has."""
+    """Return the secret from the keychain of this environment."""
     return asyncio.run(keychain().get(name, username, person))
 
 
 def put(name: str, value: str, username: str = "user", person: float | None = None) -> None:
-    """Keep something in the keychain of this environment."""
+    """Store a secret in the keychain of this environment."""
     asyncio.run(keychain().set(name, username, value, person))
 
 
 def every_verb(
     chain: SecretStore, name: str = "name", username: str = "user", person: float | None = None
 ) -> list[Callable[[], object]]:
-    """The three things that one does with a keychain, ready to be called."""
+    """The three uses of a keychain, ready to call."""
     return [
         lambda: asyncio.run(chain.get(name, username, person)),
         lambda: asyncio.run(chain.set(name, username, "canary-1", person)),
@@ -162,7 +162,7 @@ def attempt(environ: dict[str, str], **more: str) -> dict[str, Any]:
 
 @pytest.fixture
 def bare(tmp_path: Path) -> dict[str, str]:
-    """An environment with nothing of this user's, and no bus."""
+    """An environment without anything of this user's, and without a bus."""
     return {"PATH": os.environ["PATH"], "HOME": os.fspath(tmp_path)}
 
 
@@ -203,7 +203,7 @@ def test_a_double_that_is_locked_or_absent_raises_what_the_real_one_does() -> No
 
 
 def test_what_is_got_is_a_secret(service: SecretService) -> None:
-    """What comes out of the keychain shows no character of itself."""
+    """A value from the keychain never shows in a repr."""
     put("name", "canary-1")
     assert type(get("name")) is Secret
 
@@ -212,20 +212,20 @@ def test_what_is_got_is_a_secret(service: SecretService) -> None:
 
 
 def test_the_keyring_command_sees_our_items(service: SecretService) -> None:
-    """What secretly keeps, ``keyring get NAME USER`` prints."""
+    """``keyring get NAME USER`` prints what secretly stores."""
     put("PyPI", "canary-ours", "__token__")
     shown = service.run(sys.executable, "-m", "keyring", "get", "PyPI", "__token__")
     assert shown.strip() == "canary-ours"
 
 
 def test_we_see_the_keyring_commands_items(service: SecretService) -> None:
-    """What ``keyring set`` keeps, secretly gets."""
+    """secretly gets what ``keyring set`` stores."""
     service.run(sys.executable, "-m", "keyring", "set", "PyPI", "u", typed="canary-theirs\n")
     assert get("PyPI", "u") == "canary-theirs"
 
 
 def test_secret_tool_sees_our_items(service: SecretService) -> None:
-    """What secretly keeps, ``secret-tool lookup`` prints."""
+    """``secret-tool lookup`` prints what secretly stores."""
     need("secret-tool")
     put("PyPI", "canary-ours", "__token__")
     assert (
@@ -235,7 +235,7 @@ def test_secret_tool_sees_our_items(service: SecretService) -> None:
 
 
 def test_we_see_secret_tools_items(service: SecretService) -> None:
-    """What ``secret-tool store`` keeps with our two attributes, secretly gets."""
+    """secretly gets what ``secret-tool store`` stores with the same two attributes."""
     need("secret-tool")
     store(service, "canary-theirs", "service", "PyPI", "username", "u")
     assert get("PyPI", "u") == "canary-theirs"
@@ -283,7 +283,7 @@ def test_another_tools_item_is_not_deleted(service: SecretService) -> None:
     assert service.run("secret-tool", "lookup", *OTHER) == "canary-other"
 
 
-def test_what_we_keep_counts_over_what_was_there(service: SecretService) -> None:
+def test_a_stored_secret_replaces_another_tools(service: SecretService) -> None:
     """After secretly has kept a secret, an item that secret-tool had put there is not used."""
     need("secret-tool")
     store(service, "canary-old", "service", "name", "username", "user")
@@ -330,8 +330,8 @@ def test_locked_with_no_screen(own: SecretService) -> None:
     assert asyncio.run(keychain().describe()) == SERVICE
 
 
-def test_locked_and_nobody_may_be_asked(own: SecretService) -> None:
-    """Where nobody may be asked, the locked keychain's own prompt is not started either."""
+def test_a_locked_keychain_that_must_not_ask(own: SecretService) -> None:
+    """The locked keychain's own prompt does not start where secretly must not ask."""
     with prompter(own) as asked:
         own.lock()
         with pytest.raises(KeychainLocked):
@@ -340,14 +340,13 @@ def test_locked_and_nobody_may_be_asked(own: SecretService) -> None:
 
 
 @pytest.mark.alone
-def test_a_person_who_never_answers_the_keychains_prompt(own: SecretService) -> None:
-    """The keychain's own prompt has the person's time, and then an error ends the wait."""
+def test_an_unanswered_keychain_prompt_ends(own: SecretService) -> None:
+    """The keychain's own prompt has the user's time, and then an error ends the wait."""
     with prompter(own) as asked:
         own.lock()
         found = attempt(own.environ, MACHINE="0.4", PERSON="0.8")
         assert asked()
-    assert found["kind"] == "KeychainUnavailable"
-    assert "did not answer within 1 s" in found["message"]
+    assert found["kind"] == "KeychainTimeout"
     assert found["took"] < 10
 
 
@@ -358,7 +357,7 @@ def test_no_bus(bare: dict[str, str]) -> None:
     """Without a bus there is no keychain: an error that says so, and how to get one."""
     found = attempt(bare)
     assert found["kind"] == "KeychainUnavailable"
-    assert found["message"].startswith("there is no keychain")
+    assert "DBUS_SESSION_BUS_ADDRESS" in found["message"]
 
 
 def test_a_named_backend_and_no_bus(bare: dict[str, str]) -> None:
@@ -370,14 +369,14 @@ def test_a_named_backend_and_no_bus(bare: dict[str, str]) -> None:
 @pytest.mark.parametrize("address", ["unix:path=/nonexistent", "unix:path=", "nonsense", ""])
 @pytest.mark.parametrize("named", [False, True])
 def test_a_bad_bus_address(bare: dict[str, str], address: str, named: bool) -> None:
-    """An address that nobody listens at, or that is none, is no keychain."""
+    """A dead or malformed address is an error."""
     backend = {"PYTHON_KEYRING_BACKEND": SERVICE} if named else {}
     found = attempt(bare, DBUS_SESSION_BUS_ADDRESS=address, **backend)
     assert found["kind"] == "KeychainUnavailable"
 
 
 def test_a_dead_socket(bare: dict[str, str], tmp_path: Path) -> None:
-    """A socket that the bus left behind when it died is no keychain."""
+    """A socket that a dead bus left behind is an error."""
     import socket
 
     path = tmp_path / "bus"
@@ -397,8 +396,7 @@ def test_a_bus_that_says_nothing(bare: dict[str, str], tmp_path: Path) -> None:
         silent.listen(16)
         address = f"unix:path={path}"
         found = attempt(bare, DBUS_SESSION_BUS_ADDRESS=address, MACHINE="0.4")
-    assert found["kind"] == "KeychainUnavailable"
-    assert "did not answer" in found["message"]
+    assert found["kind"] == "KeychainTimeout"
 
 
 def test_an_error_says_whether_the_keychain_answered(
@@ -451,8 +449,8 @@ def test_no_collection() -> None:
             assert found["took"] < 10
 
 
-def test_no_collection_and_nobody_may_be_asked() -> None:
-    """Where nobody may be asked, nobody is asked to make a collection either."""
+def test_no_collection_where_secretly_must_not_ask() -> None:
+    """No prompt for a new collection starts where secretly must not ask."""
     with secret_service(collection=False) as service, prompter(service) as asked:
         found = attempt(service.environ, MACHINE="2")
         assert not asked(), found
@@ -491,8 +489,7 @@ def test_the_daemon_hangs(own: SecretService) -> None:
     put("name", "canary-1")
     own.stop()
     found = attempt(own.environ, MACHINE="0.4")
-    assert found["kind"] == "KeychainUnavailable"
-    assert "did not answer within" in found["message"]
+    assert found["kind"] == "KeychainTimeout"
     assert found["took"] < 10
     own.resume()
     assert get("name") == "canary-1"
@@ -562,7 +559,7 @@ def test_the_event_loop_goes_on(own: SecretService, script: str) -> None:
 
 
 def test_a_late_answer_is_dropped_silently(own: SecretService) -> None:
-    """A daemon that answers after the deadline, or after the loop is gone, disturbs nobody."""
+    """An answer after the deadline, or after the end of the loop, is dropped."""
     put("name", "canary-1")
     own.stop()
     script = f"""
@@ -584,7 +581,7 @@ def test_a_late_answer_is_dropped_silently(own: SecretService) -> None:
 
 
 def test_an_item_that_is_not_text(service: SecretService) -> None:
-    """Bytes that are no UTF-8 are an error that shows none of them."""
+    """Bytes that are not UTF-8 are an error that shows none of them."""
     import secretstorage
 
     with service.connection() as connection:
@@ -632,7 +629,7 @@ PLAINTEXT = "keyrings.alt.file.PlaintextKeyring"
 
 
 @pytest.mark.parametrize("name", ["null", "fail"])
-def test_a_backend_that_keeps_nothing_is_no_place_to_remember(
+def test_a_backend_that_stores_nothing_is_refused(
     bare: dict[str, str], name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What would be lost silently is refused with an error that names the backend."""
@@ -641,7 +638,6 @@ def test_a_backend_that_keeps_nothing_is_no_place_to_remember(
     for call in (lambda: put("name", "canary-1"), lambda: asyncio.run(keychain().describe())):
         with pytest.raises(KeychainUnavailable) as caught:
             call()
-        assert "keeps nothing" in str(caught.value)
         assert f"keyring.backends.{name}.Keyring" in str(caught.value)
         assert caught.value.hint
 
@@ -756,7 +752,7 @@ def test_a_chain_is_as_safe_as_what_is_in_it(
         assert seen["set"][0] == ""
 
 
-def test_plain_text_is_no_place_to_remember(planted: dict[str, str], tmp_path: Path) -> None:
+def test_a_plain_text_backend_is_refused(planted: dict[str, str], tmp_path: Path) -> None:
     """A backend that is known to write plain text is refused, even if it is allowed."""
     planted["PYTHON_KEYRING_BACKEND"] = "planted.PlaintextKeyring"
     seen = in_a_process(planted, ATTEMPT, ALLOWED="planted.PlaintextKeyring")
@@ -792,7 +788,7 @@ def test_a_broken_keyringrc(planted: dict[str, str], text: str) -> None:
 
 
 def test_a_keyringrc_that_others_could_write_is_refused(planted: dict[str, str]) -> None:
-    """Whoever can write keyringrc.cfg chooses the keychain: it must be the user alone."""
+    """keyringrc.cfg chooses the keychain, so only the user may be able to write it."""
     path = keyringrc(planted, "[backend]\ndefault-keyring=keyring.backends.null.Keyring\n")
     path.chmod(0o666)
     found = attempt(planted)
@@ -835,7 +831,7 @@ def alive(pid: int) -> bool:
     ],
 )
 def test_what_macos_says(text: str, kind: type[Exception]) -> None:
-    """-128 is the person's refusal, -25308 a locked keychain with nobody to ask."""
+    """-128 means that the user refused, -25308 that macOS can't ask for a locked keychain."""
     found = explain(RuntimeError(text))
     assert type(found) is kind
     assert found.hint
@@ -847,5 +843,5 @@ def test_keyrings_configuration_that_cannot_be_read(tmp_path: Path, content: byt
     path = tmp_path / "python_keyring" / "keyringrc.cfg"
     path.parent.mkdir()
     path.write_bytes(content)
-    with pytest.raises(KeychainUnavailable, match=r"keyringrc\.cfg cannot be read"):
+    with pytest.raises(KeychainUnavailable, match=r"keyringrc\.cfg"):
         backend_name({"XDG_CONFIG_HOME": str(tmp_path)}, ())

@@ -22,7 +22,7 @@ def login(name: str, password: str = "canary-1", **more: Any) -> dict[str, Any]:
 
 
 def got(reference: str, **environ: str) -> str:
-    """The secret that a reference names, where nobody may be asked."""
+    """Return the secret that a reference names, without prompts."""
     path = os.pathsep.join((environ.pop("PATH", ""), os.defpath))
     run = sources.Run({"PATH": path, **environ})
     return str(asyncio.run(sources.Items(run).get(parse(reference)))[0])
@@ -53,12 +53,12 @@ esac
 
 def test_a_name_that_is_a_part_of_anothers_is_not_that(tmp_path: Path) -> None:
     """Bitwarden's search finds TestPyPI for PyPI."""
-    with pytest.raises(sources.NoItem, match="there is no item PyPI"):
+    with pytest.raises(sources.NoItem, match="PyPI"):
         got("bw://PyPI", PATH=bitwarden(tmp_path, login("TestPyPI"), login("PyPI old")))
 
 
 def test_the_item_that_is_called_so_is_found_among_others(tmp_path: Path) -> None:
-    """With its own capitals first, then with any."""
+    """An item with the same capitals takes precedence over others."""
     items = [login("TestPyPI", "canary-test"), login("pypi", "canary-small"), login("PyPI")]
     folder = bitwarden(tmp_path, *items)
     assert got("bw://PyPI", PATH=folder) == "canary-1"
@@ -90,13 +90,13 @@ def test_a_vault_with_long_notes_is_read(tmp_path: Path) -> None:
 
 
 def test_two_of_one_name_are_ambiguous(tmp_path: Path) -> None:
-    """Neither is taken."""
+    """Neither of them is used."""
     with pytest.raises(sources.Ambiguous):
         got("bw://PyPI", PATH=bitwarden(tmp_path, login("PyPI"), login("PyPI")))
 
 
 def test_an_item_is_found_by_its_id(tmp_path: Path) -> None:
-    """Whatever it is called."""
+    """An id finds the item, whatever its name."""
     assert got(f"bw://{ID}", PATH=bitwarden(tmp_path, login("PyPI"))) == "canary-1"
 
 
@@ -141,18 +141,18 @@ def test_a_line_of_pass_is_the_user_name_whatever_its_case(tmp_path: Path, line:
 
 
 @pytest.mark.parametrize("path", ["Work", "Work/", ".", "/", "Work/.."])
-def test_a_folder_of_the_password_store_is_no_item(tmp_path: Path, path: str) -> None:
-    """``pass show`` prints what is in it, and succeeds."""
+def test_a_folder_of_the_password_store_is_not_an_item(tmp_path: Path, path: str) -> None:
+    """``pass show`` would print its contents, with status 0."""
     (tmp_path / "store" / "Work").mkdir(parents=True)
     script = tmp_path / "pass"
     script.write_text("#!/bin/sh\necho Work\n")
     script.chmod(0o755)
-    with pytest.raises(sources.NoItem, match="it is a folder"):
+    with pytest.raises(sources.NoItem, match="folder"):
         got(f"pass://{path}", PATH=str(tmp_path), PASSWORD_STORE_DIR=str(tmp_path / "store"))
 
 
 def test_an_empty_field_is_none(tmp_path: Path) -> None:
-    """A command never gets an empty text for a secret that it was to have."""
+    """A command never gets an empty text as its secret."""
     script = tmp_path / "pass"
     script.write_text("#!/bin/sh\nprintf 'canary-1\\ntoken:\\nspaced: two  \\n'\n")
     script.chmod(0o755)

@@ -35,6 +35,7 @@ from conftest import need
 from vaults import MASTER, Login, Vault, bitwarden, keepassxc, lastpass, password_store
 
 from secretly import sources
+from secretly.asking import wording
 from secretly.redacted import Environ
 from secretly.reference import parse
 from secretly.testing import FakePinentry, SourceContract
@@ -138,15 +139,15 @@ def name_of(pid: int) -> str:
 @VERBS
 @of(lastpass, keepassxc)
 def test_a_wrong_master_password_is_asked_for_again(home: Home, vault: Vault, verb: str) -> None:
-    """With what was wrong; the right one is kept in no file, argument or variable."""
+    """The next prompt says so; the right one is in no file, argument or variable."""
     with FakePinentry([WRONG, MASTER]) as fake, Watch(MASTER) as watch:
         done = taken(home, verb, f"{vault.prefix}PyPI", fake=fake)
         first, second = fake.prompts
     assert done == (0, "canary-pypi", "")
-    assert "is locked, and a secret in it is needed." in first["SETDESC"]
+    assert " is locked" in first["SETDESC"]
     assert first["SETDESC"].startswith(vault.title)
     assert "SETERROR" not in first
-    assert "not the right one" in second["SETERROR"]
+    assert second["SETERROR"] == wording.WRONG_PASSWORD
     assert watch.rounds > 3
     assert watch.seen == set()
     assert files_with(MASTER, home.folder) == []
@@ -165,7 +166,7 @@ def test_three_wrong_master_passwords_are_the_end(home: Home, vault: Vault) -> N
 @VERBS
 @of(lastpass, keepassxc)
 def test_a_cancelled_master_password_is_the_end(home: Home, vault: Vault, verb: str) -> None:
-    """With the status of a cancelled prompt."""
+    """The exit status is that of a cancelled prompt."""
     with FakePinentry([None, MASTER]) as fake:
         done = taken(home, verb, f"{vault.prefix}PyPI", fake=fake)
         assert len(fake.prompts) == 1
@@ -173,35 +174,35 @@ def test_a_cancelled_master_password_is_the_end(home: Home, vault: Vault, verb: 
 
 
 @of(*ASKED, password_store)
-def test_nobody_is_asked_where_nobody_may_be(home: Home, vault: Vault) -> None:
-    """It is said to be locked, and by which command it would be unlocked."""
+def test_no_prompt_where_secretly_must_not_ask(home: Home, vault: Vault) -> None:
+    """The error says that the vault is locked, and the hint has the command that unlocks it."""
     with FakePinentry([MASTER]) as fake:
         vault.let_ask(fake.path)
         done = taken(home, "run", f"{vault.prefix}PyPI", fake=fake, more="--no-input")
         assert fake.lines == []
     assert done.status == 125
     assert vault.title in done.stderr
-    assert "nobody may be asked" in done.stderr
+    assert "is locked" in done.stderr
 
 
 @of(*ASKED, password_store)
 def test_a_manager_that_is_not_installed_is_named(home: Home, vault: Vault) -> None:
-    """With the program that is missing; nobody is asked for the secret instead."""
+    """The error names the program, and no prompt for the secret follows."""
     home.environ["PATH"] = str(home.programs)
     said = failure(home, "get", f"{vault.prefix}PyPI")
     assert vault.title in said
-    assert f"{vault.program} is not installed" in said
+    assert vault.program in said
     home.program("show", "#!/bin/sh\n/bin/echo started\n")
     with FakePinentry() as fake:
         done = home.run("run", "-eTOKEN=" + vault.prefix + "PyPI", "show", environ=fake.environ)
         assert fake.lines == []
     assert (done.status, done.stdout) == (125, "")
-    assert f"{vault.program} is not installed" in done.stderr
+    assert vault.program in done.stderr
 
 
 @of(lastpass, keepassxc)
 def test_two_items_are_unlocked_once(home: Home, vault: Vault) -> None:
-    """Both are had for one answer, as are three fields of them."""
+    """One answer is enough for both, and for three fields of them."""
     names = ("PyPI", "Other", "Other#username", "PyPI#password")
     with FakePinentry([MASTER]) as fake:
         found = together(home, *(vault.prefix + name for name in names), fake=fake)
@@ -210,16 +211,16 @@ def test_two_items_are_unlocked_once(home: Home, vault: Vault) -> None:
 
 
 @of(lastpass, keepassxc)
-def test_a_missing_item_is_no_reason_to_ask_again(home: Home, vault: Vault) -> None:
-    """For others beside it: the vault is unlocked."""
+def test_a_missing_item_does_not_ask_again(home: Home, vault: Vault) -> None:
+    """The vault is unlocked, so other items need no prompt."""
     with FakePinentry([MASTER] * 4) as fake:
         failure(home, "run", *(f"{vault.prefix}{n}" for n in ("Missing", "PyPI")), fake=fake)
         assert len(fake.prompts) == 1
 
 
 @of(lastpass, keepassxc)
-def test_an_item_that_is_not_there_is_named(home: Home, vault: Vault) -> None:
-    """And so is a field; nothing is asked for but the master password."""
+def test_a_missing_item_is_named(home: Home, vault: Vault) -> None:
+    """So is a missing field; only the master password is asked for."""
     with FakePinentry([MASTER] * 4) as fake:
         said = failure(home, "get", f"{vault.prefix}Missing", fake=fake)
         assert vault.title in said
@@ -233,26 +234,25 @@ def test_an_item_that_is_not_there_is_named(home: Home, vault: Vault) -> None:
 
 @VERBS
 @of(*ASKED)
-def test_where_there_is_nobody_to_ask_it_is_said_for_what(
+def test_without_terminal_or_screen_the_error_names_the_item(
     home: Home, vault: Vault, verb: str
 ) -> None:
-    """With neither terminal nor screen: the manager, the item, and what unlocks it."""
+    """The error names the manager and the item, and the hint says what unlocks it."""
     reference = f"{vault.prefix}PyPI"
     words = [reference] if verb == "get" else [f"-eTOKEN={reference}", "echo", "ran"]
     done = home.run(verb, *words)
     assert (done.status, done.stdout) == (1 if verb == "get" else 125, "")
     what, hint = done.stderr.splitlines()
     assert vault.title in what
-    assert "is locked, and there is nobody to ask" in what
+    assert "is locked" in what
     assert "PyPI" in what
     remedy = {"lpass": "lpass login", "bw": "bw unlock", "keepassxc-cli": "keepassxc-cli"}
     assert remedy[vault.program] in hint
-    assert "run it from a terminal" in hint
 
 
 @of(lastpass, keepassxc, password_store)
 def test_an_item_without_a_password_is_an_error(home: Home, vault: Vault) -> None:
-    """An empty secret is none: the fields that it has are named, and none of their values."""
+    """An empty password is an error that names the fields, and none of their values."""
     with FakePinentry([MASTER]) as fake:
         vault.let_ask(fake.path)
         said = failure(home, "get", f"{vault.prefix}Empty", fake=fake)
@@ -288,7 +288,7 @@ def _ten_of_pass(home: Home) -> Vault:
 
 @of(_ten_of_lastpass, _ten_of_keepassxc, _ten_of_pass)
 def test_ten_items_are_one_prompt(home: Home, vault: Vault) -> None:
-    """Of a vault that is locked: they wait for the one who asks."""
+    """Nine requests of a locked vault wait for the one that asks."""
     with FakePinentry([MASTER] * 10) as fake:
         vault.let_ask(fake.path)
         found = together(home, *(f"{vault.prefix}{item.name}" for item in ITEMS), fake=fake)
@@ -342,10 +342,11 @@ def test_failures_are_known_where_german_is_spoken(
     with FakePinentry([WRONG, MASTER]) as fake:
         found = taken(home, "get", f"{vault.prefix}PyPI", fake=fake)
         assert found == (0, "canary-pypi", "")
-        assert "not the right one" in fake.prompts[1]["SETERROR"]
+        assert fake.prompts[1]["SETERROR"] == wording.WRONG_PASSWORD
     with FakePinentry([MASTER] * 2) as fake:
         said = failure(home, "get", f"{vault.prefix}Missing", fake=fake)
-        assert "KeePassXC: there is no entry Missing" in said
+        assert "KeePassXC" in said
+        assert "Missing" in said
         said = failure(home, "get", f"{vault.prefix}PyPI#flavour", fake=fake)
         assert "PyPI has no field 'flavour'" in said
         assert len(fake.prompts) == 2
@@ -378,7 +379,7 @@ def test_a_store_is_unlocked_where_german_is_spoken(home: Home) -> None:
 
 @of(lastpass)
 def test_several_items_of_lastpass_match(home: Home, vault: Vault) -> None:
-    """Which is an error, unless the folder is named as well."""
+    """An ambiguous name is an error, unless the reference names the folder too."""
     with FakePinentry([MASTER, MASTER]) as fake:
         assert "2 items match" in failure(home, "get", "lpass://Twice", fake=fake)
         assert taken(home, "get", "lpass://play/Twice", fake=fake) == (0, "canary-2", "")
@@ -386,7 +387,7 @@ def test_several_items_of_lastpass_match(home: Home, vault: Vault) -> None:
 
 @of(lastpass)
 def test_a_guarded_item_of_lastpass_is_asked_for_once(home: Home, vault: Vault) -> None:
-    """The program wants the master password twice; the person types it once."""
+    """The program wants the master password twice; the user types it once."""
     with FakePinentry([WRONG, MASTER]) as fake:
         assert taken(home, "get", "lpass://Guarded", fake=fake) == (0, "canary-guarded", "")
         assert len(fake.prompts) == 2
@@ -454,7 +455,7 @@ def _agent(home: Home) -> Iterator[Vault]:
 @VERBS
 @pytest.mark.usefixtures("agent")
 def test_an_unlocked_lastpass_asks_nothing(home: Home, verb: str) -> None:
-    """Its agent has the key, and nobody is there."""
+    """Its agent has the key, so no prompt is needed."""
     with FakePinentry() as fake:
         assert taken(home, verb, "lpass://PyPI", fake=fake) == (0, "canary-pypi", "")
         assert fake.lines == []
@@ -462,7 +463,7 @@ def test_an_unlocked_lastpass_asks_nothing(home: Home, verb: str) -> None:
 
 @pytest.mark.usefixtures("agent")
 def test_a_guarded_item_is_asked_for_though_lastpass_is_unlocked(home: Home) -> None:
-    """For that item alone."""
+    """Only that item needs the master password."""
     with FakePinentry([WRONG, MASTER]) as fake:
         assert taken(home, "get", "lpass://Guarded", fake=fake) == (0, "canary-guarded", "")
         assert len(fake.prompts) == 2
@@ -472,23 +473,25 @@ def test_a_guarded_item_is_asked_for_though_lastpass_is_unlocked(home: Home) -> 
 
 @VERBS
 @of(lastpass)
-def test_nobody_is_logged_in_to_lastpass(home: Home, vault: Vault, verb: str) -> None:
-    """What to run is said; no master password is asked for."""
+def test_lastpass_without_a_login_is_an_error(home: Home, vault: Vault, verb: str) -> None:
+    """The hint says what to run; no master password is asked for."""
     shutil.rmtree(vault.environ["LPASS_HOME"])
     os.mkdir(vault.environ["LPASS_HOME"], 0o700)
     said = failure(home, verb, "lpass://PyPI")
-    assert "LastPass: nobody is logged in" in said
+    assert "LastPass" in said
+    assert "lpass login" in said
     assert "lpass login" in said
 
 
 @VERBS
 @of(lastpass)
 def test_a_login_to_lastpass_alone_saves_no_vault(home: Home, vault: Vault, verb: str) -> None:
-    """What gets it is said."""
+    """The hint says how to save the vault."""
     os.unlink(os.path.join(vault.environ["LPASS_HOME"], "blob"))
     with FakePinentry([MASTER]) as fake:
         said = failure(home, verb, "lpass://PyPI", fake=fake)
-    assert "LastPass: its vault is not on this machine yet" in said
+    assert "LastPass" in said
+    assert "lpass sync" in said
     assert said.splitlines()[1].strip() == "lpass sync"
 
 
@@ -505,7 +508,7 @@ def _store(home: Home) -> Iterator[Vault]:
 
 @VERBS
 def test_the_passphrase_is_asked_for_by_gpgs_own_agent(home: Home, store: Vault, verb: str) -> None:
-    """A wrong one again; afterwards the agent knows it, and nobody is asked."""
+    """After a wrong one it is asked for again; then the agent knows it, and asks no more."""
     with FakePinentry([WRONG, MASTER]) as fake, Watch(MASTER) as watch:
         store.let_ask(fake.path)
         assert taken(home, verb, "pass://PyPI", fake=fake) == (0, "canary-pypi", "")
@@ -519,10 +522,10 @@ def test_the_passphrase_is_asked_for_by_gpgs_own_agent(home: Home, store: Vault,
 
 
 @pytest.mark.parametrize(("answers", "asked"), [([WRONG] * 4, 3), ([None, MASTER], 1)])
-def test_a_passphrase_that_is_not_had_is_the_end(
+def test_a_passphrase_prompt_without_success_is_the_end(
     home: Home, store: Vault, answers: Sequence[str | None], asked: int
 ) -> None:
-    """Three wrong ones, or a cancelled prompt: gpg asks no more, and neither do we."""
+    """After three wrong ones or a cancelled prompt neither gpg nor secretly asks again."""
     with FakePinentry(answers) as fake:
         store.let_ask(fake.path)
         said = failure(home, "run", "pass://PyPI", fake=fake)
@@ -547,12 +550,13 @@ def test_lines_of_an_item_are_its_fields(home: Home, store: Vault) -> None:
         said = failure(home, "get", "pass://web/shop#flavour", fake=fake)
         assert "has no field 'flavour'" in said
         said = failure(home, "get", "pass://web/Missing", fake=fake)
-        assert "pass: there is no item web/Missing" in said
+        assert "pass: " in said
+        assert "web/Missing" in said
 
 
 @pytest.mark.parametrize("name", ["username", "Username", "User", "LOGIN"])
 def test_an_upload_gets_the_user_name_of_the_item(home: Home, name: str) -> None:
-    """However its line is written; what is configured goes before it."""
+    """Whatever the case of its line; a configured user name takes precedence."""
     home.program("pass", f"#!/bin/sh\nprintf 'canary-pypi\\n{name}: ada\\n'\n")
     home.program("twine", '#!/bin/sh\necho "$TWINE_USERNAME $TWINE_PASSWORD"\n')
     wheel = home.folder / "demo-1.0-py3-none-any.whl"
@@ -570,10 +574,10 @@ def test_an_upload_gets_the_user_name_of_the_item(home: Home, name: str) -> None
 
 
 @pytest.mark.parametrize("stubborn", [False, True])
-def test_a_passphrase_that_nobody_types_leaves_nothing_behind(
+def test_an_unanswered_passphrase_prompt_leaves_nothing_behind(
     home: Home, store: Vault, stubborn: bool
 ) -> None:
-    """Neither pass nor gpg nor a pinentry of its agent's, which would go on asking."""
+    """Neither pass, nor gpg, nor its agent's pinentry, which would go on asking, remains."""
     with FakePinentry([[("hang", stubborn)], MASTER]) as fake:
         store.let_ask(fake.path)
         argv = ["--prompt-timeout", "3s", "-eTOKEN=pass://PyPI", "echo", "ran"]
@@ -588,7 +592,7 @@ def test_a_passphrase_that_nobody_types_leaves_nothing_behind(
 
 
 def test_an_interrupted_passphrase_leaves_nothing_behind(home: Home, store: Vault) -> None:
-    """On the terminal that the person goes on using."""
+    """Nothing stays on the terminal, which the user goes on using."""
     need("pinentry-tty")
     store.let_ask(Path(shutil.which("pinentry-tty") or ""))
     argv = [*SECRETLY, "run", "-eTOKEN=pass://PyPI", "--", "echo", "ran"]
@@ -602,8 +606,8 @@ def test_an_interrupted_passphrase_leaves_nothing_behind(home: Home, store: Vaul
         assert terminal.modes_now == terminal.modes
 
 
-def test_what_the_person_tells_their_pinentry_is_left_as_it_is(home: Home, store: Vault) -> None:
-    """It has a meaning of its own."""
+def test_the_users_own_pinentry_data_stays(home: Home, store: Vault) -> None:
+    """The variable has a meaning for the user's own pinentry."""
     log = home.folder / "told.log"
     with FakePinentry([MASTER]) as fake:
         script = f'echo "$PINENTRY_USER_DATA" > {log}; exec {fake.path}'
@@ -613,8 +617,8 @@ def test_what_the_person_tells_their_pinentry_is_left_as_it_is(home: Home, store
     assert log.read_text() == "USE_CURSES=1\n"
 
 
-def test_options_for_gpg_of_the_persons_own_are_kept(home: Home, store: Vault) -> None:
-    """Those that say how to unlock go before ours; others stand beside them."""
+def test_the_users_own_options_for_gpg_stay(home: Home, store: Vault) -> None:
+    """Options that say how to unlock take precedence over secretly's; others are added."""
     quick = f"--pinentry-mode loopback --passphrase-file {home.folder}/passphrase"
     (home.folder / "passphrase").write_text(MASTER)
     with FakePinentry() as fake:
@@ -717,10 +721,11 @@ def test_two_entries_of_one_name_are_ambiguous(home: Home, groups: str, name: st
 
 @pytest.mark.parametrize("name", ["Lone", "Old", "a", "a/", "b", "top"])
 def test_an_entry_of_another_group_is_not_that(home: Home, groups: str, name: str) -> None:
-    """The program itself would take it, even one that was thrown away."""
+    """The program itself would use it, even an entry in the bin."""
     with FakePinentry([MASTER]) as fake:
         said = failure(home, "get", f"{groups}{name}", fake=fake)
-    assert f"KeePassXC: there is no entry {name.strip('/')}" in said
+    assert "KeePassXC" in said
+    assert name.strip("/") in said
 
 
 def test_an_entry_is_named_with_its_groups(home: Home, groups: str) -> None:
@@ -735,7 +740,7 @@ OPTIONS = "SECRETLY_KEEPASSXC_OPTIONS"
 
 
 def test_a_database_with_a_key_file_and_no_password(home: Home) -> None:
-    """Nobody is asked for anything."""
+    """No prompt appears."""
     need("keepassxc-cli")
     key, path = home.folder / "a key", home.folder / "keyed.kdbx"
     made = ["db-create", "-q", "--set-key-file", str(key), str(path)]
@@ -759,7 +764,7 @@ def test_a_database_with_a_key_file_and_no_password(home: Home) -> None:
 @of(keepassxc)
 @pytest.mark.parametrize("options", ["--help", "--key-file", "-k", "--key-file=x y", "-a X", "'"])
 def test_other_options_are_refused(home: Home, vault: Vault, options: str) -> None:
-    """Nobody types a password for nothing."""
+    """The error comes before a password prompt."""
     with FakePinentry([MASTER]) as fake:
         environ = {**fake.environ, OPTIONS: options}
         done = home.run("get", f"{vault.prefix}PyPI", environ=environ)
@@ -769,15 +774,15 @@ def test_other_options_are_refused(home: Home, vault: Vault, options: str) -> No
 
 
 @of(keepassxc)
-def test_a_database_that_is_not_there_is_named(home: Home, vault: Vault) -> None:
-    """Nobody types a password for it in vain."""
+def test_a_missing_database_is_named(home: Home, vault: Vault) -> None:
+    """The error comes before a password prompt."""
     said = failure(home, "get", f"keepassxc://{home.folder}/no.kdbx/PyPI")
     assert f"{home.folder}/no.kdbx" in said
 
 
 @of(keepassxc)
-def test_what_is_no_database_is_named(home: Home, vault: Vault) -> None:
-    """The password is asked for once: another would do no better."""
+def test_a_file_that_is_not_a_database_is_named(home: Home, vault: Vault) -> None:
+    """The password is asked for once, since another one would not help."""
     path = home.folder / "bad.kdbx"
     path.write_text("canary-text")
     with FakePinentry([MASTER, MASTER]) as fake:
@@ -808,8 +813,8 @@ def test_two_databases_are_unlocked_one_by_one(home: Home, vault: Vault) -> None
 
 
 @of(bitwarden)
-def test_the_session_of_bitwarden_is_for_it_alone_and_for_one_run(home: Home, vault: Vault) -> None:
-    """A wrong master password is asked for again; no other program or file gets the session."""
+def test_only_bw_gets_the_session_key_and_for_one_run(home: Home, vault: Vault) -> None:
+    """A wrong master password is asked for again; no other program or file gets the key."""
     real, log = shutil.which("bw"), home.folder / "calls"
     spy = 'printf "%s %s\\n" "$2" "${BW_SESSION-none}" >> ' + shlex.quote(str(log))
     home.program("bw", f'#!/bin/sh\n{spy}\nexec {real} "$@"\n')
@@ -819,8 +824,8 @@ def test_the_session_of_bitwarden_is_for_it_alone_and_for_one_run(home: Home, va
         done = home.run("run", *wanted, "--", "sh", "-c", show, environ=fake.environ)
         first, second = fake.prompts
     assert done == (1, "canary-pypi __token__ 0\n", "")  # grep's own status
-    assert first["SETDESC"] == "Bitwarden is locked, and a secret in it is needed."
-    assert "not the right one" in second["SETERROR"]
+    assert first["SETDESC"] == wording.unlock_text("Bitwarden is locked")
+    assert second["SETERROR"] == wording.WRONG_PASSWORD
     assert watch.seen == set()
     calls = [line.split() for line in log.read_text().splitlines()]
     session = calls[-1][1]
@@ -879,13 +884,13 @@ def test_an_item_of_bitwardens_whose_name_has_an_accent(home: Home) -> None:
 def test_what_an_unlocked_bitwarden_cannot_give(
     home: Home, request: pytest.FixtureRequest, real: bool
 ) -> None:
-    """Several items, none, and no such field are told apart; nobody is asked."""
+    """Ambiguous items, missing items and missing fields differ; no prompt appears."""
     if real:
         home.environ |= vaults.unlocked_bitwarden(home).environ
     else:
         shutil.copy(request.getfixturevalue("answers"), home.programs)
     assert "several items match Twice" in failure(home, "get", "bw://Twice")
-    assert "there is no item missing" in failure(home, "get", "bw://missing")
+    assert "missing" in failure(home, "get", "bw://missing")
     said = failure(home, "get", "bw://Empty")
     assert "has no field 'password'" in said
     assert "username" in said
@@ -895,13 +900,14 @@ def test_what_an_unlocked_bitwarden_cannot_give(
         assert fake.lines == []
 
 
-def test_nobody_is_logged_in_to_bitwarden(home: Home) -> None:
-    """What to run is said; no master password is asked for."""
+def test_bitwarden_without_a_login_is_an_error(home: Home) -> None:
+    """The hint says what to run; no master password is asked for."""
     need("bw", "node")
     home.reach("bw", "node")
     home.environ["BITWARDENCLI_APPDATA_DIR"] = str(home.folder / "bw")
     said = failure(home, "run", "bw://PyPI")
-    assert "Bitwarden: nobody is logged in" in said
+    assert "Bitwarden" in said
+    assert "bw login" in said
     assert "bw login" in said
 
 
@@ -994,7 +1000,7 @@ KEYRING = Path(sys.executable).with_name("keyring")
         "keyring://https://pypi.example/legacy//__token__#password",
     ],
 )
-def test_an_item_that_another_program_keeps_in_the_keychain(home: Home, reference: str) -> None:
+def test_a_keychain_item_of_another_program_is_read(home: Home, reference: str) -> None:
     """As twine has it: its service is a URL, which may be percent-encoded."""
     home.keep_in_a_file()
     command = [str(KEYRING), "set", "https://pypi.example/legacy/", "__token__"]
@@ -1015,12 +1021,12 @@ def test_the_user_name_of_a_keychain_item_comes_with_it(home: Home) -> None:
         assert found == (0, "team/me", "")
 
 
-def test_a_keychain_item_that_is_not_there_is_named(home: Home) -> None:
-    """With the command that would make it."""
+def test_a_missing_keychain_item_is_named(home: Home) -> None:
+    """The hint has the command that stores it."""
     home.keep_in_a_file()
     for verb in ("get", "run"):
         said = failure(home, verb, "keyring://service/nobody")
-        assert "nothing for service, user nobody" in said
+        assert "service, user nobody" in said
         assert "keyring set service nobody" in said
 
 
@@ -1071,8 +1077,8 @@ def test_a_command_that_is_configured_writes_the_secret(home: Home, verb: str) -
         assert fake.lines == []
 
 
-def test_a_command_has_the_persons_language(home: Home) -> None:
-    """It is no manager: what it writes may depend on that."""
+def test_a_command_keeps_the_users_language(home: Home) -> None:
+    """A command's output may depend on the language."""
     commanded(home, "sh", "-c", 'echo "canary-${LANGUAGE-none}"')
     with FakePinentry() as fake:
         assert taken(home, "get", "Token", fake=fake).stdout == "canary-none"
@@ -1082,18 +1088,20 @@ def test_a_command_has_the_persons_language(home: Home) -> None:
 
 @VERBS
 def test_a_command_that_fails_is_named(home: Home, verb: str) -> None:
-    """And what it said is not shown: there may be a secret in it."""
+    """Its output is not shown: a secret may be in it."""
     commanded(home, "sh", "-c", "echo canary-1; echo canary-2 >&2; exit 3")
     said = failure(home, verb, "Token")
     assert "the command sh" in said
     assert "status 3" in said
     commanded(home, "no-such-command")
     said = failure(home, verb, "Token")
-    assert said.startswith("secretly: the command no-such-command is not installed (Token)\n")
+    assert said.splitlines()[0].endswith(" (Token)")
+    assert "no-such-command" in said
     for path in (f"{home.folder}/missing", f"{home.config}", "~/missing", "./missing"):
         commanded(home, path)
         said = failure(home, verb, "Token")
-        assert f"the command {path} is not there, or cannot be executed (Token)\n" in said
+        assert f"the command {path} " in said
+        assert said.splitlines()[0].endswith(" (Token)")
         assert f"check its path in the configuration: {path}" in said
 
 
@@ -1109,7 +1117,7 @@ def test_a_command_runs_once_for_several_variables(home: Home) -> None:
 
 
 @pytest.mark.alone
-def test_commands_run_at_once_where_nobody_can_be_asked(home: Home) -> None:
+def test_commands_run_together_where_none_can_ask(home: Home) -> None:
     """Neither terminal nor screen: ten of a second take little longer than one."""
     home.program("slow", '#!/bin/sh\nsleep 1\necho "canary-$1"\n')
     home.configure("".join(f'[secrets.I{n}]\ncommand = ["slow", "{n}"]\n' for n in range(10)))
@@ -1129,13 +1137,13 @@ def test_commands_run_at_once_where_nobody_can_be_asked(home: Home) -> None:
 
 
 def test_a_reference_runs_no_command(home: Home) -> None:
-    """Only the person's own configuration names commands: a project's file could not."""
+    """Only the user's own configuration names commands; a project's file can't."""
     mark = home.folder / "mark"
     with FakePinentry() as fake:
         for reference in (f"command://touch {mark}", f"command://{mark}", "command://touch"):
             done = taken(home, "run", reference, fake=fake)
             assert done.status == 125
-            assert "a command is no reference" in done.stderr
+            assert "command" in done.stderr
     assert not mark.exists()
 
 

@@ -17,6 +17,7 @@ import pytest
 from command import SECRETLY, Ended, Home, Watch, files_with, home
 
 from secretly import BadReference, SourceFailed, sources
+from secretly.asking import wording
 from secretly.redacted import Environ
 from secretly.reference import Reference, parse
 from secretly.sources import Items, Run
@@ -256,7 +257,7 @@ ITEMS = [
 
 
 class OnePassword:
-    """A home in which ``op`` is a stand-in; whose calls are logged.
+    """A home with a script in the place of ``op``, which logs its calls.
 
     :param signed_in: whether the shell has a session, as after ``eval $(op signin)``.
     """
@@ -348,7 +349,7 @@ SHOW = ("sh", "-c", r"""printf '%s|%s|%s\n' "$A" "$B" "$OP_SESSION_my$OP_SESSION
 
 
 class TestVersion2(SourceContract):
-    """Version 2 does what every source must."""
+    """Version 2 keeps the contract."""
 
     PROGRAM = "op"
     version = 2
@@ -371,7 +372,7 @@ class TestVersion2(SourceContract):
 
 
 class TestVersion1(TestVersion2):
-    """And so does version 1."""
+    """Version 1 keeps the contract."""
 
     version = 1
 
@@ -416,14 +417,14 @@ def test_a_reference_gives_its_field(
 
 
 def test_the_query_of_a_reference_is_op_s_own(home: Home) -> None:
-    """It is handed on with the rest, as 1Password's own form has it."""
+    """op gets the reference with its query, as 1Password's own form has it."""
     op = OnePassword(home, 2)
     assert op.get("Private/PyPI/password?attribute=otp")[0] == "canary-pypi?attribute=otp"
     assert op.calls == ["read op://Private/PyPI/password?attribute=otp"]
 
 
 def test_version_1_knows_no_query(home: Home) -> None:
-    """What it would give is something else: the key of the one-time password, say."""
+    """Version 1 would return another value, such as the key of the one-time password."""
     op = OnePassword(home, 1)
     with pytest.raises(BadReference, match="version 1"):
         op.get("Private/PyPI/password?attribute=otp")
@@ -435,7 +436,7 @@ def test_version_1_knows_no_query(home: Home) -> None:
 def test_the_newline_that_is_the_secrets_own_stays(
     op: OnePassword, reference: str, value: str
 ) -> None:
-    """Only the one that op writes after it is taken off."""
+    """Only the newline that op adds is removed."""
     op.change(items=[login("Key", value, "me")])
     assert op.get(reference)[0] == value
 
@@ -453,7 +454,7 @@ OF_ONE = {
 
 @pytest.mark.parametrize("count", range(2, 1 + len(OF_ONE)))
 def test_the_fields_of_one_item_are_one_call(op: OnePassword, count: int) -> None:
-    """By 1Password's own form, by the item, or by both."""
+    """One call fetches all fields of an item, in either form of reference or both."""
     wanted = dict([*OF_ONE.items()][:count])
     options = [f"-eA{number}={reference}" for number, reference in enumerate(wanted)]
     shown = " ".join(f"$A{number}" for number in range(count))
@@ -463,15 +464,15 @@ def test_the_fields_of_one_item_are_one_call(op: OnePassword, count: int) -> Non
 
 
 def test_op_itself_is_asked_for_a_name_that_several_fields_have(home: Home) -> None:
-    """It has rules of its own for them, and for what is a file of the item's."""
+    """op has rules of its own for such names, and for files of an item."""
     op = OnePassword(home, 2)
     wanted = ("-eA=op://Private/PyPI/password", "-eB=op://Private/PyPI/pin")
     assert op.home.run("run", *wanted, *SHOW).stdout.startswith("canary-pypi|canary-pin|")
     assert op.calls == [op.get_item("PyPI"), "read op://Private/PyPI/pin"]
 
 
-def test_one_field_of_several_is_not_there(op: OnePassword) -> None:
-    """Nothing is run, and it is said of which item."""
+def test_one_missing_field_runs_nothing(op: OnePassword) -> None:
+    """The command does not start, and the error names the item."""
     wanted = ("-eA=op://Private/PyPI/password", "-eB=op://Private/PyPI/nothing")
     done = op.home.run("run", *wanted, *SHOW)
     assert (done.status, done.stdout) == (125, "")
@@ -480,7 +481,7 @@ def test_one_field_of_several_is_not_there(op: OnePassword) -> None:
 
 
 def test_a_field_that_is_wanted_later_is_asked_for_with_the_first(op: OnePassword) -> None:
-    """And what was asked for before is there without another call."""
+    """A field that was fetched before needs no other call."""
 
     async def work() -> list[str]:
         found = Items(op.run_of(), [parse("op://Private/PyPI/password")])
@@ -513,10 +514,10 @@ def test_what_an_item_had_is_in_no_frame_of_a_failure(home: Home) -> None:
 def test_a_field_without_a_value_is_not_there(
     op: OnePassword, reference: str, field: str, names: Sequence[str]
 ) -> None:
-    """An empty password is not handed over; those that there are are named, without values."""
+    """An empty password is an error that names the fields with a value, and no values."""
     with pytest.raises(sources.NoField) as caught:
         op.get(reference)
-    assert f"has no field '{field}'" in str(caught.value)
+    assert f"'{field}'" in str(caught.value)
     listed = caught.value.hint.casefold().removeprefix("its fields: ").split(", ")
     assert set(names) <= set(listed)
     assert field not in listed
@@ -524,16 +525,16 @@ def test_a_field_without_a_value_is_not_there(
 
 
 @pytest.mark.parametrize("field", ["", "#password", "#PassWord"])
-def test_no_other_field_stands_in_for_an_empty_password(op: OnePassword, field: str) -> None:
-    """Neither a section's nor a credential."""
-    with pytest.raises(sources.NoField, match="'password' of Private/Blank is empty") as caught:
+def test_no_other_field_replaces_an_empty_password(op: OnePassword, field: str) -> None:
+    """Neither a field of a section nor a credential takes its place."""
+    with pytest.raises(sources.NoField, match="'password' of Private/Blank") as caught:
         op.get(f"Private/Blank{field}")
     assert "password" not in caught.value.hint.split(", ")
     assert "username" in caught.value.hint
 
 
-def test_no_other_user_name_stands_in_for_an_empty_one(op: OnePassword) -> None:
-    """A section's would be somebody else's."""
+def test_no_other_user_name_replaces_an_empty_one(op: OnePassword) -> None:
+    """A section's user name belongs to something else."""
     router = {"id": "username", "label": "username", "value": "admin", "section": "Router"}
     op.change(
         items=[
@@ -557,7 +558,7 @@ def test_no_other_user_name_stands_in_for_an_empty_one(op: OnePassword) -> None:
 
 @pytest.mark.parametrize("reference", ["Private/PyPI/nothing", "Private/PyPI/More/password"])
 def test_a_field_of_1passwords_own_form_that_is_not_there(op: OnePassword, reference: str) -> None:
-    """A field of another section is none of this one."""
+    """A field of another section does not match."""
     with pytest.raises(sources.NoField) as caught:
         op.get(reference)
     assert "1Password" in str(caught.value)
@@ -566,8 +567,8 @@ def test_a_field_of_1passwords_own_form_that_is_not_there(op: OnePassword, refer
 
 
 @pytest.mark.parametrize("path", ["/", "Private/", "/PyPI", "Private//password", "a/b/c/d/e"])
-def test_a_reference_that_names_no_item_is_a_bad_one(op: OnePassword, path: str) -> None:
-    """Before anything is asked."""
+def test_a_reference_without_an_item_is_an_error(op: OnePassword, path: str) -> None:
+    """op is not started for it."""
     with pytest.raises(BadReference):
         op.get(path)
     assert op.log == []
@@ -575,7 +576,7 @@ def test_a_reference_that_names_no_item_is_a_bad_one(op: OnePassword, path: str)
 
 @pytest.mark.parametrize("path", ["--help", "--vault/PyPI", "Private/-h", "Private/--x/password"])
 def test_a_part_is_never_an_option(op: OnePassword, path: str) -> None:
-    """What op prints for help is no secret."""
+    """op's help text is never used as a secret."""
     with pytest.raises(BadReference):
         op.get(path)
     assert op.log == []
@@ -590,7 +591,7 @@ def test_user_name_and_password_are_one_call(op: OnePassword) -> None:
 
 
 def test_a_configured_secret_has_its_user_name(op: OnePassword) -> None:
-    """The item's, but a configured one before it."""
+    """The item's user name is used, unless one is configured."""
     op.home.configure(
         '[secrets.X]\nsource = "op://Private/PyPI"\n'
         '[secrets.Y]\nsource = "op://Private/PyPI"\nusername = "configured"\n'
@@ -603,7 +604,7 @@ def test_a_configured_secret_has_its_user_name(op: OnePassword) -> None:
 
 
 def ask(op: OnePassword, *answers: str | None) -> tuple[Ended, list[dict[str, str]]]:
-    """Run a command that needs a secret where a person answers like this; show the prompts."""
+    """Run a command that needs a secret, with these answers; return the prompts too."""
     with FakePinentry(answers) as pinentry:
         show = f'echo "$A|${op.variable}"'
         words = ("run", "-eA=op://Private/PyPI", "sh", "-c", show)
@@ -611,8 +612,8 @@ def ask(op: OnePassword, *answers: str | None) -> tuple[Ended, list[dict[str, st
         return done, pinentry.prompts
 
 
-def test_a_missing_session_is_made(closed: OnePassword) -> None:
-    """op asks on its terminal, the person is asked by pinentry, and op alone has the session."""
+def test_a_missing_token_is_made(closed: OnePassword) -> None:
+    """op asks on its terminal, the user answers in pinentry, and only op gets the token."""
     done, prompts = ask(closed, MASTER)
     assert done == (0, "canary-pypi|\n", "")
     (prompt,) = prompts
@@ -625,15 +626,15 @@ def test_a_missing_session_is_made(closed: OnePassword) -> None:
 
 
 def test_a_wrong_password_is_asked_for_again(closed: OnePassword) -> None:
-    """And the person told."""
+    """The next prompt says that the password was wrong."""
     done, prompts = ask(closed, "canary-wrong", MASTER)
     assert done == (0, "canary-pypi|\n", "")
     wrong = [prompt.get("SETERROR") for prompt in prompts]
-    assert wrong == [None, "That was not the right one."]
+    assert wrong == [None, wording.WRONG_PASSWORD]
 
 
 def test_three_wrong_passwords_are_the_end(closed: OnePassword) -> None:
-    """With an error that names 1Password, and what to do."""
+    """After three, the error names 1Password and has a hint."""
     done, prompts = ask(closed, *["canary-wrong"] * 5)
     assert (done.status, done.stdout) == (125, "")
     assert len(prompts) == 3
@@ -642,15 +643,15 @@ def test_three_wrong_passwords_are_the_end(closed: OnePassword) -> None:
     assert "canary" not in done.stderr
 
 
-def test_who_cancels_is_not_asked_again(closed: OnePassword) -> None:
-    """And op, which waits for an answer, is ended."""
+def test_a_cancelled_prompt_is_not_repeated(closed: OnePassword) -> None:
+    """op, which waits for an answer, is ended."""
     done, prompts = ask(closed, None, MASTER)
     assert (done.status, done.stdout) == (130, "")
     assert len(prompts) == 1
 
 
-def test_nobody_is_asked_where_nobody_may_be(closed: OnePassword) -> None:
-    """op is not even told to sign in, for the app would ask."""
+def test_no_prompt_where_secretly_must_not_ask(closed: OnePassword) -> None:
+    """op does not sign in either: the desktop app would ask."""
     closed.change(app=True)
     with FakePinentry([MASTER]) as pinentry:
         done = closed.home.run(
@@ -658,21 +659,21 @@ def test_nobody_is_asked_where_nobody_may_be(closed: OnePassword) -> None:
         )
         assert pinentry.lines == []
     assert done.status == 125
-    assert "nobody may be asked" in done.stderr
+    assert "op signin" in done.stderr
     assert "op signin" in done.stderr
     assert closed.calls == [closed.get_item("PyPI")]
 
 
-def test_an_expired_session_is_made_anew(closed: OnePassword) -> None:
-    """The one that the shell had is of no use any more."""
+def test_an_expired_token_is_replaced(closed: OnePassword) -> None:
+    """The token from the shell has expired, so secretly signs in again."""
     closed.home.environ[closed.variable] = "canary-expired"
     done, prompts = ask(closed, MASTER)
     assert done.stdout.startswith("canary-pypi|")
     assert len(prompts) == 1
 
 
-def test_the_desktop_app_asks_by_itself(home: Home) -> None:
-    """Signing in prints nothing and asks nothing: nor do we."""
+def test_the_desktop_app_asks_itself(home: Home) -> None:
+    """With the app, signing in prints and asks nothing, so secretly does not ask."""
     op = OnePassword(home, 2, signed_in=False, app=True)
     done, prompts = ask(op)
     assert done == (0, "canary-pypi|\n", "")
@@ -684,7 +685,7 @@ def test_the_desktop_app_asks_by_itself(home: Home) -> None:
 
 @pytest.mark.parametrize("text", [None, "", "{}", "[]", '{"latest_signin": null}', "\xff"])
 def test_version_1_without_an_account_to_sign_in_to(home: Home, text: str | None) -> None:
-    """op's own error is one of ours."""
+    """The outcome is SignedOut."""
     op = OnePassword(home, 1, signed_in=False)
     config = home.folder / ".op" / "config"
     config.unlink()
@@ -705,7 +706,7 @@ _PLACES = ("own/config", ".op/config", "xdg/.op/config", ".config/op/config", "x
 
 @pytest.mark.parametrize("place", range(len(_PLACES)))
 def test_version_1_has_its_account_in_one_of_several_places(home: Home, place: int) -> None:
-    """In the first of them that is there."""
+    """The first existing one of several folders counts."""
     op = OnePassword(home, 1, signed_in=False)
     (home.folder / ".op" / "config").unlink()
     home.environ["OP_CONFIG_DIR"] = str(home.folder / "own")
@@ -721,7 +722,7 @@ def test_version_1_has_its_account_in_one_of_several_places(home: Home, place: i
 
 @pytest.mark.parametrize("latest", [None, '{"latest_signin": "another"}'])
 def test_the_account_of_version_1_may_be_said(home: Home, latest: str | None) -> None:
-    """By the same variable as for version 2; it goes before the last one that was used."""
+    """OP_ACCOUNT takes precedence over the last used account, as for version 2."""
     op = OnePassword(home, 1, signed_in=False)
     config = home.folder / ".op" / "config"
     config.write_text(latest) if latest else config.unlink()
@@ -738,7 +739,7 @@ def test_the_account_of_version_1_may_be_said(home: Home, latest: str | None) ->
 def test_which_of_several_accounts_is_told_by_the_variable_that_op_has_for_it(
     home: Home, known: str
 ) -> None:
-    """By any of its names."""
+    """OP_ACCOUNT may have any name of the account."""
     op = OnePassword(home, 2, signed_in=False, variable="OP_SESSION_OTHERUUID")
     op.change(accounts=[ACCOUNT, {**OTHER, "shorthand": "mine"}])
     home.environ["OP_ACCOUNT"] = known
@@ -754,15 +755,15 @@ def test_which_of_several_accounts_is_told_by_the_variable_that_op_has_for_it(
         ([ACCOUNT, {**ACCOUNT, "email": "x"}], "my", "several accounts", "op account list"),
         ([ACCOUNT, OTHER], "nowhere", "no account is set up", "op account add"),
         ([], "", "no account is set up", "op account add"),
-        ([{}], "", "what cannot be read", "op --version"),
+        ([{}], "", "1Password (op)", "op --version"),
         ({}, "", "no account is set up", "op account add"),
-        (3, "", "what cannot be read", "op --version"),
+        (3, "", "1Password (op)", "op --version"),
     ],
 )
-def test_an_account_that_cannot_be_told(
+def test_an_unclear_account_is_an_error(
     home: Home, accounts: Any, named: str, what: str, hint: str
 ) -> None:
-    """Nobody types a password for nothing, and op is not left to ask for a choice."""
+    """No password prompt appears in vain, and op does not ask for a choice."""
     op = OnePassword(home, 2, signed_in=False, accounts=accounts)
     if named:
         home.environ["OP_ACCOUNT"] = named
@@ -773,16 +774,16 @@ def test_an_account_that_cannot_be_told(
     assert prompts == []
 
 
-def test_a_name_of_an_account_is_no_option(home: Home) -> None:
-    """Nor is anything in the variable's name that no variable has."""
+def test_an_accounts_name_is_never_an_option(home: Home) -> None:
+    """The name of the variable has only characters that variables may have."""
     op = OnePassword(home, 1, signed_in=False)
     config = home.folder / ".op" / "config"
     config.write_text('{"latest_signin": "--help"}')
     assert "taken for an option" in ask(op, MASTER)[0].stderr
 
 
-def test_a_session_is_nobody_elses(closed: OnePassword) -> None:
-    """Neither another source's program nor the command gets it; nothing of it is in a file."""
+def test_only_op_gets_the_token(closed: OnePassword) -> None:
+    """Neither another source's program nor the command gets the token, and no file has it."""
     home = closed.home
     home.program("other", '#!/bin/sh\nenv > "$HOME/other.environ"\necho canary-2\n')
     home.configure('[secrets.Other]\ncommand = ["other"]\n')
@@ -804,8 +805,8 @@ def test_a_session_is_nobody_elses(closed: OnePassword) -> None:
     assert [path.name for path in files_with(MASTER, home.folder)] == []  # escaped in op.json
 
 
-def test_what_a_run_has_of_op_no_other_program_gets(closed: OnePassword) -> None:
-    """Not even one that is started once there is a session."""
+def test_no_later_program_gets_the_token(closed: OnePassword) -> None:
+    """Not even a program that starts after signing in."""
     closed.home.program("other", "#!/bin/sh\nenv\n")
     with FakePinentry([MASTER]) as pinentry:
         closed.home.environ |= pinentry.environ
@@ -828,19 +829,23 @@ def test_what_a_run_has_of_op_no_other_program_gets(closed: OnePassword) -> None
 @pytest.mark.parametrize(
     ("said", "kind", "what"),
     [
-        ("dial tcp: lookup my.1password.example: no such host", sources.Unreachable, "reached"),
-        ("Get https://my.1password.example: network is down", sources.Unreachable, "reached"),
+        (
+            "dial tcp: lookup my.1password.example: no such host",
+            sources.Unreachable,
+            "Private/PyPI",
+        ),
+        ("Get https://my.1password.example: network is down", sources.Unreachable, "Private/PyPI"),
         ("No accounts configured for use with 1Password CLI.", sources.SignedOut, "no account"),
         (
             "error initializing client: connecting to desktop app timed out",
             sources.Unreachable,
             "desktop app does not answer",
         ),
-        ("error initializing client: request timed out", sources.Unreachable, "reached"),
+        ("error initializing client: request timed out", sources.Unreachable, "Private/PyPI"),
         (
             "a vault query must be provided when this command is called by a service account",
             SourceFailed,
-            "the vault of Private/PyPI must be named",
+            "the vault of Private/PyPI",
         ),
         ("something else: canary-err", SourceFailed, "failed with status 6"),
     ],
@@ -848,7 +853,7 @@ def test_what_a_run_has_of_op_no_other_program_gets(closed: OnePassword) -> None
 def test_a_failure_has_its_kind(
     op: OnePassword, said: str, kind: type[SourceFailed], what: str
 ) -> None:
-    """It names 1Password, the item or what is wrong, and what to do; nothing that op said."""
+    """The error names 1Password and the cause, has a hint, and shows nothing that op wrote."""
     op.change(fault=f"{said} canary-err")
     with pytest.raises(SourceFailed) as caught:
         op.get("Private/PyPI")
@@ -863,8 +868,8 @@ def test_a_failure_has_its_kind(
 @pytest.mark.parametrize(
     "said", ["authorization prompt dismissed, please try again", "authorization denied"]
 )
-def test_who_says_no_to_the_app_has_said_no(op: OnePassword, said: str) -> None:
-    """As at a prompt of ours: nothing is run, and nobody is asked again."""
+def test_refusing_in_the_app_cancels(op: OnePassword, said: str) -> None:
+    """As at secretly's own prompt: nothing runs, and no other prompt follows."""
     op.change(fault=f"error initializing client: {said} canary-err")
     done = op.home.run("run", "-eA=op://Private/PyPI", "echo", "ran")
     assert (done.status, done.stdout) == (130, "")
@@ -875,22 +880,22 @@ def test_who_says_no_to_the_app_has_said_no(op: OnePassword, said: str) -> None:
 @pytest.mark.parametrize(
     ("path", "kind", "what"),
     [
-        ("Private/Nothing", sources.NoItem, "there is no item Private/Nothing"),
-        ("Nowhere/PyPI", sources.NoItem, "there is no item Nowhere/PyPI"),
-        ("Shared/PyPI/password", sources.NoItem, "there is no item Shared/PyPI"),
+        ("Private/Nothing", sources.NoItem, "Private/Nothing"),
+        ("Nowhere/PyPI", sources.NoItem, "Nowhere/PyPI"),
+        ("Shared/PyPI/password", sources.NoItem, "Shared/PyPI"),
         ("Private/Twin", sources.Ambiguous, "several items match Private/Twin"),
     ],
 )
-def test_an_item_that_is_not_there_or_twice(
+def test_a_missing_or_ambiguous_item_is_named(
     op: OnePassword, path: str, kind: type[SourceFailed], what: str
 ) -> None:
-    """Is named."""
+    """The error names the item, and has its own type."""
     with pytest.raises(kind, match=what) as caught:
         op.get(path)
     assert "op item list" in caught.value.hint
 
 
-def test_it_is_not_installed(home: Home) -> None:
+def test_a_missing_op_is_an_error(home: Home) -> None:
     """The command says so in two lines, and starts nothing."""
     done = home.run("run", "-eA=op://Private/PyPI", "echo", "ran")
     assert (done.status, done.stdout) == (125, "")
@@ -898,22 +903,23 @@ def test_it_is_not_installed(home: Home) -> None:
     assert done.stderr.splitlines()[0] == said
 
 
-def test_one_that_hangs_is_ended(op: OnePassword) -> None:
-    """When the person's time, which the app might need, is over."""
+def test_a_hanging_op_is_ended(op: OnePassword) -> None:
+    """op is ended when the user's time is over, which the app might need."""
     op.change(sleep=60)
     done = op.home.run("run", "--prompt-timeout", "1s", "-eA=op://Private/PyPI", "echo", "ran")
     assert (done.status, done.stdout) == (125, "")
     assert "1Password (op) did not answer within 1 s" in done.stderr
 
 
-def test_one_that_hangs_while_signing_in_is_ended(home: Home) -> None:
-    """It asks for something else than a password, say, and waits."""
+def test_an_op_that_hangs_while_signing_in_is_ended(home: Home) -> None:
+    """op may ask for something else than a password, and wait."""
     op = OnePassword(home, 2, signed_in=False)
     text = (home.programs / "op").read_text()
     home.program("op", text.replace("Enter the password for", "Select an account:"))
-    done = home.run("run", "--prompt-timeout", "1s", "-eA=op://Private/PyPI", "echo", "ran")
+    done = home.run("run", "--prompt-timeout", "5s", "-eA=op://Private/PyPI", "echo", "ran")
     assert (done.status, done.stdout) == (125, "")
-    assert "1Password (op) did not answer within 1 s" in done.stderr
+    assert "1Password (op)" in done.stderr
+    assert "5 s" in done.stderr
     assert op.calls == [op.get_item("PyPI"), "account list --format json"]
 
 
@@ -940,7 +946,7 @@ TEN = [login(f"Item {number}", f"canary-{number}", "me") for number in range(10)
 
 
 @pytest.mark.alone
-def test_ten_references_are_asked_for_at_once(
+def test_ten_references_are_fetched_together(
     op: OnePassword, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """One call each, all at the same time, and one for op's version: shown as a ratio."""
@@ -979,7 +985,7 @@ def test_ten_references_are_one_prompt(closed: OnePassword) -> None:
 def test_the_desktop_app_is_asked_by_one_first(
     home: Home, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It may ask the person: the other nine wait for the first, and are then fetched at once."""
+    """The app may ask, so nine calls wait for the first, and then run together."""
     op = OnePassword(home, 2, signed_in=False, app=True, items=TEN, sleep=0.5)
     (home.programs / "op.authorised").touch()
     one = run_with(op, 1, {})
@@ -994,7 +1000,7 @@ def test_the_desktop_app_is_asked_by_one_first(
 
 
 def test_the_desktop_app_and_another_do_not_ask_at_the_same_time(home: Home) -> None:
-    """A configured command may ask, too, where there is a screen for it."""
+    """A configured command may ask too, where it has a screen."""
     home.environ["DISPLAY"] = ":0"
     op = OnePassword(home, 2, signed_in=False, app=True, sleep=0.3)
     (home.programs / "op.authorised").touch()
@@ -1020,7 +1026,7 @@ print("canary-2")
 
 
 def test_ten_times_the_same_is_one_call(op: OnePassword) -> None:
-    """One item is fetched once in a run, by whatever name it is configured."""
+    """A run fetches an item once, whatever names it has in the configuration."""
     op.home.configure('[secrets.X]\nsource = "op://Private/PyPI"\n')
     wanted = [f"-eA{number}=op://Private/PyPI" for number in range(9)]
     done = op.home.run("run", *wanted, "-eB=X", "-eC=X#username", "sh", "-c", "echo $A0$A8$B$C")
@@ -1028,8 +1034,8 @@ def test_ten_times_the_same_is_one_call(op: OnePassword) -> None:
     assert op.calls == [op.get_item("PyPI")]
 
 
-def test_what_is_missing_is_said_before_the_others_are_there(op: OnePassword) -> None:
-    """The first failure is the end: nothing is run, and no op is left."""
+def test_a_missing_item_ends_the_run_early(op: OnePassword) -> None:
+    """The first failure ends the run: no command starts, and no op remains."""
     op.change(items=TEN, sleep=0.2)
     wanted = [f"-eA{number}=op://Private/Item {number}" for number in range(8, 12)]
     process = op.home.start([*SECRETLY, "run", *wanted, "echo", "ran"])
@@ -1039,7 +1045,7 @@ def test_what_is_missing_is_said_before_the_others_are_there(op: OnePassword) ->
         process.kill()
         process.wait(5)
     assert (process.returncode, out) == (125, b"")
-    assert re.search(rb"there is no item Private/Item 1[01]", err)
+    assert re.search(rb"1Password: .*Private/Item 1[01]", err)
     left = [p for p in Path("/proc").glob("[0-9]*/cmdline") if _holds(p, str(op.home.programs))]
     assert left == []
 

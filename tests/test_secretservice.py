@@ -49,7 +49,7 @@ def item(
 
 
 def by_keyring(name: str, user: str) -> str | None:
-    """What the keychain gives by way of keyring, or the name of its error."""
+    """Return what keyring reads, or the name of its error."""
     try:
         return asyncio.run(Keychain(dict(os.environ)).get(name, user, None))
     except SecretlyError as error:
@@ -57,7 +57,7 @@ def by_keyring(name: str, user: str) -> str | None:
 
 
 def directly(name: str, user: str) -> str | Missing | None:
-    """What is read without keyring; None: keyring is to be asked."""
+    """Return what is read without keyring; None: only keyring can tell."""
     return one(Reader(os.environ["DBUS_SESSION_BUS_ADDRESS"]), name, user)
 
 
@@ -141,7 +141,7 @@ def test_a_plain_item_is_not_handed_over(service: SecretService) -> None:
 
 
 def test_many_are_read_over_one_connection(service: SecretService) -> None:
-    """The session of the first serves the others, and what is missing does not end it."""
+    """All reads share one connection, and a missing item does not end it."""
     for number in range(10):
         item(service, f"canary-{number}".encode(), name=f"name-{number}")
     reader = Reader(service.address)
@@ -163,7 +163,7 @@ def descriptors() -> int:
 
 
 def test_a_daemon_that_hangs_ends_at_the_deadline(service: SecretService) -> None:
-    """Not with a value, and not later; then it works again."""
+    """The read ends at its deadline without a value, and works again later."""
     item(service, b"canary-1")
     reader = Reader(service.address)
     assert one(reader, "name", seconds=10) == "canary-1"
@@ -180,7 +180,7 @@ def test_a_daemon_that_hangs_ends_at_the_deadline(service: SecretService) -> Non
     "address", ["unix:path=/nonexistent", "nonsense", "tcp:host=localhost", "", ";", "unix:x"]
 )
 def test_a_bad_address_is_handed_over(address: str) -> None:
-    """keyring says in its own words what is wrong."""
+    """keyring explains what is wrong with the address."""
     assert one(Reader(address), "name", seconds=1) is None
 
 
@@ -190,11 +190,11 @@ def test_a_bad_address_is_handed_over(address: str) -> None:
 HEAVY = ("asyncio", "json", "keyring", "pexpect", "secretstorage", "tomllib", "twisted", "argparse")
 
 
-def listed(folder: Path, keeper: str = BACKEND) -> StoredNames:
-    """The list of kept names, which says who keeps it."""
-    index = StoredNames(folder)
-    index.add("name", "user", True, keeper)
-    return index
+def listed(folder: Path, backend: str = BACKEND) -> StoredNames:
+    """The list of stored names, which has the backend."""
+    stored = StoredNames(folder)
+    stored.add("name", "user", True, backend)
+    return stored
 
 
 def loads_keyring(service: SecretService, folder: Path, **more: str) -> bool:
@@ -221,7 +221,7 @@ def loads_keyring(service: SecretService, folder: Path, **more: str) -> bool:
 def test_it_is_used_where_the_list_says_that_keyring_put_it_there(
     service: SecretService, tmp_path: Path
 ) -> None:
-    """And only there: else another backend may have a newer one."""
+    """It is used only then: another backend may have a newer item."""
     item(service, b"canary-1", **KEYRINGS)
     assert loads_keyring(service, tmp_path)
     listed(tmp_path)
@@ -235,7 +235,7 @@ def test_it_is_used_where_the_list_says_that_keyring_put_it_there(
 def test_a_daemon_that_hangs_is_not_waited_for_twice(
     service: SecretService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its deadline is keyring's: a wedged service is told as one."""
+    """A service that hangs is an error at the deadline; keyring does not wait for it again."""
     monkeypatch.setattr("secretly.keeping.keychain.MACHINE_TIMEOUT", 0.3)
     item(service, b"canary-1")
     service.stop()
@@ -275,7 +275,7 @@ def run(service: SecretService, *arguments: str, typed: str = "") -> str:
 
 
 def test_the_command_gets_what_it_kept(service: SecretService) -> None:
-    """Ten secrets and their updates: what counts is what was kept last."""
+    """Ten secrets and an update come back as they were stored last."""
     for number in range(10):
         run(service, "set", f"N{number}", "--stdin", typed=f"canary-{number}")
     run(service, "set", "N3", "--stdin", typed="canary-new")
