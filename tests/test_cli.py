@@ -1,4 +1,4 @@
-"""The command, as a person or a script meets it."""
+"""The command, as users and scripts see it."""
 
 from __future__ import annotations
 
@@ -790,7 +790,7 @@ def test_a_dry_run_says_what_is_set_and_removed(home: Home) -> None:
 
 
 def test_set_get_list_forget(home: Home) -> None:
-    """What is set is got, listed without its value, and forgotten."""
+    """A stored secret is printed, listed without its value, and deleted."""
     home.keep_in_a_file()
     with FakePinentry([TOKEN]) as fake:
         assert home.run("set", "PyPI", environ=fake.environ).status == 0
@@ -808,7 +808,7 @@ def test_set_get_list_forget(home: Home) -> None:
 
 
 def test_set_reads_standard_input(home: Home) -> None:
-    """``--stdin`` takes what is piped in, without its last newline, and asks nobody."""
+    """``--stdin`` reads the secret without its last newline, and asks nothing."""
     home.keep_in_a_file()
     with FakePinentry([TOKEN]) as fake:
         done = home.run(
@@ -826,7 +826,7 @@ def test_set_reads_standard_input(home: Home) -> None:
 
 @pytest.mark.parametrize("piped", ["", "no token\n", "\udcff\udcfe\n"])
 def test_set_refuses_what_is_no_secret(home: Home, piped: str) -> None:
-    """Nothing, something without the prefix, or no text: refused, unechoed, and nothing is kept."""
+    """An empty one, a wrong prefix, or not text: refused, not shown and not stored."""
     kept = home.keep_in_a_file()
     done = home.run("set", "PyPI", "--stdin", stdin=piped)
     assert_fails(done, 1)
@@ -835,7 +835,7 @@ def test_set_refuses_what_is_no_secret(home: Home, piped: str) -> None:
 
 
 def test_set_has_a_new_secret_typed_twice(home: Home) -> None:
-    """A secret that cannot be checked is asked for twice; two that differ are not kept."""
+    """secretly asks twice for a secret that it can't check; two that differ aren't stored."""
     kept = home.keep_in_a_file()
     with FakePinentry(["canary-1", "canary-1"]) as fake:
         assert home.run("set", "Name", environ=fake.environ).status == 0
@@ -847,7 +847,7 @@ def test_set_has_a_new_secret_typed_twice(home: Home) -> None:
 
 
 def test_set_refuses_a_name_that_comes_from_elsewhere(home: Home) -> None:
-    """What is configured to come from a source is changed there."""
+    """A secret with a configured source is changed there."""
     home.keep_in_a_file()
     home.configure(home.config.read_text() + "[secrets.Name]\nsource = 'env://VALUE'\n")
     assert_fails(home.run("set", "Name", "--stdin", stdin="canary"), 1)
@@ -857,7 +857,7 @@ def test_set_refuses_a_name_that_comes_from_elsewhere(home: Home) -> None:
 
 @pytest.mark.parametrize("verb", ["get", "forget"])
 def test_get_and_forget_never_prompt_for_a_value(home: Home, verb: str) -> None:
-    """What is not there is an error, however many pinentries there are."""
+    """A missing secret is an error, even if secretly could ask."""
     home.keep_in_a_file()
     with FakePinentry(["canary-1"]) as fake:
         done = home.run(verb, "Name", environ=fake.environ)
@@ -867,7 +867,7 @@ def test_get_and_forget_never_prompt_for_a_value(home: Home, verb: str) -> None:
 
 
 def test_confirm_binds_get(home: Home) -> None:
-    """With ``confirm = true`` a person allows each use; a no prints nothing."""
+    """With ``confirm = true`` you confirm each use; answering No prints nothing."""
     home.keep_in_a_file()
     home.configure(home.config.read_text() + "[secrets.Name]\nconfirm = true\n")
     home.run("set", "Name", "--stdin", stdin="canary-1")
@@ -886,7 +886,7 @@ def test_confirm_binds_get(home: Home) -> None:
 
 
 def test_remember_keeps_what_was_typed(home: Home) -> None:
-    """``--remember`` puts it into the keychain; the next run takes it from there, unasked."""
+    """``--remember`` stores it in the keychain; the next run doesn't ask."""
     kept = home.keep_in_a_file()
     run = ("-e", "A=Name", "sh", "-c", "echo $A")
     with FakePinentry(["canary-1", "canary-2", "canary-3"]) as fake:
@@ -902,7 +902,7 @@ def test_remember_keeps_what_was_typed(home: Home) -> None:
 
 
 def test_no_remember_overrides_the_configuration(home: Home) -> None:
-    """``remember = true`` keeps what was typed, unless ``--no-remember``."""
+    """``remember = true`` stores what you type, unless ``--no-remember``."""
     kept = home.keep_in_a_file()
     home.configure(home.config.read_text() + "[secrets.Name]\nremember = true\n")
     with FakePinentry(["canary-1", "canary-2"]) as fake:
@@ -913,7 +913,7 @@ def test_no_remember_overrides_the_configuration(home: Home) -> None:
 
 
 def test_the_use_of_a_stored_secret_is_confirmed(home: Home) -> None:
-    """A publishing command asks before a stored secret is released; other commands as told to."""
+    """A publishing command asks before it gets a stored secret; others if configured."""
     home.keep_in_a_file()
     _twine(home)
     home.run("set", "PyPI", "--stdin", stdin=TOKEN)
@@ -970,31 +970,31 @@ def test_only_the_command_and_its_children_hold_the_secret(home: Home) -> None:
 # -- doctor ----------------------------------------------------------------------
 
 
-def test_doctor_fails_where_nobody_can_be_asked(home: Home) -> None:
-    """No terminal and no screen: the main job could not work, and the status is 1."""
+def test_doctor_fails_without_a_terminal_and_a_screen(home: Home) -> None:
+    """secretly couldn't ask, so the main job doesn't work, and the status is 1."""
     done = home.run("doctor")
     assert (done.status, done.stderr) == (1, "")
-    assert re.search(r"^!!  pinentry: there is nobody to ask", done.stdout, re.M)
+    assert re.search(r"^!!  pinentry: ", done.stdout, re.M)
     assert "terminal: none" in done.stdout
 
 
-def test_doctor_is_content_where_it_works(home: Home) -> None:
-    """A pinentry, no keychain: one is asked each time, and the status is 0."""
+def test_doctor_succeeds_without_a_keychain(home: Home) -> None:
+    """With a pinentry alone, secretly asks each time, and the status is 0."""
     with FakePinentry() as fake:
         done = home.run("doctor", environ=fake.environ)
         assert done.status == 0
         assert re.search(rf"^ok  pinentry: {fake.path} \(PINENTRY\)", done.stdout, re.M)
-        assert "secrets are asked for each time" in done.stdout
+        assert re.search(r"^    keychain: ", done.stdout, re.M)
         assert "!!" not in done.stdout
         assert fake.prompts == []
 
 
-def test_doctor_is_content_on_a_terminal(home: Home) -> None:
-    """With a terminal the main job works, with a pinentry on it or without."""
+def test_doctor_succeeds_on_a_terminal(home: Home) -> None:
+    """The main job works there, with a pinentry or without."""
     with home.terminal([*SECRETLY, "doctor"], environ={"PATH": str(home.programs)}) as terminal:
         assert terminal.wait() == 0
         assert f"terminal: {terminal.path}, in the foreground" in terminal.screen
-        assert "pinentry: (no pinentry was found; the terminal itself)" in terminal.screen
+        assert re.search(r"ok  pinentry: .*terminal", terminal.screen)
     need("pinentry-curses")
     environ = {"PINENTRY": "pinentry-curses"}
     with home.terminal([*SECRETLY, "doctor"], environ=environ) as terminal:
@@ -1004,7 +1004,7 @@ def test_doctor_is_content_on_a_terminal(home: Home) -> None:
 
 
 def test_doctor_names_what_steers(home: Home) -> None:
-    """PINENTRY, PYTHON_KEYRING_BACKEND and LD_PRELOAD are named where they are set."""
+    """It lists PINENTRY, PYTHON_KEYRING_BACKEND and LD_PRELOAD if they are set."""
     assert "environment:" not in home.run("doctor", environ={"PYTHONPATH": ""}).stdout.replace(
         "environment: PYTHONPATH=", ""
     )
@@ -1017,14 +1017,14 @@ def test_doctor_names_what_steers(home: Home) -> None:
     assert done.status == 1
     for name, value in environ.items():
         assert f"environment: {name}={value}\n" in done.stdout
-    assert re.search("^!!  pinentry: PINENTRY names /no/such/pinentry", done.stdout, re.M)
+    assert re.search("^!!  pinentry: .*/no/such/pinentry", done.stdout, re.M)
     assert "evil.Backend" in done.stdout.partition("environment:")[0]
 
 
 @pytest.mark.parametrize("backend", ["null", "SecretService"])
 @pytest.mark.parametrize("where", ["the variable", "the file"])
 def test_doctor_says_what_names_the_keychain(home: Home, where: str, backend: str) -> None:
-    """Whether it can be used or not; and where the list of its names is."""
+    """For a usable and an unusable one; and the path of the list of stored names."""
     name = f"keyring.backends.{backend}.Keyring"
     rc = home.folder / ".config" / "python_keyring" / "keyringrc.cfg"
     rc.parent.mkdir()
@@ -1035,13 +1035,13 @@ def test_doctor_says_what_names_the_keychain(home: Home, where: str, backend: st
     _, _, after = done.stdout.partition("keychain: ")
     assert f"  named by {named}\n" in after.partition("\nok ")[0], done
     kept = home.folder / ".local" / "state" / "secretly" / "kept.tsv"
-    assert f"ok  list of kept names: {kept} (0 of them)\n" in done.stdout
+    assert re.search(rf"^ok  .*{re.escape(str(kept))}.*\b0\b", done.stdout, re.M)
     rc.unlink()
     assert "named by" not in home.run("doctor").stdout
 
 
 def test_doctor_reports_a_broken_configuration(home: Home) -> None:
-    """A wrong configuration is a finding, with its file, and the status is 1."""
+    """It names the file and the key, and the status is 1."""
     home.configure("[nonsense]\n")
     with FakePinentry() as fake:
         done = home.run("doctor", environ=fake.environ)
@@ -1099,7 +1099,7 @@ def test_a_signal_gives_the_terminal_back(
 
 
 def test_ctrl_c_at_a_prompt_ends_it(home: Home) -> None:
-    """Typed at pinentry-curses: nothing is run, and the terminal is as before."""
+    """At pinentry-curses: nothing runs, and the terminal is as before."""
     need("pinentry-curses")
     run = [*SECRETLY, "run", "-e", "A=Name", "touch", "ran"]
     with home.terminal(run, environ={"PINENTRY": "pinentry-curses"}) as terminal:
@@ -1113,7 +1113,7 @@ def test_ctrl_c_at_a_prompt_ends_it(home: Home) -> None:
 
 
 def test_a_hang_up_that_is_ignored_stays_ignored(home: Home) -> None:
-    """Under nohup a prompt outlives the hang-up."""
+    """Under nohup a prompt stays after the hang-up."""
     wait = [("wait", 0.5), ("raw", b"D canary-1\nOK\n")]
     run = ("run", "-e", "A=Name", "sh", "-c", "kill -HUP $$; echo $A")
     with FakePinentry([wait]) as fake:
@@ -1129,7 +1129,7 @@ def test_a_hang_up_that_is_ignored_stays_ignored(home: Home) -> None:
 
 
 def test_too_long_a_standard_input_is_refused(home: Home) -> None:
-    """What is longer than a secret can be is refused, never cut."""
+    """Too long an input is refused, never cut."""
     home.keep_in_a_file()
     done = home.run("set", "Name", "--stdin", stdin="c" * ((1 << 20) + 1))
     assert_fails(done, 1)
@@ -1140,7 +1140,7 @@ def test_too_long_a_standard_input_is_refused(home: Home) -> None:
 
 
 def test_doctor_tries_the_pinentry(home: Home) -> None:
-    """A program that is no pinentry, or one that is broken, is a finding: the status is 1."""
+    """A broken pinentry, or another program, is an error: the status is 1."""
     done = home.run("doctor", environ={"PINENTRY": "/bin/cat", "DISPLAY": ":fake"})
     assert done.status == 1
     assert re.search(r"^!!  pinentry: /\S*cat \(PINENTRY\): .*did not answer", done.stdout, re.M)
@@ -1151,7 +1151,7 @@ def test_doctor_tries_the_pinentry(home: Home) -> None:
 
 
 def test_doctor_shows_the_flavor(home: Home) -> None:
-    """The line of a pinentry that talks says what it says that it is; nothing is asked."""
+    """The line of a working pinentry has its flavor; there is no prompt."""
     with FakePinentry(flavor="gtk2:\x1bcurses") as fake:
         done = home.run("doctor", environ=fake.environ)
         assert done.status == 0
@@ -1161,7 +1161,7 @@ def test_doctor_shows_the_flavor(home: Home) -> None:
 
 @pytest.mark.parametrize("pinentry", ["pinentry-curses", "pinentry-tty"])
 def test_doctor_leaves_the_terminal_alone(home: Home, pinentry: str) -> None:
-    """A real pinentry is tried without a prompt, and without a change of the modes."""
+    """It tries a real pinentry without a prompt, and doesn't change the modes."""
     need(pinentry)
     with home.terminal([*SECRETLY, "doctor"], environ={"PINENTRY": pinentry}) as terminal:
         assert terminal.wait() == 0
@@ -1211,12 +1211,12 @@ def test_a_wrong_env_file_is_125_and_two_lines(warm: Warm, arguments: list[str])
     ],
 )
 def test_a_wrong_call_of_shim_is_two_lines(warm: Warm, status: int, arguments: list[str]) -> None:
-    """A wrong call is 2; a command without profiles is 1."""
+    """A wrong call has status 2; a command without profiles 1."""
     assert_fails(warm.run(*arguments), status)
 
 
 def test_listing_and_removing_nothing_succeeds(warm: Warm) -> None:
-    """Neither is a failure."""
+    """Both have status 0."""
     for option in ("--list", "--remove"):
         assert warm.run("shim", option) == Ended(0, "", "")
         assert warm.run("shim", option, "twine") == Ended(0, "", "")

@@ -52,7 +52,7 @@ async def examine(environ: Mapping[str, str]) -> list[Line]:
     lines = []
     try:
         found = loading.load(environ)
-        where = found.path or f"{places.config_path(environ)} (doesn't exist, and doesn't have to)"
+        where = found.path or f"{places.config_path(environ)} (optional, doesn't exist)"
         lines.append(Line(True, f"configuration: {escape(str(where))}"))
     except SecretlyError as error:
         found = model.Configuration()
