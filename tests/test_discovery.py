@@ -107,6 +107,7 @@ def without_a_terminal(home: Home, before: str = "", **environ: str) -> tuple[An
 # -- what the person named -------------------------------------------------------
 
 
+@pytest.mark.process
 def test_the_order_is_as_it_is_said(home: Home) -> None:
     """Configuration, PINENTRY, gpg-agent.conf, gpgconf, the screen: each beats the next."""
     screen = home.program("pinentry-qt")
@@ -210,6 +211,7 @@ def test_settings_of_gpg_that_say_nothing_are_passed_over(text: str, home: Home)
     assert home.find(**SCREEN).program == other
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     "line",
     [
@@ -227,6 +229,7 @@ def test_a_gpgconf_that_says_nothing_is_passed_over(line: str, home: Home) -> No
     assert home.find(**SCREEN).program == other
 
 
+@pytest.mark.process
 def test_what_gpgconf_says_is_unescaped(home: Home) -> None:
     """gpgconf escapes colons and percents in a path."""
     program = home.program("pinentry-qt-1", folder=home.folder / "a:b%c")
@@ -235,6 +238,7 @@ def test_what_gpgconf_says_is_unescaped(home: Home) -> None:
     assert home.find(**SCREEN).program == program
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("before", ["exit 3", "kill -9 $$", "exec sleep 60"])
 def test_a_gpgconf_that_fails_or_hangs_is_passed_over(before: str, home: Home) -> None:
     """A broken gpgconf costs two seconds at most."""
@@ -268,6 +272,7 @@ def test_a_screen_is_asked_on_in_this_order(home: Home) -> None:
     assert home.find(**SCREEN).program == home.bin / "pinentry-gtk-2"
 
 
+@pytest.mark.process
 def test_without_a_screen_the_terminal_is_asked_on(home: Home) -> None:
     """Without a screen: curses, else tty, else whatever is called pinentry, else the terminal."""
     for name in (*ALL, "pinentry"):
@@ -282,6 +287,7 @@ def test_without_a_screen_the_terminal_is_asked_on(home: Home) -> None:
     assert "no pinentry" in why
 
 
+@pytest.mark.process
 def test_a_simple_terminal_is_asked_on_simply(home: Home) -> None:
     """Curses needs to know the terminal: where TERM is dumb or missing, tty is used."""
     home.program("pinentry-curses")
@@ -292,6 +298,7 @@ def test_a_simple_terminal_is_asked_on_simply(home: Home) -> None:
         assert "pinentry-curses" in skipped[0] and "TERM" in skipped[0]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("variable", ["SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY"])
 def test_over_ssh_no_window_opens(variable: str, home: Home) -> None:
     """Over ssh the terminal is asked on even where a screen is forwarded, or it is an error."""
@@ -303,6 +310,7 @@ def test_over_ssh_no_window_opens(variable: str, home: Home) -> None:
     assert found[0] == "NoPinentry"
 
 
+@pytest.mark.process
 def test_without_anything_it_is_said_at_once(home: Home) -> None:
     """Without a screen and a terminal there is nobody to ask, whatever is installed."""
     for name in ALL:
@@ -317,6 +325,7 @@ def test_without_anything_it_is_said_at_once(home: Home) -> None:
     assert "needs a terminal" in named[4][0]
 
 
+@pytest.mark.process
 def test_in_the_background_only_a_window_opens(home: Home) -> None:
     """A background job does not ask on the terminal, but may in a window."""
     for name in ALL:
@@ -329,6 +338,7 @@ def test_in_the_background_only_a_window_opens(home: Home) -> None:
     assert len(skipped) == 2
 
 
+@pytest.mark.process
 def test_a_link_is_what_it_leads_to(home: Home) -> None:
     """A pinentry that is a link, as Debian's is, is known by the program behind it."""
     home.program("pinentry-curses")
@@ -350,6 +360,7 @@ def test_windows_below_linux_is_asked_by_its_own(home: Home) -> None:
 DARWIN = "import sys; sys.platform = 'darwin'\n"
 
 
+@pytest.mark.process
 def test_a_mac_asks_in_a_window(home: Home) -> None:
     """On a Mac pinentry-mac on PATH opens a window, without any DISPLAY; not over ssh."""
     program = home.program("pinentry-mac")
@@ -362,6 +373,7 @@ def test_a_mac_asks_in_a_window(home: Home) -> None:
     assert "screen" in over_ssh[4][0]
 
 
+@pytest.mark.process
 def test_a_mac_is_looked_through(home: Home) -> None:
     """On a Mac without pinentry-mac on PATH, its usual folders and then osascript are tried."""
     skipped = without_a_terminal(home, DARWIN)[4]
@@ -393,6 +405,7 @@ with open(sys.argv[1], "w") as file:
 """
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("what", "answer", "found"),
     [
@@ -448,6 +461,7 @@ except Exception as error:
 """
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("what", "happens", "typed", "found"),
     [

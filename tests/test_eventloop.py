@@ -337,6 +337,7 @@ reactor.run()
 }
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("driver", TWISTED_DRIVERS)
 @pytest.mark.parametrize("reactor", REACTORS)
 def test_twisted_drives_it(reactor: str, driver: str) -> None:
@@ -345,6 +346,7 @@ def test_twisted_drives_it(reactor: str, driver: str) -> None:
     assert script(program) == "cancelled tidied\n"
 
 
+@pytest.mark.process
 def test_twisted_drives_it_inside_a_running_asyncio_program() -> None:
     """A coroutine of Twisted's inside ``asyncio.run`` is Twisted's, one of asyncio's asyncio's."""
     program = TWISTED.replace("{install}", REACTORS["asyncio"]).partition("async def work")
@@ -382,6 +384,7 @@ asyncio.run(main())
     )
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("reactor", REACTORS)
 def test_a_reactor_that_stops_ends_what_waits(reactor: str) -> None:
     """A reactor that stops cancels the waiting coroutine, which tidies up."""
@@ -445,6 +448,7 @@ eventloop.run(main(), Never())
 }
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("driver", STUCK)
 def test_a_stuck_thread_keeps_no_process(driver: str) -> None:
     """With a thread that never returns the process ends at once, and says nothing."""
@@ -463,6 +467,7 @@ async def main():
     assert time.monotonic() - started < 15
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("outcome", ["1", "1 / 0"])
 @pytest.mark.parametrize("driver", ["asyncio", "twisted"])
 def test_a_late_answer_is_dropped(driver: str, outcome: str) -> None:
@@ -869,6 +874,7 @@ def test_waiting_costs_nothing(pipe: tuple[int, int]) -> None:
     asyncio.run(main())
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("reactor", REACTORS)
 @pytest.mark.alone
 def test_waiting_costs_nothing_in_twisted(reactor: str) -> None:
@@ -922,6 +928,7 @@ class Quiet:
         """Nothing to raise."""
 
 
+@pytest.mark.process
 def test_what_comes_at_once_needs_no_loop() -> None:
     """``run`` returns what waits for little without any event loop being loaded."""
     program = """
@@ -942,6 +949,7 @@ print(eventloop.run(main(), Quiet()), "twisted" in sys.modules, "asyncio" in sys
     assert script(program) == "done False False\n"
 
 
+@pytest.mark.process
 def test_what_takes_longer_is_handed_to_twisted() -> None:
     """``run`` loads Twisted's reactor for what takes longer, and returns what comes."""
     program = """

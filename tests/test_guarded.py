@@ -21,7 +21,7 @@ from nobody import give, nobody
 
 from secretly.testing import FakePinentry
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="as Linux has it")
+pytestmark = [pytest.mark.process, pytest.mark.skipif(sys.platform != "linux", reason="as Linux has it")]
 
 FIRST, INHERITED = "canary-first", "canary-inherited"
 
@@ -216,6 +216,7 @@ OPEN = {"mem": [FIRST, INHERITED], "environ": [INHERITED]}
 # -- while it waits --------------------------------------------------------------
 
 
+@pytest.mark.real
 def test_the_command_cannot_be_looked_into_while_it_waits(here: Home, tried: Tried) -> None:
     """In no way; the library's process, told the same secret, can, in each of them."""
     with home() as other, second_prompt(other, LIBRARY) as (library, _):
@@ -254,6 +255,7 @@ class Keyring(KeyringBackend):
 """
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("kind", ["source", "keychain", "keeping", "stdin", "confirm"])
 def test_whatever_it_waits_for(here: Home, kind: str, tried: Tried) -> None:
     """A source's program, a keychain that reads or writes, standard input, a confirmation."""
@@ -346,6 +348,7 @@ def _cores() -> None:
     assert FIRST.encode() in found[0]  # it is what the rest is about
 
 
+@pytest.mark.real
 @pytest.mark.usefixtures("cores")
 @pytest.mark.parametrize("number", DEADLY)
 def test_it_leaves_no_core(here: Home, empty: Path, number: signal.Signals, tried: Tried) -> None:
@@ -359,6 +362,7 @@ def test_it_leaves_no_core(here: Home, empty: Path, number: signal.Signals, trie
     tried("core files", f"{number.name} while it waits", "none", took)
 
 
+@pytest.mark.real
 @pytest.mark.usefixtures("cores")
 def test_a_pinentry_leaves_none_either(here: Home, empty: Path, tried: Tried) -> None:
     """One that crashes with what was typed: its limit is the command's."""
@@ -370,6 +374,7 @@ def test_a_pinentry_leaves_none_either(here: Home, empty: Path, tried: Tried) ->
     tried("core files", "a pinentry that crashes", "none", time.monotonic() - started)
 
 
+@pytest.mark.real
 @pytest.mark.usefixtures("cores")
 def test_the_program_that_it_became_leaves_one(here: Home, empty: Path) -> None:
     """As it would if it had been started directly."""
@@ -389,6 +394,7 @@ LIMITS = {
 }
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("limit", LIMITS)
 @pytest.mark.parametrize("way", ["a prompt", "a hit"])
 def test_the_program_has_its_limits_as_they_were(here: Home, limit: str, way: str) -> None:
@@ -428,6 +434,7 @@ sys.exit(cli.main(["run", *sys.argv[1:]]))
 """
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("value", ["C", "", None])
 def test_the_program_has_its_locale_as_it_was(here: Home, value: str | None) -> None:
     """Though a process that cannot be dumped may not read its own environment."""
@@ -440,6 +447,7 @@ def test_the_program_has_its_locale_as_it_was(here: Home, value: str | None) -> 
     assert done.stdout.splitlines()[-1] == f"{'unset' if value is None else value} {FIRST}"
 
 
+@pytest.mark.real
 def test_a_program_that_cannot_be_started(here: Home, empty: Path) -> None:
     """Then it is the command again, which fails as it should."""
     here.program("broken", "#!/nonexistent\n")

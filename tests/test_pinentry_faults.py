@@ -29,6 +29,8 @@ from ptys import Pty, children, command_of, running
 
 from secretly.testing.pinentry import Action, Answer, FakePinentry, _executable
 
+pytestmark = pytest.mark.process
+
 #: How soon after a fault, in seconds, it must all be over. Where coverage follows the command,
 #: it loads several times more slowly.
 SOON = 3.0 if "COVERAGE_PROCESS_CONFIG" in os.environ else 1.0

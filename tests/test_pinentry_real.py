@@ -16,6 +16,8 @@ from ptys import DEEP, Asking, command_of, consent, running
 
 from secretly.testing import FakePinentry
 
+pytestmark = pytest.mark.real
+
 BOTH = pytest.mark.parametrize("program", ["pinentry-tty", "pinentry-curses"])
 ONLY_CURSES = pytest.mark.parametrize("program", ["pinentry-curses"])
 

@@ -21,6 +21,8 @@ from secretly.processes.child import Child, _listed, _processes, living
 from secretly.processes.dialogue import dialogue
 from secretly.processes.output import Finished, TooMuch, output
 
+pytestmark = pytest.mark.process
+
 ENVIRON = {"PATH": os.defpath}
 
 
@@ -265,6 +267,7 @@ START = "import os, sys; s.run([sys.executable, '-ISc', os.environ['DAEMON']])"
 HELD = "import time; os.close(1); time.sleep(60)"
 
 
+@pytest.mark.real
 def test_the_system_is_asked_for_processes_in_two_ways() -> None:
     """By proc(5), and by ps where there is none: both know this one and its child."""
     need("ps")
