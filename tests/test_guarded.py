@@ -21,7 +21,10 @@ from nobody import give, nobody
 
 from secretly.testing import FakePinentry
 
-pytestmark = [pytest.mark.process, pytest.mark.skipif(sys.platform != "linux", reason="as Linux has it")]
+pytestmark = [
+    pytest.mark.process,
+    pytest.mark.skipif(sys.platform != "linux", reason="as Linux has it"),
+]
 
 FIRST, INHERITED = "canary-first", "canary-inherited"
 

@@ -622,6 +622,7 @@ def prompted(home: Home, program: str, seconds: float = PERSON, before: str = ""
         yield run
 
 
+@pytest.mark.real
 @BOTH
 @pytest.mark.parametrize("name", DEADLY)
 def test_a_real_pinentry_that_dies(name: str, program: str, home: Home, tried: Tried) -> None:
@@ -645,6 +646,7 @@ def test_a_real_pinentry_that_dies(name: str, program: str, home: Home, tried: T
     tried("pinentry", f"{program} dies of {name}, asking on the terminal", kind, quick(attempt))
 
 
+@pytest.mark.real
 @BOTH
 @pytest.mark.parametrize("name", ["Ctrl-C", "Ctrl-Backslash"])
 def test_a_key_that_ends_it(name: str, program: str, home: Home, tried: Tried) -> None:
@@ -660,6 +662,7 @@ def test_a_key_that_ends_it(name: str, program: str, home: Home, tried: Tried) -
     tried("pinentry", f"{name} at {program}", f"the end, by {number.name}", quick(attempt))
 
 
+@pytest.mark.real
 @BOTH
 @pytest.mark.parametrize("stopped", [False, True])
 def test_a_real_pinentry_that_nobody_answers(
@@ -678,6 +681,7 @@ def test_a_real_pinentry_that_nobody_answers(
     tried("pinentry", what, "PromptTimeout", quick(attempt))
 
 
+@pytest.mark.real
 @BOTH
 @pytest.mark.parametrize("heeded", [True, False])
 def test_a_terminal_that_vanishes(heeded: bool, program: str, home: Home, tried: Tried) -> None:
@@ -710,6 +714,7 @@ def opened_by(file: Path) -> list[str]:
     return []
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("program", ["pinentry-curses", "pinentry-tty", ""])
 def test_a_terminal_that_vanishes_from_who_waits_for_it(
     program: str, home: Home, tried: Tried
@@ -764,6 +769,7 @@ def behind(home: Home, program: str, seconds: float = PERSON) -> Iterator[Run]:
         yield run
 
 
+@pytest.mark.real
 @BOTH
 @pytest.mark.parametrize("name", ["TERM", "HUP"])
 def test_a_script_passes_no_signal_on(name: str, program: str, home: Home, tried: Tried) -> None:
@@ -779,6 +785,7 @@ def test_a_script_passes_no_signal_on(name: str, program: str, home: Home, tried
     tried("pinentry", what, f"the end, by SIG{name}", quick(attempt))
 
 
+@pytest.mark.real
 @BOTH
 def test_a_script_has_a_deadline(program: str, home: Home, tried: Tried) -> None:
     """So has what it has started."""
