@@ -40,6 +40,8 @@ from secretly import (
 )
 from secretly.testing import FakePinentry, MemoryKeychain, sandbox
 
+pytestmark = pytest.mark.process
+
 ME = getpass.getuser()
 
 

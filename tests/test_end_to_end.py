@@ -39,6 +39,8 @@ from command import (
 from conftest import need
 from tokens import Warehouse
 
+pytestmark = pytest.mark.real
+
 #: The person's own token, for all of their projects.
 TOKEN = tokens.token("127.0.0.1", identifier=os.urandom(8).hex())
 

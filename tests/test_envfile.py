@@ -237,6 +237,7 @@ def test_what_is_no_plain_file_is_refused_at_once(place: Path) -> None:
     os.close(writer)
 
 
+@pytest.mark.process
 def test_a_file_that_may_not_be_read_is_refused(home: Home) -> None:
     """It says why. (A link that leads round stands in for the mode: root may read all.)"""
     (home.folder / ".env").symlink_to(".env")
@@ -256,6 +257,7 @@ def test_a_file_that_others_can_write_is_refused(place: Path) -> None:
         env_file.read_env_files([str(place / ".env")])
 
 
+@pytest.mark.process
 def test_nothing_is_asked_or_run_before_the_file_is_right(home: Home) -> None:
     """Neither a person nor a program hears of it."""
     home.program("show", "#!/bin/sh\ntouch ran\n")
@@ -270,6 +272,7 @@ def test_nothing_is_asked_or_run_before_the_file_is_right(home: Home) -> None:
 # -- with a command --------------------------------------------------------------
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("value", "why"),
     [
@@ -288,6 +291,7 @@ def test_what_is_nearly_a_reference_is_said_to_be_none(home: Home, value: str, w
     assert home.run("run", "--quiet", *command) == (0, f"{value}\n", "")
 
 
+@pytest.mark.process
 def test_any_command_gets_what_the_file_says(home: Home) -> None:
     """Plain values as they are, references resolved; it need not be a known command."""
     text = "T_URL=postgres://db.example.org/x\nT_KEY=env://VALUE\nT_COMMAND=command://Own\n"
@@ -301,11 +305,13 @@ def test_any_command_gets_what_the_file_says(home: Home) -> None:
     assert not (home.folder / "ran").exists()
 
 
+@pytest.mark.process
 def test_a_file_without_variables_is_enough(home: Home) -> None:
     """The command is run as it is."""
     assert home.run("run", "--env-file", written(home, "# none\n"), "show") == Ended(0, "", "")
 
 
+@pytest.mark.process
 def test_what_is_said_nearer_wins(home: Home) -> None:
     """The caller's own variable, then the files in their order, then ``-e``."""
     one = written(home, "T_A=1\nT_B=1\nT_C=env://ONE\nT_D=env://ONE\nT_F=1\n", "1.env")
@@ -326,6 +332,7 @@ secrets = { T_C = "env://SAID", T_D = "env://SAID" }
 """
 
 
+@pytest.mark.process
 def test_a_profile_wins_over_the_file(home: Home) -> None:
     """Its plain variables and its secrets alike; and ``-e`` over both."""
     home.configure(PROFILES)
@@ -350,6 +357,7 @@ def _gh(home: Home) -> None:
     home.program("gh", '#!/bin/sh\necho "$GH_TOKEN ${GITHUB_TOKEN-none}"\n')
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("stale", ["", "stale"])
 def test_a_known_commands_variable_may_be_in_the_file(home: Home, stale: str) -> None:
     """Its plain value is used as it is, its reference resolved; a stale other one goes."""
@@ -364,6 +372,7 @@ def test_a_known_commands_variable_may_be_in_the_file(home: Home, stale: str) ->
         assert fake.prompts == []
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("value", ["canary-1", "env://VALUE"])
 def test_a_variable_that_the_tool_takes_instead_may_be_in_the_file(home: Home, value: str) -> None:
     """Then nobody is asked for the usual one."""
@@ -378,6 +387,7 @@ def test_a_variable_that_the_tool_takes_instead_may_be_in_the_file(home: Home, v
         assert fake.prompts == []
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("how", ["-e", "-p", "plain"])
 def test_an_inherited_usual_one_does_not_win_over_what_is_given_instead(
     home: Home, how: str
@@ -395,6 +405,7 @@ def test_an_inherited_usual_one_does_not_win_over_what_is_given_instead(
     assert done == Ended(0, " canary-1\n", "")
 
 
+@pytest.mark.process
 def test_variables_that_belong_together_stay_together(home: Home) -> None:
     """Of those that a command takes, one may be given, and another be the caller's."""
     home.program("aws", '#!/bin/sh\necho "$AWS_ACCESS_KEY_ID $AWS_SECRET_ACCESS_KEY"\n')
@@ -406,6 +417,7 @@ def test_variables_that_belong_together_stay_together(home: Home) -> None:
 LOADING = ["LD_PRELOAD", "LD_LIBRARY_PATH", "LD_AUDIT", "DYLD_INSERT_LIBRARIES", "BASH_ENV"]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("name", LOADING)
 @pytest.mark.parametrize("words", [["gh", "api", "user"], ["-eX=env://VALUE", "echo", "ran"]])
 def test_a_file_changes_nothing_of_how_a_program_with_a_secret_loads(
@@ -423,6 +435,7 @@ def test_a_file_changes_nothing_of_how_a_program_with_a_secret_loads(
     assert f"export {name}" in done.stderr.splitlines()[1]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("name", ["PATH", "PYTHONPATH", "NODE_OPTIONS", "ENV"])
 def test_a_file_may_say_where_a_projects_own_programs_are(home: Home, name: str) -> None:
     """As such files do; and to a command that gets no secret it may say anything."""
@@ -433,6 +446,7 @@ def test_a_file_may_say_where_a_projects_own_programs_are(home: Home, name: str)
     assert done == Ended(0, "/project/bin canary-1\n", "")
 
 
+@pytest.mark.process
 def test_a_file_may_load_what_it_likes_where_there_is_no_secret(home: Home) -> None:
     """It is the project's program, then, with the project's variables."""
     home.program("gh", '#!/bin/sh\necho "$BASH_ENV"\n')
@@ -441,6 +455,7 @@ def test_a_file_may_load_what_it_likes_where_there_is_no_secret(home: Home) -> N
     assert done == Ended(0, "/project/env\n", "")
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("name", ["PATH", "PYTHONPATH", "PYTHONSTARTUP", "PERL5LIB"])
 def test_an_upload_is_made_by_the_program_that_was_agreed_to(home: Home, name: str) -> None:
     """Not by what a project's file has it load."""
@@ -454,6 +469,7 @@ def test_an_upload_is_made_by_the_program_that_was_agreed_to(home: Home, name: s
     assert f"the env file sets {name}" in done.stderr
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     "name",
     [
@@ -483,6 +499,7 @@ def test_an_upload_trusts_whom_the_person_trusts(home: Home, name: str) -> None:
     assert done == Ended(0, "ran\n", "")
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("how", ["file", "profile", "shell"])
 @pytest.mark.parametrize(
     ("line", "name"),
@@ -518,6 +535,7 @@ def test_what_steers_a_launcher_is_seen_wherever_it_is_set(
         assert_refused(done, f"with {name}: what would be uploaded where cannot be told")
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("name", ["HOME", "TWINE_REPOSITORY_URL"])
 def test_a_file_that_says_where_an_upload_goes_is_heeded(home: Home, name: str) -> None:
     """What the person is told is where it goes, whether by a URL or by another ``.pypirc``."""
@@ -531,6 +549,7 @@ def test_a_file_that_says_where_an_upload_goes_is_heeded(home: Home, name: str) 
     assert "\nto: 127.0.0.1:9" in done.stdout
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("how", ["file", "-e", "profile", "named", "own name"])
 def test_pypi_takes_a_token_under_one_name_alone(home: Home, how: str) -> None:
     """Whatever the manager's item says, unless the configuration says another."""
@@ -561,6 +580,7 @@ def test_pypi_takes_a_token_under_one_name_alone(home: Home, how: str) -> None:
     assert done.stdout == ("own\n" if how == "own name" else "ada\n")
 
 
+@pytest.mark.process
 def test_a_profile_wins_where_no_secret_is_needed_too(home: Home) -> None:
     """``gh config`` needs none: the profile's plain variable goes before the file's reference."""
     home.program("gh", '#!/bin/sh\necho "$GH_HOST $T_A"\n')
@@ -574,6 +594,7 @@ def test_a_profile_wins_where_no_secret_is_needed_too(home: Home) -> None:
         assert done == Ended(0, "ghe.example.org file\n", "")
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("line", ["npm run release", "cargo release", "uv run ./release.sh"])
 def test_what_may_publish_needs_consent(home: Home, line: str) -> None:
     """A publishing tool's other subcommands, where they are given a secret: who knows what they do.
@@ -592,6 +613,7 @@ def test_what_may_publish_needs_consent(home: Home, line: str) -> None:
     assert_refused(done, "the env file sets PYTHONPATH")
 
 
+@pytest.mark.process
 def test_user_name_and_password_come_from_the_file(home: Home) -> None:
     """The user name is the file's, in whatever order they stand and whatever was inherited."""
     home.program("twine", '#!/bin/sh\necho "$TWINE_USERNAME:$TWINE_PASSWORD"\n')
@@ -603,6 +625,7 @@ def test_user_name_and_password_come_from_the_file(home: Home) -> None:
     assert home.run(*run, environ=environ).stdout == "ada:canary-1\n"
 
 
+@pytest.mark.process
 def test_a_dry_run_names_variables_and_references(home: Home) -> None:
     """Where each comes from; never a plain value, nor what a reference leads to."""
     name = written(home, "T_A=canary-plain\nT_B=env://VALUE\nT_C=canary-other\n")
@@ -619,6 +642,7 @@ def test_a_dry_run_names_variables_and_references(home: Home) -> None:
     assert "canary" not in done.stdout + done.stderr
 
 
+@pytest.mark.process
 def test_a_dry_run_tells_the_file_from_the_profile(home: Home) -> None:
     """What both set is the profile's."""
     home.configure(PROFILES)
@@ -628,6 +652,7 @@ def test_a_dry_run_tells_the_file_from_the_profile(home: Home) -> None:
     assert "T_E: set by an env file\n" in done.stdout
 
 
+@pytest.mark.process
 def test_nothing_of_the_file_is_in_any_argument(home: Home) -> None:
     """Its values are in the command's environment, and nowhere else."""
     value = f"canary-{os.urandom(8).hex()}"  # other runs of this test may be watched for theirs
@@ -643,6 +668,7 @@ def test_nothing_of_the_file_is_in_any_argument(home: Home) -> None:
     assert {name for _, _, name in watch.seen} <= {"show", "sleep", "sh"}
 
 
+@pytest.mark.process
 def test_a_reference_that_fails_runs_nothing(home: Home) -> None:
     """A command never starts without a secret that it was to have."""
     home.program("show", "#!/bin/sh\ntouch ran\n")
@@ -651,6 +677,7 @@ def test_a_reference_that_fails_runs_nothing(home: Home) -> None:
     assert not (home.folder / "ran").exists()
 
 
+@pytest.mark.process
 def test_a_secret_in_place_of_a_reference_is_not_repeated(home: Home) -> None:
     """Nor is one in place of the file's name."""
     done = home.run("run", "--env-file", written(home, f"T_A=env://{MISTAKE}\n"), "show")

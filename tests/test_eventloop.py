@@ -340,6 +340,7 @@ reactor.run()
 }
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("driver", TWISTED_DRIVERS)
 @pytest.mark.parametrize("reactor", REACTORS)
 def test_twisted_drives_it(reactor: str, driver: str) -> None:
@@ -348,6 +349,7 @@ def test_twisted_drives_it(reactor: str, driver: str) -> None:
     assert script(program) == "cancelled cleaned\n"
 
 
+@pytest.mark.process
 def test_twisted_drives_it_inside_a_running_asyncio_program() -> None:
     """A coroutine of Twisted's inside ``asyncio.run`` is Twisted's, one of asyncio's asyncio's."""
     program = TWISTED.replace("{install}", REACTORS["asyncio"]).partition("async def work")
@@ -386,6 +388,7 @@ asyncio.run(main())
     )
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("reactor", REACTORS)
 def test_a_reactor_that_stops_ends_what_waits(reactor: str) -> None:
     """A reactor that stops cancels the waiting coroutine, which cleans up."""
@@ -449,6 +452,7 @@ driving.drive(main(), Never())
 }
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("driver", STUCK)
 def test_a_stuck_thread_keeps_no_process(driver: str) -> None:
     """A process ends without waiting for a thread that never returns, and prints nothing."""
@@ -467,6 +471,7 @@ async def main():
     assert time.monotonic() - started < 4 * SOON
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("outcome", ["1", "1 / 0"])
 @pytest.mark.parametrize("driver", ["asyncio", "twisted"])
 def test_a_late_answer_is_dropped(driver: str, outcome: str) -> None:
@@ -879,6 +884,7 @@ def test_waiting_costs_nothing(pipe: tuple[int, int]) -> None:
     asyncio.run(main())
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("reactor", REACTORS)
 @pytest.mark.alone
 def test_waiting_costs_nothing_in_twisted(reactor: str) -> None:
@@ -932,6 +938,7 @@ class Quiet:
         """Nothing to raise."""
 
 
+@pytest.mark.process
 def test_a_short_wait_loads_no_event_loop() -> None:
     """``drive`` runs a coroutine that waits for little without loading an event loop."""
     program = """
@@ -952,6 +959,7 @@ print(driving.drive(main(), Quiet()), "twisted" in sys.modules, "asyncio" in sys
     assert script(program) == "done False False\n"
 
 
+@pytest.mark.process
 def test_a_longer_wait_is_left_to_twisted() -> None:
     """``drive`` loads Twisted's reactor for a longer wait, and returns the value."""
     program = """

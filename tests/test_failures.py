@@ -16,6 +16,8 @@ from conftest import Tried
 from secretly import sources
 from secretly.testing import FakePinentry
 
+pytestmark = pytest.mark.process
+
 
 class Manager(NamedTuple):
     """A password manager, and its program.

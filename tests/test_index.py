@@ -136,6 +136,7 @@ def test_no_value_is_in_it() -> None:
 # -- many at once ------------------------------------------------------------------
 
 
+@pytest.mark.process
 def test_fifty_processes_lose_nothing(tmp_path: Path) -> None:
     """Of fifty processes that store at the same moment, each one's entries are listed."""
     script = """
@@ -169,6 +170,7 @@ def test_fifty_processes_lose_nothing(tmp_path: Path) -> None:
     assert set(names(tmp_path / "state")) == expected
 
 
+@pytest.mark.process
 def test_those_who_read_meanwhile_always_see_a_whole_list(tmp_path: Path) -> None:
     """While it is being rewritten, every reader gets the old list or the new one."""
     script = """
@@ -203,6 +205,7 @@ def test_those_who_read_meanwhile_always_see_a_whole_list(tmp_path: Path) -> Non
 # -- crashes -----------------------------------------------------------------------
 
 
+@pytest.mark.process
 def test_killed_at_random_moments(tmp_path: Path) -> None:
     """After kill -9 at any moment the list is whole and has all that had been added."""
     script = """
@@ -242,6 +245,7 @@ def test_killed_at_random_moments(tmp_path: Path) -> None:
     assert set(found["files"]) <= {"kept.tsv", "kept.lock", "kept.new"}
 
 
+@pytest.mark.process
 def test_killed_before_and_after_each_system_call(tmp_path: Path) -> None:
     """Wherever it dies, what is left is the old list or the new one, and both go on."""
     script = """
@@ -297,6 +301,7 @@ def test_killed_before_and_after_each_system_call(tmp_path: Path) -> None:
     assert names(tmp_path) == ["old"]
 
 
+@pytest.mark.process
 def test_a_full_disk_leaves_the_old_list(tmp_path: Path) -> None:
     """What cannot be written is an error with a hint, and the list is as it was."""
     script = """

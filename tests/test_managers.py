@@ -38,6 +38,8 @@ from secretly.redacted import Environ
 from secretly.reference import parse
 from secretly.testing import FakePinentry, SourceContract
 
+pytestmark = pytest.mark.process
+
 WRONG = "canary-wrong"
 
 
@@ -134,6 +136,7 @@ def name_of(pid: int) -> str:
 # -- unlocking, as all do ----------------------------------------------------------
 
 
+@pytest.mark.real
 @VERBS
 @of(lastpass, keepassxc)
 def test_a_wrong_master_password_is_asked_for_again(home: Home, vault: Vault, verb: str) -> None:
@@ -152,6 +155,7 @@ def test_a_wrong_master_password_is_asked_for_again(home: Home, vault: Vault, ve
     assert files_with("canary-pypi", home.folder) == []
 
 
+@pytest.mark.real
 @of(lastpass, keepassxc)
 def test_three_wrong_master_passwords_are_the_end(home: Home, vault: Vault) -> None:
     """The command is not started."""
@@ -161,6 +165,7 @@ def test_three_wrong_master_passwords_are_the_end(home: Home, vault: Vault) -> N
     assert vault.title in said
 
 
+@pytest.mark.real
 @VERBS
 @of(lastpass, keepassxc)
 def test_a_cancelled_master_password_is_the_end(home: Home, vault: Vault, verb: str) -> None:
@@ -171,6 +176,7 @@ def test_a_cancelled_master_password_is_the_end(home: Home, vault: Vault, verb: 
     assert (done.status, done.stdout) == (130, "")
 
 
+@pytest.mark.real
 @of(*ASKED, password_store)
 def test_nobody_is_asked_where_nobody_may_be(home: Home, vault: Vault) -> None:
     """It is said to be locked, and by which command it would be unlocked."""
@@ -183,6 +189,7 @@ def test_nobody_is_asked_where_nobody_may_be(home: Home, vault: Vault) -> None:
     assert "nobody may be asked" in done.stderr
 
 
+@pytest.mark.real
 @of(*ASKED, password_store)
 def test_a_manager_that_is_not_installed_is_named(home: Home, vault: Vault) -> None:
     """With the program that is missing; nobody is asked for the secret instead."""
@@ -198,6 +205,7 @@ def test_a_manager_that_is_not_installed_is_named(home: Home, vault: Vault) -> N
     assert f"{vault.program} is not installed" in done.stderr
 
 
+@pytest.mark.real
 @of(lastpass, keepassxc)
 def test_two_items_are_unlocked_once(home: Home, vault: Vault) -> None:
     """Both are had for one answer, as are three fields of them."""
@@ -208,6 +216,7 @@ def test_two_items_are_unlocked_once(home: Home, vault: Vault) -> None:
     assert found == ["canary-pypi", "canary-other", "somebody", "canary-pypi"]
 
 
+@pytest.mark.real
 @of(lastpass, keepassxc)
 def test_a_missing_item_is_no_reason_to_ask_again(home: Home, vault: Vault) -> None:
     """For others beside it: the vault is unlocked."""
@@ -216,6 +225,7 @@ def test_a_missing_item_is_no_reason_to_ask_again(home: Home, vault: Vault) -> N
         assert len(fake.prompts) == 1
 
 
+@pytest.mark.real
 @of(lastpass, keepassxc)
 def test_an_item_that_is_not_there_is_named(home: Home, vault: Vault) -> None:
     """And so is a field; nothing is asked for but the master password."""
@@ -230,6 +240,7 @@ def test_an_item_that_is_not_there_is_named(home: Home, vault: Vault) -> None:
         assert len(fake.prompts) == 2
 
 
+@pytest.mark.real
 @VERBS
 @of(*ASKED)
 def test_where_there_is_nobody_to_ask_it_is_said_for_what(
@@ -249,6 +260,7 @@ def test_where_there_is_nobody_to_ask_it_is_said_for_what(
     assert "run it from a terminal" in hint
 
 
+@pytest.mark.real
 @of(lastpass, keepassxc, password_store)
 def test_an_item_without_a_password_is_an_error(home: Home, vault: Vault) -> None:
     """An empty secret is none: the fields that it has are named, and none of their values."""
@@ -285,6 +297,7 @@ def _ten_of_pass(home: Home) -> Vault:
     return vault._replace(environ=made)
 
 
+@pytest.mark.real
 @of(_ten_of_lastpass, _ten_of_keepassxc, _ten_of_pass)
 def test_ten_items_are_one_prompt(home: Home, vault: Vault) -> None:
     """Of a vault that is locked: they wait for the one who asks."""
@@ -295,6 +308,7 @@ def test_ten_items_are_one_prompt(home: Home, vault: Vault) -> None:
         assert len(fake.prompts) == 1
 
 
+@pytest.mark.real
 def test_all_managers_of_a_run_ask_one_after_another(home: Home) -> None:
     """Each once, and none while another does; a command that might ask has its turn, too."""
     made = [maker(home) for maker in (lastpass, keepassxc, bitwarden, password_store)]
@@ -331,6 +345,7 @@ GERMAN = [
 ]
 
 
+@pytest.mark.real
 @of(keepassxc)
 @pytest.mark.parametrize("german", GERMAN, ids=str)
 def test_failures_are_known_where_german_is_spoken(
@@ -375,6 +390,7 @@ def test_a_store_is_unlocked_where_german_is_spoken(home: Home) -> None:
 # -- LastPass --------------------------------------------------------------------
 
 
+@pytest.mark.real
 @of(lastpass)
 def test_several_items_of_lastpass_match(home: Home, vault: Vault) -> None:
     """Which is an error, unless the folder is named as well."""
@@ -383,6 +399,7 @@ def test_several_items_of_lastpass_match(home: Home, vault: Vault) -> None:
         assert taken(home, "get", "lpass://play/Twice", fake=fake) == (0, "canary-2", "")
 
 
+@pytest.mark.real
 @of(lastpass)
 def test_a_guarded_item_of_lastpass_is_asked_for_once(home: Home, vault: Vault) -> None:
     """The program wants the master password twice; the person types it once."""
@@ -391,6 +408,7 @@ def test_a_guarded_item_of_lastpass_is_asked_for_once(home: Home, vault: Vault) 
         assert len(fake.prompts) == 2
 
 
+@pytest.mark.real
 @of(lastpass)
 def test_a_secure_note_of_lastpass_has_its_fields(home: Home, vault: Vault) -> None:
     """Those of its type, also where one has several lines; what is in its notes is none."""
@@ -412,6 +430,7 @@ def test_a_secure_note_of_lastpass_has_its_fields(home: Home, vault: Vault) -> N
     assert "Private Key" in said
 
 
+@pytest.mark.real
 def test_a_long_item_of_a_locked_lastpass(home: Home) -> None:
     """Longer than a pipe holds: the program goes on writing while its terminal is looked at."""
     need("lpass")
@@ -450,6 +469,7 @@ def _agent(home: Home) -> Iterator[Vault]:
             os.kill(struct.unpack("3i", who)[0], signal.SIGKILL)
 
 
+@pytest.mark.real
 @VERBS
 @pytest.mark.usefixtures("agent")
 def test_an_unlocked_lastpass_asks_nothing(home: Home, verb: str) -> None:
@@ -459,6 +479,7 @@ def test_an_unlocked_lastpass_asks_nothing(home: Home, verb: str) -> None:
         assert fake.lines == []
 
 
+@pytest.mark.real
 @pytest.mark.usefixtures("agent")
 def test_a_guarded_item_is_asked_for_though_lastpass_is_unlocked(home: Home) -> None:
     """For that item alone."""
@@ -469,6 +490,7 @@ def test_a_guarded_item_is_asked_for_though_lastpass_is_unlocked(home: Home) -> 
         assert len(fake.prompts) == 2
 
 
+@pytest.mark.real
 @VERBS
 @of(lastpass)
 def test_nobody_is_logged_in_to_lastpass(home: Home, vault: Vault, verb: str) -> None:
@@ -480,6 +502,7 @@ def test_nobody_is_logged_in_to_lastpass(home: Home, vault: Vault, verb: str) ->
     assert "lpass login" in said
 
 
+@pytest.mark.real
 @VERBS
 @of(lastpass)
 def test_a_login_to_lastpass_alone_saves_no_vault(home: Home, vault: Vault, verb: str) -> None:
@@ -502,6 +525,7 @@ def _store(home: Home) -> Iterator[Vault]:
     vault.end()
 
 
+@pytest.mark.real
 @VERBS
 def test_the_passphrase_is_asked_for_by_gpgs_own_agent(home: Home, store: Vault, verb: str) -> None:
     """A wrong one again; afterwards the agent knows it, and nobody is asked."""
@@ -517,6 +541,7 @@ def test_the_passphrase_is_asked_for_by_gpgs_own_agent(home: Home, store: Vault,
     assert files_with(MASTER, home.folder) == []
 
 
+@pytest.mark.real
 @pytest.mark.parametrize(("answers", "asked"), [([WRONG] * 4, 3), ([None, MASTER], 1)])
 def test_a_passphrase_that_is_not_had_is_the_end(
     home: Home, store: Vault, answers: Sequence[str | None], asked: int
@@ -530,6 +555,7 @@ def test_a_passphrase_that_is_not_had_is_the_end(
     assert "pass show PyPI" in said
 
 
+@pytest.mark.real
 def test_lines_of_an_item_are_its_fields(home: Home, store: Vault) -> None:
     """Key, colon, value; a ``login`` is a user name, too."""
     with FakePinentry([MASTER]) as fake:
@@ -568,6 +594,7 @@ def test_an_upload_gets_the_user_name_of_the_item(home: Home, name: str) -> None
     assert home.run("get", "127.0.0.1:1#UserName").stdout == "eve\n"
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("stubborn", [False, True])
 def test_a_passphrase_that_nobody_types_leaves_nothing_behind(
     home: Home, store: Vault, stubborn: bool
@@ -586,6 +613,7 @@ def test_a_passphrase_that_nobody_types_leaves_nothing_behind(
         assert taken(home, "get", "pass://PyPI", fake=fake) == (0, "canary-pypi", "")
 
 
+@pytest.mark.real
 def test_an_interrupted_passphrase_leaves_nothing_behind(home: Home, store: Vault) -> None:
     """On the terminal that the person goes on using."""
     need("pinentry-tty")
@@ -601,6 +629,7 @@ def test_an_interrupted_passphrase_leaves_nothing_behind(home: Home, store: Vaul
         assert terminal.modes_now == terminal.modes
 
 
+@pytest.mark.real
 def test_what_the_person_tells_their_pinentry_is_left_as_it_is(home: Home, store: Vault) -> None:
     """It has a meaning of its own."""
     log = home.folder / "told.log"
@@ -612,6 +641,7 @@ def test_what_the_person_tells_their_pinentry_is_left_as_it_is(home: Home, store
     assert log.read_text() == "USE_CURSES=1\n"
 
 
+@pytest.mark.real
 def test_options_for_gpg_of_the_persons_own_are_kept(home: Home, store: Vault) -> None:
     """Those that say how to unlock go before ours; others stand beside them."""
     quick = f"--pinentry-mode loopback --passphrase-file {home.folder}/passphrase"
@@ -623,6 +653,7 @@ def test_options_for_gpg_of_the_persons_own_are_kept(home: Home, store: Vault) -
         assert fake.lines == []
 
 
+@pytest.mark.real
 def test_gpgs_agent_asks_on_the_terminal_that_the_command_is_on(home: Home, store: Vault) -> None:
     """With a real pinentry for terminals; afterwards the terminal is as it was."""
     need("pinentry-tty")
@@ -641,6 +672,7 @@ def test_gpgs_agent_asks_on_the_terminal_that_the_command_is_on(home: Home, stor
 # -- KeePassXC -------------------------------------------------------------------
 
 
+@pytest.mark.real
 @of(keepassxc)
 def test_an_attribute_of_keepassxc_is_a_field(home: Home, vault: Vault) -> None:
     """By its own name, capitals apart; the usual ones by theirs."""
@@ -664,6 +696,7 @@ def _calls(home: Home) -> Path:
     return log
 
 
+@pytest.mark.real
 @of(keepassxc)
 def test_the_attributes_of_an_entry_are_one_call(home: Home, vault: Vault, calls: Path) -> None:
     """And the names of a database's entries another, beside the first."""
@@ -705,6 +738,7 @@ def _groups(home: Home) -> str:
     return f"keepassxc://{path}/"
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("name", ["Twin", "a/b", "/Twin"])
 def test_two_entries_of_one_name_are_ambiguous(home: Home, groups: str, name: str) -> None:
     """In one group, or by a slash in a title: the program itself would take the first."""
@@ -714,6 +748,7 @@ def test_two_entries_of_one_name_are_ambiguous(home: Home, groups: str, name: st
     assert "keepassxc-cli ls -R -f" in said
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("name", ["Lone", "Old", "a", "a/", "b", "top"])
 def test_an_entry_of_another_group_is_not_that(home: Home, groups: str, name: str) -> None:
     """The program itself would take it, even one that was thrown away."""
@@ -722,6 +757,7 @@ def test_an_entry_of_another_group_is_not_that(home: Home, groups: str, name: st
     assert f"KeePassXC: there is no entry {name.strip('/')}" in said
 
 
+@pytest.mark.real
 def test_an_entry_is_named_with_its_groups(home: Home, groups: str) -> None:
     """From the top, with a slash before it or without."""
     with FakePinentry([MASTER] * 2) as fake:
@@ -733,6 +769,7 @@ def test_an_entry_is_named_with_its_groups(home: Home, groups: str) -> None:
 OPTIONS = "SECRETLY_KEEPASSXC_OPTIONS"
 
 
+@pytest.mark.real
 def test_a_database_with_a_key_file_and_no_password(home: Home) -> None:
     """Nobody is asked for anything."""
     need("keepassxc-cli")
@@ -755,6 +792,7 @@ def test_a_database_with_a_key_file_and_no_password(home: Home) -> None:
     assert OPTIONS in wrong.stderr.splitlines()[1]
 
 
+@pytest.mark.real
 @of(keepassxc)
 @pytest.mark.parametrize("options", ["--help", "--key-file", "-k", "--key-file=x y", "-a X", "'"])
 def test_other_options_are_refused(home: Home, vault: Vault, options: str) -> None:
@@ -767,6 +805,7 @@ def test_other_options_are_refused(home: Home, vault: Vault, options: str) -> No
     assert OPTIONS in done.stderr
 
 
+@pytest.mark.real
 @of(keepassxc)
 def test_a_database_that_is_not_there_is_named(home: Home, vault: Vault) -> None:
     """Nobody types a password for it in vain."""
@@ -774,6 +813,7 @@ def test_a_database_that_is_not_there_is_named(home: Home, vault: Vault) -> None
     assert f"{home.folder}/no.kdbx" in said
 
 
+@pytest.mark.real
 @of(keepassxc)
 def test_what_is_no_database_is_named(home: Home, vault: Vault) -> None:
     """The password is asked for once: another would do no better."""
@@ -785,6 +825,7 @@ def test_what_is_no_database_is_named(home: Home, vault: Vault) -> None:
     assert "database" in said
 
 
+@pytest.mark.real
 @of(keepassxc)
 def test_two_databases_are_unlocked_one_by_one(home: Home, vault: Vault) -> None:
     """Each with its own password; the prompt says which."""
@@ -806,6 +847,7 @@ def test_two_databases_are_unlocked_one_by_one(home: Home, vault: Vault) -> None
 # -- Bitwarden -------------------------------------------------------------------
 
 
+@pytest.mark.real
 @of(bitwarden)
 def test_the_session_of_bitwarden_is_for_it_alone_and_for_one_run(home: Home, vault: Vault) -> None:
     """A wrong master password is asked for again; no other program or file gets the session."""
@@ -866,6 +908,7 @@ def _answers() -> Iterator[Path]:
         yield place.program("bw", _REMEMBERS.format(**values))
 
 
+@pytest.mark.real
 def test_an_item_of_bitwardens_whose_name_has_an_accent(home: Home) -> None:
     """Its own search finds it by no word with one."""
     home.environ |= vaults.unlocked_bitwarden(home).environ
@@ -874,6 +917,7 @@ def test_an_item_of_bitwardens_whose_name_has_an_accent(home: Home) -> None:
         assert found == (0, "canary-cafe", "")
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("real", [True, False])
 def test_what_an_unlocked_bitwarden_cannot_give(
     home: Home, request: pytest.FixtureRequest, real: bool
@@ -894,6 +938,7 @@ def test_what_an_unlocked_bitwarden_cannot_give(
         assert fake.lines == []
 
 
+@pytest.mark.real
 def test_nobody_is_logged_in_to_bitwarden(home: Home) -> None:
     """What to run is said; no master password is asked for."""
     need("bw", "node")

@@ -16,6 +16,8 @@ from ptys import DEADLINE, Pty, children, running, wait_until
 
 from secretly.testing import FakePinentry
 
+pytestmark = pytest.mark.real
+
 if os.environ.get("SECRETLY_REAL") == "0":
     pytest.skip("real parts are tried in another environment", allow_module_level=True)
 if os.environ.get("CI"):

@@ -33,6 +33,8 @@ from secretly.errors import (
 from secretly.testing import FakePinentry
 from secretly.testing.pinentry import Answer
 
+pytestmark = pytest.mark.process
+
 PROMPT = Prompt("a title", "a description", "a prompt")
 OK = ("raw", b"OK\n")
 

@@ -26,6 +26,8 @@ from tokens import Upload, Warehouse
 
 from secretly.testing import FakePinentry
 
+pytestmark = pytest.mark.real
+
 
 @pytest.fixture(name="index")
 def _index() -> Iterator[Warehouse]:

@@ -42,6 +42,8 @@ from secretly.resolving.model import Context, ResolvedSecret, SecretRequest
 from secretly.resolving.obtain import obtain, obtain_all
 from secretly.testing import FakePinentry, MemoryKeychain, sandbox
 
+pytestmark = pytest.mark.process
+
 ME = getpass.getuser()
 
 

@@ -185,6 +185,7 @@ class TestInAFreshSessionKeyring(HolderContract):
 # -- the kernel's own ------------------------------------------------------------
 
 
+@pytest.mark.real
 def test_another_session_finds_it(kernel: Kernel) -> None:
     """Whichever session keyring it is held from and looked for from; without ours it is refused."""
     plain = """
@@ -206,6 +207,7 @@ def test_another_session_finds_it(kernel: Kernel) -> None:
         assert one.get("name", "user") is None
 
 
+@pytest.mark.real
 def test_no_link_is_left_behind(kernel: Kernel) -> None:
     """Neither the process nor what it starts has more in its keyrings than before."""
     script = (
@@ -217,6 +219,7 @@ def test_no_link_is_left_behind(kernel: Kernel) -> None:
     assert kernel.home.run_any(kernel.argv(sys.executable, "-c", script)).stdout == "0\n"
 
 
+@pytest.mark.real
 def test_all_start_at_the_same_time(kernel: Kernel) -> None:
     """Whoever makes the keyring, nothing of what the others hold is lost."""
     with contextlib.ExitStack() as stack:
@@ -229,6 +232,7 @@ def test_all_start_at_the_same_time(kernel: Kernel) -> None:
             assert actors[0].drop() == len(actors), turn
 
 
+@pytest.mark.real
 def test_the_first_of_several_at_the_same_time(kernel: Kernel, tmp_path: Path) -> None:
     """A keyring that another process has made meanwhile is used, not replaced."""
     need("strace")
@@ -242,6 +246,7 @@ def test_the_first_of_several_at_the_same_time(kernel: Kernel, tmp_path: Path) -
         assert [item[0] for item in early.held()] == ["early", "late"]
 
 
+@pytest.mark.real
 def test_an_old_kernel_cannot_move_keys(kernel: Kernel) -> None:
     """Before Linux 5.3 the keyring is linked instead."""
     need("strace")
@@ -251,6 +256,7 @@ def test_an_old_kernel_cannot_move_keys(kernel: Kernel) -> None:
         assert other.get("name", "user") == "canary-1"
 
 
+@pytest.mark.real
 def test_locked_while_others_read(kernel: Kernel) -> None:
     """A reader has the secret or nothing, and no error; after the lock, nothing."""
     with kernel.actor() as reader, kernel.actor() as writer:
@@ -268,6 +274,7 @@ def test_locked_while_others_read(kernel: Kernel) -> None:
         assert seen <= {"canary-1", None}
 
 
+@pytest.mark.real
 def test_a_key_that_is_linked_elsewhere_is_revoked(kernel: Kernel) -> None:
     """What another program has a link to is of no use to it after the lock."""
     script = """
@@ -291,6 +298,7 @@ def test_a_key_that_is_linked_elsewhere_is_revoked(kernel: Kernel) -> None:
             assert thief.stdout.readline() == b"%d\n" % errno.EKEYREVOKED
 
 
+@pytest.mark.real
 def test_a_ring_that_was_revoked_is_replaced(kernel: Kernel) -> None:
     """By whom it was, it is as if there had been none."""
     script = "from secretly import session as s; s._keyctl(s._REVOKE, s._find())"
@@ -304,6 +312,7 @@ def test_a_ring_that_was_revoked_is_replaced(kernel: Kernel) -> None:
         assert actor.drop() == 1
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("call", ["add_key", "keyctl"])
 def test_killed_between_the_calls(call: str, kernel: Kernel, name: str, tried: Tried) -> None:
     """By -9, wherever: no key is left that has no end, and the next one holds and finds."""
@@ -329,6 +338,7 @@ def test_killed_between_the_calls(call: str, kernel: Kernel, name: str, tried: T
     assert number > {"add_key": 2, "keyctl": 6}[call]  # each was in its turn
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("number", [4, 5, 6])
 def test_killed_while_it_locks(number: int, kernel: Kernel, tried: Tried) -> None:
     """By -9, once it has begun: nothing is held, not even what it had not come to."""
@@ -347,6 +357,7 @@ def test_killed_while_it_locks(number: int, kernel: Kernel, tried: Tried) -> Non
     tried("the kernel keyring", what, "nothing held", time.monotonic() - started)
 
 
+@pytest.mark.real
 def test_the_share_of_a_user_is_used_up(name: str, tried: Tried) -> None:
     """It is said, the command has its secret, and what was held before is still found."""
     uid = 1_000_000_000 + uuid.uuid4().int % 1_000_000_000
@@ -379,6 +390,7 @@ def test_the_share_of_a_user_is_used_up(name: str, tried: Tried) -> None:
     tried("the kernel keyring", "the user's share used up", "said", time.monotonic() - started)
 
 
+@pytest.mark.real
 @pytest.mark.parametrize(
     ("error", "said"),
     [
@@ -409,6 +421,7 @@ def test_where_it_is_not_to_be_had(
     tried("the kernel keyring", f"{error} from the kernel", "said; asked each time", took)
 
 
+@pytest.mark.real
 def test_without_it_nothing_is_held(kernel: Kernel) -> None:
     """``list`` and ``lock`` say so; where it cannot be told, ``lock`` fails."""
     need("strace")
@@ -429,6 +442,7 @@ def test_without_it_nothing_is_held(kernel: Kernel) -> None:
         assert actor.held() != []
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     "first",
     [
@@ -458,6 +472,7 @@ def test_another_system(first: str) -> None:
     ), done.stderr
 
 
+@pytest.mark.real
 def test_what_is_too_long(shared: Kernel) -> None:
     """A name of more than 4,095 bytes, and a secret of more than 32,767."""
     with shared.actor() as actor:
@@ -469,6 +484,7 @@ def test_what_is_too_long(shared: Kernel) -> None:
         assert actor.drop() == 1
 
 
+@pytest.mark.real
 def test_the_longest_time(shared: Kernel, name: str) -> None:
     """What would be more than the kernel's number can say is no 'for ever', nor a moment."""
     with shared.actor() as actor:
@@ -502,6 +518,7 @@ def run(kernel: Kernel, *words: str, asked: FakePinentry | None = None, **more: 
     return kernel.home.run_any(argv, environ=asked.environ if asked else None)
 
 
+@pytest.mark.real
 def test_typed_once(kernel: Kernel) -> None:
     """What was typed with ``--remember=15m`` is found by the next one, which asks nobody."""
     words = ("-e", "X=Name", *SHOW)
@@ -528,6 +545,7 @@ def test_typed_once(kernel: Kernel) -> None:
         assert len(asked.prompts) == 2
 
 
+@pytest.mark.real
 def test_configured(kernel: Kernel) -> None:
     """``remember = "1h"`` holds each of two that are typed; ``--no-remember`` does not."""
     kernel.home.configure(
@@ -548,6 +566,7 @@ def test_configured(kernel: Kernel) -> None:
         assert run(kernel, "lock").stdout == "dropped 2 secrets from memory\n"
 
 
+@pytest.mark.real
 def test_asked_again_when_the_time_is_over(kernel: Kernel) -> None:
     """The kernel has dropped it."""
     words = ("run", "--remember=1s", "-e", "X=Name", *SHOW)
@@ -558,6 +577,7 @@ def test_asked_again_when_the_time_is_over(kernel: Kernel) -> None:
         assert len(asked.prompts) == 2
 
 
+@pytest.mark.real
 def test_it_goes_before_what_is_kept(kernel: Kernel) -> None:
     """It was typed later; what is kept later, or by ``--remember`` alone, replaces it."""
     path = kernel.home.keep_in_a_file()
@@ -580,6 +600,7 @@ def test_it_goes_before_what_is_kept(kernel: Kernel) -> None:
         assert list(json.loads(path.read_text()).values()) == ["canary-4444"]
 
 
+@pytest.mark.real
 def test_forget_drops_it_too(kernel: Kernel) -> None:
     """With a keychain or without one; what a keychain that fails may have is not forgotten."""
     for keychain in (False, True):
@@ -601,6 +622,7 @@ def test_forget_drops_it_too(kernel: Kernel) -> None:
     assert run(kernel, "lock").stdout == "dropped 0 secrets from memory\n"
 
 
+@pytest.mark.real
 def test_its_use_is_confirmed(kernel: Kernel) -> None:
     """As that of any that is stored, where that is wanted."""
     words = ("run", "--confirm", "-e", "X=Name", *SHOW)
@@ -613,6 +635,7 @@ def test_its_use_is_confirmed(kernel: Kernel) -> None:
         assert run(kernel, *words, "--no-input").status == 125
 
 
+@pytest.mark.real
 def test_where_proc_keys_is_hidden(kernel: Kernel) -> None:
     """As containers do it: it is found nevertheless, only its time cannot be told."""
     with FakePinentry(["canary-1"]) as asked:
@@ -625,6 +648,7 @@ def test_where_proc_keys_is_hidden(kernel: Kernel) -> None:
     assert "Name      in memory\n" in listed
 
 
+@pytest.mark.real
 def test_nothing_of_it_is_loaded_where_nothing_is_held(kernel: Kernel) -> None:
     """A user who holds nothing does not pay for it; one who does, does."""
     uid = 1_000_000_000 + uuid.uuid4().int % 1_000_000_000
@@ -656,6 +680,7 @@ def test_nothing_of_it_is_loaded_where_nothing_is_held(kernel: Kernel) -> None:
     assert run("-c", script, "get", "Name") == "canary-1\n0 False\n"
 
 
+@pytest.mark.real
 def test_it_is_nowhere_else(kernel: Kernel) -> None:
     """No file has it, and no process but the command has it in its environment."""
     secret = f"canary-{uuid.uuid4().hex}"
@@ -671,6 +696,7 @@ def test_it_is_nowhere_else(kernel: Kernel) -> None:
 # -- the library -----------------------------------------------------------------
 
 
+@pytest.mark.process
 def test_the_library_holds_for_a_timedelta(caplog: pytest.LogCaptureFixture) -> None:
     """The next call finds it; ``forget`` and the end of the time take it away."""
     with FakePinentry(["canary-1", "canary-2", "canary-3"]) as asked, sandbox(asked) as here:
@@ -692,6 +718,7 @@ def test_the_library_holds_for_a_timedelta(caplog: pytest.LogCaptureFixture) -> 
         assert not caplog.records
 
 
+@pytest.mark.process
 def test_the_library_says_where_nothing_can_be_held(caplog: pytest.LogCaptureFixture) -> None:
     """A warning is logged; the secret is there, and is asked for again."""
     absent = MemorySession(absent=True)
@@ -703,6 +730,7 @@ def test_the_library_says_where_nothing_can_be_held(caplog: pytest.LogCaptureFix
         assert warned == ["Name was not kept: it cannot be held in memory: there is none here"] * 2
 
 
+@pytest.mark.process
 def test_only_what_was_accepted_is_held() -> None:
     """``verify`` is asked before it is held, and when it is found."""
     accepted = {"canary-2"}
@@ -750,6 +778,7 @@ def test_what_is_configured_elsewhere_is_not_held(caplog: pytest.LogCaptureFixtu
         assert str(asyncio.run(secret("Name"))) == "canary-source"
 
 
+@pytest.mark.process
 def test_a_locked_keychain_is_not_waited_for() -> None:
     """What is held is found before: each use would have the desktop ask for its password."""
     keychain = MemoryKeychain(locked=True)

@@ -243,6 +243,7 @@ def test_a_file_that_others_can_use_is_refused(path: Path, mode: int) -> None:
     assert f"chmod 600 {path}" in error.hint
 
 
+@pytest.mark.process
 def test_what_mends_it_can_be_pasted(tmp_path: Path) -> None:
     """Whatever is in its name."""
     path = tmp_path / "it's a; file"
@@ -336,6 +337,7 @@ def test_a_keychain_item_needs_both_names(reference: str) -> None:
 # -- command -----------------------------------------------------------------------
 
 
+@pytest.mark.process
 def test_a_command_gives_what_it_writes(path: Path) -> None:
     """Its words are given as they are, and no shell reads them."""
     script(path.parent, "show", 'printf "%s|" "$@"; echo')
@@ -525,6 +527,7 @@ _DRIVES = {
 }
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("drive", _DRIVES)
 @pytest.mark.parametrize(
     "body",
@@ -543,6 +546,7 @@ def test_a_source_that_never_ends_is_given_up(drive: str, body: str) -> None:
     assert done == (0, said, "")
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("drive", "body"),
     [
@@ -566,6 +570,7 @@ print(failures[0].check(CancelledError) is CancelledError, ended)
 """
 
 
+@pytest.mark.process
 def test_one_that_is_cancelled_in_twisted_is_cancelled() -> None:
     """By Twisted's own error, which is an Exception; it has tidied up."""
     with home() as here:
@@ -575,6 +580,7 @@ def test_one_that_is_cancelled_in_twisted_is_cancelled() -> None:
     assert done == (0, "True ['Item']\n", "")
 
 
+@pytest.mark.process
 def test_one_that_cannot_be_cancelled_is_left_behind() -> None:
     """It has a moment to tidy up."""
     body = "while True:\n         try: await requests.sleep(10 ** 6)\n"
@@ -592,6 +598,7 @@ def test_one_that_cannot_be_cancelled_is_left_behind() -> None:
     assert done == (0, "the source endless:// did not answer within 0 s for Item\n[]\n", "")
 
 
+@pytest.mark.process
 def test_the_time_that_a_source_waits_for_its_turn_is_not_its_own(
     locked: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -629,6 +636,7 @@ def _stubborn(kind: str, caught: str) -> str:
     return f"while True:\n          try: {body}\n          except {caught}: pass"
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("caught", ["Exception", "(Exception, asyncio.CancelledError)"])
 @pytest.mark.parametrize("kind", _STUBBORN)
 @pytest.mark.parametrize("drive", ["twisted", "the command"])
@@ -644,6 +652,7 @@ def test_one_that_heeds_nothing_ends_nothing_else(drive: str, kind: str, caught:
     assert time.monotonic() - started < 15
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("kind", ["sleeps", "sleeps for long", "starts programs"])
 def test_a_source_that_heeds_nothing_does_not_keep_the_command(rbw: Home, kind: str) -> None:
     """A Ctrl-C ends it, after the moment that a source has to tidy up."""
@@ -663,6 +672,7 @@ def test_a_source_that_heeds_nothing_does_not_keep_the_command(rbw: Home, kind: 
     assert (process.returncode, out, err) == (-signal.SIGINT, b"", b"")
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("reference", ["env://TOKEN", "file://~/token"])
 def test_what_waits_for_nothing_loads_no_event_loop(reference: str) -> None:
     """Though each source has its time."""
@@ -782,6 +792,7 @@ def call(folder: Path, text: str, *arguments: str, **more: Any) -> str:
     return asyncio.run(VAULT.call(run_of(folder), *arguments, **{"item": "PyPI", **more}))
 
 
+@pytest.mark.process
 def test_a_program_is_given_arguments_and_stdin_and_variables(tmp_path: Path) -> None:
     """One variable more, one less, and the rest of the run's environment."""
     script(tmp_path, "vault", 'echo "$1|$(cat)|$NEW|${HOME-none}"; echo canary-err >&2')
@@ -792,6 +803,7 @@ def test_a_program_is_given_arguments_and_stdin_and_variables(tmp_path: Path) ->
     assert "canary" not in repr(value)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("wrote", "value"),
     [("canary", "canary"), ("canary\\n", "canary"), ("canary\\n\\n", "canary\n"),
@@ -802,6 +814,7 @@ def test_exactly_one_newline_is_stripped(tmp_path: Path, wrote: str, value: str)
     assert call(tmp_path, f"printf '{wrote}'") == value
 
 
+@pytest.mark.process
 def test_a_failure_is_known_by_what_the_program_says(tmp_path: Path) -> None:
     """Ignoring case; what happened and what to do name the item, whatever braces it has."""
     with pytest.raises(sources.NoItem) as caught:
@@ -811,6 +824,7 @@ def test_a_failure_is_known_by_what_the_program_says(tmp_path: Path) -> None:
     assert error.hint == "vault list 'a {item} \\u202e'"
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("status", ["exit 3", "kill -9 $$"])
 def test_an_unknown_failure_shows_nothing_that_the_program_said(
     tmp_path: Path, status: str
@@ -823,11 +837,13 @@ def test_an_unknown_failure_shows_nothing_that_the_program_said(
     assert "PyPI" in str(caught.value)
 
 
+@pytest.mark.process
 def test_a_program_that_succeeds_may_complain(tmp_path: Path) -> None:
     """What it says on the way is no failure."""
     assert call(tmp_path, "echo 'is locked' >&2; echo canary-1") == "canary-1"
 
 
+@pytest.mark.process
 def test_a_program_that_cannot_be_started_is_said_to_be(tmp_path: Path) -> None:
     """It has no interpreter, say."""
     path = script(tmp_path, "vault", "")
@@ -861,6 +877,7 @@ print(Program("the vault", "vault", asks=True).limit(Run({variables}, person=300
 """
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("variables", "limit"),
     [({}, "30.0"), ({"WAYLAND_DISPLAY": "w"}, "300"), ({"DISPLAY": ":0", "SSH_TTY": "x"}, "30.0")],
@@ -875,12 +892,14 @@ def test_where_nobody_can_be_there_it_has_no_persons_time(
         assert place.run_any([sys.executable, "-c", code]) == (0, f"{limit}\n", "")
 
 
+@pytest.mark.process
 def test_a_program_that_writes_without_end_is_ended(tmp_path: Path) -> None:
     """A secret has an end; that it had not, and not that it was slow, is said."""
     with pytest.raises(SourceFailed, match="wrote more than 1 MiB for"):
         call(tmp_path, "exec cat /dev/zero")
 
 
+@pytest.mark.process
 def test_a_program_with_much_to_complain_about_is_heard(tmp_path: Path) -> None:
     """A pipe that is full keeps nobody waiting."""
     text = "i=0; while [ $i -lt 3000 ]; do echo 'canary, at length, and again' >&2; i=$((i+1)); "
@@ -936,6 +955,7 @@ def unlocked(folder: Path, pinentry: FakePinentry, count: int = 1, **more: Any) 
     return asyncio.run(work())
 
 
+@pytest.mark.process
 def test_a_person_is_asked_once_for_all(locked: Path) -> None:
     """Ten that find it locked wait for the one who asks, and then have it."""
     with FakePinentry(["canary-key"]) as pinentry:
@@ -946,6 +966,7 @@ def test_a_person_is_asked_once_for_all(locked: Path) -> None:
     assert "SETERROR" not in prompt
 
 
+@pytest.mark.process
 def test_a_wrong_answer_is_said_to_be_wrong(locked: Path) -> None:
     """And the person is asked again."""
     with FakePinentry(["canary-wrong", "canary-key"]) as pinentry:
@@ -956,6 +977,7 @@ def test_a_wrong_answer_is_said_to_be_wrong(locked: Path) -> None:
         ]
 
 
+@pytest.mark.process
 def test_three_wrong_answers_are_the_end(locked: Path) -> None:
     """With an error that says that it is locked."""
     with FakePinentry(["canary-wrong"] * 9) as pinentry:
@@ -965,6 +987,7 @@ def test_three_wrong_answers_are_the_end(locked: Path) -> None:
     harmless(error)
 
 
+@pytest.mark.process
 def test_a_person_who_cancels_is_not_asked_again(locked: Path) -> None:
     """By the one who asked."""
     with FakePinentry([None]) as pinentry:
@@ -973,6 +996,7 @@ def test_a_person_who_cancels_is_not_asked_again(locked: Path) -> None:
     assert isinstance(error, Cancelled)
 
 
+@pytest.mark.process
 def test_nobody_is_asked_where_nobody_may_be(locked: Path) -> None:
     """It is locked, and what to do is said."""
     with FakePinentry(["canary-key"]) as pinentry:
@@ -998,6 +1022,7 @@ def seen(folder: Path) -> list[str]:
     return sorted(line[4:] for line in lines[1::2])
 
 
+@pytest.mark.process
 def test_what_may_ask_by_itself_does_so_one_after_another(locked: Path) -> None:
     """Two commands, and a vault whose key is asked for: whatever the order."""
     script(locked, "asks", f"cd {locked}; {_SEEN.format('echo canary-2')}")
@@ -1020,6 +1045,7 @@ def test_what_may_ask_by_itself_does_so_one_after_another(locked: Path) -> None:
     assert seen(locked) == ["", "a", "b", "c"]
 
 
+@pytest.mark.process
 def test_where_nobody_may_be_asked_commands_run_at_once(tmp_path: Path) -> None:
     """They have no terminal, either: each here waits until all have begun."""
     script(tmp_path, "asks", _TOGETHER.replace("FOLDER", str(tmp_path)).replace("COUNT", "5"))
@@ -1042,6 +1068,7 @@ echo canary-1
 """
 
 
+@pytest.mark.process
 def test_a_manager_that_asks_no_more_once_it_has_succeeded(tmp_path: Path) -> None:
     """The first call has the person's turn for itself; the others then run at once."""
     script(tmp_path, "vault", f"[ $1 = a ] || {{ {_TOGETHER.strip()}; }}; echo $1 >> FOLDER/done")
@@ -1066,6 +1093,7 @@ def test_a_manager_that_asks_no_more_once_it_has_succeeded(tmp_path: Path) -> No
     assert sorted(began()) == list("bcde")
 
 
+@pytest.mark.process
 def test_a_missing_item_of_what_was_unlocked_asks_nobody_again(locked: Path) -> None:
     """The key was right: another that waited does not ask for it once more."""
     script(locked, "vault", f"cd {locked}{_LOCK}".replace(
@@ -1218,6 +1246,7 @@ class TestRbw(SourceContract):
         return "Missing"
 
 
+@pytest.mark.process
 def test_anothers_source_is_used_by_the_command(rbw: Home) -> None:
     """As a reference, and as the source of a configured secret, with its user name."""
     assert rbw.run("get", "rbw://PyPI", "-n") == (0, TestRbw.PASSWORD, "")
@@ -1229,6 +1258,7 @@ def test_anothers_source_is_used_by_the_command(rbw: Home) -> None:
     assert (rbw.folder / "calls").read_text() == "get PyPI\nget --field username PyPI\n"
 
 
+@pytest.mark.process
 def test_anothers_source_fails_as_ours_do(rbw: Home) -> None:
     """With two lines, which name it and the item, and what to do."""
     status, out, err = rbw.run("get", "rbw://Other")
@@ -1242,11 +1272,13 @@ def test_anothers_source_fails_as_ours_do(rbw: Home) -> None:
     assert not (rbw.folder / "ran").exists()
 
 
+@pytest.mark.process
 def test_anothers_source_is_among_the_known_ones(rbw: Home) -> None:
     """In the hint for one that is unknown."""
     assert "rbw://" in rbw.run("get", "nothing://X").stderr
 
 
+@pytest.mark.process
 def test_anothers_source_is_named_by_doctor(rbw: Home) -> None:
     """With its program, if that is there; and one that is broken is said to be."""
     done = rbw.run("doctor")
@@ -1263,6 +1295,7 @@ def test_anothers_source_is_named_by_doctor(rbw: Home) -> None:
     assert "source rbw://, of another package: None\n" in rbw.run("doctor").stdout
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("name", ["RBW", "Rbw", "rbw"])
 def test_a_scheme_is_found_whatever_its_case(rbw: Home, name: str) -> None:
     """As it stands in the reference, and as the package names it."""
@@ -1273,6 +1306,7 @@ def test_a_scheme_is_found_whatever_its_case(rbw: Home, name: str) -> None:
     assert "rbw://" in rbw.run("get", "nothing://X").stderr
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("name", ["my vault", "1st", "command", "Command"])
 def test_what_no_reference_can_name_is_not_among_the_known_ones(rbw: Home, name: str) -> None:
     """It could not be reached."""
@@ -1283,6 +1317,7 @@ def test_what_no_reference_can_name_is_not_among_the_known_ones(rbw: Home, name:
     assert f"{name}://".lower() not in known.lower()
 
 
+@pytest.mark.process
 def test_another_cannot_take_a_scheme_of_ours(rbw: Home) -> None:
     """What comes with secretly is looked at first."""
     entries = rbw.folder / "packages" / "secretly_rbw-1.0.dist-info" / "entry_points.txt"
@@ -1291,6 +1326,7 @@ def test_another_cannot_take_a_scheme_of_ours(rbw: Home) -> None:
     assert not (rbw.folder / "calls").exists()
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("source", ["import nothing_of_that_name", "raise ValueError('canary')"])
 def test_a_broken_source_of_another_is_said_to_be_broken(rbw: Home, source: str) -> None:
     """By its name, without a traceback."""
@@ -1376,6 +1412,7 @@ print(asyncio.run(get()))
 """
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("item", _OUTCOMES)
 def test_whatever_anothers_source_raises_is_two_lines(rbw: Home, item: str) -> None:
     """With the kind, and nothing of the text; beside another item as by itself, by asyncio too."""
@@ -1390,6 +1427,7 @@ def test_whatever_anothers_source_raises_is_two_lines(rbw: Home, item: str) -> N
     assert done == (0, f"{said}; {hint}\n", "")
 
 
+@pytest.mark.process
 def test_an_item_whose_task_was_cancelled_by_the_source_has_failed(rbw: Home) -> None:
     """Whoever waits for it was not."""
     distribution(rbw.folder / "packages", _ODD)
@@ -1397,6 +1435,7 @@ def test_an_item_whose_task_was_cancelled_by_the_source_has_failed(rbw: Home) ->
     assert done.stdout.startswith("the source rbw:// failed for gone: CancelledError; ")
 
 
+@pytest.mark.process
 def test_an_error_that_has_no_hint_is_given_one(rbw: Home) -> None:
     """And what names the source; its own words stay."""
     distribution(rbw.folder / "packages", _ODD)
@@ -1407,6 +1446,7 @@ def test_an_error_that_has_no_hint_is_given_one(rbw: Home) -> None:
     ]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("more", "what"),
     [
@@ -1432,6 +1472,7 @@ def test_a_source_of_another_shape_is_two_lines(rbw: Home, more: str, what: str)
         assert "canary" not in hint
 
 
+@pytest.mark.process
 def test_a_source_that_ends_the_program_when_it_is_loaded(rbw: Home) -> None:
     """It cannot be loaded: that is all."""
     distribution(rbw.folder / "packages", "raise SystemExit('canary-1')")
@@ -1441,6 +1482,7 @@ def test_a_source_that_ends_the_program_when_it_is_loaded(rbw: Home) -> None:
     assert rbw.run("doctor").status in (0, 1)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("waits", "kind"),
     [
@@ -1465,6 +1507,7 @@ def test_what_is_asyncios_fails_in_the_command(rbw: Home, waits: str, kind: str)
         assert done == (0, "canary-1\n", "")
 
 
+@pytest.mark.process
 def test_ctrl_c_in_a_source_is_no_failure_of_its(rbw: Home) -> None:
     """The command dies of it."""
     text = _ODD.replace("async def fetch", "errors['c'] = KeyboardInterrupt()\nasync def fetch")
@@ -1473,6 +1516,7 @@ def test_ctrl_c_in_a_source_is_no_failure_of_its(rbw: Home) -> None:
     assert done == (-signal.SIGINT, "", "")
 
 
+@pytest.mark.process
 def test_a_command_is_configured(rbw: Home) -> None:
     """It is run once for all that is wanted of it, and is no source that a reference names."""
     text = '[secrets.X]\ncommand = ["rbw", "get", "PyPI"]\nusername = "me"\n'

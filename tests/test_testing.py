@@ -38,6 +38,7 @@ GREETING = b"OK Pleased to meet you\n"
 # -- the pinentry ------------------------------------------------------------------
 
 
+@pytest.mark.process
 def test_it_is_a_process_that_speaks_assuan() -> None:
     """It greets, takes commands, and says goodbye."""
     with FakePinentry() as pinentry:
@@ -46,6 +47,7 @@ def test_it_is_a_process_that_speaks_assuan() -> None:
     assert status == 0
 
 
+@pytest.mark.process
 def test_it_answers_each_prompt_in_turn_across_processes() -> None:
     """A text is typed, None cancels, True and False say yes and no; after the last it cancels."""
     with FakePinentry(["50%\n", None, True, False]) as pinentry:
@@ -56,6 +58,7 @@ def test_it_answers_each_prompt_in_turn_across_processes() -> None:
         assert b"ERR 83886179 " in said.splitlines()[-1]
 
 
+@pytest.mark.process
 def test_it_tells_what_it_was_shown() -> None:
     """Each prompt has the texts that it was shown with; every line is there as it came."""
     with FakePinentry(["canary-1"]) as pinentry:
@@ -68,6 +71,7 @@ def test_it_tells_what_it_was_shown() -> None:
         assert pinentry.lines[-1] == b"BYE"
 
 
+@pytest.mark.process
 def test_a_long_text_comes_in_lines_that_the_protocol_allows() -> None:
     """A pinentry's lines have at most 1000 bytes."""
     with FakePinentry(["x" * 5000]) as pinentry:
@@ -76,6 +80,7 @@ def test_a_long_text_comes_in_lines_that_the_protocol_allows() -> None:
     assert b"".join(line[2:-1] for line in lines if line.startswith(b"D ")) == b"x" * 5000
 
 
+@pytest.mark.process
 def test_its_actions() -> None:
     """It writes what it is told, slowly if told, waits, exits, and dies."""
     script: list[Any] = [
@@ -91,6 +96,7 @@ def test_its_actions() -> None:
         assert time.monotonic() - started > 0.2
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("stubborn", [False, True])
 def test_it_hangs(stubborn: bool) -> None:
     """It stays until it is ended; one that is told to heeds only KILL."""
@@ -118,6 +124,7 @@ def test_it_hangs(stubborn: bool) -> None:
             process.stdout.close()
 
 
+@pytest.mark.process
 def test_other_commands_can_be_answered_otherwise() -> None:
     """``on`` has the actions for a command, or for the greeting."""
     on: dict[str, Any] = {"OPTION": [("raw", b"ERR 83886254 Unknown\n")], "greeting": [("exit", 3)]}
@@ -129,6 +136,7 @@ def test_other_commands_can_be_answered_otherwise() -> None:
             asyncio.run(secret("A"))
 
 
+@pytest.mark.process
 def test_it_leaves_nothing() -> None:
     """Its folder, which only the user can enter, is gone at the end."""
     with FakePinentry(["canary-1"]) as pinentry:
@@ -141,6 +149,7 @@ def test_it_leaves_nothing() -> None:
 # -- the sandbox -------------------------------------------------------------------
 
 
+@pytest.mark.process
 def test_a_sandbox_has_nothing_of_this_users(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its home, configuration, keychain and list are its own; afterwards all is as before."""
     before = api.context
@@ -171,6 +180,7 @@ def test_without_a_pinentry_nobody_is_there() -> None:
         asyncio.run(secret("A"))
 
 
+@pytest.mark.process
 def test_a_sandbox_takes_a_configuration_and_variables() -> None:
     """The text of a configuration file holds, and so do the variables."""
     config = '[secrets.A]\nsource = "env://TOKEN"\n'
@@ -518,6 +528,7 @@ PROGRAM_TESTS = (
 )
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("kind", "caught"),
     [
