@@ -26,12 +26,12 @@ _ACTOR = """
 import json, sys
 from secretly.errors import SecretlyError
 from secretly.keeping.kernel_keyring import KernelKeyring
-session = KernelKeyring()
+keyring = KernelKeyring()
 print("ready", flush=True)
 for line in sys.stdin:
     verb, arguments = json.loads(line)
     try:
-        answer = [getattr(session, verb)(*arguments), ""]
+        answer = [getattr(keyring, verb)(*arguments), ""]
     except SecretlyError as error:
         answer = [None, f"{error} ({error.hint})"]
     print(json.dumps(answer), flush=True)
@@ -40,17 +40,17 @@ for line in sys.stdin:
 # Becomes the command line, in a fresh session keyring (KEYCTL_JOIN_SESSION_KEYRING).
 _JOINED = """
 import os, sys
-from secretly import session
-session._keyctl(1, None)
+from secretly.keeping import kernel_keyring
+kernel_keyring._keyctl(1, None)
 os.execvp(sys.argv[1], sys.argv[1:])
 """
 
 
 # Whether there is a kernel keyring: a key in the process's own.
 _PROBE = """
-from secretly import session
+from secretly.keeping import kernel_keyring
 try:
-    session._add_key(b"user", b"canary", b"canary", -1)
+    kernel_keyring._add_key(b"user", b"canary", b"canary", -1)
     print(0)
 except OSError as error:
     print(error.errno)

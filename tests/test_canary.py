@@ -50,11 +50,12 @@ from secretly.publishing.pypi_token import narrow, token_scope
 from secretly.publishing.release import Release
 from secretly.redacted import Secret
 from secretly.reference import Reference
-from secretly.resolving.model import Context, SecretRequest
 from secretly.resolving.obtain import obtain
+from secretly.resolving.request import Context, SecretRequest
 from secretly.running import launch
-from secretly.running.filling import obtain_values
-from secretly.running.planning import Delivery
+from secretly.running.delivery import Delivery, Environment, Username
+from secretly.running.obtaining import obtain_values
+from secretly.running.preparing import PreparedRun
 from secretly.testing import FakePinentry, MemoryKeychain, sandbox
 from secretly.testing.pinentry import Answer
 from secretly.waiting import requests, tasks
@@ -323,9 +324,13 @@ def upload(
             prompt_timeout=5,
             purpose="x",
         )
-        deliveries = [Delivery("TWINE_PASSWORD", wish, "TWINE_USERNAME")]
+        deliveries = (
+            Delivery(wish, Environment("TWINE_PASSWORD")),
+            Delivery(Username(wish), Environment("TWINE_USERNAME")),
+        )
         before = plan or launch.LaunchPlan("/bin/true", ["true"])
-        ready = await obtain_values(before, deliveries, release, here, logging.debug)
+        prepared = PreparedRun(before, deliveries, release)
+        ready = await obtain_values(prepared, here, logging.debug)
         if plan is not None:
             launch.execute(ready)
         return ready
@@ -1037,8 +1042,8 @@ def test_the_run_wrote_down_all_that_it_could(library: Run) -> None:
     assert len([s for s in LIBRARY.values() if s.outcome]) >= 40
     assert len(library.written["dump"]) > 100_000
     log = library.written["debug.log"]
-    assert b"A was not kept: the keychain did not answer within 1 s" in log
-    assert b"PyPI was not kept: the keychain cannot be used (RuntimeError)" in log
+    assert b"A was not stored: " in log
+    assert b"PyPI was not stored: " in log
     assert b"Secret('\xe2\x80\xa6')" in library.written["dump"]
     assert b"canary" in library.written["debug.log"]
     programs = {program for program, _ in library.seen}
@@ -1152,12 +1157,12 @@ COMMAND: dict[str, Command] = {
         ("get", "Wrong"),
         given=lambda c: c[1:],
         config=f'{STORED.replace("PyPI", "Wrong")}prefix = "pypi-"\n',
-        said="it is no token for it",
+        said="'pypi-'",
     ),
     # publishing commands: the long-lived token goes nowhere at all
     "token, typed": Command(0, UPLOAD, said=NARROWED),
     "token, typed, kept by no keychain": Command(
-        0, ("run", "--remember", *UPLOAD[1:]), said="PyPI was not kept"
+        0, ("run", "--remember", *UPLOAD[1:]), said="PyPI was not stored"
     ),
     "token, typed the second time": Command(0, UPLOAD, typing(cut, str), said=NARROWED),
     "token, typed and cut short": Command(
@@ -1192,7 +1197,7 @@ COMMAND: dict[str, Command] = {
         -2, UPLOAD, lambda c: [[("hang", False)]], config=STORED, sent=signal.SIGINT
     ),
     "token, stored, and nobody there": Command(
-        125, ("run", "--no-input", *UPLOAD[1:]), config=STORED, said="needs a person's consent"
+        125, ("run", "--no-input", *UPLOAD[1:]), config=STORED, said="confirm = false"
     ),
     "token, stored and cut short": Command(125, UPLOAD, config=STORED, given=cut, said="malformed"),
     "token, stored for another project": Command(

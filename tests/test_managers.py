@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -1072,7 +1073,7 @@ def test_where_there_is_no_keychain_its_item_is_named(home: Home) -> None:
     """By ``get`` as by ``run``, which the reason follows."""
     for verb in ("get", "run"):
         said = failure(home, verb, "keyring://my service/me")
-        assert said.startswith("secretly: keyring://my service/me is not to be had: ")
+        assert re.match(r"secretly: .*keyring://my service/me: ", said)
 
 
 def test_what_a_locked_store_is_unlocked_by_can_be_pasted(home: Home) -> None:
@@ -1086,7 +1087,7 @@ def test_what_keeps_a_secret_can_be_pasted(home: Home) -> None:
     """So is a secret's name that has a space."""
     home.keep_in_a_file()
     done = home.run("get", "My token")
-    assert done.stderr.splitlines()[1] == "  keep one: secretly set 'My token'"
+    assert done.stderr.splitlines()[1].endswith(": secretly set 'My token'")
 
 
 def commanded(home: Home, *argv: str) -> None:

@@ -68,7 +68,12 @@ def again_label(label: str) -> str:
     return f"{label} (again)"
 
 
-# -- the use of a stored one -----------------------------------------------------
+# -- the use of a stored secret --------------------------------------------------
+
+
+def place(origin: str) -> str:
+    """The name of the place that a secret comes from: see ``ResolvedSecret.origin``."""
+    return {"keychain": "your keychain", "memory": "memory"}.get(origin, f"{origin}://")
 
 
 def confirm_use_text(name: str, where: str, purpose: str) -> str:
@@ -76,11 +81,42 @@ def confirm_use_text(name: str, where: str, purpose: str) -> str:
     return f"Use {name} from {where} for this?\n\n{purpose}".strip()
 
 
-def purpose(command: str, program: str) -> str:
-    """What a secret is for: the command that gets it, and where its program is."""
-    return f"for: {command}\nprogram: {program}"
+def purpose(command: str, name: str, program: str) -> str:
+    """Which command wants which secret, and the program's real path."""
+    return f"secretly: {command} wants {name}\nprogram: {program}"
 
 
-def asks(program: str) -> str:
-    """What a secret is for, where the library is told nothing else."""
-    return f"{program} asks for it"
+# -- resolving and the library: who asks, and for what ---------------------------
+
+
+def title(position: str = "") -> str:
+    """The title of a dialog, with the secret's number where the user types several."""
+    return f"{TITLE} ({position})" if position else TITLE
+
+
+def wants(program: str, name: str, description: str = "") -> str:
+    """Who wants which secret, and the caller's own description."""
+    return "\n\n".join(filter(None, (f"{TITLE}: {program} wants {name}", description)))
+
+
+def asks(program: str, question: str, description: str = "") -> str:
+    """Who asks which question, and the caller's own description."""
+    return "\n\n".join(filter(None, (f"{TITLE}: {program} asks: {question}", description)))
+
+
+#: What each verb does with a secret.
+SET_PURPOSE = "secretly set stores it in your keychain"
+GET_PURPOSE = "secretly get prints it"
+
+
+# -- a password manager's vault --------------------------------------------------
+
+MASTER_PASSWORD = "Master password"
+DATABASE_PASSWORD = "Database password"
+ACCOUNT_PASSWORD = "Account password"
+WRONG_PASSWORD = "That was not the right password."
+
+
+def unlock_text(purpose: str) -> str:
+    """Why a vault's password is needed: *purpose* says what is locked."""
+    return f"{purpose}. secretly needs a secret from it."

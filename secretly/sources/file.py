@@ -1,4 +1,4 @@
-"""``file://PATH``: a file that only its owner can read, without its last newline."""
+"""``file://PATH``: the text of a file that only its owner can read, without the last newline."""
 
 from __future__ import annotations
 
@@ -23,21 +23,22 @@ async def fetch(path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]
         with open(os.path.expanduser(path), "rb", opener=safefiles.open_without_waiting) as file:
             facts = os.fstat(file.fileno())
             if not stat.S_ISREG(facts.st_mode):
-                raise SourceFailed(f"{name} is no file", "name a plain file")
+                raise SourceFailed(f"{name} is not a regular file", "name a regular file")
             if facts.st_mode & 0o077 or facts.st_uid not in (0, os.geteuid()):
                 raise SourceFailed(
-                    f"others can read {name}", f"make it yours alone: chmod 600 {shell_quote(path)}"
+                    f"others can read {name}", f"make it private: chmod 600 {shell_quote(path)}"
                 )
             return {"password": _text(file.read(READ_LIMIT + 1), name)}
     except FileNotFoundError:
-        raise NoItem(f"the file {name} is not there", "check its name") from None
+        raise NoItem(f"the file {name} does not exist", "check its name") from None
     except OSError as error:
         raise SourceFailed(
-            f"the file {name} cannot be read: {error.strerror}", "check its name and permissions"
+            f"can't read the file {name}: {error.strerror}", "check its name and permissions"
         ) from None
 
 
 def _text(data: bytes, name: str) -> Secret:
+    """Return the text as a secret."""
     wrong = "is empty"
     try:
         if data:
@@ -45,4 +46,4 @@ def _text(data: bytes, name: str) -> Secret:
     except NotASecret as error:
         wrong = str(error)
     data = b""  # a traceback may show locals
-    raise SourceFailed(f"the file {name} {wrong}", "a secret is a text")
+    raise SourceFailed(f"the file {name} {wrong}", "put the secret in it, as text")

@@ -1,0 +1,62 @@
+"""What ``secretly run --dry-run`` prints."""
+
+from __future__ import annotations
+
+from ..resolving.candidates import CONFIGURATION, KEYCHAIN, MEMORY, TYPED, find_candidates
+from ..resolving.lookup import NameList
+from ..resolving.request import Context
+from ..running.delivery import Delivery, Username
+from ..running.planning import DeliveryPlan
+from ..running.preparing import PreparedRun
+from ..text import escape
+
+
+def print_plan(plan: DeliveryPlan, prepared: PreparedRun, context: Context) -> None:
+    """Print what the plan would do; no value."""
+    print(f"program: {escape(plan.program)}")
+    delivered = {name for one in prepared.deliveries for name in one.by.variables}
+    for name in plan.blanked:
+        if name not in delivered:
+            print(f"{escape(name)}: set to nothing by the configuration")
+    for name, variable in plan.plain.items():
+        if name not in delivered:
+            what = "set" if variable.value else "set to nothing"
+            print(f"{escape(name)}: {what} by {variable.origin}")
+    for one in prepared.deliveries:
+        print(f"{one.by.describe()}: {_origin(one, context)}")
+    for name in plan.removed:
+        if name in context.environ and name not in delivered:
+            print(f"{escape(name)}: removed")
+    if prepared.release is not None:
+        for line in prepared.release.described():
+            print(line)
+
+
+def _origin(delivery: Delivery, context: Context) -> str:
+    """Where a value would come from."""
+    if isinstance(delivery.value, Username):
+        return "the user name that goes with it"
+    request, places = delivery.request, dict[str, str]()
+    remembered = {one.name for one in context.memory.held()}
+    for one in find_candidates(request, context.configuration, NameList(context).find):
+        own = one.name == request.reference.name
+        label = escape(str(request.reference) if own else one.name)
+        if request.reference.scheme:
+            label = f"{label} typed" if one.source is None else label
+        elif one.source is not None:
+            label = f"{label} from {escape(str(one.source))}"
+        elif one.origin == MEMORY and one.name not in remembered:
+            continue
+        else:
+            label = f"{label} {_PLACES[one.origin]}"
+        places.setdefault(one.name, label)
+    return ", else ".join(places.values())
+
+
+#: Where a secret would come from, if not from a source.
+_PLACES = {
+    MEMORY: "from memory",
+    KEYCHAIN: "from the keychain or typed",
+    CONFIGURATION: "from the configuration",
+    TYPED: "typed",
+}
