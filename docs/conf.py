@@ -33,7 +33,7 @@ python_use_unqualified_type_names = True
 # without a network; the context is no public name.
 nitpick_ignore_regex = [
     ("py:class", r"(collections\.abc|datetime|typing|twisted(\.\w+)*)\.\w+"),
-    ("py:class", r"Deferred|secretly\.resolve\.Context|secretly\.sources\.programs\.T"),
+    ("py:class", r"Deferred|secretly\.resolving\.\w+\.Context|secretly\.sources\.programs\.T"),
     ("py:func", r"repr"),
 ]
 

@@ -401,6 +401,20 @@ def test_every_variable_of_a_tool_that_says_where_is_described(tmp_path: Path) -
     assert found <= set(re.findall(r"``([A-Z_]+)``", page("reference/environment.rst")))
 
 
+#: Pages that name files, and the folders from which they name them.
+NAMING = {"../CONTRIBUTING.md": "", "../SECURITY.md": "", "explanation/house.rst": "secretly"}
+
+
+@pytest.mark.parametrize("name", NAMING)
+def test_every_file_that_a_page_names_exists(name: str) -> None:
+    """``NAME`` stands for a name that the reader chooses."""
+    found = re.findall(r"`([\w./-]*/[\w.-]*)`|\]\((docs/[\w./-]+)\)", page(name))
+    named = {a or b for a, b in found if "NAME" not in a}
+    missing = {path for path in named if not (DOCS.parent / NAMING[name] / path).exists()}
+    assert named
+    assert missing - {"demo/", "serving/", "secretly/", "/bin/sh"} == set()
+
+
 def test_the_changelog_has_this_version() -> None:
     """The newest version in the changelog is the one that is built."""
     from importlib.metadata import version
