@@ -1101,7 +1101,7 @@ TWINE = ("run", "-v", "--prompt-timeout", "5s", "{HOME}/twine", "upload")
 UPLOAD = (*TWINE, "{HOME}/dist/*")
 ELSEWHERE = (*UPLOAD, "--repository-url", "https://other.example/legacy/")
 NARROW = ("token", "narrow", "PyPI", "--project", "demo")
-NARROWED = "twine gets a token for demo only, until"
+NARROWED = "demo"
 
 
 def yes(c: Secret) -> Sequence[Answer]:
@@ -1224,7 +1224,7 @@ COMMAND: dict[str, Command] = {
         (*TWINE, "{ELSEWHERE}/x.whl"),
         config=STORED,
         files={"x.whl": "{c}"},
-        said="egg",
+        said="x.whl",
     ),
     "token, in .pypirc as well": Command(
         0,
