@@ -1152,7 +1152,7 @@ COMMAND: dict[str, Command] = {
         ("get", "Wrong"),
         given=lambda c: c[1:],
         config=f'{STORED.replace("PyPI", "Wrong")}prefix = "pypi-"\n',
-        said="PyPI",
+        said="Wrong",
     ),
     # publishing commands: the long-lived token goes nowhere at all
     "token, typed": Command(0, UPLOAD, said=NARROWED),
@@ -1160,7 +1160,7 @@ COMMAND: dict[str, Command] = {
         0, ("run", "--remember", *UPLOAD[1:]), said="PyPI"
     ),
     "token, typed the second time": Command(0, UPLOAD, typing(cut, str), said=NARROWED),
-    "token, typed and cut short": Command(125, UPLOAD, typing(*[cut] * 3), said="PyPI"),
+    "token, typed and cut short": Command(125, UPLOAD, typing(*[cut] * 3), said="token"),
     "token, typed for another project": Command(125, UPLOAD, typing(*[str] * 3), said="demo"),
     "token, typed for another index": Command(
         125, ELSEWHERE, typing(*[str] * 3), said="pypi.example"
@@ -1190,7 +1190,7 @@ COMMAND: dict[str, Command] = {
     "token, stored, and nobody to ask": Command(
         125, ("run", "--no-input", *UPLOAD[1:]), config=STORED, said="PyPI"
     ),
-    "token, stored and cut short": Command(125, UPLOAD, config=STORED, given=cut, said="PyPI"),
+    "token, stored and cut short": Command(125, UPLOAD, config=STORED, given=cut, said="token"),
     "token, stored for another project": Command(125, UPLOAD, config=STORED, said="demo"),
     "token, stored for another index": Command(
         125,
@@ -1258,10 +1258,10 @@ COMMAND: dict[str, Command] = {
     # the verbs about tokens
     "token, shown": Command(0, ("token", "show", "PyPI"), config=STORED),
     "token, shown and cut short": Command(
-        1, ("token", "show", "PyPI"), config=STORED, given=cut, said="PyPI"
+        1, ("token", "show", "PyPI"), config=STORED, given=cut, said="token"
     ),
     "token, narrowed": Command(0, NARROW, config=STORED),
-    "token, narrowed and cut short": Command(1, NARROW, config=STORED, given=cut, said="PyPI"),
+    "token, narrowed and cut short": Command(1, NARROW, config=STORED, given=cut, said="token"),
     "token, narrowed to another project": Command(1, NARROW, config=STORED, said="demo"),
     "token, narrowed and expired": Command(1, NARROW, config=STORED, said="expired"),
     "token, narrowed for an invalid project": Command(
