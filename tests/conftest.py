@@ -81,9 +81,12 @@ def _is_fast_loop(config: pytest.Config) -> bool:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> None:
-    """Run the fast loop on two cores, before xdist reads how many it has."""
-    option = config.option
-    if _is_fast_loop(config) and getattr(option, "numprocesses", 2) is None:
+    """Run the fast loop on two cores, before xdist reads how many to use.
+
+    A worker of xdist's comes by here too, with the same arguments: it must not start workers.
+    """
+    option, is_worker = config.option, "PYTEST_XDIST_WORKER" in os.environ
+    if _is_fast_loop(config) and not is_worker and getattr(option, "numprocesses", 2) is None:
         option.numprocesses, option.dist = 2, "worksteal"
 
 
