@@ -48,8 +48,8 @@ COVERAGE = {name: value for name, value in os.environ.items() if name.startswith
 
 # -- layers ----------------------------------------------------------------------
 
-#: The fast loop: all that starts no process.
-PURE = "not process and not real"
+#: The fast loop: all that starts no process, without what measures.
+PURE = "not process and not real and not alone"
 
 #: Python's audit events for a new process.
 _STARTS = {
