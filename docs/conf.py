@@ -30,10 +30,10 @@ autodoc_typehints_format = "short"
 python_use_unqualified_type_names = True
 
 # Python's own names, and Twisted's, have their pages elsewhere, out of reach of a build
-# without a network; the context is no public name.
+# without a network; the context is not a public name.
 nitpick_ignore_regex = [
     ("py:class", r"(collections\.abc|datetime|typing|twisted(\.\w+)*)\.\w+"),
-    ("py:class", r"Deferred|secretly\.resolving\.model\.Context|secretly\.sources\.programs\.T"),
+    ("py:class", r"Deferred|secretly\.resolving\.\w+\.Context|secretly\.sources\.programs\.T"),
     ("py:func", r"repr"),
 ]
 

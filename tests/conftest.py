@@ -48,8 +48,8 @@ COVERAGE = {name: value for name, value in os.environ.items() if name.startswith
 
 # -- layers ----------------------------------------------------------------------
 
-#: The fast loop: all that starts no process.
-PURE = "not process and not real"
+#: The fast loop: all that starts no process, without what measures.
+PURE = "not process and not real and not alone"
 
 #: Python's audit events for a new process.
 _STARTS = {
@@ -73,19 +73,27 @@ _watch = _Watch()
 sys.addaudithook(_watch)
 
 
+def _is_fast_loop(config: pytest.Config) -> bool:
+    """Whether pytest was called without files, markers and names of tests."""
+    chosen = config.option.markexpr or config.option.keyword
+    return config.args_source is pytest.Config.ArgsSource.TESTPATHS and not chosen
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> None:
-    """Run the pure layer on two cores where neither files nor tests are chosen."""
-    option = config.option
-    if config.args_source is not pytest.Config.ArgsSource.TESTPATHS or hasattr(
-        config, "workerinput"
-    ):
-        return
-    if not (option.markexpr or option.keyword or option.collectonly):
-        option.markexpr = PURE
-        if config.pluginmanager.hasplugin("xdist") and option.numprocesses is None:
-            option.numprocesses = 2
-            option.dist = "worksteal"
+    """Run the fast loop on two cores, before xdist reads how many to use.
+
+    A worker of xdist's comes by here too, with the same arguments: it must not start workers.
+    """
+    option, is_worker = config.option, "PYTEST_XDIST_WORKER" in os.environ
+    if _is_fast_loop(config) and not is_worker and getattr(option, "numprocesses", 2) is None:
+        option.numprocesses, option.dist = 2, "worksteal"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Run the pure layer in the fast loop; xdist's workers come by here too."""
+    if _is_fast_loop(config):
+        config.option.markexpr = PURE
 
 
 @pytest.hookimpl(wrapper=True)

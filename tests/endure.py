@@ -3,7 +3,7 @@
     python tests/endure.py [RUNS] [--write FILE]
 
 A run is the ends of :data:`ENDS`, eight exit statuses and three signals, each in three ways:
-directly, with a secret that is found at once, and with one that a person is asked for, so that
+directly, with a secret that is found, and with one that the user is asked for, so that
 an event loop has run.
 """
 

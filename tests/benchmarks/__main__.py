@@ -1,4 +1,4 @@
-"""Measure how fast secretly is beside what people would use instead.
+"""Measure how fast secretly is, compared with what people would use instead.
 
     tox -e bench [-- --rounds 30] [--write]
 
@@ -70,7 +70,7 @@ class Found(NamedTuple):
     :param whole: processes from their start to their end.
     :param prompts: until somebody is asked; with the interpreter's start in the same rounds.
     :param library: in a program that has it loaded.
-    :param left_out: what was not to be had, and why.
+    :param left_out: what could not be measured, and why.
     """
 
     whole: dict[str, Spread]

@@ -66,7 +66,7 @@ class Installed(NamedTuple):
 
 @contextlib.contextmanager
 def installed() -> Iterator[Installed]:
-    """Install secretly as a user does, from a wheel, with nothing beside it but dotenv's command.
+    """Install secretly as a user does, from a wheel, with dotenv's command and nothing else.
 
     Other packages would add their ``.pth`` files to each start of the interpreter.
     """
@@ -88,7 +88,7 @@ def installed() -> Iterator[Installed]:
 class Line(NamedTuple):
     """A command line.
 
-    :param more: variables that it is started with beside the others'.
+    :param more: variables that it is started with, in addition to the others'.
     """
 
     argv: Sequence[str]
@@ -100,7 +100,7 @@ class Place(NamedTuple):
 
     :param environ: the variables that all are started with.
     :param commands: the command lines, by what they are called in the table.
-    :param left_out: what was not to be had, and why.
+    :param left_out: what could not be measured, and why.
     """
 
     environ: dict[str, str]
@@ -136,7 +136,7 @@ def place(programs: Installed) -> Iterator[Place]:
 
 
 class _Missing(Exception):
-    """What is compared is not to be had: its name, and why."""
+    """Something to compare is missing: its name, and why."""
 
 
 def _must(argv: Sequence[str], environ: Mapping[str, str], stdin: str = "") -> str:

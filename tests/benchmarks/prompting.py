@@ -52,7 +52,7 @@ while True:
 
 
 class StandIn:
-    """A pinentry that notes when it was started and when it was asked, and answers at once."""
+    """A pinentry that notes when it was started and when it was asked, and answers immediately."""
 
     def __init__(self, folder: Path) -> None:
         self.path, self._noted = folder / "pinentry-gtk-noting", folder / "noted"
@@ -178,7 +178,7 @@ def curses(argv: Sequence[str], environ: Mapping[str, str], program: str) -> Cal
 
 
 def _ended(terminal: int) -> None:
-    """Wait until nobody has the terminal open any more."""
+    """Wait until no process has the terminal open."""
     with contextlib.suppress(OSError):
         while select.select([terminal], [], [], PATIENCE)[0] and os.read(terminal, 65536):
             pass
