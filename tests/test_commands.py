@@ -130,7 +130,7 @@ def test_whatever_the_command_line_it_is_read(shipped: Configuration, arguments:
         found = recognize([launcher, *arguments], shipped)
         if found is not None:
             assert found.needs_secret in (True, False)
-            assert found.parsed()
+            assert found.parsed
 
 
 # -- whether it needs the secret -------------------------------------------------
@@ -261,7 +261,7 @@ def test_an_option_is_read_however_it_is_written(line: str, shipped: Configurati
     """Apart, joined, after '=', behind flags; the last of several counts."""
     found = call(f"twine {line}", shipped)
     assert found is not None
-    words = found.parsed()
+    words = found.parsed
     assert words.words == ["upload", "x"]
     assert words.last(["-r", "--repository"]) == "testpypi"
 
@@ -271,7 +271,7 @@ def test_a_long_option_may_be_cut_short(shipped: Configuration) -> None:
     for line in ("upload --repository-u=http://a x", "upload --repository-u http://a x"):
         found = call(f"twine {line}", shipped)
         assert found is not None
-        words = found.parsed()
+        words = found.parsed
         assert words.words == ["upload", "x"]
         assert words.last(["--repository-url"]) == "http://a"
         assert words.last(["-r", "--repository"]) is None
@@ -281,7 +281,7 @@ def test_a_flag_takes_no_value_though_an_option_begins_like_it(shipped: Configur
     """twine's --sign is whole, and no short form of --sign-with."""
     found = call("twine upload --sign a.whl --sign-w gpg2 b.whl", shipped)
     assert found is not None
-    assert found.parsed().words == ["upload", "a.whl", "b.whl"]
+    assert found.parsed.words == ["upload", "a.whl", "b.whl"]
 
 
 def test_what_follows_two_dashes_is_no_option() -> None:
@@ -355,7 +355,7 @@ def test_what_runs_in_a_project_is_named(line: str, launcher: str, shipped: Conf
     """The project may say how it is run; what makes an environment of its own asks no project."""
     found = call(line, shipped)
     assert found is not None
-    assert (found.launcher, found.steered({})) == (launcher, "")
+    assert (found.launcher, found.redirected({})) == (launcher, "")
 
 
 @pytest.mark.parametrize(
@@ -403,7 +403,7 @@ def test_what_has_it_run_elsewhere_is_named(
     found = call(line, shipped)
     assert found is not None
     assert found.row.name == "twine"
-    assert found.steered(environ).rpartition(" ")[2] == steered
+    assert found.redirected(environ).rpartition(" ")[2] == steered
 
 
 def test_the_options_before_the_subcommand_are_known(shipped: Configuration) -> None:
@@ -415,7 +415,7 @@ def test_the_options_before_the_subcommand_are_known(shipped: Configuration) -> 
     ):
         found = call(line, shipped)
         assert found is not None
-        words = found.parsed()
+        words = found.parsed
         assert [name for name, _ in words.options[: words.before]] == before
     assert parse_words(["-v"], set()).before == 1
     assert parse_words(["-v", "--", "x", "-w"], set()).before == 1

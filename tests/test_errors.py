@@ -133,6 +133,6 @@ def test_the_testing_names_are_documented() -> None:
 
 def test_settings_are_documented() -> None:
     """Each class that a configuration is made of says what it is."""
-    for kind in (model.Command, model.PackageIndex, model.Entry):
+    for kind in (model.Command, model.Profile, model.Entry):
         assert kind.__doc__
         assert not kind.__doc__.startswith(f"{kind.__name__}(")

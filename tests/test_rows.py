@@ -10,9 +10,12 @@ import hmac
 import http.server
 import json
 import os
+import pkgutil
 import re
 import socketserver
 import struct
+import subprocess
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -28,6 +31,8 @@ from secretly.config import known_commands, loading
 from secretly.config.command_line import Invocation
 from secretly.config.model import Command
 from secretly.config.values import check_variable
+from secretly.publishing import tools
+from secretly.publishing.tools import tool_for
 from secretly.reference import looks_secret, parse
 from secretly.testing import FakePinentry
 
@@ -70,7 +75,7 @@ def test_a_row_is_sound(name: str) -> None:
         assert check_variable(filled(variable))
     for reference in row.secrets.values():
         assert not looks_secret(reference)
-        assert (reference == "") == (row.index is not None)
+        assert (reference == "") == (tool_for(name) is not None)
         if reference:
             assert parse(reference).scheme == ""  # a name: where it is, is for the person to say
             assert parse(reference).field in ("", "username")
@@ -176,7 +181,7 @@ def _warm() -> Iterator[Warm]:
         assert not (folder.folder / "ran").exists()
 
 
-@pytest.mark.parametrize("name", [row.name for row in ROWS.values() if row.index is None])
+@pytest.mark.parametrize("name", [row.name for row in ROWS.values() if tool_for(row.name) is None])
 def test_a_dry_run_says_what_a_row_would_do(warm: Warm, name: str) -> None:
     """Which variables, from which secret, and what is taken away; nobody is asked."""
     row = ROWS[name]
@@ -191,7 +196,7 @@ def test_a_dry_run_says_what_a_row_would_do(warm: Warm, name: str) -> None:
     ]
 
 
-@pytest.mark.parametrize("name", [row.name for row in ROWS.values() if row.index is None])
+@pytest.mark.parametrize("name", [row.name for row in ROWS.values() if tool_for(row.name) is None])
 def test_the_tables_of_the_page_say_what_the_rows_say(name: str) -> None:
     """Each has its line, in the rows' order."""
     row = ROWS[name]
@@ -211,7 +216,7 @@ def test_the_tables_of_the_page_say_what_the_rows_say(name: str) -> None:
 def test_the_page_has_no_other_commands() -> None:
     """In the order of the rows."""
     lines = re.findall(r"^   \* - ``([\w-]+)``$", PAGE.read_text("utf-8"), re.M)
-    others = [row.name for row in ROWS.values() if row.index is None]
+    others = [row.name for row in ROWS.values() if tool_for(row.name) is None]
     assert [name for name in lines if name in others] == others
     assert set(lines) == set(ROWS)
 
@@ -599,3 +604,62 @@ def test_the_page_says_what_most_need_none_for() -> None:
     assert f"first argument is {', '.join(words[:-1])} or {words[-1]}" in text
     for row in ROWS.values():
         assert set(COMMON) <= set(row.exceptions) or not row.exceptions
+
+
+# -- publishing tools ------------------------------------------------------------
+
+PUBLISHING = [name for name, row in ROWS.items() if tool_for(name)]
+
+
+def test_each_publishing_tool_has_a_module_and_a_row() -> None:
+    """A module that no row names would never be used."""
+    modules = {info.name for info in pkgutil.iter_modules(tools.__path__)}
+    assert modules == set(PUBLISHING) == set(known_commands.OPTIONS)
+
+
+@pytest.mark.parametrize("name", ["cargo", "unknown", "os.path", "__init__", "../twine", ""])
+def test_another_command_is_not_a_publishing_tool(name: str) -> None:
+    """A command of the user's may have any name: no module of that name is loaded."""
+    assert tool_for(name) is None
+
+
+def test_only_the_module_of_the_tool_is_loaded() -> None:
+    """The others would make the start longer."""
+    code = (
+        "import sys; from secretly.publishing.tools import tool_for; tool_for('flit');"
+        "print(*(name for name in sys.modules if name.startswith('secretly.publishing.tools.')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout.split() == ["secretly.publishing.tools.flit"], done
+
+
+@pytest.mark.parametrize("name", PUBLISHING)
+def test_the_options_that_a_tool_names_are_read_with_their_values(name: str) -> None:
+    """An option that was read as a flag would hide the subcommand, or another destination."""
+    tool = tool_for(name)
+    assert tool is not None
+    index, artifacts = tool
+    flags = {*index.no_settings_options, *artifacts.build_options, *artifacts.no_build_options}
+    fields = {**index._asdict(), **artifacts._asdict()}
+    named = {
+        option for key, texts in fields.items() if key.endswith("_options") for option in texts
+    }
+    values, known_flags = map(set, known_commands.OPTIONS[name])
+    assert values == {option for option in named - flags if option.startswith("-")}
+    assert known_flags == {option for option in flags if option.startswith("-")}
+    files = {text.partition(" ")[0] for text in (*index.settings, *index.name_settings)}
+    assert {file for file in files if file.startswith("-")} <= {*ROWS[name].values, *values}
+
+
+@pytest.mark.parametrize("name", PUBLISHING)
+def test_a_configuration_cannot_change_how_a_tool_is_read(name: str, tmp_path: Path) -> None:
+    """With other ``values`` the destination and the subcommand are found all the same."""
+    config = tmp_path / "config.toml"
+    config.write_text(f"[commands.{name}]\nvalues = ['--other']\n")
+    row = loading.load({"SECRETLY_CONFIG": str(config)}).commands[name]
+    assert row.values == ("--other",)
+    subcommand = row.subcommands[0]
+    for option in known_commands.OPTIONS[name][0]:
+        call = Invocation(row, ("--other", "x", option, "value", subcommand))
+        assert call.needs_secret
+        assert call.parsed.last([option]) == "value"

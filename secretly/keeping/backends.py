@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .. import safefiles
+from ..config import places
 from ..errors import Cancelled, KeychainLocked, KeychainUnavailable
 from ..redacted import Secret
 from ..text import escape
@@ -79,8 +80,7 @@ def named_by(environ: Mapping[str, str]) -> str:
 
 def _keyringrc_path(environ: Mapping[str, str]) -> str:
     """Where keyring reads its configuration (``keyring.util.platform_``)."""
-    home = environ.get("HOME") or os.path.expanduser("~")
-    root = environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config")
+    root = environ.get("XDG_CONFIG_HOME") or os.path.join(places.home_folder(environ), ".config")
     return os.path.join(root, "python_keyring", "keyringrc.cfg")
 
 

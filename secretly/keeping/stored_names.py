@@ -65,7 +65,7 @@ class StoredNames:
     @classmethod
     def default(cls) -> Self:
         """The user's own."""
-        return cls(places.secretly_folder("state"))
+        return cls(places.secretly_folder("state", os.environ))
 
     @property
     def path(self) -> str:

@@ -7,6 +7,7 @@ import stat
 from collections.abc import Mapping, Sequence
 
 from .. import safefiles
+from ..config import places
 from ..errors import SourceFailed
 from ..text import escape, shell_quote
 from .failures import NoItem
@@ -21,7 +22,8 @@ async def fetch(path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]
     """Return the file's text, as the password."""
     name = escape(path)
     try:
-        with open(os.path.expanduser(path), "rb", opener=safefiles.open_without_waiting) as file:
+        place = places.expand_user(path, run.environ)
+        with open(place, "rb", opener=safefiles.open_without_waiting) as file:
             facts = os.fstat(file.fileno())
             if not stat.S_ISREG(facts.st_mode):
                 raise SourceFailed(f"{name} is no file", "name a plain file")
