@@ -640,10 +640,8 @@ def test_the_options_that_a_tool_names_are_read_with_their_values(name: str) -> 
     assert tool is not None
     index, artifacts = tool
     flags = {*index.no_settings_options, *artifacts.build_options, *artifacts.no_build_options}
-    fields = {**index._asdict(), **artifacts._asdict()}
-    named = {
-        option for key, texts in fields.items() if key.endswith("_options") for option in texts
-    }
+    fields = [*index._asdict().items(), *artifacts._asdict().items()]
+    named = {option for key, texts in fields if key.endswith("_options") for option in texts}
     values, known_flags = map(set, known_commands.OPTIONS[name])
     assert values == {option for option in named - flags if option.startswith("-")}
     assert known_flags == {option for option in flags if option.startswith("-")}
