@@ -30,7 +30,7 @@ from conftest import Tried
 from nobody import nobody
 
 import secretly
-from secretly.cli.doctor import STEERING, STEERING_PREFIXES, steering
+from secretly.cli.checks import STEERING, STEERING_PREFIXES, steering
 from secretly.testing import FakePinentry
 
 DOCS = Path(__file__).parent.parent / "docs"

@@ -127,7 +127,7 @@ def test_an_error_of_our_own_shows_no_traceback(
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(sys, "stdout", Full())
     with handlers_kept():
-        assert main.main(["list"]) == 1
+        assert main(["list"]) == 1
     said = capsys.readouterr().err
     assert re.fullmatch(r"secretly: an error in secretly itself: ZeroDiv.* at .*\n  \S.*\n", said)
     assert "canary" not in said

@@ -50,9 +50,9 @@ def confirm_use_text(name: str, where: str, purpose: str) -> str:
     return f"Hand over {name} from {where}?\n\n{purpose}".strip()
 
 
-def purpose(command: str, program: str) -> str:
-    """What a secret is for: the command that gets it, and where its program is."""
-    return f"for: {command}\nprogram: {program}"
+def purpose(command: str, name: str, program: str) -> str:
+    """Which command wants which secret, and the program's real path."""
+    return f"secretly: {command} wants {name}\nprogram: {program}"
 
 
 def asks(program: str) -> str:

@@ -1,4 +1,4 @@
-"""What the verbs of the command have in common: what they say, and what they stand on."""
+"""What all verbs share: messages, signals, the user's context, the argument parser."""
 
 from __future__ import annotations
 
@@ -40,27 +40,27 @@ hardening = Hardening()
 
 
 class UsageError(SecretlyError):
-    """The command line cannot be read."""
+    """A wrong command line."""
 
 
 def say(message: str) -> None:
-    """Say something that is no result."""
-    # A token that was typed in a wrong place is in the message about that place.
+    """Print a message to standard error: standard output is for results."""
+    # The message about a token in the wrong place may quote it.
     print(f"secretly: {escape(without_secrets(message))}", file=sys.stderr)
 
 
 def complain(error: SecretlyError) -> None:
-    """Say what happened, and what to do; where that cannot be written, the status says it alone."""
+    """Print an error and its hint; if that fails, the exit status has to say it alone."""
     try:
         say(str(error))
         if error.hint:
             print(f"  {escape(without_secrets(error.hint))}", file=sys.stderr)
     except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # what is left would fail again, at the exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # the rest would fail again, at the exit
 
 
 def drive(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine, which may get at secrets; tidy up if a signal ends the command."""
+    """Run a coroutine that may see secrets; clean up if a signal ends the command."""
     from ..waiting import driving
 
     hardening.close()
@@ -72,7 +72,7 @@ def drive(coroutine: Coroutine[Any, Any, T]) -> T:
 
 
 def quiet(message: str) -> None:
-    """Say nothing."""
+    """Print nothing."""
 
 
 def user_context(
@@ -80,9 +80,11 @@ def user_context(
     no_input: bool = False,
     note: Callable[[str], None] = say,
 ) -> Context:
-    """What this user has configured, and keeps.
+    """The user's configuration, environment and stores.
 
-    :param known: the configuration, if it was read already.
+    :param known: the configuration, if it was read before.
+    :param no_input: never ask the user; ``SECRETLY_NO_INPUT`` has the same effect.
+    :param note: called with what the user should know.
     """
     from ..config import loading
     from ..resolving.model import Context
@@ -97,9 +99,10 @@ def _no_input(environ: Mapping[str, str]) -> bool:
 
 
 def parser(prog: str, about: str, example: str) -> argparse.ArgumentParser:
-    """An argument parser, whose errors are raised as :class:`UsageError`.
+    """An argument parser that raises its errors as :class:`UsageError`.
 
-    :param about: what the verb does, in words that a list of verbs has, too.
+    :param about: what the verb does, as the list of verbs says it.
+    :param example: the end of its help.
     """
     import argparse
 
@@ -107,7 +110,7 @@ def parser(prog: str, about: str, example: str) -> argparse.ArgumentParser:
         def __init__(self, **settings: Any) -> None:
             super().__init__(
                 formatter_class=argparse.RawDescriptionHelpFormatter,
-                allow_abbrev=False,  # one that works today would be part of the contract
+                allow_abbrev=False,  # abbreviations would become part of the contract
                 **settings,
             )
 

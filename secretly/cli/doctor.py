@@ -1,172 +1,25 @@
-"""What would be used here and why, what steers it, and what is wrong."""
+"""``secretly doctor``."""
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Mapping
-from typing import NamedTuple
+from argparse import ArgumentParser, Namespace
 
-from .. import safefiles
-from ..asking import choosing, prompting, terminal
-from ..config import loading, model, places, values
-from ..errors import KeychainUnavailable, SecretlyError
-from ..keeping.backends import named_by
-from ..keeping.keychain import Keychain
-from ..keeping.stored_names import StoredNames
-from ..sources import registry
-from ..text import escape
+from ..redacted import Environ
+from . import checks
+from .console import drive
 
-__all__ = ["STEERING", "STEERING_PREFIXES", "Line", "examine", "steering"]
-
-#: Variables that steer which programs see a secret, and how.
-STEERING = (
-    *("PINENTRY", "PINENTRY_USER_DATA", "GNUPGHOME", "DBUS_SESSION_BUS_ADDRESS"),
-    *("SECRETLY_CONFIG", "SECRETLY_NO_INPUT"),
-    *("PASSWORD_STORE_DIR", "PASSWORD_STORE_GPG_OPTS"),
-    *("LD_PRELOAD", "LD_LIBRARY_PATH", "LD_AUDIT", "GCONV_PATH", "GLIBC_TUNABLES"),
-    *("DYLD_INSERT_LIBRARIES", "DYLD_LIBRARY_PATH"),
-    *("PYTHON_KEYRING_BACKEND", "PYTHONPATH", "PYTHONHOME", "PYTHONUSERBASE", "PYTHONSTARTUP"),
-    *("BASH_ENV", "PERL5LIB", "PERL5OPT"),
-    *("GTK_MODULES", "GTK_PATH", "GIO_EXTRA_MODULES", "GIO_MODULE_DIR"),
-    *("QT_PLUGIN_PATH", "QT_QPA_PLATFORM_PLUGIN_PATH"),
-    *sorted(values.STEERING - {"PATH"}),
-)
-
-#: And all that begin so. Among these may be another program's own, with a secret in it.
-STEERING_PREFIXES = ("KEYRING_PROPERTY_", *values.STEERING_PREFIXES)
+EXAMPLE = "example:\n  secretly doctor\n"
 
 
-class Line(NamedTuple):
-    """One finding.
-
-    :param good: True or False where it decides whether the main job works.
-    """
-
-    good: bool | None
-    text: str
+def add_arguments(verb: ArgumentParser) -> None:
+    """There are none."""
 
 
-async def examine(environ: Mapping[str, str]) -> list[Line]:
-    """Look at everything that the main job needs."""
-    lines = []
-    try:
-        found = loading.load(environ)
-        where = found.path or f"{places.config_path(environ)} (not there: nothing is needed)"
-        lines.append(Line(True, f"configuration: {escape(str(where))}"))
-    except SecretlyError as error:
-        found = model.Configuration()
-        lines += _wrong("configuration", error)
-    lines += await _asking(environ, found)
-    lines += await _keychain(environ, found)
-    lines += _kept()
-    lines += _managers(environ)
-    lines += _path(environ)
-    return lines + steering(environ)
-
-
-def steering(environ: Mapping[str, str]) -> list[Line]:
-    """The variables that are set and steer; with what, of those that are known by name."""
-    known = [name for name in STEERING if name in environ]
-    others = sorted(name for name in environ if name.startswith(STEERING_PREFIXES))
-    texts = [f"{name}={escape(environ[name])[:200]}" for name in known]
-    texts += [f"{escape(name)} is set" for name in others if name not in known]
-    return [Line(None, f"environment: {text}") for text in texts]
-
-
-def _wrong(what: str, error: SecretlyError) -> list[Line]:
-    return [Line(False, f"{what}: {error}"), Line(None, f"  {error.hint}")]
-
-
-async def _asking(environ: Mapping[str, str], found: model.Configuration) -> list[Line]:
-    here = terminal.find_terminal()
-    if here is None:
-        lines = [Line(None, "terminal: none")]
-    else:
-        place = "in the foreground" if here.in_foreground() else "in the background"
-        lines = [Line(None, f"terminal: {escape(here.path)}, {place}")]
-    skipped: list[str] = []
-    try:
-        way = await choosing.choose(environ, found.pinentry, skipped)
-    except SecretlyError as error:
-        lines += _wrong("pinentry", error)
-    else:
-        lines += await _way(way, environ)
-    return lines + [Line(None, f"  passed over: {line}") for line in skipped]
-
-
-async def _way(way: choosing.PromptMethod, environ: Mapping[str, str]) -> list[Line]:
-    program = f"{escape(str(way.program))} " if way.program else ""
-    what = f"pinentry: {program}({way.why})"
-    flavor = ""
-    if way.kind == "pinentry":
-        try:
-            flavor = f", flavor {escape(await prompting.probe(way, environ))[:40]}"
-        except SecretlyError as error:
-            return _wrong(what, error)
-    kind = "a window" if way.graphical else "the terminal"
-    return [Line(True, f"{what}, on {kind}{flavor}")]
-
-
-async def _keychain(environ: Mapping[str, str], found: model.Configuration) -> list[Line]:
-    named: list[Line] = []
-    try:
-        if where := named_by(environ):
-            named = [Line(None, f"  named by {escape(where)}")]
-        backend = await Keychain(environ, found.backends).describe()
-    except KeychainUnavailable as error:
-        # Without a keychain the main job works: one is asked each time.
-        return [
-            Line(None, f"keychain: {error}"),
-            *named,
-            Line(None, "  secrets are asked for each time"),
-            Line(None, f"  {error.hint}"),
-        ]
-    except SecretlyError as error:
-        return _wrong("keychain", error)
-    return [Line(True, f"keychain: {escape(backend)}"), *named]
-
-
-def _kept() -> list[Line]:
-    index = StoredNames.default()
-    try:
-        names = len(index.items())
-    except SecretlyError as error:
-        return _wrong("list of kept names", error)
-    return [Line(True, f"list of kept names: {escape(index.path)} ({names} of them)")]
-
-
-def _path(environ: Mapping[str, str]) -> list[Line]:
-    """The folders of PATH from which others' programs might be started."""
-    lines = []
-    for folder in dict.fromkeys(environ.get("PATH", os.defpath).split(os.pathsep)):
-        if not os.path.isabs(folder):
-            named = f"'{escape(folder)}'" if folder else "an empty entry"
-            lines.append(f"{named} is the current folder's: secretly passes over it, others do not")
-            continue
-        with contextlib.suppress(OSError):
-            if weak := safefiles.writable_by_others(folder):
-                lines.append(f"{escape(folder)} {safefiles.BY_OTHERS}: {escape(weak)}")
-    return [Line(None, f"PATH: {line}") for line in lines]
-
-
-def _managers(environ: Mapping[str, str]) -> list[Line]:
-    there, others = [], []
-    for scheme in registry.schemes():
-        try:
-            source = registry.find(scheme)
-        except SecretlyError as error:
-            others += _wrong(f"source {escape(scheme)}://", error)
-            continue
-        name = escape(str(getattr(source, "title", scheme)))
-        program = getattr(source, "program", None)
-        path = program and safefiles.program_on_path(str(program.name), environ)
-        if path:
-            there.append(f"{name} ({escape(os.fspath(path))})")
-        if scheme not in registry.SCHEMES:
-            text = f"source {escape(scheme)}://, of another package: {name}"
-            missing = program is not None and path is None
-            others.append(
-                Line(None, f"{text}, whose program is not installed" if missing else text)
-            )
-    return [Line(None, f"password managers: {', '.join(there) or 'none'}"), *others]
+def execute(options: Namespace) -> int:
+    """Print what was found; 1 if something that is needed doesn't work."""
+    good = True
+    for line in drive(checks.examine(Environ(os.environ))):
+        print(f"{'ok' if line.good else '!!' if line.good is False else '  '}  {line.text}")
+        good = good and line.good is not False
+    return 0 if good else 1

@@ -1,4 +1,4 @@
-"""The command: which verb, what is said of a failure, the exit status."""
+"""The command: it dispatches to a verb, reports failures and returns the exit status."""
 
 from __future__ import annotations
 
@@ -17,21 +17,13 @@ from ..errors import (
 from ..processes.signals import Interrupted
 from ..text import escape
 from .console import UsageError, complain, say, signals
+from .verbs import VERBS, carry_out
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from typing import TypeGuard
 
 __all__ = ["main"]
-
-#: The verbs, each loaded when it is used.
-_VERBS = {
-    "run": "run a command with secrets in its environment",
-    "set": "keep a secret in the keychain",
-    "get": "print a secret",
-    "forget": "take a secret out of the keychain",
-    "list": "list the secrets that are kept or configured",
-    "token": "look at a PyPI token, or make a weaker one of it",
-    "shim": "make small executables of a command's profiles",
-    "lock": "drop every secret that is held in memory",
-    "doctor": "say what would be used here, and what is wrong",
-}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,36 +33,50 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by the caller; print would use the other one
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
-    own_failure = 125 if arguments[:1] == ["run"] else 1
     try:
         status = _dispatch(list(arguments))
         sys.stdout.flush()
-    except SecretlyError as error:
-        status = _status(error, own_failure)
-        if not signals.pending:
-            complain(error)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        status = own_failure
-    except (Interrupted, KeyboardInterrupt):
-        signals.pending = True
-        status = own_failure
-    except Exception as error:
-        import errno
-
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left would fail again
-            complain(SecretlyError(f"cannot write: {error.strerror}", "make room on the disk"))
-        elif not signals.pending:
-            _unexpected(error)
-        status = own_failure
-    except BaseException:  # pragma: no cover - what was measured ends with the signal
-        if not signals.pending:
-            raise
-        status = own_failure
-    if signals.pending:  # pragma: no cover - as above
+    except BaseException as error:
+        status = _report(error, 125 if arguments[:1] == ["run"] else 1)
+    if signals.pending:  # pragma: no cover - what was measured ends with the signal
         signals.die()
     return status
+
+
+def _report(error: BaseException, own_failure: int) -> int:
+    """Say what went wrong, unless a signal ends the command; return the exit status.
+
+    :param own_failure: the status of a failure that is secretly's own.
+    """
+    if isinstance(error, SecretlyError):
+        if not signals.pending:
+            complain(error)
+        return _status(error, own_failure)
+    if isinstance(error, BrokenPipeError):
+        _discard_output()
+    elif isinstance(error, (Interrupted, KeyboardInterrupt)):
+        signals.pending = True
+    elif _is_full_disk(error):
+        _discard_output()
+        complain(SecretlyError(f"can't write: {error.strerror}", "make room on the disk"))
+    elif signals.pending:
+        pass
+    elif isinstance(error, Exception):
+        _unexpected(error)
+    else:  # pragma: no cover - SystemExit and the like
+        raise error
+    return own_failure
+
+
+def _is_full_disk(error: BaseException) -> TypeGuard[OSError]:
+    import errno
+
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def _discard_output() -> None:
+    """Send the rest of standard output nowhere: writing it at the exit would fail again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _status(error: SecretlyError, own_failure: int) -> int:
@@ -86,28 +92,22 @@ def _status(error: SecretlyError, own_failure: int) -> int:
 
 
 def _unexpected(error: Exception) -> None:
-    """Say where it happened, and nothing of what it was about."""
+    """Say where it happened, and no value."""
     place, trace = "", error.__traceback__
     while trace is not None:
         code = trace.tb_frame.f_code
         place = f"{os.path.basename(code.co_filename)}:{trace.tb_lineno} ({code.co_name})"
         trace = trace.tb_next
     say(f"an error in secretly itself: {type(error).__name__} at {place}")
-    print("  please report this line; nothing was handed over", file=sys.stderr)
+    print("  please report this line: it contains no secret. No command was run", file=sys.stderr)
 
 
 def _dispatch(arguments: list[str]) -> int:
     first = arguments[0] if arguments else "--help"
-    if first == "run":
-        from .run import run
-
-        return run(_VERBS[first], arguments[1:])
-    if first in _VERBS:
-        from .verbs import carry_out
-
-        return carry_out(first, _VERBS[first], arguments[1:])
+    if first in VERBS:
+        return carry_out(first, arguments[1:])
     if first == "--version" and arguments[1:]:
-        raise UsageError("--version stands alone", "secretly --help")
+        raise UsageError("--version takes no arguments", "secretly --help")
     if first == "--version":
         from importlib.metadata import version
 
@@ -115,18 +115,18 @@ def _dispatch(arguments: list[str]) -> int:
     elif first in ("-h", "--help"):
         _help()
     else:
-        what = "option" if first.startswith("-") else "verb"
-        raise UsageError(f"there is no {what} {escape(first)}", "secretly --help")
+        what = "option" if first.startswith("-") else "command"
+        raise UsageError(f"unknown {what} '{escape(first)}'", "secretly --help")
     return 0
 
 
 def _help() -> None:
-    width = max(map(len, _VERBS)) + 4
-    verbs = "\n".join(f"    {name:{width}}{about}" for name, about in _VERBS.items())
+    width = max(map(len, VERBS)) + 4
+    verbs = "\n".join(f"    {name:{width}}{about}" for name, about in VERBS.items())
     print(
         f"""usage: secretly [-h] [--version] VERB ...
 
-Hand a secret to one program, for one moment.
+Give one command your secret, for as long as it runs.
 
 positional arguments:
   VERB

@@ -7,22 +7,27 @@ from collections.abc import Callable, Sequence
 from ..config import model, values
 from ..record import Record
 from ..reference import looks_secret
+from ..running.delivery import Environment
 from ..text import escape
 from .console import UsageError
 
+_HELP = "secretly run --help"
+
 _EXAMPLE = """examples:
-  secretly run twine upload dist/*          a known command: no option needed
-  secretly run -e API_KEY=OpenAI ./call.py  any other: the variable, and the secret's name
+  secretly run twine upload dist/*
+  secretly run -e API_KEY=OpenAI sh -c 'echo "$API_KEY" | wc -c'
 """
 
 
 class _Option(Record):
     """An option of ``run``.
 
-    :param takes: the name of its value; followed by ``?`` if it may be left out.
-    :param value: what it stands for without one.
+    :param name: the attribute of :class:`RunOptions`.
+    :param help: at most 56 characters, so that each option has at most two lines.
+    :param takes: the name of its value; followed by ``?`` if the value is optional.
+    :param value: the value that the option has without one.
     :param many: whether it may be given several times.
-    :param read: how its value is read.
+    :param read: reads the text of its value.
     """
 
     names: tuple[str, ...]
@@ -38,31 +43,31 @@ _OPTIONS = (
     _Option(
         ("-e", "--env"),
         "env",
-        "put a secret into this variable (repeatable; X means\nX=X)",
+        "set VARIABLE to this secret (repeatable; X means X=X)",
         "VARIABLE[=REFERENCE]",
         many=True,
     ),
     _Option(
         ("--env-file",),
         "env_file",
-        "set the variables of this .env file, and resolve the\nreferences in it (repeatable)",
+        "read a .env file, references included (repeatable)",
         "FILE",
         many=True,
     ),
     _Option(("-p", "--profile"), "profile", "use this profile of the command", "NAME"),
-    _Option(("--as",), "alias", "treat it as this known command", "NAME"),
+    _Option(("--as",), "alias", "treat the command as this known command", "NAME"),
     _Option(
         ("--remember",),
         "remember",
-        "keep what is typed in the keychain, or for a DURATION\n(15m) in memory",
+        "store what you type, or remember it for a DURATION",
         "DURATION?",
         read=values.duration,
     ),
-    _Option(("--no-remember",), "remember", "keep nothing", value=False),
-    _Option(("--ask",), "ask", "ask, even for a secret that is stored"),
-    _Option(("--confirm",), "confirm", "confirm the use of a stored secret"),
-    _Option(("--no-confirm",), "confirm", "do not confirm it", value=False),
-    _Option(("--no-input",), "no_input", "never ask: fail (also SECRETLY_NO_INPUT=1)"),
+    _Option(("--no-remember",), "remember", "don't store or remember it", value=False),
+    _Option(("--ask",), "ask", "ask you, even if the secret is stored"),
+    _Option(("--confirm",), "confirm", "ask you to confirm the use of a stored secret"),
+    _Option(("--no-confirm",), "confirm", "don't ask you to confirm it", value=False),
+    _Option(("--no-input",), "no_input", "never ask: fail instead (or SECRETLY_NO_INPUT=1)"),
     _Option(
         ("--prompt-timeout",),
         "prompt_timeout",
@@ -70,14 +75,16 @@ _OPTIONS = (
         "DURATION",
         read=values.duration,
     ),
-    _Option(("--dry-run",), "dry_run", "say what would be done; ask and run nothing"),
-    _Option(("-q", "--quiet"), "quiet", "say nothing but errors"),
-    _Option(("-v", "--verbose"), "verbose", "say where each secret came from"),
+    _Option(("--dry-run",), "dry_run", "show what would happen; ask and run nothing"),
+    _Option(("-q", "--quiet"), "quiet", "print only errors"),
+    _Option(("-v", "--verbose"), "verbose", "print where each secret came from"),
 )
+
+_KNOWN = {name: option for option in _OPTIONS for name in option.names}
 
 
 class RunOptions:
-    """The options of ``run``, as they are unless given."""
+    """The options of ``run`` with their values; without any, the defaults."""
 
     def __init__(self) -> None:
         self.env: list[str] = []
@@ -94,7 +101,7 @@ class RunOptions:
         self.verbose = False
 
     def take(self, option: _Option, value: str | None) -> None:
-        """Take an option, and its value if it has one."""
+        """Set an option to its value; without one, to what the option means alone."""
         read = option.value if value is None else option.read(value)
         if option.many:
             getattr(self, option.name).append(read)
@@ -103,44 +110,53 @@ class RunOptions:
 
 
 def parse_options(arguments: Sequence[str]) -> tuple[RunOptions | None, list[str]]:
-    """Part the options of ``run`` from the command: the first word that is no option.
+    """Split the options of ``run`` from the command: the first word that is not an option.
 
-    :returns: no options if help is wanted.
+    :returns: None in place of the options if help is wanted.
+    :raises UsageError: for an unknown option, or a missing or unexpected value.
     """
-    known = {name: option for option in _OPTIONS for name in option.names}
     found, rest = RunOptions(), list(arguments)
     while rest and rest[0].startswith("-") and rest[0] != "-":
         word = rest.pop(0)
         if word == "--":
             break
-        if word in ("-h", "--help"):
+        name, value = _split_long(word) if word.startswith("--") else _split_short(word, rest)
+        if name in ("-h", "--help"):
             return None, []
-        name, equals, value = word.partition("=")
-        cluster = ""
-        if not word.startswith("--"):  # -qe X=Y, -eX=Y
-            name, value = word[:2], word[2:]
-            if name == "-h":
-                return None, []
-            if name in known and not known[name].takes:
-                cluster, value = value, ""
-            equals = value
-            value = value.removeprefix("=")
-        option = known.get(name)
+        option = _KNOWN.get(name)
         if option is None:
-            raise UsageError(f"there is no option {escape(name)}", "secretly run --help")
-        if cluster:
-            rest.insert(0, f"-{cluster}")
-        if not option.takes and equals:
-            raise UsageError(f"{name} takes no value", "secretly run --help")
-        if not option.takes or (option.takes.endswith("?") and not equals):
-            found.take(option, None)
-            continue
-        if not equals:
-            if not rest or (rest[0].startswith("-") and rest[0] != "-"):  # --env=-x if it is meant
-                raise UsageError(f"{name} needs a {option.takes}", "secretly run --help")
-            value = rest.pop(0)
+            raise UsageError(f"unknown option '{escape(name)}'", _HELP)
+        if value is not None and not option.takes:
+            raise UsageError(f"{name} takes no value", _HELP)
+        if value is None and option.takes and not option.takes.endswith("?"):
+            value = _next_word(name, option, rest)
         found.take(option, value)
     return found, rest
+
+
+def _split_long(word: str) -> tuple[str, str | None]:
+    """``--env=X=Y``, as the option and its value; None without one."""
+    name, equals, value = word.partition("=")
+    return name, value if equals else None
+
+
+def _split_short(word: str, rest: list[str]) -> tuple[str, str | None]:
+    """``-eX=Y`` or ``-e=X=Y``, as the option and its value.
+
+    Of ``-qe``, the first option; the others are put back in front of *rest*.
+    """
+    name, value = word[:2], word[2:]
+    if value and name in _KNOWN and not _KNOWN[name].takes:
+        rest.insert(0, f"-{value}")
+        return name, None
+    return name, value.removeprefix("=") if value else None
+
+
+def _next_word(name: str, option: _Option, rest: list[str]) -> str:
+    """The value of an option as a word of its own: ``--env=-x`` for one that starts with '-'."""
+    if not rest or (rest[0].startswith("-") and rest[0] != "-"):
+        raise UsageError(f"{name} needs a {option.takes}", _HELP)
+    return rest.pop(0)
 
 
 def print_help(about: str) -> None:
@@ -150,17 +166,19 @@ def print_help(about: str) -> None:
     )
     print("options:")
     for option in (_Option(("-h", "--help"), "", "show this help message and exit"), *_OPTIONS):
-        takes = option.takes
-        if takes.endswith("?"):
-            takes = f"[{takes[:-1]}]"
-        names = ", ".join(f"{name} {takes}".rstrip() for name in option.names)
+        optional = option.takes.endswith("?")
+        takes = f"[={option.takes[:-1]}]" if optional else f" {option.takes}".rstrip()
+        names = ", ".join(option.names) + takes
         start = f"  {names:20}  " if len(names) <= 20 else f"  {names}\n{' ' * 24}"
-        print(start + option.help.replace("\n", "\n" + " " * 24))
+        print(start + option.help)
     print(f"\n{_EXAMPLE}", end="")
 
 
-def parse_variable(text: str) -> tuple[str, str]:
+def parse_variable(text: str) -> tuple[Environment, str]:
+    """Read ``VARIABLE=REFERENCE``; a variable alone is the reference as well."""
     name, equals, reference = text.partition("=")
     if looks_secret(name):
         raise UsageError("that looks like a secret, not like a variable", "-e VARIABLE=NAME")
-    return values.check_variable(name), reference if equals else name
+    variable = Environment(name)
+    variable.check()
+    return variable, reference if equals else name

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import sys
 from argparse import ArgumentParser, Namespace
+from types import SimpleNamespace
+from typing import Any
 
 from ..errors import KeychainUnavailable, NotFound, Refused
 from ..redacted import Secret
@@ -94,11 +96,11 @@ def _read_stdin() -> Secret:
 
 
 def _get(options: Namespace) -> int:
-    _print_secret(_stored(options.reference, "to print it").secret, options.bare)
+    print_secret(stored(options.reference, "to print it").secret, options.bare)
     return 0
 
 
-def _stored(reference: str, purpose: str, release_it: bool = True) -> model.ResolvedSecret:
+def stored(reference: str, purpose: str, release_it: bool = True) -> model.ResolvedSecret:
     """What is stored, with the person's consent where that is wanted."""
     context = user_context()
     wish = SecretRequest(parse(reference), purpose=purpose)
@@ -118,7 +120,7 @@ def _stored(reference: str, purpose: str, release_it: bool = True) -> model.Reso
     return found
 
 
-def _print_secret(secret: Secret, bare: bool) -> None:
+def print_secret(secret: Secret, bare: bool) -> None:
     printed = f"{secret}{'' if bare else chr(10)}"
     sys.stdout.buffer.write(printed.encode("utf-8", "surrogateescape"))
 
@@ -175,3 +177,21 @@ def _get_arguments(verb: ArgumentParser) -> None:
 
 def _forget_arguments(verb: ArgumentParser) -> None:
     verb.add_argument("reference", metavar="REFERENCE")
+
+
+def _no_arguments(verb: ArgumentParser) -> None:
+    """It has none."""
+
+
+VERBS: dict[str, Any] = {
+    name: SimpleNamespace(
+        EXAMPLE=f"example:\n  secretly {example}\n", add_arguments=add, execute=do
+    )
+    for name, example, add, do in (
+        ("set", "set PyPI", _set_arguments, _set),
+        ("get", "get PyPI | pbcopy", _get_arguments, _get),
+        ("forget", "forget PyPI", _forget_arguments, _forget),
+        ("list", "list", _no_arguments, _list),
+        ("lock", "lock", _no_arguments, _lock),
+    )
+}

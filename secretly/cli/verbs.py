@@ -1,71 +1,72 @@
-"""The verbs other than ``run``."""
+"""The verbs of the command: a row here, and a module of that name.
+
+A verb's module has ``EXAMPLE``, the end of its help; ``add_arguments``, which gives its
+parser its arguments; and ``execute``, which returns the exit status.
+"""
 
 from __future__ import annotations
 
-import os
-from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
-from ..redacted import Environ
-from .console import drive, parser
-from .shim_verb import _SHIM_EXAMPLE, _shim, _shim_arguments
-from .stored_verbs import (
-    _forget,
-    _forget_arguments,
-    _get,
-    _get_arguments,
-    _list,
-    _lock,
-    _set,
-    _set_arguments,
-)
-from .token_verb import _TOKEN_EXAMPLE, _token_arguments
+from .console import parser
 
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+    from typing import Protocol
 
-def _doctor(options: Namespace) -> int:
-    from . import doctor
+    class Verb(Protocol):
+        """The module of a verb."""
 
-    good = True
-    for line in drive(doctor.examine(Environ(os.environ))):
-        print(f"{'ok' if line.good else '!!' if line.good is False else '  '}  {line.text}")
-        good = good and line.good is not False
-    return 0 if good else 1
+        EXAMPLE: str
+
+        def add_arguments(self, verb: ArgumentParser) -> None:
+            """Add the arguments to the verb's parser."""
+
+        def execute(self, options: Namespace) -> int:
+            """Carry the verb out; return the exit status."""
 
 
-def _no_arguments(verb: ArgumentParser) -> None:
-    """It has none."""
-
-
-class _Verb(NamedTuple):
-    example: str
-    arguments: Callable[[ArgumentParser], None]
-    call: Callable[[Namespace], int] | None = None
-
-
-_VERBS = {
-    "set": _Verb("example:\n  secretly set PyPI\n", _set_arguments, _set),
-    "get": _Verb("example:\n  secretly get PyPI | pbcopy\n", _get_arguments, _get),
-    "forget": _Verb("example:\n  secretly forget PyPI\n", _forget_arguments, _forget),
-    "list": _Verb("example:\n  secretly list\n", _no_arguments, _list),
-    "token": _Verb(_TOKEN_EXAMPLE, _token_arguments),
-    "shim": _Verb(_SHIM_EXAMPLE, _shim_arguments, _shim),
-    "lock": _Verb("example:\n  secretly lock\n", _no_arguments, _lock),
-    "doctor": _Verb("example:\n  secretly doctor\n", _no_arguments, _doctor),
+#: What each verb does, in the order of the help.
+VERBS = {
+    "run": "run a command with secrets in its environment",
+    "set": "store a secret in the keychain",
+    "get": "print a secret",
+    "forget": "delete a secret from the keychain",
+    "list": "list the secrets that are stored or configured",
+    "token": "show what a PyPI token allows, or make a weaker one",
+    "shim": "make small programs that run a command with a profile",
+    "lock": "drop all secrets that are held in memory",
+    "doctor": "check the setup",
 }
 
 
-def carry_out(name: str, about: str, arguments: Sequence[str]) -> int:
-    """Carry out a verb, and return the exit status.
+def carry_out(name: str, arguments: Sequence[str]) -> int:
+    """Carry out a verb, and return the exit status."""
+    if name == "run":
+        from .run import run  # without argparse: it would take as long to load as all of the rest
 
-    :param about: what it does, for its help.
-    """
-    verb = _VERBS[name]
-    reader = parser(f"secretly {name}", about, verb.example)
-    verb.arguments(reader)
+        return run(VERBS[name], arguments)
+    verb = _load(name)
+    reader = parser(f"secretly {name}", VERBS[name], verb.EXAMPLE)
+    verb.add_arguments(reader)
     try:
         options = reader.parse_args(arguments)
     except SystemExit:  # it printed a help
         return 0
-    call: Callable[[Namespace], int] = verb.call or options.call
-    return call(options)
+    # A verb with verbs of its own has set theirs.
+    execute: Callable[[Namespace], int] = getattr(options, "execute", None) or verb.execute
+    return execute(options)
+
+
+def _load(name: str) -> Verb:
+    """The module of a verb, loaded when it is used."""
+    from importlib import import_module
+
+    if name in ("set", "get", "forget", "list", "lock"):
+        from . import stored_verbs
+
+        stored: Verb = stored_verbs.VERBS[name]
+        return stored
+    verb: Verb = import_module(f"{__package__}.{name}")
+    return verb

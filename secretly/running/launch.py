@@ -1,4 +1,4 @@
-"""A plan: which program, with what in its environment; and its exec."""
+"""Start the program: this process becomes it."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from .program import fingerprint
 
 
 class LaunchPlan(Record):
-    """What is to be executed.
+    """What is executed, and in which environment.
 
     :param program: the program's path.
     :param argv: its arguments, the first as it was typed.
     :param environ: the variables that are set, secrets among them.
-    :param removes: the variables that are taken away.
-    :param seal_keyring: give it a kernel session keyring that takes nothing.
-    :param fingerprint: what :func:`fingerprint` said when the program was shown to the
-        person; None: nobody was asked about it.
-    :param recheck: looks again at what else was shown, and raises if it is another.
-    :param said: what is said once nothing stands in the way any more.
+    :param removes: the inherited variables that are removed.
+    :param seal_keyring: give it a kernel session keyring that stores nothing.
+    :param fingerprint: what :func:`fingerprint` returned before the program was shown to
+        the user; None if it wasn't shown.
+    :param recheck: looks again at what else was shown, and raises if it changed.
+    :param said: the lines to print once the checks have passed.
     """
 
     program: str
@@ -53,36 +53,66 @@ def execute(
     The environment goes to execve and nowhere else: ``os.environ`` would keep
     copies of it in memory and hand it to every other child.
 
-    :param say: is told the lines that the plan has to say.
+    :param say: is called with each line that the plan has to say.
     :param exposed: is entered for the moment of execve, to put back what the program
-        is not to inherit.
-    :raises Refused: if a value cannot be put into an environment, or the program is
-        another than it was when its fingerprint was taken.
+        must not inherit.
+    :raises Refused: if a value can't be put into an environment, or the program has
+        changed since its fingerprint was taken.
+    :raises NotThere: if the program or its interpreter doesn't exist.
     :raises NotExecutable: if the system refuses to execute it.
     """
+    _check_unchanged(plan)
+    for line in plan.said:
+        say(line)
+    # Never a local variable here: a traceback may show locals.
+    _become(plan, _environment(plan), exposed or contextlib.nullcontext())
+
+
+def _check_unchanged(plan: LaunchPlan) -> None:
+    """The last look at all that was shown; the program last, as large files take a while."""
     if plan.recheck is not None:
         plan.recheck()
     if plan.fingerprint is not None:
         content = plan.fingerprint[-1] != ""
         if plan.fingerprint != fingerprint(plan.program, content):
             raise Refused(
-                f"{escape(plan.program)} was changed meanwhile", "look at it, and try again"
+                f"{escape(plan.program)} was changed meanwhile", "check the change, then try again"
             )
-    for line in plan.said:
-        say(line)
+
+
+def _environment(plan: LaunchPlan) -> dict[bytes, bytes]:
+    """The whole environment of the program, as execve takes it.
+
+    :raises Refused: for a value that no environment can hold.
+    """
     environ = _inherited()
     for name in plan.removes:
         environ.pop(os.fsencode(name), None)
     for name, value in plan.environ.items():
         encoded = _encoded(value)
-        if encoded is None or b"\0" in encoded:
-            environ, encoded = {}, b""  # a traceback may show locals
+        if encoded is None:
+            environ = {}  # a traceback may show locals
             raise Refused(
-                f"the value for {escape(name)} has a NUL byte in it, or is not text",
-                "an environment variable cannot hold it",
+                f"the value of {escape(name)} contains a NUL byte, or is not text",
+                "an environment variable can't hold it",
             )
         environ[os.fsencode(name)] = encoded
-    encoded = b""
+    return environ
+
+
+def _encoded(value: str) -> bytes | None:
+    """The bytes of a value; None if no environment can hold it."""
+    with contextlib.suppress(UnicodeEncodeError):
+        encoded = value.encode("utf-8", "surrogateescape")
+        return None if b"\0" in encoded else encoded
+    return None
+
+
+def _become(
+    plan: LaunchPlan,
+    environ: dict[bytes, bytes],
+    exposed: contextlib.AbstractContextManager[None],
+) -> None:
     if plan.seal_keyring:
         _seal_keyring()
     for stream in (sys.stdout, sys.stderr):
@@ -93,7 +123,7 @@ def execute(
         signal.signal(getattr(signal, name), signal.SIG_DFL)
     argv = [os.fsencode(part) for part in plan.argv]
     try:
-        with exposed or contextlib.nullcontext():
+        with exposed:
             try:
                 os.execve(plan.program, argv, environ)
             except OSError as error:
@@ -104,18 +134,13 @@ def execute(
                 os.execve("/bin/sh", script, environ)
     except OSError as error:
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-        environ = {}  # a traceback may show locals
         raise _failed(plan.program, error) from None
-
-
-def _encoded(value: str) -> bytes | None:
-    with contextlib.suppress(UnicodeEncodeError):
-        return value.encode("utf-8", "surrogateescape")
-    return None
+    finally:
+        environ = {}  # a traceback may show locals
 
 
 def _inherited() -> dict[bytes, bytes]:
-    """The environment as it was given."""
+    """The environment as secretly got it."""
     environ = dict(os.environb)
     environ.pop(b"LC_CTYPE", None)
     given = locale_as_given()
@@ -124,9 +149,9 @@ def _inherited() -> dict[bytes, bytes]:
 
 @functools.cache
 def locale_as_given() -> bytes | None:
-    """LC_CTYPE as this process was given it: CPython sets it in a C locale (PEP 538).
+    """LC_CTYPE as this process got it: CPython sets it in a C locale (PEP 538).
 
-    It is remembered, for a process that cannot be dumped may not read its own environment.
+    Call it before hardening: a process that can't be dumped can't read its own environment.
     """
     given = os.environb.get(b"LC_CTYPE")
     with contextlib.suppress(OSError), open("/proc/self/environ", "rb") as file:
@@ -141,12 +166,12 @@ def _failed(program: str, error: OSError) -> SecretlyError:
     name = escape(program)
     if error.errno == errno.E2BIG:
         return Refused(
-            f"{name} cannot be started: its arguments and environment are too long",
-            "a secret in the environment may have at most 128 KiB",
+            f"can't start {name}: its arguments and environment are too long",
+            "a secret in an environment variable can have at most 128 KiB",
         )
     if error.errno == errno.ENOENT:
-        return NotThere(f"{name} or its interpreter is not there", "check its first line (#!)")
-    return NotExecutable(f"{name} cannot be executed: {error.strerror}", "check its permissions")
+        return NotThere(f"{name} or its interpreter doesn't exist", "check its first line (#!)")
+    return NotExecutable(f"can't execute {name}: {error.strerror}", "check its permissions")
 
 
 # keyctl(2) and its operations, from <linux/keyctl.h>.
@@ -155,10 +180,10 @@ _JOIN_SESSION_KEYRING, _RESTRICT_KEYRING, _SESSION = 1, 29, -3
 
 
 def _seal_keyring() -> None:
-    """Join a new session keyring that takes no key, on Linux.
+    """Join a new session keyring that stores no key, on Linux.
 
-    maturin puts the password that it was given into the session keyring and the
-    user's persistent one, where it stays for days.
+    maturin stores the password that it gets in the session keyring and in the user's
+    persistent one, where it stays for days.
     """
     number = _KEYCTL.get(os.uname().machine) if sys.platform == "linux" else None
     if number is not None:

@@ -1,219 +1,252 @@
-"""Plan which variable gets which secret."""
+"""The plan of a run: which variable gets what. It reads no file and starts no process.
+
+Who decides about a variable, highest first:
+
+1. ``-e``
+2. the profile's secrets
+3. the profile's plain variables
+4. env files: plain values and references
+5. the inherited environment
+6. the known command's own secrets
+
+A known command's own plain variables come after env files, and replace inherited ones.
+"""
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
 from ..config.command_line import Invocation
-from ..config.model import Profile
+from ..config.model import Command, Profile
 from ..config.values import steers
 from ..errors import Refused
 from ..record import Record
 from ..reference import Reference, parse
-from ..resolving.model import Context, SecretRequest
-from ..text import escape, format_command, shell_quote
-from . import program
+from ..resolving.model import SecretRequest
+from ..text import escape
+from .delivery import Delivery, DeliveryMethod, Environment, Username
 from .launch import LaunchPlan
+from .plain import PlainVariable, plain_variables, texts
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
     from ..publishing.destination import Destination
-    from ..publishing.release import Release
     from .env_file import EnvFile
 
+    #: References, by where the value of each goes.
+    References = Mapping[DeliveryMethod, str]
 
-class Delivery(Record):
-    """A variable, and the wish whose outcome goes into it.
 
-    :param username: the variable for the user name that goes with it.
+class PlanInput(Record):
+    """All that a plan depends on.
+
+    :param program: the program's path.
+    :param argv: the command line, as it was typed.
+    :param common: what all requests of this run have in common.
+    :param invocation: what is known of the command.
+    :param profile: the profile that was chosen.
+    :param explicit: the references that ``-e`` gives, by where each value goes.
+    :param env_file: what the env files contain.
+    :param inherited: the names of the inherited variables.
+    :param destination: the index of an upload: it names variables and the secret.
     """
 
-    variable: str
-    wish: SecretRequest
-    username: str | None = None
+    program: str
+    argv: Sequence[str]
+    common: SecretRequest
+    invocation: Invocation | None = None
+    profile: Profile | None = None
+    explicit: Mapping[DeliveryMethod, str] = {}
+    env_file: EnvFile | None = None
+    inherited: AbstractSet[str] = frozenset()
+    destination: Destination | None = None
+
+    @property
+    def publishes(self) -> bool:
+        """Whether the command may publish, whatever its subcommand: ``npm run release`` may."""
+        return self.invocation is not None and self.invocation.row.publishes
+
+    def variable(self, name: str) -> str:
+        """A variable as it is named for this index: ``{REPOSITORY}`` is replaced."""
+        return self.destination.filled(name) if self.destination else name
 
 
-class PlannedDelivery(Record):
-    """What would be done.
+class DeliveryPlan(Record):
+    """What a run does.
 
-    :param deliveries: what goes into which variable.
-    :param release: what would be uploaded, if it is a publishing command that gets a secret.
-    :param listing: the files, where the dialog has no room for them.
+    :param program: the program's path.
+    :param argv: its command line.
+    :param deliveries: the values to obtain, and how each travels.
+    :param plain: the variables that are set without a secret.
+    :param blanked: the variables that are set to nothing.
+    :param removed: the variables that are removed, unless a delivery sets them.
+    :param publishes: whether the command may publish.
+    :param seal_keyring: give it a kernel keyring that stores nothing.
     """
 
-    deliveries: list[Delivery]
-    plan: LaunchPlan
-    release: Release | None = None
-    listing: tuple[str, ...] = ()
+    program: str
+    argv: Sequence[str]
+    deliveries: tuple[Delivery, ...] = ()
+    plain: Mapping[str, PlainVariable] = {}
+    blanked: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    publishes: bool = False
+    seal_keyring: bool = False
+
+    @property
+    def launch(self) -> LaunchPlan:
+        """The launch without its secrets."""
+        environ = {**dict.fromkeys(self.blanked, ""), **texts(self.plain)}
+        return LaunchPlan(self.program, self.argv, environ, self.removed, self.seal_keyring)
 
 
-def plan_delivery(
-    plan: LaunchPlan,
-    wish: SecretRequest,
-    call: Invocation | None,
-    chosen: Profile | None,
-    explicit: Mapping[str, str],
-    context: Context,
-    file: EnvFile | None = None,
-) -> PlannedDelivery:
-    """Work out what goes into which variable, and which are taken away.
+def plan_delivery(given: PlanInput) -> DeliveryPlan:
+    """Decide which variable gets what, and which variables are removed.
 
-    What was asked for explicitly goes before the profile's secrets, these before plain
-    variables of the profile, these before the env file's, these before what the caller
-    has set, and that before the row's own secret.
-
-    :param plan: the program and its arguments.
-    :param wish: what all secrets of this run have in common.
-    :param explicit: variables and references, as ``-e`` gives them.
-    :param file: what the env files say.
-    :raises Refused: if what would be uploaded cannot be.
+    :raises BadReference: for a reference that can't be read.
+    :raises Refused: if an env file changes how a program with a secret loads.
     """
-    # Whatever its subcommand: `npm run release` may publish as well.
-    publishes = call is not None and call.row.publishes
-    if call is not None and not call.needs_secret:
-        call = None  # else it is as any other command
-    chosen = chosen or Profile()
-    filed_plain = file.plain if file else {}
-    plain = {**(call.row.env if call else {}), **filed_plain, **chosen.env}
-    plan = plan._replace(environ=plain)
-    environ = {**context.environ, **plain}
-    target: Destination | None = None
-    if call is not None and call.row.publishes:
-        from ..publishing import upload
-
-        target = upload.destination_of(call, environ)
-    fill = target.filled if target else str
-    given = {fill(name): ref for name, ref in chosen.secrets.items()} if call else {}
-    filed = file.references if file else {}
-    filed = {name: ref for name, ref in filed.items() if name not in (*chosen.env, *given)}
-    explicit = {**filed, **explicit}
-    wanted: dict[str, str] = {}
-    username, beside = None, set()
-    if call is not None:
-        row = call.row
-        alternatives = tuple(map(fill, row.alternatives))
-        own = {fill(name): reference for name, reference in row.secrets.items()}
-        others = {*context.environ, *plain, *given, *explicit}
-        inherited = not others.isdisjoint(alternatives)
-        for name, reference in {**own, **given}.items():
-            if name in given or not (name in plain or name in context.environ or inherited):
-                wanted[name] = reference
-        beside = set(own) - (set(plain) - set(given))
-        username = fill(row.username) if row.username else None
-        if username in {*plain, *given, *explicit}:
-            username = None
-        plan = plan._replace(seal_keyring=row.seal_keyring)
-        # A stale one cannot win over what is delivered.
-        if not beside.isdisjoint({*wanted, *explicit}) or not set(plain).isdisjoint(own):
-            blank = {fill(name): "" for name in row.blanks}
-            removes = (*alternatives, *map(fill, row.removes))
-            plan = plan._replace(environ={**blank, **plain}, removes=removes)
-        elif not {*plain, *given, *explicit}.isdisjoint(alternatives):
-            removes = (*own, *alternatives, *map(fill, row.removes))
-            plan = plan._replace(removes=[name for name in removes if name not in plain])
-    if not wanted and not explicit:
-        return PlannedDelivery([], plan)
-    _check_plain(filed_plain, publishes)
-    plan = plan._replace(fingerprint=program.fingerprint(plan.program, content=publishes))
-    path = _real_path(plan.program)
-    purpose = f"for: {format_command(plan.argv)}\nprogram: {path}"
-    listing: tuple[str, ...] = ()
-    wish = wish._replace(publishes=publishes)
-    release: Release | None = None
-    if call is not None and target is not None:
-        from ..publishing import upload  # only publishing tools pay for reading archives
-
-        release = upload.release_of(call, target, environ)
-        purpose, listing = release.consent(path, plan.argv)
-        wish = wish._replace(inspect=release.inspect)
-        plan = plan._replace(recheck=_recheck(release, call, environ))
-        _warn(call, target, environ, context)
-    found = {name: _wanted(ref, target, release) for name, ref in wanted.items()}
-    found |= {name: (parse(reference), ()) for name, reference in explicit.items()}
-    wish = wish._replace(purpose=purpose)
-    deliveries = [
-        Delivery(
-            name, wish._replace(reference=one, names=names), username if name in beside else None
-        )
-        for name, (one, names) in found.items()
+    row = _known(given)
+    plain = plain_variables(row, given.profile, given.env_file)
+    by_profile = _profile_references(given, row)
+    explicit = _explicit_references(given, by_profile)
+    chosen = {*plain, *_variables(by_profile), *_variables(explicit)}
+    by_row = {**_own_references(row, plain, chosen, given.inherited), **by_profile}
+    if by_row or explicit:
+        _check_env_file(given)
+    secrets = [_request(by, text, given) for by, text in by_row.items() if by not in explicit]
+    secrets += [
+        Delivery(given.common._replace(reference=parse(text)), by) for by, text in explicit.items()
     ]
-    return PlannedDelivery(deliveries, plan, release, listing)
+    own = row.secrets.keys() - (plain.keys() - _variables(by_profile))
+    set_here = _variables(delivery.by for delivery in secrets)
+    blanked, removed = _stale(row, plain, chosen, bool(own & set_here))
+    return DeliveryPlan(
+        given.program,
+        given.argv,
+        tuple(_with_usernames(secrets, None if row.username in chosen else row.username, own)),
+        plain,
+        blanked=tuple(name for name in blanked if name not in plain),
+        removed=tuple(name for name in removed if name not in plain.keys() | set_here),
+        publishes=given.publishes,
+        seal_keyring=row.seal_keyring,
+    )
 
 
-#: The loader's, and a shell's before its first line; ENV is most often something else.
+def _variables(ways: Iterable[DeliveryMethod]) -> set[str]:
+    """The environment variables that deliveries set."""
+    return {name for by in ways for name in by.variables}
+
+
+def _known(given: PlanInput) -> Command:
+    """What is known of the command, with its variables named as they are for this index.
+
+    Nothing is known of a call that needs no secret: it is like any other command.
+    """
+    if given.invocation is None or not given.invocation.needs_secret:
+        return Command("")
+    row, named = given.invocation.row, given.variable
+    return row._replace(
+        secrets={named(name): reference for name, reference in row.secrets.items()},
+        username=named(row.username) if row.username else None,
+        alternatives=tuple(map(named, row.alternatives)),
+        removes=tuple(map(named, row.removes)),
+        blanks=tuple(map(named, row.blanks)),
+    )
+
+
+def _profile_references(given: PlanInput, row: Command) -> References:
+    """The profile's secrets, for a call that needs one."""
+    if given.profile is None or not row.name:
+        return {}
+    secrets = given.profile.secrets.items()
+    return {Environment(given.variable(name)): reference for name, reference in secrets}
+
+
+def _explicit_references(given: PlanInput, by_profile: References) -> References:
+    """The references of ``-e``, and those of env files that no profile decides about."""
+    decided = _variables(by_profile) | (given.profile or Profile()).env.keys()
+    filed = given.env_file.references if given.env_file else {}
+    left: References = {
+        Environment(name): text for name, text in filed.items() if name not in decided
+    }
+    return {**left, **given.explicit}
+
+
+def _own_references(
+    row: Command,
+    plain: Mapping[str, PlainVariable],
+    chosen: AbstractSet[str],
+    inherited: AbstractSet[str],
+) -> References:
+    """The command's own secrets that are not there yet, under another of its names either."""
+    if not (chosen | inherited).isdisjoint(row.alternatives):
+        return {}
+    present = plain.keys() | inherited
+    return {Environment(name): text for name, text in row.secrets.items() if name not in present}
+
+
+def _request(by: DeliveryMethod, reference: str, given: PlanInput) -> Delivery:
+    """The delivery of a secret that a row or a profile names; without a name, the index's."""
+    index = given.destination
+    found = Reference("", index.secret) if index and not reference else parse(reference)
+    by_project = index is not None and not found.scheme and not found.field
+    return Delivery(given.common._replace(reference=found), by, by_project)
+
+
+def _with_usernames(
+    secrets: Iterable[Delivery], username: str | None, own: AbstractSet[str]
+) -> Iterator[Delivery]:
+    """Each secret; after one for a variable of the command's own, its user name as well."""
+    for secret in secrets:
+        yield secret
+        if username is not None and not own.isdisjoint(secret.by.variables):
+            yield secret._replace(value=Username(secret.request), by=Environment(username))
+
+
+def _stale(
+    row: Command, plain: Mapping[str, PlainVariable], chosen: AbstractSet[str], own_is_set: bool
+) -> tuple[Sequence[str], Sequence[str]]:
+    """The variables to blank and to remove: the command could use them in place of ours."""
+    if own_is_set or not plain.keys().isdisjoint(row.secrets):
+        return row.blanks, (*row.alternatives, *row.removes)
+    if not chosen.isdisjoint(row.alternatives):
+        return (), (*row.secrets, *row.alternatives, *row.removes)
+    return (), ()
+
+
+#: The loader's variables, and those that a shell reads before its first line; ENV most often
+#: means something else.
 _LOADING = tuple("LD_ DYLD_ BASH_ENV".split())
 
-#: Whose certificates count, for OpenSSL, requests, the publishing tools, cargo and npm.
+#: The variables that say which certificates OpenSSL, requests, the publishing tools, cargo and
+#: npm trust.
 _TRUSTING = (
     r"(?i)SSL_CERT_(FILE|DIR)|(\w*_)?CA_?(BUNDLE|CERTS?|FILE|INFO)|\w+_CERT|NPM_CONFIG_CA"
     r"|\w*(INSECURE|STRICT_SSL|REJECT_UNAUTHORIZED)\w*"
 )
 
 
-def _check_plain(plain: Mapping[str, str], publishes: bool) -> None:
-    """Refuse env files that would have other code run with the secret than what is meant.
+def _check_env_file(given: PlanInput) -> None:
+    """Refuse env files that have another program get the secret than the user means.
 
-    ``PATH`` and ``PYTHONPATH`` have their place in a project's file; but who has agreed
-    to an upload has agreed to that program, as it is, and to that index.
+    ``PATH`` and ``PYTHONPATH`` are usual in a project's file. But a user who agrees to an
+    upload agrees to this program as it is, and to this index.
 
     :raises Refused: if one does.
     """
-    for name in plain:
+    for name in given.env_file.plain if given.env_file else ():
         does = ""
-        if name.upper().startswith(_LOADING) or (publishes and name != "ENV" and steers(name)):
+        if name.upper().startswith(_LOADING) or (
+            given.publishes and name != "ENV" and steers(name)
+        ):
             does = "changes how programs load"
-        elif publishes and re.fullmatch(_TRUSTING, name):
+        elif given.publishes and re.fullmatch(_TRUSTING, name):
             does = "changes whom programs trust"
         if does:
             raise Refused(
-                f"the env file sets {escape(name)}, which {does}: it is not set beside a secret",
-                f"take it out of the file; if it is meant, export {escape(name)} in the shell",
+                f"the env file sets {escape(name)}, which {does}: not allowed next to a secret",
+                f"remove it from the file; if you mean it, export {escape(name)} in the shell",
             )
-
-
-def _recheck(before: Release, call: Invocation, environ: Mapping[str, str]) -> Callable[[], None]:
-    from ..publishing import upload
-
-    def recheck() -> None:
-        target = upload.destination_of(call, environ)
-        assert target is not None
-        if what := upload.changed(before, upload.release_of(call, target, environ)):
-            raise Refused(f"{what} since it was shown", "look at it, and try again")
-
-    return recheck
-
-
-def _warn(
-    call: Invocation, target: Destination, environ: Mapping[str, str], context: Context
-) -> None:
-    from ..publishing import upload
-
-    try:
-        path, section = upload.plain_password(call, target, environ)
-    except Refused:  # the index is known without that file
-        return
-    if path:
-        context.note(
-            f"{escape(path)} holds a password for {escape(target.shown)} in plain text; to be "
-            f"rid of it: secretly set {shell_quote(target.secret)}, then delete the line "
-            f"'password' under [{escape(section)}], and the token where it was made"
-        )
-
-
-def _real_path(program: str) -> str:
-    """Where a program is, and, if that is a link, where it leads to."""
-    path, real = os.path.abspath(program), os.path.realpath(program)
-    return escape(path if path == real else f"{path} -> {real}")
-
-
-def _wanted(
-    reference: str, target: Destination | None, upload: Release | None
-) -> tuple[Reference, tuple[str, ...]]:
-    """The secret for a row's variable, and the names of narrower ones to try before it."""
-    found = Reference("", target.secret) if target and not reference else parse(reference)
-    if upload is None or found.scheme or found.field:
-        return found, ()
-    projects = upload.projects or []
-    return found, (f"{found.path}/{projects[0]}",) if len(projects) == 1 else ()

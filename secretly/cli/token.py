@@ -8,19 +8,24 @@ from ..config import values
 from ..errors import Refused
 from ..text import escape
 from .console import UsageError
-from .stored_verbs import _print_secret, _stored
+from .stored_verbs import print_secret, stored
+
+EXAMPLE = """examples:
+  secretly token show PyPI
+  secretly token narrow PyPI --project demo --expires 15m
+"""
 
 
-def _token_show(options: Namespace) -> int:
+def _show(options: Namespace) -> int:
     from ..publishing import pypi_token
 
-    found = _stored(options.reference, "to look at it", release_it=False)
+    found = stored(options.reference, "to look at it", release_it=False)
     for line in pypi_token.token_scope(found.secret).described():
         print(line)
     return 0
 
 
-def _token_narrow(options: Namespace) -> int:
+def _narrow(options: Namespace) -> int:
     import time
 
     from ..publishing import archives, pypi_token, release
@@ -29,7 +34,7 @@ def _token_narrow(options: Namespace) -> int:
         if not archives.is_project_name(name):
             raise UsageError(f"'{escape(name)}' is no name of a project", "--project demo")
     projects = [archives.normalize_project(name) for name in options.project]
-    found = _stored(options.reference, "to print a narrowed token")
+    found = stored(options.reference, "to print a narrowed token")
     allowed, now = pypi_token.token_scope(found.secret), time.time()
     if lacking := allowed.lacks(projects):
         raise Refused(
@@ -44,11 +49,11 @@ def _token_narrow(options: Namespace) -> int:
         expires=int(now + (options.expires or release.LIFETIME)),
         projects=projects or None,
     )
-    _print_secret(token, options.bare)
+    print_secret(token, options.bare)
     return 0
 
 
-def _token_arguments(verb: ArgumentParser) -> None:
+def add_arguments(verb: ArgumentParser) -> None:
     verbs = verb.add_subparsers(metavar="VERB", parser_class=type(verb), required=True)
     show = verbs.add_parser(
         "show",
@@ -57,7 +62,7 @@ def _token_arguments(verb: ArgumentParser) -> None:
         epilog="example:\n  secretly token show PyPI\n",
     )
     show.add_argument("reference", metavar="REFERENCE")
-    show.set_defaults(call=_token_show)
+    show.set_defaults(execute=_show)
     narrow = verbs.add_parser(
         "narrow",
         help="print a token that allows less",
@@ -79,10 +84,4 @@ def _token_arguments(verb: ArgumentParser) -> None:
         help="when it ends (60s, 15m, 2h; default 15m)",
     )
     narrow.add_argument("-n", dest="bare", action="store_true", help="print no newline after it")
-    narrow.set_defaults(call=_token_narrow)
-
-
-_TOKEN_EXAMPLE = """examples:
-  secretly token show PyPI
-  secretly token narrow PyPI --project demo --expires 15m
-"""
+    narrow.set_defaults(execute=_narrow)

@@ -12,7 +12,7 @@ from ..text import escape
 from .console import UsageError, say
 
 
-def _shim(options: Namespace) -> int:
+def execute(options: Namespace) -> int:
     from ..running import shims
 
     environ = Environ(os.environ)
@@ -41,17 +41,10 @@ def _shim(options: Namespace) -> int:
     return 0
 
 
-def _shim_arguments(verb: ArgumentParser) -> None:
+def add_arguments(verb: ArgumentParser) -> None:
     verb.add_argument("command", metavar="COMMAND", nargs="?")
     verb.add_argument("--dir", metavar="FOLDER", help="where they are put")
     one = verb.add_mutually_exclusive_group()
     one.add_argument("--refuse", action="store_true", help="and a COMMAND that refuses")
     one.add_argument("--list", action="store_true", help="say which there are")
     one.add_argument("--remove", action="store_true", help="take them away")
-
-
-_SHIM_EXAMPLE = """examples:
-  secretly shim twine              dev.twine, prod.twine: one a profile
-  secretly shim --refuse twine     and a twine that says to use these
-  secretly shim --remove twine
-"""

@@ -1,0 +1,142 @@
+"""The steps between the plan and the secrets: look at the program, and at what it uploads."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+
+from ..asking import wording
+from ..config.command_line import Invocation
+from ..errors import Refused
+from ..record import Record
+from ..resolving.model import Context, SecretRequest
+from ..text import escape, format_command, shell_quote
+from . import program
+from .delivery import Delivery, Username
+from .launch import LaunchPlan
+from .plain import texts
+from .planning import DeliveryPlan, PlanInput
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from ..publishing.destination import Destination
+    from ..publishing.release import Release
+
+
+class PreparedRun(Record):
+    """A run that only its secrets are missing from.
+
+    :param launch: the launch without its secrets.
+    :param deliveries: the values to obtain, and how each travels.
+    :param release: what would be uploaded, if it is a publishing command that gets a secret.
+    :param listing: the files, where the dialog has no room for them.
+    """
+
+    launch: LaunchPlan
+    deliveries: tuple[Delivery, ...] = ()
+    release: Release | None = None
+    listing: tuple[str, ...] = ()
+
+
+def find_destination(
+    invocation: Invocation | None, environ: Mapping[str, str]
+) -> Destination | None:
+    """The index of an upload; None if this call publishes nothing.
+
+    :param environ: the environment that the command will have.
+    """
+    if invocation is None or not invocation.row.publishes or not invocation.needs_secret:
+        return None
+    from ..publishing import upload  # only publishing tools pay for loading it
+
+    return upload.destination_of(invocation, environ)
+
+
+def prepare(plan: DeliveryPlan, given: PlanInput, context: Context) -> PreparedRun:
+    """Look at what the user is going to agree to, and put it into the requests.
+
+    :raises Refused: if the program or the upload must not get a secret.
+    """
+    launch = plan.launch
+    if not plan.deliveries:
+        return PreparedRun(launch)
+    # Taken before anything is shown: the launch compares it.
+    fingerprint = program.fingerprint(plan.program, content=plan.publishes)
+    launch = launch._replace(fingerprint=fingerprint)
+    release, consent = None, ""
+    listing: tuple[str, ...] = ()
+    invocation, destination = given.invocation, given.destination
+    path = _real_path(plan.program)
+    if invocation is not None and destination is not None:
+        from ..publishing import upload
+
+        environ = {**context.environ, **texts(plan.plain)}
+        release = upload.release_of(invocation, destination, environ)
+        consent, listing = release.consent(path, plan.argv)
+        launch = launch._replace(recheck=_recheck(release, invocation, environ))
+        _warn_of_plain_password(invocation, destination, environ, context.note)
+    deliveries = []
+    for delivery in plan.deliveries:
+        request = _narrower_first(delivery, release)._replace(
+            publishes=plan.publishes,
+            purpose=consent or _purpose(plan.argv, delivery.request, path),
+            inspect=release.inspect if release else None,
+        )
+        value = Username(request) if isinstance(delivery.value, Username) else request
+        deliveries.append(delivery._replace(value=value))
+    program.check_program(plan.program, context.environ)
+    return PreparedRun(launch, tuple(deliveries), release, listing)
+
+
+def _narrower_first(delivery: Delivery, release: Release | None) -> SecretRequest:
+    """The request, which tries the secret of the one project first that is uploaded."""
+    request = delivery.request
+    projects = (release.projects if release else None) or ()
+    if not delivery.by_project or len(projects) != 1:
+        return request
+    return request._replace(names=(f"{request.reference.path}/{projects[0]}",))
+
+
+def _purpose(argv: Sequence[str], request: SecretRequest, path: str) -> str:
+    return wording.purpose(format_command(argv), escape(request.reference.name), path)
+
+
+def _real_path(program: str) -> str:
+    """The program's path, and, if that is a link, where it leads."""
+    path, real = os.path.abspath(program), os.path.realpath(program)
+    return escape(path if path == real else f"{path} -> {real}")
+
+
+def _recheck(
+    before: Release, invocation: Invocation, environ: Mapping[str, str]
+) -> Callable[[], None]:
+    """The last look at the upload, just before the program starts."""
+    from ..publishing import upload
+
+    def recheck() -> None:
+        destination = upload.destination_of(invocation, environ)
+        assert destination is not None
+        if what := upload.changed(before, upload.release_of(invocation, destination, environ)):
+            raise Refused(f"{what} since it was shown", "check the change, then try again")
+
+    return recheck
+
+
+def _warn_of_plain_password(
+    invocation: Invocation,
+    destination: Destination,
+    environ: Mapping[str, str],
+    note: Callable[[str], None],
+) -> None:
+    from ..publishing import upload
+
+    try:
+        path, section = upload.plain_password(invocation, destination, environ)
+    except Refused:  # the index is known without that file
+        return
+    if path:
+        note(
+            f"{escape(path)} holds a password for {escape(destination.shown)} in plain text. "
+            f"To fix: 1) secretly set {shell_quote(destination.secret)} 2) remove `password` "
+            f"under [{escape(section)}] 3) revoke the old token"
+        )
