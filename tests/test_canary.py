@@ -48,7 +48,7 @@ from secretly.publishing.archives import Distribution
 from secretly.publishing.destination import Destination
 from secretly.publishing.pypi_token import narrow, token_scope
 from secretly.publishing.release import Release
-from secretly.publishing.upload import destination_of
+from secretly.publishing.upload import upload_of
 from secretly.redacted import Secret
 from secretly.reference import Reference
 from secretly.resolving.model import Context, SecretRequest
@@ -357,7 +357,8 @@ def settings(command: str, text: bytes) -> Work:
             path.write_bytes(text.replace(b"{c}", c.encode()))
             call = recognize([*command.split(), os.fspath(path)], here.configuration)
             assert call is not None
-            return destination_of(call, here.environ)
+            upload = upload_of(call, here.environ)
+            return upload and upload.destination
 
     return work
 

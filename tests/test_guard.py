@@ -741,7 +741,7 @@ def test_a_file_that_is_swapped_meanwhile_is_refused(swaps: Swaps) -> None:
     """Ten times each way: 125, and the program did not run."""
     for _ in range(10):
         for name, swap in FILE_SWAPS.items():
-            said = "was taken away" if name == "removed" else "was changed"
+            said = "was removed" if name == "removed" else "was changed"
             message = swaps.refused(swap)
             assert message.endswith(f".whl {said} since it was shown"), (name, message)
             assert not swaps.place.ran

@@ -6,17 +6,18 @@ import functools
 from collections.abc import Mapping
 
 from ..config.command_line import Invocation
+from ..errors import Refused
 from .destination import Destination, find_destination
 from .examine import examine_release
 from .release import Release, changed
 from .tool_call import ToolCall
 from .tools import tool_for
 
-__all__ = ["Upload", "changed", "destination_of", "plain_password", "release_of", "upload_of"]
+__all__ = ["Upload", "changed", "upload_of"]
 
 
 class Upload:
-    """One look at an upload: it reads each file once, and the command line once.
+    """One look at an upload: it reads each settings file once.
 
     To look again, make another one with :func:`upload_of`.
     """
@@ -51,6 +52,16 @@ class Upload:
         section = pypirc.section_with_password(self.destination.repository, self.destination.url)
         return (pypirc.path, section) if section else ("", "")
 
+    def recheck(self) -> None:
+        """Look at everything again, just before the tool starts.
+
+        :raises Refused: if anything differs from what the user saw.
+        """
+        again = upload_of(self._call.invocation, self._call.environ)
+        assert again is not None
+        if what := changed(self.release, again.release):
+            raise Refused(f"{what} since it was shown", "check the change, then try again")
+
 
 def upload_of(call: Invocation, environ: Mapping[str, str]) -> Upload | None:
     """Look at the upload of a call; None if the command is not a publishing tool.
@@ -59,28 +70,3 @@ def upload_of(call: Invocation, environ: Mapping[str, str]) -> Upload | None:
     """
     tool = tool_for(call.row.name)
     return None if tool is None else Upload(ToolCall(call, tool, environ))
-
-
-def destination_of(call: Invocation, environ: Mapping[str, str]) -> Destination | None:
-    """The index that a call would upload to; None if the command is not a publishing tool."""
-    upload = upload_of(call, environ)
-    return None if upload is None else upload.destination
-
-
-def release_of(call: Invocation, target: Destination, environ: Mapping[str, str]) -> Release:
-    """What a call would upload there.
-
-    :raises Refused: if there is nothing to upload, or a file that can't be uploaded.
-    """
-    upload = upload_of(call, environ)
-    assert upload is not None
-    return upload.release
-
-
-def plain_password(
-    call: Invocation, target: Destination, environ: Mapping[str, str]
-) -> tuple[str, str]:
-    """The ``.pypirc`` and its section with a password in plain text for the index."""
-    upload = upload_of(call, environ)
-    assert upload is not None
-    return upload.plain_password()
