@@ -1,13 +1,13 @@
 """``python -m secretly``."""
 
-import os  # these two are loaded at every start: nothing in the current folder can be them
+import os  # Python has loaded these two already: not from the current folder
 import sys
 
 try:
     if not sys.flags.safe_path and sys.path[:1] == [os.getcwd()]:
-        # ``-m`` puts the current folder first: what lies there would be loaded for a library.
+        # ``-m`` puts the current folder first: its files would be loaded in place of libraries.
         del sys.path[0]
-except OSError:  # pragma: no cover - the current folder has gone, and none can be measured in
+except OSError:  # pragma: no cover - the current folder was removed
     pass
 
 from .cli.main import main

@@ -54,8 +54,9 @@ from secretly.reference import Reference
 from secretly.resolving.model import Context, SecretRequest
 from secretly.resolving.obtain import obtain
 from secretly.running import launch
-from secretly.running.filling import obtain_values
-from secretly.running.planning import Delivery
+from secretly.running.delivery import Delivery, Environment, Username
+from secretly.running.obtaining import obtain_values
+from secretly.running.preparing import PreparedRun
 from secretly.testing import FakePinentry, MemoryKeychain, sandbox
 from secretly.testing.pinentry import Answer
 from secretly.waiting import requests, tasks
@@ -322,9 +323,13 @@ def upload(
             prompt_timeout=5,
             purpose="x",
         )
-        deliveries = [Delivery("TWINE_PASSWORD", wish, "TWINE_USERNAME")]
+        deliveries = (
+            Delivery(wish, Environment("TWINE_PASSWORD")),
+            Delivery(Username(wish), Environment("TWINE_USERNAME")),
+        )
         before = plan or launch.LaunchPlan("/bin/true", ["true"])
-        ready = await obtain_values(before, deliveries, release, here, logging.debug)
+        prepared = PreparedRun(before, deliveries, release)
+        ready = await obtain_values(prepared, here, logging.debug)
         if plan is not None:
             launch.execute(ready)
         return ready

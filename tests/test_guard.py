@@ -26,7 +26,7 @@ from secretly.asking.assuan import unescape
 from secretly.config import command_line
 from secretly.reference import Reference
 from secretly.resolving.model import SecretRequest
-from secretly.running import launch, planning
+from secretly.running import planning, preparing
 from secretly.testing import FakePinentry, sandbox
 from secretly.testing.pinentry import Answer
 
@@ -771,13 +771,17 @@ def test_the_programs_content_is_looked_at_again(place: Place) -> None:
     digest = hashlib.sha256(program.read_bytes()).hexdigest()
     argv = ["twine", "upload", f"{place.folder}/{FILE}"]
     with sandbox() as context:
-        call = command_line.recognize(argv, context.configuration)
-        plan = launch.LaunchPlan(str(program), argv)
-        planned = planning.plan_delivery(
-            plan, SecretRequest(Reference("", "")), call, None, {}, context
+        invocation = command_line.recognize(argv, context.configuration)
+        given = planning.PlanInput(
+            str(program),
+            argv,
+            SecretRequest(Reference("", "")),
+            invocation=invocation,
+            destination=preparing.find_destination(invocation, context.environ),
         )
-    assert planned.plan.fingerprint is not None
-    assert planned.plan.fingerprint[-1] == digest
+        prepared = preparing.prepare(planning.plan_delivery(given), given, context)
+    assert prepared.launch.fingerprint is not None
+    assert prepared.launch.fingerprint[-1] == digest
 
 
 def test_settings_that_are_swapped_meanwhile_are_refused(place: Place) -> None:

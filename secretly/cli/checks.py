@@ -1,4 +1,4 @@
-"""What would be used here and why, what steers it, and what is wrong."""
+"""The checks of ``secretly doctor``: what secretly uses here, why, and what is wrong."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..text import escape
 
 __all__ = ["STEERING", "STEERING_PREFIXES", "Line", "examine", "steering"]
 
-#: Variables that steer which programs see a secret, and how.
+#: Variables that decide which programs see a secret, and how.
 STEERING = (
     *("PINENTRY", "PINENTRY_USER_DATA", "GNUPGHOME", "DBUS_SESSION_BUS_ADDRESS"),
     *("SECRETLY_CONFIG", "SECRETLY_NO_INPUT"),
@@ -33,14 +33,14 @@ STEERING = (
     *sorted(values.STEERING - {"PATH"}),
 )
 
-#: And all that begin so. Among these may be another program's own, with a secret in it.
+#: The beginnings of others. A variable of another program may begin so and hold a secret.
 STEERING_PREFIXES = ("KEYRING_PROPERTY_", *values.STEERING_PREFIXES)
 
 
 class Line(NamedTuple):
     """One finding.
 
-    :param good: True or False where it decides whether the main job works.
+    :param good: True or False if the main job depends on it; else None.
     """
 
     good: bool | None
@@ -48,25 +48,25 @@ class Line(NamedTuple):
 
 
 async def examine(environ: Mapping[str, str]) -> list[Line]:
-    """Look at everything that the main job needs."""
+    """Check everything that the main job needs."""
     lines = []
     try:
         found = loading.load(environ)
-        where = found.path or f"{places.config_path(environ)} (not there: nothing is needed)"
+        where = found.path or f"{places.config_path(environ)} (doesn't exist, and doesn't have to)"
         lines.append(Line(True, f"configuration: {escape(str(where))}"))
     except SecretlyError as error:
         found = model.Configuration()
         lines += _wrong("configuration", error)
     lines += await _asking(environ, found)
     lines += await _keychain(environ, found)
-    lines += _kept()
+    lines += _stored_names()
     lines += _managers(environ)
     lines += _path(environ)
     return lines + steering(environ)
 
 
 def steering(environ: Mapping[str, str]) -> list[Line]:
-    """The variables that are set and steer; with what, of those that are known by name."""
+    """The variables that are set and matter; the values only of those known by name."""
     known = [name for name in STEERING if name in environ]
     others = sorted(name for name in environ if name.startswith(STEERING_PREFIXES))
     texts = [f"{name}={escape(environ[name])[:200]}" for name in known]
@@ -92,7 +92,7 @@ async def _asking(environ: Mapping[str, str], found: model.Configuration) -> lis
         lines += _wrong("pinentry", error)
     else:
         lines += await _way(way, environ)
-    return lines + [Line(None, f"  passed over: {line}") for line in skipped]
+    return lines + [Line(None, f"  skipped: {line}") for line in skipped]
 
 
 async def _way(way: choosing.PromptMethod, environ: Mapping[str, str]) -> list[Line]:
@@ -115,11 +115,11 @@ async def _keychain(environ: Mapping[str, str], found: model.Configuration) -> l
             named = [Line(None, f"  named by {escape(where)}")]
         backend = await Keychain(environ, found.backends).describe()
     except KeychainUnavailable as error:
-        # Without a keychain the main job works: one is asked each time.
+        # Without a keychain the main job works: secretly asks each time.
         return [
             Line(None, f"keychain: {error}"),
             *named,
-            Line(None, "  secrets are asked for each time"),
+            Line(None, "  secretly asks for secrets each time"),
             Line(None, f"  {error.hint}"),
         ]
     except SecretlyError as error:
@@ -127,22 +127,24 @@ async def _keychain(environ: Mapping[str, str], found: model.Configuration) -> l
     return [Line(True, f"keychain: {escape(backend)}"), *named]
 
 
-def _kept() -> list[Line]:
-    index = StoredNames.default()
+def _stored_names() -> list[Line]:
+    stored = StoredNames.default()
     try:
-        names = len(index.items())
+        names = len(stored.items())
     except SecretlyError as error:
-        return _wrong("list of kept names", error)
-    return [Line(True, f"list of kept names: {escape(index.path)} ({names} of them)")]
+        return _wrong("list of stored names", error)
+    return [Line(True, f"list of stored names: {escape(stored.path)} ({names})")]
 
 
 def _path(environ: Mapping[str, str]) -> list[Line]:
-    """The folders of PATH from which others' programs might be started."""
+    """The folders of PATH that other people's programs could be started from."""
     lines = []
     for folder in dict.fromkeys(environ.get("PATH", os.defpath).split(os.pathsep)):
         if not os.path.isabs(folder):
             named = f"'{escape(folder)}'" if folder else "an empty entry"
-            lines.append(f"{named} is the current folder's: secretly passes over it, others do not")
+            lines.append(
+                f"{named} means the current folder: secretly skips it, other programs don't"
+            )
             continue
         with contextlib.suppress(OSError):
             if weak := safefiles.writable_by_others(folder):
@@ -164,9 +166,7 @@ def _managers(environ: Mapping[str, str]) -> list[Line]:
         if path:
             there.append(f"{name} ({escape(os.fspath(path))})")
         if scheme not in registry.SCHEMES:
-            text = f"source {escape(scheme)}://, of another package: {name}"
+            text = f"source {escape(scheme)}://, from another package: {name}"
             missing = program is not None and path is None
-            others.append(
-                Line(None, f"{text}, whose program is not installed" if missing else text)
-            )
+            others.append(Line(None, f"{text} (its program is not installed)" if missing else text))
     return [Line(None, f"password managers: {', '.join(there) or 'none'}"), *others]

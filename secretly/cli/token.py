@@ -19,7 +19,7 @@ EXAMPLE = """examples:
 def _show(options: Namespace) -> int:
     from ..publishing import pypi_token
 
-    found = stored(options.reference, "to look at it", release_it=False)
+    found = stored(options.reference, "secretly token show reads it", release_it=False)
     for line in pypi_token.token_scope(found.secret).described():
         print(line)
     return 0
@@ -32,17 +32,17 @@ def _narrow(options: Namespace) -> int:
 
     for name in options.project:
         if not archives.is_project_name(name):
-            raise UsageError(f"'{escape(name)}' is no name of a project", "--project demo")
+            raise UsageError(f"'{escape(name)}' is not a valid project name", "--project demo")
     projects = [archives.normalize_project(name) for name in options.project]
-    found = stored(options.reference, "to print a narrowed token")
+    found = stored(options.reference, "secretly token narrow prints a weaker token made from it")
     allowed, now = pypi_token.token_scope(found.secret), time.time()
     if lacking := allowed.lacks(projects):
         raise Refused(
-            f"the token for {escape(found.name)} is not for the project {lacking[0]}",
+            f"the token for {escape(found.name)} is not valid for the project {lacking[0]}",
             "a token can be made weaker, not stronger",
         )
     if allowed.expires is not None and allowed.expires <= now:
-        raise Refused(f"the token for {escape(found.name)} has expired", "make another")
+        raise Refused(f"the token for {escape(found.name)} has expired", "make a new one")
     token = pypi_token.narrow(
         found.secret,
         not_before=int(now) - release.SKEW,
@@ -54,11 +54,12 @@ def _narrow(options: Namespace) -> int:
 
 
 def add_arguments(verb: ArgumentParser) -> None:
+    """Add the two verbs to the parser."""
     verbs = verb.add_subparsers(metavar="VERB", parser_class=type(verb), required=True)
     show = verbs.add_parser(
         "show",
-        help="say what a token allows, never the token",
-        description="Say what a PyPI token allows: its index, projects and end. Never the token.",
+        help="show what a token allows, never the token",
+        description="Show what a PyPI token allows: index, projects, end. Never the token.",
         epilog="example:\n  secretly token show PyPI\n",
     )
     show.add_argument("reference", metavar="REFERENCE")
@@ -66,7 +67,7 @@ def add_arguments(verb: ArgumentParser) -> None:
     narrow = verbs.add_parser(
         "narrow",
         help="print a token that allows less",
-        description="Print a PyPI token that is for these projects only, and ends soon.",
+        description="Print a PyPI token that is valid for these projects only, and ends soon.",
         epilog="example:\n  secretly token narrow PyPI --project demo --expires 15m\n",
     )
     narrow.add_argument("reference", metavar="REFERENCE")
@@ -75,13 +76,15 @@ def add_arguments(verb: ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="P",
-        help="the project that it is for (repeatable; without, those of the token)",
+        help="a project that it is valid for (repeatable; default: those of the token)",
     )
     narrow.add_argument(
         "--expires",
         type=values.duration,
         metavar="DURATION",
-        help="when it ends (60s, 15m, 2h; default 15m)",
+        help="how long it is valid (60s, 15m, 2h; default 15m)",
     )
-    narrow.add_argument("-n", dest="bare", action="store_true", help="print no newline after it")
+    narrow.add_argument(
+        "-n", dest="bare", action="store_true", help="print no newline after the token"
+    )
     narrow.set_defaults(execute=_narrow)

@@ -1,1 +1,1 @@
-"""Plan a run, deliver the secrets, become the program."""
+"""Running a command: plan, prepare, obtain the secrets, become the program."""

@@ -1,4 +1,4 @@
-"""``.env`` files: plain values, and references in place of secrets."""
+"""``.env`` files: plain values, and references to secrets."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..text import escape
 
 __all__ = ["EnvFile", "doubtful_lines", "read_env_files"]
 
-#: What password managers are called, and no scheme is.
+#: Names of password managers that users may take for a scheme.
 _NEARLY = (
     "1password|onepassword|1pass|bitwarden|rbw|lastpass|keepass|keepassxc-cli|kdbx|passwordstore"
     "|password-store|keychain|gopass"
@@ -24,10 +24,10 @@ _NEARLY = (
 
 
 class EnvFile(NamedTuple):
-    """What ``.env`` files say.
+    """The contents of ``.env`` files.
 
-    :param plain: the variables that have their value there.
-    :param references: those that have a reference, ``scheme://…``.
+    :param plain: the variables with a plain value.
+    :param references: the variables whose value is a reference, ``scheme://…``.
     """
 
     plain: dict[str, str]
@@ -38,13 +38,13 @@ class EnvFile(NamedTuple):
 
 
 def read_env_files(paths: Sequence[str]) -> EnvFile:
-    """Read ``.env`` files; what a later one says of a variable counts.
+    """Read ``.env`` files; if two set the same variable, the later one counts.
 
     The syntax is python-dotenv's; ``${OTHER}`` is left as it is.
 
-    :raises Refused: for a file that cannot be read or is no such file, and for one that
-        others could change: it says where secrets go.
-    :raises BadReference: for a reference that cannot be read.
+    :raises Refused: for a file that can't be read or isn't a ``.env`` file, and for one that
+        other users could change: it decides where secrets go.
+    :raises BadReference: for a reference that can't be read.
     """
     found = EnvFile({}, {})
     known = "|".join(map(re.escape, registry.schemes()))
@@ -68,16 +68,16 @@ def _checked(reference: str, name: str) -> str:
 
 
 def doubtful_lines(file: EnvFile) -> Iterator[str]:
-    """A line for each plain value that was perhaps meant to be a reference."""
+    """A line for each plain value that may be meant as a reference."""
     known = "|".join(map(re.escape, registry.schemes()))
     for name, value in file.plain.items():
         why = ""
         if found := re.match(rf"\s*({_NEARLY})://", value, re.IGNORECASE):
-            why = f"there is no source {found[1].lower()}://"
+            why = f"secretly has no source {found[1].lower()}://"
         if re.match(rf"\s+({known})://", value, re.IGNORECASE):
-            why = "begins with white space"
+            why = "it begins with white space"
         if why:
-            yield f"{name} looks like a reference, and {why}: it is passed on as it is"
+            yield f"{name} looks like a reference, but {why}: secretly passes it on unchanged"
 
 
 def _values(path: str) -> dict[str, str]:
@@ -87,17 +87,15 @@ def _values(path: str) -> dict[str, str]:
     why, text = "", ""
     try:
         text = safefiles.read_file(path).decode("utf-8-sig")
-        why = "there is a NUL byte in it" if "\0" in text else ""
+        why = "it contains a NUL byte" if "\0" in text else ""
     except OSError as error:
         raise Refused(
-            f"the env file {shown} cannot be read: {error.strerror}", "check its name"
+            f"can't read the env file {shown}: {error.strerror}", "check its name"
         ) from None
     except UnicodeDecodeError:
         why = "it is not UTF-8 text"
     if why:
-        raise Refused(
-            f"the env file {shown} cannot be read: {why}", "it is a text of NAME=value lines"
-        )
+        raise Refused(f"can't read the env file {shown}: {why}", "it should be lines of NAME=value")
     safefiles.check_only_mine(path, "the env file")
     values = {}
     for line in parse_stream(StringIO(text)):
@@ -106,8 +104,8 @@ def _values(path: str) -> dict[str, str]:
         name, value = line.key or "", line.value
         if value is None or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.]*", name):
             raise Refused(
-                f"the env file {shown} sets no variable in line {line.original.line}",
-                "each line is NAME=value, or a comment",
+                f"can't read line {line.original.line} of the env file {shown}",
+                "each line has to be NAME=value, or a comment",
             )
         values[name] = value
     return values

@@ -26,7 +26,7 @@ from ..record import Record
 from ..reference import Reference, parse
 from ..resolving.model import SecretRequest
 from ..text import escape
-from .delivery import Delivery, DeliveryMethod, Environment, Username
+from .delivery import Delivery, Environment, Username
 from .launch import LaunchPlan
 from .plain import PlainVariable, plain_variables, texts
 
@@ -34,6 +34,7 @@ TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
     from ..publishing.destination import Destination
     from ..publishing.upload import Upload
+    from .delivery import DeliveryMethod
     from .env_file import EnvFile
 
     #: References, by where the value of each goes.

@@ -1,4 +1,4 @@
-"""The program to run: found, checked and compared."""
+"""The program to run: find it, check it, compare it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from ..text import escape, shell_quote
 def find_program(name: str, environ: Mapping[str, str]) -> str:
     """Find a command as the shell does, but never in the current folder by accident.
 
-    :raises NotThere: if there is none.
-    :raises NotExecutable: if there is one that cannot be executed.
+    :raises NotThere: if it doesn't exist.
+    :raises NotExecutable: if it exists, but can't be executed.
     """
     if not name:
-        raise NotThere("the command has no name", "give a command after the options")
+        raise NotThere("the command is an empty word", "give a command after the options")
     if os.sep in name:
         candidates = [name]
     else:
@@ -30,28 +30,27 @@ def find_program(name: str, environ: Mapping[str, str]) -> str:
     there = [path for path in candidates if os.path.lexists(path) and os.path.exists(path)]
     if not there:
         raise NotThere(
-            f"there is no command {escape(name)}",
-            f"check the name and PATH; a program in this folder is run as ./{escape(name)}"
+            f"command not found: {escape(name)}",
+            f"check its name and PATH; to run the one in this folder: ./{escape(name)}"
             if os.path.exists(name) and os.sep not in name
-            else "check the name and PATH",
+            else "check its name and PATH",
         )
     if os.path.isdir(there[0]) or not os.access(there[0], os.X_OK):
         raise NotExecutable(
-            f"{escape(there[0])} cannot be executed", f"chmod +x {shell_quote(there[0])}"
+            f"{escape(there[0])} is not executable", f"run: chmod +x {shell_quote(there[0])}"
         )
     return there[0]
 
 
 def interpreter(program: str, environ: Mapping[str, str]) -> str | None:
-    """The program that the system starts for a script, by its first line; None for no script.
+    """The program that the system starts for a script, by its first line; else None.
 
-    ``env`` looks for it in PATH, and there in the current folder as well, where an entry
-    is empty or relative.
+    ``env`` looks for it in PATH; an empty or relative entry there means the current folder.
     """
     try:
         with open(program, "rb", opener=safefiles.open_without_waiting) as file:
             line = os.fsdecode(file.readline(256))
-    except OSError:  # one may execute what one may not read
+    except OSError:  # a program may be executable and not readable
         return None
     if not line.startswith("#!"):
         return None
@@ -69,29 +68,29 @@ def interpreter(program: str, environ: Mapping[str, str]) -> str | None:
 
 
 def check_program(program: str, environ: Mapping[str, str]) -> None:
-    """Refuse a program that is not to have a secret.
+    """Refuse a program that must not get a secret.
 
-    :raises Refused: if others could change it, or what the system starts for it; or if that
-        is whatever lies in the current folder.
+    :raises Refused: if other users could change it or its interpreter, or if the interpreter
+        is looked for in the current folder.
     """
     safefiles.check_only_mine(program, "the program")
     found = interpreter(program, environ)
     if found is None or not os.path.exists(found):
         return  # the system says what is missing
-    what = f"what runs {escape(program)}, "
+    what = f"the interpreter of {escape(program)},"
     if not os.path.isabs(found):
         raise Refused(
-            f"{what}{escape(found)}, is of the current folder",
-            "take the empty and the relative entries out of PATH",
+            f"{what} {escape(found)}, is in the current folder",
+            "remove the empty and relative entries from PATH",
         )
-    safefiles.check_only_mine(found, what.rstrip())
+    safefiles.check_only_mine(found, what)
 
 
 def fingerprint(program: str, content: bool = False) -> tuple[int | str, ...]:
-    """What a program's file is, to be compared just before it is executed.
+    """What identifies a program's file; compared again just before it is executed.
 
-    :param content: whether its bytes are looked at as well.
-    :raises NotThere: if it has gone, or cannot be read.
+    :param content: also hash its bytes: times can be set back, and some disks have coarse ones.
+    :raises NotThere: if it doesn't exist any more.
     """
     try:
         facts = os.stat(program)
@@ -102,9 +101,11 @@ def fingerprint(program: str, content: bool = False) -> tuple[int | str, ...]:
             with open(program, "rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        if isinstance(error, PermissionError):  # one may execute what one may not read
+        if isinstance(error, PermissionError):  # it may be executable and not readable
             digest = "unreadable"
         else:
-            raise NotThere(f"{escape(program)} has gone", "nothing was handed over") from None
+            raise NotThere(
+                f"{escape(program)} doesn't exist any more", "the command was not run"
+            ) from None
     place = (facts.st_dev, facts.st_ino, facts.st_size)
     return (*place, facts.st_mtime_ns, facts.st_ctime_ns, digest)

@@ -1,4 +1,4 @@
-"""Small executables: one a profile, that runs its command through secretly."""
+"""Shims: small programs that run a command with one of its profiles, through secretly."""
 
 from __future__ import annotations
 
@@ -14,40 +14,40 @@ from ..config.model import Command
 from ..errors import Refused
 from ..text import escape
 
-__all__ = ["folder", "listed", "made", "remove", "write"]
+__all__ = ["find_folder", "list_shims", "remove", "shim_texts", "write"]
 
 
-def folder(environ: Mapping[str, str], named: str | None = None) -> Path:
-    """Where they are: the folder that was named, else the platform's place for data.
+def find_folder(environ: Mapping[str, str], named: str | None = None) -> Path:
+    """The folder of the shims: the named one, else one in the platform's folder for data.
 
-    :raises Refused: if that cannot be told, as the current folder has been removed.
+    :raises Refused: if the current folder doesn't exist any more.
     """
     if named:
         try:
             return Path(named).absolute()
         except FileNotFoundError:
-            raise Refused("the current folder is gone", "change to one that is there") from None
+            raise Refused("the current folder was removed", "change to another one") from None
     import platformdirs
 
     return platformdirs.user_data_path("secretly") / "shims"
 
 
-def made(command: Command, refusing: bool) -> dict[str, str]:
-    """The names and texts of the executables for a command.
+def shim_texts(command: Command, refusing: bool) -> dict[str, str]:
+    """The names and texts of a command's shims.
 
-    :param refusing: whether to make one that has the command's own name, and refuses.
-    :raises Refused: if the command has no profiles, or a name cannot be one of a file.
+    :param refusing: also make one that has the command's own name, and refuses to run.
+    :raises Refused: if the command has no profiles, or a name can't be a file's.
     """
     if not command.profiles:
         raise Refused(
             f"{escape(command.name)} has no profiles",
-            f"a profile is [commands.{escape(command.name)}.profiles.NAME] in the configuration",
+            f"add one to the configuration: [commands.{escape(command.name)}.profiles.NAME]",
         )
     name = command.name
     for part in (name, *command.profiles):
         if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", part):
             raise Refused(
-                f"'{escape(part)}' cannot be part of a program's name",
+                f"'{escape(part)}' can't be part of a program's name",
                 "use letters, digits, '.', '_' and '-'",
             )
     found = {
@@ -61,10 +61,10 @@ def made(command: Command, refusing: bool) -> dict[str, str]:
 
 
 def _running(command: str, *words: str) -> str:
-    """The text that runs secretly with these words and its own.
+    """The text of a shim that runs secretly with these words and the shim's own.
 
-    In Python where that can be: a shell loses the variables whose names it could not have
-    given, npm's ``npm_config_//host/:_authToken`` among them.
+    It is Python if possible: a shell drops variables whose names it can't set itself, such as
+    npm's ``npm_config_//host/:_authToken``.
     """
     script = os.path.abspath(sys.argv[0])
     own = os.path.basename(script) == "secretly" and os.access(script, os.X_OK)
@@ -72,16 +72,16 @@ def _running(command: str, *words: str) -> str:
         call = f"sys.exit(main([{', '.join(map(repr, words))}, *sys.argv[1:]]))"
         lines = ("import sys", _IMPORT, call)
         return _script(command, *lines, interpreter=interpreter)
-    # -P: not the secretly of whatever folder one happens to be in.
+    # -P: never a secretly of the current folder.
     start = [script] if own else [sys.executable, "-P", "-m", "secretly"]
     return _script(command, f'exec {" ".join(map(shlex.quote, (*start, *words)))} "$@"')
 
 
 def _interpreter(script: str | None) -> str | None:
-    """The first line of a program that loads the secretly that this one is; None for none.
+    """The first line of a Python program that loads this secretly; None if there isn't one.
 
-    :param script: secretly's own executable, as ``pip`` makes it. It may also be a shell's: where
-        the path to Python is no such line's, or by a packager.
+    :param script: secretly's own executable, as ``pip`` makes it. It is a shell's if the path
+        to Python doesn't fit into a first line, or if a packager made it.
     """
     first, rest = f"#!{sys.executable}", [_IMPORT]
     if script is not None:
@@ -92,12 +92,12 @@ def _interpreter(script: str | None) -> str | None:
     found = re.fullmatch(r"(#!\S*python[\d.]*)(?: -(\w+))?", first)
     if found is None or len(os.fsencode(first)) > _LONGEST or _IMPORT not in map(str.strip, rest):
         return None
-    return f"{found[1]} -{found[2] or ''}P"  # what lies beside the script is not loaded
+    return f"{found[1]} -{found[2] or ''}P"  # nothing next to the script is loaded
 
 
 _IMPORT = "from secretly.cli import main"
 
-#: What Linux reads of a first line was 127 bytes before 5.1, and an option comes to it.
+#: Before 5.1, Linux read 127 bytes of a first line; an option is added to it.
 _LONGEST = 120
 
 
@@ -106,47 +106,48 @@ def _script(command: str, *lines: str, interpreter: str = "#!/bin/sh") -> str:
 
 
 def _note(command: str) -> str:
+    # Never reword it: shims of older versions are recognized by this line.
     return f"# 'secretly shim --remove {command}' takes it away."
 
 
-def write(place: Path, files: Mapping[str, str]) -> list[Path]:
-    """Write executables; all of them, or none if there is another's file of that name.
+def write(folder: Path, files: Mapping[str, str]) -> list[Path]:
+    """Write shims: all of them, or none if one of the names is taken.
 
     ``dev.my.twine`` may be twine's, for its profile ``dev.my``, or my.twine's.
 
-    :raises Refused: if there is, or the folder could be changed by others.
+    :raises Refused: if a name is taken, or other users could change the folder.
     """
-    paths = [place / name for name in files]
+    paths = [folder / name for name in files]
     for path, text in zip(paths, files.values(), strict=True):
         if os.path.lexists(path) and not safefiles.is_shim(path):
             raise Refused(
-                f"{escape(os.fspath(path))} is there, and not one of secretly's",
+                f"{escape(os.fspath(path))} exists, and secretly didn't make it",
                 "choose another folder: --dir",
             )
         if path.exists() and text.split("\n")[2].encode() not in path.read_bytes().splitlines():
             raise Refused(
-                f"{escape(os.fspath(path))} is there, and another command's",
+                f"{escape(os.fspath(path))} exists, and belongs to another command",
                 "choose another folder (--dir), or rename the profile",
             )
     try:
-        place.mkdir(mode=0o700, parents=True, exist_ok=True)
-        safefiles.check_only_mine(place, "the folder")
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        safefiles.check_only_mine(folder, "the folder")
         for path, text in zip(paths, files.values(), strict=True):
-            _take_leftovers(path)
+            _remove_leftovers(path)
             partial = path.with_name(f".{path.name}.{os.getpid()}")
             partial.write_text(text, "utf-8")
             partial.chmod(0o755)
             partial.replace(path)
     except OSError as error:
         raise Refused(
-            f"{escape(os.fspath(place))} cannot be written: {error.strerror}",
+            f"can't write {escape(os.fspath(folder))}: {error.strerror}",
             "choose another folder: --dir",
         ) from None
     return paths
 
 
-def _take_leftovers(path: Path) -> None:
-    """Take away what a process that was killed while it made *path* has left."""
+def _remove_leftovers(path: Path) -> None:
+    """Remove leftovers of a process that was killed while it wrote *path*."""
     for left in path.parent.glob(f".{path.name}.*"):
         number = left.name.rpartition(".")[2]
         if not number.isdecimal() or not (safefiles.is_shim(left) or left.stat().st_size == 0):
@@ -156,13 +157,13 @@ def _take_leftovers(path: Path) -> None:
         except ProcessLookupError:
             left.unlink(missing_ok=True)
         except (OSError, OverflowError):
-            continue  # another user's process, or the number of none
+            continue  # another user's process, or not a process number
 
 
-def listed(place: Path, command: str | None = None) -> list[Path]:
-    """The executables that are secretly's, of one command or of all."""
+def list_shims(folder: Path, command: str | None = None) -> list[Path]:
+    """The shims in a folder, of one command or of all."""
     try:
-        found = sorted(path for path in place.iterdir() if safefiles.is_shim(path))
+        found = sorted(path for path in folder.iterdir() if safefiles.is_shim(path))
     except OSError:
         return []
     if command is None:
@@ -170,15 +171,15 @@ def listed(place: Path, command: str | None = None) -> list[Path]:
     return [path for path in found if _note(command).encode() in path.read_bytes().splitlines()]
 
 
-def remove(place: Path, command: str | None = None) -> list[Path]:
-    """Take them away, and say which."""
-    found = listed(place, command)
+def remove(folder: Path, command: str | None = None) -> list[Path]:
+    """Remove shims, and return which."""
+    found = list_shims(folder, command)
     for path in found:
         try:
             path.unlink()
         except OSError as error:
             raise Refused(
-                f"{escape(os.fspath(path))} cannot be taken away: {error.strerror}",
+                f"can't remove {escape(os.fspath(path))}: {error.strerror}",
                 "check its folder's permissions",
             ) from None
     return found

@@ -1,0 +1,114 @@
+"""Ways of delivery: the environment, and one that is made here to show that another one fits."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from command import Home, home
+
+from secretly.cli.console import user_context
+from secretly.errors import BadConfiguration
+from secretly.record import Record
+from secretly.reference import Reference
+from secretly.resolving.model import SecretRequest
+from secretly.running.delivery import Environment
+from secretly.running.launch import LaunchPlan, execute
+from secretly.running.obtaining import obtain_values
+from secretly.running.planning import PlanInput, plan_delivery
+from secretly.running.preparing import prepare
+
+
+class Descriptor(Record):
+    """An open pipe that has the value; its path replaces a word of the command line.
+
+    :param word: the word, for example ``{password}``.
+    """
+
+    word: str
+    variables: tuple[str, ...] = ()
+
+    def check(self) -> None:
+        """Any word may be replaced."""
+
+    def describe(self) -> str:
+        """The word itself."""
+        return self.word
+
+    def apply(self, launch: LaunchPlan, value: str) -> LaunchPlan:
+        """The launch with the path in place of the word, and the pipe left open for it."""
+        reading, writing = os.pipe()
+        with open(writing, "wb") as file:
+            file.write(value.encode())
+        os.set_inheritable(reading, True)
+        words = [f"/dev/fd/{reading}" if part == self.word else part for part in launch.argv]
+        return launch._replace(argv=words)
+
+
+def run(reference: str, argv: list[str]) -> None:
+    """Become a command that gets one secret by a pipe, another in its environment."""
+    context = user_context()
+    given = PlanInput(
+        argv[0],
+        argv,
+        SecretRequest(Reference("", ""), confirm=False),
+        explicit={Descriptor("{password}"): reference, Environment("OTHER"): "env://OTHER"},
+    )
+    prepared = prepare(plan_delivery(given), given, context)
+    execute(asyncio.run(obtain_values(prepared, context, print)))
+
+
+if __name__ == "__main__":
+    run(sys.argv[1], sys.argv[2:])
+
+
+@pytest.fixture(name="home")
+def _home() -> Iterator[Home]:
+    with home() as found:
+        yield found
+
+
+def test_a_second_way_of_delivery_fits(home: Home) -> None:
+    """A real command reads the secret from a descriptor; it is nowhere in its environment."""
+    secret = home.folder / "secret"
+    secret.write_text("canary-in-a-pipe")
+    secret.chmod(0o600)
+    tool = ["/bin/sh", "-c", 'cat "$0"; echo; env', "{password}"]
+    done = subprocess.run(
+        [sys.executable, __file__, f"file://{secret}", *tool],
+        env={**home.environ, "OTHER": "canary-2", "PYTHONPATH": str(Path(__file__).parent)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("{password}: ")
+    assert lines.count("canary-in-a-pipe") == 1
+    assert "OTHER=canary-2" in lines
+    assert done.stdout.count("canary-in-a-pipe") == 1
+
+
+def test_a_variable_is_set_and_nothing_else_changes() -> None:
+    """Its name is what a plan sees of it, and what --dry-run prints."""
+    way = Environment("TOK\x1bEN")
+    before = LaunchPlan("/bin/tool", ["tool"], {"A": "x"})
+    assert way.apply(before, "canary-1") == before._replace(
+        environ={"A": "x", "TOK\x1bEN": "canary-1"}
+    )
+    assert way.variables == ("TOK\x1bEN",)
+    assert way.describe() == "TOK\\x1bEN"
+
+
+@pytest.mark.parametrize("name", ["PATH", "LD_PRELOAD", "1A", ""])
+def test_a_variable_that_takes_no_secret_is_refused(name: str) -> None:
+    """It changes how programs load, or isn't a name."""
+    with pytest.raises(BadConfiguration) as caught:
+        Environment(name).check()
+    assert caught.value.hint

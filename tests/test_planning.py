@@ -1,0 +1,257 @@
+"""The plan of a run as a table: it needs no file and no process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import pytest
+
+from secretly.config.command_line import Invocation
+from secretly.config.model import Command, Profile
+from secretly.errors import BadReference, Refused
+from secretly.reference import Reference
+from secretly.resolving.model import SecretRequest
+from secretly.running.delivery import Environment, Username
+from secretly.running.env_file import EnvFile
+from secretly.running.planning import DeliveryPlan, PlanInput, plan_delivery
+
+#: A known command with one of everything.
+TOOL = Command(
+    "tool",
+    subcommands=("upload",),
+    secrets={"TOKEN": "Tool"},
+    username="USER",
+    alternatives=("OTHER",),
+    removes=("OLD",),
+    blanks=("FILE",),
+    env={"MODE": "row"},
+)
+
+#: A command that takes two secrets, with no user name.
+PAIR = Command("pair", secrets={"ID": "Pair#username", "KEY": "Pair"})
+
+#: A publishing tool, whose variables are named after the index.
+PUBLISHER = Command(
+    "publisher",
+    subcommands=("upload",),
+    secrets={"TOKEN_{REPOSITORY}": ""},
+    username="USER_{REPOSITORY}",
+    publishes=True,
+    seal_keyring=True,
+)
+
+
+class Index(NamedTuple):
+    """What a plan needs of the destination of an upload."""
+
+    secret: str = "TestPyPI"
+
+    def filled(self, variable: str) -> str:
+        """A variable as it is named for this index."""
+        return variable.replace("{REPOSITORY}", "TEST")
+
+
+class Case(NamedTuple):
+    """A row of the table: what was asked for, and what is planned."""
+
+    name: str
+    row: Command | None = TOOL
+    arguments: tuple[str, ...] = ("upload",)
+    explicit: Mapping[str, str] = {}
+    profile: Profile | None = None
+    plain: Mapping[str, str] = {}
+    references: Mapping[str, str] = {}
+    inherited: frozenset[str] = frozenset()
+    index: Any = None
+    # -- planned
+    secrets: Mapping[str, str] = {}
+    users: tuple[str, ...] = ()
+    sets: Mapping[str, str] = {"MODE": "row"}
+    blanked: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+
+
+STALE = {"blanked": ("FILE",), "removed": ("OTHER", "OLD")}
+OWN = {"secrets": {"TOKEN": "Tool"}, "users": ("USER",), **STALE}
+
+
+def profile(env: Mapping[str, str] = {}, **secrets: str) -> Profile:
+    """A profile with these plain variables and secrets."""
+    return Profile(env, secrets)
+
+
+CASES = [
+    # The command's own secret.
+    Case("the row's own secret", **OWN),
+    Case("no secret for another subcommand", arguments=("check",), sets={}),
+    Case("an inherited one is used", inherited=frozenset({"TOKEN"})),
+    Case("an inherited alternative is used", inherited=frozenset({"OTHER"})),
+    Case("an inherited user name changes no plan", inherited=frozenset({"USER", "OLD"}), **OWN),
+    Case("a command that is not known", row=None, explicit={"A": "Name"},
+         secrets={"A": "Name"}, sets={}),
+    Case("each secret of a pair", row=PAIR, secrets={"ID": "Pair#username", "KEY": "Pair"},
+         sets={}),
+    Case("the missing one of a pair", row=PAIR, inherited=frozenset({"ID"}),
+         secrets={"KEY": "Pair"}, sets={}),
+    # -e takes precedence over everything.
+    Case("-e over the row", explicit={"TOKEN": "Mine"}, **{**OWN, "secrets": {"TOKEN": "Mine"}}),
+    Case("-e over an inherited one", explicit={"TOKEN": "Mine"}, inherited=frozenset({"TOKEN"}),
+         **{**OWN, "secrets": {"TOKEN": "Mine"}}),
+    Case("-e over a profile's secret", explicit={"TOKEN": "Mine"}, profile=profile(TOKEN="Work"),
+         **{**OWN, "secrets": {"TOKEN": "Mine"}}),
+    Case("-e over an env file", explicit={"TOKEN": "Mine"}, references={"TOKEN": "env://FILE"},
+         **{**OWN, "secrets": {"TOKEN": "Mine"}}),
+    Case("-e for a user name", explicit={"USER": "Me"},
+         secrets={"TOKEN": "Tool", "USER": "Me"}, **STALE),
+    Case("-e for an alternative", explicit={"OTHER": "Mine"}, inherited=frozenset({"TOKEN"}),
+         secrets={"OTHER": "Mine"}, removed=("TOKEN", "OLD")),
+    Case("-e for an alternative and the usual one", explicit={"OTHER": "A", "TOKEN": "B"},
+         secrets={"OTHER": "A", "TOKEN": "B"}, users=("USER",), blanked=("FILE",),
+         removed=("OLD",)),
+    Case("-e for a call that needs nothing", arguments=("check",), explicit={"TOKEN": "Mine"},
+         secrets={"TOKEN": "Mine"}, sets={}),
+    # A profile.
+    Case("a profile's secret over the row", profile=profile(TOKEN="Work"),
+         **{**OWN, "secrets": {"TOKEN": "Work"}}),
+    Case("a profile's secret over an inherited one", profile=profile(TOKEN="Work"),
+         inherited=frozenset({"TOKEN"}), **{**OWN, "secrets": {"TOKEN": "Work"}}),
+    Case("a profile's secret over its plain variable", profile=profile({"TOKEN": "x"}, TOKEN="W"),
+         **{**OWN, "secrets": {"TOKEN": "W"}, "sets": {"MODE": "row", "TOKEN": "x"}}),
+    Case("a profile's secret over an env file", profile=profile(TOKEN="Work"),
+         references={"TOKEN": "env://FILE"}, **{**OWN, "secrets": {"TOKEN": "Work"}}),
+    Case("a profile's plain variable in place of the secret", profile=profile({"TOKEN": ""}),
+         sets={"MODE": "row", "TOKEN": ""}, **STALE),
+    Case("a profile's plain variable over the row's", profile=profile({"MODE": "mine"}),
+         **OWN, sets={"MODE": "mine"}),
+    Case("a profile's plain user name", profile=profile({"USER": "ada"}),
+         secrets={"TOKEN": "Tool"}, sets={"MODE": "row", "USER": "ada"}, **STALE),
+    Case("a profile's plain alternative", profile=profile({"OTHER": "x"}),
+         sets={"MODE": "row", "OTHER": "x"}, removed=("TOKEN", "OLD")),
+    Case("a profile's secrets need a call that needs one", arguments=("check",),
+         profile=profile({"A": "x"}, TOKEN="Work"), sets={"A": "x"}),
+    # Env files.
+    Case("an env file's reference over the row", references={"TOKEN": "env://FILE"},
+         **{**OWN, "secrets": {"TOKEN": "env://FILE"}}),
+    Case("an env file's reference over an inherited one", references={"TOKEN": "env://FILE"},
+         inherited=frozenset({"TOKEN"}), **{**OWN, "secrets": {"TOKEN": "env://FILE"}}),
+    Case("a profile's plain variable over an env file's reference", profile=profile({"A": "x"}),
+         references={"A": "env://FILE"}, **OWN, sets={"MODE": "row", "A": "x"}),
+    Case("an env file's plain value in place of the secret", plain={"TOKEN": "x"},
+         sets={"MODE": "row", "TOKEN": "x"}, **STALE),
+    Case("an env file's plain value over the row's", plain={"MODE": "file"}, **OWN,
+         sets={"MODE": "file"}),
+    Case("a profile over an env file", plain={"MODE": "file"}, profile=profile({"MODE": "mine"}),
+         **OWN, sets={"MODE": "mine"}),
+    Case("an env file's value for what is else blanked", plain={"FILE": "x"},
+         **{**OWN, "blanked": ()}, sets={"MODE": "row", "FILE": "x"}),
+    Case("an env file counts for a call that needs nothing", arguments=("check",),
+         plain={"A": "x"}, references={"B": "env://FILE"}, secrets={"B": "env://FILE"},
+         sets={"A": "x"}),
+    # A publishing tool.
+    Case("the index names variables and secret", row=PUBLISHER, index=Index(),
+         secrets={"TOKEN_TEST": "TestPyPI"}, users=("USER_TEST",), sets={}),
+    Case("the index names a profile's variables", row=PUBLISHER, index=Index(),
+         profile=profile(**{"TOKEN_{REPOSITORY}": "Work"}),
+         secrets={"TOKEN_TEST": "Work"}, users=("USER_TEST",), sets={}),
+    Case("the inherited variable of this index", row=PUBLISHER, index=Index(),
+         inherited=frozenset({"TOKEN_TEST"}), sets={}),
+]  # fmt: skip
+
+
+def planned(case: Case, **more: Any) -> DeliveryPlan:
+    """The plan for a row of the table."""
+    invocation = Invocation(case.row, case.arguments) if case.row else None
+    filed = case.plain or case.references
+    given = PlanInput(
+        "/bin/tool",
+        ["tool", *case.arguments],
+        SecretRequest(Reference("", "")),
+        invocation=invocation,
+        profile=case.profile,
+        explicit={Environment(name): text for name, text in case.explicit.items()},
+        env_file=EnvFile(dict(case.plain), dict(case.references)) if filed else None,
+        inherited=case.inherited,
+        destination=case.index,
+    )
+    return plan_delivery(given._replace(**more))
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_each_row_of_the_table_is_planned(case: Case) -> None:
+    """Who decides about a variable, and what is removed so that no stale one wins."""
+    plan = planned(case)
+    secrets = [one for one in plan.deliveries if not isinstance(one.value, Username)]
+    users = [one for one in plan.deliveries if isinstance(one.value, Username)]
+    assert {one.by: str(one.request.reference) for one in secrets} == {
+        Environment(name): text for name, text in case.secrets.items()
+    }
+    assert tuple(one.by.describe() for one in users) == case.users
+    assert {name: one.value for name, one in plan.plain.items()} == case.sets
+    assert plan.blanked == case.blanked
+    assert plan.removed == case.removed
+
+
+def test_a_user_name_is_of_the_secret_before_it() -> None:
+    """Both values come from the same request, so that it is obtained once."""
+    secret, user = planned(CASES[0]).deliveries
+    assert user.value == Username(secret.request)
+
+
+def test_only_a_row_and_a_profile_try_the_projects_secret_first() -> None:
+    """``PyPI/demo`` before ``PyPI``: but what ``-e`` names is meant, and so is a source."""
+    case = Case("", row=PUBLISHER, index=Index())
+    assert [one.by_project for one in planned(case).deliveries] == [True, True]
+    explicit = case._replace(explicit={"TOKEN_TEST": "PyPI"})
+    assert not any(one.by_project for one in planned(explicit).deliveries)
+    sourced = case._replace(profile=profile(**{"TOKEN_{REPOSITORY}": "op://Vault/PyPI"}))
+    assert not any(one.by_project for one in planned(sourced).deliveries)
+
+
+def test_a_command_that_publishes_does_so_with_any_subcommand() -> None:
+    """``npm run release`` may: its secrets are confirmed. Only known calls get a sealed keyring."""
+    case = Case("", row=PUBLISHER, arguments=("run",), explicit={"A": "Name"})
+    plan = planned(case)
+    assert (plan.publishes, plan.seal_keyring) == (True, False)
+    known = planned(Case("", row=PUBLISHER, index=Index()))
+    assert (known.publishes, known.seal_keyring) == (True, True)
+
+
+@pytest.mark.parametrize("text", ["", "#field", "command://x"])
+def test_a_reference_that_cannot_be_read_is_no_plan(text: str) -> None:
+    """It fails before anything is looked at."""
+    with pytest.raises(BadReference):
+        planned(Case("", explicit={"A": text}))
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "refused"),
+    [
+        ("LD_PRELOAD", TOOL, True),
+        ("bash_env", TOOL, True),
+        ("PATH", TOOL, False),
+        ("PATH", PUBLISHER, True),
+        ("ENV", PUBLISHER, False),
+        ("SSL_CERT_FILE", TOOL, False),
+        ("SSL_CERT_FILE", PUBLISHER, True),
+    ],
+)
+def test_an_env_file_must_not_change_which_program_gets_the_secret(
+    name: str, row: Command, refused: bool
+) -> None:
+    """Nor, for an upload, whom it trusts. Without a secret it may set what it likes."""
+    case = Case("", row=row, plain={name: "x"}, index=Index())
+    if refused:
+        with pytest.raises(Refused, match=name):
+            planned(case)
+    else:
+        assert name in planned(case).plain
+    assert name in planned(case._replace(arguments=("check",))).plain
+
+
+def test_the_launch_has_what_is_planned_and_no_value_in_its_repr() -> None:
+    """Env files may have secrets as plain values."""
+    plan = planned(Case("", plain={"A": "canary-1"}))
+    assert plan.launch.environ == {"FILE": "", "MODE": "row", "A": "canary-1"}
+    assert plan.launch.removes == ("OTHER", "OLD")
+    assert "canary" not in f"{plan!r} {plan.launch!r}"
