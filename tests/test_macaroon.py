@@ -467,16 +467,16 @@ def test_a_malformed_token_is_a_typed_error(kind: str) -> None:
 
 def test_the_malformed_ones_are_told_apart(sentences: set[str]) -> None:
     """By a sentence each: no token, odd characters, another form, cut, no index, no JSON."""
-    assert len(sentences) == 6
-    for kind, words in (
-        ("no prefix", "does not start with 'pypi-'"),
-        ("a newline after it", "characters in it that no token has"),
-        ("format 1", "not of the form"),
-        ("one byte after the end", "cut short, or something was added"),
-        ("a location with a user", "does not say which index made it"),
-        ("a caveat that is not JSON", "not JSON"),
-    ):
-        assert words in trouble(MALFORMED[kind])
+    kinds = (
+        "no prefix",
+        "a newline after it",
+        "format 1",
+        "one byte after the end",
+        "a location with a user",
+        "a caveat that is not JSON",
+    )
+    assert {trouble(MALFORMED[kind]) for kind in kinds} == sentences
+    assert len(sentences) == len(kinds)
 
 
 @pytest.mark.parametrize("caveats", [[], [[1, ["demo"]], [0, 2000, 1000]]], ids=["bare", "scoped"])
@@ -494,9 +494,10 @@ def test_a_token_that_is_cut_anywhere_is_malformed(caveats: list[Any], sentences
 def test_a_token_with_anything_added_is_malformed() -> None:
     """Whatever the byte, wherever it is put, it is malformed or read as what it says."""
     data = bytes_of(token("pypi.example", [1, ["demo"]]))
+    malformed = trouble(MALFORMED["one byte after the end"])
     for byte in range(256):
-        assert "added" in trouble(token_of(data + bytes([byte])))
-        assert "added" in trouble(token_of(data + bytes([byte]) * 40))
+        assert trouble(token_of(data + bytes([byte]))) == malformed
+        assert trouble(token_of(data + bytes([byte]) * 40)) == malformed
     for at in range(len(data)):
         longer = token_of(data[:at] + b"\0" + data[at:])
         with pytest.raises(BadToken):

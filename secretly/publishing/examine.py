@@ -88,7 +88,7 @@ def _paths(call: ToolCall, folder: Path) -> list[str]:
     named = call.words.words[1:] if artifacts.arguments else []
     if not named:
         if not artifacts.folder:
-            raise Refused("there is no file to upload", "name the files, such as dist/*")
+            raise Refused("found no file to upload", "name the files, such as dist/*")
         # All files in the folder: pdm and hatch upload hidden ones too.
         named = [os.path.join(call.words.last(artifacts.folder_options) or artifacts.folder, "")]
     found: list[str] = []
@@ -108,7 +108,7 @@ def _paths(call: ToolCall, folder: Path) -> list[str]:
 
 def _nothing(named: str) -> Refused:
     return Refused(
-        f"there is no file to upload: {escape(shorten(named, 60))}",
+        f"found no file to upload: {escape(shorten(named, 60))}",
         "build the release first (python -m build), or check the name",
     )
 

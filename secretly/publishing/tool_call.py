@@ -90,7 +90,7 @@ class ToolCall:
         return read_pypirc(path)
 
     def read_toml(self, path: Path) -> dict[str, Any]:
-        """The tables of a settings file; empty if there is no such file.
+        """The tables of a settings file; empty without the file.
 
         :raises Refused: if the file can't be read.
         """
