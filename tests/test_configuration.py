@@ -60,7 +60,7 @@ def test_the_publishing_tools_are_shipped(config: Path) -> None:
         assert row.username
 
 
-def test_without_a_file_there_is_what_is_shipped(
+def test_without_a_file_the_shipped_tables_count(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A user who configured nothing is none the worse."""
@@ -176,7 +176,7 @@ def test_profiles_are_read(config: Path) -> None:
 
 
 def test_the_prompt_and_the_keychain_are_read(config: Path) -> None:
-    """A pinentry of one's own, and keyring backends beyond keyring's."""
+    """The user's pinentry, and more keyring backends."""
     text = '[prompt]\npinentry = "/opt/pinentry"\n[keychain]\nbackends = ["mine.Keyring"]'
     found = load(config, text)
     assert found.pinentry == "/opt/pinentry"
@@ -184,8 +184,8 @@ def test_the_prompt_and_the_keychain_are_read(config: Path) -> None:
     assert found.path == str(config)
 
 
-def test_a_projects_entry_takes_after_the_index(config: Path) -> None:
-    """PyPI/demo has what PyPI has, but for its source, unless it is configured itself."""
+def test_a_projects_entry_inherits_from_its_index(config: Path) -> None:
+    """PyPI/demo has what PyPI has, except for its source, unless it has an entry."""
     found = load(
         config,
         """
@@ -210,9 +210,7 @@ def test_a_projects_entry_takes_after_the_index(config: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "value"), [("0", 0), ("0.0", 0), ('"15m"', 900), ('"30s"', 30), ('"2h"', 7200)]
 )
-def test_how_long_a_commands_token_is_good_is_a_duration(
-    config: Path, text: str, value: float
-) -> None:
+def test_a_tokens_lifetime_is_a_duration_or_zero(config: Path, text: str, value: float) -> None:
     """Or 0: as long as the one that it is made of, which is another thing than left out."""
     expires = load(config, f"[commands.twine]\nexpires = {text}").commands["twine"].expires
     assert (expires, type(expires)) == (value, float)
@@ -220,14 +218,14 @@ def test_how_long_a_commands_token_is_good_is_a_duration(
 
 
 @pytest.mark.parametrize("text", ["15", "1", "-1", "0.5", "false", "true", "[]", "nan"])
-def test_a_time_that_is_no_duration_is_named(config: Path, text: str) -> None:
-    """A number has no unit, and false is no number."""
+def test_a_number_as_lifetime_is_refused_by_its_key(config: Path, text: str) -> None:
+    """A number has no unit, and false does not mean 0."""
     error = trouble(config, f"[commands.twine]\nexpires = {text}")
     assert str(error).startswith(f"{config}: commands.twine.expires ")
 
 
 @pytest.mark.parametrize("text", ['"0"', '"0m"', '"15"', '""', '"never"', '"-15m"'])
-def test_a_text_that_is_no_duration_is_named(config: Path, text: str) -> None:
+def test_an_invalid_lifetime_is_refused_by_its_key(config: Path, text: str) -> None:
     """None of them means 'no end' by mistake: that is 0 alone."""
     error = trouble(config, f"[commands.twine]\nexpires = {text}")
     assert str(error).startswith(f"{config}: commands.twine.expires ")
@@ -347,7 +345,7 @@ def test_a_secret_in_the_configuration_is_refused_and_not_repeated(config: Path,
         ("a = 1\nb = ", "at end of document"),
     ],
 )
-def test_what_is_not_toml_is_named_with_its_line(config: Path, text: str, line: str) -> None:
+def test_invalid_toml_is_named_with_its_line(config: Path, text: str, line: str) -> None:
     """The file and the line."""
     error = trouble(config, text)
     assert line in str(error)
@@ -358,7 +356,7 @@ def test_what_is_not_toml_is_named_with_its_line(config: Path, text: str, line: 
     [b"\xff\xfe", b"a = " + b"1" * 5000, b"a = " + b"[" * 5000, b"a = " + b"{a=" * 5000, b"\0"],
     ids=["not UTF-8", "a long number", "deep lists", "deep tables", "NUL"],
 )
-def test_what_breaks_a_parser_is_a_typed_error(config: Path, data: bytes) -> None:
+def test_input_that_breaks_a_parser_is_a_typed_error(config: Path, data: bytes) -> None:
     """Not UTF-8, a number of 5000 digits, 5000 brackets: each is 'not TOML'."""
     assert "TOML" in str(trouble(config, data))
 
@@ -383,7 +381,7 @@ LINES = st.one_of(
     data=st.lists(LINES, max_size=8).map(lambda lines: "\n".join(lines).encode("utf-8", "replace"))
     | st.binary(max_size=60)
 )
-def test_whatever_the_text_it_is_a_configuration_or_a_typed_error(
+def test_any_text_is_a_configuration_or_a_typed_error(
     data: bytes, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """No bytes make reading fail in another way."""
@@ -398,22 +396,22 @@ def test_whatever_the_text_it_is_a_configuration_or_a_typed_error(
         assert "twine" in found.commands
 
 
-def test_a_named_file_must_be_there(config: Path) -> None:
-    """SECRETLY_CONFIG that names nothing is no reason to go on without it."""
+def test_a_named_file_must_exist(config: Path) -> None:
+    """If SECRETLY_CONFIG names a missing file, the command stops."""
     with pytest.raises(BadConfiguration, match=re.escape(str(config))) as caught:
         loading.load({"SECRETLY_CONFIG": str(config)})
     assert "SECRETLY_CONFIG" in (caught.value.hint or "")
 
 
-def test_a_folder_is_no_configuration(tmp_path: Path) -> None:
+def test_a_folder_as_configuration_is_refused(tmp_path: Path) -> None:
     """What cannot be read is said to be so."""
     with pytest.raises(BadConfiguration, match="Is a directory"):
         loading.load({"SECRETLY_CONFIG": str(tmp_path)})
 
 
 @pytest.mark.parametrize("mode", [0o666, 0o602])
-def test_a_file_that_others_can_write_is_refused(config: Path, mode: int) -> None:
-    """They could have the person's secrets sent where they like."""
+def test_a_file_that_others_can_change_is_refused(config: Path, mode: int) -> None:
+    """They could have the secrets sent anywhere."""
     config.write_text("")
     config.chmod(mode)
     with pytest.raises(Refused, match=safefiles.BY_OTHERS):
@@ -421,7 +419,7 @@ def test_a_file_that_others_can_write_is_refused(config: Path, mode: int) -> Non
 
 
 def test_a_file_that_the_group_can_write_is_refused(config: Path) -> None:
-    """Unless nobody else is in the group."""
+    """Unless the user is alone in the group."""
     if os.geteuid() != 0:
         pytest.skip("needs root, to give a file to a group")
     import pwd
@@ -437,7 +435,7 @@ def test_a_file_that_the_group_can_write_is_refused(config: Path) -> None:
 
 
 def test_a_folder_that_others_can_write_is_refused(config: Path) -> None:
-    """Whoever can write it can put another file there."""
+    """Other users could replace the file."""
     config.write_text("")
     config.parent.chmod(0o777)
     with pytest.raises(Refused, match=safefiles.BY_OTHERS):
@@ -450,7 +448,7 @@ def test_a_folder_that_others_can_write_is_refused(config: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "value"), [("1s", 1), ("60s", 60), ("15m", 900), ("2h", 7200), ("090s", 90)]
 )
-def test_a_duration_is_read(text: str, value: float) -> None:
+def test_a_duration_is_read_in_seconds(text: str, value: float) -> None:
     """In seconds, minutes or hours."""
     assert duration(text) == value
 
@@ -458,7 +456,7 @@ def test_a_duration_is_read(text: str, value: float) -> None:
 @pytest.mark.parametrize(
     "text", ["", "s", "15", "0s", "-1s", "1.5m", "1 m", "15M", "1d", "1h30m", "9999999s", "1s\n"]
 )
-def test_what_is_no_duration_is_refused(text: str) -> None:
+def test_an_invalid_duration_is_refused(text: str) -> None:
     """Without a unit one could not tell; nought would never be meant."""
     with pytest.raises(BadConfiguration) as caught:
         duration(text)
@@ -467,7 +465,7 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
 
 @pytest.mark.parser("durations")
 @given(st.text())
-def test_whatever_the_text_it_is_a_duration_or_a_typed_error(text: str) -> None:
+def test_any_text_is_a_duration_or_a_typed_error(text: str) -> None:
     """No text makes reading it fail in another way, or gives a time that is none."""
     try:
         assert 0 < duration(text) < float("inf")
@@ -518,7 +516,7 @@ def test_an_ordinary_variable_takes_a_secret(name: str) -> None:
     ],
 )
 def test_a_variable_that_changes_how_programs_load_is_refused(config: Path, name: str) -> None:
-    """On the command line and in the configuration alike."""
+    """On the command line and in the configuration."""
     with pytest.raises(BadConfiguration, match=name) as caught:
         check_variable(name)
     assert caught.value.hint
@@ -529,7 +527,7 @@ def test_a_variable_that_changes_how_programs_load_is_refused(config: Path, name
 @pytest.mark.parametrize(
     "name", ["", "1A", "A-B", "A=B", "A B", "Ä", "A\n", "A\0", "A{REPOSITORY}"]
 )
-def test_what_is_no_variable_is_refused(name: str) -> None:
+def test_an_invalid_name_of_a_variable_is_refused(name: str) -> None:
     """And shown harmless."""
     with pytest.raises(BadConfiguration, match="variable") as caught:
         check_variable(name)
@@ -538,7 +536,7 @@ def test_what_is_no_variable_is_refused(name: str) -> None:
 
 @pytest.mark.parser("names of variables")
 @given(st.text())
-def test_whatever_the_name_it_is_a_variable_or_a_typed_error(name: str) -> None:
+def test_any_name_is_a_variable_or_a_typed_error(name: str) -> None:
     """What is accepted can be put into an environment."""
     try:
         check_variable(name)
@@ -548,7 +546,7 @@ def test_whatever_the_name_it_is_a_variable_or_a_typed_error(name: str) -> None:
         assert name.isascii() and name.isidentifier()
 
 
-def test_the_null_device_is_no_configuration() -> None:
+def test_the_null_device_is_an_empty_configuration() -> None:
     """SECRETLY_CONFIG=/dev/null is the usual way to say: none; so is an empty value."""
     for value in (os.devnull, ""):
         found = loading.load({"SECRETLY_CONFIG": value, "HOME": "/nonexistent"})
@@ -584,7 +582,7 @@ def test_a_project_does_not_inherit_its_parents_command(config: Path) -> None:
     "value", ['"show it"', "[]", '[""]', '["", "a"]', "[1]", "true", '["a\\u0000"]']
 )
 def test_a_command_is_a_list_of_words(config: Path, value: str) -> None:
-    """No shell reads it, so it is no line."""
+    """No shell reads it, so a single text is refused."""
     error = trouble(config, f"[secrets.X]\ncommand = {value}")
     assert "secrets.X.command takes " in str(error)
 

@@ -37,7 +37,7 @@ HOST = "packages.example.org:8443"
 
 @pytest.fixture(scope="session")
 def shipped(tmp_path_factory: pytest.TempPathFactory) -> Configuration:
-    """What secretly knows by itself."""
+    """The shipped configuration."""
     empty = tmp_path_factory.mktemp("configuration") / "empty.toml"
     empty.touch(0o600)
     return loading.load({"SECRETLY_CONFIG": str(empty)})
@@ -74,7 +74,7 @@ class Place:
         return self.upload(line, environ).destination
 
     def plain(self, line: str, environ: Mapping[str, str] | None = None) -> tuple[str, str]:
-        """Where a password for its index stands in plain text: the file as it is named here."""
+        """The file, with ~ for the home, and the section with a password for its index."""
         path, section = self.upload(line, environ).plain_password()
         return path.replace(str(self.home), "~"), section
 
@@ -164,10 +164,10 @@ def test_a_variable_names_the_index(place: Place, tool: str, variable: str, name
         ("maturin upload -r internal x", {}),
     ],
 )
-def test_another_index_has_the_tools_name_for_it(
+def test_another_index_has_the_name_that_the_tool_uses(
     place: Place, line: str, environ: Mapping[str, str]
 ) -> None:
-    """So that its secret is kept under the name by which the person calls it."""
+    """The user stores its secret under that name."""
     assert place.destination(line, environ) == Destination("internal", "internal")
 
 
@@ -189,7 +189,9 @@ def test_another_index_has_the_tools_name_for_it(
         "twine upload --repository-url HTTPS://me:canary-1@Packages.Example.org:8443/ x",
     ],
 )
-def test_an_index_given_by_url_is_its_host(place: Place, line: str) -> None:
+def test_the_secret_of_an_index_given_by_url_is_named_after_its_host(
+    place: Place, line: str
+) -> None:
     """With its port, without a user name and password that stand in it."""
     found = place.destination(line)
     assert found[:2] == ("", HOST)
@@ -224,7 +226,7 @@ def test_a_url_in_the_environment_beats_a_name(place: Place, tool: str) -> None:
     assert place.secret(line, {variable: INTERNAL}) == HOST
 
 
-def test_a_host_by_another_port_is_another(place: Place) -> None:
+def test_a_host_with_another_port_is_another_index(place: Place) -> None:
     """What listens there need not be the same."""
     hosts = [
         place.secret(f"twine upload --repository-url http://127.0.0.1{port}/ x")
@@ -256,7 +258,7 @@ def test_a_host_by_another_port_is_another(place: Place) -> None:
     ],
 )
 def test_a_url_without_a_host_is_refused(place: Place, url: str) -> None:
-    """Nobody could tell whose secret it needs; nor could programs agree where such a one ends."""
+    """It needs no secret that secretly knows, or programs disagree about its host."""
     with pytest.raises(Refused, match="no host") as caught:
         place.destination("twine upload x", {"TWINE_REPOSITORY_URL": url})
     assert caught.value.hint
@@ -271,7 +273,7 @@ def test_a_password_in_a_url_is_not_repeated(place: Place) -> None:
 
 
 @given(st.text(st.characters(exclude_characters="\0")))
-def test_whatever_the_url_it_is_a_host_or_a_typed_error(shipped: Configuration, url: str) -> None:
+def test_any_url_has_a_host_or_is_refused(shipped: Configuration, url: str) -> None:
     """And never PyPI."""
     call = recognize(["twine", "upload", "x"], shipped)
     assert call is not None
@@ -325,7 +327,7 @@ def test_a_section_without_a_url_changes_nothing(place: Place) -> None:
 
 UPLOAD = "https://upload.pypi.example/legacy/"
 
-#: Each tool with a file of the person's own, and what is in it that says where PyPI is.
+#: Each tool with a file of the user's own, and the text in it that says where PyPI is.
 OWN = [
     ("twine upload x", "~/.pypirc", "[pypi]\nrepository = {url}"),
     ("twine upload --config-file mine x", "mine", "[pypi]\nrepository = {url}"),
@@ -340,7 +342,7 @@ OWN = [
 
 
 @pytest.mark.parametrize(("line", "file", "text"), OWN)
-def test_the_persons_own_settings_may_say_where_pypi_is(
+def test_the_users_own_settings_may_say_where_pypi_is(
     place: Place, line: str, file: str, text: str
 ) -> None:
     """Many have done so for years: its secret is PyPI's, and its host is known and shown."""
@@ -364,13 +366,15 @@ def test_the_persons_own_settings_may_say_where_pypi_is(
         ("pdm publish", ".pdm.toml", "repository.pypi.url = '{url}'"),
     ],
 )
-def test_a_projects_own_settings_may_not(place: Place, line: str, file: str, text: str) -> None:
+def test_a_projects_settings_may_not_say_where_pypi_is(
+    place: Place, line: str, file: str, text: str
+) -> None:
     """Any host can begin with 'upload.': what a project says of PyPI is not believed."""
     place.write(file, text.format(url=UPLOAD))
     assert place.secret(line) == "upload.pypi.example"
 
 
-def test_a_url_on_the_command_line_is_no_name(place: Place) -> None:
+def test_a_url_on_the_command_line_is_never_pypis_name(place: Place) -> None:
     """It may have been copied from anywhere: the secret is the host's."""
     assert place.secret(f"twine upload --repository-url {UPLOAD} x") == "upload.pypi.example"
     environ = {"TWINE_REPOSITORY_URL": UPLOAD}
@@ -396,15 +400,15 @@ def test_another_pypirc_may_be_named(
 
 
 @pytest.mark.parametrize("text", ["repository = no section\n", "[pypi\n", "[pypi]\na=1\na=1\n"])
-def test_a_pypirc_that_cannot_be_read_is_refused(place: Place, text: str) -> None:
-    """The index stands in it: to guess would be to send a token to anybody."""
+def test_a_broken_pypirc_is_refused(place: Place, text: str) -> None:
+    """It says where the index is: a guess could send the token anywhere."""
     place.write("~/.pypirc", text)
     for line in ("twine upload x", "flit publish", "maturin upload x"):
         with pytest.raises(Refused, match=r"\.pypirc"):
             place.secret(line)
 
 
-def test_a_pypirc_that_cannot_be_read_does_not_matter_where_the_url_is_given(place: Place) -> None:
+def test_a_broken_pypirc_does_not_matter_if_the_url_is_given(place: Place) -> None:
     """The index does not stand in it then."""
     place.write("~/.pypirc", "[pypi\n")
     assert place.secret(f"twine upload --repository-url {INTERNAL} x") == HOST
@@ -421,10 +425,10 @@ def test_a_pypirc_that_cannot_be_read_does_not_matter_where_the_url_is_given(pla
         ("poetry publish -r x", "~/.config/pypoetry/config.toml"),
     ],
 )
-def test_a_pipe_for_a_settings_file_is_refused_and_not_waited_for(
+def test_a_pipe_as_settings_file_is_refused_without_waiting(
     place: Place, line: str, file: str
 ) -> None:
-    """Nobody writes into it."""
+    """To open it would wait for a writer."""
     path = place.write(file)
     path.unlink()
     os.mkfifo(path)
@@ -435,7 +439,7 @@ def test_a_pipe_for_a_settings_file_is_refused_and_not_waited_for(
         "os.environ['SECRETLY_CONFIG'] = os.devnull;"
         "upload_of(recognize(sys.argv[1:], loading.load(os.environ)), os.environ).destination"
     )
-    done = subprocess.run(  # it could wait for ever
+    done = subprocess.run(  # it must not wait
         [sys.executable, "-c", code, *shlex.split(line)],
         env={**os.environ, "HOME": str(place.home), "XDG_CONFIG_HOME": ""},
         capture_output=True,
@@ -583,10 +587,8 @@ def test_a_folder_for_settings_may_be_elsewhere(place: Place) -> None:
         ),
     ],
 )
-def test_settings_may_name_an_index_of_ones_own(
-    place: Place, line: str, file: str, text: str
-) -> None:
-    """Its name is the secret's; what a person is told is the host."""
+def test_settings_may_name_another_index(place: Place, line: str, file: str, text: str) -> None:
+    """Its name is the secret's name. The dialog shows its host."""
     place.write(file, text.format(url=INTERNAL))
     found = place.destination(line)
     assert found[:2] == ("mine", "mine")
@@ -595,7 +597,7 @@ def test_settings_may_name_an_index_of_ones_own(
 
 
 def test_a_test_index_that_the_settings_describe_is_testpypi(place: Place) -> None:
-    """The person's own settings may say where it is, if that is a test index's host."""
+    """The user's own settings may say where it is, if the host is a test index's."""
     text = "[[index]]\nname = 'testpypi'\npublish-url = '{}'"
     url = "https://test.pypi.example/legacy/"
     place.write("~/.config/uv/uv.toml", text.format(url))
@@ -627,7 +629,7 @@ def test_a_projects_settings_get_no_token_of_the_test_index(
 
 
 def test_flit_knows_no_test_index(place: Place) -> None:
-    """Its name is no more than the person's own."""
+    """The name has no meaning but the user's."""
     line = "flit publish --repository testpypi"
     assert place.destination(line) == Destination("testpypi", "testpypi")
     section = "[testpypi]\nrepository = https://test.pypi.example/legacy/\n"
@@ -660,7 +662,7 @@ def test_the_settings_of_a_folder_above_the_project_do_not_count(
 @pytest.mark.parametrize(
     "text", ["[publish.index.repos]\n{} = '{}'", "publish.index.repos.{}.url='{}'"]
 )
-def test_hatchs_own_two_indexes_are_where_they_are(place: Place, text: str) -> None:
+def test_no_setting_moves_hatchs_own_two_indexes(place: Place, text: str) -> None:
     """No setting moves them; it moves others."""
     for name, secret in (("main", "PyPI"), ("test", "TestPyPI")):
         place.write("~/.config/hatch/config.toml", text.format(name, INTERNAL))
@@ -686,9 +688,7 @@ def test_hatchs_own_two_indexes_are_where_they_are(place: Place, text: str) -> N
         ("http://localhost@example.org/", True),
     ],
 )
-def test_what_is_sent_without_encryption_can_be_read(
-    place: Place, url: str, readable: bool
-) -> None:
+def test_an_upload_over_http_can_be_read(place: Place, url: str, readable: bool) -> None:
     """Unless it never leaves this machine."""
     assert place.destination(f"twine upload --repository-url {url} x").plaintext is readable
 
@@ -702,7 +702,7 @@ def test_hatchs_own_settings_choose_its_index(place: Place) -> None:
 
 
 @pytest.mark.parametrize("text", ["[", "a = " + "[" * 5000, "a = " + "1" * 5000, "\udcff"])
-def test_settings_that_cannot_be_read_are_refused(place: Place, text: str) -> None:
+def test_broken_settings_are_refused(place: Place, text: str) -> None:
     """They may name the index."""
     (place.project / "uv.toml").write_bytes(text.encode("utf-8", "surrogateescape"))
     with pytest.raises(Refused, match=r"uv\.toml"):
@@ -768,7 +768,7 @@ def test_a_variable_may_say_where_poetrys_index_is(place: Place) -> None:
 
 # -- what the real tools do ------------------------------------------------------
 
-#: Two indexes where there is no network but loopback: nothing can go to a real one. It reads
+#: Two indexes with loopback as the only network: nothing can go to a real index. It reads
 #: commands, one in a line, and says of each how it ended and which index took uploads.
 _ISLAND = """
 import fcntl, json, socket, struct, subprocess, sys
@@ -827,7 +827,7 @@ def _unshared() -> Sequence[str]:
     for command in (["unshare", "-n"], ["unshare", "-rn"]):
         if subprocess.run([*command, "true"], capture_output=True, timeout=30).returncode == 0:
             return command
-    pytest.skip("a network of one's own is not allowed here")
+    pytest.skip("network namespaces are not allowed here")
 
 
 @pytest.fixture(name="island", scope="module")
@@ -910,7 +910,7 @@ LEAD: dict[str, tuple[str, Mapping[str, str], Mapping[str, str], str]] = {
         | {USERS: "publish-url = 'URL-B'"},
         "B",
     ),
-    "uv: uv.toml hides what is beside it": (
+    "uv: uv.toml hides the pyproject.toml in its folder": (
         "uv publish",
         {},
         {"uv.toml": NO_URL, "pyproject.toml": UV_A, USERS: "publish-url = 'URL-B'"},
@@ -1094,7 +1094,7 @@ def settled(place: Place, island: Island, files: Mapping[str, str]) -> None:
 
 
 @pytest.mark.parametrize("name", LEAD)
-def test_the_real_tool_goes_where_it_was_thought_to(
+def test_the_real_tool_uploads_to_the_destination_that_was_found(
     place: Place, island: Island, name: str
 ) -> None:
     """Whichever of its settings count; where none does, to the index that it knows itself."""
@@ -1134,7 +1134,7 @@ ODD: dict[str, tuple[str, Mapping[str, str], str]] = {
         {"pyproject.toml": UV_A + "managed = false\n", "d/uv.toml": "publish-url='URL-B'"},
         "B",
     ),
-    "uv: but not those of what is no member": (
+    "uv: a workspace doesn't hide the settings of other projects": (
         "uv publish --directory d",
         {"pyproject.toml": MEMBERS + UV_A, "d/pyproject.toml": UV_B},
         "B",
@@ -1158,8 +1158,8 @@ ODD: dict[str, tuple[str, Mapping[str, str], str]] = {
 
 
 @pytest.mark.parametrize("name", ODD)
-def test_what_would_lead_elsewhere_is_refused(place: Place, island: Island, name: str) -> None:
-    """Where the real tool goes is what nobody would think."""
+def test_surprising_destinations_are_refused(place: Place, island: Island, name: str) -> None:
+    """The real tool goes where a user would not expect."""
     line, files, where = ODD[name]
     for port, url in (("PORT-A", island.a), ("PORT-B", island.b)):
         line = line.replace(port, url.split("/")[2].partition(":")[2])
@@ -1171,7 +1171,7 @@ def test_what_would_lead_elsewhere_is_refused(place: Place, island: Island, name
     assert took == where, said
 
 
-# -- what a person is told -------------------------------------------------------
+# -- the words for an index -------------------------------------------------------
 
 
 @pytest.mark.parametrize("tool", TOOLS)
@@ -1206,10 +1206,10 @@ def test_an_index_that_only_the_tool_knows_is_shown_by_the_tools_name(place: Pla
         ("https://example.org#@pypi.example", "example.org", "example.org"),
     ],
 )
-def test_of_a_url_the_host_is_shown_and_compared(
+def test_the_host_of_a_url_is_shown_and_compared(
     place: Place, url: str, shown: str, host: str
 ) -> None:
-    """With its port where a person sees it, without where a token's index is compared."""
+    """With its port in the dialog, and without it where a token's index is compared."""
     found = place.destination(f"twine upload --repository-url '{url}' x")
     assert (found.secret, found.shown, found.host) == (shown, shown, host)
 
@@ -1310,7 +1310,7 @@ def test_a_password_in_plain_text_is_found(place: Place, line: str, section: str
         "pdm publish",
     ],
 )
-def test_another_indexs_password_is_not(place: Place, line: str) -> None:
+def test_the_password_of_another_index_is_not_found(place: Place, line: str) -> None:
     """Nor an empty one, nor any where the tool does not read the file."""
     place.write("~/.pypirc", PYPIRC)
     assert place.plain(line) == ("", "")
@@ -1323,7 +1323,7 @@ def test_without_a_file_there_is_no_password(place: Place) -> None:
     assert place.plain("twine upload x") == ("", "")
 
 
-def test_the_file_that_was_named_is_looked_at(place: Place) -> None:
+def test_the_named_pypirc_is_read(place: Place) -> None:
     """In place of the one at home."""
     place.write("~/.pypirc", PYPIRC)
     place.write("mine", "[pypi]\nusername = me\n")
@@ -1332,13 +1332,15 @@ def test_the_file_that_was_named_is_looked_at(place: Place) -> None:
     assert place.plain("flit publish --pypirc mine") == ("mine", "pypi")
 
 
-def test_a_percent_sign_in_a_password_is_no_trouble(place: Place) -> None:
+def test_a_percent_sign_in_a_password_is_read_as_it_is(place: Place) -> None:
     """The file has no interpolation."""
     place.write("~/.pypirc", "[pypi]\npassword = canary-100%(x)s%\n")
     assert place.plain("twine upload x") == ("~/.pypirc", "pypi")
 
 
-def test_without_home_it_is_the_systems(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_home_the_system_says_where_the_home_folder_is(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A `.pypirc` is not looked for in the folder where one happens to be."""
     listed = "[distutils]\nindex-servers = mine\n[mine]\nrepository ="
     place.write(".pypirc", f"{listed} http://planted.example.org/\n")

@@ -38,7 +38,7 @@ from secretly.text import escape, format_time
 
 @pytest.fixture(scope="session")
 def shipped(tmp_path_factory: pytest.TempPathFactory) -> Configuration:
-    """What secretly knows by itself."""
+    """The shipped configuration."""
     empty = tmp_path_factory.mktemp("configuration") / "empty.toml"
     empty.touch(0o600)
     return loading.load({"SECRETLY_CONFIG": str(empty)})
@@ -132,8 +132,8 @@ def test_twine_uploads_what_it_is_given(place: Place, line: str) -> None:
     assert [path.replace("//", "/") for path in place.files(line)] == [WHEEL, SDIST]
 
 
-def test_a_file_that_is_called_like_an_option_or_a_pattern(place: Place) -> None:
-    """After two dashes all are files; what is there by that name is no pattern."""
+def test_a_file_may_be_named_like_an_option_or_a_pattern(place: Place) -> None:
+    """After two dashes all words are files. An existing file of that name is not a pattern."""
     for name in ("-r", "[d]emo-1.0-py3-none-any.whl", "demo-1.0-py3-none-any.whl"):
         wheel(place.folder, name=name)
     os.rename("-r", "--x.whl")
@@ -166,8 +166,8 @@ PROJECT = '[project]\nname = "demo"\nversion = "1.0"\n'
 
 
 @pytest.mark.parametrize("tool", ["uv", "hatch", "poetry", "pdm"])
-def test_without_files_it_is_what_is_in_dist(place: Place, tool: str) -> None:
-    """Of the folder itself; what is no distribution, or deeper, is not uploaded."""
+def test_without_named_files_those_in_dist_are_uploaded(place: Place, tool: str) -> None:
+    """Only package files, and only from the folder itself."""
     place.write("pyproject.toml", PROJECT)
     place.wheel()
     place.sdist()
@@ -211,7 +211,7 @@ def test_the_project_may_be_in_another_folder(
     assert place.examine(line, environ).projects == ["demo"]
 
 
-def test_a_file_that_is_named_is_the_folders_too(place: Place) -> None:
+def test_a_named_file_is_relative_to_the_tools_folder(place: Place) -> None:
     """uv goes there first, and then looks for the file."""
     place.wheel(folder="sub/dist")
     assert place.files(f"uv publish --directory sub {WHEEL}") == [WHEEL]
@@ -220,7 +220,7 @@ def test_a_file_that_is_named_is_the_folders_too(place: Place) -> None:
 
 
 @pytest.mark.parametrize("line", ["hatch publish", "poetry publish", "pdm publish --no-build"])
-def test_from_a_subfolder_it_is_the_projects_folder(
+def test_other_tools_upload_from_the_projects_folder(
     place: Place, line: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The nearest above that has a pyproject.toml."""
@@ -231,9 +231,7 @@ def test_from_a_subfolder_it_is_the_projects_folder(
     assert place.projects(line) == ["demo"]
 
 
-def test_for_uv_it_is_the_folder_where_one_is(
-    place: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_uv_uploads_from_the_working_folder(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """It looks for no project."""
     place.write("pyproject.toml", PROJECT)
     place.wheel()
@@ -377,7 +375,7 @@ def test_what_is_shown_is_what_the_real_tool_uploads(
         "maturin publish --release -i python3.12 -m Cargo.toml",
     ],
 )
-def test_what_is_built_first_is_not_yet_known(place: Place, line: str) -> None:
+def test_a_release_that_is_built_first_has_no_files_yet(place: Place, line: str) -> None:
     """What lies in dist may be another release: no files, no hashes; 60 minutes."""
     place.write("pyproject.toml", '[project]\nname = "My.Demo"\nversion = "2.0"\n')
     place.wheel("old", "1.0")
@@ -410,7 +408,7 @@ def test_what_is_built_first_is_not_yet_known(place: Place, line: str) -> None:
         ),
     ],
 )
-def test_before_it_is_built_it_is_what_the_settings_say(
+def test_before_a_build_the_settings_name_the_project(
     place: Place, line: str, text: str, project: str, version: str
 ) -> None:
     """Where they say it; a version that is worked out while building is not yet known."""
@@ -426,7 +424,7 @@ def test_before_it_is_built_it_is_what_the_settings_say(
     ["maturin publish -m sub/Cargo.toml", "maturin publish --manifest-path=sub/Cargo.toml"],
 )
 def test_maturins_project_is_where_its_manifest_is(place: Place, line: str) -> None:
-    """The crate's name and version, unless there is a pyproject.toml beside it that has them."""
+    """The crate's name and version, unless a pyproject.toml next to it gives them."""
     place.write("pyproject.toml", '[project]\nname = "wrong"\n')
     place.write("Cargo.toml", '[package]\nname = "wrong"\n')
     place.write("sub/Cargo.toml", '[package]\nname = "my_crate"\nversion = "0.3.0"\n')
@@ -441,8 +439,8 @@ def test_maturins_project_is_where_its_manifest_is(place: Place, line: str) -> N
 @pytest.mark.parametrize(
     "line", ["flit -f sub/other.toml publish", "flit --ini=sub/other.toml publish"]
 )
-def test_flits_project_is_that_of_the_file_it_is_given(place: Place, line: str) -> None:
-    """Which may have any name, and a pyproject.toml of another project beside it."""
+def test_flits_project_is_in_the_named_file(place: Place, line: str) -> None:
+    """The file may have any name, next to a pyproject.toml of another project."""
     place.write("pyproject.toml", '[project]\nname = "wrong"\n')
     place.write("sub/pyproject.toml", '[project]\nname = "wrong"\n')
     place.write("sub/other.toml", PROJECT)
@@ -464,7 +462,7 @@ def test_flits_project_is_that_of_the_file_it_is_given(place: Place, line: str) 
     ],
 )
 def test_a_project_that_the_settings_do_not_name_is_not_known(place: Place, text: str) -> None:
-    """Then only the token's end is put on, and the person is told."""
+    """Then the token only gets an end, and the dialog says so."""
     place.write("pyproject.toml", text)
     found = place.examine("flit publish")
     assert found.projects is None
@@ -489,7 +487,7 @@ def test_the_projects_are_those_of_the_metadata(place: Place) -> None:
     assert place.projects("twine upload 'dist/*'") == ["another", "my-demo"]
 
 
-def test_the_person_is_told_each_project_with_its_versions(place: Place) -> None:
+def test_the_dialog_names_each_project_with_its_versions(place: Place) -> None:
     """And that there are several."""
     place.wheel("demo", "1.0")
     assert place.examine("uv publish").described()[:2] == [
@@ -526,7 +524,7 @@ def test_two_projects_may_have_a_version_each(place: Place) -> None:
     ],
 )
 def test_an_odd_version_is_said(place: Place, version: str, note: str | None) -> None:
-    """Before it is published for ever."""
+    """An upload can't be undone."""
     wheel(place.folder / "dist", "demo", version, "x.whl")
     described = place.examine("uv publish --publish-url https://example.org/").described()
     notes = [line for line in described if line.startswith(NOTE)]
@@ -546,7 +544,7 @@ def test_an_odd_version_is_said_before_building_too(place: Place) -> None:
 
 
 @pytest.mark.parametrize("line", ["hatch publish", "poetry publish"])
-def test_what_a_tool_passes_over_is_no_file_of_the_release(place: Place, line: str) -> None:
+def test_files_that_the_tool_ignores_do_not_count(place: Place, line: str) -> None:
     """An old egg in ``dist`` does not make the projects unknown to a tool that leaves it."""
     place.write("pyproject.toml", '[project]\nname = "demo"\n')
     wanted = [place.wheel()]
@@ -563,7 +561,7 @@ def test_what_a_tool_passes_over_is_no_file_of_the_release(place: Place, line: s
         ("hatch publish", {"HATCH_PROJECT": "other"}),
     ],
 )
-def test_a_folder_that_cannot_be_told_is_refused(
+def test_an_unknown_project_folder_is_refused(
     place: Place, line: str, environ: Mapping[str, str]
 ) -> None:
     """A project's name says nothing of where it is: what is shown would not be what goes."""
@@ -574,7 +572,7 @@ def test_a_folder_that_cannot_be_told_is_refused(
 
 
 @pytest.mark.parametrize("line", ["hatch publish -p x", "hatch publish -p x -r main"])
-def test_hatchs_publisher_is_no_project(place: Place, line: str) -> None:
+def test_hatchs_publisher_option_does_not_name_a_project(place: Place, line: str) -> None:
     """Its -p means another thing behind the subcommand."""
     place.wheel()
     assert place.files(line) == [WHEEL]
@@ -596,7 +594,7 @@ def test_hatchs_publisher_is_no_project(place: Place, line: str) -> None:
         ("hatch -p o run twine upload x", {}, "hatch run with -p"),
     ],
 )
-def test_what_a_launcher_runs_elsewhere_is_refused(
+def test_a_launcher_that_works_elsewhere_is_refused(
     place: Place, line: str, environ: Mapping[str, str], steered: str
 ) -> None:
     """The files and settings there are not those that are seen from here."""
@@ -607,7 +605,7 @@ def test_what_a_launcher_runs_elsewhere_is_refused(
 
 
 @pytest.mark.parametrize("launcher", ["uv run", "poetry run", "pdm run", "hatch run"])
-def test_the_person_is_told_what_starts_it(place: Place, launcher: str) -> None:
+def test_the_dialog_names_the_launcher(place: Place, launcher: str) -> None:
     """A project may have its own program of that name, and its own variables."""
     place.wheel()
     found = place.examine(f"{launcher} twine upload {WHEEL}")
@@ -619,7 +617,7 @@ def test_the_person_is_told_what_starts_it(place: Place, launcher: str) -> None:
     )
 
 
-def test_the_person_is_told_that_it_can_be_read_on_the_way(place: Place) -> None:
+def test_the_dialog_warns_of_http(place: Place) -> None:
     """Unless it is encrypted, or does not leave this machine."""
     place.wheel()
     note = wording.note_line(wording.PLAIN_HTTP)
@@ -628,7 +626,7 @@ def test_the_person_is_told_that_it_can_be_read_on_the_way(place: Place) -> None
         assert unwrapped(found.consent(PROGRAM, ARGV).text).split("\n").count(note) == told
 
 
-def test_a_working_folder_that_has_gone_is_refused(
+def test_a_deleted_working_folder_is_refused(
     place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """There is nothing to upload from it."""
@@ -662,7 +660,7 @@ def test_a_working_folder_that_has_gone_is_refused(
         "maturin upload target/wheels/x.whl",
     ],
 )
-def test_without_a_file_it_is_refused(place: Place, line: str) -> None:
+def test_an_upload_without_files_is_refused(place: Place, line: str) -> None:
     """Before anybody is asked for anything."""
     place.write("pyproject.toml", PROJECT)
     place.write("README.md")
@@ -672,7 +670,7 @@ def test_without_a_file_it_is_refused(place: Place, line: str) -> None:
     assert caught.value.hint
 
 
-def test_one_missing_file_is_enough(place: Place) -> None:
+def test_one_missing_file_is_refused_by_its_name(place: Place) -> None:
     """The one that is missing is named, harmless and short."""
     place.wheel()
     for name, shown in (("dist/gone.whl", "dist/gone.whl"), ("\x1b[2J.whl", r"\x1b[2J.whl")):
@@ -695,7 +693,7 @@ def test_a_pattern_over_folders_is_refused(place: Place, pattern: str) -> None:
         assert caught.value.hint
 
 
-def test_a_file_that_is_no_distribution_is_refused(place: Place) -> None:
+def test_a_broken_file_is_refused(place: Place) -> None:
     """Before its token is in anybody's hands."""
     place.write(WHEEL, "half of it")
     for line in ("uv publish", "twine upload 'dist/*'"):
@@ -731,7 +729,7 @@ def test_a_local_version_is_refused_for_pypi_alone(place: Place) -> None:
         assert place.projects(line) == ["demo"]
 
 
-def test_a_local_version_is_refused_where_ones_own_settings_say_where_pypi_is(
+def test_a_local_version_is_refused_if_settings_say_where_pypi_is(
     place: Place,
 ) -> None:
     """It is PyPI all the same; and so it is before building."""
@@ -771,7 +769,7 @@ def test_a_token_is_good_for_a_quarter_of_an_hour(
 
 
 def padded(path: Path, size: int) -> None:
-    """Make a wheel that large: what stands before an archive is no part of it."""
+    """Make a wheel of that size: bytes before the archive don't count."""
     data = path.read_bytes()
     with open(path, "wb") as file:
         file.truncate(size - len(data))
@@ -788,7 +786,7 @@ def padded(path: Path, size: int) -> None:
         ([460_000_000], None, 920),
     ],
 )
-def test_large_files_are_given_longer(
+def test_large_files_get_a_longer_token(
     place: Place, sizes: Sequence[int], expires: float | None, seconds: float
 ) -> None:
     """Twice what they take at 1 MB a second, if that is more: each file's token is looked at."""
@@ -885,7 +883,7 @@ def test_a_token_goes_to_the_index_that_made_it(name: str, location: str) -> Non
         release(target).inspect(value, Entry("PyPI", hosts=("", "other.example", location)[:2]))
 
 
-def test_a_pair_that_is_allowed_is_that_pair(place: Place) -> None:
+def test_an_allowed_host_is_that_host_and_port_only(place: Place) -> None:
     """Not every port, not the hosts below it."""
     value = Secret(TOKEN)
     entry = Entry("PyPI", hosts=("127.0.0.1:8080", "mine.example"))
@@ -1038,7 +1036,7 @@ def test_a_narrowed_token_is_for_these_projects_and_this_time() -> None:
     ]
 
 
-def test_what_is_not_known_or_not_wanted_is_not_put_on() -> None:
+def test_an_unknown_project_and_no_end_are_not_added() -> None:
     """No project, no end: then it is as it was."""
     now = time.time()
     got = token_scope(release(project="").narrowed(Secret(TOKEN), now))
@@ -1120,7 +1118,7 @@ def unwrapped(text: str) -> str:
     return "\n".join(lines)
 
 
-def test_the_person_sees_what_goes_where(place: Place) -> None:
+def test_the_dialog_shows_projects_index_program_and_files(place: Place) -> None:
     """What, where to, with which program, the command; then each file, with size and hash."""
     place.wheel()
     place.sdist()
@@ -1177,7 +1175,7 @@ def test_a_long_path_is_never_cut() -> None:
 
 
 @pytest.mark.parametrize("files", [(), FILES])
-def test_what_must_be_seen_and_has_no_room_is_refused(files: tuple[Distribution, ...]) -> None:
+def test_a_dialog_is_whole_or_refused(files: tuple[Distribution, ...]) -> None:
     """With any length of path it is all there, or refused; nothing is left out silently."""
     refused = 0
     for length in range(300, 800):
@@ -1236,7 +1234,7 @@ def test_the_hash_over_the_list_is_what_sha256sum_says(place: Place) -> None:
             assert seen.text.endswith(f" {done.stdout[:16]}")
 
 
-def test_the_command_gives_way_first() -> None:
+def test_the_command_is_left_out_first() -> None:
     """It says least: with many or long files it is left out, and they are there."""
     argv = ["twine", "upload", *(f"dist/{'x' * 80}{n}.whl" for n in range(4))]
     files = tuple(Distribution(path, 1, "0" * 64, "demo", "1.0") for path in argv[2:])
@@ -1306,7 +1304,7 @@ def releases(draw: st.DrawFn) -> Release:
 
 
 @given(releases(), st.text("/pq", max_size=700), st.lists(TEXTS, min_size=1, max_size=5))
-def test_whatever_is_uploaded_the_person_sees_it_or_it_is_refused(
+def test_any_upload_is_shown_whole_or_refused(
     found: Release, program: str, argv: list[str]
 ) -> None:
     """The head is whole and in its order, each file is there or the one hash over all.
@@ -1346,7 +1344,7 @@ def test_whatever_is_uploaded_the_person_sees_it_or_it_is_refused(
             assert f"sha256 {file.sha256[:16]}" in shown
 
 
-def test_a_listing_has_all_of_it(place: Place) -> None:
+def test_a_listing_shows_every_file(place: Place) -> None:
     """For --dry-run: every file, and how long the token is good."""
     for number in range(20):
         place.wheel("demo", f"{number}.0")
@@ -1364,8 +1362,8 @@ def test_a_listing_has_all_of_it(place: Place) -> None:
 # -- looked at again -------------------------------------------------------------
 
 
-def test_what_stayed_as_it_was_is_not_changed(place: Place) -> None:
-    """Reading it is no change."""
+def test_an_unchanged_release_is_not_changed(place: Place) -> None:
+    """To read a file is not a change."""
     place.wheel()
     before = place.examine("uv publish")
     assert changed(before, place.examine("uv publish")) == ""
@@ -1405,7 +1403,7 @@ def test_a_file_that_was_changed_is_named(place: Place, change: object) -> None:
     assert changed(before, place.examine("uv publish")).startswith(f"{path} ")
 
 
-def test_a_file_that_came_or_went_is_named(place: Place) -> None:
+def test_an_added_or_removed_file_is_named(place: Place) -> None:
     """Whichever way; odd characters as escapes."""
     place.wheel()
     before = place.examine("uv publish")

@@ -56,7 +56,7 @@ def calls(row: Command) -> list[list[str]]:
 # -- every row -------------------------------------------------------------------
 
 
-def test_there_are_enough_of_them() -> None:
+def test_no_key_stands_twice_in_the_table() -> None:
     """And no key stands there twice: the second would hide the first."""
     assert len(ROWS) >= 45
     assert sorted(known_commands.COMMANDS) == sorted(ROWS)
@@ -77,7 +77,9 @@ def test_a_row_is_sound(name: str) -> None:
         assert not looks_secret(reference)
         assert (reference == "") == (tool_for(name) is not None)
         if reference:
-            assert parse(reference).scheme == ""  # a name: where it is, is for the person to say
+            assert (
+                parse(reference).scheme == ""
+            )  # a name: the user decides where the secret comes from
             assert parse(reference).field in ("", "username")
     others = [*row.secrets, *row.alternatives, *row.removes, *row.env, row.username or ""]
     assert max(Counter(others).values()) == 1
@@ -109,7 +111,7 @@ def test_a_row_needs_its_secret_where_it_says_so(name: str) -> None:
 
 
 @pytest.mark.parametrize("option", ["-help", "-h", "--help"])
-def test_help_is_asked_for_by_a_word_of_its_own(option: str) -> None:
+def test_only_a_whole_word_asks_for_help(option: str) -> None:
     """Of programs written in Go, an option with an h in it is not the one for help."""
     assert not Invocation(ROWS["vault"], ("kv", "get", option)).needs_secret
     assert Invocation(ROWS["vault"], ("kv", "get", "-format=json", "-path=x")).needs_secret
@@ -134,7 +136,7 @@ def test_a_version_may_be_an_argument() -> None:
         *("wandb login", "heroku auth:login", "aws configure", "stripe config --list"),
     ],
 )
-def test_what_needs_no_secret_gets_none(line: str) -> None:
+def test_a_call_that_needs_no_secret_gets_none(line: str) -> None:
     """Nor what would store it."""
     name, *words = line.split()
     assert not Invocation(ROWS[name], tuple(words)).needs_secret
@@ -149,7 +151,7 @@ def test_what_needs_no_secret_gets_none(line: str) -> None:
         *("doctl auth token", "glab auth status", "fly auth whoami", "terraform providers"),
     ],
 )
-def test_other_names_of_what_needs_it_are_known(line: str) -> None:
+def test_aliases_of_subcommands_are_known(line: str) -> None:
     """Aliases and what is short for a subcommand: it would run without its secret."""
     name, *words = line.split()
     assert Invocation(ROWS[name], tuple(words)).needs_secret
@@ -159,7 +161,7 @@ def test_other_names_of_what_needs_it_are_known(line: str) -> None:
     ("line", "host"),
     [(f"{name} -h db.example.org", True) for name in ROWS if "-h" in ROWS[name].values],
 )
-def test_a_databases_host_is_no_call_for_help(line: str, host: bool) -> None:
+def test_a_databases_host_option_does_not_ask_for_help(line: str, host: bool) -> None:
     """``psql -h HOST`` needs the password."""
     name, *words = line.split()
     assert Invocation(ROWS[name], tuple(words)).needs_secret == host
@@ -182,8 +184,8 @@ def _warm() -> Iterator[Warm]:
 
 
 @pytest.mark.parametrize("name", [row.name for row in ROWS.values() if tool_for(row.name) is None])
-def test_a_dry_run_says_what_a_row_would_do(warm: Warm, name: str) -> None:
-    """Which variables, from which secret, and what is taken away; nobody is asked."""
+def test_a_dry_run_says_what_a_known_command_would_get(warm: Warm, name: str) -> None:
+    """Which variables, from which secret, and which are removed. Nothing is asked."""
     row = ROWS[name]
     done = warm.run("run", "--no-input", "--dry-run", *calls(row)[0])
     assert done.status == 0, done
@@ -233,7 +235,7 @@ def _home() -> Iterator[Home]:
 
 
 def typed(home: Home, *argv: str, environ: dict[str, str] | None = None) -> Ended:
-    """Run a known command; the person types the secret once, and is told what it is for."""
+    """Run a known command: the user types the secret once, and sees what it is for."""
     home.reach(argv[0])
     with FakePinentry([SECRET]) as fake:
         done = home.run("run", *argv, environ={**(environ or {}), **fake.environ})
@@ -463,7 +465,7 @@ BEARERS = {
 
 
 @pytest.mark.parametrize("name", BEARERS)
-def test_it_is_the_bearer_of_requests(home: Home, name: str) -> None:
+def test_the_tools_requests_carry_the_secret(home: Home, name: str) -> None:
     """What was typed is what the tool's first request with a credential has."""
     need(name)
     variables, arguments = BEARERS[name]
@@ -539,7 +541,7 @@ def test_npm_reads_it_through_npmrc(home: Home) -> None:
 def test_restic_reads_it(home: Home) -> None:
     """A repository made with what was typed opens with it, and with nothing else.
 
-    A password file or command of the caller's would go before it.
+    A password file or command of the caller's would take precedence.
     """
     need("restic")
     environ = {"RESTIC_PASSWORD_COMMAND": "echo canary-stale"}
@@ -574,7 +576,7 @@ def test_duplicity_reads_it(home: Home) -> None:
 
 
 def test_rclone_reads_it(home: Home) -> None:
-    """It opens a configuration that is encrypted with it; a command would go before it."""
+    """It opens a configuration that is encrypted with it; a command would take precedence."""
     need("rclone")
     secret = pytest.importorskip("nacl.secret")
     key = hashlib.sha256(f"[{SECRET}][rclone-config]".encode()).digest()
@@ -597,7 +599,7 @@ def test_the_page_says_which_were_tried() -> None:
     assert set(re.findall(r"``([\w-]+)``", note)) == tried
 
 
-def test_the_page_says_what_most_need_none_for() -> None:
+def test_the_page_lists_the_common_exceptions() -> None:
     """In one sentence, for all that have no other word there."""
     text = " ".join(PAGE.read_text("utf-8").split())
     words = [f"``{word}``" for word in COMMON]
