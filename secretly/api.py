@@ -1,4 +1,4 @@
-"""The library: coroutines that Twisted and asyncio drive alike."""
+"""The library: coroutines that work the same under Twisted and asyncio."""
 
 from __future__ import annotations
 
@@ -8,13 +8,21 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .asking import prompting, questions
+from .asking import prompting, questions, wording
 from .config import loading, values
-from .errors import BadReference, NoPinentry, NotConfirmed, SecretlyError
+from .errors import NoPinentry, NotConfirmed, SecretlyError
 from .redacted import Secret
-from .reference import Reference, parse
-from .resolving import keep, model, obtain
-from .resolving.model import Context, ResolvedSecret, SecretRequest
+from .reference import Reference, parse, parse_name
+from .resolving import obtain, storing
+from .resolving.candidates import Username, username_for
+from .resolving.request import (
+    PROMPT_TIMEOUT,
+    Context,
+    ResolvedSecret,
+    SecretRequest,
+    calling_program,
+    login_name,
+)
 from .text import escape
 from .waiting import sharing
 
@@ -45,7 +53,7 @@ def _own_context() -> Context:
     return Context.of(loading.load(), os.environ)
 
 
-#: What a call stands on; ``secretly.testing`` puts its own in place.
+#: What each call works with; ``secretly.testing`` replaces it with its own.
 context: Callable[[], Context] = _own_context
 
 
@@ -60,42 +68,40 @@ async def secret(
     verify: Verify | None = None,
     timeout: Timeout = None,
 ) -> Secret:
-    """Return a secret: from its source, memory or the keychain, or else from the person.
+    """Return a secret: from its source, memory or the keychain, or else ask the user.
 
     :param reference: ``NAME``, ``NAME#field`` or ``scheme://path[#field]``.
-    :param username: the user name that it is kept under; by default the configured
-        one, the one it was stored with, or the login name.
-    :param prompt: the few words before the entry field.
-    :param description: what it is for; by default, which program asks.
-    :param remember: keep in the keychain what was typed: True, False, ``"ask"`` (ask
-        after it was accepted), or a timedelta (hold it in memory that long, on Linux;
-        where that cannot be, a warning is logged); None: as configured, else no.
-    :param confirm: ask before a stored secret is released; None: as configured, else no.
-    :param verify: a function or coroutine function that tries the secret. False means
-        that it was not accepted: a stored one is not used, and the person is asked
-        again, 3 times at most. Only an accepted one is kept.
-    :param timeout: how long to wait, in seconds or as a timedelta; None: 300 s for a
-        person, 30 s for a machine.
-    :raises Cancelled: if the person cancels.
-    :raises SecretlyError: any other of its kinds says why there is no secret.
+    :param username: the user name that it is stored under; None: the configured one, the
+        one it was stored with, or the login name.
+    :param prompt: the label of the entry field.
+    :param description: what it is for; the prompt shows it after the program's name.
+    :param remember: store in the keychain what the user typed: True, False, ``"ask"``
+        (ask after it was accepted), or a timedelta (remember it in memory that long, on
+        Linux; a failure is logged); None: as configured, else no.
+    :param confirm: whether the user confirms the use of a stored secret; None: as
+        configured, else no.
+    :param verify: a function or coroutine function that tries the secret. If it returns
+        False, the secret is not used, and the user is asked again, 3 times at most.
+    :param timeout: in seconds or as a timedelta; None: 300 s (30 s for a machine).
+    :raises Cancelled: if the user cancels.
+    :raises SecretlyError: for any other reason why there is no secret.
 
-    Calls for the same reference, user name and *verify* at the same time are one
-    prompt: the first one's texts are shown. One that joins it and has a *timeout*
-    waits no longer than that. Cancelling the last of them ends it.
+    Calls for the same reference, user name and *verify* share one prompt, with the texts
+    of the first. Each waits at most its own *timeout*; cancelling the last one ends it.
 
     .. versionadded:: 1.0
     """
-    wish = _wish(
+    request = _request(
         reference,
         username=username,
         prompt=prompt,
-        purpose=description,
+        description=description,
         remember=remember,
         confirm=confirm,
         verify=verify,
         timeout=timeout,
     )
-    return (await _obtain(wish, timeout)).secret
+    return (await _obtain(request, timeout)).secret
 
 
 async def credential(
@@ -114,54 +120,57 @@ async def credential(
     The user name is *username*, else the configured one, else the one that the
     secret was stored with, else the login name.
 
-    :param reference: as for :func:`secret`, and so are the others.
-    :param username: the user name, if it is known.
-    :param prompt: the few words before the entry field.
+    :param reference: as for :func:`secret`; so are the other parameters.
+    :param username: the user name, if you know it.
+    :param prompt: the label of the entry field.
     :param description: what it is for.
-    :param remember: whether to keep what was typed.
-    :param confirm: whether to ask before a stored secret is released.
+    :param remember: whether to store what the user typed.
+    :param confirm: whether the user confirms the use of a stored secret.
     :param verify: a function or coroutine function that tries the secret.
     :param timeout: how long to wait, in seconds or as a timedelta.
     :raises SecretlyError: as for :func:`secret`.
 
     .. versionadded:: 1.0
     """
-    wish = _wish(
+    request = _request(
         reference,
         username=username,
         prompt=prompt,
-        purpose=description,
+        description=description,
         remember=remember,
         confirm=confirm,
         verify=verify,
         timeout=timeout,
     )
-    found = await _obtain(wish, timeout)
-    return Credential(found.username or model.login_name(), found.secret)
+    found = await _obtain(request, timeout)
+    return Credential(found.username or login_name(), found.secret)
 
 
 async def confirm(
     question: str, *, description: str | None = None, timeout: Timeout = None
 ) -> bool:
-    """Ask the person to agree; return whether they did.
+    """Ask the user a question; return whether they answered Yes.
 
     :param question: the question, in a line.
     :param description: more about it.
     :param timeout: how long to wait, in seconds or as a timedelta; None: 300 s.
-    :raises Cancelled: if the person cancels rather than says no.
-    :raises PromptTimeout: if nobody answers.
-    :raises NoPinentry: if nobody can be asked.
+    :raises Cancelled: if the user cancels instead of answering No.
+    :raises PromptTimeout: if the user does not answer in time.
+    :raises NoPinentry: if secretly cannot ask the user.
 
     .. versionadded:: 1.0
     """
     here = context()
-    text = "\n\n".join(filter(None, (question, description)))
-    seconds = values.in_seconds(timeout, model.PROMPT_TIMEOUT)
+    seconds = values.in_seconds(timeout, PROMPT_TIMEOUT)
     if here.no_input:
-        raise NoPinentry("nobody may be asked to confirm", "run it where a person can be asked")
-    asked = questions.Prompt("secretly", text, "")
+        raise NoPinentry(
+            "can't ask you to confirm: prompts are switched off",
+            "run it where secretly may ask, without SECRETLY_NO_INPUT",
+        )
+    text = wording.asks(calling_program(), question, description or "")
+    prompt = questions.Prompt(wording.TITLE, text, "")
     try:
-        await prompting.confirm(asked, seconds, here.environ, here.configuration.pinentry)
+        await prompting.confirm(prompt, seconds, here.environ, here.configuration.pinentry)
     except NotConfirmed:
         return False
     return True
@@ -170,40 +179,38 @@ async def confirm(
 async def remember(
     reference: str, value: str, *, username: str | None = None, timeout: Timeout = None
 ) -> None:
-    """Keep a secret in the keychain.
+    """Store a secret in the keychain.
 
     :param reference: a plain name.
     :param value: the secret.
-    :param username: the user name that goes with it; None: the configured one, else it
-        has none of its own and is kept under the login name.
+    :param username: the user name that goes with it; None: the configured one, or else
+        none, and it is stored under the login name.
     :param timeout: how long to wait, in seconds or as a timedelta; None: 300 s.
-    :raises KeychainUnavailable: if it cannot be kept, or only in plain text.
-    :raises BadReference: if *reference* is no plain name.
+    :raises KeychainUnavailable: if it can't be stored, or only in plain text.
+    :raises BadReference: if *reference* is not a plain name.
 
     .. versionadded:: 1.0
     """
-    here, name, value = context(), _plain(reference), Secret(value)
-    entry = here.configuration.entry(name)
-    chosen = username or entry.username
-    seconds = values.in_seconds(timeout, model.PROMPT_TIMEOUT)
-    own = chosen is not None
-    await keep.store_secret(name, value, chosen or model.login_name(), own, seconds, here)
+    here, name = context(), parse_name(reference)
+    chosen = username_for(username or None, here.configuration.entry(name))
+    seconds = values.in_seconds(timeout, PROMPT_TIMEOUT)
+    await storing.store_secret(name, Secret(value), chosen, here, seconds)
 
 
 async def forget(reference: str, *, username: str | None = None, timeout: Timeout = None) -> bool:
-    """Take a secret out of memory and the keychain; return whether it was there.
+    """Delete a secret from memory and the keychain; return whether there was one.
 
     :param reference: a plain name.
-    :param username: the user name that it is kept under; None: the configured one, the
+    :param username: the user name that it is stored under; None: the configured one, the
         one it was stored with, or the login name.
     :param timeout: how long to wait, in seconds or as a timedelta; None: 300 s.
     :raises KeychainUnavailable: if the keychain cannot be used.
-    :raises BadReference: if *reference* is no plain name.
+    :raises BadReference: if *reference* is not a plain name.
 
     .. versionadded:: 1.0
     """
-    seconds = values.in_seconds(timeout, model.PROMPT_TIMEOUT)
-    return await keep.forget_secret(_plain(reference), username, seconds, context())
+    seconds = values.in_seconds(timeout, PROMPT_TIMEOUT)
+    return await storing.forget_secret(parse_name(reference), username, context(), seconds)
 
 
 def secretly(
@@ -213,68 +220,67 @@ def secretly(
     username: str | None = None,
     prompt: str = "Password:",
 ) -> Deferred[Any]:
-    """Call *action* with a password: the call that the first secretly had.
+    """Call *action* with a password, as the first version of secretly did.
 
-    The password is looked for in the keychain; one that is typed is kept there once
-    *action* has succeeded with it.
+    What the user types is stored in the keychain after *action* has succeeded with it.
 
     :param reactor: the running reactor.
     :param action: a function of the password; it may return a Deferred.
-    :param system: the name that the password is kept under; by default the
-        action's module, or for ``__main__`` the program's absolute path.
+    :param system: the name that it is stored under; by default the action's module, or
+        for ``__main__`` the program's absolute path.
     :param username: by default the login name.
-    :param prompt: the words before the entry field.
+    :param prompt: the label of the entry field.
     :returns: a Deferred with *action*'s result.
 
     .. versionadded:: 0.3
     """
     from twisted.internet.defer import Deferred, maybeDeferred
 
-    name = system or action.__module__
-    if name == "__main__":
-        name = os.path.abspath(sys.argv[0])
-    user = username or model.login_name()
+    module = system or action.__module__
+    name = os.path.abspath(sys.argv[0]) if module == "__main__" else module
+    user = Username(username or login_name(), own=True)
+    request = SecretRequest(
+        Reference("", name),
+        username=user.name,
+        prompt=prompt.rstrip().removesuffix(":"),
+        purpose=wording.wants(calling_program(), escape(name)),
+    )
 
     async def work() -> Any:
         here = context()
-        wish = SecretRequest(
-            Reference("", name),
-            username=user,
-            prompt=prompt.rstrip().removesuffix(":"),
-            purpose=f"{model.calling_program()} asks for it",
-        )
-        found = await obtain.obtain(wish, here)
+        found = await obtain.obtain(request, here)
         result = await maybeDeferred(action, found.secret)
-        if found.origin == "typed":
-            try:
-                await keep.store_secret(name, found.secret, user, True, model.PROMPT_TIMEOUT, here)
-            except SecretlyError as error:
-                here.note(f"{escape(name)} was not kept: {error}")
+        try:
+            if found.origin == "typed":
+                await storing.store_secret(name, found.secret, user, here)
+        except SecretlyError as error:
+            here.note(f"{escape(name)} was not stored: {error}")
         return result
 
     return Deferred.fromCoroutine(work())
 
 
-def _wish(
+def _request(
     reference: str,
     *,
     username: str | None,
     prompt: str | None,
-    purpose: str | None,
+    description: str | None,
     remember: bool | str | datetime.timedelta | None,
     confirm: bool | None,
     verify: Verify | None,
     timeout: Timeout,
 ) -> SecretRequest:
+    parsed = parse(reference)
     return SecretRequest(
-        parse(reference),
+        parsed,
         username=username,
         prompt=prompt,
-        purpose=purpose or f"{model.calling_program()} asks for it",
+        purpose=wording.wants(calling_program(), escape(str(parsed)), description or ""),
         remember=_remembered(remember),
         confirm=confirm,
         verify=verify,
-        prompt_timeout=values.in_seconds(timeout, model.PROMPT_TIMEOUT),
+        prompt_timeout=values.in_seconds(timeout, PROMPT_TIMEOUT),
     )
 
 
@@ -286,16 +292,7 @@ def _remembered(value: bool | str | datetime.timedelta | None) -> Remember | Non
     raise TypeError(f"remember takes True, False, 'ask' or a timedelta, not {value!r}")
 
 
-def _plain(reference: str) -> str:
-    found = parse(reference)
-    if found.scheme or found.field:
-        raise BadReference(
-            f"'{escape(reference)}' is not a plain name", "the keychain keeps names, such as PyPI"
-        )
-    return found.path
-
-
-async def _obtain(wish: SecretRequest, timeout: Timeout) -> ResolvedSecret:
-    key = (*wish.reference._values(), wish.username, wish.verify)
-    limit = None if timeout is None else wish.prompt_timeout
-    return await _shared.do(key, lambda: obtain.obtain(wish, context()), limit)
+async def _obtain(request: SecretRequest, timeout: Timeout) -> ResolvedSecret:
+    key = (*request.reference._values(), request.username, request.verify)
+    limit = None if timeout is None else request.prompt_timeout
+    return await _shared.do(key, lambda: obtain.obtain(request, context()), limit)

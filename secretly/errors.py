@@ -1,4 +1,4 @@
-"""The errors: one root, each saying what happened and, apart from it, what to do."""
+"""The errors: all under one root, each with what happened and, separately, what to do."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ __all__ = [
 class SecretlyError(Exception):
     """The root of every error that secretly raises.
 
-    :param message: what happened, in one line, naming the thing.
+    :param message: what happened, in one line that names the thing.
     :param hint: what the reader can do about it, in one line.
 
-    Neither ever holds a secret.
+    Neither ever contains a secret.
 
     .. versionadded:: 1.0
     """
 
-    hint = ""  # of one whose own __init__ does not come here
+    hint = ""  # for subclasses whose own __init__ doesn't call this one
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -39,28 +39,28 @@ class SecretlyError(Exception):
 
 
 class Cancelled(SecretlyError):
-    """The person declined or cancelled: an outcome, not a fault.
+    """The user declined or cancelled: an outcome, not a fault.
 
     .. versionadded:: 1.0
     """
 
 
 class NotConfirmed(Cancelled):
-    """The person was asked to allow the use of a stored secret, and said no.
+    """The user was asked to confirm the use of a stored secret, and answered No.
 
     .. versionadded:: 1.0
     """
 
 
 class PromptTimeout(SecretlyError):
-    """Nobody answered a prompt in time.
+    """The user did not answer a prompt in time.
 
     .. versionadded:: 1.0
     """
 
 
 class NoPinentry(SecretlyError):
-    """There is no way to ask a person: no pinentry and no terminal that may be used.
+    """secretly cannot ask the user: there is no pinentry and no terminal.
 
     .. versionadded:: 1.0
     """
@@ -74,39 +74,35 @@ class PinentryFailed(SecretlyError):
 
 
 class NotFound(SecretlyError):
-    """The secret is kept nowhere, and nobody may be asked for it.
+    """The secret is not stored, and secretly must not ask for it.
 
     .. versionadded:: 1.0
     """
 
 
 class KeychainUnavailable(SecretlyError):
-    """The keychain cannot be used: absent, broken, or not answering.
-
-    :ivar answered: False if it was asked and let the time pass, as a wedged one does.
+    """The keychain cannot be used: it is missing, broken, or does not answer.
 
     .. versionadded:: 1.0
     """
 
-    answered = True
-
 
 class KeychainLocked(KeychainUnavailable):
-    """The keychain is there, but locked, and was not unlocked.
+    """The keychain is locked, and the user did not unlock it.
 
     .. versionadded:: 1.0
     """
 
 
 class SourceFailed(SecretlyError):
-    """The place that a secret is configured to come from did not give it.
+    """The source that a secret is configured to come from did not give it.
 
     .. versionadded:: 1.0
     """
 
 
 class BadReference(SecretlyError):
-    """A reference that cannot be read, or that looks like a secret itself.
+    """A reference is malformed, or looks like a secret itself.
 
     .. versionadded:: 1.0
     """
@@ -120,22 +116,26 @@ class BadConfiguration(SecretlyError):
 
 
 class BadToken(SecretlyError):
-    """What should be an API token of PyPI's is malformed.
+    """A PyPI API token is malformed.
 
     .. versionadded:: 1.0
     """
 
 
 class Refused(SecretlyError):
-    """A guard said no: going on would not have been safe.
+    """secretly refused to go on, because that would not be safe.
 
     .. versionadded:: 1.0
     """
 
 
+class KeychainTimeout(KeychainUnavailable):
+    """The keychain did not answer in time. Internal: callers see a KeychainUnavailable."""
+
+
 class NotThere(SecretlyError):
-    """There is no such command: exit status 127."""
+    """The command was not found: exit status 127."""
 
 
 class NotExecutable(SecretlyError):
-    """The command is there, but cannot be executed: exit status 126."""
+    """The command was found, but cannot be executed: exit status 126."""

@@ -1,7 +1,7 @@
 """Records: values with named fields that do not change.
 
-dataclasses and NamedTuple do the same and more; but with the modules that they load they
-would make a start half as long again, and most of what secretly does is start.
+dataclasses and NamedTuple do more, but the modules that they load would make each start half as
+long again.
 """
 
 from __future__ import annotations

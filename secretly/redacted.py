@@ -1,12 +1,16 @@
-"""Values that hold secrets and show none of it where values are usually shown."""
+"""Values that hold secrets, and never show them in a repr, a traceback or a pickle."""
 
 from __future__ import annotations
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any, NoReturn, Self, SupportsIndex
 
-__all__ = ["Environ", "Secret"]
+__all__ = ["READ_LIMIT", "Environ", "NotASecret", "Secret", "to_secret"]
+
+#: How many bytes secretly reads at most from a file, a pipe or a program.
+READ_LIMIT = 1 << 20
 
 
 class Secret(str):
@@ -39,10 +43,52 @@ class Secret(str):
         raise TypeError("a Secret is not pickled: pickles end up in files")
 
 
+class NotASecret(ValueError):
+    """The text can't be a secret: says why, and never shows the text."""
+
+
+def to_secret(
+    data: bytes | bytearray | str,
+    *,
+    limit: int | None = READ_LIMIT,
+    line_ends: Sequence[str] = (),
+    nul: bool = False,
+) -> Secret:
+    r"""Return *data* as a secret if it may be one.
+
+    Bytes must be UTF-8. Text may also have the surrogates that stand for other bytes in
+    variables and file names (PEP 383).
+
+    :param limit: how many bytes it may have, the end of the line included; None: any number.
+    :param line_ends: the first of these that *data* ends with is removed, once.
+    :param nul: whether it may have a NUL byte, which no environment variable can hold.
+    :raises NotASecret: if it may not.
+
+    >>> str(to_secret(b"canary-1\n", line_ends=["\r\n", "\n"]))
+    'canary-1'
+    """
+    try:
+        size = len(data.encode("utf-8", "surrogateescape") if isinstance(data, str) else data)
+        if limit is not None and size > limit:
+            wrong = f"is longer than {limit >> 20} MiB"
+        else:
+            text = data if isinstance(data, str) else data.decode("utf-8")
+            if nul or "\0" not in text:
+                end = next(filter(text.endswith, line_ends), "")
+                return Secret(text.removesuffix(end))
+            wrong = "has a NUL byte in it"
+    except UnicodeDecodeError:
+        wrong = "is not UTF-8 text"
+    except UnicodeEncodeError:
+        wrong = "is not Unicode text"
+    data = text = ""  # a traceback may show locals
+    raise NotASecret(wrong)
+
+
 class Environ(dict[str, str]):
     """Environment variables, whose values a traceback with captured locals does not show.
 
-    >>> Environment({"TOKEN": "canary-1"})
+    >>> Environ({"TOKEN": "canary-1"})
     <environment of 1 variables>
     """
 

@@ -12,18 +12,18 @@ from .errors import BadReference
 from .record import Record
 from .text import escape
 
-__all__ = ["Reference", "is_scheme", "looks_secret", "parse", "without_secrets"]
+__all__ = ["Reference", "is_scheme", "looks_secret", "parse", "parse_name", "without_secrets"]
 
-# What services put before their tokens so that leaks are found: PyPI; GitHub, GitLab, npm, crates,
-# AWS, Slack, Stripe, OpenAI and Anthropic, Google, Hugging Face. A name may begin so as well, but
-# has hardly 12 characters more with a digit among them.
+# The prefixes by which services find leaked tokens: PyPI; GitHub, GitLab, npm, crates, AWS, Slack,
+# Stripe, OpenAI and Anthropic, Google, Hugging Face. A name may begin with one too, but 12 more
+# characters with a digit among them are unlikely.
 _SECRET = (
     r"(?<![A-Za-z0-9])(?:pypi-[\w-]{12}|(?:gh[pousr]_|github_pat_|glpat-|npm_|cio|A[KS]IA"
     r"|xox[abeprs]-|[rs]k_(?:live|test)_|sk-|AIza|hf_)(?=[\w+/=.-]*\d)[\w+/=.-]{12}"
     r"|-----BEGIN |eyJ[\w-]{16,}\.)"
 )
-#: One of these is in each of them: most texts need no look at the pattern, whose compiling
-#: takes a tenth of the time that a run does.
+#: Each token contains one of these. Most texts don't, and need no pattern: compiling it takes a
+#: tenth of a run's time.
 _MARKS = (
     *("pypi-", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "npm_", "cio"),
     *("AKIA", "ASIA", "xox", "k_live_", "k_test_", "sk-", "AIza", "hf_", "-----BEGIN ", "eyJ"),
@@ -36,12 +36,12 @@ def _pattern() -> re.Pattern[str]:
 
 
 def looks_secret(text: str) -> bool:
-    """Whether there is something in *text* that looks like a service's token."""
+    """Whether *text* contains something that looks like a service's token."""
     return any(mark in text for mark in _MARKS) and _pattern().search(text) is not None
 
 
 def without_secrets(text: str) -> str:
-    """Return *text* with an ellipsis for whatever looks like a service's token.
+    """Return *text* with each thing that looks like a service's token replaced by an ellipsis.
 
     >>> without_secrets("no option pypi-canary-123456")
     'no option …'
@@ -52,24 +52,24 @@ def without_secrets(text: str) -> str:
 #: As in a URL (RFC 3986).
 _SCHEME = "[A-Za-z][A-Za-z0-9+.-]*"
 
-#: It would run what is configured, without what else is.
-_NONE = "command"
+#: Not a scheme, because a reference would run the command without the rest of its configuration.
+_NOT_A_SCHEME = "command"
 
 
 def is_scheme(text: str) -> bool:
-    """Whether a reference may begin so.
+    """Whether *text* is a valid scheme of a reference.
 
     >>> is_scheme("op"), is_scheme("my vault")
     (True, False)
     """
-    return re.fullmatch(_SCHEME, text) is not None and text.lower() != _NONE
+    return re.fullmatch(_SCHEME, text) is not None and text.lower() != _NOT_A_SCHEME
 
 
 class Reference(Record):
     """Where to look for a secret.
 
     :param scheme: the kind of source (``op``, ``env``…); empty for a plain name.
-    :param path: what stands after ``scheme://``; the name, for a plain one.
+    :param path: the part after ``scheme://``; for a plain name, the name.
     :param field: the field of the item; empty for the default one.
     """
 
@@ -88,6 +88,11 @@ class Reference(Record):
         field = self.field.casefold() or "password"
         return field if field in ("password", "username") else ""
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is just a name, under which the keychain can store a secret."""
+        return not (self.scheme or self.field)
+
     def __str__(self) -> str:
         return f"{self.name}#{self.field}" if self.field else self.name
 
@@ -95,8 +100,8 @@ class Reference(Record):
 def parse(text: str) -> Reference:
     """Read a reference.
 
-    :raises BadReference: if it is empty, has control characters, or looks like
-        a secret (which is then not repeated).
+    :raises BadReference: if it is empty, has control characters, or looks like a secret
+        (which the message does not repeat).
 
     >>> parse("PyPI#username")
     Reference(scheme='', path='PyPI', field='username')
@@ -109,12 +114,12 @@ def parse(text: str) -> Reference:
         )
     if looks_secret(text):
         raise BadReference(
-            "that looks like a secret, not like the name of one",
+            "this looks like a secret, not like the name of one",
             "give a name, such as 'PyPI'; 'secretly set NAME' asks for the secret itself",
         )
     if any(ord(c) < 0x20 or ord(c) == 0x7F for c in text) or text != text.strip():
         raise BadReference(
-            f"the reference '{escape(text)}' has control characters or white space around it",
+            f"the reference '{escape(text)}' has control characters, or white space around it",
             "a reference is NAME, NAME#field or scheme://path",
         )
     path, _, field = text.partition("#")
@@ -125,11 +130,28 @@ def parse(text: str) -> Reference:
         scheme = ""
     if not path or ("#" in text and not field):
         raise BadReference(
-            f"the reference '{escape(text)}' names nothing",
+            f"the reference '{escape(text)}' has no name",
             "a reference is NAME, NAME#field or scheme://path",
         )
-    if scheme == _NONE:
+    if scheme == _NOT_A_SCHEME:
         raise BadReference(
-            "a command is no reference", "write command = [...] under [secrets.NAME]; ask for NAME"
+            "command:// is not a valid reference",
+            "write command = [...] under [secrets.NAME], and use NAME",
         )
     return Reference(scheme, path, field)
+
+
+def parse_name(text: str) -> str:
+    """Read a plain name.
+
+    :raises BadReference: if it is not one: see :attr:`Reference.is_plain`.
+
+    >>> parse_name("PyPI")
+    'PyPI'
+    """
+    reference = parse(text)
+    if not reference.is_plain:
+        raise BadReference(
+            f"'{escape(text)}' is not a plain name", "use a name without :// and #, such as PyPI"
+        )
+    return reference.path

@@ -1,4 +1,4 @@
-"""Whether others could change a file: who may write it, and each folder on the way to it."""
+"""Files that only this user can have changed: who may write one, and each folder on its path."""
 
 from __future__ import annotations
 
@@ -9,39 +9,39 @@ import stat
 from collections.abc import Mapping
 
 from .errors import Refused
+from .redacted import READ_LIMIT
 from .text import escape, shell_quote
 
 __all__ = [
     "BY_OTHERS",
     "SHIM",
-    "check_only_mine",
+    "find_writable_by_others",
     "is_shim",
     "open_without_waiting",
     "program_on_path",
     "read_file",
-    "writable_by_others",
+    "refuse_if_others_can_write",
 ]
 
-#: What is said of a file that is not to be used.
+#: What every message says of a file that other users can change.
 BY_OTHERS = "could be changed by others"
 
-#: The second line of the small executables that secretly makes.
+#: The second line of a shim, the small executable that secretly makes for a command.
 SHIM = "# Made by secretly."
 
 
-def writable_by_others(path: str | os.PathLike[str]) -> str | None:
-    """Return the file or folder by which others could change *path*, or None.
+def find_writable_by_others(path: str | os.PathLike[str]) -> str | None:
+    """Return the file or folder through which others could change *path*, or None.
 
-    Others are everyone but root and this user. A group in which nobody else is
-    (the user's own, as many systems make one) is no other, unless an access list goes with
-    it. In a folder with the
-    sticky bit only the owner of a file can replace it. Links are followed, and
-    the folders on both ways looked at.
+    Others are all users but root and this one. A group that has no other member (many systems
+    make one for each user) doesn't count, unless the file has an access list. In a folder with
+    the sticky bit only the owner of a file can replace it. Links are followed, and the folders
+    on both paths checked.
 
-    :raises OSError: if it cannot be looked at.
+    :raises OSError: if the file can't be examined.
     """
     seen: set[str] = set()
-    # Not abspath: what '..' leads to after a link is for the system to say.
+    # Not abspath: only the system knows where '..' leads after a link.
     todo = [os.fspath(path) if os.path.isabs(path) else os.path.join(os.getcwd(), path)]
     while todo:
         current = todo.pop()
@@ -57,7 +57,7 @@ def writable_by_others(path: str | os.PathLike[str]) -> str | None:
         else:
             owner_only = not facts.st_mode & stat.S_IWOTH and (
                 not facts.st_mode & stat.S_IWGRP
-                or (_nobody_else_in(facts.st_gid) and not _has_access_list(current))
+                or (_is_own_group(facts.st_gid) and not _has_access_list(current))
             )
         sticky = stat.S_ISDIR(facts.st_mode) and facts.st_mode & stat.S_ISVTX
         if facts.st_uid not in (0, os.geteuid()) or not (owner_only or sticky):
@@ -66,11 +66,11 @@ def writable_by_others(path: str | os.PathLike[str]) -> str | None:
 
 
 def _has_access_list(path: str) -> bool:
-    """Whether it has an access list, which may name others (acl(5)).
+    """Return whether a file has an access list, which may name others (acl(5)).
 
-    Then the bits of the group are what all that are named in it may do at most.
+    Then the group's bits say what all who are named in the list may do at most.
     """
-    if not hasattr(os, "getxattr"):  # Linux alone has it
+    if not hasattr(os, "getxattr"):  # only Linux has it
         return False
     try:
         return bool(os.getxattr(path, "system.posix_acl_access", follow_symlinks=False))
@@ -79,7 +79,8 @@ def _has_access_list(path: str) -> bool:
 
 
 @functools.cache
-def _nobody_else_in(group: int) -> bool:
+def _is_own_group(group: int) -> bool:
+    """Return whether a group has no member but this user and root."""
     import grp
     import pwd
 
@@ -94,51 +95,48 @@ def _nobody_else_in(group: int) -> bool:
     return members <= mine
 
 
-def check_only_mine(path: str | os.PathLike[str], what: str) -> None:
+def refuse_if_others_can_write(path: str | os.PathLike[str], what: str) -> None:
     """Refuse a file that others could change.
 
-    :param what: what it is, for the message: ``"the configuration"``.
-    :raises Refused: naming the file or folder, and how to mend it.
+    :param what: what the file is, for the message: ``"the configuration"``.
+    :raises Refused: naming the file or folder, and how to fix it.
     """
     try:
-        weak = writable_by_others(path)
+        weak = find_writable_by_others(path)
     except OSError as error:
         raise Refused(
-            f"{what} {escape(os.fspath(path))} cannot be looked at: {error.strerror}",
-            "check its folders' permissions",
+            f"can't examine {what} {escape(os.fspath(path))}: {error.strerror}",
+            "check the permissions of its folders",
         ) from None
     if weak is not None:
         raise Refused(
             f"{what} {escape(os.fspath(path))} {BY_OTHERS}: {escape(weak)}",
-            f"make it yours alone: chmod go-w {shell_quote(weak)}",
+            f"only you may change it: chmod go-w {shell_quote(weak)}",
         )
 
 
 def open_without_waiting(path: str, flags: int) -> int:
-    """Open a file, as :func:`open`'s *opener*: a pipe in its place would be waited for."""
+    """Open a file, as :func:`open`'s *opener*, without waiting for the writer of a pipe."""
     return os.open(path, flags | os.O_NONBLOCK)
 
 
-#: How many bytes a file may have that is read whole.
-LIMIT = 1 << 20
-
-
 def read_file(path: str | os.PathLike[str]) -> bytes:
-    """Return what is in a plain file of at most 1 MiB: a device may have no end.
+    """Return the content of a regular file of at most 1 MiB. A device may have no end.
 
-    :raises OSError: if it cannot be read, or is another; *strerror* says why.
+    :raises OSError: if the file can't be read, is too large or is not regular; *strerror* says
+        which.
     """
     with open(path, "rb", opener=open_without_waiting) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OSError(errno.EINVAL, "it is no file")
-        data = file.read(LIMIT + 1)
-    if len(data) > LIMIT:
-        raise OSError(errno.EFBIG, f"it is larger than {LIMIT >> 20} MiB")
+            raise OSError(errno.EINVAL, "it is not a regular file")
+        data = file.read(READ_LIMIT + 1)
+    if len(data) > READ_LIMIT:
+        raise OSError(errno.EFBIG, f"it is larger than {READ_LIMIT >> 20} MiB")
     return data
 
 
 def is_shim(path: str | os.PathLike[str]) -> bool:
-    """Whether a program is one of the small executables that secretly makes."""
+    """Return whether a program is a shim of secretly's."""
     try:
         if not os.path.isfile(path):
             return False
@@ -150,11 +148,10 @@ def is_shim(path: str | os.PathLike[str]) -> bool:
 
 
 def program_on_path(name: str, environ: Mapping[str, str]) -> str | None:
-    """Find a program that secretly itself starts.
+    """Find a program that secretly itself starts, and return its path or None.
 
-    Entries of PATH that are empty or relative are skipped: they would run a
-    program from whatever folder one happens to be in. So are secretly's own
-    executables: what they stand for comes after them.
+    Empty and relative entries of PATH are skipped: they would run a program from the current
+    folder. So are shims: the real program comes after its shim.
     """
     for folder in environ.get("PATH", os.defpath).split(os.pathsep):
         if os.path.isabs(folder):

@@ -1,4 +1,4 @@
-"""Text from outside, made harmless before a person or a pinentry sees it."""
+"""Make text from outside harmless before the user, or a pinentry, sees it."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0") | fro
 )
 
 
-#: What a shell takes as it is, beside letters and digits.
+#: The characters that a shell does not interpret, as well as letters and digits.
 _SAFE = dict.fromkeys(map(ord, "@%+=:,./-_"), "x")
 
 
 def _escaped(character: str) -> str:
     code = ord(character)
-    if 0xDC80 <= code <= 0xDCFF:  # a byte that was not UTF-8: PEP 383
+    if 0xDC80 <= code <= 0xDCFF:  # stands for a byte that is not UTF-8 (PEP 383)
         return f"\\x{code - 0xDC00:02x}"
     if code <= 0xFF:
         return f"\\x{code:02x}"
@@ -39,12 +39,12 @@ def _escaped(character: str) -> str:
 def escape(text: str, keep: str = "") -> str:
     r"""Return *text* with control, bidi and invisible characters as escapes.
 
-    pinentry-tty writes ESC, OSC and bidi characters to the terminal as they
-    come, and a dialog that reads backwards consents to something else.
+    pinentry-tty writes ESC, OSC and bidi characters to the terminal as they come, and the user
+    of a dialog that reads backwards consents to something else.
 
-    :param keep: characters to leave alone (``"\n"`` where lines are meant).
+    :param keep: characters to leave as they are (``"\n"`` in a text of several lines).
 
-    >>> visible("a\x1b[2Jb\u202ec")
+    >>> escape("a\x1b[2Jb\u202ec")
     'a\\x1b[2Jb\\u202ec'
     """
     if text.isascii() and text.isprintable():
@@ -57,7 +57,7 @@ def escape(text: str, keep: str = "") -> str:
 def shorten(text: str, limit: int) -> str:
     """Return *text* in at most *limit* characters, its middle replaced by an ellipsis.
 
-    >>> shortened("twine upload dist/demo-1.0.tar.gz", 20)
+    >>> shorten("twine upload dist/demo-1.0.tar.gz", 20)
     'twine uplo….0.tar.gz'
     """
     if len(text) <= limit:
@@ -67,18 +67,20 @@ def shorten(text: str, limit: int) -> str:
 
 
 def format_command(command: Sequence[str], limit: int = 120) -> str:
-    """Return a command line as a person would type it: quoted, harmless and short.
+    """Return a command line as you would type it: quoted, harmless and short.
 
-    >>> shown(["twine", "upload", "my file.whl"])
+    :param limit: how many characters it may have.
+
+    >>> format_command(["twine", "upload", "my file.whl"])
     "twine upload 'my file.whl'"
     """
     return shorten(escape(" ".join(_quoted(os.fspath(part)) for part in command)), limit)
 
 
 def shell_quote(word: str) -> str:
-    """Return a word of a command that is to be pasted: harmless, and one word to a shell.
+    """Return a word for a command that you may paste: harmless, and one word to a shell.
 
-    >>> pasted("my file")
+    >>> shell_quote("my file")
     "'my file'"
     """
     return _quoted(escape(word))
@@ -96,13 +98,13 @@ _MARK = "> "
 
 
 def wrap(text: str, width: int) -> str:
-    """Return *text* in lines of at most *width* characters, none of them lost.
+    """Return *text* in lines of at most *width* characters. No character is lost.
 
-    Dialogs wrap at white space alone, and a long path runs out of the window. What
-    goes on has a mark before it, so that no name can look like a line of its own;
-    white space is none, for pinentry-curses drops it.
+    Dialogs wrap only at white space, and a long path runs out of the window. A mark begins each
+    line that continues another, so that no name can look like a line of its own. The mark is
+    not white space, which pinentry-curses drops.
 
-    >>> wrapped("/a/long/path", 8).splitlines()
+    >>> wrap("/a/long/path", 8).splitlines()
     ['/a/long/', '> path']
     """
     lines = []
@@ -114,9 +116,9 @@ def wrap(text: str, width: int) -> str:
 
 
 def format_size(count: int) -> str:
-    """Return a number of bytes in a short form: of 1000s, as file managers have it.
+    """Return a number of bytes in a short form, in units of 1000 as in file managers.
 
-    >>> size(1_234_567)
+    >>> format_size(1_234_567)
     '1.2 MB'
     """
     if count < 1000:
@@ -130,13 +132,13 @@ def format_size(count: int) -> str:
 
 
 def format_time(moment: float) -> str:
-    """Return a time as the clock here shows it; with the day, if that is not today.
+    """Return a time in the local time zone; with the day, if that is not today.
 
-    :param moment: in seconds since 1970.
+    :param moment: the time, in seconds since 1970.
     """
     try:
         then = time.localtime(moment)
-    except (OverflowError, OSError, ValueError):  # a year that no calendar has
+    except (OverflowError, OSError, ValueError):  # no calendar has that year
         return "never" if moment > 0 else "long ago"
     today = then[:3] == time.localtime()[:3]
     return time.strftime("%H:%M" if today else "%Y-%m-%d %H:%M", then)

@@ -40,17 +40,17 @@ for line in sys.stdin:
 # Becomes the command line, in a fresh session keyring (KEYCTL_JOIN_SESSION_KEYRING).
 _JOINED = """
 import os, sys
-from secretly import session
-session._keyctl(1, None)
+from secretly.keeping import kernel_keyring
+kernel_keyring._keyctl(1, None)
 os.execvp(sys.argv[1], sys.argv[1:])
 """
 
 
 # Whether there is a kernel keyring: a key in the process's own.
 _PROBE = """
-from secretly import session
+from secretly.keeping import kernel_keyring
 try:
-    session._add_key(b"user", b"canary", b"canary", -1)
+    kernel_keyring._add_key(b"user", b"canary", b"canary", -1)
     print(0)
 except OSError as error:
     print(error.errno)

@@ -1,4 +1,4 @@
-"""A child on a terminal of its own: a pty in a session of its own, as a person would have it."""
+"""A child on a terminal: a pty, and the child leads the session, as in a terminal window."""
 
 from __future__ import annotations
 
@@ -22,31 +22,42 @@ from typing import Any
 
 from conftest import COVERAGE
 
+from secretly.asking import wording
 from secretly.publishing.archives import Distribution
 from secretly.publishing.destination import Destination
 from secretly.publishing.release import Release
 
+#: How soon, in seconds, something must happen for which no time-out is waited: much sooner than the
+#: time-outs of these tests, and late enough for a machine that is busy.
+SOON = 15.0
+
+#: How long, in seconds, the user of a test has who answers, or never does: longer than that.
+PATIENCE = 60.0
+
+#: How long, in seconds, to wait for what certainly happens: a test that hangs fails.
+DEADLINE = 60.0
+
 _SEQUENCE = re.compile(r"\x1b(\[[0-9;?]*[ -/]*[@-~]|[()][A-Z0-9]|[=>78])")
 
 
-def wait_until(true: Callable[[], Any], seconds: float = 10, what: str = "it") -> Any:
+def wait_until(true: Callable[[], Any], seconds: float = DEADLINE, what: str = "it") -> Any:
     """Return what *true* returns once that is true; fail if it takes too long."""
     deadline = time.monotonic() + seconds
     while not (found := true()):
-        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
+        assert time.monotonic() < deadline, f"waited {seconds:g} s for {what}"
         time.sleep(0.01)
     return found
 
 
 def stat_of(pid: int) -> list[str]:
-    """The fields of ``/proc/PID/stat`` from the state on; empty if it is gone."""
+    """Return the fields of ``/proc/PID/stat`` from the state on; none if there is no process."""
     with contextlib.suppress(OSError):
         return Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
     return []
 
 
 def running(pid: int) -> bool:
-    """Whether a process runs: it is there, and no zombie."""
+    """Return whether a process runs: it exists, and is not a zombie."""
     facts = stat_of(pid)
     return bool(facts) and facts[0] not in "ZX"
 
@@ -75,7 +86,7 @@ DEEP = f"/home/person/{'/'.join(f'folder-{n}' for n in range(28))}/bin/twine"
 
 
 def consent() -> str:
-    """What a person is asked before a stored token is released for six files, by that program."""
+    """Return the question before twine gets a stored token to upload six files."""
     files = [
         Distribution(
             f"dist/demo-1.0-py3{number}-none-any.whl",
@@ -89,7 +100,7 @@ def consent() -> str:
     release = Release("twine", Destination("pypi", "PyPI"), tuple(files))
     text, listing = release.consent(DEEP, ["twine", "upload", "dist/*"])
     assert not listing
-    return f"Hand over PyPI from the keychain?\n\n{text}"
+    return wording.confirm_use_text("PyPI", "the keychain", text)
 
 
 class Pty:
@@ -149,7 +160,7 @@ class Pty:
         return bool(self.modes()[3] & termios.ECHO)
 
     def read(self, seconds: float = 0) -> str:
-        """Return all that was shown, with escape sequences, waiting a moment for more."""
+        """Return all that was shown, with escape sequences; wait that many seconds for more."""
         while select.select([self.master], [], [], seconds)[0]:
             self._shown += os.read(self.master, 65536)
             seconds = 0
@@ -160,7 +171,7 @@ class Pty:
         """All that was shown so far, without escape sequences."""
         return _SEQUENCE.sub("", self.read())
 
-    def wait_for(self, text: str, seconds: float = 15) -> None:
+    def wait_for(self, text: str, seconds: float = DEADLINE) -> None:
         """Wait until *text* was shown."""
         deadline = time.monotonic() + seconds
         while text not in self.shown:
@@ -168,7 +179,7 @@ class Pty:
             self.read(0.02)
 
     def type(self, text: str | bytes) -> None:
-        """Type, as a person or a paste does: while more is shown, whatever its length."""
+        """Type or paste a text of any length, and read what is shown meanwhile."""
         left = text.encode() if isinstance(text, str) else text
         while left:
             self.read()
@@ -176,11 +187,11 @@ class Pty:
                 left = left[os.write(self.master, left[:256]) :]
 
     def forget(self) -> None:
-        """Forget what was shown."""
+        """Drop what was shown."""
         self.read()
         self._shown.clear()
 
-    def wait(self, seconds: float = 15) -> int:
+    def wait(self, seconds: float = DEADLINE) -> int:
         """Wait until the program ended; return its exit status."""
         deadline = time.monotonic() + seconds
         while (status := self._process.poll()) is None:
@@ -198,11 +209,11 @@ found = {}
 
 async def work():
     import secretly
-    from secretly import pinentry, terminal
-    prompt = pinentry.Prompt(**how["prompt"])
+    from secretly.asking import prompting, questions
+    prompt = questions.Prompt(**how["prompt"])
     if how["what"] == "secret":
         return str(await secretly.secret(how["reference"], timeout=how["seconds"]))
-    asked = getattr(pinentry, how["what"])
+    asked = getattr(prompting, how["what"])
     answer = await asked(prompt, how["seconds"], os.environ)
     return answer if answer is None else str(answer)
 
@@ -237,9 +248,9 @@ os.rename(how["result"] + "~", how["result"])
 
 
 class Asking(Pty):
-    """A program on a terminal of its own that asks for something, and keeps what came of it.
+    """A program on a terminal that asks for something, and writes down the outcome.
 
-    :param folder: where it keeps that, and where its home is.
+    :param folder: where it writes that, and its home.
     :param what: ``ask``, ``confirm`` or ``show`` of the pinentry, or the library's ``secret``.
     :param shell: a shell's command that starts it as ``"$@"``, to lead the session instead.
     :param prompt: the fields of the :class:`secretly.asking.questions.Prompt`.
@@ -250,7 +261,7 @@ class Asking(Pty):
         folder: Path,
         what: str = "ask",
         *,
-        seconds: float = 20,
+        seconds: float = PATIENCE,
         reference: str = "",
         variables: Mapping[str, str] | None = None,
         shell: str = "",
@@ -286,8 +297,8 @@ class Asking(Pty):
         }
         super().__init__(argv, environ, stdin=stdin, rows=rows, columns=columns)
 
-    def result(self, seconds: float = 15) -> dict[str, Any]:
-        """Return what came of it. The terminal is as it was, and nothing is left behind."""
+    def result(self, seconds: float = DEADLINE) -> dict[str, Any]:
+        """Return the outcome. The terminal must be as it was, and nothing left behind."""
         self.until(self.results.exists, seconds)
         found: dict[str, Any] = json.loads(self.results.read_text())
         assert self.modes() == self.before
@@ -295,7 +306,7 @@ class Asking(Pty):
         assert not found["left"]
         return found
 
-    def until(self, true: Callable[[], Any], seconds: float = 15) -> Any:
+    def until(self, true: Callable[[], Any], seconds: float = DEADLINE) -> Any:
         """Wait until *true*, reading what is shown meanwhile; return what it returned."""
         deadline = time.monotonic() + seconds
         while not (found := true()):
@@ -304,7 +315,7 @@ class Asking(Pty):
         return found
 
     def prompted(self, text: str = "a prompt:") -> None:
-        """Wait until it is asking: the text is shown, and what is typed is not."""
+        """Wait until it asks: the text is shown, and echo is off."""
         self.wait_for(text)
         self.until(lambda: not self.echoes())
 

@@ -51,8 +51,8 @@ from secretly.publishing.release import Release
 from secretly.publishing.upload import upload_of
 from secretly.redacted import Secret
 from secretly.reference import Reference
-from secretly.resolving.model import Context, SecretRequest
 from secretly.resolving.obtain import obtain
+from secretly.resolving.request import Context, SecretRequest
 from secretly.running import launch
 from secretly.running.delivery import Delivery, Environment, Username
 from secretly.running.obtaining import obtain_values

@@ -29,6 +29,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tokens import TOKEN, wheel
 
+from secretly.asking import wording
 from secretly.asking.assuan import unescape
 from secretly.publishing.pypi_token import token_scope
 from secretly.testing import FakePinentry
@@ -103,7 +104,7 @@ def test_it_names_its_version(home: Home) -> None:
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_help_has_an_example(warm: Warm, verb: str) -> None:
-    """The help of each verb ends with an example of it."""
+    """The help of each verb ends with an example."""
     done = warm.run(verb, "--help")
     assert (done.status, done.stderr) == (0, "")
     assert re.search(rf"examples?:\n  secretly {verb}\b", done.stdout)
@@ -205,7 +206,7 @@ def test_the_help_of_run_names_every_option(warm: Warm) -> None:
 def test_each_failure_has_its_status_and_two_lines(
     warm: Warm, status: int, arguments: Sequence[str]
 ) -> None:
-    """Whatever goes wrong, the status says whose fault it is, and stderr has two lines."""
+    """The status says whether secretly or the command failed; stderr has two lines."""
     done = warm.run(*arguments)
     assert_fails(done, status)
     assert done.stdout == ""
@@ -239,8 +240,8 @@ def test_a_command_that_cannot_run_is_found_before_anything_is_asked(home: Home,
 
 
 @pytest.mark.parametrize("verb", ["run", "set"])
-def test_cancelling_is_130(home: Home, verb: str) -> None:
-    """A person who cancels ends it with 130, and nothing is run or kept."""
+def test_a_cancelled_prompt_runs_nothing(home: Home, verb: str) -> None:
+    """Cancelling the prompt ends it with 130, and nothing is run or stored."""
     kept = home.keep_in_a_file()
     arguments = ["run", "-e", "A=Name", "touch", "ran"] if verb == "run" else ["set", "Name"]
     with FakePinentry([None]) as fake:
@@ -268,11 +269,11 @@ WORDS = st.one_of(
 def test_odd_arguments_fail_in_two_lines(
     only_stand_ins: Warm, arguments: list[str], running: bool
 ) -> None:
-    """Whatever the arguments, it ends with a status of the contract, and never a traceback."""
+    """All arguments end in a documented status, and none in a traceback."""
     if running:
         arguments = ["run", "-e", "A=env://VALUE", *arguments]
     done = only_stand_ins.run(*arguments)
-    assert "an error in secretly itself" not in done.stderr
+    assert "report this line" not in done.stderr
     if done.status and arguments[:1] != ["doctor"]:
         assert_fails(done, done.status)
         assert done.status in ({125, 126, 127} if arguments[:1] == ["run"] else {1, 2})
@@ -280,7 +281,7 @@ def test_odd_arguments_fail_in_two_lines(
 
 
 def test_an_output_that_is_closed_is_no_traceback(home: Home) -> None:
-    """Where nobody reads what it prints, it says nothing of it."""
+    """If its output is closed, it prints no error about it."""
     process = home.start(["sh", "-c", 'sleep 0.1; exec "$@"', "sh", *SECRETLY, "--help"])
     with ended(process):
         assert process.stdout is not None
@@ -292,7 +293,7 @@ def test_an_output_that_is_closed_is_no_traceback(home: Home) -> None:
 
 @pytest.mark.parametrize("descriptor", [0, 1, 2])
 def test_a_standard_stream_may_be_closed(home: Home, descriptor: int) -> None:
-    """What would go to it goes nowhere: not to another one, and not into a traceback."""
+    """Its output is dropped: it goes to no other stream, and into no traceback."""
     close = ["sh", "-c", f'exec "$@" {descriptor}>&-', "sh", *SECRETLY]
     environ = {"VALUE": "canary-1"}
     done = home.run_any([*close, "get", "env://VALUE"], environ=environ)
@@ -304,7 +305,7 @@ def test_a_standard_stream_may_be_closed(home: Home, descriptor: int) -> None:
 
 @pytest.mark.parametrize("verb", [["list"], ["get", "env://HOME"]])
 def test_a_full_disk_is_an_error_of_two_lines(home: Home, verb: Sequence[str]) -> None:
-    """What cannot be printed is a failure."""
+    """If the output can't be written, the command fails."""
     if not os.path.exists("/dev/full"):
         pytest.skip("needs /dev/full")
     full = ["sh", "-c", 'exec "$@" >/dev/full', "sh", *SECRETLY]
@@ -329,11 +330,11 @@ def test_a_message_that_cannot_be_written_leaves_its_status(
 
 
 def test_what_is_typed_reaches_the_command(home: Home) -> None:
-    """A secret that is kept nowhere is asked for, and put into the variable."""
+    """secretly asks for a secret that isn't stored, and sets the variable."""
     with FakePinentry(["canary-é 100%"]) as fake:
         done = home.run("run", "-e", "A=Name", "sh", "-c", 'printf %s "$A"', environ=fake.environ)
         assert done == Ended(0, "canary-é 100%", "")
-        assert texts(fake.prompts[0], "SETPROMPT") == "Secret for Name:"
+        assert wording.secret_label("Name") in texts(fake.prompts[0], "SETPROMPT")
 
 
 def test_a_variable_alone_names_its_secret(home: Home) -> None:
@@ -341,7 +342,7 @@ def test_a_variable_alone_names_its_secret(home: Home) -> None:
     with FakePinentry(["canary-1"]) as fake:
         done = home.run("run", "-e", "API_KEY", "sh", "-c", "echo $API_KEY", environ=fake.environ)
         assert done.stdout == "canary-1\n"
-        assert texts(fake.prompts[0], "SETPROMPT") == "Secret for API_KEY:"
+        assert wording.secret_label("API_KEY") in texts(fake.prompts[0], "SETPROMPT")
 
 
 def test_short_options_may_stand_together(warm: Warm) -> None:
@@ -360,7 +361,7 @@ def test_the_first_word_that_is_no_option_starts_the_command(warm: Warm) -> None
 
 
 def test_what_is_delivered_replaces_what_was_inherited(home: Home) -> None:
-    """The variable has the secret alone, once."""
+    """The environment has the variable once, with the secret."""
     done = home.run(
         *("run", "-e", "A=env://VALUE", sys.executable, "-c"),
         "import os; print(open('/proc/self/environ').read().count('\\0A='), os.environ['A'])",
@@ -370,7 +371,7 @@ def test_what_is_delivered_replaces_what_was_inherited(home: Home) -> None:
 
 
 def test_several_secrets_are_asked_for_in_turn(home: Home) -> None:
-    """Each prompt says which of how many it is; what is found is not counted."""
+    """Each prompt shows its number and the total; stored secrets aren't counted."""
     with FakePinentry(["canary-1", "canary-2", "canary-3"]) as fake:
         done = home.run(
             *("run", "-e", "A=One", "-e", "B=Two", "-e", "H=env://HOME", "-e", "C=Three"),
@@ -380,11 +381,8 @@ def test_several_secrets_are_asked_for_in_turn(home: Home) -> None:
         assert done.stdout == f"canary-1 canary-2 canary-3 {home.folder}\n"
         positions = [texts(prompt).splitlines()[0] for prompt in fake.prompts]
         assert positions == ["1 of 3", "2 of 3", "3 of 3"]
-        assert [texts(p, "SETPROMPT").split()[-1] for p in fake.prompts] == [
-            "One:",
-            "Two:",
-            "Three:",
-        ]
+        for prompt, name in zip(fake.prompts, ("One", "Two", "Three"), strict=True):
+            assert wording.secret_label(name) in texts(prompt, "SETPROMPT")
 
 
 def test_a_secret_for_two_variables_is_asked_for_once(home: Home) -> None:
@@ -398,7 +396,7 @@ def test_a_secret_for_two_variables_is_asked_for_once(home: Home) -> None:
 
 @pytest.mark.parametrize("answered", [0, 1, 2])
 def test_a_cancel_at_any_of_several_runs_nothing(home: Home, answered: int) -> None:
-    """All of the secrets, or no command."""
+    """The command gets all of its secrets, or isn't run."""
     with FakePinentry(["canary"] * answered) as fake:
         done = home.run(
             *("run", "-e", "A=One", "-e", "B=Two", "-e", "C=Three", "touch", "ran"),
@@ -415,14 +413,14 @@ def test_a_cancel_at_any_of_several_runs_nothing(home: Home, answered: int) -> N
     "BASH_ENV ENV IFS NODE_OPTIONS GIT_SSH_COMMAND PERL5LIB RUBYOPT ld_preload 1A A-B A. é".split(),
 )
 def test_variables_that_steer_programs_are_refused(warm: Warm, name: str) -> None:
-    """A secret goes into no variable that changes how programs load, nor into what is no name."""
+    """No secret goes into a variable that changes how programs load, or an invalid name."""
     done = warm.run("run", "-e", f"{name}=env://VALUE", "true")
     assert_fails(done, 125)
     assert name in done.stderr or not name.isascii()
 
 
 def test_what_an_environment_cannot_hold_is_an_error(home: Home) -> None:
-    """A value that is too long is refused by name, and not shown."""
+    """A value that is too long, or has a NUL byte, is refused and not shown."""
     (home.folder / "long").write_text("canary" * 30_000)
     (home.folder / "nul").write_text("canary\0canary")
     for name in ("long", "nul"):
@@ -435,7 +433,7 @@ def test_what_an_environment_cannot_hold_is_an_error(home: Home) -> None:
 
 
 def test_a_program_that_others_can_write_is_refused(home: Home) -> None:
-    """Neither a program nor a folder on the way to it may be another's to change."""
+    """Other users must not be able to change the program or a folder on its path."""
     mine = home.program("mine", "#!/bin/sh\necho ran\n")
     run = ("run", "-e", "A=env://HOME", "mine")
     assert home.run(*run).stdout == "ran\n"
@@ -444,12 +442,12 @@ def test_a_program_that_others_can_write_is_refused(home: Home) -> None:
         path.chmod(0o777)
         done = home.run(*run)
         assert_fails(done, 125)
-        assert "could be changed by others" in done.stderr
+        assert str(path) in done.stderr
         path.chmod(before)
 
 
 def test_a_configuration_that_others_can_write_is_refused(home: Home) -> None:
-    """Who can write the configuration chooses where secrets go."""
+    """The configuration decides where secrets go."""
     home.configure("")
     assert home.run("list").status == 0
     home.config.chmod(0o666)
@@ -506,9 +504,8 @@ def test_a_known_command_needs_no_option(home: Home) -> None:
     with FakePinentry([TOKEN]) as fake:
         done = home.run("run", "twine", "--no-color", "upload", "dist/*", environ=fake.environ)
         assert without_token(done.stdout) == "__token__:NARROWED@ --no-color upload dist/*\n"
-        said = r"secretly: twine gets a token for demo only, until [\d: -]+\n"
-        assert re.fullmatch(said, done.stderr)
-        assert texts(fake.prompts[0], "SETPROMPT") == "API token for PyPI (pypi-…):"
+        assert re.fullmatch(r"secretly: twine .*\bdemo\b.*\n", done.stderr)
+        assert wording.secret_label("PyPI", "pypi-") in texts(fake.prompts[0], "SETPROMPT")
 
 
 @pytest.mark.parametrize(
@@ -525,12 +522,12 @@ def test_a_subcommand_that_needs_no_secret_asks_nothing(
         assert fake.prompts == []
 
 
-def test_an_unknown_command_has_nothing_to_be_handed(warm: Warm) -> None:
-    """Without a row, ``-e`` and a profile there is nothing to do, and it says how to."""
+def test_an_unknown_command_without_a_secret_is_refused(warm: Warm) -> None:
+    """The error names the command, and the hint is a command line that adds a secret."""
     done = warm.run("run", "make", "install")
     assert_fails(done, 125)
-    assert "nothing to hand to make" in done.stderr
-    assert "secretly run -e VARIABLE=NAME make install" in done.stderr
+    assert "make" in done.stderr.splitlines()[0]
+    assert "secretly run -e VARIABLE=NAME make install" in done.stderr.splitlines()[1]
 
 
 @pytest.mark.parametrize(
@@ -571,7 +568,7 @@ def test_the_row_of_another_command_can_be_used(home: Home) -> None:
 
 
 def test_the_callers_own_variable_is_used_unasked(home: Home) -> None:
-    """In CI the variable is set already: it is used as it is, and nobody is asked."""
+    """In CI the variable is set already: secretly uses it and doesn't ask."""
     _twine(home)
     environ = {"TWINE_PASSWORD": "canary-ci", "TWINE_USERNAME": "ci"}
     with FakePinentry([TOKEN]) as fake:
@@ -581,7 +578,7 @@ def test_the_callers_own_variable_is_used_unasked(home: Home) -> None:
 
 
 def test_an_explicit_secret_overrides_the_callers_variable(home: Home) -> None:
-    """``-e`` wins over what was inherited."""
+    """``-e`` takes precedence over the inherited environment."""
     _twine(home)
     environ = {"TWINE_PASSWORD": "stale", "VALUE": "canary-1"}
     done = home.run(
@@ -592,7 +589,7 @@ def test_an_explicit_secret_overrides_the_callers_variable(home: Home) -> None:
 
 
 def test_a_stale_credential_is_removed(home: Home) -> None:
-    """Another variable that the tool would rather use goes, when a secret is delivered."""
+    """A variable that the tool prefers is removed when a secret is delivered."""
     home.program("uv", '#!/bin/sh\necho "$UV_PUBLISH_PASSWORD ${UV_PUBLISH_TOKEN-removed}"\n')
     wheel(home.folder / "dist")
     environ = {"UV_PUBLISH_TOKEN": "stale", "VALUE": "canary-1"}
@@ -612,7 +609,7 @@ secrets = { TWINE_PASSWORD = "PyPI" }
 
 
 def test_a_profile_is_chosen(home: Home) -> None:
-    """``-p`` chooses; what the profile sets is set, and only its secrets are asked for."""
+    """``-p`` chooses a profile: its variables are set, and secretly asks for its secrets only."""
     _twine(home)
     home.configure(PROFILES)
     with FakePinentry([TOKEN]) as fake:
@@ -624,7 +621,7 @@ def test_a_profile_is_chosen(home: Home) -> None:
 
 
 def test_a_chosen_profiles_plain_variables_are_always_there(home: Home) -> None:
-    """Whatever the subcommand: only its secrets are for those that need one."""
+    """Every subcommand gets them; only those that need a secret get the profile's secrets."""
     _twine(home)
     home.configure(PROFILES)
     with FakePinentry([TOKEN]) as fake:
@@ -635,14 +632,14 @@ def test_a_chosen_profiles_plain_variables_are_always_there(home: Home) -> None:
 
 
 def test_a_default_profile_is_used(home: Home) -> None:
-    """A bare command takes the configured default."""
+    """Without ``-p``, the configured default counts."""
     _twine(home)
     home.configure('[commands.twine]\ndefault = "dev"\n' + PROFILES)
     assert home.run("run", "twine", "upload", "x").stdout.startswith("root:@http://127.0.0.1:9/")
 
 
 def test_without_a_chosen_profile_it_is_refused_by_their_names(home: Home) -> None:
-    """No default: a bare upload names the profiles, and a check needs none."""
+    """Without a default an upload is refused and names them; a check needs none."""
     _twine(home)
     home.configure(PROFILES)
     with FakePinentry([TOKEN]) as fake:
@@ -656,15 +653,17 @@ def test_without_a_chosen_profile_it_is_refused_by_their_names(home: Home) -> No
         assert fake.prompts == []
 
 
-# -- run: what the person is told ------------------------------------------------
+# -- run: what the user is told ------------------------------------------------
 
 
-def test_the_prompt_says_what_it_is_for(home: Home) -> None:
-    """The command line, and the path of the program that gets the secret."""
+def test_the_prompt_says_who_asks_and_for_what(home: Home) -> None:
+    """The command line, the secret, and the path of the program that gets it."""
     program = home.program("tool", "#!/bin/sh\n")
     with FakePinentry(["canary-1"]) as fake:
         home.run("run", "-e", "A=Name", "tool", "two words", "x", environ=fake.environ)
-        assert texts(fake.prompts[0]) == f"for: tool 'two words' x\nprogram: {program}"
+        shown = texts(fake.prompts[0])
+        assert shown == wording.purpose("tool 'two words' x", "Name", str(program))
+        assert all(part in shown for part in ("tool 'two words' x", "Name", str(program)))
 
 
 def test_the_prompt_is_harmless_and_short(home: Home) -> None:
@@ -685,26 +684,26 @@ def test_the_prompt_is_harmless_and_short(home: Home) -> None:
 
 
 def test_a_name_with_bidi_characters_is_made_visible(home: Home) -> None:
-    """What is asked for cannot be written backwards."""
+    """The name in the prompt can't be written backwards."""
     with FakePinentry(["canary-1"]) as fake:
         home.run("run", "-e", "A=Na\u202eme", "true", environ=fake.environ)
-        assert texts(fake.prompts[0], "SETPROMPT") == "Secret for Na\\u202eme:"
+        assert wording.secret_label("Na\\u202eme") in texts(fake.prompts[0], "SETPROMPT")
 
 
 def test_the_prompts_time_can_be_set(home: Home) -> None:
-    """``--prompt-timeout`` ends a prompt that nobody answers: 125, and nothing runs."""
+    """``--prompt-timeout`` ends an unanswered prompt: 125, and nothing runs."""
     with FakePinentry([[("hang", True)]]) as fake:
         done = home.run(
             *("run", "--prompt-timeout", "1s", "-e", "A=Name", "touch", "ran"), environ=fake.environ
         )
         assert_fails(done, 125)
-        assert "nobody answered within 1 s" in done.stderr
+        assert "--prompt-timeout" in done.stderr
         assert texts(fake.prompts[0], "SETTIMEOUT") == "1"
     assert not (home.folder / "ran").exists()
 
 
 def test_no_input_never_asks(home: Home) -> None:
-    """``--no-input`` and ``SECRETLY_NO_INPUT=1`` fail at once; ``0`` and nothing do not count."""
+    """``--no-input`` and ``SECRETLY_NO_INPUT=1`` fail instead; ``0`` and empty don't count."""
     run = ("-e", "A=Name", "sh", "-c", "echo $A")
     with FakePinentry(["canary-1", "canary-2"]) as fake:
         environ = fake.environ
@@ -719,10 +718,11 @@ def test_no_input_never_asks(home: Home) -> None:
 
 
 def test_verbose_says_that_a_known_command_gets_none(home: Home) -> None:
-    """Whoever expected one learns that this call is not known to need it."""
+    """A user who expected one learns that this call doesn't need it."""
     home.program("gh", "#!/bin/sh\necho ran\n")
-    said = "secretly: gh gets no secret: as far as is known, this needs none\n"
-    assert home.run("run", "-v", "gh", "config", "list") == Ended(0, "ran\n", said)
+    done = home.run("run", "-v", "gh", "config", "list")
+    assert (done.status, done.stdout) == (0, "ran\n")
+    assert re.fullmatch(r"secretly: gh .*\n", done.stderr)
     assert home.run("run", "gh", "config", "list") == Ended(0, "ran\n", "")
 
 
@@ -738,12 +738,12 @@ def test_verbose_says_where_each_secret_came_from(home: Home) -> None:
 
 
 def test_quiet_says_nothing_but_errors(home: Home) -> None:
-    """``-q`` drops the notes: here, that a secret could not be kept."""
+    """``-q`` hides notes: here, that a secret couldn't be stored."""
     run = ("--remember", "-e", "A=Name", "true")
     with FakePinentry(["canary-1", "canary-2"]) as fake:
         loud = home.run("run", *run, environ=fake.environ)
         assert loud.status == 0
-        assert "Name was not kept" in loud.stderr
+        assert "Name" in loud.stderr
         assert home.run("run", "-q", *run, environ=fake.environ) == Ended(0, "", "")
     assert_fails(home.run("run", "-q", *run), 125)
 
@@ -772,7 +772,7 @@ def test_a_dry_run_asks_and_runs_nothing(home: Home) -> None:
 
 
 def test_a_dry_run_says_what_is_set_and_removed(home: Home) -> None:
-    """The configuration's plain variables, and stale ones that would go, are named."""
+    """It names plain variables of the configuration, and stale ones that are removed."""
     _twine(home)
     home.program("uv", "#!/bin/sh\n")
     home.configure(PROFILES)
@@ -794,7 +794,7 @@ def test_set_get_list_forget(home: Home) -> None:
     home.keep_in_a_file()
     with FakePinentry([TOKEN]) as fake:
         assert home.run("set", "PyPI", environ=fake.environ).status == 0
-        assert texts(fake.prompts[0], "SETPROMPT") == "API token for PyPI (pypi-…):"
+        assert wording.secret_label("PyPI", "pypi-") in texts(fake.prompts[0], "SETPROMPT")
     assert home.run("get", "PyPI") == Ended(0, f"{TOKEN}\n", "")
     assert home.run("get", "-n", "PyPI") == Ended(0, TOKEN, "")
     assert home.run("get", "PyPI#username") == Ended(0, "__token__\n", "")
@@ -862,7 +862,7 @@ def test_get_and_forget_never_prompt_for_a_value(home: Home, verb: str) -> None:
     with FakePinentry(["canary-1"]) as fake:
         done = home.run(verb, "Name", environ=fake.environ)
         assert_fails(done, 1)
-        assert "there is no secret Name" in done.stderr
+        assert "Name" in done.stderr
         assert fake.prompts == []
 
 
@@ -942,7 +942,7 @@ def test_the_use_of_a_stored_secret_is_confirmed(home: Home) -> None:
 
 
 def test_only_the_command_and_its_children_hold_the_secret(home: Home) -> None:
-    """Not in any argument list; in no environment but the command's and its children's."""
+    """No argument list has it, and no other process's environment."""
     first, second = f"canary-{os.urandom(8).hex()}", f"canary-{os.urandom(8).hex()}"
     with FakePinentry([first, [("wait", 1.5), ("raw", f"D {second}\nOK\n".encode())]]) as fake:
         process = home.start(
@@ -1055,7 +1055,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_at_a_prompt_ends_it_by_that_signal(home: Home, number: signal.Signals) -> None:
-    """It tidies up, and dies of the very signal: the shell sees what happened."""
+    """secretly cleans up and dies of that signal, so the shell sees what happened."""
     with FakePinentry([[("hang", False)]]) as fake:
         process = home.start(
             [*SECRETLY, "run", "-e", "A=Name", "touch", "ran"], environ=fake.environ
@@ -1077,7 +1077,7 @@ def test_a_signal_at_a_prompt_ends_it_by_that_signal(home: Home, number: signal.
 def test_a_signal_gives_the_terminal_back(
     home: Home, number: signal.Signals, pinentry: str
 ) -> None:
-    """On a terminal, too: the modes are as before, and no pinentry is left."""
+    """The terminal's modes are as before, and no pinentry is left."""
     environ = {"PATH": f"{home.programs}:/bin"}
     if pinentry:
         need(pinentry)
@@ -1132,7 +1132,7 @@ def test_too_long_a_standard_input_is_refused(home: Home) -> None:
     home.keep_in_a_file()
     done = home.run("set", "Name", "--stdin", stdin="c" * ((1 << 20) + 1))
     assert_fails(done, 1)
-    assert "longer than 1 MiB" in done.stderr
+    assert "1 MiB" in done.stderr
 
 
 # -- what is no pinentry ---------------------------------------------------------
@@ -1174,7 +1174,7 @@ def test_doctor_leaves_the_terminal_alone(home: Home, pinentry: str) -> None:
 
 @pytest.mark.parametrize("options", [["--env-file", "a.env"], ["--env-file=a.env"]])
 def test_an_env_file_is_an_option_of_run(home: Home, options: list[str]) -> None:
-    """Its name is no command, however it is written."""
+    """The option takes the file's name in each of its forms."""
     (home.folder / "a.env").write_text("A=env://VALUE\nB=plain\n")
     done = home.run(
         *("run", *options, "sh", "-c", 'echo "$A $B"'), environ={"VALUE": "canary-value"}
@@ -1193,7 +1193,7 @@ def test_an_env_file_is_an_option_of_run(home: Home, options: list[str]) -> None
     ],
 )
 def test_a_wrong_env_file_is_125_and_two_lines(warm: Warm, arguments: list[str]) -> None:
-    """Not read, not there, or not named: nothing is run."""
+    """An unreadable, missing or unnamed file: nothing is run."""
     done = warm.run(*arguments)
     assert_fails(done, 125)
     assert A_SECRET_BY_MISTAKE not in done.stderr
@@ -1209,12 +1209,12 @@ def test_a_wrong_env_file_is_125_and_two_lines(warm: Warm, arguments: list[str])
         (1, ["shim", "--refuse", "twine"]),
     ],
 )
-def test_a_wrong_shim_is_told_in_two_lines(warm: Warm, status: int, arguments: list[str]) -> None:
+def test_a_wrong_call_of_shim_is_two_lines(warm: Warm, status: int, arguments: list[str]) -> None:
     """A wrong call is 2; a command without profiles is 1."""
     assert_fails(warm.run(*arguments), status)
 
 
-def test_what_is_not_there_is_listed_and_removed_as_nothing(warm: Warm) -> None:
+def test_listing_and_removing_nothing_succeeds(warm: Warm) -> None:
     """Neither is a failure."""
     for option in ("--list", "--remove"):
         assert warm.run("shim", option) == Ended(0, "", "")
@@ -1222,7 +1222,7 @@ def test_what_is_not_there_is_listed_and_removed_as_nothing(warm: Warm) -> None:
 
 
 def test_the_help_of_shim_has_an_example(warm: Warm) -> None:
-    """It ends with examples of it."""
+    """It ends with examples."""
     done = warm.run("shim", "--help")
     assert (done.status, done.stderr) == (0, "")
     assert re.search(r"examples:\n  secretly shim twine\b", done.stdout)

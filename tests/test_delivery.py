@@ -16,7 +16,7 @@ from secretly.cli.console import user_context
 from secretly.errors import BadConfiguration
 from secretly.record import Record
 from secretly.reference import Reference
-from secretly.resolving.model import SecretRequest
+from secretly.resolving.request import SecretRequest
 from secretly.running.delivery import Environment
 from secretly.running.launch import LaunchPlan, execute
 from secretly.running.obtaining import obtain_values

@@ -1,4 +1,4 @@
-"""Text from outside, made harmless before a person sees it."""
+"""Text from outside, made harmless before the user sees it."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ TEXTS = st.text(st.characters())
 
 
 @given(TEXTS)
-def test_whatever_the_text_what_is_shown_prints(text: str) -> None:
+def test_escaped_text_is_printable(text: str) -> None:
     """No control, format, surrogate or unassigned character and no odd space is left."""
     assert escape(text).isprintable()
 
 
 @given(TEXTS)
-def test_what_prints_is_shown_as_it_is(text: str) -> None:
+def test_printable_text_stays_as_it_is(text: str) -> None:
     """Letters, digits, marks and symbols of any script are left alone."""
     fillers = "\u115f\u1160\u2800\u3164\uffa0"  # letters and a symbol that print nothing
     format_command = [c for c in text if unicodedata.category(c)[0] in "LNPS" and c not in fillers]
     assert escape("".join(format_command)) == "".join(format_command)
 
 
-def test_ordinary_text_is_shown_as_it_is() -> None:
+def test_ordinary_text_stays_as_it_is() -> None:
     """In any script, with its marks."""
     text = "naïve café, e\u0301té, Ωμέγα, 日本語, 100 % €, 😀"
     assert escape(text) == text
 
 
 @given(TEXTS)
-def test_showing_twice_changes_nothing(text: str) -> None:
-    """What is harmless already stays as it is, so that rooms need not agree who does it."""
+def test_escaping_twice_changes_nothing(text: str) -> None:
+    """Text that is harmless stays as it is, so that it does not matter who escapes."""
     assert escape(escape(text)) == escape(text)
 
 
@@ -61,19 +61,19 @@ def test_showing_twice_changes_nothing(text: str) -> None:
         ("a\ud800b", "a\\ud800b"),
     ],
 )
-def test_what_steers_or_hides_is_named(text: str, seen: str) -> None:
-    """Controls, bidi marks, invisible ones, odd spaces, bytes that were no UTF-8: by number."""
+def test_characters_that_steer_or_hide_are_shown_by_number(text: str, seen: str) -> None:
+    """Controls, bidi marks, invisible ones, odd spaces, bytes that were not UTF-8."""
     assert escape(text) == seen
 
 
-def test_a_character_that_is_meant_is_kept() -> None:
-    """Where lines are meant, newlines stay, and nothing else with them."""
+def test_characters_to_keep_are_kept() -> None:
+    """In a text of several lines the newlines stay, and nothing else."""
     assert escape("two\nlines\r\x1b", keep="\n") == "two\nlines\\x0d\\x1b"
 
 
 @given(TEXTS, st.integers(1, 60))
-def test_what_is_shortened_fits_and_keeps_both_ends(text: str, limit: int) -> None:
-    """A text that is too long loses its middle to an ellipsis; another is left alone."""
+def test_a_shortened_text_fits_and_keeps_both_ends(text: str, limit: int) -> None:
+    """A text that is too long loses its middle; another stays as it is."""
     short = shorten(text, limit)
     assert len(short) <= limit
     if len(text) <= limit:
@@ -88,7 +88,7 @@ def test_what_is_shortened_fits_and_keeps_both_ends(text: str, limit: int) -> No
 
 @given(st.lists(TEXTS, min_size=1, max_size=5), st.integers(10, 200))
 def test_a_command_line_is_shown_harmless_and_short(command: list[str], limit: int) -> None:
-    """Whatever the arguments, what a prompt says of them is one short printable line."""
+    """Whatever the arguments, a prompt shows them in one short printable line."""
     text = format_command(command, limit)
     assert len(text) <= limit
     assert text.isprintable()
@@ -96,7 +96,7 @@ def test_a_command_line_is_shown_harmless_and_short(command: list[str], limit: i
 
 @given(st.lists(st.text("ab '\"\\$*;é", max_size=8), min_size=1, max_size=5))
 def test_a_command_line_that_fits_could_be_typed_again(command: list[str]) -> None:
-    """It is quoted as a shell wants it, so that 'a b' is told from 'a' and 'b'."""
+    """It is quoted for a shell, so that 'a b' is not shown as 'a' and 'b'."""
     assert shlex.split(format_command(command, 10_000)) == command
 
 
@@ -104,8 +104,8 @@ def test_a_command_line_that_fits_could_be_typed_again(command: list[str]) -> No
 
 
 @given(st.text(st.sampled_from("ab \n/é") | st.characters()), st.integers(5, 80))
-def test_what_is_wrapped_fits_and_is_all_there(text: str, width: int) -> None:
-    """No line is too long, and each goes on, with a mark, until nothing of it is left."""
+def test_a_wrapped_text_fits_and_loses_nothing(text: str, width: int) -> None:
+    """No line is too long, and each continued line has a mark."""
     lines = wrap(text, width).split("\n")
     assert max(map(len, lines)) <= width
     again: list[str] = []
@@ -118,15 +118,15 @@ def test_what_is_wrapped_fits_and_is_all_there(text: str, width: int) -> None:
     assert lines == again
 
 
-def test_what_fits_is_not_wrapped() -> None:
-    """Lines that are meant stay as they are, empty ones and the last one too."""
+def test_a_text_that_fits_is_not_wrapped() -> None:
+    """Its own lines stay, empty ones and the last one too."""
     for text in ("", "a", "x" * 72, "a\n\nb\n", "\n"):
         assert wrap(text, 72) == text
     assert wrap("x" * 73, 72) == "x" * 72 + "\n> x"
 
 
-def test_what_goes_on_does_not_look_like_a_line_of_its_own() -> None:
-    """A file's name may be as long as a line, and go on with what a head line says."""
+def test_a_continued_line_looks_like_no_other_line() -> None:
+    """A file's name may be as long as a line, and go on with the words of a head line."""
     text = wrap("x" * 72 + "program: /usr/bin/harmless", 72)
     assert "program:" not in [line[:8] for line in text.split("\n")]
 
@@ -158,8 +158,8 @@ def test_a_size_is_short(count: int, text: str) -> None:
 
 
 @given(st.integers(0, 10**14))
-def test_a_size_is_near_to_what_it_is_of(count: int) -> None:
-    """Read again, it is as much but for a twentieth of its unit, in at most three digits."""
+def test_a_size_is_exact_to_a_twentieth_of_its_unit(count: int) -> None:
+    """In at most three digits."""
     number, unit = format_size(count).split()
     factor = {"bytes": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12}[unit]
     assert abs(float(number) * factor - count) <= 0.0501 * factor
@@ -169,8 +169,8 @@ def test_a_size_is_near_to_what_it_is_of(count: int) -> None:
 # -- times -----------------------------------------------------------------------
 
 
-def test_a_time_of_today_is_the_clocks() -> None:
-    """Hours and minutes are enough for the next quarter of an hour."""
+def test_a_time_of_today_has_hours_and_minutes() -> None:
+    """They are enough for the next quarter of an hour."""
     for _ in range(2):  # midnight may come between the two
         now = time.time()
         seen = format_time(now)
@@ -189,10 +189,10 @@ def test_a_time_of_another_day_has_the_day(days: int) -> None:
 @pytest.mark.parametrize(
     ("zone", "text"), [("UTC", "2001-09-09 01:46"), ("XXX-2", "2001-09-09 03:46")]
 )
-def test_a_time_is_that_of_the_clock_here(
+def test_a_time_is_in_the_local_time_zone(
     zone: str, text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In the person's own time zone."""
+    """In the user's own time zone."""
     try:
         monkeypatch.setenv("TZ", zone)
         time.tzset()
@@ -206,13 +206,13 @@ def test_a_time_is_that_of_the_clock_here(
     ("moment", "text"),
     [(10**18, "never"), (10**30, "never"), (-(10**18), "long ago"), (-(10**30), "long ago")],
 )
-def test_a_time_that_no_calendar_has_is_told_in_words(moment: int, text: str) -> None:
+def test_a_time_that_no_calendar_has_is_in_words(moment: int, text: str) -> None:
     """A token may have any number in it."""
     assert format_time(moment) == text
 
 
 @given(st.integers() | st.floats(allow_nan=False))
-def test_whatever_the_moment_it_is_told(moment: float) -> None:
-    """Short, and printable."""
+def test_any_time_can_be_shown(moment: float) -> None:
+    """In a short, printable text."""
     assert format_time(moment).isprintable()
     assert 0 < len(format_time(moment)) < 40

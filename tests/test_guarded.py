@@ -40,7 +40,7 @@ LIBRARY = [
 COMMAND = [*SECRETLY, "run", "-e", "A=First", "-e", "B=Second", "true"]
 
 #: Starts a command line, and when it is told to, tries to look into it. It is the parent, as
-#: Yama (ptrace_scope 1) has it that only an ancestor may: nobody is nearer than that.
+#: With Yama (ptrace_scope 1) only an ancestor may trace: the looker is one.
 _LOOKER = r"""
 import ctypes, json, os, resource, subprocess, sys
 
@@ -216,8 +216,8 @@ OPEN = {"mem": [FIRST, INHERITED], "environ": [INHERITED]}
 # -- while it waits --------------------------------------------------------------
 
 
-def test_the_command_cannot_be_looked_into_while_it_waits(here: Home, tried: Tried) -> None:
-    """In no way; the library's process, told the same secret, can, in each of them."""
+def test_other_processes_cannot_read_the_waiting_command(here: Home, tried: Tried) -> None:
+    """In no way; the library's process, given the same secret, can be read in each of them."""
     with home() as other, second_prompt(other, LIBRARY) as (library, _):
         seen = library.look()
     assert seen["maps"] == seen["ptrace"] == seen["process_vm_readv"] == [] or yama()
@@ -232,7 +232,7 @@ def test_the_command_cannot_be_looked_into_while_it_waits(here: Home, tried: Tri
 
 
 def yama() -> bool:
-    """Whether this system lets nobody trace, not even a parent."""
+    """Return whether this system lets no process trace, not even a parent."""
     with contextlib.suppress(OSError):
         return int(Path("/proc/sys/kernel/yama/ptrace_scope").read_text()) > 1
     return False
@@ -255,7 +255,9 @@ class Keyring(KeyringBackend):
 
 
 @pytest.mark.parametrize("kind", ["source", "keychain", "keeping", "stdin", "confirm"])
-def test_whatever_it_waits_for(here: Home, kind: str, tried: Tried) -> None:
+def test_the_command_is_protected_whatever_it_waits_for(
+    here: Home, kind: str, tried: Tried
+) -> None:
     """A source's program, a keychain that reads or writes, standard input, a confirmation."""
     mark = here.folder / "mark"
     environ = {"TEST_MARK": str(mark)}
@@ -304,7 +306,7 @@ def test_whatever_it_waits_for(here: Home, kind: str, tried: Tried) -> None:
 
 
 def test_the_library_leaves_its_process_as_it_is() -> None:
-    """Whether it may be dumped, and its limits, are its program's own affair."""
+    """Only its program decides whether it may be dumped, and its limits."""
     program = (
         "import asyncio, ctypes, resource, secretly\n"
         "def state():\n"
@@ -348,7 +350,9 @@ def _cores() -> None:
 
 @pytest.mark.usefixtures("cores")
 @pytest.mark.parametrize("number", DEADLY)
-def test_it_leaves_no_core(here: Home, empty: Path, number: signal.Signals, tried: Tried) -> None:
+def test_the_command_leaves_no_core(
+    here: Home, empty: Path, number: signal.Signals, tried: Tried
+) -> None:
     """Though there is no limit, and though a program with the library does leave one."""
     with second_prompt(here, COMMAND, empty) as (command, _):
         started = time.monotonic()
@@ -360,8 +364,8 @@ def test_it_leaves_no_core(here: Home, empty: Path, number: signal.Signals, trie
 
 
 @pytest.mark.usefixtures("cores")
-def test_a_pinentry_leaves_none_either(here: Home, empty: Path, tried: Tried) -> None:
-    """One that crashes with what was typed: its limit is the command's."""
+def test_a_pinentry_leaves_no_core(here: Home, empty: Path, tried: Tried) -> None:
+    """One that crashes with what was typed has the command's limit."""
     started = time.monotonic()
     crash = [("raw", b"D canary-first\n"), ("kill", int(signal.SIGSEGV))]
     with asking(crash) as pinentry, looked(here, COMMAND, pinentry.environ, empty) as command:
@@ -371,7 +375,7 @@ def test_a_pinentry_leaves_none_either(here: Home, empty: Path, tried: Tried) ->
 
 
 @pytest.mark.usefixtures("cores")
-def test_the_program_that_it_became_leaves_one(here: Home, empty: Path) -> None:
+def test_the_program_that_the_command_became_leaves_a_core(here: Home, empty: Path) -> None:
     """As it would if it had been started directly."""
     command = [*SECRETLY, "run", "-e", "A=First", "sh", "-c", "kill -SEGV $$"]
     with asking(FIRST) as pinentry, looked(here, command, pinentry.environ, empty) as found:
@@ -419,9 +423,12 @@ def test_the_program_has_its_limits_as_they_were(here: Home, limit: str, way: st
 #: The command in one that has no capability, not even that by which it reached its files:
 #: all that it loads is loaded before.
 _BARE = """
-import ctypes, os, resource, sys
-from secretly import cli, resolve, sources
-import secretly.sources.env
+import ctypes, importlib, os, pkgutil, resource, sys
+import secretly
+from secretly import cli
+for module in pkgutil.walk_packages(secretly.__path__, "secretly."):
+    if not module.name.startswith(("secretly.__main__", "secretly.testing")):
+        importlib.import_module(module.name)
 cli.main(["run", "--dry-run", *sys.argv[1:]])
 assert not ctypes.CDLL(None).capset((ctypes.c_uint32 * 2)(0x20080522), (ctypes.c_uint32 * 6)())
 sys.exit(cli.main(["run", *sys.argv[1:]]))
@@ -440,8 +447,8 @@ def test_the_program_has_its_locale_as_it_was(here: Home, value: str | None) -> 
     assert done.stdout.splitlines()[-1] == f"{'unset' if value is None else value} {FIRST}"
 
 
-def test_a_program_that_cannot_be_started(here: Home, empty: Path) -> None:
-    """Then it is the command again, which fails as it should."""
+def test_after_a_failed_exec_the_command_fails_as_it_should(here: Home, empty: Path) -> None:
+    """A program that can't be started leaves the command as it was."""
     here.program("broken", "#!/nonexistent\n")
     give(here.folder)
     with asking(FIRST) as pinentry:
@@ -451,21 +458,21 @@ def test_a_program_that_cannot_be_started(here: Home, empty: Path) -> None:
 
 
 @pytest.mark.parametrize("private", ["present", "absent"])
-def test_the_guard_itself(private: str) -> None:
-    """Closed twice is closed once; lifted for a moment, the limits alone are as they were.
+def test_hardening_itself(private: str) -> None:
+    """Applied twice is applied once; lifted for a moment, only the limits are as they were.
 
-    It does without what ctypes stands on, too, which is ctypes' own affair.
+    It also works where the C module under ctypes lacks what it uses.
     """
     program = (
         "import _ctypes, ctypes, resource\n"
         f"if {private!r} == 'absent': del _ctypes.call_function\n"
-        "from secretly.processes.hardening import Guard\n"
+        "from secretly.processes.hardening import Hardening\n"
         "limits = lambda: resource.getrlimit(resource.RLIMIT_CORE)\n"
         "dumpable = lambda: ctypes.CDLL(None).prctl(3, 0, 0, 0, 0)\n"
         "resource.setrlimit(resource.RLIMIT_CORE, (0, limits()[1]))\n"
-        "before, guard = limits(), Guard()\n"
+        "before, guard = limits(), Hardening()\n"
         "with guard.lifted(): assert (limits(), dumpable()) == (before, 1)\n"
-        "guard.close(); guard.close()\n"
+        "guard.apply(); guard.apply()\n"
         "lowered = limits()\n"
         "assert lowered[0] < 2 and lowered[1] == before[1] and dumpable() == 0\n"
         "with guard.lifted(): assert (limits(), dumpable()) == (before, 0)\n"

@@ -1,4 +1,4 @@
-"""A plan, and the program that it names."""
+"""The launch, and the program that it names."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_a_command_with_a_slash_is_the_path_itself(folder: Path) -> None:
 
 @pytest.mark.parametrize("path", ["", ".", ":/nonexistent", "here", "../here"])
 def test_a_program_in_this_folder_is_not_run_by_accident(folder: Path, path: str) -> None:
-    """Not even with '.' in PATH; the way to mean it is told."""
+    """Not even with '.' in PATH; the hint says how to run it."""
     program(Path("tool"))
     with pytest.raises(NotThere) as caught:
         find_program("tool", {"PATH": path})
@@ -70,23 +70,23 @@ def test_a_program_in_this_folder_is_not_run_by_accident(folder: Path, path: str
     "name", ["", "no-such-tool", "/no/such/tool", "./tool", "a\0b", "to\x1bol"]
 )
 def test_a_command_that_is_not_there_is_an_error(folder: Path, name: str) -> None:
-    """Of its own kind, which is exit status 127; the name is shown harmless."""
+    """It has exit status 127; control characters of the name are escaped."""
     with pytest.raises(NotThere) as caught:
         find_program(name, {"PATH": str(folder)})
     assert caught.value.hint
     assert str(caught.value).isprintable()
 
 
-def test_a_link_to_nothing_is_not_there(folder: Path) -> None:
-    """As the system says: no such file."""
+def test_a_broken_link_is_not_found(folder: Path) -> None:
+    """The system says: no such file."""
     (folder / "tool").symlink_to("nothing")
     with pytest.raises(NotThere):
         find_program("tool", {"PATH": str(folder)})
 
 
 @pytest.mark.parametrize("name", ["tool", "../bin/tool"])
-def test_what_cannot_be_executed_is_another_error(folder: Path, name: str) -> None:
-    """A file without its bit, or a folder: exit status 126, with the way to mend it."""
+def test_a_file_that_is_not_executable_is_another_error(folder: Path, name: str) -> None:
+    """It has exit status 126; the hint fixes it."""
     program(folder / "tool", mode=0o644)
     with pytest.raises(NotExecutable) as caught:
         find_program(name, {"PATH": str(folder)})
@@ -95,14 +95,14 @@ def test_what_cannot_be_executed_is_another_error(folder: Path, name: str) -> No
 
 @pytest.mark.parametrize("name", ["folder", "../bin/folder"])
 def test_a_folder_cannot_be_executed(folder: Path, name: str) -> None:
-    """Though its bits say so."""
+    """Although it has the executable bits."""
     (folder / "folder").mkdir()
     with pytest.raises(NotExecutable):
         find_program(name, {"PATH": str(folder)})
 
 
-def test_secretlys_own_executables_are_passed_by(folder: Path) -> None:
-    """Not even where there is no other are they taken for the command; by a path they are."""
+def test_shims_are_skipped(folder: Path) -> None:
+    """A shim is never taken for its command, except by its path."""
     path = program(folder / "1" / "tool")
     Path(path).write_text(f"#!/bin/sh\n{safefiles.SHIM}\n")
     environ = {"PATH": f"{folder}/1:{folder}/2"}
@@ -117,7 +117,7 @@ def test_secretlys_own_executables_are_passed_by(folder: Path) -> None:
 
 
 def test_both_errors_are_secretlys(folder: Path) -> None:
-    """So that whoever catches the root catches them."""
+    """Catching the root of the errors catches them."""
     assert issubclass(NotThere, SecretlyError)
     assert issubclass(NotExecutable, SecretlyError)
     assert not issubclass(NotThere, NotExecutable)
@@ -127,22 +127,22 @@ def test_both_errors_are_secretlys(folder: Path) -> None:
 
 
 def test_a_plan_shows_no_values() -> None:
-    """What is delivered stands in it, and not in its repr."""
+    """It has the secrets, and its repr doesn't."""
     plan = LaunchPlan("/bin/true", ["true"], {"TOKEN": "canary-1"})
     assert "canary" not in repr(plan)
     assert "/bin/true" in repr(plan)
 
 
 def test_a_plan_does_not_change() -> None:
-    """What was checked is what is executed."""
+    """The program that was checked is executed."""
     with pytest.raises(AttributeError):
         LaunchPlan("/bin/true", ["true"]).program = "/bin/false"  # type: ignore[misc]
 
 
 def test_a_value_with_a_nul_is_refused(folder: Path) -> None:
-    """An environment would end it there; the variable is named, the value is not."""
+    """An environment would cut it there. The error names the variable, never the value."""
     plan = LaunchPlan("/nonexistent", ["x"], {"GOOD": "canary-1", "TO\x1bKEN": "canary\0-2"})
-    with pytest.raises(Refused, match="NUL") as caught:
+    with pytest.raises(Refused) as caught:
         execute(plan)
     assert "TO\\x1bKEN" in str(caught.value)
     assert "canary" not in f"{caught.value} {caught.value.hint}"
@@ -150,37 +150,37 @@ def test_a_value_with_a_nul_is_refused(folder: Path) -> None:
 
 
 def test_a_program_that_was_changed_meanwhile_is_refused(tmp_path: Path) -> None:
-    """What was shown to the person is what is run: another file, or other bytes, are not."""
+    """The user agreed to that file with those bytes: no other one runs."""
     program, other = tmp_path / "tool", tmp_path / "other"
     for path in (program, other):
         path.write_text("#!/bin/sh\n")
         path.chmod(0o644)  # were it executed, that would be another error
     plan = LaunchPlan(str(program), ["tool"], fingerprint=programs.fingerprint(str(program)))
     other.replace(program)
-    with pytest.raises(Refused, match="was changed meanwhile"):
+    with pytest.raises(Refused, match=re.escape(str(program))):
         launch.execute(plan)
     program.unlink()
-    with pytest.raises(NotThere, match="has gone"):
+    with pytest.raises(NotThere):
         launch.execute(plan)
 
 
-def test_what_is_no_text_is_refused(tmp_path: Path) -> None:
-    """A value that has no bytes at all is refused, unechoed."""
-    with pytest.raises(Refused, match="is not text") as caught:
+def test_a_value_that_is_not_text_is_refused(tmp_path: Path) -> None:
+    """A lone surrogate has no bytes. The error doesn't show the value."""
+    with pytest.raises(Refused) as caught:
         launch.execute(LaunchPlan("/nonexistent", ["true"], environ={"X": "canary-\ud800"}))
     assert "canary" not in str(caught.value)
 
 
-# -- what was shown, looked at again ---------------------------------------------
+# -- the last look at what was shown ---------------------------------------------
 
 
 def unexecutable(folder: Path) -> Path:
-    """A program that execve refuses: else a check that is missing would end the tests."""
+    """A program that execve refuses: a missing check would replace the tests' process."""
     return Path(program(folder / "tool", mode=0o644))
 
 
 def swapped(path: Path, text: str) -> None:
-    """Give a file another content of the same size, and the time that it had."""
+    """Give a file another content of the same size, and its old time."""
     facts = path.stat()
     assert len(text) == facts.st_size
     path.write_text(text)
@@ -188,8 +188,8 @@ def swapped(path: Path, text: str) -> None:
     assert path.stat().st_mtime_ns == facts.st_mtime_ns
 
 
-def test_a_fingerprint_looks_at_the_content_if_told(tmp_path: Path) -> None:
-    """Its last part is the content's hash, which a change in place changes."""
+def test_a_fingerprint_may_include_the_content(tmp_path: Path) -> None:
+    """Its last part is a hash of the content, which a change in place changes."""
     path = Path(program(tmp_path / "tool"))
     assert programs.fingerprint(str(path))[-1] == ""
     before = programs.fingerprint(str(path), content=True)
@@ -202,19 +202,19 @@ def test_a_fingerprint_looks_at_the_content_if_told(tmp_path: Path) -> None:
     assert after[:4] == before[:4]  # device, number, size, time: all as they were
 
 
-def test_content_that_was_changed_meanwhile_is_refused(tmp_path: Path) -> None:
-    """Whatever else of the file is as it was."""
+def test_a_program_with_changed_content_is_refused(tmp_path: Path) -> None:
+    """Although the rest of the file's facts are the same."""
     path = unexecutable(tmp_path)
     before = programs.fingerprint(str(path), content=True)
     swapped(path, path.read_text()[::-1])
     now = programs.fingerprint(str(path))  # had nothing but the content been changed
     plan = LaunchPlan(str(path), ["tool"], fingerprint=(*now[:-1], before[-1]))
-    with pytest.raises(Refused, match="was changed meanwhile"):
+    with pytest.raises(Refused, match=re.escape(str(path))):
         launch.execute(plan)
 
 
-def test_a_fingerprint_of_what_cannot_be_read_has_the_rest() -> None:
-    """One may execute what one may not read."""
+def test_an_unreadable_program_has_a_fingerprint() -> None:
+    """It may be executable and not readable."""
     with tempfile.TemporaryDirectory() as folder:  # pytest's own are for one user alone
         os.chmod(folder, 0o711)
         path = program(Path(folder, "tool"), mode=0o111)
@@ -229,14 +229,14 @@ def test_a_fingerprint_of_what_cannot_be_read_has_the_rest() -> None:
 
 
 @pytest.mark.parametrize("content", [False, True])
-def test_there_is_no_fingerprint_of_what_has_gone(tmp_path: Path, content: bool) -> None:
-    """It is the error for a command that is not there."""
-    with pytest.raises(NotThere, match="has gone"):
+def test_a_removed_program_has_no_fingerprint(tmp_path: Path, content: bool) -> None:
+    """The error is the one for a command that doesn't exist."""
+    with pytest.raises(NotThere):
         programs.fingerprint(str(tmp_path / "tool"), content)
 
 
-def test_what_else_was_shown_is_looked_at_before_the_exec(tmp_path: Path) -> None:
-    """What the second look raises ends it: the program is not reached."""
+def test_the_recheck_comes_before_the_exec(tmp_path: Path) -> None:
+    """If it raises, the program isn't reached."""
 
     def recheck() -> None:
         raise Refused("dist/demo was changed", "look at it")
@@ -245,8 +245,8 @@ def test_what_else_was_shown_is_looked_at_before_the_exec(tmp_path: Path) -> Non
         launch.execute(LaunchPlan(str(unexecutable(tmp_path)), ["tool"], recheck=recheck))
 
 
-def test_the_program_is_looked_at_after_what_else_was_shown(tmp_path: Path) -> None:
-    """The second look takes a while for large files, in which the program may be swapped."""
+def test_the_program_is_checked_after_the_recheck(tmp_path: Path) -> None:
+    """The recheck of large files takes a while, in which the program may be swapped."""
     path = unexecutable(tmp_path)
     plan = LaunchPlan(
         str(path),
@@ -254,5 +254,5 @@ def test_the_program_is_looked_at_after_what_else_was_shown(tmp_path: Path) -> N
         fingerprint=programs.fingerprint(str(path), content=True),
         recheck=lambda: swapped(path, path.read_text()[::-1]),
     )
-    with pytest.raises(Refused, match="was changed meanwhile"):
+    with pytest.raises(Refused, match=re.escape(str(path))):
         launch.execute(plan)

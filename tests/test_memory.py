@@ -1,4 +1,4 @@
-"""Where the secret is once the command has become the program: a scan of its memory."""
+"""A scan of the program's memory: where the secret is after the exec."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CANARY = "canary-1f7c93d2"
 
 
 class Place(NamedTuple):
-    """A place in the memory of a process where a text was found."""
+    """A place in a process's memory that has a text."""
 
     mapping: str
     address: int
@@ -40,7 +40,7 @@ def maps(pid: int) -> Iterator[tuple[int, int, str]]:
 
 
 def found_in(pid: int, text: str) -> list[Place]:
-    """Each place of a text in the memory of a process, all of which can be read."""
+    """Each place of a text in the memory of a process, all of which must be readable."""
     places, read = [], 0
     with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
         for start, end, name in maps(pid):
@@ -56,7 +56,7 @@ def found_in(pid: int, text: str) -> list[Place]:
 
 
 def environment_of(pid: int) -> range:
-    """Where the system put a process's environment when it was executed (proc(5), stat)."""
+    """The range that execve put a process's environment into (proc(5), stat)."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return range(int(fields[47]), int(fields[48]))
 
@@ -68,7 +68,7 @@ def becoming(here: Home, argv: list[str], environ: dict[str, str], name: str) ->
     with ended(process):
         comm = Path(f"/proc/{process.pid}/comm")
         wait_until(lambda: comm.read_text().strip() == name)
-        # Its loader and its start are over when it waits for its input, or for the time.
+        # It has started when it waits for its input, or for the time.
         wait_until(
             lambda: (
                 Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "S"
@@ -83,22 +83,22 @@ def _here() -> Iterator[Home]:
         yield found
 
 
-WAYS = ["typed", "kept", "typed and kept", "kept, after consent", "a command", "an env file"]
+WAYS = ["typed", "stored", "typed and stored", "stored, after consent", "a command", "an env file"]
 
 
 def given(here: Home, way: str) -> tuple[FakePinentry, list[str]]:
-    """How the secret comes: the pinentry, and the options."""
+    """The pinentry and the options for a way to get the secret."""
     answers: list[str | bool | None] = []
     options = ["-e", "A=Name"]
     if way.startswith("typed"):
         answers = [CANARY]
-    if "kept" in way:
+    if "stored" in way:
         here.keep_in_a_file()
-    if way in ("kept", "kept, after consent"):
+    if way in ("stored", "stored, after consent"):
         assert here.run("set", "Name", "--stdin", stdin=CANARY).status == 0
-    if way == "typed and kept":
+    if way == "typed and stored":
         options += ["--remember"]
-    elif way == "kept, after consent":
+    elif way == "stored, after consent":
         options += ["--confirm"]
         answers = ["yes"]
     elif way == "a command":
@@ -113,10 +113,10 @@ def given(here: Home, way: str) -> tuple[FakePinentry, list[str]]:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_the_secret_is_where_it_was_put_alone(here: Home, way: str, tried: Tried) -> None:
-    """In the environment, once; in no other part of the program's memory, nor in its arguments.
+def test_the_secret_is_only_in_the_environment(here: Home, way: str, tried: Tried) -> None:
+    """It is there once, and in no other part of the program's memory or arguments.
 
-    Nor in the memory, the environment and the arguments of any process around it.
+    No process around it has the secret in its memory, environment or arguments.
     """
     fake, options = given(here, way)
     environ = {"SOURCE": CANARY} if way == "an env file" else {}
@@ -127,7 +127,7 @@ def test_the_secret_is_where_it_was_put_alone(here: Home, way: str, tried: Tried
             places = found_in(pid, CANARY)
             assert {place.mapping for place in places} == {"[stack]"}
             assert all(place.address in environment_of(pid) for place in places)
-            # A variable that it was read from stays, beside the one that it was put into.
+            # The variable that it was read from stays, next to the one that gets it.
             names = ["A", "SOURCE"] if environ else ["A"]
             assert len(places) == len(names)
             block = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
@@ -136,12 +136,12 @@ def test_the_secret_is_where_it_was_put_alone(here: Home, way: str, tried: Tried
             assert CANARY.encode() not in Path(f"/proc/{pid}/cmdline").read_bytes()
             assert children(pid) == []
             assert around(pid) == []
-        assert len(pinentry.prompts) == (way not in ("kept", "a command", "an env file"))
+        assert len(pinentry.prompts) == (way not in ("stored", "a command", "an env file"))
     tried("the program's memory", way, "in its environment alone", time.monotonic() - started)
 
 
 def around(pid: int) -> list[tuple[int, str]]:
-    """The other processes that have the text in their arguments or environment."""
+    """The other processes with the text in their arguments or environment."""
     found = []
     for other in processes():
         for name in ("cmdline", "environ"):
@@ -151,8 +151,8 @@ def around(pid: int) -> list[tuple[int, str]]:
     return found
 
 
-def test_the_scan_finds_what_is_elsewhere(here: Home) -> None:
-    """A program that copies its environment has it in other parts of its memory too."""
+def test_the_scan_finds_copies(here: Home) -> None:
+    """A program that copies its environment has the secret in other parts of its memory too."""
     program = "import os, time; os.environ['A']; print(flush=True); time.sleep(60)"
     with FakePinentry([CANARY]) as pinentry:
         line = [*SECRETLY, "run", "-q", "-e", "A", sys.executable, "-IS", "-c", program]
@@ -163,8 +163,8 @@ def test_the_scan_finds_what_is_elsewhere(here: Home) -> None:
             assert {place.mapping for place in found_in(process.pid, CANARY)} > {"[stack]"}
 
 
-def test_the_scan_finds_what_a_program_was_told_before(here: Home) -> None:
-    """While the command waits for another secret, the first one is in its memory, and is seen."""
+def test_the_scan_finds_the_first_of_two_secrets(here: Home) -> None:
+    """While the command waits for the second secret, the first is in its memory."""
     if os.geteuid() != 0:
         pytest.skip("only root may look into the command that waits")
     with FakePinentry([CANARY, [("hang", False)]]) as pinentry:

@@ -1,4 +1,4 @@
-"""A cell of a notebook asks: in a real kernel, whose loop is running already."""
+"""A cell of a notebook asks, in a real kernel whose loop runs already."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ptys import Pty, children, running, wait_until
+from ptys import DEADLINE, Pty, children, running, wait_until
 
 from secretly.testing import FakePinentry
 
@@ -23,11 +23,17 @@ if os.environ.get("CI"):
 pytest.importorskip("ipykernel")
 manager = pytest.importorskip("jupyter_client.manager")
 
+#: A kernel of a busy machine may take minutes to start, and a cell to run: it is waited for. The
+#: tests of this module have twice that time.
+_KERNEL_TIMEOUT = 4 * DEADLINE
+
+pytestmark = pytest.mark.timeout(2 * _KERNEL_TIMEOUT)
+
 
 class Notebook:
-    """A kernel, and the front end that a person sits at.
+    """A kernel, and the front end that the user types in.
 
-    :ivar asked: what the kernel asked the person for, each with whether it is hidden.
+    :ivar asked: the prompts of the kernel, each with whether the input is hidden.
     """
 
     def __init__(self, client: Any) -> None:
@@ -35,13 +41,13 @@ class Notebook:
         self.pid = 0
         self.client = client
         self.client.start_channels()
-        self.client.wait_for_ready(timeout=60)
+        self.client.wait_for_ready(timeout=_KERNEL_TIMEOUT)
         self.pid = int(self.run("import os; print(os.getpid())"))
 
     def run(self, cell: str, answer: str = "", stdin: bool = True) -> str:
         """Run a cell; return what it wrote, and the name of its error.
 
-        :param answer: what the person types.
+        :param answer: what the user types.
         :param stdin: whether the front end can ask.
         """
         found: list[str] = []
@@ -53,7 +59,7 @@ class Notebook:
             elif message["msg_type"] == "error":
                 found.append(f"{content['ename']}: {content['evalue']}\n")
 
-        def person(message: dict[str, Any]) -> None:
+        def user(message: dict[str, Any]) -> None:
             content = message["content"]
             self.asked.append((content["prompt"], content["password"]))
             self.client.input(answer)
@@ -61,9 +67,9 @@ class Notebook:
         self.client.execute_interactive(
             textwrap.dedent(cell),
             allow_stdin=stdin,
-            stdin_hook=person,
+            stdin_hook=user,
             output_hook=output,
-            timeout=30,
+            timeout=_KERNEL_TIMEOUT,
         )
         return "".join(found)
 
@@ -102,7 +108,7 @@ def fresh(notebook: Notebook) -> None:
 
 
 def test_a_cell_awaits_a_secret(notebook: Notebook) -> None:
-    """The kernel's own password input asks, hidden; the text comes back, and is not shown."""
+    """The kernel's own password input asks, hidden. The secret comes back and is not shown."""
     found = notebook.run(
         "import secretly; token = await secretly.secret('Demo'); print(len(token)); token",
         answer="canary-1",
@@ -120,8 +126,8 @@ def test_a_token_is_pasted(notebook: Notebook) -> None:
     assert notebook.run(cell, answer=" pypi-canary-1 \n") == "pypi-canary-1\n"
 
 
-def test_many_in_a_cell_ask_once(notebook: Notebook) -> None:
-    """Tasks and ``gather`` in a cell are asyncio's, and ask once for the same."""
+def test_many_requests_in_a_cell_ask_once(notebook: Notebook) -> None:
+    """Tasks and ``gather`` in a cell are asyncio's, and share one prompt for the same secret."""
     found = notebook.run(
         """
         import asyncio, secretly
@@ -136,14 +142,14 @@ def test_many_in_a_cell_ask_once(notebook: Notebook) -> None:
 
 @pytest.mark.parametrize(("answer", "said"), [("y", "True"), ("yes", "True"), ("", "False")])
 def test_a_cell_confirms(notebook: Notebook, answer: str, said: str) -> None:
-    """A question is asked in the notebook, and only y or yes agrees."""
+    """The notebook asks the question, and only y or yes agrees."""
     cell = "import secretly; print(await secretly.confirm('Shall I?'))"
     assert notebook.run(cell, answer=answer) == f"{said}\n"
     assert "Shall I?" in notebook.asked[0][0]
 
 
-def test_a_front_end_that_cannot_ask_is_said(notebook: Notebook) -> None:
-    """Where nobody can be asked, as in a notebook that is run as a batch, it is an error."""
+def test_a_front_end_that_cannot_ask_is_an_error(notebook: Notebook) -> None:
+    """As where a notebook is run as a batch."""
     found = notebook.run("import secretly; await secretly.secret('Demo')", stdin=False)
     assert found.startswith("NoPinentry: ")
 
@@ -159,7 +165,7 @@ def test_the_end_of_the_input_cancels(notebook: Notebook) -> None:
 
 
 def test_a_window_is_preferred(notebook: Notebook) -> None:
-    """With a screen a graphical pinentry asks, and the kernel's loop goes on meanwhile."""
+    """With a screen a graphical pinentry asks, and the kernel's loop goes on."""
     with FakePinentry([[("wait", 0.3), ("raw", b"D canary-1\nOK\n")]]) as fake:
         found = notebook.run(
             f"""
@@ -203,7 +209,7 @@ def test_interrupting_ends_the_pinentry(notebook: Notebook) -> None:
         os.kill(notebook.pid, signal.SIGINT)
         reply = {"parent_header": {"msg_id": None}}
         while reply["parent_header"]["msg_id"] != request:
-            reply = notebook.client.get_shell_msg(timeout=20)
+            reply = notebook.client.get_shell_msg(timeout=_KERNEL_TIMEOUT)
         assert reply["content"]["status"] == "error"
         assert not running(pid)
         cell = "ticker.cancel(); print(len(await secretly.secret('Demo')))"

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ptys import children, running, wait_until
+from ptys import DEADLINE, PATIENCE, SOON, children, running, wait_until
 
-from secretly.asking import choosing, prompting
+from secretly.asking import choosing, prompting, wording
 from secretly.asking.questions import Prompt
 from secretly.errors import (
     Cancelled,
@@ -62,12 +62,12 @@ def environ(fake: FakePinentry) -> dict[str, str]:
     return {"PATH": os.defpath, "LANG": "C.UTF-8", **fake.environ}
 
 
-def ask(fake: FakePinentry, prompt: Prompt = PROMPT, seconds: float = 20) -> str:
+def ask(fake: FakePinentry, prompt: Prompt = PROMPT, seconds: float = PATIENCE) -> str:
     """Ask, and return what was typed, as a plain text."""
     return str(asyncio.run(prompting.ask(prompt, seconds, environ(fake))))
 
 
-def confirm(fake: FakePinentry, seconds: float = 20) -> None:
+def confirm(fake: FakePinentry, seconds: float = PATIENCE) -> None:
     """Ask to confirm."""
     asyncio.run(prompting.confirm(PROMPT, seconds, environ(fake)))
 
@@ -88,7 +88,7 @@ def test_a_prompt_is_sent_as_it_is() -> None:
         (shown,) = fake.prompts
         assert shown["SETTITLE"] == "100%25 a title"
         assert shown["SETDESC"] == "two%0Alines \\x1b[2J"
-        assert shown["SETPROMPT"] == "Token (pypi-…):"
+        assert shown["SETPROMPT"] == wording.entry_label("Token (pypi-…)")
         assert shown["SETTIMEOUT"] == str(math.ceil(19.2))
         assert shown["GETPIN"] == ""
         assert not {"SETERROR", "SETREPEAT", "SETREPEATERROR", "SETKEYINFO"} & set(shown)
@@ -98,15 +98,15 @@ def test_a_prompt_is_sent_as_it_is() -> None:
         assert fake.lines[-1] == b"BYE"
 
 
-def test_an_error_is_shown() -> None:
-    """The reason why it is asked again is sent as the error."""
+def test_the_error_is_sent() -> None:
+    """Why the user is asked again is sent as the pinentry's error."""
     with FakePinentry(["canary-1"]) as fake:
         ask(fake, PROMPT._replace(error="not\naccepted"))
         assert fake.prompts[0]["SETERROR"] == "not\\x0aaccepted"
 
 
-def test_a_long_error_is_shown_in_lines() -> None:
-    """pinentry-curses cuts one that is wider than the screen."""
+def test_a_long_error_is_sent_in_lines() -> None:
+    """pinentry-curses cuts a line that is wider than the screen."""
     words = [f"word{number}" for number in range(40)]
     with FakePinentry(["canary-1"]) as fake:
         ask(fake, PROMPT._replace(error=" ".join(words)))
@@ -116,7 +116,7 @@ def test_a_long_error_is_shown_in_lines() -> None:
 
 
 def test_a_description_injects_nothing() -> None:
-    """Line breaks of any kind in any text begin no command."""
+    """Line breaks of any kind in any text do not begin a command."""
     bad = "x\nSETKEYINFO y\r\nGETPIN\rBYE\u2028NOP"
     with FakePinentry(["canary-1"]) as fake:
         ask(fake, Prompt(bad, bad, bad, error=bad))
@@ -139,10 +139,10 @@ ROOM = 1000 - len("SETDESC ") - 1
 
 @pytest.mark.parametrize("what", ["ask", "confirm"])
 @pytest.mark.parametrize("text", ["x", "é", "\n", "%", "\u202e"])
-def test_what_is_consented_to_is_shown_whole_or_not_at_all(what: str, text: str) -> None:
-    """A description that must be whole is refused if a byte of it is too much: nobody is asked.
+def test_a_text_to_consent_to_is_shown_whole_or_not_at_all(what: str, text: str) -> None:
+    """If a byte of it is too much, that is an error and no prompt appears.
 
-    The pinentry that was started is gone by then, and the next one can ask.
+    The pinentry that was started has ended by then, and the next one can ask.
     """
     sent = {"é": "é".encode(), "\n": b"%0A", "%": b"%25", "\u202e": b"\\u202e"}.get(text, b"x")
     count, rest = divmod(ROOM, len(sent))
@@ -152,9 +152,9 @@ def test_what_is_consented_to_is_shown_whole_or_not_at_all(what: str, text: str)
 
         async def asked(description: str) -> None:
             prompt = Prompt("a title", description, "a prompt", whole=True)
-            await getattr(prompting, what)(prompt, 20, environ(fake))
+            await getattr(prompting, what)(prompt, PATIENCE, environ(fake))
 
-        with pytest.raises(Refused, match="does not fit into a dialog") as caught:
+        with pytest.raises(Refused) as caught:
             asyncio.run(asked(f"{fitting}x"))
         assert caught.value.hint
         assert children(os.getpid()) == []
@@ -164,8 +164,8 @@ def test_what_is_consented_to_is_shown_whole_or_not_at_all(what: str, text: str)
         assert line == b"SETDESC " + sent * count + b"x" * rest
 
 
-def test_asking_twice_is_asked_for() -> None:
-    """A new password is asked for twice, by the pinentry where it says that it did."""
+def test_the_pinentry_asks_twice_for_a_new_secret() -> None:
+    """If it reports that it did."""
     with FakePinentry([[("raw", b"S PIN_REPEATED\nD canary-1\nOK\n")]]) as fake:
         assert ask(fake, PROMPT._replace(repeat=True)) == "canary-1"
         (shown,) = fake.prompts
@@ -173,34 +173,36 @@ def test_asking_twice_is_asked_for() -> None:
 
 
 @pytest.mark.parametrize("flavor", ["gtk2", "curses"])
-def test_asking_twice_is_done_by_hand(flavor: str) -> None:
-    """Where the pinentry does not say that it asked twice, it is asked twice."""
+def test_secretly_asks_twice_for_a_new_secret(flavor: str) -> None:
+    """If the pinentry does not report that it asked twice."""
     with FakePinentry(["canary-1", "canary-1"], flavor=flavor) as fake:
         assert ask(fake, PROMPT._replace(repeat=True, error="because")) == "canary-1"
         first, second = fake.prompts
-        assert first["SETPROMPT"] != second["SETPROMPT"] == "a prompt (again):"
+        assert first["SETPROMPT"] == wording.entry_label("a prompt")
+        assert second["SETPROMPT"] == wording.entry_label(wording.again_label("a prompt"))
         assert ("SETREPEAT" in first) is (flavor == "gtk2")
         assert "SETERROR" not in second
 
 
-def test_what_was_not_the_same_twice_is_asked_again() -> None:
-    """When the second text is another one both are asked for again, three times at most."""
+def test_two_different_entries_are_asked_for_again() -> None:
+    """Both entries, three times at most."""
     with FakePinentry(["canary-1", "canary-2", "canary-3", "canary-3"]) as fake:
         assert ask(fake, PROMPT._replace(repeat=True)) == "canary-3"
-        assert "not the same" in fake.prompts[2]["SETERROR"]
+        assert fake.prompts[2]["SETERROR"] == wording.REPEAT_DIFFERS
     with FakePinentry([f"canary-{i}" for i in range(9)]) as fake:
-        with pytest.raises(Refused, match="never the same") as caught:
+        with pytest.raises(Refused) as caught:
             ask(fake, PROMPT._replace(repeat=True))
         assert len(fake.prompts) == 6
         assert "canary" not in f"{caught.value} {caught.value.hint}"
 
 
-def test_confirming_is_asked_for() -> None:
-    """A question has its two answers, and is agreed to or not."""
+def test_a_question_has_two_answers() -> None:
+    """Yes agrees, No does not, and closing the dialog cancels."""
     with FakePinentry([True, False, None]) as fake:
         confirm(fake)
         shown = fake.prompts[0]
-        assert (shown["SETOK"], shown["SETNOTOK"], shown["CONFIRM"]) == ("_Yes", "_No", "")
+        assert (shown["SETOK"], shown["SETNOTOK"]) == (wording.YES_BUTTON, wording.NO_BUTTON)
+        assert shown["CONFIRM"] == ""
         assert shown["SETDESC"] == "a description"
         with pytest.raises(NotConfirmed):
             confirm(fake)
@@ -210,21 +212,21 @@ def test_confirming_is_asked_for() -> None:
 
 
 def test_return_in_curses_is_no() -> None:
-    """In pinentry-curses Return presses OK, so OK is No."""
+    """In pinentry-curses Return presses OK, so OK means No."""
     with FakePinentry([True, False], flavor="gtk2:curses") as fake:
         with pytest.raises(NotConfirmed):
             confirm(fake)
         shown = fake.prompts[0]
-        assert (shown["SETOK"], shown["SETNOTOK"]) == ("_No", "_Yes")
+        assert (shown["SETOK"], shown["SETNOTOK"]) == (wording.NO_BUTTON, wording.YES_BUTTON)
         confirm(fake)
 
 
 def test_in_gnome3_a_word_agrees() -> None:
-    """In pinentry-gnome3 Return presses OK and so does the space bar: yes is typed."""
+    """In pinentry-gnome3 Return and the space bar press OK: the user types yes."""
     with FakePinentry(["yes", " Y ", "", "no", "yesterday", None], flavor="gnome3") as fake:
         confirm(fake)
         assert "CONFIRM" not in fake.prompts[0]
-        assert "yes" in fake.prompts[0]["SETPROMPT"]
+        assert fake.prompts[0]["SETPROMPT"] == wording.TYPE_YES
         confirm(fake)
         for _ in range(3):
             with pytest.raises(NotConfirmed):
@@ -233,8 +235,8 @@ def test_in_gnome3_a_word_agrees() -> None:
             confirm(fake)
 
 
-def test_consent_never_rests_on_fltk() -> None:
-    """In pinentry-fltk Escape answers OK: it is not asked to confirm."""
+def test_fltk_is_not_used_for_consent() -> None:
+    """In pinentry-fltk Escape answers OK."""
     with FakePinentry([True], flavor="fltk") as fake:
         with pytest.raises(PinentryFailed):
             confirm(fake)
@@ -242,9 +244,9 @@ def test_consent_never_rests_on_fltk() -> None:
 
 
 def test_a_message_is_shown() -> None:
-    """A message has its text and waits until it was seen."""
+    """A message has its text, and the pinentry waits until it is dismissed."""
     with FakePinentry([True]) as fake:
-        asyncio.run(prompting.show(PROMPT, 20, environ(fake)))
+        asyncio.run(prompting.show(PROMPT, PATIENCE, environ(fake)))
         assert fake.prompts[0]["MESSAGE"] == ""
         assert fake.prompts[0]["SETDESC"] == "a description"
 
@@ -257,8 +259,8 @@ LONG = "".join(chr(0x21 + i % 90) for i in range(3000)).replace("%", "é")
 @pytest.mark.parametrize(
     "text", ["canary-1", "", "a%25b%\r\n", "é€😀", " x ", LONG, "D x\nOK", "ERR 99"]
 )
-def test_what_was_typed_comes_back(text: str) -> None:
-    """Whatever text was typed comes back as it is."""
+def test_a_typed_text_comes_back(text: str) -> None:
+    """Any text comes back as it is."""
     with FakePinentry([text]) as fake:
         assert ask(fake) == text
 
@@ -283,7 +285,7 @@ def test_an_answer_may_come_in_any_pieces(actions: Answer, text: str) -> None:
 
 @pytest.mark.parametrize("keyword", [b"QUALITY", b"CHECKPIN", b"GENPIN", b"X"])
 def test_an_inquiry_is_declined(keyword: bytes) -> None:
-    """What the pinentry asks meanwhile is answered with CAN, and the secret comes."""
+    """An INQUIRE of the pinentry is answered with CAN, and the secret comes."""
     inquiry = [("raw", b"INQUIRE " + keyword + b" canary-0\n"), ("wait", 0.05)]
     with FakePinentry([[*inquiry, ("raw", b"D canary-1\nOK\n")]]) as fake:
         assert ask(fake) == "canary-1"
@@ -291,16 +293,16 @@ def test_an_inquiry_is_declined(keyword: bytes) -> None:
 
 
 @pytest.mark.parametrize("verb", ["OPTION", "SETTIMEOUT", "SETTITLE", "SETREPEAT"])
-def test_what_a_pinentry_does_not_know_is_left_out(verb: str) -> None:
-    """An option that is refused is no reason to give up."""
+def test_an_option_that_is_refused_is_left_out(verb: str) -> None:
+    """The pinentry is used all the same."""
     refusal = ("raw", b"ERR 83886254 Unknown option <Pinentry>\n")
     with FakePinentry(["canary-1", "canary-1"], on={verb: [refusal]}) as fake:
         assert ask(fake, PROMPT._replace(repeat=True)) == "canary-1"
 
 
 @pytest.mark.parametrize("verb", ["SETDESC", "SETPROMPT"])
-def test_what_must_be_shown_is_shown(verb: str) -> None:
-    """A pinentry that does not take the description or the prompt is not used."""
+def test_a_pinentry_must_accept_the_texts(verb: str) -> None:
+    """One that refuses the description or the prompt is not used."""
     with FakePinentry(["canary-1"], on={verb: [("raw", b"ERR 83886254 no\n")]}) as fake:
         with pytest.raises(PinentryFailed, match=verb):
             ask(fake)
@@ -315,8 +317,8 @@ def test_a_mebibyte_is_the_most() -> None:
             ask(fake)
 
 
-def test_what_is_not_utf8_is_an_error() -> None:
-    """Bytes that are no UTF-8 are no secret; the error shows none of them."""
+def test_a_text_that_is_not_utf8_is_an_error() -> None:
+    """The error shows nothing of it."""
     with FakePinentry([[("raw", b"D canary-\xe9\nOK\n")]]) as fake:
         with pytest.raises(PinentryFailed, match="UTF-8") as caught:
             ask(fake)
@@ -324,7 +326,7 @@ def test_what_is_not_utf8_is_an_error() -> None:
 
 
 def test_a_secret_that_curses_cut_is_an_error() -> None:
-    """2047 bytes are what pinentry-curses keeps of more: no such secret is taken."""
+    """pinentry-curses drops all beyond 2047 bytes: such a secret is refused."""
     with FakePinentry(["x" * 2046, "x" * 2047], flavor="curses") as fake:
         assert ask(fake) == "x" * 2046
         with pytest.raises(PinentryFailed, match="2047"):
@@ -356,37 +358,37 @@ NONSENSE: dict[str, list[tuple[str, Any]]] = {
 
 @pytest.mark.parametrize("ending", NONSENSE)
 @pytest.mark.parametrize("verb", ["greeting", "OPTION", "SETDESC", "GETINFO", "GETPIN"])
-def test_a_pinentry_that_fails_is_an_error_at_once(verb: str, ending: str) -> None:
-    """Whatever it fails at, and however: an error in under a second, with no secret in it."""
+def test_a_pinentry_that_fails_is_an_error(verb: str, ending: str) -> None:
+    """Wherever and however it fails: an error soon, with nothing of a secret in it."""
     actions = NONSENSE[ending]
     fake = FakePinentry([actions]) if verb == "GETPIN" else FakePinentry(on={verb: actions})
     with fake:
         started = time.monotonic()
         with pytest.raises(PinentryFailed) as caught:
             ask(fake)
-        assert (since(fake) if verb != "greeting" else time.monotonic() - started) < 1
+        assert (since(fake) if verb != "greeting" else time.monotonic() - started) < SOON
         assert "canary" not in f"{caught.value} {caught.value.hint}"
         assert caught.value.hint
         assert fake.path.name in str(caught.value) or "the pinentry" in str(caught.value)
 
 
 @pytest.mark.parametrize("ending", ["killed", "exit 1", "garbage", "half a line"])
-def test_a_pinentry_that_fails_at_a_question_is_no_yes(ending: str) -> None:
-    """What goes wrong while it asks to confirm is an error, and never consent."""
+def test_a_failure_at_a_question_is_not_a_yes(ending: str) -> None:
+    """A pinentry that fails while it asks to confirm is an error, never consent."""
     with FakePinentry([NONSENSE[ending]]) as fake, pytest.raises(PinentryFailed):
         confirm(fake)
 
 
 @pytest.mark.parametrize("ending", ["killed", "exit 1", "garbage", "a line of 20,000 bytes"])
 def test_a_pinentry_that_fails_after_its_answer_has_answered(ending: str) -> None:
-    """What goes wrong once the secret is there does no harm."""
+    """A failure after the secret was sent does no harm."""
     with FakePinentry(["canary-1"], on={"BYE": NONSENSE[ending]}) as fake:
         assert ask(fake) == "canary-1"
 
 
 @pytest.mark.parametrize("ending", ["killed", "terminated", "exit 1"])
 def test_a_pinentry_that_dies_after_its_answer_has_answered(ending: str) -> None:
-    """A pinentry that is gone in the very moment of its answer has answered."""
+    """Even if it dies in the moment of its answer."""
     with FakePinentry([[("raw", b"D canary-1\nOK\n"), *NONSENSE[ending]]]) as fake:
         assert ask(fake) == "canary-1"
 
@@ -405,7 +407,7 @@ done
 
 @pytest.mark.parametrize(("verb", "line"), [("GETPIN", "S x"), ("GETPIN", "# x"), ("BYE", "OK")])
 def test_a_pinentry_that_never_stops_talking_is_ended(verb: str, line: str, tmp_path: Path) -> None:
-    """One that always has more to say keeps nobody beyond the deadline."""
+    """One that always sends more has the same deadline."""
     program = tmp_path / "pinentry-gtk-flood"
     program.write_text(FLOOD.format(verb=verb, line=line))
     program.chmod(0o700)
@@ -417,23 +419,23 @@ def test_a_pinentry_that_never_stops_talking_is_ended(verb: str, line: str, tmp_
             asyncio.run(asked)
     else:
         assert asyncio.run(asked) == "x"
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < SOON
 
 
 @pytest.mark.parametrize("deaf", [False, True])
 @pytest.mark.parametrize("verb", ["GETPIN", "BYE"])
 def test_a_pinentry_that_hangs_is_ended(verb: str, deaf: bool) -> None:
-    """One that ignores its own time-out, its end, and even signals is ended by ours."""
+    """One that ignores its own time-out, its end, and even signals has a deadline."""
     hang = [("hang", deaf)]
     fake = FakePinentry([hang]) if verb == "GETPIN" else FakePinentry(["x"], on={verb: hang})
     with fake:
         if verb == "BYE":
-            assert ask(fake, seconds=1) == "x"
+            assert ask(fake) == "x"
         else:
             with pytest.raises(PromptTimeout):
                 ask(fake, seconds=0.5)
             assert fake.prompts[0]["SETTIMEOUT"] == "1"
-        assert since(fake) < 0.5 + 0.5 + 1
+        assert since(fake) < SOON
 
 
 ERRORS = [
@@ -452,18 +454,18 @@ ERRORS = [
 
 @pytest.mark.parametrize(("code", "kind"), ERRORS)
 def test_an_error_code_has_its_kind(code: bytes, kind: type[SecretlyError]) -> None:
-    """The low 16 bits of a code say what happened, whoever it came from."""
+    """The low 16 bits of a code say what happened, whatever program it came from."""
     with FakePinentry([[("raw", b"S ERROR x 1\nERR " + code + b" text canary\n")]]) as fake:
         with pytest.raises(SecretlyError) as caught:
             ask(fake)
         assert type(caught.value) is kind
-        assert since(fake) < 1
+        assert since(fake) < SOON
         assert "canary" not in str(caught.value)
 
 
 @pytest.mark.parametrize("verb", ["greeting", "OPTION", "SETPROMPT"])
-def test_an_answer_before_its_question_is_no_secret(verb: str) -> None:
-    """An answer too many, which would stand for the secret, is an error."""
+def test_an_answer_before_its_question_is_an_error(verb: str) -> None:
+    """Otherwise it would pass for the secret."""
     text = b"OK one\nD canary-0\nOK two\n"
     with FakePinentry(["canary-1"], on={verb: [("raw", text)]}) as fake:
         with pytest.raises(PinentryFailed):
@@ -472,28 +474,28 @@ def test_an_answer_before_its_question_is_no_secret(verb: str) -> None:
 
 
 def test_a_program_that_cannot_be_started_is_an_error(tmp_path: Path) -> None:
-    """A pinentry whose interpreter is missing, or that is no program at all, is named."""
+    """The error names a pinentry whose interpreter is missing, or that is not a program."""
     for name, content in (("pinentry-gtk-a", "#!/nonexistent\n"), ("pinentry-gtk-b", "\x7fELF")):
         program = tmp_path / name
         program.write_text(content)
         program.chmod(0o700)
         variables = {"PINENTRY": str(program), "DISPLAY": ":fake", "PATH": os.defpath}
         with pytest.raises(PinentryFailed, match=name) as caught:
-            asyncio.run(prompting.ask(PROMPT, 5, variables))
-        assert "cannot be started" in str(caught.value)
+            asyncio.run(prompting.ask(PROMPT, PATIENCE, variables))
+        assert caught.value.hint
 
 
 # -- ended from outside ----------------------------------------------------------
 
 
 def prompted(fake: FakePinentry) -> Callable[[], Any]:
-    """Whether the person is being asked."""
+    """Return a function that says whether a prompt is shown."""
     return lambda: fake.prompts
 
 
 async def until(true: Callable[[], Any]) -> None:
-    """Wait, in a loop that goes on, until *true*."""
-    deadline = time.monotonic() + 10
+    """Wait until *true*, in a loop that goes on."""
+    deadline = time.monotonic() + DEADLINE
     while not true():
         assert time.monotonic() < deadline
         await asyncio.sleep(0.005)
@@ -503,27 +505,27 @@ HANGING: list[Answer] = [[("hang", False)]] * 3
 
 
 def test_cancelling_ends_the_pinentry() -> None:
-    """A cancelled prompt raises asyncio's own error, and the pinentry is gone by then."""
+    """A cancelled prompt raises asyncio's own error, and the pinentry has ended by then."""
 
     async def main(fake: FakePinentry) -> None:
-        task = asyncio.create_task(prompting.ask(PROMPT, 20, environ(fake)))
+        task = asyncio.create_task(prompting.ask(PROMPT, PATIENCE, environ(fake)))
         await until(prompted(fake))
         started = time.monotonic()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
         assert children(os.getpid()) == []
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < SOON
 
     with FakePinentry(HANGING) as fake:
         asyncio.run(main(fake))
 
 
-def test_cancelling_a_beginning_ends_it() -> None:
-    """A prompt that is cancelled before the pinentry said a word leaves nothing either."""
+def test_cancelling_before_the_greeting_ends_the_pinentry() -> None:
+    """A prompt that is cancelled before the pinentry said a word leaves nothing behind."""
 
     async def main(fake: FakePinentry) -> None:
-        task = asyncio.create_task(prompting.ask(PROMPT, 20, environ(fake)))
+        task = asyncio.create_task(prompting.ask(PROMPT, PATIENCE, environ(fake)))
         await until(lambda: children(os.getpid()))
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -538,7 +540,7 @@ def test_a_loop_that_ends_ends_the_pinentry() -> None:
     """When ``asyncio.run`` returns, a prompt that a task left behind is over."""
 
     async def main(fake: FakePinentry) -> asyncio.Task[Any]:
-        task = asyncio.create_task(prompting.ask(PROMPT, 20, environ(fake)))
+        task = asyncio.create_task(prompting.ask(PROMPT, PATIENCE, environ(fake)))
         await until(prompted(fake))
         return task
 
@@ -548,13 +550,13 @@ def test_a_loop_that_ends_ends_the_pinentry() -> None:
 
 
 def test_closing_the_coroutine_ends_the_pinentry() -> None:
-    """A coroutine that is closed, in a loop that is closed, ends the pinentry and prints nothing.
+    """Also in a loop that is closed; nothing is printed.
 
-    The next one can ask at once.
+    After it another prompt can be shown.
     """
     with FakePinentry([*HANGING[:1], "canary-1"]) as fake:
         loop = asyncio.new_event_loop()
-        coroutine = prompting.ask(PROMPT, 20, environ(fake))
+        coroutine = prompting.ask(PROMPT, PATIENCE, environ(fake))
         task = loop.create_task(coroutine)
         loop.run_until_complete(until(prompted(fake)))
         loop.close()
@@ -564,26 +566,28 @@ def test_closing_the_coroutine_ends_the_pinentry() -> None:
         assert ask(fake) == "canary-1"
 
 
-def test_a_prompt_in_a_dead_loop_hangs_nobody() -> None:
-    """A prompt that was left behind in a loop that is closed does not keep the next one waiting."""
+def test_a_prompt_in_a_closed_loop_does_not_block_the_next() -> None:
+    """It was left behind in a loop that is closed."""
     with FakePinentry([*HANGING[:1], "canary-1"]) as fake:
         loop = asyncio.new_event_loop()
-        coroutine = prompting.ask(PROMPT, 20, environ(fake))
+        coroutine = prompting.ask(PROMPT, PATIENCE, environ(fake))
         task = loop.create_task(coroutine)
         loop.run_until_complete(until(prompted(fake)))
         loop.close()
-        assert asyncio.run(asyncio.wait_for(prompting.ask(PROMPT, 20, environ(fake)), 10))
+        assert asyncio.run(
+            asyncio.wait_for(prompting.ask(PROMPT, PATIENCE, environ(fake)), DEADLINE)
+        )
         task._log_destroy_pending = False  # type: ignore[attr-defined]
         coroutine.close()
 
 
-def test_one_thing_is_asked_at_a_time() -> None:
+def test_only_one_prompt_is_shown_at_a_time() -> None:
     """Two threads with a loop each, and two tasks in each, ask one after another."""
     answer: Answer = [("wait", 0.1), ("raw", b"D canary-1\nOK\n")]
     most: list[int] = []
 
     async def both(fake: FakePinentry) -> None:
-        asked = [prompting.ask(PROMPT, 20, environ(fake)) for _ in range(2)]
+        asked = [prompting.ask(PROMPT, PATIENCE, environ(fake)) for _ in range(2)]
         assert await asyncio.gather(*asked) == ["canary-1"] * 2
 
     with FakePinentry([answer] * 4) as fake:
@@ -600,13 +604,13 @@ def test_one_thing_is_asked_at_a_time() -> None:
 
 
 @pytest.mark.parametrize("error", ["killed", "cancel"])
-def test_after_a_failure_the_next_is_asked(error: str) -> None:
-    """A failed prompt gives the turn to the next."""
+def test_a_failed_prompt_gives_the_turn_to_the_next(error: str) -> None:
+    """Whether it failed or was cancelled."""
     failing: Answer = None if error == "cancel" else NONSENSE[error]
     with FakePinentry([failing, "canary-1"]) as fake:
 
         async def both() -> list[Any]:
-            asked = [prompting.ask(PROMPT, 20, environ(fake)) for _ in range(2)]
+            asked = [prompting.ask(PROMPT, PATIENCE, environ(fake)) for _ in range(2)]
             return await asyncio.gather(*asked, return_exceptions=True)
 
         first, second = asyncio.run(both())
@@ -616,7 +620,7 @@ def test_after_a_failure_the_next_is_asked(error: str) -> None:
 
 @pytest.mark.alone
 def test_a_prompt_has_no_thread_and_costs_nothing() -> None:
-    """During a prompt of two seconds: no thread more, under 1 % of a core, nobody woken."""
+    """In two seconds: no new thread, under 1 % of a core, and the process is not woken."""
     before = threading.enumerate()
     measured: list[Any] = []
 
@@ -625,7 +629,7 @@ def test_a_prompt_has_no_thread_and_costs_nothing() -> None:
         assert threading.enumerate() == before
 
     async def main(fake: FakePinentry) -> None:
-        task = asyncio.create_task(prompting.ask(PROMPT, 20, environ(fake)))
+        task = asyncio.create_task(prompting.ask(PROMPT, PATIENCE, environ(fake)))
         await until(prompted(fake))
         loop = asyncio.get_running_loop()
         loop.call_later(0.1, measure)
@@ -646,7 +650,7 @@ import os, sys
 from secretly.asking import prompting
 from secretly.asking.questions import Prompt
 
-async def ask(seconds=20):
+async def ask(seconds=60):
     return await prompting.ask(Prompt("t", "d", "p"), seconds, os.environ)
 """
 
@@ -666,7 +670,7 @@ def program(source: str, fake: FakePinentry) -> subprocess.Popen[str]:
 def over(process: subprocess.Popen[str]) -> tuple[int, str, str]:
     """Wait for its end; return its status and what it wrote."""
     try:
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=DEADLINE)
     finally:
         process.kill()
         process.communicate()
@@ -698,8 +702,8 @@ def test_twisted_asks(reactor: str) -> None:
                 print(str(await ask()))
                 try:
                     await ask()
-                except Cancelled as error:
-                    print(error)
+                except Cancelled:
+                    print("declined")
                 waiting = Deferred.fromCoroutine(ask())
                 while len(open({str(fake.path.parent / "prompts")!r}).readlines()) < 3:
                     await task.deferLater(reactor, 0.01)
@@ -720,7 +724,7 @@ def test_twisted_asks(reactor: str) -> None:
         )
         assert over(process) == (
             0,
-            "canary-1\ncancelled at the prompt\n1\nno child\ncancelled\n",
+            "canary-1\ndeclined\n1\nno child\ncancelled\n",
             "",
         )
 
@@ -734,7 +738,7 @@ STOPPED = {
 
 @pytest.mark.parametrize("driver", STOPPED)
 def test_a_reactor_that_is_terminated_ends_the_pinentry(driver: str) -> None:
-    """SIGTERM stops Twisted's reactor: it ends in under a second, and leaves no pinentry."""
+    """SIGTERM stops Twisted's reactor, which leaves no pinentry."""
     with FakePinentry(HANGING) as fake:
         process = program(STOPPED[driver], fake)
         try:
@@ -742,8 +746,8 @@ def test_a_reactor_that_is_terminated_ends_the_pinentry(driver: str) -> None:
             (pid,) = children(process.pid)
             started = time.monotonic()
             process.terminate()
-            process.wait(10)
-            assert time.monotonic() - started < 1.5
+            process.wait(DEADLINE)
+            assert time.monotonic() - started < SOON
             assert not running(pid)
         finally:
             over(process)
@@ -786,13 +790,13 @@ def test_an_exit_ends_the_pinentry() -> None:
         assert not running(int(out))
 
 
-def test_nobody_to_ask_is_said_at_once() -> None:
-    """Without a screen, a terminal or a pinentry that is an error at once."""
+def test_without_any_way_to_ask_it_is_an_error() -> None:
+    """Without a screen, a terminal or a pinentry."""
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM + "import asyncio; asyncio.run(ask())"],
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=DEADLINE,
         stdin=subprocess.DEVNULL,
         start_new_session=True,
         env={"PATH": "/nonexistent", "HOME": "/nonexistent"},
@@ -804,8 +808,8 @@ def test_nobody_to_ask_is_said_at_once() -> None:
 
 
 @pytest.mark.parametrize("flavor", ["mac", "efl", "tqt", "w32", "gtk2:emacs", "unheard-of"])
-def test_in_one_that_was_not_measured_a_word_agrees(flavor: str) -> None:
-    """What Return and closing the window mean there is not known: yes is typed."""
+def test_in_an_unknown_pinentry_a_word_agrees(flavor: str) -> None:
+    """What Return and closing the window mean there was not measured: the user types yes."""
     with FakePinentry(["yes", "", "no", None], flavor=flavor) as fake:
         confirm(fake)
         assert "CONFIRM" not in fake.prompts[0]
@@ -817,50 +821,52 @@ def test_in_one_that_was_not_measured_a_word_agrees(flavor: str) -> None:
 
 
 @pytest.mark.parametrize("flavor", ["gtk2", "qt", "qt5", "qt6", "tty"])
-def test_in_one_that_was_measured_a_button_agrees(flavor: str) -> None:
-    """Where no key says yes by habit, OK is Yes."""
+def test_in_a_measured_pinentry_a_button_agrees(flavor: str) -> None:
+    """If no key means Yes by habit, OK is Yes."""
     with FakePinentry([True, False], flavor=flavor) as fake:
         confirm(fake)
-        assert (fake.prompts[0]["SETOK"], fake.prompts[0]["SETNOTOK"]) == ("_Yes", "_No")
+        assert fake.prompts[0]["SETOK"] == wording.YES_BUTTON
+        assert fake.prompts[0]["SETNOTOK"] == wording.NO_BUTTON
         with pytest.raises(NotConfirmed):
             confirm(fake)
 
 
 @pytest.mark.parametrize("text", ["canary\x1a", "\x00", "can\x1b[200~ary", "canary\x7f"])
-def test_a_control_character_is_no_part_of_a_secret(text: str) -> None:
-    """What a key or a paste left in it is an error that says so, and shows none of it."""
+def test_a_control_character_is_refused(text: str) -> None:
+    """A key or a paste left it there. The error shows nothing of the text."""
     with FakePinentry([text]) as fake:
-        with pytest.raises(PinentryFailed, match="control character") as caught:
+        with pytest.raises(PinentryFailed) as caught:
             ask(fake)
-        assert "can" not in str(caught.value).replace("character", "").replace("cannot", "")
+        assert caught.value.hint
+        assert "ary" not in str(caught.value)
         assert len(fake.prompts) == 1
 
 
 @pytest.mark.parametrize("text", ["\tcanary\t1", "canary-1\r\n", "\ncanary-1"])
-def test_white_space_is_a_part_of_a_text(text: str) -> None:
+def test_white_space_is_part_of_a_text(text: str) -> None:
     """Tab, CR and LF may be pasted around a token."""
     with FakePinentry([text]) as fake:
         assert ask(fake) == text
 
 
 def test_a_pinentry_that_reads_nothing_is_ended() -> None:
-    """One that asks and asks, and reads no answer, keeps nobody."""
+    """One that sends inquiry after inquiry, and reads no answer, is an error."""
     deaf: Answer = [("raw", b"INQUIRE QUALITY x\n" * 5000), ("hang", False)]
     with FakePinentry([deaf]) as fake:
         started = time.monotonic()
-        with pytest.raises(PinentryFailed, match="reads nothing"):
-            ask(fake, seconds=3)
-        assert time.monotonic() - started < 3
+        with pytest.raises(PinentryFailed):
+            ask(fake)
+        assert time.monotonic() - started < SOON
 
 
 def test_a_pinentry_that_reads_no_farewell_has_answered() -> None:
     """What it leaves unread once the secret is there does no harm."""
     deaf: Answer = [("raw", b"D canary-1\nOK\n" + b"INQUIRE X\n" * 20_000), ("hang", False)]
     with FakePinentry([deaf]) as fake:
-        assert ask(fake, seconds=3) == "canary-1"
+        assert ask(fake) == "canary-1"
 
 
-def probe(fake: FakePinentry, seconds: float = 2) -> str:
+def probe(fake: FakePinentry, seconds: float = DEADLINE) -> str:
     """Probe a pinentry that was found."""
 
     async def main() -> str:
@@ -870,7 +876,7 @@ def probe(fake: FakePinentry, seconds: float = 2) -> str:
 
 
 def test_probing_asks_nothing() -> None:
-    """A probe is a greeting and a flavor: no text is set, and no prompt shown."""
+    """A probe is a greeting and a flavor: no text is set, and no prompt appears."""
     with FakePinentry(["canary-1"], flavor="gtk2:curses") as fake:
         assert probe(fake) == "gtk2:curses"
         assert fake.lines == [b"GETINFO flavor", b"BYE"]
@@ -887,10 +893,10 @@ def test_probing_asks_nothing() -> None:
         {"GETINFO": [("exit", 1)]},
     ],
 )
-def test_a_probe_finds_what_is_no_pinentry(on: dict[str, Any]) -> None:
-    """What does not greet, or does not say what it is, is an error in time."""
+def test_a_probe_of_another_program_is_an_error(on: dict[str, Any]) -> None:
+    """It does not greet, or does not say what it is."""
     with FakePinentry(on=on) as fake:
         started = time.monotonic()
         with pytest.raises(PinentryFailed):
             probe(fake, 1)
-        assert time.monotonic() - started < 4
+        assert time.monotonic() - started < SOON

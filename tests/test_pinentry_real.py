@@ -1,4 +1,4 @@
-"""The real pinentry-tty and pinentry-curses, on a terminal of their own."""
+"""The real pinentry-tty and pinentry-curses, each on a terminal."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 from conftest import need
-from ptys import DEEP, Asking, command_of, consent, running
+from ptys import DEEP, SOON, Asking, command_of, consent, running
 
+from secretly.asking import wording
 from secretly.testing import FakePinentry
 
 BOTH = pytest.mark.parametrize("program", ["pinentry-tty", "pinentry-curses"])
@@ -32,8 +33,8 @@ def asking(folder: Path, program: str, what: str = "ask", **more: Any) -> Asking
 
 @BOTH
 @pytest.mark.parametrize("text", ["canary-1", "canary a%b%25", "canary-é€😀", "D x"])
-def test_what_is_typed_comes_back(program: str, text: str, tmp_path: Path) -> None:
-    """Plain, percent and UTF-8: the text that was typed is the secret, and is never shown."""
+def test_a_typed_text_comes_back(program: str, text: str, tmp_path: Path) -> None:
+    """Plain, percent and UTF-8: the text comes back as it is, and is never shown."""
     with asking(tmp_path, program) as terminal:
         terminal.prompted()
         assert "a description" in terminal.shown
@@ -53,11 +54,11 @@ def test_an_empty_answer_is_empty(program: str, tmp_path: Path) -> None:
 
 @BOTH
 def test_an_empty_secret_is_asked_for_again(program: str, tmp_path: Path) -> None:
-    """The library takes no empty secret: the person is asked again."""
+    """The library accepts no empty secret: the user is asked again."""
     with asking(tmp_path, program, "secret", reference="Demo") as terminal:
         terminal.prompted("Demo")
         terminal.type("\r")
-        terminal.until(lambda: "mpty" in terminal.shown or "othing" in terminal.shown)
+        terminal.wait_for(wording.NOTHING_ENTERED)
         terminal.until(lambda: not terminal.echoes())
         terminal.type("canary-1\r")
         assert terminal.result()["value"] == "canary-1"
@@ -66,7 +67,7 @@ def test_an_empty_secret_is_asked_for_again(program: str, tmp_path: Path) -> Non
 @BOTH
 @pytest.mark.parametrize("end", ["\r", "\r\n", "\rls -l\r", "\n\r"])
 def test_a_pasted_token_may_have_its_newline(program: str, end: str, tmp_path: Path) -> None:
-    """White space around a pasted token goes, and what is after its end reaches nobody.
+    """White space around a pasted token is dropped, and what follows it reaches no program.
 
     Terminals paste a newline as Return; a bare LF is a character like others to
     pinentry-curses, until Return is pressed.
@@ -78,7 +79,7 @@ def test_a_pasted_token_may_have_its_newline(program: str, end: str, tmp_path: P
 
 
 def test_a_long_secret_comes_whole(tmp_path: Path) -> None:
-    """pinentry-tty takes 3000 bytes."""
+    """pinentry-tty accepts 3000 bytes."""
     with asking(tmp_path, "pinentry-tty") as terminal:
         terminal.prompted()
         terminal.type("canary" * 500 + "\r")
@@ -87,7 +88,7 @@ def test_a_long_secret_comes_whole(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("length", [2046, 2047, 2048, 3000])
 def test_curses_cuts_no_secret_unnoticed(length: int, tmp_path: Path) -> None:
-    """What pinentry-curses would cut is an error, never a wrong secret."""
+    """A text that pinentry-curses would cut is an error, never a wrong secret."""
     with asking(tmp_path, "pinentry-curses") as terminal:
         terminal.prompted()
         terminal.type("x" * length + "\r")
@@ -101,7 +102,7 @@ def test_curses_cuts_no_secret_unnoticed(length: int, tmp_path: Path) -> None:
 
 @BOTH
 def test_a_latin1_byte_is_an_error(program: str, tmp_path: Path) -> None:
-    """A byte that is no UTF-8 is no secret."""
+    """A text that is not UTF-8 is refused."""
     with asking(tmp_path, program) as terminal:
         terminal.prompted()
         terminal.type(b"canary\xe9x\r")
@@ -111,7 +112,7 @@ def test_a_latin1_byte_is_an_error(program: str, tmp_path: Path) -> None:
 
 
 @BOTH
-def test_texts_are_shown_harmless(program: str, tmp_path: Path) -> None:
+def test_texts_are_shown_escaped(program: str, tmp_path: Path) -> None:
     """Lines stay lines; escapes and bidi characters are visible, and do nothing."""
     description = "first line\nsecond line \x1b]0;x\x07 \u202eabc 100%0A"
     with asking(tmp_path, program, description=description, error="because") as terminal:
@@ -149,12 +150,12 @@ def test_a_new_secret_is_asked_for_twice(program: str, tmp_path: Path) -> None:
 
 
 @BOTH
-def test_two_different_texts_are_no_secret(program: str, tmp_path: Path) -> None:
-    """Two different texts are said to be so, and both are asked for again."""
+def test_two_different_texts_are_asked_for_again(program: str, tmp_path: Path) -> None:
+    """The pinentry says that they differ, and both are asked for again."""
     with asking(tmp_path, program, repeat=True) as terminal:
         twice(terminal, program, "canary-1", "canary-2")
-        terminal.wait_for("not the same")
-        if program == "pinentry-tty":  # it asks by itself once more
+        terminal.wait_for(wording.REPEAT_DIFFERS)
+        if program == "pinentry-tty":  # which asks again itself
             terminal.wait_for("a prompt:")
         terminal.until(lambda: not terminal.echoes())
         terminal.forget()
@@ -170,13 +171,13 @@ def test_two_different_texts_are_no_secret(program: str, tmp_path: Path) -> None
 
 @BOTH
 def test_ctrl_c_cancels(program: str, tmp_path: Path) -> None:
-    """Ctrl-C at the prompt is a cancel, and nothing worse."""
+    """Ctrl-C at the prompt cancels, and does nothing else."""
     with asking(tmp_path, program) as terminal:
         terminal.prompted()
         started = time.monotonic()
         terminal.type("can\x03")
         assert terminal.result()["error"] in ("Cancelled", "KeyboardInterrupt")
-        assert time.monotonic() - started < 1.5
+        assert time.monotonic() - started < SOON
 
 
 @ONLY_CURSES
@@ -189,19 +190,19 @@ def test_the_cancel_button_cancels(program: str, tmp_path: Path) -> None:
 
 
 @BOTH
-def test_nobody_answers(program: str, tmp_path: Path) -> None:
-    """When the time is over that is an error, and the terminal is free again."""
+def test_a_prompt_without_an_answer_times_out(program: str, tmp_path: Path) -> None:
+    """That is an error, and the terminal is free again."""
     with asking(tmp_path, program, seconds=1) as terminal:
         terminal.prompted()
         found = terminal.result()
         assert found["error"] == "PromptTimeout"
-        assert 0.9 < found["took"] < 3
+        assert 0.9 < found["took"] < SOON
 
 
 @BOTH
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
 def test_a_killed_pinentry_is_an_error(program: str, number: int, tmp_path: Path) -> None:
-    """Whatever signal ends it: an error within a second, and the terminal as it was."""
+    """Whatever signal ends it: an error soon, and the terminal as it was."""
     with asking(tmp_path, program) as terminal:
         terminal.prompted()
         terminal.type("can")
@@ -209,7 +210,7 @@ def test_a_killed_pinentry_is_an_error(program: str, number: int, tmp_path: Path
         started = time.monotonic()
         os.kill(pid, number)
         assert terminal.result()["error"] in ("PinentryFailed", "Cancelled")
-        assert time.monotonic() - started < 1.5
+        assert time.monotonic() - started < SOON
 
 
 @BOTH
@@ -225,8 +226,8 @@ def test_a_cancelled_prompt_gives_the_terminal_back(program: str, tmp_path: Path
 
 
 @BOTH
-def test_a_stopped_pinentry_is_ended(program: str, tmp_path: Path) -> None:
-    """A pinentry that was stopped answers nothing: the deadline ends it."""
+def test_a_suspended_pinentry_is_ended(program: str, tmp_path: Path) -> None:
+    """A pinentry that was suspended does not answer: the deadline ends it."""
     with asking(tmp_path, program, seconds=1) as terminal:
         terminal.prompted()
         (pid,) = terminal.pinentries()
@@ -237,7 +238,7 @@ def test_a_stopped_pinentry_is_ended(program: str, tmp_path: Path) -> None:
 
 @BOTH
 def test_no_pinentry_outlives_its_time(program: str, tmp_path: Path) -> None:
-    """When the asking program is killed with -9, its pinentry is gone when its time is over."""
+    """When the asking program is killed with -9, its pinentry ends when its time is over."""
     with asking(tmp_path, program, seconds=2, shell='"$@"; exec sleep 60') as terminal:
         terminal.prompted()
         (pid,) = terminal.pinentries()
@@ -245,8 +246,8 @@ def test_no_pinentry_outlives_its_time(program: str, tmp_path: Path) -> None:
         parent = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
         assert "pinentry" in command_of(parent)
         os.kill(parent, signal.SIGKILL)
-        terminal.until(lambda: not running(pid), 10)
-        assert time.monotonic() - started < 4
+        terminal.until(lambda: not running(pid))
+        assert time.monotonic() - started < SOON
 
 
 # -- consent ---------------------------------------------------------------------
@@ -266,7 +267,7 @@ CONSENT = [
 def test_consent_is_given_by_a_key_of_its_own(
     program: str, keys: str, error: str | None, tmp_path: Path
 ) -> None:
-    """Yes is said by its own key or button; Return in pinentry-curses says no."""
+    """Yes has its own key or button; Return in pinentry-curses means No."""
     with asking(tmp_path, program, "confirm") as terminal:
         terminal.prompted("Yes" if program == "pinentry-curses" else "es")
         terminal.type(keys)
@@ -282,7 +283,7 @@ HABITS = pytest.mark.parametrize("key", ["\r", " ", "\x1b"], ids=["Return", "spa
 
 
 def shows(terminal: Asking, text: str) -> bool:
-    """Whether every character of a text is shown, in its order, but for how it is laid out.
+    """Return whether every character of a text is shown, in its order, whatever the layout.
 
     The frame of a dialog is drawn with ``x`` in the terminal's other character set; a ``>``
     stands before what goes on in the next line.
@@ -297,8 +298,8 @@ SMALL: dict[str, Any] = {"rows": 24, "columns": 80, "variables": {"TERM": "vt100
 
 @BOTH
 @pytest.mark.parametrize("what", ["ask", "confirm"])
-def test_what_is_consented_to_can_be_read_whole(program: str, what: str, tmp_path: Path) -> None:
-    """On 80 columns and 24 lines every character is there, those of a long path too."""
+def test_a_text_to_consent_to_can_be_read_whole(program: str, what: str, tmp_path: Path) -> None:
+    """With 80 columns and 24 lines every character is shown, those of a long path too."""
     text = consent()
     with asking(tmp_path, program, what, description=text, whole=True, **SMALL) as terminal:
         terminal.prompted("Yes" if what == "confirm" and program == "pinentry-curses" else "")
@@ -313,7 +314,7 @@ def test_what_is_consented_to_can_be_read_whole(program: str, what: str, tmp_pat
 @BOTH
 @HABITS
 def test_no_key_that_is_pressed_by_habit_agrees(program: str, key: str, tmp_path: Path) -> None:
-    """Return and Escape in pinentry-curses say no; in pinentry-tty neither says anything."""
+    """Return and Escape in pinentry-curses mean No; in pinentry-tty they do nothing."""
     text = consent()
     with asking(
         tmp_path, program, "confirm", seconds=1, description=text, whole=True, **SMALL
@@ -324,7 +325,7 @@ def test_no_key_that_is_pressed_by_habit_agrees(program: str, key: str, tmp_path
 
 
 @BOTH
-def test_a_message_waits_until_it_was_seen(program: str, tmp_path: Path) -> None:
+def test_a_message_waits_until_it_is_dismissed(program: str, tmp_path: Path) -> None:
     """A message is shown until a key is pressed."""
     with asking(tmp_path, program, "show", description="canary-shown") as terminal:
         terminal.prompted("canary-shown")
@@ -338,17 +339,17 @@ def test_a_message_waits_until_it_was_seen(program: str, tmp_path: Path) -> None
 
 @BOTH
 def test_in_the_background_no_prompt_starts(program: str, tmp_path: Path) -> None:
-    """A background job is told at once that it cannot ask; it is not stopped."""
+    """A background job gets an error, without waiting; it is not suspended."""
     with asking(tmp_path, program, shell='set -m; "$@" & wait') as terminal:
         found = terminal.result()
         assert found["error"] == "NoPinentry"
         assert "background" in found["said"]
-        assert found["took"] < 1.5
+        assert found["took"] < SOON
         assert "a prompt" not in terminal.shown
 
 
 def test_in_the_background_a_window_may_open(tmp_path: Path) -> None:
-    """A graphical pinentry asks for a background job as well, and is told of no terminal."""
+    """A graphical pinentry asks for a background job too, and is told of no terminal."""
     with (
         FakePinentry(["canary-1"]) as fake,
         asking(tmp_path, "sh", shell='set -m; "$@" & wait', variables=fake.environ) as terminal,
@@ -381,8 +382,8 @@ def test_two_processes_take_turns(program: str, tmp_path: Path) -> None:
 # -- a terminal that does not fit ------------------------------------------------
 
 
-def test_too_small_a_window_is_asked_on_itself(tmp_path: Path) -> None:
-    """Where pinentry-curses has no room the question is asked on the terminal itself."""
+def test_on_a_small_terminal_secretly_asks_itself(tmp_path: Path) -> None:
+    """If pinentry-curses has no room, secretly asks on the terminal."""
     with asking(tmp_path, "pinentry-curses", rows=4) as terminal:
         terminal.prompted()
         terminal.type("canary-1\n")
@@ -392,10 +393,10 @@ def test_too_small_a_window_is_asked_on_itself(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("rows", "columns"), [(15, 80), (24, 60)])
 @pytest.mark.parametrize("keys", ["\n", " \n", "\x1b\n", "y\n"])
-def test_what_has_no_room_in_a_window_is_consented_to_on_the_terminal(
+def test_a_text_without_room_is_consented_to_on_the_terminal(
     keys: str, rows: int, columns: int, tmp_path: Path
 ) -> None:
-    """It is shown there whole, and again no key that is pressed by habit agrees."""
+    """It is shown there whole, and no key that is pressed by habit agrees."""
     text = consent()
     with asking(
         tmp_path,
@@ -405,7 +406,7 @@ def test_what_has_no_room_in_a_window_is_consented_to_on_the_terminal(
         description=text,
         whole=True,
     ) as terminal:
-        terminal.wait_for("[y/N]")
+        terminal.wait_for(wording.YES_OR_NO)
         assert shows(terminal, text)
         assert terminal.pinentries() == []
         terminal.type(keys)
@@ -417,7 +418,7 @@ def test_what_has_no_room_in_a_window_is_consented_to_on_the_terminal(
 
 @BOTH
 def test_ctrl_z_shows_no_secret(program: str, tmp_path: Path) -> None:
-    """Ctrl-Z stops nothing, after which a shell would turn echo on; nor is it a secret's part."""
+    """Ctrl-Z suspends nothing (a shell would turn echo on), and is refused in a secret."""
     with asking(tmp_path, program, shell='set -m; "$@"') as terminal:
         terminal.prompted()
         terminal.type("can\x1a")
@@ -429,11 +430,11 @@ def test_ctrl_z_shows_no_secret(program: str, tmp_path: Path) -> None:
 
 
 @BOTH
-def test_where_no_output_is_taken_there_is_a_deadline(program: str, tmp_path: Path) -> None:
-    """After Ctrl-S a pinentry cannot show its prompt: it is ended in time."""
+def test_on_a_stopped_terminal_the_prompt_has_a_deadline(program: str, tmp_path: Path) -> None:
+    """After Ctrl-S a pinentry can't show its prompt: it is ended in time."""
     with asking(tmp_path, program, seconds=1) as terminal:
         termios.tcflow(terminal.slave, termios.TCOOFF)
         found = terminal.result()
         assert found["error"] == "PromptTimeout"
-        assert found["took"] < 4
+        assert found["took"] < SOON
         assert terminal.pinentries() == []

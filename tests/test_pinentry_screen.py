@@ -1,4 +1,4 @@
-"""The real graphical pinentries, on a screen of their own that nobody sees."""
+"""The real graphical pinentries, on a virtual screen."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from conftest import need
-from ptys import Asking, consent, running
+from ptys import DEADLINE, SOON, Asking, consent, running
 
 PROGRAMS = pytest.mark.parametrize("program", ["pinentry-gtk-2", "pinentry-qt", "pinentry-gnome3"])
 #: Those whose question has a key for each answer, and which show a message.
@@ -29,7 +29,7 @@ class Screen:
     def xdotool(self, *words: str) -> list[str]:
         """Run xdotool; return the lines that it wrote."""
         done = subprocess.run(
-            ["xdotool", *words], env=self.environ, capture_output=True, text=True, timeout=10
+            ["xdotool", *words], env=self.environ, capture_output=True, text=True, timeout=DEADLINE
         )
         return done.stdout.splitlines()
 
@@ -75,10 +75,10 @@ class Screen:
             process.stdin.write(text.encode())
             process.stdin.close()
             paste = ["xclip", "-selection", "clipboard", "-o"]
-            deadline = time.monotonic() + 10
+            deadline = time.monotonic() + DEADLINE
             while (
                 subprocess.run(
-                    paste, env=self.environ, capture_output=True, timeout=10
+                    paste, env=self.environ, capture_output=True, timeout=DEADLINE
                 ).stdout.decode()
                 != text
             ):
@@ -118,7 +118,7 @@ def screen() -> Iterator[Screen]:
     finally:
         os.close(reading)
         server.terminate()
-        server.wait(10)
+        server.wait(DEADLINE)
 
 
 def asking(screen: Screen, folder: Path, program: str, what: str = "ask", **more: Any) -> Asking:
@@ -142,8 +142,8 @@ def asking(screen: Screen, folder: Path, program: str, what: str = "ask", **more
 
 @PROGRAMS
 @pytest.mark.parametrize("text", ["canary-1", "canary a%25b%"])
-def test_what_is_typed_comes_back(program: str, text: str, screen: Screen, tmp_path: Path) -> None:
-    """The text that was typed is the secret; the terminal is left alone."""
+def test_a_typed_text_comes_back(program: str, text: str, screen: Screen, tmp_path: Path) -> None:
+    """The terminal is left alone."""
     with asking(screen, tmp_path, program, description="two\nlines\n100%0A <b>&amp;") as terminal:
         screen.dialog(terminal)
         screen.type(text)
@@ -154,7 +154,7 @@ def test_what_is_typed_comes_back(program: str, text: str, screen: Screen, tmp_p
 
 @PROGRAMS
 def test_a_description_has_its_lines(program: str, screen: Screen, tmp_path: Path) -> None:
-    """More lines make a higher dialog: line breaks are shown as such."""
+    """More lines make a higher dialog: line breaks are shown as line breaks."""
     heights = []
     for name, description in (("one", "x"), ("two", "x" + "\nx" * 9)):
         (tmp_path / name).mkdir()
@@ -177,8 +177,8 @@ def test_escape_cancels(program: str, screen: Screen, tmp_path: Path) -> None:
 
 
 @PROGRAMS
-def test_nobody_answers(program: str, screen: Screen, tmp_path: Path) -> None:
-    """When the time is over the dialog goes."""
+def test_a_prompt_without_an_answer_times_out(program: str, screen: Screen, tmp_path: Path) -> None:
+    """When the time is over the dialog closes."""
     with asking(screen, tmp_path, program, seconds=1) as terminal:
         screen.dialog(terminal)
         assert terminal.result()["error"] == "PromptTimeout"
@@ -190,19 +190,19 @@ def test_nobody_answers(program: str, screen: Screen, tmp_path: Path) -> None:
 def test_a_killed_pinentry_is_an_error(
     program: str, number: int, screen: Screen, tmp_path: Path
 ) -> None:
-    """A graphical pinentry that dies is an error within a second."""
+    """A graphical pinentry that dies is an error soon."""
     with asking(screen, tmp_path, program) as terminal:
         screen.dialog(terminal)
         (pid,) = terminal.pinentries()
         started = time.monotonic()
         os.kill(pid, number)
         assert terminal.result()["error"] == "PinentryFailed"
-        assert time.monotonic() - started < 1.5
+        assert time.monotonic() - started < SOON
 
 
 @PROGRAMS
 def test_cancelling_closes_the_dialog(program: str, screen: Screen, tmp_path: Path) -> None:
-    """A task that is cancelled ends the pinentry, and its dialog goes."""
+    """A task that is cancelled ends the pinentry, and its dialog closes."""
     with asking(screen, tmp_path, program) as terminal:
         screen.dialog(terminal)
         (pid,) = terminal.pinentries()
@@ -215,7 +215,7 @@ def test_cancelling_closes_the_dialog(program: str, screen: Screen, tmp_path: Pa
 
 @PROGRAMS
 def test_a_token_is_pasted(program: str, screen: Screen, tmp_path: Path) -> None:
-    """With no-grab a copied token can be pasted, and the newline that was copied with it goes."""
+    """With no-grab a copied token can be pasted; the newline that came with it is dropped."""
     with (
         screen.copied(" pypi-canary-1\n"),
         asking(screen, tmp_path, program, "secret", reference="PyPI") as terminal,
@@ -230,9 +230,9 @@ def test_a_token_is_pasted(program: str, screen: Screen, tmp_path: Path) -> None
 @PROGRAMS
 @pytest.mark.parametrize("keys", ["Return", "space", "Escape"])
 def test_return_is_not_yes(program: str, keys: str, screen: Screen, tmp_path: Path) -> None:
-    """A question is not agreed to by Return, the space bar or Escape alone, long as it may be.
+    """Return, the space bar or Escape alone do not agree to a question, however long.
 
-    All of it is on the screen: there is no more of it than the window can hold.
+    All of the text is on the screen: it is not longer than the window.
     """
     with asking(
         screen, tmp_path, program, "confirm", description=consent(), whole=True
@@ -253,7 +253,7 @@ def test_return_is_not_yes(program: str, keys: str, screen: Screen, tmp_path: Pa
 def test_yes_and_no_have_keys(
     program: str, keys: str, error: str | None, screen: Screen, tmp_path: Path
 ) -> None:
-    """A question is agreed to by the key of its button, and declined by the other's."""
+    """The key of its button agrees to a question, and the other button's declines."""
     with asking(screen, tmp_path, program, "confirm") as terminal:
         screen.dialog(terminal)
         screen.key(keys)
@@ -266,7 +266,7 @@ def test_yes_and_no_have_keys(
 def test_in_gnome3_a_word_agrees(
     text: str, error: str | None, screen: Screen, tmp_path: Path
 ) -> None:
-    """In pinentry-gnome3, where Return would press OK, yes is typed."""
+    """In pinentry-gnome3, where Return would press OK, the user types yes."""
     with asking(screen, tmp_path, "pinentry-gnome3", "confirm") as terminal:
         screen.dialog(terminal)
         screen.type(text)
@@ -275,7 +275,9 @@ def test_in_gnome3_a_word_agrees(
 
 
 @PROGRAMS
-def test_a_message_waits_until_it_was_seen(program: str, screen: Screen, tmp_path: Path) -> None:
+def test_a_message_waits_until_it_is_dismissed(
+    program: str, screen: Screen, tmp_path: Path
+) -> None:
     """A message stays until it is closed."""
     with asking(screen, tmp_path, program, "show") as terminal:
         screen.dialog(terminal)
@@ -298,7 +300,7 @@ def test_a_new_secret_is_asked_for_twice(program: str, screen: Screen, tmp_path:
 
 @pytest.mark.parametrize("variable", ["SSH_CONNECTION", "SSH_TTY"])
 def test_over_ssh_the_terminal_asks(variable: str, screen: Screen, tmp_path: Path) -> None:
-    """Over ssh no window opens, even where a screen is forwarded: the terminal asks."""
+    """Over SSH no window opens, even if a screen is forwarded."""
     need("pinentry-curses", "pinentry-gtk-2")
     variables = {variable: "198.51.100.1 1 198.51.100.2 22", "PINENTRY": ""}
     with asking(screen, tmp_path, "pinentry-gtk-2", variables=variables) as terminal:

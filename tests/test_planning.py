@@ -11,7 +11,7 @@ from secretly.config.command_line import Invocation
 from secretly.config.model import Command, Profile
 from secretly.errors import BadReference, Refused
 from secretly.reference import Reference
-from secretly.resolving.model import SecretRequest
+from secretly.resolving.request import SecretRequest
 from secretly.running.delivery import Environment, Username
 from secretly.running.env_file import EnvFile
 from secretly.running.planning import DeliveryPlan, PlanInput, plan_delivery

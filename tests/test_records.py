@@ -1,4 +1,4 @@
-"""Records: made, compared, copied and shown as frozen dataclasses are."""
+"""Records behave like frozen dataclasses."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from secretly.record import Record
 
 
 class Point(Record):
-    """A record of three fields, two with a default."""
+    """A record with three fields, two of them with a default."""
 
     x: int
     y: int = 2
@@ -16,7 +16,7 @@ class Point(Record):
 
 
 def test_fields_are_given_in_order_or_by_name() -> None:
-    """What is not given has its default."""
+    """A field that is not given has its default."""
     assert Point(1, z=5) == Point(x=1, y=2, z=5)
     assert (Point(1).x, Point(1).y) == (1, 2)
 
@@ -29,14 +29,14 @@ def test_too_few_or_too_many_fields_are_an_error(values: tuple[int, ...]) -> Non
 
 
 def test_a_wrong_name_is_an_error() -> None:
-    """One that is none of its fields, or is given already."""
+    """An unknown field is an error, and so is one that is given twice."""
     with pytest.raises(TypeError, match="takes x, y, z"):
         Point(1, w=2)  # type: ignore[call-arg]
     with pytest.raises(TypeError, match="twice"):
         Point(1, x=2)  # type: ignore[misc]
 
 
-def test_it_does_not_change() -> None:
+def test_a_record_does_not_change() -> None:
     """A copy may differ."""
     point = Point(1)
     with pytest.raises(AttributeError):
@@ -47,8 +47,8 @@ def test_it_does_not_change() -> None:
     assert point == Point(1)
 
 
-def test_equal_ones_have_one_hash() -> None:
-    """Those of another kind are not equal, though they hold the same."""
+def test_equal_records_have_the_same_hash() -> None:
+    """Records of different classes are never equal."""
 
     class Other(Record):
         x: int
@@ -59,13 +59,13 @@ def test_equal_ones_have_one_hash() -> None:
     assert Point(1) != Other(1)
 
 
-def test_its_repr_shows_its_fields() -> None:
-    """As it would be written."""
+def test_the_repr_shows_the_fields() -> None:
+    """It looks like the call that makes the record."""
     assert repr(Point(1)) == "Point(x=1, y=2, z=3)"
 
 
 def test_a_function_may_be_a_default() -> None:
-    """It is a value, and no method."""
+    """It is a value, not a method."""
 
     class Call(Record):
         what: object = len
@@ -77,8 +77,8 @@ def test_a_function_may_be_a_default() -> None:
     assert Other().what(2) == 4  # type: ignore[operator]
 
 
-def test_one_of_more_fields_has_those_of_both() -> None:
-    """As a class that is derived from another."""
+def test_a_subclass_has_the_fields_of_both() -> None:
+    """As with any class that is derived from another."""
 
     class Place(Point):
         name: str = "here"

@@ -24,7 +24,7 @@ from twisted.logger import formatEventAsClassicLogText
 from twisted.python.failure import Failure
 
 from secretly import Credential, Secret
-from secretly.redacted import Environ
+from secretly.redacted import READ_LIMIT, Environ, NotASecret, to_secret
 
 
 def canary() -> str:
@@ -34,7 +34,7 @@ def canary() -> str:
 
 @dataclass
 class Login:
-    """A value of somebody's that has a secret in it."""
+    """A user's value that has a secret in it."""
 
     password: str
 
@@ -225,8 +225,74 @@ def test_logging_shows_nothing() -> None:
     assert canary() not in stream.getvalue()
 
 
+# -- what may be a secret --------------------------------------------------------
+
+FIT: dict[str, tuple[bytes | str, str]] = {
+    "bytes": (b"canary-\xe2\x82\xac", "canary-€"),
+    "text": ("canary-€", "canary-€"),
+    "a byte of a variable that is not UTF-8": ("canary-\udcff", "canary-\udcff"),
+    "nothing": (b"", ""),
+    "as much as is read": (b"x" * READ_LIMIT, "x" * READ_LIMIT),
+}
+
+UNFIT: dict[str, bytes | str] = {
+    "not UTF-8": b"canary-\xff",
+    "not Unicode": "canary-\ud800",
+    "a NUL byte": b"canary-\0",
+    "a NUL byte in text": "canary-\0",
+    "too long": b"canary-".ljust(READ_LIMIT + 1, b"x"),
+    "too long in UTF-8": "€" * (READ_LIMIT // 3 + 1),
+}
+
+
+@pytest.mark.parametrize("what", FIT)
+def test_a_text_becomes_a_secret(what: str) -> None:
+    """UTF-8 does, and the text that stands for other bytes in variables."""
+    data, expected = FIT[what]
+    found = to_secret(data)
+    assert isinstance(found, Secret)
+    assert found == expected
+
+
+@pytest.mark.parametrize("what", UNFIT)
+def test_a_text_that_cannot_be_a_secret_is_refused_unseen(what: str) -> None:
+    """One error says why; neither it nor its traceback with locals shows the text."""
+
+    def refusal() -> NotASecret:
+        with pytest.raises(NotASecret) as caught:
+            to_secret(UNFIT[what])
+        return caught.value
+
+    error = refusal()
+    assert str(error)
+    assert error.__context__ is None  # a decoding error would hold the bytes
+    shown = traceback.TracebackException.from_exception(error, capture_locals=True)
+    ours = [frame for frame in shown.stack if frame.name == "to_secret"]
+    assert ours
+    assert not any("canary" in value or "€" in value for f in ours for value in f.locals.values())
+
+
+def test_limits_and_nul_bytes_are_the_callers_choice() -> None:
+    """What was stored is given back as it is."""
+    assert to_secret(b"canary-\0", nul=True) == "canary-\0"
+    assert len(to_secret(b"x" * (READ_LIMIT + 1), limit=None)) == READ_LIMIT + 1
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r\n", "\n\n", "\r", "\n\r\n"])
+def test_one_end_of_a_line_is_removed_where_asked_for(end: str) -> None:
+    """Of the ends that are named, and only one."""
+    data = f"canary-1{end}"
+    assert to_secret(data) == data
+    assert to_secret(data, line_ends=["\n"]) == data.removesuffix("\n")
+    expected = data[: -len("\r\n")] if end.endswith("\r\n") else data.removesuffix("\n")
+    assert to_secret(data, line_ends=["\r\n", "\n"]) == expected
+
+
+# -- the environment -------------------------------------------------------------
+
+
 def test_an_environment_shows_no_value() -> None:
-    """The variables that a call stands on hold other secrets: their repr shows how many."""
+    """Variables may hold other secrets: the repr of an environment shows how many there are."""
     found = Environ({"TOKEN": "canary-1", "PATH": "/bin"})
     assert repr(found) == "<environment of 2 variables>"
     assert found["TOKEN"] == "canary-1"

@@ -1,4 +1,4 @@
-"""References: the names by which secrets are asked for."""
+"""References: the names of secrets, and where they come from."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secretly.errors import BadReference
-from secretly.reference import Reference, parse
+from secretly.reference import Reference, parse, parse_name
 
 PLAIN = st.text("abcPyI0-_./ é%?=&:", min_size=1, max_size=20).map(str.strip).filter(bool)
 
@@ -35,18 +35,18 @@ PLAIN = st.text("abcPyI0-_./ é%?=&:", min_size=1, max_size=20).map(str.strip).f
         ("one:two", "", "one:two", ""),
     ],
 )
-def test_a_reference_is_read(text: str, scheme: str, path: str, field: str) -> None:
-    """NAME, NAME#field and scheme://path[#field]; the path is the source's own matter."""
+def test_a_reference_is_parsed(text: str, scheme: str, path: str, field: str) -> None:
+    """NAME, NAME#field and scheme://path[#field]; the source interprets the path."""
     assert parse(text) == Reference(scheme, path, field)
 
 
 @given(PLAIN, PLAIN | st.just(""), st.sampled_from(["", "op", "env", "file", "x-y.z+1"]))
-def test_what_is_printed_is_read_again(path: str, field: str, scheme: str) -> None:
-    """A reference prints as the text that reads as it."""
+def test_a_printed_reference_parses_to_itself(path: str, field: str, scheme: str) -> None:
+    """Its text parses to the same reference."""
     try:
         reference = parse(str(Reference(scheme, path, field)))
     except BadReference:
-        assert "://" in path  # 'a://' is a scheme with nothing after it
+        assert "://" in path  # 'a://' is a scheme without a path
         return
     assert parse(str(reference)) == reference
     if "://" not in path:
@@ -55,8 +55,8 @@ def test_what_is_printed_is_read_again(path: str, field: str, scheme: str) -> No
 
 @pytest.mark.parser("references")
 @given(st.text(st.characters()) | st.text("ab#:/ \n-pyi_"))
-def test_whatever_the_text_it_is_a_reference_or_a_typed_error(text: str) -> None:
-    """No text makes reading fail in another way, and what is read names something."""
+def test_any_text_is_a_reference_or_a_bad_reference(text: str) -> None:
+    """No text makes parsing fail in another way, and each reference has a name."""
     try:
         reference = parse(text)
     except BadReference as error:
@@ -78,15 +78,15 @@ def test_whatever_the_text_it_is_a_reference_or_a_typed_error(text: str) -> None
     ],
 )
 def test_the_usual_fields_are_known_ignoring_case(text: str, usual: str) -> None:
-    """Those that everything has; what is printed stays as it was written."""
+    """Each secret has them; a reference prints as it was written."""
     assert parse(text).usual == usual
     assert str(parse(text)) == text
 
 
 @pytest.mark.parametrize("text", ["", "#", "#field", "\u202e#", "env://", "env://#field"])
-def test_a_reference_that_names_nothing_is_refused(text: str) -> None:
-    """There is no secret without a name, nor a field without one."""
-    with pytest.raises(BadReference, match="names nothing") as caught:
+def test_a_reference_without_a_name_is_refused(text: str) -> None:
+    """A field or a scheme alone is not a reference."""
+    with pytest.raises(BadReference, match="reference") as caught:
         parse(text)
     assert str(caught.value).isprintable()
 
@@ -95,15 +95,15 @@ def test_a_reference_that_names_nothing_is_refused(text: str) -> None:
     "text", [" PyPI", "PyPI ", "PyPI\n", "Py\nPI", "Py\x1b[2JPI", "a\x00b", "a\x7f"]
 )
 def test_white_space_around_and_control_characters_are_refused(text: str) -> None:
-    """A name that cannot be told from another by looking is none; it is shown harmless."""
-    with pytest.raises(BadReference, match="control characters or white space") as caught:
+    """Such a name looks like another one. The error shows it escaped."""
+    with pytest.raises(BadReference, match="white space") as caught:
         parse(text)
     assert str(caught.value).isprintable()
 
 
 @pytest.mark.parametrize("value", [None, 3, b"PyPI", ["PyPI"]])
-def test_what_is_no_text_is_no_reference(value: object) -> None:
-    """A caller's mistake is a typed error too, and shows the type alone."""
+def test_only_text_can_be_a_reference(value: object) -> None:
+    """Another type is a BadReference, and its message has only the type."""
     with pytest.raises(BadReference, match=f"not {type(value).__name__}"):
         parse(value)  # type: ignore[arg-type]
 
@@ -130,7 +130,7 @@ def test_what_is_no_text_is_no_reference(value: object) -> None:
 )
 @pytest.mark.parametrize("around", ["{}", "  {}", "{}\n", "{}#username"])
 def test_a_reference_that_is_a_secret_is_refused_and_not_repeated(prefix: str, around: str) -> None:
-    """Someone who pastes the token in place of its name is told so, and sees none of it."""
+    """A user who pastes the token instead of its name gets an error without the token."""
     text = around.format(prefix + "canary0canary0canary0")
     with pytest.raises(BadReference, match="looks like a secret") as caught:
         parse(text)
@@ -138,8 +138,8 @@ def test_a_reference_that_is_a_secret_is_refused_and_not_repeated(prefix: str, a
 
 
 @pytest.mark.parametrize("text", ["PyPI", "pypi", "pypi-demo", "sk", "ghp_demo", "npm", "AKIA"])
-def test_a_name_that_merely_begins_like_a_secret_is_one(text: str) -> None:
-    """The prefixes alone, with little after them, are names."""
+def test_a_tokens_prefix_can_be_a_name(text: str) -> None:
+    """A prefix with few characters after it is a name."""
     assert parse(text).name == text
 
 
@@ -147,13 +147,29 @@ def test_a_name_that_merely_begins_like_a_secret_is_one(text: str) -> None:
     "name", ["npm_publish_token", "cio-dashboards-prod", "sk-learn", "PyPI/pypi-helper", "ghp_name"]
 )
 def test_a_name_may_begin_like_a_token(name: str) -> None:
-    """A name that begins as a service's tokens do is a name all the same."""
+    """A name may begin with a token's prefix."""
     assert parse(name).path == name
 
 
 @pytest.mark.parametrize("around", ["env://{}", "op://Private/{}", "PyPI/{}", "PyPI#{}", "x {}"])
 def test_a_secret_inside_a_reference_is_not_repeated(around: str) -> None:
-    """Wherever a secret stands in a reference, it is refused unechoed."""
+    """In any part of a reference, a secret is refused and not shown."""
     with pytest.raises(BadReference) as caught:
         parse(around.format("pypi-canary-1234567890"))
     assert "canary" not in str(caught.value) + caught.value.hint
+
+
+@pytest.mark.parametrize("text", ["PyPI", "PyPI/demo", "one:two", "/home/me/a.py"])
+def test_a_plain_name_is_the_whole_text(text: str) -> None:
+    """The keychain stores a secret under it."""
+    assert parse(text).is_plain
+    assert parse_name(text) == text
+
+
+@pytest.mark.parametrize("text", ["env://TOKEN", "A#username", "op://Private/PyPI#otp"])
+def test_a_scheme_or_a_field_is_not_part_of_a_plain_name(text: str) -> None:
+    """The error names the text."""
+    assert not parse(text).is_plain
+    with pytest.raises(BadReference, match=text) as caught:
+        parse_name(text)
+    assert caught.value.hint

@@ -1,4 +1,4 @@
-"""The policy: where a secret is looked for, what is asked, and what is kept."""
+"""Resolving: where a secret may come from, what secretly asks, and what it stores."""
 
 from __future__ import annotations
 
@@ -21,11 +21,14 @@ import pytest
 from conftest import COVERAGE
 
 from secretly import sources
+from secretly.asking import wording
+from secretly.asking.assuan import unescape
 from secretly.config.model import Entry
 from secretly.errors import (
     BadReference,
     Cancelled,
     KeychainLocked,
+    KeychainTimeout,
     KeychainUnavailable,
     NotConfirmed,
     NotFound,
@@ -35,61 +38,63 @@ from secretly.errors import (
 )
 from secretly.redacted import Secret
 from secretly.reference import parse
-from secretly.resolving import keep, model
-from secretly.resolving.keep import forget_secret
-from secretly.resolving.lookup import _Patience
-from secretly.resolving.model import Context, ResolvedSecret, SecretRequest
+from secretly.resolving.candidates import Username
+from secretly.resolving.lookup import CircuitBreaker
 from secretly.resolving.obtain import obtain, obtain_all
+from secretly.resolving.request import Context, ResolvedSecret, SecretRequest, login_name
+from secretly.resolving.storing import forget_secret, store_secret
 from secretly.testing import FakePinentry, MemoryKeychain, sandbox
 
 ME = getpass.getuser()
 
 
 class Watched(MemoryKeychain):
-    """A keychain that remembers what it was asked for."""
+    """A keychain that notes which names it was asked for."""
 
-    def __init__(self, *, locked: bool = False, absent: bool = False, **kept: str) -> None:
+    def __init__(self, *, locked: bool = False, absent: bool = False, **stored: str) -> None:
         super().__init__(locked=locked, absent=absent)
         self.asked: list[str] = []
-        for name, value in kept.items():
+        for name, value in stored.items():
             self.items[name, ME] = Secret(value)
 
-    async def get(self, service: str, username: str, person: float | None) -> Secret | None:
+    async def get(self, service: str, username: str, prompt_timeout: float | None) -> Secret | None:
         """Note the name and look."""
         self.asked.append(service)
-        return await super().get(service, username, person)
+        return await super().get(service, username, prompt_timeout)
 
 
 class Broken(MemoryKeychain):
-    """A keychain that finds nothing and can keep nothing."""
+    """A keychain that finds nothing and can't store anything."""
 
-    async def set(self, service: str, username: str, value: str, person: float | None) -> None:
+    async def set(
+        self, service: str, username: str, value: str, prompt_timeout: float | None
+    ) -> None:
         """Fail."""
         raise KeychainUnavailable("the disk is full", "empty it")
 
 
-class Wedged(Watched):
-    """A keychain that lets every question's time pass."""
+class Stuck(Watched):
+    """A keychain that lets every deadline pass."""
 
     def _check(self) -> None:
-        error = KeychainUnavailable("the keychain did not answer within 30 s", "restart it")
-        error.answered = False
-        raise error
+        raise KeychainTimeout("the keychain did not answer within 30 s", "restart it")
 
-    async def set(self, service: str, username: str, value: str, person: float | None) -> None:
-        """Note that something was to be kept."""
-        self.asked.append(f"keep {service}")
+    async def set(
+        self, service: str, username: str, value: str, prompt_timeout: float | None
+    ) -> None:
+        """Note the name, and let the deadline pass."""
+        self.asked.append(f"set {service}")
         self._check()
 
 
 @contextmanager
-def place(
+def prepared(
     *answers: Any,
     keychain: MemoryKeychain | None = None,
     config: str = "",
     environ: dict[str, str] | None = None,
 ) -> Iterator[tuple[FakePinentry, Context, list[str]]]:
-    """A person who gives these answers; a keychain; what was noted."""
+    """Answers for the prompts, a keychain, and the notes that the user gets."""
     notes: list[str] = []
     with (
         FakePinentry(answers) as pinentry,
@@ -98,14 +103,14 @@ def place(
         yield pinentry, here._replace(note=notes.append), notes
 
 
-def wish(reference: str, **more: Any) -> SecretRequest:
-    """A wish for a reference."""
+def request_for(reference: str, **more: Any) -> SecretRequest:
+    """A request for a reference."""
     return SecretRequest(parse(reference), **more)
 
 
-def got(reference: str, here: Context, **more: Any) -> ResolvedSecret:
-    """What is obtained."""
-    return asyncio.run(obtain(wish(reference, **more), here))
+def obtained(reference: str, here: Context, **more: Any) -> ResolvedSecret:
+    """Obtain one secret."""
+    return asyncio.run(obtain(request_for(reference, **more), here))
 
 
 def errors(pinentry: FakePinentry) -> list[str | None]:
@@ -113,76 +118,76 @@ def errors(pinentry: FakePinentry) -> list[str | None]:
     return [prompt.get("SETERROR") for prompt in pinentry.prompts]
 
 
-# -- where it is looked for --------------------------------------------------------
+# -- look up ------------------------------------------------------------------------
 
 
-def test_what_the_keychain_has_is_not_asked_for() -> None:
-    """A hit in the keychain needs no prompt."""
-    with place(keychain=Watched(OpenAI="canary-1")) as (pinentry, here, _):
-        found = got("OpenAI", here)
+def test_a_stored_secret_needs_no_prompt() -> None:
+    """A secret from the keychain comes back as a Secret, and nothing asks the user."""
+    with prepared(keychain=Watched(OpenAI="canary-1")) as (pinentry, here, _):
+        found = obtained("OpenAI", here)
         assert (found.secret, found.origin, found.name) == ("canary-1", "keychain", "OpenAI")
         assert type(found.secret) is Secret
         assert pinentry.lines == []
 
 
-def test_what_the_keychain_has_not_is_asked_for() -> None:
-    """A miss is a prompt, which names the secret and what it is for."""
-    with place("canary-typed") as (pinentry, here, _):
-        found = got("OpenAI", here, purpose="for: call.py")
+def test_a_missing_secret_is_asked_for() -> None:
+    """The prompt names the secret and its purpose, and nothing is stored."""
+    with prepared("canary-typed") as (pinentry, here, _):
+        found = obtained("OpenAI", here, purpose="for: call.py")
         assert (found.secret, found.origin) == ("canary-typed", "typed")
         (prompt,) = pinentry.prompts
-        assert prompt["SETPROMPT"] == "Secret for OpenAI:"
+        assert prompt["SETPROMPT"] == f"{wording.secret_label('OpenAI')}:"
         assert prompt["SETDESC"] == "for: call.py"
         assert "SETERROR" not in prompt
         assert here.keychain.items == {}  # type: ignore[attr-defined]
 
 
-def test_a_wish_can_ignore_what_is_stored() -> None:
-    """``--ask`` asks for what is in the keychain all the same."""
-    with place("canary-typed", keychain=Watched(OpenAI="canary-1")) as (_pinentry, here, _):
-        assert got("OpenAI", here, ignore_stored=True).secret == "canary-typed"
+def test_a_request_can_ignore_what_is_stored() -> None:
+    """With ``--ask`` the user types the secret, and the keychain is not read."""
+    with prepared("canary-typed", keychain=Watched(OpenAI="canary-1")) as (_pinentry, here, _):
+        assert obtained("OpenAI", here, ignore_stored=True).secret == "canary-typed"
         assert here.keychain.asked == []  # type: ignore[attr-defined]
 
 
-def test_the_projects_secret_comes_before_the_names() -> None:
-    """``NAME/<project>`` is used before ``NAME`` where both are kept."""
+def test_a_projects_secret_takes_precedence() -> None:
+    """``NAME/<project>`` is used before ``NAME`` where both are stored."""
     keychain = Watched()
     keychain.items["PyPI/demo", "__token__"] = Secret("pypi-canary-project")
     keychain.items["PyPI", "__token__"] = Secret("pypi-canary-account")
-    with place(keychain=keychain) as (_, here, _notes):
-        found = got("PyPI", here, names=("PyPI/demo",))
+    with prepared(keychain=keychain) as (_, here, _notes):
+        found = obtained("PyPI", here, names=("PyPI/demo",))
         assert (found.secret, found.name) == ("pypi-canary-project", "PyPI/demo")
         assert found.username == "__token__"
-        assert got("PyPI", here, names=("PyPI/other",)).secret == "pypi-canary-account"
+        assert obtained("PyPI", here, names=("PyPI/other",)).secret == "pypi-canary-account"
         assert keychain.asked == ["PyPI/demo", "PyPI/other", "PyPI"]
 
 
-def test_a_projects_secret_that_is_nowhere_is_asked_for_by_the_name() -> None:
-    """Where neither is kept, the person is asked for ``NAME``."""
-    with place("pypi-canary-1") as (pinentry, here, _):
-        assert got("PyPI", here, names=("PyPI/demo",), remember=True).name == "PyPI"
-        assert pinentry.prompts[0]["SETPROMPT"] == "API token for PyPI (pypi-…):"
+def test_a_missing_projects_secret_is_asked_for_by_its_index() -> None:
+    """If neither is stored, the prompt asks for ``NAME``."""
+    with prepared("pypi-canary-1") as (pinentry, here, _):
+        assert obtained("PyPI", here, names=("PyPI/demo",), remember=True).name == "PyPI"
+        assert pinentry.prompts[0]["SETPROMPT"] == f"{wording.secret_label('PyPI', 'pypi-')}:"
         assert list(here.keychain.items) == [("PyPI", "__token__")]  # type: ignore[attr-defined]
 
 
 ENV = '[secrets.OpenAI]\nsource = "env://TOKEN"\n'
 
 
-def test_a_configured_source_is_the_only_place() -> None:
-    """What has a source comes from there, whatever the keychain has."""
+def test_a_configured_source_is_the_only_candidate() -> None:
+    """A secret with a source comes from there, whatever the keychain has."""
     keychain = Watched(OpenAI="canary-keychain")
-    with place(keychain=keychain, config=ENV, environ={"TOKEN": "canary-env"}) as (_, here, _n):
-        found = got("OpenAI", here)
+    with prepared(keychain=keychain, config=ENV, environ={"TOKEN": "canary-env"}) as (_, here, _n):
+        found = obtained("OpenAI", here)
         assert (found.secret, found.origin) == ("canary-env", "env")
         assert keychain.asked == []
 
 
-def test_a_configured_source_that_fails_is_the_end() -> None:
-    """Its failure falls through neither to the keychain nor to a prompt."""
+def test_a_failing_configured_source_ends_the_run() -> None:
+    """Its failure falls back neither to the keychain nor to a prompt."""
     keychain = Watched(OpenAI="canary-keychain")
-    with place("canary-typed", keychain=keychain, config=ENV) as (pinentry, here, _):
+    with prepared("canary-typed", keychain=keychain, config=ENV) as (pinentry, here, _):
         with pytest.raises(SourceFailed) as caught:
-            got("OpenAI", here)
+            obtained("OpenAI", here)
         assert "TOKEN" in str(caught.value)
         assert caught.value.hint
         assert keychain.asked == []
@@ -190,89 +195,94 @@ def test_a_configured_source_that_fails_is_the_end() -> None:
 
 
 @pytest.mark.parametrize("reference", ["env://TOKEN", "op://Private/PyPI", "nonsense://x"])
-def test_a_reference_with_a_scheme_that_fails_is_the_end(reference: str) -> None:
-    """A place that is named in the reference is the only one as well."""
-    with place("canary-typed", keychain=Watched(TOKEN="canary-1")) as (pinentry, here, _):
+def test_a_failing_scheme_ends_the_run(reference: str) -> None:
+    """A reference with a scheme falls back to nothing either."""
+    with prepared("canary-typed", keychain=Watched(TOKEN="canary-1")) as (pinentry, here, _):
         with pytest.raises((SourceFailed, BadReference)):
-            got(reference, here)
+            obtained(reference, here)
         assert pinentry.lines == []
         assert here.keychain.asked == []  # type: ignore[attr-defined]
 
 
 def test_a_file_is_a_source(tmp_path: Path) -> None:
-    """``file://`` gives what a file of the user's has in it."""
+    """``file://`` gives the content of the user's file."""
     path = tmp_path / "token"
     path.write_text("canary-file\n")
     path.chmod(stat.S_IRUSR | stat.S_IWUSR)
-    with place() as (_, here, _notes):
-        assert got(f"file://{path}", here).secret == "canary-file"
+    with prepared() as (_, here, _notes):
+        assert obtained(f"file://{path}", here).secret == "canary-file"
 
 
-def test_a_locked_keychain_is_said_and_the_person_asked() -> None:
+def test_a_locked_keychain_falls_back_to_a_prompt() -> None:
     """The prompt says that the keychain is locked."""
     keychain = Watched(locked=True)
-    with place("canary-typed", keychain=keychain) as (pinentry, here, _):
-        assert got("OpenAI", here).secret == "canary-typed"
-        (shown,) = errors(pinentry)
-        assert shown is not None
-        assert "keychain is locked" in shown
+    with prepared("canary-typed", keychain=keychain) as (pinentry, here, _):
+        assert obtained("OpenAI", here).secret == "canary-typed"
+        assert errors(pinentry) == [wording.KEYCHAIN_LOCKED]
 
 
-def test_a_locked_keychain_that_keeps_a_narrower_one_is_not_passed_over() -> None:
-    """A wider token from a source does not stand in for one that a locked keychain keeps."""
+def test_a_wider_token_never_replaces_a_narrower_one_in_a_locked_keychain() -> None:
+    """A wider token from a source is refused while the keychain with the narrower one is locked."""
     config = '[secrets.PyPI]\nsource = "env://WIDE"\n'
     environ = {"WIDE": "pypi-canary-wide"}
-    with place(keychain=Watched(locked=True), config=config, environ=environ) as (_, here, _notes):
-        assert got("PyPI", here, names=("PyPI/demo",)).secret == "pypi-canary-wide"
+    with prepared(keychain=Watched(locked=True), config=config, environ=environ) as (
+        _,
+        here,
+        _notes,
+    ):
+        assert obtained("PyPI", here, names=("PyPI/demo",)).secret == "pypi-canary-wide"
         here.stored_names.add("PyPI/demo", "__token__", True)
-        with pytest.raises(KeychainLocked, match="PyPI is not to be had"):
-            got("PyPI", here, names=("PyPI/demo",))
+        with pytest.raises(KeychainLocked, match="PyPI"):
+            obtained("PyPI", here, names=("PyPI/demo",))
 
 
-def test_a_keychain_that_does_not_answer_is_said_and_the_person_asked() -> None:
-    """The prompt says that the keychain did not answer; of one that is absent it says nothing."""
+def test_a_silent_keychain_falls_back_to_a_prompt() -> None:
+    """The prompt says that the keychain did not answer. It says nothing about a missing one."""
     for keychain, said in (
-        (Wedged(), "The keychain did not answer."),
+        (Stuck(), wording.KEYCHAIN_SILENT),
         (Watched(absent=True), None),
     ):
-        with place("canary-typed", keychain=keychain) as (pinentry, here, _):
-            assert got("OpenAI", here).secret == "canary-typed"
+        with prepared("canary-typed", keychain=keychain) as (pinentry, here, _):
+            assert obtained("OpenAI", here).secret == "canary-typed"
             assert errors(pinentry) == [said]
 
 
 @pytest.mark.parametrize("remember", [False, True])
-def test_a_keychain_that_does_not_answer_is_asked_once(remember: bool) -> None:
-    """Three secrets, each with a narrower name, and what is kept of them: one time-out in all."""
-    keychain = Wedged()
+def test_a_silent_keychain_is_asked_once_a_run(remember: bool) -> None:
+    """Three secrets with narrower names, and storing them, take one timeout together."""
+    keychain = Stuck()
     typed = [f"canary-{number}" for number in range(4)]
-    with place(*typed, keychain=keychain) as (pinentry, here, notes):
-        wishes = [wish(name, names=(f"{name}/x",), remember=remember) for name in "ABC"]
-        found = asyncio.run(obtain_all(wishes, here))
+    with prepared(*typed, keychain=keychain) as (pinentry, here, notes):
+        requests = [request_for(name, names=(f"{name}/x",), remember=remember) for name in "ABC"]
+        found = asyncio.run(obtain_all(requests, here))
         assert [f.secret for f in found] == typed[:3]
         assert keychain.asked == ["A/x"]
-        assert errors(pinentry) == ["The keychain did not answer."] * 3
+        assert errors(pinentry) == [wording.KEYCHAIN_SILENT] * 3
         assert len(notes) == (3 if remember else 0)
-        got("A", here)
+        obtained("A", here)
         assert keychain.asked == ["A/x", "A"]  # another run asks it anew
 
 
-def test_without_a_keychain_the_person_is_asked_each_time() -> None:
-    """No keychain is no error where there is a person."""
+def test_without_a_keychain_each_run_asks() -> None:
+    """A missing keychain is not an error where secretly may ask."""
     keychain = Watched(absent=True)
-    with place("canary-1", "canary-2", keychain=keychain) as (pinentry, here, _):
-        assert [got("OpenAI", here).secret, got("OpenAI", here).secret] == ["canary-1", "canary-2"]
+    with prepared("canary-1", "canary-2", keychain=keychain) as (pinentry, here, _):
+        assert [obtained("OpenAI", here).secret, obtained("OpenAI", here).secret] == [
+            "canary-1",
+            "canary-2",
+        ]
         assert len(pinentry.prompts) == 2
 
 
-# -- where nobody may be asked -----------------------------------------------------
+# -- without prompts ----------------------------------------------------------------
 
 
-def test_without_a_person_what_is_missing_is_said_at_once() -> None:
-    """A secret that is kept nowhere is named, with what to do, and nobody is asked."""
-    with place("canary-typed") as (pinentry, here, _):
+def test_without_prompts_a_missing_secret_is_an_error() -> None:
+    """The error names the secret and how to store it, within a second."""
+    with prepared("canary-typed") as (pinentry, here, _):
         started = time.monotonic()
         with pytest.raises(NotFound) as caught:
-            got("OpenAI", here._replace(no_input=True))
+            obtained("OpenAI", here._replace(no_input=True))
         assert time.monotonic() - started < 1
         assert "OpenAI" in str(caught.value)
         assert "secretly set OpenAI" in caught.value.hint
@@ -286,120 +296,129 @@ def test_without_a_person_what_is_missing_is_said_at_once() -> None:
         (MemoryKeychain(absent=True), KeychainUnavailable),
     ],
 )
-def test_without_a_person_a_keychain_that_cannot_tell_is_the_error(
+def test_without_prompts_an_unavailable_keychain_is_the_error(
     keychain: MemoryKeychain, kind: type[SecretlyError]
 ) -> None:
-    """A locked or absent keychain is not 'no such secret'."""
-    with place("canary-typed", keychain=keychain) as (pinentry, here, _):
+    """A locked or missing keychain is not reported as a missing secret."""
+    with prepared("canary-typed", keychain=keychain) as (pinentry, here, _):
         with pytest.raises(KeychainUnavailable) as caught:
-            got("OpenAI", here._replace(no_input=True))
+            obtained("OpenAI", here._replace(no_input=True))
         assert type(caught.value) is kind
         assert pinentry.lines == []
 
 
-def test_without_a_person_the_keychain_may_ask_nobody_either() -> None:
-    """The keychain is told that it must not ask, or how long the person has."""
-    told: list[float | None] = []
+def test_without_prompts_the_keychain_must_not_ask() -> None:
+    """The keychain learns that it must not ask, or how long the user has."""
+    seen: list[float | None] = []
 
-    class Told(MemoryKeychain):
-        async def get(self, service: str, username: str, person: float | None) -> Secret | None:
-            told.append(person)
+    class Noting(MemoryKeychain):
+        async def get(
+            self, service: str, username: str, prompt_timeout: float | None
+        ) -> Secret | None:
+            seen.append(prompt_timeout)
             return Secret("canary-1")
 
-    with place(keychain=Told()) as (_, here, _notes):
-        got("OpenAI", here._replace(no_input=True))
-        got("OpenAI", here, prompt_timeout=7)
-        assert told == [None, 7]
+    with prepared(keychain=Noting()) as (_, here, _notes):
+        obtained("OpenAI", here._replace(no_input=True))
+        obtained("OpenAI", here, prompt_timeout=7)
+        assert seen == [None, 7]
 
 
-def test_of_several_the_first_that_is_missing_is_said_before_anybody_is_asked() -> None:
-    """Without a person, nothing is asked for even if only the last one is missing."""
-    with place("canary-typed", keychain=Watched(One="canary-1")) as (pinentry, here, _):
+def test_without_prompts_one_missing_secret_of_several_is_an_error() -> None:
+    """The error comes before any prompt, even if only the last secret is missing."""
+    with prepared("canary-typed", keychain=Watched(One="canary-1")) as (pinentry, here, _):
         with pytest.raises(NotFound, match="Two"):
-            asyncio.run(obtain_all([wish("One"), wish("Two")], here._replace(no_input=True)))
+            asyncio.run(
+                obtain_all([request_for("One"), request_for("Two")], here._replace(no_input=True))
+            )
         assert pinentry.lines == []
 
 
 # -- tokens ------------------------------------------------------------------------
 
 
-def test_white_space_around_a_token_goes() -> None:
-    """A copied newline is no part of a token; the prompt says what is wanted."""
-    with place(" pypi-canary-1\r\n") as (pinentry, here, _):
-        assert got("PyPI", here).secret == "pypi-canary-1"
-        assert pinentry.prompts[0]["SETPROMPT"] == "API token for PyPI (pypi-…):"
+def test_white_space_around_a_typed_token_is_stripped() -> None:
+    """A copied newline is not part of a token; the label names the token."""
+    with prepared(" pypi-canary-1\r\n") as (pinentry, here, _):
+        assert obtained("PyPI", here).secret == "pypi-canary-1"
+        assert pinentry.prompts[0]["SETPROMPT"] == f"{wording.secret_label('PyPI', 'pypi-')}:"
 
 
 def test_white_space_is_part_of_any_other_secret() -> None:
-    """Without a prefix, what was typed is taken as it is."""
-    with place(" canary 1 ") as (_, here, _notes):
-        assert got("OpenAI", here).secret == " canary 1 "
+    """Without a prefix, the secret is what the user typed."""
+    with prepared(" canary 1 ") as (_, here, _notes):
+        assert obtained("OpenAI", here).secret == " canary 1 "
 
 
 @pytest.mark.parametrize(
     "wrong", ["canary-password", "", "pypi-canary 1", "pypi-canary\u200b", "  "]
 )
-def test_what_is_no_token_is_asked_for_again(wrong: str) -> None:
-    """A wrong one is not handed over: the next prompt shows the reason, not the value."""
-    with place(wrong, "pypi-canary-1", keychain=Watched()) as (pinentry, here, _):
-        assert got("TestPyPI", here, remember=True).secret == "pypi-canary-1"
+def test_something_else_than_a_token_is_asked_for_again(wrong: str) -> None:
+    """The next prompt shows the reason, not the value."""
+    with prepared(wrong, "pypi-canary-1", keychain=Watched()) as (pinentry, here, _):
+        assert obtained("TestPyPI", here, remember=True).secret == "pypi-canary-1"
         first, second = errors(pinentry)
         assert first is None
         assert second is not None
-        assert "pypi-" in second if wrong.strip() else "Nothing was entered" in second
+        said = wording.not_a_token("TestPyPI", "pypi-")
+        assert second == (said if wrong.strip() else wording.NOTHING_ENTERED)
         assert "canary" not in second
         assert list(here.keychain.items.values()) == ["pypi-canary-1"]  # type: ignore[attr-defined]
 
 
-def test_three_wrong_tokens_are_the_end() -> None:
-    """After three attempts it is an error, and nothing was kept."""
-    with place("canary-a", "canary-b", "canary-c", "pypi-canary-1") as (pinentry, here, _):
+def test_three_wrong_tokens_end_the_run() -> None:
+    """The third wrong token is an error, and nothing is stored."""
+    with prepared("canary-a", "canary-b", "canary-c", "pypi-canary-1") as (pinentry, here, _):
         with pytest.raises(SecretlyError) as caught:
-            got("PyPI", here, remember=True)
+            obtained("PyPI", here, remember=True)
         assert len(pinentry.prompts) == 3
         assert "3 attempts" in str(caught.value)
         assert "canary" not in str(caught.value) + caught.value.hint
         assert here.keychain.items == {}  # type: ignore[attr-defined]
 
 
-def test_a_stored_one_that_is_no_token_is_refused() -> None:
-    """What is kept and does not start as it must is not handed over, nor asked for again."""
+def test_a_stored_secret_that_is_not_a_token_is_refused() -> None:
+    """The command does not get it, and the user is not asked for another."""
     keychain = MemoryKeychain()
     keychain.items["PyPI", "__token__"] = Secret("canary-password")
-    with place("pypi-canary-1", keychain=keychain) as (pinentry, here, _):
+    with prepared("pypi-canary-1", keychain=keychain) as (pinentry, here, _):
         with pytest.raises(Refused) as caught:
-            got("PyPI", here)
+            obtained("PyPI", here)
         assert "'pypi-'" in str(caught.value)
         assert "secretly set PyPI" in caught.value.hint
         assert "canary" not in str(caught.value) + caught.value.hint
         assert pinentry.lines == []
 
 
-def test_a_source_that_gives_no_token_is_refused() -> None:
-    """The same for what a configured source gives; white space goes there as well."""
+def test_a_source_that_gives_something_else_than_a_token_is_refused() -> None:
+    """White space around a source's token is stripped too."""
     config = '[secrets.PyPI]\nsource = "env://TOKEN"\n'
     wrong = {"TOKEN": "canary-password"}
-    with place(config=config, environ=wrong) as (_, here, _n), pytest.raises(Refused):
-        got("PyPI", here)
-    with place(config=config, environ={"TOKEN": "pypi-canary-1\n"}) as (_, here, _notes):
-        assert got("PyPI", here).secret == "pypi-canary-1"
+    with prepared(config=config, environ=wrong) as (_, here, _n), pytest.raises(Refused):
+        obtained("PyPI", here)
+    with prepared(config=config, environ={"TOKEN": "pypi-canary-1\n"}) as (_, here, _notes):
+        assert obtained("PyPI", here).secret == "pypi-canary-1"
 
 
 def test_any_entry_may_have_a_prefix() -> None:
-    """A configured prefix holds as the shipped ones do."""
-    with place("canary-x", "gl-canary", config='[secrets.Lab]\nprefix = "gl-"\n') as (p, here, _):
-        assert got("Lab", here).secret == "gl-canary"
+    """A configured prefix works like the shipped ones."""
+    with prepared("canary-x", "gl-canary", config='[secrets.Lab]\nprefix = "gl-"\n') as (
+        p,
+        here,
+        _,
+    ):
+        assert obtained("Lab", here).secret == "gl-canary"
         assert "'gl-'" in str(errors(p)[1])
 
 
-# -- remembering -------------------------------------------------------------------
+# -- storing -----------------------------------------------------------------------
 
 REMEMBER = "[secrets.OpenAI]\nremember = true\n"
 ASK = '[secrets.OpenAI]\nremember = "ask"\n'
 
 
 @pytest.mark.parametrize(
-    ("config", "given", "answers", "kept"),
+    ("config", "given", "answers", "stored"),
     [
         ("", None, [], False),
         ("", True, [], True),
@@ -415,70 +434,70 @@ ASK = '[secrets.OpenAI]\nremember = "ask"\n'
         (ASK, False, [], False),
     ],
 )
-def test_what_was_typed_is_kept_as_wanted(
-    config: str, given: Any, answers: list[Any], kept: bool
+def test_a_typed_secret_is_stored_as_wanted(
+    config: str, given: Any, answers: list[Any], stored: bool
 ) -> None:
-    """The call says whether to keep it, else the configuration, else it is not kept."""
-    with place("canary-1", *answers, config=config) as (pinentry, here, notes):
-        assert got("OpenAI", here, remember=given).secret == "canary-1"
-        expected = {("OpenAI", ME): "canary-1"} if kept else {}
+    """The caller decides whether to store it, else the configuration, else it is not stored."""
+    with prepared("canary-1", *answers, config=config) as (pinentry, here, notes):
+        assert obtained("OpenAI", here, remember=given).secret == "canary-1"
+        expected = {("OpenAI", ME): "canary-1"} if stored else {}
         assert here.keychain.items == expected  # type: ignore[attr-defined]
-        assert [item.name for item in here.stored_names.items()] == ["OpenAI"] * kept
+        assert [item.name for item in here.stored_names.items()] == ["OpenAI"] * stored
         assert len(pinentry.prompts) == 1 + len(answers)
         assert notes == []
 
 
-def test_whether_to_keep_it_is_asked_after_it_was_accepted() -> None:
-    """``"ask"`` asks last: a secret that was not accepted is not offered to be kept."""
+def test_the_question_whether_to_store_comes_last() -> None:
+    """With ``"ask"``, the question comes after a secret was accepted."""
     seen: list[str] = []
 
     def verify(secret: Secret) -> bool:
         seen.append(str(secret))
         return secret == "canary-2"
 
-    with place("canary-1", "canary-2", True) as (pinentry, here, _):
-        got("OpenAI", here, remember="ask", verify=verify)
+    with prepared("canary-1", "canary-2", True) as (pinentry, here, _):
+        obtained("OpenAI", here, remember="ask", verify=verify)
         assert seen == ["canary-1", "canary-2"]
         assert ["GETPIN" in prompt for prompt in pinentry.prompts] == [True, True, False]
         assert list(here.keychain.items.values()) == ["canary-2"]  # type: ignore[attr-defined]
 
 
-def test_what_came_out_of_the_keychain_is_not_kept_again() -> None:
-    """Only what was typed is kept."""
-    with place(keychain=Watched(OpenAI="canary-1")) as (_, here, _notes):
-        got("OpenAI", here, remember=True)
+def test_a_secret_from_the_keychain_is_not_stored_again() -> None:
+    """Only a typed secret is stored."""
+    with prepared(keychain=Watched(OpenAI="canary-1")) as (_, here, _notes):
+        obtained("OpenAI", here, remember=True)
         assert here.stored_names.items() == []
 
 
 @pytest.mark.parametrize(
     "keychain", [MemoryKeychain(locked=True), MemoryKeychain(absent=True), Broken()]
 )
-def test_a_keychain_that_cannot_keep_it_does_not_lose_it(keychain: MemoryKeychain) -> None:
-    """The typed secret is handed over; that it was not kept is noted, without it."""
-    with place("canary-1", keychain=keychain) as (pinentry, here, notes):
-        assert got("OpenAI", here, remember=True).secret == "canary-1"
+def test_a_failure_to_store_does_not_lose_a_typed_secret(keychain: MemoryKeychain) -> None:
+    """The command gets it, and a note without the secret says that it was not stored."""
+    with prepared("canary-1", keychain=keychain) as (pinentry, here, notes):
+        assert obtained("OpenAI", here, remember=True).secret == "canary-1"
         (note,) = notes
-        assert note.startswith("OpenAI was not kept: ")
+        assert "OpenAI" in note
         assert "canary" not in note
         assert len(pinentry.prompts) == 1
 
 
-def test_a_broken_list_does_not_lose_it() -> None:
-    """A list of names that cannot be read loses nothing typed: it is used, and not kept."""
-    with place("canary-1") as (_, here, notes):
+def test_a_corrupt_list_does_not_lose_a_typed_secret() -> None:
+    """The command gets it, nothing is stored, and the list's file stays as it is."""
+    with prepared("canary-1") as (_, here, notes):
         folder = Path(here.stored_names._path).parent
         folder.mkdir(mode=0o700)
         Path(here.stored_names._path).write_text("broken")
-        assert got("OpenAI", here, remember=True).secret == "canary-1"
+        assert obtained("OpenAI", here, remember=True).secret == "canary-1"
         assert Path(here.stored_names._path).read_text() == "broken"
-        assert any("cannot be read" in note for note in notes)
-        with pytest.raises(NotFound):  # told, and nothing done: not kept without its name
-            got("OpenAI", here._replace(no_input=True))
+        assert len(notes) == 2  # the list can't be read; the secret was not stored
+        with pytest.raises(NotFound):  # not stored without its name on the list
+            obtained("OpenAI", here._replace(no_input=True))
 
 
 @contextmanager
 def locked_list(here: Context) -> Iterator[None]:
-    """Another program holds the lock on the list of kept names."""
+    """Another program holds the lock on the list of stored names."""
     folder = Path(here.stored_names._path).parent
     folder.mkdir(mode=0o700, exist_ok=True)
     with open(folder / "kept.lock", "a") as lock:
@@ -486,75 +505,75 @@ def locked_list(here: Context) -> Iterator[None]:
         yield
 
 
-def test_a_locked_list_does_not_lose_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A list that stays locked is noted, and what was typed is handed over."""
-    monkeypatch.setattr("secretly.resolving.keep.LISTING", 0.2)
-    with place("canary-1") as (_, here, notes), locked_list(here):
-        assert got("OpenAI", here, remember=True).secret == "canary-1"
+def test_a_locked_list_does_not_lose_a_typed_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The keychain has it, the command gets it, and a note says that the list is locked."""
+    monkeypatch.setattr("secretly.resolving.storing.LISTING", 0.2)
+    with prepared("canary-1") as (_, here, notes), locked_list(here):
+        assert obtained("OpenAI", here, remember=True).secret == "canary-1"
         (note,) = notes
-        assert note.startswith("OpenAI is not listed: the keychain keeps it, and ")
-        assert "the list of kept names is locked by another process" in note
-        assert asyncio.run(here.keychain.get("OpenAI", model.login_name(), None)) == "canary-1"
+        assert "OpenAI" in note
+        assert "list" in note
+        assert asyncio.run(here.keychain.get("OpenAI", login_name(), None)) == "canary-1"
 
 
-def test_a_locked_list_is_an_error_of_secretlys(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever keeps or forgets a secret is told, with what to do."""
-    monkeypatch.setattr("secretly.resolving.keep.LISTING", 0.2)
-    with place() as (_, here, _notes), locked_list(here):
+def test_a_locked_list_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Storing and forgetting a secret raise it, with a hint."""
+    monkeypatch.setattr("secretly.resolving.storing.LISTING", 0.2)
+    with prepared() as (_, here, _notes), locked_list(here):
         for change in (
-            lambda: keep.store_secret("A", "canary-1", "me", True, 5, here),
-            lambda: forget_secret("A", "me", 5, here),
+            lambda: store_secret("A", "canary-1", Username("me", True), here, 5),
+            lambda: forget_secret("A", "me", here, 5),
         ):
-            with pytest.raises(KeychainUnavailable, match="locked by another process") as caught:
+            with pytest.raises(KeychainUnavailable, match="list") as caught:
                 asyncio.run(change())
             assert caught.value.hint
 
 
-# -- trying it ---------------------------------------------------------------------
+# -- verifying ---------------------------------------------------------------------
 
 
 def refuse(*wrong: str) -> Any:
-    """A ``verify`` that accepts all but these."""
+    """A ``verify`` that accepts all secrets except these."""
     return lambda secret: secret not in wrong
 
 
 async def refuse_slowly(secret: Secret) -> bool:
-    """One that waits before it says no."""
+    """A ``verify`` that waits before it returns False."""
     await asyncio.sleep(0.01)
     return False
 
 
-def test_what_is_not_accepted_is_asked_for_again() -> None:
-    """The next prompt says that it was not accepted, and only the accepted one is kept."""
-    with place("canary-1", "canary-2") as (pinentry, here, _):
-        found = got("OpenAI", here, verify=refuse("canary-1"), remember=True)
+def test_a_secret_that_is_not_accepted_is_asked_for_again() -> None:
+    """The next prompt says why, and only the accepted secret is stored."""
+    with prepared("canary-1", "canary-2") as (pinentry, here, _):
+        found = obtained("OpenAI", here, verify=refuse("canary-1"), remember=True)
         assert found.secret == "canary-2"
         first, second = errors(pinentry)
         assert first is None
-        assert second == "That was not accepted."
+        assert second == wording.NOT_ACCEPTED
         assert list(here.keychain.items.values()) == ["canary-2"]  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("verify", [lambda secret: False, refuse_slowly])
-def test_it_is_asked_for_three_times_at_most(verify: Any) -> None:
+def test_the_user_has_three_attempts(verify: Any) -> None:
     """Whether ``verify`` is a function or a coroutine function."""
-    with place(*(f"canary-{n}" for n in range(9))) as (pinentry, here, _):
+    with prepared(*(f"canary-{n}" for n in range(9))) as (pinentry, here, _):
         with pytest.raises(SecretlyError) as caught:
-            got("OpenAI", here, verify=verify, remember=True)
+            obtained("OpenAI", here, verify=verify, remember=True)
         assert len(pinentry.prompts) == 3
         assert "canary" not in str(caught.value) + caught.value.hint
         assert here.keychain.items == {}  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("answer", [True, None, 0, ""])
-def test_only_false_says_no(answer: Any) -> None:
-    """A ``verify`` that returns nothing, or anything but False, accepts."""
-    with place("canary-1") as (_pinentry, here, _):
-        assert got("OpenAI", here, verify=lambda secret: answer).secret == "canary-1"
+def test_only_false_rejects_a_secret(answer: Any) -> None:
+    """A ``verify`` that returns None, or anything else than False, accepts it."""
+    with prepared("canary-1") as (_pinentry, here, _):
+        assert obtained("OpenAI", here, verify=lambda secret: answer).secret == "canary-1"
 
 
-def test_a_stored_one_that_is_not_accepted_is_not_used_again() -> None:
-    """The person is asked, told why, and what they type is tried, and kept in its place."""
+def test_a_typed_secret_replaces_a_stored_one_that_is_not_accepted() -> None:
+    """The prompt says why it asks; the typed secret is verified and stored."""
     tried: list[str] = []
 
     def verify(secret: Secret) -> bool:
@@ -562,72 +581,72 @@ def test_a_stored_one_that_is_not_accepted_is_not_used_again() -> None:
         return secret != "canary-old"
 
     keychain = Watched(OpenAI="canary-old")
-    with place("canary-old", "canary-new", keychain=keychain) as (pinentry, here, _):
-        assert got("OpenAI", here, verify=verify, remember=True).secret == "canary-new"
+    with prepared("canary-old", "canary-new", keychain=keychain) as (pinentry, here, _):
+        assert obtained("OpenAI", here, verify=verify, remember=True).secret == "canary-new"
         assert tried == ["canary-old", "canary-old", "canary-new"]
         first, second = errors(pinentry)
-        assert first == "The stored secret for OpenAI was not accepted."
-        assert second == "That was not accepted."
+        assert first == wording.not_accepted("OpenAI")
+        assert second == wording.NOT_ACCEPTED
         assert keychain.items["OpenAI", ME] == "canary-new"
         assert keychain.asked == ["OpenAI"]
 
 
-def test_a_stored_one_that_is_accepted_is_not_asked_for() -> None:
-    """``verify`` is given what is stored, and its yes is enough."""
-    with place(keychain=Watched(OpenAI="canary-1")) as (pinentry, here, _):
-        assert got("OpenAI", here, verify=refuse()).secret == "canary-1"
+def test_a_stored_secret_that_is_accepted_needs_no_prompt() -> None:
+    """``verify`` gets the stored secret, and accepts it."""
+    with prepared(keychain=Watched(OpenAI="canary-1")) as (pinentry, here, _):
+        assert obtained("OpenAI", here, verify=refuse()).secret == "canary-1"
         assert pinentry.lines == []
 
 
-def test_what_a_source_gives_and_is_not_accepted_is_the_end() -> None:
-    """A configured source does not fall through to a prompt here either."""
-    with place("canary-typed", config=ENV, environ={"TOKEN": "canary-env"}) as (p, here, _):
+def test_a_sources_secret_that_is_not_accepted_ends_the_run() -> None:
+    """A configured source does not fall back to a prompt here either."""
+    with prepared("canary-typed", config=ENV, environ={"TOKEN": "canary-env"}) as (p, here, _):
         with pytest.raises(Refused) as caught:
-            got("OpenAI", here, verify=lambda secret: False)
+            obtained("OpenAI", here, verify=lambda secret: False)
         assert "canary" not in str(caught.value) + caught.value.hint
         assert p.lines == []
 
 
-def test_without_a_person_one_that_is_not_accepted_is_the_end() -> None:
-    """A stored secret that is not accepted, and nobody to ask, is an error."""
-    with place("canary-typed", keychain=Watched(OpenAI="canary-1")) as (pinentry, here, _):
+def test_without_prompts_a_secret_that_is_not_accepted_ends_the_run() -> None:
+    """secretly must not ask for another, so it raises an error."""
+    with prepared("canary-typed", keychain=Watched(OpenAI="canary-1")) as (pinentry, here, _):
         with pytest.raises(Refused):
-            got("OpenAI", here._replace(no_input=True), verify=lambda secret: False)
+            obtained("OpenAI", here._replace(no_input=True), verify=lambda secret: False)
         assert pinentry.lines == []
 
 
-class Trouble(Exception):
+class CallersError(Exception):
     """An error of the caller's own."""
 
 
-async def in_trouble(secret: Secret) -> bool:
-    """A ``verify`` that cannot tell."""
-    raise Trouble
+async def failing(secret: Secret) -> bool:
+    """A ``verify`` that raises."""
+    raise CallersError
 
 
-def in_trouble_at_once(secret: Secret) -> bool:
-    """The same as a function."""
-    raise Trouble
+def failing_function(secret: Secret) -> bool:
+    """The same, as a plain function."""
+    raise CallersError
 
 
-@pytest.mark.parametrize("verify", [in_trouble, in_trouble_at_once])
+@pytest.mark.parametrize("verify", [failing, failing_function])
 @pytest.mark.parametrize("stored", [True, False])
 def test_an_error_of_verify_passes_through(verify: Any, stored: bool) -> None:
-    """It is the caller's own, ends the call, and nothing is kept or asked again."""
+    """The caller's own error ends the call; nothing is stored or asked again."""
     keychain = Watched(**{"OpenAI": "canary-1"} if stored else {})
-    with place("canary-typed", keychain=keychain) as (pinentry, here, _):
-        with pytest.raises(Trouble):
-            got("OpenAI", here, verify=verify, remember=True)
+    with prepared("canary-typed", keychain=keychain) as (pinentry, here, _):
+        with pytest.raises(CallersError):
+            obtained("OpenAI", here, verify=verify, remember=True)
         assert len(pinentry.prompts) == (0 if stored else 1)
         assert list(keychain.items.values()) == (["canary-1"] if stored else [])
         assert here.stored_names.items() == []
 
 
-# -- inspecting it -----------------------------------------------------------------
+# -- inspecting --------------------------------------------------------------------
 
 
 class Inspection:
-    """An ``inspect`` that keeps what it was given, and takes nothing that ends in ``wrong``."""
+    """An ``inspect`` that notes what it gets, and refuses secrets that end in ``wrong``."""
 
     def __init__(self) -> None:
         self.seen: list[tuple[str, str]] = []
@@ -644,28 +663,28 @@ class Inspection:
 
 
 @pytest.mark.parametrize("source", [False, True])
-def test_a_stored_one_that_is_not_for_this_is_refused_before_anybody_is_asked(source: bool) -> None:
-    """Nobody consents to what could not be used, and ``verify`` never sees it."""
+def test_an_unsuitable_stored_secret_is_refused_before_a_prompt(source: bool) -> None:
+    """The user does not confirm what can't be used, and ``verify`` never gets it."""
     keychain, inspect = Watched(OpenAI="canary-wrong"), Inspection()
     config, environ = (ENV, {"TOKEN": "canary-wrong"}) if source else ("", {})
-    with place(True, "canary-1", keychain=keychain, config=config, environ=environ) as (
+    with prepared(True, "canary-1", keychain=keychain, config=config, environ=environ) as (
         pin,
         here,
         _,
     ):
         with pytest.raises(Refused, match="is for another index") as caught:
-            got("OpenAI", here, inspect=inspect, verify=inspect.verify, publishes=True)
+            obtained("OpenAI", here, inspect=inspect, verify=inspect.verify, publishes=True)
         said = (str(caught.value), caught.value.hint)
         assert said == ("the token is for another index", "make another")
         assert inspect.seen == [("canary-wrong", "OpenAI")]
         assert pin.lines == []
 
 
-def test_a_typed_one_that_is_not_for_this_is_asked_for_again() -> None:
-    """The next prompt shows why; only what may be used is tried and kept."""
+def test_an_unsuitable_typed_secret_is_asked_for_again() -> None:
+    """The next prompt says why; only a suitable secret is verified and stored."""
     inspect = Inspection()
-    with place("canary-wrong", "canary-1") as (pinentry, here, _):
-        found = got("OpenAI", here, inspect=inspect, verify=inspect.verify, remember=True)
+    with prepared("canary-wrong", "canary-1") as (pinentry, here, _):
+        found = obtained("OpenAI", here, inspect=inspect, verify=inspect.verify, remember=True)
         assert found.secret == "canary-1"
         assert errors(pinentry) == [None, "The token is for another index."]
         assert inspect.seen == [
@@ -676,22 +695,23 @@ def test_a_typed_one_that_is_not_for_this_is_asked_for_again() -> None:
         assert list(here.keychain.items.values()) == ["canary-1"]  # type: ignore[attr-defined]
 
 
-def test_three_that_are_not_for_this_are_the_end() -> None:
-    """After three attempts it is an error that says what was wrong with the last one."""
-    with place(*["canary-wrong"] * 4) as (pinentry, here, _):
+def test_three_unsuitable_secrets_end_the_run() -> None:
+    """The error after three attempts has the last reason."""
+    with prepared(*["canary-wrong"] * 4) as (pinentry, here, _):
         with pytest.raises(Refused, match="OpenAI after 3 attempts") as caught:
-            got("OpenAI", here, inspect=Inspection(), remember=True)
-        assert caught.value.hint == "the last: The token is for another index."
+            obtained("OpenAI", here, inspect=Inspection(), remember=True)
+        assert "The token is for another index." in caught.value.hint
         assert len(pinentry.prompts) == 3
         assert here.keychain.items == {}  # type: ignore[attr-defined]
 
 
-def test_what_is_typed_in_the_place_of_a_stored_one_is_inspected_too() -> None:
-    """A stored one that was not accepted is no leave for whatever comes next."""
+def test_a_replacement_for_a_stored_secret_is_inspected_too() -> None:
+    """Each secret that the user types is inspected."""
     inspect, keychain = Inspection(), Watched(OpenAI="canary-old")
-    with place("canary-wrong", "canary-new", keychain=keychain) as (pinentry, here, _):
+    with prepared("canary-wrong", "canary-new", keychain=keychain) as (pinentry, here, _):
         assert (
-            got("OpenAI", here, inspect=inspect, verify=refuse("canary-old")).secret == "canary-new"
+            obtained("OpenAI", here, inspect=inspect, verify=refuse("canary-old")).secret
+            == "canary-new"
         )
         assert errors(pinentry)[1] == "The token is for another index."
         assert [secret for secret, _name in inspect.seen] == [
@@ -701,15 +721,15 @@ def test_what_is_typed_in_the_place_of_a_stored_one_is_inspected_too() -> None:
         ]
 
 
-def test_what_is_inspected_is_judged_by_the_name_that_it_was_found_under() -> None:
-    """What the configuration says of ``PyPI/demo`` counts for that one, and not PyPI's."""
+def test_inspection_gets_the_configuration_of_the_name_it_was_found_under() -> None:
+    """A secret of ``PyPI/demo`` is inspected as that, not as PyPI's."""
     keychain, inspect = MemoryKeychain(), Inspection()
     keychain.items["PyPI/demo", "__token__"] = Secret("pypi-canary-project\n")
     keychain.items["PyPI", "__token__"] = Secret("pypi-canary-account")
-    with place(" pypi-canary-typed\n", keychain=keychain) as (_, here, _notes):
-        got("PyPI", here, names=("PyPI/demo",), inspect=inspect)
-        got("PyPI", here, names=("PyPI/other",), inspect=inspect)
-        got("PyPI", here, names=("PyPI/demo",), inspect=inspect, ignore_stored=True)
+    with prepared(" pypi-canary-typed\n", keychain=keychain) as (_, here, _notes):
+        obtained("PyPI", here, names=("PyPI/demo",), inspect=inspect)
+        obtained("PyPI", here, names=("PyPI/other",), inspect=inspect)
+        obtained("PyPI", here, names=("PyPI/demo",), inspect=inspect, ignore_stored=True)
         assert inspect.seen == [
             ("pypi-canary-project", "PyPI/demo"),
             ("pypi-canary-account", "PyPI"),
@@ -717,25 +737,25 @@ def test_what_is_inspected_is_judged_by_the_name_that_it_was_found_under() -> No
         ]
 
 
-def test_what_is_no_token_is_not_inspected() -> None:
-    """What does not start as it must is said to be so first."""
+def test_only_tokens_are_inspected() -> None:
+    """A secret without the right prefix is rejected first."""
     inspect = Inspection()
-    with place("canary-wrong", "pypi-canary-1") as (pinentry, here, _):
-        got("PyPI", here, inspect=inspect)
+    with prepared("canary-wrong", "pypi-canary-1") as (pinentry, here, _):
+        obtained("PyPI", here, inspect=inspect)
         assert "'pypi-'" in str(errors(pinentry)[1])
         assert inspect.seen == [("pypi-canary-1", "PyPI")]
 
 
-def test_an_error_that_inspecting_did_not_foresee_is_no_leave() -> None:
-    """What fails otherwise than by refusing ends the call: nothing is handed over or kept."""
+def test_an_unexpected_error_of_inspect_ends_the_call() -> None:
+    """The secret is neither used nor stored."""
 
     def inspect(secret: Secret, entry: Entry) -> None:
-        raise Trouble
+        raise CallersError
 
     for stored in ({"OpenAI": "canary-1"}, {}):
-        with place("canary-typed", keychain=Watched(**stored)) as (pinentry, here, _):
-            with pytest.raises(Trouble):
-                got("OpenAI", here, inspect=inspect, remember=True)
+        with prepared("canary-typed", keychain=Watched(**stored)) as (pinentry, here, _):
+            with pytest.raises(CallersError):
+                obtained("OpenAI", here, inspect=inspect, remember=True)
             assert len(pinentry.prompts) == 1 - len(stored)
             assert here.stored_names.items() == []
 
@@ -759,76 +779,79 @@ NO_CONFIRM = "[secrets.OpenAI]\nconfirm = false\n"
         (NO_CONFIRM, True, False, True),
     ],
 )
-def test_the_use_of_a_stored_one_is_confirmed_as_wanted(
+def test_the_use_of_a_stored_secret_is_confirmed_as_wanted(
     config: str, given: bool | None, publishes: bool, asked: bool
 ) -> None:
-    """The call says whether, else the configuration, else only publishing commands do."""
+    """The caller decides, else the configuration; else only publishing commands ask."""
     keychain = Watched(OpenAI="canary-1")
     more = {"confirm": given, "publishes": publishes, "purpose": "for: call.py"}
-    with place(True, keychain=keychain, config=config) as (pinentry, here, _):
-        assert got("OpenAI", here, **more).secret == "canary-1"
+    with prepared(True, keychain=keychain, config=config) as (pinentry, here, _):
+        assert obtained("OpenAI", here, **more).secret == "canary-1"
         assert len(pinentry.prompts) == asked
         for prompt in pinentry.prompts:
             assert "CONFIRM" in prompt
-            assert prompt["SETDESC"] == "Hand over OpenAI from the keychain?%0A%0Afor: call.py"
+            assert unescape(prompt["SETDESC"].encode()).decode() == wording.confirm_use_text(
+                "OpenAI", wording.place("keychain"), "for: call.py"
+            )
     if not asked:
         return
     for answer, kind in ((False, NotConfirmed), (None, Cancelled)):
-        with place(answer, "canary-typed", keychain=keychain, config=config) as (pin, here, _):
+        with prepared(answer, "canary-typed", keychain=keychain, config=config) as (pin, here, _):
             with pytest.raises(kind):
-                got("OpenAI", here, **more)
+                obtained("OpenAI", here, **more)
             assert len(pin.prompts) == 1
 
 
-def test_what_was_just_typed_needs_no_consent() -> None:
-    """Typing it is consent enough."""
-    with place("canary-1") as (pinentry, here, _):
-        got("OpenAI", here, confirm=True, publishes=True)
+def test_a_typed_secret_needs_no_confirmation() -> None:
+    """The user agreed by typing it."""
+    with prepared("canary-1") as (pinentry, here, _):
+        obtained("OpenAI", here, confirm=True, publishes=True)
         assert len(pinentry.prompts) == 1
 
 
 def test_a_sources_secret_is_confirmed_as_well() -> None:
-    """Stored is stored, in whatever place."""
+    """A secret from a source is a stored secret."""
     environ = {"TOKEN": "canary-1"}
-    with place(False, config=ENV + "confirm = true\n", environ=environ) as (pinentry, here, _):
+    with prepared(False, config=ENV + "confirm = true\n", environ=environ) as (pinentry, here, _):
         with pytest.raises(NotConfirmed):
-            got("OpenAI", here)
-        assert pinentry.prompts[0]["SETDESC"].startswith("Hand over OpenAI from env://?")
+            obtained("OpenAI", here)
+        assert pinentry.prompts[0]["SETDESC"] == wording.confirm_use_text("OpenAI", "env://", "")
 
 
-def test_without_a_person_consent_cannot_be_had() -> None:
-    """What needs consent is not handed over where nobody can give it."""
-    with place(True, keychain=Watched(OpenAI="canary-1")) as (pinentry, here, _):
-        with pytest.raises(SecretlyError, match="consent"):
-            got("OpenAI", here._replace(no_input=True), confirm=True)
+def test_without_prompts_a_use_that_needs_confirmation_is_refused() -> None:
+    """The error names the secret, and the hint how to switch confirmation off."""
+    with prepared(True, keychain=Watched(OpenAI="canary-1")) as (pinentry, here, _):
+        with pytest.raises(Refused, match="OpenAI") as caught:
+            obtained("OpenAI", here._replace(no_input=True), confirm=True)
+        assert "confirm = false" in caught.value.hint
         assert pinentry.lines == []
 
 
-def test_consent_comes_before_verify() -> None:
-    """A stored secret reaches nobody, ``verify`` included, before the person agrees."""
+def test_confirmation_comes_before_verify() -> None:
+    """``verify`` gets a stored secret only after the user agreed."""
     stored = Watched(OpenAI="canary-1")
-    with place(False, keychain=stored) as (_, here, _n), pytest.raises(NotConfirmed):
-        got("OpenAI", here, confirm=True, verify=in_trouble_at_once)
+    with prepared(False, keychain=stored) as (_, here, _n), pytest.raises(NotConfirmed):
+        obtained("OpenAI", here, confirm=True, verify=failing_function)
 
 
 @pytest.mark.parametrize("stored", [True, False])
-def test_a_publishing_commands_purpose_is_shown_whole_or_not_at_all(stored: bool) -> None:
-    """What is consented to is never cut: for a use that nobody can read whole nobody is asked."""
+def test_a_publishing_commands_purpose_is_shown_whole_or_refused(stored: bool) -> None:
+    """The user never agrees to a text that was cut."""
     keychain = Watched(**{"OpenAI": "canary-1"} if stored else {})
     purpose = "program: /" + "x" * 940
-    with place(True if stored else "canary-1", keychain=keychain) as (pinentry, here, _):
+    with prepared(True if stored else "canary-1", keychain=keychain) as (pinentry, here, _):
         with pytest.raises(Refused, match="does not fit"):
-            got("OpenAI", here, publishes=True, purpose=f"{purpose}{purpose}", remember=True)
+            obtained("OpenAI", here, publishes=True, purpose=f"{purpose}{purpose}", remember=True)
         assert pinentry.prompts == []
         assert list(keychain.items) == ([("OpenAI", ME)] if stored else [])
-        assert got("OpenAI", here, publishes=True, purpose=purpose).secret == "canary-1"
+        assert obtained("OpenAI", here, publishes=True, purpose=purpose).secret == "canary-1"
         assert purpose in pinentry.prompts[0]["SETDESC"]
 
 
 def test_another_commands_purpose_may_be_cut() -> None:
-    """What is only told, and not consented to, is shortened to what the prompt can hold."""
-    with place("canary-1") as (pinentry, here, _):
-        assert got("OpenAI", here, purpose="x" * 5000).secret == "canary-1"
+    """A purpose that needs no consent is shortened to what the prompt can hold."""
+    with prepared("canary-1") as (pinentry, here, _):
+        assert obtained("OpenAI", here, purpose="x" * 5000).secret == "canary-1"
         assert pinentry.prompts[0]["SETDESC"].endswith("x…")
 
 
@@ -836,22 +859,26 @@ def test_another_commands_purpose_may_be_cut() -> None:
 
 
 def test_several_are_asked_for_one_after_another() -> None:
-    """Each prompt says which of how many it is; what is stored is not counted."""
-    with place("canary-1", "canary-3", keychain=Watched(Two="canary-2")) as (p, here, _):
-        found = asyncio.run(obtain_all([wish("One"), wish("Two"), wish("Three")], here))
+    """Each prompt says which of how many it is, without the stored ones."""
+    with prepared("canary-1", "canary-3", keychain=Watched(Two="canary-2")) as (p, here, _):
+        found = asyncio.run(
+            obtain_all([request_for("One"), request_for("Two"), request_for("Three")], here)
+        )
         assert [f.secret for f in found] == ["canary-1", "canary-2", "canary-3"]
         first, second = p.prompts
-        assert "1 of 2" in first["SETTITLE"]
+        assert first["SETTITLE"] == wording.title("1 of 2")
         assert "One" in first["SETPROMPT"]
-        assert "2 of 2" in second["SETTITLE"]
+        assert second["SETTITLE"] == wording.title("2 of 2")
         assert "Three" in second["SETPROMPT"]
 
 
-def test_a_cancel_at_one_of_several_is_the_end() -> None:
-    """After it nothing more is asked."""
-    with place("canary-1", None, "canary-3") as (pinentry, here, _):
+def test_a_cancel_at_one_of_several_ends_the_run() -> None:
+    """No further prompt comes."""
+    with prepared("canary-1", None, "canary-3") as (pinentry, here, _):
         with pytest.raises(Cancelled):
-            asyncio.run(obtain_all([wish("One"), wish("Two"), wish("Three")], here))
+            asyncio.run(
+                obtain_all([request_for("One"), request_for("Two"), request_for("Three")], here)
+            )
         assert len(pinentry.prompts) == 2
 
 
@@ -859,7 +886,7 @@ def test_a_cancel_at_one_of_several_is_the_end() -> None:
 def test_sources_are_asked_at_the_same_time(
     configured: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two that come from a source are fetched beside each other, and are given in order."""
+    """Two secrets from sources are fetched concurrently, and come back in order."""
     begun: list[str] = []
 
     class Slow(ModuleType):
@@ -879,37 +906,41 @@ def test_sources_are_asked_at_the_same_time(
     monkeypatch.setitem(sources.SCHEMES, "slow", "slow")
     config = '[secrets.One]\nsource = "slow://1"\n[secrets.Two]\nsource = "slow://2"\n'
     first, last = ("One", "Two") if configured else ("slow://1", "slow://2")
-    with place("canary-typed", keychain=Watched(Kept="canary-kept"), config=config) as (
+    with prepared("canary-typed", keychain=Watched(Stored="canary-stored"), config=config) as (
         _,
         here,
         _n,
     ):
-        wishes = [wish(name) for name in (first, "Missing", "Kept", last)]
-        found = asyncio.run(asyncio.wait_for(obtain_all(wishes, here), 5))
-    assert [f.secret for f in found] == ["canary-1", "canary-typed", "canary-kept", "canary-2"]
+        requests = [request_for(name) for name in (first, "Missing", "Stored", last)]
+        found = asyncio.run(asyncio.wait_for(obtain_all(requests, here), 5))
+    assert [f.secret for f in found] == ["canary-1", "canary-typed", "canary-stored", "canary-2"]
 
 
 def test_one_source_needs_no_event_loop() -> None:
-    """Whatever else is wanted: what the keychain has and one source are there at once."""
-    with place(keychain=Watched(Kept="canary-2", Other="canary-3"), environ={"X": "canary-1"}) as (
+    """A secret from one source and several from the keychain come without an event loop."""
+    with prepared(
+        keychain=Watched(Stored="canary-2", Other="canary-3"), environ={"X": "canary-1"}
+    ) as (
         _,
         here,
         _notes,
     ):
-        found = obtain_all([wish("env://X"), wish("Kept"), wish("Other")], here)
+        found = obtain_all(
+            [request_for("env://X"), request_for("Stored"), request_for("Other")], here
+        )
         with pytest.raises(StopIteration) as ended:
             found.send(None)
         assert [f.secret for f in ended.value.value] == ["canary-1", "canary-2", "canary-3"]
 
 
 @pytest.mark.parametrize("broken", [0, 1])
-def test_a_source_that_fails_is_the_end_of_all(broken: int) -> None:
-    """Its error is raised, and neither keychain nor person is asked for the others."""
-    with place("canary-typed", environ={"X": "canary-1"}) as (pinentry, here, _):
+def test_a_failing_source_ends_the_run(broken: int) -> None:
+    """Its error is raised before the keychain or the user is asked for the others."""
+    with prepared("canary-typed", environ={"X": "canary-1"}) as (pinentry, here, _):
         names = ["env://X", "env://X"]
         names[broken] = "env://MISSING"
         with pytest.raises(SourceFailed, match="MISSING"):
-            asyncio.run(obtain_all([wish("A"), *map(wish, names)], here))
+            asyncio.run(obtain_all([request_for("A"), *map(request_for, names)], here))
         assert here.keychain.asked == []  # type: ignore[attr-defined]
         assert pinentry.lines == []
 
@@ -917,32 +948,33 @@ def test_a_source_that_fails_is_the_end_of_all(broken: int) -> None:
 # -- user names --------------------------------------------------------------------
 
 
-def test_the_user_name_it_is_kept_under() -> None:
-    """The call's, else the configured one, else the one it was stored with, else the login name."""
+def test_the_user_name_of_a_stored_secret() -> None:
+    """The caller's, else the configured, else the one it was stored with, else the login name."""
     config = '[secrets.Configured]\nusername = "conf"\n'
     answers = ["canary-1", "canary-2", "canary-3", "canary-4", "canary-5"]
-    with place(*answers, config=config) as (_, here, _notes):
-        assert got("A", here, username="given", remember=True).username == "given"
-        assert got("Configured", here, remember=True).username == "conf"
-        assert got("B", here, remember=True).username is None
+    with prepared(*answers, config=config) as (_, here, _notes):
+        assert obtained("A", here, username="given", remember=True).username == "given"
+        assert obtained("Configured", here, remember=True).username == "conf"
+        assert obtained("B", here, remember=True).username is None
         assert list(here.keychain.items) == [  # type: ignore[attr-defined]
             ("A", "given"),
             ("Configured", "conf"),
             ("B", ME),
         ]
         # Stored with a user name of its own, it is found by it the next time.
-        found = got("A", here)
+        found = obtained("A", here)
         assert (found.secret, found.username, found.origin) == ("canary-1", "given", "keychain")
-        assert got("B", here).username is None
+        assert obtained("B", here).username is None
         # Another user name is another secret.
-        assert got("A", here, username="other").secret == "canary-4"
+        assert obtained("A", here, username="other").secret == "canary-4"
 
 
-def test_a_user_without_a_name_goes_by_the_number() -> None:
-    """A user id that has no name, as containers have, is no reason to fail."""
+def test_a_user_without_a_name_has_a_number() -> None:
+    """In a container, the user's number may have no name."""
     script = """
         import asyncio, os, pwd
-        from secretly import credential, forget, remember, resolve, testing
+        from secretly import credential, forget, remember, testing
+        from secretly.resolving.request import login_name
         uid = os.getuid()
         def nobody(uid):
             raise KeyError(uid)
@@ -954,7 +986,7 @@ def test_a_user_without_a_name_goes_by_the_number() -> None:
             assert await credential("A") == (str(uid), "canary-1")
             assert await forget("A")
 
-        assert resolve.login_name() == str(uid)
+        assert login_name() == str(uid)
         with testing.sandbox() as here:
             asyncio.run(main(here))
     """
@@ -970,38 +1002,38 @@ def test_a_user_without_a_name_goes_by_the_number() -> None:
     assert (done.stderr, done.returncode) == ("", 0)
 
 
-def test_a_project_takes_after_its_index() -> None:
-    """``PyPI/demo`` has PyPI's user name and prefix, and none of its source."""
+def test_a_project_inherits_from_its_index() -> None:
+    """``PyPI/demo`` has PyPI's user name and prefix, but not its source."""
     config = '[secrets.PyPI]\nsource = "env://TOKEN"\n'
-    with place("canary-x", "pypi-canary-1", config=config) as (pinentry, here, _):
-        assert got("PyPI/demo", here).username == "__token__"
+    with prepared("canary-x", "pypi-canary-1", config=config) as (pinentry, here, _):
+        assert obtained("PyPI/demo", here).username == "__token__"
         assert len(pinentry.prompts) == 2
 
 
-def test_a_field_of_a_kept_secret() -> None:
-    """``#username`` is the user name, ``#password`` the secret; there is no other field."""
-    with place("canary-1") as (pinentry, here, _):
-        got("A", here, username="given", remember=True)
-        assert got("A#username", here).secret == "given"
-        assert got("A#password", here).secret == "canary-1"
+def test_the_fields_of_a_stored_secret() -> None:
+    """``#username`` is the user name, ``#password`` the secret; there are no others."""
+    with prepared("canary-1") as (pinentry, here, _):
+        obtained("A", here, username="given", remember=True)
+        assert obtained("A#username", here).secret == "given"
+        assert obtained("A#password", here).secret == "canary-1"
         with pytest.raises(BadReference):
-            got("A#note", here)
+            obtained("A#note", here)
         assert len(pinentry.prompts) == 1
 
 
-def test_forgetting_takes_it_out_of_both_places() -> None:
-    """The keychain and the list forget it, and it says whether it was there."""
-    with place("canary-1") as (_, here, _notes):
-        got("A", here, username="given", remember=True)
-        assert asyncio.run(forget_secret("A", None, 5, here)) is True
+def test_forgetting_deletes_from_the_keychain_and_the_list() -> None:
+    """It returns whether there was a secret."""
+    with prepared("canary-1") as (_, here, _notes):
+        obtained("A", here, username="given", remember=True)
+        assert asyncio.run(forget_secret("A", None, here, 5)) is True
         assert here.keychain.items == {}  # type: ignore[attr-defined]
         assert here.stored_names.items() == []
-        assert asyncio.run(forget_secret("A", None, 5, here)) is False
+        assert asyncio.run(forget_secret("A", None, here, 5)) is False
 
 
-def test_prompts_show_names_made_harmless() -> None:
-    """A name with bidi or control characters is shown as escapes."""
-    with place("canary-1", True) as (pinentry, here, _):
+def test_prompts_show_names_escaped() -> None:
+    """Bidi and control characters in a name are shown as escapes."""
+    with prepared("canary-1", True) as (pinentry, here, _):
         strange = SecretRequest(parse("a")._replace(path="a\u202eb\x1b[2J"), remember="ask")
         asyncio.run(obtain(strange, here))
         for prompt in pinentry.prompts:
@@ -1011,36 +1043,36 @@ def test_prompts_show_names_made_harmless() -> None:
         assert "a\\u202eb\\x1b[2J" in pinentry.prompts[0]["SETPROMPT"]
 
 
-def test_fields_beside_the_password(tmp_path: Path) -> None:
-    """A configured user name goes before the source's; another field is not the keychain's."""
+def test_other_fields_than_the_password(tmp_path: Path) -> None:
+    """A configured user name takes precedence over the source's; the keychain has two fields."""
     config = '[secrets.PyPI]\nsource = "env://TOKEN"\n'
-    with place(config=config, environ={"TOKEN": "pypi-canary-1"}) as (_, here, _notes):
-        assert got("PyPI#username", here).secret == "__token__"
-        assert got("PyPI#password", here).secret == "pypi-canary-1"
-        with pytest.raises(BadReference, match="no field 'otp'"):
-            got("OpenAI#otp", here)
+    with prepared(config=config, environ={"TOKEN": "pypi-canary-1"}) as (_, here, _notes):
+        assert obtained("PyPI#username", here).secret == "__token__"
+        assert obtained("PyPI#password", here).secret == "pypi-canary-1"
+        with pytest.raises(BadReference, match="'otp'"):
+            obtained("OpenAI#otp", here)
 
 
-def test_a_stored_secret_that_is_not_accepted_where_nobody_is(tmp_path: Path) -> None:
-    """Where nobody may be asked, one that is not accepted is refused."""
-    with place(keychain=Watched(OpenAI="canary-1")) as (_, here, _notes):
-        with pytest.raises(Refused, match="was not accepted"):
-            got("OpenAI", here._replace(no_input=True), verify=lambda _: False)
+def test_without_prompts_a_rejected_or_ignored_secret_is_an_error(tmp_path: Path) -> None:
+    """A stored secret that is not accepted, or not to be used, can't be replaced."""
+    with prepared(keychain=Watched(OpenAI="canary-1")) as (_, here, _notes):
+        with pytest.raises(Refused, match="OpenAI"):
+            obtained("OpenAI", here._replace(no_input=True), verify=lambda _: False)
         with pytest.raises(NotFound):
-            got("OpenAI", here._replace(no_input=True), ignore_stored=True)
+            obtained("OpenAI", here._replace(no_input=True), ignore_stored=True)
 
 
-def test_a_user_name_is_asked_for_as_one() -> None:
-    """Where there is none, the prompt says that it is the user name, and nothing is kept."""
-    with place("me") as (pinentry, here, _):
-        assert got("Example#username", here, remember=True).secret == "me"
-        assert pinentry.prompts[0]["SETPROMPT"] == "User name for Example:"
+def test_a_user_name_is_asked_for_as_a_user_name() -> None:
+    """The label says so, and nothing is stored."""
+    with prepared("me") as (pinentry, here, _):
+        assert obtained("Example#username", here, remember=True).secret == "me"
+        assert pinentry.prompts[0]["SETPROMPT"] == f"{wording.username_label('Example')}:"
         assert here.stored_names.items() == []
 
 
-def test_patience_is_a_keychain_like_any_other() -> None:
-    """What stands between a run and the keychain does all that a keychain does."""
-    patient = _Patience(MemoryKeychain())
+def test_the_circuit_breaker_works_like_a_keychain() -> None:
+    """It passes each call on to the keychain."""
+    patient = CircuitBreaker(MemoryKeychain())
 
     async def use() -> None:
         await patient.set("name", "user", "canary-1", 5)

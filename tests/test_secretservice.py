@@ -17,7 +17,7 @@ from command import SECRETLY
 from conftest import COVERAGE
 from secretservice import SecretService, secret_service
 
-from secretly.errors import KeychainUnavailable, SecretlyError
+from secretly.errors import KeychainTimeout, KeychainUnavailable, SecretlyError
 from secretly.keeping.keychain import Keychain
 from secretly.keeping.secret_service import BACKEND, Missing, Reader
 from secretly.keeping.stored_names import StoredNames
@@ -241,7 +241,7 @@ def test_a_daemon_that_hangs_is_not_waited_for_twice(
     service.stop()
     with pytest.raises(KeychainUnavailable) as caught:
         asyncio.run(Keychain(dict(os.environ), (), listed(tmp_path)).get("name", "user", None))
-    assert not caught.value.answered
+    assert isinstance(caught.value, KeychainTimeout)
 
 
 def test_the_command_loads_nothing_heavy_for_a_hit(service: SecretService) -> None:

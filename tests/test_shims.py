@@ -86,29 +86,27 @@ def _none() -> Iterator[Shims]:
 
 
 def test_each_profile_gets_an_executable(none: Shims) -> None:
-    """They are named, and so is what there is to do with PATH."""
+    """The output names them, and says to put their folder on PATH."""
     done = none.make()
     assert done.status == 0
     assert done.stdout == "".join(f"wrote {none.folder}/{p}.twine\n" for p in ("dev", "prod"))
-    assert done.stderr == (
-        f"secretly: put {none.folder} on PATH, before the folder that twine itself is in\n"
-    )
+    assert re.fullmatch(rf"secretly: .*{re.escape(str(none.folder))}.*PATH.*\n", done.stderr)
     assert sorted(path.name for path in none.folder.iterdir()) == ["dev.twine", "prod.twine"]
     for path in none.folder.iterdir():
         assert os.access(path, os.X_OK)
         assert not path.stat().st_mode & 0o022
 
 
-def test_with_the_folder_on_path_there_is_no_more_to_do(none: Shims) -> None:
-    """Nothing is said of it then."""
+def test_nothing_is_printed_if_the_folder_is_on_path(none: Shims) -> None:
+    """There is nothing left to do."""
     path = f"{none.folder}:{none.home.environ['PATH']}"
     done = none.home.run("shim", "--dir", str(none.folder), "twine", environ={"PATH": path})
     assert done.status == 0
     assert done.stderr == ""
 
 
-def test_without_a_folder_they_are_with_the_persons_data(none: Shims) -> None:
-    """In one place, which it says."""
+def test_the_default_folder_is_in_the_users_data(none: Shims) -> None:
+    """The output names it."""
     done = none.home.run("shim", "twine")
     place = none.home.folder / ".local/share/secretly/shims"
     assert f"wrote {place}/dev.twine\n" in done.stdout
@@ -116,14 +114,14 @@ def test_without_a_folder_they_are_with_the_persons_data(none: Shims) -> None:
     assert none.home.run("shim", "--list").stdout == f"{place}/dev.twine\n{place}/prod.twine\n"
 
 
-def test_a_relative_folder_is_meant_from_here(none: Shims) -> None:
-    """And is told whole."""
+def test_a_relative_folder_is_in_the_current_one(none: Shims) -> None:
+    """The output has the whole path."""
     done = none.home.run("shim", "--dir", "shims", "twine")
     assert f"wrote {none.folder}/dev.twine\n" in done.stdout
 
 
-def test_made_again_they_are_the_same(shims: Shims) -> None:
-    """And those of a profile that changed its name are added."""
+def test_shims_that_are_made_again_are_the_same(shims: Shims) -> None:
+    """A renamed profile gets a new one."""
     before = {path: path.read_bytes() for path in shims.folder.iterdir()}
     assert shims.make().status == 0
     assert {path: path.read_bytes() for path in shims.folder.iterdir()} == before
@@ -132,11 +130,11 @@ def test_made_again_they_are_the_same(shims: Shims) -> None:
     assert shims.run("test.twine", "upload", UPLOAD).stdout.startswith(DEV)
     gone = shims.run("dev.twine", "upload", UPLOAD)
     assert gone.status == 125
-    assert "its profiles: prod, test" in gone.stderr
+    assert "prod, test" in gone.stderr
 
 
-def test_nothing_of_a_secret_is_in_them(shims: Shims) -> None:
-    """They have names, and where secretly is; not even the references."""
+def test_a_shim_contains_no_secret(shims: Shims) -> None:
+    """It contains names and the path of secretly, and no reference."""
     for path in shims.folder.iterdir():
         text = path.read_text()
         assert "VALUE" not in text
@@ -157,7 +155,7 @@ def test_each_uses_its_profile(shims: Shims) -> None:
 
 
 def test_they_ask_as_secretly_does(shims: Shims) -> None:
-    """A profile's secret that is not kept is asked for."""
+    """secretly asks for a profile's secret that isn't stored."""
     shims.home.configure(PROFILES.replace("env://VALUE", "House"))
     with FakePinentry(["canary-typed"]) as fake:
         done = shims.run("prod.twine", "upload", UPLOAD, **fake.environ)
@@ -290,14 +288,14 @@ def test_where_only_they_are_there_is_no_twine(none: Shims) -> None:
         done = none.run("prod.twine", "upload", UPLOAD, PATH=path, **fake.environ)
         assert fake.prompts == []
     assert done.status == 127
-    assert "there is no command twine" in done.stderr
+    assert "twine" in done.stderr
 
 
 # -- refused ---------------------------------------------------------------------
 
 
 def assert_refused(done: Ended, *words: str, status: int = 1) -> None:
-    """It ended in two lines that have these words."""
+    """It failed with an error and a hint that have these words."""
     assert done.status == status, done
     assert done.stdout == ""
     assert re.fullmatch(r"secretly: [^\n]+\n  [^\n]+\n", done.stderr), done.stderr
@@ -322,7 +320,7 @@ def test_anothers_file_is_left_alone(none: Shims, kind: str) -> None:
     else:
         path.write_text("" if kind == "empty" else "#!/bin/sh\necho mine\n# Made by secretly.\n")
     before = facts(path)
-    assert_refused(none.make(), "prod.twine", "not one of secretly's", "--dir")
+    assert_refused(none.make(), "prod.twine", "--dir")
     assert [p.name for p in none.folder.iterdir()] == ["prod.twine"]
     assert facts(path) == before
 
@@ -343,24 +341,24 @@ def test_what_a_killed_one_left_is_taken_away(none: Shims) -> None:
 
 
 def test_a_folder_that_others_can_write_is_refused(none: Shims) -> None:
-    """Whoever can put a twine there would be handed the secrets."""
+    """Anyone who can put a twine there would get the secrets."""
     none.folder.mkdir()
     none.folder.chmod(0o777)
-    assert_refused(none.make(), "could be changed by others", str(none.folder))
+    assert_refused(none.make(), str(none.folder))
     assert list(none.folder.iterdir()) == []
 
 
 def test_where_no_folder_can_be_it_says_so(none: Shims) -> None:
     """A file in its place, say."""
     (none.home.folder / "shims").write_text("")
-    assert_refused(none.make(), "cannot be written", "--dir")
+    assert_refused(none.make(), "--dir")
 
 
 def test_from_a_folder_that_is_gone_no_folder_is_named(none: Shims) -> None:
-    """There is nothing that its name could be relative to."""
+    """Relative names mean nothing there."""
     script = 'mkdir gone && cd gone && rmdir ../gone && exec "$0" "$@"'
     argv = ["sh", "-c", script, *SECRETLY, "shim", "--dir", "x", "twine"]
-    assert_refused(none.home.run_any(argv), "the current folder is gone")
+    assert_refused(none.home.run_any(argv), "folder")
 
 
 @pytest.mark.parametrize(
@@ -370,19 +368,19 @@ def test_a_profile_whose_name_cannot_be_a_programs_is_refused(none: Shims, name:
     """Nothing is written, not even for the others."""
     table = f'[commands.twine.profiles."{name}"]\nenv = {{ TWINE_USERNAME = "x" }}\n'
     none.home.configure(PROFILES + table)
-    assert_refused(none.make(), "cannot be part of a program's name")
+    assert_refused(none.make(), "program's name")
     assert not none.folder.exists()
 
 
 def test_without_profiles_there_is_nothing_to_make(none: Shims) -> None:
     """It says how one is made."""
-    assert_refused(none.make(command="gh"), "gh has no profiles", "[commands.gh.profiles.NAME]")
+    assert_refused(none.make(command="gh"), "[commands.gh.profiles.NAME]")
 
 
 def test_an_unknown_command_has_none(none: Shims) -> None:
-    """That is a wrong call; so is none at all."""
-    assert_refused(none.make(command="no-such"), "no command no-such is known", status=2)
-    assert_refused(none.home.run("shim"), "which command?", status=2)
+    """It is a wrong call, and so is one without a command."""
+    assert_refused(none.make(command="no-such"), "no-such", status=2)
+    assert_refused(none.home.run("shim"), "secretly shim", status=2)
     assert not none.folder.exists()
 
 
@@ -398,7 +396,7 @@ secrets = { GH_TOKEN = "Work" }
 
 
 def _three(none: Shims) -> None:
-    """The executables of three commands, and somebody's own beside them."""
+    """The shims of three commands, next to a file that isn't one."""
     none.home.configure(PROFILES + OTHERS)
     none.make("--refuse")
     none.make(command="my.twine")
@@ -469,7 +467,7 @@ SCRIPTS = {
 @pytest.mark.parametrize("kind", SCRIPTS)
 @pytest.mark.parametrize("folder", ["bin", "it's a $folder"])
 def test_they_start_the_secretly_that_made_them(none: Shims, kind: str, folder: str) -> None:
-    """However that is started, and wherever it is; a Python's loads nothing from beside them."""
+    """For every way to start secretly; a Python shim loads nothing next to it."""
     script = none.home.folder / folder / "secretly"
     script.parent.mkdir()
     script.write_text(SCRIPTS[kind])
@@ -506,26 +504,25 @@ def test_anothers_commands_executable_is_not_replaced(none: Shims) -> None:
     assert none.make(command="my.twine").status == 0
     before = (none.folder / "dev.my.twine").read_bytes()
     none.home.configure(PROFILES.replace("profiles.dev", 'profiles."dev.my"'))
-    assert_refused(none.make(), "dev.my.twine is there, and another command's", "rename")
+    assert_refused(none.make(), "dev.my.twine", "--dir")
     assert (none.folder / "dev.my.twine").read_bytes() == before
     assert not (none.folder / "prod.twine").exists()
 
 
-def test_one_thing_at_a_time(shims: Shims) -> None:
-    """To list them and to take them away at once would take them away."""
+def test_list_and_remove_exclude_each_other(shims: Shims) -> None:
+    """Nothing is removed."""
     done = shims.home.run("shim", "--list", "--remove", "--dir", str(shims.folder))
     assert done.status == 2
     assert len(list(shims.folder.iterdir())) == 2
 
 
 @pytest.mark.parametrize("options", [["--refuse"], []])
-def test_a_folder_that_is_behind_the_commands_own_is_said(none: Shims, options: list[str]) -> None:
-    """Then the real one is what ``twine`` means: it would refuse nothing."""
+def test_a_refusing_shim_must_come_first_on_path(none: Shims, options: list[str]) -> None:
+    """Otherwise the real ``twine`` runs, and the shim refuses nothing."""
     where = ("--dir", str(none.folder), "twine")
     path = f"{none.home.programs}:{none.folder}"
     done = none.home.run("shim", *options, *where, environ={"PATH": path})
     assert done.status == 0
-    put = f"secretly: put {none.folder} on PATH, before the folder that twine itself is in\n"
-    assert done.stderr == (put if options else "")
+    assert (str(none.folder) in done.stderr) == bool(options)
     path = f"{none.folder}:{none.home.programs}"
     assert none.home.run("shim", *options, *where, environ={"PATH": path}).stderr == ""

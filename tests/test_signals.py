@@ -23,8 +23,8 @@ def _signals() -> Iterator[Signals]:
         signal.signal(number, handler)
 
 
-def test_a_signal_is_noted(signals: Signals) -> None:
-    """Between two waits a signal raises nothing: it is looked at before the next."""
+def test_a_signal_between_two_waits_is_noted(signals: Signals) -> None:
+    """It raises nothing, and is checked before the next wait."""
     signals.check()
     signal.raise_signal(signal.SIGTERM)
     assert signals.pending
@@ -32,8 +32,8 @@ def test_a_signal_is_noted(signals: Signals) -> None:
         signals.check()
 
 
-def test_a_signal_ends_a_wait(signals: Signals) -> None:
-    """While something is waited for in place, the handler raises."""
+def test_a_signal_ends_a_wait_in_place(signals: Signals) -> None:
+    """The handler raises."""
     signals.waiting = True
     with pytest.raises(Interrupted):
         signal.raise_signal(signal.SIGINT)
@@ -41,15 +41,15 @@ def test_a_signal_ends_a_wait(signals: Signals) -> None:
 
 
 def test_a_signal_cancels_what_the_reactor_runs(signals: Signals) -> None:
-    """With a reactor the handler raises nothing either: it would be swallowed there."""
+    """With a reactor the handler raises nothing, as the reactor would swallow it."""
     cancelled: list[bool] = []
     signals.cancel, signals.waiting = (lambda: cancelled.append(True)), True
     signal.raise_signal(signal.SIGQUIT)
     assert (cancelled, signals.pending) == ([True], True)
 
 
-def test_what_was_ignored_stays_so(signals: Signals) -> None:
-    """nohup's SIGHUP is ignored before, meanwhile and after."""
+def test_an_ignored_signal_stays_ignored(signals: Signals) -> None:
+    """nohup's SIGHUP is ignored before, during and after."""
     signal.raise_signal(signal.SIGHUP)
     assert not signals.pending
     signals.release()
@@ -58,8 +58,8 @@ def test_what_was_ignored_stays_so(signals: Signals) -> None:
 
 
 @pytest.mark.alone
-def test_it_dies_of_the_signal_that_came(signals: Signals) -> None:
-    """Of the very signal; where that is blocked, with the status that a shell gives it."""
+def test_the_command_dies_of_the_signal_that_came(signals: Signals) -> None:
+    """If that signal is blocked, it exits with the status that a shell gives it."""
     signal.raise_signal(signal.SIGTERM)
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     try:

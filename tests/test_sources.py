@@ -1,16 +1,16 @@
-"""Where configured secrets come from: what all sources have in common, and the plain ones."""
+"""The sources: what all have in common, and those that need no password manager."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import sys
 import textwrap
 import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -21,22 +21,24 @@ from command import PATIENCE, SECRETLY, Home, ended, home, wait_until
 from twisted.internet import reactor  # noqa: F401 - it opens what stays open
 
 from secretly import BadReference, Cancelled, Secret, SourceFailed, sources
+from secretly.asking import wording
 from secretly.processes import child, output
 from secretly.redacted import Environ
 from secretly.reference import parse
-from secretly.sources import Items, Program, Run, command, env, file, keychain, programs
+from secretly.sources import Items, Program, Run, command, env, file, keyring_items, programs
+from secretly.sources import items as items_module
 from secretly.testing import FakePinentry, MemoryKeychain, SourceContract
 
 
 def fetch(reference: str, environ: Mapping[str, str] | None = None) -> Secret:
-    """What a reference gives."""
+    """Return the secret that a reference names."""
     run = Run(Environ(environ or {}), keychain=MemoryKeychain())
     return asyncio.run(Items(run).get(parse(reference)))[0]
 
 
 @pytest.fixture(autouse=True)
 def nothing_left() -> Iterator[None]:
-    """After each test no program runs that it started, and no descriptor is open."""
+    """After each test, no program that it started runs, and no descriptor is open."""
     before = len(os.listdir("/proc/self/fd"))
     yield
     assert child.living() == frozenset()
@@ -51,15 +53,15 @@ def path(tmp_path: Path) -> Path:
     return path
 
 
-def trouble(reference: str, environ: Mapping[str, str] | None = None) -> SourceFailed:
-    """The error that a reference is, which shows no secret, has a hint and can be printed."""
+def failure(reference: str, environ: Mapping[str, str] | None = None) -> SourceFailed:
+    """Return the error for a reference, which :func:`harmless` has checked."""
     with pytest.raises(SourceFailed) as caught:
         fetch(reference, environ)
     return harmless(caught.value)
 
 
 def harmless(error: Any) -> Any:
-    """The error, which shows no secret, has a hint and can be printed."""
+    """Return the error after a check: no secret shows, it has a hint, and it can be printed."""
     assert error.hint
     frames = traceback.walk_tb(error.__traceback__)
     kept = [repr(f.f_locals) for f, _ in frames if "/secretly/" in f.f_code.co_filename]
@@ -88,7 +90,7 @@ def run_of(folder: Path, **more: Any) -> Run:
 
 
 class TestEnv(SourceContract):
-    """``env://`` keeps it, but has no user names."""
+    """``env://`` keeps the contract; it has no user names."""
 
     USERNAME = None
 
@@ -106,7 +108,7 @@ class TestEnv(SourceContract):
 
 
 class TestFile(SourceContract):
-    """``file://`` keeps it, but has no user names."""
+    """``file://`` keeps the contract; it has no user names."""
 
     USERNAME = None
 
@@ -126,12 +128,12 @@ class TestFile(SourceContract):
 
 
 class TestKeyring(SourceContract):
-    """``keyring://`` keeps it; the user name is a part of the item's."""
+    """``keyring://`` keeps the contract; the user name is part of the path."""
 
     USERNAME = "user/\"ü\" 'b' \\n %41 #c <d@example.org>"
 
     def source(self) -> sources.Source:
-        return keychain
+        return keyring_items
 
     def run(self) -> Run:
         kept = MemoryKeychain()
@@ -146,17 +148,17 @@ class TestKeyring(SourceContract):
 
 
 class Called:
-    """A configured command that is told the item's name, which it is usually not."""
+    """A configured command that gets the item's name as an argument, which is unusual."""
 
     title = command.Command(("show-token",)).title
 
     async def fetch(self, path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]:
-        """Return what it writes."""
+        """Return the command's output."""
         return await command.Command(("show-token", path)).fetch(path, fields, run)
 
 
 class TestCommand(SourceContract):
-    """A command gives what it writes."""
+    """A configured command keeps the contract."""
 
     USERNAME = None
     PROGRAM = "show-token"
@@ -185,7 +187,7 @@ class TestCommand(SourceContract):
 
 
 def test_a_variable_is_read() -> None:
-    """As it is, from the environment that is given: no newline is taken off."""
+    """The value comes back unchanged, a newline at its end included."""
     found = fetch("env://TOKEN", {"TOKEN": " canary-1\n"})
     assert found == " canary-1\n"
     assert type(found) is Secret
@@ -193,15 +195,17 @@ def test_a_variable_is_read() -> None:
 
 
 @pytest.mark.parametrize("environ", [{}, {"TOKEN": ""}, {"token": "canary-1"}])
-def test_a_variable_that_is_not_set_fails(environ: dict[str, str]) -> None:
-    """An empty one is no secret either; the name is said."""
-    assert "the variable TOKEN is not set" in str(trouble("env://TOKEN", environ))
+def test_an_unset_variable_is_an_error(environ: dict[str, str]) -> None:
+    """The error names the variable; an empty one counts as unset."""
+    error = failure("env://TOKEN", environ)
+    assert isinstance(error, sources.NoItem)
+    assert "TOKEN" in str(error)
 
 
-def test_a_variable_of_another_process_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The given environment is the only one."""
+def test_only_the_given_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variable of this process that is not in the given environment is not read."""
     monkeypatch.setenv("SECRETLY_TOKEN", "canary-1")
-    trouble("env://SECRETLY_TOKEN", {})
+    failure("env://SECRETLY_TOKEN", {})
 
 
 # -- file:// -----------------------------------------------------------------------
@@ -219,87 +223,85 @@ def test_a_variable_of_another_process_is_not_looked_at(monkeypatch: pytest.Monk
     ],
 )
 def test_a_file_is_read_without_its_last_newline(path: Path, data: bytes, secret: str) -> None:
-    """Which editors and echo add; nothing else is taken off."""
+    """Editors and echo add one newline; nothing else is removed."""
     path.write_bytes(data)
     found = fetch(f"file://{path}")
     assert found == secret
     assert type(found) is Secret
 
 
-def test_a_file_at_home_may_be_named_so(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a tilde."""
+def test_a_tilde_is_the_home_folder(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A path may begin with a tilde."""
     path.write_text("canary-1")
     monkeypatch.setenv("HOME", str(path.parent))
     assert fetch("file://~/token") == "canary-1"
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o620, 0o601])
-def test_a_file_that_others_can_use_is_refused(path: Path, mode: int) -> None:
-    """With the way to mend it."""
+def test_a_file_that_others_can_access_is_refused(path: Path, mode: int) -> None:
+    """The hint has the command that makes the file private."""
     path.write_text("canary-1")
     path.chmod(mode)
-    error = trouble(f"file://{path}")
-    assert "others can read" in str(error)
+    error = failure(f"file://{path}")
+    assert str(path) in str(error)
     assert f"chmod 600 {path}" in error.hint
 
 
-def test_what_mends_it_can_be_pasted(tmp_path: Path) -> None:
-    """Whatever is in its name."""
+def test_a_hints_command_can_be_pasted(tmp_path: Path) -> None:
+    """The names in it are quoted for a shell."""
     path = tmp_path / "it's a; file"
     path.write_text("canary-1")
     path.chmod(0o644)
-    hint = trouble(f"file://{path}").hint
+    hint = failure(f"file://{path}").hint
     asyncio.run(
-        output.output(
-            ["/bin/sh", "-c", hint.partition(": ")[2]], seconds=5, environ={"PATH": os.defpath}
+        output.read_output(
+            ["/bin/sh", "-c", hint.partition(": ")[2]], timeout=5, environ={"PATH": os.defpath}
         )
     )
     assert fetch(f"file://{path}") == "canary-1"
-    hint = trouble("keyring://my service/me $too").hint
+    hint = failure("keyring://my service/me $too").hint
     assert hint == "keyring set 'my service' 'me $too'"
 
 
-def test_a_file_of_another_is_refused(path: Path) -> None:
-    """Whoever owns it reads and changes it as they like."""
+def test_another_users_file_is_refused(path: Path) -> None:
+    """The file's owner could read and change it."""
     if os.geteuid() != 0:
         pytest.skip("needs root, to own a file as somebody else")
     path.write_text("canary-1")
     os.chown(path, 54_321, -1)
-    assert "others can read" in str(trouble(f"file://{path}"))
+    assert "chmod" in failure(f"file://{path}").hint
 
 
-def test_a_file_that_is_not_there_fails(path: Path) -> None:
-    """And so does one whose name is odd; it is shown harmless."""
+def test_a_missing_file_is_an_error(path: Path) -> None:
+    """The error shows the file's name, escaped."""
     path.unlink()
-    assert "is not there" in str(trouble(f"file://{path}"))
-    assert "\\u202e" in str(trouble(f"file://{path}\u202e"))
+    assert isinstance(failure(f"file://{path}"), sources.NoItem)
+    assert "\\u202e" in str(failure(f"file://{path}\u202e"))
 
 
-def test_what_is_no_plain_file_fails_at_once(path: Path) -> None:
-    """A folder, a device; a pipe that nobody writes to is not waited for."""
-    assert "cannot be read: Is a directory" in str(trouble(f"file://{path.parent}"))
-    assert "is no file" in str(trouble("file:///dev/null"))
+def test_anything_but_a_regular_file_is_an_error(path: Path) -> None:
+    """Folders, devices and pipes are refused, without waiting for what a pipe may write."""
+    assert "Is a directory" in str(failure(f"file://{path.parent}"))
+    assert "/dev/null" in str(failure("file:///dev/null"))
     path.unlink()
     os.mkfifo(path, 0o600)
-    assert "is no file" in str(trouble(f"file://{path}"))
+    assert str(path) in str(failure(f"file://{path}"))
 
 
-@pytest.mark.parametrize(
-    ("data", "wrong"), [(b"canary-\xff", "is not UTF-8 text"), (b"canary-\0", "has a NUL byte")]
-)
-def test_a_file_that_is_no_text_fails(path: Path, data: bytes, wrong: str) -> None:
-    """And nothing of its bytes is shown."""
+@pytest.mark.parametrize("data", [b"canary-\xff", b"canary-\0"], ids=["not UTF-8", "NUL"])
+def test_a_file_that_is_not_text_is_an_error(path: Path, data: bytes) -> None:
+    """The error shows none of the bytes."""
     path.write_bytes(data)
-    assert wrong in str(trouble(f"file://{path}"))
+    assert str(failure(f"file://{path}"))
 
 
-def test_a_file_of_the_wrong_length_fails(path: Path) -> None:
-    """An empty one is no secret, and half of one would be a wrong one."""
-    assert "is empty" in str(trouble(f"file://{path}"))
+def test_an_empty_or_huge_file_is_an_error(path: Path) -> None:
+    """An empty file has no secret, and a part of a huge one would be a wrong secret."""
+    failure(f"file://{path}")
     path.write_bytes(b"x" * (1 << 20))
     assert len(fetch(f"file://{path}")) == 1 << 20
     path.write_bytes(b"x" * ((1 << 20) + 1))
-    assert "longer than 1 MiB" in str(trouble(f"file://{path}"))
+    failure(f"file://{path}")
 
 
 # -- keyring:// --------------------------------------------------------------------
@@ -318,7 +320,7 @@ def test_a_file_of_the_wrong_length_fails(path: Path) -> None:
 def test_a_keychain_item_is_named_by_service_and_user(
     reference: str, service: str, username: str
 ) -> None:
-    """Parted at the last slash, so that a service may be an address; each may be encoded."""
+    """The last slash is the border, so a service may be a URL; both parts may be encoded."""
     kept = MemoryKeychain()
     kept.items[service, username] = Secret("canary-1")
     found = asyncio.run(Items(Run(Environ(), keychain=kept)).get(parse(reference)))
@@ -327,8 +329,8 @@ def test_a_keychain_item_is_named_by_service_and_user(
 
 @pytest.mark.parametrize("reference", ["keyring://PyPI", "keyring:///me", "keyring://PyPI/"])
 def test_a_keychain_item_needs_both_names(reference: str) -> None:
-    """Or it says how to write them."""
-    with pytest.raises(BadReference, match="does not say which item") as caught:
+    """A reference without one of them is an error that says how to write it."""
+    with pytest.raises(BadReference) as caught:
         fetch(reference)
     assert "keyring://SERVICE/USERNAME" in caught.value.hint
 
@@ -336,8 +338,8 @@ def test_a_keychain_item_needs_both_names(reference: str) -> None:
 # -- command -----------------------------------------------------------------------
 
 
-def test_a_command_gives_what_it_writes(path: Path) -> None:
-    """Its words are given as they are, and no shell reads them."""
+def test_a_commands_output_is_the_secret(path: Path) -> None:
+    """The command gets its arguments unchanged: no shell reads them."""
     script(path.parent, "show", 'printf "%s|" "$@"; echo')
     found = command.Command(("show", "$HOME", "a b", "'c'"))
     given = asyncio.run(found.fetch("Name", ("",), run_of(path.parent)))
@@ -345,9 +347,9 @@ def test_a_command_gives_what_it_writes(path: Path) -> None:
 
 
 def test_a_command_is_reached_by_configuration_alone() -> None:
-    """A reference, which a project's file may hold, names none that can be run."""
+    """No reference can name a command: a project's file may hold references."""
     for text in ("command://echo", "Command://echo#password"):
-        with pytest.raises(BadReference, match="a command is no reference"):
+        with pytest.raises(BadReference):
             parse(text)
 
 
@@ -355,7 +357,7 @@ def test_a_command_is_reached_by_configuration_alone() -> None:
 
 
 class Counted(ModuleType):
-    """A source that counts how often it is asked."""
+    """A source that records what it is asked for."""
 
     title = "the counting one"
 
@@ -364,7 +366,7 @@ class Counted(ModuleType):
         self.given, self.asked = list(given), list[tuple[str, tuple[str, ...]]]()
 
     async def fetch(self, path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]:
-        """Return what is next."""
+        """Return the next answer."""
         self.asked.append((path, tuple(fields)))
         await asyncio.sleep(0.01)
         given = self.given.pop(0) if len(self.given) > 1 else self.given[0]
@@ -375,7 +377,7 @@ class Counted(ModuleType):
 
 @pytest.fixture
 def counted(monkeypatch: pytest.MonkeyPatch) -> Counted:
-    """The source ``counted://``, which gives an item with some fields."""
+    """The source ``counted://``, whose items have some fields."""
     source = Counted({"password": "canary-1", "username": "me", "PIN": "canary-2"})
     monkeypatch.setitem(sys.modules, "secretly.sources.counted", source)
     monkeypatch.setitem(sources.SCHEMES, "counted", "counted")
@@ -383,12 +385,12 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Counted:
 
 
 def items(*wanted: str) -> Items:
-    """The items of a run in which these are wanted."""
+    """The items of a run that wants these."""
     return Items(Run(Environ()), [parse(f"counted://{path}") for path in wanted])
 
 
 def test_an_item_is_fetched_once(counted: Counted) -> None:
-    """Whatever is wanted of it, however often, at the same time or one after another."""
+    """However many fields are wanted, together or one after another, one call fetches them."""
 
     async def work() -> list[tuple[Secret, str | None]]:
         found = items("A", "A#username", "A#pin", "B")
@@ -407,12 +409,12 @@ def test_an_item_is_fetched_once(counted: Counted) -> None:
     ]
     assert {username for _, username in given} == {"me"}
     assert counted.asked[:2] == [("A", ("", "username", "pin")), ("B", ("",))]
-    # A manager may tell the letters' case: a name that is written otherwise is asked for.
+    # Case may matter to a manager, so a field in another spelling is another field.
     assert counted.asked[2:] == [("A", ("", "username", "pin", "PIN"))]
 
 
-def test_a_field_that_was_not_wanted_at_first_is_asked_for(counted: Counted) -> None:
-    """A source gives what it was asked for, and perhaps no more."""
+def test_a_field_that_was_not_announced_is_fetched(counted: Counted) -> None:
+    """A source may return only the wanted fields, so a new one takes another call."""
     counted.given = [{"password": "canary-1"}, {"password": "canary-1", "pin": "canary-2"}]
 
     async def work() -> list[str]:
@@ -424,8 +426,8 @@ def test_a_field_that_was_not_wanted_at_first_is_asked_for(counted: Counted) -> 
     assert counted.asked == [("A", ("",)), ("A", ("", "pin"))]
 
 
-def test_an_item_that_failed_is_not_asked_for_again(counted: Counted) -> None:
-    """In this run, at the same time or later: a person who declined is not asked again."""
+def test_a_failed_item_is_not_tried_again(counted: Counted) -> None:
+    """A run asks only once, together or later: who has declined is not asked again."""
     counted.given = [sources.Locked("it is locked", "unlock it")]
 
     async def work() -> None:
@@ -456,17 +458,17 @@ def test_an_item_that_failed_is_not_asked_for_again(counted: Counted) -> None:
     ],
     ids=repr,
 )
-def test_anothers_source_may_raise_or_give_anything(counted: Counted, given: Any) -> None:
-    """It is a failure of that source, by its kind; nothing of its text is shown."""
+def test_a_foreign_source_may_raise_or_return_anything(counted: Counted, given: Any) -> None:
+    """The error names the source, the item and the kind of error, and shows none of its text."""
     counted.given = [given]
-    error = trouble("counted://A")
+    error = failure("counted://A")
     name = type(given).__name__ if isinstance(given, Exception) else "Error"
     assert str(error).startswith("the source counted:// failed for A: ")
     assert str(error).endswith(name)
 
 
 def test_a_cancelled_source_is_cancelled(counted: Counted) -> None:
-    """That is no failure of the source's."""
+    """Cancelling is not a failure of the source."""
 
     async def work() -> None:
         task = asyncio.ensure_future(items("A").get(parse("counted://A")))
@@ -486,7 +488,7 @@ from secretly.waiting import driving, requests
 from secretly.sources import Items, Run, Unreachable, programs
 from secretly.reference import parse
 
-programs.MACHINE = 0.1
+programs.MACHINE_TIMEOUT = 0.1
 ended = []
 
 async def fetch(path, fields, run):
@@ -534,8 +536,8 @@ _DRIVES = {
         "await requests.readable(os.pipe()[0], 10 ** 6)",
     ],
 )
-def test_a_source_that_never_ends_is_given_up(drive: str, body: str) -> None:
-    """Whoever drives it: it is cancelled, and named with the item."""
+def test_a_source_that_never_ends_is_cancelled(drive: str, body: str) -> None:
+    """At the deadline the source is cancelled, and the error names it and the item."""
     with home() as here:
         code = _ENDLESS.format(body=body, drive=_DRIVES[drive])
         done = here.run_any([sys.executable, "-W", "error", "-c", code])
@@ -551,9 +553,9 @@ def test_a_source_that_never_ends_is_given_up(drive: str, body: str) -> None:
         ("the command", "from twisted.internet.defer import Deferred; await Deferred()"),
     ],
 )
-def test_so_is_one_that_waits_for_what_never_comes(drive: str, body: str) -> None:
-    """Of the loop's own."""
-    test_a_source_that_never_ends_is_given_up(drive, body)
+def test_a_source_that_awaits_the_loops_own_is_cancelled(drive: str, body: str) -> None:
+    """The deadline holds for Futures and Deferreds that never get a result, too."""
+    test_a_source_that_never_ends_is_cancelled(drive, body)
 
 
 _CANCELLED = """
@@ -566,17 +568,17 @@ print(failures[0].check(CancelledError) is CancelledError, ended)
 """
 
 
-def test_one_that_is_cancelled_in_twisted_is_cancelled() -> None:
-    """By Twisted's own error, which is an Exception; it has tidied up."""
+def test_cancelling_in_twisted_cancels_the_source() -> None:
+    """The source can clean up, and the outcome is Twisted's own CancelledError."""
     with home() as here:
         body = "from twisted.internet.defer import Deferred; await Deferred()"
-        code = _ENDLESS.format(body=body, drive=_CANCELLED)
+        code = _ENDLESS.format(body=body, drive=_CANCELLED).replace("TIMEOUT = 0.1", "TIMEOUT = 30")
         done = here.run_any([sys.executable, "-W", "error", "-c", code])
     assert done == (0, "True ['Item']\n", "")
 
 
-def test_one_that_cannot_be_cancelled_is_left_behind() -> None:
-    """It has a moment to tidy up."""
+def test_a_source_that_ignores_cancellation_is_abandoned() -> None:
+    """The error comes soon after the deadline, although the source goes on."""
     body = "while True:\n         try: await requests.sleep(10 ** 6)\n"
     body += "         except asyncio.CancelledError: pass"
     with home() as here:
@@ -592,16 +594,14 @@ def test_one_that_cannot_be_cancelled_is_left_behind() -> None:
     assert done == (0, "the source endless:// did not answer within 0 s for Item\n[]\n", "")
 
 
-def test_the_time_that_a_source_waits_for_its_turn_is_not_its_own(
-    locked: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Nor the time in which the person types."""
+def test_waiting_for_a_turn_does_not_count(locked: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the wait for a turn nor the time in which the user types counts."""
     monkeypatch.setattr("secretly.sources.items._TRIES", 0.02)  # a second in all
     monkeypatch.setattr("secretly.sources.items.find", lambda scheme: Vault())
     slow: list[Any] = [[("wait", 1.5), ("raw", b"D canary-key\nOK\n")]]
     with FakePinentry(slow) as pinentry:
         run = run_of(locked, person=20)
-        run = replace(run, environ=Environ({**run.environ, **pinentry.environ}))
+        run = run._replace(environ=Environ({**run.environ, **pinentry.environ}))
 
         async def work() -> list[Any]:
             found = Items(run)
@@ -610,11 +610,11 @@ def test_the_time_that_a_source_waits_for_its_turn_is_not_its_own(
         assert [value for value, _ in asyncio.run(work())] == ["canary-1"] * 3
 
 
-#: Sources that go on whatever comes: they heed no cancelling that is an Exception, or none.
+#: Sources that ignore cancellation, at least if it is an Exception.
 _STUBBORN = {
     "sleeps": "await requests.sleep(0.01)",
     "sleeps for long": "await requests.sleep(10 ** 6)",
-    "starts programs": 'await output.output(["/bin/true"], seconds=5, environ={})',
+    "starts programs": 'await output.read_output(["/bin/true"], timeout=5, environ={})',
     "tidies up": None,
 }
 
@@ -632,11 +632,11 @@ def _stubborn(kind: str, caught: str) -> str:
 @pytest.mark.parametrize("caught", ["Exception", "(Exception, asyncio.CancelledError)"])
 @pytest.mark.parametrize("kind", _STUBBORN)
 @pytest.mark.parametrize("drive", ["twisted", "the command"])
-def test_one_that_heeds_nothing_ends_nothing_else(drive: str, kind: str, caught: str) -> None:
-    """The error comes, and the program ends."""
+def test_an_abandoned_source_ends_nothing_else(drive: str, kind: str, caught: str) -> None:
+    """The error comes, and the program ends in the usual way."""
     with home() as here:
         code = _ENDLESS.format(body=_stubborn(kind, caught), drive=_DRIVES[drive])
-        code = code.replace("from secretly import Source", "from secretly import processes, Source")
+        code = f"from secretly.processes import output\n{code}"
         started = time.monotonic()
         done = here.run_any([sys.executable, "-c", code])
     assert done.status == 0, done
@@ -645,8 +645,8 @@ def test_one_that_heeds_nothing_ends_nothing_else(drive: str, kind: str, caught:
 
 
 @pytest.mark.parametrize("kind", ["sleeps", "sleeps for long", "starts programs"])
-def test_a_source_that_heeds_nothing_does_not_keep_the_command(rbw: Home, kind: str) -> None:
-    """A Ctrl-C ends it, after the moment that a source has to tidy up."""
+def test_ctrl_c_ends_the_command_despite_a_stubborn_source(rbw: Home, kind: str) -> None:
+    """Ctrl-C ends the command soon after, although the source ignores cancellation."""
     body = _stubborn(kind, "Exception").replace("\n          ", "\n        ")
     source = (
         "from secretly.waiting import requests\nfrom secretly.processes import output\n"
@@ -664,8 +664,8 @@ def test_a_source_that_heeds_nothing_does_not_keep_the_command(rbw: Home, kind: 
 
 
 @pytest.mark.parametrize("reference", ["env://TOKEN", "file://~/token"])
-def test_what_waits_for_nothing_loads_no_event_loop(reference: str) -> None:
-    """Though each source has its time."""
+def test_reading_a_variable_or_file_loads_no_event_loop(reference: str) -> None:
+    """A source that waits for nothing needs none, although it has a deadline."""
     code = "import sys; from secretly.cli import main; main(['get', sys.argv[1]]); "
     code += "print('twisted' in sys.modules, 'asyncio' in sys.modules)"
     with home() as here:
@@ -676,8 +676,8 @@ def test_what_waits_for_nothing_loads_no_event_loop(reference: str) -> None:
     assert done == (0, "canary-1\nFalse False\n", "")
 
 
-def test_one_that_is_cancelled_does_not_take_the_others_along(counted: Counted) -> None:
-    """The next one fetches it."""
+def test_cancelling_one_request_leaves_the_others(counted: Counted) -> None:
+    """The next request for the same item fetches it."""
 
     async def work() -> None:
         found = items("A")
@@ -706,14 +706,14 @@ def test_one_that_is_cancelled_does_not_take_the_others_along(counted: Counted) 
 def test_a_field_is_chosen_ignoring_case(
     counted: Counted, fields: dict[str, str], wanted: str, value: str
 ) -> None:
-    """The default one is the password, else an API credential's; the first of a name counts."""
+    """The default is the password, else the credential; the first field of a name counts."""
     counted.given = [fields]
     assert fetch(f"counted://A{wanted}") == value
 
 
 @pytest.mark.parametrize("name", ["username", "Username", "USERNAME"])
 def test_the_user_name_comes_with_a_password_whatever_its_case(counted: Counted, name: str) -> None:
-    """The first of that name counts, as with any field."""
+    """The first field of that name counts."""
     counted.given = [{"password": "canary-1", name: "ada", "UserName": "eve"}]
     for wanted in ("", "#password", "#Password"):
         found = asyncio.run(items("A").get(parse(f"counted://A{wanted}")))
@@ -734,14 +734,14 @@ def test_the_user_name_comes_with_a_password_whatever_its_case(counted: Counted,
         ({}, "", "its fields: none"),
     ],
 )
-def test_a_field_that_is_not_there_is_told_from_those_that_are(
+def test_a_missing_field_is_an_error_with_those_that_exist(
     counted: Counted, fields: dict[str, str], wanted: str, hint: str
 ) -> None:
-    """By their names."""
+    """The error names the missing field, and the hint those that the item has."""
     counted.given = [fields]
-    error = trouble(f"counted://A{wanted}")
+    error = failure(f"counted://A{wanted}")
     assert isinstance(error, sources.NoField)
-    assert f"A has no field '{wanted[1:] or 'password'}'" in str(error)
+    assert f"'{wanted[1:] or 'password'}'" in str(error)
     assert error.hint == hint
 
 
@@ -749,19 +749,20 @@ def test_a_field_that_is_not_there_is_told_from_those_that_are(
 def test_a_value_that_no_variable_can_hold_is_refused(
     counted: Counted, value: str, wrong: str
 ) -> None:
-    """JSON can hold it."""
+    """JSON can hold values that no variable can."""
     counted.given = [{"password": value}]
-    assert wrong in str(trouble("counted://A"))
+    assert wrong in str(failure("counted://A"))
 
 
 @pytest.mark.parametrize("scheme", ["env", "file"])
-def test_a_field_that_a_source_has_not_fails(scheme: str, path: Path) -> None:
-    """The secret is not handed out as a user name."""
+def test_a_source_without_fields_has_no_user_name(scheme: str, path: Path) -> None:
+    """The secret itself is never returned as the user name."""
     path.write_text("canary-1")
     name = {"env": "TOKEN", "file": str(path)}[scheme]
     environ = {"TOKEN": "canary-1"} if scheme == "env" else {}
-    error = trouble(f"{scheme}://{name}#username", environ)
-    assert "has no field 'username'" in str(error)
+    error = failure(f"{scheme}://{name}#username", environ)
+    assert isinstance(error, sources.NoField)
+    assert "'username'" in str(error)
 
 
 # -- a manager's program -----------------------------------------------------------
@@ -771,19 +772,19 @@ VAULT = Program(
     "vault",
     (
         ("is locked", sources.Locked, "it is locked", "vault unlock"),
-        ("no item", sources.NoItem, "there is no {item}", "vault list {item}"),
+        ("no item", sources.NoItem, "can't find {item}", "vault list {item}"),
     ),
 )
 
 
 def call(folder: Path, text: str, *arguments: str, **more: Any) -> str:
-    """Call a program that is a shell script."""
+    """Call a program, which is a shell script."""
     script(folder, "vault", text)
     return asyncio.run(VAULT.call(run_of(folder), *arguments, **{"item": "PyPI", **more}))
 
 
-def test_a_program_is_given_arguments_and_stdin_and_variables(tmp_path: Path) -> None:
-    """One variable more, one less, and the rest of the run's environment."""
+def test_a_program_gets_arguments_stdin_and_variables(tmp_path: Path) -> None:
+    """The program has the run's environment with the given changes."""
     script(tmp_path, "vault", 'echo "$1|$(cat)|$NEW|${HOME-none}"; echo canary-err >&2')
     run = run_of(tmp_path)
     found = VAULT.call(run, "a b", stdin="canary-in", environ={"NEW": "é", "HOME": None})
@@ -798,59 +799,57 @@ def test_a_program_is_given_arguments_and_stdin_and_variables(tmp_path: Path) ->
      (" canary \\t", " canary \t"), ("canary\\r\\n", "canary\r"), ("", "")],
 )  # fmt: skip
 def test_exactly_one_newline_is_stripped(tmp_path: Path, wrote: str, value: str) -> None:
-    """The program's own; what else is white space is the secret's."""
+    """The program adds one newline; other white space belongs to the secret."""
     assert call(tmp_path, f"printf '{wrote}'") == value
 
 
-def test_a_failure_is_known_by_what_the_program_says(tmp_path: Path) -> None:
-    """Ignoring case; what happened and what to do name the item, whatever braces it has."""
+def test_a_failure_is_recognized_by_the_programs_words(tmp_path: Path) -> None:
+    """Case does not matter; text and hint name the item, even one with braces."""
     with pytest.raises(sources.NoItem) as caught:
         call(tmp_path, "echo 'ERROR: No item, canary-1' >&2; exit 1", item="a {item} \u202e")
     error = harmless(caught.value)
-    assert str(error) == "the vault: there is no a {item} \\u202e"
+    assert str(error) == "the vault: can't find a {item} \\u202e"
     assert error.hint == "vault list 'a {item} \\u202e'"
 
 
 @pytest.mark.parametrize("status", ["exit 3", "kill -9 $$"])
-def test_an_unknown_failure_shows_nothing_that_the_program_said(
-    tmp_path: Path, status: str
-) -> None:
-    """Its stderr may hold a secret."""
+def test_an_unknown_failure_shows_nothing_of_the_output(tmp_path: Path, status: str) -> None:
+    """The program's output may hold a secret, on stderr too."""
     with pytest.raises(SourceFailed) as caught:
         call(tmp_path, f"echo canary-1; echo canary-2 >&2; {status}")
     assert type(harmless(caught.value)) is SourceFailed
-    assert "the vault (vault) failed with status" in str(caught.value)
+    assert "the vault (vault)" in str(caught.value)
     assert "PyPI" in str(caught.value)
 
 
-def test_a_program_that_succeeds_may_complain(tmp_path: Path) -> None:
-    """What it says on the way is no failure."""
+def test_a_warning_on_stderr_is_not_a_failure(tmp_path: Path) -> None:
+    """A program with status 0 has succeeded, whatever it writes to stderr."""
     assert call(tmp_path, "echo 'is locked' >&2; echo canary-1") == "canary-1"
 
 
-def test_a_program_that_cannot_be_started_is_said_to_be(tmp_path: Path) -> None:
-    """It has no interpreter, say."""
+def test_a_program_that_cannot_start_is_an_error(tmp_path: Path) -> None:
+    """A program whose interpreter is missing, say; the error names it and the cause."""
     path = script(tmp_path, "vault", "")
     path.write_text("#!/nonexistent/interpreter\n")
-    with pytest.raises(sources.NotInstalled, match="vault cannot be started: No such file"):
+    with pytest.raises(sources.NotInstalled, match="vault: No such file"):
         asyncio.run(VAULT.call(run_of(tmp_path)))
 
 
-def test_a_program_is_looked_for_on_the_path_alone(
+def test_a_program_is_found_on_absolute_path_entries_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not in the folder that one happens to be in."""
+    """A program in the current folder is never started."""
     script(tmp_path, "vault", "echo canary-1")
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(sources.NotInstalled, match="vault is not installed"):
+    with pytest.raises(sources.NotInstalled, match="vault"):
         asyncio.run(VAULT.call(Run(Environ({"PATH": f".:{os.defpath}:"}))))
 
 
 @pytest.mark.parametrize("asks", [False, True])
 def test_how_long_a_program_may_take(asks: bool) -> None:
-    """A machine's time, and no longer than a person's; one that asks the person has theirs."""
+    """30 s and never more than the user has; a program that asks has the user's time."""
     program = Program("the vault", "vault", asks=asks)
-    assert program.limit(Run({})) == programs.MACHINE == 30
+    assert program.limit(Run({})) == programs.MACHINE_TIMEOUT == 30
     assert program.limit(Run({"DISPLAY": ":0"}, person=300)) == (300 if asks else 30)
     assert program.limit(Run({}, person=5)) == 5
 
@@ -866,23 +865,23 @@ print(Program("the vault", "vault", asks=True).limit(Run({variables}, person=300
     [({}, "30.0"), ({"WAYLAND_DISPLAY": "w"}, "300"), ({"DISPLAY": ":0", "SSH_TTY": "x"}, "30.0")],
 )
 @pytest.mark.skipif(sys.platform == "darwin", reason="a Mac always has a screen")
-def test_where_nobody_can_be_there_it_has_no_persons_time(
+def test_a_program_that_cannot_ask_here_has_30_seconds(
     variables: dict[str, str], limit: str
 ) -> None:
-    """With neither terminal nor screen, what hangs waits for nobody."""
+    """With neither terminal nor screen, the program does not get the user's time."""
     with home() as place:
         code = _LIMIT.format(variables=variables)
         assert place.run_any([sys.executable, "-c", code]) == (0, f"{limit}\n", "")
 
 
-def test_a_program_that_writes_without_end_is_ended(tmp_path: Path) -> None:
-    """A secret has an end; that it had not, and not that it was slow, is said."""
-    with pytest.raises(SourceFailed, match="wrote more than 1 MiB for"):
+def test_a_program_that_writes_endlessly_is_ended(tmp_path: Path) -> None:
+    """The error says how much the program may write, rather than that it was slow."""
+    with pytest.raises(SourceFailed, match="1 MiB"):
         call(tmp_path, "exec cat /dev/zero")
 
 
-def test_a_program_with_much_to_complain_about_is_heard(tmp_path: Path) -> None:
-    """A pipe that is full keeps nobody waiting."""
+def test_a_full_stderr_pipe_does_not_block_the_program(tmp_path: Path) -> None:
+    """secretly reads stderr while the program runs, so the pipe never stays full."""
     text = "i=0; while [ $i -lt 3000 ]; do echo 'canary, at length, and again' >&2; i=$((i+1)); "
     with pytest.raises(sources.NoItem) as caught:
         call(tmp_path, f"{text} done; echo 'no item' >&2; exit 1")
@@ -900,12 +899,12 @@ esac
 
 
 class Vault:
-    """A source whose program is locked until it is given a key, which a person types."""
+    """A source whose program is locked until it gets a key, which the user types."""
 
     title = "the vault"
 
     async def fetch(self, path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]:
-        """Return what it shows."""
+        """Return the program's output."""
 
         async def attempt() -> Secret:
             key = {"KEY": run.kept[self.title]} if self.title in run.kept else {}
@@ -925,9 +924,9 @@ def locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def unlocked(folder: Path, pinentry: FakePinentry, count: int = 1, **more: Any) -> list[Any]:
-    """What several get of it at the same time."""
+    """Return what several requests get at the same time."""
     run = run_of(folder, **{"person": 20, **more})
-    run = replace(run, environ=Environ({**run.environ, **pinentry.environ}))
+    run = run._replace(environ=Environ({**run.environ, **pinentry.environ}))
 
     async def work() -> list[Any]:
         several = (Vault().fetch(f"item {n}", ("",), run) for n in range(count))
@@ -936,8 +935,8 @@ def unlocked(folder: Path, pinentry: FakePinentry, count: int = 1, **more: Any) 
     return asyncio.run(work())
 
 
-def test_a_person_is_asked_once_for_all(locked: Path) -> None:
-    """Ten that find it locked wait for the one who asks, and then have it."""
+def test_one_prompt_unlocks_for_all_requests(locked: Path) -> None:
+    """Ten requests find the vault locked; one asks, and the others wait for it."""
     with FakePinentry(["canary-key"]) as pinentry:
         assert unlocked(locked, pinentry, 10) == [{"password": "canary-1"}] * 10
         (prompt,) = pinentry.prompts
@@ -946,18 +945,18 @@ def test_a_person_is_asked_once_for_all(locked: Path) -> None:
     assert "SETERROR" not in prompt
 
 
-def test_a_wrong_answer_is_said_to_be_wrong(locked: Path) -> None:
-    """And the person is asked again."""
+def test_a_wrong_answer_asks_again(locked: Path) -> None:
+    """The next prompt says that the last answer was wrong."""
     with FakePinentry(["canary-wrong", "canary-key"]) as pinentry:
         assert unlocked(locked, pinentry) == [{"password": "canary-1"}]
         assert [prompt.get("SETERROR") for prompt in pinentry.prompts] == [
             None,
-            "That was not the right one.",
+            wording.WRONG_PASSWORD,
         ]
 
 
 def test_three_wrong_answers_are_the_end(locked: Path) -> None:
-    """With an error that says that it is locked."""
+    """After the third wrong answer the outcome is Locked."""
     with FakePinentry(["canary-wrong"] * 9) as pinentry:
         (error,) = unlocked(locked, pinentry)
         assert len(pinentry.prompts) == 3
@@ -965,32 +964,31 @@ def test_three_wrong_answers_are_the_end(locked: Path) -> None:
     harmless(error)
 
 
-def test_a_person_who_cancels_is_not_asked_again(locked: Path) -> None:
-    """By the one who asked."""
+def test_a_cancelled_prompt_is_not_repeated(locked: Path) -> None:
+    """A request whose prompt was cancelled ends."""
     with FakePinentry([None]) as pinentry:
         (error,) = unlocked(locked, pinentry)
         assert len(pinentry.prompts) == 1
     assert isinstance(error, Cancelled)
 
 
-def test_nobody_is_asked_where_nobody_may_be(locked: Path) -> None:
-    """It is locked, and what to do is said."""
+def test_no_prompt_where_secretly_must_not_ask(locked: Path) -> None:
+    """The outcome is Locked, with the hint that unlocks the vault, and no pinentry starts."""
     with FakePinentry(["canary-key"]) as pinentry:
         (error,) = unlocked(locked, pinentry, person=None)
         assert pinentry.lines == []
     assert isinstance(error, sources.Locked)
-    assert "nobody may be asked" in str(error)
     assert error.hint == "vault open"
 
 
 # -- one asks after another ----------------------------------------------------------
 
-#: Says when it begins and ends to do what a person sees.
+#: A script that records when it begins and ends to show something to the user.
 _SEEN = 'echo "begin $1" >> seen; sleep 0.2; {}; echo "end $1" >> seen'
 
 
 def seen(folder: Path) -> list[str]:
-    """Who was seen, in turn: nobody while another was."""
+    """Return what the user saw, after a check: never two things at the same time."""
     lines = (folder / "seen").read_text().splitlines()
     for first, second in zip(lines[::2], lines[1::2], strict=True):
         assert (first[:6], second[:4]) == ("begin ", "end "), lines
@@ -998,14 +996,14 @@ def seen(folder: Path) -> list[str]:
     return sorted(line[4:] for line in lines[1::2])
 
 
-def test_what_may_ask_by_itself_does_so_one_after_another(locked: Path) -> None:
-    """Two commands, and a vault whose key is asked for: whatever the order."""
+def test_programs_that_may_ask_run_one_after_another(locked: Path) -> None:
+    """Commands and a vault that needs a key never show prompts at the same time."""
     script(locked, "asks", f"cd {locked}; {_SEEN.format('echo canary-2')}")
     with FakePinentry(["canary-key"]) as pinentry:
         wrapped = script(locked, "pinentry-fake", f"cd {locked}; {_SEEN.format(pinentry.path)}")
         run = run_of(locked, person=20)
         more = {**pinentry.environ, "PINENTRY": str(wrapped)}
-        run = replace(run, environ=Environ({**run.environ, **more}))
+        run = run._replace(environ=Environ({**run.environ, **more}))
 
         async def work() -> list[Any]:
             commands = [command.Command(("asks", name)) for name in "abc"]
@@ -1020,8 +1018,8 @@ def test_what_may_ask_by_itself_does_so_one_after_another(locked: Path) -> None:
     assert seen(locked) == ["", "a", "b", "c"]
 
 
-def test_where_nobody_may_be_asked_commands_run_at_once(tmp_path: Path) -> None:
-    """They have no terminal, either: each here waits until all have begun."""
+def test_commands_run_together_where_none_may_ask(tmp_path: Path) -> None:
+    """Without prompts, commands need no turns: each here waits until all have begun."""
     script(tmp_path, "asks", _TOGETHER.replace("FOLDER", str(tmp_path)).replace("COUNT", "5"))
     run = run_of(tmp_path)
 
@@ -1042,8 +1040,8 @@ echo canary-1
 """
 
 
-def test_a_manager_that_asks_no_more_once_it_has_succeeded(tmp_path: Path) -> None:
-    """The first call has the person's turn for itself; the others then run at once."""
+def test_a_program_that_asks_once_needs_one_turn(tmp_path: Path) -> None:
+    """The first call has a turn; the others wait for it, and then run together."""
     script(tmp_path, "vault", f"[ $1 = a ] || {{ {_TOGETHER.strip()}; }}; echo $1 >> FOLDER/done")
     text = (tmp_path / "vault").read_text().replace("FOLDER", str(tmp_path)).replace("COUNT", "4")
     (tmp_path / "vault").write_text(text)
@@ -1066,8 +1064,8 @@ def test_a_manager_that_asks_no_more_once_it_has_succeeded(tmp_path: Path) -> No
     assert sorted(began()) == list("bcde")
 
 
-def test_a_missing_item_of_what_was_unlocked_asks_nobody_again(locked: Path) -> None:
-    """The key was right: another that waited does not ask for it once more."""
+def test_a_missing_item_does_not_ask_again(locked: Path) -> None:
+    """The key was right, so a request that waited does not ask again."""
     script(locked, "vault", f"cd {locked}{_LOCK}".replace(
         'test "$KEY" = canary-key &&',
         '[ "$2" != missing ] || [ -z "$KEY" ] || { echo no item >&2; exit 1; }\n'
@@ -1075,7 +1073,7 @@ def test_a_missing_item_of_what_was_unlocked_asks_nobody_again(locked: Path) -> 
     ))  # fmt: skip
     with FakePinentry(["canary-key"] * 3) as pinentry:
         run = run_of(locked, person=20)
-        run = replace(run, environ=Environ({**run.environ, **pinentry.environ}))
+        run = run._replace(environ=Environ({**run.environ, **pinentry.environ}))
 
         async def get(name: str) -> str:
             async def attempt() -> Secret:
@@ -1100,34 +1098,78 @@ def test_a_missing_item_of_what_was_unlocked_asks_nobody_again(locked: Path) -> 
 
 
 def test_an_unknown_scheme_is_a_bad_reference() -> None:
-    """The known ones are named."""
-    with pytest.raises(BadReference, match="no source 'http://'") as caught:
+    """The hint names the known schemes."""
+    with pytest.raises(BadReference, match="http://") as caught:
         fetch("http://example.org/token")
     for scheme in sources.SCHEMES:
         assert f"{scheme}://" in caught.value.hint
 
 
-def test_each_scheme_has_its_module() -> None:
-    """And each module of the folder but the shared ones is a source."""
+def test_each_scheme_has_a_module() -> None:
+    """Each module of the folder is the source of one scheme, except the shared ones."""
     modules = {path.stem for path in Path(sources.__file__).parent.glob("*.py")}
-    shared = {"__init__", "failures", "runs", "programs", "command"}
+    shared = {"__init__", "command", "failures", "items", "programs", "registry", "runs"}
     assert set(sources.SCHEMES.values()) == modules - shared
     assert sources.schemes() == sorted(sources.SCHEMES)
     for scheme in sources.SCHEMES:
         assert sources.find(scheme).title
 
 
+#: A source as a file of its own.
+_ONE_FILE = """
+title = "the wallet"
+
+async def fetch(path, fields, run):
+    return {"password": run.environ[f"WALLET_{path}"]}
+"""
+
+
+def test_one_more_source_is_one_file_and_one_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A module in the folder and its row in ``SCHEMES`` are a source, and nothing else changes."""
+    (tmp_path / "wallet.py").write_text(_ONE_FILE)
+    monkeypatch.setattr(sources, "__path__", [*sources.__path__, str(tmp_path)])
+    monkeypatch.setitem(sources.SCHEMES, "wallet", "wallet")
+    assert fetch("wallet://A#password", {"WALLET_A": "canary-1"}) == "canary-1"
+    assert isinstance(failure("wallet://B"), SourceFailed)
+    assert "wallet" in sources.schemes()
+    monkeypatch.delitem(sys.modules, "secretly.sources.wallet")
+
+
+def test_a_run_shares_its_state_with_its_copies_only() -> None:
+    """Each run keeps session keys of its own; a copy with another deadline shares them."""
+    first, second = Run({}), Run({})
+    first.keep("vault", "canary-1")
+    assert (dict(second.kept), second.opened, second.asked) == ({}, [], set())
+    copy = first._replace(person=5.0)
+    assert (copy.person, first.person) == (5.0, None)
+    copy.opened.append("the vault")
+    assert (copy.kept, first.opened) == (first.kept, ["the vault"])
+    assert "canary" not in repr(first)
+    with pytest.raises(TypeError):
+        first._replace(persons=5)
+
+
+def test_the_sources_load_no_dataclasses() -> None:
+    """dataclasses loads inspect, and both take longer than a password manager's own module."""
+    code = "import sys; from secretly.sources import bw, file, items, keepassxc, lpass, op; "
+    code += "print({'dataclasses', 'inspect'} & set(sys.modules))"
+    with home() as here:
+        assert here.run_any([sys.executable, "-I", "-c", code]) == (0, "set()\n", "")
+
+
 def test_a_name_that_would_be_an_option_is_refused() -> None:
-    """Any other is let through as it is."""
+    """Other names pass unchanged."""
     for name in ("a", "", " -a", "a-b", "é"):
         assert sources.operand(name) == name
     for name in ("-", "-h", "--help", "-\u202e"):
-        with pytest.raises(BadReference, match="taken for an option") as caught:
+        with pytest.raises(BadReference) as caught:
             sources.operand(name)
         harmless(caught.value)
 
 
-# -- another's ---------------------------------------------------------------------
+# -- other packages' ---------------------------------------------------------------------
 
 _RBW_SOURCE = '''
 """``rbw://ITEM``: Bitwarden, by the program rbw."""
@@ -1140,7 +1182,7 @@ program = Program(
     title,
     "rbw",
     (
-        ("couldn't find entry|no entry found", NoItem, "there is no item {item}", "rbw list"),
+        ("couldn't find entry|no entry found", NoItem, "can't find {item}", "rbw list"),
         ("agent is locked", Locked, "the vault is locked", "rbw unlock"),
     ),
 )
@@ -1169,7 +1211,7 @@ esac
 
 
 def distribution(folder: Path, source: str = _RBW_SOURCE) -> None:
-    """Another's distribution, as it is once it is installed."""
+    """Install another package's distribution."""
     folder.mkdir(exist_ok=True)
     (folder / "secretly_rbw.py").write_text(source)
     facts = folder / "secretly_rbw-1.0.dist-info"
@@ -1180,7 +1222,7 @@ def distribution(folder: Path, source: str = _RBW_SOURCE) -> None:
 
 @pytest.fixture
 def rbw() -> Iterator[Home]:
-    """A home with a distribution that adds ``rbw://``, and a program that stands in for rbw."""
+    """A home with a distribution that adds ``rbw://``, and a script in the place of rbw."""
     with home() as here:
         distribution(here.folder / "packages")
         before = here.environ.get("PYTHONPATH", "")
@@ -1193,7 +1235,7 @@ def rbw() -> Iterator[Home]:
 
 
 class TestRbw(SourceContract):
-    """A source that another distribution adds passes what ours pass."""
+    """A source of another package passes the same tests."""
 
     USERNAME: str = SourceContract.USERNAME or ""
     PROGRAM = "rbw"
@@ -1218,8 +1260,8 @@ class TestRbw(SourceContract):
         return "Missing"
 
 
-def test_anothers_source_is_used_by_the_command(rbw: Home) -> None:
-    """As a reference, and as the source of a configured secret, with its user name."""
+def test_the_command_uses_a_foreign_source(rbw: Home) -> None:
+    """A foreign source works in a reference, and as the source of a configured secret."""
     assert rbw.run("get", "rbw://PyPI", "-n") == (0, TestRbw.PASSWORD, "")
     assert rbw.run("get", "rbw://PyPI#username", "-n") == (0, TestRbw.USERNAME, "")
     (rbw.folder / "calls").unlink()
@@ -1229,26 +1271,26 @@ def test_anothers_source_is_used_by_the_command(rbw: Home) -> None:
     assert (rbw.folder / "calls").read_text() == "get PyPI\nget --field username PyPI\n"
 
 
-def test_anothers_source_fails_as_ours_do(rbw: Home) -> None:
-    """With two lines, which name it and the item, and what to do."""
+def test_a_foreign_sources_failure_is_two_lines(rbw: Home) -> None:
+    """The first line names the source and the item, the second has the hint."""
     status, out, err = rbw.run("get", "rbw://Other")
     assert (status, out) == (1, "")
-    assert err.splitlines()[0] == "secretly: rbw: there is no item Other"
+    assert err.splitlines()[0] == "secretly: rbw: can't find Other"
     assert "rbw list" in err.splitlines()[1]
     rbw.program("rbw", "", mode=0o644)
     status, out, err = rbw.run("run", "-e", "A=rbw://PyPI", "touch", str(rbw.folder / "ran"))
     assert (status, out) == (125, "")
-    assert "rbw is not installed" in err
+    assert "rbw" in err
     assert not (rbw.folder / "ran").exists()
 
 
-def test_anothers_source_is_among_the_known_ones(rbw: Home) -> None:
-    """In the hint for one that is unknown."""
+def test_a_foreign_scheme_is_known(rbw: Home) -> None:
+    """The hint for an unknown scheme names it."""
     assert "rbw://" in rbw.run("get", "nothing://X").stderr
 
 
-def test_anothers_source_is_named_by_doctor(rbw: Home) -> None:
-    """With its program, if that is there; and one that is broken is said to be."""
+def test_doctor_names_a_foreign_source(rbw: Home) -> None:
+    """``doctor`` names the source and its program, and says if either does not work."""
     done = rbw.run("doctor")
     assert f"rbw ({rbw.programs}/rbw)" in done.stdout
     assert "source rbw://, of another package: rbw\n" in done.stdout
@@ -1257,15 +1299,15 @@ def test_anothers_source_is_named_by_doctor(rbw: Home) -> None:
     assert text in rbw.run("doctor").stdout
     distribution(rbw.folder / "packages", "raise ValueError('canary')")
     done = rbw.run("doctor")
-    assert "source rbw://: the source rbw:// cannot be loaded: ValueError" in done.stdout
+    assert re.search("^.*source rbw://: .*ValueError", done.stdout, re.MULTILINE)
     assert "canary" not in done.stdout + done.stderr
     distribution(rbw.folder / "packages", "title = None")
     assert "source rbw://, of another package: None\n" in rbw.run("doctor").stdout
 
 
 @pytest.mark.parametrize("name", ["RBW", "Rbw", "rbw"])
-def test_a_scheme_is_found_whatever_its_case(rbw: Home, name: str) -> None:
-    """As it stands in the reference, and as the package names it."""
+def test_a_schemes_case_does_not_matter(rbw: Home, name: str) -> None:
+    """Neither in the reference nor in the package's entry point."""
     entries = rbw.folder / "packages" / "secretly_rbw-1.0.dist-info" / "entry_points.txt"
     entries.write_text(f"[secretly.sources]\n{name} = secretly_rbw\n")
     for scheme in ("rbw", "RBW"):
@@ -1274,8 +1316,8 @@ def test_a_scheme_is_found_whatever_its_case(rbw: Home, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["my vault", "1st", "command", "Command"])
-def test_what_no_reference_can_name_is_not_among_the_known_ones(rbw: Home, name: str) -> None:
-    """It could not be reached."""
+def test_a_scheme_that_no_reference_can_name_is_unknown(rbw: Home, name: str) -> None:
+    """An entry point that is not a scheme is ignored."""
     entries = rbw.folder / "packages" / "secretly_rbw-1.0.dist-info" / "entry_points.txt"
     entries.write_text(f"[secretly.sources]\n{name} = secretly_rbw\n")
     known = rbw.run("get", "nothing://X").stderr
@@ -1283,8 +1325,8 @@ def test_what_no_reference_can_name_is_not_among_the_known_ones(rbw: Home, name:
     assert f"{name}://".lower() not in known.lower()
 
 
-def test_another_cannot_take_a_scheme_of_ours(rbw: Home) -> None:
-    """What comes with secretly is looked at first."""
+def test_a_foreign_source_cannot_replace_a_scheme(rbw: Home) -> None:
+    """secretly's own sources take precedence."""
     entries = rbw.folder / "packages" / "secretly_rbw-1.0.dist-info" / "entry_points.txt"
     entries.write_text("[secretly.sources]\nenv = secretly_rbw\n")
     assert rbw.run("get", "env://TOKEN", environ={"TOKEN": "canary-1"}).stdout == "canary-1\n"
@@ -1292,13 +1334,13 @@ def test_another_cannot_take_a_scheme_of_ours(rbw: Home) -> None:
 
 
 @pytest.mark.parametrize("source", ["import nothing_of_that_name", "raise ValueError('canary')"])
-def test_a_broken_source_of_another_is_said_to_be_broken(rbw: Home, source: str) -> None:
-    """By its name, without a traceback."""
+def test_a_foreign_source_that_cannot_load_is_an_error(rbw: Home, source: str) -> None:
+    """The error names the scheme and the package, without a traceback."""
     distribution(rbw.folder / "packages", source)
     status, _, err = rbw.run("get", "rbw://PyPI")
     assert status == 1
     what, hint = err.splitlines()
-    assert what.startswith("secretly: the source rbw:// cannot be loaded: ")
+    assert "rbw://" in what
     assert "secretly_rbw" in hint
     assert "canary" not in err
 
@@ -1377,11 +1419,11 @@ print(asyncio.run(get()))
 
 
 @pytest.mark.parametrize("item", _OUTCOMES)
-def test_whatever_anothers_source_raises_is_two_lines(rbw: Home, item: str) -> None:
-    """With the kind, and nothing of the text; beside another item as by itself, by asyncio too."""
+def test_whatever_a_foreign_source_raises_is_two_lines(rbw: Home, item: str) -> None:
+    """The kind of error shows, and none of its text, alone or with another item, in asyncio too."""
     distribution(rbw.folder / "packages", _ODD)
     said = f"the source rbw:// failed for {item}: {_OUTCOMES[item]}"
-    hint = "ask whoever made it, or take the secret from elsewhere"
+    hint = items_module._ELSEWHERE
     lines = f"secretly: {said}\n  {hint}\n"
     assert rbw.run("get", f"rbw://{item}") == (1, "", lines)
     both = ["-eA=rbw://ok", f"-eB=rbw://{item}"]
@@ -1390,39 +1432,39 @@ def test_whatever_anothers_source_raises_is_two_lines(rbw: Home, item: str) -> N
     assert done == (0, f"{said}; {hint}\n", "")
 
 
-def test_an_item_whose_task_was_cancelled_by_the_source_has_failed(rbw: Home) -> None:
-    """Whoever waits for it was not."""
+def test_a_task_that_the_source_cancels_is_a_failure(rbw: Home) -> None:
+    """The request itself was not cancelled."""
     distribution(rbw.folder / "packages", _ODD)
     done = rbw.run_any([sys.executable, "-c", _CATCHES, "rbw://gone"])
     assert done.stdout.startswith("the source rbw:// failed for gone: CancelledError; ")
 
 
-def test_an_error_that_has_no_hint_is_given_one(rbw: Home) -> None:
-    """And what names the source; its own words stay."""
+def test_an_error_without_a_hint_gets_one(rbw: Home) -> None:
+    """It also gets the item's name; its own text stays."""
     distribution(rbw.folder / "packages", _ODD)
     done = rbw.run("get", "rbw://bare")
     assert done.stderr.splitlines() == [
         "secretly: it is shut (rbw://bare)",
-        "  ask whoever made it, or take the secret from elsewhere",
+        f"  {items_module._ELSEWHERE}",
     ]
 
 
 @pytest.mark.parametrize(
     ("more", "what"),
     [
-        ("del title", "it has no title"),
-        ("title = 3", "it has no title"),
+        ("del title", "its title is missing"),
+        ("title = 3", "its title is missing"),
         ("del fetch", "AttributeError"),
         ("fetch = lambda *given: 3", "TypeError"),
         ("def parted(path): raise ValueError('canary-1')", "ValueError"),
         ("def parted(path): raise SystemExit('canary-1')", "SystemExit"),
         ("def parted(path): return None", "TypeError"),
         ("def parted(path): return ('a', 'b', 'c')", "ValueError"),
-        ("def parted(path): return (path, None)", "parted gives no two texts"),
+        ("def parted(path): return (path, None)", "parted() did not return two strings"),
     ],
 )
 def test_a_source_of_another_shape_is_two_lines(rbw: Home, more: str, what: str) -> None:
-    """It is named, with what is wrong."""
+    """The error names the source and says what is wrong with it."""
     distribution(rbw.folder / "packages", f"{_ODD}\n{more}\n")
     for arguments in (("get", "rbw://ok"), ("run", "-eA=rbw://ok", "-eB=env://HOME", "true")):
         done = rbw.run(*arguments)
@@ -1433,11 +1475,11 @@ def test_a_source_of_another_shape_is_two_lines(rbw: Home, more: str, what: str)
 
 
 def test_a_source_that_ends_the_program_when_it_is_loaded(rbw: Home) -> None:
-    """It cannot be loaded: that is all."""
+    """SystemExit while a source loads is an error like any other."""
     distribution(rbw.folder / "packages", "raise SystemExit('canary-1')")
     done = rbw.run("get", "rbw://ok")
     assert (done.status, done.stdout) == (1, "")
-    assert done.stderr.startswith("secretly: the source rbw:// cannot be loaded: SystemExit\n")
+    assert done.stderr.splitlines()[0].endswith("rbw://: SystemExit")
     assert rbw.run("doctor").status in (0, 1)
 
 
@@ -1450,8 +1492,8 @@ def test_a_source_that_ends_the_program_when_it_is_loaded(rbw: Home) -> None:
         ("from twisted.internet import reactor, task; await task.deferLater(reactor, 0.01)", ""),
     ],
 )
-def test_what_is_asyncios_fails_in_the_command(rbw: Home, waits: str, kind: str) -> None:
-    """At once; what is Twisted's comes."""
+def test_a_source_that_awaits_asyncios_own_fails(rbw: Home, waits: str, kind: str) -> None:
+    """It fails immediately; what belongs to Twisted works."""
     text = _ODD.replace('if path == "gone":', 'if path == "waits":')
     distribution(
         rbw.folder / "packages",
@@ -1465,8 +1507,8 @@ def test_what_is_asyncios_fails_in_the_command(rbw: Home, waits: str, kind: str)
         assert done == (0, "canary-1\n", "")
 
 
-def test_ctrl_c_in_a_source_is_no_failure_of_its(rbw: Home) -> None:
-    """The command dies of it."""
+def test_ctrl_c_in_a_source_ends_the_command(rbw: Home) -> None:
+    """The command ends by the signal."""
     text = _ODD.replace("async def fetch", "errors['c'] = KeyboardInterrupt()\nasync def fetch")
     distribution(rbw.folder / "packages", text)
     done = rbw.run("get", "rbw://c")
@@ -1474,7 +1516,7 @@ def test_ctrl_c_in_a_source_is_no_failure_of_its(rbw: Home) -> None:
 
 
 def test_a_command_is_configured(rbw: Home) -> None:
-    """It is run once for all that is wanted of it, and is no source that a reference names."""
+    """A configured command runs once, however many of its values are wanted."""
     text = '[secrets.X]\ncommand = ["rbw", "get", "PyPI"]\nusername = "me"\n'
     rbw.configure(text)
     done = rbw.run("run", "-e", "A=X", "-e", "B=X#username", "-e", "C=X", "sh", "-c", PRINT)
@@ -1483,5 +1525,5 @@ def test_a_command_is_configured(rbw: Home) -> None:
     rbw.configure(text.replace("PyPI", "Other"))
     status, _, err = rbw.run("get", "X")
     assert status == 1
-    assert "the command rbw" in err
+    assert "rbw" in err
     assert "canary" not in err

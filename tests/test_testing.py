@@ -1,4 +1,4 @@
-"""The doubles: they do what they say, and their contract catches what breaks it."""
+"""The doubles do what they promise, and the contract tests catch what breaks the contract."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from secretly.testing import FakePinentry, KeychainContract, MemoryKeychain, Sou
 
 
 def talk(pinentry: FakePinentry, *lines: bytes, seconds: float = 10) -> tuple[bytes, int]:
-    """Send lines to a fake pinentry, as any program could; return its answers and its status."""
+    """Send lines to a fake pinentry, as any program can; return its answers and exit status."""
     done = subprocess.run(
         [pinentry.path],
         input=b"".join(line + b"\n" for line in lines),
@@ -38,16 +38,16 @@ GREETING = b"OK Pleased to meet you\n"
 # -- the pinentry ------------------------------------------------------------------
 
 
-def test_it_is_a_process_that_speaks_assuan() -> None:
-    """It greets, takes commands, and says goodbye."""
+def test_a_fake_pinentry_is_a_process_that_speaks_assuan() -> None:
+    """A fake pinentry greets, takes commands, and says goodbye."""
     with FakePinentry() as pinentry:
         said, status = talk(pinentry, b"OPTION no-grab", b"GETINFO flavor", b"BYE")
     assert said == GREETING + b"OK\nD gtk2\nOK\nOK closing connection\n"
     assert status == 0
 
 
-def test_it_answers_each_prompt_in_turn_across_processes() -> None:
-    """A text is typed, None cancels, True and False say yes and no; after the last it cancels."""
+def test_answers_come_in_turn_across_processes() -> None:
+    """A text is typed, None cancels, True and False are Yes and No; later prompts are cancelled."""
     with FakePinentry(["50%\n", None, True, False]) as pinentry:
         assert talk(pinentry, b"GETPIN")[0] == GREETING + b"D 50%25%0A\nOK\n"
         assert b"ERR 83886179 " in talk(pinentry, b"GETPIN")[0]
@@ -56,8 +56,8 @@ def test_it_answers_each_prompt_in_turn_across_processes() -> None:
         assert b"ERR 83886179 " in said.splitlines()[-1]
 
 
-def test_it_tells_what_it_was_shown() -> None:
-    """Each prompt has the texts that it was shown with; every line is there as it came."""
+def test_prompts_and_lines_are_recorded() -> None:
+    """``prompts`` has the texts of each prompt, and ``lines`` every line that was received."""
     with FakePinentry(["canary-1"]) as pinentry:
         assert pinentry.prompts == []
         assert pinentry.lines == []
@@ -68,16 +68,16 @@ def test_it_tells_what_it_was_shown() -> None:
         assert pinentry.lines[-1] == b"BYE"
 
 
-def test_a_long_text_comes_in_lines_that_the_protocol_allows() -> None:
-    """A pinentry's lines have at most 1000 bytes."""
+def test_a_long_text_is_sent_in_short_lines() -> None:
+    """A line has at most the 1,000 bytes that the Assuan protocol allows."""
     with FakePinentry(["x" * 5000]) as pinentry:
         lines = talk(pinentry, b"GETPIN")[0].splitlines(keepends=True)
     assert max(map(len, lines)) <= 1000
     assert b"".join(line[2:-1] for line in lines if line.startswith(b"D ")) == b"x" * 5000
 
 
-def test_its_actions() -> None:
-    """It writes what it is told, slowly if told, waits, exits, and dies."""
+def test_actions_write_wait_exit_and_die() -> None:
+    """The actions write bytes, slowly too, wait, exit, and end the process by a signal."""
     script: list[Any] = [
         [("raw", b"# as it is\n"), ("exit", 7)],
         [("drip", b"OK drip\n"), ("kill", signal.SIGKILL)],
@@ -92,8 +92,8 @@ def test_its_actions() -> None:
 
 
 @pytest.mark.parametrize("stubborn", [False, True])
-def test_it_hangs(stubborn: bool) -> None:
-    """It stays until it is ended; one that is told to heeds only KILL."""
+def test_a_hanging_pinentry_ends_by_a_signal(stubborn: bool) -> None:
+    """A hanging pinentry stays until a signal ends it; a stubborn one obeys KILL only."""
     with FakePinentry([[("raw", b"# now\n"), ("hang", stubborn)]]) as pinentry:
         process = subprocess.Popen(
             [pinentry.path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
@@ -118,8 +118,8 @@ def test_it_hangs(stubborn: bool) -> None:
             process.stdout.close()
 
 
-def test_other_commands_can_be_answered_otherwise() -> None:
-    """``on`` has the actions for a command, or for the greeting."""
+def test_on_replaces_the_answer_to_a_command() -> None:
+    """``on`` has the actions for a command or for the greeting."""
     on: dict[str, Any] = {"OPTION": [("raw", b"ERR 83886254 Unknown\n")], "greeting": [("exit", 3)]}
     with FakePinentry(on={"OPTION": on["OPTION"]}) as pinentry:
         assert talk(pinentry, b"OPTION x", b"BYE")[0].count(b"ERR 83886254") == 1
@@ -129,8 +129,8 @@ def test_other_commands_can_be_answered_otherwise() -> None:
             asyncio.run(secret("A"))
 
 
-def test_it_leaves_nothing() -> None:
-    """Its folder, which only the user can enter, is gone at the end."""
+def test_a_fake_pinentry_leaves_no_files() -> None:
+    """Its folder, which only the user can enter, is deleted at the end."""
     with FakePinentry(["canary-1"]) as pinentry:
         folder = pinentry.path.parent
         assert folder.stat().st_mode & 0o777 == 0o700
@@ -141,8 +141,8 @@ def test_it_leaves_nothing() -> None:
 # -- the sandbox -------------------------------------------------------------------
 
 
-def test_a_sandbox_has_nothing_of_this_users(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its home, configuration, keychain and list are its own; afterwards all is as before."""
+def test_a_sandbox_uses_nothing_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its home, configuration, keychain and list are its own. Afterwards all is as before."""
     before = api.context
     monkeypatch.setenv("SECRETLY_NO_INPUT", "0")
     monkeypatch.setenv("TOKEN", "canary-of-this-users")
@@ -152,27 +152,27 @@ def test_a_sandbox_has_nothing_of_this_users(monkeypatch: pytest.MonkeyPatch) ->
         assert api.context() is here
         asyncio.run(secret("A", remember=True))
         folder = Path(here.environ["HOME"])
-        assert Path(here.stored_names._path).is_relative_to(folder)
+        assert Path(here.stored_names.path).is_relative_to(folder)
     assert api.context is before
     assert not folder.exists()
 
 
 def test_a_sandbox_is_left_after_an_error() -> None:
-    """An error in a test leaves the next one as it was."""
+    """A sandbox ends after an error too, so the next test starts as usual."""
     before = api.context
     with pytest.raises(ZeroDivisionError), sandbox():
         raise ZeroDivisionError
     assert api.context is before
 
 
-def test_without_a_pinentry_nobody_is_there() -> None:
-    """A sandbox without a pinentry asks nobody: not at this terminal either."""
+def test_a_sandbox_without_a_pinentry_never_asks() -> None:
+    """Without a pinentry a sandbox never asks, not on the terminal either."""
     with sandbox(), pytest.raises(NotFound):
         asyncio.run(secret("A"))
 
 
 def test_a_sandbox_takes_a_configuration_and_variables() -> None:
-    """The text of a configuration file holds, and so do the variables."""
+    """The configuration and the variables that a sandbox is given are used."""
     config = '[secrets.A]\nsource = "env://TOKEN"\n'
     with sandbox(config=config, environ={"TOKEN": "canary-1"}):
         assert asyncio.run(secret("A")) == "canary-1"
@@ -184,7 +184,7 @@ def test_a_sandbox_takes_a_configuration_and_variables() -> None:
 
 
 def failing(suite: Any) -> set[str]:
-    """The tests of a suite that fail, by an assertion or by another error, without `test_`."""
+    """Return the names of a suite's tests that fail, without ``test_``."""
     failed = set()
     for name in dir(suite):
         if name.startswith("test_"):
@@ -196,57 +196,65 @@ def failing(suite: Any) -> set[str]:
 
 
 class Deaf(MemoryKeychain):
-    """It keeps nothing."""
+    """A keychain that stores nothing."""
 
-    async def set(self, service: str, username: str, value: str, person: float | None) -> None:
-        """Lose it."""
+    async def set(
+        self, service: str, username: str, value: str, prompt_timeout: float | None
+    ) -> None:
+        """Lose the secret."""
 
 
 class Cutting(MemoryKeychain):
-    """It cuts what is long."""
+    """A keychain that cuts long secrets."""
 
-    async def set(self, service: str, username: str, value: str, person: float | None) -> None:
-        """Keep the start of it."""
-        await super().set(service, username, value[:2047], person)
+    async def set(
+        self, service: str, username: str, value: str, prompt_timeout: float | None
+    ) -> None:
+        """Store the first part."""
+        await super().set(service, username, value[:2047], prompt_timeout)
 
 
 class Stripping(MemoryKeychain):
-    """It strips white space."""
+    """One that strips white space."""
 
-    async def set(self, service: str, username: str, value: str, person: float | None) -> None:
-        """Keep what is left."""
-        await super().set(service, username, value.strip(), person)
+    async def set(
+        self, service: str, username: str, value: str, prompt_timeout: float | None
+    ) -> None:
+        """Store the rest."""
+        await super().set(service, username, value.strip(), prompt_timeout)
 
 
 class Careless(MemoryKeychain):
-    """It looks at the name only."""
+    """A keychain that ignores the user name."""
 
-    async def get(self, service: str, username: str, person: float | None) -> Secret | None:
-        """Return the first of that name."""
+    async def get(self, service: str, username: str, prompt_timeout: float | None) -> Secret | None:
+        """Return the first secret of that name."""
         return next((v for (name, _), v in self.items.items() if name == service), None)
 
 
 class Stubborn(MemoryKeychain):
-    """It keeps the first one."""
+    """A keychain that never replaces a secret."""
 
-    async def set(self, service: str, username: str, value: str, person: float | None) -> None:
-        """Keep it if it is new."""
+    async def set(
+        self, service: str, username: str, value: str, prompt_timeout: float | None
+    ) -> None:
+        """Store the secret if the name is new."""
         self.items.setdefault((service, username), Secret(value))
 
 
 class Clinging(MemoryKeychain):
-    """It deletes nothing, and says that it did."""
+    """A keychain that deletes nothing, and claims it did."""
 
-    async def delete(self, service: str, username: str, person: float | None) -> bool:
-        """Say so."""
+    async def delete(self, service: str, username: str, prompt_timeout: float | None) -> bool:
+        """Claim it."""
         return (service, username) in self.items
 
 
 class Nameless(MemoryKeychain):
-    """It does not say what it is."""
+    """One without a name."""
 
     async def describe(self) -> str:
-        """Return nothing."""
+        """Return an empty name."""
         return ""
 
 
@@ -254,7 +262,7 @@ class Nameless(MemoryKeychain):
     "wrong", [Deaf, Cutting, Stripping, Careless, Stubborn, Clinging, Nameless]
 )
 def test_the_contract_catches_a_keychain_that_breaks_it(wrong: type[MemoryKeychain]) -> None:
-    """Whoever loses, cuts, strips, mixes up, or clings to secrets fails the suite."""
+    """A keychain that loses, cuts, strips, confuses or never deletes secrets fails the suite."""
 
     class Suite(KeychainContract):
         def keychain(self) -> Any:
@@ -263,21 +271,21 @@ def test_the_contract_catches_a_keychain_that_breaks_it(wrong: type[MemoryKeycha
     assert failing(Suite())
 
 
-def test_the_contract_must_be_given_a_keychain() -> None:
-    """A suite that does not say what to test fails, rather than passing."""
+def test_the_contract_needs_a_keychain() -> None:
+    """A suite that has nothing to test fails."""
     with pytest.raises(NotImplementedError):
-        KeychainContract().test_what_is_kept_comes_back()
+        KeychainContract().test_a_stored_secret_comes_back()
 
 
 class Right:
-    """A source that does what it must."""
+    """A source that keeps the contract."""
 
     title = "the right one"
 
     async def fetch(self, path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]:
-        """Return what it keeps."""
+        """Return the one item."""
         if path != "it":
-            raise NoItem(f"{self.title}: there is no {path!a}", "look at what there is")
+            raise NoItem(f"{self.title}: can't find {path!a}", "list the items")
         return {
             "password": SourceContract.PASSWORD,
             "username": SourceContract.USERNAME or "",
@@ -285,52 +293,52 @@ class Right:
 
 
 class Nameless(Right):
-    """It does not say what it is."""
+    """One without a name."""
 
     title = ""
 
 
 class Cutting(Right):
-    """It strips white space."""
+    """One that strips white space."""
 
     async def fetch(self, path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]:
-        """Return what is left."""
+        """Return the rest."""
         found = await super().fetch(path, fields, run)
         return {name: value.strip() for name, value in found.items()}
 
 
 class Anonymous(Right):
-    """It gives no user name unless it was asked for."""
+    """A source that returns no user name unless it is wanted."""
 
     async def fetch(self, path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]:
-        """Return what was asked for."""
+        """Return the wanted fields."""
         found = dict(await super().fetch(path, fields, run))
         return found if "username" in fields else {"password": found["password"]}
 
 
 class Inventing(Right):
-    """It has whatever is asked for."""
+    """A source that invents every wanted field."""
 
     async def fetch(self, path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]:
-        """Return the same for all."""
+        """Return the same for each field."""
         return {**await super().fetch("it", fields, run), **dict.fromkeys(fields, "canary")}
 
 
 class Telling(Right):
-    """Its error tells what it has."""
+    """A source whose error shows a secret."""
 
     async def fetch(self, path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]:
-        """Say it."""
+        """Show it."""
         if path != "it":
             raise NoItem(f"{self.title} has no {path!a}, only {SourceContract.PASSWORD!a}", "see")
         return await super().fetch(path, fields, run)
 
 
 class Holding(Right):
-    """Its error has what it has in a variable of its frame, which a traceback may show."""
+    """A source whose error has a secret in a variable of its frame: tracebacks may show those."""
 
     async def fetch(self, path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]:
-        """Hold it."""
+        """Hold the secret."""
         held = str(SourceContract.PASSWORD)
         if path != "it":
             raise NoItem(f"{self.title} has no {path!a}", "look")
@@ -338,10 +346,10 @@ class Holding(Right):
 
 
 class Helpless(Right):
-    """Its errors do not say what to do."""
+    """A source whose errors have no hint."""
 
     async def fetch(self, path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]:
-        """Say less."""
+        """Raise less."""
         try:
             return await super().fetch(path, fields, run)
         except NoItem as error:
@@ -349,10 +357,10 @@ class Helpless(Right):
 
 
 class Vague(Right):
-    """Its errors do not say which kind they are."""
+    """A source whose errors have the wrong type."""
 
     async def fetch(self, path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]:
-        """Say less."""
+        """Raise less."""
         try:
             return await super().fetch(path, fields, run)
         except NoItem as error:
@@ -360,27 +368,27 @@ class Vague(Right):
 
 
 class Raw(Right):
-    """It writes what it was given as it came."""
+    """A source whose errors show the path unescaped."""
 
     async def fetch(self, path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]:
-        """Look, and say it."""
+        """Show the path."""
         if path != "it":
-            raise NoItem(f"{self.title}: there is no {path}", "look")
+            raise NoItem(f"{self.title}: can't find {path}", "look")
         return await super().fetch(path, fields, run)
 
 
 class Helping(Right):
-    """It gives its help for a secret."""
+    """A source that returns its help text as a secret."""
 
     async def fetch(self, path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]:
-        """Help."""
+        """Return the help text."""
         if path.startswith("-"):
             return {"password": "usage:"}
         return await super().fetch(path, fields, run)
 
 
 class Forgetful(Right):
-    """It works once in a run."""
+    """A source that works once in a run."""
 
     async def fetch(self, path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]:
         """Work once."""
@@ -391,7 +399,7 @@ class Forgetful(Right):
 
 
 class Foreign(Right):
-    """It waits for what is asyncio's: the command, which Twisted drives, never gets it."""
+    """A source that awaits asyncio's own: Twisted, which drives the command, can't."""
 
     async def fetch(self, path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]:
         """Wait a little."""
@@ -400,7 +408,7 @@ class Foreign(Right):
 
 
 class Native(Right):
-    """It waits for what is Twisted's: a program of asyncio's never gets it."""
+    """A source that awaits Twisted's own: an asyncio program can't."""
 
     async def fetch(self, path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]:
         """Wait a little."""
@@ -410,7 +418,7 @@ class Native(Right):
         return await super().fetch(path, fields, run)
 
 
-MISSING = "a_missing_item_is_said_to_be_missing"
+MISSING = "a_missing_item_is_an_error"
 
 
 @pytest.mark.parametrize(
@@ -422,7 +430,7 @@ MISSING = "a_missing_item_is_said_to_be_missing"
         (Anonymous, {"the_user_name_comes_with_it"}),
         (
             Inventing,
-            {MISSING, "a_missing_field_is_said_to_be_missing", "a_name_is_never_an_option"},
+            {MISSING, "a_missing_field_is_an_error", "a_name_is_never_an_option"},
         ),
         (Telling, {MISSING}),
         (Holding, {MISSING}),
@@ -436,7 +444,7 @@ MISSING = "a_missing_item_is_said_to_be_missing"
     ],
 )
 def test_the_contract_catches_a_source_that_breaks_it(kind: type[Right], caught: set[str]) -> None:
-    """Whoever cuts, tells, guesses or is vague fails the test that is about it."""
+    """A source that breaks the contract fails the test for that part of it."""
 
     class Suite(SourceContract):
         def source(self) -> Source:
@@ -457,25 +465,25 @@ def test_the_contract_catches_a_source_that_breaks_it(kind: type[Right], caught:
 
 
 class Calling(Right):
-    """A source that runs a program, and does what it must."""
+    """A source that runs a program, and keeps the contract."""
 
     program = Program("the right one", "right")
 
     async def fetch(self, path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]:
-        """Return what it writes."""
+        """Return the program's output."""
         found = await self.call(run, operand(path))
         return {"password": found} if path == "it" else {}
 
     async def call(self, run: Run, path: str) -> str:
-        """Call it."""
+        """Call the program."""
         return await self.program.call(run, path, item=path)
 
 
 class Repeating(Calling):
-    """It says what the program said."""
+    """A source whose error repeats the program's output."""
 
     async def call(self, run: Run, path: str) -> str:
-        """Repeat it."""
+        """Repeat the output."""
         done = subprocess.run(["right"], env=dict(run.environ), capture_output=True, check=False)
         if done.returncode:
             raise SourceFailed(f"the right one: {done.stderr!a}", "see")
@@ -483,38 +491,38 @@ class Repeating(Calling):
 
 
 class Replacing(Calling):
-    """It makes text of whatever there is."""
+    """A source that replaces bytes that are not text."""
 
     async def call(self, run: Run, path: str) -> str:
-        """Read on."""
+        """Replace them."""
         found = subprocess.run(["right"], env=dict(run.environ), capture_output=True, check=False)
         return found.stdout.decode("utf-8", "replace")
 
 
 class Trusting(Calling):
-    """It expects what it wrote to be well-formed."""
+    """A source that expects well-formed output."""
 
     async def fetch(self, path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]:
-        """Return what it reads."""
+        """Return the parsed output."""
         return {"password": str(json.loads(await self.call(run, path))["password"])}
 
 
 class Waiting(Calling):
-    """It waits without looking at the time, and forgets to call."""
+    """A source that waits without a deadline, and never runs the program."""
 
     async def call(self, run: Run, path: str) -> str:
-        """Take its time."""
+        """Wait."""
         await asyncio.sleep(0.1)
         return "canary"
 
 
 PROGRAM_TESTS = (
-    "a_program_that_is_not_there",
+    "a_missing_program_is_named",
     "a_program_that_hangs_is_ended",
     "a_cancelled_wait_ends_the_program",
-    "what_a_failing_program_says_is_not_shown",
-    "what_is_no_text_is_refused",
-    "garbage_is_an_error_of_ours_or_a_secret",
+    "a_failing_programs_output_is_not_shown",
+    "other_output_than_text_is_refused",
+    "unexpected_output_is_an_error_or_a_secret",
 )
 
 
@@ -522,14 +530,14 @@ PROGRAM_TESTS = (
     ("kind", "caught"),
     [
         (Calling, ()),
-        (Repeating, ("what_a_failing_program_says_is_not_shown",)),
-        (Replacing, ("what_is_no_text_is_refused",)),
-        (Trusting, ("garbage_is_an_error_of_ours_or_a_secret",)),
-        (Waiting, ("a_program_that_is_not_there", "a_program_that_hangs_is_ended")),
+        (Repeating, ("a_failing_programs_output_is_not_shown",)),
+        (Replacing, ("other_output_than_text_is_refused",)),
+        (Trusting, ("unexpected_output_is_an_error_or_a_secret",)),
+        (Waiting, ("a_missing_program_is_named", "a_program_that_hangs_is_ended")),
     ],
 )
-def test_the_contract_tries_a_sources_program(kind: type[Calling], caught: Sequence[str]) -> None:
-    """With others of its name that fail, hang, and write what is no text."""
+def test_the_contract_tries_failing_programs(kind: type[Calling], caught: Sequence[str]) -> None:
+    """The contract replaces the program by ones that fail, hang, and write no text."""
 
     class Suite(SourceContract):
         PROGRAM = "right"
@@ -552,8 +560,8 @@ def test_the_contract_tries_a_sources_program(kind: type[Calling], caught: Seque
         assert {f"test_{name}" for name in PROGRAM_TESTS} < tried
 
 
-def test_the_contract_must_be_given_a_source() -> None:
-    """A suite that does not say what to test fails, rather than passing."""
+def test_the_contract_needs_a_source() -> None:
+    """A suite that has nothing to test fails."""
     for name in ("source", "item", "missing"):
         with pytest.raises(NotImplementedError):
             getattr(SourceContract(), name)()

@@ -13,7 +13,7 @@ import pytest
 from secretly import safefiles
 from secretly.errors import Refused
 
-#: A user and a group that are not this process's own: nobody has them here.
+#: A user and a group that are not this process's own, and that no user here has.
 OTHER = 54_321
 
 
@@ -30,99 +30,99 @@ def place(tmp_path: Path) -> Path:
 def own(path: Path, user: int = -1, group: int = -1) -> None:
     """Give a file to another, which only root can."""
     if os.geteuid() != 0:
-        pytest.skip("needs root, to own files as somebody else")
+        pytest.skip("needs root, to own files as another user")
     os.chown(path, user, group, follow_symlinks=False)
 
 
-def test_a_file_of_ones_own_is_trusted(place: Path) -> None:
-    """What only its user can write, in folders of the same kind or sticky ones, may be used."""
-    assert safefiles.writable_by_others(place / "file") is None
-    safefiles.check_only_mine(place / "file", "the program")
+def test_a_file_that_only_its_user_can_write_is_trusted(place: Path) -> None:
+    """In folders that only the user can write, or sticky ones."""
+    assert safefiles.find_writable_by_others(place / "file") is None
+    safefiles.refuse_if_others_can_write(place / "file", "the program")
 
 
 @pytest.mark.parametrize("mode", [0o646, 0o602, 0o777])
-def test_a_file_that_anybody_can_write_is_refused(place: Path, mode: int) -> None:
-    """It is named, and so is the way to mend it."""
+def test_a_file_that_all_can_write_is_refused(place: Path, mode: int) -> None:
+    """The error names the file, and the command that fixes it."""
     (place / "file").chmod(mode)
     with pytest.raises(Refused, match=r"the program .* could be changed by others") as caught:
-        safefiles.check_only_mine(place / "file", "the program")
+        safefiles.refuse_if_others_can_write(place / "file", "the program")
     assert caught.value.hint.endswith(f"chmod go-w {place / 'file'}")
 
 
-def test_the_hint_mends_it(place: Path) -> None:
-    """After what the hint says, the file is accepted."""
+def test_the_command_of_the_hint_fixes_it(place: Path) -> None:
+    """After that command the file is accepted."""
     (place / "file").chmod(0o666)
-    assert safefiles.writable_by_others(place / "file") == str(place / "file")
+    assert safefiles.find_writable_by_others(place / "file") == str(place / "file")
     (place / "file").chmod(0o666 & ~0o022)
-    assert safefiles.writable_by_others(place / "file") is None
+    assert safefiles.find_writable_by_others(place / "file") is None
 
 
-def test_a_folder_that_anybody_can_write_is_refused(place: Path) -> None:
-    """Whoever can write a folder can put another file in the place of one in it."""
+def test_a_folder_that_all_can_write_is_refused(place: Path) -> None:
+    """A user who can write a folder can replace each file in it."""
     deep = place / "a" / "b"
     deep.mkdir(parents=True)
     (deep / "file").write_text("")
-    assert safefiles.writable_by_others(deep / "file") is None
+    assert safefiles.find_writable_by_others(deep / "file") is None
     (place / "a").chmod(0o777)
-    assert safefiles.writable_by_others(deep / "file") == str(place / "a")
+    assert safefiles.find_writable_by_others(deep / "file") == str(place / "a")
 
 
 def test_a_sticky_folder_is_trusted(place: Path) -> None:
     """In a folder like /tmp only a file's owner can replace it."""
     place.chmod(0o1777)
-    assert safefiles.writable_by_others(place / "file") is None
+    assert safefiles.find_writable_by_others(place / "file") is None
 
 
-def test_a_sticky_bit_on_a_file_is_worth_nothing(place: Path) -> None:
-    """It is the folder's that counts."""
+def test_a_sticky_bit_on_a_file_does_not_count(place: Path) -> None:
+    """Only that of its folder does."""
     (place / "file").chmod(0o1666)
-    assert safefiles.writable_by_others(place / "file") == str(place / "file")
+    assert safefiles.find_writable_by_others(place / "file") == str(place / "file")
 
 
-def test_what_belongs_to_another_is_refused(place: Path) -> None:
-    """An owner can always change what is his, whatever its mode."""
+def test_a_file_of_another_user_is_refused(place: Path) -> None:
+    """A file's owner can always change it, whatever its mode."""
     own(place / "file", OTHER)
-    assert safefiles.writable_by_others(place / "file") == str(place / "file")
+    assert safefiles.find_writable_by_others(place / "file") == str(place / "file")
     own(place / "file", 0)
     own(place, OTHER)
-    assert safefiles.writable_by_others(place / "file") == str(place)
+    assert safefiles.find_writable_by_others(place / "file") == str(place)
 
 
 def test_a_file_of_another_in_a_sticky_folder_is_refused(place: Path) -> None:
     """Stickiness protects the owner of a file, who must be the right one; so with folders."""
     place.chmod(0o1777)
     own(place / "file", OTHER)
-    assert safefiles.writable_by_others(place / "file") == str(place / "file")
+    assert safefiles.find_writable_by_others(place / "file") == str(place / "file")
     own(place / "file", 0)
     own(place, OTHER)
-    assert safefiles.writable_by_others(place / "file") == str(place)
+    assert safefiles.find_writable_by_others(place / "file") == str(place)
 
 
-def test_a_group_in_which_nobody_else_is_is_no_other(place: Path) -> None:
-    """Many systems make each user a group, and folders that it can write."""
+def test_a_group_without_other_members_does_not_count(place: Path) -> None:
+    """Many systems make a group for each user, and folders that the group can write."""
     mine = os.geteuid()
     (place / "file").chmod(0o664)
     os.chown(place / "file", -1, pwd.getpwuid(mine).pw_gid)
     if mine == 0:
-        assert safefiles.writable_by_others(place / "file") is None
+        assert safefiles.find_writable_by_others(place / "file") is None
     own(place / "file", group=OTHER)  # a group without members
-    assert safefiles.writable_by_others(place / "file") is None
+    assert safefiles.find_writable_by_others(place / "file") is None
 
 
-def test_a_group_in_which_others_are_is_refused(place: Path) -> None:
-    """Whether as its members, or because it is their first."""
-    people = {u.pw_gid for u in pwd.getpwall() if u.pw_uid not in (0, os.geteuid())} - {0}
-    if not people:
+def test_a_group_with_other_members_is_refused(place: Path) -> None:
+    """Whether they are its members, or it is their first group."""
+    groups = {u.pw_gid for u in pwd.getpwall() if u.pw_uid not in (0, os.geteuid())} - {0}
+    if not groups:
         pytest.skip("needs another user")
-    own(place / "file", group=min(people))
+    own(place / "file", group=min(groups))
     (place / "file").chmod(0o664)
-    assert safefiles.writable_by_others(place / "file") == str(place / "file")
+    assert safefiles.find_writable_by_others(place / "file") == str(place / "file")
     (place / "file").chmod(0o644)
-    assert safefiles.writable_by_others(place / "file") is None
+    assert safefiles.find_writable_by_others(place / "file") is None
 
 
 def test_a_group_with_named_members_is_refused(place: Path) -> None:
-    """Those whom the group file names count as well."""
+    """The members that the group file names count as well."""
     mine = {u.pw_name for u in pwd.getpwall() if u.pw_uid in (0, os.geteuid())}
     first = {u.pw_gid for u in pwd.getpwall()}
     groups = [g for g in grp.getgrall() if set(g.gr_mem) - mine and g.gr_gid not in first]
@@ -130,10 +130,10 @@ def test_a_group_with_named_members_is_refused(place: Path) -> None:
         pytest.skip("needs a group with members")
     own(place / "file", group=groups[0].gr_gid)
     (place / "file").chmod(0o664)
-    assert safefiles.writable_by_others(place / "file") == str(place / "file")
+    assert safefiles.find_writable_by_others(place / "file") == str(place / "file")
 
 
-def test_a_link_is_followed_and_both_ways_are_looked_at(place: Path) -> None:
+def test_a_link_is_followed_and_both_paths_are_checked(place: Path) -> None:
     """A safe link into an unsafe folder is as bad as a link in one."""
     weak, safe = place / "weak", place / "safe"
     weak.mkdir()
@@ -141,11 +141,11 @@ def test_a_link_is_followed_and_both_ways_are_looked_at(place: Path) -> None:
     safe.mkdir()
     (weak / "file").write_text("")
     (safe / "there").symlink_to(weak / "file")
-    assert safefiles.writable_by_others(safe / "there") == str(weak)
+    assert safefiles.find_writable_by_others(safe / "there") == str(weak)
     (weak / "link").symlink_to(place / "file")
-    assert safefiles.writable_by_others(weak / "link") == str(weak)
+    assert safefiles.find_writable_by_others(weak / "link") == str(weak)
     (safe / "fine").symlink_to("../file")
-    assert safefiles.writable_by_others(safe / "fine") is None
+    assert safefiles.find_writable_by_others(safe / "fine") is None
 
 
 def test_each_link_of_a_chain_counts(place: Path) -> None:
@@ -154,9 +154,9 @@ def test_each_link_of_a_chain_counts(place: Path) -> None:
     weak.mkdir()
     (weak / "second").symlink_to(place / "file")
     (place / "first").symlink_to(weak / "second")
-    assert safefiles.writable_by_others(place / "first") is None
+    assert safefiles.find_writable_by_others(place / "first") is None
     weak.chmod(0o777)
-    assert safefiles.writable_by_others(place / "first") == str(weak)
+    assert safefiles.find_writable_by_others(place / "first") == str(weak)
 
 
 def test_a_folder_that_is_a_link_counts(place: Path) -> None:
@@ -165,54 +165,54 @@ def test_a_folder_that_is_a_link_counts(place: Path) -> None:
     (weak / "inner").mkdir(parents=True)
     (weak / "inner" / "file").write_text("")
     (place / "short").symlink_to("weak/inner")
-    assert safefiles.writable_by_others(place / "short" / "file") is None
+    assert safefiles.find_writable_by_others(place / "short" / "file") is None
     weak.chmod(0o777)
-    assert safefiles.writable_by_others(place / "short" / "file") == str(weak)
+    assert safefiles.find_writable_by_others(place / "short" / "file") == str(weak)
 
 
 def test_a_link_of_another_in_a_sticky_folder_is_refused(place: Path) -> None:
     """A link's owner can put another in its place there."""
     place.chmod(0o1777)
     (place / "link").symlink_to("file")
-    assert safefiles.writable_by_others(place / "link") is None
+    assert safefiles.find_writable_by_others(place / "link") is None
     own(place / "link", OTHER)
-    assert safefiles.writable_by_others(place / "link") == str(place / "link")
+    assert safefiles.find_writable_by_others(place / "link") == str(place / "link")
 
 
-def test_up_after_a_link_is_where_the_system_says(place: Path) -> None:
-    """'link/..' is the folder above what the link leads to, not the one that it is in."""
+def test_dots_after_a_link_mean_what_the_system_says(place: Path) -> None:
+    """'link/..' is the folder above the link's target, not the folder that the link is in."""
     weak = place / "weak"
     (weak / "inner").mkdir(parents=True)
     (weak / "file").write_text("")
     (place / "link").symlink_to("weak/inner")
     path = f"{place}/link/../file"
     assert os.path.samefile(path, weak / "file")
-    assert safefiles.writable_by_others(path) is None
+    assert safefiles.find_writable_by_others(path) is None
     (weak / "file").chmod(0o666)
-    assert safefiles.writable_by_others(path) == path
+    assert safefiles.find_writable_by_others(path) == path
 
 
-def test_a_relative_path_is_looked_at_from_here(
+def test_a_relative_path_begins_at_the_current_folder(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The folders above the current one count for it too."""
     monkeypatch.chdir(place)
-    assert safefiles.writable_by_others("./file") is None
+    assert safefiles.find_writable_by_others("./file") is None
     place.chmod(0o777)
-    assert safefiles.writable_by_others("file") is not None
+    assert safefiles.find_writable_by_others("file") is not None
 
 
-def test_links_that_go_round_end(place: Path) -> None:
-    """They lead nowhere, and looking at them does not last for ever."""
+def test_links_in_a_circle_end(place: Path) -> None:
+    """They lead nowhere, and checking them comes to an end."""
     (place / "a").symlink_to("b")
     (place / "b").symlink_to("a")
-    assert safefiles.writable_by_others(place / "a") is None
+    assert safefiles.find_writable_by_others(place / "a") is None
 
 
-def test_what_is_not_there_is_refused(place: Path) -> None:
-    """What cannot be looked at is not trusted, and shown harmless."""
-    with pytest.raises(Refused, match="cannot be looked at: No such file") as caught:
-        safefiles.check_only_mine(place / "no\x1bne", "the configuration")
+def test_a_missing_file_is_refused(place: Path) -> None:
+    """A file that can't be examined is not trusted, and its name is shown escaped."""
+    with pytest.raises(Refused, match="No such file") as caught:
+        safefiles.refuse_if_others_can_write(place / "no\x1bne", "the configuration")
     assert str(caught.value).isprintable()
 
 
@@ -239,7 +239,7 @@ def test_the_first_on_path_is_found(place: Path) -> None:
 def test_relative_and_empty_entries_of_path_are_skipped(
     place: Path, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No program is run from whatever folder one happens to be in."""
+    """No program of the current folder is run."""
     program(place)
     found = program(place / "bin")
     monkeypatch.chdir(place)
@@ -247,8 +247,8 @@ def test_relative_and_empty_entries_of_path_are_skipped(
     assert safefiles.program_on_path("tool", {"PATH": f"{path}:{place}/bin"}) == str(found)
 
 
-def test_what_cannot_be_executed_is_no_program(place: Path) -> None:
-    """A folder, or a file without its bit, is passed by."""
+def test_a_file_that_cannot_be_executed_is_skipped(place: Path) -> None:
+    """A folder is skipped too."""
     program(place / "1", mode=0o644)
     (place / "2" / "tool").mkdir(parents=True)
     last = program(place / "3")
@@ -271,8 +271,8 @@ def shim(folder: Path, name: str = "tool") -> Path:
     return path
 
 
-def test_secretlys_own_executables_are_known_by_their_first_lines(place: Path) -> None:
-    """Also through links; nothing else is one, though it be called so or have the line."""
+def test_a_shim_is_known_by_its_first_lines(place: Path) -> None:
+    """Also through links. No other file is a shim, even if it has the name or the line."""
     ours = shim(place / "1")
     (place / "link").symlink_to("1")
     (place / "2").symlink_to("1/tool")
@@ -295,14 +295,14 @@ def test_secretlys_own_executables_are_known_by_their_first_lines(place: Path) -
         assert not safefiles.is_shim(place / name)
 
 
-def test_a_pipe_is_none_and_is_not_waited_for(place: Path) -> None:
-    """To look at a program may not hang."""
+def test_a_pipe_is_not_a_shim_and_is_not_waited_for(place: Path) -> None:
+    """Looking at a program must not hang."""
     os.mkfifo(place / "pipe")
     assert not safefiles.is_shim(place / "pipe")
 
 
-def test_secretlys_own_executables_are_passed_by(place: Path) -> None:
-    """What they stand for comes after them, however often their folder is on PATH."""
+def test_shims_are_skipped(place: Path) -> None:
+    """The real program comes after its shim, however often the shims' folder is on PATH."""
     shim(place / "1")
     (place / "link").symlink_to("1")
     found = program(place / "2")

@@ -1,7 +1,7 @@
 """The Assuan dialogue with a pinentry, as bytes: no process, no reading, no waiting.
 
-Rules of the protocol are from the libassuan manual ("Server responses") and from
-watching six pinentries.
+The rules of the protocol are from the libassuan manual ("Server responses") and from watching six
+pinentries.
 """
 
 from __future__ import annotations
@@ -10,17 +10,15 @@ from typing import NamedTuple
 
 from .. import text as display
 from ..errors import PinentryFailed
+from ..redacted import READ_LIMIT
 
 __all__ = ["Answer", "Data", "Reader", "command", "escape", "fits", "unescape"]
 
-#: The longest line, in bytes with its LF: libassuan's ``ASSUAN_LINELENGTH`` is 1002
-#: with CR, LF, and pinentry ends without a word on a line of 1002.
+#: The longest line, in bytes with its LF. libassuan's ``ASSUAN_LINELENGTH`` is 1002 with CR and
+#: LF, and a pinentry that is sent a line of 1002 bytes ends without a word.
 LINE_LIMIT = 1000
 
-#: The most bytes of secret that are collected from one answer.
-DATA_LIMIT = 1 << 20
-
-# libgpg-error's codes: the low 16 bits, the rest names the source.
+# libgpg-error's codes: the low 16 bits. The other bits name the source of the error.
 CANCELED = 99
 FULLY_CANCELED = 198
 TIMEOUT = 62
@@ -28,6 +26,9 @@ NOT_CONFIRMED = 114
 WINDOW_TOO_SMALL = 301
 
 _ELLIPSIS = "…".encode()
+
+#: How many status keywords of an answer are collected, and the digits of an error code.
+_STATUS_LIMIT, _CODE_DIGITS = 16, 10
 
 
 def escape(data: bytes) -> bytes:
@@ -42,7 +43,7 @@ def escape(data: bytes) -> bytes:
 def unescape(data: bytes) -> bytes:
     """Decode the percent-escapes of an Assuan ``D`` line.
 
-    A ``%`` that is no escape stands for itself.
+    A ``%`` that does not begin an escape is kept.
 
     >>> unescape(b"100%25")
     b'100%'
@@ -61,12 +62,12 @@ def unescape(data: bytes) -> bytes:
 
 
 def command(verb: str, text: str = "", keep: str = "") -> bytes:
-    r"""Return the one line that sends *verb* with *text*, at most 1000 bytes with its LF.
+    r"""Return the line that sends *verb* with *text*, at most 1000 bytes with its LF.
 
-    What does not fit is cut on a character boundary and ends in an ellipsis;
-    control and bidi characters come as visible escapes.
+    A text that is too long is cut at the end of a character, and ends in an ellipsis. Control
+    and bidi characters become visible escapes.
 
-    :param keep: characters that are meant (``"\n"`` in a description).
+    :param keep: characters to send as they are (``"\n"`` in a description).
 
     >>> command("SETDESC", "two\nlines", keep="\n")
     b'SETDESC two%0Alines\n'
@@ -91,22 +92,22 @@ def _room(verb: str) -> int:
 
 
 def fits(verb: str, text: str, keep: str = "") -> bool:
-    """Whether :func:`command` would send all of *text*."""
+    """Return whether :func:`command` would send all of *text*."""
     return len(escape(display.escape(text, keep).encode())) <= _room(verb)
 
 
 class Data(bytearray):
-    """What came in ``D`` lines; its repr shows none of it, for tracebacks may show locals."""
+    """The data of ``D`` lines. Its repr shows nothing of it, as tracebacks may show locals."""
 
     def __repr__(self) -> str:
         return "<assuan.Data>"
 
 
 class Answer(NamedTuple):
-    """What a pinentry answered to one command.
+    """A pinentry's answer to one command.
 
     :param code: 0 for ``OK``, else the low 16 bits of the ``ERR`` code.
-    :param data: what came in ``D`` lines, decoded; None if none came.
+    :param data: the data of the ``D`` lines, decoded; None without any.
     :param status: the keywords of the ``S`` lines.
     :param inquiry: the keyword of an ``INQUIRE``, which must be answered first.
     """
@@ -121,10 +122,10 @@ class Answer(NamedTuple):
 
 
 class Reader:
-    """Reads answers from bytes in whatever chunks they come.
+    """Reads answers from bytes that come in chunks of any size.
 
-    The parameters of an ``INQUIRE`` (QUALITY, CHECKPIN) carry what the person
-    is typing; they are dropped unread.
+    The parameters of an ``INQUIRE`` (QUALITY, CHECKPIN) carry what the user is typing. They are
+    dropped unread.
     """
 
     def __init__(self) -> None:
@@ -141,7 +142,7 @@ class Reader:
         :raises PinentryFailed: for a line that no pinentry may send.
         """
         self._partial += chunk
-        # Frames that hold bytes of an answer stay out of tracebacks, which may show locals.
+        # Tracebacks may show locals: no frame that holds bytes of an answer is in one.
         chunk = b""
         try:
             return self._answers()
@@ -158,7 +159,7 @@ class Reader:
             if answer is not None:
                 answers.append(answer)
         if len(self._partial) > LINE_LIMIT + 2:
-            raise self._nonsense("a line that does not end")
+            raise self._nonsense("a line without an end")
         return answers
 
     def _line(self, line: bytes) -> Answer | None:
@@ -173,19 +174,19 @@ class Reader:
             self._collect(unescape(rest))
         elif keyword == b"S":
             self._status.append(rest.partition(b" ")[0].decode("ascii", "replace"))
-            del self._status[16:]
+            del self._status[_STATUS_LIMIT:]
         elif keyword == b"INQUIRE":
             return Answer(inquiry=rest.partition(b" ")[0].decode("ascii", "replace"))
         elif keyword != b"END" and line and not line.startswith(b"#"):
-            raise self._nonsense("a line that is no answer")
+            raise self._nonsense("a line that is not an answer")
         return None
 
     def _collect(self, data: bytes) -> None:
         if self._data is None:
             self._data = Data()
         self._data += data
-        if len(self._data) > DATA_LIMIT:
-            raise self._nonsense("more than 1 MiB of data")
+        if len(self._data) > READ_LIMIT:
+            raise self._nonsense(f"more than {READ_LIMIT >> 20} MiB of data")
 
     def _finish(self, code: int) -> Answer:
         answer = Answer(code, self._data, tuple(self._status))
@@ -194,7 +195,7 @@ class Reader:
 
     def _error_code(self, rest: bytes) -> int:
         number = rest.partition(b" ")[0]
-        if not number.isdigit() or len(number) > 10 or int(number) & 0xFFFF == 0:
+        if not number.isdigit() or len(number) > _CODE_DIGITS or int(number) & 0xFFFF == 0:
             raise self._nonsense("an error without a number")
         return int(number) & 0xFFFF
 
@@ -202,6 +203,6 @@ class Reader:
         self._partial.clear()
         self._data = None
         return PinentryFailed(
-            f"the pinentry answered with {what}",
-            "'secretly doctor' says which pinentry is used, and how to choose another",
+            f"the pinentry sent {what}",
+            "run 'secretly doctor': it shows the pinentry and how to choose another",
         )

@@ -1,4 +1,4 @@
-"""Finding a way to ask a person: a pinentry, a dialog, the terminal, the notebook."""
+"""Choose how to ask the user: with a pinentry, a dialog, the terminal or the notebook."""
 
 from __future__ import annotations
 
@@ -18,21 +18,29 @@ from . import assuan, terminal
 
 __all__ = ["PromptMethod", "Surroundings", "choose", "notebook_kernel", "surroundings"]
 
+#: Parts of the names of pinentries that open a window.
 _GRAPHICAL = ("gtk", "qt", "gnome", "mac", "fltk", "x11", "efl", "wsl", "tqt")
+
 _MAC = (
     "/opt/homebrew/bin/pinentry-mac",
     "/usr/local/bin/pinentry-mac",
     "/usr/local/MacGPG2/libexec/pinentry-mac.app/Contents/MacOS/pinentry-mac",
 )
 
+#: How long, in seconds, gpgconf may take.
+_GPGCONF_TIMEOUT = 2.0
+
+_DOCTOR = "'secretly doctor' says more"
+_NAME_ANOTHER = "name a pinentry that is installed, or remove the setting"
+
 
 class PromptMethod(NamedTuple):
-    """A way of asking.
+    """A way to ask the user.
 
     :param kind: ``"pinentry"``, ``"osascript"``, ``"terminal"`` or ``"notebook"``.
-    :param program: the pinentry's path, where there is one.
+    :param program: the path of the pinentry, if it is one.
     :param graphical: whether it opens a window, and so leaves the terminal alone.
-    :param why: why this one, for ``doctor``.
+    :param why: why this one was chosen, for ``doctor``.
     """
 
     kind: str
@@ -40,9 +48,19 @@ class PromptMethod(NamedTuple):
     graphical: bool
     why: str
 
+    @property
+    def name(self) -> str:
+        """The program's name, for a message."""
+        return "pinentry" if self.program is None else escape(self.program.name)
+
 
 class Surroundings(NamedTuple):
-    """What there is to ask on."""
+    """What this process can ask on.
+
+    :param environ: the environment.
+    :param terminal: its terminal, if it has one.
+    :param foreground: whether it may read from that terminal now.
+    """
 
     environ: Mapping[str, str]
     terminal: terminal.Terminal | None
@@ -50,10 +68,12 @@ class Surroundings(NamedTuple):
 
     @property
     def ssh(self) -> bool:
+        """Whether the user is logged in over SSH."""
         return any(name in self.environ for name in ("SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY"))
 
     @property
     def display(self) -> bool:
+        """Whether the user sits at a screen that can show a window."""
         if self.ssh:
             return False
         if sys.platform == "darwin":
@@ -61,8 +81,8 @@ class Surroundings(NamedTuple):
         return bool(self.environ.get("DISPLAY") or self.environ.get("WAYLAND_DISPLAY"))
 
     def graphical(self, program: Path) -> bool:
-        """Whether *program* would open a window here."""
-        name = os.path.basename(os.path.realpath(program))
+        """Return whether *program* would open a window here."""
+        name = _real_name(program)
         if "gnome3" in name and not self.environ.get("DBUS_SESSION_BUS_ADDRESS"):
             return False
         if "wsl" in name:
@@ -72,9 +92,39 @@ class Surroundings(NamedTuple):
         return self.display and (known or not textual)
 
 
+class _Candidate(NamedTuple):
+    """A pinentry that may be used.
+
+    :param why: what names it, or why it is looked for.
+    :param named: whether the user named it: then a fault in it is an error.
+    """
+
+    program: Path
+    why: str
+    named: bool = False
+
+
+class _Skipped:
+    """Why candidates were skipped.
+
+    :param lines: is given a line for each.
+    :ivar unsafe: the first line about a file that others could change.
+    """
+
+    def __init__(self, lines: list[str]) -> None:
+        self.lines = lines
+        self.unsafe = ""
+
+    def add(self, line: str, unsafe: bool = False) -> None:
+        """Note one."""
+        self.lines.append(line)
+        if unsafe:
+            self.unsafe = self.unsafe or line
+
+
 def surroundings(environ: Mapping[str, str]) -> Surroundings:
-    """What there is to ask on, now."""
-    # In a notebook the terminal is the server's: nobody may be sitting at it.
+    """Return what this process can ask on now."""
+    # A notebook's terminal is its server's: the user may be somewhere else.
     found = None if notebook_kernel() else terminal.find_terminal()
     return Surroundings(environ, found, found is not None and found.in_foreground())
 
@@ -82,81 +132,94 @@ def surroundings(environ: Mapping[str, str]) -> Surroundings:
 async def choose(
     environ: Mapping[str, str], setting: str | None = None, skipped: list[str] | None = None
 ) -> PromptMethod:
-    """Find how to ask a person.
+    """Choose how to ask the user.
 
-    In order: the configuration's ``prompt.pinentry``, ``PINENTRY``, gpg-agent's
-    own setting, gpgconf's, what the platform has, the terminal itself.
+    In order of precedence: the configuration's ``prompt.pinentry``, ``PINENTRY``, gpg-agent's
+    setting, gpgconf's, what the platform has, the terminal itself.
 
-    :param skipped: is given a line for each that was passed over, and why.
-    :raises NoPinentry: if there is none.
-    :raises Refused: if the one that was named could be changed by others.
+    :param setting: the configuration's ``prompt.pinentry``.
+    :param skipped: is given a line for each pinentry that was skipped, with the reason.
+    :raises NoPinentry: if there is no way to ask.
+    :raises Refused: if others could change the pinentry that the user named.
     """
-    place = surroundings(environ)
-    skipped = [] if skipped is None else skipped
-    async for program, why, named in _candidates(place, setting, skipped):
-        reason = _unusable(program, place, named, why)
-        if reason is None:
-            graphical = place.graphical(program)
+    around = surroundings(environ)
+    skips = _Skipped([] if skipped is None else skipped)
+    async for candidate in _candidates(around, setting, skips):
+        if _usable(candidate, around, skips):
+            program = candidate.program
             kind = "osascript" if program.name == "osascript" else "pinentry"
-            return PromptMethod(kind, program, graphical, why)
-        skipped.append(f"{escape(os.fspath(program))} ({why}): {reason}")
+            return PromptMethod(kind, program, around.graphical(program), candidate.why)
     if notebook_kernel():
         return PromptMethod("notebook", None, True, "the notebook's own password input")
-    if place.foreground:
+    if around.foreground:
         return PromptMethod("terminal", None, False, "no pinentry was found; the terminal itself")
-    if place.terminal is not None:
-        raise NoPinentry(
-            "a prompt on the terminal cannot start in the background",
+    raise _no_way(around, skips)
+
+
+def _no_way(around: Surroundings, skips: _Skipped) -> NoPinentry:
+    if around.terminal is not None:
+        return NoPinentry(
+            "can't ask you on the terminal: this is a background job",
             "bring it to the foreground (fg), or use a graphical pinentry",
         )
-    unsafe = next((line for line in skipped if safefiles.BY_OTHERS in line), None)
-    if unsafe is not None:
-        raise NoPinentry(
-            f"there is nobody to ask: {unsafe}", "mend that; 'secretly doctor' says more"
-        )
-    raise NoPinentry(
-        "there is nobody to ask: no terminal and no graphical pinentry",
-        "run it from a terminal, or install pinentry-gtk2, pinentry-qt or pinentry-mac; "
-        "'secretly doctor' says more",
+    if skips.unsafe:
+        return NoPinentry(f"can't ask you: {skips.unsafe}", f"fix that; {_DOCTOR}")
+    return NoPinentry(
+        "can't ask you: no terminal and no screen",
+        f"run it from a terminal, or install pinentry-gtk2, pinentry-qt or pinentry-mac; {_DOCTOR}",
     )
 
 
-def _unusable(program: Path, place: Surroundings, named: bool, why: str) -> str | None:
-    """Say why *program* cannot be used here; raise if it is one that the person named."""
+def _usable(candidate: _Candidate, around: Surroundings, skips: _Skipped) -> bool:
+    """Return whether a pinentry can be used here; if not, note why.
+
+    :raises SecretlyError: if it can't be used anywhere and the user named it.
+    """
+    program, why, named = candidate
+    unsafe = False
     if not os.path.isfile(program) or not os.access(program, os.X_OK):
         if named:
             raise NoPinentry(
-                f"{why} names {escape(os.fspath(program))}, which is no program",
-                "name a pinentry that is installed, or take the setting away",
+                f"{why} names {escape(os.fspath(program))}, which is not a program", _NAME_ANOTHER
             )
-        return "not there"
-    try:
-        safefiles.check_only_mine(program, "the pinentry")
-    except Refused as error:
-        if named:
-            raise
-        return str(error)
-    if not place.graphical(program):
-        name = os.path.basename(os.path.realpath(program))
-        if "mac" in name or "osascript" in name or place.terminal is None:
-            return "needs a screen" if any(w in name for w in _GRAPHICAL) else "needs a terminal"
-        if not place.foreground:
-            return "needs the terminal, and this is a background process"
-        if "tty" not in name and place.environ.get("TERM", "") in ("", "dumb", "unknown"):
-            return "the terminal is too simple for it (TERM)"
-    return None
+        reason = "not installed"
+    else:
+        try:
+            safefiles.refuse_if_others_can_write(program, "the pinentry")
+            reason = _missing(program, around)
+        except Refused as error:
+            if named:
+                raise
+            unsafe, reason = True, str(error)
+    if reason:
+        skips.add(f"{escape(os.fspath(program))} ({why}): {reason}", unsafe)
+    return not reason
+
+
+def _missing(program: Path, around: Surroundings) -> str:
+    """Return what a pinentry needs that is missing here; empty if it can be used."""
+    if around.graphical(program):
+        return ""
+    name = _real_name(program)
+    if "mac" in name or "osascript" in name or around.terminal is None:
+        return "needs a screen" if any(w in name for w in _GRAPHICAL) else "needs a terminal"
+    if not around.foreground:
+        return "needs the terminal, and this is a background job"
+    if "tty" not in name and around.environ.get("TERM", "") in ("", "dumb", "unknown"):
+        return "this terminal is too simple for it (TERM)"
+    return ""
+
+
+def _real_name(program: Path) -> str:
+    """Return the name of the program that a link leads to: Debian has links of other names."""
+    return os.path.basename(os.path.realpath(program))
 
 
 async def _candidates(
-    place: Surroundings, setting: str | None, skipped: list[str]
-) -> AsyncIterator[tuple[Path, str, bool]]:
-    environ = place.environ
-
-    def on_path(*names: str, why: str) -> Iterator[tuple[Path, str, bool]]:
-        for name in names:
-            if found := safefiles.program_on_path(name, environ):
-                yield Path(found), why, False
-
+    around: Surroundings, setting: str | None, skips: _Skipped
+) -> AsyncIterator[_Candidate]:
+    """Yield the pinentries that may be used, in order of precedence."""
+    environ = around.environ
     for named, why in (
         (setting, "the configuration's prompt.pinentry"),
         (environ.get("PINENTRY"), "PINENTRY"),
@@ -167,59 +230,69 @@ async def _candidates(
                 path = safefiles.program_on_path(named, environ)
             if path is None:
                 raise NoPinentry(
-                    f"{why} names {escape(named)}, which is not on PATH",
-                    "name a pinentry that is installed, or take the setting away",
+                    f"{why} names {escape(named)}, which is not on PATH", _NAME_ANOTHER
                 )
-            yield Path(path).absolute(), why, True
-    if configured := _agent_setting(environ, skipped):
-        yield configured, "gpg-agent.conf", False
-    async for program in _from_gpgconf(environ, skipped):
-        yield program, "gpgconf", False
+            yield _Candidate(Path(path).absolute(), why, named=True)
+    if configured := _agent_setting(environ, skips):
+        yield _Candidate(configured, "gpg-agent.conf")
+    async for program in _from_gpgconf(environ, skips):
+        yield _Candidate(program, "gpgconf")
+    for candidate in _on_this_platform(around):
+        yield candidate
+
+
+def _on_this_platform(around: Surroundings) -> Iterator[_Candidate]:
+    environ = around.environ
     if sys.platform == "darwin":
-        if not place.ssh:
-            for found in on_path("pinentry-mac", why="macOS"):
-                yield found
-            for path in _MAC:
-                yield Path(path), "macOS", False
-            yield Path("/usr/bin/osascript"), "macOS", False
-    elif environ.get("WSL_DISTRO_NAME"):
-        for found in on_path("pinentry-wsl-ps1", "pinentry-wsl-ps1.sh", why="WSL"):
-            yield found
-    if place.display and sys.platform != "darwin":
-        for found in on_path("pinentry-gnome3", "pinentry-qt", "pinentry-gtk-2", why="a screen"):
-            yield found
-    if place.terminal is not None:
-        for found in on_path("pinentry-curses", "pinentry-tty", "pinentry", why="a terminal"):
-            yield found
+        if not around.ssh:
+            yield from _on_path(environ, "macOS", "pinentry-mac")
+            yield from (_Candidate(Path(path), "macOS") for path in _MAC)
+            yield _Candidate(Path("/usr/bin/osascript"), "macOS")
+    else:
+        if environ.get("WSL_DISTRO_NAME"):
+            yield from _on_path(environ, "WSL", "pinentry-wsl-ps1", "pinentry-wsl-ps1.sh")
+        if around.display:
+            names = ("pinentry-gnome3", "pinentry-qt", "pinentry-gtk-2")
+            yield from _on_path(environ, "a screen", *names)
+    if around.terminal is not None:
+        names = ("pinentry-curses", "pinentry-tty", "pinentry")
+        yield from _on_path(environ, "a terminal", *names)
 
 
-def _agent_setting(environ: Mapping[str, str], skipped: list[str]) -> Path | None:
+def _on_path(environ: Mapping[str, str], why: str, *names: str) -> Iterator[_Candidate]:
+    for name in names:
+        if found := safefiles.program_on_path(name, environ):
+            yield _Candidate(Path(found), why)
+
+
+def _agent_setting(environ: Mapping[str, str], skips: _Skipped) -> Path | None:
     home = environ.get("GNUPGHOME") or os.path.join(places.home_folder(environ), ".gnupg")
     path = os.path.join(home, "gpg-agent.conf")
     with contextlib.suppress(OSError):
         for line in safefiles.read_file(path).decode("utf-8", "replace").splitlines():
             word, _, value = line.strip().partition(" ")
             if word == "pinentry-program" and os.path.isabs(value.strip()):
-                return Path(value.strip()) if _trusted(path, "gpg-agent.conf", skipped) else None
+                return Path(value.strip()) if _trusted(path, "gpg-agent.conf", skips) else None
     return None
 
 
-def _trusted(path: str, what: str, skipped: list[str]) -> bool:
+def _trusted(path: str, what: str, skips: _Skipped) -> bool:
+    """Return whether others can't change a file; if they can, note it."""
     try:
-        safefiles.check_only_mine(path, what)
+        safefiles.refuse_if_others_can_write(path, what)
     except Refused as error:
-        skipped.append(str(error))
+        skips.add(str(error), unsafe=True)
         return False
     return True
 
 
-async def _from_gpgconf(environ: Mapping[str, str], skipped: list[str]) -> AsyncIterator[Path]:
+async def _from_gpgconf(environ: Mapping[str, str], skips: _Skipped) -> AsyncIterator[Path]:
     program = safefiles.program_on_path("gpgconf", environ)
-    if program is None or not _trusted(program, "gpgconf", skipped):
+    if program is None or not _trusted(program, "gpgconf", skips):
         return
     command = [program, "--list-components"]
     with contextlib.suppress(OSError, TimeoutError):
-        found = await output.output(command, seconds=2.0, environ=environ)
+        found = await output.read_output(command, timeout=_GPGCONF_TIMEOUT, environ=environ)
         for line in found.stdout.decode("utf-8", "replace").splitlines():
             name, _, rest = line.partition(":")
             if name == "pinentry":
@@ -229,7 +302,7 @@ async def _from_gpgconf(environ: Mapping[str, str], skipped: list[str]) -> Async
 
 
 def notebook_kernel() -> Any:
-    """The kernel of the notebook that this runs in, or None."""
+    """Return the kernel of the notebook that this process runs, or None."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
     return getattr(shell, "kernel", None)

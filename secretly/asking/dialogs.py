@@ -1,4 +1,4 @@
-"""Asking without a pinentry: macOS's own dialog and a notebook's input."""
+"""Ask without a pinentry: with macOS's own dialog, or with a notebook's password input."""
 
 from __future__ import annotations
 
@@ -8,31 +8,56 @@ import os
 from ..errors import Cancelled, NoPinentry, PinentryFailed
 from ..processes import output
 from ..text import escape
-from . import assuan
+from . import assuan, wording
 from .choosing import PromptMethod, notebook_kernel
 from .questions import Prompt, check_code
 
+__all__ = ["ask_notebook", "ask_osascript", "confirm_osascript"]
 
-async def ask_osascript(way: PromptMethod, prompt: Prompt, seconds: float, how: str = "") -> bytes:
-    """macOS's own dialog. The texts are arguments, not parts of the script."""
-    hidden = how or 'default answer "" with hidden answer'
+#: How much longer, in seconds, osascript may take than the user.
+_GRACE = 5.0
+
+
+async def ask_osascript(method: PromptMethod, prompt: Prompt, prompt_timeout: float) -> bytes:
+    """Ask for a secret with macOS's own dialog, and return what was typed."""
+    fields = 'default answer "" with hidden answer'
+    return await _osascript(method, prompt, prompt_timeout, fields, "text returned")
+
+
+async def confirm_osascript(method: PromptMethod, question: Prompt, prompt_timeout: float) -> bool:
+    """Ask a question with macOS's own dialog. Return whether the answer was Yes."""
+    yes, no = wording.YES, wording.NO
+    fields = f'buttons {{"{no}", "{yes}"}} default button "{no}"'
+    answer = await _osascript(method, question, prompt_timeout, fields, "button returned")
+    return answer == yes.encode()
+
+
+async def _osascript(
+    method: PromptMethod, prompt: Prompt, prompt_timeout: float, fields: str, result: str
+) -> bytes:
+    """Show a dialog. The texts are arguments, and so never part of the script.
+
+    :param fields: AppleScript's words for its buttons or its entry field.
+    :param result: AppleScript's words for the answer.
+    """
     dialog = (
-        f"display dialog (item 2 of argv) with title (item 1 of argv) {hidden} "
-        f"giving up after {math.ceil(seconds)}"
+        f"display dialog (item 2 of argv) with title (item 1 of argv) {fields} "
+        f"giving up after {math.ceil(prompt_timeout)}"
     )
-    result = "button returned" if how else "text returned"
     script = ["on run argv", "try", f"set found to {dialog}"]
     script += ["on error number -128", 'return "cancelled"', "end try"]
     script += ['if gave up of found then return "gave up"', f'return "=" & {result} of found']
-    command = [os.fspath(way.program or "osascript")]
+    command = [os.fspath(method.program or "osascript")]
     for line in (*script, "end run"):
         command += ["-e", line]
     text = "\n\n".join(filter(None, (prompt.error, prompt.description, prompt.prompt)))
     command += [escape(prompt.title), escape(text, keep="\n")]
     try:
-        found = await output.output(command, seconds=seconds + 5, environ=os.environ)
+        found = await output.read_output(
+            command, timeout=prompt_timeout + _GRACE, environ=os.environ
+        )
     except OSError:
-        raise PinentryFailed("osascript cannot be started", "install pinentry-mac") from None
+        raise PinentryFailed("can't start osascript", "install pinentry-mac") from None
     except TimeoutError:
         found = output.Finished(0, b"gave up\n")
     if found.status:
@@ -41,14 +66,14 @@ async def ask_osascript(way: PromptMethod, prompt: Prompt, seconds: float, how: 
             "install pinentry-mac, or use a terminal",
         )
     if found.stdout.startswith(b"cancelled"):
-        check_code(assuan.CANCELED, "osascript", seconds)
+        check_code(assuan.CANCELED, "osascript", prompt_timeout)
     if not found.stdout.startswith(b"="):
-        check_code(assuan.TIMEOUT, "osascript", seconds)
+        check_code(assuan.TIMEOUT, "osascript", prompt_timeout)
     return found.stdout[1:].removesuffix(b"\n")
 
 
 def ask_notebook(text: str) -> bytes:
-    """The notebook's own password input, which is asked for in place."""
+    """Ask with the notebook's own password input, which blocks until there is an answer."""
     try:
         return str(notebook_kernel().getpass(escape(text, keep="\n"))).encode()
     except (KeyboardInterrupt, EOFError):
@@ -56,5 +81,5 @@ def ask_notebook(text: str) -> bytes:
     except Exception:
         pass
     raise NoPinentry(
-        "this notebook cannot ask for a password", "run it where a person can be asked"
+        "this notebook can't ask for a password", "run the cell in a notebook that you can type in"
     )

@@ -1,9 +1,9 @@
-"""Asking a person: drive a pinentry, and have it gone afterwards.
+"""Drive a pinentry: start it, talk with it, and end it.
 
-A pinentry is a subprocess that speaks Assuan on a socket pair; pexpect's
-``fdspawn`` reads and writes it, when the event loop says that there is something
-to read. Its ``read_nonblocking`` is used rather than ``expect``, which would keep
-copies of the secret in ``before``, ``after`` and the text of its exceptions.
+A pinentry is a subprocess that speaks Assuan on a socket pair. pexpect's ``fdspawn`` reads and
+writes, when the event loop says that there is something to read. ``read_nonblocking`` is used
+rather than ``expect``, which would keep copies of the secret in ``before``, ``after`` and the
+text of its exceptions.
 """
 
 from __future__ import annotations
@@ -22,33 +22,45 @@ from ..redacted import Environ
 from ..waiting import requests
 from . import assuan
 from .choosing import PromptMethod, Surroundings
-from .questions import MACHINE_TIMEOUT, Prompt, check_code, program_name
+from .questions import DOCTOR, MACHINE_TIMEOUT, Prompt, check_code
 from .terminal import is_gone, terminal_gone
 
-#: How long, in seconds, a pinentry has after the person's time to say itself that it is over.
+__all__ = ["Conversation"]
+
+#: How long, in seconds, a pinentry has after the user's time to report that it has passed.
 _GRACE = 0.2
 
-#: How often, in seconds, to see whether the terminal is still there: where nothing heeds the
-#: hang-up (nohup), pinentry-curses asks on without it.
-_LOOK = 0.25
+#: How long, in seconds, a pinentry has to end itself when it is told BYE, and after it closed
+#: its side.
+_FAREWELL, _DEATH = 0.3, 0.2
+
+#: How often, in seconds, to check that the terminal still exists. Where the hang-up signal is
+#: ignored (nohup), pinentry-curses goes on without a terminal.
+_CHECK_INTERVAL = 0.25
+
+_UNASKED = "sent an answer before it was asked"
 
 
 class Conversation:
-    """One pinentry, from its start to its end, with the texts set, if any.
+    """One pinentry, from its start to its end.
 
-    :param machine: how long it may take for what it answers by itself.
+    :param method: which pinentry.
+    :param surroundings: what it can ask on.
+    :param prompt: the texts to set; None: none.
+    :param prompt_timeout: how long the user has, in seconds.
+    :param machine_timeout: how long it may take, in seconds, for what the user does not answer.
     """
 
     def __init__(
         self,
-        way: PromptMethod,
-        place: Surroundings,
+        method: PromptMethod,
+        surroundings: Surroundings,
         prompt: Prompt | None,
-        seconds: float,
-        machine: float = MACHINE_TIMEOUT,
+        prompt_timeout: float,
+        machine_timeout: float = MACHINE_TIMEOUT,
     ) -> None:
-        self._way, self._place, self._seconds, self._machine = way, place, seconds, machine
-        self._prompt = prompt
+        self._method, self._surroundings, self._prompt = method, surroundings, prompt
+        self._prompt_timeout, self._machine_timeout = prompt_timeout, machine_timeout
         self._reader = assuan.Reader()
         self._answers: list[assuan.Answer] = []
         self._restore = contextlib.ExitStack()
@@ -58,25 +70,26 @@ class Conversation:
     async def __aenter__(self) -> Self:
         try:
             self._start()
-            if (await self._receive(self._machine)).code:
-                raise self._failed(f"{program_name(self._way)} greeted with an error")
+            if (await self._receive(self._machine_timeout)).code:
+                raise self._failed("greeted with an error")
             if self._prompt is not None:
-                await self._introduce(self._prompt)
+                await self._set_options()
+                await self._set_texts(self._prompt)
         except BaseException:
             self._end()
             raise
         return self
 
     def _start(self) -> None:
-        environ = Environ(self._place.environ)
-        if not self._way.graphical:
-            # A graphical one would open its window, here or on another screen, if it could.
+        environ = Environ(self._surroundings.environ)
+        if not self._method.graphical:
+            # Some pinentries would open a window, here or on another screen, if they could.
             for name in ("DISPLAY", "WAYLAND_DISPLAY", "DBUS_SESSION_BUS_ADDRESS"):
                 environ.pop(name, None)
-        if self._place.terminal is not None:
-            # A graphical one may fall back to it, where its screen turns out not to answer.
-            asking = not self._way.graphical
-            opened = self._restore.enter_context(self._place.terminal.opened(asking))
+        if self._surroundings.terminal is not None:
+            # A graphical pinentry may fall back to the terminal, if its screen does not answer.
+            asking = not self._method.graphical
+            opened = self._restore.enter_context(self._surroundings.terminal.opened(asking))
             self._terminal = opened if asking else None
         ours, theirs = socket.socketpair()
         ours.setblocking(False)  # a pinentry that reads nothing must not stop us
@@ -85,7 +98,7 @@ class Conversation:
             self._restore.callback(ours.close)
             try:
                 self._child = child.Child(
-                    [os.fspath(self._way.program or "")],
+                    [os.fspath(self._method.program or "")],
                     stdin=theirs.fileno(),
                     stdout=theirs.fileno(),
                     stderr=subprocess.DEVNULL,
@@ -93,113 +106,123 @@ class Conversation:
                 )
             except OSError as error:
                 raise PinentryFailed(
-                    f"{program_name(self._way)} cannot be started: {error.strerror}",
-                    "'secretly doctor' says which pinentry is used, and how to choose another",
+                    f"can't start {self._method.name}: {error.strerror}", DOCTOR
                 ) from None
         self._restore.callback(self._child.end)
         from pexpect.fdpexpect import fdspawn  # while the pinentry starts
 
         self._spawn: Any = fdspawn(ours.fileno(), timeout=0)
 
-    async def _introduce(self, prompt: Prompt) -> None:
-        environ = self._place.environ
-        await self.call("OPTION", "no-grab", may_fail=True)
-        if self._place.terminal is not None:
-            await self.call("OPTION", f"ttyname={self._place.terminal.path}", may_fail=True)
+    async def _set_options(self) -> None:
+        environ = self._surroundings.environ
+        await self._set_option("no-grab")
+        if self._surroundings.terminal is not None:
+            await self._set_option(f"ttyname={self._surroundings.terminal.path}")
             if kind := environ.get("TERM"):
-                await self.call("OPTION", f"ttytype={kind}", may_fail=True)
+                await self._set_option(f"ttytype={kind}")
         for option, names in (
             ("lc-ctype", ("LC_ALL", "LC_CTYPE", "LANG")),
             ("lc-messages", ("LC_ALL", "LC_MESSAGES", "LANG")),
         ):
             if value := next(filter(None, map(environ.get, names)), ""):
-                await self.call("OPTION", f"{option}={value}", may_fail=True)
-        await self.call("SETTIMEOUT", str(math.ceil(self._seconds)), may_fail=True)
-        await self.call("SETTITLE", prompt.title, may_fail=True)
+                await self._set_option(f"{option}={value}")
+
+    async def _set_option(self, option: str) -> None:
+        await self.send_command("OPTION", option, may_fail=True)
+
+    async def _set_texts(self, prompt: Prompt) -> None:
+        timeout = str(math.ceil(self._prompt_timeout))
+        await self.send_command("SETTIMEOUT", timeout, may_fail=True)
+        await self.send_command("SETTITLE", prompt.title, may_fail=True)
         if prompt.whole and not assuan.fits("SETDESC", prompt.description, keep="\n"):
             raise Refused(
-                "what is to be consented to does not fit into a dialog",
-                "shorten the command's path or the secret's name, or do less at a time",
+                "the text that you must confirm is too long for the prompt",
+                "shorten the command's path or the secret's name, or do less in one command",
             )
-        await self.call("SETDESC", prompt.description, keep="\n")
+        await self.send_command("SETDESC", prompt.description, keep="\n")
 
-    async def call(
+    async def send_command(
         self, verb: str, text: str = "", keep: str = "", may_fail: bool = False
     ) -> assuan.Answer:
-        """Send a command that the pinentry answers by itself."""
-        self._command(assuan.command(verb, text, keep))
-        answer = await self._receive(self._machine)
-        if answer.data is not None and verb != "GETINFO":  # no other command has any
-            raise self._failed(f"{program_name(self._way)} answered what it was not asked")
+        """Send a command that the user does not answer, and return the pinentry's answer.
+
+        :param keep: characters of *text* to send as they are (``"\\n"`` in a description).
+        :param may_fail: whether the pinentry may refuse the command.
+        """
+        self._write_command(assuan.command(verb, text, keep))
+        answer = await self._receive(self._machine_timeout)
+        if answer.data is not None and verb != "GETINFO":  # no other command has data
+            raise self._failed(_UNASKED)
         if answer.code and not may_fail:
-            raise self._failed(f"{program_name(self._way)} refused {verb} (error {answer.code})")
+            raise self._failed(f"refused {verb} (error {answer.code})")
         return answer
 
     async def flavor(self) -> str:
-        """What it is, as it says itself: a graphical one without a screen is ``gtk2:curses``."""
-        answer = await self.call("GETINFO", "flavor", may_fail=True)
+        """Return what the pinentry says it is. Without a screen, gtk2 says ``gtk2:curses``."""
+        answer = await self.send_command("GETINFO", "flavor", may_fail=True)
         said = (answer.data or b"").decode("ascii", "replace")
         if self._flavor not in (None, said):
-            raise self._failed(f"{program_name(self._way)} answered what it was not asked")
+            raise self._failed(_UNASKED)
         self._flavor = said
-        return said or os.path.basename(os.path.realpath(self._way.program or ""))
+        return said or os.path.basename(os.path.realpath(self._method.program or ""))
 
-    async def ask_user(self, verb: str, seconds: float) -> assuan.Answer:
-        """Send the command that the person answers.
+    async def ask_user(self, verb: str) -> assuan.Answer:
+        """Send a command that the user answers, and return the answer.
 
-        The flavor is asked for just before. Where it is another than before, this is the answer
-        to an earlier command, after an OK too many; the next would be taken for the person's.
+        The pinentry's flavor is asked for just before. If it is not the same as last time, the
+        pinentry sent an OK too many, and this is the answer to an earlier command: its next one
+        would pass for the user's.
+
+        :raises Cancelled: if the user cancels.
+        :raises PromptTimeout: if the user does not answer in time.
+        :raises Unsuitable: if the pinentry can't ask here.
         """
         await self.flavor()
         try:
-            self._command(assuan.command(verb))
-            answer = await self._receive(seconds + _GRACE)
+            self._write_command(assuan.command(verb))
+            answer = await self._receive(self._prompt_timeout + _GRACE)
         except _Hung:
             answer = assuan.Answer(assuan.TIMEOUT)
         except _Gone:
             if self._interrupted():
                 answer = assuan.Answer(assuan.CANCELED)
             else:
-                raise self._failed(
-                    f"{program_name(self._way)} died before it was answered"
-                ) from None
-        check_code(answer.code, program_name(self._way), seconds)
+                raise self._failed("died before you answered") from None
+        check_code(answer.code, self._method.name, self._prompt_timeout)
         return answer
 
     def _interrupted(self) -> bool:
-        """Whether it ended as pinentry-curses does at Ctrl-C: no answer, status 1 or by INT."""
-        self._child.ended(0.2)
-        return self._child.status in (1, -2) and not self._way.graphical
+        """Return whether it ended as pinentry-curses does at Ctrl-C: with status 1, or by INT."""
+        self._child.has_ended(_DEATH)
+        return self._child.status in (1, -2) and not self._method.graphical
 
-    def _command(self, line: bytes) -> None:
-        """Send a command; an answer that was there before it would be taken for its own."""
+    def _write_command(self, line: bytes) -> None:
+        """Send a command. An answer that is there already would pass for the command's own."""
         with contextlib.suppress(OSError):
             if self._socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT):
                 self._read()
         if self._answers:
-            raise self._failed(f"{program_name(self._way)} answered what it was not asked")
-        self._send(line)
+            raise self._failed(_UNASKED)
+        self._write(line)
 
-    def _send(self, line: bytes) -> None:
+    def _write(self, line: bytes) -> None:
         try:
             sent = self._spawn.send(line)
         except BlockingIOError:
             sent = 0
         except OSError:
-            return  # it is gone; reading says so
+            return  # it has ended; reading says so
         if sent < len(line):
-            raise self._failed(f"{program_name(self._way)} reads nothing of what it is sent")
+            raise self._failed("does not read what it is sent")
 
-    async def _receive(self, seconds: float) -> assuan.Answer:
-        deadline = time.monotonic() + seconds
+    async def _receive(self, timeout: float) -> assuan.Answer:
+        deadline = time.monotonic() + timeout
         while not self._answers:
             left = deadline - time.monotonic()
             if left <= 0:
-                raise self._failed(
-                    f"{program_name(self._way)} did not answer within {seconds:.0f} s", _Hung
-                )
+                raise self._failed(f"did not answer in {timeout:.0f} s", _Hung)
             if self._terminal is not None:
-                left = min(left, _LOOK)
+                left = min(left, _CHECK_INTERVAL)
             if await requests.readable(self._socket.fileno(), left):
                 self._read()
             elif self._terminal is not None and is_gone(self._terminal):
@@ -216,37 +239,35 @@ class Conversation:
         except (pexpect.EOF, OSError):
             chunk = b""
         if not chunk:
-            raise self._failed(f"{program_name(self._way)} ended without an answer", _Gone)
+            raise self._failed("ended without an answer", _Gone)
         chunks = [chunk]
         del chunk  # a traceback may show locals
         for answer in self._reader.feed(chunks.pop()):
             if not answer.inquiry:
                 self._answers.append(answer)
-            elif not self._answers:  # once it has answered there is nothing to ask
-                self._send(b"CAN\n")
+            elif not self._answers:  # it has nothing to inquire once it has answered
+                self._write(b"CAN\n")
 
-    def _failed(self, message: str, kind: type[PinentryFailed] = PinentryFailed) -> PinentryFailed:
-        return kind(
-            message, "'secretly doctor' says which pinentry is used, and how to choose another"
-        )
+    def _failed(self, what: str, kind: type[PinentryFailed] = PinentryFailed) -> PinentryFailed:
+        return kind(f"{self._method.name} {what}", DOCTOR)
 
     async def __aexit__(self, kind: type[BaseException] | None, *exception: object) -> None:
         try:
             if kind is None or not issubclass(kind, GeneratorExit):
                 with contextlib.suppress(PinentryFailed):
-                    self._send(b"BYE\n")
+                    self._write(b"BYE\n")
                     if kind is None:
-                        await self._farewell()
+                        await self._wait_for_end()
         finally:
             self._end()
 
-    async def _farewell(self) -> None:
-        """Let it go by itself, for a moment: to end it takes a look at all processes."""
-        deadline = time.monotonic() + 0.3
+    async def _wait_for_end(self) -> None:
+        """Let it end itself, for a moment. Ending it means looking at all processes."""
+        deadline = time.monotonic() + _FAREWELL
         with contextlib.suppress(PinentryFailed):
             while True:
                 await self._receive(deadline - time.monotonic())
-        while not self._child.ended() and time.monotonic() < deadline:
+        while not self._child.has_ended() and time.monotonic() < deadline:
             await requests.sleep(0.002)
 
     def _end(self) -> None:
@@ -255,8 +276,8 @@ class Conversation:
 
 
 class _Hung(PinentryFailed):
-    pass
+    """It did not answer in time."""
 
 
 class _Gone(PinentryFailed):
-    pass
+    """It ended, or closed its side."""

@@ -1,4 +1,4 @@
-"""Ask the user for a secret, or to confirm."""
+"""Ask the user for a secret, ask to confirm, or show a message."""
 
 from __future__ import annotations
 
@@ -7,233 +7,257 @@ import textwrap
 from collections.abc import AsyncIterator, Mapping
 
 from ..errors import NotConfirmed, PinentryFailed, Refused
-from ..redacted import Secret
+from ..redacted import NotASecret, Secret, to_secret
 from ..text import escape
 from ..waiting import turns
-from . import assuan
-from .choosing import PromptMethod, Surroundings, choose, surroundings
-from .dialogs import ask_notebook, ask_osascript
+from . import assuan, choosing, wording
+from .choosing import PromptMethod, Surroundings
+from .dialogs import ask_notebook, ask_osascript, confirm_osascript
 from .pinentry import Conversation
-from .questions import Prompt, Unsuitable, program_name
+from .questions import Prompt, Unsuitable, said_no
 
-#: pinentry-curses 1.2.1 keeps this many bytes of what is typed, and says nothing.
-CURSES_LIMIT = 2047
+__all__ = ["ask", "confirm", "probe", "show", "turn_for_program"]
 
-#: The flavors in which no key that is pressed by habit was seen to say yes: see
-#: :func:`_confirm_pinentry`.
+#: pinentry-curses 1.2.1 drops what is typed beyond this many bytes, without a word.
+_CURSES_LIMIT = 2047
+
+#: The flavors in which no key that is pressed by habit means Yes: see :func:`_confirm_pinentry`.
 _NO_YES_BY_HABIT = frozenset({"gtk2", "qt", "qt5", "qt6", "tty"})
 
-#: What no secret has: the control characters but tab, LF and CR, which a paste may bring.
+#: What no secret has: the control characters except tab, LF and CR, which a paste may have.
 _CONTROLS = frozenset(range(0x20)) - frozenset(b"\t\n\r") | {0x7F}
+
+#: How often the user is asked to enter a new secret twice.
+_ATTEMPTS = 3
+
+#: The width of an error in a pinentry, in characters: pinentry-curses cuts a longer line.
+_ERROR_WIDTH = 70
 
 _turns = turns.Turns()
 
 
 async def ask(
-    prompt: Prompt, seconds: float, environ: Mapping[str, str], setting: str | None = None
+    prompt: Prompt, prompt_timeout: float, environ: Mapping[str, str], setting: str | None = None
 ) -> Secret:
-    """Ask a person for a secret.
+    """Ask the user for a secret.
 
-    :param seconds: how long the person has.
-    :raises Cancelled: if they cancel.
-    :raises PromptTimeout: if they do not answer in time.
+    :param prompt_timeout: how long the user has, in seconds.
+    :param setting: the configuration's ``prompt.pinentry``.
+    :raises Cancelled: if the user cancels.
+    :raises PromptTimeout: if the user does not answer in time.
     :raises NoPinentry: if there is no way to ask.
-    :raises PinentryFailed: if the pinentry dies, hangs or talks nonsense.
+    :raises PinentryFailed: if the pinentry dies, hangs or breaks the protocol.
     """
-    async with _asking(environ, setting, seconds) as (way, place):
-        for _ in range(3):
-            typed, twice = await _ask_once(way, place, prompt, seconds)
+    async with _turn(environ, setting, prompt_timeout) as (method, around):
+        for _ in range(_ATTEMPTS):
+            typed, twice = await _ask_once(method, around, prompt, prompt_timeout)
             if twice or not prompt.repeat:
-                return _text(typed)
-            again = prompt._replace(prompt=f"{prompt.prompt} (again)", error="")
-            if (await _ask_once(way, place, again, seconds))[0] == typed:
-                return _text(typed)
-            prompt = prompt._replace(error="The two were not the same.")
-        raise Refused("what was entered twice was never the same", "try again")
+                return _checked(typed)
+            again = prompt._replace(prompt=wording.again_label(prompt.prompt), error="")
+            if (await _ask_once(method, around, again, prompt_timeout))[0] == typed:
+                return _checked(typed)
+            prompt = prompt._replace(error=wording.REPEAT_DIFFERS)
+        raise Refused("what you entered twice was not the same, three times", "try again")
 
 
 async def confirm(
-    question: Prompt, seconds: float, environ: Mapping[str, str], setting: str | None = None
+    question: Prompt, prompt_timeout: float, environ: Mapping[str, str], setting: str | None = None
 ) -> None:
-    """Ask a person to agree.
+    """Ask the user to confirm. The parameters are those of :func:`ask`.
 
-    :raises NotConfirmed: if they do not.
+    :raises NotConfirmed: if the user answers No.
     """
-    async with _asking(environ, setting, seconds) as (way, place):
-        if not await _confirm_once(way, place, question, seconds):
-            raise NotConfirmed("not confirmed: you said no", "nothing was handed over")
+    async with _turn(environ, setting, prompt_timeout) as (method, around):
+        if not await _confirm_once(method, around, question, prompt_timeout):
+            raise said_no()
 
 
 async def show(
-    message: Prompt, seconds: float, environ: Mapping[str, str], setting: str | None = None
+    message: Prompt, prompt_timeout: float, environ: Mapping[str, str], setting: str | None = None
 ) -> None:
-    """Show a person a message until they have seen it."""
-    async with _asking(environ, setting, seconds) as (way, place):
-        if way.kind != "pinentry":
-            await _confirm_once(way, place, message, seconds)
+    """Show the user a message until it is dismissed. The parameters are those of :func:`ask`."""
+    async with _turn(environ, setting, prompt_timeout) as (method, around):
+        if method.kind != "pinentry":
+            await _confirm_once(method, around, message, prompt_timeout)
             return
-        async with Conversation(way, place, message, seconds) as talk:
-            await talk.ask_user("MESSAGE", seconds)
+        async with Conversation(method, around, message, prompt_timeout) as pinentry:
+            await pinentry.ask_user("MESSAGE")
 
 
 @contextlib.asynccontextmanager
-async def elsewhere(
-    environ: Mapping[str, str], seconds: float, asking: bool = True
+async def turn_for_program(
+    environ: Mapping[str, str], timeout: float, asking: bool = True
 ) -> AsyncIterator[dict[str, str]]:
-    """Have the person's turn, for a program that asks by itself, as gpg's agent does.
+    """Take the turn for a program that asks the user itself, as gpg-agent does.
 
-    :param asking: whether it is certain to ask: if not, what was typed ahead is left alone.
-    :returns: the variables that tell it which terminal to ask on, if there is one.
+    :param timeout: how long to wait for other processes' turns at most, in seconds.
+    :param asking: whether the program certainly asks. If not, what was typed ahead is kept.
+    :returns: the variables that tell the program which terminal to ask on, if there is one.
     """
-    async with _turns.one():
-        place = surroundings(environ)
-        if place.terminal is None or not place.foreground:
+    async with _turns.take():
+        around = choosing.surroundings(environ)
+        if around.terminal is None or not around.foreground:
             yield {}
             return
-        async with place.terminal.turn(seconds):
-            with place.terminal.opened(asking):
-                yield {"GPG_TTY": place.terminal.path}
+        async with around.terminal.turn(timeout):
+            with around.terminal.opened(asking):
+                yield {"GPG_TTY": around.terminal.path}
 
 
-async def probe(way: PromptMethod, environ: Mapping[str, str], seconds: float = 2) -> str:
-    """Start a pinentry, ask it for its flavor, and end it: no prompt, no terminal.
+async def probe(method: PromptMethod, environ: Mapping[str, str], timeout: float = 2) -> str:
+    """Start a pinentry, ask for its flavor, and end it. It shows no prompt and has no terminal.
 
-    :param seconds: how long each of its two answers may take.
-    :raises PinentryFailed: if it does not talk as a pinentry does.
+    :param timeout: how long each of its two answers may take, in seconds.
+    :raises PinentryFailed: if it does not behave as a pinentry does.
     """
-    place = Surroundings(environ, None, False)
-    async with Conversation(way, place, None, seconds, machine=seconds) as talk:
-        return await talk.flavor()
+    around = Surroundings(environ, None, False)
+    async with Conversation(method, around, None, timeout, machine_timeout=timeout) as pinentry:
+        return await pinentry.flavor()
 
 
 @contextlib.asynccontextmanager
-async def _asking(
-    environ: Mapping[str, str], setting: str | None, seconds: float
+async def _turn(
+    environ: Mapping[str, str], setting: str | None, prompt_timeout: float
 ) -> AsyncIterator[tuple[PromptMethod, Surroundings]]:
-    async with _turns.one():
-        way = await choose(environ, setting)
-        place = surroundings(environ)
-        if place.terminal is None or not place.foreground:
-            yield way, place._replace(terminal=None)
+    """Take the turn to ask, and choose how."""
+    async with _turns.take():
+        method = await choosing.choose(environ, setting)
+        around = choosing.surroundings(environ)
+        if around.terminal is None or not around.foreground:
+            yield method, around._replace(terminal=None)
             return
-        async with place.terminal.turn(seconds):
-            yield way, place
+        async with around.terminal.turn(prompt_timeout):
+            yield method, around
 
 
 async def _ask_once(
-    way: PromptMethod, place: Surroundings, prompt: Prompt, seconds: float
+    method: PromptMethod, around: Surroundings, prompt: Prompt, prompt_timeout: float
 ) -> tuple[bytearray, bool]:
-    """Return what was typed, and whether it was typed twice."""
+    """Return what was typed, and whether the pinentry had it typed twice."""
     try:
-        if way.kind == "pinentry":
-            return await _ask_pinentry(way, place, prompt, seconds)
+        if method.kind == "pinentry":
+            return await _ask_pinentry(method, around, prompt, prompt_timeout)
     except Unsuitable:
-        if place.terminal is None or not place.foreground:
-            raise PinentryFailed(
-                f"{program_name(way)} cannot use this screen", "choose another with PINENTRY"
-            ) from None
+        _check_terminal(method, around)
+    if method.kind == "osascript":
+        return assuan.Data(await ask_osascript(method, prompt, prompt_timeout)), False
     text = "\n".join(filter(None, (prompt.error, prompt.description)))
-    if way.kind == "osascript":
-        return assuan.Data(await ask_osascript(way, prompt, seconds)), False
-    if way.kind == "notebook":
+    if method.kind == "notebook":
         return assuan.Data(ask_notebook(f"{text}\n{prompt.prompt}")), False
-    assert place.terminal is not None
-    return assuan.Data(await place.terminal.ask(text, f"{prompt.prompt}:", seconds)), False
+    assert around.terminal is not None
+    label = wording.entry_label(prompt.prompt)
+    return assuan.Data(await around.terminal.ask(text, label, prompt_timeout)), False
 
 
 async def _confirm_once(
-    way: PromptMethod, place: Surroundings, question: Prompt, seconds: float
+    method: PromptMethod, around: Surroundings, question: Prompt, prompt_timeout: float
 ) -> bool:
     try:
-        if way.kind == "pinentry":
-            return await _confirm_pinentry(way, place, question, seconds)
+        if method.kind == "pinentry":
+            return await _confirm_pinentry(method, around, question, prompt_timeout)
     except Unsuitable:
-        if place.terminal is None or not place.foreground:
-            raise PinentryFailed(
-                f"{program_name(way)} cannot ask this", "choose another pinentry with PINENTRY"
-            ) from None
-    if way.kind == "osascript":
-        how = 'buttons {"No", "Yes"} default button "No"'
-        return await ask_osascript(way, question, seconds, how) == b"Yes"
-    if way.kind == "notebook":
-        return ask_notebook(f"{question.description} [y/N]").lower() in (b"y", b"yes")
-    assert place.terminal is not None
-    return await place.terminal.confirm(question.description, seconds)
+        _check_terminal(method, around)
+    if method.kind == "osascript":
+        return await confirm_osascript(method, question, prompt_timeout)
+    if method.kind == "notebook":
+        text = f"{question.description} {wording.YES_OR_NO}"
+        return ask_notebook(text).lower() in (b"y", b"yes")
+    assert around.terminal is not None
+    return await around.terminal.confirm(question.description, prompt_timeout)
+
+
+def _check_terminal(method: PromptMethod, around: Surroundings) -> None:
+    """Raise if the terminal can't ask in place of a pinentry that can't."""
+    if around.terminal is None or not around.foreground:
+        raise PinentryFailed(
+            f"{method.name} can't ask this here", "choose another pinentry: PINENTRY=PROGRAM"
+        ) from None
 
 
 async def _confirm_pinentry(
-    way: PromptMethod, place: Surroundings, question: Prompt, seconds: float
+    method: PromptMethod, around: Surroundings, question: Prompt, prompt_timeout: float
 ) -> bool:
-    """Have a pinentry confirm so that no key says yes by mistake.
+    """Ask to confirm in such a way that no key means Yes by mistake.
 
-    - curses, also as ``gtk2:curses``: Return presses the OK button, which therefore says
-      No, and the other one Yes. Closing it is told from either.
-    - gtk2, qt, tty: Return was seen to cancel in the first two, and to say nothing in
-      tty, where ``y`` is pressed: there the OK button says Yes.
-    - fltk: Escape answers OK, so consent is never rested on it.
-    - All others have a word typed: in gnome3 Return and space press OK, and Escape is
-      told from no button; the rest (mac, efl, tqt, w32) was not measured, and may answer
-      that a window was closed as if its button had been pressed.
+    - curses, also as ``gtk2:curses``: Return presses the OK button, which therefore says No,
+      and the other button says Yes. Closing the dialog is reported as neither.
+    - gtk2, qt, tty: Return was seen to cancel in the first two, and to do nothing in tty, where
+      the user presses ``y``. There the OK button says Yes.
+    - fltk: Escape answers OK, so it is never used for consent.
+    - In all others the user types a word. In gnome3 Return and space press OK, and Escape can't
+      be told from the No button. The rest (mac, efl, tqt, w32) was not measured, and may report
+      a closed window as if its button had been pressed.
     """
-    async with Conversation(way, place, question, seconds) as talk:
-        flavor = await talk.flavor()
+    async with Conversation(method, around, question, prompt_timeout) as pinentry:
+        flavor = await pinentry.flavor()
         if "fltk" in flavor:
             raise Unsuitable
         curses = "curses" in flavor
         if not curses and flavor not in _NO_YES_BY_HABIT:
-            await talk.call("SETPROMPT", 'Type "yes" to agree:')
-            typed = (await talk.ask_user("GETPIN", seconds)).data or b""
+            await pinentry.send_command("SETPROMPT", wording.TYPE_YES)
+            typed = (await pinentry.ask_user("GETPIN")).data or b""
             return typed.strip().lower() in (b"y", b"yes")
-        await talk.call("SETOK", "_No" if curses else "_Yes")
-        await talk.call("SETNOTOK", "_Yes" if curses else "_No")
-        try:
-            await talk.ask_user("CONFIRM", seconds)
-        except NotConfirmed:
-            return curses
-        return not curses
+        ok, not_ok = wording.YES_BUTTON, wording.NO_BUTTON
+        if curses:
+            ok, not_ok = not_ok, ok
+        await pinentry.send_command("SETOK", ok)
+        await pinentry.send_command("SETNOTOK", not_ok)
+        return await _pressed_ok(pinentry) is not curses
+
+
+async def _pressed_ok(pinentry: Conversation) -> bool:
+    try:
+        await pinentry.ask_user("CONFIRM")
+    except NotConfirmed:
+        return False
+    return True
 
 
 async def _ask_pinentry(
-    way: PromptMethod, place: Surroundings, prompt: Prompt, seconds: float
+    method: PromptMethod, around: Surroundings, prompt: Prompt, prompt_timeout: float
 ) -> tuple[bytearray, bool]:
-    async with Conversation(way, place, prompt, seconds) as talk:
-        await talk.call("SETPROMPT", f"{prompt.prompt}:")
+    async with Conversation(method, around, prompt, prompt_timeout) as pinentry:
+        await pinentry.send_command("SETPROMPT", wording.entry_label(prompt.prompt))
         if prompt.error:
-            # pinentry-curses cuts a line at the edge of the screen.
-            await talk.call("SETERROR", _in_lines(prompt.error), keep="\n")
-        curses = "curses" in await talk.flavor()
-        if prompt.repeat and not curses:  # 1.2.1 of it shows what is typed the second time
-            await talk.call("SETREPEAT", "Again:", may_fail=True)
-            await talk.call("SETREPEATERROR", "They are not the same", may_fail=True)
-        answer = await talk.ask_user("GETPIN", seconds)
+            await pinentry.send_command("SETERROR", _in_lines(prompt.error), keep="\n")
+        curses = "curses" in await pinentry.flavor()
+        if prompt.repeat and not curses:  # curses 1.2.1 shows what is typed the second time
+            await pinentry.send_command("SETREPEAT", wording.REPEAT_LABEL, may_fail=True)
+            await pinentry.send_command("SETREPEATERROR", wording.REPEAT_DIFFERS, may_fail=True)
+        answer = await pinentry.ask_user("GETPIN")
     typed = answer.data if answer.data is not None else bytearray()
-    if curses and len(typed) >= CURSES_LIMIT:
+    if curses and len(typed) >= _CURSES_LIMIT:
         raise PinentryFailed(
-            f"{program_name(way)} cut what was entered at {CURSES_LIMIT} bytes",
-            "use another pinentry for so long a secret: PINENTRY=pinentry-tty",
+            f"{method.name} cut what you entered at {_CURSES_LIMIT} bytes",
+            "use another pinentry for a secret of this length: PINENTRY=pinentry-tty",
         )
     return typed, "PIN_REPEATED" in answer.status
 
 
 def _in_lines(text: str) -> str:
-    """*text* in lines that are short enough for a terminal, broken between words."""
-    return "\n".join(textwrap.wrap(escape(text), 70, break_on_hyphens=False))
+    """Return *text* in lines that are short enough for a terminal, broken between words."""
+    return "\n".join(textwrap.wrap(escape(text), _ERROR_WIDTH, break_on_hyphens=False))
 
 
-def _text(typed: bytearray) -> Secret:
+def _checked(typed: bytearray) -> Secret:
+    """Return what was typed as a secret, and overwrite the bytes.
+
+    :raises PinentryFailed: if it can't be one.
+    """
     try:
         if _CONTROLS.isdisjoint(typed):
-            return Secret(typed.decode("utf-8"))
-        control = True
-    except UnicodeDecodeError:
-        control = False
+            return to_secret(typed)
+        if 0x1A in typed:
+            raise PinentryFailed(
+                "you pressed Ctrl-Z: a prompt can't be suspended", "enter the secret again"
+            )
+        raise PinentryFailed(
+            "what you entered has a control character in it",
+            "enter it again; if you pasted it, copy it again",
+        )
+    except NotASecret as error:
+        raise PinentryFailed(
+            f"what you entered {error}", "check the terminal's locale (LC_CTYPE)"
+        ) from None
     finally:
         typed[:] = bytes(len(typed))
-    if control:
-        raise PinentryFailed(
-            "what was entered has a control character in it: Ctrl-Z?",
-            "enter it again without; a prompt cannot be put aside",
-        )
-    raise PinentryFailed(
-        "what was entered is not UTF-8 text", "check the terminal's locale (LC_CTYPE)"
-    )

@@ -1,23 +1,36 @@
-"""What the user is asked, and what an answer means."""
+"""What the user is asked, and what a pinentry's answer means."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 from ..errors import Cancelled, NotConfirmed, PinentryFailed, PromptTimeout
-from ..text import escape
 from . import assuan
-from .choosing import PromptMethod
 
-#: How long, in seconds, a pinentry may take to start and to answer anything but the person's part.
+__all__ = [
+    "DOCTOR",
+    "MACHINE_TIMEOUT",
+    "Prompt",
+    "Unsuitable",
+    "check_code",
+    "no_answer",
+    "said_no",
+]
+
+#: How long, in seconds, a pinentry may take to start, and to answer what the user does not answer.
 MACHINE_TIMEOUT = 10.0
+
+#: What to do about a pinentry that does not work.
+DOCTOR = "run 'secretly doctor': it shows the pinentry and how to choose another"
 
 
 class Prompt(NamedTuple):
-    """What a person is asked.
+    """What the user is asked.
 
+    :param prompt: the label of the entry field, without a colon.
+    :param error: what was wrong with the last answer.
     :param repeat: ask for it twice, as for a new password.
-    :param whole: refuse rather than cut the description: a person consents to all of it.
+    :param whole: refuse rather than cut the description: the user consents to all of it.
     """
 
     title: str
@@ -28,29 +41,39 @@ class Prompt(NamedTuple):
     whole: bool = False
 
 
-def program_name(way: PromptMethod) -> str:
-    return "pinentry" if way.program is None else escape(way.program.name)
-
-
 class Unsuitable(Exception):
-    """This pinentry cannot use this terminal; another way may."""
+    """This pinentry can't ask here. Another way of asking may."""
 
 
-def check_code(code: int, name: str, seconds: float) -> None:
-    """Raise what an answer to the person's command means."""
+def no_answer(prompt_timeout: float) -> PromptTimeout:
+    """Return the error for a user who did not answer in time."""
+    return PromptTimeout(
+        f"you did not answer the prompt in {prompt_timeout:.0f} s",
+        "try again; --prompt-timeout gives you more time",
+    )
+
+
+def said_no() -> NotConfirmed:
+    """Return the error for a user who answered No."""
+    return NotConfirmed("cancelled: you answered No", "nothing was run and no secret was used")
+
+
+def check_code(code: int, name: str, prompt_timeout: float) -> None:
+    """Raise the error that a pinentry's answer to a prompt means; return if it means OK.
+
+    :param code: the answer's code.
+    :param name: the pinentry's name.
+    :param prompt_timeout: how long the user had, in seconds.
+    :raises Unsuitable: if another way of asking may work.
+    """
     if code == 0:
         return
     if code == assuan.TIMEOUT:
-        raise PromptTimeout(
-            f"nobody answered within {seconds:.0f} s", "try again; --prompt-timeout gives more time"
-        )
+        raise no_answer(prompt_timeout)
     if code == assuan.NOT_CONFIRMED:
-        raise NotConfirmed("not confirmed: you said no", "nothing was handed over")
+        raise said_no()
     if code in (assuan.CANCELED, assuan.FULLY_CANCELED):
         raise Cancelled("cancelled at the prompt", "nothing was done")
     if code == assuan.WINDOW_TOO_SMALL:
         raise Unsuitable
-    raise PinentryFailed(
-        f"{name} failed with error {code}",
-        "'secretly doctor' says which pinentry is used, and how to choose another",
-    )
+    raise PinentryFailed(f"{name} failed with error {code}", DOCTOR)

@@ -1,4 +1,4 @@
-"""The terminal: which it is, whose turn it is on it, and asking on it with echo off."""
+"""The terminal: find it, take turns on it with other processes, and ask on it with echo off."""
 
 from __future__ import annotations
 
@@ -17,24 +17,37 @@ from typing import Any
 from ..errors import Cancelled, PinentryFailed, PromptTimeout
 from ..text import escape
 from ..waiting import requests
+from . import wording
+from .questions import no_answer
 
-__all__ = ["Terminal", "find_terminal", "is_gone", "terminal_gone"]
+__all__ = [
+    "Terminal",
+    "find_terminal",
+    "is_gone",
+    "name_from_ps",
+    "read_line",
+    "terminal_gone",
+    "usable_terminal",
+]
 
-#: The longest line, in bytes with its LF, that a terminal hands over whole:
+#: The longest line, in bytes with its LF, that a terminal passes on whole:
 #: Linux's N_TTY_BUF_SIZE, and macOS's TTYHOG (MAX_CANON).
 _LINE_LIMIT = 4096 if sys.platform == "linux" else 1024
 
-#: The keys that stop a job: Ctrl-Z, and macOS's Ctrl-Y (VDSUSP, which termios does not name).
+#: The keys that suspend a job: Ctrl-Z, and macOS's Ctrl-Y (VDSUSP, which termios does not name).
 _SUSPENDING = (termios.VSUSP, 11) if sys.platform == "darwin" else (termios.VSUSP,)
 
-#: How long, in seconds, a terminal that takes no output is waited for.
-_STOPPED = 2.0
+#: How long, in seconds, to wait for a terminal that accepts no output.
+_OUTPUT_TIMEOUT = 2.0
+
+#: How often, in seconds, to try again to take the turn, and to write.
+_TURN_INTERVAL, _WRITE_INTERVAL = 0.1, 0.05
 
 
 class Terminal:
-    """A terminal that a person sits at, by its real name.
+    """A terminal by its own name, such as ``/dev/pts/3``.
 
-    Never ``/dev/tty``: a pinentry is told the name, and macOS's kqueue refuses it.
+    Never ``/dev/tty``: a pinentry must be told a name, and macOS's kqueue refuses that one.
     """
 
     def __init__(self, path: str) -> None:
@@ -42,25 +55,25 @@ class Terminal:
 
     @contextlib.contextmanager
     def opened(self, asking: bool = True) -> Iterator[int]:
-        """Open it, not to be blocked on, and at the end put its modes back.
+        """Open the terminal so that nothing blocks, and restore its modes at the end.
 
-        Nothing here waits for output to drain: a person may have stopped it (Ctrl-S).
+        Nothing here waits for output to drain: the user may have stopped it with Ctrl-S.
 
-        :param asking: whether it is asked on. Ctrl-Z then stops nothing, for the shell
-            would turn echo on, and leave it on after ``fg``; and what was not read is
-            dropped at the end.
+        :param asking: whether the user is asked on it. Then Ctrl-Z suspends nothing, as the
+            shell would turn echo on, and leave it on after ``fg``; and what was typed and not
+            read is dropped at the end.
         """
         descriptor = self._open(os.O_RDWR | os.O_NONBLOCK)
         try:
             modes = termios.tcgetattr(descriptor)
             try:
                 if asking:
-                    _without_suspending(descriptor)
+                    _disable_suspending(descriptor)
                 yield descriptor
             finally:
                 with contextlib.suppress(termios.error, OSError):
                     if asking and self.in_foreground():
-                        # What a paste left over must reach no other program.
+                        # The rest of a paste must reach no other program.
                         termios.tcflush(descriptor, termios.TCIFLUSH)
                         termios.tcsetattr(descriptor, termios.TCSANOW, modes)
                     elif termios.tcgetattr(descriptor) != modes:
@@ -71,9 +84,9 @@ class Terminal:
             os.close(descriptor)
 
     def _open(self, flags: int) -> int:
-        """Open it without making it this process's.
+        """Open the terminal without making it the controlling one.
 
-        :raises PinentryFailed: if it is no longer there.
+        :raises PinentryFailed: if it no longer exists.
         """
         try:
             return os.open(self.path, flags | os.O_NOCTTY | os.O_CLOEXEC)
@@ -81,9 +94,9 @@ class Terminal:
             raise terminal_gone() from None
 
     def in_foreground(self) -> bool:
-        """Whether this process may use it: reading in the background would stop it.
+        """Return whether this process may use the terminal: reading in the background stops it.
 
-        One that is no longer there is not to be used either.
+        A terminal that no longer exists can't be used either.
         """
         try:
             descriptor = self._open(os.O_RDONLY)
@@ -92,19 +105,19 @@ class Terminal:
         try:
             return os.tcgetpgrp(descriptor) == os.getpgrp()
         except OSError as error:
-            return error.errno == errno.ENOTTY  # not our controlling one: no such rule
+            return error.errno == errno.ENOTTY  # not the controlling terminal: no such rule
         finally:
             os.close(descriptor)
 
     @contextlib.asynccontextmanager
-    async def turn(self, seconds: float) -> AsyncIterator[None]:
-        """Keep other processes that ask on this terminal waiting.
+    async def turn(self, timeout: float) -> AsyncIterator[None]:
+        """Make other processes of secretly wait that would ask on this terminal.
 
-        :param seconds: how long to wait for the others at most.
+        :param timeout: how long to wait for their turns at most, in seconds.
         :raises PromptTimeout: if they took longer.
-        :raises PinentryFailed: if it is no longer there, or goes away meanwhile.
+        :raises PinentryFailed: if the terminal no longer exists, or goes away meanwhile.
         """
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + timeout
         descriptor = self._open(os.O_RDONLY)
         try:
             while True:
@@ -116,79 +129,80 @@ class Terminal:
                         raise terminal_gone() from None
                     if time.monotonic() > deadline:
                         raise PromptTimeout(
-                            f"another secretly keeps asking on {self.path}",
-                            "answer it, or end it, and try again",
+                            f"another secretly still has a prompt on {self.path}",
+                            "answer it or end it, then try again",
                         ) from None
-                    await requests.sleep(0.1)
+                    await requests.sleep(_TURN_INTERVAL)
             yield
         finally:
             os.close(descriptor)
 
-    async def ask(self, text: str, prompt: str, seconds: float) -> bytes:
-        """Ask for a secret, with echo off, and return what was typed.
+    async def ask(self, text: str, label: str, prompt_timeout: float) -> bytes:
+        """Ask for a secret with echo off, and return what was typed.
 
+        :param prompt_timeout: how long the user has, in seconds.
         :raises Cancelled: at an end of file (Ctrl-D).
+        :raises PromptTimeout: if the user does not answer in time.
         """
         with self.opened() as descriptor:
             modes: list[Any] = termios.tcgetattr(descriptor)
             modes[3] = (modes[3] & ~termios.ECHO) | termios.ECHONL | termios.ICANON | termios.ISIG
             termios.tcflush(descriptor, termios.TCIFLUSH)
             termios.tcsetattr(descriptor, termios.TCSANOW, modes)
-            return await _line(descriptor, text, prompt, seconds)
+            return await _ask_line(descriptor, text, label, prompt_timeout)
 
-    async def confirm(self, text: str, seconds: float) -> bool:
-        """Ask a question; only ``y`` or ``yes`` says yes."""
+    async def confirm(self, question: str, prompt_timeout: float) -> bool:
+        """Ask a question. Only ``y`` and ``yes`` mean Yes."""
         with self.opened() as descriptor:
             termios.tcflush(descriptor, termios.TCIFLUSH)
-            answer = await _line(descriptor, text, "[y/N]", seconds)
+            answer = await _ask_line(descriptor, question, wording.YES_OR_NO, prompt_timeout)
             return answer.strip().lower() in (b"y", b"yes")
 
 
-def _without_suspending(descriptor: int) -> None:
+def _disable_suspending(descriptor: int) -> None:
     modes: list[Any] = termios.tcgetattr(descriptor)
     for key in _SUSPENDING:
         modes[6][key] = bytes([os.fpathconf(descriptor, "PC_VDISABLE")])
     termios.tcsetattr(descriptor, termios.TCSANOW, modes)
 
 
-async def _line(descriptor: int, text: str, prompt: str, seconds: float) -> bytes:
-    deadline = time.monotonic() + seconds
+async def _ask_line(descriptor: int, text: str, label: str, prompt_timeout: float) -> bytes:
+    deadline = time.monotonic() + prompt_timeout
     shown = f"{escape(text, keep=chr(10))}\n" if text else ""
-    await _write(descriptor, f"{shown}{escape(prompt)} ".encode(), min(seconds, _STOPPED))
-    line = await _read(descriptor, deadline)
+    patience = min(prompt_timeout, _OUTPUT_TIMEOUT)
+    await _write(descriptor, f"{shown}{escape(label)} ".encode(), patience)
+    line = await read_line(descriptor, deadline)
     if line is None:
         with contextlib.suppress(OSError):
             os.write(descriptor, b"\n")
-        raise PromptTimeout(
-            f"nobody answered within {seconds:.0f} s", "try again; --prompt-timeout gives more time"
-        )
+        raise no_answer(prompt_timeout)
     too_long = len(line) >= _LINE_LIMIT - 1
     if line.endswith(b"\n") and not too_long:
         return line[:-1]
     line = b""  # a traceback may show locals
     if not too_long:
-        raise Cancelled("the prompt was ended", "nothing was done")
+        raise Cancelled("cancelled at the prompt", "nothing was done")
     raise PinentryFailed(
-        f"what was entered is longer than a terminal's line ({_LINE_LIMIT} bytes)",
-        "install a pinentry (pinentry-tty takes long secrets)",
+        f"what you entered is longer than a line on a terminal can be ({_LINE_LIMIT} bytes)",
+        "install pinentry-tty, which accepts longer secrets",
     )
 
 
-async def _write(descriptor: int, data: bytes, patience: float) -> None:
-    deadline = time.monotonic() + patience
+async def _write(descriptor: int, data: bytes, timeout: float) -> None:
+    deadline = time.monotonic() + timeout
     while data:
         try:
             data = data[os.write(descriptor, data) :]
         except BlockingIOError:
             if time.monotonic() > deadline:
                 raise PinentryFailed(
-                    "the terminal takes no output", "Ctrl-Q lets it go on after a Ctrl-S"
+                    "the terminal accepts no output", "if you stopped it with Ctrl-S, press Ctrl-Q"
                 ) from None
-            await requests.sleep(0.05)
+            await requests.sleep(_WRITE_INTERVAL)
 
 
-async def _read(descriptor: int, deadline: float) -> bytes | None:
-    """Return a line, or nothing at an end of file; None if none came in time."""
+async def read_line(descriptor: int, deadline: float) -> bytes | None:
+    """Return a line, nothing at an end of file, or None if no line came in time."""
     while (left := deadline - time.monotonic()) > 0:
         if await requests.readable(descriptor, left):
             try:
@@ -201,7 +215,7 @@ async def _read(descriptor: int, deadline: float) -> bytes | None:
 
 
 def is_gone(descriptor: int) -> bool:
-    """Whether the terminal that is open there has gone: its window was closed, say."""
+    """Return whether an open terminal no longer exists, as when its window was closed."""
     try:
         termios.tcgetattr(descriptor)
     except termios.error:
@@ -210,12 +224,12 @@ def is_gone(descriptor: int) -> bool:
 
 
 def terminal_gone() -> PinentryFailed:
-    """The error for a terminal that has gone."""
-    return PinentryFailed("the terminal has gone away", "nothing was handed over")
+    """Return the error for a terminal that no longer exists."""
+    return PinentryFailed("the terminal was closed", "open a terminal and try again")
 
 
 def find_terminal() -> Terminal | None:
-    """Find the terminal of this process: its controlling one, else a standard stream."""
+    """Find the terminal of this process: the controlling one, else one on a standard stream."""
     try:
         os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC))
         controlling = True
@@ -226,22 +240,27 @@ def find_terminal() -> Terminal | None:
         with contextlib.suppress(OSError):
             path = os.ttyname(descriptor)
             if device in (None, os.stat(path).st_rdev):
-                return _usable(path)
+                return usable_terminal(path)
     if device is not None:
-        major, minor = os.major(device), os.minor(device)
-        paths = [f"/dev/pts/{minor}"]
+        return _terminal_of_device(device)
+    return usable_terminal(f"/dev/{name_from_ps()}") if controlling else None
+
+
+def _terminal_of_device(device: int) -> Terminal | None:
+    """Find a terminal by its device number."""
+    major, minor = os.major(device), os.minor(device)
+    paths = [f"/dev/pts/{minor}"]
+    with contextlib.suppress(OSError):
+        paths.append("/dev/" + os.path.basename(os.readlink(f"/sys/dev/char/{major}:{minor}")))
+    for path in paths:
         with contextlib.suppress(OSError):
-            paths.append("/dev/" + os.path.basename(os.readlink(f"/sys/dev/char/{major}:{minor}")))
-        for path in paths:
-            with contextlib.suppress(OSError):
-                if os.stat(path).st_rdev == device:
-                    return _usable(path)
-    elif controlling:
-        return _usable(f"/dev/{_ps_name()}")
+            if os.stat(path).st_rdev == device:
+                return usable_terminal(path)
     return None
 
 
-def _usable(path: str) -> Terminal | None:
+def usable_terminal(path: str) -> Terminal | None:
+    """Return the terminal of that name, or None if it can't be read and written."""
     try:
         if stat.S_ISCHR(os.stat(path).st_mode) and os.access(path, os.R_OK | os.W_OK):
             return Terminal(path)
@@ -251,7 +270,7 @@ def _usable(path: str) -> Terminal | None:
 
 
 def _controlling_device() -> int | None:
-    """The device number of the controlling terminal, where the system tells (proc(5))."""
+    """Return the device number of the controlling terminal, where proc(5) shows it."""
     try:
         with open("/proc/self/stat", "rb") as file:
             number = int(file.read().rpartition(b")")[2].split()[4])
@@ -260,7 +279,8 @@ def _controlling_device() -> int | None:
     return os.makedev((number >> 8) & 0xFFF, (number & 0xFF) | ((number >> 12) & 0xFFF00))
 
 
-def _ps_name() -> str:
+def name_from_ps() -> str:
+    """Return the name of the controlling terminal as ps(1) has it, on macOS."""
     command = ["/bin/ps", "-o", "tty=", "-p", str(os.getpid())]
     with contextlib.suppress(OSError, subprocess.SubprocessError):
         return subprocess.run(command, capture_output=True, timeout=2).stdout.decode().strip()

@@ -1,6 +1,6 @@
-"""The texts of prompts and of consent, in one place: tests take them from here.
+"""The texts of prompts and of consent, all in one place. Tests take them from here.
 
-Whatever comes from outside is escaped by whoever passes it in.
+The functions escape nothing: the caller escapes what comes from outside.
 """
 
 from __future__ import annotations
@@ -18,36 +18,67 @@ KEYCHAIN_SILENT = "The keychain did not answer."
 
 
 def secret_label(name: str, prefix: str | None = None) -> str:
-    """The words before the entry field for a secret, or for a token with a prefix."""
+    """Return the label of the entry field for a secret, or for a token with a prefix."""
     return f"API token for {name} ({prefix}…)" if prefix else f"Secret for {name}"
 
 
 def username_label(name: str) -> str:
-    """The words before the entry field for a user name."""
+    """Return the label of the entry field for a user name."""
     return f"User name for {name}"
 
 
 def not_accepted(name: str) -> str:
-    """The error above a prompt after a stored secret was tried in vain."""
+    """Return the error above a prompt after a stored secret did not work."""
     return f"The stored secret for {name} was not accepted."
 
 
 def not_a_token(name: str, prefix: str) -> str:
-    """The error above a prompt after something else than a token was entered."""
-    return f"That is no token: tokens for {name} start with '{prefix}'."
+    """Return the error above a prompt after something that is not a token was entered."""
+    return f"That is not an API token for {name}: those start with '{prefix}'."
 
 
 def store_question(name: str) -> str:
-    """Whether to store what was typed."""
-    return f"Keep {name} in the keychain, for the next time?"
+    """Return the question whether to store what was typed."""
+    return f"Store {name} in your keychain for next time?"
 
 
-# -- the use of a stored one -----------------------------------------------------
+# -- what every way of asking adds ------------------------------------------------
+
+#: The answers to a question: on a button, on a button of a pinentry (where ``_`` marks the key
+#: that presses it), and at the end of a question that is answered with a letter.
+YES, NO = "Yes", "No"
+YES_BUTTON, NO_BUTTON = f"_{YES}", f"_{NO}"
+YES_OR_NO = "[y/N]"
+
+#: Before the entry field of a question that is answered with a word.
+TYPE_YES = 'Type "yes" to agree:'
+
+#: A pinentry's own second entry field, and its error if the two entries differ.
+REPEAT_LABEL = "Again:"
+REPEAT_DIFFERS = "The two entries are not the same."
+
+
+def entry_label(label: str) -> str:
+    """Return the label of an entry field as it is shown."""
+    return f"{label}:"
+
+
+def again_label(label: str) -> str:
+    """Return the label of the second of two entries."""
+    return f"{label} (again)"
+
+
+# -- the use of a stored secret --------------------------------------------------
+
+
+def place(origin: str) -> str:
+    """The name of the place that a secret comes from: see ``ResolvedSecret.origin``."""
+    return {"keychain": "your keychain", "memory": "memory"}.get(origin, f"{origin}://")
 
 
 def confirm_use_text(name: str, where: str, purpose: str) -> str:
-    """The question before a stored secret is used, and what it is for."""
-    return f"Hand over {name} from {where}?\n\n{purpose}".strip()
+    """Return the question before a stored secret is used, with what it is for."""
+    return f"Use {name} from {where} for this?\n\n{purpose}".strip()
 
 
 def purpose(command: str, name: str, program: str) -> str:
@@ -55,9 +86,40 @@ def purpose(command: str, name: str, program: str) -> str:
     return f"secretly: {command} wants {name}\nprogram: {program}"
 
 
-def asks(program: str) -> str:
-    """What a secret is for, where the library is told nothing else."""
-    return f"{program} asks for it"
+# -- resolving and the library: who asks, and for what ---------------------------
+
+
+def title(position: str = "") -> str:
+    """The title of a dialog, with the secret's number where the user types several."""
+    return f"{TITLE} ({position})" if position else TITLE
+
+
+def wants(program: str, name: str, description: str = "") -> str:
+    """Who wants which secret, and the caller's own description."""
+    return "\n\n".join(filter(None, (f"{TITLE}: {program} wants {name}", description)))
+
+
+def asks(program: str, question: str, description: str = "") -> str:
+    """Who asks which question, and the caller's own description."""
+    return "\n\n".join(filter(None, (f"{TITLE}: {program} asks: {question}", description)))
+
+
+#: What each verb does with a secret.
+SET_PURPOSE = "secretly set stores it in your keychain"
+GET_PURPOSE = "secretly get prints it"
+
+
+# -- a password manager's vault --------------------------------------------------
+
+MASTER_PASSWORD = "Master password"
+DATABASE_PASSWORD = "Database password"
+ACCOUNT_PASSWORD = "Account password"
+WRONG_PASSWORD = "That was not the right password."
+
+
+def unlock_text(purpose: str) -> str:
+    """Why a vault's password is needed: *purpose* says what is locked."""
+    return f"{purpose}. secretly needs a secret from it."
 
 
 # -- an upload -------------------------------------------------------------------

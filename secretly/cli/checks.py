@@ -147,7 +147,7 @@ def _path(environ: Mapping[str, str]) -> list[Line]:
             )
             continue
         with contextlib.suppress(OSError):
-            if weak := safefiles.writable_by_others(folder):
+            if weak := safefiles.find_writable_by_others(folder):
                 lines.append(f"{escape(folder)} {safefiles.BY_OTHERS}: {escape(weak)}")
     return [Line(None, f"PATH: {line}") for line in lines]
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn, TypeVar
 
     from ..config.model import Configuration
-    from ..resolving.model import Context
+    from ..resolving.request import Context
 
     T = TypeVar("T")
 
@@ -63,7 +63,7 @@ def drive(coroutine: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine that may see secrets; clean up if a signal ends the command."""
     from ..waiting import driving
 
-    hardening.close()
+    hardening.apply()
     signals.install()
     try:
         return driving.drive(coroutine, signals)
@@ -87,7 +87,7 @@ def user_context(
     :param note: called with what the user should know.
     """
     from ..config import loading
-    from ..resolving.model import Context
+    from ..resolving.request import Context
 
     environ = Environ(os.environ)
     found = Context.of(known or loading.load(environ), environ)

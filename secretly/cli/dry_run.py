@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from ..reference import parse
-from ..resolving.model import Context
+from ..resolving.candidates import CONFIGURATION, KEYCHAIN, MEMORY, TYPED, find_candidates
+from ..resolving.lookup import NameList
+from ..resolving.request import Context
 from ..running.delivery import Delivery, Username
 from ..running.planning import DeliveryPlan
 from ..running.preparing import PreparedRun
@@ -35,19 +36,27 @@ def _origin(delivery: Delivery, context: Context) -> str:
     """Where a value would come from."""
     if isinstance(delivery.value, Username):
         return "the user name that goes with it"
-    request = delivery.request
-    places = [_place(name, context) for name in (*request.names, str(request.reference))]
-    return ", else ".join(places)
+    request, places = delivery.request, dict[str, str]()
+    remembered = {one.name for one in context.memory.held()}
+    for one in find_candidates(request, context.configuration, NameList(context).find):
+        own = one.name == request.reference.name
+        label = escape(str(request.reference) if own else one.name)
+        if request.reference.scheme:
+            label = f"{label} typed" if one.source is None else label
+        elif one.source is not None:
+            label = f"{label} from {escape(str(one.source))}"
+        elif one.origin == MEMORY and one.name not in remembered:
+            continue
+        else:
+            label = f"{label} {_PLACES[one.origin]}"
+        places.setdefault(one.name, label)
+    return ", else ".join(places.values())
 
 
-def _place(reference: str, context: Context) -> str:
-    """Where a secret of this name would come from."""
-    found = parse(reference)
-    entry = context.configuration.entry(found.name)
-    if found.scheme:
-        return escape(str(found))
-    if entry.source is not None:
-        return f"{escape(reference)} from {escape(str(entry.source))}"
-    if any(one.name == found.name for one in context.memory.held()):
-        return f"{escape(reference)} from memory"
-    return f"{escape(reference)} from the keychain or typed"
+#: Where a secret would come from, if not from a source.
+_PLACES = {
+    MEMORY: "from memory",
+    KEYCHAIN: "from the keychain or typed",
+    CONFIGURATION: "from the configuration",
+    TYPED: "typed",
+}

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from ..config import command_line, loading
-from ..errors import Refused
+from ..errors import Cancelled, Refused
 from ..record import Record
 from ..redacted import Environ
 from ..reference import Reference
@@ -20,7 +20,7 @@ from .run_options import RunOptions, parse_options, parse_variable, print_help
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
     from ..config.model import Configuration, Profile
-    from ..resolving.model import Context
+    from ..resolving.request import Context
     from ..running.delivery import DeliveryMethod
     from ..running.env_file import EnvFile
     from ..running.planning import PlanInput
@@ -125,21 +125,25 @@ def _with_secrets(call: _Call, path: str) -> launch.LaunchPlan | None:
             print(line, file=sys.stderr)
     launch.locale_as_given()  # before hardening: afterwards it can't be read
     tell = say if options.verbose else quiet
-    return drive(obtaining.obtain_values(prepared, context, tell))
+    try:
+        return drive(obtaining.obtain_values(prepared, context, tell))
+    except Cancelled as error:
+        error.hint = f"{escape(call.command[0])} was not run"
+        raise
 
 
 def _plan_input(call: _Call, path: str, context: Context) -> PlanInput:
-    from ..resolving import model
+    from ..resolving.request import PROMPT_TIMEOUT, SecretRequest
     from ..running import planning, preparing
 
     options, known = call.options, call.invocation
     row = known.row if known and known.needs_secret else None
     plain = texts(plain_variables(row, call.profile, call.env_file))
-    common = model.SecretRequest(
+    common = SecretRequest(
         Reference("", ""),
         remember=options.remember,
         confirm=options.confirm,
-        prompt_timeout=options.prompt_timeout or model.PROMPT_TIMEOUT,
+        prompt_timeout=options.prompt_timeout or PROMPT_TIMEOUT,
         ignore_stored=options.ask,
     )
     upload = preparing.look_at_upload(known, {**context.environ, **plain})

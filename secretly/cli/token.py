@@ -8,7 +8,7 @@ from ..config import values
 from ..errors import Refused
 from ..text import escape
 from .console import UsageError
-from .stored_verbs import print_secret, stored
+from .stored import print_secret, stored_secret
 
 EXAMPLE = """examples:
   secretly token show PyPI
@@ -19,7 +19,7 @@ EXAMPLE = """examples:
 def _show(options: Namespace) -> int:
     from ..publishing import pypi_token
 
-    found = stored(options.reference, "secretly token show reads it", release_it=False)
+    found = stored_secret(options.reference, "secretly token show reads it", confirm=False)
     for line in pypi_token.token_scope(found.secret).described():
         print(line)
     return 0
@@ -34,7 +34,8 @@ def _narrow(options: Namespace) -> int:
         if not archives.is_project_name(name):
             raise UsageError(f"'{escape(name)}' is not a valid project name", "--project demo")
     projects = [archives.normalize_project(name) for name in options.project]
-    found = stored(options.reference, "secretly token narrow prints a weaker token made from it")
+    purpose = "secretly token narrow prints a weaker token made from it"
+    found = stored_secret(options.reference, purpose)
     allowed, now = pypi_token.token_scope(found.secret), time.time()
     if lacking := allowed.lacks(projects):
         raise Refused(

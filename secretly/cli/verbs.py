@@ -63,10 +63,5 @@ def _load(name: str) -> Verb:
     """The module of a verb, loaded when it is used."""
     from importlib import import_module
 
-    if name in ("set", "get", "forget", "list", "lock"):
-        from . import stored_verbs
-
-        stored: Verb = stored_verbs.VERBS[name]
-        return stored
     verb: Verb = import_module(f"{__package__}.{name}")
     return verb

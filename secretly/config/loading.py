@@ -69,7 +69,7 @@ def _user_tables(path: str, named: bool) -> dict[str, Any] | None:
             f"can't read the configuration file {escape(path)}: {error.strerror}",
             "check that it is a plain file, and its permissions",
         ) from None
-    safefiles.check_only_mine(path, "the configuration")
+    safefiles.refuse_if_others_can_write(path, "the configuration")
     import tomllib
 
     try:

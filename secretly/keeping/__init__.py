@@ -1,1 +1,1 @@
-"""Where secrets are stored: the OS keychain and the kernel keyring."""
+"""The stores of secrets: the OS keychain and the kernel keyring."""

@@ -1,4 +1,4 @@
-"""keyring's backends: which one is used, and what its errors mean."""
+"""keyring's backends: choose one, use it, and explain its errors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from .. import safefiles
 from ..config import places
 from ..errors import Cancelled, KeychainLocked, KeychainUnavailable
-from ..redacted import Secret
+from ..redacted import NotASecret, Secret, to_secret
 from ..text import escape
 
 _LINUX = (
@@ -22,16 +22,16 @@ _LINUX = (
 )
 _MACOS = ("keyring.backends.macOS.Keyring",)
 
-START_ONE = "install and start one (gnome-keyring, KWallet); without one, secretly asks each time"
+START_ONE = "install and start one (gnome-keyring, KWallet), or let secretly ask each time"
 
-_DOCTOR = "'secretly doctor' says which keychain is used, and why"
+_DOCTOR = "run: secretly doctor, which shows the keychain in use, and why"
 
 
 def no_bus(environ: Mapping[str, str]) -> bool:
-    """Whether no backend of keyring's can find a session bus, and so a keychain, on Linux.
+    """Whether none of keyring's backends can find the session bus, and so a keychain, on Linux.
 
-    jeepney takes it from the variable alone; the bindings that KWallet's and libsecret's
-    backends stand on know other ways.
+    jeepney looks at the variable only. The bindings under KWallet's and libsecret's backends,
+    ``dbus`` and ``gi``, find the bus in other ways too.
     """
     if sys.platform != "linux" or environ.get("DBUS_SESSION_BUS_ADDRESS"):
         return False
@@ -43,11 +43,11 @@ def no_bus(environ: Mapping[str, str]) -> bool:
 def backend_name(environ: Mapping[str, str], allowed: tuple[str, ...]) -> str | None:
     """Return the backend that the environment or ``keyringrc.cfg`` names, or None.
 
-    Both can name any class there is, and so run any code; what they name beside
-    keyring's own backends must be allowed by the configuration. So must keyring's
-    chainer, which uses whatever other backends are installed.
+    Both can name any installed class, and so run any code: secretly's configuration must allow
+    a backend that is not one of keyring's own. It must allow keyring's chainer too, which uses
+    every other installed backend.
 
-    :raises KeychainUnavailable: if it is not.
+    :raises KeychainUnavailable: if the configuration does not allow the backend.
     """
     named = environ.get("PYTHON_KEYRING_BACKEND")
     where = "PYTHON_KEYRING_BACKEND"
@@ -59,7 +59,7 @@ def backend_name(environ: Mapping[str, str], allowed: tuple[str, ...]) -> str | 
     chainer = named.startswith("keyring.backends.chainer.")
     if named in allowed or (named.startswith("keyring.backends.") and not chainer):
         return named
-    why = "uses any other that is installed" if chainer else "is not one of keyring's own"
+    why = "uses any installed backend" if chainer else "is not one of keyring's own"
     raise KeychainUnavailable(
         f"{escape(where)} names the backend '{escape(named)}', which {why}",
         "unset it, or allow it with [keychain] backends in secretly's configuration",
@@ -67,9 +67,11 @@ def backend_name(environ: Mapping[str, str], allowed: tuple[str, ...]) -> str | 
 
 
 def named_by(environ: Mapping[str, str]) -> str:
-    """What names the backend: the variable, or keyring's own configuration; empty for neither.
+    """Return what names the backend: the variable, or the path of keyring's configuration.
 
-    :raises KeychainUnavailable: if that configuration cannot be read.
+    Empty if neither does.
+
+    :raises KeychainUnavailable: if keyring's configuration can't be read.
     :raises Refused: if others could change it.
     """
     if "PYTHON_KEYRING_BACKEND" in environ:
@@ -79,7 +81,7 @@ def named_by(environ: Mapping[str, str]) -> str:
 
 
 def _keyringrc_path(environ: Mapping[str, str]) -> str:
-    """Where keyring reads its configuration (``keyring.util.platform_``)."""
+    """Return where keyring reads its configuration (``keyring.util.platform_``)."""
     root = environ.get("XDG_CONFIG_HOME") or os.path.join(places.home_folder(environ), ".config")
     return os.path.join(root, "python_keyring", "keyringrc.cfg")
 
@@ -93,14 +95,18 @@ def _configured_backend(path: str) -> str | None:
     try:
         parser.read_string(safefiles.read_file(path).decode("utf-8"))
     except (configparser.Error, UnicodeDecodeError, OSError):
-        raise KeychainUnavailable(f"{escape(path)} cannot be read", "mend or remove it") from None
+        raise KeychainUnavailable(f"can't read {escape(path)}", "fix or remove it") from None
     if not parser.has_option("backend", "default-keyring"):
         return None
-    safefiles.check_only_mine(path, "keyring's configuration")
+    safefiles.refuse_if_others_can_write(path, "keyring's configuration")
     return parser.get("backend", "default-keyring").strip()
 
 
 def load_backend(name: str | None) -> Any:
+    """Load the backend of that name; None: the one that works best here.
+
+    :raises KeychainUnavailable: if none works.
+    """
     from keyring.core import load_keyring
 
     if name is not None:
@@ -114,15 +120,15 @@ def load_backend(name: str | None) -> Any:
     if found:
         return max(found, key=lambda backend: type(backend).priority)
     raise KeychainUnavailable(
-        f"there is no keychain ({escape('; '.join(reasons))[:300]})",
+        f"no keychain works here ({escape('; '.join(reasons))[:300]})",
         START_ONE,
     )
 
 
 def lock_state(backend: Any) -> str | None:
-    """Why it would first ask the person, if it would: empty if not.
+    """Return why the keychain would ask the user before it answers; empty: it would not.
 
-    None from a backend that does not tell, such as macOS's, which may ask for each item.
+    None: the backend can't tell. macOS's, for one, may ask for each item.
     """
     if not has_attributes(backend):
         return None
@@ -132,15 +138,16 @@ def lock_state(backend: Any) -> str | None:
         try:
             return "locked" if secretstorage.Collection(bus).is_locked() else ""
         except secretstorage.ItemNotFoundException:
-            return "not set up: it has no collection yet"
+            return "not set up yet (it has no collection)"
 
 
 def has_attributes(backend: Any) -> bool:
-    """Whether items are found by their attributes, as in the Secret Service."""
+    """Whether the backend finds items by their attributes, as in the Secret Service."""
     return type(backend).__module__ == "keyring.backends.SecretService"
 
 
 def read_item(backend: Any, service: str, username: str) -> Secret | None:
+    """Return the secret of *service* and *username*, or None."""
     if not has_attributes(backend):
         found = backend.get_password(service, username)
         return None if found is None else Secret(found)
@@ -148,12 +155,12 @@ def read_item(backend: Any, service: str, username: str) -> Secret | None:
     with contextlib.closing(collection.connection):
         for item in _own_items(backend, collection, service, username):
             backend.unlock(item)
-            return Secret(item.get_secret().decode("utf-8"))
+            return to_secret(item.get_secret(), limit=None, nul=True)
     return None
 
 
 def delete_items(backend: Any, service: str, username: str, but: str | None = None) -> None:
-    """Delete every item of that name, but not the application *but*'s."""
+    """Delete every item of that name, except those of the application *but*."""
     collection = backend.get_preferred_collection()
     with contextlib.closing(collection.connection):
         for item in _own_items(backend, collection, service, username):
@@ -162,11 +169,11 @@ def delete_items(backend: Any, service: str, username: str, but: str | None = No
 
 
 def _own_items(backend: Any, collection: Any, service: str, username: str) -> list[Any]:
-    """The items of that name.
+    """Return the items of that name.
 
-    The Secret Service also finds those that have more attributes than were asked
-    for, another tool's, and keyring would read and delete them. What the attributes
-    are called is keyring's scheme, which ``KEYRING_PROPERTY_SCHEME`` can change.
+    The Secret Service also finds items of other tools, which have more attributes than the
+    search names; keyring would read and delete those. keyring's scheme names the attributes,
+    and ``KEYRING_PROPERTY_SCHEME`` can change it.
     """
     scheme = backend.schemes[backend.scheme]
     wanted = {scheme["service"]: service, scheme["username"]: username}
@@ -176,27 +183,30 @@ def _own_items(backend: Any, collection: Any, service: str, username: str) -> li
 
 
 def full_name(backend: Any) -> str:
+    """Return a backend's name as keyring's settings spell it."""
     return f"{type(backend).__module__}.{type(backend).__qualname__}"
 
 
 def refuse_unsafe(backend: Any) -> None:
-    """Refuse a backend that keeps nothing, or in plain text, or that chains such a one."""
+    """Refuse a backend that stores nothing, or stores plain text, or chains such a backend."""
     for part in (backend, *getattr(backend, "backends", ())):
         name = full_name(part)
         nothing = name.startswith(("keyring.backends.null.", "keyring.backends.fail."))
         if nothing or "plaintext" in name.lower():
-            what = "keeps nothing" if nothing else "keeps secrets in plain text"
-            raise KeychainUnavailable(f"the keychain {name} {what}", f"choose another: {_DOCTOR}")
+            what = "stores nothing" if nothing else "stores secrets in plain text"
+            raise KeychainUnavailable(f"the keychain {name} {what}", f"use another one; {_DOCTOR}")
 
 
 def explain(error: Exception) -> KeychainUnavailable | Cancelled:
-    """Say what an error of keyring's, its backends' or D-Bus's means."""
+    """Return secretly's own error for one of keyring, of its backends, or of D-Bus."""
     name, text = type(error).__name__, str(error)
     if re.search(r"(?<!\d)-128(?!\d)", text):
-        return Cancelled("the keychain was told not to give the secret", "nothing was done")
+        return Cancelled(
+            "cancelled: you did not allow access to the keychain", "allow it when macOS asks"
+        )
     if "-25308" in text:
         return KeychainLocked(
-            "the keychain is locked, and there is nobody to ask", "run: security unlock-keychain"
+            "the keychain is locked, and macOS can't ask you here", "run: security unlock-keychain"
         )
     if name in ("KeyringLocked", "LockedException", "PromptDismissedException") or (
         name == "InitError" and "dismissed" in text.lower()
@@ -204,16 +214,16 @@ def explain(error: Exception) -> KeychainUnavailable | Cancelled:
         return KeychainLocked(
             "the keychain is locked", "unlock it (log in to the desktop), or type the secret"
         )
-    if isinstance(error, UnicodeDecodeError):
+    if isinstance(error, (NotASecret, UnicodeDecodeError)):
         return KeychainUnavailable(
-            "what the keychain keeps under that name is not UTF-8 text",
-            "forget it and set it again",
+            "the keychain's item of that name is not UTF-8 text",
+            "run: secretly forget NAME, then secretly set NAME",
         )
     if isinstance(error, (ModuleNotFoundError, AttributeError)) or (
         isinstance(error, ValueError) and "module" in text
     ):
         return KeychainUnavailable(
-            "the keyring backend that is named cannot be loaded",
+            "can't load the chosen keyring backend",
             f"check PYTHON_KEYRING_BACKEND and keyringrc.cfg; {_DOCTOR}",
         )
-    return KeychainUnavailable(f"the keychain cannot be used ({name})", _DOCTOR)
+    return KeychainUnavailable(f"can't use the keychain ({name})", _DOCTOR)

@@ -1,8 +1,8 @@
-"""The kernel keyring: secrets that are held in memory, for a while.
+"""The kernel keyring, which holds secrets in memory for a while.
 
-Each is a key of its own, of the type ``user``, in a keyring named ``secretly`` that
-is linked into the user keyring, so it is there in all of this user's sessions; the
-kernel makes a key unreadable when its time is over. See keyrings(7), keyctl(2).
+Each secret is a key of the type ``user`` in a keyring named ``secretly``. That is linked into
+the user keyring, so all of this user's login sessions can reach it. The kernel makes a key
+unreadable when its time is over. See keyrings(7), keyctl(2).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ..redacted import Secret
 
 __all__ = ["HeldSecret", "KernelKeyring", "TemporaryStore"]
 
-#: The keyring's name, which ``resolve`` looks for in /proc/keys.
+#: The keyring's name. ``resolving.lookup`` looks for it in /proc/keys.
 RING = b"secretly"
 
 #: add_key and keyctl, by machine and whether the process has 64 bits (asm/unistd.h).
@@ -42,19 +42,22 @@ _REVOKE, _DESCRIBE, _LINK, _UNLINK, _SEARCH, _READ = 3, 6, 8, 9, 10, 11
 _SET_TIMEOUT, _MOVE = 15, 30
 _MOVE_EXCL = 1
 
-#: The kernel takes the seconds as an unsigned int, and 0 for 'for ever'.
+#: The kernel takes the seconds as an unsigned int; 0 means without an end.
 _LONGEST = 2**31 - 1
+
+#: The error for a secret that would be gone before anyone could use it.
+TOO_SHORT = "the time to hold it must be longer than 0 s"
 
 _UNITS = {"s": "s", "m": "min", "h": "h", "d": "d", "w": "w"}
 
-#: What means that a key has gone, or its time is over.
+#: The errors of a key that was removed, or whose time is over.
 _GONE = (errno.ENOKEY, errno.EKEYEXPIRED, errno.EKEYREVOKED)
 
 
 class HeldSecret(NamedTuple):
-    """What is known of a secret that is held.
+    """A held secret, without its value.
 
-    :param left: how long still, such as ``"14 min"``; empty where that cannot be told.
+    :param left: how long the kernel will hold it, such as ``"14 min"``; empty: unknown.
     """
 
     name: str
@@ -63,32 +66,32 @@ class HeldSecret(NamedTuple):
 
 
 class TemporaryStore(Protocol):
-    """What holds secrets for a while: the :class:`KernelKeyring`, or a double of it."""
+    """A store that holds secrets for a while: the :class:`KernelKeyring`, or a double of it."""
 
     def get(self, name: str, username: str) -> Secret | None:
-        """Return what is held, or None."""
+        """Return the held secret, or None."""
 
     def hold(self, name: str, username: str, value: str, seconds: float) -> None:
-        """Hold a secret, in place of one of that name and user name."""
+        """Hold a secret; it replaces one of the same name and user name."""
 
     def drop(self, name: str | None = None, username: str | None = None) -> int:
-        """Drop what is held for *name* and *username*, None meaning any; return how many."""
+        """Drop the secrets of *name* and *username*; None matches any. Return how many."""
 
     def held(self) -> list[HeldSecret]:
-        """Return what is held, by name."""
+        """Return the held secrets, sorted by name."""
 
 
 class KernelKeyring:
     """This user's part of the kernel keyring.
 
-    A process may read such a key only while one of its own keyrings leads to it. A
-    session keyring need not: the one of a systemd service or a container does not have
-    the link to the user keyring. So the keyring is linked into the thread's keyring for
-    as long as it is used, which neither children nor the command that is started have.
+    A process may read such a key only while one of its own keyrings leads to the key. The
+    session keyring of a systemd service or a container lacks the link to the user keyring, so
+    secretly links its keyring into the thread's keyring while it uses it. Neither child
+    processes nor the started command have that thread keyring.
     """
 
     def get(self, name: str, username: str) -> Secret | None:
-        """Return what is held; None too where nothing can be."""
+        """Return the held secret, or None; also None on a system without a kernel keyring."""
         with contextlib.suppress(OSError), _ring() as ring:
             if ring:
                 key = _keyctl(_SEARCH, ring, b"user", _description(name, username), 0)
@@ -96,17 +99,17 @@ class KernelKeyring:
         return None
 
     def hold(self, name: str, username: str, value: str, seconds: float) -> None:
-        """Hold a secret, in place of one of that name and user name.
+        """Hold a secret; it replaces one of the same name and user name.
 
-        :param seconds: how long; a part of a second counts as one.
-        :raises KeychainUnavailable: if it cannot be held.
+        :param seconds: how long, rounded up to whole seconds.
+        :raises KeychainUnavailable: if the kernel can't hold it.
         """
         if seconds <= 0:
-            raise KeychainUnavailable("its time is over at once", "give it a longer one")
+            raise KeychainUnavailable(TOO_SHORT, "set a longer time, such as 15m")
         data = value.encode("utf-8", "surrogateescape")
         try:
             with _ring(make=True) as ring:
-                # Nobody else finds it, and it ends with this process, until it has its time.
+                # Until it has its time, no other process can find it, and it ends with this one.
                 key = _add_key(b"user", _description(name, username), data, _THREAD)
                 try:
                     _keyctl(_SET_TIMEOUT, key, min(math.ceil(seconds), _LONGEST))
@@ -117,16 +120,16 @@ class KernelKeyring:
             raise _unavailable(error) from None
 
     def drop(self, name: str | None = None, username: str | None = None) -> int:
-        """Drop what is held for *name* and *username*, None meaning any; return how many.
+        """Drop the secrets of *name* and *username*; None matches any. Return how many.
 
-        :raises KeychainUnavailable: if that cannot be told.
+        :raises KeychainUnavailable: if the kernel does not allow it.
         """
         try:
             with _ring() as ring:
                 if not ring:
                     return 0
                 if name is None and username is None:
-                    _keyctl(_UNLINK, ring, _USER)  # all at once
+                    _keyctl(_UNLINK, ring, _USER)  # all of them together
                 return sum(
                     _revoked(key, ring)
                     for key, of, user in list(_keys(ring))
@@ -138,7 +141,7 @@ class KernelKeyring:
             raise _unavailable(error) from None
 
     def held(self) -> list[HeldSecret]:
-        """Return what is held, by name; nothing where nothing can be."""
+        """Return the held secrets, sorted by name; empty on a system without a kernel keyring."""
         found = []
         with contextlib.suppress(OSError), _ring() as ring:
             times = _times()
@@ -149,7 +152,10 @@ class KernelKeyring:
 
 @contextlib.contextmanager
 def _ring(make: bool = False) -> Iterator[int]:
-    """Reach our keyring, or 0 if there is none; made if that is wanted."""
+    """Yield the id of secretly's keyring while this thread can use it; 0 if it does not exist.
+
+    :param make: create the keyring if it does not exist.
+    """
     ring = _find() or (_made() if make else 0)
     try:
         yield ring
@@ -176,24 +182,26 @@ def _made() -> int:
             _keyctl(_LINK, ring, _USER)
         elif error.errno != errno.EEXIST:
             raise
-        elif not _find():  # not by another process, in this moment: one that was revoked is there
+        elif not _find():  # no other process has just made it: a revoked keyring is in its place
             _keyctl(_MOVE, ring, _THREAD, _USER, 0)
     return _find()
 
 
 def _keys(ring: int) -> Iterator[tuple[int, str, str]]:
-    """Each key of the keyring whose time is not over, with its name and user name."""
+    """Yield each key of the keyring whose time is not over, with its name and user name."""
     serials = _read(ring)
     for start in range(0, len(serials) - 3, 4):
         key = int.from_bytes(serials[start : start + 4], sys.byteorder)
-        with contextlib.suppress(OSError, ValueError):  # its time is over, or it is not ours
+        with contextlib.suppress(
+            OSError, ValueError
+        ):  # its time is over, or another program added it
             described = _read(key, _DESCRIBE).rstrip(b"\0").split(b";", 4)[4]
             name, username = map(_unescaped, described.split(b":"))
             yield key, name, username
 
 
 def _revoked(key: int, ring: int) -> bool:
-    """Take a key from everybody, even from who has linked it elsewhere."""
+    """Revoke a key, for processes that linked it elsewhere too. Return whether it was live."""
     live = True
     try:
         _keyctl(_REVOKE, key)
@@ -206,12 +214,12 @@ def _revoked(key: int, ring: int) -> bool:
 
 
 def _unlink(key: int, ring: int) -> None:
-    with contextlib.suppress(OSError):  # another process has done it, in this moment
+    with contextlib.suppress(OSError):  # another process may have done it just now
         _keyctl(_UNLINK, key, ring)
 
 
 def _times() -> dict[int, str]:
-    """How long each key lives still: the kernel tells it only in /proc/keys."""
+    """Return how long the kernel holds each key: only /proc/keys says so."""
     times = {}
     with contextlib.suppress(OSError), open("/proc/keys", "rb") as file:
         for line in file:
@@ -222,7 +230,7 @@ def _times() -> dict[int, str]:
 
 
 def _description(name: str, username: str) -> bytes:
-    """What a key is found by: in /proc/keys it is on one line, whatever the names are."""
+    """Return a key's description, escaped so that it is one word of a line of /proc/keys."""
     return b":".join(map(_escaped, (name, username)))
 
 
@@ -243,7 +251,7 @@ def _unescaped(data: bytes) -> str:
 
 
 def _read(key: int, what: int = _READ) -> bytes:
-    """What a key holds, or says of itself."""
+    """Return a key's payload, or its description."""
     import ctypes
 
     size = 1024
@@ -288,16 +296,16 @@ def _call(which: int, *arguments: Any) -> int:
 
 
 def _unavailable(error: OSError) -> KeychainUnavailable:
-    """Say why a secret cannot be held here."""
-    hint = "it is asked for each time; the keychain can keep it: --remember"
+    """Return an error that says why the kernel can't hold a secret here."""
+    hint = "secretly will ask each time; to store it in the keychain: --remember"
     if error.errno == errno.ENOSYS:
-        why = "there is none here" if sys.platform == "linux" else "this system has none"
+        why = "this Linux has none" if sys.platform == "linux" else "this system has none"
     elif error.errno in (errno.EPERM, errno.EACCES):
-        why = "it may not be used here, as in many containers"
+        why = "not allowed here, as in many containers"
     elif error.errno == errno.EDQUOT:
-        why, hint = "this user's share of it is full", "/proc/keys shows what is in it"
+        why, hint = "your quota is full", "look at /proc/keys to see what fills it"
     elif error.errno == errno.EINVAL:
-        why = "it takes no secret, and no name, that is as long as this"
+        why = "the secret or its name is too long"
     else:
         why = os.strerror(error.errno or 0)
-    return KeychainUnavailable(f"the kernel keyring cannot hold it: {why}", hint)
+    return KeychainUnavailable(f"the kernel keyring can't hold it: {why}", hint)

@@ -1,15 +1,16 @@
 """The OS keychain, by the keyring package, with a deadline.
 
-keyring is imported in the thread that calls it: neither its import nor a wedged
-D-Bus service holds up the event loop or keeps the process from exiting.
+keyring is imported and called in a thread: neither its import nor a stuck D-Bus service blocks
+the event loop, or keeps the process from exiting.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from ..errors import KeychainLocked, KeychainUnavailable, SecretlyError
+from ..errors import KeychainLocked, KeychainTimeout, KeychainUnavailable, SecretlyError
 from ..redacted import Secret
 from ..waiting import requests
 from . import secret_service
@@ -26,23 +27,23 @@ from .backends import (
     read_item,
     refuse_unsafe,
 )
-from .stored_names import StoredNames
+from .stored_names import NameTable, StoredNames
 
 T = TypeVar("T")
 
-#: How long a keychain may take, in seconds, where it asks nobody.
+#: How long, in seconds, a keychain may take if it does not ask the user.
 MACHINE_TIMEOUT = 30.0
 
-#: Variables that change how keyring's backends name things.
+#: Variables that begin so change the names that keyring's backends use.
 _PROPERTIES = "KEYRING_PROPERTY_"
 
 
 class Keychain:
-    """The keychain as this configuration and environment name it.
+    """The keychain that the configuration and the environment choose.
 
-    :param allowed: backends beside keyring's own that may be named in the environment.
-    :param stored_names: says which backend stored an item: what is in the Secret Service is read
-        there without loading keyring.
+    :param allowed: other backends than keyring's own that the environment may name.
+    :param stored_names: the list that says which backend stored an item. An item that is in the
+        Secret Service is read there without loading keyring.
     """
 
     def __init__(
@@ -57,34 +58,34 @@ class Keychain:
         self._ahead: dict[tuple[str, str], Secret | secret_service.Missing] = {}
 
     async def get(self, service: str, username: str, prompt_timeout: float | None) -> Secret | None:
-        """Return what is kept for *service* and *username*, or None.
+        """Return the secret of *service* and *username*, or None.
 
-        :param prompt_timeout: how long, in seconds, the keychain may take to ask the person
-            to unlock it; None: it must not ask.
-        :raises KeychainUnavailable: if it cannot be used.
-        :raises KeychainLocked: if it is locked and stays so.
+        :param prompt_timeout: how long, in seconds, the user may take to unlock the keychain;
+            None: the keychain must not ask.
+        :raises KeychainUnavailable: if the keychain can't be used.
+        :raises KeychainLocked: if the keychain is locked and stays locked.
         """
         found = await self._read_directly(service, username, prompt_timeout)
         if found is not None:
             return None if found is secret_service.Missing.MISSING else found
         if no_bus(self._environ) and backend_name(self._environ, self._allowed) is None:
             raise KeychainUnavailable(
-                "there is no keychain (there is no session bus: DBUS_SESSION_BUS_ADDRESS is unset)",
+                "no keychain: D-Bus can't be reached, DBUS_SESSION_BUS_ADDRESS is not set",
                 START_ONE,
             )
         seconds = await self._ready(prompt_timeout)
         return await self._call(lambda backend: read_item(backend, service, username), seconds)
 
     def expect(self, wanted: Sequence[tuple[str, str]]) -> None:
-        """Say which items (*service* and *username*) will be asked for: they are read at once."""
+        """Announce items (*service* and *username*), so that one read fetches all of them."""
         self._expected = list(wanted)
 
     async def _read_directly(
         self, service: str, username: str, prompt_timeout: float | None
     ) -> Secret | secret_service.Missing | None:
-        """Read what keyring stored in the Secret Service, or see that nothing is there.
+        """Read an item that keyring stored in the Secret Service, or see that it is missing.
 
-        What is there, and is not on the list, is for keyring to read.
+        None: only keyring can tell. It reads an item that exists and is not on the list.
         """
         item = (service, username)
         if item in self._ahead:
@@ -97,19 +98,21 @@ class Keychain:
             or backend_name(self._environ, self._allowed) not in (None, secret_service.BACKEND)
         ):
             return None
-        backend = self._stored_names.backend_of(service, username)
-        # KDE's own comes first for keyring there, and may have it.
+        listed = self._listed()
+        backend = listed.backend_of(service, username)
+        # On KDE, keyring prefers KWallet, which may have the item.
         kde = "kde" in self._environ.get("XDG_CURRENT_DESKTOP", "").lower().split(":")
         if backend != secret_service.BACKEND and (backend or kde):
             return None
-        others = [one for one in self._expected if one != item and self._kept(one)]
-        self._expected = []
+        expected, self._expected = self._expected, []
+        ours = [one for one in expected if listed.backend_of(*one) == secret_service.BACKEND]
+        others = [one for one in ours if one != item]
         reader = self._reader = self._reader or secret_service.Reader(address)
         seconds = (
             MACHINE_TIMEOUT if prompt_timeout is None else min(MACHINE_TIMEOUT, prompt_timeout)
         )
         try:
-            first, *more = await requests.bounded(
+            first, *more = await requests.in_thread_if_needed(
                 lambda: reader.read([item, *others], seconds), seconds
             )
         except TimeoutError:
@@ -117,19 +120,20 @@ class Keychain:
         self._ahead |= {one: found for one, found in zip(others, more, strict=True) if found}
         return first if backend or first is secret_service.Missing.MISSING else None
 
-    def _kept(self, item: tuple[str, str]) -> bool:
-        return (
-            self._stored_names is not None
-            and self._stored_names.backend_of(*item) == secret_service.BACKEND
-        )
+    def _listed(self) -> NameTable:
+        """Return the list of stored names; an empty one if it is corrupt: keyring reads then."""
+        with contextlib.suppress(KeychainUnavailable):
+            if self._stored_names is not None:
+                return self._stored_names.read()
+        return NameTable()
 
     async def set(
         self, service: str, username: str, value: str, prompt_timeout: float | None
     ) -> str:
-        """Keep a secret; return the name of the backend that does.
+        """Store a secret; return the name of the backend that has it.
 
-        :raises KeychainUnavailable: if it cannot be used, or would keep it in plain
-            text or not at all.
+        :raises KeychainUnavailable: if the keychain can't be used, or would store the secret
+            in plain text or not at all.
         """
         seconds = await self._ready(prompt_timeout)
 
@@ -137,7 +141,7 @@ class Keychain:
             refuse_unsafe(backend)
             backend.set_password(service, username, value)
             if has_attributes(backend):
-                # What was stored counts, not what another program had put under the name.
+                # Another program's item of that name would hide the one just stored.
                 delete_items(backend, service, username, but=backend.appid)
             return full_name(backend)
 
@@ -159,9 +163,9 @@ class Keychain:
         return await self._call(delete, seconds)
 
     async def describe(self) -> str:
-        """Name the backend that would be used.
+        """Return the name of the backend that secretly would use.
 
-        :raises KeychainUnavailable: if it could not keep anything.
+        :raises KeychainUnavailable: if that backend can't store secrets safely.
         """
 
         def describe(backend: Any) -> str:
@@ -173,7 +177,7 @@ class Keychain:
         return await self._call(describe, MACHINE_TIMEOUT)
 
     async def _ready(self, prompt_timeout: float | None) -> float:
-        """Find out, within a machine's time, that it answers; return how long it may take."""
+        """Check that the keychain answers; return how long, in seconds, the next call may take."""
         machine = (
             MACHINE_TIMEOUT if prompt_timeout is None else min(MACHINE_TIMEOUT, prompt_timeout)
         )
@@ -186,7 +190,7 @@ class Keychain:
         name = backend_name(self._environ, self._allowed)
 
         def explained() -> T:
-            # What a backend raises may repeat the secret: it does not leave the thread.
+            # A backend's error may repeat the secret, so it never leaves the thread.
             try:
                 if address := self._environ.get("DBUS_SESSION_BUS_ADDRESS"):
                     secret_service.check_bus(address)
@@ -203,10 +207,8 @@ class Keychain:
             raise _wedged(seconds) from None
 
 
-def _wedged(seconds: float) -> KeychainUnavailable:
-    error = KeychainUnavailable(
+def _wedged(seconds: float) -> KeychainTimeout:
+    return KeychainTimeout(
         f"the keychain did not answer within {seconds:.0f} s",
         "its service may be stuck: log out and in again, or restart it",
     )
-    error.answered = False
-    return error

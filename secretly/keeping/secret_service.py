@@ -1,7 +1,7 @@
-"""Reading an item from the Secret Service by jeepney: a tenth of the time of loading keyring.
+"""Read items from the Secret Service by jeepney, in a tenth of the time that keyring takes to load.
 
-keyring stays what writes, and what is asked wherever it is not plain that this would give the
-same value: where something is locked, missing, or odd.
+Only keyring writes. It also reads wherever this module might return another value than keyring
+would: an item that is locked, missing, or odd.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import Refused
-from ..redacted import Secret
+from ..redacted import NotASecret, Secret, to_secret
 from ..text import escape
 
 if TYPE_CHECKING:
-    import socket  # it is slow to load
+    import socket  # slow to load
 
 __all__ = ["BACKEND", "Missing", "Reader", "check_bus", "own_attributes"]
 
-#: The backend of keyring's that keeps its items there.
+#: keyring's backend for the Secret Service.
 BACKEND = "keyring.backends.SecretService.Keyring"
 
 # https://specifications.freedesktop.org/secret-service-spec/latest/
@@ -39,25 +39,25 @@ _OWN = frozenset({"service", "username", "application", "xdg:schema"})
 
 
 def own_attributes(attributes: Mapping[str, str]) -> bool:
-    """Whether an item has no attribute that keyring does not give its own.
+    """Whether an item has only attributes that keyring gives its items.
 
-    The Secret Service also finds those that have more than were asked for, another tool's.
+    The Secret Service also finds other tools' items, which have more than the search names.
     """
     return _OWN.issuperset(attributes)
 
 
 class Missing(enum.Enum):
-    """What says that there is no such item."""
+    """The answer for an item that certainly does not exist."""
 
     MISSING = 1
 
 
 class _HandOver(Exception):
-    """keyring is to say what this means."""
+    """Something that keyring must explain."""
 
 
 class Reader:
-    """Reads items, over one connection to the bus.
+    """Reads items over one connection to the session bus.
 
     :param address: the bus's address, as in ``DBUS_SESSION_BUS_ADDRESS``.
     """
@@ -82,10 +82,10 @@ class Reader:
     ) -> list[Secret | Missing | None]:
         """Return what keyring would return for each *service* and *username*.
 
-        :param seconds: how long it may take.
-        :returns: for each the secret, or that it is certainly missing, or None where only
-            keyring can tell.
-        :raises TimeoutError: if it took longer.
+        :param seconds: how long the whole call may take.
+        :returns: for each item the secret, or ``Missing`` if it certainly does not exist, or
+            None if only keyring can tell.
+        :raises TimeoutError: if the call took longer.
         """
         until = time.monotonic() + seconds
         if not self._lock.acquire(timeout=seconds):
@@ -95,7 +95,7 @@ class Reader:
         except TimeoutError:
             self._close()
             raise
-        except Exception:  # whatever it is, keyring says it in its own words
+        except Exception:  # keyring meets the same error, and explain() knows it from there
             self._close()
             return [None] * len(wanted)
         finally:
@@ -104,8 +104,8 @@ class Reader:
     def _read(
         self, wanted: Sequence[tuple[str, str]], until: float
     ) -> list[Secret | Missing | None]:
-        """Ask for all at once, and wait three times: the waits are what takes time."""
-        if self._bus is None or self._process != os.getpid():  # a child has a bus of its own
+        """Send all requests of a kind together, and wait three times: the waits take the time."""
+        if self._bus is None or self._process != os.getpid():  # a forked child needs its own
             self._bus, self._process = _connection(self._address, until), os.getpid()
             (opened,) = self._calls([(_SERVICE, "Service", "OpenSession", "sv", _PLAIN)])
             if opened is None:
@@ -141,7 +141,7 @@ class Reader:
     def _calls(
         self, calls: Sequence[tuple[str, str, str, str, tuple[object, ...]]]
     ) -> list[tuple[Any, ...] | None]:
-        """What each call returns, None for an error: all are sent, then all waited for."""
+        """Send all calls, then wait for all. Return each result, None for an error."""
         from jeepney import DBusAddress, HeaderFields, MessageType, new_method_call
 
         serials = []
@@ -165,7 +165,7 @@ def _attributes(service: str, username: str) -> dict[str, str]:
 
 
 def _chosen(paths: Sequence[str], known: Mapping[str, Mapping[str, Any]]) -> str | None:
-    """The item that keyring would take; empty: there is none; None: that cannot be told."""
+    """Return the item that keyring would use; empty: none exists; None: only keyring can tell."""
     for path in paths:
         if path not in known:
             return None
@@ -177,13 +177,13 @@ def _chosen(paths: Sequence[str], known: Mapping[str, Mapping[str, Any]]) -> str
 def _text(secret: Sequence[Any] | None) -> Secret | None:
     if secret is None:
         return None
-    with contextlib.suppress(UnicodeDecodeError):
-        return Secret(bytes(secret[2]).decode("utf-8"))
+    with contextlib.suppress(NotASecret):
+        return to_secret(bytes(secret[2]), limit=None, nul=True)
     return None
 
 
 def _connection(address: str, until: float) -> Any:
-    """Connect to the bus; every wait on it ends at *until*, a time of the monotonic clock."""
+    """Connect to the bus. Each wait ends at *until*, a time of the monotonic clock, in seconds."""
     from jeepney.bus import get_bus
     from jeepney.io.blocking import DBusConnection, prep_socket
 
@@ -195,7 +195,7 @@ def _connection(address: str, until: float) -> Any:
             self.sock.settimeout(max(0.001, self.until - time.monotonic()))
             super().send(message, serial=serial)
 
-    Connection.until = until  # the connection's own greeting waits as well
+    Connection.until = until  # the connection already waits when it is made
     sock = prep_socket(get_bus(address), timeout=until - time.monotonic())
     with contextlib.ExitStack() as held:
         held.callback(sock.close)
@@ -207,12 +207,12 @@ def _connection(address: str, until: float) -> Any:
 
 
 def check_bus(address: str) -> None:
-    """Refuse a session bus of another user's: whatever is kept there would be his.
+    """Refuse another user's session bus: that user would get the secrets stored there.
 
-    The name of a bus that has gone can be taken by anybody, where it is an abstract socket
-    or one in a folder that others can write; and a variable can outlive the bus that it names.
+    When a bus ends, anyone can take its address if that is an abstract socket, or a socket in a
+    folder that others can write; and a variable can outlive the bus that it names.
 
-    :raises Refused: if it is one. Of a bus that is not there nothing is said here.
+    :raises Refused: if the bus is another user's. A bus that can't be reached is not an error.
     """
     import socket
 
@@ -228,13 +228,13 @@ def check_bus(address: str) -> None:
         return
     if other is not None:
         raise Refused(
-            f"the session bus {escape(address)} is another user's ({other})",
-            "set DBUS_SESSION_BUS_ADDRESS to your own, or unset it",
+            f"the session bus {escape(address)} belongs to another user ({other})",
+            "set DBUS_SESSION_BUS_ADDRESS to your own bus, or unset it",
         )
 
 
 def _other_user(bus: socket.socket) -> int | None:
-    """The user who listens there, if that is neither root nor this one (unix(7), SO_PEERCRED)."""
+    """Return the user who listens, if neither root nor this user (unix(7), SO_PEERCRED)."""
     if sys.platform != "linux":
         return None
     import socket

@@ -1,4 +1,4 @@
-"""What a store of secrets does."""
+"""The protocol of a store of secrets."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from ..redacted import Secret
 
 
 class SecretStore(Protocol):
-    """What keeps secrets: the :class:`Keychain`, or a double of it.
+    """A store of secrets: the :class:`~.keychain.Keychain`, or a double of it.
 
-    *prompt_timeout* is how long, in seconds, it may take to ask the person to unlock it;
-    None: it must not ask.
+    *prompt_timeout* is how long, in seconds, the user may take to unlock the store; None: the
+    store must not ask.
     """
 
     async def get(self, service: str, username: str, prompt_timeout: float | None) -> Secret | None:
-        """Return what is kept, or None."""
+        """Return the stored secret, or None."""
 
     async def set(
         self, service: str, username: str, value: str, prompt_timeout: float | None
     ) -> str | None:
-        """Keep a secret; return what keeps it, for the list of kept names."""
+        """Store a secret; return the backend that has it, for the list of stored names."""
 
     async def delete(self, service: str, username: str, prompt_timeout: float | None) -> bool:
         """Delete an item; return whether there was one."""
 
     async def describe(self) -> str:
-        """Name it."""
+        """Return the store's name."""

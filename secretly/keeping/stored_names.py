@@ -1,11 +1,12 @@
-"""The index: the names of what is in the keychain, which cannot be asked for them."""
+"""The list of stored names: the keychain can't be asked which secrets it has."""
 
 from __future__ import annotations
 
 import codecs
 import contextlib
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 
 from .. import safefiles
 from ..config import places
@@ -17,16 +18,19 @@ TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
     from typing import Self
 
-__all__ = ["StoredName", "StoredNames"]
+    #: The columns of a line: name, user name, own, stored, backend.
+    _Row = tuple[str, str, str, str, str]
+
+__all__ = ["NameTable", "StoredName", "StoredNames"]
 
 
 class StoredName(Record):
-    """What is known of a kept secret.
+    """An entry of the list: a secret that secretly stored in the keychain.
 
-    :param username: under which user name the keychain has it.
-    :param own: whether that is the secret's own, rather than the login name.
-    :param stored: when, in ISO 8601.
-    :param backend: the backend of keyring's that stored it; empty: not noted.
+    :param username: the user name under which the keychain has the secret.
+    :param own: whether that is the secret's own user name, rather than the login name.
+    :param stored: when it was stored, in ISO 8601.
+    :param backend: the keyring backend that stored it; empty: unknown.
     """
 
     name: str
@@ -36,8 +40,13 @@ class StoredName(Record):
     backend: str = ""
 
 
-#: The first line of the list. It is no JSON because json takes as long to load as all of this.
+#: The first line of the file. The format is not JSON because loading json takes as long as all
+#: the rest of this. The last column is the backend.
 _HEAD = "name\tusername\town\tstored\tkeeper"
+
+#: The file systems' clocks may stand still for this long, in nanoseconds: two changes within it
+#: can have the same time.
+_TICK = 50_000_000
 
 
 def _line(item: StoredName) -> str:
@@ -45,70 +54,144 @@ def _line(item: StoredName) -> str:
     return "\t".join(codecs.unicode_escape_encode(text)[0].decode("ascii") for text in texts)
 
 
-def _read(line: str) -> StoredName:
-    texts = [codecs.unicode_escape_decode(text.encode("ascii"))[0] for text in line.split("\t")]
+def _row(line: str) -> _Row:
+    """Parse a line of the file.
+
+    :raises ValueError: if it is not a line of the list.
+    """
+    texts = line.split("\t")
+    if "\\" in line:
+        texts = [codecs.unicode_escape_decode(text.encode("ascii"))[0] for text in texts]
     name, username, own, stored, backend = texts
-    return StoredName(name, username, {"yes": True, "no": False}[own], stored, backend)
+    if own not in ("yes", "no"):
+        raise ValueError
+    return name, username, own, stored, backend
+
+
+def _item(row: _Row) -> StoredName:
+    name, username, own, stored, backend = row
+    return StoredName(name, username, own == "yes", stored, backend)
+
+
+class NameTable:
+    """The list of stored names as it was when it was read. It answers without reading again.
+
+    Each question makes the entry that it needs: making all of a long list takes milliseconds.
+    """
+
+    def __init__(self, rows: Sequence[_Row] = ()) -> None:
+        self._rows = rows
+        self._newest: dict[str, _Row] = {}
+        self._backends: dict[tuple[str, str], str] = {}
+        for row in rows:
+            name, username, _, stored, backend = row
+            if stored > self._newest.setdefault(name, row)[3]:
+                self._newest[name] = row
+            self._backends.setdefault((name, username), backend)
+
+    @property
+    def items(self) -> list[StoredName]:
+        """The entries, in the list's order."""
+        return list(map(_item, self._rows))
+
+    @property
+    def names(self) -> list[str]:
+        """The names, each once, in the list's order."""
+        return list(self._newest)
+
+    def find(self, name: str) -> StoredName | None:
+        """Return the entry of *name*, the newest if there are several."""
+        row = self._newest.get(name)
+        return _item(row) if row else None
+
+    def backend_of(self, name: str, username: str) -> str:
+        """Return the backend that stored the secret; empty: not listed, or unknown."""
+        return self._backends.get((name, username), "")
 
 
 class StoredNames:
-    """The names of what secretly put into the keychain; never a value.
+    """The names of the secrets that secretly stored in the keychain, never their values.
 
-    keyring cannot list its items. The file is replaced as a whole, so that a
-    crash leaves the old one or the new one, and changed under a lock, so that
-    processes that store at the same time lose nothing.
+    keyring can't list its items. Each change replaces the whole file, so that a crash leaves
+    the old list or the new one, and holds a lock, so that processes that store at the same
+    time lose nothing.
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self._path = os.path.join(folder, "kept.tsv")
+        self._known: tuple[tuple[int, ...], NameTable] | None = None
 
     @classmethod
     def default(cls) -> Self:
-        """The user's own."""
+        """Return the user's own list."""
         return cls(places.secretly_folder("state", os.environ))
 
     @property
     def path(self) -> str:
-        """Where it is."""
+        """The file's path."""
         return self._path
 
-    def items(self) -> list[StoredName]:
-        """Return what is listed, by name.
+    def read(self) -> NameTable:
+        """Return the list as it is now. A file that has not changed is parsed only once.
 
-        :raises KeychainUnavailable: if the file is broken.
-        :raises Refused: if others could write it: it says under which name the keychain is asked.
+        :raises KeychainUnavailable: if the file is corrupt.
+        :raises Refused: if others could change it: it says which item of the keychain to use.
         """
+        facts = self._facts()
+        if self._known is not None and facts == self._known[0]:
+            return self._known[1]
+        self._known = None
+        table = NameTable(self._rows())
+        settled = facts and facts[-1] < time.time_ns() - _TICK
+        if settled and facts == self._facts():
+            self._known = facts, table
+        return table
+
+    def _facts(self) -> tuple[int, ...]:
+        """Return what changes if the file does (inode(7)); empty: it can't be looked at."""
+        with contextlib.suppress(OSError):
+            found = os.stat(self._path)
+            return (
+                *(found.st_dev, found.st_ino, found.st_mode, found.st_uid, found.st_size),
+                *(found.st_mtime_ns, found.st_ctime_ns),
+            )
+        return ()
+
+    def _rows(self) -> list[_Row]:
         if not os.path.lexists(self._path):
             return []
-        safefiles.check_only_mine(self._path, "the list of kept names")
+        safefiles.refuse_if_others_can_write(self._path, "the list of stored names")
         try:
             head, *lines = safefiles.read_file(self._path).decode("ascii").split("\n")
             if head != _HEAD or lines[-1:] != [""]:
                 raise ValueError
-            return [_read(line) for line in lines[:-1]]
-        except (OSError, ValueError, KeyError, Warning):
+            return [_row(line) for line in lines[:-1]]
+        except (OSError, ValueError, Warning):
             raise KeychainUnavailable(
-                f"the list of kept names {escape(self._path)} cannot be read",
-                "move it away: the keychain keeps its secrets, and 'set' lists them again",
+                f"can't read the list of stored names {escape(self._path)}",
+                "move the file away: your secrets stay in the keychain, and 'secretly set' lists"
+                " them again",
             ) from None
+
+    def items(self) -> list[StoredName]:
+        """Return the entries, sorted by name; raises what :meth:`read` does."""
+        return self.read().items
 
     def find(self, name: str) -> StoredName | None:
         """Return the entry of *name*, the newest if there are several."""
-        found = [item for item in self.items() if item.name == name]
-        return max(found, key=lambda item: item.stored, default=None)
+        return self.read().find(name)
 
     def backend_of(self, name: str, username: str) -> str:
-        """Return the backend that stored it, or nothing if that was not noted."""
+        """Return the backend that stored the secret; empty: not listed, unknown, or unreadable."""
         with contextlib.suppress(KeychainUnavailable):
-            for item in self.items():
-                if (item.name, item.username) == (name, username):
-                    return item.backend
+            return self.read().backend_of(name, username)
         return ""
 
     def add(self, name: str, username: str, own: bool, backend: str = "") -> None:
         """List a secret that was stored.
 
-        :param backend: the backend of keyring's that stored it.
+        :param own: whether *username* is the secret's own, rather than the login name.
+        :param backend: the keyring backend that stored it.
         """
         import datetime
 
@@ -129,24 +212,25 @@ class StoredNames:
         folder = os.path.dirname(self._path)
         try:
             os.makedirs(folder, 0o700, exist_ok=True)
-            safefiles.check_only_mine(folder, "the folder for the list of kept names")
+            safefiles.refuse_if_others_can_write(folder, "the folder for the list of stored names")
             with open(os.path.join(folder, "kept.lock"), "a") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
-                items = self.items()
+                items = list(map(_item, self._rows()))
                 yield items
                 self._write(items)
         except OSError as error:
             raise KeychainUnavailable(
-                f"the list of kept names in {escape(folder)} cannot be written: {error.strerror}",
+                f"can't write the list of stored names in {escape(folder)}: {error.strerror}",
                 "check the folder's permissions and the disk",
             ) from None
+        finally:
+            self._known = None
 
     def _write(self, items: list[StoredName]) -> None:
         items.sort(key=lambda item: (item.name, item.username))
         text = "\n".join((_HEAD, *map(_line, items), ""))
-        new = os.path.join(
-            os.path.dirname(self._path), "kept.new"
-        )  # one name: a crash leaves at most one behind
+        # Always the same name, so that crashes leave at most one such file behind.
+        new = os.path.join(os.path.dirname(self._path), "kept.new")
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
         with open(os.open(new, flags, 0o600), "w", encoding="ascii") as file:
             file.write(text)

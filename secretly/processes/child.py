@@ -12,15 +12,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from . import hardening
 
-#: How long a child gets, in seconds, to end itself after each of the signals.
-#: INT first: pinentry-tty restores the terminal for no other.
+__all__ = ["Child", "end_marked", "living", "processes_from_proc", "processes_from_ps"]
+
+#: The signals that end a child, with the seconds that it has after each to end itself.
+#: INT is first: pinentry-tty restores the terminal for no other signal.
 _ENDING = ((signal.SIGINT, 0.25), (signal.SIGTERM, 0.15), (signal.SIGKILL, 1.0))
 
 _living: set[Child] = set()
 
 
 class Child:
-    """A child process, ended at the latest when this one exits."""
+    """A child process that ends, at the latest, when this process exits."""
 
     def __init__(
         self,
@@ -30,12 +32,13 @@ class Child:
         stdout: int,
         stderr: int,
         environ: Mapping[str, str],
-        session: bool = False,
+        new_session: bool = False,
     ) -> None:
-        """Start it.
+        """Start the program.
 
-        :param session: in a session of its own, without a terminal.
-        :raises OSError: if the program cannot be started.
+        :param new_session: start it as the leader of a new session, which has no terminal
+            (setsid(2)).
+        :raises OSError: if the program can't be started.
         """
         self._process = subprocess.Popen(
             list(argv),
@@ -43,19 +46,23 @@ class Child:
             stdout=stdout,
             stderr=stderr,
             env=dict(environ),
-            start_new_session=session,
+            start_new_session=new_session,
             preexec_fn=hardening.before_exec(),
         )
-        self._leads = session
+        self._leads_session = new_session
         _living.add(self)
 
     @property
     def pid(self) -> int:
+        """The process ID."""
         return self._process.pid
 
-    def ended(self, seconds: float = 0) -> bool:
-        """Whether it has ended (and is reaped), waiting at most that many seconds."""
-        deadline = time.monotonic() + seconds
+    def has_ended(self, timeout: float = 0) -> bool:
+        """Wait for the child's end, reap it, and return whether it has ended.
+
+        :param timeout: how long to wait at most, in seconds.
+        """
+        deadline = time.monotonic() + timeout
         while self._process.poll() is None:
             if (left := deadline - time.monotonic()) <= 0:
                 return False
@@ -65,67 +72,68 @@ class Child:
 
     @property
     def status(self) -> int | None:
-        """Its exit status, negative for a signal; None while it runs."""
+        """The exit status, negative for a signal; None while the child runs."""
         return self._process.returncode
 
     def end(self) -> None:
-        """End it if it still runs, by INT, TERM and KILL in turn, and reap it.
+        """End the child if it still runs, with INT, TERM and KILL in turn, and reap it.
 
-        What it has started goes with it (``pass`` is a shell that waits for gpg): its
-        descendants, and, if it leads a session, all of that. A daemon of its own, such as
-        gpg's agent, is neither.
+        The processes that it has started end with it (``pass`` is a shell that waits for
+        gpg): its descendants and, if it leads a session, all of that session. A daemon in a
+        session of its own, such as gpg-agent, is left alone.
 
-        This takes some milliseconds, or 0.4 s with one that heeds neither of the
-        first two. It waits in place, so that it also works where nothing can be
-        awaited: in a coroutine that is closed, in a loop that stops, at exit.
+        This takes some milliseconds, or 0.4 s if the child ignores INT and TERM. It blocks,
+        so that it also works where nothing can be awaited: in a coroutine that is closed, in
+        an event loop that stops, at exit.
         """
-        if self.ended() and not self._leads:
+        if self.has_ended() and not self._leads_session:
             return
-        family = _Family(self.pid, self._leads)
+        family = _Family(self.pid, self._leads_session)
 
         def send(number: int) -> None:
             found = family.living()
-            for _ in range(10):  # what is stopped starts nothing more, which would be missed
-                self._process.send_signal(signal.SIGSTOP)  # nothing, once it has ended
+            for _ in range(10):  # a stopped process starts no other, which would be missed
+                self._process.send_signal(signal.SIGSTOP)  # does nothing once it has ended
                 _send(found, signal.SIGSTOP)
                 before, found = found, family.living()
                 if found == before:
                     break
-            for sent in (number, signal.SIGCONT):  # a stopped one handles nothing
+            for sent in (number, signal.SIGCONT):  # a stopped process handles no signal
                 _send(found, sent)
                 self._process.send_signal(sent)
 
-        _end(send, lambda: self.ended() and not family.living())
+        _end(send, lambda: self.has_ended() and not family.living())
 
     def __enter__(self) -> Child:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *exception: object) -> None:
-        """End it, if it still runs or did not do what it was started for."""
-        if kind is not None or not self.ended():
+        """End the child, if it still runs or if the block raised."""
+        if kind is not None or not self.has_ended():
             self.end()
 
 
 class _Family:
-    """What a process has started, by what the system says of the processes that there are.
+    """The processes that one process has started, found in the system's list of processes.
 
-    A group of its own would be simpler to signal, but only the one in the foreground may
-    read from the terminal, and a program that asks there must be in ours.
+    A process group of their own would be simpler to signal. But only the foreground group may
+    read from the terminal, so a program that asks there must stay in ours.
 
-    :param leads: whether the process leads a session and a group.
+    :param head: the ID of the process that started the others.
+    :param leads_session: whether it leads a session and a group.
     """
 
-    def __init__(self, head: int, leads: bool) -> None:
-        self._head, self._leads = head, leads
+    def __init__(self, head: int, leads_session: bool) -> None:
+        self._head, self._leads_session = head, leads_session
         self._found: set[int] = set()
 
     def living(self) -> set[int]:
-        """Those that run, without the head. Some may have lost their parent meanwhile."""
+        """Return those that run, without the head. Some may have lost their parent since."""
         there = {pid: facts for pid, *facts in _processes()}
         family = (self._found & there.keys()) | {self._head}
         while more := {p for p, (parent, *_) in there.items() if parent in family} - family:
             family |= more
-        if self._leads:
+        if self._leads_session:
             family |= {p for p, facts in there.items() if self._head in facts[1:]}
         self._found = family - {self._head}
         return self._found
@@ -134,7 +142,7 @@ class _Family:
 def end_marked(mark: str) -> None:
     """End the processes that have *mark* in their environment, where the system shows that.
 
-    :param mark: a variable with its value, which no others have.
+    :param mark: a variable with its value, ``NAME=value``, that no other process has.
     """
 
     def send(number: int) -> None:
@@ -153,13 +161,13 @@ def _marked(mark: str) -> set[int]:
     return found - {os.getpid()}
 
 
-def _end(send: Callable[[int], None], over: Callable[[], bool]) -> None:
-    for number, patience in _ENDING:
-        if over():
+def _end(send: Callable[[int], None], ended: Callable[[], bool]) -> None:
+    for number, seconds in _ENDING:
+        if ended():
             return
         send(number)
-        deadline = time.monotonic() + patience
-        while not over() and time.monotonic() < deadline:
+        deadline = time.monotonic() + seconds
+        while not ended() and time.monotonic() < deadline:
             time.sleep(0.002)
             if number == signal.SIGKILL:
                 send(number)
@@ -172,21 +180,24 @@ def _send(pids: set[int], number: int) -> None:
 
 
 def _processes() -> Iterator[tuple[int, int, int, int]]:
-    """Each process that runs: its number, its parent's, its group's and its session's."""
-    with contextlib.suppress(FileNotFoundError):
-        for name in os.listdir("/proc"):
-            with contextlib.suppress(OSError, ValueError):
-                pid = int(name)
-                with open(f"/proc/{pid}/stat", "rb") as file:  # proc(5)
-                    state, *numbers = file.read().rpartition(b")")[2].split()[:4]
-                if state not in (b"Z", b"X"):
-                    parent, group, session = map(int, numbers)
-                    yield pid, parent, group, session
-        return
-    yield from _listed()  # macOS
+    """Yield each process that runs: its ID, its parent's, its group's and its session's."""
+    yield from processes_from_proc() if os.path.isdir("/proc/self") else processes_from_ps()
 
 
-def _listed() -> Iterator[tuple[int, int, int, int]]:
+def processes_from_proc() -> Iterator[tuple[int, int, int, int]]:
+    """Yield the processes that proc(5) shows, on Linux."""
+    for name in os.listdir("/proc"):
+        with contextlib.suppress(OSError, ValueError):
+            pid = int(name)
+            with open(f"/proc/{pid}/stat", "rb") as file:
+                state, *numbers = file.read().rpartition(b")")[2].split()[:4]
+            if state not in (b"Z", b"X"):
+                parent, group, session = map(int, numbers)
+                yield pid, parent, group, session
+
+
+def processes_from_ps() -> Iterator[tuple[int, int, int, int]]:
+    """Yield the processes that ps(1) lists, on macOS: there a session's ID is the group's."""
     command = ["/bin/ps", "-axo", "pid=,ppid=,pgid=,stat="]
     with contextlib.suppress(OSError, subprocess.SubprocessError):
         done = subprocess.run(command, capture_output=True, timeout=2)
@@ -198,7 +209,7 @@ def _listed() -> Iterator[tuple[int, int, int, int]]:
 
 
 def living() -> frozenset[Child]:
-    """The children that were started and have not been reaped."""
+    """Return the children that were started and have not been reaped."""
     return frozenset(_living)
 
 

@@ -1,4 +1,4 @@
-"""This process closed to the user's other ones, while there may be a secret in it."""
+"""Protect this process from the user's other processes while it may hold a secret."""
 
 from __future__ import annotations
 
@@ -21,19 +21,18 @@ _before_exec: Callable[[], None] | None = None
 
 
 class Hardening:
-    """What keeps others from reading this process. The command alone has one, not the library.
+    """Keeps other processes from reading this one. Only the command has it, not the library.
 
-    On Linux the process is made one that cannot be dumped: its memory, maps and environment
-    are then root's, and it leaves no core file. ``execve`` undoes that. The limit on core files
-    is for what the first does not reach: macOS, and the children, such as a pinentry, which
-    hold secrets too.
+    On Linux the process becomes one that can't be dumped: its memory, maps and environment
+    then belong to root, and it leaves no core file. ``execve`` undoes that. The limit on core
+    files is for macOS, and for children that hold secrets too, such as a pinentry.
     """
 
     def __init__(self) -> None:
         self._limits: tuple[int, int] | None = None
 
-    def close(self) -> None:
-        """Close it, from here to the ``execve``; what was closed stays so."""
+    def apply(self) -> None:
+        """Protect the process from here to the ``execve``. A second call does nothing."""
         global _before_exec
         import resource
 
@@ -43,11 +42,11 @@ class Hardening:
             if sys.platform == "linux":
                 prctl = _prctl()
                 prctl(_SET_DUMPABLE, 0)
-                _before_exec = _tied(prctl)
+                _before_exec = _die_with_parent(prctl)
 
     @contextlib.contextmanager
     def lifted(self) -> Iterator[None]:
-        """Have the limits as they were: for ``execve``, after which this is another program."""
+        """Restore the limits for the block: after ``execve`` this is another program."""
         if self._limits is None:
             yield
             return
@@ -60,40 +59,40 @@ class Hardening:
             self._lower(self._limits[1])
 
     def _lower(self, hard: int) -> None:
-        # One byte holds no core, and is what also keeps Linux from handing one to the program
-        # that core_pattern may name, for which 0 means nothing (fs/coredump.c). The hard limit
-        # stays: it could not be raised again.
+        # One byte holds no core. It also keeps Linux from piping one to the program that
+        # core_pattern may name, to which a limit of 0 does not apply (fs/coredump.c). The hard
+        # limit stays: we could not raise it again.
         import resource
 
         resource.setrlimit(resource.RLIMIT_CORE, (0 if hard == 0 else 1, hard))
 
 
 def before_exec() -> Callable[[], None] | None:
-    """Return what a child does before it becomes its program: nothing, where nothing is closed.
+    """Return what a child runs before it becomes its program: None if there is no hardening.
 
-    In a closed process, on Linux, a child gets INT when this one dies, be it by KILL. A pinentry
-    that outlives its caller would go on reading the terminal until its time is over, and then
-    turn echo on under whoever asks there next. It is no thing for the library: in a program
-    with threads, Python code between fork and exec may lock up.
+    In a hardened process, on Linux, a child gets INT when this process dies, even by KILL. A
+    pinentry that outlives its caller would go on reading the terminal until its time is over,
+    and then turn echo on under the next program that asks there. The library has none of this:
+    in a program with threads, Python code between fork and exec may deadlock.
     """
     return _before_exec
 
 
-def _tied(prctl: Callable[[int, int], object]) -> Callable[[], None]:
+def _die_with_parent(prctl: Callable[[int, int], object]) -> Callable[[], None]:
     parent = os.getpid()
 
-    def tied() -> None:  # pragma: no cover - what was measured is gone with the exec
+    def die_with_parent() -> None:  # pragma: no cover - the exec drops what was measured
         prctl(_SET_PDEATHSIG, signal.SIGINT)
-        if os.getppid() != parent:  # it died before
+        if os.getppid() != parent:  # it died before the call
             os._exit(1)
 
-    return tied
+    return die_with_parent
 
 
 def _prctl() -> Callable[[int, int], object]:
-    """Return prctl(2), for an option and its value: ready to be called."""
+    """Return prctl(2) as a function of an option and its value."""
     try:
-        # What ctypes stands on, which is loaded in a fraction of its time.
+        # The C module under ctypes, which loads in a fraction of the time.
         from _ctypes import call_function, dlopen, dlsym
     except ImportError:
         import ctypes
@@ -101,5 +100,5 @@ def _prctl() -> Callable[[int, int], object]:
         function = ctypes.CDLL(None).prctl
         return lambda option, value: function(option, value, 0, 0, 0)
     itself: Any = None
-    place = dlsym(dlopen(itself, 0), "prctl")
-    return lambda option, value: call_function(place, (option, value, 0, 0, 0))
+    address = dlsym(dlopen(itself, 0), "prctl")
+    return lambda option, value: call_function(address, (option, value, 0, 0, 0))

@@ -1,4 +1,4 @@
-"""Run a program and read what it writes."""
+"""Run a program and read what it writes, within a time and up to a limit."""
 
 from __future__ import annotations
 
@@ -9,16 +9,42 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import NamedTuple
 
+from ..redacted import READ_LIMIT
 from ..waiting import requests
 from .child import Child
 
+__all__ = [
+    "LONG_PAUSE",
+    "SHORT_PAUSE",
+    "TAIL",
+    "Finished",
+    "Pipe",
+    "PipeReader",
+    "PipeTail",
+    "TooMuch",
+    "finish",
+    "open_pipe",
+    "read_all",
+    "read_output",
+]
+
+#: How many bytes are remembered of what a program writes to stderr.
+TAIL = 1 << 16
+
+#: How many bytes a pipe holds at most, as far as a user may set that (pipe(7)).
+_PIPE = 1 << 20
+
+#: How often, in seconds, a pipe is emptied while something else is waited for: a program stops
+#: at a full pipe. The short pause is for a pipe that just had data.
+LONG_PAUSE, SHORT_PAUSE = 0.2, 0.002
+
 
 class TooMuch(TimeoutError):
-    """A program wrote more than it may: it would not have come to an end."""
+    """A program wrote more than the limit, and might never stop."""
 
 
 class Finished(NamedTuple):
-    """What a program left: its exit status and what it wrote."""
+    """How a program ended: its exit status and what it wrote."""
 
     status: int
     stdout: bytes
@@ -28,28 +54,28 @@ class Finished(NamedTuple):
         return f"Finished(status={self.status})"
 
 
-async def output(
+async def read_output(
     argv: Sequence[str],
     *,
-    seconds: float,
+    timeout: float,
     environ: Mapping[str, str],
-    limit: int = 1 << 20,
+    limit: int = READ_LIMIT,
     stdin: bytes = b"",
-    session: bool = False,
+    new_session: bool = False,
 ) -> Finished:
     """Run a program and return what it wrote.
 
-    :param seconds: how long it may take.
-    :param limit: how many bytes it may write.
-    :param stdin: what it is given to read, at most what a pipe holds (64 KiB).
-    :param session: in a session of its own, without a terminal.
-    :raises OSError: if it cannot be started, or given so much.
+    :param timeout: how long it may take, in seconds.
+    :param limit: how many bytes it may write to stdout.
+    :param stdin: what it can read, at most as much as a pipe holds (64 KiB).
+    :param new_session: start it in a new session, which has no terminal.
+    :raises OSError: if it can't be started, or *stdin* is too long.
     :raises TimeoutError: if it took longer; it has been ended.
     :raises TooMuch: if it wrote more; it has been ended.
     """
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + timeout
     with contextlib.ExitStack() as held:
-        given, reading, said = open_pipe(held), open_pipe(held), open_pipe(held)
+        given, wrote, complained = open_pipe(held), open_pipe(held), open_pipe(held)
         os.set_blocking(given.writing, False)
         if os.write(given.writing, stdin) < len(stdin):
             raise OSError(errno.E2BIG, os.strerror(errno.E2BIG))
@@ -58,122 +84,139 @@ async def output(
         child = Child(
             argv,
             stdin=given.reading,
-            stdout=reading.writing,
-            stderr=said.writing,
+            stdout=wrote.writing,
+            stderr=complained.writing,
             environ=environ,
-            session=session,
+            new_session=new_session,
         )
         held.enter_context(child)
-        for pipe in (reading, said):
+        for pipe in (wrote, complained):
             pipe.close_writing()
-        heard = Complaints(said.reading)
-        wrote = read_pipe(Written(reading.reading, limit), deadline, heard)
-        return await finish(child, deadline, wrote, heard.all)
+        tail = PipeTail(complained.reading)
+        reading = read_all(PipeReader(wrote.reading, limit), deadline, tail)
+        return await finish(child, deadline, reading, tail.read)
 
 
 async def finish(
-    child: Child, deadline: float, reading: Awaitable[bytes], said: Callable[[], bytes]
+    child: Child, deadline: float, reading: Awaitable[bytes], stderr: Callable[[], bytes]
 ) -> Finished:
-    """Wait until it has closed its stdout, and for its end."""
+    """Wait until the child has closed its stdout and has ended.
+
+    :param deadline: when to give up, as :func:`time.monotonic` has it.
+    :param reading: gives all of its stdout.
+    :param stderr: returns what it has written to stderr so far.
+    :raises TimeoutError: if it took longer.
+    """
     wrote = b""
     try:
         wrote = await reading
-        while not child.ended(0.01):
+        while not child.has_ended(0.01):
             if time.monotonic() > deadline:
                 raise TimeoutError
-            said()  # one that finds the pipe full waits
+            stderr()  # the child stops at a full pipe
             await requests.sleep(0.02)
-        return Finished(child.status or 0, wrote, said())
+        return Finished(child.status or 0, wrote, stderr())
     except BaseException:
         wrote = b""  # a traceback may show locals
         raise
 
 
-class _Pipe:
-    """A pipe whose two ends are closed at the latest at the end."""
+class Pipe:
+    """A pipe, whose two ends :meth:`close` closes."""
 
     def __init__(self) -> None:
         self.reading, self.writing = os.pipe()
 
     def close_writing(self) -> None:
+        """Close the writing end, once."""
         if self.writing >= 0:
             os.close(self.writing)
             self.writing = -1
 
     def close(self) -> None:
+        """Close both ends."""
         self.close_writing()
         os.close(self.reading)
 
 
-def open_pipe(held: contextlib.ExitStack) -> _Pipe:
-    pipe = _Pipe()
+def open_pipe(held: contextlib.ExitStack) -> Pipe:
+    """Return a pipe that is closed when *held* is."""
+    pipe = Pipe()
     held.callback(pipe.close)
     return pipe
 
 
-#: How much is kept of what a program complains of, and how much a pipe can hold at most (pipe(7)).
-_TAIL, _PIPE = 1 << 16, 1 << 20
-
-
-class Complaints:
-    """The last 64 KiB of what comes through a pipe, as far as it has come."""
+class PipeTail:
+    """The last 64 KiB of what comes through a pipe."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor, self._data = descriptor, b""
         os.set_blocking(descriptor, False)
 
-    def all(self) -> bytes:
-        # Not to its end: who wrote it may have left a child that has it open, or never stop.
+    def read(self) -> bytes:
+        """Read what is there, and return the last 64 KiB so far.
+
+        The end of the pipe is not waited for: the program may have left a child that has the
+        pipe open.
+        """
         with contextlib.suppress(BlockingIOError):
-            for _ in range(_PIPE // _TAIL):
-                self._data = (self._data + os.read(self._descriptor, _TAIL))[-_TAIL:]
+            for _ in range(_PIPE // TAIL):  # a program that never stops must not keep us here
+                self._data = (self._data + os.read(self._descriptor, TAIL))[-TAIL:]
         return self._data
 
 
-class Written:
-    """All that comes through a pipe, up to a limit in bytes."""
+class PipeReader:
+    """Reads all that comes through a pipe.
+
+    :param limit: how many bytes that may be.
+    :ivar ended: whether the pipe has come to its end.
+    """
 
     def __init__(self, descriptor: int, limit: int) -> None:
         self.descriptor, self._limit = descriptor, limit
         self._found, self.ended = bytearray(), False
         os.set_blocking(descriptor, False)
 
-    def take(self) -> bool:
-        """Take what is there; say whether it was anything.
+    def read(self) -> bool:
+        """Read what is there; return whether that was anything.
 
-        :raises TooMuch: beyond the limit.
+        :raises TooMuch: if it is more than the limit.
         """
         start = len(self._found)
         with contextlib.suppress(BlockingIOError):
-            for _ in range(_PIPE // _TAIL):  # whoever waits has a deadline to look at
+            for _ in range(_PIPE // TAIL):  # the caller has a deadline to keep
                 before = len(self._found)
-                self._found += os.read(self.descriptor, _TAIL)  # no local: a traceback shows those
+                self._found += os.read(self.descriptor, TAIL)  # no local: a traceback shows those
                 self.ended = len(self._found) == before
                 if len(self._found) > self._limit:
                     raise TooMuch
         return len(self._found) > start
 
-    def all(self) -> bytes:
+    def found(self) -> bytes:
+        """Return what was read so far."""
         return bytes(self._found)
 
     def forget(self) -> None:
+        """Drop what was read."""
         self._found.clear()
 
 
-#: How often a pipe is emptied, in seconds, beside another that is waited for: a program
-#: that finds it full waits; and how soon again if there was something.
-MEANWHILE, SOON = 0.2, 0.002
+async def read_all(reader: PipeReader, deadline: float, tail: PipeTail | None = None) -> bytes:
+    """Read a pipe to its end, and return what came.
 
-
-async def read_pipe(wrote: Written, deadline: float, beside: Complaints | None = None) -> bytes:
+    :param deadline: when to give up, as :func:`time.monotonic` has it.
+    :param tail: another pipe, to be emptied meanwhile.
+    :raises TimeoutError: if the end did not come in time.
+    :raises TooMuch: if it is more than the reader's limit.
+    """
     try:
         while (left := deadline - time.monotonic()) > 0:
-            wrote.take()
-            if wrote.ended:
-                return wrote.all()
-            pause = min(left, MEANWHILE) if beside else left
-            if not await requests.readable(wrote.descriptor, pause) and beside is not None:
-                beside.all()
+            reader.read()
+            if reader.ended:
+                return reader.found()
+            pause = min(left, LONG_PAUSE) if tail else left
+            if not await requests.readable(reader.descriptor, pause) and tail is not None:
+                tail.read()
         raise TimeoutError
     finally:
-        wrote.forget()
+        reader.forget()

@@ -1,4 +1,4 @@
-"""The signals that end the command: tidy up, then die of the signal."""
+"""The signals that end the command: clean up, then die of the signal."""
 
 from __future__ import annotations
 
@@ -15,15 +15,19 @@ __all__ = ["Interrupted", "Signals"]
 
 
 class Interrupted(BaseException):
-    """A signal came that ends the command."""
+    """A signal came that ends the command; no error, so nothing handles it by mistake."""
 
 
 class Signals:
-    """INT, TERM, HUP and QUIT. What was ignored at the start (nohup) stays so.
+    """Handles INT, TERM, HUP and QUIT. A signal that was ignored at the start (nohup) stays so.
 
-    Its attributes are what ``eventloop.run`` wants of one (``Interruptions``): a
-    handler raises only while something is waited for in place, and else cancels
-    what the reactor runs, or leaves a note that is looked at before the next step.
+    This is the ``Interruptions`` of :func:`secretly.waiting.driving.drive`. A signal that comes
+    while the coroutine waits in place raises; one that comes while the reactor runs cancels the
+    coroutine; any other is noted, and checked before the next step.
+
+    :ivar pending: whether a signal came.
+    :ivar waiting: whether the handler may raise.
+    :ivar cancel: what the handler calls instead, if not None.
     """
 
     _HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
@@ -35,7 +39,7 @@ class Signals:
         self._number = signal.SIGINT
 
     def install(self) -> None:
-        """Handle them from here on."""
+        """Install the handlers."""
         for number in self._HANDLED:
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, self._came)
@@ -48,12 +52,12 @@ class Signals:
             raise Interrupted
 
     def check(self) -> None:
-        """Raise :class:`Interrupted` if one came."""
+        """Raise :class:`Interrupted` if a signal came."""
         if self.pending:
             raise Interrupted
 
     def release(self) -> None:
-        """From here on a signal ends the process by itself: there is nothing to tidy up."""
+        """Let signals end the process again: there is nothing left to clean up."""
         for number in self._HANDLED:
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, signal.SIG_DFL)
@@ -63,4 +67,4 @@ class Signals:
         """End this process by the signal that came."""
         signal.signal(self._number, signal.SIG_DFL)
         os.kill(os.getpid(), self._number)
-        raise SystemExit(128 + self._number)  # it was blocked
+        raise SystemExit(128 + self._number)  # the signal is blocked

@@ -1,1 +1,1 @@
-"""From a request to a secret."""
+"""From a request to a secret: candidates, look up, confirm or ask, store."""

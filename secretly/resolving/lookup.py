@@ -1,4 +1,4 @@
-"""Look a secret up in its source, in memory and in the keychain."""
+"""Look up the candidates for a secret: in sources, in memory and in the keychain."""
 
 from __future__ import annotations
 
@@ -7,84 +7,57 @@ import stat
 import sys
 from collections.abc import Callable, Coroutine, Sequence
 
-from ..config.model import Entry
-from ..errors import BadReference, KeychainUnavailable, NotFound, Refused
+from ..errors import KeychainTimeout, KeychainUnavailable
+from ..keeping.keychain import Keychain
 from ..keeping.store import SecretStore
+from ..keeping.stored_names import NameTable, StoredName
+from ..record import Record
 from ..redacted import Secret
-from ..reference import Reference
-from ..text import escape, shell_quote
-from .model import PROMPT_TIMEOUT, Context, ResolvedSecret, SecretRequest, username_for
+from .candidates import KEYCHAIN, MEMORY, TYPED, Candidate
+from .checking import check_stored
+from .request import Context, ResolvedSecret, SecretRequest
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
     from typing import Any, TypeVar
 
+    from ..sources.items import Items
+
     T = TypeVar("T")
 
-
-#: The keyring of what is held, as /proc/keys has it; how many follows, or ``empty``.
+#: The keyring of what is remembered, as /proc/keys shows it; a count follows, or ``empty``.
 _RING = b" keyring   secretly: "
 
 
-def _first_item(wish: SecretRequest, context: Context) -> tuple[str, str]:
-    """The item of the keychain that is looked for first, if it is."""
-    name = (*wish.names, wish.reference.path)[0]
-    return name, username_for(name, context.configuration.entry(name), wish, context)[0]
+class Outcome(Record):
+    """What a look-up ended with: found, not found (neither is set), or unavailable.
+
+    :param found: the secret.
+    :param candidate: the candidate that it was found at.
+    :param unavailable: why the keychain can't say whether it has the secret.
+    :param remaining: the candidates that follow.
+    """
+
+    found: ResolvedSecret | None = None
+    candidate: Candidate | None = None
+    unavailable: KeychainUnavailable | None = None
+    remaining: tuple[Candidate, ...] = ()
 
 
-async def _together(coroutines: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
-    if not coroutines:
-        return []
-    from ..waiting import tasks
-
-    return await tasks.gather(*coroutines)
-
-
-def _run(wishes: Sequence[SecretRequest], context: Context) -> Context:
-    """The context of one run, whose sources know all that is wanted of them."""
-    if context.items is not None:
-        return context
-    named = [
-        (wish.reference.field, context.configuration.entry(name).source)
-        for wish in wishes
-        for name in (*wish.names, wish.reference.path)
-        if not wish.reference.scheme
-    ]
-    wanted = [wish.reference for wish in wishes if wish.reference.scheme]
-    wanted += [
-        source._replace(field=field) if field else source for field, source in named if source
-    ]
-    if not wanted:
-        return context
-    from ..sources import items, runs
-
-    person = (
-        None
-        if context.no_input
-        else max((wish.prompt_timeout for wish in wishes), default=PROMPT_TIMEOUT)
-    )
-    setting = context.configuration.pinentry
-    run = runs.Run(context.environ, person, setting, context.keychain)
-    entries = context.configuration.secrets
-    commands = {name: entry.command for name, entry in entries.items() if entry.command}
-    return context._replace(items=items.Items(run, wanted, commands))
-
-
-class _Patience:
-    """A keychain that, once it has let the time pass, is not asked again in this run."""
+class CircuitBreaker:
+    """A keychain that is not asked again in this run after it has let a deadline pass."""
 
     def __init__(self, keychain: SecretStore) -> None:
         self._keychain = keychain
-        self._trouble: KeychainUnavailable | None = None
+        self._timeout: KeychainTimeout | None = None
 
-    async def _answer(self, asked: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        if self._trouble is not None:
-            raise self._trouble
+    async def _answer(self, ask: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        if self._timeout is not None:
+            raise self._timeout
         try:
-            return await asked()
-        except KeychainUnavailable as error:
-            if not error.answered:
-                self._trouble = error
+            return await ask()
+        except KeychainTimeout as error:
+            self._timeout = error
             raise
 
     async def get(self, service: str, username: str, prompt_timeout: float | None) -> Secret | None:
@@ -104,100 +77,129 @@ class _Patience:
         return await self._answer(self._keychain.describe)
 
 
-def _needs_no_keychain(wish: SecretRequest, context: Context) -> bool:
-    """Whether it comes from a source, and no narrower one is looked for before."""
-    if wish.ignore_stored:
-        return False
-    first = (*wish.names, wish.reference.path)[0]
-    source = wish.reference if wish.reference.scheme else context.configuration.entry(first).source
-    return source is not None and source.scheme != "keyring"
+class NameList:
+    """The list of stored names, read at most once in a run: when it is first needed.
 
-
-async def look_up(
-    wish: SecretRequest, context: Context
-) -> tuple[ResolvedSecret | None, KeychainUnavailable | None]:
-    """Look for what is stored; a keychain that cannot tell is no end where one may ask."""
-    if wish.ignore_stored:
-        return None, None
-    has_source = wish.reference.scheme or context.configuration.entry(wish.reference.path).source
-    try:
-        found = await find_stored(wish, context)
-    except KeychainUnavailable as error:
-        if not (context.no_input or has_source):
-            return None, error
-        trouble = error
-    else:
-        if found is None and context.no_input:
-            raise missing(wish)
-        return found, None
-    raise unavailable(wish, trouble)
-
-
-async def find_stored(wish: SecretRequest, context: Context) -> ResolvedSecret | None:
-    """Look for it in its source or the keychain, asking nobody but through them.
-
-    :raises SourceFailed: if it has a source, which did not give it.
-    :raises KeychainUnavailable: if the keychain cannot tell.
+    A corrupt list is noted once, and looks empty.
     """
-    context = _run([wish], context)
-    if wish.reference.scheme:
-        return await _from_source(wish.reference, wish.reference.name, None, context)
-    trouble: KeychainUnavailable | None = None
-    for name in (*wish.names, wish.reference.path):
-        entry = context.configuration.entry(name)
-        if entry.source is not None:
-            if trouble is not None and any(map(context.stored_names.find, wish.names)):
-                raise trouble  # a narrower one is kept there: it is not 'not there'
-            source = entry.source
-            if wish.reference.field:
-                source = source._replace(field=wish.reference.field)
-            return await _from_source(source, name, entry, context)
-        if held := _from_memory(name, entry, wish, context):
-            if trouble is not None and any(map(context.stored_names.find, wish.names)):
-                raise trouble
-            return held
-        if trouble is None:
+
+    def __init__(self, context: Context) -> None:
+        self._context, self._corrupt = context, False
+        self._table: NameTable | None = None
+
+    def find(self, name: str) -> StoredName | None:
+        """Return what was stored last under a name.
+
+        :raises Refused: if others could change the list.
+        """
+        if self._table is None:
             try:
-                if found := await _from_keychain(name, entry, wish, context):
-                    return found
+                self._table = self._context.stored_names.read()
             except KeychainUnavailable as error:
-                trouble = error
-    if trouble is not None:
-        raise trouble
-    return None
+                self._context.note(str(error))
+                self._table, self._corrupt = NameTable(), True
+        return self._table.find(name)
+
+    def may_have(self, names: Sequence[str]) -> bool:
+        """Whether one of these names is on the list, or the list can't be read."""
+        return any(self.find(name) or self._corrupt for name in names)
 
 
-async def _from_source(
-    reference: Reference, name: str, entry: Entry | None, context: Context
-) -> ResolvedSecret:
-    entry = entry or Entry(name)
-    if reference.usual == "username" and entry.username is not None:
-        return ResolvedSecret(Secret(entry.username), entry.username, reference.scheme, name)
-    assert context.items is not None
-    value, username = await context.items.get(reference)
-    if reference.usual == "password":
-        value = _stored(entry, value)
-    return ResolvedSecret(value, entry.username or username, reference.scheme, name)
+class Stores:
+    """The places that the secrets of one run may come from.
+
+    :param wanted: each request of the run with its candidates.
+    """
+
+    def __init__(
+        self,
+        wanted: Sequence[tuple[SecretRequest, Sequence[Candidate]]],
+        names: NameList,
+        context: Context,
+    ) -> None:
+        self._names, self._context = names, context
+        self._items = _items(wanted, context)
+
+    async def look_up(self, request: SecretRequest, candidates: Sequence[Candidate]) -> Outcome:
+        """Look up candidates in turn, until one has the secret.
+
+        A keychain that is unavailable is passed over, unless it has stored a narrower
+        secret, whose place no wider one takes.
+
+        :raises SourceFailed: if it comes from a source that fails.
+        """
+        unavailable: KeychainUnavailable | None = None
+        for number, candidate in enumerate(candidates, 1):
+            if candidate.origin == TYPED or (unavailable and candidate.origin == KEYCHAIN):
+                continue
+            try:
+                found = await self._get(candidate, request)
+            except KeychainUnavailable as error:
+                unavailable = error
+                if candidate.source is not None or self._names.may_have(request.names):
+                    break
+                continue
+            if found is not None:
+                return Outcome(found, candidate, remaining=tuple(candidates[number:]))
+        return Outcome(unavailable=unavailable)
+
+    async def _get(self, candidate: Candidate, request: SecretRequest) -> ResolvedSecret | None:
+        origin, name, username = candidate.origin, candidate.name, candidate.entry.username
+        value = candidate.value
+        if value is None and candidate.source is not None:
+            assert self._items is not None
+            value, own = await self._items.get(candidate.source)
+            username = username or own
+        if candidate.username is not None:
+            username = candidate.username.if_own
+            if origin == MEMORY and memory_in_use(self._context):
+                value = self._context.memory.get(name, candidate.username.name)
+            elif origin == KEYCHAIN:
+                timeout = None if self._context.no_input else request.prompt_timeout
+                keychain = self._context.keychain
+                value = await keychain.get(name, candidate.username.name, timeout)
+        if value is None:
+            return None
+        if request.reference.usual == "password":
+            value = check_stored(candidate.entry, value)
+        return ResolvedSecret(value, username, origin, name)
 
 
-def _from_memory(
-    name: str, entry: Entry, wish: SecretRequest, context: Context
-) -> ResolvedSecret | None:
-    """What is held for a while: it was typed after what the keychain has."""
-    if wish.reference.usual != "password" or not _anything_held(context):
+def _items(
+    wanted: Sequence[tuple[SecretRequest, Sequence[Candidate]]], context: Context
+) -> Items | None:
+    """What sources give in this run: each item is fetched once, for all of its fields."""
+    references = [one.source for _, found in wanted for one in found if one.source is not None]
+    if not references:
         return None
-    username, own = username_for(name, entry, wish, context)
-    value = context.memory.get(name, username)
-    if value is None:
-        return None
-    return ResolvedSecret(_stored(entry, value), username if own else None, "memory", name)
+    from ..sources import items, runs
+
+    timeout = None
+    if not context.no_input:
+        timeout = max(request.prompt_timeout for request, _ in wanted)
+    run = runs.Run(context.environ, timeout, context.configuration.pinentry, context.keychain)
+    entries = context.configuration.secrets
+    commands = {name: entry.command for name, entry in entries.items() if entry.command}
+    return items.Items(run, references, commands)
 
 
-def _anything_held(context: Context) -> bool:
-    """Whether it is worth loading what reads the kernel keyring, some milliseconds.
+def read_ahead(keychain: SecretStore, wanted: Sequence[Sequence[Candidate]]) -> None:
+    """Tell the keychain which items several requests look up first: it reads them together."""
+    firsts = [
+        (one.name, one.username.name)
+        for found in wanted
+        for one in [*(c for c in found if c.origin == KEYCHAIN)][:1]
+        if one.username is not None
+    ]
+    if len(wanted) > 1 and isinstance(keychain, Keychain):
+        keychain.expect(firsts)
 
-    In /proc/keys there is a line for each key that this user may see. Containers may
-    have /dev/null in its place, or nothing: then it cannot be told.
+
+def memory_in_use(context: Context) -> bool:
+    """Whether to load what reads the kernel keyring, which takes milliseconds.
+
+    /proc/keys has a line for each key that this user may see. In a container it may be
+    /dev/null or missing; then this is True.
     """
     if context.temporary_store is not None or sys.platform != "linux":
         return context.temporary_store is not None
@@ -208,69 +210,3 @@ def _anything_held(context: Context) -> bool:
     except OSError:
         pass
     return True
-
-
-async def _from_keychain(
-    name: str, entry: Entry, wish: SecretRequest, context: Context
-) -> ResolvedSecret | None:
-    username, own = username_for(name, entry, wish, context)
-    if wish.reference.usual == "username":
-        return ResolvedSecret(Secret(username), username, "configuration", name) if own else None
-    if wish.reference.usual != "password":
-        raise BadReference(
-            f"a keychain item has no field '{escape(wish.reference.field)}'",
-            "it has password and username",
-        )
-    prompt_timeout = None if context.no_input else wish.prompt_timeout
-    value = await context.keychain.get(name, username, prompt_timeout)
-    if value is None:
-        return None
-    return ResolvedSecret(_stored(entry, value), username if own else None, "keychain", name)
-
-
-def _stored(entry: Entry, value: Secret) -> Secret:
-    value, wrong = validate_token(entry, value)
-    if wrong:
-        what = f"does not start with '{entry.prefix}': it is no token for it"
-        where = f"change it there: {escape(str(entry.source))}" if entry.source else ""
-        raise Refused(
-            f"what is stored for {escape(entry.name)} {what if value else 'is empty'}",
-            where or f"secretly set {shell_quote(entry.name)} replaces it",
-        )
-    return value
-
-
-def validate_token(entry: Entry, value: Secret) -> tuple[Secret, str]:
-    """Take white space (a copied newline) off a token; say what is wrong with it."""
-    if not entry.prefix:
-        return value, "" if value else "Nothing was entered."
-    value = Secret(value.strip())
-    if not value:
-        return value, "Nothing was entered."
-    if not value.startswith(entry.prefix) or not value.isprintable() or " " in value:
-        return value, f"That is no token: tokens for {entry.name} start with '{entry.prefix}'."
-    return value, ""
-
-
-def _drop(name: str, username: str | None, context: Context) -> bool:
-    """Drop what is held; None: whatever its user name. Say whether there was something."""
-    if not _anything_held(context):
-        return False
-    try:
-        return context.memory.drop(name, username) > 0
-    except KeychainUnavailable:  # then nothing of it can be used either
-        return False
-
-
-def unavailable(wish: SecretRequest, trouble: KeychainUnavailable) -> KeychainUnavailable:
-    """The error for a secret that a keychain cannot give."""
-    name = escape(wish.reference.name)
-    return type(trouble)(f"{name} is not to be had: {trouble}", trouble.hint)
-
-
-def missing(wish: SecretRequest) -> NotFound:
-    """The error for a secret that is kept nowhere."""
-    name = escape(wish.reference.name)
-    return NotFound(
-        f"there is no secret {name}", f"keep one: secretly set {shell_quote(wish.reference.name)}"
-    )

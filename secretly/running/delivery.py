@@ -10,7 +10,7 @@ TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
     from typing import Protocol
 
-    from ..resolving.model import SecretRequest
+    from ..resolving.request import SecretRequest
     from .launch import LaunchPlan
 
     class DeliveryMethod(Protocol):

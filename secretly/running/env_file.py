@@ -96,7 +96,7 @@ def _values(path: str) -> dict[str, str]:
         why = "it is not UTF-8 text"
     if why:
         raise Refused(f"can't read the env file {shown}: {why}", "it should be lines of NAME=value")
-    safefiles.check_only_mine(path, "the env file")
+    safefiles.refuse_if_others_can_write(path, "the env file")
     values = {}
     for line in parse_stream(StringIO(text)):
         if line.key is None and not line.error:

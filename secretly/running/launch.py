@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from ..errors import NotExecutable, NotThere, Refused, SecretlyError
 from ..record import Record
+from ..redacted import NotASecret, to_secret
 from ..text import escape
 from .program import fingerprint
 
@@ -89,23 +90,15 @@ def _environment(plan: LaunchPlan) -> dict[bytes, bytes]:
     for name in plan.removes:
         environ.pop(os.fsencode(name), None)
     for name, value in plan.environ.items():
-        encoded = _encoded(value)
-        if encoded is None:
-            environ = {}  # a traceback may show locals
+        try:
+            checked = to_secret(value, limit=None)
+        except NotASecret as error:
+            environ, value = {}, ""  # a traceback may show locals
             raise Refused(
-                f"the value of {escape(name)} contains a NUL byte, or is not text",
-                "an environment variable can't hold it",
-            )
-        environ[os.fsencode(name)] = encoded
+                f"the value of {escape(name)} {error}", "an environment variable can't hold it"
+            ) from None
+        environ[os.fsencode(name)] = checked.encode("utf-8", "surrogateescape")
     return environ
-
-
-def _encoded(value: str) -> bytes | None:
-    """The bytes of a value; None if no environment can hold it."""
-    with contextlib.suppress(UnicodeEncodeError):
-        encoded = value.encode("utf-8", "surrogateescape")
-        return None if b"\0" in encoded else encoded
-    return None
 
 
 def _become(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from ..resolving import obtain
-from ..resolving.model import Context, ResolvedSecret, SecretRequest
+from ..resolving import confirming, obtain
+from ..resolving.request import Context, ResolvedSecret, SecretRequest
 from ..text import escape
 from .delivery import Username
 from .launch import LaunchPlan
@@ -39,7 +39,8 @@ async def obtain_values(
             launch = delivery.by.apply(launch, username) if username else launch
             continue
         tell(f"{delivery.by.describe()}: {escape(result.name)} ({result.origin})")
-        if why := _unconfirmed(request, result, context):
+        entry = context.configuration.entry(result.name)
+        if why := confirming.decide_confirmation(request, result, entry).waived_by:
             tell(f"{delivery.by.describe()}: not confirmed, by {why}")
         value = result.secret
         if run.release is not None:
@@ -80,13 +81,3 @@ def _own_variable(request: SecretRequest, result: ResolvedSecret, context: Conte
     entry = context.configuration.entry(result.name)
     reference = request.reference if request.reference.scheme else entry.source
     return [reference.path] if reference is not None and reference.scheme == "env" else []
-
-
-def _unconfirmed(request: SecretRequest, result: ResolvedSecret, context: Context) -> str:
-    """Why secretly didn't ask before a publishing command gets a stored secret."""
-    if not request.publishes or result.origin in ("typed", "configuration"):
-        return ""
-    if request.confirm is not None:
-        return "" if request.confirm else "--no-confirm"
-    unwanted = context.configuration.entry(result.name).confirm is False
-    return "confirm = false in the configuration" if unwanted else ""

@@ -24,7 +24,7 @@ from ..config.values import steers
 from ..errors import Refused
 from ..record import Record
 from ..reference import Reference, parse
-from ..resolving.model import SecretRequest
+from ..resolving.request import SecretRequest
 from ..text import escape
 from .delivery import Delivery, Environment, Username
 from .launch import LaunchPlan

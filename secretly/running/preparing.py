@@ -9,7 +9,7 @@ from ..asking import wording
 from ..config.command_line import Invocation
 from ..errors import Refused
 from ..record import Record
-from ..resolving.model import Context, SecretRequest
+from ..resolving.request import Context, SecretRequest
 from ..text import escape, format_command, shell_quote
 from . import program
 from .delivery import Delivery, Username

@@ -73,7 +73,7 @@ def check_program(program: str, environ: Mapping[str, str]) -> None:
     :raises Refused: if other users could change it or its interpreter, or if the interpreter
         is looked for in the current folder.
     """
-    safefiles.check_only_mine(program, "the program")
+    safefiles.refuse_if_others_can_write(program, "the program")
     found = interpreter(program, environ)
     if found is None or not os.path.exists(found):
         return  # the system says what is missing
@@ -83,7 +83,7 @@ def check_program(program: str, environ: Mapping[str, str]) -> None:
             f"{what} {escape(found)}, is in the current folder",
             "remove the empty and relative entries from PATH",
         )
-    safefiles.check_only_mine(found, what)
+    safefiles.refuse_if_others_can_write(found, what)
 
 
 def fingerprint(program: str, content: bool = False) -> tuple[int | str, ...]:

@@ -131,7 +131,7 @@ def write(folder: Path, files: Mapping[str, str]) -> list[Path]:
             )
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        safefiles.check_only_mine(folder, "the folder")
+        safefiles.refuse_if_others_can_write(folder, "the folder")
         for path, text in zip(paths, files.values(), strict=True):
             _remove_leftovers(path)
             partial = path.with_name(f".{path.name}.{os.getpid()}")

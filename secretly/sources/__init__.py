@@ -1,24 +1,28 @@
-"""Where configured secrets come from: one module a scheme.
+"""The sources of configured secrets: one module for each scheme.
 
-Another package adds one through an entry point of the group ``secretly.sources``, whose
-name is the scheme, and which loads a :class:`Source`.
+Another package adds a source through an entry point of the group ``secretly.sources``. The
+entry point's name is the scheme, and it loads a :class:`Source`.
 """
 
 from __future__ import annotations
 
-from .failures import (
-    Ambiguous,
-    Locked,
-    NoField,
-    NoItem,
-    NotInstalled,
-    SignedOut,
-    Unreachable,
-)
-from .items import Items
-from .programs import Program, operand
-from .registry import SCHEMES, find, schemes
-from .runs import Item, Run, Source
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .failures import (
+        Ambiguous,
+        Locked,
+        NoField,
+        NoItem,
+        NotInstalled,
+        SignedOut,
+        Unreachable,
+    )
+    from .items import Items
+    from .programs import Program, operand
+    from .registry import SCHEMES, find, schemes
+    from .runs import Item, Run, Source
 
 __all__ = [
     "SCHEMES",
@@ -38,3 +42,25 @@ __all__ = [
     "operand",
     "schemes",
 ]
+
+_MODULES = {
+    "Items": "items",
+    **dict.fromkeys(("Item", "Run", "Source"), "runs"),
+    **dict.fromkeys(("Program", "operand"), "programs"),
+    **dict.fromkeys(("SCHEMES", "find", "schemes"), "registry"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load the public names when they are first used (PEP 562): most runs need few of them."""
+    if name not in __all__:
+        raise AttributeError(f"module 'secretly.sources' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f".{_MODULES.get(name, 'failures')}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

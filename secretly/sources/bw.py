@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..asking import wording
 from ..redacted import Secret
 from ..text import escape
 from .failures import Ambiguous, Locked, NoItem, SignedOut, Unreachable
@@ -13,6 +14,8 @@ from .programs import Program, operand
 from .runs import Item, Run
 
 title = "Bitwarden"
+
+_LOCKED = "Bitwarden is locked"
 
 _UNLOCK = 'export BW_SESSION="$(bw unlock --raw)"'
 
@@ -24,21 +27,21 @@ program = Program(
         (
             "decryption operation failed|invalid master password",
             Locked,
-            "that was not the master password",
+            "the master password is wrong",
             "bw unlock",
         ),
-        ("not logged in", SignedOut, "nobody is logged in", "bw login"),
+        ("not logged in", SignedOut, "you are not logged in", "bw login"),
         (
             "more than one result",
             Ambiguous,
             "several items match {item}",
             "use the item's id: bw list items --search {item}",
         ),
-        ("not found", NoItem, "there is no item {item}", "bw sync, or bw list items"),
+        ("not found", NoItem, "can't find the item {item}", "bw sync, or bw list items"),
         (
             "ENOTFOUND|ECONNREFUSED|ETIMEDOUT|fetch failed",
             Unreachable,
-            "it cannot be reached",
+            "bw can't reach the server",
             "bw sync",
         ),
     ),
@@ -49,28 +52,28 @@ async def fetch(path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]
     """Return the login's user name and password, and the item's own fields."""
 
     async def attempt() -> Secret:
-        # The session is for bw alone, and on no command line.
+        # Only bw gets the session key, and never on a command line.
         environ = {"BW_SESSION": run.kept[title]} if title in run.kept else {}
-        # `get item NAME` would take any item that has NAME somewhere in its name.
+        # `get item NAME` would match any item with NAME anywhere in its name.
         what = ("get", "item", path) if _ID.fullmatch(path) else ("list", "items", *_search(path))
         return await program.call(
             run, "--nointeraction", *what, item=path, environ=environ, limit=_LIMIT
         )
 
     async def unlock(wrong: str) -> None:
-        master = await run.typed("Master password", "Bitwarden is locked", wrong, _UNLOCK)
+        master = await run.typed(wording.MASTER_PASSWORD, _LOCKED, wrong, _UNLOCK)
         arguments = ("--nointeraction", "unlock", "--raw", "--passwordfile", "/dev/stdin")
         run.keep(title, await program.call(run, *arguments, item=path, stdin=master))
 
     return _item(await program.unlocking(run, attempt, unlock), path)
 
 
-#: How many bytes bw may write: all items that have the word, with notes and history.
+#: How many bytes bw may write: all matching items, with notes and history.
 _LIMIT = 16 << 20
 
 
 def _search(name: str) -> tuple[str, ...]:
-    """How to list what may be called so: bw finds none by a word with an accent."""
+    """Return options that list items of that name. bw does not find words with an accent."""
     plain = name
     if not operand(name).isascii():
         plain = max(re.findall(r"[0-9A-Za-z](?:[ -~]*[!-~])?", name), key=len, default="")
@@ -85,7 +88,7 @@ _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def _exact(found: Any, path: str) -> Any:
-    """The one item that is called so: else the one that is but for its capitals."""
+    """Return the one item of that name, or else the one whose name differs only in case."""
     if isinstance(found, dict):
         return found
     for spelt in (str, str.casefold):
@@ -97,13 +100,13 @@ def _exact(found: Any, path: str) -> Any:
             )
         if items:
             return items[0]
-    raise NoItem(f"{title}: there is no item {escape(path)}", "bw sync, or bw list items")
+    raise NoItem(f"{title}: can't find the item {escape(path)}", "bw sync, or bw list items")
 
 
 def _fields(item: Any) -> Mapping[str, str]:
     login = item.get("login") or {}
     found = {name: login.get(name) for name in ("password", "username", "totp")}
     for field in item.get("fields") or ():
-        if not found.get(field["name"]):  # the login's own go first
+        if not found.get(field["name"]):  # the login's own take precedence
             found[field["name"]] = field.get("value")
     return {name: value for name, value in found.items() if name and value}

@@ -1,6 +1,6 @@
-"""``command = ["…"]`` of a secret's configuration: whatever that writes.
+"""``command = ["…"]`` of a secret's configuration: the output of a command.
 
-It is no scheme: what a reference says, which may stand in a project's file, is never run.
+No scheme names it: a reference may come from a project's file, and must never run a command.
 """
 
 from __future__ import annotations
@@ -8,33 +8,32 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from .. import safefiles
+from ..record import Record
 from ..text import escape, shorten
 from .failures import NotInstalled
 from .programs import Program
 from .runs import Run
 
 
-@dataclass(frozen=True)
-class Command:
+class Command(Record):
     """A source that runs a command."""
 
     argv: tuple[str, ...]
 
     @property
     def title(self) -> str:
-        """What it is called in messages."""
+        """The command's name in messages."""
         return f"the command {escape(self.argv[0])}"
 
     async def fetch(self, path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]:
-        """Return what it writes, as the password."""
+        """Return the command's output, as the password."""
         program = Program(self.title, self.argv[0], asks=True)
         if safefiles.program_on_path(program.name, run.environ) is None:
             if os.sep in program.name:
                 raise NotInstalled(
-                    f"{self.title} is not there, or cannot be executed",
+                    f"{self.title} does not exist, or can't be executed",
                     f"check its path in the configuration: {escape(program.name)}",
                 )
             raise NotInstalled(
@@ -42,9 +41,10 @@ class Command:
                 f"install it, so that {escape(program.name)} is on PATH",
             )
         item = shorten(path, 60)
-        # What it does is not known: any of them may ask, the second time as well, if it can.
-        nobody = contextlib.nullcontext[Mapping[str, str]]({})
-        async with run.turn() if run.attended else nobody as environ:
-            variables = {"LANGUAGE": run.environ.get("LANGUAGE"), **environ}  # as it is
+        # Any command may ask, each time that it runs, so each call needs a turn.
+        no_turn = contextlib.nullcontext[Mapping[str, str]]({})
+        async with run.turn() if run.attended else no_turn as environ:
+            # The command keeps its language: secretly recognizes nothing that it says.
+            variables = {"LANGUAGE": run.environ.get("LANGUAGE"), **environ}
             found = await program.call(run, *self.argv[1:], item=item, environ=variables)
         return {"password": found}

@@ -1,4 +1,4 @@
-"""How a source fails: each kind says which of its commands would mend it."""
+"""How a source fails: one error for each case, with a hint that names the command to run."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ __all__ = [
 
 
 class NotInstalled(SourceFailed):
-    """The password manager's program is not there."""
+    """The password manager's program is not installed."""
 
 
 class SignedOut(SourceFailed):
-    """The password manager is there, and nobody is logged in to it."""
+    """The user is not logged in to the password manager."""
 
 
 class Locked(SourceFailed):
-    """The vault is locked, and was not unlocked."""
+    """The vault is locked and was not unlocked."""
 
 
 class Unasked(Locked):
-    """It is locked, and nobody may be asked."""
+    """The vault is locked, and secretly may not ask the user to unlock it, or can't."""
 
 
 class NoItem(SourceFailed):
-    """There is no such item."""
+    """The item does not exist."""
 
 
 class NoField(SourceFailed):
-    """The item has no such field."""
+    """The item does not have this field."""
 
 
 class Ambiguous(SourceFailed):
@@ -45,4 +45,4 @@ class Ambiguous(SourceFailed):
 
 
 class Unreachable(SourceFailed):
-    """The password manager needs the network, or another program, and does not get it."""
+    """The password manager can't reach the network or another program that it needs."""

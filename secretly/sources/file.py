@@ -1,4 +1,4 @@
-"""``file://PATH``: a file that only its owner can read, without its last newline."""
+"""``file://PATH``: the text of a file that only its owner can read, without the last newline."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from collections.abc import Mapping, Sequence
 from .. import safefiles
 from ..config import places
 from ..errors import SourceFailed
+from ..redacted import READ_LIMIT, NotASecret, Secret, to_secret
 from ..text import escape, shell_quote
 from .failures import NoItem
 from .runs import Run
 
 title = "the file"
-
-_LIMIT = 1 << 20
 
 
 async def fetch(path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]:
@@ -26,30 +25,26 @@ async def fetch(path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]
         with open(place, "rb", opener=safefiles.open_without_waiting) as file:
             facts = os.fstat(file.fileno())
             if not stat.S_ISREG(facts.st_mode):
-                raise SourceFailed(f"{name} is no file", "name a plain file")
+                raise SourceFailed(f"{name} is not a regular file", "name a regular file")
             if facts.st_mode & 0o077 or facts.st_uid not in (0, os.geteuid()):
                 raise SourceFailed(
-                    f"others can read {name}", f"make it yours alone: chmod 600 {shell_quote(path)}"
+                    f"others can read {name}", f"make it private: chmod 600 {shell_quote(path)}"
                 )
-            text, wrong = _text(file.read(_LIMIT + 1))
-            if wrong:
-                raise SourceFailed(f"the file {name} {wrong}", "a secret is a text")
-            return {"password": text}
+            return {"password": _text(file.read(READ_LIMIT + 1), name)}
     except FileNotFoundError:
-        raise NoItem(f"the file {name} is not there", "check its name") from None
+        raise NoItem(f"the file {name} does not exist", "check its name") from None
     except OSError as error:
         raise SourceFailed(
-            f"the file {name} cannot be read: {error.strerror}", "check its name and permissions"
+            f"can't read the file {name}: {error.strerror}", "check its name and permissions"
         ) from None
 
 
-def _text(data: bytes) -> tuple[str, str]:
-    """The text, or what is wrong with it: an error has none of the bytes in its frames."""
-    if not data:
-        return "", "is empty"
-    if len(data) > _LIMIT:
-        return "", "is longer than 1 MiB"
+def _text(data: bytes, name: str) -> Secret:
+    wrong = "is empty"
     try:
-        return data.decode("utf-8").removesuffix("\n"), ""
-    except UnicodeDecodeError:
-        return "", "is not UTF-8 text"
+        if data:
+            return to_secret(data, line_ends=("\n",))
+    except NotASecret as error:
+        wrong = str(error)
+    data = b""  # a traceback may show locals
+    raise SourceFailed(f"the file {name} {wrong}", "a secret is a text")

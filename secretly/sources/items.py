@@ -1,11 +1,10 @@
-"""The items that one run needs, each fetched once."""
+"""Fetch the items that one run needs, each of them once."""
 
 from __future__ import annotations
 
 import contextlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from ..errors import SecretlyError, SourceFailed
 from ..redacted import Secret
@@ -13,18 +12,17 @@ from ..reference import Reference
 from ..text import escape
 from ..waiting import tasks, turns
 from . import programs
-from .command import Command
 from .failures import Unreachable
 from .registry import find
 from .runs import Item, Run, Source
 
 
 class Items:
-    """The items that one run needs: each is fetched once, whatever is wanted of it.
+    """The items that one run needs. Each is fetched once, however many of its fields are wanted.
 
-    :param run: what the sources share.
-    :param wanted: the references that will be asked for.
-    :param commands: the commands that are configured, by the secrets' names.
+    :param run: the state that the sources share.
+    :param wanted: the references that this run will ask for.
+    :param commands: the configured commands, by the names of their secrets.
     """
 
     def __init__(
@@ -39,11 +37,11 @@ class Items:
         self._found: dict[tuple[str, str], tuple[tuple[str, ...], Item]] = {}
         self._failed: dict[tuple[str, str], Exception] = {}
         for reference in wanted:
-            with contextlib.suppress(SecretlyError):  # which is raised once it is asked for
+            with contextlib.suppress(SecretlyError):  # get() raises it
                 self._note(reference)
 
     def _note(self, reference: Reference) -> tuple[tuple[str, str], str]:
-        """The item that is to be fetched, and which of its fields."""
+        """Note that a field of an item is wanted; return the item and the field."""
         path, field = reference.path, reference.field
         if reference.usual == "password":
             path, own = _parted(self._source(reference), (reference.scheme, path))
@@ -53,10 +51,10 @@ class Items:
         return key, field
 
     async def get(self, reference: Reference) -> tuple[Secret, str | None]:
-        """Return what *reference* names, and the user name that the item has, if any.
+        """Return the secret that *reference* names, and the item's user name or None.
 
-        :raises SourceFailed: if its source does not give it.
-        :raises BadReference: if there is no such source.
+        :raises SourceFailed: if the source can't return the secret.
+        :raises BadReference: if no source has the reference's scheme.
         """
         source = self._source(reference)
         key, field = self._note(reference)
@@ -67,16 +65,18 @@ class Items:
 
     def _source(self, reference: Reference) -> Source:
         if reference.scheme == "command" and reference.path in self._commands:
+            from .command import Command
+
             return Command(self._commands[reference.path])
         return find(reference.scheme)
 
     async def _item(self, key: tuple[str, str], source: Source) -> Item:
-        async with self._turns.setdefault(key, turns.Turns()).one():
+        async with self._turns.setdefault(key, turns.Turns()).take():
             if key in self._failed:
                 raise self._failed[key]
             fields = tuple(self._fields[key])
             asked, item = self._found.get(key, ((), Item()))
-            if asked != fields:  # the first time, or for a field that was not wanted then
+            if asked != fields:  # the first time, or a field was not wanted the first time
                 try:
                     item = await _fetched(source, key, fields, self._run)
                 except SourceFailed as error:
@@ -87,22 +87,22 @@ class Items:
 
 
 def _title(source: Source, key: tuple[str, str]) -> str:
-    """What people call it, which is no secret of another's."""
+    """Return the source's title. One of another package may raise anything, or have none."""
     title = None
     try:
         title = source.title
     except KeyboardInterrupt:
         raise
-    except BaseException:  # another's code
+    except BaseException:  # other people's code
         pass
     if not (isinstance(title, str) and title.strip()):
-        raise _failed(key, "it has no title")
+        raise _failed(key, "its title is missing")
     return title
 
 
 def _parted(source: Source, key: tuple[str, str]) -> tuple[str, str]:
-    """The item's path, and the field that the whole path names, if the source has such a form."""
-    what = "parted gives no two texts"
+    """Split a path into the item's path and the field, if the source has such a form."""
+    what = "parted() did not return two strings"
     try:
         part = getattr(source, "parted", None)
         path, own = (key[1], "") if part is None else part(key[1])
@@ -110,19 +110,19 @@ def _parted(source: Source, key: tuple[str, str]) -> tuple[str, str]:
             return path, own
     except (SecretlyError, KeyboardInterrupt):
         raise
-    except BaseException as error:  # another's code
+    except BaseException as error:  # other people's code
         what = type(error).__name__
     raise _failed(key, what)
 
 
-#: How often a source may do what takes a program, or a person, all of their time.
+#: How often a source may use up all the time that a program has, or the user.
 _TRIES = 3
 
 
 async def _fetched(source: Source, key: tuple[str, str], fields: tuple[str, ...], run: Run) -> Item:
-    """What a source gives: another's may raise anything, give anything, or never end."""
-    seconds = _TRIES * (programs.MACHINE + (run.person or 0))
-    run = replace(run, clock=tasks.Clock(seconds))
+    """Fetch an item. A source of another package may raise or return anything, or never end."""
+    seconds = _TRIES * (programs.MACHINE_TIMEOUT + (run.person or 0))
+    run = run._replace(clock=tasks.Clock(seconds))
     try:
         item, error = await tasks.run_with_deadline(_asked(source, key, fields, run), run.clock)
     except tasks.Overdue:
@@ -143,18 +143,18 @@ async def _asked(source: Source, key: tuple[str, str], fields: tuple[str, ...], 
         if not all(isinstance(part, str) for pair in item.items() for part in pair):
             raise TypeError
         return item
-    except SystemExit as error:  # which asyncio would end for
+    except SystemExit as error:  # asyncio would end the program
         what = type(error).__name__
     raise _failed(key, what)
 
 
 def _called(key: tuple[str, str]) -> str:
-    """What an item is called in messages."""
+    """Return an item's name in messages."""
     return escape(f"{key[0]}://{key[1]}" if key[0] != "command" else key[1])
 
 
 def _worded(error: SecretlyError) -> bool:
-    """Whether it says something: one of another's may be made anyhow."""
+    """Whether an error has a text and a hint. Another package may have made it in any way."""
     try:
         return bool(str(error).strip()) and isinstance(error.hint, str)
     except Exception:
@@ -162,7 +162,7 @@ def _worded(error: SecretlyError) -> bool:
 
 
 def _named(error: SecretlyError, key: tuple[str, str]) -> SecretlyError | None:
-    """The error with a hint, and the item's name if that is not in it: it was this of several."""
+    """Add a hint, and the item's name, to an error that lacks them. None: it takes no hint."""
     named = rf"(?<!\w){re.escape(escape(key[1]))}(?!\w)"
     failed = isinstance(error, SourceFailed)
     if failed and (not re.search(named, str(error)) or not error.hint):
@@ -170,13 +170,13 @@ def _named(error: SecretlyError, key: tuple[str, str]) -> SecretlyError | None:
     if not error.hint:
         try:
             error.hint = _ELSEWHERE
-        except AttributeError:  # another's, which has none of its own
+        except AttributeError:  # another package's class may forbid it
             return None
     return error
 
 
-#: What to do about a source that is not as it should be.
-_ELSEWHERE = "ask whoever made it, or take the secret from elsewhere"
+#: What to do about a source that does not work.
+_ELSEWHERE = "report this to the source's author, or use another source"
 
 
 def _failed(key: tuple[str, str], what: str) -> SourceFailed:

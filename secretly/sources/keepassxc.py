@@ -8,6 +8,7 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 
+from ..asking import wording
 from ..config import places
 from ..errors import BadConfiguration, BadReference
 from ..redacted import Secret
@@ -23,30 +24,35 @@ program = Program(
     title,
     "keepassxc-cli",
     (
-        ("invalid credentials", Locked, "that was not its password", "keepassxc-cli ls DATABASE"),
+        (
+            "invalid credentials",
+            Locked,
+            "the database password is wrong",
+            "keepassxc-cli ls DATABASE",
+        ),
         (
             "failed to open database|error while reading the database",
             NoItem,
-            "the database of {item} cannot be opened",
+            "can't open the database of {item}",
             "check its path",
         ),
         (
             "could not find entry",
             NoItem,
-            "there is no entry {item}",
+            "can't find the entry {item}",
             "keepassxc-cli ls -R -f DATABASE",
         ),
         (
             "unknown attribute",
             NoField,
-            "the entry {item} has no such attribute",
+            "the entry {item} does not have this attribute",
             "keepassxc-cli show --all DATABASE ENTRY",
         ),
         (
             "ambiguous|more than one",
             Ambiguous,
             "several attributes match in {item}",
-            "write the attribute with its own capitals",
+            "write the attribute as KeePassXC does, capitals included",
         ),
     ),
 )
@@ -62,11 +68,11 @@ _NAMES = {
 }
 
 
-#: The options that a database may need, and whether they have a value.
+#: The options that a database may need, and whether they take a value.
 _OPTIONS = {"-k": True, "--key-file": True, "-y": True, "--yubikey": True, "--no-password": False}
 
-#: An open KeePassXC tells its program nothing.
-_ASK = "run it where a person can be asked, as keepassxc-cli would"
+#: keepassxc-cli can't use a KeePassXC window in which the database is open.
+_ASK = "run it where secretly can ask you for the password, as keepassxc-cli would"
 
 _VARIABLE = "SECRETLY_KEEPASSXC_OPTIONS"
 
@@ -74,67 +80,94 @@ _VARIABLE = "SECRETLY_KEEPASSXC_OPTIONS"
 async def fetch(path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]:
     """Return the wanted attributes, and the user name."""
     database, entry = _parted(path, run.environ)
-    options = _options(run)
-    key = (title, database)
     wanted = dict.fromkeys(_NAMES.get(field.casefold(), field) for field in fields)
     wanted["UserName"] = None
-
-    async def call(verb: str, *arguments: str) -> Secret:
-        # The password is read from stdin, the prompt for it goes to stderr.
-        words = (verb, *options, *arguments)
-        typed = run.kept.get(key)
-        stdin = Secret("" if typed is None else f"{typed}\n")
-        return await program.call(run, *words, item=entry, stdin=stdin)
-
-    async def once() -> Mapping[str, str]:
-        listed = await run.once((title, database, "ls"), lambda: call("ls", "-R", "-f", database))
-        # `show` would take the first of several.
-        if listed.split("\n").count(entry) > 1:
-            what = f"{title}: several entries are called {escape(entry)}"
-            raise Ambiguous(what, "rename one, or move it: keepassxc-cli ls -R -f DATABASE")
-        return {}
-
-    async def show(*attributes: str) -> Secret:
-        chosen = [word for name in attributes for word in ("-a", name)]
-        # Without the slash it could be one of that title in any group, or in the bin.
-        return await call("show", "-s", *chosen, database, f"/{entry}")
-
-    async def values() -> Mapping[str, str]:
-        with contextlib.suppress(NoField):
-            lines = (await show(*wanted)).split("\n")
-            if len(lines) == len(wanted):
-                return dict(zip(wanted, map(Secret, lines), strict=True))
-        # One has several lines, or is not there: what is between two of them is not marked.
-        found = {}
-        for name in (*wanted, "Password"):
-            with contextlib.suppress(NoField):
-                found[name] = await show(name)
-        return found
-
-    async def attempt() -> Mapping[str, str]:
-        if key not in run.kept and "--no-password" not in options:
-            program.path(run)  # before anybody types for nothing
-            if not os.path.isfile(database):
-                raise NoItem(f"{title}: there is no database {escape(database)}", "check its path")
-            raise Locked(f"{title}: {escape(database)} is locked", "open it in KeePassXC")
-        found, _ = await tasks.gather(values(), once())
-        return found
-
-    async def unlock(wrong: str) -> None:
-        if "--no-password" in options:
-            what = f"{title}: {escape(database)} is locked, and has no password"
-            raise Unasked(what, f"check the key file in {_VARIABLE}")
-        purpose = f"KeePassXC's {escape(os.path.basename(database))} is locked"
-        run.kept[key] = await run.typed("Database password", purpose, wrong, _ASK)
-
-    found = await program.unlocking(run, attempt, unlock)
+    opened = _Entry(run, database, entry, tuple(wanted))
+    found = await program.unlocking(run, opened.attempt, opened.unlock)
     asked = {**dict.fromkeys(("password", "username")), **dict.fromkeys(fields)}
     given = {name: found.get(_NAMES.get(name.casefold(), name)) for name in asked if name}
     return {name: value for name, value in given.items() if value}
 
 
+class _Entry:
+    """An entry of a database, and how to read it.
+
+    :param database: the database's path.
+    :param wanted: the attributes to read, as KeePassXC spells them.
+    """
+
+    def __init__(self, run: Run, database: str, entry: str, wanted: Sequence[str]) -> None:
+        self._run, self._database, self._entry, self._wanted = run, database, entry, wanted
+        self._options = _options(run)
+        self._has_password = "--no-password" not in self._options
+        self._key = (title, database)
+
+    async def attempt(self) -> Mapping[str, str]:
+        """Read the wanted attributes.
+
+        :raises Locked: if the password is not known in this run, or is wrong.
+        """
+        database = escape(self._database)
+        if self._has_password and self._key not in self._run.kept:
+            program.path(self._run)  # fail before the user types a password in vain
+            if not os.path.isfile(self._database):
+                raise NoItem(f"{title}: the database {database} does not exist", "check its path")
+            raise Locked(f"{title}: {database} is locked", "open it in KeePassXC")
+        found, _ = await tasks.gather(self._values(), self._check_unique())
+        return found
+
+    async def unlock(self, wrong: str) -> None:
+        """Ask for the password."""
+        if not self._has_password:
+            what = f"{title}: {escape(self._database)} is locked, and has no password"
+            raise Unasked(what, f"check the key file in {_VARIABLE}")
+        purpose = f"KeePassXC's {escape(os.path.basename(self._database))} is locked"
+        typed = await self._run.typed(wording.DATABASE_PASSWORD, purpose, wrong, _ASK)
+        self._run.kept[self._key] = typed
+
+    async def _call(self, verb: str, *arguments: str) -> Secret:
+        # keepassxc-cli reads the password from stdin, and writes its prompt to stderr.
+        typed = self._run.kept.get(self._key)
+        stdin = Secret("" if typed is None else f"{typed}\n")
+        words = (verb, *self._options, *arguments)
+        return await program.call(self._run, *words, item=self._entry, stdin=stdin)
+
+    async def _check_unique(self) -> Mapping[str, str]:
+        """Refuse an entry that shares its path with another: `show` would take the first."""
+        database = self._database
+        listed = await self._run.once(
+            (title, database, "ls"), lambda: self._call("ls", "-R", "-f", database)
+        )
+        if listed.split("\n").count(self._entry) > 1:
+            raise Ambiguous(
+                f"{title}: several entries are called {escape(self._entry)}",
+                "rename one, or move it: keepassxc-cli ls -R -f DATABASE",
+            )
+        return {}
+
+    async def _values(self) -> Mapping[str, str]:
+        """Read all attributes in one call if each is one line, else one after another.
+
+        The output does not show where a value of several lines ends, or which one is missing.
+        """
+        with contextlib.suppress(NoField):
+            lines = (await self._show(*self._wanted)).split("\n")
+            if len(lines) == len(self._wanted):
+                return dict(zip(self._wanted, map(Secret, lines), strict=True))
+        found = {}
+        for name in (*self._wanted, "Password"):
+            with contextlib.suppress(NoField):
+                found[name] = await self._show(name)
+        return found
+
+    async def _show(self, *attributes: str) -> Secret:
+        chosen = [word for name in attributes for word in ("-a", name)]
+        # Without the slash, an entry of that title in any group, or in the bin, would match.
+        return await self._call("show", "-s", *chosen, self._database, f"/{self._entry}")
+
+
 def _options(run: Run) -> list[str]:
-    """What the person has said that their databases need."""
+    """Return the options that the user has set for their databases."""
     try:
         words = shlex.split(run.environ.get(_VARIABLE, ""))
     except ValueError:
@@ -143,13 +176,14 @@ def _options(run: Run) -> list[str]:
     for word in left:
         if word not in _OPTIONS or (_OPTIONS[word] and next(left, "-").startswith("-")):
             raise BadConfiguration(
-                f"{_VARIABLE} has '{escape(word)}' in it, which it may not have, or not so",
+                f"'{escape(word)}' in {_VARIABLE} is not allowed, or lacks its value",
                 "it takes --key-file FILE, --yubikey SLOT and --no-password",
             )
     return words
 
 
 def _parted(path: str, environ: Mapping[str, str]) -> tuple[str, str]:
+    """Split a path into the database and the entry."""
     found = re.fullmatch(r"(.+?\.kdbx)/+(.*[^/])/*", path)
     if found is None:
         raise BadReference(

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..asking import wording
 from ..redacted import Secret
 from .failures import Ambiguous, Locked, NoItem, SignedOut, Unreachable
 from .programs import Program, operand
@@ -13,8 +14,10 @@ from .runs import Item, Run
 
 title = "LastPass"
 
+_LOCKED = "LastPass is locked"
+
 _LOGIN = "lpass login YOUR-EMAIL"
-#: A login by itself saves no vault on this machine.
+#: `lpass login` alone saves no vault on this machine.
 _FIRST = f"{_LOGIN}, then lpass sync"
 
 program = Program(
@@ -25,28 +28,33 @@ program = Program(
         (
             "could not find (decryption key|session)",
             SignedOut,
-            "nobody is logged in",
+            "you are not logged in",
             _FIRST,
         ),
         ("unable to fetch blob", Unreachable, "its vault is not on this machine yet", "lpass sync"),
-        ("could not find specified", NoItem, "there is no item {item}", "lpass ls"),
+        ("could not find specified", NoItem, "can't find the item {item}", "lpass ls"),
         ("multiple matches", Ambiguous, "several items match {item}", "lpass ls"),
-        ("resolve host|connect to|timed? ?out", Unreachable, "it cannot be reached", "lpass sync"),
+        (
+            "resolve host|connect to|timed? ?out",
+            Unreachable,
+            "lpass can't reach the server",
+            "lpass sync",
+        ),
     ),
 )
 
-#: Where its prompt for the master password ends.
+#: The end of its prompt for the master password.
 _PROMPT = rb"Master Password: ?$"
 
 
 async def fetch(path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]:
     """Return all fields of the item."""
-    # Without --sync=no it goes to the network, and leaves a daemon.
+    # Without --sync=no lpass uses the network, and leaves a daemon.
     arguments = ("show", "--sync=no", "--json", "--expand-multi", operand(path))
 
     async def attempt() -> Secret:
         if title not in run.kept:
-            # Whoever asks for the master password gets no answer: it is asked for by us.
+            # lpass gets no answer if it asks for the master password: secretly asks for it.
             return await program.call(
                 run, *arguments, item=path, environ={"LPASS_ASKPASS": "/bin/false"}
             )
@@ -54,7 +62,7 @@ async def fetch(path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]
         async def answer() -> Secret:
             return run.kept[title]
 
-        # No agent either, which would have the vault open when this run is over.
+        # No agent: it would keep the vault open after this run.
         environ = {
             "LPASS_DISABLE_PINENTRY": "1",
             "LPASS_AGENT_DISABLE": "1",
@@ -69,21 +77,21 @@ async def fetch(path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]
             raise
 
     async def unlock(wrong: str) -> None:
-        run.keep(title, await run.typed("Master password", "LastPass is locked", wrong, _LOGIN))
+        run.keep(title, await run.typed(wording.MASTER_PASSWORD, _LOCKED, wrong, _LOGIN))
 
     return _item(await program.unlocking(run, attempt, unlock), path)
 
 
 def _item(said: Secret, path: str) -> Mapping[str, str]:
-    return Item.of(program.parsed(Secret(_BYTES.sub(_mended, said)), _fields, path))
+    return Item.of(program.parsed(Secret(_BYTES.sub(_decoded, said)), _fields, path))
 
 
-#: lpass 1.3.7 escapes each byte of what is not ASCII by printf's ``%04x`` of a signed char.
+#: lpass 1.3.7 escapes each byte that is not ASCII by printf's ``%04x`` of a signed char.
 _BYTES = re.compile(r"((?:\\uffffff[89a-f][0-9a-f])+)|\\.")
 
 
-def _mended(found: re.Match[str]) -> str:
-    """The characters that escaped bytes are; any other escape as it is."""
+def _decoded(found: re.Match[str]) -> str:
+    """Return the characters of escaped bytes, and any other escape unchanged."""
     if found[1] is None:
         return found[0]
     return bytes.fromhex(found[1].replace("\\uffffff", "")).decode("utf-8", "surrogateescape")
@@ -104,12 +112,12 @@ def _fields(found: Any) -> Mapping[str, str]:
     return fields
 
 
-#: The address that each secure note has.
+#: The URL of every secure note.
 _NOTE = "http://sn"
 
 
 def _fields_of_note(note: str) -> dict[str, str]:
-    """Its ``Key:value`` lines: a key in PEM, and its last one ``Notes``, have several."""
+    """Read a note's ``Key:value`` lines. A PEM key and ``Notes``, at the end, have several."""
     found: dict[str, list[str]] = {}
     last, inside = "", False
     for line in note.split("\n"):

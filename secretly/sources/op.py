@@ -1,8 +1,8 @@
 """``op://…``: 1Password, by its program ``op``, of version 1 or 2.
 
-``op://Vault/Item/[Section/]Field`` is 1Password's own form; ``op://Vault/Item[#field]``
-and ``op://Item[#field]`` name an item. Here a field of the own form is called ``/Field`` or
-``/Section/Field``.
+``op://Vault/Item/[Section/]Field`` is 1Password's own form. ``op://Vault/Item[#field]`` and
+``op://Item[#field]`` name an item. In this module a field of the own form is called ``/Field``
+or ``/Section/Field``.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from .. import safefiles
+from ..asking import wording
 from ..errors import BadReference, Cancelled, SourceFailed
 from ..redacted import Secret
 from ..text import escape
@@ -24,6 +24,8 @@ from .runs import Item, Run
 
 title = "1Password"
 
+_LOCKED = "1Password is locked"
+
 program = Program(
     title,
     "op",
@@ -31,7 +33,7 @@ program = Program(
         (
             "dismissed|authorization (denied|timeout)",
             Cancelled,
-            "its app was not allowed to give {item}",
+            "you did not allow its app to share {item}",
             "op signin",
         ),
         (
@@ -43,14 +45,14 @@ program = Program(
         (
             "vault query must be provided",
             SourceFailed,
-            "the vault of {item} must be named",
+            "op needs the vault of {item}",
             "name the vault: op://VAULT/ITEM",
         ),
         (
             "not (currently )?signed in|session expired|(no|invalid) session|unauthori[sz]ed"
             "|authentication required",
             Locked,
-            "nobody is signed in",
+            "you are not signed in",
             "op signin",
         ),
         (
@@ -69,32 +71,32 @@ program = Program(
         (
             "isn't an item|isn't a vault|no item found|isn't in (?:any )?vault",
             NoItem,
-            "there is no item {item}",
+            "can't find the item {item}",
             "op item list",
         ),
         (
             "dial tcp|network|no such host|connection refused|timeout|timed out",
             Unreachable,
-            "it cannot be reached",
+            "op can't reach the server",
             "op item list",
         ),
     ),
 )
 
-#: The desktop app has the person's finger or password asked for.
-_asking = replace(program, asks=True)
+#: The desktop app asks the user for a fingerprint or a password.
+_asking = program._replace(asks=True)
 
 _PROMPT = rb"(?i)\bpassword\b[^:\r\n]*: ?$"
 
 
 def parted(path: str) -> tuple[str, str]:
-    """The item that 1Password's own form names, and the field: all of one are fetched at once."""
+    """Split 1Password's own form into item and field, so that one call fetches all fields."""
     vault, item, field = [*path.split("/", 2), "", ""][:3]
     return (f"{vault}/{item}", f"/{field}") if field and "?" not in path else (path, "")
 
 
 async def fetch(path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]:
-    """Return the fields of the item, or what a reference with a query names."""
+    """Return the fields of the item, or the value that a reference with a query names."""
     plain, query, _ = path.partition("?")
     own = [field for field in fields if field.startswith("/")]
     parts = [operand(part) for part in plain.split("/")]
@@ -111,8 +113,8 @@ async def fetch(path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]
         )
 
     async def call(*arguments: str) -> Secret:
-        if first or _has_session(run):
-            return await program.call(run, *arguments, item=plain, environ=_session(run))
+        if first or _has_token(run):
+            return await program.call(run, *arguments, item=plain, environ=_token_variable(run))
         async with run.turn(program.name) as environ:
             return await _asking.call(run, *arguments, item=plain, environ=environ)
 
@@ -127,14 +129,14 @@ async def fetch(path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]
             return {own[0]: await call("read", f"op://{plain}{own[0]}")}
         found = await call("item", "get", *where, "--format", "json")
         has = Item.of(program.parsed(found, lambda item: _fields_of_2(item, own), plain))
-        # A file of the item's, say, or a name that several fields have: op itself knows.
+        # A file that belongs to the item, or a name that several fields have: op finds it.
         read = {way: await call("read", f"op://{plain}{way}") for way in own if way not in has}
         return {**has, **read}
 
     async def unlock(wrong: str) -> None:
         await _sign_in(run, wrong)
 
-    alone = not first and not _has_session(run)
+    alone = not first and not _has_token(run)
     return await program.unlocking(run, attempt, unlock, alone=alone)
 
 
@@ -145,17 +147,17 @@ async def _first_version(run: Run) -> bool:
 
 # -- signing in ------------------------------------------------------------------
 
-#: The variables that make a session.
+#: The variables that hold a token.
 _OPEN = re.compile(r"OP_SESSION_\w+|OP_SERVICE_ACCOUNT_TOKEN|OP_CONNECT_TOKEN")
 
 
-def _has_session(run: Run) -> bool:
-    """Whether nobody is asked: without a session the desktop app answers, if it is there."""
+def _has_token(run: Run) -> bool:
+    """Whether op has a token. Without one the desktop app, if it is there, asks the user."""
     return title in run.kept or any(map(_OPEN.fullmatch, run.environ))
 
 
-def _session(run: Run) -> Mapping[str, str]:
-    """The session of this run, for op alone."""
+def _token_variable(run: Run) -> Mapping[str, str]:
+    """The variable with this run's token. Only op gets it."""
     if title not in run.kept:
         return {}
     name, _, token = run.kept[title].partition("=")
@@ -163,21 +165,21 @@ def _session(run: Run) -> Mapping[str, str]:
 
 
 async def _sign_in(run: Run, wrong: str) -> None:
-    """Sign in, and keep the session for this run.
+    """Sign in, and keep the token for this run.
 
-    With the desktop app nothing is asked and nothing printed: it does the rest.
+    With the desktop app, op asks nothing and prints nothing: the app does the rest.
     """
-    run.must_ask("1Password is locked", "op signin")  # the app asks as well
+    run.must_ask(_LOCKED, "op signin")  # the app would ask too
     if await _first_version(run):
         account = _latest_account(run)
         arguments, name = ["signin", account, "--raw"], account
     else:
-        # What --raw leaves out, and op otherwise prints for a shell to execute.
+        # --raw leaves out the variable's name, which op otherwise prints as a shell command.
         listed = await program.call(run, "account", "list", "--format", "json", item="signin")
         arguments, name = ["signin", "--raw"], program.parsed(listed, _only(run), "signin")
 
     async def answer() -> Secret:
-        return await run.typed("Account password", "1Password is locked", wrong, "op signin")
+        return await run.typed(wording.ACCOUNT_PASSWORD, _LOCKED, wrong, "op signin")
 
     token = await _asking.asked(run, *arguments, prompt=_PROMPT, answer=answer, item="signin")
     if token.strip():
@@ -186,7 +188,7 @@ async def _sign_in(run: Run, wrong: str) -> None:
 
 
 def _only(run: Run) -> Callable[[Any], str]:
-    """Which user's session it is, of the accounts that version 2 lists."""
+    """Return a function that finds the user's id in the list of accounts of version 2."""
     wanted = run.environ.get("OP_ACCOUNT", "").casefold()
 
     def choose(accounts: Any) -> str:
@@ -210,7 +212,7 @@ def _only(run: Run) -> Callable[[Any], str]:
 
 
 def _latest_account(run: Run) -> str:
-    """The short name of the account: the one that is said, else that of the last sign-in."""
+    """Return the account's short name: from OP_ACCOUNT, else that of the last sign-in."""
     account = run.environ.get("OP_ACCOUNT", "")
     for path in () if account else _settings_of_1(run.environ):
         try:
@@ -226,7 +228,7 @@ def _latest_account(run: Run) -> str:
 
 
 def _settings_of_1(environ: Mapping[str, str]) -> Iterator[str]:
-    """Where ``op`` looks for what it keeps: the first of these that is there is it."""
+    """Return where ``op`` looks for its settings, in order."""
     home, settings = environ.get("HOME", ""), environ.get("XDG_CONFIG_HOME")
     places = ((environ.get("OP_CONFIG_DIR"), ""), (home, ".op"), (settings, ".op"))
     for base, inside in (*places, (home, ".config/op"), (settings, "op")):
@@ -234,14 +236,14 @@ def _settings_of_1(environ: Mapping[str, str]) -> Iterator[str]:
             yield os.path.join(base, inside, "config")
 
 
-# -- what an item is -------------------------------------------------------------
+# -- reading an item -------------------------------------------------------------
 
 
 def _fields_of_2(item: Any, own: Sequence[str]) -> Mapping[str, str]:
-    """The fields by purpose, then by id, then by label, those of no section first.
+    """Return the fields by purpose, then by id, then by label; fields outside sections first.
 
-    One of these that is empty is so: none of a section stands in for it. Beside them those
-    of the own form that are one field for certain.
+    An empty field outside sections stays empty: a field of a section does not take its place.
+    The result also has each wanted field of the own form that exactly one field matches.
     """
     found: dict[str, str] = {}
     for inside in (False, True):
@@ -269,9 +271,9 @@ def _names(thing: Any) -> set[str]:
 
 
 def _fields_of_1(item: Any, own: Sequence[str]) -> Mapping[str, str]:
-    """The fields of version 1's form; a password item has its password by itself.
+    """Return the fields of version 1's form. An item of the kind 'password' has only a password.
 
-    One of no section that is empty is so: none of a section stands in for it.
+    An empty field outside sections stays empty: a field of a section does not take its place.
     """
     found: dict[str, str] = {}
     for path in ("", *own):

@@ -18,17 +18,17 @@ from .runs import Item, Run
 title = "pass"
 
 _FAILURES = (
-    ("is not in the password store", NoItem, "there is no item {item}", "pass ls"),
+    ("is not in the password store", NoItem, "can't find the item {item}", "pass ls"),
     (
         "decryption failed|no secret key|no pinentry|cancelled|timeout",
         Locked,
-        "gpg cannot decrypt {item}: it is locked, or the key is not there",
+        "gpg can't decrypt {item}: its key is locked or missing",
         "pass show {item}",
     ),
 )
 
 program = Program(title, "pass", _FAILURES)
-_asking = Program(title, "pass", _FAILURES, asks=True)
+_asking = program._replace(asks=True)
 
 
 async def fetch(path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]:
@@ -39,9 +39,9 @@ async def fetch(path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]
     )
     place = os.path.join(store, path.strip("/"))
     if os.path.isdir(place) and not os.path.isfile(f"{place}.gpg"):  # pass would list it
-        raise NoItem(f"{title}: there is no item {escape(path)}: it is a folder", "pass ls")
+        raise NoItem(f"{title}: can't find the item {escape(path)}: it is a folder", "pass ls")
 
-    own = "--pinentry-mode" in given  # which may have the person asked at once
+    own = "--pinentry-mode" in given  # then gpg may ask the user right away
 
     async def attempt() -> Secret:
         if own:
@@ -51,7 +51,7 @@ async def fetch(path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]
         return await program.call(run, "show", operand(path), item=path, environ=options)
 
     async def unlock(wrong: str) -> None:
-        """Have gpg's own agent ask for the passphrase, and keep it."""
+        """Let gpg's own agent ask for the passphrase. The agent remembers it."""
         async with run.attention(
             "gpg's passphrase is needed", f"pass show {shell_quote(path)}"
         ) as environ:
@@ -76,13 +76,13 @@ def _fields(shown: str) -> Mapping[str, str]:
 
 @contextlib.contextmanager
 def _no_pinentry_left(run: Run) -> Iterator[Mapping[str, str]]:
-    """End the pinentry of gpg's agent if the call is given up.
+    """End the pinentry of gpg's agent if the call is cancelled.
 
-    The agent, which is not ours to end, goes on asking when gpg has ended (2.2 does), on
-    the terminal that somebody else may be reading from by then. It gives its pinentry this
-    variable of gpg's, and hands it to no other.
+    The agent of gpg 2.2 keeps asking after gpg has ended, on a terminal that another program
+    may be reading from by then. secretly must not end the agent, which serves other programs
+    too. The agent passes this variable on to its pinentry, and to nothing else.
     """
-    if run.environ.get("PINENTRY_USER_DATA"):  # it has a meaning for the person's own
+    if run.environ.get("PINENTRY_USER_DATA"):  # the user's own pinentry reads it
         yield {}
         return
     mark = {"PINENTRY_USER_DATA": f"secretly-{secrets.token_hex(8)}"}

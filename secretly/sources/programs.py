@@ -1,46 +1,43 @@
-"""What the password managers' programs have in common: run this, read that, know these failures."""
+"""Run a password manager's program, read its output, and recognize its failures."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from .. import safefiles
 from ..errors import BadReference, SecretlyError, SourceFailed
 from ..processes import dialogue, output
-from ..redacted import Environ, Secret
+from ..record import Record
+from ..redacted import READ_LIMIT, Environ, NotASecret, Secret, to_secret
 from ..text import escape, shell_quote
 from .failures import Ambiguous, Locked, NoField, NoItem, NotInstalled, Unasked, Unreachable
 from .runs import Run
 
-__all__ = ["MACHINE", "Program", "operand", "text"]
+__all__ = ["MACHINE_TIMEOUT", "Program", "operand", "text"]
 
 T = TypeVar("T")
 
-#: How long a program may take, in seconds, that asks nobody.
-MACHINE = 30.0
-
-#: How many bytes a program may write, unless said.
-_LIMIT = 1 << 20
+#: How long, in seconds, a program may take that does not ask the user.
+MACHINE_TIMEOUT = 30.0
 
 
 Failure = tuple[str, type[SecretlyError], str, str]
 
 
-@dataclass(frozen=True)
-class Program:
+class Program(Record):
     """A password manager's program.
 
-    :param title: what people call the manager.
-    :param name: the program.
-    :param failures: how it says what went wrong: a pattern of its stderr, the error, what
-        happened (``{item}`` is replaced), and the command that would mend it.
-    :param asks: whether it may ask the person by itself: then it has the person's time, where one
-        may be there, and the terminal. Call it in ``run.attention`` or ``run.turn``.
+    :param title: the manager's name in messages: ``"Bitwarden"``.
+    :param name: the program's name: ``"bw"``.
+    :param failures: how to recognize the program's failures. Each is a pattern of its stderr,
+        the error to raise, what happened, and the command that fixes it; ``{item}`` is replaced
+        in both texts.
+    :param asks: whether the program may ask the user itself. If so, it has the terminal, and as
+        much time as the user has, where the user can see its prompt. Call it inside
+        ``run.attention`` or ``run.turn``.
     """
 
     title: str
@@ -49,9 +46,9 @@ class Program:
     asks: bool = False
 
     def path(self, run: Run) -> str:
-        """Where the program is.
+        """Return where the program is.
 
-        :raises NotInstalled: if it is not.
+        :raises NotInstalled: if it is not installed.
         :raises Refused: if others could change it.
         """
         found = safefiles.program_on_path(self.name, run.environ)
@@ -60,14 +57,14 @@ class Program:
                 f"{self.title}'s program {self.name} is not installed",
                 f"install it, so that {self.name} is on PATH",
             )
-        safefiles.check_only_mine(found, f"{self.title}'s program")
+        safefiles.refuse_if_others_can_write(found, f"{self.title}'s program")
         return str(found)
 
     def limit(self, run: Run) -> float:
-        """How long it may take, in seconds."""
+        """Return how long the program may take, in seconds."""
         if run.person is None:
-            return MACHINE
-        return run.person if self.asks and run.attended else min(MACHINE, run.person)
+            return MACHINE_TIMEOUT
+        return run.person if self.asks and run.attended else min(MACHINE_TIMEOUT, run.person)
 
     async def call(
         self,
@@ -76,23 +73,23 @@ class Program:
         item: str = "",
         stdin: str = "",
         environ: Mapping[str, str | None] | None = None,
-        limit: int = _LIMIT,
+        limit: int = READ_LIMIT,
     ) -> Secret:
-        """Run it and return what it wrote.
+        """Run the program and return its output.
 
-        :param item: what is sought, for the messages.
-        :param environ: more variables for it; None takes one away.
-        :param limit: how many bytes it may write.
-        :raises SourceFailed: if it fails, hangs, or writes what is no text.
+        :param item: the item's name, for error messages.
+        :param environ: more variables for the program; None removes a variable.
+        :param limit: how many bytes the program may write.
+        :raises SourceFailed: if the program fails, hangs, or writes something other than text.
         """
         argv = [self.path(run), *arguments]
         try:
-            done = await output.output(
+            done = await output.read_output(
                 argv,
-                seconds=self.limit(run),
+                timeout=self.limit(run),
                 environ=_with(run.environ, environ),
                 stdin=stdin.encode("utf-8", "surrogateescape"),
-                session=not self.asks or run.person is None,  # with no terminal it cannot ask
+                new_session=not self.asks or run.person is None,  # with no terminal it cannot ask
                 limit=limit,
             )
         except output.TooMuch:
@@ -101,7 +98,7 @@ class Program:
             raise self.slow(run, item) from None
         except OSError as error:
             raise NotInstalled(
-                f"{self.name} cannot be started: {error.strerror}", f"look at it: {self.name}"
+                f"can't start {self.name}: {error.strerror}", f"try it in a shell: {self.name}"
             ) from None
         return self.read(done, item)
 
@@ -114,51 +111,56 @@ class Program:
         item: str = "",
         environ: Mapping[str, str | None] | None = None,
     ) -> Secret:
-        """Run it, answer what it asks on a terminal, and return what it wrote.
+        """Run the program on a terminal of its own, answer its prompt, and return its output.
 
-        :param prompt: the pattern of what it asks with.
-        :param answer: gives the answer, if it does ask.
-        :raises Locked: if it asks again.
+        :param prompt: the pattern of the program's prompt.
+        :param answer: returns the answer; called only if the program asks.
+        :param item: the item's name, for error messages.
+        :param environ: more variables for the program; None removes a variable.
+        :raises Locked: if the program asks again.
         """
         try:
-            done = await dialogue.dialogue(
+            done = await dialogue.run_and_answer(
                 [self.path(run), *arguments],
-                seconds=self.limit(run),
+                timeout=self.limit(run),
                 environ=_with(run.environ, environ),
                 prompt=prompt,
                 answer=answer,
-                limit=_LIMIT,
+                limit=READ_LIMIT,
             )
         except output.TooMuch:
-            raise self.long(_LIMIT, item) from None
+            raise self.long(READ_LIMIT, item) from None
         except TimeoutError:
             raise self.slow(run, item) from None
         if done is None:
-            raise Locked(f"{self.title}: that was not the right one", f"try it with {self.name}")
+            raise Locked(
+                f"{self.title}: that was not the right password",
+                f"try the password with {self.name} in a shell",
+            )
         return self.read(done, item)
 
     def long(self, limit: int, item: str) -> SourceFailed:
-        """The error for one that wrote too much."""
+        """Return the error for a program that wrote too much."""
         return SourceFailed(
             f"{self.title} ({self.name}) wrote more than {limit >> 20} MiB for {escape(item)}",
-            f"see what {self.name} writes by itself",
+            f"run {self.name} in a shell to see what it writes",
         )
 
     def slow(self, run: Run, item: str) -> SourceFailed:
-        """The error for one that did not answer."""
+        """Return the error for a program that did not answer."""
         within = f"within {self.limit(run):.0f} s"
         return Unreachable(
             f"{self.title} ({self.name}) did not answer {within} for {escape(item)}",
-            f"see whether {self.name} works by itself",
+            f"run {self.name} in a shell to see whether it works",
         )
 
     def read(self, done: output.Finished, item: str) -> Secret:
-        """What a finished call wrote, or its failure as an error."""
+        """Return what a finished call wrote, or raise its failure as an error."""
         if done.status == 0:
             what = f"what {self.title} has for {escape(item)}"
-            return text(done.stdout, what, f"a secret is a text: see what {self.name} writes")
+            return text(done.stdout, what, f"run {self.name} in a shell to see what it writes")
         for pattern, kind, what, hint in self.failures:
-            # What it said may hold a secret: it is kept in no variable.
+            # stderr may hold a secret, so no variable refers to it: a traceback may show locals.
             if re.search(pattern, done.stderr.decode("utf-8", "replace"), re.IGNORECASE):
                 raise kind(
                     f"{self.title}: {what.format(item=escape(item))}",
@@ -166,17 +168,19 @@ class Program:
                 )
         raise SourceFailed(
             f"{self.title} ({self.name}) failed with status {done.status} for {escape(item)}",
-            f"see what {self.name} says by itself",
+            f"run {self.name} in a shell to see what it says",
         )
 
     def parsed(self, said: Secret, read: Callable[[Any], T], item: str) -> T:
-        """What *read* makes of the JSON that it wrote.
+        """Parse the program's JSON output, and return the result of *read* for it.
 
-        :raises SourceFailed: if that is none, or has not the form that *read* expects.
+        :raises SourceFailed: if the output is not JSON, or not as *read* expects it.
         """
+        import json
+
         failed = SourceFailed(
-            f"{self.title} ({self.name}) wrote for {escape(item)} what cannot be read",
-            f"see which version it is: {self.name} --version",
+            f"{self.title} ({self.name}) wrote something unexpected for {escape(item)}",
+            f"check its version: {self.name} --version",
         )
         try:
             return read(json.loads(said))
@@ -194,12 +198,14 @@ class Program:
         times: int = 3,
         alone: bool = False,
     ) -> T:
-        """Try; if it is locked, have it unlocked, one after another, and try again.
+        """Call *attempt*; if the vault is locked, call *unlock* and then *attempt* again.
 
-        :param unlock: does it; it is told what was wrong with the last time.
-        :param times: how often a person may be asked.
-        :param alone: whether trying may have the person asked as well: then nobody else
-            tries or unlocks anything before the first has succeeded.
+        Only one vault is unlocked at a time.
+
+        :param unlock: unlocks the vault; its argument says what was wrong with the last answer.
+        :param times: how often to ask the user.
+        :param alone: whether *attempt* may ask the user as well. If so, nothing else calls
+            *attempt* or *unlock* until the first *attempt* has succeeded.
         """
         alone = alone and run.person is not None and self.name not in run.asked
         while True:
@@ -207,10 +213,10 @@ class Program:
             if not alone:
                 with contextlib.suppress(Locked):
                     return await attempt()
-            async with run.after(run.turns.one()):
+            async with run.off_the_clock(run.turns.take()):
                 if run.opened.count(self.title) > seen or (alone and self.name in run.asked):
                     alone = False
-                    continue  # another was before this one: try beside the others
+                    continue  # another call has unlocked it meanwhile
                 if alone:
                     with contextlib.suppress(Locked):
                         return await attempt()
@@ -223,6 +229,8 @@ class Program:
         unlock: Callable[[str], Awaitable[None]],
         times: int,
     ) -> T:
+        from ..asking import wording
+
         wrong = ""
         for left in reversed(range(times)):
             try:
@@ -231,9 +239,9 @@ class Program:
             except Locked as error:
                 if not left or isinstance(error, Unasked):
                     raise
-                wrong = "That was not the right one."
+                wrong = wording.WRONG_PASSWORD
             except (NoItem, NoField, Ambiguous):
-                run.opened.append(self.title)  # it could look
+                run.opened.append(self.title)  # the program could look, so the vault is open
                 raise
             else:
                 run.opened.append(self.title)
@@ -242,10 +250,11 @@ class Program:
 
 
 def _with(environ: Mapping[str, str], more: Mapping[str, str | None] | None) -> Environ:
-    """A program's environment: it speaks English, in which its failures are known.
+    """Return a program's environment. It makes the program speak English, as the patterns do.
 
-    gettext and Qt heed ``LANGUAGE`` before the locale, whose encoding stays: a master
-    password is read in it. gettext heeds none where the locale is C, which is English.
+    gettext and Qt read ``LANGUAGE`` before the locale, so the locale's encoding stays: the
+    program reads a master password in it. In the C locale gettext ignores ``LANGUAGE``, and
+    that locale is English.
     """
     changed = {**environ, "LANGUAGE": "en", **(more or {})}
     return Environ({name: value for name, value in changed.items() if value is not None})
@@ -254,8 +263,8 @@ def _with(environ: Mapping[str, str], more: Mapping[str, str | None] | None) -> 
 def operand(name: str) -> str:
     """Return a name for a program's command line.
 
-    :raises BadReference: if the program would take it for an option, and give its help,
-        say, for a secret.
+    :raises BadReference: if the program would take the name for an option: its help text, say,
+        would then be used as the secret.
     """
     if name.startswith("-"):
         raise BadReference(
@@ -265,15 +274,12 @@ def operand(name: str) -> str:
 
 
 def text(data: bytes, what: str, hint: str) -> Secret:
-    """A program's output as text, without the one newline at its end.
+    """Return a program's output as text, without the one newline at its end.
 
-    :raises SourceFailed: if it is none, or has a NUL byte in it.
+    :raises SourceFailed: if the output is not UTF-8 text, or has a NUL byte.
     """
-    wrong = "has a NUL byte in it"
-    if b"\0" not in data:
-        try:
-            return Secret(data.decode("utf-8").removesuffix("\n"))
-        except UnicodeDecodeError:
-            wrong = "is not UTF-8 text"
-    data = b""  # a traceback may show locals
-    raise SourceFailed(f"{what} {wrong}", hint)
+    try:
+        return to_secret(data, limit=None, line_ends=("\n",))
+    except NotASecret as error:
+        data = b""  # a traceback may show locals
+        raise SourceFailed(f"{what} {error}", hint) from None

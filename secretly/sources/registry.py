@@ -4,31 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from ..errors import BadReference, SourceFailed
 from ..reference import is_scheme
 from ..text import escape
-from .runs import Source
 
-#: The schemes that come with secretly, and the module here for each.
+if TYPE_CHECKING:
+    from .runs import Source
+
+__all__ = ["GROUP", "SCHEMES", "find", "schemes"]
+
+#: The schemes that come with secretly, and the module of this folder for each.
 SCHEMES = {
     "bw": "bw",
     "env": "env",
     "file": "file",
     "keepassxc": "keepassxc",
-    "keyring": "keychain",
+    "keyring": "keyring_items",
     "lpass": "lpass",
     "op": "op",
     "pass": "passwordstore",
 }
 
-#: The entry points' group.
+#: The group of the entry points by which other packages add sources.
 GROUP = "secretly.sources"
 
 
 def _others() -> Mapping[str, Any]:
-    """Those of other packages, as a reference names them: in small letters, as URLs have it."""
+    """Return other packages' entry points by scheme, in lower case as in URLs."""
     from importlib.metadata import entry_points
 
     found = {point.name.lower(): point for point in entry_points(group=GROUP)}
@@ -36,28 +40,29 @@ def _others() -> Mapping[str, Any]:
 
 
 def schemes() -> list[str]:
-    """The schemes that can be read."""
+    """Return the schemes that can be read."""
     return sorted({*SCHEMES, *_others()})
 
 
 def find(scheme: str) -> Source:
     """Return the source for a scheme.
 
-    :raises BadReference: if there is none.
+    :raises BadReference: if no source has this scheme.
+    :raises SourceFailed: if another package's source can't be loaded.
     """
     if scheme in SCHEMES:
-        return cast(Source, import_module(f".{SCHEMES[scheme]}", __package__))
+        return cast("Source", import_module(f".{SCHEMES[scheme]}", __package__))
     if scheme in (others := _others()):
         try:
-            return cast(Source, others[scheme].load())
+            return cast("Source", others[scheme].load())
         except KeyboardInterrupt:
             raise
-        except BaseException as error:  # another's code
+        except BaseException as error:  # other people's code
             raise SourceFailed(
-                f"the source {scheme}:// cannot be loaded: {type(error).__name__}",
-                f"mend or uninstall what brings it: {escape(others[scheme].value)}",
+                f"can't load the source {scheme}://: {type(error).__name__}",
+                f"fix or uninstall the package of {escape(others[scheme].value)}",
             ) from None
     raise BadReference(
-        f"there is no source '{escape(scheme)}://'",
+        f"unknown source '{escape(scheme)}://'",
         f"known: {', '.join(f'{name}://' for name in schemes())}",
     )

@@ -1,16 +1,14 @@
-"""What a source is, what those of one run share, and what they give."""
+"""Sources, the state that the sources of one run share, and the items that they return."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
-from ..asking import choosing, prompting, questions
 from ..errors import NoPinentry, SourceFailed
 from ..keeping.store import SecretStore
-from ..redacted import Secret
+from ..redacted import NotASecret, Secret, to_secret
 from ..text import escape
 from ..waiting import tasks
 from ..waiting.turns import Turns
@@ -20,99 +18,124 @@ __all__ = ["Item", "Run", "Source"]
 
 T = TypeVar("T")
 
-#: The names that the default field of an item has, in the order in which they are tried.
+#: The names of an item's default field, in the order in which they are tried.
 _PASSWORD = ("password", "credential")
 
 
 class Source(Protocol):
-    """A kind of place that secrets come from: a module of this folder, or another's object."""
+    """A place that secrets come from: a module of this folder, or an object of another package."""
 
     @property
     def title(self) -> str:
-        """What people call it: ``"LastPass"``."""
+        """The source's name in messages: ``"LastPass"``."""
 
     async def fetch(self, path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]:
-        """Return the fields of an item: of *fields* those that it has, and its user name.
+        """Return the fields of an item: those of *fields* that it has, and its user name.
 
-        They are named ``password``, ``username``, and as the manager names the others.
+        The password is called ``password`` and the user name ``username``; the other fields
+        have the names that the manager gives them.
 
-        :param path: what stands after ``scheme://``.
-        :param fields: the names of the wanted ones; ``""`` is the password.
-        :raises SourceFailed: if it cannot.
+        :param path: the text after ``scheme://``.
+        :param fields: the names of the wanted fields; ``""`` is the password.
+        :raises SourceFailed: if the source can't return the item.
         """
 
 
-@dataclass(frozen=True)
 class Run:
-    """What the sources of one run share.
+    """The state that the sources of one run share.
 
     :param environ: the environment that secretly was started with.
-    :param person: how long a person may take, in seconds; None: nobody may be asked.
-    :param setting: the pinentry that is configured.
+    :param person: how long the user may take to answer a prompt, in seconds; None: secretly
+        must not ask.
+    :param setting: the configured pinentry.
     :param keychain: the keychain.
     """
 
-    environ: Mapping[str, str]
-    person: float | None = None
-    setting: str | None = None
-    keychain: SecretStore | None = None
-    #: Master passwords and sessions, for this run alone.
-    kept: dict[Hashable, Secret] = field(default_factory=dict, repr=False)
-    turns: Turns = field(default_factory=Turns, repr=False)
-    #: What was unlocked in this run, and which programs that may ask have asked.
-    opened: list[str] = field(default_factory=list, repr=False)
-    asked: set[str] = field(default_factory=set, repr=False)
-    _finding: dict[Hashable, Turns] = field(default_factory=dict, repr=False)
-    #: How long one item may take; what is waited for in turn does not count.
-    clock: tasks.Clock = field(default_factory=tasks.Clock, repr=False)
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        person: float | None = None,
+        setting: str | None = None,
+        keychain: SecretStore | None = None,
+    ) -> None:
+        self.environ, self.person, self.setting, self.keychain = environ, person, setting, keychain
+        #: Master passwords and the managers' own session keys, for this run only.
+        self.kept: dict[Hashable, Secret] = {}
+        #: Only one vault is unlocked at a time.
+        self.turns = Turns()
+        #: The title of a manager, once for each time that it was unlocked in this run.
+        self.opened: list[str] = []
+        #: The programs that had their chance to ask the user in this run.
+        self.asked: set[str] = set()
+        #: How long one item may take. Waiting for a turn does not count.
+        self.clock = tasks.Clock()
+        self._finding: dict[Hashable, Turns] = {}
+
+    def __repr__(self) -> str:
+        return f"Run({self.environ!r}, {self.person!r}, {self.setting!r}, {self.keychain!r})"
+
+    def _replace(self, **changes: Any) -> Self:
+        """Return a copy with some attributes changed; the copy shares what the run keeps."""
+        copy = type(self)(self.environ)
+        vars(copy).update(vars(self))
+        if unknown := changes.keys() - vars(copy).keys():
+            raise TypeError(f"Run has no {', '.join(sorted(unknown))}")
+        vars(copy).update(changes)
+        return copy
 
     @contextlib.asynccontextmanager
-    async def after(self, turn: contextlib.AbstractAsyncContextManager[T]) -> AsyncIterator[T]:
-        """Have a turn, the wait for which is not this item's time."""
+    async def off_the_clock(
+        self, turn: contextlib.AbstractAsyncContextManager[T]
+    ) -> AsyncIterator[T]:
+        """Take a turn. The time until the turn comes is not this item's time."""
         async with contextlib.AsyncExitStack() as held:
             with self.clock.stopped():
                 given = await held.enter_async_context(turn)
             yield given
 
     async def once(self, key: Hashable, find: Callable[[], Awaitable[str]]) -> Secret:
-        """What *find* gives, which is kept until the end of the run."""
-        async with self._finding.setdefault(key, Turns()).one():
+        """Return the result of *find*, which is called only once in this run."""
+        async with self._finding.setdefault(key, Turns()).take():
             if key not in self.kept:
                 self.keep(key, await find())
             return self.kept[key]
 
     def keep(self, key: Hashable, value: str) -> None:
-        """Keep a session until the end of the run."""
+        """Keep a session key or a master password until the end of the run."""
         self.kept[key] = Secret(value)
 
     @property
     def attended(self) -> bool:
-        """Whether somebody may see what a program asks by itself."""
+        """Whether the user may see a prompt that a program shows itself."""
+        from ..asking import choosing
+
         place = choosing.surroundings(self.environ)
         seen = place.foreground or place.display or choosing.notebook_kernel() is not None
         return self.person is not None and seen
 
     def must_ask(self, what: str, hint: str) -> float:
-        """How long a person may take.
+        """Return how long the user may take to answer, in seconds.
 
-        :raises Locked: if nobody may be asked.
+        :raises Locked: if secretly must not ask.
         """
         if self.person is None:
-            raise Unasked(f"{what}, and nobody may be asked", hint)
+            raise Unasked(f"{what}, and secretly may not ask you", hint)
         return self.person
 
     async def typed(self, prompt: str, purpose: str, error: str = "", hint: str = "") -> Secret:
-        """What the person types at a prompt.
+        """Ask the user, and return the text that they typed.
 
-        :param prompt: the few words before the entry field.
-        :param purpose: what it is for.
+        :param prompt: the label of the entry field.
+        :param purpose: why secretly asks: ``"Bitwarden is locked"``.
         :param error: what was wrong with the last answer.
-        :raises Locked: if nobody may be asked, or nobody can be.
+        :param hint: the command that unlocks the vault, for the error.
+        :raises Locked: if secretly must not ask, or can't.
         """
+        from ..asking import prompting, questions, wording
+
         hint = hint or "unlock it first"
         seconds = self.must_ask(purpose, hint)
-        text = f"{purpose}, and a secret in it is needed."
-        asked = questions.Prompt("secretly", text, prompt, error)
+        asked = questions.Prompt(wording.TITLE, wording.unlock_text(purpose), prompt, error)
         try:
             with self.clock.stopped():
                 return await prompting.ask(asked, seconds, self.environ, self.setting)
@@ -121,28 +144,39 @@ class Run:
 
     @contextlib.asynccontextmanager
     async def attention(self, purpose: str, hint: str) -> AsyncIterator[Mapping[str, str]]:
-        """Have the person's attention, for a program that asks by itself.
+        """Wait for a turn, for a program that asks the user itself.
 
-        :returns: variables that tell it where to ask.
-        :raises Locked: if nobody may be asked.
+        Nothing else asks the user until the end of the block.
+
+        :param purpose: why the program asks: ``"gpg's passphrase is needed"``.
+        :param hint: the command that unlocks the vault, for the error.
+        :returns: variables that tell the program where to ask.
+        :raises Locked: if the program must not ask.
         """
+        from ..asking import prompting
+
         seconds = self.must_ask(purpose, hint)
-        async with self.after(prompting.elsewhere(self.environ, seconds)) as variables:
+        turn = prompting.turn_for_program(self.environ, seconds)
+        async with self.off_the_clock(turn) as variables:
             yield variables
 
     @contextlib.asynccontextmanager
     async def turn(self, program: str = "") -> AsyncIterator[Mapping[str, str]]:
-        """Have the person's turn for a program that may ask by itself, if anybody may be asked.
+        """Wait for a turn, for a program that may ask the user itself.
 
-        :param program: its name, if it is to be taken for one that asks no more once it has
-            succeeded in this run: then the turn is for its first call.
-        :returns: variables that tell it where to ask.
+        Where secretly must not ask, the program starts without a turn.
+
+        :param program: the program's name, if it asks at most once in a run: only its first
+            call needs a turn.
+        :returns: variables that tell the program where to ask.
         """
+        from ..asking import prompting
+
         async with contextlib.AsyncExitStack() as turn:
             variables: Mapping[str, str] = {}
             if self.person is not None and program not in self.asked:
-                waits = prompting.elsewhere(self.environ, self.person, asking=False)
-                variables = await turn.enter_async_context(self.after(waits))
+                waits = prompting.turn_for_program(self.environ, self.person, asking=False)
+                variables = await turn.enter_async_context(self.off_the_clock(waits))
                 if program in self.asked:
                     await turn.aclose()
             yield variables
@@ -151,11 +185,11 @@ class Run:
 
 
 class Item(dict[str, str]):
-    """The fields of an item, whose repr shows no value."""
+    """The fields of an item. Its repr shows no value."""
 
     @classmethod
     def of(cls, fields: Mapping[Any, Any]) -> Item:
-        """Those fields of which the name and the value are text: JSON has others."""
+        """Return the fields whose name and value are text: JSON has others."""
         both = fields.items()
         return cls({k: v for k, v in both if isinstance(k, str) and isinstance(v, str)})
 
@@ -163,27 +197,29 @@ class Item(dict[str, str]):
         return f"<item with {len(self)} fields>"
 
     def called(self, *names: str) -> str | None:
-        """The value of the first field that is called by the first of these names that there is."""
+        """Return the value of the first of these names that a field has, whatever its case."""
         known = {name.casefold(): name for name in reversed(self)}
         return next((self[known[name]] for name in names if name in known), None)
 
     @property
     def username(self) -> str | None:
-        """The user name that it has, if any."""
+        """The item's user name, or None."""
         return self.called("username") or None
 
     def chosen(self, field: str, title: str, path: str) -> Secret:
-        """The value of a field; of the default one, an API credential's if it has no password.
+        """Return the value of a field. The default field is the password, else the credential.
 
-        :raises NoField: naming those that it has.
+        1Password's items of the kind 'API Credential' have a credential and no password.
+
+        :raises NoField: with the names of the fields that the item has, never their values.
         """
-        names = {name.casefold(): name for name in reversed(self)}  # the first of a name counts
+        names = {name.casefold(): name for name in reversed(self)}  # the first of each name counts
         has = ", ".join(_shown(name) for name, value in self.items() if value) or "none"
         for name in (field,) if field.casefold() not in ("", "password") else _PASSWORD:
             found = names.get(name.casefold())
             if found is not None and self[found]:
                 return _checked(Secret(self[found]), title, path)
-            if found is not None:  # nothing else stands in for it
+            if found is not None:  # no other field takes its place
                 raise NoField(
                     f"{title}: the field '{_shown(found)}' of {escape(path)} is empty",
                     f"its fields with a value: {has}",
@@ -195,17 +231,15 @@ class Item(dict[str, str]):
 
 
 def _shown(name: str) -> str:
-    """A field's name, without the slash that 1Password's own form of it begins with here."""
+    """Return a field's name. 1Password's own form of it has a slash before it here."""
     return escape(name.removeprefix("/"))
 
 
 def _checked(value: Secret, title: str, path: str) -> Secret:
-    """A value that can be handed over: JSON can hold what no variable can."""
+    """Refuse a value that no variable can hold: JSON can hold more."""
     try:
-        value.encode("utf-8", "surrogateescape")
-        wrong = "has a NUL byte in it" if "\0" in value else ""
-    except UnicodeEncodeError:
-        wrong = "is no Unicode text"
-    if wrong:
-        raise SourceFailed(f"what {title} has for {escape(path)} {wrong}", "a secret is a text")
-    return value
+        return to_secret(value, limit=None)
+    except NotASecret as error:
+        raise SourceFailed(
+            f"what {title} has for {escape(path)} {error}", "a secret is a text"
+        ) from None

@@ -1,4 +1,4 @@
-"""Doubles for tests of programs that use secretly, which secretly's own tests use too.
+"""Doubles and contract tests for programs that use secretly. Its own tests use them too.
 
 .. versionadded:: 1.0
 """

@@ -9,7 +9,6 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Coroutine, Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +19,17 @@ from ..sources import failures, runs
 
 
 class KeychainContract:
-    """What every keychain must do: inherit it, and override :meth:`keychain`."""
+    """Tests that every keychain must pass. Inherit them, and override :meth:`keychain`."""
 
-    #: Texts that keychains were seen to trip over.
+    #: Texts that some keychains change or lose.
     DIFFICULT = ("", " ", "a b", "é€😀", "a=b&c", "100%", "x" * 5000, "\t\n", "'\"\\", "/../", "#")
 
     def keychain(self) -> Any:
-        """Return the keychain to be tested, empty."""
+        """Return the keychain to test, empty."""
         raise NotImplementedError
 
-    def test_what_is_kept_comes_back(self) -> None:
-        """Whatever text is kept, the same comes back."""
+    def test_a_stored_secret_comes_back(self) -> None:
+        """The keychain returns each text exactly as it was stored."""
         keychain = self.keychain()
         for number, text in enumerate(self.DIFFICULT):
             asyncio.run(keychain.set(f"canary-{number}", "user", text, 5))
@@ -38,7 +37,7 @@ class KeychainContract:
             assert asyncio.run(keychain.get(f"canary-{number}", "user", 5)) == text
 
     def test_names_may_be_difficult(self) -> None:
-        """Whatever the name and the user name, each has its own secret."""
+        """Each name and user name has a secret of its own, whatever characters are in them."""
         keychain = self.keychain()
         names = [name for name in self.DIFFICULT if name]
         for name in names:
@@ -46,22 +45,22 @@ class KeychainContract:
         for name in names:
             assert asyncio.run(keychain.get(name, name, 5)) == f"canary-{name}"
 
-    def test_what_is_not_there_is_none(self) -> None:
-        """An item that was never kept, or under another user name, is None."""
+    def test_a_missing_item_is_none(self) -> None:
+        """An item that was never stored, or only under another user name, is None."""
         keychain = self.keychain()
         asyncio.run(keychain.set("there", "user", "canary-1", 5))
         assert asyncio.run(keychain.get("not there", "user", 5)) is None
         assert asyncio.run(keychain.get("there", "another", 5)) is None
 
-    def test_the_last_one_counts(self) -> None:
-        """A secret that is kept again replaces the one before."""
+    def test_storing_again_replaces(self) -> None:
+        """Storing a secret again replaces the one before."""
         keychain = self.keychain()
         asyncio.run(keychain.set("name", "user", "canary-1", 5))
         asyncio.run(keychain.set("name", "user", "canary-2", 5))
         assert asyncio.run(keychain.get("name", "user", 5)) == "canary-2"
 
-    def test_what_is_deleted_is_gone(self) -> None:
-        """Deleting says whether there was something, and leaves nothing."""
+    def test_a_deleted_item_is_gone(self) -> None:
+        """Deleting returns whether there was an item, and leaves nothing."""
         keychain = self.keychain()
         asyncio.run(keychain.set("name", "user", "canary-1", 5))
         assert asyncio.run(keychain.delete("name", "user", 5)) is True
@@ -69,57 +68,57 @@ class KeychainContract:
         assert asyncio.run(keychain.get("name", "user", 5)) is None
 
     def test_it_names_itself(self) -> None:
-        """A keychain that can keep something says what it is."""
+        """A keychain that can store secrets says which one it is."""
         assert asyncio.run(self.keychain().describe())
 
 
 class SourceContract:
-    """What every source must do: inherit it, keep an item, and say where it is.
+    """Tests that every source must pass. Inherit them, and store an item for them.
 
-    Override :meth:`source`, :meth:`item` and :meth:`missing`; :meth:`run` too if the
-    source needs variables, a keychain or a person. A source that runs a program names it
-    in ``PROGRAM``: then it is also tried with programs of that name that fail.
+    Override :meth:`source`, :meth:`item` and :meth:`missing`; :meth:`run` too if the source
+    needs variables, a keychain or prompts. If the source runs a program, name it in
+    ``PROGRAM``: the tests then also try programs of that name that fail.
     """
 
-    #: The password of the item, with what sources were seen to trip over; it ends in white space.
+    #: The item's password, with characters that some sources change. It ends in white space.
     PASSWORD = "canary-\"a\" 'b' \\ \\n é€😀 100%41 #c $HOME `d` {e} &amp; \t "
-    #: The user name of the item; None: the source has none.
+    #: The item's user name; None: the source has no user names.
     USERNAME: str | None = "canary \"ü\" 'b' \\n %41 #c <d@example.org>"
-    #: What is raised for a missing item, where a source cannot tell that it is missing.
+    #: The error for a missing item, for a source that can't see that the item is missing.
     MISSING: type[SourceFailed] = failures.NoItem
-    #: The name of the program that it runs, as on PATH; empty: it runs none.
+    #: The name of the program that the source runs, as on PATH; empty: it runs no program.
     PROGRAM = ""
 
     def source(self) -> runs.Source:
-        """Return the source to be tested."""
+        """Return the source to test."""
         raise NotImplementedError
 
     def run(self) -> runs.Run:
-        """Return a fresh run in which the item can be had."""
+        """Return a new run in which the source can fetch the item."""
         return runs.Run(Environ(os.environ), person=10)
 
     def item(self) -> str:
-        """Return the path of the item that has ``PASSWORD`` and ``USERNAME``."""
+        """Return the path of the item with ``PASSWORD`` and ``USERNAME``."""
         raise NotImplementedError
 
     def missing(self) -> str:
-        """Return the path of an item that is not there."""
+        """Return the path of an item that does not exist."""
         raise NotImplementedError
 
     def test_it_has_a_title(self) -> None:
-        """It says in a line what people call it."""
+        """The title is one printable line."""
         assert self.source().title.strip()
         assert self.source().title.isprintable()
 
     def test_the_password_comes_back(self) -> None:
-        """As it was kept, but for one newline of the program's own; under each of its names."""
+        """The password comes back as it was stored, under each of its names."""
         for field in ("", "password", "Password"):
             found = self._item(self.run(), field)
             value = found.chosen(field, self.source().title, self.item())
             assert _same(value, self.PASSWORD)
 
     def test_the_user_name_comes_with_it(self) -> None:
-        """The same call gives both, whether it was asked for or not."""
+        """The same call returns password and user name, whether the latter was wanted or not."""
         if self.USERNAME is None:
             found = self._item(self.run(), "", "username")
             assert "username" not in found
@@ -131,27 +130,27 @@ class SourceContract:
                 assert wanted == ("username",) or _same(found.chosen("", "", ""), self.PASSWORD)
 
     def test_the_command_can_wait_for_it(self) -> None:
-        """Twisted drives that: what is awaited is Twisted's, or secretly's own, not asyncio's."""
+        """Twisted can drive the source: it awaits secretly's own coroutines, not asyncio's."""
         found = runs.Item(_in_twisted(self.source().fetch(self.item(), ("",), self.run())))
         assert _same(found.chosen("", "", ""), self.PASSWORD)
 
     def test_it_can_be_asked_again(self) -> None:
-        """In one run, for the same and for another."""
+        """One run can ask for the same item again, and for another one."""
         run = self.run()
         self._item(run, "")
         self._failure(run, self.missing(), self.MISSING)
         assert _same(self._item(run, "").chosen("", "", ""), self.PASSWORD)
 
-    def test_a_missing_item_is_said_to_be_missing(self) -> None:
-        """With the names of the source and of the item, harmless, and what to do."""
+    def test_a_missing_item_is_an_error(self) -> None:
+        """The error names the source and the item, escaped, and has a hint."""
         error = self._failure(self.run(), self.missing(), self.MISSING)
         name = self.missing().rpartition("/")[2]
         assert self.source().title in f"{error} {error.hint}"
         assert name in str(error)
         self._failure(self.run(), f"{self.missing()}\u202e", self.MISSING)
 
-    def test_a_missing_field_is_said_to_be_missing(self) -> None:
-        """With the names of those that there are, and none of their values."""
+    def test_a_missing_field_is_an_error(self) -> None:
+        """The error names the fields that the item has, and none of their values."""
         field = "no such field"
 
         async def work() -> None:
@@ -163,21 +162,21 @@ class SourceContract:
         assert "password" in error.hint.casefold()
 
     def test_a_name_is_never_an_option(self) -> None:
-        """What a program prints when it is asked for help is no secret."""
+        """A name that begins with a dash is refused: a program's help text is not a secret."""
         for name in ("--help", "--version", "-h"):
             path = self.missing().rpartition("/")
             self._failure(self.run(), f"{path[0]}{path[1]}{name}", SecretlyError)
 
-    def test_what_a_run_keeps_is_not_shown(self) -> None:
-        """Neither by it nor by the item."""
+    def test_reprs_show_no_secret(self) -> None:
+        """The reprs of the run and of the item show no secret."""
         run = self.run()
         found = self._item(run, "", "username")
         assert "canary" not in f"{run!r} {found!r}"
 
-    # -- its program -----------------------------------------------------------------
+    # -- the program -----------------------------------------------------------------
 
-    def test_a_program_that_is_not_there(self) -> None:
-        """It is said to be missing, by its name."""
+    def test_a_missing_program_is_named(self) -> None:
+        """The error and the hint name the program that is not installed."""
         if self.PROGRAM:
             with tempfile.TemporaryDirectory(prefix="secretly-") as empty:
                 run = self._where({"PATH": empty})
@@ -186,16 +185,16 @@ class SourceContract:
             assert self.PROGRAM in error.hint
 
     def test_a_program_that_hangs_is_ended(self) -> None:
-        """When the time is over, with an error that names it."""
+        """The program is ended when its time is over, with an error that names it."""
         before = set(child.living())
         with self._other("exec sleep 3600") as run:
             if self.PROGRAM:
-                error = self._failure(replace(run, person=0.5), self.item(), SourceFailed)
+                error = self._failure(run._replace(person=0.5), self.item(), SourceFailed)
                 assert self.PROGRAM in f"{error}"
         assert set(child.living()) == before
 
     def test_a_cancelled_wait_ends_the_program(self) -> None:
-        """And it is reaped."""
+        """A cancelled wait ends and reaps the program."""
         before = set(child.living())
 
         async def cancelled(run: runs.Run) -> bool:
@@ -210,8 +209,8 @@ class SourceContract:
             assert not self.PROGRAM or asyncio.run(asyncio.wait_for(cancelled(run), 20))
         assert set(child.living()) == before
 
-    def test_what_a_failing_program_says_is_not_shown(self) -> None:
-        """It may hold a secret."""
+    def test_a_failing_programs_output_is_not_shown(self) -> None:
+        """The error shows nothing that the program wrote: a secret may be in it."""
         for script in (
             "echo canary-out; echo canary-err >&2; exit 71",
             "echo canary-out; echo canary-err >&2; kill -9 $$",
@@ -221,30 +220,30 @@ class SourceContract:
                     error = self._failure(run, self.item(), SourceFailed)
                     assert self.source().title in f"{error}"
 
-    def test_what_is_no_text_is_refused(self) -> None:
-        """Bytes that are not UTF-8, and NUL, which no variable can hold."""
+    def test_other_output_than_text_is_refused(self) -> None:
+        """Bytes that are not UTF-8 are refused, and NUL, which no variable can hold."""
         for script in ("printf 'canary-\\377'", "printf 'canary-\\0'"):
             with self._other(script) as run:
                 if self.PROGRAM:
                     self._failure(run, self.item(), SourceFailed)
 
-    def test_garbage_is_an_error_of_ours_or_a_secret(self) -> None:
-        """Whatever a program writes: nothing else is raised."""
+    def test_unexpected_output_is_an_error_or_a_secret(self) -> None:
+        """Whatever the program writes, the source raises nothing but its own errors."""
         for said in ("", "canary {", "[]", "{}", "null", "3", "[[]]", '{"fields": 3}', "[3]"):
             with self._other(f"cat <<'EOF'\n{said}\nEOF") as run:
                 if self.PROGRAM:
                     with contextlib.suppress(SourceFailed):
                         self._fetched(run, self.item(), "").chosen("", "", "")
 
-    # -- how -------------------------------------------------------------------------
+    # -- helpers ---------------------------------------------------------------------
 
     def _where(self, variables: Mapping[str, str]) -> runs.Run:
         run = self.run()
-        return replace(run, environ=Environ({**run.environ, **variables}))
+        return run._replace(environ=Environ({**run.environ, **variables}))
 
     @contextlib.contextmanager
     def _other(self, script: str) -> Iterator[runs.Run]:
-        """A run in which the program is another: a shell script."""
+        """A run with a shell script in the place of the program."""
         with tempfile.TemporaryDirectory(prefix="secretly-") as folder:
             path = Path(folder, self.PROGRAM or "none")
             path.write_text(f"#!/bin/sh\n{script}\n", "utf-8")
@@ -264,7 +263,7 @@ class SourceContract:
     def _raised(
         self, work: Callable[[], Coroutine[Any, Any, Any]], kind: type[SecretlyError]
     ) -> SecretlyError:
-        """The error that it raises, which is harmless, and says what to do."""
+        """Return the error that *work* raises; its text is printable and it has a hint."""
         try:
             asyncio.run(_within(work()))
         except kind as error:
@@ -283,7 +282,7 @@ async def _within(work: Coroutine[Any, Any, Any]) -> Any:
 
 
 def _in_twisted(work: Coroutine[Any, Any, Any]) -> Any:
-    """The outcome of what Twisted drives; its reactor is not started, for that can be done once."""
+    """Have Twisted drive a coroutine, without starting its reactor: that works only once."""
     from twisted.internet import reactor as installed
     from twisted.internet.defer import Deferred
     from twisted.python.failure import Failure
@@ -296,19 +295,19 @@ def _in_twisted(work: Coroutine[Any, Any, Any]) -> Any:
     while not outcome and time.monotonic() < deadline:
         reactor.iterate(0.02)
     deferred.cancel()
-    assert outcome, "it does not end, nor does it heed that it is cancelled"
+    assert outcome, "the source does not end, and ignores cancellation"
     if isinstance(outcome[0], Failure):
         outcome[0].raiseException()
     return outcome[0]
 
 
 def _same(one: str, other: str) -> bool:
-    # An assertion that compares them would show both.
+    # An assertion that compares the two would show both.
     return one == other
 
 
 def _locals(error: BaseException | None) -> str:
-    """What a traceback with captured locals shows, but for the tests' own."""
+    """Return what a traceback with captured locals shows, except the tests' own."""
     found = []
     while error is not None:
         for frame, _ in traceback.walk_tb(error.__traceback__):

@@ -88,7 +88,7 @@ while True:
 """
 
 Action = tuple[str, Any]
-#: What a fake pinentry does at a prompt: type a text, cancel (None), say yes or no,
+#: What a fake pinentry does at a prompt: type a text, cancel (None), answer Yes or No,
 #: or a list of actions: ``("raw", bytes)``, ``("drip", bytes)``, ``("wait", seconds)``,
 #: ``("hang", whether to ignore signals)``, ``("kill", signal)``, ``("exit", status)``.
 Answer = str | None | bool | Sequence[Action]
@@ -97,24 +97,24 @@ _CANCEL = b"ERR 83886179 Operation cancelled <Pinentry>\n"
 
 
 def _executable(path: Path, text: str) -> None:
-    """Write a program, by a process that has ended when it is there.
+    """Have a shell write the program, and wait for the shell's end.
 
-    A program that some process has open for writing cannot be started (ETXTBSY, execve(2)):
-    one that another thread starts meanwhile would have it open for a moment.
+    No process can start a program that another one has open for writing (ETXTBSY, execve(2)).
+    If this process wrote it, a child that another thread forks meanwhile would have it open.
     """
     script = 'cat >"$0" && chmod 700 "$0"'
     subprocess.run(["/bin/sh", "-c", script, path], input=text.encode(), check=True, timeout=60)
 
 
 class FakePinentry:
-    """A pinentry that follows a script: a real process, as a real one is.
+    """A pinentry that follows a script. It is a real process, like the real one.
 
     :param answers: what it does at each prompt in turn; after the last one it cancels.
     :param on: what it does at other commands, by verb, or at its ``"greeting"``.
-    :param flavor: what it says that it is.
+    :param flavor: the flavor that it reports.
 
-    ``path`` is the program, to be named in ``PINENTRY``; ``prompts`` are the texts
-    that each prompt was shown with, by command. Use it as a context manager.
+    ``path`` is the program: set ``PINENTRY`` to it. ``prompts`` has the texts of each prompt,
+    by command. Use it as a context manager.
     """
 
     def __init__(
@@ -144,12 +144,12 @@ class FakePinentry:
 
     @property
     def environ(self) -> dict[str, str]:
-        """Variables with which this pinentry is the one that is asked."""
+        """Variables with which secretly uses this pinentry."""
         return {"PINENTRY": str(self.path), "DISPLAY": ":fake"}
 
     @property
     def prompts(self) -> list[dict[str, str]]:
-        """The texts of each prompt that was shown, by command, as they were sent."""
+        """The texts of each prompt, by command, as this pinentry received them."""
         with contextlib.suppress(FileNotFoundError):
             text = (self._folder / "prompts").read_text("utf-8")
             return [json.loads(line) for line in text.splitlines()]
@@ -157,7 +157,7 @@ class FakePinentry:
 
     @property
     def lines(self) -> list[bytes]:
-        """Every line that it was sent."""
+        """Every line that this pinentry received."""
         with contextlib.suppress(FileNotFoundError):
             return (self._folder / "lines").read_bytes().splitlines()
         return []

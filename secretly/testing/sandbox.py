@@ -11,7 +11,7 @@ from pathlib import Path
 from .. import api
 from ..config import loading
 from ..keeping.stored_names import StoredNames
-from ..resolving import model
+from ..resolving import request
 from .pinentry import FakePinentry
 from .stores import MemoryKeychain, MemorySession
 
@@ -23,16 +23,16 @@ def sandbox(
     environ: Mapping[str, str] | None = None,
     config: str = "",
     session: MemorySession | None = None,
-) -> Iterator[model.Context]:
-    """Have the library use doubles, and nothing of this user's.
+) -> Iterator[request.Context]:
+    """Make the library use doubles, and nothing that belongs to this user.
 
-    :param pinentry: what is asked; None: nobody is there.
-    :param keychain: where secrets are kept; None: a fresh :class:`MemoryKeychain`.
+    :param pinentry: the pinentry that asks; None: secretly must not ask.
+    :param keychain: where secrets are stored; None: a new :class:`MemoryKeychain`.
     :param environ: more variables.
     :param config: the text of a configuration file.
-    :param session: where they are held for a while; None: a fresh :class:`MemorySession`.
+    :param session: where secrets are held for a while; None: a new :class:`MemorySession`.
     """
-    # A call that was given up may still write there.
+    # A call that was cancelled may still write into the folder.
     with tempfile.TemporaryDirectory(prefix="secretly-", ignore_cleanup_errors=True) as folder:
         path = Path(folder, "config.toml")
         path.write_text(config, "utf-8")
@@ -40,7 +40,7 @@ def sandbox(
         variables |= {**(pinentry.environ if pinentry else {}), **(environ or {})}
         found = loading.load(variables)
         double = MemoryKeychain() if keychain is None else keychain
-        here = model.Context.of(found, variables)._replace(
+        here = request.Context.of(found, variables)._replace(
             keychain=double,
             stored_names=StoredNames(Path(folder, "state")),
             no_input=pinentry is None,

@@ -1,19 +1,19 @@
-"""Stores that live in memory."""
+"""Stores that keep secrets in memory only."""
 
 from __future__ import annotations
 
 import time
 
 from ..errors import KeychainLocked, KeychainUnavailable
-from ..keeping.kernel_keyring import HeldSecret
+from ..keeping.kernel_keyring import TOO_SHORT, HeldSecret
 from ..redacted import Secret
 
 
 class MemoryKeychain:
-    """A keychain that forgets everything at the end; it passes :class:`KeychainContract`.
+    """A keychain in memory. It passes :class:`KeychainContract`.
 
-    :param locked: whether it is locked and stays so.
-    :param absent: whether there is none.
+    :param locked: behave like a keychain that is locked and stays locked.
+    :param absent: behave like a machine without a keychain.
     """
 
     def __init__(self, *, locked: bool = False, absent: bool = False) -> None:
@@ -22,19 +22,19 @@ class MemoryKeychain:
 
     def _check(self) -> None:
         if self._absent:
-            raise KeychainUnavailable("there is no keychain", "install one")
+            raise KeychainUnavailable("no keychain is available", "install one")
         if self._locked:
             raise KeychainLocked("the keychain is locked", "unlock it")
 
     async def get(self, service: str, username: str, prompt_timeout: float | None) -> Secret | None:
-        """Return what is kept, or None."""
+        """Return the stored secret, or None."""
         self._check()
         return self.items.get((service, username))
 
     async def set(
         self, service: str, username: str, value: str, prompt_timeout: float | None
     ) -> None:
-        """Keep a secret."""
+        """Store a secret."""
         self._check()
         self.items[service, username] = Secret(value)
 
@@ -50,9 +50,9 @@ class MemoryKeychain:
 
 
 class MemorySession:
-    """What holds secrets for a while, in place of the kernel keyring.
+    """A double of the kernel keyring, which holds secrets for a while.
 
-    :param absent: whether there is none, as on macOS.
+    :param absent: behave like a machine without a kernel keyring, such as a Mac.
     """
 
     def __init__(self, *, absent: bool = False) -> None:
@@ -60,19 +60,19 @@ class MemorySession:
         self._absent = absent
 
     def get(self, name: str, username: str) -> Secret | None:
-        """Return what is held, or None."""
+        """Return the held secret, or None."""
         value, end = self._items.get((name, username), (None, 0.0))
         return value if time.time() < end else None
 
     def hold(self, name: str, username: str, value: str, seconds: float) -> None:
         """Hold a secret."""
         if self._absent or seconds <= 0:
-            why = "there is none here" if self._absent else "its time is over at once"
-            raise KeychainUnavailable(f"it cannot be held in memory: {why}", "type it each time")
+            why = "can't hold it in memory: no kernel keyring" if self._absent else TOO_SHORT
+            raise KeychainUnavailable(why, "type it each time")
         self._items[name, username] = Secret(value), time.time() + seconds
 
     def drop(self, name: str | None = None, username: str | None = None) -> int:
-        """Drop what is held for *name* and *username*, None meaning any; return how many."""
+        """Drop the secrets of *name* and *username*; None matches any. Return how many."""
         gone = [
             item
             for item in self.held()
@@ -83,7 +83,7 @@ class MemorySession:
         return len(gone)
 
     def held(self) -> list[HeldSecret]:
-        """Return what is held, by name."""
+        """Return the held secrets, sorted by name."""
         now = time.time()
         return sorted(
             HeldSecret(name, username, f"{end - now:.0f} s")

@@ -1,4 +1,4 @@
-"""Waiting in an asyncio event loop."""
+"""Wait in an asyncio event loop."""
 
 from __future__ import annotations
 
@@ -11,33 +11,35 @@ if TYPE_CHECKING:
 
     from .loop import Done, T, Undo, Waitable
 
+__all__ = ["AsyncioLoop"]
+
 
 class AsyncioLoop:
-    """asyncio's running loop."""
+    """A :class:`~secretly.waiting.loop.Loop` over asyncio's running loop."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
 
-    def later(self, seconds: float, call: Callable[[], object]) -> Undo:
+    @property
+    def identity(self) -> object:
+        return self._loop
+
+    def call_later(self, seconds: float, call: Callable[[], object]) -> Undo:
         return self._loop.call_later(seconds, call).cancel
 
-    def reader(self, descriptor: int, call: Callable[[], object]) -> Undo:
+    def add_reader(self, descriptor: int, call: Callable[[], object]) -> Undo:
         self._loop.add_reader(descriptor, call)
         return lambda: cast(None, self._loop.remove_reader(descriptor))
 
-    def from_thread(self, call: Callable[[], object]) -> None:
+    def call_from_thread(self, call: Callable[[], object]) -> None:
         import asyncio
 
         with contextlib.suppress(RuntimeError):
             if asyncio.get_running_loop() is self._loop:  # no need to wake it
                 self._loop.call_soon(call)
                 return
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
+        with contextlib.suppress(RuntimeError):  # the loop is closed, so nothing waits there
             self._loop.call_soon_threadsafe(call)
-
-    @property
-    def identity(self) -> object:
-        return self._loop
 
     def start(self, coroutine: Coroutine[Any, Any, Any], done: Done) -> Undo:
         import asyncio

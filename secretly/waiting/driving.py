@@ -1,4 +1,9 @@
-"""Drive a coroutine without an event loop, for as long as that works."""
+"""Drive a coroutine without an event loop for as long as that works, then with Twisted.
+
+Most runs of the command never need an event loop, and loading one takes longer than all that they
+do. So the command drives its coroutine itself: each request that the coroutine yields waits in
+place. The first one that can't is left to Twisted's reactor.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +13,17 @@ from typing import Any, Protocol, TypeVar, cast
 
 from .requests import NeedsLoop, Outcome, Request
 
+__all__ = ["Interruptions", "drive", "resume", "run_in_place"]
+
 T = TypeVar("T")
 
 
 class Interruptions(Protocol):
-    """How :func:`run` learns of the signals that end a command.
+    """How :func:`drive` learns of the signals that end a command.
 
-    :ivar pending: true once a signal came.
-    :ivar waiting: set while an exception may be raised by the signal's handler.
-    :ivar cancel: set to what the handler may call instead.
+    :ivar pending: whether a signal came.
+    :ivar waiting: set while the signal's handler may raise an exception.
+    :ivar cancel: set to what the handler calls instead.
     """
 
     pending: bool
@@ -24,15 +31,15 @@ class Interruptions(Protocol):
     cancel: Callable[[], object] | None
 
     def check(self) -> None:
-        """Raise what ends the command if a signal came."""
+        """Raise what ends the command, if a signal came."""
 
 
 def drive(coroutine: Coroutine[Any, Any, T], interruptions: Interruptions) -> T:
-    """Drive *coroutine* to its end, without an event loop for as long as that goes.
+    """Drive *coroutine* to its end, and return its value.
 
-    When it first waits for longer than a moment, Twisted's reactor is loaded and
-    takes over: it starts, runs this one coroutine, and stops. Only one call in a
-    process can get that far, for a reactor does not start twice.
+    When it first waits for longer than a moment, Twisted's reactor is loaded and takes over: it
+    starts, runs this one coroutine, and stops. Only one call in a process can get that far, as a
+    reactor does not start twice.
     """
     try:
         request = coroutine.send(None)
@@ -40,9 +47,9 @@ def drive(coroutine: Coroutine[Any, Any, T], interruptions: Interruptions) -> T:
             try:
                 interruptions.waiting = True
                 interruptions.check()
-                if not isinstance(request, Request):  # a Deferred, say
+                if not isinstance(request, Request):  # a Deferred, for example
                     raise NeedsLoop
-                outcome = Outcome(request.here())
+                outcome = Outcome(request.wait_in_place())
             except NeedsLoop:
                 break
             finally:
@@ -65,7 +72,7 @@ def _run_in_twisted(coroutine: Coroutine[Any, Any, T], interruptions: Interrupti
 
     async def work() -> None:
         try:
-            outcome.append((await _Resumed(coroutine), None))
+            outcome.append((await resume(coroutine), None))
         except BaseException as error:
             outcome.append((None, error))
         reactor.callWhenRunning(reactor.stop)
@@ -77,8 +84,8 @@ def _run_in_twisted(coroutine: Coroutine[Any, Any, T], interruptions: Interrupti
             deferred.cancel()
 
     reactor.callWhenRunning(begin)
-    # Signal handlers are the command's own: the reactor's would lose what was
-    # ignored at the start, which the command that follows is to find as it was.
+    # Signal handlers are the command's own. The reactor's would change signals that were ignored
+    # at the start, and the command that runs next must find them as they were.
     reactor.run(installSignalHandlers=False)
     interruptions.cancel = None
     value, error = outcome[0]
@@ -87,9 +94,12 @@ def _run_in_twisted(coroutine: Coroutine[Any, Any, T], interruptions: Interrupti
     return cast(T, value)
 
 
-class _Resumed(Awaitable[T]):
-    """A coroutine that was started already, to be awaited."""
+async def resume(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Await a coroutine that was started already."""
+    return await _Resumed(coroutine)
 
+
+class _Resumed(Awaitable[T]):
     def __init__(self, coroutine: Coroutine[Any, Any, T]) -> None:
         self._coroutine = coroutine
 
@@ -97,20 +107,19 @@ class _Resumed(Awaitable[T]):
         return self._coroutine.__await__()
 
 
-async def resumed(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Go on with a coroutine that was started already."""
-    return await _Resumed(coroutine)
+def run_in_place(
+    coroutine: Coroutine[Any, Any, T], check: Callable[[], None]
+) -> Awaitable[tuple[T | None, BaseException | None] | None]:
+    """Run a coroutine inside one that :func:`drive` drives, as long as no event loop is needed.
 
-
-class in_place(Awaitable["tuple[T | None, BaseException | None] | None"]):
-    """A coroutine inside one that :func:`run` drives, for as long as that needs no event loop.
-
-    Gives the value and the error that it ended with; or None, if it is to be :func:`resumed`
-    in an event loop.
-
-    :param check: is called before each wait, and raises if the coroutine is to be given up.
+    :param check: is called before each wait, and raises if the coroutine must be given up.
+    :returns: the value and the error that the coroutine ended with; or None if it needs an event
+        loop; there it must be passed to :func:`resume`.
     """
+    return _InPlace(coroutine, check)
 
+
+class _InPlace(Awaitable["tuple[T | None, BaseException | None] | None"]):
     def __init__(self, coroutine: Coroutine[Any, Any, T], check: Callable[[], None]) -> None:
         self._coroutine, self._check = coroutine, check
 
@@ -129,8 +138,8 @@ class in_place(Awaitable["tuple[T | None, BaseException | None] | None"]):
                 self._check()
                 answer = yield request
             except BaseException:
-                with contextlib.suppress(RuntimeError):  # it waits again: it is left behind
+                with contextlib.suppress(RuntimeError):  # it waits again: leave it behind
                     self._coroutine.close()
                 raise
-            if not isinstance(answer, Outcome):  # it was handed over to a loop, or never was here
+            if not isinstance(answer, Outcome):  # an event loop drives now
                 return None

@@ -11,55 +11,61 @@ from .requests import NeedsLoop, Request
 if TYPE_CHECKING:
     from .loop import Loop, Settle, Undo
 
+__all__ = ["Event"]
+
 
 class Event(Request[None]):
-    """Wait until :meth:`send` was called, from any thread."""
+    """Waits until :meth:`set` is called, by any thread. One coroutine may wait for it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._sent = False
+        self._set = False
         self._wake: Callable[[], None] | None = None
 
-    def send(self) -> None:
+    def set(self) -> None:
+        """Say that it has happened."""
         with self._lock:
-            self._sent = True
+            self._set = True
             wake = self._wake
         if wake is not None:
             wake()
 
     @property
-    def sent(self) -> bool:
-        return self._sent
+    def is_set(self) -> bool:
+        """Whether it has happened."""
+        return self._set
+
+    def within(self, timeout: float | None) -> Request[bool]:
+        """Return a request that gives False if the event does not happen in time.
+
+        :param timeout: how long to wait at most, in seconds; None: without a limit.
+        """
+        return _Within(self, timeout)
 
     def arm(self, loop: Loop, settle: Settle) -> Undo:
         with self._lock:
-            self._wake = lambda: loop.from_thread(lambda: settle(None))
-            sent = self._sent
-        if sent:
+            self._wake = lambda: loop.call_from_thread(lambda: settle(None))
+            happened = self._set
+        if happened:
             settle(None)
         return lambda: None
 
-    def here(self) -> None:
-        if not self._sent:
+    def wait_in_place(self) -> None:
+        if not self._set:
             raise NeedsLoop
 
 
-class EventWithin(Request[bool]):
-    """Wait for an event for so many seconds at most; None: for as long as it takes.
-
-    Settles with False if the time passed first.
-    """
-
-    def __init__(self, event: Event, seconds: float | None) -> None:
-        self._event, self._seconds = event, seconds
+class _Within(Request[bool]):
+    def __init__(self, event: Event, timeout: float | None) -> None:
+        self._event, self._timeout = event, timeout
 
     def arm(self, loop: Loop, settle: Settle) -> Undo:
         undo: Undo = lambda: None  # noqa: E731
-        if self._seconds is not None:
-            undo = loop.later(max(0.0, self._seconds), lambda: settle(self._event.sent))
+        if self._timeout is not None:
+            undo = loop.call_later(max(0.0, self._timeout), lambda: settle(self._event.is_set))
         self._event.arm(loop, lambda _: settle(True))
         return undo
 
-    def here(self) -> bool:
-        self._event.here()
+    def wait_in_place(self) -> bool:
+        self._event.wait_in_place()
         return True

@@ -1,4 +1,4 @@
-"""What a request needs of an event loop: for type checkers alone, so no start loads it."""
+"""What a request needs of an event loop. Only for type checkers, so no start loads this."""
 
 from __future__ import annotations
 
@@ -8,16 +8,21 @@ from typing import Any, Protocol, TypeVar
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
+#: Gives a request its value. Calls after the first one do nothing.
 Settle = Callable[[Any], None]
+
+#: Undoes what was begun. A second call does nothing.
 Undo = Callable[[], None]
+
+#: Takes the value and the error that a coroutine ended with.
 Done = Callable[[Any, "BaseException | None"], None]
 
 
 class Waitable(Protocol[T_co]):
-    """Something that can be waited for in an event loop."""
+    """Something to wait for in an event loop."""
 
     def arm(self, loop: Loop, settle: Settle) -> Undo:
-        """Begin; call *settle* with the value once it is there. Return what undoes that."""
+        """Begin to wait. Call *settle* with the value when it is there."""
 
 
 class Loop(Protocol):
@@ -25,19 +30,19 @@ class Loop(Protocol):
 
     @property
     def identity(self) -> object:
-        """The loop itself, to tell it from others."""
+        """The loop itself, the same for each adapter of it."""
 
-    def later(self, seconds: float, call: Callable[[], object]) -> Undo:
-        """Call in so many seconds."""
+    def call_later(self, seconds: float, call: Callable[[], object]) -> Undo:
+        """Call when that many seconds have passed."""
 
-    def reader(self, descriptor: int, call: Callable[[], object]) -> Undo:
+    def add_reader(self, descriptor: int, call: Callable[[], object]) -> Undo:
         """Call whenever the descriptor has something to read."""
 
-    def from_thread(self, call: Callable[[], object]) -> None:
-        """Call in the loop's own thread."""
+    def call_from_thread(self, call: Callable[[], object]) -> None:
+        """Call in the loop's own thread; this may come from any thread."""
 
     def start(self, coroutine: Coroutine[Any, Any, Any], done: Done) -> Undo:
         """Start a coroutine as a task of its own."""
 
     def wait(self, request: Waitable[T]) -> Generator[Any, Any, T]:
-        """Wait for a request: what its ``__await__`` yields from."""
+        """Wait for a request: its ``__await__`` yields from this."""

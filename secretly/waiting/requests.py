@@ -1,16 +1,17 @@
-"""One way of waiting for Twisted and for asyncio, and for neither.
+"""The requests that everything in secretly waits with, and how they find out who drives.
 
-Everything that waits in secretly awaits one of the requests below. A request
-yields itself to whoever drives the coroutine, and the answer tells who that is:
+A request that is awaited yields itself to the driver of the coroutine. What comes back says who
+that is:
 
-- Twisted sends a yielded object that is no Deferred straight back;
 - asyncio throws RuntimeError ('Task got bad yield') into the coroutine;
-- :func:`run`, below, sends the request's outcome: it waits without any event loop
-  for what comes at once, and loads Twisted for what does not.
+- Twisted sends a yielded object that is not a Deferred straight back;
+- :func:`~secretly.waiting.driving.drive` sends an :class:`Outcome`: the request has waited in
+  place. It sends nothing once it has handed the coroutine to Twisted: the request is yielded
+  again, now to Twisted.
 
-Neither of the first two is documented; ``tests/test_eventloop.py`` holds both.
-``asyncio.get_running_loop`` cannot tell: a coroutine that Twisted drives inside
-a running asyncio program has a running loop, and is not asyncio's.
+The first two are not documented; ``tests/test_eventloop.py`` checks them.
+``asyncio.get_running_loop`` would not do: a coroutine that Twisted drives inside a running asyncio
+program has a running loop, and yet asyncio does not drive it.
 """
 
 from __future__ import annotations
@@ -25,29 +26,50 @@ from ..errors import SecretlyError
 if TYPE_CHECKING:
     from .loop import Loop, Settle, Undo
 
+__all__ = [
+    "CurrentLoop",
+    "NeedsLoop",
+    "Outcome",
+    "Request",
+    "in_thread",
+    "in_thread_if_needed",
+    "loop_is_running",
+    "on_loop",
+    "readable",
+    "sleep",
+]
+
 T = TypeVar("T")
 
+#: How long, in seconds, to wait in place before an event loop is loaded: long enough for a
+#: pinentry's handshake, and too short for a user.
+_PATIENCE = 0.05
 
-#: How long :func:`run` waits in place, in seconds, before it loads an event loop:
-#: long enough for a pinentry's handshake, too short for a person.
-PATIENCE = 0.05
+#: The longest sleep in place, in seconds. A longer one may have to be cancelled.
+_LONGEST_SLEEP = 1.0
+
+#: Where Twisted puts the reactor that is installed.
+_REACTOR = "twisted.internet.reactor"
 
 
 class Request(Awaitable[T]):
-    """Something to wait for. Settles once, with a value."""
+    """Something to wait for. It settles once, with a value."""
 
     def arm(self, loop: Loop, settle: Settle) -> Undo:
-        """Begin; call *settle* with the value when it is there. Return what undoes that."""
+        """Begin to wait on a loop. Call *settle* with the value when it is there."""
         raise NotImplementedError
 
-    def here(self) -> T:
-        """Wait in place, without an event loop, or raise :class:`NeedsLoop`."""
+    def wait_in_place(self) -> T:
+        """Wait without an event loop and return the value.
+
+        :raises NeedsLoop: if that may take too long.
+        """
         raise NeedsLoop
 
     def __await__(self) -> Generator[Any, Any, T]:
         try:
             answer = yield self
-            if answer is None:  # handed over by run(): a new driver starts with None
+            if answer is None:  # drive() has handed the coroutine over: ask the new driver
                 answer = yield self
         except RuntimeError:
             loop = _asyncio()
@@ -63,9 +85,31 @@ class Request(Awaitable[T]):
         return (yield from loop.wait(self))
 
 
-class on(Awaitable[T]):
-    """A request on a loop that is known already: who drives need not be found out again."""
+class NeedsLoop(Exception):
+    """A request can't be waited for in place."""
 
+
+class Outcome:
+    """The value of a request that has waited in place."""
+
+    def __init__(self, value: object) -> None:
+        self.value = value
+
+
+class CurrentLoop(Request["Loop"]):
+    """Gives the event loop that drives the coroutine."""
+
+    def arm(self, loop: Loop, settle: Settle) -> Undo:
+        settle(loop)
+        return lambda: None
+
+
+def on_loop(loop: Loop, request: Request[T]) -> Awaitable[T]:
+    """Return a request for a loop that is known: who drives is not found out again."""
+    return _OnLoop(loop, request)
+
+
+class _OnLoop(Awaitable[T]):
     def __init__(self, loop: Loop, request: Request[T]) -> None:
         self._loop, self._request = loop, request
 
@@ -73,30 +117,24 @@ class on(Awaitable[T]):
         return self._loop.wait(self._request)
 
 
-class NeedsLoop(Exception):
-    """It cannot be waited for in place."""
-
-
-class Outcome:
-    def __init__(self, value: object) -> None:
-        self.value = value
-
-
-class readable(Request[bool]):
-    """Wait until a descriptor has something to read, or its end.
+def readable(descriptor: int, timeout: float) -> Request[bool]:
+    """Wait until a descriptor has something to read, or is at its end.
 
     :param descriptor: the file descriptor; it must stay open meanwhile.
-    :param seconds: how long to wait at most.
+    :param timeout: how long to wait at most, in seconds.
     :returns: False if the time passed first.
     """
+    return _Readable(descriptor, timeout)
 
-    def __init__(self, descriptor: int, seconds: float) -> None:
-        self.descriptor, self.seconds = descriptor, max(0.0, seconds)
+
+class _Readable(Request[bool]):
+    def __init__(self, descriptor: int, timeout: float) -> None:
+        self._descriptor, self._timeout = descriptor, max(0.0, timeout)
 
     def arm(self, loop: Loop, settle: Settle) -> Undo:
-        stop_reading = loop.reader(self.descriptor, lambda: settle(True))
-        # A loop may run its timers before it looks at its descriptors: what is there counts.
-        stop_timer = loop.later(self.seconds, lambda: settle(self._ready(0)))
+        stop_reading = loop.add_reader(self._descriptor, lambda: settle(True))
+        # A loop may run its timers before it looks at its descriptors: data that is there counts.
+        stop_timer = loop.call_later(self._timeout, lambda: settle(self._ready(0)))
 
         def undo() -> None:
             stop_reading()
@@ -104,63 +142,88 @@ class readable(Request[bool]):
 
         return undo
 
-    def _ready(self, seconds: float) -> bool:
+    def _ready(self, timeout: float) -> bool:
         import select
 
         poll = select.poll()
-        poll.register(self.descriptor, select.POLLIN)
-        return bool(poll.poll(seconds * 1000))
+        poll.register(self._descriptor, select.POLLIN)
+        return bool(poll.poll(timeout * 1000))
 
-    def here(self) -> bool:
-        if self._ready(min(PATIENCE, self.seconds)):
+    def wait_in_place(self) -> bool:
+        if self._ready(min(_PATIENCE, self._timeout)):
             return True
-        if self.seconds <= PATIENCE:
+        if self._timeout <= _PATIENCE:
             return False
-        self.seconds -= PATIENCE
+        self._timeout -= _PATIENCE
         raise NeedsLoop
 
 
-class sleep(Request[None]):
+def sleep(seconds: float) -> Request[None]:
     """Wait for a number of seconds."""
+    return _Sleep(seconds)
 
+
+class _Sleep(Request[None]):
     def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
+        self._seconds = seconds
 
     def arm(self, loop: Loop, settle: Settle) -> Undo:
-        return loop.later(self.seconds, lambda: settle(None))
+        return loop.call_later(self._seconds, lambda: settle(None))
 
-    def here(self) -> None:
-        if self.seconds > 1:  # somebody may give it up
+    def wait_in_place(self) -> None:
+        if self._seconds > _LONGEST_SLEEP:
             raise NeedsLoop
-        time.sleep(self.seconds)
+        time.sleep(self._seconds)
+
+
+async def in_thread(function: Callable[[], T], timeout: float) -> T:
+    """Run a blocking function in a daemon thread, and return what it returns.
+
+    :param timeout: how long to wait at most, in seconds.
+    :raises TimeoutError: if the time passed; the thread is left behind, and its late answer is
+        dropped.
+    """
+    found: T = await _outcome(_Thread(function, timeout))
+    return found
+
+
+async def in_thread_if_needed(function: Callable[[], T], timeout: float) -> T:
+    """Run a blocking function in place, or in a daemon thread if an event loop drives.
+
+    :param function: must itself raise :class:`TimeoutError` when the time has passed.
+    :param timeout: how long it may take, in seconds.
+    :raises TimeoutError: if the time passed.
+    """
+    found: T = await _outcome(_InPlaceOrThread(function, timeout))
+    return found
 
 
 class _Thread(Request[Any]):
     """A function in a daemon thread, which keeps no process from exiting.
 
-    Settles with ``(value, error)``, or None if the time passed first; an answer
-    that comes later, or to a loop that is closed, is dropped.
+    It settles with ``(value, error)``, or with None if the time passed first. An answer that
+    comes later, or to a loop that is closed, is dropped.
     """
 
-    def __init__(self, function: Callable[[], Any], seconds: float) -> None:
-        self.function, self.seconds = function, seconds
+    def __init__(self, function: Callable[[], Any], timeout: float) -> None:
+        self._function, self._timeout = function, timeout
 
     def _start(self, done: Settle) -> None:
         import threading
 
         def work() -> None:
             try:
-                done((self.function(), None))
+                done((self._function(), None))
             except Exception as error:
                 done((None, error))
 
         threading.Thread(target=work, name="secretly", daemon=True).start()
 
     def arm(self, loop: Loop, settle: Settle) -> Undo:
-        self._start(lambda answer: loop.from_thread(lambda: settle(answer)))
-        return loop.later(self.seconds, lambda: settle(None))
+        self._start(lambda answer: loop.call_from_thread(lambda: settle(answer)))
+        return loop.call_later(self._timeout, lambda: settle(None))
 
-    def here(self) -> Any:
+    def wait_in_place(self) -> Any:
         import threading
 
         answers: list[Any] = []
@@ -171,27 +234,15 @@ class _Thread(Request[Any]):
             ready.set()
 
         self._start(done)
-        return answers[0] if ready.wait(self.seconds) else None
+        return answers[0] if ready.wait(self._timeout) else None
 
 
-async def in_thread(function: Callable[[], T], seconds: float) -> T:
-    """Run a blocking function in a daemon thread.
-
-    :param seconds: how long to wait for it at most.
-    :raises TimeoutError: if the time passed; the thread is left behind, and its
-        late answer is dropped.
-    """
-    found: T = await _outcome(_Thread(function, seconds))
-    return found
-
-
-async def bounded(function: Callable[[], T], seconds: float) -> T:
-    """Run a blocking function that raises :class:`TimeoutError` itself after that many seconds.
-
-    Where an event loop runs it has a daemon thread, as :func:`in_thread` gives it.
-    """
-    found: T = await _outcome(_Bounded(function, seconds))
-    return found
+class _InPlaceOrThread(_Thread):
+    def wait_in_place(self) -> Any:
+        try:
+            return self._function(), None
+        except Exception as error:
+            return None, error
 
 
 async def _outcome(thread: _Thread) -> Any:
@@ -204,31 +255,11 @@ async def _outcome(thread: _Thread) -> Any:
     return value
 
 
-class _Bounded(_Thread):
-    """A function that ends by itself in time: without a loop it needs no thread."""
-
-    def here(self) -> Any:
-        try:
-            return self.function(), None
-        except Exception as error:
-            return None, error
-
-
-class CurrentLoop(Request["Loop"]):
-    def arm(self, loop: Loop, settle: Settle) -> Undo:
-        settle(loop)
-        return lambda: None
-
-
-def running() -> bool:
-    """Whether an event loop runs here, as far as is known without loading one."""
+def loop_is_running() -> bool:
+    """Return whether an event loop runs in this thread, without loading one to find out."""
     asyncio, reactor = (sys.modules.get(name) for name in ("asyncio", _REACTOR))
-    here = asyncio is not None and asyncio._get_running_loop() is not None
-    return here or bool(getattr(reactor, "running", False))
-
-
-#: Where Twisted puts the reactor that is installed.
-_REACTOR = "twisted.internet.reactor"
+    runs = asyncio is not None and asyncio._get_running_loop() is not None
+    return runs or bool(getattr(reactor, "running", False))
 
 
 def _asyncio() -> Loop | None:

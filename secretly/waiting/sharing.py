@@ -1,22 +1,27 @@
-"""One piece of work for several callers who want the same."""
+"""Do a piece of work once for several callers who want the same."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Hashable
-from typing import Any, Generic, cast
+from typing import TYPE_CHECKING, Any, Generic, cast
 
 from ..errors import PromptTimeout
-from .events import Event, EventWithin
-from .requests import CurrentLoop, on
+from .events import Event
+from .requests import CurrentLoop, on_loop
 from .tasks import T, Task
+
+if TYPE_CHECKING:
+    from .loop import Loop
+
+__all__ = ["Shared"]
 
 
 class Shared(Generic[T]):
-    """One piece of work for many who want the same at the same time.
+    """A piece of work for all who want the same at the same time.
 
-    The first starts it, the others in the same event loop join; when the last
-    of them is cancelled or has waited long enough, the work is cancelled, and it
-    has tidied up before that goes on.
+    The first caller starts the work, and others in the same event loop join. When the last of
+    them is cancelled or has waited long enough, the work is cancelled; it has cleaned up before
+    that caller goes on.
     """
 
     def __init__(self) -> None:
@@ -26,13 +31,13 @@ class Shared(Generic[T]):
         self,
         key: Hashable,
         work: Callable[[], Coroutine[Any, Any, T]],
-        seconds: float | None = None,
+        timeout: float | None = None,
     ) -> T:
-        """Return the outcome of ``work()``, or of one that runs already for *key*.
+        """Return the outcome of ``work()``, or of the work that runs already for *key*.
 
-        :param seconds: how long one that joins waits at most; whoever starts the work
-            waits for as long as that takes.
-        :raises PromptTimeout: if that passed.
+        :param timeout: how long a caller that joins waits at most, in seconds. The one that
+            starts the work waits as long as that takes.
+        :raises PromptTimeout: if that time passed.
         """
         loop = await CurrentLoop()
         key = (loop.identity, key)
@@ -41,22 +46,13 @@ class Shared(Generic[T]):
             task, waiters = self._running[key]
             waiters.append(mine)
         else:
-            waiters, seconds = [mine], None
-
-            def finished(task: Task[T]) -> None:
-                if self._running.get(key, (None,))[0] is task:
-                    del self._running[key]
-                for waiter in waiters:
-                    waiter.send()
-
-            task = Task(work(), finished)
-            self._running[key] = task, waiters
-            task.start(loop)
+            waiters, timeout = [mine], None
+            task = self._start(loop, key, work(), waiters)
         try:
-            if not await on(loop, EventWithin(mine, seconds)):
+            if not await on_loop(loop, mine.within(timeout)):
                 raise PromptTimeout(
-                    f"a prompt that was shown already was not answered within {seconds:g} s",
-                    "answer it, or allow more time",
+                    f"another call's prompt for the same secret was not answered in {timeout:g} s",
+                    "answer that prompt, or give a longer timeout",
                 )
         except BaseException as error:
             waiters.remove(mine)
@@ -69,3 +65,17 @@ class Shared(Generic[T]):
         if task.error is not None:
             raise task.error
         return cast(T, task.value)
+
+    def _start(
+        self, loop: Loop, key: Hashable, work: Coroutine[Any, Any, T], waiters: list[Event]
+    ) -> Task[T]:
+        def finished(task: Task[T]) -> None:
+            if self._running.get(key, (None,))[0] is task:
+                del self._running[key]
+            for waiter in waiters:
+                waiter.set()
+
+        task = Task(work, finished)
+        self._running[key] = task, waiters
+        task.start(loop)  # which may finish it
+        return task

@@ -7,12 +7,14 @@ import time
 from collections.abc import Callable, Coroutine, Generator, Iterator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from .driving import in_place, resumed
-from .events import Event, EventWithin
-from .requests import CurrentLoop, on, running
+from .driving import resume, run_in_place
+from .events import Event
+from .requests import CurrentLoop, loop_is_running, on_loop
 
 if TYPE_CHECKING:
     from .loop import Loop, Undo
+
+__all__ = ["Clock", "Overdue", "Task", "gather", "run_with_deadline"]
 
 T = TypeVar("T")
 
@@ -20,7 +22,7 @@ T = TypeVar("T")
 async def gather(*coroutines: Coroutine[Any, Any, T]) -> list[T]:
     """Run coroutines at the same time and return their results in order.
 
-    The first error cancels the others, and is raised when they have tidied up.
+    The first error cancels the others, and is raised when they have cleaned up.
     """
     if len(coroutines) < 2:
         return [await coroutine for coroutine in coroutines]
@@ -30,7 +32,7 @@ async def gather(*coroutines: Coroutine[Any, Any, T]) -> list[T]:
         if task.error is not None:
             errors.append(task.error)
         if errors or all(t.done for t in tasks):
-            change.send()
+            change.set()
 
     tasks = [Task(coroutine, finished) for coroutine in coroutines]
     try:
@@ -49,37 +51,45 @@ async def gather(*coroutines: Coroutine[Any, Any, T]) -> list[T]:
 
 
 class Task(Generic[T]):
-    """A coroutine of its own in the loop, whose outcome is kept."""
+    """A coroutine of its own in the loop; awaiting the task waits for its end.
+
+    :param finished: is called with the task at its end.
+    :ivar value: what the coroutine returned.
+    :ivar error: what the coroutine raised, or None.
+    """
 
     def __init__(
         self, coroutine: Coroutine[Any, Any, T], finished: Callable[[Task[T]], None]
     ) -> None:
         self._coroutine, self._finished = coroutine, finished
-        self._over = Event()
+        self._ended = Event()
         self._cancel: Undo | None = None
         self.value: T | None = None
         self.error: BaseException | None = None
 
     @property
     def done(self) -> bool:
-        return self._over.sent
+        """Whether the coroutine has ended."""
+        return self._ended.is_set
 
     def start(self, loop: Loop) -> None:
+        """Start the coroutine in a loop."""
         self._cancel = loop.start(self._coroutine, self._done)
 
     def _done(self, value: T | None, error: BaseException | None) -> None:
         self.value, self.error = value, error
-        self._over.send()
+        self._ended.set()
         self._finished(self)
 
     def cancel(self) -> None:
+        """Cancel the coroutine, or close it if it was not started."""
         if self._cancel is None:
             self._coroutine.close()
         elif not self.done:
             self._cancel()
 
     def __await__(self) -> Generator[Any, Any, None]:
-        return self._over.__await__()
+        return self._ended.__await__()
 
 
 class Overdue(Exception):
@@ -87,49 +97,53 @@ class Overdue(Exception):
 
 
 class Clock:
-    """A time in seconds, which stands still while somebody else is waited for."""
+    """A time that runs out, and that can be stopped while something else is waited for.
+
+    :param seconds: how much time there is.
+    """
 
     def __init__(self, seconds: float = float("inf")) -> None:
-        self._end, self._still = time.monotonic() + seconds, 0
+        self._end, self._stops = time.monotonic() + seconds, 0
 
     @contextlib.contextmanager
     def stopped(self) -> Iterator[None]:
-        """Have it stand still until the end of the block."""
+        """Stop the clock until the end of the block."""
         started = time.monotonic()
-        self._still += 1
+        self._stops += 1
         try:
             yield
         finally:
-            self._still -= 1
+            self._stops -= 1
             self._end += time.monotonic() - started
 
     def left(self) -> float:
-        """How much is left; while it stands still, when to look again."""
+        """Return how many seconds are left, or until the next look at a clock that is stopped."""
         left = self._end - time.monotonic()
-        return max(left, 1.0) if self._still else left
+        return max(left, 1.0) if self._stops else left
 
     def check(self) -> None:
-        """Raise :class:`Overdue` if nothing is left."""
+        """Raise :class:`Overdue` if no time is left."""
         if self.left() <= 0:
             raise Overdue
 
 
-#: How long, in seconds, work that was given up has to tidy up: it may not heed that at all.
-_TIDYING = 2.0
+#: How long, in seconds, cancelled work has to clean up. It may ignore the cancellation.
+_CLEANING_UP = 2.0
 
 
 async def run_with_deadline(
     work: Coroutine[Any, Any, T], clock: Clock
 ) -> tuple[T | None, BaseException | None]:
-    """Do another's work; return the value or the error that it ended with.
+    """Run third-party work until a clock runs out; return the value or the error it ended with.
 
-    What is raised is never the work's own: that it was given up, or that whoever waits for
-    it was cancelled. Where no event loop runs yet, none is loaded for it.
+    Nothing that this raises is the work's own error: it raises that the work was given up, or
+    that the caller was cancelled. If no event loop runs, none is loaded as long as the work does
+    not need one.
 
     :raises Overdue: when the clock has run out; the work was cancelled.
     """
-    here = not running()
-    if here and (ended := await in_place(work, clock.check)) is not None:
+    in_place = not loop_is_running()
+    if in_place and (ended := await run_in_place(work, clock.check)) is not None:
         return ended
     try:
         loop = await CurrentLoop()
@@ -137,15 +151,15 @@ async def run_with_deadline(
         work.close()
         raise
     over = Event()
-    task = Task(resumed(work) if here else work, lambda _: over.send())
+    task = Task(resume(work) if in_place else work, lambda _: over.set())
     task.start(loop)
     try:
         while not task.done:
             clock.check()
-            await on(loop, EventWithin(over, clock.left()))
+            await on_loop(loop, over.within(clock.left()))
     except BaseException as error:
         task.cancel()
         if not isinstance(error, GeneratorExit):
-            await on(loop, EventWithin(over, _TIDYING))
+            await on_loop(loop, over.within(_CLEANING_UP))
         raise
     return task.value, task.error

@@ -8,13 +8,15 @@ import threading
 from collections.abc import AsyncIterator
 
 from ..errors import PromptTimeout
-from .events import Event, EventWithin
+from .events import Event
+
+__all__ = ["Turns"]
 
 
 class Turns:
     """A lock that coroutines of any loop in any thread take one after another.
 
-    One that was left behind in a loop that is closed neither keeps it nor gets it.
+    A coroutine that was left behind in a closed loop neither keeps the turn nor gets it.
     """
 
     def __init__(self) -> None:
@@ -23,11 +25,11 @@ class Turns:
         self._waiting: list[_Turn] = []
 
     @contextlib.asynccontextmanager
-    async def one(self, seconds: float | None = None) -> AsyncIterator[None]:
-        """Wait for the turn, and have it until the end of the block.
+    async def take(self, timeout: float | None = None) -> AsyncIterator[None]:
+        """Wait for the turn, and hold it until the end of the block.
 
-        :param seconds: how long to wait for it; None: as long as those before it take.
-        :raises PromptTimeout: if it did not come in that time.
+        :param timeout: how long to wait at most, in seconds; None: without a limit.
+        :raises PromptTimeout: if the turn did not come in that time.
         """
         turn = _Turn()
         with self._lock:
@@ -36,10 +38,10 @@ class Turns:
             else:
                 self._waiting.append(turn)
         try:
-            if self._holder is not turn and not await EventWithin(turn.given, seconds):
+            if self._holder is not turn and not await turn.given.within(timeout):
                 raise PromptTimeout(
-                    f"the prompts before this one were not answered within {seconds:g} s",
-                    "answer them, or allow more time",
+                    f"earlier prompts were not answered in {timeout:g} s",
+                    "answer them, or give a longer timeout",
                 )
             yield
         finally:
@@ -55,11 +57,11 @@ class Turns:
             self._holder = following = waiting.pop(0) if waiting else None
             self._waiting = waiting
         if following is not None:
-            following.given.send()
+            following.given.set()
 
 
 class _Turn:
-    """A wish to have the turn, and the asyncio loop that it is of, if of any."""
+    """A coroutine's wish to have the turn, and the asyncio loop that drives it, if one does."""
 
     def __init__(self) -> None:
         self.given = Event()
@@ -67,4 +69,5 @@ class _Turn:
         self._loop = asyncio._get_running_loop() if asyncio is not None else None
 
     def abandoned(self) -> bool:
+        """Whether its loop is closed."""
         return self._loop is not None and self._loop.is_closed()

@@ -1,4 +1,4 @@
-"""Waiting in Twisted's reactor."""
+"""Wait in Twisted's reactor."""
 
 from __future__ import annotations
 
@@ -10,38 +10,40 @@ if TYPE_CHECKING:
 
     from .loop import Done, T, Undo, Waitable
 
+__all__ = ["TwistedLoop"]
 
-#: How many waits may begin while a reactor stops, to tidy up: one that heeds no cancelling
-#: would begin them without end.
-_LATE = 50
+#: How many waits may begin while a reactor stops, for coroutines to clean up. A coroutine that
+#: ignores cancellation would begin waits without end.
+_WAITS_WHILE_STOPPING = 50
 
 
 class TwistedLoop:
-    """The installed reactor."""
+    """A :class:`~secretly.waiting.loop.Loop` over the installed reactor."""
 
-    #: How many have begun since a reactor began to stop, by its id: it starts only once.
-    _late: ClassVar[dict[int, int]] = {}
+    #: How many waits have begun since a reactor began to stop, by the reactor's id. A reactor
+    #: starts only once.
+    _begun_while_stopping: ClassVar[dict[int, int]] = {}
 
     def __init__(self) -> None:
         from twisted.internet import reactor
 
         self._reactor: Any = reactor
 
-    def later(self, seconds: float, call: Callable[[], object]) -> Undo:
+    @property
+    def identity(self) -> object:
+        return self._reactor
+
+    def call_later(self, seconds: float, call: Callable[[], object]) -> Undo:
         timer = self._reactor.callLater(seconds, call)
         return lambda: timer.cancel() if timer.active() else None
 
-    def reader(self, descriptor: int, call: Callable[[], object]) -> Undo:
+    def add_reader(self, descriptor: int, call: Callable[[], object]) -> Undo:
         watched = _Descriptor(descriptor, call)
         self._reactor.addReader(watched)
         return lambda: cast(None, self._reactor.removeReader(watched))
 
-    def from_thread(self, call: Callable[[], object]) -> None:
+    def call_from_thread(self, call: Callable[[], object]) -> None:
         self._reactor.callFromThread(call)
-
-    @property
-    def identity(self) -> object:
-        return self._reactor
 
     def start(self, coroutine: Coroutine[Any, Any, Any], done: Done) -> Undo:
         from twisted.internet.defer import Deferred
@@ -60,15 +62,12 @@ class TwistedLoop:
 
         def stop() -> None:
             stopped.append(True)
-            self._late.setdefault(id(self._reactor), 0)
+            self._begun_while_stopping.setdefault(id(self._reactor), 0)
             deferred.cancel()
 
-        late = self._late.get(id(self._reactor), -1) + 1
-        if late:
-            self._late[id(self._reactor)] = late
         trigger = None
-        if late < _LATE:
-            # A reactor that stops would leave the coroutine waiting for ever.
+        if self._count() < _WAITS_WHILE_STOPPING:
+            # Without this a reactor that stops would leave the coroutine waiting.
             trigger = self._reactor.addSystemEventTrigger("before", "shutdown", stop)
 
         def settle(value: T) -> None:
@@ -83,9 +82,16 @@ class TwistedLoop:
             if trigger is not None and not stopped:
                 self._reactor.removeSystemEventTrigger(trigger)
 
+    def _count(self) -> int:
+        """Count a wait that begins, if the reactor stops; return how many have begun since."""
+        begun = self._begun_while_stopping.get(id(self._reactor), -1) + 1
+        if begun:
+            self._begun_while_stopping[id(self._reactor)] = begun
+        return begun
+
 
 class _Descriptor:
-    """A descriptor as the reactor wants it (``IReadDescriptor``, without the import)."""
+    """A descriptor as the reactor takes it (``IReadDescriptor``, without importing that)."""
 
     def __init__(self, descriptor: int, call: Callable[[], object]) -> None:
         self._descriptor, self._call = descriptor, call

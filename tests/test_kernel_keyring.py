@@ -30,8 +30,8 @@ from secretly import KeychainUnavailable, Refused, Secret, forget, remember, sec
 from secretly.asking.assuan import unescape
 from secretly.keeping import kernel_keyring
 from secretly.reference import parse
-from secretly.resolving.model import SecretRequest
 from secretly.resolving.obtain import obtain
+from secretly.resolving.request import SecretRequest
 from secretly.testing import FakePinentry, MemoryKeychain, MemorySession, sandbox
 
 DIFFICULT = ("a b", "é€😀", "a=b;c:d", "100%41", "x" * 1000, "\t\n", "'\"\\", "/../", "#", "\udcff")
@@ -188,7 +188,7 @@ class TestInAFreshSessionKeyring(HolderContract):
 def test_another_session_finds_it(kernel: Kernel) -> None:
     """Whichever session keyring it is held from and looked for from; without ours it is refused."""
     plain = """
-        import sys; from secretly import session as s
+        import sys; from secretly.keeping import kernel_keyring as s
         s._keyctl(1, None)
         key = s._keyctl(s._SEARCH, s._USER, b"user", b"name:user", 0)
         try: print(s._read(key))
@@ -271,7 +271,7 @@ def test_locked_while_others_read(kernel: Kernel) -> None:
 def test_a_key_that_is_linked_elsewhere_is_revoked(kernel: Kernel) -> None:
     """What another program has a link to is of no use to it after the lock."""
     script = """
-        import sys; from secretly import session as s
+        import sys; from secretly.keeping import kernel_keyring as s
         ring = s._find(); key = s._keyctl(s._SEARCH, ring, b"user", b"name:user", -1)
         print(len(s._read(key)), flush=True); sys.stdin.readline()
         try: print(s._read(key))
@@ -293,7 +293,7 @@ def test_a_key_that_is_linked_elsewhere_is_revoked(kernel: Kernel) -> None:
 
 def test_a_ring_that_was_revoked_is_replaced(kernel: Kernel) -> None:
     """By whom it was, it is as if there had been none."""
-    script = "from secretly import session as s; s._keyctl(s._REVOKE, s._find())"
+    script = "from secretly.keeping import kernel_keyring as s; s._keyctl(s._REVOKE, s._find())"
     with kernel.actor() as actor:
         actor.hold("name", "user", "canary-1", 60)
         assert kernel.home.run_any(kernel.argv(sys.executable, "-c", script)).status == 0
@@ -351,7 +351,7 @@ def test_the_share_of_a_user_is_used_up(name: str, tried: Tried) -> None:
     """It is said, the command has its secret, and what was held before is still found."""
     uid = 1_000_000_000 + uuid.uuid4().int % 1_000_000_000
     fill = (
-        "from secretly import session as s\n"
+        "from secretly.keeping import kernel_keyring as s\n"
         "try:\n"
         "    for number in range(10_000):\n"
         "        s._add_key(b'user', b'canary-%d' % number, b'x' * 50, s._USER)\n"

@@ -1,4 +1,4 @@
-"""The list of kept names: complete, whole at every moment, and without a value."""
+"""The list of stored names: complete, whole at every moment, and without a value."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from hypothesis import strategies as st
 from secretly import testing
 from secretly.api import remember
 from secretly.errors import KeychainUnavailable, Refused, SecretlyError
-from secretly.keeping.stored_names import StoredName, StoredNames
+from secretly.keeping.stored_names import StoredNames
 
 
 def in_a_process(script: str, *arguments: str, seconds: float = 60) -> Any:
@@ -34,70 +35,70 @@ def in_a_process(script: str, *arguments: str, seconds: float = 60) -> Any:
 
 
 def names(folder: Path) -> list[str]:
-    """What is listed."""
+    """The names on the list, in its order."""
     return [item.name for item in StoredNames(folder).items()]
 
 
-def test_what_is_added_is_listed_by_name(tmp_path: Path) -> None:
-    """Names come in order, each with its user name and the time."""
-    index = StoredNames(tmp_path / "state")
-    assert index.items() == []
-    index.add("b", "user", False)
-    index.add("a", "__token__", True)
-    first, second = index.items()
+def test_entries_are_sorted_by_name(tmp_path: Path) -> None:
+    """The entries are in the order of their names, each with its user name and time."""
+    stored = StoredNames(tmp_path / "state")
+    assert stored.items() == []
+    stored.add("b", "user", False)
+    stored.add("a", "__token__", True)
+    first, second = stored.items()
     assert (first.name, first.username, first.own) == ("a", "__token__", True)
     assert (second.name, second.username, second.own) == ("b", "user", False)
     assert second.stored < first.stored
 
 
-def test_what_is_added_again_is_listed_once(tmp_path: Path) -> None:
-    """A secret that is kept again has one entry, of the last time."""
-    index = StoredNames(tmp_path)
-    index.add("a", "user", False)
-    (before,) = index.items()
-    index.add("a", "user", True)
-    (after,) = index.items()
+def test_a_secret_stored_again_is_listed_once(tmp_path: Path) -> None:
+    """A secret that is stored again has one entry, with the last time."""
+    stored = StoredNames(tmp_path)
+    stored.add("a", "user", False)
+    (before,) = stored.items()
+    stored.add("a", "user", True)
+    (after,) = stored.items()
     assert after.own
     assert after.stored > before.stored
 
 
-def test_the_newest_of_a_name_is_found(tmp_path: Path) -> None:
-    """Of several user names for a name, the last that was stored is the one."""
-    index = StoredNames(tmp_path)
-    index.add("a", "first", True)
-    index.add("a", "second", True)
-    index.add("b", "third", True)
-    found = index.find("a")
+def test_the_newest_entry_of_a_name_is_found(tmp_path: Path) -> None:
+    """If a name has several user names, the last stored one is found."""
+    stored = StoredNames(tmp_path)
+    stored.add("a", "first", True)
+    stored.add("a", "second", True)
+    stored.add("b", "third", True)
+    found = stored.find("a")
     assert found is not None
     assert found.username == "second"
-    index.add("a", "first", True)
-    found = index.find("a")
+    stored.add("a", "first", True)
+    found = stored.find("a")
     assert found is not None
     assert found.username == "first"
-    assert index.find("c") is None
+    assert stored.find("c") is None
 
 
-def test_what_is_removed_is_gone(tmp_path: Path) -> None:
-    """Removing takes one entry off; removing what is not there changes nothing."""
-    index = StoredNames(tmp_path)
-    index.add("a", "one", True)
-    index.add("a", "two", True)
-    index.remove("a", "one")
-    index.remove("nothing", "user")
-    assert [item.username for item in index.items()] == ["two"]
+def test_a_removed_entry_is_gone(tmp_path: Path) -> None:
+    """Removing takes one entry off; removing a missing entry changes nothing."""
+    stored = StoredNames(tmp_path)
+    stored.add("a", "one", True)
+    stored.add("a", "two", True)
+    stored.remove("a", "one")
+    stored.remove("nothing", "user")
+    assert [item.username for item in stored.items()] == ["two"]
 
 
 def test_difficult_names_survive(tmp_path: Path) -> None:
-    """Whatever the name, it comes back as it was."""
-    index = StoredNames(tmp_path)
+    """Each name comes back unchanged, whatever characters are in it."""
+    stored = StoredNames(tmp_path)
     difficult = [name for name in testing.KeychainContract.DIFFICULT if name]
     for name in difficult:
-        index.add(name, name, True)
-    assert {item.name for item in index.items()} == set(difficult)
-    assert all(item.name == item.username for item in index.items())
+        stored.add(name, name, True)
+    assert {item.name for item in stored.items()} == set(difficult)
+    assert all(item.name == item.username for item in stored.items())
 
 
-def test_only_the_user_can_look(tmp_path: Path) -> None:
+def test_only_the_user_can_read_the_files(tmp_path: Path) -> None:
     """The folder is 0700 and the files 0600, whatever the umask."""
     folder = tmp_path / "made" / "state"
     before = os.umask(0)
@@ -110,8 +111,8 @@ def test_only_the_user_can_look(tmp_path: Path) -> None:
     assert stat.S_IMODE((folder / "kept.tsv").stat().st_mode) == 0o600
 
 
-def test_a_folder_that_others_could_write_is_refused(tmp_path: Path) -> None:
-    """Nothing is put where others could put something else in its place."""
+def test_a_folder_that_others_can_write_is_refused(tmp_path: Path) -> None:
+    """No list is written where others could replace it."""
     folder = tmp_path / "state"
     folder.mkdir()
     folder.chmod(0o777)
@@ -122,7 +123,7 @@ def test_a_folder_that_others_could_write_is_refused(tmp_path: Path) -> None:
 
 
 def test_no_value_is_in_it() -> None:
-    """What is kept in the keychain leaves its name in the list and nothing of itself."""
+    """The list has the name of a stored secret, and nothing of its value."""
     with testing.sandbox() as here:
         asyncio.run(remember("PyPI", "pypi-canary-1234567890"))
         folder = Path(here.stored_names._path).parent
@@ -133,11 +134,73 @@ def test_no_value_is_in_it() -> None:
             assert b"canary" not in path.read_bytes()
 
 
+# -- read once -------------------------------------------------------------------
+
+
+def settled(folder: Path) -> None:
+    """Wait until a change of the file would have another time."""
+    until = (folder / "kept.tsv").stat().st_ctime + 0.1
+    while time.time() < until:
+        time.sleep(0.01)
+
+
+def test_an_unchanged_list_is_parsed_once(tmp_path: Path) -> None:
+    """Reading an unchanged list again returns the same table, and a changed one a new table."""
+    StoredNames(tmp_path).add("a", "user", True, "backend")
+    settled(tmp_path)
+    stored = StoredNames(tmp_path)
+    table = stored.read()
+    assert stored.read() is table
+    assert (table.names, table.backend_of("a", "user")) == (["a"], "backend")
+    stored.add("b", "user", True)
+    assert stored.read().names == ["a", "b"]
+
+
+def test_another_processes_change_is_seen(tmp_path: Path) -> None:
+    """A list that was already read is read again after another one has changed the file."""
+    reader, writer = StoredNames(tmp_path), StoredNames(tmp_path)
+    writer.add("a", "user", False)
+    for number in range(20):
+        assert reader.find("a") == writer.find("a")
+        if number % 5 == 0:
+            settled(tmp_path)
+        writer.add("a", "user", number % 2 == 0)
+    writer.remove("a", "user")
+    assert reader.items() == []
+
+
+def test_a_table_answers_without_the_file(tmp_path: Path) -> None:
+    """A table that was read stays as it was, whatever happens to the file."""
+    stored = StoredNames(tmp_path)
+    stored.add("a", "one", True, "first")
+    stored.add("a", "two", False)
+    table = stored.read()
+    (tmp_path / "kept.tsv").unlink()
+    newest = table.find("a")
+    assert newest is not None
+    assert (newest.username, newest.own) == ("two", False)
+    assert [table.backend_of("a", user) for user in ("one", "two", "three")] == ["first", "", ""]
+    assert [item.username for item in table.items] == ["one", "two"]
+    assert table.find("b") is None
+    assert stored.items() == []
+
+
+def test_a_list_that_others_come_to_write_is_refused(tmp_path: Path) -> None:
+    """A list that was read is checked again once its permissions have changed."""
+    stored = StoredNames(tmp_path)
+    stored.add("a", "user", True)
+    settled(tmp_path)
+    assert stored.read() is stored.read()
+    (tmp_path / "kept.tsv").chmod(0o666)
+    with pytest.raises(Refused):
+        stored.read()
+
+
 # -- many at once ------------------------------------------------------------------
 
 
 def test_fifty_processes_lose_nothing(tmp_path: Path) -> None:
-    """Of fifty processes that store at the same moment, each one's entries are listed."""
+    """If fifty processes store at the same moment, the entries of all are listed."""
     script = """
     import json, os, sys
     from pathlib import Path
@@ -169,25 +232,25 @@ def test_fifty_processes_lose_nothing(tmp_path: Path) -> None:
     assert set(names(tmp_path / "state")) == expected
 
 
-def test_those_who_read_meanwhile_always_see_a_whole_list(tmp_path: Path) -> None:
-    """While it is being rewritten, every reader gets the old list or the new one."""
+def test_readers_always_see_a_whole_list(tmp_path: Path) -> None:
+    """While the list is being rewritten, each reader gets the old one or the new one."""
     script = """
     import json, os, signal, sys
     from pathlib import Path
     from secretly.keeping.stored_names import StoredNames
-    index = StoredNames(Path(sys.argv[1]))
-    index.add("always", "user", True)
+    stored = StoredNames(Path(sys.argv[1]))
+    stored.add("always", "user", True)
     parent, number = os.getpid(), 0
     child = os.fork()
     if child == 0:
         while os.getppid() == parent:
-            index.add(f"name-{number}", "user", True)
+            stored.add(f"name-{number}", "user", True)
             number += 1
         os._exit(0)
     sizes = []
     try:
         while len(set(sizes)) < 15:
-            found = [item.name for item in index.items()]
+            found = [item.name for item in stored.items()]
             assert "always" in found
             sizes.append(len(found))
     finally:
@@ -204,12 +267,12 @@ def test_those_who_read_meanwhile_always_see_a_whole_list(tmp_path: Path) -> Non
 
 
 def test_killed_at_random_moments(tmp_path: Path) -> None:
-    """After kill -9 at any moment the list is whole and has all that had been added."""
+    """After kill -9 at any moment the list is whole, and has everything that was added."""
     script = """
     import json, os, random, signal, sys, time
     from pathlib import Path
     from secretly.keeping.stored_names import StoredNames
-    index = StoredNames(Path(sys.argv[1]))
+    stored = StoredNames(Path(sys.argv[1]))
     random.seed(1)
     lost, added = [], 0
     for round in range(60):
@@ -218,7 +281,7 @@ def test_killed_at_random_moments(tmp_path: Path) -> None:
         if child == 0:
             number = 0
             while True:
-                index.add(f"name-{round}-{number}", "user", True)
+                stored.add(f"name-{round}-{number}", "user", True)
                 os.write(writing, b".")
                 number += 1
         os.close(writing)
@@ -230,7 +293,7 @@ def test_killed_at_random_moments(tmp_path: Path) -> None:
         while chunk := os.read(reading, 65536):
             told += len(chunk)
         os.close(reading)
-        found = {item.name for item in index.items()}
+        found = {item.name for item in stored.items()}
         lost += [n for n in range(told) if f"name-{round}-{n}" not in found]
         added += told
     print(json.dumps({"lost": lost, "added": added, "files": sorted(os.listdir(sys.argv[1]))}))
@@ -243,13 +306,13 @@ def test_killed_at_random_moments(tmp_path: Path) -> None:
 
 
 def test_killed_before_and_after_each_system_call(tmp_path: Path) -> None:
-    """Wherever it dies, what is left is the old list or the new one, and both go on."""
+    """Wherever the process dies, it leaves the old list or the new one, and both still work."""
     script = """
     import json, os, signal, sys
     from pathlib import Path
     from secretly.keeping.stored_names import StoredNames
     folder = Path(sys.argv[1])
-    index = StoredNames(folder)
+    stored = StoredNames(folder)
     calls = set()
 
     def attempt(step):
@@ -266,7 +329,7 @@ def test_killed_before_and_after_each_system_call(tmp_path: Path) -> None:
         child = os.fork()
         if child == 0:
             sys.setprofile(profile)
-            index.add("new", "user", True)
+            stored.add("new", "user", True)
             sys.setprofile(None)
             os._exit(0)
         os.close(writing)
@@ -275,18 +338,18 @@ def test_killed_before_and_after_each_system_call(tmp_path: Path) -> None:
         os.close(reading)
         return status
 
-    index.add("old", "user", True)
+    stored.add("old", "user", True)
     seen, wrong, step, status = {}, [], 0, None
     while status != 0:
         step += 1
         status = attempt(step)
-        found = sorted(item.name for item in index.items())
+        found = sorted(item.name for item in stored.items())
         seen[" ".join(found)] = seen.get(" ".join(found), 0) + 1
         if status not in (0, 9):
             wrong.append([step, status])
-        index.remove("new", "user")
-        if [item.name for item in index.items()] != ["old"]:
-            wrong.append([step, "not mended"])
+        stored.remove("new", "user")
+        if [item.name for item in stored.items()] != ["old"]:
+            wrong.append([step, "not repaired"])
     print(json.dumps({"seen": seen, "wrong": wrong, "calls": sorted(calls), "steps": step}))
     """
     found = in_a_process(script, os.fspath(tmp_path))
@@ -298,31 +361,31 @@ def test_killed_before_and_after_each_system_call(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_leaves_the_old_list(tmp_path: Path) -> None:
-    """What cannot be written is an error with a hint, and the list is as it was."""
+    """A failed write is an error with a hint, and leaves the list unchanged."""
     script = """
     import json, resource, signal, sys
     from pathlib import Path
     from secretly import KeychainUnavailable
     from secretly.keeping.stored_names import StoredNames
-    index = StoredNames(Path(sys.argv[1]))
-    index.add("old", "user", True)
+    stored = StoredNames(Path(sys.argv[1]))
+    stored.add("old", "user", True)
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20, limits[1]))
     try:
-        index.add("new", "user", True)
+        stored.add("new", "user", True)
     except KeychainUnavailable as error:
         message = [str(error), error.hint]
     resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     print(json.dumps(message))
     """
     message, hint = in_a_process(script, os.fspath(tmp_path))
-    assert "cannot be written" in message
+    assert os.fspath(tmp_path) in message
     assert hint
     assert names(tmp_path) == ["old"]
 
 
-HEAD = "\t".join(StoredName._fields).encode()
+HEAD = b"name\tusername\town\tstored\tkeeper"
 
 
 @pytest.mark.parametrize(
@@ -342,15 +405,15 @@ HEAD = "\t".join(StoredName._fields).encode()
     ids=range(10),
 )
 def test_a_broken_list_is_an_error_that_loses_nothing(tmp_path: Path, content: bytes) -> None:
-    """A list that cannot be read is named, and is neither dropped nor written over."""
+    """A corrupt list is named in the error, and neither deleted nor overwritten."""
     path = tmp_path / "kept.tsv"
     path.write_bytes(content)
-    index = StoredNames(tmp_path)
+    stored = StoredNames(tmp_path)
     for call in (
-        index.items,
-        lambda: index.find("a"),
-        lambda: index.add("a", "user", True),
-        lambda: index.remove("a", "user"),
+        stored.items,
+        lambda: stored.find("a"),
+        lambda: stored.add("a", "user", True),
+        lambda: stored.remove("a", "user"),
     ):
         with pytest.raises(KeychainUnavailable) as caught:
             call()
@@ -369,15 +432,15 @@ WHOLE = st.tuples(TEXTS, TEXTS, st.sampled_from([b"yes", b"no"]), TEXTS, TEXTS).
 
 
 @pytest.mark.filterwarnings("ignore:invalid .*escape:DeprecationWarning")  # \\d is read as it is
-@pytest.mark.parser("the list of kept names")
+@pytest.mark.parser("the list of stored names")
 @given(
     content=st.lists(WHOLE | FIELDS, max_size=4).map(lambda ls: b"\n".join([HEAD, *ls, b""]))
     | st.binary(max_size=60)
 )
-def test_whatever_the_list_it_is_read_or_a_typed_error(
+def test_any_bytes_are_a_list_or_an_error(
     content: bytes, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """No bytes make reading it fail in another way."""
+    """Whatever bytes the file has, reading gives the list or secretly's own error."""
     folder = tmp_path_factory.getbasetemp()
     (folder / "kept.tsv").write_bytes(content)
     try:
@@ -392,8 +455,8 @@ def test_whatever_the_list_it_is_read_or_a_typed_error(
             assert all(isinstance(text, str) for text in texts)
 
 
-def test_a_list_that_is_no_file(tmp_path: Path) -> None:
-    """A folder or a link in its place is an error, never followed or removed."""
+def test_a_list_that_is_not_a_file(tmp_path: Path) -> None:
+    """A folder or a link in place of a file is an error, and is never followed or removed."""
     elsewhere = tmp_path / "elsewhere"
     elsewhere.write_text("precious")
     state = tmp_path / "state"
@@ -409,21 +472,21 @@ def test_a_list_that_is_no_file(tmp_path: Path) -> None:
 
 
 def test_a_pipe_in_the_place_of_the_list_is_not_read(tmp_path: Path) -> None:
-    """Not even where somebody holds it open, and says nothing, or does not end."""
+    """Not even a pipe that another process holds open: reading would never end."""
     os.mkfifo(tmp_path / "kept.tsv", 0o600)
     writer = os.open(tmp_path / "kept.tsv", os.O_RDWR)
     try:
-        with pytest.raises(KeychainUnavailable, match="cannot be read"):
+        with pytest.raises(KeychainUnavailable):
             StoredNames(tmp_path).items()
     finally:
         os.close(writer)
 
 
-def test_an_item_is_what_the_file_says(tmp_path: Path) -> None:
-    """The file's form: what the columns are, and for each item a line of them."""
+def test_the_format_of_the_file(tmp_path: Path) -> None:
+    """The first line names the columns; each entry is a line."""
     StoredNames(tmp_path).add("Py\tPI \u20ac", "__token__", True, "keyring.backends.X")
-    head, line, end = (tmp_path / "kept.tsv").read_text("ascii").split("\n")
-    assert (head.split("\t"), end) == (list(StoredName._fields), "")
-    name, username, own, stored, keeper = line.split("\t")
+    head, line, end = (tmp_path / "kept.tsv").read_bytes().split(b"\n")
+    assert (head, end) == (HEAD, b"")
+    name, username, own, stored, backend = line.decode("ascii").split("\t")
     assert (name, username, own) == (r"Py\tPI \u20ac", "__token__", "yes")
-    assert (len(stored), keeper) == (32, "keyring.backends.X")
+    assert (len(stored), backend) == (32, "keyring.backends.X")

@@ -1,4 +1,4 @@
-"""``keyring://SERVICE/USERNAME``: an item of the keychain that another program keeps."""
+"""``keyring://SERVICE/USERNAME``: an item that another program stored in the keychain."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ async def fetch(path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]
     if not (service and username):
         raise BadReference(
             f"keyring://{escape(path)} does not say which item",
-            "write keyring://SERVICE/USERNAME, a slash in either as %2F",
+            "write keyring://SERVICE/USERNAME, with a slash inside either as %2F",
         )
     assert run.keychain is not None
     value = await run.keychain.get(service, username, run.person)
     if value is None:
         raise NoItem(
-            f"the keychain has nothing for {escape(service)}, user {escape(username)}",
+            f"the keychain has no item for {escape(service)}, user {escape(username)}",
             f"keyring set {shell_quote(service)} {shell_quote(username)}",
         )
     return {"password": value, "username": username}

@@ -1,0 +1,22 @@
+"""``secretly get``: print a secret."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+
+from ..asking import wording
+from .stored import add_reference, print_secret, stored_secret
+
+EXAMPLE = "example:\n  secretly get PyPI | pbcopy\n"
+
+
+def add_arguments(verb: ArgumentParser) -> None:
+    """Let the parser take this verb's arguments."""
+    add_reference(verb)
+    verb.add_argument("-n", dest="bare", action="store_true", help="print no newline after it")
+
+
+def execute(options: Namespace) -> int:
+    """Carry out the verb; return the exit status."""
+    print_secret(stored_secret(options.reference, wording.GET_PURPOSE).secret, options.bare)
+    return 0

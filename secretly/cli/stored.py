@@ -1,0 +1,36 @@
+"""What the verbs for stored secrets share."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser
+
+from ..redacted import Secret
+from ..reference import parse
+from ..resolving.obtain import obtain_stored
+from ..resolving.request import ResolvedSecret, SecretRequest
+from .console import drive, user_context
+
+
+def add_reference(verb: ArgumentParser) -> None:
+    """Let a verb take the reference of a secret."""
+    verb.add_argument("reference", metavar="REFERENCE")
+
+
+def stored_secret(reference: str, purpose: str, confirm: bool = True) -> ResolvedSecret:
+    """Return a stored secret.
+
+    :param purpose: what it is for, as the prompt shows it.
+    :param confirm: whether the user confirms its use, if that is configured.
+    """
+    request = SecretRequest(parse(reference), purpose=purpose)
+    return drive(obtain_stored(request, user_context(), confirm))
+
+
+def print_secret(secret: Secret, bare: bool) -> None:
+    """Print a secret.
+
+    :param bare: without a newline after it.
+    """
+    printed = f"{secret}{'' if bare else chr(10)}"
+    sys.stdout.buffer.write(printed.encode("utf-8", "surrogateescape"))

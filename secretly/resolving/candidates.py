@@ -1,0 +1,116 @@
+"""The candidates for a request: the names and the places that its secret may come from.
+
+Everything here is pure: nothing is looked up, and the user is not asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..config.model import Configuration, Entry
+from ..errors import BadReference
+from ..keeping.stored_names import StoredName
+from ..record import Record
+from ..redacted import Secret
+from ..reference import Reference
+from ..text import escape
+from .request import SecretRequest, login_name
+
+#: The origins of a secret that are not a source's scheme.
+MEMORY, KEYCHAIN, CONFIGURATION, TYPED = "memory", "keychain", "configuration", "typed"
+
+
+class Username(Record):
+    """The user name that a secret is stored under.
+
+    :param own: whether it belongs to the secret, and is not just the login name.
+    """
+
+    name: str
+    own: bool
+
+    @property
+    def if_own(self) -> str | None:
+        """The name, if it belongs to the secret."""
+        return self.name if self.own else None
+
+
+class Candidate(Record):
+    """A name, and one place that the secret may come from under this name.
+
+    :param origin: what :class:`~secretly.resolving.request.ResolvedSecret` will say.
+    :param entry: what is configured for the name.
+    :param username: the user name that the stores have it under; None: the source has its own.
+    :param source: the source's reference, if it comes from one.
+    :param value: the value, where the configuration or the list of stored names has it.
+    """
+
+    origin: str
+    name: str
+    entry: Entry
+    username: Username | None = None
+    source: Reference | None = None
+    value: Secret | None = None
+
+
+#: What the list of stored names has under a name, or None.
+StoredUnder = Callable[[str], "StoredName | None"]
+
+
+def username_for(given: str | None, entry: Entry, stored: StoredName | None = None) -> Username:
+    """Decide which user name a secret has.
+
+    It is the one that the caller gave, else the configured one, else the one that the secret
+    was stored with, else the login name.
+    """
+    for name in (given, entry.username):
+        if name is not None:
+            return Username(name, True)
+    return Username(stored.username, stored.own) if stored else Username(login_name(), False)
+
+
+def find_candidates(
+    request: SecretRequest, configuration: Configuration, stored_under: StoredUnder
+) -> tuple[Candidate, ...]:
+    """Decide under which names and from where a secret may come, in order.
+
+    A source is always the last candidate: if it fails, nothing takes its place. Without a
+    source, the last candidate is the user, who types the secret.
+
+    :param stored_under: the list of stored names, parsed once for all requests.
+    :raises BadReference: if it asks for a field that the keychain doesn't have.
+    """
+    reference, found = request.reference, list[Candidate]()
+    if reference.scheme and not request.ignore_stored:
+        return (_from_source(reference.name, Entry(reference.name), reference),)
+    for name in (reference.name,) if request.ignore_stored else (*request.names, reference.name):
+        entry = configuration.entry(name)
+        if entry.source is not None and not request.ignore_stored:
+            field = reference.field or entry.source.field
+            return (*found, _from_source(name, entry, entry.source._replace(field=field)))
+        known = request.username is not None or entry.username is not None
+        username = username_for(request.username, entry, None if known else stored_under(name))
+        if not request.ignore_stored:
+            found += _stored(name, entry, username, reference)
+    return (*found, Candidate(TYPED, name, entry, username))
+
+
+def _from_source(name: str, entry: Entry, source: Reference) -> Candidate:
+    value = None
+    if source.usual == "username" and entry.username is not None:
+        value = Secret(entry.username)
+    return Candidate(source.scheme, name, entry, source=source, value=value)
+
+
+def _stored(name: str, entry: Entry, username: Username, reference: Reference) -> list[Candidate]:
+    """What memory and the keychain may have. Memory is first: what it has was typed later."""
+    if reference.usual == "password":
+        return [Candidate(origin, name, entry, username) for origin in (MEMORY, KEYCHAIN)]
+    if reference.usual != "username":
+        raise BadReference(
+            f"a stored secret has no field '{escape(reference.field)}'",
+            "its fields are password and username",
+        )
+    if not username.own:
+        return []
+    return [Candidate(CONFIGURATION, name, entry, username, value=Secret(username.name))]

@@ -1,0 +1,72 @@
+"""Check whether a secret may be used: its form, its purpose, and whether it is accepted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..config.model import Entry
+from ..errors import Refused, SecretlyError
+from ..redacted import Secret
+from ..text import escape, shell_quote
+from .request import SecretRequest
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from typing import Any
+
+
+def validate_token(entry: Entry, value: Secret) -> tuple[Secret, str]:
+    """Strip white space (a copied newline) from a token; say what is wrong with it.
+
+    :returns: the value to use, and a sentence about what is wrong, empty if nothing is.
+    """
+    problem = ""
+    if entry.prefix:
+        value = Secret(value.strip())
+        if not value.startswith(entry.prefix) or not value.isprintable() or " " in value:
+            problem = "not a token"
+    if value and not problem:
+        return value, ""
+    from ..asking import wording
+
+    if not value:
+        return value, wording.NOTHING_ENTERED
+    return value, wording.not_a_token(escape(entry.name), str(entry.prefix))
+
+
+def check_stored(entry: Entry, value: Secret) -> Secret:
+    """Return a stored secret without white space around a token.
+
+    :raises Refused: if it is empty, or not a token where the name has tokens.
+    """
+    value, wrong = validate_token(entry, value)
+    if not wrong:
+        return value
+    what = f"does not start with '{entry.prefix}', so it is not a token" if value else "is empty"
+    fix = f"secretly set {shell_quote(entry.name)}"
+    raise Refused(
+        f"the stored secret for {escape(entry.name)} {what}",
+        f"change it in {escape(str(entry.source))}" if entry.source else f"replace it: {fix}",
+    )
+
+
+def find_objection(request: SecretRequest, entry: Entry, typed: Secret) -> str:
+    """Return why a typed secret must not be used for this request; empty if it may be."""
+    try:
+        if request.inspect is not None:
+            request.inspect(typed, entry)
+    except SecretlyError as error:
+        return f"{str(error)[0].upper()}{str(error)[1:]}."
+    return ""
+
+
+async def is_accepted(verify: Callable[[Secret], Any] | None, secret: Secret) -> bool:
+    """Try a secret with the caller's *verify*; without one, it is accepted."""
+    if verify is None:
+        return True
+    import inspect
+
+    answer = verify(secret)
+    if inspect.isawaitable(answer):
+        answer = await answer
+    return answer is not False

@@ -1,0 +1,67 @@
+"""Confirm the use of a stored secret, where that is wanted."""
+
+from __future__ import annotations
+
+from ..config.model import Entry
+from ..errors import Refused
+from ..record import Record
+from ..text import escape
+from .candidates import CONFIGURATION, TYPED
+from .request import Context, ResolvedSecret, SecretRequest
+
+
+class Confirmation(Record):
+    """Whether the user confirms a use.
+
+    :param waived_by: what says that the user need not, where a publishing command would
+        have asked.
+    """
+
+    needed: bool
+    waived_by: str = ""
+
+
+def decide_confirmation(
+    request: SecretRequest, found: ResolvedSecret, entry: Entry
+) -> Confirmation:
+    """Decide whether the user confirms this use, and if not, why not.
+
+    The caller's choice counts first, then the configuration; else only publishing commands
+    ask. What the user just typed needs no confirmation, nor does a configured user name.
+    """
+    if found.origin in (TYPED, CONFIGURATION):
+        return Confirmation(False)
+    if request.confirm is not None:
+        needed, by = request.confirm, "--no-confirm"
+    elif entry.confirm is not None:
+        needed, by = entry.confirm, "confirm = false in the configuration"
+    else:
+        needed, by = request.publishes, ""
+    return Confirmation(needed, by if request.publishes and not needed else "")
+
+
+async def confirm_use(
+    request: SecretRequest, found: ResolvedSecret, entry: Entry, context: Context
+) -> None:
+    """Have the user confirm the use of a stored secret, if that is needed.
+
+    :raises NotConfirmed: if the user answers No.
+    :raises Refused: if it is needed and secretly must not ask.
+    """
+    if not decide_confirmation(request, found, entry).needed:
+        return
+    from ..asking import wording
+
+    name = escape(found.name)
+    where = wording.place(found.origin)
+    if context.no_input:
+        raise Refused(
+            f"can't ask you to confirm the use of {name} from {where}: prompts are switched off",
+            "run it without --no-input and SECRETLY_NO_INPUT, or set confirm = false for it",
+        )
+    from ..asking import prompting, questions
+
+    text = wording.confirm_use_text(name, where, request.purpose)
+    question = questions.Prompt(wording.TITLE, text, "", whole=request.publishes)
+    pinentry = context.configuration.pinentry
+    await prompting.confirm(question, request.prompt_timeout, context.environ, pinentry)

@@ -1,0 +1,136 @@
+"""What is requested, what comes back, and what a resolution works with."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+
+from ..config.model import Configuration, Entry
+from ..keeping.keychain import Keychain
+from ..keeping.store import SecretStore
+from ..keeping.stored_names import StoredNames
+from ..record import Record
+from ..redacted import Environ, Secret
+from ..reference import Reference
+from ..text import escape
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from typing import Any, Self
+
+    from ..config.model import Remember
+    from ..keeping.kernel_keyring import TemporaryStore
+
+#: How long the user has to answer a prompt, in seconds, unless told otherwise.
+PROMPT_TIMEOUT = 300.0
+
+
+class SecretRequest(Record):
+    """A secret that somebody needs, and how to get it.
+
+    :param reference: where to look for it.
+    :param names: plain names to try in turn before the reference's own
+        (``PyPI/demo`` before ``PyPI``).
+    :param username: the user name that it is stored under; None: see
+        :func:`~secretly.resolving.candidates.username_for`.
+    :param prompt: the label of the entry field; None: made from the name.
+    :param purpose: who asks and for what, as the prompt shows it; already escaped.
+    :param position: ``"1 of 3"``, where the user types several.
+    :param remember: whether to store what was typed; None: as configured.
+    :param confirm: whether to confirm the use of a stored one; None: as configured.
+    :param verify: a function, or a coroutine function, that tries the secret; False means
+        that it was not accepted.
+    :param prompt_timeout: how long the user has, in seconds.
+    :param ignore_stored: ask, even if it is stored.
+    :param repeat: have the user type it twice.
+    :param publishes: confirm the use of a stored one, unless configured otherwise. The
+        prompt shows the whole purpose, or the use is refused.
+    :param inspect: gets the secret and its configuration before the user is asked to
+        confirm; raises if the secret must not be used for this.
+    """
+
+    reference: Reference
+    names: tuple[str, ...] = ()
+    username: str | None = None
+    prompt: str | None = None
+    purpose: str = ""
+    position: str = ""
+    remember: Remember | None = None
+    confirm: bool | None = None
+    verify: Callable[[Secret], Any] | None = None
+    prompt_timeout: float = PROMPT_TIMEOUT
+    ignore_stored: bool = False
+    repeat: bool = False
+    publishes: bool = False
+    inspect: Callable[[Secret, Entry], None] | None = None
+
+
+class ResolvedSecret(Record):
+    """A secret, and where it came from.
+
+    :param username: the secret's own user name, if it has one.
+    :param origin: ``"typed"``, ``"memory"``, ``"keychain"``, ``"configuration"`` or the
+        source's scheme.
+    """
+
+    secret: Secret
+    username: str | None
+    origin: str
+    name: str
+
+
+def _log(message: str) -> None:
+    import logging
+
+    logging.getLogger("secretly").warning("%s", message)
+
+
+class Context(Record):
+    """What a resolution works with.
+
+    :param no_input: never ask the user.
+    :param note: gets each message for the user that is not an error.
+    :param temporary_store: remembers secrets for a while; None: the kernel keyring.
+    """
+
+    configuration: Configuration
+    environ: Mapping[str, str]
+    keychain: SecretStore
+    stored_names: StoredNames
+    no_input: bool = False
+    note: Callable[[str], None] = _log
+    temporary_store: TemporaryStore | None = None
+
+    @property
+    def memory(self) -> TemporaryStore:
+        """What remembers secrets for a while."""
+        from ..keeping.kernel_keyring import KernelKeyring
+
+        return KernelKeyring() if self.temporary_store is None else self.temporary_store
+
+    @classmethod
+    def of(cls, configuration: Configuration, environ: Mapping[str, str]) -> Self:
+        """The user's own keychain and list of stored names, in this environment."""
+        environ = Environ(environ)
+        stored_names = StoredNames.default()
+        keychain = Keychain(environ, configuration.backends, stored_names)
+        return cls(configuration, environ, keychain, stored_names)
+
+
+def login_name() -> str:
+    """Return the name that this user is logged in under, or the user's number.
+
+    In a container, the number may have no name.
+    """
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # the second since Python 3.13
+        return str(os.getuid())
+
+
+def calling_program() -> str:
+    """Return the name of this program, for prompts of the library; already escaped."""
+    return escape(os.path.basename(sys.argv[0] if sys.argv else "") or "Python")

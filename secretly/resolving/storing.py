@@ -1,0 +1,135 @@
+"""Store a secret, remember it for a while, forget it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..errors import Cancelled, KeychainUnavailable, SecretlyError
+from ..redacted import Secret
+from ..text import escape
+from ..waiting import requests
+from .candidates import Candidate, Username, username_for
+from .lookup import memory_in_use
+from .request import PROMPT_TIMEOUT, Context, SecretRequest
+
+#: How long a change of the list of stored names may take, in seconds.
+LISTING = 10.0
+
+
+class Unlisted(KeychainUnavailable):
+    """The secret is stored, but its name is not on the list."""
+
+
+async def remember(
+    request: SecretRequest, candidate: Candidate, value: Secret, context: Context
+) -> None:
+    """Store what the user typed, or remember it for a while, if that is wanted.
+
+    A failure is noted, not raised: the command still gets what was typed.
+    """
+    entry, name = candidate.entry, escape(candidate.name)
+    wanted = entry.remember if request.remember is None else request.remember
+    if not wanted or request.reference.usual != "password" or candidate.username is None:
+        return
+    if entry.source is not None or request.reference.scheme:
+        context.note(f"{name} was not stored: it is configured to come from elsewhere")
+        return
+    if wanted == "ask" and not await _wants_it_stored(request, name, context):
+        return
+    try:
+        if isinstance(wanted, (bool, str)):
+            timeout = request.prompt_timeout
+            await store_secret(candidate.name, value, candidate.username, context, timeout)
+        else:
+            context.memory.hold(candidate.name, candidate.username.name, value, wanted)
+    except Unlisted as error:
+        context.note(f"{name} is not on the list of stored names: {error}")
+    except SecretlyError as error:
+        context.note(f"{name} was not stored: {error}")
+
+
+async def _wants_it_stored(request: SecretRequest, name: str, context: Context) -> bool:
+    from ..asking import prompting, questions, wording
+
+    question = questions.Prompt(wording.TITLE, wording.store_question(name), "")
+    pinentry = context.configuration.pinentry
+    try:
+        await prompting.confirm(question, request.prompt_timeout, context.environ, pinentry)
+    except Cancelled:
+        return False
+    return True
+
+
+async def store_secret(
+    name: str,
+    value: str,
+    username: Username,
+    context: Context,
+    prompt_timeout: float = PROMPT_TIMEOUT,
+) -> None:
+    """Store a secret in the keychain, and put its name on the list.
+
+    :param prompt_timeout: how long the user has to unlock the keychain, in seconds.
+    :raises KeychainUnavailable: if it cannot be stored.
+    """
+    context.stored_names.items()  # fail early if the list is corrupt
+    timeout = None if context.no_input else prompt_timeout
+    backend = await context.keychain.set(name, username.name, value, timeout)
+    drop_remembered(name, username.name, context)  # it is older, and would be found first
+    try:
+        await _change_list(
+            lambda: context.stored_names.add(name, username.name, username.own, backend or "")
+        )
+    except KeychainUnavailable as error:
+        raise Unlisted(f"the keychain has it, but {error}", error.hint) from None
+
+
+async def forget_secret(
+    name: str, username: str | None, context: Context, prompt_timeout: float = PROMPT_TIMEOUT
+) -> bool:
+    """Delete a secret from memory, the keychain and the list; return whether there was one.
+
+    :param username: the user name that it is stored under; None: the one that it was
+        stored with.
+    :param prompt_timeout: how long the user has to unlock the keychain, in seconds.
+    :raises KeychainUnavailable: if the keychain cannot be used.
+    """
+    stored = context.stored_names.find(name)  # fails early if the list is corrupt
+    remembered = drop_remembered(name, username, context)
+    username = username_for(username, context.configuration.entry(name), stored).name
+    timeout = None if context.no_input else prompt_timeout
+    try:
+        deleted = await context.keychain.delete(name, username, timeout)
+    except KeychainUnavailable:
+        if remembered and stored is None:
+            return True
+        raise
+    await _change_list(lambda: context.stored_names.remove(name, str(username)))
+    return deleted or remembered
+
+
+def drop_remembered(name: str, username: str | None, context: Context) -> bool:
+    """Drop what is remembered under a name; return whether there was something.
+
+    :param username: the user name; None: any.
+    """
+    if not memory_in_use(context):
+        return False
+    try:
+        return context.memory.drop(name, username) > 0
+    except KeychainUnavailable:  # then it cannot be read either
+        return False
+
+
+async def _change_list(change: Callable[[], None]) -> None:
+    """Change the list of stored names.
+
+    :raises KeychainUnavailable: if it cannot be changed, or another process locks it.
+    """
+    try:
+        await requests.in_thread(change, LISTING)
+    except TimeoutError:
+        raise KeychainUnavailable(
+            "another process has locked the list of stored names",
+            "wait until the other secretly has ended, or end it",
+        ) from None

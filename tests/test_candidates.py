@@ -1,0 +1,213 @@
+"""Candidates: the names and places that a secret may come from, decided without looking."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from secretly.config.model import Configuration, Entry
+from secretly.errors import BadReference, KeychainUnavailable
+from secretly.keeping.stored_names import NameTable, StoredName
+from secretly.redacted import Secret
+from secretly.reference import parse
+from secretly.resolving.candidates import (
+    CONFIGURATION,
+    KEYCHAIN,
+    MEMORY,
+    TYPED,
+    Candidate,
+    Username,
+    find_candidates,
+    username_for,
+)
+from secretly.resolving.confirming import decide_confirmation
+from secretly.resolving.obtain import obtain_all
+from secretly.resolving.request import Context, ResolvedSecret, SecretRequest, login_name
+from secretly.testing import FakePinentry, sandbox
+
+ENTRIES = {
+    "PyPI": Entry("PyPI", username="__token__", prefix="pypi-"),
+    "Vault": Entry("Vault", parse("op://Private/Vault#key")),
+    "Named": Entry("Named", parse("op://Private/Named"), username="me"),
+    "PyPI/vaulted": Entry("PyPI/vaulted", parse("env://TOKEN")),
+}
+STORED = {"OpenAI": StoredName("OpenAI", "given", True, "2026-01-01")}
+
+
+def candidates(reference: str, **more: object) -> tuple[Candidate, ...]:
+    """The candidates for a request, with these entries and this list."""
+    request = SecretRequest(parse(reference), **more)  # type: ignore[arg-type]
+    return find_candidates(request, Configuration(secrets=ENTRIES), STORED.get)
+
+
+def places(reference: str, **more: object) -> list[tuple[str, str]]:
+    """The origin and the name of each candidate."""
+    return [(one.origin, one.name) for one in candidates(reference, **more)]
+
+
+BOTH = [(MEMORY, "OpenAI"), (KEYCHAIN, "OpenAI")]
+OF_INDEX = [(MEMORY, "PyPI"), (KEYCHAIN, "PyPI"), (TYPED, "PyPI")]
+
+
+@pytest.mark.parametrize(
+    ("reference", "more", "expected"),
+    [
+        ("OpenAI", {}, [*BOTH, (TYPED, "OpenAI")]),
+        ("OpenAI#password", {}, [*BOTH, (TYPED, "OpenAI")]),
+        ("OpenAI", {"ignore_stored": True}, [(TYPED, "OpenAI")]),
+        ("OpenAI#username", {}, [(CONFIGURATION, "OpenAI"), (TYPED, "OpenAI")]),
+        ("Other#username", {}, [(TYPED, "Other")]),
+        (
+            "PyPI",
+            {"names": ("PyPI/demo",)},
+            [(MEMORY, "PyPI/demo"), (KEYCHAIN, "PyPI/demo"), *OF_INDEX],
+        ),
+        ("PyPI", {"names": ("PyPI/vaulted",)}, [("env", "PyPI/vaulted")]),
+        ("Vault", {}, [("op", "Vault")]),
+        ("Vault", {"ignore_stored": True}, [(TYPED, "Vault")]),
+        (
+            "Vault",
+            {"names": ("Vault/x",)},
+            [(MEMORY, "Vault/x"), (KEYCHAIN, "Vault/x"), ("op", "Vault")],
+        ),
+        ("env://TOKEN", {}, [("env", "env://TOKEN")]),
+        ("env://TOKEN", {"ignore_stored": True}, [(TYPED, "env://TOKEN")]),
+    ],
+)
+def test_the_order_of_the_candidates(
+    reference: str, more: dict[str, object], expected: list[tuple[str, str]]
+) -> None:
+    """Memory comes before the keychain; a source is the last, and otherwise the user is."""
+    assert places(reference, **more) == expected
+
+
+def test_the_field_of_a_reference_replaces_the_configured_one() -> None:
+    """``NAME`` reads the field that the source names, ``NAME#field`` another one."""
+    assert [str(candidates(text)[0].source) for text in ("Vault", "Vault#otp")] == [
+        "op://Private/Vault#key",
+        "op://Private/Vault#otp",
+    ]
+
+
+def test_a_configured_user_name_needs_no_look_up() -> None:
+    """The candidate has it, though the secret itself comes from a source."""
+    (one,) = candidates("Named#username")
+    assert (one.origin, one.value) == ("op", "me")
+
+
+def test_a_stored_secret_has_no_other_fields() -> None:
+    """The error names the field; the prompt for a secret that is ignored never raises it."""
+    with pytest.raises(BadReference, match="otp") as caught:
+        candidates("OpenAI#otp")
+    assert caught.value.hint
+    assert places("OpenAI#otp", ignore_stored=True) == [(TYPED, "OpenAI")]
+
+
+@pytest.mark.parametrize(
+    ("given", "entry", "stored", "expected"),
+    [
+        ("call", Entry("A", username="conf"), STORED["OpenAI"], Username("call", True)),
+        (None, Entry("A", username="conf"), STORED["OpenAI"], Username("conf", True)),
+        (None, Entry("A"), STORED["OpenAI"], Username("given", True)),
+        (None, Entry("A"), StoredName("A", "me", False, "2026"), Username("me", False)),
+        (None, Entry("A"), None, Username(login_name(), False)),
+    ],
+)
+def test_which_user_name_a_secret_has(
+    given: str | None, entry: Entry, stored: StoredName | None, expected: Username
+) -> None:
+    """The caller's, else the configured, else the one it was stored with, else the login name."""
+    assert username_for(given, entry, stored) == expected
+
+
+def test_a_name_that_has_its_user_name_is_not_looked_up_in_the_list() -> None:
+    """So a run that needs no list never reads it."""
+
+    def unreadable(name: str) -> StoredName | None:
+        raise AssertionError(name)
+
+    for request in (
+        SecretRequest(parse("PyPI")),
+        SecretRequest(parse("OpenAI"), username="me"),
+        SecretRequest(parse("Vault")),
+        SecretRequest(parse("env://TOKEN")),
+    ):
+        assert find_candidates(request, Configuration(secrets=ENTRIES), unreadable)
+
+
+# -- the list of stored names ----------------------------------------------------
+
+
+def counted(here: Context, read: Callable[[], NameTable]) -> list[int]:
+    """Count how often a run reads the list of stored names."""
+    count = [0]
+
+    def counting() -> NameTable:
+        count[0] += 1
+        return read()
+
+    here.stored_names.read = counting  # type: ignore[method-assign]
+    return count
+
+
+def test_a_run_reads_the_list_once() -> None:
+    """Ten secrets with narrower names are looked up in a list that was parsed once."""
+
+    names = [f"Name{number}" for number in range(10)]
+    with FakePinentry([f"canary-{name}" for name in names]) as pinentry, sandbox(pinentry) as here:
+        count = counted(here, here.stored_names.read)
+        requests = [SecretRequest(parse(name), names=(f"{name}/x",)) for name in names]
+        found = asyncio.run(obtain_all(requests, here))
+        assert [one.secret for one in found] == [f"canary-{name}" for name in names]
+        assert count == [1]
+
+
+def test_a_corrupt_list_is_noted_once() -> None:
+    """Each secret then has the login name, and the user types it."""
+
+    def broken() -> NameTable:
+        raise KeychainUnavailable("the list is corrupt", "delete it")
+
+    notes: list[str] = []
+    with FakePinentry(["canary-1", "canary-2"]) as pinentry, sandbox(pinentry) as here:
+        here = here._replace(note=notes.append)
+        counted(here, broken)
+        found = asyncio.run(obtain_all([SecretRequest(parse(name)) for name in "AB"], here))
+        assert [one.secret for one in found] == ["canary-1", "canary-2"]
+        assert notes == ["the list is corrupt"]
+
+
+# -- confirming ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("publishes", "confirm", "configured", "origin", "needed", "waived"),
+    [
+        (False, None, None, KEYCHAIN, False, ""),
+        (True, None, None, KEYCHAIN, True, ""),
+        (True, False, None, KEYCHAIN, False, "--no-confirm"),
+        (False, False, True, MEMORY, False, ""),
+        (False, None, True, "op", True, ""),
+        (True, None, False, "op", False, "confirm = false"),
+        (True, True, False, KEYCHAIN, True, ""),
+        (True, True, True, TYPED, False, ""),
+        (True, True, True, CONFIGURATION, False, ""),
+    ],
+)
+def test_whether_a_use_is_confirmed(
+    publishes: bool,
+    confirm: bool | None,
+    configured: bool | None,
+    origin: str,
+    needed: bool,
+    waived: str,
+) -> None:
+    """It says what waived a confirmation that a publishing command would have needed."""
+    request = SecretRequest(parse("A"), confirm=confirm, publishes=publishes)
+    found = ResolvedSecret(Secret("canary-1"), None, origin, "A")
+    decision = decide_confirmation(request, found, Entry("A", confirm=configured))
+    assert decision.needed is needed
+    assert decision.waived_by.startswith(waived)
+    assert bool(decision.waived_by) == bool(waived)
