@@ -30,7 +30,7 @@ import traceback
 import types
 import warnings
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +45,10 @@ from secretly.errors import KeychainUnavailable, Refused, SecretlyError
 from secretly.keeping import keychain
 from secretly.keeping.keychain import Keychain
 from secretly.publishing.archives import Distribution
-from secretly.publishing.destination import Destination, find_destination
+from secretly.publishing.destination import Destination
 from secretly.publishing.pypi_token import narrow, token_scope
 from secretly.publishing.release import Release
+from secretly.publishing.upload import upload_of
 from secretly.redacted import Secret
 from secretly.reference import Reference
 from secretly.resolving.obtain import obtain
@@ -363,7 +364,8 @@ def settings(command: str, text: bytes) -> Work:
             path.write_bytes(text.replace(b"{c}", c.encode()))
             call = recognize([*command.split(), os.fspath(path)], here.configuration)
             assert call is not None
-            return find_destination(call, here.environ)
+            upload = upload_of(call, here.environ)
+            return upload and upload.destination
 
     return work
 
@@ -603,7 +605,7 @@ LIBRARY: dict[str, Scenario] = {
         typing(*[str] * 3),
         upload(
             stored=False,
-            release=replace(RELEASE, destination=Destination("", "x", "https://other.example/")),
+            release=RELEASE._replace(destination=Destination("", "x", "https://other.example/")),
         ),
     ),
     "token, stored": Scenario("", lambda c: [True], upload()),
@@ -624,7 +626,7 @@ LIBRARY: dict[str, Scenario] = {
     "token, stored for another project": Scenario("Refused", work=upload()),
     "token, stored for another index": Scenario(
         "Refused",
-        work=upload(release=replace(RELEASE, destination=Destination("test", "TestPyPI"))),
+        work=upload(release=RELEASE._replace(destination=Destination("test", "TestPyPI"))),
     ),
     "token, stored and expired": Scenario("Refused", work=upload()),
     "token, and a file was changed": Scenario(

@@ -16,7 +16,7 @@ from secretly.config.model import Configuration
 
 @pytest.fixture(scope="session")
 def shipped(tmp_path_factory: pytest.TempPathFactory) -> Configuration:
-    """What secretly knows by itself."""
+    """The shipped configuration."""
     empty = tmp_path_factory.mktemp("configuration") / "empty.toml"
     empty.touch(0o600)
     return loading.load({"SECRETLY_CONFIG": str(empty)})
@@ -107,12 +107,12 @@ def test_a_known_command_is_found(
         "pipx run make twine",
     ],
 )
-def test_another_command_is_not(line: str, shipped: Configuration) -> None:
+def test_another_command_is_not_known(line: str, shipped: Configuration) -> None:
     """What merely names a known command does not count as it."""
     assert call(line, shipped) is None
 
 
-def test_another_commands_row_may_be_used(shipped: Configuration) -> None:
+def test_another_known_command_may_be_chosen(shipped: Configuration) -> None:
     """As --as does: the arguments are the command's own, or those behind its launcher."""
     found = recognize(["./upload.sh", "upload", "x"], shipped, "twine")
     assert found is not None
@@ -124,13 +124,13 @@ def test_another_commands_row_may_be_used(shipped: Configuration) -> None:
 
 
 @given(st.lists(st.text("abm-=@[ /.:") | st.sampled_from("uv uvx python -m run --".split())))
-def test_whatever_the_command_line_it_is_read(shipped: Configuration, arguments: list[str]) -> None:
+def test_any_command_line_is_read(shipped: Configuration, arguments: list[str]) -> None:
     """No words make reading them fail."""
     for launcher in ("uv", "uvx", "python", "pipx", "twine"):
         found = recognize([launcher, *arguments], shipped)
         if found is not None:
             assert found.needs_secret in (True, False)
-            assert found.parsed()
+            assert found.parsed
 
 
 # -- whether it needs the secret -------------------------------------------------
@@ -179,7 +179,7 @@ def test_publishing_needs_the_secret(line: str, shipped: Configuration) -> None:
 @pytest.mark.parametrize(
     "line", [f"{tool} {rest}" for tool, lines in OTHERS.items() for rest in lines]
 )
-def test_another_subcommand_needs_none(line: str, shipped: Configuration) -> None:
+def test_another_subcommand_needs_no_secret(line: str, shipped: Configuration) -> None:
     """Nor does an option's value that is named like one that does."""
     found = call(line, shipped)
     assert found is not None
@@ -195,7 +195,7 @@ def test_a_command_without_subcommands_needs_its_secret() -> None:
     assert not Invocation(two, ("hack", "build")).needs_secret
 
 
-def test_where_none_are_listed_some_may_need_none() -> None:
+def test_an_exception_needs_no_secret() -> None:
     """By the first argument, or the first two; another may be an option's value."""
     one = model.Command("deploy", exceptions=("login", "auth init"))
     assert not Invocation(one, ("login",)).needs_secret
@@ -215,7 +215,7 @@ def test_a_database_may_have_any_name(name: str, word: str, shipped: Configurati
 
 
 @pytest.mark.parametrize("toolchain", ["", "+nightly ", "+1.80 "])
-def test_rustups_choice_is_no_subcommand(toolchain: str, shipped: Configuration) -> None:
+def test_rustups_toolchain_is_not_a_subcommand(toolchain: str, shipped: Configuration) -> None:
     """``cargo +nightly publish`` publishes."""
     for line, needed in (("publish --dry-run", True), ("build", False), ("", False)):
         found = call(f"cargo {toolchain}{line}", shipped)
@@ -223,7 +223,7 @@ def test_rustups_choice_is_no_subcommand(toolchain: str, shipped: Configuration)
         assert found.needs_secret == needed
 
 
-def test_asking_for_help_needs_none(shipped: Configuration) -> None:
+def test_a_call_for_help_needs_no_secret(shipped: Configuration) -> None:
     """``--help`` does nothing else, wherever it stands."""
     for line in ("twine upload --help", "uv --help publish", "poetry publish --help"):
         found = call(line, shipped)
@@ -261,7 +261,7 @@ def test_an_option_is_read_however_it_is_written(line: str, shipped: Configurati
     """Apart, joined, after '=', behind flags; the last of several counts."""
     found = call(f"twine {line}", shipped)
     assert found is not None
-    words = found.parsed()
+    words = found.parsed
     assert words.words == ["upload", "x"]
     assert words.last(["-r", "--repository"]) == "testpypi"
 
@@ -271,7 +271,7 @@ def test_a_long_option_may_be_cut_short(shipped: Configuration) -> None:
     for line in ("upload --repository-u=http://a x", "upload --repository-u http://a x"):
         found = call(f"twine {line}", shipped)
         assert found is not None
-        words = found.parsed()
+        words = found.parsed
         assert words.words == ["upload", "x"]
         assert words.last(["--repository-url"]) == "http://a"
         assert words.last(["-r", "--repository"]) is None
@@ -281,10 +281,10 @@ def test_a_flag_takes_no_value_though_an_option_begins_like_it(shipped: Configur
     """twine's --sign is whole, and no short form of --sign-with."""
     found = call("twine upload --sign a.whl --sign-w gpg2 b.whl", shipped)
     assert found is not None
-    assert found.parsed().words == ["upload", "a.whl", "b.whl"]
+    assert found.parsed.words == ["upload", "a.whl", "b.whl"]
 
 
-def test_what_follows_two_dashes_is_no_option() -> None:
+def test_arguments_after_two_dashes_are_words() -> None:
     """A file may be called -r."""
     words = parse_words(["upload", "--", "-r", "x", "--"], {"-r"})
     assert words.words == ["upload", "-r", "x", "--"]
@@ -304,7 +304,7 @@ def test_an_option_at_the_end_has_an_empty_value() -> None:
 
 @given(st.lists(st.text("-=rx") | st.sampled_from(["-r", "--repo", "--repository=x", "--", "-"])))
 def test_the_words_are_some_of_the_arguments_in_their_order(arguments: list[str]) -> None:
-    """None is made up, none is cut, and what is no option and no value is among them."""
+    """No word is invented, cut or lost."""
     found = parse_words(arguments, {"-r", "--repository"})
     left = iter(arguments)
     assert all(word in left for word in found.words)
@@ -319,7 +319,7 @@ def test_the_words_are_some_of_the_arguments_in_their_order(arguments: list[str]
         "hatch run release:twine upload x",
     ],
 )
-def test_what_a_project_tool_runs_is_known(line: str, shipped: Configuration) -> None:
+def test_a_command_that_a_project_tool_runs_is_known(line: str, shipped: Configuration) -> None:
     """``poetry run X`` and the like count as X."""
     found = call(line, shipped)
     assert found is not None
@@ -351,11 +351,11 @@ def test_what_a_project_tool_runs_is_known(line: str, shipped: Configuration) ->
         ("uv run --no-project uv publish", "uv run"),
     ],
 )
-def test_what_runs_in_a_project_is_named(line: str, launcher: str, shipped: Configuration) -> None:
+def test_a_launcher_in_a_project_is_named(line: str, launcher: str, shipped: Configuration) -> None:
     """The project may say how it is run; what makes an environment of its own asks no project."""
     found = call(line, shipped)
     assert found is not None
-    assert (found.launcher, found.steered({})) == (launcher, "")
+    assert (found.launcher, found.redirected({})) == (launcher, "")
 
 
 @pytest.mark.parametrize(
@@ -396,14 +396,14 @@ def test_what_runs_in_a_project_is_named(line: str, launcher: str, shipped: Conf
         ("uv --project o tool run twine upload x", {"UV_PROJECT": "o"}, ""),
     ],
 )
-def test_what_has_it_run_elsewhere_is_named(
+def test_an_option_or_variable_that_redirects_is_named(
     line: str, environ: Mapping[str, str], steered: str, shipped: Configuration
 ) -> None:
     """The launcher's options and variables alone, not the tool's own."""
     found = call(line, shipped)
     assert found is not None
     assert found.row.name == "twine"
-    assert found.steered(environ).rpartition(" ")[2] == steered
+    assert found.redirected(environ).rpartition(" ")[2] == steered
 
 
 def test_the_options_before_the_subcommand_are_known(shipped: Configuration) -> None:
@@ -415,7 +415,7 @@ def test_the_options_before_the_subcommand_are_known(shipped: Configuration) -> 
     ):
         found = call(line, shipped)
         assert found is not None
-        words = found.parsed()
+        words = found.parsed
         assert [name for name, _ in words.options[: words.before]] == before
     assert parse_words(["-v"], set()).before == 1
     assert parse_words(["-v", "--", "x", "-w"], set()).before == 1

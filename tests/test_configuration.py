@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import datetime
 import os
+import re
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from secretly import safefiles
 from secretly.config import loading, places, values
-from secretly.config.model import Artifacts, Configuration, Entry
+from secretly.config.model import Configuration, Entry
 from secretly.config.values import check_variable, duration
 from secretly.errors import BadConfiguration, Refused, SecretlyError
+from secretly.publishing.tools import tool_for
 from secretly.reference import Reference
 
 
@@ -49,7 +52,7 @@ def test_pypi_and_testpypi_are_shipped(config: Path) -> None:
 
 def test_the_publishing_tools_are_shipped(config: Path) -> None:
     """Each is one row, which publishes, and whose secret the index chooses."""
-    rows = {name: row for name, row in load(config).commands.items() if row.index is not None}
+    rows = {name: row for name, row in load(config).commands.items() if tool_for(name)}
     assert sorted(rows) == ["flit", "hatch", "maturin", "pdm", "poetry", "twine", "uv"]
     for row in rows.values():
         assert row.publishes
@@ -57,7 +60,7 @@ def test_the_publishing_tools_are_shipped(config: Path) -> None:
         assert row.username
 
 
-def test_without_a_file_there_is_what_is_shipped(
+def test_without_a_file_the_shipped_tables_count(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A user who configured nothing is none the worse."""
@@ -70,15 +73,16 @@ def test_without_a_file_there_is_what_is_shipped(
 
 def test_the_users_folder_is_looked_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Unless SECRETLY_CONFIG names a file, it is config.toml in the platform's folder."""
-    for name in ("HOME", "XDG_CONFIG_HOME"):
-        monkeypatch.setenv(name, str(tmp_path))
-    path = Path(places.config_path({}))
+    environ = dict.fromkeys(("HOME", "XDG_CONFIG_HOME"), str(tmp_path))
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)  # for platformdirs
+    path = Path(places.config_path(environ))
     assert path.name == "config.toml"
     assert path.parent.name == "secretly"
     assert path.is_relative_to(tmp_path)
     path.parent.mkdir(parents=True)
     path.write_text("[secrets.Mine]\n")
-    found = loading.load({})
+    found = loading.load(environ)
     assert (found.path, "Mine" in found.secrets) == (str(path), True)
 
 
@@ -124,10 +128,6 @@ def test_the_users_tables_override_the_shipped_ones_key_by_key(config: Path) -> 
         publishes = false
         [commands.twine.secrets]
         MY_OWN = "Mine"
-        [commands.twine.index]
-        default = "mine"
-        [commands.twine.index.names]
-        mine = "Mine"
         """,
     )
     assert found.entry("PyPI") == Entry(
@@ -137,10 +137,6 @@ def test_the_users_tables_override_the_shipped_ones_key_by_key(config: Path) -> 
     assert row.publishes is False
     assert row.subcommands == ("upload",)
     assert row.secrets == {"TWINE_PASSWORD": "", "MY_OWN": "Mine"}
-    assert row.index is not None
-    assert row.index.default == "mine"
-    assert row.index.names == {"pypi": "PyPI", "testpypi": "TestPyPI", "mine": "Mine"}
-    assert row.index.name_options == ("-r", "--repository")
     assert "uv" in found.commands
 
 
@@ -156,7 +152,7 @@ def test_a_new_command_is_one_table(config: Path) -> None:
     ).commands["deploy"]
     assert row.secrets == {"DEPLOY_KEY": "Deploy#key", "OTHER": "env://OTHER"}
     assert row.env == {"DEPLOY_HOST": "host.example.org"}
-    assert (row.publishes, row.index, row.subcommands) == (False, None, ())
+    assert (row.publishes, row.subcommands) == (False, ())
 
 
 def test_profiles_are_read(config: Path) -> None:
@@ -180,7 +176,7 @@ def test_profiles_are_read(config: Path) -> None:
 
 
 def test_the_prompt_and_the_keychain_are_read(config: Path) -> None:
-    """A pinentry of one's own, and keyring backends beyond keyring's."""
+    """The user's pinentry, and more keyring backends."""
     text = '[prompt]\npinentry = "/opt/pinentry"\n[keychain]\nbackends = ["mine.Keyring"]'
     found = load(config, text)
     assert found.pinentry == "/opt/pinentry"
@@ -188,8 +184,8 @@ def test_the_prompt_and_the_keychain_are_read(config: Path) -> None:
     assert found.path == str(config)
 
 
-def test_a_projects_entry_takes_after_the_index(config: Path) -> None:
-    """PyPI/demo has what PyPI has, but for its source, unless it is configured itself."""
+def test_a_projects_entry_inherits_from_its_index(config: Path) -> None:
+    """PyPI/demo has what PyPI has, except for its source, unless it has an entry."""
     found = load(
         config,
         """
@@ -214,9 +210,7 @@ def test_a_projects_entry_takes_after_the_index(config: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "value"), [("0", 0), ("0.0", 0), ('"15m"', 900), ('"30s"', 30), ('"2h"', 7200)]
 )
-def test_how_long_a_commands_token_is_good_is_a_duration(
-    config: Path, text: str, value: float
-) -> None:
+def test_a_tokens_lifetime_is_a_duration_or_zero(config: Path, text: str, value: float) -> None:
     """Or 0: as long as the one that it is made of, which is another thing than left out."""
     expires = load(config, f"[commands.twine]\nexpires = {text}").commands["twine"].expires
     assert (expires, type(expires)) == (value, float)
@@ -224,18 +218,17 @@ def test_how_long_a_commands_token_is_good_is_a_duration(
 
 
 @pytest.mark.parametrize("text", ["15", "1", "-1", "0.5", "false", "true", "[]", "nan"])
-def test_a_time_that_is_no_duration_is_named(config: Path, text: str) -> None:
-    """A number has no unit, and false is no number."""
+def test_a_number_as_lifetime_is_refused_by_its_key(config: Path, text: str) -> None:
+    """A number has no unit, and false does not mean 0."""
     error = trouble(config, f"[commands.twine]\nexpires = {text}")
-    assert str(error) == f'{config}: commands.twine.expires takes a duration such as "15m", or 0'
+    assert str(error).startswith(f"{config}: commands.twine.expires ")
 
 
 @pytest.mark.parametrize("text", ['"0"', '"0m"', '"15"', '""', '"never"', '"-15m"'])
-def test_a_text_that_is_no_duration_is_named(config: Path, text: str) -> None:
+def test_an_invalid_lifetime_is_refused_by_its_key(config: Path, text: str) -> None:
     """None of them means 'no end' by mistake: that is 0 alone."""
     error = trouble(config, f"[commands.twine]\nexpires = {text}")
-    assert f"{config}: commands.twine.expires is wrong: " in str(error)
-    assert "is no duration" in str(error)
+    assert str(error).startswith(f"{config}: commands.twine.expires ")
 
 
 def test_the_hosts_that_a_token_may_go_to_are_read(config: Path) -> None:
@@ -246,151 +239,88 @@ def test_the_hosts_that_a_token_may_go_to_are_read(config: Path) -> None:
     assert found.entry("TestPyPI").hosts == ()
 
 
-def test_what_a_command_uploads_has_all_its_keys(config: Path) -> None:
-    """A command of one's own says what a shipped one does."""
-    row = load(
-        config,
-        """
-        [commands.deploy.files]
-        arguments = true
-        folder = "out"
-        folder_options = ["--out"]
-        elsewhere_options = ["-C", "$ELSEWHERE"]
-        endings = [".whl"]
-        root = true
-        own = true
-        manifest_options = ["-f"]
-        builds = ["publish"]
-        build_options = ["--build"]
-        no_build_options = ["--no-build"]
-        """,
-    ).commands["deploy"]
-    assert row.files == Artifacts(
-        arguments=True,
-        folder="out",
-        folder_options=("--out",),
-        elsewhere_options=("-C", "$ELSEWHERE"),
-        endings=(".whl",),
-        root=True,
-        own=True,
-        manifest_options=("-f",),
-        builds=("publish",),
-        build_options=("--build",),
-        no_build_options=("--no-build",),
-    )
-
-
-def test_what_a_command_uploads_is_not_known_unless_it_is_said(config: Path) -> None:
-    """No table, no files; a table with nothing in it is another thing."""
-    found = load(config, "[commands.one]\n[commands.two.files]").commands
-    assert (found["one"].files, found["two"].files) == (None, Artifacts())
-    shipped = load(config).commands
-    assert {name for name, row in shipped.items() if row.files} == {
-        name for name, row in shipped.items() if row.index
-    }
-
-
-def test_what_a_shipped_command_uploads_is_overridden_key_by_key(config: Path) -> None:
-    """Another folder for twine leaves its arguments as they are."""
-    files = load(config, '[commands.twine.files]\nfolder = "out"').commands["twine"].files
-    shipped = load(config).commands["twine"].files
-    assert shipped is not None
-    assert files == shipped._replace(folder="out")
-
-
 # -- what is refused -------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("text", "key"),
     [
-        ("[secret.PyPI]", "secret is no table"),
-        ("pinentry = 'x'", "pinentry is no table"),
-        ("[secrets.PyPI]\nsoruce = 'x'", "secrets.PyPI.soruce is no key"),
-        ("[secrets.'my own']\nx = 1", "secrets.my own.x is no key"),
-        ("[commands.twine]\nsecret = {}", "commands.twine.secret is no key"),
-        ("[commands.twine.index]\nurl = 'x'", "commands.twine.index.url is no key"),
-        ("[commands.x.index]\nfiles = 'arguments'", "commands.x.index.files is no key"),
-        ("[commands.x.files]\nfile = 'x'", "commands.x.files.file is no key"),
-        ("[secrets.X]\nhost = 'x'", "secrets.X.host is no key"),
-        ("[commands.x]\nexpiry = '15m'", "commands.x.expiry is no key"),
+        ("[secret.PyPI]", "secret"),
+        ("pinentry = 'x'", "pinentry"),
+        ("[secrets.PyPI]\nsoruce = 'x'", "secrets.PyPI.soruce"),
+        ("[secrets.'my own']\nx = 1", "secrets.my own.x"),
+        ("[commands.twine]\nsecret = {}", "commands.twine.secret"),
+        ("[commands.twine.index]\ndefault = 'x'", "commands.twine.index"),
+        ("[commands.x.index]\ndefault = 'x'", "commands.x.index"),
+        ("[commands.twine.files]\nfolder = 'x'", "commands.twine.files"),
+        ("[commands.x.files]\nfolder = 'x'", "commands.x.files"),
+        ("[commands.x]\nflags = ['-x']", "commands.x.flags"),
+        ("[secrets.X]\nhost = 'x'", "secrets.X.host"),
+        ("[commands.x]\nexpiry = '15m'", "commands.x.expiry"),
         (
             "[commands.x.profiles.dev]\nenvironment = {}",
-            "commands.x.profiles.dev.environment is no",
+            "commands.x.profiles.dev.environment",
         ),
-        ("[prompt]\npinentri = 'x'", "prompt.pinentri is no key"),
-        ("[keychain]\nbackend = 'x'", "keychain.backend is no key"),
+        ("[prompt]\npinentri = 'x'", "prompt.pinentri"),
+        ("[keychain]\nbackend = 'x'", "keychain.backend"),
     ],
 )
 def test_an_unknown_key_is_named(config: Path, text: str, key: str) -> None:
     """With its file and its table, and the keys that there are."""
     error = trouble(config, text)
-    assert f"{config}: {key}" in str(error)
+    assert str(error).startswith(f"{config}: {key} ")
     assert "known: " in str(error)
 
 
 @pytest.mark.parametrize(
     ("text", "key"),
     [
-        ("secrets = 1", "secrets takes a table"),
-        ("[secrets]\nPyPI = 'x'", "secrets.PyPI takes a table"),
-        ("[secrets.X]\nsource = 1", "secrets.X.source takes text"),
-        ("[secrets.X]\nusername = ['me']", "secrets.X.username takes text"),
-        ("[secrets.X]\nusername = 'a\\u0000b'".replace("'", '"'), "secrets.X.username takes text"),
-        ("[secrets.X]\nremember = 15", "secrets.X.remember takes true, false"),
-        ("[secrets.X]\nremember = 'often'", "secrets.X.remember is wrong: 'often' is no duration"),
-        ("[secrets.X]\nconfirm = 'yes'", "secrets.X.confirm takes true or false"),
-        ("[secrets.X]\nconfirm = 1", "secrets.X.confirm takes true or false"),
-        ("commands = []", "commands takes a table"),
-        ("[commands]\nx = 1", "commands.x takes a table"),
-        ("[commands.x]\nprofiles = 1", "commands.x.profiles takes a table"),
-        ("[commands.x.profiles]\ndev = 1", "commands.x.profiles.dev takes a table"),
-        ("[commands.x]\nindex = 1", "commands.x.index takes a table"),
-        ("[commands.x]\nenv = 1", "commands.x.env takes a table"),
-        ("[commands.x]\nenv = { A = 1 }", "commands.x.env takes text"),
-        ("[commands.x]\nenv = { 'A=B' = 'x' }", "commands.x.env cannot set 'A=B'"),
-        ("[commands.x]\nsubcommands = 'upload'", "commands.x.subcommands takes a list of texts"),
-        ("[commands.x]\nsubcommands = [1]", "commands.x.subcommands takes text"),
-        ("[secrets.X]\nhosts = 'pypi.example'", "secrets.X.hosts takes a list of texts"),
-        ("[secrets.X]\nhosts = ['pypi.example', 1]", "secrets.X.hosts takes text"),
-        ("[commands.x]\nfiles = 'dist'", "commands.x.files takes a table"),
-        ("[commands.x.files]\narguments = 'yes'", "commands.x.files.arguments takes true or false"),
-        ("[commands.x.files]\nroot = 1", "commands.x.files.root takes true or false"),
-        ("[commands.x.files]\nown = []", "commands.x.files.own takes true or false"),
-        ("[commands.x.files]\nfolder = ['dist']", "commands.x.files.folder takes text"),
-        ("[commands.x.files]\nfolder_options = '-d'", "commands.x.files.folder_options takes a"),
-        ("[commands.x.files]\nelsewhere_options = [2]", "commands.x.files.elsewhere_options takes"),
-        ("[commands.x.files]\nmanifest_options = 1", "commands.x.files.manifest_options takes a"),
-        ("[commands.x.files]\nbuilds = true", "commands.x.files.builds takes a list of texts"),
-        ("[commands.x.files]\nbuild_options = '-b'", "commands.x.files.build_options takes a"),
-        ("[commands.x.files]\nno_build_options = 1", "commands.x.files.no_build_options takes a"),
-        ("[commands.x]\ndefault = 'dev'", "commands.x.default names no profile: 'dev'"),
-        ("prompt = 1", "prompt takes a table"),
-        ("[keychain]\nbackends = 'x'", "keychain.backends takes a list"),
+        ("secrets = 1", "secrets"),
+        ("[secrets]\nPyPI = 'x'", "secrets.PyPI"),
+        ("[secrets.X]\nsource = 1", "secrets.X.source"),
+        ("[secrets.X]\nusername = ['me']", "secrets.X.username"),
+        ("[secrets.X]\nusername = 'a\\u0000b'".replace("'", '"'), "secrets.X.username"),
+        ("[secrets.X]\nremember = 15", "secrets.X.remember"),
+        ("[secrets.X]\nremember = 'often'", "secrets.X.remember"),
+        ("[secrets.X]\nconfirm = 'yes'", "secrets.X.confirm"),
+        ("[secrets.X]\nconfirm = 1", "secrets.X.confirm"),
+        ("commands = []", "commands"),
+        ("[commands]\nx = 1", "commands.x"),
+        ("[commands.x]\nprofiles = 1", "commands.x.profiles"),
+        ("[commands.x.profiles]\ndev = 1", "commands.x.profiles.dev"),
+        ("[commands.x]\nenv = 1", "commands.x.env"),
+        ("[commands.x]\nenv = { A = 1 }", "commands.x.env"),
+        ("[commands.x]\nenv = { 'A=B' = 'x' }", "commands.x.env"),
+        ("[commands.x]\nsubcommands = 'upload'", "commands.x.subcommands"),
+        ("[commands.x]\nsubcommands = [1]", "commands.x.subcommands"),
+        ("[secrets.X]\nhosts = 'pypi.example'", "secrets.X.hosts"),
+        ("[secrets.X]\nhosts = ['pypi.example', 1]", "secrets.X.hosts"),
+        ("[commands.x]\ndefault = 'dev'", "commands.x.default"),
+        ("prompt = 1", "prompt"),
+        ("[keychain]\nbackends = 'x'", "keychain.backends"),
     ],
 )
 def test_a_wrong_type_is_named(config: Path, text: str, key: str) -> None:
     """With its file and key, and what the key takes."""
-    assert str(trouble(config, text)).startswith(f"{config}: {key}")
+    assert str(trouble(config, text)).startswith(f"{config}: {key} ")
 
 
 @pytest.mark.parametrize(
     ("text", "key"),
     [
-        ("[secrets.X]\nsource = ''", "secrets.X.source is wrong"),
-        ("[secrets.X]\nsource = 'op://'", "secrets.X.source is wrong"),
-        ("[secrets.X]\nsource = ' a'", "secrets.X.source is wrong"),
-        ("[commands.x]\nsecrets = { A = 'X#' }", "commands.x.secrets is wrong"),
+        ("[secrets.X]\nsource = ''", "secrets.X.source"),
+        ("[secrets.X]\nsource = 'op://'", "secrets.X.source"),
+        ("[secrets.X]\nsource = ' a'", "secrets.X.source"),
+        ("[commands.x]\nsecrets = { A = 'X#' }", "commands.x.secrets"),
         (
             "[commands.x.profiles.p]\nsecrets = { A = '#' }",
-            "commands.x.profiles.p.secrets is wrong",
+            "commands.x.profiles.p.secrets",
         ),
-        ("[commands.x.index]\nnames = { A = '#' }", "commands.x.index.names is wrong"),
     ],
 )
 def test_a_bad_reference_is_named(config: Path, text: str, key: str) -> None:
     """With its file and key."""
-    assert f"{config}: {key}" in str(trouble(config, text))
+    assert str(trouble(config, text)).startswith(f"{config}: {key} ")
 
 
 @pytest.mark.parametrize(
@@ -403,7 +333,6 @@ def test_a_bad_reference_is_named(config: Path, text: str, key: str) -> None:
 def test_a_secret_in_the_configuration_is_refused_and_not_repeated(config: Path, text: str) -> None:
     """Someone who writes the token where its reference belongs sees it nowhere."""
     error = trouble(config, text)
-    assert "looks like a secret" in str(error)
     assert "canary" not in f"{error} {error.hint}"
 
 
@@ -416,10 +345,9 @@ def test_a_secret_in_the_configuration_is_refused_and_not_repeated(config: Path,
         ("a = 1\nb = ", "at end of document"),
     ],
 )
-def test_what_is_not_toml_is_named_with_its_line(config: Path, text: str, line: str) -> None:
+def test_invalid_toml_is_named_with_its_line(config: Path, text: str, line: str) -> None:
     """The file and the line."""
     error = trouble(config, text)
-    assert "is not TOML" in str(error)
     assert line in str(error)
 
 
@@ -428,15 +356,15 @@ def test_what_is_not_toml_is_named_with_its_line(config: Path, text: str, line: 
     [b"\xff\xfe", b"a = " + b"1" * 5000, b"a = " + b"[" * 5000, b"a = " + b"{a=" * 5000, b"\0"],
     ids=["not UTF-8", "a long number", "deep lists", "deep tables", "NUL"],
 )
-def test_what_breaks_a_parser_is_a_typed_error(config: Path, data: bytes) -> None:
+def test_input_that_breaks_a_parser_is_a_typed_error(config: Path, data: bytes) -> None:
     """Not UTF-8, a number of 5000 digits, 5000 brackets: each is 'not TOML'."""
-    assert "is not TOML" in str(trouble(config, data))
+    assert "TOML" in str(trouble(config, data))
 
 
 KEYS = st.sampled_from(
-    "secrets commands prompt keychain X twine source username remember confirm prefix index "
-    "profiles default env subcommands names files pinentry backends publishes a.b "
-    "hosts expires folder builds".split()
+    "secrets commands prompt keychain X twine source username remember confirm prefix removes "
+    "profiles default env subcommands exceptions values pinentry backends publishes a.b "
+    "hosts expires blanks".split()
 )
 VALUES = st.sampled_from(
     ["1", "true", '"x"', '""', "[]", '["a"]', "{}", '{ a = "b" }', "1979-05-27", "nan", '"op://a"']
@@ -453,7 +381,7 @@ LINES = st.one_of(
     data=st.lists(LINES, max_size=8).map(lambda lines: "\n".join(lines).encode("utf-8", "replace"))
     | st.binary(max_size=60)
 )
-def test_whatever_the_text_it_is_a_configuration_or_a_typed_error(
+def test_any_text_is_a_configuration_or_a_typed_error(
     data: bytes, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """No bytes make reading fail in another way."""
@@ -468,29 +396,30 @@ def test_whatever_the_text_it_is_a_configuration_or_a_typed_error(
         assert "twine" in found.commands
 
 
-def test_a_named_file_must_be_there(config: Path) -> None:
-    """SECRETLY_CONFIG that names nothing is no reason to go on without it."""
-    with pytest.raises(BadConfiguration, match="there is no configuration file"):
+def test_a_named_file_must_exist(config: Path) -> None:
+    """If SECRETLY_CONFIG names a missing file, the command stops."""
+    with pytest.raises(BadConfiguration, match=re.escape(str(config))) as caught:
         loading.load({"SECRETLY_CONFIG": str(config)})
+    assert "SECRETLY_CONFIG" in (caught.value.hint or "")
 
 
-def test_a_folder_is_no_configuration(tmp_path: Path) -> None:
+def test_a_folder_as_configuration_is_refused(tmp_path: Path) -> None:
     """What cannot be read is said to be so."""
-    with pytest.raises(BadConfiguration, match=r"cannot be read: Is a directory"):
+    with pytest.raises(BadConfiguration, match="Is a directory"):
         loading.load({"SECRETLY_CONFIG": str(tmp_path)})
 
 
 @pytest.mark.parametrize("mode", [0o666, 0o602])
-def test_a_file_that_others_can_write_is_refused(config: Path, mode: int) -> None:
-    """They could have the person's secrets sent where they like."""
+def test_a_file_that_others_can_change_is_refused(config: Path, mode: int) -> None:
+    """They could have the secrets sent anywhere."""
     config.write_text("")
     config.chmod(mode)
-    with pytest.raises(Refused, match=r"the configuration .* could be changed by others"):
+    with pytest.raises(Refused, match=safefiles.BY_OTHERS):
         loading.load({"SECRETLY_CONFIG": str(config)})
 
 
 def test_a_file_that_the_group_can_write_is_refused(config: Path) -> None:
-    """Unless nobody else is in the group."""
+    """Unless the user is alone in the group."""
     if os.geteuid() != 0:
         pytest.skip("needs root, to give a file to a group")
     import pwd
@@ -501,15 +430,15 @@ def test_a_file_that_the_group_can_write_is_refused(config: Path) -> None:
     config.write_text("")
     os.chown(config, -1, min(others))
     config.chmod(0o664)
-    with pytest.raises(Refused, match="could be changed by others"):
+    with pytest.raises(Refused, match=safefiles.BY_OTHERS):
         loading.load({"SECRETLY_CONFIG": str(config)})
 
 
 def test_a_folder_that_others_can_write_is_refused(config: Path) -> None:
-    """Whoever can write it can put another file there."""
+    """Other users could replace the file."""
     config.write_text("")
     config.parent.chmod(0o777)
-    with pytest.raises(Refused, match="could be changed by others"):
+    with pytest.raises(Refused, match=safefiles.BY_OTHERS):
         loading.load({"SECRETLY_CONFIG": str(config)})
 
 
@@ -519,7 +448,7 @@ def test_a_folder_that_others_can_write_is_refused(config: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "value"), [("1s", 1), ("60s", 60), ("15m", 900), ("2h", 7200), ("090s", 90)]
 )
-def test_a_duration_is_read(text: str, value: float) -> None:
+def test_a_duration_is_read_in_seconds(text: str, value: float) -> None:
     """In seconds, minutes or hours."""
     assert duration(text) == value
 
@@ -527,15 +456,16 @@ def test_a_duration_is_read(text: str, value: float) -> None:
 @pytest.mark.parametrize(
     "text", ["", "s", "15", "0s", "-1s", "1.5m", "1 m", "15M", "1d", "1h30m", "9999999s", "1s\n"]
 )
-def test_what_is_no_duration_is_refused(text: str) -> None:
+def test_an_invalid_duration_is_refused(text: str) -> None:
     """Without a unit one could not tell; nought would never be meant."""
-    with pytest.raises(BadConfiguration, match="is no duration"):
+    with pytest.raises(BadConfiguration) as caught:
         duration(text)
+    assert caught.value.hint
 
 
 @pytest.mark.parser("durations")
 @given(st.text())
-def test_whatever_the_text_it_is_a_duration_or_a_typed_error(text: str) -> None:
+def test_any_text_is_a_duration_or_a_typed_error(text: str) -> None:
     """No text makes reading it fail in another way, or gives a time that is none."""
     try:
         assert 0 < duration(text) < float("inf")
@@ -586,8 +516,8 @@ def test_an_ordinary_variable_takes_a_secret(name: str) -> None:
     ],
 )
 def test_a_variable_that_changes_how_programs_load_is_refused(config: Path, name: str) -> None:
-    """On the command line and in the configuration alike."""
-    with pytest.raises(BadConfiguration, match="changes how programs load") as caught:
+    """On the command line and in the configuration."""
+    with pytest.raises(BadConfiguration, match=name) as caught:
         check_variable(name)
     assert caught.value.hint
     assert name in str(trouble(config, f"[commands.x]\nsecrets = {{ {name} = 'X' }}"))
@@ -597,16 +527,16 @@ def test_a_variable_that_changes_how_programs_load_is_refused(config: Path, name
 @pytest.mark.parametrize(
     "name", ["", "1A", "A-B", "A=B", "A B", "Ä", "A\n", "A\0", "A{REPOSITORY}"]
 )
-def test_what_is_no_variable_is_refused(name: str) -> None:
+def test_an_invalid_name_of_a_variable_is_refused(name: str) -> None:
     """And shown harmless."""
-    with pytest.raises(BadConfiguration, match="is no name for an environment variable") as caught:
+    with pytest.raises(BadConfiguration, match="variable") as caught:
         check_variable(name)
     assert str(caught.value).isprintable()
 
 
 @pytest.mark.parser("names of variables")
 @given(st.text())
-def test_whatever_the_name_it_is_a_variable_or_a_typed_error(name: str) -> None:
+def test_any_name_is_a_variable_or_a_typed_error(name: str) -> None:
     """What is accepted can be put into an environment."""
     try:
         check_variable(name)
@@ -616,7 +546,7 @@ def test_whatever_the_name_it_is_a_variable_or_a_typed_error(name: str) -> None:
         assert name.isascii() and name.isidentifier()
 
 
-def test_the_null_device_is_no_configuration() -> None:
+def test_the_null_device_is_an_empty_configuration() -> None:
     """SECRETLY_CONFIG=/dev/null is the usual way to say: none; so is an empty value."""
     for value in (os.devnull, ""):
         found = loading.load({"SECRETLY_CONFIG": value, "HOME": "/nonexistent"})
@@ -627,7 +557,7 @@ def test_a_source_has_a_scheme(tmp_path: Path) -> None:
     """A source that is only a name would be looked for nowhere: it is refused while reading."""
     path = tmp_path / "config.toml"
     path.write_text('[secrets.PyPI]\nsource = "Other"\n')
-    with pytest.raises(BadConfiguration, match=r"secrets\.PyPI\.source takes scheme"):
+    with pytest.raises(BadConfiguration, match=r"secrets\.PyPI\.source "):
         loading.load({"SECRETLY_CONFIG": str(path)})
 
 
@@ -652,7 +582,7 @@ def test_a_project_does_not_inherit_its_parents_command(config: Path) -> None:
     "value", ['"show it"', "[]", '[""]', '["", "a"]', "[1]", "true", '["a\\u0000"]']
 )
 def test_a_command_is_a_list_of_words(config: Path, value: str) -> None:
-    """No shell reads it, so it is no line."""
+    """No shell reads it, so a single text is refused."""
     error = trouble(config, f"[secrets.X]\ncommand = {value}")
     assert "secrets.X.command takes " in str(error)
 
@@ -660,13 +590,12 @@ def test_a_command_is_a_list_of_words(config: Path, value: str) -> None:
 def test_a_secret_has_one_source(config: Path) -> None:
     """A reference or a command."""
     error = trouble(config, '[secrets.X]\ncommand = ["show"]\nsource = "env://X"')
-    assert "secrets.X takes source or command, not both" in str(error)
+    assert str(error).startswith(f"{config}: secrets.X ")
 
 
 def test_a_command_has_no_secret_among_its_words(config: Path) -> None:
     """Any process can read them; the secret is not repeated."""
     error = trouble(config, '[secrets.X]\ncommand = ["echo", "pypi-canary0canary0canary0"]')
-    assert "looks like a secret" in str(error)
     assert "canary" not in f"{error} {error.hint}"
 
 
@@ -674,4 +603,4 @@ def test_no_reference_names_a_command(config: Path) -> None:
     """What a project's file may hold runs nothing: only what is configured does."""
     text = '[secrets.X]\ncommand = ["show"]\nconfirm = true\n[secrets.Y]\nsource = "command://X"'
     error = trouble(config, text)
-    assert "secrets.Y.source is wrong: a command is no reference" in str(error)
+    assert str(error).startswith(f"{config}: secrets.Y.source ")

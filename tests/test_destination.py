@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import re
 import shlex
 import shutil
@@ -20,12 +21,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_publishing import project, tool
 
-from secretly.config import loading
+from secretly.config import loading, places
 from secretly.config.command_line import Invocation, recognize
 from secretly.config.model import Configuration
 from secretly.errors import Refused, SecretlyError
-from secretly.publishing.destination import Destination, find_destination, plain_password
-from secretly.publishing.settings import folder_of
+from secretly.publishing.destination import Destination
+from secretly.publishing.tool import Artifacts, PackageIndex, PublishingTool
+from secretly.publishing.tool_call import ToolCall
+from secretly.publishing.upload import Upload, upload_of
 
 TOOLS = ("twine", "uv", "flit", "hatch", "poetry", "pdm", "maturin")
 INTERNAL = "https://packages.example.org:8443/simple/"
@@ -34,7 +37,7 @@ HOST = "packages.example.org:8443"
 
 @pytest.fixture(scope="session")
 def shipped(tmp_path_factory: pytest.TempPathFactory) -> Configuration:
-    """What secretly knows by itself."""
+    """The shipped configuration."""
     empty = tmp_path_factory.mktemp("configuration") / "empty.toml"
     empty.touch(0o600)
     return loading.load({"SECRETLY_CONFIG": str(empty)})
@@ -60,14 +63,19 @@ class Place:
         """The secret that a command line needs."""
         return self.destination(line, environ).secret
 
+    def upload(self, line: str, environ: Mapping[str, str] | None = None) -> Upload:
+        """A look at the upload of a command line."""
+        found = upload_of(self.call(line), {"HOME": str(self.home), **(environ or {})})
+        assert found is not None
+        return found
+
     def destination(self, line: str, environ: Mapping[str, str] | None = None) -> Destination:
         """Where a command line would upload to."""
-        return find_destination(self.call(line), {"HOME": str(self.home), **(environ or {})})
+        return self.upload(line, environ).destination
 
     def plain(self, line: str, environ: Mapping[str, str] | None = None) -> tuple[str, str]:
-        """Where a password for its index stands in plain text: the file as it is named here."""
-        call, environ = self.call(line), {"HOME": str(self.home), **(environ or {})}
-        path, section = plain_password(call, find_destination(call, environ), environ)
+        """The file, with ~ for the home, and the section with a password for its index."""
+        path, section = self.upload(line, environ).plain_password()
         return path.replace(str(self.home), "~"), section
 
     def write(self, name: str, text: str = "") -> Path:
@@ -156,10 +164,10 @@ def test_a_variable_names_the_index(place: Place, tool: str, variable: str, name
         ("maturin upload -r internal x", {}),
     ],
 )
-def test_another_index_has_the_tools_name_for_it(
+def test_another_index_has_the_name_that_the_tool_uses(
     place: Place, line: str, environ: Mapping[str, str]
 ) -> None:
-    """So that its secret is kept under the name by which the person calls it."""
+    """The user stores its secret under that name."""
     assert place.destination(line, environ) == Destination("internal", "internal")
 
 
@@ -181,7 +189,9 @@ def test_another_index_has_the_tools_name_for_it(
         "twine upload --repository-url HTTPS://me:canary-1@Packages.Example.org:8443/ x",
     ],
 )
-def test_an_index_given_by_url_is_its_host(place: Place, line: str) -> None:
+def test_the_secret_of_an_index_given_by_url_is_named_after_its_host(
+    place: Place, line: str
+) -> None:
     """With its port, without a user name and password that stand in it."""
     found = place.destination(line)
     assert found[:2] == ("", HOST)
@@ -216,7 +226,7 @@ def test_a_url_in_the_environment_beats_a_name(place: Place, tool: str) -> None:
     assert place.secret(line, {variable: INTERNAL}) == HOST
 
 
-def test_a_host_by_another_port_is_another(place: Place) -> None:
+def test_a_host_with_another_port_is_another_index(place: Place) -> None:
     """What listens there need not be the same."""
     hosts = [
         place.secret(f"twine upload --repository-url http://127.0.0.1{port}/ x")
@@ -248,11 +258,9 @@ def test_a_host_by_another_port_is_another(place: Place) -> None:
     ],
 )
 def test_a_url_without_a_host_is_refused(place: Place, url: str) -> None:
-    """Nobody could tell whose secret it needs; nor could programs agree where such a one ends."""
-    with pytest.raises(Refused, match="has no host") as caught:
-        find_destination(
-            place.call("twine upload x"), {"HOME": "/none", "TWINE_REPOSITORY_URL": url}
-        )
+    """It needs no secret that secretly knows, or programs disagree about its host."""
+    with pytest.raises(Refused, match="no host") as caught:
+        place.destination("twine upload x", {"TWINE_REPOSITORY_URL": url})
     assert caught.value.hint
     assert str(caught.value).isprintable()
 
@@ -265,12 +273,14 @@ def test_a_password_in_a_url_is_not_repeated(place: Place) -> None:
 
 
 @given(st.text(st.characters(exclude_characters="\0")))
-def test_whatever_the_url_it_is_a_host_or_a_typed_error(shipped: Configuration, url: str) -> None:
+def test_any_url_has_a_host_or_is_refused(shipped: Configuration, url: str) -> None:
     """And never PyPI."""
     call = recognize(["twine", "upload", "x"], shipped)
     assert call is not None
+    upload = upload_of(call, {"TWINE_REPOSITORY_URL": url, "HOME": "/nonexistent"})
+    assert upload is not None
     try:
-        found = find_destination(call, {"TWINE_REPOSITORY_URL": url, "HOME": "/nonexistent"})
+        found = upload.destination
     except SecretlyError as error:
         assert isinstance(error, Refused)
         assert str(error).isprintable()
@@ -317,7 +327,7 @@ def test_a_section_without_a_url_changes_nothing(place: Place) -> None:
 
 UPLOAD = "https://upload.pypi.example/legacy/"
 
-#: Each tool with a file of the person's own, and what is in it that says where PyPI is.
+#: Each tool with a file of the user's own, and the text in it that says where PyPI is.
 OWN = [
     ("twine upload x", "~/.pypirc", "[pypi]\nrepository = {url}"),
     ("twine upload --config-file mine x", "mine", "[pypi]\nrepository = {url}"),
@@ -332,7 +342,7 @@ OWN = [
 
 
 @pytest.mark.parametrize(("line", "file", "text"), OWN)
-def test_the_persons_own_settings_may_say_where_pypi_is(
+def test_the_users_own_settings_may_say_where_pypi_is(
     place: Place, line: str, file: str, text: str
 ) -> None:
     """Many have done so for years: its secret is PyPI's, and its host is known and shown."""
@@ -356,13 +366,15 @@ def test_the_persons_own_settings_may_say_where_pypi_is(
         ("pdm publish", ".pdm.toml", "repository.pypi.url = '{url}'"),
     ],
 )
-def test_a_projects_own_settings_may_not(place: Place, line: str, file: str, text: str) -> None:
+def test_a_projects_settings_may_not_say_where_pypi_is(
+    place: Place, line: str, file: str, text: str
+) -> None:
     """Any host can begin with 'upload.': what a project says of PyPI is not believed."""
     place.write(file, text.format(url=UPLOAD))
     assert place.secret(line) == "upload.pypi.example"
 
 
-def test_a_url_on_the_command_line_is_no_name(place: Place) -> None:
+def test_a_url_on_the_command_line_is_never_pypis_name(place: Place) -> None:
     """It may have been copied from anywhere: the secret is the host's."""
     assert place.secret(f"twine upload --repository-url {UPLOAD} x") == "upload.pypi.example"
     environ = {"TWINE_REPOSITORY_URL": UPLOAD}
@@ -388,15 +400,15 @@ def test_another_pypirc_may_be_named(
 
 
 @pytest.mark.parametrize("text", ["repository = no section\n", "[pypi\n", "[pypi]\na=1\na=1\n"])
-def test_a_pypirc_that_cannot_be_read_is_refused(place: Place, text: str) -> None:
-    """The index stands in it: to guess would be to send a token to anybody."""
+def test_a_broken_pypirc_is_refused(place: Place, text: str) -> None:
+    """It says where the index is: a guess could send the token anywhere."""
     place.write("~/.pypirc", text)
     for line in ("twine upload x", "flit publish", "maturin upload x"):
-        with pytest.raises(Refused, match=r"\.pypirc cannot be read"):
+        with pytest.raises(Refused, match=r"\.pypirc"):
             place.secret(line)
 
 
-def test_a_pypirc_that_cannot_be_read_does_not_matter_where_the_url_is_given(place: Place) -> None:
+def test_a_broken_pypirc_does_not_matter_if_the_url_is_given(place: Place) -> None:
     """The index does not stand in it then."""
     place.write("~/.pypirc", "[pypi\n")
     assert place.secret(f"twine upload --repository-url {INTERNAL} x") == HOST
@@ -414,28 +426,28 @@ def test_a_pypirc_that_cannot_be_read_does_not_matter_where_the_url_is_given(pla
         ("poetry publish -r x", "~/.config/pypoetry/config.toml"),
     ],
 )
-def test_a_pipe_for_a_settings_file_is_refused_and_not_waited_for(
+def test_a_pipe_as_settings_file_is_refused_without_waiting(
     place: Place, line: str, file: str
 ) -> None:
-    """Nobody writes into it."""
+    """To open it would wait for a writer."""
     path = place.write(file)
     path.unlink()
     os.mkfifo(path)
     code = (
         "import os, sys; from secretly.config import loading;"
         "from secretly.config.command_line import recognize;"
-        "from secretly.publishing.destination import find_destination;"
+        "from secretly.publishing.upload import upload_of;"
         "os.environ['SECRETLY_CONFIG'] = os.devnull;"
-        "find_destination(recognize(sys.argv[1:], loading.load(os.environ)), os.environ)"
+        "upload_of(recognize(sys.argv[1:], loading.load(os.environ)), os.environ).destination"
     )
-    done = subprocess.run(  # it could wait for ever
+    done = subprocess.run(  # it must not wait
         [sys.executable, "-c", code, *shlex.split(line)],
         env={**os.environ, "HOME": str(place.home), "XDG_CONFIG_HOME": ""},
         capture_output=True,
         text=True,
         timeout=30,
     )
-    assert re.search(rf"Refused: .*{path.name} cannot be read", done.stderr), done
+    assert re.search(rf"Refused: .*{re.escape(path.name)}", done.stderr), done
 
 
 @pytest.mark.parametrize("text", ["[{}]\n", "[pypi]\n[{}]\n", "[{}]\n[pypi]\n"])
@@ -449,7 +461,7 @@ def test_a_section_whose_name_differs_by_case_is_refused(
         "~/.pypirc", listed + text.format(name).replace("]\n", f"]\nrepository={INTERNAL}\n")
     )
     for line in ("maturin upload x", "twine upload x", "flit publish"):
-        with pytest.raises(Refused, match=rf"\.pypirc has .*\[{name}\]") as caught:
+        with pytest.raises(Refused, match=rf"\.pypirc .*\[{name}\]") as caught:
             place.secret(line)
         assert caught.value.hint
     assert place.secret(f"maturin upload --repository-url {INTERNAL} x") == HOST
@@ -576,10 +588,8 @@ def test_a_folder_for_settings_may_be_elsewhere(place: Place) -> None:
         ),
     ],
 )
-def test_settings_may_name_an_index_of_ones_own(
-    place: Place, line: str, file: str, text: str
-) -> None:
-    """Its name is the secret's; what a person is told is the host."""
+def test_settings_may_name_another_index(place: Place, line: str, file: str, text: str) -> None:
+    """Its name is the secret's name. The dialog shows its host."""
     place.write(file, text.format(url=INTERNAL))
     found = place.destination(line)
     assert found[:2] == ("mine", "mine")
@@ -588,7 +598,7 @@ def test_settings_may_name_an_index_of_ones_own(
 
 
 def test_a_test_index_that_the_settings_describe_is_testpypi(place: Place) -> None:
-    """The person's own settings may say where it is, if that is a test index's host."""
+    """The user's own settings may say where it is, if the host is a test index's."""
     text = "[[index]]\nname = 'testpypi'\npublish-url = '{}'"
     url = "https://test.pypi.example/legacy/"
     place.write("~/.config/uv/uv.toml", text.format(url))
@@ -620,7 +630,7 @@ def test_a_projects_settings_get_no_token_of_the_test_index(
 
 
 def test_flit_knows_no_test_index(place: Place) -> None:
-    """Its name is no more than the person's own."""
+    """The name has no meaning but the user's."""
     line = "flit publish --repository testpypi"
     assert place.destination(line) == Destination("testpypi", "testpypi")
     section = "[testpypi]\nrepository = https://test.pypi.example/legacy/\n"
@@ -653,7 +663,7 @@ def test_the_settings_of_a_folder_above_the_project_do_not_count(
 @pytest.mark.parametrize(
     "text", ["[publish.index.repos]\n{} = '{}'", "publish.index.repos.{}.url='{}'"]
 )
-def test_hatchs_own_two_indexes_are_where_they_are(place: Place, text: str) -> None:
+def test_no_setting_moves_hatchs_own_two_indexes(place: Place, text: str) -> None:
     """No setting moves them; it moves others."""
     for name, secret in (("main", "PyPI"), ("test", "TestPyPI")):
         place.write("~/.config/hatch/config.toml", text.format(name, INTERNAL))
@@ -679,9 +689,7 @@ def test_hatchs_own_two_indexes_are_where_they_are(place: Place, text: str) -> N
         ("http://localhost@example.org/", True),
     ],
 )
-def test_what_is_sent_without_encryption_can_be_read(
-    place: Place, url: str, readable: bool
-) -> None:
+def test_an_upload_over_http_can_be_read(place: Place, url: str, readable: bool) -> None:
     """Unless it never leaves this machine."""
     assert place.destination(f"twine upload --repository-url {url} x").plaintext is readable
 
@@ -695,10 +703,10 @@ def test_hatchs_own_settings_choose_its_index(place: Place) -> None:
 
 
 @pytest.mark.parametrize("text", ["[", "a = " + "[" * 5000, "a = " + "1" * 5000, "\udcff"])
-def test_settings_that_cannot_be_read_are_refused(place: Place, text: str) -> None:
+def test_broken_settings_are_refused(place: Place, text: str) -> None:
     """They may name the index."""
     (place.project / "uv.toml").write_bytes(text.encode("utf-8", "surrogateescape"))
-    with pytest.raises(Refused, match=r"uv\.toml cannot be read"):
+    with pytest.raises(Refused, match=r"uv\.toml"):
         place.secret("uv publish")
 
 
@@ -761,7 +769,7 @@ def test_a_variable_may_say_where_poetrys_index_is(place: Place) -> None:
 
 # -- what the real tools do ------------------------------------------------------
 
-#: Two indexes where there is no network but loopback: nothing can go to a real one. It reads
+#: Two indexes with loopback as the only network: nothing can go to a real index. It reads
 #: commands, one in a line, and says of each how it ended and which index took uploads.
 _ISLAND = """
 import fcntl, json, socket, struct, subprocess, sys
@@ -820,7 +828,7 @@ def _unshared() -> Sequence[str]:
     for command in (["unshare", "-n"], ["unshare", "-rn"]):
         if subprocess.run([*command, "true"], capture_output=True, timeout=30).returncode == 0:
             return command
-    pytest.skip("a network of one's own is not allowed here")
+    pytest.skip("network namespaces are not allowed here")
 
 
 @pytest.fixture(name="island", scope="module")
@@ -903,7 +911,7 @@ LEAD: dict[str, tuple[str, Mapping[str, str], Mapping[str, str], str]] = {
         | {USERS: "publish-url = 'URL-B'"},
         "B",
     ),
-    "uv: uv.toml hides what is beside it": (
+    "uv: uv.toml hides the pyproject.toml in its folder": (
         "uv publish",
         {},
         {"uv.toml": NO_URL, "pyproject.toml": UV_A, USERS: "publish-url = 'URL-B'"},
@@ -1088,7 +1096,7 @@ def settled(place: Place, island: Island, files: Mapping[str, str]) -> None:
 
 @pytest.mark.real
 @pytest.mark.parametrize("name", LEAD)
-def test_the_real_tool_goes_where_it_was_thought_to(
+def test_the_real_tool_uploads_to_the_destination_that_was_found(
     place: Place, island: Island, name: str
 ) -> None:
     """Whichever of its settings count; where none does, to the index that it knows itself."""
@@ -1128,7 +1136,7 @@ ODD: dict[str, tuple[str, Mapping[str, str], str]] = {
         {"pyproject.toml": UV_A + "managed = false\n", "d/uv.toml": "publish-url='URL-B'"},
         "B",
     ),
-    "uv: but not those of what is no member": (
+    "uv: a workspace doesn't hide the settings of other projects": (
         "uv publish --directory d",
         {"pyproject.toml": MEMBERS + UV_A, "d/pyproject.toml": UV_B},
         "B",
@@ -1153,8 +1161,8 @@ ODD: dict[str, tuple[str, Mapping[str, str], str]] = {
 
 @pytest.mark.real
 @pytest.mark.parametrize("name", ODD)
-def test_what_would_lead_elsewhere_is_refused(place: Place, island: Island, name: str) -> None:
-    """Where the real tool goes is what nobody would think."""
+def test_surprising_destinations_are_refused(place: Place, island: Island, name: str) -> None:
+    """The real tool goes where a user would not expect."""
     line, files, where = ODD[name]
     for port, url in (("PORT-A", island.a), ("PORT-B", island.b)):
         line = line.replace(port, url.split("/")[2].partition(":")[2])
@@ -1166,7 +1174,7 @@ def test_what_would_lead_elsewhere_is_refused(place: Place, island: Island, name
     assert took == where, said
 
 
-# -- what a person is told -------------------------------------------------------
+# -- the words for an index -------------------------------------------------------
 
 
 @pytest.mark.parametrize("tool", TOOLS)
@@ -1201,10 +1209,10 @@ def test_an_index_that_only_the_tool_knows_is_shown_by_the_tools_name(place: Pla
         ("https://example.org#@pypi.example", "example.org", "example.org"),
     ],
 )
-def test_of_a_url_the_host_is_shown_and_compared(
+def test_the_host_of_a_url_is_shown_and_compared(
     place: Place, url: str, shown: str, host: str
 ) -> None:
-    """With its port where a person sees it, without where a token's index is compared."""
+    """With its port in the dialog, and without it where a token's index is compared."""
     found = place.destination(f"twine upload --repository-url '{url}' x")
     assert (found.secret, found.shown, found.host) == (shown, shown, host)
 
@@ -1240,13 +1248,17 @@ def test_the_settings_are_those_of_the_folder_that_the_tool_works_in(
 
 def test_an_empty_variable_names_no_folder(place: Place) -> None:
     """Nor does one that is not set; the last option counts; else it is where one is."""
-    words = place.call("uv publish").taken_apart()
-    options = ("--directory", "$FIRST", "$SECOND")
-    assert folder_of(words, options, {"FIRST": "", "SECOND": "b"}) == place.project / "b"
-    assert folder_of(words, options, {"FIRST": "a", "SECOND": "b"}) == place.project / "a"
-    assert folder_of(words, options, {}) == place.project
-    words = place.call("uv --directory c publish --directory d").taken_apart()
-    assert folder_of(words, options, {"FIRST": "a"}) == place.project / "d"
+
+    def folder(line: str, environ: Mapping[str, str]) -> str:
+        index = PackageIndex(folder_options=("--directory", "$FIRST", "$SECOND"))
+        tool = PublishingTool(index, Artifacts())
+        found = ToolCall(place.call(line), tool, environ).start_folder
+        return os.path.relpath(found, place.project)
+
+    assert folder("uv publish", {"FIRST": "", "SECOND": "b"}) == "b"
+    assert folder("uv publish", {"FIRST": "a", "SECOND": "b"}) == "a"
+    assert folder("uv publish", {}) == "."
+    assert folder("uv --directory c publish --directory d", {"FIRST": "a"}) == "d"
 
 
 # -- a password in plain text ----------------------------------------------------
@@ -1301,7 +1313,7 @@ def test_a_password_in_plain_text_is_found(place: Place, line: str, section: str
         "pdm publish",
     ],
 )
-def test_another_indexs_password_is_not(place: Place, line: str) -> None:
+def test_the_password_of_another_index_is_not_found(place: Place, line: str) -> None:
     """Nor an empty one, nor any where the tool does not read the file."""
     place.write("~/.pypirc", PYPIRC)
     assert place.plain(line) == ("", "")
@@ -1314,7 +1326,7 @@ def test_without_a_file_there_is_no_password(place: Place) -> None:
     assert place.plain("twine upload x") == ("", "")
 
 
-def test_the_file_that_was_named_is_looked_at(place: Place) -> None:
+def test_the_named_pypirc_is_read(place: Place) -> None:
     """In place of the one at home."""
     place.write("~/.pypirc", PYPIRC)
     place.write("mine", "[pypi]\nusername = me\n")
@@ -1323,16 +1335,24 @@ def test_the_file_that_was_named_is_looked_at(place: Place) -> None:
     assert place.plain("flit publish --pypirc mine") == ("mine", "pypi")
 
 
-def test_a_percent_sign_in_a_password_is_no_trouble(place: Place) -> None:
+def test_a_percent_sign_in_a_password_is_read_as_it_is(place: Place) -> None:
     """The file has no interpolation."""
     place.write("~/.pypirc", "[pypi]\npassword = canary-100%(x)s%\n")
     assert place.plain("twine upload x") == ("~/.pypirc", "pypi")
 
 
-def test_without_home_it_is_the_systems(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_home_the_system_says_where_the_home_folder_is(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A `.pypirc` is not looked for in the folder where one happens to be."""
     listed = "[distutils]\nindex-servers = mine\n[mine]\nrepository ="
-    place.write("~/.pypirc", f"{listed} {INTERNAL}\n")
     place.write(".pypirc", f"{listed} http://planted.example.org/\n")
-    monkeypatch.setenv("HOME", str(place.home))
-    assert find_destination(place.call("twine upload -r mine x"), {}).url == INTERNAL
+    home = pwd.getpwuid(os.getuid()).pw_dir
+    if os.path.exists(os.path.join(home, ".pypirc")):
+        pytest.skip("this user has a .pypirc")
+    monkeypatch.setenv("HOME", str(place.project))
+    for environ in ({"HOME": ""}, {}):
+        assert places.home_folder(environ) == home
+        upload = upload_of(place.call("twine upload -r mine x"), environ)
+        assert upload is not None
+        assert upload.destination.url == ""

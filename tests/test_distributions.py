@@ -31,7 +31,10 @@ from secretly.publishing.archives import (
     read_distribution,
 )
 
-#: The members of an archive: their names and what is in them.
+#: An error names the file.
+NAMED = r"\.(whl|zip|tar\.gz) "
+
+#: The members of an archive, each a name and its content.
 Members = Sequence[tuple[str, bytes]]
 
 
@@ -86,7 +89,7 @@ def test_a_source_distributions_metadata_says_what_it_is(tmp_path: Path, name: s
     assert identity(path) == ("demo", "1.0")
 
 
-def test_an_archive_may_be_of_the_current_folder(tmp_path: Path) -> None:
+def test_member_names_may_start_with_the_current_folder(tmp_path: Path) -> None:
     """tar, started there, writes './' before each name."""
     assert identity(tarred(tmp_path / "x.tar.gz", ("./a/PKG-INFO", metadata()))) == ("demo", "1.0")
 
@@ -103,19 +106,19 @@ def test_a_source_distribution_may_be_a_zip(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("project", ["My.Demo_Thing", "a", "0", "A-b--c"])
-def test_the_name_is_given_as_the_metadata_has_it(tmp_path: Path, project: str) -> None:
+def test_the_name_is_returned_as_the_metadata_spells_it(tmp_path: Path, project: str) -> None:
     """What it is compared as is another matter."""
     assert identity(wheel(tmp_path, project, "1!2.0rc1+local.5")) == (project, "1!2.0rc1+local.5")
 
 
-def test_what_follows_the_metadatas_head_is_its_text(tmp_path: Path) -> None:
+def test_text_after_the_metadatas_head_does_not_count(tmp_path: Path) -> None:
     """A README that speaks of names is not the metadata."""
     text = metadata() + "\nName: other\nVersion: 2.0\n\nÄ\ud7ff".encode()
     assert identity(tarred(tmp_path / "x.tar.gz", ("a/PKG-INFO", text))) == ("demo", "1.0")
 
 
 @pytest.mark.parametrize("ending", [".egg", ".exe", ".tar.bz2"])
-def test_of_the_old_kinds_the_project_is_not_known(tmp_path: Path, ending: str) -> None:
+def test_the_project_of_an_old_kind_of_file_is_unknown(tmp_path: Path, ending: str) -> None:
     """No index takes them any more: they are named by their bytes alone."""
     path = tmp_path / f"demo-1.0{ending}"
     path.write_bytes(b"whatever")
@@ -142,7 +145,7 @@ def test_a_file_is_named_as_it_was_named(tmp_path: Path) -> None:
     assert found[1:] == read_distribution(str(path), "/nonexistent")[1:]
 
 
-def test_a_link_is_what_it_leads_to(tmp_path: Path) -> None:
+def test_a_link_counts_as_its_target(tmp_path: Path) -> None:
     """The tools follow it, too."""
     path = wheel(tmp_path)
     link = tmp_path / "link.whl"
@@ -150,7 +153,7 @@ def test_a_link_is_what_it_leads_to(tmp_path: Path) -> None:
     assert read_distribution(str(link))[1:] == read_distribution(str(path))[1:]
 
 
-def test_another_file_is_another_though_its_bytes_are_the_same(tmp_path: Path) -> None:
+def test_a_copy_of_a_file_is_another_file(tmp_path: Path) -> None:
     """So that one which was put in its place is noticed; reading it changes nothing."""
     path = wheel(tmp_path)
     before = read_distribution(str(path))
@@ -202,7 +205,7 @@ def encrypted(path: Path) -> Path:
 
 
 def unknown_compression(path: Path) -> Path:
-    """A wheel whose members are packed in a way that nobody knows."""
+    """A wheel with an unknown kind of compression."""
     data = bytearray(wheel(path.parent, name=path.name).read_bytes())
     for mark, offset in ((b"PK\3\4", 8), (b"PK\1\2", 10)):
         at = data.find(mark)
@@ -219,13 +222,13 @@ def test_other_bytes_are_refused(tmp_path: Path, ending: str, data: bytes) -> No
     """An upload that broke off when the file was made, or another file by mistake."""
     path = tmp_path / f"demo-1.0{ending}"
     path.write_bytes(data)
-    with pytest.raises(Refused, match="cannot be read as one") as caught:
+    with pytest.raises(Refused, match=NAMED) as caught:
         read_distribution(str(path))
     assert path.name in str(caught.value)
     assert caught.value.hint
 
 
-def test_metadata_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+def test_two_metadata_files_in_a_source_distribution_are_refused(tmp_path: Path) -> None:
     """One program reads the first, another the last: which project it is cannot be told."""
     twice = tarred(
         tmp_path / "demo-1.0.tar.gz",
@@ -236,7 +239,7 @@ def test_metadata_that_is_there_twice_is_refused(tmp_path: Path) -> None:
         identity(twice)
 
 
-def test_so_is_metadata_that_is_there_twice_in_parts_that_are_packed_apart(tmp_path: Path) -> None:
+def test_two_metadata_files_in_separate_gzip_members_are_refused(tmp_path: Path) -> None:
     """What is packed by gzip may be followed by more of it: twine reads that, too."""
     members = ("demo-1.0/demo.py", b""), ("demo-1.0/PKG-INFO", metadata())
     path = tarred(tmp_path / "demo-1.0.tar.gz", *members)
@@ -245,7 +248,7 @@ def test_so_is_metadata_that_is_there_twice_in_parts_that_are_packed_apart(tmp_p
     path.write_bytes(gzip.compress(first) + more.read_bytes())
     twine = pytest.importorskip("twine.sdist")
     assert twine.SDist(str(path)).read() == metadata("other")
-    with pytest.raises(Refused, match="cannot be read as one"):
+    with pytest.raises(Refused, match=NAMED):
         read_distribution(str(path))
 
 
@@ -255,7 +258,7 @@ def test_a_wheel_that_was_cut_short_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "short.whl"
     for length in range(0, len(data), 7):
         path.write_bytes(data[:length])
-        with pytest.raises(Refused, match=r"short\.whl is no wheel"):
+        with pytest.raises(Refused, match=r"short\.whl"):
             read_distribution(str(path))
 
 
@@ -267,7 +270,7 @@ def test_a_source_distribution_that_was_cut_short_is_refused(tmp_path: Path) -> 
     path = tmp_path / "short.tar.gz"
     for length in range(0, len(data) // 2, 2003):
         path.write_bytes(data[:length])
-        with pytest.raises(Refused, match=r"short\.tar\.gz is no source distribution"):
+        with pytest.raises(Refused, match=r"short\.tar\.gz"):
             read_distribution(str(path))
 
 
@@ -286,7 +289,7 @@ def damaged(path: Path) -> Path:
 def test_a_wheel_that_cannot_be_unpacked_is_refused(tmp_path: Path, make: object) -> None:
     """No index could read it either."""
     assert callable(make)
-    with pytest.raises(Refused, match="cannot be read as one"):
+    with pytest.raises(Refused, match=NAMED):
         read_distribution(str(make(tmp_path / "odd.whl")))
 
 
@@ -294,7 +297,7 @@ def test_members_that_do_not_match_their_checksum_are_refused(tmp_path: Path) ->
     """The bytes are not those that were built."""
     path = wheel(tmp_path)
     path.write_bytes(path.read_bytes().replace(b"Name: demo", b"Name: evil"))
-    with pytest.raises(Refused, match="cannot be read as one"):
+    with pytest.raises(Refused, match=NAMED):
         read_distribution(str(path))
 
 
@@ -316,7 +319,7 @@ INFO = "demo-1.0.dist-info/METADATA"
 )
 def test_a_wheel_has_its_metadata_in_one_place(tmp_path: Path, members: Members) -> None:
     """With two it could be shown as one project and be uploaded as another."""
-    with pytest.raises(Refused, match=r"x\.whl is no wheel"):
+    with pytest.raises(Refused, match=r"x\.whl"):
         read_distribution(str(zipped(tmp_path / "x.whl", *members)))
 
 
@@ -328,7 +331,7 @@ def test_a_wheel_has_no_other_metadata_that_twine_would_take(
     """It takes what is least deep and says 'Metadata-Version'."""
     members = [(INFO, metadata()), (name, metadata("other"))]
     path = zipped(tmp_path / "demo-1.0-py3-none-any.whl", *(members[::-1] if first else members))
-    with pytest.raises(Refused, match="cannot be read as one"):
+    with pytest.raises(Refused, match=NAMED):
         read_distribution(str(path))
 
 
@@ -341,9 +344,7 @@ def test_a_wheel_has_no_other_metadata_that_twine_would_take(
         ("x/metadata", metadata("other")),
     ],
 )
-def test_what_twine_does_not_take_for_metadata_may_be_in_a_wheel(
-    tmp_path: Path, name: str, data: bytes
-) -> None:
+def test_a_wheel_may_contain_what_twine_ignores(tmp_path: Path, name: str, data: bytes) -> None:
     """Many have tables or templates of that name."""
     path = zipped(tmp_path / "demo-1.0-py3-none-any.whl", (name, data), (INFO, metadata()))
     assert identity(path) == ("demo", "1.0")
@@ -361,10 +362,10 @@ def test_other_metadata_is_what_twine_takes(tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_nor_has_a_wheel_its_metadata_twice(tmp_path: Path) -> None:
+def test_two_metadata_files_in_a_wheel_are_refused(tmp_path: Path) -> None:
     """Of two members of one name one tool reads the first, another the last."""
     members = (INFO, metadata()), (INFO, metadata("other"))
-    with pytest.raises(Refused, match=r"x\.whl is no wheel"):
+    with pytest.raises(Refused, match=r"x\.whl"):
         read_distribution(str(zipped(tmp_path / "x.whl", *members)))
 
 
@@ -385,32 +386,32 @@ def test_a_source_distribution_has_its_metadata_in_its_folder(
 ) -> None:
     """And nowhere else."""
     make = tarred if ending == ".tar.gz" else zipped
-    with pytest.raises(Refused, match="is no source distribution"):
+    with pytest.raises(Refused, match=NAMED):
         read_distribution(str(make(tmp_path / f"x{ending}", *members)))
 
 
-def test_the_current_folder_is_none_of_its_own(tmp_path: Path) -> None:
-    """What is packed there without a folder is no source distribution."""
-    with pytest.raises(Refused, match="is no source distribution"):
+def test_metadata_in_the_current_folder_does_not_count(tmp_path: Path) -> None:
+    """A source distribution has its files in a folder."""
+    with pytest.raises(Refused, match=NAMED):
         read_distribution(str(tarred(tmp_path / "x.tar.gz", ("./PKG-INFO", metadata()))))
 
 
-def test_a_zip_with_two_folders_is_no_source_distribution(tmp_path: Path) -> None:
+def test_a_zip_with_two_folders_is_refused(tmp_path: Path) -> None:
     """Which of the two would it be?"""
     members = ("a/PKG-INFO", metadata()), ("b/PKG-INFO", metadata("other"))
-    with pytest.raises(Refused, match="is no source distribution"):
+    with pytest.raises(Refused, match=NAMED):
         read_distribution(str(zipped(tmp_path / "x.zip", *members)))
 
 
 @pytest.mark.parametrize("kind", [tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.FIFOTYPE])
-def test_metadata_that_is_no_file_is_none(tmp_path: Path, kind: bytes) -> None:
+def test_a_folder_or_link_is_not_metadata(tmp_path: Path, kind: bytes) -> None:
     """A folder, a link or a pipe of that name."""
     path = tmp_path / "x.tar.gz"
     with tarfile.open(path, "w:gz") as file:
         entry = tarfile.TarInfo("a/PKG-INFO")
         entry.type, entry.linkname = kind, "/etc/hostname"
         file.addfile(entry)
-    with pytest.raises(Refused, match="is no source distribution"):
+    with pytest.raises(Refused, match=NAMED):
         read_distribution(str(path))
 
 
@@ -418,7 +419,7 @@ def test_metadata_that_is_no_file_is_none(tmp_path: Path, kind: bytes) -> None:
 def test_a_source_distribution_is_packed_as_its_name_says(tmp_path: Path, mode: str) -> None:
     """The indexes take no other."""
     path = tarred(tmp_path / "x.tar.gz", ("a/PKG-INFO", metadata()), mode=mode)
-    with pytest.raises(Refused, match="cannot be read as one"):
+    with pytest.raises(Refused, match=NAMED):
         read_distribution(str(path))
 
 
@@ -450,12 +451,12 @@ def test_a_source_distribution_is_packed_as_its_name_says(tmp_path: Path, mode: 
 def test_metadata_names_one_project_and_one_version(
     tmp_path: Path, ending: str, text: bytes
 ) -> None:
-    """By a name that a project may have; else nobody can say what a token must be for."""
+    """The name must be valid, or the token could not be narrowed to it."""
     if ending == ".whl":
         path = zipped(tmp_path / "x.whl", (INFO, text))
     else:
         path = tarred(tmp_path / "x.tar.gz", ("a/PKG-INFO", text))
-    with pytest.raises(Refused, match="its metadata names no project and version"):
+    with pytest.raises(Refused, match=NAMED):
         read_distribution(str(path))
 
 
@@ -476,7 +477,7 @@ def test_metadata_without_end_is_refused(
     if good:
         assert identity(path) == ("demo", "1.0")
     else:
-        with pytest.raises(Refused, match="cannot be read as one"):
+        with pytest.raises(Refused, match=NAMED):
             read_distribution(str(path))
 
 
@@ -495,42 +496,42 @@ def swollen(path: Path, size: int) -> Path:
 def test_a_source_distribution_that_swells_is_refused(
     tmp_path: Path, more: int, good: bool
 ) -> None:
-    """A file of a megabyte may unpack to one that takes for ever: 1 GiB is plenty."""
+    """A file of a megabyte may unpack to terabytes: 1 GiB is plenty."""
     path = swollen(tmp_path / "a-1.tar.gz", (1 << 30) - len(metadata()) + more)
     assert path.stat().st_size < 3 << 20
     if good:
         assert identity(path) == ("demo", "1.0")
     else:
-        with pytest.raises(Refused, match="cannot be read as one"):
+        with pytest.raises(Refused, match=NAMED):
             read_distribution(str(path))
 
 
-# -- what is no file -------------------------------------------------------------
+# -- what is not a file -------------------------------------------------------------
 
 
 @pytest.mark.process
-def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
-    """Nobody writes into it."""
+def test_a_pipe_is_refused_without_waiting(tmp_path: Path) -> None:
+    """To open it would wait for a writer."""
     path = tmp_path / "x.whl"
     os.mkfifo(path)
-    code = f"from secretly.publishing.archives import read; read({str(path)!r})"
-    done = subprocess.run(  # it could wait for ever
+    code = f"from secretly.publishing import archives; archives.read_distribution({str(path)!r})"
+    done = subprocess.run(  # it must not wait
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=30
     )
-    assert re.search(r"Refused: .*/x\.whl is no file", done.stderr)
+    assert re.search(r"Refused: .*/x\.whl ", done.stderr)
 
 
 def test_a_folder_is_refused(tmp_path: Path) -> None:
     """However it is called."""
     path = tmp_path / "x.whl"
     path.mkdir()
-    with pytest.raises(Refused, match=r"x\.whl (is no file|cannot be read)"):
+    with pytest.raises(Refused, match=r"x\.whl"):
         read_distribution(str(path))
 
 
 def test_a_device_is_refused() -> None:
     """It might never end."""
-    with pytest.raises(Refused, match="/dev/zero is no file"):
+    with pytest.raises(Refused, match="/dev/zero"):
         read_distribution("/dev/zero")
 
 
@@ -544,29 +545,27 @@ def test_a_device_is_refused() -> None:
         ("file/x.whl", "Not a directory"),
     ],
 )
-def test_what_cannot_be_read_is_refused_with_the_reason(
-    tmp_path: Path, name: str, why: str
-) -> None:
+def test_an_unreadable_file_is_refused_with_the_reason(tmp_path: Path, name: str, why: str) -> None:
     """In the system's own words."""
     (tmp_path / "dangling.whl").symlink_to("missing.whl")
     (tmp_path / "round.whl").symlink_to("round.whl")
     (tmp_path / "file").touch()
-    with pytest.raises(Refused, match=rf"(?i)cannot be read: .*{why}"):
+    with pytest.raises(Refused, match=rf"(?i): .*{why}"):
         read_distribution(name, str(tmp_path))
 
 
-def test_what_one_may_not_read_is_refused(tmp_path: Path) -> None:
+def test_a_file_without_read_permission_is_refused(tmp_path: Path) -> None:
     """The tool could not read it either."""
     if os.geteuid() == 0:
         pytest.skip("root may read everything")
     path = wheel(tmp_path)
     path.chmod(0)
-    with pytest.raises(Refused, match="cannot be read: Permission denied"):
+    with pytest.raises(Refused, match="Permission denied"):
         read_distribution(str(path))
 
 
 def test_an_odd_name_is_shown_by_its_escapes(tmp_path: Path) -> None:
-    """An error is read by a person, on a terminal."""
+    """The user reads the error on a terminal."""
     name = "d\x1b[2J\u202e\udcff.whl"
     path = os.path.join(str(tmp_path), name)
     for _ in range(2):  # missing, then empty
@@ -600,9 +599,7 @@ def outcome(data: bytes, ending: str) -> Distribution | None:
     st.sampled_from([b"", b"PK\3\4", b"PK\5\6" + b"\0" * 18, b"\x1f\x8b\x08\0"]),
     st.sampled_from(ENDINGS),
 )
-def test_whatever_the_bytes_they_are_known_or_refused(
-    data: bytes, start: bytes, ending: str
-) -> None:
+def test_any_bytes_are_read_or_refused(data: bytes, start: bytes, ending: str) -> None:
     """Never an error of another kind; by a name that may be shown and normalised."""
     found = outcome(start + data, ending)
     if found is not None:
@@ -627,9 +624,7 @@ VALID = {ending: archive(ending) for ending in (".whl", ".zip", ".tar.gz")}
 
 
 @given(st.data(), st.sampled_from(sorted(VALID)))
-def test_whatever_is_changed_in_one_it_is_known_or_refused(
-    choice: st.DataObject, ending: str
-) -> None:
+def test_a_changed_archive_is_read_or_refused(choice: st.DataObject, ending: str) -> None:
     """Bytes that were changed, put in or taken out, as bad memory or bad people do."""
     data = bytearray(VALID[ending])
     for _ in range(choice.draw(st.integers(1, 4))):
@@ -647,7 +642,7 @@ def test_whatever_is_changed_in_one_it_is_known_or_refused(
     st.text(st.characters(exclude_categories=["Cs"]), max_size=30),
     st.sampled_from([".whl", ".tar.gz"]),
 )
-def test_whatever_the_metadata_says_the_name_is_a_projects(
+def test_a_name_from_any_metadata_is_a_valid_project_name(
     project: str, version: str, ending: str
 ) -> None:
     """No other is ever given on, nor a version that was not there."""
@@ -672,8 +667,8 @@ def test_whatever_the_metadata_says_the_name_is_a_projects(
 
 
 @given(st.text(st.sampled_from("aB1-_."), min_size=1))
-def test_a_name_is_normalised_once_and_for_all(name: str) -> None:
-    """Twice is no other than once, and only lower case and single hyphens are left."""
+def test_normalizing_a_name_twice_changes_nothing(name: str) -> None:
+    """Only lower case and single hyphens are left."""
     once = normalize_project(name)
     assert normalize_project(once) == once
     assert not set("B_.") & set(once)
@@ -681,7 +676,7 @@ def test_a_name_is_normalised_once_and_for_all(name: str) -> None:
 
 
 @given(st.text(st.sampled_from("aB1-_.")) | st.text())
-def test_names_are_compared_and_allowed_as_packaging_has_it(name: str) -> None:
+def test_names_are_compared_and_allowed_as_in_packaging(name: str) -> None:
     """The rules are PEP 503's and the core metadata's."""
     utils = importlib.import_module("packaging.utils")
     assert normalize_project(name) == utils.canonicalize_name(name)
@@ -694,6 +689,6 @@ def test_names_are_compared_and_allowed_as_packaging_has_it(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "-", "a-", ".a", "a b", "a/b", "a\n", "\u017f", "a\0"])
-def test_what_is_no_name_is_none(name: str) -> None:
-    """Not even with a letter that is equal to an ASCII one but for its case."""
+def test_an_invalid_name_is_not_a_project_name(name: str) -> None:
+    """Not even a letter that equals an ASCII one if case is ignored."""
     assert not is_project_name(name)

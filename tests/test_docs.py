@@ -31,6 +31,8 @@ from secretly.config import command_line, loading, model
 from secretly.publishing import pypi_token, release
 from secretly.publishing.archives import Distribution
 from secretly.publishing.destination import Destination
+from secretly.publishing.tool import Artifacts, PublishingTool
+from secretly.publishing.tools import tool_for
 from secretly.reference import parse
 from secretly.testing import FakePinentry
 
@@ -212,8 +214,6 @@ TABLES = {
     "secrets.NAME": "[secrets.NAME]\nbogus = 1",
     "commands.NAME": "[commands.NAME]\nbogus = 1",
     "commands.NAME.profiles.PROFILE": "[commands.NAME.profiles.PROFILE]\nbogus = 1",
-    "commands.NAME.index": "[commands.NAME.index]\nbogus = 1",
-    "commands.NAME.files": "[commands.NAME.files]\nbogus = 1",
     "prompt": "[prompt]\nbogus = 1",
     "keychain": "[keychain]\nbogus = 1",
 }
@@ -305,13 +305,13 @@ def listed(names: Any) -> str:
 
 def test_every_shipped_publishing_tool_is_in_the_tables(tmp_path: Path) -> None:
     """The tables of tools that upload to a package index say what their rows say."""
-    shipped = [row for row in load(tmp_path, "").commands.values() if row.index is not None]
+    shipped = [row for row in load(tmp_path, "").commands.values() if tool_for(row.name)]
     assert [row.name for row in shipped][:3] == ["twine", "uv", "flit"]
     first, second, third = [], [], []
     for row in shipped:
-        assert row.index is not None
-        assert row.files is not None
-        name, index = f"``{row.name}``", row.index
+        tool = tool_for(row.name)
+        assert tool is not None
+        name, index = f"``{row.name}``", tool.package_index
         first.append(
             [
                 name,
@@ -329,14 +329,14 @@ def test_every_shipped_publishing_tool_is_in_the_tables(tmp_path: Path) -> None:
                 listed((*index.name_variables, *index.url_variables)),
             ]
         )
-        third.append([name, looked_at(row.files), built(row.files), lifetime(row)])
+        third.append([name, looked_at(tool.artifacts), built(tool.artifacts), lifetime(row, tool)])
     there = rows(page("reference/commands.rst"))
     for wanted in (first, second, third):
         start = there.index(wanted[0])
         assert there[start : start + len(wanted)] == wanted
 
 
-def looked_at(files: model.Artifacts) -> str:
+def looked_at(files: Artifacts) -> str:
     """Which files are looked at, as the table has it."""
     found = ["those named"] if files.arguments else []
     if files.folder:
@@ -346,7 +346,7 @@ def looked_at(files: model.Artifacts) -> str:
     return "; else ".join(found) or "–"
 
 
-def built(files: model.Artifacts) -> str:
+def built(files: Artifacts) -> str:
     """When they are built first."""
     found = listed(files.builds)
     if files.build_options:
@@ -356,22 +356,22 @@ def built(files: model.Artifacts) -> str:
     return found
 
 
-def lifetime(row: model.Command) -> str:
+def lifetime(row: model.Command, tool: PublishingTool) -> str:
     """How long the token is good."""
     short, long = (f"{s / 60:.0f} min" for s in (release.LIFETIME, release.LIFETIME_BUILDING))
-    assert row.files is not None
     assert row.expires is None
-    options = row.files.build_options or row.files.no_build_options
-    if set(row.subcommands) == set(row.files.builds) and not options:
+    files = tool.artifacts
+    options = files.build_options or files.no_build_options
+    if set(row.subcommands) == set(files.builds) and not options:
         return long
-    return f"{short}; {long} if it builds" if row.files.builds else short
+    return f"{short}; {long} if it builds" if files.builds else short
 
 
 def variables() -> set[str]:
     """The variables that the code names: read from its text, as a whole string each."""
     found: set[str] = set()
     for path in SOURCE.rglob("*.py"):
-        if path.name in ("testing.py", "assuan.py"):
+        if path.name in ("testing.py", "assuan.py") or path.parent.name == "tools":
             continue
         text = path.read_text("utf-8")
         found |= set(re.findall(r'environ(?:\.get\(|\[)"([A-Z_]+)"', text))
@@ -394,10 +394,11 @@ def test_every_variable_that_is_read_is_described() -> None:
 
 def test_every_variable_of_a_tool_that_says_where_is_described(tmp_path: Path) -> None:
     """So are those by which a tool, or what launches it, finds its folder or its settings."""
-    found = {name for names in command_line._LAUNCHERS.values() for name in names if name[0] != "-"}
+    found = {
+        name for names in command_line.REDIRECTING.values() for name in names if name[0] != "-"
+    }
     for row in load(tmp_path, "").commands.values():
-        text = repr((row.index, row.files))
-        found |= set(re.findall(r"\$([A-Z_]+)", text))
+        found |= set(re.findall(r"\$([A-Z_]+)", repr(tool_for(row.name))))
     assert found >= {"UV_ENV_FILE", "UV_PROJECT", "HATCH_CONFIG", "XDG_CONFIG_DIRS"}
     assert found <= set(re.findall(r"``([A-Z_]+)``", page("reference/environment.rst")))
 
@@ -423,7 +424,8 @@ def test_the_changelog_has_this_version() -> None:
     """The newest version in the changelog is the one that is built."""
     from importlib.metadata import version
 
-    assert list(sections("changelog.rst"))[1] == version("secretly")
+    newest = [name for name in sections("changelog.rst") if name != "Unreleased"][1]
+    assert newest == version("secretly")
 
 
 # -- dialogs, messages and listings ---------------------------------------------

@@ -133,6 +133,6 @@ def test_the_testing_names_are_documented() -> None:
 
 def test_settings_are_documented() -> None:
     """Each class of the configuration has a docstring."""
-    for kind in (model.Command, model.PackageIndex, model.Entry):
+    for kind in (model.Command, model.Profile, model.Entry):
         assert kind.__doc__
         assert not kind.__doc__.startswith(f"{kind.__name__}(")

@@ -769,12 +769,15 @@ def test_the_programs_content_is_looked_at_again(place: Place) -> None:
     argv = ["twine", "upload", f"{place.folder}/{FILE}"]
     with sandbox() as context:
         invocation = command_line.recognize(argv, context.configuration)
+        upload = preparing.look_at_upload(invocation, context.environ)
+        assert upload is not None
         given = planning.PlanInput(
             str(program),
             argv,
             SecretRequest(Reference("", "")),
             invocation=invocation,
-            destination=preparing.find_destination(invocation, context.environ),
+            destination=upload.destination,
+            upload=upload,
         )
         prepared = preparing.prepare(planning.plan_delivery(given), given, context)
     assert prepared.launch.fingerprint is not None

@@ -59,9 +59,9 @@ def project(folder: Path) -> None:
 
 
 def tool(name: str) -> str:
-    """The path of a real tool: on PATH, or beside this Python."""
-    beside = Path(sys.executable).with_name(name)
-    found = shutil.which(name) or (str(beside) if beside.exists() else None)
+    """The path of a real tool: on PATH, or next to this Python."""
+    next_to = Path(sys.executable).with_name(name)
+    found = shutil.which(name) or (str(next_to) if next_to.exists() else None)
     if found is None or os.environ.get("SECRETLY_REAL") == "0":
         need(name)
     assert found is not None
@@ -167,15 +167,14 @@ def test_a_tool_uploads_with_a_narrowed_token(
     else:
         question = wording.confirm_use_text(wanted, wording.place("keychain"), "")
         assert prompt["SETDESC"].startswith(question)
-    assert ("builds first; files not yet known" in prompt["SETDESC"]) == (name == "flit")
+    assert (wording.BUILDS_FIRST in prompt["SETDESC"]) == (name == "flit")
     assert_narrowed(index.uploads, long, begun, ended, MINUTES[name])
     assert watch.rounds > 3
     assert watch.seen == set()
     assert files_with(long, home.folder) == files_with(long[-40:], home.folder) == kept
     assert long not in done.stdout + done.stderr
-    clock = r"(\d{4}-\d\d-\d\d )?\d\d:\d\d"
-    said = rf"(?m)^secretly: {name} gets a token for demo only, until {clock}$"
-    assert re.search(said, done.stderr)
+    said = re.escape(wording.gets_token(name, "demo", "END")).replace("END", r"([\d-]+ )?\d\d:\d\d")
+    assert re.search(rf"(?m)^secretly: {said}$", done.stderr)
 
 
 def assert_narrowed(
@@ -192,7 +191,7 @@ def assert_narrowed(
     assert int(begun) <= found.not_before + 60 <= ended
 
 
-def test_what_the_tool_got_is_for_nothing_else(home: Home, index: Warehouse) -> None:
+def test_the_narrowed_token_is_for_this_project_only(home: Home, index: Warehouse) -> None:
     """The token that arrived uploads the same project again, and no other: 403."""
     long = index.token()
     arguments, variable = TOOLS["twine"]
@@ -208,7 +207,7 @@ def test_what_the_tool_got_is_for_nothing_else(home: Home, index: Warehouse) -> 
     assert directly(home, index, got, str(disguised)) == 403
 
 
-def test_what_the_tool_got_ends(home: Home, index: Warehouse) -> None:
+def test_the_narrowed_token_ends(home: Home, index: Warehouse) -> None:
     """Once its time is over, the index answers 403."""
     home.configure('[commands.twine]\nexpires = "1s"\n')
     arguments, variable = TOOLS["twine"]
@@ -222,20 +221,18 @@ def test_what_the_tool_got_ends(home: Home, index: Warehouse) -> None:
 
 
 def test_another_kind_of_secret_passes_unchanged(home: Home, index: Warehouse) -> None:
-    """A password is no token: it arrives as it was typed, and nothing is said of one."""
+    """A password arrives as it was typed, and no line about a token is printed."""
     arguments, variable = TOOLS["twine"]
     with FakePinentry(["canary-password"]) as fake:
         environ = {variable: index.url, **fake.environ}
         done = publish(home, [tool("twine"), *arguments], environ)
     assert [upload.token for upload in index.uploads] == ["canary-password"]
-    assert "gets a token" not in done.stderr
+    assert done.stderr == ""
 
 
 @pytest.mark.parametrize("store", ["a file", "its keyring"])
-def test_what_poetry_has_stored_is_not_used_instead(
-    home: Home, index: Warehouse, store: str
-) -> None:
-    """A token of ``poetry config``, in a file or a keyring, would go before what is delivered."""
+def test_poetrys_own_stored_token_is_not_used(home: Home, index: Warehouse, store: str) -> None:
+    """A token of ``poetry config``, in a file or a keyring, would take precedence."""
     path = tool("poetry")
     home.keep_in_a_file()
     arguments, variable = TOOLS["poetry"]
@@ -270,7 +267,7 @@ LAUNCHERS = {
 
 
 @pytest.mark.parametrize("launcher", LAUNCHERS)
-def test_a_launcher_hands_it_on(home: Home, index: Warehouse, launcher: str) -> None:
+def test_a_launcher_passes_the_token_on(home: Home, index: Warehouse, launcher: str) -> None:
     """A real twine gets the narrowed token through what starts it; uv and pipx are stand-ins."""
     path = tool("twine")
     for name, drops in (
@@ -298,7 +295,7 @@ def test_the_index_can_be_named_on_the_command_line(home: Home, index: Warehouse
         with FakePinentry([index.token()]) as fake:
             done = publish(home, [path, "upload", *options, FILE], fake.environ)
             assert done.status == 0, done
-            assert fake.prompts[0]["SETPROMPT"] == f"Secret for {wanted}:"
+            assert wording.secret_label(wanted) in fake.prompts[0]["SETPROMPT"]
     assert index.statuses == [200, 200]
 
 
@@ -317,7 +314,7 @@ def test_the_secrets_own_user_name_is_used(home: Home) -> None:
 
 
 def test_a_token_that_is_pasted_with_white_space_is_cleaned(home: Home, index: Warehouse) -> None:
-    """What is copied has a newline at its end; what is no token is asked for again."""
+    """Copied text ends with a newline. secretly asks again for anything but a token."""
     path = tool("twine")
     arguments, variable = TOOLS["twine"]
     home.configure(
@@ -327,9 +324,11 @@ def test_a_token_that_is_pasted_with_white_space_is_cleaned(home: Home, index: W
     with FakePinentry(["my password", f" {index.token()}\n"]) as fake:
         done = publish(home, [path, *arguments], fake.environ, "-p", "test")
         assert done.status == 0, done
-        assert [p["SETPROMPT"] for p in fake.prompts] == ["API token for PyPI (pypi-…):"] * 2
+        assert len(fake.prompts) == 2
+        for prompt in fake.prompts:
+            assert wording.secret_label("PyPI", "pypi-") in prompt["SETPROMPT"]
         assert "SETERROR" not in fake.prompts[0]
-        assert "start with 'pypi-'" in fake.prompts[1]["SETERROR"]
+        assert fake.prompts[1]["SETERROR"] == wording.not_a_token("PyPI", "pypi-")
     assert [(u.username, u.status) for u in index.uploads] == [("__token__", 200)]
 
 
@@ -345,7 +344,7 @@ def test_a_cancel_uploads_nothing(home: Home, index: Warehouse) -> None:
 # -- maturin and the kernel's keyring --------------------------------------------
 
 
-def test_maturin_is_kept_from_storing_what_it_is_given(home: Home) -> None:
+def test_maturin_cannot_store_its_token_in_the_kernel_keyring(home: Home) -> None:
     """Started directly it leaves the password in the kernel's keyring; with secretly not."""
     path = tool("maturin")
     if not os.path.exists("/proc/keys"):

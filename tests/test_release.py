@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import itertools
 import os
+import re
 import shlex
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,24 +22,23 @@ from test_distributions import metadata, tarred
 from test_publishing import project, tool
 from tokens import KEY, TOKEN, Warehouse, token, wheel
 
-from secretly.asking import assuan
-from secretly.config import loading, model
-from secretly.config.command_line import Invocation, recognize
+from secretly.asking import assuan, wording
+from secretly.config import loading
+from secretly.config.command_line import recognize
 from secretly.config.model import Configuration, Entry
 from secretly.errors import BadToken, Refused
-from secretly.publishing import destination
 from secretly.publishing.archives import Distribution
 from secretly.publishing.destination import Destination
-from secretly.publishing.examine import examine_release
 from secretly.publishing.pypi_token import token_scope
-from secretly.publishing.release import Consent, Release, changed
+from secretly.publishing.release import Release, changed
+from secretly.publishing.upload import upload_of
 from secretly.redacted import Secret
 from secretly.text import escape, format_time
 
 
 @pytest.fixture(scope="session")
 def shipped(tmp_path_factory: pytest.TempPathFactory) -> Configuration:
-    """What secretly knows by itself."""
+    """The shipped configuration."""
     empty = tmp_path_factory.mktemp("configuration") / "empty.toml"
     empty.touch(0o600)
     return loading.load({"SECRETLY_CONFIG": str(empty)})
@@ -58,7 +58,9 @@ class Place:
         found = recognize(shlex.split(line), self._shipped)
         assert found is not None
         call = found._replace(row=found.row._replace(expires=expires))
-        return examine_release(call, destination.find_destination(call, environ), environ)
+        upload = upload_of(call, environ)
+        assert upload is not None
+        return upload.release
 
     def files(self, line: str, environ: Mapping[str, str] | None = None) -> list[str]:
         """The files that it would upload, as they are named."""
@@ -98,6 +100,7 @@ def place(tmp_path: Path, shipped: Configuration, monkeypatch: pytest.MonkeyPatc
 
 # -- which files: twine ----------------------------------------------------------
 
+NOTE = wording.note_line("")
 WHEEL, SDIST = "dist/demo-1.0-py3-none-any.whl", "dist/demo-1.0.tar.gz"
 
 
@@ -129,8 +132,8 @@ def test_twine_uploads_what_it_is_given(place: Place, line: str) -> None:
     assert [path.replace("//", "/") for path in place.files(line)] == [WHEEL, SDIST]
 
 
-def test_a_file_that_is_called_like_an_option_or_a_pattern(place: Place) -> None:
-    """After two dashes all are files; what is there by that name is no pattern."""
+def test_a_file_may_be_named_like_an_option_or_a_pattern(place: Place) -> None:
+    """After two dashes all words are files. An existing file of that name is not a pattern."""
     for name in ("-r", "[d]emo-1.0-py3-none-any.whl", "demo-1.0-py3-none-any.whl"):
         wheel(place.folder, name=name)
     os.rename("-r", "--x.whl")
@@ -163,8 +166,8 @@ PROJECT = '[project]\nname = "demo"\nversion = "1.0"\n'
 
 
 @pytest.mark.parametrize("tool", ["uv", "hatch", "poetry", "pdm"])
-def test_without_files_it_is_what_is_in_dist(place: Place, tool: str) -> None:
-    """Of the folder itself; what is no distribution, or deeper, is not uploaded."""
+def test_without_named_files_those_in_dist_are_uploaded(place: Place, tool: str) -> None:
+    """Only package files, and only from the folder itself."""
     place.write("pyproject.toml", PROJECT)
     place.wheel()
     place.sdist()
@@ -208,16 +211,16 @@ def test_the_project_may_be_in_another_folder(
     assert place.examine(line, environ).projects == ["demo"]
 
 
-def test_a_file_that_is_named_is_the_folders_too(place: Place) -> None:
+def test_a_named_file_is_relative_to_the_tools_folder(place: Place) -> None:
     """uv goes there first, and then looks for the file."""
     place.wheel(folder="sub/dist")
     assert place.files(f"uv publish --directory sub {WHEEL}") == [WHEEL]
-    with pytest.raises(Refused, match="no file to upload"):
+    with pytest.raises(Refused, match=re.escape(WHEEL)):
         place.files(f"uv publish {WHEEL}")
 
 
 @pytest.mark.parametrize("line", ["hatch publish", "poetry publish", "pdm publish --no-build"])
-def test_from_a_subfolder_it_is_the_projects_folder(
+def test_other_tools_upload_from_the_projects_folder(
     place: Place, line: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The nearest above that has a pyproject.toml."""
@@ -228,9 +231,7 @@ def test_from_a_subfolder_it_is_the_projects_folder(
     assert place.projects(line) == ["demo"]
 
 
-def test_for_uv_it_is_the_folder_where_one_is(
-    place: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_uv_uploads_from_the_working_folder(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """It looks for no project."""
     place.write("pyproject.toml", PROJECT)
     place.wheel()
@@ -275,7 +276,7 @@ def test_poetry_uploads_the_newest_version_of_its_own_project(place: Place) -> N
         "dist/my_demo-1.10.tar.gz",
     ]
     place.write("pyproject.toml", '[project]\nname = "third"\n[tool.poetry]\nname = "My.Demo"\n')
-    with pytest.raises(Refused, match="no file to upload"):
+    with pytest.raises(Refused, match="dist"):
         place.files("poetry publish")
 
 
@@ -375,7 +376,7 @@ def test_what_is_shown_is_what_the_real_tool_uploads(
         "maturin publish --release -i python3.12 -m Cargo.toml",
     ],
 )
-def test_what_is_built_first_is_not_yet_known(place: Place, line: str) -> None:
+def test_a_release_that_is_built_first_has_no_files_yet(place: Place, line: str) -> None:
     """What lies in dist may be another release: no files, no hashes; 60 minutes."""
     place.write("pyproject.toml", '[project]\nname = "My.Demo"\nversion = "2.0"\n')
     place.wheel("old", "1.0")
@@ -383,8 +384,8 @@ def test_what_is_built_first_is_not_yet_known(place: Place, line: str) -> None:
     assert (found.builds, found.files, found.expires) == (True, (), 3600)
     assert (found.projects, found.version) == (["my-demo"], "2.0")
     text = found.consent("/usr/bin/tool", ["tool", "publish"]).text
-    assert "upload: my-demo 2.0\n" in text
-    assert "note: builds first; files not yet known\n" in text
+    assert wording.upload_line("my-demo 2.0") + "\n" in text
+    assert wording.note_line(wording.BUILDS_FIRST) + "\n" in text
     assert "sha256" not in text
 
 
@@ -408,7 +409,7 @@ def test_what_is_built_first_is_not_yet_known(place: Place, line: str) -> None:
         ),
     ],
 )
-def test_before_it_is_built_it_is_what_the_settings_say(
+def test_before_a_build_the_settings_name_the_project(
     place: Place, line: str, text: str, project: str, version: str
 ) -> None:
     """Where they say it; a version that is worked out while building is not yet known."""
@@ -416,7 +417,7 @@ def test_before_it_is_built_it_is_what_the_settings_say(
     found = place.examine(line)
     assert (found.projects, found.version) == ([project], version)
     shown = found.described()[0]
-    assert shown == f"upload: {project} {version or '(version not yet known)'}"
+    assert shown == wording.upload_line(f"{project} {version or wording.UNKNOWN_VERSION}")
 
 
 @pytest.mark.parametrize(
@@ -424,7 +425,7 @@ def test_before_it_is_built_it_is_what_the_settings_say(
     ["maturin publish -m sub/Cargo.toml", "maturin publish --manifest-path=sub/Cargo.toml"],
 )
 def test_maturins_project_is_where_its_manifest_is(place: Place, line: str) -> None:
-    """The crate's name and version, unless there is a pyproject.toml beside it that has them."""
+    """The crate's name and version, unless a pyproject.toml next to it gives them."""
     place.write("pyproject.toml", '[project]\nname = "wrong"\n')
     place.write("Cargo.toml", '[package]\nname = "wrong"\n')
     place.write("sub/Cargo.toml", '[package]\nname = "my_crate"\nversion = "0.3.0"\n')
@@ -439,8 +440,8 @@ def test_maturins_project_is_where_its_manifest_is(place: Place, line: str) -> N
 @pytest.mark.parametrize(
     "line", ["flit -f sub/other.toml publish", "flit --ini=sub/other.toml publish"]
 )
-def test_flits_project_is_that_of_the_file_it_is_given(place: Place, line: str) -> None:
-    """Which may have any name, and a pyproject.toml of another project beside it."""
+def test_flits_project_is_in_the_named_file(place: Place, line: str) -> None:
+    """The file may have any name, next to a pyproject.toml of another project."""
     place.write("pyproject.toml", '[project]\nname = "wrong"\n')
     place.write("sub/pyproject.toml", '[project]\nname = "wrong"\n')
     place.write("sub/other.toml", PROJECT)
@@ -462,27 +463,18 @@ def test_flits_project_is_that_of_the_file_it_is_given(place: Place, line: str) 
     ],
 )
 def test_a_project_that_the_settings_do_not_name_is_not_known(place: Place, text: str) -> None:
-    """Then only the token's end is put on, and the person is told."""
+    """Then the token only gets an end, and the dialog says so."""
     place.write("pyproject.toml", text)
     found = place.examine("flit publish")
     assert found.projects is None
-    assert found.described()[0] == "upload: a project that is not known"
+    assert found.described()[0] == wording.upload_line("")
 
 
 def test_settings_that_cannot_be_read_are_refused(place: Place) -> None:
     """They would name the project."""
     place.write("pyproject.toml", "[")
-    with pytest.raises(Refused, match=r"pyproject\.toml cannot be read"):
+    with pytest.raises(Refused, match=r"pyproject\.toml"):
         place.examine("flit publish")
-
-
-def test_a_command_of_ones_own_uploads_what_nobody_knows(place: Place) -> None:
-    """A row that says nothing of files."""
-    row = model.Command("deploy", publishes=True)
-    found = examine_release(Invocation(row, ("dist/x.whl",)), Destination("pypi", "PyPI"), {})
-    assert (found.files, found.projects, found.builds, found.expires) == ((), None, False, 900)
-    row = model.Command("deploy", publishes=True, expires=60)
-    assert examine_release(Invocation(row, ()), Destination("pypi", "PyPI"), {}).expires == 60
 
 
 # -- projects and versions -------------------------------------------------------
@@ -496,16 +488,19 @@ def test_the_projects_are_those_of_the_metadata(place: Place) -> None:
     assert place.projects("twine upload 'dist/*'") == ["another", "my-demo"]
 
 
-def test_the_person_is_told_each_project_with_its_versions(place: Place) -> None:
+def test_the_dialog_names_each_project_with_its_versions(place: Place) -> None:
     """And that there are several."""
     place.wheel("demo", "1.0")
-    assert place.examine("uv publish").described()[:2] == ["upload: demo 1.0", "to: PyPI"]
+    assert place.examine("uv publish").described()[:2] == [
+        wording.upload_line("demo 1.0"),
+        wording.index_line("PyPI"),
+    ]
     place.wheel("Demo", "1.1")
     place.wheel("other", "2.0")
     assert place.examine("uv publish").described()[:3] == [
-        "upload: demo 1.0 and 1.1, other 2.0",
-        "to: PyPI",
-        "note: files of several versions",
+        wording.upload_line("demo 1.0 and 1.1, other 2.0"),
+        wording.index_line("PyPI"),
+        wording.note_line(wording.SEVERAL_VERSIONS),
     ]
 
 
@@ -514,34 +509,35 @@ def test_two_projects_may_have_a_version_each(place: Place) -> None:
     place.wheel("demo", "1.0")
     place.sdist("demo", "1.0")
     place.wheel("other", "2.0")
-    assert "note" not in "".join(place.examine("uv publish").described())
+    assert NOTE not in "".join(place.examine("uv publish").described())
 
 
 @pytest.mark.parametrize(
     ("version", "note"),
     [
-        ("1.0.dev3", "1.0.dev3 is a development version"),
+        ("1.0.dev3", wording.development_version("1.0.dev3")),
         ("1.0+local.dev3", None),
         ("1.0rc1", None),
         ("1!2.0.post1", None),
-        ("banana", "banana is no version that PEP 440 knows"),
-        ("1.0 ; x", "1.0 ; x is no version that PEP 440 knows"),
-        ("1" * 9000, f"{'1' * 20}…{'1' * 19} is no version that PEP 440 knows"),
+        ("banana", wording.odd_version("banana")),
+        ("1.0 ; x", wording.odd_version("1.0 ; x")),
+        ("1" * 9000, wording.odd_version(f"{'1' * 20}…{'1' * 19}")),
     ],
 )
 def test_an_odd_version_is_said(place: Place, version: str, note: str | None) -> None:
-    """Before it is published for ever."""
+    """An upload can't be undone."""
     wheel(place.folder / "dist", "demo", version, "x.whl")
     described = place.examine("uv publish --publish-url https://example.org/").described()
-    assert [line for line in described if "note" in line] == ([f"note: {note}"] if note else [])
+    notes = [line for line in described if line.startswith(NOTE)]
+    assert notes == ([wording.note_line(note)] if note else [])
 
 
 def test_an_odd_version_is_said_before_building_too(place: Place) -> None:
     """As far as the settings have it."""
     place.write("pyproject.toml", '[project]\nname = "demo"\nversion = "1.0.dev1"\n')
     assert place.examine("flit publish").described()[2:4] == [
-        "note: builds first; files not yet known",
-        "note: 1.0.dev1 is a development version",
+        wording.note_line(wording.BUILDS_FIRST),
+        wording.note_line(wording.development_version("1.0.dev1")),
     ]
 
 
@@ -549,7 +545,7 @@ def test_an_odd_version_is_said_before_building_too(place: Place) -> None:
 
 
 @pytest.mark.parametrize("line", ["hatch publish", "poetry publish"])
-def test_what_a_tool_passes_over_is_no_file_of_the_release(place: Place, line: str) -> None:
+def test_files_that_the_tool_ignores_do_not_count(place: Place, line: str) -> None:
     """An old egg in ``dist`` does not make the projects unknown to a tool that leaves it."""
     place.write("pyproject.toml", '[project]\nname = "demo"\n')
     wanted = [place.wheel()]
@@ -566,17 +562,18 @@ def test_what_a_tool_passes_over_is_no_file_of_the_release(place: Place, line: s
         ("hatch publish", {"HATCH_PROJECT": "other"}),
     ],
 )
-def test_a_folder_that_cannot_be_told_is_refused(
+def test_an_unknown_project_folder_is_refused(
     place: Place, line: str, environ: Mapping[str, str]
 ) -> None:
     """A project's name says nothing of where it is: what is shown would not be what goes."""
     place.wheel()
-    with pytest.raises(Refused, match="cannot be told"):
+    with pytest.raises(Refused) as caught:
         place.files(line, environ)
+    assert caught.value.hint
 
 
 @pytest.mark.parametrize("line", ["hatch publish -p x", "hatch publish -p x -r main"])
-def test_hatchs_publisher_is_no_project(place: Place, line: str) -> None:
+def test_hatchs_publisher_option_does_not_name_a_project(place: Place, line: str) -> None:
     """Its -p means another thing behind the subcommand."""
     place.wheel()
     assert place.files(line) == [WHEEL]
@@ -598,39 +595,39 @@ def test_hatchs_publisher_is_no_project(place: Place, line: str) -> None:
         ("hatch -p o run twine upload x", {}, "hatch run with -p"),
     ],
 )
-def test_what_a_launcher_runs_elsewhere_is_refused(
+def test_a_launcher_that_works_elsewhere_is_refused(
     place: Place, line: str, environ: Mapping[str, str], steered: str
 ) -> None:
     """The files and settings there are not those that are seen from here."""
     place.wheel()
-    with pytest.raises(Refused, match=f"^{steered}: what would be uploaded where") as caught:
+    with pytest.raises(Refused, match=f"{steered}$") as caught:
         place.examine(line.replace(" x", f" {WHEEL}"), environ)
     assert caught.value.hint
 
 
 @pytest.mark.parametrize("launcher", ["uv run", "poetry run", "pdm run", "hatch run"])
-def test_the_person_is_told_what_starts_it(place: Place, launcher: str) -> None:
+def test_the_dialog_names_the_launcher(place: Place, launcher: str) -> None:
     """A project may have its own program of that name, and its own variables."""
     place.wheel()
     found = place.examine(f"{launcher} twine upload {WHEEL}")
-    note = f"note: {launcher} starts it, and the project may say how"
+    note = wording.note_line(wording.launcher_note(launcher))
     assert note in found.described()
     assert note in unwrapped(found.consent(PROGRAM, ARGV).text).split("\n")
     assert not any(
-        "starts it" in line for line in place.examine(f"twine upload {WHEEL}").described()
+        line.startswith(NOTE) for line in place.examine(f"twine upload {WHEEL}").described()
     )
 
 
-def test_the_person_is_told_that_it_can_be_read_on_the_way(place: Place) -> None:
+def test_the_dialog_warns_of_http(place: Place) -> None:
     """Unless it is encrypted, or does not leave this machine."""
     place.wheel()
-    note = "note: http: what is sent can be read on the way"
+    note = wording.note_line(wording.PLAIN_HTTP)
     for url, told in (("http://a.example/", 1), ("https://a.example/", 0), ("http://[::1]/", 0)):
         found = place.examine(f"uv publish --publish-url {url}")
         assert unwrapped(found.consent(PROGRAM, ARGV).text).split("\n").count(note) == told
 
 
-def test_a_working_folder_that_has_gone_is_refused(
+def test_a_deleted_working_folder_is_refused(
     place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """There is nothing to upload from it."""
@@ -638,8 +635,9 @@ def test_a_working_folder_that_has_gone_is_refused(
     gone.mkdir()
     monkeypatch.chdir(gone)
     gone.rmdir()
-    with pytest.raises(Refused, match="has gone"):
+    with pytest.raises(Refused, match="folder") as caught:
         place.files("twine upload dist/x.whl")
+    assert caught.value.hint
 
 
 @pytest.mark.parametrize(
@@ -663,23 +661,23 @@ def test_a_working_folder_that_has_gone_is_refused(
         "maturin upload target/wheels/x.whl",
     ],
 )
-def test_without_a_file_it_is_refused(place: Place, line: str) -> None:
+def test_an_upload_without_files_is_refused(place: Place, line: str) -> None:
     """Before anybody is asked for anything."""
     place.write("pyproject.toml", PROJECT)
     place.write("README.md")
     (place.folder / "empty").mkdir()
-    with pytest.raises(Refused, match="there is no file to upload") as caught:
+    with pytest.raises(Refused, match="no file") as caught:
         place.examine(line)
     assert caught.value.hint
 
 
-def test_one_missing_file_is_enough(place: Place) -> None:
+def test_one_missing_file_is_refused_by_its_name(place: Place) -> None:
     """The one that is missing is named, harmless and short."""
     place.wheel()
     for name, shown in (("dist/gone.whl", "dist/gone.whl"), ("\x1b[2J.whl", r"\x1b[2J.whl")):
         with pytest.raises(Refused) as caught:
             place.examine(f"twine upload {WHEEL} {shlex.quote(name)}")
-        assert str(caught.value) == f"there is no file to upload: {shown}"
+        assert str(caught.value).endswith(f": {shown}")
     with pytest.raises(Refused) as caught:
         place.examine(f"twine upload {'x' * 500}.whl")
     assert len(str(caught.value)) < 120
@@ -691,15 +689,16 @@ def test_a_pattern_over_folders_is_refused(place: Place, pattern: str) -> None:
     place.wheel()
     place.wheel("deep", folder="dist/sub")
     for command in ("twine upload", "uv publish"):
-        with pytest.raises(Refused, match="differs from tool to tool"):
+        with pytest.raises(Refused, match=re.escape(pattern)) as caught:
             place.examine(f"{command} '{pattern}'")
+        assert caught.value.hint
 
 
-def test_a_file_that_is_no_distribution_is_refused(place: Place) -> None:
+def test_a_broken_file_is_refused(place: Place) -> None:
     """Before its token is in anybody's hands."""
     place.write(WHEEL, "half of it")
     for line in ("uv publish", "twine upload 'dist/*'"):
-        with pytest.raises(Refused, match="is no wheel"):
+        with pytest.raises(Refused, match=re.escape(WHEEL)):
             place.examine(line)
 
 
@@ -708,7 +707,7 @@ def test_a_folder_that_cannot_be_read_is_refused(place: Place) -> None:
     if os.geteuid() == 0:
         pytest.skip("root may read everything")
     (place.folder / "dist").mkdir(mode=0)
-    with pytest.raises(Refused, match="cannot be read: Permission denied"):
+    with pytest.raises(Refused, match=r"dist/?: Permission denied"):
         place.examine("uv publish")
 
 
@@ -721,7 +720,7 @@ def test_a_local_version_is_refused_for_pypi_alone(place: Place) -> None:
         ("twine upload -r testpypi 'dist/*'", "TestPyPI"),
         ("hatch publish -r test", "TestPyPI"),
     ):
-        with pytest.raises(Refused, match=rf"^{name} takes no local version: 1\.0\+cu12$"):
+        with pytest.raises(Refused, match=rf"^{name} .*1\.0\+cu12$"):
             place.examine(line)
     for line in (
         "twine upload --repository-url https://example.org/ 'dist/*'",
@@ -731,16 +730,16 @@ def test_a_local_version_is_refused_for_pypi_alone(place: Place) -> None:
         assert place.projects(line) == ["demo"]
 
 
-def test_a_local_version_is_refused_where_ones_own_settings_say_where_pypi_is(
+def test_a_local_version_is_refused_if_settings_say_where_pypi_is(
     place: Place,
 ) -> None:
     """It is PyPI all the same; and so it is before building."""
     place.write(".pypirc", "[pypi]\nrepository = https://upload.pypi.example/legacy/\n")
     place.wheel("demo", "1.0+cu12")
-    with pytest.raises(Refused, match="PyPI takes no local version"):
+    with pytest.raises(Refused, match=r"^PyPI .*1\.0\+"):
         place.examine("twine upload 'dist/*'", {"HOME": str(place.folder)})
     place.write("pyproject.toml", '[project]\nname = "demo"\nversion = "1.0+local"\n')
-    with pytest.raises(Refused, match="PyPI takes no local version"):
+    with pytest.raises(Refused, match=r"^PyPI .*1\.0\+"):
         place.examine("flit publish")
 
 
@@ -771,7 +770,7 @@ def test_a_token_is_good_for_a_quarter_of_an_hour(
 
 
 def padded(path: Path, size: int) -> None:
-    """Make a wheel that large: what stands before an archive is no part of it."""
+    """Make a wheel of that size: bytes before the archive don't count."""
     data = path.read_bytes()
     with open(path, "wb") as file:
         file.truncate(size - len(data))
@@ -788,7 +787,7 @@ def padded(path: Path, size: int) -> None:
         ([460_000_000], None, 920),
     ],
 )
-def test_large_files_are_given_longer(
+def test_large_files_get_a_longer_token(
     place: Place, sizes: Sequence[int], expires: float | None, seconds: float
 ) -> None:
     """Twice what they take at 1 MB a second, if that is more: each file's token is looked at."""
@@ -875,11 +874,9 @@ def test_a_token_goes_to_the_index_that_made_it(name: str, location: str) -> Non
         return
     with pytest.raises(Refused) as caught:
         release(target).inspect(value, Entry("PyPI"))
-    assert str(caught.value) == (
-        f"the token for PyPI was made by {location.lower()}, "
-        f"and twine would send it to {target.shown}"
-    )
-    assert f"secretly set {shlex.quote(target.secret)}," in caught.value.hint
+    for name in ("PyPI", location.lower(), "twine", target.shown):
+        assert name in str(caught.value)
+    assert f"secretly set {shlex.quote(target.secret)}" in caught.value.hint
     assert f'[secrets."PyPI"] hosts = ["{target.shown}"]' in caught.value.hint
     for allow in {target.shown, target.host or target.shown}:
         release(target).inspect(value, Entry("PyPI", hosts=("other.example", allow)))
@@ -887,7 +884,7 @@ def test_a_token_goes_to_the_index_that_made_it(name: str, location: str) -> Non
         release(target).inspect(value, Entry("PyPI", hosts=("", "other.example", location)[:2]))
 
 
-def test_a_pair_that_is_allowed_is_that_pair(place: Place) -> None:
+def test_an_allowed_host_is_that_host_and_port_only(place: Place) -> None:
     """Not every port, not the hosts below it."""
     value = Secret(TOKEN)
     entry = Entry("PyPI", hosts=("127.0.0.1:8080", "mine.example"))
@@ -923,7 +920,7 @@ def test_a_token_for_another_project_is_refused(name: str) -> None:
     value = Secret(token("pypi.example", [1, ["other", "demo-2"]]))
     with pytest.raises(Refused) as caught:
         release().inspect(value, Entry(name))
-    assert str(caught.value) == f"the token for {name} is not for the project demo"
+    assert re.search(rf"\b{name}\b.*\bdemo\b", str(caught.value))
     assert caught.value.hint == "secretly set PyPI/demo"
 
 
@@ -947,7 +944,7 @@ def test_a_token_must_be_for_every_project(caveats: Sequence[object], lacking: s
     if lacking is None:
         found.inspect(value, Entry("PyPI"))
     else:
-        with pytest.raises(Refused, match=f"not for the project {lacking}"):
+        with pytest.raises(Refused, match=rf"\b{lacking}$"):
             found.inspect(value, Entry("PyPI"))
 
 
@@ -960,9 +957,9 @@ def test_where_the_project_is_not_known_the_index_decides() -> None:
     ("end", "start", "why"),
     [
         (60, -60, ""),
-        (-1, -60, "the token for PyPI has expired"),
-        (-(10**9), 0, "the token for PyPI has expired"),
-        (7200, 3600, "the token for PyPI is not good before "),
+        (-1, -60, "expired"),
+        (-(10**9), 0, "expired"),
+        (7200, 3600, "before"),
     ],
 )
 def test_a_token_must_be_good_now(end: int, start: int, why: str) -> None:
@@ -974,7 +971,8 @@ def test_a_token_must_be_good_now(end: int, start: int, why: str) -> None:
         return
     with pytest.raises(Refused) as caught:
         release().inspect(value, Entry("PyPI"))
-    assert str(caught.value) == why + (format_time(now + start) if why.endswith(" ") else "")
+    assert why in str(caught.value)
+    assert (format_time(now + start) in str(caught.value)) == (start > 0)
     hint = "check this machine's clock" if start > 0 else "secretly set PyPI"
     assert caught.value.hint == hint
 
@@ -997,7 +995,7 @@ def test_a_token_must_be_good_now(end: int, start: int, why: str) -> None:
 )
 def test_a_malformed_token_is_refused(value: str) -> None:
     """Never sent on as it is; the error names the secret, and nothing that is in it."""
-    with pytest.raises(BadToken, match=r"^PyPI: (the token |that is no PyPI token)") as caught:
+    with pytest.raises(BadToken, match=r"^PyPI: ") as caught:
         release().inspect(Secret(value), Entry("PyPI"))
     assert caught.value.hint
     assert value[5:] not in str(caught.value) or not value[5:]
@@ -1039,7 +1037,7 @@ def test_a_narrowed_token_is_for_these_projects_and_this_time() -> None:
     ]
 
 
-def test_what_is_not_known_or_not_wanted_is_not_put_on() -> None:
+def test_an_unknown_project_and_no_end_are_not_added() -> None:
     """No project, no end: then it is as it was."""
     now = time.time()
     got = token_scope(release(project="").narrowed(Secret(TOKEN), now))
@@ -1077,20 +1075,17 @@ def test_the_index_takes_a_narrowed_token_for_just_that(
 @pytest.mark.parametrize(
     ("more", "line"),
     [
-        ({}, "twine gets a token for demo only, until {end}"),
-        ({"files": FILES}, "twine gets a token for another, my-demo only, until {end}"),
-        ({"project": ""}, "twine gets a token until {end}; for which project is not known"),
-        ({"expires": 0}, "twine gets a token for demo only, without an end"),
-        (
-            {"expires": 0, "project": ""},
-            "twine gets a token without an end; for which project is not known",
-        ),
+        ({}, wording.gets_token("twine", "demo", "{end}")),
+        ({"files": FILES}, wording.gets_token("twine", "another, my-demo", "{end}")),
+        ({"project": ""}, wording.gets_token("twine", None, "{end}")),
+        ({"expires": 0}, wording.gets_token("twine", "demo", "")),
+        ({"expires": 0, "project": ""}, wording.gets_token("twine", None, "")),
     ],
 )
 def test_one_line_says_what_the_tool_gets(more: Mapping[str, object], line: str) -> None:
     """By what the token says itself."""
     now = time.time()
-    found = replace(release(), **more)  # type: ignore[arg-type]
+    found = release()._replace(**more)  # type: ignore[arg-type]
     end = format_time(int(now + 900))
     assert found.said(found.narrowed(Secret(TOKEN), now)) == line.format(end=end)
 
@@ -1100,7 +1095,7 @@ def test_the_line_is_short_and_true_to_a_narrower_token() -> None:
     now = int(time.time())
     sooner = Secret(token("pypi.example", [0, now + 300, 0]))
     found = release()
-    assert found.said(found.narrowed(sooner, now)).endswith(f"until {format_time(now + 300)}")
+    assert found.said(found.narrowed(sooner, now)).endswith(format_time(now + 300))
     many = tuple(Distribution(f"{n}.whl", 1, "0" * 64, f"project{n}", "1") for n in range(200))
     found = release(files=many)
     assert len(found.said(found.narrowed(Secret(TOKEN), now))) < 260
@@ -1124,40 +1119,45 @@ def unwrapped(text: str) -> str:
     return "\n".join(lines)
 
 
-def test_the_person_sees_what_goes_where(place: Place) -> None:
+def test_the_dialog_shows_projects_index_program_and_files(place: Place) -> None:
     """What, where to, with which program, the command; then each file, with size and hash."""
     place.wheel()
     place.sdist()
     hashes = {path: hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in (WHEEL, SDIST)}
     sizes = {path: os.path.getsize(path) for path in (WHEEL, SDIST)}
     seen = place.examine("twine upload -r testpypi 'dist/*'").consent(PROGRAM, ARGV)
-    assert seen == Consent(
-        "upload: demo 1.0\n"
-        "to: TestPyPI\n"
-        "program: /opt/bin/twine\n"
-        "for: twine upload 'dist/*'\n"
-        "\n"
-        f"{WHEEL} ({sizes[WHEEL]} bytes, sha256 {hashes[WHEEL][:16]})\n"
-        f"{SDIST} ({sizes[SDIST]} bytes, sha256 {hashes[SDIST][:16]})"
-    )
+    facts = {
+        path: wording.file_facts(f"{sizes[path]} bytes", hashes[path][:16])
+        for path in (WHEEL, SDIST)
+    }
+    assert seen.text.split("\n") == [
+        wording.upload_line("demo 1.0"),
+        wording.index_line("TestPyPI"),
+        wording.program_line("/opt/bin/twine"),
+        wording.command_line("twine upload 'dist/*'"),
+        "",
+        f"{WHEEL} ({facts[WHEEL]})",
+        f"{SDIST} ({facts[SDIST]})",
+    ]
+    assert seen.listing == ()
 
 
 @pytest.mark.parametrize(
     ("target", "line"),
     [
-        (DESTINATIONS["PyPI"], "to: PyPI"),
-        (DESTINATIONS["hatch's main"], "to: PyPI"),
-        (DESTINATIONS["loopback"], "to: 127.0.0.1:8080"),
-        (DESTINATIONS["its upload host by name"], "to: upload.pypi.example (pypi)"),
-        (DESTINATIONS["by name alone"], "to: internal"),
-        (Destination("mine", "mine", "https://me:canary-1@a.example/"), "to: a.example (mine)"),
-        (Destination("PyPI (no)", "x", "https://a.example/"), "to: a.example (PyPI (no))"),
-        (Destination("a\u202eb", "a\u202eb"), r"to: a\u202eb"),
+        (DESTINATIONS["PyPI"], "PyPI"),
+        (DESTINATIONS["hatch's main"], "PyPI"),
+        (DESTINATIONS["loopback"], "127.0.0.1:8080"),
+        (DESTINATIONS["its upload host by name"], "upload.pypi.example (pypi)"),
+        (DESTINATIONS["by name alone"], "internal"),
+        (Destination("mine", "mine", "https://me:canary-1@a.example/"), "a.example (mine)"),
+        (Destination("PyPI (no)", "x", "https://a.example/"), "a.example (PyPI (no))"),
+        (Destination("a\u202eb", "a\u202eb"), r"a\u202eb"),
     ],
 )
 def test_the_destination_is_the_host(target: Destination, line: str) -> None:
     """With the tool's own name for it behind; never with a password."""
-    assert release(target).consent(PROGRAM, ARGV).text.split("\n")[1] == line
+    assert release(target).consent(PROGRAM, ARGV).text.split("\n")[1] == wording.index_line(line)
 
 
 def test_a_long_path_is_never_cut() -> None:
@@ -1165,17 +1165,18 @@ def test_a_long_path_is_never_cut() -> None:
     program = "/" + "/".join(f"folder{n:03}" for n in range(30))
     assert len(program) == 300
     seen = release().consent(program, ARGV)
-    assert f"\nprogram: {program}\n" in unwrapped(seen.text)
+    assert f"\n{wording.program_line(program)}\n" in unwrapped(seen.text)
     assert max(map(len, seen.text.split("\n"))) <= 72
     path = f"{'d' * 290}/demo.whl"
     files = (Distribution(path, 5, "ab" * 32, "demo", "1.0"),)
     seen = release(files=files).consent(PROGRAM, ARGV)
-    assert unwrapped(seen.text).endswith(f"\n\n{path}\n  5 bytes, sha256 {'ab' * 8}")
+    facts = wording.file_facts("5 bytes", "ab" * 8)
+    assert unwrapped(seen.text).endswith(f"\n\n{path}\n  {facts}")
     assert seen.listing == ()
 
 
 @pytest.mark.parametrize("files", [(), FILES])
-def test_what_must_be_seen_and_has_no_room_is_refused(files: tuple[Distribution, ...]) -> None:
+def test_a_dialog_is_whole_or_refused(files: tuple[Distribution, ...]) -> None:
     """With any length of path it is all there, or refused; nothing is left out silently."""
     refused = 0
     for length in range(300, 800):
@@ -1183,11 +1184,11 @@ def test_what_must_be_seen_and_has_no_room_is_refused(files: tuple[Distribution,
         try:
             seen = release(files=files).consent(program, ARGV)
         except Refused as error:
-            assert "does not fit" in str(error)
+            assert error.hint
             refused += 1
             continue
         assert not refused, "a longer one fits though a shorter one does not"
-        assert f"program: {program}" in unwrapped(seen.text)
+        assert wording.program_line(program) in unwrapped(seen.text)
         if files:
             assert "sha256" in seen.text
     assert 50 < refused < 400
@@ -1196,7 +1197,7 @@ def test_what_must_be_seen_and_has_no_room_is_refused(files: tuple[Distribution,
 def test_too_many_projects_are_refused() -> None:
     """A dialog that does not name them all is none."""
     many = tuple(Distribution(f"{n}", 1, "0" * 64, f"project-{n}", "1.0") for n in range(200))
-    with pytest.raises(Refused, match="does not fit into a dialog") as caught:
+    with pytest.raises(Refused, match="too long") as caught:
         release(files=many).consent(PROGRAM, ARGV)
     assert caught.value.hint
 
@@ -1211,7 +1212,8 @@ def test_many_files_are_summed_up(count: int, whole: bool) -> None:
         assert [line.split()[0] for line in seen.text.split("\n")[-8:]] == [f.path for f in files]
     else:
         assert seen.listing == tuple(f"{file.sha256}  {file.path}" for file in files)
-        assert seen.text.split("\n")[-1].startswith(f"{count} files, {count}.0 kB, sha256 of ")
+        line = wording.files_line(count, f"{count}.0 kB", "DIGEST").partition("DIGEST")[0]
+        assert seen.text.split("\n")[-1].startswith(line)
 
 
 @pytest.mark.process
@@ -1231,17 +1233,17 @@ def test_the_hash_over_the_list_is_what_sha256sum_says(place: Place) -> None:
         if wanted:
             assert done.stdout == f"{wanted}\n"
         else:
-            assert seen.text.endswith(f", sha256 of their list {done.stdout[:16]}")
+            assert seen.text.endswith(f" {done.stdout[:16]}")
 
 
-def test_the_command_gives_way_first() -> None:
+def test_the_command_is_left_out_first() -> None:
     """It says least: with many or long files it is left out, and they are there."""
     argv = ["twine", "upload", *(f"dist/{'x' * 80}{n}.whl" for n in range(4))]
     files = tuple(Distribution(path, 1, "0" * 64, "demo", "1.0") for path in argv[2:])
     short = release(files=files[:1]).consent(PROGRAM, argv)
-    assert "\nfor: twine upload dist/xxx" in short.text
+    assert "\n" + wording.command_line("twine upload dist/xxx") in short.text
     seen = release(files=files).consent("/" + "p" * 150, argv)
-    assert "for: " not in seen.text
+    assert wording.command_line("") not in seen.text
     for path in argv[2:]:
         assert path in unwrapped(seen.text)
 
@@ -1261,7 +1263,7 @@ def test_odd_characters_are_shown_as_escapes(place: Place, odd: str, seen: str) 
     for number in range(9):
         wheel(place.folder / "dist", name=f"{number}{odd}.whl")
     found = place.examine("uv publish")
-    few = replace(found, files=found.files[:2]).consent(PROGRAM, ["uv", odd]).text
+    few = found._replace(files=found.files[:2]).consent(PROGRAM, ["uv", odd]).text
     assert f"\ndist/0{seen}.whl (" in few
     assert f"{seen}'\n" in few
     assert few.replace("\n", "").isprintable()
@@ -1270,7 +1272,7 @@ def test_odd_characters_are_shown_as_escapes(place: Place, odd: str, seen: str) 
     assert listing[0].endswith(f"  dist/0{seen}.whl")
     assert "".join(listing).isprintable()
     version = release(version=f"1.0{odd}").consent(PROGRAM, ["uv"]).text
-    assert f"upload: demo 1.0{seen}\n" in version
+    assert wording.upload_line(f"demo 1.0{seen}") + "\n" in version
 
 
 TEXTS = st.text(st.characters(), min_size=1, max_size=60)
@@ -1304,7 +1306,7 @@ def releases(draw: st.DrawFn) -> Release:
 
 
 @given(releases(), st.text("/pq", max_size=700), st.lists(TEXTS, min_size=1, max_size=5))
-def test_whatever_is_uploaded_the_person_sees_it_or_it_is_refused(
+def test_any_upload_is_shown_whole_or_refused(
     found: Release, program: str, argv: list[str]
 ) -> None:
     """The head is whole and in its order, each file is there or the one hash over all.
@@ -1319,13 +1321,12 @@ def test_whatever_is_uploaded_the_person_sees_it_or_it_is_refused(
     question = "q" * 150
     assert assuan.fits("SETDESC", f"{question}\n\n{seen.text}", keep="\n")
     lines = unwrapped(seen.text).split("\n")
-    upload, where, *notes = [
-        line for line in found.described() if line.startswith(("upload: ", "to: ", "note: "))
-    ]
-    head = [upload, where, f"program: {program}", *notes]
+    upload, where, *more = found.described()
+    notes = list(itertools.takewhile(lambda line: line.startswith(NOTE), more))
+    head = [upload, where, wording.program_line(program), *notes]
     assert lines[: len(head)] == head
     rest = lines[len(head) :]
-    if rest and rest[0].startswith("for: "):
+    if rest and rest[0].startswith(wording.command_line("")):
         rest = rest[1:]
     if not found.files:
         assert rest == []
@@ -1345,26 +1346,26 @@ def test_whatever_is_uploaded_the_person_sees_it_or_it_is_refused(
             assert f"sha256 {file.sha256[:16]}" in shown
 
 
-def test_a_listing_has_all_of_it(place: Place) -> None:
+def test_a_listing_shows_every_file(place: Place) -> None:
     """For --dry-run: every file, and how long the token is good."""
     for number in range(20):
         place.wheel("demo", f"{number}.0")
     described = place.examine("uv publish").described()
     assert described[1:4] == [
-        "to: PyPI",
-        "note: files of several versions",
-        "token of PyPI's: narrowed, good for 15 minutes",
+        wording.index_line("PyPI"),
+        wording.note_line(wording.SEVERAL_VERSIONS),
+        wording.token_line(15),
     ]
     assert sum(" (" in line or "sha256" in line for line in described[4:]) == 20
-    assert "good for as long as it was" in "\n".join(release(expires=0).described())
-    assert "good for 60 minutes" in "\n".join(release(expires=3600).described())
+    assert wording.token_line(0) in release(expires=0).described()
+    assert wording.token_line(60) in release(expires=3600).described()
 
 
 # -- looked at again -------------------------------------------------------------
 
 
-def test_what_stayed_as_it_was_is_not_changed(place: Place) -> None:
-    """Reading it is no change."""
+def test_an_unchanged_release_is_not_changed(place: Place) -> None:
+    """To read a file is not a change."""
     place.wheel()
     before = place.examine("uv publish")
     assert changed(before, place.examine("uv publish")) == ""
@@ -1401,17 +1402,19 @@ def test_a_file_that_was_changed_is_named(place: Place, change: object) -> None:
     written = os.stat(path).st_ctime_ns  # a file system's clock may go in steps
     wait_until(lambda: place.write("clock").stat().st_ctime_ns > written)
     change(Path(path))
-    assert changed(before, place.examine("uv publish")) == f"{path} was changed"
+    assert changed(before, place.examine("uv publish")).startswith(f"{path} ")
 
 
-def test_a_file_that_came_or_went_is_named(place: Place) -> None:
+def test_an_added_or_removed_file_is_named(place: Place) -> None:
     """Whichever way; odd characters as escapes."""
     place.wheel()
     before = place.examine("uv publish")
     wheel(place.folder / "dist", name="\x1b.whl")
     after = place.examine("uv publish")
-    assert changed(before, after) == r"dist/\x1b.whl was changed"
-    assert changed(after, before) == r"dist/\x1b.whl was taken away"
+    came, went = changed(before, after), changed(after, before)
+    assert came.startswith(r"dist/\x1b.whl ")
+    assert went.startswith(r"dist/\x1b.whl ")
+    assert came != went
 
 
 def test_another_destination_is_named(place: Place) -> None:
@@ -1420,7 +1423,7 @@ def test_another_destination_is_named(place: Place) -> None:
     before = place.examine("uv publish")
     place.write("uv.toml", "publish-url = 'https://evil.example/'")
     after = place.examine("uv publish")
-    assert changed(before, after) == "the upload would go to evil.example"
+    assert "evil.example" in changed(before, after)
 
 
 def test_another_project_or_version_is_a_change(place: Place) -> None:
@@ -1429,6 +1432,4 @@ def test_another_project_or_version_is_a_change(place: Place) -> None:
     before = place.examine("flit publish")
     for text in (PROJECT.replace("1.0", "2.0"), PROJECT.replace("demo", "evil")):
         place.write("pyproject.toml", text)
-        assert changed(before, place.examine("flit publish")) == (
-            "the project's settings were changed"
-        )
+        assert "settings" in changed(before, place.examine("flit publish"))

@@ -10,9 +10,12 @@ import hmac
 import http.server
 import json
 import os
+import pkgutil
 import re
 import socketserver
 import struct
+import subprocess
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -28,6 +31,8 @@ from secretly.config import known_commands, loading
 from secretly.config.command_line import Invocation
 from secretly.config.model import Command
 from secretly.config.values import check_variable
+from secretly.publishing import tools
+from secretly.publishing.tools import tool_for
 from secretly.reference import looks_secret, parse
 from secretly.testing import FakePinentry
 
@@ -51,7 +56,7 @@ def calls(row: Command) -> list[list[str]]:
 # -- every row -------------------------------------------------------------------
 
 
-def test_there_are_enough_of_them() -> None:
+def test_no_key_stands_twice_in_the_table() -> None:
     """And no key stands there twice: the second would hide the first."""
     assert len(ROWS) >= 45
     assert sorted(known_commands.COMMANDS) == sorted(ROWS)
@@ -70,9 +75,11 @@ def test_a_row_is_sound(name: str) -> None:
         assert check_variable(filled(variable))
     for reference in row.secrets.values():
         assert not looks_secret(reference)
-        assert (reference == "") == (row.index is not None)
+        assert (reference == "") == (tool_for(name) is not None)
         if reference:
-            assert parse(reference).scheme == ""  # a name: where it is, is for the person to say
+            assert (
+                parse(reference).scheme == ""
+            )  # a name: the user decides where the secret comes from
             assert parse(reference).field in ("", "username")
     others = [*row.secrets, *row.alternatives, *row.removes, *row.env, row.username or ""]
     assert max(Counter(others).values()) == 1
@@ -104,7 +111,7 @@ def test_a_row_needs_its_secret_where_it_says_so(name: str) -> None:
 
 
 @pytest.mark.parametrize("option", ["-help", "-h", "--help"])
-def test_help_is_asked_for_by_a_word_of_its_own(option: str) -> None:
+def test_only_a_whole_word_asks_for_help(option: str) -> None:
     """Of programs written in Go, an option with an h in it is not the one for help."""
     assert not Invocation(ROWS["vault"], ("kv", "get", option)).needs_secret
     assert Invocation(ROWS["vault"], ("kv", "get", "-format=json", "-path=x")).needs_secret
@@ -129,7 +136,7 @@ def test_a_version_may_be_an_argument() -> None:
         *("wandb login", "heroku auth:login", "aws configure", "stripe config --list"),
     ],
 )
-def test_what_needs_no_secret_gets_none(line: str) -> None:
+def test_a_call_that_needs_no_secret_gets_none(line: str) -> None:
     """Nor what would store it."""
     name, *words = line.split()
     assert not Invocation(ROWS[name], tuple(words)).needs_secret
@@ -144,7 +151,7 @@ def test_what_needs_no_secret_gets_none(line: str) -> None:
         *("doctl auth token", "glab auth status", "fly auth whoami", "terraform providers"),
     ],
 )
-def test_other_names_of_what_needs_it_are_known(line: str) -> None:
+def test_aliases_of_subcommands_are_known(line: str) -> None:
     """Aliases and what is short for a subcommand: it would run without its secret."""
     name, *words = line.split()
     assert Invocation(ROWS[name], tuple(words)).needs_secret
@@ -154,7 +161,7 @@ def test_other_names_of_what_needs_it_are_known(line: str) -> None:
     ("line", "host"),
     [(f"{name} -h db.example.org", True) for name in ROWS if "-h" in ROWS[name].values],
 )
-def test_a_databases_host_is_no_call_for_help(line: str, host: bool) -> None:
+def test_a_databases_host_option_does_not_ask_for_help(line: str, host: bool) -> None:
     """``psql -h HOST`` needs the password."""
     name, *words = line.split()
     assert Invocation(ROWS[name], tuple(words)).needs_secret == host
@@ -177,9 +184,9 @@ def _warm() -> Iterator[Warm]:
 
 
 @pytest.mark.process
-@pytest.mark.parametrize("name", [row.name for row in ROWS.values() if row.index is None])
-def test_a_dry_run_says_what_a_row_would_do(warm: Warm, name: str) -> None:
-    """Which variables, from which secret, and what is taken away; nobody is asked."""
+@pytest.mark.parametrize("name", [row.name for row in ROWS.values() if tool_for(row.name) is None])
+def test_a_dry_run_says_what_a_known_command_would_get(warm: Warm, name: str) -> None:
+    """Which variables, from which secret, and which are removed. Nothing is asked."""
     row = ROWS[name]
     done = warm.run("run", "--no-input", "--dry-run", *calls(row)[0])
     assert done.status == 0, done
@@ -192,7 +199,7 @@ def test_a_dry_run_says_what_a_row_would_do(warm: Warm, name: str) -> None:
     ]
 
 
-@pytest.mark.parametrize("name", [row.name for row in ROWS.values() if row.index is None])
+@pytest.mark.parametrize("name", [row.name for row in ROWS.values() if tool_for(row.name) is None])
 def test_the_tables_of_the_page_say_what_the_rows_say(name: str) -> None:
     """Each has its line, in the rows' order."""
     row = ROWS[name]
@@ -212,7 +219,7 @@ def test_the_tables_of_the_page_say_what_the_rows_say(name: str) -> None:
 def test_the_page_has_no_other_commands() -> None:
     """In the order of the rows."""
     lines = re.findall(r"^   \* - ``([\w-]+)``$", PAGE.read_text("utf-8"), re.M)
-    others = [row.name for row in ROWS.values() if row.index is None]
+    others = [row.name for row in ROWS.values() if tool_for(row.name) is None]
     assert [name for name in lines if name in others] == others
     assert set(lines) == set(ROWS)
 
@@ -229,7 +236,7 @@ def _home() -> Iterator[Home]:
 
 
 def typed(home: Home, *argv: str, environ: dict[str, str] | None = None) -> Ended:
-    """Run a known command; the person types the secret once, and is told what it is for."""
+    """Run a known command: the user types the secret once, and sees what it is for."""
     home.reach(argv[0])
     with FakePinentry([SECRET]) as fake:
         done = home.run("run", *argv, environ={**(environ or {}), **fake.environ})
@@ -464,7 +471,7 @@ BEARERS = {
 
 @pytest.mark.real
 @pytest.mark.parametrize("name", BEARERS)
-def test_it_is_the_bearer_of_requests(home: Home, name: str) -> None:
+def test_the_tools_requests_carry_the_secret(home: Home, name: str) -> None:
     """What was typed is what the tool's first request with a credential has."""
     need(name)
     variables, arguments = BEARERS[name]
@@ -543,7 +550,7 @@ def test_npm_reads_it_through_npmrc(home: Home) -> None:
 def test_restic_reads_it(home: Home) -> None:
     """A repository made with what was typed opens with it, and with nothing else.
 
-    A password file or command of the caller's would go before it.
+    A password file or command of the caller's would take precedence.
     """
     need("restic")
     environ = {"RESTIC_PASSWORD_COMMAND": "echo canary-stale"}
@@ -581,7 +588,7 @@ def test_duplicity_reads_it(home: Home) -> None:
 
 @pytest.mark.real
 def test_rclone_reads_it(home: Home) -> None:
-    """It opens a configuration that is encrypted with it; a command would go before it."""
+    """It opens a configuration that is encrypted with it; a command would take precedence."""
     need("rclone")
     secret = pytest.importorskip("nacl.secret")
     key = hashlib.sha256(f"[{SECRET}][rclone-config]".encode()).digest()
@@ -604,10 +611,67 @@ def test_the_page_says_which_were_tried() -> None:
     assert set(re.findall(r"``([\w-]+)``", note)) == tried
 
 
-def test_the_page_says_what_most_need_none_for() -> None:
+def test_the_page_lists_the_common_exceptions() -> None:
     """In one sentence, for all that have no other word there."""
     text = " ".join(PAGE.read_text("utf-8").split())
     words = [f"``{word}``" for word in COMMON]
     assert f"first argument is {', '.join(words[:-1])} or {words[-1]}" in text
     for row in ROWS.values():
         assert set(COMMON) <= set(row.exceptions) or not row.exceptions
+
+
+# -- publishing tools ------------------------------------------------------------
+
+PUBLISHING = [name for name, row in ROWS.items() if tool_for(name)]
+
+
+def test_each_publishing_tool_has_a_module_and_a_row() -> None:
+    """A module that no row names would never be used."""
+    modules = {info.name for info in pkgutil.iter_modules(tools.__path__)}
+    assert modules == set(PUBLISHING) == set(known_commands.OPTIONS)
+
+
+@pytest.mark.parametrize("name", ["cargo", "unknown", "os.path", "__init__", "../twine", ""])
+def test_another_command_is_not_a_publishing_tool(name: str) -> None:
+    """A command of the user's may have any name: no module of that name is loaded."""
+    assert tool_for(name) is None
+
+
+def test_only_the_module_of_the_tool_is_loaded() -> None:
+    """The others would make the start longer."""
+    code = (
+        "import sys; from secretly.publishing.tools import tool_for; tool_for('flit');"
+        "print(*(name for name in sys.modules if name.startswith('secretly.publishing.tools.')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout.split() == ["secretly.publishing.tools.flit"], done
+
+
+@pytest.mark.parametrize("name", PUBLISHING)
+def test_the_options_that_a_tool_names_are_read_with_their_values(name: str) -> None:
+    """An option that was read as a flag would hide the subcommand, or another destination."""
+    tool = tool_for(name)
+    assert tool is not None
+    index, artifacts = tool
+    flags = {*index.no_settings_options, *artifacts.build_options, *artifacts.no_build_options}
+    fields = [*index._asdict().items(), *artifacts._asdict().items()]
+    named = {option for key, texts in fields if key.endswith("_options") for option in texts}
+    values, known_flags = map(set, known_commands.OPTIONS[name])
+    assert values == {option for option in named - flags if option.startswith("-")}
+    assert known_flags == {option for option in flags if option.startswith("-")}
+    files = {text.partition(" ")[0] for text in (*index.settings, *index.name_settings)}
+    assert {file for file in files if file.startswith("-")} <= {*ROWS[name].values, *values}
+
+
+@pytest.mark.parametrize("name", PUBLISHING)
+def test_a_configuration_cannot_change_how_a_tool_is_read(name: str, tmp_path: Path) -> None:
+    """With other ``values`` the destination and the subcommand are found all the same."""
+    config = tmp_path / "config.toml"
+    config.write_text(f"[commands.{name}]\nvalues = ['--other']\n")
+    row = loading.load({"SECRETLY_CONFIG": str(config)}).commands[name]
+    assert row.values == ("--other",)
+    subcommand = row.subcommands[0]
+    for option in known_commands.OPTIONS[name][0]:
+        call = Invocation(row, ("--other", "x", option, "value", subcommand))
+        assert call.needs_secret
+        assert call.parsed.last([option]) == "value"

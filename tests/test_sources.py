@@ -230,11 +230,10 @@ def test_a_file_is_read_without_its_last_newline(path: Path, data: bytes, secret
     assert type(found) is Secret
 
 
-def test_a_tilde_is_the_home_folder(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tilde_is_the_home_folder(path: Path) -> None:
     """A path may begin with a tilde."""
     path.write_text("canary-1")
-    monkeypatch.setenv("HOME", str(path.parent))
-    assert fetch("file://~/token") == "canary-1"
+    assert fetch("file://~/token", {"HOME": str(path.parent)}) == "canary-1"
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o620, 0o601])

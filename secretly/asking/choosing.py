@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from .. import safefiles
+from ..config import places
 from ..errors import NoPinentry, Refused
 from ..processes import output
 from ..text import escape
@@ -224,7 +225,7 @@ async def _candidates(
         (environ.get("PINENTRY"), "PINENTRY"),
     ):
         if named:
-            path: str | None = os.path.expanduser(named)
+            path: str | None = places.expand_user(named, environ)
             if os.sep not in named:  # a program of the current folder is not meant
                 path = safefiles.program_on_path(named, environ)
             if path is None:
@@ -265,7 +266,7 @@ def _on_path(environ: Mapping[str, str], why: str, *names: str) -> Iterator[_Can
 
 
 def _agent_setting(environ: Mapping[str, str], skips: _Skipped) -> Path | None:
-    home = environ.get("GNUPGHOME") or os.path.join(environ.get("HOME", ""), ".gnupg")
+    home = environ.get("GNUPGHOME") or os.path.join(places.home_folder(environ), ".gnupg")
     path = os.path.join(home, "gpg-agent.conf")
     with contextlib.suppress(OSError):
         for line in safefiles.read_file(path).decode("utf-8", "replace").splitlines():

@@ -120,3 +120,80 @@ WRONG_PASSWORD = "That was not the right password."
 def unlock_text(purpose: str) -> str:
     """Why a vault's password is needed: *purpose* says what is locked."""
     return f"{purpose}. secretly needs a secret from it."
+
+
+# -- an upload -------------------------------------------------------------------
+
+UNKNOWN_PROJECT = "an unknown project"
+UNKNOWN_VERSION = "(version not yet known)"
+BUILDS_FIRST = "builds first; files not yet known"
+PLAIN_HTTP = "http: others can read on the way what is sent"
+SEVERAL_VERSIONS = "files of several versions"
+
+
+def upload_line(releases: str) -> str:
+    """The line with the projects and their versions."""
+    return f"upload: {releases or UNKNOWN_PROJECT}"
+
+
+def index_line(index: str) -> str:
+    """The line with the package index."""
+    return f"to: {index}"
+
+
+def program_line(program: str) -> str:
+    """The line with the path of the program that uploads."""
+    return f"program: {program}"
+
+
+def command_line(command: str) -> str:
+    """The line with the command as the user typed it."""
+    return f"for: {command}"
+
+
+def note_line(note: str) -> str:
+    """A line about something that is unusual."""
+    return f"note: {note}"
+
+
+def launcher_note(launcher: str) -> str:
+    """A launcher such as ``uv run`` starts the tool."""
+    return f"{launcher} starts it, and the project may say how"
+
+
+def development_version(version: str) -> str:
+    """A version is for development only."""
+    return f"{version} is a development version"
+
+
+def odd_version(version: str) -> str:
+    """A version does not follow the rules."""
+    return f"{version} is not a valid version (PEP 440)"
+
+
+def file_facts(size: str, digest: str) -> str:
+    """What is said of a file after its path."""
+    return f"{size}, sha256 {digest}"
+
+
+def files_line(count: int, size: str, digest: str) -> str:
+    """The line in place of the files, if the dialog has no room for them."""
+    return f"{count} files, {size}, sha256 of their list {digest}"
+
+
+def token_line(minutes: float) -> str:
+    """The line about the token that the tool would get; 0: it ends when the stored one does."""
+    good = f"{minutes:.0f} minutes" if minutes else "as long as the stored one"
+    return f"token of PyPI's: narrowed, good for {good}"
+
+
+def gets_token(tool: str, projects: str | None, until: str) -> str:
+    """The line on standard error about the token that the tool gets.
+
+    :param projects: the only projects that the token is for; None if they are not known.
+    :param until: when the token ends; empty if it does not.
+    """
+    end = f"until {until}" if until else "without an end"
+    if projects is None:
+        return f"{tool} gets a token {end}; for which project is not known"
+    return f"{tool} gets a token for {projects} only, {end}"

@@ -146,6 +146,7 @@ def _plan_input(call: _Call, path: str, context: Context) -> PlanInput:
         prompt_timeout=options.prompt_timeout or PROMPT_TIMEOUT,
         ignore_stored=options.ask,
     )
+    upload = preparing.look_at_upload(known, {**context.environ, **plain})
     return planning.PlanInput(
         path,
         call.command,
@@ -155,5 +156,6 @@ def _plan_input(call: _Call, path: str, context: Context) -> PlanInput:
         explicit=call.explicit,
         env_file=call.env_file,
         inherited=frozenset(context.environ),
-        destination=preparing.find_destination(known, {**context.environ, **plain}),
+        destination=upload.destination if upload else None,
+        upload=upload,
     )

@@ -1,12 +1,12 @@
-"""What secretly knows by itself: tables in the schema of the user's ``config.toml``.
+"""The known secrets and commands: tables in the schema of the user's ``config.toml``.
 
-The user's tables override these key by key. They are Python, not TOML, because Python
-compiles them once: every start reads them.
+The user's tables override these key by key. They are Python, not TOML, because every start reads
+them, and Python compiles them once.
 """
 
 from __future__ import annotations
 
-__all__ = ["COMMANDS", "SECRETS"]
+__all__ = ["COMMANDS", "OPTIONS", "SECRETS"]
 
 # fmt: off
 SECRETS: dict[str, dict[str, object]] = {
@@ -20,13 +20,14 @@ SECRETS: dict[str, dict[str, object]] = {
     },
 }
 
-#: What needs no secret in most programs with subcommands, or would store one.
+#: In most programs with subcommands, these need no secret, or would store it.
 _NEED_NONE = [
     "help", "version", "completion", "completions", "configure", "login", "logout",
 ]
 
 COMMANDS: dict[str, dict[str, object]] = {
-    # Publishing tools. An empty reference: the index and the project choose the secret.
+    # Publishing tools. Where a reference is empty, the index and the project choose the secret.
+    # publishing/tools/ has a module for each.
     "twine": {
         "publishes": True,
         "subcommands": ["upload"],
@@ -36,19 +37,6 @@ COMMANDS: dict[str, dict[str, object]] = {
         ],
         "secrets": {"TWINE_PASSWORD": ""},
         "username": "TWINE_USERNAME",
-        "index": {
-            "names": {"pypi": "PyPI", "testpypi": "TestPyPI"},
-            "name_options": ["-r", "--repository"],
-            "name_variables": ["TWINE_REPOSITORY"],
-            "url_options": ["--repository-url"],
-            "url_variables": ["TWINE_REPOSITORY_URL"],
-            "pypirc": True,
-            "pypirc_options": ["--config-file"],
-            "pypirc_servers": ["pypi", "testpypi"],
-        },
-        "files": {
-            "arguments": True,
-        },
     },
     "uv": {
         "publishes": True,
@@ -61,37 +49,6 @@ COMMANDS: dict[str, dict[str, object]] = {
         "secrets": {"UV_PUBLISH_PASSWORD": ""},
         "username": "UV_PUBLISH_USERNAME",
         "alternatives": ["UV_PUBLISH_TOKEN"],
-        "index": {
-            "names": {"pypi": "PyPI"},
-            "name_options": ["--index"],
-            "name_variables": ["UV_PUBLISH_INDEX"],
-            "url_options": ["--publish-url"],
-            "url_variables": ["UV_PUBLISH_URL"],
-            "folder_options": ["--directory", "$UV_WORKING_DIR"],
-            "project_options": ["--project", "$UV_PROJECT"],
-            "named_only": True,
-            "settings": [
-                "--config-file index.{name}.publish-url",
-                "$UV_CONFIG_FILE index.{name}.publish-url", "uv.toml index.{name}.publish-url",
-                "pyproject.toml tool.uv.index.{name}.publish-url",
-                "~/.config/uv/uv.toml index.{name}.publish-url",
-                "$XDG_CONFIG_DIRS/uv/uv.toml index.{name}.publish-url",
-                "/etc/uv/uv.toml index.{name}.publish-url",
-            ],
-            "url_settings": [
-                "--config-file publish-url", "$UV_CONFIG_FILE publish-url", "uv.toml publish-url",
-                "pyproject.toml tool.uv.publish-url", "~/.config/uv/uv.toml publish-url",
-                "$XDG_CONFIG_DIRS/uv/uv.toml publish-url", "/etc/uv/uv.toml publish-url",
-            ],
-            "nearest": True,
-            "replaces": True,
-            "no_settings_options": ["--no-config", "$UV_NO_CONFIG"],
-        },
-        "files": {
-            "arguments": True,
-            "folder": "dist",
-            "endings": [".whl", ".tar.gz", ".zip"],
-        },
     },
     "flit": {
         "publishes": True,
@@ -99,18 +56,6 @@ COMMANDS: dict[str, dict[str, object]] = {
         "values": ["--format"],
         "secrets": {"FLIT_PASSWORD": ""},
         "username": "FLIT_USERNAME",
-        "index": {
-            "names": {"pypi": "PyPI"},
-            "name_options": ["--repository"],
-            "url_variables": ["FLIT_INDEX_URL"],
-            "pypirc": True,
-            "pypirc_options": ["--pypirc"],
-            "pypirc_servers": ["pypi"],
-        },
-        "files": {
-            "manifest_options": ["-f", "--ini-file"],
-            "builds": ["publish"],
-        },
     },
     "hatch": {
         "publishes": True,
@@ -121,34 +66,6 @@ COMMANDS: dict[str, dict[str, object]] = {
         ],
         "secrets": {"HATCH_INDEX_AUTH": ""},
         "username": "HATCH_INDEX_USER",
-        "index": {
-            "default": "main",
-            "names": {"main": "PyPI", "test": "TestPyPI"},
-            "name_options": ["-r", "--repo"],
-            "name_variables": ["HATCH_INDEX_REPO"],
-            "name_settings": [
-                "--config publish.index.repo", "$HATCH_CONFIG publish.index.repo",
-                "~/.config/hatch/config.toml publish.index.repo",
-                "~/Library/Application Support/hatch/config.toml publish.index.repo",
-            ],
-            "settings": [
-                "--config publish.index.repos.{name}", "--config publish.index.repos.{name}.url",
-                "$HATCH_CONFIG publish.index.repos.{name}",
-                "$HATCH_CONFIG publish.index.repos.{name}.url",
-                "~/.config/hatch/config.toml publish.index.repos.{name}",
-                "~/.config/hatch/config.toml publish.index.repos.{name}.url",
-                "~/Library/Application Support/hatch/config.toml publish.index.repos.{name}",
-                "~/Library/Application Support/hatch/config.toml publish.index.repos.{name}.url",
-            ],
-            "fixed": True,
-        },
-        "files": {
-            "arguments": True,
-            "folder": "dist",
-            "elsewhere_options": ["-p", "--project", "$HATCH_PROJECT"],
-            "endings": [".whl", ".tar.gz"],
-            "root": True,
-        },
     },
     "poetry": {
         "publishes": True,
@@ -157,31 +74,8 @@ COMMANDS: dict[str, dict[str, object]] = {
         "secrets": {"POETRY_HTTP_BASIC_{REPOSITORY}_PASSWORD": ""},
         "username": "POETRY_HTTP_BASIC_{REPOSITORY}_USERNAME",
         "alternatives": ["POETRY_PYPI_TOKEN_{REPOSITORY}"],
-        # A token of 'poetry config' goes before them, and so does one in its keyring.
+        # A token from 'poetry config' takes precedence, and so does one in poetry's keyring.
         "blanks": ["POETRY_PYPI_TOKEN_{REPOSITORY}", "POETRY_KEYRING_ENABLED"],
-        "index": {
-            "names": {"pypi": "PyPI"},
-            "name_options": ["-r", "--repository"],
-            "url_variables": ["POETRY_REPOSITORIES_{REPOSITORY}_URL"],
-            "folder_options": ["-C", "--directory"],
-            "project_options": ["-P", "--project"],
-            "named_only": True,
-            "settings": [
-                "poetry.toml repositories.{name}.url",
-                "$POETRY_CONFIG_DIR/config.toml repositories.{name}.url",
-                "~/.config/pypoetry/config.toml repositories.{name}.url",
-                "~/Library/Application Support/pypoetry/config.toml repositories.{name}.url",
-            ],
-        },
-        "files": {
-            "folder": "dist",
-            "folder_options": ["--dist-dir"],
-            "endings": [".whl", ".tar.gz"],
-            "root": True,
-            "own": True,
-            "builds": ["publish"],
-            "build_options": ["--build"],
-        },
     },
     "pdm": {
         "publishes": True,
@@ -192,27 +86,6 @@ COMMANDS: dict[str, dict[str, object]] = {
         ],
         "secrets": {"PDM_PUBLISH_PASSWORD": ""},
         "username": "PDM_PUBLISH_USERNAME",
-        "index": {
-            "names": {"pypi": "PyPI", "testpypi": "TestPyPI"},
-            "name_options": ["-r", "--repository"],
-            "name_variables": ["PDM_PUBLISH_REPO"],
-            "folder_options": ["-p", "--project", "$PDM_PROJECT"],
-            "settings": [
-                "pdm.toml repository.{name}.url", ".pdm.toml repository.{name}.url",
-                "-c repository.{name}.url", "--config repository.{name}.url",
-                "$PDM_CONFIG_FILE repository.{name}.url",
-                "~/.config/pdm/config.toml repository.{name}.url",
-                "~/Library/Application Support/pdm/config.toml repository.{name}.url",
-                "$XDG_CONFIG_DIRS/pdm/config.toml repository.{name}.url",
-            ],
-        },
-        "files": {
-            "folder": "dist",
-            "folder_options": ["-d", "--dest"],
-            "root": True,
-            "builds": ["publish"],
-            "no_build_options": ["--no-build"],
-        },
     },
     "maturin": {
         "publishes": True,
@@ -227,23 +100,10 @@ COMMANDS: dict[str, dict[str, object]] = {
         "username": "MATURIN_USERNAME",
         "alternatives": ["MATURIN_PYPI_TOKEN"],
         "seal_keyring": True,
-        "index": {
-            "names": {"pypi": "PyPI", "testpypi": "TestPyPI"},
-            "name_options": ["-r", "--repository"],
-            "name_variables": ["MATURIN_REPOSITORY"],
-            "url_options": ["--repository-url"],
-            "url_variables": ["MATURIN_REPOSITORY_URL"],
-            "pypirc": True,
-        },
-        "files": {
-            "arguments": True,
-            "manifest_options": ["-m", "--manifest-path"],
-            "builds": ["publish"],
-        },
     },
-    # Other registries. Their tokens cannot be narrowed: they are handed over as they are.
-    # Each tool sends its token to one registry alone, whatever the command line says: cargo's
-    # variable is that of the default registry, npm's goes where .npmrc says ${NPM_TOKEN}.
+    # Other registries. secretly can't narrow their tokens, so the tool gets the stored one.
+    # Each tool sends its token to one registry only, whatever the command line says: cargo's
+    # variable belongs to the default registry, and npm's goes where .npmrc says ${NPM_TOKEN}.
     "cargo": {
         "publishes": True,
         "subcommands": ["publish", "yank", "owner"],
@@ -295,7 +155,7 @@ COMMANDS: dict[str, dict[str, object]] = {
         "values": ["--host", "--token"],
         "secrets": {"CIRCLECI_CLI_TOKEN": "CircleCI"},
     },
-    # A signing key of one's own, CACHIX_SIGNING_KEY, goes with the token: it is no other way in.
+    # CACHIX_SIGNING_KEY, a signing key, is used together with the token, not in its place.
     "cachix": {
         "subcommands": [
             "push", "watch-exec", "watch-store", "pin", "import", "daemon", "generate-keypair",
@@ -303,13 +163,13 @@ COMMANDS: dict[str, dict[str, object]] = {
         "values": ["-c", "--config", "--host", "--hostname"],
         "secrets": {"CACHIX_AUTH_TOKEN": "Cachix"},
     },
-    # Clouds. The access key's id is the item's user name.
+    # Clouds. The access key's id is the user name of the stored secret.
     "aws": {
         "exceptions": _NEED_NONE,
         "secrets": {"AWS_ACCESS_KEY_ID": "AWS#username", "AWS_SECRET_ACCESS_KEY": "AWS"},
         "removes": ["AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_CREDENTIAL_EXPIRATION"],
     },
-    # JavaScript's SDK passes the keys by where a profile is named.
+    # The JavaScript SDK ignores the keys if a profile is set.
     "cdk": {
         "subcommands": [
             "bootstrap", "deploy", "destroy", "diff", "import", "watch", "rollback", "gc", "drift",
@@ -407,7 +267,7 @@ COMMANDS: dict[str, dict[str, object]] = {
         "exceptions": _NEED_NONE,
         "secrets": {"NETLIFY_AUTH_TOKEN": "Netlify"},
     },
-    # The variable's name is that of the host, with '_' for '.': another host has another.
+    # The host is part of the variable's name, with '_' for '.'. Another host has another variable.
     "terraform": {
         "subcommands": [
             "apply", "console", "destroy", "force-unlock", "get", "graph", "import", "init",
@@ -466,7 +326,7 @@ COMMANDS: dict[str, dict[str, object]] = {
         },
         "removes": ["TWILIO_AUTH_TOKEN"],
     },
-    # `ngrok api` has a key of its own, which is another.
+    # `ngrok api` uses a separate key.
     "ngrok": {
         "subcommands": ["http", "start", "tcp", "tls", "tunnel"],
         "secrets": {"NGROK_AUTHTOKEN": "ngrok"},
@@ -486,7 +346,7 @@ COMMANDS: dict[str, dict[str, object]] = {
         "exceptions": [*_NEED_NONE, "autocomplete"],
         "secrets": {"EXPO_TOKEN": "Expo"},
     },
-    # With two ways in, it refuses to choose.
+    # It refuses to run if two kinds of credentials are set.
     "databricks": {
         "exceptions": [*_NEED_NONE, "auth login", "auth profiles"],
         "secrets": {"DATABRICKS_TOKEN": "Databricks"},
@@ -534,7 +394,7 @@ COMMANDS: dict[str, dict[str, object]] = {
         ],
         "secrets": {"WANDB_API_KEY": "Weights & Biases"},
     },
-    # Databases. Their -h is the host, but for influx.
+    # Databases. -h is the host, except for influx.
     "psql": {
         "values": ["-h"],
         "secrets": {"PGPASSWORD": "PostgreSQL"},
@@ -551,7 +411,7 @@ COMMANDS: dict[str, dict[str, object]] = {
         "values": ["-h"],
         "secrets": {"PGPASSWORD": "PostgreSQL"},
     },
-    # It would keep in the keychain what it is given.
+    # pgcli would store the password in the keychain.
     "pgcli": {
         "values": ["-h"],
         "secrets": {"PGPASSWORD": "PostgreSQL"},
@@ -632,4 +492,19 @@ COMMANDS: dict[str, dict[str, object]] = {
     "duplicity": {
         "secrets": {"PASSPHRASE": "duplicity"},
     },
+}
+
+#: The options, with a value and without, that decide where a publishing tool uploads to, and what.
+#: A configuration can't change them: secretly must read the command line as the tool does.
+OPTIONS: dict[str, tuple[list[str], list[str]]] = {
+    "twine": (["-r", "--repository", "--repository-url", "--config-file"], []),
+    "uv": (["--index", "--publish-url", "--directory", "--project"], ["--no-config"]),
+    "flit": (["--repository", "--pypirc", "-f", "--ini-file"], []),
+    "hatch": (["-r", "--repo", "-p", "--project"], []),
+    "poetry": (
+        ["-r", "--repository", "-C", "--directory", "-P", "--project", "--dist-dir"],
+        ["--build"],
+    ),
+    "pdm": (["-r", "--repository", "-p", "--project", "-d", "--dest"], ["--no-build"]),
+    "maturin": (["-r", "--repository", "--repository-url", "-m", "--manifest-path"], []),
 }

@@ -13,12 +13,33 @@ from .model import Configuration
 from .places import config_path
 from .schema import ConfigFile
 
-TYPE_CHECKING = False  # typing's own would load it
+TYPE_CHECKING = False  # importing typing would slow down the start
 if TYPE_CHECKING:
     from typing import Any
 
 
+def load(environ: Mapping[str, str] | None = None) -> Configuration:
+    """Read the shipped tables and the user's.
+
+    :raises BadConfiguration: naming the file, and the line or key.
+    :raises Refused: if others could change the file.
+    """
+    environ = os.environ if environ is None else environ
+    tables = {"secrets": known_commands.SECRETS, "commands": known_commands.COMMANDS}
+    path = config_path(environ)
+    own = _user_tables(path, named=bool(environ.get("SECRETLY_CONFIG")))
+    if own is None:
+        return ConfigFile("").configuration(tables)
+    # The merged tables are read, for a `default` may name a shipped profile. The shipped values
+    # are right: an error is in the user's.
+    found = ConfigFile(path).configuration(_merged(tables, own))
+    for name in own.get("commands", ()):
+        found.commands[name]  # find errors now, even if this run doesn't need the command
+    return found
+
+
 def _merged(shipped: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """The shipped tables with the user's values in place of theirs, key by key."""
     both = dict(shipped)
     for name, value in own.items():
         if isinstance(value, dict) and isinstance(both.get(name), dict):
@@ -27,42 +48,26 @@ def _merged(shipped: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any
     return both
 
 
-def load(environ: Mapping[str, str] | None = None) -> Configuration:
-    """Read the shipped tables and the user's.
+def _user_tables(path: str, named: bool) -> dict[str, Any] | None:
+    """The tables of the user's file; None without a file.
 
-    :raises BadConfiguration: naming the file and the line or key.
-    :raises Refused: if others could write the file.
+    :param named: whether SECRETLY_CONFIG names the file: then the file must exist.
     """
-    environ = os.environ if environ is None else environ
-    tables = {"secrets": known_commands.SECRETS, "commands": known_commands.COMMANDS}
-    path = config_path(environ)
-    own = _own(path, named=bool(environ.get("SECRETLY_CONFIG")))
-    if own is None:
-        return ConfigFile("").configuration(tables)
-    # What a command's `default` names may be shipped, so the whole is read merged;
-    # a shipped value is right, so whatever is wrong is the user's.
-    found = ConfigFile(path).configuration(_merged(tables, own))
-    for name in own.get("commands", ()):
-        found.commands[name]  # it is looked at now, though this run may not need it
-    return found
-
-
-def _own(path: str, named: bool) -> dict[str, Any] | None:
-    if path == os.devnull:  # the usual way to say: none
+    if path == os.devnull:  # the usual way to say 'none'
         return None
     try:
         data = safefiles.read_file(path)
     except FileNotFoundError:
         if named:
             raise BadConfiguration(
-                f"there is no configuration file {escape(path)}",
-                "SECRETLY_CONFIG names it: create it, or unset the variable",
+                f"can't find the configuration file {escape(path)}",
+                "SECRETLY_CONFIG names it: create the file, or unset the variable",
             ) from None
         return None
     except OSError as error:
         raise BadConfiguration(
-            f"the configuration file {escape(path)} cannot be read: {error.strerror}",
-            "name a plain file that you may read",
+            f"can't read the configuration file {escape(path)}: {error.strerror}",
+            "check that it is a plain file, and its permissions",
         ) from None
     safefiles.refuse_if_others_can_write(path, "the configuration")
     import tomllib
@@ -72,6 +77,5 @@ def _own(path: str, named: bool) -> dict[str, Any] | None:
     # ValueError: also a number of 5000 digits. RecursionError: 1000 brackets.
     except (ValueError, RecursionError) as error:
         raise BadConfiguration(
-            f"{escape(path)} is not TOML: {escape(str(error))}",
-            "mend the line that it names",
+            f"{escape(path)} is not valid TOML: {escape(str(error))}", "fix that line"
         ) from None

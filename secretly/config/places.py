@@ -1,4 +1,4 @@
-"""Where the user's folders are."""
+"""The user's folders."""
 
 from __future__ import annotations
 
@@ -6,29 +6,53 @@ import os
 import sys
 from collections.abc import Mapping
 
-TYPE_CHECKING = False  # typing's own would load it
+TYPE_CHECKING = False  # importing typing would slow down the start
 if TYPE_CHECKING:
     from typing import Literal
 
 
-def secretly_folder(kind: Literal["config", "state"]) -> str:
-    """The user's folder for secretly's configuration, or for what it notes.
+def home_folder(environ: Mapping[str, str]) -> str:
+    """The user's home folder: ``HOME``, else what the system's password database says.
 
-    On Linux as the XDG Base Directory Specification has it, and platformdirs, whose import
-    takes as long as all else that a run does; elsewhere by platformdirs.
+    An empty ``HOME`` does not count. Without either, it is the root folder.
+    """
+    if environ.get("HOME"):
+        return environ["HOME"]
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_dir or "/"
+    except KeyError:  # a container may have no entry for its user
+        return "/"
+
+
+def expand_user(path: str, environ: Mapping[str, str]) -> str:
+    """Replace ``~`` at the start of *path* by the home folder, and ``~NAME`` by NAME's."""
+    if path == "~" or path.startswith("~/"):
+        return home_folder(environ).rstrip("/") + path[1:] or "/"
+    return os.path.expanduser(path)
+
+
+def secretly_folder(kind: Literal["config", "state"], environ: Mapping[str, str]) -> str:
+    """The folder for secretly's configuration, or for the files that it writes.
+
+    On Linux the XDG Base Directory Specification decides, as in platformdirs: to import that
+    takes as long as the rest of a start. Elsewhere platformdirs decides.
     """
     if sys.platform != "linux":
         import platformdirs
 
-        places = {"config": platformdirs.user_config_dir, "state": platformdirs.user_state_dir}
-        return places[kind]("secretly")
-    root = os.environ.get(f"XDG_{kind.upper()}_HOME", "").strip()
-    if not os.path.isabs(root):  # it is to be ignored then, as the specification says
-        root = ""
-    fallback = {"config": "~/.config", "state": "~/.local/state"}
-    return os.path.join(root or os.path.expanduser(fallback[kind]), "secretly")
+        folders = {"config": platformdirs.user_config_dir, "state": platformdirs.user_state_dir}
+        return folders[kind]("secretly")
+    root = environ.get(f"XDG_{kind.upper()}_HOME", "").strip()
+    if not os.path.isabs(root):  # the specification says to ignore a relative path
+        below = {"config": ".config", "state": ".local/state"}
+        root = os.path.join(home_folder(environ), below[kind])
+    return os.path.join(root, "secretly")
 
 
 def config_path(environ: Mapping[str, str]) -> str:
-    """Where the user's configuration is: ``SECRETLY_CONFIG``, else the platform's place."""
-    return environ.get("SECRETLY_CONFIG") or os.path.join(secretly_folder("config"), "config.toml")
+    """The user's configuration file: ``SECRETLY_CONFIG``, else the platform's."""
+    return environ.get("SECRETLY_CONFIG") or os.path.join(
+        secretly_folder("config", environ), "config.toml"
+    )

@@ -1,4 +1,4 @@
-"""The keys of the configuration, and what each of them takes."""
+"""The keys of the configuration, and the values that each takes."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Mapping
 from ..errors import BadConfiguration, SecretlyError
 from ..reference import Reference, looks_secret, parse
 from ..text import escape
-from .model import Artifacts, Command, Configuration, Entry, PackageIndex, Profile
+from .model import Command, Configuration, Entry, Profile
 from .values import check_variable, duration, is_variable
 
-TYPE_CHECKING = False  # typing's own would load it
+TYPE_CHECKING = False  # importing typing would slow down the start
 if TYPE_CHECKING:
     from typing import Any
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class _Bad(Exception):
-    """What is wrong with a value."""
+    """A value is wrong; the text says why."""
 
 
 def _text(value: object) -> str:
@@ -44,7 +44,7 @@ def _command(value: object) -> tuple[str, ...]:
     if not words or not words[0]:
         raise _Bad('takes a command as a list of its words, such as ["rbw", "get", "PyPI"]')
     if any(map(looks_secret, words)):
-        raise _Bad("has what looks like a secret: others see the words of a command")
+        raise _Bad("contains what looks like a secret: other users can see the words of a command")
     return words
 
 
@@ -90,7 +90,7 @@ def _table(values: Callable[[object], Any], keys: Callable[[str], str] = str) ->
 
 def _plain_variable(name: str) -> str:
     if not is_variable(name):
-        raise _Bad(f"cannot set '{escape(name)}': no name for an environment variable")
+        raise _Bad(f"can't set '{escape(name)}': not a valid name for an environment variable")
     return name
 
 
@@ -112,40 +112,6 @@ _PROFILE: dict[str, Any] = {
     "env": _table(_text, _plain_variable),
     "secrets": _table(_reference_text, _secret_variable),
 }
-_INDEX: dict[str, Any] = {
-    "default": _text,
-    "names": _table(_reference_text),
-    "name_options": _texts,
-    "name_variables": _texts,
-    "url_options": _texts,
-    "url_variables": _texts,
-    "folder_options": _texts,
-    "pypirc_options": _texts,
-    "name_settings": _texts,
-    "settings": _texts,
-    "named_only": _flag,
-    "url_settings": _texts,
-    "fixed": _flag,
-    "nearest": _flag,
-    "replaces": _flag,
-    "no_settings_options": _texts,
-    "project_options": _texts,
-    "pypirc": _flag,
-    "pypirc_servers": _texts,
-}
-_ARTIFACTS: dict[str, Any] = {
-    "arguments": _flag,
-    "folder": _text,
-    "folder_options": _texts,
-    "elsewhere_options": _texts,
-    "endings": _texts,
-    "root": _flag,
-    "own": _flag,
-    "manifest_options": _texts,
-    "builds": _texts,
-    "build_options": _texts,
-    "no_build_options": _texts,
-}
 _COMMAND: dict[str, Any] = {
     **_PROFILE,
     "subcommands": _texts,
@@ -163,7 +129,10 @@ _COMMAND: dict[str, Any] = {
 
 
 class ConfigFile:
-    """One configuration file, whose name stands in every message."""
+    """Reads the tables of one configuration file.
+
+    :param path: the file, for the error messages.
+    """
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -171,7 +140,7 @@ class ConfigFile:
     def bad(self, key: str, what: str) -> BadConfiguration:
         return BadConfiguration(
             f"{escape(self.path)}: {escape(key)} {what}",
-            "the keys and what they take are in docs/reference/configuration",
+            "see docs/reference/configuration for the keys and their values",
         )
 
     def table(self, key: str, value: object) -> dict[str, Any]:
@@ -183,7 +152,8 @@ class ConfigFile:
         found = {}
         for name, item in self.table(key, value).items():
             if name not in schema:
-                raise self.bad(f"{key}.{name}", f"is no key (known: {', '.join(sorted(schema))})")
+                known = ", ".join(sorted(schema))
+                raise self.bad(f"{key}.{name}", f"is not a known key (known: {known})")
             try:
                 found[name] = schema[name](item)
             except _Bad as error:
@@ -207,30 +177,21 @@ class ConfigFile:
             profile: Profile(**self.read(f"{key}.profiles.{profile}", item, _PROFILE))
             for profile, item in self.table(f"{key}.profiles", table.pop("profiles", {})).items()
         }
-        index, files = table.pop("index", None), table.pop("files", None)
-        row = Command(
-            name,
-            **self.read(key, table, _COMMAND),
-            profiles=profiles,
-            index=None
-            if index is None
-            else PackageIndex(**self.read(f"{key}.index", index, _INDEX)),
-            files=None
-            if files is None
-            else Artifacts(**self.read(f"{key}.files", files, _ARTIFACTS)),
-        )
+        row = Command(name, **self.read(key, table, _COMMAND), profiles=profiles)
         if row.default is not None and row.default not in profiles:
-            raise self.bad(f"{key}.default", f"names no profile: '{escape(row.default)}'")
+            raise self.bad(f"{key}.default", f"names an unknown profile: '{escape(row.default)}'")
         return row
 
     def configuration(self, tables: Mapping[str, Any]) -> Configuration:
         for name in tables:
             if name not in ("secrets", "commands", "prompt", "keychain"):
-                raise self.bad(name, "is no table (known: commands, keychain, prompt, secrets)")
+                raise self.bad(
+                    name, "is not a known table (known: commands, keychain, prompt, secrets)"
+                )
         prompt = self.read("prompt", tables.get("prompt", {}), {"pinentry": _text})
         keychain = self.read("keychain", tables.get("keychain", {}), {"backends": _texts})
         secrets = self.table("secrets", tables.get("secrets", {}))
-        commands = _Rows(self, self.table("commands", tables.get("commands", {})))
+        commands = _Commands(self, self.table("commands", tables.get("commands", {})))
         return Configuration(
             secrets={name: self.entry(name, value) for name, value in secrets.items()},
             commands=commands,
@@ -240,8 +201,8 @@ class ConfigFile:
         )
 
 
-class _Rows(Mapping[str, Command]):
-    """The rows, each read when it is first looked at: a run needs one or two of them."""
+class _Commands(Mapping[str, Command]):
+    """The known commands. Each is read when it is first used: a run needs one or two."""
 
     def __init__(self, file: ConfigFile, tables: Mapping[str, Any]) -> None:
         self._file, self._tables = file, tables

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .. import safefiles
+from ..config import places
 from ..errors import Cancelled, KeychainLocked, KeychainUnavailable
 from ..redacted import NotASecret, Secret, to_secret
 from ..text import escape
@@ -81,8 +82,7 @@ def named_by(environ: Mapping[str, str]) -> str:
 
 def _keyringrc_path(environ: Mapping[str, str]) -> str:
     """Return where keyring reads its configuration (``keyring.util.platform_``)."""
-    home = environ.get("HOME") or os.path.expanduser("~")
-    root = environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config")
+    root = environ.get("XDG_CONFIG_HOME") or os.path.join(places.home_folder(environ), ".config")
     return os.path.join(root, "python_keyring", "keyringrc.cfg")
 
 

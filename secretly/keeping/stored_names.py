@@ -124,7 +124,7 @@ class StoredNames:
     @classmethod
     def default(cls) -> Self:
         """Return the user's own list."""
-        return cls(places.secretly_folder("state"))
+        return cls(places.secretly_folder("state", os.environ))
 
     @property
     def path(self) -> str:

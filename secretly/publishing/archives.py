@@ -1,4 +1,4 @@
-"""Wheels and source distributions: what one is, by its own metadata and its bytes."""
+"""Wheels and source distributions: read the metadata and the hash of one."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from ..text import escape
 
 __all__ = ["ENDINGS", "Distribution", "is_project_name", "normalize_project", "read_distribution"]
 
-#: How the names of the files end that package indexes take, or took, as twine has them.
+#: The endings of the files that package indexes accept, or once did, as in twine.
 ENDINGS = (".whl", ".tar.gz", ".zip", ".egg", ".tar.bz2", ".exe")
 
-#: The longest metadata that is read, in bytes: a README may be in it.
-_LIMIT = 4 << 20
+#: The most metadata to read, in bytes: it may contain a README.
+_METADATA = 4 << 20
 
 #: The most that a source distribution may unpack to, in bytes.
 _UNPACKED = 1 << 30
 
-# Where the metadata is: the formats of wheels, and of source distributions.
+# The metadata in a wheel, and in a source distribution.
 _WHEEL = re.compile(r"[^/]+\.dist-info/METADATA")
 _SOURCE = re.compile(r"[^/]+/PKG-INFO")
 
 _BROKEN = (
     EOFError,
     lzma.LZMAError,
-    IndexError,  # none there
+    IndexError,  # no metadata
     OSError,
-    RuntimeError,  # an encrypted one, or a compression that this Python has not
+    RuntimeError,  # encrypted, or a compression that this Python does not know
     ValueError,
     tarfile.TarError,
     zipfile.BadZipFile,
@@ -47,13 +47,13 @@ _BROKEN = (
 class Distribution(NamedTuple):
     """A file that would be uploaded.
 
-    :param path: as it was named.
+    :param path: the path as it was named.
     :param size: in bytes.
-    :param sha256: of its content, in hexadecimal.
-    :param project: the project's name as its metadata has it; empty for a kind of file
-        whose metadata is not read.
-    :param version: the release's version, likewise.
-    :param identity: which file it is, and when it was last changed.
+    :param sha256: the hash of its content, in hexadecimal.
+    :param project: the project's name in its metadata; empty for a kind of file whose metadata
+        secretly does not read.
+    :param version: the version in its metadata; empty likewise.
+    :param identity: the device, the inode, and the times of the last changes.
     """
 
     path: str
@@ -67,43 +67,44 @@ class Distribution(NamedTuple):
 def normalize_project(name: str) -> str:
     """A project's name as the index compares it (PEP 503).
 
-    >>> normalised("My.Proj_1")
+    >>> normalize_project("My.Proj_1")
     'my-proj-1'
     """
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def is_project_name(name: str) -> bool:
-    """Whether that may be a project's name: the core metadata's rule for it."""
+    """Whether *name* is a valid name for a project, by the rule of the core metadata."""
     return re.fullmatch(r"[A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9._-]*[A-Za-z0-9]", name) is not None
 
 
 def read_distribution(path: str, folder: str = "") -> Distribution:
-    """Look at a file that would be uploaded.
+    """Read a file that would be uploaded.
 
-    :param path: as it was named.
-    :param folder: what that is relative to.
-    :raises Refused: if it cannot be read, or is not what its name says.
+    :param path: the path as it was named.
+    :param folder: the folder that *path* is relative to.
+    :raises Refused: if the file can't be read, or is not what its name says.
     """
     try:
-        # A pipe would be waited for.
+        # O_NONBLOCK: to open a pipe would wait.
         descriptor = os.open(os.path.join(folder, path), os.O_RDONLY | os.O_NONBLOCK)
         with open(descriptor, "rb") as file:
             facts = os.fstat(descriptor)
             if not stat.S_ISREG(facts.st_mode):
-                raise Refused(f"{escape(path)} is no file", "name the files to upload")
+                raise Refused(f"{escape(path)} is not a plain file", "name the files to upload")
             digest = hashlib.file_digest(file, "sha256").hexdigest()
             file.seek(0)
             identity = (facts.st_dev, facts.st_ino, facts.st_mtime_ns, facts.st_ctime_ns)
             return Distribution(path, facts.st_size, digest, *_release_of(path, file), identity)
     except OSError as error:
         raise Refused(
-            f"{escape(path)} cannot be read: {error.strerror}", "it would be uploaded"
+            f"can't read {escape(path)}: {error.strerror}",
+            "check its permissions, or leave the file out of the upload",
         ) from None
 
 
 def _release_of(path: str, file: IO[bytes]) -> tuple[str, str]:
-    """The project and the version that the metadata names."""
+    """The project and the version in the metadata."""
     from packaging.metadata import parse_email
 
     if not path.endswith((".whl", ".zip", ".tar.gz")):
@@ -112,16 +113,18 @@ def _release_of(path: str, file: IO[bytes]) -> tuple[str, str]:
         data = _source(file) if path.endswith(".tar.gz") else _zipped(path, file)
         found, _ = parse_email(data)
     except _BROKEN:
-        raise _wrong(path, "cannot be read as one") from None
+        raise _wrong(path, "the archive is broken, or its metadata is") from None
     project, version = found.get("name", ""), found.get("version", "")
     if not is_project_name(project) or not version:
-        raise _wrong(path, "its metadata names no project and version")
+        raise _wrong(path, "its metadata has no project and version")
     return project, version
 
 
 def _wrong(path: str, what: str) -> Refused:
     kind = "wheel" if path.endswith(".whl") else "source distribution"
-    return Refused(f"{escape(path)} is no {kind}: {what}", "build it again: python -m build")
+    return Refused(
+        f"{escape(path)} is not a valid {kind}: {what}", "build it again: python -m build"
+    )
 
 
 def _zipped(path: str, file: IO[bytes]) -> bytes:
@@ -129,7 +132,7 @@ def _zipped(path: str, file: IO[bytes]) -> bytes:
     with zipfile.ZipFile(file) as archive:
         (name,) = filter(wanted.fullmatch, archive.namelist())
         for other in archive.namelist() if wanted is _WHEEL else ():
-            # twine takes the least deep one of what looks like metadata.
+            # Of several files that look like metadata, twine reads the one with the shortest path.
             if "METADATA" in other and other.count("/") < 2 and other != name:
                 with archive.open(other) as member:
                     if b"Metadata-Version" in _limited(member):
@@ -141,7 +144,8 @@ def _zipped(path: str, file: IO[bytes]) -> bytes:
 def _source(file: IO[bytes]) -> bytes:
     found: list[bytes] = []
     unpacked = 0
-    # Not tarfile's own "r|gz": it reads one part of several, and is slow where much is the same.
+    # Not tarfile's own "r|gz": it reads only the first of several gzip members, and is slow on
+    # repetitive data.
     with (
         gzip.GzipFile(fileobj=file, mode="rb") as data,
         tarfile.open(fileobj=data, mode="r|") as archive,
@@ -152,14 +156,14 @@ def _source(file: IO[bytes]) -> bytes:
                 raise ValueError
             if _SOURCE.fullmatch(entry.name.removeprefix("./")):
                 member = archive.extractfile(entry)
-                if member is None or found:  # which one the tool reads cannot be told
+                if member is None or found:  # of two, the tool may read either
                     raise ValueError
                 found.append(_limited(member))
     return found[0]
 
 
 def _limited(member: IO[bytes]) -> bytes:
-    data = member.read(_LIMIT + 1)
-    if len(data) > _LIMIT:
+    data = member.read(_METADATA + 1)
+    if len(data) > _METADATA:
         raise ValueError
     return data

@@ -5,99 +5,102 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
-from ..config.command_line import Invocation, Words
-from ..config.model import Artifacts, PackageIndex
 from ..errors import Refused
 from ..text import escape, shorten
-from . import archives, destination, settings
+from . import archives
 from .archives import normalize_project
 from .destination import Destination
 from .release import LIFETIME, LIFETIME_BUILDING, SLOWEST, Release
+from .settings import value_at
+from .tool_call import ToolCall
 
 
-def examine_release(call: Invocation, target: Destination, environ: Mapping[str, str]) -> Release:
+def examine_release(call: ToolCall, destination: Destination) -> Release:
     """Find out what a publishing command would upload.
 
-    :raises Refused: if there is nothing to upload, or something that cannot be.
+    :raises Refused: if there is nothing to upload, or a file that can't be uploaded.
     """
-    row, files, words = call.row, call.row.files, call.parsed()
-    if files is None:
-        return Release(row.name, target, expires=LIFETIME if row.expires is None else row.expires)
-    if steered := call.steered(environ):
+    row = call.invocation.row
+    if redirected := call.invocation.redirected(call.environ):
         raise Refused(
-            f"{steered}: what would be uploaded where cannot be told",
-            f"run {row.name} by itself, or where that is not needed",
+            f"can't determine what would be uploaded, or where: {redirected}",
+            f"run {row.name} without its launcher, or leave out that option or variable",
         )
-    folder = _folder(call, files, words, environ)
-    builds = _builds(files, words)
-    release = Release(row.name, target, builds=builds, launcher=call.launcher)
-    if builds:
-        project, version = _by_settings(folder, words.last(files.manifest_options))
-        release = replace(release, project=project, version=version)
-        usual = LIFETIME_BUILDING
+    folder = _folder(call)
+    release = Release(row.name, destination, launcher=call.invocation.launcher)
+    if _builds(call):
+        project, version = _by_settings(
+            call, folder, call.words.last(call.artifacts.manifest_options)
+        )
+        release = release._replace(builds=True, project=project, version=version)
     else:
-        base = os.fspath(folder)
-        found = tuple(
-            archives.read_distribution(path, base) for path in _paths(files, words, folder)
-        )
-        release, usual = replace(release, files=found), LIFETIME
-    expires = usual if row.expires is None else row.expires
-    if expires:
-        # A file's upload begins at the latest when half of the time is over.
-        expires = max(expires, 2 * sum(file.size for file in release.files) / SLOWEST)
-    release = replace(release, expires=expires)
+        paths = _paths(call, folder)
+        files = tuple(archives.read_distribution(path, os.fspath(folder)) for path in paths)
+        release = release._replace(files=files)
+    release = release._replace(expires=_lifetime(release, row.expires))
     release.check()
     return release
 
 
-def _builds(files: Artifacts, words: Words) -> bool:
+def _lifetime(release: Release, configured: float | None) -> float:
+    """How long the tool's token is good, in seconds; 0: as long as the stored one."""
+    usual = LIFETIME_BUILDING if release.builds else LIFETIME
+    expires = usual if configured is None else configured
+    # The upload of each file must start in the first half of this time.
+    needed = 2 * sum(file.size for file in release.files) / SLOWEST
+    return max(expires, needed) if expires else 0
+
+
+def _builds(call: ToolCall) -> bool:
+    """Whether the tool builds before it uploads."""
+    artifacts, words = call.artifacts, call.words
     return (
-        bool(words.words and words.words[0] in files.builds)
-        and (not files.build_options or words.has(files.build_options))
-        and not words.has(files.no_build_options)
+        bool(words.words and words.words[0] in artifacts.builds)
+        and (not artifacts.build_options or words.has(artifacts.build_options))
+        and not words.has(artifacts.no_build_options)
     )
 
 
-def _folder(call: Invocation, files: Artifacts, words: Words, environ: Mapping[str, str]) -> Path:
-    """The folder that the tool works in.
+def _folder(call: ToolCall) -> Path:
+    """The folder in which the tool works.
 
-    :raises Refused: if that cannot be told.
+    :raises Refused: if the command line doesn't show it.
     """
-    option = words._replace(options=words.options[: words.before]).last(files.elsewhere_options)
-    named = [name[1:] for name in files.elsewhere_options if name.startswith("$")]
-    if option is not None or any(map(environ.get, named)):
+    elsewhere, words = call.artifacts.elsewhere_options, call.words
+    option = words._replace(options=words.options[: words.before]).last(elsewhere)
+    variables = [name[1:] for name in elsewhere if name.startswith("$")]
+    if option is not None or any(map(call.environ.get, variables)):
         raise Refused(
-            "which project would be uploaded cannot be told from a project's name",
-            "run it in the project's own folder",
+            "can't determine which project would be uploaded: a project's name doesn't say where "
+            "its folder is",
+            "run the command in the project's folder",
         )
-    index = call.row.index or PackageIndex()
-    folder = settings.folder_of(words, index.folder_options, environ)
-    if (manifest := words.last(files.manifest_options)) is not None:
-        return (folder / manifest).parent
-    return destination.project_folder(call, environ) if files.root else folder
+    if (manifest := words.last(call.artifacts.manifest_options)) is not None:
+        return (call.start_folder / manifest).parent
+    return call.project_folder if call.artifacts.root else call.start_folder
 
 
-def _paths(files: Artifacts, words: Words, folder: Path) -> list[str]:
+def _paths(call: ToolCall, folder: Path) -> list[str]:
     """The files to upload, as they are named."""
-    named = words.words[1:] if files.arguments else []
+    artifacts = call.artifacts
+    named = call.words.words[1:] if artifacts.arguments else []
     if not named:
-        if not files.folder:
-            raise Refused("there is no file to upload", "name the files, such as dist/*")
-        # All that is in it: pdm and hatch upload hidden files, too.
-        named = [os.path.join(words.last(files.folder_options) or files.folder, "")]
-    found = []
+        if not artifacts.folder:
+            raise Refused("found no file to upload", "name the files, such as dist/*")
+        # All files in the folder: pdm and hatch upload hidden ones too.
+        named = [os.path.join(call.words.last(artifacts.folder_options) or artifacts.folder, "")]
+    found: list[str] = []
     for pattern in named:
         matching = _matching(pattern, folder)
         if not matching:
             raise _nothing(pattern)
         found += matching
-    endings = files.endings or archives.ENDINGS
+    endings = artifacts.endings or archives.ENDINGS
     paths = [path for path in dict.fromkeys(found) if path.endswith(endings)]
-    if files.own:
-        paths = _newest(paths, _by_settings(folder)[0])
+    if artifacts.own:
+        paths = _newest(paths, _by_settings(call, folder)[0])
     if not paths:
         raise _nothing(" ".join(named))
     return paths
@@ -105,32 +108,34 @@ def _paths(files: Artifacts, words: Words, folder: Path) -> list[str]:
 
 def _nothing(named: str) -> Refused:
     return Refused(
-        f"there is no file to upload: {escape(shorten(named, 60))}",
-        "build it first (python -m build), or check the name",
+        f"found no file to upload: {escape(shorten(named, 60))}",
+        "build the release first (python -m build), or check the name",
     )
 
 
 def _matching(pattern: str, folder: Path) -> list[str]:
-    """The files that a word of the command line, or a pattern in it, names."""
+    """The files that an argument names: a file, a pattern, or a folder."""
     path = os.path.join(folder, pattern)
     if os.path.isdir(path):
         try:
             return [os.path.join(pattern, name) for name in sorted(os.listdir(path))]
         except OSError as error:
-            what = f"{escape(pattern)} cannot be read: {error.strerror}"
-            raise Refused(what, "its files would be uploaded") from None
+            raise Refused(
+                f"can't read {escape(pattern)}: {error.strerror}",
+                "check the permissions of the folder: its files would be uploaded",
+            ) from None
     if os.path.lexists(path):
         return [pattern]
     if "**" in pattern:
         raise Refused(
-            f"{escape(pattern)}: which files '**' means differs from tool to tool",
-            "have the shell expand it: leave the quotes away",
+            f"{escape(pattern)}: tools disagree about which files '**' means",
+            "remove the quotes: then the shell expands the pattern",
         )
     return sorted(glob.glob(pattern, root_dir=folder))
 
 
 def _newest(paths: list[str], project: str) -> list[str]:
-    """Of the project's own files those of the newest version, which poetry uploads."""
+    """The files of the project's newest version, which poetry uploads."""
     from packaging.version import Version
 
     if not project:
@@ -148,7 +153,7 @@ def _newest(paths: list[str], project: str) -> list[str]:
     return by_version[max(by_version)] if by_version else []
 
 
-#: Where the settings of a project have its name, and its version.
+#: The keys of a project's settings that give its name, and its version.
 _NAMES = (
     "project.name",
     "tool.poetry.name",
@@ -158,18 +163,17 @@ _NAMES = (
 _VERSIONS = ("project.version", "tool.poetry.version")
 
 
-def _by_settings(folder: Path, manifest: str | None = None) -> tuple[str, str]:
-    """The project's name and version, as far as its settings have them."""
-    named = os.path.basename(manifest or "Cargo.toml")  # flit's may have any name
-    tables = settings.read_toml(folder / ("pyproject.toml" if named == "Cargo.toml" else named))
-    name = _first(tables, _NAMES)
-    version = _first(tables, _VERSIONS)
+def _by_settings(call: ToolCall, folder: Path, manifest: str | None = None) -> tuple[str, str]:
+    """The project's name and version; each is empty if the settings don't give it."""
+    named = os.path.basename(manifest or "Cargo.toml")  # flit's file may have any name
+    tables = call.read_toml(folder / ("pyproject.toml" if named == "Cargo.toml" else named))
+    name, version = _first(tables, _NAMES), _first(tables, _VERSIONS)
     if not name:
-        cargo = settings.read_toml(folder / "Cargo.toml")
+        cargo = call.read_toml(folder / "Cargo.toml")
         name, version = _first(cargo, ("package.name",)), _first(cargo, ("package.version",))
     return (name, version) if archives.is_project_name(name) else ("", "")
 
 
 def _first(tables: Mapping[str, object], keys: Sequence[str]) -> str:
-    values = (settings.value_at(tables, key.split(".")) for key in keys)
+    values = (value_at(tables, key.split(".")) for key in keys)
     return next((value for value in values if isinstance(value, str)), "")

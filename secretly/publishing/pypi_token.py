@@ -1,10 +1,10 @@
-"""PyPI's API tokens: read one, and make a weaker one of it, offline.
+"""PyPI's API tokens: read one, and make a weaker one from it, offline.
 
 A token is ``pypi-`` and a macaroon in libmacaroons' binary format, version 2
 (https://github.com/rescrv/libmacaroons/blob/master/doc/format.txt), in URL-safe base64.
-The signature is a chain: each caveat is signed with the signature before it, so that
-whoever holds a token can add one and nobody can take one away. What the caveats mean
-is PyPI's (``warehouse/macaroons/caveats`` in its sources).
+The signature is a chain: each caveat is signed with the signature before it. So anyone who has
+a token can add a caveat, and only the index can remove one. PyPI decides what the caveats mean
+(``warehouse/macaroons/caveats`` in its sources).
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from ..text import escape, format_time
 
 __all__ = ["PREFIX", "TokenScope", "is_pypi_token", "narrow", "token_scope"]
 
-#: What every token of PyPI's begins with.
+#: The start of every PyPI token.
 PREFIX = "pypi-"
 
-_HINT = "copy the whole token again from where it was made"
+_HINT = "copy the whole token again from the page that shows it"
 
-# The fields of the format, by their type; 4 is a third party's, which PyPI has none of.
+# The types of the format's fields. PyPI does not use 4, for third parties.
 _END, _LOCATION, _IDENTIFIER, _SIGNATURE = 0, 1, 2, 6
 
 
@@ -43,13 +43,13 @@ class _Macaroon(NamedTuple):
 
 
 class TokenScope(NamedTuple):
-    """What a token allows, as it says itself: nobody but its index can tell if it is genuine.
+    """What a token says it allows. Only its index can check that the token is genuine.
 
-    :param location: the host name of the index that made it.
-    :param projects: the projects that it is for; None: all of its user's.
-    :param not_before: from when it is good, in seconds since 1970, if it says so.
-    :param expires: when it ends (exclusive), in seconds since 1970, if it says so.
-    :param others: how many further restrictions it has, which only its index can judge.
+    :param location: the host name of the index that made the token.
+    :param projects: the projects that the token is for; None: all projects of its user.
+    :param not_before: when the token starts, in seconds since 1970; None if it doesn't say.
+    :param expires: when the token ends (exclusive), in seconds since 1970; None if it doesn't say.
+    :param others: how many more restrictions the token has. Only its index can judge them.
     """
 
     location: str
@@ -59,11 +59,11 @@ class TokenScope(NamedTuple):
     others: int = 0
 
     def lacks(self, projects: Collection[str]) -> list[str]:
-        """Those of *projects* (normalised names) that it is not for."""
+        """The names in *projects* (normalized) that the token is not for."""
         return sorted(set(projects) - self.projects) if self.projects is not None else []
 
     def described(self) -> list[str]:
-        """What a person is told of it, in lines."""
+        """What the token allows, in lines for the user."""
         names = ", ".join(sorted(self.projects or ())) or "none"
         projects = "all of its user's" if self.projects is None else names
         lines = [f"index: {self.location}", f"projects: {escape(projects)}"]
@@ -76,16 +76,16 @@ class TokenScope(NamedTuple):
 
 
 def is_pypi_token(value: str) -> bool:
-    """Whether a secret is a token, or has one in it with something before it."""
+    """Whether a secret is a token, or contains one after something else."""
     start = rf"[^!-~]*['\"]?{PREFIX}"
     anywhere = rf"(?<![A-Za-z0-9_-]){PREFIX}[A-Za-z0-9_-]{{16}}"
     return any(map(re.search, (rf"\A{start}", anywhere), (value, value)))
 
 
 def token_scope(token: str) -> TokenScope:
-    """Say what a token allows.
+    """Read what a token allows.
 
-    :raises BadToken: if it is none.
+    :raises BadToken: if *token* is not a valid PyPI token.
     """
     macaroon = _read(token)
     found = TokenScope(macaroon.location.decode().lower())
@@ -101,12 +101,12 @@ def narrow(
     expires: int | None = None,
     projects: Collection[str] | None = None,
 ) -> Secret:
-    """Make a token that allows less, offline: its index needs to know nothing of it.
+    """Make a token that allows less. This needs no network: the index checks the signatures.
 
-    :param not_before: from when it is good, in seconds since 1970; used with *expires*.
-    :param expires: when it ends (exclusive), in seconds since 1970; None: as it was.
-    :param projects: the only projects that it is for, normalised; None: as they were.
-    :raises BadToken: if *token* is none.
+    :param not_before: when the token starts, in seconds since 1970; used with *expires*.
+    :param expires: when the token ends (exclusive), in seconds since 1970; None: unchanged.
+    :param projects: the only projects that the token is for, normalized; None: unchanged.
+    :raises BadToken: if *token* is not a valid PyPI token.
     """
     macaroon = _read(token)
     caveats: list[Any] = []
@@ -118,7 +118,7 @@ def narrow(
         data = json.dumps(caveat).encode()
         signature = hmac.digest(macaroon.signature, data, hashlib.sha256)
         macaroon = macaroon._replace(caveats=(*macaroon.caveats, data), signature=signature)
-    return Secret(PREFIX + base64.urlsafe_b64encode(_written(macaroon)).decode().rstrip("="))
+    return Secret(PREFIX + base64.urlsafe_b64encode(_encoded(macaroon)).decode().rstrip("="))
 
 
 # -- caveats ---------------------------------------------------------------------
@@ -129,11 +129,11 @@ def _json(caveat: bytes) -> object:
         return json.loads(caveat)
     except (ValueError, RecursionError):
         pass
-    raise BadToken("the token has a restriction that is not JSON", _HINT)
+    raise BadToken("the token has a restriction that is not valid JSON", _HINT)
 
 
 def _within(before: TokenScope, caveat: Any) -> TokenScope:
-    """What is allowed once *caveat*, in PyPI's form or its form of 2019, holds as well."""
+    """What is allowed if *caveat* holds too. PyPI has two forms, the older from 2019."""
     match caveat:
         case [0, end, start] if _numbers(caveat):
             return _in_time(before, start, end)
@@ -173,24 +173,24 @@ def _for_projects(before: TokenScope, names: list[str]) -> TokenScope:
 
 def _read(token: str) -> _Macaroon:
     try:
-        return _parsed(token)
+        return _decoded(token)
     except BadToken as error:
         wrong = error.with_traceback(None)  # its frames hold parts of the token
     raise wrong
 
 
-def _parsed(token: str) -> _Macaroon:
+def _decoded(token: str) -> _Macaroon:
     if not token.startswith(PREFIX):
-        raise BadToken(f"that is no PyPI token: it does not start with '{PREFIX}'", _HINT)
+        raise BadToken(f"this is not a PyPI token: it does not start with '{PREFIX}'", _HINT)
     text = token.removeprefix(PREFIX)
     if not re.fullmatch(r"[A-Za-z0-9_-]+={0,2}", text):
-        raise BadToken("the token has characters in it that no token has", _HINT)
+        raise BadToken("the token contains invalid characters", _HINT)
     text = text.rstrip("=")
-    if len(text) % 4 == 1:  # no number of bytes gives so many characters
+    if len(text) % 4 == 1:  # not a possible length in base64
         raise _malformed()
     data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
     if data[:1] != b"\x02":
-        raise BadToken("the token is not of the form that PyPI's tokens have", _HINT)
+        raise BadToken("the token is not in the format of PyPI's tokens", _HINT)
     macaroon = _Fields(data[1:]).macaroon()
     for caveat in macaroon.caveats:
         _json(caveat)
@@ -198,17 +198,17 @@ def _parsed(token: str) -> _Macaroon:
 
 
 def _malformed() -> BadToken:
-    return BadToken("the token is malformed: cut short, or something was added", _HINT)
+    return BadToken("the token is malformed: a part is missing, or something was added", _HINT)
 
 
 class _Fields:
-    """Reads the fields: a type, a length, the data; a type of 0 ends each section."""
+    """Reads the fields of a macaroon: type, length, data. Type 0 ends a section."""
 
     def __init__(self, data: bytes) -> None:
         self._data, self._at = data, 0
 
     def macaroon(self) -> _Macaroon:
-        place, identifier = self._section(_LOCATION, _IDENTIFIER)
+        location, identifier = self._section(_LOCATION, _IDENTIFIER)
         caveats = []
         while self._data[self._at : self._at + 1] != b"\0":
             caveats += self._section(_IDENTIFIER)
@@ -216,12 +216,12 @@ class _Fields:
         kind, signature = self._field()
         if kind != _SIGNATURE or len(signature) != 32 or self._at != len(self._data):
             raise _malformed()
-        if not re.fullmatch(rb"[A-Za-z0-9.:-]+", place):
-            raise BadToken("the token does not say which index made it", _HINT)
-        return _Macaroon(place, identifier, tuple(caveats), signature)
+        if not re.fullmatch(rb"[A-Za-z0-9.:-]+", location):
+            raise BadToken("the token does not name the index that made it", _HINT)
+        return _Macaroon(location, identifier, tuple(caveats), signature)
 
     def _section(self, *kinds: int) -> list[bytes]:
-        """The data of a section that has just these fields."""
+        """The data of a section with exactly these fields."""
         fields = [self._field() for _ in (*kinds, _END)]
         if [kind for kind, _ in fields] != [*kinds, _END]:
             raise _malformed()
@@ -239,7 +239,7 @@ class _Fields:
         return kind, data
 
     def _number(self) -> int:
-        """A number in groups of 7 bits, the lowest first."""
+        """A number in groups of 7 bits, the lowest group first."""
         number = 0
         for shift in range(0, 35, 7):
             byte = self._data[self._at] if self._at < len(self._data) else 0x80
@@ -250,7 +250,7 @@ class _Fields:
         raise _malformed()
 
 
-def _written(macaroon: _Macaroon) -> bytes:
+def _encoded(macaroon: _Macaroon) -> bytes:
     data = b"\x02" + _field(_LOCATION, macaroon.location)
     data += _field(_IDENTIFIER, macaroon.identifier) + b"\0"
     for caveat in macaroon.caveats:

@@ -1,33 +1,72 @@
-"""What the rest of secretly asks about an upload: where to, of what, and what else is known."""
+"""The door to publishing: what the rest of secretly asks about an upload."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 
 from ..config.command_line import Invocation
-from . import destination as destinations
-from . import examine
-from .destination import Destination
+from ..errors import Refused
+from .destination import Destination, find_destination
+from .examine import examine_release
 from .release import Release, changed
+from .tool_call import ToolCall
+from .tools import tool_for
 
-__all__ = ["changed", "destination_of", "plain_password", "release_of"]
-
-
-def destination_of(call: Invocation, environ: Mapping[str, str]) -> Destination | None:
-    """The index that a call would upload to; None if it is not a publishing tool's."""
-    return destinations.find_destination(call, environ) if call.row.index else None
+__all__ = ["Upload", "changed", "upload_of"]
 
 
-def release_of(call: Invocation, target: Destination, environ: Mapping[str, str]) -> Release:
-    """What a call would upload there.
+class Upload:
+    """One look at an upload: it reads each settings file once.
 
-    :raises Refused: if there is nothing to upload, or something that cannot be.
+    To look again, make another one with :func:`upload_of`.
     """
-    return examine.examine_release(call, target, environ)
+
+    def __init__(self, call: ToolCall) -> None:
+        self._call = call
+
+    @functools.cached_property
+    def destination(self) -> Destination:
+        """The index.
+
+        :raises Refused: if a settings file can't be read, or a URL has no host.
+        """
+        return find_destination(self._call)
+
+    @functools.cached_property
+    def release(self) -> Release:
+        """What would be uploaded.
+
+        :raises Refused: if there is nothing to upload, or a file that can't be uploaded.
+        """
+        return examine_release(self._call, self.destination)
+
+    def plain_password(self) -> tuple[str, str]:
+        """The ``.pypirc`` and its section with a password in plain text for the index.
+
+        Both are empty if there is none.
+
+        :raises Refused: if the file can't be read.
+        """
+        pypirc = self._call.pypirc
+        section = pypirc.section_with_password(self.destination.repository, self.destination.url)
+        return (pypirc.path, section) if section else ("", "")
+
+    def recheck(self) -> None:
+        """Look at everything again, just before the tool starts.
+
+        :raises Refused: if anything differs from what the user saw.
+        """
+        again = upload_of(self._call.invocation, self._call.environ)
+        assert again is not None
+        if what := changed(self.release, again.release):
+            raise Refused(f"{what} since it was shown", "check the change, then try again")
 
 
-def plain_password(
-    call: Invocation, target: Destination, environ: Mapping[str, str]
-) -> tuple[str, str]:
-    """The ``.pypirc`` and its section with a plain password for the index; both may be empty."""
-    return destinations.plain_password(call, target, environ)
+def upload_of(call: Invocation, environ: Mapping[str, str]) -> Upload | None:
+    """Look at the upload of a call; None if the command is not a publishing tool.
+
+    :param environ: the environment that the tool will have.
+    """
+    tool = tool_for(call.row.name)
+    return None if tool is None else Upload(ToolCall(call, tool, environ))

@@ -33,6 +33,7 @@ from .plain import PlainVariable, plain_variables, texts
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
     from ..publishing.destination import Destination
+    from ..publishing.upload import Upload
     from .delivery import DeliveryMethod
     from .env_file import EnvFile
 
@@ -52,6 +53,7 @@ class PlanInput(Record):
     :param env_file: what the env files contain.
     :param inherited: the names of the inherited variables.
     :param destination: the index of an upload: it names variables and the secret.
+    :param upload: the look at the upload that found it. The plan itself does not use it.
     """
 
     program: str
@@ -63,6 +65,7 @@ class PlanInput(Record):
     env_file: EnvFile | None = None
     inherited: AbstractSet[str] = frozenset()
     destination: Destination | None = None
+    upload: Upload | None = None
 
     @property
     def publishes(self) -> bool:

@@ -14,13 +14,12 @@ from ..text import escape, format_command, shell_quote
 from . import program
 from .delivery import Delivery, Username
 from .launch import LaunchPlan
-from .plain import texts
 from .planning import DeliveryPlan, PlanInput
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
-    from ..publishing.destination import Destination
     from ..publishing.release import Release
+    from ..publishing.upload import Upload
 
 
 class PreparedRun(Record):
@@ -38,10 +37,8 @@ class PreparedRun(Record):
     listing: tuple[str, ...] = ()
 
 
-def find_destination(
-    invocation: Invocation | None, environ: Mapping[str, str]
-) -> Destination | None:
-    """The index of an upload; None if this call publishes nothing.
+def look_at_upload(invocation: Invocation | None, environ: Mapping[str, str]) -> Upload | None:
+    """The upload of a call; None if this call publishes nothing.
 
     :param environ: the environment that the command will have.
     """
@@ -49,7 +46,7 @@ def find_destination(
         return None
     from ..publishing import upload  # only publishing tools pay for loading it
 
-    return upload.destination_of(invocation, environ)
+    return upload.upload_of(invocation, environ)
 
 
 def prepare(plan: DeliveryPlan, given: PlanInput, context: Context) -> PreparedRun:
@@ -65,16 +62,12 @@ def prepare(plan: DeliveryPlan, given: PlanInput, context: Context) -> PreparedR
     launch = launch._replace(fingerprint=fingerprint)
     release, consent = None, ""
     listing: tuple[str, ...] = ()
-    invocation, destination = given.invocation, given.destination
     path = _real_path(plan.program)
-    if invocation is not None and destination is not None:
-        from ..publishing import upload
-
-        environ = {**context.environ, **texts(plan.plain)}
-        release = upload.release_of(invocation, destination, environ)
+    if given.upload is not None:
+        release = given.upload.release
         consent, listing = release.consent(path, plan.argv)
-        launch = launch._replace(recheck=_recheck(release, invocation, environ))
-        _warn_of_plain_password(invocation, destination, environ, context.note)
+        launch = launch._replace(recheck=given.upload.recheck)
+        _warn_of_plain_password(given.upload, context.note)
     deliveries = []
     for delivery in plan.deliveries:
         request = _narrower_first(delivery, release)._replace(
@@ -107,33 +100,12 @@ def _real_path(program: str) -> str:
     return escape(path if path == real else f"{path} -> {real}")
 
 
-def _recheck(
-    before: Release, invocation: Invocation, environ: Mapping[str, str]
-) -> Callable[[], None]:
-    """The last look at the upload, just before the program starts."""
-    from ..publishing import upload
-
-    def recheck() -> None:
-        destination = upload.destination_of(invocation, environ)
-        assert destination is not None
-        if what := upload.changed(before, upload.release_of(invocation, destination, environ)):
-            raise Refused(f"{what} since it was shown", "check the change, then try again")
-
-    return recheck
-
-
-def _warn_of_plain_password(
-    invocation: Invocation,
-    destination: Destination,
-    environ: Mapping[str, str],
-    note: Callable[[str], None],
-) -> None:
-    from ..publishing import upload
-
+def _warn_of_plain_password(upload: Upload, note: Callable[[str], None]) -> None:
     try:
-        path, section = upload.plain_password(invocation, destination, environ)
+        path, section = upload.plain_password()
     except Refused:  # the index is known without that file
         return
+    destination = upload.destination
     if path:
         note(
             f"{escape(path)} holds a password for {escape(destination.shown)} in plain text. "

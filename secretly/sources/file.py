@@ -7,6 +7,7 @@ import stat
 from collections.abc import Mapping, Sequence
 
 from .. import safefiles
+from ..config import places
 from ..errors import SourceFailed
 from ..redacted import READ_LIMIT, NotASecret, Secret, to_secret
 from ..text import escape, shell_quote
@@ -20,7 +21,8 @@ async def fetch(path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]
     """Return the file's text, as the password."""
     name = escape(path)
     try:
-        with open(os.path.expanduser(path), "rb", opener=safefiles.open_without_waiting) as file:
+        place = places.expand_user(path, run.environ)
+        with open(place, "rb", opener=safefiles.open_without_waiting) as file:
             facts = os.fstat(file.fileno())
             if not stat.S_ISREG(facts.st_mode):
                 raise SourceFailed(f"{name} is not a regular file", "name a regular file")

@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 
 from ..asking import wording
+from ..config import places
 from ..errors import BadConfiguration, BadReference
 from ..redacted import Secret
 from ..text import escape
@@ -78,7 +79,7 @@ _VARIABLE = "SECRETLY_KEEPASSXC_OPTIONS"
 
 async def fetch(path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]:
     """Return the wanted attributes, and the user name."""
-    database, entry = _parted(path)
+    database, entry = _parted(path, run.environ)
     wanted = dict.fromkeys(_NAMES.get(field.casefold(), field) for field in fields)
     wanted["UserName"] = None
     opened = _Entry(run, database, entry, tuple(wanted))
@@ -181,7 +182,7 @@ def _options(run: Run) -> list[str]:
     return words
 
 
-def _parted(path: str) -> tuple[str, str]:
+def _parted(path: str, environ: Mapping[str, str]) -> tuple[str, str]:
     """Split a path into the database and the entry."""
     found = re.fullmatch(r"(.+?\.kdbx)/+(.*[^/])/*", path)
     if found is None:
@@ -189,4 +190,4 @@ def _parted(path: str) -> tuple[str, str]:
             f"keepassxc://{escape(path)} does not say which database and entry",
             "write keepassxc://PATH/TO/DATABASE.kdbx/ENTRY",
         )
-    return operand(os.path.expanduser(found[1])), operand(found[2])
+    return operand(places.expand_user(found[1], environ)), operand(found[2])

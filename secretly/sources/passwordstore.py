@@ -7,6 +7,7 @@ import os
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 
+from ..config import places
 from ..processes import child
 from ..redacted import Secret
 from ..text import escape, shell_quote
@@ -34,7 +35,7 @@ async def fetch(path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]
     """Return the first line as the password, and each ``key: value`` line after it."""
     given = run.environ.get("PASSWORD_STORE_GPG_OPTS", "")
     store = run.environ.get("PASSWORD_STORE_DIR") or os.path.join(
-        run.environ.get("HOME", ""), ".password-store"
+        places.home_folder(run.environ), ".password-store"
     )
     place = os.path.join(store, path.strip("/"))
     if os.path.isdir(place) and not os.path.isfile(f"{place}.gpg"):  # pass would list it

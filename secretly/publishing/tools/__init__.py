@@ -1,0 +1,30 @@
+"""The publishing tools: a module for each, found by the name of its known command.
+
+A tool's module holds one value, ``TOOL``. To add a tool, add a module here and a row to
+``config/known_commands.py``.
+"""
+
+from __future__ import annotations
+
+import importlib
+
+from .. import tool
+
+__all__ = ["tool_for"]
+
+
+def tool_for(name: str) -> tool.PublishingTool | None:
+    """Return the publishing tool whose known command has that name, or None.
+
+    Loads the module of that tool only.
+    """
+    if not name.isidentifier() or name.startswith("_"):
+        return None
+    module = f"{__name__}.{name}"
+    try:
+        found: tool.PublishingTool = importlib.import_module(module).TOOL
+    except ModuleNotFoundError as error:
+        if error.name != module:
+            raise
+        return None
+    return found

@@ -1,0 +1,38 @@
+"""The publishing tool hatch."""
+
+from __future__ import annotations
+
+from ..tool import Artifacts, PackageIndex, PublishingTool
+
+TOOL = PublishingTool(
+    PackageIndex(
+        default="main",
+        names={"main": "PyPI", "test": "TestPyPI"},
+        name_options=("-r", "--repo"),
+        name_variables=("HATCH_INDEX_REPO",),
+        name_settings=(
+            "--config publish.index.repo",
+            "$HATCH_CONFIG publish.index.repo",
+            "~/.config/hatch/config.toml publish.index.repo",
+            "~/Library/Application Support/hatch/config.toml publish.index.repo",
+        ),
+        settings=(
+            "--config publish.index.repos.{name}",
+            "--config publish.index.repos.{name}.url",
+            "$HATCH_CONFIG publish.index.repos.{name}",
+            "$HATCH_CONFIG publish.index.repos.{name}.url",
+            "~/.config/hatch/config.toml publish.index.repos.{name}",
+            "~/.config/hatch/config.toml publish.index.repos.{name}.url",
+            "~/Library/Application Support/hatch/config.toml publish.index.repos.{name}",
+            "~/Library/Application Support/hatch/config.toml publish.index.repos.{name}.url",
+        ),
+        fixed=True,
+    ),
+    Artifacts(
+        arguments=True,
+        folder="dist",
+        elsewhere_options=("-p", "--project", "$HATCH_PROJECT"),
+        endings=(".whl", ".tar.gz"),
+        root=True,
+    ),
+)

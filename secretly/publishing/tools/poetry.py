@@ -1,0 +1,31 @@
+"""The publishing tool poetry."""
+
+from __future__ import annotations
+
+from ..tool import Artifacts, PackageIndex, PublishingTool
+
+TOOL = PublishingTool(
+    PackageIndex(
+        names={"pypi": "PyPI"},
+        name_options=("-r", "--repository"),
+        url_variables=("POETRY_REPOSITORIES_{REPOSITORY}_URL",),
+        folder_options=("-C", "--directory"),
+        project_options=("-P", "--project"),
+        named_only=True,
+        settings=(
+            "poetry.toml repositories.{name}.url",
+            "$POETRY_CONFIG_DIR/config.toml repositories.{name}.url",
+            "~/.config/pypoetry/config.toml repositories.{name}.url",
+            "~/Library/Application Support/pypoetry/config.toml repositories.{name}.url",
+        ),
+    ),
+    Artifacts(
+        folder="dist",
+        folder_options=("--dist-dir",),
+        endings=(".whl", ".tar.gz"),
+        root=True,
+        own=True,
+        builds=("publish",),
+        build_options=("--build",),
+    ),
+)

@@ -1,0 +1,44 @@
+"""The publishing tool uv."""
+
+from __future__ import annotations
+
+from ..tool import Artifacts, PackageIndex, PublishingTool
+
+TOOL = PublishingTool(
+    PackageIndex(
+        names={"pypi": "PyPI"},
+        name_options=("--index",),
+        name_variables=("UV_PUBLISH_INDEX",),
+        url_options=("--publish-url",),
+        url_variables=("UV_PUBLISH_URL",),
+        folder_options=("--directory", "$UV_WORKING_DIR"),
+        project_options=("--project", "$UV_PROJECT"),
+        named_only=True,
+        settings=(
+            "--config-file index.{name}.publish-url",
+            "$UV_CONFIG_FILE index.{name}.publish-url",
+            "uv.toml index.{name}.publish-url",
+            "pyproject.toml tool.uv.index.{name}.publish-url",
+            "~/.config/uv/uv.toml index.{name}.publish-url",
+            "$XDG_CONFIG_DIRS/uv/uv.toml index.{name}.publish-url",
+            "/etc/uv/uv.toml index.{name}.publish-url",
+        ),
+        url_settings=(
+            "--config-file publish-url",
+            "$UV_CONFIG_FILE publish-url",
+            "uv.toml publish-url",
+            "pyproject.toml tool.uv.publish-url",
+            "~/.config/uv/uv.toml publish-url",
+            "$XDG_CONFIG_DIRS/uv/uv.toml publish-url",
+            "/etc/uv/uv.toml publish-url",
+        ),
+        nearest=True,
+        replaces=True,
+        no_settings_options=("--no-config", "$UV_NO_CONFIG"),
+    ),
+    Artifacts(
+        arguments=True,
+        folder="dist",
+        endings=(".whl", ".tar.gz", ".zip"),
+    ),
+)
