@@ -16,8 +16,6 @@ from ptys import DEADLINE, Pty, children, running, wait_until
 
 from secretly.testing import FakePinentry
 
-pytestmark = pytest.mark.real
-
 if os.environ.get("SECRETLY_REAL") == "0":
     pytest.skip("real parts are tried in another environment", allow_module_level=True)
 if os.environ.get("CI"):
@@ -30,7 +28,7 @@ manager = pytest.importorskip("jupyter_client.manager")
 #: tests of this module have twice that time.
 _KERNEL_TIMEOUT = 4 * DEADLINE
 
-pytestmark = pytest.mark.timeout(2 * _KERNEL_TIMEOUT)
+pytestmark = [pytest.mark.real, pytest.mark.timeout(2 * _KERNEL_TIMEOUT)]
 
 
 class Notebook:
