@@ -1009,7 +1009,7 @@ def test_doctor_names_what_steers(kept: tuple[str, str], tried: Tried) -> None:
         ):
             assert line in done.stdout
             assert line not in plain
-        assert f"the list of stored names {here.list}" in done.stdout
+        assert f"list of kept names: the list of kept names {here.list}" in done.stdout
     assert f"environment: PINENTRY={here.pinentry.path}" in plain
     assert "LD_PRELOAD" not in plain
     tried(AGAINST, "LD_PRELOAD, PINENTRY and others are set", "named by doctor", took)

@@ -1047,7 +1047,7 @@ def test_what_keeps_a_secret_can_be_pasted(home: Home) -> None:
     """So is a secret's name that has a space."""
     home.keep_in_a_file()
     done = home.run("get", "My token")
-    assert done.stderr.splitlines()[1] == "  keep one: secretly set 'My token'"
+    assert done.stderr.splitlines()[1].endswith(": secretly set 'My token'")
 
 
 def commanded(home: Home, *argv: str) -> None:
