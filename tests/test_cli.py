@@ -878,7 +878,8 @@ def test_confirm_binds_get(home: Home) -> None:
             declined = home.run("get", "Name", environ=environ)
             assert_fails(declined, 130)
             assert declined.stdout == ""
-        assert "Hand over Name from the keychain?" in texts(fake.prompts[0])
+        question = wording.confirm_use_text("Name", wording.place("keychain"), wording.GET_PURPOSE)
+        assert texts(fake.prompts[0]) == question
         done = home.run("get", "Name", environ={**environ, "SECRETLY_NO_INPUT": "1"})
         assert_fails(done, 1)
         assert len(fake.prompts) == 3
@@ -922,7 +923,7 @@ def test_the_use_of_a_stored_secret_is_confirmed(home: Home) -> None:
         assert without_token(home.run("run", *publish, environ=environ).stdout)
         data = (home.folder / WHEEL).read_bytes()
         assert texts(fake.prompts[0]) == (
-            "Hand over PyPI from the keychain?\n\n"
+            wording.confirm_use_text("PyPI", wording.place("keychain"), "") + "\n\n"
             f"upload: demo 1.0\nto: PyPI\nprogram: {home.programs}/twine\nfor: twine upload {WHEEL}"
             f"\n\n{WHEEL} ({len(data)} bytes, sha256 {hashlib.sha256(data).hexdigest()[:16]})"
         )

@@ -26,6 +26,7 @@ from conftest import need
 import secretly
 import secretly.testing
 from secretly import sources
+from secretly.asking import wording
 from secretly.config import command_line, loading, model
 from secretly.publishing import pypi_token, release
 from secretly.publishing.archives import Distribution
@@ -460,7 +461,9 @@ def test_a_dialog_is_shown_as_it_is(name: str) -> None:
         )
         assert f"{wanted.text}\n\n" in text
         question = text.replace(wanted.text, "").strip()
-        assert question.startswith(("Hand over ", "API token for PyPI (pypi-…):", "Secret for "))
+        use = wording.confirm_use_text(target.secret, wording.place("keychain"), "")
+        labels = [wording.secret_label(target.secret, prefix) for prefix in ("pypi-", None)]
+        assert question.startswith((use, *labels))
 
 
 def test_the_pictures_are_small() -> None:

@@ -39,6 +39,8 @@ from command import (
 from conftest import need
 from tokens import Warehouse
 
+from secretly.asking import wording
+
 #: The person's own token, for all of their projects.
 TOKEN = tokens.token("127.0.0.1", identifier=os.urandom(8).hex())
 
@@ -290,7 +292,7 @@ def test_publishing_with_a_keychain(
     assert list(home.folder.rglob("*.keyring"))  # the keychain's files are among those looked at
 
     with upload(home, package, "1.1", index=index) as terminal:
-        terminal.expect("Hand over PyPI from the keychain?")
+        terminal.expect(wording.confirm_use_text("PyPI", wording.place("keychain"), ""))
         for text in ("upload: demo 1.1", "to: 127.0.0.1:", "program: /", "sha256 "):
             terminal.expect(text)
         terminal.wait_for_prompt()
@@ -302,7 +304,7 @@ def test_publishing_with_a_keychain(
 
     for keys in ("\r", "\t\t\r", "\x03"):  # No, Cancel, Ctrl-C
         with upload(home, package, "1.2", index=index, safe=False) as terminal:
-            terminal.expect("Hand over PyPI from the keychain?")
+            terminal.expect(wording.confirm_use_text("PyPI", wording.place("keychain"), ""))
             terminal.wait_for_prompt()
             terminal.type(keys)
             assert terminal.wait() == (-signal.SIGINT if keys == "\x03" else 130)

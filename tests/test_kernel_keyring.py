@@ -26,6 +26,7 @@ from hypothesis import strategies as st
 from kernelkeyring import Actor, Kernel, NotHeld, kernel, keys
 
 from secretly import KeychainUnavailable, Refused, Secret, forget, remember, secret
+from secretly.asking import wording
 from secretly.asking.assuan import unescape
 from secretly.keeping import kernel_keyring
 from secretly.reference import parse
@@ -532,7 +533,7 @@ def test_the_configuration_can_remember(kernel: Kernel) -> None:
         listed = run(kernel, "list").stdout
         assert re.search(r"^One       in memory, (59 min|1 h) left$", listed, re.M)
         assert re.search(r"^Two       in memory, [12] h left$", listed, re.M)
-        assert "PyPI      not kept: asked for each time\n" in listed
+        assert re.search(r"^PyPI      not stored", listed, re.M)
         assert run(kernel, "get", "Two").stdout == "canary-4\n"
         assert run(kernel, "get", "Two#username").stdout == "ada\n"
         assert run(kernel, "lock").stdout == "dropped 2 secrets from memory\n"
@@ -599,7 +600,8 @@ def test_its_use_is_confirmed(kernel: Kernel) -> None:
         assert run(kernel, *words, asked=asked).status == 0
         assert run(kernel, *words, asked=asked).status == 130
         assert len(asked.prompts) == 3
-        assert "Hand over Name from memory?" in asked.prompts[1]["SETDESC"]
+        question = wording.confirm_use_text("Name", wording.place("memory"), "")
+        assert asked.prompts[1]["SETDESC"].startswith(question)
         assert run(kernel, *words, "--no-input").status == 125
 
 
@@ -711,7 +713,7 @@ def test_only_an_accepted_secret_is_held() -> None:
             assert len(asked.prompts) == prompts
             assert here.memory.get("Name", getpass.getuser()) == want
         error = unescape(asked.prompts[2]["SETERROR"].encode()).decode()
-        assert error == "The stored secret for Name was not accepted."
+        assert error == wording.not_accepted("Name")
 
 
 @pytest.mark.parametrize("kept", [True, False])
@@ -727,7 +729,7 @@ def test_a_refused_held_secret_gives_way_to_the_stored_one(kept: bool) -> None:
         if kept:
             assert str(asyncio.run(call)) == "canary-kept"
         else:
-            with pytest.raises(Refused, match="from memory was not accepted"):
+            with pytest.raises(Refused, match="Name from memory"):
                 asyncio.run(call)
         assert here.memory.held() == []
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -1033,7 +1034,7 @@ def test_where_there_is_no_keychain_its_item_is_named(home: Home) -> None:
     """By ``get`` as by ``run``, which the reason follows."""
     for verb in ("get", "run"):
         said = failure(home, verb, "keyring://my service/me")
-        assert "keyring://my service/me" in said
+        assert re.match(r"secretly: .*keyring://my service/me: ", said)
 
 
 def test_what_a_locked_store_is_unlocked_by_can_be_pasted(home: Home) -> None:

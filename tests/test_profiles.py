@@ -28,6 +28,7 @@ from conftest import need
 from tokens import Upload, Warehouse
 from vaults import MASTER, TOKEN, Vault
 
+from secretly.asking import wording
 from secretly.testing import FakePinentry
 
 FILE = "dist/demo-1.0-py3-none-any.whl"
@@ -284,7 +285,9 @@ def test_the_posts_prod_profile_uploads_with_the_managers_token(
     assert done.status == 0, done
     assert len(unlocking) == ORIGINS[make]
     scheme = source.partition(":")[0]
-    assert consent["SETDESC"].startswith(f"Hand over PyPI from {scheme}://?")
+    assert consent["SETDESC"].startswith(
+        wording.confirm_use_text("PyPI", wording.place(scheme), "")
+    )
     assert "demo" in consent["SETDESC"]
     assert index.host in consent["SETDESC"]
     (upload,) = index.uploads

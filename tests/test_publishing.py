@@ -24,6 +24,7 @@ from command import SECRETLY, Ended, Home, Watch, files_with, home, wait_until
 from conftest import need
 from tokens import Upload, Warehouse
 
+from secretly.asking import wording
 from secretly.testing import FakePinentry
 
 
@@ -160,9 +161,10 @@ def test_a_tool_uploads_with_a_narrowed_token(
         assert done.status == 0, done
         (prompt,) = fake.prompts
     if origin == "typed":
-        assert prompt["SETPROMPT"] == f"Secret for {wanted}:"
+        assert prompt["SETPROMPT"] == f"{wording.secret_label(wanted)}:"
     else:
-        assert prompt["SETDESC"].startswith(f"Hand over {wanted} from the keychain?")
+        question = wording.confirm_use_text(wanted, wording.place("keychain"), "")
+        assert prompt["SETDESC"].startswith(question)
     assert ("builds first; files not yet known" in prompt["SETDESC"]) == (name == "flit")
     assert_narrowed(index.uploads, long, begun, ended, MINUTES[name])
     assert watch.rounds > 3

@@ -838,9 +838,9 @@ def test_confirmation_comes_before_verify() -> None:
 def test_a_publishing_commands_purpose_is_shown_whole_or_refused(stored: bool) -> None:
     """The user never agrees to a text that was cut."""
     keychain = Watched(**{"OpenAI": "canary-1"} if stored else {})
-    purpose = "program: /" + "x" * 940
+    purpose = "program: /" + "x" * 900
     with prepared(True if stored else "canary-1", keychain=keychain) as (pinentry, here, _):
-        with pytest.raises(Refused, match="does not fit"):
+        with pytest.raises(Refused):
             obtained("OpenAI", here, publishes=True, purpose=f"{purpose}{purpose}", remember=True)
         assert pinentry.prompts == []
         assert list(keychain.items) == ([("OpenAI", ME)] if stored else [])

@@ -86,13 +86,11 @@ def _none() -> Iterator[Shims]:
 
 
 def test_each_profile_gets_an_executable(none: Shims) -> None:
-    """They are named, and so is what there is to do with PATH."""
+    """The output names them, and says to put their folder on PATH."""
     done = none.make()
     assert done.status == 0
     assert done.stdout == "".join(f"wrote {none.folder}/{p}.twine\n" for p in ("dev", "prod"))
-    assert done.stderr == (
-        f"secretly: put {none.folder} on PATH, before the folder that twine itself is in\n"
-    )
+    assert re.fullmatch(rf"secretly: .*{re.escape(str(none.folder))}.*PATH.*\n", done.stderr)
     assert sorted(path.name for path in none.folder.iterdir()) == ["dev.twine", "prod.twine"]
     for path in none.folder.iterdir():
         assert os.access(path, os.X_OK)
@@ -322,7 +320,7 @@ def test_anothers_file_is_left_alone(none: Shims, kind: str) -> None:
     else:
         path.write_text("" if kind == "empty" else "#!/bin/sh\necho mine\n# Made by secretly.\n")
     before = facts(path)
-    assert_refused(none.make(), "prod.twine", "not one of secretly's", "--dir")
+    assert_refused(none.make(), "prod.twine", "--dir")
     assert [p.name for p in none.folder.iterdir()] == ["prod.twine"]
     assert facts(path) == before
 
@@ -346,21 +344,21 @@ def test_a_folder_that_others_can_write_is_refused(none: Shims) -> None:
     """Anyone who can put a twine there would get the secrets."""
     none.folder.mkdir()
     none.folder.chmod(0o777)
-    assert_refused(none.make(), "could be changed by others", str(none.folder))
+    assert_refused(none.make(), str(none.folder))
     assert list(none.folder.iterdir()) == []
 
 
 def test_where_no_folder_can_be_it_says_so(none: Shims) -> None:
     """A file in its place, say."""
     (none.home.folder / "shims").write_text("")
-    assert_refused(none.make(), "cannot be written", "--dir")
+    assert_refused(none.make(), "--dir")
 
 
 def test_from_a_folder_that_is_gone_no_folder_is_named(none: Shims) -> None:
-    """There is nothing that its name could be relative to."""
+    """Relative names mean nothing there."""
     script = 'mkdir gone && cd gone && rmdir ../gone && exec "$0" "$@"'
     argv = ["sh", "-c", script, *SECRETLY, "shim", "--dir", "x", "twine"]
-    assert_refused(none.home.run_any(argv), "the current folder is gone")
+    assert_refused(none.home.run_any(argv), "folder")
 
 
 @pytest.mark.parametrize(
@@ -370,19 +368,19 @@ def test_a_profile_whose_name_cannot_be_a_programs_is_refused(none: Shims, name:
     """Nothing is written, not even for the others."""
     table = f'[commands.twine.profiles."{name}"]\nenv = {{ TWINE_USERNAME = "x" }}\n'
     none.home.configure(PROFILES + table)
-    assert_refused(none.make(), "cannot be part of a program's name")
+    assert_refused(none.make(), "program's name")
     assert not none.folder.exists()
 
 
 def test_without_profiles_there_is_nothing_to_make(none: Shims) -> None:
     """It says how one is made."""
-    assert_refused(none.make(command="gh"), "gh has no profiles", "[commands.gh.profiles.NAME]")
+    assert_refused(none.make(command="gh"), "[commands.gh.profiles.NAME]")
 
 
 def test_an_unknown_command_has_none(none: Shims) -> None:
-    """That is a wrong call; so is none at all."""
-    assert_refused(none.make(command="no-such"), "no command no-such is known", status=2)
-    assert_refused(none.home.run("shim"), "which command?", status=2)
+    """It is a wrong call, and so is one without a command."""
+    assert_refused(none.make(command="no-such"), "no-such", status=2)
+    assert_refused(none.home.run("shim"), "secretly shim", status=2)
     assert not none.folder.exists()
 
 

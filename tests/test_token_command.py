@@ -12,6 +12,7 @@ import tokens
 from command import Ended, Home, Warm, home
 from tokens import KEY, TOKEN, token
 
+from secretly.asking import wording
 from secretly.asking.assuan import unescape
 from secretly.publishing.pypi_token import token_scope
 from secretly.testing import FakePinentry
@@ -307,10 +308,10 @@ def test_what_is_not_there_is_said(home: Home, verb: str) -> None:
     home.keep_in_a_file()
     with FakePinentry([TOKEN]) as fake:
         for reference, words in (
-            ("PyPI", "there is no secret PyPI"),
-            ("PyPI/demo", "there is no secret PyPI/demo"),
-            ("env://NOT_SET", "the variable NOT_SET is not set"),
-            ("file:///nonexistent/token", "is not there"),
+            ("PyPI", "PyPI"),
+            ("PyPI/demo", "PyPI/demo"),
+            ("env://NOT_SET", "NOT_SET"),
+            ("file:///nonexistent/token", "/nonexistent/token"),
         ):
             done = home.run("token", verb, reference, environ=fake.environ)
             assert_fails(done, 1)
@@ -405,8 +406,9 @@ def test_confirm_binds_narrow(confirmed: Home) -> None:
             assert_fails(confirmed.run("token", "narrow", "PyPI", environ=fake.environ), 130)
         shown = [unescape(prompt["SETDESC"].encode()).decode() for prompt in fake.prompts]
     assert len(shown) == 3
-    assert shown[0].startswith("Hand over PyPI from the keychain?")
-    assert "to print a narrowed token" in shown[0]
+    question = wording.confirm_use_text("PyPI", wording.place("keychain"), "")
+    assert shown[0].startswith(question)
+    assert "secretly token narrow" in shown[0]
     assert_nothing_of(TOKEN, Ended(0, shown[0], ""))
 
 
@@ -414,12 +416,12 @@ def test_confirm_binds_narrow_where_there_is_no_person(confirmed: Home) -> None:
     """What needs consent is refused; so it is for a configured source."""
     done = confirmed.run("token", "narrow", "PyPI", environ={"SECRETLY_NO_INPUT": "1"})
     assert_fails(done, 1)
-    assert "needs a person's consent" in done.stderr
+    assert "confirm = false" in done.stderr
     assert_fails(confirmed.run("token", "narrow", "PyPI"), 1)  # there is no pinentry
     confirmed.configure('[secrets.PyPI]\nconfirm = true\nsource = "env://T"\n')
     done = confirmed.run("token", "narrow", "PyPI", environ={"SECRETLY_NO_INPUT": "1", "T": TOKEN})
     assert_fails(done, 1)
-    assert "needs a person's consent" in done.stderr
+    assert "confirm = false" in done.stderr
 
 
 def test_confirm_does_not_bind_show(confirmed: Home) -> None:

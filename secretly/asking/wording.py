@@ -72,7 +72,7 @@ def again_label(label: str) -> str:
 
 
 def place(origin: str) -> str:
-    """The name of the place that a secret comes from: see ``ResolvedSecret.origin``."""
+    """Return the name of the place that a secret comes from, by its origin."""
     return {"keychain": "your keychain", "memory": "memory"}.get(origin, f"{origin}://")
 
 
@@ -90,17 +90,17 @@ def purpose(command: str, name: str, program: str) -> str:
 
 
 def title(position: str = "") -> str:
-    """The title of a dialog, with the secret's number where the user types several."""
+    """Return a dialog's title, with the secret's number where the user types several."""
     return f"{TITLE} ({position})" if position else TITLE
 
 
 def wants(program: str, name: str, description: str = "") -> str:
-    """Who wants which secret, and the caller's own description."""
+    """Return who wants which secret, and the caller's own description."""
     return "\n\n".join(filter(None, (f"{TITLE}: {program} wants {name}", description)))
 
 
 def asks(program: str, question: str, description: str = "") -> str:
-    """Who asks which question, and the caller's own description."""
+    """Return who asks which question, and the caller's own description."""
     return "\n\n".join(filter(None, (f"{TITLE}: {program} asks: {question}", description)))
 
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from ..config import command_line, loading
-from ..errors import Refused
+from ..errors import Cancelled, Refused
 from ..record import Record
 from ..redacted import Environ
 from ..reference import Reference
@@ -125,7 +125,11 @@ def _with_secrets(call: _Call, path: str) -> launch.LaunchPlan | None:
             print(line, file=sys.stderr)
     launch.locale_as_given()  # before hardening: afterwards it can't be read
     tell = say if options.verbose else quiet
-    return drive(obtaining.obtain_values(prepared, context, tell))
+    try:
+        return drive(obtaining.obtain_values(prepared, context, tell))
+    except Cancelled as error:
+        error.hint = f"{escape(call.command[0])} was not run"
+        raise
 
 
 def _plan_input(call: _Call, path: str, context: Context) -> PlanInput:
