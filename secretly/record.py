@@ -20,6 +20,19 @@ else:
 __all__ = ["Record"]
 
 
+def _annotated(cls: type) -> tuple[str, ...]:
+    """The names that a class itself annotates, in order.
+
+    Since Python 3.14 annotations are evaluated when they are read, and a name that is imported
+    for type checkers alone is not defined then.
+    """
+    try:
+        return tuple(cls.__annotations__)
+    except NameError:
+        lib: Any = __import__("annotationlib")
+        return tuple(lib.get_annotations(cls, format=lib.Format.FORWARDREF))
+
+
 @dataclass_transform(frozen_default=True)
 class Record:
     """A value whose fields are the annotations of its class, with their defaults.
@@ -35,8 +48,9 @@ class Record:
     _defaults: ClassVar[dict[str, Any]] = {}
 
     def __init_subclass__(cls) -> None:
-        own = {name: vars(cls)[name] for name in cls.__annotations__ if name in vars(cls)}
-        cls._fields = (*cls._fields, *(n for n in cls.__annotations__ if n not in cls._fields))
+        names = _annotated(cls)
+        own = {name: vars(cls)[name] for name in names if name in vars(cls)}
+        cls._fields = (*cls._fields, *(name for name in names if name not in cls._fields))
         cls._defaults = {**cls._defaults, **own}
 
     def __init__(self, *values: Any, **named: Any) -> None:

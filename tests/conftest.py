@@ -1,13 +1,26 @@
-"""What all tests stand on."""
+"""What all tests share: the layers, the real programs, and the figures at the end of a run.
+
+A test belongs to one layer:
+
+- **pure**, which has no marker: bytes, tables, files, the event loops. It starts no process.
+- **process**: starts processes, all of them Python or ``/bin/sh``. Needs nothing installed.
+- **real**: needs a program that may not be installed, and says so with :func:`need`.
+
+A test that starts a process without a marker fails, and so does one that needs a program without
+``real``. ``pytest`` without arguments runs the pure layer: the fast loop of CONTRIBUTING.
+"""
 
 from __future__ import annotations
 
 import csv
+import importlib.util
 import os
 import re
 import shutil
 import signal
-from typing import Any
+import sys
+from collections.abc import Iterator
+from typing import Any, NoReturn
 
 import pytest
 from hypothesis import settings
@@ -15,10 +28,9 @@ from hypothesis import settings
 settings.register_profile("tox", max_examples=2000, deadline=None)
 settings.register_profile("fuzz", max_examples=100_000, deadline=None)
 settings.register_profile("quick", max_examples=50, deadline=None)
-settings.load_profile("quick")  # another by --hypothesis-profile
+settings.load_profile("quick")  # --hypothesis-profile chooses another
 
-
-# What is started in the background of a script ignores these, and so does all that it starts.
+# A script's background jobs ignore these signals, and so does everything that they start.
 for _number, _handler in (
     (signal.SIGINT, signal.default_int_handler),
     (signal.SIGQUIT, signal.SIG_DFL),
@@ -27,34 +39,109 @@ for _number, _handler in (
     if signal.getsignal(_number) == signal.SIG_IGN:
         signal.signal(_number, _handler)
 
-#: Files that one of tox's environments does without.
+#: Files that one of tox's environments leaves out.
 collect_ignore = [f"test_{name}.py" for name in os.environ.get("SECRETLY_LEFT_OUT", "").split()]
 
-#: How coverage follows children, where it is at work: for environments made from nothing.
+#: How coverage follows children, where it measures: for environments made from nothing.
 COVERAGE = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
 
 
-def need(*programs: str) -> None:
-    """Skip the test where a real part is missing; in CI that is a failure.
+# -- layers ----------------------------------------------------------------------
 
-    Real parts are tried in one of tox's environments: the others set SECRETLY_REAL=0.
+#: The fast loop: all that starts no process.
+PURE = "not process and not real"
+
+#: Python's audit events for a new process.
+_STARTS = {
+    f"os.{name}" for name in ("exec", "fork", "forkpty", "posix_spawn", "spawn", "system")
+} | {"subprocess.Popen"}
+
+
+class _Watch:
+    """Which test runs now, and which processes it started."""
+
+    def __init__(self) -> None:
+        self.item: pytest.Item | None = None
+        self.started: list[str] = []
+
+    def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if event in _STARTS and self.item is not None:
+            self.started.append(event)
+
+
+_watch = _Watch()
+sys.addaudithook(_watch)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Run the pure layer on two cores where neither files nor tests are chosen."""
+    option = config.option
+    if config.args_source is not pytest.Config.ArgsSource.TESTPATHS or hasattr(
+        config, "workerinput"
+    ):
+        return
+    if not (option.markexpr or option.keyword or option.collectonly):
+        option.markexpr = PURE
+        if config.pluginmanager.hasplugin("xdist") and option.numprocesses is None:
+            option.numprocesses = 2
+            option.dist = "worksteal"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Fail a test without a layer that starts a process."""
+    _watch.item, _watch.started = item, []
+    try:
+        return (yield)
+    finally:
+        _watch.item = None
+
+
+@pytest.fixture(autouse=True)
+def _in_its_layer(request: pytest.FixtureRequest) -> Iterator[None]:
+    yield
+    item = request.node
+    layered = item.get_closest_marker("process") or item.get_closest_marker("real")
+    if _watch.started and not layered:
+        pytest.fail(f"it starts a process ({_watch.started[0]}): mark it 'process'", pytrace=False)
+
+
+def need(*programs: str) -> None:
+    """Skip the test where one of these programs is missing; in CI, fail it.
+
+    :param programs: what is looked for in PATH.
     """
-    if os.environ.get("SECRETLY_REAL") == "0":
-        pytest.skip("real parts are tried in another environment")
+    if _watch.item is not None and _watch.item.get_closest_marker("real") is None:
+        pytest.fail(f"it needs {', '.join(programs)}: mark it 'real'")
     missing = [program for program in programs if shutil.which(program) is None]
     if missing:
-        reason = f"needs {', '.join(missing)}"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+        lacking(f"needs {', '.join(missing)}")
+
+
+def lacking(reason: str) -> NoReturn:
+    """Skip the test for want of a real part; in CI, fail it."""
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+def need_package(name: str) -> Any:
+    """Import a package that the test needs, or skip the test; in CI, fail it."""
+    if importlib.util.find_spec(name.partition(".")[0]) is None:
+        lacking(f"needs the package {name}")
+    return importlib.import_module(name)
 
 
 def pytest_sessionstart() -> None:
-    # What is held is found by its name, in whichever home folder the command runs.
+    # Secrets in memory are found by their names, whatever the home folder is.
     from secretly.keeping.kernel_keyring import KernelKeyring
 
     if KernelKeyring().held():
         pytest.exit("the tests would find what you hold in memory: run 'secretly lock' first")
+
+
+# -- figures -----------------------------------------------------------------------
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -63,18 +150,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 class Tried:
-    """What was tried against the program, and what came of it: shown at the end of the run."""
+    """The faults that were tried, and what came of each: shown at the end of the run."""
 
     def __init__(self, properties: list[tuple[str, object]]) -> None:
         self._properties = properties
 
     def __call__(self, against: str, what: str, outcome: str, seconds: float) -> None:
-        """Note one.
+        """Note one fault.
 
         :param against: the part that was attacked: a heading of the table.
         :param what: the fault, in a few words.
-        :param outcome: what came of it: the error's name, say.
-        :param seconds: until it was over.
+        :param outcome: what came of it: the error's name, for example.
+        :param seconds: how long it took.
         """
         self._properties.append(("tried", (against, what, outcome, round(seconds, 3))))
 
@@ -119,8 +206,8 @@ def pytest_terminal_summary(
         mine = [row for row in rows if row[0] == against]
         slowest = max(mine, key=lambda row: row[3])
         terminalreporter.line(
-            f"{against}: {len(mine)}, each as it should be; the slowest {slowest[3]:.2f} s "
-            f"({slowest[1]})"
+            f"{against}: {len(mine)}, each with the right outcome; the slowest "
+            f"{slowest[3]:.2f} s ({slowest[1]})"
         )
     _write(config.getoption("tried"), rows)
 

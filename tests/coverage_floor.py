@@ -1,15 +1,40 @@
-"""Fail if a file's coverage is below a floor: ``coverage_floor.py JSON PERCENT``."""
+"""Combine what CI measured, and fail if a file's coverage is below a floor.
+
+    python tests/coverage_floor.py PERCENT
+
+Outside CI nothing is asked: real parts that are missing leave their code unmeasured.
+"""
 
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
-report, floor = sys.argv[1], float(sys.argv[2])
-with open(report, encoding="utf-8") as file:
-    files = json.load(file)["files"]
-low = {n: f["summary"]["percent_covered"] for n, f in files.items()}
-low = {name: percent for name, percent in low.items() if percent < floor}
-for name, percent in sorted(low.items()):
-    print(f"{name}: {percent:.1f} % is under {floor:.0f} %")
-sys.exit(bool(low) or not files)
+
+def main(floor: float) -> int:
+    """Report, and return the exit status."""
+    if not os.environ.get("CI"):
+        print("the coverage floor is asked in CI alone, where every part is installed")
+        return 0
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder, "coverage.json")
+        for arguments in (
+            ["combine", "--keep", "--quiet"],
+            ["json", "--quiet", "-o", str(report)],
+            ["report"],
+        ):
+            subprocess.run([sys.executable, "-m", "coverage", *arguments], check=True)
+        files = json.loads(report.read_text("utf-8"))["files"]
+    low = {name: file["summary"]["percent_covered"] for name, file in files.items()}
+    low = {name: percent for name, percent in low.items() if percent < floor}
+    for name, percent in sorted(low.items()):
+        print(f"{name}: {percent:.1f} % is under {floor:.0f} %")
+    return 1 if low or not files else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(float(sys.argv[1])))

@@ -100,7 +100,7 @@ def consent() -> str:
     release = Release("twine", Destination("pypi", "PyPI"), tuple(files))
     text, listing = release.consent(DEEP, ["twine", "upload", "dist/*"])
     assert not listing
-    return wording.confirm_use_text("PyPI", "the keychain", text)
+    return wording.confirm_use_text("PyPI", wording.place("keychain"), text)
 
 
 class Pty:

@@ -43,6 +43,8 @@ from secretly.asking.assuan import unescape
 from secretly.resolving.request import calling_program
 from secretly.testing import FakePinentry, MemoryKeychain, sandbox
 
+pytestmark = pytest.mark.process
+
 ME = getpass.getuser()
 
 

@@ -25,6 +25,8 @@ from conftest import need
 
 from secretly.testing import FakePinentry
 
+pytestmark = pytest.mark.process
+
 PAGE = Path(__file__).parent.parent / "docs" / "how-to" / "from-the-blog-post.rst"
 
 #: The password of the account, and of the vault.
@@ -356,6 +358,7 @@ def test_a_session_that_the_shell_has_is_used() -> None:
         assert not [call for call in found.calls if "signin" in call]
 
 
+@pytest.mark.real
 def test_the_profile_does_what_the_function_did() -> None:
     """The post's dev.twine, and the profile, have twine upload the same in the same way."""
     need("bash")
@@ -367,6 +370,7 @@ def test_the_profile_does_what_the_function_did() -> None:
         assert (done.status, found.uploads) == (0, [DEV]), done
 
 
+@pytest.mark.real
 def test_the_shim_refuses_as_the_function_did() -> None:
     """With the same status, and nothing uploaded."""
     need("bash")

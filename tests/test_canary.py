@@ -60,6 +60,8 @@ from secretly.testing import FakePinentry, MemoryKeychain, sandbox
 from secretly.testing.pinentry import Answer
 from secretly.waiting import requests, tasks
 
+pytestmark = pytest.mark.process
+
 # -- the canary, and every shape of it ---------------------------------------------
 
 
@@ -1389,6 +1391,7 @@ TRACED = "strace -f -A -y -v -s 100000 -e trace=execve,openat,write,writev,pwrit
 RUN_KEPT = "-m secretly run --remember -e TOKEN=PyPI"
 
 
+@pytest.mark.real
 def test_a_real_run_writes_it_nowhere(homes: Callable[[str], dict[str, str]]) -> None:
     """Every system call of two runs, one typed and kept, one from the keychain, is looked at.
 
@@ -1435,6 +1438,7 @@ def test_a_real_run_writes_it_nowhere(homes: Callable[[str], dict[str, str]]) ->
     assert set(lines) == {*typed, *given, *piped}
 
 
+@pytest.mark.real
 def test_a_real_upload_writes_the_long_lived_token_nowhere(
     homes: Callable[[str], dict[str, str]],
 ) -> None:

@@ -34,6 +34,8 @@ from secretly.asking.assuan import unescape
 from secretly.publishing.pypi_token import token_scope
 from secretly.testing import FakePinentry
 
+pytestmark = pytest.mark.process
+
 VERBS = ("run", "set", "get", "forget", "list", "token", "lock", "doctor")
 WHEEL = "dist/demo-1.0-py3-none-any.whl"
 A_SECRET_BY_MISTAKE = "pypi-" + "AgEIcHlwaS5vcmc" * 3
@@ -989,6 +991,7 @@ def test_doctor_is_content_where_it_works(home: Home) -> None:
         assert fake.prompts == []
 
 
+@pytest.mark.real
 def test_doctor_is_content_on_a_terminal(home: Home) -> None:
     """With a terminal the main job works, with a pinentry on it or without."""
     with home.terminal([*SECRETLY, "doctor"], environ={"PATH": str(home.programs)}) as terminal:
@@ -1073,6 +1076,7 @@ def test_a_signal_at_a_prompt_ends_it_by_that_signal(home: Home, number: signal.
     assert not (home.folder / "ran").exists()
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("number", SIGNALS)
 @pytest.mark.parametrize("pinentry", ["pinentry-curses", "pinentry-tty", ""])
 def test_a_signal_gives_the_terminal_back(
@@ -1098,6 +1102,7 @@ def test_a_signal_gives_the_terminal_back(
     assert not (home.folder / "ran").exists()
 
 
+@pytest.mark.real
 def test_ctrl_c_at_a_prompt_ends_it(home: Home) -> None:
     """Typed at pinentry-curses: nothing is run, and the terminal is as before."""
     need("pinentry-curses")
@@ -1159,6 +1164,7 @@ def test_doctor_shows_the_flavor(home: Home) -> None:
         assert [line.split()[0] for line in fake.lines] == [b"GETINFO", b"BYE"]
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("pinentry", ["pinentry-curses", "pinentry-tty"])
 def test_doctor_leaves_the_terminal_alone(home: Home, pinentry: str) -> None:
     """A real pinentry is tried without a prompt, and without a change of the modes."""

@@ -404,6 +404,7 @@ def test_a_pypirc_that_cannot_be_read_does_not_matter_where_the_url_is_given(pla
     assert place.secret("uv publish") == "PyPI"
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("line", "file"),
     [
@@ -1085,6 +1086,7 @@ def settled(place: Place, island: Island, files: Mapping[str, str]) -> None:
         shutil.copytree(place.project / "dist", place.project / folder / "dist", dirs_exist_ok=True)
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("name", LEAD)
 def test_the_real_tool_goes_where_it_was_thought_to(
     place: Place, island: Island, name: str
@@ -1149,6 +1151,7 @@ ODD: dict[str, tuple[str, Mapping[str, str], str]] = {
 }
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("name", ODD)
 def test_what_would_lead_elsewhere_is_refused(place: Place, island: Island, name: str) -> None:
     """Where the real tool goes is what nobody would think."""

@@ -508,6 +508,7 @@ def test_a_source_distribution_that_swells_is_refused(
 # -- what is no file -------------------------------------------------------------
 
 
+@pytest.mark.process
 def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
     """Nobody writes into it."""
     path = tmp_path / "x.whl"

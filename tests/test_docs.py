@@ -87,6 +87,7 @@ def taken_apart(line: str) -> Iterator[tuple[str, bool]]:
 # -- the reference ---------------------------------------------------------------
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("verb", ["", *VERBS])
 def test_every_option_is_described_and_no_other(verb: str) -> None:
     """The reference has the options that the help of each verb has, with or without values."""
@@ -98,6 +99,7 @@ def test_every_option_is_described_and_no_other(verb: str) -> None:
     assert described(sections("reference/command-line.rst")[verb]) == there
 
 
+@pytest.mark.process
 def test_every_verb_is_described_and_no_other() -> None:
     """The reference has a section for each verb of the help."""
     there = re.findall(r"^    ([a-z]+)  ", helped(), re.MULTILINE)
@@ -400,26 +402,6 @@ def test_every_variable_of_a_tool_that_says_where_is_described(tmp_path: Path) -
     assert found <= set(re.findall(r"``([A-Z_]+)``", page("reference/environment.rst")))
 
 
-def test_the_house_is_listed_as_it_is_built() -> None:
-    """Every module is in the list, below all that it imports."""
-    order = re.findall(r"^``(\w+)``  ", page("explanation/house.rst"), re.MULTILINE)
-    modules = {path.stem for path in SOURCE.glob("*.py")} - {"__init__", "__main__"}
-    assert set(order) == modules | {"sources"}
-    for name in modules:
-        for other in imported(SOURCE / f"{name}.py"):
-            assert order.index(other) < order.index(name), f"{name} imports {other}"
-
-
-def imported(path: Path) -> set[str]:
-    """The modules of secretly that one imports, types for a checker included."""
-    found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.level:
-            named = [node.module] if node.module else [alias.name for alias in node.names]
-            found.update(name.partition(".")[0] for name in named)
-    return found
-
-
 def test_the_changelog_has_this_version() -> None:
     """The newest version in the changelog is the one that is built."""
     from importlib.metadata import version
@@ -518,6 +500,7 @@ def told(text: str, where: str, folder: Path | None = None) -> bool:
 UPLOAD = ("twine", "upload", "dist/demo-1.0-py3-none-any.whl")
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("where", ["how-to/narrow-a-token.rst", "tutorial.rst"])
 def test_what_a_token_allows_is_shown_as_it_is(where: str) -> None:
     """The listings of ``token show`` are what it prints: of a whole one, and of a narrowed one."""
@@ -533,6 +516,7 @@ def test_what_a_token_allows_is_shown_as_it_is(where: str) -> None:
         assert told(shown.stdout, where)
 
 
+@pytest.mark.process
 def test_a_dry_run_is_shown_as_it_is(package: Home) -> None:
     """The guide's listing is what is printed."""
     done = package.run("run", "--dry-run", *UPLOAD)
@@ -540,6 +524,7 @@ def test_a_dry_run_is_shown_as_it_is(package: Home) -> None:
     assert told(whole, "how-to/publish.rst", package.folder)
 
 
+@pytest.mark.process
 def test_the_lines_of_an_upload_are_shown_as_they_are(package: Home) -> None:
     """What is said on standard error stands in the guide: narrowed, unasked, a plain password."""
     (package.folder / ".pypirc").write_text("[pypi]\npassword = canary-plain\n")
@@ -558,6 +543,7 @@ def test_the_lines_of_an_upload_are_shown_as_they_are(package: Home) -> None:
     assert told(done.stderr.splitlines()[-1], "how-to/publish.rst")
 
 
+@pytest.mark.process
 def test_what_cannot_be_seen_is_refused_as_the_guide_says(package: Home) -> None:
     """A launcher with a file of variables is, word for word; what is only noted is noted."""
     package.program("uv", "#!/bin/sh\n")
@@ -571,6 +557,7 @@ def test_what_cannot_be_seen_is_refused_as_the_guide_says(package: Home) -> None
         assert told(note, "how-to/publish.rst")
 
 
+@pytest.mark.process
 def test_a_token_that_does_not_fit_is_refused_as_the_guide_says(package: Home) -> None:
     """Both of its refusals, word for word."""
     package.configure('[secrets.PyPI]\nsource = "env://TOKEN"\n')
@@ -589,6 +576,7 @@ def test_a_token_that_does_not_fit_is_refused_as_the_guide_says(package: Home) -
     assert (done.status, done.stdout) == (0, "to https://mirror.example.org/legacy/\n")
 
 
+@pytest.mark.real
 def test_the_hash_over_many_files_can_be_made_by_hand(package: Home) -> None:
     """As the guide says: ``sha256sum FILES | sha256sum``."""
     need("sha256sum")
@@ -624,6 +612,7 @@ LPASS = {
 }
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("script", LPASS)
 def test_a_managers_failure_is_said_as_the_guide_says(script: str) -> None:
     """Both lines of each, word for word; the variable is not delivered."""
@@ -705,6 +694,7 @@ CASES = [
 ]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(("name", "reactor", "answers", "says", "prompts"), CASES)
 def test_an_example_runs(
     name: str, reactor: str, answers: list[Any], says: str, prompts: int
@@ -716,6 +706,7 @@ def test_an_example_runs(
     assert int(count) == prompts
 
 
+@pytest.mark.process
 def test_the_example_of_a_command_runs() -> None:
     """The command in a test asks the fake pinentry, and gets what it answers."""
     done = subprocess.run(
@@ -727,6 +718,7 @@ def test_the_example_of_a_command_runs() -> None:
     assert done.stdout == "canary-1 0 1\n", done.stderr
 
 
+@pytest.mark.process
 def test_the_example_of_tests_passes() -> None:
     """The tests that the guide shows pass, run as the reader would run them."""
     path = DOCS / "examples" / "test_greeting.py"
@@ -736,6 +728,7 @@ def test_the_example_of_tests_passes() -> None:
     assert re.search(r"^11 passed", done.stdout, re.MULTILINE)
 
 
+@pytest.mark.process
 def test_the_example_of_a_source_passes_its_tests() -> None:
     """The contract suite, as the reader would run it."""
     path = DOCS / "examples" / "test_secretly_rbw.py"
@@ -762,6 +755,7 @@ def installer() -> list[str]:
     return [shutil.which("uv") or "", "pip", "install", "--offline", "--python", sys.executable]
 
 
+@pytest.mark.real
 def test_the_example_of_a_source_is_found_by_its_entry_point() -> None:
     """Installed as the guide has it, the command reads from it: by -e, and configured."""
     guide = page("how-to/add-a-source.rst")
@@ -835,21 +829,6 @@ def is_typing(node: ast.stmt) -> bool:
 
 
 # -- built -----------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("builder", ["html", "doctest"])
-def test_the_pages_are_built_without_a_warning(tmp_path: Path, builder: str) -> None:
-    """Sphinx finds nothing to complain of, and what the pages show is so."""
-    pytest.importorskip("sphinx")
-    nitpicky = ["-n"] if builder == "html" else []
-    command = [sys.executable, "-m", "sphinx", "-q", "-W", *nitpicky, "-b", builder]
-    done = subprocess.run(
-        [*command, "-d", str(tmp_path / "trees"), str(DOCS), str(tmp_path / "pages")],
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE * 3,
-    )
-    assert done.returncode == 0, done.stderr
 
 
 def test_the_hint_of_a_bad_configuration_names_a_page(tmp_path: Path) -> None:

@@ -41,6 +41,8 @@ from tokens import Warehouse
 
 from secretly.asking import wording
 
+pytestmark = pytest.mark.real
+
 #: The person's own token, for all of their projects.
 TOKEN = tokens.token("127.0.0.1", identifier=os.urandom(8).hex())
 

@@ -9,6 +9,8 @@ import sys
 import pytest
 from conftest import COVERAGE
 
+pytestmark = pytest.mark.process
+
 #: Ways to run a coroutine function to its end, in a process of its own.
 DRIVERS = {
     "asyncio": "import asyncio\nasyncio.run(main())",

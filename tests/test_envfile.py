@@ -237,6 +237,7 @@ def test_a_pipe_or_device_is_refused_without_waiting(place: Path) -> None:
     os.close(writer)
 
 
+@pytest.mark.process
 def test_a_file_that_may_not_be_read_is_refused(home: Home) -> None:
     """The error names it. (The file is a link to itself: root could read any mode.)"""
     (home.folder / ".env").symlink_to(".env")
@@ -256,6 +257,7 @@ def test_a_file_that_others_can_write_is_refused(place: Path) -> None:
         env_file.read_env_files([str(place / ".env")])
 
 
+@pytest.mark.process
 def test_nothing_is_asked_or_run_before_the_file_is_right(home: Home) -> None:
     """A wrong file stops the run before any prompt."""
     home.program("show", "#!/bin/sh\ntouch ran\n")
@@ -270,6 +272,7 @@ def test_nothing_is_asked_or_run_before_the_file_is_right(home: Home) -> None:
 # -- with a command --------------------------------------------------------------
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("value", "why"),
     [
@@ -289,6 +292,7 @@ def test_a_value_that_looks_like_a_reference_gets_a_line(home: Home, value: str,
     assert home.run("run", "--quiet", *command) == (0, f"{value}\n", "")
 
 
+@pytest.mark.process
 def test_any_command_gets_the_files_variables(home: Home) -> None:
     """Plain values unchanged, references resolved; the command needn't be known."""
     text = "T_URL=postgres://db.example.org/x\nT_KEY=env://VALUE\nT_COMMAND=command://Own\n"
@@ -302,11 +306,13 @@ def test_any_command_gets_the_files_variables(home: Home) -> None:
     assert not (home.folder / "ran").exists()
 
 
+@pytest.mark.process
 def test_a_file_without_variables_is_enough(home: Home) -> None:
     """The command runs."""
     assert home.run("run", "--env-file", written(home, "# none\n"), "show") == Ended(0, "", "")
 
 
+@pytest.mark.process
 def test_minus_e_takes_precedence_over_files_and_these_over_the_environment(home: Home) -> None:
     """Of several files, the last one counts."""
     one = written(home, "T_A=1\nT_B=1\nT_C=env://ONE\nT_D=env://ONE\nT_F=1\n", "1.env")
@@ -327,6 +333,7 @@ secrets = { T_C = "env://SAID", T_D = "env://SAID" }
 """
 
 
+@pytest.mark.process
 def test_a_profile_takes_precedence_over_the_file(home: Home) -> None:
     """Its plain variables and its secrets do, and ``-e`` over both."""
     home.configure(PROFILES)
@@ -351,6 +358,7 @@ def _gh(home: Home) -> None:
     home.program("gh", '#!/bin/sh\necho "$GH_TOKEN ${GITHUB_TOKEN-none}"\n')
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("stale", ["", "stale"])
 def test_a_known_commands_variable_may_be_in_the_file(home: Home, stale: str) -> None:
     """A plain value is used, a reference resolved; a stale alternative is removed."""
@@ -365,6 +373,7 @@ def test_a_known_commands_variable_may_be_in_the_file(home: Home, stale: str) ->
         assert fake.prompts == []
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("value", ["canary-1", "env://VALUE"])
 def test_an_alternative_variable_may_be_in_the_file(home: Home, value: str) -> None:
     """Then secretly doesn't ask for the usual one."""
@@ -379,6 +388,7 @@ def test_an_alternative_variable_may_be_in_the_file(home: Home, value: str) -> N
         assert fake.prompts == []
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("how", ["-e", "-p", "plain"])
 def test_a_given_alternative_takes_precedence_over_the_inherited_usual_one(
     home: Home, how: str
@@ -396,6 +406,7 @@ def test_a_given_alternative_takes_precedence_over_the_inherited_usual_one(
     assert done == Ended(0, " canary-1\n", "")
 
 
+@pytest.mark.process
 def test_variables_that_belong_together_stay_together(home: Home) -> None:
     """One of a command's variables may be given, and another inherited."""
     home.program("aws", '#!/bin/sh\necho "$AWS_ACCESS_KEY_ID $AWS_SECRET_ACCESS_KEY"\n')
@@ -407,6 +418,7 @@ def test_variables_that_belong_together_stay_together(home: Home) -> None:
 LOADING = ["LD_PRELOAD", "LD_LIBRARY_PATH", "LD_AUDIT", "DYLD_INSERT_LIBRARIES", "BASH_ENV"]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("name", LOADING)
 @pytest.mark.parametrize("words", [["gh", "api", "user"], ["-eX=env://VALUE", "echo", "ran"]])
 def test_a_file_must_not_change_how_a_program_with_a_secret_loads(
@@ -424,6 +436,7 @@ def test_a_file_must_not_change_how_a_program_with_a_secret_loads(
     assert f"export {name}" in done.stderr.splitlines()[1]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("name", ["PATH", "PYTHONPATH", "NODE_OPTIONS", "ENV"])
 def test_a_file_may_set_the_paths_of_a_project(home: Home, name: str) -> None:
     """Such files do, and the command isn't a publishing one."""
@@ -434,6 +447,7 @@ def test_a_file_may_set_the_paths_of_a_project(home: Home, name: str) -> None:
     assert done == Ended(0, "/project/bin canary-1\n", "")
 
 
+@pytest.mark.process
 def test_a_file_may_set_everything_if_there_is_no_secret(home: Home) -> None:
     """The project's program runs with the project's variables."""
     home.program("gh", '#!/bin/sh\necho "$BASH_ENV"\n')
@@ -442,6 +456,7 @@ def test_a_file_may_set_everything_if_there_is_no_secret(home: Home) -> None:
     assert done == Ended(0, "/project/env\n", "")
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("name", ["PATH", "PYTHONPATH", "PYTHONSTARTUP", "PERL5LIB"])
 def test_an_upload_is_made_by_the_program_that_was_agreed_to(home: Home, name: str) -> None:
     """A project's file can't have it load something else."""
@@ -455,6 +470,7 @@ def test_an_upload_is_made_by_the_program_that_was_agreed_to(home: Home, name: s
     assert_refused(done, name)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     "name",
     [
@@ -484,6 +500,7 @@ def test_an_upload_trusts_only_what_the_user_trusts(home: Home, name: str) -> No
     assert done == Ended(0, "ran\n", "")
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("how", ["file", "profile", "shell"])
 @pytest.mark.parametrize(
     ("line", "name"),
@@ -519,6 +536,7 @@ def test_what_steers_a_launcher_is_seen_wherever_it_is_set(
         assert_refused(done, name)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("name", ["HOME", "TWINE_REPOSITORY_URL"])
 def test_a_file_can_choose_the_index_of_an_upload(home: Home, name: str) -> None:
     """The dialog shows that index, set by a URL or by another ``.pypirc``."""
@@ -532,6 +550,7 @@ def test_a_file_can_choose_the_index_of_an_upload(home: Home, name: str) -> None
     assert "\nto: 127.0.0.1:9" in done.stdout
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("how", ["file", "-e", "profile", "named", "own name"])
 def test_the_user_name_for_pypi_is_token(home: Home, how: str) -> None:
     """The configuration can set another one; a password manager's item can't."""
@@ -562,6 +581,7 @@ def test_the_user_name_for_pypi_is_token(home: Home, how: str) -> None:
     assert done.stdout == ("own\n" if how == "own name" else "ada\n")
 
 
+@pytest.mark.process
 def test_a_profile_takes_precedence_for_a_call_without_a_secret(home: Home) -> None:
     """``gh config`` needs none: the profile's plain variable replaces the file's reference."""
     home.program("gh", '#!/bin/sh\necho "$GH_HOST $T_A"\n')
@@ -575,6 +595,7 @@ def test_a_profile_takes_precedence_for_a_call_without_a_secret(home: Home) -> N
         assert done == Ended(0, "ghe.example.org file\n", "")
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("line", ["npm run release", "cargo release", "uv run ./release.sh"])
 def test_a_command_that_may_publish_needs_consent(home: Home, line: str) -> None:
     """A publishing tool's other subcommands may publish too, if they get a secret.
@@ -593,6 +614,7 @@ def test_a_command_that_may_publish_needs_consent(home: Home, line: str) -> None
     assert_refused(done, "PYTHONPATH")
 
 
+@pytest.mark.process
 def test_user_name_and_password_come_from_the_file(home: Home) -> None:
     """The file's user name counts, in any order, over an inherited one."""
     home.program("twine", '#!/bin/sh\necho "$TWINE_USERNAME:$TWINE_PASSWORD"\n')
@@ -604,6 +626,7 @@ def test_user_name_and_password_come_from_the_file(home: Home) -> None:
     assert home.run(*run, environ=environ).stdout == "ada:canary-1\n"
 
 
+@pytest.mark.process
 def test_a_dry_run_names_variables_and_references(home: Home) -> None:
     """It shows the origin of each, and never a value."""
     name = written(home, "T_A=canary-plain\nT_B=env://VALUE\nT_C=canary-other\n")
@@ -620,6 +643,7 @@ def test_a_dry_run_names_variables_and_references(home: Home) -> None:
     assert "canary" not in done.stdout + done.stderr
 
 
+@pytest.mark.process
 def test_a_dry_run_tells_the_file_from_the_profile(home: Home) -> None:
     """If both set a variable, the profile counts."""
     home.configure(PROFILES)
@@ -629,6 +653,7 @@ def test_a_dry_run_tells_the_file_from_the_profile(home: Home) -> None:
     assert "T_E: set by an env file\n" in done.stdout
 
 
+@pytest.mark.process
 def test_nothing_of_the_file_is_in_any_argument(home: Home) -> None:
     """Only the command's environment has its values."""
     value = f"canary-{os.urandom(8).hex()}"  # other runs of this test may be watched for theirs
@@ -644,6 +669,7 @@ def test_nothing_of_the_file_is_in_any_argument(home: Home) -> None:
     assert {name for _, _, name in watch.seen} <= {"show", "sleep", "sh"}
 
 
+@pytest.mark.process
 def test_a_reference_that_fails_runs_nothing(home: Home) -> None:
     """A command never starts without one of its secrets."""
     home.program("show", "#!/bin/sh\ntouch ran\n")
@@ -652,6 +678,7 @@ def test_a_reference_that_fails_runs_nothing(home: Home) -> None:
     assert not (home.folder / "ran").exists()
 
 
+@pytest.mark.process
 def test_a_secret_in_place_of_a_reference_is_not_repeated(home: Home) -> None:
     """Neither is one in place of the file's name."""
     done = home.run("run", "--env-file", written(home, f"T_A=env://{MISTAKE}\n"), "show")

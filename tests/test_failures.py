@@ -30,6 +30,8 @@ from secretly.sources import (
 )
 from secretly.testing import FakePinentry
 
+pytestmark = pytest.mark.process
+
 
 class Manager(NamedTuple):
     """A password manager and its program.

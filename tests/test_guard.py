@@ -30,6 +30,8 @@ from secretly.running import planning, preparing
 from secretly.testing import FakePinentry, sandbox
 from secretly.testing.pinentry import Answer
 
+pytestmark = pytest.mark.process
+
 #: A stand-in for any tool: it says what it was given, and uploads nothing.
 STAND_IN = '#!/bin/sh\nenv > "$HOME/given"\n'
 
@@ -229,6 +231,7 @@ def test_a_token_goes_to_the_index_that_made_it_alone(place: Place, name: str) -
     assert len(place.given) == 1
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("name", SETTINGS)
 def test_the_tool_goes_where_it_was_thought_to(place: Place, name: str) -> None:
     """A real tool, led by its own settings: another index's token is asked for again."""

@@ -34,6 +34,8 @@ from secretly import safefiles
 from secretly.cli.checks import STEERING, STEERING_PREFIXES, steering
 from secretly.testing import FakePinentry
 
+pytestmark = pytest.mark.process
+
 DOCS = Path(__file__).parent.parent / "docs"
 
 #: What is kept, what a planted program would give, and what a person types.
@@ -936,6 +938,7 @@ with socket.socket(socket.AF_UNIX) as bus:
 """
 
 
+@pytest.mark.real
 @pytest.mark.skipif(sys.platform != "linux", reason="abstract sockets are Linux's")
 @pytest.mark.parametrize("listed", [True, False], ids=["listed", "not listed"])
 def test_another_users_session_bus(listed: bool, kept: tuple[str, str], tried: Tried) -> None:

@@ -185,6 +185,7 @@ class TestInAFreshSessionKeyring(HolderContract):
 # -- the kernel's own ------------------------------------------------------------
 
 
+@pytest.mark.real
 def test_another_login_session_finds_it(kernel: Kernel) -> None:
     """A secret is found whatever the session keyring; without the link, reading it is refused."""
     plain = """
@@ -206,6 +207,7 @@ def test_another_login_session_finds_it(kernel: Kernel) -> None:
         assert one.get("name", "user") is None
 
 
+@pytest.mark.real
 def test_no_link_remains(kernel: Kernel) -> None:
     """Neither the process nor its children have more in their keyrings than before."""
     script = (
@@ -217,6 +219,7 @@ def test_no_link_remains(kernel: Kernel) -> None:
     assert kernel.home.run_any(kernel.argv(sys.executable, "-c", script)).stdout == "0\n"
 
 
+@pytest.mark.real
 def test_all_start_at_the_same_time(kernel: Kernel) -> None:
     """Whichever process makes the keyring, no secret is lost."""
     with contextlib.ExitStack() as stack:
@@ -229,6 +232,7 @@ def test_all_start_at_the_same_time(kernel: Kernel) -> None:
             assert actors[0].drop() == len(actors), turn
 
 
+@pytest.mark.real
 def test_the_first_of_several_at_the_same_time(kernel: Kernel, tmp_path: Path) -> None:
     """A keyring that another process has just made is used, not replaced."""
     need("strace")
@@ -242,6 +246,7 @@ def test_the_first_of_several_at_the_same_time(kernel: Kernel, tmp_path: Path) -
         assert [item[0] for item in early.held()] == ["early", "late"]
 
 
+@pytest.mark.real
 def test_an_old_kernel_cannot_move_keys(kernel: Kernel) -> None:
     """Before Linux 5.3 secretly links the keyring instead."""
     need("strace")
@@ -251,6 +256,7 @@ def test_an_old_kernel_cannot_move_keys(kernel: Kernel) -> None:
         assert other.get("name", "user") == "canary-1"
 
 
+@pytest.mark.real
 def test_locked_while_others_read(kernel: Kernel) -> None:
     """During ``lock`` a reader gets the secret or nothing, never an error; after it, nothing."""
     with kernel.actor() as reader, kernel.actor() as writer:
@@ -268,6 +274,7 @@ def test_locked_while_others_read(kernel: Kernel) -> None:
         assert seen <= {"canary-1", None}
 
 
+@pytest.mark.real
 def test_a_key_that_is_linked_elsewhere_is_revoked(kernel: Kernel) -> None:
     """After ``lock``, a key that another program has linked is unreadable there too."""
     script = """
@@ -291,6 +298,7 @@ def test_a_key_that_is_linked_elsewhere_is_revoked(kernel: Kernel) -> None:
             assert thief.stdout.readline() == b"%d\n" % errno.EKEYREVOKED
 
 
+@pytest.mark.real
 def test_a_ring_that_was_revoked_is_replaced(kernel: Kernel) -> None:
     """A revoked keyring counts as missing."""
     script = "from secretly.keeping import kernel_keyring as s; s._keyctl(s._REVOKE, s._find())"
@@ -304,6 +312,7 @@ def test_a_ring_that_was_revoked_is_replaced(kernel: Kernel) -> None:
         assert actor.drop() == 1
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("call", ["add_key", "keyctl"])
 def test_killed_between_the_calls(call: str, kernel: Kernel, name: str, tried: Tried) -> None:
     """After kill -9 at any call, each remaining key has an end, and the next process works."""
@@ -329,6 +338,7 @@ def test_killed_between_the_calls(call: str, kernel: Kernel, name: str, tried: T
     assert number > {"add_key": 2, "keyctl": 6}[call]  # each was in its turn
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("number", [4, 5, 6])
 def test_killed_while_it_locks(number: int, kernel: Kernel, tried: Tried) -> None:
     """After kill -9 during ``lock``, nothing is held, not even keys that it had not reached."""
@@ -347,6 +357,7 @@ def test_killed_while_it_locks(number: int, kernel: Kernel, tried: Tried) -> Non
     tried("the kernel keyring", what, "nothing held", time.monotonic() - started)
 
 
+@pytest.mark.real
 def test_a_full_quota_is_a_warning(name: str, tried: Tried) -> None:
     """The warning says so, the command gets its secret, and older ones are still found."""
     uid = 1_000_000_000 + uuid.uuid4().int % 1_000_000_000
@@ -379,6 +390,7 @@ def test_a_full_quota_is_a_warning(name: str, tried: Tried) -> None:
     tried("the kernel keyring", "the user's share used up", "said", time.monotonic() - started)
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("error", ["ENOSYS", "EPERM", "EACCES", "EDQUOT", "ENOMEM"])
 def test_a_kernel_that_refuses_is_a_warning(
     error: str, kernel: Kernel, name: str, tried: Tried
@@ -401,6 +413,7 @@ def test_a_kernel_that_refuses_is_a_warning(
     tried("the kernel keyring", f"{error} from the kernel", "said; asked each time", took)
 
 
+@pytest.mark.real
 def test_without_it_nothing_is_held(kernel: Kernel) -> None:
     """``list`` and ``lock`` report nothing held; ``lock`` fails if the kernel does not allow it."""
     need("strace")
@@ -421,6 +434,7 @@ def test_without_it_nothing_is_held(kernel: Kernel) -> None:
         assert actor.held() != []
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     "first",
     [
@@ -449,6 +463,7 @@ def test_another_system(first: str) -> None:
     assert "--remember" in error
 
 
+@pytest.mark.real
 def test_too_long_a_name_or_secret_is_an_error(shared: Kernel) -> None:
     """The kernel refuses a name of more than 4,095 bytes, and a secret of more than 32,767."""
     with shared.actor() as actor:
@@ -460,6 +475,7 @@ def test_too_long_a_name_or_secret_is_an_error(shared: Kernel) -> None:
         assert actor.drop() == 1
 
 
+@pytest.mark.real
 def test_the_longest_time(shared: Kernel, name: str) -> None:
     """A time that the kernel's number can't hold is shortened, and stays long."""
     with shared.actor() as actor:
@@ -493,6 +509,7 @@ def run(kernel: Kernel, *words: str, asked: FakePinentry | None = None, **more: 
     return kernel.home.run_any(argv, environ=asked.environ if asked else None)
 
 
+@pytest.mark.real
 def test_a_typed_secret_is_remembered(kernel: Kernel) -> None:
     """A secret typed with ``--remember=15m`` is found by the next command, without a prompt."""
     words = ("-e", "X=Name", *SHOW)
@@ -519,6 +536,7 @@ def test_a_typed_secret_is_remembered(kernel: Kernel) -> None:
         assert len(asked.prompts) == 2
 
 
+@pytest.mark.real
 def test_the_configuration_can_remember(kernel: Kernel) -> None:
     """``remember = "1h"`` holds each of two that are typed; ``--no-remember`` does not."""
     kernel.home.configure(
@@ -539,6 +557,7 @@ def test_the_configuration_can_remember(kernel: Kernel) -> None:
         assert run(kernel, "lock").stdout == "dropped 2 secrets from memory\n"
 
 
+@pytest.mark.real
 def test_asked_again_when_the_time_is_over(kernel: Kernel) -> None:
     """The kernel has dropped the secret, so the next command asks."""
     words = ("run", "--remember=1s", "-e", "X=Name", *SHOW)
@@ -549,6 +568,7 @@ def test_asked_again_when_the_time_is_over(kernel: Kernel) -> None:
         assert len(asked.prompts) == 2
 
 
+@pytest.mark.real
 def test_a_remembered_secret_takes_precedence(kernel: Kernel) -> None:
     """It was typed after the stored one; storing later, also by ``--remember``, replaces it."""
     path = kernel.home.keep_in_a_file()
@@ -571,6 +591,7 @@ def test_a_remembered_secret_takes_precedence(kernel: Kernel) -> None:
         assert list(json.loads(path.read_text()).values()) == ["canary-4444"]
 
 
+@pytest.mark.real
 def test_forget_drops_it_too(kernel: Kernel) -> None:
     """With or without a keychain; a failing keychain's entry stays on the list."""
     for keychain in (False, True):
@@ -592,6 +613,7 @@ def test_forget_drops_it_too(kernel: Kernel) -> None:
     assert run(kernel, "lock").stdout == "dropped 0 secrets from memory\n"
 
 
+@pytest.mark.real
 def test_its_use_is_confirmed(kernel: Kernel) -> None:
     """If configured, its use is confirmed, as for any stored secret."""
     words = ("run", "--confirm", "-e", "X=Name", *SHOW)
@@ -605,6 +627,7 @@ def test_its_use_is_confirmed(kernel: Kernel) -> None:
         assert run(kernel, *words, "--no-input").status == 125
 
 
+@pytest.mark.real
 def test_where_proc_keys_is_hidden(kernel: Kernel) -> None:
     """A container may hide /proc/keys: the secret is found, and only its time is unknown."""
     with FakePinentry(["canary-1"]) as asked:
@@ -617,6 +640,7 @@ def test_where_proc_keys_is_hidden(kernel: Kernel) -> None:
     assert "Name      in memory\n" in listed
 
 
+@pytest.mark.real
 def test_the_module_is_loaded_only_if_secrets_are_held(kernel: Kernel) -> None:
     """A user who holds no secrets does not pay for loading it."""
     uid = 1_000_000_000 + uuid.uuid4().int % 1_000_000_000
@@ -648,6 +672,7 @@ def test_the_module_is_loaded_only_if_secrets_are_held(kernel: Kernel) -> None:
     assert run("-c", script, "get", "Name") == "canary-1\n0 False\n"
 
 
+@pytest.mark.real
 def test_it_is_nowhere_else(kernel: Kernel) -> None:
     """No file has the secret, and only the command has it in its environment."""
     secret = f"canary-{uuid.uuid4().hex}"
@@ -663,6 +688,7 @@ def test_it_is_nowhere_else(kernel: Kernel) -> None:
 # -- the library -----------------------------------------------------------------
 
 
+@pytest.mark.process
 def test_the_library_holds_for_a_timedelta(caplog: pytest.LogCaptureFixture) -> None:
     """The next call finds the secret, until ``forget`` or the end of its time."""
     with FakePinentry(["canary-1", "canary-2", "canary-3"]) as asked, sandbox(asked) as here:
@@ -684,6 +710,7 @@ def test_the_library_holds_for_a_timedelta(caplog: pytest.LogCaptureFixture) -> 
         assert not caplog.records
 
 
+@pytest.mark.process
 def test_the_library_warns_where_nothing_can_be_held(caplog: pytest.LogCaptureFixture) -> None:
     """The library logs a warning, returns the secret, and asks again the next time."""
     absent = MemorySession(absent=True)
@@ -696,6 +723,7 @@ def test_the_library_warns_where_nothing_can_be_held(caplog: pytest.LogCaptureFi
         assert all("Name" in line and "kernel keyring" in line for line in warned)
 
 
+@pytest.mark.process
 def test_only_an_accepted_secret_is_held() -> None:
     """``verify`` runs before a secret is held, and again when it is found."""
     accepted = {"canary-2"}
@@ -743,6 +771,7 @@ def test_a_secret_with_a_source_is_not_held(caplog: pytest.LogCaptureFixture) ->
         assert str(asyncio.run(secret("Name"))) == "canary-source"
 
 
+@pytest.mark.process
 def test_a_locked_keychain_is_not_waited_for() -> None:
     """The held secret is found first: else each use would make the desktop ask for a password."""
     keychain = MemoryKeychain(locked=True)

@@ -202,6 +202,7 @@ def test_a_double_that_is_locked_or_absent_raises_what_the_real_one_does() -> No
             assert caught.value.hint
 
 
+@pytest.mark.real
 def test_what_is_got_is_a_secret(service: SecretService) -> None:
     """A value from the keychain never shows in a repr."""
     put("name", "canary-1")
@@ -211,6 +212,7 @@ def test_what_is_got_is_a_secret(service: SecretService) -> None:
 # -- together with other programs --------------------------------------------------
 
 
+@pytest.mark.real
 def test_the_keyring_command_sees_our_items(service: SecretService) -> None:
     """``keyring get NAME USER`` prints what secretly stores."""
     put("PyPI", "canary-ours", "__token__")
@@ -218,12 +220,14 @@ def test_the_keyring_command_sees_our_items(service: SecretService) -> None:
     assert shown.strip() == "canary-ours"
 
 
+@pytest.mark.real
 def test_we_see_the_keyring_commands_items(service: SecretService) -> None:
     """secretly gets what ``keyring set`` stores."""
     service.run(sys.executable, "-m", "keyring", "set", "PyPI", "u", typed="canary-theirs\n")
     assert get("PyPI", "u") == "canary-theirs"
 
 
+@pytest.mark.real
 def test_secret_tool_sees_our_items(service: SecretService) -> None:
     """``secret-tool lookup`` prints what secretly stores."""
     need("secret-tool")
@@ -234,6 +238,7 @@ def test_secret_tool_sees_our_items(service: SecretService) -> None:
     )
 
 
+@pytest.mark.real
 def test_we_see_secret_tools_items(service: SecretService) -> None:
     """secretly gets what ``secret-tool store`` stores with the same two attributes."""
     need("secret-tool")
@@ -249,6 +254,7 @@ def store(service: SecretService, value: str, *pairs: str) -> None:
 OTHER = ("service", "name", "username", "user", "server", "example.org")
 
 
+@pytest.mark.real
 def test_an_item_with_other_attributes_is_another_tools(service: SecretService) -> None:
     """An item that matches, and has an attribute more, is not given out."""
     need("secret-tool")
@@ -258,6 +264,7 @@ def test_an_item_with_other_attributes_is_another_tools(service: SecretService) 
     assert get("name") == "canary-ours"
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("more", ["server", "zzz", "xdg:creator", "a"])
 @pytest.mark.parametrize("first", [True, False])
 def test_another_tools_item_outlives_ours(service: SecretService, more: str, first: bool) -> None:
@@ -275,6 +282,7 @@ def test_another_tools_item_outlives_ours(service: SecretService, more: str, fir
     assert get("name") is None
 
 
+@pytest.mark.real
 def test_another_tools_item_is_not_deleted(service: SecretService) -> None:
     """Deleting a name that only another tool has an item for says that there was none."""
     need("secret-tool")
@@ -283,6 +291,7 @@ def test_another_tools_item_is_not_deleted(service: SecretService) -> None:
     assert service.run("secret-tool", "lookup", *OTHER) == "canary-other"
 
 
+@pytest.mark.real
 def test_a_stored_secret_replaces_another_tools(service: SecretService) -> None:
     """After secretly has kept a secret, an item that secret-tool had put there is not used."""
     need("secret-tool")
@@ -291,6 +300,7 @@ def test_a_stored_secret_replaces_another_tools(service: SecretService) -> None:
     assert get("name") == "canary-new"
 
 
+@pytest.mark.real
 def test_deleting_leaves_nothing_that_would_be_found(service: SecretService) -> None:
     """After a deletion the name is not found, even if two items had it."""
     need("secret-tool")
@@ -301,6 +311,7 @@ def test_deleting_leaves_nothing_that_would_be_found(service: SecretService) -> 
     assert attributes(service) == []
 
 
+@pytest.mark.real
 def test_items_are_named_as_the_desktop_shows_them(service: SecretService) -> None:
     """An item's attributes are the name and the user name, and none has the secret in it."""
     put("PyPI", "canary-1", "__token__")
@@ -313,6 +324,7 @@ def test_items_are_named_as_the_desktop_shows_them(service: SecretService) -> No
 # -- locked ------------------------------------------------------------------------
 
 
+@pytest.mark.real
 def test_locked_with_no_screen(own: SecretService) -> None:
     """A locked keychain that cannot ask is an error of its own, soon; unlocked, it answers."""
     put("name", "canary-1")
@@ -330,6 +342,7 @@ def test_locked_with_no_screen(own: SecretService) -> None:
     assert asyncio.run(keychain().describe()) == SERVICE
 
 
+@pytest.mark.real
 def test_a_locked_keychain_that_must_not_ask(own: SecretService) -> None:
     """The locked keychain's own prompt does not start where secretly must not ask."""
     with prompter(own) as asked:
@@ -339,6 +352,7 @@ def test_a_locked_keychain_that_must_not_ask(own: SecretService) -> None:
         assert not asked()
 
 
+@pytest.mark.real
 @pytest.mark.alone
 def test_an_unanswered_keychain_prompt_ends(own: SecretService) -> None:
     """The keychain's own prompt has the user's time, and then an error ends the wait."""
@@ -353,6 +367,7 @@ def test_an_unanswered_keychain_prompt_ends(own: SecretService) -> None:
 # -- absent, dead, wedged ----------------------------------------------------------
 
 
+@pytest.mark.process
 def test_no_bus(bare: dict[str, str]) -> None:
     """Without a bus there is no keychain: an error that says so, and how to get one."""
     found = attempt(bare)
@@ -360,12 +375,14 @@ def test_no_bus(bare: dict[str, str]) -> None:
     assert "DBUS_SESSION_BUS_ADDRESS" in found["message"]
 
 
+@pytest.mark.process
 def test_a_named_backend_and_no_bus(bare: dict[str, str]) -> None:
     """The Secret Service that is named, without a bus, is an error all the same."""
     found = attempt(bare, PYTHON_KEYRING_BACKEND=SERVICE)
     assert found["kind"] == "KeychainUnavailable"
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("address", ["unix:path=/nonexistent", "unix:path=", "nonsense", ""])
 @pytest.mark.parametrize("named", [False, True])
 def test_a_bad_bus_address(bare: dict[str, str], address: str, named: bool) -> None:
@@ -375,6 +392,7 @@ def test_a_bad_bus_address(bare: dict[str, str], address: str, named: bool) -> N
     assert found["kind"] == "KeychainUnavailable"
 
 
+@pytest.mark.process
 def test_a_dead_socket(bare: dict[str, str], tmp_path: Path) -> None:
     """A socket that a dead bus left behind is an error."""
     import socket
@@ -386,6 +404,7 @@ def test_a_dead_socket(bare: dict[str, str], tmp_path: Path) -> None:
     assert found["kind"] == "KeychainUnavailable"
 
 
+@pytest.mark.process
 def test_a_bus_that_says_nothing(bare: dict[str, str], tmp_path: Path) -> None:
     """A bus that takes the connection and never speaks ends at the deadline."""
     import socket
@@ -421,6 +440,7 @@ def test_an_error_says_whether_the_keychain_answered(
                 assert isinstance(caught.value, KeychainTimeout) is there
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     "backend",
     [
@@ -440,6 +460,7 @@ def test_a_bad_backend(bare: dict[str, str], backend: str) -> None:
     assert "backend" in found["message"] or "(RuntimeError)" in found["message"]
 
 
+@pytest.mark.real
 def test_no_collection() -> None:
     """A Secret Service without a collection, and no screen to make one, is a typed error."""
     with secret_service(collection=False) as service:
@@ -449,6 +470,7 @@ def test_no_collection() -> None:
             assert found["took"] < 10
 
 
+@pytest.mark.real
 def test_no_collection_where_secretly_must_not_ask() -> None:
     """No prompt for a new collection starts where secretly must not ask."""
     with secret_service(collection=False) as service, prompter(service) as asked:
@@ -457,6 +479,7 @@ def test_no_collection_where_secretly_must_not_ask() -> None:
         assert "no collection" in found["message"]
 
 
+@pytest.mark.real
 def test_another_scheme_of_keyrings(own: SecretService) -> None:
     """What keyring keeps under another scheme's attributes is found, and so is ours by keyring."""
     environ = {**own.environ, "KEYRING_PROPERTY_SCHEME": "KeePassXC"}
@@ -475,6 +498,7 @@ def test_another_scheme_of_keyrings(own: SecretService) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.real
 def test_the_daemon_was_killed(own: SecretService) -> None:
     """A killed daemon, started anew by the bus, is locked: an error, never None."""
     put("name", "canary-1")
@@ -484,6 +508,7 @@ def test_the_daemon_was_killed(own: SecretService) -> None:
     assert found["took"] < 10
 
 
+@pytest.mark.real
 def test_the_daemon_hangs(own: SecretService) -> None:
     """A stopped daemon ends at the deadline with an error, and the process exits."""
     put("name", "canary-1")
@@ -549,6 +574,7 @@ task.react(lambda reactor: __import__("twisted").internet.defer.ensureDeferred(m
 """
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("script", [TICKING, TICKING_IN_TWISTED], ids=["asyncio", "twisted"])
 def test_the_event_loop_goes_on(own: SecretService, script: str) -> None:
     """While the keychain hangs, the event loop runs everything else."""
@@ -558,6 +584,7 @@ def test_the_event_loop_goes_on(own: SecretService, script: str) -> None:
     assert found["longest"] < 0.4
 
 
+@pytest.mark.real
 def test_a_late_answer_is_dropped_silently(own: SecretService) -> None:
     """An answer after the deadline, or after the end of the loop, is dropped."""
     put("name", "canary-1")
@@ -580,6 +607,7 @@ def test_a_late_answer_is_dropped_silently(own: SecretService) -> None:
 # -- what is in it -----------------------------------------------------------------
 
 
+@pytest.mark.real
 def test_an_item_that_is_not_text(service: SecretService) -> None:
     """Bytes that are not UTF-8 are an error that shows none of them."""
     import secretstorage
@@ -596,6 +624,7 @@ def test_an_item_that_is_not_text(service: SecretService) -> None:
     assert caught.value.__cause__ is None
 
 
+@pytest.mark.real
 def test_nul_in_a_name(service: SecretService) -> None:
     """A NUL, which D-Bus cannot carry, in a name is a typed error for each verb."""
     for name, username in (("na\0me", "user"), ("name", "us\0er")):
@@ -605,6 +634,7 @@ def test_nul_in_a_name(service: SecretService) -> None:
             assert caught.value.hint
 
 
+@pytest.mark.real
 def test_nul_in_a_secret(service: SecretService) -> None:
     """A NUL in the secret itself comes back, or is refused: it is never cut."""
     try:
@@ -615,6 +645,7 @@ def test_nul_in_a_secret(service: SecretService) -> None:
         assert get("name") == "canary-\0-1"
 
 
+@pytest.mark.real
 def test_a_secret_that_no_bytes_spell(service: SecretService) -> None:
     """A lone surrogate is refused, unechoed, and nothing of it is left in the error."""
     with pytest.raises(KeychainUnavailable) as caught:
@@ -679,6 +710,7 @@ def keyringrc(environ: dict[str, str], text: str, xdg: bool = False) -> Path:
     return path
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("where", ["variable", "file", "file under XDG_CONFIG_HOME"])
 def test_a_foreign_backend_is_refused_without_being_imported(
     planted: dict[str, str], tmp_path: Path, where: str
@@ -695,6 +727,7 @@ def test_a_foreign_backend_is_refused_without_being_imported(
     assert not (tmp_path / "imported").exists()
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("where", ["variable", "file"])
 def test_a_foreign_backend_that_is_allowed_is_used(
     planted: dict[str, str], tmp_path: Path, where: str
@@ -714,6 +747,7 @@ def test_a_foreign_backend_that_is_allowed_is_used(
 CHAINER = "keyring.backends.chainer.ChainerBackend"
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("where", ["variable", "file"])
 def test_the_chainer_must_be_allowed(planted: dict[str, str], where: str) -> None:
     """keyring's own chainer uses any backend that is installed: it counts as foreign."""
@@ -727,6 +761,7 @@ def test_the_chainer_must_be_allowed(planted: dict[str, str], where: str) -> Non
     assert "[keychain] backends" in found["hint"]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(("backend", "refused"), [("PlaintextKeyring", True), ("Keyring", False)])
 def test_a_chain_is_as_safe_as_what_is_in_it(
     planted: dict[str, str], tmp_path: Path, backend: str, refused: bool
@@ -752,6 +787,7 @@ def test_a_chain_is_as_safe_as_what_is_in_it(
         assert seen["set"][0] == ""
 
 
+@pytest.mark.process
 def test_a_plain_text_backend_is_refused(planted: dict[str, str], tmp_path: Path) -> None:
     """A backend that is known to write plain text is refused, even if it is allowed."""
     planted["PYTHON_KEYRING_BACKEND"] = "planted.PlaintextKeyring"
@@ -761,6 +797,7 @@ def test_a_plain_text_backend_is_refused(planted: dict[str, str], tmp_path: Path
     assert not (tmp_path / "kept").exists()
 
 
+@pytest.mark.real
 def test_the_variable_counts_before_the_file(
     planted: dict[str, str], service: SecretService
 ) -> None:
@@ -775,6 +812,7 @@ def test_the_variable_counts_before_the_file(
     assert not Path(planted["HOME"], "imported").exists()
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     "text", ["no section", "[backend\n", "[backend]\nx\n", "\xff\xfe"], ids=range(4)
 )
@@ -787,6 +825,7 @@ def test_a_broken_keyringrc(planted: dict[str, str], text: str) -> None:
     assert "keyringrc.cfg" in found["message"]
 
 
+@pytest.mark.process
 def test_a_keyringrc_that_others_could_write_is_refused(planted: dict[str, str]) -> None:
     """keyringrc.cfg chooses the keychain, so only the user may be able to write it."""
     path = keyringrc(planted, "[backend]\ndefault-keyring=keyring.backends.null.Keyring\n")
@@ -795,6 +834,7 @@ def test_a_keyringrc_that_others_could_write_is_refused(planted: dict[str, str])
     assert found["kind"] == "Refused"
 
 
+@pytest.mark.real
 def test_a_keyringrc_that_names_no_backend(planted: dict[str, str], service: SecretService) -> None:
     """A keyringrc.cfg without a backend leaves the choice to what there is."""
     keyringrc(planted, "[backend]\nkeyring-path=/nonexistent\n")
@@ -803,6 +843,7 @@ def test_a_keyringrc_that_names_no_backend(planted: dict[str, str], service: Sec
     assert seen["set"][0] == ""
 
 
+@pytest.mark.real
 def test_no_process_is_left(shared: SecretService) -> None:
     """The fixture ends what it started, with what the bus had started."""
     with secret_service() as service:

@@ -28,6 +28,8 @@ from secretservice import Misbehaving, SecretService, prompter, secret_service
 
 from secretly.testing import FakePinentry
 
+pytestmark = pytest.mark.real
+
 #: How long, in seconds, a keychain may take where it asks nobody: ``keychain.MACHINE``.
 MACHINE = 30.0
 

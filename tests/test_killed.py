@@ -29,6 +29,8 @@ from conftest import Tried, need
 
 from secretly.testing import FakePinentry
 
+pytestmark = pytest.mark.process
+
 CANARY = "canary-5e81"
 
 #: How long prompts wait, in seconds, and how long a pinentry may be there after that.
@@ -151,6 +153,7 @@ def twice(here: Home) -> Iterator[Terminal]:
         yield terminal
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("program", ["pinentry-tty", "pinentry-curses", "none"])
 def test_on_a_terminal(here: Home, program: str, tried: Tried) -> None:
     """The next prompt has the terminal to itself: what is typed there is not shown.
@@ -187,6 +190,7 @@ def test_on_a_terminal(here: Home, program: str, tried: Tried) -> None:
     tried("killed with -9", f"{program} on a terminal", "the next run works", took)
 
 
+@pytest.mark.real
 def test_while_it_has_its_turn_on_the_terminal(here: Home, tried: Tried) -> None:
     """The next in turn, which waited, asks at once: the lock goes with the one that had it."""
     need("pinentry-tty")
@@ -280,6 +284,7 @@ CALLS = {
 }
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("point", CALLS)
 def test_in_the_list_of_names(here: Home, point: str, tried: Tried) -> None:
     """The list is the old one or the new one, and no lock on it is left."""
@@ -309,6 +314,7 @@ def killed_at(
     return started
 
 
+@pytest.mark.real
 def test_at_the_exec(here: Home, tried: Tried) -> None:
     """The last moment at which it is the command: all is done but that."""
     here.keep_in_a_file()
@@ -355,6 +361,7 @@ def unread(pipe: IO[bytes]) -> int:
     return int(struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)))[0])
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("call", ["/^f?chmod", "/^rename"])
 def test_while_executables_are_made(here: Home, call: str, tried: Tried) -> None:
     """An executable is whole or not there; what is beside it goes with the next try."""

@@ -40,6 +40,8 @@ from secretly.redacted import Environ
 from secretly.reference import parse
 from secretly.testing import FakePinentry, SourceContract
 
+pytestmark = pytest.mark.process
+
 WRONG = "canary-wrong"
 
 
@@ -136,6 +138,7 @@ def name_of(pid: int) -> str:
 # -- unlocking, as all do ----------------------------------------------------------
 
 
+@pytest.mark.real
 @VERBS
 @of(lastpass, keepassxc)
 def test_a_wrong_master_password_is_asked_for_again(home: Home, vault: Vault, verb: str) -> None:
@@ -154,6 +157,7 @@ def test_a_wrong_master_password_is_asked_for_again(home: Home, vault: Vault, ve
     assert files_with("canary-pypi", home.folder) == []
 
 
+@pytest.mark.real
 @of(lastpass, keepassxc)
 def test_three_wrong_master_passwords_are_the_end(home: Home, vault: Vault) -> None:
     """The command is not started."""
@@ -163,6 +167,7 @@ def test_three_wrong_master_passwords_are_the_end(home: Home, vault: Vault) -> N
     assert vault.title in said
 
 
+@pytest.mark.real
 @VERBS
 @of(lastpass, keepassxc)
 def test_a_cancelled_master_password_is_the_end(home: Home, vault: Vault, verb: str) -> None:
@@ -173,6 +178,7 @@ def test_a_cancelled_master_password_is_the_end(home: Home, vault: Vault, verb: 
     assert (done.status, done.stdout) == (130, "")
 
 
+@pytest.mark.real
 @of(*ASKED, password_store)
 def test_no_prompt_where_secretly_must_not_ask(home: Home, vault: Vault) -> None:
     """The error says that the vault is locked, and the hint has the command that unlocks it."""
@@ -185,6 +191,7 @@ def test_no_prompt_where_secretly_must_not_ask(home: Home, vault: Vault) -> None
     assert "PyPI" in done.stderr
 
 
+@pytest.mark.real
 @of(*ASKED, password_store)
 def test_a_manager_that_is_not_installed_is_named(home: Home, vault: Vault) -> None:
     """The error names the program, and no prompt for the secret follows."""
@@ -200,6 +207,7 @@ def test_a_manager_that_is_not_installed_is_named(home: Home, vault: Vault) -> N
     assert vault.program in done.stderr
 
 
+@pytest.mark.real
 @of(lastpass, keepassxc)
 def test_two_items_are_unlocked_once(home: Home, vault: Vault) -> None:
     """One answer is enough for both, and for three fields of them."""
@@ -210,6 +218,7 @@ def test_two_items_are_unlocked_once(home: Home, vault: Vault) -> None:
     assert found == ["canary-pypi", "canary-other", "somebody", "canary-pypi"]
 
 
+@pytest.mark.real
 @of(lastpass, keepassxc)
 def test_a_missing_item_does_not_ask_again(home: Home, vault: Vault) -> None:
     """The vault is unlocked, so other items need no prompt."""
@@ -218,6 +227,7 @@ def test_a_missing_item_does_not_ask_again(home: Home, vault: Vault) -> None:
         assert len(fake.prompts) == 1
 
 
+@pytest.mark.real
 @of(lastpass, keepassxc)
 def test_a_missing_item_is_named(home: Home, vault: Vault) -> None:
     """So is a missing field; only the master password is asked for."""
@@ -232,6 +242,7 @@ def test_a_missing_item_is_named(home: Home, vault: Vault) -> None:
         assert len(fake.prompts) == 2
 
 
+@pytest.mark.real
 @VERBS
 @of(*ASKED)
 def test_without_terminal_or_screen_the_error_names_the_item(
@@ -250,6 +261,7 @@ def test_without_terminal_or_screen_the_error_names_the_item(
     assert remedy[vault.program] in hint
 
 
+@pytest.mark.real
 @of(lastpass, keepassxc, password_store)
 def test_an_item_without_a_password_is_an_error(home: Home, vault: Vault) -> None:
     """An empty password is an error that names the fields, and none of their values."""
@@ -286,6 +298,7 @@ def _ten_of_pass(home: Home) -> Vault:
     return vault._replace(environ=made)
 
 
+@pytest.mark.real
 @of(_ten_of_lastpass, _ten_of_keepassxc, _ten_of_pass)
 def test_ten_items_are_one_prompt(home: Home, vault: Vault) -> None:
     """Nine requests of a locked vault wait for the one that asks."""
@@ -296,6 +309,7 @@ def test_ten_items_are_one_prompt(home: Home, vault: Vault) -> None:
         assert len(fake.prompts) == 1
 
 
+@pytest.mark.real
 def test_all_managers_of_a_run_ask_one_after_another(home: Home) -> None:
     """Each once, and none while another does; a command that might ask has its turn, too."""
     made = [maker(home) for maker in (lastpass, keepassxc, bitwarden, password_store)]
@@ -332,6 +346,7 @@ GERMAN = [
 ]
 
 
+@pytest.mark.real
 @of(keepassxc)
 @pytest.mark.parametrize("german", GERMAN, ids=str)
 def test_failures_are_known_where_german_is_spoken(
@@ -377,6 +392,7 @@ def test_a_store_is_unlocked_where_german_is_spoken(home: Home) -> None:
 # -- LastPass --------------------------------------------------------------------
 
 
+@pytest.mark.real
 @of(lastpass)
 def test_several_items_of_lastpass_match(home: Home, vault: Vault) -> None:
     """An ambiguous name is an error, unless the reference names the folder too."""
@@ -385,6 +401,7 @@ def test_several_items_of_lastpass_match(home: Home, vault: Vault) -> None:
         assert taken(home, "get", "lpass://play/Twice", fake=fake) == (0, "canary-2", "")
 
 
+@pytest.mark.real
 @of(lastpass)
 def test_a_guarded_item_of_lastpass_is_asked_for_once(home: Home, vault: Vault) -> None:
     """The program wants the master password twice; the user types it once."""
@@ -393,6 +410,7 @@ def test_a_guarded_item_of_lastpass_is_asked_for_once(home: Home, vault: Vault) 
         assert len(fake.prompts) == 2
 
 
+@pytest.mark.real
 @of(lastpass)
 def test_a_secure_note_of_lastpass_has_its_fields(home: Home, vault: Vault) -> None:
     """Those of its type, also where one has several lines; what is in its notes is none."""
@@ -414,6 +432,7 @@ def test_a_secure_note_of_lastpass_has_its_fields(home: Home, vault: Vault) -> N
     assert "Private Key" in said
 
 
+@pytest.mark.real
 def test_a_long_item_of_a_locked_lastpass(home: Home) -> None:
     """Longer than a pipe holds: the program goes on writing while its terminal is looked at."""
     need("lpass")
@@ -452,6 +471,7 @@ def _agent(home: Home) -> Iterator[Vault]:
             os.kill(struct.unpack("3i", who)[0], signal.SIGKILL)
 
 
+@pytest.mark.real
 @VERBS
 @pytest.mark.usefixtures("agent")
 def test_an_unlocked_lastpass_asks_nothing(home: Home, verb: str) -> None:
@@ -461,6 +481,7 @@ def test_an_unlocked_lastpass_asks_nothing(home: Home, verb: str) -> None:
         assert fake.lines == []
 
 
+@pytest.mark.real
 @pytest.mark.usefixtures("agent")
 def test_a_guarded_item_is_asked_for_though_lastpass_is_unlocked(home: Home) -> None:
     """Only that item needs the master password."""
@@ -471,6 +492,7 @@ def test_a_guarded_item_is_asked_for_though_lastpass_is_unlocked(home: Home) -> 
         assert len(fake.prompts) == 2
 
 
+@pytest.mark.real
 @VERBS
 @of(lastpass)
 def test_lastpass_without_a_login_is_an_error(home: Home, vault: Vault, verb: str) -> None:
@@ -483,6 +505,7 @@ def test_lastpass_without_a_login_is_an_error(home: Home, vault: Vault, verb: st
     assert "lpass login" in said
 
 
+@pytest.mark.real
 @VERBS
 @of(lastpass)
 def test_a_login_to_lastpass_alone_saves_no_vault(home: Home, vault: Vault, verb: str) -> None:
@@ -506,6 +529,7 @@ def _store(home: Home) -> Iterator[Vault]:
     vault.end()
 
 
+@pytest.mark.real
 @VERBS
 def test_the_passphrase_is_asked_for_by_gpgs_own_agent(home: Home, store: Vault, verb: str) -> None:
     """After a wrong one it is asked for again; then the agent knows it, and asks no more."""
@@ -521,6 +545,7 @@ def test_the_passphrase_is_asked_for_by_gpgs_own_agent(home: Home, store: Vault,
     assert files_with(MASTER, home.folder) == []
 
 
+@pytest.mark.real
 @pytest.mark.parametrize(("answers", "asked"), [([WRONG] * 4, 3), ([None, MASTER], 1)])
 def test_a_passphrase_prompt_without_success_is_the_end(
     home: Home, store: Vault, answers: Sequence[str | None], asked: int
@@ -534,6 +559,7 @@ def test_a_passphrase_prompt_without_success_is_the_end(
     assert "pass show PyPI" in said
 
 
+@pytest.mark.real
 def test_lines_of_an_item_are_its_fields(home: Home, store: Vault) -> None:
     """Key, colon, value; a ``login`` is a user name, too."""
     with FakePinentry([MASTER]) as fake:
@@ -573,6 +599,7 @@ def test_an_upload_gets_the_user_name_of_the_item(home: Home, name: str) -> None
     assert home.run("get", "127.0.0.1:1#UserName").stdout == "eve\n"
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("stubborn", [False, True])
 def test_an_unanswered_passphrase_prompt_leaves_nothing_behind(
     home: Home, store: Vault, stubborn: bool
@@ -591,6 +618,7 @@ def test_an_unanswered_passphrase_prompt_leaves_nothing_behind(
         assert taken(home, "get", "pass://PyPI", fake=fake) == (0, "canary-pypi", "")
 
 
+@pytest.mark.real
 def test_an_interrupted_passphrase_leaves_nothing_behind(home: Home, store: Vault) -> None:
     """Nothing stays on the terminal, which the user goes on using."""
     need("pinentry-tty")
@@ -606,6 +634,7 @@ def test_an_interrupted_passphrase_leaves_nothing_behind(home: Home, store: Vaul
         assert terminal.modes_now == terminal.modes
 
 
+@pytest.mark.real
 def test_the_users_own_pinentry_data_stays(home: Home, store: Vault) -> None:
     """The variable has a meaning for the user's own pinentry."""
     log = home.folder / "told.log"
@@ -617,6 +646,7 @@ def test_the_users_own_pinentry_data_stays(home: Home, store: Vault) -> None:
     assert log.read_text() == "USE_CURSES=1\n"
 
 
+@pytest.mark.real
 def test_the_users_own_options_for_gpg_stay(home: Home, store: Vault) -> None:
     """Options that say how to unlock take precedence over secretly's; others are added."""
     quick = f"--pinentry-mode loopback --passphrase-file {home.folder}/passphrase"
@@ -628,6 +658,7 @@ def test_the_users_own_options_for_gpg_stay(home: Home, store: Vault) -> None:
         assert fake.lines == []
 
 
+@pytest.mark.real
 def test_gpgs_agent_asks_on_the_terminal_that_the_command_is_on(home: Home, store: Vault) -> None:
     """With a real pinentry for terminals; afterwards the terminal is as it was."""
     need("pinentry-tty")
@@ -646,6 +677,7 @@ def test_gpgs_agent_asks_on_the_terminal_that_the_command_is_on(home: Home, stor
 # -- KeePassXC -------------------------------------------------------------------
 
 
+@pytest.mark.real
 @of(keepassxc)
 def test_an_attribute_of_keepassxc_is_a_field(home: Home, vault: Vault) -> None:
     """By its own name, capitals apart; the usual ones by theirs."""
@@ -669,6 +701,7 @@ def _calls(home: Home) -> Path:
     return log
 
 
+@pytest.mark.real
 @of(keepassxc)
 def test_the_attributes_of_an_entry_are_one_call(home: Home, vault: Vault, calls: Path) -> None:
     """And the names of a database's entries another, beside the first."""
@@ -710,6 +743,7 @@ def _groups(home: Home) -> str:
     return f"keepassxc://{path}/"
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("name", ["Twin", "a/b", "/Twin"])
 def test_two_entries_of_one_name_are_ambiguous(home: Home, groups: str, name: str) -> None:
     """In one group, or by a slash in a title: the program itself would take the first."""
@@ -719,6 +753,7 @@ def test_two_entries_of_one_name_are_ambiguous(home: Home, groups: str, name: st
     assert "keepassxc-cli ls -R -f" in said
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("name", ["Lone", "Old", "a", "a/", "b", "top"])
 def test_an_entry_of_another_group_is_not_that(home: Home, groups: str, name: str) -> None:
     """The program itself would use it, even an entry in the bin."""
@@ -728,6 +763,7 @@ def test_an_entry_of_another_group_is_not_that(home: Home, groups: str, name: st
     assert name.strip("/") in said
 
 
+@pytest.mark.real
 def test_an_entry_is_named_with_its_groups(home: Home, groups: str) -> None:
     """From the top, with a slash before it or without."""
     with FakePinentry([MASTER] * 2) as fake:
@@ -739,6 +775,7 @@ def test_an_entry_is_named_with_its_groups(home: Home, groups: str) -> None:
 OPTIONS = "SECRETLY_KEEPASSXC_OPTIONS"
 
 
+@pytest.mark.real
 def test_a_database_with_a_key_file_and_no_password(home: Home) -> None:
     """No prompt appears."""
     need("keepassxc-cli")
@@ -761,6 +798,7 @@ def test_a_database_with_a_key_file_and_no_password(home: Home) -> None:
     assert OPTIONS in wrong.stderr.splitlines()[1]
 
 
+@pytest.mark.real
 @of(keepassxc)
 @pytest.mark.parametrize("options", ["--help", "--key-file", "-k", "--key-file=x y", "-a X", "'"])
 def test_other_options_are_refused(home: Home, vault: Vault, options: str) -> None:
@@ -773,6 +811,7 @@ def test_other_options_are_refused(home: Home, vault: Vault, options: str) -> No
     assert OPTIONS in done.stderr
 
 
+@pytest.mark.real
 @of(keepassxc)
 def test_a_missing_database_is_named(home: Home, vault: Vault) -> None:
     """The error comes before a password prompt."""
@@ -780,6 +819,7 @@ def test_a_missing_database_is_named(home: Home, vault: Vault) -> None:
     assert f"{home.folder}/no.kdbx" in said
 
 
+@pytest.mark.real
 @of(keepassxc)
 def test_a_file_that_is_not_a_database_is_named(home: Home, vault: Vault) -> None:
     """The password is asked for once, since another one would not help."""
@@ -791,6 +831,7 @@ def test_a_file_that_is_not_a_database_is_named(home: Home, vault: Vault) -> Non
     assert "database" in said
 
 
+@pytest.mark.real
 @of(keepassxc)
 def test_two_databases_are_unlocked_one_by_one(home: Home, vault: Vault) -> None:
     """Each with its own password; the prompt says which."""
@@ -812,6 +853,7 @@ def test_two_databases_are_unlocked_one_by_one(home: Home, vault: Vault) -> None
 # -- Bitwarden -------------------------------------------------------------------
 
 
+@pytest.mark.real
 @of(bitwarden)
 def test_only_bw_gets_the_session_key_and_for_one_run(home: Home, vault: Vault) -> None:
     """A wrong master password is asked for again; no other program or file gets the key."""
@@ -872,6 +914,7 @@ def _answers() -> Iterator[Path]:
         yield place.program("bw", _REMEMBERS.format(**values))
 
 
+@pytest.mark.real
 def test_an_item_of_bitwardens_whose_name_has_an_accent(home: Home) -> None:
     """Its own search finds it by no word with one."""
     home.environ |= vaults.unlocked_bitwarden(home).environ
@@ -880,6 +923,7 @@ def test_an_item_of_bitwardens_whose_name_has_an_accent(home: Home) -> None:
         assert found == (0, "canary-cafe", "")
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("real", [True, False])
 def test_what_an_unlocked_bitwarden_cannot_give(
     home: Home, request: pytest.FixtureRequest, real: bool
@@ -900,6 +944,7 @@ def test_what_an_unlocked_bitwarden_cannot_give(
         assert fake.lines == []
 
 
+@pytest.mark.real
 def test_bitwarden_without_a_login_is_an_error(home: Home) -> None:
     """The hint says what to run; no master password is asked for."""
     need("bw", "node")

@@ -18,7 +18,10 @@ from conftest import Tried
 
 from secretly.testing import FakePinentry
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc/PID/mem")
+pytestmark = [
+    pytest.mark.process,
+    pytest.mark.skipif(sys.platform != "linux", reason="needs /proc/PID/mem"),
+]
 
 CANARY = "canary-1f7c93d2"
 

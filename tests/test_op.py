@@ -23,6 +23,8 @@ from secretly.reference import Reference, parse
 from secretly.sources import Items, Run
 from secretly.testing import FakePinentry, SourceContract
 
+pytestmark = pytest.mark.process
+
 VERSIONS = {1: "1.12.9", 2: "2.30.3"}
 
 #: Which variable each has its session in: by the account's short name, or by the user's id.

@@ -20,6 +20,8 @@ from conftest import need
 
 from secretly.testing import FakePinentry
 
+pytestmark = pytest.mark.process
+
 SECRET = "canary-1"
 
 
@@ -112,6 +114,7 @@ def test_deaths_by_signals_that_secretly_handles(ways: Ways, name: str) -> None:
     assert done == Ended(-signal.Signals[f"SIG{name}"], "out\n", "")
 
 
+@pytest.mark.real
 def test_a_writer_into_head_dies_quietly(ways: Ways) -> None:
     """SIGPIPE is at its default: 141 in the shell, and no error line."""
     need("bash")
@@ -321,6 +324,7 @@ def test_nohup(ways: Ways) -> None:
             assert script(terminal) == 6
 
 
+@pytest.mark.real
 def test_ctrl_z_and_fg(ways: Ways) -> None:
     """In an interactive shell the command stops, goes on in the foreground, and ends."""
     need("bash")
@@ -346,6 +350,7 @@ def test_ctrl_z_and_fg(ways: Ways) -> None:
             assert terminal.wait() == 9
 
 
+@pytest.mark.real
 def test_a_pipe_that_a_prompt_leaves_alone(ways: Ways) -> None:
     """What is typed at the terminal goes to the prompt, and what is piped in to the command."""
     need("pinentry-curses")
@@ -361,6 +366,7 @@ def test_a_pipe_that_a_prompt_leaves_alone(ways: Ways) -> None:
         assert terminal.wait() == 0
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("pinentry", ["pinentry-curses", "pinentry-tty", "the terminal"])
 def test_after_a_prompt_on_it_the_terminal_is_as_before(ways: Ways, pinentry: str) -> None:
     """The command finds the modes, the size and the keys as they were."""

@@ -33,6 +33,8 @@ from secretly.errors import (
 from secretly.testing import FakePinentry
 from secretly.testing.pinentry import Answer
 
+pytestmark = pytest.mark.process
+
 PROMPT = Prompt("a title", "a description", "a prompt")
 OK = ("raw", b"OK\n")
 
@@ -625,7 +627,7 @@ def test_a_prompt_has_no_thread_and_costs_nothing() -> None:
     measured: list[Any] = []
 
     def measure() -> None:
-        measured.append(resource.getrusage(resource.RUSAGE_SELF))
+        measured.append(resource.getrusage(resource.RUSAGE_THREAD))
         assert threading.enumerate() == before
 
     async def main(fake: FakePinentry) -> None:

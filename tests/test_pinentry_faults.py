@@ -30,6 +30,8 @@ from ptys import DEADLINE, PATIENCE, SOON, Pty, children, command_of, running
 from secretly.asking import questions
 from secretly.testing.pinentry import Action, Answer, FakePinentry, _executable
 
+pytestmark = pytest.mark.process
+
 FAILED = "PinentryFailed"
 
 #: A pinentry that never ends, and one that ignores INT and TERM as well.
@@ -610,6 +612,7 @@ def prompted(
         yield run
 
 
+@pytest.mark.real
 @BOTH
 @pytest.mark.parametrize("name", DEADLY)
 def test_a_real_pinentry_that_dies(name: str, program: str, home: Home, tried: Tried) -> None:
@@ -633,6 +636,7 @@ def test_a_real_pinentry_that_dies(name: str, program: str, home: Home, tried: T
     tried("pinentry", f"{program} dies of {name}, asking on the terminal", kind, quick(attempt))
 
 
+@pytest.mark.real
 @BOTH
 @pytest.mark.parametrize("name", ["Ctrl-C", "Ctrl-Backslash"])
 def test_a_key_that_ends_the_pinentry_ends_the_command(
@@ -650,6 +654,7 @@ def test_a_key_that_ends_the_pinentry_ends_the_command(
     tried("pinentry", f"{name} at {program}", f"the end, by {number.name}", quick(attempt))
 
 
+@pytest.mark.real
 @BOTH
 @pytest.mark.parametrize("stopped", [False, True])
 def test_a_real_pinentry_without_an_answer(
@@ -668,6 +673,7 @@ def test_a_real_pinentry_without_an_answer(
     tried("pinentry", what, "PromptTimeout", quick(attempt))
 
 
+@pytest.mark.real
 @BOTH
 @pytest.mark.parametrize("respected", [True, False])
 def test_a_terminal_that_vanishes(respected: bool, program: str, home: Home, tried: Tried) -> None:
@@ -700,6 +706,7 @@ def opened_by(file: Path) -> list[str]:
     return []
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("program", ["pinentry-curses", "pinentry-tty", ""])
 def test_a_terminal_that_vanishes_from_a_command_that_waits(
     program: str, home: Home, tried: Tried
@@ -753,6 +760,7 @@ def behind(home: Home, program: str, seconds: float = PATIENCE) -> Iterator[Run]
         yield run
 
 
+@pytest.mark.real
 @BOTH
 @pytest.mark.parametrize("name", ["TERM", "HUP"])
 def test_a_pinentry_behind_a_script_is_ended(
@@ -770,6 +778,7 @@ def test_a_pinentry_behind_a_script_is_ended(
     tried("pinentry", what, f"the end, by SIG{name}", quick(attempt))
 
 
+@pytest.mark.real
 @BOTH
 def test_a_pinentry_behind_a_script_has_a_deadline(program: str, home: Home, tried: Tried) -> None:
     """Both the script and the pinentry end."""

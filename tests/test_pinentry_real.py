@@ -17,6 +17,8 @@ from ptys import DEEP, SOON, Asking, command_of, consent, running
 from secretly.asking import wording
 from secretly.testing import FakePinentry
 
+pytestmark = pytest.mark.real
+
 BOTH = pytest.mark.parametrize("program", ["pinentry-tty", "pinentry-curses"])
 ONLY_CURSES = pytest.mark.parametrize("program", ["pinentry-curses"])
 

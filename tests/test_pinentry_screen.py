@@ -15,6 +15,8 @@ import pytest
 from conftest import need
 from ptys import DEADLINE, SOON, Asking, consent, running
 
+pytestmark = pytest.mark.real
+
 PROGRAMS = pytest.mark.parametrize("program", ["pinentry-gtk-2", "pinentry-qt", "pinentry-gnome3"])
 #: Those whose question has a key for each answer, and which show a message.
 LETTERS = pytest.mark.parametrize("program", ["pinentry-gtk-2", "pinentry-qt"])

@@ -21,6 +21,8 @@ from secretly.processes.child import Child, living, processes_from_proc, process
 from secretly.processes.dialogue import run_and_answer
 from secretly.processes.output import Finished, TooMuch, read_output
 
+pytestmark = pytest.mark.process
+
 ENVIRON = {"PATH": os.defpath}
 
 
@@ -264,6 +266,7 @@ START = "import os, sys; s.run([sys.executable, '-ISc', os.environ['DAEMON']])"
 HELD = "import time; os.close(1); time.sleep(60)"
 
 
+@pytest.mark.real
 def test_processes_are_listed_by_proc_and_by_ps() -> None:
     """Both list this process and its child."""
     need("ps")

@@ -31,6 +31,8 @@ from vaults import MASTER, TOKEN, Vault
 from secretly.asking import wording
 from secretly.testing import FakePinentry
 
+pytestmark = pytest.mark.process
+
 FILE = "dist/demo-1.0-py3-none-any.whl"
 
 
@@ -160,6 +162,7 @@ def _devpi() -> Iterator[Devpi]:
             yield Devpi(f"{url}/root/plus/")
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("how", ["profile", "default"])
 def test_the_posts_dev_profile_uploads_to_devpi(home: Home, devpi: Devpi, how: str) -> None:
     """As root, with an empty password; whatever else is about, and asking nobody."""
@@ -178,6 +181,7 @@ def test_the_posts_dev_profile_uploads_to_devpi(home: Home, devpi: Devpi, how: s
     assert list(devpi.versions(project)) == ["1.0"]
 
 
+@pytest.mark.real
 def test_devpi_does_not_take_what_another_uploads(home: Home, devpi: Devpi) -> None:
     """With a wrong password: what is shown above is not that devpi takes anything."""
     configure(home, dev=devpi.url)
@@ -265,6 +269,7 @@ ORIGINS: dict[Callable[[Home], Vault], bool] = {
 }
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("make", ORIGINS)
 def test_the_posts_prod_profile_uploads_with_the_managers_token(
     home: Home, index: Warehouse, make: Callable[[Home], Vault]
@@ -304,6 +309,7 @@ def test_the_posts_prod_profile_uploads_with_the_managers_token(
     assert TOKEN[-40:] not in done.stdout + done.stderr
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("answers", [[MASTER, False], [MASTER, None], [None]])
 def test_a_prod_profile_that_is_declined_uploads_nothing(
     home: Home, index: Warehouse, answers: list[str | bool | None]

@@ -27,6 +27,8 @@ from tokens import Upload, Warehouse
 from secretly.asking import wording
 from secretly.testing import FakePinentry
 
+pytestmark = pytest.mark.real
+
 
 @pytest.fixture(name="index")
 def _index() -> Iterator[Warehouse]:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
 from secretly.record import Record
@@ -86,3 +90,36 @@ def test_a_subclass_has_the_fields_of_both() -> None:
 
     assert repr(Place(1, z=4)) == "Place(x=1, y=2, z=4, name='here')"
     assert Place(1).z == 9
+
+
+def test_a_type_that_only_checkers_know_is_a_field(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python 3.14 evaluates annotations when they are read; before, its module stands in."""
+
+    class Lazy(type):
+        @property
+        def __annotations__(cls) -> Any:
+            raise NameError("Reactor")
+
+    def forward(cls: type, *, format: str) -> dict[str, object]:
+        assert format == "FORWARDREF"
+        return {"reactor": object()}
+
+    format_names = SimpleNamespace(FORWARDREF="FORWARDREF")
+    lib: Any = SimpleNamespace(get_annotations=forward, Format=format_names)
+    monkeypatch.setitem(sys.modules, "annotationlib", lib)
+
+    class Waiting(Record, metaclass=Lazy):
+        reactor = 1
+
+    assert Waiting(2)._asdict() == {"reactor": 2}  # type: ignore[call-arg]
+    assert Waiting() == Waiting(1)  # type: ignore[call-arg]
+
+
+def test_fields_are_found_without_the_future_import() -> None:
+    """Annotations that are values, or that Python 3.14 evaluates late, are the same fields."""
+    namespace: dict[str, Any] = {"Record": Record}
+    exec(
+        compile("class Late(Record):\n    x: int\n    y: int = 2", "late", "exec", 0, True),
+        namespace,
+    )
+    assert repr(namespace["Late"](1)) == "Late(x=1, y=2)"

@@ -327,6 +327,7 @@ REAL: dict[str, tuple[str, tuple[str, str, str]]] = {
 }
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("name", REAL)
 def test_what_is_shown_is_what_the_real_tool_uploads(
     place: Place, index: Warehouse, name: str
@@ -1213,6 +1214,7 @@ def test_many_files_are_summed_up(count: int, whole: bool) -> None:
         assert seen.text.split("\n")[-1].startswith(f"{count} files, {count}.0 kB, sha256 of ")
 
 
+@pytest.mark.process
 def test_the_hash_over_the_list_is_what_sha256sum_says(place: Place) -> None:
     """So that who wants to know more can make it again with it."""
     for number in range(12):

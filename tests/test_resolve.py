@@ -45,6 +45,8 @@ from secretly.resolving.request import Context, ResolvedSecret, SecretRequest, l
 from secretly.resolving.storing import forget_secret, store_secret
 from secretly.testing import FakePinentry, MemoryKeychain, sandbox
 
+pytestmark = pytest.mark.process
+
 ME = getpass.getuser()
 
 

@@ -176,6 +176,7 @@ def _warm() -> Iterator[Warm]:
         assert not (folder.folder / "ran").exists()
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("name", [row.name for row in ROWS.values() if row.index is None])
 def test_a_dry_run_says_what_a_row_would_do(warm: Warm, name: str) -> None:
     """Which variables, from which secret, and what is taken away; nobody is asked."""
@@ -320,6 +321,7 @@ def archive() -> bytes:
 POSTGRES = ("psql", "pg_dump", "pg_dumpall", "pg_restore", "pgcli")
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("name", POSTGRES)
 def test_postgresqls_tools_read_it(home: Home, name: str) -> None:
     """The password that was typed is what the server is told; ``-h`` is the host."""
@@ -346,6 +348,7 @@ def redis(reads: Any, writes: Any, heard: list[Any]) -> None:
         writes.write(b"+PONG\r\n" if words[0].upper() == "PING" else b"+OK\r\n")
 
 
+@pytest.mark.real
 def test_redis_cli_reads_it(home: Home) -> None:
     """It authenticates before the command."""
     need("redis-cli")
@@ -391,6 +394,7 @@ def scrambled(password: str) -> bytes:
 MARIADB = ("mariadb", "mysql", "mariadb-dump", "mysqldump")
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("name", MARIADB)
 def test_mariadbs_tools_read_it(home: Home, name: str) -> None:
     """The server is given proof of the password that was typed; ``-h`` is the host."""
@@ -425,6 +429,7 @@ class Web(http.server.BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("stale", [{}, {"GITHUB_TOKEN": "canary-stale"}])
 def test_gh_reads_it(home: Home, stale: dict[str, str]) -> None:
     """Its requests bear the token; what the caller has set instead is used, unasked."""
@@ -457,6 +462,7 @@ BEARERS = {
 }
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("name", BEARERS)
 def test_it_is_the_bearer_of_requests(home: Home, name: str) -> None:
     """What was typed is what the tool's first request with a credential has."""
@@ -481,6 +487,7 @@ def signature(secret: str, day: str, text: str) -> str:
     return key.hex()
 
 
+@pytest.mark.real
 def test_aws_reads_both(home: Home) -> None:
     """The key's id is the item's user name, and what it signs with is the secret.
 
@@ -515,6 +522,7 @@ def test_aws_reads_both(home: Home) -> None:
     assert signed == signature(SECRET, scope.partition("/")[0], text)
 
 
+@pytest.mark.real
 def test_npm_reads_it_through_npmrc(home: Home) -> None:
     """``${NPM_TOKEN}`` in .npmrc is what it publishes with, and only to that registry."""
     need("npm")
@@ -531,6 +539,7 @@ def test_npm_reads_it_through_npmrc(home: Home) -> None:
     assert SECRET not in (home.folder / ".npmrc").read_text()
 
 
+@pytest.mark.real
 def test_restic_reads_it(home: Home) -> None:
     """A repository made with what was typed opens with it, and with nothing else.
 
@@ -544,6 +553,7 @@ def test_restic_reads_it(home: Home) -> None:
     assert home.run_any(cat, environ=environ).status != 0
 
 
+@pytest.mark.real
 def test_borg_reads_it(home: Home) -> None:
     """A repository made with what was typed opens with it, and with nothing else."""
     need("borg")
@@ -554,6 +564,7 @@ def test_borg_reads_it(home: Home) -> None:
     assert home.run_any(["borg", "list", "made"], environ=environ).status != 0
 
 
+@pytest.mark.real
 def test_duplicity_reads_it(home: Home) -> None:
     """What it writes is encrypted with what was typed, and opens with it."""
     need("duplicity", "gpg")
@@ -568,6 +579,7 @@ def test_duplicity_reads_it(home: Home) -> None:
     assert (home.folder / "back" / "file").read_text() == "canary text"
 
 
+@pytest.mark.real
 def test_rclone_reads_it(home: Home) -> None:
     """It opens a configuration that is encrypted with it; a command would go before it."""
     need("rclone")

@@ -67,6 +67,7 @@ def one(reader: Reader, name: str, user: str = "user", seconds: float = 10) -> s
     return found
 
 
+@pytest.mark.real
 @pytest.mark.parametrize(
     ("name", "user", "value"),
     [
@@ -88,6 +89,7 @@ def test_what_keyring_keeps_is_read(
     assert directly(name, user) == by_keyring(name, user) == value
 
 
+@pytest.mark.real
 @pytest.mark.parametrize(
     "arrange",
     [
@@ -133,6 +135,7 @@ def test_it_is_what_keyring_gives_or_nothing(
     assert found is None or (None if found is Missing.MISSING else found) == said
 
 
+@pytest.mark.real
 def test_a_plain_item_is_not_handed_over(service: SecretService) -> None:
     """The comparison above would hold for a reader that reads nothing."""
     item(service, b"canary-1", **KEYRINGS)
@@ -140,6 +143,7 @@ def test_a_plain_item_is_not_handed_over(service: SecretService) -> None:
     assert directly("name", "user") == "canary-1"
 
 
+@pytest.mark.real
 def test_many_are_read_over_one_connection(service: SecretService) -> None:
     """All reads share one connection, and a missing item does not end it."""
     for number in range(10):
@@ -162,6 +166,7 @@ def descriptors() -> int:
     return len(os.listdir("/proc/self/fd"))
 
 
+@pytest.mark.real
 def test_a_daemon_that_hangs_ends_at_the_deadline(service: SecretService) -> None:
     """The read ends at its deadline without a value, and works again later."""
     item(service, b"canary-1")
@@ -218,6 +223,7 @@ def loads_keyring(service: SecretService, folder: Path, **more: str) -> bool:
     return {"True\n": True, "False\n": False}[done.stdout]
 
 
+@pytest.mark.real
 def test_it_is_used_where_the_list_says_that_keyring_put_it_there(
     service: SecretService, tmp_path: Path
 ) -> None:
@@ -232,6 +238,7 @@ def test_it_is_used_where_the_list_says_that_keyring_put_it_there(
     assert loads_keyring(service, tmp_path)
 
 
+@pytest.mark.real
 def test_a_daemon_that_hangs_is_not_waited_for_twice(
     service: SecretService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -244,6 +251,7 @@ def test_a_daemon_that_hangs_is_not_waited_for_twice(
     assert isinstance(caught.value, KeychainTimeout)
 
 
+@pytest.mark.real
 def test_the_command_loads_nothing_heavy_for_a_hit(service: SecretService) -> None:
     """Neither an event loop, nor pexpect, nor keyring: what the command could read is in it."""
     run(service, "set", "OpenAI", "--stdin", typed="canary-1")
@@ -274,6 +282,7 @@ def run(service: SecretService, *arguments: str, typed: str = "") -> str:
     return service.run(*SECRETLY, *arguments, typed=typed)
 
 
+@pytest.mark.real
 def test_the_command_gets_what_it_kept(service: SecretService) -> None:
     """Ten secrets and an update come back as they were stored last."""
     for number in range(10):

@@ -18,6 +18,8 @@ from conftest import need
 
 from secretly.testing import FakePinentry
 
+pytestmark = pytest.mark.process
+
 PROFILES = """
 [commands.twine.profiles.dev]
 env = { TWINE_USERNAME = "root", TWINE_PASSWORD = "", TWINE_REPOSITORY_URL = "http://127.0.0.1:9/" }
@@ -220,6 +222,7 @@ def test_they_work_where_no_shell_function_would(shims: Shims, argv: list[str]) 
     assert shims.run(*argv, stdin=UPLOAD) == Ended(0, f"{DEV}<upload><{UPLOAD}>\n", "")
 
 
+@pytest.mark.real
 def test_they_work_from_make(shims: Shims) -> None:
     """Whose rules are run by sh, and fail when they do."""
     need("make")

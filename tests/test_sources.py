@@ -247,6 +247,7 @@ def test_a_file_that_others_can_access_is_refused(path: Path, mode: int) -> None
     assert f"chmod 600 {path}" in error.hint
 
 
+@pytest.mark.process
 def test_a_hints_command_can_be_pasted(tmp_path: Path) -> None:
     """The names in it are quoted for a shell."""
     path = tmp_path / "it's a; file"
@@ -338,6 +339,7 @@ def test_a_keychain_item_needs_both_names(reference: str) -> None:
 # -- command -----------------------------------------------------------------------
 
 
+@pytest.mark.process
 def test_a_commands_output_is_the_secret(path: Path) -> None:
     """The command gets its arguments unchanged: no shell reads them."""
     script(path.parent, "show", 'printf "%s|" "$@"; echo')
@@ -527,6 +529,7 @@ _DRIVES = {
 }
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("drive", _DRIVES)
 @pytest.mark.parametrize(
     "body",
@@ -545,6 +548,7 @@ def test_a_source_that_never_ends_is_cancelled(drive: str, body: str) -> None:
     assert done == (0, said, "")
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("drive", "body"),
     [
@@ -568,6 +572,7 @@ print(failures[0].check(CancelledError) is CancelledError, ended)
 """
 
 
+@pytest.mark.process
 def test_cancelling_in_twisted_cancels_the_source() -> None:
     """The source can clean up, and the outcome is Twisted's own CancelledError."""
     with home() as here:
@@ -577,6 +582,7 @@ def test_cancelling_in_twisted_cancels_the_source() -> None:
     assert done == (0, "True ['Item']\n", "")
 
 
+@pytest.mark.process
 def test_a_source_that_ignores_cancellation_is_abandoned() -> None:
     """The error comes soon after the deadline, although the source goes on."""
     body = "while True:\n         try: await requests.sleep(10 ** 6)\n"
@@ -594,6 +600,7 @@ def test_a_source_that_ignores_cancellation_is_abandoned() -> None:
     assert done == (0, "the source endless:// did not answer within 0 s for Item\n[]\n", "")
 
 
+@pytest.mark.process
 def test_waiting_for_a_turn_does_not_count(locked: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither the wait for a turn nor the time in which the user types counts."""
     monkeypatch.setattr("secretly.sources.items._TRIES", 0.02)  # a second in all
@@ -629,6 +636,7 @@ def _stubborn(kind: str, caught: str) -> str:
     return f"while True:\n          try: {body}\n          except {caught}: pass"
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("caught", ["Exception", "(Exception, asyncio.CancelledError)"])
 @pytest.mark.parametrize("kind", _STUBBORN)
 @pytest.mark.parametrize("drive", ["twisted", "the command"])
@@ -644,6 +652,7 @@ def test_an_abandoned_source_ends_nothing_else(drive: str, kind: str, caught: st
     assert time.monotonic() - started < 15
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("kind", ["sleeps", "sleeps for long", "starts programs"])
 def test_ctrl_c_ends_the_command_despite_a_stubborn_source(rbw: Home, kind: str) -> None:
     """Ctrl-C ends the command soon after, although the source ignores cancellation."""
@@ -663,6 +672,7 @@ def test_ctrl_c_ends_the_command_despite_a_stubborn_source(rbw: Home, kind: str)
     assert (process.returncode, out, err) == (-signal.SIGINT, b"", b"")
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("reference", ["env://TOKEN", "file://~/token"])
 def test_reading_a_variable_or_file_loads_no_event_loop(reference: str) -> None:
     """A source that waits for nothing needs none, although it has a deadline."""
@@ -783,6 +793,7 @@ def call(folder: Path, text: str, *arguments: str, **more: Any) -> str:
     return asyncio.run(VAULT.call(run_of(folder), *arguments, **{"item": "PyPI", **more}))
 
 
+@pytest.mark.process
 def test_a_program_gets_arguments_stdin_and_variables(tmp_path: Path) -> None:
     """The program has the run's environment with the given changes."""
     script(tmp_path, "vault", 'echo "$1|$(cat)|$NEW|${HOME-none}"; echo canary-err >&2')
@@ -793,6 +804,7 @@ def test_a_program_gets_arguments_stdin_and_variables(tmp_path: Path) -> None:
     assert "canary" not in repr(value)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("wrote", "value"),
     [("canary", "canary"), ("canary\\n", "canary"), ("canary\\n\\n", "canary\n"),
@@ -803,6 +815,7 @@ def test_exactly_one_newline_is_stripped(tmp_path: Path, wrote: str, value: str)
     assert call(tmp_path, f"printf '{wrote}'") == value
 
 
+@pytest.mark.process
 def test_a_failure_is_recognized_by_the_programs_words(tmp_path: Path) -> None:
     """Case does not matter; text and hint name the item, even one with braces."""
     with pytest.raises(sources.NoItem) as caught:
@@ -812,6 +825,7 @@ def test_a_failure_is_recognized_by_the_programs_words(tmp_path: Path) -> None:
     assert error.hint == "vault list 'a {item} \\u202e'"
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("status", ["exit 3", "kill -9 $$"])
 def test_an_unknown_failure_shows_nothing_of_the_output(tmp_path: Path, status: str) -> None:
     """The program's output may hold a secret, on stderr too."""
@@ -822,6 +836,8 @@ def test_an_unknown_failure_shows_nothing_of_the_output(tmp_path: Path, status: 
     assert "PyPI" in str(caught.value)
 
 
+@pytest.mark.process
+@pytest.mark.process
 def test_a_warning_on_stderr_is_not_a_failure(tmp_path: Path) -> None:
     """A program with status 0 has succeeded, whatever it writes to stderr."""
     assert call(tmp_path, "echo 'is locked' >&2; echo canary-1") == "canary-1"
@@ -860,6 +876,7 @@ print(Program("the vault", "vault", asks=True).limit(Run({variables}, person=300
 """
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("variables", "limit"),
     [({}, "30.0"), ({"WAYLAND_DISPLAY": "w"}, "300"), ({"DISPLAY": ":0", "SSH_TTY": "x"}, "30.0")],
@@ -874,6 +891,8 @@ def test_a_program_that_cannot_ask_here_has_30_seconds(
         assert place.run_any([sys.executable, "-c", code]) == (0, f"{limit}\n", "")
 
 
+@pytest.mark.process
+@pytest.mark.process
 def test_a_program_that_writes_endlessly_is_ended(tmp_path: Path) -> None:
     """The error says how much the program may write, rather than that it was slow."""
     with pytest.raises(SourceFailed, match="1 MiB"):
@@ -935,6 +954,7 @@ def unlocked(folder: Path, pinentry: FakePinentry, count: int = 1, **more: Any) 
     return asyncio.run(work())
 
 
+@pytest.mark.process
 def test_one_prompt_unlocks_for_all_requests(locked: Path) -> None:
     """Ten requests find the vault locked; one asks, and the others wait for it."""
     with FakePinentry(["canary-key"]) as pinentry:
@@ -945,6 +965,7 @@ def test_one_prompt_unlocks_for_all_requests(locked: Path) -> None:
     assert "SETERROR" not in prompt
 
 
+@pytest.mark.process
 def test_a_wrong_answer_asks_again(locked: Path) -> None:
     """The next prompt says that the last answer was wrong."""
     with FakePinentry(["canary-wrong", "canary-key"]) as pinentry:
@@ -955,6 +976,7 @@ def test_a_wrong_answer_asks_again(locked: Path) -> None:
         ]
 
 
+@pytest.mark.process
 def test_three_wrong_answers_are_the_end(locked: Path) -> None:
     """After the third wrong answer the outcome is Locked."""
     with FakePinentry(["canary-wrong"] * 9) as pinentry:
@@ -964,6 +986,7 @@ def test_three_wrong_answers_are_the_end(locked: Path) -> None:
     harmless(error)
 
 
+@pytest.mark.process
 def test_a_cancelled_prompt_is_not_repeated(locked: Path) -> None:
     """A request whose prompt was cancelled ends."""
     with FakePinentry([None]) as pinentry:
@@ -972,6 +995,7 @@ def test_a_cancelled_prompt_is_not_repeated(locked: Path) -> None:
     assert isinstance(error, Cancelled)
 
 
+@pytest.mark.process
 def test_no_prompt_where_secretly_must_not_ask(locked: Path) -> None:
     """The outcome is Locked, with the hint that unlocks the vault, and no pinentry starts."""
     with FakePinentry(["canary-key"]) as pinentry:
@@ -996,6 +1020,7 @@ def seen(folder: Path) -> list[str]:
     return sorted(line[4:] for line in lines[1::2])
 
 
+@pytest.mark.process
 def test_programs_that_may_ask_run_one_after_another(locked: Path) -> None:
     """Commands and a vault that needs a key never show prompts at the same time."""
     script(locked, "asks", f"cd {locked}; {_SEEN.format('echo canary-2')}")
@@ -1018,6 +1043,7 @@ def test_programs_that_may_ask_run_one_after_another(locked: Path) -> None:
     assert seen(locked) == ["", "a", "b", "c"]
 
 
+@pytest.mark.process
 def test_commands_run_together_where_none_may_ask(tmp_path: Path) -> None:
     """Without prompts, commands need no turns: each here waits until all have begun."""
     script(tmp_path, "asks", _TOGETHER.replace("FOLDER", str(tmp_path)).replace("COUNT", "5"))
@@ -1040,6 +1066,7 @@ echo canary-1
 """
 
 
+@pytest.mark.process
 def test_a_program_that_asks_once_needs_one_turn(tmp_path: Path) -> None:
     """The first call has a turn; the others wait for it, and then run together."""
     script(tmp_path, "vault", f"[ $1 = a ] || {{ {_TOGETHER.strip()}; }}; echo $1 >> FOLDER/done")
@@ -1064,6 +1091,7 @@ def test_a_program_that_asks_once_needs_one_turn(tmp_path: Path) -> None:
     assert sorted(began()) == list("bcde")
 
 
+@pytest.mark.process
 def test_a_missing_item_does_not_ask_again(locked: Path) -> None:
     """The key was right, so a request that waited does not ask again."""
     script(locked, "vault", f"cd {locked}{_LOCK}".replace(
@@ -1151,6 +1179,7 @@ def test_a_run_shares_its_state_with_its_copies_only() -> None:
         first._replace(persons=5)
 
 
+@pytest.mark.process
 def test_the_sources_load_no_dataclasses() -> None:
     """dataclasses loads inspect, and both take longer than a password manager's own module."""
     code = "import sys; from secretly.sources import bw, file, items, keepassxc, lpass, op; "
@@ -1260,6 +1289,7 @@ class TestRbw(SourceContract):
         return "Missing"
 
 
+@pytest.mark.process
 def test_the_command_uses_a_foreign_source(rbw: Home) -> None:
     """A foreign source works in a reference, and as the source of a configured secret."""
     assert rbw.run("get", "rbw://PyPI", "-n") == (0, TestRbw.PASSWORD, "")
@@ -1271,6 +1301,7 @@ def test_the_command_uses_a_foreign_source(rbw: Home) -> None:
     assert (rbw.folder / "calls").read_text() == "get PyPI\nget --field username PyPI\n"
 
 
+@pytest.mark.process
 def test_a_foreign_sources_failure_is_two_lines(rbw: Home) -> None:
     """The first line names the source and the item, the second has the hint."""
     status, out, err = rbw.run("get", "rbw://Other")
@@ -1284,6 +1315,8 @@ def test_a_foreign_sources_failure_is_two_lines(rbw: Home) -> None:
     assert not (rbw.folder / "ran").exists()
 
 
+@pytest.mark.process
+@pytest.mark.process
 def test_a_foreign_scheme_is_known(rbw: Home) -> None:
     """The hint for an unknown scheme names it."""
     assert "rbw://" in rbw.run("get", "nothing://X").stderr
@@ -1305,6 +1338,7 @@ def test_doctor_names_a_foreign_source(rbw: Home) -> None:
     assert "source rbw://, of another package: None\n" in rbw.run("doctor").stdout
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("name", ["RBW", "Rbw", "rbw"])
 def test_a_schemes_case_does_not_matter(rbw: Home, name: str) -> None:
     """Neither in the reference nor in the package's entry point."""
@@ -1315,6 +1349,7 @@ def test_a_schemes_case_does_not_matter(rbw: Home, name: str) -> None:
     assert "rbw://" in rbw.run("get", "nothing://X").stderr
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("name", ["my vault", "1st", "command", "Command"])
 def test_a_scheme_that_no_reference_can_name_is_unknown(rbw: Home, name: str) -> None:
     """An entry point that is not a scheme is ignored."""
@@ -1325,6 +1360,7 @@ def test_a_scheme_that_no_reference_can_name_is_unknown(rbw: Home, name: str) ->
     assert f"{name}://".lower() not in known.lower()
 
 
+@pytest.mark.process
 def test_a_foreign_source_cannot_replace_a_scheme(rbw: Home) -> None:
     """secretly's own sources take precedence."""
     entries = rbw.folder / "packages" / "secretly_rbw-1.0.dist-info" / "entry_points.txt"
@@ -1333,6 +1369,7 @@ def test_a_foreign_source_cannot_replace_a_scheme(rbw: Home) -> None:
     assert not (rbw.folder / "calls").exists()
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("source", ["import nothing_of_that_name", "raise ValueError('canary')"])
 def test_a_foreign_source_that_cannot_load_is_an_error(rbw: Home, source: str) -> None:
     """The error names the scheme and the package, without a traceback."""
@@ -1418,6 +1455,7 @@ print(asyncio.run(get()))
 """
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("item", _OUTCOMES)
 def test_whatever_a_foreign_source_raises_is_two_lines(rbw: Home, item: str) -> None:
     """The kind of error shows, and none of its text, alone or with another item, in asyncio too."""
@@ -1432,6 +1470,7 @@ def test_whatever_a_foreign_source_raises_is_two_lines(rbw: Home, item: str) -> 
     assert done == (0, f"{said}; {hint}\n", "")
 
 
+@pytest.mark.process
 def test_a_task_that_the_source_cancels_is_a_failure(rbw: Home) -> None:
     """The request itself was not cancelled."""
     distribution(rbw.folder / "packages", _ODD)
@@ -1439,6 +1478,7 @@ def test_a_task_that_the_source_cancels_is_a_failure(rbw: Home) -> None:
     assert done.stdout.startswith("the source rbw:// failed for gone: CancelledError; ")
 
 
+@pytest.mark.process
 def test_an_error_without_a_hint_gets_one(rbw: Home) -> None:
     """It also gets the item's name; its own text stays."""
     distribution(rbw.folder / "packages", _ODD)
@@ -1449,6 +1489,7 @@ def test_an_error_without_a_hint_gets_one(rbw: Home) -> None:
     ]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("more", "what"),
     [
@@ -1474,6 +1515,7 @@ def test_a_source_of_another_shape_is_two_lines(rbw: Home, more: str, what: str)
         assert "canary" not in hint
 
 
+@pytest.mark.process
 def test_a_source_that_ends_the_program_when_it_is_loaded(rbw: Home) -> None:
     """SystemExit while a source loads is an error like any other."""
     distribution(rbw.folder / "packages", "raise SystemExit('canary-1')")
@@ -1483,6 +1525,7 @@ def test_a_source_that_ends_the_program_when_it_is_loaded(rbw: Home) -> None:
     assert rbw.run("doctor").status in (0, 1)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("waits", "kind"),
     [
@@ -1507,6 +1550,7 @@ def test_a_source_that_awaits_asyncios_own_fails(rbw: Home, waits: str, kind: st
         assert done == (0, "canary-1\n", "")
 
 
+@pytest.mark.process
 def test_ctrl_c_in_a_source_ends_the_command(rbw: Home) -> None:
     """The command ends by the signal."""
     text = _ODD.replace("async def fetch", "errors['c'] = KeyboardInterrupt()\nasync def fetch")
@@ -1515,6 +1559,7 @@ def test_ctrl_c_in_a_source_ends_the_command(rbw: Home) -> None:
     assert done == (-signal.SIGINT, "", "")
 
 
+@pytest.mark.process
 def test_a_command_is_configured(rbw: Home) -> None:
     """A configured command runs once, however many of its values are wanted."""
     text = '[secrets.X]\ncommand = ["rbw", "get", "PyPI"]\nusername = "me"\n'

@@ -199,6 +199,7 @@ def test_a_list_that_others_come_to_write_is_refused(tmp_path: Path) -> None:
 # -- many at once ------------------------------------------------------------------
 
 
+@pytest.mark.process
 def test_fifty_processes_lose_nothing(tmp_path: Path) -> None:
     """If fifty processes store at the same moment, the entries of all are listed."""
     script = """
@@ -232,6 +233,7 @@ def test_fifty_processes_lose_nothing(tmp_path: Path) -> None:
     assert set(names(tmp_path / "state")) == expected
 
 
+@pytest.mark.process
 def test_readers_always_see_a_whole_list(tmp_path: Path) -> None:
     """While the list is being rewritten, each reader gets the old one or the new one."""
     script = """
@@ -266,6 +268,7 @@ def test_readers_always_see_a_whole_list(tmp_path: Path) -> None:
 # -- crashes -----------------------------------------------------------------------
 
 
+@pytest.mark.process
 def test_killed_at_random_moments(tmp_path: Path) -> None:
     """After kill -9 at any moment the list is whole, and has everything that was added."""
     script = """
@@ -305,6 +308,7 @@ def test_killed_at_random_moments(tmp_path: Path) -> None:
     assert set(found["files"]) <= {"kept.tsv", "kept.lock", "kept.new"}
 
 
+@pytest.mark.process
 def test_killed_before_and_after_each_system_call(tmp_path: Path) -> None:
     """Wherever the process dies, it leaves the old list or the new one, and both still work."""
     script = """
@@ -360,6 +364,7 @@ def test_killed_before_and_after_each_system_call(tmp_path: Path) -> None:
     assert names(tmp_path) == ["old"]
 
 
+@pytest.mark.process
 def test_a_full_disk_leaves_the_old_list(tmp_path: Path) -> None:
     """A failed write is an error with a hint, and leaves the list unchanged."""
     script = """

@@ -23,6 +23,8 @@ from ptys import DEADLINE, SOON, Asking, Pty
 from secretly.asking import terminal
 from secretly.errors import PromptTimeout
 
+pytestmark = pytest.mark.process
+
 NOWHERE = {"PATH": "/nonexistent"}
 
 
@@ -437,6 +439,7 @@ with terminal.Terminal(sys.argv[1]).opened(sys.argv[2] == "True") as descriptor:
         subprocess.run(argv, timeout=DEADLINE, check=True, start_new_session=True)
 
 
+@pytest.mark.real
 def test_ps_names_the_terminal(tmp_path: Path) -> None:
     """Where the system shows no device number (macOS), ps names the terminal."""
     need("ps")

@@ -38,6 +38,7 @@ GREETING = b"OK Pleased to meet you\n"
 # -- the pinentry ------------------------------------------------------------------
 
 
+@pytest.mark.process
 def test_a_fake_pinentry_is_a_process_that_speaks_assuan() -> None:
     """A fake pinentry greets, takes commands, and says goodbye."""
     with FakePinentry() as pinentry:
@@ -46,6 +47,7 @@ def test_a_fake_pinentry_is_a_process_that_speaks_assuan() -> None:
     assert status == 0
 
 
+@pytest.mark.process
 def test_answers_come_in_turn_across_processes() -> None:
     """A text is typed, None cancels, True and False are Yes and No; later prompts are cancelled."""
     with FakePinentry(["50%\n", None, True, False]) as pinentry:
@@ -56,6 +58,7 @@ def test_answers_come_in_turn_across_processes() -> None:
         assert b"ERR 83886179 " in said.splitlines()[-1]
 
 
+@pytest.mark.process
 def test_prompts_and_lines_are_recorded() -> None:
     """``prompts`` has the texts of each prompt, and ``lines`` every line that was received."""
     with FakePinentry(["canary-1"]) as pinentry:
@@ -68,6 +71,7 @@ def test_prompts_and_lines_are_recorded() -> None:
         assert pinentry.lines[-1] == b"BYE"
 
 
+@pytest.mark.process
 def test_a_long_text_is_sent_in_short_lines() -> None:
     """A line has at most the 1,000 bytes that the Assuan protocol allows."""
     with FakePinentry(["x" * 5000]) as pinentry:
@@ -76,6 +80,7 @@ def test_a_long_text_is_sent_in_short_lines() -> None:
     assert b"".join(line[2:-1] for line in lines if line.startswith(b"D ")) == b"x" * 5000
 
 
+@pytest.mark.process
 def test_actions_write_wait_exit_and_die() -> None:
     """The actions write bytes, slowly too, wait, exit, and end the process by a signal."""
     script: list[Any] = [
@@ -91,6 +96,7 @@ def test_actions_write_wait_exit_and_die() -> None:
         assert time.monotonic() - started > 0.2
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("stubborn", [False, True])
 def test_a_hanging_pinentry_ends_by_a_signal(stubborn: bool) -> None:
     """A hanging pinentry stays until a signal ends it; a stubborn one obeys KILL only."""
@@ -118,6 +124,7 @@ def test_a_hanging_pinentry_ends_by_a_signal(stubborn: bool) -> None:
             process.stdout.close()
 
 
+@pytest.mark.process
 def test_on_replaces_the_answer_to_a_command() -> None:
     """``on`` has the actions for a command or for the greeting."""
     on: dict[str, Any] = {"OPTION": [("raw", b"ERR 83886254 Unknown\n")], "greeting": [("exit", 3)]}
@@ -129,6 +136,7 @@ def test_on_replaces_the_answer_to_a_command() -> None:
             asyncio.run(secret("A"))
 
 
+@pytest.mark.process
 def test_a_fake_pinentry_leaves_no_files() -> None:
     """Its folder, which only the user can enter, is deleted at the end."""
     with FakePinentry(["canary-1"]) as pinentry:
@@ -141,6 +149,7 @@ def test_a_fake_pinentry_leaves_no_files() -> None:
 # -- the sandbox -------------------------------------------------------------------
 
 
+@pytest.mark.process
 def test_a_sandbox_uses_nothing_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its home, configuration, keychain and list are its own. Afterwards all is as before."""
     before = api.context
@@ -171,6 +180,7 @@ def test_a_sandbox_without_a_pinentry_never_asks() -> None:
         asyncio.run(secret("A"))
 
 
+@pytest.mark.process
 def test_a_sandbox_takes_a_configuration_and_variables() -> None:
     """The configuration and the variables that a sandbox is given are used."""
     config = '[secrets.A]\nsource = "env://TOKEN"\n'
@@ -526,6 +536,7 @@ PROGRAM_TESTS = (
 )
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("kind", "caught"),
     [

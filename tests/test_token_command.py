@@ -17,6 +17,8 @@ from secretly.asking.assuan import unescape
 from secretly.publishing.pypi_token import token_scope
 from secretly.testing import FakePinentry
 
+pytestmark = pytest.mark.process
+
 DEMO = token("pypi.example", [1, ["demo"]], identifier="canary-of-demo")
 TWO = token("pypi.example", [1, ["demo", "my-proj-1"]])
 ENDED = token("pypi.example", [0, 1_000_000_000, 0])

@@ -9,7 +9,7 @@ that is:
   place. It sends nothing once it has handed the coroutine to Twisted: the request is yielded
   again, now to Twisted.
 
-The first two are not documented; ``tests/test_eventloop.py`` checks them.
+The first two are not documented; ``tests/test_waiting.py`` checks them.
 ``asyncio.get_running_loop`` would not do: a coroutine that Twisted drives inside a running asyncio
 program has a running loop, and yet asyncio does not drive it.
 """

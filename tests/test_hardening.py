@@ -21,7 +21,10 @@ from nobody import give, nobody
 
 from secretly.testing import FakePinentry
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="as Linux has it")
+pytestmark = [
+    pytest.mark.process,
+    pytest.mark.skipif(sys.platform != "linux", reason="as Linux has it"),
+]
 
 FIRST, INHERITED = "canary-first", "canary-inherited"
 
@@ -216,6 +219,7 @@ OPEN = {"mem": [FIRST, INHERITED], "environ": [INHERITED]}
 # -- while it waits --------------------------------------------------------------
 
 
+@pytest.mark.real
 def test_other_processes_cannot_read_the_waiting_command(here: Home, tried: Tried) -> None:
     """In no way; the library's process, given the same secret, can be read in each of them."""
     with home() as other, second_prompt(other, LIBRARY) as (library, _):
@@ -254,6 +258,7 @@ class Keyring(KeyringBackend):
 """
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("kind", ["source", "keychain", "keeping", "stdin", "confirm"])
 def test_the_command_is_protected_whatever_it_waits_for(
     here: Home, kind: str, tried: Tried
@@ -348,6 +353,7 @@ def _cores() -> None:
     assert FIRST.encode() in found[0]  # it is what the rest is about
 
 
+@pytest.mark.real
 @pytest.mark.usefixtures("cores")
 @pytest.mark.parametrize("number", DEADLY)
 def test_the_command_leaves_no_core(
@@ -363,6 +369,7 @@ def test_the_command_leaves_no_core(
     tried("core files", f"{number.name} while it waits", "none", took)
 
 
+@pytest.mark.real
 @pytest.mark.usefixtures("cores")
 def test_a_pinentry_leaves_no_core(here: Home, empty: Path, tried: Tried) -> None:
     """One that crashes with what was typed has the command's limit."""
@@ -374,6 +381,7 @@ def test_a_pinentry_leaves_no_core(here: Home, empty: Path, tried: Tried) -> Non
     tried("core files", "a pinentry that crashes", "none", time.monotonic() - started)
 
 
+@pytest.mark.real
 @pytest.mark.usefixtures("cores")
 def test_the_program_that_the_command_became_leaves_a_core(here: Home, empty: Path) -> None:
     """As it would if it had been started directly."""
@@ -393,6 +401,7 @@ LIMITS = {
 }
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("limit", LIMITS)
 @pytest.mark.parametrize("way", ["a prompt", "a hit"])
 def test_the_program_has_its_limits_as_they_were(here: Home, limit: str, way: str) -> None:
@@ -435,6 +444,7 @@ sys.exit(cli.main(["run", *sys.argv[1:]]))
 """
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("value", ["C", "", None])
 def test_the_program_has_its_locale_as_it_was(here: Home, value: str | None) -> None:
     """Though a process that cannot be dumped may not read its own environment."""
@@ -447,6 +457,7 @@ def test_the_program_has_its_locale_as_it_was(here: Home, value: str | None) -> 
     assert done.stdout.splitlines()[-1] == f"{'unset' if value is None else value} {FIRST}"
 
 
+@pytest.mark.real
 def test_after_a_failed_exec_the_command_fails_as_it_should(here: Home, empty: Path) -> None:
     """A program that can't be started leaves the command as it was."""
     here.program("broken", "#!/nonexistent\n")

@@ -107,6 +107,7 @@ def without_a_terminal(home: Home, before: str = "", **environ: str) -> tuple[An
 # -- what the user named ---------------------------------------------------------
 
 
+@pytest.mark.process
 def test_each_setting_takes_precedence_over_the_next(home: Home) -> None:
     """Configuration, PINENTRY, gpg-agent.conf, gpgconf, the screen."""
     screen = home.program("pinentry-qt")
@@ -210,6 +211,7 @@ def test_settings_of_gpg_without_a_pinentry_are_skipped(text: str, home: Home) -
     assert home.find(**SCREEN).program == other
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     "line",
     [
@@ -227,6 +229,7 @@ def test_a_gpgconf_without_a_pinentry_is_skipped(line: str, home: Home) -> None:
     assert home.find(**SCREEN).program == other
 
 
+@pytest.mark.process
 def test_the_path_of_gpgconf_is_unescaped(home: Home) -> None:
     """gpgconf escapes colons and percents in a path."""
     program = home.program("pinentry-qt-1", folder=home.folder / "a:b%c")
@@ -235,6 +238,7 @@ def test_the_path_of_gpgconf_is_unescaped(home: Home) -> None:
     assert home.find(**SCREEN).program == program
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("before", ["exit 3", "kill -9 $$", "exec sleep 600"])
 def test_a_gpgconf_that_fails_or_hangs_is_skipped(before: str, home: Home) -> None:
     """A broken gpgconf costs two seconds at most."""
@@ -268,6 +272,7 @@ def test_a_screen_is_asked_on_in_this_order(home: Home) -> None:
     assert home.find(**SCREEN).program == home.bin / "pinentry-gtk-2"
 
 
+@pytest.mark.process
 def test_without_a_screen_the_terminal_is_asked_on(home: Home) -> None:
     """Without a screen: curses, else tty, else any program called pinentry, else the terminal."""
     for name in (*ALL, "pinentry"):
@@ -282,6 +287,7 @@ def test_without_a_screen_the_terminal_is_asked_on(home: Home) -> None:
     assert "no pinentry" in why
 
 
+@pytest.mark.process
 def test_a_simple_terminal_is_asked_on_with_tty(home: Home) -> None:
     """Curses must know the terminal: if TERM is dumb or missing, tty is used."""
     home.program("pinentry-curses")
@@ -292,6 +298,7 @@ def test_a_simple_terminal_is_asked_on_with_tty(home: Home) -> None:
         assert "pinentry-curses" in skipped[0] and "TERM" in skipped[0]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("variable", ["SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY"])
 def test_over_ssh_no_window_opens(variable: str, home: Home) -> None:
     """Over SSH the terminal is asked on, even if a screen is forwarded; else it is an error."""
@@ -303,6 +310,7 @@ def test_over_ssh_no_window_opens(variable: str, home: Home) -> None:
     assert found[0] == "NoPinentry"
 
 
+@pytest.mark.process
 def test_without_a_screen_and_a_terminal_nothing_can_ask(home: Home) -> None:
     """That is an error, whatever is installed."""
     for name in ALL:
@@ -317,6 +325,7 @@ def test_without_a_screen_and_a_terminal_nothing_can_ask(home: Home) -> None:
     assert "needs a terminal" in named[4][0]
 
 
+@pytest.mark.process
 def test_in_the_background_only_a_window_opens(home: Home) -> None:
     """A background job does not ask on the terminal, but may in a window."""
     for name in ALL:
@@ -329,6 +338,7 @@ def test_in_the_background_only_a_window_opens(home: Home) -> None:
     assert len(skipped) == 2
 
 
+@pytest.mark.process
 def test_a_link_counts_as_its_target(home: Home) -> None:
     """Debian's pinentry is a link: the name of the program behind it counts."""
     home.program("pinentry-curses")
@@ -350,6 +360,7 @@ def test_wsl_asks_with_its_own_pinentry(home: Home) -> None:
 DARWIN = "import sys; sys.platform = 'darwin'\n"
 
 
+@pytest.mark.process
 def test_a_mac_asks_in_a_window(home: Home) -> None:
     """On a Mac pinentry-mac on PATH opens a window without any DISPLAY; not over SSH."""
     program = home.program("pinentry-mac")
@@ -362,6 +373,7 @@ def test_a_mac_asks_in_a_window(home: Home) -> None:
     assert "screen" in over_ssh[4][0]
 
 
+@pytest.mark.process
 def test_a_macs_usual_folders_are_searched(home: Home) -> None:
     """Without pinentry-mac on PATH its usual folders are tried, then osascript."""
     skipped = without_a_terminal(home, DARWIN)[4]
@@ -393,6 +405,7 @@ with open(sys.argv[1], "w") as file:
 """
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("what", "answer", "found"),
     [
@@ -448,6 +461,7 @@ except Exception as error:
 """
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("what", "happens", "typed", "found"),
     [

@@ -284,6 +284,7 @@ from twisted.internet import reactor, task
 from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
 from secretly.waiting import driving, requests, sharing, tasks
 reading, writing = os.pipe()
+silent, _ = os.pipe()
 
 async def arrives():
     reactor.callLater(0.05, os.write, writing, b"x")
@@ -307,12 +308,12 @@ async def work():
         await waiting
     except CancelledError:
         print("cancelled", *cleaned)
-    assert not [r for r in reactor.getReaders() if r.fileno() == reading]
+    assert not [r for r in reactor.getReaders() if r.fileno() in (reading, silent)]
 
 cleaned = []
 async def never():
     try:
-        await requests.readable(reading, 10)
+        await requests.readable(silent, 600)
     except CancelledError:
         cleaned.append("cleaned")
         raise
@@ -339,6 +340,7 @@ reactor.run()
 }
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("driver", TWISTED_DRIVERS)
 @pytest.mark.parametrize("reactor", REACTORS)
 def test_twisted_drives_it(reactor: str, driver: str) -> None:
@@ -347,6 +349,7 @@ def test_twisted_drives_it(reactor: str, driver: str) -> None:
     assert script(program) == "cancelled cleaned\n"
 
 
+@pytest.mark.process
 def test_twisted_drives_it_inside_a_running_asyncio_program() -> None:
     """A coroutine of Twisted's inside ``asyncio.run`` is Twisted's, one of asyncio's asyncio's."""
     program = TWISTED.replace("{install}", REACTORS["asyncio"]).partition("async def work")
@@ -362,6 +365,7 @@ async def main():
     from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
     from secretly.waiting import driving, requests, sharing, tasks
     reading, writing = os.pipe()
+    silent, _ = os.pipe()
     async def arrives():
         reactor.callLater(0.05, os.write, writing, b"x")
         assert await requests.readable(reading, 60) is True
@@ -384,6 +388,7 @@ asyncio.run(main())
     )
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("reactor", REACTORS)
 def test_a_reactor_that_stops_ends_what_waits(reactor: str) -> None:
     """A reactor that stops cancels the waiting coroutine, which cleans up."""
@@ -447,6 +452,7 @@ driving.drive(main(), Never())
 }
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("driver", STUCK)
 def test_a_stuck_thread_keeps_no_process(driver: str) -> None:
     """A process ends without waiting for a thread that never returns, and prints nothing."""
@@ -465,6 +471,7 @@ async def main():
     assert time.monotonic() - started < 4 * SOON
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("outcome", ["1", "1 / 0"])
 @pytest.mark.parametrize("driver", ["asyncio", "twisted"])
 def test_a_late_answer_is_dropped(driver: str, outcome: str) -> None:
@@ -855,10 +862,10 @@ def test_a_turn_left_in_a_dead_loop_is_given_back(left: str) -> None:
 
 @contextlib.asynccontextmanager
 async def _measured() -> AsyncIterator[None]:
-    """Fail if this process used the processor, or was woken, more than a little."""
-    before = resource.getrusage(resource.RUSAGE_SELF)
+    """Fail if this thread used the processor, or was woken, more than a little."""
+    before = resource.getrusage(resource.RUSAGE_THREAD)
     yield
-    after = resource.getrusage(resource.RUSAGE_SELF)
+    after = resource.getrusage(resource.RUSAGE_THREAD)
     used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     woken = after.ru_nvcsw - before.ru_nvcsw
     assert used < 0.02 + 0.03, f"{used:.3f} s of CPU in 2 s"
@@ -877,6 +884,7 @@ def test_waiting_costs_nothing(pipe: tuple[int, int]) -> None:
     asyncio.run(main())
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("reactor", REACTORS)
 @pytest.mark.alone
 def test_waiting_costs_nothing_in_twisted(reactor: str) -> None:
@@ -930,6 +938,7 @@ class Quiet:
         """Nothing to raise."""
 
 
+@pytest.mark.process
 def test_a_short_wait_loads_no_event_loop() -> None:
     """``drive`` runs a coroutine that waits for little without loading an event loop."""
     program = """
@@ -950,6 +959,7 @@ print(driving.drive(main(), Quiet()), "twisted" in sys.modules, "asyncio" in sys
     assert script(program) == "done False False\n"
 
 
+@pytest.mark.process
 def test_a_longer_wait_is_left_to_twisted() -> None:
     """``drive`` loads Twisted's reactor for a longer wait, and returns the value."""
     program = """

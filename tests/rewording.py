@@ -1,0 +1,260 @@
+"""Reword texts that a user reads, one at a time, and count the tests that break.
+
+    tox -e reword [-- --texts 20 --seed 1]
+
+A text is a message or a hint of an error, a part of a prompt, or a part of the command's help. One
+test file owns it: the one in which most tests break. At most two tests of other files may break.
+The exit status is 1 if more do.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parent.parent
+
+#: How many tests of other files may break.
+MOST = 2
+
+#: How long the tests of one text may take, in seconds.
+PATIENCE = 900
+
+#: A word that can be reworded: not a name, an option, an escape or the verb of a command.
+_WORD = re.compile(r"(?<![\w\\{%$./:`'\"<=-])(?<!secretly )(?!secretly)[a-z]{4,}(?![\w}/:`'\"=(-])")
+
+
+class Text(NamedTuple):
+    """A text in the source.
+
+    :param kind: ``error``, ``prompt`` or ``help``.
+    :param span: the offsets of its first and last byte in the file.
+    """
+
+    path: Path
+    kind: str
+    span: tuple[int, int]
+    source: str
+
+    @property
+    def words(self) -> list[str]:
+        """Its words, without what is filled in."""
+        return _words(re.sub(r"\{[^{}]*\}", " {} ", self.source))
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"[A-Za-z]+|\{\}", re.sub(r"\\[nrt]", " ", text))
+
+
+def reworded(source: str) -> str:
+    """A string literal with other words: each is spelt backwards, what is filled in stays.
+
+    >>> reworded('f"cannot read {path}: run secretly doctor"')
+    'f"cannot daer {path}: run secretly doctor"'
+    """
+    parts = re.split(r"(\{[^{}]*\}|^[rbuf]*[\"']|[\"']\s*[rbuf]*[\"'])", source)
+    parts[::2] = [_WORD.sub(lambda found: found[0][::-1], part) for part in parts[::2]]
+    return "".join(parts)
+
+
+# -- finding texts -----------------------------------------------------------------
+
+
+def texts() -> Iterator[Text]:
+    """Each text of at least four words that a user reads."""
+    for path in sorted((ROOT / "secretly").rglob("*.py")):
+        place = path.relative_to(ROOT / "secretly").as_posix()
+        if place.startswith("testing/"):
+            continue
+        source = path.read_bytes()
+        tree = ast.parse(source)
+        starts = [0]
+        for line in source.splitlines(keepends=True):
+            starts.append(starts[-1] + len(line))
+        raised = {id(part) for node in _raised(tree) for part in ast.walk(node)}
+        for node in _literals(tree):
+            if place == "asking/wording.py":
+                kind = "prompt"
+            elif id(node) in raised:
+                kind = "error"
+            elif place.startswith("cli/"):
+                kind = "help"
+            else:
+                continue
+            first = starts[node.lineno - 1] + node.col_offset
+            last = starts[(node.end_lineno or 0) - 1] + (node.end_col_offset or 0)
+            text = Text(path, kind, (first, last), source[first:last].decode())
+            if len(text.words) >= 4 and reworded(text.source) != text.source:
+                yield text
+
+
+def _raised(tree: ast.Module) -> Iterator[ast.AST]:
+    """What is raised, or made to be raised: the arguments of each error."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Raise) and node.exc is not None:
+            yield node.exc
+
+
+def _literals(tree: ast.AST) -> Iterator[ast.Constant | ast.JoinedStr]:
+    """The string literals of a module, outermost ones only, without docstrings."""
+    todo: list[ast.AST] = [tree]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, ast.JoinedStr) or (
+            isinstance(node, ast.Constant) and isinstance(node.value, str)
+        ):
+            yield node
+        elif not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)):
+            todo += ast.iter_child_nodes(node)
+
+
+# -- finding the tests that quote one ----------------------------------------------
+
+
+def phrases(words: list[str]) -> set[str]:
+    """Three words in a row, or two longer ones: what somebody who quotes a text would repeat."""
+    two = {pair for pair in runs(words, 2) if all(len(word) >= 4 for word in pair.split())}
+    return runs(words, 3) | two
+
+
+def runs(words: list[str], length: int) -> set[str]:
+    """So many words in a row, without what is filled in."""
+    found = {" ".join(words[at : at + length]) for at in range(len(words) - length + 1)}
+    return {run for run in found if "{}" not in run}
+
+
+def quoting(text: Text, common: set[str]) -> list[str]:
+    """The tests that quote a part of a text: files, or functions of files.
+
+    :param common: phrases of many texts: only a test function that has one itself may mean this
+        text, not each that uses a constant or a helper with one.
+    """
+    wanted = phrases(text.words) - phrases(_words(reworded(text.source)))
+    rare = wanted - common
+    found = []
+    for path in sorted((ROOT / "tests").glob("test_*.py")):
+        name = path.relative_to(ROOT).as_posix()
+        whole, functions = False, []
+        for node in ast.parse(path.read_bytes()).body:
+            said = set().union(*(phrases(words) for words in _quoted(node)))
+            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+                functions += [f"{name}::{node.name}"] if said & wanted else []
+            elif said & rare:
+                whole = True  # a constant, a fixture or a helper: any test may use it
+        found += [name] if whole else functions
+    pages = [*(ROOT / "docs").rglob("*.rst"), ROOT / "README.md"]
+    shown = runs(text.words, 4)
+    if any(shown & runs(_words(page.read_text("utf-8")), 4) for page in pages):
+        found = [test for test in found if "test_docs.py" not in test] + ["tests/test_docs.py"]
+    return found
+
+
+def _quoted(node: ast.stmt) -> Iterator[list[str]]:
+    for part in _literals(node):
+        yield _words(ast.unparse(part))
+
+
+def common_phrases(found: list[Text]) -> set[str]:
+    """The phrases of more than three texts."""
+    counts = Counter(phrase for text in found for phrase in phrases(text.words))
+    return {phrase for phrase, count in counts.items() if count > 3}
+
+
+# -- trying one ----------------------------------------------------------------------
+
+
+def copied(folder: Path) -> Path:
+    """A copy of the tree in which a text can be changed."""
+    made = folder / "tree"
+    left_out = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "build", "dist")
+    shutil.copytree(ROOT, made, ignore=left_out)
+    return made
+
+
+def failing(tree: Path, tests: list[str]) -> set[str]:
+    """The tests of a tree that fail, each once whatever its parameters."""
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-rfE",
+            "--tb=no",
+            "-p",
+            "no:cacheprovider",
+            "-m",
+            "not real",
+            *tests,
+        ],
+        cwd=tree,
+        env={**os.environ, "PYTHONPATH": str(tree)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    if done.returncode not in (0, 1, 5):
+        raise SystemExit(f"pytest ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+    return set(re.findall(r"^(?:FAILED|ERROR) (tests/\w+\.py::\w+)", done.stdout, re.MULTILINE))
+
+
+def broken_by(text: Text, tests: list[str], tree: Path) -> set[str]:
+    """Those of these tests that pass with a text, and fail when it is reworded."""
+    if not tests:
+        return set()
+    path = tree / text.path.relative_to(ROOT)
+    before = path.read_bytes()
+    first, last = text.span
+    path.write_bytes(before[:first] + reworded(text.source).encode() + before[last:])
+    try:
+        broken = failing(tree, tests)
+    finally:
+        path.write_bytes(before)
+    return broken - failing(tree, sorted(broken)) if broken else broken
+
+
+def main() -> int:
+    """Try each, say what broke, and return the exit status."""
+    parser = argparse.ArgumentParser(prog="tox -e reword --", description=__doc__)
+    parser.add_argument("--texts", type=int, default=20, help="how many are reworded")
+    parser.add_argument("--seed", type=int, default=1, help="which: another seed, other texts")
+    parser.add_argument("--list", action="store_true", help="only list them, and what quotes them")
+    options = parser.parse_args()
+    found = list(texts())
+    chosen = random.Random(options.seed).sample(found, min(options.texts, len(found)))
+    print(f"{len(found)} texts, of which {len(chosen)} are reworded", flush=True)
+    worst, common = 0, common_phrases(found)
+    with tempfile.TemporaryDirectory(prefix="secretly-reword-") as folder:
+        tree = copied(Path(folder))
+        for text in chosen:
+            where = f"{text.path.relative_to(ROOT)}: {' '.join(text.source.split())[:90]}"
+            tests = quoting(text, common)
+            if options.list:
+                print(f"{text.kind:7}{where}\n        {' '.join(tests)}")
+                continue
+            broken = broken_by(text, tests, tree)
+            files = Counter(test.partition("::")[0] for test in broken)
+            owner = files.most_common(1)[0][0] if files else ""
+            others = sorted(test for test in broken if not test.startswith(f"{owner}::"))
+            worst = max(worst, len(others))
+            print(f"{len(broken):3} broken, {len(others)} outside its own file  {where}")
+            print("".join(f"      {test}\n" for test in others), end="", flush=True)
+    print(f"the worst breaks {worst} tests outside its own file (at most {MOST})")
+    return 1 if worst > MOST else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
