@@ -1178,6 +1178,7 @@ def test_a_run_shares_its_state_with_its_copies_only() -> None:
         first._replace(persons=5)
 
 
+@pytest.mark.process
 def test_the_sources_load_no_dataclasses() -> None:
     """dataclasses loads inspect, and both take longer than a password manager's own module."""
     code = "import sys; from secretly.sources import bw, file, items, keepassxc, lpass, op; "
