@@ -170,6 +170,7 @@ class TestMemory(KeychainContract):
         return MemoryKeychain()
 
 
+@pytest.mark.real
 class TestSecretService(KeychainContract):
     """The real one keeps the same contract."""
 

@@ -155,6 +155,7 @@ class Called:
         return await command.Command(("show-token", path)).fetch(path, fields, run)
 
 
+@pytest.mark.process
 class TestCommand(SourceContract):
     """A command gives what it writes."""
 
@@ -1220,6 +1221,7 @@ def rbw() -> Iterator[Home]:
         yield here
 
 
+@pytest.mark.process
 class TestRbw(SourceContract):
     """A source that another distribution adds passes what ours pass."""
 
