@@ -87,7 +87,7 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     """
     option, is_worker = config.option, "PYTEST_XDIST_WORKER" in os.environ
     if _is_fast_loop(config) and not is_worker and getattr(option, "numprocesses", 2) is None:
-        option.numprocesses, option.dist = 2, "worksteal"
+        option.numprocesses, option.dist = 2, "loadfile"
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -160,6 +160,7 @@ class TestMemory(HolderContract):
         assert (holder.get("name", "user"), holder.held(), holder.drop()) == (None, [], 0)
 
 
+@pytest.mark.real
 class TestKernelKeyring(HolderContract):
     """The real one."""
 
@@ -171,6 +172,7 @@ class TestKernelKeyring(HolderContract):
             yield actor
 
 
+@pytest.mark.real
 class TestInAFreshSessionKeyring(HolderContract):
     """The real one, in a session keyring that has no link to the user keyring."""
 

@@ -177,6 +177,7 @@ class TestMemory(KeychainContract):
         return MemoryKeychain()
 
 
+@pytest.mark.real
 class TestSecretService(KeychainContract):
     """The real one keeps the same contract."""
 

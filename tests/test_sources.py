@@ -157,6 +157,7 @@ class Called:
         return await command.Command(("show-token", path)).fetch(path, fields, run)
 
 
+@pytest.mark.process
 class TestCommand(SourceContract):
     """A configured command keeps the contract."""
 
@@ -1262,6 +1263,7 @@ def rbw() -> Iterator[Home]:
         yield here
 
 
+@pytest.mark.process
 class TestRbw(SourceContract):
     """A source of another package passes the same tests."""
 
