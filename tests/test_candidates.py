@@ -152,6 +152,7 @@ def counted(here: Context, read: Callable[[], NameTable]) -> list[int]:
     return count
 
 
+@pytest.mark.process
 def test_a_run_reads_the_list_once() -> None:
     """Ten secrets with narrower names are looked up in a list that was parsed once."""
 
@@ -164,6 +165,7 @@ def test_a_run_reads_the_list_once() -> None:
         assert count == [1]
 
 
+@pytest.mark.process
 def test_a_corrupt_list_is_noted_once() -> None:
     """Each secret then has the login name, and the user types it."""
 

@@ -73,6 +73,7 @@ def _home() -> Iterator[Home]:
         yield found
 
 
+@pytest.mark.process
 def test_a_second_way_of_delivery_fits(home: Home) -> None:
     """A real command reads the secret from a descriptor; it is nowhere in its environment."""
     secret = home.folder / "secret"

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from conftest import need_package
 from hypothesis import given
 from hypothesis import strategies as st
 from tokens import wheel
@@ -166,10 +167,11 @@ def test_a_copy_of_a_file_is_another_file(tmp_path: Path) -> None:
     assert after != before
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("backend", ["flit_core.buildapi", "hatchling.build"])
 def test_what_a_build_backend_makes_is_read(tmp_path: Path, backend: str) -> None:
     """A wheel and a source distribution, made by the real one."""
-    pytest.importorskip(backend.partition(".")[0])
+    need_package(backend)
     (tmp_path / "my_demo.py").write_text('"""A demonstration."""\n')
     (tmp_path / "README.md").write_text("Name: other\n\nVersion: 9\n" * 1000)
     (tmp_path / "pyproject.toml").write_text(

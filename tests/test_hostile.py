@@ -595,7 +595,7 @@ def instead(kind: str, where: str) -> Laid:
     def laid(here: Here, hostile: bool) -> Attempt:
         rc = here.folder / ".config" / "python_keyring" / "keyringrc.cfg"
         here.plant(rc, "[backend]\ndefault-keyring=filekeychain.Keyring\n", 0o600)
-        path = {"the list of kept names": here.list, "keyringrc.cfg": rc}[where]
+        path = {"the list of stored names": here.list, "keyringrc.cfg": rc}[where]
         if hostile:
             path.unlink()
             if kind == "a device":
@@ -611,7 +611,7 @@ def instead(kind: str, where: str) -> Laid:
 
 
 for _kind, _where in (
-    ("a device", "the list of kept names"),
+    ("a device", "the list of stored names"),
     ("a device", "keyringrc.cfg"),
     ("a pipe that somebody holds open", "keyringrc.cfg"),
 ):
@@ -628,7 +628,7 @@ def _(here: Here, hostile: bool) -> Attempt:
     return here.run(says=says)
 
 
-@refused("a list of kept names that others can write, with another keychain in it")
+@refused("a list of stored names that others can write, with another keychain in it")
 def _(here: Here, hostile: bool) -> Attempt:
     if hostile:
         text = here.list.read_text()
@@ -800,7 +800,7 @@ def _(here: Here) -> tuple[Attempt, Sequence[str]]:
     return here.run(environ={"XDG_CONFIG_HOME": "x", "XDG_STATE_HOME": "x"}), SECRETLY
 
 
-@harmless_one("a pipe in the place of the list of kept names")
+@harmless_one("a pipe in the place of the list of stored names")
 def _(here: Here) -> tuple[Attempt, Sequence[str]]:
     here.list.unlink()
     os.mkfifo(here.list)

@@ -24,7 +24,7 @@ from typing import Any
 
 import pytest
 from command import Ended, Home, Warm, home
-from conftest import need
+from conftest import need, need_package
 
 from secretly.asking.assuan import unescape
 from secretly.config import known_commands, loading
@@ -590,7 +590,9 @@ def test_duplicity_reads_it(home: Home) -> None:
 def test_rclone_reads_it(home: Home) -> None:
     """It opens a configuration that is encrypted with it; a command would take precedence."""
     need("rclone")
-    secret = pytest.importorskip("nacl.secret")
+    need_package("nacl")
+    import nacl.secret as secret
+
     key = hashlib.sha256(f"[{SECRET}][rclone-config]".encode()).digest()
     box = secret.SecretBox(key).encrypt(b"[far]\ntype = local\n", bytes(24))
     config = home.folder / "rclone.conf"
@@ -637,6 +639,7 @@ def test_another_command_is_not_a_publishing_tool(name: str) -> None:
     assert tool_for(name) is None
 
 
+@pytest.mark.process
 def test_only_the_module_of_the_tool_is_loaded() -> None:
     """The others would make the start longer."""
     code = (

@@ -843,6 +843,7 @@ def test_a_warning_on_stderr_is_not_a_failure(tmp_path: Path) -> None:
     assert call(tmp_path, "echo 'is locked' >&2; echo canary-1") == "canary-1"
 
 
+@pytest.mark.process
 def test_a_program_that_cannot_start_is_an_error(tmp_path: Path) -> None:
     """A program whose interpreter is missing, say; the error names it and the cause."""
     path = script(tmp_path, "vault", "")
@@ -899,6 +900,7 @@ def test_a_program_that_writes_endlessly_is_ended(tmp_path: Path) -> None:
         call(tmp_path, "exec cat /dev/zero")
 
 
+@pytest.mark.process
 def test_a_full_stderr_pipe_does_not_block_the_program(tmp_path: Path) -> None:
     """secretly reads stderr while the program runs, so the pipe never stays full."""
     text = "i=0; while [ $i -lt 3000 ]; do echo 'canary, at length, and again' >&2; i=$((i+1)); "
@@ -1323,20 +1325,21 @@ def test_a_foreign_scheme_is_known(rbw: Home) -> None:
     assert "rbw://" in rbw.run("get", "nothing://X").stderr
 
 
+@pytest.mark.process
 def test_doctor_names_a_foreign_source(rbw: Home) -> None:
     """``doctor`` names the source and its program, and says if either does not work."""
     done = rbw.run("doctor")
     assert f"rbw ({rbw.programs}/rbw)" in done.stdout
-    assert "source rbw://, of another package: rbw\n" in done.stdout
+    assert "source rbw://" in done.stdout
     (rbw.programs / "rbw").unlink()
-    text = "source rbw://, of another package: rbw, whose program is not installed\n"
-    assert text in rbw.run("doctor").stdout
+    line = next(line for line in rbw.run("doctor").stdout.splitlines() if "source rbw://" in line)
+    assert line.endswith("not installed")
     distribution(rbw.folder / "packages", "raise ValueError('canary')")
     done = rbw.run("doctor")
     assert re.search("^.*source rbw://: .*ValueError", done.stdout, re.MULTILINE)
     assert "canary" not in done.stdout + done.stderr
     distribution(rbw.folder / "packages", "title = None")
-    assert "source rbw://, of another package: None\n" in rbw.run("doctor").stdout
+    assert re.search("source rbw://.*None$", rbw.run("doctor").stdout, re.MULTILINE)
 
 
 @pytest.mark.process
