@@ -14,11 +14,10 @@ from .errors import NoPinentry, NotConfirmed, SecretlyError
 from .redacted import Secret
 from .reference import Reference, parse, parse_name
 from .resolving import obtain, storing
-from .resolving.candidates import Username, username_for
+from .resolving.candidates import ResolvedSecret, Username, username_for
 from .resolving.request import (
     PROMPT_TIMEOUT,
     Context,
-    ResolvedSecret,
     SecretRequest,
     calling_program,
     login_name,

@@ -18,13 +18,14 @@ from secretly.resolving.candidates import (
     MEMORY,
     TYPED,
     Candidate,
+    ResolvedSecret,
     Username,
     find_candidates,
     username_for,
 )
 from secretly.resolving.confirming import decide_confirmation
 from secretly.resolving.obtain import obtain_all
-from secretly.resolving.request import Context, ResolvedSecret, SecretRequest, login_name
+from secretly.resolving.request import Context, SecretRequest, login_name
 from secretly.testing import FakePinentry, sandbox
 
 ENTRIES = {
@@ -208,8 +209,8 @@ def test_whether_a_use_is_confirmed(
 ) -> None:
     """It says what waived a confirmation that a publishing command would have needed."""
     request = SecretRequest(parse("A"), confirm=confirm, publishes=publishes)
-    found = ResolvedSecret(Secret("canary-1"), None, origin, "A")
-    decision = decide_confirmation(request, found, Entry("A", confirm=configured))
+    candidate = Candidate(origin, "A", Entry("A", confirm=configured))
+    decision = decide_confirmation(request, ResolvedSecret(Secret("canary-1"), None, candidate))
     assert decision.needed is needed
     assert decision.waived_by.startswith(waived)
     assert bool(decision.waived_by) == bool(waived)

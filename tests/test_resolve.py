@@ -38,10 +38,10 @@ from secretly.errors import (
 )
 from secretly.redacted import Secret
 from secretly.reference import parse
-from secretly.resolving.candidates import Username
+from secretly.resolving.candidates import ResolvedSecret, Username
 from secretly.resolving.lookup import CircuitBreaker
 from secretly.resolving.obtain import obtain, obtain_all
-from secretly.resolving.request import Context, ResolvedSecret, SecretRequest, login_name
+from secretly.resolving.request import Context, SecretRequest, login_name
 from secretly.resolving.storing import forget_secret, store_secret
 from secretly.testing import FakePinentry, MemoryKeychain, sandbox
 

@@ -7,8 +7,9 @@ from argparse import ArgumentParser
 
 from ..redacted import Secret
 from ..reference import parse
+from ..resolving.candidates import ResolvedSecret
 from ..resolving.obtain import obtain_stored
-from ..resolving.request import ResolvedSecret, SecretRequest
+from ..resolving.request import SecretRequest
 from .console import drive, user_context
 
 

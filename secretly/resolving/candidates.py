@@ -38,7 +38,7 @@ class Username(Record):
 class Candidate(Record):
     """A name, and one place that the secret may come from under this name.
 
-    :param origin: what :class:`~secretly.resolving.request.ResolvedSecret` will say.
+    :param origin: what :class:`ResolvedSecret` will say.
     :param entry: what is configured for the name.
     :param username: the user name that the stores have it under; None: the source has its own.
     :param source: the source's reference, if it comes from one.
@@ -51,6 +51,32 @@ class Candidate(Record):
     username: Username | None = None
     source: Reference | None = None
     value: Secret | None = None
+
+
+class ResolvedSecret(Record):
+    """A secret, and the candidate that it came from.
+
+    :param username: the secret's own user name, if it has one.
+    """
+
+    secret: Secret
+    username: str | None
+    candidate: Candidate
+
+    @property
+    def name(self) -> str:
+        """The name that it was found under."""
+        return self.candidate.name
+
+    @property
+    def origin(self) -> str:
+        """``"typed"``, ``"memory"``, ``"keychain"``, ``"configuration"`` or a source's scheme."""
+        return self.candidate.origin
+
+    @property
+    def entry(self) -> Entry:
+        """What is configured for its name."""
+        return self.candidate.entry
 
 
 #: What the list of stored names has under a name, or None.

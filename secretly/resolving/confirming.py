@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from ..config.model import Entry
 from ..errors import Refused
 from ..record import Record
 from ..text import escape
-from .candidates import CONFIGURATION, TYPED
-from .request import Context, ResolvedSecret, SecretRequest
+from .candidates import CONFIGURATION, TYPED, ResolvedSecret
+from .request import Context, SecretRequest
 
 
 class Confirmation(Record):
@@ -21,9 +20,7 @@ class Confirmation(Record):
     waived_by: str = ""
 
 
-def decide_confirmation(
-    request: SecretRequest, found: ResolvedSecret, entry: Entry
-) -> Confirmation:
+def decide_confirmation(request: SecretRequest, found: ResolvedSecret) -> Confirmation:
     """Decide whether the user confirms this use, and if not, why not.
 
     The caller's choice counts first, then the configuration; else only publishing commands
@@ -33,22 +30,20 @@ def decide_confirmation(
         return Confirmation(False)
     if request.confirm is not None:
         needed, by = request.confirm, "--no-confirm"
-    elif entry.confirm is not None:
-        needed, by = entry.confirm, "confirm = false in the configuration"
+    elif found.entry.confirm is not None:
+        needed, by = found.entry.confirm, "confirm = false in the configuration"
     else:
         needed, by = request.publishes, ""
     return Confirmation(needed, by if request.publishes and not needed else "")
 
 
-async def confirm_use(
-    request: SecretRequest, found: ResolvedSecret, entry: Entry, context: Context
-) -> None:
+async def confirm_use(request: SecretRequest, found: ResolvedSecret, context: Context) -> None:
     """Have the user confirm the use of a stored secret, if that is needed.
 
     :raises NotConfirmed: if the user answers No.
     :raises Refused: if it is needed and secretly must not ask.
     """
-    if not decide_confirmation(request, found, entry).needed:
+    if not decide_confirmation(request, found).needed:
         return
     from ..asking import wording
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from ..errors import Refused
 from ..text import escape
-from .candidates import TYPED, Candidate
+from .candidates import TYPED, Candidate, ResolvedSecret
 from .checking import find_objection, is_accepted, validate_token
-from .request import Context, ResolvedSecret, SecretRequest
+from .request import Context, SecretRequest
 from .storing import remember
 
 TYPE_CHECKING = False  # typing's own would load it
@@ -55,7 +55,7 @@ async def ask_for(
         if not wrong:
             await remember(request, candidate, typed, context)
             username = candidate.username.if_own if candidate.username else None
-            return ResolvedSecret(typed, username, TYPED, candidate.name)
+            return ResolvedSecret(typed, username, candidate._replace(origin=TYPED))
         prompt = prompt._replace(error=wrong)
     raise Refused(
         f"no usable secret for {escape(candidate.name)} after {_ATTEMPTS} attempts",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 
 from ..errors import KeychainTimeout, KeychainUnavailable
 from ..keeping.keychain import Keychain
@@ -13,9 +13,9 @@ from ..keeping.store import SecretStore
 from ..keeping.stored_names import NameTable, StoredName
 from ..record import Record
 from ..redacted import Secret
-from .candidates import KEYCHAIN, MEMORY, TYPED, Candidate
+from .candidates import KEYCHAIN, MEMORY, TYPED, Candidate, ResolvedSecret
 from .checking import check_stored
-from .request import Context, ResolvedSecret, SecretRequest
+from .request import Context, SecretRequest
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
@@ -32,16 +32,12 @@ _RING = b" keyring   secretly: "
 class Outcome(Record):
     """What a look-up ended with: found, not found (neither is set), or unavailable.
 
-    :param found: the secret.
-    :param candidate: the candidate that it was found at.
+    :param found: the secret, and the candidate that had it.
     :param unavailable: why the keychain can't say whether it has the secret.
-    :param remaining: the candidates that follow.
     """
 
     found: ResolvedSecret | None = None
-    candidate: Candidate | None = None
     unavailable: KeychainUnavailable | None = None
-    remaining: tuple[Candidate, ...] = ()
 
 
 class CircuitBreaker:
@@ -120,16 +116,17 @@ class Stores:
         self._names, self._context = names, context
         self._items = _items(wanted, context)
 
-    async def look_up(self, request: SecretRequest, candidates: Sequence[Candidate]) -> Outcome:
+    async def look_up(self, request: SecretRequest, left: Iterator[Candidate]) -> Outcome:
         """Look up candidates in turn, until one has the secret.
 
         A keychain that is unavailable is passed over, unless it has stored a narrower
         secret, whose place no wider one takes.
 
+        :param left: the candidates; afterwards, those that follow.
         :raises SourceFailed: if it comes from a source that fails.
         """
         unavailable: KeychainUnavailable | None = None
-        for number, candidate in enumerate(candidates, 1):
+        for candidate in left:
             if candidate.origin == TYPED or (unavailable and candidate.origin == KEYCHAIN):
                 continue
             try:
@@ -140,7 +137,7 @@ class Stores:
                     break
                 continue
             if found is not None:
-                return Outcome(found, candidate, remaining=tuple(candidates[number:]))
+                return Outcome(found)
         return Outcome(unavailable=unavailable)
 
     async def _get(self, candidate: Candidate, request: SecretRequest) -> ResolvedSecret | None:
@@ -162,7 +159,7 @@ class Stores:
             return None
         if request.reference.usual == "password":
             value = check_stored(candidate.entry, value)
-        return ResolvedSecret(value, username, origin, name)
+        return ResolvedSecret(value, username, candidate)
 
 
 def _items(

@@ -6,11 +6,11 @@ from collections.abc import Coroutine, Sequence
 
 from ..errors import KeychainLocked, KeychainTimeout, KeychainUnavailable, NotFound, Refused
 from ..text import escape, shell_quote
-from .candidates import KEYCHAIN, MEMORY, TYPED, Candidate, find_candidates
+from .candidates import KEYCHAIN, MEMORY, TYPED, Candidate, ResolvedSecret, find_candidates
 from .checking import is_accepted
 from .confirming import confirm_use
 from .lookup import CircuitBreaker, NameList, Outcome, Stores, read_ahead
-from .request import Context, ResolvedSecret, SecretRequest
+from .request import Context, SecretRequest
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
@@ -19,34 +19,32 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 
-class Resolution:
-    """What is known of the requests of one run: their candidates, and the stores they share.
+class _LookUp:
+    """The look-up of one request: it yields what its candidates have, one after another."""
 
-    :raises BadReference: if a request cannot have candidates.
-    """
+    def __init__(
+        self, request: SecretRequest, candidates: Sequence[Candidate], stores: Stores
+    ) -> None:
+        self.request, self.candidates = request, candidates
+        self._stores, self._left = stores, iter(candidates)
 
-    def __init__(self, requests: Sequence[SecretRequest], context: Context) -> None:
-        self.context = context._replace(keychain=CircuitBreaker(context.keychain))
-        names = NameList(self.context)
-        self.candidates = [
-            find_candidates(request, context.configuration, names.find) for request in requests
-        ]
-        self.stores = Stores(list(zip(requests, self.candidates, strict=True)), names, self.context)
-        read_ahead(context.keychain, self.candidates)
+    @property
+    def needs_no_keychain(self) -> bool:
+        """Whether it comes from a source, and a narrower one is not looked up before."""
+        source = self.candidates[0].source
+        return source is not None and source.scheme != "keyring"
 
-    async def look_up(
-        self, request: SecretRequest, candidates: Sequence[Candidate], ask: bool = True
-    ) -> Outcome:
-        """Look up a request's candidates.
+    async def next(self, may_ask: bool) -> Outcome:
+        """Look up the candidates that are left.
 
-        :param ask: whether the user may be asked for what is not found.
+        :param may_ask: whether the user may be asked for what is not found.
         :raises NotFound: if it is not found, and the user may not be asked.
         :raises KeychainUnavailable: the same, if the keychain can't say whether it has it.
         """
-        outcome = await self.stores.look_up(request, candidates)
-        may_ask = ask and candidates[-1].origin == TYPED and not self.context.no_input
-        if outcome.found is None and not may_ask:
-            raise _missing(request, outcome.unavailable)
+        outcome = await self._stores.look_up(self.request, self._left)
+        asked = may_ask and self.candidates[-1].origin == TYPED
+        if outcome.found is None and not asked:
+            raise _missing(self.request, outcome.unavailable)
         return outcome
 
 
@@ -64,15 +62,15 @@ async def obtain_all(requests: Sequence[SecretRequest], context: Context) -> lis
     Sources are asked at the same time. The keychain, which may ask the user to unlock it,
     is asked for one secret after another.
     """
-    resolution = Resolution(requests, context)
-    outcomes = await _look_up_all(requests, resolution)
+    context, look_ups = _begin(requests, context)
+    outcomes = await _look_up_all(look_ups, context)
     obtained: list[ResolvedSecret] = []
     asked, missing = 0, sum(outcome.found is None for outcome in outcomes)
-    for request, candidates, outcome in zip(requests, resolution.candidates, outcomes, strict=True):
+    for look_up, outcome in zip(look_ups, outcomes, strict=True):
         if outcome.found is None and missing > 1:
             asked += 1
-            request = request._replace(position=f"{asked} of {missing}")
-        obtained.append(await _confirm_or_ask(request, candidates, outcome, resolution))
+            look_up.request = look_up.request._replace(position=f"{asked} of {missing}")
+        obtained.append(await _confirm_or_ask(look_up, outcome, context))
     return obtained
 
 
@@ -84,30 +82,39 @@ async def obtain_stored(
     :param confirm: whether the user confirms its use, if that is configured.
     :raises NotFound: if it is not stored.
     """
-    resolution = Resolution([request], context)
-    outcome = await resolution.look_up(request, resolution.candidates[0], ask=False)
-    assert outcome.found is not None
-    assert outcome.candidate is not None
+    context, (look_up,) = _begin([request], context)
+    found = (await look_up.next(may_ask=False)).found
+    assert found is not None
     if confirm:
-        await confirm_use(request, outcome.found, outcome.candidate.entry, context)
-    return outcome.found
+        await confirm_use(request, found, context)
+    return found
 
 
-async def _look_up_all(requests: Sequence[SecretRequest], resolution: Resolution) -> list[Outcome]:
-    both = list(zip(requests, resolution.candidates, strict=True))
-    apart = [_needs_no_keychain(candidates) for candidates in resolution.candidates]
-    look_ups = [resolution.look_up(*one) for one, alone in zip(both, apart, strict=True) if alone]
-    fetched = iter(await _gather(look_ups))
-    return [
-        next(fetched) if alone else await resolution.look_up(*one)
-        for one, alone in zip(both, apart, strict=True)
+def _begin(requests: Sequence[SecretRequest], context: Context) -> tuple[Context, list[_LookUp]]:
+    """The candidates of each request of one run, and the stores that they share.
+
+    :raises BadReference: if a request cannot have candidates.
+    """
+    keychain = context.keychain
+    context = context._replace(keychain=CircuitBreaker(keychain))
+    names = NameList(context)
+    candidates = [
+        find_candidates(request, context.configuration, names.find) for request in requests
     ]
+    both = list(zip(requests, candidates, strict=True))
+    stores = Stores(both, names, context)
+    read_ahead(keychain, candidates)
+    return context, [_LookUp(*one, stores) for one in both]
 
 
-def _needs_no_keychain(candidates: Sequence[Candidate]) -> bool:
-    """Whether it comes from a source, and a narrower one is not looked up before."""
-    source = candidates[0].source
-    return source is not None and source.scheme != "keyring"
+async def _look_up_all(look_ups: Sequence[_LookUp], context: Context) -> list[Outcome]:
+    may_ask = not context.no_input
+    apart = [look_up.next(may_ask) for look_up in look_ups if look_up.needs_no_keychain]
+    fetched = iter(await _gather(apart))
+    return [
+        next(fetched) if look_up.needs_no_keychain else await look_up.next(may_ask)
+        for look_up in look_ups
+    ]
 
 
 async def _gather(coroutines: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
@@ -118,26 +125,21 @@ async def _gather(coroutines: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
     return await tasks.gather(*coroutines)
 
 
-async def _confirm_or_ask(
-    request: SecretRequest,
-    candidates: Sequence[Candidate],
-    outcome: Outcome,
-    resolution: Resolution,
-) -> ResolvedSecret:
+async def _confirm_or_ask(look_up: _LookUp, outcome: Outcome, context: Context) -> ResolvedSecret:
     """Have the use of what was found confirmed and verified; ask for what is missing."""
-    context, problem = resolution.context, _problem(outcome.unavailable)
-    candidate = candidates[-1]
-    while outcome.found is not None and outcome.candidate is not None:
-        candidate = outcome.candidate
+    request, candidate = look_up.request, look_up.candidates[-1]
+    problem = _problem(outcome.unavailable)
+    while (found := outcome.found) is not None:
+        candidate = found.candidate
         if request.inspect is not None:
-            request.inspect(outcome.found.secret, candidate.entry)
-        await confirm_use(request, outcome.found, candidate.entry, context)
-        if await is_accepted(request.verify, outcome.found.secret):
-            return outcome.found
+            request.inspect(found.secret, found.entry)
+        await confirm_use(request, found, context)
+        if await is_accepted(request.verify, found.secret):
+            return found
         from ..asking import wording
 
-        problem = wording.not_accepted(escape(candidate.name))
-        outcome = await _after_rejection(request, candidate, outcome, resolution)
+        problem = wording.not_accepted(escape(found.name))
+        outcome = await _after_rejection(found, look_up, context)
     if context.no_input or candidate.origin not in (TYPED, MEMORY, KEYCHAIN):
         raise Refused(
             f"the secret for {escape(candidate.name)} from {candidate.origin} was not accepted",
@@ -148,17 +150,16 @@ async def _confirm_or_ask(
     return await ask_for(request, candidate, problem, context)
 
 
-async def _after_rejection(
-    request: SecretRequest, rejected: Candidate, outcome: Outcome, resolution: Resolution
-) -> Outcome:
+async def _after_rejection(rejected: ResolvedSecret, look_up: _LookUp, context: Context) -> Outcome:
     """Go on to the next candidates after one that memory had; only what it has is passed over."""
-    if rejected.origin != MEMORY or rejected.username is None:
+    username = rejected.candidate.username
+    if rejected.origin != MEMORY or username is None:
         return Outcome()
     from .storing import drop_remembered
 
-    drop_remembered(rejected.name, rejected.username.name, resolution.context)
+    drop_remembered(rejected.name, username.name, context)
     try:
-        return await resolution.look_up(request, outcome.remaining)
+        return await look_up.next(may_ask=not context.no_input)
     except NotFound:
         return Outcome()
 

@@ -66,20 +66,6 @@ class SecretRequest(Record):
     inspect: Callable[[Secret, Entry], None] | None = None
 
 
-class ResolvedSecret(Record):
-    """A secret, and where it came from.
-
-    :param username: the secret's own user name, if it has one.
-    :param origin: ``"typed"``, ``"memory"``, ``"keychain"``, ``"configuration"`` or the
-        source's scheme.
-    """
-
-    secret: Secret
-    username: str | None
-    origin: str
-    name: str
-
-
 def _log(message: str) -> None:
     import logging
 

@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable
 
 from ..resolving import confirming, obtain
-from ..resolving.request import Context, ResolvedSecret, SecretRequest
+from ..resolving.candidates import ResolvedSecret
+from ..resolving.request import Context, SecretRequest
 from ..text import escape
 from .delivery import Username
 from .launch import LaunchPlan
@@ -39,8 +40,7 @@ async def obtain_values(
             launch = delivery.by.apply(launch, username) if username else launch
             continue
         tell(f"{delivery.by.describe()}: {escape(result.name)} ({result.origin})")
-        entry = context.configuration.entry(result.name)
-        if why := confirming.decide_confirmation(request, result, entry).waived_by:
+        if why := confirming.decide_confirmation(request, result).waived_by:
             tell(f"{delivery.by.describe()}: not confirmed, by {why}")
         value = result.secret
         if run.release is not None:
@@ -48,7 +48,7 @@ async def obtain_values(
             if value is not result.secret:
                 said.add(run.release.said(value))
                 # The token that it is made of must not be there as well.
-                replaced += _own_variable(request, result, context)
+                replaced += _own_variable(request, result)
         launch = delivery.by.apply(launch, value)
     tell(f"program: {escape(launch.program)}")
     return launch._replace(removes=(*launch.removes, *replaced), said=sorted(said))
@@ -72,12 +72,11 @@ def _username(
         required = entries.entry(release.destination.secret).username
     inherited = next(filter(None, map(context.environ.get, variables)), None)
     default = "__token__" if request.publishes else None
-    own = entries.entry(result.name).username or required or result.username
+    own = result.entry.username or required or result.username
     return own or inherited or default
 
 
-def _own_variable(request: SecretRequest, result: ResolvedSecret, context: Context) -> list[str]:
-    """The variable of our own environment that a secret came from."""
-    entry = context.configuration.entry(result.name)
-    reference = request.reference if request.reference.scheme else entry.source
-    return [reference.path] if reference is not None and reference.scheme == "env" else []
+def _own_variable(request: SecretRequest, result: ResolvedSecret) -> list[str]:
+    """The variable of our own environment that has the secret, even if it was typed this time."""
+    source = request.reference if request.reference.scheme else result.entry.source
+    return [source.path] if source is not None and source.scheme == "env" else []
