@@ -51,6 +51,9 @@ COVERAGE = {name: value for name, value in os.environ.items() if name.startswith
 #: The fast loop: all that starts no process, without what measures.
 PURE = "not process and not real and not alone"
 
+#: The markers of the other layers.
+_LAYERS = ("process", "real")
+
 #: Python's audit events for a new process.
 _STARTS = {
     f"os.{name}" for name in ("exec", "fork", "forkpty", "posix_spawn", "spawn", "system")
@@ -141,12 +144,19 @@ def need_package(name: str) -> Any:
     return importlib.import_module(name)
 
 
-def pytest_sessionstart() -> None:
-    # Secrets in memory are found by their names, whatever the home folder is.
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Stop before a process could find a secret that the user, or another test run, remembers.
+
+    Secrets in memory are found by their names, whatever the home folder is.
+    """
     from secretly.keeping.kernel_keyring import KernelKeyring
 
-    if KernelKeyring().held():
-        pytest.exit("the tests would find what you hold in memory: run 'secretly lock' first")
+    starts = (item for item in session.items if any(map(item.get_closest_marker, _LAYERS)))
+    if next(starts, None) is not None and KernelKeyring().held():
+        pytest.exit(
+            "the tests would find secrets that are held in memory, yours or another test run's. "
+            "Wait for that run to end, or run: secretly lock"
+        )
 
 
 # -- figures -----------------------------------------------------------------------

@@ -160,14 +160,14 @@ def parameters() -> dict[str, int]:
     }
 
 
-def dataclass_users() -> set[str]:
-    """The modules that import ``dataclasses``."""
-    return {
+def dataclass_users() -> list[str]:
+    """The modules that import ``dataclasses`` when they load."""
+    return [
         module
         for module, path in MODULES.items()
-        for node in ast.walk(tree(path))
+        for node in tree(path).body
         if isinstance(node, (ast.Import, ast.ImportFrom)) and "dataclasses" in ast.unparse(node)
-    }
+    ]
 
 
 def complexities() -> dict[str, int]:

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 import tokens
-from conftest import need
+from conftest import lacking, need
 from hypothesis import given
 from hypothesis import strategies as st
 from test_publishing import project, tool
@@ -828,7 +828,7 @@ def _unshared() -> Sequence[str]:
     for command in (["unshare", "-n"], ["unshare", "-rn"]):
         if subprocess.run([*command, "true"], capture_output=True, timeout=30).returncode == 0:
             return command
-    pytest.skip("network namespaces are not allowed here")
+    lacking("needs a network namespace, which this user may not make")
 
 
 @pytest.fixture(name="island", scope="module")

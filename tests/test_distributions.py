@@ -248,7 +248,7 @@ def test_two_metadata_files_in_separate_gzip_members_are_refused(tmp_path: Path)
     more = tarred(tmp_path / "more.tar.gz", ("demo-1.0/PKG-INFO", metadata("other")))
     first = gzip.decompress(path.read_bytes())[:1536]  # without what ends an archive
     path.write_bytes(gzip.compress(first) + more.read_bytes())
-    twine = pytest.importorskip("twine.sdist")
+    twine = need_package("twine.sdist")
     assert twine.SDist(str(path)).read() == metadata("other")
     with pytest.raises(Refused, match=NAMED):
         read_distribution(str(path))
@@ -350,7 +350,7 @@ def test_a_wheel_may_contain_what_twine_ignores(tmp_path: Path, name: str, data:
     """Many have tables or templates of that name."""
     path = zipped(tmp_path / "demo-1.0-py3-none-any.whl", (name, data), (INFO, metadata()))
     assert identity(path) == ("demo", "1.0")
-    twine = pytest.importorskip("twine.wheel")
+    twine = need_package("twine.wheel")
     assert twine.Wheel(str(path)).read() == metadata()
 
 
@@ -359,7 +359,7 @@ def test_other_metadata_is_what_twine_takes(tmp_path: Path) -> None:
     path = zipped(
         tmp_path / "demo-1.0-py3-none-any.whl", (INFO, metadata()), ("METADATA", metadata("other"))
     )
-    twine = pytest.importorskip("twine.wheel")
+    twine = need_package("twine.wheel")
     assert twine.Wheel(str(path)).read() == metadata("other")
 
 

@@ -16,8 +16,6 @@ from ptys import DEADLINE, Pty, children, running, wait_until
 
 from secretly.testing import FakePinentry
 
-if os.environ.get("SECRETLY_REAL") == "0":
-    pytest.skip("real parts are tried in another environment", allow_module_level=True)
 if os.environ.get("CI"):
     import ipykernel  # noqa: F401
     import jupyter_client  # noqa: F401

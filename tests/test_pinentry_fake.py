@@ -245,14 +245,6 @@ def test_fltk_is_not_used_for_consent() -> None:
         assert fake.prompts == []
 
 
-def test_a_message_is_shown() -> None:
-    """A message has its text, and the pinentry waits until it is dismissed."""
-    with FakePinentry([True]) as fake:
-        asyncio.run(prompting.show(PROMPT, PATIENCE, environ(fake)))
-        assert fake.prompts[0]["MESSAGE"] == ""
-        assert fake.prompts[0]["SETDESC"] == "a description"
-
-
 # -- what it answers -------------------------------------------------------------
 
 LONG = "".join(chr(0x21 + i % 90) for i in range(3000)).replace("%", "é")

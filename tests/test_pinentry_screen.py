@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import need
+from conftest import lacking, need
 from ptys import DEADLINE, SOON, Asking, consent, running
 
 pytestmark = pytest.mark.real
@@ -137,7 +137,7 @@ def asking(screen: Screen, folder: Path, program: str, what: str = "ask", **more
     if program == "pinentry-gnome3":
         need("dbus-run-session")
         if not Path("/usr/share/dbus-1/services/org.gnome.keyring.SystemPrompter.service").exists():
-            pytest.skip("needs gcr's prompter")
+            lacking("needs gcr's prompter")
         more["shell"] = 'exec dbus-run-session -- "$@"'
     return Asking(folder, what, variables=variables, **more)
 

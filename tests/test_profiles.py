@@ -113,7 +113,7 @@ def _call(method: str, url: str, data: object = None, auth: str = "") -> Any:
 def _devpi_program(name: str) -> str:
     """The path of one of devpi's programs: beside this Python, or on PATH."""
     beside = Path(sys.executable).with_name(name)
-    if not beside.exists() or os.environ.get("SECRETLY_REAL") == "0":
+    if not beside.exists():
         need(name)
     return str(beside) if beside.exists() else shutil.which(name) or ""
 

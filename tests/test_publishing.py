@@ -62,7 +62,7 @@ def tool(name: str) -> str:
     """The path of a real tool: on PATH, or next to this Python."""
     next_to = Path(sys.executable).with_name(name)
     found = shutil.which(name) or (str(next_to) if next_to.exists() else None)
-    if found is None or os.environ.get("SECRETLY_REAL") == "0":
+    if found is None:
         need(name)
     assert found is not None
     return os.path.abspath(found)

@@ -183,6 +183,12 @@ def _warm() -> Iterator[Warm]:
         assert not (folder.folder / "ran").exists()
 
 
+def where(reference: str) -> str:
+    """Where a dry run says that a secret comes from: a user name is not an item of its own."""
+    typed = reference.endswith("#username")
+    return f"{reference} typed" if typed else f"{reference} from the keychain or typed"
+
+
 @pytest.mark.process
 @pytest.mark.parametrize("name", [row.name for row in ROWS.values() if tool_for(row.name) is None])
 def test_a_dry_run_says_what_a_known_command_would_get(warm: Warm, name: str) -> None:
@@ -194,7 +200,7 @@ def test_a_dry_run_says_what_a_known_command_would_get(warm: Warm, name: str) ->
     assert done.stdout.splitlines() == [
         f"program: {warm.home.programs / name}",
         *(f"{variable}: set by the configuration" for variable in row.env),
-        *(f"{variable}: {ref} from the keychain or typed" for variable, ref in row.secrets.items()),
+        *(f"{variable}: {where(ref)}" for variable, ref in row.secrets.items()),
         *(f"{variable}: removed" for variable in row.removes),
     ]
 

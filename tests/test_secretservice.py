@@ -19,7 +19,7 @@ from secretservice import SecretService, secret_service
 
 from secretly.errors import KeychainTimeout, KeychainUnavailable, SecretlyError
 from secretly.keeping.keychain import Keychain
-from secretly.keeping.secret_service import BACKEND, Missing, Reader
+from secretly.keeping.secret_service import BACKEND, MISSING, Missing, Reader
 from secretly.keeping.stored_names import StoredNames
 
 KEYRINGS = {"application": "Python keyring library"}
@@ -132,7 +132,7 @@ def test_it_is_what_keyring_gives_or_nothing(
     """Whatever is there, the direct reader never gives another value than keyring."""
     arrange(service)
     found, said = directly("name", "user"), by_keyring("name", "user")
-    assert found is None or (None if found is Missing.MISSING else found) == said
+    assert found is None or (None if found is MISSING else found) == said
 
 
 @pytest.mark.real
@@ -154,7 +154,7 @@ def test_many_are_read_over_one_connection(service: SecretService) -> None:
     found = [one(reader, f"name-{number}", seconds=10) for number in range(10)]
     assert found == [f"canary-{number}" for number in range(10)]
     held = descriptors()
-    assert one(reader, "missing", seconds=10) is Missing.MISSING
+    assert one(reader, "missing", seconds=10) is MISSING
     assert one(reader, "name-3", seconds=10) == "canary-3"
     assert descriptors() == held
     del reader

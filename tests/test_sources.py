@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import os
 import re
 import signal
@@ -1174,6 +1175,7 @@ def test_a_run_shares_its_state_with_its_copies_only() -> None:
     assert (dict(second.kept), second.opened, second.asked) == ({}, [], set())
     copy = first._replace(person=5.0)
     assert (copy.person, first.person) == (5.0, None)
+    assert dataclasses.replace(first, person=5.0).kept is first.kept  # as it was one in 1.0
     copy.opened.append("the vault")
     assert (copy.kept, first.opened) == (first.kept, ["the vault"])
     assert "canary" not in repr(first)

@@ -16,7 +16,7 @@ from .dialogs import ask_notebook, ask_osascript, confirm_osascript
 from .pinentry import Conversation
 from .questions import Prompt, Unsuitable, said_no
 
-__all__ = ["ask", "confirm", "probe", "show", "turn_for_program"]
+__all__ = ["ask", "confirm", "probe", "turn_for_program"]
 
 #: pinentry-curses 1.2.1 drops what is typed beyond this many bytes, without a word.
 _CURSES_LIMIT = 2047
@@ -70,18 +70,6 @@ async def confirm(
     async with _turn(environ, setting, prompt_timeout) as (method, around):
         if not await _confirm_once(method, around, question, prompt_timeout):
             raise said_no()
-
-
-async def show(
-    message: Prompt, prompt_timeout: float, environ: Mapping[str, str], setting: str | None = None
-) -> None:
-    """Show the user a message until it is dismissed. The parameters are those of :func:`ask`."""
-    async with _turn(environ, setting, prompt_timeout) as (method, around):
-        if method.kind != "pinentry":
-            await _confirm_once(method, around, message, prompt_timeout)
-            return
-        async with Conversation(method, around, message, prompt_timeout) as pinentry:
-            await pinentry.ask_user("MESSAGE")
 
 
 @contextlib.asynccontextmanager

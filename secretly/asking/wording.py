@@ -107,6 +107,8 @@ def asks(program: str, question: str, description: str = "") -> str:
 #: What each verb does with a secret.
 SET_PURPOSE = "secretly set stores it in your keychain"
 GET_PURPOSE = "secretly get prints it"
+SHOW_PURPOSE = "secretly token show reads it"
+NARROW_PURPOSE = "secretly token narrow prints a weaker token made from it"
 
 
 # -- a password manager's vault --------------------------------------------------

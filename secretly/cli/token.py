@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
+from ..asking import wording
 from ..config import values
 from ..errors import Refused
 from ..text import escape
@@ -19,7 +20,7 @@ EXAMPLE = """examples:
 def _show(options: Namespace) -> int:
     from ..publishing import pypi_token
 
-    found = stored_secret(options.reference, "secretly token show reads it", confirm=False)
+    found = stored_secret(options.reference, wording.SHOW_PURPOSE, confirm=False)
     for line in pypi_token.token_scope(found.secret).described():
         print(line)
     return 0
@@ -34,8 +35,7 @@ def _narrow(options: Namespace) -> int:
         if not archives.is_project_name(name):
             raise UsageError(f"'{escape(name)}' is not a valid project name", "--project demo")
     projects = [archives.normalize_project(name) for name in options.project]
-    purpose = "secretly token narrow prints a weaker token made from it"
-    found = stored_secret(options.reference, purpose)
+    found = stored_secret(options.reference, wording.NARROW_PURPOSE)
     allowed, now = pypi_token.token_scope(found.secret), time.time()
     if lacking := allowed.lacks(projects):
         raise Refused(

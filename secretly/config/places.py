@@ -33,7 +33,7 @@ def expand_user(path: str, environ: Mapping[str, str]) -> str:
     return os.path.expanduser(path)
 
 
-def secretly_folder(kind: Literal["config", "state"], environ: Mapping[str, str]) -> str:
+def secretly_folder(kind: Literal["config", "data", "state"], environ: Mapping[str, str]) -> str:
     """The folder for secretly's configuration, or for the files that it writes.
 
     On Linux the XDG Base Directory Specification decides, as in platformdirs: to import that
@@ -42,11 +42,15 @@ def secretly_folder(kind: Literal["config", "state"], environ: Mapping[str, str]
     if sys.platform != "linux":
         import platformdirs
 
-        folders = {"config": platformdirs.user_config_dir, "state": platformdirs.user_state_dir}
+        folders = {
+            "config": platformdirs.user_config_dir,
+            "data": platformdirs.user_data_dir,
+            "state": platformdirs.user_state_dir,
+        }
         return folders[kind]("secretly")
     root = environ.get(f"XDG_{kind.upper()}_HOME", "").strip()
     if not os.path.isabs(root):  # the specification says to ignore a relative path
-        below = {"config": ".config", "state": ".local/state"}
+        below = {"config": ".config", "data": ".local/share", "state": ".local/state"}
         root = os.path.join(home_folder(environ), below[kind])
     return os.path.join(root, "secretly")
 

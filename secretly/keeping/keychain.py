@@ -67,7 +67,7 @@ class Keychain:
         """
         found = await self._read_directly(service, username, prompt_timeout)
         if found is not None:
-            return None if found is secret_service.Missing.MISSING else found
+            return None if isinstance(found, secret_service.Missing) else found
         if no_bus(self._environ) and backend_name(self._environ, self._allowed) is None:
             raise KeychainUnavailable(
                 "no keychain: D-Bus can't be reached, DBUS_SESSION_BUS_ADDRESS is not set",
@@ -118,7 +118,7 @@ class Keychain:
         except TimeoutError:
             raise _wedged(seconds) from None
         self._ahead |= {one: found for one, found in zip(others, more, strict=True) if found}
-        return first if backend or first is secret_service.Missing.MISSING else None
+        return first if backend or first is secret_service.MISSING else None
 
     def _listed(self) -> NameTable:
         """Return the list of stored names; an empty one if it is corrupt: keyring reads then."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import _thread  # threading is slow to load
 import contextlib
-import enum
 import os
 import sys
 import time
@@ -22,7 +21,7 @@ from ..text import escape
 if TYPE_CHECKING:
     import socket  # slow to load
 
-__all__ = ["BACKEND", "Missing", "Reader", "check_bus", "own_attributes"]
+__all__ = ["BACKEND", "MISSING", "Missing", "Reader", "check_bus", "own_attributes"]
 
 #: keyring's backend for the Secret Service.
 BACKEND = "keyring.backends.SecretService.Keyring"
@@ -46,10 +45,11 @@ def own_attributes(attributes: Mapping[str, str]) -> bool:
     return _OWN.issuperset(attributes)
 
 
-class Missing(enum.Enum):
-    """The answer for an item that certainly does not exist."""
+class Missing:
+    """The answer for an item that certainly does not exist. There is one: :data:`MISSING`."""
 
-    MISSING = 1
+
+MISSING = Missing()
 
 
 class _HandOver(Exception):
@@ -122,7 +122,7 @@ class Reader:
         asked = self._calls([(path, "Item", "GetAll", "s", (_ITEM,)) for path in paths])
         known = {path: told[0] for path, told in zip(paths, asked, strict=True) if told}
         chosen = [_chosen(found[0], known) if found else None for found in searched]
-        missing = Missing.MISSING if "" in chosen and self._unlocked() else None
+        missing = MISSING if "" in chosen and self._unlocked() else None
         mine = [path for path in chosen if path]
         values: dict[str, Any] = {}
         if mine:

@@ -181,12 +181,6 @@ class StoredNames:
         """Return the entry of *name*, the newest if there are several."""
         return self.read().find(name)
 
-    def backend_of(self, name: str, username: str) -> str:
-        """Return the backend that stored the secret; empty: not listed, unknown, or unreadable."""
-        with contextlib.suppress(KeychainUnavailable):
-            return self.read().backend_of(name, username)
-        return ""
-
     def add(self, name: str, username: str, own: bool, backend: str = "") -> None:
         """List a secret that was stored.
 

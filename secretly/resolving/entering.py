@@ -25,7 +25,7 @@ def _prompt(request: SecretRequest, candidate: Candidate, problem: str) -> Promp
     if request.reference.usual == "username":
         label = wording.username_label(name)
     title = wording.title(request.position)
-    purpose = "\n".join(filter(None, (request.position, request.purpose)))
+    purpose = "\n".join(filter(None, (request.position, request.who_asks)))
     label = escape(request.prompt or label)
     return questions.Prompt(title, purpose, label, problem, request.repeat, request.publishes)
 

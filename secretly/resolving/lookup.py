@@ -9,7 +9,6 @@ from collections.abc import Callable, Coroutine, Iterator, Sequence
 
 from ..errors import KeychainTimeout, KeychainUnavailable
 from ..keeping.keychain import Keychain
-from ..keeping.store import SecretStore
 from ..keeping.stored_names import NameTable, StoredName
 from ..record import Record
 from ..redacted import Secret
@@ -21,6 +20,7 @@ TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
     from typing import Any, TypeVar
 
+    from ..keeping.store import SecretStore
     from ..sources.items import Items
 
     T = TypeVar("T")

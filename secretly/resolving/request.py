@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 
 from ..config.model import Configuration, Entry
 from ..keeping.keychain import Keychain
-from ..keeping.store import SecretStore
 from ..keeping.stored_names import StoredNames
 from ..record import Record
 from ..redacted import Environ, Secret
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 
     from ..config.model import Remember
     from ..keeping.kernel_keyring import TemporaryStore
+    from ..keeping.store import SecretStore
 
 #: How long the user has to answer a prompt, in seconds, unless told otherwise.
 PROMPT_TIMEOUT = 300.0
@@ -36,6 +36,8 @@ class SecretRequest(Record):
         :func:`~secretly.resolving.candidates.username_for`.
     :param prompt: the label of the entry field; None: made from the name.
     :param purpose: who asks and for what, as the prompt shows it; already escaped.
+    :param command: the command line that wants it and its program's path, escaped: they say who
+        asks where there is no *purpose*.
     :param position: ``"1 of 3"``, where the user types several.
     :param remember: whether to store what was typed; None: as configured.
     :param confirm: whether to confirm the use of a stored one; None: as configured.
@@ -55,6 +57,7 @@ class SecretRequest(Record):
     username: str | None = None
     prompt: str | None = None
     purpose: str = ""
+    command: tuple[str, str] | None = None
     position: str = ""
     remember: Remember | None = None
     confirm: bool | None = None
@@ -64,6 +67,16 @@ class SecretRequest(Record):
     repeat: bool = False
     publishes: bool = False
     inspect: Callable[[Secret, Entry], None] | None = None
+
+    @property
+    def who_asks(self) -> str:
+        """Who asks and for what, as a prompt shows it."""
+        if self.purpose or self.command is None:
+            return self.purpose
+        from ..asking import wording  # only a prompt pays for loading it
+
+        command, program = self.command
+        return wording.purpose(command, escape(self.reference.name), program)
 
 
 def _log(message: str) -> None:

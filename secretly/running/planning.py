@@ -109,6 +109,7 @@ class DeliveryPlan(Record):
 def plan_delivery(given: PlanInput) -> DeliveryPlan:
     """Decide which variable gets what, and which variables are removed.
 
+    :raises BadConfiguration: for a way of delivery that can't take a secret.
     :raises BadReference: for a reference that can't be read.
     :raises Refused: if an env file changes how a program with a secret loads.
     """
@@ -120,10 +121,12 @@ def plan_delivery(given: PlanInput) -> DeliveryPlan:
     by_row = {**_own_references(row, plain, chosen, given.inherited), **by_profile}
     if by_row or explicit:
         _check_env_file(given)
-    secrets = [_request(by, text, given) for by, text in by_row.items() if by not in explicit]
+    secrets = [_delivery(by, text, given) for by, text in by_row.items() if by not in explicit]
     secrets += [
         Delivery(given.common._replace(reference=parse(text)), by) for by, text in explicit.items()
     ]
+    for secret in secrets:
+        secret.by.check()
     own = row.secrets.keys() - (plain.keys() - _variables(by_profile))
     set_here = _variables(delivery.by for delivery in secrets)
     blanked, removed = _stale(row, plain, chosen, bool(own & set_here))
@@ -192,11 +195,11 @@ def _own_references(
     return {Environment(name): text for name, text in row.secrets.items() if name not in present}
 
 
-def _request(by: DeliveryMethod, reference: str, given: PlanInput) -> Delivery:
+def _delivery(by: DeliveryMethod, reference: str, given: PlanInput) -> Delivery:
     """The delivery of a secret that a row or a profile names; without a name, the index's."""
-    index = given.destination
-    found = Reference("", index.secret) if index and not reference else parse(reference)
-    by_project = index is not None and not found.scheme and not found.field
+    target = given.destination
+    found = Reference("", target.secret) if target and not reference else parse(reference)
+    by_project = target is not None and found.is_plain
     return Delivery(given.common._replace(reference=found), by, by_project)
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
-from ..asking import wording
 from ..config.command_line import Invocation
 from ..errors import Refused
 from ..record import Record
@@ -62,7 +61,7 @@ def prepare(plan: DeliveryPlan, given: PlanInput, context: Context) -> PreparedR
     launch = launch._replace(fingerprint=fingerprint)
     release, consent = None, ""
     listing: tuple[str, ...] = ()
-    path = _real_path(plan.program)
+    path, command = _real_path(plan.program), format_command(plan.argv)
     if given.upload is not None:
         release = given.upload.release
         consent, listing = release.consent(path, plan.argv)
@@ -72,7 +71,8 @@ def prepare(plan: DeliveryPlan, given: PlanInput, context: Context) -> PreparedR
     for delivery in plan.deliveries:
         request = _narrower_first(delivery, release)._replace(
             publishes=plan.publishes,
-            purpose=consent or _purpose(plan.argv, delivery.request, path),
+            purpose=consent,
+            command=(command, path),
             inspect=release.inspect if release else None,
         )
         value = Username(request) if isinstance(delivery.value, Username) else request
@@ -88,10 +88,6 @@ def _narrower_first(delivery: Delivery, release: Release | None) -> SecretReques
     if not delivery.by_project or len(projects) != 1:
         return request
     return request._replace(names=(f"{request.reference.path}/{projects[0]}",))
-
-
-def _purpose(argv: Sequence[str], request: SecretRequest, path: str) -> str:
-    return wording.purpose(format_command(argv), escape(request.reference.name), path)
 
 
 def _real_path(program: str) -> str:

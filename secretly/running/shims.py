@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from .. import safefiles
+from ..config import places
 from ..config.model import Command
 from ..errors import Refused
 from ..text import escape
@@ -27,9 +28,7 @@ def find_folder(environ: Mapping[str, str], named: str | None = None) -> Path:
             return Path(named).absolute()
         except FileNotFoundError:
             raise Refused("the current folder was removed", "change to another one") from None
-    import platformdirs
-
-    return platformdirs.user_data_path("secretly") / "shims"
+    return Path(places.secretly_folder("data", environ), "shims")
 
 
 def shim_texts(command: Command, refusing: bool) -> dict[str, str]:

@@ -41,6 +41,20 @@ class Source(Protocol):
         """
 
 
+class _DataclassFields:
+    """The fields of :class:`Run`, for those who call ``dataclasses.replace`` with one.
+
+    It was a dataclass in 1.0, and tests of other packages' sources do so. To import dataclasses
+    takes longer than the rest of a run with a source: so this loads it when it is asked.
+    """
+
+    def __get__(self, run: Run | None, owner: type[Run]) -> Any:
+        import dataclasses
+
+        made: Any = dataclasses.make_dataclass(owner.__name__, vars(run or owner({})))
+        return made.__dataclass_fields__
+
+
 class Run:
     """The state that the sources of one run share.
 
@@ -51,12 +65,15 @@ class Run:
     :param keychain: the keychain.
     """
 
+    __dataclass_fields__ = _DataclassFields()
+
     def __init__(
         self,
         environ: Mapping[str, str],
         person: float | None = None,
         setting: str | None = None,
         keychain: SecretStore | None = None,
+        **shared: Any,
     ) -> None:
         self.environ, self.person, self.setting, self.keychain = environ, person, setting, keychain
         #: Master passwords and the managers' own session keys, for this run only.
@@ -70,18 +87,16 @@ class Run:
         #: How long one item may take. Waiting for a turn does not count.
         self.clock = tasks.Clock()
         self._finding: dict[Hashable, Turns] = {}
+        vars(self).update(shared)  # a copy's, from the run that it is a copy of
 
     def __repr__(self) -> str:
         return f"Run({self.environ!r}, {self.person!r}, {self.setting!r}, {self.keychain!r})"
 
     def _replace(self, **changes: Any) -> Self:
         """Return a copy with some attributes changed; the copy shares what the run keeps."""
-        copy = type(self)(self.environ)
-        vars(copy).update(vars(self))
-        if unknown := changes.keys() - vars(copy).keys():
+        if unknown := changes.keys() - vars(self).keys():
             raise TypeError(f"Run has no {', '.join(sorted(unknown))}")
-        vars(copy).update(changes)
-        return copy
+        return type(self)(**{**vars(self), **changes})
 
     @contextlib.asynccontextmanager
     async def off_the_clock(

@@ -9,29 +9,32 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Awaitable, Callable, Coroutine, Generator
-from typing import Any, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from .requests import NeedsLoop, Outcome, Request
 
-__all__ = ["Interruptions", "drive", "resume", "run_in_place"]
+__all__ = ["drive", "resume", "run_in_place"]
+
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class Interruptions(Protocol):
+        """How :func:`drive` learns of the signals that end a command.
+
+        :ivar pending: whether a signal came.
+        :ivar waiting: set while the signal's handler may raise an exception.
+        :ivar cancel: set to what the handler calls instead.
+        """
+
+        pending: bool
+        waiting: bool
+        cancel: Callable[[], object] | None
+
+        def check(self) -> None:
+            """Raise what ends the command, if a signal came."""
+
 
 T = TypeVar("T")
-
-
-class Interruptions(Protocol):
-    """How :func:`drive` learns of the signals that end a command.
-
-    :ivar pending: whether a signal came.
-    :ivar waiting: set while the signal's handler may raise an exception.
-    :ivar cancel: set to what the handler calls instead.
-    """
-
-    pending: bool
-    waiting: bool
-    cancel: Callable[[], object] | None
-
-    def check(self) -> None:
-        """Raise what ends the command, if a signal came."""
 
 
 def drive(coroutine: Coroutine[Any, Any, T], interruptions: Interruptions) -> T:
