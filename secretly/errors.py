@@ -95,7 +95,7 @@ class KeychainLocked(KeychainUnavailable):
 
 
 class SourceFailed(SecretlyError):
-    """The source that a secret is configured to come from did not give it.
+    """The configured source of a secret did not return the secret.
 
     .. versionadded:: 1.0
     """

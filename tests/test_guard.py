@@ -22,6 +22,7 @@ from command import SECRETLY, Ended, Home, Warm, home
 from test_publishing import FILE, project, skip_if_it_cannot, tool
 from tokens import TOKEN
 
+from secretly.asking import wording
 from secretly.asking.assuan import unescape
 from secretly.config import command_line
 from secretly.reference import Reference
@@ -527,7 +528,7 @@ def test_a_dry_run_shows_it_and_asks_nothing(place: Place) -> None:
     lines = outcome.stdout.splitlines()
     for line in ("upload: demo 1.0", "to: PyPI", described(place)):
         assert line in lines
-    assert "token of PyPI's: narrowed, good for 15 minutes" in lines
+    assert wording.token_line(15) in lines
     assert not place.ran
 
 
