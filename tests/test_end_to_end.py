@@ -202,8 +202,8 @@ def _keychain(home: Home) -> Iterator[None]:
 
 
 def _twine() -> str:
-    beside = Path(sys.executable).with_name("twine")
-    found = str(beside) if beside.exists() else shutil.which("twine")
+    sibling = Path(sys.executable).with_name("twine")
+    found = str(sibling) if sibling.exists() else shutil.which("twine")
     if found is None:
         need("twine")
     assert found is not None
