@@ -178,7 +178,7 @@ class Upload(NamedTuple):
 class World(NamedTuple):
     """A home with a project, the stand-ins, and the server.
 
-    :param home: the person's.
+    :param home: the user's.
     :param uploads: what arrived.
     """
 
@@ -197,7 +197,7 @@ class World(NamedTuple):
         return set((self.home.folder / "seen").read_text().split())
 
     def sh(self, command: str, answers: Sequence[Any] = (), shell: str = "sh") -> Ended:
-        """Run a line of shell; the person gives all of these answers."""
+        """Run a line of shell; the user gives all of these answers."""
         with FakePinentry(answers) as fake:
             done = self.home.run_any([shell, "-c", command], environ=fake.environ)
             prompts = [prompt["SETDESC"] for prompt in fake.prompts]
@@ -253,7 +253,7 @@ def server(uploads: list[Upload]) -> Iterator[int]:
 
 @contextlib.contextmanager
 def world(version: str = "2.30.0", app: bool = False) -> Iterator[World]:
-    """A person's machine, with this version of op, and its desktop app or not."""
+    """A user's machine with this version of op, with or without its desktop app."""
     uploads: list[Upload] = []
     with home() as found, server(uploads) as port:
         tokens.wheel(found.folder / "dist")
@@ -265,7 +265,7 @@ def world(version: str = "2.30.0", app: bool = False) -> Iterator[World]:
         found.program("twine", twine)
         (found.folder / ".op").mkdir()
         (found.folder / ".op" / "config").write_text(json.dumps({"latest_signin": "my"}))
-        found.environ["LPASS_ASKPASS"] = "/bin/false"  # a person's own, which is not called
+        found.environ["LPASS_ASKPASS"] = "/bin/false"  # the user's own, which is not called
         yield World(found, uploads)
 
 

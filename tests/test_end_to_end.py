@@ -43,7 +43,7 @@ from secretly.asking import wording
 
 pytestmark = pytest.mark.real
 
-#: The person's own token, for all of their projects.
+#: The user's own token, for all of their projects.
 TOKEN = tokens.token("127.0.0.1", identifier=os.urandom(8).hex())
 
 #: What it begins with, and each that is made of it: the index and its number.
@@ -219,7 +219,7 @@ def upload(
     index: Warehouse | None = None,
     safe: bool = True,
 ) -> Iterator[Terminal]:
-    """``secretly run twine upload``, on a terminal; nobody gets hold of the token.
+    """``secretly run twine upload`` on a terminal; no other process gets the token.
 
     :param index: the one that is led to, with PyPI's token.
     :param safe: whether twine is to get one that is made of it.
@@ -248,7 +248,7 @@ def upload(
 
 
 def assert_narrowed(index: Warehouse) -> None:
-    """What arrived was never the person's token: each was for ``demo``, and ends soon."""
+    """The user's token never arrived. Each token was for ``demo``, and ends soon."""
     assert index.uploads
     for one in index.uploads:
         assert one.token.startswith(BEGINNING)
@@ -326,7 +326,7 @@ def test_publishing_with_a_pasted_token_and_no_keychain(
     home: Home, package: Package, index: Warehouse
 ) -> None:
     """Pasted with what was copied around it; asked for again the next time, with nothing kept."""
-    # Terminals paste a newline as Return; where one comes as it is, the person presses it.
+    # Terminals paste a newline as Return. If one pastes it unchanged, the user presses Return.
     for version, pasted in (("1.0", f"{TOKEN}\r"), ("1.1", f"  {TOKEN} \n\r")):
         with upload(home, package, version, index=index) as terminal:
             assert_asked_for_a_token(terminal)
@@ -338,7 +338,9 @@ def test_publishing_with_a_pasted_token_and_no_keychain(
     assert_nowhere(home)
 
 
-def test_what_is_no_token_is_not_sent(home: Home, package: Package, index: Warehouse) -> None:
+def test_a_password_is_not_sent_in_place_of_a_token(
+    home: Home, package: Package, index: Warehouse
+) -> None:
     """A password that was pasted by mistake is asked for again, with the reason."""
     with upload(home, package, "1.0", index=index) as terminal:
         assert_asked_for_a_token(terminal)
@@ -363,7 +365,7 @@ def test_a_wrong_token_is_twines_own_failure(
 
 
 def test_publishing_with_a_password(home: Home, package: Package, server: Server) -> None:
-    """A secret that is no token goes to a real pypiserver as it is; the files arrive whole."""
+    """A secret that isn't a token goes to a real pypiserver unchanged, and the files arrive."""
     lead(home, server.url, "mine", '[secrets.mine]\nusername = "me"\n')
     with (
         Watch(PASSWORD) as watch,

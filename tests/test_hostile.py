@@ -38,14 +38,14 @@ pytestmark = pytest.mark.process
 
 DOCS = Path(__file__).parent.parent / "docs"
 
-#: What is kept, what a planted program would give, and what a person types.
+#: The stored secret, the one of a planted program, and the one that the user types.
 CANARY = "canary-kept-71c3"
 TYPED = "canary-typed-71c3"
 
 #: A user that is not this process's own.
 OTHER = 54_321
 
-#: Whatever goes wrong is told at once: nothing is waited for. In seconds, on a busy machine.
+#: How long, in seconds, an error may take on a busy machine: secretly waits for nothing here.
 SOON = 10.0
 
 AGAINST = "hostile surroundings"
@@ -59,7 +59,7 @@ class Attempt(NamedTuple):
     """A command line, and what is said where it is refused.
 
     :param says: what each must be named: the reason, and the file or the variable.
-    :param environ: variables beside the home's own; None takes one away.
+    :param environ: variables in addition to the home's own; None removes one.
     :param more: how else the process is started.
     """
 
@@ -123,7 +123,7 @@ class Here:
         return Attempt(["run", "-q", "-e", "X=Name", "--", *(words or ("show",))], **more)
 
     def typed(self, **more: Any) -> Attempt:
-        """The same with one that a person types."""
+        """The same with a secret that the user types."""
         return Attempt(["run", "-q", "--ask", "-e", "X=Name", "--", "show"], **more)
 
     def tried(self, attempt: Attempt, command: Sequence[str] = SECRETLY) -> Ended:
@@ -174,7 +174,7 @@ def harmless(text: str) -> bool:
 
 
 def check_refused(here: Here, attempt: Attempt, done: Ended) -> None:
-    """Nobody has run, the secret is nowhere, and the reason is told in two lines."""
+    """Check that nothing ran, the secret is nowhere, and two lines give the reason."""
     assert done.status == attempt.status, done
     assert re.fullmatch(r"secretly: .*\n  \S.*\n", done.stderr), done
     for words in attempt.says:
@@ -435,7 +435,7 @@ def _(here: Here, hostile: bool) -> Attempt:
     return here.run(says=(str(here.home.config),))
 
 
-#: An access list as the system keeps it (acl(5)): nobody, too, may read and write.
+#: An access list as the system stores it (acl(5)): the user nobody may read and write too.
 ACCESS_LIST = struct.pack("<I", 2) + b"".join(
     struct.pack("<HHI", tag, rights, who)
     for tag, rights, who in (
@@ -447,12 +447,12 @@ ACCESS_LIST = struct.pack("<I", 2) + b"".join(
 
 @refused("a configuration that an access list lets others write")
 def _(here: Here, hostile: bool) -> Attempt:
-    here.home.config.chmod(0o660)  # the group's: nobody else is in it
+    here.home.config.chmod(0o660)  # the group's, which has no other member
     if hostile:
         try:
             os.setxattr(here.home.config, "system.posix_acl_access", ACCESS_LIST)
         except OSError as error:
-            pytest.skip(f"there are no access lists here: {error.strerror}")
+            pytest.skip(f"this file system has no access lists: {error.strerror}")
     says = (safefiles.BY_OTHERS, str(here.home.config))
     return here.run(says=says)
 
@@ -603,7 +603,7 @@ def instead(kind: str, where: str) -> Laid:
             else:
                 os.mkfifo(path, 0o600)
                 here.held.append(os.open(path, os.O_RDWR))  # a writer, who says nothing
-        # A person would be asked, where one can be.
+        # With a way to ask, secretly would ask the user.
         argv = ["run", "-q", "--no-input", "-e", "X=Name", "--", "show"]
         return Attempt(argv, (str(path),), environ={"PYTHON_KEYRING_BACKEND": None})
 
@@ -703,7 +703,7 @@ def _(here: Here, hostile: bool) -> Attempt:
 
 @pytest.mark.parametrize("what", REFUSED)
 def test_refused(what: str, kept: tuple[str, str], tried: Tried) -> None:
-    """As it should be the command gets the secret; with the hostile part nobody does."""
+    """Without the hostile part the command gets the secret; with it no program does."""
     laid = REFUSED[what]
     with surroundings(kept) as here:
         done = here.tried(laid(here, False))
@@ -825,7 +825,7 @@ def _(here: Here) -> tuple[Attempt, Sequence[str]]:
 
 @pytest.mark.parametrize("what", HARMLESS)
 def test_passed_over(what: str, kept: tuple[str, str], tried: Tried) -> None:
-    """What somebody has put there is not used: the command gets the secret, and nobody else."""
+    """secretly uses nothing that was planted. Only the command gets the secret."""
     with surroundings(kept) as here:
         attempt, command = HARMLESS[what](here)
         started = time.monotonic()
@@ -870,8 +870,8 @@ def test_odd_names_are_shown_as_escapes(kept: tuple[str, str], tried: Tried) -> 
     tried(AGAINST, what, "shown as escapes", time.monotonic() - started)
 
 
-def test_a_full_disk_is_said(kept: tuple[str, str], tried: Tried) -> None:
-    """What cannot be shown is no success."""
+def test_a_full_disk_is_an_error(kept: tuple[str, str], tried: Tried) -> None:
+    """A dry run that can't be printed has failed."""
     for place, status, says in (("null", 0, ""), ("full", 125, "No space left")):
         with surroundings(kept) as here:
             started = time.monotonic()
@@ -883,7 +883,7 @@ def test_a_full_disk_is_said(kept: tuple[str, str], tried: Tried) -> None:
 
 
 def test_shims_in_a_folder_of_others(kept: tuple[str, str], tried: Tried) -> None:
-    """Whoever can write there could put another program in a shim's place."""
+    """Others could put another program in a shim's place."""
     for hostile, status in ((False, 0), (True, 1)):
         with surroundings(kept) as here:
             here.home.configure(
@@ -972,7 +972,7 @@ def test_another_users_session_bus(listed: bool, kept: tuple[str, str], tried: T
                 check_refused(here, attempt, done)
                 assert b"canary" not in b"".join(heard)
                 assert here.pinentry.prompts == []
-            else:  # one's own is asked; it gives nothing, and so the person is asked
+            else:  # the user's own bus has no secret, so secretly asks the user
                 assert (done, here.ran()) == ((0, "", ""), [f"the command: {TYPED}"])
                 assert heard != []
     name = "what it is said to have" if listed else "what no list has"

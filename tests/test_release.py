@@ -524,7 +524,7 @@ def test_two_projects_may_have_a_version_each(place: Place) -> None:
         ("1" * 9000, wording.odd_version(f"{'1' * 20}…{'1' * 19}")),
     ],
 )
-def test_an_odd_version_is_said(place: Place, version: str, note: str | None) -> None:
+def test_an_odd_version_is_noted(place: Place, version: str, note: str | None) -> None:
     """An upload can't be undone."""
     wheel(place.folder / "dist", "demo", version, "x.whl")
     described = place.examine("uv publish --publish-url https://example.org/").described()
@@ -532,7 +532,7 @@ def test_an_odd_version_is_said(place: Place, version: str, note: str | None) ->
     assert notes == ([wording.note_line(note)] if note else [])
 
 
-def test_an_odd_version_is_said_before_building_too(place: Place) -> None:
+def test_an_odd_version_is_noted_before_building_too(place: Place) -> None:
     """As far as the settings have it."""
     place.write("pyproject.toml", '[project]\nname = "demo"\nversion = "1.0.dev1"\n')
     assert place.examine("flit publish").described()[2:4] == [
@@ -711,7 +711,7 @@ def test_a_folder_that_cannot_be_read_is_refused(place: Place) -> None:
         place.examine("uv publish")
 
 
-def test_a_local_version_is_refused_for_pypi_alone(place: Place) -> None:
+def test_a_local_version_is_refused_only_for_pypi(place: Place) -> None:
     """PyPI would refuse it, once all of it has been sent; other indexes take it."""
     place.wheel("demo", "1.0+cu12")
     for line, name in (
@@ -895,7 +895,7 @@ def test_an_allowed_host_is_that_host_and_port_only(place: Place) -> None:
             release(at(url)).inspect(value, entry)
 
 
-def test_what_is_named_in_a_refusal_is_harmless() -> None:
+def test_names_in_a_refusal_are_escaped() -> None:
     """It is read on a terminal."""
     target = Destination("inter\x1bnal", "inter\x1bnal")
     with pytest.raises(Refused) as caught:
@@ -948,7 +948,7 @@ def test_a_token_must_be_for_every_project(caveats: Sequence[object], lacking: s
             found.inspect(value, Entry("PyPI"))
 
 
-def test_where_the_project_is_not_known_the_index_decides() -> None:
+def test_without_a_known_project_the_index_decides() -> None:
     """A token for some project may be the right one."""
     release(project="").inspect(Secret(token("pypi.example", [1, ["demo"]])), Entry("PyPI"))
 

@@ -1013,7 +1013,7 @@ def test_a_project_inherits_from_its_index() -> None:
 
 
 def test_the_fields_of_a_stored_secret() -> None:
-    """``#username`` is the user name, ``#password`` the secret; there are no others."""
+    """``#username`` is the user name and ``#password`` the secret. Any other field is an error."""
     with prepared("canary-1") as (pinentry, here, _):
         obtained("A", here, username="given", remember=True)
         assert obtained("A#username", here).secret == "given"

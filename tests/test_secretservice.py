@@ -114,7 +114,7 @@ def test_items_of_keyring_are_read(
         "missing",
         "a schema",
         "another tool's",
-        "another tool's beside ours",
+        "another tool's next to ours",
         "two, one newer",
         "two, the other newer",
         "another user's",
