@@ -74,7 +74,7 @@ class Package(NamedTuple):
     folder: Path
 
     def files(self, version: str) -> list[str]:
-        """The files of one version, as twine is told them."""
+        """The files of one version, as twine's arguments."""
         found = sorted(self.folder.glob(f"dist/demo-{version}*"))
         return [str(path.relative_to(self.folder)) for path in found]
 
@@ -109,13 +109,13 @@ def _package(tmp_path_factory: pytest.TempPathFactory) -> Package:
 
 @pytest.fixture(name="index")
 def _index() -> Iterator[Warehouse]:
-    """An index on loopback that takes the token, and those that are made of it."""
+    """An index on loopback that accepts the token, and tokens made from it."""
     with tokens.warehouse() as found:
         yield found
 
 
 def arrived(index: Warehouse) -> list[str]:
-    """The files that the index took."""
+    """The files that the index accepted."""
     return sorted(upload.file for upload in index.uploads if upload.status == 200)
 
 
@@ -167,7 +167,7 @@ def _home() -> Iterator[Home]:
 
 
 def lead(home: Home, url: str, secret: str, more: str = "") -> None:
-    """Configure a profile that leads to that index, with the secret of that name."""
+    """Configure a profile for that index, with the secret of that name."""
     home.configure(
         '[commands.twine]\ndefault = "loopback"\n'
         "[commands.twine.profiles.loopback]\n"
@@ -260,7 +260,7 @@ def assert_narrowed(index: Warehouse) -> None:
 
 
 def assert_nowhere(home: Home) -> None:
-    """The token is in no file: not in the home, not in the keychain's own files as text."""
+    """Check that no file has the token: neither in the home nor in the keychain's own files."""
     assert files_with(BEGINNING, home.folder) == []
     assert files_with(END, home.folder) == []
 
@@ -278,7 +278,7 @@ def assert_asked_for_a_token(terminal: Terminal) -> None:
 def test_publishing_with_a_keychain(
     home: Home, keychain: None, package: Package, index: Warehouse
 ) -> None:
-    """Typed and kept at the first upload, confirmed at the second, declined at the third."""
+    """The user stores the token at the first upload, then answers Yes, then No."""
     with upload(home, package, "1.0", "--remember", index=index) as terminal:
         assert_asked_for_a_token(terminal)
         terminal.type(TOKEN + "\r")
@@ -325,7 +325,7 @@ def test_publishing_with_a_keychain(
 def test_publishing_with_a_pasted_token_and_no_keychain(
     home: Home, package: Package, index: Warehouse
 ) -> None:
-    """Pasted with what was copied around it; asked for again the next time, with nothing kept."""
+    """White space around it is removed. Nothing is stored, so secretly asks again."""
     # Terminals paste a newline as Return. If one pastes it unchanged, the user presses Return.
     for version, pasted in (("1.0", f"{TOKEN}\r"), ("1.1", f"  {TOKEN} \n\r")):
         with upload(home, package, version, index=index) as terminal:
@@ -341,7 +341,7 @@ def test_publishing_with_a_pasted_token_and_no_keychain(
 def test_a_password_is_not_sent_in_place_of_a_token(
     home: Home, package: Package, index: Warehouse
 ) -> None:
-    """A password that was pasted by mistake is asked for again, with the reason."""
+    """secretly says why, and asks again."""
     with upload(home, package, "1.0", index=index) as terminal:
         assert_asked_for_a_token(terminal)
         terminal.type("canary password\r")
@@ -355,7 +355,7 @@ def test_a_password_is_not_sent_in_place_of_a_token(
 def test_a_wrong_token_is_twines_own_failure(
     home: Home, package: Package, index: Warehouse
 ) -> None:
-    """What the index refuses is twine's status and text, as without secretly."""
+    """twine's status and message are the same as without secretly."""
     with upload(home, package, "1.0", index=index) as terminal:
         assert_asked_for_a_token(terminal)
         terminal.type(f"{TOKEN[:-10]}{'A' * 9}{TOKEN[-1]}\r")
