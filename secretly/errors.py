@@ -60,7 +60,7 @@ class PromptTimeout(SecretlyError):
 
 
 class NoPinentry(SecretlyError):
-    """secretly cannot ask the user: there is no pinentry and no terminal.
+    """secretly can't ask the user: it found no pinentry and no terminal.
 
     .. versionadded:: 1.0
     """

@@ -60,7 +60,7 @@ def _started() -> Iterator[tuple[Home, Warm]]:
 class Outcome(NamedTuple):
     """The result of a run.
 
-    :param prompts: the texts of each prompt that the person was shown, by command.
+    :param prompts: the texts of each prompt that the user was shown, by command.
     """
 
     status: int

@@ -102,9 +102,9 @@ def together(home: Home, *references: str, fake: FakePinentry) -> list[str]:
 
 def failure(home: Home, verb: str, *references: str, fake: FakePinentry | None = None) -> str:
     """The two lines of an error, which contain no secret."""
-    with FakePinentry() as nobody:
-        done = taken(home, verb, *references, fake=fake or nobody)
-        assert fake is not None or nobody.prompts == []
+    with FakePinentry() as unused:
+        done = taken(home, verb, *references, fake=fake or unused)
+        assert fake is not None or unused.prompts == []
     assert done.status == (1 if verb == "get" else 125), done
     assert done.stdout == ""
     assert "canary" not in done.stderr
@@ -927,7 +927,7 @@ def test_an_item_of_bitwarden_may_have_an_accent(home: Home) -> None:
 def test_an_unlocked_bitwarden_has_different_errors(
     home: Home, request: pytest.FixtureRequest, real: bool
 ) -> None:
-    """Ambiguous items, missing items and missing fields differ. There is no prompt."""
+    """Ambiguous items, missing items and missing fields differ. No prompt appears."""
     if real:
         home.environ |= vaults.unlocked_bitwarden(home).environ
     else:

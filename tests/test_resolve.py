@@ -978,9 +978,9 @@ def test_a_user_without_a_name_has_a_number() -> None:
         from secretly import credential, forget, remember, testing
         from secretly.resolving.request import login_name
         uid = os.getuid()
-        def nobody(uid):
+        def no_user(uid):
             raise KeyError(uid)
-        pwd.getpwuid = nobody  # this user has a name: hide it
+        pwd.getpwuid = no_user  # this user has a name: hide it
 
         async def main(here):
             await remember("A", "canary-1")

@@ -150,7 +150,7 @@ def test_each_shim_uses_its_profile(shims: Shims) -> None:
     """They find the real twine, though secretly itself is not on PATH."""
     assert shims.run("sh", "-c", "command -v secretly").status != 0
     assert shims.run("dev.twine", "upload", UPLOAD) == Ended(0, f"{DEV}<upload><{UPLOAD}>\n", "")
-    with FakePinentry([True]) as fake:  # it publishes, so a person agrees to it
+    with FakePinentry([True]) as fake:  # it publishes, so the user confirms
         done = shims.run("prod.twine", "upload", UPLOAD, **fake.environ)
     assert done.stdout == f"ada:canary-1@http://127.0.0.1:8/\n<upload><{UPLOAD}>\n"
     assert shims.run("twine", "upload", UPLOAD).stdout.startswith(":@\n")

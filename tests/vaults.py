@@ -1,6 +1,6 @@
 """Make vaults of the password managers offline, for their real programs.
 
-The formats were learnt from the programs themselves: what is made here is no more than
+The formats come from the programs themselves. A vault here has no more than
 they need to show an item.
 """
 
