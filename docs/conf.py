@@ -18,7 +18,7 @@ extensions = ["sphinx.ext.autodoc", "sphinx.ext.doctest"]
 exclude_patterns = ["_build"]
 html_theme = "alabaster"
 html_theme_options = {
-    "description": "Hand a secret to one program, for one moment",
+    "description": "Give one command your secret, for as long as it runs",
     "show_powered_by": False,
 }
 html_show_sourcelink = False

@@ -1,4 +1,4 @@
-"""A person's secret, handed to one program, for one moment.
+"""Give one command your secret, for as long as it runs.
 
 >>> import secretly
 >>> async def upload() -> None:

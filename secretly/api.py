@@ -83,7 +83,7 @@ async def secret(
         False, the secret is not used, and the user is asked again, 3 times at most.
     :param timeout: in seconds or as a timedelta; None: 300 s (30 s for a machine).
     :raises Cancelled: if the user cancels.
-    :raises SecretlyError: for any other reason why there is no secret.
+    :raises SecretlyError: if secretly can't return a secret for another reason.
 
     Calls for the same reference, user name and *verify* share one prompt, with the texts
     of the first. Each waits at most its own *timeout*; cancelling the last one ends it.

@@ -60,7 +60,7 @@ class PromptTimeout(SecretlyError):
 
 
 class NoPinentry(SecretlyError):
-    """secretly cannot ask the user: there is no pinentry and no terminal.
+    """secretly can't ask the user: it found no pinentry and no terminal.
 
     .. versionadded:: 1.0
     """
@@ -95,7 +95,7 @@ class KeychainLocked(KeychainUnavailable):
 
 
 class SourceFailed(SecretlyError):
-    """The source that a secret is configured to come from did not give it.
+    """The configured source of a secret did not return the secret.
 
     .. versionadded:: 1.0
     """

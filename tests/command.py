@@ -29,7 +29,7 @@ SECRETLY = [str(_SCRIPT)] if _SCRIPT.exists() else [sys.executable, "-m", "secre
 #: How long anything here may take, in seconds.
 PATIENCE = 30.0
 
-#: A keychain that is a file, for tests of what stands on a keychain: a backend of keyring's.
+#: A keychain that is a file: a backend for keyring, for tests that only need some keychain.
 _BACKEND = """
 import json, os
 from keyring.backend import KeyringBackend
@@ -146,7 +146,7 @@ class Home:
         cwd: Path | None = None,
         seconds: float = PATIENCE,
     ) -> Ended:
-        """Run the command to its end, where there is no terminal."""
+        """Run the command to its end, without a terminal."""
         return self.run_any(
             [*SECRETLY, *arguments], environ=environ, stdin=stdin, cwd=cwd, seconds=seconds
         )
@@ -161,7 +161,7 @@ class Home:
         seconds: float = PATIENCE,
         **more: Any,
     ) -> Ended:
-        """Run any command line to its end, where there is no terminal."""
+        """Run any command line to its end, without a terminal."""
         process = self.start(argv, environ=environ, cwd=cwd, **more)
         with ended(process):
             out, err = process.communicate(os.fsencode(stdin), seconds)
@@ -339,7 +339,7 @@ class Terminal:
         return self._written
 
     def expect(self, text: str, seconds: float = PATIENCE) -> None:
-        """Wait until *text* stands on the screen, after what was waited for before."""
+        """Wait until the screen shows *text*, after the text of the last call."""
         deadline = time.monotonic() + seconds
         while (found := self.screen.find(text, self._position)) < 0:
             left = deadline - time.monotonic()
@@ -385,7 +385,7 @@ class Terminal:
 
     @property
     def left_over(self) -> list[int]:
-        """The processes that still run in the session, but for its leader."""
+        """The processes that still run in the session, without its leader."""
         return [pid for pid in session_of(self._leader.pid) if pid != self._leader.pid]
 
 
@@ -512,7 +512,7 @@ for line in sys.stdin:
 class Warm:
     """Starts the command in a few milliseconds, by forking one that is loaded already.
 
-    It stands in for the command where hundreds of starts are compared; everything
+    Tests that compare hundreds of starts use it in place of the command; everything
     but the interpreter's own start is the same.
     """
 

@@ -50,7 +50,7 @@ def wait_until(true: Callable[[], Any], seconds: float = DEADLINE, what: str = "
 
 
 def stat_of(pid: int) -> list[str]:
-    """Return the fields of ``/proc/PID/stat`` from the state on; none if there is no process."""
+    """Return the fields of ``/proc/PID/stat`` from the state on; empty without the process."""
     with contextlib.suppress(OSError):
         return Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
     return []

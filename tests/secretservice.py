@@ -26,7 +26,7 @@ _COLLECTION = "/org/freedesktop/secrets/collection/login"
 
 
 def wait_until(condition: object, seconds: float = 10.0) -> None:
-    """Wait for a condition, a function of nothing; fail if it does not come true."""
+    """Wait until a condition is true; fail if it isn't in time."""
     deadline = time.monotonic() + seconds
     while not condition():  # type: ignore[operator]
         assert time.monotonic() < deadline, "it did not come true in time"
@@ -34,7 +34,7 @@ def wait_until(condition: object, seconds: float = 10.0) -> None:
 
 
 class SecretService:
-    """A session bus with gnome-keyring on it, in folders of its own.
+    """A session bus with gnome-keyring, in its own folders.
 
     ``environ`` has what a program needs to use it and nothing else of this user's.
     """
@@ -81,7 +81,7 @@ class SecretService:
 
     @property
     def bus(self) -> int:
-        """The process that is the bus."""
+        """The process of the bus."""
         (pid,) = (
             int(child)
             for child in Path(f"/proc/{self._bus.pid}/task/{self._bus.pid}/children")
@@ -102,7 +102,7 @@ class SecretService:
             yield connection
 
     def _owner(self) -> int | None:
-        """The process that answers for the Secret Service."""
+        """The process that provides the Secret Service."""
         bus = jeepney.DBusAddress(
             "/org/freedesktop/DBus", "org.freedesktop.DBus", "org.freedesktop.DBus"
         )
@@ -116,7 +116,7 @@ class SecretService:
         return int(answer.body[0])
 
     def lock(self) -> None:
-        """Lock the collection, as the desktop does when it is left alone."""
+        """Lock the collection, as the desktop does when the user is away."""
         service = jeepney.DBusAddress(
             "/org/freedesktop/secrets",
             "org.freedesktop.secrets",
@@ -127,22 +127,22 @@ class SecretService:
             connection.send_and_get_reply(call, timeout=5)
 
     def unlock(self) -> None:
-        """Have the collection unlocked again, by a daemon that is started anew."""
+        """Start the daemon again, which unlocks the collection."""
         self.kill()
         self._start(_PASSWORD)
 
     def stop(self) -> None:
-        """Have the daemon hang: it is there, and answers nothing."""
+        """Stop the daemon's process, so that it doesn't answer."""
         assert self._daemon is not None
         self._daemon.send_signal(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Have it go on."""
+        """Let the daemon continue."""
         assert self._daemon is not None
         self._daemon.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
-        """End the daemon without a warning."""
+        """Kill the daemon."""
         if self._daemon is not None:
             self._daemon.kill()
             self._daemon.wait(10)
@@ -190,7 +190,7 @@ def secret_service(
 
 
 class prompter:
-    """A desktop's prompter that takes every request and never answers; says whether it has."""
+    """A desktop's prompter that accepts requests and never answers; says whether it got one."""
 
     def __init__(self, service: SecretService) -> None:
         self._service = service
@@ -260,20 +260,21 @@ def secret(path, session):
     now = mode()
     if now == "vanishes before it is read":
         raise Wrong(UNKNOWN)
-    if now == "says that there is no such item":
+    if now == "says that the item does not exist":
         raise Wrong(PREFIX + "Error.NoSuchObject")
     if now == "says that it is locked":
         raise Wrong(PREFIX + "Error.IsLocked")
-    if now == "knows nothing of the session":
+    if now == "does not know the session":
         raise Wrong(PREFIX + "Error.NoSession")
     if now == "dies before it is read":
         os._exit(1)
-    if now == "never gives it":
+    if now == "never returns it":
         raise TimeoutError
     value = items[path][1]
-    value = {"gives what is not UTF-8": b"canary-\\xff\\xfe", "gives a NUL": b"canary-\\0-1"}.get(
-        now, value
-    )
+    if now == "returns bytes that are not UTF-8":
+        value = b"canary-\\xff\\xfe"
+    if now == "returns a NUL":
+        value = b"canary-\\0-1"
     return session, b"", value, "text/plain"
 
 def answer(path, interface, member, body):
@@ -296,11 +297,11 @@ def answer(path, interface, member, body):
     if member in ("Unlock", "Lock"):
         return "aoo", ([] if mode().startswith("locks") else body[0], "/")
     if member == "GetSecrets":
-        if mode() == "gives something else":
+        if mode() == "returns something else":
             return "s", ("canary",)
         return "a{o(oayays)}", ({path: secret(path, body[1]) for path in body[0]},)
     if member == "GetSecret":
-        if mode() == "gives something else":
+        if mode() == "returns something else":
             return "s", ("canary",)
         return "(oayays)", (secret(path, body[0]),)
     if member == "CreateItem":
@@ -331,7 +332,7 @@ while True:
 
 
 class Misbehaving(SecretService):
-    """A double of the Secret Service, for what the real one does not do.
+    """A double of the Secret Service that fails in ways in which gnome-keyring doesn't.
 
     It does as it should until :meth:`misbehave` says what it does wrong.
     """
@@ -344,5 +345,5 @@ class Misbehaving(SecretService):
         wait_until(lambda: self._owner() == self._daemon_pid)
 
     def misbehave(self, how: str) -> None:
-        """From now on, do this wrong; nothing, if empty."""
+        """Fail in this way from now on; with an empty text, work as usual."""
         self._mode.write_text(how)

@@ -168,7 +168,7 @@ def functions(name: str) -> list[str]:
 
 
 class Upload(NamedTuple):
-    """What arrived at the server."""
+    """An upload that arrived at the server."""
 
     path: str
     username: str
@@ -176,9 +176,9 @@ class Upload(NamedTuple):
 
 
 class World(NamedTuple):
-    """A home with a project, the stand-ins, and the server.
+    """A home with a project, the stand-ins and the server.
 
-    :param home: the person's.
+    :param home: the user's.
     :param uploads: what arrived.
     """
 
@@ -197,7 +197,7 @@ class World(NamedTuple):
         return set((self.home.folder / "seen").read_text().split())
 
     def sh(self, command: str, answers: Sequence[Any] = (), shell: str = "sh") -> Ended:
-        """Run a line of shell; the person gives all of these answers."""
+        """Run a line of shell; the user gives all of these answers."""
         with FakePinentry(answers) as fake:
             done = self.home.run_any([shell, "-c", command], environ=fake.environ)
             prompts = [prompt["SETDESC"] for prompt in fake.prompts]
@@ -205,7 +205,7 @@ class World(NamedTuple):
         return done
 
     def follow(self, step: Step, before: str = "") -> Ended:
-        """Do what the page says, and see that it says what comes of it."""
+        """Run the page's commands, and check that they print what the page shows."""
         self.home.configure("\n".join(step.tables.values()))
         answers: list[Any] = [MASTER, True] if "prod" in step.command else []
         if step.command.startswith("secretly get"):
@@ -219,14 +219,14 @@ class World(NamedTuple):
 
 
 def masked(text: str, folder: Path | None = None) -> str:
-    """A text without what differs from day to day and from home to home."""
+    """A text without what differs between days and homes."""
     text = text.replace(str(folder), "/home/you") if folder else text
     return re.sub(r"until (\d{4}-\d\d-\d\d )?\d\d:\d\d$", "until HH:MM", text, flags=re.M)
 
 
 @contextlib.contextmanager
 def server(uploads: list[Upload]) -> Iterator[int]:
-    """Takes every upload; gives its port."""
+    """Takes every upload; returns its port."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -253,7 +253,7 @@ def server(uploads: list[Upload]) -> Iterator[int]:
 
 @contextlib.contextmanager
 def world(version: str = "2.30.0", app: bool = False) -> Iterator[World]:
-    """A person's machine, with this version of op, and its desktop app or not."""
+    """A user's machine with this version of op, with or without its desktop app."""
     uploads: list[Upload] = []
     with home() as found, server(uploads) as port:
         tokens.wheel(found.folder / "dist")
@@ -265,12 +265,12 @@ def world(version: str = "2.30.0", app: bool = False) -> Iterator[World]:
         found.program("twine", twine)
         (found.folder / ".op").mkdir()
         (found.folder / ".op" / "config").write_text(json.dumps({"latest_signin": "my"}))
-        found.environ["LPASS_ASKPASS"] = "/bin/false"  # a person's own, which is not called
+        found.environ["LPASS_ASKPASS"] = "/bin/false"  # the user's own, which is not called
         yield World(found, uploads)
 
 
 def assert_from_prod(upload: Upload) -> None:
-    """It went where PyPI is, with a token made of the one that is kept."""
+    """Check that PyPI's stand-in got a token made from the stored one."""
     assert (upload.path, upload.username) == ("/legacy/", "__token__")
     assert upload.password.startswith("pypi-")
     assert upload.password != tokens.TOKEN
@@ -279,8 +279,8 @@ def assert_from_prod(upload: Upload) -> None:
 DEV = Upload("/root/plus/", "root", "")
 
 
-def test_every_command_of_the_page_does_what_the_page_says() -> None:
-    """One after another, from the first to the last, each with its configuration."""
+def test_every_command_of_the_page_prints_what_the_page_shows() -> None:
+    """In the page's order, each with its configuration."""
     before, arrived = "", []
     with world() as found:
         for step in steps():
@@ -306,7 +306,7 @@ def test_every_command_of_the_page_does_what_the_page_says() -> None:
 
 
 def one(section: str, command: str) -> Step:
-    """A command of a section."""
+    """A command in a section."""
     [found] = [s for s in steps() if s.section == section and s.command.startswith(command)]
     return found
 
@@ -348,8 +348,8 @@ def test_1password_signs_in_as_opme_did(version: str, app: bool, calls: list[str
         assert made.count(calls[-1]) <= 3
 
 
-def test_a_session_that_the_shell_has_is_used() -> None:
-    """Who has signed in by ``eval $(op signin)`` is not asked for the password."""
+def test_the_shells_session_is_used() -> None:
+    """After ``eval $(op signin)`` secretly asks for no password."""
     step = one("prod.twine, with 1Password", "secretly run")
     with world() as found:
         found.home.configure("\n".join(step.tables.values()))
@@ -360,7 +360,7 @@ def test_a_session_that_the_shell_has_is_used() -> None:
 
 @pytest.mark.real
 def test_the_profile_does_what_the_function_did() -> None:
-    """The post's dev.twine, and the profile, have twine upload the same in the same way."""
+    """With both, twine uploads the same in the same way."""
     need("bash")
     [function] = functions("dev.twine")
     with world() as found:
@@ -372,7 +372,7 @@ def test_the_profile_does_what_the_function_did() -> None:
 
 @pytest.mark.real
 def test_the_shim_refuses_as_the_function_did() -> None:
-    """With the same status, and nothing uploaded."""
+    """It has the same status, and nothing is uploaded."""
     need("bash")
     [function] = functions("twine")
     with world() as found:
@@ -382,7 +382,7 @@ def test_the_shim_refuses_as_the_function_did() -> None:
 
 
 def test_each_function_is_two_lines_of_configuration() -> None:
-    """A profile is its heading and one line, and so is a secret."""
+    """A profile is a heading and one line, and so is a secret."""
     for step in steps():
         for table in step.tables.values():
             assert len(table.strip().splitlines()) == 2

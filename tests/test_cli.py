@@ -49,7 +49,7 @@ def _home() -> Iterator[Home]:
 
 @pytest.fixture(scope="module", name="warm")
 def _warm() -> Iterator[Warm]:
-    """The command where nobody is there, and nothing is kept."""
+    """The command without a way to ask, and with no stored secret."""
     with home() as folder:
         folder.program("others", "#!/bin/sh\n", 0o777)
         folder.program("not-executable", "#!/bin/sh\n", 0o644)
@@ -933,7 +933,7 @@ def test_the_use_of_a_stored_secret_is_confirmed(home: Home) -> None:
         assert_fails(declined, 130)
         assert declined.stdout == ""
         assert without_token(home.run("run", "--no-confirm", *publish, environ=environ).stdout)
-        # What is no publishing command gets what is kept, as it is.
+        # Another command gets the stored secret without a question.
         assert home.run("run", *other, environ=environ).stdout == f"{TOKEN}\n"
         assert len(fake.prompts) == 2
         assert home.run("run", "--confirm", *other, environ=environ).stdout == f"{TOKEN}\n"
@@ -1141,7 +1141,7 @@ def test_too_long_a_standard_input_is_refused(home: Home) -> None:
     assert "1 MiB" in done.stderr
 
 
-# -- what is no pinentry ---------------------------------------------------------
+# -- other programs in place of a pinentry ---------------------------------------
 
 
 def test_doctor_tries_the_pinentry(home: Home) -> None:
@@ -1156,7 +1156,7 @@ def test_doctor_tries_the_pinentry(home: Home) -> None:
 
 
 def test_doctor_shows_the_flavor(home: Home) -> None:
-    """The line of a working pinentry has its flavor; there is no prompt."""
+    """The line of a working pinentry has its flavor. No prompt appears."""
     with FakePinentry(flavor="gtk2:\x1bcurses") as fake:
         done = home.run("doctor", environ=fake.environ)
         assert done.status == 0

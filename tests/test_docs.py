@@ -74,16 +74,17 @@ def helped(*arguments: str) -> str:
 
 
 def described(text: str) -> dict[str, bool]:
-    """The options that ``option`` directives describe, and whether each takes a value."""
+    """Each option that an ``option`` directive describes, and whether it takes a value."""
     lines = re.findall(r"^\.\. option:: (.+)$", text, re.MULTILINE)
     return {o: v for line in lines for o, v in taken_apart(line)}
 
 
 def taken_apart(line: str) -> Iterator[tuple[str, bool]]:
-    """Each option in ``-e X, --env X``, and whether it takes a value."""
-    parts = [part.partition(" ") for part in line.split(", ")]
-    valued = any(value for _, _, value in parts)
-    return ((option, valued) for option, _, _ in parts)
+    """Each option in ``-e X, --env X`` or ``--remember[=X]``, and whether it takes a value."""
+    parts = [re.fullmatch(r"([\w-]+)[ \[=]*(.*)", part) for part in line.split(", ")]
+    options = [part.groups() for part in parts if part]
+    valued = any(value for _, value in options)
+    return ((option, valued) for option, _ in options)
 
 
 # -- the reference ---------------------------------------------------------------
@@ -110,8 +111,8 @@ def test_every_verb_is_described_and_no_other() -> None:
     assert titles == ["", *VERBS, "Exit statuses"]
 
 
-def test_every_option_that_a_page_uses_is_there() -> None:
-    """No page calls secretly with an option that it does not have."""
+def test_every_option_that_a_page_uses_exists() -> None:
+    """No page calls secretly with an unknown option."""
     text = sections("reference/command-line.rst")
     used = 0
     for path in [*DOCS.rglob("*.rst"), DOCS.parent / "README.md"]:
@@ -195,7 +196,7 @@ def test_every_parameter_is_described(name: str, thing: Callable[..., Any]) -> N
 
 
 def complaint(tmp_path: Path, text: str) -> str:
-    """What is said about a configuration that is wrong."""
+    """The error about a wrong configuration."""
     path = tmp_path / "config.toml"
     path.write_text(text, "utf-8")
     with pytest.raises(secretly.BadConfiguration) as caught:
@@ -226,7 +227,7 @@ def confvals() -> dict[str, str]:
 
 
 def test_every_configuration_key_is_described_and_no_other(tmp_path: Path) -> None:
-    """What the loader knows and what the page describes are the same."""
+    """The page describes the keys that the loader knows."""
     there = {f"{table}.{key}" for table, text in TABLES.items() for key in known(tmp_path, text)}
     assert set(confvals()) == there
 
@@ -277,7 +278,7 @@ GUIDES = sorted(path.relative_to(DOCS).as_posix() for path in DOCS.glob("how-to/
 
 @pytest.mark.parametrize("name", [name for name in GUIDES if toml_in(page(name))])
 def test_every_configuration_in_a_guide_is_right(tmp_path: Path, name: str) -> None:
-    """What a guide tells one to write is read without complaint; two tables may be one file's."""
+    """secretly loads each example of a guide without an error."""
     for example in toml_in(page(name)):
         # 'default' names a profile of an example before it.
         if "default = " in example:
@@ -393,7 +394,7 @@ def test_every_variable_that_is_read_is_described() -> None:
 
 
 def test_every_variable_of_a_tool_that_says_where_is_described(tmp_path: Path) -> None:
-    """So are those by which a tool, or what launches it, finds its folder or its settings."""
+    """The page has the variables with which a tool or a launcher finds its folder or settings."""
     found = {
         name for names in command_line.REDIRECTING.values() for name in names if name[0] != "-"
     }
@@ -522,7 +523,7 @@ UPLOAD = ("twine", "upload", "dist/demo-1.0-py3-none-any.whl")
 @pytest.mark.process
 @pytest.mark.parametrize("where", ["how-to/narrow-a-token.rst", "tutorial.rst"])
 def test_what_a_token_allows_is_shown_as_it_is(where: str) -> None:
-    """The listings of ``token show`` are what it prints: of a whole one, and of a narrowed one."""
+    """The listings of ``token show`` are its output, for a whole and for a narrowed token."""
     whole = PRACTICE if where == "tutorial.rst" else tokens.TOKEN
     with home() as found:
         shown = found.run("token", "show", "env://TOKEN", environ={"TOKEN": whole})
@@ -537,7 +538,7 @@ def test_what_a_token_allows_is_shown_as_it_is(where: str) -> None:
 
 @pytest.mark.process
 def test_a_dry_run_is_shown_as_it_is(package: Home) -> None:
-    """The guide's listing is what is printed."""
+    """The guide's listing is the output."""
     done = package.run("run", "--dry-run", *UPLOAD)
     whole = done.stdout + "dist/demo-1.0.tar.gz (814 bytes, sha256 e85c0f9b6e78e057)\n"
     assert told(whole, "how-to/publish.rst", package.folder)
@@ -563,8 +564,8 @@ def test_the_lines_of_an_upload_are_shown_as_they_are(package: Home) -> None:
 
 
 @pytest.mark.process
-def test_what_cannot_be_seen_is_refused_as_the_guide_says(package: Home) -> None:
-    """A launcher with a file of variables is, word for word; what is only noted is noted."""
+def test_a_hidden_upload_is_refused_as_the_guide_says(package: Home) -> None:
+    """The guide has the refusal of a launcher with a file of variables, word for word."""
     package.program("uv", "#!/bin/sh\n")
     done = package.run("run", "uv", "run", "--env-file", ".env", *UPLOAD)
     assert done.status == 125
@@ -578,7 +579,7 @@ def test_what_cannot_be_seen_is_refused_as_the_guide_says(package: Home) -> None
 
 @pytest.mark.process
 def test_a_token_that_does_not_fit_is_refused_as_the_guide_says(package: Home) -> None:
-    """Both of its refusals, word for word."""
+    """The guide has both refusals, word for word."""
     package.configure('[secrets.PyPI]\nsource = "env://TOKEN"\n')
     other = {"TOKEN": tokens.token("pypi.example", [1, ["other"]])}
     done = package.run("run", *UPLOAD, environ=other)
@@ -633,8 +634,8 @@ LPASS = {
 
 @pytest.mark.process
 @pytest.mark.parametrize("script", LPASS)
-def test_a_managers_failure_is_said_as_the_guide_says(script: str) -> None:
-    """Both lines of each, word for word; the variable is not delivered."""
+def test_a_managers_failure_has_the_lines_of_the_guide(script: str) -> None:
+    """The guide has both lines of each, word for word. The command gets no variable."""
     with home() as found:
         if script:
             found.program("lpass", f"#!/bin/sh\n{script}\nexit 1\n")
@@ -648,7 +649,7 @@ def test_a_managers_failure_is_said_as_the_guide_says(script: str) -> None:
 
 
 def test_the_configuration_in_the_readme_is_right(tmp_path: Path) -> None:
-    """It is read without complaint, and so is each place that it names."""
+    """secretly loads it without an error, and knows each source in it."""
     blocks = re.findall(r"```toml\n(.*?)```", page("../README.md"), re.DOTALL)
     assert [load(tmp_path, block).secrets["PyPI"].source for block in blocks]
     others = re.findall(r"(?:or|,) (\w+://[^\s,]+)", blocks[0])
@@ -659,19 +660,23 @@ def test_the_configuration_in_the_readme_is_right(tmp_path: Path) -> None:
 
 # -- the examples ----------------------------------------------------------------
 
-#: What each example is answered, and what it then prints; and how many prompts it shows.
+#: The answers for each example, its output, and the number of its prompts.
 EXAMPLES: dict[str, list[tuple[list[Any], str, int]]] = {
     "with_asyncio": [(["canary-1"], "a secret of 8 characters, shown as Secret('…')", 1)],
     "with_twisted": [(["canary-1"], "a secret of 8 characters, shown as Secret('…')", 1)],
     "many_at_once": [(["canary-1"], "100 pages", 1)],
     "verified": [
         (["canary-wrong", "canary-right", True], "logged in as ada", 3),
-        (["canary-wrong", "canary-wrong", "canary-wrong"], "no secret for Example after 3", 3),
+        (
+            ["canary-wrong", "canary-wrong", "canary-wrong"],
+            "no usable secret for Example after 3",
+            3,
+        ),
         ([[("exit", 3)]], "pinentry-gtk-fake", 1),
-        ([None], "then not", 1),
+        ([None], "cancelled", 1),
     ],
-    "confirmed": [([True], "deleted", 1), ([False], "left as it was", 1)],
-    "in_time": [([[("hang", False)]], "nobody there", 1)],
+    "confirmed": [([True], "deleted", 1), ([False], "nothing was deleted", 1)],
+    "in_time": [([[("hang", False)]], "no answer in time", 1)],
     "first_secretly": [(["canary-1"], "logged in with 8 characters", 1)],
 }
 
@@ -718,7 +723,7 @@ CASES = [
 def test_an_example_runs(
     name: str, reactor: str, answers: list[Any], says: str, prompts: int
 ) -> None:
-    """An example asks and prints what its page lets one expect."""
+    """An example shows its prompts and prints its text."""
     *printed, count = run(DOCS / "examples" / f"{name}.py", reactor, answers)
     assert len(printed) == 1
     assert says in printed[0]
@@ -806,7 +811,7 @@ def test_the_example_of_a_source_is_found_by_its_entry_point() -> None:
 
 
 def test_every_example_is_run_and_shown() -> None:
-    """No example lies about unused or untested."""
+    """Every example is on a page and in a test."""
     there = {path.stem for path in (DOCS / "examples").glob("*.py")}
     assert there == {*EXAMPLES, "a_command", "test_greeting", "secretly_rbw", "test_secretly_rbw"}
     shown = {
@@ -878,7 +883,7 @@ def test_the_bounds_hold_in_what_is_published() -> None:
 
 
 def test_each_parser_had_its_inputs() -> None:
-    """100,000 of each that a test gives inputs made up by chance."""
+    """Each parser that gets random inputs had 100,000 of them."""
     sources = [path.read_text("utf-8") for path in Path(__file__).parent.glob("test_*.py")]
     parsers = re.findall(r'mark\.parser\("(.+?)"\)', "".join(sources))
     found = {name: int(inputs) for name, inputs, _ in figures("parsed.csv")}
@@ -886,7 +891,7 @@ def test_each_parser_had_its_inputs() -> None:
     assert min(found.values()) >= 100_000
 
 
-def test_it_was_run_often_enough() -> None:
+def test_the_comparison_ran_often_enough() -> None:
     """200 times, with no difference."""
     ((runs, commands, differences, _),) = figures("endured.csv")
     assert (int(runs) >= 200, int(commands) >= 200 * 8, int(differences)) == (True, True, 0)

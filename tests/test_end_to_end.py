@@ -43,7 +43,7 @@ from secretly.asking import wording
 
 pytestmark = pytest.mark.real
 
-#: The person's own token, for all of their projects.
+#: The user's own token, for all of their projects.
 TOKEN = tokens.token("127.0.0.1", identifier=os.urandom(8).hex())
 
 #: What it begins with, and each that is made of it: the index and its number.
@@ -74,7 +74,7 @@ class Package(NamedTuple):
     folder: Path
 
     def files(self, version: str) -> list[str]:
-        """The files of one version, as twine is told them."""
+        """The files of one version, as twine's arguments."""
         found = sorted(self.folder.glob(f"dist/demo-{version}*"))
         return [str(path.relative_to(self.folder)) for path in found]
 
@@ -109,13 +109,13 @@ def _package(tmp_path_factory: pytest.TempPathFactory) -> Package:
 
 @pytest.fixture(name="index")
 def _index() -> Iterator[Warehouse]:
-    """An index on loopback that takes the token, and those that are made of it."""
+    """An index on loopback that accepts the token, and tokens made from it."""
     with tokens.warehouse() as found:
         yield found
 
 
 def arrived(index: Warehouse) -> list[str]:
-    """The files that the index took."""
+    """The files that the index accepted."""
     return sorted(upload.file for upload in index.uploads if upload.status == 200)
 
 
@@ -167,7 +167,7 @@ def _home() -> Iterator[Home]:
 
 
 def lead(home: Home, url: str, secret: str, more: str = "") -> None:
-    """Configure a profile that leads to that index, with the secret of that name."""
+    """Configure a profile for that index, with the secret of that name."""
     home.configure(
         '[commands.twine]\ndefault = "loopback"\n'
         "[commands.twine.profiles.loopback]\n"
@@ -202,8 +202,8 @@ def _keychain(home: Home) -> Iterator[None]:
 
 
 def _twine() -> str:
-    beside = Path(sys.executable).with_name("twine")
-    found = str(beside) if beside.exists() else shutil.which("twine")
+    sibling = Path(sys.executable).with_name("twine")
+    found = str(sibling) if sibling.exists() else shutil.which("twine")
     if found is None:
         need("twine")
     assert found is not None
@@ -219,7 +219,7 @@ def upload(
     index: Warehouse | None = None,
     safe: bool = True,
 ) -> Iterator[Terminal]:
-    """``secretly run twine upload``, on a terminal; nobody gets hold of the token.
+    """``secretly run twine upload`` on a terminal; no other process gets the token.
 
     :param index: the one that is led to, with PyPI's token.
     :param safe: whether twine is to get one that is made of it.
@@ -248,7 +248,7 @@ def upload(
 
 
 def assert_narrowed(index: Warehouse) -> None:
-    """What arrived was never the person's token: each was for ``demo``, and ends soon."""
+    """The user's token never arrived. Each token was for ``demo``, and ends soon."""
     assert index.uploads
     for one in index.uploads:
         assert one.token.startswith(BEGINNING)
@@ -260,7 +260,7 @@ def assert_narrowed(index: Warehouse) -> None:
 
 
 def assert_nowhere(home: Home) -> None:
-    """The token is in no file: not in the home, not in the keychain's own files as text."""
+    """Check that no file has the token: neither in the home nor in the keychain's own files."""
     assert files_with(BEGINNING, home.folder) == []
     assert files_with(END, home.folder) == []
 
@@ -278,7 +278,7 @@ def assert_asked_for_a_token(terminal: Terminal) -> None:
 def test_publishing_with_a_keychain(
     home: Home, keychain: None, package: Package, index: Warehouse
 ) -> None:
-    """Typed and kept at the first upload, confirmed at the second, declined at the third."""
+    """The user stores the token at the first upload, then answers Yes, then No."""
     with upload(home, package, "1.0", "--remember", index=index) as terminal:
         assert_asked_for_a_token(terminal)
         terminal.type(TOKEN + "\r")
@@ -325,8 +325,8 @@ def test_publishing_with_a_keychain(
 def test_publishing_with_a_pasted_token_and_no_keychain(
     home: Home, package: Package, index: Warehouse
 ) -> None:
-    """Pasted with what was copied around it; asked for again the next time, with nothing kept."""
-    # Terminals paste a newline as Return; where one comes as it is, the person presses it.
+    """White space around it is removed. Nothing is stored, so secretly asks again."""
+    # Terminals paste a newline as Return. If one pastes it unchanged, the user presses Return.
     for version, pasted in (("1.0", f"{TOKEN}\r"), ("1.1", f"  {TOKEN} \n\r")):
         with upload(home, package, version, index=index) as terminal:
             assert_asked_for_a_token(terminal)
@@ -338,8 +338,10 @@ def test_publishing_with_a_pasted_token_and_no_keychain(
     assert_nowhere(home)
 
 
-def test_what_is_no_token_is_not_sent(home: Home, package: Package, index: Warehouse) -> None:
-    """A password that was pasted by mistake is asked for again, with the reason."""
+def test_a_password_is_not_sent_in_place_of_a_token(
+    home: Home, package: Package, index: Warehouse
+) -> None:
+    """secretly says why, and asks again."""
     with upload(home, package, "1.0", index=index) as terminal:
         assert_asked_for_a_token(terminal)
         terminal.type("canary password\r")
@@ -353,7 +355,7 @@ def test_what_is_no_token_is_not_sent(home: Home, package: Package, index: Wareh
 def test_a_wrong_token_is_twines_own_failure(
     home: Home, package: Package, index: Warehouse
 ) -> None:
-    """What the index refuses is twine's status and text, as without secretly."""
+    """twine's status and message are the same as without secretly."""
     with upload(home, package, "1.0", index=index) as terminal:
         assert_asked_for_a_token(terminal)
         terminal.type(f"{TOKEN[:-10]}{'A' * 9}{TOKEN[-1]}\r")
@@ -363,7 +365,7 @@ def test_a_wrong_token_is_twines_own_failure(
 
 
 def test_publishing_with_a_password(home: Home, package: Package, server: Server) -> None:
-    """A secret that is no token goes to a real pypiserver as it is; the files arrive whole."""
+    """A secret that isn't a token goes to a real pypiserver unchanged, and the files arrive."""
     lead(home, server.url, "mine", '[secrets.mine]\nusername = "me"\n')
     with (
         Watch(PASSWORD) as watch,

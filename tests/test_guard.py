@@ -1,4 +1,4 @@
-"""What is looked at before a publishing command gets its secret, and what is refused.
+"""The checks before a publishing command gets its secret, and the refusals.
 
 Most of it is tried with a stand-in for the tool, which keeps what it was given; that
 the tools' own configuration leads where it is thought to lead, with the real ones.
@@ -22,6 +22,7 @@ from command import SECRETLY, Ended, Home, Warm, home
 from test_publishing import FILE, project, skip_if_it_cannot, tool
 from tokens import TOKEN
 
+from secretly.asking import wording
 from secretly.asking.assuan import unescape
 from secretly.config import command_line
 from secretly.reference import Reference
@@ -47,7 +48,7 @@ _LOADED = (
 
 @pytest.fixture(name="started", scope="module")
 def _started() -> Iterator[tuple[Home, Warm]]:
-    """A home, and the command loaded there, for all tests here: there are hundreds of runs."""
+    """A home with the command already loaded, shared by the hundreds of runs here."""
     with home() as found:
         found.keep_in_a_file()
         (found.folder / "sitecustomize.py").write_text(_LOADED)
@@ -57,9 +58,9 @@ def _started() -> Iterator[tuple[Home, Warm]]:
 
 
 class Outcome(NamedTuple):
-    """What came of a run.
+    """The result of a run.
 
-    :param prompts: the texts of each prompt that the person was shown, by command.
+    :param prompts: the texts of each prompt that the user was shown, by command.
     """
 
     status: int
@@ -69,12 +70,12 @@ class Outcome(NamedTuple):
 
     @property
     def asked(self) -> list[str]:
-        """The descriptions that the person was shown."""
+        """The descriptions that the user was shown."""
         return [prompt["SETDESC"] for prompt in self.prompts]
 
 
 class Place:
-    """A home that is the project ``demo`` as well, with a stand-in for twine."""
+    """A home that is also the project ``demo``, with a stand-in for twine."""
 
     def __init__(self, home: Home, warm: Warm) -> None:
         self.folder, self.programs, self.home, self._warm = home.folder, home.programs, home, warm
@@ -92,11 +93,11 @@ class Place:
         return self.home.program(name, text)
 
     def configure(self, text: str) -> None:
-        """Write the configuration, but for the keychain's part."""
+        """Write the configuration, without the keychain's part."""
         self.home.configure(f'[keychain]\nbackends = ["filekeychain.Keyring"]\n{text}')
 
     def asking(self, pinentry: Path) -> None:
-        """Have this pinentry asked."""
+        """Use this pinentry."""
         link = self.folder / "tmp" / "pinentry"
         link.unlink(missing_ok=True)
         link.symlink_to(pinentry)
@@ -104,7 +105,7 @@ class Place:
     def secretly(
         self, *arguments: str, answers: Sequence[Answer] = (), flavor: str = "gtk2"
     ) -> Outcome:
-        """Run the command, with a person who gives these answers."""
+        """Run the command with a user who gives these answers."""
         with FakePinentry(answers, flavor=flavor) as fake:
             self.asking(fake.path)
             done = self.with_same_pinentry(*arguments)
@@ -115,15 +116,15 @@ class Place:
         return Outcome(*done, prompts)
 
     def with_same_pinentry(self, *arguments: str) -> Ended:
-        """Run the command, with the pinentry that is there."""
+        """Run the command with the pinentry that is already there."""
         return self._warm.run(*arguments)
 
     def run(self, *arguments: str, answers: Sequence[Answer] = (), flavor: str = "gtk2") -> Outcome:
-        """``secretly run``, with a person who gives these answers."""
+        """``secretly run`` with a user who gives these answers."""
         return self.secretly("run", *arguments, answers=answers, flavor=flavor)
 
     def keep(self, token: str, name: str = "PyPI") -> None:
-        """Keep a token in the keychain."""
+        """Store a token in the keychain."""
         done = self.secretly("set", name, answers=[token] * 2)
         assert done.status == 0, done
 
@@ -149,7 +150,7 @@ UPLOAD = ("twine", "upload", "dist/*")
 
 
 def assert_refused(place: Place, outcome: Outcome, *said: str, asked: int = 0) -> None:
-    """125, with an error and a hint; there was no prompt, and nothing ran."""
+    """Check for status 125, an error and a hint, without a prompt or a run."""
     assert outcome.status == 125, outcome
     message, hint = outcome.stderr.splitlines()[-2:]
     assert message.startswith("secretly: ")
@@ -217,8 +218,8 @@ def settle(place: Place, name: str, url: str) -> tuple[str, list[str]]:
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-def test_a_token_goes_to_the_index_that_made_it_alone(place: Place, name: str) -> None:
-    """Wherever the tool's settings lead; the configuration may allow the pair."""
+def test_a_token_goes_only_to_the_index_that_made_it(place: Place, name: str) -> None:
+    """Wherever the tool's settings lead; the configuration may allow another index."""
     program, arguments = settle(place, name, "http://127.0.0.1:9/legacy/")
     place.program(program)
     place.keep(TOKEN, "mine")
@@ -233,8 +234,8 @@ def test_a_token_goes_to_the_index_that_made_it_alone(place: Place, name: str) -
 
 @pytest.mark.real
 @pytest.mark.parametrize("name", SETTINGS)
-def test_the_tool_goes_where_it_was_thought_to(place: Place, name: str) -> None:
-    """A real tool, led by its own settings: another index's token is asked for again."""
+def test_the_real_tool_uses_the_index_that_secretly_found(place: Place, name: str) -> None:
+    """Its own settings choose the index. secretly asks again for another index's token."""
     path = tool(name.split()[0])
     with tokens.warehouse() as index:
         skip_if_it_cannot(place.home, index, name, place.folder)
@@ -258,8 +259,8 @@ def test_the_index_and_its_upload_host_match(place: Place, host: str) -> None:
 @pytest.mark.parametrize(
     "host", ["pypi.example.org", "xpypi.example", "x.pypi.example", "upload.upload.pypi.example"]
 )
-def test_a_host_that_only_looks_like_it_does_not(place: Place, host: str) -> None:
-    """Neither what begins nor what ends like the index."""
+def test_a_similar_host_is_another_index(place: Place, host: str) -> None:
+    """Neither a host that begins nor one that ends like the index matches."""
     place.keep(TOKEN, host)
     url = f"https://{host}/legacy/"
     outcome = place.run("twine", "upload", "--repository-url", url, FILE, answers=[True])
@@ -267,7 +268,7 @@ def test_a_host_that_only_looks_like_it_does_not(place: Place, host: str) -> Non
 
 
 def test_a_test_token_is_not_for_the_default_index(place: Place) -> None:
-    """Nor the other way round; the tools' own names stand for the hosts."""
+    """A token of the default index is not for the test index either."""
     place.keep(TEST_TOKEN)
     place.keep(TOKEN, "TestPyPI")
     outcome = place.run(*UPLOAD, answers=[True])
@@ -282,7 +283,7 @@ def test_a_test_token_is_not_for_the_default_index(place: Place) -> None:
 
 
 def test_a_token_for_another_project_is_refused(place: Place) -> None:
-    """With the hint that leads to one of this project's own, which is then taken."""
+    """The hint says how to store one for this project, which is then used."""
     place.keep(tokens.token("pypi.example", [1, ["other"]]))
     outcome = place.run(*UPLOAD, answers=[True])
     assert_refused(place, outcome, "secretly set PyPI/demo")
@@ -297,13 +298,13 @@ def test_a_token_for_another_project_is_refused(place: Place) -> None:
     [(0, 1000), (2**40, 2**41)],
 )
 def test_a_token_that_is_not_valid_now_is_refused(place: Place, start: int, end: int) -> None:
-    """One that has ended, or has not begun."""
+    """Its time is over, or hasn't begun."""
     place.keep(tokens.token("pypi.example", [0, end, start]))
     assert_refused(place, place.run(*UPLOAD, answers=[True]), "PyPI")
 
 
 def test_a_malformed_token_is_refused(place: Place) -> None:
-    """It is never passed on as it is, and no part of it is shown."""
+    """It is never passed on, and no part of it is shown."""
     for wrong in ("pypi-canary-0123456789", TOKEN[:-3], TOKEN + "AAAA"):
         place.keep(wrong)
         outcome = place.run("-v", *UPLOAD, answers=[True])
@@ -312,8 +313,8 @@ def test_a_malformed_token_is_refused(place: Place) -> None:
         assert not any(wrong[at : at + 8] in shown for at in range(5, len(wrong) - 8))
 
 
-def test_what_is_typed_is_inspected_too(place: Place) -> None:
-    """The prompt shows why, and asks again."""
+def test_a_typed_token_is_inspected_too(place: Place) -> None:
+    """The prompt says what is wrong, and asks again."""
     outcome = place.run(*UPLOAD, answers=[TEST_TOKEN, "pypi-canary-0123456789", TOKEN])
     assert outcome.status == 0, outcome
     errors = [prompt.get("SETERROR", "").replace("\n", " ") for prompt in outcome.prompts]
@@ -325,8 +326,8 @@ def test_what_is_typed_is_inspected_too(place: Place) -> None:
     assert "canary" not in errors[2]
 
 
-def test_three_wrong_ones_are_enough(place: Place) -> None:
-    """125, with the last objection."""
+def test_three_wrong_tokens_end_the_run(place: Place) -> None:
+    """The status is 125, and the error has the last objection."""
     outcome = place.run(*UPLOAD, answers=[TEST_TOKEN] * 3 + [TOKEN])
     assert_refused(place, outcome, "PyPI", "test.pypi.ex", asked=3)
 
@@ -335,18 +336,18 @@ def test_three_wrong_ones_are_enough(place: Place) -> None:
 
 
 def whole(text: str) -> str:
-    """A text without its line breaks: what is long is broken, and goes on after a mark."""
+    """A text without its line breaks and the marks of continued lines."""
     return re.sub(r"(?<=[^\n]{72})\n> ", "", text)
 
 
 def described(place: Place, file: str = FILE) -> str:
-    """The line for a file, where there is room for it."""
+    """The line about a file, if there is room for it."""
     data = (place.folder / file).read_bytes()
     return f"{file} ({len(data)} bytes, sha256 {hashlib.sha256(data).hexdigest()[:16]})"
 
 
-def test_the_person_sees_what_goes_where(place: Place) -> None:
-    """The same text stands in the prompt for a token and in the one for consent."""
+def test_the_prompt_shows_the_upload(place: Place) -> None:
+    """The prompt for a token and the question before its use have the same text."""
     tokens.wheel(place.folder / "dist", version="1.0", name="demo-1.0-1-py3-none-any.whl")
     typed = place.run(*UPLOAD, answers=[TOKEN])
     assert typed.status == 0, typed
@@ -368,7 +369,7 @@ def test_the_person_sees_what_goes_where(place: Place) -> None:
 
 
 def test_a_program_is_shown_by_its_real_path(place: Place) -> None:
-    """A link, and where it leads to."""
+    """A link is shown with its target."""
     (place.programs / "twine").rename(place.programs / "real")
     (place.programs / "twine").symlink_to("real")
     outcome = place.run(*UPLOAD, answers=[TOKEN])
@@ -381,7 +382,7 @@ def test_a_program_is_shown_by_its_real_path(place: Place) -> None:
     [("gtk2", None, True), ("qt", False, True), ("curses", True, False), ("gnome3", "", "yes")],
 )
 def test_no_is_the_default(place: Place, flavor: str, no: Answer, yes: Answer) -> None:
-    """What Return and Escape were seen to answer in each is a no: 130, and nothing runs."""
+    """Return and Escape mean No in every pinentry: status 130, and no command runs."""
     place.keep(TOKEN)
     for answer in (no, None):
         outcome = place.run(*UPLOAD, answers=[answer], flavor=flavor)
@@ -419,7 +420,7 @@ def test_a_tool_that_builds_first_shows_no_hashes(place: Place, arguments: Seque
 
 
 def test_many_files_are_summed_up(place: Place) -> None:
-    """Their list goes to standard error, and its hash stands in the dialog."""
+    """Their list goes to standard error, and its hash is in the dialog."""
     names = [f"dist/demo-1.0-{number}-py3-none-any.whl" for number in range(1, 41)]
     for name in names:
         tokens.wheel(place.folder / "dist", name=os.path.basename(name))
@@ -440,8 +441,8 @@ def test_many_files_are_summed_up(place: Place) -> None:
     assert place.run("-q", "--no-confirm", *UPLOAD).stderr == ""
 
 
-def test_what_does_not_fit_whole_is_refused(place: Place) -> None:
-    """A program's path is never cut, so one this long is refused."""
+def test_an_upload_that_does_not_fit_the_dialog_is_refused(place: Place) -> None:
+    """A program's path is never cut, so a path of this length is refused."""
     folder = place.folder.joinpath(*(str(number) * 200 for number in range(6)))
     folder.mkdir(parents=True)
     (place.programs / "twine").rename(folder / "twine")
@@ -460,7 +461,7 @@ def test_what_does_not_fit_whole_is_refused(place: Place) -> None:
     [("\x1b", r"\x1b"), ("\u202e", r"\u202e"), ("\n", r"\x0a"), ("\x9b", r"\x9b")],
 )
 def test_odd_characters_are_shown_as_escapes(place: Place, odd: str, escape: str) -> None:
-    """In a file's name or a folder's: in the dialog, in the list, in a message."""
+    """In the name of a file or a folder: in the dialog, the list and the messages."""
     folder = place.folder / f"dist{odd}x"
     name = f"demo-1.0-py3-none-any{odd}.whl"
     tokens.wheel(folder, name=name)
@@ -493,7 +494,7 @@ def test_odd_characters_are_shown_as_escapes(place: Place, odd: str, escape: str
 
 
 def test_consent_can_be_switched_off(place: Place) -> None:
-    """By an option or the configuration: -v says so, and nothing does without it."""
+    """By an option or in the configuration. -v says so."""
     place.keep(TOKEN)
     for options, configured, why in (
         (["--no-confirm"], "", "--no-confirm"),
@@ -511,31 +512,31 @@ def test_consent_can_be_switched_off(place: Place) -> None:
     assert "not confirmed" not in outcome.stderr
 
 
-def test_without_a_person_nothing_stored_is_released(place: Place) -> None:
-    """It says that consent is what is missing; --no-confirm is the way without."""
+def test_no_stored_secret_is_used_without_consent(place: Place) -> None:
+    """The error says that consent is missing. --no-confirm waives it."""
     place.keep(TOKEN)
     outcome = place.run("--no-input", *UPLOAD, answers=[True])
     assert_refused(place, outcome, "PyPI", "confirm = false")
     assert place.run("--no-input", "--no-confirm", *UPLOAD).status == 0
 
 
-def test_a_dry_run_shows_it_and_asks_nothing(place: Place) -> None:
-    """What would go where, with which token; the secret is not even looked at."""
+def test_a_dry_run_shows_the_upload_and_asks_nothing(place: Place) -> None:
+    """It shows files, index and token, and doesn't read the secret."""
     place.keep(TEST_TOKEN)
     outcome = place.run("--dry-run", *UPLOAD, answers=[True])
     assert (outcome.status, outcome.prompts, outcome.stderr) == (0, [], "")
     lines = outcome.stdout.splitlines()
     for line in ("upload: demo 1.0", "to: PyPI", described(place)):
         assert line in lines
-    assert "token of PyPI's: narrowed, good for 15 minutes" in lines
+    assert wording.token_line(15) in lines
     assert not place.ran
 
 
 # -- before anything is asked ----------------------------------------------------
 
 
-def test_without_a_file_nobody_is_asked(place: Place) -> None:
-    """None named, none that is there, none that an index takes."""
+def test_an_upload_without_files_asks_nothing(place: Place) -> None:
+    """No file is named, exists, or can be uploaded."""
     (place.folder / "dist" / "notes.txt").write_text("notes")
     os.mkfifo(place.folder / "dist" / "pipe.whl")
     for words, said in (
@@ -563,7 +564,7 @@ def test_a_removed_working_folder_is_an_error_of_two_lines(place: Place) -> None
 
 
 def test_a_local_version_is_refused_for_pypi(place: Place) -> None:
-    """PyPI itself would refuse it once it has been sent; other indexes take it."""
+    """PyPI would reject it after the upload. Other indexes accept it."""
     tokens.wheel(place.folder / "dist", version="1.0+local")
     outcome = place.run(*UPLOAD, answers=[TOKEN])
     assert_refused(place, outcome, "1.0+local")
@@ -572,8 +573,8 @@ def test_a_local_version_is_refused_for_pypi(place: Place) -> None:
     assert outcome.status == 0, outcome
 
 
-def test_several_versions_are_said(place: Place) -> None:
-    """And a development version: often a folder that was not emptied."""
+def test_several_versions_are_noted(place: Place) -> None:
+    """A development version is noted too: often the folder was not emptied."""
     tokens.wheel(place.folder / "dist", version="1.1.dev3")
     lines = place.run(*UPLOAD, answers=[TOKEN]).asked[0].splitlines()
     assert lines[0] == "upload: demo 1.0 and 1.1.dev3"
@@ -584,7 +585,7 @@ def test_several_versions_are_said(place: Place) -> None:
 
 
 def test_a_password_in_plain_text_is_warned_of(place: Place) -> None:
-    """The line says how to fix it; -q hides it, and another index gets none."""
+    """The line says how to fix it. -q hides it, and other indexes don't cause it."""
     path = place.folder / ".pypirc"
     path.write_text("[pypi]\nusername = __token__\npassword = canary-plain\n")
     outcome = place.run(*UPLOAD, answers=[TOKEN])
@@ -598,8 +599,8 @@ def test_a_password_in_plain_text_is_warned_of(place: Place) -> None:
     assert (outcome.status, str(path) in outcome.stderr) == (0, False)
 
 
-def test_a_variable_that_is_the_source_is_not_handed_on(place: Place) -> None:
-    """It holds the original token, which would be there next to the narrowed one."""
+def test_the_variable_with_the_original_token_is_removed(place: Place) -> None:
+    """The tool would have it next to the narrowed token."""
     place.configure('[secrets.PyPI]\nsource = "env://MINE"\nconfirm = false\n')
     done = place.home.run("run", *UPLOAD, environ={"MINE": TOKEN})
     assert done.status == 0, done
@@ -611,8 +612,8 @@ def test_a_variable_that_is_the_source_is_not_handed_on(place: Place) -> None:
 # -- the line about the token ----------------------------------------------------
 
 
-def test_quiet_says_nothing_of_the_token(place: Place) -> None:
-    """-q hides the line; the token is narrowed nevertheless."""
+def test_quiet_hides_the_line_about_the_token(place: Place) -> None:
+    """The token is narrowed nevertheless."""
     outcome = place.run(*UPLOAD, answers=[TOKEN])
     assert re.fullmatch(r"secretly: twine .*\bdemo\b.*\n", outcome.stderr)
     outcome = place.run("-q", *UPLOAD, answers=[TOKEN])
@@ -620,8 +621,8 @@ def test_quiet_says_nothing_of_the_token(place: Place) -> None:
     assert tokens.limits(place.given[0]).projects == ["demo"]
 
 
-def test_where_the_project_is_not_known_the_line_says_so(place: Place) -> None:
-    """secretly can't read an egg's metadata: it only limits the token's time."""
+def test_the_line_says_if_the_project_is_not_known(place: Place) -> None:
+    """secretly can't read an egg's metadata, and limits only the token's time."""
     (place.folder / "dist" / "demo-1.0-py3.11.egg").write_bytes(b"egg")
     outcome = place.run(*UPLOAD, answers=[TOKEN])
     assert outcome.status == 0, outcome
@@ -633,8 +634,8 @@ def test_where_the_project_is_not_known_the_line_says_so(place: Place) -> None:
     assert 800 < found.expires - time.time() <= 900
 
 
-def test_no_end_can_be_configured(place: Place) -> None:
-    """``expires = 0``: for these projects, as long as it was."""
+def test_a_token_without_an_end_can_be_configured(place: Place) -> None:
+    """With ``expires = 0`` only the projects are limited."""
     place.configure("[commands.twine]\nexpires = 0\n")
     outcome = place.run(*UPLOAD, answers=[TOKEN])
     assert re.fullmatch(r"secretly: twine .*\bdemo\b.*\n", outcome.stderr)
@@ -642,8 +643,8 @@ def test_no_end_can_be_configured(place: Place) -> None:
     assert (found.projects, found.expires) == (["demo"], None)
 
 
-def test_large_files_are_given_longer(place: Place) -> None:
-    """Half of the time is enough for all of them at 1 MB a second."""
+def test_large_files_get_more_time(place: Place) -> None:
+    """An upload at 1 MB/s takes at most half of the time."""
     place.configure('[commands.twine]\nexpires = "10s"\n')
     with open(place.folder / "dist" / "demo-1.0-py3.11.egg", "wb") as file:
         file.truncate(50_000_000)
@@ -695,7 +696,7 @@ PROGRAM_SWAPS = {
 
 
 class Swaps:
-    """A place where something is swapped while the user confirms."""
+    """A place in which something is swapped while the user confirms."""
 
     def __init__(self, place: Place) -> None:
         self.place, self.rounds = place, 0
@@ -705,7 +706,7 @@ class Swaps:
         place.asking(place.program("pinentry-gtk-swap", _SWAPPER))
 
     def refused(self, swap: str) -> str:
-        """Try it once more: it was confirmed, and what became of it is returned."""
+        """Try one more swap; return the result of the confirmed run."""
         folder = self.place.folder
         shutil.rmtree(folder / "dist")
         tokens.wheel(folder / "dist", name="demo-1.0-1-py3-none-any.whl")
@@ -755,15 +756,15 @@ def test_a_program_that_is_swapped_meanwhile_is_refused(swaps: Swaps) -> None:
     assert swaps.rounds == 10 * len(PROGRAM_SWAPS) >= 50
 
 
-def test_what_is_not_swapped_runs(swaps: Swaps) -> None:
-    """The same, with nothing done to what was shown: it is the swap that is refused."""
+def test_without_a_swap_the_command_runs(swaps: Swaps) -> None:
+    """So the tests above fail because of the swap."""
     for swap in ("true", "echo > dist/notes.txt", "touch later"):
         assert "status=0" in swaps.refused(swap)
     assert swaps.place.ran
 
 
-def test_the_programs_content_is_looked_at_again(place: Place) -> None:
-    """Where something is published: times can be set back, and some disks have coarse ones."""
+def test_the_programs_content_is_compared(place: Place) -> None:
+    """A publishing command's: times can be set back, and some disks have coarse ones."""
     program = place.programs / "twine"
     digest = hashlib.sha256(program.read_bytes()).hexdigest()
     argv = ["twine", "upload", f"{place.folder}/{FILE}"]

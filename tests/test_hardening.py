@@ -359,7 +359,7 @@ def _cores() -> None:
 def test_the_command_leaves_no_core(
     here: Home, empty: Path, number: signal.Signals, tried: Tried
 ) -> None:
-    """Though there is no limit, and though a program with the library does leave one."""
+    """Core files are not limited here, and a program with the library leaves one."""
     with second_prompt(here, COMMAND, empty) as (command, _):
         started = time.monotonic()
         os.kill(command.pid, number)

@@ -1,8 +1,8 @@
-"""Surroundings that somebody else has laid out: nothing is released to them, and they are named.
+"""Hostile surroundings: secretly releases nothing to them, and names them.
 
-Each is tried twice with the command as a real process: as it should be, and the command gets
-the secret; and with the hostile part, and nobody does. In both there is a secret to be had,
-in the keychain, and a pinentry that would answer.
+Each test runs the command twice as a real process. Without the hostile part the command gets the
+secret, and with the hostile part no program does. Both times the keychain has the secret, and a
+pinentry would answer.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ pytestmark = pytest.mark.process
 
 DOCS = Path(__file__).parent.parent / "docs"
 
-#: What is kept, what a planted program would give, and what a person types.
+#: The stored secret, the one of a planted program, and the one that the user types.
 CANARY = "canary-kept-71c3"
 TYPED = "canary-typed-71c3"
 
 #: A user that is not this process's own.
 OTHER = 54_321
 
-#: Whatever goes wrong is told at once: nothing is waited for. In seconds, on a busy machine.
+#: How long, in seconds, an error may take on a busy machine: secretly waits for nothing here.
 SOON = 10.0
 
 AGAINST = "hostile surroundings"
@@ -56,10 +56,10 @@ RAW = ("\x1b", "\u202e", "\u200b")
 
 
 class Attempt(NamedTuple):
-    """A command line, and what is said where it is refused.
+    """A command line, and the words of its refusal.
 
     :param says: what each must be named: the reason, and the file or the variable.
-    :param environ: variables beside the home's own; None takes one away.
+    :param environ: variables in addition to the home's own; None removes one.
     :param more: how else the process is started.
     """
 
@@ -73,7 +73,7 @@ class Attempt(NamedTuple):
 
 
 class Here:
-    """A home with a secret in its keychain, a program that is to have it, and a pinentry."""
+    """A home with a secret in its keychain, a program that may have it, and a pinentry."""
 
     def __init__(self, place: Home, pinentry: FakePinentry, kept: tuple[str, str]) -> None:
         self.home, self.pinentry = place, pinentry
@@ -94,36 +94,36 @@ class Here:
         self.cwd.mkdir(0o755)
 
     def writes(self, who: str) -> str:
-        """A program that says that it ran, and what it was given."""
+        """A program that says that it ran, and prints its value."""
         return f'#!/bin/sh\necho "{who}: $X" >>{self.log}\n'
 
     def asks(self, hostile: bool) -> str:
-        """A pinentry, which says that it ran if it is a planted one."""
+        """A pinentry, which says that it ran if it is planted."""
         says = f"echo a planted pinentry >>{self.log}" if hostile else ":"
         return f'#!/bin/sh\n{says}\nexec {self.pinentry.path} "$@"\n'
 
     def plant(self, path: Path, text: str, mode: int = 0o755) -> Path:
-        """Put a file there."""
+        """Write a file there."""
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
         path.chmod(mode)
         return path
 
     def open(self, hostile: bool, *paths: Path) -> None:
-        """Let others write there, if this is the hostile one."""
+        """Let others write there, if this is the hostile attempt."""
         for path in paths if hostile else ():
             path.chmod(path.stat().st_mode | 0o022)
 
     def path(self, *folders: Path | str) -> str:
-        """A PATH of these, and what is needed of the home's own."""
+        """A PATH with these folders, and the home's own."""
         return os.pathsep.join(map(str, (*folders, self.home.programs, "/usr/bin", "/bin")))
 
     def run(self, *words: str, **more: Any) -> Attempt:
-        """The usual attempt: the program is to have the secret from the keychain."""
+        """The usual attempt: the program wants the secret from the keychain."""
         return Attempt(["run", "-q", "-e", "X=Name", "--", *(words or ("show",))], **more)
 
     def typed(self, **more: Any) -> Attempt:
-        """The same with one that a person types."""
+        """The same with a secret that the user types."""
         return Attempt(["run", "-q", "--ask", "-e", "X=Name", "--", "show"], **more)
 
     def tried(self, attempt: Attempt, command: Sequence[str] = SECRETLY) -> Ended:
@@ -140,7 +140,7 @@ class Here:
             self.home.environ = before
 
     def ran(self) -> list[str]:
-        """What was said by those who ran."""
+        """The output of the programs that ran."""
         with contextlib.suppress(FileNotFoundError):
             return self.log.read_text().splitlines()
         return []
@@ -148,7 +148,7 @@ class Here:
 
 @pytest.fixture(name="kept", scope="module")
 def _kept() -> tuple[str, str]:
-    """What the keychain and the list of names have once a secret is kept."""
+    """The files of the keychain and the list after a secret was stored."""
     with home() as place:
         keychain = place.keep_in_a_file()
         assert place.run("set", "Name", "--stdin", stdin=CANARY).status == 0
@@ -169,12 +169,12 @@ def surroundings(kept: tuple[str, str], answers: Sequence[Any] = (TYPED, TYPED))
 
 
 def harmless(text: str) -> bool:
-    """Whether a text from outside can be printed as it is."""
+    """Whether a text from outside can be printed unchanged."""
     return not any(raw in text for raw in RAW) and not re.search(r"^b", text, re.MULTILINE)
 
 
 def check_refused(here: Here, attempt: Attempt, done: Ended) -> None:
-    """Nobody has run, the secret is nowhere, and the reason is told in two lines."""
+    """Check that nothing ran, the secret is nowhere, and two lines give the reason."""
     assert done.status == attempt.status, done
     assert re.fullmatch(r"secretly: .*\n  \S.*\n", done.stderr), done
     for words in attempt.says:
@@ -192,7 +192,7 @@ REFUSED: dict[str, Laid] = {}
 
 
 def refused(what: str) -> Callable[[Laid], Laid]:
-    """One of the surroundings: a function that lays them out, the hostile part or not."""
+    """One of the surroundings: a function that makes them, with or without the hostile part."""
 
     def take(laid: Laid) -> Laid:
         assert what not in REFUSED
@@ -290,7 +290,7 @@ for _entry, _what in (("", "an empty"), (".", "'.' as an"), ("bin", "a relative"
 
 
 def by_screen(here: Here, *folders: Path) -> dict[str, str | None]:
-    """Variables with which the pinentry is one of PATH, on a screen: and PATH has no other."""
+    """Variables with which secretly uses the only pinentry on PATH, on a screen."""
     path = os.pathsep.join(map(str, (*folders, here.home.programs)))
     return {"PINENTRY": None, "DISPLAY": ":fake", "PATH": path}
 
@@ -339,7 +339,7 @@ def _(here: Here, hostile: bool) -> Attempt:
 
 
 def agent(where: str, what: str) -> Laid:
-    """gpg-agent.conf names a pinentry, and others can write something of it."""
+    """gpg-agent.conf names a pinentry, and others can write one of the two."""
 
     def laid(here: Here, hostile: bool) -> Attempt:
         program = here.plant(here.theirs / "pinentry-gtk", here.asks(hostile))
@@ -375,7 +375,7 @@ def _(here: Here, hostile: bool) -> Attempt:
 
 
 def configured(here: Here, folder: Path) -> Path:
-    """A configuration there, by which the secret comes from somewhere else."""
+    """A configuration with another source for the secret."""
     text = f'{here.settings}[secrets.Name]\nsource = "env://VALUE"\n'
     return here.plant(folder / "secretly" / "config.toml", text, 0o600)
 
@@ -435,7 +435,7 @@ def _(here: Here, hostile: bool) -> Attempt:
     return here.run(says=(str(here.home.config),))
 
 
-#: An access list as the system keeps it (acl(5)): nobody, too, may read and write.
+#: An access list as the system stores it (acl(5)): the user nobody may read and write too.
 ACCESS_LIST = struct.pack("<I", 2) + b"".join(
     struct.pack("<HHI", tag, rights, who)
     for tag, rights, who in (
@@ -447,12 +447,12 @@ ACCESS_LIST = struct.pack("<I", 2) + b"".join(
 
 @refused("a configuration that an access list lets others write")
 def _(here: Here, hostile: bool) -> Attempt:
-    here.home.config.chmod(0o660)  # the group's: nobody else is in it
+    here.home.config.chmod(0o660)  # the group's, which has no other member
     if hostile:
         try:
             os.setxattr(here.home.config, "system.posix_acl_access", ACCESS_LIST)
         except OSError as error:
-            pytest.skip(f"there are no access lists here: {error.strerror}")
+            pytest.skip(f"this file system has no access lists: {error.strerror}")
     says = (safefiles.BY_OTHERS, str(here.home.config))
     return here.run(says=says)
 
@@ -590,7 +590,7 @@ def _(here: Here, hostile: bool) -> Attempt:
 
 
 def instead(kind: str, where: str) -> Laid:
-    """Something that has no end stands where a file should be."""
+    """Put something without an end in place of a file."""
 
     def laid(here: Here, hostile: bool) -> Attempt:
         rc = here.folder / ".config" / "python_keyring" / "keyringrc.cfg"
@@ -603,7 +603,7 @@ def instead(kind: str, where: str) -> Laid:
             else:
                 os.mkfifo(path, 0o600)
                 here.held.append(os.open(path, os.O_RDWR))  # a writer, who says nothing
-        # A person would be asked, where one can be.
+        # With a way to ask, secretly would ask the user.
         argv = ["run", "-q", "--no-input", "-e", "X=Name", "--", "show"]
         return Attempt(argv, (str(path),), environ={"PYTHON_KEYRING_BACKEND": None})
 
@@ -702,8 +702,8 @@ def _(here: Here, hostile: bool) -> Attempt:
 
 
 @pytest.mark.parametrize("what", REFUSED)
-def test_refused(what: str, kept: tuple[str, str], tried: Tried) -> None:
-    """As it should be the command gets the secret; with the hostile part nobody does."""
+def test_hostile_surroundings_are_refused(what: str, kept: tuple[str, str], tried: Tried) -> None:
+    """Without the hostile part the command gets the secret; with it no program does."""
     laid = REFUSED[what]
     with surroundings(kept) as here:
         done = here.tried(laid(here, False))
@@ -721,7 +721,7 @@ def test_refused(what: str, kept: tuple[str, str], tried: Tried) -> None:
 
 
 def outcome(stderr: str) -> str:
-    """What was said, without the paths of this run."""
+    """The message, without the paths of this run."""
     line = stderr.splitlines()[0].removeprefix("secretly: ")
     return re.sub(r"/tmp/secretly-[^/ ]*", "~", line)
 
@@ -743,7 +743,7 @@ def harmless_one(
     [Callable[[Here], tuple[Attempt, Sequence[str]]]],
     Callable[[Here], tuple[Attempt, Sequence[str]]],
 ]:
-    """One of the surroundings that change nothing: an attempt, and how the command starts."""
+    """Surroundings that change nothing: an attempt, and how the command starts."""
 
     def take(
         laid: Callable[[Here], tuple[Attempt, Sequence[str]]],
@@ -824,8 +824,8 @@ def _(here: Here) -> tuple[Attempt, Sequence[str]]:
 
 
 @pytest.mark.parametrize("what", HARMLESS)
-def test_passed_over(what: str, kept: tuple[str, str], tried: Tried) -> None:
-    """What somebody has put there is not used: the command gets the secret, and nobody else."""
+def test_planted_files_are_not_used(what: str, kept: tuple[str, str], tried: Tried) -> None:
+    """secretly uses nothing that was planted. Only the command gets the secret."""
     with surroundings(kept) as here:
         attempt, command = HARMLESS[what](here)
         started = time.monotonic()
@@ -845,7 +845,7 @@ def test_passed_over(what: str, kept: tuple[str, str], tried: Tried) -> None:
 
 
 def test_odd_names_are_shown_as_escapes(kept: tuple[str, str], tried: Tried) -> None:
-    """In a prompt, in what --dry-run says, in the list, and by doctor."""
+    """In a prompt, a dry run, the list, and doctor's output."""
     started = time.monotonic()
     with surroundings(kept, [None]) as here:
         odd = ODD.encode("unicode_escape").decode("ascii")
@@ -870,8 +870,8 @@ def test_odd_names_are_shown_as_escapes(kept: tuple[str, str], tried: Tried) -> 
     tried(AGAINST, what, "shown as escapes", time.monotonic() - started)
 
 
-def test_a_full_disk_is_said(kept: tuple[str, str], tried: Tried) -> None:
-    """What cannot be shown is no success."""
+def test_a_full_disk_is_an_error(kept: tuple[str, str], tried: Tried) -> None:
+    """A dry run that can't be printed has failed."""
     for place, status, says in (("null", 0, ""), ("full", 125, "No space left")):
         with surroundings(kept) as here:
             started = time.monotonic()
@@ -882,8 +882,10 @@ def test_a_full_disk_is_said(kept: tuple[str, str], tried: Tried) -> None:
     tried(AGAINST, what, "125: cannot write", time.monotonic() - started)
 
 
-def test_shims_in_a_folder_of_others(kept: tuple[str, str], tried: Tried) -> None:
-    """Whoever can write there could put another program in a shim's place."""
+def test_a_folder_for_shims_that_others_can_write_is_refused(
+    kept: tuple[str, str], tried: Tried
+) -> None:
+    """Others could put another program in a shim's place."""
     for hostile, status in ((False, 0), (True, 1)):
         with surroundings(kept) as here:
             here.home.configure(
@@ -900,8 +902,8 @@ def test_shims_in_a_folder_of_others(kept: tuple[str, str], tried: Tried) -> Non
     tried(AGAINST, "a folder for shims that others can write", outcome(done.stderr), took)
 
 
-def test_a_planted_pypirc(kept: tuple[str, str], tried: Tried) -> None:
-    """Others have PyPI's name stand for their own host: that is asked for, not PyPI's token."""
+def test_a_planted_pypirc_gets_no_pypi_token(kept: tuple[str, str], tried: Tried) -> None:
+    """It gives PyPI's name another host. secretly asks for that host's secret."""
     for hostile, answer, status in ((False, True, 0), (True, None, 130)):
         with surroundings(kept, [answer]) as here:
             assert here.tried(Attempt(["set", "PyPI", "--stdin"], stdin=tokens.TOKEN)).status == 0
@@ -941,8 +943,10 @@ with socket.socket(socket.AF_UNIX) as bus:
 @pytest.mark.real
 @pytest.mark.skipif(sys.platform != "linux", reason="abstract sockets are Linux's")
 @pytest.mark.parametrize("listed", [True, False], ids=["listed", "not listed"])
-def test_another_users_session_bus(listed: bool, kept: tuple[str, str], tried: Tried) -> None:
-    """A stale address whose name another user has taken: he is not asked, and given nothing."""
+def test_another_users_session_bus_is_refused(
+    listed: bool, kept: tuple[str, str], tried: Tried
+) -> None:
+    """Another user has taken the stale address. secretly neither asks nor answers it."""
     if os.geteuid() != 0:
         pytest.skip("needs root, to listen as somebody else")
     for starter in ((), nobody()):
@@ -972,7 +976,7 @@ def test_another_users_session_bus(listed: bool, kept: tuple[str, str], tried: T
                 check_refused(here, attempt, done)
                 assert b"canary" not in b"".join(heard)
                 assert here.pinentry.prompts == []
-            else:  # one's own is asked; it gives nothing, and so the person is asked
+            else:  # the user's own bus has no secret, so secretly asks the user
                 assert (done, here.ran()) == ((0, "", ""), [f"the command: {TYPED}"])
                 assert heard != []
     name = "what it is said to have" if listed else "what no list has"
@@ -987,8 +991,8 @@ HARMLESS_LIBRARY = "libc.so.6"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="LD_PRELOAD is Linux's")
-def test_doctor_names_what_steers(kept: tuple[str, str], tried: Tried) -> None:
-    """What one's own programs could set, and this cannot be held against."""
+def test_doctor_names_variables_that_steer(kept: tuple[str, str], tried: Tried) -> None:
+    """secretly can't protect itself from variables that the user's own programs set."""
     values = {
         "LD_PRELOAD": HARMLESS_LIBRARY,
         "KEYRING_PROPERTY_PATH": "/nonexistent",
@@ -1018,8 +1022,8 @@ def test_doctor_names_what_steers(kept: tuple[str, str], tried: Tried) -> None:
     tried(AGAINST, "LD_PRELOAD, PINENTRY and others are set", "named by doctor", took)
 
 
-def test_what_doctor_names_is_in_the_threat_model() -> None:
-    """Each variable, and no other."""
+def test_the_threat_model_names_doctors_variables() -> None:
+    """The page has each variable, and no other."""
     text = (DOCS / "explanation" / "threat-model.rst").read_text("utf-8")
     _, _, rest = text.partition("These are:\n\n.. list-table::")
     table, _, _ = rest.partition("\n\nThe folders of")
@@ -1030,8 +1034,8 @@ def test_what_doctor_names_is_in_the_threat_model() -> None:
 
 
 @pytest.mark.parametrize("name", STEERING)
-def test_doctor_names_each(name: str) -> None:
-    """Where it is set, and only there."""
+def test_doctor_names_each_variable(name: str) -> None:
+    """Only if it is set."""
     said = [f"environment: {name}=/nonexistent"]
     assert [line.text for line in steering({name: "/nonexistent"})] == said
     assert steering({}) == []
@@ -1045,8 +1049,8 @@ def test_doctor_names_each(name: str) -> None:
         *("KEYRING_PROPERTY_PATH", "LD_ACCESS_TOKEN"),
     ],
 )
-def test_doctor_shows_no_value_of_what_it_does_not_know(name: str) -> None:
-    """What only begins so may be another program's own, with a secret in it."""
+def test_doctor_shows_no_value_of_an_unknown_variable(name: str) -> None:
+    """Another program's variable may begin so, and hold a secret."""
     assert [line.text for line in steering({name: "canary-1"})] == [f"environment: {name} is set"]
 
 
@@ -1057,7 +1061,7 @@ LEAST = {"pinentry": 40, "keychain": 15, AGAINST: 25, "killed with -9": 20}
 
 
 def test_the_page_has_what_was_tried() -> None:
-    """The table of the documentation is that of a run, and all of this is in it."""
+    """The documentation's table is from a run, and has all of these."""
     with (DOCS / "explanation" / "tried.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file))
     counted = Counter(against for against, *_ in {tuple(row[:2]) for row in rows})

@@ -630,7 +630,7 @@ def test_its_use_is_confirmed(kernel: Kernel) -> None:
 
 
 @pytest.mark.real
-def test_where_proc_keys_is_hidden(kernel: Kernel) -> None:
+def test_a_held_secret_is_found_without_proc_keys(kernel: Kernel) -> None:
     """A container may hide /proc/keys: the secret is found, and only its time is unknown."""
     with FakePinentry(["canary-1"]) as asked:
         for _ in range(2):
@@ -675,7 +675,7 @@ def test_the_module_is_loaded_only_if_secrets_are_held(kernel: Kernel) -> None:
 
 
 @pytest.mark.real
-def test_it_is_nowhere_else(kernel: Kernel) -> None:
+def test_a_held_secret_is_in_no_file(kernel: Kernel) -> None:
     """No file has the secret, and only the command has it in its environment."""
     secret = f"canary-{uuid.uuid4().hex}"
     with FakePinentry([secret]) as asked:
@@ -713,7 +713,7 @@ def test_the_library_holds_for_a_timedelta(caplog: pytest.LogCaptureFixture) -> 
 
 
 @pytest.mark.process
-def test_the_library_warns_where_nothing_can_be_held(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_library_warns_if_it_cannot_hold_a_secret(caplog: pytest.LogCaptureFixture) -> None:
     """The library logs a warning, returns the secret, and asks again the next time."""
     absent = MemorySession(absent=True)
     with FakePinentry(["canary-1", "canary-2"]) as asked, sandbox(asked, session=absent):
@@ -753,7 +753,7 @@ def test_a_refused_held_secret_gives_way_to_the_stored_one(kept: bool) -> None:
     me = getpass.getuser()
     if kept:
         keychain.items["Name", me] = Secret("canary-kept")
-    with sandbox(keychain=keychain) as here:  # nobody is there
+    with sandbox(keychain=keychain) as here:  # secretly can't ask
         here.memory.hold("Name", me, "canary-held", 60)
         call = secret("Name", verify=lambda value: str(value) != "canary-held")
         if kept:

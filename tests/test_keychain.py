@@ -113,7 +113,7 @@ def in_a_process(
 ) -> dict[str, Any]:
     """Run a script, which prints JSON, in a Python of its own; add how long it took.
 
-    It must end by itself in time: a process that cannot exit fails the test.
+    It must end in time: a process that can't exit fails the test.
     """
     started = time.monotonic()
     done = subprocess.run(
@@ -204,7 +204,7 @@ def test_a_double_that_is_locked_or_absent_raises_what_the_real_one_does() -> No
 
 
 @pytest.mark.real
-def test_what_is_got_is_a_secret(service: SecretService) -> None:
+def test_the_keychain_returns_a_secret(service: SecretService) -> None:
     """A value from the keychain never shows in a repr."""
     put("name", "canary-1")
     assert type(get("name")) is Secret
@@ -370,7 +370,7 @@ def test_an_unanswered_keychain_prompt_ends(own: SecretService) -> None:
 
 @pytest.mark.process
 def test_no_bus(bare: dict[str, str]) -> None:
-    """Without a bus there is no keychain: an error that says so, and how to get one."""
+    """Without a bus, secretly can't use a keychain. The error says so, and how to get one."""
     found = attempt(bare)
     assert found["kind"] == "KeychainUnavailable"
     assert "DBUS_SESSION_BUS_ADDRESS" in found["message"]
@@ -472,7 +472,7 @@ def test_no_collection() -> None:
 
 
 @pytest.mark.real
-def test_no_collection_where_secretly_must_not_ask() -> None:
+def test_no_collection_is_an_error_with_no_input() -> None:
     """No prompt for a new collection starts where secretly must not ask."""
     with secret_service(collection=False) as service, prompter(service) as asked:
         found = attempt(service.environ, MACHINE="2")
@@ -872,7 +872,7 @@ def alive(pid: int) -> bool:
         ("Can't get password from keychain: (-1280, 'Unknown Error')", KeychainUnavailable),
     ],
 )
-def test_what_macos_says(text: str, kind: type[Exception]) -> None:
+def test_errors_of_macos_are_explained(text: str, kind: type[Exception]) -> None:
     """-128 means that the user refused, -25308 that macOS can't ask for a locked keychain."""
     found = explain(RuntimeError(text))
     assert type(found) is kind

@@ -1,8 +1,8 @@
-"""Every way in which a keychain can fail, and what comes of it: the command never runs.
+"""The failures of a keychain, one by one: the command never runs without its secret.
 
-Each is tried with the command as a real process, on a Secret Service of its own: the real
-gnome-keyring, or a double for what it does not do. The secret is there each time, kept by
-secretly, so that it is listed, or put there by keyring alone.
+Each test runs the command as a real process, on a Secret Service of its own: the real
+gnome-keyring, or a double that fails in ways in which gnome-keyring doesn't. Both secrets are
+stored each time, one by secretly, which lists it, and one only by keyring.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from secretly.testing import FakePinentry
 
 pytestmark = pytest.mark.real
 
-#: How long, in seconds, a keychain may take where it asks nobody: ``keychain.MACHINE``.
+#: How long, in seconds, a keychain may take if it asks no user.
 MACHINE = 30.0
 
-#: How long, in seconds, the command may take beside what it waits for, on a busy machine.
+#: How long, in seconds, the command itself may take on a busy machine.
 SOON = 10.0
 
-#: How long a person has, in seconds, and then a keychain that does not answer.
-PERSON = 2
+#: How long a prompt waits, in seconds, and so a keychain that does not answer.
+PROMPT = 2
 
 KEPT = "Kept"  # by secretly
 PUT = "Put"  # by keyring, so that no list has it
@@ -53,7 +53,7 @@ class Outcome(NamedTuple):
 
 
 class Desk:
-    """A session with a Secret Service in it, in which there are two secrets.
+    """A session with a Secret Service that has two secrets.
 
     :ivar environ: the variables of the command.
     """
@@ -89,7 +89,7 @@ class Desk:
         typed: str = "",
         seconds: float = MACHINE,
     ) -> Outcome:
-        """Run it to its end."""
+        """Run the command to its end."""
         started = time.monotonic()
         process = self.start(arguments, more or {})
         with ended(process):
@@ -98,13 +98,13 @@ class Desk:
         return Outcome(process.returncode, out.decode(), err.decode(), took)
 
     def hands(self, *options: str, names: tuple[str, ...] = (KEPT,), **more: str) -> Outcome:
-        """Run a command that would print what it was given, and leave a file."""
+        """Run a command that prints its secret and leaves a file."""
         wanted = [word for number, name in enumerate(names) for word in ("-e", f"X{number}={name}")]
         shell = ["sh", "-c", 'echo "got:$X0"; touch ran']
         return self.run(["run", *options, *wanted, "--", *shell], more, seconds=MACHINE + SOON)
 
     def refused(self, outcome: Outcome, status: int = 125) -> float:
-        """It ended so, with two lines, and ran nothing; return how long it took."""
+        """Check that the command failed with two lines and ran nothing; return how long it took."""
         assert outcome.status == status, outcome
         assert outcome.stdout == ""
         lines = outcome.stderr.splitlines()
@@ -118,28 +118,28 @@ class Desk:
 
 @contextlib.contextmanager
 def desk(kind: type[SecretService] = SecretService) -> Iterator[Desk]:
-    """A session of its own."""
+    """A session with its own Secret Service."""
     with secret_service(kind=kind) as service:
         yield Desk(service)
 
 
-def alone(found: Desk, environ: Mapping[str, str], *names: str) -> float:
-    """Try it where nobody may be asked, for each of these; return how long it took."""
+def without_prompts(found: Desk, environ: Mapping[str, str], *names: str) -> float:
+    """Try each of these secrets with ``--no-input``; return how long it took."""
     with ThreadPoolExecutor(len(names)) as pool:
         ways = [pool.submit(found.hands, "--no-input", names=(n,), **environ) for n in names]
         return max(found.refused(way.result()) for way in ways)
 
 
-def with_a_person(
+def with_prompts(
     found: Desk, environ: Mapping[str, str], waits: bool = False, seconds: int = 60
 ) -> float:
-    """Try it with a person, who is asked instead, and declines; return how long it took.
+    """Try it with a user who cancels the prompt; return how long it took.
 
-    :param waits: whether the keychain does not answer: it has the person's time then, and
-        they are told.
+    :param waits: whether the keychain does not answer. Then it may take as long as the user, and
+        the prompt says that it did not answer.
     """
     with FakePinentry([None]) as fake:
-        options = ("--prompt-timeout", f"{PERSON if waits else seconds}s")
+        options = ("--prompt-timeout", f"{PROMPT if waits else seconds}s")
         took = found.refused(found.hands(*options, **{**environ, **fake.environ}), 130)
         (shown,) = fake.prompts
     assert not waits or "did not answer" in shown["SETERROR"]
@@ -148,30 +148,30 @@ def with_a_person(
 
 
 def all_ways(found: Desk, environ: Mapping[str, str], *names: str) -> float:
-    """Try it alone and with a person at the same time, where nothing is waited for."""
+    """Try it with and without prompts at the same time; neither waits."""
     with ThreadPoolExecutor(1) as pool:
-        asked = pool.submit(with_a_person, found, environ)
-        took = max(alone(found, environ, *names), asked.result())
+        asked = pool.submit(with_prompts, found, environ)
+        took = max(without_prompts(found, environ, *names), asked.result())
     assert took < SOON
     return took
 
 
 @pytest.fixture(name="shared", scope="module")
 def _shared() -> Iterator[Desk]:
-    """The real service, for what leaves it as it was."""
+    """The real service, for tests that leave it unchanged."""
     with desk() as found:
         yield found
 
 
 @pytest.fixture(name="double", scope="module")
 def _double() -> Iterator[Desk]:
-    """The double of it."""
+    """The double of the service."""
     with desk(Misbehaving) as found:
         yield found
 
 
-def test_both_work_where_nothing_is_wrong(shared: Desk, double: Desk) -> None:
-    """The command gets what is kept, and what was put there, from the double as well."""
+def test_the_command_gets_both_secrets_if_nothing_is_wrong(shared: Desk, double: Desk) -> None:
+    """The real service and the double return both secrets."""
     for found in (shared, double):
         for name, value in ((KEPT, "canary-kept"), (PUT, "canary-put")):
             given = found.hands("--no-input", names=(name,))
@@ -194,43 +194,51 @@ BACKEND = "PYTHON_KEYRING_BACKEND"
 
 VARIABLES = {
     "no bus": (BUS, ""),
-    "a bus's address that is none": (BUS, "nonsense"),
-    "a bus that is not there": (BUS, "unix:path=/nonexistent"),
-    "a socket that a bus has left": (BUS, "dead"),
+    "an invalid bus address": (BUS, "nonsense"),
+    "a bus that does not exist": (BUS, "unix:path=/nonexistent"),
+    "the socket of a bus that has ended": (BUS, "dead"),
     "PYTHON_KEYRING_BACKEND is empty": (BACKEND, ""),
-    "PYTHON_KEYRING_BACKEND is no class": (BACKEND, "nonsense"),
-    "PYTHON_KEYRING_BACKEND is a module that is not there": (
+    "PYTHON_KEYRING_BACKEND is not a class": (BACKEND, "nonsense"),
+    "PYTHON_KEYRING_BACKEND names a missing module": (
         BACKEND,
         "keyring.backends.nonsense.Keyring",
     ),
-    "PYTHON_KEYRING_BACKEND is a class that is not there": (
+    "PYTHON_KEYRING_BACKEND names a missing class": (
         BACKEND,
         "keyring.backends.SecretService.Nonsense",
     ),
-    "PYTHON_KEYRING_BACKEND is another system's": (
+    "PYTHON_KEYRING_BACKEND names another system's backend": (
         BACKEND,
         "keyring.backends.Windows.WinVaultKeyring",
     ),
-    "PYTHON_KEYRING_BACKEND keeps nothing": (BACKEND, "keyring.backends.null.Keyring"),
-    "PYTHON_KEYRING_BACKEND always fails": (BACKEND, "keyring.backends.fail.Keyring"),
-    "PYTHON_KEYRING_BACKEND is somebody's": (BACKEND, "planted.Keyring"),
+    "PYTHON_KEYRING_BACKEND names a backend that stores nothing": (
+        BACKEND,
+        "keyring.backends.null.Keyring",
+    ),
+    "PYTHON_KEYRING_BACKEND names a backend that always fails": (
+        BACKEND,
+        "keyring.backends.fail.Keyring",
+    ),
+    "PYTHON_KEYRING_BACKEND names a planted backend": (BACKEND, "planted.Keyring"),
 }
 
 
 @pytest.mark.parametrize("what", VARIABLES)
-def test_variables(what: str, shared: Desk, tmp_path: Path, tried: Tried) -> None:
-    """What is named is not there, or is not to be used."""
+def test_a_variable_that_names_no_working_keychain_is_an_error(
+    what: str, shared: Desk, tmp_path: Path, tried: Tried
+) -> None:
+    """The bus or the backend doesn't exist, or secretly must not use it."""
     name, value = VARIABLES[what]
     if value == "dead":
         value = dead_socket(tmp_path)
-    tried("keychain", what, "nothing is run", all_ways(shared, {name: value}, KEPT))
+    tried("keychain", what, "the command does not run", all_ways(shared, {name: value}, KEPT))
 
 
 # -- the real service --------------------------------------------------------------
 
 
 def lose(service: SecretService) -> None:
-    """Have the daemon find no collection any more."""
+    """Delete the collection."""
     service.kill()
     shutil.rmtree(Path(service.environ["XDG_DATA_HOME"], "keyrings"))
 
@@ -238,46 +246,48 @@ def lose(service: SecretService) -> None:
 BROKEN: dict[str, Callable[[SecretService], object]] = {
     "the bus was killed": lambda service: os.kill(service.bus, signal.SIGKILL),
     "the daemon was killed": SecretService.kill,
-    "no collection any more": lose,
+    "the collection was deleted": lose,
 }
 
 
 @pytest.mark.parametrize("what", BROKEN)
-def test_a_service_that_breaks(what: str, tried: Tried) -> None:
-    """What happens to a desktop's keychain. A daemon that the bus starts anew is locked."""
+def test_a_broken_service_is_an_error(what: str, tried: Tried) -> None:
+    """The bus starts a killed daemon again, but locked."""
     with desk() as found:
         BROKEN[what](found.service)
-        tried("keychain", what, "nothing is run", all_ways(found, {}, KEPT, PUT))
+        tried("keychain", what, "the command does not run", all_ways(found, {}, KEPT, PUT))
 
 
-def test_a_locked_keychain(tried: Tried) -> None:
-    """Locked, with nothing to unlock it by; then with what asks for its password and waits.
+def test_a_locked_keychain_is_an_error(tried: Tried) -> None:
+    """First nothing can unlock the keychain, then a prompter asks for its password and waits.
 
-    Where nobody may be asked that is not asked either.
+    Without prompts, the prompter is not asked either.
     """
     with desk() as found:
         found.service.lock()
-        tried("keychain", "locked", "nothing is run", all_ways(found, {}, KEPT, PUT))
+        tried("keychain", "locked", "the command does not run", all_ways(found, {}, KEPT, PUT))
         with prompter(found.service) as asked:
-            took = alone(found, {}, KEPT, PUT)
+            took = without_prompts(found, {}, KEPT, PUT)
             assert took < SOON
             assert not asked()
-            took = max(took, with_a_person(found, {}, waits=True))
+            took = max(took, with_prompts(found, {}, waits=True))
             assert asked()
-        tried("keychain", "locked, its own prompt never answers", "nothing is run", took)
+        tried(
+            "keychain", "locked, and its own prompt never answers", "the command does not run", took
+        )
 
 
-#: What is there instead of the items: bytes, and attributes more than their own.
+#: What replaces the items: bytes, and additional attributes.
 INSTEAD: dict[str, list[tuple[bytes, dict[str, str]]]] = {
     "the items were deleted": [],
     "the items became another tool's": [(b"canary-other", {"server": "example.org"})],
-    "what is kept is not UTF-8": [(b"canary-\xff\xfe", {})],
+    "the stored secret is not UTF-8": [(b"canary-\xff\xfe", {})],
 }
 
 
 @contextlib.contextmanager
 def instead(service: SecretService, there: list[tuple[bytes, dict[str, str]]]) -> Iterator[None]:
-    """Have something else in the place of each item, for a while."""
+    """Replace each item for the block."""
     with service.connection() as connection:
         collection = secretstorage.get_default_collection(connection)
         items = [(item.get_attributes(), item.get_secret()) for item in collection.get_all_items()]
@@ -296,18 +306,20 @@ def instead(service: SecretService, there: list[tuple[bytes, dict[str, str]]]) -
 
 
 @pytest.mark.parametrize("what", INSTEAD)
-def test_an_item_that_is_no_more(what: str, shared: Desk, tried: Tried) -> None:
-    """What is listed need not be there."""
+def test_a_listed_item_that_is_missing_is_an_error(what: str, shared: Desk, tried: Tried) -> None:
+    """The item was deleted or replaced after secretly had listed it."""
     with instead(shared.service, INSTEAD[what]):
-        tried("keychain", what, "nothing is run", all_ways(shared, {}, KEPT, PUT))
+        tried("keychain", what, "the command does not run", all_ways(shared, {}, KEPT, PUT))
 
 
-def test_what_is_kept_has_a_nul(shared: Desk, tried: Tried) -> None:
-    """No variable can hold it: it is not cut. Nobody is asked: the keychain has given it."""
+def test_a_stored_secret_with_a_nul_is_refused(shared: Desk, tried: Tried) -> None:
+    """No variable can hold a NUL. secretly neither cuts the secret nor asks for another."""
     with instead(shared.service, [(b"canary-\0-1", {})]), FakePinentry() as fake:
-        took = max(shared.refused(shared.hands(**fake.environ)), alone(shared, {}, KEPT, PUT))
+        took = max(
+            shared.refused(shared.hands(**fake.environ)), without_prompts(shared, {}, KEPT, PUT)
+        )
         assert fake.prompts == []
-    tried("keychain", "what is kept has a NUL", "nothing is run", took)
+    tried("keychain", "the stored secret has a NUL", "the command does not run", took)
 
 
 # -- a service that does what none should --------------------------------------------
@@ -316,26 +328,26 @@ def test_what_is_kept_has_a_nul(shared: Desk, tried: Tried) -> None:
 MISBEHAVIOUR = (
     "vanishes before it is looked at",
     "vanishes before it is read",
-    "says that there is no such item",
+    "says that the item does not exist",
     "says that it is locked",
     "locks itself before it is read",
-    "knows nothing of the session",
+    "does not know the session",
     "opens no session",
-    "gives what is not UTF-8",
-    "gives a NUL",
-    "gives something else",
+    "returns bytes that are not UTF-8",
+    "returns a NUL",
+    "returns something else",
     "dies before it is read",  # the last one: after it the bus starts the real one
 )
 
 
 @pytest.mark.parametrize("how", MISBEHAVIOUR)
-def test_a_service_that_misbehaves(how: str, double: Desk, tried: Tried) -> None:
-    """It finds the item, and then there is something wrong with it."""
+def test_a_misbehaving_service_is_an_error(how: str, double: Desk, tried: Tried) -> None:
+    """The service finds the item, and then fails."""
     assert isinstance(double.service, Misbehaving)
     double.service.misbehave(how)
-    took = alone(double, {}, KEPT, PUT)
+    took = without_prompts(double, {}, KEPT, PUT)
     assert took < SOON
-    tried("keychain", f"a service that finds it, and {how}", "nothing is run", took)
+    tried("keychain", f"a service that finds the item, and {how}", "the command does not run", took)
 
 
 # -- what does not answer ------------------------------------------------------------
@@ -343,7 +355,7 @@ def test_a_service_that_misbehaves(how: str, double: Desk, tried: Tried) -> None
 
 @contextlib.contextmanager
 def stopped(pid: int) -> Iterator[None]:
-    """Have a process stopped: it is there, and does nothing."""
+    """Stop a process for the block, so that it doesn't answer."""
     os.kill(pid, signal.SIGSTOP)
     try:
         yield
@@ -384,8 +396,8 @@ def misbehaving(how: str) -> Iterator[tuple[Desk, dict[str, str]]]:
 
 SILENT: dict[str, Callable[[], contextlib.AbstractContextManager[tuple[Desk, dict[str, str]]]]] = {
     "the daemon is stopped": daemon_stopped,
-    "a service that never finds it": lambda: misbehaving("never finds it"),
-    "a service that finds it, and never gives it": lambda: misbehaving("never gives it"),
+    "a service that never finds the item": lambda: misbehaving("never finds it"),
+    "a service that finds the item, and never returns it": lambda: misbehaving("never returns it"),
     "the bus is stopped": bus_stopped,
     "the bus takes the connection, and says nothing": bus_silent,
 }
@@ -393,18 +405,17 @@ SILENT: dict[str, Callable[[], contextlib.AbstractContextManager[tuple[Desk, dic
 
 @pytest.fixture(name="waiting", scope="module", autouse=True)
 def _waiting() -> Iterator[dict[str, Future[tuple[float, float]]]]:
-    """These wait for half a minute: they do it while the others are tried."""
+    """Run the tests that wait for half a minute while other tests run."""
 
     def both(what: str) -> tuple[float, float]:
         with SILENT[what]() as (found, environ), ThreadPoolExecutor(2) as pool:
-            # Both secrets in one command, too: it does not wait for one after the other.
+            # Also both secrets in one command, which does not wait for each in turn.
             names = (PUT, KEPT)
             more = pool.submit(found.hands, "--no-input", names=names, **environ)
-            listed = pool.submit(alone, found, environ, KEPT)
-            # A connection has a second by itself (jeepney): which of the two is over
-            # first is not told.
+            listed = pool.submit(without_prompts, found, environ, KEPT)
+            # jeepney gives a connection one second, so either time-out may come first.
             waits = not what.startswith("the bus")
-            soon = with_a_person(found, environ, waits, seconds=PERSON)
+            soon = with_prompts(found, environ, waits, seconds=PROMPT)
             return soon, max(found.refused(more.result()), listed.result())
 
     with ThreadPoolExecutor(len(SILENT)) as pool:
@@ -427,8 +438,8 @@ else:
 """
 
 
-def test_a_program_can_exit(tried: Tried) -> None:
-    """The library asks the person once the time is over, and nothing keeps the program."""
+def test_a_program_can_exit_while_the_keychain_hangs(tried: Tried) -> None:
+    """The library asks the user when the time is over, and no thread keeps the program."""
     with daemon_stopped() as (found, environ):
         for driver in ("asyncio", "twisted"):
             with FakePinentry([None]) as fake:
@@ -450,11 +461,11 @@ def test_a_program_can_exit(tried: Tried) -> None:
 
 
 @pytest.mark.parametrize("what", SILENT)
-def test_what_does_not_answer(
+def test_a_keychain_that_does_not_answer_is_an_error(
     what: str, waiting: dict[str, Future[tuple[float, float]]], tried: Tried
 ) -> None:
-    """It has the person's time where there is one, and thirty seconds where nobody may be asked."""
+    """It gets as long as the prompt, or 30 seconds if secretly must not ask."""
     soon, late = waiting[what].result(100)
     assert late < MACHINE + SOON
-    tried("keychain", f"{what}, a person's time being {PERSON} s", "nothing is run", soon)
-    tried("keychain", f"{what}, where nobody may be asked", "nothing is run", late)
+    tried("keychain", f"{what}, {PROMPT} s for the prompt", "the command does not run", soon)
+    tried("keychain", f"{what}, without prompts", "the command does not run", late)

@@ -1,4 +1,4 @@
-"""The command killed by KILL on its way: what it leaves, and whether the next one works."""
+"""Kill the command with KILL at every step: it leaves nothing, and the next run works."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ CANARY = "canary-5e81"
 #: How long prompts wait, in seconds, and how long a pinentry may be there after that.
 TIMEOUT, SLACK = 2, 10.0
 
-#: What is run: it asks, keeps what was typed, lists its name, and hands it over.
+#: The command to kill: it asks, stores and lists the secret, and starts a program with it.
 RUN = ["run", "-q", "--remember", f"--prompt-timeout={TIMEOUT}s", "-e", "A=Name"]
 SHOW = ["sh", "-c", 'echo "got $A"']
 
@@ -50,14 +50,14 @@ def _here() -> Iterator[Home]:
 
 
 def files(here: Home) -> set[str]:
-    """The files in a home, but for the test's own."""
+    """The files in a home, without those of the test itself."""
     own = {"filekeychain.py", "stopping.py", "config.toml", "mark"}
     paths = (path for path in here.folder.rglob("*") if path.is_file())
     return {str(path.relative_to(here.folder)) for path in paths if path.name not in own}
 
 
 def afterwards(here: Home, tried: Tried, point: str, started: float) -> None:
-    """Nothing is left that a run to the end would not have left; the next one works.
+    """Check that a killed run left nothing more than a full run, and that the next run works.
 
     What was being written to the list of names may be there until that is written again: it
     has no secret in it.
@@ -77,8 +77,8 @@ KEPT = {"keychain.json", ".local/state/secretly/kept.tsv", ".local/state/secretl
 PARTIAL = ".local/state/secretly/kept.new"
 
 
-def test_a_run_to_the_end(here: Home) -> None:
-    """What is compared with: it leaves the keychain's own file and the list of names."""
+def test_a_full_run_leaves_the_keychain_and_the_list(here: Home) -> None:
+    """The other tests compare with it."""
     here.keep_in_a_file()
     with FakePinentry([CANARY]) as pinentry:
         done = here.run(*RUN, *SHOW, environ=pinentry.environ)
@@ -87,7 +87,7 @@ def test_a_run_to_the_end(here: Home) -> None:
 
 
 def kill(pid: int) -> float:
-    """Kill one, wait until all that it started is gone, and return when it was killed."""
+    """Kill a process, wait until all processes that it started have ended; return when."""
     started = time.monotonic()
     leader = os.getsid(pid)
     os.kill(pid, signal.SIGKILL)
@@ -102,8 +102,8 @@ _VERBS = ["greeting", "OPTION", "SETTIMEOUT", "SETTITLE", "SETDESC", "SETPROMPT"
 
 
 @pytest.mark.parametrize("verb", [*_VERBS, "GETPIN", "half of an answer"])
-def test_in_the_dialogue(here: Home, verb: str, tried: Tried) -> None:
-    """Before each of the pinentry's answers; the pinentry goes too, long before its time-out."""
+def test_killed_in_the_dialogue_it_leaves_no_pinentry(here: Home, verb: str, tried: Tried) -> None:
+    """Killed before each answer, it takes the pinentry along, long before its time-out."""
     here.keep_in_a_file()
     on: dict[str, Any] = {verb: [_STAY]} if verb in _VERBS else {}
     answer: Any = CANARY if verb == "BYE" else [_STAY]
@@ -127,8 +127,8 @@ def test_in_the_dialogue(here: Home, verb: str, tried: Tried) -> None:
     afterwards(here, tried, f"pinentry: {verb}", started)
 
 
-def test_at_a_confirmation(here: Home, tried: Tried) -> None:
-    """With the kept secret in memory."""
+def test_killed_at_a_confirmation_it_leaves_nothing(here: Home, tried: Tried) -> None:
+    """It has the stored secret in memory."""
     here.keep_in_a_file()
     with FakePinentry([CANARY]) as pinentry:
         assert here.run(*RUN, "true", environ=pinentry.environ).status == 0
@@ -146,7 +146,7 @@ def test_at_a_confirmation(here: Home, tried: Tried) -> None:
 
 @contextlib.contextmanager
 def twice(here: Home) -> Iterator[Terminal]:
-    """On one terminal, the command, and once that was killed the command again."""
+    """On one terminal, run the command, and run it again after it was killed."""
     script = f'"$0" run -q --prompt-timeout={TIMEOUT + 28}s "$@"; echo again; "$0" run -q "$@"'
     line = ["sh", "-c", script, *SECRETLY, "-e", "A=Name", *SHOW]
     with here.terminal(line) as terminal:
@@ -155,8 +155,10 @@ def twice(here: Home) -> Iterator[Terminal]:
 
 @pytest.mark.real
 @pytest.mark.parametrize("program", ["pinentry-tty", "pinentry-curses", "none"])
-def test_on_a_terminal(here: Home, program: str, tried: Tried) -> None:
-    """The next prompt has the terminal to itself: what is typed there is not shown.
+def test_killed_on_a_terminal_it_leaves_the_terminal_to_the_next_prompt(
+    here: Home, program: str, tried: Tried
+) -> None:
+    """The next prompt shows nothing of what the user types.
 
     A pinentry that was left there until its time-out would turn echo on.
     """
@@ -191,8 +193,8 @@ def test_on_a_terminal(here: Home, program: str, tried: Tried) -> None:
 
 
 @pytest.mark.real
-def test_while_it_has_its_turn_on_the_terminal(here: Home, tried: Tried) -> None:
-    """The next in turn, which waited, asks at once: the lock goes with the one that had it."""
+def test_killed_in_its_turn_it_lets_the_next_one_ask(here: Home, tried: Tried) -> None:
+    """The lock on the terminal ends with its process."""
     need("pinentry-tty")
     here.environ["PINENTRY"] = "pinentry-tty"
     script = '"$0" run -q "$@" & first=$!; echo "$first"; "$0" run -q "$@"; wait'
@@ -217,7 +219,7 @@ def test_while_it_has_its_turn_on_the_terminal(here: Home, tried: Tried) -> None
 
 
 def has_open(pid: int, path: str) -> bool:
-    """Whether a process has a file open, beside its standard streams, or lets nobody see."""
+    """Whether a process has a file open beyond its standard streams, or hides its files."""
     try:
         links = [one for one in Path(f"/proc/{pid}/fd").iterdir() if int(one.name) > 2]
         return any(os.readlink(link) == path for link in links)
@@ -256,8 +258,10 @@ class Keyring(filekeychain.Keyring):
 @pytest.mark.parametrize(
     "point", ["before reading", "after reading", "before writing", "after writing"]
 )
-def test_in_the_keychain(here: Home, point: str, tried: Tried) -> None:
-    """Before and after what was typed is kept: then it is in the keychain, or it is not."""
+def test_killed_while_storing_it_leaves_a_whole_keychain(
+    here: Home, point: str, tried: Tried
+) -> None:
+    """The typed secret is in the keychain or not: before and after storing it."""
     here.keep_in_a_file()
     (here.folder / "stopping.py").write_text(_STOPPING)
     here.environ["PYTHON_KEYRING_BACKEND"] = "stopping.Keyring"
@@ -286,8 +290,8 @@ CALLS = {
 
 @pytest.mark.real
 @pytest.mark.parametrize("point", CALLS)
-def test_in_the_list_of_names(here: Home, point: str, tried: Tried) -> None:
-    """The list is the old one or the new one, and no lock on it is left."""
+def test_killed_while_listing_it_leaves_a_whole_list(here: Home, point: str, tried: Tried) -> None:
+    """The list is the old one or the new one, and not locked."""
     if os.geteuid() != 0:
         pytest.skip("strace cannot read names in a process that is closed, but as root")
     call, name = CALLS[point]
@@ -315,8 +319,8 @@ def killed_at(
 
 
 @pytest.mark.real
-def test_at_the_exec(here: Home, tried: Tried) -> None:
-    """The last moment at which it is the command: all is done but that."""
+def test_killed_at_the_exec_it_leaves_nothing(here: Home, tried: Tried) -> None:
+    """This is the last moment before it becomes the program."""
     here.keep_in_a_file()
     with FakePinentry([CANARY]) as pinentry:
         started = killed_at(here, [*RUN, *SHOW], pinentry.environ, "execve")
@@ -325,8 +329,8 @@ def test_at_the_exec(here: Home, tried: Tried) -> None:
     afterwards(here, tried, "execve", started)
 
 
-def test_while_a_source_is_read(here: Home, tried: Tried) -> None:
-    """The manager's program goes with it."""
+def test_killed_while_reading_a_source_it_leaves_no_program(here: Home, tried: Tried) -> None:
+    """The password manager's program ends too."""
     mark = here.folder / "mark"
     here.program("manager", f"#!/bin/sh\ntouch {mark}\n[ $SLOW ] && exec sleep 60\necho {CANARY}\n")
     here.configure('[secrets.Name]\ncommand = ["manager"]\n')
@@ -341,8 +345,8 @@ def test_while_a_source_is_read(here: Home, tried: Tried) -> None:
     tried("killed with -9", "a source's program runs", "it goes too; the next run works", took)
 
 
-def test_while_standard_input_is_read(here: Home, tried: Tried) -> None:
-    """Half of a secret was there: nothing of it is kept."""
+def test_killed_while_reading_standard_input_it_stores_nothing(here: Home, tried: Tried) -> None:
+    """It had read half of a secret."""
     here.keep_in_a_file()
     process = here.start([*SECRETLY, "set", "Name", "--stdin"])
     with ended(process):
@@ -363,8 +367,10 @@ def unread(pipe: IO[bytes]) -> int:
 
 @pytest.mark.real
 @pytest.mark.parametrize("call", ["/^f?chmod", "/^rename"])
-def test_while_executables_are_made(here: Home, call: str, tried: Tried) -> None:
-    """An executable is whole or not there; what is beside it goes with the next try."""
+def test_killed_while_making_shims_it_leaves_whole_ones(
+    here: Home, call: str, tried: Tried
+) -> None:
+    """A shim is complete or missing, and the next run removes leftovers."""
     here.configure("[commands.tool.profiles.dev]\nenv = { A = '1' }\n")
     folder = here.folder / "shims"
     arguments = ["shim", "--dir", str(folder), "tool"]

@@ -1,9 +1,9 @@
-"""PyPI's tokens, read and narrowed, and what pypitoken says of the same ones.
+"""Read and narrow PyPI's tokens, and compare the results with pypitoken's.
 
-pypitoken verifies a token as PyPI does. Where its reading and ours differ on purpose:
-ours takes nothing that no index writes (a host name that is none, characters outside
-base64's, fields that belong to third parties, bytes after the end, a caveat that is
-not JSON), and leaves to the index what only the index understands.
+pypitoken verifies a token as PyPI does. secretly differs from it on purpose in two ways. It rejects
+tokens that no index writes: a location that is not a host name, characters outside base64, fields
+for third parties, bytes after the end, a caveat that is not JSON. And it leaves to the index what
+only the index understands.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from secretly.redacted import Secret
 
 @pytest.fixture(scope="module")
 def pypitoken() -> Any:
-    """The package that tokens are checked with."""
+    """The package that the tests compare with."""
     return tokens.need_pypitoken()
 
 
@@ -38,8 +38,8 @@ def pypitoken() -> Any:
     "before",
     ["", " ", "\t \n", "\ufeff", "\u200b", "\u00a0", "'", '"', " '", '\ufeff"', "\u201c", "\x00"],
 )
-def test_a_token_is_one_whatever_was_copied_before_it(before: str) -> None:
-    """It is taken for one, then, and refused, for it would be sent whole."""
+def test_a_token_is_recognized_with_other_text_before_it(before: str) -> None:
+    """It is recognized and then refused, because the tool would send the other text too."""
     assert is_pypi_token(f"{before}{TOKEN}")
     assert is_pypi_token(f"{before}pypi-")
     if before:
@@ -48,32 +48,32 @@ def test_a_token_is_one_whatever_was_copied_before_it(before: str) -> None:
 
 
 @pytest.mark.parametrize("before", ["TOKEN=", "' ", '""', "a b ", "https://user:"])
-def test_a_whole_token_behind_other_text_is_one(before: str) -> None:
-    """A line of a settings file that was copied with it."""
+def test_a_token_copied_with_its_line_is_recognized(before: str) -> None:
+    """A line of a settings file, for example, was copied together with the token."""
     assert is_pypi_token(f"{before}{TOKEN}")
 
 
 @pytest.mark.parametrize(
     "value", ["", "canary", "PYPI-AgE", "xpypi-AgE", "a pypi-AgE", "pypi", "-pypi-x", " py pi-"]
 )
-def test_another_kind_of_secret_is_none(value: str) -> None:
-    """A password may have it in its middle."""
+def test_a_password_is_not_a_token(value: str) -> None:
+    """A password may have the prefix in its middle."""
     assert not is_pypi_token(value)
 
 
 def bytes_of(text: str) -> bytes:
-    """The macaroon in a token."""
+    """The macaroon in a token, as bytes."""
     text = text.removeprefix(PREFIX)
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
 def token_of(data: bytes) -> str:
-    """A token of these bytes."""
+    """The token that contains these bytes."""
     return PREFIX + base64.urlsafe_b64encode(data).decode().rstrip("=")
 
 
 def number(value: int) -> bytes:
-    """A number in groups of seven bits, the lowest first."""
+    """A number in groups of seven bits, the lowest group first."""
     groups = [value >> shift & 127 for shift in range(0, max(value.bit_length(), 1), 7)]
     return bytes([*(group | 128 for group in groups[:-1]), groups[-1]])
 
@@ -93,12 +93,12 @@ class Parts(NamedTuple):
 
     @property
     def signed(self) -> tuple[bytes, tuple[bytes, ...], bytes]:
-        """All but its location, which is not signed."""
+        """Everything except the location, which is not signed."""
         return self.identifier, self.caveats, self.signature
 
     @property
     def token(self) -> str:
-        """The token that it is."""
+        """The parts as a token."""
         return written(
             field(1, self.location) + field(2, self.identifier),
             *(field(2, caveat) for caveat in self.caveats),
@@ -107,12 +107,12 @@ class Parts(NamedTuple):
 
 
 def written(*sections: bytes, signature: bytes = field(6, Parts().signature)) -> str:
-    """A token of these sections: the head's, and one for each caveat."""
+    """A token with these sections: the head, and one section for each caveat."""
     return token_of(b"\2" + b"".join(part + b"\0" for part in sections) + b"\0" + signature)
 
 
 def taken_apart(pypitoken: Any, text: str) -> Parts:
-    """What a token consists of, as pypitoken reads it."""
+    """The parts of a token, as pypitoken reads them."""
     macaroon = pypitoken.Token.load(text)._macaroon
     return Parts(
         macaroon.location.encode(),
@@ -123,7 +123,7 @@ def taken_apart(pypitoken: Any, text: str) -> Parts:
 
 
 def good(pypitoken: Any, text: str, project: str, now: int) -> bool:
-    """Whether pypitoken lets a token upload this project, at this moment."""
+    """Whether pypitoken accepts a token for an upload to this project at this time."""
     try:
         pypitoken.Token.load(text).check(KEY, project_name=project, now=now)
     except (pypitoken.PyPITokenException, ValueError):
@@ -132,7 +132,7 @@ def good(pypitoken: Any, text: str, project: str, now: int) -> bool:
 
 
 def by_ours(found: TokenScope, project: str, now: int) -> bool:
-    """Whether a token allows that, by what we read in it."""
+    """Whether a token allows an upload, as secretly reads the token."""
     started = found.not_before is None or found.not_before <= now
     ended = found.expires is not None and found.expires <= now
     return started and not ended and not found.lacks([project]) and not found.others
@@ -142,13 +142,13 @@ def by_ours(found: TokenScope, project: str, now: int) -> bool:
 
 
 def test_a_token_without_restrictions_allows_everything() -> None:
-    """All of its user's projects, at any time."""
+    """It is valid for all of its user's projects, at any time."""
     assert token_scope(TOKEN) == TokenScope("pypi.example", None, None, None, 0)
 
 
 @pytest.mark.parametrize("location", ["pypi.example", "test.pypi.example", "127.0.0.1"])
-def test_the_location_is_the_index_that_made_it(location: str) -> None:
-    """As a host name has no case, it is given in lower case."""
+def test_the_location_is_returned_in_lower_case(location: str) -> None:
+    """Host names ignore case."""
     assert token_scope(token(location)).location == location
     assert token_scope(token(location.upper())).location == location
 
@@ -170,7 +170,7 @@ def test_the_location_is_the_index_that_made_it(location: str) -> None:
 def test_the_projects_are_those_of_every_caveat(
     caveats: list[Any], projects: set[str] | None
 ) -> None:
-    """In PyPI's form and in that of 2019: what one caveat lacks, the token lacks."""
+    """In both of PyPI's forms, a project must be in every caveat."""
     assert token_scope(token("pypi.example", *caveats)) == TokenScope(
         "pypi.example", None if projects is None else frozenset(projects)
     )
@@ -191,7 +191,7 @@ def test_the_projects_are_those_of_every_caveat(
 def test_the_time_is_that_of_every_caveat(
     caveats: list[Any], not_before: int, expires: int
 ) -> None:
-    """In both forms: the latest start, and the earliest end."""
+    """In both forms, the latest start and the earliest end count."""
     found = token_scope(token("pypi.example", *caveats))
     assert found == TokenScope("pypi.example", None, not_before, expires)
 
@@ -226,15 +226,15 @@ def test_the_time_is_that_of_every_caveat(
     ],
     ids=repr,
 )
-def test_what_only_the_index_can_judge_is_counted(caveat: Any) -> None:
-    """Nothing is read into it, nor out of it."""
+def test_unknown_restrictions_are_counted(caveat: Any) -> None:
+    """secretly doesn't interpret them."""
     assert token_scope(token("pypi.example", caveat)) == TokenScope("pypi.example", others=1)
     both = token_scope(token("pypi.example", caveat, [1, ["demo"]], caveat))
     assert both == TokenScope("pypi.example", frozenset({"demo"}), others=2)
 
 
 def test_the_projects_that_a_token_lacks_are_named() -> None:
-    """Each once, and sorted; one for all projects lacks none."""
+    """Each is named once, in order. A token for all projects lacks none."""
     found = token_scope(token("pypi.example", [1, ["demo", "other"]]))
     assert found.lacks(["demo"]) == []
     assert found.lacks(["demo", *"zfbdcaez", "other"]) == list("abcdefz")
@@ -243,8 +243,8 @@ def test_the_projects_that_a_token_lacks_are_named() -> None:
     assert token_scope(token("pypi.example", [1, []])).lacks(["demo"]) == ["demo"]
 
 
-def test_a_person_is_told_what_a_token_allows() -> None:
-    """Its index, its projects and its end, each in a line of its own."""
+def test_a_token_is_described_in_lines() -> None:
+    """Index, projects and end are on separate lines."""
     assert token_scope(TOKEN).described() == [
         "index: pypi.example",
         "projects: all of its user's",
@@ -263,19 +263,19 @@ def test_a_person_is_told_what_a_token_allows() -> None:
 
 
 def test_a_token_for_no_project_is_not_one_for_all() -> None:
-    """What two caveats leave over may be nothing."""
+    """Two caveats may have no project in common."""
     found = token_scope(token("pypi.example", [1, ["a"]], [1, ["b"]]))
     assert "projects: none" in found.described()
 
 
 @pytest.mark.parametrize("end", [10**11, 10**30, 10**4000, -1, -(10**11), -(10**30)])
 def test_a_time_that_no_calendar_has_is_described(end: int) -> None:
-    """It is shown all the same."""
+    """A year that is too large is shown as a number."""
     lines = token_scope(token("pypi.example", [0, end, -end])).described()
     assert [line.partition(":")[0] for line in lines[2:]] == ["good from", "expires"]
 
 
-def test_names_that_are_odd_are_shown_harmless() -> None:
+def test_odd_names_are_escaped() -> None:
     """A token may come from anywhere."""
     names = ["\x1b[2J", "a\nprojects: all", "\u202egnp", "\ud800"]
     lines = token_scope(token("pypi.example", [1, names])).described()
@@ -304,20 +304,20 @@ def test_names_that_are_odd_are_shown_harmless() -> None:
 def test_a_narrowed_token_says_what_it_was_narrowed_to(
     options: dict[str, Any], found: TokenScope
 ) -> None:
-    """The start goes with an end; what is not given stays as it was."""
+    """A start needs an end. Values that are not given stay unchanged."""
     assert token_scope(narrow(TOKEN, **options)) == found
 
 
-def test_narrowing_is_what_pypitoken_does(pypitoken: Any) -> None:
-    """The same bytes."""
+def test_narrowing_equals_pypitokens(pypitoken: Any) -> None:
+    """Both return the same bytes."""
     theirs = pypitoken.Token.load(TOKEN)
     theirs.restrict(not_before=940, not_after=1900, project_names=["a", "b"])
     ours = narrow(TOKEN, not_before=940, expires=1900, projects=["b", "a"])
     assert str(ours) == theirs.dump().rstrip("=")
 
 
-def test_what_is_narrowed_can_be_narrowed_again() -> None:
-    """It is never for more than before, whatever is asked for."""
+def test_a_narrowed_token_can_be_narrowed_again() -> None:
+    """The new token never allows more, whatever you ask for."""
     once = narrow(TOKEN, not_before=100, expires=200, projects=["a", "b"])
     twice = narrow(once, not_before=50, expires=500, projects=["b", "c"])
     assert token_scope(twice) == TokenScope("pypi.example", frozenset({"b"}), 100, 200)
@@ -325,7 +325,7 @@ def test_what_is_narrowed_can_be_narrowed_again() -> None:
 
 
 def test_a_token_with_padding_is_read() -> None:
-    """Some ways of copying keep the '=' at its end, others do not."""
+    """Some ways of copying keep the '=' at its end, others don't."""
     for identifier in ("canary-1", "canary-12", "canary-123"):
         bare = token(identifier=identifier)
         padded = bare + "=" * (-(len(bare) - len(PREFIX)) % 4)
@@ -335,15 +335,15 @@ def test_a_token_with_padding_is_read() -> None:
 
 @pytest.mark.parametrize("size", [1, 127, 128, 16383, 16384, 100_000])
 def test_long_fields_are_read_and_written(size: int, pypitoken: Any) -> None:
-    """A length takes a byte for every seven bits."""
+    """A length has one byte for every seven bits."""
     theirs = pypitoken.Token.create("pypi.example", "x" * size, KEY)
     assert token_scope(theirs.dump()) == TokenScope("pypi.example")
     ours = narrow(theirs.dump(), expires=1900, not_before=940)
     assert str(ours) == theirs.restrict(not_before=940, not_after=1900).dump().rstrip("=")
 
 
-def test_nothing_of_a_narrowed_token_is_shown() -> None:
-    """It is a secret, too: for as long as it is good."""
+def test_no_repr_shows_a_narrowed_token() -> None:
+    """A narrowed token is a secret too, for as long as it is valid."""
     found = narrow(TOKEN, expires=1900)
     assert isinstance(found, Secret)
     assert repr(found) == "Secret('…')"
@@ -438,7 +438,7 @@ MALFORMED = {
 
 
 def trouble(text: str) -> str:
-    """The error that a text is, and its hint: the same one for both of the functions."""
+    """The error for a text and its hint, which are the same in both functions."""
     with pytest.raises(BadToken) as caught:
         token_scope(text)
     with pytest.raises(BadToken) as again:
@@ -450,13 +450,13 @@ def trouble(text: str) -> str:
 
 @pytest.fixture(scope="module")
 def sentences() -> set[str]:
-    """All that is said of the malformed ones."""
+    """The messages about all malformed tokens."""
     return {trouble(text) for text in MALFORMED.values()}
 
 
 @pytest.mark.parametrize("kind", MALFORMED)
-def test_a_malformed_token_is_a_typed_error(kind: str) -> None:
-    """With a hint, and nothing in it of what it was."""
+def test_a_malformed_token_raises_bad_token(kind: str) -> None:
+    """The error has a hint and doesn't contain the token."""
     text = MALFORMED[kind]
     said = trouble(text)
     assert all(line.isprintable() for line in said.splitlines())
@@ -465,8 +465,8 @@ def test_a_malformed_token_is_a_typed_error(kind: str) -> None:
     assert not any(body[i : i + 8] in said for i in range(len(body) - 7))
 
 
-def test_the_malformed_ones_are_told_apart(sentences: set[str]) -> None:
-    """By a sentence each: no token, odd characters, another form, cut, no index, no JSON."""
+def test_malformed_tokens_have_different_messages(sentences: set[str]) -> None:
+    """No prefix, odd characters, another format, a missing part, no index, no JSON."""
     kinds = (
         "no prefix",
         "a newline after it",
@@ -481,7 +481,7 @@ def test_the_malformed_ones_are_told_apart(sentences: set[str]) -> None:
 
 @pytest.mark.parametrize("caveats", [[], [[1, ["demo"]], [0, 2000, 1000]]], ids=["bare", "scoped"])
 def test_a_token_that_is_cut_anywhere_is_malformed(caveats: list[Any], sentences: set[str]) -> None:
-    """After every byte, and after every letter: never one that allows more."""
+    """A token that ends after any byte or character never allows more."""
     text = token("pypi.example", *caveats)
     data = bytes_of(text)
     for end in range(len(data)):
@@ -492,7 +492,7 @@ def test_a_token_that_is_cut_anywhere_is_malformed(caveats: list[Any], sentences
 
 
 def test_a_token_with_anything_added_is_malformed() -> None:
-    """Whatever the byte, wherever it is put, it is malformed or read as what it says."""
+    """An added byte, anywhere, makes it malformed or is read as what it says."""
     data = bytes_of(token("pypi.example", [1, ["demo"]]))
     malformed = trouble(MALFORMED["one byte after the end"])
     for byte in range(256):
@@ -505,15 +505,15 @@ def test_a_token_with_anything_added_is_malformed() -> None:
 
 
 def chain(error: BaseException | None) -> Iterator[BaseException]:
-    """An error, and what it came from."""
+    """An error and its causes."""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
 
 
 @pytest.mark.parametrize("kind", [kind for kind in MALFORMED if "hundred" not in kind])
-def test_a_traceback_with_locals_shows_nothing_of_it(kind: str) -> None:
-    """As error trackers make them, which look into what the locals hold."""
+def test_a_traceback_with_locals_shows_no_token(kind: str) -> None:
+    """Error trackers make such tracebacks, and show the contents of local variables."""
     text = MALFORMED[kind]
     shown = []
     for read in (token_scope, lambda text: narrow(text, expires=1900, projects=["demo"])):
@@ -565,7 +565,7 @@ HEADS = st.fixed_dictionaries(
 
 
 class Narrowing(NamedTuple):
-    """What a token is narrowed to."""
+    """The restrictions that a token is narrowed to."""
 
     not_before: int | None
     expires: int | None
@@ -624,10 +624,10 @@ def test_a_narrowed_token_is_good_for_what_we_say(
     project=NAMES,
     now=MOMENTS,
 )
-def test_narrowing_takes_away_and_never_adds(
+def test_narrowing_never_adds(
     caveats: list[Any], narrowing: Narrowing, project: str, now: int
 ) -> None:
-    """It allows what the token did, as far as it lies within what it was narrowed to."""
+    """The new token allows what the old one did, within the new restrictions."""
     before = token_scope(token("pypi.example", *caveats))
     after = token_scope(narrow(token("pypi.example", *caveats), **narrowing._asdict()))
     start, end, projects = narrowing
@@ -653,7 +653,7 @@ def test_narrowing_gives_pypitokens_own_bytes(
     end: int,
     projects: list[str],
 ) -> None:
-    """Whatever token it made, both ways to restrict it further give the same."""
+    """Whatever token pypitoken made, both libraries restrict it to the same bytes."""
     whole = made(pypitoken, head, restrictions)
     theirs = pypitoken.Token.load(whole).restrict(
         not_before=start, not_after=end, project_names=sorted(projects)
@@ -716,42 +716,42 @@ class Attack(NamedTuple):
     second: int
 
     def stripped(self) -> str:
-        """One restriction is taken away."""
+        """Remove one restriction."""
         caveats, at = self.parts.caveats, self.first % len(self.parts.caveats)
         return self.parts._replace(caveats=caveats[:at] + caveats[at + 1 :]).token
 
     def bare(self) -> str:
-        """All are."""
+        """Remove all restrictions."""
         return self.parts._replace(caveats=()).token
 
     def swapped(self) -> str:
-        """Two change places."""
+        """Swap two restrictions."""
         caveats = list(self.parts.caveats)
         one, two = self.first % len(caveats), self.second % len(caveats)
         caveats[one], caveats[two] = caveats[two], caveats[one]
         return self.parts._replace(caveats=tuple(caveats)).token
 
     def widened(self) -> str:
-        """One allows more, or something else."""
+        """Make one restriction allow more, or something else."""
         caveats = list(self.parts.caveats)
         at = self.first % len(caveats)
         caveats[at] = json.dumps(wider(json.loads(caveats[at]), self.second)).encode()
         return self.parts._replace(caveats=tuple(caveats)).token
 
     def another_user(self) -> str:
-        """It is said to be another token."""
+        """Replace the token's identifier."""
         return self.parts._replace(identifier=self.parts.identifier + b"x").token
 
     def signed_as_before(self) -> str:
-        """It has the signature that it had before its last restrictions."""
+        """Give the token the signature that it had before its last restrictions."""
         return self.parts._replace(signature=self.before).token
 
     def signed_as_another(self) -> str:
-        """It has another token's signature."""
+        """Give the token the signature of another one."""
         return self.parts._replace(signature=self.other).token
 
     def flipped(self) -> str:
-        """One bit is another."""
+        """Flip one bit."""
         data = bytearray(bytes_of(self.parts.token))
         data[self.first % len(data)] ^= 1 << self.second % 8
         return token_of(bytes(data))
@@ -862,8 +862,8 @@ def read_or_refused(text: str, sentences: set[str]) -> TokenScope | None:
     | st.text(st.characters()).map(PREFIX.__add__)
     | st.from_regex(r"pypi-[A-Za-z0-9_-]*={0,2}", fullmatch=True)
 )
-def test_whatever_the_text_it_is_a_token_or_a_typed_error(text: str, sentences: set[str]) -> None:
-    """No text makes reading or narrowing fail in another way, or is repeated."""
+def test_any_text_is_a_token_or_raises_bad_token(text: str, sentences: set[str]) -> None:
+    """No text makes reading or narrowing fail in another way, or appears in an error."""
     read_or_refused(text, sentences)
 
 
@@ -886,10 +886,10 @@ FIELDS = st.builds(
         lambda caveats: bytes_of(Parts(caveats=tuple(caveats)).token)
     )
 )
-def test_whatever_the_bytes_they_are_a_token_or_a_typed_error(
+def test_any_bytes_are_a_token_or_raise_bad_token(
     pypitoken: Any, data: bytes, sentences: set[str]
 ) -> None:
-    """And where they are a token, pypitoken reads the same one."""
+    """If the bytes are a token, pypitoken reads the same one."""
     text = token_of(data)
     if read_or_refused(text, sentences) is None:
         return

@@ -1,4 +1,4 @@
-"""The real password managers, on vaults of their own, through the command."""
+"""The real password managers, with test vaults, run by the command."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ ASKED: Sequence[Maker] = (lastpass, keepassxc, bitwarden)
 
 @pytest.fixture(name="vault")
 def _vault(home: Home, request: pytest.FixtureRequest) -> Iterator[Vault]:
-    """The vault that the test is given by its maker."""
+    """Make the vault of a test."""
     made: Vault = request.param(home)
     home.environ |= made.environ
     yield made
@@ -69,7 +69,7 @@ def _vault(home: Home, request: pytest.FixtureRequest) -> Iterator[Vault]:
 
 
 def of(*makers: Maker) -> pytest.MarkDecorator:
-    """Give the test the vaults of these makers, one after another."""
+    """Give the test a vault from each of these functions in turn."""
     names = [maker.__name__ for maker in makers]
     return pytest.mark.parametrize("vault", makers, ids=names, indirect=True)
 
@@ -77,12 +77,12 @@ def of(*makers: Maker) -> pytest.MarkDecorator:
 # -- calls -----------------------------------------------------------------------
 
 
-#: Writes what it was given, and what of the managers' it was given beside that.
+#: Prints its value, and the variables of password managers that it has got too.
 SHOW = 'printf %s "$TOKEN"; env | grep -E "SESSION|MASTER|canary-m" >&2; exit 0'
 
 
 def taken(home: Home, verb: str, *references: str, fake: FakePinentry, more: str = "") -> Ended:
-    """What ``get`` prints of the reference, or a command is run with."""
+    """The output of ``get`` for the reference, or of a command that gets its value."""
     if verb == "get":
         return home.run("get", "-n", *references, environ=fake.environ)
     wanted = [f"-eTOKEN{number or ''}={one}" for number, one in enumerate(references)]
@@ -91,7 +91,7 @@ def taken(home: Home, verb: str, *references: str, fake: FakePinentry, more: str
 
 
 def together(home: Home, *references: str, fake: FakePinentry) -> list[str]:
-    """What one run gives a command for each of the references."""
+    """The output of one command that gets all of the references."""
     wanted = [f"-eTOKEN{number}={one}" for number, one in enumerate(references)]
     script = " ".join(f'"$TOKEN{number}"' for number in range(len(references)))
     argv = [*wanted, "--", "sh", "-c", f"printf '%s\\n' {script}"]
@@ -101,10 +101,10 @@ def together(home: Home, *references: str, fake: FakePinentry) -> list[str]:
 
 
 def failure(home: Home, verb: str, *references: str, fake: FakePinentry | None = None) -> str:
-    """The two lines of a failure, in which there is nothing of a secret."""
-    with FakePinentry() as nobody:
-        done = taken(home, verb, *references, fake=fake or nobody)
-        assert fake is not None or nobody.prompts == []
+    """The two lines of an error, which contain no secret."""
+    with FakePinentry() as unused:
+        done = taken(home, verb, *references, fake=fake or unused)
+        assert fake is not None or unused.prompts == []
     assert done.status == (1 if verb == "get" else 125), done
     assert done.stdout == ""
     assert "canary" not in done.stderr
@@ -116,7 +116,7 @@ VERBS = pytest.mark.parametrize("verb", ["get", "run"])
 
 
 def living(home: Home) -> set[int]:
-    """The processes that run with this home, but for zombies."""
+    """The processes that run with this home, without zombies."""
     found = set()
     for pid in processes():
         with contextlib.suppress(OSError):
@@ -128,7 +128,7 @@ def living(home: Home) -> set[int]:
 
 
 def name_of(pid: int) -> str:
-    """The name of a process's program; empty if it has gone."""
+    """The name of a process's program; empty if the process has ended."""
     with contextlib.suppress(OSError):
         return Path(f"/proc/{pid}/comm").read_text().strip()
     return ""
@@ -158,8 +158,8 @@ def test_a_wrong_master_password_is_asked_for_again(home: Home, vault: Vault, ve
 
 @pytest.mark.real
 @of(lastpass, keepassxc)
-def test_three_wrong_master_passwords_are_the_end(home: Home, vault: Vault) -> None:
-    """The command is not started."""
+def test_three_wrong_master_passwords_end_the_run(home: Home, vault: Vault) -> None:
+    """secretly doesn't start the command."""
     with FakePinentry([WRONG, WRONG, WRONG, MASTER]) as fake:
         said = failure(home, "run", f"{vault.prefix}PyPI", fake=fake)
         assert len(fake.prompts) == 3
@@ -169,7 +169,7 @@ def test_three_wrong_master_passwords_are_the_end(home: Home, vault: Vault) -> N
 @pytest.mark.real
 @VERBS
 @of(lastpass, keepassxc)
-def test_a_cancelled_master_password_is_the_end(home: Home, vault: Vault, verb: str) -> None:
+def test_cancelling_the_master_password_ends_the_run(home: Home, vault: Vault, verb: str) -> None:
     """The exit status is that of a cancelled prompt."""
     with FakePinentry([None, MASTER]) as fake:
         done = taken(home, verb, f"{vault.prefix}PyPI", fake=fake)
@@ -179,8 +179,8 @@ def test_a_cancelled_master_password_is_the_end(home: Home, vault: Vault, verb: 
 
 @pytest.mark.real
 @of(*ASKED, password_store)
-def test_no_prompt_where_secretly_must_not_ask(home: Home, vault: Vault) -> None:
-    """The error says that the vault is locked, and the hint has the command that unlocks it."""
+def test_a_locked_vault_is_an_error_with_no_input(home: Home, vault: Vault) -> None:
+    """The error says that the vault is locked; the hint has the command that unlocks it."""
     with FakePinentry([MASTER]) as fake:
         vault.let_ask(fake.path)
         done = taken(home, "run", f"{vault.prefix}PyPI", fake=fake, more="--no-input")
@@ -209,7 +209,7 @@ def test_a_manager_that_is_not_installed_is_named(home: Home, vault: Vault) -> N
 @pytest.mark.real
 @of(lastpass, keepassxc)
 def test_two_items_are_unlocked_once(home: Home, vault: Vault) -> None:
-    """One answer is enough for both, and for three fields of them."""
+    """One answer is enough for two items and for three of their fields."""
     names = ("PyPI", "Other", "Other#username", "PyPI#password")
     with FakePinentry([MASTER]) as fake:
         found = together(home, *(vault.prefix + name for name in names), fake=fake)
@@ -219,8 +219,8 @@ def test_two_items_are_unlocked_once(home: Home, vault: Vault) -> None:
 
 @pytest.mark.real
 @of(lastpass, keepassxc)
-def test_a_missing_item_does_not_ask_again(home: Home, vault: Vault) -> None:
-    """The vault is unlocked, so other items need no prompt."""
+def test_a_missing_item_causes_no_other_prompt(home: Home, vault: Vault) -> None:
+    """The vault is already unlocked."""
     with FakePinentry([MASTER] * 4) as fake:
         failure(home, "run", *(f"{vault.prefix}{n}" for n in ("Missing", "PyPI")), fake=fake)
         assert len(fake.prompts) == 1
@@ -229,7 +229,7 @@ def test_a_missing_item_does_not_ask_again(home: Home, vault: Vault) -> None:
 @pytest.mark.real
 @of(lastpass, keepassxc)
 def test_a_missing_item_is_named(home: Home, vault: Vault) -> None:
-    """So is a missing field; only the master password is asked for."""
+    """The same is true of a missing field. secretly asks only for the master password."""
     with FakePinentry([MASTER] * 4) as fake:
         said = failure(home, "get", f"{vault.prefix}Missing", fake=fake)
         assert vault.title in said
@@ -300,7 +300,7 @@ def _ten_of_pass(home: Home) -> Vault:
 @pytest.mark.real
 @of(_ten_of_lastpass, _ten_of_keepassxc, _ten_of_pass)
 def test_ten_items_are_one_prompt(home: Home, vault: Vault) -> None:
-    """Nine requests of a locked vault wait for the one that asks."""
+    """Nine requests wait while one unlocks the vault."""
     with FakePinentry([MASTER] * 10) as fake:
         vault.let_ask(fake.path)
         found = together(home, *(f"{vault.prefix}{item.name}" for item in ITEMS), fake=fake)
@@ -310,7 +310,7 @@ def test_ten_items_are_one_prompt(home: Home, vault: Vault) -> None:
 
 @pytest.mark.real
 def test_all_managers_of_a_run_ask_one_after_another(home: Home) -> None:
-    """Each once, and none while another does; a command that might ask has its turn, too."""
+    """Each asks once, and never while another does. A command that might ask waits too."""
     made = [maker(home) for maker in (lastpass, keepassxc, bitwarden, password_store)]
     for vault in made:
         home.environ |= vault.environ
@@ -336,7 +336,7 @@ def test_all_managers_of_a_run_ask_one_after_another(home: Home) -> None:
 
 # -- another language --------------------------------------------------------------
 
-#: How a person may have said that they speak German; the encoding goes with it.
+#: The variables of a German locale, each with an encoding.
 GERMAN = [
     {"LANGUAGE": "de"},
     {"LC_ALL": "de_DE.UTF-8"},
@@ -348,10 +348,10 @@ GERMAN = [
 @pytest.mark.real
 @of(keepassxc)
 @pytest.mark.parametrize("german", GERMAN, ids=str)
-def test_failures_are_known_where_german_is_spoken(
+def test_failures_are_recognized_in_a_german_locale(
     home: Home, vault: Vault, german: dict[str, str]
 ) -> None:
-    """A wrong password, a missing entry and a missing field are told apart."""
+    """A wrong password, a missing entry and a missing field have different errors."""
     home.environ |= german
     with FakePinentry([WRONG, MASTER]) as fake:
         found = taken(home, "get", f"{vault.prefix}PyPI", fake=fake)
@@ -378,8 +378,8 @@ echo canary-pypi; echo "encoding: $LC_ALL"
 """
 
 
-def test_a_store_is_unlocked_where_german_is_spoken(home: Home) -> None:
-    """That it is locked is understood; the encoding is the person's own."""
+def test_a_password_store_is_unlocked_in_a_german_locale(home: Home) -> None:
+    """secretly sees that the store is locked, and the user's encoding stays."""
     home.program("pass", _GERMAN_PASS)
     home.environ["LC_ALL"] = "de_DE.UTF-8"
     with FakePinentry() as fake:
@@ -393,8 +393,8 @@ def test_a_store_is_unlocked_where_german_is_spoken(home: Home) -> None:
 
 @pytest.mark.real
 @of(lastpass)
-def test_several_items_of_lastpass_match(home: Home, vault: Vault) -> None:
-    """An ambiguous name is an error, unless the reference names the folder too."""
+def test_an_ambiguous_item_of_lastpass_is_an_error(home: Home, vault: Vault) -> None:
+    """The reference can name the folder too."""
     with FakePinentry([MASTER, MASTER]) as fake:
         assert "2 items match" in failure(home, "get", "lpass://Twice", fake=fake)
         assert taken(home, "get", "lpass://play/Twice", fake=fake) == (0, "canary-2", "")
@@ -402,8 +402,8 @@ def test_several_items_of_lastpass_match(home: Home, vault: Vault) -> None:
 
 @pytest.mark.real
 @of(lastpass)
-def test_a_guarded_item_of_lastpass_is_asked_for_once(home: Home, vault: Vault) -> None:
-    """The program wants the master password twice; the user types it once."""
+def test_a_guarded_item_of_lastpass_needs_one_answer(home: Home, vault: Vault) -> None:
+    """lpass wants the master password twice; the user types it once."""
     with FakePinentry([WRONG, MASTER]) as fake:
         assert taken(home, "get", "lpass://Guarded", fake=fake) == (0, "canary-guarded", "")
         assert len(fake.prompts) == 2
@@ -412,7 +412,7 @@ def test_a_guarded_item_of_lastpass_is_asked_for_once(home: Home, vault: Vault) 
 @pytest.mark.real
 @of(lastpass)
 def test_a_secure_note_of_lastpass_has_its_fields(home: Home, vault: Vault) -> None:
-    """Those of its type, also where one has several lines; what is in its notes is none."""
+    """It has the fields of its type, even with several lines. Its notes add no field."""
     key = vaults.KEY.partition("Private Key:")[2].rpartition("\nHostname")[0]
     fields = {
         "Server": "canary-server:1",
@@ -432,8 +432,8 @@ def test_a_secure_note_of_lastpass_has_its_fields(home: Home, vault: Vault) -> N
 
 
 @pytest.mark.real
-def test_a_long_item_of_a_locked_lastpass(home: Home) -> None:
-    """Longer than a pipe holds: the program goes on writing while its terminal is looked at."""
+def test_a_locked_lastpass_returns_a_long_item(home: Home) -> None:
+    """The item doesn't fit into a pipe, so secretly reads it while lpass may ask."""
     need("lpass")
     note = {"note": "canary " * 20_000}
     home.environ |= vaults._lastpass(
@@ -445,7 +445,7 @@ def test_a_long_item_of_a_locked_lastpass(home: Home) -> None:
 
 @pytest.fixture(name="agent")
 def _agent(home: Home) -> Iterator[Vault]:
-    """LastPass with its agent running, which knows the key."""
+    """LastPass with its running agent, which has the key."""
     vault = lastpass(home)
     del vault.environ["LPASS_AGENT_DISABLE"]
     vault.environ["LPASS_AGENT_TIMEOUT"] = "300"
@@ -474,7 +474,7 @@ def _agent(home: Home) -> Iterator[Vault]:
 @VERBS
 @pytest.mark.usefixtures("agent")
 def test_an_unlocked_lastpass_asks_nothing(home: Home, verb: str) -> None:
-    """Its agent has the key, so no prompt is needed."""
+    """The agent has the key, so secretly shows no prompt."""
     with FakePinentry() as fake:
         assert taken(home, verb, "lpass://PyPI", fake=fake) == (0, "canary-pypi", "")
         assert fake.lines == []
@@ -482,8 +482,8 @@ def test_an_unlocked_lastpass_asks_nothing(home: Home, verb: str) -> None:
 
 @pytest.mark.real
 @pytest.mark.usefixtures("agent")
-def test_a_guarded_item_is_asked_for_though_lastpass_is_unlocked(home: Home) -> None:
-    """Only that item needs the master password."""
+def test_a_guarded_item_needs_the_password_even_if_lastpass_is_unlocked(home: Home) -> None:
+    """Other items don't need the master password."""
     with FakePinentry([WRONG, MASTER]) as fake:
         assert taken(home, "get", "lpass://Guarded", fake=fake) == (0, "canary-guarded", "")
         assert len(fake.prompts) == 2
@@ -495,7 +495,7 @@ def test_a_guarded_item_is_asked_for_though_lastpass_is_unlocked(home: Home) -> 
 @VERBS
 @of(lastpass)
 def test_lastpass_without_a_login_is_an_error(home: Home, vault: Vault, verb: str) -> None:
-    """The hint says what to run; no master password is asked for."""
+    """The hint says what to run. secretly doesn't ask for a master password."""
     shutil.rmtree(vault.environ["LPASS_HOME"])
     os.mkdir(vault.environ["LPASS_HOME"], 0o700)
     said = failure(home, verb, "lpass://PyPI")
@@ -530,8 +530,8 @@ def _store(home: Home) -> Iterator[Vault]:
 
 @pytest.mark.real
 @VERBS
-def test_the_passphrase_is_asked_for_by_gpgs_own_agent(home: Home, store: Vault, verb: str) -> None:
-    """After a wrong one it is asked for again; then the agent knows it, and asks no more."""
+def test_gpgs_agent_asks_for_the_passphrase(home: Home, store: Vault, verb: str) -> None:
+    """It asks again after a wrong passphrase, and remembers the right one."""
     with FakePinentry([WRONG, MASTER]) as fake, Watch(MASTER) as watch:
         store.let_ask(fake.path)
         assert taken(home, verb, "pass://PyPI", fake=fake) == (0, "canary-pypi", "")
@@ -546,10 +546,10 @@ def test_the_passphrase_is_asked_for_by_gpgs_own_agent(home: Home, store: Vault,
 
 @pytest.mark.real
 @pytest.mark.parametrize(("answers", "asked"), [([WRONG] * 4, 3), ([None, MASTER], 1)])
-def test_a_passphrase_prompt_without_success_is_the_end(
+def test_a_failed_passphrase_prompt_ends_the_run(
     home: Home, store: Vault, answers: Sequence[str | None], asked: int
 ) -> None:
-    """After three wrong ones or a cancelled prompt neither gpg nor secretly asks again."""
+    """After three wrong passphrases or a cancelled prompt, secretly doesn't ask again."""
     with FakePinentry(answers) as fake:
         store.let_ask(fake.path)
         said = failure(home, "run", "pass://PyPI", fake=fake)
@@ -560,7 +560,7 @@ def test_a_passphrase_prompt_without_success_is_the_end(
 
 @pytest.mark.real
 def test_lines_of_an_item_are_its_fields(home: Home, store: Vault) -> None:
-    """Key, colon, value; a ``login`` is a user name, too."""
+    """A line is ``key: value``, and ``login`` is a user name too."""
     with FakePinentry([MASTER]) as fake:
         store.let_ask(fake.path)
         fields = {
@@ -581,7 +581,7 @@ def test_lines_of_an_item_are_its_fields(home: Home, store: Vault) -> None:
 
 @pytest.mark.parametrize("name", ["username", "Username", "User", "LOGIN"])
 def test_an_upload_gets_the_user_name_of_the_item(home: Home, name: str) -> None:
-    """Whatever the case of its line; a configured user name takes precedence."""
+    """The key may have capital letters. A configured user name takes precedence."""
     home.program("pass", f"#!/bin/sh\nprintf 'canary-pypi\\n{name}: ada\\n'\n")
     home.program("twine", '#!/bin/sh\necho "$TWINE_USERNAME $TWINE_PASSWORD"\n')
     wheel = home.folder / "demo-1.0-py3-none-any.whl"
@@ -600,10 +600,10 @@ def test_an_upload_gets_the_user_name_of_the_item(home: Home, name: str) -> None
 
 @pytest.mark.real
 @pytest.mark.parametrize("stubborn", [False, True])
-def test_an_unanswered_passphrase_prompt_leaves_nothing_behind(
+def test_an_unanswered_passphrase_prompt_leaves_no_process(
     home: Home, store: Vault, stubborn: bool
 ) -> None:
-    """Neither pass, nor gpg, nor its agent's pinentry, which would go on asking, remains."""
+    """pass, gpg and the agent's pinentry end. The pinentry would go on asking."""
     with FakePinentry([[("hang", stubborn)], MASTER]) as fake:
         store.let_ask(fake.path)
         argv = ["--prompt-timeout", "3s", "-eTOKEN=pass://PyPI", "echo", "ran"]
@@ -618,8 +618,8 @@ def test_an_unanswered_passphrase_prompt_leaves_nothing_behind(
 
 
 @pytest.mark.real
-def test_an_interrupted_passphrase_leaves_nothing_behind(home: Home, store: Vault) -> None:
-    """Nothing stays on the terminal, which the user goes on using."""
+def test_an_interrupted_passphrase_prompt_leaves_no_process(home: Home, store: Vault) -> None:
+    """No program stays on the terminal, which the user goes on using."""
     need("pinentry-tty")
     store.let_ask(Path(shutil.which("pinentry-tty") or ""))
     argv = [*SECRETLY, "run", "-eTOKEN=pass://PyPI", "--", "echo", "ran"]
@@ -635,7 +635,7 @@ def test_an_interrupted_passphrase_leaves_nothing_behind(home: Home, store: Vaul
 
 @pytest.mark.real
 def test_the_users_own_pinentry_data_stays(home: Home, store: Vault) -> None:
-    """The variable has a meaning for the user's own pinentry."""
+    """The user's own pinentry reads that variable."""
     log = home.folder / "told.log"
     with FakePinentry([MASTER]) as fake:
         script = f'echo "$PINENTRY_USER_DATA" > {log}; exec {fake.path}'
@@ -647,7 +647,7 @@ def test_the_users_own_pinentry_data_stays(home: Home, store: Vault) -> None:
 
 @pytest.mark.real
 def test_the_users_own_options_for_gpg_stay(home: Home, store: Vault) -> None:
-    """Options that say how to unlock take precedence over secretly's; others are added."""
+    """secretly adds its own, unless the user's options say how to unlock the key."""
     quick = f"--pinentry-mode loopback --passphrase-file {home.folder}/passphrase"
     (home.folder / "passphrase").write_text(MASTER)
     with FakePinentry() as fake:
@@ -658,8 +658,8 @@ def test_the_users_own_options_for_gpg_stay(home: Home, store: Vault) -> None:
 
 
 @pytest.mark.real
-def test_gpgs_agent_asks_on_the_terminal_that_the_command_is_on(home: Home, store: Vault) -> None:
-    """With a real pinentry for terminals; afterwards the terminal is as it was."""
+def test_gpgs_agent_asks_on_the_commands_terminal(home: Home, store: Vault) -> None:
+    """A terminal pinentry asks there, and leaves the terminal as it was."""
     need("pinentry-tty")
     store.let_ask(Path(shutil.which("pinentry-tty") or ""))
     argv = [*SECRETLY, "run", "-eTOKEN=pass://PyPI", "--", "sh", "-c", 'echo "got ${#TOKEN}"']
@@ -679,7 +679,7 @@ def test_gpgs_agent_asks_on_the_terminal_that_the_command_is_on(home: Home, stor
 @pytest.mark.real
 @of(keepassxc)
 def test_an_attribute_of_keepassxc_is_a_field(home: Home, vault: Vault) -> None:
-    """By its own name, capitals apart; the usual ones by theirs."""
+    """Custom attributes ignore case, and the standard ones have the usual names."""
     fields = {
         "#API token": "canary-api",
         "#api token": "canary-api",
@@ -693,7 +693,7 @@ def test_an_attribute_of_keepassxc_is_a_field(home: Home, vault: Vault) -> None:
 
 @pytest.fixture(name="calls")
 def _calls(home: Home) -> Path:
-    """A file with the words of each call of KeePassXC's real program, but for the database."""
+    """A file with the arguments of each call of keepassxc-cli, without the database."""
     log = home.folder / "calls"
     real = f'echo "$@" | sed "s|[^ ]*[.]kdbx||" >> {log}; exec {shutil.which("keepassxc-cli")} "$@"'
     home.program("keepassxc-cli", f"#!/bin/sh\n{real}\n")
@@ -702,8 +702,8 @@ def _calls(home: Home) -> Path:
 
 @pytest.mark.real
 @of(keepassxc)
-def test_the_attributes_of_an_entry_are_one_call(home: Home, vault: Vault, calls: Path) -> None:
-    """And the names of a database's entries another, beside the first."""
+def test_the_attributes_of_an_entry_need_one_call(home: Home, vault: Vault, calls: Path) -> None:
+    """A second call lists the names of the entries."""
     wanted = ("PyPI", "PyPI#username", "PyPI#title", "Other", "Other#username")
     with FakePinentry([MASTER]) as fake:
         found = together(home, *(f"{vault.prefix}{name}" for name in wanted), fake=fake)
@@ -715,8 +715,8 @@ def test_the_attributes_of_an_entry_are_one_call(home: Home, vault: Vault, calls
     ]
 
 
-def test_what_has_several_lines_is_told_from_the_next_attribute(home: Home, calls: Path) -> None:
-    """The program writes one after another, with nothing between them: each is a call, then."""
+def test_an_attribute_of_several_lines_has_a_call_of_its_own(home: Home, calls: Path) -> None:
+    """keepassxc-cli prints attributes one after another, without a separator."""
     path = home.folder / "lines.kdbx"
     notes = {"Notes": "one\ntwo\n", "Key": "\ncanary-key\n\n"}
     vaults.database(path, MASTER, [Login("Lines", "canary-1\ncanary-2", "me", notes)])
@@ -730,7 +730,7 @@ def test_what_has_several_lines_is_told_from_the_next_attribute(home: Home, call
 
 @pytest.fixture(name="groups")
 def _groups(home: Home) -> str:
-    """The prefix of a database with groups, in which names are there several times."""
+    """The prefix of a database with groups, in which names occur several times."""
     need("keepassxc-cli")
     path = home.folder / "groups.kdbx"
     logins = [Login("Twin", "canary-1"), Login("Twin", "canary-2"), Login("a/b", "canary-3")]
@@ -745,7 +745,7 @@ def _groups(home: Home) -> str:
 @pytest.mark.real
 @pytest.mark.parametrize("name", ["Twin", "a/b", "/Twin"])
 def test_two_entries_of_one_name_are_ambiguous(home: Home, groups: str, name: str) -> None:
-    """In one group, or by a slash in a title: the program itself would take the first."""
+    """In one group, or with a slash in a title, keepassxc-cli would take the first."""
     with FakePinentry([MASTER]) as fake:
         said = failure(home, "get", f"{groups}{name}", fake=fake)
     assert f"KeePassXC: several entries are called {name.strip('/')}" in said
@@ -754,8 +754,8 @@ def test_two_entries_of_one_name_are_ambiguous(home: Home, groups: str, name: st
 
 @pytest.mark.real
 @pytest.mark.parametrize("name", ["Lone", "Old", "a", "a/", "b", "top"])
-def test_an_entry_of_another_group_is_not_that(home: Home, groups: str, name: str) -> None:
-    """The program itself would use it, even an entry in the bin."""
+def test_an_entry_of_another_group_does_not_match(home: Home, groups: str, name: str) -> None:
+    """keepassxc-cli would use it, even an entry in the recycle bin."""
     with FakePinentry([MASTER]) as fake:
         said = failure(home, "get", f"{groups}{name}", fake=fake)
     assert "KeePassXC" in said
@@ -764,7 +764,7 @@ def test_an_entry_of_another_group_is_not_that(home: Home, groups: str, name: st
 
 @pytest.mark.real
 def test_an_entry_is_named_with_its_groups(home: Home, groups: str) -> None:
-    """From the top, with a slash before it or without."""
+    """The path may start with a slash."""
     with FakePinentry([MASTER] * 2) as fake:
         names = ("Top", "/Top", "a/Top", "/a/Lone")
         found = together(home, *(f"{groups}{name}" for name in names), fake=fake)
@@ -775,8 +775,8 @@ OPTIONS = "SECRETLY_KEEPASSXC_OPTIONS"
 
 
 @pytest.mark.real
-def test_a_database_with_a_key_file_and_no_password(home: Home) -> None:
-    """No prompt appears."""
+def test_a_database_with_a_key_file_needs_no_password(home: Home) -> None:
+    """secretly shows no prompt."""
     need("keepassxc-cli")
     key, path = home.folder / "a key", home.folder / "keyed.kdbx"
     made = ["db-create", "-q", "--set-key-file", str(key), str(path)]
@@ -800,7 +800,7 @@ def test_a_database_with_a_key_file_and_no_password(home: Home) -> None:
 @pytest.mark.real
 @of(keepassxc)
 @pytest.mark.parametrize("options", ["--help", "--key-file", "-k", "--key-file=x y", "-a X", "'"])
-def test_other_options_are_refused(home: Home, vault: Vault, options: str) -> None:
+def test_an_option_that_is_not_allowed_is_refused(home: Home, vault: Vault, options: str) -> None:
     """The error comes before a password prompt."""
     with FakePinentry([MASTER]) as fake:
         environ = {**fake.environ, OPTIONS: options}
@@ -821,7 +821,7 @@ def test_a_missing_database_is_named(home: Home, vault: Vault) -> None:
 @pytest.mark.real
 @of(keepassxc)
 def test_a_file_that_is_not_a_database_is_named(home: Home, vault: Vault) -> None:
-    """The password is asked for once, since another one would not help."""
+    """secretly asks once, since another password would not help."""
     path = home.folder / "bad.kdbx"
     path.write_text("canary-text")
     with FakePinentry([MASTER, MASTER]) as fake:
@@ -833,7 +833,7 @@ def test_a_file_that_is_not_a_database_is_named(home: Home, vault: Vault) -> Non
 @pytest.mark.real
 @of(keepassxc)
 def test_two_databases_are_unlocked_one_by_one(home: Home, vault: Vault) -> None:
-    """Each with its own password; the prompt says which."""
+    """Each has its own password, and the prompt names the database."""
     second, log = home.folder / "second.kdbx", home.folder / "statuses"
     vaults.database(second, "canary-second", [Login("PyPI", "canary-two")])
     real = f'{shutil.which("keepassxc-cli")} "$@"; status=$?; echo $status >> {log}; exit $status'
@@ -855,7 +855,7 @@ def test_two_databases_are_unlocked_one_by_one(home: Home, vault: Vault) -> None
 @pytest.mark.real
 @of(bitwarden)
 def test_only_bw_gets_the_session_key_and_for_one_run(home: Home, vault: Vault) -> None:
-    """A wrong master password is asked for again; no other program or file gets the key."""
+    """secretly asks again after a wrong password. No other program or file gets the key."""
     real, log = shutil.which("bw"), home.folder / "calls"
     spy = 'printf "%s %s\\n" "$2" "${BW_SESSION-none}" >> ' + shlex.quote(str(log))
     home.program("bw", f'#!/bin/sh\n{spy}\nexec {real} "$@"\n')
@@ -894,9 +894,9 @@ sys.exit(status)
 
 @pytest.fixture(scope="module", name="answers")
 def _answers() -> Iterator[Path]:
-    """A program that gives what an unlocked Bitwarden said, which it takes seconds for.
+    """A program that repeats the answers of an unlocked Bitwarden, which takes seconds for each.
 
-    It is asked as secretly asks, at the same time: most of these seconds are waiting.
+    The real program gets the calls that secretly makes, all at the same time.
     """
     names = ["contract", "missing", "Twice", "Empty", "Key", "Other"]
     with home() as place, ThreadPoolExecutor() as threads:
@@ -914,8 +914,8 @@ def _answers() -> Iterator[Path]:
 
 
 @pytest.mark.real
-def test_an_item_of_bitwardens_whose_name_has_an_accent(home: Home) -> None:
-    """Its own search finds it by no word with one."""
+def test_an_item_of_bitwarden_may_have_an_accent(home: Home) -> None:
+    """bw's search doesn't find words with an accent."""
     home.environ |= vaults.unlocked_bitwarden(home).environ
     with FakePinentry() as fake:
         found = taken(home, "get", "bw://Café crème", fake=fake)
@@ -924,10 +924,10 @@ def test_an_item_of_bitwardens_whose_name_has_an_accent(home: Home) -> None:
 
 @pytest.mark.real
 @pytest.mark.parametrize("real", [True, False])
-def test_what_an_unlocked_bitwarden_cannot_give(
+def test_an_unlocked_bitwarden_has_different_errors(
     home: Home, request: pytest.FixtureRequest, real: bool
 ) -> None:
-    """Ambiguous items, missing items and missing fields differ; no prompt appears."""
+    """Ambiguous items, missing items and missing fields differ. No prompt appears."""
     if real:
         home.environ |= vaults.unlocked_bitwarden(home).environ
     else:
@@ -945,7 +945,7 @@ def test_what_an_unlocked_bitwarden_cannot_give(
 
 @pytest.mark.real
 def test_bitwarden_without_a_login_is_an_error(home: Home) -> None:
-    """The hint says what to run; no master password is asked for."""
+    """The hint says what to run. secretly doesn't ask for a master password."""
     need("bw", "node")
     home.reach("bw", "node")
     home.environ["BITWARDENCLI_APPDATA_DIR"] = str(home.folder / "bw")
@@ -959,7 +959,7 @@ def test_bitwarden_without_a_login_is_an_error(home: Home) -> None:
 
 
 class _Contract(SourceContract):
-    """With a real vault, whose master password is typed whenever it is asked for."""
+    """The contract tests with a real vault. A fake pinentry types the master password."""
 
     @pytest.fixture(autouse=True)
     def _opened(self, home: Home) -> Iterator[None]:
@@ -975,19 +975,19 @@ class _Contract(SourceContract):
         raise NotImplementedError
 
     def run(self) -> sources.Run:
-        """One in which a person can be asked."""
+        """A run in which secretly may ask the user."""
         return sources.Run(Environ(self._environ), person=30)
 
     def source(self) -> sources.Source:
-        """The one that the vault's references lead to."""
+        """The source that the vault's references name."""
         return sources.find(parse(f"{self._vault.prefix}x").scheme)
 
     def item(self) -> str:
-        """Which each of the vaults has."""
+        """The item that each vault has."""
         return parse(f"{self._vault.prefix}contract").path
 
     def missing(self) -> str:
-        """Which none has."""
+        """An item that no vault has."""
         return parse(f"{self._vault.prefix}missing").path
 
 
@@ -1006,7 +1006,7 @@ class TestKeePassXC(_Contract):
 
 
 class TestPass(_Contract):
-    """``pass``, whose key is unlocked by an option of gpg's."""
+    """``pass``, whose key an option of gpg unlocks."""
 
     PROGRAM = "pass"
     make = staticmethod(password_store)
@@ -1020,7 +1020,7 @@ class TestPass(_Contract):
 
 
 class TestBitwarden(_Contract):
-    """``bw``, unlocked, whose answers are the real one's."""
+    """``bw``, unlocked, with the answers of the real program."""
 
     PROGRAM = "bw"
     make = staticmethod(bitwarden)
@@ -1045,7 +1045,7 @@ KEYRING = Path(sys.executable).with_name("keyring")
     ],
 )
 def test_a_keychain_item_of_another_program_is_read(home: Home, reference: str) -> None:
-    """As twine has it: its service is a URL, which may be percent-encoded."""
+    """twine's service name is a URL, which may be percent-encoded."""
     home.keep_in_a_file()
     command = [str(KEYRING), "set", "https://pypi.example/legacy/", "__token__"]
     assert home.run_any(command, stdin="canary-kept\n").status == 0
@@ -1056,7 +1056,7 @@ def test_a_keychain_item_of_another_program_is_read(home: Home, reference: str) 
 
 
 def test_the_user_name_of_a_keychain_item_comes_with_it(home: Home) -> None:
-    """Percent-encoded, where it has a slash."""
+    """It is percent-encoded if it has a slash."""
     home.keep_in_a_file()
     command = [str(KEYRING), "set", "service", "team/me"]
     assert home.run_any(command, stdin="canary-kept\n").status == 0
@@ -1074,38 +1074,38 @@ def test_a_missing_keychain_item_is_named(home: Home) -> None:
         assert "keyring set service nobody" in said
 
 
-def test_where_there_is_no_keychain_its_item_is_named(home: Home) -> None:
-    """By ``get`` as by ``run``, which the reason follows."""
+def test_without_a_keychain_the_error_names_the_item(home: Home) -> None:
+    """``get`` and ``run`` name the item, and ``run`` the reason too."""
     for verb in ("get", "run"):
         said = failure(home, verb, "keyring://my service/me")
         assert "keyring://my service/me" in said
 
 
-def test_what_a_locked_store_is_unlocked_by_can_be_pasted(home: Home) -> None:
+def test_the_hint_for_a_locked_store_can_be_pasted(home: Home) -> None:
     """The item's name is one word to a shell."""
     home.program("pass", "#!/bin/sh\necho 'gpg: decryption failed: No secret key' >&2; exit 2\n")
     done = home.run("run", "--no-input", "-eA=pass://web/my shop", "true")
     assert done.stderr.splitlines()[1] == "  pass show 'web/my shop'"
 
 
-def test_what_keeps_a_secret_can_be_pasted(home: Home) -> None:
-    """So is a secret's name that has a space."""
+def test_the_hint_for_storing_a_secret_can_be_pasted(home: Home) -> None:
+    """A secret's name with a space is one word too."""
     home.keep_in_a_file()
     done = home.run("get", "My token")
     assert done.stderr.splitlines()[1].endswith(": secretly set 'My token'")
 
 
 def commanded(home: Home, *argv: str) -> None:
-    """Configure a secret that a command writes."""
+    """Configure a secret with a command that prints it."""
     home.configure(f"[secrets.Token]\ncommand = {json.dumps(argv)}\n")
 
 
 @VERBS
 @pytest.mark.parametrize("argv", [("true",), ("echo",)])
-def test_a_command_that_writes_nothing_gives_no_secret(
+def test_a_command_that_prints_nothing_is_an_error(
     home: Home, verb: str, argv: tuple[str, ...]
 ) -> None:
-    """Which is said to be empty, and no field that it has."""
+    """The error says that the field is empty, and names no other field."""
     commanded(home, *argv)
     said = failure(home, verb, "Token")
     assert f"the command {argv[0]}: the field 'password' of Token is empty" in said
@@ -1113,8 +1113,8 @@ def test_a_command_that_writes_nothing_gives_no_secret(
 
 
 @VERBS
-def test_a_command_that_is_configured_writes_the_secret(home: Home, verb: str) -> None:
-    """Its words are its own: no shell reads them; one newline is taken off."""
+def test_a_configured_command_prints_the_secret(home: Home, verb: str) -> None:
+    """No shell reads its words, and one newline is removed."""
     commanded(home, "printf", "%s\\n", "canary $HOME `x` ;")
     with FakePinentry() as fake:
         assert taken(home, verb, "Token", fake=fake) == (0, "canary $HOME `x` ;", "")
@@ -1150,7 +1150,7 @@ def test_a_command_that_fails_is_named(home: Home, verb: str) -> None:
 
 
 def test_a_command_runs_once_for_several_variables(home: Home) -> None:
-    """In one run, it is one item."""
+    """In one run its output is one item."""
     home.program("counted", '#!/bin/sh\necho x >> "$HOME/count"\necho canary-1\n')
     commanded(home, "counted")
     argv = ["-eA=Token", "-eB=Token#password", "sh", "-c", 'printf "%s " "$A" "$B"']
@@ -1161,8 +1161,8 @@ def test_a_command_runs_once_for_several_variables(home: Home) -> None:
 
 
 @pytest.mark.alone
-def test_commands_run_together_where_none_can_ask(home: Home) -> None:
-    """Neither terminal nor screen: ten of a second take little longer than one."""
+def test_commands_run_together_if_none_can_ask(home: Home) -> None:
+    """Without terminal and screen, ten take little longer than one."""
     home.program("slow", '#!/bin/sh\nsleep 1\necho "canary-$1"\n')
     home.configure("".join(f'[secrets.I{n}]\ncommand = ["slow", "{n}"]\n' for n in range(10)))
     took = {}
@@ -1192,7 +1192,7 @@ def test_a_reference_runs_no_command(home: Home) -> None:
 
 
 def test_an_interrupted_run_leaves_no_manager_behind(home: Home) -> None:
-    """Whatever signal ends it, what it has started is ended too."""
+    """Whatever signal ends it, secretly ends the processes that it started."""
     home.program("lpass", '#!/bin/sh\necho $$ > "$HOME/pid"\nexec sleep 600\n')
     argv = [*SECRETLY, "run", "-eTOKEN=lpass://PyPI", "true"]
     process = home.start(argv)

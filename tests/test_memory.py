@@ -1,4 +1,4 @@
-"""A scan of the program's memory: where the secret is after the exec."""
+"""Scan the memory of a program for its secret after the exec."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CANARY = "canary-1f7c93d2"
 
 
 class Place(NamedTuple):
-    """A place in a process's memory that has a text."""
+    """A place in a process's memory that contains a text."""
 
     mapping: str
     address: int
@@ -43,7 +43,7 @@ def maps(pid: int) -> Iterator[tuple[int, int, str]]:
 
 
 def found_in(pid: int, text: str) -> list[Place]:
-    """Each place of a text in the memory of a process, all of which must be readable."""
+    """Each place that contains a text in a process's memory. All of the memory must be readable."""
     places, read = [], 0
     with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
         for start, end, name in maps(pid):
@@ -59,14 +59,14 @@ def found_in(pid: int, text: str) -> list[Place]:
 
 
 def environment_of(pid: int) -> range:
-    """The range that execve put a process's environment into (proc(5), stat)."""
+    """The range of memory in which execve put a process's environment (proc(5), stat)."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return range(int(fields[47]), int(fields[48]))
 
 
 @contextlib.contextmanager
 def becoming(here: Home, argv: list[str], environ: dict[str, str], name: str) -> Iterator[int]:
-    """A command that has become the program of that name, and waits."""
+    """A command that has become the program of that name and waits."""
     process = here.start(argv, environ=environ, stderr=subprocess.DEVNULL)
     with ended(process):
         comm = Path(f"/proc/{process.pid}/comm")
@@ -90,7 +90,7 @@ WAYS = ["typed", "stored", "typed and stored", "stored, after consent", "a comma
 
 
 def given(here: Home, way: str) -> tuple[FakePinentry, list[str]]:
-    """The pinentry and the options for a way to get the secret."""
+    """The pinentry and the options for one way to get the secret."""
     answers: list[str | bool | None] = []
     options = ["-e", "A=Name"]
     if way.startswith("typed"):
@@ -144,7 +144,7 @@ def test_the_secret_is_only_in_the_environment(here: Home, way: str, tried: Trie
 
 
 def around(pid: int) -> list[tuple[int, str]]:
-    """The other processes with the text in their arguments or environment."""
+    """The other processes that have the text in their arguments or environment."""
     found = []
     for other in processes():
         for name in ("cmdline", "environ"):
@@ -155,7 +155,7 @@ def around(pid: int) -> list[tuple[int, str]]:
 
 
 def test_the_scan_finds_copies(here: Home) -> None:
-    """A program that copies its environment has the secret in other parts of its memory too."""
+    """A program that copies its environment has the secret elsewhere in its memory too."""
     program = "import os, time; os.environ['A']; print(flush=True); time.sleep(60)"
     with FakePinentry([CANARY]) as pinentry:
         line = [*SECRETLY, "run", "-q", "-e", "A", sys.executable, "-IS", "-c", program]

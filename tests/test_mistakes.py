@@ -1,4 +1,4 @@
-"""What a person does by mistake: a token in the wrong place, a folder full of surprises."""
+"""Mistakes of a user: a token in the wrong place, a folder full of surprises."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_a_variable_that_is_not_text_is_printed_as_it_is(home: Home) -> None:
 
 
 def test_the_current_folder_is_no_library(home: Home) -> None:
-    """``python -m secretly`` loads nothing from the folder that one happens to be in."""
+    """``python -m secretly`` loads nothing from the current folder."""
     folder = home.folder / "project"
     folder.mkdir()
     for name in ("platformdirs", "tomllib", "argparse", "keyring", "pexpect"):
@@ -101,8 +101,8 @@ def test_the_current_folder_is_no_library(home: Home) -> None:
     assert "planted" not in done.stdout
 
 
-def test_a_closed_standard_input_is_said(home: Home) -> None:
-    """``set --stdin <&-`` keeps nothing, and says why."""
+def test_a_closed_standard_input_is_an_error(home: Home) -> None:
+    """``set --stdin <&-`` stores nothing, and says why."""
     home.keep_in_a_file()
     command = ["/bin/sh", "-c", '"$@" <&-', "sh", *SECRETLY, "set", "Name", "--stdin"]
     done = subprocess.run(command, env=home.environ, capture_output=True, text=True, timeout=30)
@@ -124,7 +124,7 @@ class Full:
 def test_an_error_of_our_own_shows_no_traceback(
     home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What nobody foresaw is two lines as well: where it was, and nothing of what it held."""
+    """An unexpected error has two lines too: where it happened, and no value."""
     for name, value in home.environ.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(sys, "stdout", Full())
@@ -171,7 +171,7 @@ def test_odd_programs_and_a_safe_path(home: Home) -> None:
 @pytest.mark.parametrize(
     ("flavor", "verb"), [("gtk2", "ask"), ("fltk", "confirm")], ids=["ask", "confirm"]
 )
-def test_a_pinentry_that_cannot_ask_where_no_terminal_is(
+def test_a_pinentry_that_cannot_ask_is_an_error_without_a_terminal(
     home: Home, flavor: str, verb: str
 ) -> None:
     """A window that is too small, or a pinentry that no consent rests on: a clear error."""

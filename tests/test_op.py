@@ -1,4 +1,4 @@
-"""1Password, by stand-ins for its program ``op`` of version 1 and 2: real processes."""
+"""1Password, with scripts in place of its program ``op`` of versions 1 and 2."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _OWN = os.urandom(4).hex()
 MASTER = f"canary-master pass é {_OWN}"
 TOKEN = f"canary-session-token-{_OWN}"
 
-# Says and does what op does (its words as they were seen), and logs each call.
+# Behaves as op does, with op's own messages, and logs each call.
 _OP = r"""
 import json, os, sys, termios, time
 
@@ -191,7 +191,7 @@ def item(title: str, *fields: dict[str, str], **more: str) -> dict[str, Any]:
 
 
 def login(title: str, password: str, username: str, **more: str) -> dict[str, Any]:
-    """A login, with the fields that every login has, one of them empty."""
+    """A login with the fields that every login has; one of them is empty."""
     return item(
         title,
         {"id": "username", "purpose": "USERNAME", "label": "username", "value": username},
@@ -288,38 +288,38 @@ class OnePassword:
             (here.folder / ".op" / "config").write_text('{"latest_signin": "my", "accounts": []}')
 
     def change(self, **facts: Any) -> None:
-        """Have it behave otherwise."""
+        """Make op behave differently."""
         self._facts |= facts
         (self.home.programs / "op.json").write_text(json.dumps(self._facts))
 
     @property
     def log(self) -> list[Any]:
-        """Its calls so far: words, variables that held something secret, start and end."""
+        """Its calls so far: arguments, variables that held a secret, start and end."""
         path = self.home.programs / "op.calls"
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
     @property
     def calls(self) -> list[str]:
-        """The words of each call but for its version."""
+        """The arguments of each call, without the calls for the version."""
         return [" ".join(call["argv"]) for call in self.log if call["argv"] != ["--version"]]
 
     @property
     def signing_in(self) -> list[str]:
-        """The words of the calls by which it is signed in to."""
+        """The arguments of the calls that sign in."""
         if self.version == 1:
             return ["signin my --raw"]
         return ["account list --format json", "signin --raw"]
 
     def run_of(self, **more: Any) -> Run:
-        """A run in which it is found."""
+        """A run in which secretly finds op."""
         return Run(Environ(self.home.environ), **{"person": 10, **more})
 
     def get(self, reference: str, **more: Any) -> tuple[str, str | None]:
-        """What a reference gives, and the user name."""
+        """The value of a reference, and its user name."""
         return asyncio.run(Items(self.run_of(**more)).get(parse(f"op://{reference}")))
 
     def get_item(self, name: str, vault: str = "Private") -> str:
-        """The words with which an item is asked for."""
+        """The arguments that ask for an item."""
         if self.version == 1:
             return f"get item {name} --vault {vault}"
         return f"item get {name} --vault {vault} --format json"
@@ -351,7 +351,7 @@ SHOW = ("sh", "-c", r"""printf '%s|%s|%s\n' "$A" "$B" "$OP_SESSION_my$OP_SESSION
 
 
 class TestVersion2(SourceContract):
-    """Version 2 keeps the contract."""
+    """Version 2 passes the contract tests."""
 
     PROGRAM = "op"
     version = 2
@@ -374,7 +374,7 @@ class TestVersion2(SourceContract):
 
 
 class TestVersion1(TestVersion2):
-    """Version 1 keeps the contract."""
+    """Version 1 passes the contract tests."""
 
     version = 1
 
@@ -418,15 +418,15 @@ def test_a_reference_gives_its_field(
     assert len(op.calls) == 1
 
 
-def test_the_query_of_a_reference_is_op_s_own(home: Home) -> None:
-    """op gets the reference with its query, as 1Password's own form has it."""
+def test_op_gets_the_query_of_a_reference(home: Home) -> None:
+    """1Password's own form of a reference has queries."""
     op = OnePassword(home, 2)
     assert op.get("Private/PyPI/password?attribute=otp")[0] == "canary-pypi?attribute=otp"
     assert op.calls == ["read op://Private/PyPI/password?attribute=otp"]
 
 
-def test_version_1_knows_no_query(home: Home) -> None:
-    """Version 1 would return another value, such as the key of the one-time password."""
+def test_version_1_rejects_a_query(home: Home) -> None:
+    """It would return another value, such as the key of the one-time password."""
     op = OnePassword(home, 1)
     with pytest.raises(BadReference, match="version 1"):
         op.get("Private/PyPI/password?attribute=otp")
@@ -435,9 +435,7 @@ def test_version_1_knows_no_query(home: Home) -> None:
 
 @pytest.mark.parametrize("value", ["canary-1\n", "canary-1\n\n", " canary-1 ", "canary\n1"])
 @pytest.mark.parametrize("reference", ["Private/Key", "Private/Key/password"])
-def test_the_newline_that_is_the_secrets_own_stays(
-    op: OnePassword, reference: str, value: str
-) -> None:
+def test_a_newline_of_the_secret_stays(op: OnePassword, reference: str, value: str) -> None:
     """Only the newline that op adds is removed."""
     op.change(items=[login("Key", value, "me")])
     assert op.get(reference)[0] == value
@@ -465,8 +463,8 @@ def test_the_fields_of_one_item_are_one_call(op: OnePassword, count: int) -> Non
     assert op.calls == [op.get_item("PyPI")]
 
 
-def test_op_itself_is_asked_for_a_name_that_several_fields_have(home: Home) -> None:
-    """op has rules of its own for such names, and for files of an item."""
+def test_op_chooses_among_fields_of_the_same_name(home: Home) -> None:
+    """op has its own rules for such names, and for files of an item."""
     op = OnePassword(home, 2)
     wanted = ("-eA=op://Private/PyPI/password", "-eB=op://Private/PyPI/pin")
     assert op.home.run("run", *wanted, *SHOW).stdout.startswith("canary-pypi|canary-pin|")
@@ -482,7 +480,7 @@ def test_one_missing_field_runs_nothing(op: OnePassword) -> None:
     assert "canary" not in done.stderr
 
 
-def test_a_field_that_is_wanted_later_is_asked_for_with_the_first(op: OnePassword) -> None:
+def test_a_later_field_is_fetched_with_the_first(op: OnePassword) -> None:
     """A field that was fetched before needs no other call."""
 
     async def work() -> list[str]:
@@ -494,8 +492,8 @@ def test_a_field_that_is_wanted_later_is_asked_for_with_the_first(op: OnePasswor
     assert op.calls[1:] == [op.get_item("PyPI")]
 
 
-def test_what_an_item_had_is_in_no_frame_of_a_failure(home: Home) -> None:
-    """A traceback may show locals."""
+def test_a_traceback_shows_no_field_of_the_item(home: Home) -> None:
+    """A traceback may show local variables."""
     op = OnePassword(home, 2)
     wanted = [parse(f"op://Private/PyPI/{name}") for name in ("password", "nothing")]
     with pytest.raises(sources.NoField) as caught:
@@ -513,7 +511,7 @@ def test_what_an_item_had_is_in_no_frame_of_a_failure(home: Home) -> None:
         ("Private/PyPI#empty", "empty", ["username", "password"]),
     ],
 )
-def test_a_field_without_a_value_is_not_there(
+def test_a_field_without_a_value_is_missing(
     op: OnePassword, reference: str, field: str, names: Sequence[str]
 ) -> None:
     """An empty password is an error that names the fields with a value, and no values."""
@@ -559,8 +557,10 @@ def test_no_other_user_name_replaces_an_empty_one(op: OnePassword) -> None:
 
 
 @pytest.mark.parametrize("reference", ["Private/PyPI/nothing", "Private/PyPI/More/password"])
-def test_a_field_of_1passwords_own_form_that_is_not_there(op: OnePassword, reference: str) -> None:
-    """A field of another section does not match."""
+def test_a_missing_field_of_1passwords_own_form_is_an_error(
+    op: OnePassword, reference: str
+) -> None:
+    """A field of another section doesn't match."""
     with pytest.raises(sources.NoField) as caught:
         op.get(reference)
     assert "1Password" in str(caught.value)
@@ -570,7 +570,7 @@ def test_a_field_of_1passwords_own_form_that_is_not_there(op: OnePassword, refer
 
 @pytest.mark.parametrize("path", ["/", "Private/", "/PyPI", "Private//password", "a/b/c/d/e"])
 def test_a_reference_without_an_item_is_an_error(op: OnePassword, path: str) -> None:
-    """op is not started for it."""
+    """secretly doesn't start op."""
     with pytest.raises(BadReference):
         op.get(path)
     assert op.log == []
@@ -585,7 +585,7 @@ def test_a_part_is_never_an_option(op: OnePassword, path: str) -> None:
 
 
 def test_user_name_and_password_are_one_call(op: OnePassword) -> None:
-    """Of one item in one run, whatever else is wanted of it."""
+    """One run fetches an item once, whichever fields it needs."""
     path = "op://Private/PyPI"
     done = op.home.run("run", "-e", f"A={path}", "-e", f"B={path}#username", *SHOW)
     assert done == (0, f"canary-pypi|__token__|{TOKEN}\n", "")  # the session is the caller's
@@ -606,7 +606,7 @@ def test_a_configured_secret_has_its_user_name(op: OnePassword) -> None:
 
 
 def ask(op: OnePassword, *answers: str | None) -> tuple[Ended, list[dict[str, str]]]:
-    """Run a command that needs a secret, with these answers; return the prompts too."""
+    """Run a command that needs a secret, with these answers. Return the prompts too."""
     with FakePinentry(answers) as pinentry:
         show = f'echo "$A|${op.variable}"'
         words = ("run", "-eA=op://Private/PyPI", "sh", "-c", show)
@@ -614,7 +614,7 @@ def ask(op: OnePassword, *answers: str | None) -> tuple[Ended, list[dict[str, st
         return done, pinentry.prompts
 
 
-def test_a_missing_token_is_made(closed: OnePassword) -> None:
+def test_secretly_signs_in_if_there_is_no_token(closed: OnePassword) -> None:
     """op asks on its terminal, the user answers in pinentry, and only op gets the token."""
     done, prompts = ask(closed, MASTER)
     assert done == (0, "canary-pypi|\n", "")
@@ -635,8 +635,8 @@ def test_a_wrong_password_is_asked_for_again(closed: OnePassword) -> None:
     assert wrong == [None, wording.WRONG_PASSWORD]
 
 
-def test_three_wrong_passwords_are_the_end(closed: OnePassword) -> None:
-    """After three, the error names 1Password and has a hint."""
+def test_three_wrong_passwords_end_the_run(closed: OnePassword) -> None:
+    """The error names 1Password and has a hint."""
     done, prompts = ask(closed, *["canary-wrong"] * 5)
     assert (done.status, done.stdout) == (125, "")
     assert len(prompts) == 3
@@ -646,14 +646,14 @@ def test_three_wrong_passwords_are_the_end(closed: OnePassword) -> None:
 
 
 def test_a_cancelled_prompt_is_not_repeated(closed: OnePassword) -> None:
-    """op, which waits for an answer, is ended."""
+    """secretly ends op, which waits for an answer."""
     done, prompts = ask(closed, None, MASTER)
     assert (done.status, done.stdout) == (130, "")
     assert len(prompts) == 1
 
 
-def test_no_prompt_where_secretly_must_not_ask(closed: OnePassword) -> None:
-    """op does not sign in either: the desktop app would ask."""
+def test_secretly_shows_no_prompt_with_no_input(closed: OnePassword) -> None:
+    """secretly doesn't run ``op signin`` either: the desktop app would ask."""
     closed.change(app=True)
     with FakePinentry([MASTER]) as pinentry:
         done = closed.home.run(
@@ -675,7 +675,7 @@ def test_an_expired_token_is_replaced(closed: OnePassword) -> None:
 
 
 def test_the_desktop_app_asks_itself(home: Home) -> None:
-    """With the app, signing in prints and asks nothing, so secretly does not ask."""
+    """secretly doesn't ask: with the app, signing in needs no answer and prints no token."""
     op = OnePassword(home, 2, signed_in=False, app=True)
     done, prompts = ask(op)
     assert done == (0, "canary-pypi|\n", "")
@@ -686,8 +686,8 @@ def test_the_desktop_app_asks_itself(home: Home) -> None:
 
 
 @pytest.mark.parametrize("text", [None, "", "{}", "[]", '{"latest_signin": null}', "\xff"])
-def test_version_1_without_an_account_to_sign_in_to(home: Home, text: str | None) -> None:
-    """The outcome is SignedOut."""
+def test_version_1_without_an_account_is_signed_out(home: Home, text: str | None) -> None:
+    """The error is SignedOut."""
     op = OnePassword(home, 1, signed_in=False)
     config = home.folder / ".op" / "config"
     config.unlink()
@@ -707,8 +707,8 @@ _PLACES = ("own/config", ".op/config", "xdg/.op/config", ".config/op/config", "x
 
 
 @pytest.mark.parametrize("place", range(len(_PLACES)))
-def test_version_1_has_its_account_in_one_of_several_places(home: Home, place: int) -> None:
-    """The first existing one of several folders counts."""
+def test_version_1_has_its_account_in_one_of_several_folders(home: Home, place: int) -> None:
+    """The first folder that exists counts."""
     op = OnePassword(home, 1, signed_in=False)
     (home.folder / ".op" / "config").unlink()
     home.environ["OP_CONFIG_DIR"] = str(home.folder / "own")
@@ -723,8 +723,8 @@ def test_version_1_has_its_account_in_one_of_several_places(home: Home, place: i
 
 
 @pytest.mark.parametrize("latest", [None, '{"latest_signin": "another"}'])
-def test_the_account_of_version_1_may_be_said(home: Home, latest: str | None) -> None:
-    """OP_ACCOUNT takes precedence over the last used account, as for version 2."""
+def test_op_account_chooses_the_account_of_version_1(home: Home, latest: str | None) -> None:
+    """OP_ACCOUNT takes precedence over the last account, as in version 2."""
     op = OnePassword(home, 1, signed_in=False)
     config = home.folder / ".op" / "config"
     config.write_text(latest) if latest else config.unlink()
@@ -738,10 +738,8 @@ def test_the_account_of_version_1_may_be_said(home: Home, latest: str | None) ->
 @pytest.mark.parametrize(
     "known", ["work.1password.example", "WORK", "OTHERUUID", "a2", "mine"], ids=str
 )
-def test_which_of_several_accounts_is_told_by_the_variable_that_op_has_for_it(
-    home: Home, known: str
-) -> None:
-    """OP_ACCOUNT may have any name of the account."""
+def test_op_account_chooses_one_of_several_accounts(home: Home, known: str) -> None:
+    """OP_ACCOUNT may be any name of the account."""
     op = OnePassword(home, 2, signed_in=False, variable="OP_SESSION_OTHERUUID")
     op.change(accounts=[ACCOUNT, {**OTHER, "shorthand": "mine"}])
     home.environ["OP_ACCOUNT"] = known
@@ -765,7 +763,7 @@ def test_which_of_several_accounts_is_told_by_the_variable_that_op_has_for_it(
 def test_an_unclear_account_is_an_error(
     home: Home, accounts: Any, named: str, what: str, hint: str
 ) -> None:
-    """No password prompt appears in vain, and op does not ask for a choice."""
+    """secretly shows no password prompt in vain, and op doesn't ask for a choice."""
     op = OnePassword(home, 2, signed_in=False, accounts=accounts)
     if named:
         home.environ["OP_ACCOUNT"] = named
@@ -808,7 +806,7 @@ def test_only_op_gets_the_token(closed: OnePassword) -> None:
 
 
 def test_no_later_program_gets_the_token(closed: OnePassword) -> None:
-    """Not even a program that starts after signing in."""
+    """Even a program that starts after signing in doesn't get it."""
     closed.home.program("other", "#!/bin/sh\nenv\n")
     with FakePinentry([MASTER]) as pinentry:
         closed.home.environ |= pinentry.environ
@@ -852,10 +850,10 @@ def test_no_later_program_gets_the_token(closed: OnePassword) -> None:
         ("something else: canary-err", SourceFailed, "failed with status 6"),
     ],
 )
-def test_a_failure_has_its_kind(
+def test_each_failure_has_its_error(
     op: OnePassword, said: str, kind: type[SourceFailed], what: str
 ) -> None:
-    """The error names 1Password and the cause, has a hint, and shows nothing that op wrote."""
+    """The error names 1Password and the cause, has a hint, and shows no output of op."""
     op.change(fault=f"{said} canary-err")
     with pytest.raises(SourceFailed) as caught:
         op.get("Private/PyPI")
@@ -871,7 +869,7 @@ def test_a_failure_has_its_kind(
     "said", ["authorization prompt dismissed, please try again", "authorization denied"]
 )
 def test_refusing_in_the_app_cancels(op: OnePassword, said: str) -> None:
-    """As at secretly's own prompt: nothing runs, and no other prompt follows."""
+    """As with secretly's own prompt, no command runs and no other prompt follows."""
     op.change(fault=f"error initializing client: {said} canary-err")
     done = op.home.run("run", "-eA=op://Private/PyPI", "echo", "ran")
     assert (done.status, done.stdout) == (130, "")
@@ -898,7 +896,7 @@ def test_a_missing_or_ambiguous_item_is_named(
 
 
 def test_a_missing_op_is_an_error(home: Home) -> None:
-    """The command says so in two lines, and starts nothing."""
+    """The error has two lines, and no command runs."""
     done = home.run("run", "-eA=op://Private/PyPI", "echo", "ran")
     assert (done.status, done.stdout) == (125, "")
     said = "secretly: 1Password's program op is not installed (op://Private/PyPI)"
@@ -906,7 +904,7 @@ def test_a_missing_op_is_an_error(home: Home) -> None:
 
 
 def test_a_hanging_op_is_ended(op: OnePassword) -> None:
-    """op is ended when the user's time is over, which the app might need."""
+    """secretly ends op when the user's time is over: the app may need all of it."""
     op.change(sleep=60)
     done = op.home.run("run", "--prompt-timeout", "1s", "-eA=op://Private/PyPI", "echo", "ran")
     assert (done.status, done.stdout) == (125, "")
@@ -914,7 +912,7 @@ def test_a_hanging_op_is_ended(op: OnePassword) -> None:
 
 
 def test_an_op_that_hangs_while_signing_in_is_ended(home: Home) -> None:
-    """op may ask for something else than a password, and wait."""
+    """op may ask for something other than a password, and wait."""
     op = OnePassword(home, 2, signed_in=False)
     text = (home.programs / "op").read_text()
     home.program("op", text.replace("Enter the password for", "Select an account:"))
@@ -929,12 +927,12 @@ def test_an_op_that_hangs_while_signing_in_is_ended(home: Home) -> None:
 
 
 def overlap(calls: Sequence[Any]) -> int:
-    """How many of the calls ran at the same time, at most."""
+    """How many calls ran at the same time, at most."""
     return max(sum(c["start"] <= one["start"] < c["end"] for c in calls) for one in calls)
 
 
 def run_with(op: OnePassword, count: int, environ: dict[str, str]) -> float:
-    """Run a command that is given so many secrets of as many items; how long that took."""
+    """Run a command with so many secrets from as many items; return how long it took."""
     wanted = [f"-eA{number}=op://Private/Item {number}" for number in range(count)]
     show = " ".join(f"$A{number}" for number in range(count))
     started = time.monotonic()
@@ -951,7 +949,7 @@ TEN = [login(f"Item {number}", f"canary-{number}", "me") for number in range(10)
 def test_ten_references_are_fetched_together(
     op: OnePassword, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One call each, all at the same time, and one for op's version: shown as a ratio."""
+    """One call each, all at the same time, and one call for op's version."""
     op.change(items=TEN, sleep=0.5)
     one = run_with(op, 1, {})
     for path in op.home.programs.glob("op.[bc]*"):
@@ -968,9 +966,9 @@ def test_ten_references_are_fetched_together(
 
 @pytest.mark.alone
 def test_ten_references_are_one_prompt(closed: OnePassword) -> None:
-    """One signs in, and the other nine are then fetched at the same time.
+    """One call signs in, and then the other nine run at the same time.
 
-    Version 1 asks nobody by itself, so all ten are tried before.
+    Version 1 doesn't ask the user itself, so secretly first tries all ten.
     """
     closed.change(items=TEN, sleep=0.4)
     with FakePinentry([MASTER]) as pinentry:
@@ -984,7 +982,7 @@ def test_ten_references_are_one_prompt(closed: OnePassword) -> None:
     assert overlap(with_session) >= 3
 
 
-def test_the_desktop_app_is_asked_by_one_first(
+def test_only_one_call_waits_for_the_desktop_app(
     home: Home, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The app may ask, so nine calls wait for the first, and then run together."""
@@ -1001,8 +999,8 @@ def test_the_desktop_app_is_asked_by_one_first(
         print(f"\nop with the app: ten references take {ten / one:.2f} times as one")
 
 
-def test_the_desktop_app_and_another_do_not_ask_at_the_same_time(home: Home) -> None:
-    """A configured command may ask too, where it has a screen."""
+def test_the_desktop_app_and_a_command_ask_in_turn(home: Home) -> None:
+    """A configured command may ask too if there is a screen."""
     home.environ["DISPLAY"] = ":0"
     op = OnePassword(home, 2, signed_in=False, app=True, sleep=0.3)
     (home.programs / "op.authorised").touch()
@@ -1027,8 +1025,8 @@ print("canary-2")
 """
 
 
-def test_ten_times_the_same_is_one_call(op: OnePassword) -> None:
-    """A run fetches an item once, whatever names it has in the configuration."""
+def test_an_item_is_fetched_once(op: OnePassword) -> None:
+    """Several configured names of the same item share one call."""
     op.home.configure('[secrets.X]\nsource = "op://Private/PyPI"\n')
     wanted = [f"-eA{number}=op://Private/PyPI" for number in range(9)]
     done = op.home.run("run", *wanted, "-eB=X", "-eC=X#username", "sh", "-c", "echo $A0$A8$B$C")

@@ -123,7 +123,7 @@ def test_whatever_is_written_it_is_an_item_or_a_typed_error(
         (lambda said: lpass._item(said, "x"), [{"password": {"a": "canary-1"}, "username": True}]),
     ],
 )
-def test_what_is_no_text_is_no_field(read: Callable[[Secret], Any], said: Any) -> None:
+def test_a_value_that_is_not_text_is_not_a_field(read: Callable[[Secret], Any], said: Any) -> None:
     """JSON has numbers, lists and tables where a name or a value should be."""
     item = Item.of(read(Secret(json.dumps(said))))
     assert item == {}

@@ -242,7 +242,7 @@ def marked(folder: Path) -> list[int]:
 
 
 def test_a_session_ends_with_its_leader(tmp_path: Path) -> None:
-    """The leader has ended by itself, and a child of it holds the output open."""
+    """The leader has ended, and one of its children holds the output open."""
     argv = ["/bin/sh", "-c", f"MARK={tmp_path}; export MARK; sleep 60 & exit 0"]
     with pytest.raises(TimeoutError):
         asyncio.run(read_output(argv, timeout=0.5, environ=ENVIRON, new_session=True))

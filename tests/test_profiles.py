@@ -57,7 +57,7 @@ def configure(
     source: str = "env://NOT_SET",
     more: str = "",
 ) -> None:
-    """Write the post's two profiles, and where the token for the second comes from."""
+    """Write the post's two profiles, and the source of the second one's token."""
     home.configure(
         f'[secrets.PyPI]\nsource = "{source}"\n'
         f"[commands.twine]\n{more}\n"
@@ -80,7 +80,7 @@ def twine(home: Home, *arguments: str, fake: FakePinentry, options: tuple[str, .
 
 
 class Devpi(NamedTuple):
-    """A devpi server, whose root has an empty password.
+    """A devpi server whose root has an empty password.
 
     :param url: its index, as twine is given it.
     """
@@ -88,7 +88,7 @@ class Devpi(NamedTuple):
     url: str
 
     def versions(self, project: str) -> dict[str, Any]:
-        """What the index has of a project, by version."""
+        """The versions of a project on the index."""
         try:
             found: dict[str, Any] = _call("GET", f"{self.url}{project}")
         except urllib.error.HTTPError as error:
@@ -99,7 +99,7 @@ class Devpi(NamedTuple):
 
 
 def _call(method: str, url: str, data: object = None, auth: str = "") -> Any:
-    """Call devpi, past any proxy, and return what it answers with."""
+    """Call devpi without a proxy, and return its answer."""
     headers = {"Content-Type": "application/json", "Accept": "application/json"}
     if auth:
         headers["X-Devpi-Auth"] = base64.b64encode(auth.encode()).decode()
@@ -111,11 +111,11 @@ def _call(method: str, url: str, data: object = None, auth: str = "") -> Any:
 
 
 def _devpi_program(name: str) -> str:
-    """The path of one of devpi's programs: beside this Python, or on PATH."""
-    beside = Path(sys.executable).with_name(name)
-    if not beside.exists():
+    """The path of one of devpi's programs: next to this Python, or on PATH."""
+    sibling = Path(sys.executable).with_name(name)
+    if not sibling.exists():
         need(name)
-    return str(beside) if beside.exists() else shutil.which(name) or ""
+    return str(sibling) if sibling.exists() else shutil.which(name) or ""
 
 
 @pytest.fixture(scope="module", name="devpi")
@@ -165,7 +165,7 @@ def _devpi() -> Iterator[Devpi]:
 @pytest.mark.real
 @pytest.mark.parametrize("how", ["profile", "default"])
 def test_the_posts_dev_profile_uploads_to_devpi(home: Home, devpi: Devpi, how: str) -> None:
-    """As root, with an empty password; whatever else is about, and asking nobody."""
+    """As root, with an empty password, and without asking the user."""
     project = f"demo-{how}"
     file = tokens.wheel(home.folder / "demo" / "dist", project)
     configure(home, dev=devpi.url, more='default = "dev"' if how == "default" else "")
@@ -182,8 +182,8 @@ def test_the_posts_dev_profile_uploads_to_devpi(home: Home, devpi: Devpi, how: s
 
 
 @pytest.mark.real
-def test_devpi_does_not_take_what_another_uploads(home: Home, devpi: Devpi) -> None:
-    """With a wrong password: what is shown above is not that devpi takes anything."""
+def test_devpi_rejects_a_wrong_password(home: Home, devpi: Devpi) -> None:
+    """So the test above doesn't pass only because devpi accepts anything."""
     configure(home, dev=devpi.url)
     config = home.config.read_text().replace('TWINE_PASSWORD = ""', 'TWINE_PASSWORD = "no"')
     home.configure(config)
@@ -196,7 +196,7 @@ def test_devpi_does_not_take_what_another_uploads(home: Home, devpi: Devpi) -> N
 
 # -- prod ------------------------------------------------------------------------
 
-#: What 1Password's program of version 1 gives out when the person has signed in.
+#: The output of version 1 of 1Password's program after signing in.
 SESSION = f"canary-session-{os.getpid()}-{os.urandom(4).hex()}"
 
 #: That program: signed out, and it asks for the password on its terminal.
@@ -221,7 +221,7 @@ else:
     sys.exit(f"[ERROR] 2026/01/01 00:00:00 {arguments!r}")
 """
 
-#: Version 2, where the desktop app has signed the person in.
+#: Version 2, with the desktop app signed in.
 _OP_2 = """#!PYTHON -IS
 import json, sys
 arguments = sys.argv[1:]
@@ -247,14 +247,14 @@ def _op(home: Home, text: str) -> Vault:
 
 
 def op_1(home: Home) -> Vault:
-    """1Password, by its program of version 1, signed out."""
+    """1Password with version 1 of its program, signed out."""
     (home.folder / ".op").mkdir()
     (home.folder / ".op" / "config").write_text('{"latest_signin": "my"}')
     return _op(home, _OP_1)
 
 
 def op_2(home: Home) -> Vault:
-    """1Password, by its program of version 2, with the desktop app."""
+    """1Password with version 2 of its program and the desktop app."""
     return _op(home, _OP_2)
 
 
@@ -274,7 +274,7 @@ ORIGINS: dict[Callable[[Home], Vault], bool] = {
 def test_the_posts_prod_profile_uploads_with_the_managers_token(
     home: Home, index: Warehouse, make: Callable[[Home], Vault]
 ) -> None:
-    """Unlocked and consented to; what arrives is good for this project alone."""
+    """The token that arrives is valid for this project only."""
     vault = make(home)
     home.environ |= vault.environ
     source = f"{vault.prefix}Index"
@@ -311,10 +311,10 @@ def test_the_posts_prod_profile_uploads_with_the_managers_token(
 
 @pytest.mark.real
 @pytest.mark.parametrize("answers", [[MASTER, False], [MASTER, None], [None]])
-def test_a_prod_profile_that_is_declined_uploads_nothing(
+def test_cancelling_a_prod_upload_uploads_nothing(
     home: Home, index: Warehouse, answers: list[str | bool | None]
 ) -> None:
-    """At the consent, or before it at the master password."""
+    """The user cancels at the master password, or answers No at the upload."""
     vault = vaults.lastpass(home)
     home.environ |= vault.environ
     configure(home, prod=index.url, source="lpass://Index")
@@ -330,13 +330,13 @@ def test_a_prod_profile_that_is_declined_uploads_nothing(
 
 @pytest.fixture(name="echoing")
 def _echoing(home: Home) -> Home:
-    """A home in which twine says what it was given."""
+    """A home in which twine prints its arguments and variables."""
     home.program("twine", '#!/bin/sh\necho "ran $*"; env | grep "^TWINE" | sort\nexit 0\n')
     return home
 
 
 def test_without_a_profile_nothing_is_uploaded(echoing: Home) -> None:
-    """The profiles are named; nothing is asked, and twine not started."""
+    """The error names the profiles. secretly asks nothing and doesn't start twine."""
     configure(echoing)
     for arguments in (["upload", FILE], ["--no-color", "upload", "--skip-existing", FILE]):
         with FakePinentry() as fake:
@@ -349,7 +349,7 @@ def test_without_a_profile_nothing_is_uploaded(echoing: Home) -> None:
 
 
 def test_a_profile_is_chosen_for_a_module_as_for_its_program(echoing: Home) -> None:
-    """``python -m twine`` is refused as well."""
+    """``python -m twine`` needs a profile too."""
     configure(echoing)
     argv = [*SECRETLY, "run", sys.executable, "-m", "twine", "upload", FILE]
     done = echoing.run_any(argv, cwd=echoing.folder / "demo")
@@ -359,7 +359,7 @@ def test_a_profile_is_chosen_for_a_module_as_for_its_program(echoing: Home) -> N
 
 @pytest.mark.parametrize("default", ["", 'default = "prod"'])
 def test_a_check_needs_no_profile(home: Home, default: str) -> None:
-    """The real twine checks the wheel; nothing is asked, nor delivered."""
+    """The real twine checks the wheel, and gets no secret."""
     configure(home, more=default)
     with FakePinentry() as fake:
         done = twine(home, "--no-color", "check", FILE, fake=fake)
@@ -369,7 +369,7 @@ def test_a_check_needs_no_profile(home: Home, default: str) -> None:
 
 
 def test_the_default_profile_is_used_unless_another_is_named(echoing: Home) -> None:
-    """And its variables go before the caller's."""
+    """Its variables take precedence over the caller's."""
     echoing.environ |= {"TWINE_PASSWORD": "canary-stale", "TOKEN": TOKEN}
     configure(echoing, source="env://TOKEN", more='default = "dev"')
     with FakePinentry([True]) as fake:
@@ -387,7 +387,7 @@ def test_the_default_profile_is_used_unless_another_is_named(echoing: Home) -> N
 
 
 def test_an_unknown_profile_is_refused(echoing: Home) -> None:
-    """With the names of the known ones."""
+    """The error names the known profiles."""
     configure(echoing, more='default = "dev"')
     with FakePinentry() as fake:
         done = twine(echoing, "upload", FILE, fake=fake, options=("-p", "test"))
@@ -397,8 +397,8 @@ def test_an_unknown_profile_is_refused(echoing: Home) -> None:
     assert "dev, prod" in done.stderr
 
 
-def test_a_default_that_names_no_profile_is_a_mistake_of_the_configuration(echoing: Home) -> None:
-    """Whatever is run."""
+def test_a_default_that_names_no_profile_is_a_bad_configuration(echoing: Home) -> None:
+    """It is an error, whichever command runs."""
     configure(echoing, more='default = "test"')
     with FakePinentry() as fake:
         done = twine(echoing, "upload", FILE, fake=fake)
@@ -408,8 +408,8 @@ def test_a_default_that_names_no_profile_is_a_mistake_of_the_configuration(echoi
 
 
 @pytest.mark.parametrize("command", ["echo", "gh"])
-def test_a_profile_of_a_command_that_has_none_is_refused(echoing: Home, command: str) -> None:
-    """Be it known or not."""
+def test_a_command_without_profiles_refuses_a_profile(echoing: Home, command: str) -> None:
+    """Both known and unknown commands do."""
     configure(echoing)
     echoing.program("gh", "#!/bin/sh\necho ran\n")
     done = echoing.run("run", "-p", "dev", "-e", "TOKEN=PyPI", command, "ran")
@@ -418,8 +418,8 @@ def test_a_profile_of_a_command_that_has_none_is_refused(echoing: Home, command:
     assert len(done.stderr.splitlines()) == 2
 
 
-def test_a_profile_is_shown_before_it_is_run(echoing: Home) -> None:
-    """Which variables, and from where; no value, and nothing asked."""
+def test_a_dry_run_shows_the_profile(echoing: Home) -> None:
+    """It shows the variables and their origins, shows no value, and asks nothing."""
     configure(echoing, source="lpass://Index")
     with FakePinentry() as fake:
         done = twine(echoing, "upload", FILE, fake=fake, options=("--dry-run", "-p", "prod"))

@@ -93,7 +93,7 @@ def test_a_subclass_has_the_fields_of_both() -> None:
 
 
 def test_a_type_that_only_checkers_know_is_a_field(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Python 3.14 evaluates annotations when they are read; before, its module stands in."""
+    """Python 3.14 evaluates annotations when they are read. Older ones use its module here."""
 
     class Lazy(type):
         @property

@@ -1,4 +1,4 @@
-"""A release that a publishing command would upload: what, where to, with which token."""
+"""A release that a publishing command would upload: the files, the index and the token."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def shipped(tmp_path_factory: pytest.TempPathFactory) -> Configuration:
 
 
 class Place:
-    """A project's folder, in which one is."""
+    """A project's folder, which is the working folder."""
 
     def __init__(self, folder: Path, shipped: Configuration) -> None:
         self.folder, self._shipped = folder, shipped
@@ -53,7 +53,7 @@ class Place:
     def examine(
         self, line: str, environ: Mapping[str, str] | None = None, expires: float | None = None
     ) -> Release:
-        """What a command line would upload, with the lifetime that is configured."""
+        """What a command line would upload, with the configured lifetime."""
         environ = {"HOME": "/nonexistent", **(environ or {})}
         found = recognize(shlex.split(line), self._shipped)
         assert found is not None
@@ -91,7 +91,7 @@ class Place:
 
 @pytest.fixture
 def place(tmp_path: Path, shipped: Configuration, monkeypatch: pytest.MonkeyPatch) -> Place:
-    """A project's folder, in which one is."""
+    """A project's folder, which is the working folder."""
     folder = tmp_path / "project"
     folder.mkdir()
     monkeypatch.chdir(folder)
@@ -123,8 +123,8 @@ WHEEL, SDIST = "dist/demo-1.0-py3-none-any.whl", "dist/demo-1.0.tar.gz"
         "twine upload '[d]ist/*'",
     ],
 )
-def test_twine_uploads_what_it_is_given(place: Place, line: str) -> None:
-    """Files, patterns and folders, each once; no option's value, no signature, no README."""
+def test_twine_uploads_the_named_files(place: Place, line: str) -> None:
+    """Each file, pattern and folder once, without options' values, signatures and READMEs."""
     place.wheel()
     place.sdist()
     for name in ("demo-1.0.tar.gz.asc", "demo-1.0.tar.gz.publish.attestation", "README.md"):
@@ -143,15 +143,15 @@ def test_a_file_may_be_named_like_an_option_or_a_pattern(place: Place) -> None:
 
 
 def test_a_file_is_found_wherever_it_is(place: Place, tmp_path: Path) -> None:
-    """Above, and by its whole path."""
+    """In a parent folder, and by its absolute path."""
     path = wheel(tmp_path / "elsewhere")
     for name in (f"../elsewhere/{path.name}", str(path)):
         assert place.files(f"twine upload {name}") == [name]
     assert place.files("twine upload '../*/*.whl'") == [f"../elsewhere/{path.name}"]
 
 
-def test_all_kinds_of_files_that_indexes_took_are_seen(place: Place) -> None:
-    """Of the old ones, whose metadata is not read, no project is known: none is for the rest."""
+def test_old_kinds_of_files_are_seen(place: Place) -> None:
+    """secretly doesn't read their metadata, so it knows no project for the upload."""
     place.wheel()
     assert place.projects("twine upload 'dist/*'") == ["demo"]
     for ending in (".egg", ".exe", ".tar.bz2"):
@@ -178,8 +178,8 @@ def test_without_named_files_those_in_dist_are_uploaded(place: Place, tool: str)
 
 
 @pytest.mark.parametrize("line", ["hatch publish", "hatch publish dist", "pdm publish --no-build"])
-def test_hidden_files_are_seen_where_the_tool_uploads_them(place: Place, line: str) -> None:
-    """They take all that is in the folder: one that was forgotten there as well."""
+def test_hidden_files_are_seen_if_the_tool_uploads_them(place: Place, line: str) -> None:
+    """These tools upload all files in the folder, forgotten ones too."""
     place.write("pyproject.toml", PROJECT)
     place.wheel()
     wheel(place.folder / "dist", "other", "6.6", ".other-6.6-py3-none-any.whl")
@@ -203,7 +203,7 @@ def test_hidden_files_are_seen_where_the_tool_uploads_them(place: Place, line: s
 def test_the_project_may_be_in_another_folder(
     place: Place, line: str, environ: Mapping[str, str]
 ) -> None:
-    """The tool's own option or variable says so."""
+    """The tool's own option or variable names it."""
     place.wheel("wrong", "2.0")
     place.write("pyproject.toml", '[project]\nname = "wrong"\n')
     place.write("sub/pyproject.toml", PROJECT)
@@ -212,7 +212,7 @@ def test_the_project_may_be_in_another_folder(
 
 
 def test_a_named_file_is_relative_to_the_tools_folder(place: Place) -> None:
-    """uv goes there first, and then looks for the file."""
+    """uv changes to its folder before it looks for the file."""
     place.wheel(folder="sub/dist")
     assert place.files(f"uv publish --directory sub {WHEEL}") == [WHEEL]
     with pytest.raises(Refused, match=re.escape(WHEEL)):
@@ -223,7 +223,7 @@ def test_a_named_file_is_relative_to_the_tools_folder(place: Place) -> None:
 def test_other_tools_upload_from_the_projects_folder(
     place: Place, line: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The nearest above that has a pyproject.toml."""
+    """It is the nearest one with a pyproject.toml."""
     place.write("pyproject.toml", PROJECT)
     place.wheel()
     place.wheel("wrong", folder="src/demo/dist")
@@ -232,7 +232,7 @@ def test_other_tools_upload_from_the_projects_folder(
 
 
 def test_uv_uploads_from_the_working_folder(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It looks for no project."""
+    """uv looks for no project."""
     place.write("pyproject.toml", PROJECT)
     place.wheel()
     place.wheel("other", folder="src/dist")
@@ -254,7 +254,7 @@ def test_uv_uploads_from_the_working_folder(place: Place, monkeypatch: pytest.Mo
     ],
 )
 def test_the_files_may_be_in_another_folder(place: Place, line: str) -> None:
-    """Which an option or the arguments name."""
+    """An option or the arguments name it."""
     place.write("pyproject.toml", PROJECT)
     place.wheel("wrong")
     place.wheel(folder="out")
@@ -262,7 +262,7 @@ def test_the_files_may_be_in_another_folder(place: Place, line: str) -> None:
 
 
 def test_poetry_uploads_the_newest_version_of_its_own_project(place: Place) -> None:
-    """Newer is what PEP 440 says; neither the alphabet nor the clock."""
+    """PEP 440 decides which is newer, not the alphabet or the clock."""
     place.write("pyproject.toml", '[tool.poetry]\nname = "My.Demo"\n')
     for version in ("1.10", "1.9", "1.10rc1"):
         place.wheel("my_demo", version)
@@ -330,10 +330,8 @@ REAL: dict[str, tuple[str, tuple[str, str, str]]] = {
 
 @pytest.mark.real
 @pytest.mark.parametrize("name", REAL)
-def test_what_is_shown_is_what_the_real_tool_uploads(
-    place: Place, index: Warehouse, name: str
-) -> None:
-    """Not a file more, not one less."""
+def test_the_real_tool_uploads_the_shown_files(place: Place, index: Warehouse, name: str) -> None:
+    """It uploads no other file."""
     program = tool(name.split()[0])
     project(place.folder)
     place.sdist()
@@ -377,7 +375,7 @@ def test_what_is_shown_is_what_the_real_tool_uploads(
     ],
 )
 def test_a_release_that_is_built_first_has_no_files_yet(place: Place, line: str) -> None:
-    """What lies in dist may be another release: no files, no hashes; 60 minutes."""
+    """Files in dist may be of another release. The token is valid for 60 minutes."""
     place.write("pyproject.toml", '[project]\nname = "My.Demo"\nversion = "2.0"\n')
     place.wheel("old", "1.0")
     found = place.examine(line)
@@ -412,7 +410,7 @@ def test_a_release_that_is_built_first_has_no_files_yet(place: Place, line: str)
 def test_before_a_build_the_settings_name_the_project(
     place: Place, line: str, text: str, project: str, version: str
 ) -> None:
-    """Where they say it; a version that is worked out while building is not yet known."""
+    """A version that the build determines is not yet known."""
     place.write("pyproject.toml", text)
     found = place.examine(line)
     assert (found.projects, found.version) == ([project], version)
@@ -424,8 +422,8 @@ def test_before_a_build_the_settings_name_the_project(
     "line",
     ["maturin publish -m sub/Cargo.toml", "maturin publish --manifest-path=sub/Cargo.toml"],
 )
-def test_maturins_project_is_where_its_manifest_is(place: Place, line: str) -> None:
-    """The crate's name and version, unless a pyproject.toml next to it gives them."""
+def test_maturins_manifest_names_the_project(place: Place, line: str) -> None:
+    """Name and version are the crate's, unless a pyproject.toml next to it gives them."""
     place.write("pyproject.toml", '[project]\nname = "wrong"\n')
     place.write("Cargo.toml", '[package]\nname = "wrong"\n')
     place.write("sub/Cargo.toml", '[package]\nname = "my_crate"\nversion = "0.3.0"\n')
@@ -463,7 +461,7 @@ def test_flits_project_is_in_the_named_file(place: Place, line: str) -> None:
     ],
 )
 def test_a_project_that_the_settings_do_not_name_is_not_known(place: Place, text: str) -> None:
-    """Then the token only gets an end, and the dialog says so."""
+    """The token only gets an end, and the dialog says so."""
     place.write("pyproject.toml", text)
     found = place.examine("flit publish")
     assert found.projects is None
@@ -480,8 +478,8 @@ def test_settings_that_cannot_be_read_are_refused(place: Place) -> None:
 # -- projects and versions -------------------------------------------------------
 
 
-def test_the_projects_are_those_of_the_metadata(place: Place) -> None:
-    """Normalised, whatever the files are called; each once."""
+def test_the_metadata_names_the_projects(place: Place) -> None:
+    """Each is normalized and named once, whatever the files are called."""
     wheel(place.folder / "dist", "My.Demo", "1.0", "a-1.0-py3-none-any.whl")
     wheel(place.folder / "dist", "my_demo", "1.0", "b-1.0-py3-none-any.whl")
     wheel(place.folder / "dist", "Another", "1.0", "c-1.0-py3-none-any.whl")
@@ -489,7 +487,7 @@ def test_the_projects_are_those_of_the_metadata(place: Place) -> None:
 
 
 def test_the_dialog_names_each_project_with_its_versions(place: Place) -> None:
-    """And that there are several."""
+    """It also notes that there are several."""
     place.wheel("demo", "1.0")
     assert place.examine("uv publish").described()[:2] == [
         wording.upload_line("demo 1.0"),
@@ -505,7 +503,7 @@ def test_the_dialog_names_each_project_with_its_versions(place: Place) -> None:
 
 
 def test_two_projects_may_have_a_version_each(place: Place) -> None:
-    """That is nothing odd."""
+    """The dialog notes nothing unusual."""
     place.wheel("demo", "1.0")
     place.sdist("demo", "1.0")
     place.wheel("other", "2.0")
@@ -524,7 +522,7 @@ def test_two_projects_may_have_a_version_each(place: Place) -> None:
         ("1" * 9000, wording.odd_version(f"{'1' * 20}…{'1' * 19}")),
     ],
 )
-def test_an_odd_version_is_said(place: Place, version: str, note: str | None) -> None:
+def test_an_odd_version_is_noted(place: Place, version: str, note: str | None) -> None:
     """An upload can't be undone."""
     wheel(place.folder / "dist", "demo", version, "x.whl")
     described = place.examine("uv publish --publish-url https://example.org/").described()
@@ -532,8 +530,8 @@ def test_an_odd_version_is_said(place: Place, version: str, note: str | None) ->
     assert notes == ([wording.note_line(note)] if note else [])
 
 
-def test_an_odd_version_is_said_before_building_too(place: Place) -> None:
-    """As far as the settings have it."""
+def test_an_odd_version_is_noted_before_building_too(place: Place) -> None:
+    """If the settings give the version."""
     place.write("pyproject.toml", '[project]\nname = "demo"\nversion = "1.0.dev1"\n')
     assert place.examine("flit publish").described()[2:4] == [
         wording.note_line(wording.BUILDS_FIRST),
@@ -546,7 +544,7 @@ def test_an_odd_version_is_said_before_building_too(place: Place) -> None:
 
 @pytest.mark.parametrize("line", ["hatch publish", "poetry publish"])
 def test_files_that_the_tool_ignores_do_not_count(place: Place, line: str) -> None:
-    """An old egg in ``dist`` does not make the projects unknown to a tool that leaves it."""
+    """An old egg in ``dist`` doesn't matter to a tool that ignores eggs."""
     place.write("pyproject.toml", '[project]\nname = "demo"\n')
     wanted = [place.wheel()]
     place.write("dist/demo-1.0-py3.11.egg")
@@ -565,7 +563,7 @@ def test_files_that_the_tool_ignores_do_not_count(place: Place, line: str) -> No
 def test_an_unknown_project_folder_is_refused(
     place: Place, line: str, environ: Mapping[str, str]
 ) -> None:
-    """A project's name says nothing of where it is: what is shown would not be what goes."""
+    """A project's name doesn't say where its folder is."""
     place.wheel()
     with pytest.raises(Refused) as caught:
         place.files(line, environ)
@@ -574,7 +572,7 @@ def test_an_unknown_project_folder_is_refused(
 
 @pytest.mark.parametrize("line", ["hatch publish -p x", "hatch publish -p x -r main"])
 def test_hatchs_publisher_option_does_not_name_a_project(place: Place, line: str) -> None:
-    """Its -p means another thing behind the subcommand."""
+    """``-p`` has another meaning after the subcommand."""
     place.wheel()
     assert place.files(line) == [WHEEL]
 
@@ -598,7 +596,7 @@ def test_hatchs_publisher_option_does_not_name_a_project(place: Place, line: str
 def test_a_launcher_that_works_elsewhere_is_refused(
     place: Place, line: str, environ: Mapping[str, str], steered: str
 ) -> None:
-    """The files and settings there are not those that are seen from here."""
+    """secretly can't see its files and settings."""
     place.wheel()
     with pytest.raises(Refused, match=f"{steered}$") as caught:
         place.examine(line.replace(" x", f" {WHEEL}"), environ)
@@ -607,7 +605,7 @@ def test_a_launcher_that_works_elsewhere_is_refused(
 
 @pytest.mark.parametrize("launcher", ["uv run", "poetry run", "pdm run", "hatch run"])
 def test_the_dialog_names_the_launcher(place: Place, launcher: str) -> None:
-    """A project may have its own program of that name, and its own variables."""
+    """A project may replace the program and its variables."""
     place.wheel()
     found = place.examine(f"{launcher} twine upload {WHEEL}")
     note = wording.note_line(wording.launcher_note(launcher))
@@ -619,7 +617,7 @@ def test_the_dialog_names_the_launcher(place: Place, launcher: str) -> None:
 
 
 def test_the_dialog_warns_of_http(place: Place) -> None:
-    """Unless it is encrypted, or does not leave this machine."""
+    """It doesn't for https and on this machine."""
     place.wheel()
     note = wording.note_line(wording.PLAIN_HTTP)
     for url, told in (("http://a.example/", 1), ("https://a.example/", 0), ("http://[::1]/", 0)):
@@ -630,7 +628,7 @@ def test_the_dialog_warns_of_http(place: Place) -> None:
 def test_a_deleted_working_folder_is_refused(
     place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """There is nothing to upload from it."""
+    """It has nothing to upload."""
     gone = tmp_path / "gone"
     gone.mkdir()
     monkeypatch.chdir(gone)
@@ -662,7 +660,7 @@ def test_a_deleted_working_folder_is_refused(
     ],
 )
 def test_an_upload_without_files_is_refused(place: Place, line: str) -> None:
-    """Before anybody is asked for anything."""
+    """The error comes before any prompt."""
     place.write("pyproject.toml", PROJECT)
     place.write("README.md")
     (place.folder / "empty").mkdir()
@@ -672,7 +670,7 @@ def test_an_upload_without_files_is_refused(place: Place, line: str) -> None:
 
 
 def test_one_missing_file_is_refused_by_its_name(place: Place) -> None:
-    """The one that is missing is named, harmless and short."""
+    """The error names the missing file, escaped and short."""
     place.wheel()
     for name, shown in (("dist/gone.whl", "dist/gone.whl"), ("\x1b[2J.whl", r"\x1b[2J.whl")):
         with pytest.raises(Refused) as caught:
@@ -685,7 +683,7 @@ def test_one_missing_file_is_refused_by_its_name(place: Place) -> None:
 
 @pytest.mark.parametrize("pattern", ["**", "dist/**", "**/*.whl", "dist/**/*"])
 def test_a_pattern_over_folders_is_refused(place: Place, pattern: str) -> None:
-    """For twine it is one star, for uv any number of folders."""
+    """``**`` means ``*`` to twine, and any number of folders to uv."""
     place.wheel()
     place.wheel("deep", folder="dist/sub")
     for command in ("twine upload", "uv publish"):
@@ -695,7 +693,7 @@ def test_a_pattern_over_folders_is_refused(place: Place, pattern: str) -> None:
 
 
 def test_a_broken_file_is_refused(place: Place) -> None:
-    """Before its token is in anybody's hands."""
+    """The error comes before any program gets the token."""
     place.write(WHEEL, "half of it")
     for line in ("uv publish", "twine upload 'dist/*'"):
         with pytest.raises(Refused, match=re.escape(WHEEL)):
@@ -703,7 +701,7 @@ def test_a_broken_file_is_refused(place: Place) -> None:
 
 
 def test_a_folder_that_cannot_be_read_is_refused(place: Place) -> None:
-    """What is in it would be uploaded."""
+    """The tool would upload its files."""
     if os.geteuid() == 0:
         pytest.skip("root may read everything")
     (place.folder / "dist").mkdir(mode=0)
@@ -711,8 +709,8 @@ def test_a_folder_that_cannot_be_read_is_refused(place: Place) -> None:
         place.examine("uv publish")
 
 
-def test_a_local_version_is_refused_for_pypi_alone(place: Place) -> None:
-    """PyPI would refuse it, once all of it has been sent; other indexes take it."""
+def test_a_local_version_is_refused_only_for_pypi(place: Place) -> None:
+    """PyPI would reject it after the upload. Other indexes accept it."""
     place.wheel("demo", "1.0+cu12")
     for line, name in (
         ("twine upload 'dist/*'", "PyPI"),
@@ -733,7 +731,7 @@ def test_a_local_version_is_refused_for_pypi_alone(place: Place) -> None:
 def test_a_local_version_is_refused_if_settings_say_where_pypi_is(
     place: Place,
 ) -> None:
-    """It is PyPI all the same; and so it is before building."""
+    """The index is still PyPI, before building too."""
     place.write(".pypirc", "[pypi]\nrepository = https://upload.pypi.example/legacy/\n")
     place.wheel("demo", "1.0+cu12")
     with pytest.raises(Refused, match=r"^PyPI .*1\.0\+"):
@@ -760,10 +758,10 @@ def test_a_local_version_is_refused_if_settings_say_where_pypi_is(
         ("pdm publish", 0, 0),
     ],
 )
-def test_a_token_is_good_for_a_quarter_of_an_hour(
+def test_a_token_is_valid_for_15_minutes(
     place: Place, line: str, expires: float | None, seconds: float
 ) -> None:
-    """An hour if it builds first; or as long as was configured; 0 puts no end on it."""
+    """An hour if the tool builds first, or as configured. 0 sets no end."""
     place.write("pyproject.toml", PROJECT)
     place.wheel()
     assert place.examine(line, expires=expires).expires == seconds
@@ -790,7 +788,7 @@ def padded(path: Path, size: int) -> None:
 def test_large_files_get_a_longer_token(
     place: Place, sizes: Sequence[int], expires: float | None, seconds: float
 ) -> None:
-    """Twice what they take at 1 MB a second, if that is more: each file's token is looked at."""
+    """Twice the time of an upload at 1 MB/s, if that is longer."""
     for number, size in enumerate(sizes):
         padded(place.folder / place.wheel("demo", f"{number}.0"), size)
     found = place.examine("uv publish", expires=expires)
@@ -802,7 +800,7 @@ def test_large_files_get_a_longer_token(
 
 
 def at(url: str) -> Destination:
-    """An index that is given by its URL."""
+    """An index given by its URL."""
     return Destination("", url.partition("://")[2].partition("/")[0], url)
 
 
@@ -885,7 +883,7 @@ def test_a_token_goes_to_the_index_that_made_it(name: str, location: str) -> Non
 
 
 def test_an_allowed_host_is_that_host_and_port_only(place: Place) -> None:
-    """Not every port, not the hosts below it."""
+    """Other ports and subdomains aren't allowed."""
     value = Secret(TOKEN)
     entry = Entry("PyPI", hosts=("127.0.0.1:8080", "mine.example"))
     release(at("http://127.0.0.1:8080/")).inspect(value, entry)
@@ -895,8 +893,8 @@ def test_an_allowed_host_is_that_host_and_port_only(place: Place) -> None:
             release(at(url)).inspect(value, entry)
 
 
-def test_what_is_named_in_a_refusal_is_harmless() -> None:
-    """It is read on a terminal."""
+def test_names_in_a_refusal_are_escaped() -> None:
+    """A terminal shows them."""
     target = Destination("inter\x1bnal", "inter\x1bnal")
     with pytest.raises(Refused) as caught:
         release(target).inspect(Secret(TOKEN), Entry("\u202ename"))
@@ -916,7 +914,7 @@ FILES = (
 
 @pytest.mark.parametrize("name", ["PyPI", "PyPI/demo"])
 def test_a_token_for_another_project_is_refused(name: str) -> None:
-    """With how to keep one for this project."""
+    """The hint says how to store one for this project."""
     value = Secret(token("pypi.example", [1, ["other", "demo-2"]]))
     with pytest.raises(Refused) as caught:
         release().inspect(value, Entry(name))
@@ -938,7 +936,7 @@ def test_a_token_for_another_project_is_refused(name: str) -> None:
     ],
 )
 def test_a_token_must_be_for_every_project(caveats: Sequence[object], lacking: str | None) -> None:
-    """By the names as the index compares them; each restriction counts."""
+    """Names are normalized, and each restriction counts."""
     found = release(files=FILES)
     value = Secret(token("pypi.example", *caveats))
     if lacking is None:
@@ -948,7 +946,7 @@ def test_a_token_must_be_for_every_project(caveats: Sequence[object], lacking: s
             found.inspect(value, Entry("PyPI"))
 
 
-def test_where_the_project_is_not_known_the_index_decides() -> None:
+def test_without_a_known_project_the_index_decides() -> None:
     """A token for some project may be the right one."""
     release(project="").inspect(Secret(token("pypi.example", [1, ["demo"]])), Entry("PyPI"))
 
@@ -962,8 +960,8 @@ def test_where_the_project_is_not_known_the_index_decides() -> None:
         (7200, 3600, "before"),
     ],
 )
-def test_a_token_must_be_good_now(end: int, start: int, why: str) -> None:
-    """Said here, rather than by a 403 once all has been sent."""
+def test_a_token_must_be_valid_now(end: int, start: int, why: str) -> None:
+    """Otherwise the index would answer 403 after the upload."""
     now = int(time.time())
     value = Secret(token("pypi.example", [0, now + end, now + start]))
     if not why:
@@ -994,7 +992,7 @@ def test_a_token_must_be_good_now(end: int, start: int, why: str) -> None:
     ],
 )
 def test_a_malformed_token_is_refused(value: str) -> None:
-    """Never sent on as it is; the error names the secret, and nothing that is in it."""
+    """It is never passed on. The error names the secret and shows no part of it."""
     with pytest.raises(BadToken, match=r"^PyPI: ") as caught:
         release().inspect(Secret(value), Entry("PyPI"))
     assert caught.value.hint
@@ -1006,7 +1004,7 @@ def test_a_malformed_token_is_refused(value: str) -> None:
 @pytest.mark.parametrize("value", ["canary-password", "", "xpypi-1", " canary", "PYPI-AgE"])
 @pytest.mark.parametrize("name", ["PyPI", "evil", "by name alone"])
 def test_another_kind_of_secret_passes(value: str, name: str) -> None:
-    """Other indexes have passwords: they say nothing of themselves, and are not changed."""
+    """Other indexes have passwords, which stay unchanged."""
     found, secret = release(DESTINATIONS[name]), Secret(value)
     found.inspect(secret, Entry("internal"))
     assert found.narrowed(secret, time.time()) is secret
@@ -1022,7 +1020,7 @@ def caveats(value: str) -> list[bytes]:
 
 
 def test_a_narrowed_token_is_for_these_projects_and_this_time() -> None:
-    """From a minute ago, for a clock that is behind; with the ones that it had before."""
+    """It starts a minute ago, for a slow clock, and has the old restrictions too."""
     now = 1_700_000_000.9
     value = Secret(token("pypi.example", [1, ["my-demo", "another", "third"]]))
     found = release(files=FILES, expires=900)
@@ -1038,7 +1036,7 @@ def test_a_narrowed_token_is_for_these_projects_and_this_time() -> None:
 
 
 def test_an_unknown_project_and_no_end_are_not_added() -> None:
-    """No project, no end: then it is as it was."""
+    """Without a project and an end the token stays unchanged."""
     now = time.time()
     got = token_scope(release(project="").narrowed(Secret(TOKEN), now))
     assert got.projects is None
@@ -1049,7 +1047,7 @@ def test_an_unknown_project_and_no_end_are_not_added() -> None:
 
 
 def test_one_file_of_an_unknown_project_leaves_the_project_open() -> None:
-    """Its upload would be refused; and so it is said."""
+    """The index would reject that file, and the line says that the project isn't known."""
     files = (*FILES, Distribution("old.egg", 1, "0" * 64))
     assert release(files=files).projects is None
 
@@ -1058,10 +1056,10 @@ def test_one_file_of_an_unknown_project_leaves_the_project_open() -> None:
     ("project", "later", "good"),
     [("demo", 0, True), ("other", 0, False), ("demo", 899, True), ("demo", 901, False)],
 )
-def test_the_index_takes_a_narrowed_token_for_just_that(
+def test_the_index_accepts_a_narrowed_token_only_for_this_upload(
     project: str, later: int, good: bool
 ) -> None:
-    """As PyPI's own check, in pypitoken, has it."""
+    """pypitoken checks it as PyPI does."""
     pypitoken = tokens.need_pypitoken()
     now = int(time.time())
     narrowed = pypitoken.Token.load(release().narrowed(Secret(TOKEN), now))
@@ -1083,7 +1081,7 @@ def test_the_index_takes_a_narrowed_token_for_just_that(
     ],
 )
 def test_one_line_says_what_the_tool_gets(more: Mapping[str, object], line: str) -> None:
-    """By what the token says itself."""
+    """It comes from the token itself."""
     now = time.time()
     found = release()._replace(**more)  # type: ignore[arg-type]
     end = format_time(int(now + 900))
@@ -1120,7 +1118,7 @@ def unwrapped(text: str) -> str:
 
 
 def test_the_dialog_shows_projects_index_program_and_files(place: Place) -> None:
-    """What, where to, with which program, the command; then each file, with size and hash."""
+    """Then the command, and each file with size and hash."""
     place.wheel()
     place.sdist()
     hashes = {path: hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in (WHEEL, SDIST)}
@@ -1156,12 +1154,12 @@ def test_the_dialog_shows_projects_index_program_and_files(place: Place) -> None
     ],
 )
 def test_the_destination_is_the_host(target: Destination, line: str) -> None:
-    """With the tool's own name for it behind; never with a password."""
+    """The tool's own name for it follows. No password is shown."""
     assert release(target).consent(PROGRAM, ARGV).text.split("\n")[1] == wording.index_line(line)
 
 
 def test_a_long_path_is_never_cut() -> None:
-    """Neither the program's nor a file's: each goes on in the next line, with a mark."""
+    """The program's and the files' paths go on in the next line, after a mark."""
     program = "/" + "/".join(f"folder{n:03}" for n in range(30))
     assert len(program) == 300
     seen = release().consent(program, ARGV)
@@ -1177,7 +1175,7 @@ def test_a_long_path_is_never_cut() -> None:
 
 @pytest.mark.parametrize("files", [(), FILES])
 def test_a_dialog_is_whole_or_refused(files: tuple[Distribution, ...]) -> None:
-    """With any length of path it is all there, or refused; nothing is left out silently."""
+    """Nothing is left out silently, with any length of path."""
     refused = 0
     for length in range(300, 800):
         program = "/" + "x" * length
@@ -1195,7 +1193,7 @@ def test_a_dialog_is_whole_or_refused(files: tuple[Distribution, ...]) -> None:
 
 
 def test_too_many_projects_are_refused() -> None:
-    """A dialog that does not name them all is none."""
+    """A dialog must name all of them."""
     many = tuple(Distribution(f"{n}", 1, "0" * 64, f"project-{n}", "1.0") for n in range(200))
     with pytest.raises(Refused, match="too long") as caught:
         release(files=many).consent(PROGRAM, ARGV)
@@ -1204,7 +1202,7 @@ def test_too_many_projects_are_refused() -> None:
 
 @pytest.mark.parametrize(("count", "whole"), [(8, True), (9, False), (500, False)])
 def test_many_files_are_summed_up(count: int, whole: bool) -> None:
-    """By their number, their size, and one hash over the list, which goes to standard error."""
+    """As their number, size and one hash of the list, which goes to standard error."""
     files = tuple(Distribution(f"{n}.whl", 1000, f"{n:064x}", "demo", "1") for n in range(count))
     seen = release(files=files).consent(PROGRAM, ARGV)
     if whole:
@@ -1218,7 +1216,7 @@ def test_many_files_are_summed_up(count: int, whole: bool) -> None:
 
 @pytest.mark.process
 def test_the_hash_over_the_list_is_what_sha256sum_says(place: Place) -> None:
-    """So that who wants to know more can make it again with it."""
+    """So users can compute it themselves."""
     for number in range(12):
         place.wheel("demo", f"{number}.0")
     found = place.examine("twine upload 'dist/*'")
@@ -1237,7 +1235,7 @@ def test_the_hash_over_the_list_is_what_sha256sum_says(place: Place) -> None:
 
 
 def test_the_command_is_left_out_first() -> None:
-    """It says least: with many or long files it is left out, and they are there."""
+    """With many or long files the dialog drops the command and shows the files."""
     argv = ["twine", "upload", *(f"dist/{'x' * 80}{n}.whl" for n in range(4))]
     files = tuple(Distribution(path, 1, "0" * 64, "demo", "1.0") for path in argv[2:])
     short = release(files=files[:1]).consent(PROGRAM, argv)
@@ -1259,7 +1257,7 @@ def test_the_command_is_left_out_first() -> None:
     ],
 )
 def test_odd_characters_are_shown_as_escapes(place: Place, odd: str, seen: str) -> None:
-    """In the names of files, in versions, in the command and in the list."""
+    """In file names, in versions, in the command and in the list."""
     for number in range(9):
         wheel(place.folder / "dist", name=f"{number}{odd}.whl")
     found = place.examine("uv publish")
@@ -1347,7 +1345,7 @@ def test_any_upload_is_shown_whole_or_refused(
 
 
 def test_a_listing_shows_every_file(place: Place) -> None:
-    """For --dry-run: every file, and how long the token is good."""
+    """For --dry-run, with the lifetime of the token."""
     for number in range(20):
         place.wheel("demo", f"{number}.0")
     described = place.examine("uv publish").described()
@@ -1365,7 +1363,7 @@ def test_a_listing_shows_every_file(place: Place) -> None:
 
 
 def test_an_unchanged_release_is_not_changed(place: Place) -> None:
-    """To read a file is not a change."""
+    """Reading a file is not a change."""
     place.wheel()
     before = place.examine("uv publish")
     assert changed(before, place.examine("uv publish")) == ""
@@ -1395,7 +1393,7 @@ def one_byte(path: Path) -> None:
 
 @pytest.mark.parametrize("change", [rewritten, replaced, one_byte])
 def test_a_file_that_was_changed_is_named(place: Place, change: object) -> None:
-    """By its bytes, or by which file it is."""
+    """Its bytes changed, or another file replaced it."""
     assert callable(change)
     path = place.wheel()
     before = place.examine("uv publish")
@@ -1406,7 +1404,7 @@ def test_a_file_that_was_changed_is_named(place: Place, change: object) -> None:
 
 
 def test_an_added_or_removed_file_is_named(place: Place) -> None:
-    """Whichever way; odd characters as escapes."""
+    """Its name is escaped."""
     place.wheel()
     before = place.examine("uv publish")
     wheel(place.folder / "dist", name="\x1b.whl")
@@ -1418,7 +1416,7 @@ def test_an_added_or_removed_file_is_named(place: Place) -> None:
 
 
 def test_another_destination_is_named(place: Place) -> None:
-    """A settings file may have been changed meanwhile."""
+    """A settings file may change while the user decides."""
     place.wheel()
     before = place.examine("uv publish")
     place.write("uv.toml", "publish-url = 'https://evil.example/'")
@@ -1427,7 +1425,7 @@ def test_another_destination_is_named(place: Place) -> None:
 
 
 def test_another_project_or_version_is_a_change(place: Place) -> None:
-    """Of what is built first, nothing else can be looked at."""
+    """Before a build these are the only facts."""
     place.write("pyproject.toml", PROJECT)
     before = place.examine("flit publish")
     for text in (PROJECT.replace("1.0", "2.0"), PROJECT.replace("demo", "evil")):

@@ -978,9 +978,9 @@ def test_a_user_without_a_name_has_a_number() -> None:
         from secretly import credential, forget, remember, testing
         from secretly.resolving.request import login_name
         uid = os.getuid()
-        def nobody(uid):
+        def no_user(uid):
             raise KeyError(uid)
-        pwd.getpwuid = nobody  # this user has a name: hide it
+        pwd.getpwuid = no_user  # this user has a name: hide it
 
         async def main(here):
             await remember("A", "canary-1")
@@ -1013,7 +1013,7 @@ def test_a_project_inherits_from_its_index() -> None:
 
 
 def test_the_fields_of_a_stored_secret() -> None:
-    """``#username`` is the user name, ``#password`` the secret; there are no others."""
+    """``#username`` is the user name and ``#password`` the secret. Any other field is an error."""
     with prepared("canary-1") as (pinentry, here, _):
         obtained("A", here, username="given", remember=True)
         assert obtained("A#username", here).secret == "given"

@@ -1,4 +1,4 @@
-"""Reading from the Secret Service without keyring: what keyring would give, or nothing."""
+"""Read from the Secret Service without keyring: the reader returns keyring's value or none."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ KEYRINGS = {"application": "Python keyring library"}
 
 @pytest.fixture
 def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[SecretService]:
-    """A Secret Service of the test's own, which this process uses."""
+    """A Secret Service of its own, which this process uses."""
     with secret_service() as service:
         for name in ("PYTHON_KEYRING_BACKEND", "DISPLAY", "WAYLAND_DISPLAY"):
             monkeypatch.delenv(name, raising=False)
@@ -39,7 +39,7 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[SecretService]:
 def item(
     service: SecretService, secret: bytes, name: str = "name", user: str = "user", **more: str
 ) -> None:
-    """Put an item there, with what attributes one likes."""
+    """Store an item with any attributes."""
     import secretstorage
 
     attributes = {"service": name, "username": user, **more}
@@ -57,12 +57,12 @@ def by_keyring(name: str, user: str) -> str | None:
 
 
 def directly(name: str, user: str) -> str | Missing | None:
-    """Return what is read without keyring; None: only keyring can tell."""
+    """Return the value read without keyring; None: only keyring can tell."""
     return one(Reader(os.environ["DBUS_SESSION_BUS_ADDRESS"]), name, user)
 
 
 def one(reader: Reader, name: str, user: str = "user", seconds: float = 10) -> str | Missing | None:
-    """What is read of one item."""
+    """The value of one item."""
     (found,) = reader.read([(name, user)], seconds)
     return found
 
@@ -80,10 +80,10 @@ def one(reader: Reader, name: str, user: str = "user", seconds: float = 10) -> s
     ],
     ids=["plain", "spaces", "no name", "unicode", "long", "url"],
 )
-def test_what_keyring_keeps_is_read(
+def test_items_of_keyring_are_read(
     service: SecretService, name: str, user: str, value: str
 ) -> None:
-    """Difficult names and values come back as keyring gives them."""
+    """Difficult names and values come back as keyring returns them."""
     stored = asyncio.run(Keychain(dict(os.environ)).set(name, user, value, None))
     assert stored == BACKEND
     assert directly(name, user) == by_keyring(name, user) == value
@@ -114,7 +114,7 @@ def test_what_keyring_keeps_is_read(
         "missing",
         "a schema",
         "another tool's",
-        "another tool's beside ours",
+        "another tool's next to ours",
         "two, one newer",
         "two, the other newer",
         "another user's",
@@ -126,26 +126,26 @@ def test_what_keyring_keeps_is_read(
         "a killed daemon",
     ],
 )
-def test_it_is_what_keyring_gives_or_nothing(
+def test_the_reader_returns_keyrings_value_or_none(
     service: SecretService, arrange: Callable[[SecretService], object]
 ) -> None:
-    """Whatever is there, the direct reader never gives another value than keyring."""
+    """Whatever is stored, the reader never returns another value than keyring."""
     arrange(service)
     found, said = directly("name", "user"), by_keyring("name", "user")
     assert found is None or (None if found is MISSING else found) == said
 
 
 @pytest.mark.real
-def test_a_plain_item_is_not_handed_over(service: SecretService) -> None:
-    """The comparison above would hold for a reader that reads nothing."""
+def test_a_plain_item_needs_no_keyring(service: SecretService) -> None:
+    """The test above would also pass for a reader that reads nothing."""
     item(service, b"canary-1", **KEYRINGS)
     item(service, b"canary-2", other="tool")
     assert directly("name", "user") == "canary-1"
 
 
 @pytest.mark.real
-def test_many_are_read_over_one_connection(service: SecretService) -> None:
-    """All reads share one connection, and a missing item does not end it."""
+def test_many_items_share_one_connection(service: SecretService) -> None:
+    """A missing item doesn't end the connection."""
     for number in range(10):
         item(service, f"canary-{number}".encode(), name=f"name-{number}")
     reader = Reader(service.address)
@@ -184,8 +184,8 @@ def test_a_daemon_that_hangs_ends_at_the_deadline(service: SecretService) -> Non
 @pytest.mark.parametrize(
     "address", ["unix:path=/nonexistent", "nonsense", "tcp:host=localhost", "", ";", "unix:x"]
 )
-def test_a_bad_address_is_handed_over(address: str) -> None:
-    """keyring explains what is wrong with the address."""
+def test_a_bad_address_is_left_to_keyring(address: str) -> None:
+    """keyring's error says what is wrong with the address."""
     assert one(Reader(address), "name", seconds=1) is None
 
 
@@ -196,14 +196,14 @@ HEAVY = ("asyncio", "json", "keyring", "pexpect", "secretstorage", "tomllib", "t
 
 
 def listed(folder: Path, backend: str = BACKEND) -> StoredNames:
-    """The list of stored names, which has the backend."""
+    """The list of stored names, which names the backend."""
     stored = StoredNames(folder)
     stored.add("name", "user", True, backend)
     return stored
 
 
 def loads_keyring(service: SecretService, folder: Path, **more: str) -> bool:
-    """Read the item in a process of its own; say whether that loaded keyring."""
+    """Read the item in a new process; return whether that loaded keyring."""
     code = """
         import asyncio, os, sys
         from secretly.keeping.stored_names import StoredNames
@@ -224,10 +224,10 @@ def loads_keyring(service: SecretService, folder: Path, **more: str) -> bool:
 
 
 @pytest.mark.real
-def test_it_is_used_where_the_list_says_that_keyring_put_it_there(
+def test_the_reader_is_used_only_for_listed_items_of_its_backend(
     service: SecretService, tmp_path: Path
 ) -> None:
-    """It is used only then: another backend may have a newer item."""
+    """Another backend may have a newer item."""
     item(service, b"canary-1", **KEYRINGS)
     assert loads_keyring(service, tmp_path)
     listed(tmp_path)
@@ -252,8 +252,8 @@ def test_a_daemon_that_hangs_is_not_waited_for_twice(
 
 
 @pytest.mark.real
-def test_the_command_loads_nothing_heavy_for_a_hit(service: SecretService) -> None:
-    """Neither an event loop, nor pexpect, nor keyring: what the command could read is in it."""
+def test_a_hit_loads_no_event_loop_and_no_keyring(service: SecretService) -> None:
+    """The command doesn't load pexpect either."""
     run(service, "set", "OpenAI", "--stdin", typed="canary-1")
     code = f"""
         import os, sys
@@ -283,8 +283,8 @@ def run(service: SecretService, *arguments: str, typed: str = "") -> str:
 
 
 @pytest.mark.real
-def test_the_command_gets_what_it_kept(service: SecretService) -> None:
-    """Ten secrets and an update come back as they were stored last."""
+def test_the_command_gets_stored_secrets_back(service: SecretService) -> None:
+    """Ten secrets and an update come back as they were last stored."""
     for number in range(10):
         run(service, "set", f"N{number}", "--stdin", typed=f"canary-{number}")
     run(service, "set", "N3", "--stdin", typed="canary-new")

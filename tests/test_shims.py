@@ -1,4 +1,4 @@
-"""``secretly shim``: small executables of a command's profiles, for scripts as for shells."""
+"""``secretly shim``: small executables for a command's profiles."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ DEV = "root:@http://127.0.0.1:9/\n"
 class Shims:
     """A home with a twine, profiles, and their executables.
 
-    :ivar folder: where these are; it stands first on PATH.
+    :ivar folder: where these are; it is first on PATH.
     """
 
     def __init__(self, home: Home) -> None:
@@ -60,11 +60,11 @@ class Shims:
         self.environ = {"PATH": self.path, "VALUE": "canary-1"}
 
     def make(self, *options: str, command: str = "twine") -> Ended:
-        """Make them."""
+        """Make the shims."""
         return self.home.run("shim", *options, "--dir", str(self.folder), command)
 
     def run(self, *argv: str, **more: str) -> Ended:
-        """Run a command line as a person's shell would."""
+        """Run a command line as the user's shell would."""
         stdin = more.pop("stdin", "")
         return self.home.run_any(argv, environ={**self.environ, **more}, stdin=stdin)
 
@@ -79,7 +79,7 @@ def _shims() -> Iterator[Shims]:
 
 @pytest.fixture(name="none")
 def _none() -> Iterator[Shims]:
-    """The same, before any is made."""
+    """The same home before any shim is made."""
     with home() as folder:
         yield Shims(folder)
 
@@ -100,7 +100,7 @@ def test_each_profile_gets_an_executable(none: Shims) -> None:
 
 
 def test_nothing_is_printed_if_the_folder_is_on_path(none: Shims) -> None:
-    """There is nothing left to do."""
+    """The user doesn't have to do anything else."""
     path = f"{none.folder}:{none.home.environ['PATH']}"
     done = none.home.run("shim", "--dir", str(none.folder), "twine", environ={"PATH": path})
     assert done.status == 0
@@ -123,7 +123,7 @@ def test_a_relative_folder_is_in_the_current_one(none: Shims) -> None:
 
 
 def test_shims_that_are_made_again_are_the_same(shims: Shims) -> None:
-    """A renamed profile gets a new one."""
+    """Only a renamed profile gets a new shim."""
     before = {path: path.read_bytes() for path in shims.folder.iterdir()}
     assert shims.make().status == 0
     assert {path: path.read_bytes() for path in shims.folder.iterdir()} == before
@@ -146,17 +146,17 @@ def test_a_shim_contains_no_secret(shims: Shims) -> None:
 # -- using them ------------------------------------------------------------------
 
 
-def test_each_uses_its_profile(shims: Shims) -> None:
+def test_each_shim_uses_its_profile(shims: Shims) -> None:
     """They find the real twine, though secretly itself is not on PATH."""
     assert shims.run("sh", "-c", "command -v secretly").status != 0
     assert shims.run("dev.twine", "upload", UPLOAD) == Ended(0, f"{DEV}<upload><{UPLOAD}>\n", "")
-    with FakePinentry([True]) as fake:  # it publishes, so a person agrees to it
+    with FakePinentry([True]) as fake:  # it publishes, so the user confirms
         done = shims.run("prod.twine", "upload", UPLOAD, **fake.environ)
     assert done.stdout == f"ada:canary-1@http://127.0.0.1:8/\n<upload><{UPLOAD}>\n"
     assert shims.run("twine", "upload", UPLOAD).stdout.startswith(":@\n")
 
 
-def test_they_ask_as_secretly_does(shims: Shims) -> None:
+def test_a_shim_asks_for_a_missing_secret(shims: Shims) -> None:
     """secretly asks for a profile's secret that isn't stored."""
     shims.home.configure(PROFILES.replace("env://VALUE", "House"))
     with FakePinentry(["canary-typed"]) as fake:
@@ -180,21 +180,21 @@ def test_a_subcommand_that_needs_no_secret_asks_nothing(shims: Shims) -> None:
 ODD = ["a b", "c\nd", "*.whl", "$HOME", "`id`", "'", '"', "\\", "", "--", "-p", "--dry-run", "é"]
 
 
-def test_arguments_arrive_as_they_are(shims: Shims) -> None:
-    """White space, newlines, patterns, quotes and what looks like our own options."""
+def test_arguments_arrive_unchanged(shims: Shims) -> None:
+    """White space, newlines, patterns, quotes and options of secretly's arrive at twine."""
     done = shims.run("dev.twine", "check", *ODD)
     assert done == Ended(0, DEV + "".join(f"<{word}>" for word in ("check", *ODD)) + "\n", "")
 
 
 def test_standard_input_and_the_exit_status_pass_through(shims: Shims) -> None:
-    """As if it had been twine itself."""
+    """They are the same as for twine itself."""
     assert shims.run("dev.twine", "cat", stdin="one\ntwo").stdout == f"{DEV}<cat>\none\ntwo"
     for status in (1, 3, 125):
         assert shims.run("dev.twine", "fail", str(status)).status == status
 
 
-def test_each_becomes_the_command_itself(shims: Shims) -> None:
-    """The same process: signals reach twine, and no shell waits for it."""
+def test_a_shim_becomes_the_command(shims: Shims) -> None:
+    """The process stays the same: signals reach twine, and no shell waits for it."""
     shims.home.program("twine", "#!/bin/sh\necho $$\n")
     process = shims.home.start([str(shims.folder / "dev.twine"), "check"], environ=shims.environ)
     with ended(process):
@@ -213,8 +213,8 @@ def test_each_becomes_the_command_itself(shims: Shims) -> None:
         ["xargs", "dev.twine", "upload"],
     ],
 )
-def test_they_work_where_no_shell_function_would(shims: Shims, argv: list[str]) -> None:
-    """In scripts, and started by other programs."""
+def test_shims_work_where_shell_functions_do_not(shims: Shims, argv: list[str]) -> None:
+    """Scripts and other programs can start them."""
     script = shims.home.folder / "release"
     script.write_text(f"#!/bin/sh\nset -e\ndev.twine upload {UPLOAD}\n")
     script.chmod(0o755)
@@ -223,8 +223,8 @@ def test_they_work_where_no_shell_function_would(shims: Shims, argv: list[str]) 
 
 
 @pytest.mark.real
-def test_they_work_from_make(shims: Shims) -> None:
-    """Whose rules are run by sh, and fail when they do."""
+def test_shims_work_from_make(shims: Shims) -> None:
+    """sh runs a rule's commands, and the rule fails if a command does."""
     need("make")
     rules = f"release:\n\t@dev.twine upload {UPLOAD}\nbroken:\n\t@dev.twine fail 3\n"
     (shims.home.folder / "Makefile").write_text(rules)
@@ -232,8 +232,8 @@ def test_they_work_from_make(shims: Shims) -> None:
     assert shims.run("make", "broken").status == 2
 
 
-def test_they_are_not_taken_from_the_current_folder(none: Shims) -> None:
-    """Made by ``python -m secretly``, they start that one, not one that lies about."""
+def test_a_shim_loads_nothing_from_the_current_folder(none: Shims) -> None:
+    """It starts the secretly that made it, even if ``python -m secretly`` did."""
     run = (sys.executable, "-m", "secretly", "shim", "--dir", str(none.folder), "twine")
     assert none.home.run_any(run).status == 0
     for name in ("secretly", "platformdirs", "argparse"):
@@ -245,8 +245,8 @@ def test_they_are_not_taken_from_the_current_folder(none: Shims) -> None:
 # -- the one that refuses --------------------------------------------------------
 
 
-def test_a_twine_that_refuses_names_the_others(none: Shims) -> None:
-    """And fails, whatever it is asked."""
+def test_a_refusing_shim_names_the_others(none: Shims) -> None:
+    """It fails with any arguments."""
     done = none.make("--refuse")
     assert f"wrote {none.folder}/twine\n" in done.stdout
     for arguments in (["upload", UPLOAD], [], ["--help"]):
@@ -255,8 +255,8 @@ def test_a_twine_that_refuses_names_the_others(none: Shims) -> None:
 
 
 @pytest.mark.parametrize("how", ["once", "twice", "link", "copy", "deep"])
-def test_the_real_one_is_found_past_it(none: Shims, how: str) -> None:
-    """Wherever it is, and however its folder came to be on PATH."""
+def test_the_real_twine_is_found_behind_a_refusing_shim(none: Shims, how: str) -> None:
+    """Its folder may be anywhere on PATH."""
     none.make("--refuse")
     folder = none.folder
     link = none.home.folder / "link"
@@ -281,8 +281,8 @@ def test_the_real_one_is_found_past_it(none: Shims, how: str) -> None:
     assert done.stdout.startswith(DEV)
 
 
-def test_where_only_they_are_there_is_no_twine(none: Shims) -> None:
-    """It says so, before anything is asked; they do not call each other for ever."""
+def test_shims_without_a_twine_are_an_error(none: Shims) -> None:
+    """The error comes before any prompt, and the shims don't start each other forever."""
     none.make("--refuse")
     (none.home.programs / "twine").unlink()
     none.home.configure(PROFILES.replace("env://VALUE", "House"))
@@ -298,7 +298,7 @@ def test_where_only_they_are_there_is_no_twine(none: Shims) -> None:
 
 
 def assert_refused(done: Ended, *words: str, status: int = 1) -> None:
-    """It failed with an error and a hint that have these words."""
+    """Check that it failed with an error and a hint that contain these words."""
     assert done.status == status, done
     assert done.stdout == ""
     assert re.fullmatch(r"secretly: [^\n]+\n  [^\n]+\n", done.stderr), done.stderr
@@ -306,14 +306,14 @@ def assert_refused(done: Ended, *words: str, status: int = 1) -> None:
 
 
 def facts(path: Path) -> tuple[int, ...]:
-    """What changes when a file is replaced or written."""
+    """The facts that change if a file is replaced or written."""
     found = path.lstat()
     return (found.st_mode, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
 @pytest.mark.parametrize("kind", ["file", "folder", "link", "broken link", "empty"])
-def test_anothers_file_is_left_alone(none: Shims, kind: str) -> None:
-    """None is written then, and what is there is as it was."""
+def test_another_programs_file_is_not_replaced(none: Shims, kind: str) -> None:
+    """No shim is written, and the file stays unchanged."""
     none.folder.mkdir()
     path = none.folder / "prod.twine"
     if kind == "folder":
@@ -328,8 +328,8 @@ def test_anothers_file_is_left_alone(none: Shims, kind: str) -> None:
     assert facts(path) == before
 
 
-def test_what_a_killed_one_left_is_taken_away(none: Shims) -> None:
-    """What is of a process that runs, or not secretly's, stays."""
+def test_leftovers_of_a_killed_run_are_removed(none: Shims) -> None:
+    """Files of a running process, and files that aren't secretly's, stay."""
     done = subprocess.Popen(["true"])
     done.wait()
     none.folder.mkdir()
@@ -351,14 +351,14 @@ def test_a_folder_that_others_can_write_is_refused(none: Shims) -> None:
     assert list(none.folder.iterdir()) == []
 
 
-def test_where_no_folder_can_be_it_says_so(none: Shims) -> None:
-    """A file in its place, say."""
+def test_a_folder_that_cannot_be_made_is_an_error(none: Shims) -> None:
+    """A file may be in its place, for example."""
     (none.home.folder / "shims").write_text("")
     assert_refused(none.make(), "--dir")
 
 
-def test_from_a_folder_that_is_gone_no_folder_is_named(none: Shims) -> None:
-    """Relative names mean nothing there."""
+def test_a_relative_folder_needs_a_working_folder(none: Shims) -> None:
+    """In a deleted folder, a relative name means nothing."""
     script = 'mkdir gone && cd gone && rmdir ../gone && exec "$0" "$@"'
     argv = ["sh", "-c", script, *SECRETLY, "shim", "--dir", "x", "twine"]
     assert_refused(none.home.run_any(argv), "folder")
@@ -367,21 +367,21 @@ def test_from_a_folder_that_is_gone_no_folder_is_named(none: Shims) -> None:
 @pytest.mark.parametrize(
     "name", ["a b", "a/b", "../a", "-p", "a;id", "$(id)", "a\\nb", ".hidden", "é", ""]
 )
-def test_a_profile_whose_name_cannot_be_a_programs_is_refused(none: Shims, name: str) -> None:
-    """Nothing is written, not even for the others."""
+def test_a_profile_name_that_no_file_can_have_is_refused(none: Shims, name: str) -> None:
+    """No shim is written, not even for the other profiles."""
     table = f'[commands.twine.profiles."{name}"]\nenv = {{ TWINE_USERNAME = "x" }}\n'
     none.home.configure(PROFILES + table)
     assert_refused(none.make(), "program's name")
     assert not none.folder.exists()
 
 
-def test_without_profiles_there_is_nothing_to_make(none: Shims) -> None:
-    """It says how one is made."""
+def test_a_command_without_profiles_is_refused(none: Shims) -> None:
+    """The hint says how to add a profile."""
     assert_refused(none.make(command="gh"), "[commands.gh.profiles.NAME]")
 
 
-def test_an_unknown_command_has_none(none: Shims) -> None:
-    """It is a wrong call, and so is one without a command."""
+def test_an_unknown_command_is_refused(none: Shims) -> None:
+    """The status is 2. A call without a command has the same status."""
     assert_refused(none.make(command="no-such"), "no-such", status=2)
     assert_refused(none.home.run("shim"), "secretly shim", status=2)
     assert not none.folder.exists()
@@ -413,8 +413,8 @@ def names(done: Ended) -> list[str]:
     return [os.path.basename(line) for line in done.stdout.splitlines()]
 
 
-def test_what_there_is_is_listed(none: Shims) -> None:
-    """Of one command or of all: secretly's own, and no other."""
+def test_shims_are_listed(none: Shims) -> None:
+    """For one command or for all, without files that aren't secretly's."""
     _three(none)
     place = ("--dir", str(none.folder))
     assert names(none.home.run("shim", "--list", *place)) == [
@@ -427,8 +427,8 @@ def test_what_there_is_is_listed(none: Shims) -> None:
     assert none.home.run("shim", "--list", "--dir", "nowhere") == Ended(0, "", "")
 
 
-def test_only_secretlys_own_are_taken_away(none: Shims) -> None:
-    """Of one command or of all, and each is named; another's stay."""
+def test_only_shims_are_removed(none: Shims) -> None:
+    """For one command or for all; each is named. Other files stay."""
     _three(none)
     place = ("--dir", str(none.folder))
     done = none.home.run("shim", "--remove", *place, "twine")
@@ -442,8 +442,8 @@ def test_only_secretlys_own_are_taken_away(none: Shims) -> None:
     assert sorted(path.name for path in none.folder.iterdir()) == ["other.gh", "own.twine"]
 
 
-def test_each_says_how_to_be_rid_of_it(none: Shims) -> None:
-    """And what it says is so."""
+def test_each_shim_says_how_to_remove_it(none: Shims) -> None:
+    """The command in its comment works."""
     none.make("--refuse")
     for name in ("dev.twine", "twine"):
         [line] = re.findall(r"'secretly (.+?)'", (none.folder / name).read_text())
@@ -469,7 +469,7 @@ SCRIPTS = {
 
 @pytest.mark.parametrize("kind", SCRIPTS)
 @pytest.mark.parametrize("folder", ["bin", "it's a $folder"])
-def test_they_start_the_secretly_that_made_them(none: Shims, kind: str, folder: str) -> None:
+def test_a_shim_starts_the_secretly_that_made_it(none: Shims, kind: str, folder: str) -> None:
     """For every way to start secretly; a Python shim loads nothing next to it."""
     script = none.home.folder / folder / "secretly"
     script.parent.mkdir()
@@ -487,7 +487,7 @@ def test_they_start_the_secretly_that_made_them(none: Shims, kind: str, folder: 
 
 
 def test_the_environment_passes_through(shims: Shims) -> None:
-    """Variables that no shell could have set, too: npm has some; and nothing comes to it."""
+    """It includes variables that no shell can set, such as npm's, and nothing is added."""
     shims.home.program("twine", f"#!{sys.executable} -IS\nimport os\nprint(sorted(os.environb))\n")
     odd = ["npm_config_//h/:_authToken=x", "a.b=c", "BASH_FUNC_f%%=() { :; }", "ümlaut=1"]
     given = [f"HOME={shims.home.folder}", f"PATH={shims.path}", *odd]
@@ -501,8 +501,8 @@ def test_the_environment_passes_through(shims: Shims) -> None:
         assert names <= set(ast.literal_eval(done.stdout))
 
 
-def test_anothers_commands_executable_is_not_replaced(none: Shims) -> None:
-    """``dev.my.twine`` is twine's for a profile ``dev.my``, or my.twine's."""
+def test_another_commands_shim_is_not_replaced(none: Shims) -> None:
+    """``dev.my.twine`` may be twine's, for its profile ``dev.my``, or my.twine's."""
     none.home.configure(PROFILES + PROFILES.replace("commands.twine", 'commands."my.twine"'))
     assert none.make(command="my.twine").status == 0
     before = (none.folder / "dev.my.twine").read_bytes()
@@ -513,7 +513,7 @@ def test_anothers_commands_executable_is_not_replaced(none: Shims) -> None:
 
 
 def test_list_and_remove_exclude_each_other(shims: Shims) -> None:
-    """Nothing is removed."""
+    """With both options no shim is removed."""
     done = shims.home.run("shim", "--list", "--remove", "--dir", str(shims.folder))
     assert done.status == 2
     assert len(list(shims.folder.iterdir())) == 2

@@ -349,7 +349,7 @@ def test_a_commands_output_is_the_secret(path: Path) -> None:
     assert given == {"password": "$HOME|a b|'c'|"}
 
 
-def test_a_command_is_reached_by_configuration_alone() -> None:
+def test_only_the_configuration_reaches_a_command() -> None:
     """No reference can name a command: a project's file may hold references."""
     for text in ("command://echo", "Command://echo#password"):
         with pytest.raises(BadReference):
@@ -999,7 +999,7 @@ def test_a_cancelled_prompt_is_not_repeated(locked: Path) -> None:
 
 
 @pytest.mark.process
-def test_no_prompt_where_secretly_must_not_ask(locked: Path) -> None:
+def test_a_locked_vault_is_an_error_with_no_input(locked: Path) -> None:
     """The outcome is Locked, with the hint that unlocks the vault, and no pinentry starts."""
     with FakePinentry(["canary-key"]) as pinentry:
         (error,) = unlocked(locked, pinentry, person=None)
@@ -1047,7 +1047,7 @@ def test_programs_that_may_ask_run_one_after_another(locked: Path) -> None:
 
 
 @pytest.mark.process
-def test_commands_run_together_where_none_may_ask(tmp_path: Path) -> None:
+def test_commands_run_together_if_none_may_ask(tmp_path: Path) -> None:
     """Without prompts, commands need no turns: each here waits until all have begun."""
     script(tmp_path, "asks", _TOGETHER.replace("FOLDER", str(tmp_path)).replace("COUNT", "5"))
     run = run_of(tmp_path)

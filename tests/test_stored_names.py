@@ -196,7 +196,7 @@ def test_a_list_that_others_come_to_write_is_refused(tmp_path: Path) -> None:
         stored.read()
 
 
-# -- many at once ------------------------------------------------------------------
+# -- many at the same time ---------------------------------------------------------
 
 
 @pytest.mark.process

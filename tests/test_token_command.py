@@ -177,7 +177,7 @@ def test_odd_characters_in_a_name_are_escaped(home: Home) -> None:
 # -- narrow ----------------------------------------------------------------------
 
 
-def test_a_narrowed_token_is_good_for_the_project_and_the_time_alone(
+def test_a_narrowed_token_is_valid_only_for_the_project_and_the_time(
     home: Home, pypitoken: Any
 ) -> None:
     """Pypitoken allows it now; not for another project, nor before, nor at the end."""
@@ -422,7 +422,7 @@ def test_confirm_binds_narrow_without_a_prompt(confirmed: Home) -> None:
     done = confirmed.run("token", "narrow", "PyPI", environ={"SECRETLY_NO_INPUT": "1"})
     assert_fails(done, 1)
     assert "confirm = false" in done.stderr
-    assert_fails(confirmed.run("token", "narrow", "PyPI"), 1)  # there is no pinentry
+    assert_fails(confirmed.run("token", "narrow", "PyPI"), 1)  # no pinentry is installed
     confirmed.configure('[secrets.PyPI]\nconfirm = true\nsource = "env://T"\n')
     done = confirmed.run("token", "narrow", "PyPI", environ={"SECRETLY_NO_INPUT": "1", "T": TOKEN})
     assert_fails(done, 1)

@@ -711,7 +711,7 @@ def test_the_last_one_whose_time_passes_ends_the_work() -> None:
     asyncio.run(main())
 
 
-def test_a_dead_loop_hangs_nobody() -> None:
+def test_a_dead_loop_blocks_no_other_caller() -> None:
     """Work left behind in a loop that was closed is not waited for by the next loop."""
     shared: sharing.Shared[int] = sharing.Shared()
     work = Work(10)
@@ -809,7 +809,7 @@ def test_a_turn_that_does_not_come_in_time_is_given_up() -> None:
     assert order == ["first", "third"]
 
 
-def test_a_turn_given_and_cancelled_at_once_is_passed_on() -> None:
+def test_a_turn_that_is_cancelled_when_it_comes_is_passed_on() -> None:
     """A waiter that is cancelled in the very moment of its turn passes it on."""
     turns = Turns()
 

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-#: The index's key: whoever has it can make tokens.
+#: The index's key, with which anyone can make tokens.
 KEY = "canary-key-of-the-index"
 
 
@@ -139,7 +139,7 @@ class Warehouse(NamedTuple):
 def warehouse(*usernames: str) -> Iterator[Warehouse]:
     """An index that runs until the end.
 
-    :param usernames: user names that it takes beside ``__token__``, as PyPI does not.
+    :param usernames: user names that it accepts as well as ``__token__``. PyPI accepts no other.
     """
     pypitoken = need_pypitoken()
     uploads: list[Upload] = []

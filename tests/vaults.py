@@ -1,6 +1,6 @@
-"""Vaults of the password managers, made offline, which their real programs open.
+"""Make vaults of the password managers offline, for their real programs.
 
-The formats were learnt from the programs themselves: what is made here is no more than
+The formats come from the programs themselves. A vault here has no more than
 they need to show an item.
 """
 
@@ -54,7 +54,7 @@ class Login(NamedTuple):
 
 
 def _run(argv: Sequence[str], environ: Mapping[str, str], stdin: str = "") -> str:
-    """Run a program that must not fail, and return what it writes."""
+    """Run a program that must succeed, and return its output."""
     done = subprocess.run(
         argv,
         env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", **environ},
@@ -68,7 +68,7 @@ def _run(argv: Sequence[str], environ: Mapping[str, str], stdin: str = "") -> st
 
 
 def _cbc(key: bytes, data: bytes) -> bytes:
-    """AES-256-CBC, PKCS#7: the initialization vector, and what is encrypted."""
+    """AES-256-CBC, PKCS#7: the initialization vector and the encrypted text."""
     from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
     from cryptography.hazmat.primitives.padding import PKCS7
 
@@ -83,7 +83,7 @@ def _cbc(key: bytes, data: bytes) -> bytes:
 def _lastpass(
     folder: Path, master: str, logins: Sequence[Login], *, email: str = "me@example.org"
 ) -> dict[str, str]:
-    """Make what ``lpass`` keeps after a login, and return the variables that it is found by.
+    """Make the files that ``lpass`` has after a login, and return the variables that name them.
 
     Few iterations keep it quick. ``LPASS_AGENT_DISABLE``: nothing stays after a call.
     """
@@ -112,7 +112,7 @@ def _chunk(tag: bytes, data: bytes) -> bytes:
 
 
 def _account(key: bytes, number: str, login: Login) -> bytes:
-    """An item: each field with its length before it, in the order that ``lpass`` reads."""
+    """An item: each field after its length, in the order in which ``lpass`` reads them."""
     group, _, name = login.name.rpartition("/")
 
     def secret(text: str) -> bytes:
@@ -134,7 +134,7 @@ def _account(key: bytes, number: str, login: Login) -> bytes:
 
 
 def gpg_home(folder: Path, passphrase: str) -> dict[str, str]:
-    """Make a key for gpg, and return the variable that it is found by; no agent is left."""
+    """Make a key for gpg, and return the variable that names its folder; leave no agent."""
     folder.mkdir(mode=0o700, parents=True)
     environ = {"GNUPGHOME": str(folder)}
     quick = ["gpg", "--batch", "--quiet", "--pinentry-mode", "loopback", "--passphrase", passphrase]
@@ -148,12 +148,12 @@ def gpg_home(folder: Path, passphrase: str) -> dict[str, str]:
 
 
 def end_gpg_agent(folder: Path) -> None:
-    """End the agent of a home of gpg's, which gpg starts."""
+    """End the agent that gpg started for its home."""
     _run(["gpgconf", "--homedir", str(folder), "--kill", "gpg-agent"], {})
 
 
 def password_store_of(folder: Path, gnupg: Path, logins: Sequence[Login]) -> dict[str, str]:
-    """Make a password store, and return the variables that it is found by."""
+    """Make a password store, and return the variables that name it."""
     folder.mkdir(mode=0o700, parents=True)
     (folder / ".gpg-id").write_text("me@example.org\n")
     environ = {"GNUPGHOME": str(gnupg)}
@@ -177,7 +177,7 @@ def database(
     logins: Sequence[Login],
     groups: Mapping[str, Sequence[Login]] = {},
 ) -> None:
-    """Make a database, by importing it; custom attributes cannot be made otherwise."""
+    """Make a database by an import: there is no other way to create custom attributes."""
     entries = _entries(logins)
     for name, inside in groups.items():
         entries += f"<Group>{_uuid()}<Name>{escape(name)}</Name>{_entries(inside)}</Group>"
@@ -216,7 +216,7 @@ _NOW = "2026-01-01T00:00:00.000Z"
 
 
 class _Account:
-    """What a Bitwarden server knows of its one user: everything encrypted."""
+    """The encrypted data that a Bitwarden server has of its only user."""
 
     iterations = 5000
 
@@ -365,14 +365,14 @@ class _Account:
 
 
 def _capital(value: Any) -> Any:
-    """With the keys' first letters in capitals, as the older answers have them."""
+    """Capitalize the keys, as in the server's older answers."""
     if not isinstance(value, dict):
         return value
     return {name[0].upper() + name[1:]: _capital(part) for name, part in value.items()}
 
 
 def _encrypted(key: bytes, data: bytes) -> str:
-    """Bitwarden's type 2: AES-256-CBC, then an HMAC."""
+    """Bitwarden's encryption type 2: AES-256-CBC, then an HMAC."""
     encrypted = _cbc(key[:32], data)
     parts = (encrypted[:16], encrypted[16:], hmac.digest(key[32:], encrypted, "sha256"))
     return "2." + "|".join(base64.b64encode(part).decode() for part in parts)
@@ -417,7 +417,7 @@ def _item(key: bytes, login: Login) -> dict[str, Any]:
 def _bitwarden_server(
     folder: Path, email: str, master: str, logins: Sequence[Login]
 ) -> Iterator[tuple[str, Path]]:
-    """A server on loopback that ``bw`` logs in to; its URL, and the certificate to trust."""
+    """A server on loopback for ``bw``; returns its URL and the certificate to trust."""
     certificate, key = _certificate(folder)
     account: _Account
 
@@ -473,7 +473,7 @@ def _bitwarden_server(
 
 
 def _certificate(folder: Path) -> tuple[Path, Path]:
-    """A certificate for 127.0.0.1, and its key."""
+    """A certificate for 127.0.0.1 and its key."""
     import datetime
     import ipaddress
 
@@ -505,7 +505,7 @@ def _certificate(folder: Path) -> tuple[Path, Path]:
 
 
 def _bitwarden(folder: Path, master: str, logins: Sequence[Login]) -> tuple[Path, str]:
-    """Log in with the real ``bw``; return the folder that it keeps its data in, and the session.
+    """Log in with the real ``bw``; return the folder of its data, and the session.
 
     The server is gone afterwards: ``bw`` unlocks and reads what it has synchronized.
     """
@@ -559,7 +559,7 @@ Hostname:h.example.org"""
 
 
 class Vault(NamedTuple):
-    """A vault that is locked.
+    """A locked vault.
 
     :param prefix: what stands before an item's name in a reference.
     :param environ: the variables that it is found by.
@@ -571,7 +571,7 @@ class Vault(NamedTuple):
     environ: dict[str, str]
 
     def let_ask(self, pinentry: Path) -> None:
-        """Have gpg's agent ask with that pinentry, if that is what unlocks it."""
+        """Let gpg's agent ask with that pinentry, if the agent unlocks the vault."""
         if "GNUPGHOME" in self.environ:
             Path(self.environ["GNUPGHOME"], "gpg-agent.conf").write_text(
                 f"pinentry-program {pinentry}\nno-allow-external-cache\n"
@@ -579,13 +579,13 @@ class Vault(NamedTuple):
             self.end()
 
     def end(self) -> None:
-        """End gpg's agent, if that is what unlocks it."""
+        """End gpg's agent, if the agent unlocks the vault."""
         if "GNUPGHOME" in self.environ:
             end_gpg_agent(Path(self.environ["GNUPGHOME"]))
 
 
 def lastpass(home: Home) -> Vault:
-    """A LastPass account, logged in; nobody could reach its server."""
+    """A LastPass account after a login; its server can't be reached."""
     need("lpass")
     more = [Login("work/Twice", "canary-1"), Login("play/Twice", "canary-2")]
     more += [Login("Guarded", "canary-guarded", "me", guarded=True)]
@@ -609,13 +609,13 @@ def password_store(home: Home) -> Vault:
 
 
 def keepassxc(home: Home) -> Vault:
-    """A database of KeePassXC's; all have the same one."""
+    """A database of KeePassXC; all tests share it."""
     need("keepassxc-cli")
     return Vault("keepassxc-cli", "KeePassXC", f"keepassxc://{_database()}/", {})
 
 
 def bitwarden(home: Home, name: str = "bw") -> Vault:
-    """A Bitwarden account, logged in; its server is gone.
+    """A Bitwarden account after a login; its server has ended.
 
     :param name: the folder that it is in.
     """
@@ -627,7 +627,7 @@ def bitwarden(home: Home, name: str = "bw") -> Vault:
 
 
 def unlocked_bitwarden(home: Home, name: str = "bw") -> Vault:
-    """The same with the session that the person has from logging in."""
+    """The same account with the session from the login."""
     vault = bitwarden(home, name)
     vault.environ["BW_SESSION"] = _logged_in()[1]
     return vault

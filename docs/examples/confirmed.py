@@ -1,4 +1,4 @@
-"""Ask the person to agree to something."""
+"""Ask the user to confirm something."""
 
 import asyncio
 
@@ -6,10 +6,10 @@ import secretly
 
 
 async def main() -> None:
-    if await secretly.confirm("Delete everything?", description="There is no way back."):
+    if await secretly.confirm("Delete everything?", description="This can't be undone."):
         print("deleted")
     else:
-        print("left as it was")
+        print("nothing was deleted")
 
 
 asyncio.run(main())

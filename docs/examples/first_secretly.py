@@ -1,4 +1,4 @@
-"""The call that the first secretly had: a Deferred, and an action."""
+"""Call an action with a password, as in the first version of secretly."""
 
 from typing import Any
 

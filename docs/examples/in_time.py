@@ -1,4 +1,4 @@
-"""Ask, but not for ever: asyncio's own time-out ends the prompt."""
+"""Ask with a time limit: asyncio's own time-out ends the prompt."""
 
 import asyncio
 
@@ -10,7 +10,7 @@ async def main() -> None:
         async with asyncio.timeout(0.5):
             await secretly.secret("Example")
     except TimeoutError:
-        print("nobody there")
+        print("no answer in time")
 
 
 asyncio.run(main())

@@ -1,4 +1,4 @@
-"""A hundred tasks that want the same secret are one prompt."""
+"""A hundred tasks that want the same secret share one prompt."""
 
 import asyncio
 

@@ -5,23 +5,23 @@ from typing import Any
 
 from secretly.sources import Ambiguous, Locked, NoItem, Program, Run, operand
 
-#: What people call it, in messages.
+#: The source's name in messages.
 title = "rbw"
 
-#: How it says what went wrong, what that is here, and the command that mends it.
+#: Each failure: a pattern of rbw's error message, the error here, its text and its hint.
 program = Program(
     title,
     "rbw",
     (
-        ("no entry found", NoItem, "there is no item {item}", "rbw sync, or rbw list"),
+        ("no entry found", NoItem, "can't find the item {item}", "rbw sync, or rbw list"),
         ("multiple entries", Ambiguous, "several items match {item}", "use the item's id"),
     ),
 )
 
-#: ``rbw unlocked`` fails if it is locked.
+#: ``rbw unlocked`` fails if the vault is locked.
 _state = Program(title, "rbw", (("", Locked, "the vault is locked", "rbw unlock"),))
 
-#: ``rbw unlock`` has the person asked by its own pinentry.
+#: ``rbw unlock`` asks the user with a pinentry of its own.
 _asking = Program(title, "rbw", asks=True)
 
 

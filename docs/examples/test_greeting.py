@@ -1,4 +1,4 @@
-"""Tests of a program that uses secretly: no person, no keychain, nothing of yours."""
+"""Test a program that uses secretly, without your keychain and without asking you."""
 
 import asyncio
 
@@ -9,36 +9,36 @@ from secretly.testing import FakePinentry, KeychainContract, MemoryKeychain, san
 
 
 async def greeting() -> str:
-    """The program."""
+    """The program to test."""
     token = await secretly.secret("Example", remember=True, description="to greet")
     return f"hello, {len(token)} characters"
 
 
-def test_it_asks_and_keeps() -> None:
-    """What is typed is used, and kept for the next time."""
+def test_a_typed_secret_is_used_and_stored() -> None:
+    """The second call takes the secret from the keychain and shows no prompt."""
     with FakePinentry(["canary-1"]) as pinentry, sandbox(pinentry):
         assert asyncio.run(greeting()) == "hello, 8 characters"
         assert asyncio.run(greeting()) == "hello, 8 characters"
         assert len(pinentry.prompts) == 1
 
 
-def test_what_it_says() -> None:
-    """The prompt says what the secret is for."""
+def test_the_prompt_says_what_the_secret_is_for() -> None:
+    """The pinentry gets the description and the label."""
     with FakePinentry(["canary-1"]) as pinentry, sandbox(pinentry):
         asyncio.run(greeting())
         [prompt] = pinentry.prompts
-    assert prompt["SETDESC"] == "to greet"
+    assert prompt["SETDESC"].endswith("to greet")
     assert prompt["SETPROMPT"] == "Secret for Example:"
 
 
-def test_a_person_who_cancels() -> None:
-    """Cancelling is an error of its own."""
+def test_cancelling_raises_an_error() -> None:
+    """If the user cancels, the program gets Cancelled."""
     with FakePinentry([None]) as pinentry, sandbox(pinentry), pytest.raises(secretly.Cancelled):
         asyncio.run(greeting())
 
 
-def test_a_pinentry_that_dies() -> None:
-    """So is a pinentry that is killed (9) while it asks."""
+def test_a_killed_pinentry_raises_an_error() -> None:
+    """If signal 9 kills the pinentry while it asks, the program gets PinentryFailed."""
     with (
         FakePinentry([[("kill", 9)]]) as pinentry,
         sandbox(pinentry),
@@ -47,8 +47,8 @@ def test_a_pinentry_that_dies() -> None:
         asyncio.run(greeting())
 
 
-def test_a_locked_keychain_and_nobody_there() -> None:
-    """Without a fake pinentry nobody is there."""
+def test_a_locked_keychain_raises_an_error_with_a_hint() -> None:
+    """Without a fake pinentry the sandbox can't ask the user to unlock the keychain."""
     keychain = MemoryKeychain(locked=True)
     with sandbox(keychain=keychain), pytest.raises(secretly.KeychainLocked) as caught:
         asyncio.run(greeting())
@@ -56,8 +56,8 @@ def test_a_locked_keychain_and_nobody_there() -> None:
 
 
 class TestMyKeychain(KeychainContract):
-    """A keychain of your own, or a double of one, has to do what every one must."""
+    """Your own keychain, or your double of one, must pass the contract tests."""
 
     def keychain(self) -> MemoryKeychain:
-        """Return an empty one."""
+        """Return an empty keychain."""
         return MemoryKeychain()

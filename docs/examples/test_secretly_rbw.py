@@ -5,13 +5,12 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import secretly_rbw
 
-from secretly.sources import Locked, Source
+from secretly.sources import Locked, Run, Source
 from secretly.testing import SourceContract
 
 RBW = f"""#!{sys.executable} -IS
@@ -30,7 +29,7 @@ match sys.argv[1:]:
 
 
 class TestRbw(SourceContract):
-    """It does what every source must."""
+    """The source passes the contract tests."""
 
     PROGRAM = "rbw"
 
@@ -45,22 +44,22 @@ class TestRbw(SourceContract):
         yield
 
     def source(self) -> Source:
-        """Return the module: it has ``title`` and ``fetch``."""
+        """Return the module, which has ``title`` and ``fetch``."""
         return secretly_rbw
 
     def item(self) -> str:
-        """Return the name of the item that there is."""
+        """Return the name of an item that exists."""
         return "Example"
 
     def missing(self) -> str:
-        """Return the name of one that there is not."""
+        """Return the name of an item that doesn't exist."""
         return "Another"
 
-    def test_nobody_is_asked_where_nobody_may_be(self) -> None:
-        """A vault that is locked is then an error; else it is unlocked."""
-        nobody = replace(self.run(), person=None)
+    def test_a_locked_vault_is_an_error_if_secretly_must_not_ask(self) -> None:
+        """Without prompts the vault stays locked; with prompts rbw unlocks it."""
+        no_prompts = Run(self.run().environ, person=None)
         with pytest.raises(Locked):
-            asyncio.run(secretly_rbw.fetch("Example", ("",), nobody))
+            asyncio.run(secretly_rbw.fetch("Example", ("",), no_prompts))
         assert not (self.folder / "unlocked").exists()
         asyncio.run(secretly_rbw.fetch("Example", ("",), self.run()))
         assert (self.folder / "unlocked").exists()

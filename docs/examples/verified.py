@@ -1,4 +1,4 @@
-"""Try a secret before it is kept; ask again if it is not accepted."""
+"""Try a secret before storing it, and ask again if the server rejects it."""
 
 import asyncio
 
@@ -14,7 +14,7 @@ async def main() -> None:
     try:
         found = await secretly.credential("Example", verify=accepted, remember="ask", timeout=120)
     except secretly.Cancelled:
-        print("then not")
+        print("cancelled")
     except secretly.SecretlyError as error:
         print(f"{error}; {error.hint}")
     else:

@@ -139,7 +139,7 @@ async def choose(
 
     :param setting: the configuration's ``prompt.pinentry``.
     :param skipped: is given a line for each pinentry that was skipped, with the reason.
-    :raises NoPinentry: if there is no way to ask.
+    :raises NoPinentry: if secretly can't ask here.
     :raises Refused: if others could change the pinentry that the user named.
     """
     around = surroundings(environ)

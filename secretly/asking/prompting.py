@@ -45,7 +45,7 @@ async def ask(
     :param setting: the configuration's ``prompt.pinentry``.
     :raises Cancelled: if the user cancels.
     :raises PromptTimeout: if the user does not answer in time.
-    :raises NoPinentry: if there is no way to ask.
+    :raises NoPinentry: if secretly can't ask here.
     :raises PinentryFailed: if the pinentry dies, hangs or breaks the protocol.
     """
     async with _turn(environ, setting, prompt_timeout) as (method, around):

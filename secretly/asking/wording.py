@@ -129,7 +129,7 @@ def unlock_text(purpose: str) -> str:
 UNKNOWN_PROJECT = "an unknown project"
 UNKNOWN_VERSION = "(version not yet known)"
 BUILDS_FIRST = "builds first; files not yet known"
-PLAIN_HTTP = "http: others can read on the way what is sent"
+PLAIN_HTTP = "http: others can read the upload on its way"
 SEVERAL_VERSIONS = "files of several versions"
 
 
@@ -174,7 +174,7 @@ def odd_version(version: str) -> str:
 
 
 def file_facts(size: str, digest: str) -> str:
-    """What is said of a file after its path."""
+    """The facts about a file, after its path."""
     return f"{size}, sha256 {digest}"
 
 
@@ -185,8 +185,8 @@ def files_line(count: int, size: str, digest: str) -> str:
 
 def token_line(minutes: float) -> str:
     """The line about the token that the tool would get; 0: it ends when the stored one does."""
-    good = f"{minutes:.0f} minutes" if minutes else "as long as the stored one"
-    return f"token of PyPI's: narrowed, good for {good}"
+    valid = f"for {minutes:.0f} minutes" if minutes else "as long as the stored one"
+    return f"PyPI token: narrowed, valid {valid}"
 
 
 def gets_token(tool: str, projects: str | None, until: str) -> str:
@@ -195,7 +195,7 @@ def gets_token(tool: str, projects: str | None, until: str) -> str:
     :param projects: the only projects that the token is for; None if they are not known.
     :param until: when the token ends; empty if it does not.
     """
-    end = f"until {until}" if until else "without an end"
+    end = f"until {until}" if until else "that does not expire"
     if projects is None:
         return f"{tool} gets a token {end}; for which project is not known"
     return f"{tool} gets a token for {projects} only, {end}"

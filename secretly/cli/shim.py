@@ -16,7 +16,7 @@ from .console import UsageError, say
 
 EXAMPLE = """examples:
   secretly shim twine              writes dev.twine, prod.twine: one for each profile
-  secretly shim --refuse twine     writes a twine as well, which names these
+  secretly shim --refuse twine     also writes a twine that names these two
   secretly shim --remove twine
 """
 
@@ -41,7 +41,7 @@ def execute(options: Namespace) -> int:
             print(f"{'removed ' if options.remove else ''}{escape(os.fspath(path))}")
         return 0
     if options.command is None:
-        raise UsageError("no command is named", "secretly shim twine")
+        raise UsageError("no command given", "secretly shim twine")
     row = loading.load(environ).commands.get(options.command)
     if row is None:
         raise UsageError(

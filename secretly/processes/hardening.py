@@ -68,7 +68,7 @@ class Hardening:
 
 
 def before_exec() -> Callable[[], None] | None:
-    """Return what a child runs before it becomes its program: None if there is no hardening.
+    """Return what a child runs before it becomes its program: None without hardening.
 
     In a hardened process, on Linux, a child gets INT when this process dies, even by KILL. A
     pinentry that outlives its caller would go on reading the terminal until its time is over,

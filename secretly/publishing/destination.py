@@ -46,7 +46,7 @@ class Destination(NamedTuple):
 
     @property
     def plaintext(self) -> bool:
-        """Whether others can read on the way what is sent to the index."""
+        """Whether others can read the upload on its way to the index."""
         here = re.fullmatch(r"localhost|127(\.\d+){3}|::1", self.host)
         return self.url.lower().startswith("http:") and not here
 

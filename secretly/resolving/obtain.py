@@ -51,7 +51,7 @@ class _LookUp:
 async def obtain(request: SecretRequest, context: Context) -> ResolvedSecret:
     """Look up a secret, or else ask the user for it.
 
-    :raises SecretlyError: each of its kinds is a reason why there is no secret.
+    :raises SecretlyError: if it can't be obtained; each subclass is a reason.
     """
     return (await obtain_all([request], context))[0]
 

@@ -27,7 +27,7 @@ PROMPT_TIMEOUT = 300.0
 
 
 class SecretRequest(Record):
-    """A secret that somebody needs, and how to get it.
+    """A request for a secret, and how to get it.
 
     :param reference: where to look for it.
     :param names: plain names to try in turn before the reference's own

@@ -17,7 +17,7 @@ def find_program(name: str, environ: Mapping[str, str]) -> str:
     :raises NotExecutable: if it exists, but can't be executed.
     """
     if not name:
-        raise NotThere("the command is an empty word", "give a command after the options")
+        raise NotThere("the command is empty", "give a command after the options")
     if os.sep in name:
         candidates = [name]
     else:

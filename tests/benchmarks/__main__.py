@@ -1,4 +1,4 @@
-"""Measure how fast secretly is, compared with what people would use instead.
+"""Measure how fast secretly is, compared with its alternatives.
 
     tox -e bench [-- --rounds 30] [--write]
 
@@ -38,7 +38,7 @@ THOUSAND = "1,000 concurrent calls, one prompt: CPU"
 
 
 class Bound(NamedTuple):
-    """What must hold.
+    """A bound that must hold.
 
     :param measured: in the unit of *limit*.
     """
@@ -50,11 +50,11 @@ class Bound(NamedTuple):
 
     @property
     def holds(self) -> bool:
-        """Whether it does."""
+        """Whether the bound holds."""
         return self.measured <= self.limit
 
     def row(self) -> tuple[str, str, str, str]:
-        """It as a row of the table."""
+        """The bound as a row of the table."""
         digits = 2 if self.unit.startswith("×") else 0
         return (
             self.what,
@@ -65,7 +65,7 @@ class Bound(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What was measured.
+    """The results.
 
     :param whole: processes from their start to their end.
     :param prompts: until somebody is asked; with the interpreter's start in the same rounds.
@@ -79,7 +79,7 @@ class Found(NamedTuple):
     left_out: dict[str, str]
 
     def bounds(self) -> list[Bound]:
-        """The bounds, of the medians."""
+        """The bounds, computed from the medians."""
         base, one = self.whole[BASE], self.whole[ONE]
         made = [
             Bound(name, self.whole[name].ratio(base), limit, f"× {BASE}")
@@ -101,7 +101,7 @@ class Found(NamedTuple):
         return made
 
     def table(self) -> list[tuple[str, ...]]:
-        """The rows, the quickest first: in milliseconds, and in starts of the interpreter."""
+        """The rows, the fastest first: in milliseconds, and in starts of the interpreter."""
         rows = []
         for found in (self.whole, self.prompts, self.library):
             for name, spread in sorted(found.items(), key=lambda row: row[1].median):
@@ -113,7 +113,7 @@ class Found(NamedTuple):
 
 
 def measured(number: int) -> Found:
-    """Measure all, in so many rounds."""
+    """Measure everything in so many rounds."""
     with (
         contenders.installed() as programs,
         contenders.place(programs) as where,
@@ -145,7 +145,7 @@ def measured(number: int) -> Found:
 
 
 def library(programs: contenders.Installed, number: int) -> dict[str, Spread]:
-    """What the library costs, measured in a program of its own."""
+    """Measure the cost of the library, in a program of its own."""
     script = [programs.program("python"), Path(__file__).with_name("library.py"), str(number)]
     done = subprocess.run(script, capture_output=True, timeout=600, check=True)
     found = json.loads(done.stdout)
@@ -154,7 +154,7 @@ def library(programs: contenders.Installed, number: int) -> dict[str, Spread]:
 
 
 def main() -> int:
-    """Measure, say what came of it, and return the exit status."""
+    """Measure, print the results, and return the exit status."""
     parser = argparse.ArgumentParser(prog="tox -e bench --", description=__doc__)
     parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("--write", action="store_true", help=f"into {DOCS.name}/how-fast*")

@@ -1,4 +1,4 @@
-"""What is compared: secretly's own command lines, and what people would use instead.
+"""The command lines to compare: secretly's own, and the alternatives.
 
 All are in a private session with a keychain of its own, and with nothing of this user's.
 """
@@ -55,18 +55,18 @@ SECRET = "canary-secret-of-forty-letters-and-digits"
 
 
 class Installed(NamedTuple):
-    """Where the programs are that are measured: all of one interpreter."""
+    """The folder of the measured programs, all of one interpreter."""
 
     bin: Path
 
     def program(self, name: str) -> str:
-        """The path of one."""
+        """The path of a program."""
         return str(self.bin / name)
 
 
 @contextlib.contextmanager
 def installed() -> Iterator[Installed]:
-    """Install secretly as a user does, from a wheel, with dotenv's command and nothing else.
+    """Install secretly from a wheel, as a user does, with dotenv's command and nothing else.
 
     Other packages would add their ``.pth`` files to each start of the interpreter.
     """
@@ -111,7 +111,7 @@ class Place(NamedTuple):
 
 @contextlib.contextmanager
 def place(programs: Installed) -> Iterator[Place]:
-    """Make one."""
+    """Make a place."""
     with secretservice.secret_service() as service:
         home = service.folder
         environ = {**service.environ, "LC_ALL": "C.UTF-8", "PATH": f"{programs.bin}:{os.defpath}"}
@@ -148,7 +148,7 @@ def _must(argv: Sequence[str], environ: Mapping[str, str], stdin: str = "") -> s
 
 
 def _username(programs: Installed, environ: Mapping[str, str]) -> str:
-    """Under which user name secretly keeps what has none of its own."""
+    """The user name under which secretly stores a secret without one of its own."""
     script = "import getpass; print(getpass.getuser())"
     return _must([programs.program("python"), "-c", script], environ).strip()
 
@@ -169,7 +169,7 @@ def _secretly(programs: Installed, home: Path) -> dict[str, Line]:
 
 
 def _configuration() -> str:
-    """Fifty secrets and twenty profiles, as they grow in the years."""
+    """Fifty secrets and twenty profiles, as they add up over the years."""
     lines = []
     for number in range(50):
         lines += [f"[secrets.Configured-{number}]", f'source = "op://Private/Item {number}"']
@@ -230,7 +230,7 @@ def _dotenvx(where: Place, user: str, stack: contextlib.ExitStack) -> None:
 
 
 def check(where: Place) -> None:
-    """Each gives the secret, or it would not be compared with anything."""
+    """Check that each command line prints the secret."""
     for name, (argv, more) in where.commands.items():
         environ = {**where.environ, **more}
         if name in (ONE, CONFIGURED, DOTENV, DOTENVX):

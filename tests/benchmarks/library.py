@@ -1,4 +1,4 @@
-"""What the library costs in a program that has it loaded; prints JSON.
+"""Measure the cost of the library in a program that has loaded it; print JSON.
 
     python library.py ROUNDS
 
@@ -24,7 +24,7 @@ from secretly.testing import MemoryKeychain, sandbox
 
 
 class Noting(MemoryKeychain):
-    """Notes when it last had nothing, in nanoseconds of the monotonic clock."""
+    """A store without secrets that notes when it was last asked, in nanoseconds (monotonic)."""
 
     missed = 0
 
@@ -35,7 +35,7 @@ class Noting(MemoryKeychain):
 
 
 def main(rounds: int) -> dict[str, Any]:
-    """Measure, and return what came of it, in seconds."""
+    """Measure, and return the results in seconds."""
     found: dict[str, Any] = {"missed": [], "raw": [], "thousand": [], "prompts": []}
     with tempfile.TemporaryDirectory(prefix="secretly-") as folder:
         pinentry, keychain = StandIn(Path(folder)), Noting()

@@ -19,7 +19,7 @@ _MARKS = (0.25, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500)
 
 
 def plotted(table: Mapping[str, Spread], base: Spread) -> str:
-    """Draw it, the quickest first; the axis counts in the median of *base*, and is logarithmic."""
+    """Draw the plot, the fastest first. The axis is logarithmic, in medians of *base*."""
     rows = sorted(table.items(), key=lambda row: row[1].median)
     least = min(spread.least for spread in table.values()) / base.median
     most = max(spread.most for spread in table.values()) / base.median

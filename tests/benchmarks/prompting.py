@@ -52,7 +52,7 @@ while True:
 
 
 class StandIn:
-    """A pinentry that notes when it was started and when it was asked, and answers immediately."""
+    """A pinentry that notes when it was started and asked, and answers immediately."""
 
     def __init__(self, folder: Path) -> None:
         self.path, self._noted = folder / "pinentry-gtk-noting", folder / "noted"
@@ -61,11 +61,11 @@ class StandIn:
 
     @property
     def environ(self) -> dict[str, str]:
-        """Variables with which it is the one that is asked."""
+        """Variables with which secretly uses this pinentry."""
         return {"PINENTRY": str(self.path), "DISPLAY": ":fake"}
 
     def asked(self) -> int:
-        """When it was asked last, in nanoseconds of the monotonic clock."""
+        """When it was last asked, in nanoseconds of the monotonic clock."""
         _, asked = json.loads(self._noted.read_text())
         self._noted.unlink()
         return int(asked)
@@ -74,7 +74,7 @@ class StandIn:
 def standing_in(
     argv: Sequence[str], environ: Mapping[str, str], pinentry: StandIn
 ) -> Callable[[], float]:
-    """Something that runs a command, and returns the seconds until it asked."""
+    """A function that runs a command, and returns the seconds until it asked."""
 
     def run() -> float:
         started = time.monotonic_ns()
@@ -94,7 +94,7 @@ def standing_in(
 
 
 def by_hand(pinentry: StandIn) -> Callable[[], float]:
-    """Something that starts a pinentry with nothing around it, and has it ask."""
+    """A function that starts a pinentry without secretly, and makes it ask."""
 
     def run() -> float:
         started = time.monotonic_ns()
@@ -105,7 +105,7 @@ def by_hand(pinentry: StandIn) -> Callable[[], float]:
 
 
 def converse(argv: Sequence[str], environ: Mapping[str, str], commands: Sequence[str]) -> None:
-    """Be a client of a pinentry's with no more than it takes."""
+    """Be a pinentry's client with as few steps as possible."""
     ours, theirs = socket.socketpair()
     with ours, subprocess.Popen(argv, stdin=theirs, stdout=theirs, env=environ) as process:
         theirs.close()
@@ -128,7 +128,7 @@ def converse(argv: Sequence[str], environ: Mapping[str, str], commands: Sequence
 def _on_terminal(
     argv: Sequence[str], environ: Mapping[str, str], stream: socket.socket | None = None
 ) -> Iterator[tuple[int, str]]:
-    """Run a command on a terminal of its own; the terminal, and its name."""
+    """Run a command on a terminal of its own; return the terminal and its name."""
     master, slave = pty.openpty()
     name = os.ttyname(slave)
     pid = os.fork()
@@ -153,7 +153,7 @@ def _on_terminal(
 
 
 def _shown(terminal: int) -> None:
-    """Wait until the prompt is on the screen."""
+    """Wait until the screen shows the prompt."""
     screen, deadline = b"", time.monotonic() + PATIENCE
     while _PROMPT.encode() not in screen:
         left = deadline - time.monotonic()
@@ -162,7 +162,7 @@ def _shown(terminal: int) -> None:
 
 
 def curses(argv: Sequence[str], environ: Mapping[str, str], program: str) -> Callable[[], float]:
-    """Something that runs a command, and returns the seconds until its prompt is shown."""
+    """A function that runs a command, and returns the seconds until its prompt is shown."""
     environ = {**environ, "PINENTRY": program, "TERM": "xterm"}
 
     def run() -> float:
@@ -185,7 +185,7 @@ def _ended(terminal: int) -> None:
 
 
 def curses_by_hand(program: str) -> Callable[[], float]:
-    """Something that has pinentry-curses show the same prompt, with nothing around it."""
+    """A function that makes pinentry-curses show the same prompt without secretly."""
     environ = {"TERM": "xterm", "LC_ALL": "C.UTF-8", "PATH": os.defpath}
 
     def run() -> float:

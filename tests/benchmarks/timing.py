@@ -1,4 +1,4 @@
-"""Timing processes in rounds: each round starts every command line once, in an order by chance."""
+"""Time processes in rounds: each round starts every command line once, in random order."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Spread", "process", "rounds"]
 
 
 class Spread(NamedTuple):
-    """What was measured again and again, in seconds: its middle, and the machine's noise.
+    """Repeated measurements in seconds: their median, and the machine's noise.
 
     :param measured: one by one, in the order of the rounds.
     """
@@ -22,12 +22,12 @@ class Spread(NamedTuple):
 
     @property
     def median(self) -> float:
-        """Half are less."""
+        """Half of them are less."""
         return statistics.median(self.measured)
 
     @property
     def least(self) -> float:
-        """The quickest."""
+        """The fastest."""
         return min(self.measured)
 
     @property
@@ -36,12 +36,12 @@ class Spread(NamedTuple):
         return max(self.measured)
 
     def ratio(self, to: Spread) -> float:
-        """How many times the median is the other's."""
+        """This median divided by the other's."""
         return self.median / to.median
 
 
 def process(argv: Sequence[str], environ: Mapping[str, str]) -> Callable[[], float]:
-    """Something that runs a command line to its end, and returns the seconds that it took.
+    """A function that runs a command line to its end, and returns the seconds that it took.
 
     It must end well; what it reads is empty, what it writes is dropped.
     """
@@ -63,7 +63,7 @@ def process(argv: Sequence[str], environ: Mapping[str, str]) -> Callable[[], flo
 def rounds(
     number: int, measures: Mapping[str, Callable[[], float]], warming: int = 3
 ) -> dict[str, Spread]:
-    """Take each measure once a round; those of the first rounds count for nothing.
+    """Take each measurement once a round; the first rounds don't count.
 
     The machine's load comes and goes: measured side by side, all have the same of it.
 
