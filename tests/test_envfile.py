@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from secretly.errors import BadConfiguration, BadReference, Refused
 from secretly.running import env_file
+from secretly.sources import SCHEMES
 from secretly.testing import FakePinentry
 
 MISTAKE = "pypi-" + "AgEIcHlwaS5vcmc" * 3
@@ -145,7 +146,7 @@ def test_its_repr_shows_no_value(place: Path) -> None:
 
 # -- references ------------------------------------------------------------------
 
-KNOWN = "op lpass pass bw keepassxc keyring env file".split()
+KNOWN = sorted(SCHEMES)
 
 
 @pytest.mark.parametrize("scheme", KNOWN)
