@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .asking import prompting, questions, wording
 from .config import loading, values
-from .errors import NoPinentry, NotConfirmed, SecretlyError
-from .redacted import Secret
+from .errors import NoPinentry, NotConfirmed, Refused, SecretlyError
+from .redacted import NotASecret, Secret, to_secret
 from .reference import Reference, parse, parse_name
 from .resolving import obtain, storing
 from .resolving.candidates import ResolvedSecret, Username, username_for
@@ -187,13 +187,22 @@ async def remember(
     :param timeout: how long to wait, in seconds or as a timedelta; None: 300 s.
     :raises KeychainUnavailable: if it can't be stored, or only in plain text.
     :raises BadReference: if *reference* is not a plain name.
+    :raises Refused: if *value* has a NUL byte or is not valid Unicode.
 
     .. versionadded:: 1.0
     """
+    value = _storable(Secret(value))  # first: a traceback may show locals
     here, name = context(), parse_name(reference)
     chosen = username_for(username or None, here.configuration.entry(name))
     seconds = values.in_seconds(timeout, PROMPT_TIMEOUT)
-    await storing.store_secret(name, Secret(value), chosen, here, seconds)
+    await storing.store_secret(name, value, chosen, here, seconds)
+
+
+def _storable(value: Secret) -> Secret:
+    try:
+        return to_secret(value, limit=None)
+    except NotASecret as error:
+        raise Refused(f"the secret {error}", "store a text that a command can get") from None
 
 
 async def forget(reference: str, *, username: str | None = None, timeout: Timeout = None) -> bool:

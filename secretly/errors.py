@@ -83,8 +83,12 @@ class NotFound(SecretlyError):
 class KeychainUnavailable(SecretlyError):
     """The keychain cannot be used: it is missing, broken, or does not answer.
 
+    :ivar answered: False if it did not answer in time.
+
     .. versionadded:: 1.0
     """
+
+    answered = True
 
 
 class KeychainLocked(KeychainUnavailable):
@@ -131,6 +135,8 @@ class Refused(SecretlyError):
 
 class KeychainTimeout(KeychainUnavailable):
     """The keychain did not answer in time. Internal: callers see a KeychainUnavailable."""
+
+    answered = False
 
 
 class NotThere(SecretlyError):

@@ -12,7 +12,11 @@ from ..text import escape
 
 
 def print_plan(plan: DeliveryPlan, prepared: PreparedRun, context: Context) -> None:
-    """Print what the plan would do; no value."""
+    """Print what the plan would do; no value.
+
+    :raises BadReference: before it prints, for a reference that names nothing.
+    """
+    origins = [f"{one.by.describe()}: {_origin(one, context)}" for one in prepared.deliveries]
     print(f"program: {escape(plan.program)}")
     delivered = {name for one in prepared.deliveries for name in one.by.variables}
     for name in plan.blanked:
@@ -22,8 +26,8 @@ def print_plan(plan: DeliveryPlan, prepared: PreparedRun, context: Context) -> N
         if name not in delivered:
             what = "set" if variable.value else "set to nothing"
             print(f"{escape(name)}: {what} by {variable.origin}")
-    for one in prepared.deliveries:
-        print(f"{one.by.describe()}: {_origin(one, context)}")
+    for origin in origins:
+        print(origin)
     for name in plan.removed:
         if name in context.environ and name not in delivered:
             print(f"{escape(name)}: removed")

@@ -146,7 +146,7 @@ def _plan_input(call: _Call, path: str, context: Context) -> PlanInput:
         prompt_timeout=options.prompt_timeout or PROMPT_TIMEOUT,
         ignore_stored=options.ask,
     )
-    upload = preparing.look_at_upload(known, {**context.environ, **plain})
+    upload = preparing.look_at_upload(known, Environ({**context.environ, **plain}))
     return planning.PlanInput(
         path,
         call.command,

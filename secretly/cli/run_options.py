@@ -121,7 +121,7 @@ def parse_options(arguments: Sequence[str]) -> tuple[RunOptions | None, list[str
         if word == "--":
             break
         name, value = _split_long(word) if word.startswith("--") else _split_short(word, rest)
-        if name in ("-h", "--help"):
+        if name in ("-h", "--help") and value is None:
             return None, []
         option = _KNOWN.get(name)
         if option is None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from .. import safefiles
 from ..errors import BadConfiguration
+from ..redacted import Environ
 from ..text import escape
 from . import known_commands
 from .model import Configuration
@@ -24,7 +25,7 @@ def load(environ: Mapping[str, str] | None = None) -> Configuration:
     :raises BadConfiguration: naming the file, and the line or key.
     :raises Refused: if others could change the file.
     """
-    environ = os.environ if environ is None else environ
+    environ = Environ(os.environ if environ is None else environ)
     tables = {"secrets": known_commands.SECRETS, "commands": known_commands.COMMANDS}
     path = config_path(environ)
     own = _user_tables(path, named=bool(environ.get("SECRETLY_CONFIG")))

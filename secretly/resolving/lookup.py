@@ -157,7 +157,7 @@ class Stores:
                 value = await keychain.get(name, candidate.username.name, timeout)
         if value is None:
             return None
-        if request.reference.usual == "password":
+        if (candidate.source or request.reference).usual == "password":
             value = check_stored(candidate.entry, value)
         return ResolvedSecret(value, username, candidate)
 

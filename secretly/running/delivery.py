@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..config.values import check_variable
 from ..record import Record
+from ..redacted import Environ
 from ..text import escape
 
 TYPE_CHECKING = False  # typing's own would load it
@@ -59,7 +60,7 @@ class Environment(Record):
 
     def apply(self, launch: LaunchPlan, value: str) -> LaunchPlan:
         """The launch plan with the variable set."""
-        return launch._replace(environ={**launch.environ, self.name: value})
+        return launch._replace(environ=Environ({**launch.environ, self.name: value}))
 
 
 class Username(Record):

@@ -106,6 +106,33 @@ def _become(
     environ: dict[bytes, bytes],
     exposed: contextlib.AbstractContextManager[None],
 ) -> None:
+    try:
+        _get_ready(plan)
+        with exposed:
+            _exec(plan, environ)
+    finally:
+        environ = {}  # a traceback may show locals
+
+
+def _exec(plan: LaunchPlan, environ: dict[bytes, bytes]) -> None:
+    argv = [os.fsencode(part) for part in plan.argv]
+    try:
+        try:
+            os.execve(plan.program, argv, environ)
+        except OSError as error:
+            if error.errno != errno.ENOEXEC:
+                raise
+            # A script without '#!': shells and execvp(3) hand it to sh.
+            script = [b"sh", os.fsencode(plan.program), *argv[1:]]
+            os.execve("/bin/sh", script, environ)
+    except OSError as error:
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+        raise _failed(plan.program, error) from None
+    finally:
+        environ = {}  # a traceback may show locals
+
+
+def _get_ready(plan: LaunchPlan) -> None:
     if plan.seal_keyring:
         _seal_keyring()
     for stream in (sys.stdout, sys.stderr):
@@ -114,22 +141,6 @@ def _become(
     # CPython ignores these two at its start, and what is ignored stays so over exec.
     for name in ("SIGPIPE", "SIGXFSZ"):
         signal.signal(getattr(signal, name), signal.SIG_DFL)
-    argv = [os.fsencode(part) for part in plan.argv]
-    try:
-        with exposed:
-            try:
-                os.execve(plan.program, argv, environ)
-            except OSError as error:
-                if error.errno != errno.ENOEXEC:
-                    raise
-                # A script without '#!': shells and execvp(3) hand it to sh.
-                script = [b"sh", os.fsencode(plan.program), *argv[1:]]
-                os.execve("/bin/sh", script, environ)
-    except OSError as error:
-        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-        raise _failed(plan.program, error) from None
-    finally:
-        environ = {}  # a traceback may show locals
 
 
 def _inherited() -> dict[bytes, bytes]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from ..config.model import Command, Profile
 from ..record import Record
+from ..redacted import Environ
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
@@ -45,6 +46,6 @@ def plain_variables(
     return found
 
 
-def texts(variables: Mapping[str, PlainVariable]) -> dict[str, str]:
+def texts(variables: Mapping[str, PlainVariable]) -> Environ:
     """The variables as an environment has them."""
-    return {name: variable.value for name, variable in variables.items()}
+    return Environ({name: variable.value for name, variable in variables.items()})

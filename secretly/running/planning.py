@@ -23,6 +23,7 @@ from ..config.model import Command, Profile
 from ..config.values import steers
 from ..errors import Refused
 from ..record import Record
+from ..redacted import Environ
 from ..reference import Reference, parse
 from ..resolving.request import SecretRequest
 from ..text import escape
@@ -102,7 +103,7 @@ class DeliveryPlan(Record):
     @property
     def launch(self) -> LaunchPlan:
         """The launch without its secrets."""
-        environ = {**dict.fromkeys(self.blanked, ""), **texts(self.plain)}
+        environ = Environ({**dict.fromkeys(self.blanked, ""), **texts(self.plain)})
         return LaunchPlan(self.program, self.argv, environ, self.removed, self.seal_keyring)
 
 
@@ -118,13 +119,19 @@ def plan_delivery(given: PlanInput) -> DeliveryPlan:
     by_profile = _profile_references(given, row)
     explicit = _explicit_references(given, by_profile)
     chosen = {*plain, *_variables(by_profile), *_variables(explicit)}
-    by_row = {**_own_references(row, plain, chosen, given.inherited), **by_profile}
-    if by_row or explicit:
-        _check_env_file(given)
-    secrets = [_delivery(by, text, given) for by, text in by_row.items() if by not in explicit]
-    secrets += [
-        Delivery(given.common._replace(reference=parse(text)), by) for by, text in explicit.items()
+    present = plain.keys() | given.inherited
+    if not (chosen | given.inherited).isdisjoint(row.alternatives):
+        present |= row.secrets.keys()  # they are there under another name
+    by_row = _row_references(row, by_profile, present)
+    # A reference that replaces another keeps its place in the order of the prompts.
+    secrets = [
+        Delivery(given.common._replace(reference=parse(explicit[by])), by)
+        if by in explicit
+        else _delivery(by, by_row[by], given)
+        for by in {**by_row, **explicit}
     ]
+    if secrets:
+        _check_env_file(given)
     for secret in secrets:
         secret.by.check()
     own = row.secrets.keys() - (plain.keys() - _variables(by_profile))
@@ -182,17 +189,17 @@ def _explicit_references(given: PlanInput, by_profile: References) -> References
     return {**left, **given.explicit}
 
 
-def _own_references(
-    row: Command,
-    plain: Mapping[str, PlainVariable],
-    chosen: AbstractSet[str],
-    inherited: AbstractSet[str],
-) -> References:
-    """The command's own secrets that are not there yet, under another of its names either."""
-    if not (chosen | inherited).isdisjoint(row.alternatives):
-        return {}
-    present = plain.keys() | inherited
-    return {Environment(name): text for name, text in row.secrets.items() if name not in present}
+def _row_references(row: Command, by_profile: References, present: AbstractSet[str]) -> References:
+    """The command's own secrets, and the profile's, which replace them.
+
+    :param present: the variables that need no secret of the command's own.
+    """
+    own: References = {Environment(name): text for name, text in row.secrets.items()}
+    return {
+        by: text
+        for by, text in {**own, **by_profile}.items()
+        if by in by_profile or present.isdisjoint(by.variables)
+    }
 
 
 def _delivery(by: DeliveryMethod, reference: str, given: PlanInput) -> Delivery:

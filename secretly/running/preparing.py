@@ -41,7 +41,12 @@ def look_at_upload(invocation: Invocation | None, environ: Mapping[str, str]) ->
 
     :param environ: the environment that the command will have.
     """
-    if invocation is None or not invocation.row.publishes or not invocation.needs_secret:
+    if invocation is None or not invocation.needs_secret:
+        return None
+    from ..publishing.tools import tool_for
+
+    # Not 'publishes': that is configured, and this keeps the stored token from the tool.
+    if tool_for(invocation.row.name) is None:
         return None
     from ..publishing import upload  # only publishing tools pay for loading it
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import importlib
 
-from .. import tool
+TYPE_CHECKING = False  # what follows loads typing, and most commands don't publish
+if TYPE_CHECKING:
+    from ..tool import PublishingTool
 
 __all__ = ["tool_for"]
 
 
-def tool_for(name: str) -> tool.PublishingTool | None:
+def tool_for(name: str) -> PublishingTool | None:
     """Return the publishing tool whose known command has that name, or None.
 
     Loads the module of that tool only.
@@ -22,7 +24,7 @@ def tool_for(name: str) -> tool.PublishingTool | None:
         return None
     module = f"{__name__}.{name}"
     try:
-        found: tool.PublishingTool = importlib.import_module(module).TOOL
+        found: PublishingTool = importlib.import_module(module).TOOL
     except ModuleNotFoundError as error:
         if error.name != module:
             raise
