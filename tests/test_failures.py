@@ -153,7 +153,8 @@ def test_a_managers_failure_is_an_error_with_a_hint(
     took = time.monotonic() - started
     assert isinstance(error, kind)
     assert hint in error.hint
-    what = str(error).removeprefix(f"{manager.title}: ").partition(manager.path)[0].strip(" (")
+    what = str(error).removeprefix(f"{manager.title}: ").partition(" (")[0]
+    what = what.partition(manager.path)[0].strip()
     tried("a password manager", f"{names(manager)}: {said.removeprefix(ERROR)[:40]}", what, took)
 
 

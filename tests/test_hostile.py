@@ -1025,8 +1025,8 @@ def test_doctor_names_variables_that_steer(kept: tuple[str, str], tried: Tried) 
 def test_the_threat_model_names_doctors_variables() -> None:
     """The page has each variable, and no other."""
     text = (DOCS / "explanation" / "threat-model.rst").read_text("utf-8")
-    _, _, rest = text.partition("These are:\n\n.. list-table::")
-    table, _, _ = rest.partition("\n\nThe folders of")
+    tables = re.findall(r"^\.\. list-table::\n((?:\n| .*\n)+)", text, re.M)
+    (table,) = (table for table in tables if "``LD_…``" in table)
     told = set(re.findall(r"``([A-Z][A-Z0-9_]+…?)``", table))
     single = {name for name in STEERING if not name.startswith(STEERING_PREFIXES)}
     assert told - set(STEERING) == {f"{prefix}…" for prefix in STEERING_PREFIXES}
@@ -1073,8 +1073,8 @@ def test_the_page_has_what_was_tried() -> None:
     for name in "FAULTS SLOW NO_WAY VARIABLES BROKEN INSTEAD SILENT".split():
         (found,) = (getattr(module, name) for module in faults if hasattr(module, name))
         assert [what for what in found if what not in all_of_it] == []
-    said = {(what.partition(": ")[2], outcome) for _, what, outcome, _ in rows}
-    for _, line, outcome, _ in test_failures.SAID:
-        assert (line.removeprefix(test_failures.ERROR)[:40], outcome) in said
+    said = {what.partition(": ")[2] for _, what, *_ in rows}
+    for _, line, *_ in test_failures.SAID:
+        assert line.removeprefix(test_failures.ERROR)[:40] in said
     assert all(float(seconds) >= 0 for *_, seconds in rows)
     assert not any(re.search(r"/tmp|/root|/home|canary", cell) for row in rows for cell in row)
