@@ -117,8 +117,8 @@ def _kinds(tree: ast.Module, place: str) -> dict[int, str]:
                 kind = "hint" if at and name in ERRORS else "error"
                 found |= {id(part): kind for part in _literals(argument)}
         for keyword in call.keywords:
-            if kind := _KEYWORDS.get(keyword.arg or ""):
-                found |= {id(part): kind for part in _literals(keyword.value)}
+            if keyword.arg in _KEYWORDS:
+                found |= {id(part): _KEYWORDS[keyword.arg] for part in _literals(keyword.value)}
     for function in ast.walk(tree):
         if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef) and _returns_error(
             function
