@@ -191,10 +191,11 @@ async def remember(
 
     .. versionadded:: 1.0
     """
-    here, name = context(), parse_name(reference)
+    # From here on no traceback with local variables shows a plain text.
+    here, name, value = context(), parse_name(reference), Secret(value)
     chosen = username_for(username or None, here.configuration.entry(name))
     seconds = values.in_seconds(timeout, PROMPT_TIMEOUT)
-    await storing.store_secret(name, Secret(value), chosen, here, seconds)
+    await storing.store_secret(name, value, chosen, here, seconds)
 
 
 async def forget(reference: str, *, username: str | None = None, timeout: Timeout = None) -> bool:
