@@ -2,9 +2,9 @@
 
     tox -e reword [-- --texts 20 --seed 1]
 
-A text is a message or a hint of an error, a part of a prompt, or a part of the command's help. One
-test file owns it: the one in which most tests break. At most two tests of other files may break.
-The exit status is 1 if more do.
+A text is an error, its hint, a part of a prompt, a part of the help, or a line that the command
+prints. One test file owns it: the one in which most tests break. At most two tests of other files
+may break. The exit status is 1 if more do.
 """
 
 from __future__ import annotations
@@ -20,10 +20,15 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
+from itertools import islice, zip_longest
 from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).parent.parent
+
+#: An error's first line and its second; a part of a prompt; of the command's help; and any
+#: other line that the command prints, such as those of ``doctor``.
+KINDS = ("error", "hint", "prompt", "help", "line")
 
 #: How many tests of other files may break.
 MOST = 2
@@ -38,7 +43,7 @@ _WORD = re.compile(r"(?<![\w\\{%$./:`'\"<=-])(?<!secretly )(?!secretly)[a-z]{4,}
 class Text(NamedTuple):
     """A text in the source.
 
-    :param kind: ``error``, ``prompt`` or ``help``.
+    :param kind: one of :data:`KINDS`.
     :param span: the offsets of its first and last byte in the file.
     """
 
@@ -82,15 +87,10 @@ def texts() -> Iterator[Text]:
         starts = [0]
         for line in source.splitlines(keepends=True):
             starts.append(starts[-1] + len(line))
-        raised = {id(part) for node in _raised(tree) for part in ast.walk(node)}
+        kinds = _kinds(tree, place)
         for node in _literals(tree):
-            if place == "asking/wording.py":
-                kind = "prompt"
-            elif id(node) in raised:
-                kind = "error"
-            elif place.startswith("cli/"):
-                kind = "help"
-            else:
+            kind = kinds.get(id(node))
+            if kind is None:
                 continue
             first = starts[node.lineno - 1] + node.col_offset
             last = starts[(node.end_lineno or 0) - 1] + (node.end_col_offset or 0)
@@ -99,11 +99,100 @@ def texts() -> Iterator[Text]:
                 yield text
 
 
-def _raised(tree: ast.Module) -> Iterator[ast.AST]:
-    """What is raised, or made to be raised: the arguments of each error."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Raise) and node.exc is not None:
-            yield node.exc
+def _kinds(tree: ast.Module, place: str) -> dict[int, str]:
+    """The kind of each literal that a user reads, by the identity of its node."""
+    found: dict[int, str] = {}
+    for node in _literals(tree):
+        if place == "asking/wording.py":
+            found[id(node)] = "prompt"
+        elif place.startswith("cli/"):
+            found[id(node)] = "line"
+    makers = ERRORS | _makers(tree)
+    for call in ast.walk(tree):
+        if not isinstance(call, ast.Call):
+            continue
+        name = _name(call.func)
+        if name in makers:
+            for at, argument in enumerate(call.args):
+                kind = "hint" if at and name in ERRORS else "error"
+                found |= {id(part): kind for part in _literals(argument)}
+        for keyword in call.keywords:
+            if keyword.arg in _KEYWORDS:
+                found |= {id(part): _KEYWORDS[keyword.arg] for part in _literals(keyword.value)}
+    for function in ast.walk(tree):
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef) and _returns_error(
+            function
+        ):
+            for part in _literals(ast.Module(function.body, [])):
+                found.setdefault(id(part), "error")  # it is put together first
+    used = _used_in_errors(tree, makers)
+    for name, value in _constants(tree):
+        if name.endswith("HINT"):
+            found |= {id(part): "hint" for part in _literals(value)}
+        elif id(value) not in found and name in used:
+            found |= {id(part): "error" for part in _literals(value)}
+    return found
+
+
+#: Keyword arguments that are texts, whatever is called.
+_KEYWORDS = {"hint": "hint", "help": "help", "description": "help", "epilog": "help"}
+
+
+def _name(node: ast.expr) -> str:
+    """The last part of a dotted name; empty for anything else."""
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def _error_names() -> frozenset[str]:
+    """The names of all error classes in secretly: those that lead to SecretlyError."""
+    bases: dict[str, set[str]] = {}
+    for path in (ROOT / "secretly").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_bytes())):
+            if isinstance(node, ast.ClassDef):
+                bases[node.name] = {_name(base) for base in node.bases}
+    found = {"SecretlyError"}
+    while more := {name for name, above in bases.items() if above & found} - found:
+        found |= more
+    return frozenset(found)
+
+
+ERRORS = _error_names()
+
+
+def _returns_error(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """Whether a function's annotation says that it returns an error."""
+    returns = function.returns
+    return returns is not None and any(
+        _name(part) in ERRORS for part in ast.walk(returns) if isinstance(part, ast.expr)
+    )
+
+
+def _makers(tree: ast.Module) -> set[str]:
+    """The functions of a module that return an error: their arguments are parts of its text."""
+    functions = (ast.FunctionDef, ast.AsyncFunctionDef)
+    return {n.name for n in ast.walk(tree) if isinstance(n, functions) and _returns_error(n)}
+
+
+def _constants(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
+    """The names that a module gives to values, with the values."""
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            yield node.targets[0].id, node.value
+
+
+def _used_in_errors(tree: ast.Module, makers: frozenset[str]) -> set[str]:
+    """The names that the arguments of errors have in them.
+
+    :param makers: the names of what makes an error.
+    """
+    found = set()
+    for call in ast.walk(tree):
+        if isinstance(call, ast.Call) and _name(call.func) in makers:
+            for argument in call.args:
+                found |= {n.id for n in ast.walk(argument) if isinstance(n, ast.Name)}
+    return found
 
 
 def _literals(tree: ast.AST) -> Iterator[ast.Constant | ast.JoinedStr]:
@@ -226,6 +315,18 @@ def broken_by(text: Text, tests: list[str], tree: Path) -> set[str]:
     return broken - failing(tree, sorted(broken)) if broken else broken
 
 
+def choose(found: list[Text], count: int, seed: int) -> list[Text]:
+    """Texts by a seed, of all kinds: the kinds take turns, so that none is left out."""
+    draw = random.Random(seed)
+    stacks = [draw.sample(group, len(group)) for kind in KINDS if (group := _of(found, kind))]
+    turns = (text for turn in zip_longest(*stacks) for text in turn if text is not None)
+    return list(islice(turns, count))
+
+
+def _of(found: list[Text], kind: str) -> list[Text]:
+    return [text for text in found if text.kind == kind]
+
+
 def main() -> int:
     """Try each, say what broke, and return the exit status."""
     parser = argparse.ArgumentParser(prog="tox -e reword --", description=__doc__)
@@ -234,8 +335,9 @@ def main() -> int:
     parser.add_argument("--list", action="store_true", help="only list them, and what quotes them")
     options = parser.parse_args()
     found = list(texts())
-    chosen = random.Random(options.seed).sample(found, min(options.texts, len(found)))
-    print(f"{len(found)} texts, of which {len(chosen)} are reworded", flush=True)
+    chosen = choose(found, options.texts, options.seed)
+    counts = ", ".join(f"{kind} {len(_of(found, kind))}" for kind in KINDS)
+    print(f"{len(found)} texts ({counts}), of which {len(chosen)} are reworded", flush=True)
     worst, common = 0, common_phrases(found)
     with tempfile.TemporaryDirectory(prefix="secretly-reword-") as folder:
         tree = copied(Path(folder))

@@ -45,7 +45,7 @@ async def main():
     with FakePinentry() as pinentry, sandbox(pinentry):
         await remember("Name", "canary-1")
         measured = []
-        for calls in (500, 3000):
+        for calls in (1000, 10_000):
             for _ in range(calls):
                 assert await secret("Name") == "canary-1"
             measured.append(now())
@@ -61,7 +61,7 @@ def printed(script: str, driver: str) -> list[object]:
         env={"PATH": "/usr/bin:/bin", "PYTHONPATH": ":".join(sys.path[1:]), **COVERAGE},
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=280,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
@@ -75,10 +75,12 @@ def test_a_thousand_calls_together_are_one_prompt(driver: str) -> None:
     assert printed(TOGETHER, driver) == [1000, 1, 1]
 
 
+@pytest.mark.alone
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("driver", DRIVERS)
-def test_thousands_of_calls_leave_nothing(driver: str) -> None:
+def test_ten_thousand_calls_leave_nothing(driver: str) -> None:
     """No descriptor stays open and no memory is kept: one small object a call would be more."""
     (files, _), (files_after, kept), prompts = printed(SEQUENCE, driver)  # type: ignore[misc]
     assert files_after == files
-    assert kept < 30_000
+    assert kept < 100_000
     assert prompts == 0

@@ -25,6 +25,8 @@ from tokens import TOKEN
 from secretly.asking import wording
 from secretly.asking.assuan import unescape
 from secretly.config import command_line
+from secretly.errors import BadToken
+from secretly.publishing.pypi_token import token_scope
 from secretly.reference import Reference
 from secretly.resolving.request import SecretRequest
 from secretly.running import planning, preparing
@@ -290,17 +292,21 @@ def test_a_token_for_another_project_is_refused(place: Place) -> None:
     place.keep(tokens.token("pypi.example", [1, ["demo"]]), "PyPI/demo")
     outcome = place.run(*UPLOAD, answers=[True])
     assert outcome.status == 0, outcome
-    assert "PyPI/demo" in outcome.asked[0].splitlines()[0]
+    question = wording.confirm_use_text("PyPI/demo", wording.place("keychain"), "")
+    assert outcome.asked[0].startswith(question)
 
 
 @pytest.mark.parametrize(
-    ("start", "end"),
-    [(0, 1000), (2**40, 2**41)],
+    ("start", "end", "said"),
+    [(0, 1000, ("expired", "\n  secretly set PyPI")), (2**40, 2**41, ("clock",))],
+    ids=["ended", "not begun"],
 )
-def test_a_token_that_is_not_valid_now_is_refused(place: Place, start: int, end: int) -> None:
-    """Its time is over, or hasn't begun."""
+def test_a_token_that_is_not_valid_now_is_refused(
+    place: Place, start: int, end: int, said: tuple[str, ...]
+) -> None:
+    """One that has ended, or has not begun."""
     place.keep(tokens.token("pypi.example", [0, end, start]))
-    assert_refused(place, place.run(*UPLOAD, answers=[True]), "PyPI")
+    assert_refused(place, place.run(*UPLOAD, answers=[True]), "for PyPI", *said)
 
 
 def test_a_malformed_token_is_refused(place: Place) -> None:
@@ -308,7 +314,9 @@ def test_a_malformed_token_is_refused(place: Place) -> None:
     for wrong in ("pypi-canary-0123456789", TOKEN[:-3], TOKEN + "AAAA"):
         place.keep(wrong)
         outcome = place.run("-v", *UPLOAD, answers=[True])
-        assert_refused(place, outcome)
+        with pytest.raises(BadToken) as caught:
+            token_scope(wrong)
+        assert_refused(place, outcome, f"PyPI: {caught.value}")
         shown = outcome.stdout + outcome.stderr
         assert not any(wrong[at : at + 8] in shown for at in range(5, len(wrong) - 8))
 
@@ -363,9 +371,8 @@ def test_the_prompt_shows_the_upload(place: Place) -> None:
     place.keep(TOKEN)
     stored = place.run(*UPLOAD, answers=[True])
     assert stored.status == 0, stored
-    (asked,) = stored.asked
-    assert "PyPI" in asked.splitlines()[0]
-    assert asked.endswith(f"\n\n{typed.asked[0]}")
+    where = wording.place("keychain")
+    assert stored.asked == [wording.confirm_use_text("PyPI", where, typed.asked[0])]
 
 
 def test_a_program_is_shown_by_its_real_path(place: Place) -> None:
@@ -615,7 +622,8 @@ def test_the_variable_with_the_original_token_is_removed(place: Place) -> None:
 def test_quiet_hides_the_line_about_the_token(place: Place) -> None:
     """The token is narrowed nevertheless."""
     outcome = place.run(*UPLOAD, answers=[TOKEN])
-    assert re.fullmatch(r"secretly: twine .*\bdemo\b.*\n", outcome.stderr)
+    said = wording.gets_token("twine", "demo", "TIME").partition("TIME")[0]
+    assert outcome.stderr.startswith(f"secretly: {said}")
     outcome = place.run("-q", *UPLOAD, answers=[TOKEN])
     assert outcome.stderr == ""
     assert tokens.limits(place.given[0]).projects == ["demo"]
@@ -626,7 +634,9 @@ def test_the_line_says_if_the_project_is_not_known(place: Place) -> None:
     (place.folder / "dist" / "demo-1.0-py3.11.egg").write_bytes(b"egg")
     outcome = place.run(*UPLOAD, answers=[TOKEN])
     assert outcome.status == 0, outcome
-    assert re.fullmatch(r"secretly: twine .*project.*\n", outcome.stderr)
+    before, after = wording.gets_token("twine", None, "TIME").split("TIME")
+    assert outcome.stderr.startswith(f"secretly: {before}")
+    assert outcome.stderr.endswith(f"{after}\n")
     assert "demo" not in outcome.stderr
     found = tokens.limits(place.given[0])
     assert found.projects is None
@@ -638,7 +648,7 @@ def test_a_token_without_an_end_can_be_configured(place: Place) -> None:
     """With ``expires = 0`` only the projects are limited."""
     place.configure("[commands.twine]\nexpires = 0\n")
     outcome = place.run(*UPLOAD, answers=[TOKEN])
-    assert re.fullmatch(r"secretly: twine .*\bdemo\b.*\n", outcome.stderr)
+    assert outcome.stderr == f"secretly: {wording.gets_token('twine', 'demo', '')}\n"
     found = tokens.limits(place.given[0])
     assert (found.projects, found.expires) == (["demo"], None)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import tomllib
@@ -100,12 +101,12 @@ class ToolCall:
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(safefiles.read_file(path).decode("utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
+    # Raised outside: a traceback may show locals, and the parser's hold the file's text.
+    with contextlib.suppress(OSError, ValueError, RecursionError):
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            return tomllib.loads(safefiles.read_file(path).decode("utf-8"))
         return {}
-    except (OSError, ValueError, RecursionError):
-        raise Refused(
-            f"can't read {escape(os.fspath(path))}",
-            "fix the file: it may name the index or the project",
-        ) from None
+    raise Refused(
+        f"can't read {escape(os.fspath(path))}",
+        "fix the file: it may name the index or the project",
+    )
