@@ -13,6 +13,7 @@ import sys
 import textwrap
 import threading
 import time
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from secretly import (
     NotFound,
     PinentryFailed,
     PromptTimeout,
+    Refused,
     Secret,
     SecretlyError,
     confirm,
@@ -746,3 +748,21 @@ def mine() -> list[str]:
     """The children of this process that still run."""
     path = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children")
     return path.read_text().split() if path.exists() else []
+
+
+@pytest.mark.parametrize("reference", ["A", "A#x"])
+def test_a_failed_remember_shows_no_secret_in_a_traceback(reference: str) -> None:
+    """Not even in one that has the local variables, as error reports do."""
+    with sandbox(keychain=MemoryKeychain(absent=True)):
+        with pytest.raises(SecretlyError) as caught:
+            asyncio.run(secretly.remember(reference, "canary-kept"))
+        shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+        ours = [frame for frame in shown.stack if "secretly" in frame.filename.split("/")[-2:]]
+    assert ours
+    assert "canary-kept" not in str([frame.locals for frame in ours])
+
+
+def test_remember_refuses_what_no_command_can_get() -> None:
+    """A NUL byte ends an environment variable."""
+    with sandbox(), pytest.raises(Refused):
+        asyncio.run(secretly.remember("A", "canary\0kept"))

@@ -616,6 +616,21 @@ def test_the_variable_with_the_original_token_is_removed(place: Place) -> None:
     assert tokens.limits(got).projects == ["demo"]
 
 
+@pytest.mark.parametrize("chosen", ["", "[commands.twine.secrets]\nTWINE_PASSWORD = 'PyPI'\n"])
+def test_a_configuration_does_not_give_twine_the_stored_token(place: Place, chosen: str) -> None:
+    """With ``publishes = false`` nothing is confirmed; the token is narrowed all the same."""
+    place.keep(TOKEN)
+    place.configure(f"[commands.twine]\npublishes = false\n{chosen}")
+    for words in ((), ("-e", "TWINE_PASSWORD=PyPI")):
+        outcome = place.run(*words, *UPLOAD)
+        assert outcome.status == 0, outcome
+        assert outcome.prompts == []
+        (given,) = place.given
+        assert given != TOKEN
+        assert tokens.limits(given).projects == ["demo"]
+        (place.folder / "given").unlink()
+
+
 # -- the line about the token ----------------------------------------------------
 
 

@@ -255,3 +255,17 @@ def test_the_launch_has_what_is_planned_and_no_value_in_its_repr() -> None:
     assert plan.launch.environ == {"FILE": "", "MODE": "row", "A": "canary-1"}
     assert plan.launch.removes == ("OTHER", "OLD")
     assert "canary" not in f"{plan!r} {plan.launch!r}"
+
+
+def test_a_replaced_reference_keeps_its_place_in_the_order_of_prompts() -> None:
+    """``-e`` and a profile replace what a row has; new variables come after the row's."""
+    row = Command("two", secrets={"A": "X", "B": "Y"})
+
+    def order(**more: Any) -> list[str]:
+        common = SecretRequest(Reference("", ""))
+        given = PlanInput("/bin/two", ["two"], common, Invocation(row, ()), **more)
+        return [name for one in plan_delivery(given).deliveries for name in one.by.variables]
+
+    replaced = {Environment("Q"): "New9", Environment("B"): "New8"}
+    assert order(explicit=replaced) == ["A", "B", "Q"]
+    assert order(profile=profile(B="New1", A="New2", D="New3")) == ["A", "B", "D"]
