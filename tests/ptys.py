@@ -251,7 +251,7 @@ class Asking(Pty):
     """A program on a terminal that asks for something, and writes down the outcome.
 
     :param folder: where it writes that, and its home.
-    :param what: ``ask``, ``confirm`` or ``show`` of the pinentry, or the library's ``secret``.
+    :param what: ``ask`` or ``confirm`` of the pinentry, or the library's ``secret``.
     :param shell: a shell's command that starts it as ``"$@"``, to lead the session instead.
     :param prompt: the fields of the :class:`secretly.asking.questions.Prompt`.
     """

@@ -1490,7 +1490,7 @@ COMMAND: dict[str, Command] = {
         125,
         (*TWINE, "{HOME}/none/*"),
         config=STORED,
-        said=("{HOME}/none/*", "python -m build"),
+        said=("/none/*", "python -m build"),
         prompts=0,
     ),
     "token, no wheel": Command(

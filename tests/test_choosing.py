@@ -419,7 +419,6 @@ with open(sys.argv[1], "w") as file:
         ("confirm", "echo 'gave up'", "PromptTimeout"),
         ("confirm", "echo cancelled", "Cancelled"),
         ("confirm", "printf '=No\\n'", "NotConfirmed"),
-        ("show", "printf '=Yes\\n'", None),
     ],
 )
 def test_osascript_asks(what: str, answer: str, found: str | None, home: Home) -> None:

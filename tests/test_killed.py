@@ -27,6 +27,7 @@ from command import (
 )
 from conftest import Tried, need
 
+from secretly.asking import wording
 from secretly.testing import FakePinentry
 
 pytestmark = pytest.mark.process
@@ -199,7 +200,7 @@ def test_killed_in_its_turn_it_lets_the_next_one_ask(here: Home, tried: Tried) -
     here.environ["PINENTRY"] = "pinentry-tty"
     script = '"$0" run -q "$@" & first=$!; echo "$first"; "$0" run -q "$@"; wait'
     with here.terminal(["sh", "-c", script, *SECRETLY, "-e", "A=Name", *SHOW]) as terminal:
-        terminal.expect("Name")
+        terminal.expect(wording.secret_label("Name"))
         wait_until(lambda: len(children(terminal.pid)) == 2)
         asking = [pid for pid in children(terminal.pid) if children(pid)]
         assert len(asking) == 1
@@ -208,7 +209,7 @@ def test_killed_in_its_turn_it_lets_the_next_one_ask(here: Home, tried: Tried) -
         wait_until(lambda: has_open(waiting, terminal.path))
         started = time.monotonic()
         os.kill(asking[0], signal.SIGKILL)
-        terminal.expect("Name")
+        terminal.expect(wording.secret_label("Name"))
         took = time.monotonic() - started
         assert len(children(waiting)) == 1
         terminal.wait_for_prompt()

@@ -991,6 +991,7 @@ class _Contract(SourceContract):
         return parse(f"{self._vault.prefix}missing").path
 
 
+@pytest.mark.real
 class TestLastPass(_Contract):
     """``lpass``."""
 
@@ -998,6 +999,7 @@ class TestLastPass(_Contract):
     make = staticmethod(lastpass)
 
 
+@pytest.mark.real
 class TestKeePassXC(_Contract):
     """``keepassxc-cli``."""
 
@@ -1005,6 +1007,7 @@ class TestKeePassXC(_Contract):
     make = staticmethod(keepassxc)
 
 
+@pytest.mark.real
 class TestPass(_Contract):
     """``pass``, whose key an option of gpg unlocks."""
 
@@ -1019,6 +1022,7 @@ class TestPass(_Contract):
         self._environ["PASSWORD_STORE_GPG_OPTS"] = quick
 
 
+@pytest.mark.real
 class TestBitwarden(_Contract):
     """``bw``, unlocked, with the answers of the real program."""
 

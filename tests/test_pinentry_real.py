@@ -326,16 +326,6 @@ def test_no_key_that_is_pressed_by_habit_agrees(program: str, key: str, tmp_path
         assert terminal.result()["error"] in ("PromptTimeout", "NotConfirmed", "Cancelled")
 
 
-@BOTH
-def test_a_message_waits_until_it_is_dismissed(program: str, tmp_path: Path) -> None:
-    """A message is shown until a key is pressed."""
-    with asking(tmp_path, program, "show", description="canary-shown") as terminal:
-        terminal.prompted("canary-shown")
-        assert not terminal.results.exists()
-        terminal.type("\r")
-        assert "error" not in terminal.result()
-
-
 # -- whose terminal it is --------------------------------------------------------
 
 

@@ -18,7 +18,7 @@ from ptys import DEADLINE, SOON, Asking, consent, running
 pytestmark = pytest.mark.real
 
 PROGRAMS = pytest.mark.parametrize("program", ["pinentry-gtk-2", "pinentry-qt", "pinentry-gnome3"])
-#: Those whose question has a key for each answer, and which show a message.
+#: Those whose question has a key for each answer.
 LETTERS = pytest.mark.parametrize("program", ["pinentry-gtk-2", "pinentry-qt"])
 
 
@@ -274,18 +274,6 @@ def test_in_gnome3_a_word_agrees(
         screen.type(text)
         screen.key("Return")
         assert terminal.result().get("error") == error
-
-
-@PROGRAMS
-def test_a_message_waits_until_it_is_dismissed(
-    program: str, screen: Screen, tmp_path: Path
-) -> None:
-    """A message stays until it is closed."""
-    with asking(screen, tmp_path, program, "show") as terminal:
-        screen.dialog(terminal)
-        assert not terminal.results.exists()
-        screen.key("Return")
-        assert "error" not in terminal.result()
 
 
 @PROGRAMS

@@ -344,7 +344,7 @@ def test_without_a_profile_nothing_is_uploaded(echoing: Home) -> None:
             assert fake.lines == []
         assert (done.status, done.stdout) == (125, "")
         first, second = done.stderr.splitlines()
-        assert first == "secretly: twine has profiles, and none was chosen: dev, prod"
+        assert first.startswith("secretly: twine ") and first.endswith(": dev, prod")
         assert "secretly run -p dev" in second
 
 

@@ -1335,7 +1335,7 @@ def test_doctor_names_a_foreign_source(rbw: Home) -> None:
     assert "source rbw://" in done.stdout
     (rbw.programs / "rbw").unlink()
     line = next(line for line in rbw.run("doctor").stdout.splitlines() if "source rbw://" in line)
-    assert line.endswith("not installed")
+    assert "not installed" in line
     distribution(rbw.folder / "packages", "raise ValueError('canary')")
     done = rbw.run("doctor")
     assert re.search("^.*source rbw://: .*ValueError", done.stdout, re.MULTILINE)
