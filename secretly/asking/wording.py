@@ -37,9 +37,9 @@ def not_a_token(name: str, prefix: str) -> str:
     return f"That is not an API token for {name}: those start with '{prefix}'."
 
 
-def store_question(name: str) -> str:
-    """Return the question whether to store what was typed."""
-    return f"Store {name} in your keychain for next time?"
+def store_question(name: str, asker: str = "") -> str:
+    """Return the question whether to store what was typed, below the line that says who asked."""
+    return "\n\n".join(filter(None, (asker, f"Store {name} in your keychain for next time?")))
 
 
 # -- what every way of asking adds ------------------------------------------------
@@ -119,9 +119,9 @@ ACCOUNT_PASSWORD = "Account password"
 WRONG_PASSWORD = "That was not the right password."
 
 
-def unlock_text(purpose: str) -> str:
-    """Why a vault's password is needed: *purpose* says what is locked."""
-    return f"{purpose}. secretly needs a secret from it."
+def unlock_text(purpose: str, asker: str = "") -> str:
+    """Why a vault's password is needed: *purpose* says what is locked, *asker* who asks."""
+    return "\n\n".join(filter(None, (asker, f"{purpose}. secretly needs a secret from it.")))
 
 
 # -- an upload -------------------------------------------------------------------

@@ -175,6 +175,8 @@ def _items(
     if not context.no_input:
         timeout = max(request.prompt_timeout for request, _ in wanted)
     run = runs.Run(context.environ, timeout, context.configuration.pinentry, context.keychain)
+    first = next(request for request, found in wanted if any(one.source for one in found))
+    run.asker = lambda: first.asker
     entries = context.configuration.secrets
     commands = {name: entry.command for name, entry in entries.items() if entry.command}
     return items.Items(run, references, commands)

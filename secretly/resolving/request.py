@@ -69,6 +69,15 @@ class SecretRequest(Record):
     inspect: Callable[[Secret, Entry], None] | None = None
 
     @property
+    def asker(self) -> str:
+        """The one line that says who asks, for prompts about something on the way to the secret."""
+        if self.command is None:
+            return self.purpose.partition("\n")[0]
+        from ..asking import wording
+
+        return wording.wants(self.command[0], escape(self.reference.name))
+
+    @property
     def who_asks(self) -> str:
         """Who asks and for what, as a prompt shows it."""
         if self.purpose or self.command is None:

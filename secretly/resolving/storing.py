@@ -51,7 +51,7 @@ async def remember(
 async def _wants_it_stored(request: SecretRequest, name: str, context: Context) -> bool:
     from ..asking import prompting, questions, wording
 
-    question = questions.Prompt(wording.TITLE, wording.store_question(name), "")
+    question = questions.Prompt(wording.TITLE, wording.store_question(name, request.asker), "")
     pinentry = context.configuration.pinentry
     try:
         await prompting.confirm(question, request.prompt_timeout, context.environ, pinentry)

@@ -86,6 +86,8 @@ class Run:
         self.asked: set[str] = set()
         #: How long one item may take. Waiting for a turn does not count.
         self.clock = tasks.Clock()
+        #: Returns the line that says who asks, for a prompt of this run.
+        self.asker: Callable[[], str] = str
         self._finding: dict[Hashable, Turns] = {}
         vars(self).update(shared)  # a copy's, from the run that it is a copy of
 
@@ -150,7 +152,8 @@ class Run:
 
         hint = hint or "unlock it first"
         seconds = self.must_ask(purpose, hint)
-        asked = questions.Prompt(wording.TITLE, wording.unlock_text(purpose), prompt, error)
+        text = wording.unlock_text(purpose, self.asker())
+        asked = questions.Prompt(wording.TITLE, text, prompt, error)
         try:
             with self.clock.stopped():
                 return await prompting.ask(asked, seconds, self.environ, self.setting)
