@@ -766,3 +766,21 @@ def test_remember_refuses_what_no_command_can_get() -> None:
     """A NUL byte ends an environment variable."""
     with sandbox(), pytest.raises(Refused):
         asyncio.run(secretly.remember("A", "canary\0kept"))
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [(["-m", "pk"], "pk"), (["-m", "pk.part"], "pk.part"), (["pk/part.py"], "part.py")],
+)
+def test_a_prompt_names_the_program_that_asks(words: list[str], name: str, tmp_path: Path) -> None:
+    """A package by its name, a script by its file, and code on the command line as Python."""
+    code = "from secretly.resolving.request import calling_program; print(calling_program())"
+    (tmp_path / "pk").mkdir()
+    for file in ("__init__", "__main__", "part"):
+        (tmp_path / "pk" / f"{file}.py").write_text("" if file == "__init__" else code)
+    for arguments, expected in ((words, name), (["-c", code], "Python")):
+        done = subprocess.run(
+            [sys.executable, *arguments], cwd=tmp_path, capture_output=True, text=True, timeout=60
+        )
+        assert done.stdout == f"{expected}\n", done.stderr

@@ -140,5 +140,12 @@ def login_name() -> str:
 
 
 def calling_program() -> str:
-    """Return the name of this program, for prompts of the library; already escaped."""
-    return escape(os.path.basename(sys.argv[0] if sys.argv else "") or "Python")
+    """Return the name of this program, for prompts of the library; already escaped.
+
+    It is the module of ``python -m``, else the file, else Python itself.
+    """
+    spec = getattr(sys.modules.get("__main__"), "__spec__", None)
+    if spec is not None:
+        return escape(spec.name.removesuffix(".__main__"))
+    name = os.path.basename(sys.argv[0] if sys.argv else "")
+    return escape(name if name not in ("", "-", "-c") else "Python")
