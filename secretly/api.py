@@ -164,7 +164,7 @@ async def confirm(
     if here.no_input:
         raise NoPinentry(
             "can't ask you to confirm: prompts are switched off",
-            "run it where secretly may ask, without SECRETLY_NO_INPUT",
+            "run it where secretly may ask you",
         )
     text = wording.asks(calling_program(), question, description or "")
     prompt = questions.Prompt(wording.TITLE, text, "")

@@ -49,7 +49,7 @@ def no_answer(prompt_timeout: float) -> PromptTimeout:
     """Return the error for a user who did not answer in time."""
     return PromptTimeout(
         f"you did not answer the prompt in {prompt_timeout:.0f} s",
-        "try again; --prompt-timeout gives you more time",
+        "try again; for more time: secretly run --prompt-timeout, or timeout= in Python",
     )
 
 

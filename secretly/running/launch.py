@@ -95,7 +95,8 @@ def _environment(plan: LaunchPlan) -> dict[bytes, bytes]:
         except NotASecret as error:
             environ, value = {}, ""  # a traceback may show locals
             raise Refused(
-                f"the value of {escape(name)} {error}", "an environment variable can't hold it"
+                f"the value of {escape(name)} {error}",
+                "an environment variable can't hold it: store or configure another value",
             ) from None
         environ[os.fsencode(name)] = checked.encode("utf-8", "surrogateescape")
     return environ
