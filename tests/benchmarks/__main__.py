@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # what the tests share
 
 import contenders
 import prompting
-from contenders import BASE, CONFIGURED, DOTENV, HELP, ONE, RUN_HELP, TEN, UNNEEDED
+from contenders import BASE, CONFIGURED, DOTENV, HELP, MANY, ONE, RUN_HELP, TEN, UNNEEDED
 from plot import plotted
 from timing import Spread, process, rounds
 
@@ -90,6 +90,7 @@ class Found(NamedTuple):
         ]
         made.append(Bound(ONE, one.ratio(self.whole[DOTENV]), 1, f"× {DOTENV}"))
         made.append(Bound(TEN, self.whole[TEN].ratio(one), 1.3, f"× {ONE}"))
+        made.append(Bound(MANY, self.whole[MANY].ratio(one), 1.5, f"× {ONE}"))
         for name, hand in ((ASKED, BY_HAND), (CURSES, CURSES_BY_HAND)):
             if name in self.prompts:
                 started = self.prompts[BASE].median + self.prompts[hand].median
