@@ -15,8 +15,10 @@ import pytest
 from conftest import COVERAGE
 from ptys import DEADLINE, SOON, Pty
 
+from secretly.asking import choosing, dialogs
 from secretly.asking.choosing import PromptMethod, choose
-from secretly.errors import NoPinentry, Refused, SecretlyError
+from secretly.asking.questions import Prompt
+from secretly.errors import NoPinentry, PinentryFailed, PromptTimeout, Refused, SecretlyError
 
 SCREEN = {"DISPLAY": ":9"}
 BUS = {"DBUS_SESSION_BUS_ADDRESS": "unix:path=/nonexistent"}
@@ -485,3 +487,15 @@ def test_a_notebooks_own_input_asks(
         timeout=DEADLINE,
     )
     assert (done.stdout, done.stderr) == (found, "")
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    ("program", "kind"),
+    [("/nonexistent/osascript", PinentryFailed), ("/usr/bin/yes", PromptTimeout)],
+)
+def test_an_osascript_that_cannot_ask_is_an_error(program: str, kind: type[Exception]) -> None:
+    """One that is missing, and one that talks without end."""
+    method = choosing.PromptMethod("osascript", Path(program), True, "a test")
+    with pytest.raises(kind):
+        asyncio.run(dialogs.ask_osascript(method, Prompt("t", "d", "p"), DEADLINE))

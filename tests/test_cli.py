@@ -1233,3 +1233,14 @@ def test_the_help_of_shim_has_an_example(warm: Warm) -> None:
     done = warm.run("shim", "--help")
     assert (done.status, done.stderr) == (0, "")
     assert re.search(r"examples:\n  secretly shim twine\b", done.stdout)
+
+
+@pytest.mark.process
+def test_a_dry_run_shows_a_variable_that_is_set_to_nothing(home: Home) -> None:
+    """The command would look into its own store otherwise."""
+    home.configure('[commands.tool]\nsecrets = { TOKEN = "Tool" }\nblanks = ["STORE"]\n')
+    home.program("tool", "#!/bin/sh\ntouch ran\n")
+    done = home.run("run", "--dry-run", "tool")
+    assert done.status == 0, done
+    assert any(line.startswith("STORE: ") for line in done.stdout.splitlines())
+    assert not (home.folder / "ran").exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from secretly.config import loading, model
 from secretly.config.command_line import Invocation, parse_words, recognize
 from secretly.config.model import Configuration
+from secretly.publishing import tools
 
 
 @pytest.fixture(scope="session")
@@ -419,3 +421,14 @@ def test_the_options_before_the_subcommand_are_known(shipped: Configuration) -> 
         assert [name for name, _ in words.options[: words.before]] == before
     assert parse_words(["-v"], set()).before == 1
     assert parse_words(["-v", "--", "x", "-w"], set()).before == 1
+
+
+def test_a_tools_module_that_cannot_load_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else its call would be taken for one of no publishing tool, and get the stored token."""
+    (tmp_path / "broken.py").write_text("import a_module_that_is_not_there\n")
+    monkeypatch.setattr(tools, "__path__", [*tools.__path__, str(tmp_path)])
+    with pytest.raises(ModuleNotFoundError, match="a_module_that_is_not_there"):
+        tools.tool_for("broken")
+    assert tools.tool_for("gh") is None

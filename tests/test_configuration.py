@@ -5,7 +5,9 @@ from __future__ import annotations
 import datetime
 import os
 import re
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -604,3 +606,19 @@ def test_no_reference_names_a_command(config: Path) -> None:
     text = '[secrets.X]\ncommand = ["show"]\nconfirm = true\n[secrets.Y]\nsource = "command://X"'
     error = trouble(config, text)
     assert str(error).startswith(f"{config}: secrets.Y.source ")
+
+
+@pytest.mark.parametrize("kind", ["config", "data", "state"])
+def test_elsewhere_than_on_linux_platformdirs_decides(
+    kind: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """macOS has folders of its own."""
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert places.secretly_folder(kind, {"HOME": "/nowhere"}).endswith("secretly")
+
+
+def test_a_user_without_an_entry_has_the_root_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container that runs as a number; HOME takes precedence."""
+    monkeypatch.setattr(os, "getuid", lambda: 4_000_000_000)
+    assert places.home_folder({}) == places.expand_user("~", {}) == "/"
+    assert places.home_folder({"HOME": "/home/me"}) == "/home/me"

@@ -23,7 +23,7 @@ from conftest import COVERAGE
 from secretly import sources
 from secretly.asking import wording
 from secretly.asking.assuan import unescape
-from secretly.config.model import Entry
+from secretly.config.model import Configuration, Entry
 from secretly.errors import (
     BadReference,
     Cancelled,
@@ -38,12 +38,13 @@ from secretly.errors import (
 )
 from secretly.redacted import Secret
 from secretly.reference import parse
+from secretly.resolving import storing
 from secretly.resolving.candidates import ResolvedSecret, Username
 from secretly.resolving.lookup import CircuitBreaker
 from secretly.resolving.obtain import obtain, obtain_all
 from secretly.resolving.request import Context, SecretRequest, login_name
 from secretly.resolving.storing import forget_secret, store_secret
-from secretly.testing import FakePinentry, MemoryKeychain, sandbox
+from secretly.testing import FakePinentry, MemoryKeychain, MemorySession, sandbox
 
 pytestmark = pytest.mark.process
 
@@ -1083,3 +1084,27 @@ def test_the_circuit_breaker_works_like_a_keychain() -> None:
         assert await patient.describe() == "memory"
 
     asyncio.run(use())
+
+
+def test_what_was_typed_in_place_of_a_source_is_not_stored() -> None:
+    """A note says so: the source would be asked the next time."""
+    notes: list[str] = []
+    configuration = Configuration(secrets={"A": Entry("A", parse("env://NOT_SET"))})
+    with FakePinentry(["canary-1"]) as fake, sandbox(pinentry=fake) as here:
+        here = here._replace(configuration=configuration, note=notes.append)
+        request = SecretRequest(parse("A"), ignore_stored=True, remember=True)
+        assert asyncio.run(obtain(request, here)).secret == "canary-1"
+        assert here.stored_names.items() == []
+    (note,) = notes
+    assert "A " in note
+
+
+def test_a_memory_that_fails_drops_nothing() -> None:
+    """It can't be read either, so nothing that is remembered can be used."""
+
+    class Failing(MemorySession):
+        def drop(self, name: str | None = None, username: str | None = None) -> int:
+            raise KeychainUnavailable("no memory", "none")
+
+    with sandbox(session=Failing()) as here:
+        assert not storing.drop_remembered("A", None, here)

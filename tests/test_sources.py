@@ -1579,3 +1579,12 @@ def test_a_command_is_configured(rbw: Home) -> None:
     assert status == 1
     assert "rbw" in err
     assert "canary" not in err
+
+
+def test_the_public_names_of_sources_are_listed() -> None:
+    """Each loads when it is used, and nothing else is there."""
+    assert dir(sources) == sorted(sources.__all__)
+    for name in sources.__all__:
+        assert getattr(sources, name) is not None
+    with pytest.raises(AttributeError, match="nothing"):
+        sources.nothing  # noqa: B018

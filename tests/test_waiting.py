@@ -20,7 +20,16 @@ from ptys import DEADLINE, SOON
 from twisted.internet.defer import Deferred
 
 from secretly.errors import PromptTimeout, SecretlyError
-from secretly.waiting import driving, requests, sharing, tasks
+from secretly.waiting import (
+    asyncio_loop,
+    driving,
+    events,
+    loop,
+    requests,
+    sharing,
+    tasks,
+    twisted_loop,
+)
 from secretly.waiting.events import Event
 from secretly.waiting.turns import Turns
 
@@ -282,7 +291,16 @@ import os, sys
 {install}
 from twisted.internet import reactor, task
 from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
-from secretly.waiting import driving, requests, sharing, tasks
+from secretly.waiting import (
+    asyncio_loop,
+    driving,
+    events,
+    loop,
+    requests,
+    sharing,
+    tasks,
+    twisted_loop,
+)
 reading, writing = os.pipe()
 silent, _ = os.pipe()
 
@@ -363,7 +381,16 @@ async def main():
     asyncioreactor.install(asyncio.get_running_loop())
     from twisted.internet import reactor
     from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
-    from secretly.waiting import driving, requests, sharing, tasks
+    from secretly.waiting import (
+    asyncio_loop,
+    driving,
+    events,
+    loop,
+    requests,
+    sharing,
+    tasks,
+    twisted_loop,
+)
     reading, writing = os.pipe()
     silent, _ = os.pipe()
     async def arrives():
@@ -459,7 +486,16 @@ def test_a_stuck_thread_keeps_no_process(driver: str) -> None:
     started = time.monotonic()
     program = f"""
 import threading, time
-from secretly.waiting import driving, requests, sharing, tasks
+from secretly.waiting import (
+    asyncio_loop,
+    driving,
+    events,
+    loop,
+    requests,
+    sharing,
+    tasks,
+    twisted_loop,
+)
 async def main():
     try:
         await requests.in_thread(lambda: time.sleep(600), 0.1)
@@ -480,7 +516,16 @@ def test_a_late_answer_is_dropped(driver: str, outcome: str) -> None:
     run += "\nexcept SystemExit: pass" if driver == "twisted" else ""
     program = f"""
 import threading, time
-from secretly.waiting import driving, requests, sharing, tasks
+from secretly.waiting import (
+    asyncio_loop,
+    driving,
+    events,
+    loop,
+    requests,
+    sharing,
+    tasks,
+    twisted_loop,
+)
 go = threading.Event()
 def late():
     go.wait(30)
@@ -943,7 +988,16 @@ def test_a_short_wait_loads_no_event_loop() -> None:
     """``drive`` runs a coroutine that waits for little without loading an event loop."""
     program = """
 import os, sys
-from secretly.waiting import driving, requests, sharing, tasks
+from secretly.waiting import (
+    asyncio_loop,
+    driving,
+    events,
+    loop,
+    requests,
+    sharing,
+    tasks,
+    twisted_loop,
+)
 class Quiet:
     pending, waiting, cancel = False, False, None
     def check(self): pass
@@ -964,7 +1018,16 @@ def test_a_longer_wait_is_left_to_twisted() -> None:
     """``drive`` loads Twisted's reactor for a longer wait, and returns the value."""
     program = """
 import os, sys, threading
-from secretly.waiting import driving, requests, sharing, tasks
+from secretly.waiting import (
+    asyncio_loop,
+    driving,
+    events,
+    loop,
+    requests,
+    sharing,
+    tasks,
+    twisted_loop,
+)
 class Quiet:
     pending, waiting, cancel = False, False, None
     def check(self): pass
@@ -1010,3 +1073,37 @@ def test_drive_closes_a_coroutine_that_is_interrupted() -> None:
     with pytest.raises(KeyboardInterrupt):
         driving.drive(waits(), Interrupted())
     assert cleaned == [1]
+
+
+# -- in place, and each loop's adapter --------------------------------------------
+
+
+def test_an_event_that_has_happened_is_not_waited_for() -> None:
+    """Without an event loop, and with a timeout as well."""
+
+    async def main() -> bool:
+        event = events.Event()
+        event.set()
+        await event
+        return await event.within(1)
+
+    assert driving.drive(main(), Quiet()) is True
+
+
+def test_an_event_wakes_a_waiter_in_a_loop() -> None:
+    """From another thread, and before its timeout."""
+
+    async def main() -> list[bool]:
+        event = events.Event()
+        threading.Timer(0.01, event.set).start()
+        return [await event.within(SOON), await events.Event().within(0.01)]
+
+    assert asyncio.run(main()) == [True, False]
+
+
+def test_each_adapter_has_what_a_loop_has() -> None:
+    """The protocol is for type checkers; this holds the classes to it."""
+    wanted = {name for name in vars(loop.Loop) if not name.startswith("_")}
+    assert {"call_later", "start", "wait"} <= wanted
+    for adapter in (asyncio_loop.AsyncioLoop, twisted_loop.TwistedLoop):
+        assert wanted <= set(dir(adapter))
