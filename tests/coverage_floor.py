@@ -23,7 +23,7 @@ def main(floor: float) -> int:
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder, "coverage.json")
         for arguments in (
-            ["combine", "--keep", "--quiet"],
+            ["combine", "--append", "--keep", "--quiet"],
             ["json", "--quiet", "-o", str(report)],
             ["report"],
         ):
