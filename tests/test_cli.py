@@ -1244,3 +1244,11 @@ def test_a_dry_run_shows_a_variable_that_is_set_to_nothing(home: Home) -> None:
     assert done.status == 0, done
     assert any(line.startswith("STORE: ") for line in done.stdout.splitlines())
     assert not (home.folder / "ran").exists()
+
+
+@pytest.mark.process
+def test_the_help_of_run_takes_no_value(home: Home) -> None:
+    """It is refused like a value of any other flag."""
+    done = home.run("run", "--help=x", "true")
+    assert (done.status, done.stdout) == (125, "")
+    assert "--help" in done.stderr

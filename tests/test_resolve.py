@@ -1108,3 +1108,11 @@ def test_a_memory_that_fails_drops_nothing() -> None:
 
     with sandbox(session=Failing()) as here:
         assert not storing.drop_remembered("A", None, here)
+
+
+def test_a_user_name_of_a_source_is_not_checked_as_a_token() -> None:
+    """The configured prefix is the secret's, not the user name's."""
+    entry = Entry("A", parse("op://Vault/Item#username"), username="bob", prefix="own-")
+    with sandbox() as here:
+        here = here._replace(configuration=Configuration(secrets={"A": entry}))
+        assert asyncio.run(obtain(SecretRequest(parse("A")), here)).secret == "bob"
