@@ -291,16 +291,7 @@ import os, sys
 {install}
 from twisted.internet import reactor, task
 from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
-from secretly.waiting import (
-    asyncio_loop,
-    driving,
-    events,
-    loop,
-    requests,
-    sharing,
-    tasks,
-    twisted_loop,
-)
+from secretly.waiting import driving, requests, sharing, tasks
 reading, writing = os.pipe()
 silent, _ = os.pipe()
 
@@ -381,16 +372,7 @@ async def main():
     asyncioreactor.install(asyncio.get_running_loop())
     from twisted.internet import reactor
     from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
-    from secretly.waiting import (
-    asyncio_loop,
-    driving,
-    events,
-    loop,
-    requests,
-    sharing,
-    tasks,
-    twisted_loop,
-)
+    from secretly.waiting import driving, requests, sharing, tasks
     reading, writing = os.pipe()
     silent, _ = os.pipe()
     async def arrives():
@@ -486,16 +468,7 @@ def test_a_stuck_thread_keeps_no_process(driver: str) -> None:
     started = time.monotonic()
     program = f"""
 import threading, time
-from secretly.waiting import (
-    asyncio_loop,
-    driving,
-    events,
-    loop,
-    requests,
-    sharing,
-    tasks,
-    twisted_loop,
-)
+from secretly.waiting import driving, requests, sharing, tasks
 async def main():
     try:
         await requests.in_thread(lambda: time.sleep(600), 0.1)
@@ -516,16 +489,7 @@ def test_a_late_answer_is_dropped(driver: str, outcome: str) -> None:
     run += "\nexcept SystemExit: pass" if driver == "twisted" else ""
     program = f"""
 import threading, time
-from secretly.waiting import (
-    asyncio_loop,
-    driving,
-    events,
-    loop,
-    requests,
-    sharing,
-    tasks,
-    twisted_loop,
-)
+from secretly.waiting import driving, requests, sharing, tasks
 go = threading.Event()
 def late():
     go.wait(30)
@@ -988,16 +952,7 @@ def test_a_short_wait_loads_no_event_loop() -> None:
     """``drive`` runs a coroutine that waits for little without loading an event loop."""
     program = """
 import os, sys
-from secretly.waiting import (
-    asyncio_loop,
-    driving,
-    events,
-    loop,
-    requests,
-    sharing,
-    tasks,
-    twisted_loop,
-)
+from secretly.waiting import driving, requests, sharing, tasks
 class Quiet:
     pending, waiting, cancel = False, False, None
     def check(self): pass
@@ -1018,16 +973,7 @@ def test_a_longer_wait_is_left_to_twisted() -> None:
     """``drive`` loads Twisted's reactor for a longer wait, and returns the value."""
     program = """
 import os, sys, threading
-from secretly.waiting import (
-    asyncio_loop,
-    driving,
-    events,
-    loop,
-    requests,
-    sharing,
-    tasks,
-    twisted_loop,
-)
+from secretly.waiting import driving, requests, sharing, tasks
 class Quiet:
     pending, waiting, cancel = False, False, None
     def check(self): pass

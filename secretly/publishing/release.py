@@ -52,7 +52,7 @@ class Release(NamedTuple):
     :param tool: the name of the publishing command.
     :param destination: the index.
     :param files: the files; empty if the tool builds them first.
-    :param project: the project's name in its settings, if there are no files yet.
+    :param project: the project's name in its settings, if the files don't exist yet.
     :param version: its version, if the settings give it.
     :param builds: whether the tool builds first.
     :param expires: how long the tool's token is good, in seconds; 0: as long as the stored one.

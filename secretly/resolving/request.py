@@ -37,7 +37,7 @@ class SecretRequest(Record):
     :param prompt: the label of the entry field; None: made from the name.
     :param purpose: who asks and for what, as the prompt shows it; already escaped.
     :param command: the command line that wants it and its program's path, escaped: they say who
-        asks where there is no *purpose*.
+        asks if *purpose* is empty.
     :param position: ``"1 of 3"``, where the user types several.
     :param remember: whether to store what was typed; None: as configured.
     :param confirm: whether to confirm the use of a stored one; None: as configured.
