@@ -7,13 +7,16 @@ import os
 import re
 import sys
 from collections.abc import Mapping
-from typing import Any
 
 from .. import safefiles
 from ..config import places
 from ..errors import Cancelled, KeychainLocked, KeychainUnavailable
 from ..redacted import NotASecret, Secret, to_secret
 from ..text import escape
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from typing import Any
 
 _LINUX = (
     "keyring.backends.kwallet.DBusKeyring",
