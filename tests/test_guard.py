@@ -33,7 +33,7 @@ from secretly.running import planning, preparing
 from secretly.testing import FakePinentry, sandbox
 from secretly.testing.pinentry import Answer
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.outside]
 
 #: A stand-in for any tool: writes its environment to a file, and uploads nothing.
 STAND_IN = '#!/bin/sh\nenv > "$HOME/given"\n'
