@@ -14,7 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secretly.errors import BadConfiguration, BadReference, Refused
+from secretly.reference import Reference
+from secretly.resolving.request import SecretRequest
 from secretly.running import env_file
+from secretly.running.delivery import Composed
+from secretly.running.plain import plain_variables, split, texts
+from secretly.running.planning import PlanInput, plan_delivery
 from secretly.sources import SCHEMES
 from secretly.testing import FakePinentry
 
@@ -39,6 +44,14 @@ def read(place: Path, text: str | bytes) -> env_file.EnvFile:
     path = place / ".env"
     path.write_bytes(text.encode() if isinstance(text, str) else text)
     return env_file.read_env_files([str(path)])
+
+
+def parted(found: env_file.EnvFile) -> tuple[dict[str, str], dict[str, str]]:
+    """The plain values of a file, and its references."""
+    both = split(plain_variables(None, None, found), SecretRequest(Reference("", "")), {})
+    held = both.secret.items()
+    references = {name: str(one.reference) for name, one in held if not isinstance(one, Composed)}
+    return dict(texts(both.plain)), references
 
 
 def written(home: Home, text: str, name: str = ".env") -> str:
@@ -81,7 +94,7 @@ def assert_refused(done: Ended, *words: str) -> None:
 )
 def test_the_syntax_is_that_of_env_files(place: Path, text: str, values: dict[str, str]) -> None:
     """Quotes, export, comments, several lines, all line ends; nothing is executed."""
-    assert read(place, text) == ({**values}, {})
+    assert read(place, text).values == values
 
 
 @pytest.mark.parametrize(
@@ -134,7 +147,7 @@ def test_every_file_is_read_or_refused(data: bytes, spot: Path) -> None:
         assert error.hint
         assert f"{error}{error.hint}".isprintable()
     else:
-        for name in (*found.plain, *found.references):
+        for name in found.values:
             assert name
             assert not set(name) & {"=", "\0"}
 
@@ -153,7 +166,7 @@ KNOWN = sorted(SCHEMES)
 def test_a_value_with_a_known_scheme_is_a_reference(place: Path, scheme: str) -> None:
     """Quoted or not; nothing is fetched yet."""
     text = f'A={scheme}://Vault/Item#field\nB="{scheme}://Vault/An Item"\n'
-    assert read(place, text) == (
+    assert parted(read(place, text)) == (
         {},
         {"A": f"{scheme}://Vault/Item#field", "B": f"{scheme}://Vault/An Item"},
     )
@@ -167,7 +180,7 @@ def test_a_value_with_a_known_scheme_is_a_reference(place: Path, scheme: str) ->
         "redis://127.0.0.1:6379/0",
         "command://PyPI",
         "xop://a",
-        "see op://a/b",
+        "see env://B and file:///c",
         "op:/a/b",
         "env",
         "PyPI",
@@ -175,7 +188,7 @@ def test_a_value_with_a_known_scheme_is_a_reference(place: Path, scheme: str) ->
 )
 def test_another_value_is_kept_as_it_is(place: Path, value: str) -> None:
     """URLs and names are plain values, and so is a scheme that only a configuration has."""
-    assert read(place, f"A='{value}'\n") == ({"A": value}, {})
+    assert parted(read(place, f"A='{value}'\n")) == ({"A": value}, {})
 
 
 @pytest.mark.parametrize(
@@ -183,15 +196,17 @@ def test_another_value_is_kept_as_it_is(place: Path, value: str) -> None:
 )
 def test_a_reference_for_a_steering_variable_is_refused(place: Path, name: str) -> None:
     """So is one for an invalid name."""
+    found = read(place, f"{name}=env://VALUE\n")
+    common = SecretRequest(Reference("", ""))
     with pytest.raises(BadConfiguration, match=re.escape(name)):
-        read(place, f"{name}=env://VALUE\n")
+        plan_delivery(PlanInput("/bin/show", ["show"], common, env_file=found))
 
 
 @pytest.mark.parametrize("value", ["env://", "op://#field", "env://A#", f"env://{MISTAKE}"])
 def test_a_wrong_reference_is_an_error(place: Path, value: str) -> None:
     """It names nothing, or is a secret itself, which the error doesn't repeat."""
     with pytest.raises(BadReference) as caught:
-        read(place, f"A={value}\n")
+        parted(read(place, f"A={value}\n"))
     assert MISTAKE not in f"{caught.value}{caught.value.hint}"
     assert str(caught.value).startswith("A ")
 
@@ -204,7 +219,7 @@ def test_several_files_are_read_and_the_later_wins(place: Path) -> None:
     (place / "1").write_text("A=one\nB=env://ONE\nC=one\nD=env://ONE\n")
     (place / "2").write_text("A=two\nB=two\nC=env://TWO\nD=env://TWO\n")
     both = env_file.read_env_files([str(place / "1"), str(place / "2")])
-    assert both == ({"A": "two", "B": "two"}, {"C": "env://TWO", "D": "env://TWO"})
+    assert parted(both) == ({"A": "two", "B": "two"}, {"C": "env://TWO", "D": "env://TWO"})
 
 
 @pytest.mark.parametrize(
@@ -252,7 +267,7 @@ def test_a_file_that_others_can_write_is_refused(place: Path) -> None:
     with pytest.raises(Refused, match=re.escape(str(place))):
         env_file.read_env_files([str(place / ".env")])
     (place / ".env").chmod(0o644)  # may be read by all: it holds no secrets
-    assert env_file.read_env_files([str(place / ".env")]).plain == {"A": "b"}
+    assert env_file.read_env_files([str(place / ".env")]).values == {"A": "b"}
     place.chmod(0o777)
     with pytest.raises(Refused, match=re.escape(str(place))):
         env_file.read_env_files([str(place / ".env")])
@@ -271,26 +286,6 @@ def test_nothing_is_asked_or_run_before_the_file_is_right(home: Home) -> None:
 
 
 # -- with a command --------------------------------------------------------------
-
-
-@pytest.mark.process
-@pytest.mark.parametrize(
-    ("value", "why"),
-    [
-        ("bitwarden://canary-1", "bitwarden://"),
-        ("1Password://canary-1/b", "1password://"),
-        (" op://canary-1/b", "white space"),
-    ],
-)
-def test_a_value_that_looks_like_a_reference_gets_a_line(home: Home, value: str, why: str) -> None:
-    """It names the variable; the value is passed on unchanged. An ordinary URL gets no line."""
-    file = written(home, f"X='{value}'\nY=https://example.org/\nZ='see op://a/b'\n")
-    command = ["--env-file", file, "sh", "-c", 'echo "$X"']
-    done = home.run("run", *command)
-    assert (done.status, done.stdout) == (0, f"{value}\n")
-    assert re.fullmatch(rf"secretly: X .*{why}.*\n", done.stderr)
-    assert "canary" not in done.stderr
-    assert home.run("run", "--quiet", *command) == (0, f"{value}\n", "")
 
 
 @pytest.mark.process

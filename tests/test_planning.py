@@ -12,7 +12,7 @@ from secretly.config.model import Command, Profile
 from secretly.errors import BadReference, Refused
 from secretly.reference import Reference
 from secretly.resolving.request import SecretRequest
-from secretly.running.delivery import Environment, Username
+from secretly.running.delivery import Composed, Environment, Username
 from secretly.running.env_file import EnvFile
 from secretly.running.planning import DeliveryPlan, PlanInput, plan_delivery
 
@@ -148,6 +148,27 @@ CASES = [
     Case("an env file counts for a call that needs nothing", arguments=("check",),
          plain={"A": "x"}, references={"B": "env://FILE"}, secrets={"B": "env://FILE"},
          sets={"A": "x"}),
+    # References in texts.
+    Case("braces in an env file", plain={"URL": "db://app:{{ op://V/db/password | url }}@host"},
+         **{**OWN, "secrets": {"TOKEN": "Tool", "URL": "db://app:<op://V/db/password>@host"}}),
+    Case("braces with -e", row=None, explicit={"A": "Bearer {{ secretly://Name }}"},
+         secrets={"A": "Bearer <Name>"}, sets={}),
+    Case("braces in a profile", profile=profile(TOKEN="{{ env://A }}-{{ env://B }}"),
+         **{**OWN, "users": (), "secrets": {"TOKEN": "<env://A>-<env://B>"}}),
+    Case("a user name is of the one secret in a text", profile=profile(TOKEN="x {{ env://A }}"),
+         **{**OWN, "secrets": {"TOKEN": "x <env://A>"}}),
+    Case("a reference in a profile's plain variable", profile=profile({"A": "op://V/$APP_ENV"}),
+         **{**OWN, "secrets": {"TOKEN": "Tool", "A": "op://V/dev"}}),
+    Case("a reference in the row's own plain variable", arguments=("check",),
+         row=TOOL._replace(env={"A": "op://V/I"}), sets={}),
+    Case("the same, for a call that needs a secret", row=TOOL._replace(env={"A": "op://V/I"}),
+         **{**OWN, "secrets": {"TOKEN": "Tool", "A": "op://V/I"}, "sets": {}}),
+    Case("a plain text over a reference", profile=profile({"A": "x"}),
+         row=TOOL._replace(env={"A": "op://V/I"}), **OWN, sets={"A": "x"}),
+    Case("the variable's own name", row=None, plain={"A": "secretly://"}, secrets={"A": "A"},
+         sets={}),
+    Case("the variable's own name with -e", row=None, explicit={"A": "secretly://"},
+         secrets={"A": "A"}, sets={}),
     # A publishing tool.
     Case("the index names variables and secret", row=PUBLISHER, index=Index(),
          secrets={"TOKEN_TEST": "TestPyPI"}, users=("USER_TEST",), sets={}),
@@ -157,6 +178,15 @@ CASES = [
     Case("the inherited variable of this index", row=PUBLISHER, index=Index(),
          inherited=frozenset({"TOKEN_TEST"}), sets={}),
 ]  # fmt: skip
+
+
+def shown(value: SecretRequest | Username | Composed) -> str:
+    """A value, with its references as they are written."""
+    if isinstance(value, Composed):
+        return "".join(
+            part if isinstance(part, str) else f"<{part.request.reference}>" for part in value.parts
+        )
+    return str((value.request if isinstance(value, Username) else value).reference)
 
 
 def planned(case: Case, **more: Any) -> DeliveryPlan:
@@ -170,7 +200,8 @@ def planned(case: Case, **more: Any) -> DeliveryPlan:
         invocation=invocation,
         profile=case.profile,
         explicit={Environment(name): text for name, text in case.explicit.items()},
-        env_file=EnvFile(dict(case.plain), dict(case.references)) if filed else None,
+        env_file=EnvFile({**case.plain, **case.references}) if filed else None,
+        environ={"APP_ENV": "dev"},
         inherited=case.inherited,
         destination=case.index,
     )
@@ -183,7 +214,7 @@ def test_each_row_of_the_table_is_planned(case: Case) -> None:
     plan = planned(case)
     secrets = [one for one in plan.deliveries if not isinstance(one.value, Username)]
     users = [one for one in plan.deliveries if isinstance(one.value, Username)]
-    assert {one.by: str(one.request.reference) for one in secrets} == {
+    assert {one.by: shown(one.value) for one in secrets} == {
         Environment(name): text for name, text in case.secrets.items()
     }
     assert tuple(one.by.describe() for one in users) == case.users
@@ -195,7 +226,7 @@ def test_each_row_of_the_table_is_planned(case: Case) -> None:
 def test_a_user_name_is_of_the_secret_before_it() -> None:
     """Both values come from the same request, so that it is obtained once."""
     secret, user = planned(CASES[0]).deliveries
-    assert user.value == Username(secret.request)
+    assert user.value == Username(secret.requests[0])
 
 
 def test_only_a_row_and_a_profile_try_the_projects_secret_first() -> None:

@@ -54,6 +54,18 @@ _OPTIONS = (
         "FILE",
         many=True,
     ),
+    _Option(
+        ("--literal",),
+        "literal",
+        "don't read VARIABLE's value as a reference (repeatable)",
+        "VARIABLE",
+        many=True,
+    ),
+    _Option(
+        ("--resolve-env",),
+        "resolve_env",
+        "resolve password managers' references in your own env",
+    ),
     _Option(("-p", "--profile"), "profile", "use this profile of the command", "NAME"),
     _Option(("--as",), "alias", "treat the command as this known command", "NAME"),
     _Option(
@@ -89,6 +101,8 @@ class RunOptions:
     def __init__(self) -> None:
         self.env: list[str] = []
         self.env_file: list[str] = []
+        self.literal: list[str] = []
+        self.resolve_env = False
         self.profile: str | None = None
         self.alias: str | None = None
         self.remember: model.Remember | None = None
