@@ -300,3 +300,69 @@ def test_a_replaced_reference_keeps_its_place_in_the_order_of_prompts() -> None:
     replaced = {Environment("Q"): "New9", Environment("B"): "New8"}
     assert order(explicit=replaced) == ["A", "B", "Q"]
     assert order(profile=profile(B="New1", A="New2", D="New3")) == ["A", "B", "D"]
+
+
+@pytest.mark.parametrize(
+    ("name", "refused"),
+    [
+        *((name, True) for name in ("TWINE_REPOSITORY_URL", "UV_PUBLISH_URL", "SSL_CERT_FILE")),
+        *((name, True) for name in ("REQUESTS_CA_BUNDLE", "TWINE_CERT", "https_proxy", "HOME")),
+        *((name, True) for name in ("XDG_CONFIG_HOME", "CARGO_HTTP_PROXY", "npm_config_registry")),
+        *((name, True) for name in ("UV_NO_CONFIG", "POETRY_CERTIFICATES_X_CERT", "OPENSSL_CONF")),
+        *((name, False) for name in ("TOKEN_TEST", "MY_KEY", "UV_INDEX_CORP_PASSWORD", "HOMES")),
+        *((name, False) for name in ("CARGO_REGISTRIES_CORP_TOKEN", "API_TOKEN", "USER_TEST")),
+    ],
+)
+def test_an_upload_is_not_steered_by_a_reference(name: str, refused: bool) -> None:
+    """Whoever sets it: the dialog couldn't show it. Credentials are no such variables."""
+    for given in ({"plain": {name: "op://V/I"}}, {"explicit": {name: "{{ op://V/I }}"}}):
+        case = Case("", row=PUBLISHER, index=Index(), **given)
+        if refused:
+            with pytest.raises(Refused, match=name) as caught:
+                planned(case)
+            assert "plain value" in caught.value.hint
+        else:
+            assert name in {one.by.describe() for one in planned(case).deliveries}
+        other = case._replace(arguments=("check",))  # it publishes nothing
+        assert name in {one.by.describe() for one in planned(other).deliveries}
+
+
+INHERITED = {
+    "TOKEN": "op://V/Token",
+    "OLD": "op://V/Old",
+    "MODE": "op://V/Mode",
+    "MINE": "op://V/Mine",
+    "PLAIN": "env://A {{ file:///b }}",
+    "BASH_FUNC_x%%": "() {  op read op://V/I\n}",
+}
+
+
+def test_inherited_references_are_resolved_in_their_places() -> None:
+    """Whatever decides about a variable otherwise still does; without the option, nothing is."""
+    inherited: dict[str, Any] = {"inherited": frozenset(INHERITED), "environ": INHERITED}
+    case = Case("", explicit={"MINE": "Mine"})
+
+    def found(**more: Any) -> dict[str, str]:
+        return {
+            one.by.describe(): shown(one.value)
+            for one in planned(case, **inherited, **more).deliveries
+        }
+
+    assert found(resolve_env=True) == {
+        "MINE": "Mine",
+        "TOKEN": "op://V/Token",
+        "OLD": "op://V/Old",
+    }
+    assert found() == {"MINE": "Mine"}
+    assert found(resolve_env=True, literal=frozenset({"OLD", "TOKEN"})) == {"MINE": "Mine"}
+    own = planned(Case("", explicit={"TOKEN": "Mine"}), **inherited, resolve_env=True)
+    assert {one.by.describe() for one in own.deliveries} == {"TOKEN", "USER", "MINE"}
+    assert "OLD" in own.removed
+
+
+def test_an_inherited_reference_that_cannot_be_resolved_is_refused() -> None:
+    """With the option, a reference is never passed on."""
+    environ = {"A": "x op://V/I"}
+    with pytest.raises(BadReference, match="A in the environment"):
+        planned(Case("", row=None), environ=environ, resolve_env=True)
+    assert planned(Case("", row=None), environ=environ).deliveries == ()
