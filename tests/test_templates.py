@@ -280,6 +280,36 @@ def test_a_text_comes_back_with_its_secrets_in_place(parts: list[Any]) -> None:
         assert value.text(known) == expected
 
 
+@pytest.mark.parametrize(
+    ("start", "more"),
+    [
+        *(
+            ("{{ op://", " "),
+            ("{{ op://${", "a"),
+            ("", "{{ "),
+            ("", "-"),
+            ("", "{{ op://"),
+            ("", "1."),
+        ),
+        *(
+            ("", "bws://@"),
+            ("ref+", "a"),
+            ("", "ref+"),
+            ("vault:", "a"),
+            ("encrypted:", "a@"),
+            ("", ":"),
+        ),
+    ],
+)
+def test_a_long_text_takes_no_longer_for_each_character(start: str, more: str) -> None:
+    """It is read once, so that no file can keep secretly busy."""
+    text = (start + more * (1 << 17))[: 1 << 17]
+    try:
+        assert read(text) is None
+    except BadReference as error:
+        assert "--literal" in error.hint
+
+
 # -- composed values -------------------------------------------------------------
 
 

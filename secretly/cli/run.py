@@ -106,6 +106,11 @@ def _read_call(options: RunOptions, command: Sequence[str]) -> _Call:
             "--as takes a known command: one with [commands.NAME]",
         )
     explicit: dict[DeliveryMethod, str] = dict(parse_variable(text) for text in options.env)
+    for name in {name for by in explicit for name in by.variables} & {*options.literal}:
+        raise UsageError(
+            f"--literal {name} and -e {name} contradict each other",
+            "-e always takes a reference: leave one of them out",
+        )
     profile = command_line.chosen_profile(invocation, options.profile)
     env_file = _read_env_files(options)
     if invocation is None and not (explicit or env_file is not None or options.resolve_env):

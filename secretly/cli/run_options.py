@@ -39,6 +39,16 @@ class _Option(Record):
     read: Callable[[str], object] = str
 
 
+def _variable_name(text: str) -> str:
+    name, equals, _ = text.partition("=")
+    if equals:
+        raise UsageError(
+            "--literal takes the name of a variable, and no value",
+            f"--literal {escape(name)}: an env file or the configuration has its text",
+        )
+    return name
+
+
 _OPTIONS = (
     _Option(
         ("-e", "--env"),
@@ -60,6 +70,7 @@ _OPTIONS = (
         "don't read VARIABLE's value as a reference (repeatable)",
         "VARIABLE",
         many=True,
+        read=_variable_name,
     ),
     _Option(
         ("--resolve-env",),

@@ -291,9 +291,9 @@ _TRUSTING = (
 #: The variables that decide what an upload is, where it goes and how it gets there: those of the
 #: publishing tools, of what they start, and of the libraries that they use.
 _UPLOADING = (
-    r"(?i)(TWINE|UV|FLIT|HATCH|POETRY|PDM|MATURIN|CARGO|RUST\w*|NPM_CONFIG|PNPM|YARN|PIPX?|NODE|GIT"
+    r"(?i)(TWINE|UV|FLIT|HATCH|POETRY|PDM|MATURIN|CARGO|NPM_CONFIG|PNPM|YARN|PIPX?|NODE|GIT"
     r"|XDG|OPENSSL|REQUESTS|CURL|KEYRING|SOURCE_DATE)_\w+"
-    r"|(\w+_)?PROXY|HOME|USERPROFILE|NETRC|TMPDIR|GCONV_PATH|SSLKEYLOGFILE"
+    r"|(\w+_)?PROXY|RUST\w+|HOME|USERPROFILE|NETRC|TMPDIR|GCONV_PATH|SSLKEYLOGFILE"
 )
 
 #: Those of them that hold a credential.

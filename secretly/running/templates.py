@@ -102,7 +102,7 @@ class ValueReader:
 
     def _parts(self, text: str, variable: str) -> Iterator[str | Inserted]:
         """The parts of a text that is not a whole reference."""
-        pattern = rf"\{{\{{\s*((?:{self._known})://{_INSIDE})\s*\}}\}}"
+        pattern = rf"\{{\{{\s*((?:{self._known})://{_INSIDE})\}}\}}"
         end = 0
         for found in re.finditer(pattern, text, re.IGNORECASE):
             yield self._plain(text[end : found.start()])
