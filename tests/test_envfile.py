@@ -389,6 +389,8 @@ def test_a_literal_variable_is_passed_on(home: Home) -> None:
         *("run", "--env-file", file, "-p", "p", "--resolve-env", *words, "show"), environ=environ
     )
     assert done == Ended(0, "T_A=bws://1\nT_B=env://NOT_SET\nT_C=x op://a\n", "")
+    assert_refused(home.run("run", "--literal=X", "-eX=Name", "show"), "--literal X", "-e X")
+    assert_refused(home.run("run", "--literal=X=bws://1", "show"), "--literal X")
 
 
 @pytest.mark.process

@@ -353,7 +353,7 @@ def test_inherited_references_are_resolved_in_their_places() -> None:
         "TOKEN": "op://V/Token",
         "OLD": "op://V/Old",
     }
-    assert found() == {"MINE": "Mine"}
+    assert found(literal=frozenset({"TOKEN"})) == {"MINE": "Mine"}
     assert found(resolve_env=True, literal=frozenset({"OLD", "TOKEN"})) == {"MINE": "Mine"}
     own = planned(Case("", explicit={"TOKEN": "Mine"}), **inherited, resolve_env=True)
     assert {one.by.describe() for one in own.deliveries} == {"TOKEN", "USER", "MINE"}
@@ -366,3 +366,28 @@ def test_an_inherited_reference_that_cannot_be_resolved_is_refused() -> None:
     with pytest.raises(BadReference, match="A in the environment"):
         planned(Case("", row=None), environ=environ, resolve_env=True)
     assert planned(Case("", row=None), environ=environ).deliveries == ()
+
+
+def test_an_inherited_reference_of_another_store_is_refused() -> None:
+    """In the command's own variable always, and with the option in any."""
+    for more in ({"resolve_env": True}, {}):
+        environ: dict[str, Any] = {"environ": {"TOKEN": "bws://1"}, "inherited": {"TOKEN"}}
+        with pytest.raises((Refused, BadReference), match="TOKEN in the environment") as caught:
+            planned(Case(""), **environ, **more)
+        assert "--literal TOKEN" in caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["TOKEN", "OTHER"])
+def test_a_command_does_not_get_a_reference_in_its_own_variable(name: str) -> None:
+    """It would take the text for its secret. There are two ways out, and one variable counts."""
+    environ = {name: "op://V/I", "X": "op://V/I"}
+    inherited: dict[str, Any] = {"environ": environ, "inherited": frozenset(environ)}
+    with pytest.raises(Refused, match=name) as caught:
+        planned(Case(""), **inherited)
+    assert "--resolve-env" in caught.value.hint
+    assert planned(Case(""), **inherited, literal=frozenset({name})).deliveries == ()
+    (found, _) = planned(Case(""), **inherited, resolve_env=True).deliveries
+    assert (found.by, shown(found.value)) == (Environment(name), "op://V/I")
+    assert planned(Case("", arguments=("check",)), **inherited).deliveries == ()
+    own = planned(Case("", explicit={"TOKEN": "Mine"}), **inherited)
+    assert [shown(one.value) for one in own.deliveries] == ["Mine", "Mine"]

@@ -148,7 +148,7 @@ def plan_delivery(given: PlanInput) -> DeliveryPlan:
     own = row.secrets.keys() - (plain.keys() - _variables(by_profile))
     set_here = _variables(delivery.by for delivery in secrets)
     blanked, removed = _stale(row, plain, chosen, bool(own & set_here))
-    resolved = _resolved(given, chosen.union(set_here, blanked, removed))
+    resolved = _resolved(given, row, chosen.union(set_here, blanked, removed))
     _check(given, row, plain, [*secrets, *resolved])
     set_here |= _variables(delivery.by for delivery in resolved)
     usernames = _with_usernames(secrets, None if row.username in chosen else row.username, own)
@@ -214,19 +214,33 @@ def _value(text: str, by: DeliveryMethod, given: PlanInput) -> SecretRequest | C
     return reader.read_reference(text, next(iter(by.variables), ""))
 
 
-def _resolved(given: PlanInput, decided: AbstractSet[str]) -> list[Delivery]:
-    """The inherited variables that hold references, and that nothing else sets or removes."""
-    if not given.resolve_env:
+def _resolved(given: PlanInput, row: Command, decided: AbstractSet[str]) -> list[Delivery]:
+    """The inherited variables that hold references, and that nothing else sets or removes.
+
+    :raises Refused: if the command's own variable holds one that is not to be resolved.
+    """
+    own = {*row.secrets, *row.alternatives}
+    names = [
+        name
+        for name, text in given.environ.items()
+        if (given.resolve_env or name in own)
+        and ":" in text
+        # bash exports functions under names that are not valid ones.
+        and is_variable(name)
+        and name not in decided | given.literal
+    ]
+    if not names:
         return []
     from .templates import ValueReader
 
-    names_manager = ValueReader(given.common, given.environ).names_manager
-    inherited = {
-        name: PlainVariable(text, INHERITED)
-        for name, text in given.environ.items()
-        # bash exports functions under names that are not valid ones.
-        if name not in decided and is_variable(name) and names_manager(text)
-    }
+    reader = ValueReader(given.common, given.environ)
+    names = [name for name in names if reader.names_store(given.environ[name])]
+    if names and not given.resolve_env:
+        raise Refused(
+            f"{names[0]} in the environment holds a reference, which {escape(row.name)} can't read",
+            f"resolve it: --resolve-env; or pass it on: --literal {names[0]}",
+        )
+    inherited = {name: PlainVariable(given.environ[name], INHERITED) for name in names}
     values = given.split(inherited).secret
     return [Delivery(value, Environment(name)) for name, value in values.items()]
 

@@ -52,9 +52,14 @@ class ValueReader:
     def _managers(self) -> str:
         return "|".join(map(re.escape, sorted(self._readable - _PLAIN_INSIDE)))
 
-    def names_manager(self, text: str) -> bool:
-        """Whether a text has a reference to a password manager, or to a secret of our own."""
-        return "://" in text and _search(rf"{_START}({self._managers})://", text) is not None
+    def names_store(self, text: str) -> bool:
+        """Whether a text has a reference to a store in it, such as a password manager.
+
+        ``env://`` and ``file://`` are none, and as usual in texts for other programs.
+        """
+        if "://" in text and _search(rf"{_START}({self._managers})://", text):
+            return True
+        return unreadable.find_unreadable(text, self._readable) is not None
 
     def read(self, text: str, variable: str, where: str) -> SecretRequest | Composed | None:
         """Read the value of a variable; None for a plain text.
