@@ -1310,7 +1310,7 @@ COMMAND: dict[str, Command] = {
     "run": Command(0, (*RUN, *HASH), said=("TOKEN: OpenAI",)),
     "run, in a text": Command(
         0,
-        (*RUN[:2], "-e", "TOKEN=a {{ secretly://OpenAI | url }}", *HASH),
+        (*RUN[:2], "-e", "TOKEN={{ secretly://OpenAI }}", *HASH),
         said=("TOKEN: OpenAI",),
     ),
     "run, kept by no keychain": Command(
