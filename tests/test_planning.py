@@ -314,7 +314,7 @@ def test_a_replaced_reference_keeps_its_place_in_the_order_of_prompts() -> None:
     ],
 )
 def test_an_upload_is_not_steered_by_a_reference(name: str, refused: bool) -> None:
-    """Whoever sets it: the dialog couldn't show it. Credentials are no such variables."""
+    """The dialog couldn't show it. A variable for a credential steers nothing."""
     for given in ({"plain": {name: "op://V/I"}}, {"explicit": {name: "{{ op://V/I }}"}}):
         case = Case("", row=PUBLISHER, index=Index(), **given)
         if refused:

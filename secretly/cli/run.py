@@ -12,7 +12,7 @@ from ..record import Record
 from ..redacted import Environ
 from ..reference import Reference
 from ..running import launch, program
-from ..running.plain import plain_variables, split, texts
+from ..running.plain import Split, plain_variables, split, texts
 from ..text import escape, format_command
 from .console import UsageError, drive, hardening, quiet, say, user_context
 from .run_options import RunOptions, parse_options, parse_variable, print_help
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from ..resolving.request import Context, SecretRequest
     from ..running.delivery import DeliveryMethod
     from ..running.env_file import EnvFile
-    from ..running.plain import Split
     from ..running.planning import PlanInput
 
 
@@ -54,6 +53,8 @@ class _Call(Record):
         :param row: what is known of the command; None for a call that needs no secret.
         """
         found = plain_variables(row, self.profile, self.env_file)
+        if not found:  # most calls have none, and what follows takes time to load
+            return Split({}, {})
         return split(found, self.common, self.environ, self.options.literal)
 
     @property
