@@ -391,3 +391,13 @@ def test_a_command_does_not_get_a_reference_in_its_own_variable(name: str) -> No
     assert planned(Case("", arguments=("check",)), **inherited).deliveries == ()
     own = planned(Case("", explicit={"TOKEN": "Mine"}), **inherited)
     assert [shown(one.value) for one in own.deliveries] == ["Mine", "Mine"]
+
+
+def test_an_inherited_user_name_is_resolved_as_well() -> None:
+    """Else the reference would be the user name. It is delivered last, so it counts."""
+    environ = {"USER": "op://V/I/username"}
+    inherited: dict[str, Any] = {"environ": environ, "inherited": frozenset(environ)}
+    with pytest.raises(Refused, match="USER"):
+        planned(Case(""), **inherited)
+    *_, last = planned(Case(""), **inherited, resolve_env=True).deliveries
+    assert (last.by, shown(last.value)) == (Environment("USER"), "op://V/I/username")

@@ -125,7 +125,7 @@ def test_another_name_of_a_store_is_told_its_own() -> None:
     assert "write bw://" in caught.value.hint
 
 
-def test_a_store_that_another_package_reads_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_that_another_package_reads_is_read() -> None:
     """Its scheme is a reference then, although secretly itself can't read it."""
     reader = ValueReader(COMMON, {})
     reader.__dict__["_readable"] = frozenset({*SCHEMES, "secretly", "vault"})

@@ -219,7 +219,7 @@ def _resolved(given: PlanInput, row: Command, decided: AbstractSet[str]) -> list
 
     :raises Refused: if the command's own variable holds one that is not to be resolved.
     """
-    own = {*row.secrets, *row.alternatives}
+    own = {*row.secrets, *row.alternatives, row.username}
     names = [
         name
         for name, text in given.environ.items()
