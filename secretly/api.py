@@ -100,7 +100,7 @@ async def secret(
         verify=verify,
         timeout=timeout,
     )
-    return (await _obtain(request, timeout)).secret
+    return (await _obtain(reference, request, timeout)).secret
 
 
 async def credential(
@@ -141,7 +141,7 @@ async def credential(
         verify=verify,
         timeout=timeout,
     )
-    found = await _obtain(request, timeout)
+    found = await _obtain(reference, request, timeout)
     return Credential(found.username or login_name(), found.secret)
 
 
@@ -300,7 +300,13 @@ def _remembered(value: bool | str | datetime.timedelta | None) -> Remember | Non
     raise TypeError(f"remember takes True, False, 'ask' or a timedelta, not {value!r}")
 
 
-async def _obtain(request: SecretRequest, timeout: Timeout) -> ResolvedSecret:
-    key = (*request.reference._values(), request.username, request.verify)
+async def _obtain(reference: str, request: SecretRequest, timeout: Timeout) -> ResolvedSecret:
+    async def obtained() -> ResolvedSecret:
+        here = context()
+        final = request._replace(reference=parse(reference, here.environ))
+        return await obtain.obtain(final, here)
+
+    with_variables = reference if "$" in reference else ""
+    key = (*request.reference._values(), with_variables, request.username, request.verify)
     limit = None if timeout is None else request.prompt_timeout
-    return await _shared.do(key, lambda: obtain.obtain(request, context()), limit)
+    return await _shared.do(key, obtained, limit)

@@ -7,12 +7,23 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Mapping
 
 from .errors import BadReference
 from .record import Record
 from .text import escape
 
-__all__ = ["Reference", "is_scheme", "looks_secret", "parse", "parse_name", "without_secrets"]
+__all__ = [
+    "OWN",
+    "Reference",
+    "is_scheme",
+    "looks_secret",
+    "parse",
+    "parse_name",
+    "substitute",
+    "variables",
+    "without_secrets",
+]
 
 # The prefixes by which services find leaked tokens: PyPI; GitHub, GitLab, npm, crates, AWS, Slack,
 # Stripe, OpenAI and Anthropic, Google, Hugging Face. A name may begin with one too, but 12 more
@@ -51,6 +62,9 @@ def without_secrets(text: str) -> str:
 
 #: As in a URL (RFC 3986).
 _SCHEME = "[A-Za-z][A-Za-z0-9+.-]*"
+
+#: ``secretly://NAME`` is NAME: a form for places where a plain name would be a plain text.
+OWN = "secretly"
 
 #: Not a scheme, because a reference would run the command without the rest of its configuration.
 _NOT_A_SCHEME = "command"
@@ -97,9 +111,12 @@ class Reference(Record):
         return f"{self.name}#{self.field}" if self.field else self.name
 
 
-def parse(text: str) -> Reference:
+def parse(text: str, environ: Mapping[str, str] | None = None, variable: str = "") -> Reference:
     """Read a reference.
 
+    :param environ: the environment that :func:`substitute` takes variables from; None: they
+        stay as they are.
+    :param variable: the variable that the secret is for: ``secretly://`` alone names it.
     :raises BadReference: if it is empty, has control characters, or looks like a secret
         (which the message does not repeat).
 
@@ -107,7 +124,36 @@ def parse(text: str) -> Reference:
     Reference(scheme='', path='PyPI', field='username')
     >>> parse("op://Private/PyPI").scheme
     'op'
+    >>> parse("secretly://PyPI")
+    Reference(scheme='', path='PyPI', field='')
     """
+    _check_text(text)
+    if environ is not None:
+        text = substitute(text, environ)
+        _check_text(text)
+    path, _, field = text.partition("#")
+    scheme, separator, rest = path.partition("://")
+    if separator and re.fullmatch(_SCHEME, scheme):
+        scheme, path = scheme.lower(), rest
+    else:
+        scheme = ""
+    if scheme == OWN:
+        scheme, path = "", _own_name(path or variable)
+    if not path or ("#" in text and not field):
+        raise BadReference(
+            f"the reference '{escape(text)}' has no name",
+            "a reference is NAME, NAME#field or scheme://path",
+        )
+    if scheme == _NOT_A_SCHEME:
+        raise BadReference(
+            "command:// is not a valid reference",
+            "write command = [...] under [secrets.NAME], and use NAME",
+        )
+    return Reference(scheme, path, field)
+
+
+def _check_text(text: object) -> None:
+    """Refuse what can't be a reference, whatever it says."""
     if not isinstance(text, str):
         raise BadReference(
             f"a reference is text, not {type(text).__name__}", "for example 'PyPI' or 'env://TOKEN'"
@@ -122,23 +168,57 @@ def parse(text: str) -> Reference:
             f"the reference '{escape(text)}' has control characters, or white space around it",
             "a reference is NAME, NAME#field or scheme://path",
         )
-    path, _, field = text.partition("#")
-    scheme, separator, rest = path.partition("://")
-    if separator and re.fullmatch(_SCHEME, scheme):
-        scheme, path = scheme.lower(), rest
-    else:
-        scheme = ""
-    if not path or ("#" in text and not field):
+
+
+def _own_name(name: str) -> str:
+    """The NAME of ``secretly://NAME``, which must be a plain one."""
+    if re.match(rf"{_SCHEME}://", name) or name != name.strip():
         raise BadReference(
-            f"the reference '{escape(text)}' has no name",
-            "a reference is NAME, NAME#field or scheme://path",
+            f"secretly:// takes a plain name, not '{escape(name)}'", f"write {escape(name.strip())}"
         )
-    if scheme == _NOT_A_SCHEME:
-        raise BadReference(
-            "command:// is not a valid reference",
-            "write command = [...] under [secrets.NAME], and use NAME",
-        )
-    return Reference(scheme, path, field)
+    return name
+
+
+#: A variable in a reference, as shells and 1Password's program write it; or a lone dollar.
+_VARIABLE = r"\$(?:(\$)|([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^{}$]*))?\}|)"
+
+
+def variables(text: str) -> set[str]:
+    """The names of the variables in a text, as :func:`substitute` reads them.
+
+    >>> variables("op://$STAGE/${X:-a}/$$y") == {"STAGE", "X"}
+    True
+    """
+    if "$" not in text:
+        return set()
+    return {found[2] or found[3] for found in re.finditer(_VARIABLE, text)} - {None, ""}
+
+
+def substitute(text: str, environ: Mapping[str, str]) -> str:
+    """Replace ``$NAME``, ``${NAME}`` and ``${NAME:-default}`` in a reference with a scheme.
+
+    ``$$`` is a dollar. A plain name stays as it is.
+
+    :raises BadReference: for a variable that is not set or is empty and has no default, and
+        for a dollar that begins none of these.
+
+    >>> substitute("op://${STAGE:-dev}/$$x", {})
+    'op://dev/$x'
+    """
+    if "$" not in text or not re.match(rf"{_SCHEME}://", text):
+        return text
+
+    def value(found: re.Match[str]) -> str:
+        dollar, name, default = found[1], found[2] or found[3], found[4]
+        if dollar:
+            return dollar
+        if name and (environ.get(name) or default is not None):
+            return environ.get(name) or default
+        what = f"needs ${name}, which is not set" if name else "has a dollar that names no variable"
+        fix = f"export {name} first, or write ${{{name}:-default}}; " if name else ""
+        raise BadReference(f"the reference '{escape(text)}' {what}", f"{fix}write $$ for a dollar")
+
+    return re.sub(_VARIABLE, value, text)
 
 
 def parse_name(text: str) -> str:

@@ -358,6 +358,24 @@ def test_only_plain_names_are_remembered(reference: str) -> None:
             assert "canary" not in str(caught.value)
 
 
+def test_references_take_variables_from_the_environment() -> None:
+    """As on the command line: each call reads them anew, and one that is not set is an error."""
+    environ = {"STAGE": "A", "A": "canary-1", "B": "canary-2"}
+    with sandbox(environ=environ):
+        assert asyncio.run(secret("env://$STAGE")) == "canary-1"
+        with pytest.raises(BadReference, match="NONE"):
+            asyncio.run(secret("env://$NONE"))
+    with sandbox(environ={**environ, "STAGE": "B"}):
+        assert asyncio.run(secret("env://${STAGE}")) == "canary-2"
+
+
+def test_our_own_scheme_names_a_stored_secret() -> None:
+    """``secretly://NAME`` is NAME."""
+    with sandbox():
+        asyncio.run(remember("Example", "canary-1"))
+        assert asyncio.run(secret("secretly://Example")) == "canary-1"
+
+
 # -- concurrent calls, in asyncio --------------------------------------------------
 
 

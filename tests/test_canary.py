@@ -1308,6 +1308,11 @@ def yes_later(c: Secret) -> Sequence[Answer]:
 
 COMMAND: dict[str, Command] = {
     "run": Command(0, (*RUN, *HASH), said=("TOKEN: OpenAI",)),
+    "run, in a text": Command(
+        0,
+        (*RUN[:2], "-e", "TOKEN={{ secretly://OpenAI }}", *HASH),
+        said=("TOKEN: OpenAI",),
+    ),
     "run, kept by no keychain": Command(
         0, (*RUN, "--remember", *HASH), said=("secretly: OpenAI ", "TOKEN: OpenAI")
     ),
@@ -1418,6 +1423,12 @@ COMMAND: dict[str, Command] = {
         125, UPLOAD, lambda c: [cut(c), [("kill", 9)]], said=DIED, prompts=2
     ),
     "token, stored": Command(0, UPLOAD, yes, config=STORED, said=("PyPI (file)", NARROWED)),
+    "token, stored, in a text": Command(
+        0,
+        (*TWINE[:2], "-e", "TWINE_PASSWORD={{ file://{ELSEWHERE}/token }}", *UPLOAD[2:]),
+        yes,
+        said=("(file)", NARROWED),
+    ),
     "token, stored for the project": Command(
         0,
         UPLOAD,

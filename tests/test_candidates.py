@@ -214,3 +214,20 @@ def test_whether_a_use_is_confirmed(
     assert decision.needed is needed
     assert decision.waived_by.startswith(waived)
     assert bool(decision.waived_by) == bool(waived)
+
+
+def test_variables_in_a_configured_source_come_from_the_environment() -> None:
+    """They are replaced when the secret is used: another secret doesn't need them."""
+    entry = Entry("Db", parse("op://$STAGE/db#key"))
+    configuration = Configuration(secrets={"Db": entry, **ENTRIES})
+
+    def source(text: str, environ: dict[str, str]) -> str:
+        request = SecretRequest(parse(text))
+        (found,) = find_candidates(request, configuration, STORED.get, environ)
+        return str(found.source)
+
+    assert source("Db", {"STAGE": "dev"}) == "op://dev/db#key"
+    assert source("Db#username", {"STAGE": "dev"}) == "op://dev/db#username"
+    assert source("Vault", {}) == "op://Private/Vault#key"
+    with pytest.raises(BadReference, match="STAGE"):
+        source("Db", {})

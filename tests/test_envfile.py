@@ -10,11 +10,17 @@ from pathlib import Path
 import pytest
 import tokens
 from command import Ended, Home, Watch, home
+from dotenv import dotenv_values
 from hypothesis import given
 from hypothesis import strategies as st
 
 from secretly.errors import BadConfiguration, BadReference, Refused
+from secretly.reference import Reference
+from secretly.resolving.request import SecretRequest
 from secretly.running import env_file
+from secretly.running.delivery import Composed
+from secretly.running.plain import plain_variables, split, texts
+from secretly.running.planning import PlanInput, plan_delivery
 from secretly.sources import SCHEMES
 from secretly.testing import FakePinentry
 
@@ -39,6 +45,14 @@ def read(place: Path, text: str | bytes) -> env_file.EnvFile:
     path = place / ".env"
     path.write_bytes(text.encode() if isinstance(text, str) else text)
     return env_file.read_env_files([str(path)])
+
+
+def parted(found: env_file.EnvFile) -> tuple[dict[str, str], dict[str, str]]:
+    """The plain values of a file, and its references."""
+    both = split(plain_variables(None, None, found), SecretRequest(Reference("", "")), {})
+    held = both.secret.items()
+    references = {name: str(one.reference) for name, one in held if not isinstance(one, Composed)}
+    return dict(texts(both.plain)), references
 
 
 def written(home: Home, text: str, name: str = ".env") -> str:
@@ -69,6 +83,7 @@ def assert_refused(done: Ended, *words: str) -> None:
         ("A=\"b\nc\"\nC='d\ne'\nF=g\n", {"A": "b\nc", "C": "d\ne", "F": "g"}),
         ("A=\"b\\nc\"\nC='d\\ne'\n", {"A": "b\nc", "C": "d\\ne"}),
         ("A=b\r\nC='d'\r\n", {"A": "b", "C": "d"}),
+        ("\ufeffA=\"b\r\nc\"\r\nC='d\r\ne'\r\n", {"A": "b\nc", "C": "d\ne"}),
         ("\ufeffA=b\n", {"A": "b"}),
         ("A=\nC=''\n", {"A": "", "C": ""}),
         ("A = b\n", {"A": "b"}),
@@ -81,7 +96,7 @@ def assert_refused(done: Ended, *words: str) -> None:
 )
 def test_the_syntax_is_that_of_env_files(place: Path, text: str, values: dict[str, str]) -> None:
     """Quotes, export, comments, several lines, all line ends; nothing is executed."""
-    assert read(place, text) == ({**values}, {})
+    assert read(place, text).values == values
 
 
 @pytest.mark.parametrize(
@@ -134,7 +149,7 @@ def test_every_file_is_read_or_refused(data: bytes, spot: Path) -> None:
         assert error.hint
         assert f"{error}{error.hint}".isprintable()
     else:
-        for name in (*found.plain, *found.references):
+        for name in found.values:
             assert name
             assert not set(name) & {"=", "\0"}
 
@@ -142,6 +157,26 @@ def test_every_file_is_read_or_refused(data: bytes, spot: Path) -> None:
 def test_its_repr_shows_no_value(place: Path) -> None:
     """A log or a traceback shows only the number of variables."""
     assert repr(read(place, "A=canary-1\nB=env://canary-2\n")) == "<env file of 2 variables>"
+
+
+TEXTS = ["A=b", "B='c\nd'", 'C="e\n\nf"', "'", '"', "# g", "", "D=h\\", "E=i # j", "\ufeff"]
+
+
+@given(
+    lines=st.lists(st.sampled_from(TEXTS), max_size=6),
+    end=st.sampled_from(["\n", "\r\n", "\r"]),
+)
+def test_ends_of_lines_are_read_as_python_dotenv_reads_them(
+    lines: list[str], end: str, spot: Path
+) -> None:
+    """In quotes as well. A byte order mark at the start is not part of the first name."""
+    data = "\n".join(lines).replace("\n", end).encode()
+    try:
+        found = read(spot, data).values
+    except Refused:
+        return
+    (spot / "plain.env").write_bytes(data.removeprefix("\ufeff".encode()))
+    assert found == dotenv_values(spot / "plain.env", interpolate=False)
 
 
 # -- references ------------------------------------------------------------------
@@ -153,7 +188,7 @@ KNOWN = sorted(SCHEMES)
 def test_a_value_with_a_known_scheme_is_a_reference(place: Path, scheme: str) -> None:
     """Quoted or not; nothing is fetched yet."""
     text = f'A={scheme}://Vault/Item#field\nB="{scheme}://Vault/An Item"\n'
-    assert read(place, text) == (
+    assert parted(read(place, text)) == (
         {},
         {"A": f"{scheme}://Vault/Item#field", "B": f"{scheme}://Vault/An Item"},
     )
@@ -167,7 +202,7 @@ def test_a_value_with_a_known_scheme_is_a_reference(place: Path, scheme: str) ->
         "redis://127.0.0.1:6379/0",
         "command://PyPI",
         "xop://a",
-        "see op://a/b",
+        "see env://B and file:///c",
         "op:/a/b",
         "env",
         "PyPI",
@@ -175,7 +210,7 @@ def test_a_value_with_a_known_scheme_is_a_reference(place: Path, scheme: str) ->
 )
 def test_another_value_is_kept_as_it_is(place: Path, value: str) -> None:
     """URLs and names are plain values, and so is a scheme that only a configuration has."""
-    assert read(place, f"A='{value}'\n") == ({"A": value}, {})
+    assert parted(read(place, f"A='{value}'\n")) == ({"A": value}, {})
 
 
 @pytest.mark.parametrize(
@@ -183,15 +218,17 @@ def test_another_value_is_kept_as_it_is(place: Path, value: str) -> None:
 )
 def test_a_reference_for_a_steering_variable_is_refused(place: Path, name: str) -> None:
     """So is one for an invalid name."""
+    found = read(place, f"{name}=env://VALUE\n")
+    common = SecretRequest(Reference("", ""))
     with pytest.raises(BadConfiguration, match=re.escape(name)):
-        read(place, f"{name}=env://VALUE\n")
+        plan_delivery(PlanInput("/bin/show", ["show"], common, env_file=found))
 
 
 @pytest.mark.parametrize("value", ["env://", "op://#field", "env://A#", f"env://{MISTAKE}"])
 def test_a_wrong_reference_is_an_error(place: Path, value: str) -> None:
     """It names nothing, or is a secret itself, which the error doesn't repeat."""
     with pytest.raises(BadReference) as caught:
-        read(place, f"A={value}\n")
+        parted(read(place, f"A={value}\n"))
     assert MISTAKE not in f"{caught.value}{caught.value.hint}"
     assert str(caught.value).startswith("A ")
 
@@ -204,7 +241,7 @@ def test_several_files_are_read_and_the_later_wins(place: Path) -> None:
     (place / "1").write_text("A=one\nB=env://ONE\nC=one\nD=env://ONE\n")
     (place / "2").write_text("A=two\nB=two\nC=env://TWO\nD=env://TWO\n")
     both = env_file.read_env_files([str(place / "1"), str(place / "2")])
-    assert both == ({"A": "two", "B": "two"}, {"C": "env://TWO", "D": "env://TWO"})
+    assert parted(both) == ({"A": "two", "B": "two"}, {"C": "env://TWO", "D": "env://TWO"})
 
 
 @pytest.mark.parametrize(
@@ -252,7 +289,7 @@ def test_a_file_that_others_can_write_is_refused(place: Path) -> None:
     with pytest.raises(Refused, match=re.escape(str(place))):
         env_file.read_env_files([str(place / ".env")])
     (place / ".env").chmod(0o644)  # may be read by all: it holds no secrets
-    assert env_file.read_env_files([str(place / ".env")]).plain == {"A": "b"}
+    assert env_file.read_env_files([str(place / ".env")]).values == {"A": "b"}
     place.chmod(0o777)
     with pytest.raises(Refused, match=re.escape(str(place))):
         env_file.read_env_files([str(place / ".env")])
@@ -274,26 +311,6 @@ def test_nothing_is_asked_or_run_before_the_file_is_right(home: Home) -> None:
 
 
 @pytest.mark.process
-@pytest.mark.parametrize(
-    ("value", "why"),
-    [
-        ("bitwarden://canary-1", "bitwarden://"),
-        ("1Password://canary-1/b", "1password://"),
-        (" op://canary-1/b", "white space"),
-    ],
-)
-def test_a_value_that_looks_like_a_reference_gets_a_line(home: Home, value: str, why: str) -> None:
-    """It names the variable; the value is passed on unchanged. An ordinary URL gets no line."""
-    file = written(home, f"X='{value}'\nY=https://example.org/\nZ='see op://a/b'\n")
-    command = ["--env-file", file, "sh", "-c", 'echo "$X"']
-    done = home.run("run", *command)
-    assert (done.status, done.stdout) == (0, f"{value}\n")
-    assert re.fullmatch(rf"secretly: X .*{why}.*\n", done.stderr)
-    assert "canary" not in done.stderr
-    assert home.run("run", "--quiet", *command) == (0, f"{value}\n", "")
-
-
-@pytest.mark.process
 def test_any_command_gets_the_files_variables(home: Home) -> None:
     """Plain values unchanged, references resolved; the command needn't be known."""
     text = "T_URL=postgres://db.example.org/x\nT_KEY=env://VALUE\nT_COMMAND=command://Own\n"
@@ -305,6 +322,127 @@ def test_any_command_gets_the_files_variables(home: Home) -> None:
         0, "T_COMMAND=command://Own\nT_KEY=canary-1\nT_URL=postgres://db.example.org/x\n", ""
     )
     assert not (home.folder / "ran").exists()
+
+
+@pytest.mark.process
+def test_references_are_put_into_longer_texts(home: Home) -> None:
+    """In braces, percent-encoded or not. Other braces stay. Each secret is asked for once."""
+    text = (
+        "T_A=postgres://app:{{ env://VALUE | url }}@db/{{ secretly://Name }}\n"
+        'T_B="Bearer {{ secretly://Name }} {{ x }}"\n'
+        "T_C=env://$WHICH\nT_D=secretly://\nT_E={{ .Values.x }}\nT_F=${WHICH} $$\n"
+    )
+    environ = {"VALUE": "canary/1", "WHICH": "VALUE"}
+    with FakePinentry(["canary-2", "canary-3"]) as fake:
+        words = ("run", "--env-file", written(home, text), "show")
+        done = home.run(*words, environ={**environ, **fake.environ})
+        assert len(fake.prompts) == 2
+    assert done == Ended(
+        0,
+        "T_A=postgres://app:canary%2F1@db/canary-2\nT_B=Bearer canary-2 {{ x }}\nT_C=canary/1\n"
+        "T_D=canary-3\nT_E={{ .Values.x }}\nT_F=${WHICH} $$\n",
+        "",
+    )
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("postgres://u:op://V/I/password@h/db", "bws://1", "ref+vault://a/b"),
+        *("encrypted:BDq8", " op://a", "op://$NOT_SET/db/password"),
+    ],
+)
+def test_a_reference_is_never_passed_on(home: Home, value: str) -> None:
+    """A text in an env file that looks like one is an error, and the command doesn't run."""
+    home.program("show", "#!/bin/sh\ntouch ran\n")
+    file = written(home, f"T_A='{value}'\n")
+    assert_refused(home.run("run", "--no-input", "--env-file", file, "show"), "T_A")
+    assert not (home.folder / "ran").exists()
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    "words", [["-p", "p"], ["-p", "q"], ["-p", "r", "-eT_A=x op://a"], ["-p", "r"]]
+)
+def test_a_reference_is_passed_on_by_nothing_else(home: Home, words: list[str]) -> None:
+    """Neither by a profile, nor by ``-e``, nor by the rest of the configuration."""
+    home.program("show", "#!/bin/sh\ntouch ran\n")
+    home.configure(
+        "[commands.show.env]\nT_A = 'x op://a'\n"
+        "[commands.show.profiles.p]\nenv = { T_A = 'x op://a' }\n"
+        "[commands.show.profiles.q]\nsecrets = { T_A = 'x op://a' }\n"
+        "[commands.show.profiles.r]\n"
+    )
+    assert_refused(home.run("run", "--no-input", *words, "show"), "T_A")
+    assert not (home.folder / "ran").exists()
+
+
+@pytest.mark.process
+def test_a_literal_variable_is_passed_on(home: Home) -> None:
+    """Its text in a file, the configuration or the environment is not read as a reference."""
+    home.configure("[commands.show.profiles.p]\nenv = { T_B = 'env://NOT_SET' }\n")
+    file = written(home, "T_A=bws://1\n")
+    words = [f"--literal=T_{letter}" for letter in "ABC"]
+    environ = {"T_C": "x op://a"}
+    done = home.run(
+        *("run", "--env-file", file, "-p", "p", "--resolve-env", *words, "show"), environ=environ
+    )
+    assert done == Ended(0, "T_A=bws://1\nT_B=env://NOT_SET\nT_C=x op://a\n", "")
+    assert_refused(home.run("run", "--literal=X", "-eX=Name", "show"), "--literal X", "-e X")
+    assert_refused(home.run("run", "--literal=X=bws://1", "show"), "--literal X")
+
+
+@pytest.mark.process
+def test_references_in_the_environment_are_resolved_if_wanted(home: Home) -> None:
+    """Those of password managers and our own; others belong to other programs."""
+    item = '[{"id": "1", "name": "Item", "username": "ada", "password": "canary-1"}]'
+    home.program("lpass", f"#!/bin/sh\ncat <<'END'\n{item}\nEND\n")
+    environ = {
+        "T_A": "lpass://Item",
+        "T_B": "http://u:{{ lpass://Item }}@h/{{ env://T_C }}",
+        "T_C": "env://T_D",
+        "T_D": "{{ file:///none }}",
+        "T_E": "lpass://Other",
+    }
+    given = ("-e", "T_E=env://T_D", "show")
+    done = home.run("run", "--resolve-env", *given, environ=environ)
+    assert done == Ended(
+        0,
+        "T_A=canary-1\nT_B=http://u:canary-1@h/env://T_D\nT_C=env://T_D\nT_D={{ file:///none }}\n"
+        "T_E={{ file:///none }}\n",
+        "",
+    )
+    done = home.run("run", *given, environ=environ)
+    assert done.stdout.startswith("T_A=lpass://Item\n")
+    assert_refused(
+        home.run("run", "--resolve-env", "show", environ={"T_A": "x lpass://Item"}), "T_A"
+    )
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("how", ["file", "-e", "text", "profile", "environment"])
+def test_an_upload_is_not_steered_by_a_reference(home: Home, how: str) -> None:
+    """The dialog would show another index than the one that the token goes to."""
+    home.program("twine", "#!/bin/sh\necho ran\n")
+    wheel = tokens.wheel(home.folder / "dist")
+    home.configure(
+        "[commands.twine.profiles.p]\nenv = { TWINE_REPOSITORY_URL = 'env://WHERE' }\n"
+        "[commands.twine.profiles.q]\n"
+    )
+    options = {
+        "file": ("--env-file", written(home, "TWINE_REPOSITORY_URL=env://WHERE\n"), "-p", "q"),
+        "-e": ("-eTWINE_REPOSITORY_URL=env://WHERE", "-p", "q"),
+        "text": ("-eTWINE_REPOSITORY_URL=http://{{ env://WHERE }}/", "-p", "q"),
+        "profile": ("-p", "p"),
+        "environment": ("--resolve-env", "-p", "q"),
+    }[how]
+    environ = {"WHERE": "http://127.0.0.1:9/", "VALUE": "canary-1"}
+    if how == "environment":
+        environ["TWINE_REPOSITORY_URL"] = "secretly://Where"
+    words = ("-eTWINE_PASSWORD=env://VALUE", "twine", "upload", str(wheel))
+    done = home.run("run", "--no-confirm", *options, *words, environ=environ)
+    assert_refused(done, "TWINE_REPOSITORY_URL")
 
 
 @pytest.mark.process

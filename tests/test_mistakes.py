@@ -47,6 +47,8 @@ def _home() -> Iterator[Home]:
         ("run", "-e", TOKEN, "true"),
         ("run", "-e", f"X={TOKEN}", "true"),
         ("run", "-e", f"{TOKEN}=X", "true"),
+        ("run", "--literal", f"{TOKEN}=X", "true"),
+        ("run", "--literal", TOKEN, "-e", "X={{ env://" + TOKEN + " }}", "true"),
         ("run", TOKEN),
         ("run", "-e", "X=Name", TOKEN),
         ("run", "twine", "upload", TOKEN),

@@ -12,7 +12,7 @@ from secretly.config.model import Command, Profile
 from secretly.errors import BadReference, Refused
 from secretly.reference import Reference
 from secretly.resolving.request import SecretRequest
-from secretly.running.delivery import Environment, Username
+from secretly.running.delivery import Composed, Environment, Username
 from secretly.running.env_file import EnvFile
 from secretly.running.planning import DeliveryPlan, PlanInput, plan_delivery
 
@@ -148,6 +148,27 @@ CASES = [
     Case("an env file counts for a call that needs nothing", arguments=("check",),
          plain={"A": "x"}, references={"B": "env://FILE"}, secrets={"B": "env://FILE"},
          sets={"A": "x"}),
+    # References in texts.
+    Case("braces in an env file", plain={"URL": "db://app:{{ op://V/db/password | url }}@host"},
+         **{**OWN, "secrets": {"TOKEN": "Tool", "URL": "db://app:<op://V/db/password>@host"}}),
+    Case("braces with -e", row=None, explicit={"A": "Bearer {{ secretly://Name }}"},
+         secrets={"A": "Bearer <Name>"}, sets={}),
+    Case("braces in a profile", profile=profile(TOKEN="{{ env://A }}-{{ env://B }}"),
+         **{**OWN, "users": (), "secrets": {"TOKEN": "<env://A>-<env://B>"}}),
+    Case("a user name is of the one secret in a text", profile=profile(TOKEN="x {{ env://A }}"),
+         **{**OWN, "secrets": {"TOKEN": "x <env://A>"}}),
+    Case("a reference in a profile's plain variable", profile=profile({"A": "op://V/$APP_ENV"}),
+         **{**OWN, "secrets": {"TOKEN": "Tool", "A": "op://V/dev"}}),
+    Case("a reference in the row's own plain variable", arguments=("check",),
+         row=TOOL._replace(env={"A": "op://V/I"}), sets={}),
+    Case("the same, for a call that needs a secret", row=TOOL._replace(env={"A": "op://V/I"}),
+         **{**OWN, "secrets": {"TOKEN": "Tool", "A": "op://V/I"}, "sets": {}}),
+    Case("a plain text over a reference", profile=profile({"A": "x"}),
+         row=TOOL._replace(env={"A": "op://V/I"}), **OWN, sets={"A": "x"}),
+    Case("the variable's own name", row=None, plain={"A": "secretly://"}, secrets={"A": "A"},
+         sets={}),
+    Case("the variable's own name with -e", row=None, explicit={"A": "secretly://"},
+         secrets={"A": "A"}, sets={}),
     # A publishing tool.
     Case("the index names variables and secret", row=PUBLISHER, index=Index(),
          secrets={"TOKEN_TEST": "TestPyPI"}, users=("USER_TEST",), sets={}),
@@ -157,6 +178,15 @@ CASES = [
     Case("the inherited variable of this index", row=PUBLISHER, index=Index(),
          inherited=frozenset({"TOKEN_TEST"}), sets={}),
 ]  # fmt: skip
+
+
+def shown(value: SecretRequest | Username | Composed) -> str:
+    """A value, with its references as they are written."""
+    if isinstance(value, Composed):
+        return "".join(
+            part if isinstance(part, str) else f"<{part.request.reference}>" for part in value.parts
+        )
+    return str((value.request if isinstance(value, Username) else value).reference)
 
 
 def planned(case: Case, **more: Any) -> DeliveryPlan:
@@ -170,7 +200,8 @@ def planned(case: Case, **more: Any) -> DeliveryPlan:
         invocation=invocation,
         profile=case.profile,
         explicit={Environment(name): text for name, text in case.explicit.items()},
-        env_file=EnvFile(dict(case.plain), dict(case.references)) if filed else None,
+        env_file=EnvFile({**case.plain, **case.references}) if filed else None,
+        environ={"APP_ENV": "dev"},
         inherited=case.inherited,
         destination=case.index,
     )
@@ -183,7 +214,7 @@ def test_each_row_of_the_table_is_planned(case: Case) -> None:
     plan = planned(case)
     secrets = [one for one in plan.deliveries if not isinstance(one.value, Username)]
     users = [one for one in plan.deliveries if isinstance(one.value, Username)]
-    assert {one.by: str(one.request.reference) for one in secrets} == {
+    assert {one.by: shown(one.value) for one in secrets} == {
         Environment(name): text for name, text in case.secrets.items()
     }
     assert tuple(one.by.describe() for one in users) == case.users
@@ -195,7 +226,7 @@ def test_each_row_of_the_table_is_planned(case: Case) -> None:
 def test_a_user_name_is_of_the_secret_before_it() -> None:
     """Both values come from the same request, so that it is obtained once."""
     secret, user = planned(CASES[0]).deliveries
-    assert user.value == Username(secret.request)
+    assert user.value == Username(secret.requests[0])
 
 
 def test_only_a_row_and_a_profile_try_the_projects_secret_first() -> None:
@@ -269,3 +300,104 @@ def test_a_replaced_reference_keeps_its_place_in_the_order_of_prompts() -> None:
     replaced = {Environment("Q"): "New9", Environment("B"): "New8"}
     assert order(explicit=replaced) == ["A", "B", "Q"]
     assert order(profile=profile(B="New1", A="New2", D="New3")) == ["A", "B", "D"]
+
+
+@pytest.mark.parametrize(
+    ("name", "refused"),
+    [
+        *((name, True) for name in ("TWINE_REPOSITORY_URL", "UV_PUBLISH_URL", "SSL_CERT_FILE")),
+        *((name, True) for name in ("REQUESTS_CA_BUNDLE", "TWINE_CERT", "https_proxy", "HOME")),
+        *((name, True) for name in ("XDG_CONFIG_HOME", "CARGO_HTTP_PROXY", "npm_config_registry")),
+        *((name, True) for name in ("UV_NO_CONFIG", "POETRY_CERTIFICATES_X_CERT", "OPENSSL_CONF")),
+        *((name, False) for name in ("TOKEN_TEST", "MY_KEY", "UV_INDEX_CORP_PASSWORD", "HOMES")),
+        *((name, False) for name in ("CARGO_REGISTRIES_CORP_TOKEN", "API_TOKEN", "USER_TEST")),
+    ],
+)
+def test_an_upload_is_not_steered_by_a_reference(name: str, refused: bool) -> None:
+    """The dialog couldn't show it. A variable for a credential steers nothing."""
+    for given in ({"plain": {name: "op://V/I"}}, {"explicit": {name: "{{ op://V/I }}"}}):
+        case = Case("", row=PUBLISHER, index=Index(), **given)
+        if refused:
+            with pytest.raises(Refused, match=name) as caught:
+                planned(case)
+            assert "plain value" in caught.value.hint
+        else:
+            assert name in {one.by.describe() for one in planned(case).deliveries}
+        other = case._replace(arguments=("check",))  # it publishes nothing
+        assert name in {one.by.describe() for one in planned(other).deliveries}
+
+
+INHERITED = {
+    "TOKEN": "op://V/Token",
+    "OLD": "op://V/Old",
+    "MODE": "op://V/Mode",
+    "MINE": "op://V/Mine",
+    "PLAIN": "env://A {{ file:///b }}",
+    "BASH_FUNC_x%%": "() {  op read op://V/I\n}",
+}
+
+
+def test_inherited_references_are_resolved_in_their_places() -> None:
+    """Whatever decides about a variable otherwise still does; without the option, nothing is."""
+    inherited: dict[str, Any] = {"inherited": frozenset(INHERITED), "environ": INHERITED}
+    case = Case("", explicit={"MINE": "Mine"})
+
+    def found(**more: Any) -> dict[str, str]:
+        return {
+            one.by.describe(): shown(one.value)
+            for one in planned(case, **inherited, **more).deliveries
+        }
+
+    assert found(resolve_env=True) == {
+        "MINE": "Mine",
+        "TOKEN": "op://V/Token",
+        "OLD": "op://V/Old",
+    }
+    assert found(literal=frozenset({"TOKEN"})) == {"MINE": "Mine"}
+    assert found(resolve_env=True, literal=frozenset({"OLD", "TOKEN"})) == {"MINE": "Mine"}
+    own = planned(Case("", explicit={"TOKEN": "Mine"}), **inherited, resolve_env=True)
+    assert {one.by.describe() for one in own.deliveries} == {"TOKEN", "USER", "MINE"}
+    assert "OLD" in own.removed
+
+
+def test_an_inherited_reference_that_cannot_be_resolved_is_refused() -> None:
+    """With the option, a reference is never passed on."""
+    environ = {"A": "x op://V/I"}
+    with pytest.raises(BadReference, match="A in the environment"):
+        planned(Case("", row=None), environ=environ, resolve_env=True)
+    assert planned(Case("", row=None), environ=environ).deliveries == ()
+
+
+def test_an_inherited_reference_of_another_store_is_refused() -> None:
+    """In the command's own variable always, and with the option in any."""
+    for more in ({"resolve_env": True}, {}):
+        environ: dict[str, Any] = {"environ": {"TOKEN": "bws://1"}, "inherited": {"TOKEN"}}
+        with pytest.raises((Refused, BadReference), match="TOKEN in the environment") as caught:
+            planned(Case(""), **environ, **more)
+        assert "--literal TOKEN" in caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["TOKEN", "OTHER"])
+def test_a_command_does_not_get_a_reference_in_its_own_variable(name: str) -> None:
+    """It would take the text for its secret. There are two ways out, and one variable counts."""
+    environ = {name: "op://V/I", "X": "op://V/I"}
+    inherited: dict[str, Any] = {"environ": environ, "inherited": frozenset(environ)}
+    with pytest.raises(Refused, match=name) as caught:
+        planned(Case(""), **inherited)
+    assert "--resolve-env" in caught.value.hint
+    assert planned(Case(""), **inherited, literal=frozenset({name})).deliveries == ()
+    (found, _) = planned(Case(""), **inherited, resolve_env=True).deliveries
+    assert (found.by, shown(found.value)) == (Environment(name), "op://V/I")
+    assert planned(Case("", arguments=("check",)), **inherited).deliveries == ()
+    own = planned(Case("", explicit={"TOKEN": "Mine"}), **inherited)
+    assert [shown(one.value) for one in own.deliveries] == ["Mine", "Mine"]
+
+
+def test_an_inherited_user_name_is_resolved_as_well() -> None:
+    """Else the reference would be the user name. It is delivered last, so it counts."""
+    environ = {"USER": "op://V/I/username"}
+    inherited: dict[str, Any] = {"environ": environ, "inherited": frozenset(environ)}
+    with pytest.raises(Refused, match="USER"):
+        planned(Case(""), **inherited)
+    *_, last = planned(Case(""), **inherited, resolve_env=True).deliveries
+    assert (last.by, shown(last.value)) == (Environment("USER"), "op://V/I/username")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secretly.errors import BadReference
-from secretly.reference import Reference, parse, parse_name
+from secretly.reference import Reference, parse, parse_name, substitute
 
 PLAIN = st.text("abcPyI0-_./ é%?=&:", min_size=1, max_size=20).map(str.strip).filter(bool)
 
@@ -173,3 +173,94 @@ def test_a_scheme_or_a_field_is_not_part_of_a_plain_name(text: str) -> None:
     with pytest.raises(BadReference, match=text) as caught:
         parse_name(text)
     assert caught.value.hint
+
+
+# -- variables -------------------------------------------------------------------
+
+SET = {"STAGE": "dev", "EMPTY": "", "_a1": "x y"}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("op://$STAGE/db/password", "op://dev/db/password"),
+        ("op://${STAGE}x/db", "op://devx/db"),
+        ("op://V/$_a1#$STAGE", "op://V/x y#dev"),
+        ("op://${NONE:-test}/db", "op://test/db"),
+        ("op://${EMPTY:-a#b}/db", "op://a#b/db"),
+        ("op://${STAGE:-test}/${NONE:-}x${STAGE}", "op://dev/xdev"),
+        ("op://V/a$$b$$STAGE", "op://V/a$b$STAGE"),
+        ("OP://$STAGE", "op://dev"),
+        ("secretly://$STAGE/key#username", "dev/key#username"),
+        ("a$STAGE", "a$STAGE"),
+        ("a$", "a$"),
+    ],
+)
+def test_variables_in_a_reference_come_from_the_environment(text: str, expected: str) -> None:
+    """As 1Password's program writes them; a plain name keeps its dollars."""
+    assert str(parse(text, SET)) == expected
+
+
+@pytest.mark.parametrize("place", ["$NONE", "${NONE}", "$EMPTY", "${NONE:-$STAGE}", "${EMPTY}"])
+def test_a_variable_that_is_not_set_is_an_error(place: str) -> None:
+    """An empty one counts as not set: the reference would name another item."""
+    with pytest.raises(BadReference) as caught:
+        parse(f"op://{place}/db", SET)
+    assert f"op://{place}/db" in str(caught.value)
+    assert "$$" in caught.value.hint
+
+
+@pytest.mark.parametrize("text", ["$", "$1", "$(id)", "${", "${}", "${A-b}", "${A:?}", "$é", "a$"])
+def test_any_other_dollar_is_an_error(text: str) -> None:
+    """It could mean something to a shell, or itself: ``$$`` says which."""
+    with pytest.raises(BadReference, match="names no variable") as caught:
+        parse(f"op://{text}", SET)
+    assert caught.value.hint == "write $$ for a dollar"
+
+
+@given(st.text("ab$ {}:-#/_A1"), st.dictionaries(st.sampled_from("abA_"), st.text("x/$ ")))
+def test_variables_are_replaced_once(text: str, environ: dict[str, str]) -> None:
+    """What a variable holds is not read again, and a doubled dollar is one."""
+    assert substitute(f"op://{text.replace('$', '$$')}", environ) == f"op://{text}"
+    try:
+        found = substitute(f"op://{text}", environ)
+    except BadReference as error:
+        assert error.hint
+    else:
+        assert found.count("$") <= text.count("$$") + sum(
+            v.count("$") for v in environ.values()
+        ) * (text.count("$"))
+
+
+def test_a_variable_cannot_bring_a_secret_or_control_characters() -> None:
+    """The reference is checked again, and the error doesn't repeat a secret."""
+    for value in ("pypi-canary-1234567890", "a\x1b[2J", "b "):
+        with pytest.raises(BadReference) as caught:
+            parse("env://$A", {"A": value})
+        assert "canary" not in f"{caught.value}"
+        assert str(caught.value).isprintable()
+
+
+# -- our own secrets -------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "variable", "expected"),
+    [
+        ("secretly://PyPI", "", "PyPI"),
+        ("Secretly://PyPI/demo#username", "X", "PyPI/demo#username"),
+        ("secretly://", "API_KEY", "API_KEY"),
+        ("secretly://#username", "API_KEY", "API_KEY#username"),
+    ],
+)
+def test_our_own_scheme_names_a_plain_secret(text: str, variable: str, expected: str) -> None:
+    """It is a name like any other, where a name alone would be a plain text."""
+    found = parse(text, variable=variable)
+    assert (found.scheme, str(found)) == ("", expected)
+
+
+@pytest.mark.parametrize("text", ["secretly://", "secretly://#username", "secretly://op://a/b"])
+def test_our_own_scheme_takes_a_plain_name(text: str) -> None:
+    """Outside of a variable's value it must have one."""
+    with pytest.raises(BadReference):
+        parse(text)

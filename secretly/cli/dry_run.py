@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ..resolving.candidates import CONFIGURATION, KEYCHAIN, MEMORY, TYPED, find_candidates
 from ..resolving.lookup import NameList
-from ..resolving.request import Context
-from ..running.delivery import Delivery, Username
+from ..resolving.request import Context, SecretRequest
+from ..running.delivery import Composed, Delivery, Username
 from ..running.planning import DeliveryPlan
 from ..running.preparing import PreparedRun
 from ..text import escape
@@ -40,9 +40,16 @@ def _origin(delivery: Delivery, context: Context) -> str:
     """Where a value would come from."""
     if isinstance(delivery.value, Username):
         return "the user name that goes with it"
-    request, places = delivery.request, dict[str, str]()
+    found = " and ".join(_place(request, context) for request in delivery.requests)
+    return f"a text with {found}" if isinstance(delivery.value, Composed) else found
+
+
+def _place(request: SecretRequest, context: Context) -> str:
+    """Where a secret would come from."""
+    places = dict[str, str]()
     remembered = {one.name for one in context.memory.held()}
-    for one in find_candidates(request, context.configuration, NameList(context).find):
+    names = NameList(context)
+    for one in find_candidates(request, context.configuration, names.find, context.environ):
         own = one.name == request.reference.name
         label = escape(str(request.reference) if own else one.name)
         if request.reference.scheme:

@@ -12,15 +12,15 @@ from ..record import Record
 from ..redacted import Environ
 from ..reference import Reference
 from ..running import launch, program
-from ..running.plain import plain_variables, texts
+from ..running.plain import Split, plain_variables, split, texts
 from ..text import escape, format_command
 from .console import UsageError, drive, hardening, quiet, say, user_context
 from .run_options import RunOptions, parse_options, parse_variable, print_help
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
-    from ..config.model import Configuration, Profile
-    from ..resolving.request import Context
+    from ..config.model import Command, Configuration, Profile
+    from ..resolving.request import Context, SecretRequest
     from ..running.delivery import DeliveryMethod
     from ..running.env_file import EnvFile
     from ..running.planning import PlanInput
@@ -40,10 +40,35 @@ class _Call(Record):
 
     @property
     def needs_secret(self) -> bool:
-        """Whether anything here names a secret: the user, an env file, or what is known."""
-        if self.explicit or (self.env_file and self.env_file.references):
+        """Whether anything here names a secret: the user, a variable, or what is known."""
+        if self.explicit or self.options.resolve_env:
             return True
-        return self.invocation is not None and self.invocation.needs_secret
+        if self.invocation is not None and self.invocation.needs_secret:
+            return True
+        return bool(self.split(None).secret)
+
+    def split(self, row: Command | None) -> Split:
+        """The plain variables, and those whose text holds references.
+
+        :param row: what is known of the command; None for a call that needs no secret.
+        """
+        found = plain_variables(row, self.profile, self.env_file)
+        if not found:  # most calls have none, and what follows takes time to load
+            return Split({}, {})
+        return split(found, self.common, self.environ, self.options.literal)
+
+    @property
+    def common(self) -> SecretRequest:
+        """What all requests of this run have in common."""
+        from ..resolving.request import PROMPT_TIMEOUT, SecretRequest
+
+        return SecretRequest(
+            Reference("", ""),
+            remember=self.options.remember,
+            confirm=self.options.confirm,
+            prompt_timeout=self.options.prompt_timeout or PROMPT_TIMEOUT,
+            ignore_stored=self.options.ask,
+        )
 
 
 def run(about: str, arguments: Sequence[str]) -> int:
@@ -64,8 +89,8 @@ def run(about: str, arguments: Sequence[str]) -> int:
         if ready is None:
             return 0
     else:
-        plain = plain_variables(None, call.profile, call.env_file)
-        ready = launch.LaunchPlan(path, command, texts(plain))
+        plain = texts(plain_variables(None, call.profile, call.env_file))
+        ready = launch.LaunchPlan(path, command, plain)
         if call.invocation is not None and options.verbose:
             say(f"{escape(call.invocation.row.name)} gets no secret: this call doesn't need one")
     launch.execute(ready, quiet if options.quiet else say, hardening.lifted())
@@ -82,9 +107,14 @@ def _read_call(options: RunOptions, command: Sequence[str]) -> _Call:
             "--as takes a known command: one with [commands.NAME]",
         )
     explicit: dict[DeliveryMethod, str] = dict(parse_variable(text) for text in options.env)
+    for name in {name for by in explicit for name in by.variables} & {*options.literal}:
+        raise UsageError(
+            f"--literal {name} and -e {name} contradict each other",
+            "-e always takes a reference: leave one of them out",
+        )
     profile = command_line.chosen_profile(invocation, options.profile)
     env_file = _read_env_files(options)
-    if invocation is None and not explicit and env_file is None:
+    if invocation is None and not (explicit or env_file is not None or options.resolve_env):
         raise Refused(
             f"no secret is configured for {escape(command[0])}",
             f"add one: secretly run -e VARIABLE=NAME {format_command(command, 60)}",
@@ -97,11 +127,7 @@ def _read_env_files(options: RunOptions) -> EnvFile | None:
         return None
     from ..running import env_file
 
-    found = env_file.read_env_files(options.env_file)
-    if not options.quiet:
-        for line in env_file.doubtful_lines(found):
-            say(line)
-    return found
+    return env_file.read_env_files(options.env_file)
 
 
 def _with_secrets(call: _Call, path: str) -> launch.LaunchPlan | None:
@@ -133,29 +159,24 @@ def _with_secrets(call: _Call, path: str) -> launch.LaunchPlan | None:
 
 
 def _plan_input(call: _Call, path: str, context: Context) -> PlanInput:
-    from ..resolving.request import PROMPT_TIMEOUT, SecretRequest
     from ..running import planning, preparing
 
-    options, known = call.options, call.invocation
+    known = call.invocation
     row = known.row if known and known.needs_secret else None
-    plain = texts(plain_variables(row, call.profile, call.env_file))
-    common = SecretRequest(
-        Reference("", ""),
-        remember=options.remember,
-        confirm=options.confirm,
-        prompt_timeout=options.prompt_timeout or PROMPT_TIMEOUT,
-        ignore_stored=options.ask,
-    )
+    plain = texts(call.split(row).plain)
     upload = preparing.look_at_upload(known, Environ({**context.environ, **plain}))
     return planning.PlanInput(
         path,
         call.command,
-        common,
+        call.common,
         invocation=known,
         profile=call.profile,
         explicit=call.explicit,
         env_file=call.env_file,
         inherited=frozenset(context.environ),
+        environ=call.environ,
+        literal=frozenset(call.options.literal),
+        resolve_env=call.options.resolve_env,
         destination=upload.destination if upload else None,
         upload=upload,
     )

@@ -39,6 +39,16 @@ class _Option(Record):
     read: Callable[[str], object] = str
 
 
+def _variable_name(text: str) -> str:
+    name, equals, _ = text.partition("=")
+    if equals:
+        raise UsageError(
+            "--literal takes the name of a variable, and no value",
+            f"--literal {escape(name)}: an env file or the configuration has its text",
+        )
+    return name
+
+
 _OPTIONS = (
     _Option(
         ("-e", "--env"),
@@ -53,6 +63,19 @@ _OPTIONS = (
         "read a .env file, references included (repeatable)",
         "FILE",
         many=True,
+    ),
+    _Option(
+        ("--literal",),
+        "literal",
+        "don't read VARIABLE's value as a reference (repeatable)",
+        "VARIABLE",
+        many=True,
+        read=_variable_name,
+    ),
+    _Option(
+        ("--resolve-env",),
+        "resolve_env",
+        "resolve password managers' references in your own env",
     ),
     _Option(("-p", "--profile"), "profile", "use this profile of the command", "NAME"),
     _Option(("--as",), "alias", "treat the command as this known command", "NAME"),
@@ -89,6 +112,8 @@ class RunOptions:
     def __init__(self) -> None:
         self.env: list[str] = []
         self.env_file: list[str] = []
+        self.literal: list[str] = []
+        self.resolve_env = False
         self.profile: str | None = None
         self.alias: str | None = None
         self.remember: model.Remember | None = None

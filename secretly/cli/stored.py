@@ -24,8 +24,9 @@ def stored_secret(reference: str, purpose: str, confirm: bool = True) -> Resolve
     :param purpose: what it is for, as the prompt shows it.
     :param confirm: whether the user confirms its use, if that is configured.
     """
-    request = SecretRequest(parse(reference), purpose=purpose)
-    return drive(obtain_stored(request, user_context(), confirm))
+    context = user_context()
+    request = SecretRequest(parse(reference, context.environ), purpose=purpose)
+    return drive(obtain_stored(request, context, confirm))
 
 
 def print_secret(secret: Secret, bare: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from ..errors import BadConfiguration, SecretlyError
-from ..reference import Reference, looks_secret, parse
+from ..reference import OWN, Reference, looks_secret, parse
 from ..text import escape
 from .model import Command, Configuration, Entry, Profile
 from .values import check_variable, duration, is_variable
@@ -55,12 +55,11 @@ def _source(value: object) -> Reference:
     return reference
 
 
-def _reference(value: object) -> Reference:
-    return parse(_text(value))
-
-
 def _reference_text(value: object) -> str:
-    return str(_reference(value)) if value != "" else ""
+    text = _text(value)
+    if text and "{{" not in text and text != f"{OWN}://":  # the plan reads these
+        parse(text)
+    return text
 
 
 def _remember(value: object) -> Remember:

@@ -5,14 +5,14 @@ Everything here is pure: nothing is looked up, and the user is not asked.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from ..config.model import Configuration, Entry
 from ..errors import BadReference
 from ..keeping.stored_names import StoredName
 from ..record import Record
 from ..redacted import Secret
-from ..reference import Reference
+from ..reference import Reference, parse
 from ..text import escape
 from .request import SecretRequest, login_name
 
@@ -96,7 +96,10 @@ def username_for(given: str | None, entry: Entry, stored: StoredName | None = No
 
 
 def find_candidates(
-    request: SecretRequest, configuration: Configuration, stored_under: StoredUnder
+    request: SecretRequest,
+    configuration: Configuration,
+    stored_under: StoredUnder,
+    environ: Mapping[str, str] = {},
 ) -> tuple[Candidate, ...]:
     """Decide under which names and from where a secret may come, in order.
 
@@ -104,7 +107,9 @@ def find_candidates(
     source, the last candidate is the user, who types the secret.
 
     :param stored_under: the list of stored names, parsed once for all requests.
-    :raises BadReference: if it asks for a field that the keychain doesn't have.
+    :param environ: the environment that the variables in a configured source come from.
+    :raises BadReference: if it asks for a field that the keychain doesn't have, or if a variable
+        in a configured source is not set.
     """
     reference, found = request.reference, list[Candidate]()
     if reference.scheme and not request.ignore_stored:
@@ -112,13 +117,19 @@ def find_candidates(
     for name in (reference.name,) if request.ignore_stored else (*request.names, reference.name):
         entry = configuration.entry(name)
         if entry.source is not None and not request.ignore_stored:
-            field = reference.field or entry.source.field
-            return (*found, _from_source(name, entry, entry.source._replace(field=field)))
+            source = configured_source(entry.source, environ)
+            field = reference.field or source.field
+            return (*found, _from_source(name, entry, source._replace(field=field)))
         known = request.username is not None or entry.username is not None
         username = username_for(request.username, entry, None if known else stored_under(name))
         if not request.ignore_stored:
             found += _stored(name, entry, username, reference)
     return (*found, Candidate(TYPED, name, entry, username))
+
+
+def configured_source(source: Reference, environ: Mapping[str, str]) -> Reference:
+    """A configured source with its variables replaced; a command has none."""
+    return source if source.scheme == "command" else parse(str(source), environ)
 
 
 def _from_source(name: str, entry: Entry, source: Reference) -> Candidate:

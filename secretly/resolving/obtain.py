@@ -99,7 +99,8 @@ def _begin(requests: Sequence[SecretRequest], context: Context) -> tuple[Context
     context = context._replace(keychain=CircuitBreaker(keychain))
     names = NameList(context)
     candidates = [
-        find_candidates(request, context.configuration, names.find) for request in requests
+        find_candidates(request, context.configuration, names.find, context.environ)
+        for request in requests
     ]
     both = list(zip(requests, candidates, strict=True))
     stores = Stores(both, names, context)

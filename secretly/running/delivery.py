@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from ..config.values import check_variable
 from ..record import Record
-from ..redacted import Environ
+from ..redacted import Environ, Secret
 from ..text import escape
 
 TYPE_CHECKING = False  # typing's own would load it
@@ -69,20 +71,79 @@ class Username(Record):
     request: SecretRequest
 
 
+class Inserted(Record):
+    """A secret in a longer text.
+
+    :param encoded: whether it is percent-encoded, as a part of a URL.
+    """
+
+    request: SecretRequest
+    encoded: bool = False
+
+
+class Composed(Record):
+    """A text with secrets in it.
+
+    :param parts: plain texts, and the secrets between them. The texts may hold secrets as well,
+        so no ``repr`` shows them.
+    """
+
+    parts: tuple[str | Inserted, ...]
+
+    def __repr__(self) -> str:
+        return f"<text with {len(self.inserted)} secrets>"
+
+    @property
+    def inserted(self) -> tuple[Inserted, ...]:
+        """The secrets in it."""
+        return tuple(part for part in self.parts if isinstance(part, Inserted))
+
+    def text(self, secrets: Mapping[SecretRequest, str]) -> Secret:
+        """The text with the secrets in their places."""
+        return Secret("".join(_filled(part, secrets) for part in self.parts))
+
+
+def _filled(part: str | Inserted, secrets: Mapping[SecretRequest, str]) -> str:
+    if isinstance(part, str):
+        return part
+    secret = Secret(secrets[part.request])
+    if not part.encoded:
+        return secret
+    from urllib.parse import quote
+
+    return Secret(quote(secret, safe="", errors="surrogateescape"))
+
+
 class Delivery(Record):
     """A value, and how it travels.
 
-    :param value: the secret, or the user name that belongs to one.
+    :param value: the secret, the user name that belongs to one, or a text with secrets in it.
     :param by: the way.
     :param by_project: try the secret of the project that is uploaded first:
         ``PyPI/demo`` before ``PyPI``.
     """
 
-    value: SecretRequest | Username
+    value: SecretRequest | Username | Composed
     by: DeliveryMethod
     by_project: bool = False
 
     @property
-    def request(self) -> SecretRequest:
-        """The request whose result the value comes from."""
-        return self.value.request if isinstance(self.value, Username) else self.value
+    def requests(self) -> tuple[SecretRequest, ...]:
+        """The requests whose results the value is made of."""
+        value = self.value
+        if isinstance(value, Composed):
+            return tuple(one.request for one in value.inserted)
+        return (value.request if isinstance(value, Username) else value,)
+
+    def with_requests(self, change: Callable[[SecretRequest], SecretRequest]) -> Delivery:
+        """The same delivery, of changed requests."""
+        value = self.value
+        if isinstance(value, Composed):
+            parts = tuple(
+                part if isinstance(part, str) else part._replace(request=change(part.request))
+                for part in value.parts
+            )
+            return self._replace(value=Composed(parts))
+        if isinstance(value, Username):
+            return self._replace(value=Username(change(value.request)))
+        return self._replace(value=change(value))

@@ -1,40 +1,31 @@
-"""``.env`` files: plain values, and references to secrets."""
+"""``.env`` files: lines of ``NAME=value``."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from io import StringIO
 from typing import NamedTuple
 
 from .. import safefiles
-from ..config.values import check_variable
-from ..errors import BadReference, Refused
-from ..reference import parse, without_secrets
-from ..sources import registry
+from ..errors import Refused
+from ..reference import without_secrets
 from ..text import escape
 
-__all__ = ["EnvFile", "doubtful_lines", "read_env_files"]
-
-#: Names of password managers that users may take for a scheme.
-_NEARLY = (
-    "1password|onepassword|1pass|bitwarden|rbw|lastpass|keepass|keepassxc-cli|kdbx|passwordstore"
-    "|password-store|keychain|gopass"
-)
+__all__ = ["EnvFile", "read_env_files"]
 
 
 class EnvFile(NamedTuple):
     """The contents of ``.env`` files.
 
-    :param plain: the variables with a plain value.
-    :param references: the variables whose value is a reference, ``scheme://…``.
+    :param values: the variables, and their values as they are written: plain texts, references,
+        and texts with references in braces.
     """
 
-    plain: dict[str, str]
-    references: dict[str, str]
+    values: dict[str, str]
 
     def __repr__(self) -> str:
-        return f"<env file of {len(self.plain) + len(self.references)} variables>"
+        return f"<env file of {len(self.values)} variables>"
 
 
 def read_env_files(paths: Sequence[str]) -> EnvFile:
@@ -44,40 +35,13 @@ def read_env_files(paths: Sequence[str]) -> EnvFile:
 
     :raises Refused: for a file that can't be read or isn't a ``.env`` file, and for one that
         other users could change: it decides where secrets go.
-    :raises BadReference: for a reference that can't be read.
     """
-    found = EnvFile({}, {})
-    known = "|".join(map(re.escape, registry.schemes()))
+    found: dict[str, str] = {}
     for path in paths:
-        for name, value in _values(path).items():
-            found.plain.pop(name, None)
-            found.references.pop(name, None)
-            if re.match(rf"({known})://", value, re.IGNORECASE):
-                found.references[check_variable(name)] = _checked(value, name)
-            else:
-                found.plain[name] = value
-    return found
-
-
-def _checked(reference: str, name: str) -> str:
-    try:
-        parse(reference)
-    except BadReference as error:
-        raise BadReference(f"{name} in an env file: {error}", error.hint) from None
-    return reference
-
-
-def doubtful_lines(file: EnvFile) -> Iterator[str]:
-    """A line for each plain value that may be meant as a reference."""
-    known = "|".join(map(re.escape, registry.schemes()))
-    for name, value in file.plain.items():
-        why = ""
-        if found := re.match(rf"\s*({_NEARLY})://", value, re.IGNORECASE):
-            why = f"secretly has no source {found[1].lower()}://"
-        if re.match(rf"\s+({known})://", value, re.IGNORECASE):
-            why = "it begins with white space"
-        if why:
-            yield f"{name} looks like a reference, but {why}: secretly passes it on unchanged"
+        values = _values(path)
+        # A variable has its place where it was last set: that is the order of the prompts.
+        found = {name: found[name] for name in found if name not in values} | values
+    return EnvFile(found)
 
 
 def _values(path: str) -> dict[str, str]:
@@ -98,7 +62,8 @@ def _values(path: str) -> dict[str, str]:
         raise Refused(f"can't read the env file {shown}: {why}", "it should be lines of NAME=value")
     safefiles.refuse_if_others_can_write(path, "the env file")
     values = {}
-    for line in parse_stream(StringIO(text)):
+    # As python-dotenv opens a file: each end of a line is read as a newline, in quotes as well.
+    for line in parse_stream(StringIO(text, newline=None)):
         if line.key is None and not line.error:
             continue  # a comment
         name, value = line.key or "", line.value

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 
+from ..redacted import Secret
 from ..resolving import confirming, obtain
-from ..resolving.candidates import ResolvedSecret
+from ..resolving.candidates import ResolvedSecret, configured_source
 from ..resolving.request import Context, SecretRequest
 from ..text import escape
-from .delivery import Username
+from .delivery import Composed, Username
 from .launch import LaunchPlan
 from .preparing import PreparedRun
 
@@ -28,30 +29,60 @@ async def obtain_values(
     :param tell: called with lines that say where each secret came from.
     :raises SecretlyError: if one can't be obtained; then nothing may be run.
     """
-    requests = list(dict.fromkeys(delivery.request for delivery in run.deliveries))
+    requests = list(dict.fromkeys(one for delivery in run.deliveries for one in delivery.requests))
     results = await obtain.obtain_all(requests, context)
     found = dict(zip(requests, results, strict=True))
-    launch, said, replaced = run.launch, set(), []
-    now = time.time()
+    launch, narrowing = run.launch, _Narrowing(run.release, context.environ)
     for delivery in run.deliveries:
-        request, result = delivery.request, found[delivery.request]
-        if isinstance(delivery.value, Username):
-            username = _username(delivery.by.variables, request, result, run.release, context)
-            launch = delivery.by.apply(launch, username) if username else launch
+        by, value = delivery.by, delivery.value
+        if isinstance(value, Username):
+            request = value.request
+            username = _username(by.variables, request, found[request], run.release, context)
+            launch = by.apply(launch, username) if username else launch
             continue
-        tell(f"{delivery.by.describe()}: {escape(result.name)} ({result.origin})")
-        if why := confirming.decide_confirmation(request, result).waived_by:
-            tell(f"{delivery.by.describe()}: not confirmed, by {why}")
-        value = result.secret
-        if run.release is not None:
-            value = run.release.narrowed(value, now)
-            if value is not result.secret:
-                said.add(run.release.said(value))
-                # The token that it is made of must not be there as well.
-                replaced += _own_variable(request, result)
-        launch = delivery.by.apply(launch, value)
+        secrets = {}
+        for request in delivery.requests:
+            for line in _said(request, found[request]):
+                tell(f"{by.describe()}: {line}")
+            secrets[request] = narrowing.narrowed(request, found[request])
+        text = value.text(secrets) if isinstance(value, Composed) else secrets[value]
+        launch = by.apply(launch, text)
     tell(f"program: {escape(launch.program)}")
-    return launch._replace(removes=(*launch.removes, *replaced), said=sorted(said))
+    removes = (*launch.removes, *narrowing.replaced)
+    return launch._replace(removes=removes, said=sorted(narrowing.said))
+
+
+def _said(request: SecretRequest, result: ResolvedSecret) -> Iterator[str]:
+    """The lines about where a secret came from."""
+    yield f"{escape(result.name)} ({result.origin})"
+    if why := confirming.decide_confirmation(request, result).waived_by:
+        yield f"not confirmed, by {why}"
+
+
+class _Narrowing:
+    """Narrows PyPI's tokens to an upload.
+
+    :param release: the upload; None: all secrets stay as they are.
+    :param environ: secretly's own environment.
+    """
+
+    def __init__(self, release: Release | None, environ: Mapping[str, str]) -> None:
+        self._release, self._environ, self._now = release, environ, time.time()
+        #: The lines to print once nothing can stop the run.
+        self.said: set[str] = set()
+        #: The variables that hold a token from which a narrower one was made.
+        self.replaced: list[str] = []
+
+    def narrowed(self, request: SecretRequest, result: ResolvedSecret) -> Secret:
+        """What the command gets in place of a secret."""
+        if self._release is None:
+            return result.secret
+        value = self._release.narrowed(result.secret, self._now)
+        if value is not result.secret:
+            self.said.add(self._release.said(value))
+            # The token that it is made of must not be there as well.
+            self.replaced += _own_variable(request, result, self._environ)
+        return value
 
 
 def _username(
@@ -76,7 +107,10 @@ def _username(
     return own or inherited or default
 
 
-def _own_variable(request: SecretRequest, result: ResolvedSecret) -> list[str]:
+def _own_variable(
+    request: SecretRequest, result: ResolvedSecret, environ: Mapping[str, str]
+) -> list[str]:
     """The variable of our own environment that has the secret, even if it was typed this time."""
-    source = request.reference if request.reference.scheme else result.entry.source
+    source = result.entry.source and configured_source(result.entry.source, environ)
+    source = request.reference if request.reference.scheme else source
     return [source.path] if source is not None and source.scheme == "env" else []

@@ -1,25 +1,29 @@
-"""The plain variables of a command: those that are set without any secret."""
+"""The variables of a command that are set without a name of a secret: most have plain texts."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from ..config.model import Command, Profile
+from ..errors import BadReference
 from ..record import Record
 from ..redacted import Environ
+from ..text import escape
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
+    from ..resolving.request import SecretRequest
+    from .delivery import Composed
     from .env_file import EnvFile
 
-CONFIGURATION, ENV_FILE = "the configuration", "an env file"
+CONFIGURATION, ENV_FILE, INHERITED = "the configuration", "an env file", "the environment"
 
 
 class PlainVariable(Record):
-    """The value of a plain variable.
+    """The value of a variable, as it is written.
 
     :param value: its text. Env files may hold secrets, so no ``repr`` shows it.
-    :param origin: what sets it: :data:`CONFIGURATION` or :data:`ENV_FILE`.
+    :param origin: what sets it: :data:`CONFIGURATION`, :data:`ENV_FILE` or :data:`INHERITED`.
     """
 
     value: str
@@ -32,7 +36,7 @@ class PlainVariable(Record):
 def plain_variables(
     row: Command | None, profile: Profile | None, env_file: EnvFile | None
 ) -> dict[str, PlainVariable]:
-    """The plain variables that a command gets.
+    """The variables that a command gets. Some of the texts may hold references.
 
     A profile takes precedence over env files, and these over the known command's row.
 
@@ -40,10 +44,67 @@ def plain_variables(
     """
     found = {name: PlainVariable(value) for name, value in row.env.items()} if row else {}
     if env_file is not None:
-        found |= {name: PlainVariable(text, ENV_FILE) for name, text in env_file.plain.items()}
+        found |= {name: PlainVariable(text, ENV_FILE) for name, text in env_file.values.items()}
     if profile is not None:
         found |= {name: PlainVariable(value) for name, value in profile.env.items()}
     return found
+
+
+class Split(Record):
+    """Variables, by what their texts are.
+
+    :param plain: those with a plain text.
+    :param secret: those whose text is a reference, or has some in braces.
+    """
+
+    plain: Mapping[str, PlainVariable]
+    secret: Mapping[str, SecretRequest | Composed]
+
+
+def split(
+    variables: Mapping[str, PlainVariable],
+    common: SecretRequest,
+    environ: Mapping[str, str],
+    literal: Collection[str] = (),
+) -> Split:
+    """Find the references in the texts of variables.
+
+    :param common: what all requests of this run have in common.
+    :param environ: the environment that variables in references come from.
+    :param literal: the names of the variables whose text is plain, whatever it looks like.
+    :raises BadReference: for a reference that can't be read, or would not be resolved.
+    """
+    # Each reference has a colon in it, and most texts don't.
+    names = [n for n, one in variables.items() if ":" in one.value and n not in literal]
+    if not names:
+        return Split(variables, {})
+    from .templates import ValueReader
+
+    reader, secret = ValueReader(common, environ), {}
+    for name in names:
+        value = reader.read(variables[name].value, name, variables[name].origin)
+        if value is not None:
+            _check_variables(name, variables, environ)
+            secret[name] = value
+    return Split({name: variables[name] for name in variables if name not in secret}, secret)
+
+
+def _check_variables(
+    name: str, variables: Mapping[str, PlainVariable], environ: Mapping[str, str]
+) -> None:
+    """Refuse a reference with a variable that has another value next to it than in our environment.
+
+    :raises BadReference: for such a variable: it is not clear which one is meant.
+    """
+    from ..reference import variables as named_in
+
+    for used in sorted(named_in(variables[name].value) & variables.keys()):
+        if environ.get(used) != variables[used].value:
+            raise BadReference(
+                f"{escape(name)} has ${used} in its reference, and {variables[used].origin} sets "
+                f"{used} to another value than your environment",
+                f"references take variables from your environment: export {used} as well",
+            )
 
 
 def texts(variables: Mapping[str, PlainVariable]) -> Environ:

@@ -5,11 +5,12 @@ Who decides about a variable, highest first:
 1. ``-e``
 2. the profile's secrets
 3. the profile's plain variables
-4. env files: plain values and references
+4. env files
 5. the inherited environment
 6. the known command's own secrets
 
-A known command's own plain variables come after env files, and replace inherited ones.
+A known command's own plain variables come after env files, and replace inherited ones. The texts of
+plain variables, and of inherited ones with ``--resolve-env``, may hold references.
 """
 
 from __future__ import annotations
@@ -20,19 +21,21 @@ from collections.abc import Set as AbstractSet
 
 from ..config.command_line import Invocation
 from ..config.model import Command, Profile
-from ..config.values import steers
+from ..config.values import is_variable, steers
 from ..errors import Refused
 from ..record import Record
 from ..redacted import Environ
-from ..reference import Reference, parse
+from ..reference import parse
 from ..resolving.request import SecretRequest
 from ..text import escape
-from .delivery import Delivery, Environment, Username
+from .delivery import Composed, Delivery, Environment, Username
 from .launch import LaunchPlan
-from .plain import PlainVariable, plain_variables, texts
+from .plain import ENV_FILE, INHERITED, PlainVariable, Split, plain_variables, split, texts
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
+    from typing import Any
+
     from ..publishing.destination import Destination
     from ..publishing.upload import Upload
     from .delivery import DeliveryMethod
@@ -40,6 +43,9 @@ if TYPE_CHECKING:
 
     #: References, by where the value of each goes.
     References = Mapping[DeliveryMethod, str]
+
+    #: Values that hold secrets, by where each goes.
+    Values = Mapping[DeliveryMethod, SecretRequest | Composed]
 
 
 class PlanInput(Record):
@@ -53,6 +59,9 @@ class PlanInput(Record):
     :param explicit: the references that ``-e`` gives, by where each value goes.
     :param env_file: what the env files contain.
     :param inherited: the names of the inherited variables.
+    :param environ: secretly's own environment, for the variables in references.
+    :param literal: the variables whose text is passed on, whatever it looks like.
+    :param resolve_env: resolve the references in inherited variables.
     :param destination: the index of an upload: it names variables and the secret.
     :param upload: the look at the upload that found it. The plan itself does not use it.
     """
@@ -65,6 +74,9 @@ class PlanInput(Record):
     explicit: Mapping[DeliveryMethod, str] = {}
     env_file: EnvFile | None = None
     inherited: AbstractSet[str] = frozenset()
+    environ: Mapping[str, str] = {}
+    literal: AbstractSet[str] = frozenset()
+    resolve_env: bool = False
     destination: Destination | None = None
     upload: Upload | None = None
 
@@ -76,6 +88,10 @@ class PlanInput(Record):
     def variable(self, name: str) -> str:
         """A variable as it is named for this index: ``{REPOSITORY}`` is replaced."""
         return self.destination.filled(name) if self.destination else name
+
+    def split(self, variables: Mapping[str, PlainVariable]) -> Split:
+        """The variables with a plain text, and the values of those that hold references."""
+        return split(variables, self.common, self.environ, self.literal)
 
 
 class DeliveryPlan(Record):
@@ -111,13 +127,14 @@ def plan_delivery(given: PlanInput) -> DeliveryPlan:
     """Decide which variable gets what, and which variables are removed.
 
     :raises BadConfiguration: for a way of delivery that can't take a secret.
-    :raises BadReference: for a reference that can't be read.
-    :raises Refused: if an env file changes how a program with a secret loads.
+    :raises BadReference: for a reference that can't be read, or would not be resolved.
+    :raises Refused: if an env file changes how a program with a secret loads, or if a secret
+        would go into a variable that steers an upload.
     """
     row = _known(given)
-    plain = plain_variables(row, given.profile, given.env_file)
-    by_profile = _profile_references(given, row)
-    explicit = _explicit_references(given, by_profile)
+    found = given.split(plain_variables(row, given.profile, given.env_file))
+    plain, by_profile = found.plain, _profile_references(given, row)
+    explicit = _explicit_values(given, found.secret, by_profile)
     chosen = {*plain, *_variables(by_profile), *_variables(explicit)}
     present = plain.keys() | given.inherited
     if not (chosen | given.inherited).isdisjoint(row.alternatives):
@@ -125,22 +142,20 @@ def plan_delivery(given: PlanInput) -> DeliveryPlan:
     by_row = _row_references(row, by_profile, present)
     # A reference that replaces another keeps its place in the order of the prompts.
     secrets = [
-        Delivery(given.common._replace(reference=parse(explicit[by])), by)
-        if by in explicit
-        else _delivery(by, by_row[by], given)
+        Delivery(explicit[by], by) if by in explicit else _delivery(by, by_row[by], given)
         for by in {**by_row, **explicit}
     ]
-    if secrets:
-        _check_env_file(given)
-    for secret in secrets:
-        secret.by.check()
     own = row.secrets.keys() - (plain.keys() - _variables(by_profile))
     set_here = _variables(delivery.by for delivery in secrets)
     blanked, removed = _stale(row, plain, chosen, bool(own & set_here))
+    resolved = _resolved(given, row, chosen.union(set_here, blanked, removed))
+    _check(given, row, plain, [*secrets, *resolved])
+    set_here |= _variables(delivery.by for delivery in resolved)
+    usernames = _with_usernames(secrets, None if row.username in chosen else row.username, own)
     return DeliveryPlan(
         given.program,
         given.argv,
-        tuple(_with_usernames(secrets, None if row.username in chosen else row.username, own)),
+        (*usernames, *resolved),
         plain,
         blanked=tuple(name for name in blanked if name not in plain),
         removed=tuple(name for name in removed if name not in plain.keys() | set_here),
@@ -179,14 +194,55 @@ def _profile_references(given: PlanInput, row: Command) -> References:
     return {Environment(given.variable(name)): reference for name, reference in secrets}
 
 
-def _explicit_references(given: PlanInput, by_profile: References) -> References:
-    """The references of ``-e``, and those of env files that no profile decides about."""
-    decided = _variables(by_profile) | (given.profile or Profile()).env.keys()
-    filed = given.env_file.references if given.env_file else {}
-    left: References = {
-        Environment(name): text for name, text in filed.items() if name not in decided
-    }
-    return {**left, **given.explicit}
+def _explicit_values(given: PlanInput, held: Mapping[str, Any], by_profile: References) -> Values:
+    """The values of ``-e``, and those of variables that no profile's secret decides about.
+
+    :param held: the values of plain variables that hold references.
+    """
+    decided = _variables(by_profile)
+    left: Values = {Environment(name): held[name] for name in held if name not in decided}
+    return {**left, **{by: _value(text, by, given) for by, text in given.explicit.items()}}
+
+
+def _value(text: str, by: DeliveryMethod, given: PlanInput) -> SecretRequest | Composed:
+    """The value that a reference, or a text with references in braces, stands for."""
+    if "://" not in text and "{{" not in text:
+        return given.common._replace(reference=parse(text))
+    from .templates import ValueReader
+
+    reader = ValueReader(given.common, given.environ)
+    return reader.read_reference(text, next(iter(by.variables), ""))
+
+
+def _resolved(given: PlanInput, row: Command, decided: AbstractSet[str]) -> list[Delivery]:
+    """The inherited variables that hold references, and that nothing else sets or removes.
+
+    :raises Refused: if the command's own variable holds one that is not to be resolved.
+    """
+    own = {*row.secrets, *row.alternatives, row.username}
+    names = [
+        name
+        for name, text in given.environ.items()
+        if (given.resolve_env or name in own)
+        and ":" in text
+        # bash exports functions under names that are not valid ones.
+        and is_variable(name)
+        and name not in decided | given.literal
+    ]
+    if not names:
+        return []
+    from .templates import ValueReader
+
+    reader = ValueReader(given.common, given.environ)
+    names = [name for name in names if reader.names_store(given.environ[name])]
+    if names and not given.resolve_env:
+        raise Refused(
+            f"{names[0]} in the environment holds a reference, which {escape(row.name)} can't read",
+            f"resolve it: --resolve-env; or pass it on: --literal {names[0]}",
+        )
+    inherited = {name: PlainVariable(given.environ[name], INHERITED) for name in names}
+    values = given.split(inherited).secret
+    return [Delivery(value, Environment(name)) for name, value in values.items()]
 
 
 def _row_references(row: Command, by_profile: References, present: AbstractSet[str]) -> References:
@@ -205,9 +261,11 @@ def _row_references(row: Command, by_profile: References, present: AbstractSet[s
 def _delivery(by: DeliveryMethod, reference: str, given: PlanInput) -> Delivery:
     """The delivery of a secret that a row or a profile names; without a name, the index's."""
     target = given.destination
-    found = Reference("", target.secret) if target and not reference else parse(reference)
-    by_project = target is not None and found.is_plain
-    return Delivery(given.common._replace(reference=found), by, by_project)
+    if target and not reference:
+        reference = target.secret
+    value = _value(reference, by, given)
+    by_project = target is not None and not isinstance(value, Composed) and value.reference.is_plain
+    return Delivery(value, by, by_project)
 
 
 def _with_usernames(
@@ -216,8 +274,9 @@ def _with_usernames(
     """Each secret; after one for a variable of the command's own, its user name as well."""
     for secret in secrets:
         yield secret
-        if username is not None and not own.isdisjoint(secret.by.variables):
-            yield secret._replace(value=Username(secret.request), by=Environment(username))
+        is_own = not own.isdisjoint(secret.by.variables)
+        if username is not None and is_own and len(secret.requests) == 1:
+            yield secret._replace(value=Username(secret.requests[0]), by=Environment(username))
 
 
 def _stale(
@@ -243,7 +302,48 @@ _TRUSTING = (
 )
 
 
-def _check_env_file(given: PlanInput) -> None:
+#: The variables that decide what an upload is, where it goes and how it gets there: those of the
+#: publishing tools, of what they start, and of the libraries that they use.
+_UPLOADING = (
+    r"(?i)(TWINE|UV|FLIT|HATCH|POETRY|PDM|MATURIN|CARGO|NPM_CONFIG|PNPM|YARN|PIPX?|NODE|GIT"
+    r"|XDG|OPENSSL|REQUESTS|CURL|KEYRING|SOURCE_DATE)_\w+"
+    r"|(\w+_)?PROXY|RUST\w+|HOME|USERPROFILE|NETRC|TMPDIR|GCONV_PATH|SSLKEYLOGFILE"
+)
+
+#: Those of them that hold a credential.
+_CREDENTIAL = r"(?i)\w+_(PASSWORD|TOKEN|USERNAME|USER|AUTH)"
+
+
+def _check(
+    given: PlanInput,
+    row: Command,
+    plain: Mapping[str, PlainVariable],
+    secrets: Sequence[Delivery],
+) -> None:
+    """Refuse variables that must not get a secret, and those that must not be next to one.
+
+    :raises BadConfiguration: for a way of delivery that can't take a secret.
+    :raises Refused: for an env file that :func:`_check_env_file` refuses, and for a variable
+        that steers an upload: the dialog can't show what secretly hasn't looked up yet.
+    """
+    if secrets:
+        _check_env_file(given, plain)
+    for secret in secrets:
+        secret.by.check()
+    if not (given.publishes and row.name):
+        return
+    own = {*row.secrets, *row.alternatives, *row.removes, row.username}
+    for name in sorted(_variables(secret.by for secret in secrets) - own):
+        steering = re.fullmatch(_UPLOADING, name) and not re.fullmatch(_CREDENTIAL, name)
+        if steering or re.fullmatch(_TRUSTING, name):
+            raise Refused(
+                f"can't set {escape(name)} from a reference: it steers what {escape(row.name)} "
+                "does, and you couldn't see where the upload goes",
+                f"set {escape(name)} to its plain value",
+            )
+
+
+def _check_env_file(given: PlanInput, plain: Mapping[str, PlainVariable]) -> None:
     """Refuse env files that have another program get the secret than the user means.
 
     ``PATH`` and ``PYTHONPATH`` are usual in a project's file. But a user who agrees to an
@@ -251,7 +351,7 @@ def _check_env_file(given: PlanInput) -> None:
 
     :raises Refused: if one does.
     """
-    for name in given.env_file.plain if given.env_file else ():
+    for name in (name for name, variable in plain.items() if variable.origin == ENV_FILE):
         does = ""
         if name.upper().startswith(_LOADING) or (
             given.publishes and name != "ENV" and steers(name)

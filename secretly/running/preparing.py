@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping
 from ..config.command_line import Invocation
 from ..errors import Refused
 from ..record import Record
-from ..resolving.request import Context, SecretRequest
+from ..resolving.request import Context
 from ..text import escape, format_command, shell_quote
 from . import program
-from .delivery import Delivery, Username
+from .delivery import Delivery
 from .launch import LaunchPlan
 from .planning import DeliveryPlan, PlanInput
 
@@ -72,27 +72,28 @@ def prepare(plan: DeliveryPlan, given: PlanInput, context: Context) -> PreparedR
         consent, listing = release.consent(path, plan.argv)
         launch = launch._replace(recheck=given.upload.recheck)
         _warn_of_plain_password(given.upload, context.note)
-    deliveries = []
-    for delivery in plan.deliveries:
-        request = _narrower_first(delivery, release)._replace(
-            publishes=plan.publishes,
-            purpose=consent,
-            command=(command, path),
-            inspect=release.inspect if release else None,
-        )
-        value = Username(request) if isinstance(delivery.value, Username) else request
-        deliveries.append(delivery._replace(value=value))
+    shown = {
+        "publishes": plan.publishes,
+        "purpose": consent,
+        "command": (command, path),
+        "inspect": release.inspect if release else None,
+    }
+    deliveries = tuple(
+        _narrower_first(delivery, release).with_requests(lambda one: one._replace(**shown))
+        for delivery in plan.deliveries
+    )
     program.check_program(plan.program, context.environ)
-    return PreparedRun(launch, tuple(deliveries), release, listing)
+    return PreparedRun(launch, deliveries, release, listing)
 
 
-def _narrower_first(delivery: Delivery, release: Release | None) -> SecretRequest:
-    """The request, which tries the secret of the one project first that is uploaded."""
-    request = delivery.request
+def _narrower_first(delivery: Delivery, release: Release | None) -> Delivery:
+    """The delivery, which tries the secret of the one project first that is uploaded."""
     projects = (release.projects if release else None) or ()
     if not delivery.by_project or len(projects) != 1:
-        return request
-    return request._replace(names=(f"{request.reference.path}/{projects[0]}",))
+        return delivery
+    return delivery.with_requests(
+        lambda one: one._replace(names=(f"{one.reference.path}/{projects[0]}",))
+    )
 
 
 def _real_path(program: str) -> str:

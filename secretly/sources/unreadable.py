@@ -1,0 +1,57 @@
+"""References of stores that secretly knows by name and can't read.
+
+A command that gets such a text gets no secret, and often goes on with the text as its password.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+__all__ = ["INSTEAD", "OTHERS", "find_unreadable"]
+
+#: The schemes of their references, and the scheme to write instead, where there is one.
+INSTEAD = {
+    # Other names of stores that secretly reads.
+    **dict.fromkeys(("1password", "1pass", "onepassword"), "op"),
+    **dict.fromkeys(("bitwarden", "rbw"), "bw"),
+    "lastpass": "lpass",
+    **dict.fromkeys(("keepass", "keepassxc-cli", "kdbx"), "keepassxc"),
+    **dict.fromkeys(("passwordstore", "password-store", "gopass", "passage"), "pass"),
+    "keychain": "keyring",
+    # Stores that secretly doesn't read.
+    **dict.fromkeys(("akeyless", "berglas", "bws", "conjur", "dashlane", "dl", "doppler"), ""),
+    **dict.fromkeys(("enpass", "infisical", "keeper", "nordpass", "passbolt", "protonpass"), ""),
+    **dict.fromkeys(("psono", "vault"), ""),
+}
+
+#: The beginnings of others: of vals, which finds its own in longer texts as well, and of whole
+#: values of dotenvx, sops and vault-env.
+OTHERS = (
+    r"(?<![A-Za-z0-9+.-])[0-9+.-]*(?:secret)?ref\+[^\s+:]+://",
+    r"^\s*encrypted:(?=[^\s@?]+$)",
+    r"^\s*ENC\[AES256_GCM,",
+    r"^\s*(?:>>)?(?:vault|bao):(?=[\w./-]+#)",
+)
+
+#: A URL of a server, not a reference: with a user, a query or a port.
+_OF_A_SERVER = re.compile(r"[@?]|:\d+(?:[/#]|$)")
+
+
+def find_unreadable(text: str, readable: Collection[str]) -> tuple[str, str] | None:
+    """Find the reference of a store that secretly can't read in a text.
+
+    :param readable: the schemes that secretly reads here: another package may read more.
+    :returns: how the reference starts, and the scheme to write instead, which may be empty.
+
+    >>> find_unreadable("doppler://project/config/NAME", {"op"})
+    ('doppler://', '')
+    >>> find_unreadable("vault://127.0.0.1:8200/x", {"op"})
+    """
+    names = "|".join(re.escape(name) for name in INSTEAD if name not in readable)
+    pattern = rf"(?<![A-Za-z0-9+.-])[0-9+.-]*({names})://([^\s\"'`,;<>]+)"
+    for found in re.finditer(pattern, text, re.IGNORECASE):
+        if not _OF_A_SERVER.search(found[2]):
+            return f"{found[1].lower()}://", INSTEAD[found[1].lower()]
+    other = re.search("|".join(OTHERS), text)
+    return (other[0].strip(), "") if other else None
