@@ -219,6 +219,8 @@ def test_only_the_given_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> 
         (b"canary-1", "canary-1"),
         (b"canary-1\n", "canary-1"),
         (b"canary-1\n\n", "canary-1\n"),
+        (b"canary-1\r\n", "canary-1"),
+        (b"\xef\xbb\xbfcanary-1\r\n", "canary-1"),
         (b" canary-1 ", " canary-1 "),
         ("canary-é€😀\n".encode(), "canary-é€😀"),
         (b"two\nlines\n", "two\nlines"),

@@ -7,14 +7,14 @@ import textwrap
 from collections.abc import AsyncIterator, Mapping
 
 from ..errors import NotConfirmed, PinentryFailed, Refused
-from ..redacted import NotASecret, Secret, to_secret
+from ..redacted import NotASecret, Secret, is_cut_short, to_secret
 from ..text import escape
 from ..waiting import turns
 from . import assuan, choosing, wording
 from .choosing import PromptMethod, Surroundings
 from .dialogs import ask_notebook, ask_osascript, confirm_osascript
 from .pinentry import Conversation
-from .questions import Prompt, Unsuitable, said_no
+from .questions import Prompt, Unsuitable, said_no, several_lines
 
 __all__ = ["ask", "confirm", "probe", "turn_for_program"]
 
@@ -134,7 +134,7 @@ async def _ask_once(
         return assuan.Data(ask_notebook(f"{text}\n{prompt.prompt}")), False
     assert around.terminal is not None
     label = wording.entry_label(prompt.prompt)
-    return assuan.Data(await around.terminal.ask(text, label, prompt_timeout)), False
+    return await around.terminal.ask(text, label, prompt_timeout), False
 
 
 async def _confirm_once(
@@ -208,11 +208,15 @@ async def _ask_pinentry(
         await pinentry.send_command("SETPROMPT", wording.entry_label(prompt.prompt))
         if prompt.error:
             await pinentry.send_command("SETERROR", _in_lines(prompt.error), keep="\n")
-        curses = "curses" in await pinentry.flavor()
-        if prompt.repeat and not curses:  # curses 1.2.1 shows what is typed the second time
+        flavor = await pinentry.flavor()
+        curses = "curses" in flavor
+        # curses 1.2.1 shows what is typed the second time; tty would compare a paste's lines.
+        if prompt.repeat and not curses and flavor != "tty":
             await pinentry.send_command("SETREPEAT", wording.REPEAT_LABEL, may_fail=True)
             await pinentry.send_command("SETREPEATERROR", wording.REPEAT_DIFFERS, may_fail=True)
         answer = await pinentry.ask_user("GETPIN")
+        if await pinentry.more_lines_follow():
+            raise several_lines()
     typed = answer.data if answer.data is not None else bytearray()
     if curses and len(typed) >= _CURSES_LIMIT:
         raise PinentryFailed(
@@ -231,10 +235,14 @@ def _checked(typed: bytearray) -> Secret:
     """Return what was typed as a secret, and overwrite the bytes.
 
     :raises PinentryFailed: if it can't be one.
+    :raises Refused: if it has several lines, or is the first line of several.
     """
     try:
         if _CONTROLS.isdisjoint(typed):
-            return to_secret(typed)
+            secret = to_secret(typed, trim=True)
+            if _has_several_lines(secret):
+                raise several_lines()
+            return secret
         if 0x1A in typed:
             raise PinentryFailed(
                 "you pressed Ctrl-Z: a prompt can't be suspended", "enter the secret again"
@@ -249,3 +257,14 @@ def _checked(typed: bytearray) -> Secret:
         ) from None
     finally:
         typed[:] = bytes(len(typed))
+
+
+def _has_several_lines(secret: str) -> bool:
+    """Return whether several lines were entered, whole, cut or run together.
+
+    Some pinentries replace the line ends of a paste by spaces.
+    """
+    lines = secret.replace("\r", "\n").split("\n")
+    if len([line for line in lines if line.strip()]) > 1 or is_cut_short(secret):
+        return True
+    return secret.lstrip().startswith("-----BEGIN ") and "\\n" not in secret

@@ -17,8 +17,8 @@ from typing import Any
 from ..errors import Cancelled, PinentryFailed, PromptTimeout
 from ..text import escape
 from ..waiting import requests
-from . import wording
-from .questions import no_answer
+from . import assuan, wording
+from .questions import no_answer, several_lines
 
 __all__ = [
     "Terminal",
@@ -26,6 +26,7 @@ __all__ = [
     "is_gone",
     "name_from_ps",
     "read_line",
+    "more_lines_follow",
     "terminal_gone",
     "usable_terminal",
 ]
@@ -39,6 +40,10 @@ _SUSPENDING = (termios.VSUSP, 11) if sys.platform == "darwin" else (termios.VSUS
 
 #: How long, in seconds, to wait for a terminal that accepts no output.
 _OUTPUT_TIMEOUT = 2.0
+
+#: How long, in seconds, to wait for the next line of a paste. Terminals send a paste in pieces of
+#: some kilobytes, so the next line is there already, or nearly.
+_PASTE_GAP = 0.05
 
 #: How often, in seconds, to try again to take the turn, and to write.
 _TURN_INTERVAL, _WRITE_INTERVAL = 0.1, 0.05
@@ -137,19 +142,23 @@ class Terminal:
         finally:
             os.close(descriptor)
 
-    async def ask(self, text: str, label: str, prompt_timeout: float) -> bytes:
+    async def ask(self, text: str, label: str, prompt_timeout: float) -> assuan.Data:
         """Ask for a secret with echo off, and return what was typed.
 
         :param prompt_timeout: how long the user has, in seconds.
         :raises Cancelled: at an end of file (Ctrl-D).
         :raises PromptTimeout: if the user does not answer in time.
+        :raises Refused: if several lines were pasted.
         """
         with self.opened() as descriptor:
             modes: list[Any] = termios.tcgetattr(descriptor)
             modes[3] = (modes[3] & ~termios.ECHO) | termios.ECHONL | termios.ICANON | termios.ISIG
             termios.tcflush(descriptor, termios.TCIFLUSH)
             termios.tcsetattr(descriptor, termios.TCSANOW, modes)
-            return await _ask_line(descriptor, text, label, prompt_timeout)
+            line = assuan.Data(await _ask_line(descriptor, text, label, prompt_timeout))
+            if await more_lines_follow(descriptor):
+                raise several_lines()
+            return line
 
     async def confirm(self, question: str, prompt_timeout: float) -> bool:
         """Ask a question. Only ``y`` and ``yes`` mean Yes."""
@@ -212,6 +221,27 @@ async def read_line(descriptor: int, deadline: float) -> bytes | None:
             except OSError:
                 return b""
     return None
+
+
+async def more_lines_follow(descriptor: int) -> bool:
+    """Return whether more was typed than the line that was read, as after a paste of several.
+
+    The terminal no longer shows what is typed. Its last line may lack an end, and the terminal
+    passes it on only without ICANON. What is found is dropped; empty lines don't count.
+    """
+    modes: list[Any] = termios.tcgetattr(descriptor)
+    modes[3] &= ~(termios.ECHO | termios.ECHONL | termios.ICANON)
+    modes[6][termios.VMIN], modes[6][termios.VTIME] = 1, 0
+    termios.tcsetattr(descriptor, termios.TCSANOW, modes)
+    while await requests.readable(descriptor, _PASTE_GAP):
+        try:
+            if not (more := os.read(descriptor, _LINE_LIMIT)):
+                return False
+        except OSError:  # another reader took it, or the terminal was closed
+            return False
+        if more.strip():
+            return True
+    return False
 
 
 def is_gone(descriptor: int) -> bool:

@@ -76,11 +76,11 @@ def _piped(entry: Entry) -> Secret:
 
 
 def _read_stdin() -> Secret:
-    """All of standard input, without one newline at its end."""
+    """All of standard input, without one line end at its end."""
     if sys.stdin is None:
         raise Refused("standard input is closed", "pipe the secret in, or omit --stdin")
     hardening.apply()
     try:
-        return to_secret(sys.stdin.buffer.read(READ_LIMIT + 1), line_ends=("\r\n", "\n"))
+        return to_secret(sys.stdin.buffer.read(READ_LIMIT + 1), trim=True)
     except NotASecret as error:
         raise Refused(f"standard input {error}", "a secret is a short text") from None
