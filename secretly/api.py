@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from .asking import prompting, questions, wording
 from .config import loading, values
 from .errors import NoPinentry, NotConfirmed, Refused, SecretlyError
-from .redacted import NotASecret, Secret, to_secret
+from .redacted import NotASecret, Secret, is_cut_short, to_secret
 from .reference import Reference, parse, parse_name
 from .resolving import obtain, storing
 from .resolving.candidates import ResolvedSecret, Username, username_for
@@ -187,7 +187,8 @@ async def remember(
     :param timeout: how long to wait, in seconds or as a timedelta; None: 300 s.
     :raises KeychainUnavailable: if it can't be stored, or only in plain text.
     :raises BadReference: if *reference* is not a plain name.
-    :raises Refused: if *value* has a NUL byte or is not valid Unicode.
+    :raises Refused: if *value* has a NUL byte, is not valid Unicode, or is only the beginning
+        of a key of several lines.
 
     .. versionadded:: 1.0
     """
@@ -199,6 +200,8 @@ async def remember(
 
 
 def _storable(value: Secret) -> Secret:
+    if is_cut_short(value):
+        raise Refused("the secret is the beginning of several lines", "store the whole text")
     try:
         return to_secret(value, limit=None)
     except NotASecret as error:

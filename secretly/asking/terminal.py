@@ -24,9 +24,9 @@ __all__ = [
     "Terminal",
     "find_terminal",
     "is_gone",
+    "more_lines_follow",
     "name_from_ps",
     "read_line",
-    "more_lines_follow",
     "terminal_gone",
     "usable_terminal",
 ]

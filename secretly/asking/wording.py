@@ -10,6 +10,7 @@ TITLE = "secretly"
 
 NOT_ACCEPTED = "That was not accepted."
 NOTHING_ENTERED = "Nothing was entered."
+CUT_SHORT = "That is only the beginning of several lines."
 KEYCHAIN_LOCKED = "The keychain is locked."
 KEYCHAIN_SILENT = "The keychain did not answer."
 

@@ -1,4 +1,4 @@
-"""``file://PATH``: the text of a file that only its owner can read, without the end of its last line."""
+"""``file://PATH``: the text of a file that only its owner can read, without its last line end."""
 
 from __future__ import annotations
 
