@@ -212,8 +212,8 @@ async def forget(reference: str, *, username: str | None = None, timeout: Timeou
     """Delete a secret from memory and the keychain; return whether there was one.
 
     :param reference: a plain name.
-    :param username: the user name that it is stored under; None: the configured one, the
-        one it was stored with, or the login name.
+    :param username: the user name that it is stored under; None: if it is stored under
+        several, all of them are deleted.
     :param timeout: how long to wait, in seconds or as a timedelta; None: 300 s.
     :raises KeychainUnavailable: if the keychain cannot be used.
     :raises BadReference: if *reference* is not a plain name.
@@ -221,7 +221,8 @@ async def forget(reference: str, *, username: str | None = None, timeout: Timeou
     .. versionadded:: 1.0
     """
     seconds = values.in_seconds(timeout, PROMPT_TIMEOUT)
-    return await storing.forget_secret(parse_name(reference), username, context(), seconds)
+    name = parse_name(reference)
+    return await storing.forget_secret(name, username, context(), seconds) > 0
 
 
 def secretly(

@@ -1045,13 +1045,13 @@ def test_the_fields_of_a_stored_secret() -> None:
 
 
 def test_forgetting_deletes_from_the_keychain_and_the_list() -> None:
-    """It returns whether there was a secret."""
+    """It returns how many items there were."""
     with prepared("canary-1") as (_, here, _notes):
         obtained("A", here, username="given", remember=True)
-        assert asyncio.run(forget_secret("A", None, here, 5)) is True
+        assert asyncio.run(forget_secret("A", None, here, 5)) == 1
         assert here.keychain.items == {}  # type: ignore[attr-defined]
         assert here.stored_names.items() == []
-        assert asyncio.run(forget_secret("A", None, here, 5)) is False
+        assert asyncio.run(forget_secret("A", None, here, 5)) == 0
 
 
 def test_prompts_show_names_escaped() -> None:

@@ -811,7 +811,8 @@ def test_a_program_gets_arguments_stdin_and_variables(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("wrote", "value"),
     [("canary", "canary"), ("canary\\n", "canary"), ("canary\\n\\n", "canary\n"),
-     (" canary \\t", " canary \t"), ("canary\\r\\n", "canary"), ("\\357\\273\\277canary", "canary"), ("", "")],
+     (" canary \\t", " canary \t"), ("canary\\r\\n", "canary"),
+     ("\\357\\273\\277canary", "canary"), ("", "")],
 )  # fmt: skip
 def test_exactly_one_newline_is_stripped(tmp_path: Path, wrote: str, value: str) -> None:
     """The program adds one line end; other white space belongs to the secret."""
