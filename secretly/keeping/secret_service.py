@@ -21,7 +21,7 @@ from ..text import escape
 if TYPE_CHECKING:
     import socket  # slow to load
 
-__all__ = ["BACKEND", "MISSING", "Missing", "Reader", "check_bus", "own_attributes"]
+__all__ = ["BACKEND", "MISSING", "Missing", "Reader", "check_bus", "is_own"]
 
 #: keyring's backend for the Secret Service.
 BACKEND = "keyring.backends.SecretService.Keyring"
@@ -30,19 +30,30 @@ BACKEND = "keyring.backends.SecretService.Keyring"
 _BUS = "org.freedesktop.secrets"
 _INTERFACE = "org.freedesktop.Secret."
 _SERVICE = "/org/freedesktop/secrets"
-_DEFAULT = "/org/freedesktop/secrets/aliases/default"
 _ITEM, _COLLECTION = f"{_INTERFACE}Item", f"{_INTERFACE}Collection"
 _PROPERTIES = "org.freedesktop.DBus.Properties"
 _PLAIN = ("plain", ("s", ""))
-_OWN = frozenset({"service", "username", "application", "xdg:schema"})
+
+#: The application that keyring stores with each item (``keyring.backends.SecretService``).
+APPLICATION = "Python keyring library"
 
 
-def own_attributes(attributes: Mapping[str, str]) -> bool:
-    """Whether an item has only attributes that keyring gives its items.
+def is_own(
+    attributes: Mapping[str, str], wanted: Mapping[str, str], application: str = APPLICATION
+) -> bool:
+    """Whether an item is one that keyring stores, or one that has nothing else.
 
-    The Secret Service also finds other tools' items, which have more than the search names.
+    A search also finds other tools' items, which have more attributes than it names. So what
+    keyring stores must be there: then the service may have added any other attribute, as
+    KeePassXC does to every item.
+
+    :param wanted: the attributes that were searched for.
     """
-    return _OWN.issuperset(attributes)
+    if not wanted.items() <= attributes.items():
+        return False
+    if attributes.get("application") == application:
+        return True
+    return {"application", "xdg:schema", "service", "username", *wanted}.issuperset(attributes)
 
 
 class Missing:
@@ -67,7 +78,7 @@ class Reader:
         self._lock = _thread.allocate_lock()
         self._bus: Any = None
         self._process = 0
-        self._session = ""
+        self._session = self._collection = ""
 
     def __del__(self) -> None:
         self._close()
@@ -104,7 +115,7 @@ class Reader:
     def _read(
         self, wanted: Sequence[tuple[str, str]], until: float
     ) -> list[Secret | Missing | None]:
-        """Send all requests of a kind together, and wait three times: the waits take the time."""
+        """Send one call after another: gnome-keyring crashes if several are sent together."""
         if self._bus is None or self._process != os.getpid():  # a forked child needs its own
             self._bus, self._process = _connection(self._address, until), os.getpid()
             (opened,) = self._calls([(_SERVICE, "Service", "OpenSession", "sv", _PLAIN)])
@@ -112,16 +123,24 @@ class Reader:
                 raise _HandOver
             self._session = opened[1]
         self._bus.until = until
+        # The alias has a path of its own, on which gnome-keyring crashes too.
+        (named,) = self._calls([(_SERVICE, "Service", "ReadAlias", "s", ("default",))])
+        if named is None or named[0] == "/":
+            raise _HandOver
+        self._collection = named[0]
         searched = self._calls(
             [
-                (_DEFAULT, "Collection", "SearchItems", "a{ss}", (_attributes(*one),))
+                (self._collection, "Collection", "SearchItems", "a{ss}", (_attributes(*one),))
                 for one in wanted
             ]
         )
         paths = list(dict.fromkeys(path for found in searched if found for path in found[0]))
         asked = self._calls([(path, "Item", "GetAll", "s", (_ITEM,)) for path in paths])
         known = {path: told[0] for path, told in zip(paths, asked, strict=True) if told}
-        chosen = [_chosen(found[0], known) if found else None for found in searched]
+        chosen = [
+            _chosen(found[0], known, _attributes(*one)) if found else None
+            for one, found in zip(wanted, searched, strict=True)
+        ]
         missing = MISSING if "" in chosen and self._unlocked() else None
         mine = [path for path in chosen if path]
         values: dict[str, Any] = {}
@@ -135,41 +154,44 @@ class Reader:
         ]
 
     def _unlocked(self) -> bool:
-        (locked,) = self._calls([(_DEFAULT, "Collection", "Get", "ss", (_COLLECTION, "Locked"))])
+        (locked,) = self._calls(
+            [(self._collection, "Collection", "Get", "ss", (_COLLECTION, "Locked"))]
+        )
         return locked is not None and locked[0][1] is False
 
     def _calls(
         self, calls: Sequence[tuple[str, str, str, str, tuple[object, ...]]]
     ) -> list[tuple[Any, ...] | None]:
-        """Send all calls, then wait for all. Return each result, None for an error."""
+        """Send each call, and wait for its result. Return the results, None for an error."""
         from jeepney import DBusAddress, HeaderFields, MessageType, new_method_call
 
-        serials = []
+        answers: list[tuple[Any, ...] | None] = []
         for path, interface, method, signature, body in calls:
             full = _PROPERTIES if method in ("Get", "GetAll") else _INTERFACE + interface
             address = DBusAddress(path, _BUS, full)
-            serials.append(next(self._bus.outgoing_serial))
-            self._bus.send(new_method_call(address, method, signature, body), serial=serials[-1])
-        answers: dict[int, tuple[Any, ...] | None] = {}
-        while len(answers) < len(serials):
-            reply = self._bus.receive()
-            serial = reply.header.fields.get(HeaderFields.reply_serial)
-            if serial in serials:
-                good = reply.header.message_type is MessageType.method_return
-                answers[serial] = reply.body if good else None
-        return [answers[serial] for serial in serials]
+            serial = next(self._bus.outgoing_serial)
+            self._bus.send(new_method_call(address, method, signature, body), serial=serial)
+            while True:
+                reply = self._bus.receive()
+                if reply.header.fields.get(HeaderFields.reply_serial) == serial:
+                    break
+            good = reply.header.message_type is MessageType.method_return
+            answers.append(reply.body if good else None)
+        return answers
 
 
 def _attributes(service: str, username: str) -> dict[str, str]:
     return {"service": service, "username": username}
 
 
-def _chosen(paths: Sequence[str], known: Mapping[str, Mapping[str, Any]]) -> str | None:
+def _chosen(
+    paths: Sequence[str], known: Mapping[str, Mapping[str, Any]], wanted: Mapping[str, str]
+) -> str | None:
     """Return the item that keyring would use; empty: none exists; None: only keyring can tell."""
     for path in paths:
         if path not in known:
             return None
-        if own_attributes(dict(known[path]["Attributes"][1])):
+        if is_own(dict(known[path]["Attributes"][1]), wanted):
             return None if known[path]["Locked"][1] else path
     return ""
 
