@@ -6,6 +6,7 @@ import getpass
 import hashlib
 import os
 import re
+import shlex
 import shutil
 import signal
 import stat
@@ -1007,6 +1008,30 @@ def test_remember_keeps_what_was_typed(home: Home) -> None:
         assert len(fake.prompts) == 2
         assert home.run("run", "--ask", *run, environ=environ).stdout == "canary-3\n"
         assert home.run("run", *run, environ=environ).stdout == "canary-2\n"
+
+
+@pytest.mark.parametrize("answer", ["canary-1", ""])
+def test_two_that_wait_for_their_turn_ask_once(home: Home, answer: str) -> None:
+    """The second looks again when its turn has come; if nothing was stored, it asks."""
+    home.keep_in_a_file()
+    one = [*SECRETLY, "run", "--remember", "-e", "X=Name", "/bin/sh", "-c", 'echo "got $X;"']
+    both = f"{shlex.join(one)} & {shlex.join(one)} & wait"
+    environ = {"PATH": str(home.programs)}
+    label = wording.entry_label(wording.secret_label("Name"))
+    with home.terminal(["/bin/sh", "-c", both], environ=environ) as terminal:
+        terminal.expect(label)
+        terminal.wait_for_prompt()
+        wait_until(lambda: terminal.opened_by("python") == 2)
+        if answer:
+            terminal.type(f"{answer}\n")
+        else:
+            terminal.type("\x04")  # the first is cancelled
+            terminal.expect(label)
+            terminal.wait_for_prompt()
+            terminal.type("canary-1\n")
+        terminal.wait()
+        assert terminal.screen.count(label) == (1 if answer else 2)
+        assert terminal.screen.count("got canary-1;") == (2 if answer else 1)
 
 
 def test_no_remember_overrides_the_configuration(home: Home) -> None:

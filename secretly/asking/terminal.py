@@ -115,14 +115,16 @@ class Terminal:
             os.close(descriptor)
 
     @contextlib.asynccontextmanager
-    async def turn(self, timeout: float) -> AsyncIterator[None]:
+    async def turn(self, timeout: float) -> AsyncIterator[bool]:
         """Make other processes of secretly wait that would ask on this terminal.
 
         :param timeout: how long to wait for their turns at most, in seconds.
+        :returns: whether another one had the turn before.
         :raises PromptTimeout: if they took longer.
         :raises PinentryFailed: if the terminal no longer exists, or goes away meanwhile.
         """
         deadline = time.monotonic() + timeout
+        waited = False
         descriptor = self._open(os.O_RDONLY)
         try:
             while True:
@@ -130,6 +132,7 @@ class Terminal:
                     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     break
                 except BlockingIOError:
+                    waited = True
                     if is_gone(descriptor):
                         raise terminal_gone() from None
                     if time.monotonic() > deadline:
@@ -138,7 +141,7 @@ class Terminal:
                             "answer it or end it, then try again",
                         ) from None
                     await requests.sleep(_TURN_INTERVAL)
-            yield
+            yield waited
         finally:
             os.close(descriptor)
 

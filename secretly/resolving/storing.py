@@ -12,6 +12,10 @@ from .candidates import Candidate, Username, username_for
 from .lookup import memory_in_use
 from .request import PROMPT_TIMEOUT, Context, SecretRequest
 
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from ..config.model import Remember
+
 #: How long a change of the list of stored names may take, in seconds.
 LISTING = 10.0
 
@@ -28,7 +32,7 @@ async def remember(
     A failure is noted, not raised: the command still gets what was typed.
     """
     entry, name = candidate.entry, escape(candidate.name)
-    wanted = entry.remember if request.remember is None else request.remember
+    wanted = _wanted(request, candidate)
     if not wanted or request.reference.usual != "password" or candidate.username is None:
         return
     if entry.source is not None or request.reference.scheme:
@@ -46,6 +50,15 @@ async def remember(
         context.note(f"{name} is not on the list of stored names: {error}")
     except SecretlyError as error:
         context.note(f"{name} was not stored: {error}")
+
+
+def asks_first(request: SecretRequest, candidate: Candidate) -> bool:
+    """Whether the user is asked before the secret is stored."""
+    return _wanted(request, candidate) == "ask"
+
+
+def _wanted(request: SecretRequest, candidate: Candidate) -> Remember | None:
+    return candidate.entry.remember if request.remember is None else request.remember
 
 
 async def _wants_it_stored(request: SecretRequest, name: str, context: Context) -> bool:
