@@ -11,13 +11,10 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from command import SECRETLY
 from conftest import COVERAGE
-from jeepney import HeaderFields, MessageType
 from secretservice import KeePassXC, Misbehaving, SecretService, secret_service
 
 from secretly.errors import KeychainTimeout, KeychainUnavailable, SecretlyError
@@ -192,38 +189,6 @@ def test_an_item_is_ours_if_all_that_was_stored_is_there(
     assert is_own(attributes, WANTED) is own
 
 
-def test_each_call_waits_for_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    """gnome-keyring's daemon dies if calls are sent together."""
-    log: list[str] = []
-
-    class Bus:
-        """A connection that answers each call, and notes what it was asked."""
-
-        def __init__(self) -> None:
-            self.outgoing_serial = iter(range(1, 100))
-            self.waiting: list[Any] = []
-
-        def send(self, message: Any, serial: int) -> None:
-            log.append("send")
-            self.waiting.append(serial)
-
-        def receive(self) -> Any:
-            log.append("receive")
-            serial = self.waiting.pop(0)
-            fields = {HeaderFields.reply_serial: serial}
-            kind = MessageType.method_return
-            return SimpleNamespace(
-                header=SimpleNamespace(fields=fields, message_type=kind), body=()
-            )
-
-    reader = Reader("unix:path=/nonexistent")
-    monkeypatch.setattr(reader, "_bus", Bus())
-    monkeypatch.setattr(Reader, "_close", lambda self: None)
-    call = ("/x", "Service", "ReadAlias", "s", ("default",))
-    assert reader._calls([call] * 3) == [()] * 3
-    assert log == ["send", "receive"] * 3
-
-
 def descriptors() -> int:
     """How many descriptors are open."""
     return len(os.listdir("/proc/self/fd"))
@@ -255,7 +220,10 @@ def test_a_bad_address_is_left_to_keyring(address: str) -> None:
 # -- when it is used ---------------------------------------------------------------
 
 #: What must not be loaded for what can be read directly.
-HEAVY = ("asyncio", "json", "keyring", "pexpect", "secretstorage", "tomllib", "twisted", "argparse")
+HEAVY = (
+    "argparse asyncio jeepney json keyring pexpect secretstorage selectors socket tomllib twisted "
+    "typing"
+).split()
 
 
 def listed(folder: Path, backend: str = BACKEND) -> StoredNames:
