@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from .asking import prompting, questions, wording
 from .config import loading, values
 from .errors import NoPinentry, NotConfirmed, Refused, SecretlyError
-from .redacted import NotASecret, Secret, to_secret
+from .redacted import NotASecret, Secret, is_cut_short, to_secret
 from .reference import Reference, parse, parse_name
 from .resolving import obtain, storing
 from .resolving.candidates import ResolvedSecret, Username, username_for
@@ -187,7 +187,8 @@ async def remember(
     :param timeout: how long to wait, in seconds or as a timedelta; None: 300 s.
     :raises KeychainUnavailable: if it can't be stored, or only in plain text.
     :raises BadReference: if *reference* is not a plain name.
-    :raises Refused: if *value* has a NUL byte or is not valid Unicode.
+    :raises Refused: if *value* has a NUL byte, is not valid Unicode, or is only the beginning
+        of a key of several lines.
 
     .. versionadded:: 1.0
     """
@@ -199,6 +200,8 @@ async def remember(
 
 
 def _storable(value: Secret) -> Secret:
+    if is_cut_short(value):
+        raise Refused("the secret is the beginning of several lines", "store the whole text")
     try:
         return to_secret(value, limit=None)
     except NotASecret as error:
@@ -209,8 +212,8 @@ async def forget(reference: str, *, username: str | None = None, timeout: Timeou
     """Delete a secret from memory and the keychain; return whether there was one.
 
     :param reference: a plain name.
-    :param username: the user name that it is stored under; None: the configured one, the
-        one it was stored with, or the login name.
+    :param username: the user name that it is stored under; None: if it is stored under
+        several, all of them are deleted.
     :param timeout: how long to wait, in seconds or as a timedelta; None: 300 s.
     :raises KeychainUnavailable: if the keychain cannot be used.
     :raises BadReference: if *reference* is not a plain name.
@@ -218,7 +221,8 @@ async def forget(reference: str, *, username: str | None = None, timeout: Timeou
     .. versionadded:: 1.0
     """
     seconds = values.in_seconds(timeout, PROMPT_TIMEOUT)
-    return await storing.forget_secret(parse_name(reference), username, context(), seconds)
+    name = parse_name(reference)
+    return await storing.forget_secret(name, username, context(), seconds) > 0
 
 
 def secretly(

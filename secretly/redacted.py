@@ -4,10 +4,9 @@ from __future__ import annotations
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from typing import Any, NoReturn, Self, SupportsIndex
 
-__all__ = ["READ_LIMIT", "Environ", "NotASecret", "Secret", "to_secret"]
+__all__ = ["READ_LIMIT", "Environ", "NotASecret", "Secret", "is_cut_short", "to_secret"]
 
 #: How many bytes secretly reads at most from a file, a pipe or a program.
 READ_LIMIT = 1 << 20
@@ -51,7 +50,7 @@ def to_secret(
     data: bytes | bytearray | str,
     *,
     limit: int | None = READ_LIMIT,
-    line_ends: Sequence[str] = (),
+    trim: bool = False,
     nul: bool = False,
 ) -> Secret:
     r"""Return *data* as a secret if it may be one.
@@ -60,11 +59,12 @@ def to_secret(
     variables and file names (PEP 383).
 
     :param limit: how many bytes it may have, the end of the line included; None: any number.
-    :param line_ends: the first of these that *data* ends with is removed, once.
+    :param trim: whether it is the text of a file, or the output of a program: a byte order mark
+        at its start is removed, and one ``\n`` or ``\r\n`` at its end, and nothing else.
     :param nul: whether it may have a NUL byte, which no environment variable can hold.
     :raises NotASecret: if it may not.
 
-    >>> str(to_secret(b"canary-1\n", line_ends=["\r\n", "\n"]))
+    >>> str(to_secret(b"canary-1\n", trim=True))
     'canary-1'
     """
     try:
@@ -74,8 +74,7 @@ def to_secret(
         else:
             text = data if isinstance(data, str) else data.decode("utf-8")
             if nul or "\0" not in text:
-                end = next(filter(text.endswith, line_ends), "")
-                return Secret(text.removesuffix(end))
+                return Secret(_trimmed(text) if trim else text)
             wrong = "has a NUL byte in it"
     except UnicodeDecodeError:
         wrong = "is not UTF-8 text"
@@ -83,6 +82,27 @@ def to_secret(
         wrong = "is not Unicode text"
     data = text = ""  # a traceback may show locals
     raise NotASecret(wrong)
+
+
+def _trimmed(text: str) -> str:
+    end = "\r\n" if text.endswith("\r\n") else "\n"
+    return text.removeprefix("\ufeff").removesuffix(end)
+
+
+def is_cut_short(text: str) -> bool:
+    """Whether *text* opens a block of several lines, and the block's end is missing.
+
+    These are a key or a certificate in PEM or the form of RFC 4716, the first line of a PuTTY or
+    an age key file, and the first line of a JSON object.
+
+    >>> is_cut_short("-----BEGIN PRIVATE KEY-----")
+    True
+    """
+    text = text.strip()
+    if text.startswith(("-----BEGIN ", "---- BEGIN ")):
+        return not ("-----END " in text or "---- END " in text)
+    opens = text in ("{", "[") or text.startswith(("PuTTY-User-Key-File-", "# created: "))
+    return opens and "\n" not in text
 
 
 class Environ(dict[str, str]):

@@ -17,6 +17,7 @@ __all__ = [
     "SHIM",
     "find_writable_by_others",
     "is_shim",
+    "make_private_folder",
     "open_without_waiting",
     "program_on_path",
     "read_file",
@@ -133,6 +134,26 @@ def read_file(path: str | os.PathLike[str]) -> bytes:
     if len(data) > READ_LIMIT:
         raise OSError(errno.EFBIG, f"it is larger than {READ_LIMIT >> 20} MiB")
     return data
+
+
+def make_private_folder(path: str | os.PathLike[str]) -> None:
+    """Make a folder, and those that lead to it, for this user alone, whatever the umask.
+
+    A folder that exists is left as it is.
+
+    :raises OSError: if it can't be made.
+    """
+    if os.path.isdir(path):
+        return
+    parent = os.path.dirname(os.path.abspath(path))
+    make_private_folder(parent)
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        if not os.path.isdir(path):
+            raise
+    else:
+        os.chmod(path, 0o700)  # the umask may have taken the user's own bits
 
 
 def is_shim(path: str | os.PathLike[str]) -> bool:

@@ -353,6 +353,20 @@ class Terminal:
         """Type *text*. If a prompt reads it, call :meth:`wait_for_prompt` first."""
         os.write(self._master, text.encode())
 
+    def opened_by(self, program: str) -> int:
+        """How many processes of this session have opened the terminal by its name.
+
+        A command that asks on it has, and one that waits for its turn to ask.
+        """
+        return sum(
+            any(
+                number > 2 and _link(f"/proc/{pid}/fd/{number}") == self.path
+                for number in map(int, _listed(f"/proc/{pid}/fd"))
+            )
+            for pid in session_of(self._leader.pid)
+            if program in _link(f"/proc/{pid}/exe")
+        )
+
     def wait_for_prompt(self) -> None:
         """Wait until echo is off, as it is in a prompt."""
         wait_until(lambda: not termios.tcgetattr(self._slave)[3] & termios.ECHO)
@@ -400,6 +414,18 @@ def wait_until(condition: Callable[[], Any], seconds: float = PATIENCE) -> Any:
             raise AssertionError("the condition did not become true in time")
         time.sleep(0.01)
     return result
+
+
+def _link(path: str) -> str:
+    with contextlib.suppress(OSError):
+        return os.readlink(path)
+    return ""
+
+
+def _listed(folder: str) -> list[str]:
+    with contextlib.suppress(OSError):
+        return os.listdir(folder)
+    return []
 
 
 def _facts(pid: int) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import os
 import shutil
@@ -11,6 +12,7 @@ import sys
 import tempfile
 import textwrap
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ import jeepney
 from conftest import COVERAGE, need
 from jeepney.io.blocking import DBusConnection, open_dbus_connection
 
-__all__ = ["Misbehaving", "SecretService", "prompter", "secret_service", "wait_until"]
+__all__ = ["KeePassXC", "Misbehaving", "SecretService", "prompter", "secret_service", "wait_until"]
 
 _PASSWORD = b"keyring-password"
 _COLLECTION = "/org/freedesktop/secrets/collection/login"
@@ -310,11 +312,19 @@ def answer(path, interface, member, body):
         return "(oayays)", (secret(path, body[0]),)
     if member == "CreateItem":
         has = dict(body[0][PREFIX + "Item.Attributes"][1])
-        for path in [path for path, (other, _) in items.items() if other == has]:
+        for path in matching(has):
             del items[path]
         path = COLLECTION + "/" + str(len(items) + 1)
-        items[path] = has, bytes(body[1][2])
+        if mode() == "decorates items":
+            has |= {"Title": "an item", "UserName": "", "URL": "", "Uuid": "1", "Path": "/an item"}
+        if mode() == "loses an attribute":
+            del has["service"]
+        if mode() != "loses items":
+            items[path] = has, bytes(body[1][2])[mode() == "loses a byte":]
         return "oo", (path, "/")
+    if member == "Delete":
+        del items[path]
+        return "o", ("/",)
     raise Wrong("org.freedesktop.DBus.Error.UnknownMethod")
 
 connection = open_dbus_connection()
@@ -351,3 +361,73 @@ class Misbehaving(SecretService):
     def misbehave(self, how: str) -> None:
         """Fail in this way from now on, or work as usual if the text is empty."""
         self._mode.write_text(how)
+
+
+class KeePassXC(SecretService):
+    """The real KeePassXC as the Secret Service, without a window.
+
+    It does not ask before a program reads or deletes an item. A program that replaces an item of
+    another one still has to wait for the user, who can't answer here.
+    """
+
+    def _start(self, password: bytes | None) -> None:
+        need("keepassxc", "keepassxc-cli")
+        # Its lock, by which it knows that it runs already, is in TMPDIR.
+        self.environ |= {"QT_QPA_PLATFORM": "offscreen", "TMPDIR": os.fspath(self.folder)}
+        self._make_database()
+        settings = self.folder / "keepassxc.ini"
+        settings.write_text(
+            "[General]\nConfigVersion=2\nUpdateCheckMessageShown=true\n"
+            "[GUI]\nCheckForUpdates=false\n[FdoSecrets]\nEnabled=true\nShowNotification=false\n"
+            "ConfirmAccessItem=false\nConfirmDeleteItem=false\n"
+        )
+        options = ("--config", settings, "--localconfig", self.folder / "local.ini", "--pw-stdin")
+        self._daemon = subprocess.Popen(
+            ["keepassxc", *options, self.folder / "canary.kdbx"],
+            env=self.environ,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        assert self._daemon.stdin is not None
+        self._daemon.stdin.write(_PASSWORD + b"\n")
+        self._daemon.stdin.close()
+        wait_until(lambda: self._owner() == self._daemon_pid and self._is_open(), 30)
+
+    def _make_database(self) -> None:
+        """Make a database, one of whose groups the Secret Service shows."""
+        group = uuid.uuid4()
+        source = self.folder / "canary.xml"
+        source.write_text(
+            '<?xml version="1.0" encoding="UTF-8"?><KeePassFile><Meta><CustomData><Item>'
+            f"<Key>FDO_SECRETS_EXPOSED_GROUP</Key><Value>{{{group}}}</Value></Item></CustomData>"
+            f"</Meta><Root><Group><UUID>{base64.b64encode(group.bytes).decode()}</UUID>"
+            "<Name>Root</Name></Group></Root></KeePassFile>"
+        )
+        subprocess.run(
+            [
+                "keepassxc-cli",
+                "import",
+                "-q",
+                "-p",
+                "-t",
+                "100",
+                source,
+                source.with_suffix(".kdbx"),
+            ],
+            env=self.environ,
+            input=2 * (_PASSWORD + b"\n"),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=30,
+            check=True,
+        )
+
+    def _is_open(self) -> bool:
+        """Whether it has opened the database."""
+        service = jeepney.DBusAddress(
+            "/org/freedesktop/secrets", "org.freedesktop.secrets", "org.freedesktop.Secret.Service"
+        )
+        question = jeepney.new_method_call(service, "ReadAlias", "s", ("default",))
+        with self.connection() as connection:
+            return bool(connection.send_and_get_reply(question, timeout=5).body[0] != "/")

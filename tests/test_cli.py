@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import getpass
 import hashlib
 import os
 import re
+import shlex
 import shutil
 import signal
 import stat
@@ -826,6 +828,111 @@ def test_set_reads_standard_input(home: Home) -> None:
     assert "user me" in home.run("list").stdout
 
 
+def piped(home: Home, value: str, *arguments: str) -> Ended:
+    """Store a secret of the name Srv from standard input."""
+    return home.run("set", "Srv", "--stdin", *arguments, stdin=value)
+
+
+def handed_over(home: Home) -> Ended:
+    """What ``run`` hands over for the name Srv, without prompts."""
+    return home.run("run", "--no-input", "-e", "K=Srv", "sh", "-c", 'echo "$K"')
+
+
+def test_a_name_has_one_item(home: Home) -> None:
+    """Another user name replaces the item only if you say so, and no old value is left."""
+    kept = home.keep_in_a_file()
+    assert piped(home, "canary-1").status == 0
+    before = kept.read_text()
+    for options in (["--username", "ada"], ["--username", "ada", "--no-input"]):
+        refused = piped(home, "canary-2", *options)
+        assert_fails(refused, 1)
+        assert "--replace" in refused.stderr
+        assert kept.read_text() == before
+    done = piped(home, "canary-2", "--username", "ada", "--replace")
+    assert done.status == 0
+    assert getpass.getuser() in done.stdout
+    assert "canary-1" not in kept.read_text()
+    assert handed_over(home).stdout == "canary-2\n"
+    assert [line.split()[0] for line in home.run("list").stdout.splitlines()].count("Srv") == 1
+    assert home.run("forget", "Srv").stdout == "forgot Srv\n"
+    assert_fails(handed_over(home), 125)
+
+
+@pytest.mark.parametrize("yes", [True, False])
+def test_set_asks_before_it_replaces(home: Home, yes: bool) -> None:
+    """The question names both user names; after a No nothing is typed and nothing changed."""
+    kept = home.keep_in_a_file()
+    assert piped(home, "canary-1", "--username", "ada").status == 0
+    with FakePinentry([True, "canary-2", "canary-2"] if yes else [False]) as fake:
+        done = home.run("set", "Srv", "--username", "bob", environ=fake.environ)
+        question = texts(fake.prompts[0], "SETDESC")
+        assert wording.replace_question("Srv", "bob", ["ada"]) in question
+    assert (done.status == 0) is yes
+    assert ("canary-1" in kept.read_text(), "canary-2" in kept.read_text()) == (not yes, yes)
+    assert ("ada" in done.stdout) is yes
+    assert handed_over(home).stdout == ("canary-2\n" if yes else "canary-1\n")
+
+
+def test_an_unlisted_item_is_replaced_too(home: Home) -> None:
+    """Without the list, ``run`` would find the item of the login name."""
+    home.keep_in_a_file()
+    assert piped(home, "canary-1").status == 0
+    (home.folder / ".local/state/secretly/kept.tsv").unlink()
+    assert handed_over(home).stdout == "canary-1\n"
+    assert_fails(piped(home, "canary-2", "--username", "ada"), 1)
+    assert piped(home, "canary-2", "--username", "ada", "--replace").status == 0
+    (home.folder / ".local/state/secretly/kept.tsv").unlink()
+    assert_fails(handed_over(home), 125)
+
+
+def test_several_items_of_a_name_are_listed_and_forgotten(home: Home) -> None:
+    """As programs and older versions stored them: each has a line, and can be forgotten alone."""
+    kept = home.keep_in_a_file()
+    remember = "import asyncio, secretly, sys\nfor n in 'ada', 'bob', 'eve': "
+    remember += "asyncio.run(secretly.remember('Srv', 'canary-' + n, username=n))"
+    done = home.run_any([sys.executable, "-c", remember])
+    assert done.status == 0, done.stderr
+    listed = [line for line in home.run("list").stdout.splitlines() if line.startswith("Srv ")]
+    assert [re.search("user (\\w+)", line)[1] for line in listed] == ["ada", "bob", "eve"]  # type: ignore[index]
+    assert handed_over(home).stdout == "canary-eve\n"
+    assert home.run("forget", "Srv", "--username", "eve").status == 0
+    assert_fails(home.run("forget", "Srv", "--username", "eve"), 1)
+    assert handed_over(home).stdout == "canary-bob\n"
+    assert home.run("forget", "Srv").stdout == "forgot Srv (2 items)\n"
+    assert_fails(handed_over(home), 125)
+    assert "canary" not in kept.read_text()
+
+
+@pytest.mark.parametrize("umask", [0, 0o277])
+def test_folders_are_the_users_alone_whatever_the_umask(home: Home, umask: int) -> None:
+    """The folders that secretly makes are 0700, and the secret is on the list."""
+    home.keep_in_a_file()
+    shutil.rmtree(home.folder / ".local")
+    done = home.run_any([*SECRETLY, "set", "Srv", "--stdin"], stdin="canary-1", umask=umask)
+    assert done.status == 0, done.stderr
+    for made in (".local", ".local/state", ".local/state/secretly"):
+        assert stat.S_IMODE((home.folder / made).stat().st_mode) == 0o700
+    for made in ("kept.tsv", "kept.lock"):
+        file = home.folder / ".local/state/secretly" / made
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert handed_over(home).stdout == "canary-1\n"
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o500])
+def test_the_place_of_the_list_is_checked_before_a_secret_is_stored(home: Home, mode: int) -> None:
+    """A list that can't be written, or that others could change, stores nothing."""
+    if mode == 0o500 and os.geteuid() == 0:
+        pytest.skip("root may write everywhere")
+    kept = home.keep_in_a_file()
+    state = home.folder / ".local/state"
+    state.chmod(mode)
+    try:
+        assert_fails(piped(home, "canary-1"), 1)
+        assert not kept.exists()
+    finally:
+        state.chmod(0o700)
+
+
 @pytest.mark.parametrize("piped", ["", "no token\n", "\udcff\udcfe\n"])
 def test_set_refuses_what_is_no_secret(home: Home, piped: str) -> None:
     """An empty one, a wrong prefix, or not text: refused, not shown and not stored."""
@@ -901,6 +1008,30 @@ def test_remember_keeps_what_was_typed(home: Home) -> None:
         assert len(fake.prompts) == 2
         assert home.run("run", "--ask", *run, environ=environ).stdout == "canary-3\n"
         assert home.run("run", *run, environ=environ).stdout == "canary-2\n"
+
+
+@pytest.mark.parametrize("answer", ["canary-1", ""])
+def test_two_that_wait_for_their_turn_ask_once(home: Home, answer: str) -> None:
+    """The second looks again when its turn has come; if nothing was stored, it asks."""
+    home.keep_in_a_file()
+    one = [*SECRETLY, "run", "--remember", "-e", "X=Name", "/bin/sh", "-c", 'echo "got $X;"']
+    both = f"{shlex.join(one)} & {shlex.join(one)} & wait"
+    environ = {"PATH": str(home.programs)}
+    label = wording.entry_label(wording.secret_label("Name"))
+    with home.terminal(["/bin/sh", "-c", both], environ=environ) as terminal:
+        terminal.expect(label)
+        terminal.wait_for_prompt()
+        wait_until(lambda: terminal.opened_by("python") == 2)
+        if answer:
+            terminal.type(f"{answer}\n")
+        else:
+            terminal.type("\x04")  # the first is cancelled
+            terminal.expect(label)
+            terminal.wait_for_prompt()
+            terminal.type("canary-1\n")
+        terminal.wait()
+        assert terminal.screen.count(label) == (1 if answer else 2)
+        assert terminal.screen.count("got canary-1;") == (2 if answer else 1)
 
 
 def test_no_remember_overrides_the_configuration(home: Home) -> None:

@@ -8,6 +8,7 @@ import errno
 import getpass
 import json
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -568,6 +569,28 @@ def test_asked_again_when_the_time_is_over(kernel: Kernel) -> None:
         wait_until(lambda: actor.held() == [], 10)
         assert run(kernel, *words, asked=asked).stdout == "it has 9 characters\n"
         assert len(asked.prompts) == 2
+
+
+@pytest.mark.real
+def test_make_with_two_jobs_asks_once(kernel: Kernel) -> None:
+    """The job that waits for its turn to ask finds what the first has remembered."""
+    need("make")
+    one = [*SECRETLY, "run", "--remember=15m", "-e", "X=Name", "/bin/sh", "-c", 'echo "got $$X;"']
+    rule = f"a b:\n\t@{shlex.join(one)}\n"
+    (kernel.home.folder / "Makefile").write_text(
+        f"SHELL = /bin/sh\n.PHONY: all a b\nall: a b\n{rule}"
+    )
+    label = wording.entry_label(wording.secret_label("Name"))
+    environ = {"PATH": str(kernel.home.programs)}
+    make = kernel.argv(str(shutil.which("make")), "--jobs=2", "all")
+    with kernel.home.terminal([str(shutil.which(make[0])), *make[1:]], environ=environ) as terminal:
+        terminal.expect(label)
+        terminal.wait_for_prompt()
+        wait_until(lambda: terminal.opened_by("python") == 2)
+        terminal.type("canary-1\n")
+        assert terminal.wait() == 0
+        assert terminal.screen.count(label) == 1
+        assert terminal.screen.count("got canary-1;") == 2
 
 
 @pytest.mark.real

@@ -673,10 +673,11 @@ import os, keyring.backend
 open(os.environ["HOME"] + "/imported", "w").close()
 class PlaintextKeyring(keyring.backend.KeyringBackend):
     priority = 1
+    path = os.environ["HOME"] + "/kept"
     def get_password(self, service, username):
-        return "canary-planted"
+        return open(self.path).read() if os.path.exists(self.path) else "canary-planted"
     def set_password(self, service, username, password):
-        open(os.environ["HOME"] + "/kept", "w").write(password)
+        open(self.path, "w").write(password)
     def delete_password(self, service, username):
         pass
 class Keyring(PlaintextKeyring):
@@ -767,9 +768,11 @@ def test_a_chain_is_as_safe_as_what_is_in_it(
         import keyring.backend
         class {backend}(keyring.backend.KeyringBackend):
             priority = 1
-            def get_password(self, service, username): pass
+            path = os.environ["HOME"] + "/kept"
+            def get_password(self, service, username):
+                return open(self.path).read() if os.path.exists(self.path) else None
             def set_password(self, service, username, password):
-                open(os.environ["HOME"] + "/kept", "w").write(password)
+                open(self.path, "w").write(password)
             def delete_password(self, service, username): pass
     """
     seen = in_a_process(planted, "import os\n" + textwrap.dedent(known) + ATTEMPT, ALLOWED=CHAINER)

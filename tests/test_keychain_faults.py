@@ -280,7 +280,9 @@ def test_a_locked_keychain_is_an_error(tried: Tried) -> None:
 #: What replaces the items: bytes, and additional attributes.
 INSTEAD: dict[str, list[tuple[bytes, dict[str, str]]]] = {
     "the items were deleted": [],
-    "the items became another tool's": [(b"canary-other", {"server": "example.org"})],
+    "the items became another tool's": [
+        (b"canary-other", {"server": "example.org", "application": "another"})
+    ],
     "the stored secret is not UTF-8": [(b"canary-\xff\xfe", {})],
 }
 

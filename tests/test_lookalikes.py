@@ -15,6 +15,7 @@ from secretly.reference import parse
 
 pytestmark = [pytest.mark.process, pytest.mark.outside]
 
+PEM = "-----BEGIN PRIVATE KEY-----\ncanary-1\n-----END PRIVATE KEY-----"
 ID = "0a1b2c3d-0000-4000-8000-00000000000a"
 
 
@@ -128,6 +129,64 @@ def test_a_user_name_of_ones_own_is_not_the_logins(tmp_path: Path) -> None:
         for name in ("username", "Username"):
             assert got(f"bw://PyPI#{name}", PATH=folder) == expected
         assert user_name("bw://PyPI", PATH=folder) == expected
+
+
+def test_notes_and_keys_of_bitwarden_come_whole(tmp_path: Path) -> None:
+    """A field of the item's own takes precedence, and a value of several lines is whole."""
+    key = {"privateKey": PEM, "publicKey": "ssh-ed25519 canary-p", "keyFingerprint": "SHA256:x"}
+    items = [
+        {**login("Noted"), "notes": f"{PEM}\n"},
+        {"name": "Deploy", "notes": None, "sshKey": key},
+        {"name": "Own", "notes": "canary-n", "fields": [{"name": "Notes", "value": "canary-o"}]},
+    ]
+    folder = bitwarden(tmp_path, *items)
+    assert got("bw://Noted#notes", PATH=folder) == f"{PEM}\n"
+    assert got("bw://Deploy#privateKey", PATH=folder) == PEM
+    assert got("bw://Deploy#publickey", PATH=folder) == "ssh-ed25519 canary-p"
+    assert got("bw://Own#notes", PATH=folder) == "canary-o"
+    with pytest.raises(sources.NoField) as caught:
+        got("bw://Deploy", PATH=folder)
+    assert "privateKey" in caught.value.hint
+
+
+def store(tmp_path: Path, *items: str, shown: str = "canary-1\nuser: ada") -> dict[str, str]:
+    """A password store with these items, which all have the same text."""
+    for item in items:
+        (tmp_path / "store" / item).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "store" / f"{item}.gpg").touch()
+    script = tmp_path / "pass"
+    script.write_text(f"#!/bin/sh\ncat <<'E'\n{shown}\nE\n")
+    script.chmod(0o755)
+    path = f"{tmp_path}{os.pathsep}{os.defpath}"
+    return {"PATH": path, "PASSWORD_STORE_DIR": str(tmp_path / "store")}
+
+
+def test_a_key_in_the_password_store_comes_whole(tmp_path: Path) -> None:
+    """A PEM block is a password of several lines, and fields may follow it."""
+    variables = store(tmp_path, "Key", shown=f"{PEM}\n{PEM}\nuser: ada")
+    assert got("pass://Key", **variables) == f"{PEM}\n{PEM}"
+    assert user_name("pass://Key", **variables) == "ada"
+
+
+@pytest.mark.parametrize("path", ["A/B/C", "A/B/C/D", "/A/B/C"])
+def test_a_reference_of_proton_pass_is_not_read_from_another_store(
+    tmp_path: Path, path: str
+) -> None:
+    """Both have the scheme: the error names both, unless only one can be meant."""
+    variables = store(tmp_path)
+    with pytest.raises(sources.NoItem, match=r"(?s)pass.*Proton Pass"):
+        got(f"pass://{path}", **variables)
+    variables = store(tmp_path, path.lstrip("/"), "Short")
+    assert got(f"pass://{path}", **variables) == "canary-1"
+    proton = tmp_path / "pass-cli"
+    proton.write_text("#!/bin/sh\n")
+    proton.chmod(0o755)
+    with pytest.raises(sources.Ambiguous, match="Proton Pass") as caught:
+        got(f"pass://{path}", **variables)
+    assert f"pass://{path}#password" in caught.value.hint
+    assert got(f"pass://{path}#password", **variables) == "canary-1"
+    assert got(f"pass://{path}#user", **variables) == "ada"
+    assert got("pass://Short", **variables) == "canary-1"
 
 
 @pytest.mark.parametrize("line", ["Username", "USERNAME", "User", "user", "Login", "LOGIN"])

@@ -37,6 +37,7 @@ pytestmark = pytest.mark.process
 
 PROMPT = Prompt("a title", "a description", "a prompt")
 OK = ("raw", b"OK\n")
+KEY = "-----BEGIN PRIVATE KEY-----\ncanary-1\n-----END PRIVATE KEY-----"
 
 
 def signals() -> dict[int, Any]:
@@ -251,7 +252,7 @@ LONG = "".join(chr(0x21 + i % 90) for i in range(3000)).replace("%", "é")
 
 
 @pytest.mark.parametrize(
-    "text", ["canary-1", "", "a%25b%\r\n", "é€😀", " x ", LONG, "D x\nOK", "ERR 99"]
+    "text", ["canary-1", "", "a%25b%\t", "é€😀", " x ", LONG, "\nD x", "ERR 99"]
 )
 def test_a_typed_text_comes_back(text: str) -> None:
     """Any text comes back as it is."""
@@ -836,11 +837,31 @@ def test_a_control_character_is_refused(text: str) -> None:
         assert len(fake.prompts) == 1
 
 
-@pytest.mark.parametrize("text", ["\tcanary\t1", "canary-1\r\n", "\ncanary-1"])
-def test_white_space_is_part_of_a_text(text: str) -> None:
-    """Tab, CR and LF may be pasted around a token."""
+@pytest.mark.parametrize("text", ["\tcanary\t1", "canary-1\n", "\ncanary-1"])
+@pytest.mark.parametrize("end", ["", "\r\n"])
+def test_white_space_is_part_of_a_text(text: str, end: str) -> None:
+    """Tab, CR and LF may be pasted around a token. Of a text, one line end is removed."""
+    with FakePinentry([text + end]) as fake:
+        assert ask(fake) == (text + end).removesuffix(end or "\n")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "canary-1\nx",
+        "canary-1\r\nx\r\n",
+        "canary-1\rx",
+        KEY.partition("\n")[0],
+        KEY.replace("\n", " "),
+    ],
+)
+def test_a_paste_of_several_lines_is_refused(text: str) -> None:
+    """A window passes on all of them, or the first, or replaces the line ends by spaces."""
     with FakePinentry([text]) as fake:
-        assert ask(fake) == text
+        with pytest.raises(Refused) as caught:
+            ask(fake)
+        assert "--stdin" in caught.value.hint
+        assert "canary" not in f"{caught.value}"
 
 
 def test_a_pinentry_that_reads_nothing_is_ended() -> None:

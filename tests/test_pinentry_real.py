@@ -21,6 +21,7 @@ pytestmark = pytest.mark.real
 
 BOTH = pytest.mark.parametrize("program", ["pinentry-tty", "pinentry-curses"])
 ONLY_CURSES = pytest.mark.parametrize("program", ["pinentry-curses"])
+KEY = "-----BEGIN PRIVATE KEY-----\rcanary-1\r-----END PRIVATE KEY-----"
 
 
 def asking(folder: Path, program: str, what: str = "ask", **more: Any) -> Asking:
@@ -67,9 +68,24 @@ def test_an_empty_secret_is_asked_for_again(program: str, tmp_path: Path) -> Non
 
 
 @BOTH
-@pytest.mark.parametrize("end", ["\r", "\r\n", "\rls -l\r", "\n\r"])
+@pytest.mark.parametrize("paste", ["canary-1\rls -l\r", "canary-1\rx", KEY])
+@pytest.mark.parametrize("repeat", [False, True])
+def test_a_paste_of_several_lines_is_refused(
+    program: str, paste: str, repeat: bool, tmp_path: Path
+) -> None:
+    """Its first line is not the secret, and its other lines reach no other program."""
+    with asking(tmp_path, program, repeat=repeat) as terminal:
+        terminal.prompted()
+        terminal.type(paste)
+        found = terminal.result()
+        assert found["error"] == "Refused"
+        assert "--stdin" in found["said"]
+
+
+@BOTH
+@pytest.mark.parametrize("end", ["\r", "\r\n", "\n\r"])
 def test_a_pasted_token_may_have_its_newline(program: str, end: str, tmp_path: Path) -> None:
-    """White space around a pasted token is dropped, and what follows it reaches no program.
+    """White space around a pasted token is dropped.
 
     Terminals paste a newline as Return; a bare LF is a character like others to
     pinentry-curses, until Return is pressed.

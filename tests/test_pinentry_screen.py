@@ -230,6 +230,20 @@ def test_a_token_is_pasted(program: str, screen: Screen, tmp_path: Path) -> None
 
 
 @PROGRAMS
+def test_a_paste_of_a_key_is_refused(program: str, screen: Screen, tmp_path: Path) -> None:
+    """Whatever the window makes of the line ends, no part of the key is taken for all of it."""
+    key = "-----BEGIN PRIVATE KEY-----\ncanary-1\n-----END PRIVATE KEY-----\n"
+    with screen.copied(key), asking(screen, tmp_path, program) as terminal:
+        screen.dialog(terminal)
+        screen.key("ctrl+v")
+        time.sleep(0.3)  # the clipboard's owner is asked; nothing shows that it answered
+        screen.key("Return")
+        found = terminal.result()
+        assert found["error"] == "Refused"
+        assert "--stdin" in found["said"]
+
+
+@PROGRAMS
 @pytest.mark.parametrize("keys", ["Return", "space", "Escape"])
 def test_return_is_not_yes(program: str, keys: str, screen: Screen, tmp_path: Path) -> None:
     """Return, the space bar or Escape alone do not agree to a question, however long.

@@ -24,7 +24,7 @@ from twisted.logger import formatEventAsClassicLogText
 from twisted.python.failure import Failure
 
 from secretly import Credential, Secret
-from secretly.redacted import READ_LIMIT, Environ, NotASecret, to_secret
+from secretly.redacted import READ_LIMIT, Environ, NotASecret, is_cut_short, to_secret
 
 
 def canary() -> str:
@@ -278,14 +278,45 @@ def test_limits_and_nul_bytes_are_the_callers_choice() -> None:
     assert len(to_secret(b"x" * (READ_LIMIT + 1), limit=None)) == READ_LIMIT + 1
 
 
-@pytest.mark.parametrize("end", ["", "\n", "\r\n", "\n\n", "\r", "\n\r\n"])
-def test_one_end_of_a_line_is_removed_where_asked_for(end: str) -> None:
-    """Of the ends that are named, and only one."""
-    data = f"canary-1{end}"
+@pytest.mark.parametrize(
+    ("end", "left"),
+    [("", ""), ("\n", ""), ("\r\n", ""), ("\n\n", "\n"), ("\r", "\r"), ("\n\r\n", "\n")],
+)
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_one_line_end_and_a_byte_order_mark_are_removed(end: str, left: str, mark: str) -> None:
+    """The rule for the text of a file and the output of a program; other texts stay whole."""
+    data = f"{mark}canary-1{end}"
     assert to_secret(data) == data
-    assert to_secret(data, line_ends=["\n"]) == data.removesuffix("\n")
-    expected = data[: -len("\r\n")] if end.endswith("\r\n") else data.removesuffix("\n")
-    assert to_secret(data, line_ends=["\r\n", "\n"]) == expected
+    assert to_secret(data, trim=True) == f"canary-1{left}"
+    assert to_secret(data.encode(), trim=True) == f"canary-1{left}"
+
+
+PEM = "-----BEGIN PRIVATE KEY-----\ncanary-1\n-----END PRIVATE KEY-----"
+
+
+@pytest.mark.parametrize(
+    ("text", "cut"),
+    [
+        (PEM, False),
+        (PEM.replace("\n", "\\n"), False),
+        (PEM.partition("\n")[0], True),
+        (f" {PEM.partition(chr(10))[0]}\r", True),
+        (PEM.rpartition("\n")[0], True),
+        ("-----BEGIN OPENSSH PRIVATE KEY-----", True),
+        ("-----BEGIN PGP PRIVATE KEY BLOCK-----", True),
+        ("---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----", True),
+        ("PuTTY-User-Key-File-3: ssh-ed25519", True),
+        ("PuTTY-User-Key-File-3: ssh-ed25519\nEncryption: none", False),
+        ("# created: 2026-01-01T00:00:00Z", True),
+        ("{", True),
+        ('{"a": "canary-1"}', False),
+        ("canary-1", False),
+        ("", False),
+    ],
+)
+def test_a_block_without_its_end_is_known(text: str, cut: bool) -> None:
+    """The first line of a key file is never the key."""
+    assert is_cut_short(text) is cut
 
 
 # -- the environment -------------------------------------------------------------

@@ -403,6 +403,26 @@ def test_a_source_that_gives_something_else_than_a_token_is_refused() -> None:
         assert obtained("PyPI", here).secret == "pypi-canary-1"
 
 
+CUT = "-----BEGIN PRIVATE KEY-----"
+
+
+@pytest.mark.parametrize("source", ["", "file://{path}", "env://KEY"])
+def test_the_first_line_of_a_key_is_refused(source: str, tmp_path: Path) -> None:
+    """Wherever it comes from, the command does not start; the fix is named."""
+    path = tmp_path / "key"
+    path.touch(0o600)
+    path.write_text(f"{CUT}\n")
+    config = f'[secrets.Key]\nsource = "{source.format(path=path)}"\n' if source else ""
+    with prepared(keychain=Watched(Key=CUT), config=config, environ={"KEY": CUT}) as (_, here, _n):
+        with pytest.raises(Refused) as caught:
+            obtained("Key", here)
+        assert ("--stdin" in caught.value.hint) is (source == "")
+        assert "BEGIN" not in f"{caught.value}"
+        whole = f"{CUT}\ncanary-1\n-----END PRIVATE KEY-----"
+        path.write_text(f"\ufeff{whole}\r\n")
+        assert obtained(f"file://{path}", here).secret == whole
+
+
 def test_any_entry_may_have_a_prefix() -> None:
     """A configured prefix works like the shipped ones."""
     with prepared("canary-x", "gl-canary", config='[secrets.Lab]\nprefix = "gl-"\n') as (
@@ -1025,13 +1045,13 @@ def test_the_fields_of_a_stored_secret() -> None:
 
 
 def test_forgetting_deletes_from_the_keychain_and_the_list() -> None:
-    """It returns whether there was a secret."""
+    """It returns how many items there were."""
     with prepared("canary-1") as (_, here, _notes):
         obtained("A", here, username="given", remember=True)
-        assert asyncio.run(forget_secret("A", None, here, 5)) is True
+        assert asyncio.run(forget_secret("A", None, here, 5)) == 1
         assert here.keychain.items == {}  # type: ignore[attr-defined]
         assert here.stored_names.items() == []
-        assert asyncio.run(forget_secret("A", None, here, 5)) is False
+        assert asyncio.run(forget_secret("A", None, here, 5)) == 0
 
 
 def test_prompts_show_names_escaped() -> None:

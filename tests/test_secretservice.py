@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 from command import SECRETLY
 from conftest import COVERAGE
-from secretservice import SecretService, secret_service
+from secretservice import KeePassXC, Misbehaving, SecretService, secret_service
 
 from secretly.errors import KeychainTimeout, KeychainUnavailable, SecretlyError
 from secretly.keeping.keychain import Keychain
-from secretly.keeping.secret_service import BACKEND, MISSING, Missing, Reader
+from secretly.keeping.secret_service import BACKEND, MISSING, Missing, Reader, is_own
 from secretly.keeping.stored_names import StoredNames
 
 KEYRINGS = {"application": "Python keyring library"}
@@ -161,6 +161,34 @@ def test_many_items_share_one_connection(service: SecretService) -> None:
     assert descriptors() == before
 
 
+WANTED = {"service": "name", "username": "user"}
+DECORATION = {"Title": "x", "UserName": "", "URL": "", "Notes": "", "Uuid": "1", "Path": "/x"}
+
+
+@pytest.mark.parametrize(
+    ("attributes", "own"),
+    [
+        (WANTED, True),
+        ({**WANTED, "xdg:schema": "org.freedesktop.Secret.Generic"}, True),
+        ({**WANTED, **KEYRINGS}, True),
+        ({**WANTED, **KEYRINGS, **DECORATION}, True),
+        ({**WANTED, **KEYRINGS, "xdg:schema": "x", "added": "by a service"}, True),
+        ({**WANTED, **DECORATION}, False),
+        ({**WANTED, "application": "another"}, True),
+        ({**WANTED, "application": "another", **DECORATION}, False),
+        ({**WANTED, "server": "example.org"}, False),
+        ({**KEYRINGS, "service": "name"}, False),
+        ({**WANTED, **KEYRINGS, "username": "another"}, False),
+        ({}, False),
+    ],
+)
+def test_an_item_is_ours_if_all_that_was_stored_is_there(
+    attributes: dict[str, str], own: bool
+) -> None:
+    """A service may add attributes to our items; another tool's items have more than the search."""
+    assert is_own(attributes, WANTED) is own
+
+
 def descriptors() -> int:
     """How many descriptors are open."""
     return len(os.listdir("/proc/self/fd"))
@@ -296,3 +324,79 @@ def test_the_command_gets_stored_secrets_back(service: SecretService) -> None:
     found = json.loads(run(service, "run", *words, sys.executable, "-c", show))
     expected = {f"V{number}": f"canary-{number}" for number in range(10)} | {"V3": "canary-new"}
     assert {name: found[name] for name in expected} == expected
+
+
+# -- services that treat items in another way -----------------------------------------
+
+
+@pytest.fixture(scope="module", name="keepassxc")
+def _keepassxc() -> Iterator[SecretService]:
+    """The real KeePassXC."""
+    with secret_service(kind=KeePassXC) as service:
+        yield service
+
+
+def fails(service: SecretService, *arguments: str) -> str:
+    """Run the command, which fails, and return what it says."""
+    done = subprocess.run(
+        [*SECRETLY, *arguments],
+        env=service.environ,
+        input="canary-1",
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert done.returncode
+    assert "canary" not in done.stdout + done.stderr
+    return done.stderr
+
+
+@pytest.mark.real
+def test_keepassxc_is_a_keychain(keepassxc: SecretService) -> None:
+    """It adds attributes of its own to every item: set, get, run and forget work."""
+    for name in ("One", "Two"):
+        assert run(keepassxc, "set", name, "--stdin", typed=f"canary-{name}") != ""
+        assert run(keepassxc, "get", name) == f"canary-{name}\n"
+    words = ("-e", "A=One", "-e", "B=Two", "sh", "-c", 'echo "$A $B"')
+    assert run(keepassxc, "run", "--no-input", *words) == "canary-One canary-Two\n"
+    reader = Reader(keepassxc.address)
+    user = run(keepassxc, "list").split("user ")[1].partition(",")[0]
+    assert reader.read([("One", user), ("None", user)], 10) == ["canary-One", MISSING]
+    assert run(keepassxc, "forget", "One") == "forgot One\n"
+    assert "One" in fails(keepassxc, "get", "One")
+    assert reader.read([("One", user), ("Two", user)], 10) == [MISSING, "canary-Two"]
+    assert run(keepassxc, "get", "Two") == "canary-Two\n"
+
+
+@pytest.mark.real
+def test_keepassxcs_items_of_other_tools_are_left_alone(keepassxc: SecretService) -> None:
+    """An entry that another tool made is neither given out nor deleted."""
+    store = ("store", "--label", "x", "service", "Other", "username", "user", "server", "x")
+    keepassxc.run("secret-tool", *store, typed="canary-other")
+    assert "Other" in fails(keepassxc, "get", "Other")
+    fails(keepassxc, "forget", "Other", "--username", "user")
+    assert keepassxc.run("secret-tool", "lookup", "service", "Other") == "canary-other"
+
+
+@pytest.mark.real
+def test_a_service_may_decorate_items() -> None:
+    """The double replaces and deletes them as KeePassXC does after a Yes."""
+    with secret_service(kind=Misbehaving) as service:
+        assert isinstance(service, Misbehaving)
+        service.misbehave("decorates items")
+        for value in ("canary-1", "canary-2"):
+            run(service, "set", "Name", "--stdin", typed=value)
+            assert run(service, "get", "Name") == f"{value}\n"
+        assert run(service, "forget", "Name") == "forgot Name\n"
+        fails(service, "forget", "Name")
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("how", ["loses items", "loses an attribute", "loses a byte"])
+def test_set_says_stored_only_of_what_comes_back(how: str) -> None:
+    """A secret that the keychain does not return is an error, and on no list."""
+    with secret_service(kind=Misbehaving) as service:
+        assert isinstance(service, Misbehaving)
+        service.misbehave(how)
+        assert "keychain" in fails(service, "set", "Name", "--stdin")
+        assert "Name" not in run(service, "list")

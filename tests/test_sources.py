@@ -219,6 +219,8 @@ def test_only_the_given_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> 
         (b"canary-1", "canary-1"),
         (b"canary-1\n", "canary-1"),
         (b"canary-1\n\n", "canary-1\n"),
+        (b"canary-1\r\n", "canary-1"),
+        (b"\xef\xbb\xbfcanary-1\r\n", "canary-1"),
         (b" canary-1 ", " canary-1 "),
         ("canary-é€😀\n".encode(), "canary-é€😀"),
         (b"two\nlines\n", "two\nlines"),
@@ -809,10 +811,11 @@ def test_a_program_gets_arguments_stdin_and_variables(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("wrote", "value"),
     [("canary", "canary"), ("canary\\n", "canary"), ("canary\\n\\n", "canary\n"),
-     (" canary \\t", " canary \t"), ("canary\\r\\n", "canary\r"), ("", "")],
+     (" canary \\t", " canary \t"), ("canary\\r\\n", "canary"),
+     ("\\357\\273\\277canary", "canary"), ("", "")],
 )  # fmt: skip
 def test_exactly_one_newline_is_stripped(tmp_path: Path, wrote: str, value: str) -> None:
-    """The program adds one newline; other white space belongs to the secret."""
+    """The program adds one line end; other white space belongs to the secret."""
     assert call(tmp_path, f"printf '{wrote}'") == value
 
 

@@ -26,6 +26,7 @@ from secretly.errors import PromptTimeout
 pytestmark = pytest.mark.process
 
 NOWHERE = {"PATH": "/nonexistent"}
+KEY = "-----BEGIN PRIVATE KEY-----\ncanary-1\n-----END PRIVATE KEY-----"
 
 
 def asking(folder: Path, what: str = "ask", **more: Any) -> Asking:
@@ -68,11 +69,24 @@ def test_what_was_typed_before_is_not_the_answer(tmp_path: Path) -> None:
         assert screen.result()["value"] == "canary-1"
 
 
-def test_the_rest_of_a_paste_reaches_no_other_program(tmp_path: Path) -> None:
-    """The lines after the first of a paste are dropped."""
+@pytest.mark.parametrize("paste", ["canary-1\nrm -rf x\n", "canary-1\nx", "canary-1\n\n\nx\n", KEY])
+def test_a_paste_of_several_lines_is_refused(paste: str, tmp_path: Path) -> None:
+    """Its first line is not the secret, and its other lines reach no other program."""
     with asking(tmp_path) as screen:
         screen.prompted()
-        screen.type("canary-1\nrm -rf x\n")
+        screen.type(paste)
+        found = screen.result()
+        assert found["error"] == "Refused"
+        assert "--stdin" in found["said"]
+        assert "canary" not in screen.shown
+
+
+@pytest.mark.parametrize("paste", ["canary-1\n\n", "canary-1\n \n"])
+def test_empty_lines_after_a_secret_are_dropped(paste: str, tmp_path: Path) -> None:
+    """A paste of one line may end in more than one line end."""
+    with asking(tmp_path) as screen:
+        screen.prompted()
+        screen.type(paste)
         assert screen.result()["value"] == "canary-1"
 
 

@@ -23,7 +23,7 @@ from ..waiting import requests
 from . import assuan
 from .choosing import PromptMethod, Surroundings
 from .questions import DOCTOR, MACHINE_TIMEOUT, Prompt, check_code
-from .terminal import is_gone, terminal_gone
+from .terminal import is_gone, more_lines_follow, terminal_gone
 
 __all__ = ["Conversation"]
 
@@ -190,6 +190,13 @@ class Conversation:
                 raise self._failed("died before you answered") from None
         check_code(answer.code, self._method.name, self._prompt_timeout)
         return answer
+
+    async def more_lines_follow(self) -> bool:
+        """Return whether a pinentry on the terminal left lines of a paste unread.
+
+        pinentry-tty and pinentry-curses read the first line and leave the others.
+        """
+        return self._terminal is not None and await more_lines_follow(self._terminal)
 
     def _interrupted(self) -> bool:
         """Return whether it ended as pinentry-curses does at Ctrl-C: with status 1, or by INT."""

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import textwrap
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 from ..errors import NotConfirmed, PinentryFailed, Refused
-from ..redacted import NotASecret, Secret, to_secret
+from ..redacted import NotASecret, Secret, is_cut_short, to_secret
 from ..text import escape
 from ..waiting import turns
 from . import assuan, choosing, wording
 from .choosing import PromptMethod, Surroundings
 from .dialogs import ask_notebook, ask_osascript, confirm_osascript
 from .pinentry import Conversation
-from .questions import Prompt, Unsuitable, said_no
+from .questions import Prompt, Unsuitable, said_no, several_lines
 
 __all__ = ["ask", "confirm", "probe", "turn_for_program"]
 
@@ -37,27 +37,48 @@ _turns = turns.Turns()
 
 
 async def ask(
-    prompt: Prompt, prompt_timeout: float, environ: Mapping[str, str], setting: str | None = None
+    prompt: Prompt,
+    prompt_timeout: float,
+    environ: Mapping[str, str],
+    setting: str | None = None,
+    *,
+    look_again: Callable[[], Awaitable[None]] | None = None,
+    keep: Callable[[Secret], Awaitable[None]] | None = None,
 ) -> Secret:
     """Ask the user for a secret.
 
     :param prompt_timeout: how long the user has, in seconds.
     :param setting: the configuration's ``prompt.pinentry``.
+    :param look_again: called before the user is asked, if another one had the turn before and
+        may have stored the secret. If it raises, the user is not asked.
+    :param keep: called with what was typed, before another one has its turn.
     :raises Cancelled: if the user cancels.
     :raises PromptTimeout: if the user does not answer in time.
     :raises NoPinentry: if secretly can't ask here.
     :raises PinentryFailed: if the pinentry dies, hangs or breaks the protocol.
     """
-    async with _turn(environ, setting, prompt_timeout) as (method, around):
-        for _ in range(_ATTEMPTS):
-            typed, twice = await _ask_once(method, around, prompt, prompt_timeout)
-            if twice or not prompt.repeat:
-                return _checked(typed)
-            again = prompt._replace(prompt=wording.again_label(prompt.prompt), error="")
-            if (await _ask_once(method, around, again, prompt_timeout))[0] == typed:
-                return _checked(typed)
-            prompt = prompt._replace(error=wording.REPEAT_DIFFERS)
-        raise Refused("what you entered twice was not the same, three times", "try again")
+    async with _turn(environ, setting, prompt_timeout) as (method, around, waited):
+        if waited and look_again is not None:
+            await look_again()
+        secret = await _ask_repeatedly(method, around, prompt, prompt_timeout)
+        if keep is not None:
+            await keep(secret)
+        return secret
+
+
+async def _ask_repeatedly(
+    method: PromptMethod, around: Surroundings, prompt: Prompt, prompt_timeout: float
+) -> Secret:
+    """Ask for a secret; if it is to be entered twice, until both are the same."""
+    for _ in range(_ATTEMPTS):
+        typed, twice = await _ask_once(method, around, prompt, prompt_timeout)
+        if twice or not prompt.repeat:
+            return _checked(typed)
+        again = prompt._replace(prompt=wording.again_label(prompt.prompt), error="")
+        if (await _ask_once(method, around, again, prompt_timeout))[0] == typed:
+            return _checked(typed)
+        prompt = prompt._replace(error=wording.REPEAT_DIFFERS)
+    raise Refused("what you entered twice was not the same, three times", "try again")
 
 
 async def confirm(
@@ -67,7 +88,7 @@ async def confirm(
 
     :raises NotConfirmed: if the user answers No.
     """
-    async with _turn(environ, setting, prompt_timeout) as (method, around):
+    async with _turn(environ, setting, prompt_timeout) as (method, around, _):
         if not await _confirm_once(method, around, question, prompt_timeout):
             raise said_no()
 
@@ -106,16 +127,17 @@ async def probe(method: PromptMethod, environ: Mapping[str, str], timeout: float
 @contextlib.asynccontextmanager
 async def _turn(
     environ: Mapping[str, str], setting: str | None, prompt_timeout: float
-) -> AsyncIterator[tuple[PromptMethod, Surroundings]]:
-    """Take the turn to ask, and choose how."""
+) -> AsyncIterator[tuple[PromptMethod, Surroundings, bool]]:
+    """Take the turn to ask, and choose how. Say last whether another one had the turn before."""
+    taken = _turns.taken
     async with _turns.take():
         method = await choosing.choose(environ, setting)
         around = choosing.surroundings(environ)
         if around.terminal is None or not around.foreground:
-            yield method, around._replace(terminal=None)
+            yield method, around._replace(terminal=None), taken
             return
-        async with around.terminal.turn(prompt_timeout):
-            yield method, around
+        async with around.terminal.turn(prompt_timeout) as waited:
+            yield method, around, taken or waited
 
 
 async def _ask_once(
@@ -134,7 +156,7 @@ async def _ask_once(
         return assuan.Data(ask_notebook(f"{text}\n{prompt.prompt}")), False
     assert around.terminal is not None
     label = wording.entry_label(prompt.prompt)
-    return assuan.Data(await around.terminal.ask(text, label, prompt_timeout)), False
+    return await around.terminal.ask(text, label, prompt_timeout), False
 
 
 async def _confirm_once(
@@ -208,11 +230,15 @@ async def _ask_pinentry(
         await pinentry.send_command("SETPROMPT", wording.entry_label(prompt.prompt))
         if prompt.error:
             await pinentry.send_command("SETERROR", _in_lines(prompt.error), keep="\n")
-        curses = "curses" in await pinentry.flavor()
-        if prompt.repeat and not curses:  # curses 1.2.1 shows what is typed the second time
+        flavor = await pinentry.flavor()
+        curses = "curses" in flavor
+        # curses 1.2.1 shows what is typed the second time; tty would compare a paste's lines.
+        if prompt.repeat and not curses and flavor != "tty":
             await pinentry.send_command("SETREPEAT", wording.REPEAT_LABEL, may_fail=True)
             await pinentry.send_command("SETREPEATERROR", wording.REPEAT_DIFFERS, may_fail=True)
         answer = await pinentry.ask_user("GETPIN")
+        if await pinentry.more_lines_follow():
+            raise several_lines()
     typed = answer.data if answer.data is not None else bytearray()
     if curses and len(typed) >= _CURSES_LIMIT:
         raise PinentryFailed(
@@ -231,10 +257,14 @@ def _checked(typed: bytearray) -> Secret:
     """Return what was typed as a secret, and overwrite the bytes.
 
     :raises PinentryFailed: if it can't be one.
+    :raises Refused: if it has several lines, or is the first line of several.
     """
     try:
         if _CONTROLS.isdisjoint(typed):
-            return to_secret(typed)
+            secret = to_secret(typed, trim=True)
+            if _has_several_lines(secret):
+                raise several_lines()
+            return secret
         if 0x1A in typed:
             raise PinentryFailed(
                 "you pressed Ctrl-Z: a prompt can't be suspended", "enter the secret again"
@@ -249,3 +279,14 @@ def _checked(typed: bytearray) -> Secret:
         ) from None
     finally:
         typed[:] = bytes(len(typed))
+
+
+def _has_several_lines(secret: str) -> bool:
+    """Return whether several lines were entered, whole, cut or run together.
+
+    Some pinentries replace the line ends of a paste by spaces.
+    """
+    lines = secret.replace("\r", "\n").split("\n")
+    if len([line for line in lines if line.strip()]) > 1 or is_cut_short(secret):
+        return True
+    return secret.lstrip().startswith("-----BEGIN ") and "\\n" not in secret

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ..errors import Cancelled, NotConfirmed, PinentryFailed, PromptTimeout
+from ..errors import Cancelled, NotConfirmed, PinentryFailed, PromptTimeout, Refused
 from . import assuan
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "check_code",
     "no_answer",
     "said_no",
+    "several_lines",
 ]
 
 #: How long, in seconds, a pinentry may take to start, and to answer what the user does not answer.
@@ -56,6 +57,14 @@ def no_answer(prompt_timeout: float) -> PromptTimeout:
 def said_no() -> NotConfirmed:
     """Return the error for a user who answered No."""
     return NotConfirmed("cancelled: you answered No", "nothing was run and no secret was used")
+
+
+def several_lines() -> Refused:
+    """Return the error for a secret of several lines: a prompt would use the first alone."""
+    return Refused(
+        "you entered several lines, or the first of several: a prompt takes one line",
+        "store it from a file: secretly set NAME --stdin < FILE",
+    )
 
 
 def check_code(code: int, name: str, prompt_timeout: float) -> None:

@@ -17,13 +17,14 @@ from typing import Any
 from ..errors import Cancelled, PinentryFailed, PromptTimeout
 from ..text import escape
 from ..waiting import requests
-from . import wording
-from .questions import no_answer
+from . import assuan, wording
+from .questions import no_answer, several_lines
 
 __all__ = [
     "Terminal",
     "find_terminal",
     "is_gone",
+    "more_lines_follow",
     "name_from_ps",
     "read_line",
     "terminal_gone",
@@ -39,6 +40,10 @@ _SUSPENDING = (termios.VSUSP, 11) if sys.platform == "darwin" else (termios.VSUS
 
 #: How long, in seconds, to wait for a terminal that accepts no output.
 _OUTPUT_TIMEOUT = 2.0
+
+#: How long, in seconds, to wait for the next line of a paste. Terminals send a paste in pieces of
+#: some kilobytes, so the next line is there already, or nearly.
+_PASTE_GAP = 0.05
 
 #: How often, in seconds, to try again to take the turn, and to write.
 _TURN_INTERVAL, _WRITE_INTERVAL = 0.1, 0.05
@@ -110,14 +115,16 @@ class Terminal:
             os.close(descriptor)
 
     @contextlib.asynccontextmanager
-    async def turn(self, timeout: float) -> AsyncIterator[None]:
+    async def turn(self, timeout: float) -> AsyncIterator[bool]:
         """Make other processes of secretly wait that would ask on this terminal.
 
         :param timeout: how long to wait for their turns at most, in seconds.
+        :returns: whether another one had the turn before.
         :raises PromptTimeout: if they took longer.
         :raises PinentryFailed: if the terminal no longer exists, or goes away meanwhile.
         """
         deadline = time.monotonic() + timeout
+        waited = False
         descriptor = self._open(os.O_RDONLY)
         try:
             while True:
@@ -125,6 +132,7 @@ class Terminal:
                     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     break
                 except BlockingIOError:
+                    waited = True
                     if is_gone(descriptor):
                         raise terminal_gone() from None
                     if time.monotonic() > deadline:
@@ -133,23 +141,27 @@ class Terminal:
                             "answer it or end it, then try again",
                         ) from None
                     await requests.sleep(_TURN_INTERVAL)
-            yield
+            yield waited
         finally:
             os.close(descriptor)
 
-    async def ask(self, text: str, label: str, prompt_timeout: float) -> bytes:
+    async def ask(self, text: str, label: str, prompt_timeout: float) -> assuan.Data:
         """Ask for a secret with echo off, and return what was typed.
 
         :param prompt_timeout: how long the user has, in seconds.
         :raises Cancelled: at an end of file (Ctrl-D).
         :raises PromptTimeout: if the user does not answer in time.
+        :raises Refused: if several lines were pasted.
         """
         with self.opened() as descriptor:
             modes: list[Any] = termios.tcgetattr(descriptor)
             modes[3] = (modes[3] & ~termios.ECHO) | termios.ECHONL | termios.ICANON | termios.ISIG
             termios.tcflush(descriptor, termios.TCIFLUSH)
             termios.tcsetattr(descriptor, termios.TCSANOW, modes)
-            return await _ask_line(descriptor, text, label, prompt_timeout)
+            line = assuan.Data(await _ask_line(descriptor, text, label, prompt_timeout))
+            if await more_lines_follow(descriptor):
+                raise several_lines()
+            return line
 
     async def confirm(self, question: str, prompt_timeout: float) -> bool:
         """Ask a question. Only ``y`` and ``yes`` mean Yes."""
@@ -212,6 +224,27 @@ async def read_line(descriptor: int, deadline: float) -> bytes | None:
             except OSError:
                 return b""
     return None
+
+
+async def more_lines_follow(descriptor: int) -> bool:
+    """Return whether more was typed than the line that was read, as after a paste of several.
+
+    The terminal no longer shows what is typed. Its last line may lack an end, and the terminal
+    passes it on only without ICANON. What is found is dropped; empty lines don't count.
+    """
+    modes: list[Any] = termios.tcgetattr(descriptor)
+    modes[3] &= ~(termios.ECHO | termios.ECHONL | termios.ICANON)
+    modes[6][termios.VMIN], modes[6][termios.VTIME] = 1, 0
+    termios.tcsetattr(descriptor, termios.TCSANOW, modes)
+    while await requests.readable(descriptor, _PASTE_GAP):
+        try:
+            if not (more := os.read(descriptor, _LINE_LIMIT)):
+                return False
+        except OSError:  # another reader took it, or the terminal was closed
+            return False
+        if more.strip():
+            return True
+    return False
 
 
 def is_gone(descriptor: int) -> bool:

@@ -5,11 +5,16 @@ The functions escape nothing: the caller escapes what comes from outside.
 
 from __future__ import annotations
 
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 #: The title of every dialog.
 TITLE = "secretly"
 
 NOT_ACCEPTED = "That was not accepted."
 NOTHING_ENTERED = "Nothing was entered."
+CUT_SHORT = "That is only the beginning of several lines."
 KEYCHAIN_LOCKED = "The keychain is locked."
 KEYCHAIN_SILENT = "The keychain did not answer."
 
@@ -40,6 +45,21 @@ def not_a_token(name: str, prefix: str) -> str:
 def store_question(name: str, asker: str = "") -> str:
     """Return the question whether to store what was typed, below the line that says who asked."""
     return "\n\n".join(filter(None, (asker, f"Store {name} in your keychain for next time?")))
+
+
+def users(names: Sequence[str]) -> str:
+    """Return user names in a sentence; empty without any."""
+    if not names:
+        return ""
+    return f"the user{'s' if len(names) > 1 else ''} {' and '.join(names)}"
+
+
+def replace_question(name: str, username: str, others: Sequence[str]) -> str:
+    """Return the question whether a secret replaces what is stored under other user names."""
+    return (
+        f"{TITLE} set stores {name} for {users([username])}.\n"
+        f"Delete what is stored for {users(others)}?"
+    )
 
 
 # -- what every way of asking adds ------------------------------------------------

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 
 from ..errors import NotFound
 from ..reference import parse_name
 from ..resolving.storing import forget_secret
 from ..text import escape
 from .console import drive, user_context
-from .stored import add_reference as add_arguments
-
-__all__ = ["EXAMPLE", "add_arguments", "execute"]
+from .stored import add_reference
 
 EXAMPLE = "example:\n  secretly forget PyPI\n"
 
 
+def add_arguments(verb: ArgumentParser) -> None:
+    """Let the parser take this verb's arguments."""
+    add_reference(verb)
+    verb.add_argument("--username", metavar="U", help="delete only what is stored under it")
+
+
 def execute(options: Namespace) -> int:
     """Carry out the verb; return the exit status."""
-    name = parse_name(options.reference)
-    if not drive(forget_secret(name, None, user_context())):
-        raise NotFound(f"no secret {escape(name)} in the keychain", "show all: secretly list")
-    print(f"forgot {escape(name)}")
+    name, username = parse_name(options.reference), options.username or None
+    count = drive(forget_secret(name, username, user_context()))
+    called = escape(name) + (f" of the user {escape(username)}" if username else "")
+    if not count:
+        raise NotFound(f"no secret {called} in the keychain", "show all: secretly list")
+    print(f"forgot {called}" + (f" ({count} items)" if count > 1 else ""))
     return 0

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 
-from ..asking import wording
+from ..asking import prompting, questions, wording
 from ..config.model import Entry
 from ..errors import NotFound, Refused
 from ..redacted import READ_LIMIT, NotASecret, Secret, to_secret
 from ..reference import Reference, parse_name
-from ..resolving.candidates import username_for
+from ..resolving.candidates import Username, username_for
 from ..resolving.checking import validate_token
 from ..resolving.obtain import obtain
-from ..resolving.request import Context, SecretRequest
-from ..resolving.storing import store_secret
-from ..text import escape
+from ..resolving.request import PROMPT_TIMEOUT, Context, SecretRequest
+from ..resolving.storing import forget_secret, other_usernames, store_secret
+from ..text import escape, shell_quote
 from .console import drive, hardening, user_context
 from .stored import add_reference
 
@@ -27,11 +28,15 @@ def add_arguments(verb: ArgumentParser) -> None:
     add_reference(verb)
     verb.add_argument("--username", metavar="U", help="the user name that goes with it")
     verb.add_argument("--stdin", action="store_true", help="read it from standard input")
+    verb.add_argument(
+        "--replace", action="store_true", help="replace one of another user name unasked"
+    )
+    verb.add_argument("--no-input", action="store_true", help="never ask you: fail")
 
 
 def execute(options: Namespace) -> int:
     """Carry out the verb; return the exit status."""
-    name, context = parse_name(options.reference), user_context()
+    name, context = parse_name(options.reference), user_context(no_input=options.no_input)
     entry = context.configuration.entry(name)
     if entry.source is not None:
         raise Refused(
@@ -39,23 +44,50 @@ def execute(options: Namespace) -> int:
             "change it there, or remove its source from the configuration",
         )
     username = username_for(options.username or None, entry)
-    if options.stdin:
-        drive(store_secret(name, _piped(entry), username, context))
-    else:
-        if context.no_input:
-            raise NotFound("can't ask you for it: prompts are switched off", "use --stdin")
+    piped = _piped(entry) if options.stdin else None
+    if piped is None and context.no_input:
+        raise NotFound("can't ask you for it: prompts are switched off", "use --stdin")
 
-        async def ask_and_store() -> None:
-            typed = await _ask(name, entry, context)
-            await store_secret(name, typed, username, context)
+    async def store() -> list[str]:
+        if piped is None:
+            await context.keychain.describe()  # fail before the user types
+        others = await other_usernames(name, username, context)
+        if others and not options.replace:
+            await _confirm_replacing(name, username, others, context, piped is None)
+        value = await _ask(name, entry, context) if piped is None else piped
+        await store_secret(name, value, username, context)
+        for other in others:
+            await forget_secret(name, other, context)
+        return others
 
-        drive(ask_and_store())
-    print(f"stored {escape(name)} in the keychain")
+    replaced = wording.users(drive(store()))
+    print(f"stored {escape(name)} in the keychain", end="")
+    print(f", and deleted what was stored for {escape(replaced)}" if replaced else "")
     return 0
 
 
+async def _confirm_replacing(
+    name: str, username: Username, others: Sequence[str], context: Context, may_ask: bool
+) -> None:
+    """Have the user confirm that what is stored under other user names is deleted.
+
+    :raises Refused: if secretly must not ask.
+    :raises NotConfirmed: if the user answers No.
+    """
+    if not may_ask:
+        keep = f"secretly set {shell_quote(name)} --username {shell_quote(others[0])} --stdin"
+        raise Refused(
+            f"{escape(name)} is stored for {escape(wording.users(others))}, not for"
+            f" {escape(wording.users([username.name]))}",
+            f"to replace it, add --replace; to change it: {keep}",
+        )
+    text = wording.replace_question(escape(name), escape(username.name), [*map(escape, others)])
+    question = questions.Prompt(wording.TITLE, text, "", whole=True)
+    pinentry = context.configuration.pinentry
+    await prompting.confirm(question, PROMPT_TIMEOUT, context.environ, pinentry)
+
+
 async def _ask(name: str, entry: Entry, context: Context) -> Secret:
-    await context.keychain.describe()  # fail before the user types
     request = SecretRequest(
         Reference("", name),
         purpose=wording.SET_PURPOSE,
@@ -76,11 +108,11 @@ def _piped(entry: Entry) -> Secret:
 
 
 def _read_stdin() -> Secret:
-    """All of standard input, without one newline at its end."""
+    """All of standard input, without one line end at its end."""
     if sys.stdin is None:
         raise Refused("standard input is closed", "pipe the secret in, or omit --stdin")
     hardening.apply()
     try:
-        return to_secret(sys.stdin.buffer.read(READ_LIMIT + 1), line_ends=("\r\n", "\n"))
+        return to_secret(sys.stdin.buffer.read(READ_LIMIT + 1), trim=True)
     except NotASecret as error:
         raise Refused(f"standard input {error}", "a secret is a short text") from None

@@ -13,6 +13,7 @@ from ..config import places
 from ..errors import Cancelled, KeychainLocked, KeychainUnavailable
 from ..redacted import NotASecret, Secret, to_secret
 from ..text import escape
+from .secret_service import is_own
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
@@ -162,27 +163,51 @@ def read_item(backend: Any, service: str, username: str) -> Secret | None:
     return None
 
 
-def delete_items(backend: Any, service: str, username: str, but: str | None = None) -> None:
-    """Delete every item of that name, except those of the application *but*."""
+def store_item(backend: Any, service: str, username: str, value: str) -> bool:
+    """Store a secret in place of every item of that name; return whether it can be read back.
+
+    In the Secret Service the item is keyring's. It is read back over the same connection:
+    KeePassXC asks the user before another one may read it.
+    """
+    if not has_attributes(backend):
+        backend.set_password(service, username, value)
+        return bool(backend.get_password(service, username) == value)
+    collection = backend.get_preferred_collection()
+    with contextlib.closing(collection.connection):
+        attributes = {**_wanted(backend, service, username), "application": backend.appid}
+        label = f"Password for '{username}' on '{service}'"
+        stored = collection.create_item(label, attributes, value, replace=True)
+        own = _own_items(backend, collection, service, username)
+        for item in own:
+            # Another program's item of that name would hide the one just stored.
+            if item.item_path != stored.item_path:
+                item.delete()
+        paths = [item.item_path for item in own]
+        return stored.item_path in paths and stored.get_secret() == value.encode()
+
+
+def delete_items(backend: Any, service: str, username: str) -> None:
+    """Delete every item of that name."""
     collection = backend.get_preferred_collection()
     with contextlib.closing(collection.connection):
         for item in _own_items(backend, collection, service, username):
-            if but is None or item.get_attributes().get("application") != but:
-                item.delete()
+            item.delete()
 
 
 def _own_items(backend: Any, collection: Any, service: str, username: str) -> list[Any]:
     """Return the items of that name.
 
-    The Secret Service also finds items of other tools, which have more attributes than the
-    search names; keyring would read and delete those. keyring's scheme names the attributes,
-    and ``KEYRING_PROPERTY_SCHEME`` can change it.
+    The Secret Service also finds items of other tools, which keyring would read and delete.
     """
-    scheme = backend.schemes[backend.scheme]
-    wanted = {scheme["service"]: service, scheme["username"]: username}
-    own = {*wanted, "application", "xdg:schema", *scheme}
+    wanted = _wanted(backend, service, username)
     found = collection.search_items(wanted)
-    return [item for item in found if set(item.get_attributes()) <= own]
+    return [item for item in found if is_own(item.get_attributes(), wanted, backend.appid)]
+
+
+def _wanted(backend: Any, service: str, username: str) -> dict[str, str]:
+    """Return an item's attributes. ``KEYRING_PROPERTY_SCHEME`` can change their names."""
+    scheme = backend.schemes[backend.scheme]
+    return {scheme["service"]: service, scheme["username"]: username}
 
 
 def full_name(backend: Any) -> str:

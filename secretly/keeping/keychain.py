@@ -25,6 +25,7 @@ from .backends import (
     no_bus,
     read_item,
     refuse_unsafe,
+    store_item,
 )
 from .stored_names import NameTable, StoredNames
 
@@ -135,18 +136,20 @@ class Keychain:
     ) -> str:
         """Store a secret; return the name of the backend that has it.
 
-        :raises KeychainUnavailable: if the keychain can't be used, or would store the secret
-            in plain text or not at all.
+        :raises KeychainUnavailable: if the keychain can't be used, would store the secret in
+            plain text or not at all, or does not return it afterwards.
         """
         seconds = await self._ready(prompt_timeout)
 
         def store(backend: Any) -> str:
             refuse_unsafe(backend)
-            backend.set_password(service, username, value)
-            if has_attributes(backend):
-                # Another program's item of that name would hide the one just stored.
-                delete_items(backend, service, username, but=backend.appid)
-            return full_name(backend)
+            name = full_name(backend)
+            if not store_item(backend, service, username, value):
+                raise KeychainUnavailable(
+                    f"the keychain ({name}) does not return what was stored in it",
+                    "look there for an item of that name, and delete it; use another keychain",
+                )
+            return name
 
         return await self._call(store, seconds)
 

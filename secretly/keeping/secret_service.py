@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import _socket
     from typing import Any
 
-__all__ = ["BACKEND", "MISSING", "Missing", "Reader", "check_bus", "own_attributes"]
+__all__ = ["BACKEND", "MISSING", "Missing", "Reader", "check_bus", "is_own"]
 
 #: keyring's backend for the Secret Service.
 BACKEND = "keyring.backends.SecretService.Keyring"
@@ -35,15 +35,27 @@ _SERVICE = "/org/freedesktop/secrets"
 _ITEM, _COLLECTION = f"{_INTERFACE}Item", f"{_INTERFACE}Collection"
 _PROPERTIES = "org.freedesktop.DBus.Properties"
 _PLAIN = ("plain", ("s", ""))
-_OWN = frozenset({"service", "username", "application", "xdg:schema"})
+
+#: The application that keyring stores with each item (``keyring.backends.SecretService``).
+APPLICATION = "Python keyring library"
 
 
-def own_attributes(attributes: Mapping[str, str]) -> bool:
-    """Whether an item has only attributes that keyring gives its items.
+def is_own(
+    attributes: Mapping[str, str], wanted: Mapping[str, str], application: str = APPLICATION
+) -> bool:
+    """Whether an item is one that keyring stores, or one that has nothing else.
 
-    The Secret Service also finds other tools' items, which have more than the search names.
+    A search also finds other tools' items, which have more attributes than it names. So what
+    keyring stores must be there: then the service may have added any other attribute, as
+    KeePassXC does to every item.
+
+    :param wanted: the attributes that were searched for.
     """
-    return _OWN.issuperset(attributes)
+    if not wanted.items() <= attributes.items():
+        return False
+    if attributes.get("application") == application:
+        return True
+    return {"application", "xdg:schema", "service", "username", *wanted}.issuperset(attributes)
 
 
 class Missing:
@@ -117,7 +129,10 @@ class Reader:
         paths = dict.fromkeys(path for found in searched if found for path in found[0])
         asked = {path: self._property(path, "GetAll", "s", _ITEM) for path in paths}
         known = {path: answer[0] for path, answer in asked.items() if answer}
-        chosen = [_chosen(found[0], known) if found else None for found in searched]
+        chosen = [
+            _chosen(found[0], known, _attributes(*one)) if found else None
+            for one, found in zip(wanted, searched, strict=True)
+        ]
         missing = MISSING if "" in chosen and self._unlocked() else None
         mine = [path for path in chosen if path]
         values: dict[str, Any] = {}
@@ -164,12 +179,14 @@ def _attributes(service: str, username: str) -> dict[str, str]:
     return {"service": service, "username": username}
 
 
-def _chosen(paths: Sequence[str], known: Mapping[str, Mapping[str, Any]]) -> str | None:
+def _chosen(
+    paths: Sequence[str], known: Mapping[str, Mapping[str, Any]], wanted: Mapping[str, str]
+) -> str | None:
     """Return the item that keyring would use; empty: none exists; None: only keyring can tell."""
     for path in paths:
         if path not in known:
             return None
-        if own_attributes(dict(known[path]["Attributes"][1])):
+        if is_own(dict(known[path]["Attributes"][1]), wanted):
             return None if known[path]["Locked"][1] else path
     return ""
 

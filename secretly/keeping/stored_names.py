@@ -104,6 +104,10 @@ class NameTable:
         row = self._newest.get(name)
         return _item(row) if row else None
 
+    def usernames(self, name: str) -> list[str]:
+        """Return the user names under which a secret of that name is stored."""
+        return [row[1] for row in self._rows if row[0] == name]
+
     def backend_of(self, name: str, username: str) -> str:
         """Return the backend that stored the secret; empty: not listed, or unknown."""
         return self._backends.get((name, username), "")
@@ -181,6 +185,19 @@ class StoredNames:
         """Return the entry of *name*, the newest if there are several."""
         return self.read().find(name)
 
+    def usernames(self, name: str) -> list[str]:
+        """Return the user names under which a secret of that name is stored."""
+        return self.read().usernames(name)
+
+    def check_place(self) -> None:
+        """Check that the list can be changed, before a secret is stored that it must name.
+
+        :raises KeychainUnavailable: if the file is corrupt, or can't be written.
+        :raises Refused: if others could change it.
+        """
+        with self._lock_file():
+            self._rows()
+
     def add(self, name: str, username: str, own: bool, backend: str = "") -> None:
         """List a secret that was stored.
 
@@ -203,15 +220,20 @@ class StoredNames:
     def _changing(self) -> Iterator[list[StoredName]]:
         import fcntl
 
+        with self._lock_file() as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            items = list(map(_item, self._rows()))
+            yield items
+            self._write(items)
+
+    @contextlib.contextmanager
+    def _lock_file(self) -> Iterator[int]:
         folder = os.path.dirname(self._path)
         try:
-            os.makedirs(folder, 0o700, exist_ok=True)
+            safefiles.make_private_folder(folder)
             safefiles.refuse_if_others_can_write(folder, "the folder for the list of stored names")
-            with open(os.path.join(folder, "kept.lock"), "a") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX)
-                items = list(map(_item, self._rows()))
-                yield items
-                self._write(items)
+            with open(os.path.join(folder, "kept.lock"), "a", opener=_open_private) as lock:
+                yield lock.fileno()
         except OSError as error:
             raise KeychainUnavailable(
                 f"can't write the list of stored names in {escape(folder)}: {error.strerror}",
@@ -225,9 +247,15 @@ class StoredNames:
         text = "\n".join((_HEAD, *map(_line, items), ""))
         # Always the same name, so that crashes leave at most one such file behind.
         new = os.path.join(os.path.dirname(self._path), "kept.new")
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-        with open(os.open(new, flags, 0o600), "w", encoding="ascii") as file:
+        with open(new, "w", encoding="ascii", opener=_open_private) as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
         os.replace(new, self._path)
+
+
+def _open_private(path: str, flags: int) -> int:
+    """Open a file, as :func:`open`'s *opener*, that only this user can read, whatever the umask."""
+    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    os.fchmod(descriptor, 0o600)
+    return descriptor

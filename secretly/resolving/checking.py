@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from ..config.model import Entry
 from ..errors import Refused, SecretlyError
-from ..redacted import Secret
+from ..redacted import Secret, is_cut_short
 from ..text import escape, shell_quote
 from .request import SecretRequest
 
@@ -25,10 +25,13 @@ def validate_token(entry: Entry, value: Secret) -> tuple[Secret, str]:
         value = Secret(value.strip())
         if not value.startswith(entry.prefix) or not value.isprintable() or " " in value:
             problem = "not a token"
-    if value and not problem:
+    cut = is_cut_short(value)
+    if value and not problem and not cut:
         return value, ""
     from ..asking import wording
 
+    if cut:
+        return value, wording.CUT_SHORT
     if not value:
         return value, wording.NOTHING_ENTERED
     return value, wording.not_a_token(escape(entry.name), str(entry.prefix))
@@ -42,12 +45,28 @@ def check_stored(entry: Entry, value: Secret) -> Secret:
     value, wrong = validate_token(entry, value)
     if not wrong:
         return value
+    if is_cut_short(value):
+        check_whole(entry, value)
     what = f"does not start with '{entry.prefix}', so it is not a token" if value else "is empty"
     fix = f"secretly set {shell_quote(entry.name)}"
-    raise Refused(
-        f"the stored secret for {escape(entry.name)} {what}",
-        f"change it in {escape(str(entry.source))}" if entry.source else f"replace it: {fix}",
-    )
+    raise Refused(f"the stored secret for {escape(entry.name)} {what}", _where(entry, fix))
+
+
+def check_whole(entry: Entry, value: Secret) -> None:
+    """Refuse a stored value that is the beginning of several lines: a command can't use it.
+
+    :raises Refused: if it is.
+    """
+    if is_cut_short(value):
+        fix = f"secretly set {shell_quote(entry.name)} --stdin < FILE"
+        raise Refused(
+            f"the stored secret for {escape(entry.name)} is the beginning of several lines",
+            _where(entry, fix),
+        )
+
+
+def _where(entry: Entry, fix: str) -> str:
+    return f"change it in {escape(str(entry.source))}" if entry.source else f"replace it: {fix}"
 
 
 def find_objection(request: SecretRequest, entry: Entry, typed: Secret) -> str:

@@ -12,8 +12,8 @@ from ..keeping.keychain import Keychain
 from ..keeping.stored_names import NameTable, StoredName
 from ..record import Record
 from ..redacted import Secret
-from .candidates import KEYCHAIN, MEMORY, TYPED, Candidate, ResolvedSecret
-from .checking import check_stored
+from .candidates import CONFIGURATION, KEYCHAIN, MEMORY, TYPED, Candidate, ResolvedSecret
+from .checking import check_stored, check_whole
 from .request import Context, SecretRequest
 
 TYPE_CHECKING = False  # typing's own would load it
@@ -159,6 +159,8 @@ class Stores:
             return None
         if (candidate.source or request.reference).usual == "password":
             value = check_stored(candidate.entry, value)
+        elif origin != CONFIGURATION:
+            check_whole(candidate.entry, value)
         return ResolvedSecret(value, username, candidate)
 
 

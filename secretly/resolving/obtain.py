@@ -34,6 +34,10 @@ class _LookUp:
         source = self.candidates[0].source
         return source is not None and source.scheme != "keyring"
 
+    def pass_over(self, origin: str) -> None:
+        """Do not look up candidates of this origin."""
+        self._left = (one for one in self.candidates if one.origin != origin)
+
     async def next(self, may_ask: bool) -> Outcome:
         """Look up the candidates that are left.
 
@@ -129,6 +133,8 @@ async def _gather(coroutines: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
 async def _confirm_or_ask(look_up: _LookUp, outcome: Outcome, context: Context) -> ResolvedSecret:
     """Have the use of what was found confirmed and verified; ask for what is missing."""
     request, candidate = look_up.request, look_up.candidates[-1]
+    may_look_again = outcome.found is None and not request.ignore_stored
+    unavailable = outcome.unavailable
     problem = _problem(outcome.unavailable)
     while (found := outcome.found) is not None:
         candidate = found.candidate
@@ -146,9 +152,22 @@ async def _confirm_or_ask(look_up: _LookUp, outcome: Outcome, context: Context) 
             f"the secret for {escape(candidate.name)} from {candidate.origin} was not accepted",
             "replace it there",
         )
-    from .entering import ask_for
+    from .entering import Superseded, ask_for
 
-    return await ask_for(request, candidate, problem, context)
+    async def look_again() -> None:
+        _, (other,) = _begin([request], context)
+        if unavailable is not None:
+            other.pass_over(KEYCHAIN)  # it might ask a second time to be unlocked
+        found = (await other.next(may_ask=True)).found
+        if found is not None:
+            raise Superseded(found)
+
+    try:
+        again = look_again if may_look_again else None
+        return await ask_for(request, candidate, problem, context, again)
+    except Superseded as error:
+        found = error.found
+    return await _confirm_or_ask(look_up, Outcome(found), context)
 
 
 async def _after_rejection(rejected: ResolvedSecret, look_up: _LookUp, context: Context) -> Outcome:

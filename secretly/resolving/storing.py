@@ -12,6 +12,10 @@ from .candidates import Candidate, Username, username_for
 from .lookup import memory_in_use
 from .request import PROMPT_TIMEOUT, Context, SecretRequest
 
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from ..config.model import Remember
+
 #: How long a change of the list of stored names may take, in seconds.
 LISTING = 10.0
 
@@ -28,7 +32,7 @@ async def remember(
     A failure is noted, not raised: the command still gets what was typed.
     """
     entry, name = candidate.entry, escape(candidate.name)
-    wanted = entry.remember if request.remember is None else request.remember
+    wanted = _wanted(request, candidate)
     if not wanted or request.reference.usual != "password" or candidate.username is None:
         return
     if entry.source is not None or request.reference.scheme:
@@ -46,6 +50,15 @@ async def remember(
         context.note(f"{name} is not on the list of stored names: {error}")
     except SecretlyError as error:
         context.note(f"{name} was not stored: {error}")
+
+
+def asks_first(request: SecretRequest, candidate: Candidate) -> bool:
+    """Whether the user is asked before the secret is stored."""
+    return _wanted(request, candidate) == "ask"
+
+
+def _wanted(request: SecretRequest, candidate: Candidate) -> Remember | None:
+    return candidate.entry.remember if request.remember is None else request.remember
 
 
 async def _wants_it_stored(request: SecretRequest, name: str, context: Context) -> bool:
@@ -72,8 +85,8 @@ async def store_secret(
     :param prompt_timeout: how long the user has to unlock the keychain, in seconds.
     :raises KeychainUnavailable: if it cannot be stored.
     """
-    context.stored_names.items()  # fail early if the list is corrupt
-    timeout = None if context.no_input else prompt_timeout
+    context.stored_names.check_place()
+    timeout = _patience(context, prompt_timeout)
     backend = await context.keychain.set(name, username.name, value, timeout)
     drop_remembered(name, username.name, context)  # it is older, and would be found first
     try:
@@ -84,28 +97,63 @@ async def store_secret(
         raise Unlisted(f"the keychain has it, but {error}", error.hint) from None
 
 
+async def other_usernames(
+    name: str, username: Username, context: Context, prompt_timeout: float = PROMPT_TIMEOUT
+) -> list[str]:
+    """Return the other user names under which a secret of this name is stored.
+
+    An item that is not on the list counts if a look-up without the list would find it.
+
+    :raises KeychainUnavailable: if the keychain or the list cannot be used.
+    """
+    listed = context.stored_names.usernames(name)
+    found = [other for other in listed if other != username.name]
+    unlisted = username_for(None, context.configuration.entry(name)).name
+    if unlisted not in (username.name, *found):
+        timeout = _patience(context, prompt_timeout)
+        if await context.keychain.get(name, unlisted, timeout) is not None:
+            found.append(unlisted)
+    return found
+
+
 async def forget_secret(
     name: str, username: str | None, context: Context, prompt_timeout: float = PROMPT_TIMEOUT
-) -> bool:
-    """Delete a secret from memory, the keychain and the list; return whether there was one.
+) -> int:
+    """Delete a secret from memory, the keychain and the list; return how many items it had.
 
-    :param username: the user name that it is stored under; None: the one that it was
-        stored with.
+    :param username: the user name that it is stored under; None: delete the items of all user
+        names, so that no look-up finds an older one.
     :param prompt_timeout: how long the user has to unlock the keychain, in seconds.
     :raises KeychainUnavailable: if the keychain cannot be used.
     """
-    stored = context.stored_names.find(name)  # fails early if the list is corrupt
+    listed = context.stored_names.usernames(name)  # fails early if the list is corrupt
     remembered = drop_remembered(name, username, context)
-    username = username_for(username, context.configuration.entry(name), stored).name
-    timeout = None if context.no_input else prompt_timeout
+    unlisted = username_for(None, context.configuration.entry(name)).name
+    usernames = dict.fromkeys((*listed, unlisted)) if username is None else (username,)
+    deleted = 0
     try:
-        deleted = await context.keychain.delete(name, username, timeout)
+        for one in usernames:
+            deleted += await forget_item(name, one, context, prompt_timeout)
     except KeychainUnavailable:
-        if remembered and stored is None:
-            return True
+        if remembered and not listed:
+            return 1
         raise
-    await _change_list(lambda: context.stored_names.remove(name, str(username)))
-    return deleted or remembered
+    return deleted or int(remembered)
+
+
+async def forget_item(
+    name: str, username: str, context: Context, prompt_timeout: float = PROMPT_TIMEOUT
+) -> bool:
+    """Delete one item from the keychain and the list; return whether there was one."""
+    timeout = _patience(context, prompt_timeout)
+    deleted = await context.keychain.delete(name, username, timeout)
+    await _change_list(lambda: context.stored_names.remove(name, username))
+    return deleted
+
+
+def _patience(context: Context, prompt_timeout: float) -> float | None:
+    """Return how long the keychain may ask the user; None: not at all."""
+    return None if context.no_input else prompt_timeout
 
 
 def drop_remembered(name: str, username: str | None, context: Context) -> bool:

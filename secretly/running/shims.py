@@ -129,7 +129,7 @@ def write(folder: Path, files: Mapping[str, str]) -> list[Path]:
                 "choose another folder (--dir), or rename the profile",
             )
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        safefiles.make_private_folder(folder)
         safefiles.refuse_if_others_can_write(folder, "the folder")
         for path, text in zip(paths, files.values(), strict=True):
             _remove_leftovers(path)

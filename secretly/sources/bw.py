@@ -49,7 +49,7 @@ program = Program(
 
 
 async def fetch(path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]:
-    """Return the login's user name and password, and the item's own fields."""
+    """Return the login's user name and password, the item's own fields, its notes and its key."""
 
     async def attempt() -> Secret:
         # Only bw gets the session key, and never on a command line.
@@ -109,4 +109,8 @@ def _fields(item: Any) -> Mapping[str, str]:
     for field in item.get("fields") or ():
         if not found.get(field["name"]):  # the login's own take precedence
             found[field["name"]] = field.get("value")
+    parts = [item.get(part) or {} for part in ("sshKey", "card", "identity")]
+    for name, value in [pair for part in parts for pair in part.items()]:
+        found.setdefault(name, value)
+    found.setdefault("notes", item.get("notes"))
     return {name: value for name, value in found.items() if name and value}

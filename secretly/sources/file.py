@@ -1,4 +1,4 @@
-"""``file://PATH``: the text of a file that only its owner can read, without the last newline."""
+"""``file://PATH``: the text of a file that only its owner can read, without its last line end."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _text(data: bytes, name: str) -> Secret:
     wrong = "is empty"
     try:
         if data:
-            return to_secret(data, line_ends=("\n",))
+            return to_secret(data, trim=True)
     except NotASecret as error:
         wrong = str(error)
     data = b""  # a traceback may show locals

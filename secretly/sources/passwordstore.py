@@ -7,11 +7,12 @@ import os
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 
+from .. import safefiles
 from ..config import places
 from ..processes import child
 from ..redacted import Secret
 from ..text import escape, shell_quote
-from .failures import Locked, NoItem
+from .failures import Ambiguous, Locked, NoItem
 from .programs import Program, operand
 from .runs import Item, Run
 
@@ -32,12 +33,14 @@ _asking = program._replace(asks=True)
 
 
 async def fetch(path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]:
-    """Return the first line as the password, and each ``key: value`` line after it."""
+    """Return the first line, or a whole PEM block, as the password; then ``key: value`` lines."""
     given = run.environ.get("PASSWORD_STORE_GPG_OPTS", "")
     store = run.environ.get("PASSWORD_STORE_DIR") or os.path.join(
         places.home_folder(run.environ), ".password-store"
     )
     place = os.path.join(store, path.strip("/"))
+    if "" in fields and path.strip("/").count("/") >= 2:
+        _refuse_protons(path, os.path.isfile(f"{place}.gpg"), run)
     if os.path.isdir(place) and not os.path.isfile(f"{place}.gpg"):  # pass would list it
         raise NoItem(f"{title}: can't find the item {escape(path)}: it is a folder", "pass ls")
 
@@ -62,7 +65,7 @@ async def fetch(path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]
 
 
 def _fields(shown: str) -> Mapping[str, str]:
-    first, *lines = shown.split("\n")
+    first, *lines = _parted(shown)
     found = {"password": first} if first else {}
     for line in lines:
         key, colon, value = line.partition(":")
@@ -72,6 +75,43 @@ def _fields(shown: str) -> Mapping[str, str]:
     if item.called("username") is None and (name := item.called("user", "login")) is not None:
         found["username"] = name
     return found
+
+
+def _refuse_protons(path: str, there: bool, run: Run) -> None:
+    """Refuse a reference of three parts that Proton Pass may be meant by: it has the same scheme.
+
+    A reference with a field is certainly the password store's.
+
+    :param there: whether the password store has an item of that path.
+    :raises Ambiguous: if Proton's program is installed.
+    :raises NoItem: if the password store does not have the item.
+    """
+    name = escape(path)
+    configure = "for Proton Pass, configure a command that runs pass-cli"
+    if safefiles.program_on_path(_PROTON, run.environ) is not None:
+        raise Ambiguous(
+            f"pass://{name} may mean an item of {title}, or one of Proton Pass (pass-cli)",
+            f"for {title}, write pass://{name}#password; {configure}",
+        )
+    if not there:
+        raise NoItem(
+            f"{title}: can't find the item {name}, and secretly can't read Proton Pass,"
+            " whose references look the same",
+            f"for {title}: pass ls; {configure}",
+        )
+
+
+#: The program of Proton Pass, whose references are ``pass://VAULT/ITEM/FIELD``.
+_PROTON = "pass-cli"
+
+
+def _parted(shown: str) -> list[str]:
+    """Return the password and the lines after it. A PEM block is a password of several lines."""
+    lines = shown.split("\n")
+    ends = [number for number, line in enumerate(lines) if line.startswith("-----END ")]
+    if not (ends and lines[0].startswith("-----BEGIN ")):
+        return lines
+    return ["\n".join(lines[: ends[-1] + 1]), *lines[ends[-1] + 1 :]]
 
 
 @contextlib.contextmanager

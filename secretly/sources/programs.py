@@ -274,12 +274,12 @@ def operand(name: str) -> str:
 
 
 def text(data: bytes, what: str, hint: str) -> Secret:
-    """Return a program's output as text, without the one newline at its end.
+    """Return a program's output as text, without the one line end at its end.
 
     :raises SourceFailed: if the output is not UTF-8 text, or has a NUL byte.
     """
     try:
-        return to_secret(data, limit=None, line_ends=("\n",))
+        return to_secret(data, limit=None, trim=True)
     except NotASecret as error:
         data = b""  # a traceback may show locals
         raise SourceFailed(f"{what} {error}", hint) from None

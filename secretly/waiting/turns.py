@@ -47,6 +47,11 @@ class Turns:
         finally:
             self._give_back(turn)
 
+    @property
+    def taken(self) -> bool:
+        """Whether a coroutine has the turn, so that another one would wait for it."""
+        return self._holder is not None
+
     def _give_back(self, turn: _Turn) -> None:
         with self._lock:
             if turn in self._waiting:
