@@ -667,12 +667,14 @@ LIBRARY: dict[str, Scenario] = {
         work=remembered,
         keychain=lambda: planted("TalkingGet"),
         named=("PYTHON_KEYRING_BACKEND",),
+        prompts=0,
     ),
     "the backend has no UTF-8": Scenario(
         "KeychainUnavailable",
         work=remembered,
         keychain=lambda: planted("Binary"),
         named=("UTF-8", "secretly forget"),
+        prompts=0,
     ),
     "the backend hangs": Scenario(
         "", work=ask_and_wait_a_little, keychain=lambda: planted("Hanging")

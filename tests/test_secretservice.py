@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from command import SECRETLY
-from conftest import COVERAGE
+from conftest import COVERAGE, need
 from secretservice import KeePassXC, Misbehaving, SecretService, secret_service
 
 from secretly.errors import KeychainTimeout, KeychainUnavailable, SecretlyError
@@ -371,6 +371,7 @@ def test_keepassxc_is_a_keychain(keepassxc: SecretService) -> None:
 @pytest.mark.real
 def test_keepassxcs_items_of_other_tools_are_left_alone(keepassxc: SecretService) -> None:
     """An entry that another tool made is neither given out nor deleted."""
+    need("secret-tool")
     store = ("store", "--label", "x", "service", "Other", "username", "user", "server", "x")
     keepassxc.run("secret-tool", *store, typed="canary-other")
     assert "Other" in fails(keepassxc, "get", "Other")
