@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .asking import prompting, questions, wording
 from .config import loading, values
-from .errors import NoPinentry, NotConfirmed, Refused, SecretlyError
+from .errors import KeychainTimeout, NoPinentry, NotConfirmed, Refused, SecretlyError
 from .redacted import NotASecret, Secret, to_secret
 from .reference import Reference, parse, parse_name
 from .resolving import obtain, storing
@@ -23,12 +23,10 @@ from .resolving.request import (
     login_name,
 )
 from .text import escape
-from .waiting import sharing
+from .waiting import sharing, tasks
 
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
-
-    from .config.model import Remember
 
 __all__ = ["confirm", "credential", "forget", "remember", "secret", "secretly"]
 
@@ -80,9 +78,13 @@ async def secret(
     :param confirm: whether the user confirms the use of a stored secret; None: as
         configured, else no.
     :param verify: a function or coroutine function that tries the secret. If it returns
-        False, the secret is not used, and the user is asked again, 3 times at most.
-    :param timeout: in seconds or as a timedelta; None: 300 s (30 s for a machine).
+        False, the secret is not used, and the user is asked again, 3 times at most. A
+        function that blocks can't be interrupted.
+    :param timeout: how long the whole call may take, in seconds or as a timedelta: the wait
+        for earlier prompts, the prompts, the keychain and *verify*. None: 300 s for each
+        prompt (30 s for a machine), and as long as *verify* takes.
     :raises Cancelled: if the user cancels.
+    :raises PromptTimeout: if that takes longer than *timeout*.
     :raises SecretlyError: if secretly can't return a secret for another reason.
 
     Calls for the same reference, user name and *verify* share one prompt, with the texts
@@ -100,7 +102,7 @@ async def secret(
         verify=verify,
         timeout=timeout,
     )
-    return (await _obtain(request, timeout)).secret
+    return (await _obtain(request)).secret
 
 
 async def credential(
@@ -141,7 +143,7 @@ async def credential(
         verify=verify,
         timeout=timeout,
     )
-    found = await _obtain(request, timeout)
+    found = await _obtain(request)
     return Credential(found.username or login_name(), found.secret)
 
 
@@ -169,7 +171,8 @@ async def confirm(
     text = wording.asks(calling_program(), question, description or "")
     prompt = questions.Prompt(wording.TITLE, text, "")
     try:
-        await prompting.confirm(prompt, seconds, here.environ, here.configuration.pinentry)
+        asked = prompting.confirm(prompt, seconds, here.environ, here.configuration.pinentry)
+        await tasks.bounded(asked, _limit(timeout), "the question")
     except NotConfirmed:
         return False
     return True
@@ -195,7 +198,8 @@ async def remember(
     here, name = context(), parse_name(reference)
     chosen = username_for(username or None, here.configuration.entry(name))
     seconds = values.in_seconds(timeout, PROMPT_TIMEOUT)
-    await storing.store_secret(name, value, chosen, here, seconds)
+    stored = storing.store_secret(name, value, chosen, here, seconds)
+    await tasks.bounded(stored, _limit(timeout), f"storing {escape(name)}", KeychainTimeout)
 
 
 def _storable(value: Secret) -> Secret:
@@ -218,7 +222,10 @@ async def forget(reference: str, *, username: str | None = None, timeout: Timeou
     .. versionadded:: 1.0
     """
     seconds = values.in_seconds(timeout, PROMPT_TIMEOUT)
-    return await storing.forget_secret(parse_name(reference), username, context(), seconds)
+    name = parse_name(reference)
+    forgotten = storing.forget_secret(name, username, context(), seconds)
+    what = f"forgetting {escape(name)}"
+    return await tasks.bounded(forgotten, _limit(timeout), what, KeychainTimeout)
 
 
 def secretly(
@@ -285,22 +292,19 @@ def _request(
         username=username,
         prompt=prompt,
         purpose=wording.wants(calling_program(), escape(str(parsed)), description or ""),
-        remember=_remembered(remember),
+        remember=values.remembered(remember),
         confirm=confirm,
         verify=verify,
         prompt_timeout=values.in_seconds(timeout, PROMPT_TIMEOUT),
+        limit=_limit(timeout),
     )
 
 
-def _remembered(value: bool | str | datetime.timedelta | None) -> Remember | None:
-    if isinstance(value, datetime.timedelta):
-        return value.total_seconds()
-    if value is None or isinstance(value, bool) or value == "ask":
-        return value  # type: ignore[return-value]
-    raise TypeError(f"remember takes True, False, 'ask' or a timedelta, not {value!r}")
+def _limit(timeout: Timeout) -> float | None:
+    """How long the whole call may take, in seconds; None: each of its waits has its limit."""
+    return None if timeout is None else values.in_seconds(timeout, PROMPT_TIMEOUT)
 
 
-async def _obtain(request: SecretRequest, timeout: Timeout) -> ResolvedSecret:
+async def _obtain(request: SecretRequest) -> ResolvedSecret:
     key = (*request.reference._values(), request.username, request.verify)
-    limit = None if timeout is None else request.prompt_timeout
-    return await _shared.do(key, lambda: obtain.obtain(request, context()), limit)
+    return await _shared.do(key, lambda: obtain.obtain(request, context()), request.limit)

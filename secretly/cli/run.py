@@ -144,6 +144,7 @@ def _plan_input(call: _Call, path: str, context: Context) -> PlanInput:
         remember=options.remember,
         confirm=options.confirm,
         prompt_timeout=options.prompt_timeout or PROMPT_TIMEOUT,
+        limit=options.prompt_timeout,
         ignore_stored=options.ask,
     )
     upload = preparing.look_at_upload(known, Environ({**context.environ, **plain}))

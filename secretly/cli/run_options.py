@@ -71,9 +71,9 @@ _OPTIONS = (
     _Option(
         ("--prompt-timeout",),
         "prompt_timeout",
-        "how long a prompt waits (60s, 15m, 2h; default 300s)",
+        "how long all may take (60s, 15m, 2h; default 300s each)",
         "DURATION",
-        read=values.duration,
+        read=values.time_limit,
     ),
     _Option(("--dry-run",), "dry_run", "show what would happen; ask and run nothing"),
     _Option(("-q", "--quiet"), "quiet", "print only errors"),

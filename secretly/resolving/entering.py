@@ -43,11 +43,12 @@ async def ask_for(
     from ..asking import prompting, wording
 
     entry, pinentry = candidate.entry, context.configuration.pinentry
+    environ, seconds, until = context.environ, request.prompt_timeout, request.until
     if request.reference.usual == "username":
         entry = type(entry)(candidate.name)  # a user name is not a token
     prompt, wrong = _prompt(request, candidate, problem), ""
     for _ in range(_ATTEMPTS):
-        typed = await prompting.ask(prompt, request.prompt_timeout, context.environ, pinentry)
+        typed = await prompting.ask(prompt, seconds, environ, pinentry, until=until)
         typed, wrong = validate_token(entry, typed)
         wrong = wrong or find_objection(request, entry, typed)
         if not wrong and not await is_accepted(request.verify, typed):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Coroutine, Sequence
 
 from ..errors import KeychainLocked, KeychainTimeout, KeychainUnavailable, NotFound, Refused
@@ -61,7 +62,23 @@ async def obtain_all(requests: Sequence[SecretRequest], context: Context) -> lis
 
     Sources are asked at the same time. The keychain, which may ask the user to unlock it,
     is asked for one secret after another.
+
+    :raises PromptTimeout: if the requests have a limit, and all of this takes longer.
     """
+    limit = min((one.limit for one in requests if one.limit is not None), default=None)
+    if limit is None:
+        return await _obtain_all(requests, context)
+    from ..waiting import tasks
+
+    until = time.monotonic() + limit
+    timed = [one._replace(limit=None, until=until) for one in requests]
+    names = ", ".join(dict.fromkeys(escape(one.reference.name) for one in requests))
+    return await tasks.bounded(_obtain_all(timed, context), limit, f"getting {names}")
+
+
+async def _obtain_all(
+    requests: Sequence[SecretRequest], context: Context
+) -> list[ResolvedSecret]:
     context, look_ups = _begin(requests, context)
     outcomes = await _look_up_all(look_ups, context)
     obtained: list[ResolvedSecret] = []

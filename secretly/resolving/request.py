@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -43,7 +44,10 @@ class SecretRequest(Record):
     :param confirm: whether to confirm the use of a stored one; None: as configured.
     :param verify: a function, or a coroutine function, that tries the secret; False means
         that it was not accepted.
-    :param prompt_timeout: how long the user has, in seconds.
+    :param prompt_timeout: how long the user has for each question, in seconds.
+    :param limit: how long everything may take together, in seconds; None: each wait has its own
+        limit.
+    :param until: when everything must have ended, a time of the monotonic clock.
     :param ignore_stored: ask, even if it is stored.
     :param repeat: have the user type it twice.
     :param publishes: confirm the use of a stored one, unless configured otherwise. The
@@ -63,6 +67,8 @@ class SecretRequest(Record):
     confirm: bool | None = None
     verify: Callable[[Secret], Any] | None = None
     prompt_timeout: float = PROMPT_TIMEOUT
+    limit: float | None = None
+    until: float = math.inf
     ignore_stored: bool = False
     repeat: bool = False
     publishes: bool = False

@@ -54,7 +54,9 @@ async def _wants_it_stored(request: SecretRequest, name: str, context: Context) 
     question = questions.Prompt(wording.TITLE, wording.store_question(name, request.asker), "")
     pinentry = context.configuration.pinentry
     try:
-        await prompting.confirm(question, request.prompt_timeout, context.environ, pinentry)
+        await prompting.confirm(
+            question, request.prompt_timeout, context.environ, pinentry, until=request.until
+        )
     except Cancelled:
         return False
     return True
