@@ -75,16 +75,12 @@ async def secret(
     :param remember: store in the keychain what the user typed: True, False, ``"ask"``
         (ask after it was accepted), or a timedelta (remember it in memory that long, on
         Linux; a failure is logged); None: as configured, else no.
-    :param confirm: whether the user confirms the use of a stored secret; None: as
-        configured, else no.
+    :param confirm: whether to confirm the use of a stored one; None: as configured, else no.
     :param verify: a function or coroutine function that tries the secret. If it returns
-        False, the secret is not used, and the user is asked again, 3 times at most. A
-        function that blocks can't be interrupted.
-    :param timeout: how long the whole call may take, in seconds or as a timedelta: the wait
-        for earlier prompts, the prompts, the keychain and *verify*. None: 300 s for each
-        prompt (30 s for a machine), and as long as *verify* takes.
+        False, the secret is not used, and the user is asked again, 3 times at most.
+    :param timeout: how long all may take, *verify* included, in seconds or as a timedelta;
+        None: 300 s a prompt (30 s a machine), and as long as *verify* takes.
     :raises Cancelled: if the user cancels.
-    :raises PromptTimeout: if that takes longer than *timeout*.
     :raises SecretlyError: if secretly can't return a secret for another reason.
 
     Calls for the same reference, user name and *verify* share one prompt, with the texts
@@ -172,7 +168,7 @@ async def confirm(
     prompt = questions.Prompt(wording.TITLE, text, "")
     try:
         asked = prompting.confirm(prompt, seconds, here.environ, here.configuration.pinentry)
-        await tasks.bounded(asked, _limit(timeout), "the question")
+        await tasks.bounded(asked, _limit(timeout), f"no answer in {seconds:g} s")
     except NotConfirmed:
         return False
     return True
@@ -199,7 +195,8 @@ async def remember(
     chosen = username_for(username or None, here.configuration.entry(name))
     seconds = values.in_seconds(timeout, PROMPT_TIMEOUT)
     stored = storing.store_secret(name, value, chosen, here, seconds)
-    await tasks.bounded(stored, _limit(timeout), f"storing {escape(name)}", KeychainTimeout)
+    late = f"can't store {escape(name)} in {seconds:g} s"
+    await tasks.bounded(stored, _limit(timeout), late, KeychainTimeout)
 
 
 def _storable(value: Secret) -> Secret:
@@ -224,8 +221,8 @@ async def forget(reference: str, *, username: str | None = None, timeout: Timeou
     seconds = values.in_seconds(timeout, PROMPT_TIMEOUT)
     name = parse_name(reference)
     forgotten = storing.forget_secret(name, username, context(), seconds)
-    what = f"forgetting {escape(name)}"
-    return await tasks.bounded(forgotten, _limit(timeout), what, KeychainTimeout)
+    late = f"can't forget {escape(name)} in {seconds:g} s"
+    return await tasks.bounded(forgotten, _limit(timeout), late, KeychainTimeout)
 
 
 def secretly(

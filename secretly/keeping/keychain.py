@@ -7,6 +7,8 @@ the event loop, or keeps the process from exiting.
 from __future__ import annotations
 
 import contextlib
+import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -56,6 +58,19 @@ class Keychain:
         self._reader: secret_service.Reader | None = None
         self._expected: list[tuple[str, str]] = []
         self._ahead: dict[tuple[str, str], Secret | secret_service.Missing] = {}
+        self._until = math.inf
+
+    def end_by(self, until: float) -> None:
+        """Have each call end by *until*, a time of the monotonic clock, in seconds."""
+        self._until = until
+
+    def _limited(self, seconds: float) -> float:
+        return max(0.0, min(seconds, self._until - time.monotonic()))
+
+    def _machine(self, prompt_timeout: float | None) -> float:
+        """How long a call may take that does not ask the user: half of a short time is theirs."""
+        own = MACHINE_TIMEOUT if prompt_timeout is None else prompt_timeout / 2
+        return self._limited(min(MACHINE_TIMEOUT, own))
 
     async def get(self, service: str, username: str, prompt_timeout: float | None) -> Secret | None:
         """Return the secret of *service* and *username*, or None.
@@ -108,9 +123,7 @@ class Keychain:
         ours = [one for one in expected if listed.backend_of(*one) == secret_service.BACKEND]
         others = [one for one in ours if one != item]
         reader = self._reader = self._reader or secret_service.Reader(address)
-        seconds = (
-            MACHINE_TIMEOUT if prompt_timeout is None else min(MACHINE_TIMEOUT, prompt_timeout)
-        )
+        seconds = self._machine(prompt_timeout)
         try:
             first, *more = await requests.in_thread_if_needed(
                 lambda: reader.read([item, *others], seconds), seconds
@@ -178,13 +191,13 @@ class Keychain:
 
     async def _ready(self, prompt_timeout: float | None) -> float:
         """Check that the keychain answers; return how long, in seconds, the next call may take."""
-        machine = (
-            MACHINE_TIMEOUT if prompt_timeout is None else min(MACHINE_TIMEOUT, prompt_timeout)
-        )
+        machine = self._machine(prompt_timeout)
         asks = await self._call(lock_state, machine)
         if asks and prompt_timeout is None:
             raise KeychainLocked(f"the keychain is {asks}", "unlock it, or run without --no-input")
-        return machine if prompt_timeout is None or asks == "" else prompt_timeout
+        if prompt_timeout is None or asks == "":
+            return self._machine(prompt_timeout)
+        return self._limited(prompt_timeout)
 
     async def _call(self, work: Callable[[Any], T], seconds: float) -> T:
         name = backend_name(self._environ, self._allowed)

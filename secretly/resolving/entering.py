@@ -51,7 +51,7 @@ async def ask_for(
         typed = await prompting.ask(prompt, seconds, environ, pinentry, until=until)
         typed, wrong = validate_token(entry, typed)
         wrong = wrong or find_objection(request, entry, typed)
-        if not wrong and not await is_accepted(request.verify, typed):
+        if not wrong and not await is_accepted(request, typed):
             wrong = wording.NOT_ACCEPTED
         if not wrong:
             await remember(request, candidate, typed, context)

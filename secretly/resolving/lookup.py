@@ -152,7 +152,7 @@ class Stores:
             if origin == MEMORY and memory_in_use(self._context):
                 value = self._context.memory.get(name, candidate.username.name)
             elif origin == KEYCHAIN:
-                timeout = None if self._context.no_input else request.prompt_timeout
+                timeout = None if self._context.no_input else max(0.0, request.time_left())
                 keychain = self._context.keychain
                 value = await keychain.get(name, candidate.username.name, timeout)
         if value is None:
@@ -173,7 +173,7 @@ def _items(
 
     timeout = None
     if not context.no_input:
-        timeout = max(request.prompt_timeout for request, _ in wanted)
+        timeout = max(0.0, *(request.time_left() for request, _ in wanted))
     run = runs.Run(context.environ, timeout, context.configuration.pinentry, context.keychain)
     first = next(request for request, found in wanted if any(one.source for one in found))
     run.asker = lambda: first.asker

@@ -6,6 +6,7 @@ import time
 from collections.abc import Coroutine, Sequence
 
 from ..errors import KeychainLocked, KeychainTimeout, KeychainUnavailable, NotFound, Refused
+from ..keeping.keychain import Keychain
 from ..text import escape, shell_quote
 from .candidates import KEYCHAIN, MEMORY, TYPED, Candidate, ResolvedSecret, find_candidates
 from .checking import is_accepted
@@ -72,13 +73,15 @@ async def obtain_all(requests: Sequence[SecretRequest], context: Context) -> lis
 
     until = time.monotonic() + limit
     timed = [one._replace(limit=None, until=until) for one in requests]
+    if isinstance(context.keychain, Keychain):
+        context.keychain.end_by(until)
     names = ", ".join(dict.fromkeys(escape(one.reference.name) for one in requests))
-    return await tasks.bounded(_obtain_all(timed, context), limit, f"getting {names}")
+    return await tasks.bounded(
+        _obtain_all(timed, context), limit, f"can't get {names} in {limit:g} s"
+    )
 
 
-async def _obtain_all(
-    requests: Sequence[SecretRequest], context: Context
-) -> list[ResolvedSecret]:
+async def _obtain_all(requests: Sequence[SecretRequest], context: Context) -> list[ResolvedSecret]:
     context, look_ups = _begin(requests, context)
     outcomes = await _look_up_all(look_ups, context)
     obtained: list[ResolvedSecret] = []
@@ -151,7 +154,7 @@ async def _confirm_or_ask(look_up: _LookUp, outcome: Outcome, context: Context) 
         if request.inspect is not None:
             request.inspect(found.secret, found.entry)
         await confirm_use(request, found, context)
-        if await is_accepted(request.verify, found.secret):
+        if await is_accepted(request, found.secret):
             return found
         from ..asking import wording
 
@@ -162,6 +165,8 @@ async def _confirm_or_ask(look_up: _LookUp, outcome: Outcome, context: Context) 
             f"the secret for {escape(candidate.name)} from {candidate.origin} was not accepted",
             "replace it there",
         )
+    if outcome.unavailable is not None and request.time_left() <= 0:
+        raise _missing(request, outcome.unavailable)
     from .entering import ask_for
 
     return await ask_for(request, candidate, problem, context)

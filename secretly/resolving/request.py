@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import sys
+import time
 from collections.abc import Callable, Mapping
 
 from ..config.model import Configuration, Entry
@@ -73,6 +74,10 @@ class SecretRequest(Record):
     repeat: bool = False
     publishes: bool = False
     inspect: Callable[[Secret, Entry], None] | None = None
+
+    def time_left(self) -> float:
+        """How long the user has for the next question, in seconds; less than 0: no time is left."""
+        return min(self.prompt_timeout, self.until - time.monotonic())
 
     @property
     def asker(self) -> str:

@@ -38,7 +38,7 @@ async def remember(
         return
     try:
         if isinstance(wanted, (bool, str)):
-            timeout = request.prompt_timeout
+            timeout = max(0.0, request.time_left())
             await store_secret(candidate.name, value, candidate.username, context, timeout)
         else:
             context.memory.hold(candidate.name, candidate.username.name, value, wanted)

@@ -137,7 +137,7 @@ CLEANING_UP = 2.0
 
 #: How much later than the time limit of a whole call, in seconds, the call is given up: what it
 #: waits for has the same limit, and says more about it.
-_GRACE = 0.5
+_GRACE = 1.0
 
 
 async def run_with_deadline(
@@ -177,22 +177,24 @@ async def run_with_deadline(
 async def bounded(
     work: Coroutine[Any, Any, T],
     seconds: float | None,
-    what: str,
+    late: str,
     error: type[SecretlyError] = PromptTimeout,
+    grace: float = _GRACE,
 ) -> T:
     """Run all that a call does within a time limit, whatever it waits for.
 
     :param seconds: the limit; None: each of its waits has its own.
-    :param what: what takes too long, for the message: ``"getting OpenAI"``.
-    :param error: what is raised when the time has passed. The work was cancelled then.
+    :param late: the message of the error when the time has passed.
+    :param error: the class of that error. The work was cancelled then.
+    :param grace: how much longer the work may take, in seconds, if its waits have the limit too.
     """
     if seconds is None:
         return await work
     try:
-        value, wrong = await run_with_deadline(work, Clock(seconds + _GRACE))
+        value, wrong = await run_with_deadline(work, Clock(seconds + grace))
     except Overdue:
         raise error(
-            f"{what} took longer than {seconds:g} s",
+            late,
             "try again; for more time: secretly run --prompt-timeout, or timeout= in Python",
         ) from None
     if wrong is not None:
