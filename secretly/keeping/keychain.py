@@ -61,15 +61,18 @@ class Keychain:
         self._until = math.inf
 
     def end_by(self, until: float) -> None:
-        """Have each call end by *until*, a time of the monotonic clock, in seconds."""
+        """Have each call end before *until*, a time of the monotonic clock, in seconds.
+
+        A call may take half of the time that is left: then the user can still be asked.
+        """
         self._until = until
 
     def _limited(self, seconds: float) -> float:
-        return max(0.0, min(seconds, self._until - time.monotonic()))
+        return max(0.0, min(seconds, (self._until - time.monotonic()) / 2))
 
     def _machine(self, prompt_timeout: float | None) -> float:
-        """How long a call may take that does not ask the user: half of a short time is theirs."""
-        own = MACHINE_TIMEOUT if prompt_timeout is None else prompt_timeout / 2
+        """How long a call may take that does not ask the user, in seconds."""
+        own = MACHINE_TIMEOUT if prompt_timeout is None else prompt_timeout
         return self._limited(min(MACHINE_TIMEOUT, own))
 
     async def get(self, service: str, username: str, prompt_timeout: float | None) -> Secret | None:
