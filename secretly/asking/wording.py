@@ -12,6 +12,7 @@ NOT_ACCEPTED = "That was not accepted."
 NOTHING_ENTERED = "Nothing was entered."
 KEYCHAIN_LOCKED = "The keychain is locked."
 KEYCHAIN_SILENT = "The keychain did not answer."
+KEYCHAIN_UNREACHABLE = "It is stored in the keychain, which can't be reached from here."
 
 
 # -- a secret that the user types ------------------------------------------------

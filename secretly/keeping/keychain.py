@@ -17,15 +17,16 @@ from ..redacted import Secret
 from ..waiting import requests
 from . import secret_service
 from .backends import (
-    START_ONE,
+    NO_COLLECTION,
     backend_name,
+    check_for_bus,
     delete_items,
     explain,
     full_name,
+    hand_over_bus,
     has_attributes,
     load_backend,
     lock_state,
-    no_bus,
     read_item,
     refuse_unsafe,
 )
@@ -59,6 +60,7 @@ class Keychain:
         self._expected: list[tuple[str, str]] = []
         self._ahead: dict[tuple[str, str], Secret | secret_service.Missing] = {}
         self._until = math.inf
+        self._bus = ""
 
     def end_by(self, until: float) -> None:
         """Have each call end before *until*, a time of the monotonic clock, in seconds.
@@ -86,12 +88,9 @@ class Keychain:
         found = await self._read_directly(service, username, prompt_timeout)
         if found is not None:
             return None if isinstance(found, secret_service.Missing) else found
-        if no_bus(self._environ) and backend_name(self._environ, self._allowed) is None:
-            raise KeychainUnavailable(
-                "no keychain: D-Bus can't be reached, DBUS_SESSION_BUS_ADDRESS is not set",
-                START_ONE,
-            )
         seconds = await self._ready(prompt_timeout)
+        if seconds is None:
+            raise _not_set_up()
         return await self._call(lambda backend: read_item(backend, service, username), seconds)
 
     def expect(self, wanted: Sequence[tuple[str, str]]) -> None:
@@ -108,7 +107,7 @@ class Keychain:
         item = (service, username)
         if item in self._ahead:
             return self._ahead.pop(item)
-        address = self._environ.get("DBUS_SESSION_BUS_ADDRESS")
+        address = self._bus = self._bus or secret_service.session_bus(self._environ)
         if (
             not address
             or self._stored_names is None
@@ -152,6 +151,8 @@ class Keychain:
             in plain text or not at all.
         """
         seconds = await self._ready(prompt_timeout)
+        if seconds is None and prompt_timeout is None:
+            raise _not_set_up()
 
         def store(backend: Any) -> str:
             refuse_unsafe(backend)
@@ -161,11 +162,18 @@ class Keychain:
                 delete_items(backend, service, username, but=backend.appid)
             return full_name(backend)
 
-        return await self._call(store, seconds)
+        try:
+            return await self._call(store, self._limited(seconds or prompt_timeout or 0.0))
+        except KeychainLocked:
+            if seconds is None:  # the user did not choose a password for it
+                raise _not_set_up() from None
+            raise
 
     async def delete(self, service: str, username: str, prompt_timeout: float | None) -> bool:
         """Delete an item; return whether there was one."""
         seconds = await self._ready(prompt_timeout)
+        if seconds is None:
+            raise _not_set_up()
 
         def delete(backend: Any) -> bool:
             if read_item(backend, service, username) is None:
@@ -192,10 +200,15 @@ class Keychain:
 
         return await self._call(describe, MACHINE_TIMEOUT)
 
-    async def _ready(self, prompt_timeout: float | None) -> float:
-        """Check that the keychain answers; return how long, in seconds, the next call may take."""
+    async def _ready(self, prompt_timeout: float | None) -> float | None:
+        """Check that the keychain answers; return how long, in seconds, the next call may take.
+
+        None: it has no collection, and so no item. To make one, it would ask the user.
+        """
         machine = self._machine(prompt_timeout)
         asks = await self._call(lock_state, machine)
+        if asks == NO_COLLECTION:
+            return None
         if asks and prompt_timeout is None:
             raise KeychainLocked(f"the keychain is {asks}", "unlock it, or run without --no-input")
         if prompt_timeout is None or asks == "":
@@ -204,11 +217,14 @@ class Keychain:
 
     async def _call(self, work: Callable[[Any], T], seconds: float) -> T:
         name = backend_name(self._environ, self._allowed)
+        if name is None:
+            check_for_bus(self._environ)
+        address = self._bus = self._bus or secret_service.session_bus(self._environ)
 
         def explained() -> T:
             # A backend's error may repeat the secret, so it never leaves the thread.
             try:
-                if address := self._environ.get("DBUS_SESSION_BUS_ADDRESS"):
+                if address:
                     secret_service.check_bus(address)
                 return work(load_backend(name))
             except SecretlyError:
@@ -218,9 +234,17 @@ class Keychain:
             raise wrong
 
         try:
-            return await requests.in_thread(explained, seconds)
+            with hand_over_bus(address):
+                return await requests.in_thread(explained, seconds)
         except TimeoutError:
             raise _wedged(seconds) from None
+
+
+def _not_set_up() -> KeychainUnavailable:
+    return KeychainUnavailable(
+        f"the keychain is {NO_COLLECTION}",
+        "log in to the desktop once, or create a keyring named Default in its password program",
+    )
 
 
 def _wedged(seconds: float) -> KeychainTimeout:

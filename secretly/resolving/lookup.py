@@ -116,6 +116,11 @@ class Stores:
         self._names, self._context = names, context
         self._items = _items(wanted, context)
 
+    def lists(self, request: SecretRequest) -> bool:
+        """Whether the list of stored names has one of the names of a request."""
+        names = (*request.names, request.reference.name)
+        return not request.reference.scheme and any(map(self._names.find, names))
+
     async def look_up(self, request: SecretRequest, left: Iterator[Candidate]) -> Outcome:
         """Look up candidates in turn, until one has the secret.
 

@@ -5,7 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Coroutine, Sequence
 
-from ..errors import KeychainLocked, KeychainTimeout, KeychainUnavailable, NotFound, Refused
+from ..errors import (
+    KeychainLocked,
+    KeychainTimeout,
+    KeychainUnavailable,
+    NoPinentry,
+    NotFound,
+    Refused,
+    SecretlyError,
+)
 from ..keeping.keychain import Keychain
 from ..text import escape, shell_quote
 from .candidates import KEYCHAIN, MEMORY, TYPED, Candidate, ResolvedSecret, find_candidates
@@ -46,8 +54,26 @@ class _LookUp:
         outcome = await self._stores.look_up(self.request, self._left)
         asked = may_ask and self.candidates[-1].origin == TYPED
         if outcome.found is None and not asked:
-            raise _missing(self.request, outcome.unavailable)
+            raise self.missing(outcome.unavailable)
         return outcome
+
+    @property
+    def listed(self) -> bool:
+        """Whether the list of stored names has the secret."""
+        return self._stores.lists(self.request)
+
+    def missing(self, unavailable: KeychainUnavailable | None) -> SecretlyError:
+        """The error for a secret that is not stored, or that the keychain can't give."""
+        name = escape(self.request.reference.name)
+        if unavailable is None:
+            fix = f"secretly set {shell_quote(self.request.reference.name)}"
+            return NotFound(f"no stored secret {name}", f"store it: {fix}")
+        what = f"can't get {name}"
+        if self.listed:
+            locked = isinstance(unavailable, KeychainLocked)
+            can = "be read now" if locked else "be reached from here"
+            what = f"{name} is stored in the keychain, which can't {can}"
+        return type(unavailable)(f"{what}: {unavailable}", unavailable.hint)
 
 
 async def obtain(request: SecretRequest, context: Context) -> ResolvedSecret:
@@ -148,7 +174,7 @@ async def _gather(coroutines: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
 async def _confirm_or_ask(look_up: _LookUp, outcome: Outcome, context: Context) -> ResolvedSecret:
     """Have the use of what was found confirmed and verified; ask for what is missing."""
     request, candidate = look_up.request, look_up.candidates[-1]
-    problem = _problem(outcome.unavailable)
+    problem = _problem(outcome.unavailable, look_up)
     while (found := outcome.found) is not None:
         candidate = found.candidate
         if request.inspect is not None:
@@ -166,10 +192,15 @@ async def _confirm_or_ask(look_up: _LookUp, outcome: Outcome, context: Context) 
             "replace it there",
         )
     if outcome.unavailable is not None and request.time_left() <= 0:
-        raise _missing(request, outcome.unavailable)
+        raise look_up.missing(outcome.unavailable)
     from .entering import ask_for
 
-    return await ask_for(request, candidate, problem, context)
+    try:
+        return await ask_for(request, candidate, problem, context)
+    except NoPinentry:
+        if outcome.unavailable is not None and look_up.listed:
+            raise look_up.missing(outcome.unavailable) from None
+        raise
 
 
 async def _after_rejection(rejected: ResolvedSecret, look_up: _LookUp, context: Context) -> Outcome:
@@ -186,22 +217,14 @@ async def _after_rejection(rejected: ResolvedSecret, look_up: _LookUp, context: 
         return Outcome()
 
 
-def _problem(unavailable: KeychainUnavailable | None) -> str:
+def _problem(unavailable: KeychainUnavailable | None, look_up: _LookUp) -> str:
     """What the prompt says about the keychain."""
-    if not isinstance(unavailable, (KeychainLocked, KeychainTimeout)):
+    if unavailable is None:
         return ""
     from ..asking import wording
 
-    locked = isinstance(unavailable, KeychainLocked)
-    return wording.KEYCHAIN_LOCKED if locked else wording.KEYCHAIN_SILENT
-
-
-def _missing(
-    request: SecretRequest, unavailable: KeychainUnavailable | None
-) -> KeychainUnavailable | NotFound:
-    """The error for a secret that is not stored, or that the keychain can't give."""
-    name = request.reference.name
-    if unavailable is not None:
-        return type(unavailable)(f"can't get {escape(name)}: {unavailable}", unavailable.hint)
-    fix = f"secretly set {shell_quote(name)}"
-    return NotFound(f"no stored secret {escape(name)}", f"store it: {fix}")
+    if isinstance(unavailable, KeychainLocked):
+        return wording.KEYCHAIN_LOCKED
+    if isinstance(unavailable, KeychainTimeout):
+        return wording.KEYCHAIN_SILENT
+    return wording.KEYCHAIN_UNREACHABLE if look_up.listed else ""
