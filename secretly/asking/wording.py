@@ -38,6 +38,11 @@ def not_a_token(name: str, prefix: str) -> str:
     return f"That is not an API token for {name}: those start with '{prefix}'."
 
 
+def no_such_name(name: str, question: str) -> str:
+    """Return the line about a name that is little different from a known one."""
+    return f"No stored secret is named {name}. {question}"
+
+
 def store_question(name: str, asker: str = "") -> str:
     """Return the question whether to store what was typed, below the line that says who asked."""
     return "\n\n".join(filter(None, (asker, f"Store {name} in your keychain for next time?")))

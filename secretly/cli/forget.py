@@ -18,8 +18,13 @@ EXAMPLE = "example:\n  secretly forget PyPI\n"
 
 def execute(options: Namespace) -> int:
     """Carry out the verb; return the exit status."""
-    name = parse_name(options.reference)
-    if not drive(forget_secret(name, None, user_context())):
-        raise NotFound(f"no secret {escape(name)} in the keychain", "show all: secretly list")
+    name, context = parse_name(options.reference), user_context()
+    if not drive(forget_secret(name, None, context)):
+        from ..resolving.similar import did_you_mean, similar_names
+
+        stored = context.stored_names.read().names
+        question = did_you_mean(similar_names(name, stored, context.configuration))
+        hint = f"{question} Show all: secretly list" if question else "show all: secretly list"
+        raise NotFound(f"no secret {escape(name)} in the keychain", hint)
     print(f"forgot {escape(name)}")
     return 0

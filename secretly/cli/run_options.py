@@ -82,6 +82,9 @@ _OPTIONS = (
 
 _KNOWN = {name: option for option in _OPTIONS for name in option.names}
 
+#: The names of all options.
+NAMES = _KNOWN.keys()
+
 
 class RunOptions:
     """The options of ``run`` with their values; without any, the defaults."""
@@ -125,7 +128,9 @@ def parse_options(arguments: Sequence[str]) -> tuple[RunOptions | None, list[str
             return None, []
         option = _KNOWN.get(name)
         if option is None:
-            raise UsageError(f"unknown option '{escape(name)}'", _HELP)
+            from .guesses import did_you_mean
+
+            raise UsageError(f"unknown option '{escape(name)}'{did_you_mean(name, _KNOWN)}", _HELP)
         if value is not None and not option.takes:
             raise UsageError(f"{name} takes no value", _HELP)
         if value is None and option.takes and not option.takes.endswith("?"):

@@ -16,7 +16,7 @@ from ..resolving.obtain import obtain
 from ..resolving.request import Context, SecretRequest
 from ..resolving.storing import store_secret
 from ..text import escape
-from .console import drive, hardening, user_context
+from .console import drive, hardening, say, user_context
 from .stored import add_reference
 
 EXAMPLE = "example:\n  secretly set PyPI\n"
@@ -38,7 +38,9 @@ def execute(options: Namespace) -> int:
             f"{escape(name)} is configured to come from {escape(str(entry.source))}",
             "change it there, or remove its source from the configuration",
         )
-    username = username_for(options.username or None, entry)
+    username, note = username_for(options.username or None, entry), _note(name, context)
+    if note:
+        say(note)
     if options.stdin:
         drive(store_secret(name, _piped(entry), username, context))
     else:
@@ -46,7 +48,7 @@ def execute(options: Namespace) -> int:
             raise NotFound("can't ask you for it: prompts are switched off", "use --stdin")
 
         async def ask_and_store() -> None:
-            typed = await _ask(name, entry, context)
+            typed = await _ask(name, entry, context, note)
             await store_secret(name, typed, username, context)
 
         drive(ask_and_store())
@@ -54,11 +56,22 @@ def execute(options: Namespace) -> int:
     return 0
 
 
-async def _ask(name: str, entry: Entry, context: Context) -> Secret:
+def _note(name: str, context: Context) -> str:
+    """What to say about a name that is near another; empty if none is."""
+    from ..resolving.similar import configured_names, did_you_mean, similar_names
+
+    if name in configured_names(context.configuration):
+        return ""
+    stored = context.stored_names.read().names
+    question = did_you_mean(similar_names(name, stored, context.configuration))
+    return wording.no_such_name(escape(name), question) if question else ""
+
+
+async def _ask(name: str, entry: Entry, context: Context, note: str) -> Secret:
     await context.keychain.describe()  # fail before the user types
     request = SecretRequest(
         Reference("", name),
-        purpose=wording.SET_PURPOSE,
+        purpose="\n\n".join(filter(None, (wording.SET_PURPOSE, note))),
         ignore_stored=True,
         remember=False,
         repeat=not entry.prefix,

@@ -96,6 +96,12 @@ class NameList:
                 self._table, self._corrupt = NameTable(), True
         return self._table.find(name)
 
+    @property
+    def names(self) -> list[str]:
+        """The names on the list."""
+        self.find("")
+        return self._table.names if self._table else []
+
     def may_have(self, names: Sequence[str]) -> bool:
         """Whether one of these names is on the list, or the list can't be read."""
         return any(self.find(name) or self._corrupt for name in names)
@@ -120,6 +126,15 @@ class Stores:
         """Whether the list of stored names has one of the names of a request."""
         names = (*request.names, request.reference.name)
         return not request.reference.scheme and any(map(self._names.find, names))
+
+    def question(self, request: SecretRequest) -> str:
+        """Ask whether a name that nothing is stored under is a mistake for another; or empty."""
+        from .similar import did_you_mean, similar_names
+
+        if request.reference.scheme or request.ignore_stored:
+            return ""
+        name, known = request.reference.name, self._context.configuration
+        return did_you_mean(similar_names(name, self._names.names, known))
 
     async def look_up(self, request: SecretRequest, left: Iterator[Candidate]) -> Outcome:
         """Look up candidates in turn, until one has the secret.

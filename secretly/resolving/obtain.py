@@ -58,6 +58,11 @@ class _LookUp:
         return outcome
 
     @property
+    def question(self) -> str:
+        """The question whether another name was meant; empty if none is near."""
+        return self._stores.question(self.request)
+
+    @property
     def listed(self) -> bool:
         """Whether the list of stored names has the secret."""
         return self._stores.lists(self.request)
@@ -67,13 +72,16 @@ class _LookUp:
         name = escape(self.request.reference.name)
         if unavailable is None:
             fix = f"secretly set {shell_quote(self.request.reference.name)}"
-            return NotFound(f"no stored secret {name}", f"store it: {fix}")
-        what = f"can't get {name}"
-        if self.listed:
+            question = f" {self.question}".rstrip()
+            return NotFound(f"no stored secret {name}.{question}".rstrip("."), f"store it: {fix}")
+        what, hint = f"can't get {name}", unavailable.hint
+        if question := self.question:
+            hint = f"{question} If not: {hint}"
+        elif self.listed:
             locked = isinstance(unavailable, KeychainLocked)
             can = "be read now" if locked else "be reached from here"
             what = f"{name} is stored in the keychain, which can't {can}"
-        return type(unavailable)(f"{what}: {unavailable}", unavailable.hint)
+        return type(unavailable)(f"{what}: {unavailable}", hint)
 
 
 async def obtain(request: SecretRequest, context: Context) -> ResolvedSecret:
@@ -174,7 +182,7 @@ async def _gather(coroutines: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
 async def _confirm_or_ask(look_up: _LookUp, outcome: Outcome, context: Context) -> ResolvedSecret:
     """Have the use of what was found confirmed and verified; ask for what is missing."""
     request, candidate = look_up.request, look_up.candidates[-1]
-    problem = _problem(outcome.unavailable, look_up)
+    problem = "" if outcome.found else _problem(outcome.unavailable, look_up)
     while (found := outcome.found) is not None:
         candidate = found.candidate
         if request.inspect is not None:
@@ -218,13 +226,14 @@ async def _after_rejection(rejected: ResolvedSecret, look_up: _LookUp, context: 
 
 
 def _problem(unavailable: KeychainUnavailable | None, look_up: _LookUp) -> str:
-    """What the prompt says about the keychain."""
-    if unavailable is None:
-        return ""
+    """What the prompt says about the keychain, and about a name that is near another."""
     from ..asking import wording
 
     if isinstance(unavailable, KeychainLocked):
         return wording.KEYCHAIN_LOCKED
     if isinstance(unavailable, KeychainTimeout):
         return wording.KEYCHAIN_SILENT
-    return wording.KEYCHAIN_UNREACHABLE if look_up.listed else ""
+    if unavailable is not None and look_up.listed:
+        return wording.KEYCHAIN_UNREACHABLE
+    name, question = escape(look_up.request.reference.name), look_up.question
+    return wording.no_such_name(name, question) if question else ""
