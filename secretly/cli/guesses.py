@@ -11,7 +11,6 @@ from .. import safefiles
 from ..config import known_commands
 from ..reference import looks_secret
 from ..text import escape, format_command
-from .console import UsageError
 
 #: What other programs call the verbs.
 _OTHER_WORDS = {
@@ -36,8 +35,8 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f". Did you mean '{near[0]}'?" if near else ""
 
 
-def unknown_verb(arguments: Sequence[str], verbs: Iterable[str]) -> UsageError:
-    """Return the error for a call whose first argument is neither a verb nor an option.
+def unknown_verb(arguments: Sequence[str], verbs: Iterable[str]) -> str:
+    """Return the message for a call whose first argument is neither a verb nor an option.
 
     :param arguments: all arguments of secretly.
     """
@@ -49,17 +48,17 @@ def unknown_verb(arguments: Sequence[str], verbs: Iterable[str]) -> UsageError:
         meant = f". Did you mean '{_run_call(arguments)}'?"
     if not meant:
         meant = did_you_mean(first.casefold(), verbs)
-    return UsageError(f"unknown command '{escape(first)}'{meant}", "secretly --help")
+    return f"unknown command '{escape(first)}'{meant}"
 
 
-def unknown_option(arguments: Sequence[str], run_options: Iterable[str]) -> UsageError:
-    """Return the error for an option before the verb."""
+def unknown_option(arguments: Sequence[str], run_options: Iterable[str]) -> str:
+    """Return the message for an option before the verb."""
     name = arguments[0].partition("=")[0]
     long = name if name.startswith("--") else name[:2]
     meant = did_you_mean(name, ("--help", "--version"))
     if long in run_options:
         meant = f". Did you mean 'secretly run {long}'?"
-    return UsageError(f"unknown option '{escape(name)}'{meant}", "secretly --help")
+    return f"unknown option '{escape(name)}'{meant}"
 
 
 def _run_call(arguments: Sequence[str]) -> str:
@@ -82,18 +81,19 @@ def unrecognized(message: str, options: Iterable[str]) -> str:
     return message
 
 
-def check_remember(command: Sequence[str]) -> None:
-    """Refuse ``--remember 15m COMMAND``, where the duration would be the command.
+def not_joined(command: Sequence[str]) -> tuple[str, str] | None:
+    """Return the message and the hint for ``--remember 15m COMMAND``.
 
-    :raises UsageError: if the command looks like a duration, and there is no such program.
+    None: the command does not look like a duration, or there is such a program.
     """
     word = command[0]
     if re.fullmatch(r"[0-9]+ ?[a-zA-Z]*", word) and not safefiles.program_on_path(word, os.environ):
         right = word if re.fullmatch(r"[0-9]{1,6}[smh]", word) else "15m"
-        raise UsageError(
+        return (
             f"the value of --remember must be joined with '=': --remember={right}",
             f"secretly run --remember={right} {format_command(command[1:], 60) or 'COMMAND'}",
         )
+    return None
 
 
 def expanded_by_the_shell(command: Sequence[str], variables: Iterable[str]) -> str:

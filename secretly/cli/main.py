@@ -133,8 +133,10 @@ def _unknown(arguments: list[str]) -> UsageError:
     from . import guesses, run_options
 
     if arguments[0].startswith("-"):
-        return guesses.unknown_option(arguments, run_options.NAMES)
-    return guesses.unknown_verb(arguments, VERBS)
+        message = guesses.unknown_option(arguments, run_options.NAMES)
+    else:
+        message = guesses.unknown_verb(arguments, VERBS)
+    return UsageError(message, "secretly --help")
 
 
 def _help() -> None:

@@ -58,9 +58,10 @@ def run(about: str, arguments: Sequence[str]) -> int:
     if not command:
         raise UsageError("no command to run", "secretly run [options] COMMAND [ARG...]")
     if options.remember is True and command[0][:1].isdigit():
-        from .guesses import check_remember
+        from .guesses import not_joined
 
-        check_remember(command)
+        if wrong := not_joined(command):
+            raise UsageError(*wrong)
     call = _read_call(options, command)
     path = program.find_program(command[0], call.environ)
     if call.needs_secret or options.dry_run:
