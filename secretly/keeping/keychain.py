@@ -7,7 +7,6 @@ the event loop, or keeps the process from exiting.
 from __future__ import annotations
 
 import contextlib
-import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -59,7 +58,7 @@ class Keychain:
         self._reader: secret_service.Reader | None = None
         self._expected: list[tuple[str, str]] = []
         self._ahead: dict[tuple[str, str], Secret | secret_service.Missing] = {}
-        self._until = math.inf
+        self._until = float("inf")
         self._bus = ""
 
     def end_by(self, until: float) -> None:

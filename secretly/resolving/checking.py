@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Awaitable
 
@@ -83,7 +82,7 @@ async def _in_time(answer: Awaitable[Any], request: SecretRequest) -> Any:
     async def awaited() -> Any:
         return await answer
 
-    if request.until == math.inf:
+    if request.until == float("inf"):
         return await answer
     left = max(0.0, request.until - time.monotonic())
     late = f"verify did not end in time for {escape(request.reference.name)}"

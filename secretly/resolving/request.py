@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import sys
 import time
@@ -69,7 +68,7 @@ class SecretRequest(Record):
     verify: Callable[[Secret], Any] | None = None
     prompt_timeout: float = PROMPT_TIMEOUT
     limit: float | None = None
-    until: float = math.inf
+    until: float = float("inf")
     ignore_stored: bool = False
     repeat: bool = False
     publishes: bool = False
