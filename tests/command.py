@@ -1,4 +1,4 @@
-"""The command as a real process: in an empty HOME, and on a terminal of its own."""
+"""Run secretly as a real process, in an empty home and on a terminal of its own."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from typing import Any, NamedTuple
 
 _SCRIPT = Path(sys.executable).with_name("secretly")
 
-#: The command as it is started: the installed script, else the module.
+#: The words that start secretly: the installed script or, without a script, the module.
 SECRETLY = [str(_SCRIPT)] if _SCRIPT.exists() else [sys.executable, "-m", "secretly"]
 
-#: How long anything here may take, in seconds.
+#: The time limit of each step, in seconds.
 PATIENCE = 30.0
 
-#: A keychain that is a file: a backend for keyring, for tests that only need some keychain.
+#: A keyring backend that stores secrets in a file, for tests that work with any keychain.
 _BACKEND = """
 import json, os
 from keyring.backend import KeyringBackend
@@ -65,7 +65,7 @@ class Keyring(KeyringBackend):
 
 
 class Ended(NamedTuple):
-    """How a process ended: its status, negative for a signal, and what it wrote."""
+    """The status of an ended process (negative for a signal), and its output."""
 
     status: int
     stdout: str
@@ -73,9 +73,9 @@ class Ended(NamedTuple):
 
 
 class Home:
-    """An empty home folder, and an environment that knows nothing else.
+    """An empty home folder, and an environment that refers to no other folder of the user.
 
-    :ivar environ: the variables that the command is started with.
+    :ivar environ: the variables for each command.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -105,7 +105,7 @@ class Home:
             "programs",
         ):
             (folder / part).mkdir(mode=0o700, parents=True)
-        for name, value in os.environ.items():  # how coverage follows children
+        for name, value in os.environ.items():  # coverage uses these in child processes
             if name.startswith("COVERAGE_") or name == "PYTHONPATH":
                 self.environ[name] = value
 
@@ -114,7 +114,7 @@ class Home:
         self.config.write_text(text, "utf-8")
 
     def keep_in_a_file(self) -> Path:
-        """Use a keychain that is a file, which is returned; the configuration must allow it."""
+        """Configure a keychain that is a file, and return the path of that file."""
         (self.folder / "filekeychain.py").write_text(_BACKEND)
         path = self.folder / "keychain.json"
         before = self.environ.get("PYTHONPATH", "")
@@ -134,7 +134,7 @@ class Home:
         return path
 
     def reach(self, *programs: str) -> None:
-        """Have PATH lead to these programs, wherever they are installed."""
+        """Add the folders of these installed programs to PATH."""
         folders = {os.path.dirname(shutil.which(program) or "") for program in programs}
         self.environ["PATH"] = os.pathsep.join((self.environ["PATH"], *sorted(folders)))
 
@@ -146,7 +146,7 @@ class Home:
         cwd: Path | None = None,
         seconds: float = PATIENCE,
     ) -> Ended:
-        """Run the command to its end, without a terminal."""
+        """Run secretly without a terminal, and wait until it ends."""
         return self.run_any(
             [*SECRETLY, *arguments], environ=environ, stdin=stdin, cwd=cwd, seconds=seconds
         )
@@ -161,7 +161,7 @@ class Home:
         seconds: float = PATIENCE,
         **more: Any,
     ) -> Ended:
-        """Run any command line to its end, without a terminal."""
+        """Run a command line without a terminal, and wait until it ends."""
         process = self.start(argv, environ=environ, cwd=cwd, **more)
         with ended(process):
             out, err = process.communicate(os.fsencode(stdin), seconds)
@@ -175,7 +175,7 @@ class Home:
         cwd: Path | None = None,
         **more: Any,
     ) -> subprocess.Popen[bytes]:
-        """Start a command line in a session that has no terminal."""
+        """Start a command line in a session without a terminal."""
         streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         return subprocess.Popen(
             list(argv),
@@ -204,8 +204,8 @@ class Home:
 
 @contextlib.contextmanager
 def home() -> Iterator[Home]:
-    """A home that is empty at the start and gone at the end."""
-    # Not pytest's tmp_path: its folders may be in one that is another user's.
+    """Make an empty home, and delete it when the ``with`` block ends."""
+    # Not pytest's tmp_path, which may be in a folder of another user.
     folder = Path(os.path.realpath(tempfile.mkdtemp(prefix="secretly-")))
     try:
         yield Home(folder)
@@ -215,7 +215,7 @@ def home() -> Iterator[Home]:
 
 @contextlib.contextmanager
 def ended(process: subprocess.Popen[Any]) -> Iterator[None]:
-    """Have the process, and all of its session, gone at the end."""
+    """Kill the process and its whole session when the ``with`` block ends."""
     try:
         yield
     finally:
@@ -230,9 +230,9 @@ def ended(process: subprocess.Popen[Any]) -> Iterator[None]:
 
 # -- a terminal ------------------------------------------------------------------
 
-# The session's leader: gives the session its terminal, starts the command in the
-# foreground, says how it ended, and stays until it is told to go. A leader that
-# ends takes everything on its terminal with it, and would hide what is left over.
+# The session leader: gives the session its terminal, starts the command, reports how the command
+# ended, and waits to be killed. If the leader ended earlier, the kernel would hang up the terminal
+# and end the processes there, so a test couldn't find the processes that the command left running.
 _LEADER = """
 import fcntl, json, os, signal, subprocess, sys, termios
 channel, background = int(sys.argv[1]), sys.argv[2] == "1"
@@ -261,7 +261,7 @@ while True:
 class Terminal:
     """A terminal with a session of its own, in which one command runs.
 
-    :ivar pid: the command's process.
+    :ivar pid: the command's process ID.
     """
 
     def __init__(
@@ -306,9 +306,9 @@ class Terminal:
                 if line.endswith(b"\n") and name in (event := json.loads(line)):
                     self._said = self._said.replace(line, b"", 1)
                     return int(event[name])
-            # What is written must be read, or the command blocks.
-            found, _, _ = select.select([self._events, *self._readable], [], [], 0.2)
-            if self._events in found:
+            # Read the command's output, so that the command never blocks.
+            ready, _, _ = select.select([self._events, *self._readable], [], [], 0.2)
+            if self._events in ready:
                 self._said += os.read(self._events, 4096)
             self._read()
         raise AssertionError(f"no event '{name}'; on the screen: {self.screen!r}")
@@ -329,81 +329,81 @@ class Terminal:
 
     @property
     def screen(self) -> str:
-        """All that was written so far, without the escape sequences."""
+        """All output so far, without escape sequences."""
         text = self._written.decode("utf-8", "replace")
         return re.sub(r"\x1b(\[[0-9;?]*[A-Za-z]|[()][0-9A-B]|[=>78])", "", text)
 
     @property
     def raw(self) -> bytes:
-        """All that was written so far, as it came."""
+        """All output so far, as bytes."""
         return self._written
 
     def expect(self, text: str, seconds: float = PATIENCE) -> None:
-        """Wait until the screen shows *text*, after the text of the last call."""
+        """Wait until *text* appears on the screen, after the text of the previous call."""
         deadline = time.monotonic() + seconds
-        while (found := self.screen.find(text, self._position)) < 0:
+        while (start := self.screen.find(text, self._position)) < 0:
             left = deadline - time.monotonic()
             if left < 0:
                 raise AssertionError(f"no '{text}' on the screen: {self.screen!r}")
             select.select(self._readable, [], [], min(left, 0.2))
             self._read()
-        self._position = found + len(text)
+        self._position = start + len(text)
 
     def type(self, text: str) -> None:
-        """Type, once the keys are read one by one or with no echo, as a prompt reads them."""
+        """Type *text*. If a prompt reads it, call :meth:`wait_for_prompt` first."""
         os.write(self._master, text.encode())
 
     def wait_for_prompt(self) -> None:
-        """Wait until the terminal has its echo off."""
+        """Wait until echo is off, as it is in a prompt."""
         wait_until(lambda: not termios.tcgetattr(self._slave)[3] & termios.ECHO)
 
     def resize(self, rows: int, columns: int) -> None:
-        """Give the terminal another size, which sends SIGWINCH."""
+        """Change the terminal's size, which sends SIGWINCH."""
         size = struct.pack("HHHH", rows, columns, 0, 0)
         fcntl.ioctl(self._master, termios.TIOCSWINSZ, size)
 
     def hang_up(self) -> None:
-        """Take the terminal away."""
+        """Close the terminal, as when the user closes its window."""
         os.close(self._slave)
         os.close(self._master)
         self._slave = self._master = -1
 
     @property
     def modes_now(self) -> list[Any]:
-        """The terminal's modes."""
+        """The terminal's modes now."""
         return termios.tcgetattr(self._slave)
 
     def stopped(self) -> int:
-        """Wait until the command was stopped, and return the signal."""
+        """Wait until a signal stops the command, and return the signal."""
         return self._event("stopped")
 
     def wait(self) -> int:
-        """Wait until the command has ended, and return its status, negative for a signal."""
+        """Wait until the command ends, and return its status, which is negative for a signal."""
         status = self._event("ended")
         self._read()
         return status
 
     @property
     def left_over(self) -> list[int]:
-        """The processes that still run in the session, without its leader."""
+        """The processes that still run in the session, except its leader."""
         return [pid for pid in session_of(self._leader.pid) if pid != self._leader.pid]
 
 
-# -- looking at processes --------------------------------------------------------
+# -- processes -------------------------------------------------------------------
 
 
 def wait_until(condition: Callable[[], Any], seconds: float = PATIENCE) -> Any:
-    """Wait until *condition* is true, and return what it gave."""
+    """Call *condition* until its result is truthy, and return that result."""
     deadline = time.monotonic() + seconds
-    while not (found := condition()):
+    while not (result := condition()):
         if time.monotonic() > deadline:
-            raise AssertionError("what was waited for did not come")
+            raise AssertionError("the condition did not become true in time")
         time.sleep(0.01)
-    return found
+    return result
 
 
 def _facts(pid: int) -> list[str]:
-    """State, parent, group, session… of a process (proc(5), after the name)."""
+    """Return the fields of /proc/PID/stat after the name: state, parent, group, session…"""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -411,24 +411,24 @@ def _facts(pid: int) -> list[str]:
 
 
 def processes() -> list[int]:
-    """Every process there is."""
+    """Return the IDs of all processes."""
     return [int(name) for name in os.listdir("/proc") if name.isdigit()]
 
 
 def session_of(leader: int) -> list[int]:
-    """The processes in a session that live: zombies do not."""
+    """Return the processes of a session that are not zombies."""
     return [
         pid for pid in processes() if (f := _facts(pid)) and f[3] == str(leader) and f[0] != "Z"
     ]
 
 
 def children(parent: int) -> list[int]:
-    """The processes that *parent* has started and not reaped."""
+    """Return the child processes of *parent*, including zombies."""
     return [pid for pid in processes() if (f := _facts(pid)) and f[1] == str(parent)]
 
 
 def holders(text: str) -> Iterator[tuple[int, str, str]]:
-    """Each process that has *text* in its arguments or environment: pid, where, name."""
+    """Find *text* in arguments and environments. Yield process ID, place and program name."""
     for pid in processes():
         for part in ("cmdline", "environ"):
             try:
@@ -439,7 +439,7 @@ def holders(text: str) -> Iterator[tuple[int, str, str]]:
 
 
 class Watch:
-    """Keeps looking who has a text in its arguments or environment."""
+    """Search the arguments and environments of all processes for a text, again and again."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -464,18 +464,18 @@ class Watch:
 
 
 def files_with(text: str, folder: Path) -> list[Path]:
-    """The files in a folder that have *text* in them."""
-    found = []
+    """Return the files in a folder that contain *text*."""
+    matching = []
     for path in sorted(folder.rglob("*")):
         with contextlib.suppress(OSError):
             if path.is_file() and not path.is_symlink() and text.encode() in path.read_bytes():
-                found.append(path)
-    return found
+                matching.append(path)
+    return matching
 
 
-# -- many starts at little cost --------------------------------------------------
+# -- fast starts -----------------------------------------------------------------
 
-# Imports the command once, then becomes a fresh copy of itself for each start.
+# Imports secretly once, then forks for each start.
 _WARM = """
 import json, os, sys, tempfile
 from secretly.cli import main
@@ -510,10 +510,10 @@ for line in sys.stdin:
 
 
 class Warm:
-    """Starts the command in a few milliseconds, by forking one that is loaded already.
+    """Start secretly in a few milliseconds, by forking a process that has loaded secretly.
 
-    Tests that compare hundreds of starts use it in place of the command; everything
-    but the interpreter's own start is the same.
+    Tests with hundreds of starts use this class. Only the start of the interpreter differs from a
+    real start.
     """
 
     def __init__(self, home: Home, environ: Mapping[str, str]) -> None:
@@ -530,11 +530,11 @@ class Warm:
             pass
 
     def run(self, *arguments: str) -> Ended:
-        """Run the command to its end."""
+        """Run secretly, and wait until it ends."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(arguments).encode() + b"\n")
         self._process.stdin.flush()
         if not select.select([self._process.stdout], [], [], PATIENCE)[0]:
-            raise AssertionError(f"it did not end: {arguments!r}")
+            raise AssertionError(f"secretly did not end: {arguments!r}")
         return Ended(*json.loads(self._process.stdout.readline()))

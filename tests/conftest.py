@@ -6,6 +6,9 @@ A test belongs to one layer:
 - **process**: starts processes, all of them Python or ``/bin/sh``. Needs nothing installed.
 - **real**: needs a program that may not be installed, and says so with :func:`need`.
 
+A test with the marker ``outside`` looks at the command from outside. It depends on no version of
+Python that another test doesn't depend on, so CI runs it with one, and measures no code in it.
+
 A test that starts a process without a marker fails, and so does one that needs a program without
 ``real``. ``pytest`` without arguments runs the pure layer: the fast loop of CONTRIBUTING.
 """
@@ -39,9 +42,6 @@ for _number, _handler in (
 ):
     if signal.getsignal(_number) == signal.SIG_IGN:
         signal.signal(_number, _handler)
-
-#: Files that one of tox's environments leaves out.
-collect_ignore = [f"test_{name}.py" for name in os.environ.get("SECRETLY_LEFT_OUT", "").split()]
 
 #: How coverage follows children, where it measures: for environments made from nothing.
 COVERAGE = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}

@@ -1,4 +1,4 @@
-"""Processes of another user than root, even if root runs the tests."""
+"""Run processes as a user without privileges, even if root runs the tests."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 from conftest import need
 
-#: The user and group that have nothing: ``nobody`` and ``nogroup``.
+#: The ID of the user ``nobody`` and of the group ``nogroup``, who own nothing.
 _NOBODY = 65534
 
 _DROP = [f"--reuid={_NOBODY}", f"--regid={_NOBODY}", "--clear-groups"]
 
-#: An interpreter in root's own folder is out of reach. With this one capability it is not;
-#: it lets no process look into another.
+#: With this capability ``nobody`` can start an interpreter from root's folder, but still can't
+#: look into other processes.
 _REACH = ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
 
 _LOADS = "import sys, secretly.cli, keyring, twisted; sys.exit(sys.base_prefix != sys.argv[1])"
@@ -26,11 +26,11 @@ _LOADS = "import sys, secretly.cli, keyring, twisted; sys.exit(sys.base_prefix !
 
 @functools.cache
 def nobody() -> tuple[str, ...]:
-    """What starts a command line as a user who is not root: nothing, where we are none."""
+    """Return the words that start a command as ``nobody``. Only root needs any."""
     if os.geteuid() != 0:
         return ()
     need("setpriv")
-    # By sh: setpriv itself still has all that root has when it executes the next.
+    # Check through sh, because setpriv still has root's rights when it executes a program.
     check = ["sh", "-c", 'exec "$@"', "sh", sys.executable, "-c", _LOADS, sys.base_prefix]
     for more in ([], _REACH):
         start = ["setpriv", *_DROP, *more, "--"]
@@ -40,7 +40,7 @@ def nobody() -> tuple[str, ...]:
 
 
 def give(*folders: Path) -> None:
-    """Make folders, with all in them, that user's."""
+    """Make ``nobody`` the owner of folders and their contents, if root runs the tests."""
     if os.geteuid() == 0:
         for folder in folders:
             for path in (folder, *folder.rglob("*")):

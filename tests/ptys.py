@@ -1,4 +1,4 @@
-"""A child on a terminal: a pty, and the child leads the session, as in a terminal window."""
+"""Run a program on a pty, where it leads the session as in a terminal window."""
 
 from __future__ import annotations
 
@@ -27,66 +27,66 @@ from secretly.publishing.archives import Distribution
 from secretly.publishing.destination import Destination
 from secretly.publishing.release import Release
 
-#: How soon, in seconds, something must happen for which no time-out is waited: much sooner than the
-#: time-outs of these tests, and late enough for a machine that is busy.
+#: The limit, in seconds, for steps that must not wait for a time-out: far below the time-outs of
+#: these tests, but enough for a busy machine.
 SOON = 15.0
 
-#: How long, in seconds, the user of a test has who answers, or never does: longer than that.
+#: How many seconds a prompt gives the user of a test. Must be longer than SOON.
 PATIENCE = 60.0
 
-#: How long, in seconds, to wait for what certainly happens: a test that hangs fails.
+#: How many seconds to wait for something certain, so that a hanging test fails.
 DEADLINE = 60.0
 
 _SEQUENCE = re.compile(r"\x1b(\[[0-9;?]*[ -/]*[@-~]|[()][A-Z0-9]|[=>78])")
 
 
 def wait_until(true: Callable[[], Any], seconds: float = DEADLINE, what: str = "it") -> Any:
-    """Return what *true* returns once that is true; fail if it takes too long."""
+    """Call *true* until its result is truthy, and return that result. Fail after *seconds*."""
     deadline = time.monotonic() + seconds
-    while not (found := true()):
+    while not (result := true()):
         assert time.monotonic() < deadline, f"waited {seconds:g} s for {what}"
         time.sleep(0.01)
-    return found
+    return result
 
 
 def stat_of(pid: int) -> list[str]:
-    """Return the fields of ``/proc/PID/stat`` from the state on; empty without the process."""
+    """Return the fields of ``/proc/PID/stat`` from the state on, or [] without the process."""
     with contextlib.suppress(OSError):
         return Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
     return []
 
 
 def running(pid: int) -> bool:
-    """Return whether a process runs: it exists, and is not a zombie."""
+    """Return whether a process exists and is not a zombie."""
     facts = stat_of(pid)
     return bool(facts) and facts[0] not in "ZX"
 
 
 def processes() -> Iterator[tuple[int, list[str]]]:
-    """All processes, with the fields of :func:`stat_of`."""
+    """Yield the ID of every process, with the fields of :func:`stat_of`."""
     for entry in os.listdir("/proc"):
         if entry.isdecimal() and (facts := stat_of(int(entry))):
             yield int(entry), facts
 
 
 def children(pid: int) -> list[int]:
-    """The children of a process, zombies included."""
+    """Return the children of a process, including zombies."""
     return sorted(child for child, facts in processes() if facts[1] == str(pid))
 
 
 def command_of(pid: int) -> str:
-    """The command line of a process, its words joined by spaces."""
+    """Return the command line of a process, with spaces between the words."""
     with contextlib.suppress(OSError):
         return Path(f"/proc/{pid}/cmdline").read_text("utf-8", "replace").replace("\0", " ")
     return ""
 
 
-#: A program so deep in folders that its path takes half of a dialog.
+#: The path of a program, so long that the path takes half of a dialog.
 DEEP = f"/home/person/{'/'.join(f'folder-{n}' for n in range(28))}/bin/twine"
 
 
 def consent() -> str:
-    """Return the question before twine gets a stored token to upload six files."""
+    """Return the question that the user confirms before twine uploads six files."""
     files = [
         Distribution(
             f"dist/demo-1.0-py3{number}-none-any.whl",
@@ -104,9 +104,9 @@ def consent() -> str:
 
 
 class Pty:
-    """A program whose controlling terminal is a pty; it leads its session.
+    """A session leader whose controlling terminal is a pty.
 
-    :param stdin: a descriptor to give it instead of the terminal; the same for the others.
+    :param stdin: a descriptor to use instead of the terminal, like *stdout* and *stderr*.
     """
 
     def __init__(
@@ -141,7 +141,7 @@ class Pty:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        """End it, and whatever it left in its session."""
+        """Kill the program and all other processes in its session."""
         self._process.kill()
         self._process.wait()
         for pid, facts in processes():
@@ -152,15 +152,15 @@ class Pty:
         os.close(self.slave)
 
     def modes(self) -> list[Any]:
-        """The terminal's modes, as termios has them."""
+        """Return the terminal's modes, as termios reports them."""
         return termios.tcgetattr(self.slave)
 
     def echoes(self) -> bool:
-        """Whether the terminal shows what is typed."""
+        """Return whether the terminal echoes typed text."""
         return bool(self.modes()[3] & termios.ECHO)
 
     def read(self, seconds: float = 0) -> str:
-        """Return all that was shown, with escape sequences; wait that many seconds for more."""
+        """Wait up to *seconds* for more output. Return all output, with escape sequences."""
         while select.select([self.master], [], [], seconds)[0]:
             self._shown += os.read(self.master, 65536)
             seconds = 0
@@ -168,18 +168,18 @@ class Pty:
 
     @property
     def shown(self) -> str:
-        """All that was shown so far, without escape sequences."""
+        """All output so far, without escape sequences."""
         return _SEQUENCE.sub("", self.read())
 
     def wait_for(self, text: str, seconds: float = DEADLINE) -> None:
-        """Wait until *text* was shown."""
+        """Wait until the terminal shows *text*."""
         deadline = time.monotonic() + seconds
         while text not in self.shown:
             assert time.monotonic() < deadline, f"{text!r} was not shown: {self.shown!r}"
             self.read(0.02)
 
     def type(self, text: str | bytes) -> None:
-        """Type or paste a text of any length, and read what is shown meanwhile."""
+        """Type or paste a text of any length, and read the output meanwhile."""
         left = text.encode() if isinstance(text, str) else text
         while left:
             self.read()
@@ -187,15 +187,15 @@ class Pty:
                 left = left[os.write(self.master, left[:256]) :]
 
     def forget(self) -> None:
-        """Drop what was shown."""
+        """Discard all output so far."""
         self.read()
         self._shown.clear()
 
     def wait(self, seconds: float = DEADLINE) -> int:
-        """Wait until the program ended; return its exit status."""
+        """Wait until the program ends, and return its exit status."""
         deadline = time.monotonic() + seconds
         while (status := self._process.poll()) is None:
-            assert time.monotonic() < deadline, f"it did not end: {self.shown!r}"
+            assert time.monotonic() < deadline, f"the program did not end: {self.shown!r}"
             self.read(0.01)
         self.read()
         return status
@@ -205,7 +205,7 @@ ASKS = r"""
 import asyncio, json, os, select, signal, sys, time
 
 how = json.loads(sys.argv[1])
-found = {}
+outcome = {}
 
 async def work():
     import secretly
@@ -225,34 +225,35 @@ async def main():
 open(how["ready"], "w").close()
 started = time.monotonic()
 try:
-    found["value"] = asyncio.run(main())
+    outcome["value"] = asyncio.run(main())
 except BaseException as error:
-    found["error"] = next(k.__name__ for k in type(error).mro() if not k.__name__.startswith("_"))
-    found["said"] = f"{error} | {getattr(error, 'hint', '')}"
-found["took"] = time.monotonic() - started
+    names = [kind.__name__ for kind in type(error).mro()]
+    outcome["error"] = next(name for name in names if not name.startswith("_"))
+    outcome["said"] = f"{error} | {getattr(error, 'hint', '')}"
+outcome["took"] = time.monotonic() - started
 try:
-    found["child"] = os.waitpid(-1, os.WNOHANG)
+    outcome["child"] = os.waitpid(-1, os.WNOHANG)
 except ChildProcessError:
-    found["child"] = None
+    outcome["child"] = None
 try:
     descriptor = os.open("/dev/tty", os.O_RDONLY)
-    found["left"] = bool(select.select([descriptor], [], [], 0)[0])
+    outcome["left"] = bool(select.select([descriptor], [], [], 0)[0])
 except OSError:
-    found["left"] = None
+    outcome["left"] = None
 if how["stdin"]:
-    found["stdin"] = sys.stdin.read()
+    outcome["stdin"] = sys.stdin.read()
 with open(how["result"] + "~", "w") as file:
-    json.dump(found, file)
+    json.dump(outcome, file)
 os.rename(how["result"] + "~", how["result"])
 """
 
 
 class Asking(Pty):
-    """A program on a terminal that asks for something, and writes down the outcome.
+    """A program on a terminal that asks the user something and writes the outcome to a file.
 
-    :param folder: where it writes that, and its home.
-    :param what: ``ask`` or ``confirm`` of the pinentry, or the library's ``secret``.
-    :param shell: a shell's command that starts it as ``"$@"``, to lead the session instead.
+    :param folder: the folder for the outcome, which is also the program's home.
+    :param what: ``ask`` or ``confirm`` for a pinentry, or ``secret`` for the library's function.
+    :param shell: a shell command that leads the session and starts the program as ``"$@"``.
     :param prompt: the fields of the :class:`secretly.asking.questions.Prompt`.
     """
 
@@ -298,29 +299,29 @@ class Asking(Pty):
         super().__init__(argv, environ, stdin=stdin, rows=rows, columns=columns)
 
     def result(self, seconds: float = DEADLINE) -> dict[str, Any]:
-        """Return the outcome. The terminal must be as it was, and nothing left behind."""
+        """Return the outcome. Check that the terminal is restored, without a child or input."""
         self.until(self.results.exists, seconds)
-        found: dict[str, Any] = json.loads(self.results.read_text())
+        outcome: dict[str, Any] = json.loads(self.results.read_text())
         assert self.modes() == self.before
-        assert found["child"] is None
-        assert not found["left"]
-        return found
+        assert outcome["child"] is None
+        assert not outcome["left"]
+        return outcome
 
     def until(self, true: Callable[[], Any], seconds: float = DEADLINE) -> Any:
-        """Wait until *true*, reading what is shown meanwhile; return what it returned."""
+        """Read output and call *true* until its result is truthy. Return that result."""
         deadline = time.monotonic() + seconds
-        while not (found := true()):
-            assert time.monotonic() < deadline, f"waited in vain: {self.shown!r}"
+        while not (result := true()):
+            assert time.monotonic() < deadline, f"waited too long: {self.shown!r}"
             self.read(0.01)
-        return found
+        return result
 
     def prompted(self, text: str = "a prompt:") -> None:
-        """Wait until it asks: the text is shown, and echo is off."""
+        """Wait until the program prompts: the terminal shows *text* and has its echo off."""
         self.wait_for(text)
         self.until(lambda: not self.echoes())
 
     def pinentries(self) -> list[int]:
-        """The pinentries that run in this session."""
+        """Return the pinentries that run in this session."""
         return [
             pid
             for pid, facts in processes()

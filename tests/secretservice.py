@@ -1,4 +1,4 @@
-"""A real Secret Service in a D-Bus session of its own: gnome-keyring, with no screen."""
+"""Run gnome-keyring, a real Secret Service, in a D-Bus session of its own without a screen."""
 
 from __future__ import annotations
 
@@ -26,17 +26,18 @@ _COLLECTION = "/org/freedesktop/secrets/collection/login"
 
 
 def wait_until(condition: object, seconds: float = 10.0) -> None:
-    """Wait until a condition is true; fail if it isn't in time."""
+    """Wait until a condition is true. Fail after *seconds*."""
     deadline = time.monotonic() + seconds
     while not condition():  # type: ignore[operator]
-        assert time.monotonic() < deadline, "it did not come true in time"
+        assert time.monotonic() < deadline, "the condition did not become true in time"
         time.sleep(0.01)
 
 
 class SecretService:
-    """A session bus with gnome-keyring, in its own folders.
+    """A session bus with gnome-keyring, in folders of its own.
 
-    ``environ`` has what a program needs to use it and nothing else of this user's.
+    ``environ`` has the variables that a program needs to use the service, and nothing else of
+    the user's.
     """
 
     def __init__(self, folder: Path, *, collection: bool = True) -> None:
@@ -64,7 +65,7 @@ class SecretService:
             raise
 
     def _start(self, password: bytes | None) -> None:
-        """Start the daemon: with a password it makes, or unlocks, the login collection."""
+        """Start the daemon. With a password, the daemon makes or unlocks the login collection."""
         self._daemon = subprocess.Popen(
             ["gnome-keyring-daemon", "--foreground", "--components=secrets"]
             + (["--unlock"] if password else []),
@@ -76,12 +77,12 @@ class SecretService:
         assert self._daemon.stdin is not None
         self._daemon.stdin.write(password or b"")
         self._daemon.stdin.close()
-        # --unlock can return before the name is owned.
+        # The daemon may unlock the collection before it owns its name on the bus.
         wait_until(lambda: self._owner() == self._daemon_pid)
 
     @property
     def bus(self) -> int:
-        """The process of the bus."""
+        """The process ID of the bus."""
         (pid,) = (
             int(child)
             for child in Path(f"/proc/{self._bus.pid}/task/{self._bus.pid}/children")
@@ -97,12 +98,12 @@ class SecretService:
 
     @contextlib.contextmanager
     def connection(self) -> Iterator[DBusConnection]:
-        """A connection to the bus."""
+        """Open a connection to the bus, and close it at the end."""
         with contextlib.closing(open_dbus_connection(self.address)) as connection:
             yield connection
 
     def _owner(self) -> int | None:
-        """The process that provides the Secret Service."""
+        """Return the ID of the process that provides the Secret Service, if any."""
         bus = jeepney.DBusAddress(
             "/org/freedesktop/DBus", "org.freedesktop.DBus", "org.freedesktop.DBus"
         )
@@ -123,21 +124,21 @@ class SecretService:
             "org.freedesktop.Secret.Service",
         )
         with self.connection() as connection:
-            call = jeepney.new_method_call(service, "Lock", "ao", ([_COLLECTION],))
-            connection.send_and_get_reply(call, timeout=5)
+            request = jeepney.new_method_call(service, "Lock", "ao", ([_COLLECTION],))
+            connection.send_and_get_reply(request, timeout=5)
 
     def unlock(self) -> None:
-        """Start the daemon again, which unlocks the collection."""
+        """Restart the daemon, which unlocks the collection."""
         self.kill()
         self._start(_PASSWORD)
 
     def stop(self) -> None:
-        """Stop the daemon's process, so that it doesn't answer."""
+        """Suspend the daemon, so that no request gets an answer."""
         assert self._daemon is not None
         self._daemon.send_signal(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Let the daemon continue."""
+        """Let the suspended daemon continue."""
         assert self._daemon is not None
         self._daemon.send_signal(signal.SIGCONT)
 
@@ -148,7 +149,7 @@ class SecretService:
             self._daemon.wait(10)
 
     def run(self, *command: str, typed: str = "") -> str:
-        """Run a program in the session and return what it wrote."""
+        """Run a program in the session, and return its output."""
         done = subprocess.run(
             command,
             env=self.environ,
@@ -171,13 +172,13 @@ class SecretService:
 def secret_service(
     *, collection: bool = True, kind: type[SecretService] = SecretService
 ) -> Iterator[SecretService]:
-    """Start a Secret Service and end it.
+    """Run a Secret Service until the ``with`` block ends.
 
-    :param collection: whether there is an unlocked collection, as after a log-in.
-    :param kind: the real one, or :class:`Misbehaving`.
+    :param collection: whether an unlocked collection exists, as after a login.
+    :param kind: the class of the real service, or :class:`Misbehaving`.
     """
     need("dbus-run-session", "gnome-keyring-daemon")
-    # Not pytest's own folder: the path of a socket has at most 107 bytes.
+    # The path of a socket has at most 107 bytes, so pytest's folder is too deep.
     folder = Path(tempfile.mkdtemp(prefix="secretly-"))
     try:
         service = kind(folder, collection=collection)
@@ -190,7 +191,10 @@ def secret_service(
 
 
 class prompter:
-    """A desktop's prompter that accepts requests and never answers; says whether it got one."""
+    """A desktop prompter that accepts requests and never answers.
+
+    The value of ``with`` is a function that returns whether a request has arrived.
+    """
 
     def __init__(self, service: SecretService) -> None:
         self._service = service
@@ -242,7 +246,7 @@ def mode():
     with open(sys.argv[1]) as file:
         return file.read()
 
-def found(wanted):
+def matching(wanted):
     return [path for path, (has, _) in items.items() if wanted.items() <= has.items()]
 
 def properties(path, interface):
@@ -290,7 +294,7 @@ def answer(path, interface, member, body):
     if member == "SearchItems":
         if mode() == "never finds it":
             raise TimeoutError
-        known = found(body[0])
+        known = matching(body[0])
         return ("ao", (known,)) if interface == PREFIX + "Collection" else ("aoao", (known, []))
     if member == "ReadAlias":
         return "o", (COLLECTION,)
@@ -334,7 +338,7 @@ while True:
 class Misbehaving(SecretService):
     """A double of the Secret Service that fails in ways in which gnome-keyring doesn't.
 
-    It does as it should until :meth:`misbehave` says what it does wrong.
+    The double works as usual until a test calls :meth:`misbehave`.
     """
 
     def _start(self, password: bytes | None) -> None:
@@ -345,5 +349,5 @@ class Misbehaving(SecretService):
         wait_until(lambda: self._owner() == self._daemon_pid)
 
     def misbehave(self, how: str) -> None:
-        """Fail in this way from now on; with an empty text, work as usual."""
+        """Fail in this way from now on, or work as usual if the text is empty."""
         self._mode.write_text(how)

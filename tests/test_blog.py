@@ -25,7 +25,7 @@ from conftest import need
 
 from secretly.testing import FakePinentry
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.outside]
 
 PAGE = Path(__file__).parent.parent / "docs" / "how-to" / "from-the-blog-post.rst"
 

@@ -62,7 +62,7 @@ from secretly.testing import FakePinentry, MemoryKeychain, sandbox
 from secretly.testing.pinentry import Answer
 from secretly.waiting import requests, tasks
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.outside]
 
 # -- the canary, and every shape of it ---------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Where a publishing command would upload to, and so with which secret."""
+"""Test how secretly finds the index of a publishing command, and so the secret."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ HOST = "packages.example.org:8443"
 
 @pytest.fixture(scope="session")
 def shipped(tmp_path_factory: pytest.TempPathFactory) -> Configuration:
-    """The shipped configuration."""
+    """Return the shipped configuration."""
     empty = tmp_path_factory.mktemp("configuration") / "empty.toml"
     empty.touch(0o600)
     return loading.load({"SECRETLY_CONFIG": str(empty)})
 
 
-class Place:
-    """A project's folder, in which one is, and a home with nothing in it."""
+class Workdir:
+    """The folder of a project, which is also the working folder, and an empty home."""
 
     def __init__(self, folder: Path, shipped: Configuration) -> None:
         self.project = folder / "project"
@@ -53,33 +53,34 @@ class Place:
         self.project.mkdir()
         self.home.mkdir()
 
-    def call(self, line: str) -> Invocation:
-        """What is known of a command line."""
-        found = recognize(shlex.split(line), self.shipped)
-        assert found is not None
-        return found
+    def invocation(self, line: str) -> Invocation:
+        """Return what secretly recognizes in a command line."""
+        invocation = recognize(shlex.split(line), self.shipped)
+        assert invocation is not None
+        return invocation
 
     def secret(self, line: str, environ: Mapping[str, str] | None = None) -> str:
-        """The secret that a command line needs."""
+        """Return the name of the secret that a command line needs."""
         return self.destination(line, environ).secret
 
     def upload(self, line: str, environ: Mapping[str, str] | None = None) -> Upload:
-        """A look at the upload of a command line."""
-        found = upload_of(self.call(line), {"HOME": str(self.home), **(environ or {})})
-        assert found is not None
-        return found
+        """Return the upload of a command line."""
+        environ = {"HOME": str(self.home), **(environ or {})}
+        upload = upload_of(self.invocation(line), environ)
+        assert upload is not None
+        return upload
 
     def destination(self, line: str, environ: Mapping[str, str] | None = None) -> Destination:
-        """Where a command line would upload to."""
+        """Return the index that a command line would upload to."""
         return self.upload(line, environ).destination
 
     def plain(self, line: str, environ: Mapping[str, str] | None = None) -> tuple[str, str]:
-        """The file, with ~ for the home, and the section with a password for its index."""
+        """Return the file and the section with a password for the index. ~ is the home."""
         path, section = self.upload(line, environ).plain_password()
         return path.replace(str(self.home), "~"), section
 
     def write(self, name: str, text: str = "") -> Path:
-        """Write a file of the project, or of the home if its name begins with '~/'."""
+        """Write a file in the project, or in the home if the name begins with '~/'."""
         root = self.home if name.startswith("~/") else self.project
         path = root / name.removeprefix("~/")
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -88,15 +89,15 @@ class Place:
 
 
 @pytest.fixture
-def place(tmp_path: Path, shipped: Configuration, monkeypatch: pytest.MonkeyPatch) -> Place:
-    """A project's folder, in which one is."""
-    found = Place(tmp_path, shipped)
-    monkeypatch.chdir(found.project)
-    return found
+def workdir(tmp_path: Path, shipped: Configuration, monkeypatch: pytest.MonkeyPatch) -> Workdir:
+    """Make a project's folder and an empty home, and work in the folder."""
+    workdir = Workdir(tmp_path, shipped)
+    monkeypatch.chdir(workdir.project)
+    return workdir
 
 
 def publish(tool: str) -> str:
-    """A tool's command that publishes."""
+    """Return a tool's command that publishes."""
     return {"twine": "twine upload dist/*", "maturin": "maturin upload x"}.get(
         tool, f"{tool} publish"
     )
@@ -106,9 +107,9 @@ def publish(tool: str) -> str:
 
 
 @pytest.mark.parametrize("tool", TOOLS)
-def test_the_default_index_is_pypi(place: Place, tool: str) -> None:
-    """Whatever the tool calls it."""
-    assert place.secret(publish(tool)) == "PyPI"
+def test_the_default_index_is_pypi(workdir: Workdir, tool: str) -> None:
+    """Without settings, every tool uploads to PyPI, whatever the tool calls PyPI."""
+    assert workdir.secret(publish(tool)) == "PyPI"
 
 
 @pytest.mark.parametrize(
@@ -127,9 +128,9 @@ def test_the_default_index_is_pypi(place: Place, tool: str) -> None:
         "maturin publish --repository=testpypi",
     ],
 )
-def test_the_tools_test_index_is_testpypi(place: Place, line: str) -> None:
-    """By whichever name the tool has for it."""
-    assert place.secret(line) == "TestPyPI"
+def test_each_tools_test_index_is_testpypi(workdir: Workdir, line: str) -> None:
+    """Every tool has a name for the test index, and the secret is always TestPyPI."""
+    assert workdir.secret(line) == "TestPyPI"
 
 
 @pytest.mark.parametrize(
@@ -141,12 +142,12 @@ def test_the_tools_test_index_is_testpypi(place: Place, line: str) -> None:
         ("maturin", "MATURIN_REPOSITORY", "testpypi"),
     ],
 )
-def test_a_variable_names_the_index(place: Place, tool: str, variable: str, name: str) -> None:
-    """The tool's own one; an option of the command line beats it, an empty one is none."""
-    assert place.secret(publish(tool), {variable: name}) == "TestPyPI"
-    assert place.secret(publish(tool), {variable: ""}) == "PyPI"
+def test_a_variable_names_the_index(workdir: Workdir, tool: str, variable: str, name: str) -> None:
+    """The tool's variable names the index, unless it is empty or an option names another."""
+    assert workdir.secret(publish(tool), {variable: name}) == "TestPyPI"
+    assert workdir.secret(publish(tool), {variable: ""}) == "PyPI"
     default = "main" if tool == "hatch" else "pypi"
-    assert place.secret(f"{publish(tool)} -r {default}", {variable: name}) == "PyPI"
+    assert workdir.secret(f"{publish(tool)} -r {default}", {variable: name}) == "PyPI"
 
 
 @pytest.mark.parametrize(
@@ -164,11 +165,11 @@ def test_a_variable_names_the_index(place: Place, tool: str, variable: str, name
         ("maturin upload -r internal x", {}),
     ],
 )
-def test_another_index_has_the_name_that_the_tool_uses(
-    place: Place, line: str, environ: Mapping[str, str]
+def test_the_secret_of_another_index_has_the_tools_name_for_the_index(
+    workdir: Workdir, line: str, environ: Mapping[str, str]
 ) -> None:
-    """The user stores its secret under that name."""
-    assert place.destination(line, environ) == Destination("internal", "internal")
+    """The user stores the secret of an index under the name that the tool uses."""
+    assert workdir.destination(line, environ) == Destination("internal", "internal")
 
 
 # -- the index by URL ------------------------------------------------------------
@@ -190,13 +191,13 @@ def test_another_index_has_the_name_that_the_tool_uses(
     ],
 )
 def test_the_secret_of_an_index_given_by_url_is_named_after_its_host(
-    place: Place, line: str
+    workdir: Workdir, line: str
 ) -> None:
-    """With its port, without a user name and password that stand in it."""
-    found = place.destination(line)
-    assert found[:2] == ("", HOST)
-    assert (found.shown, found.host) == (HOST, "packages.example.org")
-    assert not found.builtin
+    """The secret's name has the host and the port, but no user name or password of the URL."""
+    destination = workdir.destination(line)
+    assert destination[:2] == ("", HOST)
+    assert (destination.shown, destination.host) == (HOST, "packages.example.org")
+    assert not destination.builtin
 
 
 @pytest.mark.parametrize(
@@ -210,26 +211,26 @@ def test_the_secret_of_an_index_given_by_url_is_named_after_its_host(
         ("maturin", "MATURIN_REPOSITORY_URL"),
     ],
 )
-def test_a_url_may_come_from_a_variable(place: Place, tool: str, variable: str) -> None:
-    """A forgotten export of it sends no PyPI token there."""
-    assert place.secret(publish(tool), {variable: INTERNAL}) == HOST
+def test_a_url_may_come_from_a_variable(workdir: Workdir, tool: str, variable: str) -> None:
+    """A forgotten variable never sends a PyPI token to the index that it names."""
+    assert workdir.secret(publish(tool), {variable: INTERNAL}) == HOST
 
 
 @pytest.mark.parametrize("tool", ["twine", "uv", "maturin"])
-def test_a_url_in_the_environment_beats_a_name(place: Place, tool: str) -> None:
-    """As it does for the tools themselves."""
+def test_a_url_in_a_variable_takes_precedence_over_a_name(workdir: Workdir, tool: str) -> None:
+    """secretly follows the tools, in which a URL in a variable overrides a named index."""
     variable = {"twine": "TWINE_REPOSITORY_URL", "uv": "UV_PUBLISH_URL"}.get(
         tool, "MATURIN_REPOSITORY_URL"
     )
     option = "--index" if tool == "uv" else "-r"
     line = f"{publish(tool)} {option} pypi"
-    assert place.secret(line, {variable: INTERNAL}) == HOST
+    assert workdir.secret(line, {variable: INTERNAL}) == HOST
 
 
-def test_a_host_with_another_port_is_another_index(place: Place) -> None:
-    """What listens there need not be the same."""
+def test_a_host_with_another_port_is_another_index(workdir: Workdir) -> None:
+    """Each port of a host may belong to another server, so each has its own secret."""
     hosts = [
-        place.secret(f"twine upload --repository-url http://127.0.0.1{port}/ x")
+        workdir.secret(f"twine upload --repository-url http://127.0.0.1{port}/ x")
         for port in ("", ":8080", ":8081")
     ]
     assert hosts == ["127.0.0.1", "127.0.0.1:8080", "127.0.0.1:8081"]
@@ -257,77 +258,77 @@ def test_a_host_with_another_port_is_another_index(place: Place) -> None:
         "https://exam\x00ple.org/",
     ],
 )
-def test_a_url_without_a_host_is_refused(place: Place, url: str) -> None:
-    """It needs no secret that secretly knows, or programs disagree about its host."""
+def test_a_url_without_a_host_is_refused(workdir: Workdir, url: str) -> None:
+    """secretly refuses a URL if programs could disagree about its host."""
     with pytest.raises(Refused, match="no host") as caught:
-        place.destination("twine upload x", {"TWINE_REPOSITORY_URL": url})
+        workdir.destination("twine upload x", {"TWINE_REPOSITORY_URL": url})
     assert caught.value.hint
     assert str(caught.value).isprintable()
 
 
-def test_a_password_in_a_url_is_not_repeated(place: Place) -> None:
-    """Not even in the error that says what is wrong with it."""
+def test_a_password_in_a_url_is_not_repeated(workdir: Workdir) -> None:
+    """The error about a URL never shows the password in that URL."""
     with pytest.raises(Refused) as caught:
-        place.secret("twine upload --repository-url https://me:canary-1@/ x")
+        workdir.secret("twine upload --repository-url https://me:canary-1@/ x")
     assert "canary" not in str(caught.value)
 
 
 @given(st.text(st.characters(exclude_characters="\0")))
 def test_any_url_has_a_host_or_is_refused(shipped: Configuration, url: str) -> None:
-    """And never PyPI."""
-    call = recognize(["twine", "upload", "x"], shipped)
-    assert call is not None
-    upload = upload_of(call, {"TWINE_REPOSITORY_URL": url, "HOME": "/nonexistent"})
+    """No URL leads to a secret of PyPI or TestPyPI."""
+    invocation = recognize(["twine", "upload", "x"], shipped)
+    assert invocation is not None
+    upload = upload_of(invocation, {"TWINE_REPOSITORY_URL": url, "HOME": "/nonexistent"})
     assert upload is not None
     try:
-        found = upload.destination
+        destination = upload.destination
     except SecretlyError as error:
         assert isinstance(error, Refused)
         assert str(error).isprintable()
     else:
-        assert found.secret not in ("PyPI", "TestPyPI") or not url
+        assert destination.secret not in ("PyPI", "TestPyPI") or not url
 
 
 # -- settings files --------------------------------------------------------------
 
 
-def test_pypirc_names_the_other_indexes(place: Place) -> None:
-    """A section's name is the secret's; its URL says where it is."""
+def test_pypirc_names_the_other_indexes(workdir: Workdir) -> None:
+    """A section's name is also the secret's name, and the URL in the section is the index."""
     section = f"[internal]\nrepository = {INTERNAL}\nusername = me\n"
-    place.write("~/.pypirc", f"[distutils]\nindex-servers =\n  pypi\n  internal\n{section}")
+    workdir.write("~/.pypirc", f"[distutils]\nindex-servers =\n  pypi\n  internal\n{section}")
     lines = ["twine upload -r internal x", "flit publish --repository internal"]
     for line in (*lines, "maturin upload -r internal x"):
-        assert place.destination(line) == Destination("internal", "internal", INTERNAL)
+        assert workdir.destination(line) == Destination("internal", "internal", INTERNAL)
     for text in (section, f"[distutils]\nindex-servers = pypi\n{section}"):
-        place.write("~/.pypirc", text)
-        for line in lines:  # they look at no section that is not listed
-            assert place.destination(line) == Destination("internal", "internal")
+        workdir.write("~/.pypirc", text)
+        for line in lines:  # twine and flit ignore sections that are not listed
+            assert workdir.destination(line) == Destination("internal", "internal")
 
 
 @pytest.mark.parametrize("tool", ["twine", "flit", "maturin"])
 @pytest.mark.parametrize("name", ["pypi", "testpypi"])
-def test_pypirc_may_send_a_known_name_elsewhere(place: Place, tool: str, name: str) -> None:
-    """Then it is another host, and has the host's secret."""
+def test_pypirc_may_send_a_known_name_elsewhere(workdir: Workdir, tool: str, name: str) -> None:
+    """If .pypirc gives PyPI's name another URL, the secret is named after the URL's host."""
     section = f"[{name}]\nrepository = {INTERNAL}\n"
     option = "-r" if tool != "flit" else "--repository"
     listed = f"[distutils]\nindex-servers = pypi testpypi\n{section}"
     # flit lists PyPI alone, unless told otherwise.
     for text in [listed] if (tool, name) == ("flit", "testpypi") else [listed, section]:
-        place.write("~/.pypirc", text)
-        assert place.secret(f"{publish(tool)} {option} {name}") == HOST
+        workdir.write("~/.pypirc", text)
+        assert workdir.secret(f"{publish(tool)} {option} {name}") == HOST
         if name == "pypi":
-            assert place.secret(publish(tool)) == HOST
+            assert workdir.secret(publish(tool)) == HOST
 
 
-def test_a_section_without_a_url_changes_nothing(place: Place) -> None:
-    """Many have one with the user name alone."""
-    place.write("~/.pypirc", "[pypi]\nusername = __token__\n")
-    assert place.secret("twine upload x") == "PyPI"
+def test_a_section_without_a_url_changes_nothing(workdir: Workdir) -> None:
+    """Many users have a section that contains only the user name."""
+    workdir.write("~/.pypirc", "[pypi]\nusername = __token__\n")
+    assert workdir.secret("twine upload x") == "PyPI"
 
 
 UPLOAD = "https://upload.pypi.example/legacy/"
 
-#: Each tool with a file of the user's own, and the text in it that says where PyPI is.
+#: A command for each tool, a settings file of the user, and the text there that gives PyPI a URL.
 OWN = [
     ("twine upload x", "~/.pypirc", "[pypi]\nrepository = {url}"),
     ("twine upload --config-file mine x", "mine", "[pypi]\nrepository = {url}"),
@@ -343,16 +344,16 @@ OWN = [
 
 @pytest.mark.parametrize(("line", "file", "text"), OWN)
 def test_the_users_own_settings_may_say_where_pypi_is(
-    place: Place, line: str, file: str, text: str
+    workdir: Workdir, line: str, file: str, text: str
 ) -> None:
-    """Many have done so for years: its secret is PyPI's, and its host is known and shown."""
-    place.write(file, text.format(url=UPLOAD))
-    found = place.destination(line)
-    assert (found.secret, found.url, found.builtin) == ("PyPI", UPLOAD, False)
-    assert found.shown == found.host == "upload.pypi.example"
+    """Many users set PyPI's URL. The secret is still PyPI, and the dialog shows the host."""
+    workdir.write(file, text.format(url=UPLOAD))
+    destination = workdir.destination(line)
+    assert (destination.secret, destination.url, destination.builtin) == ("PyPI", UPLOAD, False)
+    assert destination.shown == destination.host == "upload.pypi.example"
     for host in (HOST, "pypi.example", "uploads.example.org", "xupload.example.org", "upload"):
-        place.write(file, text.format(url=f"https://{host}/"))
-        assert place.secret(line) == host
+        workdir.write(file, text.format(url=f"https://{host}/"))
+        assert workdir.secret(line) == host
 
 
 @pytest.mark.parametrize(
@@ -367,18 +368,18 @@ def test_the_users_own_settings_may_say_where_pypi_is(
     ],
 )
 def test_a_projects_settings_may_not_say_where_pypi_is(
-    place: Place, line: str, file: str, text: str
+    workdir: Workdir, line: str, file: str, text: str
 ) -> None:
-    """Any host can begin with 'upload.': what a project says of PyPI is not believed."""
-    place.write(file, text.format(url=UPLOAD))
-    assert place.secret(line) == "upload.pypi.example"
+    """Any host can begin with 'upload.', so secretly distrusts a project's URL for PyPI."""
+    workdir.write(file, text.format(url=UPLOAD))
+    assert workdir.secret(line) == "upload.pypi.example"
 
 
-def test_a_url_on_the_command_line_is_never_pypis_name(place: Place) -> None:
-    """It may have been copied from anywhere: the secret is the host's."""
-    assert place.secret(f"twine upload --repository-url {UPLOAD} x") == "upload.pypi.example"
+def test_a_url_on_the_command_line_never_gets_pypis_secret(workdir: Workdir) -> None:
+    """The user may have copied the URL from anywhere, so the secret is named after the host."""
+    assert workdir.secret(f"twine upload --repository-url {UPLOAD} x") == "upload.pypi.example"
     environ = {"TWINE_REPOSITORY_URL": UPLOAD}
-    assert place.secret("twine upload -r pypi x", environ) == "upload.pypi.example"
+    assert workdir.secret("twine upload -r pypi x", environ) == "upload.pypi.example"
 
 
 @pytest.mark.parametrize(
@@ -391,29 +392,29 @@ def test_a_url_on_the_command_line_is_never_pypis_name(place: Place) -> None:
     ],
 )
 def test_another_pypirc_may_be_named(
-    place: Place, line: str, file: str, monkeypatch: pytest.MonkeyPatch
+    workdir: Workdir, line: str, file: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In place of the one at home."""
-    monkeypatch.setenv("HOME", str(place.home))
-    place.write(file, f"[pypi]\nrepository = {INTERNAL}\n")
-    assert place.secret(line) == HOST
+    """An option makes the tool and secretly read another file than ~/.pypirc."""
+    monkeypatch.setenv("HOME", str(workdir.home))
+    workdir.write(file, f"[pypi]\nrepository = {INTERNAL}\n")
+    assert workdir.secret(line) == HOST
 
 
 @pytest.mark.parametrize("text", ["repository = no section\n", "[pypi\n", "[pypi]\na=1\na=1\n"])
-def test_a_broken_pypirc_is_refused(place: Place, text: str) -> None:
-    """It says where the index is: a guess could send the token anywhere."""
-    place.write("~/.pypirc", text)
+def test_a_broken_pypirc_is_refused(workdir: Workdir, text: str) -> None:
+    """A broken .pypirc may name an index, and a guess could send the token anywhere."""
+    workdir.write("~/.pypirc", text)
     for line in ("twine upload x", "flit publish", "maturin upload x"):
         with pytest.raises(Refused, match=r"\.pypirc"):
-            place.secret(line)
+            workdir.secret(line)
 
 
-def test_a_broken_pypirc_does_not_matter_if_the_url_is_given(place: Place) -> None:
-    """The index does not stand in it then."""
-    place.write("~/.pypirc", "[pypi\n")
-    assert place.secret(f"twine upload --repository-url {INTERNAL} x") == HOST
-    assert place.secret("flit publish", {"FLIT_INDEX_URL": INTERNAL}) == HOST
-    assert place.secret("uv publish") == "PyPI"
+def test_a_broken_pypirc_does_not_matter_if_the_url_is_given(workdir: Workdir) -> None:
+    """If a URL names the index, the index doesn't come from .pypirc."""
+    workdir.write("~/.pypirc", "[pypi\n")
+    assert workdir.secret(f"twine upload --repository-url {INTERNAL} x") == HOST
+    assert workdir.secret("flit publish", {"FLIT_INDEX_URL": INTERNAL}) == HOST
+    assert workdir.secret("uv publish") == "PyPI"
 
 
 @pytest.mark.process
@@ -427,10 +428,10 @@ def test_a_broken_pypirc_does_not_matter_if_the_url_is_given(place: Place) -> No
     ],
 )
 def test_a_pipe_as_settings_file_is_refused_without_waiting(
-    place: Place, line: str, file: str
+    workdir: Workdir, line: str, file: str
 ) -> None:
-    """To open it would wait for a writer."""
-    path = place.write(file)
+    """Opening a pipe would wait for a writer."""
+    path = workdir.write(file)
     path.unlink()
     os.mkfifo(path)
     code = (
@@ -440,9 +441,9 @@ def test_a_pipe_as_settings_file_is_refused_without_waiting(
         "os.environ['SECRETLY_CONFIG'] = os.devnull;"
         "upload_of(recognize(sys.argv[1:], loading.load(os.environ)), os.environ).destination"
     )
-    done = subprocess.run(  # it must not wait
+    done = subprocess.run(  # fails after 30 seconds if secretly waits
         [sys.executable, "-c", code, *shlex.split(line)],
-        env={**os.environ, "HOME": str(place.home), "XDG_CONFIG_HOME": ""},
+        env={**os.environ, "HOME": str(workdir.home), "XDG_CONFIG_HOME": ""},
         capture_output=True,
         text=True,
         timeout=30,
@@ -453,21 +454,21 @@ def test_a_pipe_as_settings_file_is_refused_without_waiting(
 @pytest.mark.parametrize("text", ["[{}]\n", "[pypi]\n[{}]\n", "[{}]\n[pypi]\n"])
 @pytest.mark.parametrize("name", ["PyPI", "PYPI", "pyPI"])
 def test_a_section_whose_name_differs_by_case_is_refused(
-    place: Place, text: str, name: str
+    workdir: Workdir, text: str, name: str
 ) -> None:
-    """Some tools take the two for one, others do not."""
+    """Some tools ignore the case of a section's name and some don't, so secretly refuses."""
     listed = "[distutils]\nindex-servers = pypi\n"
-    place.write(
+    workdir.write(
         "~/.pypirc", listed + text.format(name).replace("]\n", f"]\nrepository={INTERNAL}\n")
     )
     for line in ("maturin upload x", "twine upload x", "flit publish"):
         with pytest.raises(Refused, match=rf"\.pypirc .*\[{name}\]") as caught:
-            place.secret(line)
+            workdir.secret(line)
         assert caught.value.hint
-    assert place.secret(f"maturin upload --repository-url {INTERNAL} x") == HOST
+    assert workdir.secret(f"maturin upload --repository-url {INTERNAL} x") == HOST
 
 
-#: Where each tool lets a project's, a user's or the command line's settings say where a name is.
+#: Settings of a project, a user or a command line that give the name of an index another URL.
 REDIRECTS = [
     ("uv publish", {}, "uv.toml", "publish-url = '{url}'"),
     ("uv publish", {}, "pyproject.toml", "[tool.uv]\npublish-url = '{url}'"),
@@ -548,20 +549,20 @@ REDIRECTS = [
     ("line", "environ", "file", "text"), REDIRECTS, ids=[f"{r[0]} {r[2]}" for r in REDIRECTS]
 )
 def test_settings_that_send_a_known_name_elsewhere_never_get_pypis_token(
-    place: Place, line: str, environ: Mapping[str, str], file: str, text: str
+    workdir: Workdir, line: str, environ: Mapping[str, str], file: str, text: str
 ) -> None:
-    """Nor a project that calls an index of its own 'PyPI': each has its host's secret."""
-    before = place.secret(line, environ)
+    """If settings give a known name a URL, the secret is named after the host of that URL."""
+    before = workdir.secret(line, environ)
     assert before.partition("/")[0] in ("PyPI", "TestPyPI", "pypi")
-    place.write(file, text.format(url=INTERNAL))
-    assert place.secret(line, environ) == HOST
+    workdir.write(file, text.format(url=INTERNAL))
+    assert workdir.secret(line, environ) == HOST
 
 
-def test_a_folder_for_settings_may_be_elsewhere(place: Place) -> None:
-    """XDG_CONFIG_HOME moves what is otherwise in ~/.config."""
-    path = place.write("conf/pdm/config.toml", f"[repository.pypi]\nurl = '{INTERNAL}'")
+def test_a_folder_for_settings_may_be_elsewhere(workdir: Workdir) -> None:
+    """XDG_CONFIG_HOME replaces ~/.config as the folder for settings."""
+    path = workdir.write("conf/pdm/config.toml", f"[repository.pypi]\nurl = '{INTERNAL}'")
     environ = {"XDG_CONFIG_HOME": str(path.parents[1])}
-    assert place.secret("pdm publish", environ) == HOST
+    assert workdir.secret("pdm publish", environ) == HOST
 
 
 @pytest.mark.parametrize(
@@ -588,25 +589,25 @@ def test_a_folder_for_settings_may_be_elsewhere(place: Place) -> None:
         ),
     ],
 )
-def test_settings_may_name_another_index(place: Place, line: str, file: str, text: str) -> None:
-    """Its name is the secret's name. The dialog shows its host."""
-    place.write(file, text.format(url=INTERNAL))
-    found = place.destination(line)
-    assert found[:2] == ("mine", "mine")
+def test_settings_may_name_another_index(workdir: Workdir, line: str, file: str, text: str) -> None:
+    """The index's name is also the secret's name, and the dialog shows the host if known."""
+    workdir.write(file, text.format(url=INTERNAL))
+    destination = workdir.destination(line)
+    assert destination[:2] == ("mine", "mine")
     known = "{url}" in text
-    assert (found.url, found.shown) == ((INTERNAL, HOST) if known else ("", "mine"))
+    assert (destination.url, destination.shown) == ((INTERNAL, HOST) if known else ("", "mine"))
 
 
-def test_a_test_index_that_the_settings_describe_is_testpypi(place: Place) -> None:
-    """The user's own settings may say where it is, if the host is a test index's."""
+def test_a_test_index_that_the_settings_describe_is_testpypi(workdir: Workdir) -> None:
+    """The user's settings may give TestPyPI a URL, if the host begins with 'test.'."""
     text = "[[index]]\nname = 'testpypi'\npublish-url = '{}'"
     url = "https://test.pypi.example/legacy/"
-    place.write("~/.config/uv/uv.toml", text.format(url))
-    found = place.destination("uv publish --index testpypi")
-    assert found == Destination("testpypi", "TestPyPI", url)
-    assert found.shown == "test.pypi.example"
-    place.write("~/.config/uv/uv.toml", text.format(INTERNAL))
-    assert place.secret("uv publish --index testpypi") != "TestPyPI"
+    workdir.write("~/.config/uv/uv.toml", text.format(url))
+    destination = workdir.destination("uv publish --index testpypi")
+    assert destination == Destination("testpypi", "TestPyPI", url)
+    assert destination.shown == "test.pypi.example"
+    workdir.write("~/.config/uv/uv.toml", text.format(INTERNAL))
+    assert workdir.secret("uv publish --index testpypi") != "TestPyPI"
 
 
 @pytest.mark.parametrize(
@@ -622,20 +623,20 @@ def test_a_test_index_that_the_settings_describe_is_testpypi(place: Place) -> No
     ],
 )
 def test_a_projects_settings_get_no_token_of_the_test_index(
-    place: Place, line: str, file: str, text: str
+    workdir: Workdir, line: str, file: str, text: str
 ) -> None:
-    """Any host can begin with 'test.': what a project says of it is not believed."""
-    place.write(file, text.format("https://test.evil.example/"))
-    assert place.secret(line) not in ("PyPI", "TestPyPI")
+    """Any host can begin with 'test.', so secretly distrusts a project's URL for TestPyPI."""
+    workdir.write(file, text.format("https://test.evil.example/"))
+    assert workdir.secret(line) not in ("PyPI", "TestPyPI")
 
 
-def test_flit_knows_no_test_index(place: Place) -> None:
-    """The name has no meaning but the user's."""
+def test_flit_knows_no_test_index(workdir: Workdir) -> None:
+    """To flit, ``testpypi`` is an ordinary name, which only the user's .pypirc defines."""
     line = "flit publish --repository testpypi"
-    assert place.destination(line) == Destination("testpypi", "testpypi")
+    assert workdir.destination(line) == Destination("testpypi", "testpypi")
     section = "[testpypi]\nrepository = https://test.pypi.example/legacy/\n"
-    place.write("~/.pypirc", f"[distutils]\nindex-servers = pypi testpypi\n{section}")
-    assert place.secret(line) == "TestPyPI"
+    workdir.write("~/.pypirc", f"[distutils]\nindex-servers = pypi testpypi\n{section}")
+    assert workdir.secret(line) == "TestPyPI"
 
 
 @pytest.mark.parametrize(
@@ -647,29 +648,29 @@ def test_flit_knows_no_test_index(place: Place) -> None:
     ],
 )
 def test_the_settings_of_a_folder_above_the_project_do_not_count(
-    place: Place, line: str, file: str, key: str, monkeypatch: pytest.MonkeyPatch
+    workdir: Workdir, line: str, file: str, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """pdm and poetry look in the project's own; in a folder of the project that is above."""
-    place.write(f"{file}.toml", f"[{key}.x]\nurl = 'https://above.example.org/'\n")
-    place.write("sub/pyproject.toml")
-    (place.project / "sub" / "deep").mkdir()
+    """pdm and poetry read settings in the project's own folder, even if run in a subfolder."""
+    workdir.write(f"{file}.toml", f"[{key}.x]\nurl = 'https://above.example.org/'\n")
+    workdir.write("sub/pyproject.toml")
+    (workdir.project / "sub" / "deep").mkdir()
     for folder in ("sub", "sub/deep"):
-        monkeypatch.chdir(place.project / folder)
-        assert place.destination(line).url == ""
-    place.write(f"sub/{file}.toml", f"[{key}.x]\nurl = '{INTERNAL}'\n")
-    assert place.destination(line).url == INTERNAL
+        monkeypatch.chdir(workdir.project / folder)
+        assert workdir.destination(line).url == ""
+    workdir.write(f"sub/{file}.toml", f"[{key}.x]\nurl = '{INTERNAL}'\n")
+    assert workdir.destination(line).url == INTERNAL
 
 
 @pytest.mark.parametrize(
     "text", ["[publish.index.repos]\n{} = '{}'", "publish.index.repos.{}.url='{}'"]
 )
-def test_no_setting_moves_hatchs_own_two_indexes(place: Place, text: str) -> None:
-    """No setting moves them; it moves others."""
+def test_no_setting_moves_hatchs_own_two_indexes(workdir: Workdir, text: str) -> None:
+    """hatch ignores settings for the URLs of main and test, but respects those of other names."""
     for name, secret in (("main", "PyPI"), ("test", "TestPyPI")):
-        place.write("~/.config/hatch/config.toml", text.format(name, INTERNAL))
-        assert place.destination(f"hatch publish -r {name}") == Destination(name, secret)
-    place.write("~/.config/hatch/config.toml", text.format("mine", INTERNAL))
-    assert place.destination("hatch publish -r mine").url == INTERNAL
+        workdir.write("~/.config/hatch/config.toml", text.format(name, INTERNAL))
+        assert workdir.destination(f"hatch publish -r {name}") == Destination(name, secret)
+    workdir.write("~/.config/hatch/config.toml", text.format("mine", INTERNAL))
+    assert workdir.destination("hatch publish -r mine").url == INTERNAL
 
 
 @pytest.mark.parametrize(
@@ -689,25 +690,25 @@ def test_no_setting_moves_hatchs_own_two_indexes(place: Place, text: str) -> Non
         ("http://localhost@example.org/", True),
     ],
 )
-def test_an_upload_over_http_can_be_read(place: Place, url: str, readable: bool) -> None:
-    """Unless it never leaves this machine."""
-    assert place.destination(f"twine upload --repository-url {url} x").plaintext is readable
+def test_others_can_read_an_upload_over_http(workdir: Workdir, url: str, readable: bool) -> None:
+    """Others on the network can read plain HTTP, unless the index is on this machine."""
+    assert workdir.destination(f"twine upload --repository-url {url} x").plaintext is readable
 
 
-def test_hatchs_own_settings_choose_its_index(place: Place) -> None:
-    """An option or a variable beats them."""
-    place.write("~/.config/hatch/config.toml", "[publish.index]\nrepo = 'test'")
-    assert place.secret("hatch publish") == "TestPyPI"
-    assert place.secret("hatch publish -r main") == "PyPI"
-    assert place.secret("hatch publish", {"HATCH_INDEX_REPO": "main"}) == "PyPI"
+def test_hatchs_own_settings_choose_its_index(workdir: Workdir) -> None:
+    """An option or a variable takes precedence over hatch's settings."""
+    workdir.write("~/.config/hatch/config.toml", "[publish.index]\nrepo = 'test'")
+    assert workdir.secret("hatch publish") == "TestPyPI"
+    assert workdir.secret("hatch publish -r main") == "PyPI"
+    assert workdir.secret("hatch publish", {"HATCH_INDEX_REPO": "main"}) == "PyPI"
 
 
 @pytest.mark.parametrize("text", ["[", "a = " + "[" * 5000, "a = " + "1" * 5000, "\udcff"])
-def test_broken_settings_are_refused(place: Place, text: str) -> None:
-    """They may name the index."""
-    (place.project / "uv.toml").write_bytes(text.encode("utf-8", "surrogateescape"))
+def test_broken_settings_are_refused(workdir: Workdir, text: str) -> None:
+    """Broken settings may name the index, so secretly doesn't guess."""
+    (workdir.project / "uv.toml").write_bytes(text.encode("utf-8", "surrogateescape"))
     with pytest.raises(Refused, match=r"uv\.toml"):
-        place.secret("uv publish")
+        workdir.secret("uv publish")
 
 
 @pytest.mark.parametrize(
@@ -728,11 +729,11 @@ def test_broken_settings_are_refused(place: Place, text: str) -> None:
         "[tool.flit]\nmetadata = 1",
     ],
 )
-def test_settings_of_another_shape_say_nothing(place: Place, text: str) -> None:
-    """The tool will say what it thinks of them."""
-    place.write("pyproject.toml", text)
-    assert place.secret("uv publish") == "PyPI"
-    assert place.secret("uv publish --index pypi") == "PyPI"
+def test_settings_of_a_wrong_type_are_ignored(workdir: Workdir, text: str) -> None:
+    """secretly leaves it to the tool to report settings of a wrong type."""
+    workdir.write("pyproject.toml", text)
+    assert workdir.secret("uv publish") == "PyPI"
+    assert workdir.secret("uv publish --index pypi") == "PyPI"
 
 
 # -- poetry's variables ----------------------------------------------------------
@@ -747,30 +748,30 @@ def test_settings_of_another_shape_say_nothing(place: Place, text: str) -> None:
     ],
 )
 def test_poetrys_variables_are_named_after_the_index(
-    place: Place, line: str, variable: str
+    workdir: Workdir, line: str, variable: str
 ) -> None:
-    """In capitals, with underscores."""
-    found = place.destination(line)
-    assert found.filled("POETRY_HTTP_BASIC_{REPOSITORY}_PASSWORD") == variable
-    assert found.filled("TWINE_PASSWORD") == "TWINE_PASSWORD"
+    """The variable contains the name of the index in capitals, with underscores."""
+    destination = workdir.destination(line)
+    assert destination.filled("POETRY_HTTP_BASIC_{REPOSITORY}_PASSWORD") == variable
+    assert destination.filled("TWINE_PASSWORD") == "TWINE_PASSWORD"
 
 
-def test_a_variable_may_say_where_poetrys_index_is(place: Place) -> None:
-    """The index keeps its name, and so its secret and its variables; PyPI's name does not."""
+def test_a_variable_may_say_where_poetrys_index_is(workdir: Workdir) -> None:
+    """An index with a URL from a variable keeps its secret, but the known name pypi doesn't."""
     environ = {"POETRY_REPOSITORIES_MY_OWN_URL": INTERNAL}
-    found = place.destination("poetry publish -r my-own", environ)
-    assert found == Destination("my-own", "my-own", INTERNAL)
-    assert found.filled("X_{REPOSITORY}") == "X_MY_OWN"
-    assert place.secret("poetry publish", environ) == "PyPI"
+    destination = workdir.destination("poetry publish -r my-own", environ)
+    assert destination == Destination("my-own", "my-own", INTERNAL)
+    assert destination.filled("X_{REPOSITORY}") == "X_MY_OWN"
+    assert workdir.secret("poetry publish", environ) == "PyPI"
     environ = {"POETRY_REPOSITORIES_PYPI_URL": INTERNAL}
-    found = place.destination("poetry publish -r pypi", environ)
-    assert found == Destination("pypi", HOST, INTERNAL)
+    destination = workdir.destination("poetry publish -r pypi", environ)
+    assert destination == Destination("pypi", HOST, INTERNAL)
 
 
 # -- what the real tools do ------------------------------------------------------
 
-#: Two indexes with loopback as the only network: nothing can go to a real index. It reads
-#: commands, one in a line, and says of each how it ended and which index took uploads.
+#: Runs two indexes with loopback as the only network, so that no upload reaches a real index.
+#: Reads one command per line, and prints its status, the indexes that accepted it, and its output.
 _ISLAND = """
 import fcntl, json, socket, struct, subprocess, sys
 with socket.socket() as one:
@@ -792,10 +793,10 @@ with tokens.warehouse() as a, tokens.warehouse() as b:
 
 
 class Island:
-    """Two indexes, and no way to any other.
+    """Two indexes in a network without any others.
 
-    :ivar a: the URL of the one.
-    :ivar b: that of the other.
+    :ivar a: the URL of the first index.
+    :ivar b: the URL of the second index.
     """
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
@@ -809,11 +810,11 @@ class Island:
         return json.loads(line)
 
     def filled(self, text: str) -> str:
-        """*text* with the indexes' URLs for URL-A and URL-B."""
+        """Return *text* with the URLs of the indexes in place of URL-A and URL-B."""
         return text.replace("URL-A", self.a).replace("URL-B", self.b)
 
     def run(self, line: str, folder: Path, environ: Mapping[str, str]) -> tuple[int, str, str]:
-        """Run a command; return its status, which index took an upload, and what was said."""
+        """Run a command. Return its status, the index that accepted the upload, and the output."""
         words = shlex.split(line)
         command = {"args": [tool(words[0]), *words[1:]], "cwd": str(folder), "env": dict(environ)}
         assert self._process.stdin is not None
@@ -823,7 +824,7 @@ class Island:
 
 
 def _unshared() -> Sequence[str]:
-    """What starts a command without a network, if that is allowed here."""
+    """Return the words that start a command without a network, or skip the test."""
     need("unshare")
     for command in (["unshare", "-n"], ["unshare", "-rn"]):
         if subprocess.run([*command, "true"], capture_output=True, timeout=30).returncode == 0:
@@ -842,11 +843,11 @@ def _island() -> Iterator[Island]:
         stdout=subprocess.PIPE,
         text=True,
     )
-    with process:  # the end of its input is its own
+    with process:  # closes its input at the end, and so ends the process
         yield Island(process)
 
 
-#: All that the tools could ask for, and nothing that says where to.
+#: Variables with every user name and password that the tools need, but no index.
 GIVEN = {
     f"{start}_{name}": value
     for start, names in (
@@ -874,37 +875,47 @@ USERS = "~/.config/uv/uv.toml"
 X_A, X_B = "repositories.x.url = 'URL-A'", "repositories.x.url = 'URL-B'"
 NO_URL = "offline = false\n"
 
-#: The command, its variables, the settings files, and the index that takes the upload: A, B,
-#: or none of them, and then the known name that it is shown as.
+#: The command, its variables, the settings files, and the index that accepts the upload: A, B, or
+#: the name of an index that secretly shows and that can't be reached here.
 LEAD: dict[str, tuple[str, Mapping[str, str], Mapping[str, str], str]] = {
-    "uv: its URL": ("uv publish", {}, {"pyproject.toml": UV_A, USERS: "publish-url='URL-B'"}, "A"),
-    "uv: its user's URL": ("uv publish", {}, {USERS: "publish-url = 'URL-B'"}, "B"),
+    "uv: the project's URL": (
+        "uv publish",
+        {},
+        {"pyproject.toml": UV_A, USERS: "publish-url='URL-B'"},
+        "A",
+    ),
+    "uv: the user's URL": ("uv publish", {}, {USERS: "publish-url = 'URL-B'"}, "B"),
     "uv: a project's folder is in the working folder": (
         "uv publish --project b --directory d",
         {},
         {"b/pyproject.toml": UV_A, "d/b/pyproject.toml": UV_B},
         "B",
     ),
-    "uv: both from variables": (
+    "uv: variables name both folders": (
         "uv publish",
         {"UV_PROJECT": "b", "UV_WORKING_DIR": "d"},
         {"b/pyproject.toml": UV_A, "d/b/pyproject.toml": UV_B},
         "B",
     ),
-    "uv: a name beats the URL": ("uv publish --index foo", {}, {"pyproject.toml": UV_A + FOO}, "B"),
-    "uv: without a name no index counts": (
+    "uv: a name takes precedence over the URL": (
+        "uv publish --index foo",
+        {},
+        {"pyproject.toml": UV_A + FOO},
+        "B",
+    ),
+    "uv: only a named index counts": (
         "uv publish",
         {},
         {"pyproject.toml": FOO.replace("foo", "pypi")},
         "PyPI",
     ),
-    "uv: the nearest hides a uv.toml above": (
+    "uv: the nearest file hides a uv.toml above": (
         "uv publish --directory sub",
         {},
         {"uv.toml": "publish-url = 'URL-A'", "sub/pyproject.toml": UV_B},
         "B",
     ),
-    "uv: the nearest hides all above": (
+    "uv: the nearest file hides all files above": (
         "uv publish --directory d",
         {},
         {"pyproject.toml": UV_A, "d/pyproject.toml": "", "d/uv.toml": NO_URL}
@@ -917,19 +928,19 @@ LEAD: dict[str, tuple[str, Mapping[str, str], Mapping[str, str], str]] = {
         {"uv.toml": NO_URL, "pyproject.toml": UV_A, USERS: "publish-url = 'URL-B'"},
         "B",
     ),
-    "uv: what has no tool.uv hides nothing": (
+    "uv: a pyproject.toml without tool.uv hides nothing": (
         "uv publish --directory sub",
         {},
         {"pyproject.toml": UV_A, "sub/pyproject.toml": "", USERS: "publish-url = 'URL-B'"},
         "A",
     ),
-    "uv: a workspace that agrees": (
+    "uv: a workspace and its member agree": (
         "uv publish --directory sub",
         {},
         {"pyproject.toml": MEMBERS + UV_A, "sub/pyproject.toml": UV_A},
         "A",
     ),
-    "uv: --config-file replaces all": (
+    "uv: --config-file replaces all other files": (
         "uv publish --config-file c.toml",
         {},
         {"c.toml": "publish-url = 'URL-B'", "pyproject.toml": UV_A},
@@ -965,7 +976,7 @@ LEAD: dict[str, tuple[str, Mapping[str, str], Mapping[str, str], str]] = {
         {"xdg/uv/uv.toml": "publish-url = 'URL-B'", "more/uv/uv.toml": "publish-url = 'URL-A'"},
         "B",
     ),
-    "uv: the user's before the system's": (
+    "uv: the user's file takes precedence over the system's": (
         "uv publish",
         {"XDG_CONFIG_DIRS": "xdg"},
         {"xdg/uv/uv.toml": "publish-url = 'URL-B'", USERS: "publish-url = 'URL-A'"},
@@ -977,25 +988,25 @@ LEAD: dict[str, tuple[str, Mapping[str, str], Mapping[str, str], str]] = {
         {"pyproject.toml": UV_A},
         "B",
     ),
-    "twine: a section that is listed": (
+    "twine: a listed section counts": (
         f"twine upload -r foo {WHEEL}",
         {},
         {"~/.pypirc": "[distutils]\nindex-servers = foo\n[foo]\nrepository = URL-B\n"},
         "B",
     ),
-    "twine: one that is not": (
+    "twine: an unlisted section is ignored": (
         f"twine upload -r foo {WHEEL}",
         {},
         {"~/.pypirc": "[foo]\nrepository = URL-B\n"},
         "foo",
     ),
-    "twine: its own two are": (
+    "twine: pypi and testpypi need no list": (
         f"twine upload -r testpypi {WHEEL}",
         {},
         {"~/.pypirc": "[testpypi]\nrepository = URL-B\n"},
         "B",
     ),
-    "twine: unless others are": (
+    "twine: a list without pypi hides pypi": (
         f"twine upload {WHEEL}",
         {},
         {"~/.pypirc": "[distutils]\nindex-servers = foo\n[pypi]\nrepository = URL-A\n"},
@@ -1007,49 +1018,49 @@ LEAD: dict[str, tuple[str, Mapping[str, str], Mapping[str, str], str]] = {
         {"~/.pypirc": "[pypi\nbroken"},
         "A",
     ),
-    "flit: its own is listed": (
+    "flit: pypi needs no list": (
         "flit publish --format wheel",
         {},
         {"~/.pypirc": "[pypi]\nrepository = URL-A\n"},
         "A",
     ),
-    "flit: unless others are": (
+    "flit: a list without pypi hides pypi": (
         "flit publish --format wheel",
         {},
         {"~/.pypirc": "[distutils]\nindex-servers = foo\n[pypi]\nrepository = URL-A\n"},
         "PyPI",
     ),
-    "flit: the test index is not its own": (
+    "flit: testpypi needs a list": (
         "flit publish --format wheel --repository testpypi",
         {},
         {"~/.pypirc": "[testpypi]\nrepository = URL-B\n"},
         "testpypi",
     ),
-    "hatch: its own cannot be moved": (
+    "hatch: main can't be moved": (
         "hatch publish -n",
         {},
         {"~/.config/hatch/config.toml": "[publish.index.repos.main]\nurl = 'URL-A'\n"},
         "PyPI",
     ),
-    "hatch: nor its test index": (
+    "hatch: test can't be moved": (
         "hatch publish -n -r test",
         {},
         {"~/.config/hatch/config.toml": "[publish.index.repos]\ntest = 'URL-A'\n"},
         "TestPyPI",
     ),
-    "hatch: others can": (
+    "hatch: other names can be moved": (
         "hatch publish -n -r foo",
         {},
         {"~/.config/hatch/config.toml": "[publish.index.repos]\nfoo = 'URL-A'\n"},
         "A",
     ),
-    "poetry: the project's own folder alone": (
+    "poetry: only the project's own folder counts": (
         "poetry -C own publish -n -r x",
         {},
         {"poetry.toml": X_A, "own/pyproject.toml": "", "~/.config/pypoetry/config.toml": X_B},
         "B",
     ),
-    "poetry: a folder below the project's": (
+    "poetry: a subfolder of the project is ignored": (
         "poetry -C HERE/deep publish -n -r x",
         {},
         {"poetry.toml": X_A, "deep/poetry.toml": X_B},
@@ -1062,13 +1073,13 @@ LEAD: dict[str, tuple[str, Mapping[str, str], Mapping[str, str], str]] = {
         | {"d/b/pyproject.toml": "", "d/b/poetry.toml": X_B},
         "B",
     ),
-    "poetry: without a name no setting counts": (
+    "poetry: only a named index counts": (
         "poetry publish -n",
         {},
         {"poetry.toml": "repositories.pypi.url = 'URL-A'"},
         "PyPI",
     ),
-    "maturin: what is not listed counts": (
+    "maturin: an unlisted section counts": (
         f"maturin upload -r foo {WHEEL}",
         {},
         {"~/.pypirc": "[foo]\nrepository = URL-B\n"},
@@ -1077,44 +1088,46 @@ LEAD: dict[str, tuple[str, Mapping[str, str], Mapping[str, str], str]] = {
 }
 
 
-def settled(place: Place, island: Island, files: Mapping[str, str]) -> None:
-    """Write settings files; each `pyproject.toml` is a whole project's, with its wheel."""
-    project(place.project)
+def settled(workdir: Workdir, island: Island, files: Mapping[str, str]) -> None:
+    """Write settings files. Make a whole project with a wheel around each ``pyproject.toml``."""
+    project(workdir.project)
     for name, text in files.items():
         if name.endswith("/pyproject.toml"):
-            (place.project / name).parent.mkdir(parents=True, exist_ok=True)
-            project((place.project / name).parent)
+            (workdir.project / name).parent.mkdir(parents=True, exist_ok=True)
+            project((workdir.project / name).parent)
         before = ""
         if name.endswith("pyproject.toml"):
-            before = (place.project / name).read_text()
-        if name.startswith("sub/"):  # no two members of a workspace are called the same
+            before = (workdir.project / name).read_text()
+        if name.startswith("sub/"):  # the members of a workspace need different names
             before = before.replace('"demo"', '"member"')
-        place.write(name, before + island.filled(text))
-    for folder in ("d", "deep"):  # uv uploads from where it works
-        shutil.copytree(place.project / "dist", place.project / folder / "dist", dirs_exist_ok=True)
+        workdir.write(name, before + island.filled(text))
+    for folder in ("d", "deep"):  # uv uploads from its working folder
+        shutil.copytree(
+            workdir.project / "dist", workdir.project / folder / "dist", dirs_exist_ok=True
+        )
 
 
 @pytest.mark.real
 @pytest.mark.parametrize("name", LEAD)
 def test_the_real_tool_uploads_to_the_destination_that_was_found(
-    place: Place, island: Island, name: str
+    workdir: Workdir, island: Island, name: str
 ) -> None:
-    """Whichever of its settings count; where none does, to the index that it knows itself."""
+    """secretly finds the same index as the tool, whichever settings the tool uses."""
     line, variables, files, where = LEAD[name]
-    settled(place, island, files)
-    line = island.filled(line).replace("HERE", str(place.project))
+    settled(workdir, island, files)
+    line = island.filled(line).replace("HERE", str(workdir.project))
     url = {"A": island.a, "B": island.b}.get(where, "")
-    found = place.destination(line, variables)
+    destination = workdir.destination(line, variables)
     status, took, said = island.run(
-        line, place.project, {**GIVEN, "HOME": str(place.home), **variables}
+        line, workdir.project, {**GIVEN, "HOME": str(workdir.home), **variables}
     )
     assert (took, status == 0) == (where if url else "", bool(url)), said
-    assert found.url == url
-    assert found.shown == (url.split("/")[2] if url else where)
+    assert destination.url == url
+    assert destination.shown == (url.split("/")[2] if url else where)
 
 
-#: What is refused, for what the real tool does is not what one would think: the command, the
-#: settings files, which index takes the upload.
+#: Commands that secretly refuses, because the real tool would surprise the user: the command, the
+#: settings files, and the index that accepts the upload.
 ODD: dict[str, tuple[str, Mapping[str, str], str]] = {
     "uv: a workspace's settings hide its members'": (
         "uv publish --directory sub",
@@ -1126,12 +1139,12 @@ ODD: dict[str, tuple[str, Mapping[str, str], str]] = {
         {"pyproject.toml": UV_A, "d/uv.toml": "publish-url = 'URL-B'"},
         "A",
     ),
-    "uv: even where these say nothing": (
+    "uv: a project's settings hide those of a folder without a URL": (
         "uv publish --directory d",
         {"pyproject.toml": UV_A, "d/uv.toml": NO_URL, USERS: "publish-url = 'URL-B'"},
         "A",
     ),
-    "uv: but not where it is none": (
+    "uv: an unmanaged project hides nothing": (
         "uv publish --directory d",
         {"pyproject.toml": UV_A + "managed = false\n", "d/uv.toml": "publish-url='URL-B'"},
         "B",
@@ -1141,17 +1154,17 @@ ODD: dict[str, tuple[str, Mapping[str, str], str]] = {
         {"pyproject.toml": MEMBERS + UV_A, "d/pyproject.toml": UV_B},
         "B",
     ),
-    "maturin: the case of a section does not count": (
+    "maturin: the case of a section is ignored": (
         f"maturin upload {WHEEL}",
         {"~/.pypirc": "[PyPI]\nrepository = URL-B\n"},
         "B",
     ),
-    "maturin: of two it takes the last": (
+    "maturin: the last of two sections counts": (
         f"maturin upload -r foo {WHEEL}",
         {"~/.pypirc": "[foo]\nrepository = URL-A\n[FOO]\nrepository = URL-B\n"},
         "B",
     ),
-    "uv: where a backslash ends the host": (
+    "uv: a backslash ends the host": (
         "uv publish --publish-url 'http://127.0.0.1:PORT-B\\@127.0.0.1:PORT-A/legacy/'",
         {},
         "B",
@@ -1161,36 +1174,36 @@ ODD: dict[str, tuple[str, Mapping[str, str], str]] = {
 
 @pytest.mark.real
 @pytest.mark.parametrize("name", ODD)
-def test_surprising_destinations_are_refused(place: Place, island: Island, name: str) -> None:
-    """The real tool goes where a user would not expect."""
+def test_surprising_destinations_are_refused(workdir: Workdir, island: Island, name: str) -> None:
+    """secretly refuses if the real tool uploads to an index that the user doesn't expect."""
     line, files, where = ODD[name]
     for port, url in (("PORT-A", island.a), ("PORT-B", island.b)):
         line = line.replace(port, url.split("/")[2].partition(":")[2])
-    settled(place, island, files)
+    settled(workdir, island, files)
     with pytest.raises(Refused) as caught:
-        place.destination(line)
+        workdir.destination(line)
     assert caught.value.hint
-    _, took, said = island.run(line, place.project, {**GIVEN, "HOME": str(place.home)})
+    _, took, said = island.run(line, workdir.project, {**GIVEN, "HOME": str(workdir.home)})
     assert took == where, said
 
 
-# -- the words for an index -------------------------------------------------------
+# -- how an index is shown -------------------------------------------------------
 
 
 @pytest.mark.parametrize("tool", TOOLS)
-def test_a_tools_own_index_is_shown_by_its_name(place: Place, tool: str) -> None:
-    """Where it is, the tool alone knows."""
-    found = place.destination(publish(tool))
-    assert found.builtin
-    assert (found.url, found.host, found.shown) == ("", "", "PyPI")
+def test_a_tools_own_index_is_shown_by_its_name(workdir: Workdir, tool: str) -> None:
+    """Only the tool knows the URL of its own index, so the dialog shows the name."""
+    destination = workdir.destination(publish(tool))
+    assert destination.builtin
+    assert (destination.url, destination.host, destination.shown) == ("", "", "PyPI")
 
 
-def test_an_index_that_only_the_tool_knows_is_shown_by_the_tools_name(place: Place) -> None:
-    """It is not one of the two that tools know by themselves."""
-    found = place.destination("uv publish --index internal")
-    assert not found.builtin
-    assert (found.url, found.host, found.shown) == ("", "", "internal")
-    assert not place.destination("uv publish --index my-PyPI").builtin
+def test_an_index_that_only_the_tool_knows_is_shown_by_the_tools_name(workdir: Workdir) -> None:
+    """An index that only the tool's settings define is not PyPI or TestPyPI."""
+    destination = workdir.destination("uv publish --index internal")
+    assert not destination.builtin
+    assert (destination.url, destination.host, destination.shown) == ("", "", "internal")
+    assert not workdir.destination("uv publish --index my-PyPI").builtin
 
 
 @pytest.mark.parametrize(
@@ -1210,14 +1223,14 @@ def test_an_index_that_only_the_tool_knows_is_shown_by_the_tools_name(place: Pla
     ],
 )
 def test_the_host_of_a_url_is_shown_and_compared(
-    place: Place, url: str, shown: str, host: str
+    workdir: Workdir, url: str, shown: str, host: str
 ) -> None:
-    """With its port in the dialog, and without it where a token's index is compared."""
-    found = place.destination(f"twine upload --repository-url '{url}' x")
-    assert (found.secret, found.shown, found.host) == (shown, shown, host)
+    """The dialog shows the port too, but a token's index is compared without the port."""
+    destination = workdir.destination(f"twine upload --repository-url '{url}' x")
+    assert (destination.secret, destination.shown, destination.host) == (shown, shown, host)
 
 
-# -- the folder ------------------------------------------------------------------
+# -- the tool's folder -----------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -1233,27 +1246,27 @@ def test_the_host_of_a_url_is_shown_and_compared(
     ],
 )
 def test_the_settings_are_those_of_the_folder_that_the_tool_works_in(
-    place: Place, line: str, environ: Mapping[str, str]
+    workdir: Workdir, line: str, environ: Mapping[str, str]
 ) -> None:
-    """An option or the tool's variable names it; the option wins."""
+    """An option or a variable names the tool's folder. The option takes precedence."""
     for name, text in (
         ("uv.toml", "publish-url"),
         ("pdm.toml", "repository.pypi.url"),
         ("poetry.toml", "repositories.pypi.url"),
     ):
-        place.write(f"sub/{name}", f"{text} = '{INTERNAL}'")
-        place.write(f"other/{name}", f"{text} = 'https://other.example.org/'")
-    assert place.secret(line, environ) == HOST
+        workdir.write(f"sub/{name}", f"{text} = '{INTERNAL}'")
+        workdir.write(f"other/{name}", f"{text} = 'https://other.example.org/'")
+    assert workdir.secret(line, environ) == HOST
 
 
-def test_an_empty_variable_names_no_folder(place: Place) -> None:
-    """Nor does one that is not set; the last option counts; else it is where one is."""
+def test_an_empty_variable_names_no_folder(workdir: Workdir) -> None:
+    """Only a variable with a value names a folder. The last option takes precedence."""
 
     def folder(line: str, environ: Mapping[str, str]) -> str:
         index = PackageIndex(folder_options=("--directory", "$FIRST", "$SECOND"))
         tool = PublishingTool(index, Artifacts())
-        found = ToolCall(place.call(line), tool, environ).start_folder
-        return os.path.relpath(found, place.project)
+        start = ToolCall(workdir.invocation(line), tool, environ).start_folder
+        return os.path.relpath(start, workdir.project)
 
     assert folder("uv publish", {"FIRST": "", "SECOND": "b"}) == "b"
     assert folder("uv publish", {"FIRST": "a", "SECOND": "b"}) == "a"
@@ -1293,10 +1306,10 @@ password =
         (f"maturin upload --repository-url {INTERNAL} x", "internal"),
     ],
 )
-def test_a_password_in_plain_text_is_found(place: Place, line: str, section: str) -> None:
-    """By the index's name, or by where it is."""
-    place.write("~/.pypirc", PYPIRC)
-    assert place.plain(line) == ("~/.pypirc", section)
+def test_a_password_in_plain_text_is_found(workdir: Workdir, line: str, section: str) -> None:
+    """The section matches by the name or by the URL of the index."""
+    workdir.write("~/.pypirc", PYPIRC)
+    assert workdir.plain(line) == ("~/.pypirc", section)
 
 
 @pytest.mark.parametrize(
@@ -1313,46 +1326,46 @@ def test_a_password_in_plain_text_is_found(place: Place, line: str, section: str
         "pdm publish",
     ],
 )
-def test_the_password_of_another_index_is_not_found(place: Place, line: str) -> None:
-    """Nor an empty one, nor any where the tool does not read the file."""
-    place.write("~/.pypirc", PYPIRC)
-    assert place.plain(line) == ("", "")
+def test_the_password_of_another_index_is_not_found(workdir: Workdir, line: str) -> None:
+    """secretly ignores empty passwords, and files that the tool doesn't read."""
+    workdir.write("~/.pypirc", PYPIRC)
+    assert workdir.plain(line) == ("", "")
 
 
-def test_without_a_file_there_is_no_password(place: Place) -> None:
-    """An empty one is none either."""
-    assert place.plain("twine upload x") == ("", "")
-    place.write("~/.pypirc")
-    assert place.plain("twine upload x") == ("", "")
+def test_without_a_file_there_is_no_password(workdir: Workdir) -> None:
+    """Without a .pypirc, or with an empty .pypirc, secretly finds no password."""
+    assert workdir.plain("twine upload x") == ("", "")
+    workdir.write("~/.pypirc")
+    assert workdir.plain("twine upload x") == ("", "")
 
 
-def test_the_named_pypirc_is_read(place: Place) -> None:
-    """In place of the one at home."""
-    place.write("~/.pypirc", PYPIRC)
-    place.write("mine", "[pypi]\nusername = me\n")
-    assert place.plain("twine upload --config-file mine x") == ("", "")
-    place.write("mine", PYPIRC)
-    assert place.plain("flit publish --pypirc mine") == ("mine", "pypi")
+def test_the_named_pypirc_is_read(workdir: Workdir) -> None:
+    """If an option names a file, secretly looks there instead of in ~/.pypirc."""
+    workdir.write("~/.pypirc", PYPIRC)
+    workdir.write("mine", "[pypi]\nusername = me\n")
+    assert workdir.plain("twine upload --config-file mine x") == ("", "")
+    workdir.write("mine", PYPIRC)
+    assert workdir.plain("flit publish --pypirc mine") == ("mine", "pypi")
 
 
-def test_a_percent_sign_in_a_password_is_read_as_it_is(place: Place) -> None:
-    """The file has no interpolation."""
-    place.write("~/.pypirc", "[pypi]\npassword = canary-100%(x)s%\n")
-    assert place.plain("twine upload x") == ("~/.pypirc", "pypi")
+def test_a_percent_sign_in_a_password_is_read_as_it_is(workdir: Workdir) -> None:
+    """A .pypirc has no interpolation, so a percent sign means itself."""
+    workdir.write("~/.pypirc", "[pypi]\npassword = canary-100%(x)s%\n")
+    assert workdir.plain("twine upload x") == ("~/.pypirc", "pypi")
 
 
 def test_without_home_the_system_says_where_the_home_folder_is(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+    workdir: Workdir, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A `.pypirc` is not looked for in the folder where one happens to be."""
+    """Without HOME, secretly doesn't read a .pypirc in the working folder."""
     listed = "[distutils]\nindex-servers = mine\n[mine]\nrepository ="
-    place.write(".pypirc", f"{listed} http://planted.example.org/\n")
+    workdir.write(".pypirc", f"{listed} http://planted.example.org/\n")
     home = pwd.getpwuid(os.getuid()).pw_dir
     if os.path.exists(os.path.join(home, ".pypirc")):
         pytest.skip("this user has a .pypirc")
-    monkeypatch.setenv("HOME", str(place.project))
+    monkeypatch.setenv("HOME", str(workdir.project))
     for environ in ({"HOME": ""}, {}):
         assert places.home_folder(environ) == home
-        upload = upload_of(place.call("twine upload -r mine x"), environ)
+        upload = upload_of(workdir.invocation("twine upload -r mine x"), environ)
         assert upload is not None
         assert upload.destination.url == ""

@@ -90,6 +90,7 @@ def taken_apart(line: str) -> Iterator[tuple[str, bool]]:
 # -- the reference ---------------------------------------------------------------
 
 
+@pytest.mark.outside
 @pytest.mark.process
 @pytest.mark.parametrize("verb", ["", *VERBS])
 def test_every_option_is_described_and_no_other(verb: str) -> None:
@@ -102,6 +103,7 @@ def test_every_option_is_described_and_no_other(verb: str) -> None:
     assert described(sections("reference/command-line.rst")[verb]) == there
 
 
+@pytest.mark.outside
 @pytest.mark.process
 def test_every_verb_is_described_and_no_other() -> None:
     """The reference has a section for each verb of the help."""
@@ -520,6 +522,7 @@ def told(text: str, where: str, folder: Path | None = None) -> bool:
 UPLOAD = ("twine", "upload", "dist/demo-1.0-py3-none-any.whl")
 
 
+@pytest.mark.outside
 @pytest.mark.process
 @pytest.mark.parametrize("where", ["how-to/narrow-a-token.rst", "tutorial.rst"])
 def test_what_a_token_allows_is_shown_as_it_is(where: str) -> None:
@@ -536,6 +539,7 @@ def test_what_a_token_allows_is_shown_as_it_is(where: str) -> None:
         assert told(shown.stdout, where)
 
 
+@pytest.mark.outside
 @pytest.mark.process
 def test_a_dry_run_is_shown_as_it_is(package: Home) -> None:
     """The guide's listing is the output."""
@@ -544,6 +548,7 @@ def test_a_dry_run_is_shown_as_it_is(package: Home) -> None:
     assert told(whole, "how-to/publish.rst", package.folder)
 
 
+@pytest.mark.outside
 @pytest.mark.process
 def test_the_lines_of_an_upload_are_shown_as_they_are(package: Home) -> None:
     """The lines on standard error are in the guide: narrowed, unasked, a plain password."""
@@ -563,6 +568,7 @@ def test_the_lines_of_an_upload_are_shown_as_they_are(package: Home) -> None:
     assert told(done.stderr.splitlines()[-1], "how-to/publish.rst")
 
 
+@pytest.mark.outside
 @pytest.mark.process
 def test_a_hidden_upload_is_refused_as_the_guide_says(package: Home) -> None:
     """The guide has the refusal of a launcher with a file of variables, word for word."""
@@ -577,6 +583,7 @@ def test_a_hidden_upload_is_refused_as_the_guide_says(package: Home) -> None:
         assert told(note, "how-to/publish.rst")
 
 
+@pytest.mark.outside
 @pytest.mark.process
 def test_a_token_that_does_not_fit_is_refused_as_the_guide_says(package: Home) -> None:
     """The guide has both refusals, word for word."""
@@ -632,6 +639,7 @@ LPASS = {
 }
 
 
+@pytest.mark.outside
 @pytest.mark.process
 @pytest.mark.parametrize("script", LPASS)
 def test_a_managers_failure_has_the_lines_of_the_guide(script: str) -> None:
@@ -718,6 +726,7 @@ CASES = [
 ]
 
 
+@pytest.mark.outside
 @pytest.mark.process
 @pytest.mark.parametrize(("name", "reactor", "answers", "says", "prompts"), CASES)
 def test_an_example_runs(
@@ -730,6 +739,7 @@ def test_an_example_runs(
     assert int(count) == prompts
 
 
+@pytest.mark.outside
 @pytest.mark.process
 def test_the_example_of_a_command_runs() -> None:
     """The command in a test asks the fake pinentry, and gets what it answers."""
@@ -742,6 +752,7 @@ def test_the_example_of_a_command_runs() -> None:
     assert done.stdout == "canary-1 0 1\n", done.stderr
 
 
+@pytest.mark.outside
 @pytest.mark.process
 def test_the_example_of_tests_passes() -> None:
     """The tests that the guide shows pass, run as the reader would run them."""
@@ -752,6 +763,7 @@ def test_the_example_of_tests_passes() -> None:
     assert re.search(r"^11 passed", done.stdout, re.MULTILINE)
 
 
+@pytest.mark.outside
 @pytest.mark.process
 def test_the_example_of_a_source_passes_its_tests() -> None:
     """The contract suite, as the reader would run it."""

@@ -41,7 +41,7 @@ from tokens import Warehouse
 
 from secretly.asking import wording
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.outside]
 
 #: The user's own token, for all of their projects.
 TOKEN = tokens.token("127.0.0.1", identifier=os.urandom(8).hex())

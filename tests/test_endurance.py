@@ -9,7 +9,7 @@ import sys
 import pytest
 from conftest import COVERAGE
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.outside]
 
 #: Ways to run a coroutine function to its end, in a process of its own.
 DRIVERS = {

@@ -34,7 +34,7 @@ from secretly import safefiles
 from secretly.cli.checks import STEERING, STEERING_PREFIXES, steering
 from secretly.testing import FakePinentry
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.outside]
 
 DOCS = Path(__file__).parent.parent / "docs"
 

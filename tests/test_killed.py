@@ -30,7 +30,7 @@ from conftest import Tried, need
 from secretly.asking import wording
 from secretly.testing import FakePinentry
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.outside]
 
 CANARY = "canary-5e81"
 

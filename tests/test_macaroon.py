@@ -1,9 +1,11 @@
-"""Read and narrow PyPI's tokens, and compare the results with pypitoken's.
+"""Test how secretly reads and narrows PyPI's tokens, and compare the results with pypitoken's.
 
-pypitoken verifies a token as PyPI does. secretly differs from it on purpose in two ways. It rejects
-tokens that no index writes: a location that is not a host name, characters outside base64, fields
-for third parties, bytes after the end, a caveat that is not JSON. And it leaves to the index what
-only the index understands.
+pypitoken verifies a token as PyPI does. On purpose, secretly differs from pypitoken in two ways:
+
+* secretly rejects tokens that no index writes. Examples are a location that is not a host name,
+  characters outside base64, fields for third parties, bytes after the end, and a caveat that is
+  not JSON.
+* secretly accepts restrictions that only the index understands.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ from secretly.redacted import Secret
 
 @pytest.fixture(scope="module")
 def pypitoken() -> Any:
-    """The package that the tests compare with."""
+    """Return pypitoken, the library that these tests compare secretly with."""
     return tokens.need_pypitoken()
 
 
@@ -39,7 +41,7 @@ def pypitoken() -> Any:
     ["", " ", "\t \n", "\ufeff", "\u200b", "\u00a0", "'", '"', " '", '\ufeff"', "\u201c", "\x00"],
 )
 def test_a_token_is_recognized_with_other_text_before_it(before: str) -> None:
-    """It is recognized and then refused, because the tool would send the other text too."""
+    """secretly recognizes such a token and refuses it: the tool would send the other text too."""
     assert is_pypi_token(f"{before}{TOKEN}")
     assert is_pypi_token(f"{before}pypi-")
     if before:
@@ -49,7 +51,7 @@ def test_a_token_is_recognized_with_other_text_before_it(before: str) -> None:
 
 @pytest.mark.parametrize("before", ["TOKEN=", "' ", '""', "a b ", "https://user:"])
 def test_a_token_copied_with_its_line_is_recognized(before: str) -> None:
-    """A line of a settings file, for example, was copied together with the token."""
+    """The user may copy the whole line of a settings file together with the token."""
     assert is_pypi_token(f"{before}{TOKEN}")
 
 
@@ -62,29 +64,29 @@ def test_a_password_is_not_a_token(value: str) -> None:
 
 
 def bytes_of(text: str) -> bytes:
-    """The macaroon in a token, as bytes."""
+    """Return the macaroon in a token, as bytes."""
     text = text.removeprefix(PREFIX)
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
 def token_of(data: bytes) -> str:
-    """The token that contains these bytes."""
+    """Return the token that contains these bytes."""
     return PREFIX + base64.urlsafe_b64encode(data).decode().rstrip("=")
 
 
 def number(value: int) -> bytes:
-    """A number in groups of seven bits, the lowest group first."""
+    """Encode a number in groups of seven bits, the lowest group first."""
     groups = [value >> shift & 127 for shift in range(0, max(value.bit_length(), 1), 7)]
     return bytes([*(group | 128 for group in groups[:-1]), groups[-1]])
 
 
 def field(kind: int, data: bytes) -> bytes:
-    """A field of a macaroon."""
+    """Encode a field of a macaroon."""
     return number(kind) + number(len(data)) + data
 
 
 class Parts(NamedTuple):
-    """What a macaroon consists of."""
+    """The parts of a macaroon."""
 
     location: bytes = b"pypi.example"
     identifier: bytes = b"canary-token"
@@ -107,12 +109,12 @@ class Parts(NamedTuple):
 
 
 def written(*sections: bytes, signature: bytes = field(6, Parts().signature)) -> str:
-    """A token with these sections: the head, and one section for each caveat."""
+    """Return a token with these sections: the head, and one section for each caveat."""
     return token_of(b"\2" + b"".join(part + b"\0" for part in sections) + b"\0" + signature)
 
 
 def taken_apart(pypitoken: Any, text: str) -> Parts:
-    """The parts of a token, as pypitoken reads them."""
+    """Return the parts of a token, as pypitoken reads them."""
     macaroon = pypitoken.Token.load(text)._macaroon
     return Parts(
         macaroon.location.encode(),
@@ -123,26 +125,26 @@ def taken_apart(pypitoken: Any, text: str) -> Parts:
 
 
 def good(pypitoken: Any, text: str, project: str, now: int) -> bool:
-    """Whether pypitoken accepts a token for an upload to this project at this time."""
+    """Return whether pypitoken accepts a token for an upload to this project at this time."""
     try:
         pypitoken.Token.load(text).check(KEY, project_name=project, now=now)
     except (pypitoken.PyPITokenException, ValueError):
-        return False  # ValueError: it counts on one caveat at most not being met
+        return False  # ValueError: pypitoken expects at most one caveat to fail
     return True
 
 
-def by_ours(found: TokenScope, project: str, now: int) -> bool:
-    """Whether a token allows an upload, as secretly reads the token."""
-    started = found.not_before is None or found.not_before <= now
-    ended = found.expires is not None and found.expires <= now
-    return started and not ended and not found.lacks([project]) and not found.others
+def allowed(scope: TokenScope, project: str, now: int) -> bool:
+    """Return whether a token allows an upload, as secretly reads the token."""
+    started = scope.not_before is None or scope.not_before <= now
+    ended = scope.expires is not None and scope.expires <= now
+    return started and not ended and not scope.lacks([project]) and not scope.others
 
 
 # -- what a token allows ---------------------------------------------------------
 
 
 def test_a_token_without_restrictions_allows_everything() -> None:
-    """It is valid for all of its user's projects, at any time."""
+    """A token without restrictions is valid for all of its user's projects, at any time."""
     assert token_scope(TOKEN) == TokenScope("pypi.example", None, None, None, 0)
 
 
@@ -192,8 +194,8 @@ def test_the_time_is_that_of_every_caveat(
     caveats: list[Any], not_before: int, expires: int
 ) -> None:
     """In both forms, the latest start and the earliest end count."""
-    found = token_scope(token("pypi.example", *caveats))
-    assert found == TokenScope("pypi.example", None, not_before, expires)
+    scope = token_scope(token("pypi.example", *caveats))
+    assert scope == TokenScope("pypi.example", None, not_before, expires)
 
 
 @pytest.mark.parametrize(
@@ -227,18 +229,18 @@ def test_the_time_is_that_of_every_caveat(
     ids=repr,
 )
 def test_unknown_restrictions_are_counted(caveat: Any) -> None:
-    """secretly doesn't interpret them."""
+    """secretly counts the restrictions that it can't interpret."""
     assert token_scope(token("pypi.example", caveat)) == TokenScope("pypi.example", others=1)
     both = token_scope(token("pypi.example", caveat, [1, ["demo"]], caveat))
     assert both == TokenScope("pypi.example", frozenset({"demo"}), others=2)
 
 
 def test_the_projects_that_a_token_lacks_are_named() -> None:
-    """Each is named once, in order. A token for all projects lacks none."""
-    found = token_scope(token("pypi.example", [1, ["demo", "other"]]))
-    assert found.lacks(["demo"]) == []
-    assert found.lacks(["demo", *"zfbdcaez", "other"]) == list("abcdefz")
-    assert found.lacks([]) == []
+    """Each missing project is named once, in order. A token for all projects lacks none."""
+    scope = token_scope(token("pypi.example", [1, ["demo", "other"]]))
+    assert scope.lacks(["demo"]) == []
+    assert scope.lacks(["demo", *"zfbdcaez", "other"]) == list("abcdefz")
+    assert scope.lacks([]) == []
     assert token_scope(TOKEN).lacks(["demo", "other"]) == []
     assert token_scope(token("pypi.example", [1, []])).lacks(["demo"]) == ["demo"]
 
@@ -262,10 +264,10 @@ def test_a_token_is_described_in_lines() -> None:
     ]
 
 
-def test_a_token_for_no_project_is_not_one_for_all() -> None:
-    """Two caveats may have no project in common."""
-    found = token_scope(token("pypi.example", [1, ["a"]], [1, ["b"]]))
-    assert "projects: none" in found.described()
+def test_a_token_for_no_project_is_described_as_such() -> None:
+    """Two caveats without a common project allow none, which differs from allowing all."""
+    scope = token_scope(token("pypi.example", [1, ["a"]], [1, ["b"]]))
+    assert "projects: none" in scope.described()
 
 
 @pytest.mark.parametrize("end", [10**11, 10**30, 10**4000, -1, -(10**11), -(10**30)])
@@ -276,7 +278,7 @@ def test_a_time_that_no_calendar_has_is_described(end: int) -> None:
 
 
 def test_odd_names_are_escaped() -> None:
-    """A token may come from anywhere."""
+    """A stranger's token can't send escape sequences to the user's terminal."""
     names = ["\x1b[2J", "a\nprojects: all", "\u202egnp", "\ud800"]
     lines = token_scope(token("pypi.example", [1, names])).described()
     assert len(lines) == 3
@@ -287,7 +289,7 @@ def test_odd_names_are_escaped() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "found"),
+    ("options", "scope"),
     [
         (
             {"not_before": 940, "expires": 1900, "projects": ["demo"]},
@@ -302,14 +304,14 @@ def test_odd_names_are_escaped() -> None:
     ],
 )
 def test_a_narrowed_token_says_what_it_was_narrowed_to(
-    options: dict[str, Any], found: TokenScope
+    options: dict[str, Any], scope: TokenScope
 ) -> None:
     """A start needs an end. Values that are not given stay unchanged."""
-    assert token_scope(narrow(TOKEN, **options)) == found
+    assert token_scope(narrow(TOKEN, **options)) == scope
 
 
 def test_narrowing_equals_pypitokens(pypitoken: Any) -> None:
-    """Both return the same bytes."""
+    """secretly and pypitoken narrow a token to the same bytes."""
     theirs = pypitoken.Token.load(TOKEN)
     theirs.restrict(not_before=940, not_after=1900, project_names=["a", "b"])
     ours = narrow(TOKEN, not_before=940, expires=1900, projects=["b", "a"])
@@ -317,7 +319,7 @@ def test_narrowing_equals_pypitokens(pypitoken: Any) -> None:
 
 
 def test_a_narrowed_token_can_be_narrowed_again() -> None:
-    """The new token never allows more, whatever you ask for."""
+    """The new token never allows more, whatever the user asks for."""
     once = narrow(TOKEN, not_before=100, expires=200, projects=["a", "b"])
     twice = narrow(once, not_before=50, expires=500, projects=["b", "c"])
     assert token_scope(twice) == TokenScope("pypi.example", frozenset({"b"}), 100, 200)
@@ -325,7 +327,7 @@ def test_a_narrowed_token_can_be_narrowed_again() -> None:
 
 
 def test_a_token_with_padding_is_read() -> None:
-    """Some ways of copying keep the '=' at its end, others don't."""
+    """A copied token may end with '=' or not."""
     for identifier in ("canary-1", "canary-12", "canary-123"):
         bare = token(identifier=identifier)
         padded = bare + "=" * (-(len(bare) - len(PREFIX)) % 4)
@@ -344,10 +346,10 @@ def test_long_fields_are_read_and_written(size: int, pypitoken: Any) -> None:
 
 def test_no_repr_shows_a_narrowed_token() -> None:
     """A narrowed token is a secret too, for as long as it is valid."""
-    found = narrow(TOKEN, expires=1900)
-    assert isinstance(found, Secret)
-    assert repr(found) == "Secret('…')"
-    assert f"{found}".startswith(PREFIX)
+    narrowed = narrow(TOKEN, expires=1900)
+    assert isinstance(narrowed, Secret)
+    assert repr(narrowed) == "Secret('…')"
+    assert f"{narrowed}".startswith(PREFIX)
 
 
 # -- malformed tokens ------------------------------------------------------------
@@ -438,7 +440,7 @@ MALFORMED = {
 
 
 def trouble(text: str) -> str:
-    """The error for a text and its hint, which are the same in both functions."""
+    """Return the error and the hint for a text. Reading and narrowing raise the same error."""
     with pytest.raises(BadToken) as caught:
         token_scope(text)
     with pytest.raises(BadToken) as again:
@@ -450,7 +452,7 @@ def trouble(text: str) -> str:
 
 @pytest.fixture(scope="module")
 def sentences() -> set[str]:
-    """The messages about all malformed tokens."""
+    """Return the messages about all malformed tokens."""
     return {trouble(text) for text in MALFORMED.values()}
 
 
@@ -466,7 +468,7 @@ def test_a_malformed_token_raises_bad_token(kind: str) -> None:
 
 
 def test_malformed_tokens_have_different_messages(sentences: set[str]) -> None:
-    """No prefix, odd characters, another format, a missing part, no index, no JSON."""
+    """Six messages cover all malformed tokens, so the user learns what is wrong."""
     kinds = (
         "no prefix",
         "a newline after it",
@@ -481,7 +483,7 @@ def test_malformed_tokens_have_different_messages(sentences: set[str]) -> None:
 
 @pytest.mark.parametrize("caveats", [[], [[1, ["demo"]], [0, 2000, 1000]]], ids=["bare", "scoped"])
 def test_a_token_that_is_cut_anywhere_is_malformed(caveats: list[Any], sentences: set[str]) -> None:
-    """A token that ends after any byte or character never allows more."""
+    """A token that is cut after any byte or character is refused, instead of allowing more."""
     text = token("pypi.example", *caveats)
     data = bytes_of(text)
     for end in range(len(data)):
@@ -492,7 +494,7 @@ def test_a_token_that_is_cut_anywhere_is_malformed(caveats: list[Any], sentences
 
 
 def test_a_token_with_anything_added_is_malformed() -> None:
-    """An added byte, anywhere, makes it malformed or is read as what it says."""
+    """A byte added at the end, or a zero byte added anywhere, makes a token malformed."""
     data = bytes_of(token("pypi.example", [1, ["demo"]]))
     malformed = trouble(MALFORMED["one byte after the end"])
     for byte in range(256):
@@ -505,7 +507,7 @@ def test_a_token_with_anything_added_is_malformed() -> None:
 
 
 def chain(error: BaseException | None) -> Iterator[BaseException]:
-    """An error and its causes."""
+    """Yield an error and its causes."""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
@@ -533,14 +535,14 @@ def test_a_traceback_with_locals_shows_no_token(kind: str) -> None:
     assert not any(body[i : i + 8] in both for i in range(len(body) - 7))
 
 
-# -- whatever the token ----------------------------------------------------------
+# -- any token -------------------------------------------------------------------
 
 NAMES = st.sampled_from(["demo", "other", "a-b", "x1", "0"])
 PROJECTS = st.lists(NAMES, unique=True, max_size=3)
 MOMENTS = st.integers(1, 12) | st.integers(1, 2**40)
 IDS = st.uuids().map(str)
 
-#: Restrictions: what pypitoken puts on by these options, or a text that it does not know.
+#: Restrictions: options of pypitoken, or the text of a restriction that pypitoken doesn't know.
 RESTRICTIONS = st.one_of(
     st.builds(dict, project_names=PROJECTS),
     st.builds(dict, not_before=st.integers(1, 6), not_after=MOMENTS),
@@ -578,14 +580,14 @@ NARROWINGS = st.builds(
 
 
 def made(pypitoken: Any, head: dict[str, str], restrictions: Sequence[Any]) -> str:
-    """A token that pypitoken made."""
-    found = pypitoken.Token.create(key=KEY, **head)
+    """Return a token that pypitoken makes."""
+    new_token = pypitoken.Token.create(key=KEY, **head)
     for restriction in restrictions:
         if isinstance(restriction, str):
-            found._macaroon.add_first_party_caveat(restriction)
+            new_token._macaroon.add_first_party_caveat(restriction)
         else:
-            found.restrict(**restriction)
-    dumped: str = found.dump()
+            new_token.restrict(**restriction)
+    dumped: str = new_token.dump()
     return dumped
 
 
@@ -596,7 +598,7 @@ def made(pypitoken: Any, head: dict[str, str], restrictions: Sequence[Any]) -> s
     project=NAMES,
     now=st.integers(0, 13) | MOMENTS,
 )
-def test_a_narrowed_token_is_good_for_what_we_say(
+def test_secretly_and_pypitoken_agree_about_a_narrowed_token(
     pypitoken: Any,
     head: dict[str, str],
     restrictions: list[Any],
@@ -604,13 +606,11 @@ def test_a_narrowed_token_is_good_for_what_we_say(
     project: str,
     now: int,
 ) -> None:
-    """Pypitoken lets it upload a project at a moment exactly if that is what we read in it.
-
-    What we leave to the index (an id, a user, an unknown kind) it cannot
-    allow: it is told neither ids nor users.
-    """
-    found = narrow(made(pypitoken, head, restrictions), **narrowing._asdict())
-    assert good(pypitoken, found, project, now) == by_ours(token_scope(found), project, now)
+    """For any project and time, secretly reads from the token what pypitoken allows."""
+    # pypitoken denies restrictions to IDs, to users and of unknown kinds, because this test names
+    # no ID and no user. So allowed() denies these restrictions too.
+    narrowed = narrow(made(pypitoken, head, restrictions), **narrowing._asdict())
+    assert good(pypitoken, narrowed, project, now) == allowed(token_scope(narrowed), project, now)
 
 
 @given(
@@ -627,14 +627,14 @@ def test_a_narrowed_token_is_good_for_what_we_say(
 def test_narrowing_never_adds(
     caveats: list[Any], narrowing: Narrowing, project: str, now: int
 ) -> None:
-    """The new token allows what the old one did, within the new restrictions."""
+    """The new token allows what the old token did, within the new restrictions."""
     before = token_scope(token("pypi.example", *caveats))
     after = token_scope(narrow(token("pypi.example", *caveats), **narrowing._asdict()))
     start, end, projects = narrowing
     within = (end is None or (start or 0) <= now < end) and (
         projects is None or project in projects
     )
-    assert by_ours(after, project, now) == (by_ours(before, project, now) and within)
+    assert allowed(after, project, now) == (allowed(before, project, now) and within)
     assert (after.location, after.others) == (before.location, before.others)
 
 
@@ -663,7 +663,7 @@ def test_narrowing_gives_pypitokens_own_bytes(
     assert str(narrow(whole)) == whole
 
 
-# JSON that is nearly a caveat of PyPI's.
+# JSON that resembles PyPI's caveats.
 LEAVES = st.sampled_from(
     [0, 1, 2, 9, 0.0, 1.0, 2.0, 9.0, -1, 10**30, True, False, None, "demo", "user", "My.Demo", ""]
 )
@@ -684,16 +684,14 @@ NEARLY = st.one_of(
 
 
 @given(caveat=NEARLY, project=st.sampled_from(["demo", "other"]), now=st.integers(0, 10))
-def test_what_is_nearly_a_caveat_refuses_nothing_that_the_index_allows(
+def test_a_caveat_like_pypis_refuses_nothing_that_the_index_allows(
     pypitoken: Any, caveat: Any, project: str, now: int
 ) -> None:
-    """Ours says 'not for this project' or 'not now' only where pypitoken denies it.
-
-    The other way round they differ: pypitoken takes no name that is not normalised and
-    no key too many; PyPI itself does, and so do we.
-    """
+    """secretly refuses a project or a time only if pypitoken refuses it too."""
+    # The converse is false: pypitoken rejects names that aren't normalized, and additional keys.
+    # PyPI accepts them, and so does secretly.
     text = token("pypi.example", caveat)
-    if not by_ours(token_scope(text)._replace(others=0), project, now):
+    if not allowed(token_scope(text)._replace(others=0), project, now):
         assert not good(pypitoken, text, project, now)
 
 
@@ -701,12 +699,12 @@ def test_what_is_nearly_a_caveat_refuses_nothing_that_the_index_allows(
 
 
 class Attack(NamedTuple):
-    """What an attacker has, who does not have the key.
+    """The knowledge of an attacker who lacks the key.
 
-    :param parts: those of the narrowed token.
-    :param before: the signature of the token that it was made of.
-    :param other: the signature of another one with the same restrictions.
-    :param first: a number that chooses something; *second* another.
+    :param parts: the parts of the narrowed token.
+    :param before: the signature of the original token.
+    :param other: the signature of another token with the same restrictions.
+    :param first: a number that selects what to change, like *second*.
     """
 
     parts: Parts
@@ -743,11 +741,11 @@ class Attack(NamedTuple):
         return self.parts._replace(identifier=self.parts.identifier + b"x").token
 
     def signed_as_before(self) -> str:
-        """Give the token the signature that it had before its last restrictions."""
+        """Give the token the signature of the original token."""
         return self.parts._replace(signature=self.before).token
 
     def signed_as_another(self) -> str:
-        """Give the token the signature of another one."""
+        """Give the token the signature of another token."""
         return self.parts._replace(signature=self.other).token
 
     def flipped(self) -> str:
@@ -758,7 +756,7 @@ class Attack(NamedTuple):
 
 
 def wider(caveat: Any, number: int) -> Any:
-    """A restriction that allows more."""
+    """Return a restriction that allows more."""
     match caveat:
         case [0, int(end), start]:
             return [0, end + 1 + number, start] if number % 2 else [0, end, start - 1 - number]
@@ -808,12 +806,7 @@ def test_an_attack_gains_nothing(
     first: int,
     second: int,
 ) -> None:
-    """Pypitoken denies a narrowed token in which anything that is signed was changed.
-
-    We read what it says or call it malformed: only the index can tell that it is not
-    genuine. If you have the signature that a token had before, you have that token too;
-    there the moment and the project are such that the restrictions hold.
-    """
+    """pypitoken denies a narrowed token if an attacker without the key changes any signed part."""
     head = {"domain": "pypi.example", "identifier": "canary-token"}
     whole = made(pypitoken, head, restrictions)
     other = made(pypitoken, {**head, "identifier": "canary-other"}, restrictions)
@@ -821,39 +814,42 @@ def test_an_attack_gains_nothing(
     parts = taken_apart(pypitoken, text := narrow(whole, **options))
     assert parts.token == text
     signatures = [
-        taken_apart(pypitoken, one).signature for one in (whole, narrow(other, **options))
+        taken_apart(pypitoken, value).signature for value in (whole, narrow(other, **options))
     ]
     attacked = attack(Attack(parts, *signatures, first, second))
+    # Only the index can check the signature. secretly reads the token, or calls it malformed.
     with contextlib.suppress(BadToken):
         assert token_scope(attacked).location
         again = narrow(attacked, **options)
         assert taken_apart(pypitoken, again).caveats[-2:] == parts.caveats[-2:]
+    # An attacker who knows the original signature could use the original token. So here, choose a
+    # project and a time that the restrictions allow.
     if attack is Attack.signed_as_before:
         project, now = projects[0], start
     try:
         changed = taken_apart(pypitoken, attacked).signed != parts.signed
-    except Exception:  # it is so odd that pypitoken cannot load it
+    except Exception:  # pypitoken can't even load the token
         changed = True
     assert not (changed and good(pypitoken, attacked, project, now))
 
 
-# -- whatever the text -----------------------------------------------------------
+# -- any text --------------------------------------------------------------------
 
 
 def read_or_refused(text: str, sentences: set[str]) -> TokenScope | None:
-    """What a text allows, or None if it is malformed, with a known error."""
+    """Return what a text allows, or None if the text is malformed and raises a known error."""
     try:
-        found = token_scope(text)
+        scope = token_scope(text)
     except BadToken as error:
         assert f"{error}\n{error.hint}" in sentences
         with pytest.raises(BadToken):
             narrow(text, expires=1900, projects=["demo"])
         return None
-    assert all(line.isprintable() for line in found.described())
+    assert all(line.isprintable() for line in scope.described())
     after = token_scope(narrow(text, expires=1900, projects=["demo"]))
     assert after.projects is not None and after.projects <= {"demo"}
     assert after.expires is not None and after.expires <= 1900
-    return found
+    return scope
 
 
 @pytest.mark.parser("tokens as text")
@@ -889,7 +885,7 @@ FIELDS = st.builds(
 def test_any_bytes_are_a_token_or_raise_bad_token(
     pypitoken: Any, data: bytes, sentences: set[str]
 ) -> None:
-    """If the bytes are a token, pypitoken reads the same one."""
+    """If the bytes are a token, pypitoken reads the same token."""
     text = token_of(data)
     if read_or_refused(text, sentences) is None:
         return

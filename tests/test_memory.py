@@ -20,6 +20,7 @@ from secretly.testing import FakePinentry
 
 pytestmark = [
     pytest.mark.process,
+    pytest.mark.outside,
     pytest.mark.skipif(sys.platform != "linux", reason="needs /proc/PID/mem"),
 ]
 

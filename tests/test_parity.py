@@ -20,7 +20,7 @@ from conftest import need
 
 from secretly.testing import FakePinentry
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.outside]
 
 SECRET = "canary-1"
 

@@ -27,7 +27,7 @@ from tokens import Upload, Warehouse
 from secretly.asking import wording
 from secretly.testing import FakePinentry
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.outside]
 
 
 @pytest.fixture(name="index")

@@ -1,4 +1,4 @@
-"""A release that a publishing command would upload: the files, the index and the token."""
+"""Test what a publishing command would upload: the files, the index and the token."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ from secretly.text import escape, format_time
 
 @pytest.fixture(scope="session")
 def shipped(tmp_path_factory: pytest.TempPathFactory) -> Configuration:
-    """The shipped configuration."""
+    """Return the shipped configuration."""
     empty = tmp_path_factory.mktemp("configuration") / "empty.toml"
     empty.touch(0o600)
     return loading.load({"SECRETLY_CONFIG": str(empty)})
 
 
-class Place:
-    """A project's folder, which is the working folder."""
+class Workdir:
+    """The folder of a project, which is also the working folder."""
 
     def __init__(self, folder: Path, shipped: Configuration) -> None:
         self.folder, self._shipped = folder, shipped
@@ -53,21 +53,21 @@ class Place:
     def examine(
         self, line: str, environ: Mapping[str, str] | None = None, expires: float | None = None
     ) -> Release:
-        """What a command line would upload, with the configured lifetime."""
+        """Return the release that a command line would upload, with this lifetime of the token."""
         environ = {"HOME": "/nonexistent", **(environ or {})}
-        found = recognize(shlex.split(line), self._shipped)
-        assert found is not None
-        call = found._replace(row=found.row._replace(expires=expires))
-        upload = upload_of(call, environ)
+        invocation = recognize(shlex.split(line), self._shipped)
+        assert invocation is not None
+        row = invocation.row._replace(expires=expires)
+        upload = upload_of(invocation._replace(row=row), environ)
         assert upload is not None
         return upload.release
 
     def files(self, line: str, environ: Mapping[str, str] | None = None) -> list[str]:
-        """The files that it would upload, as they are named."""
+        """Return the paths of the files that a command line would upload."""
         return sorted(file.path for file in self.examine(line, environ).files)
 
     def projects(self, line: str) -> list[str] | None:
-        """The projects that it would upload to."""
+        """Return the projects that a command line would upload to."""
         return self.examine(line).projects
 
     def wheel(self, name: str = "demo", version: str = "1.0", folder: str = "dist") -> str:
@@ -90,12 +90,12 @@ class Place:
 
 
 @pytest.fixture
-def place(tmp_path: Path, shipped: Configuration, monkeypatch: pytest.MonkeyPatch) -> Place:
-    """A project's folder, which is the working folder."""
+def workdir(tmp_path: Path, shipped: Configuration, monkeypatch: pytest.MonkeyPatch) -> Workdir:
+    """Make a project's folder, and work there."""
     folder = tmp_path / "project"
     folder.mkdir()
     monkeypatch.chdir(folder)
-    return Place(folder, shipped)
+    return Workdir(folder, shipped)
 
 
 # -- which files: twine ----------------------------------------------------------
@@ -123,68 +123,68 @@ WHEEL, SDIST = "dist/demo-1.0-py3-none-any.whl", "dist/demo-1.0.tar.gz"
         "twine upload '[d]ist/*'",
     ],
 )
-def test_twine_uploads_the_named_files(place: Place, line: str) -> None:
-    """Each file, pattern and folder once, without options' values, signatures and READMEs."""
-    place.wheel()
-    place.sdist()
+def test_twine_uploads_the_named_files(workdir: Workdir, line: str) -> None:
+    """twine uploads each named file once, and ignores option values, signatures and READMEs."""
+    workdir.wheel()
+    workdir.sdist()
     for name in ("demo-1.0.tar.gz.asc", "demo-1.0.tar.gz.publish.attestation", "README.md"):
-        place.write(f"dist/{name}")
-    assert [path.replace("//", "/") for path in place.files(line)] == [WHEEL, SDIST]
+        workdir.write(f"dist/{name}")
+    assert [path.replace("//", "/") for path in workdir.files(line)] == [WHEEL, SDIST]
 
 
-def test_a_file_may_be_named_like_an_option_or_a_pattern(place: Place) -> None:
-    """After two dashes all words are files. An existing file of that name is not a pattern."""
+def test_a_file_may_be_named_like_an_option_or_a_pattern(workdir: Workdir) -> None:
+    """All words after ``--`` are files, and the name of an existing file is not a pattern."""
     for name in ("-r", "[d]emo-1.0-py3-none-any.whl", "demo-1.0-py3-none-any.whl"):
-        wheel(place.folder, name=name)
+        wheel(workdir.folder, name=name)
     os.rename("-r", "--x.whl")
-    assert place.files("twine upload -- --x.whl") == ["--x.whl"]
+    assert workdir.files("twine upload -- --x.whl") == ["--x.whl"]
     odd = "[d]emo-1.0-py3-none-any.whl"
-    assert place.files(f"twine upload '{odd}'") == [odd]
+    assert workdir.files(f"twine upload '{odd}'") == [odd]
 
 
-def test_a_file_is_found_wherever_it_is(place: Place, tmp_path: Path) -> None:
-    """In a parent folder, and by its absolute path."""
+def test_a_file_may_be_in_any_folder(workdir: Workdir, tmp_path: Path) -> None:
+    """A path may lead to a parent folder or be absolute."""
     path = wheel(tmp_path / "elsewhere")
     for name in (f"../elsewhere/{path.name}", str(path)):
-        assert place.files(f"twine upload {name}") == [name]
-    assert place.files("twine upload '../*/*.whl'") == [f"../elsewhere/{path.name}"]
+        assert workdir.files(f"twine upload {name}") == [name]
+    assert workdir.files("twine upload '../*/*.whl'") == [f"../elsewhere/{path.name}"]
 
 
-def test_old_kinds_of_files_are_seen(place: Place) -> None:
-    """secretly doesn't read their metadata, so it knows no project for the upload."""
-    place.wheel()
-    assert place.projects("twine upload 'dist/*'") == ["demo"]
+def test_old_kinds_of_files_are_seen(workdir: Workdir) -> None:
+    """secretly can't read metadata from old kinds of files, so the project is unknown."""
+    workdir.wheel()
+    assert workdir.projects("twine upload 'dist/*'") == ["demo"]
     for ending in (".egg", ".exe", ".tar.bz2"):
-        place.write(f"dist/demo-1.0{ending}")
-    assert len(place.files("twine upload 'dist/*'")) == 4
-    assert place.projects("twine upload 'dist/*'") is None
+        workdir.write(f"dist/demo-1.0{ending}")
+    assert len(workdir.files("twine upload 'dist/*'")) == 4
+    assert workdir.projects("twine upload 'dist/*'") is None
 
 
-# -- which files: the others -----------------------------------------------------
+# -- which files: other tools ----------------------------------------------------
 
 PROJECT = '[project]\nname = "demo"\nversion = "1.0"\n'
 
 
 @pytest.mark.parametrize("tool", ["uv", "hatch", "poetry", "pdm"])
-def test_without_named_files_those_in_dist_are_uploaded(place: Place, tool: str) -> None:
-    """Only package files, and only from the folder itself."""
-    place.write("pyproject.toml", PROJECT)
-    place.wheel()
-    place.sdist()
-    place.wheel("deep", folder="dist/sub")
-    place.write("dist/README.md")
+def test_without_named_files_those_in_dist_are_uploaded(workdir: Workdir, tool: str) -> None:
+    """These tools upload the package files in ``dist``, but not those in subfolders."""
+    workdir.write("pyproject.toml", PROJECT)
+    workdir.wheel()
+    workdir.sdist()
+    workdir.wheel("deep", folder="dist/sub")
+    workdir.write("dist/README.md")
     options = " --no-build" if tool == "pdm" else ""
-    assert place.files(f"{tool} publish{options}") == [WHEEL, SDIST]
+    assert workdir.files(f"{tool} publish{options}") == [WHEEL, SDIST]
 
 
 @pytest.mark.parametrize("line", ["hatch publish", "hatch publish dist", "pdm publish --no-build"])
-def test_hidden_files_are_seen_if_the_tool_uploads_them(place: Place, line: str) -> None:
-    """These tools upload all files in the folder, forgotten ones too."""
-    place.write("pyproject.toml", PROJECT)
-    place.wheel()
-    wheel(place.folder / "dist", "other", "6.6", ".other-6.6-py3-none-any.whl")
-    assert place.files(line) == ["dist/.other-6.6-py3-none-any.whl", WHEEL]
-    assert place.projects(line) == ["demo", "other"]
+def test_hidden_files_are_seen_if_the_tool_uploads_them(workdir: Workdir, line: str) -> None:
+    """hatch and pdm upload every file in the folder, so secretly must show hidden files too."""
+    workdir.write("pyproject.toml", PROJECT)
+    workdir.wheel()
+    wheel(workdir.folder / "dist", "other", "6.6", ".other-6.6-py3-none-any.whl")
+    assert workdir.files(line) == ["dist/.other-6.6-py3-none-any.whl", WHEEL]
+    assert workdir.projects(line) == ["demo", "other"]
 
 
 @pytest.mark.parametrize(
@@ -201,43 +201,45 @@ def test_hidden_files_are_seen_if_the_tool_uploads_them(place: Place, line: str)
     ],
 )
 def test_the_project_may_be_in_another_folder(
-    place: Place, line: str, environ: Mapping[str, str]
+    workdir: Workdir, line: str, environ: Mapping[str, str]
 ) -> None:
-    """The tool's own option or variable names it."""
-    place.wheel("wrong", "2.0")
-    place.write("pyproject.toml", '[project]\nname = "wrong"\n')
-    place.write("sub/pyproject.toml", PROJECT)
-    place.wheel(folder="sub/dist")
-    assert place.examine(line, environ).projects == ["demo"]
+    """The tool's own option or variable names the project's folder."""
+    workdir.wheel("wrong", "2.0")
+    workdir.write("pyproject.toml", '[project]\nname = "wrong"\n')
+    workdir.write("sub/pyproject.toml", PROJECT)
+    workdir.wheel(folder="sub/dist")
+    assert workdir.examine(line, environ).projects == ["demo"]
 
 
-def test_a_named_file_is_relative_to_the_tools_folder(place: Place) -> None:
+def test_a_named_file_is_relative_to_the_tools_folder(workdir: Workdir) -> None:
     """uv changes to its folder before it looks for the file."""
-    place.wheel(folder="sub/dist")
-    assert place.files(f"uv publish --directory sub {WHEEL}") == [WHEEL]
+    workdir.wheel(folder="sub/dist")
+    assert workdir.files(f"uv publish --directory sub {WHEEL}") == [WHEEL]
     with pytest.raises(Refused, match=re.escape(WHEEL)):
-        place.files(f"uv publish {WHEEL}")
+        workdir.files(f"uv publish {WHEEL}")
 
 
 @pytest.mark.parametrize("line", ["hatch publish", "poetry publish", "pdm publish --no-build"])
 def test_other_tools_upload_from_the_projects_folder(
-    place: Place, line: str, monkeypatch: pytest.MonkeyPatch
+    workdir: Workdir, line: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is the nearest one with a pyproject.toml."""
-    place.write("pyproject.toml", PROJECT)
-    place.wheel()
-    place.wheel("wrong", folder="src/demo/dist")
-    monkeypatch.chdir(place.folder / "src" / "demo")
-    assert place.projects(line) == ["demo"]
+    """The project's folder is the nearest folder with a pyproject.toml."""
+    workdir.write("pyproject.toml", PROJECT)
+    workdir.wheel()
+    workdir.wheel("wrong", folder="src/demo/dist")
+    monkeypatch.chdir(workdir.folder / "src" / "demo")
+    assert workdir.projects(line) == ["demo"]
 
 
-def test_uv_uploads_from_the_working_folder(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    """uv looks for no project."""
-    place.write("pyproject.toml", PROJECT)
-    place.wheel()
-    place.wheel("other", folder="src/dist")
-    monkeypatch.chdir(place.folder / "src")
-    assert place.projects("uv publish") == ["other"]
+def test_uv_uploads_from_the_working_folder(
+    workdir: Workdir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """uv doesn't search the parent folders for a project."""
+    workdir.write("pyproject.toml", PROJECT)
+    workdir.wheel()
+    workdir.wheel("other", folder="src/dist")
+    monkeypatch.chdir(workdir.folder / "src")
+    assert workdir.projects("uv publish") == ["other"]
 
 
 @pytest.mark.parametrize(
@@ -253,31 +255,31 @@ def test_uv_uploads_from_the_working_folder(place: Place, monkeypatch: pytest.Mo
         "maturin upload out/demo-1.0-py3-none-any.whl",
     ],
 )
-def test_the_files_may_be_in_another_folder(place: Place, line: str) -> None:
-    """An option or the arguments name it."""
-    place.write("pyproject.toml", PROJECT)
-    place.wheel("wrong")
-    place.wheel(folder="out")
-    assert place.files(line) == ["out/demo-1.0-py3-none-any.whl"]
+def test_the_files_may_be_in_another_folder(workdir: Workdir, line: str) -> None:
+    """An option or the arguments name the folder of the files."""
+    workdir.write("pyproject.toml", PROJECT)
+    workdir.wheel("wrong")
+    workdir.wheel(folder="out")
+    assert workdir.files(line) == ["out/demo-1.0-py3-none-any.whl"]
 
 
-def test_poetry_uploads_the_newest_version_of_its_own_project(place: Place) -> None:
-    """PEP 440 decides which is newer, not the alphabet or the clock."""
-    place.write("pyproject.toml", '[tool.poetry]\nname = "My.Demo"\n')
+def test_poetry_uploads_the_newest_version_of_its_own_project(workdir: Workdir) -> None:
+    """PEP 440 decides which version is newest, not the alphabet or the clock."""
+    workdir.write("pyproject.toml", '[tool.poetry]\nname = "My.Demo"\n')
     for version in ("1.10", "1.9", "1.10rc1"):
-        place.wheel("my_demo", version)
-        place.sdist("my_demo", version)
-    place.wheel("other", "9.0")
-    place.wheel("my_demo_extra", "9.0")
-    place.write("dist/my_demo-unversioned.tar.gz", "x")
-    place.write("dist/my_demo.whl", "x")
-    assert place.files("poetry publish") == [
+        workdir.wheel("my_demo", version)
+        workdir.sdist("my_demo", version)
+    workdir.wheel("other", "9.0")
+    workdir.wheel("my_demo_extra", "9.0")
+    workdir.write("dist/my_demo-unversioned.tar.gz", "x")
+    workdir.write("dist/my_demo.whl", "x")
+    assert workdir.files("poetry publish") == [
         "dist/my_demo-1.10-py3-none-any.whl",
         "dist/my_demo-1.10.tar.gz",
     ]
-    place.write("pyproject.toml", '[project]\nname = "third"\n[tool.poetry]\nname = "My.Demo"\n')
+    workdir.write("pyproject.toml", '[project]\nname = "third"\n[tool.poetry]\nname = "My.Demo"\n')
     with pytest.raises(Refused, match="dist"):
-        place.files("poetry publish")
+        workdir.files("poetry publish")
 
 
 # -- which files: what the real tools do -----------------------------------------
@@ -285,8 +287,8 @@ def test_poetry_uploads_the_newest_version_of_its_own_project(place: Place) -> N
 
 @pytest.fixture(name="index")
 def _index() -> Iterator[Warehouse]:
-    with tokens.warehouse() as found:
-        yield found
+    with tokens.warehouse() as index:
+        yield index
 
 
 #: Each tool's arguments, and its variables for URL, user name and password.
@@ -330,22 +332,24 @@ REAL: dict[str, tuple[str, tuple[str, str, str]]] = {
 
 @pytest.mark.real
 @pytest.mark.parametrize("name", REAL)
-def test_the_real_tool_uploads_the_shown_files(place: Place, index: Warehouse, name: str) -> None:
-    """It uploads no other file."""
+def test_the_real_tool_uploads_the_shown_files(
+    workdir: Workdir, index: Warehouse, name: str
+) -> None:
+    """secretly shows exactly the files that the real tool uploads."""
     program = tool(name.split()[0])
-    project(place.folder)
-    place.sdist()
-    place.wheel("demo", "0.9")
-    place.wheel("other", "2.0")
-    place.wheel("demo", "3.0", folder="sub/dist")
+    project(workdir.folder)
+    workdir.sdist()
+    workdir.wheel("demo", "0.9")
+    workdir.wheel("other", "2.0")
+    workdir.wheel("demo", "3.0", folder="sub/dist")
     if name in ("uv", "hatch", "poetry"):
-        place.wheel("deep", folder="dist/sub")
+        workdir.wheel("deep", folder="dist/sub")
     if name == "hatch":
-        wheel(place.folder / "dist", "hidden", name=".hidden-1.0-py3-none-any.whl")
+        wheel(workdir.folder / "dist", "hidden", name=".hidden-1.0-py3-none-any.whl")
     arguments, variables = REAL[name]
     given = dict(zip(variables, (index.url, "__token__", index.token()), strict=True))
-    home = {"HOME": str(place.folder / "home"), "PATH": os.defpath}
-    seen = place.examine(f"{shlex.quote(program)} {arguments}", {**given, **home})
+    home = {"HOME": str(workdir.folder / "home"), "PATH": os.defpath}
+    planned = workdir.examine(f"{shlex.quote(program)} {arguments}", {**given, **home})
     done = subprocess.run(
         [program, *arguments.split()], env={**given, **home}, capture_output=True, timeout=60
     )
@@ -353,9 +357,9 @@ def test_the_real_tool_uploads_the_shown_files(place: Place, index: Warehouse, n
         pytest.skip("the pdm that is installed does not publish")
     assert done.returncode == 0, done
     uploaded = sorted((upload.file, upload.project) for upload in index.uploads)
-    assert uploaded == sorted((os.path.basename(f.path), f.project) for f in seen.files)
-    assert index.statuses == [200] * len(seen.files)
-    assert seen.destination.shown == index.host
+    assert uploaded == sorted((os.path.basename(f.path), f.project) for f in planned.files)
+    assert index.statuses == [200] * len(planned.files)
+    assert planned.destination.shown == index.host
 
 
 # -- tools that build first ------------------------------------------------------
@@ -374,14 +378,14 @@ def test_the_real_tool_uploads_the_shown_files(place: Place, index: Warehouse, n
         "maturin publish --release -i python3.12 -m Cargo.toml",
     ],
 )
-def test_a_release_that_is_built_first_has_no_files_yet(place: Place, line: str) -> None:
-    """Files in dist may be of another release. The token is valid for 60 minutes."""
-    place.write("pyproject.toml", '[project]\nname = "My.Demo"\nversion = "2.0"\n')
-    place.wheel("old", "1.0")
-    found = place.examine(line)
-    assert (found.builds, found.files, found.expires) == (True, (), 3600)
-    assert (found.projects, found.version) == (["my-demo"], "2.0")
-    text = found.consent("/usr/bin/tool", ["tool", "publish"]).text
+def test_a_release_that_is_built_first_has_no_files_yet(workdir: Workdir, line: str) -> None:
+    """Files in ``dist`` may be of another release. The token is valid for 60 minutes."""
+    workdir.write("pyproject.toml", '[project]\nname = "My.Demo"\nversion = "2.0"\n')
+    workdir.wheel("old", "1.0")
+    planned = workdir.examine(line)
+    assert (planned.builds, planned.files, planned.expires) == (True, (), 3600)
+    assert (planned.projects, planned.version) == (["my-demo"], "2.0")
+    text = planned.consent("/usr/bin/tool", ["tool", "publish"]).text
     assert wording.upload_line("my-demo 2.0") + "\n" in text
     assert wording.note_line(wording.BUILDS_FIRST) + "\n" in text
     assert "sha256" not in text
@@ -408,13 +412,13 @@ def test_a_release_that_is_built_first_has_no_files_yet(place: Place, line: str)
     ],
 )
 def test_before_a_build_the_settings_name_the_project(
-    place: Place, line: str, text: str, project: str, version: str
+    workdir: Workdir, line: str, text: str, project: str, version: str
 ) -> None:
     """A version that the build determines is not yet known."""
-    place.write("pyproject.toml", text)
-    found = place.examine(line)
-    assert (found.projects, found.version) == ([project], version)
-    shown = found.described()[0]
+    workdir.write("pyproject.toml", text)
+    planned = workdir.examine(line)
+    assert (planned.projects, planned.version) == ([project], version)
+    shown = planned.described()[0]
     assert shown == wording.upload_line(f"{project} {version or wording.UNKNOWN_VERSION}")
 
 
@@ -422,28 +426,28 @@ def test_before_a_build_the_settings_name_the_project(
     "line",
     ["maturin publish -m sub/Cargo.toml", "maturin publish --manifest-path=sub/Cargo.toml"],
 )
-def test_maturins_manifest_names_the_project(place: Place, line: str) -> None:
-    """Name and version are the crate's, unless a pyproject.toml next to it gives them."""
-    place.write("pyproject.toml", '[project]\nname = "wrong"\n')
-    place.write("Cargo.toml", '[package]\nname = "wrong"\n')
-    place.write("sub/Cargo.toml", '[package]\nname = "my_crate"\nversion = "0.3.0"\n')
-    found = place.examine(line)
-    assert (found.projects, found.version) == (["my-crate"], "0.3.0")
-    place.write("sub/Cargo.toml", '[package]\nname = "c"\nversion.workspace = true\n')
-    assert (place.examine(line).projects, place.examine(line).version) == (["c"], "")
-    place.write("sub/pyproject.toml", '[project]\nname = "My-Package"\n')
-    assert place.projects(line) == ["my-package"]
+def test_maturins_manifest_names_the_project(workdir: Workdir, line: str) -> None:
+    """Cargo.toml names the project, unless a pyproject.toml in the same folder does."""
+    workdir.write("pyproject.toml", '[project]\nname = "wrong"\n')
+    workdir.write("Cargo.toml", '[package]\nname = "wrong"\n')
+    workdir.write("sub/Cargo.toml", '[package]\nname = "my_crate"\nversion = "0.3.0"\n')
+    planned = workdir.examine(line)
+    assert (planned.projects, planned.version) == (["my-crate"], "0.3.0")
+    workdir.write("sub/Cargo.toml", '[package]\nname = "c"\nversion.workspace = true\n')
+    assert (workdir.examine(line).projects, workdir.examine(line).version) == (["c"], "")
+    workdir.write("sub/pyproject.toml", '[project]\nname = "My-Package"\n')
+    assert workdir.projects(line) == ["my-package"]
 
 
 @pytest.mark.parametrize(
     "line", ["flit -f sub/other.toml publish", "flit --ini=sub/other.toml publish"]
 )
-def test_flits_project_is_in_the_named_file(place: Place, line: str) -> None:
-    """The file may have any name, next to a pyproject.toml of another project."""
-    place.write("pyproject.toml", '[project]\nname = "wrong"\n')
-    place.write("sub/pyproject.toml", '[project]\nname = "wrong"\n')
-    place.write("sub/other.toml", PROJECT)
-    assert place.projects(line) == ["demo"]
+def test_flits_project_is_in_the_named_file(workdir: Workdir, line: str) -> None:
+    """flit's file may have any name, and be next to a pyproject.toml of another project."""
+    workdir.write("pyproject.toml", '[project]\nname = "wrong"\n')
+    workdir.write("sub/pyproject.toml", '[project]\nname = "wrong"\n')
+    workdir.write("sub/other.toml", PROJECT)
+    assert workdir.projects(line) == ["demo"]
 
 
 @pytest.mark.parametrize(
@@ -460,54 +464,54 @@ def test_flits_project_is_in_the_named_file(place: Place, line: str) -> None:
         "[tool.flit]\nmetadata = 1",
     ],
 )
-def test_a_project_that_the_settings_do_not_name_is_not_known(place: Place, text: str) -> None:
-    """The token only gets an end, and the dialog says so."""
-    place.write("pyproject.toml", text)
-    found = place.examine("flit publish")
-    assert found.projects is None
-    assert found.described()[0] == wording.upload_line("")
+def test_without_a_name_in_the_settings_the_project_is_unknown(workdir: Workdir, text: str) -> None:
+    """For an unknown project, the token only gets an expiry, and the dialog says so."""
+    workdir.write("pyproject.toml", text)
+    planned = workdir.examine("flit publish")
+    assert planned.projects is None
+    assert planned.described()[0] == wording.upload_line("")
 
 
-def test_settings_that_cannot_be_read_are_refused(place: Place) -> None:
-    """They would name the project."""
-    place.write("pyproject.toml", "[")
+def test_settings_that_cannot_be_read_are_refused(workdir: Workdir) -> None:
+    """secretly needs the settings to learn the project's name."""
+    workdir.write("pyproject.toml", "[")
     with pytest.raises(Refused, match=r"pyproject\.toml"):
-        place.examine("flit publish")
+        workdir.examine("flit publish")
 
 
 # -- projects and versions -------------------------------------------------------
 
 
-def test_the_metadata_names_the_projects(place: Place) -> None:
-    """Each is normalized and named once, whatever the files are called."""
-    wheel(place.folder / "dist", "My.Demo", "1.0", "a-1.0-py3-none-any.whl")
-    wheel(place.folder / "dist", "my_demo", "1.0", "b-1.0-py3-none-any.whl")
-    wheel(place.folder / "dist", "Another", "1.0", "c-1.0-py3-none-any.whl")
-    assert place.projects("twine upload 'dist/*'") == ["another", "my-demo"]
+def test_the_metadata_names_the_projects(workdir: Workdir) -> None:
+    """Each project is normalized and named once, whatever its files are called."""
+    wheel(workdir.folder / "dist", "My.Demo", "1.0", "a-1.0-py3-none-any.whl")
+    wheel(workdir.folder / "dist", "my_demo", "1.0", "b-1.0-py3-none-any.whl")
+    wheel(workdir.folder / "dist", "Another", "1.0", "c-1.0-py3-none-any.whl")
+    assert workdir.projects("twine upload 'dist/*'") == ["another", "my-demo"]
 
 
-def test_the_dialog_names_each_project_with_its_versions(place: Place) -> None:
-    """It also notes that there are several."""
-    place.wheel("demo", "1.0")
-    assert place.examine("uv publish").described()[:2] == [
+def test_the_dialog_names_each_project_with_its_versions(workdir: Workdir) -> None:
+    """The dialog also notes that there are several versions."""
+    workdir.wheel("demo", "1.0")
+    assert workdir.examine("uv publish").described()[:2] == [
         wording.upload_line("demo 1.0"),
         wording.index_line("PyPI"),
     ]
-    place.wheel("Demo", "1.1")
-    place.wheel("other", "2.0")
-    assert place.examine("uv publish").described()[:3] == [
+    workdir.wheel("Demo", "1.1")
+    workdir.wheel("other", "2.0")
+    assert workdir.examine("uv publish").described()[:3] == [
         wording.upload_line("demo 1.0 and 1.1, other 2.0"),
         wording.index_line("PyPI"),
         wording.note_line(wording.SEVERAL_VERSIONS),
     ]
 
 
-def test_two_projects_may_have_a_version_each(place: Place) -> None:
-    """The dialog notes nothing unusual."""
-    place.wheel("demo", "1.0")
-    place.sdist("demo", "1.0")
-    place.wheel("other", "2.0")
-    assert NOTE not in "".join(place.examine("uv publish").described())
+def test_two_projects_may_have_a_version_each(workdir: Workdir) -> None:
+    """Different versions of different projects are normal, so the dialog has no note."""
+    workdir.wheel("demo", "1.0")
+    workdir.sdist("demo", "1.0")
+    workdir.wheel("other", "2.0")
+    assert NOTE not in "".join(workdir.examine("uv publish").described())
 
 
 @pytest.mark.parametrize(
@@ -522,34 +526,34 @@ def test_two_projects_may_have_a_version_each(place: Place) -> None:
         ("1" * 9000, wording.odd_version(f"{'1' * 20}…{'1' * 19}")),
     ],
 )
-def test_an_odd_version_is_noted(place: Place, version: str, note: str | None) -> None:
-    """An upload can't be undone."""
-    wheel(place.folder / "dist", "demo", version, "x.whl")
-    described = place.examine("uv publish --publish-url https://example.org/").described()
+def test_an_odd_version_is_noted(workdir: Workdir, version: str, note: str | None) -> None:
+    """The dialog notes an odd version, because an upload can't be undone."""
+    wheel(workdir.folder / "dist", "demo", version, "x.whl")
+    described = workdir.examine("uv publish --publish-url https://example.org/").described()
     notes = [line for line in described if line.startswith(NOTE)]
     assert notes == ([wording.note_line(note)] if note else [])
 
 
-def test_an_odd_version_is_noted_before_building_too(place: Place) -> None:
-    """If the settings give the version."""
-    place.write("pyproject.toml", '[project]\nname = "demo"\nversion = "1.0.dev1"\n')
-    assert place.examine("flit publish").described()[2:4] == [
+def test_an_odd_version_is_noted_before_building_too(workdir: Workdir) -> None:
+    """If the settings give an odd version, the dialog notes the version before a build."""
+    workdir.write("pyproject.toml", '[project]\nname = "demo"\nversion = "1.0.dev1"\n')
+    assert workdir.examine("flit publish").described()[2:4] == [
         wording.note_line(wording.BUILDS_FIRST),
         wording.note_line(wording.development_version("1.0.dev1")),
     ]
 
 
-# -- what is refused -------------------------------------------------------------
+# -- refusals --------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("line", ["hatch publish", "poetry publish"])
-def test_files_that_the_tool_ignores_do_not_count(place: Place, line: str) -> None:
+def test_files_that_the_tool_ignores_do_not_count(workdir: Workdir, line: str) -> None:
     """An old egg in ``dist`` doesn't matter to a tool that ignores eggs."""
-    place.write("pyproject.toml", '[project]\nname = "demo"\n')
-    wanted = [place.wheel()]
-    place.write("dist/demo-1.0-py3.11.egg")
-    assert place.files(line) == wanted
-    assert place.projects(line) == ["demo"]
+    workdir.write("pyproject.toml", '[project]\nname = "demo"\n')
+    wanted = [workdir.wheel()]
+    workdir.write("dist/demo-1.0-py3.11.egg")
+    assert workdir.files(line) == wanted
+    assert workdir.projects(line) == ["demo"]
 
 
 @pytest.mark.parametrize(
@@ -561,20 +565,20 @@ def test_files_that_the_tool_ignores_do_not_count(place: Place, line: str) -> No
     ],
 )
 def test_an_unknown_project_folder_is_refused(
-    place: Place, line: str, environ: Mapping[str, str]
+    workdir: Workdir, line: str, environ: Mapping[str, str]
 ) -> None:
     """A project's name doesn't say where its folder is."""
-    place.wheel()
+    workdir.wheel()
     with pytest.raises(Refused) as caught:
-        place.files(line, environ)
+        workdir.files(line, environ)
     assert caught.value.hint
 
 
 @pytest.mark.parametrize("line", ["hatch publish -p x", "hatch publish -p x -r main"])
-def test_hatchs_publisher_option_does_not_name_a_project(place: Place, line: str) -> None:
-    """``-p`` has another meaning after the subcommand."""
-    place.wheel()
-    assert place.files(line) == [WHEEL]
+def test_hatchs_publisher_option_does_not_name_a_project(workdir: Workdir, line: str) -> None:
+    """After the subcommand, ``-p`` names a publisher instead of a project."""
+    workdir.wheel()
+    assert workdir.files(line) == [WHEEL]
 
 
 @pytest.mark.parametrize(
@@ -594,47 +598,47 @@ def test_hatchs_publisher_option_does_not_name_a_project(place: Place, line: str
     ],
 )
 def test_a_launcher_that_works_elsewhere_is_refused(
-    place: Place, line: str, environ: Mapping[str, str], steered: str
+    workdir: Workdir, line: str, environ: Mapping[str, str], steered: str
 ) -> None:
-    """secretly can't see its files and settings."""
-    place.wheel()
+    """secretly can't determine what a launcher uploads from another folder or environment."""
+    workdir.wheel()
     with pytest.raises(Refused, match=f"{steered}$") as caught:
-        place.examine(line.replace(" x", f" {WHEEL}"), environ)
+        workdir.examine(line.replace(" x", f" {WHEEL}"), environ)
     assert caught.value.hint
 
 
 @pytest.mark.parametrize("launcher", ["uv run", "poetry run", "pdm run", "hatch run"])
-def test_the_dialog_names_the_launcher(place: Place, launcher: str) -> None:
-    """A project may replace the program and its variables."""
-    place.wheel()
-    found = place.examine(f"{launcher} twine upload {WHEEL}")
+def test_the_dialog_names_the_launcher(workdir: Workdir, launcher: str) -> None:
+    """With a launcher, the project may replace the program and its variables."""
+    workdir.wheel()
+    planned = workdir.examine(f"{launcher} twine upload {WHEEL}")
     note = wording.note_line(wording.launcher_note(launcher))
-    assert note in found.described()
-    assert note in unwrapped(found.consent(PROGRAM, ARGV).text).split("\n")
+    assert note in planned.described()
+    assert note in unwrapped(planned.consent(PROGRAM, ARGV).text).split("\n")
     assert not any(
-        line.startswith(NOTE) for line in place.examine(f"twine upload {WHEEL}").described()
+        line.startswith(NOTE) for line in workdir.examine(f"twine upload {WHEEL}").described()
     )
 
 
-def test_the_dialog_warns_of_http(place: Place) -> None:
-    """It doesn't for https and on this machine."""
-    place.wheel()
+def test_the_dialog_warns_of_http(workdir: Workdir) -> None:
+    """The dialog warns of plain HTTP, but not of HTTPS or an index on this machine."""
+    workdir.wheel()
     note = wording.note_line(wording.PLAIN_HTTP)
     for url, told in (("http://a.example/", 1), ("https://a.example/", 0), ("http://[::1]/", 0)):
-        found = place.examine(f"uv publish --publish-url {url}")
-        assert unwrapped(found.consent(PROGRAM, ARGV).text).split("\n").count(note) == told
+        planned = workdir.examine(f"uv publish --publish-url {url}")
+        assert unwrapped(planned.consent(PROGRAM, ARGV).text).split("\n").count(note) == told
 
 
 def test_a_deleted_working_folder_is_refused(
-    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    workdir: Workdir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It has nothing to upload."""
+    """A deleted folder has nothing to upload."""
     gone = tmp_path / "gone"
     gone.mkdir()
     monkeypatch.chdir(gone)
     gone.rmdir()
     with pytest.raises(Refused, match="folder") as caught:
-        place.files("twine upload dist/x.whl")
+        workdir.files("twine upload dist/x.whl")
     assert caught.value.hint
 
 
@@ -659,59 +663,59 @@ def test_a_deleted_working_folder_is_refused(
         "maturin upload target/wheels/x.whl",
     ],
 )
-def test_an_upload_without_files_is_refused(place: Place, line: str) -> None:
-    """The error comes before any prompt."""
-    place.write("pyproject.toml", PROJECT)
-    place.write("README.md")
-    (place.folder / "empty").mkdir()
+def test_an_upload_without_files_is_refused(workdir: Workdir, line: str) -> None:
+    """If there is nothing to upload, the error comes before any prompt."""
+    workdir.write("pyproject.toml", PROJECT)
+    workdir.write("README.md")
+    (workdir.folder / "empty").mkdir()
     with pytest.raises(Refused, match="no file") as caught:
-        place.examine(line)
+        workdir.examine(line)
     assert caught.value.hint
 
 
-def test_one_missing_file_is_refused_by_its_name(place: Place) -> None:
+def test_one_missing_file_is_refused_by_its_name(workdir: Workdir) -> None:
     """The error names the missing file, escaped and short."""
-    place.wheel()
+    workdir.wheel()
     for name, shown in (("dist/gone.whl", "dist/gone.whl"), ("\x1b[2J.whl", r"\x1b[2J.whl")):
         with pytest.raises(Refused) as caught:
-            place.examine(f"twine upload {WHEEL} {shlex.quote(name)}")
+            workdir.examine(f"twine upload {WHEEL} {shlex.quote(name)}")
         assert str(caught.value).endswith(f": {shown}")
     with pytest.raises(Refused) as caught:
-        place.examine(f"twine upload {'x' * 500}.whl")
+        workdir.examine(f"twine upload {'x' * 500}.whl")
     assert len(str(caught.value)) < 120
 
 
 @pytest.mark.parametrize("pattern", ["**", "dist/**", "**/*.whl", "dist/**/*"])
-def test_a_pattern_over_folders_is_refused(place: Place, pattern: str) -> None:
+def test_a_pattern_over_folders_is_refused(workdir: Workdir, pattern: str) -> None:
     """``**`` means ``*`` to twine, and any number of folders to uv."""
-    place.wheel()
-    place.wheel("deep", folder="dist/sub")
+    workdir.wheel()
+    workdir.wheel("deep", folder="dist/sub")
     for command in ("twine upload", "uv publish"):
         with pytest.raises(Refused, match=re.escape(pattern)) as caught:
-            place.examine(f"{command} '{pattern}'")
+            workdir.examine(f"{command} '{pattern}'")
         assert caught.value.hint
 
 
-def test_a_broken_file_is_refused(place: Place) -> None:
-    """The error comes before any program gets the token."""
-    place.write(WHEEL, "half of it")
+def test_a_broken_file_is_refused(workdir: Workdir) -> None:
+    """The error about a broken file comes before any program gets the token."""
+    workdir.write(WHEEL, "half of it")
     for line in ("uv publish", "twine upload 'dist/*'"):
         with pytest.raises(Refused, match=re.escape(WHEEL)):
-            place.examine(line)
+            workdir.examine(line)
 
 
-def test_a_folder_that_cannot_be_read_is_refused(place: Place) -> None:
-    """The tool would upload its files."""
+def test_a_folder_that_cannot_be_read_is_refused(workdir: Workdir) -> None:
+    """secretly must list the files in the folder before the tool uploads them."""
     if os.geteuid() == 0:
         pytest.skip("root may read everything")
-    (place.folder / "dist").mkdir(mode=0)
+    (workdir.folder / "dist").mkdir(mode=0)
     with pytest.raises(Refused, match=r"dist/?: Permission denied"):
-        place.examine("uv publish")
+        workdir.examine("uv publish")
 
 
-def test_a_local_version_is_refused_only_for_pypi(place: Place) -> None:
-    """PyPI would reject it after the upload. Other indexes accept it."""
-    place.wheel("demo", "1.0+cu12")
+def test_a_local_version_is_refused_only_for_pypi(workdir: Workdir) -> None:
+    """PyPI would reject a local version after the upload, but other indexes accept one."""
+    workdir.wheel("demo", "1.0+cu12")
     for line, name in (
         ("twine upload 'dist/*'", "PyPI"),
         ("uv publish", "PyPI"),
@@ -719,29 +723,29 @@ def test_a_local_version_is_refused_only_for_pypi(place: Place) -> None:
         ("hatch publish -r test", "TestPyPI"),
     ):
         with pytest.raises(Refused, match=rf"^{name} .*1\.0\+cu12$"):
-            place.examine(line)
+            workdir.examine(line)
     for line in (
         "twine upload --repository-url https://example.org/ 'dist/*'",
         "twine upload -r internal 'dist/*'",
         "uv publish --index internal",
     ):
-        assert place.projects(line) == ["demo"]
+        assert workdir.projects(line) == ["demo"]
 
 
 def test_a_local_version_is_refused_if_settings_say_where_pypi_is(
-    place: Place,
+    workdir: Workdir,
 ) -> None:
-    """The index is still PyPI, before building too."""
-    place.write(".pypirc", "[pypi]\nrepository = https://upload.pypi.example/legacy/\n")
-    place.wheel("demo", "1.0+cu12")
+    """With another URL the index is still PyPI, which rejects local versions."""
+    workdir.write(".pypirc", "[pypi]\nrepository = https://upload.pypi.example/legacy/\n")
+    workdir.wheel("demo", "1.0+cu12")
     with pytest.raises(Refused, match=r"^PyPI .*1\.0\+"):
-        place.examine("twine upload 'dist/*'", {"HOME": str(place.folder)})
-    place.write("pyproject.toml", '[project]\nname = "demo"\nversion = "1.0+local"\n')
+        workdir.examine("twine upload 'dist/*'", {"HOME": str(workdir.folder)})
+    workdir.write("pyproject.toml", '[project]\nname = "demo"\nversion = "1.0+local"\n')
     with pytest.raises(Refused, match=r"^PyPI .*1\.0\+"):
-        place.examine("flit publish")
+        workdir.examine("flit publish")
 
 
-# -- how long the token is good --------------------------------------------------
+# -- the lifetime of the token ---------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -759,16 +763,16 @@ def test_a_local_version_is_refused_if_settings_say_where_pypi_is(
     ],
 )
 def test_a_token_is_valid_for_15_minutes(
-    place: Place, line: str, expires: float | None, seconds: float
+    workdir: Workdir, line: str, expires: float | None, seconds: float
 ) -> None:
-    """An hour if the tool builds first, or as configured. 0 sets no end."""
-    place.write("pyproject.toml", PROJECT)
-    place.wheel()
-    assert place.examine(line, expires=expires).expires == seconds
+    """If the tool builds first, an hour is the default. A configured 0 means no expiry."""
+    workdir.write("pyproject.toml", PROJECT)
+    workdir.wheel()
+    assert workdir.examine(line, expires=expires).expires == seconds
 
 
 def padded(path: Path, size: int) -> None:
-    """Make a wheel of that size: bytes before the archive don't count."""
+    """Make a wheel this large by adding bytes before the archive, which zip readers ignore."""
     data = path.read_bytes()
     with open(path, "wb") as file:
         file.truncate(size - len(data))
@@ -786,21 +790,21 @@ def padded(path: Path, size: int) -> None:
     ],
 )
 def test_large_files_get_a_longer_token(
-    place: Place, sizes: Sequence[int], expires: float | None, seconds: float
+    workdir: Workdir, sizes: Sequence[int], expires: float | None, seconds: float
 ) -> None:
-    """Twice the time of an upload at 1 MB/s, if that is longer."""
+    """The token lasts at least twice as long as an upload at 1 MB/s."""
     for number, size in enumerate(sizes):
-        padded(place.folder / place.wheel("demo", f"{number}.0"), size)
-    found = place.examine("uv publish", expires=expires)
-    assert [file.size for file in found.files] == sizes
-    assert found.expires == seconds
+        padded(workdir.folder / workdir.wheel("demo", f"{number}.0"), size)
+    planned = workdir.examine("uv publish", expires=expires)
+    assert [file.size for file in planned.files] == sizes
+    assert planned.expires == seconds
 
 
 # -- the token: which index ------------------------------------------------------
 
 
 def at(url: str) -> Destination:
-    """An index given by its URL."""
+    """Return an index given by its URL."""
     return Destination("", url.partition("://")[2].partition("/")[0], url)
 
 
@@ -854,7 +858,7 @@ GOOD = {
 
 
 def release(target: Destination = DESTINATIONS["PyPI"], **more: object) -> Release:
-    """A release of ``demo``, by twine."""
+    """Return a release of ``demo`` by twine."""
     facts: dict[str, object] = {"project": "demo", "version": "1.0", **more}
     return Release("twine", target, **facts)  # type: ignore[arg-type]
 
@@ -862,10 +866,7 @@ def release(target: Destination = DESTINATIONS["PyPI"], **more: object) -> Relea
 @pytest.mark.parametrize("location", LOCATIONS)
 @pytest.mark.parametrize("name", DESTINATIONS)
 def test_a_token_goes_to_the_index_that_made_it(name: str, location: str) -> None:
-    """Its host or upload.host, whatever the port; the tools' own two without a host to compare.
-
-    Any other pair is refused, naming both, unless the configuration allows it.
-    """
+    """A token goes only to its own or its ``upload.`` host, or as the configuration allows."""
     target, value = DESTINATIONS[name], Secret(token(location))
     if location in GOOD.get(name, ()):
         release(target).inspect(value, Entry("PyPI"))
@@ -882,8 +883,8 @@ def test_a_token_goes_to_the_index_that_made_it(name: str, location: str) -> Non
         release(target).inspect(value, Entry("PyPI", hosts=("", "other.example", location)[:2]))
 
 
-def test_an_allowed_host_is_that_host_and_port_only(place: Place) -> None:
-    """Other ports and subdomains aren't allowed."""
+def test_an_allowed_host_is_that_host_and_port_only(workdir: Workdir) -> None:
+    """An allowed host with a port allows no other port. No allowed host includes subdomains."""
     value = Secret(TOKEN)
     entry = Entry("PyPI", hosts=("127.0.0.1:8080", "mine.example"))
     release(at("http://127.0.0.1:8080/")).inspect(value, entry)
@@ -894,7 +895,7 @@ def test_an_allowed_host_is_that_host_and_port_only(place: Place) -> None:
 
 
 def test_names_in_a_refusal_are_escaped() -> None:
-    """A terminal shows them."""
+    """The terminal would obey escape sequences in a name."""
     target = Destination("inter\x1bnal", "inter\x1bnal")
     with pytest.raises(Refused) as caught:
         release(target).inspect(Secret(TOKEN), Entry("\u202ename"))
@@ -914,7 +915,7 @@ FILES = (
 
 @pytest.mark.parametrize("name", ["PyPI", "PyPI/demo"])
 def test_a_token_for_another_project_is_refused(name: str) -> None:
-    """The hint says how to store one for this project."""
+    """The hint says how to store a token for this project."""
     value = Secret(token("pypi.example", [1, ["other", "demo-2"]]))
     with pytest.raises(Refused) as caught:
         release().inspect(value, Entry(name))
@@ -936,18 +937,18 @@ def test_a_token_for_another_project_is_refused(name: str) -> None:
     ],
 )
 def test_a_token_must_be_for_every_project(caveats: Sequence[object], lacking: str | None) -> None:
-    """Names are normalized, and each restriction counts."""
-    found = release(files=FILES)
+    """The projects of the upload are normalized, and each restriction must allow all of them."""
+    planned = release(files=FILES)
     value = Secret(token("pypi.example", *caveats))
     if lacking is None:
-        found.inspect(value, Entry("PyPI"))
+        planned.inspect(value, Entry("PyPI"))
     else:
         with pytest.raises(Refused, match=rf"\b{lacking}$"):
-            found.inspect(value, Entry("PyPI"))
+            planned.inspect(value, Entry("PyPI"))
 
 
 def test_without_a_known_project_the_index_decides() -> None:
-    """A token for some project may be the right one."""
+    """secretly can't compare an unknown project with the token's, but the index can."""
     release(project="").inspect(Secret(token("pypi.example", [1, ["demo"]])), Entry("PyPI"))
 
 
@@ -961,7 +962,7 @@ def test_without_a_known_project_the_index_decides() -> None:
     ],
 )
 def test_a_token_must_be_valid_now(end: int, start: int, why: str) -> None:
-    """Otherwise the index would answer 403 after the upload."""
+    """The index would answer 403 to any other token, after the upload."""
     now = int(time.time())
     value = Secret(token("pypi.example", [0, now + end, now + start]))
     if not why:
@@ -992,7 +993,7 @@ def test_a_token_must_be_valid_now(end: int, start: int, why: str) -> None:
     ],
 )
 def test_a_malformed_token_is_refused(value: str) -> None:
-    """It is never passed on. The error names the secret and shows no part of it."""
+    """The error for a malformed token names the secret and shows no part of the token."""
     with pytest.raises(BadToken, match=r"^PyPI: ") as caught:
         release().inspect(Secret(value), Entry("PyPI"))
     assert caught.value.hint
@@ -1004,50 +1005,50 @@ def test_a_malformed_token_is_refused(value: str) -> None:
 @pytest.mark.parametrize("value", ["canary-password", "", "xpypi-1", " canary", "PYPI-AgE"])
 @pytest.mark.parametrize("name", ["PyPI", "evil", "by name alone"])
 def test_another_kind_of_secret_passes(value: str, name: str) -> None:
-    """Other indexes have passwords, which stay unchanged."""
-    found, secret = release(DESTINATIONS[name]), Secret(value)
-    found.inspect(secret, Entry("internal"))
-    assert found.narrowed(secret, time.time()) is secret
+    """Other indexes have passwords, which secretly neither checks nor changes."""
+    planned, secret = release(DESTINATIONS[name]), Secret(value)
+    planned.inspect(secret, Entry("internal"))
+    assert planned.narrowed(secret, time.time()) is secret
 
 
 # -- the token: narrowed ---------------------------------------------------------
 
 
 def caveats(value: str) -> list[bytes]:
-    """The restrictions that end with these lines, as they stand in the token."""
+    """Return the raw bytes of each restriction that is a list, with the bytes before the list."""
     data = base64.urlsafe_b64decode(value[5:] + "=" * (-len(value[5:]) % 4))
     return [part for part in data.replace(b"]\0", b"]\n").split(b"\n") if part.endswith(b"]")]
 
 
 def test_a_narrowed_token_is_for_these_projects_and_this_time() -> None:
-    """It starts a minute ago, for a slow clock, and has the old restrictions too."""
+    """A narrowed token starts a minute ago, for an index with a slow clock."""
     now = 1_700_000_000.9
     value = Secret(token("pypi.example", [1, ["my-demo", "another", "third"]]))
-    found = release(files=FILES, expires=900)
-    got = token_scope(found.narrowed(value, now))
-    assert got.location == "pypi.example"
-    assert sorted(got.projects or ()) == ["another", "my-demo"]
-    assert (got.not_before, got.expires) == (1_700_000_000 - 60, 1_700_000_900)
-    written = found.narrowed(Secret(TOKEN), now)
+    planned = release(files=FILES, expires=900)
+    scope = token_scope(planned.narrowed(value, now))
+    assert scope.location == "pypi.example"
+    assert sorted(scope.projects or ()) == ["another", "my-demo"]
+    assert (scope.not_before, scope.expires) == (1_700_000_000 - 60, 1_700_000_900)
+    written = planned.narrowed(Secret(TOKEN), now)
     assert [part[part.index(b"[") :] for part in caveats(written)] == [
         b"[0, 1700000900, 1699999940]",
         b'[1, ["another", "my-demo"]]',
     ]
 
 
-def test_an_unknown_project_and_no_end_are_not_added() -> None:
-    """Without a project and an end the token stays unchanged."""
+def test_an_unknown_project_or_a_missing_expiry_adds_no_restriction() -> None:
+    """Without a project and an expiry the token stays unchanged."""
     now = time.time()
-    got = token_scope(release(project="").narrowed(Secret(TOKEN), now))
-    assert got.projects is None
-    assert got.expires == int(now + 900)
-    got = token_scope(release(expires=0).narrowed(Secret(TOKEN), now))
-    assert got[1:4] == (frozenset({"demo"}), None, None)
+    scope = token_scope(release(project="").narrowed(Secret(TOKEN), now))
+    assert scope.projects is None
+    assert scope.expires == int(now + 900)
+    scope = token_scope(release(expires=0).narrowed(Secret(TOKEN), now))
+    assert scope[1:4] == (frozenset({"demo"}), None, None)
     assert release(project="", expires=0).narrowed(Secret(TOKEN), now) == TOKEN
 
 
 def test_one_file_of_an_unknown_project_leaves_the_project_open() -> None:
-    """The index would reject that file, and the line says that the project isn't known."""
+    """A token for the known projects alone would make the index reject the other file."""
     files = (*FILES, Distribution("old.egg", 1, "0" * 64))
     assert release(files=files).projects is None
 
@@ -1059,7 +1060,7 @@ def test_one_file_of_an_unknown_project_leaves_the_project_open() -> None:
 def test_the_index_accepts_a_narrowed_token_only_for_this_upload(
     project: str, later: int, good: bool
 ) -> None:
-    """pypitoken checks it as PyPI does."""
+    """pypitoken, which checks tokens as PyPI does, accepts this project until the expiry."""
     pypitoken = tokens.need_pypitoken()
     now = int(time.time())
     narrowed = pypitoken.Token.load(release().narrowed(Secret(TOKEN), now))
@@ -1081,31 +1082,31 @@ def test_the_index_accepts_a_narrowed_token_only_for_this_upload(
     ],
 )
 def test_one_line_says_what_the_tool_gets(more: Mapping[str, object], line: str) -> None:
-    """It comes from the token itself."""
+    """secretly reads this line's project and expiry from the narrowed token itself."""
     now = time.time()
-    found = release()._replace(**more)  # type: ignore[arg-type]
+    planned = release()._replace(**more)  # type: ignore[arg-type]
     end = format_time(int(now + 900))
-    assert found.said(found.narrowed(Secret(TOKEN), now)) == line.format(end=end)
+    assert planned.said(planned.narrowed(Secret(TOKEN), now)) == line.format(end=end)
 
 
-def test_the_line_is_short_and_true_to_a_narrower_token() -> None:
-    """A token that ended sooner already still does; of hundreds of projects the middle goes."""
+def test_the_line_is_short_and_true_for_any_token() -> None:
+    """The line shows an earlier expiry of the original token, and shortens a long list."""
     now = int(time.time())
     sooner = Secret(token("pypi.example", [0, now + 300, 0]))
-    found = release()
-    assert found.said(found.narrowed(sooner, now)).endswith(format_time(now + 300))
+    planned = release()
+    assert planned.said(planned.narrowed(sooner, now)).endswith(format_time(now + 300))
     many = tuple(Distribution(f"{n}.whl", 1, "0" * 64, f"project{n}", "1") for n in range(200))
-    found = release(files=many)
-    assert len(found.said(found.narrowed(Secret(TOKEN), now))) < 260
+    planned = release(files=many)
+    assert len(planned.said(planned.narrowed(Secret(TOKEN), now))) < 260
 
 
-# -- consent ---------------------------------------------------------------------
+# -- the dialog ------------------------------------------------------------------
 
 PROGRAM, ARGV = "/opt/bin/twine", ["twine", "upload", "dist/*"]
 
 
 def unwrapped(text: str) -> str:
-    """The text as it was before it was laid out in lines of 72 characters."""
+    """Return the text as it was before wrapping into lines of 72 characters."""
     lines: list[str] = []
     full = False
     for line in text.split("\n"):
@@ -1117,13 +1118,13 @@ def unwrapped(text: str) -> str:
     return "\n".join(lines)
 
 
-def test_the_dialog_shows_projects_index_program_and_files(place: Place) -> None:
-    """Then the command, and each file with size and hash."""
-    place.wheel()
-    place.sdist()
+def test_the_dialog_shows_projects_index_program_and_files(workdir: Workdir) -> None:
+    """The dialog also shows the command, and each file with its size and hash."""
+    workdir.wheel()
+    workdir.sdist()
     hashes = {path: hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in (WHEEL, SDIST)}
     sizes = {path: os.path.getsize(path) for path in (WHEEL, SDIST)}
-    seen = place.examine("twine upload -r testpypi 'dist/*'").consent(PROGRAM, ARGV)
+    seen = workdir.examine("twine upload -r testpypi 'dist/*'").consent(PROGRAM, ARGV)
     facts = {
         path: wording.file_facts(f"{sizes[path]} bytes", hashes[path][:16])
         for path in (WHEEL, SDIST)
@@ -1154,12 +1155,12 @@ def test_the_dialog_shows_projects_index_program_and_files(place: Place) -> None
     ],
 )
 def test_the_destination_is_the_host(target: Destination, line: str) -> None:
-    """The tool's own name for it follows. No password is shown."""
+    """The dialog shows the host and then the tool's name for the index, but no password."""
     assert release(target).consent(PROGRAM, ARGV).text.split("\n")[1] == wording.index_line(line)
 
 
 def test_a_long_path_is_never_cut() -> None:
-    """The program's and the files' paths go on in the next line, after a mark."""
+    """The path of a program or a file continues in the next line, after a mark."""
     program = "/" + "/".join(f"folder{n:03}" for n in range(30))
     assert len(program) == 300
     seen = release().consent(program, ARGV)
@@ -1175,7 +1176,7 @@ def test_a_long_path_is_never_cut() -> None:
 
 @pytest.mark.parametrize("files", [(), FILES])
 def test_a_dialog_is_whole_or_refused(files: tuple[Distribution, ...]) -> None:
-    """Nothing is left out silently, with any length of path."""
+    """Whatever the length of a path, the dialog is complete or secretly refuses."""
     refused = 0
     for length in range(300, 800):
         program = "/" + "x" * length
@@ -1193,7 +1194,7 @@ def test_a_dialog_is_whole_or_refused(files: tuple[Distribution, ...]) -> None:
 
 
 def test_too_many_projects_are_refused() -> None:
-    """A dialog must name all of them."""
+    """The dialog must name all projects."""
     many = tuple(Distribution(f"{n}", 1, "0" * 64, f"project-{n}", "1.0") for n in range(200))
     with pytest.raises(Refused, match="too long") as caught:
         release(files=many).consent(PROGRAM, ARGV)
@@ -1202,7 +1203,7 @@ def test_too_many_projects_are_refused() -> None:
 
 @pytest.mark.parametrize(("count", "whole"), [(8, True), (9, False), (500, False)])
 def test_many_files_are_summed_up(count: int, whole: bool) -> None:
-    """As their number, size and one hash of the list, which goes to standard error."""
+    """The dialog shows count, size and one hash of the file list. The list goes to stderr."""
     files = tuple(Distribution(f"{n}.whl", 1000, f"{n:064x}", "demo", "1") for n in range(count))
     seen = release(files=files).consent(PROGRAM, ARGV)
     if whole:
@@ -1215,13 +1216,13 @@ def test_many_files_are_summed_up(count: int, whole: bool) -> None:
 
 
 @pytest.mark.process
-def test_the_hash_over_the_list_is_what_sha256sum_says(place: Place) -> None:
-    """So users can compute it themselves."""
+def test_the_hash_over_the_list_is_what_sha256sum_says(workdir: Workdir) -> None:
+    """The user can compute the hash with ``sha256sum`` and compare."""
     for number in range(12):
-        place.wheel("demo", f"{number}.0")
-    found = place.examine("twine upload 'dist/*'")
-    seen = found.consent(PROGRAM, ARGV)
-    files = shlex.join(file.path for file in found.files)
+        workdir.wheel("demo", f"{number}.0")
+    planned = workdir.examine("twine upload 'dist/*'")
+    seen = planned.consent(PROGRAM, ARGV)
+    files = shlex.join(file.path for file in planned.files)
     for line, wanted in (
         (f"sha256sum {files}", "\n".join(seen.listing)),
         (f"sha256sum {files} | sha256sum", ""),
@@ -1256,16 +1257,16 @@ def test_the_command_is_left_out_first() -> None:
         ("\u200b", r"\u200b"),
     ],
 )
-def test_odd_characters_are_shown_as_escapes(place: Place, odd: str, seen: str) -> None:
-    """In file names, in versions, in the command and in the list."""
+def test_odd_characters_are_shown_as_escapes(workdir: Workdir, odd: str, seen: str) -> None:
+    """Odd characters are escaped in file names, versions, the command and the list."""
     for number in range(9):
-        wheel(place.folder / "dist", name=f"{number}{odd}.whl")
-    found = place.examine("uv publish")
-    few = found._replace(files=found.files[:2]).consent(PROGRAM, ["uv", odd]).text
+        wheel(workdir.folder / "dist", name=f"{number}{odd}.whl")
+    planned = workdir.examine("uv publish")
+    few = planned._replace(files=planned.files[:2]).consent(PROGRAM, ["uv", odd]).text
     assert f"\ndist/0{seen}.whl (" in few
     assert f"{seen}'\n" in few
     assert few.replace("\n", "").isprintable()
-    listing = found.consent(PROGRAM, ["uv"]).listing
+    listing = planned.consent(PROGRAM, ["uv"]).listing
     assert len(listing) == 9
     assert listing[0].endswith(f"  dist/0{seen}.whl")
     assert "".join(listing).isprintable()
@@ -1279,7 +1280,7 @@ PATHS = st.builds("dist/{}".format, TEXTS | st.text("xy", max_size=400))
 
 @st.composite
 def releases(draw: st.DrawFn) -> Release:
-    """Any release."""
+    """Generate any release."""
     names = st.text(st.sampled_from("ab-_."), max_size=30).map("p{}q".format)
     files = st.builds(
         Distribution,
@@ -1305,50 +1306,47 @@ def releases(draw: st.DrawFn) -> Release:
 
 @given(releases(), st.text("/pq", max_size=700), st.lists(TEXTS, min_size=1, max_size=5))
 def test_any_upload_is_shown_whole_or_refused(
-    found: Release, program: str, argv: list[str]
+    planned: Release, program: str, argv: list[str]
 ) -> None:
-    """The head is whole and in its order, each file is there or the one hash over all.
-
-    With a question of 150 characters above, it fits into what a pinentry takes.
-    """
+    """Any dialog fits a pinentry and has every fact, in order, or secretly refuses."""
     try:
-        seen = found.consent(program, argv)
+        seen = planned.consent(program, argv)
     except Refused as error:
         assert error.hint
         return
     question = "q" * 150
     assert assuan.fits("SETDESC", f"{question}\n\n{seen.text}", keep="\n")
     lines = unwrapped(seen.text).split("\n")
-    upload, where, *more = found.described()
+    upload, where, *more = planned.described()
     notes = list(itertools.takewhile(lambda line: line.startswith(NOTE), more))
     head = [upload, where, wording.program_line(program), *notes]
     assert lines[: len(head)] == head
     rest = lines[len(head) :]
     if rest and rest[0].startswith(wording.command_line("")):
         rest = rest[1:]
-    if not found.files:
+    if not planned.files:
         assert rest == []
         return
     assert rest[0] == ""
-    listing = [f"{file.sha256}  {escape(file.path)}" for file in found.files]
+    listing = [f"{file.sha256}  {escape(file.path)}" for file in planned.files]
     if seen.listing:
         assert list(seen.listing) == listing
         digest = hashlib.sha256("".join(f"{line}\n" for line in listing).encode()).hexdigest()
         assert len(rest) == 2
-        assert rest[1].startswith(f"{len(found.files)} files, ")
+        assert rest[1].startswith(f"{len(planned.files)} files, ")
         assert rest[1].endswith(f" {digest[:16]}")
     else:
         shown = "\n".join(rest[1:])
-        for file in found.files:
+        for file in planned.files:
             assert escape(file.path) in shown
             assert f"sha256 {file.sha256[:16]}" in shown
 
 
-def test_a_listing_shows_every_file(place: Place) -> None:
-    """For --dry-run, with the lifetime of the token."""
+def test_a_listing_shows_every_file(workdir: Workdir) -> None:
+    """``--dry-run`` lists every file, and the lifetime of the token."""
     for number in range(20):
-        place.wheel("demo", f"{number}.0")
-    described = place.examine("uv publish").described()
+        workdir.wheel("demo", f"{number}.0")
+    described = workdir.examine("uv publish").described()
     assert described[1:4] == [
         wording.index_line("PyPI"),
         wording.note_line(wording.SEVERAL_VERSIONS),
@@ -1359,24 +1357,24 @@ def test_a_listing_shows_every_file(place: Place) -> None:
     assert wording.token_line(60) in release(expires=3600).described()
 
 
-# -- looked at again -------------------------------------------------------------
+# -- changes after the dialog ----------------------------------------------------
 
 
-def test_an_unchanged_release_is_not_changed(place: Place) -> None:
+def test_an_unchanged_release_is_not_changed(workdir: Workdir) -> None:
     """Reading a file is not a change."""
-    place.wheel()
-    before = place.examine("uv publish")
-    assert changed(before, place.examine("uv publish")) == ""
+    workdir.wheel()
+    before = workdir.examine("uv publish")
+    assert changed(before, workdir.examine("uv publish")) == ""
 
 
 def rewritten(path: Path) -> None:
-    """The same bytes, written again."""
+    """Write the same bytes again."""
     data = path.read_bytes()
     path.write_bytes(data)
 
 
 def replaced(path: Path) -> None:
-    """Another file with the same bytes and the same time in its place."""
+    """Replace a file by another file with the same bytes and the same time."""
     facts = path.stat()
     copy = path.with_name("copy")
     copy.write_bytes(path.read_bytes())
@@ -1385,49 +1383,49 @@ def replaced(path: Path) -> None:
 
 
 def one_byte(path: Path) -> None:
-    """One more byte before the archive, the time as it was."""
+    """Add a byte before the archive, and restore the time of the file."""
     facts = path.stat()
     path.write_bytes(b"x" + path.read_bytes())
     os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
 
 
 @pytest.mark.parametrize("change", [rewritten, replaced, one_byte])
-def test_a_file_that_was_changed_is_named(place: Place, change: object) -> None:
-    """Its bytes changed, or another file replaced it."""
+def test_a_file_that_was_changed_is_named(workdir: Workdir, change: object) -> None:
+    """secretly names a file that was written, or replaced by another file."""
     assert callable(change)
-    path = place.wheel()
-    before = place.examine("uv publish")
+    path = workdir.wheel()
+    before = workdir.examine("uv publish")
     written = os.stat(path).st_ctime_ns  # a file system's clock may go in steps
-    wait_until(lambda: place.write("clock").stat().st_ctime_ns > written)
+    wait_until(lambda: workdir.write("clock").stat().st_ctime_ns > written)
     change(Path(path))
-    assert changed(before, place.examine("uv publish")).startswith(f"{path} ")
+    assert changed(before, workdir.examine("uv publish")).startswith(f"{path} ")
 
 
-def test_an_added_or_removed_file_is_named(place: Place) -> None:
-    """Its name is escaped."""
-    place.wheel()
-    before = place.examine("uv publish")
-    wheel(place.folder / "dist", name="\x1b.whl")
-    after = place.examine("uv publish")
+def test_an_added_or_removed_file_is_named(workdir: Workdir) -> None:
+    """secretly names an added or removed file, with escapes for odd characters."""
+    workdir.wheel()
+    before = workdir.examine("uv publish")
+    wheel(workdir.folder / "dist", name="\x1b.whl")
+    after = workdir.examine("uv publish")
     came, went = changed(before, after), changed(after, before)
     assert came.startswith(r"dist/\x1b.whl ")
     assert went.startswith(r"dist/\x1b.whl ")
     assert came != went
 
 
-def test_another_destination_is_named(place: Place) -> None:
+def test_another_destination_is_named(workdir: Workdir) -> None:
     """A settings file may change while the user decides."""
-    place.wheel()
-    before = place.examine("uv publish")
-    place.write("uv.toml", "publish-url = 'https://evil.example/'")
-    after = place.examine("uv publish")
+    workdir.wheel()
+    before = workdir.examine("uv publish")
+    workdir.write("uv.toml", "publish-url = 'https://evil.example/'")
+    after = workdir.examine("uv publish")
     assert "evil.example" in changed(before, after)
 
 
-def test_another_project_or_version_is_a_change(place: Place) -> None:
-    """Before a build these are the only facts."""
-    place.write("pyproject.toml", PROJECT)
-    before = place.examine("flit publish")
+def test_another_project_or_version_is_a_change(workdir: Workdir) -> None:
+    """Before a build, project and version are the only facts about a release."""
+    workdir.write("pyproject.toml", PROJECT)
+    before = workdir.examine("flit publish")
     for text in (PROJECT.replace("1.0", "2.0"), PROJECT.replace("demo", "evil")):
-        place.write("pyproject.toml", text)
-        assert "settings" in changed(before, place.examine("flit publish"))
+        workdir.write("pyproject.toml", text)
+        assert "settings" in changed(before, workdir.examine("flit publish"))

@@ -192,7 +192,10 @@ def test_a_bad_address_is_left_to_keyring(address: str) -> None:
 # -- when it is used ---------------------------------------------------------------
 
 #: What must not be loaded for what can be read directly.
-HEAVY = ("asyncio", "json", "keyring", "pexpect", "secretstorage", "tomllib", "twisted", "argparse")
+HEAVY = (
+    "argparse asyncio jeepney json keyring pexpect secretstorage selectors socket tomllib twisted "
+    "typing"
+).split()
 
 
 def listed(folder: Path, backend: str = BACKEND) -> StoredNames:

@@ -1,4 +1,4 @@
-"""``secretly token``: what a token allows, and a weaker one for use elsewhere."""
+"""Test ``secretly token``, which shows what a token allows and makes weaker tokens."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DEMO = token("pypi.example", [1, ["demo"]], identifier="canary-of-demo")
 TWO = token("pypi.example", [1, ["demo", "my-proj-1"]])
 ENDED = token("pypi.example", [0, 1_000_000_000, 0])
 
-#: Malformed tokens, each in a variable.
+#: Malformed tokens, by the environment variable that holds them.
 MALFORMED = {
     "EMPTY": "pypi-",
     "CUT": TOKEN[:-9],
@@ -43,14 +43,14 @@ MALFORMED = {
 
 @pytest.fixture(name="home")
 def _home() -> Iterator[Home]:
-    with home() as found:
-        yield found
+    with home() as new_home:
+        yield new_home
 
 
 @pytest.fixture(scope="module", name="warm")
 def _warm() -> Iterator[Warm]:
-    """The command without a way to ask, and with tokens in variables."""
-    with home() as folder:
+    """Start the command with tokens in environment variables, and without a way to prompt."""
+    with home() as new_home:
         environ = {
             **MALFORMED,
             "WHOLE": TOKEN,
@@ -59,18 +59,18 @@ def _warm() -> Iterator[Warm]:
             "ENDED": ENDED,
             "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring",
         }
-        with Warm(folder, environ) as warm:
+        with Warm(new_home, environ) as warm:
             yield warm
 
 
 @pytest.fixture(scope="module")
 def pypitoken() -> Any:
-    """The package that tokens are checked with."""
+    """Return pypitoken, which checks tokens as PyPI does."""
     return tokens.need_pypitoken()
 
 
 def good(pypitoken: Any, text: str, project: str, now: float) -> bool:
-    """Whether pypitoken lets a token upload this project, at this moment."""
+    """Return whether pypitoken accepts a token for an upload to this project at this time."""
     try:
         pypitoken.Token.load(text).check(KEY, project_name=project, now=int(now))
     except pypitoken.PyPITokenException:
@@ -79,7 +79,7 @@ def good(pypitoken: Any, text: str, project: str, now: float) -> bool:
 
 
 def assert_nothing_of(text: str, done: Ended) -> None:
-    """No part of *text* was written anywhere."""
+    """Check that the output contains no part of *text*."""
     body = text.removeprefix("pypi-")
     both = done.stdout + done.stderr
     assert "canary" not in both
@@ -87,7 +87,7 @@ def assert_nothing_of(text: str, done: Ended) -> None:
 
 
 def assert_fails(done: Ended, status: int) -> None:
-    """It ended with *status*, and two lines on stderr: what happened, and a hint."""
+    """Check for *status*, and for an error and a hint on standard error."""
     assert (done.status, done.stdout) == (status, ""), done
     assert re.fullmatch(r"secretly: \S[^\n]*\n  \S[^\n]*\n", done.stderr), done.stderr
     assert "Traceback" not in done.stderr
@@ -95,7 +95,7 @@ def assert_fails(done: Ended, status: int) -> None:
 
 
 def narrow(home: Home, *options: str, of: str = TOKEN) -> str:
-    """The token that ``secretly token narrow`` prints."""
+    """Return the token that ``secretly token narrow`` prints."""
     done = home.run("token", "narrow", "env://T", *options, environ={"T": of})
     assert (done.status, done.stderr) == (0, "")
     assert done.stdout.endswith("\n")
@@ -104,7 +104,7 @@ def narrow(home: Home, *options: str, of: str = TOKEN) -> str:
 
 
 def moment(seconds: int) -> str:
-    """A moment as it is shown, on another day than today."""
+    """Format a time as secretly does on any other day."""
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
 
 
@@ -143,14 +143,14 @@ def moment(seconds: int) -> str:
     ids=["whole", "demo", "2019", "times", "ended"],
 )
 def test_show_says_what_a_token_allows(home: Home, text: str, lines: list[str]) -> None:
-    """Its index, projects and end, and nothing of the token."""
+    """The output has the index, the projects and the expiry, but no part of the token."""
     done = home.run("token", "show", "env://T", environ={"T": text})
     assert done == Ended(0, "".join(f"{line}\n" for line in lines), "")
     assert_nothing_of(text, done)
 
 
 def test_the_token_may_come_from_any_source(home: Home) -> None:
-    """From the keychain, a file, a variable, or where the configuration says."""
+    """A token from any source works: keychain, file, variable or configuration."""
     home.keep_in_a_file()
     home.configure(home.config.read_text() + '[secrets.Mine]\nsource = "env://T"\n')
     assert home.run("set", "PyPI", "--stdin", stdin=f"{DEMO}\n").status == 0
@@ -166,7 +166,7 @@ def test_the_token_may_come_from_any_source(home: Home) -> None:
 
 
 def test_odd_characters_in_a_name_are_escaped(home: Home) -> None:
-    """A token may come from anywhere."""
+    """A stranger's token can't send escape sequences to the user's terminal."""
     odd = token("pypi.example", [1, ["\x1b[2J\u202e", "a\nexpires: never"]])
     done = home.run("token", "show", "env://T", environ={"T": odd})
     assert done.status == 0
@@ -180,16 +180,16 @@ def test_odd_characters_in_a_name_are_escaped(home: Home) -> None:
 def test_a_narrowed_token_is_valid_only_for_the_project_and_the_time(
     home: Home, pypitoken: Any
 ) -> None:
-    """Pypitoken allows it now; not for another project, nor before, nor at the end."""
+    """pypitoken accepts a narrowed token only for the named project, until the expiry."""
     before = time.time()
-    found = narrow(home, "--project", "demo", "--expires", "15m")
+    narrowed = narrow(home, "--project", "demo", "--expires", "15m")
     after = time.time()
-    assert good(pypitoken, found, "demo", after)
-    assert good(pypitoken, found, "demo", before + 899)
-    assert good(pypitoken, found, "demo", after - 60)  # for an index whose clock is behind
-    assert not good(pypitoken, found, "demo", before - 62)
-    assert not good(pypitoken, found, "demo", after + 900)
-    assert not good(pypitoken, found, "other", after)
+    assert good(pypitoken, narrowed, "demo", after)
+    assert good(pypitoken, narrowed, "demo", before + 899)
+    assert good(pypitoken, narrowed, "demo", after - 60)  # for an index with a slow clock
+    assert not good(pypitoken, narrowed, "demo", before - 62)
+    assert not good(pypitoken, narrowed, "demo", after + 900)
+    assert not good(pypitoken, narrowed, "other", after)
 
 
 @pytest.mark.parametrize(
@@ -200,68 +200,69 @@ def test_a_narrowed_token_is_valid_only_for_the_project_and_the_time(
 def test_the_narrowed_token_ends_when_the_option_says(
     home: Home, options: list[str], seconds: int
 ) -> None:
-    """After 15 minutes unless another time is given."""
+    """A narrowed token lasts for 15 minutes, or for as long as ``--expires`` says."""
     before = int(time.time())
-    found = token_scope(narrow(home, "--project", "demo", *options))
+    scope = token_scope(narrow(home, "--project", "demo", *options))
     after = int(time.time())
-    assert found.expires is not None
-    assert found.not_before is not None
-    assert before <= found.expires - seconds <= after
-    assert before <= found.not_before + 60 <= after
+    assert scope.expires is not None
+    assert scope.not_before is not None
+    assert before <= scope.expires - seconds <= after
+    assert before <= scope.not_before + 60 <= after
 
 
-def test_the_stored_token_stays_as_it_was(home: Home) -> None:
-    """What is printed has not its signature, with which its restrictions could be taken off."""
-    found = narrow(home, "--project", "demo")
-    assert found != TOKEN
-    assert tokens.KEY not in found
-    assert TOKEN[-40:] not in found
+def test_a_narrowed_token_does_not_reveal_the_original(home: Home) -> None:
+    """The output lacks the original signature, so the restrictions can't be removed."""
+    narrowed = narrow(home, "--project", "demo")
+    assert narrowed != TOKEN
+    assert tokens.KEY not in narrowed
+    assert TOKEN[-40:] not in narrowed
 
 
 @pytest.mark.parametrize("name", ["My.Proj_1", "my-proj-1", "MY--.__PROJ-1"])
 def test_a_projects_name_is_normalized(home: Home, pypitoken: Any, name: str) -> None:
-    """An index knows each project by one name, and denies the others."""
-    found = narrow(home, "--project", name)
-    assert token_scope(found).projects == {"my-proj-1"}
-    assert good(pypitoken, found, "my-proj-1", time.time())
+    """An index compares normalized names, so the token must contain the normalized name."""
+    narrowed = narrow(home, "--project", name)
+    assert token_scope(narrowed).projects == {"my-proj-1"}
+    assert good(pypitoken, narrowed, "my-proj-1", time.time())
     assert token_scope(narrow(home, "--project", name, of=TWO)).projects == {"my-proj-1"}
 
 
-def test_several_projects_may_be_named(home: Home, pypitoken: Any) -> None:
-    """It is for each of them, and for no other."""
-    found = narrow(home, "--project", "a", "--project", "B", "--project", "a")
-    assert token_scope(found).projects == {"a", "b"}
+def test_project_may_be_given_several_times(home: Home, pypitoken: Any) -> None:
+    """A narrowed token is valid for every project that ``--project`` names, and no other."""
+    narrowed = narrow(home, "--project", "a", "--project", "B", "--project", "a")
+    assert token_scope(narrowed).projects == {"a", "b"}
     now = time.time()
-    assert [good(pypitoken, found, name, now) for name in ("a", "b", "c")] == [True, True, False]
+    accepted = [name for name in ("a", "b", "c") if good(pypitoken, narrowed, name, now)]
+    assert accepted == ["a", "b"]
 
 
 @pytest.mark.parametrize(
     ("text", "projects"), [(TOKEN, None), (TWO, {"demo", "my-proj-1"})], ids=["whole", "two"]
 )
-def test_without_a_project_the_narrowed_token_keeps_the_tokens_own(
+def test_without_a_project_the_projects_stay_the_same(
     home: Home, text: str, projects: set[str] | None
 ) -> None:
-    """Its end alone is put on."""
-    found = token_scope(narrow(home, of=text))
-    assert found.projects == projects
-    assert found.expires is not None
+    """Without ``--project``, narrowing only adds an expiry."""
+    scope = token_scope(narrow(home, of=text))
+    assert scope.projects == projects
+    assert scope.expires is not None
 
 
-def test_a_token_that_ends_earlier_keeps_its_end(home: Home) -> None:
-    """Two hours more cannot be given to what ends in a minute."""
+def test_an_earlier_expiry_is_kept(home: Home) -> None:
+    """Narrowing to two hours can't extend a token that expires in a minute."""
     end = int(time.time()) + 60
     short = token("pypi.example", [0, end, 0])
     assert token_scope(narrow(home, "--expires", "2h", of=short)).expires == end
 
 
-def test_no_newline_with_n(home: Home) -> None:
-    """As ``get -n`` has it: for a program that takes all that it is given."""
+def test_n_omits_the_newline(home: Home) -> None:
+    """``-n`` suits programs that would read a newline as part of the token."""
     done = home.run("token", "narrow", "env://T", "-n", environ={"T": TOKEN})
     assert (done.status, done.stderr) == (0, "")
     assert re.fullmatch(r"pypi-[A-Za-z0-9_-]+", done.stdout)
 
 
-# -- what is refused -------------------------------------------------------------
+# -- errors ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -272,10 +273,10 @@ def test_no_newline_with_n(home: Home) -> None:
         (["env://TWO", "--project", "my-proj"], "my-proj"),
     ],
 )
-def test_a_project_that_the_token_is_not_for_is_refused(
+def test_a_project_that_the_token_lacks_is_refused(
     warm: Warm, options: list[str], project: str
 ) -> None:
-    """It would be denied there; here it is said which one it is."""
+    """The error names the project, so the user learns of the mistake before an upload."""
     done = warm.run("token", "narrow", *options)
     assert_fails(done, 1)
     assert re.search(rf"\b{project}\n", done.stderr)
@@ -284,7 +285,7 @@ def test_a_project_that_the_token_is_not_for_is_refused(
 
 
 def test_an_expired_token_is_refused(warm: Warm) -> None:
-    """It cannot be made good again; what it allowed is still shown."""
+    """Narrowing can't renew an expired token, but ``token show`` still describes that token."""
     done = warm.run("token", "narrow", "env://ENDED", "--project", "demo")
     assert_fails(done, 1)
     assert "expired" in done.stderr
@@ -300,7 +301,7 @@ def test_an_expired_token_is_refused(warm: Warm) -> None:
 def test_a_malformed_token_is_refused_and_not_repeated(
     warm: Warm, verb: list[str], kind: str
 ) -> None:
-    """A line that says what is wrong, and a hint; no token, no traceback, no part of it."""
+    """The error says what is wrong and has a hint, but no traceback and no part of the token."""
     done = warm.run("token", *verb, f"env://{kind}")
     assert_fails(done, 1)
     assert "token" in done.stderr
@@ -308,8 +309,8 @@ def test_a_malformed_token_is_refused_and_not_repeated(
 
 
 @pytest.mark.parametrize("verb", ["show", "narrow"])
-def test_a_missing_secret_is_named_without_a_prompt(home: Home, verb: str) -> None:
-    """With a hint how to store it. secretly does not ask for a token."""
+def test_a_missing_token_is_an_error_without_a_prompt(home: Home, verb: str) -> None:
+    """``secretly token`` never asks for a token. The error names the missing secret."""
     home.keep_in_a_file()
     with FakePinentry([TOKEN]) as fake:
         for reference, words in (
@@ -347,8 +348,8 @@ def test_a_missing_secret_is_named_without_a_prompt(home: Home, verb: str) -> No
     ],
     ids=" ".join,
 )
-def test_wrong_usage_has_a_status_of_its_own(warm: Warm, arguments: list[str]) -> None:
-    """2, and nothing is printed: neither a token nor a half of a help."""
+def test_wrong_usage_ends_with_status_2(warm: Warm, arguments: list[str]) -> None:
+    """Wrong usage is an error with a hint, and prints nothing on standard output."""
     assert_fails(warm.run(*arguments), 2)
 
 
@@ -365,7 +366,7 @@ def test_wrong_usage_has_a_status_of_its_own(warm: Warm, arguments: list[str]) -
     ids=["show", "narrow", "verb", "too many", "time", "project"],
 )
 def test_a_token_in_a_wrong_place_is_not_repeated(warm: Warm, arguments: list[str]) -> None:
-    """Someone who gives the token where its reference belongs sees it nowhere."""
+    """If the user types a token in place of a reference or an option, no error shows the token."""
     done = warm.run(*arguments)
     assert_fails(done, 2)
     assert_nothing_of(TOKEN, done)
@@ -381,7 +382,7 @@ def test_a_token_in_a_wrong_place_is_not_repeated(warm: Warm, arguments: list[st
     ids=["token", "show", "narrow"],
 )
 def test_every_help_has_an_example(warm: Warm, verb: list[str], example: str) -> None:
-    """And names every option."""
+    """Each help text has an example, and ``narrow --help`` lists every option."""
     done = warm.run("token", *verb, "--help")
     assert (done.status, done.stderr) == (0, "")
     assert re.search(rf"examples?:\n(  .*\n)*  {example}\n", done.stdout)
@@ -389,20 +390,20 @@ def test_every_help_has_an_example(warm: Warm, verb: list[str], example: str) ->
         assert all(f" {name} " in done.stdout for name in ("--project", "--expires", "-n"))
 
 
-# -- consent ---------------------------------------------------------------------
+# -- confirmation ----------------------------------------------------------------
 
 
 @pytest.fixture
 def confirmed(home: Home) -> Home:
-    """A home with a stored token that must be confirmed."""
+    """Return a home with a stored token that the user must confirm for each use."""
     home.keep_in_a_file()
     home.configure(home.config.read_text() + "[secrets.PyPI]\nconfirm = true\n")
     assert home.run("set", "PyPI", "--stdin", stdin=TOKEN).status == 0
     return home
 
 
-def test_confirm_binds_narrow(confirmed: Home) -> None:
-    """The user confirms each use, and sees what it is for. No prints nothing."""
+def test_narrow_asks_to_confirm(confirmed: Home) -> None:
+    """The user confirms each narrowing and sees the command. After No, nothing is printed."""
     with FakePinentry([True, False, None]) as fake:
         done = confirmed.run("token", "narrow", "PyPI", environ=fake.environ)
         assert (done.status, done.stderr) == (0, "")
@@ -417,8 +418,8 @@ def test_confirm_binds_narrow(confirmed: Home) -> None:
     assert_nothing_of(TOKEN, Ended(0, shown[0], ""))
 
 
-def test_confirm_binds_narrow_without_a_prompt(confirmed: Home) -> None:
-    """What needs consent is refused; so it is for a configured source."""
+def test_narrow_is_refused_if_it_cannot_ask_to_confirm(confirmed: Home) -> None:
+    """``confirm = true`` covers stored tokens and tokens from a configured source."""
     done = confirmed.run("token", "narrow", "PyPI", environ={"SECRETLY_NO_INPUT": "1"})
     assert_fails(done, 1)
     assert "confirm = false" in done.stderr
@@ -429,8 +430,8 @@ def test_confirm_binds_narrow_without_a_prompt(confirmed: Home) -> None:
     assert "confirm = false" in done.stderr
 
 
-def test_confirm_does_not_bind_show(confirmed: Home) -> None:
-    """It prints no secret, so it asks for no confirmation."""
+def test_show_does_not_ask_to_confirm(confirmed: Home) -> None:
+    """``token show`` prints no secret, so the user need not confirm."""
     with FakePinentry([False]) as fake:
         for environ in (fake.environ, {"SECRETLY_NO_INPUT": "1"}):
             done = confirmed.run("token", "show", "PyPI", environ=environ)

@@ -1,4 +1,4 @@
-"""API tokens for tests, made as an index makes them, and an index that checks them."""
+"""Make API tokens as an index does, and run an index that checks them."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from typing import Any, NamedTuple
 
 import pytest
 
-#: The index's key, with which anyone can make tokens.
+#: The key of the test index, which signs every token.
 KEY = "canary-key-of-the-index"
 
 
 def token(location: str = "pypi.example", *caveats: Any, identifier: str = "canary-token") -> str:
-    """A token as the index of that host name makes it."""
-    # The key itself is made of a fixed text and the index's, as libmacaroons has it.
+    """Return a token as the index at the host *location* makes it."""
+    # Like libmacaroons, derive the signing key from a fixed text and the index's key.
     signature = hmac.digest(b"macaroons-key-generator", KEY.encode(), hashlib.sha256)
     signature = hmac.digest(signature, identifier.encode(), hashlib.sha256)
     data = b"\2" + _field(1, location.encode()) + _field(2, identifier.encode()) + b"\0"
@@ -43,12 +43,12 @@ def _field(kind: int, data: bytes) -> bytes:
     return bytes([kind]) + size + data
 
 
-#: A token that PyPI would have made for all projects of its user.
+#: A token for all projects of its user, as PyPI makes it.
 TOKEN = token()
 
 
 def need_pypitoken() -> Any:
-    """The pypitoken package, which needs libsodium; in CI it must be there."""
+    """Return pypitoken, which needs libsodium. Without either, skip the test, or fail in CI."""
     try:
         import pypitoken
     except (ImportError, OSError) as error:
@@ -59,7 +59,7 @@ def need_pypitoken() -> Any:
 
 
 def wheel(folder: Path, project: str = "demo", version: str = "1.0", name: str = "") -> Path:
-    """A wheel with nothing in it but its metadata."""
+    """Make a wheel that contains only metadata, and return its path."""
     folder.mkdir(parents=True, exist_ok=True)
     stem = f"{project.replace('-', '_')}-{version}"
     path = folder / (name or f"{stem}-py3-none-any.whl")
@@ -74,9 +74,9 @@ def wheel(folder: Path, project: str = "demo", version: str = "1.0", name: str =
 
 
 class Limits(NamedTuple):
-    """What a token's restrictions are, as pypitoken reads them; the last ones count.
+    """A token's restrictions as pypitoken reads them. The last of each kind counts.
 
-    :param projects: None if it has no such restriction.
+    :param projects: None if the token is not restricted to projects.
     """
 
     not_before: int | None
@@ -85,19 +85,21 @@ class Limits(NamedTuple):
 
 
 def limits(text: str) -> Limits:
-    """Read a token's restrictions."""
+    """Return a token's restrictions."""
     pypitoken = need_pypitoken()
-    found = Limits(None, None, None)
+    result = Limits(None, None, None)
     for restriction in pypitoken.Token.load(text).restrictions:
         if isinstance(restriction, pypitoken.DateRestriction):
-            found = found._replace(not_before=restriction.not_before, expires=restriction.not_after)
+            result = result._replace(
+                not_before=restriction.not_before, expires=restriction.not_after
+            )
         elif isinstance(restriction, pypitoken.ProjectNamesRestriction):
-            found = found._replace(projects=restriction.project_names)
-    return found
+            result = result._replace(projects=restriction.project_names)
+    return result
 
 
 class Upload(NamedTuple):
-    """An upload that was tried."""
+    """An attempted upload."""
 
     project: str
     file: str
@@ -107,9 +109,9 @@ class Upload(NamedTuple):
 
 
 class Warehouse(NamedTuple):
-    """An index on loopback that takes an upload if pypitoken says that its token allows it.
+    """An index on loopback that accepts an upload if pypitoken accepts the token.
 
-    :param uploads: those that were tried.
+    :param uploads: the attempted uploads.
     """
 
     port: int
@@ -117,29 +119,29 @@ class Warehouse(NamedTuple):
 
     @property
     def host(self) -> str:
-        """Its host and port, as a secret for it is named."""
+        """The index's host and port, which is also the name of its secret."""
         return f"127.0.0.1:{self.port}"
 
     @property
     def url(self) -> str:
-        """Where files are uploaded to."""
+        """The URL for uploads."""
         return f"http://{self.host}/legacy/"
 
     def token(self, *caveats: Any) -> str:
-        """A token of this index."""
+        """Return a token of this index with these restrictions."""
         return token("127.0.0.1", *caveats)
 
     @property
     def statuses(self) -> list[int]:
-        """How each upload went."""
+        """The HTTP status of each attempted upload."""
         return [upload.status for upload in self.uploads]
 
 
 @contextlib.contextmanager
 def warehouse(*usernames: str) -> Iterator[Warehouse]:
-    """An index that runs until the end.
+    """Run an index until the ``with`` block ends.
 
-    :param usernames: user names that it accepts as well as ``__token__``. PyPI accepts no other.
+    :param usernames: user names to accept as well as ``__token__``. PyPI accepts no others.
     """
     pypitoken = need_pypitoken()
     uploads: list[Upload] = []
@@ -198,13 +200,13 @@ def warehouse(*usernames: str) -> Iterator[Warehouse]:
 
 
 def fields(kind: str, body: bytes) -> dict[str, str]:
-    """The fields of a form; of a file its name."""
+    """Return the fields of a submitted form. The value of a file is the file's name."""
     message = email.message_from_bytes(
         b"Content-Type: " + kind.encode() + b"\r\n\r\n" + body, policy=email.policy.HTTP
     )
-    found = {}
+    values = {}
     for part in message.iter_parts():  # type: ignore[attr-defined]
         options: Sequence[tuple[str, str]] = part["Content-Disposition"].params
         name = dict(options)["name"]
-        found[name] = part.get_filename() or part.get_content().strip()
-    return found
+        values[name] = part.get_filename() or part.get_content().strip()
+    return values

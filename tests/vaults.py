@@ -1,7 +1,7 @@
-"""Make vaults of the password managers offline, for their real programs.
+"""Make vaults for the real programs of password managers, without a network.
 
-The formats come from the programs themselves. A vault here has no more than
-they need to show an item.
+The formats come from those programs. A vault contains only the data that its program needs to
+show an item.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ from conftest import need
 
 from secretly.testing import SourceContract
 
-#: How long a program may take here, in seconds.
+#: The time limit of a program, in seconds.
 PATIENCE = 60.0
 
 
 class Login(NamedTuple):
     """An item of a vault.
 
-    :param more: its other fields.
-    :param guarded: whether the manager wants the master password again for it.
+    :param more: the item's other fields.
+    :param guarded: whether the manager asks for the master password again to show the item.
     """
 
     name: str
@@ -68,7 +68,7 @@ def _run(argv: Sequence[str], environ: Mapping[str, str], stdin: str = "") -> st
 
 
 def _cbc(key: bytes, data: bytes) -> bytes:
-    """AES-256-CBC, PKCS#7: the initialization vector and the encrypted text."""
+    """Encrypt with AES-256-CBC and PKCS#7. The result begins with the initialization vector."""
     from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
     from cryptography.hazmat.primitives.padding import PKCS7
 
@@ -85,7 +85,7 @@ def _lastpass(
 ) -> dict[str, str]:
     """Make the files that ``lpass`` has after a login, and return the variables that name them.
 
-    Few iterations keep it quick. ``LPASS_AGENT_DISABLE``: nothing stays after a call.
+    A low number of iterations saves time. ``LPASS_AGENT_DISABLE`` prevents a leftover agent.
     """
     iterations = 5000
     key = hashlib.pbkdf2_hmac("sha256", master.encode(), email.lower().encode(), iterations, 32)
@@ -112,7 +112,7 @@ def _chunk(tag: bytes, data: bytes) -> bytes:
 
 
 def _account(key: bytes, number: str, login: Login) -> bytes:
-    """An item: each field after its length, in the order in which ``lpass`` reads them."""
+    """Encode an item: each field follows its length, in the order in which ``lpass`` reads."""
     group, _, name = login.name.rpartition("/")
 
     def secret(text: str) -> bytes:
@@ -125,7 +125,7 @@ def _account(key: bytes, number: str, login: Login) -> bytes:
     ]
     fields += [b"0", b"", secret(login.username), secret(login.password)]
     fields += [b"1" if login.guarded else b"0", b"", b"", b"0"]
-    # Seventeen that are not looked at, a flag, three more, the time of the last change.
+    # Fields that lpass ignores, a flag, more such fields, the time of the last change, the rest.
     fields += [b""] * 14 + [b"0"] + [b""] * 3 + [b"0"] + [b""] * 4
     return b"".join(struct.pack(">I", len(field)) + field for field in fields)
 
@@ -134,12 +134,12 @@ def _account(key: bytes, number: str, login: Login) -> bytes:
 
 
 def gpg_home(folder: Path, passphrase: str) -> dict[str, str]:
-    """Make a key for gpg, and return the variable that names its folder; leave no agent."""
+    """Make a gpg key, and return the variable that names its folder. Leave no agent running."""
     folder.mkdir(mode=0o700, parents=True)
     environ = {"GNUPGHOME": str(folder)}
     quick = ["gpg", "--batch", "--quiet", "--pinentry-mode", "loopback", "--passphrase", passphrase]
     try:
-        # Elliptic curves, and no end: quick to make.
+        # An elliptic-curve key without an expiry takes the least time.
         options = ["future-default", "default", "never"]
         _run([*quick, "--quick-generate-key", "me@example.org", *options], environ)
     finally:
@@ -148,12 +148,12 @@ def gpg_home(folder: Path, passphrase: str) -> dict[str, str]:
 
 
 def end_gpg_agent(folder: Path) -> None:
-    """End the agent that gpg started for its home."""
+    """End the agent that gpg started for this home folder."""
     _run(["gpgconf", "--homedir", str(folder), "--kill", "gpg-agent"], {})
 
 
 def password_store_of(folder: Path, gnupg: Path, logins: Sequence[Login]) -> dict[str, str]:
-    """Make a password store, and return the variables that name it."""
+    """Make a password store, and return the variables that ``pass`` needs to find it."""
     folder.mkdir(mode=0o700, parents=True)
     (folder / ".gpg-id").write_text("me@example.org\n")
     environ = {"GNUPGHOME": str(gnupg)}
@@ -177,7 +177,7 @@ def database(
     logins: Sequence[Login],
     groups: Mapping[str, Sequence[Login]] = {},
 ) -> None:
-    """Make a database by an import: there is no other way to create custom attributes."""
+    """Import a KeePassXC database from XML, the only way to create custom attributes."""
     entries = _entries(logins)
     for name, inside in groups.items():
         entries += f"<Group>{_uuid()}<Name>{escape(name)}</Name>{_entries(inside)}</Group>"
@@ -216,7 +216,7 @@ _NOW = "2026-01-01T00:00:00.000Z"
 
 
 class _Account:
-    """The encrypted data that a Bitwarden server has of its only user."""
+    """The encrypted data that a Bitwarden server stores for its only user."""
 
     iterations = 5000
 
@@ -372,7 +372,7 @@ def _capital(value: Any) -> Any:
 
 
 def _encrypted(key: bytes, data: bytes) -> str:
-    """Bitwarden's encryption type 2: AES-256-CBC, then an HMAC."""
+    """Encrypt as Bitwarden's type 2 does: with AES-256-CBC, then an HMAC."""
     encrypted = _cbc(key[:32], data)
     parts = (encrypted[:16], encrypted[16:], hmac.digest(key[32:], encrypted, "sha256"))
     return "2." + "|".join(base64.b64encode(part).decode() for part in parts)
@@ -417,7 +417,7 @@ def _item(key: bytes, login: Login) -> dict[str, Any]:
 def _bitwarden_server(
     folder: Path, email: str, master: str, logins: Sequence[Login]
 ) -> Iterator[tuple[str, Path]]:
-    """A server on loopback for ``bw``; returns its URL and the certificate to trust."""
+    """Run a server on loopback for ``bw``. Yield its URL and the certificate to trust."""
     certificate, key = _certificate(folder)
     account: _Account
 
@@ -473,7 +473,7 @@ def _bitwarden_server(
 
 
 def _certificate(folder: Path) -> tuple[Path, Path]:
-    """A certificate for 127.0.0.1 and its key."""
+    """Make a certificate for 127.0.0.1, and return its path and the path of the key."""
     import datetime
     import ipaddress
 
@@ -505,9 +505,9 @@ def _certificate(folder: Path) -> tuple[Path, Path]:
 
 
 def _bitwarden(folder: Path, master: str, logins: Sequence[Login]) -> tuple[Path, str]:
-    """Log in with the real ``bw``; return the folder of its data, and the session.
+    """Log in with the real ``bw``, and return its data folder and the session.
 
-    The server is gone afterwards: ``bw`` unlocks and reads what it has synchronized.
+    The server ends after the login. ``bw`` can still unlock and read the synchronized data.
     """
     data, email = folder / "data", "me@example.org"
     data.mkdir(mode=0o700, parents=True)
@@ -519,18 +519,18 @@ def _bitwarden(folder: Path, master: str, logins: Sequence[Login]) -> tuple[Path
         return data, _run(login, {**environ, "MASTER": master})
 
 
-# -- one of each -----------------------------------------------------------------
+# -- a vault of each manager -----------------------------------------------------
 
-# Of this process alone: other runs of these tests may be watched for theirs.
+# Unique to this process, because tests search all processes for their secrets.
 _OWN = os.urandom(4).hex()
 
-#: What unlocks each of the vaults below.
+#: The master password of each vault below.
 MASTER = f"canary-mäster pass {_OWN}"
 
-#: A token of :func:`tokens.warehouse`'s, for all projects.
+#: A token of :func:`tokens.warehouse` for all projects.
 TOKEN = tokens.token("127.0.0.1", identifier=f"canary-{_OWN}")
 
-#: What each of them has; the token is called ``Index``.
+#: The items in each vault. The token is in ``Index``.
 LOGINS = [
     Login("PyPI", "canary-pypi", "__token__"),
     Login("Index", TOKEN, "__token__"),
@@ -540,7 +540,7 @@ LOGINS = [
 ]
 
 
-#: Secure notes, as LastPass writes those that have a type.
+#: Secure notes with a type, as LastPass writes them.
 SERVER = """NoteType:Server
 Language:en-US
 Hostname:h.example.org
@@ -561,8 +561,8 @@ Hostname:h.example.org"""
 class Vault(NamedTuple):
     """A locked vault.
 
-    :param prefix: what stands before an item's name in a reference.
-    :param environ: the variables that it is found by.
+    :param prefix: the part of a reference before an item's name.
+    :param environ: the variables by which the program finds the vault.
     """
 
     program: str
@@ -571,7 +571,7 @@ class Vault(NamedTuple):
     environ: dict[str, str]
 
     def let_ask(self, pinentry: Path) -> None:
-        """Let gpg's agent ask with that pinentry, if the agent unlocks the vault."""
+        """Make gpg's agent use this pinentry, if the agent unlocks the vault."""
         if "GNUPGHOME" in self.environ:
             Path(self.environ["GNUPGHOME"], "gpg-agent.conf").write_text(
                 f"pinentry-program {pinentry}\nno-allow-external-cache\n"
@@ -585,7 +585,7 @@ class Vault(NamedTuple):
 
 
 def lastpass(home: Home) -> Vault:
-    """A LastPass account after a login; its server can't be reached."""
+    """Make a logged-in LastPass account whose server can't be reached."""
     need("lpass")
     more = [Login("work/Twice", "canary-1"), Login("play/Twice", "canary-2")]
     more += [Login("Guarded", "canary-guarded", "me", guarded=True)]
@@ -596,7 +596,7 @@ def lastpass(home: Home) -> Vault:
 
 
 def password_store(home: Home) -> Vault:
-    """A password store, whose gpg key has a passphrase."""
+    """Make a password store whose gpg key has a passphrase."""
     need("pass", "gpg", "gpgconf")
     gnupg = home.folder / "gpg"
     _copy(_gpg_key(), gnupg)
@@ -609,15 +609,15 @@ def password_store(home: Home) -> Vault:
 
 
 def keepassxc(home: Home) -> Vault:
-    """A database of KeePassXC; all tests share it."""
+    """Return a KeePassXC database that all tests share."""
     need("keepassxc-cli")
     return Vault("keepassxc-cli", "KeePassXC", f"keepassxc://{_database()}/", {})
 
 
 def bitwarden(home: Home, name: str = "bw") -> Vault:
-    """A Bitwarden account after a login; its server has ended.
+    """Make a logged-in Bitwarden account whose server has ended.
 
-    :param name: the folder that it is in.
+    :param name: the name of the data folder.
     """
     need("bw", "node")
     home.reach("bw", "node")
@@ -627,7 +627,7 @@ def bitwarden(home: Home, name: str = "bw") -> Vault:
 
 
 def unlocked_bitwarden(home: Home, name: str = "bw") -> Vault:
-    """The same account with the session from the login."""
+    """Make a logged-in Bitwarden account, with the session from the login."""
     vault = bitwarden(home, name)
     vault.environ["BW_SESSION"] = _logged_in()[1]
     return vault
@@ -638,7 +638,7 @@ def _copy(source: Path, target: Path) -> None:
     target.chmod(0o700)
 
 
-# What takes a second or more to make is made once.
+# The functions below take a second or more, so each runs only once.
 
 
 @functools.cache

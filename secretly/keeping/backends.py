@@ -8,7 +8,6 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from .. import safefiles
 from ..config import places
@@ -16,6 +15,10 @@ from ..errors import Cancelled, KeychainLocked, KeychainUnavailable
 from ..redacted import NotASecret, Secret, to_secret
 from ..text import escape
 from .secret_service import BUS_VARIABLE, login_bus_path, session_bus
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from typing import Any
 
 _LINUX = (
     "keyring.backends.kwallet.DBusKeyring",

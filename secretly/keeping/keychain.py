@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
 
 from ..errors import KeychainLocked, KeychainTimeout, KeychainUnavailable, SecretlyError
 from ..redacted import Secret
@@ -31,7 +30,11 @@ from .backends import (
 )
 from .stored_names import NameTable, StoredNames
 
-T = TypeVar("T")
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from typing import Any, TypeVar
+
+    T = TypeVar("T")
 
 #: How long, in seconds, a keychain may take if it does not ask the user.
 MACHINE_TIMEOUT = 30.0

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Awaitable, Callable, Coroutine, Generator
-from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from .requests import NeedsLoop, Outcome, Request
 
 __all__ = ["drive", "resume", "run_in_place"]
 
+TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
-    from typing import Protocol
+    from typing import Any, Protocol, TypeVar
+
+    T = TypeVar("T")
 
     class Interruptions(Protocol):
         """How :func:`drive` learns of the signals that end a command.
@@ -32,9 +34,6 @@ if TYPE_CHECKING:
 
         def check(self) -> None:
             """Raise what ends the command, if a signal came."""
-
-
-T = TypeVar("T")
 
 
 def drive(coroutine: Coroutine[Any, Any, T], interruptions: Interruptions) -> T:
@@ -59,7 +58,8 @@ def drive(coroutine: Coroutine[Any, Any, T], interruptions: Interruptions) -> T:
                 interruptions.waiting = False
             request = coroutine.send(outcome)
     except StopIteration as stop:
-        return cast(T, stop.value)
+        returned: T = stop.value
+        return returned
     except BaseException:
         coroutine.close()
         raise
@@ -91,10 +91,11 @@ def _run_in_twisted(coroutine: Coroutine[Any, Any, T], interruptions: Interrupti
     # at the start, and the command that runs next must find them as they were.
     reactor.run(installSignalHandlers=False)
     interruptions.cancel = None
+    value: T
     value, error = outcome[0]
     if error is not None:
         raise error
-    return cast(T, value)
+    return value
 
 
 async def resume(coroutine: Coroutine[Any, Any, T]) -> T:
@@ -102,7 +103,7 @@ async def resume(coroutine: Coroutine[Any, Any, T]) -> T:
     return await _Resumed(coroutine)
 
 
-class _Resumed(Awaitable[T]):
+class _Resumed(Awaitable["T"]):
     def __init__(self, coroutine: Coroutine[Any, Any, T]) -> None:
         self._coroutine = coroutine
 

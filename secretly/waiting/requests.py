@@ -20,12 +20,16 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Awaitable, Callable, Generator
-from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from ..errors import SecretlyError
 
+TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
+    from typing import Any, TypeVar
+
     from .loop import Loop, Settle, Undo
+
+    T = TypeVar("T")
 
 __all__ = [
     "CurrentLoop",
@@ -40,8 +44,6 @@ __all__ = [
     "sleep",
 ]
 
-T = TypeVar("T")
-
 #: How long, in seconds, to wait in place before an event loop is loaded: long enough for a
 #: pinentry's handshake, and too short for a user.
 _PATIENCE = 0.05
@@ -53,7 +55,7 @@ _LONGEST_SLEEP = 1.0
 _REACTOR = "twisted.internet.reactor"
 
 
-class Request(Awaitable[T]):
+class Request(Awaitable["T"]):
     """Something to wait for. It settles once, with a value."""
 
     def arm(self, loop: Loop, settle: Settle) -> Undo:
@@ -78,7 +80,8 @@ class Request(Awaitable[T]):
             loop = None
         else:
             if isinstance(answer, Outcome):
-                return cast(T, answer.value)
+                value: T = answer.value
+                return value
             loop = _twisted() if answer is self else None
         if loop is None:
             raise SecretlyError(
@@ -95,7 +98,7 @@ class NeedsLoop(Exception):
 class Outcome:
     """The value of a request that has waited in place."""
 
-    def __init__(self, value: object) -> None:
+    def __init__(self, value: Any) -> None:
         self.value = value
 
 
@@ -112,7 +115,7 @@ def on_loop(loop: Loop, request: Request[T]) -> Awaitable[T]:
     return _OnLoop(loop, request)
 
 
-class _OnLoop(Awaitable[T]):
+class _OnLoop(Awaitable["T"]):
     def __init__(self, loop: Loop, request: Request[T]) -> None:
         self._loop, self._request = loop, request
 
@@ -201,7 +204,7 @@ async def in_thread_if_needed(function: Callable[[], T], timeout: float) -> T:
     return found
 
 
-class _Thread(Request[Any]):
+class _Thread(Request["Any"]):
     """A function in a daemon thread, which keeps no process from exiting.
 
     It settles with ``(value, error)``, or with None if the time passed first. An answer that

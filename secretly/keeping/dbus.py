@@ -1,0 +1,390 @@
+"""A D-Bus client that is just large enough to read items of the Secret Service.
+
+jeepney does the same and more. Loading it takes a quarter of a whole run of ``secretly run``, so
+here it is the referee in the tests: both write the same messages, and read them alike.
+
+https://dbus.freedesktop.org/doc/dbus-specification.html
+"""
+
+from __future__ import annotations
+
+import _socket  # socket loads selectors, enum and more
+import os
+import time
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import Any
+
+__all__ = ["Connection", "Malformed", "call_message", "connect", "parse_message", "socket_paths"]
+
+#: The largest message that the specification allows, in bytes.
+_LARGEST = 2**27
+
+#: The size of a message's fixed part, in bytes: with the length of the fields after it.
+_FIXED = 16
+
+_METHOD_CALL, _METHOD_RETURN, _ERROR = 1, 2, 3
+_PATH, _INTERFACE, _MEMBER, _REPLY_SERIAL, _DESTINATION, _SIGNATURE = 1, 2, 3, 5, 6, 8
+
+#: Integers of a fixed size: how many bytes they have, and whether they have a sign.
+_INTEGERS = {
+    "y": (1, False),
+    "b": (4, False),
+    "n": (2, True),
+    "q": (2, False),
+    "i": (4, True),
+    "u": (4, False),
+    "h": (4, False),
+    "x": (8, True),
+    "t": (8, False),
+}
+
+#: Where a value of a type begins: at a multiple of so many bytes.
+_ALIGNMENT = {kind: size for kind, (size, _) in _INTEGERS.items()} | {
+    "d": 8,
+    "s": 4,
+    "o": 4,
+    "g": 1,
+    "v": 1,
+    "a": 4,
+    "(": 8,
+    "{": 8,
+}
+
+_CLOSING = {"(": ")", "{": "}"}
+
+
+class Malformed(ValueError):
+    """A message or an address that does not follow the specification."""
+
+
+def _end(signature: str, at: int) -> int:
+    """Return where the single complete type that begins at *at* ends."""
+    kind = signature[at]
+    if kind == "a":
+        return _end(signature, at + 1)
+    at += 1
+    if kind in _CLOSING:
+        if signature[at] == _CLOSING[kind]:
+            raise Malformed("a structure without parts")
+        while signature[at] != _CLOSING[kind]:
+            at = _end(signature, at)
+        at += 1
+    return at
+
+
+def _types(signature: str) -> Iterator[str]:
+    """Each single complete type of a signature."""
+    at = 0
+    while at < len(signature):
+        end = _end(signature, at)
+        yield signature[at:end]
+        at = end
+
+
+# -- writing ---------------------------------------------------------------------------
+
+
+def _pad(data: bytearray, kind: str) -> None:
+    data += bytes(-len(data) % _ALIGNMENT[kind[0]])
+
+
+def _write(data: bytearray, kind: str, value: Any) -> None:
+    """Append a value. A variant is a tuple of its signature and its value."""
+    _pad(data, kind)
+    first = kind[0]
+    if first in _INTEGERS:
+        size, signed = _INTEGERS[first]
+        data += int(value).to_bytes(size, "little", signed=signed)
+    elif first in "so":
+        text = value.encode()
+        data += len(text).to_bytes(4, "little") + text + b"\0"
+    elif first == "g":
+        data += bytes([len(value)]) + value.encode() + b"\0"
+    elif first == "v":
+        _write(data, "g", value[0])
+        _write(data, *value)
+    elif first == "a":
+        _write_array(data, kind[1:], value)
+    else:
+        for part, one in zip(_types(kind[1:-1]), value, strict=True):
+            _write(data, part, one)
+
+
+def _write_array(data: bytearray, kind: str, value: Any) -> None:
+    at = len(data)
+    data += bytes(4)
+    _pad(data, kind)  # not counted as a part of the array
+    start = len(data)
+    for one in value.items() if kind[0] == "{" else value:
+        _write(data, kind, one)
+    data[at : at + 4] = (len(data) - start).to_bytes(4, "little")
+
+
+def call_message(
+    serial: int, target: tuple[str, str, str], member: str, signature: str, values: Sequence[Any]
+) -> bytes:
+    """Return the bytes of a method call.
+
+    :param serial: the call's number on its connection.
+    :param target: the name of a service on the bus, an object's path, and an interface.
+    :param signature: the types of *values*.
+    """
+    body = bytearray()
+    for kind, value in zip(_types(signature), values, strict=True):
+        _write(body, kind, value)
+    service, path, interface = target
+    fields = [
+        (_PATH, ("o", path)),
+        (_DESTINATION, ("s", service)),
+        (_INTERFACE, ("s", interface)),
+        (_MEMBER, ("s", member)),
+    ]
+    if signature:
+        fields.append((_SIGNATURE, ("g", signature)))
+    message = bytearray(b"l")
+    for kind, value in zip(
+        ("y", "y", "y", "u", "u", "a(yv)"),
+        (_METHOD_CALL, 0, 1, len(body), serial, fields),
+        strict=True,
+    ):
+        _write(message, kind, value)
+    _pad(message, "(")
+    return bytes(message + body)
+
+
+# -- reading ---------------------------------------------------------------------------
+
+
+class _Values:
+    """The values of a message, read one after another.
+
+    :param order: ``little`` or ``big``, the order of the bytes of a number.
+    """
+
+    def __init__(self, data: bytes, order: Any) -> None:
+        self._data = data
+        self._order = order
+        self._at = 0
+
+    def align(self, kind: str) -> None:
+        """Skip what is before the next value of that type."""
+        self._at += -self._at % _ALIGNMENT[kind[0]]
+
+    def _bytes(self, count: int) -> bytes:
+        end = self._at + count
+        if end > len(self._data):
+            raise Malformed("the message ends within a value")
+        taken, self._at = self._data[self._at : end], end
+        return taken
+
+    def read(self, kind: str) -> Any:
+        """Return the next value; a variant as its signature and its value."""
+        self.align(kind)
+        first = kind[0]
+        if first in _INTEGERS:
+            size, signed = _INTEGERS[first]
+            number = int.from_bytes(self._bytes(size), self._order, signed=signed)
+            return bool(number) if first == "b" else number
+        if first in "sog":
+            return self._bytes(self.read("y" if first == "g" else "u") + 1)[:-1].decode()
+        if first == "v":
+            inner = self.read("g")
+            return inner, self.read(inner)
+        if first == "a":
+            return self._array(kind[1:])
+        if first == "d":
+            import struct
+
+            return struct.unpack("<d" if self._order == "little" else ">d", self._bytes(8))[0]
+        return tuple(self.read(part) for part in _types(kind[1:-1]))
+
+    def _array(self, kind: str) -> Any:
+        size = self.read("u")
+        self.align(kind)
+        if kind == "y":
+            return self._bytes(size)
+        end = self._at + size
+        if end > len(self._data):
+            raise Malformed("the message ends within an array")
+        values = []
+        while self._at < end:
+            values.append(self.read(kind))
+        return dict(values) if kind[0] == "{" else values
+
+
+def _order(start: bytes) -> str:
+    """Return the byte order that the first byte of a message names."""
+    if start[:1] not in (b"l", b"B"):
+        raise Malformed("not a D-Bus message")
+    return "little" if start[:1] == b"l" else "big"
+
+
+def _size(start: bytes) -> int:
+    """Return the size of a message in bytes, from its fixed part."""
+    _, _, _, _, body, _, fields = map(_Values(start, _order(start)).read, "yyyyuuu")
+    size: int = _FIXED + fields + -fields % 8 + body
+    if size > _LARGEST:
+        raise Malformed("the message is too large")
+    return size
+
+
+def parse_message(message: bytes) -> tuple[int | None, tuple[Any, ...] | None]:
+    """Return the number of the call that a message answers, and what it returned.
+
+    :returns: None as the number if the message is not an answer; None as the values if it is an
+        error.
+    :raises Malformed: if the message does not follow the specification.
+    """
+    try:
+        return _parse(message)
+    except (LookupError, TypeError, ValueError, RecursionError) as error:
+        raise Malformed(f"a malformed message: {type(error).__name__}") from None
+
+
+def _parse(message: bytes) -> tuple[int | None, tuple[Any, ...] | None]:
+    values = _Values(message, _order(message))
+    _, kind, _, _, _, _ = map(values.read, "yyyyuu")
+    fields = dict(values.read("a(yv)"))
+    values.align("(")
+    if kind not in (_METHOD_RETURN, _ERROR):
+        return None, None
+    serial = fields[_REPLY_SERIAL][1]
+    if kind == _ERROR:
+        return serial, None
+    signature = fields[_SIGNATURE][1] if _SIGNATURE in fields else ""
+    return serial, tuple(values.read(part) for part in _types(signature))
+
+
+# -- the connection --------------------------------------------------------------------
+
+
+_HEXADECIMAL = frozenset(b"0123456789abcdefABCDEF")
+
+
+def socket_paths(address: str) -> Iterator[bytes]:
+    """Return the paths of the Unix sockets in a list of addresses, in order.
+
+    :param address: as in ``DBUS_SESSION_BUS_ADDRESS``: addresses with semicolons between them.
+    """
+    for one in address.split(";"):
+        transport, _, rest = one.strip().partition(":")
+        keys = dict(pair.partition("=")[::2] for pair in rest.split(","))
+        if transport == "unix" and ("path" in keys or "abstract" in keys):
+            yield (
+                _unescape(keys["path"]) if "path" in keys else b"\0" + _unescape(keys["abstract"])
+            )
+
+
+def _unescape(value: str) -> bytes:
+    """Decode a value of an address: ``%2f`` is a slash.
+
+    :raises Malformed: if an escape is not two hexadecimal digits.
+    """
+    first, *others = os.fsencode(value).split(b"%")
+    if any(len(one) < 2 or not _HEXADECIMAL.issuperset(one[:2]) for one in others):
+        raise Malformed("an address with an invalid escape")
+    return first + b"".join(bytes([int(one[:2], 16)]) + one[2:] for one in others)
+
+
+def connect(address: str, until: float) -> _socket.socket:
+    """Connect to the first of these addresses that somebody listens at.
+
+    :param until: when to give up, a time of the monotonic clock in seconds.
+    :raises OSError: if nobody listens at any; ``TimeoutError`` after *until*.
+    :raises Malformed: if none is the address of a Unix socket.
+    """
+    failure: Exception = Malformed("no address of a Unix socket")
+    for path in socket_paths(address):
+        made = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+        try:
+            _await(made, until)
+            made.connect(path)
+            return made
+        except OSError as error:
+            made.close()
+            failure = error
+    raise failure
+
+
+def _await(sock: _socket.socket, until: float) -> None:
+    """Let the next call wait until then at most."""
+    left = until - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    sock.settimeout(left)
+
+
+class Connection:
+    """A connection to a bus that sends one call after another.
+
+    gnome-keyring dies, once in some hundred times, of a call that comes before it has answered the
+    last one. So each call waits for its answer.
+
+    :param sock: a socket of :func:`connect`; closing it is the connection's task from then on.
+    :param until: when to give up, a time of the monotonic clock in seconds. It can be changed.
+    :raises OSError: if the bus ends the connection or doesn't let this user in; ``TimeoutError``
+        after *until*.
+    """
+
+    def __init__(self, sock: _socket.socket, until: float) -> None:
+        self.until = until
+        self._sock = sock
+        self._read = bytearray()
+        self._serial = 0
+        user = str(os.geteuid()).encode().hex().encode()
+        self._send(b"\0AUTH EXTERNAL " + user + b"\r\n")
+        while b"\r\n" not in self._read:
+            self._receive()
+        line, _, self._read = self._read.partition(b"\r\n")
+        if not line.startswith(b"OK "):
+            raise ConnectionRefusedError("the bus does not let this user in")
+        self._send(b"BEGIN\r\n")
+        bus = "org.freedesktop.DBus"
+        if self.call((bus, "/org/freedesktop/DBus", bus), "Hello") is None:
+            raise ConnectionRefusedError("the bus does not say hello")
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._sock.close()
+
+    def _send(self, data: bytes) -> None:
+        _await(self._sock, self.until)
+        self._sock.sendall(data)
+
+    def _receive(self) -> None:
+        """Add what comes next to what was read."""
+        _await(self._sock, self.until)
+        more = self._sock.recv(65536)
+        if not more:
+            raise ConnectionResetError("the bus has ended the connection")
+        self._read += more
+        if len(self._read) > _LARGEST:
+            raise Malformed("the bus sends too much")
+
+    def call(
+        self, target: tuple[str, str, str], member: str, signature: str = "", *values: Any
+    ) -> tuple[Any, ...] | None:
+        """Call a method, and return what it returns: None if that is an error.
+
+        :param target: the name of a service on the bus, an object's path, and an interface.
+        """
+        self._serial += 1
+        self._send(call_message(self._serial, target, member, signature, values))
+        while True:
+            serial, returned = parse_message(self._message())
+            if serial == self._serial:
+                return returned
+
+    def _message(self) -> bytes:
+        """Return the next message, whatever it is."""
+        while len(self._read) < _FIXED:
+            self._receive()
+        size = _size(bytes(self._read[:_FIXED]))
+        while len(self._read) < size:
+            self._receive()
+        message = bytes(self._read[:size])
+        del self._read[:size]
+        return message

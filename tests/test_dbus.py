@@ -1,0 +1,377 @@
+"""The D-Bus client agrees with jeepney, message by message, and survives a bad bus."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jeepney import (
+    DBusAddress,
+    Endianness,
+    Header,
+    HeaderFields,
+    Message,
+    MessageType,
+    Parser,
+    new_method_call,
+)
+
+from secretly.keeping import dbus
+
+TARGET = ("org.example.Service", "/org/example", "org.example.Interface")
+
+
+# -- values of all types ---------------------------------------------------------------
+
+_INTEGERS = {
+    "y": (0, 2**8 - 1),
+    "n": (-(2**15), 2**15 - 1),
+    "q": (0, 2**16 - 1),
+    "i": (-(2**31), 2**31 - 1),
+    "u": (0, 2**32 - 1),
+    "x": (-(2**63), 2**63 - 1),
+    "t": (0, 2**64 - 1),
+}
+_TEXTS = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"))
+_BASIC = {
+    **{kind: st.integers(*bounds) for kind, bounds in _INTEGERS.items()},
+    "b": st.booleans(),
+    "d": st.floats(allow_nan=False),
+    "s": _TEXTS,
+    "o": st.sampled_from(["/", "/a", "/org/example/1"]),
+    "g": st.sampled_from(["", "s", "a{sv}", "(ii)"]),
+}
+_KINDS = st.recursive(
+    st.sampled_from([*_BASIC, "v"]),
+    lambda inner: st.one_of(
+        inner.map("a{}".format),
+        st.lists(inner, min_size=1, max_size=3).map(lambda parts: f"({''.join(parts)})"),
+        st.tuples(st.sampled_from([*_BASIC]), inner).map(lambda pair: f"a{{{pair[0]}{pair[1]}}}"),
+    ),
+    max_leaves=5,
+)
+
+
+def values_of(kind: str) -> st.SearchStrategy[Any]:
+    """Values of a D-Bus type, as jeepney has them."""
+    if kind in _BASIC:
+        return _BASIC[kind]
+    if kind == "v":
+        return st.sampled_from(["s", "u", "as", "(sb)", "a{su}"]).flatmap(
+            lambda inner: st.tuples(st.just(inner), values_of(inner))
+        )
+    if kind == "ay":
+        return st.binary(max_size=20)
+    if kind.startswith("a{"):
+        return st.dictionaries(values_of(kind[2]), values_of(kind[3:-1]), max_size=3)
+    if kind[0] == "a":
+        return st.lists(values_of(kind[1:]), max_size=3)
+    return st.tuples(*map(values_of, dbus._types(kind[1:-1])))
+
+
+#: A signature, and values of its types.
+BODIES = st.lists(_KINDS, max_size=3).flatmap(
+    lambda kinds: st.tuples(st.just("".join(kinds)), st.tuples(*map(values_of, kinds)))
+)
+
+
+def answer(
+    signature: str = "",
+    body: tuple[object, ...] = (),
+    *,
+    serial: int = 1,
+    kind: MessageType = MessageType.method_return,
+    order: Endianness = Endianness.little,
+) -> bytes:
+    """An answer, as jeepney writes it."""
+    fields: dict[HeaderFields, object] = {HeaderFields.reply_serial: serial}
+    if signature:
+        fields[HeaderFields.signature] = signature
+    header = Header(order, kind, 0, 1, -1, -1, fields)
+    return bytes(Message(header, body).serialise(serial=7))
+
+
+# -- messages --------------------------------------------------------------------------
+
+
+@given(st.integers(1, 2**32 - 1), BODIES)
+def test_jeepney_reads_what_is_sent(serial: int, body: tuple[str, tuple[Any, ...]]) -> None:
+    """A call has the same fields and values for jeepney. (No call that is sent has a double.)"""
+    signature, values = body
+    if "d" in signature or "d" in repr(values):
+        return
+    message = dbus.call_message(serial, TARGET, "Member", signature, values)
+    parser = Parser()
+    parser.add_data(message)
+    seen = parser.get_next_message()
+    service, path, interface = TARGET
+    expected = new_method_call(DBusAddress(path, service, interface), "Member", signature, values)
+    assert seen.header.serial == serial
+    assert seen.header.message_type is MessageType.method_call
+    assert seen.header.fields == {
+        field: value for field, value in expected.header.fields.items() if value
+    }
+    assert seen.body == values
+    assert parser.bytes_desired() == 16, "nothing is left over"
+
+
+@given(st.sampled_from(list(Endianness)), st.integers(1, 2**32 - 1), BODIES)
+def test_what_jeepney_sends_is_read(
+    order: Endianness, serial: int, body: tuple[str, tuple[Any, ...]]
+) -> None:
+    """An answer has the same values here, whichever byte order the sender uses."""
+    signature, values = body
+    message = answer(signature, values, serial=serial, order=order)
+    assert dbus.parse_message(message) == (serial, values)
+    assert dbus._size(message[:16]) == len(message)
+
+
+@pytest.mark.parser("D-Bus")
+@given(st.binary(max_size=80) | BODIES.map(lambda body: answer(*body)), st.data())
+def test_a_malformed_message_is_an_error_that_is_known(message: bytes, data: st.DataObject) -> None:
+    """Random and damaged messages are read, or refused by an error that callers expect."""
+    damaged = bytearray(message)
+    for at in data.draw(st.lists(st.integers(0, max(0, len(message) - 1)), max_size=4)):
+        damaged[at : at + 1] = data.draw(st.binary(max_size=2))
+    try:
+        dbus.parse_message(bytes(damaged))
+        dbus._size(bytes(damaged[:16]))
+    except dbus.Malformed:
+        pass
+
+
+def test_an_error_has_no_values() -> None:
+    """The caller learns that the call failed, not why."""
+    assert dbus.parse_message(answer("s", ("why",), kind=MessageType.error)) == (1, None)
+
+
+def test_a_signal_answers_no_call() -> None:
+    """A message of another kind has no number of a call."""
+    assert dbus.parse_message(answer(kind=MessageType.signal)) == (None, None)
+
+
+def test_a_message_that_nests_without_end_is_refused() -> None:
+    """Variants can hold variants; a service can't exhaust the interpreter's stack with them."""
+    deep = b"\x01v\0" * 5000 + b"\x01y\0\x05"
+    message = bytearray(answer("v", (("s", ""),)))
+    with pytest.raises(dbus.Malformed):
+        dbus.parse_message(bytes(message[: -len(b"\x01s\0\0\0\0\0\0")]) + deep)
+
+
+# -- addresses -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("address", "paths"),
+    [
+        ("unix:path=/run/user/1000/bus", [b"/run/user/1000/bus"]),
+        ("unix:path=/tmp/a,guid=0123", [b"/tmp/a"]),
+        ("unix:guid=0123,path=/tmp/a", [b"/tmp/a"]),
+        ("unix:abstract=/tmp/dbus-x", [b"\0/tmp/dbus-x"]),
+        ("unix:path=/tmp/a%20b%2c%3b", [b"/tmp/a b,;"]),
+        ("unix:path=/a;unix:path=/b", [b"/a", b"/b"]),
+        ("tcp:host=localhost,port=1;unix:path=/b;", [b"/b"]),
+        ("unix:runtime=yes", []),
+        ("autolaunch:", []),
+        ("", []),
+    ],
+)
+def test_addresses(address: str, paths: list[bytes]) -> None:
+    """Each Unix socket of a list of addresses is tried, in order."""
+    assert list(dbus.socket_paths(address)) == paths
+
+
+@pytest.mark.parametrize("address", ["unix:path=/a%", "unix:path=/a%zz", "unix:path=/a%2"])
+def test_an_invalid_escape_is_refused(address: str) -> None:
+    """An address that is not valid is an error, not another path."""
+    with pytest.raises(dbus.Malformed):
+        list(dbus.socket_paths(address))
+
+
+# -- a connection ----------------------------------------------------------------------
+
+Script = Callable[[socket.socket], None]
+
+
+@pytest.fixture
+def bus(tmp_path: Path) -> Iterator[Callable[[Script], str]]:
+    """Start a bus that does what a function does with the first connection; give its address."""
+    threads = []
+
+    def start(script: Script) -> str:
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(os.fspath(tmp_path / "bus"))
+        listener.listen()
+
+        def serve() -> None:
+            with listener, listener.accept()[0] as connection:
+                connection.settimeout(10)
+                script(connection)
+
+        threads.append(threading.Thread(target=serve))
+        threads[-1].start()
+        return f"unix:path={tmp_path}/bus"
+
+    yield start
+    for thread in threads:
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+def connected(address: str, seconds: float = 10) -> dbus.Connection:
+    """A connection to the bus at that address."""
+    until = time.monotonic() + seconds
+    return dbus.Connection(dbus.connect(address, until), until)
+
+
+def expect(connection: socket.socket, end: bytes) -> bytes:
+    """What comes, up to that end."""
+    seen = b""
+    while not seen.endswith(end):
+        seen += connection.recv(1)
+    return seen
+
+
+def calls(connection: socket.socket) -> Iterator[Message]:
+    """Each call that comes, until the client closes the connection."""
+    parser = Parser()
+    while data := connection.recv(4096):
+        parser.add_data(data)
+        while (message := parser.get_next_message()) is not None:
+            yield message
+
+
+def let_in(connection: socket.socket) -> None:
+    """Speak as a bus does until the client's first call."""
+    user = str(os.geteuid()).encode().hex().encode()
+    assert expect(connection, b"\r\n") == b"\0AUTH EXTERNAL " + user + b"\r\n"
+    connection.sendall(b"OK 0123\r\n")
+    assert expect(connection, b"\r\n") == b"BEGIN\r\n"
+
+
+def test_each_call_waits_for_its_answer(bus: Callable[[Script], str]) -> None:
+    """Signals and other answers in between are skipped, however the bytes arrive."""
+    seen = []
+
+    def script(connection: socket.socket) -> None:
+        let_in(connection)
+        for message in calls(connection):
+            connection.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                connection.recv(1)  # the next call isn't sent before this one's answer
+            connection.settimeout(10)
+            serial = message.header.serial
+            seen.append(message.header.fields[HeaderFields.member])
+            data = answer("s", ("no",), serial=99) + answer(kind=MessageType.signal)
+            for byte in data + answer("s", (f"answer {serial}",), serial=serial):
+                connection.sendall(bytes([byte]))
+
+    connection = connected(bus(script))
+    assert connection.call(TARGET, "One", "s", "x") == ("answer 2",)
+    assert connection.call(TARGET, "Two") == ("answer 3",)
+    connection.close()
+    assert seen == ["Hello", "One", "Two"]
+
+
+@pytest.mark.parametrize("line", [b"REJECTED EXTERNAL\r\n", b"ERROR\r\n", b"OKAY\r\n"])
+def test_a_bus_that_lets_nobody_in_is_refused(bus: Callable[[Script], str], line: bytes) -> None:
+    """No call is sent to a bus that rejects the user."""
+
+    def script(connection: socket.socket) -> None:
+        expect(connection, b"\r\n")
+        connection.sendall(line)
+        assert connection.recv(100) == b""
+
+    address = bus(script)
+    with pytest.raises(ConnectionError):
+        connected(address)
+
+
+def hangs_up(connection: socket.socket) -> None:
+    """End the connection before the answer."""
+    let_in(connection)
+    next(calls(connection))
+
+
+def fails(connection: socket.socket) -> None:
+    """Answer the first call by an error."""
+    let_in(connection)
+    next(calls(connection))
+    connection.sendall(answer(kind=MessageType.error))
+    connection.recv(100)
+
+
+def sends_too_much(connection: socket.socket) -> None:
+    """Announce a message of two gigabytes."""
+    let_in(connection)
+    next(calls(connection))
+    connection.sendall(b"l\x02\0\x01" + b"\xff\xff\xff\x7f" + bytes(8))
+    connection.recv(100)
+
+
+def talks_nonsense(connection: socket.socket) -> None:
+    """Send what is no D-Bus message."""
+    let_in(connection)
+    next(calls(connection))
+    connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+    connection.recv(100)
+
+
+@pytest.mark.parametrize(
+    ("script", "error"),
+    [
+        (hangs_up, ConnectionError),
+        (fails, ConnectionError),
+        (sends_too_much, dbus.Malformed),
+        (talks_nonsense, dbus.Malformed),
+    ],
+)
+def test_a_bus_that_fails(
+    bus: Callable[[Script], str], script: Script, error: type[Exception]
+) -> None:
+    """The connection fails by an error that callers expect, and its socket is closed."""
+    address = bus(script)
+    with pytest.raises(error):
+        connected(address)
+
+
+def test_a_bus_that_never_stops_talking_meets_the_deadline(bus: Callable[[Script], str]) -> None:
+    """Answers to nobody don't make the wait any longer."""
+
+    def script(connection: socket.socket) -> None:
+        let_in(connection)
+        with pytest.raises(OSError):
+            while True:
+                connection.sendall(answer(kind=MessageType.signal))
+
+    address = bus(script)
+    with pytest.raises(TimeoutError):
+        connected(address, seconds=0.3)
+
+
+def test_a_silent_bus_meets_the_deadline(bus: Callable[[Script], str]) -> None:
+    """The wait for the first word ends, too."""
+    address = bus(lambda connection: expect(connection, b"\r\n") and connection.recv(1) and None)
+    with pytest.raises(TimeoutError):
+        connected(address, seconds=0.3)
+
+
+def test_the_next_address_is_tried(bus: Callable[[Script], str], tmp_path: Path) -> None:
+    """Nobody listens at the first, and the second works."""
+    address = bus(lambda connection: None)
+    dbus.connect(f"unix:path={tmp_path}/none;{address}", time.monotonic() + 10).close()
+
+
+@pytest.mark.parametrize("address", ["", "autolaunch:", "tcp:host=localhost,port=1"])
+def test_an_address_without_a_socket_is_refused(address: str) -> None:
+    """keyring may find the bus in other ways."""
+    with pytest.raises(dbus.Malformed):
+        dbus.connect(address, time.monotonic() + 1)
