@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 from conftest import lacking
 
-from secretly.errors import SourceFailed
+from secretly import permissions, safefiles
+from secretly.errors import Refused, SourceFailed
 from secretly.redacted import Environ
 from secretly.reference import parse
-from secretly.sources import private_files
 from secretly.sources.items import Items
 from secretly.sources.runs import Run
 
@@ -90,7 +90,7 @@ def test_an_access_list_that_names_others_is_refused(
 def _in_memory() -> Iterator[Path]:
     """A file in memory."""
     folder = Path("/dev/shm")
-    if not folder.is_dir() or private_files._mounted_as(folder.stat().st_dev) != "tmpfs":
+    if not folder.is_dir() or permissions.mounted_as(folder.stat().st_dev) != "tmpfs":
         lacking("needs a file system in memory at /dev/shm")
     with tempfile.NamedTemporaryFile(dir=folder) as file:
         file.write(b"canary-1\n")
@@ -190,7 +190,19 @@ def test_chmod_is_not_advised_where_it_changes_nothing(
     device = path.stat().st_dev
     number = f"{os.major(device)}:{os.minor(device)}"
     (tmp_path / "mounts").write_text(f"91 79 {number} / /mnt/c rw,noatime {MOUNTED[where]}\n")
-    monkeypatch.setattr(private_files, "_MOUNTS", tmp_path / "mounts")
+    monkeypatch.setattr(permissions, "_MOUNTS", tmp_path / "mounts")
     said = fetched(path)
     assert "permissions 0777" in said
     assert "chmod changes nothing" in said and f"install -m 600 {path} ~/FILE" in said
+    with pytest.raises(Refused, match="permissions 0777, owner: yours") as caught:
+        safefiles.refuse_if_others_can_write(path, "the env file")
+    assert "chmod changes nothing" in caught.value.hint
+
+
+@ROOT
+def test_another_users_file_is_not_to_be_changed_by_chmod(path: Path) -> None:
+    """What others could change says whose it is too."""
+    os.chown(path, OTHER, OTHER)
+    with pytest.raises(Refused, match=f"owner: user {OTHER}") as caught:
+        safefiles.refuse_if_others_can_write(path, "the env file")
+    assert f"{path} belongs to user {OTHER}" in caught.value.hint

@@ -71,7 +71,7 @@ _OPTIONS = (
     _Option(
         ("--prompt-timeout",),
         "prompt_timeout",
-        "how long all may take (60s, 15m, 2h; default 300s each)",
+        "how long secretly may take (15m; default 300s a prompt)",
         "DURATION",
         read=values.time_limit,
     ),

@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import os
-import stat
 import struct
 import sys
-from collections.abc import Iterator
 
+from .. import permissions
 from ..errors import SourceFailed
 from ..text import escape, shell_quote
 
 __all__ = ["refuse_if_others_can_read"]
-
-#: File systems that show the same permissions for all files, whatever chmod says, unless they
-#: are mounted otherwise. WSL has Windows' disks as drvfs or 9p.
-_WITHOUT_PERMISSIONS = frozenset(
-    "9p v9fs drvfs vfat msdos exfat ntfs ntfs3 fuseblk cifs smb3".split()
-)
 
 #: File systems in memory, as systemd and container engines mount them for credentials.
 _IN_MEMORY = frozenset("tmpfs ramfs".split())
@@ -27,9 +20,6 @@ _ACCESS_LIST, _VERSION = "system.posix_acl_access", struct.Struct("<I")
 _ENTRY = struct.Struct("<HHI")
 _USER, _OWNING_GROUP, _GROUP, _MASK, _OTHERS = 2, 4, 8, 16, 32
 _READ = 4
-
-#: The mounts that this process sees, see proc_pid_mountinfo(5).
-_MOUNTS = "/proc/self/mountinfo"
 
 
 def refuse_if_others_can_read(descriptor: int, path: str) -> None:
@@ -48,12 +38,10 @@ def refuse_if_others_can_read(descriptor: int, path: str) -> None:
     readers = _readers(descriptor, facts)
     if facts.st_uid in (0, os.geteuid()) and not readers:
         return
-    name, bits = escape(path), f"{stat.S_IMODE(facts.st_mode):04o}"
-    owner = "yours" if facts.st_uid == os.geteuid() else _user(facts.st_uid)
     if not readers:
         readers = "its owner can read it"
     raise SourceFailed(
-        f"others can read {name}: {readers} (permissions {bits}, owner: {owner})",
+        f"others can read {escape(path)}: {readers} ({permissions.describe(facts)})",
         _remedy(descriptor, facts, path),
     )
 
@@ -62,7 +50,7 @@ def _remedy(descriptor: int, facts: os.stat_result, path: str) -> str:
     """What makes the file private; what makes a private copy, where the user can't change it."""
     name = shell_quote(path)
     copy = f"make a private copy, and name that: install -m 600 {name} ~/FILE"
-    if facts.st_mode & 0o077 and _mounted_as(facts.st_dev) in _WITHOUT_PERMISSIONS:
+    if permissions.fixed_by_file_system(facts):
         return f"chmod changes nothing on this file system; {copy}"
     if os.geteuid() not in (0, facts.st_uid):
         return copy
@@ -81,18 +69,22 @@ def _readers(descriptor: int, facts: os.stat_result) -> str:
     if not entries:
         if facts.st_mode & 0o007:
             return "every user has rights to it"
-        return f"{_group(facts.st_gid)} has rights to it" if facts.st_mode & 0o070 else ""
+        return (
+            f"{permissions.group_name(facts.st_gid)} has rights to it"
+            if facts.st_mode & 0o070
+            else ""
+        )
     masks = [rights for tag, rights, _ in entries if tag == _MASK]
     mask = masks[0] if masks else 7
     for tag, rights, number in entries:
         if tag == _OTHERS and rights:
             return "every user has rights to it"
         if tag == _USER and rights & mask and number not in (0, os.geteuid()):
-            return f"its access list names {_user(number)}"
+            return f"its access list names {permissions.user_name(number)}"
         if tag == _OWNING_GROUP and rights & mask:
-            return f"{_group(facts.st_gid)} has rights to it"
+            return f"{permissions.group_name(facts.st_gid)} has rights to it"
         if tag == _GROUP and rights & mask:
-            return f"its access list names {_group(number)}"
+            return f"its access list names {permissions.group_name(number)}"
     return ""
 
 
@@ -115,38 +107,4 @@ def _is_provided(descriptor: int, facts: os.stat_result) -> bool:
         return False
     if os.fstatvfs(descriptor).f_flag & os.ST_RDONLY:
         return True
-    return _mounted_as(facts.st_dev) in _IN_MEMORY
-
-
-def _mounted_as(device: int) -> str:
-    """The type of a file system that is mounted, from its device."""
-    wanted = f"{os.major(device)}:{os.minor(device)}"
-    return next((kind for number, kind in _mounts() if number == wanted), "")
-
-
-def _mounts() -> Iterator[tuple[str, str]]:
-    try:
-        with open(_MOUNTS, encoding="utf-8", errors="replace") as file:
-            for line in file:
-                first, _, rest = line.partition(" - ")
-                yield first.split()[2], rest.split()[0]
-    except (OSError, IndexError):
-        return
-
-
-def _user(number: int) -> str:
-    import pwd
-
-    try:
-        return escape(pwd.getpwuid(number).pw_name)
-    except KeyError:
-        return f"user {number}"
-
-
-def _group(number: int) -> str:
-    import grp
-
-    try:
-        return f"the group {escape(grp.getgrgid(number).gr_name)}"
-    except KeyError:
-        return f"the group {number}"
+    return permissions.mounted_as(facts.st_dev) in _IN_MEMORY
