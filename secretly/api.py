@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .asking import prompting, questions, wording
 from .config import loading, values
-from .errors import NoPinentry, NotConfirmed, Refused, SecretlyError
+from .errors import KeychainTimeout, NoPinentry, NotConfirmed, Refused, SecretlyError
 from .redacted import NotASecret, Secret, is_cut_short, to_secret
 from .reference import Reference, parse, parse_name
 from .resolving import obtain, storing
@@ -23,12 +23,10 @@ from .resolving.request import (
     login_name,
 )
 from .text import escape
-from .waiting import sharing
+from .waiting import sharing, tasks
 
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
-
-    from .config.model import Remember
 
 __all__ = ["confirm", "credential", "forget", "remember", "secret", "secretly"]
 
@@ -77,11 +75,11 @@ async def secret(
     :param remember: store in the keychain what the user typed: True, False, ``"ask"``
         (ask after it was accepted), or a timedelta (remember it in memory that long, on
         Linux; a failure is logged); None: as configured, else no.
-    :param confirm: whether the user confirms the use of a stored secret; None: as
-        configured, else no.
+    :param confirm: whether to confirm the use of a stored one; None: as configured, else no.
     :param verify: a function or coroutine function that tries the secret. If it returns
         False, the secret is not used, and the user is asked again, 3 times at most.
-    :param timeout: in seconds or as a timedelta; None: 300 s (30 s for a machine).
+    :param timeout: how long all may take, *verify* included, in seconds or as a timedelta;
+        None: 300 s a prompt (30 s a machine), and as long as *verify* takes.
     :raises Cancelled: if the user cancels.
     :raises SecretlyError: if secretly can't return a secret for another reason.
 
@@ -100,7 +98,7 @@ async def secret(
         verify=verify,
         timeout=timeout,
     )
-    return (await _obtain(reference, request, timeout)).secret
+    return (await _obtain(reference, request)).secret
 
 
 async def credential(
@@ -141,7 +139,7 @@ async def credential(
         verify=verify,
         timeout=timeout,
     )
-    found = await _obtain(reference, request, timeout)
+    found = await _obtain(reference, request)
     return Credential(found.username or login_name(), found.secret)
 
 
@@ -169,7 +167,8 @@ async def confirm(
     text = wording.asks(calling_program(), question, description or "")
     prompt = questions.Prompt(wording.TITLE, text, "")
     try:
-        await prompting.confirm(prompt, seconds, here.environ, here.configuration.pinentry)
+        asked = prompting.confirm(prompt, seconds, here.environ, here.configuration.pinentry)
+        await tasks.bounded(asked, _limit(timeout), f"no answer in {seconds:g} s")
     except NotConfirmed:
         return False
     return True
@@ -196,7 +195,9 @@ async def remember(
     here, name = context(), parse_name(reference)
     chosen = username_for(username or None, here.configuration.entry(name))
     seconds = values.in_seconds(timeout, PROMPT_TIMEOUT)
-    await storing.store_secret(name, value, chosen, here, seconds)
+    stored = storing.store_secret(name, value, chosen, here, seconds)
+    late = f"can't store {escape(name)} in {seconds:g} s"
+    await tasks.bounded(stored, _limit(timeout), late, KeychainTimeout)
 
 
 def _storable(value: Secret) -> Secret:
@@ -222,7 +223,9 @@ async def forget(reference: str, *, username: str | None = None, timeout: Timeou
     """
     seconds = values.in_seconds(timeout, PROMPT_TIMEOUT)
     name = parse_name(reference)
-    return await storing.forget_secret(name, username, context(), seconds) > 0
+    forgotten = storing.forget_secret(name, username, context(), seconds)
+    late = f"can't forget {escape(name)} in {seconds:g} s"
+    return await tasks.bounded(forgotten, _limit(timeout), late, KeychainTimeout) > 0
 
 
 def secretly(
@@ -289,22 +292,20 @@ def _request(
         username=username,
         prompt=prompt,
         purpose=wording.wants(calling_program(), escape(str(parsed)), description or ""),
-        remember=_remembered(remember),
+        remember=values.remembered(remember),
         confirm=confirm,
         verify=verify,
         prompt_timeout=values.in_seconds(timeout, PROMPT_TIMEOUT),
+        limit=_limit(timeout),
     )
 
 
-def _remembered(value: bool | str | datetime.timedelta | None) -> Remember | None:
-    if isinstance(value, datetime.timedelta):
-        return value.total_seconds()
-    if value is None or isinstance(value, bool) or value == "ask":
-        return value  # type: ignore[return-value]
-    raise TypeError(f"remember takes True, False, 'ask' or a timedelta, not {value!r}")
+def _limit(timeout: Timeout) -> float | None:
+    """How long the whole call may take, in seconds; None: each of its waits has its limit."""
+    return None if timeout is None else values.in_seconds(timeout, PROMPT_TIMEOUT)
 
 
-async def _obtain(reference: str, request: SecretRequest, timeout: Timeout) -> ResolvedSecret:
+async def _obtain(reference: str, request: SecretRequest) -> ResolvedSecret:
     async def obtained() -> ResolvedSecret:
         here = context()
         final = request._replace(reference=parse(reference, here.environ))
@@ -312,5 +313,4 @@ async def _obtain(reference: str, request: SecretRequest, timeout: Timeout) -> R
 
     with_variables = reference if "$" in reference else ""
     key = (*request.reference._values(), with_variables, request.username, request.verify)
-    limit = None if timeout is None else request.prompt_timeout
-    return await _shared.do(key, obtained, limit)
+    return await _shared.do(key, obtained, request.limit)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from .errors import Refused
 from .redacted import READ_LIMIT
-from .text import escape, shell_quote
+from .text import escape
 
 __all__ = [
     "BY_OTHERS",
@@ -110,9 +110,13 @@ def refuse_if_others_can_write(path: str | os.PathLike[str], what: str) -> None:
             "check the permissions of its folders",
         ) from None
     if weak is not None:
+        from . import permissions
+
+        facts = os.lstat(weak)
         raise Refused(
-            f"{what} {escape(os.fspath(path))} {BY_OTHERS}: {escape(weak)}",
-            f"only you may change it: chmod go-w {shell_quote(weak)}",
+            f"{what} {escape(os.fspath(path))} {BY_OTHERS}: {escape(weak)} "
+            f"({permissions.describe(facts)})",
+            permissions.remedy_for_writable(weak, facts),
         )
 
 

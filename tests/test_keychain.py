@@ -163,7 +163,8 @@ def attempt(environ: dict[str, str], **more: str) -> dict[str, Any]:
 @pytest.fixture
 def bare(tmp_path: Path) -> dict[str, str]:
     """An environment without anything of this user's, and without a bus."""
-    return {"PATH": os.environ["PATH"], "HOME": os.fspath(tmp_path)}
+    home = os.fspath(tmp_path)
+    return {"PATH": os.environ["PATH"], "HOME": home, "XDG_RUNTIME_DIR": home}
 
 
 # -- what every keychain does ------------------------------------------------------
@@ -478,6 +479,7 @@ def test_no_collection_is_an_error_with_no_input() -> None:
         found = attempt(service.environ, MACHINE="2")
         assert not asked(), found
         assert "no collection" in found["message"]
+        assert found["kind"] == "KeychainUnavailable"
 
 
 @pytest.mark.real

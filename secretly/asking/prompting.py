@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import textwrap
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 from ..errors import NotConfirmed, PinentryFailed, Refused
@@ -14,7 +16,7 @@ from . import assuan, choosing, wording
 from .choosing import PromptMethod, Surroundings
 from .dialogs import ask_notebook, ask_osascript, confirm_osascript
 from .pinentry import Conversation
-from .questions import Prompt, Unsuitable, said_no, several_lines
+from .questions import Prompt, Unsuitable, no_answer, said_no, several_lines
 
 __all__ = ["ask", "confirm", "probe", "turn_for_program"]
 
@@ -42,13 +44,15 @@ async def ask(
     environ: Mapping[str, str],
     setting: str | None = None,
     *,
+    until: float = math.inf,
     look_again: Callable[[], Awaitable[None]] | None = None,
     keep: Callable[[Secret], Awaitable[None]] | None = None,
 ) -> Secret:
     """Ask the user for a secret.
 
-    :param prompt_timeout: how long the user has, in seconds.
+    :param prompt_timeout: how long the user has for each question, in seconds.
     :param setting: the configuration's ``prompt.pinentry``.
+    :param until: when all must have ended, the turn included: a time of the monotonic clock.
     :param look_again: called before the user is asked, if another one had the turn before and
         may have stored the secret. If it raises, the user is not asked.
     :param keep: called with what was typed, before another one has its turn.
@@ -57,40 +61,56 @@ async def ask(
     :raises NoPinentry: if secretly can't ask here.
     :raises PinentryFailed: if the pinentry dies, hangs or breaks the protocol.
     """
-    async with _turn(environ, setting, prompt_timeout) as (method, around, waited):
+    async with _turn(environ, setting, _left(prompt_timeout, until)) as (method, around, waited):
         if waited and look_again is not None:
             await look_again()
-        secret = await _ask_repeatedly(method, around, prompt, prompt_timeout)
+        secret = await _ask_repeatedly(method, around, prompt, lambda: _left(prompt_timeout, until))
         if keep is not None:
             await keep(secret)
         return secret
 
 
 async def _ask_repeatedly(
-    method: PromptMethod, around: Surroundings, prompt: Prompt, prompt_timeout: float
+    method: PromptMethod, around: Surroundings, prompt: Prompt, time_left: Callable[[], float]
 ) -> Secret:
     """Ask for a secret; if it is to be entered twice, until both are the same."""
     for _ in range(_ATTEMPTS):
-        typed, twice = await _ask_once(method, around, prompt, prompt_timeout)
+        typed, twice = await _ask_once(method, around, prompt, time_left())
         if twice or not prompt.repeat:
             return _checked(typed)
         again = prompt._replace(prompt=wording.again_label(prompt.prompt), error="")
-        if (await _ask_once(method, around, again, prompt_timeout))[0] == typed:
+        if (await _ask_once(method, around, again, time_left()))[0] == typed:
             return _checked(typed)
         prompt = prompt._replace(error=wording.REPEAT_DIFFERS)
     raise Refused("what you entered twice was not the same, three times", "try again")
 
 
 async def confirm(
-    question: Prompt, prompt_timeout: float, environ: Mapping[str, str], setting: str | None = None
+    question: Prompt,
+    prompt_timeout: float,
+    environ: Mapping[str, str],
+    setting: str | None = None,
+    *,
+    until: float = math.inf,
 ) -> None:
     """Ask the user to confirm. The parameters are those of :func:`ask`.
 
     :raises NotConfirmed: if the user answers No.
     """
-    async with _turn(environ, setting, prompt_timeout) as (method, around, _):
-        if not await _confirm_once(method, around, question, prompt_timeout):
+    async with _turn(environ, setting, _left(prompt_timeout, until)) as (method, around, _):
+        if not await _confirm_once(method, around, question, _left(prompt_timeout, until)):
             raise said_no()
+
+
+def _left(prompt_timeout: float, until: float) -> float:
+    """How long the user has for the next question, in seconds.
+
+    :raises PromptTimeout: if there is no time left.
+    """
+    left = min(prompt_timeout, until - time.monotonic())
+    if left <= 0:
+        raise no_answer(prompt_timeout)
+    return left
 
 
 @contextlib.asynccontextmanager
@@ -99,11 +119,11 @@ async def turn_for_program(
 ) -> AsyncIterator[dict[str, str]]:
     """Take the turn for a program that asks the user itself, as gpg-agent does.
 
-    :param timeout: how long to wait for other processes' turns at most, in seconds.
+    :param timeout: how long to wait for others' turns at most, in seconds.
     :param asking: whether the program certainly asks. If not, what was typed ahead is kept.
     :returns: the variables that tell the program which terminal to ask on, if there is one.
     """
-    async with _turns.take():
+    async with _turns.take(timeout):
         around = choosing.surroundings(environ)
         if around.terminal is None or not around.foreground:
             yield {}
@@ -130,7 +150,7 @@ async def _turn(
 ) -> AsyncIterator[tuple[PromptMethod, Surroundings, bool]]:
     """Take the turn to ask, and choose how. Say last whether another one had the turn before."""
     taken = _turns.taken
-    async with _turns.take():
+    async with _turns.take(prompt_timeout):
         method = await choosing.choose(environ, setting)
         around = choosing.surroundings(environ)
         if around.terminal is None or not around.foreground:

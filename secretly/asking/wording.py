@@ -17,6 +17,7 @@ NOTHING_ENTERED = "Nothing was entered."
 CUT_SHORT = "That is only the beginning of several lines."
 KEYCHAIN_LOCKED = "The keychain is locked."
 KEYCHAIN_SILENT = "The keychain did not answer."
+KEYCHAIN_UNREACHABLE = "It is stored in the keychain, which can't be reached from here."
 
 
 # -- a secret that the user types ------------------------------------------------
@@ -40,6 +41,11 @@ def not_accepted(name: str) -> str:
 def not_a_token(name: str, prefix: str) -> str:
     """Return the error above a prompt after something that is not a token was entered."""
     return f"That is not an API token for {name}: those start with '{prefix}'."
+
+
+def no_such_name(name: str, question: str) -> str:
+    """Return the line about a name that is little different from a known one."""
+    return f"No stored secret is named {name}. {question}"
 
 
 def store_question(name: str, asker: str = "") -> str:

@@ -115,6 +115,9 @@ def parser(prog: str, about: str, example: str) -> argparse.ArgumentParser:
             )
 
         def error(self, message: str) -> NoReturn:
+            from .guesses import unrecognized
+
+            message = unrecognized(message, self._option_string_actions)
             raise UsageError(message, f"{self.prog} --help")
 
     return Parser(

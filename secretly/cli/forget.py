@@ -23,9 +23,15 @@ def add_arguments(verb: ArgumentParser) -> None:
 def execute(options: Namespace) -> int:
     """Carry out the verb; return the exit status."""
     name, username = parse_name(options.reference), options.username or None
-    count = drive(forget_secret(name, username, user_context()))
+    context = user_context()
+    count = drive(forget_secret(name, username, context))
     called = escape(name) + (f" of the user {escape(username)}" if username else "")
     if not count:
-        raise NotFound(f"no secret {called} in the keychain", "show all: secretly list")
+        from ..resolving.similar import did_you_mean, similar_names
+
+        stored = context.stored_names.read().names
+        question = did_you_mean(similar_names(name, stored, context.configuration))
+        hint = f"{question} Show all: secretly list" if question else "show all: secretly list"
+        raise NotFound(f"no secret {called} in the keychain", hint)
     print(f"forgot {called}" + (f" ({count} items)" if count > 1 else ""))
     return 0

@@ -16,7 +16,6 @@ from ..errors import (
     SecretlyError,
 )
 from ..processes.signals import Interrupted
-from ..text import escape
 from .console import UsageError, complain, say, signals
 from .verbs import VERBS, carry_out
 
@@ -126,9 +125,18 @@ def _dispatch(arguments: list[str]) -> int:
     elif first in ("-h", "--help"):
         _help()
     else:
-        what = "option" if first.startswith("-") else "command"
-        raise UsageError(f"unknown {what} '{escape(first)}'", "secretly --help")
+        raise _unknown(arguments)
     return 0
+
+
+def _unknown(arguments: list[str]) -> UsageError:
+    from . import guesses, run_options
+
+    if arguments[0].startswith("-"):
+        message = guesses.unknown_option(arguments, run_options.NAMES)
+    else:
+        message = guesses.unknown_verb(arguments, VERBS)
+    return UsageError(message, "secretly --help")
 
 
 def _help() -> None:

@@ -67,6 +67,7 @@ class _Call(Record):
             remember=self.options.remember,
             confirm=self.options.confirm,
             prompt_timeout=self.options.prompt_timeout or PROMPT_TIMEOUT,
+            limit=self.options.prompt_timeout,
             ignore_stored=self.options.ask,
         )
 
@@ -82,6 +83,11 @@ def run(about: str, arguments: Sequence[str]) -> int:
         return 0
     if not command:
         raise UsageError("no command to run", "secretly run [options] COMMAND [ARG...]")
+    if options.remember is True and command[0][:1].isdigit():
+        from .guesses import not_joined
+
+        if wrong := not_joined(command):
+            raise UsageError(*wrong)
     call = _read_call(options, command)
     path = program.find_program(command[0], call.environ)
     if call.needs_secret or options.dry_run:
@@ -102,8 +108,10 @@ def _read_call(options: RunOptions, command: Sequence[str]) -> _Call:
     known = loading.load(environ)
     invocation = command_line.recognize(command, known, options.alias)
     if options.alias is not None and invocation is None:
+        from .guesses import did_you_mean
+
         raise UsageError(
-            f"unknown command '{options.alias}'",
+            f"unknown command '{options.alias}'{did_you_mean(options.alias, known.commands)}",
             "--as takes a known command: one with [commands.NAME]",
         )
     explicit: dict[DeliveryMethod, str] = dict(parse_variable(text) for text in options.env)
@@ -146,6 +154,7 @@ def _with_secrets(call: _Call, path: str) -> launch.LaunchPlan | None:
         return None
     if not prepared.deliveries:
         return prepared.launch
+    _say_what_the_shell_did(call)
     if options.confirm is not False:
         for line in prepared.listing:  # escaped already, and part of the question
             print(line, file=sys.stderr)
@@ -156,6 +165,19 @@ def _with_secrets(call: _Call, path: str) -> launch.LaunchPlan | None:
     except Cancelled as error:
         error.hint = f"{escape(call.command[0])} was not run"
         raise
+
+
+def _say_what_the_shell_did(call: _Call) -> None:
+    """Say that an argument is empty in which the user may have written ``$VARIABLE``."""
+    command, variables = call.command, [name for by in call.explicit for name in by.variables]
+    bare = len(command) == 1 or any(
+        not word or word[-1] in "=: @" or ":@" in word for word in command
+    )
+    if variables and bare and not call.options.quiet:
+        from .guesses import expanded_by_the_shell
+
+        if line := expanded_by_the_shell(command, variables):
+            say(line)
 
 
 def _plan_input(call: _Call, path: str, context: Context) -> PlanInput:

@@ -94,9 +94,9 @@ _OPTIONS = (
     _Option(
         ("--prompt-timeout",),
         "prompt_timeout",
-        "how long a prompt waits (60s, 15m, 2h; default 300s)",
+        "how long secretly may take (15m; default 300s a prompt)",
         "DURATION",
-        read=values.duration,
+        read=values.time_limit,
     ),
     _Option(("--dry-run",), "dry_run", "show what would happen; ask and run nothing"),
     _Option(("-q", "--quiet"), "quiet", "print only errors"),
@@ -104,6 +104,9 @@ _OPTIONS = (
 )
 
 _KNOWN = {name: option for option in _OPTIONS for name in option.names}
+
+#: The names of all options.
+NAMES = _KNOWN.keys()
 
 
 class RunOptions:
@@ -150,7 +153,9 @@ def parse_options(arguments: Sequence[str]) -> tuple[RunOptions | None, list[str
             return None, []
         option = _KNOWN.get(name)
         if option is None:
-            raise UsageError(f"unknown option '{escape(name)}'", _HELP)
+            from .guesses import did_you_mean
+
+            raise UsageError(f"unknown option '{escape(name)}'{did_you_mean(name, _KNOWN)}", _HELP)
         if value is not None and not option.takes:
             raise UsageError(f"{name} takes no value", _HELP)
         if value is None and option.takes and not option.takes.endswith("?"):

@@ -17,7 +17,7 @@ from ..resolving.obtain import obtain
 from ..resolving.request import PROMPT_TIMEOUT, Context, SecretRequest
 from ..resolving.storing import forget_secret, other_usernames, store_secret
 from ..text import escape, shell_quote
-from .console import drive, hardening, user_context
+from .console import drive, hardening, say, user_context
 from .stored import add_reference
 
 EXAMPLE = "example:\n  secretly set PyPI\n"
@@ -43,7 +43,9 @@ def execute(options: Namespace) -> int:
             f"{escape(name)} is configured to come from {escape(str(entry.source))}",
             "change it there, or remove its source from the configuration",
         )
-    username = username_for(options.username or None, entry)
+    username, note = username_for(options.username or None, entry), _note(name, context)
+    if note:
+        say(note)
     piped = _piped(entry) if options.stdin else None
     if piped is None and context.no_input:
         raise NotFound("can't ask you for it: prompts are switched off", "use --stdin")
@@ -54,7 +56,7 @@ def execute(options: Namespace) -> int:
         others = await other_usernames(name, username, context)
         if others and not options.replace:
             await _confirm_replacing(name, username, others, context, piped is None)
-        value = await _ask(name, entry, context) if piped is None else piped
+        value = await _ask(name, entry, context, note) if piped is None else piped
         await store_secret(name, value, username, context)
         for other in others:
             await forget_secret(name, other, context)
@@ -64,6 +66,17 @@ def execute(options: Namespace) -> int:
     print(f"stored {escape(name)} in the keychain", end="")
     print(f", and deleted what was stored for {escape(replaced)}" if replaced else "")
     return 0
+
+
+def _note(name: str, context: Context) -> str:
+    """What to say about a name that is near another; empty if none is."""
+    from ..resolving.similar import configured_names, did_you_mean, similar_names
+
+    if name in configured_names(context.configuration):
+        return ""
+    stored = context.stored_names.read().names
+    question = did_you_mean(similar_names(name, stored, context.configuration))
+    return wording.no_such_name(escape(name), question) if question else ""
 
 
 async def _confirm_replacing(
@@ -87,10 +100,10 @@ async def _confirm_replacing(
     await prompting.confirm(question, PROMPT_TIMEOUT, context.environ, pinentry)
 
 
-async def _ask(name: str, entry: Entry, context: Context) -> Secret:
+async def _ask(name: str, entry: Entry, context: Context, note: str) -> Secret:
     request = SecretRequest(
         Reference("", name),
-        purpose=wording.SET_PURPOSE,
+        purpose="\n\n".join(filter(None, (wording.SET_PURPOSE, note))),
         ignore_stored=True,
         remember=False,
         repeat=not entry.prefix,

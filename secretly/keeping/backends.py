@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import _thread  # threading is slow to load
 import contextlib
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from .. import safefiles
 from ..config import places
 from ..errors import Cancelled, KeychainLocked, KeychainUnavailable
 from ..redacted import NotASecret, Secret, to_secret
 from ..text import escape
-from .secret_service import is_own
+from .secret_service import BUS_VARIABLE, is_own, login_bus_path, session_bus
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
@@ -28,20 +29,60 @@ _MACOS = ("keyring.backends.macOS.Keyring",)
 
 START_ONE = "install and start one (gnome-keyring, KWallet), or let secretly ask each time"
 
+#: What :func:`lock_state` says of a Secret Service that has never stored anything.
+NO_COLLECTION = "not set up yet (it has no collection)"
+
 _DOCTOR = "run: secretly doctor, which shows the keychain in use, and why"
 
 
-def no_bus(environ: Mapping[str, str]) -> bool:
-    """Whether none of keyring's backends can find the session bus, and so a keychain, on Linux.
+def check_for_bus(environ: Mapping[str, str]) -> None:
+    """Check that one of keyring's backends can find the session bus, and so a keychain, on Linux.
 
-    jeepney looks at the variable only. The bindings under KWallet's and libsecret's backends,
-    ``dbus`` and ``gi``, find the bus in other ways too.
+    The bindings under KWallet's and libsecret's backends, ``dbus`` and ``gi``, find the bus in
+    other ways than by its address too.
+
+    :raises KeychainUnavailable: if none can.
     """
-    if sys.platform != "linux" or environ.get("DBUS_SESSION_BUS_ADDRESS"):
-        return False
+    if sys.platform != "linux" or session_bus(environ):
+        return
     from importlib.machinery import PathFinder
 
-    return not any(map(PathFinder.find_spec, ("dbus", "gi")))
+    if not any(map(PathFinder.find_spec, ("dbus", "gi"))):
+        raise KeychainUnavailable(
+            f"no keychain: D-Bus can't be reached, {BUS_VARIABLE} is not set and there is no socket"
+            f" {escape(login_bus_path(environ))}",
+            f"log in to the desktop, or set {BUS_VARIABLE}; without a keychain, secretly can only"
+            " ask you each time",
+        )
+
+
+_handing = _thread.allocate_lock()
+_handed: list[str] = []
+_before: list[str | None] = []
+
+
+@contextlib.contextmanager
+def hand_over_bus(address: str) -> Iterator[None]:
+    """Let keyring find this bus until the end of the block: it looks at the variable alone.
+
+    The variable is as it was when the last of several blocks has ended.
+    """
+    with _handing:
+        if not _handed:
+            _before[:] = [os.environ.get(BUS_VARIABLE)]
+        _handed.append(address)
+        if address and os.environ.get(BUS_VARIABLE) != address:
+            os.environ[BUS_VARIABLE] = address
+    try:
+        yield
+    finally:
+        with _handing:
+            _handed.remove(address)
+            if not _handed and os.environ.get(BUS_VARIABLE) != _before[0]:
+                if _before[0] is None:
+                    del os.environ[BUS_VARIABLE]
+                else:
+                    os.environ[BUS_VARIABLE] = _before[0]
 
 
 def backend_name(environ: Mapping[str, str], allowed: tuple[str, ...]) -> str | None:
@@ -142,7 +183,7 @@ def lock_state(backend: Any) -> str | None:
         try:
             return "locked" if secretstorage.Collection(bus).is_locked() else ""
         except secretstorage.ItemNotFoundException:
-            return "not set up yet (it has no collection)"
+            return NO_COLLECTION
 
 
 def has_attributes(backend: Any) -> bool:

@@ -7,6 +7,7 @@ the event loop, or keeps the process from exiting.
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Mapping, Sequence
 
 from ..errors import KeychainLocked, KeychainTimeout, KeychainUnavailable, SecretlyError
@@ -14,15 +15,16 @@ from ..redacted import Secret
 from ..waiting import requests
 from . import secret_service
 from .backends import (
-    START_ONE,
+    NO_COLLECTION,
     backend_name,
+    check_for_bus,
     delete_items,
     explain,
     full_name,
+    hand_over_bus,
     has_attributes,
     load_backend,
     lock_state,
-    no_bus,
     read_item,
     refuse_unsafe,
     store_item,
@@ -60,6 +62,23 @@ class Keychain:
         self._reader: secret_service.Reader | None = None
         self._expected: list[tuple[str, str]] = []
         self._ahead: dict[tuple[str, str], Secret | secret_service.Missing] = {}
+        self._until = float("inf")
+        self._bus = ""
+
+    def end_by(self, until: float) -> None:
+        """Have each call end before *until*, a time of the monotonic clock, in seconds.
+
+        A call may take half of the time that is left: then the user can still be asked.
+        """
+        self._until = until
+
+    def _limited(self, seconds: float) -> float:
+        return max(0.0, min(seconds, (self._until - time.monotonic()) / 2))
+
+    def _machine(self, prompt_timeout: float | None) -> float:
+        """How long a call may take that does not ask the user, in seconds."""
+        own = MACHINE_TIMEOUT if prompt_timeout is None else prompt_timeout
+        return self._limited(min(MACHINE_TIMEOUT, own))
 
     async def get(self, service: str, username: str, prompt_timeout: float | None) -> Secret | None:
         """Return the secret of *service* and *username*, or None.
@@ -72,12 +91,9 @@ class Keychain:
         found = await self._read_directly(service, username, prompt_timeout)
         if found is not None:
             return None if isinstance(found, secret_service.Missing) else found
-        if no_bus(self._environ) and backend_name(self._environ, self._allowed) is None:
-            raise KeychainUnavailable(
-                "no keychain: D-Bus can't be reached, DBUS_SESSION_BUS_ADDRESS is not set",
-                START_ONE,
-            )
         seconds = await self._ready(prompt_timeout)
+        if seconds is None:
+            raise _not_set_up()
         return await self._call(lambda backend: read_item(backend, service, username), seconds)
 
     def expect(self, wanted: Sequence[tuple[str, str]]) -> None:
@@ -94,7 +110,7 @@ class Keychain:
         item = (service, username)
         if item in self._ahead:
             return self._ahead.pop(item)
-        address = self._environ.get("DBUS_SESSION_BUS_ADDRESS")
+        address = self._bus = self._bus or secret_service.session_bus(self._environ)
         if (
             not address
             or self._stored_names is None
@@ -112,9 +128,7 @@ class Keychain:
         ours = [one for one in expected if listed.backend_of(*one) == secret_service.BACKEND]
         others = [one for one in ours if one != item]
         reader = self._reader = self._reader or secret_service.Reader(address)
-        seconds = (
-            MACHINE_TIMEOUT if prompt_timeout is None else min(MACHINE_TIMEOUT, prompt_timeout)
-        )
+        seconds = self._machine(prompt_timeout)
         try:
             first, *more = await requests.in_thread_if_needed(
                 lambda: reader.read([item, *others], seconds), seconds
@@ -140,6 +154,8 @@ class Keychain:
             plain text or not at all, or does not return it afterwards.
         """
         seconds = await self._ready(prompt_timeout)
+        if seconds is None and prompt_timeout is None:
+            raise _not_set_up()
 
         def store(backend: Any) -> str:
             refuse_unsafe(backend)
@@ -151,11 +167,18 @@ class Keychain:
                 )
             return name
 
-        return await self._call(store, seconds)
+        try:
+            return await self._call(store, self._limited(seconds or prompt_timeout or 0.0))
+        except KeychainLocked:
+            if seconds is None:  # the user did not choose a password for it
+                raise _not_set_up() from None
+            raise
 
     async def delete(self, service: str, username: str, prompt_timeout: float | None) -> bool:
         """Delete an item; return whether there was one."""
         seconds = await self._ready(prompt_timeout)
+        if seconds is None:
+            raise _not_set_up()
 
         def delete(backend: Any) -> bool:
             if read_item(backend, service, username) is None:
@@ -182,23 +205,31 @@ class Keychain:
 
         return await self._call(describe, MACHINE_TIMEOUT)
 
-    async def _ready(self, prompt_timeout: float | None) -> float:
-        """Check that the keychain answers; return how long, in seconds, the next call may take."""
-        machine = (
-            MACHINE_TIMEOUT if prompt_timeout is None else min(MACHINE_TIMEOUT, prompt_timeout)
-        )
+    async def _ready(self, prompt_timeout: float | None) -> float | None:
+        """Check that the keychain answers; return how long, in seconds, the next call may take.
+
+        None: it has no collection, and so no item. To make one, it would ask the user.
+        """
+        machine = self._machine(prompt_timeout)
         asks = await self._call(lock_state, machine)
+        if asks == NO_COLLECTION:
+            return None
         if asks and prompt_timeout is None:
             raise KeychainLocked(f"the keychain is {asks}", "unlock it, or run without --no-input")
-        return machine if prompt_timeout is None or asks == "" else prompt_timeout
+        if prompt_timeout is None or asks == "":
+            return self._machine(prompt_timeout)
+        return self._limited(prompt_timeout)
 
     async def _call(self, work: Callable[[Any], T], seconds: float) -> T:
         name = backend_name(self._environ, self._allowed)
+        if name is None:
+            check_for_bus(self._environ)
+        address = self._bus = self._bus or secret_service.session_bus(self._environ)
 
         def explained() -> T:
             # A backend's error may repeat the secret, so it never leaves the thread.
             try:
-                if address := self._environ.get("DBUS_SESSION_BUS_ADDRESS"):
+                if address:
                     secret_service.check_bus(address)
                 return work(load_backend(name))
             except SecretlyError:
@@ -208,9 +239,17 @@ class Keychain:
             raise wrong
 
         try:
-            return await requests.in_thread(explained, seconds)
+            with hand_over_bus(address):
+                return await requests.in_thread(explained, seconds)
         except TimeoutError:
             raise _wedged(seconds) from None
+
+
+def _not_set_up() -> KeychainUnavailable:
+    return KeychainUnavailable(
+        f"the keychain is {NO_COLLECTION}",
+        "log in to the desktop once, or create a keyring named Default in its password program",
+    )
 
 
 def _wedged(seconds: float) -> KeychainTimeout:

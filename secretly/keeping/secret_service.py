@@ -9,6 +9,7 @@ from __future__ import annotations
 import _thread  # threading is slow to load
 import contextlib
 import os
+import stat
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -23,7 +24,20 @@ if TYPE_CHECKING:
     import _socket
     from typing import Any
 
-__all__ = ["BACKEND", "MISSING", "Missing", "Reader", "check_bus", "is_own"]
+__all__ = [
+    "BACKEND",
+    "BUS_VARIABLE",
+    "MISSING",
+    "Missing",
+    "Reader",
+    "check_bus",
+    "is_own",
+    "login_bus_path",
+    "session_bus",
+]
+
+#: The variable that has the session bus's address.
+BUS_VARIABLE = "DBUS_SESSION_BUS_ADDRESS"
 
 #: keyring's backend for the Secret Service.
 BACKEND = "keyring.backends.SecretService.Keyring"
@@ -56,6 +70,47 @@ def is_own(
     if attributes.get("application") == application:
         return True
     return {"application", "xdg:schema", "service", "username", *wanted}.issuperset(attributes)
+
+
+def session_bus(environ: Mapping[str, str]) -> str:
+    """Return the address of the user's session bus; empty: there is none.
+
+    Where the variable is unset or empty (cron, ``su -l``, a program that passes no environment
+    on), it is the bus of the user's login, if that is there. The variable may have several
+    addresses: the first that takes a connection counts (D-Bus Specification, Server Addresses).
+    """
+    given = [part for part in environ.get(BUS_VARIABLE, "").strip().split(";") if part]
+    if given:
+        return given[0] if len(given) == 1 else next(filter(_takes_connections, given), given[0])
+    path = login_bus_path(environ)
+    if sys.platform == "linux" and path:
+        with contextlib.suppress(OSError):
+            facts = os.stat(path)
+            if stat.S_ISSOCK(facts.st_mode) and facts.st_uid in (0, os.geteuid()):
+                return f"unix:path={''.join(map(_in_address, path))}"
+    return ""
+
+
+def login_bus_path(environ: Mapping[str, str]) -> str:
+    """Return where systemd makes the socket of the bus of a login.
+
+    A runtime folder that the environment names is the only one.
+    """
+    folder = environ.get("XDG_RUNTIME_DIR", "")
+    return os.path.join(folder if os.path.isabs(folder) else f"/run/user/{os.geteuid()}", "bus")
+
+
+def _in_address(character: str) -> str:
+    if character.isascii() and (character.isalnum() or character in "-_/.\\*"):
+        return character
+    return "".join(f"%{byte:02x}" for byte in os.fsencode(character))
+
+
+def _takes_connections(address: str) -> bool:
+    with contextlib.suppress(OSError, ValueError):
+        dbus.connect(address, time.monotonic() + 1).close()
+        return True
+    return False
 
 
 class Missing:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Awaitable
 
 from ..config.model import Entry
 from ..errors import Refused, SecretlyError
@@ -79,13 +80,29 @@ def find_objection(request: SecretRequest, entry: Entry, typed: Secret) -> str:
     return ""
 
 
-async def is_accepted(verify: Callable[[Secret], Any] | None, secret: Secret) -> bool:
-    """Try a secret with the caller's *verify*; without one, it is accepted."""
-    if verify is None:
+async def is_accepted(request: SecretRequest, secret: Secret) -> bool:
+    """Try a secret with the caller's *verify*; without one, it is accepted.
+
+    :raises PromptTimeout: if the request's time is over before *verify* has ended.
+    """
+    if request.verify is None:
         return True
     import inspect
 
-    answer = verify(secret)
+    answer = request.verify(secret)
     if inspect.isawaitable(answer):
-        answer = await answer
+        answer = await _in_time(answer, request)
     return answer is not False
+
+
+async def _in_time(answer: Awaitable[Any], request: SecretRequest) -> Any:
+    from ..waiting import tasks
+
+    async def awaited() -> Any:
+        return await answer
+
+    if request.until == float("inf"):
+        return await answer
+    left = max(0.0, request.until - time.monotonic())
+    late = f"verify did not end in time for {escape(request.reference.name)}"
+    return await tasks.bounded(awaited(), left, late, grace=0)

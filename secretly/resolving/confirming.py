@@ -59,4 +59,6 @@ async def confirm_use(request: SecretRequest, found: ResolvedSecret, context: Co
     text = wording.confirm_use_text(name, where, request.who_asks)
     question = questions.Prompt(wording.TITLE, text, "", whole=request.publishes)
     pinentry = context.configuration.pinentry
-    await prompting.confirm(question, request.prompt_timeout, context.environ, pinentry)
+    await prompting.confirm(
+        question, request.prompt_timeout, context.environ, pinentry, until=request.until
+    )

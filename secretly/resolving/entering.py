@@ -34,16 +34,6 @@ def _prompt(request: SecretRequest, candidate: Candidate, problem: str) -> Promp
     return questions.Prompt(title, purpose, label, problem, request.repeat, request.publishes)
 
 
-class Superseded(Exception):
-    """The secret was stored while this request waited for its turn to ask.
-
-    :param found: what a new look-up has found.
-    """
-
-    def __init__(self, found: ResolvedSecret) -> None:
-        self.found = found
-
-
 async def ask_for(
     request: SecretRequest,
     candidate: Candidate,
@@ -56,7 +46,7 @@ async def ask_for(
     :param candidate: the name to ask for.
     :param problem: what the first prompt says is wrong.
     :param look_again: called if another one had the turn to ask before; raises
-        :class:`Superseded` if the secret is stored now.
+        ``obtain.Superseded`` if the secret is stored now.
     :raises Cancelled: if the user cancels.
     :raises Refused: after three attempts.
     """
@@ -103,11 +93,12 @@ class _Attempt:
             request.prompt_timeout,
             context.environ,
             context.configuration.pinentry,
+            until=request.until,
             look_again=look_again,
             keep=self._keep,
         )
         typed, wrong = self._examined(typed)
-        if not wrong and not await is_accepted(request.verify, typed):
+        if not wrong and not await is_accepted(request, typed):
             wrong = wording.NOT_ACCEPTED
         if not wrong and not self._kept:
             await remember(request, self._candidate, typed, context)

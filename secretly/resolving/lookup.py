@@ -96,6 +96,12 @@ class NameList:
                 self._table, self._corrupt = NameTable(), True
         return self._table.find(name)
 
+    @property
+    def names(self) -> list[str]:
+        """The names on the list."""
+        self.find("")
+        return self._table.names if self._table else []
+
     def may_have(self, names: Sequence[str]) -> bool:
         """Whether one of these names is on the list, or the list can't be read."""
         return any(self.find(name) or self._corrupt for name in names)
@@ -115,6 +121,20 @@ class Stores:
     ) -> None:
         self._names, self._context = names, context
         self._items = _items(wanted, context)
+
+    def lists(self, request: SecretRequest) -> bool:
+        """Whether the list of stored names has one of the names of a request."""
+        names = (*request.names, request.reference.name)
+        return not request.reference.scheme and any(map(self._names.find, names))
+
+    def question(self, request: SecretRequest) -> str:
+        """Ask whether a name that nothing is stored under is a mistake for another; or empty."""
+        from .similar import did_you_mean, similar_names
+
+        if request.reference.scheme or request.ignore_stored:
+            return ""
+        name, known = request.reference.name, self._context.configuration
+        return did_you_mean(similar_names(name, self._names.names, known))
 
     async def look_up(self, request: SecretRequest, left: Iterator[Candidate]) -> Outcome:
         """Look up candidates in turn, until one has the secret.
@@ -152,7 +172,7 @@ class Stores:
             if origin == MEMORY and memory_in_use(self._context):
                 value = self._context.memory.get(name, candidate.username.name)
             elif origin == KEYCHAIN:
-                timeout = None if self._context.no_input else request.prompt_timeout
+                timeout = None if self._context.no_input else max(0.0, request.time_left())
                 keychain = self._context.keychain
                 value = await keychain.get(name, candidate.username.name, timeout)
         if value is None:
@@ -175,7 +195,7 @@ def _items(
 
     timeout = None
     if not context.no_input:
-        timeout = max(request.prompt_timeout for request, _ in wanted)
+        timeout = max(0.0, *(request.time_left() for request, _ in wanted))
     run = runs.Run(context.environ, timeout, context.configuration.pinentry, context.keychain)
     first = next(request for request, found in wanted if any(one.source for one in found))
     run.asker = lambda: first.asker

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Sequence
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
-from ..errors import KeychainLocked, KeychainTimeout, KeychainUnavailable, NotFound, Refused
+from ..errors import (
+    KeychainLocked,
+    KeychainTimeout,
+    KeychainUnavailable,
+    NoPinentry,
+    NotFound,
+    Refused,
+    SecretlyError,
+)
+from ..keeping.keychain import Keychain
 from ..text import escape, shell_quote
 from .candidates import KEYCHAIN, MEMORY, TYPED, Candidate, ResolvedSecret, find_candidates
 from .checking import is_accepted
@@ -48,8 +58,34 @@ class _LookUp:
         outcome = await self._stores.look_up(self.request, self._left)
         asked = may_ask and self.candidates[-1].origin == TYPED
         if outcome.found is None and not asked:
-            raise _missing(self.request, outcome.unavailable)
+            raise self.missing(outcome.unavailable)
         return outcome
+
+    @property
+    def question(self) -> str:
+        """The question whether another name was meant; empty if none is near."""
+        return self._stores.question(self.request)
+
+    @property
+    def listed(self) -> bool:
+        """Whether the list of stored names has the secret."""
+        return self._stores.lists(self.request)
+
+    def missing(self, unavailable: KeychainUnavailable | None) -> SecretlyError:
+        """The error for a secret that is not stored, or that the keychain can't give."""
+        name = escape(self.request.reference.name)
+        if unavailable is None:
+            fix = f"secretly set {shell_quote(self.request.reference.name)}"
+            question = f" {self.question}".rstrip()
+            return NotFound(f"no stored secret {name}.{question}".rstrip("."), f"store it: {fix}")
+        what, hint = f"can't get {name}", unavailable.hint
+        if question := self.question:
+            hint = f"{question} If not: {hint}"
+        elif self.listed:
+            locked = isinstance(unavailable, KeychainLocked)
+            can = "be read now" if locked else "be reached from here"
+            what = f"{name} is stored in the keychain, which can't {can}"
+        return type(unavailable)(f"{what}: {unavailable}", hint)
 
 
 async def obtain(request: SecretRequest, context: Context) -> ResolvedSecret:
@@ -65,7 +101,25 @@ async def obtain_all(requests: Sequence[SecretRequest], context: Context) -> lis
 
     Sources are asked at the same time. The keychain, which may ask the user to unlock it,
     is asked for one secret after another.
+
+    :raises PromptTimeout: if the requests have a limit, and all of this takes longer.
     """
+    limit = min((one.limit for one in requests if one.limit is not None), default=None)
+    if limit is None:
+        return await _obtain_all(requests, context)
+    from ..waiting import tasks
+
+    until = time.monotonic() + limit
+    timed = [one._replace(limit=None, until=until) for one in requests]
+    if isinstance(context.keychain, Keychain):
+        context.keychain.end_by(until)
+    names = ", ".join(dict.fromkeys(escape(one.reference.name) for one in requests))
+    return await tasks.bounded(
+        _obtain_all(timed, context), limit, f"can't get {names} in {limit:g} s"
+    )
+
+
+async def _obtain_all(requests: Sequence[SecretRequest], context: Context) -> list[ResolvedSecret]:
     context, look_ups = _begin(requests, context)
     outcomes = await _look_up_all(look_ups, context)
     obtained: list[ResolvedSecret] = []
@@ -132,42 +186,96 @@ async def _gather(coroutines: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
 
 async def _confirm_or_ask(look_up: _LookUp, outcome: Outcome, context: Context) -> ResolvedSecret:
     """Have the use of what was found confirmed and verified; ask for what is missing."""
-    request, candidate = look_up.request, look_up.candidates[-1]
-    may_look_again = outcome.found is None and not request.ignore_stored
-    unavailable = outcome.unavailable
-    problem = _problem(outcome.unavailable)
-    while (found := outcome.found) is not None:
-        candidate = found.candidate
-        if request.inspect is not None:
-            request.inspect(found.secret, found.entry)
-        await confirm_use(request, found, context)
-        if await is_accepted(request.verify, found.secret):
-            return found
-        from ..asking import wording
+    look_again = None
+    if outcome.found is None and not look_up.request.ignore_stored:
+        look_again = _another_look(look_up, outcome, context)
+    while True:
+        outcome, candidate, problem = await _confirm(look_up, outcome, context)
+        if outcome.found is not None:
+            return outcome.found
+        try:
+            return await _ask(look_up, outcome, (candidate, problem), context, look_again)
+        except Superseded as error:
+            outcome, look_again = Outcome(error.found), None
 
-        problem = wording.not_accepted(escape(found.name))
-        outcome = await _after_rejection(found, look_up, context)
-    if context.no_input or candidate.origin not in (TYPED, MEMORY, KEYCHAIN):
-        raise Refused(
-            f"the secret for {escape(candidate.name)} from {candidate.origin} was not accepted",
-            "replace it there",
-        )
-    from .entering import Superseded, ask_for
+
+class Superseded(Exception):
+    """The secret was stored while this request waited for its turn to ask.
+
+    :param found: what a new look-up has found.
+    """
+
+    def __init__(self, found: ResolvedSecret) -> None:
+        self.found = found
+
+
+def _another_look(
+    look_up: _LookUp, outcome: Outcome, context: Context
+) -> Callable[[], Awaitable[None]]:
+    """Return what looks the secret up once more, and raises :class:`Superseded` if it is there."""
 
     async def look_again() -> None:
-        _, (other,) = _begin([request], context)
-        if unavailable is not None:
+        _, (other,) = _begin([look_up.request], context)
+        if outcome.unavailable is not None:
             other.pass_over(KEYCHAIN)  # it might ask a second time to be unlocked
         found = (await other.next(may_ask=True)).found
         if found is not None:
             raise Superseded(found)
 
+    return look_again
+
+
+async def _confirm(
+    look_up: _LookUp, outcome: Outcome, context: Context
+) -> tuple[Outcome, Candidate, str]:
+    """Have the use of what was found confirmed and verified, until something is accepted.
+
+    :returns: what was accepted, or an outcome without a secret; the candidate to ask for then,
+        and what is wrong.
+    """
+    request, candidate = look_up.request, look_up.candidates[-1]
+    problem = "" if outcome.found else _problem(outcome.unavailable, look_up)
+    while (found := outcome.found) is not None:
+        candidate = found.candidate
+        if request.inspect is not None:
+            request.inspect(found.secret, found.entry)
+        await confirm_use(request, found, context)
+        if await is_accepted(request, found.secret):
+            break
+        from ..asking import wording
+
+        problem = wording.not_accepted(escape(found.name))
+        outcome = await _after_rejection(found, look_up, context)
+    return outcome, candidate, problem
+
+
+async def _ask(
+    look_up: _LookUp,
+    outcome: Outcome,
+    missing: tuple[Candidate, str],
+    context: Context,
+    look_again: Callable[[], Awaitable[None]] | None,
+) -> ResolvedSecret:
+    """Ask for a secret.
+
+    :param missing: the candidate to ask for, and what the prompt says is wrong.
+    """
+    (candidate, problem), request = missing, look_up.request
+    if context.no_input or candidate.origin not in (TYPED, MEMORY, KEYCHAIN):
+        raise Refused(
+            f"the secret for {escape(candidate.name)} from {candidate.origin} was not accepted",
+            "replace it there",
+        )
+    if outcome.unavailable is not None and request.time_left() <= 0:
+        raise look_up.missing(outcome.unavailable)
+    from .entering import ask_for
+
     try:
-        again = look_again if may_look_again else None
-        return await ask_for(request, candidate, problem, context, again)
-    except Superseded as error:
-        found = error.found
-    return await _confirm_or_ask(look_up, Outcome(found), context)
+        return await ask_for(request, candidate, problem, context, look_again)
+    except NoPinentry:
+        if outcome.unavailable is not None and look_up.listed:
+            raise look_up.missing(outcome.unavailable) from None
+        raise
 
 
 async def _after_rejection(rejected: ResolvedSecret, look_up: _LookUp, context: Context) -> Outcome:
@@ -184,22 +292,15 @@ async def _after_rejection(rejected: ResolvedSecret, look_up: _LookUp, context: 
         return Outcome()
 
 
-def _problem(unavailable: KeychainUnavailable | None) -> str:
-    """What the prompt says about the keychain."""
-    if not isinstance(unavailable, (KeychainLocked, KeychainTimeout)):
-        return ""
+def _problem(unavailable: KeychainUnavailable | None, look_up: _LookUp) -> str:
+    """What the prompt says about the keychain, and about a name that is near another."""
     from ..asking import wording
 
-    locked = isinstance(unavailable, KeychainLocked)
-    return wording.KEYCHAIN_LOCKED if locked else wording.KEYCHAIN_SILENT
-
-
-def _missing(
-    request: SecretRequest, unavailable: KeychainUnavailable | None
-) -> KeychainUnavailable | NotFound:
-    """The error for a secret that is not stored, or that the keychain can't give."""
-    name = request.reference.name
-    if unavailable is not None:
-        return type(unavailable)(f"can't get {escape(name)}: {unavailable}", unavailable.hint)
-    fix = f"secretly set {shell_quote(name)}"
-    return NotFound(f"no stored secret {escape(name)}", f"store it: {fix}")
+    if isinstance(unavailable, KeychainLocked):
+        return wording.KEYCHAIN_LOCKED
+    if isinstance(unavailable, KeychainTimeout):
+        return wording.KEYCHAIN_SILENT
+    if unavailable is not None and look_up.listed:
+        return wording.KEYCHAIN_UNREACHABLE
+    name, question = escape(look_up.request.reference.name), look_up.question
+    return wording.no_such_name(name, question) if question else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Callable, Mapping
 
 from ..config.model import Configuration, Entry
@@ -43,7 +44,10 @@ class SecretRequest(Record):
     :param confirm: whether to confirm the use of a stored one; None: as configured.
     :param verify: a function, or a coroutine function, that tries the secret; False means
         that it was not accepted.
-    :param prompt_timeout: how long the user has, in seconds.
+    :param prompt_timeout: how long the user has for each question, in seconds.
+    :param limit: how long everything may take together, in seconds; None: each wait has its own
+        limit.
+    :param until: when everything must have ended, a time of the monotonic clock.
     :param ignore_stored: ask, even if it is stored.
     :param repeat: have the user type it twice.
     :param publishes: confirm the use of a stored one, unless configured otherwise. The
@@ -63,10 +67,16 @@ class SecretRequest(Record):
     confirm: bool | None = None
     verify: Callable[[Secret], Any] | None = None
     prompt_timeout: float = PROMPT_TIMEOUT
+    limit: float | None = None
+    until: float = float("inf")
     ignore_stored: bool = False
     repeat: bool = False
     publishes: bool = False
     inspect: Callable[[Secret, Entry], None] | None = None
+
+    def time_left(self) -> float:
+        """How long the user has for the next question, in seconds; less than 0: no time is left."""
+        return min(self.prompt_timeout, self.until - time.monotonic())
 
     @property
     def asker(self) -> str:

@@ -42,7 +42,7 @@ async def remember(
         return
     try:
         if isinstance(wanted, (bool, str)):
-            timeout = request.prompt_timeout
+            timeout = max(0.0, request.time_left())
             await store_secret(candidate.name, value, candidate.username, context, timeout)
         else:
             context.memory.hold(candidate.name, candidate.username.name, value, wanted)
@@ -67,7 +67,9 @@ async def _wants_it_stored(request: SecretRequest, name: str, context: Context) 
     question = questions.Prompt(wording.TITLE, wording.store_question(name, request.asker), "")
     pinentry = context.configuration.pinentry
     try:
-        await prompting.confirm(question, request.prompt_timeout, context.environ, pinentry)
+        await prompting.confirm(
+            question, request.prompt_timeout, context.environ, pinentry, until=request.until
+        )
     except Cancelled:
         return False
     return True

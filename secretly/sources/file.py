@@ -10,7 +10,7 @@ from .. import safefiles
 from ..config import places
 from ..errors import SourceFailed
 from ..redacted import READ_LIMIT, NotASecret, Secret, to_secret
-from ..text import escape, shell_quote
+from ..text import escape
 from .failures import NoItem
 from .runs import Run
 
@@ -27,9 +27,9 @@ async def fetch(path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]
             if not stat.S_ISREG(facts.st_mode):
                 raise SourceFailed(f"{name} is not a regular file", "name a regular file")
             if facts.st_mode & 0o077 or facts.st_uid not in (0, os.geteuid()):
-                raise SourceFailed(
-                    f"others can read {name}", f"make it private: chmod 600 {shell_quote(path)}"
-                )
+                from .private_files import refuse_if_others_can_read
+
+                refuse_if_others_can_read(file.fileno(), path)
             return {"password": _text(file.read(READ_LIMIT + 1), name)}
     except FileNotFoundError:
         raise NoItem(f"the file {name} does not exist", "check its name") from None

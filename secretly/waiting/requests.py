@@ -5,11 +5,12 @@ that is:
 
 - asyncio throws RuntimeError ('Task got bad yield') into the coroutine;
 - Twisted sends a yielded object that is not a Deferred straight back;
+- trio throws TypeError into the coroutine: secretly can't wait there;
 - :func:`~secretly.waiting.driving.drive` sends an :class:`Outcome`: the request has waited in
   place. It sends nothing once it has handed the coroutine to Twisted: the request is yielded
   again, now to Twisted.
 
-The first two are not documented; ``tests/test_waiting.py`` checks them.
+All but the last are not documented; ``tests/test_waiting.py`` checks them.
 ``asyncio.get_running_loop`` would not do: a coroutine that Twisted drives inside a running asyncio
 program has a running loop, and yet asyncio does not drive it.
 """
@@ -75,6 +76,8 @@ class Request(Awaitable["T"]):
                 answer = yield self
         except RuntimeError:
             loop = _asyncio()
+        except TypeError:
+            loop = None
         else:
             if isinstance(answer, Outcome):
                 value: T = answer.value
@@ -260,9 +263,22 @@ async def _outcome(thread: _Thread) -> Any:
 
 def loop_is_running() -> bool:
     """Return whether an event loop runs in this thread, without loading one to find out."""
-    asyncio, reactor = (sys.modules.get(name) for name in ("asyncio", _REACTOR))
+    asyncio = sys.modules.get("asyncio")
     runs = asyncio is not None and asyncio._get_running_loop() is not None
-    return runs or bool(getattr(reactor, "running", False))
+    return runs or bool(getattr(installed_reactor(), "running", False))
+
+
+def installed_reactor() -> Any:
+    """Return Twisted's reactor, or None if this process has loaded none."""
+    return sys.modules.get(_REACTOR)
+
+
+def reactor_has_stopped(reactor: Any) -> bool:
+    """Return whether a reactor ran and has stopped: it never starts again.
+
+    No public attribute says so; ``tests/test_waiting.py`` checks this one.
+    """
+    return bool(getattr(reactor, "_startedBefore", False)) and not reactor.running
 
 
 def _asyncio() -> Loop | None:
@@ -277,6 +293,11 @@ def _asyncio() -> Loop | None:
 
 
 def _twisted() -> Loop:
+    if reactor_has_stopped(installed_reactor()):
+        raise SecretlyError(
+            "Twisted's reactor has stopped: nothing can be waited for any more",
+            "await it while the reactor runs, before reactor.stop()",
+        )
     from .twisted_loop import TwistedLoop
 
     return TwistedLoop()

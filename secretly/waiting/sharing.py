@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, cast
 from ..errors import PromptTimeout
 from .events import Event
 from .requests import CurrentLoop, on_loop
-from .tasks import T, Task
+from .tasks import CLEANING_UP, T, Task
 
 if TYPE_CHECKING:
     from .loop import Loop
@@ -20,8 +20,8 @@ class Shared(Generic[T]):
     """A piece of work for all who want the same at the same time.
 
     The first caller starts the work, and others in the same event loop join. When the last of
-    them is cancelled or has waited long enough, the work is cancelled; it has cleaned up before
-    that caller goes on.
+    them is cancelled or has waited long enough, the work is cancelled, and has a moment to clean up
+    before that caller goes on.
     """
 
     def __init__(self) -> None:
@@ -60,7 +60,7 @@ class Shared(Generic[T]):
                 del self._running[key]
                 task.cancel()
                 if not isinstance(error, GeneratorExit):
-                    await task
+                    await on_loop(loop, task.ended(CLEANING_UP))
             raise
         if task.error is not None:
             raise task.error

@@ -7,14 +7,15 @@ import time
 from collections.abc import Callable, Coroutine, Generator, Iterator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
+from ..errors import PromptTimeout, SecretlyError
 from .driving import resume, run_in_place
 from .events import Event
-from .requests import CurrentLoop, loop_is_running, on_loop
+from .requests import CurrentLoop, Request, loop_is_running, on_loop
 
 if TYPE_CHECKING:
     from .loop import Loop, Undo
 
-__all__ = ["Clock", "Overdue", "Task", "gather", "run_with_deadline"]
+__all__ = ["CLEANING_UP", "Clock", "Overdue", "Task", "bounded", "gather", "run_with_deadline"]
 
 T = TypeVar("T")
 
@@ -81,6 +82,10 @@ class Task(Generic[T]):
         self._ended.set()
         self._finished(self)
 
+    def ended(self, timeout: float) -> Request[bool]:
+        """Return a request that gives False if the coroutine does not end in time."""
+        return self._ended.within(timeout)
+
     def cancel(self) -> None:
         """Cancel the coroutine, or close it if it was not started."""
         if self._cancel is None:
@@ -128,7 +133,11 @@ class Clock:
 
 
 #: How long, in seconds, cancelled work has to clean up. It may ignore the cancellation.
-_CLEANING_UP = 2.0
+CLEANING_UP = 2.0
+
+#: How much later than the time limit of a whole call, in seconds, the call is given up: what it
+#: waits for has the same limit, and says more about it.
+_GRACE = 2.0
 
 
 async def run_with_deadline(
@@ -160,6 +169,34 @@ async def run_with_deadline(
     except BaseException as error:
         task.cancel()
         if not isinstance(error, GeneratorExit):
-            await on_loop(loop, over.within(_CLEANING_UP))
+            await on_loop(loop, over.within(CLEANING_UP))
         raise
     return task.value, task.error
+
+
+async def bounded(
+    work: Coroutine[Any, Any, T],
+    seconds: float | None,
+    late: str,
+    error: type[SecretlyError] = PromptTimeout,
+    grace: float = _GRACE,
+) -> T:
+    """Run all that a call does within a time limit, whatever it waits for.
+
+    :param seconds: the limit; None: each of its waits has its own.
+    :param late: the message of the error when the time has passed.
+    :param error: the class of that error. The work was cancelled then.
+    :param grace: how much longer the work may take, in seconds, if its waits have the limit too.
+    """
+    if seconds is None:
+        return await work
+    try:
+        value, wrong = await run_with_deadline(work, Clock(seconds + grace))
+    except Overdue:
+        raise error(
+            late,
+            "try again; for more time: secretly run --prompt-timeout, or timeout= in Python",
+        ) from None
+    if wrong is not None:
+        raise wrong
+    return cast(T, value)

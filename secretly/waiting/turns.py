@@ -3,23 +3,37 @@
 from __future__ import annotations
 
 import contextlib
+import math
+import os
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator
+from typing import Any
 
 from ..errors import PromptTimeout
 from .events import Event
+from .requests import installed_reactor, reactor_has_stopped
 
 __all__ = ["Turns"]
+
+#: How often, in seconds, a coroutine that waits looks whether the turn was left behind.
+_LOOK_INTERVAL = 0.25
 
 
 class Turns:
     """A lock that coroutines of any loop in any thread take one after another.
 
-    A coroutine that was left behind in a closed loop neither keeps the turn nor gets it.
+    A coroutine that nothing drives any more does not keep the turn: its loop does not run, its
+    thread has ended, or it is another process's, from which this one was forked off.
     """
 
     def __init__(self) -> None:
+        self._forget()
+
+    def _forget(self) -> None:
+        """Begin anew. The lock of a process that was forked off may be held by no thread of it."""
+        self._process = os.getpid()
         self._lock = threading.Lock()
         self._holder: _Turn | None = None
         self._waiting: list[_Turn] = []
@@ -28,21 +42,19 @@ class Turns:
     async def take(self, timeout: float | None = None) -> AsyncIterator[None]:
         """Wait for the turn, and hold it until the end of the block.
 
-        :param timeout: how long to wait at most, in seconds; None: without a limit.
-        :raises PromptTimeout: if the turn did not come in that time.
+        :param timeout: how long to wait at most for each coroutine that has the turn before, in
+            seconds; None: without a limit.
+        :raises PromptTimeout: if one of them took longer.
         """
+        if self._process != os.getpid():
+            self._forget()
         turn = _Turn()
         with self._lock:
-            if self._holder is None or self._holder.abandoned():
-                self._holder = turn
-            else:
-                self._waiting.append(turn)
+            self._waiting.append(turn)
+            self._pass_on()
         try:
-            if self._holder is not turn and not await turn.given.within(timeout):
-                raise PromptTimeout(
-                    f"earlier prompts were not answered in {timeout:g} s",
-                    "answer them, or give a longer timeout",
-                )
+            if self._holder is not turn:
+                await self._given(turn, math.inf if timeout is None else timeout)
             yield
         finally:
             self._give_back(turn)
@@ -52,27 +64,61 @@ class Turns:
         """Whether a coroutine has the turn, so that another one would wait for it."""
         return self._holder is not None
 
+    async def _given(self, turn: _Turn, timeout: float) -> None:
+        """Wait until a coroutine is given the turn."""
+        holder, deadline = self._holder, time.monotonic() + timeout
+        while (left := deadline - time.monotonic()) > 0:
+            if await turn.given.within(min(left, _LOOK_INTERVAL)):
+                return
+            with self._lock:
+                self._pass_on()
+                if self._holder is turn:
+                    return
+                if self._holder is not holder:
+                    holder, deadline = self._holder, time.monotonic() + timeout
+        raise PromptTimeout(
+            f"an earlier prompt was not answered in {round(timeout, 1):g} s",
+            "answer it, or give a longer timeout",
+        )
+
     def _give_back(self, turn: _Turn) -> None:
         with self._lock:
             if turn in self._waiting:
                 self._waiting.remove(turn)
-            if self._holder is not turn:
-                return
-            waiting = [other for other in self._waiting if not other.abandoned()]
-            self._holder = following = waiting.pop(0) if waiting else None
-            self._waiting = waiting
-        if following is not None:
-            following.given.set()
+            if self._holder is turn:
+                self._holder = None
+            self._pass_on()
+
+    def _pass_on(self) -> None:
+        """Give the turn to the first that waits and is driven, if nobody has it."""
+        if self._holder is not None and not self._holder.abandoned():
+            return
+        self._holder = next((turn for turn in self._waiting if not turn.abandoned()), None)
+        if self._holder is not None:
+            self._waiting.remove(self._holder)
+            self._holder.given.set()
 
 
 class _Turn:
-    """A coroutine's wish to have the turn, and the asyncio loop that drives it, if one does."""
+    """A coroutine that wants the turn or has it, and what drives it."""
 
     def __init__(self) -> None:
         self.given = Event()
-        asyncio = sys.modules.get("asyncio")
+        asyncio: Any = sys.modules.get("asyncio")
         self._loop = asyncio._get_running_loop() if asyncio is not None else None
+        self._thread = threading.current_thread()
+        self._in_reactor = False
+        if self._loop is None and (reactor := installed_reactor()) is not None:
+            reactor.callWhenRunning(self._begin)
+
+    def _begin(self) -> None:
+        self._in_reactor = True
 
     def abandoned(self) -> bool:
-        """Whether its loop is closed."""
-        return self._loop is not None and self._loop.is_closed()
+        """Whether nothing drives it now."""
+        if self._loop is not None:  # asyncio's, or Twisted's reactor on top of it
+            return not self._loop.is_running()
+        reactor = installed_reactor()
+        if reactor is not None and (self._in_reactor or reactor_has_stopped(reactor)):
+            return not reactor.running
+        return not self._thread.is_alive()

@@ -1,0 +1,115 @@
+"""What a mistyped call was meant to be. Loaded only for a call that is wrong, or looks wrong."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Iterable, Sequence
+
+from .. import safefiles
+from ..config import known_commands
+from ..reference import looks_secret
+from ..text import escape, format_command
+
+#: What other programs call the verbs.
+_OTHER_WORDS = {
+    **dict.fromkeys("add store save put import insert login edit update".split(), "set"),
+    **dict.fromkeys("show read print cat".split(), "get"),
+    **dict.fromkeys("rm remove delete del erase unset".split(), "forget"),
+    **dict.fromkeys("ls names".split(), "list"),
+    **dict.fromkeys("exec start with".split(), "run"),
+    **dict.fromkeys("check status diagnose".split(), "doctor"),
+    **dict.fromkeys("logout purge clear".split(), "lock"),
+    **{"help": "--help", "version": "--version"},
+}
+
+
+#: A subcommand, or a path.
+_PLAIN = re.compile(r"[a-z][a-z0-9-]{0,20}|[\w.-]*[/.][\w./*-]*")
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return ``. Did you mean '…'?`` for a mistyped word; empty if it is like none."""
+    near = difflib.get_close_matches(word, list(known), 1, 0.6)
+    return f". Did you mean '{near[0]}'?" if near else ""
+
+
+def unknown_verb(arguments: Sequence[str], verbs: Iterable[str]) -> str:
+    """Return the message for a call whose first argument is neither a verb nor an option.
+
+    :param arguments: all arguments of secretly.
+    """
+    first = arguments[0]
+    meant = ""
+    if first.casefold() in _OTHER_WORDS:
+        meant = f". Did you mean '{_OTHER_WORDS[first.casefold()]}'?"
+    elif first in known_commands.COMMANDS or safefiles.program_on_path(first, os.environ):
+        meant = f". Did you mean '{_run_call(arguments)}'?"
+    if not meant:
+        meant = did_you_mean(first.casefold(), verbs)
+    return f"unknown command '{escape(first)}'{meant}"
+
+
+def unknown_option(arguments: Sequence[str], run_options: Iterable[str]) -> str:
+    """Return the message for an option before the verb."""
+    name = arguments[0].partition("=")[0]
+    long = name if name.startswith("--") else name[:2]
+    meant = did_you_mean(name, ("--help", "--version"))
+    if long in run_options:
+        meant = f". Did you mean 'secretly run {long}'?"
+    return f"unknown option '{escape(name)}'{meant}"
+
+
+def _run_call(arguments: Sequence[str]) -> str:
+    """The call with ``run``, without what might be a value: a password is in no message."""
+    plain: list[str] = []
+    for word in arguments:
+        if not _PLAIN.fullmatch(word) or looks_secret(word):
+            break
+        plain.append(word)
+    shown = format_command(["secretly", "run", *(plain or arguments[:1])])
+    return shown if len(plain) == len(arguments) else f"{shown} …"
+
+
+def unrecognized(message: str, options: Iterable[str]) -> str:
+    """Return argparse's message about unknown options, with the option that was meant."""
+    known = [name for name in options if name.startswith("--")]
+    for word in message.split():
+        if word.startswith("--"):
+            return message + did_you_mean(word.partition("=")[0], known)
+    return message
+
+
+def not_joined(command: Sequence[str]) -> tuple[str, str] | None:
+    """Return the message and the hint for ``--remember 15m COMMAND``.
+
+    None: the command does not look like a duration, or there is such a program.
+    """
+    word = command[0]
+    if re.fullmatch(r"[0-9]+ ?[a-zA-Z]*", word) and not safefiles.program_on_path(word, os.environ):
+        right = word if re.fullmatch(r"[0-9]{1,6}[smh]", word) else "15m"
+        return (
+            f"the value of --remember must be joined with '=': --remember={right}",
+            f"secretly run --remember={right} {format_command(command[1:], 60) or 'COMMAND'}",
+        )
+    return None
+
+
+def expanded_by_the_shell(command: Sequence[str], variables: Iterable[str]) -> str:
+    """Return a line about an argument that the shell may have emptied; empty if none looks so.
+
+    :param variables: the variables that the command gets a secret in. The shell replaced
+        ``$NAME`` in the call before secretly, and so the command, was started.
+    """
+    named = sorted(name for name in variables if not os.environ.get(name))
+    if not named:
+        return ""
+    empty = any(re.search(r"(^|[=\s]|:(?=@))$|://[^/@]*:@", word) for word in command[1:])
+    if not empty and (len(command) > 1 or os.path.basename(command[0]) not in ("echo", "printf")):
+        return ""
+    name = named[0]
+    return (
+        f"an argument is empty. If you wrote ${name}, your shell has replaced it before "
+        f"{escape(os.path.basename(command[0]))} got the secret: use sh -c '… \"${name}\" …'"
+    )

@@ -1,0 +1,91 @@
+"""Whose a file is, and what makes it private. Loaded only for an error, or for a doubtful file."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+
+from .text import escape, shell_quote
+
+__all__ = [
+    "describe",
+    "fixed_by_file_system",
+    "group_name",
+    "mounted_as",
+    "remedy_for_writable",
+    "user_name",
+]
+
+#: File systems that show the same permissions for all files, whatever chmod says, unless they
+#: are mounted otherwise. WSL has Windows' disks as drvfs or 9p.
+_WITHOUT_PERMISSIONS = frozenset(
+    "9p v9fs drvfs vfat msdos exfat ntfs ntfs3 fuseblk cifs smb3".split()
+)
+
+#: The mounts that this process sees, see proc_pid_mountinfo(5).
+_MOUNTS = "/proc/self/mountinfo"
+
+
+def describe(facts: os.stat_result) -> str:
+    """Return a file's permissions and its owner: ``permissions 0644, owner: yours``."""
+    owner = "yours" if facts.st_uid == os.geteuid() else user_name(facts.st_uid)
+    return f"permissions {stat.S_IMODE(facts.st_mode):04o}, owner: {owner}"
+
+
+def remedy_for_writable(path: str, facts: os.stat_result) -> str:
+    """What helps against a file or folder that others could change, in a hint.
+
+    :param facts: the file's own, or the link's.
+    """
+    name = shell_quote(path)
+    if facts.st_uid not in (0, os.geteuid()):
+        return f"{name} belongs to {user_name(facts.st_uid)}: use a copy in a folder of yours"
+    if fixed_by_file_system(facts):
+        return (
+            "chmod changes nothing on this file system: move it to a Linux folder of yours, or "
+            "mount the disk with permissions (WSL: the option 'metadata')"
+        )
+    by = "sudo " if os.geteuid() not in (0, facts.st_uid) else ""
+    return f"only you may change it: {by}chmod go-w {name}"
+
+
+def fixed_by_file_system(facts: os.stat_result) -> bool:
+    """Whether others have rights to a file that no chmod takes away."""
+    return bool(facts.st_mode & 0o077) and mounted_as(facts.st_dev) in _WITHOUT_PERMISSIONS
+
+
+def mounted_as(device: int) -> str:
+    """The type of a file system that is mounted, from its device."""
+    wanted = f"{os.major(device)}:{os.minor(device)}"
+    return next((kind for number, kind in _mounts() if number == wanted), "")
+
+
+def _mounts() -> Iterator[tuple[str, str]]:
+    try:
+        with open(_MOUNTS, encoding="utf-8", errors="replace") as file:
+            for line in file:
+                first, _, rest = line.partition(" - ")
+                yield first.split()[2], rest.split()[0]
+    except (OSError, IndexError):
+        return
+
+
+def user_name(number: int) -> str:
+    """The name of a user, or the number."""
+    import pwd
+
+    try:
+        return escape(pwd.getpwuid(number).pw_name)
+    except KeyError:
+        return f"user {number}"
+
+
+def group_name(number: int) -> str:
+    """The name of a group, or the number."""
+    import grp
+
+    try:
+        return f"the group {escape(grp.getgrgid(number).gr_name)}"
+    except KeyError:
+        return f"the group {number}"

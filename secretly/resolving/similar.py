@@ -1,0 +1,57 @@
+"""Names that a name may have been meant for. Loaded only where a secret was not found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from ..config.model import Configuration
+from ..text import escape
+
+__all__ = ["configured_names", "did_you_mean", "similar_names"]
+
+#: Names that differ by a letter count from this length on: most short names do.
+_LONG_ENOUGH = 4
+
+
+def similar_names(name: str, stored: Iterable[str], configuration: Configuration) -> list[str]:
+    """Return stored and configured names that differ from *name* only by case or one letter.
+
+    A configured name is no mistake for another configured one. Digits tell names apart on
+    purpose (``Key1``, ``Key2``).
+
+    :param stored: the names on the list of stored names.
+    """
+    stored, configured = set(stored), configured_names(configuration)
+    if name in stored:
+        return []
+    others = stored if name in configured else stored | configured
+    return sorted(other for other in others if _similar(name, other))
+
+
+def did_you_mean(names: Sequence[str]) -> str:
+    """Return the question, or an empty text without names; escaped."""
+    return f"Did you mean {' or '.join(map(escape, names))}?" if names else ""
+
+
+def configured_names(configuration: Configuration) -> set[str]:
+    """Return the names that the configuration, or a known command, has."""
+    commands = list(configuration.commands.values())
+    profiles = (profile for row in commands for profile in row.profiles.values())
+    used = {name for row in commands for name in row.secrets.values()}
+    used |= {name for profile in profiles for name in profile.secrets.values()}
+    return {*configuration.secrets, *(name for name in used if name and "://" not in name)}
+
+
+def _similar(one: str, other: str) -> bool:
+    one, other = one.casefold(), other.casefold()
+    if one == other:
+        return True
+    if min(len(one), len(other)) < _LONG_ENOUGH:
+        return False
+    for _ in range(2):  # take off what both begin with, then what both end with
+        pairs = zip(one, other, strict=False)
+        same = next((at for at, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
+        one, other = one[same:][::-1], other[same:][::-1]
+    if any(map(str.isdigit, one + other)):
+        return False
+    return max(len(one), len(other)) == 1 or (len(one) == 2 and one == other[::-1])

@@ -1,0 +1,110 @@
+"""Whether others can read a file, and if so, why, and what to do about it."""
+
+from __future__ import annotations
+
+import os
+import struct
+import sys
+
+from .. import permissions
+from ..errors import SourceFailed
+from ..text import escape, shell_quote
+
+__all__ = ["refuse_if_others_can_read"]
+
+#: File systems in memory, as systemd and container engines mount them for credentials.
+_IN_MEMORY = frozenset("tmpfs ramfs".split())
+
+# An access list in its extended attribute, from <linux/posix_acl_xattr.h>.
+_ACCESS_LIST, _VERSION = "system.posix_acl_access", struct.Struct("<I")
+_ENTRY = struct.Struct("<HHI")
+_USER, _OWNING_GROUP, _GROUP, _MASK, _OTHERS = 2, 4, 8, 16, 32
+_READ = 4
+
+
+def refuse_if_others_can_read(descriptor: int, path: str) -> None:
+    """Refuse a file that users other than this one and root can read, or that is another's.
+
+    A secret that root has put on a read-only mount or a mount in memory is taken as it is: so
+    do container engines (``/run/secrets``), and nothing here could change its permissions.
+
+    :param descriptor: the file, opened.
+    :param path: the path as it was given, for the message.
+    :raises SourceFailed: says who can read it, whose it is, and what helps.
+    """
+    facts = os.fstat(descriptor)
+    if facts.st_uid == 0 and not facts.st_mode & 0o022 and _is_provided(descriptor, facts):
+        return
+    readers = _readers(descriptor, facts)
+    if facts.st_uid in (0, os.geteuid()) and not readers:
+        return
+    if not readers:
+        readers = "its owner can read it"
+    raise SourceFailed(
+        f"others can read {escape(path)}: {readers} ({permissions.describe(facts)})",
+        _remedy(descriptor, facts, path),
+    )
+
+
+def _remedy(descriptor: int, facts: os.stat_result, path: str) -> str:
+    """What makes the file private; what makes a private copy, where the user can't change it."""
+    name = shell_quote(path)
+    copy = f"make a private copy, and name that: install -m 600 {name} ~/FILE"
+    if permissions.fixed_by_file_system(facts):
+        return f"chmod changes nothing on this file system; {copy}"
+    if os.geteuid() not in (0, facts.st_uid):
+        return copy
+    if facts.st_uid not in (0, os.geteuid()):
+        return f"make it yours: chown {os.geteuid()} {name} && chmod 600 {name}"
+    if os.fstatvfs(descriptor).f_flag & os.ST_RDONLY:
+        return copy
+    if _entries(descriptor):
+        return f"remove its access list: setfacl -b {name} && chmod 600 {name}"
+    return f"make it private: chmod 600 {name}"
+
+
+def _readers(descriptor: int, facts: os.stat_result) -> str:
+    """Who can read the file besides its owner and root; empty: nobody but this user."""
+    entries = _entries(descriptor)
+    if not entries:
+        if facts.st_mode & 0o007:
+            return "every user has rights to it"
+        return (
+            f"{permissions.group_name(facts.st_gid)} has rights to it"
+            if facts.st_mode & 0o070
+            else ""
+        )
+    masks = [rights for tag, rights, _ in entries if tag == _MASK]
+    mask = masks[0] if masks else 7
+    for tag, rights, number in entries:
+        if tag == _OTHERS and rights:
+            return "every user has rights to it"
+        if tag == _USER and rights & mask and number not in (0, os.geteuid()):
+            return f"its access list names {permissions.user_name(number)}"
+        if tag == _OWNING_GROUP and rights & mask:
+            return f"{permissions.group_name(facts.st_gid)} has rights to it"
+        if tag == _GROUP and rights & mask:
+            return f"its access list names {permissions.group_name(number)}"
+    return ""
+
+
+def _entries(descriptor: int) -> list[tuple[int, int, int]]:
+    """The entries of a file's access list: tag, rights, and a user's or group's number (acl(5))."""
+    if not hasattr(os, "getxattr"):  # only Linux has it
+        return []
+    try:
+        data = os.getxattr(descriptor, _ACCESS_LIST)
+    except OSError:
+        return []
+    if len(data) < _VERSION.size or (len(data) - _VERSION.size) % _ENTRY.size:
+        return [(_OTHERS, _READ, 0)]  # nobody knows who is in it
+    return list(_ENTRY.iter_unpack(data[_VERSION.size :]))
+
+
+def _is_provided(descriptor: int, facts: os.stat_result) -> bool:
+    """Whether the file is on a mount that is read-only, or in memory."""
+    if sys.platform != "linux":
+        return False
+    if os.fstatvfs(descriptor).f_flag & os.ST_RDONLY:
+        return True
+    return permissions.mounted_as(facts.st_dev) in _IN_MEMORY

@@ -1,0 +1,396 @@
+"""Every wait ends: at the time limit of the whole call, or when what holds the turn is gone."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+from command import home as fresh_home
+from conftest import Tried
+from ptys import DEADLINE, SOON
+
+import secretly
+from secretly import PromptTimeout, SecretlyError
+from secretly.config import values
+from secretly.errors import BadConfiguration
+from secretly.testing import FakePinentry, sandbox
+from secretly.waiting import requests
+from secretly.waiting.turns import Turns
+
+#: A pinentry that shows its prompt and never answers.
+SILENT = [("hang", False)]
+
+
+def took(call: Callable[[], Coroutine[Any, Any, object]], error: type[Exception]) -> float:
+    """Await something that fails with this error; return how long that took, in seconds."""
+    started = time.monotonic()
+    with pytest.raises(error) as caught:
+        asyncio.run(call())
+    assert getattr(caught.value, "hint", "")
+    return time.monotonic() - started
+
+
+# -- turns that were left behind ---------------------------------------------------
+
+
+def held(turns: Turns) -> asyncio.AbstractEventLoop:
+    """A loop that was stopped, and not closed, while a coroutine of it had the turn."""
+
+    async def hold() -> None:
+        async with turns.take():
+            await requests.sleep(10 * DEADLINE)
+
+    loop = asyncio.new_event_loop()
+    loop.call_soon(asyncio.ensure_future, hold())
+    loop.run_until_complete(asyncio.sleep(0.01))
+    return loop
+
+
+async def taken(turns: Turns) -> str:
+    async with turns.take(DEADLINE):
+        return "had it"
+
+
+def ended(loop: asyncio.AbstractEventLoop) -> None:
+    """Cancel what was left in a loop, and close it."""
+    for task in asyncio.all_tasks(loop):
+        task.cancel()
+    loop.run_until_complete(asyncio.sleep(0.01))
+    loop.close()
+
+
+def test_a_loop_that_does_not_run_keeps_no_turn() -> None:
+    """The turn goes to the next, and what is left of the holder can't take it away."""
+    turns = Turns()
+    loop = held(turns)
+    assert asyncio.run(taken(turns)) == "had it"
+    ended(loop)
+    assert asyncio.run(taken(turns)) == "had it"
+
+
+def test_a_loop_that_stops_gives_the_turn_to_who_waits_already() -> None:
+    """A coroutine that waits for a turn looks again whether it was left behind."""
+    turns = Turns()
+    loop, waits = asyncio.new_event_loop(), threading.Event()
+
+    async def hold() -> None:
+        async with turns.take():
+            waits.wait(DEADLINE)  # blocks the loop, until the other waits
+            await requests.sleep(10 * DEADLINE)
+
+    def run() -> None:
+        loop.create_task(hold())
+        loop.run_until_complete(asyncio.sleep(0.01))
+
+    async def wait() -> str:
+        waiting = asyncio.create_task(taken(turns))
+        await asyncio.sleep(0)
+        waits.set()
+        return await waiting
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    while turns._holder is None:
+        time.sleep(0.001)
+    assert asyncio.run(wait()) == "had it"
+    thread.join()
+    ended(loop)
+
+
+def test_a_waiter_in_a_loop_that_does_not_run_is_passed_over() -> None:
+    """It keeps its place: when its loop runs again, it gets the turn."""
+    turns = Turns()
+    loop = asyncio.new_event_loop()
+
+    async def main() -> None:
+        async with turns.take():
+            thread = threading.Thread(target=lambda: waiting.append(loop.create_task(taken(turns))))
+            thread.start()
+            thread.join()
+            first = threading.Thread(target=loop.run_until_complete, args=(asyncio.sleep(0.01),))
+            first.start()
+            first.join()
+
+    waiting: list[asyncio.Task[str]] = []
+    asyncio.run(main())
+    assert asyncio.run(taken(turns)) == "had it"
+    assert loop.run_until_complete(waiting[0]) == "had it"
+    loop.close()
+
+
+def test_a_thread_that_has_ended_keeps_no_turn() -> None:
+    """Where no event loop drives the holder, its thread does."""
+    turns, holders = Turns(), []
+
+    def hold() -> None:
+        entering = turns.take()
+        holders.append(entering)
+        with pytest.raises(StopIteration):
+            entering.__aenter__().send(None)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    thread.join()
+    assert asyncio.run(taken(turns)) == "had it"
+
+
+def test_who_waits_for_several_turns_waits_for_each() -> None:
+    """The time limit is for one holder; the limit of a whole call is the caller's."""
+    turns = Turns()
+
+    async def hold(seconds: float) -> None:
+        async with turns.take(0.6):
+            await requests.sleep(seconds)
+
+    async def main() -> None:
+        await asyncio.gather(*(hold(0.4) for _ in range(4)))
+
+    asyncio.run(main())
+
+
+#: How prompts are left behind in each kind of loop.
+LEFT = {
+    "a stopped loop": """
+        loop = asyncio.new_event_loop()
+        left = loop.create_task(secretly.secret("A"))
+        begun.append(lambda: loop.call_soon_threadsafe(loop.stop))
+        loop.run_forever()
+    """,
+    "a stopped reactor": """
+        from twisted.internet import reactor
+        from twisted.internet.defer import ensureDeferred
+        left = ensureDeferred(secretly.secret("A"))
+        left.addErrback(lambda failure: None)
+        begun.append(lambda: reactor.callFromThread(reactor.stop))
+        reactor.run()
+    """,
+    "a reactor that crashed": """
+        from twisted.internet import reactor
+        from twisted.internet.defer import ensureDeferred
+        left = ensureDeferred(secretly.secret("A"))
+        begun.append(lambda: reactor.callFromThread(reactor.crash))
+        reactor.run()
+    """,
+    "a thread of the process that forked": """
+        def other():
+            asyncio.run(secretly.secret("A"))
+        threading.Thread(target=other, daemon=True).start()
+        asked.wait()
+        forked = os.fork()
+        if forked:
+            os._exit(os.waitstatus_to_exitcode(os.waitpid(forked, 0)[1]))
+    """,
+}
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("left", LEFT)
+def test_a_prompt_that_was_left_behind_stops_no_other(left: str, tried: Tried) -> None:
+    """The next prompt is shown at once. After the reactor has stopped, waiting is an error."""
+    program = f"""
+import asyncio, os, sys, threading, time
+import secretly
+begun, asked = [], threading.Event()
+def watch():
+    while not os.path.exists(os.environ["SHOWN"]):
+        time.sleep(0.01)
+    asked.set()
+    for call in begun:
+        call()
+threading.Thread(target=watch, daemon=True).start()
+{textwrap.dedent(LEFT[left])}
+print(asyncio.run(secretly.secret("B", timeout=10)), flush=True)
+if {left == "a stopped reactor"}:
+    failed = []
+    ensureDeferred(secretly.secret("C")).addErrback(failed.append)
+    print(failed[0].value, flush=True)
+os._exit(0)
+"""
+    with FakePinentry([SILENT, "canary-b"]) as pinentry, fresh_home() as home:
+        shown, started = str(pinentry.path.parent / "prompts"), time.monotonic()
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            env={**home.environ, **pinentry.environ, "SHOWN": shown},
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE,
+            stdin=subprocess.DEVNULL,
+        )
+    said = done.stdout.splitlines()
+    assert (said[:1], done.returncode) == (["canary-b"], 0), done.stderr
+    assert len(said) == (2 if left == "a stopped reactor" else 1)
+    assert "canary" not in "".join(said[1:])
+    took = time.monotonic() - started
+    tried("waits", f"a prompt left behind by {left}", "the next prompt is shown", took)
+
+
+# -- the limit of a whole call -----------------------------------------------------
+
+
+@pytest.mark.process
+def test_the_limit_counts_the_wait_for_another_prompt(tried: Tried) -> None:
+    """``timeout=0.5`` next to a prompt that nobody answers ends after 0.5 s."""
+
+    async def main() -> float:
+        other = asyncio.create_task(secretly.secret("A"))
+        while not pinentry.prompts:
+            await asyncio.sleep(0.01)
+        started = time.monotonic()
+        for call in (secretly.secret("B", timeout=0.5), secretly.confirm("Sure?", timeout=0.5)):
+            with pytest.raises(PromptTimeout):
+                await call
+        seconds = time.monotonic() - started
+        other.cancel()
+        return seconds
+
+    with FakePinentry([SILENT]) as pinentry, sandbox(pinentry):
+        seconds = asyncio.run(main())
+    assert seconds < 1 + SOON
+    tried("waits", "two calls of 0.5 s next to another prompt", "PromptTimeout", seconds)
+
+
+async def never(secret: str) -> None:
+    await asyncio.sleep(10 * DEADLINE)
+
+
+@pytest.mark.process
+def test_the_limit_counts_what_verify_takes(tried: Tried) -> None:
+    """A typed secret, and a stored one."""
+    with FakePinentry(["canary-1"] * 2) as pinentry, sandbox(pinentry):
+        limited = lambda: secretly.secret("A", verify=never, timeout=1)  # noqa: E731
+        typed = took(limited, PromptTimeout)
+        asyncio.run(secretly.remember("A", "canary-1"))
+        stored = took(limited, PromptTimeout)
+    assert max(typed, stored) < 1 + SOON
+    tried("waits", "1 s, and a verify that does not end", "PromptTimeout", max(typed, stored))
+
+
+@pytest.mark.process
+def test_all_attempts_together_have_one_limit() -> None:
+    """Each attempt is shown the time that is left."""
+
+    async def slow(secret: str) -> bool:
+        await asyncio.sleep(1.1)
+        return False
+
+    with FakePinentry(["canary-1"] * 3) as pinentry, sandbox(pinentry):
+        with pytest.raises(SecretlyError):
+            asyncio.run(secretly.secret("A", verify=slow, timeout=30))
+        shown = [int(prompt["SETTIMEOUT"]) for prompt in pinentry.prompts]
+    assert shown == sorted(shown, reverse=True)
+    assert shown[0] > shown[1] > shown[2]
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("what", ["a pinentry that does not greet", "a keychain that is stuck"])
+def test_the_limit_of_run_counts_what_is_stuck(what: str, tried: Tried) -> None:
+    """``--prompt-timeout`` ends it, whatever does not answer; no command runs."""
+    with fresh_home() as home:
+        stuck = home.program("pinentry-gtk-stuck", "#!/bin/sh\nexec sleep 60\n")
+        environ = {"PINENTRY": str(stuck), "DISPLAY": ":99"}
+        if what == "a keychain that is stuck":
+            (home.folder / "stuck.py").write_text(
+                "import time\nfrom keyring.backend import KeyringBackend\n"
+                "class Keyring(KeyringBackend):\n    priority = 1\n"
+                "    def get_password(self, *item):\n        time.sleep(60)\n"
+                "    set_password = delete_password = get_password\n"
+            )
+            environ |= {"PYTHONPATH": str(home.folder), "PYTHON_KEYRING_BACKEND": "stuck.Keyring"}
+            home.configure('[keychain]\nbackends = ["stuck.Keyring"]\n')
+        for option in ("--confirm", "--no-input"):
+            if option == "--no-input" and "keychain" not in what:
+                continue
+            started = time.monotonic()
+            limit = ("--prompt-timeout", "2s", option)
+            done = home.run("run", *limit, "-e", "X=Demo", "touch", "ran", environ=environ)
+            seconds = time.monotonic() - started
+            assert 0.9 < seconds < 2 + SOON
+            assert (done.status, len(done.stderr.splitlines())) == (125, 2)
+            assert not (home.folder / "ran").exists()
+            asks = "without prompts" if option == "--no-input" else "with prompts"
+            tried("waits", f"2 s, and {what}, {asks}", "the command does not run", seconds)
+
+
+# -- odd values --------------------------------------------------------------------
+
+ODD_TIMEOUTS: list[Any] = [
+    *(0, -1, -0.5, float("nan"), float("inf"), -float("inf"), 1e300, 10**400, True, False),
+    *("5", "", b"5", [], object(), 1j, datetime.timedelta(0), datetime.timedelta(seconds=-1)),
+    *(datetime.timedelta.max, "canary-1"),
+]
+ODD_DURATIONS: list[Any] = [
+    *(0, 1, 900, 1.5, float("nan"), "15m", "", b"ask", [], datetime.timedelta(0)),
+    *(datetime.timedelta(seconds=-1), "canary-1"),
+]
+
+
+@pytest.mark.parametrize("odd", ODD_TIMEOUTS, ids=repr)
+def test_an_odd_time_limit_is_refused(odd: Any) -> None:
+    """By each call, before anything is asked; an error of ours, and of Python's kinds."""
+    calls: list[Callable[[], Coroutine[Any, Any, object]]] = [
+        lambda: secretly.secret("A", timeout=odd),
+        lambda: secretly.credential("A", timeout=odd),
+        lambda: secretly.confirm("Sure?", timeout=odd),
+        lambda: secretly.remember("A", "canary-1", timeout=odd),
+        lambda: secretly.forget("A", timeout=odd),
+    ]
+    with sandbox():
+        for call in calls:
+            with pytest.raises(SecretlyError, match="timeout takes") as caught:
+                asyncio.run(call())
+            assert isinstance(caught.value, ValueError) and isinstance(caught.value, TypeError)
+            assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize("odd", ODD_DURATIONS, ids=repr)
+def test_an_odd_time_to_remember_is_refused(odd: Any) -> None:
+    """Before the user types something that could not be stored."""
+    with sandbox():
+        for call in (secretly.secret, secretly.credential):
+            with pytest.raises(SecretlyError, match="remember takes") as caught:
+                asyncio.run(call("A", remember=odd))
+            assert isinstance(caught.value, TypeError)
+            assert "canary" not in str(caught.value)
+
+
+def test_usual_values_are_taken() -> None:
+    """Numbers of any kind, and a timedelta."""
+    assert values.in_seconds(1, 300.0) == 1.0
+    assert values.in_seconds(0.25, 300.0) == 0.25
+    assert values.remembered(datetime.timedelta(minutes=15)) == 900.0
+    assert [values.remembered(value) for value in (None, True, False, "ask")] == [
+        *(None, True, False, "ask")
+    ]
+
+
+def test_a_limit_on_the_command_line_has_an_end() -> None:
+    """poll(2) can't wait for longer than 24 days."""
+    assert values.time_limit("480h") == 480 * 3600.0
+    with pytest.raises(BadConfiguration, match="20 days"):
+        values.time_limit("999999h")
+
+
+# -- other drivers -----------------------------------------------------------------
+
+
+def test_a_driver_that_throws_type_error_is_told_what_drives_secretly() -> None:
+    """As trio does for what it does not know."""
+    waiting = requests.in_thread(int, 1)
+    waiting.send(None)
+    with pytest.raises(SecretlyError, match="neither Twisted nor asyncio"):
+        waiting.throw(TypeError("trio received unrecognized yield message"))
+
+
+def test_trio_gets_our_error() -> None:
+    """trio itself, where it is installed."""
+    trio = pytest.importorskip("trio")
+    with sandbox(), pytest.raises(SecretlyError, match="neither Twisted nor asyncio"):
+        trio.run(secretly.secret, "A")

@@ -1,0 +1,235 @@
+"""What a user guesses: a name that is nearly right, another verb, a shell's ``$X``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from command import Home
+from command import home as fresh_home
+
+from secretly.asking import wording
+from secretly.asking.assuan import unescape
+from secretly.cli import guesses, run_options
+from secretly.cli.console import UsageError
+from secretly.cli.verbs import VERBS
+from secretly.config import loading
+from secretly.resolving.similar import did_you_mean, similar_names
+from secretly.testing import FakePinentry
+
+
+@pytest.fixture(name="home")
+def _home() -> Iterator[Home]:
+    with fresh_home() as found:
+        found.keep_in_a_file()
+        yield found
+
+
+# -- names -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "stored", "near"),
+    [
+        ("pypi", [], ["PyPI"]),
+        ("PYPI", [], ["PyPI"]),
+        ("PyPi", ["PyPI"], ["PyPI"]),
+        ("testpypi", [], ["TestPyPI"]),
+        ("openai", ["OpenAI"], ["OpenAI"]),
+        ("OpenIA", [], ["OpenAI"]),
+        ("OpnAI", [], ["OpenAI"]),
+        ("OpenAII", [], ["OpenAI"]),
+        ("0penAI", ["OpenAI"], []),  # a digit tells names apart
+        ("Deplpy", ["Deploy"], ["Deploy"]),
+        ("my-key", ["my_key"], ["my_key"]),
+        ("PyPI/Demo", ["PyPI/demo"], ["PyPI/demo"]),
+        ("Key1", ["Key2", "Key"], []),
+        ("db", ["DB"], ["DB"]),
+        ("DB", ["DC", "D"], []),
+        ("Foo", ["Fob", "Foo1"], []),
+        ("Github", ["GitHub", "github"], ["GitHub", "github"]),
+        ("PyPI", ["pypi"], ["pypi"]),
+        ("PyPI", [], []),  # what is configured is no mistake
+        ("OpenAI", ["OpenAI", "openai"], []),  # what is stored is none either
+        ("Something", ["Else"], []),
+        ("", ["A"], []),
+    ],
+)
+def test_names_that_are_near_are_found(name: str, stored: list[str], near: list[str]) -> None:
+    """By case, or by one letter that is missing, wrong, too many or in the wrong place."""
+    configuration = loading.load({"SECRETLY_CONFIG": "/dev/null"})
+    assert similar_names(name, stored, configuration) == near
+    assert all(other in did_you_mean(near) for other in near)
+
+
+def near(name: str, other: str) -> str:
+    return wording.no_such_name(name, did_you_mean([other]))
+
+
+@pytest.mark.process
+def test_a_name_that_is_near_is_said_in_the_prompt_and_without_one(home: Home) -> None:
+    """And in no prompt for the right name, nor for one that is asked for with ``--ask``."""
+    assert home.run("set", "Deploy", "--stdin", stdin="canary-1").status == 0
+    done = home.run("run", "--no-input", "-e", "K=deploy", "touch", "ran")
+    assert (done.status, len(done.stderr.splitlines())) == (125, 2)
+    assert "Did you mean Deploy?" in done.stderr
+    assert "Did you mean Deploy?" in home.run("get", "Deply").stderr
+    assert "Did you mean Deploy?" in home.run("forget", "deploy").stderr
+    assert "Did you mean" not in home.run("get", "Another").stderr
+    with FakePinentry(["canary-2"] * 3) as fake:
+        for words in (("K=deploy",), ("K=Another",), ("K=deploy", "--ask")):
+            assert home.run("run", "-e", *words, "true", environ=fake.environ).status == 0
+        shown = [prompt.get("SETERROR", "") for prompt in fake.prompts]
+    assert [unescape(text.encode()).decode() for text in shown] == [
+        near("deploy", "Deploy"),
+        "",
+        "",
+    ]
+
+
+@pytest.mark.process
+def test_set_says_a_name_that_is_near(home: Home) -> None:
+    """On standard error, and in the prompt. It stores all the same."""
+    done = home.run("set", "pypi", "--stdin", stdin="canary-1")
+    assert (done.status, done.stderr) == (0, f"secretly: {near('pypi', 'PyPI')}\n")
+    with FakePinentry(["canary-2"] * 2) as fake:
+        done = home.run("set", "Opnai", environ=fake.environ)
+        assert near("Opnai", "OpenAI") in done.stderr
+        text = unescape(fake.prompts[0]["SETDESC"].encode()).decode()
+    assert near("Opnai", "OpenAI") in text
+    assert home.run("set", "OpenAI", "--stdin", stdin="canary-1").stderr == ""
+    assert home.run("set", "Another", "--stdin", stdin="canary-1").stderr == ""
+
+
+# -- verbs and options ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("call", "meant"),
+    [
+        ("rnu", "'run'"),
+        ("SET", "'set'"),
+        ("lsit", "'list'"),
+        ("import", "'set'"),
+        ("rm PyPI", "'forget'"),
+        ("show X", "'get'"),
+        ("help", "'--help'"),
+        ("twine upload", "'secretly run twine upload'"),
+        ("twine upload dist/demo-1.0.tar.gz", "'secretly run twine upload dist/demo-1.0.tar.gz'"),
+        ("twine upload -p canary-1", "'secretly run twine upload …'"),
+        ("sh Canary-1", "'secretly run sh …'"),
+        ("nothing-like-it", ""),
+    ],
+)
+def test_an_unknown_verb_is_answered_with_the_right_one(call: str, meant: str) -> None:
+    """A command gets ``run``; what may be a password is in no message."""
+    said = guesses.unknown_verb(call.split(), VERBS)
+    assert said.partition("Did you mean ")[2] == (f"{meant}?" if meant else "")
+    assert "anary" not in said
+
+
+@pytest.mark.parametrize(
+    ("call", "meant"),
+    [
+        ("-e X=Y true", "'secretly run -e'"),
+        ("--env=X", "'secretly run --env'"),
+        ("-eX=Y", "'secretly run -e'"),
+        ("--vresion", "'--version'"),
+        ("--x", ""),
+    ],
+)
+def test_an_unknown_option_is_answered_with_the_right_one(call: str, meant: str) -> None:
+    """An option of ``run`` before the verb gets ``run``."""
+    said = guesses.unknown_option(call.split(), run_options.NAMES)
+    assert said.partition("Did you mean ")[2] == (f"{meant}?" if meant else "")
+
+
+def test_an_unknown_option_of_run_is_answered_with_the_right_one() -> None:
+    """Also the name of a known command."""
+    with pytest.raises(UsageError, match="Did you mean '--env-file'"):
+        run_options.parse_options(["--evn-file", "x", "true"])
+    with pytest.raises(UsageError) as caught:
+        run_options.parse_options(["--zzzzzz", "true"])
+    assert "mean" not in str(caught.value)
+
+
+def test_an_unknown_option_of_a_verb_is_answered_with_the_right_one() -> None:
+    """argparse's message, with the option that was meant."""
+    told = guesses.unrecognized("unrecognized arguments: --usrname x", ["--username", "-h"])
+    assert told.endswith("Did you mean '--username'?")
+    assert guesses.unrecognized("the following: x", ["--username"]) == "the following: x"
+
+
+@pytest.mark.process
+def test_the_command_says_what_was_meant(home: Home) -> None:
+    """Each in two lines; the exit status is a usage error's."""
+    for call, meant, status in (
+        ("rnu", "'run'", 2),
+        ("twine upload", "'secretly run twine upload'", 2),
+        ("-e X=Y true", "'secretly run -e'", 2),
+        ("set --usrname x y", "'--username'", 2),
+        ("run --evn X=Y true", "'--env'", 125),
+        ("run --as twin true", "'twine'", 125),
+        ("run --remember 15m twine upload", "--remember=15m", 125),
+    ):
+        done = home.run(*call.split())
+        assert (done.status, len(done.stderr.splitlines())) == (status, 2), call
+        assert meant in done.stderr
+
+
+# -- the shell -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("word", ["15m", "15", "900s", "2h", "15min", "1d"])
+def test_a_duration_in_the_place_of_the_command_is_answered(word: str) -> None:
+    """With the right form, and the rest of the call."""
+    message, hint = guesses.not_joined([word, "twine", "upload"]) or ("", "")
+    assert "--remember=" in message
+    assert hint.endswith("twine upload")
+
+
+@pytest.mark.parametrize("word", ["7z", "1password-cli", "2to3", "./15m"])
+def test_a_command_that_begins_with_a_digit_is_none(
+    word: str, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither one that is no duration, nor a program that is there."""
+    home.program("7z", "#!/bin/sh\n")
+    monkeypatch.setenv("PATH", str(home.programs))
+    assert guesses.not_joined([word]) is None
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (["echo", ""], True),
+        (["echo"], True),
+        (["curl", "-H", "Authorization: Bearer ", "x"], True),
+        (["tool", "--token="], True),
+        (["psql", "postgres://u:@host/db"], True),
+        (["echo", "a"], False),
+        (["twine"], False),
+        (["tool", "--token=x", "a=b", "u:p@host"], False),
+        (["sh", "-c", 'echo "$X"'], False),
+    ],
+)
+def test_an_argument_that_the_shell_has_emptied_gets_a_line(
+    command: list[str], said: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a variable gets a secret that was not set before; the command runs all the same."""
+    monkeypatch.delenv("X", raising=False)
+    assert bool(guesses.expanded_by_the_shell(command, ["X"])) is said
+    assert guesses.expanded_by_the_shell(command, []) == ""
+    monkeypatch.setenv("X", "set")  # then the shell has put that in
+    assert guesses.expanded_by_the_shell(command, ["X"]) == ""
+
+
+@pytest.mark.process
+def test_the_line_about_the_shell_is_on_standard_error(home: Home) -> None:
+    """``-q`` hides it, and it names the variable."""
+    environ = {"VALUE": "canary-1"}
+    done = home.run("run", "-e", "X=env://VALUE", "echo", "", environ=environ)
+    assert (done.status, done.stdout) == (0, "\n")
+    (line,) = done.stderr.splitlines()
+    assert "$X" in line and "canary" not in line
+    done = home.run("run", "-q", "-e", "X=env://VALUE", "echo", "", environ=environ)
+    assert done.stderr == ""

@@ -1,0 +1,208 @@
+"""``file://``: who else can read a file, what containers and systemd provide, and what helps."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import struct
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import lacking
+
+from secretly import permissions, safefiles
+from secretly.errors import Refused, SourceFailed
+from secretly.redacted import Environ
+from secretly.reference import parse
+from secretly.sources.items import Items
+from secretly.sources.runs import Run
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="access lists and mounts of Linux")
+
+ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a file another's")
+
+#: A user and a group that are nobody's here.
+OTHER = 4321
+
+
+def fetched(path: Path) -> str:
+    """The file's text, or the message and the hint of the error."""
+    run = Run(Environ(os.environ), None)
+    try:
+        return str(asyncio.run(Items(run).get(parse(f"file://{path}")))[0])
+    except SourceFailed as error:
+        return f"{error}\n{error.hint}"
+
+
+@pytest.fixture(name="path")
+def _path(tmp_path: Path) -> Path:
+    path = tmp_path / "secret"
+    path.write_text("canary-1\n")
+    path.chmod(0o600)
+    return path
+
+
+def access_list(path: Path, *entries: tuple[int, int, int]) -> None:
+    """Give a file an access list: tags, rights and numbers, as setfacl writes them (acl(5))."""
+    nobody = 0xFFFFFFFF
+    all_of = sorted([(1, 6, nobody), (4, 0, nobody), (16, 4, nobody), (32, 0, nobody), *entries])
+    data = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in all_of)
+    try:
+        os.setxattr(path, "system.posix_acl_access", data)
+    except OSError as error:  # pragma: no cover - file systems differ
+        lacking(f"needs a file system with access lists: {error}")
+
+
+# -- access lists ------------------------------------------------------------------
+
+
+def test_an_access_list_that_names_only_this_user_is_private(path: Path) -> None:
+    """As systemd makes for a service's credentials: the mode says 0440."""
+    access_list(path, (2, 4, os.geteuid()))
+    assert path.stat().st_mode & 0o077 == 0o040
+    assert fetched(path) == "canary-1"
+
+
+@pytest.mark.parametrize(
+    ("entry", "who"),
+    [((2, 4, OTHER), f"user {OTHER}"), ((8, 4, OTHER), f"the group {OTHER}")],
+    ids=["user", "group"],
+)
+def test_an_access_list_that_names_others_is_refused(
+    path: Path, entry: tuple[int, int, int], who: str
+) -> None:
+    """The message names them, and the hint removes the list, as chmod would not."""
+    access_list(path, entry)
+    said = fetched(path)
+    assert who in said and "0640" in said
+    assert f"setfacl -b {path}" in said
+    assert "canary" not in said
+
+
+# -- what is provided --------------------------------------------------------------
+
+
+@pytest.fixture(name="in_memory")
+def _in_memory() -> Iterator[Path]:
+    """A file in memory."""
+    folder = Path("/dev/shm")
+    if not folder.is_dir() or permissions.mounted_as(folder.stat().st_dev) != "tmpfs":
+        lacking("needs a file system in memory at /dev/shm")
+    with tempfile.NamedTemporaryFile(dir=folder) as file:
+        file.write(b"canary-1\n")
+        file.flush()
+        yield Path(file.name)
+
+
+@ROOT
+def test_what_root_has_put_into_memory_is_taken(in_memory: Path) -> None:
+    """As Docker mounts ``/run/secrets``; not if others could change it, or if it is another's."""
+    in_memory.chmod(0o444)
+    assert fetched(in_memory) == "canary-1"
+    in_memory.chmod(0o446)
+    assert "permissions 0446" in fetched(in_memory)
+    in_memory.chmod(0o444)
+    os.chown(in_memory, OTHER, OTHER)
+    assert f"owner: user {OTHER}" in fetched(in_memory)
+
+
+@ROOT
+@pytest.mark.process
+def test_what_root_has_put_on_a_read_only_mount_is_taken(path: Path) -> None:
+    """On a bind mount in a mount namespace of its own; the same file is refused without it."""
+    path.chmod(0o444)
+    assert "every user" in fetched(path)
+    code = "import sys; from test_private_files import *; print(fetched(Path(sys.argv[1])))"
+    script = (
+        'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && exec "$2" -c "$3" "$1/secret"'
+    )
+    done = subprocess.run(
+        ["unshare", "-m", "sh", "-c", script, "sh", path.parent, sys.executable, code],
+        env={**os.environ, "PYTHONPATH": os.path.dirname(__file__)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    if "unshare" in done.stderr or "mount" in done.stderr:
+        pytest.skip(f"needs a mount namespace: {done.stderr}")
+    assert done.stdout == "canary-1\n", done.stderr
+
+
+# -- what helps --------------------------------------------------------------------
+
+
+def test_a_files_bits_and_owner_are_in_the_message(path: Path) -> None:
+    """Which bits, and whose file."""
+    path.chmod(0o644)
+    said = fetched(path)
+    assert "permissions 0644" in said and "owner: yours" in said
+    assert said.endswith(f"chmod 600 {path}")
+
+
+@ROOT
+@pytest.mark.parametrize("mode", [0o600, 0o644])
+def test_another_users_file_is_named_as_such(path: Path, mode: int) -> None:
+    """chmod alone would not help: root makes it its own."""
+    path.chmod(mode)
+    os.chown(path, OTHER, OTHER)
+    said = fetched(path)
+    assert f"owner: user {OTHER}" in said
+    assert f"chown 0 {path}" in said
+
+
+@ROOT
+@pytest.mark.process
+def test_who_cannot_change_a_file_is_told_to_copy_it(path: Path) -> None:
+    """A file below /etc that is root's, or another user's."""
+    path.chmod(0o644)
+    for folder in (path.parent, *path.parent.parents[:3]):
+        if str(folder).startswith(tempfile.gettempdir()):
+            folder.chmod(0o755)
+    for owner in (0, OTHER + 1):
+        os.chown(path, owner, owner)
+        pid = os.fork()
+        if pid == 0:  # the interpreter may be in a folder that only root can read
+            os.setuid(OTHER)
+            said = fetched(path)
+            helps = f"install -m 600 {path} ~/FILE" in said and "owner: " in said
+            os._exit(0 if helps and "chmod" not in said else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+#: The line of a disk of Windows, in WSL 2 and in WSL 1, and of a USB stick.
+MOUNTED = {
+    "WSL 2": r"- 9p C:\134 rw,dirsync,aname=drvfs;path=C:\;uid=1000;gid=1000,mmap,access=client",
+    "WSL 1": r"- drvfs C:\134 rw,case=off",
+    "a USB stick": "shared:5 - vfat /dev/sdb1 rw,fmask=0000,dmask=0000",
+}
+
+
+@pytest.mark.parametrize("where", MOUNTED)
+def test_chmod_is_not_advised_where_it_changes_nothing(
+    where: str, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a disk of Windows every file has the mode 0777."""
+    path.chmod(0o777)
+    device = path.stat().st_dev
+    number = f"{os.major(device)}:{os.minor(device)}"
+    (tmp_path / "mounts").write_text(f"91 79 {number} / /mnt/c rw,noatime {MOUNTED[where]}\n")
+    monkeypatch.setattr(permissions, "_MOUNTS", tmp_path / "mounts")
+    said = fetched(path)
+    assert "permissions 0777" in said
+    assert "chmod changes nothing" in said and f"install -m 600 {path} ~/FILE" in said
+    with pytest.raises(Refused, match="permissions 0777, owner: yours") as caught:
+        safefiles.refuse_if_others_can_write(path, "the env file")
+    assert "chmod changes nothing" in caught.value.hint
+
+
+@ROOT
+def test_another_users_file_is_not_to_be_changed_by_chmod(path: Path) -> None:
+    """What others could change says whose it is too."""
+    os.chown(path, OTHER, OTHER)
+    with pytest.raises(Refused, match=f"owner: user {OTHER}") as caught:
+        safefiles.refuse_if_others_can_write(path, "the env file")
+    assert f"{path} belongs to user {OTHER}" in caught.value.hint
