@@ -323,7 +323,7 @@ def test_the_limit_of_run_counts_what_is_stuck(what: str, tried: Tried) -> None:
 
 ODD_TIMEOUTS: list[Any] = [
     *(0, -1, -0.5, float("nan"), float("inf"), -float("inf"), 1e300, 10**400, True, False),
-    *("5", "", b"5", [], object(), 1j, datetime.timedelta(0), datetime.timedelta(seconds=-1)),
+    *("5", "", b"5", [], (), 1j, datetime.timedelta(0), datetime.timedelta(seconds=-1)),
     *(datetime.timedelta.max, "canary-1"),
 ]
 ODD_DURATIONS: list[Any] = [

@@ -62,7 +62,8 @@ class Turns:
     @property
     def taken(self) -> bool:
         """Whether a coroutine has the turn, so that another one would wait for it."""
-        return self._holder is not None
+        holder = self._holder if self._process == os.getpid() else None
+        return holder is not None and not holder.abandoned()
 
     async def _given(self, turn: _Turn, timeout: float) -> None:
         """Wait until a coroutine is given the turn."""
