@@ -163,6 +163,12 @@ def launcher_note(launcher: str) -> str:
     return f"{launcher} starts it, and the project may say how"
 
 
+def unread(name: str, count: int) -> str:
+    """secretly can't read the project of some files, of which *name* is one."""
+    what = name if count == 1 else f"{name} and {count - 1} more"
+    return f"project of {what} not known; the token is not limited to a project"
+
+
 def development_version(version: str) -> str:
     """A version is for development only."""
     return f"{version} is a development version"

@@ -15,6 +15,9 @@ TOOL = PublishingTool(
     ),
     Artifacts(
         arguments=True,
+        strict=True,
+        endings=(".whl", ".gz", ".tgz", ".zip", ".egg"),
+        anywhere=(".tar.gz", ".zip"),
         manifest_options=("-m", "--manifest-path"),
         builds=("publish",),
     ),

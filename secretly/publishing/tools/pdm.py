@@ -23,6 +23,10 @@ TOOL = PublishingTool(
     ),
     Artifacts(
         folder="dist",
+        strict=True,
+        endings=(".whl", ".tar.gz", ".zip", ".tar.bz2"),
+        anywhere=(".whl",),
+        signatures=True,
         folder_options=("-d", "--dest"),
         root=True,
         builds=("publish",),
