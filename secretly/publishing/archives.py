@@ -98,7 +98,7 @@ def read_distribution(
             found = readings.get(key)
             if found is None:
                 _check_size(path, descriptor, facts.st_size)
-                settled = _is_settled(facts.st_ctime_ns)
+                settled = is_settled(facts.st_ctime_ns, time.time_ns())
                 found = _read(path, file, anywhere=anywhere, bare=bool(accompanies))
                 if identity != _identity(os.fstat(descriptor)):
                     raise Refused(f"{escape(path)} was changed while it was read", "try again")
@@ -117,13 +117,13 @@ def _identity(facts: os.stat_result) -> tuple[int, ...]:
     return facts.st_dev, facts.st_ino, facts.st_mtime_ns, facts.st_ctime_ns
 
 
-def _is_settled(changed: int) -> bool:
+def is_settled(changed: int, now: int) -> bool:
     """Whether any later change of a file gives it another time.
 
-    :param changed: when it was last changed.
+    :param changed: when it was last changed, in nanoseconds.
+    :param now: the time, likewise.
     """
-    tick = _TICK if changed % 1_000_000_000 else _COARSE_TICK
-    return time.time_ns() - changed > tick
+    return now - changed > (_TICK if changed % 1_000_000_000 else _COARSE_TICK)
 
 
 def _check_size(path: str, descriptor: int, size: int) -> None:
@@ -176,8 +176,8 @@ def _read(path: str, file: BufferedReader, *, anywhere: bool, bare: bool) -> tup
 def _read_tar(file: BufferedReader, candidates: Candidates) -> str:
     digest = hashlib.sha256()
     reader = TarReader(unpack(file, digest.update))
-    for member in reader.members():
-        if candidates.mark in member.name and not member.is_folder:
+    for member in reader.members(candidates.mark):
+        if not member.is_folder:
             name = member.name.decode("utf-8", "surrogateescape")
             if candidates.wants(name):
                 candidates.add(name, reader.read(member, MOST) if member.is_file else None)

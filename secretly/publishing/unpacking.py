@@ -20,20 +20,23 @@ __all__ = ["MEMBERS", "Member", "TarReader", "is_tar_header", "unpack"]
 #: The most that an archive may unpack to, in bytes, and the most members that it may have.
 UNPACKED, MEMBERS = 1 << 30, 50_000
 
-#: The most bytes that one extended header may have, and all of them.
-_EXTENDED, _ALL_EXTENDED = 1 << 20, 16 << 20
+#: The most bytes that one extended header may have, and all of them, for which each counts as
+#: 100 bytes more.
+_EXTENDED, _ALL_EXTENDED, _EACH = 1 << 20, 32 << 20, 100
 
 #: How many bytes are read, and unpacked, at a time.
 _READ, _CHUNK = 1 << 16, 1 << 18
 
 _BLOCK = 512
 _ZEROS, _ZERO_BLOCK = bytes(_CHUNK), bytes(_BLOCK)
+_BLANK = b" " * 8  # stands for the checksum while it is made
 _OCTAL = re.compile(rb" *([0-7]*)[ \0]*")
 _RECORD = re.compile(rb"([1-9]\d{0,6}) ([^=\n]+)=")
 
-#: The kinds of members: files, those without content, and those that describe the next member.
-_FILES, _EMPTY = (b"0", b"\0", b"7"), (b"1", b"2", b"3", b"4", b"5", b"6")
-_FOLDER = b"5"
+#: The kinds of members: files, folders, headers that describe the next members, and all that are
+#: members.
+_FILES, _FOLDER, _EXTENDS = (b"0", b"\0", b"7"), b"5", (b"x", b"X", b"g")
+_MEMBERS = frozenset((*_FILES, _FOLDER, b"1", b"2", b"3", b"4", b"6"))
 
 
 def unpack(file: IO[bytes], seen: Callable[[bytes], object]) -> Iterator[bytes]:
@@ -98,24 +101,32 @@ class TarReader:
         self._left = 0  # of the current member, with what fills its last block
         self._extended = 0
 
-    def members(self) -> Iterator[Member]:
-        """Each member; :meth:`read` gives its content.
+    def members(self, mark: bytes) -> Iterator[Member]:
+        """Each member with *mark* in its name; :meth:`read` gives its content.
 
         :raises BadArchive: if the archive is damaged or odd, or has too many members.
         """
         count, named = 0, b""
         while block := self._next_block():
-            member = _member(block, named)
+            kind, size = block[156:157], _size(block)
+            if kind not in _MEMBERS:
+                if named:
+                    raise BadArchive("it has an odd header")
+                named = self._extension(kind, size)
+                continue
+            count += 1
+            if count > MEMBERS:
+                raise BadArchive(f"it has more than {MEMBERS:,} members")
+            name = named or _name(block)
             named = b""
-            if member.is_file or member.kind in _EMPTY:
-                count += 1
-                if count > MEMBERS:
-                    raise BadArchive(f"it has more than {MEMBERS:,} members")
-                self._left = member.size + -member.size % _BLOCK
-                yield member
+            # Some programs expect no content then, others do.
+            if size and (kind not in _FILES or name.endswith(b"/")):
+                raise BadArchive("it has an odd header")
+            self._left = size + -size % _BLOCK
+            if mark in name:
+                yield Member(name, size, kind)
+            if self._left:
                 self._skip(self._left)
-            else:
-                named = self._extension(member)
         self._expect_nothing()
 
     def read(self, member: Member, limit: int) -> bytes:
@@ -126,29 +137,30 @@ class TarReader:
 
     def _next_block(self) -> bytes:
         """The next header; empty at the end."""
-        if self._at == len(self._data) and not self._more():
-            return b""
-        block = self._take(_BLOCK)
+        at = self._at
+        block = self._data[at : at + _BLOCK]
+        if len(block) == _BLOCK:
+            self._at = at + _BLOCK
+        elif block or self._more():
+            block = self._take(_BLOCK)
         return b"" if block == _ZERO_BLOCK else block
 
-    def _extension(self, member: Member) -> bytes:
+    def _extension(self, kind: bytes, size: int) -> bytes:
         """Read an extended header, and return the name that it gives the next member."""
-        self._extended += _BLOCK + member.size
-        if member.size > _EXTENDED or self._extended > _ALL_EXTENDED:
+        self._extended += _EACH + size
+        if size > _EXTENDED or self._extended > _ALL_EXTENDED:
             raise BadArchive("its extended headers are too large")
-        data = self._take(member.size)
-        self._skip(-member.size % _BLOCK)
-        if member.kind == b"L":
+        data = self._take(size + -size % _BLOCK)[:size]
+        if kind == b"L":
             return data.partition(b"\0")[0]
-        if member.kind == b"K":
+        if kind == b"K":
             return b""
-        if member.kind not in b"xXg":
+        if kind not in _EXTENDS:
             raise BadArchive("it has a member of an unknown kind")
-        records = _records(data)
-        odd = records.keys() & {b"size", *([b"path"] if member.kind == b"g" else [])}
-        if odd or any(key.startswith(b"GNU.sparse") for key in records):
+        named = _named(data)
+        if named and kind == b"g":  # some programs give all members this name
             raise BadArchive("it has an odd extended header")
-        return records.get(b"path", b"")
+        return named
 
     def _expect_nothing(self) -> None:
         """Read the rest of the archive, which must be empty."""
@@ -187,48 +199,45 @@ class TarReader:
 
 def is_tar_header(block: bytes) -> bool:
     """Whether 512 bytes are the header of a member in a tar archive, by their checksum."""
-    found = _OCTAL.fullmatch(block[148:156])
-    # Of the sum of all bytes, modulo its own number, Adler-32 is the quickest maker here.
-    total = zlib.adler32(block[:148] + b" " * 8 + block[156:]) & 0xFFFF
+    found = _OCTAL.fullmatch(block, 148, 156)
+    # Adler-32 is the quickest way to a sum of bytes. It gives that sum plus 1, modulo 65521.
+    total = zlib.adler32(_BLANK.join((block[:148], block[156:]))) & 0xFFFF
     return found is not None and total == (int(found[1] or b"0", 8) + 1) % 65521
 
 
-def _member(block: bytes, named: bytes) -> Member:
-    """Read a header.
-
-    :param named: the name from an extended header before it.
-    """
-    size = _OCTAL.fullmatch(block[124:136])
-    if not is_tar_header(block) or size is None:
+def _size(block: bytes) -> int:
+    """The size in a header, in bytes."""
+    size = _OCTAL.fullmatch(block, 124, 136)
+    if size is None or not is_tar_header(block):
         raise BadArchive("it is not a tar archive, or is damaged")
-    kind, name = block[156:157], block[:100].partition(b"\0")[0]
-    if prefix := block[345:500].partition(b"\0")[0]:
-        if block[257:263] != b"ustar\0":  # some programs take this for a part of the name
-            raise BadArchive("it has an odd header")
-        name = prefix + b"/" + name
-    member = Member(named or name, int(size[1] or b"0", 8), kind)
-    extends = not member.is_file and kind not in _EMPTY
-    if (extends and named) or (member.size and _is_empty(member)):
+    return int(size[1] or b"0", 8)
+
+
+def _name(block: bytes) -> bytes:
+    """The name in a header."""
+    name = block[:100].partition(b"\0")[0]
+    if block[345:346] == b"\0":
+        return name
+    if block[257:263] != b"ustar\0":  # some programs take what is there for a part of the name
         raise BadArchive("it has an odd header")
-    return member
+    return block[345:500].partition(b"\0")[0] + b"/" + name
 
 
-def _is_empty(member: Member) -> bool:
-    """Whether some programs expect no content of a member, whatever its size."""
-    return member.kind in _EMPTY or (member.is_file and member.name.endswith(b"/"))
-
-
-def _records(data: bytes) -> dict[bytes, bytes]:
-    """The records of an extended header."""
-    found: dict[bytes, bytes] = {}
+def _named(data: bytes) -> bytes:
+    """The name in an extended header; empty if it has none."""
+    names: set[bytes] = set()
     at = 0
     while at < len(data):
         start = _RECORD.match(data, at)
         end = at + int(start[1]) if start else 0
-        if start is None or end > len(data) or data[end - 1 : end] != b"\n" or end <= start.end():
+        if start is None or end <= start.end() or data[end - 1 : end] != b"\n":
             raise BadArchive("it has an odd extended header")
-        key, value = start[2], data[start.end() : end - 1]
-        if found.setdefault(key, value) != value:
+        key = start[2]
+        if key == b"path":
+            names.add(data[start.end() : end - 1])
+        elif key == b"size" or key.startswith(b"GNU.sparse"):
             raise BadArchive("it has an odd extended header")
         at = end
-    return found
+    if len(names) > 1:
+        raise BadArchive("it has an odd extended header")
+    return names.pop() if names else b""
