@@ -28,7 +28,7 @@ from secretly.config import loading
 from secretly.config.command_line import recognize
 from secretly.config.model import Configuration, Entry
 from secretly.errors import BadToken, Refused
-from secretly.publishing.archives import Distribution
+from secretly.publishing.archives import Distribution, Readings, is_settled
 from secretly.publishing.destination import Destination
 from secretly.publishing.examine import lifetime
 from secretly.publishing.pypi_token import token_scope
@@ -50,14 +50,14 @@ class Place:
     """A project's folder, which is the working folder."""
 
     def __init__(self, folder: Path, shipped: Configuration) -> None:
-        self.folder, self._shipped = folder, shipped
+        self.folder, self.shipped = folder, shipped
 
     def examine(
         self, line: str, environ: Mapping[str, str] | None = None, expires: float | None = None
     ) -> Release:
         """What a command line would upload, with the configured lifetime."""
         environ = {"HOME": "/nonexistent", **(environ or {})}
-        found = recognize(shlex.split(line), self._shipped)
+        found = recognize(shlex.split(line), self.shipped)
         assert found is not None
         call = found._replace(row=found.row._replace(expires=expires))
         upload = upload_of(call, environ)
@@ -158,6 +158,213 @@ def test_old_kinds_of_files_are_seen(place: Place) -> None:
         place.write(f"dist/demo-1.0{ending}")
     assert len(place.files("twine upload 'dist/*'")) == 4
     assert place.projects("twine upload 'dist/*'") is None
+
+
+@pytest.mark.parametrize(
+    ("line", "ending"),
+    [
+        ("twine upload 'dist/*'", ".egg"),
+        ("twine upload 'dist/*'", ".exe"),
+        ("twine upload 'dist/*'", ".tar.bz2"),
+        ("pdm publish --no-build", ".tar.bz2"),
+        ("maturin upload dist/demo-1.0.egg", ".egg"),
+        ("maturin upload dist/demo-1.0.tgz", ".tgz"),
+    ],
+)
+def test_a_file_that_is_not_read_is_shown_as_such(place: Place, line: str, ending: str) -> None:
+    """With what that means for the token, which the other files would limit."""
+    place.write("pyproject.toml", PROJECT)
+    if "maturin" not in line:
+        place.wheel()
+    name = f"demo-1.0{ending}"
+    place.write(f"dist/{name}", "other")
+    found = place.examine(line)
+    assert found.projects is None
+    text = found.consent(PROGRAM, ARGV).text
+    assert wording.note_line(wording.unread(name, 1)) in unwrapped(text)
+    assert f"dist/{name} (5 bytes, sha256 " in text
+    token = found.narrowed(Secret(TOKEN), time.time())
+    assert token_scope(token).projects is None
+
+
+@pytest.mark.parametrize(
+    ("line", "odd"),
+    [
+        ("twine upload 'dist/[!R]*'", "dist/old"),
+        ("twine upload 'dist/*'", "dist/README.md"),
+        ("twine upload dist", "dist"),
+        ("twine upload dist/README.md", "dist/README.md"),
+        (f"twine upload {WHEEL} dist/README.md", "dist/README.md"),
+        ("twine upload 'dist/R*'", "dist/README.md"),
+        (f"twine upload {WHEEL} dist/old", "dist/old"),
+        (f"maturin upload {WHEEL} dist/README.md", "dist/README.md"),
+        (f"maturin upload {WHEEL} dist/old", "dist/old"),
+        ("pdm publish --no-build", "dist/README.md"),
+    ],
+)
+def test_what_the_tool_would_refuse_is_refused(place: Place, line: str, odd: str) -> None:
+    """It would stop there, perhaps after it has uploaded other files."""
+    place.write("pyproject.toml", PROJECT)
+    place.wheel()
+    place.wheel("other", "0.9", folder="dist/old")
+    place.write("dist/README.md")
+    with pytest.raises(Refused, match=f"^{re.escape(odd)} ") as caught:
+        place.examine(line)
+    assert "dist/*.whl" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"uv publish {WHEEL} dist/README.md dist/old",
+        "uv publish 'dist/*'",
+        "uv publish",
+        f"hatch publish {WHEEL} dist/README.md",
+        "hatch publish dist",
+        "poetry publish",
+    ],
+)
+def test_what_the_tool_ignores_is_ignored(place: Place, line: str) -> None:
+    """Folders are no files to upload, even if there are some in them."""
+    place.write("pyproject.toml", PROJECT)
+    place.wheel()
+    place.wheel("other", "0.9", folder="dist/old")
+    place.write("dist/README.md")
+    assert place.files(line) == [WHEEL]
+
+
+@pytest.mark.parametrize("line", ["maturin upload 'dist/*'", "hatch publish 'dist/*'"])
+def test_a_pattern_that_the_tool_does_not_know_is_no_file(place: Place, line: str) -> None:
+    """Only the shell, twine and uv know patterns."""
+    place.write("pyproject.toml", PROJECT)
+    place.wheel()
+    with pytest.raises(Refused, match="no file"):
+        place.examine(line)
+
+
+def test_uv_takes_each_word_for_a_pattern(place: Place) -> None:
+    """Also if there is a file of that name, which twine takes instead."""
+    odd, plain = "[d]emo-1.0-py3-none-any.whl", "demo-1.0-py3-none-any.whl"
+    for name in (odd, plain):
+        wheel(place.folder, name=name)
+    assert place.files(f"uv publish '{odd}'") == [plain]
+    assert place.files(f"twine upload '{odd}'") == [odd]
+
+
+# -- which files: signatures and attestations -----------------------------------------
+
+SIGNATURE, ATTESTATION = f"{WHEEL}.asc", f"{WHEEL}.publish.attestation"
+
+
+@pytest.mark.parametrize(
+    ("line", "also"),
+    [
+        ("twine upload 'dist/*'", [SIGNATURE]),
+        (f"twine upload {WHEEL}", []),
+        (f"twine upload {WHEEL} {SIGNATURE}", [SIGNATURE]),
+        (f"twine upload {WHEEL} {ATTESTATION}", []),
+        ("twine upload --attestations 'dist/*'", [SIGNATURE, ATTESTATION]),
+        ("twine upload --att 'dist/*'", [SIGNATURE, ATTESTATION]),
+        ("uv publish", [ATTESTATION]),
+        ("uv publish 'dist/*'", [ATTESTATION]),
+        (f"uv publish {WHEEL}", []),
+        ("uv publish --no-attestations", []),
+        ("hatch publish", []),
+        ("poetry publish", []),
+    ],
+)
+def test_signatures_and_attestations_are_shown(place: Place, line: str, also: list[str]) -> None:
+    """Those that the tool collects, and that belong to one of its files."""
+    place.write("pyproject.toml", PROJECT)
+    place.wheel()
+    for name in (SIGNATURE, ATTESTATION, "dist/other.whl.asc"):
+        place.write(name, "{}")
+    url = "https://packages.example/"
+    variables = {"TWINE_REPOSITORY_URL": url, "UV_PUBLISH_URL": url}
+    found = place.examine(line, variables)
+    assert sorted(file.path for file in found.files) == sorted([WHEEL, *also])
+    assert found.projects == ["demo"]
+    assert {file.accompanies for file in found.files} == {"", *([WHEEL] if also else [])}
+    described = "\n".join(found.described())
+    assert all(f"\n{name}" in described for name in also)
+
+
+def test_pdm_uploads_the_signatures_in_its_folder(place: Place) -> None:
+    """It stops at an attestation."""
+    place.write("pyproject.toml", PROJECT)
+    place.wheel()
+    place.write(SIGNATURE)
+    assert place.files("pdm publish --no-build") == [WHEEL, SIGNATURE]
+    place.write(ATTESTATION)
+    with pytest.raises(Refused, match=re.escape(ATTESTATION)):
+        place.examine("pdm publish --no-build")
+
+
+def test_uvs_variable_leaves_attestations_out(place: Place) -> None:
+    """As its option does."""
+    place.wheel()
+    place.write(ATTESTATION)
+    assert place.files("uv publish", {"UV_PUBLISH_NO_ATTESTATIONS": "true"}) == [WHEEL]
+    with pytest.raises(Refused):
+        place.examine("uv publish", {"UV_PUBLISH_NO_ATTESTATIONS": "false"})
+
+
+@pytest.mark.parametrize(
+    ("line", "way_out"),
+    [
+        ("uv publish", "--no-attestations"),
+        ("twine upload --attestations 'dist/*'", "--attestations"),
+        ("twine upload --attestations -r testpypi 'dist/*'", "--attestations"),
+    ],
+)
+def test_attestations_for_pypi_are_refused(place: Place, line: str, way_out: str) -> None:
+    """It takes them from trusted publishing only."""
+    place.wheel()
+    place.write(ATTESTATION)
+    with pytest.raises(Refused) as caught:
+        place.examine(line)
+    assert way_out in caught.value.hint
+
+
+def test_attestations_with_an_api_token_are_refused(place: Place) -> None:
+    """Also where the index is given by its URL. A password may go with them."""
+    place.wheel()
+    place.write(ATTESTATION)
+    found = place.examine("uv publish", {"UV_PUBLISH_URL": "https://upload.pypi.example/legacy/"})
+    found.inspect(Secret("canary-password"), Entry("pypi.example"))
+    with pytest.raises(Refused) as caught:
+        found.inspect(Secret(TOKEN), Entry("pypi.example"))
+    assert "--no-attestations" in caught.value.hint
+
+
+@pytest.mark.parametrize("name", [SIGNATURE, ATTESTATION])
+def test_a_changed_signature_or_attestation_is_named(place: Place, name: str) -> None:
+    """They are uploaded, too."""
+    place.wheel()
+    place.write(name)
+    line = "twine upload --attestations --repository-url https://packages.example/ 'dist/*'"
+    before = place.examine(line)
+    place.write(name, "another")
+    assert changed(before, place.examine(line)).startswith(f"{name} ")
+
+
+def test_a_second_look_reads_no_unchanged_file_again(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The hash of a large file would take a while."""
+    facts = (place.folder / place.wheel()).stat()
+    wait_until(lambda: is_settled(facts.st_ctime_ns, time.time_ns()))
+    call = recognize(["uv", "publish"], place.shipped)
+    assert call is not None
+    readings: Readings = {}
+    upload = upload_of(call, {"HOME": "/nonexistent"}, readings)
+    assert upload is not None
+    assert upload.release.files
+    upload.recheck()
+    (key,) = readings
+    readings[key] = ("0" * 64, readings[key][1])  # which it takes as it is
+    with pytest.raises(Refused, match=re.escape(WHEEL)):
+        upload.recheck()
 
 
 # -- which files: the others -----------------------------------------------------
