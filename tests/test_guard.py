@@ -535,7 +535,7 @@ def test_a_dry_run_shows_the_upload_and_asks_nothing(place: Place) -> None:
     lines = outcome.stdout.splitlines()
     for line in ("upload: demo 1.0", "to: PyPI", described(place)):
         assert line in lines
-    assert wording.token_line(15) in lines
+    assert wording.limits_line(1, 15, certain=True) in lines
     assert not place.ran
 
 

@@ -697,15 +697,17 @@ def test_the_metadata_names_the_projects(place: Place) -> None:
 def test_the_dialog_names_each_project_with_its_versions(place: Place) -> None:
     """It also notes that there are several."""
     place.wheel("demo", "1.0")
-    assert place.examine("uv publish").described()[:2] == [
+    assert place.examine("uv publish").described()[:3] == [
         wording.upload_line("demo 1.0"),
         wording.index_line("PyPI"),
+        wording.limits_line(1, 15, certain=True),
     ]
     place.wheel("Demo", "1.1")
     place.wheel("other", "2.0")
-    assert place.examine("uv publish").described()[:3] == [
+    assert place.examine("uv publish").described()[:4] == [
         wording.upload_line("demo 1.0 and 1.1, other 2.0"),
         wording.index_line("PyPI"),
+        wording.limits_line(2, 15, certain=True),
         wording.note_line(wording.SEVERAL_VERSIONS),
     ]
 
@@ -741,7 +743,8 @@ def test_an_odd_version_is_noted(place: Place, version: str, note: str | None) -
 def test_an_odd_version_is_noted_before_building_too(place: Place) -> None:
     """If the settings give the version."""
     place.write("pyproject.toml", '[project]\nname = "demo"\nversion = "1.0.dev1"\n')
-    assert place.examine("flit publish").described()[2:4] == [
+    described = place.examine("flit publish").described()
+    assert described[3:4] + described[5:6] == [
         wording.note_line(wording.BUILDS_FIRST),
         wording.note_line(wording.development_version("1.0.dev1")),
     ]
@@ -1342,6 +1345,7 @@ def test_the_dialog_shows_projects_index_program_and_files(place: Place) -> None
     assert seen.text.split("\n") == [
         wording.upload_line("demo 1.0"),
         wording.index_line("TestPyPI"),
+        wording.limits_line(1, 15, certain=True),
         wording.program_line("/opt/bin/twine"),
         wording.command_line("twine upload 'dist/*'"),
         "",
@@ -1530,9 +1534,9 @@ def test_any_upload_is_shown_whole_or_refused(
     question = "q" * 150
     assert assuan.fits("SETDESC", f"{question}\n\n{seen.text}", keep="\n")
     lines = unwrapped(seen.text).split("\n")
-    upload, where, *more = found.described()
+    upload, where, token, *more = found.described()
     notes = list(itertools.takewhile(lambda line: line.startswith(NOTE), more))
-    head = [upload, where, wording.program_line(program), *notes]
+    head = [upload, where, token, wording.program_line(program), *notes]
     assert lines[: len(head)] == head
     rest = lines[len(head) :]
     if rest and rest[0].startswith(wording.command_line("")):
@@ -1562,12 +1566,49 @@ def test_a_listing_shows_every_file(place: Place) -> None:
     described = place.examine("uv publish").described()
     assert described[1:4] == [
         wording.index_line("PyPI"),
+        wording.limits_line(1, 15, certain=True),
         wording.note_line(wording.SEVERAL_VERSIONS),
-        wording.token_line(15),
     ]
     assert sum(" (" in line or "sha256" in line for line in described[4:]) == 20
-    assert wording.token_line(0) in release(expires=0).described()
-    assert wording.token_line(60) in release(expires=3600).described()
+    assert wording.limits_line(1, 0, certain=True) in release(expires=0).described()
+    assert wording.limits_line(1, 60, certain=True) in release(expires=3600).described()
+    several = release(at("https://packages.example/"), files=FILES)
+    assert wording.limits_line(2, 15, certain=False) in several.described()
+
+
+@pytest.mark.parametrize(
+    ("projects", "minutes", "certain", "line"),
+    [
+        (1, 15, True, "token: this project only, 15 minutes"),
+        (3, 60, True, "token: these projects only, 60 minutes"),
+        (1, 0, True, "token: this project only, as long as the stored one"),
+        (None, 60, True, "token: 60 minutes, not limited to a project"),
+        (2, 15, False, "PyPI token: these projects only, 15 minutes; any other: unchanged"),
+    ],
+)
+def test_the_dialog_says_how_the_token_is_limited(
+    projects: int | None, minutes: float, certain: bool, line: str
+) -> None:
+    """For another index than PyPI the secret may be a password, which can't be narrowed."""
+    assert wording.limits_line(projects, minutes, certain=certain) == line
+
+
+@pytest.mark.parametrize(
+    ("line", "build", "upload"),
+    [
+        ("flit publish", "flit build", "twine upload dist/*"),
+        ("pdm publish", "pdm build", "pdm publish --no-build"),
+        ("maturin publish", "maturin build -o dist", "maturin upload dist/*"),
+        ("poetry publish --build", "poetry build", "poetry publish"),
+    ],
+)
+def test_where_build_code_sees_the_token_two_commands_are_named(
+    place: Place, line: str, build: str, upload: str
+) -> None:
+    """The first has no token, the second runs no code of the project."""
+    place.write("pyproject.toml", PROJECT)
+    text = unwrapped(place.examine(line).consent(PROGRAM, ARGV).text)
+    assert f"{wording.BUILD_READS} {build} && secretly run {upload}\n" in text
 
 
 # -- looked at again -------------------------------------------------------------

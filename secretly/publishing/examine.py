@@ -32,7 +32,9 @@ def examine_release(call: ToolCall, destination: Destination) -> Release:
         project, version = _by_settings(
             call, folder, call.words.last(call.artifacts.manifest_options)
         )
-        release = release._replace(builds=True, project=project, version=version)
+        release = release._replace(
+            builds=True, project=project, version=version, separately=call.artifacts.separately
+        )
     else:
         release = _with_files(release, call, folder)
     release = release._replace(expires=lifetime(release, row.expires))

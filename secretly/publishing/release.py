@@ -60,6 +60,8 @@ class Release(NamedTuple):
     :param version: its version, if the settings give it.
     :param builds: whether the tool builds first.
     :param expires: how long the tool's token is good, in seconds; 0: as long as the stored one.
+    :param separately: the two commands that build first and then upload; empty if the tool builds
+        nothing.
     :param attestations: how to leave out the attestations, in words; empty if there are none.
     :param launcher: the launcher in the project's environment, as in ``"uv run"``.
     """
@@ -71,6 +73,7 @@ class Release(NamedTuple):
     version: str = ""
     builds: bool = False
     expires: float = LIFETIME
+    separately: str = ""
     attestations: str = ""
     launcher: str = ""
 
@@ -121,8 +124,8 @@ class Release(NamedTuple):
         :param argv: the command line.
         :raises Refused: if the rest does not fit.
         """
-        what, where, *notes = self._head
-        head = [what, where, wording.program_line(program), *notes]
+        what, where, token, *notes = self._head
+        head = [what, where, token, wording.program_line(program), *notes]
         # 5: the width of the words before the command.
         command = wording.command_line(format_command(argv, _WIDTH - 5))
         for files, listing in self._bodies():
@@ -148,13 +151,18 @@ class Release(NamedTuple):
 
     def described(self) -> list[str]:
         """The whole of it in lines, for ``--dry-run``."""
-        return [*self._head, wording.token_line(self.expires / 60), *self._rows]
+        return [*self._head, *self._rows]
 
     @property
     def _head(self) -> list[str]:
         return [
             wording.upload_line(escape(", ".join(self._names))),
             wording.index_line(escape(self._index)),
+            wording.limits_line(
+                None if self.projects is None else len(self.projects),
+                self.expires / 60,
+                certain=self.destination.pypis,
+            ),
             *(wording.note_line(escape(note)) for note in self._notes()),
         ]
 
@@ -189,6 +197,8 @@ class Release(NamedTuple):
             yield wording.launcher_note(self.launcher)
         if self.builds:
             yield wording.BUILDS_FIRST
+            if self.separately:
+                yield f"{wording.BUILD_READS} {self.separately}"
         unread = [file.path for file in self.files if not (file.project or file.accompanies)]
         if unread:
             yield wording.unread(shorten(os.path.basename(unread[0]), 60), len(unread))

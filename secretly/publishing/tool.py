@@ -90,6 +90,7 @@ class Artifacts(NamedTuple):
     :param build_options: these subcommands build only with one of these options; empty if they
         always build.
     :param no_build_options: these subcommands don't build with one of these options.
+    :param separately: the two commands that build first and then upload.
     """
 
     arguments: bool = False
@@ -111,6 +112,7 @@ class Artifacts(NamedTuple):
     builds: tuple[str, ...] = ()
     build_options: tuple[str, ...] = ()
     no_build_options: tuple[str, ...] = ()
+    separately: str = ""
 
 
 class PublishingTool(NamedTuple):

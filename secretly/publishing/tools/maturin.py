@@ -20,5 +20,6 @@ TOOL = PublishingTool(
         anywhere=(".tar.gz", ".zip"),
         manifest_options=("-m", "--manifest-path"),
         builds=("publish",),
+        separately="maturin build -o dist && secretly run maturin upload dist/*",
     ),
 )

@@ -31,5 +31,6 @@ TOOL = PublishingTool(
         root=True,
         builds=("publish",),
         no_build_options=("--no-build",),
+        separately="pdm build && secretly run pdm publish --no-build",
     ),
 )
