@@ -351,7 +351,7 @@ def whole(text: str) -> str:
 def described(place: Place, file: str = FILE) -> str:
     """The line about a file, if there is room for it."""
     data = (place.folder / file).read_bytes()
-    return f"{file} ({len(data)} bytes, sha256 {hashlib.sha256(data).hexdigest()[:16]})"
+    return f"{file} ({len(data)} bytes, sha256 {hashlib.sha256(data).hexdigest()[:12]})"
 
 
 def test_the_prompt_shows_the_upload(place: Place) -> None:
@@ -362,6 +362,7 @@ def test_the_prompt_shows_the_upload(place: Place) -> None:
     assert typed.asked[0].splitlines() == [
         "upload: demo 1.0",
         "to: PyPI",
+        wording.limits_line(1, 15, certain=True),
         f"program: {place.programs}/twine",
         "for: twine upload 'dist/*'",
         "",
@@ -439,7 +440,7 @@ def test_many_files_are_summed_up(place: Place) -> None:
     wanted = {name: (place.folder / name).read_bytes() for name in sorted(names)}
     # What sha256sum prints, and so can check.
     assert listing == [f"{hashlib.sha256(data).hexdigest()}  {n}\n" for n, data in wanted.items()]
-    digest = hashlib.sha256("".join(listing).encode()).hexdigest()[:16]
+    digest = hashlib.sha256("".join(listing).encode()).hexdigest()[:12]
     total = sum(map(len, wanted.values())) / 1000
     summary = f"40 files, {total:.1f} kB, sha256 of their list {digest}"
     assert outcome.asked[0].splitlines()[-1] == summary
