@@ -19,7 +19,7 @@ import tokens
 from command import wait_until
 from hypothesis import given
 from hypothesis import strategies as st
-from test_distributions import metadata, tarred
+from test_distributions import metadata, tarred, zipped
 from test_publishing import project, tool
 from tokens import KEY, TOKEN, Warehouse, token, wheel
 
@@ -564,6 +564,60 @@ def test_the_real_tool_uploads_the_shown_files(place: Place, index: Warehouse, n
     assert uploaded == sorted((os.path.basename(f.path), f.project) for f in seen.files)
     assert index.statuses == [200] * len(seen.files)
     assert seen.destination.shown == index.host
+
+
+#: Archives that a real tool takes for another project than the one in the usual place.
+MISTAKEN: dict[str, tuple[str, list[tuple[str, str]]]] = {
+    "hatch current folder": ("tar", [("./PKG-INFO", "other"), ("demo-1.0/PKG-INFO", "demo")]),
+    "hatch backslash": (
+        "whl",
+        [("x\\y.dist-info/METADATA", "other"), ("demo-1.0.dist-info/METADATA", "demo")],
+    ),
+    "hatch other folder": ("tar", [("other/PKG-INFO", "other"), ("demo-1.0/PKG-INFO", "demo")]),
+    "hatch twice": ("tar", [("demo-1.0/PKG-INFO", "demo"), ("demo-1.0/PKG-INFO", "other")]),
+    "maturin two slashes": (
+        "tar",
+        [("demo-1.0//PKG-INFO", "other"), ("demo-1.0/PKG-INFO", "demo")],
+    ),
+    "maturin current folder": (
+        "tar",
+        [("demo-1.0/./PKG-INFO", "other"), ("demo-1.0/PKG-INFO", "demo")],
+    ),
+    "maturin root": ("tar", [("/demo-1.0/PKG-INFO", "other"), ("demo-1.0/PKG-INFO", "demo")]),
+    "maturin deeper": (
+        "tar",
+        [("demo-1.0/A.egg-info/PKG-INFO", "other"), ("demo-1.0/PKG-INFO", "demo")],
+    ),
+    "twine no folder": (
+        "whl",
+        [("METADATA", "other"), ("demo-1.0.dist-info/METADATA", "demo")],
+    ),
+}
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("name", MISTAKEN)
+def test_what_the_real_tool_takes_for_another_project_is_refused(
+    place: Place, index: Warehouse, name: str
+) -> None:
+    """Without secretly it uploads the other one."""
+    command = name.split()[0]
+    program = tool(command)
+    kind, members = MISTAKEN[name]
+    path = place.folder / (WHEEL if kind == "whl" else SDIST)
+    place.write("pyproject.toml", PROJECT)
+    path.parent.mkdir()
+    make = zipped if kind == "whl" else tarred
+    make(path, *[(member, metadata(project)) for member, project in members])
+    file = os.path.relpath(path)
+    verb = "publish" if command == "hatch" else "upload"
+    given = dict(zip(REAL[command][1], (index.url, "__token__", index.token()), strict=True))
+    environ = {**given, "HOME": str(place.folder / "home"), "PATH": os.defpath}
+    done = subprocess.run([program, verb, file], env=environ, capture_output=True, timeout=60)
+    assert done.returncode == 0, done
+    assert [upload.project for upload in index.uploads] == ["other"]
+    with pytest.raises(Refused, match=re.escape(file)):
+        place.examine(f"{shlex.quote(program)} {verb} {file}", environ)
 
 
 # -- tools that build first ------------------------------------------------------
