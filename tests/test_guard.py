@@ -672,8 +672,7 @@ def test_a_token_without_an_end_can_be_configured(place: Place) -> None:
 def test_large_files_get_more_time(place: Place) -> None:
     """An upload at 1 MB/s takes at most half of the time."""
     place.configure('[commands.twine]\nexpires = "10s"\n')
-    with open(place.folder / "dist" / "demo-1.0-py3.11.egg", "wb") as file:
-        file.truncate(50_000_000)
+    (place.folder / "dist" / "demo-1.0-py3.11.egg").write_bytes(bytes(50_000_000))
     place.run(*UPLOAD, answers=[TOKEN])
     expires = tokens.limits(place.given[0]).expires
     assert expires is not None
