@@ -509,10 +509,10 @@ MIB = bytes(1 << 20)
 
 
 def one_large_file(path: Path) -> Path:
-    """A source distribution with a file of nearly 1 GiB."""
+    """A source distribution with a file of 300 MiB."""
     entry = tarfile.TarInfo("demo-1.0/zeros")
-    entry.size = 1000 << 20
-    return repeated(path / "large.tar.gz", entry.tobuf(), MIB, 1000, GOOD)
+    entry.size = 300 << 20
+    return repeated(path / "large.tar.gz", entry.tobuf(), MIB, 300, GOOD)
 
 
 def large_extended_header(path: Path) -> Path:
