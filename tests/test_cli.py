@@ -1057,8 +1057,9 @@ def test_the_use_of_a_stored_secret_is_confirmed(home: Home) -> None:
         data = (home.folder / WHEEL).read_bytes()
         assert texts(fake.prompts[0]) == (
             wording.confirm_use_text("PyPI", wording.place("keychain"), "") + "\n\n"
-            f"upload: demo 1.0\nto: PyPI\nprogram: {home.programs}/twine\nfor: twine upload {WHEEL}"
-            f"\n\n{WHEEL} ({len(data)} bytes, sha256 {hashlib.sha256(data).hexdigest()[:16]})"
+            f"upload: demo 1.0\nto: PyPI\n{wording.limits_line(1, 15, certain=True)}\n"
+            f"program: {home.programs}/twine\nfor: twine upload {WHEEL}\n\n"
+            f"{WHEEL} ({len(data)} bytes, sha256 {hashlib.sha256(data).hexdigest()[:12]})"
         )
         declined = home.run("run", *publish, environ=environ)
         assert_fails(declined, 130)

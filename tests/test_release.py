@@ -10,6 +10,7 @@ import re
 import shlex
 import subprocess
 import time
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -18,7 +19,7 @@ import tokens
 from command import wait_until
 from hypothesis import given
 from hypothesis import strategies as st
-from test_distributions import metadata, tarred
+from test_distributions import metadata, tarred, zipped
 from test_publishing import project, tool
 from tokens import KEY, TOKEN, Warehouse, token, wheel
 
@@ -27,8 +28,9 @@ from secretly.config import loading
 from secretly.config.command_line import recognize
 from secretly.config.model import Configuration, Entry
 from secretly.errors import BadToken, Refused
-from secretly.publishing.archives import Distribution
+from secretly.publishing.archives import Distribution, Readings, is_settled
 from secretly.publishing.destination import Destination
+from secretly.publishing.examine import lifetime
 from secretly.publishing.pypi_token import token_scope
 from secretly.publishing.release import Release, changed
 from secretly.publishing.upload import upload_of
@@ -48,17 +50,17 @@ class Workdir:
     """The folder of a project, which is also the working folder."""
 
     def __init__(self, folder: Path, shipped: Configuration) -> None:
-        self.folder, self._shipped = folder, shipped
+        self.folder, self.shipped = folder, shipped
 
     def examine(
         self, line: str, environ: Mapping[str, str] | None = None, expires: float | None = None
     ) -> Release:
         """Return the release that a command line would upload, with this lifetime of the token."""
         environ = {"HOME": "/nonexistent", **(environ or {})}
-        invocation = recognize(shlex.split(line), self._shipped)
-        assert invocation is not None
-        row = invocation.row._replace(expires=expires)
-        upload = upload_of(invocation._replace(row=row), environ)
+        found = recognize(shlex.split(line), self.shipped)
+        assert found is not None
+        call = found._replace(row=found.row._replace(expires=expires))
+        upload = upload_of(call, environ)
         assert upload is not None
         return upload.release
 
@@ -112,9 +114,7 @@ WHEEL, SDIST = "dist/demo-1.0-py3-none-any.whl", "dist/demo-1.0.tar.gz"
         "twine upload 'dist/*.whl' 'dist/*.gz'",
         f"twine upload {WHEEL} {SDIST}",
         f"twine upload {WHEEL} {WHEEL} {SDIST} 'dist/*'",
-        f"twine upload {WHEEL} {SDIST} dist/demo-1.0.tar.gz.asc dist/README.md",
-        "twine upload dist",
-        "twine upload dist/ --skip-existing",
+        f"twine upload --skip-existing {WHEEL} {SDIST} dist/other.asc",
         f"twine --no-color upload -r testpypi -c 'no file' {WHEEL} {SDIST} --verbose",
         f"twine upload -u me -p canary-1 --cert dist/x.whl {WHEEL} {SDIST}",
         f"twine upload --sign --identity=me --sign-with gpg2 -- {WHEEL} {SDIST}",
@@ -124,10 +124,10 @@ WHEEL, SDIST = "dist/demo-1.0-py3-none-any.whl", "dist/demo-1.0.tar.gz"
     ],
 )
 def test_twine_uploads_the_named_files(workdir: Workdir, line: str) -> None:
-    """twine uploads each named file once, and ignores option values, signatures and READMEs."""
+    """Each file and pattern once, without options' values, and what belongs to no file."""
     workdir.wheel()
     workdir.sdist()
-    for name in ("demo-1.0.tar.gz.asc", "demo-1.0.tar.gz.publish.attestation", "README.md"):
+    for name in ("other.asc", "demo-1.0.tar.gz.publish.attestation"):
         workdir.write(f"dist/{name}")
     assert [path.replace("//", "/") for path in workdir.files(line)] == [WHEEL, SDIST]
 
@@ -160,19 +160,229 @@ def test_old_kinds_of_files_are_seen(workdir: Workdir) -> None:
     assert workdir.projects("twine upload 'dist/*'") is None
 
 
-# -- which files: other tools ----------------------------------------------------
+@pytest.mark.parametrize(
+    ("line", "ending"),
+    [
+        ("twine upload 'dist/*'", ".egg"),
+        ("twine upload 'dist/*'", ".exe"),
+        ("twine upload 'dist/*'", ".tar.bz2"),
+        ("pdm publish --no-build", ".tar.bz2"),
+        ("maturin upload dist/demo-1.0.egg", ".egg"),
+        ("maturin upload dist/demo-1.0.tgz", ".tgz"),
+    ],
+)
+def test_a_file_that_is_not_read_is_shown_as_such(workdir: Workdir, line: str, ending: str) -> None:
+    """With what that means for the token, which the other files would limit."""
+    workdir.write("pyproject.toml", PROJECT)
+    if "maturin" not in line:
+        workdir.wheel()
+    name = f"demo-1.0{ending}"
+    workdir.write(f"dist/{name}", "other")
+    found = workdir.examine(line)
+    assert found.projects is None
+    text = found.consent(PROGRAM, ARGV).text
+    assert wording.note_line(wording.unread(name, 1)) in unwrapped(text)
+    assert f"dist/{name} (5 bytes, sha256 " in text
+    token = found.narrowed(Secret(TOKEN), time.time())
+    assert token_scope(token).projects is None
+
+
+@pytest.mark.parametrize(
+    ("line", "odd"),
+    [
+        ("twine upload 'dist/[!R]*'", "dist/old"),
+        ("twine upload 'dist/*'", "dist/README.md"),
+        ("twine upload dist", "dist"),
+        ("twine upload dist/README.md", "dist/README.md"),
+        (f"twine upload {WHEEL} dist/README.md", "dist/README.md"),
+        ("twine upload 'dist/R*'", "dist/README.md"),
+        (f"twine upload {WHEEL} dist/old", "dist/old"),
+        (f"maturin upload {WHEEL} dist/README.md", "dist/README.md"),
+        (f"maturin upload {WHEEL} dist/old", "dist/old"),
+        ("pdm publish --no-build", "dist/README.md"),
+    ],
+)
+def test_what_the_tool_would_refuse_is_refused(workdir: Workdir, line: str, odd: str) -> None:
+    """It would stop there, perhaps after it has uploaded other files."""
+    workdir.write("pyproject.toml", PROJECT)
+    workdir.wheel()
+    workdir.wheel("other", "0.9", folder="dist/old")
+    workdir.write("dist/README.md")
+    with pytest.raises(Refused, match=f"^{re.escape(odd)} ") as caught:
+        workdir.examine(line)
+    assert "dist/*.whl" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"uv publish {WHEEL} dist/README.md dist/old",
+        "uv publish 'dist/*'",
+        "uv publish",
+        f"hatch publish {WHEEL} dist/README.md",
+        "hatch publish dist",
+        "poetry publish",
+    ],
+)
+def test_what_the_tool_ignores_is_ignored(workdir: Workdir, line: str) -> None:
+    """Folders are no files to upload, even if there are some in them."""
+    workdir.write("pyproject.toml", PROJECT)
+    workdir.wheel()
+    workdir.wheel("other", "0.9", folder="dist/old")
+    workdir.write("dist/README.md")
+    assert workdir.files(line) == [WHEEL]
+
+
+@pytest.mark.parametrize("line", ["maturin upload 'dist/*'", "hatch publish 'dist/*'"])
+def test_a_pattern_that_the_tool_does_not_know_is_no_file(workdir: Workdir, line: str) -> None:
+    """Only the shell, twine and uv know patterns."""
+    workdir.write("pyproject.toml", PROJECT)
+    workdir.wheel()
+    with pytest.raises(Refused, match="no file"):
+        workdir.examine(line)
+
+
+def test_uv_takes_each_word_for_a_pattern(workdir: Workdir) -> None:
+    """Also if there is a file of that name, which twine takes instead."""
+    odd, plain = "[d]emo-1.0-py3-none-any.whl", "demo-1.0-py3-none-any.whl"
+    for name in (odd, plain):
+        wheel(workdir.folder, name=name)
+    assert workdir.files(f"uv publish '{odd}'") == [plain]
+    assert workdir.files(f"twine upload '{odd}'") == [odd]
+
+
+# -- which files: signatures and attestations -----------------------------------------
+
+SIGNATURE, ATTESTATION = f"{WHEEL}.asc", f"{WHEEL}.publish.attestation"
+
+
+@pytest.mark.parametrize(
+    ("line", "also"),
+    [
+        ("twine upload 'dist/*'", [SIGNATURE]),
+        (f"twine upload {WHEEL}", []),
+        (f"twine upload {WHEEL} {SIGNATURE}", [SIGNATURE]),
+        (f"twine upload {WHEEL} {ATTESTATION}", []),
+        ("twine upload --attestations 'dist/*'", [SIGNATURE, ATTESTATION]),
+        ("twine upload --att 'dist/*'", [SIGNATURE, ATTESTATION]),
+        ("uv publish", [ATTESTATION]),
+        ("uv publish 'dist/*'", [ATTESTATION]),
+        (f"uv publish {WHEEL}", []),
+        ("uv publish --no-attestations", []),
+        ("hatch publish", []),
+        ("poetry publish", []),
+    ],
+)
+def test_signatures_and_attestations_are_shown(
+    workdir: Workdir, line: str, also: list[str]
+) -> None:
+    """Those that the tool collects, and that belong to one of its files."""
+    workdir.write("pyproject.toml", PROJECT)
+    workdir.wheel()
+    for name in (SIGNATURE, ATTESTATION, "dist/other.whl.asc"):
+        workdir.write(name, "{}")
+    url = "https://packages.example/"
+    variables = {"TWINE_REPOSITORY_URL": url, "UV_PUBLISH_URL": url}
+    found = workdir.examine(line, variables)
+    assert sorted(file.path for file in found.files) == sorted([WHEEL, *also])
+    assert found.projects == ["demo"]
+    assert {file.accompanies for file in found.files} == {"", *([WHEEL] if also else [])}
+    described = "\n".join(found.described())
+    assert all(f"\n{name}" in described for name in also)
+
+
+def test_pdm_uploads_the_signatures_in_its_folder(workdir: Workdir) -> None:
+    """It stops at an attestation."""
+    workdir.write("pyproject.toml", PROJECT)
+    workdir.wheel()
+    workdir.write(SIGNATURE)
+    assert workdir.files("pdm publish --no-build") == [WHEEL, SIGNATURE]
+    workdir.write(ATTESTATION)
+    with pytest.raises(Refused, match=re.escape(ATTESTATION)):
+        workdir.examine("pdm publish --no-build")
+
+
+def test_uvs_variable_leaves_attestations_out(workdir: Workdir) -> None:
+    """As its option does."""
+    workdir.wheel()
+    workdir.write(ATTESTATION)
+    assert workdir.files("uv publish", {"UV_PUBLISH_NO_ATTESTATIONS": "true"}) == [WHEEL]
+    with pytest.raises(Refused):
+        workdir.examine("uv publish", {"UV_PUBLISH_NO_ATTESTATIONS": "false"})
+
+
+@pytest.mark.parametrize(
+    ("line", "way_out"),
+    [
+        ("uv publish", "--no-attestations"),
+        ("twine upload --attestations 'dist/*'", "--attestations"),
+        ("twine upload --attestations -r testpypi 'dist/*'", "--attestations"),
+    ],
+)
+def test_attestations_for_pypi_are_refused(workdir: Workdir, line: str, way_out: str) -> None:
+    """It takes them from trusted publishing only."""
+    workdir.wheel()
+    workdir.write(ATTESTATION)
+    with pytest.raises(Refused) as caught:
+        workdir.examine(line)
+    assert way_out in caught.value.hint
+
+
+def test_attestations_with_an_api_token_are_refused(workdir: Workdir) -> None:
+    """Also where the index is given by its URL. A password may go with them."""
+    workdir.wheel()
+    workdir.write(ATTESTATION)
+    found = workdir.examine("uv publish", {"UV_PUBLISH_URL": "https://upload.pypi.example/legacy/"})
+    found.inspect(Secret("canary-password"), Entry("pypi.example"))
+    with pytest.raises(Refused) as caught:
+        found.inspect(Secret(TOKEN), Entry("pypi.example"))
+    assert "--no-attestations" in caught.value.hint
+
+
+@pytest.mark.parametrize("name", [SIGNATURE, ATTESTATION])
+def test_a_changed_signature_or_attestation_is_named(workdir: Workdir, name: str) -> None:
+    """They are uploaded, too."""
+    workdir.wheel()
+    workdir.write(name)
+    line = "twine upload --attestations --repository-url https://packages.example/ 'dist/*'"
+    before = workdir.examine(line)
+    workdir.write(name, "another")
+    assert changed(before, workdir.examine(line)).startswith(f"{name} ")
+
+
+def test_a_second_look_reads_no_unchanged_file_again(
+    workdir: Workdir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The hash of a large file would take a while."""
+    facts = (workdir.folder / workdir.wheel()).stat()
+    wait_until(lambda: is_settled(facts.st_ctime_ns, time.time_ns()))
+    call = recognize(["uv", "publish"], workdir.shipped)
+    assert call is not None
+    readings: Readings = {}
+    upload = upload_of(call, {"HOME": "/nonexistent"}, readings)
+    assert upload is not None
+    assert upload.release.files
+    upload.recheck()
+    (key,) = readings
+    readings[key] = ("0" * 64, readings[key][1])  # which it takes as it is
+    with pytest.raises(Refused, match=re.escape(WHEEL)):
+        upload.recheck()
+
+
+# -- which files: the others -----------------------------------------------------
 
 PROJECT = '[project]\nname = "demo"\nversion = "1.0"\n'
 
 
 @pytest.mark.parametrize("tool", ["uv", "hatch", "poetry", "pdm"])
 def test_without_named_files_those_in_dist_are_uploaded(workdir: Workdir, tool: str) -> None:
-    """These tools upload the package files in ``dist``, but not those in subfolders."""
+    """Only package files, and only from the folder itself."""
     workdir.write("pyproject.toml", PROJECT)
     workdir.wheel()
     workdir.sdist()
-    workdir.wheel("deep", folder="dist/sub")
-    workdir.write("dist/README.md")
+    if tool != "pdm":
+        workdir.wheel("deep", folder="dist/sub")
+        workdir.write("dist/README.md")
     options = " --no-build" if tool == "pdm" else ""
     assert workdir.files(f"{tool} publish{options}") == [WHEEL, SDIST]
 
@@ -362,6 +572,60 @@ def test_the_real_tool_uploads_the_shown_files(
     assert planned.destination.shown == index.host
 
 
+#: Archives that a real tool takes for another project than the one in the usual place.
+MISTAKEN: dict[str, tuple[str, list[tuple[str, str]]]] = {
+    "hatch current folder": ("tar", [("./PKG-INFO", "other"), ("demo-1.0/PKG-INFO", "demo")]),
+    "hatch backslash": (
+        "whl",
+        [("x\\y.dist-info/METADATA", "other"), ("demo-1.0.dist-info/METADATA", "demo")],
+    ),
+    "hatch other folder": ("tar", [("other/PKG-INFO", "other"), ("demo-1.0/PKG-INFO", "demo")]),
+    "hatch twice": ("tar", [("demo-1.0/PKG-INFO", "demo"), ("demo-1.0/PKG-INFO", "other")]),
+    "maturin two slashes": (
+        "tar",
+        [("demo-1.0//PKG-INFO", "other"), ("demo-1.0/PKG-INFO", "demo")],
+    ),
+    "maturin current folder": (
+        "tar",
+        [("demo-1.0/./PKG-INFO", "other"), ("demo-1.0/PKG-INFO", "demo")],
+    ),
+    "maturin root": ("tar", [("/demo-1.0/PKG-INFO", "other"), ("demo-1.0/PKG-INFO", "demo")]),
+    "maturin deeper": (
+        "tar",
+        [("demo-1.0/A.egg-info/PKG-INFO", "other"), ("demo-1.0/PKG-INFO", "demo")],
+    ),
+    "twine no folder": (
+        "whl",
+        [("METADATA", "other"), ("demo-1.0.dist-info/METADATA", "demo")],
+    ),
+}
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("name", MISTAKEN)
+def test_what_the_real_tool_takes_for_another_project_is_refused(
+    workdir: Workdir, index: Warehouse, name: str
+) -> None:
+    """Without secretly it uploads the other one."""
+    command = name.split()[0]
+    program = tool(command)
+    kind, members = MISTAKEN[name]
+    path = workdir.folder / (WHEEL if kind == "whl" else SDIST)
+    workdir.write("pyproject.toml", PROJECT)
+    path.parent.mkdir()
+    make = zipped if kind == "whl" else tarred
+    make(path, *[(member, metadata(project)) for member, project in members])
+    file = os.path.relpath(path)
+    verb = "publish" if command == "hatch" else "upload"
+    given = dict(zip(REAL[command][1], (index.url, "__token__", index.token()), strict=True))
+    environ = {**given, "HOME": str(workdir.folder / "home"), "PATH": os.defpath}
+    done = subprocess.run([program, verb, file], env=environ, capture_output=True, timeout=60)
+    assert done.returncode == 0, done
+    assert [upload.project for upload in index.uploads] == ["other"]
+    with pytest.raises(Refused, match=re.escape(file)):
+        workdir.examine(f"{shlex.quote(program)} {verb} {file}", environ)
+
+
 # -- tools that build first ------------------------------------------------------
 
 
@@ -491,17 +755,19 @@ def test_the_metadata_names_the_projects(workdir: Workdir) -> None:
 
 
 def test_the_dialog_names_each_project_with_its_versions(workdir: Workdir) -> None:
-    """The dialog also notes that there are several versions."""
+    """It also notes that there are several."""
     workdir.wheel("demo", "1.0")
-    assert workdir.examine("uv publish").described()[:2] == [
+    assert workdir.examine("uv publish").described()[:3] == [
         wording.upload_line("demo 1.0"),
         wording.index_line("PyPI"),
+        wording.limits_line(1, 15, certain=True),
     ]
     workdir.wheel("Demo", "1.1")
     workdir.wheel("other", "2.0")
-    assert workdir.examine("uv publish").described()[:3] == [
+    assert workdir.examine("uv publish").described()[:4] == [
         wording.upload_line("demo 1.0 and 1.1, other 2.0"),
         wording.index_line("PyPI"),
+        wording.limits_line(2, 15, certain=True),
         wording.note_line(wording.SEVERAL_VERSIONS),
     ]
 
@@ -535,9 +801,10 @@ def test_an_odd_version_is_noted(workdir: Workdir, version: str, note: str | Non
 
 
 def test_an_odd_version_is_noted_before_building_too(workdir: Workdir) -> None:
-    """If the settings give an odd version, the dialog notes the version before a build."""
+    """If the settings give the version."""
     workdir.write("pyproject.toml", '[project]\nname = "demo"\nversion = "1.0.dev1"\n')
-    assert workdir.examine("flit publish").described()[2:4] == [
+    described = workdir.examine("flit publish").described()
+    assert described[3:4] + described[5:6] == [
         wording.note_line(wording.BUILDS_FIRST),
         wording.note_line(wording.development_version("1.0.dev1")),
     ]
@@ -649,9 +916,7 @@ def test_a_deleted_working_folder_is_refused(
         "twine upload -r testpypi",
         "twine upload 'dist/*'",
         f"twine upload {WHEEL}",
-        f"twine upload README.md {WHEEL}",
-        "twine upload README.md",
-        "twine upload empty",
+        f"twine upload {WHEEL} README.md",
         "uv publish",
         "uv publish nothing.whl",
         "hatch publish",
@@ -772,12 +1037,10 @@ def test_a_token_is_valid_for_15_minutes(
 
 
 def padded(path: Path, size: int) -> None:
-    """Make a wheel this large by adding bytes before the archive, which zip readers ignore."""
-    data = path.read_bytes()
-    with open(path, "wb") as file:
-        file.truncate(size - len(data))
-        file.seek(size - len(data))
-        file.write(data)
+    """Make a wheel of that size."""
+    headers = 2 * len("zeros") + 30 + 46
+    with zipfile.ZipFile(path, "a") as file:
+        file.writestr("zeros", bytes(size - path.stat().st_size - headers))
 
 
 @pytest.mark.parametrize(
@@ -786,7 +1049,7 @@ def padded(path: Path, size: int) -> None:
         ([4_000_000, 4_000_000], 10, 16),
         ([4_000_000, 4_000_000], 20, 20),
         ([4_000_000, 4_000_000], 0, 0),
-        ([460_000_000], None, 920),
+        ([4_000_000], 1, 8),
     ],
 )
 def test_large_files_get_a_longer_token(
@@ -798,6 +1061,13 @@ def test_large_files_get_a_longer_token(
     planned = workdir.examine("uv publish", expires=expires)
     assert [file.size for file in planned.files] == sizes
     assert planned.expires == seconds
+
+
+@pytest.mark.parametrize(("size", "seconds"), [(460_000_000, 920), (5 << 30, 3600)])
+def test_a_large_file_makes_a_token_valid_for_an_hour_at_most(size: int, seconds: int) -> None:
+    """Whatever its size."""
+    files = (Distribution("demo.whl", size, "0" * 64, "demo", "1.0"),)
+    assert lifetime(release(files=files), None) == seconds
 
 
 # -- the token: which index ------------------------------------------------------
@@ -1126,12 +1396,13 @@ def test_the_dialog_shows_projects_index_program_and_files(workdir: Workdir) -> 
     sizes = {path: os.path.getsize(path) for path in (WHEEL, SDIST)}
     seen = workdir.examine("twine upload -r testpypi 'dist/*'").consent(PROGRAM, ARGV)
     facts = {
-        path: wording.file_facts(f"{sizes[path]} bytes", hashes[path][:16])
+        path: wording.file_facts(f"{sizes[path]} bytes", hashes[path][:12])
         for path in (WHEEL, SDIST)
     }
     assert seen.text.split("\n") == [
         wording.upload_line("demo 1.0"),
         wording.index_line("TestPyPI"),
+        wording.limits_line(1, 15, certain=True),
         wording.program_line("/opt/bin/twine"),
         wording.command_line("twine upload 'dist/*'"),
         "",
@@ -1169,7 +1440,7 @@ def test_a_long_path_is_never_cut() -> None:
     path = f"{'d' * 290}/demo.whl"
     files = (Distribution(path, 5, "ab" * 32, "demo", "1.0"),)
     seen = release(files=files).consent(PROGRAM, ARGV)
-    facts = wording.file_facts("5 bytes", "ab" * 8)
+    facts = wording.file_facts("5 bytes", "ab" * 6)
     assert unwrapped(seen.text).endswith(f"\n\n{path}\n  {facts}")
     assert seen.listing == ()
 
@@ -1232,7 +1503,7 @@ def test_the_hash_over_the_list_is_what_sha256sum_says(workdir: Workdir) -> None
         if wanted:
             assert done.stdout == f"{wanted}\n"
         else:
-            assert seen.text.endswith(f" {done.stdout[:16]}")
+            assert seen.text.endswith(f" {done.stdout[:12]}")
 
 
 def test_the_command_is_left_out_first() -> None:
@@ -1317,9 +1588,9 @@ def test_any_upload_is_shown_whole_or_refused(
     question = "q" * 150
     assert assuan.fits("SETDESC", f"{question}\n\n{seen.text}", keep="\n")
     lines = unwrapped(seen.text).split("\n")
-    upload, where, *more = planned.described()
+    upload, where, token, *more = planned.described()
     notes = list(itertools.takewhile(lambda line: line.startswith(NOTE), more))
-    head = [upload, where, wording.program_line(program), *notes]
+    head = [upload, where, token, wording.program_line(program), *notes]
     assert lines[: len(head)] == head
     rest = lines[len(head) :]
     if rest and rest[0].startswith(wording.command_line("")):
@@ -1334,12 +1605,12 @@ def test_any_upload_is_shown_whole_or_refused(
         digest = hashlib.sha256("".join(f"{line}\n" for line in listing).encode()).hexdigest()
         assert len(rest) == 2
         assert rest[1].startswith(f"{len(planned.files)} files, ")
-        assert rest[1].endswith(f" {digest[:16]}")
+        assert rest[1].endswith(f" {digest[:12]}")
     else:
         shown = "\n".join(rest[1:])
         for file in planned.files:
             assert escape(file.path) in shown
-            assert f"sha256 {file.sha256[:16]}" in shown
+            assert f"sha256 {file.sha256[:12]}" in shown
 
 
 def test_a_listing_shows_every_file(workdir: Workdir) -> None:
@@ -1349,12 +1620,49 @@ def test_a_listing_shows_every_file(workdir: Workdir) -> None:
     described = workdir.examine("uv publish").described()
     assert described[1:4] == [
         wording.index_line("PyPI"),
+        wording.limits_line(1, 15, certain=True),
         wording.note_line(wording.SEVERAL_VERSIONS),
-        wording.token_line(15),
     ]
     assert sum(" (" in line or "sha256" in line for line in described[4:]) == 20
-    assert wording.token_line(0) in release(expires=0).described()
-    assert wording.token_line(60) in release(expires=3600).described()
+    assert wording.limits_line(1, 0, certain=True) in release(expires=0).described()
+    assert wording.limits_line(1, 60, certain=True) in release(expires=3600).described()
+    several = release(at("https://packages.example/"), files=FILES)
+    assert wording.limits_line(2, 15, certain=False) in several.described()
+
+
+@pytest.mark.parametrize(
+    ("projects", "minutes", "certain", "line"),
+    [
+        (1, 15, True, "token: this project only, 15 minutes"),
+        (3, 60, True, "token: these projects only, 60 minutes"),
+        (1, 0, True, "token: this project only, as long as the stored one"),
+        (None, 60, True, "token: 60 minutes, not limited to a project"),
+        (2, 15, False, "PyPI token: these projects only, 15 minutes; any other: unchanged"),
+    ],
+)
+def test_the_dialog_says_how_the_token_is_limited(
+    projects: int | None, minutes: float, certain: bool, line: str
+) -> None:
+    """For another index than PyPI the secret may be a password, which can't be narrowed."""
+    assert wording.limits_line(projects, minutes, certain=certain) == line
+
+
+@pytest.mark.parametrize(
+    ("line", "build", "upload"),
+    [
+        ("flit publish", "flit build", "twine upload dist/*"),
+        ("pdm publish", "pdm build", "pdm publish --no-build"),
+        ("maturin publish", "maturin build -o dist", "maturin upload dist/*"),
+        ("poetry publish --build", "poetry build", "poetry publish"),
+    ],
+)
+def test_where_build_code_sees_the_token_two_commands_are_named(
+    workdir: Workdir, line: str, build: str, upload: str
+) -> None:
+    """The first has no token, the second runs no code of the project."""
+    workdir.write("pyproject.toml", PROJECT)
+    text = unwrapped(workdir.examine(line).consent(PROGRAM, ARGV).text)
+    assert f"{wording.BUILD_READS} {build} && secretly run {upload}\n" in text
 
 
 # -- changes after the dialog ----------------------------------------------------
@@ -1383,9 +1691,11 @@ def replaced(path: Path) -> None:
 
 
 def one_byte(path: Path) -> None:
-    """Add a byte before the archive, and restore the time of the file."""
+    """Another byte in a time of the archive, the file's time as it was."""
     facts = path.stat()
-    path.write_bytes(b"x" + path.read_bytes())
+    data = bytearray(path.read_bytes())
+    data[10] ^= 1
+    path.write_bytes(data)
     os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
 
 

@@ -155,6 +155,7 @@ def unlock_text(purpose: str, asker: str = "") -> str:
 UNKNOWN_PROJECT = "an unknown project"
 UNKNOWN_VERSION = "(version not yet known)"
 BUILDS_FIRST = "builds first; files not yet known"
+BUILD_READS = "build code can read the token; this is safer:"
 PLAIN_HTTP = "http: others can read the upload on its way"
 SEVERAL_VERSIONS = "files of several versions"
 
@@ -189,6 +190,12 @@ def launcher_note(launcher: str) -> str:
     return f"{launcher} starts it, and the project may say how"
 
 
+def unread(name: str, count: int) -> str:
+    """secretly can't read the project of some files, of which *name* is one."""
+    what = name if count == 1 else f"{name} and {count - 1} more"
+    return f"project of {what} not known; the token is not limited to a project"
+
+
 def development_version(version: str) -> str:
     """A version is for development only."""
     return f"{version} is a development version"
@@ -209,10 +216,18 @@ def files_line(count: int, size: str, digest: str) -> str:
     return f"{count} files, {size}, sha256 of their list {digest}"
 
 
-def token_line(minutes: float) -> str:
-    """The line about the token that the tool would get; 0: it ends when the stored one does."""
-    valid = f"for {minutes:.0f} minutes" if minutes else "as long as the stored one"
-    return f"PyPI token: narrowed, valid {valid}"
+def limits_line(projects: int | None, minutes: float, *, certain: bool) -> str:
+    """The line about how the token is limited that the tool would get.
+
+    :param projects: the number of its projects; None if they are not known.
+    :param minutes: how long it is valid; 0: as long as the stored one.
+    :param certain: only a PyPI token is possible here.
+    """
+    end = f"{minutes:.0f} minutes" if minutes else "as long as the stored one"
+    limits = f"{'this project' if projects == 1 else 'these projects'} only, {end}"
+    if projects is None:
+        limits = f"{end}, not limited to a project"
+    return f"token: {limits}" if certain else f"PyPI token: {limits}; any other: unchanged"
 
 
 def gets_token(tool: str, projects: str | None, until: str) -> str:

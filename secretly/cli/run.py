@@ -87,7 +87,7 @@ def run(about: str, arguments: Sequence[str]) -> int:
         from .guesses import not_joined
 
         if wrong := not_joined(command):
-            raise UsageError(*wrong)
+            raise UsageError(wrong[0], wrong[1])
     call = _read_call(options, command)
     path = program.find_program(command[0], call.environ)
     if call.needs_secret or options.dry_run:

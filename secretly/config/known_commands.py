@@ -497,8 +497,11 @@ COMMANDS: dict[str, dict[str, object]] = {
 #: The options, with a value and without, that decide where a publishing tool uploads to, and what.
 #: A configuration can't change them: secretly must read the command line as the tool does.
 OPTIONS: dict[str, tuple[list[str], list[str]]] = {
-    "twine": (["-r", "--repository", "--repository-url", "--config-file"], []),
-    "uv": (["--index", "--publish-url", "--directory", "--project"], ["--no-config"]),
+    "twine": (["-r", "--repository", "--repository-url", "--config-file"], ["--attestations"]),
+    "uv": (
+        ["--index", "--publish-url", "--directory", "--project"],
+        ["--no-config", "--no-attestations"],
+    ),
     "flit": (["--repository", "--pypirc", "-f", "--ini-file"], []),
     "hatch": (["-r", "--repo", "-p", "--project"], []),
     "poetry": (

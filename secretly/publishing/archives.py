@@ -2,46 +2,45 @@
 
 from __future__ import annotations
 
-import gzip
+import errno
 import hashlib
-import lzma
 import os
-import re
 import stat
-import tarfile
-import zipfile
+import time
 import zlib
-from typing import IO, NamedTuple
+from io import BufferedReader
+from typing import NamedTuple
 
 from ..errors import Refused
-from ..text import escape
+from ..text import escape, format_size, shorten
+from .metadata import MOST, BadArchive, Candidates, Named, is_project_name, normalize_project
+from .unpacking import TarReader, unpack
+from .zips import read_member, zip_members
 
-__all__ = ["ENDINGS", "Distribution", "is_project_name", "normalize_project", "read_distribution"]
+__all__ = [
+    "READABLE",
+    "Distribution",
+    "Readings",
+    "is_project_name",
+    "normalize_project",
+    "read_distribution",
+]
 
-#: The endings of the files that package indexes accept, or once did, as in twine.
-ENDINGS = (".whl", ".tar.gz", ".zip", ".egg", ".tar.bz2", ".exe")
+#: The endings of the files whose metadata is read: a wheel's, and those of source distributions.
+READABLE = (".whl", ".tar.gz", ".zip")
 
-#: The most metadata to read, in bytes: it may contain a README.
-_METADATA = 4 << 20
+#: The largest file that is read, in bytes, and the smallest that is refused if it is mostly holes.
+_LARGEST, _HOLLOW = 10 << 30, 1 << 20
 
-#: The most that a source distribution may unpack to, in bytes.
-_UNPACKED = 1 << 30
+#: The most holes to look for in a file.
+_HOLES = 1000
 
-# The metadata in a wheel, and in a source distribution.
-_WHEEL = re.compile(r"[^/]+\.dist-info/METADATA")
-_SOURCE = re.compile(r"[^/]+/PKG-INFO")
+#: How long, in nanoseconds, a file system may give a second change the time of the first one:
+#: the usual ones, and those whose times are whole seconds.
+_TICK, _COARSE_TICK = 50_000_000, 2_000_000_000
 
-_BROKEN = (
-    EOFError,
-    lzma.LZMAError,
-    IndexError,  # no metadata
-    OSError,
-    RuntimeError,  # encrypted, or a compression that this Python does not know
-    ValueError,
-    tarfile.TarError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
+#: What was read earlier: the hash and the names, by what identifies a file's content.
+Readings = dict[tuple[object, ...], tuple[str, Named]]
 
 
 class Distribution(NamedTuple):
@@ -54,6 +53,8 @@ class Distribution(NamedTuple):
         secretly does not read.
     :param version: the version in its metadata; empty likewise.
     :param identity: the device, the inode, and the times of the last changes.
+    :param accompanies: the path of the file that this signature or attestation belongs to; empty
+        for a distribution.
     """
 
     path: str
@@ -62,29 +63,28 @@ class Distribution(NamedTuple):
     project: str = ""
     version: str = ""
     identity: tuple[int, ...] = ()
+    accompanies: str = ""
 
 
-def normalize_project(name: str) -> str:
-    """A project's name as the index compares it (PEP 503).
-
-    >>> normalize_project("My.Proj_1")
-    'my-proj-1'
-    """
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def is_project_name(name: str) -> bool:
-    """Whether *name* is a valid name for a project, by the rule of the core metadata."""
-    return re.fullmatch(r"[A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9._-]*[A-Za-z0-9]", name) is not None
-
-
-def read_distribution(path: str, folder: str = "") -> Distribution:
+def read_distribution(
+    path: str,
+    folder: str = "",
+    *,
+    anywhere: bool = False,
+    accompanies: str = "",
+    readings: Readings | None = None,
+) -> Distribution:
     """Read a file that would be uploaded.
 
     :param path: the path as it was named.
     :param folder: the folder that *path* is relative to.
+    :param anywhere: whether the tool takes the first metadata file in the archive, in whatever
+        folder it is.
+    :param accompanies: the path of the distribution that this is a signature or an attestation of.
+    :param readings: what was read earlier. A file that has not changed is not read again.
     :raises Refused: if the file can't be read, or is not what its name says.
     """
+    readings = {} if readings is None else readings
     try:
         # O_NONBLOCK: to open a pipe would wait.
         descriptor = os.open(os.path.join(folder, path), os.O_RDONLY | os.O_NONBLOCK)
@@ -92,78 +92,102 @@ def read_distribution(path: str, folder: str = "") -> Distribution:
             facts = os.fstat(descriptor)
             if not stat.S_ISREG(facts.st_mode):
                 raise Refused(f"{escape(path)} is not a plain file", "name the files to upload")
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-            file.seek(0)
-            identity = (facts.st_dev, facts.st_ino, facts.st_mtime_ns, facts.st_ctime_ns)
-            return Distribution(path, facts.st_size, digest, *_release_of(path, file), identity)
+            identity = _identity(facts)
+            # A file is read by its ending.
+            key = (*identity, facts.st_size, os.path.basename(path), anywhere, bool(accompanies))
+            found = readings.get(key)
+            if found is None:
+                _check_size(path, descriptor, facts.st_size)
+                settled = is_settled(facts.st_ctime_ns, time.time_ns())
+                found = _read(path, file, anywhere=anywhere, bare=bool(accompanies))
+                if identity != _identity(os.fstat(descriptor)):
+                    raise Refused(f"{escape(path)} was changed while it was read", "try again")
+                if settled:
+                    readings[key] = found
     except OSError as error:
         raise Refused(
             f"can't read {escape(path)}: {error.strerror}",
             "check its permissions, or leave the file out of the upload",
         ) from None
+    digest, named = found
+    return Distribution(path, facts.st_size, digest, *named, identity, accompanies)
 
 
-def _release_of(path: str, file: IO[bytes]) -> tuple[str, str]:
-    """The project and the version in the metadata."""
-    from packaging.metadata import parse_email
+def _identity(facts: os.stat_result) -> tuple[int, ...]:
+    return facts.st_dev, facts.st_ino, facts.st_mtime_ns, facts.st_ctime_ns
 
-    if not path.endswith((".whl", ".zip", ".tar.gz")):
-        return "", ""
+
+def is_settled(changed: int, now: int) -> bool:
+    """Whether any later change of a file gives it another time.
+
+    :param changed: when it was last changed, in nanoseconds.
+    :param now: the time, likewise.
+    """
+    return now - changed > (_TICK if changed % 1_000_000_000 else _COARSE_TICK)
+
+
+def _check_size(path: str, descriptor: int, size: int) -> None:
+    """Refuse a file whose size says nothing about what it holds."""
+    stored = _stored(descriptor, size)
+    if size > _LARGEST or (size > _HOLLOW and stored < size // 2):
+        raise Refused(
+            f"{escape(path)} is too large, or a sparse file: {format_size(size)}, of which "
+            f"{format_size(stored)} are stored",
+            "build it again: python -m build",
+        )
+
+
+def _stored(descriptor: int, size: int) -> int:
+    """How many bytes of a file are stored, and not holes."""
+    if not hasattr(os, "SEEK_DATA"):
+        return size
+    stored = at = 0
     try:
-        data = _source(file) if path.endswith(".tar.gz") else _zipped(path, file)
-        found, _ = parse_email(data)
-    except _BROKEN:
-        raise _wrong(path, "the archive is broken, or its metadata is") from None
-    project, version = found.get("name", ""), found.get("version", "")
-    if not is_project_name(project) or not version:
-        raise _wrong(path, "its metadata has no project and version")
-    return project, version
+        for _ in range(_HOLES):
+            start = os.lseek(descriptor, at, os.SEEK_DATA)
+            at = os.lseek(descriptor, start, os.SEEK_HOLE)
+            stored += at - start
+        return stored + size - at
+    except OSError as error:  # ENXIO: no data follows. Others: this file system does not know
+        return stored if error.errno == errno.ENXIO else size
+    finally:
+        os.lseek(descriptor, 0, os.SEEK_SET)
 
 
-def _wrong(path: str, what: str) -> Refused:
+def _read(path: str, file: BufferedReader, *, anywhere: bool, bare: bool) -> tuple[str, Named]:
+    """The hash of a file, and what its metadata names.
+
+    :param bare: the file has no metadata.
+    """
+    if bare or not path.endswith(READABLE):
+        return hashlib.file_digest(file, "sha256").hexdigest(), Named("", "")
+    candidates = Candidates(wheel=path.endswith(".whl"), anywhere=anywhere)
+    try:
+        read = _read_tar if path.endswith(".tar.gz") else _read_zip
+        return read(file, candidates), candidates.choose()
+    except BadArchive as error:
+        why = escape(shorten(str(error), 300))
+    except zlib.error:
+        why = "it is damaged"
     kind = "wheel" if path.endswith(".whl") else "source distribution"
-    return Refused(
-        f"{escape(path)} is not a valid {kind}: {what}", "build it again: python -m build"
-    )
+    raise Refused(f"{escape(path)} is not a valid {kind}: {why}", "build it again: python -m build")
 
 
-def _zipped(path: str, file: IO[bytes]) -> bytes:
-    wanted = _WHEEL if path.endswith(".whl") else _SOURCE
-    with zipfile.ZipFile(file) as archive:
-        (name,) = filter(wanted.fullmatch, archive.namelist())
-        for other in archive.namelist() if wanted is _WHEEL else ():
-            # Of several files that look like metadata, twine reads the one with the shortest path.
-            if "METADATA" in other and other.count("/") < 2 and other != name:
-                with archive.open(other) as member:
-                    if b"Metadata-Version" in _limited(member):
-                        raise ValueError
-        with archive.open(name) as member:
-            return _limited(member)
+def _read_tar(file: BufferedReader, candidates: Candidates) -> str:
+    digest = hashlib.sha256()
+    reader = TarReader(unpack(file, digest.update))
+    for member in reader.members(candidates.mark):
+        if not member.is_folder:
+            name = member.name.decode("utf-8", "surrogateescape")
+            if candidates.wants(name):
+                candidates.add(name, reader.read(member, MOST) if member.is_file else None)
+    return digest.hexdigest()
 
 
-def _source(file: IO[bytes]) -> bytes:
-    found: list[bytes] = []
-    unpacked = 0
-    # Not tarfile's own "r|gz": it reads only the first of several gzip members, and is slow on
-    # repetitive data.
-    with (
-        gzip.GzipFile(fileobj=file, mode="rb") as data,
-        tarfile.open(fileobj=data, mode="r|") as archive,
-    ):
-        for entry in archive:
-            unpacked += entry.size
-            if unpacked > _UNPACKED:
-                raise ValueError
-            if _SOURCE.fullmatch(entry.name.removeprefix("./")):
-                member = archive.extractfile(entry)
-                if member is None or found:  # of two, the tool may read either
-                    raise ValueError
-                found.append(_limited(member))
-    return found[0]
-
-
-def _limited(member: IO[bytes]) -> bytes:
-    data = member.read(_METADATA + 1)
-    if len(data) > _METADATA:
-        raise ValueError
-    return data
+def _read_zip(file: BufferedReader, candidates: Candidates) -> str:
+    digest = hashlib.file_digest(file, "sha256")
+    file.seek(0)
+    for member in zip_members(file, candidates.mark):
+        if candidates.wants(member.name):
+            candidates.add(member.name, read_member(file, member))
+    return digest.hexdigest()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -20,6 +21,9 @@ from .destination import Destination
 #: first.
 LIFETIME, LIFETIME_BUILDING = 900.0, 3600.0
 
+#: The most seconds that the token is good because of the files' sizes.
+LONGEST = 3600.0
+
 #: How many seconds before now the token starts, for an index whose clock is slow.
 SKEW = 60
 
@@ -32,7 +36,7 @@ _WIDTH, _ROWS = 72, 8
 #: The bytes of the description that the question above this text may take.
 _RESERVED = 200
 
-_DIGITS = 16
+_DIGITS = 12
 
 
 class Consent(NamedTuple):
@@ -56,6 +60,9 @@ class Release(NamedTuple):
     :param version: its version, if the settings give it.
     :param builds: whether the tool builds first.
     :param expires: how long the tool's token is good, in seconds; 0: as long as the stored one.
+    :param separately: the two commands that build first and then upload; empty if the tool builds
+        nothing.
+    :param attestations: how to leave out the attestations, in words; empty if there are none.
     :param launcher: the launcher in the project's environment, as in ``"uv run"``.
     """
 
@@ -66,12 +73,16 @@ class Release(NamedTuple):
     version: str = ""
     builds: bool = False
     expires: float = LIFETIME
+    separately: str = ""
+    attestations: str = ""
     launcher: str = ""
 
     @property
     def projects(self) -> list[str] | None:
         """The normalized names of the projects; None if one is not known."""
-        names = [file.project for file in self.files] if self.files else [self.project]
+        names = [self.project]
+        if self.files:
+            names = [file.project for file in self.files if not file.accompanies]
         return sorted(set(map(normalize_project, names))) if all(names) else None
 
     @property
@@ -82,14 +93,24 @@ class Release(NamedTuple):
     def check(self) -> None:
         """Refuse what the index would refuse after it was sent.
 
-        :raises Refused: for a local version (PEP 440) on its way to PyPI.
+        :raises Refused: for a local version (PEP 440) or an attestation on its way to PyPI.
         """
+        if self.destination.pypis:
+            self._check_attestations(self.destination.secret)
         for version in {file.version for file in self.files} | {self.version}:
             if "+" in version and self.destination.pypis:
                 raise Refused(
                     f"{self.destination.secret} rejects local versions: {escape(version)}",
                     "build the release without the '+' and what follows it",
                 )
+
+    def _check_attestations(self, index: str) -> None:
+        """Refuse attestations, which PyPI accepts from trusted publishing only."""
+        if self.attestations:
+            raise Refused(
+                f"{escape(index)} rejects attestations that come with an API token",
+                f"leave them out: {self.attestations}",
+            )
 
     # -- consent -----------------------------------------------------------------
 
@@ -103,8 +124,8 @@ class Release(NamedTuple):
         :param argv: the command line.
         :raises Refused: if the rest does not fit.
         """
-        what, where, *notes = self._head
-        head = [what, where, wording.program_line(program), *notes]
+        what, where, token, *notes = self._head
+        head = [what, where, token, wording.program_line(program), *notes]
         # 5: the width of the words before the command.
         command = wording.command_line(format_command(argv, _WIDTH - 5))
         for files, listing in self._bodies():
@@ -130,13 +151,18 @@ class Release(NamedTuple):
 
     def described(self) -> list[str]:
         """The whole of it in lines, for ``--dry-run``."""
-        return [*self._head, wording.token_line(self.expires / 60), *self._rows]
+        return [*self._head, *self._rows]
 
     @property
     def _head(self) -> list[str]:
         return [
             wording.upload_line(escape(", ".join(self._names))),
             wording.index_line(escape(self._index)),
+            wording.limits_line(
+                None if self.projects is None else len(self.projects),
+                self.expires / 60,
+                certain=self.destination.pypis,
+            ),
             *(wording.note_line(escape(note)) for note in self._notes()),
         ]
 
@@ -171,6 +197,11 @@ class Release(NamedTuple):
             yield wording.launcher_note(self.launcher)
         if self.builds:
             yield wording.BUILDS_FIRST
+            if self.separately:
+                yield f"{wording.BUILD_READS} {self.separately}"
+        unread = [file.path for file in self.files if not (file.project or file.accompanies)]
+        if unread:
+            yield wording.unread(shorten(os.path.basename(unread[0]), 60), len(unread))
         if self.destination.plaintext:
             yield wording.PLAIN_HTTP
         if len(self._releases) > len({name for name, _ in self._releases}):
@@ -196,6 +227,7 @@ class Release(NamedTuple):
         except BadToken as error:
             raise BadToken(f"{name}: {error}", error.hint) from None
         self._check_index(token.location, entry)
+        self._check_attestations(token.location)
         if lacking := token.lacks(self.projects or ()):
             raise Refused(
                 f"the token for {name} is not for the project {lacking[0]}",

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Literal, NamedTuple
+
+#: The endings that most versions of twine have taken.
+ENDINGS = (".whl", ".tar.gz", ".zip", ".egg", ".tar.bz2", ".exe")
 
 
 class PackageIndex(NamedTuple):
@@ -63,12 +66,23 @@ class Artifacts(NamedTuple):
     """Which files a publishing tool uploads.
 
     :param arguments: the words after the subcommand name files.
+    :param patterns: whether such a word is a pattern for names of files: never, always, or if there
+        is no file of that name.
+    :param folders: such a word may name a folder, whose files the tool uploads.
+    :param strict: the tool refuses any other file, and any folder, among those that it collects.
     :param folder: the folder whose files the tool uploads when no file is named; empty if
         files must be named.
     :param folder_options: options that name another such folder.
     :param elsewhere_options: options before the subcommand, and ``$VARIABLE``, that move the
         tool to a folder which the command line doesn't show. secretly refuses such a call.
-    :param endings: the endings of the file names that the tool uploads; empty for twine's.
+    :param endings: the endings of the file names that the tool uploads.
+    :param anywhere: the endings of the archives in which the tool takes the first metadata file,
+        in whatever folder it is.
+    :param signatures: the tool uploads the signature of a file, ``FILE.asc``, if it collects it.
+    :param attestation_options: options with which the tool uploads the attestations of a file,
+        ``FILE.*.attestation``, if it collects them.
+    :param no_attestation_options: options without which it does.
+    :param leaving_out: how to leave the attestations out, in words.
     :param root: the tool works in the project's folder, the nearest with a ``pyproject.toml``.
     :param own: the tool uploads only the newest version of the project's own files.
     :param manifest_options: options that name the project's file, such as flit's ``--ini-file``.
@@ -76,19 +90,29 @@ class Artifacts(NamedTuple):
     :param build_options: these subcommands build only with one of these options; empty if they
         always build.
     :param no_build_options: these subcommands don't build with one of these options.
+    :param separately: the two commands that build first and then upload.
     """
 
     arguments: bool = False
+    patterns: Literal["never", "missing", "always"] = "never"
+    folders: bool = False
+    strict: bool = False
     folder: str = ""
     folder_options: tuple[str, ...] = ()
     elsewhere_options: tuple[str, ...] = ()
-    endings: tuple[str, ...] = ()
+    endings: tuple[str, ...] = ENDINGS
+    anywhere: tuple[str, ...] = ()
+    signatures: bool = False
+    attestation_options: tuple[str, ...] = ()
+    no_attestation_options: tuple[str, ...] = ()
+    leaving_out: str = ""
     root: bool = False
     own: bool = False
     manifest_options: tuple[str, ...] = ()
     builds: tuple[str, ...] = ()
     build_options: tuple[str, ...] = ()
     no_build_options: tuple[str, ...] = ()
+    separately: str = ""
 
 
 class PublishingTool(NamedTuple):

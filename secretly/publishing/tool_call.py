@@ -15,6 +15,7 @@ from ..config import places
 from ..config.command_line import Invocation
 from ..errors import Refused
 from ..text import escape
+from .archives import Readings
 from .pypirc import Pypirc, read_pypirc
 from .tool import Artifacts, PackageIndex, PublishingTool
 
@@ -25,12 +26,18 @@ class ToolCall:
     :ivar invocation: the command line.
     :ivar words: its arguments, as the tool's own parser reads them.
     :ivar environ: the environment that the tool will have.
+    :ivar readings: what was read of the files to upload.
     """
 
     def __init__(
-        self, invocation: Invocation, tool: PublishingTool, environ: Mapping[str, str]
+        self,
+        invocation: Invocation,
+        tool: PublishingTool,
+        environ: Mapping[str, str],
+        readings: Readings | None = None,
     ) -> None:
         self.invocation = invocation
+        self.readings: Readings = {} if readings is None else readings
         self.words = invocation.parsed
         self.environ = environ
         self._tool = tool

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from ..config.command_line import Invocation
 from ..errors import Refused
+from .archives import Readings
 from .destination import Destination, find_destination
 from .examine import examine_release
 from .release import Release, changed
@@ -57,16 +58,19 @@ class Upload:
 
         :raises Refused: if anything differs from what the user saw.
         """
-        again = upload_of(self._call.invocation, self._call.environ)
+        again = upload_of(self._call.invocation, self._call.environ, self._call.readings)
         assert again is not None
         if what := changed(self.release, again.release):
             raise Refused(f"{what} since it was shown", "check the change, then try again")
 
 
-def upload_of(call: Invocation, environ: Mapping[str, str]) -> Upload | None:
+def upload_of(
+    call: Invocation, environ: Mapping[str, str], readings: Readings | None = None
+) -> Upload | None:
     """Look at the upload of a call; None if the command is not a publishing tool.
 
     :param environ: the environment that the tool will have.
+    :param readings: what an earlier look has read. Files that have not changed are not read again.
     """
     tool = tool_for(call.row.name)
-    return None if tool is None else Upload(ToolCall(call, tool, environ))
+    return None if tool is None else Upload(ToolCall(call, tool, environ, readings))

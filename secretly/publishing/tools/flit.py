@@ -16,5 +16,6 @@ TOOL = PublishingTool(
     Artifacts(
         manifest_options=("-f", "--ini-file"),
         builds=("publish",),
+        separately="flit build && secretly run twine upload dist/*",
     ),
 )

@@ -30,6 +30,7 @@ TOOL = PublishingTool(
     ),
     Artifacts(
         arguments=True,
+        folders=True,
         folder="dist",
         elsewhere_options=("-p", "--project", "$HATCH_PROJECT"),
         endings=(".whl", ".tar.gz"),

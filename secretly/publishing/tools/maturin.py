@@ -15,7 +15,11 @@ TOOL = PublishingTool(
     ),
     Artifacts(
         arguments=True,
+        strict=True,
+        endings=(".whl", ".gz", ".tgz", ".zip", ".egg"),
+        anywhere=(".tar.gz", ".zip"),
         manifest_options=("-m", "--manifest-path"),
         builds=("publish",),
+        separately="maturin build -o dist && secretly run maturin upload dist/*",
     ),
 )

@@ -23,9 +23,14 @@ TOOL = PublishingTool(
     ),
     Artifacts(
         folder="dist",
+        strict=True,
+        endings=(".whl", ".tar.gz", ".zip", ".tar.bz2"),
+        anywhere=(".whl",),
+        signatures=True,
         folder_options=("-d", "--dest"),
         root=True,
         builds=("publish",),
         no_build_options=("--no-build",),
+        separately="pdm build && secretly run pdm publish --no-build",
     ),
 )

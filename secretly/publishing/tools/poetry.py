@@ -27,5 +27,6 @@ TOOL = PublishingTool(
         own=True,
         builds=("publish",),
         build_options=("--build",),
+        separately="poetry build && secretly run poetry publish",
     ),
 )

@@ -17,5 +17,10 @@ TOOL = PublishingTool(
     ),
     Artifacts(
         arguments=True,
+        patterns="missing",
+        strict=True,
+        signatures=True,
+        attestation_options=("--attestations",),
+        leaving_out="remove --attestations",
     ),
 )

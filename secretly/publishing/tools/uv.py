@@ -38,7 +38,10 @@ TOOL = PublishingTool(
     ),
     Artifacts(
         arguments=True,
+        patterns="always",
         folder="dist",
         endings=(".whl", ".tar.gz", ".zip"),
+        no_attestation_options=("--no-attestations", "$UV_PUBLISH_NO_ATTESTATIONS"),
+        leaving_out="add --no-attestations",
     ),
 )

@@ -1,0 +1,169 @@
+"""The files that a publishing tool collects: distributions, signatures, attestations."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from ..errors import Refused
+from ..text import escape, shorten
+from .metadata import normalize_project
+from .tool_call import ToolCall
+
+_SIGNATURE, _ATTESTATION = ".asc", ".attestation"
+
+
+class Collected(NamedTuple):
+    """A file that a tool collects.
+
+    :param path: as it is named.
+    :param accompanies: the path of the distribution that this is a signature or an attestation of;
+        empty for a distribution.
+    """
+
+    path: str
+    accompanies: str = ""
+
+    @property
+    def is_attestation(self) -> bool:
+        """Whether it is an attestation."""
+        return bool(self.accompanies) and self.path.endswith(_ATTESTATION)
+
+
+def collect(call: ToolCall, folder: Path, project: str) -> list[Collected]:
+    """The files that the tool would upload.
+
+    :param folder: the folder that the names are relative to.
+    :param project: the name of the project, if the tool uploads only the files of one.
+    :raises Refused: if there is none, or the tool would refuse one.
+    """
+    artifacts = call.artifacts
+    named = call.words.words[1:] if artifacts.arguments else []
+    if named:
+        paths = [path for word in named for path in _matching(call, word, folder)]
+    elif artifacts.folder:
+        # All files in the folder: pdm and hatch upload hidden ones too.
+        named = [os.path.join(call.words.last(artifacts.folder_options) or artifacts.folder, "")]
+        paths = _files_in(named[0], folder)
+    else:
+        raise Refused("found no file to upload", "name the files, such as dist/*")
+    found = [path for path in dict.fromkeys(paths) if path.endswith(artifacts.endings)]
+    if artifacts.own:
+        found = _newest(found, project)
+    if artifacts.strict:
+        _refuse_others(call, paths, folder)
+    if not found:
+        raise _nothing(" ".join(named))
+    return [*map(Collected, found), *_companions(call, found, paths)]
+
+
+def _nothing(named: str) -> Refused:
+    return Refused(
+        f"found no file to upload: {escape(shorten(named, 60))}",
+        "build the release first (python -m build), or check the name",
+    )
+
+
+def _matching(call: ToolCall, word: str, folder: Path) -> list[str]:
+    """The files that a word of the command line means: a file, a pattern, or a folder."""
+    artifacts, path = call.artifacts, os.path.join(folder, word)
+    exists = os.path.lexists(path)
+    if artifacts.folders and os.path.isdir(path):
+        return _files_in(word, folder)
+    if artifacts.patterns == "never" or (artifacts.patterns == "missing" and exists):
+        found = [word] if exists else []
+    elif "**" in word:
+        raise Refused(
+            f"{escape(word)}: tools disagree about which files '**' means",
+            "remove the quotes: then the shell expands the pattern",
+        )
+    else:
+        found = sorted(glob.glob(word, root_dir=folder))
+    if not found:
+        raise _nothing(word)
+    return found
+
+
+def _files_in(named: str, folder: Path) -> list[str]:
+    """The files in a folder."""
+    try:
+        return [os.path.join(named, name) for name in sorted(os.listdir(folder / named))]
+    except (FileNotFoundError, NotADirectoryError):
+        raise _nothing(named) from None
+    except OSError as error:
+        raise Refused(
+            f"can't read {escape(named)}: {error.strerror}",
+            "check the permissions of the folder: its files would be uploaded",
+        ) from None
+
+
+def _refuse_others(call: ToolCall, paths: Sequence[str], folder: Path) -> None:
+    """Refuse what the tool would refuse, perhaps after it has uploaded some files."""
+    tool = call.invocation.row.name
+    for path in paths:
+        if (folder / path).is_dir():
+            what = "is a folder"
+        elif not path.endswith((*call.artifacts.endings, *_companion_endings(call))):
+            what = "is not a distribution"
+        else:
+            continue
+        raise Refused(
+            f"{escape(path)} {what}: {tool} would stop there",
+            "move it elsewhere, or name the files: dist/*.whl dist/*.tar.gz",
+        )
+
+
+def _companion_endings(call: ToolCall) -> list[str]:
+    """The endings of files that the tool does not refuse next to distributions."""
+    artifacts = call.artifacts
+    found = [_SIGNATURE] if artifacts.signatures else []
+    known = artifacts.attestation_options or artifacts.no_attestation_options
+    return [*found, _ATTESTATION] if known else found
+
+
+def _companions(
+    call: ToolCall, distributions: Sequence[str], paths: Sequence[str]
+) -> Iterator[Collected]:
+    """The signatures and attestations that the tool uploads with distributions."""
+    endings = _companion_endings(call)
+    if _ATTESTATION in endings and not _sends_attestations(call):
+        endings.remove(_ATTESTATION)
+    for path in dict.fromkeys(paths):
+        name = os.path.basename(path)
+        for owner in distributions if path.endswith(tuple(endings)) else ():
+            beginning = os.path.basename(owner)
+            signs = name == beginning + _SIGNATURE
+            if signs or (name.startswith(beginning) and name.endswith(_ATTESTATION)):
+                yield Collected(path, owner)
+                break
+
+
+def _sends_attestations(call: ToolCall) -> bool:
+    """Whether this call uploads the attestations that it collects."""
+    artifacts = call.artifacts
+    if artifacts.attestation_options:
+        return call.words.has(artifacts.attestation_options)
+    without = artifacts.no_attestation_options
+    return not call.words.has(without) and (call.value(without) or "").lower() != "true"
+
+
+def _newest(paths: list[str], project: str) -> list[str]:
+    """The files of the project's newest version, which poetry uploads."""
+    from packaging.version import Version
+
+    if not project:
+        return paths
+    by_version: dict[Version, list[str]] = {}
+    start = f"{normalize_project(project).replace('-', '_')}-"
+    for path in paths:
+        name = os.path.basename(path)
+        version = name.removeprefix(start).removesuffix(".tar.gz").partition("-")[0]
+        try:
+            if name.startswith(start):
+                by_version.setdefault(Version(version), []).append(path)
+        except ValueError:
+            continue
+    return by_version[max(by_version)] if by_version else []

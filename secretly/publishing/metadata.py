@@ -1,0 +1,201 @@
+"""Which member of an archive is its metadata, for every tool that could upload it.
+
+Tools choose that member by rules of their own, and some of these changed from version to version.
+Where another member than the shown one could be chosen, both must name the same release.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+__all__ = ["MOST", "BadArchive", "Candidates", "Named", "is_project_name", "normalize_project"]
+
+#: The most metadata to read, in bytes: it may contain a README. What comes before that is short.
+MOST, _FIELDS = 4 << 20, 4 << 20
+
+#: The most candidates that an archive may have.
+_CANDIDATES = 50
+
+_END = re.compile(rb"\n\r?\n")
+_LINE = re.compile(rb"([!-9;-~]+):[ \t]*([^\r\n]*)\r?|[ \t][^\r\n]*\r?")
+
+#: What twine takes for the sign of metadata.
+_SAYS = b"Metadata-Version"
+
+
+class BadArchive(Exception):
+    """An archive that is broken, or that programs read differently; the text says why."""
+
+
+class Named(NamedTuple):
+    """The project and the version that metadata names."""
+
+    project: str
+    version: str
+
+    def same(self, other: Named) -> bool:
+        """Whether both are the same release."""
+        one, two = normalize_project(self.project), normalize_project(other.project)
+        return one == two and self.version == other.version
+
+
+class _Candidate(NamedTuple):
+    """A member that a tool could take for the metadata.
+
+    :param parts: its name's parts.
+    :param found: what it names, or why it names nothing.
+    :param says: whether it looks like metadata to twine.
+    """
+
+    parts: tuple[str, ...]
+    found: Named | str
+    says: bool
+
+    @property
+    def rank(self) -> tuple[int, tuple[str, ...]]:
+        """The order in which twine looks at them."""
+        return len(self.parts), self.parts
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return "/".join(self.parts)
+
+    @property
+    def named(self) -> Named:
+        """What it names.
+
+        :raises BadArchive: if it names nothing.
+        """
+        if isinstance(self.found, str):
+            raise BadArchive(f"its {self.name} {self.found}")
+        return self.found
+
+
+def normalize_project(name: str) -> str:
+    """A project's name as the index compares it (PEP 503).
+
+    >>> normalize_project("My.Proj_1")
+    'my-proj-1'
+    """
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def is_project_name(name: str) -> bool:
+    """Whether *name* is a valid name for a project, by the rule of the core metadata."""
+    return re.fullmatch(r"[A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9._-]*[A-Za-z0-9]", name) is not None
+
+
+class Candidates:
+    """The members of an archive that a tool could take for the metadata, in their order.
+
+    :param wheel: whether the archive is a wheel.
+    :param anywhere: whether the tool takes the first metadata file, in whatever folder it is.
+    """
+
+    def __init__(self, *, wheel: bool, anywhere: bool = False) -> None:
+        self._wheel, self._anywhere = wheel, anywhere
+        self._file = "METADATA" if wheel else "PKG-INFO"
+        self._found: list[_Candidate] = []
+        self._fields = 0
+
+    @property
+    def mark(self) -> bytes:
+        """What is in the name of each candidate."""
+        return self._file.encode()
+
+    def wants(self, name: str) -> bool:
+        """Whether a tool could take this member, whose name has the mark in it.
+
+        :raises BadArchive: if it is a metadata file whose name is not in normal form: some tools
+            bring it into that form, others do not.
+        """
+        parts = name.split("/")
+        plain = [part for part in re.split(r"[/\\]", name) if part not in ("", ".")]
+        odd = plain != parts or ".." in parts
+        if "\0" in name or (odd and plain and plain[-1] == self._file):
+            raise BadArchive(f"programs disagree about the name of its member {name}")
+        # twine takes any name that has the mark in it, but none that is deeper than the usual one.
+        return len(parts) <= 2 or (self._anywhere and self._is_file(parts))
+
+    def add(self, name: str, data: bytes | None) -> None:
+        """Add a member that is wanted.
+
+        :param data: its content; None for a link or a device.
+        :raises BadArchive: if there is too much of it.
+        """
+        if data is not None and len(data) > MOST:
+            raise BadArchive(f"its {name} is larger than {MOST >> 20} MiB")
+        end = _END.search(data) if data else None
+        fields = (data or b"")[: end.start() + 1 if end else None]
+        self._fields += len(fields)
+        if len(self._found) == _CANDIDATES or self._fields > _FIELDS:
+            raise BadArchive("it has too many metadata files")
+        found = "is not a file" if data is None else _read_fields(fields)
+        says = data is None or _SAYS in data
+        self._found.append(_Candidate(tuple(name.split("/")), found, says))
+
+    def choose(self) -> Named:
+        """The project and the version.
+
+        :raises BadArchive: if no metadata gives them, or two that could be chosen differ.
+        """
+        shown = next((found for found in self._found if self._is_central(found)), None)
+        if shown is None:
+            where = "*.dist-info/METADATA" if self._wheel else "PKG-INFO in its folder"
+            raise BadArchive(f"it has no {where}")
+        named, first = shown.named, self._anywhere
+        for found in self._found:
+            first = first and found is not shown
+            if self._could_be_chosen(found, shown, first) and not named.same(found.named):
+                raise BadArchive(
+                    f"its {shown.name} and its {found.name} differ, and programs disagree about "
+                    "which one counts"
+                )
+        return named
+
+    def _could_be_chosen(self, found: _Candidate, shown: _Candidate, first: bool) -> bool:
+        """Whether a tool could choose another candidate than the shown one.
+
+        :param first: whether the first one in the archive counts, and this precedes the shown one.
+        """
+        if self._is_central(found) or (first and self._is_file(found.parts)):
+            return True
+        # pdm chooses by the name alone, twine only what says that it is metadata.
+        return found.rank < shown.rank and (found.parts == ("PKG-INFO",) or found.says)
+
+    def _is_central(self, found: _Candidate) -> bool:
+        return len(found.parts) == 2 and self._is_file(found.parts)
+
+    def _is_file(self, parts: Sequence[str]) -> bool:
+        """Whether a name is that of a metadata file, in any folder."""
+        folder = parts[-2] if len(parts) > 1 else ""
+        return parts[-1] == self._file and (not self._wheel or folder.endswith(".dist-info"))
+
+
+def _read_fields(data: bytes) -> Named | str:
+    """The project and the version, or why they are not known.
+
+    Parsers disagree about a field that occurs twice, about a line that is not a field, and about
+    a lone carriage return.
+    """
+    values: dict[bytes, bytes | None] = {}
+    at, key = 0, b""
+    while at < len(data):
+        line = _LINE.match(data, at)
+        if line is None or data[line.end() : line.end() + 1] not in (b"\n", b""):
+            return "is not metadata"
+        key = (line[1] or key).lower()
+        if key in (b"name", b"version", b"metadata-version"):
+            values[key] = None if key in values else line[2]
+        at = line.end() + 1
+    project, version = (
+        (values.get(key) or b"").decode("utf-8", "replace") for key in (b"name", b"version")
+    )
+    if not values.get(b"metadata-version"):
+        return "is not metadata"
+    if not is_project_name(project) or not version or "\ufffd" in version:
+        return "has no project and version"
+    return Named(project, version)

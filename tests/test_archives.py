@@ -1,0 +1,700 @@
+"""Archives that tools read differently, and how much is read of any archive."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import io
+import itertools
+import os
+import re
+import struct
+import subprocess
+import sys
+import tarfile
+import time
+import zipfile
+import zlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+from command import wait_until
+from conftest import need_package
+from hypothesis import given
+from hypothesis import strategies as st
+from test_distributions import INFO, Members, identity, metadata, tarred, zipped
+from tokens import wheel
+
+from secretly.errors import Refused
+from secretly.publishing.archives import Readings, is_settled, read_distribution
+from secretly.publishing.unpacking import TarReader, unpack
+
+#: The metadata of a project that is not shown.
+OTHER = metadata("other", "6.6")
+
+PKG = "demo-1.0/PKG-INFO"
+
+refused = pytest.raises(Refused, match=r"\.(whl|zip|tar\.gz) ")
+
+
+# -- names that tools understand differently -------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "./PKG-INFO",
+        "./demo-1.0/PKG-INFO",
+        "demo-1.0/./PKG-INFO",
+        "demo-1.0//PKG-INFO",
+        "/demo-1.0/PKG-INFO",
+        "/PKG-INFO",
+        "../demo-1.0/PKG-INFO",
+        "demo-1.0/../other/PKG-INFO",
+        "demo-1.0\\PKG-INFO",
+        "x\\demo-1.0/PKG-INFO",
+        "demo-1.0/PKG-INFO/.",
+        "demo-1.0/tests//PKG-INFO",
+    ],
+)
+@pytest.mark.parametrize("ending", [".tar.gz", ".zip"])
+def test_a_source_distributions_metadata_has_a_name_in_normal_form(
+    tmp_path: Path, name: str, ending: str
+) -> None:
+    """Wherever it is in the archive, whatever it names: some tools normalize it, others don't."""
+    make = tarred if ending == ".tar.gz" else zipped
+    for number, members in enumerate(itertools.permutations([(name, metadata()), (PKG, OTHER)])):
+        with refused:
+            read_distribution(str(make(tmp_path / f"{number}{ending}", *members)))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "./demo-1.0.dist-info/METADATA",
+        "/demo-1.0.dist-info/METADATA",
+        "demo-1.0.dist-info//METADATA",
+        "demo-1.0.dist-info/./METADATA",
+        "demo-1.0.dist-info/METADATA/",
+        "x/../demo-1.0.dist-info/METADATA",
+        "demo-1.0.dist-info\\METADATA",
+        "x\\other-1.0.dist-info/METADATA",
+    ],
+)
+def test_a_wheels_metadata_has_a_name_in_normal_form(tmp_path: Path, name: str) -> None:
+    """hatch takes one with a backslash, poetry brings its name into that form."""
+    with refused:
+        read_distribution(str(zipped(tmp_path / "x.whl", (name, OTHER), (INFO, metadata()))))
+
+
+def test_other_names_need_not_be_in_normal_form(tmp_path: Path) -> None:
+    """No tool takes these members for metadata."""
+    odd = [("./README", b""), ("demo-1.0//x", b""), ("demo-1.0/a\\b", b""), ("/PKG-INFO.txt", b"")]
+    assert identity(tarred(tmp_path / "x.tar.gz", (PKG, metadata()), *odd)) == ("demo", "1.0")
+    assert identity(zipped(tmp_path / "x.whl", (INFO, metadata()), *odd)) == ("demo", "1.0")
+
+
+# -- a second metadata file ------------------------------------------------------
+
+#: What archives of real projects have as well, for each the name and its content.
+NORMAL_SOURCES: dict[str, Members] = {
+    "setuptools": [
+        ("demo-1.0/demo.egg-info/PKG-INFO", metadata()),
+        ("demo-1.0/demo/_vendor/other-6.6.dist-info/METADATA", OTHER),
+        ("demo-1.0/demo/tests/indexes/other.egg-info/PKG-INFO", OTHER),
+    ],
+    "pip": [
+        ("demo-1.0/src/demo.egg-info/PKG-INFO", metadata("Demo")),
+        ("demo-1.0/tests/data/src/other/other.egg-info/PKG-INFO", b"broken"),
+        ("demo-1.0/tests/data/packages/other.egg-info/PKG-INFO", OTHER),
+    ],
+    "numpy": [("demo-1.0/vendored-meson/meson/test cases/PKG-INFO", OTHER)],
+    "a template": [("demo-1.0/PKG-INFO.in", OTHER), ("demo-1.0/tests-PKG-INFO", OTHER)],
+    "twice the same": [("demo-1.0/PKG-INFO", metadata("Demo"))],
+    "old metadata first": [("demo-1.0/OLD-PKG-INFO", b"Name: other\nVersion: 6.6\n")],
+}
+
+NORMAL_WHEELS: dict[str, Members] = {
+    "setuptools": [
+        (f"demo/_vendor/other_{n}-6.6.dist-info/METADATA", metadata(f"other{n}")) for n in range(12)
+    ],
+    "pip": [("demo/_vendor/other-6.6.dist-info/METADATA", OTHER)],
+    "test data": [("tests/METADATA", OTHER), ("demos/METADATA.txt", OTHER)],
+    "twice the same": [(INFO, metadata("Demo"))],
+    "no metadata": [("METADATA", b"of something else"), ("a/METADATA", b"")],
+}
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize("kind", NORMAL_SOURCES)
+@pytest.mark.parametrize("ending", [".tar.gz", ".zip"])
+def test_a_source_distribution_may_have_what_real_ones_have(
+    tmp_path: Path, kind: str, ending: str
+) -> None:
+    """Copies, vendored packages and test data: no tool chooses these, or they say the same."""
+    make = tarred if ending == ".tar.gz" else zipped
+    members = [(PKG, metadata()), *NORMAL_SOURCES[kind]]
+    assert identity(make(tmp_path / f"x{ending}", *members)) == ("demo", "1.0")
+    if kind != "old metadata first":
+        assert identity(make(tmp_path / f"y{ending}", *members[::-1])) in (
+            ("demo", "1.0"),
+            ("Demo", "1.0"),
+        )
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize("kind", NORMAL_WHEELS)
+def test_a_wheel_may_have_what_real_ones_have(tmp_path: Path, kind: str) -> None:
+    """Before its own metadata, and after it."""
+    members = [*NORMAL_WHEELS[kind], (INFO, metadata())]
+    for number, order in enumerate((members, members[::-1])):
+        project, version = identity(zipped(tmp_path / f"{number}.whl", *order))
+        assert (project.lower(), version) == ("demo", "1.0")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["PKG-INFO", "A-PKG-INFO", "demo-1.0/A-PKG-INFO", "PKG-INFO-x", "other/PKG-INFO", "z/PKG-INFO"],
+)
+@pytest.mark.parametrize("ending", [".tar.gz", ".zip"])
+def test_a_second_metadata_file_that_a_tool_could_choose_is_refused(
+    tmp_path: Path, name: str, ending: str
+) -> None:
+    """twine 5 takes the first by depth and name, hatch the first folder's, pdm a bare one."""
+    make = tarred if ending == ".tar.gz" else zipped
+    for number, members in enumerate(itertools.permutations([(name, OTHER), (PKG, metadata())])):
+        with refused:
+            read_distribution(str(make(tmp_path / f"{number}{ending}", *members)))
+    same = make(tmp_path / f"same{ending}", (name, metadata("DEMO")), (PKG, metadata()))
+    assert identity(same)[1] == "1.0"
+
+
+def test_another_version_is_another_release(tmp_path: Path) -> None:
+    """The name alone does not say what is uploaded."""
+    with refused:
+        identity(
+            tarred(tmp_path / "x.tar.gz", ("PKG-INFO", metadata("demo", "2")), (PKG, metadata()))
+        )
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE])
+@pytest.mark.parametrize("name", ["PKG-INFO", "a/PKG-INFO", "demo-1.0/A-PKG-INFO"])
+def test_a_link_that_a_tool_could_choose_is_refused(tmp_path: Path, name: str, kind: bytes) -> None:
+    """A tool reads what it leads to."""
+    path = tmp_path / "x.tar.gz"
+    with tarfile.open(path, "w:gz") as file:
+        for member, data in ((PKG, metadata()), ("demo-1.0/x", OTHER)):
+            entry = tarfile.TarInfo(member)
+            entry.size = len(data)
+            file.addfile(entry, io.BytesIO(data))
+        link = tarfile.TarInfo(name)
+        link.type, link.linkname = kind, "demo-1.0/x"
+        file.addfile(link)
+    with refused:
+        identity(path)
+
+
+def test_a_tool_may_take_the_first_metadata_file_anywhere(tmp_path: Path) -> None:
+    """pdm does in a wheel, and maturin in a source distribution."""
+    vendored = ("demo/_vendor/other-6.6.dist-info/METADATA", OTHER)
+    nested = ("demo-1.0/A.egg-info/PKG-INFO", OTHER)
+    for ending, make, member, own in (
+        (".whl", zipped, vendored, (INFO, metadata())),
+        (".tar.gz", tarred, nested, (PKG, metadata())),
+    ):
+        first, last = (
+            make(tmp_path / f"1{ending}", member, own),
+            make(tmp_path / f"2{ending}", own, member),
+        )
+        assert read_distribution(str(first)).project == "demo"
+        assert read_distribution(str(last), anywhere=True).project == "demo"
+        with refused:
+            read_distribution(str(first), anywhere=True)
+
+
+def test_the_choice_is_twines(tmp_path: Path) -> None:
+    """Whatever the archive has, twine reads what is shown."""
+    sdist, wheels = need_package("twine.sdist"), need_package("twine.wheel")
+    for number, members in enumerate(list(NORMAL_SOURCES.values())[:3]):
+        path = tarred(tmp_path / f"{number}.tar.gz", *members, (PKG, metadata()))
+        assert sdist.SDist(str(path)).read() == metadata()
+    for number, members in enumerate(list(NORMAL_WHEELS.values())[:3]):
+        path = zipped(tmp_path / f"{number}.whl", *members, (INFO, metadata()))
+        assert wheels.Wheel(str(path)).read() == metadata()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"Metadata-Version: 2.1\nName: demo\nVersion: 1.0\rName: other\n",
+        b"Metadata-Version: 2.1\nName: demo\nVersion: 1.0\ngarbage\nSummary: x\n",
+        b"From me\nMetadata-Version: 2.1\nName: demo\nVersion: 1.0\n",
+        b"Metadata-Version: 2.1\nName: demo\nName : other\nVersion: 1.0\n",
+        b"Metadata-Version: 2.1\nName: demo\nNAME: other\nVersion: 1.0\n",
+        b"Metadata-Version: 2.1\nName: demo\n more\nVersion: 1.0\n",
+        b"Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n more\n",
+        b"Name: demo\nVersion: 1.0\n",
+    ],
+)
+def test_metadata_that_parsers_read_differently_is_refused(tmp_path: Path, text: bytes) -> None:
+    """One takes a carriage return for the end of a line, another goes on after an odd line."""
+    with refused:
+        identity(zipped(tmp_path / "x.whl", (INFO, text)))
+
+
+def test_lines_may_end_as_on_windows(tmp_path: Path) -> None:
+    """And a field may go on in the next line."""
+    text = metadata().replace(b"\n", b"\r\n") + b"Summary: a\r\n b\r\n\r\nName: other\r\n"
+    assert identity(zipped(tmp_path / "x.whl", (INFO, text))) == ("demo", "1.0")
+
+
+# -- archives that programs read differently -------------------------------------
+
+
+def header(name: str, data: bytes = b"", **fields: object) -> bytes:
+    """A member of a tar archive, with its content."""
+    entry = tarfile.TarInfo(name)
+    entry.size = len(data)
+    for key, value in fields.items():
+        setattr(entry, key, value)
+    return entry.tobuf(tarfile.USTAR_FORMAT) + data + bytes(-len(data) % 512)
+
+
+def changed_header(block: bytes, at: int, data: bytes) -> bytes:
+    """A header with other bytes in it, and the checksum for these."""
+    block = block[:at] + data + block[at + len(data) :]
+    total = sum(block[:148]) + 8 * 32 + sum(block[156:512])
+    return block[:148] + b"%06o\0 " % total + block[156:]
+
+
+def extended(kind: bytes, *records: tuple[str, str]) -> bytes:
+    """An extended header."""
+    data = b""
+    for key, value in records:
+        text = f" {key}={value}\n".encode()
+        size = len(text) + 1
+        while len(str(size)) + len(text) != size:
+            size += 1
+        data += str(size).encode() + text
+    return header("x", data, type=kind)
+
+
+GOOD = header(PKG, metadata())
+NESTED = header("demo-1.0/data", header("other/PKG-INFO", OTHER))
+
+#: Tar archives that are odd where programs disagree, each without its end.
+ODD_TARS = {
+    "a size in an extended header": extended(b"x", ("size", "1024")) + header("demo-1.0/x") + GOOD,
+    "a sparse file": extended(b"x", ("GNU.sparse.size", "1")) + header("demo-1.0/x") + GOOD,
+    "an old sparse file": header("demo-1.0/x", type=b"S") + GOOD,
+    "a name for all members": extended(b"g", ("path", "other/PKG-INFO")) + GOOD,
+    "two names": extended(b"x", ("path", "a"), ("path", "b")) + GOOD,
+    "a name twice": extended(b"x", ("path", PKG)) + header("x", b"a\0", type=b"L") + GOOD,
+    "a folder with content": header("demo-1.0", bytes(512), type=b"5") + GOOD,
+    "a link with content": header("demo-1.0/x", bytes(512), type=b"2") + GOOD,
+    "a file that ends like a folder": header("demo-1.0/x/", bytes(512)) + GOOD,
+    "an unknown kind": header("demo-1.0/x", type=b"Z") + GOOD,
+    "a size with an underscore": changed_header(GOOD, 124, b"000000000_0\0") + GOOD,
+    "a size with something behind": changed_header(GOOD, 124, b"0000000\x001234") + GOOD,
+    "a binary size": changed_header(GOOD, 124, b"\x80" + bytes(10) + b"\1") + GOOD,
+    "a prefix in GNU's format": changed_header(
+        changed_header(GOOD, 257, b"ustar  \0"), 345, b"other"
+    ),
+    "a wrong checksum": GOOD + b"x" + header("demo-1.0/x")[1:],
+    "a broken extended header": header("x", b"999 path=x\n", type=b"x") + GOOD,
+    "something after its end": GOOD + bytes(1024) + header("other/PKG-INFO", OTHER),
+    "half a member": GOOD + header("demo-1.0/x", bytes(2048))[:-600],
+}
+
+
+def packed(path: Path, data: bytes) -> Path:
+    """A gzip file."""
+    path.write_bytes(gzip.compress(data))
+    return path
+
+
+@pytest.mark.parametrize("kind", ODD_TARS)
+def test_an_odd_tar_archive_is_refused(tmp_path: Path, kind: str) -> None:
+    """What one program skips as the content of a file is a list of members for another."""
+    assert identity(packed(tmp_path / "good.tar.gz", GOOD + NESTED)) == ("demo", "1.0")
+    with refused:
+        identity(packed(tmp_path / "x.tar.gz", ODD_TARS[kind] + bytes(1024)))
+
+
+@pytest.mark.parametrize("style", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+def test_each_usual_kind_of_tar_archive_is_read(tmp_path: Path, style: int) -> None:
+    """With long names, links, folders, comments, and times in fractions."""
+    path = tmp_path / "x.tar.gz"
+    headers = {"comment": "0123abc"} if style == tarfile.PAX_FORMAT else {}
+    with tarfile.open(path, "w:gz", format=style, pax_headers=headers) as file:
+        for name in ("demo-1.0", "demo-1.0/" + "/".join(["folder" * 8] * 3)):
+            entry = tarfile.TarInfo(name)
+            entry.type = tarfile.DIRTYPE
+            file.addfile(entry)
+        link = tarfile.TarInfo("demo-1.0/link")
+        link.type, link.linkname = tarfile.SYMTYPE, "x"
+        file.addfile(link)
+        entry = tarfile.TarInfo(PKG)
+        entry.size, entry.mtime = len(metadata()), 1.5
+        file.addfile(entry, io.BytesIO(metadata()))
+    assert identity(path) == ("demo", "1.0")
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.text("ab/é", min_size=1, max_size=300).map(lambda name: name.strip("/") or "a"),
+            st.binary(max_size=2000),
+        ),
+        max_size=8,
+    ),
+    st.sampled_from([tarfile.GNU_FORMAT, tarfile.PAX_FORMAT]),
+    st.integers(1, 3000),
+)
+def test_members_are_those_that_tarfile_reads(members: Members, style: int, step: int) -> None:
+    """Each with its name and content, in whatever pieces the archive comes."""
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w", format=style) as file:
+        for name, content in members:
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mtime = len(content), 0.5
+            file.addfile(entry, io.BytesIO(content))
+    whole = data.getvalue()
+    reader = TarReader(whole[at : at + step] for at in range(0, len(whole), step))
+    found = [(member.name.decode(), reader.read(member, 4000)) for member in reader.members(b"")]
+    assert found == list(members)
+
+
+@given(st.lists(st.binary(max_size=100_000), max_size=3), st.integers(0, 3))
+def test_gzip_files_are_read_as_by_gzip(parts: Sequence[bytes], zeros: int) -> None:
+    """Several in a row too, and with zeros at the end."""
+    data = b"".join(map(gzip.compress, parts)) + (bytes(zeros) if parts else b"")
+    seen: list[bytes] = []
+    found = b"".join(unpack(io.BufferedReader(io.BytesIO(data)), seen.append))  # type: ignore[arg-type]
+    assert found == b"".join(parts)
+    assert b"".join(seen) == data
+
+
+def test_a_gzip_file_with_something_behind_is_refused(tmp_path: Path) -> None:
+    """One program ignores it, another does not."""
+    path = tarred(tmp_path / "x.tar.gz", (PKG, metadata()))
+    path.write_bytes(path.read_bytes() + b"more")
+    with refused:
+        identity(path)
+
+
+def ended(data: bytes, comment: int = 0, **fields: int) -> bytes:
+    """A zip archive with other facts in the record at its end."""
+    at = data.rindex(b"PK\5\6")
+    values = list(struct.unpack_from("<4H2LH", data, at + 4))
+    for name, value in fields.items():
+        values[["disk", "first", "here", "count", "length", "start", "comment"].index(name)] = value
+    return data[:at] + b"PK\5\6" + struct.pack("<4H2LH", *values) + data[at + 22 :]
+
+
+def odd_zips() -> dict[str, Callable[[bytes, bytes], bytes]]:
+    """How to make odd archives out of one, and of another one."""
+    return {
+        "something before it": lambda own, other: b"#!/bin/sh\n" + own,
+        "another archive before it": lambda own, other: other + own,
+        "something after it": lambda own, other: own + b"x",
+        "another archive in its comment": lambda own, other: ended(own, comment=len(other)) + other,
+        "fewer members than it has": lambda own, other: ended(own, here=2, count=2),
+        "a directory elsewhere": lambda own, other: ended(own, start=0),
+        "no directory": lambda own, other: ended(own, length=0),
+        "another name before the member": lambda own, other: own.replace(b"demo-", b"DEMO-", 1),
+        "a tar archive's header": lambda own, other: (
+            changed_header(own[:512].ljust(512, b"\0"), 500, b"x") + own[512:]
+        ),
+    }
+
+
+@pytest.mark.parametrize("kind", odd_zips())
+@pytest.mark.parametrize("ending", [".whl", ".zip"])
+def test_an_odd_zip_archive_is_refused(tmp_path: Path, kind: str, ending: str) -> None:
+    """Programs disagree about where its directory is, or what it says."""
+    if kind == "another name before the member" and ending == ".zip":
+        pytest.skip("the same as for a wheel")
+    name = INFO if ending == ".whl" else PKG
+    padding = ("a", bytes(600)), ("b", b"")
+    path = tmp_path / f"x{ending}"
+    own = zipped(tmp_path / "own", *padding, (name, metadata())).read_bytes()
+    other = zipped(tmp_path / "other", *padding, (name, OTHER)).read_bytes()
+    path.write_bytes(own)
+    assert identity(path) == ("demo", "1.0")
+    path.write_bytes(odd_zips()[kind](own, other))
+    with refused:
+        identity(path)
+
+
+def test_a_member_with_a_second_name_is_refused(tmp_path: Path) -> None:
+    """Not all programs know of it."""
+    path = tmp_path / "x.whl"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr(INFO, metadata())
+        info = zipfile.ZipInfo("demo/x")
+        name = b"METADATA"
+        extra = struct.pack("<BL", 1, zlib.crc32(b"demo/x")) + name
+        info.extra = struct.pack("<2H", 0x7075, len(extra)) + extra
+        file.writestr(info, OTHER)
+    with refused:
+        identity(path)
+
+
+def test_a_name_with_a_nul_is_refused(tmp_path: Path) -> None:
+    """For Python it ends there."""
+    path = zipped(tmp_path / "x.whl", (INFO, OTHER), (f"{INFO}?", metadata()))
+    path.write_bytes(path.read_bytes().replace(b"METADATA?", b"METADATA\0"))
+    with refused:
+        identity(path)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_usual_zip_archives_are_read(tmp_path: Path, method: int) -> None:
+    """With a comment, and written to a pipe."""
+    path = tmp_path / "x.whl"
+    data = io.BytesIO()
+    data.seekable = lambda: False  # type: ignore[method-assign]
+    with zipfile.ZipFile(data, "w", method) as file:
+        file.comment = b"made by hand"
+        file.writestr("demo/é.py", b"")
+        file.writestr(INFO, metadata() + b"\n" + b"text" * 1000)
+    path.write_bytes(data.getvalue())
+    assert identity(path) == ("demo", "1.0")
+
+
+def large(own: bytes, **other: int) -> bytes:
+    """An archive with the records of large ones at its end as well, and *other* facts in these."""
+    at = own.rindex(b"PK\5\6")
+    count, length, start = struct.unpack_from("<H2L", own, at + 10)
+    facts = {"count": count, "length": length, "start": start, "where": at, **other}
+    record = struct.pack(
+        "<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, facts["count"], facts["count"],
+        facts["length"], facts["start"],
+    )  # fmt: skip
+    locator = struct.pack("<4sLQL", b"PK\6\7", 0, facts["where"], 1)
+    return own[:at] + record + locator + own[at:]
+
+
+def test_the_records_of_large_archives_are_read(tmp_path: Path) -> None:
+    """They must not say another thing than the usual record."""
+    path = zipped(tmp_path / "x.whl", (INFO, metadata()))
+    own = path.read_bytes()
+    full = {"here": 0xFFFF, "count": 0xFFFF, "length": 0xFFFFFFFF, "start": 0xFFFFFFFF}
+    for good in (large(own), ended(large(own), **full)):
+        path.write_bytes(good)
+        assert identity(path) == ("demo", "1.0")
+    for odd in (large(own, where=1), large(own, start=0), large(own, count=2)):
+        path.write_bytes(odd)
+        with refused:
+            identity(path)
+
+
+# -- how much is read ------------------------------------------------------------
+
+
+def repeated(path: Path, start: bytes, piece: bytes, count: int, end: bytes = b"") -> Path:
+    """A gzip file of *count* equal pieces between two others, made quickly."""
+    with open(path, "wb") as file:
+        file.write(gzip.compress(start))
+        same = gzip.compress(piece)
+        for _ in range(count):
+            file.write(same)
+        file.write(gzip.compress(end + bytes(1024)))
+    return path
+
+
+MIB = bytes(1 << 20)
+
+
+def one_large_file(path: Path) -> Path:
+    """A source distribution with a file of 300 MiB."""
+    entry = tarfile.TarInfo("demo-1.0/zeros")
+    entry.size = 300 << 20
+    return repeated(path / "large.tar.gz", entry.tobuf(), MIB, 300, GOOD)
+
+
+def large_extended_header(path: Path) -> Path:
+    """A source distribution with an extended header of 1.5 GB."""
+    entry = tarfile.TarInfo("x")
+    entry.size, entry.type = 1500 << 20, b"x"
+    return repeated(path / "header.tar.gz", entry.tobuf(), MIB, 1500, GOOD)
+
+
+def many_extended_headers(path: Path) -> Path:
+    """A source distribution with 100,000 extended headers."""
+    start = extended(b"x", ("path", PKG)) + header("x", metadata())
+    piece = extended(b"x", *[("a", "")] * 60) * 1000
+    return repeated(path / "headers.tar.gz", start, piece, 100)
+
+
+def many_members(path: Path) -> Path:
+    """A source distribution with 400,000 empty files."""
+    return repeated(path / "members.tar.gz", GOOD, header("demo-1.0/x") * 1000, 400)
+
+
+def much_metadata(path: Path) -> Path:
+    """A source distribution with 49 more metadata files of 4 MiB each."""
+    text = OTHER + b"\n" + bytes((4 << 20) - len(OTHER) - 1)
+    return repeated(path / "metadata.tar.gz", GOOD, header("demo-1.0/PKG-INFO-x", text), 49)
+
+
+def many_fields(path: Path) -> Path:
+    """A wheel whose metadata has four million lines."""
+    data = metadata() + b"a:\n" * (4 << 18)
+    return zipped(path / "fields.whl", (INFO, data))
+
+
+def many_zipped_members(path: Path, count: int = 50_000) -> Path:
+    """A wheel with 50,000 members, or another number."""
+    name = path / f"{count}.whl"
+    own = zipped(name, *[("demo/" + "x" * 100, b"")], (INFO, metadata())).read_bytes()
+    at = own.index(b"PK\1\2")
+    end = own.rindex(b"PK\5\6")
+    first = own[at : own.index(b"PK\1\2", at + 1)]
+    directory = first * (count - 1) + own[at + len(first) : end]
+    size = len(directory)
+    if count < 0xFFFF:
+        name.write_bytes(
+            own[:at] + directory + ended(own, here=count, count=count, length=size)[end:]
+        )
+    return name
+
+
+#: What a small file can unpack to, and whether it is read.
+SWOLLEN: dict[Callable[[Path], Path], bool] = {
+    one_large_file: True,
+    large_extended_header: False,
+    many_extended_headers: False,
+    many_members: False,
+    much_metadata: True,
+    many_fields: True,
+    many_zipped_members: True,
+}
+
+_MEASURED = """
+import resource, sys
+from secretly.errors import Refused
+from secretly.publishing.archives import read_distribution
+read_distribution(sys.argv[1])
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+try:
+    print(read_distribution(sys.argv[2]).project)
+except Refused as error:
+    print("refused")
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+@pytest.mark.process
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize("make", SWOLLEN)
+def test_no_archive_takes_more_than_64_mib(tmp_path: Path, make: Callable[[Path], Path]) -> None:
+    """Whatever it unpacks to, however many members it has."""
+    path = make(tmp_path)
+    code = [sys.executable, "-c", _MEASURED, str(wheel(tmp_path)), str(path)]
+    done = subprocess.run(code, capture_output=True, text=True, timeout=120, check=True)
+    said, peak = done.stdout.split()
+    assert said == ("demo" if SWOLLEN[make] else "refused")
+    unit = 1 if sys.platform == "darwin" else 1024
+    assert int(peak) * unit < 64 << 20
+
+
+@pytest.mark.parametrize(("count", "good"), [(50_000, True), (50_001, False)])
+def test_an_archive_has_50000_members_at_most(tmp_path: Path, count: int, good: bool) -> None:
+    """A tenth of that is a large project."""
+    empty = header("demo-1.0/x") * 1000
+    start, rest = GOOD, header("demo-1.0/x") * (count - 1 - 49_000)
+    for path in (
+        repeated(tmp_path / "x.tar.gz", start, empty, 49, rest),
+        many_zipped_members(tmp_path, count),
+    ):
+        with contextlib.nullcontext() if good else refused:
+            assert identity(path) == ("demo", "1.0")
+
+
+def test_an_archive_has_50_candidates_at_most(tmp_path: Path) -> None:
+    """A real one has one or two."""
+    for count, good in ((49, True), (50, False)):
+        more = [("demo-1.0/PKG-INFO-x", OTHER)] * count
+        with contextlib.nullcontext() if good else refused:
+            identity(tarred(tmp_path / f"{count}.tar.gz", (PKG, metadata()), *more))
+
+
+@pytest.mark.parametrize("name", ["demo.egg", "demo-1.0.tar.gz", "demo-1.0-py3-none-any.whl"])
+def test_a_file_that_is_mostly_holes_is_refused(tmp_path: Path, name: str) -> None:
+    """Its size would say nothing about how long the upload takes."""
+    path = tmp_path / name
+    with open(path, "wb") as file:
+        file.seek(5 << 30)
+        file.write(wheel(tmp_path / "made").read_bytes())
+    if os.stat(path).st_blocks * 512 >= 5 << 30:
+        pytest.skip("this file system stores holes")
+    with pytest.raises(Refused, match=re.escape(name)) as caught:
+        read_distribution(str(path))
+    assert "5.4 GB" in str(caught.value)
+
+
+def test_a_small_or_half_full_file_may_have_holes(tmp_path: Path) -> None:
+    """Copying a file can make some."""
+    path = tmp_path / "demo.egg"
+    for data, size in ((b"x", 1 << 20), (os.urandom(1 << 21), 1 << 22)):
+        path.write_bytes(data)
+        os.truncate(path, size)
+        assert read_distribution(str(path)).size == size
+
+
+# -- what is read twice ----------------------------------------------------------
+
+
+def aged(path: Path) -> Path:
+    """The file, once its age is beyond doubt."""
+    facts = path.stat()
+    wait_until(lambda: is_settled(facts.st_ctime_ns, time.time_ns()))
+    return path
+
+
+def test_a_file_that_has_not_changed_is_read_once(tmp_path: Path) -> None:
+    """However often it is named."""
+    path = aged(wheel(tmp_path))
+    readings: Readings = {}
+    before = read_distribution(str(path), readings=readings)
+    (key,) = readings
+    readings[key] = ("0" * 64, readings[key][1])  # so that it shows where the hash is from
+    after = read_distribution(str(path), readings=readings)
+    assert after == before._replace(sha256="0" * 64)
+
+
+@pytest.mark.parametrize("change", ["rewritten", "replaced", "touched"])
+def test_a_file_with_other_times_is_read_again(tmp_path: Path, change: str) -> None:
+    """Also if its bytes are the same."""
+    path = aged(wheel(tmp_path))
+    readings: Readings = {}
+    before = read_distribution(str(path), readings=readings)
+    if change == "touched":
+        os.utime(path)
+    elif change == "rewritten":
+        path.write_bytes(path.read_bytes())
+    else:
+        copy = tmp_path / "copy"
+        copy.write_bytes(path.read_bytes())
+        os.replace(copy, path)
+    after = read_distribution(str(aged(path)), readings=readings)
+    assert len(readings) == 2
+    assert (after.sha256, after == before) == (before.sha256, False)
+
+
+@pytest.mark.parametrize(
+    ("changed", "later", "settled"),
+    [
+        (1_000_000_001, 49_000_000, False),
+        (1_000_000_001, 51_000_000, True),
+        (1_000_000_000, 1_999_000_000, False),  # a file system without fractions
+        (1_000_000_000, 2_001_000_000, True),
+        (1_000_000_001, -(10**12), False),  # a clock that was set
+    ],
+)
+def test_a_file_that_is_too_new_is_read_again(changed: int, later: int, settled: bool) -> None:
+    """A second change could give it the same times."""
+    assert is_settled(changed, changed + later) is settled
