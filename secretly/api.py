@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime
+import math
 import os
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -167,7 +169,9 @@ async def confirm(
     text = wording.asks(calling_program(), question, description or "")
     prompt = questions.Prompt(wording.TITLE, text, "")
     try:
-        asked = prompting.confirm(prompt, seconds, here.environ, here.configuration.pinentry)
+        until = math.inf if timeout is None else time.monotonic() + seconds
+        pinentry = here.configuration.pinentry
+        asked = prompting.confirm(prompt, seconds, here.environ, pinentry, until=until)
         await tasks.bounded(asked, _limit(timeout), f"no answer in {seconds:g} s")
     except NotConfirmed:
         return False

@@ -258,7 +258,7 @@ def test_the_limit_counts_the_wait_for_another_prompt(tried: Tried) -> None:
 
 
 async def never(secret: str) -> None:
-    await asyncio.sleep(10 * DEADLINE)
+    await asyncio.sleep(2 * SOON)
 
 
 @pytest.mark.process
