@@ -15,13 +15,16 @@ A test that starts a process without a marker fails, and so does one that needs 
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import fcntl
 import importlib.util
 import os
 import re
 import shutil
 import signal
 import sys
+import termios
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
@@ -98,6 +101,10 @@ def pytest_configure(config: pytest.Config) -> None:
     """Run the pure layer in the fast loop; xdist's workers come by here too."""
     if _is_fast_loop(config):
         config.option.markexpr = PURE
+    if os.getsid(0) != os.getpid():  # a session's leader would hang up the session
+        # A pinentry that fails must not be replaced by the terminal of whoever runs the tests.
+        with contextlib.suppress(OSError), open("/dev/tty", "rb", buffering=0) as terminal:
+            fcntl.ioctl(terminal, termios.TIOCNOTTY)
 
 
 @pytest.hookimpl(wrapper=True)

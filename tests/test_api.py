@@ -300,8 +300,7 @@ def test_confirm_returns_the_answer() -> None:
         first = pinentry.prompts[0]
         shown = unescape(first["SETDESC"].encode()).decode()
         assert shown == wording.asks(calling_program(), "Delete it?", "all of it")
-        assert "Yes" in first["SETOK"]
-        assert "No" in first["SETNOTOK"]
+        assert first["SETPROMPT"] == wording.TYPE_YES
 
 
 def test_confirm_without_prompts_is_an_error() -> None:

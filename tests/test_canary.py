@@ -492,7 +492,7 @@ def bad_token(given: str) -> tuple[str, ...]:
     return (f"PyPI: {refusal(token_scope, given)}",)
 
 
-GONE = "PinentryFailed _Gone"
+GONE = "PinentryFailed"
 DIED = ("pinentry-gtk-fake", "secretly doctor")
 #: The hint, and nothing else, is to store another token.
 EXPIRED = ("expired", "\nsecretly set PyPI\n")
@@ -584,7 +584,7 @@ LIBRARY: dict[str, Scenario] = {
     ),
     "an error that repeats it": Scenario("Cancelled", says(("raw", b"ERR 83886179 {c}\n"))),
     "an error without a number": Scenario(
-        "PinentryFailed", says(("raw", b"{D}ERR {c}\n")), named=nonsense(b"ERR x\n")
+        "PinentryFailed", says(("raw", b"{D}ERR {c}\n")), named=("pinentry-gtk-fake", "error 1")
     ),
     "more than there may be": Scenario(
         "PinentryFailed",
@@ -1305,7 +1305,7 @@ def yes(c: Secret) -> Sequence[Answer]:
 
 def yes_later(c: Secret) -> Sequence[Answer]:
     """One who needs a while to."""
-    return [[("wait", 1.0), ("raw", b"OK\n")]]
+    return [[("wait", 1.0), ("raw", b"D yes\nOK\n")]]
 
 
 COMMAND: dict[str, Command] = {

@@ -198,7 +198,50 @@ def test_gnupghome_says_where_the_settings_are(home: Home) -> None:
 @pytest.mark.parametrize(
     "text",
     [
+        "pinentry-program\t{}\t\n",
+        ' \tpinentry-program \t "{}" \r\n',
+        'pinentry-program "{}\n',
+        "pinentry-program /nonexistent\npinentry-program {}",
+        "pinentry-program {}\n# pinentry-program /nonexistent\npinentry-program\nother x\n",
+    ],
+)
+def test_the_settings_of_gpg_are_read_as_gpg_reads_them(text: str, home: Home) -> None:
+    """Tabs, quotes, and the last of two lines (seen with gpg-agent 2.2.40)."""
+    one = home.program("pinentry qt-1")
+    home.agent(text.format(one))
+    assert home.find(**SCREEN).program == one
+
+
+def test_no_file_of_the_current_folder_names_the_pinentry(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without HOME, or with a relative one, the home is the one that the system knows."""
+    planted, other = home.program("pinentry-qt-planted"), home.program("pinentry-qt")
+    home.agent(f"pinentry-program {planted}\n")
+    home.agent(f"pinentry-program {planted}\n", folder="gnupg")
+    monkeypatch.chdir(home.folder)
+    monkeypatch.setattr("os.getuid", lambda: 4_000_000_000)  # a user that the system doesn't know
+    for variables in ({"HOME": ""}, {"HOME": "."}, {"HOME": "", "GNUPGHOME": "gnupg"}):
+        assert home.find(**SCREEN, **variables).program == other
+    del home.environ["HOME"]
+    assert home.find(**SCREEN).program == other
+    for relative in ("bin/pinentry-qt", "./bin/pinentry-qt", "~nobody-of-that-name/pinentry"):
+        with pytest.raises(NoPinentry, match="full path"):
+            home.find(**SCREEN, PINENTRY=relative)
+        with pytest.raises(NoPinentry, match="full path"):
+            home.find(relative, **SCREEN)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
         "# pinentry-program {}",
+        "pinentry-program {} # a comment",
+        "pinentry-program={}",
+        '"pinentry-program" {}',
+        "pinentry-program {}\npinentry-program bin/pinentry-qt-1",
+        'pinentry-program {}\npinentry-program ""',
+        "pinentry-program {}\npinentry-program /nonexistent",
         "pinentry-program",
         "pinentry-program bin/pinentry-qt-1",
         "pinentry-program-x {}",
@@ -324,7 +367,7 @@ def test_without_a_screen_and_a_terminal_nothing_can_ask(home: Home) -> None:
     assert skipped == []
     named = without_a_terminal(home, PINENTRY="pinentry-tty")
     assert named[0] == "NoPinentry"
-    assert "needs a terminal" in named[4][0]
+    assert "terminal" in named[4][0]
 
 
 @pytest.mark.process
@@ -341,12 +384,26 @@ def test_in_the_background_only_a_window_opens(home: Home) -> None:
 
 
 @pytest.mark.process
-def test_a_link_counts_as_its_target(home: Home) -> None:
-    """Debian's pinentry is a link: the name of the program behind it counts."""
-    home.program("pinentry-curses")
-    (home.bin / "pinentry-x11").symlink_to(home.bin / "pinentry-curses")
-    found = on_a_terminal(home, PINENTRY="pinentry-x11", **SCREEN)
-    assert (found[1], found[2]) == (str(home.bin / "pinentry-x11"), False)
+def test_a_script_is_not_known_by_its_name(home: Home) -> None:
+    """It may start anything: with a screen it gets the screen, and on a terminal the terminal."""
+    script = home.program("pinentry-curses")
+    link = home.bin / "pinentry-x11"
+    link.symlink_to(script)
+    for program in (script, link):
+        found = on_a_terminal(home, PINENTRY=str(program), **SCREEN)
+        assert (found[1], found[2]) == (str(program), True)
+        assert on_a_terminal(home, PINENTRY=str(program))[2] is False
+
+
+def test_a_program_that_was_measured_is_known_by_its_name(home: Home) -> None:
+    """Through a link as well, such as Debian's: pinentry-curses opens no window."""
+    (home.bin / "pinentry-curses").write_bytes(b"\x7fELF")
+    (home.bin / "pinentry-curses").chmod(0o755)
+    (home.bin / "pinentry").symlink_to("pinentry-curses")
+    skipped: list[str] = []
+    with pytest.raises(NoPinentry):
+        asyncio.run(choose({**home.environ, **SCREEN, "PINENTRY": "pinentry"}, None, skipped))
+    assert "terminal" in skipped[0]
 
 
 def test_wsl_asks_with_its_own_pinentry(home: Home) -> None:

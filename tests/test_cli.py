@@ -1278,9 +1278,10 @@ def test_too_long_a_standard_input_is_refused(home: Home) -> None:
 
 def test_doctor_tries_the_pinentry(home: Home) -> None:
     """A broken pinentry, or another program, is an error: the status is 1."""
-    done = home.run("doctor", environ={"PINENTRY": "/bin/cat", "DISPLAY": ":fake"})
+    done = home.run("doctor", environ={"PINENTRY": "/bin/true", "DISPLAY": ":fake"})
     assert done.status == 1
-    assert re.search(r"^!!  pinentry: /\S*cat \(PINENTRY\): .*did not answer", done.stdout, re.M)
+    assert re.search(r"^!!  pinentry: /\S*true \(PINENTRY\): ", done.stdout, re.M)
+    assert "doctor" not in done.stdout
     with FakePinentry(on={"greeting": [("exit", 1)]}) as fake:
         done = home.run("doctor", environ=fake.environ)
         assert done.status == 1
@@ -1294,6 +1295,41 @@ def test_doctor_shows_the_flavor(home: Home) -> None:
         assert done.status == 0
         assert re.search(r"^ok  pinentry: .*, flavor gtk2:\\x1bcurses$", done.stdout, re.M)
         assert [line.split()[0] for line in fake.lines] == [b"GETINFO", b"BYE"]
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("variable", ["DISPLAY=:65000", "WAYLAND_DISPLAY=/nonexistent/wayland-0"])
+def test_doctor_names_a_screen_that_is_not_there(home: Home, variable: str) -> None:
+    """It starts pinentry-qt with the environment that it would get, and so finds what is wrong."""
+    need("pinentry-qt")
+    name, _, value = variable.partition("=")
+    environ = {"PINENTRY": "pinentry-qt", name: value, "QT_QPA_PLATFORM": "xcb"}
+    with home.terminal([*SECRETLY, "doctor"], environ=environ) as terminal:
+        assert terminal.wait() == 1
+        assert re.search(r"!!  pinentry: /\S*pinentry-qt ", terminal.screen)
+        assert f"screen: {variable}" in terminal.screen
+        assert "itself" in terminal.screen
+        assert "secretly doctor" not in terminal.screen.partition("keychain:")[0]
+
+
+@pytest.mark.real
+def test_doctor_finds_a_pinentry_that_can_ask_nowhere(home: Home) -> None:
+    """pinentry-gtk-2 falls back to a terminal if its screen is gone, and there is none."""
+    need("pinentry-gtk-2")
+    environ = {"PINENTRY": "pinentry-gtk-2", "DISPLAY": ":65000"}
+    done = home.run("doctor", environ=environ)
+    assert done.status == 1
+    assert re.search(r"^!!  pinentry: /\S*pinentry-gtk-2 ", done.stdout, re.M)
+    assert re.search("^      DISPLAY=:65000 names no screen", done.stdout, re.M)
+
+
+def test_doctor_says_what_an_unknown_pinentry_may_need(home: Home) -> None:
+    """Whether a script needs a screen is seen only when it asks."""
+    with FakePinentry(flavor="curses:curses") as fake:
+        run = [*SECRETLY, "doctor"]
+        with home.terminal(run, environ={"PINENTRY": str(fake.path)}) as terminal:
+            assert terminal.wait() == 0
+            assert "if it needs a screen, secretly asks on the terminal itself" in terminal.screen
 
 
 @pytest.mark.real

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import os
+import pwd
 import re
 import sys
 from pathlib import Path
@@ -622,3 +623,36 @@ def test_a_user_without_an_entry_has_the_root_folder(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(os, "getuid", lambda: 4_000_000_000)
     assert places.home_folder({}) == places.expand_user("~", {}) == "/"
     assert places.home_folder({"HOME": "/home/me"}) == "/home/me"
+
+
+@pytest.mark.parametrize("home", ["", ".", "relative/home", "~"])
+def test_a_home_that_is_no_full_path_does_not_count(home: str) -> None:
+    """The system's password database says where it is."""
+    system = pwd.getpwuid(os.getuid()).pw_dir
+    assert places.home_folder({"HOME": home}) == places.home_folder({}) == system
+    assert places.expand_user("~/x", {"HOME": home}) == os.path.join(system, "x")
+    for kind in ("config", "data", "state"):
+        for root in ("", "relative", "./x"):
+            variables = {"HOME": home, f"XDG_{kind.upper()}_HOME": root}
+            assert places.xdg_folder(kind, variables).startswith(system)
+            assert os.path.isabs(places.secretly_folder(kind, variables))
+
+
+def test_elsewhere_the_home_is_the_systems_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """platformdirs would take an empty HOME for the root folder."""
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setenv("HOME", "")
+    system = pwd.getpwuid(os.getuid()).pw_dir
+    assert places.secretly_folder("config", {"HOME": ""}).startswith(system)
+
+
+def test_a_relative_configuration_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would be a file of whatever folder this is."""
+    (tmp_path / "config.toml").write_text("")
+    monkeypatch.chdir(tmp_path)
+    for named in ("config.toml", "./config.toml"):
+        with pytest.raises(BadConfiguration, match="full path") as caught:
+            loading.load({"SECRETLY_CONFIG": named})
+        assert named in caught.value.hint

@@ -27,7 +27,7 @@ from command import home as fresh_home
 from conftest import Tried, need
 from ptys import DEADLINE, PATIENCE, SOON, Pty, children, command_of, running
 
-from secretly.asking import questions
+from secretly.asking import questions, wording
 from secretly.testing.pinentry import Action, Answer, FakePinentry, _executable
 
 pytestmark = pytest.mark.process
@@ -40,6 +40,12 @@ DEAF: Action = ("hang", True)
 
 #: The errors that mean that the user declined.
 DECLINED = ("Cancelled", "NotConfirmed")
+
+#: What happens where a pinentry can't ask and the terminal can.
+ON_TERMINAL = "the terminal asks"
+
+#: The end of the line which says that the terminal asks instead.
+PASSED_OVER = wording.passed_over("", "").removeprefix(f"{wording.TITLE}: ")
 
 
 def quick(attempt: Callable[[], float]) -> float:
@@ -61,7 +67,8 @@ class Fault:
         :class:`FakePinentry`.
     :param script: the shell's commands that are the fault at GETPIN, instead.
     :param waits: whether *kind* comes when the user's time is over.
-    :param console: the error's name where it asks on the terminal, if it is another.
+    :param final: whether nothing else asks, though there is a terminal: the user has answered, or
+        somebody has killed it.
     :param command: whether the command is tried, too; it always is where *waits* is true.
     """
 
@@ -70,12 +77,17 @@ class Fault:
     on: Mapping[str, Sequence[Action]] = field(default_factory=dict)
     script: str = ""
     waits: bool = False
-    console: str = ""
+    final: bool = False
     command: bool = False
 
-    def expected(self, screen: bool) -> str:
-        """The error's name."""
-        return self.kind if screen or not self.console else self.console
+    def passed_over(self, screen: bool) -> bool:
+        """Whether the terminal asks in its place.
+
+        Without a screen, one that has not touched the terminal can't have been answered by
+        anybody: neither by Escape, nor by No, nor by Return alone.
+        """
+        declined = self.kind in (*DECLINED, "Refused") and not screen
+        return not self.final and (self.kind == FAILED or declined)
 
 
 _SCRIPT = """#!/bin/sh
@@ -217,18 +229,31 @@ class Program:
         self, environ: Mapping[str, str], what: str, seconds: float, wanted: str
     ) -> dict[str, Any]:
         told = {"environ": dict(environ), "what": what, "seconds": seconds, "wanted": wanted}
+        self._pty.forget()
         os.write(self._asks, json.dumps(told).encode() + b"\n")
-        said = b""
+        said, deadline = b"", time.monotonic() + DEADLINE
         while not said.endswith(b"\n"):
-            ready, _, _ = select.select([self._answers, self._pty.master], [], [], DEADLINE)
-            assert ready, f"it hangs: {self._pty.shown!r}"
+            ready, _, _ = select.select([self._answers, self._pty.master], [], [], 0.05)
+            assert time.monotonic() < deadline, f"it hangs: {self._pty.shown!r}"
             if self._answers in ready:
                 chunk = os.read(self._answers, 1 << 22)
                 assert chunk, f"it has ended: {self._pty.shown!r}"
                 said += chunk
-            self._pty.read()
+            self._answer_on_terminal(what)
         found: dict[str, Any] = json.loads(said)
         return found
+
+    def _answer_on_terminal(self, what: str) -> None:
+        """Answer if the terminal asks in place of the pinentry: echo is on for a question."""
+        shown = self._pty.shown
+        if PASSED_OVER not in shown:
+            return
+        if what == "confirm" and wording.YES_OR_NO in shown:
+            self._pty.forget()
+            self._pty.type("y\n")
+        elif what != "confirm" and not self._pty.echoes():
+            self._pty.forget()
+            self._pty.type("canary-9\n")
 
     def asks(self, fault: Fault, what: str = "secret", wanted: str = "") -> float:
         """Ask, and look at what came of it; return how long after the fault that was."""
@@ -236,7 +261,11 @@ class Program:
         with Pinentry(fault, seconds) as pinentry:
             found = self._tell(pinentry.environ(self.screen), what, seconds, wanted)
             took: float = found["over"] - pinentry.since
-        assert found["error"] == fault.expected(self.screen), (fault, found)
+        if fault.passed_over(self.screen):
+            assert not found["error"], (fault, found)
+            assert found["value"] == (True if what == "confirm" else "canary-9")
+        else:
+            assert found["error"] == fault.kind, (fault, found)
         if found["error"]:
             assert found["said"] and found["hint"]
             assert "canary" not in found["said"] + found["hint"]
@@ -301,6 +330,12 @@ class Run:
         (found,) = [pid for pid in children(self.terminal.pid) if "pinentry" in command_of(pid)]
         return found
 
+    def cancel_on_terminal(self, seconds: float = PATIENCE) -> None:
+        """Press Ctrl-D when the terminal asks in place of the pinentry."""
+        self.terminal.expect(PASSED_OVER, seconds)
+        self.terminal.wait_for_prompt()
+        self.terminal.type("\x04")
+
     def failed(self, kind: str, *, vanished: bool = False) -> float:
         """Wait for its end, which must be this error; return when that was."""
         status = self.terminal.wait()
@@ -340,7 +375,11 @@ def runs(home: Home, fault: Fault, screen: bool) -> float:
         Pinentry(fault, seconds) as pinentry,
         Run(home, pinentry.environ(screen), seconds) as run,
     ):
-        return run.failed(fault.expected(screen)) - pinentry.since
+        kind = fault.kind
+        if fault.passed_over(screen):
+            run.cancel_on_terminal()
+            kind = "Cancelled"
+        return run.failed(kind) - pinentry.since
 
 
 # -- death -----------------------------------------------------------------------
@@ -368,10 +407,8 @@ COMMANDS = (
     "SETDESC",
     "SETPROMPT",
     "SETERROR",
-    "SETOK",
     "GETINFO",
     "GETPIN",
-    "CONFIRM",
     "BYE",
 )
 
@@ -382,17 +419,11 @@ def death(number: int, moment: str, verb: str) -> Fault:
     said = {"before": b"", "during": whole[: max(1, len(whole) - 4)], "after": whole}[moment]
     actions: list[Action] = [("raw", said)] if said else []
     actions.append(("kill", number))
-    if verb in ("GETPIN", "CONFIRM"):
-        asked = "" if moment == "after" else "PinentryFailed"
-        # As pinentry-curses dies at Ctrl-C, with which the user cancels.
-        console = "Cancelled" if asked and number == signal.SIGINT else ""
-        return Fault(asked, [actions], console=console)
+    if verb == "GETPIN":
+        return Fault("" if moment == "after" else FAILED, [actions], final=True)
     if verb == "SETERROR":  # only what was not accepted has a reason to be asked for again
-        return Fault("PinentryFailed", ["canary-0"], {verb: actions})
-    # GETINFO is the last one before the prompt.
-    late = verb == "GETINFO" and moment == "after" and number == signal.SIGINT
-    kind = "" if verb == "BYE" else "PinentryFailed"
-    return Fault(kind, ["canary-1"], {verb: actions}, console="Cancelled" if late else "")
+        return Fault(FAILED, ["canary-0"], {verb: actions}, final=True)
+    return Fault("" if verb == "BYE" else FAILED, ["canary-1"], {verb: actions}, final=True)
 
 
 @pytest.mark.parametrize("moment", ["before", "during", "after"])
@@ -404,7 +435,7 @@ def test_a_pinentry_that_dies(
 
     def ask(program: Program, verb: str) -> float:
         fault = death(DEADLY[name], moment, verb)
-        what = "confirm" if verb in ("CONFIRM", "SETOK") else "secret"
+        what = "confirm" if verb == "SETPROMPT" else "secret"
         return quick(lambda: program.asks(fault, what, "canary-1" if verb == "SETERROR" else ""))
 
     def half(number: int) -> float:
@@ -418,7 +449,7 @@ def test_a_pinentry_that_dies(
     tried("pinentry", said, "PinentryFailed, or its answer", max(took))
 
 
-@pytest.mark.parametrize("verb", ["SETDESC", "SETOK", "SETNOTOK"])
+@pytest.mark.parametrize("verb", ["SETDESC", "SETPROMPT"])
 def test_an_ok_too_many_is_not_consent(verb: str, programs: list[Program], tried: Tried) -> None:
     """It would pass for the user's: it is told from that, whenever it comes."""
     fault = Fault(FAILED, [[HANG]], {verb: [("raw", b"OK\n"), ("wait", 0.1), ("raw", b"OK\n")]})
@@ -434,8 +465,8 @@ def test_the_command_runs_nothing_if_the_pinentry_dies(
     """It ends with its own status and two lines."""
     fault = death(DEADLY[name], "during", verb)
     took = quick(lambda: runs(home, fault, name == "HUP"))
-    kind = fault.expected(name == "HUP")
-    tried("pinentry", f"dies of {name} during its answer at {verb}, by the command", kind, took)
+    said = f"dies of {name} during its answer at {verb}, by the command"
+    tried("pinentry", said, fault.kind, took)
 
 
 # -- what it says ----------------------------------------------------------------
@@ -498,9 +529,11 @@ FAULTS = {
     "garbage for a greeting": Fault(FAILED, on={"greeting": [("raw", b"hello\n")]}, command=True),
     "garbage for an answer": Fault(FAILED, ["canary-1"], {"SETTITLE": [("raw", b"\x1b[2J\n")]}),
     "OK in small letters": Fault(FAILED, says(b"D canary-1\nok\n")),
-    "a typed text that is not UTF-8": Fault(FAILED, says(b"D canary-\xe9\nOK\n"), command=True),
-    "a typed text with a NUL": Fault(FAILED, says(b"D canary\x00-1\nOK\n")),
-    "a typed text with an escape": Fault(FAILED, says(b"D canary%1B[2J\nOK\n")),
+    "a typed text that is not UTF-8": Fault(
+        FAILED, says(b"D canary-\xe9\nOK\n"), command=True, final=True
+    ),
+    "a typed text with a NUL": Fault(FAILED, says(b"D canary\x00-1\nOK\n"), final=True),
+    "a typed text with an escape": Fault(FAILED, says(b"D canary%1B[2J\nOK\n"), final=True),
     # An early OK.
     "an OK before it was asked": Fault(FAILED, ["canary-1"], {"greeting": [("raw", b"OK\nOK\n")]}),
     "an answer before it was asked": Fault(
@@ -529,7 +562,7 @@ FAULTS = {
     "not confirmed, for a secret": Fault("NotConfirmed", code(b"83886194"), command=True),
     # It ends itself.
     "exits with 0": Fault(FAILED, [[("exit", 0)]], command=True),
-    "exits with 1": Fault(FAILED, [[("exit", 1)]], console="Cancelled", command=True),
+    "exits with 1": Fault(FAILED, [[("exit", 1)]], command=True),
     "exits with 127": Fault(FAILED, [[("exit", 127)]]),
     "closes its streams and lives on": Fault(
         FAILED, script="exec <&- >&-; exec sleep 60", command=True
@@ -558,7 +591,10 @@ def test_a_pinentry_that_fails(
         ways.append(lambda: runs(home, fault, False))
     with ThreadPoolExecutor(len(ways)) as pool:  # most of it is waiting
         took = list(pool.map(quick, ways))
-    tried("pinentry", what, fault.kind, max(took))
+    kind = fault.kind
+    if fault.passed_over(False):
+        kind = f"{fault.kind}; on a terminal: {ON_TERMINAL}"
+    tried("pinentry", what, kind, max(took))
 
 
 # -- what the user does not answer -----------------------------------------------
@@ -570,7 +606,7 @@ SLOW: dict[str, dict[str, Sequence[Action]]] = {
     "never greets": {"greeting": [HANG]},
     "greets with half a line": {"greeting": [("raw", b"OK Plea"), HANG]},
     "drips its greeting for longer": {
-        "greeting": [part for _ in range(30) for part in (("raw", b"# x\n"), ("wait", 0.5))]
+        "greeting": [part for _ in range(80) for part in (("raw", b"# x\n"), ("wait", 0.5))]
     },
     "is stopped at its start": {"greeting": [("kill", signal.SIGSTOP)]},
     "takes no description": {"SETDESC": [HANG]},
@@ -587,7 +623,8 @@ def _slow(home: Home) -> Iterator[dict[str, Future[float]]]:
             Pinentry(Fault(FAILED, on=on), PATIENCE) as pinentry,
             Run(home, pinentry.environ(False)) as run,
         ):
-            return run.failed(FAILED) - pinentry.since - MACHINE
+            run.cancel_on_terminal(2 * DEADLINE)
+            return run.failed("Cancelled") - pinentry.since - MACHINE
 
     with ThreadPoolExecutor(len(SLOW)) as pool:
         yield {what: pool.submit(waited, on) for what, on in SLOW.items()}
@@ -803,13 +840,13 @@ NO_WAY = {
     "a pinentry that is not a program": ("\x7fELF", FAILED),
     "a pinentry that is true(1)": ("#!/bin/true\n", FAILED),
     "a pinentry that is yes(1)": ("#!/usr/bin/yes\n", FAILED),
-    "a pinentry that is cat(1)": ("#!/bin/cat\n", FAILED),
 }
 
 
 @pytest.mark.parametrize("what", NO_WAY)
 def test_without_a_way_to_ask_nothing_is_run(what: str, home: Home, tried: Tried) -> None:
     """It is an error soon."""
+    found: Any
     found, kind = NO_WAY[what]
     if isinstance(found, str):
         program = home.program("pinentry-gtk-none", found)
@@ -833,7 +870,7 @@ def test_without_a_way_to_ask_nothing_is_run(what: str, home: Home, tried: Tried
 def test_a_pinentry_that_is_too_slow(
     what: str, slow: dict[str, Future[float]], tried: Tried
 ) -> None:
-    """For what the user does not answer it has ten seconds, and then there is an error."""
+    """For what the user does not answer it has half a minute; then the terminal asks."""
     took = slow[what].result(2 * DEADLINE)
     assert 0 <= took < SOON
-    tried("pinentry", f"{what}, within {MACHINE:.0f} s", FAILED, took)
+    tried("pinentry", f"{what}, within {MACHINE:.0f} s", ON_TERMINAL, took)

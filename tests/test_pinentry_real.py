@@ -16,6 +16,7 @@ from ptys import DEEP, SOON, Asking, command_of, consent, running
 
 from secretly.asking import wording
 from secretly.testing import FakePinentry
+from secretly.testing.pinentry import _executable
 
 pytestmark = pytest.mark.real
 
@@ -271,6 +272,12 @@ def test_no_pinentry_outlives_its_time(program: str, tmp_path: Path) -> None:
 # -- consent ---------------------------------------------------------------------
 
 CONSENT = [
+    # Without a screen these ask with curses.
+    *(
+        (program, keys, error)
+        for program in ("pinentry-gtk-2", "pinentry-qt", "pinentry-gnome3")
+        for keys, error in (("\r", "NotConfirmed"), ("\t\r", None))
+    ),
     ("pinentry-tty", "y", None),
     ("pinentry-tty", "Y", None),
     ("pinentry-tty", "n", "NotConfirmed"),
@@ -287,7 +294,7 @@ def test_consent_is_given_by_a_key_of_its_own(
 ) -> None:
     """Yes has its own key or button; Return in pinentry-curses means No."""
     with asking(tmp_path, program, "confirm") as terminal:
-        terminal.prompted("Yes" if program == "pinentry-curses" else "es")
+        terminal.prompted("es" if program == "pinentry-tty" else "Yes")
         terminal.type(keys)
         found = terminal.result()
         if keys == "\x03":
@@ -385,6 +392,109 @@ def test_two_processes_take_turns(program: str, tmp_path: Path) -> None:
             terminal.results.unlink()
         assert terminal.wait() == 0
         assert terminal.modes() == terminal.before
+
+
+# -- what is found out by how it behaves -----------------------------------------
+
+#: A screen that is claimed: nothing opens a window on it.
+CLAIMED = {"DISPLAY": ":fake"}
+
+#: A screen that is gone, as in a tmux that has outlived it.
+GONE = {"DISPLAY": ":65000"}
+
+WRAPPER = """#!/bin/sh
+exec {program} "$@"
+"""
+
+ROFI = """#!/bin/sh
+echo "OK Please go ahead"
+while read -r verb rest; do
+    case "$verb $rest" in
+        "GETINFO flavor") printf 'D curses:curses\\nOK\\n' ;;
+        GETPIN* | CONFIRM*) echo "{says}" ;;
+        *) echo OK ;;
+    esac
+done
+"""
+
+
+def script(folder: Path, name: str, text: str) -> str:
+    """Make a program of that name; return its path."""
+    path = folder / name
+    _executable(path, text)
+    return str(path)
+
+
+@BOTH
+def test_a_wrapper_on_a_screen_shows_no_secret_after_ctrl_z(program: str, tmp_path: Path) -> None:
+    """It asks on the terminal, whatever the environment promises: that is guarded."""
+    wrapper = script(tmp_path, "pinentry-wrapper", WRAPPER.format(program=program))
+    with asking(tmp_path, wrapper, shell='set -m; "$@"', variables=CLAIMED) as terminal:
+        terminal.prompted()
+        terminal.type("can\x1a")
+        terminal.type("ary-1\r")
+        found = terminal.result()
+        assert found["error"] == "PinentryFailed"
+        assert "Ctrl-Z" in found["said"]
+        assert "ary-1" not in terminal.shown
+
+
+@BOTH
+def test_a_wrapper_in_the_background_is_told_so(program: str, tmp_path: Path) -> None:
+    """The error is that of a background job, not that you cancelled."""
+    wrapper = script(tmp_path, "pinentry-wrapper", WRAPPER.format(program=program))
+    shell = 'set -m; "$@" & wait'
+    with asking(tmp_path, wrapper, shell=shell, variables=CLAIMED) as terminal:
+        found = terminal.result()
+        assert found["error"] == "NoPinentry"
+        assert "background" in found["said"]
+
+
+@BOTH
+def test_a_wrapper_is_cancelled_by_its_own_keys(program: str, tmp_path: Path) -> None:
+    """It was seen to ask on the terminal: then the user's answer counts."""
+    wrapper = script(tmp_path, "pinentry-wrapper", WRAPPER.format(program=program))
+    with asking(tmp_path, wrapper) as terminal:
+        terminal.prompted()
+        time.sleep(0.5)  # the user reads
+        terminal.type("\x03")
+        assert terminal.result()["error"] in ("Cancelled", "KeyboardInterrupt")
+
+
+@pytest.mark.parametrize("what", ["ask", "confirm"])
+@pytest.mark.parametrize("where", ["over ssh", "a screen that is gone"])
+@pytest.mark.parametrize("says", ["ERR 83886179 Operation cancelled", "OK"])
+def test_a_wrapper_without_its_screen_is_passed_over(
+    says: str, what: str, where: str, tmp_path: Path
+) -> None:
+    """It says that you cancelled, or entered nothing: the terminal asks, and one line says so."""
+    rofi = script(tmp_path, "pinentry-rofi", ROFI.format(says=says))
+    variables = {**GONE, **({"SSH_TTY": "/dev/pts/0"} if where == "over ssh" else {})}
+    with asking(tmp_path, rofi, what, variables=variables) as terminal:
+        terminal.wait_for(wording.YES_OR_NO if what == "confirm" else "a prompt:")
+        assert terminal.shown.count("pinentry-rofi") == 1
+        assert ("DISPLAY" in terminal.shown) is (where != "over ssh")
+        if what == "confirm":
+            terminal.type("y\n")
+            assert terminal.result()["value"] is None
+        else:
+            terminal.until(lambda: not terminal.echoes())
+            terminal.type("canary-1\n")
+            assert terminal.result()["value"] == "canary-1"
+
+
+@pytest.mark.parametrize("program", ["pinentry-qt", "pinentry-gtk-2", "pinentry-gnome3"])
+@pytest.mark.parametrize("name", ["DISPLAY", "WAYLAND_DISPLAY"])
+def test_without_its_screen_the_terminal_is_asked(name: str, program: str, tmp_path: Path) -> None:
+    """It dies, fails, or asks on the terminal itself: in any case you can answer there."""
+    variables = {name: {"DISPLAY": ":65000", "WAYLAND_DISPLAY": "/nonexistent/wayland-0"}[name]}
+    variables |= {"DBUS_SESSION_BUS_ADDRESS": "unix:path=/nonexistent", "QT_QPA_PLATFORM": "xcb"}
+    with asking(tmp_path, program, variables=variables) as terminal:
+        terminal.prompted()
+        terminal.type("canary-1\r")
+        assert terminal.result()["value"] == "canary-1"
+        if program == "pinentry-qt":
+            assert name in terminal.shown
 
 
 # -- a terminal that does not fit ------------------------------------------------

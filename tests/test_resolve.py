@@ -481,7 +481,8 @@ def test_the_question_whether_to_store_comes_last() -> None:
     with prepared("canary-1", "canary-2", True) as (pinentry, here, _):
         obtained("OpenAI", here, remember="ask", verify=verify)
         assert seen == ["canary-1", "canary-2"]
-        assert ["GETPIN" in prompt for prompt in pinentry.prompts] == [True, True, False]
+        questions = [prompt["SETPROMPT"] == wording.TYPE_YES for prompt in pinentry.prompts]
+        assert questions == [False, False, True]
         assert list(here.keychain.items.values()) == ["canary-2"]  # type: ignore[attr-defined]
 
 
@@ -812,7 +813,7 @@ def test_the_use_of_a_stored_secret_is_confirmed_as_wanted(
         assert obtained("OpenAI", here, **more).secret == "canary-1"
         assert len(pinentry.prompts) == asked
         for prompt in pinentry.prompts:
-            assert "CONFIRM" in prompt
+            assert prompt["SETPROMPT"] == wording.TYPE_YES
             assert unescape(prompt["SETDESC"].encode()).decode() == wording.confirm_use_text(
                 "OpenAI", wording.place("keychain"), "for: call.py"
             )

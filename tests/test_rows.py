@@ -664,6 +664,7 @@ def test_the_options_that_a_tool_names_are_read_with_their_values(name: str) -> 
     assert tool is not None
     index, artifacts = tool
     flags = {*index.no_settings_options, *artifacts.build_options, *artifacts.no_build_options}
+    flags |= {*artifacts.attestation_options, *artifacts.no_attestation_options}
     fields = [*index._asdict().items(), *artifacts._asdict().items()]
     named = {option for key, texts in fields if key.endswith("_options") for option in texts}
     values, known_flags = map(set, known_commands.OPTIONS[name])

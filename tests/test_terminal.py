@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import select
 import signal
 import socket
@@ -17,10 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import need
+from conftest import lacking, need
 from ptys import DEADLINE, SOON, Asking, Pty
 
-from secretly.asking import terminal
+from secretly.asking import terminal, wording
 from secretly.errors import PromptTimeout
 
 pytestmark = pytest.mark.process
@@ -315,6 +316,112 @@ def test_modes_are_restored_and_unread_input_is_dropped() -> None:
     finally:
         os.close(master)
         os.close(slave)
+
+
+#: A system on which the controlling terminal has no name: no pts is in ``/dev/pts``.
+NAMELESS = 'exec unshare -m sh -c "mount -t tmpfs none /dev/pts && exec \\"\\$@\\"" sh "$@"'
+
+
+def need_namespaces() -> None:
+    """Skip where this user may make no mount namespace."""
+    need("unshare", "mount")
+    trying = ["unshare", "-m", "sh", "-c", "mount -t tmpfs none /dev/pts"]
+    if subprocess.run(trying, capture_output=True, timeout=DEADLINE).returncode:
+        lacking("needs to make a mount namespace")
+
+
+@pytest.mark.real
+def test_a_terminal_without_a_name_is_asked_on(tmp_path: Path) -> None:
+    """As getpass does: after su, in a container or with another /dev/pts.
+
+    No pinentry is used there: it could not open the terminal.
+    """
+    need_namespaces()
+    need("pinentry-tty")
+    variables = {"PATH": os.defpath, "PINENTRY": "pinentry-tty"}
+    with asking(tmp_path, shell=NAMELESS, variables=variables) as screen:
+        screen.prompted()
+        assert screen.pinentries() == []
+        screen.type("canary-1\n")
+        assert screen.result()["value"] == "canary-1"
+        assert "canary-1" not in screen.shown
+
+
+LOCKS = """
+import asyncio
+from secretly.asking.terminal import Terminal
+from secretly.errors import PromptTimeout
+
+async def turn(number):
+    async with Terminal("/dev/tty", number).turn(0.2):
+        pass
+
+async def main():
+    async with Terminal("/dev/tty", 1).turn(60):
+        await turn(2)
+        try:
+            await turn(1)
+        except PromptTimeout:
+            await turn(2)
+            return
+    raise AssertionError
+
+asyncio.run(main())
+"""
+
+
+def test_each_terminal_without_a_name_has_its_own_lock() -> None:
+    """All of them are one file, /dev/tty: each has its own byte of it."""
+    with Pty([sys.executable, "-c", LOCKS], {"PATH": os.defpath}) as screen:
+        assert screen.wait() == 0, screen.shown
+
+
+# -- Emacs -----------------------------------------------------------------------
+
+#: Emacs 28's ``comint-password-prompt-regexp``, as far as English goes.
+COMINT = re.compile(
+    r"(^ *|(Enter|enter|Enter same|enter same|Enter the|enter the|Current|Old|old|New|new|'s|login"
+    r"|Kerberos|CVS|UNIX| SMB|LDAP|PEM|SUDO|\[sudo]|doas|Repeat|Bad|Retype|Verify) +.*)"
+    r"(?:[Pp]assword|[Pp]assphrase|[Pp]ass phrase|PIN|[Rr]esponse|[Pp]asscode)"
+    r"(?:(?:, try)? *again| \(empty for no passphrase\)| \(again\))?(?: [A-Za-z]+ .+)?\s*:\s*\Z"
+)
+
+LABELS = [
+    *(wording.secret_label("Example"), wording.secret_label("PyPI/a-b", "pypi-")),
+    *(wording.again_label(wording.secret_label("Example")), wording.secret_label("a for b")),
+    *(wording.MASTER_PASSWORD, wording.DATABASE_PASSWORD, wording.ACCOUNT_PASSWORD),
+]
+
+
+@pytest.mark.parametrize("label", LABELS)
+def test_emacs_knows_the_line_as_a_passwords(label: str) -> None:
+    """It hides what is typed only after such a line."""
+    shown = f"{wording.entry_label(label, emacs=True)} "
+    assert COMINT.search(shown)
+    assert wording.entry_label(label) == f"{label}:"
+
+
+def test_the_line_in_emacs_names_the_secret() -> None:
+    """What the user sees is still what is asked for."""
+    label = wording.entry_label(wording.secret_label("Example"), emacs=True)
+    assert label == "Password for Example:"
+    assert wording.entry_label(wording.username_label("X"), emacs=True) == "User name for X:"
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("program", ["pinentry-tty", ""])
+def test_in_emacs_the_line_ends_in_a_passwords_prompt(program: str, tmp_path: Path) -> None:
+    """On the terminal itself, and in pinentry-tty."""
+    variables = {"INSIDE_EMACS": "28.2,comint", "TERM": "dumb"}
+    if program:
+        need(program)
+        variables |= {"PATH": os.defpath, "PINENTRY": program}
+    label = wording.secret_label("Example")
+    with asking(tmp_path, prompt=label, variables=variables) as screen:
+        screen.prompted("Password for Example: ")
+        assert COMINT.search(screen.shown.splitlines()[-1])
+        screen.type("canary-1\n")
+        assert screen.result()["value"] == "canary-1"
 
 
 # -- keys that stop things -------------------------------------------------------

@@ -24,6 +24,11 @@ FULLY_CANCELED = 198
 TIMEOUT = 62
 NOT_CONFIRMED = 114
 WINDOW_TOO_SMALL = 301
+#: No particular error. An ``ERR`` without a number counts as this one.
+GENERAL = 1
+
+#: The errors that mean that the user declined.
+DECLINED = frozenset({CANCELED, FULLY_CANCELED, NOT_CONFIRMED})
 
 _ELLIPSIS = "…".encode()
 
@@ -193,11 +198,12 @@ class Reader:
         self._data, self._status = None, []
         return answer
 
-    def _error_code(self, rest: bytes) -> int:
+    @staticmethod
+    def _error_code(rest: bytes) -> int:
         number = rest.partition(b" ")[0]
-        if not number.isdigit() or len(number) > _CODE_DIGITS or int(number) & 0xFFFF == 0:
-            raise self._nonsense("an error without a number")
-        return int(number) & 0xFFFF
+        if not number.isdigit() or len(number) > _CODE_DIGITS:
+            return GENERAL
+        return int(number) & 0xFFFF or GENERAL
 
     def _nonsense(self, what: str) -> PinentryFailed:
         self._partial.clear()

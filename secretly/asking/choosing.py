@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -12,23 +11,24 @@ from typing import Any, NamedTuple
 from .. import safefiles
 from ..config import places
 from ..errors import NoPinentry, Refused
-from ..processes import output
 from ..text import escape
-from . import assuan, terminal
+from . import gnupg, measured
+from .terminal import Terminal, find_terminal
 
-__all__ = ["PromptMethod", "Surroundings", "choose", "notebook_kernel", "surroundings"]
-
-#: Parts of the names of pinentries that open a window.
-_GRAPHICAL = ("gtk", "qt", "gnome", "mac", "fltk", "x11", "efl", "wsl", "tqt")
+__all__ = [
+    "PromptMethod",
+    "Surroundings",
+    "choose",
+    "in_background",
+    "notebook_kernel",
+    "surroundings",
+]
 
 _MAC = (
     "/opt/homebrew/bin/pinentry-mac",
     "/usr/local/bin/pinentry-mac",
     "/usr/local/MacGPG2/libexec/pinentry-mac.app/Contents/MacOS/pinentry-mac",
 )
-
-#: How long, in seconds, gpgconf may take.
-_GPGCONF_TIMEOUT = 2.0
 
 _DOCTOR = "'secretly doctor' says more"
 _NAME_ANOTHER = "name a pinentry that is installed, or remove the setting"
@@ -39,7 +39,7 @@ class PromptMethod(NamedTuple):
 
     :param kind: ``"pinentry"``, ``"osascript"``, ``"terminal"`` or ``"notebook"``.
     :param program: the path of the pinentry, if it is one.
-    :param graphical: whether it opens a window, and so leaves the terminal alone.
+    :param graphical: whether it may open a window. It may still ask on the terminal.
     :param why: why this one was chosen, for ``doctor``.
     """
 
@@ -63,8 +63,13 @@ class Surroundings(NamedTuple):
     """
 
     environ: Mapping[str, str]
-    terminal: terminal.Terminal | None
+    terminal: Terminal | None
     foreground: bool
+
+    @property
+    def usable_terminal(self) -> Terminal | None:
+        """The terminal, if this process may ask on it now."""
+        return self.terminal if self.foreground else None
 
     @property
     def ssh(self) -> bool:
@@ -80,16 +85,15 @@ class Surroundings(NamedTuple):
             return True
         return bool(self.environ.get("DISPLAY") or self.environ.get("WAYLAND_DISPLAY"))
 
-    def graphical(self, program: Path) -> bool:
-        """Return whether *program* would open a window here."""
-        name = _real_name(program)
-        if "gnome3" in name and not self.environ.get("DBUS_SESSION_BUS_ADDRESS"):
-            return False
-        if "wsl" in name:
-            return True
-        known = any(word in name for word in _GRAPHICAL)
-        textual = "curses" in name or "tty" in name
-        return self.display and (known or not textual)
+    @property
+    def in_emacs(self) -> bool:
+        """Whether this is a shell in Emacs."""
+        return bool(self.environ.get("INSIDE_EMACS"))
+
+    @property
+    def windows(self) -> bool:
+        """Whether a program may open a window here: on a screen, or on Windows' own."""
+        return self.display or bool(self.environ.get("WSL_DISTRO_NAME"))
 
 
 class _Candidate(NamedTuple):
@@ -97,11 +101,18 @@ class _Candidate(NamedTuple):
 
     :param why: what names it, or why it is looked for.
     :param named: whether the user named it: then a fault in it is an error.
+    :param name: the name that it was looked for by; empty: what it does is not known.
     """
 
     program: Path
     why: str
     named: bool = False
+    name: str = ""
+
+    @property
+    def textual(self) -> bool:
+        """Whether it never opens a window."""
+        return (self.name or measured.name_of(self.program)) in measured.TEXTUAL
 
 
 class _Skipped:
@@ -125,7 +136,7 @@ class _Skipped:
 def surroundings(environ: Mapping[str, str]) -> Surroundings:
     """Return what this process can ask on now."""
     # A notebook's terminal is its server's: the user may be somewhere else.
-    found = None if notebook_kernel() else terminal.find_terminal()
+    found = None if notebook_kernel() else find_terminal()
     return Surroundings(environ, found, found is not None and found.in_foreground())
 
 
@@ -148,7 +159,8 @@ async def choose(
         if _usable(candidate, around, skips):
             program = candidate.program
             kind = "osascript" if program.name == "osascript" else "pinentry"
-            return PromptMethod(kind, program, around.graphical(program), candidate.why)
+            graphical = around.windows and not candidate.textual
+            return PromptMethod(kind, program, graphical, candidate.why)
     if notebook_kernel():
         return PromptMethod("notebook", None, True, "the notebook's own password input")
     if around.foreground:
@@ -158,10 +170,7 @@ async def choose(
 
 def _no_way(around: Surroundings, skips: _Skipped) -> NoPinentry:
     if around.terminal is not None:
-        return NoPinentry(
-            "can't ask you on the terminal: this is a background job",
-            "bring it to the foreground (fg), or use a graphical pinentry",
-        )
+        return in_background()
     if skips.unsafe:
         return NoPinentry(f"can't ask you: {skips.unsafe}", f"fix that; {_DOCTOR}")
     return NoPinentry(
@@ -170,12 +179,20 @@ def _no_way(around: Surroundings, skips: _Skipped) -> NoPinentry:
     )
 
 
+def in_background() -> NoPinentry:
+    """Return the error for a background job that can only ask on the terminal."""
+    return NoPinentry(
+        "can't ask you on the terminal: this is a background job",
+        "bring it to the foreground (fg), or use a graphical pinentry",
+    )
+
+
 def _usable(candidate: _Candidate, around: Surroundings, skips: _Skipped) -> bool:
     """Return whether a pinentry can be used here; if not, note why.
 
     :raises SecretlyError: if it can't be used anywhere and the user named it.
     """
-    program, why, named = candidate
+    program, why, named, _ = candidate
     unsafe = False
     if not os.path.isfile(program) or not os.access(program, os.X_OK):
         if named:
@@ -186,7 +203,7 @@ def _usable(candidate: _Candidate, around: Surroundings, skips: _Skipped) -> boo
     else:
         try:
             safefiles.refuse_if_others_can_write(program, "the pinentry")
-            reason = _missing(program, around)
+            reason = _missing(candidate, around)
         except Refused as error:
             if named:
                 raise
@@ -196,23 +213,21 @@ def _usable(candidate: _Candidate, around: Surroundings, skips: _Skipped) -> boo
     return not reason
 
 
-def _missing(program: Path, around: Surroundings) -> str:
-    """Return what a pinentry needs that is missing here; empty if it can be used."""
-    if around.graphical(program):
+def _missing(candidate: _Candidate, around: Surroundings) -> str:
+    """Return what a pinentry needs that is missing here; empty if it can be tried."""
+    textual = candidate.textual
+    if around.windows and not textual:
         return ""
-    name = _real_name(program)
-    if "mac" in name or "osascript" in name or around.terminal is None:
-        return "needs a screen" if any(w in name for w in _GRAPHICAL) else "needs a terminal"
+    if around.terminal is None or candidate.program.name == "osascript":
+        return "needs a terminal" if textual else "needs a screen or a terminal"
     if not around.foreground:
         return "needs the terminal, and this is a background job"
-    if "tty" not in name and around.environ.get("TERM", "") in ("", "dumb", "unknown"):
+    if not around.terminal.named:
+        return "needs the terminal's own name, which can't be opened here"
+    name = candidate.name or measured.name_of(candidate.program)
+    if name == "pinentry-curses" and around.environ.get("TERM", "") in ("", "dumb", "unknown"):
         return "this terminal is too simple for it (TERM)"
     return ""
-
-
-def _real_name(program: Path) -> str:
-    """Return the name of the program that a link leads to: Debian has links of other names."""
-    return os.path.basename(os.path.realpath(program))
 
 
 async def _candidates(
@@ -228,14 +243,13 @@ async def _candidates(
             path: str | None = places.expand_user(named, environ)
             if os.sep not in named:  # a program of the current folder is not meant
                 path = safefiles.program_on_path(named, environ)
-            if path is None:
-                raise NoPinentry(
-                    f"{why} names {escape(named)}, which is not on PATH", _NAME_ANOTHER
-                )
-            yield _Candidate(Path(path).absolute(), why, named=True)
-    if configured := _agent_setting(environ, skips):
+            if path is None or not os.path.isabs(path):
+                what = "not on PATH" if path is None else "not a full path"
+                raise NoPinentry(f"{why} names {escape(named)}, which is {what}", _NAME_ANOTHER)
+            yield _Candidate(Path(path), why, named=True)
+    if configured := gnupg.agent_setting(environ, skips.add):
         yield _Candidate(configured, "gpg-agent.conf")
-    async for program in _from_gpgconf(environ, skips):
+    async for program in gnupg.from_gpgconf(environ, skips.add):
         yield _Candidate(program, "gpgconf")
     for candidate in _on_this_platform(around):
         yield candidate
@@ -252,8 +266,9 @@ def _on_this_platform(around: Surroundings) -> Iterator[_Candidate]:
         if environ.get("WSL_DISTRO_NAME"):
             yield from _on_path(environ, "WSL", "pinentry-wsl-ps1", "pinentry-wsl-ps1.sh")
         if around.display:
-            names = ("pinentry-gnome3", "pinentry-qt", "pinentry-gtk-2")
-            yield from _on_path(environ, "a screen", *names)
+            if environ.get("DBUS_SESSION_BUS_ADDRESS"):
+                yield from _on_path(environ, "a screen", "pinentry-gnome3")
+            yield from _on_path(environ, "a screen", "pinentry-qt", "pinentry-gtk-2")
     if around.terminal is not None:
         names = ("pinentry-curses", "pinentry-tty", "pinentry")
         yield from _on_path(environ, "a terminal", *names)
@@ -262,43 +277,7 @@ def _on_this_platform(around: Surroundings) -> Iterator[_Candidate]:
 def _on_path(environ: Mapping[str, str], why: str, *names: str) -> Iterator[_Candidate]:
     for name in names:
         if found := safefiles.program_on_path(name, environ):
-            yield _Candidate(Path(found), why)
-
-
-def _agent_setting(environ: Mapping[str, str], skips: _Skipped) -> Path | None:
-    home = environ.get("GNUPGHOME") or os.path.join(places.home_folder(environ), ".gnupg")
-    path = os.path.join(home, "gpg-agent.conf")
-    with contextlib.suppress(OSError):
-        for line in safefiles.read_file(path).decode("utf-8", "replace").splitlines():
-            word, _, value = line.strip().partition(" ")
-            if word == "pinentry-program" and os.path.isabs(value.strip()):
-                return Path(value.strip()) if _trusted(path, "gpg-agent.conf", skips) else None
-    return None
-
-
-def _trusted(path: str, what: str, skips: _Skipped) -> bool:
-    """Return whether others can't change a file; if they can, note it."""
-    try:
-        safefiles.refuse_if_others_can_write(path, what)
-    except Refused as error:
-        skips.add(str(error), unsafe=True)
-        return False
-    return True
-
-
-async def _from_gpgconf(environ: Mapping[str, str], skips: _Skipped) -> AsyncIterator[Path]:
-    program = safefiles.program_on_path("gpgconf", environ)
-    if program is None or not _trusted(program, "gpgconf", skips):
-        return
-    command = [program, "--list-components"]
-    with contextlib.suppress(OSError, TimeoutError):
-        found = await output.read_output(command, timeout=_GPGCONF_TIMEOUT, environ=environ)
-        for line in found.stdout.decode("utf-8", "replace").splitlines():
-            name, _, rest = line.partition(":")
-            if name == "pinentry":
-                path = assuan.unescape(rest.rpartition(":")[2].encode()).decode("utf-8", "replace")
-                if os.path.isabs(path):
-                    yield Path(path)
+            yield _Candidate(Path(found), why, name=name)
 
 
 def notebook_kernel() -> Any:

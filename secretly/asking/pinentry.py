@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import signal
 import socket
 import subprocess
 import time
@@ -20,12 +21,12 @@ from ..errors import PinentryFailed, Refused
 from ..processes import child
 from ..redacted import Environ
 from ..waiting import requests
-from . import assuan
-from .choosing import PromptMethod, Surroundings
+from . import assuan, measured, screens
+from .choosing import PromptMethod, Surroundings, in_background
 from .questions import DOCTOR, MACHINE_TIMEOUT, Prompt, check_code
-from .terminal import is_gone, more_lines_follow, terminal_gone
+from .terminal import modes_of, more_lines_follow, terminal_gone
 
-__all__ = ["Conversation"]
+__all__ = ["Conversation", "Killed"]
 
 #: How long, in seconds, a pinentry has after the user's time to report that it has passed.
 _GRACE = 0.2
@@ -34,9 +35,16 @@ _GRACE = 0.2
 #: its side.
 _FAREWELL, _DEATH = 0.3, 0.2
 
-#: How often, in seconds, to check that the terminal still exists. Where the hang-up signal is
-#: ignored (nohup), pinentry-curses goes on without a terminal.
-_CHECK_INTERVAL = 0.25
+#: How soon, in seconds, to look at the terminal first, and how often later: whether it is asked
+#: on, and whether it still exists. Where the hang-up signal is ignored (nohup), pinentry-curses
+#: goes on without a terminal.
+_FIRST_LOOK, _LOOK_INTERVAL = 0.02, 0.25
+
+#: The signals by which somebody ends a pinentry: it does not end itself so.
+_ENDED_BY_OTHERS = frozenset(
+    -number
+    for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
+)
 
 _UNASKED = "sent an answer before it was asked"
 
@@ -65,7 +73,10 @@ class Conversation:
         self._answers: list[assuan.Answer] = []
         self._restore = contextlib.ExitStack()
         self._terminal: int | None = None
+        self._modes: list[Any] | None = None
         self._flavor: str | None = None
+        self._measured = measured.name_of(method.program)
+        self._touched = False
 
     async def __aenter__(self) -> Self:
         try:
@@ -86,11 +97,12 @@ class Conversation:
             # Some pinentries would open a window, here or on another screen, if they could.
             for name in ("DISPLAY", "WAYLAND_DISPLAY", "DBUS_SESSION_BUS_ADDRESS"):
                 environ.pop(name, None)
-        if self._surroundings.terminal is not None:
-            # A graphical pinentry may fall back to the terminal, if its screen does not answer.
-            asking = not self._method.graphical
-            opened = self._restore.enter_context(self._surroundings.terminal.opened(asking))
-            self._terminal = opened if asking else None
+        if terminal := self._surroundings.usable_terminal:
+            # Any pinentry may ask on it: a graphical one whose screen does not answer, or a script
+            # that starts another one.
+            opened = terminal.opened(drop_typed=lambda: not self._opens_window())
+            self._terminal = self._restore.enter_context(opened)
+            self._modes = modes_of(self._terminal)
         ours, theirs = socket.socketpair()
         ours.setblocking(False)  # a pinentry that reads nothing must not stop us
         with theirs:
@@ -116,8 +128,9 @@ class Conversation:
     async def _set_options(self) -> None:
         environ = self._surroundings.environ
         await self._set_option("no-grab")
-        if self._surroundings.terminal is not None:
-            await self._set_option(f"ttyname={self._surroundings.terminal.path}")
+        terminal = self._surroundings.usable_terminal
+        if terminal is not None and terminal.named:
+            await self._set_option(f"ttyname={terminal.path}")
             if kind := environ.get("TERM"):
                 await self._set_option(f"ttytype={kind}")
         for option, names in (
@@ -140,6 +153,14 @@ class Conversation:
                 "shorten the command's path or the secret's name, or do less in one command",
             )
         await self.send_command("SETDESC", prompt.description, keep="\n")
+
+    async def set_error(self, error: str, prompt: Prompt) -> None:
+        """Say what was wrong, in the description if the pinentry has no other place for it."""
+        if not (await self.send_command("SETERROR", error, keep="\n", may_fail=True)).code:
+            return
+        text = f"{error}\n\n{prompt.description}"
+        if not prompt.whole or assuan.fits("SETDESC", text, keep="\n"):
+            await self.send_command("SETDESC", text, keep="\n")
 
     async def send_command(
         self, verb: str, text: str = "", keep: str = "", may_fail: bool = False
@@ -166,6 +187,11 @@ class Conversation:
         self._flavor = said
         return said or os.path.basename(os.path.realpath(self._method.program or ""))
 
+    async def version(self) -> str:
+        """Return what the pinentry says its version is."""
+        answer = await self.send_command("GETINFO", "version", may_fail=True)
+        return (answer.data or b"").decode("ascii", "replace")
+
     async def ask_user(self, verb: str) -> assuan.Answer:
         """Send a command that the user answers, and return the answer.
 
@@ -175,21 +201,33 @@ class Conversation:
 
         :raises Cancelled: if the user cancels.
         :raises PromptTimeout: if the user does not answer in time.
-        :raises Unsuitable: if the pinentry can't ask here.
+        :raises PinentryFailed: if the pinentry can't ask here.
+        :raises NoPinentry: if it asks on the terminal, and this is a background job.
         """
         await self.flavor()
         try:
+            answer = await self._answer_to(verb)
+            nothing = answer.code in assuan.DECLINED or not (answer.code or answer.data)
+            if nothing and not self._could_be_seen():
+                raise self._failed("can't ask you here")
+            check_code(answer.code, self._method.name, self._prompt_timeout)
+        except PinentryFailed:
+            around = self._surroundings
+            if around.terminal and not around.foreground and self._says_terminal():
+                raise in_background() from None
+            raise
+        return answer
+
+    async def _answer_to(self, verb: str) -> assuan.Answer:
+        try:
             self._write_command(assuan.command(verb))
-            answer = await self._receive(self._prompt_timeout + _GRACE)
+            return await self._receive(self._prompt_timeout + _GRACE)
         except _Hung:
-            answer = assuan.Answer(assuan.TIMEOUT)
+            return assuan.Answer(assuan.TIMEOUT)
         except _Gone:
             if self._interrupted():
-                answer = assuan.Answer(assuan.CANCELED)
-            else:
-                raise self._failed("died before you answered") from None
-        check_code(answer.code, self._method.name, self._prompt_timeout)
-        return answer
+                return assuan.Answer(assuan.CANCELED)
+            raise self._failed("died before you answered") from None
 
     async def more_lines_follow(self) -> bool:
         """Return whether a pinentry on the terminal left lines of a paste unread.
@@ -200,8 +238,29 @@ class Conversation:
 
     def _interrupted(self) -> bool:
         """Return whether it ended as pinentry-curses does at Ctrl-C: with status 1, or by INT."""
-        self._child.has_ended(_DEATH)
-        return self._child.status in (1, -2) and not self._method.graphical
+        return self._child.status in (1, -signal.SIGINT) and self._asked_on_terminal()
+
+    def _could_be_seen(self) -> bool:
+        """Return whether the user can have declined, or entered nothing.
+
+        Without a screen some pinentries say so.
+        """
+        if self._terminal is None:
+            return self._flavor != "tty"  # which answers so if it has no terminal
+        windows = self._method.graphical and not screens.gone(self._surroundings.environ)
+        return windows or self._opens_window() or self._asked_on_terminal()
+
+    def _asked_on_terminal(self) -> bool:
+        """Return whether it has asked on the terminal: it is known for that, or was seen to."""
+        if self._terminal is None or self._opens_window():
+            return False
+        return bool(self._measured) or modes_of(self._terminal) != self._modes or self._touched
+
+    def _opens_window(self) -> bool:
+        return measured.opens_window(self._method.program, self._flavor or "")
+
+    def _says_terminal(self) -> bool:
+        return measured.asks_on_terminal(self._flavor or "")
 
     def _write_command(self, line: bytes) -> None:
         """Send a command. An answer that is there already would pass for the command's own."""
@@ -224,17 +283,25 @@ class Conversation:
 
     async def _receive(self, timeout: float) -> assuan.Answer:
         deadline = time.monotonic() + timeout
+        look = _FIRST_LOOK
         while not self._answers:
             left = deadline - time.monotonic()
             if left <= 0:
                 raise self._failed(f"did not answer in {timeout:.0f} s", _Hung)
             if self._terminal is not None:
-                left = min(left, _CHECK_INTERVAL)
+                left = min(left, look)
+                look = min(2 * look, _LOOK_INTERVAL)
             if await requests.readable(self._socket.fileno(), left):
                 self._read()
-            elif self._terminal is not None and is_gone(self._terminal):
-                raise terminal_gone()
+            elif self._terminal is not None:
+                self._look_at(self._terminal)
         return self._answers.pop(0)
+
+    def _look_at(self, terminal: int) -> None:
+        modes = modes_of(terminal)
+        if modes is None and not self._opens_window():
+            raise terminal_gone()
+        self._touched = self._touched or modes != self._modes
 
     def _read(self) -> None:
         import pexpect
@@ -246,6 +313,9 @@ class Conversation:
         except (pexpect.EOF, OSError):
             chunk = b""
         if not chunk:
+            self._child.has_ended(_DEATH)
+            if self._child.status in _ENDED_BY_OTHERS and not self._interrupted():
+                raise self._failed("was killed", Killed)
             raise self._failed("ended without an answer", _Gone)
         chunks = [chunk]
         del chunk  # a traceback may show locals
@@ -280,6 +350,10 @@ class Conversation:
     def _end(self) -> None:
         self._answers.clear()
         self._restore.close()
+
+
+class Killed(PinentryFailed):
+    """Somebody has ended it. It can ask here, so nothing else asks in its place."""
 
 
 class _Hung(PinentryFailed):

@@ -7,24 +7,23 @@ import math
 import textwrap
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import NamedTuple
 
 from ..errors import NotConfirmed, PinentryFailed, Refused
 from ..redacted import NotASecret, Secret, is_cut_short, to_secret
 from ..text import escape
 from ..waiting import turns
-from . import assuan, choosing, wording
+from . import assuan, choosing, measured, screens, wording
 from .choosing import PromptMethod, Surroundings
 from .dialogs import ask_notebook, ask_osascript, confirm_osascript
-from .pinentry import Conversation
-from .questions import Prompt, Unsuitable, no_answer, said_no, several_lines
+from .measured import Question
+from .pinentry import Conversation, Killed
+from .questions import DOCTOR, Prompt, no_answer, said_no, several_lines
 
 __all__ = ["ask", "confirm", "probe", "turn_for_program"]
 
 #: pinentry-curses 1.2.1 drops what is typed beyond this many bytes, without a word.
 _CURSES_LIMIT = 2047
-
-#: The flavors in which no key that is pressed by habit means Yes: see :func:`_confirm_pinentry`.
-_NO_YES_BY_HABIT = frozenset({"gtk2", "qt", "qt5", "qt6", "tty"})
 
 #: What no secret has: the control characters except tab, LF and CR, which a paste may have.
 _CONTROLS = frozenset(range(0x20)) - frozenset(b"\t\n\r") | {0x7F}
@@ -75,12 +74,12 @@ async def _ask_repeatedly(
 ) -> Secret:
     """Ask for a secret; if it is to be entered twice, until both are the same."""
     for _ in range(_ATTEMPTS):
-        typed, twice = await _ask_once(method, around, prompt, time_left())
-        if twice or not prompt.repeat:
-            return _checked(typed)
+        typed = await _ask_once(method, around, prompt, time_left())
+        if typed.twice or not prompt.repeat:
+            return _checked(typed.text)
         again = prompt._replace(prompt=wording.again_label(prompt.prompt), error="")
-        if (await _ask_once(method, around, again, time_left()))[0] == typed:
-            return _checked(typed)
+        if (await _ask_once(method, around, again, time_left())).text == typed.text:
+            return _checked(typed.text)
         prompt = prompt._replace(error=wording.REPEAT_DIFFERS)
     raise Refused("what you entered twice was not the same, three times", "try again")
 
@@ -124,16 +123,16 @@ async def turn_for_program(
     :returns: the variables that tell the program which terminal to ask on, if there is one.
     """
     async with _turns.take(timeout):
-        around = choosing.surroundings(environ)
-        if around.terminal is None or not around.foreground:
+        found = choosing.surroundings(environ).usable_terminal
+        if found is None:
             yield {}
             return
-        async with around.terminal.turn(timeout):
-            with around.terminal.opened(asking):
-                yield {"GPG_TTY": around.terminal.path}
+        async with found.turn(timeout):
+            with found.opened(asking):
+                yield {"GPG_TTY": found.path} if found.named else {}
 
 
-async def probe(method: PromptMethod, environ: Mapping[str, str], timeout: float = 2) -> str:
+async def probe(method: PromptMethod, environ: Mapping[str, str], timeout: float = 15) -> str:
     """Start a pinentry, ask for its flavor, and end it. It shows no prompt and has no terminal.
 
     :param timeout: how long each of its two answers may take, in seconds.
@@ -153,55 +152,84 @@ async def _turn(
     async with _turns.take(prompt_timeout):
         method = await choosing.choose(environ, setting)
         around = choosing.surroundings(environ)
-        if around.terminal is None or not around.foreground:
-            yield method, around._replace(terminal=None), taken
+        if around.usable_terminal is None:
+            yield method, around, taken
             return
-        async with around.terminal.turn(prompt_timeout) as waited:
+        async with around.usable_terminal.turn(prompt_timeout) as waited:
             yield method, around, taken or waited
+
+
+class _Typed(NamedTuple):
+    """What the user typed.
+
+    :param twice: whether the pinentry had it typed twice.
+    """
+
+    text: bytearray
+    twice: bool = False
+
+    def __repr__(self) -> str:
+        return "<typed>"
 
 
 async def _ask_once(
     method: PromptMethod, around: Surroundings, prompt: Prompt, prompt_timeout: float
-) -> tuple[bytearray, bool]:
-    """Return what was typed, and whether the pinentry had it typed twice."""
-    try:
-        if method.kind == "pinentry":
-            return await _ask_pinentry(method, around, prompt, prompt_timeout)
-    except Unsuitable:
-        _check_terminal(method, around)
+) -> _Typed:
+    """Ask for a secret, on the terminal if the pinentry can't."""
+    instead = ""
+    if method.kind == "pinentry":
+        try:
+            typed, curses = await _ask_pinentry(method, around, prompt, prompt_timeout)
+        except PinentryFailed as error:
+            instead = _pass_over(method, around, error)
+        else:
+            return _not_cut(typed, curses, method)
     if method.kind == "osascript":
-        return assuan.Data(await ask_osascript(method, prompt, prompt_timeout)), False
-    text = "\n".join(filter(None, (prompt.error, prompt.description)))
+        return _Typed(assuan.Data(await ask_osascript(method, prompt, prompt_timeout)))
+    text = "\n".join(filter(None, (instead, prompt.error, prompt.description)))
     if method.kind == "notebook":
-        return assuan.Data(ask_notebook(f"{text}\n{prompt.prompt}")), False
+        return _Typed(assuan.Data(ask_notebook(f"{text}\n{prompt.prompt}")))
     assert around.terminal is not None
-    label = wording.entry_label(prompt.prompt)
-    return await around.terminal.ask(text, label, prompt_timeout), False
+    label = wording.entry_label(prompt.prompt, around.in_emacs)
+    return _Typed(await around.terminal.ask(text, label, prompt_timeout))
 
 
 async def _confirm_once(
     method: PromptMethod, around: Surroundings, question: Prompt, prompt_timeout: float
 ) -> bool:
-    try:
-        if method.kind == "pinentry":
+    """Ask to confirm, on the terminal if the pinentry can't."""
+    instead = ""
+    if method.kind == "pinentry":
+        try:
             return await _confirm_pinentry(method, around, question, prompt_timeout)
-    except Unsuitable:
-        _check_terminal(method, around)
+        except PinentryFailed as error:
+            instead = _pass_over(method, around, error)
     if method.kind == "osascript":
         return await confirm_osascript(method, question, prompt_timeout)
     if method.kind == "notebook":
-        text = f"{question.description} {wording.YES_OR_NO}"
-        return ask_notebook(text).lower() in (b"y", b"yes")
+        return _is_yes(ask_notebook(f"{question.description} {wording.YES_OR_NO}"))
     assert around.terminal is not None
-    return await around.terminal.confirm(question.description, prompt_timeout)
+    text = "\n".join(filter(None, (instead, question.description)))
+    return await around.terminal.confirm(text, prompt_timeout)
 
 
-def _check_terminal(method: PromptMethod, around: Surroundings) -> None:
-    """Raise if the terminal can't ask in place of a pinentry that can't."""
-    if around.terminal is None or not around.foreground:
-        raise PinentryFailed(
-            f"{method.name} can't ask this here", "choose another pinentry: PINENTRY=PROGRAM"
-        ) from None
+def _pass_over(method: PromptMethod, around: Surroundings, error: PinentryFailed) -> str:
+    """Return the line which says that the terminal asks in place of a pinentry that can't.
+
+    :raises PinentryFailed: if the terminal can't ask either.
+    """
+    if isinstance(error, Killed):
+        raise PinentryFailed(str(error), error.hint) from None
+    missing = screens.missing(around.environ) if method.graphical else ""
+    if around.usable_terminal is not None:
+        return wording.passed_over(str(error), missing)
+    raise PinentryFailed(
+        str(error), f"{missing} names a screen that is not there: unset it" if missing else DOCTOR
+    ) from None
+
+
+def _is_yes(typed: bytes | bytearray) -> bool:
+    return typed.strip().lower() in (b"y", b"yes")
 
 
 async def _confirm_pinentry(
@@ -209,30 +237,28 @@ async def _confirm_pinentry(
 ) -> bool:
     """Ask to confirm in such a way that no key means Yes by mistake.
 
-    - curses, also as ``gtk2:curses``: Return presses the OK button, which therefore says No,
-      and the other button says Yes. Closing the dialog is reported as neither.
-    - gtk2, qt, tty: Return was seen to cancel in the first two, and to do nothing in tty, where
-      the user presses ``y``. There the OK button says Yes.
-    - fltk: Escape answers OK, so it is never used for consent.
-    - In all others the user types a word. In gnome3 Return and space press OK, and Escape can't
-      be told from the No button. The rest (mac, efl, tqt, w32) was not measured, and may report
-      a closed window as if its button had been pressed.
+    Buttons are used only where they were measured: see :class:`~.measured.Question`. No other
+    pinentry is sent CONFIRM, so nothing that it may answer to that can be a Yes.
     """
     async with Conversation(method, around, question, prompt_timeout) as pinentry:
         flavor = await pinentry.flavor()
-        if "fltk" in flavor:
-            raise Unsuitable
-        curses = "curses" in flavor
-        if not curses and flavor not in _NO_YES_BY_HABIT:
+        version = await pinentry.version() if measured.name_of(method.program) else ""
+        how = measured.question(method.program, flavor, version)
+        if how is Question.NEVER:
+            raise PinentryFailed(f"{method.name} takes Escape for a Yes", DOCTOR)
+        if how is Question.WORD:
             await pinentry.send_command("SETPROMPT", wording.TYPE_YES)
-            typed = (await pinentry.ask_user("GETPIN")).data or b""
-            return typed.strip().lower() in (b"y", b"yes")
+            answer = await pinentry.ask_user("GETPIN")
+            if "PASSWORD_FROM_CACHE" in answer.status:
+                raise PinentryFailed(f"{method.name} did not ask you", DOCTOR)
+            return _is_yes(answer.data or b"")
+        exchanged = how is Question.EXCHANGED
         ok, not_ok = wording.YES_BUTTON, wording.NO_BUTTON
-        if curses:
+        if exchanged:
             ok, not_ok = not_ok, ok
         await pinentry.send_command("SETOK", ok)
         await pinentry.send_command("SETNOTOK", not_ok)
-        return await _pressed_ok(pinentry) is not curses
+        return await _pressed_ok(pinentry) is not exchanged
 
 
 async def _pressed_ok(pinentry: Conversation) -> bool:
@@ -245,11 +271,13 @@ async def _pressed_ok(pinentry: Conversation) -> bool:
 
 async def _ask_pinentry(
     method: PromptMethod, around: Surroundings, prompt: Prompt, prompt_timeout: float
-) -> tuple[bytearray, bool]:
+) -> tuple[_Typed, bool]:
+    """Return what was typed, and whether it may have been cut as curses does."""
     async with Conversation(method, around, prompt, prompt_timeout) as pinentry:
-        await pinentry.send_command("SETPROMPT", wording.entry_label(prompt.prompt))
+        label = wording.entry_label(prompt.prompt, around.in_emacs)
+        await pinentry.send_command("SETPROMPT", label)
         if prompt.error:
-            await pinentry.send_command("SETERROR", _in_lines(prompt.error), keep="\n")
+            await pinentry.set_error(_in_lines(prompt.error), prompt)
         flavor = await pinentry.flavor()
         curses = "curses" in flavor
         # curses 1.2.1 shows what is typed the second time; tty would compare a paste's lines.
@@ -260,12 +288,16 @@ async def _ask_pinentry(
         if await pinentry.more_lines_follow():
             raise several_lines()
     typed = answer.data if answer.data is not None else bytearray()
-    if curses and len(typed) >= _CURSES_LIMIT:
+    return _Typed(typed, "PIN_REPEATED" in answer.status), curses
+
+
+def _not_cut(typed: _Typed, curses: bool, method: PromptMethod) -> _Typed:
+    if curses and len(typed.text) >= _CURSES_LIMIT:
         raise PinentryFailed(
             f"{method.name} cut what you entered at {_CURSES_LIMIT} bytes",
             "use another pinentry for a secret of this length: PINENTRY=pinentry-tty",
         )
-    return typed, "PIN_REPEATED" in answer.status
+    return typed
 
 
 def _in_lines(text: str) -> str:

@@ -11,7 +11,6 @@ __all__ = [
     "DOCTOR",
     "MACHINE_TIMEOUT",
     "Prompt",
-    "Unsuitable",
     "check_code",
     "no_answer",
     "said_no",
@@ -19,7 +18,7 @@ __all__ = [
 ]
 
 #: How long, in seconds, a pinentry may take to start, and to answer what the user does not answer.
-MACHINE_TIMEOUT = 10.0
+MACHINE_TIMEOUT = 30.0
 
 #: What to do about a pinentry that does not work.
 DOCTOR = "run 'secretly doctor': it shows the pinentry and how to choose another"
@@ -40,10 +39,6 @@ class Prompt(NamedTuple):
     error: str = ""
     repeat: bool = False
     whole: bool = False
-
-
-class Unsuitable(Exception):
-    """This pinentry can't ask here. Another way of asking may."""
 
 
 def no_answer(prompt_timeout: float) -> PromptTimeout:
@@ -73,7 +68,7 @@ def check_code(code: int, name: str, prompt_timeout: float) -> None:
     :param code: the answer's code.
     :param name: the pinentry's name.
     :param prompt_timeout: how long the user had, in seconds.
-    :raises Unsuitable: if another way of asking may work.
+    :raises PinentryFailed: if it is not an answer of the user's.
     """
     if code == 0:
         return
@@ -84,5 +79,5 @@ def check_code(code: int, name: str, prompt_timeout: float) -> None:
     if code in (assuan.CANCELED, assuan.FULLY_CANCELED):
         raise Cancelled("cancelled at the prompt", "nothing was done")
     if code == assuan.WINDOW_TOO_SMALL:
-        raise Unsuitable
+        raise PinentryFailed(f"{name} has no room on this terminal", DOCTOR)
     raise PinentryFailed(f"{name} failed with error {code}", DOCTOR)

@@ -7,11 +7,12 @@ import errno
 import fcntl
 import os
 import stat
+import struct
 import subprocess
 import sys
 import termios
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 from ..errors import Cancelled, PinentryFailed, PromptTimeout
@@ -23,7 +24,7 @@ from .questions import no_answer, several_lines
 __all__ = [
     "Terminal",
     "find_terminal",
-    "is_gone",
+    "modes_of",
     "more_lines_follow",
     "name_from_ps",
     "read_line",
@@ -49,24 +50,40 @@ _PASTE_GAP = 0.05
 _TURN_INTERVAL, _WRITE_INTERVAL = 0.1, 0.05
 
 
-class Terminal:
-    """A terminal by its own name, such as ``/dev/pts/3``.
+#: The controlling terminal, whatever its own name is (tty(4)).
+_CONTROLLING = "/dev/tty"
 
-    Never ``/dev/tty``: a pinentry must be told a name, and macOS's kqueue refuses that one.
+
+class Terminal:
+    """A terminal by its own name, such as ``/dev/pts/3``, or the controlling one without a name.
+
+    After ``su``, in a container or with another ``/dev/pts`` the controlling terminal can't be
+    opened by its own name. It can be as ``/dev/tty``, except on macOS: kqueue refuses that.
+
+    :param path: what to open.
+    :param number: the device number of the controlling terminal, if it has no name here.
     """
 
-    def __init__(self, path: str) -> None:
-        self.path = path
+    def __init__(self, path: str, number: int = 0) -> None:
+        self.path, self._number = path, number
+
+    @property
+    def named(self) -> bool:
+        """Whether other processes can open it by this name, as a pinentry must."""
+        return self.path != _CONTROLLING
 
     @contextlib.contextmanager
-    def opened(self, asking: bool = True) -> Iterator[int]:
+    def opened(
+        self, asking: bool = True, drop_typed: Callable[[], bool] | None = None
+    ) -> Iterator[int]:
         """Open the terminal so that nothing blocks, and restore its modes at the end.
 
         Nothing here waits for output to drain: the user may have stopped it with Ctrl-S.
 
-        :param asking: whether the user is asked on it. Then Ctrl-Z suspends nothing, as the
+        :param asking: whether the user may be asked on it. Then Ctrl-Z suspends nothing, as the
             shell would turn echo on, and leave it on after ``fg``; and what was typed and not
             read is dropped at the end.
+        :param drop_typed: is called at the end: whether to drop that, after all.
         """
         descriptor = self._open(os.O_RDWR | os.O_NONBLOCK)
         try:
@@ -78,8 +95,9 @@ class Terminal:
             finally:
                 with contextlib.suppress(termios.error, OSError):
                     if asking and self.in_foreground():
-                        # The rest of a paste must reach no other program.
-                        termios.tcflush(descriptor, termios.TCIFLUSH)
+                        if drop_typed is None or drop_typed():
+                            # The rest of a paste must reach no other program.
+                            termios.tcflush(descriptor, termios.TCIFLUSH)
                         termios.tcsetattr(descriptor, termios.TCSANOW, modes)
                     elif termios.tcgetattr(descriptor) != modes:
                         termios.tcsetattr(descriptor, termios.TCSANOW, modes)
@@ -125,15 +143,15 @@ class Terminal:
         """
         deadline = time.monotonic() + timeout
         waited = False
-        descriptor = self._open(os.O_RDONLY)
+        descriptor = self._open(os.O_RDONLY if self.named else os.O_RDWR)
         try:
             while True:
                 try:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    self._lock(descriptor)
                     break
                 except BlockingIOError:
                     waited = True
-                    if is_gone(descriptor):
+                    if modes_of(descriptor) is None:
                         raise terminal_gone() from None
                     if time.monotonic() > deadline:
                         raise PromptTimeout(
@@ -144,6 +162,18 @@ class Terminal:
             yield waited
         finally:
             os.close(descriptor)
+
+    def _lock(self, descriptor: int) -> None:
+        """Take the lock of this terminal.
+
+        :raises BlockingIOError: if another process has it.
+        """
+        if self.named or sys.platform != "linux":
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        # All terminals are one file by that name: each has its own byte of it (struct flock).
+        lock = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, self._number, 1, 0)
+        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, lock)
 
     async def ask(self, text: str, label: str, prompt_timeout: float) -> assuan.Data:
         """Ask for a secret with echo off, and return what was typed.
@@ -247,13 +277,12 @@ async def more_lines_follow(descriptor: int) -> bool:
     return False
 
 
-def is_gone(descriptor: int) -> bool:
-    """Return whether an open terminal no longer exists, as when its window was closed."""
+def modes_of(descriptor: int) -> list[Any] | None:
+    """Return an open terminal's modes; None if it no longer exists: its window was closed."""
     try:
-        termios.tcgetattr(descriptor)
+        return termios.tcgetattr(descriptor)
     except termios.error:
-        return True
-    return False
+        return None
 
 
 def terminal_gone() -> PinentryFailed:
@@ -263,33 +292,50 @@ def terminal_gone() -> PinentryFailed:
 
 def find_terminal() -> Terminal | None:
     """Find the terminal of this process: the controlling one, else one on a standard stream."""
-    try:
-        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC))
-        controlling = True
-    except OSError:
-        controlling = False
-    device = _controlling_device() if controlling else None
+    streams = []
     for descriptor in range(3):
         with contextlib.suppress(OSError):
-            path = os.ttyname(descriptor)
-            if device in (None, os.stat(path).st_rdev):
-                return usable_terminal(path)
-    if device is not None:
-        return _terminal_of_device(device)
-    return usable_terminal(f"/dev/{name_from_ps()}") if controlling else None
+            streams.append(os.ttyname(descriptor))
+    streams = [path for path in streams if path != _CONTROLLING]
+    try:
+        os.close(os.open(_CONTROLLING, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC))
+    except OSError:
+        return next(filter(None, map(usable_terminal, streams)), None)
+    device = _controlling_device()
+    for path in (*streams, *_names_of(device)):
+        if _is_controlling(path):
+            return Terminal(path)
+    return None if sys.platform == "darwin" else Terminal(_CONTROLLING, device or 0)
 
 
-def _terminal_of_device(device: int) -> Terminal | None:
-    """Find a terminal by its device number."""
+def _names_of(device: int | None) -> Iterator[str]:
+    """Yield the names that the controlling terminal may have."""
+    if device is None:
+        yield f"/dev/{name_from_ps()}"
+        return
     major, minor = os.major(device), os.minor(device)
-    paths = [f"/dev/pts/{minor}"]
+    yield f"/dev/pts/{minor}"
     with contextlib.suppress(OSError):
-        paths.append("/dev/" + os.path.basename(os.readlink(f"/sys/dev/char/{major}:{minor}")))
-    for path in paths:
-        with contextlib.suppress(OSError):
-            if os.stat(path).st_rdev == device:
-                return usable_terminal(path)
-    return None
+        yield "/dev/" + os.path.basename(os.readlink(f"/sys/dev/char/{major}:{minor}"))
+
+
+def _is_controlling(path: str) -> bool:
+    """Return whether that name opens the controlling terminal, for reading and writing.
+
+    In a container another one may have the same name and even the same number. Only of the
+    controlling one does the system tell the foreground's process group (tcgetpgrp(3)).
+    """
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        os.tcgetpgrp(descriptor)
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
 
 
 def usable_terminal(path: str) -> Terminal | None:

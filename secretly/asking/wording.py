@@ -23,9 +23,12 @@ KEYCHAIN_UNREACHABLE = "It is stored in the keychain, which can't be reached fro
 # -- a secret that the user types ------------------------------------------------
 
 
+_SECRET, _TOKEN = "Secret", "API token"
+
+
 def secret_label(name: str, prefix: str | None = None) -> str:
     """Return the label of the entry field for a secret, or for a token with a prefix."""
-    return f"API token for {name} ({prefix}…)" if prefix else f"Secret for {name}"
+    return f"{_TOKEN} for {name} ({prefix}…)" if prefix else f"{_SECRET} for {name}"
 
 
 def username_label(name: str) -> str:
@@ -84,14 +87,33 @@ REPEAT_LABEL = "Again:"
 REPEAT_DIFFERS = "The two entries are not the same."
 
 
-def entry_label(label: str) -> str:
-    """Return the label of an entry field as it is shown."""
+def entry_label(label: str, emacs: bool = False) -> str:
+    """Return the label of an entry field as it is shown.
+
+    :param emacs: whether Emacs must recognize it: it shows what is typed after any other line
+        than a password's (``comint-password-prompt-regexp``).
+    """
+    if emacs:
+        kind, _, name = label.partition(" for ")
+        if kind in (_SECRET, _TOKEN):
+            label = f"Password for {name}"
+        elif label.endswith("assword"):
+            label = f"Enter the {label[:1].lower()}{label[1:]}"
     return f"{label}:"
 
 
 def again_label(label: str) -> str:
     """Return the label of the second of two entries."""
     return f"{label} (again)"
+
+
+def passed_over(why: str, missing: str) -> str:
+    """Return the line which says that the terminal asks in place of a pinentry that can't.
+
+    :param missing: the variables that name a screen that is not there.
+    """
+    note = f" ({missing} names no screen)" if missing else ""
+    return f"{TITLE}: {why}{note}. Asking on the terminal:"
 
 
 # -- the use of a stored secret --------------------------------------------------

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from .. import safefiles
-from ..asking import choosing, prompting, terminal
+from ..asking import choosing, measured, prompting, screens
 from ..config import loading, model, places, values
 from ..errors import KeychainUnavailable, SecretlyError
 from ..keeping.backends import named_by
@@ -17,7 +17,17 @@ from ..keeping.stored_names import StoredNames
 from ..sources import registry
 from ..text import escape
 
-__all__ = ["STEERING", "STEERING_PREFIXES", "Line", "examine", "steering"]
+__all__ = ["SHOWN", "STEERING", "STEERING_PREFIXES", "Line", "examine", "steering"]
+
+#: The variables whose value is shown: a path, a list of paths, or a name. People paste the output
+#: of doctor, and options of programs may hold a password.
+SHOWN = frozenset(
+    "PINENTRY GNUPGHOME SECRETLY_CONFIG SECRETLY_NO_INPUT PASSWORD_STORE_DIR "
+    "LD_PRELOAD LD_LIBRARY_PATH LD_AUDIT GCONV_PATH DYLD_INSERT_LIBRARIES DYLD_LIBRARY_PATH "
+    "PYTHON_KEYRING_BACKEND PYTHONPATH PYTHONHOME PYTHONUSERBASE PYTHONSTARTUP BASH_ENV ENV "
+    "PERL5LIB RUBYLIB GTK_MODULES GTK_PATH GIO_EXTRA_MODULES GIO_MODULE_DIR "
+    "QT_PLUGIN_PATH QT_QPA_PLATFORM_PLUGIN_PATH".split()
+)
 
 #: Variables that decide which programs see a secret, and how.
 STEERING = (
@@ -66,11 +76,14 @@ async def examine(environ: Mapping[str, str]) -> list[Line]:
 
 
 def steering(environ: Mapping[str, str]) -> list[Line]:
-    """The variables that are set and matter; the values only of those known by name."""
-    known = [name for name in STEERING if name in environ]
+    """The variables that are set and matter; the values only of those that can't be secret."""
+    names = [name for name in STEERING if name in environ]
     others = sorted(name for name in environ if name.startswith(STEERING_PREFIXES))
-    texts = [f"{name}={escape(environ[name])[:200]}" for name in known]
-    texts += [f"{escape(name)} is set" for name in others if name not in known]
+    names += [name for name in others if name not in names]
+    texts = [
+        f"{name}={escape(environ[name])[:200]}" if name in SHOWN else f"{escape(name)} is set"
+        for name in names
+    ]
     return [Line(None, f"environment: {text}") for text in texts]
 
 
@@ -79,33 +92,48 @@ def _wrong(what: str, error: SecretlyError) -> list[Line]:
 
 
 async def _asking(environ: Mapping[str, str], found: model.Configuration) -> list[Line]:
-    here = terminal.find_terminal()
-    if here is None:
+    around = choosing.surroundings(environ)
+    if around.terminal is None:
         lines = [Line(None, "terminal: none")]
     else:
-        place = "in the foreground" if here.in_foreground() else "in the background"
-        lines = [Line(None, f"terminal: {escape(here.path)}, {place}")]
+        place = "in the foreground" if around.foreground else "in the background"
+        lines = [Line(None, f"terminal: {escape(around.terminal.path)}, {place}")]
+    if missing := screens.missing(environ):
+        lines.append(Line(None, f"screen: {missing} names no screen: unset it"))
     skipped: list[str] = []
     try:
         way = await choosing.choose(environ, found.pinentry, skipped)
     except SecretlyError as error:
         lines += _wrong("pinentry", error)
     else:
-        lines += await _way(way, environ)
+        lines += await _way(way, around, missing)
     return lines + [Line(None, f"  skipped: {line}") for line in skipped]
 
 
-async def _way(way: choosing.PromptMethod, environ: Mapping[str, str]) -> list[Line]:
+async def _way(
+    way: choosing.PromptMethod, around: choosing.Surroundings, missing: str
+) -> list[Line]:
     program = f"{escape(str(way.program))} " if way.program else ""
     what = f"pinentry: {program}({way.why})"
-    flavor = ""
-    if way.kind == "pinentry":
-        try:
-            flavor = f", flavor {escape(await prompting.probe(way, environ))[:40]}"
-        except SecretlyError as error:
-            return _wrong(what, error)
-    kind = "a window" if way.graphical else "the terminal"
-    return [Line(True, f"{what}, on {kind}{flavor}")]
+    if way.kind != "pinentry":
+        return [Line(True, f"{what}, on {'a window' if way.graphical else 'the terminal'}")]
+    other = "name another pinentry that is installed: PINENTRY=pinentry-tty"
+    hint = f"{missing} names no screen: unset it, or {other}" if missing else other
+    instead = [Line(None, "  secretly asks on the terminal itself")]
+    instead = instead if around.usable_terminal is not None else []
+    try:
+        flavor = await prompting.probe(way, around.environ)
+    except SecretlyError as error:
+        return [Line(False, f"{what}: {error}"), Line(None, f"  {hint}"), *instead]
+    on_terminal = not way.graphical or measured.asks_on_terminal(flavor)
+    known = bool(measured.name_of(way.program))
+    if known and on_terminal and not instead:
+        return [Line(False, f"{what}: it needs a terminal to ask on"), Line(None, f"  {hint}")]
+    said = f"on {'the terminal' if on_terminal else 'a window'}, flavor {escape(flavor)[:40]}"
+    lines = [Line(True, f"{what}, {said}")]
+    if on_terminal and not known:
+        lines.append(Line(None, "  if it needs a screen, secretly asks on the terminal itself"))
+    return lines
 
 
 async def _keychain(environ: Mapping[str, str], found: model.Configuration) -> list[Line]:

@@ -56,6 +56,11 @@ def _user_tables(path: str, named: bool) -> dict[str, Any] | None:
     """
     if path == os.devnull:  # the usual way to say 'none'
         return None
+    if not os.path.isabs(path):
+        raise BadConfiguration(
+            f"SECRETLY_CONFIG names {escape(path)}, which is not a full path",
+            f'write the full path: SECRETLY_CONFIG="$PWD/{escape(path)}"',
+        )
     try:
         data = safefiles.read_file(path)
     except FileNotFoundError:

@@ -14,16 +14,18 @@ if TYPE_CHECKING:
 def home_folder(environ: Mapping[str, str]) -> str:
     """The user's home folder: ``HOME``, else what the system's password database says.
 
-    An empty ``HOME`` does not count. Without either, it is the root folder.
+    An empty or relative ``HOME`` does not count: it would be the current folder, and a file of
+    that could name the program that asks. Without either, it is the root folder.
     """
-    if environ.get("HOME"):
-        return environ["HOME"]
+    if os.path.isabs(home := environ.get("HOME", "")):
+        return home
     import pwd
 
     try:
-        return pwd.getpwuid(os.getuid()).pw_dir or "/"
+        home = pwd.getpwuid(os.getuid()).pw_dir
     except KeyError:  # a container may have no entry for its user
         return "/"
+    return home if os.path.isabs(home) else "/"
 
 
 def expand_user(path: str, environ: Mapping[str, str]) -> str:
@@ -33,11 +35,21 @@ def expand_user(path: str, environ: Mapping[str, str]) -> str:
     return os.path.expanduser(path)
 
 
+def xdg_folder(kind: Literal["config", "data", "state"], environ: Mapping[str, str]) -> str:
+    """The user's folder for a kind of file, by the XDG Base Directory Specification.
+
+    As the specification says, a relative path in the variable does not count.
+    """
+    root = environ.get(f"XDG_{kind.upper()}_HOME", "").strip()
+    below = {"config": ".config", "data": ".local/share", "state": ".local/state"}
+    return root if os.path.isabs(root) else os.path.join(home_folder(environ), below[kind])
+
+
 def secretly_folder(kind: Literal["config", "data", "state"], environ: Mapping[str, str]) -> str:
     """The folder for secretly's configuration, or for the files that it writes.
 
-    On Linux the XDG Base Directory Specification decides, as in platformdirs: to import that
-    takes as long as the rest of a start. Elsewhere platformdirs decides.
+    On Linux as in platformdirs: to import that takes as long as the rest of a start. Elsewhere
+    platformdirs decides.
     """
     if sys.platform != "linux":
         import platformdirs
@@ -47,12 +59,11 @@ def secretly_folder(kind: Literal["config", "data", "state"], environ: Mapping[s
             "data": platformdirs.user_data_dir,
             "state": platformdirs.user_state_dir,
         }
-        return folders[kind]("secretly")
-    root = environ.get(f"XDG_{kind.upper()}_HOME", "").strip()
-    if not os.path.isabs(root):  # the specification says to ignore a relative path
-        below = {"config": ".config", "data": ".local/share", "state": ".local/state"}
-        root = os.path.join(home_folder(environ), below[kind])
-    return os.path.join(root, "secretly")
+        folder, theirs = folders[kind]("secretly"), os.path.expanduser("~")
+        if not os.path.isabs(os.environ.get("HOME", "")) and folder.startswith(theirs):
+            return home_folder(environ).rstrip("/") + folder[len(theirs.rstrip("/")) :]
+        return folder
+    return os.path.join(xdg_folder(kind, environ), "secretly")
 
 
 def config_path(environ: Mapping[str, str]) -> str:

@@ -127,8 +127,8 @@ def named_by(environ: Mapping[str, str]) -> str:
 
 def _keyringrc_path(environ: Mapping[str, str]) -> str:
     """Return where keyring reads its configuration (``keyring.util.platform_``)."""
-    root = environ.get("XDG_CONFIG_HOME") or os.path.join(places.home_folder(environ), ".config")
-    return os.path.join(root, "python_keyring", "keyringrc.cfg")
+    folder = places.xdg_folder("config", environ)
+    return os.path.join(folder, "python_keyring", "keyringrc.cfg")
 
 
 def _configured_backend(path: str) -> str | None:

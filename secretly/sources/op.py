@@ -15,6 +15,7 @@ from typing import Any
 
 from .. import safefiles
 from ..asking import wording
+from ..config import places
 from ..errors import BadReference, Cancelled, SourceFailed
 from ..redacted import Secret
 from ..text import escape
@@ -229,10 +230,10 @@ def _latest_account(run: Run) -> str:
 
 def _settings_of_1(environ: Mapping[str, str]) -> Iterator[str]:
     """Return where ``op`` looks for its settings, in order."""
-    home, settings = environ.get("HOME", ""), environ.get("XDG_CONFIG_HOME")
-    places = ((environ.get("OP_CONFIG_DIR"), ""), (home, ".op"), (settings, ".op"))
-    for base, inside in (*places, (home, ".config/op"), (settings, "op")):
-        if base:
+    home, settings = places.home_folder(environ), environ.get("XDG_CONFIG_HOME", "")
+    first = ((environ.get("OP_CONFIG_DIR", ""), ""), (home, ".op"), (settings, ".op"))
+    for base, inside in (*first, (home, ".config/op"), (settings, "op")):
+        if os.path.isabs(base):
             yield os.path.join(base, inside, "config")
 
 

@@ -33,9 +33,14 @@ def turn():
         file.write(str(number + 1))
     return number
 
-def act(action):
+def act(action, verb):
     kind, value = action
-    if kind == "raw":
+    if kind == "agree":
+        if verb == "GETPIN":
+            write(b"D yes\nOK\n" if value else b"D no\nOK\n")
+        else:
+            write(b"OK\n" if value else b"ERR 83886194 Not confirmed <Pinentry>\n")
+    elif kind == "raw":
         write(base64.b64decode(value))
     elif kind == "drip":
         for byte in base64.b64decode(value):
@@ -57,7 +62,7 @@ def act(action):
 
 def answer(verb, default):
     for action in script["on"].get(verb, [["raw", base64.b64encode(default).decode()]]):
-        act(action)
+        act(action, verb)
 
 signal.signal(signal.SIGINT, lambda *_: os._exit(1))
 answer("greeting", b"OK Pleased to meet you\n")
@@ -77,7 +82,7 @@ while True:
         answers = script["answers"]
         actions = answers[number] if number < len(answers) else script["otherwise"]
         for action in actions:
-            act(action)
+            act(action, verb)
     elif verb == "BYE":
         answer(verb, b"OK closing connection\n")
         break
@@ -88,7 +93,8 @@ while True:
 """
 
 Action = tuple[str, Any]
-#: What a fake pinentry does at a prompt: type a text, cancel (None), answer Yes or No,
+#: What a fake pinentry does at a prompt: type a text, cancel (None), answer Yes or No (with a
+#: button, or with the word where that is typed),
 #: or a list of actions: ``("raw", bytes)``, ``("drip", bytes)``, ``("wait", seconds)``,
 #: ``("hang", whether to ignore signals)``, ``("kill", signal)``, ``("exit", status)``.
 Answer = str | None | bool | Sequence[Action]
@@ -109,7 +115,8 @@ def _executable(path: Path, text: str) -> None:
 class FakePinentry:
     """A pinentry that follows a script. It is a real process, like the real one.
 
-    :param answers: what it does at each prompt in turn; after the last one it cancels.
+    :param answers: what it does at each prompt in turn; after the last one it cancels. ``True``
+        and ``False`` answer a question.
     :param on: what it does at other commands, by verb, or at its ``"greeting"``.
     :param flavor: the flavor that it reports.
 
@@ -166,10 +173,8 @@ class FakePinentry:
 def _actions(answer: Answer) -> list[list[Any]]:
     if answer is None:
         return _encoded([("raw", _CANCEL)])
-    if answer is True:
-        return _encoded([("raw", b"OK\n")])
-    if answer is False:
-        return _encoded([("raw", b"ERR 83886194 Not confirmed <Pinentry>\n")])
+    if isinstance(answer, bool):
+        return _encoded([("agree", answer)])
     if isinstance(answer, str):
         from ..asking.assuan import escape
 
