@@ -469,7 +469,7 @@ with open(sys.argv[1], "w") as file:
     ("what", "answer", "found"),
     [
         ("ask", "printf '=canary-1\\n'", "canary-1"),
-        ("ask", "printf '= canary \\n\\n'", " canary \n"),
+        ("ask", "printf '= canary \\n\\n'", " canary "),
         ("ask", "printf '=\\n'", ""),
         ("ask", "echo 'gave up'", "PromptTimeout"),
         ("ask", "echo cancelled", "Cancelled"),

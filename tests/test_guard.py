@@ -485,6 +485,7 @@ def test_odd_characters_are_shown_as_escapes(workdir: Workdir, odd: str, escape:
     heads = [
         "upload: ",
         "to: ",
+        "token: ",
         f"program: {workdir.folder}/dist{escape}x/twine",
         "for: ",
         "",
