@@ -103,7 +103,8 @@ def expanded_by_the_shell(command: Sequence[str], variables: Iterable[str]) -> s
         ``$NAME`` in the call before secretly, and so the command, was started.
     """
     named = sorted(name for name in variables if not os.environ.get(name))
-    if not named:
+    # A word with the name in it still has it: a script, for example.
+    if not named or any(name in word for name in named for word in command[1:]):
         return ""
     empty = any(re.search(r"(^|[=\s]|:(?=@))$|://[^/@]*:@", word) for word in command[1:])
     if not empty and (len(command) > 1 or os.path.basename(command[0]) not in ("echo", "printf")):
