@@ -100,7 +100,7 @@ async def secret(
         verify=verify,
         timeout=timeout,
     )
-    return (await _obtain(reference, request)).secret
+    return (await _obtain(request)).secret
 
 
 async def credential(
@@ -141,7 +141,7 @@ async def credential(
         verify=verify,
         timeout=timeout,
     )
-    found = await _obtain(reference, request)
+    found = await _obtain(request)
     return Credential(found.username or login_name(), found.secret)
 
 
@@ -290,7 +290,7 @@ def _request(
     verify: Verify | None,
     timeout: Timeout,
 ) -> SecretRequest:
-    parsed = parse(reference)
+    parsed = parse(reference, context().environ if "$" in str(reference) else None)
     return SecretRequest(
         parsed,
         username=username,
@@ -309,12 +309,6 @@ def _limit(timeout: Timeout) -> float | None:
     return None if timeout is None else values.in_seconds(timeout, PROMPT_TIMEOUT)
 
 
-async def _obtain(reference: str, request: SecretRequest) -> ResolvedSecret:
-    async def obtained() -> ResolvedSecret:
-        here = context()
-        final = request._replace(reference=parse(reference, here.environ))
-        return await obtain.obtain(final, here)
-
-    with_variables = reference if "$" in reference else ""
-    key = (*request.reference._values(), with_variables, request.username, request.verify)
-    return await _shared.do(key, obtained, request.limit)
+async def _obtain(request: SecretRequest) -> ResolvedSecret:
+    key = (*request.reference._values(), request.username, request.verify)
+    return await _shared.do(key, lambda: obtain.obtain(request, context()), request.limit)

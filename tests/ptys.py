@@ -290,6 +290,7 @@ class Asking(Pty):
         environ = {
             "PATH": os.defpath,
             "HOME": str(folder),
+            "XDG_RUNTIME_DIR": str(folder),
             "GNUPGHOME": str(folder / "gnupg"),
             "TERM": "xterm",
             "LANG": "C.UTF-8",

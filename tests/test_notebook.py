@@ -104,6 +104,7 @@ def environ(home: Path) -> dict[str, str]:
     return {
         "PATH": os.defpath,
         "HOME": str(home),
+        "XDG_RUNTIME_DIR": str(home),
         "LANG": "C.UTF-8",
         "TERM": "xterm",
         "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",

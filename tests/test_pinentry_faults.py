@@ -206,6 +206,7 @@ class Program:
         environ = {
             "PATH": os.defpath,
             "HOME": str(self._folder),
+            "XDG_RUNTIME_DIR": str(self._folder),
             "XDG_STATE_HOME": str(self._folder / "state"),
             "TERM": "xterm",
             "LANG": "C.UTF-8",

@@ -351,6 +351,7 @@ def test_inherited_references_are_resolved_in_their_places() -> None:
     assert found(resolve_env=True) == {
         "MINE": "Mine",
         "TOKEN": "op://V/Token",
+        "USER": "op://V/Token",
         "OLD": "op://V/Old",
     }
     assert found(literal=frozenset({"TOKEN"})) == {"MINE": "Mine"}
@@ -386,8 +387,11 @@ def test_a_command_does_not_get_a_reference_in_its_own_variable(name: str) -> No
         planned(Case(""), **inherited)
     assert "--resolve-env" in caught.value.hint
     assert planned(Case(""), **inherited, literal=frozenset({name})).deliveries == ()
-    (found, _) = planned(Case(""), **inherited, resolve_env=True).deliveries
+    found, *others = planned(Case(""), **inherited, resolve_env=True).deliveries
     assert (found.by, shown(found.value)) == (Environment(name), "op://V/I")
+    # The user name of a secret goes with it, as from anywhere else.
+    own = [Environment("USER")] if name == "TOKEN" else []
+    assert [one.by for one in others] == [*own, Environment("X")]
     assert planned(Case("", arguments=("check",)), **inherited).deliveries == ()
     own = planned(Case("", explicit={"TOKEN": "Mine"}), **inherited)
     assert [shown(one.value) for one in own.deliveries] == ["Mine", "Mine"]

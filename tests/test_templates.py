@@ -103,6 +103,7 @@ UNREADABLE = [
     *("ref+vault://a/b#/c", "ref+awssecrets://a?region=b", "secretref+gcpsecrets://a/b"),
     *("BWS://0001", "x=ref+file://a", "Bearer doppler://a/b/C", "{{ vault://a/b }}"),
     *("encrypted:BDq8sQ0=", "ENC[AES256_GCM,data:x,iv:y,tag:z,type:str]", " bws://a "),
+    "db://u:bws://abc@h/x",
     *("vault:secret/data/x#KEY", '{"a": "bws://x", "b": "y@z"}', "${A:-doppler://b}"),
 ]
 

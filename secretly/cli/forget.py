@@ -8,7 +8,7 @@ from ..errors import NotFound
 from ..reference import parse_name
 from ..resolving.storing import forget_secret
 from ..text import escape
-from .console import drive, user_context
+from .console import UsageError, drive, user_context
 from .stored import add_reference
 
 EXAMPLE = "example:\n  secretly forget PyPI\n"
@@ -22,7 +22,9 @@ def add_arguments(verb: ArgumentParser) -> None:
 
 def execute(options: Namespace) -> int:
     """Carry out the verb; return the exit status."""
-    name, username = parse_name(options.reference), options.username or None
+    name, username = parse_name(options.reference), options.username
+    if username == "":
+        raise UsageError("--username is empty", "omit it to delete what is stored for every user")
     context = user_context()
     count = drive(forget_secret(name, username, context))
     called = escape(name) + (f" of the user {escape(username)}" if username else "")

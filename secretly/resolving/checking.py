@@ -9,6 +9,7 @@ from ..config.model import Entry
 from ..errors import Refused, SecretlyError
 from ..redacted import Secret, is_cut_short
 from ..text import escape, shell_quote
+from .candidates import Candidate
 from .request import SecretRequest
 
 TYPE_CHECKING = False  # typing's own would load it
@@ -38,36 +39,45 @@ def validate_token(entry: Entry, value: Secret) -> tuple[Secret, str]:
     return value, wording.not_a_token(escape(entry.name), str(entry.prefix))
 
 
-def check_stored(entry: Entry, value: Secret) -> Secret:
-    """Return a stored secret without white space around a token.
+def check_stored(candidate: Candidate, value: Secret) -> Secret:
+    """Return a secret that was found, without white space around a token.
 
     :raises Refused: if it is empty, or not a token where the name has tokens.
     """
+    entry = candidate.entry
     value, wrong = validate_token(entry, value)
     if not wrong:
         return value
-    if is_cut_short(value):
-        check_whole(entry, value)
+    check_whole(candidate, value)
     what = f"does not start with '{entry.prefix}', so it is not a token" if value else "is empty"
     fix = f"secretly set {shell_quote(entry.name)}"
-    raise Refused(f"the stored secret for {escape(entry.name)} {what}", _where(entry, fix))
+    raise Refused(f"{_called(candidate)} {what}", _where(candidate, fix))
 
 
-def check_whole(entry: Entry, value: Secret) -> None:
-    """Refuse a stored value that is the beginning of several lines: a command can't use it.
+def check_whole(candidate: Candidate, value: Secret) -> None:
+    """Refuse a value that is the beginning of several lines: a command can't use it.
 
     :raises Refused: if it is.
     """
     if is_cut_short(value):
-        fix = f"secretly set {shell_quote(entry.name)} --stdin < FILE"
-        raise Refused(
-            f"the stored secret for {escape(entry.name)} is the beginning of several lines",
-            _where(entry, fix),
-        )
+        fix = f"secretly set {shell_quote(candidate.name)} --stdin < FILE"
+        what = "is only the beginning of several lines"
+        raise Refused(f"{_called(candidate)} {what}", _where(candidate, fix))
 
 
-def _where(entry: Entry, fix: str) -> str:
-    return f"change it in {escape(str(entry.source))}" if entry.source else f"replace it: {fix}"
+def _called(candidate: Candidate) -> str:
+    kind = "secret" if candidate.source else "stored secret"
+    return f"the {kind} for {escape(candidate.name)}"
+
+
+def _where(candidate: Candidate, fix: str) -> str:
+    """How to replace a secret: where it comes from, or in the keychain."""
+    source = candidate.source
+    if source is None:
+        return f"replace it: {fix}"
+    if source.scheme == "command":
+        return "change what the configured command prints"
+    return f"change it in {escape(str(source))}"
 
 
 def find_objection(request: SecretRequest, entry: Entry, typed: Secret) -> str:

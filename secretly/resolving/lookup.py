@@ -178,9 +178,9 @@ class Stores:
         if value is None:
             return None
         if (candidate.source or request.reference).usual == "password":
-            value = check_stored(candidate.entry, value)
+            value = check_stored(candidate, value)
         elif origin != CONFIGURATION:
-            check_whole(candidate.entry, value)
+            check_whole(candidate, value)
         return ResolvedSecret(value, username, candidate)
 
 

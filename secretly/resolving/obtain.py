@@ -76,8 +76,8 @@ class _LookUp:
         name = escape(self.request.reference.name)
         if unavailable is None:
             fix = f"secretly set {shell_quote(self.request.reference.name)}"
-            question = f" {self.question}".rstrip()
-            return NotFound(f"no stored secret {name}.{question}".rstrip("."), f"store it: {fix}")
+            question = f". {self.question}" if self.question else ""
+            return NotFound(f"no stored secret {name}{question}", f"store it: {fix}")
         what, hint = f"can't get {name}", unavailable.hint
         if question := self.question:
             hint = f"{question} If not: {hint}"

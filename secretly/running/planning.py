@@ -85,6 +85,11 @@ class PlanInput(Record):
         """Whether the command may publish, whatever its subcommand: ``npm run release`` may."""
         return self.invocation is not None and self.invocation.row.publishes
 
+    @property
+    def uploads(self) -> bool:
+        """Whether a prompt shows an upload: configured as one, or known to be one."""
+        return self.publishes or self.upload is not None
+
     def variable(self, name: str) -> str:
         """A variable as it is named for this index: ``{REPOSITORY}`` is replaced."""
         return self.destination.filled(name) if self.destination else name
@@ -148,16 +153,18 @@ def plan_delivery(given: PlanInput) -> DeliveryPlan:
     own = row.secrets.keys() - (plain.keys() - _variables(by_profile))
     set_here = _variables(delivery.by for delivery in secrets)
     blanked, removed = _stale(row, plain, chosen, bool(own & set_here))
-    resolved = _resolved(given, row, chosen.union(set_here, blanked, removed))
-    _check(given, row, plain, [*secrets, *resolved])
-    set_here |= _variables(delivery.by for delivery in resolved)
-    usernames = _with_usernames(secrets, None if row.username in chosen else row.username, own)
+    secrets += _resolved(given, row, chosen.union(set_here, blanked, removed))
+    _check(given, row, plain, secrets)
+    set_here = _variables(delivery.by for delivery in secrets)
+    blanked, removed = _stale(row, plain, chosen, bool(own & set_here))
+    given_username = row.username in chosen | set_here
+    deliveries = _with_usernames(secrets, None if given_username else row.username, own)
     return DeliveryPlan(
         given.program,
         given.argv,
-        (*usernames, *resolved),
+        tuple(deliveries),
         plain,
-        blanked=tuple(name for name in blanked if name not in plain),
+        blanked=tuple(name for name in blanked if name not in plain.keys() | set_here),
         removed=tuple(name for name in removed if name not in plain.keys() | set_here),
         publishes=given.publishes,
         seal_keyring=row.seal_keyring,
@@ -330,7 +337,7 @@ def _check(
         _check_env_file(given, plain)
     for secret in secrets:
         secret.by.check()
-    if not (given.publishes and row.name):
+    if not (given.uploads and row.name):
         return
     own = {*row.secrets, *row.alternatives, *row.removes, row.username}
     for name in sorted(_variables(secret.by for secret in secrets) - own):
@@ -353,11 +360,9 @@ def _check_env_file(given: PlanInput, plain: Mapping[str, PlainVariable]) -> Non
     """
     for name in (name for name, variable in plain.items() if variable.origin == ENV_FILE):
         does = ""
-        if name.upper().startswith(_LOADING) or (
-            given.publishes and name != "ENV" and steers(name)
-        ):
+        if name.upper().startswith(_LOADING) or (given.uploads and name != "ENV" and steers(name)):
             does = "changes how programs load"
-        elif given.publishes and re.fullmatch(_TRUSTING, name):
+        elif given.uploads and re.fullmatch(_TRUSTING, name):
             does = "changes whom programs trust"
         if does:
             raise Refused(

@@ -34,7 +34,8 @@ OTHERS = (
     r"^\s*(?:>>)?(?:vault|bao):(?=[\w./-]+#)",
 )
 
-#: A URL of a server, not a reference: with a user, a query or a port.
+#: A URL of a server, not a reference: with a user, a query or a port. In another URL these may be
+#: that one's.
 _OF_A_SERVER = re.compile(r"[@?]|:\d+(?:[/#]|$)")
 
 
@@ -51,7 +52,8 @@ def find_unreadable(text: str, readable: Collection[str]) -> tuple[str, str] | N
     names = "|".join(re.escape(name) for name in INSTEAD if name not in readable)
     pattern = rf"(?<![A-Za-z0-9+.-])[0-9+.-]*({names})://([^\s\"'`,;<>]+)"
     for found in re.finditer(pattern, text, re.IGNORECASE):
-        if not _OF_A_SERVER.search(found[2]):
+        in_a_url = text[: found.start()].endswith((":", "/", "@"))
+        if in_a_url or not _OF_A_SERVER.search(found[2]):
             return f"{found[1].lower()}://", INSTEAD[found[1].lower()]
     other = re.search("|".join(OTHERS), text)
     return (other[0].strip(), "") if other else None
