@@ -389,6 +389,7 @@ COMINT = re.compile(
 LABELS = [
     *(wording.secret_label("Example"), wording.secret_label("PyPI/a-b", "pypi-")),
     *(wording.again_label(wording.secret_label("Example")), wording.secret_label("a for b")),
+    *("API key", "Token", "Bearer token for X", "Password of ada"),
     *(wording.MASTER_PASSWORD, wording.DATABASE_PASSWORD, wording.ACCOUNT_PASSWORD),
 ]
 

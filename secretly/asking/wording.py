@@ -23,7 +23,7 @@ KEYCHAIN_UNREACHABLE = "It is stored in the keychain, which can't be reached fro
 # -- a secret that the user types ------------------------------------------------
 
 
-_SECRET, _TOKEN = "Secret", "API token"
+_SECRET, _TOKEN, _USERNAME = "Secret", "API token", "User name"
 
 
 def secret_label(name: str, prefix: str | None = None) -> str:
@@ -33,7 +33,7 @@ def secret_label(name: str, prefix: str | None = None) -> str:
 
 def username_label(name: str) -> str:
     """Return the label of the entry field for a user name."""
-    return f"User name for {name}"
+    return f"{_USERNAME} for {name}"
 
 
 def not_accepted(name: str) -> str:
@@ -97,8 +97,10 @@ def entry_label(label: str, emacs: bool = False) -> str:
         kind, _, name = label.partition(" for ")
         if kind in (_SECRET, _TOKEN):
             label = f"Password for {name}"
-        elif label.endswith("assword"):
+        elif "assword" in label:
             label = f"Enter the {label[:1].lower()}{label[1:]}"
+        elif kind != _USERNAME:
+            label = f"Password for {label}"
     return f"{label}:"
 
 

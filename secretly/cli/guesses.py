@@ -106,11 +106,11 @@ def expanded_by_the_shell(command: Sequence[str], variables: Iterable[str]) -> s
     # A word with the name in it still has it: a script, for example.
     if not named or any(name in word for name in named for word in command[1:]):
         return ""
-    empty = any(re.search(r"(^|[=\s]|:(?=@))$|://[^/@]*:@", word) for word in command[1:])
+    empty = any(re.search(r"(^|[=\s])$|://[^/@]*:@", word) for word in command[1:])
     if not empty and (len(command) > 1 or os.path.basename(command[0]) not in ("echo", "printf")):
         return ""
     name = named[0]
     return (
-        f"an argument is empty. If you wrote ${name}, your shell has replaced it before "
+        f"an argument is empty, or a part of one. If you wrote ${name}, your shell has replaced it before "
         f"{escape(os.path.basename(command[0]))} got the secret: use sh -c '… \"${name}\" …'"
     )

@@ -1,7 +1,7 @@
 """A D-Bus client that is just large enough to read items of the Secret Service.
 
 jeepney does the same and more. Loading it takes a quarter of a whole run of ``secretly run``, so
-here it is the referee in the tests: both write the same messages, and read them alike.
+here it is the referee in the tests: both write and read the same messages.
 
 https://dbus.freedesktop.org/doc/dbus-specification.html
 """
