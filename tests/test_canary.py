@@ -1405,7 +1405,9 @@ COMMAND: dict[str, Command] = {
     # publishing commands: the long-lived token goes nowhere at all
     "token, typed": Command(0, UPLOAD, said=(NARROWED,)),
     "token, typed, kept by no keychain": Command(
-        0, ("run", "--remember", *UPLOAD[1:]), said=("secretly: PyPI ", "DBUS_SESSION_BUS_ADDRESS", NARROWED)
+        0,
+        ("run", "--remember", *UPLOAD[1:]),
+        said=("secretly: PyPI ", "DBUS_SESSION_BUS_ADDRESS", NARROWED),
     ),
     "token, typed the second time": Command(
         0, UPLOAD, typing(cut, str), said=(NARROWED,), prompts=2

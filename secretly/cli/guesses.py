@@ -111,6 +111,6 @@ def expanded_by_the_shell(command: Sequence[str], variables: Iterable[str]) -> s
         return ""
     name = named[0]
     return (
-        f"an argument is empty, or a part of one. If you wrote ${name}, your shell has replaced it before "
-        f"{escape(os.path.basename(command[0]))} got the secret: use sh -c '… \"${name}\" …'"
+        f"an argument is empty, or a part of one. If you wrote ${name}, your shell has replaced it "
+        f"before {escape(os.path.basename(command[0]))} got the secret: use sh -c '… \"${name}\" …'"
     )
