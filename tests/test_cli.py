@@ -895,6 +895,7 @@ def test_several_items_of_a_name_are_listed_and_forgotten(home: Home) -> None:
     listed = [line for line in home.run("list").stdout.splitlines() if line.startswith("Srv ")]
     assert [re.search("user (\\w+)", line)[1] for line in listed] == ["ada", "bob", "eve"]  # type: ignore[index]
     assert handed_over(home).stdout == "canary-eve\n"
+    assert_fails(home.run("forget", "Srv", "--username", ""), 2)
     assert home.run("forget", "Srv", "--username", "eve").status == 0
     assert_fails(home.run("forget", "Srv", "--username", "eve"), 1)
     assert handed_over(home).stdout == "canary-bob\n"

@@ -327,6 +327,15 @@ def test_an_upload_is_not_steered_by_a_reference(name: str, refused: bool) -> No
         assert name in {one.by.describe() for one in planned(other).deliveries}
 
 
+def test_an_upload_that_is_configured_as_none_is_not_steered_either() -> None:
+    """``publishes = false`` hides no upload that the dialog shows."""
+    quiet = PUBLISHER._replace(publishes=False)
+    case = Case("", row=quiet, index=Index(), plain={"TWINE_REPOSITORY_URL": "op://V/I"})
+    with pytest.raises(Refused, match="TWINE_REPOSITORY_URL"):
+        planned(case, upload=object())
+    assert planned(case).deliveries
+
+
 INHERITED = {
     "TOKEN": "op://V/Token",
     "OLD": "op://V/Old",

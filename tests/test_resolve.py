@@ -421,6 +421,9 @@ def test_the_first_line_of_a_key_is_refused(source: str, tmp_path: Path) -> None
         whole = f"{CUT}\ncanary-1\n-----END PRIVATE KEY-----"
         path.write_text(f"\ufeff{whole}\r\n")
         assert obtained(f"file://{path}", here).secret == whole
+        with pytest.raises(Refused) as caught:
+            obtained("env://KEY", here)
+        assert "--stdin" not in caught.value.hint
 
 
 def test_any_entry_may_have_a_prefix() -> None:
