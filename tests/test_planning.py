@@ -406,6 +406,27 @@ def test_a_command_does_not_get_a_reference_in_its_own_variable(name: str) -> No
     assert [shown(one.value) for one in own.deliveries] == ["Mine", "Mine"]
 
 
+@pytest.mark.parametrize("text", ["env://TOK", "file:///secret", "Bearer {{ env://TOK }}"])
+def test_a_command_does_not_get_a_reference_of_any_kind_in_its_own_variable(text: str) -> None:
+    """A file's URL is no token. In other variables such a text is plain."""
+    environ = {"TOKEN": text, "X": text}
+    inherited: dict[str, Any] = {"environ": environ, "inherited": frozenset(environ)}
+    with pytest.raises(Refused, match="TOKEN"):
+        planned(Case(""), **inherited)
+    resolved = planned(Case(""), **inherited, resolve_env=True).deliveries
+    assert "TOKEN" in {one.by.describe() for one in resolved}
+    assert "X" not in {one.by.describe() for one in resolved}
+
+
+def test_a_dollar_outside_of_braces_is_the_texts_own() -> None:
+    """Only what is in the braces is a reference, and takes variables from the environment."""
+    case = Case("", row=None, plain={"X": "db://{{ op://V/p }}@${APP_ENV}/d", "APP_ENV": "test"})
+    assert planned(case).deliveries
+    case = Case("", row=None, plain={"X": "{{ op://${APP_ENV}/p }}", "APP_ENV": "test"})
+    with pytest.raises(BadReference, match="APP_ENV"):
+        planned(case)
+
+
 def test_an_inherited_user_name_is_resolved_as_well() -> None:
     """Else the reference would be the user name. It is delivered last, so it counts."""
     environ = {"USER": "op://V/I/username"}

@@ -426,6 +426,18 @@ def test_the_first_line_of_a_key_is_refused(source: str, tmp_path: Path) -> None
         assert "--stdin" not in caught.value.hint
 
 
+@pytest.mark.parametrize("text", ["op://V/I/f", "secretly://Foo", " PASS://a/b "])
+def test_a_reference_in_the_place_of_a_secret_is_refused(text: str, tmp_path: Path) -> None:
+    """A command would take it for its secret, wherever it comes from."""
+    path = tmp_path / "text"
+    path.touch(0o600)
+    path.write_text(text)
+    with prepared(keychain=Watched(Key=text), environ={"KEY": text}) as (_, here, _n):
+        for name in ("Key", "env://KEY", f"file://{path}"):
+            with pytest.raises(Refused, match="reference"):
+                obtained(name, here)
+
+
 def test_any_entry_may_have_a_prefix() -> None:
     """A configured prefix works like the shipped ones."""
     with prepared("canary-x", "gl-canary", config='[secrets.Lab]\nprefix = "gl-"\n') as (

@@ -81,7 +81,9 @@ def steering(environ: Mapping[str, str]) -> list[Line]:
     others = sorted(name for name in environ if name.startswith(STEERING_PREFIXES))
     names += [name for name in others if name not in names]
     texts = [
-        f"{name}={escape(environ[name])[:200]}" if name in SHOWN else f"{escape(name)} is set"
+        f"{name}={escape(environ[name])[:200]}"
+        if name in SHOWN
+        else f"{escape(name)} is {'set' if environ[name] else 'empty'}"
         for name in names
     ]
     return [Line(None, f"environment: {text}") for text in texts]

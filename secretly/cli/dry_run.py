@@ -8,6 +8,7 @@ from ..resolving.request import Context, SecretRequest
 from ..running.delivery import Composed, Delivery, Username
 from ..running.planning import DeliveryPlan
 from ..running.preparing import PreparedRun
+from ..sources import registry
 from ..text import escape
 
 
@@ -50,6 +51,8 @@ def _place(request: SecretRequest, context: Context) -> str:
     remembered = {one.name for one in context.memory.held()}
     names = NameList(context)
     for one in find_candidates(request, context.configuration, names.find, context.environ):
+        if one.source is not None and one.source.scheme != "command":
+            registry.find(one.source.scheme)  # what the run would refuse
         own = one.name == request.reference.name
         label = escape(str(request.reference) if own else one.name)
         if request.reference.scheme:

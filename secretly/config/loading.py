@@ -63,7 +63,7 @@ def _user_tables(path: str, named: bool) -> dict[str, Any] | None:
         )
     try:
         data = safefiles.read_file(path)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         if named:
             raise BadConfiguration(
                 f"can't find the configuration file {escape(path)}",

@@ -8,6 +8,7 @@ from collections.abc import Awaitable
 from ..config.model import Entry
 from ..errors import Refused, SecretlyError
 from ..redacted import Secret, is_cut_short
+from ..reference import OWN
 from ..text import escape, shell_quote
 from .candidates import Candidate
 from .request import SecretRequest
@@ -28,12 +29,13 @@ def validate_token(entry: Entry, value: Secret) -> tuple[Secret, str]:
         if not value.startswith(entry.prefix) or not value.isprintable() or " " in value:
             problem = "not a token"
     cut = is_cut_short(value)
-    if value and not problem and not cut:
+    refers = _is_reference(value)
+    if value and not problem and not cut and not refers:
         return value, ""
     from ..asking import wording
 
-    if cut:
-        return value, wording.CUT_SHORT
+    if cut or refers:
+        return value, wording.CUT_SHORT if cut else wording.A_REFERENCE
     if not value:
         return value, wording.NOTHING_ENTERED
     return value, wording.not_a_token(escape(entry.name), str(entry.prefix))
@@ -55,7 +57,9 @@ def check_stored(candidate: Candidate, value: Secret) -> Secret:
 
 
 def check_whole(candidate: Candidate, value: Secret) -> None:
-    """Refuse a value that is the beginning of several lines: a command can't use it.
+    """Refuse a value that is the beginning of several lines, or a reference to another one.
+
+    A command can't use the first, and would take the second for its secret.
 
     :raises Refused: if it is.
     """
@@ -63,6 +67,23 @@ def check_whole(candidate: Candidate, value: Secret) -> None:
         fix = f"secretly set {shell_quote(candidate.name)} --stdin < FILE"
         what = "is only the beginning of several lines"
         raise Refused(f"{_called(candidate)} {what}", _where(candidate, fix))
+
+    if _is_reference(value):
+        scheme = value.partition("://")[0].strip()
+        raise Refused(
+            f"{_called(candidate)} is itself a reference, of {escape(scheme)}://",
+            "secretly follows no reference that it reads: use that reference in its place",
+        )
+
+
+def _is_reference(value: str) -> bool:
+    """Whether a value is a reference to a store, whole. ``env://`` and ``file://`` may be URLs."""
+    scheme, separator, path = value.strip().partition("://")
+    if not separator or not path or "\n" in path:
+        return False
+    from ..sources import registry
+
+    return scheme.lower() in {*registry.SCHEMES, OWN} - {"env", "file"}
 
 
 def _called(candidate: Candidate) -> str:

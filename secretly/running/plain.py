@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 
 from ..config.model import Command, Profile
@@ -98,7 +99,10 @@ def _check_variables(
     """
     from ..reference import variables as named_in
 
-    for used in sorted(named_in(variables[name].value) & variables.keys()):
+    text = variables[name].value
+    if "{{" in text:  # a dollar outside of braces is the text's own
+        text = "".join(re.findall(r"\{\{((?:\$\{[^{}]*\}|[^{}])*)\}\}", text))
+    for used in sorted(named_in(text) & variables.keys()):
         if environ.get(used) != variables[used].value:
             raise BadReference(
                 f"{escape(name)} has ${used} in its reference, and {variables[used].origin} sets "

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from ..publishing.upload import Upload
     from .delivery import DeliveryMethod
     from .env_file import EnvFile
+    from .templates import ValueReader
 
     #: References, by where the value of each goes.
     References = Mapping[DeliveryMethod, str]
@@ -241,7 +242,7 @@ def _resolved(given: PlanInput, row: Command, decided: AbstractSet[str]) -> list
     from .templates import ValueReader
 
     reader = ValueReader(given.common, given.environ)
-    names = [name for name in names if reader.names_store(given.environ[name])]
+    names = [name for name in names if _holds(reader, given.environ[name], name in own)]
     if names and not given.resolve_env:
         raise Refused(
             f"{names[0]} in the environment holds a reference, which {escape(row.name)} can't read",
@@ -250,6 +251,11 @@ def _resolved(given: PlanInput, row: Command, decided: AbstractSet[str]) -> list
     inherited = {name: PlainVariable(given.environ[name], INHERITED) for name in names}
     values = given.split(inherited).secret
     return [Delivery(value, Environment(name)) for name, value in values.items()]
+
+
+def _holds(reader: ValueReader, text: str, own: bool) -> bool:
+    """Whether to resolve an inherited text: env:// and file:// count only in own variables."""
+    return reader.holds_reference(text) if own else reader.names_store(text)
 
 
 def _row_references(row: Command, by_profile: References, present: AbstractSet[str]) -> References:

@@ -61,6 +61,11 @@ class ValueReader:
             return True
         return unreadable.find_unreadable(text, self._readable) is not None
 
+    def holds_reference(self, text: str) -> bool:
+        """Whether a text is a reference of any kind, or has one in braces or to a store in it."""
+        of_any_kind = rf"(?:\s*|.*\{{\{{\s*)({self._known})://"
+        return _match(of_any_kind, text) is not None or self.names_store(text)
+
     def read(self, text: str, variable: str, where: str) -> SecretRequest | Composed | None:
         """Read the value of a variable; None for a plain text.
 
@@ -109,7 +114,7 @@ class ValueReader:
         """The parts of a text that is not a whole reference."""
         pattern = rf"\{{\{{\s*((?:{self._known})://{_INSIDE})\}}\}}"
         end = 0
-        for found in re.finditer(pattern, text, re.IGNORECASE):
+        for found in re.finditer(pattern, text, re.IGNORECASE | re.ASCII):
             yield self._plain(text[end : found.start()])
             yield self._inserted(found[1], variable)
             end = found.end()
@@ -143,11 +148,11 @@ class ValueReader:
 
 
 def _search(pattern: str, text: str) -> re.Match[str] | None:
-    return re.search(pattern, text, re.IGNORECASE)
+    return re.search(pattern, text, re.IGNORECASE | re.ASCII)
 
 
 def _match(pattern: str, text: str) -> re.Match[str] | None:
-    return re.match(pattern, text, re.IGNORECASE)
+    return re.match(pattern, text, re.IGNORECASE | re.ASCII | re.DOTALL)
 
 
 def _bare(scheme: str) -> BadReference:

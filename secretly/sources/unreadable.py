@@ -51,7 +51,7 @@ def find_unreadable(text: str, readable: Collection[str]) -> tuple[str, str] | N
     """
     names = "|".join(re.escape(name) for name in INSTEAD if name not in readable)
     pattern = rf"(?<![A-Za-z0-9+.-])[0-9+.-]*({names})://([^\s\"'`,;<>]+)"
-    for found in re.finditer(pattern, text, re.IGNORECASE):
+    for found in re.finditer(pattern, text, re.IGNORECASE | re.ASCII):
         in_a_url = text[: found.start()].endswith((":", "/", "@"))
         if in_a_url or not _OF_A_SERVER.search(found[2]):
             return f"{found[1].lower()}://", INSTEAD[found[1].lower()]
