@@ -1766,7 +1766,8 @@ def test_a_real_upload_writes_the_long_lived_token_nowhere(
             assert token_scope(done.stdout).projects == {"demo"}
             assert not found_in(done.stderr.encode(), name)
         # It was typed, and came from the keychain.
-        assert ["GETPIN" in prompt for prompt in fake.prompts] == [True, False]
+        questions = [prompt["SETPROMPT"] == wording.TYPE_YES for prompt in fake.prompts]
+        assert questions == [False, True]
         folders = [service.folder, home, Path(made["TMPDIR"])]
         assert files_with(name, folders) == []
     traced = trace.read_bytes().splitlines()

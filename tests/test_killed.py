@@ -374,6 +374,7 @@ def test_killed_while_making_shims_it_leaves_whole_ones(
     """A shim is complete or missing, and the next run removes leftovers."""
     here.configure("[commands.tool.profiles.dev]\nenv = { A = '1' }\n")
     folder = here.folder / "shims"
+    folder.mkdir(0o700)  # else the first of these calls is for the folder
     arguments = ["shim", "--dir", str(folder), "tool"]
     started = killed_at(here, arguments, {}, call)
     took = time.monotonic() - started
