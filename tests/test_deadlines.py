@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import os
 import subprocess
 import sys
 import textwrap
@@ -19,6 +20,8 @@ from ptys import DEADLINE, SOON
 
 import secretly
 from secretly import PromptTimeout, SecretlyError
+from secretly.asking import prompting
+from secretly.asking.questions import Prompt
 from secretly.config import values
 from secretly.errors import BadConfiguration
 from secretly.testing import FakePinentry, sandbox
@@ -27,6 +30,8 @@ from secretly.waiting.turns import Turns
 
 #: A pinentry that shows its prompt and never answers.
 SILENT = [("hang", False)]
+
+PROMPT = Prompt("a title", "a description", "a prompt")
 
 
 def took(call: Callable[[], Coroutine[Any, Any, object]], error: type[Exception]) -> float:
@@ -255,6 +260,16 @@ def test_the_limit_counts_the_wait_for_another_prompt(tried: Tried) -> None:
         seconds = asyncio.run(main())
     assert seconds < 1 + SOON
     tried("waits", "two calls of 0.5 s next to another prompt", "PromptTimeout", seconds)
+
+
+@pytest.mark.process
+def test_the_error_names_the_limit_that_was_given() -> None:
+    """It is the number that the user knows, not what was left of it for the last prompt."""
+    with FakePinentry([SILENT]) as pinentry:
+        variables = {"PATH": os.defpath, **pinentry.environ}
+        until = time.monotonic() + 1
+        with pytest.raises(PromptTimeout, match=r"\b8 s$"):
+            asyncio.run(prompting.ask(PROMPT, 8, variables, until=until))
 
 
 async def never(secret: str) -> None:
