@@ -140,14 +140,13 @@ async def _turn(
 ) -> AsyncIterator[tuple[PromptMethod, Surroundings, bool]]:
     """Take the turn to ask, and choose how. Say last whether another one had the turn before."""
     taken = _turns.taken
-    seconds = patience.left()
-    async with _turns.take(seconds):
+    async with _turns.take(patience.left()):
         method = await choosing.choose(environ, setting)
         around = choosing.surroundings(environ)
         if around.usable_terminal is None:
             yield method, around, taken
             return
-        async with around.usable_terminal.turn(seconds) as waited:
+        async with around.usable_terminal.turn(patience.left()) as waited:
             yield method, around, taken or waited
 
 
