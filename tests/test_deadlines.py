@@ -273,6 +273,17 @@ def test_the_error_names_the_limit_that_was_given() -> None:
             asyncio.run(prompting.ask(PROMPT, 8, variables, until=until))
 
 
+@pytest.mark.process
+@pytest.mark.parametrize("verb", ["greeting", "SETTIMEOUT", "GETINFO"])
+def test_the_limit_counts_what_a_pinentry_does_not_answer(verb: str) -> None:
+    """The pinentry itself would have 30 s."""
+    with FakePinentry(on={verb: [("hang", True)]}) as pinentry:
+        variables = {"PATH": os.defpath, **pinentry.environ}
+        until = time.monotonic() + 1
+        seconds = took(lambda: prompting.ask(PROMPT, 60, variables, until=until), PromptTimeout)
+    assert seconds < 1 + SOON
+
+
 #: A program that asks, and takes note of how long that took, where the limit is 4 s.
 ASKS = """
 import asyncio, os, sys, time

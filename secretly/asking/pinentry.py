@@ -17,7 +17,7 @@ import subprocess
 import time
 from typing import Any, Self
 
-from ..errors import PinentryFailed, Refused
+from ..errors import PinentryFailed, PromptTimeout, Refused
 from ..processes import child
 from ..redacted import Environ
 from ..waiting import requests
@@ -81,7 +81,7 @@ class Conversation:
     async def __aenter__(self) -> Self:
         try:
             self._start()
-            if (await self._receive(self._machine_timeout)).code:
+            if (await self._receive_at_once()).code:
                 raise self._failed("greeted with an error")
             if self._prompt is not None:
                 await self._set_options()
@@ -171,7 +171,7 @@ class Conversation:
         :param may_fail: whether the pinentry may refuse the command.
         """
         self._write_command(assuan.command(verb, text, keep))
-        answer = await self._receive(self._machine_timeout)
+        answer = await self._receive_at_once()
         if answer.data is not None and verb != "GETINFO":  # no other command has data
             raise self._failed(_UNASKED)
         if answer.code and not may_fail:
@@ -280,6 +280,19 @@ class Conversation:
             return  # it has ended; reading says so
         if sent < len(line):
             raise self._failed("does not read what it is sent")
+
+    async def _receive_at_once(self) -> assuan.Answer:
+        """Receive an answer that is not the user's.
+
+        :raises PromptTimeout: if the whole limit is over before the pinentry's own time.
+        """
+        left = self._patience.until - time.monotonic()
+        try:
+            return await self._receive(min(self._machine_timeout, left))
+        except _Hung:
+            if left >= self._machine_timeout:
+                raise
+            raise PromptTimeout(f"{self._method.name} did not answer in time", DOCTOR) from None
 
     async def _receive(self, timeout: float) -> assuan.Answer:
         deadline = time.monotonic() + timeout
