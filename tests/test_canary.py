@@ -40,6 +40,7 @@ from tokens import token, wheel
 
 from secretly import credential, forget, remember, secret
 from secretly.asking import assuan, wording
+from secretly.asking.questions import Patience
 from secretly.asking.terminal import Terminal
 from secretly.config.command_line import recognize
 from secretly.errors import KeychainUnavailable, Refused, SecretlyError
@@ -1182,7 +1183,7 @@ def test_a_terminal_leaves_no_trace(keys: Callable[[str], str], kind: str) -> No
 
     async def main() -> None:
         terminal = Terminal(os.ttyname(slave))
-        call = asyncio.ensure_future(terminal.ask("", "Secret:", 1))
+        call = asyncio.ensure_future(terminal.ask("", "Secret:", Patience(1)))
         shown = b""
         while b"Secret:" not in shown:
             await asyncio.get_running_loop().run_in_executor(None, lambda: None)

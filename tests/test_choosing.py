@@ -17,7 +17,7 @@ from ptys import DEADLINE, SOON, Pty
 
 from secretly.asking import choosing, dialogs
 from secretly.asking.choosing import PromptMethod, choose
-from secretly.asking.questions import Prompt
+from secretly.asking.questions import Patience, Prompt
 from secretly.errors import NoPinentry, PinentryFailed, Refused, SecretlyError
 
 SCREEN = {"DISPLAY": ":9"}
@@ -551,5 +551,5 @@ def test_a_missing_osascript_is_an_error() -> None:
     """Its hint says what to install."""
     method = choosing.PromptMethod("osascript", Path("/nonexistent/osascript"), True, "a test")
     with pytest.raises(PinentryFailed) as caught:
-        asyncio.run(dialogs.ask_osascript(method, Prompt("t", "d", "p"), DEADLINE))
+        asyncio.run(dialogs.ask_osascript(method, Prompt("t", "d", "p"), Patience(DEADLINE)))
     assert "pinentry-mac" in caught.value.hint

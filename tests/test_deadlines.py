@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import os
 import subprocess
 import sys
 import textwrap
 import threading
 import time
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
 import pytest
 from command import home as fresh_home
 from conftest import Tried
-from ptys import DEADLINE, SOON
+from ptys import DEADLINE, SOON, Pty
 
 import secretly
 from secretly import PromptTimeout, SecretlyError
+from secretly.asking import prompting
+from secretly.asking.questions import Prompt
 from secretly.config import values
 from secretly.errors import BadConfiguration
 from secretly.testing import FakePinentry, sandbox
@@ -27,6 +31,8 @@ from secretly.waiting.turns import Turns
 
 #: A pinentry that shows its prompt and never answers.
 SILENT = [("hang", False)]
+
+PROMPT = Prompt("a title", "a description", "a prompt")
 
 
 def took(call: Callable[[], Coroutine[Any, Any, object]], error: type[Exception]) -> float:
@@ -255,6 +261,57 @@ def test_the_limit_counts_the_wait_for_another_prompt(tried: Tried) -> None:
         seconds = asyncio.run(main())
     assert seconds < 1 + SOON
     tried("waits", "two calls of 0.5 s next to another prompt", "PromptTimeout", seconds)
+
+
+@pytest.mark.process
+def test_the_error_names_the_limit_that_was_given() -> None:
+    """It is the number that the user knows, not what was left of it for the last prompt."""
+    with FakePinentry([SILENT]) as pinentry:
+        variables = {"PATH": os.defpath, **pinentry.environ}
+        until = time.monotonic() + 1
+        with pytest.raises(PromptTimeout, match=r"\b8 s$"):
+            asyncio.run(prompting.ask(PROMPT, 8, variables, until=until))
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("verb", ["greeting", "SETTIMEOUT", "GETINFO"])
+def test_the_limit_counts_what_a_pinentry_does_not_answer(verb: str) -> None:
+    """The pinentry itself would have 30 s."""
+    with FakePinentry(on={verb: [("hang", True)]}) as pinentry:
+        variables = {"PATH": os.defpath, **pinentry.environ}
+        until = time.monotonic() + 1
+        seconds = took(lambda: prompting.ask(PROMPT, 60, variables, until=until), PromptTimeout)
+    assert seconds < 1 + SOON
+
+
+#: A program that asks, and takes note of how long that took, where the limit is 4 s.
+ASKS = """
+import asyncio, os, sys, time
+from secretly.asking import prompting
+from secretly.asking.questions import Prompt
+from secretly.errors import PromptTimeout
+until = time.monotonic() + 4
+try:
+    asked = getattr(prompting, sys.argv[1])
+    asyncio.run(asked(Prompt("a title", "a description", "a prompt"), 60, os.environ, until=until))
+except PromptTimeout:
+    print("late by", int(time.monotonic() - until), "s")
+"""
+
+
+@pytest.mark.process
+def test_the_terminal_has_what_a_pinentry_left_of_the_limit(tmp_path: Path) -> None:
+    """It asks in place of a pinentry that dies after 3.5 s; it must not have 4 s again."""
+    pinentry = tmp_path / "pinentry-late"
+    pinentry.write_text("#!/bin/sh\nsleep 3.5\n")
+    pinentry.chmod(0o700)
+    variables = {"PATH": os.defpath, "PINENTRY": str(pinentry), "TERM": "xterm"}
+    argv = [sys.executable, "-c", ASKS]
+    with Pty([*argv, "ask"], variables) as asks, Pty([*argv, "confirm"], variables) as confirms:
+        for screen in (asks, confirms):
+            screen.wait_for("late by")
+            assert screen.wait() == 0
+            assert any(f"late by {n} s" in screen.shown for n in range(3)), screen.shown
 
 
 async def never(secret: str) -> None:

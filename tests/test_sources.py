@@ -961,6 +961,19 @@ def unlocked(folder: Path, pinentry: FakePinentry, count: int = 1, **more: Any) 
 
 
 @pytest.mark.process
+def test_each_prompt_has_what_is_left_of_the_limit(locked: Path) -> None:
+    """A key that is typed again does not have the whole time again."""
+    run = run_of(locked, person=PATIENCE)
+    run.until = time.monotonic() + PATIENCE
+    wrong: list[Any] = [("wait", 1.1), ("raw", b"D canary-wrong\nOK\n")]
+    with FakePinentry([wrong, "canary-key"]) as pinentry:
+        run = run._replace(environ=Environ({**run.environ, **pinentry.environ}))
+        assert asyncio.run(Vault().fetch("item", ("",), run)) == {"password": "canary-1"}
+        first, second = (int(prompt["SETTIMEOUT"]) for prompt in pinentry.prompts)
+    assert first > second
+
+
+@pytest.mark.process
 def test_one_prompt_unlocks_for_all_requests(locked: Path) -> None:
     """Ten requests find the vault locked; one asks, and the others wait for it."""
     with FakePinentry(["canary-key"]) as pinentry:

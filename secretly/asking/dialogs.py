@@ -10,7 +10,7 @@ from ..processes import output
 from ..text import escape
 from . import assuan, wording
 from .choosing import PromptMethod, notebook_kernel
-from .questions import Prompt, check_code
+from .questions import Patience, Prompt, check_code
 
 __all__ = ["ask_notebook", "ask_osascript", "confirm_osascript"]
 
@@ -18,31 +18,32 @@ __all__ = ["ask_notebook", "ask_osascript", "confirm_osascript"]
 _GRACE = 5.0
 
 
-async def ask_osascript(method: PromptMethod, prompt: Prompt, prompt_timeout: float) -> bytes:
+async def ask_osascript(method: PromptMethod, prompt: Prompt, patience: Patience) -> bytes:
     """Ask for a secret with macOS's own dialog, and return what was typed."""
     fields = 'default answer "" with hidden answer'
-    return await _osascript(method, prompt, prompt_timeout, fields, "text returned")
+    return await _osascript(method, prompt, patience, fields, "text returned")
 
 
-async def confirm_osascript(method: PromptMethod, question: Prompt, prompt_timeout: float) -> bool:
+async def confirm_osascript(method: PromptMethod, question: Prompt, patience: Patience) -> bool:
     """Ask a question with macOS's own dialog. Return whether the answer was Yes."""
     yes, no = wording.YES, wording.NO
     fields = f'buttons {{"{no}", "{yes}"}} default button "{no}"'
-    answer = await _osascript(method, question, prompt_timeout, fields, "button returned")
+    answer = await _osascript(method, question, patience, fields, "button returned")
     return answer == yes.encode()
 
 
 async def _osascript(
-    method: PromptMethod, prompt: Prompt, prompt_timeout: float, fields: str, result: str
+    method: PromptMethod, prompt: Prompt, patience: Patience, fields: str, result: str
 ) -> bytes:
     """Show a dialog. The texts are arguments, and so never part of the script.
 
     :param fields: AppleScript's words for its buttons or its entry field.
     :param result: AppleScript's words for the answer.
     """
+    seconds = patience.left()
     dialog = (
         f"display dialog (item 2 of argv) with title (item 1 of argv) {fields} "
-        f"giving up after {math.ceil(prompt_timeout)}"
+        f"giving up after {math.ceil(seconds)}"
     )
     script = ["on run argv", "try", f"set found to {dialog}"]
     script += ["on error number -128", 'return "cancelled"', "end try"]
@@ -53,9 +54,7 @@ async def _osascript(
     text = "\n\n".join(filter(None, (prompt.error, prompt.description, prompt.prompt)))
     command += [escape(prompt.title), escape(text, keep="\n")]
     try:
-        found = await output.read_output(
-            command, timeout=prompt_timeout + _GRACE, environ=os.environ
-        )
+        found = await output.read_output(command, timeout=seconds + _GRACE, environ=os.environ)
     except OSError:
         raise PinentryFailed("can't start osascript", "install pinentry-mac") from None
     except TimeoutError:
@@ -66,9 +65,9 @@ async def _osascript(
             "install pinentry-mac, or use a terminal",
         )
     if found.stdout.startswith(b"cancelled"):
-        check_code(assuan.CANCELED, "osascript", prompt_timeout)
+        check_code(assuan.CANCELED, "osascript", patience)
     if not found.stdout.startswith(b"="):
-        check_code(assuan.TIMEOUT, "osascript", prompt_timeout)
+        check_code(assuan.TIMEOUT, "osascript", patience)
     return found.stdout[1:].removesuffix(b"\n")
 
 

@@ -17,13 +17,13 @@ import subprocess
 import time
 from typing import Any, Self
 
-from ..errors import PinentryFailed, Refused
+from ..errors import PinentryFailed, PromptTimeout, Refused
 from ..processes import child
 from ..redacted import Environ
 from ..waiting import requests
 from . import assuan, measured, screens
 from .choosing import PromptMethod, Surroundings, in_background
-from .questions import DOCTOR, MACHINE_TIMEOUT, Prompt, check_code
+from .questions import DOCTOR, MACHINE_TIMEOUT, Patience, Prompt, check_code
 from .terminal import modes_of, more_lines_follow, terminal_gone
 
 __all__ = ["Conversation", "Killed"]
@@ -55,7 +55,7 @@ class Conversation:
     :param method: which pinentry.
     :param surroundings: what it can ask on.
     :param prompt: the texts to set; None: none.
-    :param prompt_timeout: how long the user has, in seconds.
+    :param patience: how long the user has.
     :param machine_timeout: how long it may take, in seconds, for what the user does not answer.
     """
 
@@ -64,11 +64,11 @@ class Conversation:
         method: PromptMethod,
         surroundings: Surroundings,
         prompt: Prompt | None,
-        prompt_timeout: float,
+        patience: Patience,
         machine_timeout: float = MACHINE_TIMEOUT,
     ) -> None:
         self._method, self._surroundings, self._prompt = method, surroundings, prompt
-        self._prompt_timeout, self._machine_timeout = prompt_timeout, machine_timeout
+        self._patience, self._machine_timeout = patience, machine_timeout
         self._reader = assuan.Reader()
         self._answers: list[assuan.Answer] = []
         self._restore = contextlib.ExitStack()
@@ -81,7 +81,7 @@ class Conversation:
     async def __aenter__(self) -> Self:
         try:
             self._start()
-            if (await self._receive(self._machine_timeout)).code:
+            if (await self._receive_at_once()).code:
                 raise self._failed("greeted with an error")
             if self._prompt is not None:
                 await self._set_options()
@@ -144,7 +144,7 @@ class Conversation:
         await self.send_command("OPTION", option, may_fail=True)
 
     async def _set_texts(self, prompt: Prompt) -> None:
-        timeout = str(math.ceil(self._prompt_timeout))
+        timeout = str(math.ceil(self._patience.left()))
         await self.send_command("SETTIMEOUT", timeout, may_fail=True)
         await self.send_command("SETTITLE", prompt.title, may_fail=True)
         if prompt.whole and not assuan.fits("SETDESC", prompt.description, keep="\n"):
@@ -171,7 +171,7 @@ class Conversation:
         :param may_fail: whether the pinentry may refuse the command.
         """
         self._write_command(assuan.command(verb, text, keep))
-        answer = await self._receive(self._machine_timeout)
+        answer = await self._receive_at_once()
         if answer.data is not None and verb != "GETINFO":  # no other command has data
             raise self._failed(_UNASKED)
         if answer.code and not may_fail:
@@ -210,7 +210,7 @@ class Conversation:
             nothing = answer.code in assuan.DECLINED or not (answer.code or answer.data)
             if nothing and not self._could_be_seen():
                 raise self._failed("can't ask you here")
-            check_code(answer.code, self._method.name, self._prompt_timeout)
+            check_code(answer.code, self._method.name, self._patience)
         except PinentryFailed:
             around = self._surroundings
             if around.terminal and not around.foreground and self._says_terminal():
@@ -221,7 +221,7 @@ class Conversation:
     async def _answer_to(self, verb: str) -> assuan.Answer:
         try:
             self._write_command(assuan.command(verb))
-            return await self._receive(self._prompt_timeout + _GRACE)
+            return await self._receive(self._patience.left() + _GRACE)
         except _Hung:
             return assuan.Answer(assuan.TIMEOUT)
         except _Gone:
@@ -280,6 +280,19 @@ class Conversation:
             return  # it has ended; reading says so
         if sent < len(line):
             raise self._failed("does not read what it is sent")
+
+    async def _receive_at_once(self) -> assuan.Answer:
+        """Receive an answer that is not the user's.
+
+        :raises PromptTimeout: if the whole limit is over before the pinentry's own time.
+        """
+        left = self._patience.until - time.monotonic()
+        try:
+            return await self._receive(min(self._machine_timeout, left))
+        except _Hung:
+            if left >= self._machine_timeout:
+                raise
+            raise PromptTimeout(f"{self._method.name} did not answer in time", DOCTOR) from None
 
     async def _receive(self, timeout: float) -> assuan.Answer:
         deadline = time.monotonic() + timeout

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import math
 import textwrap
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import NamedTuple
 
@@ -18,7 +17,7 @@ from .choosing import PromptMethod, Surroundings
 from .dialogs import ask_notebook, ask_osascript, confirm_osascript
 from .measured import Question
 from .pinentry import Conversation, Killed
-from .questions import DOCTOR, Prompt, no_answer, said_no, several_lines
+from .questions import DOCTOR, Patience, Prompt, said_no, several_lines
 
 __all__ = ["ask", "confirm", "probe", "turn_for_program"]
 
@@ -60,25 +59,26 @@ async def ask(
     :raises NoPinentry: if secretly can't ask here.
     :raises PinentryFailed: if the pinentry dies, hangs or breaks the protocol.
     """
-    async with _turn(environ, setting, _left(prompt_timeout, until)) as (method, around, waited):
+    patience = Patience(prompt_timeout, until)
+    async with _turn(environ, setting, patience) as (method, around, waited):
         if waited and look_again is not None:
             await look_again()
-        secret = await _ask_repeatedly(method, around, prompt, lambda: _left(prompt_timeout, until))
+        secret = await _ask_repeatedly(method, around, prompt, patience)
         if keep is not None:
             await keep(secret)
         return secret
 
 
 async def _ask_repeatedly(
-    method: PromptMethod, around: Surroundings, prompt: Prompt, time_left: Callable[[], float]
+    method: PromptMethod, around: Surroundings, prompt: Prompt, patience: Patience
 ) -> Secret:
     """Ask for a secret; if it is to be entered twice, until both are the same."""
     for _ in range(_ATTEMPTS):
-        typed = await _ask_once(method, around, prompt, time_left())
+        typed = await _ask_once(method, around, prompt, patience)
         if typed.twice or not prompt.repeat:
             return _checked(typed.text)
         again = prompt._replace(prompt=wording.again_label(prompt.prompt), error="")
-        if (await _ask_once(method, around, again, time_left())).text == typed.text:
+        if (await _ask_once(method, around, again, patience)).text == typed.text:
             return _checked(typed.text)
         prompt = prompt._replace(error=wording.REPEAT_DIFFERS)
     raise Refused("what you entered twice was not the same, three times", "try again")
@@ -96,20 +96,10 @@ async def confirm(
 
     :raises NotConfirmed: if the user answers No.
     """
-    async with _turn(environ, setting, _left(prompt_timeout, until)) as (method, around, _):
-        if not await _confirm_once(method, around, question, _left(prompt_timeout, until)):
+    patience = Patience(prompt_timeout, until)
+    async with _turn(environ, setting, patience) as (method, around, _):
+        if not await _confirm_once(method, around, question, patience):
             raise said_no()
-
-
-def _left(prompt_timeout: float, until: float) -> float:
-    """How long the user has for the next question, in seconds.
-
-    :raises PromptTimeout: if there is no time left.
-    """
-    left = min(prompt_timeout, until - time.monotonic())
-    if left <= 0:
-        raise no_answer(prompt_timeout)
-    return left
 
 
 @contextlib.asynccontextmanager
@@ -139,23 +129,24 @@ async def probe(method: PromptMethod, environ: Mapping[str, str], timeout: float
     :raises PinentryFailed: if it does not behave as a pinentry does.
     """
     around = Surroundings(environ, None, False)
-    async with Conversation(method, around, None, timeout, machine_timeout=timeout) as pinentry:
+    patience = Patience(timeout)
+    async with Conversation(method, around, None, patience, machine_timeout=timeout) as pinentry:
         return await pinentry.flavor()
 
 
 @contextlib.asynccontextmanager
 async def _turn(
-    environ: Mapping[str, str], setting: str | None, prompt_timeout: float
+    environ: Mapping[str, str], setting: str | None, patience: Patience
 ) -> AsyncIterator[tuple[PromptMethod, Surroundings, bool]]:
     """Take the turn to ask, and choose how. Say last whether another one had the turn before."""
     taken = _turns.taken
-    async with _turns.take(prompt_timeout):
+    async with _turns.take(patience.left()):
         method = await choosing.choose(environ, setting)
         around = choosing.surroundings(environ)
         if around.usable_terminal is None:
             yield method, around, taken
             return
-        async with around.usable_terminal.turn(prompt_timeout) as waited:
+        async with around.usable_terminal.turn(patience.left()) as waited:
             yield method, around, taken or waited
 
 
@@ -173,44 +164,44 @@ class _Typed(NamedTuple):
 
 
 async def _ask_once(
-    method: PromptMethod, around: Surroundings, prompt: Prompt, prompt_timeout: float
+    method: PromptMethod, around: Surroundings, prompt: Prompt, patience: Patience
 ) -> _Typed:
     """Ask for a secret, on the terminal if the pinentry can't."""
     instead = ""
     if method.kind == "pinentry":
         try:
-            typed, curses = await _ask_pinentry(method, around, prompt, prompt_timeout)
+            typed, curses = await _ask_pinentry(method, around, prompt, patience)
         except PinentryFailed as error:
             instead = _pass_over(method, around, error)
         else:
             return _not_cut(typed, curses, method)
     if method.kind == "osascript":
-        return _Typed(assuan.Data(await ask_osascript(method, prompt, prompt_timeout)))
+        return _Typed(assuan.Data(await ask_osascript(method, prompt, patience)))
     text = "\n".join(filter(None, (instead, prompt.error, prompt.description)))
     if method.kind == "notebook":
         return _Typed(assuan.Data(ask_notebook(f"{text}\n{prompt.prompt}")))
     assert around.terminal is not None
     label = wording.entry_label(prompt.prompt, around.in_emacs)
-    return _Typed(await around.terminal.ask(text, label, prompt_timeout))
+    return _Typed(await around.terminal.ask(text, label, patience))
 
 
 async def _confirm_once(
-    method: PromptMethod, around: Surroundings, question: Prompt, prompt_timeout: float
+    method: PromptMethod, around: Surroundings, question: Prompt, patience: Patience
 ) -> bool:
     """Ask to confirm, on the terminal if the pinentry can't."""
     instead = ""
     if method.kind == "pinentry":
         try:
-            return await _confirm_pinentry(method, around, question, prompt_timeout)
+            return await _confirm_pinentry(method, around, question, patience)
         except PinentryFailed as error:
             instead = _pass_over(method, around, error)
     if method.kind == "osascript":
-        return await confirm_osascript(method, question, prompt_timeout)
+        return await confirm_osascript(method, question, patience)
     if method.kind == "notebook":
         return _is_yes(ask_notebook(f"{question.description} {wording.YES_OR_NO}"))
     assert around.terminal is not None
     text = "\n".join(filter(None, (instead, question.description)))
-    return await around.terminal.confirm(text, prompt_timeout)
+    return await around.terminal.confirm(text, patience)
 
 
 def _pass_over(method: PromptMethod, around: Surroundings, error: PinentryFailed) -> str:
@@ -233,14 +224,14 @@ def _is_yes(typed: bytes | bytearray) -> bool:
 
 
 async def _confirm_pinentry(
-    method: PromptMethod, around: Surroundings, question: Prompt, prompt_timeout: float
+    method: PromptMethod, around: Surroundings, question: Prompt, patience: Patience
 ) -> bool:
     """Ask to confirm in such a way that no key means Yes by mistake.
 
     Buttons are used only where they were measured: see :class:`~.measured.Question`. No other
     pinentry is sent CONFIRM, so nothing that it may answer to that can be a Yes.
     """
-    async with Conversation(method, around, question, prompt_timeout) as pinentry:
+    async with Conversation(method, around, question, patience) as pinentry:
         flavor = await pinentry.flavor()
         version = await pinentry.version() if measured.name_of(method.program) else ""
         how = measured.question(method.program, flavor, version)
@@ -270,10 +261,10 @@ async def _pressed_ok(pinentry: Conversation) -> bool:
 
 
 async def _ask_pinentry(
-    method: PromptMethod, around: Surroundings, prompt: Prompt, prompt_timeout: float
+    method: PromptMethod, around: Surroundings, prompt: Prompt, patience: Patience
 ) -> tuple[_Typed, bool]:
     """Return what was typed, and whether it may have been cut as curses does."""
-    async with Conversation(method, around, prompt, prompt_timeout) as pinentry:
+    async with Conversation(method, around, prompt, patience) as pinentry:
         label = wording.entry_label(prompt.prompt, around.in_emacs)
         await pinentry.send_command("SETPROMPT", label)
         if prompt.error:

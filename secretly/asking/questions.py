@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from typing import NamedTuple
 
 from ..errors import Cancelled, NotConfirmed, PinentryFailed, PromptTimeout, Refused
@@ -10,6 +12,7 @@ from . import assuan
 __all__ = [
     "DOCTOR",
     "MACHINE_TIMEOUT",
+    "Patience",
     "Prompt",
     "check_code",
     "no_answer",
@@ -41,10 +44,31 @@ class Prompt(NamedTuple):
     whole: bool = False
 
 
-def no_answer(prompt_timeout: float) -> PromptTimeout:
+class Patience(NamedTuple):
+    """How long the user may take.
+
+    :param seconds: for each question; messages say this number, which the user knows.
+    :param until: when all must have ended: a time of the monotonic clock, in seconds.
+    """
+
+    seconds: float
+    until: float = math.inf
+
+    def left(self) -> float:
+        """Return how long the user has for the next question, in seconds.
+
+        :raises PromptTimeout: if there is no time left.
+        """
+        left = min(self.seconds, self.until - time.monotonic())
+        if left <= 0:
+            raise no_answer(self)
+        return left
+
+
+def no_answer(patience: Patience) -> PromptTimeout:
     """Return the error for a user who did not answer in time."""
     return PromptTimeout(
-        f"you did not answer the prompt in {prompt_timeout:.0f} s",
+        f"you did not answer the prompt in {patience.seconds:g} s",
         "try again; for more time: secretly run --prompt-timeout, or timeout= in Python",
     )
 
@@ -62,18 +86,18 @@ def several_lines() -> Refused:
     )
 
 
-def check_code(code: int, name: str, prompt_timeout: float) -> None:
+def check_code(code: int, name: str, patience: Patience) -> None:
     """Raise the error that a pinentry's answer to a prompt means; return if it means OK.
 
     :param code: the answer's code.
     :param name: the pinentry's name.
-    :param prompt_timeout: how long the user had, in seconds.
+    :param patience: how long the user had.
     :raises PinentryFailed: if it is not an answer of the user's.
     """
     if code == 0:
         return
     if code == assuan.TIMEOUT:
-        raise no_answer(prompt_timeout)
+        raise no_answer(patience)
     if code == assuan.NOT_CONFIRMED:
         raise said_no()
     if code in (assuan.CANCELED, assuan.FULLY_CANCELED):

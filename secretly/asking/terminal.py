@@ -19,7 +19,7 @@ from ..errors import Cancelled, PinentryFailed, PromptTimeout
 from ..text import escape
 from ..waiting import requests
 from . import assuan, wording
-from .questions import no_answer, several_lines
+from .questions import Patience, no_answer, several_lines
 
 __all__ = [
     "Terminal",
@@ -175,10 +175,10 @@ class Terminal:
         lock = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, self._number, 1, 0)
         fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, lock)
 
-    async def ask(self, text: str, label: str, prompt_timeout: float) -> assuan.Data:
+    async def ask(self, text: str, label: str, patience: Patience) -> assuan.Data:
         """Ask for a secret with echo off, and return what was typed.
 
-        :param prompt_timeout: how long the user has, in seconds.
+        :param patience: how long the user has.
         :raises Cancelled: at an end of file (Ctrl-D).
         :raises PromptTimeout: if the user does not answer in time.
         :raises Refused: if several lines were pasted.
@@ -188,16 +188,16 @@ class Terminal:
             modes[3] = (modes[3] & ~termios.ECHO) | termios.ECHONL | termios.ICANON | termios.ISIG
             termios.tcflush(descriptor, termios.TCIFLUSH)
             termios.tcsetattr(descriptor, termios.TCSANOW, modes)
-            line = assuan.Data(await _ask_line(descriptor, text, label, prompt_timeout))
+            line = assuan.Data(await _ask_line(descriptor, text, label, patience))
             if await more_lines_follow(descriptor):
                 raise several_lines()
             return line
 
-    async def confirm(self, question: str, prompt_timeout: float) -> bool:
+    async def confirm(self, question: str, patience: Patience) -> bool:
         """Ask a question. Only ``y`` and ``yes`` mean Yes."""
         with self.opened() as descriptor:
             termios.tcflush(descriptor, termios.TCIFLUSH)
-            answer = await _ask_line(descriptor, question, wording.YES_OR_NO, prompt_timeout)
+            answer = await _ask_line(descriptor, question, wording.YES_OR_NO, patience)
             return answer.strip().lower() in (b"y", b"yes")
 
 
@@ -208,16 +208,17 @@ def _disable_suspending(descriptor: int) -> None:
     termios.tcsetattr(descriptor, termios.TCSANOW, modes)
 
 
-async def _ask_line(descriptor: int, text: str, label: str, prompt_timeout: float) -> bytes:
-    deadline = time.monotonic() + prompt_timeout
+async def _ask_line(descriptor: int, text: str, label: str, patience: Patience) -> bytes:
+    seconds = patience.left()
+    deadline = time.monotonic() + seconds
     shown = f"{escape(text, keep=chr(10))}\n" if text else ""
-    patience = min(prompt_timeout, _OUTPUT_TIMEOUT)
-    await _write(descriptor, f"{shown}{escape(label)} ".encode(), patience)
+    question = f"{shown}{escape(label)} ".encode()
+    await _write(descriptor, question, min(seconds, _OUTPUT_TIMEOUT))
     line = await read_line(descriptor, deadline)
     if line is None:
         with contextlib.suppress(OSError):
             os.write(descriptor, b"\n")
-        raise no_answer(prompt_timeout)
+        raise no_answer(patience)
     too_long = len(line) >= _LINE_LIMIT - 1
     if line.endswith(b"\n") and not too_long:
         return line[:-1]

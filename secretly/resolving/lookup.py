@@ -195,8 +195,9 @@ def _items(
 
     timeout = None
     if not context.no_input:
-        timeout = max(0.0, *(request.time_left() for request, _ in wanted))
+        timeout = max(request.prompt_timeout for request, _ in wanted)
     run = runs.Run(context.environ, timeout, context.configuration.pinentry, context.keychain)
+    run.until = max(request.until for request, _ in wanted)
     first = next(request for request, found in wanted if any(one.source for one in found))
     run.asker = lambda: first.asker
     entries = context.configuration.secrets

@@ -86,7 +86,7 @@ class Program(Record):
         try:
             done = await output.read_output(
                 argv,
-                timeout=self.limit(run),
+                timeout=run.at_most(self.limit(run)),
                 environ=_with(run.environ, environ),
                 stdin=stdin.encode("utf-8", "surrogateescape"),
                 new_session=not self.asks or run.person is None,  # with no terminal it cannot ask
@@ -122,7 +122,7 @@ class Program(Record):
         try:
             done = await dialogue.run_and_answer(
                 [self.path(run), *arguments],
-                timeout=self.limit(run),
+                timeout=run.at_most(self.limit(run)),
                 environ=_with(run.environ, environ),
                 prompt=prompt,
                 answer=answer,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping, Sequence
 from typing import Any, Protocol, Self, TypeVar
 
@@ -86,6 +87,8 @@ class Run:
         self.asked: set[str] = set()
         #: How long one item may take. Waiting for a turn does not count.
         self.clock = tasks.Clock()
+        #: When all must have ended: a time of the monotonic clock, in seconds.
+        self.until = float("inf")
         #: Returns the line that says who asks, for a prompt of this run.
         self.asker: Callable[[], str] = str
         self._finding: dict[Hashable, Turns] = {}
@@ -121,6 +124,10 @@ class Run:
         """Keep a session key or a master password until the end of the run."""
         self.kept[key] = Secret(value)
 
+    def at_most(self, seconds: float) -> float:
+        """Return how many of these seconds are left before all must have ended."""
+        return max(0.0, min(seconds, self.until - time.monotonic()))
+
     @property
     def attended(self) -> bool:
         """Whether the user may see a prompt that a program shows itself."""
@@ -137,7 +144,7 @@ class Run:
         """
         if self.person is None:
             raise Unasked(f"{what}, and secretly may not ask you", hint)
-        return self.person
+        return self.at_most(self.person)
 
     async def typed(self, prompt: str, purpose: str, error: str = "", hint: str = "") -> Secret:
         """Ask the user, and return the text that they typed.
@@ -151,12 +158,13 @@ class Run:
         from ..asking import prompting, questions, wording
 
         hint = hint or "unlock it first"
-        seconds = self.must_ask(purpose, hint)
+        self.must_ask(purpose, hint)
         text = wording.unlock_text(purpose, self.asker())
         asked = questions.Prompt(wording.TITLE, text, prompt, error)
+        person, environ = self.person or 0.0, self.environ
         try:
             with self.clock.stopped():
-                return await prompting.ask(asked, seconds, self.environ, self.setting)
+                return await prompting.ask(asked, person, environ, self.setting, until=self.until)
         except NoPinentry as why:
             raise Unasked(f"{purpose}, and {why}", f"{hint}, or {why.hint}") from None
 
@@ -193,7 +201,8 @@ class Run:
         async with contextlib.AsyncExitStack() as turn:
             variables: Mapping[str, str] = {}
             if self.person is not None and program not in self.asked:
-                waits = prompting.turn_for_program(self.environ, self.person, asking=False)
+                seconds = self.at_most(self.person)
+                waits = prompting.turn_for_program(self.environ, seconds, asking=False)
                 variables = await turn.enter_async_context(self.off_the_clock(waits))
                 if program in self.asked:
                     await turn.aclose()

@@ -78,7 +78,7 @@ class Turns:
                 if self._holder is not holder:
                     holder, deadline = self._holder, time.monotonic() + timeout
         raise PromptTimeout(
-            f"an earlier prompt was not answered in {round(timeout, 1):g} s",
+            "an earlier prompt was not answered in time",
             "answer it, or give a longer timeout",
         )
 

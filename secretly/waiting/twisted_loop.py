@@ -38,7 +38,7 @@ class TwistedLoop:
         return lambda: timer.cancel() if timer.active() else None
 
     def add_reader(self, descriptor: int, call: Callable[[], object]) -> Undo:
-        watched = _Descriptor(descriptor, call)
+        watched = _Descriptor(descriptor, call, self._reactor)
         self._reactor.addReader(watched)
         return lambda: cast(None, self._reactor.removeReader(watched))
 
@@ -93,8 +93,8 @@ class TwistedLoop:
 class _Descriptor:
     """A descriptor as the reactor takes it (``IReadDescriptor``, without importing that)."""
 
-    def __init__(self, descriptor: int, call: Callable[[], object]) -> None:
-        self._descriptor, self._call = descriptor, call
+    def __init__(self, descriptor: int, call: Callable[[], object], reactor: Any) -> None:
+        self._descriptor, self._call, self._reactor = descriptor, call, reactor
 
     def fileno(self) -> int:
         return self._descriptor
@@ -103,7 +103,10 @@ class _Descriptor:
         self._call()
 
     def connectionLost(self, reason: object) -> None:
-        self._call()
+        # A reactor that stops drops all descriptors. A coroutine that still waits then has ignored
+        # cancellation: woken, it could try without end to wait again, and keep the process here.
+        if self._reactor.running:
+            self._call()
 
     def logPrefix(self) -> str:
         return "secretly"
