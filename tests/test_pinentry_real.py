@@ -278,9 +278,10 @@ CONSENT = [
         for program in ("pinentry-gtk-2", "pinentry-qt", "pinentry-gnome3")
         for keys, error in (("\r", "NotConfirmed"), ("\t\r", None))
     ),
-    ("pinentry-tty", "y", None),
-    ("pinentry-tty", "Y", None),
-    ("pinentry-tty", "n", "NotConfirmed"),
+    ("pinentry-tty", "yes\r", None),
+    ("pinentry-tty", "Y\r", None),
+    ("pinentry-tty", "no\r", "NotConfirmed"),
+    ("pinentry-tty", "pypi-canary-1\r", "NotConfirmed"),
     ("pinentry-tty", "\x03", "Cancelled"),
     ("pinentry-curses", "\r", "NotConfirmed"),
     ("pinentry-curses", "\t\r", None),
@@ -292,9 +293,9 @@ CONSENT = [
 def test_consent_is_given_by_a_key_of_its_own(
     program: str, keys: str, error: str | None, tmp_path: Path
 ) -> None:
-    """Yes has its own key or button; Return in pinentry-curses means No."""
+    """Yes has its own button or is typed; Return in pinentry-curses means No."""
     with asking(tmp_path, program, "confirm") as terminal:
-        terminal.prompted("es" if program == "pinentry-tty" else "Yes")
+        terminal.prompted(wording.TYPE_YES if program == "pinentry-tty" else "Yes")
         terminal.type(keys)
         found = terminal.result()
         if keys == "\x03":
@@ -339,12 +340,12 @@ def test_a_text_to_consent_to_can_be_read_whole(program: str, what: str, tmp_pat
 @BOTH
 @HABITS
 def test_no_key_that_is_pressed_by_habit_agrees(program: str, key: str, tmp_path: Path) -> None:
-    """Return and Escape in pinentry-curses mean No; in pinentry-tty they do nothing."""
+    """Return and Escape mean No in pinentry-curses; in pinentry-tty they are not the word."""
     text = consent()
     with asking(
         tmp_path, program, "confirm", seconds=1, description=text, whole=True, **SMALL
     ) as terminal:
-        terminal.prompted("Yes" if program == "pinentry-curses" else "es")
+        terminal.prompted("Yes" if program == "pinentry-curses" else wording.TYPE_YES)
         terminal.type(key)
         assert terminal.result()["error"] in ("PromptTimeout", "NotConfirmed", "Cancelled")
 
