@@ -304,6 +304,25 @@ def test_consent_is_given_by_a_key_of_its_own(
             assert found.get("error") == error
 
 
+@pytest.mark.parametrize(
+    ("program", "paste"),
+    [
+        *(("pinentry-tty", "yes\rcanary-1\r"), ("pinentry-tty", "yes\rcanary-1")),
+        *(("pinentry-curses", "canary\t1\rcanary-2\r"), ("pinentry-curses", "\t\rcanary-2")),
+        ("pinentry-gtk-2", "canary\t1\rcanary-2\r"),  # curses, without a screen
+    ],
+)
+def test_a_paste_of_several_lines_is_not_an_answer(
+    program: str, paste: str, tmp_path: Path
+) -> None:
+    """What comes after a Yes makes it a No, and reaches no other program."""
+    with asking(tmp_path, program, "confirm") as terminal:
+        terminal.prompted(wording.TYPE_YES if program == "pinentry-tty" else "Yes")
+        terminal.type(paste)
+        assert terminal.result()["error"] == "NotConfirmed"
+        assert "canary" not in terminal.shown
+
+
 #: What is pressed by habit, before anything was read.
 HABITS = pytest.mark.parametrize("key", ["\r", " ", "\x1b"], ids=["Return", "space", "Escape"])
 
