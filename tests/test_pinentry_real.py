@@ -393,6 +393,18 @@ def test_in_the_background_a_window_may_open(tmp_path: Path) -> None:
         assert not [line for line in fake.lines if b"ttyname" in line]
 
 
+def test_lines_on_the_terminal_are_not_a_paste_into_a_window(tmp_path: Path) -> None:
+    """A script that opens a window, as far as anybody can know, was not typed into there."""
+    with (
+        FakePinentry(["canary-1"]) as fake,
+        asking(
+            tmp_path, "sh", shell='read go; "$@"', variables={**CLAIMED, **fake.environ}
+        ) as terminal,
+    ):
+        terminal.type("go\nls -l\n")
+        assert terminal.result()["value"] == "canary-1"
+
+
 @BOTH
 def test_two_processes_take_turns(program: str, tmp_path: Path) -> None:
     """Two programs on one terminal ask one after the other."""
