@@ -42,7 +42,6 @@ def compiled(tmp_path: Path) -> Path:
     ("name", "flavor", "how"),
     [
         ("pinentry-curses", "curses", Question.EXCHANGED),
-        ("pinentry-tty", "tty", Question.BUTTONS),
         ("pinentry-gtk-2", "gtk2", Question.BUTTONS),
         ("pinentry-gtk-2", "gtk2:curses", Question.EXCHANGED),
         ("pinentry-qt", "qt", Question.BUTTONS),
@@ -61,6 +60,13 @@ def test_buttons_are_used_where_they_were_measured(
     for other in others - {compiled / "pinentry-curses"}:
         if other.name[9:] not in flavor.replace("gtk2", "gtk-2"):
             assert measured.question(other, flavor, measured.VERSION) is Question.WORD
+
+
+def test_where_a_letter_agrees_a_word_is_typed(compiled: Path) -> None:
+    """pinentry-tty reads on until a ``y`` comes, and each PyPI token has one."""
+    for program in compiled.iterdir():
+        for flavor in ("tty", "gtk2:tty", "curses:tty"):
+            assert measured.question(program, flavor, measured.VERSION) is Question.WORD
 
 
 @pytest.mark.parametrize("flavor", EVERY_FLAVOR)

@@ -278,9 +278,10 @@ CONSENT = [
         for program in ("pinentry-gtk-2", "pinentry-qt", "pinentry-gnome3")
         for keys, error in (("\r", "NotConfirmed"), ("\t\r", None))
     ),
-    ("pinentry-tty", "y", None),
-    ("pinentry-tty", "Y", None),
-    ("pinentry-tty", "n", "NotConfirmed"),
+    ("pinentry-tty", "yes\r", None),
+    ("pinentry-tty", "Y\r", None),
+    ("pinentry-tty", "no\r", "NotConfirmed"),
+    ("pinentry-tty", "pypi-canary-1\r", "NotConfirmed"),
     ("pinentry-tty", "\x03", "Cancelled"),
     ("pinentry-curses", "\r", "NotConfirmed"),
     ("pinentry-curses", "\t\r", None),
@@ -292,15 +293,34 @@ CONSENT = [
 def test_consent_is_given_by_a_key_of_its_own(
     program: str, keys: str, error: str | None, tmp_path: Path
 ) -> None:
-    """Yes has its own key or button; Return in pinentry-curses means No."""
+    """Yes has its own button or is typed; Return in pinentry-curses means No."""
     with asking(tmp_path, program, "confirm") as terminal:
-        terminal.prompted("es" if program == "pinentry-tty" else "Yes")
+        terminal.prompted(wording.TYPE_YES if program == "pinentry-tty" else "Yes")
         terminal.type(keys)
         found = terminal.result()
         if keys == "\x03":
             assert found["error"] in (error, "KeyboardInterrupt")
         else:
             assert found.get("error") == error
+
+
+@pytest.mark.parametrize(
+    ("program", "paste"),
+    [
+        *(("pinentry-tty", "yes\rcanary-1\r"), ("pinentry-tty", "yes\rcanary-1")),
+        *(("pinentry-curses", "canary\t1\rcanary-2\r"), ("pinentry-curses", "\t\rcanary-2")),
+        ("pinentry-gtk-2", "canary\t1\rcanary-2\r"),  # curses, without a screen
+    ],
+)
+def test_a_paste_of_several_lines_is_not_an_answer(
+    program: str, paste: str, tmp_path: Path
+) -> None:
+    """What comes after a Yes makes it a No, and reaches no other program."""
+    with asking(tmp_path, program, "confirm") as terminal:
+        terminal.prompted(wording.TYPE_YES if program == "pinentry-tty" else "Yes")
+        terminal.type(paste)
+        assert terminal.result()["error"] == "NotConfirmed"
+        assert "canary" not in terminal.shown
 
 
 #: What is pressed by habit, before anything was read.
@@ -339,12 +359,12 @@ def test_a_text_to_consent_to_can_be_read_whole(program: str, what: str, tmp_pat
 @BOTH
 @HABITS
 def test_no_key_that_is_pressed_by_habit_agrees(program: str, key: str, tmp_path: Path) -> None:
-    """Return and Escape in pinentry-curses mean No; in pinentry-tty they do nothing."""
+    """Return and Escape mean No in pinentry-curses; in pinentry-tty they are not the word."""
     text = consent()
     with asking(
         tmp_path, program, "confirm", seconds=1, description=text, whole=True, **SMALL
     ) as terminal:
-        terminal.prompted("Yes" if program == "pinentry-curses" else "es")
+        terminal.prompted("Yes" if program == "pinentry-curses" else wording.TYPE_YES)
         terminal.type(key)
         assert terminal.result()["error"] in ("PromptTimeout", "NotConfirmed", "Cancelled")
 
@@ -371,6 +391,18 @@ def test_in_the_background_a_window_may_open(tmp_path: Path) -> None:
     ):
         assert terminal.result()["value"] == "canary-1"
         assert not [line for line in fake.lines if b"ttyname" in line]
+
+
+def test_lines_on_the_terminal_are_not_a_paste_into_a_window(tmp_path: Path) -> None:
+    """A script that opens a window, as far as anybody can know, was not typed into there."""
+    with (
+        FakePinentry(["canary-1"]) as fake,
+        asking(
+            tmp_path, "sh", shell='read go; "$@"', variables={**CLAIMED, **fake.environ}
+        ) as terminal,
+    ):
+        terminal.type("go\nls -l\n")
+        assert terminal.result()["value"] == "canary-1"
 
 
 @BOTH

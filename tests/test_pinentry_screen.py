@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -152,6 +153,25 @@ def test_a_typed_text_comes_back(program: str, text: str, screen: Screen, tmp_pa
         screen.key("Return")
         assert terminal.result()["value"] == text
         assert "a prompt" not in terminal.shown
+
+
+@LETTERS
+@pytest.mark.parametrize("typed", ["ls -l\n", "half"])
+def test_what_is_typed_on_the_terminal_meanwhile_is_left(
+    typed: str, program: str, screen: Screen, tmp_path: Path
+) -> None:
+    """It is for another program: the secret is accepted, and nothing is dropped."""
+    shell = f'"$@"; read -r line; echo "$line" >{tmp_path}/left'
+    with asking(screen, tmp_path, program, shell=shell) as terminal:
+        screen.dialog(terminal)
+        terminal.type(typed)
+        screen.type("canary-1")
+        screen.key("Return")
+        terminal.until(terminal.results.exists)
+        assert json.loads(terminal.results.read_text())["value"] == "canary-1"
+        terminal.type("" if typed.endswith("\n") else "\n")
+        terminal.wait()
+        assert (tmp_path / "left").read_text().strip() == typed.strip()
 
 
 @PROGRAMS

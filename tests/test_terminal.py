@@ -82,6 +82,24 @@ def test_a_paste_of_several_lines_is_refused(paste: str, tmp_path: Path) -> None
         assert "canary" not in screen.shown
 
 
+@pytest.mark.parametrize(
+    ("keys", "error", "shown"),
+    [
+        *(("y\n", None, "y"), ("YES\n", None, "y"), ("canary-1\n", "NotConfirmed", "n")),
+        *(("y\ncanary-1\n", "NotConfirmed", "n"), ("y\ncanary-1", "NotConfirmed", "n")),
+        *(("yes\ny\n", "NotConfirmed", "n"), ("\ny\n", "NotConfirmed", "n")),
+    ],
+)
+def test_a_paste_is_not_an_answer(keys: str, error: str | None, shown: str, tmp_path: Path) -> None:
+    """A secret may be pasted at a question: nothing of it is shown or agrees."""
+    with asking(tmp_path, "confirm") as screen:
+        screen.prompted(wording.YES_OR_NO)
+        screen.type(keys)
+        found = screen.result()
+        assert found.get("error") == error
+        assert screen.shown.endswith(f"{wording.YES_OR_NO} {shown}\r\n")
+
+
 @pytest.mark.parametrize("paste", ["canary-1\n\n", "canary-1\n \n"])
 def test_empty_lines_after_a_secret_are_dropped(paste: str, tmp_path: Path) -> None:
     """A paste of one line may end in more than one line end."""

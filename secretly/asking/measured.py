@@ -20,11 +20,12 @@ VERSION = "1.2.1"
 class Question(enum.Enum):
     """How a pinentry asks to confirm, so that no key that is pressed by habit means Yes."""
 
-    #: OK says Yes: Return cancels (gtk2, qt), or does nothing (tty).
+    #: OK says Yes: Return cancels (gtk2, qt).
     BUTTONS = enum.auto()
     #: Return presses OK, which therefore says No. Closing the dialog is neither button.
     EXCHANGED = enum.auto()
-    #: The user types a word: the buttons were not measured, or Return agrees (gnome3).
+    #: The user types a word: the buttons were not measured, Return agrees (gnome3), or any ``y``
+    #: agrees, also one in a paste, as each PyPI token has it (tty).
     WORD = enum.auto()
     #: Escape answers OK, so the terminal asks.
     NEVER = enum.auto()
@@ -34,7 +35,7 @@ class Question(enum.Enum):
 #: curses.
 _QUESTIONS = {
     "pinentry-curses": {"curses": Question.EXCHANGED},
-    "pinentry-tty": {"tty": Question.BUTTONS},
+    "pinentry-tty": {"tty": Question.WORD},
     "pinentry-gtk-2": {"gtk2": Question.BUTTONS, "gtk2:curses": Question.EXCHANGED},
     "pinentry-qt": {"qt": Question.BUTTONS, "qt:curses": Question.EXCHANGED},
     "pinentry-gnome3": {"gnome3": Question.WORD, "gnome3:curses": Question.EXCHANGED},

@@ -232,9 +232,12 @@ class Conversation:
     async def more_lines_follow(self) -> bool:
         """Return whether a pinentry on the terminal left lines of a paste unread.
 
-        pinentry-tty and pinentry-curses read the first line and leave the others.
+        pinentry-tty and pinentry-curses read the first line and leave the others. While a window
+        asks, what is typed on the terminal is for another program.
         """
-        return self._terminal is not None and await more_lines_follow(self._terminal)
+        if self._terminal is None or (self._may_open_window() and not self._asked_on_terminal()):
+            return False
+        return await more_lines_follow(self._terminal)
 
     def _interrupted(self) -> bool:
         """Return whether it ended as pinentry-curses does at Ctrl-C: with status 1, or by INT."""
@@ -247,14 +250,17 @@ class Conversation:
         """
         if self._terminal is None:
             return self._flavor != "tty"  # which answers so if it has no terminal
-        windows = self._method.graphical and not screens.gone(self._surroundings.environ)
-        return windows or self._opens_window() or self._asked_on_terminal()
+        return self._may_open_window() or self._asked_on_terminal()
 
     def _asked_on_terminal(self) -> bool:
         """Return whether it has asked on the terminal: it is known for that, or was seen to."""
         if self._terminal is None or self._opens_window():
             return False
         return bool(self._measured) or modes_of(self._terminal) != self._modes or self._touched
+
+    def _may_open_window(self) -> bool:
+        windows = self._method.graphical and not screens.gone(self._surroundings.environ)
+        return windows or self._opens_window()
 
     def _opens_window(self) -> bool:
         return measured.opens_window(self._method.program, self._flavor or "")

@@ -17,7 +17,7 @@ from .choosing import PromptMethod, Surroundings
 from .dialogs import ask_notebook, ask_osascript, confirm_osascript
 from .measured import Question
 from .pinentry import Conversation, Killed
-from .questions import DOCTOR, Patience, Prompt, said_no, several_lines
+from .questions import DOCTOR, Patience, Prompt, pasted, said_no, several_lines
 
 __all__ = ["ask", "confirm", "probe", "turn_for_program"]
 
@@ -242,14 +242,24 @@ async def _confirm_pinentry(
             answer = await pinentry.ask_user("GETPIN")
             if "PASSWORD_FROM_CACHE" in answer.status:
                 raise PinentryFailed(f"{method.name} did not ask you", DOCTOR)
-            return _is_yes(answer.data or b"")
+            return await _without_more(pinentry, _is_yes(answer.data or b""))
         exchanged = how is Question.EXCHANGED
         ok, not_ok = wording.YES_BUTTON, wording.NO_BUTTON
         if exchanged:
             ok, not_ok = not_ok, ok
         await pinentry.send_command("SETOK", ok)
         await pinentry.send_command("SETNOTOK", not_ok)
-        return await _pressed_ok(pinentry) is not exchanged
+        return await _without_more(pinentry, await _pressed_ok(pinentry) is not exchanged)
+
+
+async def _without_more(pinentry: Conversation, yes: bool) -> bool:
+    """Return the answer, and drop what was pasted after it.
+
+    :raises NotConfirmed: if something follows a Yes: the paste of a secret may have given it.
+    """
+    if await pinentry.more_lines_follow() and yes:
+        raise pasted()
+    return yes
 
 
 async def _pressed_ok(pinentry: Conversation) -> bool:

@@ -16,6 +16,7 @@ __all__ = [
     "Prompt",
     "check_code",
     "no_answer",
+    "pasted",
     "said_no",
     "several_lines",
 ]
@@ -76,6 +77,14 @@ def no_answer(patience: Patience) -> PromptTimeout:
 def said_no() -> NotConfirmed:
     """Return the error for a user who answered No."""
     return NotConfirmed("cancelled: you answered No", "nothing was run and no secret was used")
+
+
+def pasted() -> NotConfirmed:
+    """Return the error for a Yes that more input followed: it may be the first line of a paste."""
+    return NotConfirmed(
+        "cancelled: more input followed your answer, and a paste is not an answer",
+        "nothing was run and no secret was used; try again and type the answer alone",
+    )
 
 
 def several_lines() -> Refused:

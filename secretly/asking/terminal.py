@@ -19,7 +19,7 @@ from ..errors import Cancelled, PinentryFailed, PromptTimeout
 from ..text import escape
 from ..waiting import requests
 from . import assuan, wording
-from .questions import Patience, no_answer, several_lines
+from .questions import Patience, no_answer, pasted, several_lines
 
 __all__ = [
     "Terminal",
@@ -184,21 +184,37 @@ class Terminal:
         :raises Refused: if several lines were pasted.
         """
         with self.opened() as descriptor:
-            modes: list[Any] = termios.tcgetattr(descriptor)
-            modes[3] = (modes[3] & ~termios.ECHO) | termios.ECHONL | termios.ICANON | termios.ISIG
-            termios.tcflush(descriptor, termios.TCIFLUSH)
-            termios.tcsetattr(descriptor, termios.TCSANOW, modes)
+            _hide_typed(descriptor, termios.ECHONL)
             line = assuan.Data(await _ask_line(descriptor, text, label, patience))
             if await more_lines_follow(descriptor):
                 raise several_lines()
             return line
 
     async def confirm(self, question: str, patience: Patience) -> bool:
-        """Ask a question. Only ``y`` and ``yes`` mean Yes."""
+        """Ask a question. Only ``y`` and ``yes`` mean Yes.
+
+        A secret may be pasted by mistake: what is typed is not shown, only what it means.
+
+        :raises NotConfirmed: if more input follows a Yes, as after a paste of several lines.
+        """
         with self.opened() as descriptor:
-            termios.tcflush(descriptor, termios.TCIFLUSH)
-            answer = await _ask_line(descriptor, question, wording.YES_OR_NO, patience)
-            return answer.strip().lower() in (b"y", b"yes")
+            _hide_typed(descriptor)
+            line = await _ask_line(descriptor, question, wording.YES_OR_NO, patience)
+            yes = line.strip().lower() in (b"y", b"yes")
+            followed = await more_lines_follow(descriptor)
+            shown = wording.LETTERS[yes and not followed]
+            await _write(descriptor, f"{shown}\n".encode(), _OUTPUT_TIMEOUT)
+            if yes and followed:
+                raise pasted()
+            return yes
+
+
+def _hide_typed(descriptor: int, newline: int = 0) -> None:
+    """Turn echo off, except *newline* (ECHONL), and drop what was typed before."""
+    modes: list[Any] = termios.tcgetattr(descriptor)
+    modes[3] = modes[3] & ~(termios.ECHO | termios.ECHONL) | newline | termios.ICANON | termios.ISIG
+    termios.tcflush(descriptor, termios.TCIFLUSH)
+    termios.tcsetattr(descriptor, termios.TCSANOW, modes)
 
 
 def _disable_suspending(descriptor: int) -> None:
