@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from command import home as fresh_home
 from conftest import Tried
-from ptys import DEADLINE, SOON, Pty
+from ptys import DEADLINE, SOON, Pty, children
 
 import secretly
 from secretly import PromptTimeout, SecretlyError
@@ -282,6 +282,7 @@ def test_the_limit_counts_what_a_pinentry_does_not_answer(verb: str) -> None:
         until = time.monotonic() + 1
         seconds = took(lambda: prompting.ask(PROMPT, 60, variables, until=until), PromptTimeout)
     assert seconds < 1 + SOON
+    assert children(os.getpid()) == []  # it has ignored all signals but the last
 
 
 #: A program that asks, and takes note of how long that took, where the limit is 4 s.
