@@ -22,6 +22,7 @@ from conftest import lacking, need
 from ptys import DEADLINE, SOON, Asking, Pty
 
 from secretly.asking import terminal, wording
+from secretly.asking.questions import Patience
 from secretly.errors import PromptTimeout
 
 pytestmark = pytest.mark.process
@@ -482,10 +483,11 @@ def stopped() -> Iterator[str]:
 
 ON_A_STOPPED_ONE = """
 import asyncio, sys, time
-from secretly.asking import terminal
+from secretly.asking import questions, terminal
 started = time.monotonic()
 try:
-    asyncio.run(getattr(terminal.Terminal(sys.argv[1]), sys.argv[2])(*sys.argv[3:], 0.5))
+    ask = getattr(terminal.Terminal(sys.argv[1]), sys.argv[2])
+    asyncio.run(ask(*sys.argv[3:], questions.Patience(0.5)))
 except Exception as error:
     print(type(error).__name__, error, "|", error.hint)
 print(time.monotonic() - started)
@@ -514,7 +516,7 @@ def test_a_terminal_that_goes_on_in_time_is_asked_on() -> None:
 
         async def ask() -> bytes:
             asking = asyncio.create_task(
-                terminal.Terminal(os.ttyname(slave)).ask("a description", "a prompt", DEADLINE)
+                terminal.Terminal(os.ttyname(slave)).ask("a text", "a prompt", Patience(DEADLINE))
             )
             await asyncio.sleep(0.1)
             assert not select.select([master], [], [], 0)[0]
@@ -523,7 +525,7 @@ def test_a_terminal_that_goes_on_in_time_is_asked_on() -> None:
             while b"a prompt " not in shown:
                 assert await asyncio.to_thread(select.select, [master], [], [], DEADLINE)
                 shown += os.read(master, 1000)
-            assert b"a description" in shown
+            assert b"a text" in shown
             os.write(master, b"canary-1\n")
             return await asking
 
@@ -540,7 +542,7 @@ def test_a_line_that_another_reader_took_is_waited_for_again() -> None:
 
         async def ask() -> bytes:
             asking = asyncio.create_task(
-                terminal.Terminal(os.ttyname(slave)).ask("", "a prompt", DEADLINE)
+                terminal.Terminal(os.ttyname(slave)).ask("", "a prompt", Patience(DEADLINE))
             )
             while not select.select([master], [], [], 0)[0]:
                 await asyncio.sleep(0.01)

@@ -206,6 +206,28 @@ def test_data_that_is_there_counts_without_any_time(pipe: tuple[int, int]) -> No
     asyncio.run(main())
 
 
+def test_the_time_until_a_loop_is_loaded_counts(pipe: tuple[int, int]) -> None:
+    """The limit begins when the request is made, not when the loop has it."""
+    request = requests.readable(pipe[0], DEADLINE)
+    time.sleep(0.2)
+    seconds: list[float] = []
+
+    class Timers:
+        """A loop that takes note of its timers, and runs none."""
+
+        identity = None
+
+        def add_reader(self, *ignored: Any) -> Callable[[], None]:
+            return lambda: None
+
+        def call_later(self, after: float, call: Any) -> Callable[[], None]:
+            seconds.append(after)
+            return lambda: None
+
+    request.arm(Timers(), lambda _: None)  # type: ignore[arg-type]
+    assert seconds[0] <= DEADLINE - 0.2
+
+
 def test_the_end_is_something_to_read() -> None:
     """A descriptor whose other end was closed is readable."""
     reading, writing = os.pipe()

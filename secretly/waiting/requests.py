@@ -135,12 +135,17 @@ def readable(descriptor: int, timeout: float) -> Request[bool]:
 
 class _Readable(Request[bool]):
     def __init__(self, descriptor: int, timeout: float) -> None:
-        self._descriptor, self._timeout = descriptor, max(0.0, timeout)
+        # To load an event loop takes time as well.
+        self._descriptor, self._deadline = descriptor, time.monotonic() + timeout
+
+    @property
+    def _left(self) -> float:
+        return max(0.0, self._deadline - time.monotonic())
 
     def arm(self, loop: Loop, settle: Settle) -> Undo:
         stop_reading = loop.add_reader(self._descriptor, lambda: settle(True))
         # A loop may run its timers before it looks at its descriptors: data that is there counts.
-        stop_timer = loop.call_later(self._timeout, lambda: settle(self._ready(0)))
+        stop_timer = loop.call_later(self._left, lambda: settle(self._ready(0)))
 
         def undo() -> None:
             stop_reading()
@@ -156,11 +161,11 @@ class _Readable(Request[bool]):
         return bool(poll.poll(timeout * 1000))
 
     def wait_in_place(self) -> bool:
-        if self._ready(min(_PATIENCE, self._timeout)):
+        left = self._left
+        if self._ready(min(_PATIENCE, left)):
             return True
-        if self._timeout <= _PATIENCE:
+        if left <= _PATIENCE:
             return False
-        self._timeout -= _PATIENCE
         raise NeedsLoop
 
 

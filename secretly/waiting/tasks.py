@@ -137,7 +137,7 @@ CLEANING_UP = 2.0
 
 #: How much later than the time limit of a whole call, in seconds, the call is given up: what it
 #: waits for has the same limit, and says more about it.
-_GRACE = 2.0
+_GRACE = 0.4
 
 
 async def run_with_deadline(
