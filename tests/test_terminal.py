@@ -82,6 +82,51 @@ def test_a_paste_of_several_lines_is_refused(paste: str, tmp_path: Path) -> None
         assert "canary" not in screen.shown
 
 
+def large_paste(folder: Path, what: str, start: str, program: str = "") -> str:
+    """Paste 45 kB at a prompt of a program's, in a shell, and then type a line for that shell.
+
+    A terminal takes some kilobytes of the paste: the rest comes when there is room.
+    """
+    shell = f'"$@"; read -r line; echo "$line" >{folder}/left'
+    variables = {"PATH": os.defpath, "PINENTRY": program} if program else {}
+    with asking(folder, what, shell=shell, variables=variables) as screen:
+        label = {"ask": "a prompt:", "confirm": wording.YES_OR_NO}[what]
+        if program and what == "confirm":
+            label = wording.TYPE_YES if program == "pinentry-tty" else "Yes"
+        screen.prompted(label)
+        screen.type(start + "canary-1\r" * 5000)
+        screen.until(screen.results.exists)
+        assert "error" in screen.results.read_text()
+        screen.until(lambda: screen.modes() == screen.before)
+        screen.type("end\n")
+        screen.wait()
+        assert (folder / "left").read_text() == "end\n"
+        return screen.shown
+
+
+@pytest.mark.parametrize("start", ["canary-0\r", "\x04", "canary" * 700 + "\r", "\r\r"])
+def test_a_large_paste_reaches_no_shell(start: str, tmp_path: Path) -> None:
+    """Also if its beginning cancels, or is longer than a line can be. Nothing of it is shown."""
+    assert "canary" not in large_paste(tmp_path, "ask", start)
+
+
+@pytest.mark.parametrize("start", ["canary-0\r", "y\r", "\x04"])
+def test_a_large_paste_at_a_question_reaches_no_shell(start: str, tmp_path: Path) -> None:
+    """Whatever it means as an answer."""
+    assert "canary" not in large_paste(tmp_path, "confirm", start)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("what", ["ask", "confirm"])
+@pytest.mark.parametrize("program", ["pinentry-tty", "pinentry-curses"])
+def test_a_large_paste_in_a_pinentry_reaches_no_shell(
+    program: str, what: str, tmp_path: Path
+) -> None:
+    """What the pinentry leaves unread."""
+    need(program)
+    large_paste(tmp_path, what, "canary-0\r", program)
+
+
 @pytest.mark.parametrize(
     ("keys", "error", "shown"),
     [

@@ -46,6 +46,10 @@ _OUTPUT_TIMEOUT = 2.0
 #: some kilobytes, so the next line is there already, or nearly.
 _PASTE_GAP = 0.05
 
+#: After the next line, how long, in seconds, to wait for more of the paste: how long it may pause,
+#: and how long all of it may take.
+_REST_GAP, _REST_LIMIT = 0.2, 2.0
+
 #: How often, in seconds, to try again to take the turn, and to write.
 _TURN_INTERVAL, _WRITE_INTERVAL = 0.1, 0.05
 
@@ -238,6 +242,7 @@ async def _ask_line(descriptor: int, text: str, label: str, prompt_timeout: floa
     if line.endswith(b"\n") and not too_long:
         return line[:-1]
     line = b""  # a traceback may show locals
+    await more_lines_follow(descriptor)  # so that no shell reads them
     if not too_long:
         raise Cancelled("cancelled at the prompt", "nothing was done")
     raise PinentryFailed(
@@ -276,21 +281,25 @@ async def more_lines_follow(descriptor: int) -> bool:
     """Return whether more was typed than the line that was read, as after a paste of several.
 
     The terminal no longer shows what is typed. Its last line may lack an end, and the terminal
-    passes it on only without ICANON. What is found is dropped; empty lines don't count.
+    passes it on only without ICANON. All of it is dropped, also what comes only when there is room
+    for it in the terminal: it would reach the shell. Empty lines don't count.
     """
-    modes: list[Any] = termios.tcgetattr(descriptor)
+    if (modes := modes_of(descriptor)) is None:
+        return False
     modes[3] &= ~(termios.ECHO | termios.ECHONL | termios.ICANON)
     modes[6][termios.VMIN], modes[6][termios.VTIME] = 1, 0
     termios.tcsetattr(descriptor, termios.TCSANOW, modes)
-    while await requests.readable(descriptor, _PASTE_GAP):
+    followed, deadline = False, time.monotonic() + _REST_LIMIT
+    while time.monotonic() < deadline:
+        if not await requests.readable(descriptor, _REST_GAP if followed else _PASTE_GAP):
+            break
         try:
             if not (more := os.read(descriptor, _LINE_LIMIT)):
-                return False
+                break
         except OSError:  # another reader took it, or the terminal was closed
-            return False
-        if more.strip():
-            return True
-    return False
+            break
+        followed = followed or bool(more.strip())
+    return followed
 
 
 def modes_of(descriptor: int) -> list[Any] | None:
