@@ -23,6 +23,8 @@ from ptys import DEADLINE, SOON, Asking, Pty
 
 from secretly.asking import terminal, wording
 from secretly.errors import PromptTimeout
+from secretly.waiting import requests
+from secretly.waiting.turns import Turn, Turns
 
 pytestmark = pytest.mark.process
 
@@ -283,7 +285,7 @@ def test_waiting_for_the_others_has_a_deadline(tmp_path: Path) -> None:
         screen.prompted()
 
         async def turn() -> None:
-            async with terminal.Terminal(screen.path).turn(0.2):
+            async with terminal.Terminal(screen.path).turn(0.2, Turn()):
                 pass
 
         with pytest.raises(PromptTimeout, match=screen.path):
@@ -414,13 +416,14 @@ LOCKS = """
 import asyncio
 from secretly.asking.terminal import Terminal
 from secretly.errors import PromptTimeout
+from secretly.waiting.turns import Turn
 
 async def turn(number):
-    async with Terminal("/dev/tty", number).turn(0.2):
+    async with Terminal("/dev/tty", number).turn(0.2, Turn()):
         pass
 
 async def main():
-    async with Terminal("/dev/tty", 1).turn(60):
+    async with Terminal("/dev/tty", 1).turn(60, Turn()):
         await turn(2)
         try:
             await turn(1)
@@ -437,6 +440,71 @@ def test_each_terminal_without_a_name_has_its_own_lock() -> None:
     """All of them are one file, /dev/tty: each has its own byte of it."""
     with Pty([sys.executable, "-c", LOCKS], {"PATH": os.defpath}) as screen:
         assert screen.wait() == 0, screen.shown
+
+
+FORKED = """
+import asyncio, os, signal, sys
+from secretly.asking.terminal import Terminal
+from secretly.errors import PromptTimeout
+from secretly.waiting.turns import Turn
+
+def turn(seconds):
+    return Terminal(sys.argv[1] or os.ttyname(0), 1).turn(seconds, Turn())
+
+async def main():
+    async with turn(60):
+        leaving = os.fork()
+        staying = os.fork() if leaving else 0
+        if staying:
+            os.waitpid(leaving, 0)
+            try:
+                async with turn(0.2):
+                    raise AssertionError("the child has given it back")
+            except PromptTimeout:
+                pass
+        elif leaving:
+            signal.pause()
+    if not leaving:
+        os._exit(0)
+    try:
+        async with turn(0.2):
+            pass
+    finally:
+        os.kill(staying, signal.SIGKILL)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("path", ["", "/dev/tty"])
+def test_a_process_that_was_forked_off_neither_keeps_nor_ends_the_turn(path: str) -> None:
+    """It has the descriptor of the lock too, maybe for its whole life."""
+    with Pty([sys.executable, "-c", FORKED, path], {"PATH": os.defpath}) as screen:
+        assert screen.wait() == 0, screen.shown
+
+
+def test_the_turn_of_a_stopped_loop_is_passed_on() -> None:
+    """In the same process nothing else would give the terminal back."""
+    ours = Turns()
+    master, slave = os.openpty()
+
+    async def hold(seconds: float) -> None:
+        place = terminal.Terminal(os.ttyname(slave))
+        async with ours.take(DEADLINE) as own, place.turn(0.2, own):
+            await requests.sleep(seconds)
+
+    loop = asyncio.new_event_loop()
+    try:
+        left = loop.create_task(hold(DEADLINE))
+        loop.run_until_complete(asyncio.sleep(0))
+        asyncio.run(hold(0))
+        left.cancel()
+        loop.run_until_complete(asyncio.wait([left]))
+        asyncio.run(hold(0))
+    finally:
+        loop.close()
+        os.close(master)
+        os.close(slave)
 
 
 # -- Emacs -----------------------------------------------------------------------

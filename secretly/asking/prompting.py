@@ -122,12 +122,12 @@ async def turn_for_program(
     :param asking: whether the program certainly asks. If not, what was typed ahead is kept.
     :returns: the variables that tell the program which terminal to ask on, if there is one.
     """
-    async with _turns.take(timeout):
+    async with _turns.take(timeout) as turn:
         found = choosing.surroundings(environ).usable_terminal
         if found is None:
             yield {}
             return
-        async with found.turn(timeout):
+        async with found.turn(timeout, turn):
             with found.opened(asking):
                 yield {"GPG_TTY": found.path} if found.named else {}
 
@@ -149,13 +149,13 @@ async def _turn(
 ) -> AsyncIterator[tuple[PromptMethod, Surroundings, bool]]:
     """Take the turn to ask, and choose how. Say last whether another one had the turn before."""
     taken = _turns.taken
-    async with _turns.take(prompt_timeout):
+    async with _turns.take(prompt_timeout) as turn:
         method = await choosing.choose(environ, setting)
         around = choosing.surroundings(environ)
         if around.usable_terminal is None:
             yield method, around, taken
             return
-        async with around.usable_terminal.turn(prompt_timeout) as waited:
+        async with around.usable_terminal.turn(prompt_timeout, turn) as waited:
             yield method, around, taken or waited
 
 

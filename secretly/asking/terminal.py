@@ -17,7 +17,7 @@ from typing import Any
 
 from ..errors import Cancelled, PinentryFailed, PromptTimeout
 from ..text import escape
-from ..waiting import requests
+from ..waiting import requests, turns
 from . import assuan, wording
 from .questions import no_answer, pasted, several_lines
 
@@ -137,10 +137,11 @@ class Terminal:
             os.close(descriptor)
 
     @contextlib.asynccontextmanager
-    async def turn(self, timeout: float) -> AsyncIterator[bool]:
+    async def turn(self, timeout: float, own: turns.Turn) -> AsyncIterator[bool]:
         """Make other processes of secretly wait that would ask on this terminal.
 
         :param timeout: how long to wait for their turns at most, in seconds.
+        :param own: the turn in this process. If it is passed on, so is this one.
         :returns: whether another one had the turn before.
         :raises PromptTimeout: if they took longer.
         :raises PinentryFailed: if the terminal no longer exists, or goes away meanwhile.
@@ -148,7 +149,9 @@ class Terminal:
         deadline = time.monotonic() + timeout
         waited = False
         descriptor = self._open(os.O_RDONLY if self.named else os.O_RDWR)
+        kept, process = own.release, os.getpid()
         try:
+            own.release = lambda: self._lock(descriptor, False)
             while True:
                 try:
                     self._lock(descriptor)
@@ -165,18 +168,23 @@ class Terminal:
                     await requests.sleep(_TURN_INTERVAL)
             yield waited
         finally:
+            own.release = kept
+            if os.getpid() == process:
+                # A process that was forked off has the descriptor too, which would keep the lock.
+                self._lock(descriptor, False)
             os.close(descriptor)
 
-    def _lock(self, descriptor: int) -> None:
-        """Take the lock of this terminal.
+    def _lock(self, descriptor: int, take: bool = True) -> None:
+        """Take the lock of this terminal, or release it.
 
         :raises BlockingIOError: if another process has it.
         """
         if self.named or sys.platform != "linux":
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB if take else fcntl.LOCK_UN)
             return
         # All terminals are one file by that name: each has its own byte of it (struct flock).
-        lock = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, self._number, 1, 0)
+        kind = fcntl.F_WRLCK if take else fcntl.F_UNLCK
+        lock = struct.pack("hhqqi4x", kind, os.SEEK_SET, self._number, 1, 0)
         fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, lock)
 
     async def ask(self, text: str, label: str, prompt_timeout: float) -> assuan.Data:
