@@ -24,6 +24,8 @@ from ptys import DEADLINE, SOON, Asking, Pty
 from secretly.asking import terminal, wording
 from secretly.asking.questions import Patience
 from secretly.errors import PromptTimeout
+from secretly.waiting import requests
+from secretly.waiting.turns import Turn, Turns
 
 pytestmark = pytest.mark.process
 
@@ -81,6 +83,51 @@ def test_a_paste_of_several_lines_is_refused(paste: str, tmp_path: Path) -> None
         assert found["error"] == "Refused"
         assert "--stdin" in found["said"]
         assert "canary" not in screen.shown
+
+
+def large_paste(folder: Path, what: str, start: str, program: str = "") -> str:
+    """Paste 45 kB at a prompt of a program's, in a shell, and then type a line for that shell.
+
+    A terminal takes some kilobytes of the paste: the rest comes when there is room.
+    """
+    shell = f'"$@"; read -r line; echo "$line" >{folder}/left'
+    variables = {"PATH": os.defpath, "PINENTRY": program} if program else {}
+    with asking(folder, what, shell=shell, variables=variables) as screen:
+        label = {"ask": "a prompt:", "confirm": wording.YES_OR_NO}[what]
+        if program and what == "confirm":
+            label = wording.TYPE_YES if program == "pinentry-tty" else "Yes"
+        screen.prompted(label)
+        screen.type(start + "canary-1\r" * 5000)
+        screen.until(screen.results.exists)
+        assert "error" in screen.results.read_text()
+        screen.until(lambda: screen.modes() == screen.before)
+        screen.type("end\n")
+        screen.wait()
+        assert (folder / "left").read_text() == "end\n"
+        return screen.shown
+
+
+@pytest.mark.parametrize("start", ["canary-0\r", "\x04", "canary" * 700 + "\r", "\r\r"])
+def test_a_large_paste_reaches_no_shell(start: str, tmp_path: Path) -> None:
+    """Also if its beginning cancels, or is longer than a line can be. Nothing of it is shown."""
+    assert "canary" not in large_paste(tmp_path, "ask", start)
+
+
+@pytest.mark.parametrize("start", ["canary-0\r", "y\r", "\x04"])
+def test_a_large_paste_at_a_question_reaches_no_shell(start: str, tmp_path: Path) -> None:
+    """Whatever it means as an answer."""
+    assert "canary" not in large_paste(tmp_path, "confirm", start)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("what", ["ask", "confirm"])
+@pytest.mark.parametrize("program", ["pinentry-tty", "pinentry-curses"])
+def test_a_large_paste_in_a_pinentry_reaches_no_shell(
+    program: str, what: str, tmp_path: Path
+) -> None:
+    """What the pinentry leaves unread."""
+    need(program)
+    large_paste(tmp_path, what, "canary-0\r", program)
 
 
 @pytest.mark.parametrize(
@@ -239,7 +286,7 @@ def test_waiting_for_the_others_has_a_deadline(tmp_path: Path) -> None:
         screen.prompted()
 
         async def turn() -> None:
-            async with terminal.Terminal(screen.path).turn(0.2):
+            async with terminal.Terminal(screen.path).turn(0.2, Turn()):
                 pass
 
         with pytest.raises(PromptTimeout, match=screen.path):
@@ -370,13 +417,14 @@ LOCKS = """
 import asyncio
 from secretly.asking.terminal import Terminal
 from secretly.errors import PromptTimeout
+from secretly.waiting.turns import Turn
 
 async def turn(number):
-    async with Terminal("/dev/tty", number).turn(0.2):
+    async with Terminal("/dev/tty", number).turn(0.2, Turn()):
         pass
 
 async def main():
-    async with Terminal("/dev/tty", 1).turn(60):
+    async with Terminal("/dev/tty", 1).turn(60, Turn()):
         await turn(2)
         try:
             await turn(1)
@@ -393,6 +441,71 @@ def test_each_terminal_without_a_name_has_its_own_lock() -> None:
     """All of them are one file, /dev/tty: each has its own byte of it."""
     with Pty([sys.executable, "-c", LOCKS], {"PATH": os.defpath}) as screen:
         assert screen.wait() == 0, screen.shown
+
+
+FORKED = """
+import asyncio, os, signal, sys
+from secretly.asking.terminal import Terminal
+from secretly.errors import PromptTimeout
+from secretly.waiting.turns import Turn
+
+def turn(seconds):
+    return Terminal(sys.argv[1] or os.ttyname(0), 1).turn(seconds, Turn())
+
+async def main():
+    async with turn(60):
+        leaving = os.fork()
+        staying = os.fork() if leaving else 0
+        if staying:
+            os.waitpid(leaving, 0)
+            try:
+                async with turn(0.2):
+                    raise AssertionError("the child has given it back")
+            except PromptTimeout:
+                pass
+        elif leaving:
+            signal.pause()
+    if not leaving:
+        os._exit(0)
+    try:
+        async with turn(0.2):
+            pass
+    finally:
+        os.kill(staying, signal.SIGKILL)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("path", ["", "/dev/tty"])
+def test_a_process_that_was_forked_off_neither_keeps_nor_ends_the_turn(path: str) -> None:
+    """It has the descriptor of the lock too, maybe for its whole life."""
+    with Pty([sys.executable, "-c", FORKED, path], {"PATH": os.defpath}) as screen:
+        assert screen.wait() == 0, screen.shown
+
+
+def test_the_turn_of_a_stopped_loop_is_passed_on() -> None:
+    """In the same process nothing else would give the terminal back."""
+    ours = Turns()
+    master, slave = os.openpty()
+
+    async def hold(seconds: float) -> None:
+        place = terminal.Terminal(os.ttyname(slave))
+        async with ours.take(DEADLINE) as own, place.turn(0.2, own):
+            await requests.sleep(seconds)
+
+    loop = asyncio.new_event_loop()
+    try:
+        left = loop.create_task(hold(DEADLINE))
+        loop.run_until_complete(asyncio.sleep(0))
+        asyncio.run(hold(0))
+        left.cancel()
+        loop.run_until_complete(asyncio.wait([left]))
+        asyncio.run(hold(0))
+    finally:
+        loop.close()
+        os.close(master)
+        os.close(slave)
 
 
 # -- Emacs -----------------------------------------------------------------------

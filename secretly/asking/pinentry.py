@@ -17,7 +17,7 @@ import subprocess
 import time
 from typing import Any, Self
 
-from ..errors import PinentryFailed, PromptTimeout, Refused
+from ..errors import Cancelled, PinentryFailed, PromptTimeout, Refused
 from ..processes import child
 from ..redacted import Environ
 from ..waiting import requests
@@ -215,6 +215,9 @@ class Conversation:
             around = self._surroundings
             if around.terminal and not around.foreground and self._says_terminal():
                 raise in_background() from None
+            raise
+        except Cancelled:
+            await self.more_lines_follow()  # a paste may have cancelled
             raise
         return answer
 

@@ -112,12 +112,12 @@ async def turn_for_program(
     :param asking: whether the program certainly asks. If not, what was typed ahead is kept.
     :returns: the variables that tell the program which terminal to ask on, if there is one.
     """
-    async with _turns.take(timeout):
+    async with _turns.take(timeout) as turn:
         found = choosing.surroundings(environ).usable_terminal
         if found is None:
             yield {}
             return
-        async with found.turn(timeout):
+        async with found.turn(timeout, turn):
             with found.opened(asking):
                 yield {"GPG_TTY": found.path} if found.named else {}
 
@@ -140,13 +140,13 @@ async def _turn(
 ) -> AsyncIterator[tuple[PromptMethod, Surroundings, bool]]:
     """Take the turn to ask, and choose how. Say last whether another one had the turn before."""
     taken = _turns.taken
-    async with _turns.take(patience.left()):
+    async with _turns.take(patience.left()) as turn:
         method = await choosing.choose(environ, setting)
         around = choosing.surroundings(environ)
         if around.usable_terminal is None:
             yield method, around, taken
             return
-        async with around.usable_terminal.turn(patience.left()) as waited:
+        async with around.usable_terminal.turn(patience.left(), turn) as waited:
             yield method, around, taken or waited
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from ..errors import Cancelled, PinentryFailed, PromptTimeout
 from ..text import escape
-from ..waiting import requests
+from ..waiting import requests, turns
 from . import assuan, wording
 from .questions import Patience, no_answer, pasted, several_lines
 
@@ -45,6 +45,10 @@ _OUTPUT_TIMEOUT = 2.0
 #: How long, in seconds, to wait for the next line of a paste. Terminals send a paste in pieces of
 #: some kilobytes, so the next line is there already, or nearly.
 _PASTE_GAP = 0.05
+
+#: After the next line, how long, in seconds, to wait for more of the paste: how long it may pause,
+#: and how long all of it may take.
+_REST_GAP, _REST_LIMIT = 0.2, 2.0
 
 #: How often, in seconds, to try again to take the turn, and to write.
 _TURN_INTERVAL, _WRITE_INTERVAL = 0.1, 0.05
@@ -133,10 +137,11 @@ class Terminal:
             os.close(descriptor)
 
     @contextlib.asynccontextmanager
-    async def turn(self, timeout: float) -> AsyncIterator[bool]:
+    async def turn(self, timeout: float, own: turns.Turn) -> AsyncIterator[bool]:
         """Make other processes of secretly wait that would ask on this terminal.
 
         :param timeout: how long to wait for their turns at most, in seconds.
+        :param own: the turn in this process. If it is passed on, so is this one.
         :returns: whether another one had the turn before.
         :raises PromptTimeout: if they took longer.
         :raises PinentryFailed: if the terminal no longer exists, or goes away meanwhile.
@@ -144,7 +149,9 @@ class Terminal:
         deadline = time.monotonic() + timeout
         waited = False
         descriptor = self._open(os.O_RDONLY if self.named else os.O_RDWR)
+        kept, process = own.release, os.getpid()
         try:
+            own.release = lambda: self._lock(descriptor, False)
             while True:
                 try:
                     self._lock(descriptor)
@@ -161,18 +168,23 @@ class Terminal:
                     await requests.sleep(_TURN_INTERVAL)
             yield waited
         finally:
+            own.release = kept
+            if os.getpid() == process:
+                # A process that was forked off has the descriptor too, which would keep the lock.
+                self._lock(descriptor, False)
             os.close(descriptor)
 
-    def _lock(self, descriptor: int) -> None:
-        """Take the lock of this terminal.
+    def _lock(self, descriptor: int, take: bool = True) -> None:
+        """Take the lock of this terminal, or release it.
 
         :raises BlockingIOError: if another process has it.
         """
         if self.named or sys.platform != "linux":
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB if take else fcntl.LOCK_UN)
             return
         # All terminals are one file by that name: each has its own byte of it (struct flock).
-        lock = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, self._number, 1, 0)
+        kind = fcntl.F_WRLCK if take else fcntl.F_UNLCK
+        lock = struct.pack("hhqqi4x", kind, os.SEEK_SET, self._number, 1, 0)
         fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, lock)
 
     async def ask(self, text: str, label: str, patience: Patience) -> assuan.Data:
@@ -239,6 +251,7 @@ async def _ask_line(descriptor: int, text: str, label: str, patience: Patience) 
     if line.endswith(b"\n") and not too_long:
         return line[:-1]
     line = b""  # a traceback may show locals
+    await more_lines_follow(descriptor)  # so that no shell reads them
     if not too_long:
         raise Cancelled("cancelled at the prompt", "nothing was done")
     raise PinentryFailed(
@@ -277,21 +290,25 @@ async def more_lines_follow(descriptor: int) -> bool:
     """Return whether more was typed than the line that was read, as after a paste of several.
 
     The terminal no longer shows what is typed. Its last line may lack an end, and the terminal
-    passes it on only without ICANON. What is found is dropped; empty lines don't count.
+    passes it on only without ICANON. All of it is dropped, also what comes only when there is room
+    for it in the terminal: it would reach the shell. Empty lines don't count.
     """
-    modes: list[Any] = termios.tcgetattr(descriptor)
+    if (modes := modes_of(descriptor)) is None:
+        return False
     modes[3] &= ~(termios.ECHO | termios.ECHONL | termios.ICANON)
     modes[6][termios.VMIN], modes[6][termios.VTIME] = 1, 0
     termios.tcsetattr(descriptor, termios.TCSANOW, modes)
-    while await requests.readable(descriptor, _PASTE_GAP):
+    followed, deadline = False, time.monotonic() + _REST_LIMIT
+    while time.monotonic() < deadline:
+        if not await requests.readable(descriptor, _REST_GAP if followed else _PASTE_GAP):
+            break
         try:
             if not (more := os.read(descriptor, _LINE_LIMIT)):
-                return False
+                break
         except OSError:  # another reader took it, or the terminal was closed
-            return False
-        if more.strip():
-            return True
-    return False
+            break
+        followed = followed or bool(more.strip())
+    return followed
 
 
 def modes_of(descriptor: int) -> list[Any] | None:

@@ -8,14 +8,14 @@ import os
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from ..errors import PromptTimeout
 from .events import Event
 from .requests import installed_reactor, reactor_has_stopped
 
-__all__ = ["Turns"]
+__all__ = ["Turn", "Turns"]
 
 #: How often, in seconds, a coroutine that waits looks whether the turn was left behind.
 _LOOK_INTERVAL = 0.25
@@ -35,11 +35,11 @@ class Turns:
         """Begin anew. The lock of a process that was forked off may be held by no thread of it."""
         self._process = os.getpid()
         self._lock = threading.Lock()
-        self._holder: _Turn | None = None
-        self._waiting: list[_Turn] = []
+        self._holder: Turn | None = None
+        self._waiting: list[Turn] = []
 
     @contextlib.asynccontextmanager
-    async def take(self, timeout: float | None = None) -> AsyncIterator[None]:
+    async def take(self, timeout: float | None = None) -> AsyncIterator[Turn]:
         """Wait for the turn, and hold it until the end of the block.
 
         :param timeout: how long to wait at most for each coroutine that has the turn before, in
@@ -48,14 +48,14 @@ class Turns:
         """
         if self._process != os.getpid():
             self._forget()
-        turn = _Turn()
+        turn = Turn()
         with self._lock:
             self._waiting.append(turn)
             self._pass_on()
         try:
             if self._holder is not turn:
                 await self._given(turn, math.inf if timeout is None else timeout)
-            yield
+            yield turn
         finally:
             self._give_back(turn)
 
@@ -65,7 +65,7 @@ class Turns:
         holder = self._holder if self._process == os.getpid() else None
         return holder is not None and not holder.abandoned()
 
-    async def _given(self, turn: _Turn, timeout: float) -> None:
+    async def _given(self, turn: Turn, timeout: float) -> None:
         """Wait until a coroutine is given the turn."""
         holder, deadline = self._holder, time.monotonic() + timeout
         while (left := deadline - time.monotonic()) > 0:
@@ -82,7 +82,7 @@ class Turns:
             "answer it, or give a longer timeout",
         )
 
-    def _give_back(self, turn: _Turn) -> None:
+    def _give_back(self, turn: Turn) -> None:
         with self._lock:
             if turn in self._waiting:
                 self._waiting.remove(turn)
@@ -92,19 +92,28 @@ class Turns:
 
     def _pass_on(self) -> None:
         """Give the turn to the first that waits and is driven, if nobody has it."""
-        if self._holder is not None and not self._holder.abandoned():
-            return
+        if self._holder is not None:
+            if not self._holder.abandoned():
+                return
+            self._holder.release()
         self._holder = next((turn for turn in self._waiting if not turn.abandoned()), None)
         if self._holder is not None:
             self._waiting.remove(self._holder)
             self._holder.given.set()
 
 
-class _Turn:
-    """A coroutine that wants the turn or has it, and what drives it."""
+class Turn:
+    """A coroutine that wants the turn or has it, and what drives it.
+
+    :ivar release: is called if the turn is passed on while nothing drives its coroutine, which
+        can't give back what the turn stands for.
+    """
+
+    release: Callable[[], None]
 
     def __init__(self) -> None:
         self.given = Event()
+        self.release = _nothing
         asyncio: Any = sys.modules.get("asyncio")
         self._loop = asyncio._get_running_loop() if asyncio is not None else None
         self._thread = threading.current_thread()
@@ -123,3 +132,7 @@ class _Turn:
         if reactor is not None and (self._in_reactor or reactor_has_stopped(reactor)):
             return not reactor.running
         return not self._thread.is_alive()
+
+
+def _nothing() -> None:
+    """Release nothing."""
