@@ -24,16 +24,18 @@ def main(floor: float) -> int:
         report = Path(folder, "coverage.json")
         for arguments in (
             ["combine", "--append", "--keep", "--quiet"],
-            ["json", "--quiet", "-o", str(report)],
-            ["report"],
+            # A test's own modules are gone by now, and a killed process leaves a broken file.
+            ["json", "--ignore-errors", "--quiet", "-o", str(report)],
+            ["report", "--ignore-errors"],
         ):
             subprocess.run([sys.executable, "-m", "coverage", *arguments], check=True)
         files = json.loads(report.read_text("utf-8"))["files"]
-    low = {name: file["summary"]["percent_covered"] for name, file in files.items()}
+    own = {name: file for name, file in files.items() if name.startswith("secretly/")}
+    low = {name: file["summary"]["percent_covered"] for name, file in own.items()}
     low = {name: percent for name, percent in low.items() if percent < floor}
     for name, percent in sorted(low.items()):
         print(f"{name}: {percent:.1f} % is under {floor:.0f} %")
-    return 1 if low or not files else 0
+    return 1 if low or not own else 0
 
 
 if __name__ == "__main__":

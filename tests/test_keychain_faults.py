@@ -37,7 +37,7 @@ MACHINE = 30.0
 SOON = 10.0
 
 #: How long a prompt waits, in seconds, and so a keychain that does not answer.
-PROMPT = 2
+PROMPT = 6
 
 KEPT = "Kept"  # by secretly
 PUT = "Put"  # by keyring, so that no list has it
