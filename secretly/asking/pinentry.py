@@ -76,7 +76,7 @@ class Conversation:
         self._modes: list[Any] | None = None
         self._flavor: str | None = None
         self._measured = measured.name_of(method.program)
-        self._touched = False
+        self._touched = self._followed = False
 
     async def __aenter__(self) -> Self:
         try:
@@ -240,7 +240,9 @@ class Conversation:
         """
         if self._terminal is None or (self._may_open_window() and not self._asked_on_terminal()):
             return False
-        return await more_lines_follow(self._terminal)
+        # A button that means Yes may be the pinentry's Cancel, after which the rest is dropped.
+        self._followed = await more_lines_follow(self._terminal) or self._followed
+        return self._followed
 
     def _interrupted(self) -> bool:
         """Return whether it ended as pinentry-curses does at Ctrl-C: with status 1, or by INT."""
