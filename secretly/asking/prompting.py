@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import textwrap
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import NamedTuple
 
 from ..errors import NotConfirmed, PinentryFailed, Refused
@@ -19,7 +19,7 @@ from .measured import Question
 from .pinentry import Conversation, Killed
 from .questions import DOCTOR, Patience, Prompt, pasted, said_no, several_lines
 
-__all__ = ["ask", "confirm", "probe", "turn_for_program"]
+__all__ = ["Asker", "ask", "confirm", "probe", "turn", "turn_for_program"]
 
 #: pinentry-curses 1.2.1 drops what is typed beyond this many bytes, without a word.
 _CURSES_LIMIT = 2047
@@ -43,45 +43,13 @@ async def ask(
     setting: str | None = None,
     *,
     until: float = math.inf,
-    look_again: Callable[[], Awaitable[None]] | None = None,
-    keep: Callable[[Secret], Awaitable[None]] | None = None,
 ) -> Secret:
-    """Ask the user for a secret.
+    """Take the turn to ask, and ask the user for a secret: see :meth:`Asker.ask`.
 
-    :param prompt_timeout: how long the user has for each question, in seconds.
-    :param setting: the configuration's ``prompt.pinentry``.
-    :param until: when all must have ended, the turn included: a time of the monotonic clock.
-    :param look_again: called before the user is asked, if another one had the turn before and
-        may have stored the secret. If it raises, the user is not asked.
-    :param keep: called with what was typed, before another one has its turn.
-    :raises Cancelled: if the user cancels.
-    :raises PromptTimeout: if the user does not answer in time.
-    :raises NoPinentry: if secretly can't ask here.
-    :raises PinentryFailed: if the pinentry dies, hangs or breaks the protocol.
+    The parameters are those of :func:`turn`.
     """
-    patience = Patience(prompt_timeout, until)
-    async with _turn(environ, setting, patience) as (method, around, waited):
-        if waited and look_again is not None:
-            await look_again()
-        secret = await _ask_repeatedly(method, around, prompt, patience)
-        if keep is not None:
-            await keep(secret)
-        return secret
-
-
-async def _ask_repeatedly(
-    method: PromptMethod, around: Surroundings, prompt: Prompt, patience: Patience
-) -> Secret:
-    """Ask for a secret; if it is to be entered twice, until both are the same."""
-    for _ in range(_ATTEMPTS):
-        typed = await _ask_once(method, around, prompt, patience)
-        if typed.twice or not prompt.repeat:
-            return _checked(typed.text)
-        again = prompt._replace(prompt=wording.again_label(prompt.prompt), error="")
-        if (await _ask_once(method, around, again, patience)).text == typed.text:
-            return _checked(typed.text)
-        prompt = prompt._replace(error=wording.REPEAT_DIFFERS)
-    raise Refused("what you entered twice was not the same, three times", "try again")
+    async with turn(prompt_timeout, environ, setting, until=until) as asker:
+        return await asker.ask(prompt)
 
 
 async def confirm(
@@ -92,14 +60,72 @@ async def confirm(
     *,
     until: float = math.inf,
 ) -> None:
-    """Ask the user to confirm. The parameters are those of :func:`ask`.
+    """Take the turn to ask, and ask the user to confirm.
+
+    The parameters are those of :func:`turn`.
 
     :raises NotConfirmed: if the user answers No.
     """
-    patience = Patience(prompt_timeout, until)
-    async with _turn(environ, setting, patience) as (method, around, _):
-        if not await _confirm_once(method, around, question, patience):
+    async with turn(prompt_timeout, environ, setting, until=until) as asker:
+        if not await _confirm_once(*asker.way, question, asker.patience):
             raise said_no()
+
+
+@contextlib.asynccontextmanager
+async def turn(
+    prompt_timeout: float,
+    environ: Mapping[str, str],
+    setting: str | None = None,
+    *,
+    until: float = math.inf,
+) -> AsyncIterator[Asker]:
+    """Take the turn to ask, and choose how. Others who would ask here wait until the block ends.
+
+    :param prompt_timeout: how long the user has for each question, in seconds.
+    :param setting: the configuration's ``prompt.pinentry``.
+    :param until: when all must have ended, the turn included: a time of the monotonic clock.
+    :raises PromptTimeout: if the turn doesn't come in time.
+    :raises NoPinentry: if secretly can't ask here.
+    """
+    patience = Patience(prompt_timeout, until)
+    async with _turns.take(patience.left()) as own:
+        method = await choosing.choose(environ, setting)
+        around = choosing.surroundings(environ)
+        asker = Asker((method, around), patience)
+        if around.usable_terminal is None:
+            yield asker
+            return
+        async with around.usable_terminal.turn(patience.left(), own):
+            yield asker
+
+
+class Asker(NamedTuple):
+    """What has the turn to ask.
+
+    :param way: how to ask, and where.
+    :param patience: how long the user may take.
+    """
+
+    way: tuple[PromptMethod, Surroundings]
+    patience: Patience
+
+    async def ask(self, prompt: Prompt) -> Secret:
+        """Ask for a secret; if it is to be entered twice, until both are the same.
+
+        :raises Cancelled: if the user cancels.
+        :raises PromptTimeout: if the user does not answer in time.
+        :raises PinentryFailed: if the pinentry dies, hangs or breaks the protocol.
+        :raises Refused: if several lines were entered, or two texts three times.
+        """
+        for _ in range(_ATTEMPTS):
+            typed = await _ask_once(*self.way, prompt, self.patience)
+            if typed.twice or not prompt.repeat:
+                return _checked(typed.text)
+            again = prompt._replace(prompt=wording.again_label(prompt.prompt), error="")
+            if (await _ask_once(*self.way, again, self.patience)).text == typed.text:
+                return _checked(typed.text)
+            prompt = prompt._replace(error=wording.REPEAT_DIFFERS)
+        raise Refused("what you entered twice was not the same, three times", "try again")
 
 
 @contextlib.asynccontextmanager
@@ -112,12 +138,12 @@ async def turn_for_program(
     :param asking: whether the program certainly asks. If not, what was typed ahead is kept.
     :returns: the variables that tell the program which terminal to ask on, if there is one.
     """
-    async with _turns.take(timeout) as turn:
+    async with _turns.take(timeout) as own:
         found = choosing.surroundings(environ).usable_terminal
         if found is None:
             yield {}
             return
-        async with found.turn(timeout, turn):
+        async with found.turn(timeout, own):
             with found.opened(asking):
                 yield {"GPG_TTY": found.path} if found.named else {}
 
@@ -132,22 +158,6 @@ async def probe(method: PromptMethod, environ: Mapping[str, str], timeout: float
     patience = Patience(timeout)
     async with Conversation(method, around, None, patience, machine_timeout=timeout) as pinentry:
         return await pinentry.flavor()
-
-
-@contextlib.asynccontextmanager
-async def _turn(
-    environ: Mapping[str, str], setting: str | None, patience: Patience
-) -> AsyncIterator[tuple[PromptMethod, Surroundings, bool]]:
-    """Take the turn to ask, and choose how. Say last whether another one had the turn before."""
-    taken = _turns.taken
-    async with _turns.take(patience.left()) as turn:
-        method = await choosing.choose(environ, setting)
-        around = choosing.surroundings(environ)
-        if around.usable_terminal is None:
-            yield method, around, taken
-            return
-        async with around.usable_terminal.turn(patience.left(), turn) as waited:
-            yield method, around, taken or waited
 
 
 class _Typed(NamedTuple):

@@ -137,17 +137,15 @@ class Terminal:
             os.close(descriptor)
 
     @contextlib.asynccontextmanager
-    async def turn(self, timeout: float, own: turns.Turn) -> AsyncIterator[bool]:
+    async def turn(self, timeout: float, own: turns.Turn) -> AsyncIterator[None]:
         """Make other processes of secretly wait that would ask on this terminal.
 
         :param timeout: how long to wait for their turns at most, in seconds.
         :param own: the turn in this process. If it is passed on, so is this one.
-        :returns: whether another one had the turn before.
         :raises PromptTimeout: if they took longer.
         :raises PinentryFailed: if the terminal no longer exists, or goes away meanwhile.
         """
         deadline = time.monotonic() + timeout
-        waited = False
         descriptor = self._open(os.O_RDONLY if self.named else os.O_RDWR)
         kept, process = own.release, os.getpid()
         try:
@@ -157,7 +155,6 @@ class Terminal:
                     self._lock(descriptor)
                     break
                 except BlockingIOError:
-                    waited = True
                     if modes_of(descriptor) is None:
                         raise terminal_gone() from None
                     if time.monotonic() > deadline:
@@ -166,7 +163,7 @@ class Terminal:
                             "answer it or end it, then try again",
                         ) from None
                     await requests.sleep(_TURN_INTERVAL)
-            yield waited
+            yield
         finally:
             own.release = kept
             if os.getpid() == process:

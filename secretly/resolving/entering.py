@@ -10,6 +10,7 @@ from ..redacted import Secret
 from ..text import escape
 from .candidates import TYPED, Candidate, ResolvedSecret
 from .checking import find_objection, is_accepted, validate_token
+from .lookup import Outcome
 from .request import Context, SecretRequest
 from .storing import asks_first, remember
 
@@ -34,29 +35,51 @@ def _prompt(request: SecretRequest, candidate: Candidate, problem: str) -> Promp
     return questions.Prompt(title, purpose, label, problem, request.repeat, request.publishes)
 
 
+def _examined(request: SecretRequest, entry: Entry, typed: Secret) -> tuple[Secret, str]:
+    """Return what was typed, as it is used, and what is wrong with it."""
+    if request.reference.usual == "username":
+        entry = type(entry)(entry.name)  # a user name is not a token
+    typed, wrong = validate_token(entry, typed)
+    return typed, wrong or find_objection(request, entry, typed)
+
+
 async def ask_for(
     request: SecretRequest,
     candidate: Candidate,
     problem: str,
     context: Context,
-    look_again: Callable[[], Awaitable[None]] | None = None,
+    look_again: Callable[[], Awaitable[Outcome]] | None = None,
 ) -> ResolvedSecret:
     """Ask the user until what they type may be used and is accepted; store it if wanted.
 
     :param candidate: the name to ask for.
     :param problem: what the first prompt says is wrong.
-    :param look_again: called if another one had the turn to ask before; raises
-        ``obtain.Superseded`` if the secret is stored now.
+    :param look_again: looks the secret up once more when the turn to ask has come: who had the
+        turn before may have stored it. If it is found, it is returned, and the user is not asked.
     :raises Cancelled: if the user cancels.
     :raises Refused: after three attempts.
     """
-    entry = candidate.entry
-    if request.reference.usual == "username":
-        entry = type(entry)(candidate.name)  # a user name is not a token
+    from ..asking import prompting, wording
+
+    pinentry = context.configuration.pinentry
+    # Others who wait for the turn look for the secret next, so it is stored before the turn ends;
+    # but not before the caller's check or a question.
+    stores_early = request.verify is None and not asks_first(request, candidate)
     prompt, wrong = _prompt(request, candidate, problem), ""
     for _ in range(_ATTEMPTS):
-        attempt = _Attempt(request, candidate, entry, context)
-        typed, wrong = await attempt.ask(prompt, look_again)
+        async with prompting.turn(
+            request.prompt_timeout, context.environ, pinentry, until=request.until
+        ) as asker:
+            if look_again is not None and (found := (await look_again()).found) is not None:
+                return found
+            typed, wrong = _examined(request, candidate.entry, await asker.ask(prompt))
+            if not wrong and stores_early:
+                await remember(request, candidate, typed, context)
+        if not wrong and not stores_early:
+            if await is_accepted(request, typed):
+                await remember(request, candidate, typed, context)
+            else:
+                wrong = wording.NOT_ACCEPTED
         if not wrong:
             username = candidate.username.if_own if candidate.username else None
             return ResolvedSecret(typed, username, candidate._replace(origin=TYPED))
@@ -65,60 +88,3 @@ async def ask_for(
         f"no usable secret for {escape(candidate.name)} after {_ATTEMPTS} attempts",
         f"the last problem: {wrong}",
     )
-
-
-class _Attempt:
-    """One attempt of the user to type a secret.
-
-    :param entry: what to check it by.
-    """
-
-    def __init__(
-        self, request: SecretRequest, candidate: Candidate, entry: Entry, context: Context
-    ) -> None:
-        self._request, self._candidate = request, candidate
-        self._entry, self._context = entry, context
-        self._kept = False
-        self._result: tuple[Secret, str] | None = None
-
-    async def ask(
-        self, prompt: Prompt, look_again: Callable[[], Awaitable[None]] | None
-    ) -> tuple[Secret, str]:
-        """Ask, and store what was typed if wanted. Return it, and what is wrong with it."""
-        from ..asking import prompting, wording
-
-        request, context = self._request, self._context
-        typed = await prompting.ask(
-            prompt,
-            request.prompt_timeout,
-            context.environ,
-            context.configuration.pinentry,
-            until=request.until,
-            look_again=look_again,
-            keep=self._keep,
-        )
-        typed, wrong = self._examined(typed)
-        if not wrong and not await is_accepted(request, typed):
-            wrong = wording.NOT_ACCEPTED
-        if not wrong and not self._kept:
-            await remember(request, self._candidate, typed, context)
-        return typed, wrong
-
-    async def _keep(self, typed: Secret) -> None:
-        """Store it while others that ask on this terminal still wait: they look for it next.
-
-        What needs a question or the caller's check first is stored later.
-        """
-        request = self._request
-        typed, wrong = self._examined(typed)
-        if not wrong and request.verify is None and not asks_first(request, self._candidate):
-            self._kept = True
-            await remember(request, self._candidate, typed, self._context)
-
-    def _examined(self, typed: Secret) -> tuple[Secret, str]:
-        """Return what was typed, as it is used, and what is wrong with it."""
-        if self._result is None:
-            typed, wrong = validate_token(self._entry, typed)
-            wrong = wrong or find_objection(self._request, self._entry, typed)
-            self._result = typed, wrong
-        return self._result

@@ -193,34 +193,25 @@ async def _confirm_or_ask(look_up: _LookUp, outcome: Outcome, context: Context) 
         outcome, candidate, problem = await _confirm(look_up, outcome, context)
         if outcome.found is not None:
             return outcome.found
-        try:
-            return await _ask(look_up, outcome, (candidate, problem), context, look_again)
-        except Superseded as error:
-            outcome, look_again = Outcome(error.found), None
-
-
-class Superseded(Exception):
-    """The secret was stored while this request waited for its turn to ask.
-
-    :param found: what a new look-up has found.
-    """
-
-    def __init__(self, found: ResolvedSecret) -> None:
-        self.found = found
+        result = await _ask(look_up, outcome, (candidate, problem), context, look_again)
+        if result.origin == TYPED:
+            return result
+        outcome, look_again = Outcome(result), None  # it was stored meanwhile
 
 
 def _another_look(
     look_up: _LookUp, outcome: Outcome, context: Context
-) -> Callable[[], Awaitable[None]]:
-    """Return what looks the secret up once more, and raises :class:`Superseded` if it is there."""
+) -> Callable[[], Awaitable[Outcome]]:
+    """Return what looks the secret up once more, in what the stores have then.
 
-    async def look_again() -> None:
-        _, (other,) = _begin([look_up.request], context)
+    What is wrong with the stores was said the first time.
+    """
+
+    async def look_again() -> Outcome:
+        _, (other,) = _begin([look_up.request], context._replace(note=lambda _: None))
         if outcome.unavailable is not None:
             other.pass_over(KEYCHAIN)  # it might ask a second time to be unlocked
-        found = (await other.next(may_ask=True)).found
-        if found is not None:
-            raise Superseded(found)
+        return await other.next(may_ask=True)
 
     return look_again
 
@@ -254,7 +245,7 @@ async def _ask(
     outcome: Outcome,
     missing: tuple[Candidate, str],
     context: Context,
-    look_again: Callable[[], Awaitable[None]] | None,
+    look_again: Callable[[], Awaitable[Outcome]] | None,
 ) -> ResolvedSecret:
     """Ask for a secret.
 

@@ -59,12 +59,6 @@ class Turns:
         finally:
             self._give_back(turn)
 
-    @property
-    def taken(self) -> bool:
-        """Whether a coroutine has the turn, so that another one would wait for it."""
-        holder = self._holder if self._process == os.getpid() else None
-        return holder is not None and not holder.abandoned()
-
     async def _given(self, turn: Turn, timeout: float) -> None:
         """Wait until a coroutine is given the turn."""
         holder, deadline = self._holder, time.monotonic() + timeout
