@@ -1035,6 +1035,19 @@ def test_two_that_wait_for_their_turn_ask_once(home: Home, answer: str) -> None:
         assert terminal.screen.count("got canary-1;") == (2 if answer else 1)
 
 
+def test_a_secret_that_is_stored_before_the_turn_is_not_asked_for(home: Home) -> None:
+    """Another program stores the secret while this command still looks for its pinentry."""
+    home.keep_in_a_file()
+    with FakePinentry(["canary-typed"]) as fake:
+        store = f"printf canary-stored | {shlex.join(SECRETLY)} set Name --stdin >/dev/null"
+        named = f"pinentry:Passphrase Entry:{fake.path}"
+        home.program("gpgconf", f"#!/bin/sh\n{store}\necho '{named}'\n")
+        environ = {"PATH": f"{home.programs}:{os.defpath}", "DISPLAY": ":0"}
+        done = home.run("run", "-e", "X=Name", "sh", "-c", "echo $X", environ=environ)
+        assert (done.status, done.stdout) == (0, "canary-stored\n"), done.stderr
+        assert fake.prompts == []
+
+
 def test_no_remember_overrides_the_configuration(home: Home) -> None:
     """``remember = true`` stores what you type, unless ``--no-remember``."""
     kept = home.keep_in_a_file()
