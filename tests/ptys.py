@@ -321,6 +321,19 @@ class Asking(Pty):
         self.wait_for(text)
         self.until(lambda: not self.echoes())
 
+    def refuses_ctrl_z(self, end: str) -> None:
+        """Type a secret with a Ctrl-Z in it: it is refused, and nothing of it is shown.
+
+        :param end: the key that ends the entry.
+        """
+        self.prompted()
+        self.type("can\x1a")
+        self.type(f"ary-1{end}")
+        found = self.result()
+        assert found["error"] == "PinentryFailed"
+        assert "Ctrl-Z" in found["said"]
+        assert "ary-1" not in self.shown
+
     def pinentries(self) -> list[int]:
         """Return the pinentries that run in this session."""
         return [

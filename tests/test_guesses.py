@@ -10,7 +10,7 @@ from command import home as fresh_home
 
 from secretly.asking import wording
 from secretly.asking.assuan import unescape
-from secretly.cli import guesses, run_options
+from secretly.cli import guesses, run, run_options
 from secretly.cli.console import UsageError
 from secretly.cli.verbs import VERBS
 from secretly.config import loading
@@ -59,11 +59,14 @@ def test_names_that_are_near_are_found(name: str, stored: list[str], near: list[
     """By case, or by one letter that is missing, wrong, too many or in the wrong place."""
     configuration = loading.load({"SECRETLY_CONFIG": "/dev/null"})
     assert similar_names(name, stored, configuration) == near
-    assert all(other in did_you_mean(near) for other in near)
+    question = did_you_mean(name, stored, configuration)
+    assert all(other in question for other in near)
+    assert bool(question) is bool(near)
 
 
 def near(name: str, other: str) -> str:
-    return wording.no_such_name(name, did_you_mean([other]))
+    configuration = loading.load({"SECRETLY_CONFIG": "/dev/null"})
+    return wording.no_such_name(name, did_you_mean(name, [other], configuration))
 
 
 @pytest.mark.process
@@ -217,10 +220,10 @@ def test_an_argument_that_the_shell_has_emptied_gets_a_line(
 ) -> None:
     """Where a variable gets a secret that was not set before; the command runs all the same."""
     monkeypatch.delenv("X", raising=False)
-    assert bool(guesses.expanded_by_the_shell(command, ["X"])) is said
-    assert guesses.expanded_by_the_shell(command, []) == ""
+    assert bool(run.expanded_by_the_shell(command, ["X"])) is said
+    assert run.expanded_by_the_shell(command, []) == ""
     monkeypatch.setenv("X", "set")  # then the shell has put that in
-    assert guesses.expanded_by_the_shell(command, ["X"]) == ""
+    assert run.expanded_by_the_shell(command, ["X"]) == ""
 
 
 @pytest.mark.process

@@ -388,10 +388,12 @@ def test_a_named_backend_and_no_bus(bare: dict[str, str]) -> None:
 @pytest.mark.parametrize("address", ["unix:path=/nonexistent", "unix:path=", "nonsense", ""])
 @pytest.mark.parametrize("named", [False, True])
 def test_a_bad_bus_address(bare: dict[str, str], address: str, named: bool) -> None:
-    """A dead or malformed address is an error."""
+    """A dead or malformed address is an error, and the error says that it is the address."""
     backend = {"PYTHON_KEYRING_BACKEND": SERVICE} if named else {}
     found = attempt(bare, DBUS_SESSION_BUS_ADDRESS=address, **backend)
     assert found["kind"] == "KeychainUnavailable"
+    if address and not named:
+        assert address in found["message"]
 
 
 @pytest.mark.process

@@ -462,13 +462,7 @@ def test_a_wrapper_on_a_screen_shows_no_secret_after_ctrl_z(program: str, tmp_pa
     """It asks on the terminal, whatever the environment promises: that is guarded."""
     wrapper = script(tmp_path, "pinentry-wrapper", WRAPPER.format(program=program))
     with asking(tmp_path, wrapper, shell='set -m; "$@"', variables=CLAIMED) as terminal:
-        terminal.prompted()
-        terminal.type("can\x1a")
-        terminal.type("ary-1\r")
-        found = terminal.result()
-        assert found["error"] == "PinentryFailed"
-        assert "Ctrl-Z" in found["said"]
-        assert "ary-1" not in terminal.shown
+        terminal.refuses_ctrl_z("\r")
 
 
 @BOTH
@@ -570,13 +564,7 @@ def test_a_text_without_room_is_consented_to_on_the_terminal(
 def test_ctrl_z_shows_no_secret(program: str, tmp_path: Path) -> None:
     """Ctrl-Z suspends nothing (a shell would turn echo on), and is refused in a secret."""
     with asking(tmp_path, program, shell='set -m; "$@"') as terminal:
-        terminal.prompted()
-        terminal.type("can\x1a")
-        terminal.type("ary-1\r")
-        found = terminal.result()
-        assert found["error"] == "PinentryFailed"
-        assert "Ctrl-Z" in found["said"]
-        assert "ary-1" not in terminal.shown
+        terminal.refuses_ctrl_z("\r")
 
 
 @BOTH

@@ -563,13 +563,7 @@ def test_in_emacs_the_line_ends_in_a_passwords_prompt(program: str, tmp_path: Pa
 def test_ctrl_z_suspends_nothing_and_is_not_part_of_a_secret(tmp_path: Path) -> None:
     """A shell turns echo on for a suspended job: here Ctrl-Z is a character, and refused."""
     with asking(tmp_path, shell='set -m; "$@"') as screen:
-        screen.prompted()
-        screen.type("can\x1a")
-        screen.type("ary-1\n")
-        found = screen.result()
-        assert found["error"] == "PinentryFailed"
-        assert "Ctrl-Z" in found["said"]
-        assert "ary-1" not in screen.shown
+        screen.refuses_ctrl_z("\n")
 
 
 def test_a_tab_may_be_typed(tmp_path: Path) -> None:

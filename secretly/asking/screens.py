@@ -8,6 +8,7 @@ import socket
 from collections.abc import Mapping
 from typing import Any
 
+from ..config import places
 from ..text import escape
 
 __all__ = ["gone", "missing"]
@@ -37,9 +38,9 @@ def _screens(environ: Mapping[str, str]) -> dict[str, bool | None]:
     return {name: check(environ) for name, check in checks.items() if environ.get(name)}
 
 
-def _wayland_answers(environ: Mapping[str, str]) -> bool | None:
-    path = os.path.join(environ.get("XDG_RUNTIME_DIR", ""), environ["WAYLAND_DISPLAY"])
-    return _accepts(socket.AF_UNIX, path) if os.path.isabs(path) else None
+def _wayland_answers(environ: Mapping[str, str]) -> bool:
+    path = os.path.join(places.runtime_folder(environ), environ["WAYLAND_DISPLAY"])
+    return _accepts(socket.AF_UNIX, path)
 
 
 def _x_answers(environ: Mapping[str, str]) -> bool | None:

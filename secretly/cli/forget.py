@@ -29,10 +29,10 @@ def execute(options: Namespace) -> int:
     count = drive(forget_secret(name, username, context))
     called = escape(name) + (f" of the user {escape(username)}" if username else "")
     if not count:
-        from ..resolving.similar import did_you_mean, similar_names
+        from ..resolving.similar import did_you_mean
 
         stored = context.stored_names.read().names
-        question = did_you_mean(similar_names(name, stored, context.configuration))
+        question = did_you_mean(name, stored, context.configuration)
         hint = f"{question} Show all: secretly list" if question else "show all: secretly list"
         raise NotFound(f"no secret {called} in the keychain", hint)
     print(f"forgot {called}" + (f" ({count} items)" if count > 1 else ""))

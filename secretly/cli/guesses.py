@@ -29,7 +29,7 @@ _OTHER_WORDS = {
 _PLAIN = re.compile(r"[a-z][a-z0-9-]{0,20}|[\w.-]*[/.][\w./*-]*")
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
+def suggestion(word: str, known: Iterable[str]) -> str:
     """Return ``. Did you mean '…'?`` for a mistyped word; empty if it is like none."""
     near = difflib.get_close_matches(word, list(known), 1, 0.6)
     return f". Did you mean '{near[0]}'?" if near else ""
@@ -47,7 +47,7 @@ def unknown_verb(arguments: Sequence[str], verbs: Iterable[str]) -> str:
     elif first in known_commands.COMMANDS or safefiles.program_on_path(first, os.environ):
         meant = f". Did you mean '{_run_call(arguments)}'?"
     if not meant:
-        meant = did_you_mean(first.casefold(), verbs)
+        meant = suggestion(first.casefold(), verbs)
     return f"unknown command '{escape(first)}'{meant}"
 
 
@@ -55,7 +55,7 @@ def unknown_option(arguments: Sequence[str], run_options: Iterable[str]) -> str:
     """Return the message for an option before the verb."""
     name = arguments[0].partition("=")[0]
     long = name if name.startswith("--") else name[:2]
-    meant = did_you_mean(name, ("--help", "--version"))
+    meant = suggestion(name, ("--help", "--version"))
     if long in run_options:
         meant = f". Did you mean 'secretly run {long}'?"
     return f"unknown option '{escape(name)}'{meant}"
@@ -77,7 +77,7 @@ def unrecognized(message: str, options: Iterable[str]) -> str:
     known = [name for name in options if name.startswith("--")]
     for word in message.split():
         if word.startswith("--"):
-            return message + did_you_mean(word.partition("=")[0], known)
+            return message + suggestion(word.partition("=")[0], known)
     return message
 
 
@@ -94,23 +94,3 @@ def not_joined(command: Sequence[str]) -> tuple[str, str] | None:
             f"secretly run --remember={right} {format_command(command[1:], 60) or 'COMMAND'}",
         )
     return None
-
-
-def expanded_by_the_shell(command: Sequence[str], variables: Iterable[str]) -> str:
-    """Return a line about an argument that the shell may have emptied; empty if none looks so.
-
-    :param variables: the variables that the command gets a secret in. The shell replaced
-        ``$NAME`` in the call before secretly, and so the command, was started.
-    """
-    named = sorted(name for name in variables if not os.environ.get(name))
-    # A word with the name in it still has it: a script, for example.
-    if not named or any(name in word for name in named for word in command[1:]):
-        return ""
-    empty = any(re.search(r"(^|[=\s])$|://[^/@]*:@", word) for word in command[1:])
-    if not empty and (len(command) > 1 or os.path.basename(command[0]) not in ("echo", "printf")):
-        return ""
-    name = named[0]
-    return (
-        f"an argument is empty, or a part of one. If you wrote ${name}, your shell has replaced it "
-        f"before {escape(os.path.basename(command[0]))} got the secret: use sh -c '… \"${name}\" …'"
-    )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from ..config import command_line, loading
 from ..errors import Cancelled, Refused
@@ -108,10 +109,10 @@ def _read_call(options: RunOptions, command: Sequence[str]) -> _Call:
     known = loading.load(environ)
     invocation = command_line.recognize(command, known, options.alias)
     if options.alias is not None and invocation is None:
-        from .guesses import did_you_mean
+        from .guesses import suggestion
 
         raise UsageError(
-            f"unknown command '{options.alias}'{did_you_mean(options.alias, known.commands)}",
+            f"unknown command '{options.alias}'{suggestion(options.alias, known.commands)}",
             "--as takes a known command: one with [commands.NAME]",
         )
     explicit: dict[DeliveryMethod, str] = dict(parse_variable(text) for text in options.env)
@@ -154,7 +155,9 @@ def _with_secrets(call: _Call, path: str) -> launch.LaunchPlan | None:
         return None
     if not prepared.deliveries:
         return prepared.launch
-    _say_what_the_shell_did(call)
+    variables = [name for by in call.explicit for name in by.variables]
+    if line := expanded_by_the_shell(call.command, variables):
+        context.note(line)
     if options.confirm is not False:
         for line in prepared.listing:  # escaped already, and part of the question
             print(line, file=sys.stderr)
@@ -167,17 +170,24 @@ def _with_secrets(call: _Call, path: str) -> launch.LaunchPlan | None:
         raise
 
 
-def _say_what_the_shell_did(call: _Call) -> None:
-    """Say that an argument is empty in which the user may have written ``$VARIABLE``."""
-    command, variables = call.command, [name for by in call.explicit for name in by.variables]
-    bare = len(command) == 1 or any(
-        not word or word[-1] in "=: @" or ":@" in word for word in command
-    )
-    if variables and bare and not call.options.quiet:
-        from .guesses import expanded_by_the_shell
+def expanded_by_the_shell(command: Sequence[str], variables: Iterable[str]) -> str:
+    """Return a line about an argument that the shell may have emptied; empty if none looks so.
 
-        if line := expanded_by_the_shell(command, variables):
-            say(line)
+    :param variables: the variables that the command gets a secret in. The shell replaced
+        ``$NAME`` in the call before secretly, and so the command, was started.
+    """
+    named = sorted(name for name in variables if not os.environ.get(name))
+    # A word with the name in it still has it: a script, for example.
+    if not named or any(name in word for name in named for word in command[1:]):
+        return ""
+    empty = any(re.search(r"(^|[=\s])$|://[^/@]*:@", word) for word in command[1:])
+    if not empty and (len(command) > 1 or os.path.basename(command[0]) not in ("echo", "printf")):
+        return ""
+    name = named[0]
+    return (
+        f"an argument is empty, or a part of one. If you wrote ${name}, your shell has replaced it "
+        f"before {escape(os.path.basename(command[0]))} got the secret: use sh -c '… \"${name}\" …'"
+    )
 
 
 def _plan_input(call: _Call, path: str, context: Context) -> PlanInput:

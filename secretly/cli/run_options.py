@@ -153,9 +153,9 @@ def parse_options(arguments: Sequence[str]) -> tuple[RunOptions | None, list[str
             return None, []
         option = _KNOWN.get(name)
         if option is None:
-            from .guesses import did_you_mean
+            from .guesses import suggestion
 
-            raise UsageError(f"unknown option '{escape(name)}'{did_you_mean(name, _KNOWN)}", _HELP)
+            raise UsageError(f"unknown option '{escape(name)}'{suggestion(name, _KNOWN)}", _HELP)
         if value is not None and not option.takes:
             raise UsageError(f"{name} takes no value", _HELP)
         if value is None and option.takes and not option.takes.endswith("?"):

@@ -70,12 +70,12 @@ def execute(options: Namespace) -> int:
 
 def _note(name: str, context: Context) -> str:
     """What to say about a name that is near another; empty if none is."""
-    from ..resolving.similar import configured_names, did_you_mean, similar_names
+    from ..resolving.similar import configured_names, did_you_mean
 
     if name in configured_names(context.configuration):
         return ""
     stored = context.stored_names.read().names
-    question = did_you_mean(similar_names(name, stored, context.configuration))
+    question = did_you_mean(name, stored, context.configuration)
     return wording.no_such_name(escape(name), question) if question else ""
 
 

@@ -45,6 +45,12 @@ def xdg_folder(kind: Literal["config", "data", "state"], environ: Mapping[str, s
     return root if os.path.isabs(root) else os.path.join(home_folder(environ), below[kind])
 
 
+def runtime_folder(environ: Mapping[str, str]) -> str:
+    """The folder of the sockets of the user's login; systemd's, if the variable names none."""
+    folder = environ.get("XDG_RUNTIME_DIR", "")
+    return folder if os.path.isabs(folder) else f"/run/user/{os.geteuid()}"
+
+
 def secretly_folder(kind: Literal["config", "data", "state"], environ: Mapping[str, str]) -> str:
     """The folder for secretly's configuration, or for the files that it writes.
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from ..errors import KeychainLocked, KeychainTimeout, KeychainUnavailable, SecretlyError
 from ..redacted import Secret
+from ..text import escape
 from ..waiting import requests
 from . import secret_service
 from .backends import (
@@ -228,12 +229,13 @@ class Keychain:
 
         def explained() -> T:
             # A backend's error may repeat the secret, so it never leaves the thread.
+            answers = not address or secret_service.check_bus(address)
             try:
-                if address:
-                    secret_service.check_bus(address)
                 return work(load_backend(name))
-            except SecretlyError:
-                raise
+            except SecretlyError as error:
+                if answers or not isinstance(error, KeychainUnavailable) or name is not None:
+                    raise
+                wrong: Exception = _no_answer(address)
             except Exception as error:
                 wrong = explain(error)
             raise wrong
@@ -249,6 +251,14 @@ def _not_set_up() -> KeychainUnavailable:
     return KeychainUnavailable(
         f"the keychain is {NO_COLLECTION}",
         "log in to the desktop once, or create a keyring named Default in its password program",
+    )
+
+
+def _no_answer(address: str) -> KeychainUnavailable:
+    return KeychainUnavailable(
+        f"no keychain: the session bus {escape(address)} doesn't answer",
+        "set DBUS_SESSION_BUS_ADDRESS to the bus of your session, or unset it: then secretly looks "
+        "for the bus of your login",
     )
 
 

@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 
+from ..config import places
 from ..errors import Refused
 from ..redacted import NotASecret, Secret, to_secret
 from ..text import escape
@@ -96,8 +97,7 @@ def login_bus_path(environ: Mapping[str, str]) -> str:
 
     A runtime folder that the environment names is the only one.
     """
-    folder = environ.get("XDG_RUNTIME_DIR", "")
-    return os.path.join(folder if os.path.isabs(folder) else f"/run/user/{os.geteuid()}", "bus")
+    return os.path.join(places.runtime_folder(environ), "bus")
 
 
 def _in_address(character: str) -> str:
@@ -266,18 +266,22 @@ def _connection(address: str, until: float) -> dbus.Connection:
         raise
 
 
-def check_bus(address: str) -> None:
-    """Refuse another user's session bus: that user would get the secrets stored there.
+def check_bus(address: str) -> bool:
+    """Return whether the session bus takes a connection, and refuse another user's bus.
+
+    That user would get the secrets that are stored there.
 
     When a bus ends, anyone can take its address if that is an abstract socket, or a socket in a
     folder that others can write; and a variable can outlive the bus that it names.
 
-    :raises Refused: if the bus is another user's. A bus that can't be reached is not an error.
+    :raises Refused: if the bus is another user's.
     """
     try:
         bus = dbus.connect(address, time.monotonic() + 1)
-    except (OSError, ValueError):
-        return
+    except OSError:
+        return False
+    except dbus.Malformed:
+        return ":" in address  # keyring's backends may know another transport
     try:
         other = _other_user(bus)
     finally:
@@ -287,6 +291,7 @@ def check_bus(address: str) -> None:
             f"the session bus {escape(address)} belongs to another user ({other})",
             "set DBUS_SESSION_BUS_ADDRESS to your own bus, or unset it",
         )
+    return True
 
 
 def _other_user(bus: _socket.socket) -> int | None:

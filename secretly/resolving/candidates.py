@@ -99,7 +99,7 @@ def find_candidates(
     request: SecretRequest,
     configuration: Configuration,
     stored_under: StoredUnder,
-    environ: Mapping[str, str] = {},
+    environ: Mapping[str, str],
 ) -> tuple[Candidate, ...]:
     """Decide under which names and from where a secret may come, in order.
 

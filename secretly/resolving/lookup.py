@@ -129,12 +129,12 @@ class Stores:
 
     def question(self, request: SecretRequest) -> str:
         """Ask whether a name that nothing is stored under is a mistake for another; or empty."""
-        from .similar import did_you_mean, similar_names
+        from .similar import did_you_mean
 
         if request.reference.scheme or request.ignore_stored:
             return ""
         name, known = request.reference.name, self._context.configuration
-        return did_you_mean(similar_names(name, self._names.names, known))
+        return did_you_mean(name, self._names.names, known)
 
     async def look_up(self, request: SecretRequest, left: Iterator[Candidate]) -> Outcome:
         """Look up candidates in turn, until one has the secret.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from ..config.model import Configuration
 from ..text import escape
@@ -28,8 +28,12 @@ def similar_names(name: str, stored: Iterable[str], configuration: Configuration
     return sorted(other for other in others if _similar(name, other))
 
 
-def did_you_mean(names: Sequence[str]) -> str:
-    """Return the question, or an empty text without names; escaped."""
+def did_you_mean(name: str, stored: Iterable[str], configuration: Configuration) -> str:
+    """Return the question whether a similar name was meant; empty if none is. It is escaped.
+
+    The parameters are those of :func:`similar_names`.
+    """
+    names = similar_names(name, stored, configuration)
     return f"Did you mean {' or '.join(map(escape, names))}?" if names else ""
 
 
