@@ -195,8 +195,10 @@ def _plan_input(call: _Call, path: str, context: Context) -> PlanInput:
 
     known = call.invocation
     row = known.row if known and known.needs_secret else None
-    plain = texts(call.split(row).plain)
-    upload = preparing.look_at_upload(known, Environ({**context.environ, **plain}))
+    upload = None
+    if row is not None:
+        plain = texts(call.split(row).plain)
+        upload = preparing.look_at_upload(known, Environ({**context.environ, **plain}))
     return planning.PlanInput(
         path,
         call.command,
