@@ -1,4 +1,4 @@
-"""What a mistyped call was meant to be. Loaded only for a call that is wrong, or looks wrong."""
+"""Guesses what a user meant by a mistyped call. Loaded only for calls that look wrong."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _PLAIN = re.compile(r"[a-z][a-z0-9-]{0,20}|[\w.-]*[/.][\w./*-]*")
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return ``. Did you mean '…'?`` for a mistyped word; empty if it is like none."""
+    """Return ``. Did you mean '…'?`` for a mistyped word; empty without a similar word."""
     near = difflib.get_close_matches(word, list(known), 1, 0.6)
     return f". Did you mean '{near[0]}'?" if near else ""
 
@@ -62,7 +62,7 @@ def unknown_option(arguments: Sequence[str], run_options: Iterable[str]) -> str:
 
 
 def _run_call(arguments: Sequence[str]) -> str:
-    """The call with ``run``, without what might be a value: a password is in no message."""
+    """The call with ``run``, without possible values, because a value may be a password."""
     plain: list[str] = []
     for word in arguments:
         if not _PLAIN.fullmatch(word) or looks_secret(word):
@@ -73,7 +73,7 @@ def _run_call(arguments: Sequence[str]) -> str:
 
 
 def unrecognized(message: str, options: Iterable[str]) -> str:
-    """Return argparse's message about unknown options, with the option that was meant."""
+    """Return argparse's message about unknown options, with a suggestion."""
     known = [name for name in options if name.startswith("--")]
     for word in message.split():
         if word.startswith("--"):
@@ -84,7 +84,7 @@ def unrecognized(message: str, options: Iterable[str]) -> str:
 def not_joined(command: Sequence[str]) -> tuple[str, str] | None:
     """Return the message and the hint for ``--remember 15m COMMAND``.
 
-    None: the command does not look like a duration, or there is such a program.
+    None: the command does not look like a duration, or is the name of a program.
     """
     word = command[0]
     if re.fullmatch(r"[0-9]+ ?[a-zA-Z]*", word) and not safefiles.program_on_path(word, os.environ):
@@ -97,13 +97,13 @@ def not_joined(command: Sequence[str]) -> tuple[str, str] | None:
 
 
 def expanded_by_the_shell(command: Sequence[str], variables: Iterable[str]) -> str:
-    """Return a line about an argument that the shell may have emptied; empty if none looks so.
+    """Return a warning about an argument that the shell may have emptied, or nothing.
 
-    :param variables: the variables that the command gets a secret in. The shell replaced
-        ``$NAME`` in the call before secretly, and so the command, was started.
+    :param variables: the variables with a secret. The shell replaced
+        ``$NAME`` in the call before secretly started, and so before the command started.
     """
     named = sorted(name for name in variables if not os.environ.get(name))
-    # A word with the name in it still has it: a script, for example.
+    # If a word contains the name, such as a script, the shell has not replaced it.
     if not named or any(name in word for name in named for word in command[1:]):
         return ""
     empty = any(re.search(r"(^|[=\s])$|://[^/@]*:@", word) for word in command[1:])
