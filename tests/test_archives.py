@@ -645,7 +645,7 @@ def test_a_small_or_half_full_file_may_have_holes(tmp_path: Path) -> None:
         assert read_distribution(str(path)).size == size
 
 
-# -- what is read twice ----------------------------------------------------------
+# -- files that have not changed -------------------------------------------------
 
 
 def aged(path: Path) -> Path:

@@ -132,7 +132,7 @@ def test_what_root_has_put_on_a_read_only_mount_is_taken(path: Path) -> None:
     assert done.stdout == "canary-1\n", done.stderr
 
 
-# -- what helps --------------------------------------------------------------------
+# -- hints -------------------------------------------------------------------------
 
 
 def test_a_files_bits_and_owner_are_in_the_message(path: Path) -> None:

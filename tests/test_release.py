@@ -364,7 +364,7 @@ def test_a_second_look_reads_no_unchanged_file_again(
     assert upload.release.files
     upload.recheck()
     (key,) = readings
-    readings[key] = ("0" * 64, readings[key][1])  # which it takes as it is
+    readings[key] = ("0" * 64, readings[key][1])  # a later look must use this
     with pytest.raises(Refused, match=re.escape(WHEEL)):
         upload.recheck()
 
