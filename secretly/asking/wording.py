@@ -80,7 +80,7 @@ YES, NO = "Yes", "No"
 YES_BUTTON, NO_BUTTON = f"_{YES}", f"_{NO}"
 YES_OR_NO = "[y/N]"
 
-#: What the terminal shows of an answer: No, Yes.
+#: The letters that the terminal shows for an answer: No, Yes.
 LETTERS = ("n", "y")
 
 #: Before the entry field of a question that is answered with a word.

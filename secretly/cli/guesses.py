@@ -12,7 +12,7 @@ from ..config import known_commands
 from ..reference import looks_secret
 from ..text import escape, format_command
 
-#: What other programs call the verbs.
+#: Other programs' words for the verbs.
 _OTHER_WORDS = {
     **dict.fromkeys("add store save put import insert login edit update".split(), "set"),
     **dict.fromkeys("show read print cat".split(), "get"),

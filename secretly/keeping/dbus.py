@@ -41,7 +41,7 @@ _INTEGERS = {
     "t": (8, False),
 }
 
-#: Where a value of a type begins: at a multiple of so many bytes.
+#: The alignment of each type: a value begins at a multiple of so many bytes.
 _ALIGNMENT = {kind: size for kind, (size, _) in _INTEGERS.items()} | {
     "d": 8,
     "s": 4,
