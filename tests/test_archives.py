@@ -649,7 +649,7 @@ def test_a_small_or_half_full_file_may_have_holes(tmp_path: Path) -> None:
 
 
 def aged(path: Path) -> Path:
-    """Set a file's times far enough back that any later change shows."""
+    """Wait until a later change of the file would get another time, and return the file."""
     facts = path.stat()
     wait_until(lambda: is_settled(facts.st_ctime_ns, time.time_ns()))
     return path

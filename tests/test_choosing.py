@@ -215,7 +215,7 @@ def test_the_settings_of_gpg_are_read_as_gpg_reads_them(text: str, home: Home) -
 def test_no_file_of_the_current_folder_names_the_pinentry(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without a valid HOME, secretly uses the home from the system's password database."""
+    """If HOME is empty or relative, secretly reads no settings from the current folder."""
     planted, other = home.program("pinentry-qt-planted"), home.program("pinentry-qt")
     home.agent(f"pinentry-program {planted}\n")
     home.agent(f"pinentry-program {planted}\n", folder="gnupg")

@@ -123,7 +123,7 @@ _LINES = st.sampled_from(
     ]
 )
 _SAID = st.lists(_LINES, max_size=4).map(lambda lines: b"".join(line + b"\n" for line in lines))
-#: Generated answers to a command. Each has at least one line, or the conversation just ends.
+#: An answer to a command, often a complete one: others end the conversation early.
 _ANSWER = st.one_of(st.sampled_from([b"OK\n", b"ERR 83886194 x\n", b"D yes\nOK\n"]), _SAID)
 
 
@@ -156,10 +156,7 @@ def wrapper(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_no_answer_turns_a_no_into_a_yes(
     flavor: str, said: dict[str, bytes], wrapper: Path
 ) -> None:
-    """Whatever a wrapper says that it is, and whatever it answers: only the word agrees.
-
-    It is not even sent CONFIRM.
-    """
+    """Only the typed word agrees, for any flavor and any answers. secretly never sends CONFIRM."""
     folder = wrapper.parent
     (folder / "verbs").write_bytes(b"")
     for verb, answer in said.items():

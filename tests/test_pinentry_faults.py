@@ -83,7 +83,7 @@ class Fault:
     def passed_over(self, screen: bool) -> bool:
         """Whether the terminal asks in place of the pinentry.
 
-        Without a screen, a pinentry that didn't change the terminal's modes had no
+        Without a screen, a pinentry that didn't change the terminal's modes got no
         answer: neither Escape, nor No, nor Return alone.
         """
         declined = self.kind in (*DECLINED, "Refused") and not screen

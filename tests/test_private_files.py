@@ -157,7 +157,7 @@ def test_another_users_file_is_named_as_such(path: Path, mode: int) -> None:
 @ROOT
 @pytest.mark.process
 def test_who_cannot_change_a_file_is_told_to_copy_it(path: Path) -> None:
-    """The owner of a file in /etc is root or another user, so the hint makes a private copy."""
+    """The user can't change a file of root's or another user's, so the hint makes a copy."""
     path.chmod(0o644)
     for folder in (path.parent, *path.parent.parents[:3]):
         if str(folder).startswith(tempfile.gettempdir()):
