@@ -70,23 +70,23 @@ async def secret(
     """Return a secret: from its source, memory or the keychain, or else ask the user.
 
     :param reference: ``NAME``, ``NAME#field`` or ``scheme://path[#field]``.
-    :param username: the user name that it is stored under; None: the configured one, the
-        one it was stored with, or the login name.
+    :param username: the user name that belongs to the secret; None: the configured
+        user name, the one in the keychain, or the login name.
     :param prompt: the label of the entry field.
-    :param description: what it is for; the prompt shows it after the program's name.
-    :param remember: store in the keychain what the user typed: True, False, ``"ask"``
-        (ask after it was accepted), or a timedelta (remember it in memory that long, on
+    :param description: what the secret is for, which the prompt shows.
+    :param remember: store a typed secret in the keychain: True, False, ``"ask"``
+        (ask the user afterwards), or a timedelta (remember it in memory that long, on
         Linux; a failure is logged); None: as configured, else no.
-    :param confirm: whether to confirm the use of a stored one; None: as configured, else no.
+    :param confirm: whether the user confirms a stored secret; None: as configured, else no.
     :param verify: a function or coroutine function that tries the secret. If it returns
         False, the secret is not used, and the user is asked again, 3 times at most.
-    :param timeout: how long all may take, *verify* included, in seconds or as a timedelta;
-        None: 300 s a prompt (30 s a machine), and as long as *verify* takes.
+    :param timeout: how long the call may take, with *verify*, in seconds or as a timedelta;
+        None: 300 s for each prompt, 30 s for other waits, and no limit for *verify*.
     :raises Cancelled: if the user cancels.
     :raises SecretlyError: if secretly can't return a secret for another reason.
 
     Calls for the same reference, user name and *verify* share one prompt, with the texts
-    of the first. Each waits at most its own *timeout*; cancelling the last one ends it.
+    of the first call. Each call has its own *timeout*. If all are cancelled, the prompt ends.
 
     .. versionadded:: 1.0
     """
@@ -185,10 +185,10 @@ async def remember(
 
     :param reference: a plain name.
     :param value: the secret.
-    :param username: the user name that goes with it; None: the configured one, or else
-        none, and it is stored under the login name.
+    :param username: the user name that belongs to the secret; None: the configured user
+        name, or else the login name.
     :param timeout: how long to wait, in seconds or as a timedelta; None: 300 s.
-    :raises KeychainUnavailable: if it can't be stored, or only in plain text.
+    :raises KeychainUnavailable: if the keychain can't store the secret, or only in plain text.
     :raises BadReference: if *reference* is not a plain name.
     :raises Refused: if *value* has a NUL byte, is not valid Unicode, or is only the beginning
         of a key of several lines.
@@ -214,11 +214,11 @@ def _storable(value: Secret) -> Secret:
 
 
 async def forget(reference: str, *, username: str | None = None, timeout: Timeout = None) -> bool:
-    """Delete a secret from memory and the keychain; return whether there was one.
+    """Delete a secret from memory and the keychain; return whether the secret existed.
 
     :param reference: a plain name.
-    :param username: the user name that it is stored under; None: if it is stored under
-        several, all of them are deleted.
+    :param username: delete only this user name's secret; None: delete the secrets
+        of all user names.
     :param timeout: how long to wait, in seconds or as a timedelta; None: 300 s.
     :raises KeychainUnavailable: if the keychain cannot be used.
     :raises BadReference: if *reference* is not a plain name.
@@ -305,7 +305,7 @@ def _request(
 
 
 def _limit(timeout: Timeout) -> float | None:
-    """How long the whole call may take, in seconds; None: each of its waits has its limit."""
+    """The time limit of the whole call, in seconds; None: only each wait has a limit."""
     return None if timeout is None else values.in_seconds(timeout, PROMPT_TIMEOUT)
 
 

@@ -1,4 +1,4 @@
-"""Whose a file is, and what makes it private. Loaded only for an error, or for a doubtful file."""
+"""File permissions and owners, for messages and hints. Loaded only for errors and odd files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = [
 ]
 
 #: File systems that show the same permissions for all files, whatever chmod says, unless they
-#: are mounted otherwise. WSL has Windows' disks as drvfs or 9p.
+#: are mounted with other options. WSL mounts Windows' disks as drvfs or 9p.
 _WITHOUT_PERMISSIONS = frozenset(
     "9p v9fs drvfs vfat msdos exfat ntfs ntfs3 fuseblk cifs smb3".split()
 )
@@ -34,9 +34,9 @@ def describe(facts: os.stat_result) -> str:
 
 
 def remedy_for_writable(path: str, facts: os.stat_result) -> str:
-    """What helps against a file or folder that others could change, in a hint.
+    """Return the hint for a file or folder that others could change.
 
-    :param facts: the file's own, or the link's.
+    :param facts: the facts about the file or the link.
     """
     name = shell_quote(path)
     if facts.st_uid not in (0, os.geteuid()):
@@ -51,12 +51,12 @@ def remedy_for_writable(path: str, facts: os.stat_result) -> str:
 
 
 def fixed_by_file_system(facts: os.stat_result) -> bool:
-    """Whether others have rights to a file that no chmod takes away."""
+    """Whether others can use a file, and chmod can't change that."""
     return bool(facts.st_mode & 0o077) and mounted_as(facts.st_dev) in _WITHOUT_PERMISSIONS
 
 
 def mounted_as(device: int) -> str:
-    """The type of a file system that is mounted, from its device."""
+    """Return the type of a mounted file system by its device."""
     wanted = f"{os.major(device)}:{os.minor(device)}"
     return next((kind for number, kind in _mounts() if number == wanted), "")
 
@@ -72,7 +72,7 @@ def _mounts() -> Iterator[tuple[str, str]]:
 
 
 def user_name(number: int) -> str:
-    """The name of a user, or the number."""
+    """Return a user's name, or the number without one."""
     import pwd
 
     try:
@@ -82,7 +82,7 @@ def user_name(number: int) -> str:
 
 
 def group_name(number: int) -> str:
-    """The name of a group, or the number."""
+    """Return a group's name, or the number without one."""
     import grp
 
     try:

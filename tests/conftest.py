@@ -102,7 +102,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if _is_fast_loop(config):
         config.option.markexpr = PURE
     if os.getsid(0) != os.getpid():  # a session's leader would hang up the session
-        # A pinentry that fails must not be replaced by the terminal of whoever runs the tests.
+        # If a pinentry fails, secretly must not ask on the terminal that the tests run in.
         with contextlib.suppress(OSError), open("/dev/tty", "rb", buffering=0) as terminal:
             fcntl.ioctl(terminal, termios.TIOCNOTTY)
 

@@ -24,7 +24,7 @@ def main(floor: float) -> int:
         report = Path(folder, "coverage.json")
         for arguments in (
             ["combine", "--append", "--keep", "--quiet"],
-            # A test's own modules are gone by now, and a killed process leaves a broken file.
+            # A test's own modules no longer exist, and a killed process leaves a broken file.
             ["json", "--ignore-errors", "--quiet", "-o", str(report)],
             ["report", "--ignore-errors"],
         ):

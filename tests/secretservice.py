@@ -372,7 +372,7 @@ class KeePassXC(SecretService):
 
     def _start(self, password: bytes | None) -> None:
         need("keepassxc", "keepassxc-cli")
-        # Its lock, by which it knows that it runs already, is in TMPDIR.
+        # KeePassXC's lock, which keeps a second one from starting, is in TMPDIR.
         self.environ |= {"QT_QPA_PLATFORM": "offscreen", "TMPDIR": os.fspath(self.folder)}
         self._make_database()
         settings = self.folder / "keepassxc.ini"
@@ -424,7 +424,7 @@ class KeePassXC(SecretService):
         )
 
     def _is_open(self) -> bool:
-        """Whether it has opened the database."""
+        """Whether KeePassXC has opened the database."""
         service = jeepney.DBusAddress(
             "/org/freedesktop/secrets", "org.freedesktop.secrets", "org.freedesktop.Secret.Service"
         )

@@ -358,7 +358,7 @@ def test_only_plain_names_are_remembered(reference: str) -> None:
 
 
 def test_references_take_variables_from_the_environment() -> None:
-    """As on the command line: each call reads them anew, and one that is not set is an error."""
+    """Each call reads the variables anew, and an unset variable is an error."""
     environ = {"STAGE": "A", "A": "canary-1", "B": "canary-2"}
     with sandbox(environ=environ):
         assert asyncio.run(secret("env://$STAGE")) == "canary-1"
@@ -369,7 +369,7 @@ def test_references_take_variables_from_the_environment() -> None:
 
 
 def test_our_own_scheme_names_a_stored_secret() -> None:
-    """``secretly://NAME`` is NAME."""
+    """``secretly://NAME`` means the same secret as ``NAME``."""
     with sandbox():
         asyncio.run(remember("Example", "canary-1"))
         assert asyncio.run(secret("secretly://Example")) == "canary-1"

@@ -1,4 +1,4 @@
-"""Archives that tools read differently, and how much is read of any archive."""
+"""Archives that tools read differently, and the limits for reading any archive."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ refused = pytest.raises(Refused, match=r"\.(whl|zip|tar\.gz) ")
 def test_a_source_distributions_metadata_has_a_name_in_normal_form(
     tmp_path: Path, name: str, ending: str
 ) -> None:
-    """Wherever it is in the archive, whatever it names: some tools normalize it, others don't."""
+    """A metadata file whose name isn't in normal form is refused: only some tools normalize it."""
     make = tarred if ending == ".tar.gz" else zipped
     for number, members in enumerate(itertools.permutations([(name, metadata()), (PKG, OTHER)])):
         with refused:
@@ -83,13 +83,13 @@ def test_a_source_distributions_metadata_has_a_name_in_normal_form(
     ],
 )
 def test_a_wheels_metadata_has_a_name_in_normal_form(tmp_path: Path, name: str) -> None:
-    """hatch takes one with a backslash, poetry brings its name into that form."""
+    """hatch finds metadata with a backslash in its name, and poetry normalizes the name."""
     with refused:
         read_distribution(str(zipped(tmp_path / "x.whl", (name, OTHER), (INFO, metadata()))))
 
 
 def test_other_names_need_not_be_in_normal_form(tmp_path: Path) -> None:
-    """No tool takes these members for metadata."""
+    """Members that no tool reads as metadata may have any name."""
     odd = [("./README", b""), ("demo-1.0//x", b""), ("demo-1.0/a\\b", b""), ("/PKG-INFO.txt", b"")]
     assert identity(tarred(tmp_path / "x.tar.gz", (PKG, metadata()), *odd)) == ("demo", "1.0")
     assert identity(zipped(tmp_path / "x.whl", (INFO, metadata()), *odd)) == ("demo", "1.0")
@@ -97,7 +97,7 @@ def test_other_names_need_not_be_in_normal_form(tmp_path: Path) -> None:
 
 # -- a second metadata file ------------------------------------------------------
 
-#: What archives of real projects have as well, for each the name and its content.
+#: Members that archives of real projects have next to their metadata: names and contents.
 NORMAL_SOURCES: dict[str, Members] = {
     "setuptools": [
         ("demo-1.0/demo.egg-info/PKG-INFO", metadata()),
@@ -132,7 +132,7 @@ NORMAL_WHEELS: dict[str, Members] = {
 def test_a_source_distribution_may_have_what_real_ones_have(
     tmp_path: Path, kind: str, ending: str
 ) -> None:
-    """Copies, vendored packages and test data: no tool chooses these, or they say the same."""
+    """Copies, vendored packages and test data are fine: tools don't choose them, or they agree."""
     make = tarred if ending == ".tar.gz" else zipped
     members = [(PKG, metadata()), *NORMAL_SOURCES[kind]]
     assert identity(make(tmp_path / f"x{ending}", *members)) == ("demo", "1.0")
@@ -146,7 +146,7 @@ def test_a_source_distribution_may_have_what_real_ones_have(
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 @pytest.mark.parametrize("kind", NORMAL_WHEELS)
 def test_a_wheel_may_have_what_real_ones_have(tmp_path: Path, kind: str) -> None:
-    """Before its own metadata, and after it."""
+    """A wheel may have vendored packages and test data before or after its own metadata."""
     members = [*NORMAL_WHEELS[kind], (INFO, metadata())]
     for number, order in enumerate((members, members[::-1])):
         project, version = identity(zipped(tmp_path / f"{number}.whl", *order))
@@ -161,7 +161,7 @@ def test_a_wheel_may_have_what_real_ones_have(tmp_path: Path, kind: str) -> None
 def test_a_second_metadata_file_that_a_tool_could_choose_is_refused(
     tmp_path: Path, name: str, ending: str
 ) -> None:
-    """twine 5 takes the first by depth and name, hatch the first folder's, pdm a bare one."""
+    """twine 5 sorts by depth and name, hatch takes the first folder, pdm a bare file."""
     make = tarred if ending == ".tar.gz" else zipped
     for number, members in enumerate(itertools.permutations([(name, OTHER), (PKG, metadata())])):
         with refused:
@@ -171,7 +171,7 @@ def test_a_second_metadata_file_that_a_tool_could_choose_is_refused(
 
 
 def test_another_version_is_another_release(tmp_path: Path) -> None:
-    """The name alone does not say what is uploaded."""
+    """A second metadata file with another version is refused, even if the project is the same."""
     with refused:
         identity(
             tarred(tmp_path / "x.tar.gz", ("PKG-INFO", metadata("demo", "2")), (PKG, metadata()))
@@ -181,7 +181,7 @@ def test_another_version_is_another_release(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE])
 @pytest.mark.parametrize("name", ["PKG-INFO", "a/PKG-INFO", "demo-1.0/A-PKG-INFO"])
 def test_a_link_that_a_tool_could_choose_is_refused(tmp_path: Path, name: str, kind: bytes) -> None:
-    """A tool reads what it leads to."""
+    """secretly refuses a metadata file that is a link, because a tool would follow the link."""
     path = tmp_path / "x.tar.gz"
     with tarfile.open(path, "w:gz") as file:
         for member, data in ((PKG, metadata()), ("demo-1.0/x", OTHER)):
@@ -196,7 +196,7 @@ def test_a_link_that_a_tool_could_choose_is_refused(tmp_path: Path, name: str, k
 
 
 def test_a_tool_may_take_the_first_metadata_file_anywhere(tmp_path: Path) -> None:
-    """pdm does in a wheel, and maturin in a source distribution."""
+    """pdm does so in a wheel and maturin in a source distribution, so both files must agree."""
     vendored = ("demo/_vendor/other-6.6.dist-info/METADATA", OTHER)
     nested = ("demo-1.0/A.egg-info/PKG-INFO", OTHER)
     for ending, make, member, own in (
@@ -214,7 +214,7 @@ def test_a_tool_may_take_the_first_metadata_file_anywhere(tmp_path: Path) -> Non
 
 
 def test_the_choice_is_twines(tmp_path: Path) -> None:
-    """Whatever the archive has, twine reads what is shown."""
+    """twine takes the same member for the metadata as secretly does."""
     sdist, wheels = need_package("twine.sdist"), need_package("twine.wheel")
     for number, members in enumerate(list(NORMAL_SOURCES.values())[:3]):
         path = tarred(tmp_path / f"{number}.tar.gz", *members, (PKG, metadata()))
@@ -238,13 +238,13 @@ def test_the_choice_is_twines(tmp_path: Path) -> None:
     ],
 )
 def test_metadata_that_parsers_read_differently_is_refused(tmp_path: Path, text: bytes) -> None:
-    """One takes a carriage return for the end of a line, another goes on after an odd line."""
+    """Parsers disagree about carriage returns, odd lines and repeated fields in metadata."""
     with refused:
         identity(zipped(tmp_path / "x.whl", (INFO, text)))
 
 
 def test_lines_may_end_as_on_windows(tmp_path: Path) -> None:
-    """And a field may go on in the next line."""
+    """Metadata may have CR LF line ends, and fields that continue on the next line."""
     text = metadata().replace(b"\n", b"\r\n") + b"Summary: a\r\n b\r\n\r\nName: other\r\n"
     assert identity(zipped(tmp_path / "x.whl", (INFO, text))) == ("demo", "1.0")
 
@@ -253,7 +253,7 @@ def test_lines_may_end_as_on_windows(tmp_path: Path) -> None:
 
 
 def header(name: str, data: bytes = b"", **fields: object) -> bytes:
-    """A member of a tar archive, with its content."""
+    """The bytes of a member of a tar archive: its header and its content."""
     entry = tarfile.TarInfo(name)
     entry.size = len(data)
     for key, value in fields.items():
@@ -262,14 +262,14 @@ def header(name: str, data: bytes = b"", **fields: object) -> bytes:
 
 
 def changed_header(block: bytes, at: int, data: bytes) -> bytes:
-    """A header with other bytes in it, and the checksum for these."""
+    """A header in which some bytes are changed and the checksum is correct."""
     block = block[:at] + data + block[at + len(data) :]
     total = sum(block[:148]) + 8 * 32 + sum(block[156:512])
     return block[:148] + b"%06o\0 " % total + block[156:]
 
 
 def extended(kind: bytes, *records: tuple[str, str]) -> bytes:
-    """An extended header."""
+    """The bytes of an extended header."""
     data = b""
     for key, value in records:
         text = f" {key}={value}\n".encode()
@@ -283,7 +283,7 @@ def extended(kind: bytes, *records: tuple[str, str]) -> bytes:
 GOOD = header(PKG, metadata())
 NESTED = header("demo-1.0/data", header("other/PKG-INFO", OTHER))
 
-#: Tar archives that are odd where programs disagree, each without its end.
+#: Tar archives with oddities that programs read differently, each without its end.
 ODD_TARS = {
     "a size in an extended header": extended(b"x", ("size", "1024")) + header("demo-1.0/x") + GOOD,
     "a sparse file": extended(b"x", ("GNU.sparse.size", "1")) + header("demo-1.0/x") + GOOD,
@@ -309,14 +309,14 @@ ODD_TARS = {
 
 
 def packed(path: Path, data: bytes) -> Path:
-    """A gzip file."""
+    """Write a gzip file."""
     path.write_bytes(gzip.compress(data))
     return path
 
 
 @pytest.mark.parametrize("kind", ODD_TARS)
 def test_an_odd_tar_archive_is_refused(tmp_path: Path, kind: str) -> None:
-    """What one program skips as the content of a file is a list of members for another."""
+    """A program may read members in bytes that another program skips as a file's content."""
     assert identity(packed(tmp_path / "good.tar.gz", GOOD + NESTED)) == ("demo", "1.0")
     with refused:
         identity(packed(tmp_path / "x.tar.gz", ODD_TARS[kind] + bytes(1024)))
@@ -324,7 +324,7 @@ def test_an_odd_tar_archive_is_refused(tmp_path: Path, kind: str) -> None:
 
 @pytest.mark.parametrize("style", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
 def test_each_usual_kind_of_tar_archive_is_read(tmp_path: Path, style: int) -> None:
-    """With long names, links, folders, comments, and times in fractions."""
+    """Long names, links, folders, comments and fractional times are usual, so they are accepted."""
     path = tmp_path / "x.tar.gz"
     headers = {"comment": "0123abc"} if style == tarfile.PAX_FORMAT else {}
     with tarfile.open(path, "w:gz", format=style, pax_headers=headers) as file:
@@ -353,7 +353,7 @@ def test_each_usual_kind_of_tar_archive_is_read(tmp_path: Path, style: int) -> N
     st.integers(1, 3000),
 )
 def test_members_are_those_that_tarfile_reads(members: Members, style: int, step: int) -> None:
-    """Each with its name and content, in whatever pieces the archive comes."""
+    """TarReader gives each member's name and content, however the archive's bytes are split."""
     data = io.BytesIO()
     with tarfile.open(fileobj=data, mode="w", format=style) as file:
         for name, content in members:
@@ -368,7 +368,7 @@ def test_members_are_those_that_tarfile_reads(members: Members, style: int, step
 
 @given(st.lists(st.binary(max_size=100_000), max_size=3), st.integers(0, 3))
 def test_gzip_files_are_read_as_by_gzip(parts: Sequence[bytes], zeros: int) -> None:
-    """Several in a row too, and with zeros at the end."""
+    """Several gzip streams in a row, and zeros at the end, are read as gzip reads them."""
     data = b"".join(map(gzip.compress, parts)) + (bytes(zeros) if parts else b"")
     seen: list[bytes] = []
     found = b"".join(unpack(io.BufferedReader(io.BytesIO(data)), seen.append))  # type: ignore[arg-type]
@@ -377,7 +377,7 @@ def test_gzip_files_are_read_as_by_gzip(parts: Sequence[bytes], zeros: int) -> N
 
 
 def test_a_gzip_file_with_something_behind_is_refused(tmp_path: Path) -> None:
-    """One program ignores it, another does not."""
+    """Some programs ignore bytes after the end of a gzip file, and some don't."""
     path = tarred(tmp_path / "x.tar.gz", (PKG, metadata()))
     path.write_bytes(path.read_bytes() + b"more")
     with refused:
@@ -385,7 +385,7 @@ def test_a_gzip_file_with_something_behind_is_refused(tmp_path: Path) -> None:
 
 
 def ended(data: bytes, comment: int = 0, **fields: int) -> bytes:
-    """A zip archive with other facts in the record at its end."""
+    """A zip archive with changed values in the record at its end."""
     at = data.rindex(b"PK\5\6")
     values = list(struct.unpack_from("<4H2LH", data, at + 4))
     for name, value in fields.items():
@@ -394,7 +394,7 @@ def ended(data: bytes, comment: int = 0, **fields: int) -> bytes:
 
 
 def odd_zips() -> dict[str, Callable[[bytes, bytes], bytes]]:
-    """How to make odd archives out of one, and of another one."""
+    """Functions that make an odd zip archive from two archives."""
     return {
         "something before it": lambda own, other: b"#!/bin/sh\n" + own,
         "another archive before it": lambda own, other: other + own,
@@ -413,7 +413,7 @@ def odd_zips() -> dict[str, Callable[[bytes, bytes], bytes]]:
 @pytest.mark.parametrize("kind", odd_zips())
 @pytest.mark.parametrize("ending", [".whl", ".zip"])
 def test_an_odd_zip_archive_is_refused(tmp_path: Path, kind: str, ending: str) -> None:
-    """Programs disagree about where its directory is, or what it says."""
+    """Programs disagree about where the directory of such a zip archive is, or what it lists."""
     if kind == "another name before the member" and ending == ".zip":
         pytest.skip("the same as for a wheel")
     name = INFO if ending == ".whl" else PKG
@@ -429,7 +429,7 @@ def test_an_odd_zip_archive_is_refused(tmp_path: Path, kind: str, ending: str) -
 
 
 def test_a_member_with_a_second_name_is_refused(tmp_path: Path) -> None:
-    """Not all programs know of it."""
+    """Only some programs know the field that gives a member of a zip archive a second name."""
     path = tmp_path / "x.whl"
     with zipfile.ZipFile(path, "w") as file:
         file.writestr(INFO, metadata())
@@ -443,7 +443,7 @@ def test_a_member_with_a_second_name_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_name_with_a_nul_is_refused(tmp_path: Path) -> None:
-    """For Python it ends there."""
+    """Python ends a member's name at a NUL byte, so secretly refuses such a name."""
     path = zipped(tmp_path / "x.whl", (INFO, OTHER), (f"{INFO}?", metadata()))
     path.write_bytes(path.read_bytes().replace(b"METADATA?", b"METADATA\0"))
     with refused:
@@ -452,7 +452,7 @@ def test_a_name_with_a_nul_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 def test_usual_zip_archives_are_read(tmp_path: Path, method: int) -> None:
-    """With a comment, and written to a pipe."""
+    """A zip archive may have a comment, or have been written to a pipe."""
     path = tmp_path / "x.whl"
     data = io.BytesIO()
     data.seekable = lambda: False  # type: ignore[method-assign]
@@ -465,7 +465,7 @@ def test_usual_zip_archives_are_read(tmp_path: Path, method: int) -> None:
 
 
 def large(own: bytes, **other: int) -> bytes:
-    """An archive with the records of large ones at its end as well, and *other* facts in these."""
+    """Add the records of large archives to a zip archive, with *other* values in these records."""
     at = own.rindex(b"PK\5\6")
     count, length, start = struct.unpack_from("<H2L", own, at + 10)
     facts = {"count": count, "length": length, "start": start, "where": at, **other}
@@ -478,7 +478,7 @@ def large(own: bytes, **other: int) -> bytes:
 
 
 def test_the_records_of_large_archives_are_read(tmp_path: Path) -> None:
-    """They must not say another thing than the usual record."""
+    """secretly refuses an archive whose records for large archives contradict the usual record."""
     path = zipped(tmp_path / "x.whl", (INFO, metadata()))
     own = path.read_bytes()
     full = {"here": 0xFFFF, "count": 0xFFFF, "length": 0xFFFFFFFF, "start": 0xFFFFFFFF}
@@ -495,7 +495,7 @@ def test_the_records_of_large_archives_are_read(tmp_path: Path) -> None:
 
 
 def repeated(path: Path, start: bytes, piece: bytes, count: int, end: bytes = b"") -> Path:
-    """A gzip file of *count* equal pieces between two others, made quickly."""
+    """Make a gzip file of *count* equal pieces between two others, quickly."""
     with open(path, "wb") as file:
         file.write(gzip.compress(start))
         same = gzip.compress(piece)
@@ -547,7 +547,7 @@ def many_fields(path: Path) -> Path:
 
 
 def many_zipped_members(path: Path, count: int = 50_000) -> Path:
-    """A wheel with 50,000 members, or another number."""
+    """A wheel with 50,000 members, or *count* members."""
     name = path / f"{count}.whl"
     own = zipped(name, *[("demo/" + "x" * 100, b"")], (INFO, metadata())).read_bytes()
     at = own.index(b"PK\1\2")
@@ -562,7 +562,7 @@ def many_zipped_members(path: Path, count: int = 50_000) -> Path:
     return name
 
 
-#: What a small file can unpack to, and whether it is read.
+#: Functions that make a small file that unpacks to a lot, and whether secretly reads the file.
 SWOLLEN: dict[Callable[[Path], Path], bool] = {
     one_large_file: True,
     large_extended_header: False,
@@ -591,7 +591,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 @pytest.mark.parametrize("make", SWOLLEN)
 def test_no_archive_takes_more_than_64_mib(tmp_path: Path, make: Callable[[Path], Path]) -> None:
-    """Whatever it unpacks to, however many members it has."""
+    """Reading an archive takes at most 64 MiB of memory, whatever the archive unpacks to."""
     path = make(tmp_path)
     code = [sys.executable, "-c", _MEASURED, str(wheel(tmp_path)), str(path)]
     done = subprocess.run(code, capture_output=True, text=True, timeout=120, check=True)
@@ -603,7 +603,7 @@ def test_no_archive_takes_more_than_64_mib(tmp_path: Path, make: Callable[[Path]
 
 @pytest.mark.parametrize(("count", "good"), [(50_000, True), (50_001, False)])
 def test_an_archive_has_50000_members_at_most(tmp_path: Path, count: int, good: bool) -> None:
-    """A tenth of that is a large project."""
+    """An archive with more than 50,000 members is refused. A large project has a tenth of that."""
     empty = header("demo-1.0/x") * 1000
     start, rest = GOOD, header("demo-1.0/x") * (count - 1 - 49_000)
     for path in (
@@ -615,7 +615,7 @@ def test_an_archive_has_50000_members_at_most(tmp_path: Path, count: int, good: 
 
 
 def test_an_archive_has_50_candidates_at_most(tmp_path: Path) -> None:
-    """A real one has one or two."""
+    """An archive with more than 50 metadata files is refused. A real one has one or two."""
     for count, good in ((49, True), (50, False)):
         more = [("demo-1.0/PKG-INFO-x", OTHER)] * count
         with contextlib.nullcontext() if good else refused:
@@ -624,7 +624,7 @@ def test_an_archive_has_50_candidates_at_most(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["demo.egg", "demo-1.0.tar.gz", "demo-1.0-py3-none-any.whl"])
 def test_a_file_that_is_mostly_holes_is_refused(tmp_path: Path, name: str) -> None:
-    """Its size would say nothing about how long the upload takes."""
+    """The size of a file that is mostly holes would not say how long the upload takes."""
     path = tmp_path / name
     with open(path, "wb") as file:
         file.seek(5 << 30)
@@ -637,7 +637,7 @@ def test_a_file_that_is_mostly_holes_is_refused(tmp_path: Path, name: str) -> No
 
 
 def test_a_small_or_half_full_file_may_have_holes(tmp_path: Path) -> None:
-    """Copying a file can make some."""
+    """A small file may have holes, because copying a file can make some."""
     path = tmp_path / "demo.egg"
     for data, size in ((b"x", 1 << 20), (os.urandom(1 << 21), 1 << 22)):
         path.write_bytes(data)
@@ -645,30 +645,30 @@ def test_a_small_or_half_full_file_may_have_holes(tmp_path: Path) -> None:
         assert read_distribution(str(path)).size == size
 
 
-# -- what is read twice ----------------------------------------------------------
+# -- files that have not changed -------------------------------------------------
 
 
 def aged(path: Path) -> Path:
-    """The file, once its age is beyond doubt."""
+    """Wait until a later change of the file would get another time, and return the file."""
     facts = path.stat()
     wait_until(lambda: is_settled(facts.st_ctime_ns, time.time_ns()))
     return path
 
 
 def test_a_file_that_has_not_changed_is_read_once(tmp_path: Path) -> None:
-    """However often it is named."""
+    """secretly reads a file only once, however often the command line names it."""
     path = aged(wheel(tmp_path))
     readings: Readings = {}
     before = read_distribution(str(path), readings=readings)
     (key,) = readings
-    readings[key] = ("0" * 64, readings[key][1])  # so that it shows where the hash is from
+    readings[key] = ("0" * 64, readings[key][1])  # shows whether the second look uses this hash
     after = read_distribution(str(path), readings=readings)
     assert after == before._replace(sha256="0" * 64)
 
 
 @pytest.mark.parametrize("change", ["rewritten", "replaced", "touched"])
 def test_a_file_with_other_times_is_read_again(tmp_path: Path, change: str) -> None:
-    """Also if its bytes are the same."""
+    """A file with a changed time is read again, even if its bytes are the same."""
     path = aged(wheel(tmp_path))
     readings: Readings = {}
     before = read_distribution(str(path), readings=readings)
@@ -696,5 +696,5 @@ def test_a_file_with_other_times_is_read_again(tmp_path: Path, change: str) -> N
     ],
 )
 def test_a_file_that_is_too_new_is_read_again(changed: int, later: int, settled: bool) -> None:
-    """A second change could give it the same times."""
+    """A file that has just changed is read again: its next change may leave its times the same."""
     assert is_settled(changed, changed + later) is settled

@@ -312,7 +312,7 @@ def test_any_bytes_give_answers_or_a_typed_error(data: bytes, sizes: list[int]) 
     ],
 )
 def test_bytes_that_break_the_protocol_are_an_error(garbage: bytes) -> None:
-    """Garbage, or a line without an end. The error shows none of it."""
+    """Garbage and lines without an end are errors, whose messages don't repeat the bytes."""
     with pytest.raises(PinentryFailed) as caught:
         Reader().feed(garbage)
     assert caught.value.hint
@@ -325,7 +325,7 @@ def test_bytes_that_break_the_protocol_are_an_error(garbage: bytes) -> None:
     ["ERR", "ERR cancelled", "ERR -99 x", "ERR 0 x", "ERR 65536 x", "ERR 99999999999999999999 x"],
 )
 def test_an_error_without_a_number_is_the_failure_of_that_call(line: str) -> None:
-    """It is some error, and never an OK: the next answer is read as usual."""
+    """An ERR line without a valid number is an error, and the next answer is read as usual."""
     reader = Reader()
     assert read(reader, f"{line}\nD x\nOK\n".encode()) == [
         (assuan.GENERAL, None, (), ""),

@@ -175,7 +175,7 @@ async def ask(c: Secret, here: Context) -> object:
 
 async def ask_briefly(c: Secret, here: Context) -> object:
     """Ask, and have little time."""
-    return await secret("A", timeout=0.3)
+    return await secret("A", timeout=3)
 
 
 async def ask_for_a_token(c: Secret, here: Context) -> object:
@@ -1287,7 +1287,7 @@ class Command:
     meanwhile: Callable[[Path], object] | None = None
 
 
-RUN = ("run", "-v", "-e", "TOKEN=OpenAI", "--prompt-timeout", "1s")
+RUN = ("run", "-v", "-e", "TOKEN=OpenAI", "--prompt-timeout", "6s")
 HASH = ("sh", "-c", 'printf %s "$TOKEN" | sha256sum')
 STORED = '[secrets.PyPI]\nsource = "file://{ELSEWHERE}/token"\n'
 WHEEL = "demo-1.0-py3-none-any.whl"
@@ -1335,7 +1335,7 @@ COMMAND: dict[str, Command] = {
         125,
         (*RUN, *HASH),
         says(("raw", b"{D}"), ("hang", True)),
-        said=("1 s\n", "--prompt-timeout"),
+        said=("6 s\n", "--prompt-timeout"),
     ),
     "run, no UTF-8": Command(
         125, (*RUN, *HASH), says(("raw", b"D {c}\xff\nOK\n")), said=("UTF-8", "LC_CTYPE")

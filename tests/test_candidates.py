@@ -213,7 +213,7 @@ def test_whether_a_use_is_confirmed(
 
 
 def test_variables_in_a_configured_source_come_from_the_environment() -> None:
-    """They are replaced when the secret is used: another secret doesn't need them."""
+    """secretly replaces a source's variables only when it needs this secret."""
     entry = Entry("Db", parse("op://$STAGE/db#key"))
     configuration = Configuration(secrets={"Db": entry, **ENTRIES})
 

@@ -206,7 +206,7 @@ def test_gnupghome_says_where_the_settings_are(home: Home) -> None:
     ],
 )
 def test_the_settings_of_gpg_are_read_as_gpg_reads_them(text: str, home: Home) -> None:
-    """Tabs, quotes, and the last of two lines (seen with gpg-agent 2.2.40)."""
+    """Tabs, quotes and the last of two lines count as in gpg-agent 2.2.40."""
     one = home.program("pinentry qt-1")
     home.agent(text.format(one))
     assert home.find(**SCREEN).program == one
@@ -215,7 +215,7 @@ def test_the_settings_of_gpg_are_read_as_gpg_reads_them(text: str, home: Home) -
 def test_no_file_of_the_current_folder_names_the_pinentry(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without HOME, or with a relative one, the home is the one that the system knows."""
+    """If HOME is empty or relative, secretly reads no settings from the current folder."""
     planted, other = home.program("pinentry-qt-planted"), home.program("pinentry-qt")
     home.agent(f"pinentry-program {planted}\n")
     home.agent(f"pinentry-program {planted}\n", folder="gnupg")
@@ -385,7 +385,7 @@ def test_in_the_background_only_a_window_opens(home: Home) -> None:
 
 @pytest.mark.process
 def test_a_script_is_not_known_by_its_name(home: Home) -> None:
-    """It may start anything: with a screen it gets the screen, and on a terminal the terminal."""
+    """A script may start any pinentry, so its name doesn't say whether it opens a window."""
     script = home.program("pinentry-curses")
     link = home.bin / "pinentry-x11"
     link.symlink_to(script)
@@ -396,7 +396,7 @@ def test_a_script_is_not_known_by_its_name(home: Home) -> None:
 
 
 def test_a_program_that_was_measured_is_known_by_its_name(home: Home) -> None:
-    """Through a link as well, such as Debian's: pinentry-curses opens no window."""
+    """A link to pinentry-curses, as in Debian, counts as pinentry-curses: it opens no window."""
     (home.bin / "pinentry-curses").write_bytes(b"\x7fELF")
     (home.bin / "pinentry-curses").chmod(0o755)
     (home.bin / "pinentry").symlink_to("pinentry-curses")
@@ -548,7 +548,7 @@ def test_a_notebooks_own_input_asks(
 
 @pytest.mark.process
 def test_a_missing_osascript_is_an_error() -> None:
-    """Its hint says what to install."""
+    """The hint for a missing osascript says what to install."""
     method = choosing.PromptMethod("osascript", Path("/nonexistent/osascript"), True, "a test")
     with pytest.raises(PinentryFailed) as caught:
         asyncio.run(dialogs.ask_osascript(method, Prompt("t", "d", "p"), Patience(DEADLINE)))

@@ -829,17 +829,17 @@ def test_set_reads_standard_input(home: Home) -> None:
 
 
 def piped(home: Home, value: str, *arguments: str) -> Ended:
-    """Store a secret of the name Srv from standard input."""
+    """Store a secret named Srv from standard input."""
     return home.run("set", "Srv", "--stdin", *arguments, stdin=value)
 
 
 def handed_over(home: Home) -> Ended:
-    """What ``run`` hands over for the name Srv, without prompts."""
+    """Run a command with the secret Srv, without prompts, and return what the command prints."""
     return home.run("run", "--no-input", "-e", "K=Srv", "sh", "-c", 'echo "$K"')
 
 
 def test_a_name_has_one_item(home: Home) -> None:
-    """Another user name replaces the item only if you say so, and no old value is left."""
+    """A secret for another user name replaces the old one only if the user agrees."""
     kept = home.keep_in_a_file()
     assert piped(home, "canary-1").status == 0
     before = kept.read_text()
@@ -860,7 +860,7 @@ def test_a_name_has_one_item(home: Home) -> None:
 
 @pytest.mark.parametrize("yes", [True, False])
 def test_set_asks_before_it_replaces(home: Home, yes: bool) -> None:
-    """The question names both user names; after a No nothing is typed and nothing changed."""
+    """The question names both user names. After a No, the stored secret stays the same."""
     kept = home.keep_in_a_file()
     assert piped(home, "canary-1", "--username", "ada").status == 0
     with FakePinentry([True, "canary-2", "canary-2"] if yes else [False]) as fake:
@@ -874,7 +874,7 @@ def test_set_asks_before_it_replaces(home: Home, yes: bool) -> None:
 
 
 def test_an_unlisted_item_is_replaced_too(home: Home) -> None:
-    """Without the list, ``run`` would find the item of the login name."""
+    """``set`` also replaces the login name's secret, which ``run`` would find without the list."""
     home.keep_in_a_file()
     assert piped(home, "canary-1").status == 0
     (home.folder / ".local/state/secretly/kept.tsv").unlink()
@@ -886,7 +886,7 @@ def test_an_unlisted_item_is_replaced_too(home: Home) -> None:
 
 
 def test_several_items_of_a_name_are_listed_and_forgotten(home: Home) -> None:
-    """As programs and older versions stored them: each has a line, and can be forgotten alone."""
+    """Secrets for several user names, as older versions stored them, each have their own line."""
     kept = home.keep_in_a_file()
     remember = "import asyncio, secretly, sys\nfor n in 'ada', 'bob', 'eve': "
     remember += "asyncio.run(secretly.remember('Srv', 'canary-' + n, username=n))"
@@ -906,7 +906,7 @@ def test_several_items_of_a_name_are_listed_and_forgotten(home: Home) -> None:
 
 @pytest.mark.parametrize("umask", [0, 0o277])
 def test_folders_are_the_users_alone_whatever_the_umask(home: Home, umask: int) -> None:
-    """The folders that secretly makes are 0700, and the secret is on the list."""
+    """secretly makes folders with mode 0700, and the stored secret is on the list."""
     home.keep_in_a_file()
     shutil.rmtree(home.folder / ".local")
     done = home.run_any([*SECRETLY, "set", "Srv", "--stdin"], stdin="canary-1", umask=umask)
@@ -921,7 +921,7 @@ def test_folders_are_the_users_alone_whatever_the_umask(home: Home, umask: int) 
 
 @pytest.mark.parametrize("mode", [0o777, 0o500])
 def test_the_place_of_the_list_is_checked_before_a_secret_is_stored(home: Home, mode: int) -> None:
-    """A list that can't be written, or that others could change, stores nothing."""
+    """If the list can't be written, or others can change it, ``set`` stores nothing."""
     if mode == 0o500 and os.geteuid() == 0:
         pytest.skip("root may write everywhere")
     kept = home.keep_in_a_file()
@@ -1013,7 +1013,7 @@ def test_remember_keeps_what_was_typed(home: Home) -> None:
 
 @pytest.mark.parametrize("answer", ["canary-1", ""])
 def test_two_that_wait_for_their_turn_ask_once(home: Home, answer: str) -> None:
-    """The second looks again when its turn has come; if nothing was stored, it asks."""
+    """The second run looks again before it asks. If nothing was stored, it asks too."""
     home.keep_in_a_file()
     one = [*SECRETLY, "run", "--remember", "-e", "X=Name", "/bin/sh", "-c", 'echo "got $X;"']
     both = f"{shlex.join(one)} & {shlex.join(one)} & wait"
@@ -1026,7 +1026,7 @@ def test_two_that_wait_for_their_turn_ask_once(home: Home, answer: str) -> None:
         if answer:
             terminal.type(f"{answer}\n")
         else:
-            terminal.type("\x04")  # the first is cancelled
+            terminal.type("\x04")  # cancel the first prompt
             terminal.expect(label)
             terminal.wait_for_prompt()
             terminal.type("canary-1\n")
@@ -1314,7 +1314,7 @@ def test_doctor_shows_the_flavor(home: Home) -> None:
 @pytest.mark.real
 @pytest.mark.parametrize("variable", ["DISPLAY=:65000", "WAYLAND_DISPLAY=/nonexistent/wayland-0"])
 def test_doctor_names_a_screen_that_is_not_there(home: Home, variable: str) -> None:
-    """It starts pinentry-qt with the environment that it would get, and so finds what is wrong."""
+    """doctor starts pinentry-qt with the environment for prompts, and so finds the fault."""
     need("pinentry-qt")
     name, _, value = variable.partition("=")
     environ = {"PINENTRY": "pinentry-qt", name: value, "QT_QPA_PLATFORM": "xcb"}
@@ -1328,7 +1328,7 @@ def test_doctor_names_a_screen_that_is_not_there(home: Home, variable: str) -> N
 
 @pytest.mark.real
 def test_doctor_finds_a_pinentry_that_can_ask_nowhere(home: Home) -> None:
-    """pinentry-gtk-2 falls back to a terminal if its screen is gone, and there is none."""
+    """Without its screen, pinentry-gtk-2 needs a terminal, and the test has none."""
     need("pinentry-gtk-2")
     environ = {"PINENTRY": "pinentry-gtk-2", "DISPLAY": ":65000"}
     done = home.run("doctor", environ=environ)
@@ -1338,7 +1338,7 @@ def test_doctor_finds_a_pinentry_that_can_ask_nowhere(home: Home) -> None:
 
 
 def test_doctor_says_what_an_unknown_pinentry_may_need(home: Home) -> None:
-    """Whether a script needs a screen is seen only when it asks."""
+    """doctor can't know whether a script needs a screen: only a prompt shows it."""
     with FakePinentry(flavor="curses:curses") as fake:
         run = [*SECRETLY, "doctor"]
         with home.terminal(run, environ={"PINENTRY": str(fake.path)}) as terminal:
@@ -1419,7 +1419,7 @@ def test_the_help_of_shim_has_an_example(warm: Warm) -> None:
 
 @pytest.mark.process
 def test_a_dry_run_shows_a_variable_that_is_set_to_nothing(home: Home) -> None:
-    """The command would look into its own store otherwise."""
+    """The dry run shows the variables that secretly empties to keep a tool out of its own store."""
     home.configure('[commands.tool]\nsecrets = { TOKEN = "Tool" }\nblanks = ["STORE"]\n')
     home.program("tool", "#!/bin/sh\ntouch ran\n")
     done = home.run("run", "--dry-run", "tool")
@@ -1430,7 +1430,7 @@ def test_a_dry_run_shows_a_variable_that_is_set_to_nothing(home: Home) -> None:
 
 @pytest.mark.process
 def test_the_help_of_run_takes_no_value(home: Home) -> None:
-    """It is refused like a value of any other flag."""
+    """``--help=x`` is an error, as for every option without a value."""
     done = home.run("run", "--help=x", "true")
     assert (done.status, done.stdout) == (125, "")
     assert "--help" in done.stderr

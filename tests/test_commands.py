@@ -426,7 +426,7 @@ def test_the_options_before_the_subcommand_are_known(shipped: Configuration) -> 
 def test_a_tools_module_that_cannot_load_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Else its call would be taken for one of no publishing tool, and get the stored token."""
+    """Otherwise secretly would not recognize the tool, and would hand over the stored token."""
     (tmp_path / "broken.py").write_text("import a_module_that_is_not_there\n")
     monkeypatch.setattr(tools, "__path__", [*tools.__path__, str(tmp_path)])
     with pytest.raises(ModuleNotFoundError, match="a_module_that_is_not_there"):

@@ -613,13 +613,13 @@ def test_no_reference_names_a_command(config: Path) -> None:
 def test_elsewhere_than_on_linux_platformdirs_decides(
     kind: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """macOS has folders of its own."""
+    """macOS has other folders than Linux, and platformdirs knows them."""
     monkeypatch.setattr(sys, "platform", "darwin")
     assert places.secretly_folder(kind, {"HOME": "/nowhere"}).endswith("secretly")
 
 
 def test_a_user_without_an_entry_has_the_root_folder(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As in a container that runs as a number; HOME takes precedence."""
+    """A container may run as a user number without an entry. HOME takes precedence."""
     monkeypatch.setattr(os, "getuid", lambda: 4_000_000_000)
     assert places.home_folder({}) == places.expand_user("~", {}) == "/"
     assert places.home_folder({"HOME": "/home/me"}) == "/home/me"
@@ -627,7 +627,7 @@ def test_a_user_without_an_entry_has_the_root_folder(monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize("home", ["", ".", "relative/home", "~"])
 def test_a_home_that_is_no_full_path_does_not_count(home: str) -> None:
-    """The system's password database says where it is."""
+    """Instead, secretly uses the home from the system's password database."""
     system = pwd.getpwuid(os.getuid()).pw_dir
     assert places.home_folder({"HOME": home}) == places.home_folder({}) == system
     assert places.expand_user("~/x", {"HOME": home}) == os.path.join(system, "x")
@@ -639,7 +639,7 @@ def test_a_home_that_is_no_full_path_does_not_count(home: str) -> None:
 
 
 def test_elsewhere_the_home_is_the_systems_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    """platformdirs would take an empty HOME for the root folder."""
+    """platformdirs alone would use the root folder if HOME is empty."""
     monkeypatch.setattr(sys, "platform", "darwin")
     monkeypatch.setenv("HOME", "")
     system = pwd.getpwuid(os.getuid()).pw_dir
@@ -649,7 +649,7 @@ def test_elsewhere_the_home_is_the_systems_too(monkeypatch: pytest.MonkeyPatch) 
 def test_a_relative_configuration_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It would be a file of whatever folder this is."""
+    """A relative path could name a file in any working folder."""
     (tmp_path / "config.toml").write_text("")
     monkeypatch.chdir(tmp_path)
     for named in ("config.toml", "./config.toml"):

@@ -1,4 +1,4 @@
-"""Consent: no answer of a pinentry that was not measured turns a No into a Yes."""
+"""Consent: no answer of an untested pinentry turns a No into a Yes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ EVERY_FLAVOR = (
 
 @pytest.fixture
 def compiled(tmp_path: Path) -> Path:
-    """A folder with a program of each name that was measured: no script."""
+    """A folder with a compiled program for each measured name."""
     for name in ("pinentry-curses", "pinentry-tty", "pinentry-gtk-2", "pinentry-qt"):
         (tmp_path / name).write_bytes(b"\x7fELF" + struct.pack("12x"))
     return tmp_path
@@ -51,7 +51,7 @@ def compiled(tmp_path: Path) -> Path:
 def test_buttons_are_used_where_they_were_measured(
     name: str, flavor: str, how: Question, compiled: Path
 ) -> None:
-    """In a program of that name, with that flavor and version; in all others a word is typed."""
+    """Buttons need the right name, flavor and version. Otherwise the user types a word."""
     program = compiled / name
     assert measured.question(program, flavor, measured.VERSION) is how
     assert measured.question(program, flavor, "1.3.1") is Question.WORD
@@ -63,7 +63,7 @@ def test_buttons_are_used_where_they_were_measured(
 
 
 def test_where_a_letter_agrees_a_word_is_typed(compiled: Path) -> None:
-    """pinentry-tty reads on until a ``y`` comes, and each PyPI token has one."""
+    """pinentry-tty waits for a ``y``, and every PyPI token has one, so the user types a word."""
     for program in compiled.iterdir():
         for flavor in ("tty", "gtk2:tty", "curses:tty"):
             assert measured.question(program, flavor, measured.VERSION) is Question.WORD
@@ -71,7 +71,7 @@ def test_where_a_letter_agrees_a_word_is_typed(compiled: Path) -> None:
 
 @pytest.mark.parametrize("flavor", EVERY_FLAVOR)
 def test_a_script_was_not_measured(flavor: str, tmp_path: Path) -> None:
-    """Whatever its name is, and whatever it says that it is."""
+    """A script never counts as measured, whatever its name and whatever flavor it reports."""
     for name in ("pinentry-curses", "pinentry-tty", "pinentry-gtk-2", "pinentry-rofi"):
         script = tmp_path / name
         script.write_text("#!/bin/sh\n")
@@ -81,7 +81,7 @@ def test_a_script_was_not_measured(flavor: str, tmp_path: Path) -> None:
 
 
 def test_a_link_is_the_program_that_it_leads_to(compiled: Path) -> None:
-    """Debian's ``pinentry`` is a link."""
+    """Debian's ``pinentry`` is a link, so secretly looks at the target of a link."""
     link = compiled / "pinentry"
     link.symlink_to("pinentry-curses")
     assert measured.name_of(link) == "pinentry-curses"
@@ -93,14 +93,14 @@ def test_a_link_is_the_program_that_it_leads_to(compiled: Path) -> None:
 
 
 def test_in_fltk_escape_agrees() -> None:
-    """So it is never asked to confirm."""
+    """pinentry-fltk answers OK to Escape, so secretly never asks it to confirm."""
     for flavor in ("fltk", "fltk:curses"):
         assert measured.question(Path("/bin/sh"), flavor, measured.VERSION) is Question.NEVER
 
 
 # -- any answer ------------------------------------------------------------------
 
-#: It answers from files, so that one program serves for all answers.
+#: A pinentry that reads its answers from files, so that one program serves for all answers.
 _WRAPPER = """#!/bin/sh
 cd "${0%/*}"
 echo "OK Please go ahead"
@@ -123,12 +123,12 @@ _LINES = st.sampled_from(
     ]
 )
 _SAID = st.lists(_LINES, max_size=4).map(lambda lines: b"".join(line + b"\n" for line in lines))
-#: An answer that is at least one: others only end the conversation sooner.
+#: An answer to a command, often a complete one: others end the conversation early.
 _ANSWER = st.one_of(st.sampled_from([b"OK\n", b"ERR 83886194 x\n", b"D yes\nOK\n"]), _SAID)
 
 
 def agrees(said: bytes) -> bool:
-    """Whether what was said to GETPIN is the word, as the user's answer."""
+    """Return whether a pinentry's answer to GETPIN is the word that agrees."""
     try:
         first = next((a for a in assuan.Reader().feed(said) if not a.inquiry), None)
     except PinentryFailed:
@@ -140,7 +140,7 @@ def agrees(said: bytes) -> bool:
 
 @pytest.fixture(scope="module")
 def wrapper(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A script that is called as a pinentry that was measured."""
+    """A script with the name of a measured pinentry."""
     path = tmp_path_factory.mktemp("wrapper") / "pinentry-curses"
     _executable(path, _WRAPPER)
     return path
@@ -156,10 +156,7 @@ def wrapper(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_no_answer_turns_a_no_into_a_yes(
     flavor: str, said: dict[str, bytes], wrapper: Path
 ) -> None:
-    """Whatever a wrapper says that it is, and whatever it answers: only the word agrees.
-
-    It is not even sent CONFIRM.
-    """
+    """Only the typed word agrees, for any flavor and any answers. secretly never sends CONFIRM."""
     folder = wrapper.parent
     (folder / "verbs").write_bytes(b"")
     for verb, answer in said.items():
@@ -181,7 +178,7 @@ def test_no_answer_turns_a_no_into_a_yes(
 
 # -- the command -----------------------------------------------------------------
 
-#: What three public wrappers do: they call themselves curses, and No is 'not confirmed'.
+#: Three public wrappers answer like this: flavor ``curses``, and "not confirmed" for No.
 _ROFI = """#!/bin/sh
 echo "OK Please go ahead"
 while read -r verb rest; do
@@ -197,7 +194,7 @@ done
 
 @pytest.fixture
 def home() -> Iterator[Home]:
-    """A home with a stored secret, whose use you confirm."""
+    """A home with a stored secret that needs confirmation."""
     with fresh_home() as found:
         found.keep_in_a_file()
         found.configure(found.config.read_text() + "[secrets.Name]\nconfirm = true\n")
@@ -208,7 +205,7 @@ def home() -> Iterator[Home]:
 @pytest.mark.process
 @pytest.mark.parametrize(("typed", "status"), [("no", 130), ("", 130), ("yes", 0)])
 def test_a_no_in_a_wrapper_runs_nothing(home: Home, typed: str, status: int) -> None:
-    """Its No would have been the button that says Yes in pinentry-curses."""
+    """The wrapper answers No with the code that pinentry-curses uses for its Yes button."""
     program = home.program("pinentry-rofi", _ROFI)
     environ = {"PINENTRY": str(program), "DISPLAY": ":fake", "TYPED": typed}
     done = home.run("run", "-e", "A=Name", "sh", "-c", "echo got=[$A]", environ=environ)

@@ -61,7 +61,7 @@ _KINDS = st.recursive(
 
 
 def values_of(kind: str) -> st.SearchStrategy[Any]:
-    """Values of a D-Bus type, as jeepney has them."""
+    """Generate values of a D-Bus type, as jeepney represents them."""
     if kind in _BASIC:
         return _BASIC[kind]
     if kind == "v":
@@ -91,7 +91,7 @@ def answer(
     kind: MessageType = MessageType.method_return,
     order: Endianness = Endianness.little,
 ) -> bytes:
-    """An answer, as jeepney writes it."""
+    """Return an answer, as jeepney writes it."""
     fields: dict[HeaderFields, object] = {HeaderFields.reply_serial: serial}
     if signature:
         fields[HeaderFields.signature] = signature
@@ -104,7 +104,7 @@ def answer(
 
 @given(st.integers(1, 2**32 - 1), BODIES)
 def test_jeepney_reads_what_is_sent(serial: int, body: tuple[str, tuple[Any, ...]]) -> None:
-    """A call has the same fields and values for jeepney. (No call that is sent has a double.)"""
+    """jeepney reads the same fields and values. (No call that secretly sends has a double.)"""
     signature, values = body
     if "d" in signature or "d" in repr(values):
         return
@@ -127,7 +127,7 @@ def test_jeepney_reads_what_is_sent(serial: int, body: tuple[str, tuple[Any, ...
 def test_what_jeepney_sends_is_read(
     order: Endianness, serial: int, body: tuple[str, tuple[Any, ...]]
 ) -> None:
-    """An answer has the same values here, whichever byte order the sender uses."""
+    """secretly reads the same values from an answer of jeepney's, in either byte order."""
     signature, values = body
     message = answer(signature, values, serial=serial, order=order)
     assert dbus.parse_message(message) == (serial, values)
@@ -137,7 +137,7 @@ def test_what_jeepney_sends_is_read(
 @pytest.mark.parser("D-Bus")
 @given(st.binary(max_size=80) | BODIES.map(lambda body: answer(*body)), st.data())
 def test_a_malformed_message_is_an_error_that_is_known(message: bytes, data: st.DataObject) -> None:
-    """Random and damaged messages are read, or refused by an error that callers expect."""
+    """A random or damaged message is read, or raises an error that callers expect."""
     damaged = bytearray(message)
     for at in data.draw(st.lists(st.integers(0, max(0, len(message) - 1)), max_size=4)):
         damaged[at : at + 1] = data.draw(st.binary(max_size=2))
@@ -149,17 +149,17 @@ def test_a_malformed_message_is_an_error_that_is_known(message: bytes, data: st.
 
 
 def test_an_error_has_no_values() -> None:
-    """The caller learns that the call failed, not why."""
+    """After an error, the caller learns that the call failed, but not why."""
     assert dbus.parse_message(answer("s", ("why",), kind=MessageType.error)) == (1, None)
 
 
 def test_a_signal_answers_no_call() -> None:
-    """A message of another kind has no number of a call."""
+    """A message of another kind does not contain the number of a call."""
     assert dbus.parse_message(answer(kind=MessageType.signal)) == (None, None)
 
 
 def test_a_message_that_nests_without_end_is_refused() -> None:
-    """Variants can hold variants; a service can't exhaust the interpreter's stack with them."""
+    """A variant can contain a variant, but a service can't overflow the interpreter's stack."""
     deep = b"\x01v\0" * 5000 + b"\x01y\0\x05"
     message = bytearray(answer("v", (("s", ""),)))
     with pytest.raises(dbus.Malformed):
@@ -185,13 +185,13 @@ def test_a_message_that_nests_without_end_is_refused() -> None:
     ],
 )
 def test_addresses(address: str, paths: list[bytes]) -> None:
-    """Each Unix socket of a list of addresses is tried, in order."""
+    """secretly tries the Unix sockets in a list of addresses in order."""
     assert list(dbus.socket_paths(address)) == paths
 
 
 @pytest.mark.parametrize("address", ["unix:path=/a%", "unix:path=/a%zz", "unix:path=/a%2"])
 def test_an_invalid_escape_is_refused(address: str) -> None:
-    """An address that is not valid is an error, not another path."""
+    """An invalid escape in an address is an error, and doesn't lead to another path."""
     with pytest.raises(dbus.Malformed):
         list(dbus.socket_paths(address))
 
@@ -203,7 +203,7 @@ Script = Callable[[socket.socket], None]
 
 @pytest.fixture
 def bus(tmp_path: Path) -> Iterator[Callable[[Script], str]]:
-    """Start a bus that does what a function does with the first connection; give its address."""
+    """Start a bus that handles its first connection with a function, and return its address."""
     threads = []
 
     def start(script: Script) -> str:
@@ -227,13 +227,13 @@ def bus(tmp_path: Path) -> Iterator[Callable[[Script], str]]:
 
 
 def connected(address: str, seconds: float = 10) -> dbus.Connection:
-    """A connection to the bus at that address."""
+    """Return a connection to the bus at that address."""
     until = time.monotonic() + seconds
     return dbus.Connection(dbus.connect(address, until), until)
 
 
 def expect(connection: socket.socket, end: bytes) -> bytes:
-    """What comes, up to that end."""
+    """Read until the bytes end in *end*, and return them."""
     seen = b""
     while not seen.endswith(end):
         seen += connection.recv(1)
@@ -241,7 +241,7 @@ def expect(connection: socket.socket, end: bytes) -> bytes:
 
 
 def calls(connection: socket.socket) -> Iterator[Message]:
-    """Each call that comes, until the client closes the connection."""
+    """Yield each call until the client closes the connection."""
     parser = Parser()
     while data := connection.recv(4096):
         parser.add_data(data)
@@ -250,7 +250,7 @@ def calls(connection: socket.socket) -> Iterator[Message]:
 
 
 def let_in(connection: socket.socket) -> None:
-    """Speak as a bus does until the client's first call."""
+    """Greet the client as a bus does, up to the client's first call."""
     user = str(os.geteuid()).encode().hex().encode()
     assert expect(connection, b"\r\n") == b"\0AUTH EXTERNAL " + user + b"\r\n"
     connection.sendall(b"OK 0123\r\n")
@@ -258,7 +258,7 @@ def let_in(connection: socket.socket) -> None:
 
 
 def test_each_call_waits_for_its_answer(bus: Callable[[Script], str]) -> None:
-    """Signals and other answers in between are skipped, however the bytes arrive."""
+    """The client skips signals and other answers, however the bytes are split."""
     seen = []
 
     def script(connection: socket.socket) -> None:
@@ -266,7 +266,7 @@ def test_each_call_waits_for_its_answer(bus: Callable[[Script], str]) -> None:
         for message in calls(connection):
             connection.setblocking(False)
             with pytest.raises(BlockingIOError):
-                connection.recv(1)  # the next call isn't sent before this one's answer
+                connection.recv(1)  # the client waits for this answer before its next call
             connection.settimeout(10)
             serial = message.header.serial
             seen.append(message.header.fields[HeaderFields.member])
@@ -283,7 +283,7 @@ def test_each_call_waits_for_its_answer(bus: Callable[[Script], str]) -> None:
 
 @pytest.mark.parametrize("line", [b"REJECTED EXTERNAL\r\n", b"ERROR\r\n", b"OKAY\r\n"])
 def test_a_bus_that_lets_nobody_in_is_refused(bus: Callable[[Script], str], line: bytes) -> None:
-    """No call is sent to a bus that rejects the user."""
+    """After the bus rejects the user, the client sends no call."""
 
     def script(connection: socket.socket) -> None:
         expect(connection, b"\r\n")
@@ -302,7 +302,7 @@ def hangs_up(connection: socket.socket) -> None:
 
 
 def fails(connection: socket.socket) -> None:
-    """Answer the first call by an error."""
+    """Answer the first call with an error."""
     let_in(connection)
     next(calls(connection))
     connection.sendall(answer(kind=MessageType.error))
@@ -318,7 +318,7 @@ def sends_too_much(connection: socket.socket) -> None:
 
 
 def talks_nonsense(connection: socket.socket) -> None:
-    """Send what is no D-Bus message."""
+    """Send bytes that are not a D-Bus message."""
     let_in(connection)
     next(calls(connection))
     connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
@@ -337,14 +337,14 @@ def talks_nonsense(connection: socket.socket) -> None:
 def test_a_bus_that_fails(
     bus: Callable[[Script], str], script: Script, error: type[Exception]
 ) -> None:
-    """The connection fails by an error that callers expect, and its socket is closed."""
+    """A faulty bus raises an error that callers expect, and the socket is closed."""
     address = bus(script)
     with pytest.raises(error):
         connected(address)
 
 
 def test_a_bus_that_never_stops_talking_meets_the_deadline(bus: Callable[[Script], str]) -> None:
-    """Answers to nobody don't make the wait any longer."""
+    """A stream of answers to other calls doesn't extend the wait."""
 
     def script(connection: socket.socket) -> None:
         let_in(connection)
@@ -358,20 +358,20 @@ def test_a_bus_that_never_stops_talking_meets_the_deadline(bus: Callable[[Script
 
 
 def test_a_silent_bus_meets_the_deadline(bus: Callable[[Script], str]) -> None:
-    """The wait for the first word ends, too."""
+    """The wait for the bus's first line has a limit too."""
     address = bus(lambda connection: expect(connection, b"\r\n") and connection.recv(1) and None)
     with pytest.raises(TimeoutError):
         connected(address, seconds=0.3)
 
 
 def test_the_next_address_is_tried(bus: Callable[[Script], str], tmp_path: Path) -> None:
-    """Nobody listens at the first, and the second works."""
+    """If the first address has no bus, the client uses the second."""
     address = bus(lambda connection: None)
     dbus.connect(f"unix:path={tmp_path}/none;{address}", time.monotonic() + 10).close()
 
 
 @pytest.mark.parametrize("address", ["", "autolaunch:", "tcp:host=localhost,port=1"])
 def test_an_address_without_a_socket_is_refused(address: str) -> None:
-    """keyring may find the bus in other ways."""
+    """The client connects only to Unix sockets, and leaves other addresses to keyring."""
     with pytest.raises(dbus.Malformed):
         dbus.connect(address, time.monotonic() + 1)

@@ -1,4 +1,4 @@
-"""Every wait ends: at the time limit of the whole call, or when what holds the turn is gone."""
+"""Every wait ends: when the time limit of the call passes, or nothing drives the turn's holder."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def took(call: Callable[[], Coroutine[Any, Any, object]], error: type[Exception]
 
 
 def held(turns: Turns) -> asyncio.AbstractEventLoop:
-    """A loop that was stopped, and not closed, while a coroutine of it had the turn."""
+    """Stop a loop, without closing it, while one of its coroutines holds the turn."""
 
     async def hold() -> None:
         async with turns.take():
@@ -69,7 +69,7 @@ async def taken(turns: Turns) -> str:
 
 
 def ended(loop: asyncio.AbstractEventLoop) -> None:
-    """Cancel what was left in a loop, and close it."""
+    """Cancel the unfinished tasks of a loop, and close the loop."""
     for task in asyncio.all_tasks(loop):
         task.cancel()
     loop.run_until_complete(asyncio.sleep(0.01))
@@ -77,7 +77,7 @@ def ended(loop: asyncio.AbstractEventLoop) -> None:
 
 
 def test_a_loop_that_does_not_run_keeps_no_turn() -> None:
-    """The turn goes to the next, and what is left of the holder can't take it away."""
+    """The next waiter gets the turn, and the stopped holder can't take the turn away afterwards."""
     turns = Turns()
     loop = held(turns)
     assert asyncio.run(taken(turns)) == "had it"
@@ -86,7 +86,7 @@ def test_a_loop_that_does_not_run_keeps_no_turn() -> None:
 
 
 def test_a_loop_that_stops_gives_the_turn_to_who_waits_already() -> None:
-    """A coroutine that waits for a turn looks again whether it was left behind."""
+    """A waiting coroutine notices that the holder's loop has stopped, and gets the turn."""
     turns = Turns()
     loop, waits = asyncio.new_event_loop(), threading.Event()
 
@@ -115,7 +115,7 @@ def test_a_loop_that_stops_gives_the_turn_to_who_waits_already() -> None:
 
 
 def test_a_waiter_in_a_loop_that_does_not_run_is_passed_over() -> None:
-    """It keeps its place: when its loop runs again, it gets the turn."""
+    """A waiter keeps its place: it gets the turn when its loop runs again."""
     turns = Turns()
     loop = asyncio.new_event_loop()
 
@@ -136,7 +136,7 @@ def test_a_waiter_in_a_loop_that_does_not_run_is_passed_over() -> None:
 
 
 def test_a_thread_that_has_ended_keeps_no_turn() -> None:
-    """Where no event loop drives the holder, its thread does."""
+    """Without an event loop, a holder loses the turn when its thread ends."""
     turns, holders = Turns(), []
 
     def hold() -> None:
@@ -152,7 +152,7 @@ def test_a_thread_that_has_ended_keeps_no_turn() -> None:
 
 
 def test_who_waits_for_several_turns_waits_for_each() -> None:
-    """The time limit is for one holder; the limit of a whole call is the caller's."""
+    """The time limit of a turn counts anew for each coroutine that holds the turn first."""
     turns = Turns()
 
     async def hold(seconds: float) -> None:
@@ -203,7 +203,7 @@ LEFT = {
 @pytest.mark.process
 @pytest.mark.parametrize("left", LEFT)
 def test_a_prompt_that_was_left_behind_stops_no_other(left: str, tried: Tried) -> None:
-    """The next prompt is shown at once. After the reactor has stopped, waiting is an error."""
+    """The next prompt appears soon. After the reactor has stopped, a wait is an error."""
     program = f"""
 import asyncio, os, sys, threading, time
 import secretly
@@ -246,7 +246,7 @@ os._exit(0)
 
 @pytest.mark.process
 def test_the_limit_counts_the_wait_for_another_prompt(tried: Tried) -> None:
-    """``timeout=0.5`` next to a prompt that nobody answers ends after 0.5 s."""
+    """A call with ``timeout=0.5`` ends after 0.5 s while an earlier prompt is still unanswered."""
 
     async def main() -> float:
         other = asyncio.create_task(secretly.secret("A"))
@@ -268,7 +268,7 @@ def test_the_limit_counts_the_wait_for_another_prompt(tried: Tried) -> None:
 
 @pytest.mark.process
 def test_the_error_names_the_limit_that_was_given() -> None:
-    """It is the number that the user knows, not what was left of it for the last prompt."""
+    """The error names the limit from the call, not the time that was left for the last prompt."""
     with FakePinentry([SILENT]) as pinentry:
         variables = {"PATH": os.defpath, **pinentry.environ}
         until = time.monotonic() + 1
@@ -279,7 +279,7 @@ def test_the_error_names_the_limit_that_was_given() -> None:
 @pytest.mark.process
 @pytest.mark.parametrize("verb", ["greeting", "SETTIMEOUT", "GETINFO"])
 def test_the_limit_counts_what_a_pinentry_does_not_answer(verb: str) -> None:
-    """The pinentry itself would have 30 s."""
+    """The limit of the call also covers the 30 s that a pinentry has to answer commands."""
     with FakePinentry(on={verb: [("hang", True)]}) as pinentry:
         variables = {"PATH": os.defpath, **pinentry.environ}
         until = time.monotonic() + 1
@@ -288,7 +288,7 @@ def test_the_limit_counts_what_a_pinentry_does_not_answer(verb: str) -> None:
     assert children(os.getpid()) == []  # it has ignored all signals but the last
 
 
-#: A program that asks, and takes note of how long that took, where the limit is 4 s.
+#: A program that prompts with a limit of 4 s, and prints by how much the limit was exceeded.
 ASKS = """
 import asyncio, os, sys, time
 from secretly.asking import prompting
@@ -305,7 +305,7 @@ except PromptTimeout:
 
 @pytest.mark.process
 def test_the_terminal_has_what_a_pinentry_left_of_the_limit(tmp_path: Path) -> None:
-    """It asks in place of a pinentry that dies after 3.5 s; it must not have 4 s again."""
+    """If a pinentry dies after 3.5 of 4 s, the terminal prompt has only the remaining time."""
     pinentry = tmp_path / "pinentry-late"
     pinentry.write_text("#!/bin/sh\nsleep 3.5\n")
     pinentry.chmod(0o700)
@@ -324,7 +324,7 @@ async def never(secret: str) -> None:
 
 @pytest.mark.process
 def test_the_limit_counts_what_verify_takes(tried: Tried) -> None:
-    """A typed secret, and a stored one."""
+    """The limit covers ``verify``, for a typed and for a stored secret."""
     with FakePinentry(["canary-1"] * 2) as pinentry, sandbox(pinentry):
         limited = lambda: secretly.secret("A", verify=never, timeout=1)  # noqa: E731
         typed = took(limited, PromptTimeout)
@@ -336,7 +336,7 @@ def test_the_limit_counts_what_verify_takes(tried: Tried) -> None:
 
 @pytest.mark.process
 def test_all_attempts_together_have_one_limit() -> None:
-    """Each attempt is shown the time that is left."""
+    """Each further attempt has only the time that the earlier attempts left."""
 
     async def slow(secret: str) -> bool:
         await asyncio.sleep(1.1)
@@ -353,7 +353,7 @@ def test_all_attempts_together_have_one_limit() -> None:
 @pytest.mark.process
 @pytest.mark.parametrize("what", ["a pinentry that does not greet", "a keychain that is stuck"])
 def test_the_limit_of_run_counts_what_is_stuck(what: str, tried: Tried) -> None:
-    """``--prompt-timeout`` ends it, whatever does not answer; no command runs."""
+    """``--prompt-timeout`` ends a run in which a program is stuck, and the command does not run."""
     with fresh_home() as home:
         stuck = home.program("pinentry-gtk-stuck", f"#!/bin/sh\nexec sleep {STUCK:.0f}\n")
         environ = {"PINENTRY": str(stuck), "DISPLAY": ":99"}
@@ -395,7 +395,7 @@ ODD_DURATIONS: list[Any] = [
 
 @pytest.mark.parametrize("odd", ODD_TIMEOUTS, ids=repr)
 def test_an_odd_time_limit_is_refused(odd: Any) -> None:
-    """By each call, before anything is asked; an error of ours, and of Python's kinds."""
+    """Each call refuses an odd timeout before any prompt, with secretly's and Python's error."""
     calls: list[Callable[[], Coroutine[Any, Any, object]]] = [
         lambda: secretly.secret("A", timeout=odd),
         lambda: secretly.credential("A", timeout=odd),
@@ -413,7 +413,7 @@ def test_an_odd_time_limit_is_refused(odd: Any) -> None:
 
 @pytest.mark.parametrize("odd", ODD_DURATIONS, ids=repr)
 def test_an_odd_time_to_remember_is_refused(odd: Any) -> None:
-    """Before the user types something that could not be stored."""
+    """``remember`` is checked before the prompt, so the user never types a secret in vain."""
     with sandbox():
         for call in (secretly.secret, secretly.credential):
             with pytest.raises(SecretlyError, match="remember takes") as caught:
@@ -423,7 +423,7 @@ def test_an_odd_time_to_remember_is_refused(odd: Any) -> None:
 
 
 def test_usual_values_are_taken() -> None:
-    """Numbers of any kind, and a timedelta."""
+    """A timeout may be a number of any kind or a timedelta."""
     assert values.in_seconds(1, 300.0) == 1.0
     assert values.in_seconds(0.25, 300.0) == 0.25
     assert values.remembered(datetime.timedelta(minutes=15)) == 900.0
@@ -433,7 +433,7 @@ def test_usual_values_are_taken() -> None:
 
 
 def test_a_limit_on_the_command_line_has_an_end() -> None:
-    """poll(2) can't wait for longer than 24 days."""
+    """``poll(2)`` can't wait for more than 24 days, so the command line allows 20."""
     assert values.time_limit("480h") == 480 * 3600.0
     with pytest.raises(BadConfiguration, match="20 days"):
         values.time_limit("999999h")
@@ -443,7 +443,7 @@ def test_a_limit_on_the_command_line_has_an_end() -> None:
 
 
 def test_a_driver_that_throws_type_error_is_told_what_drives_secretly() -> None:
-    """As trio does for what it does not know."""
+    """trio throws TypeError for a value that it doesn't know, and the test does the same."""
     waiting = requests.in_thread(int, 1)
     waiting.send(None)
     with pytest.raises(SecretlyError, match="neither Twisted nor asyncio"):
@@ -451,7 +451,7 @@ def test_a_driver_that_throws_type_error_is_told_what_drives_secretly() -> None:
 
 
 def test_trio_gets_our_error() -> None:
-    """trio drives no coroutine of another loop's, and the error says which loops do."""
+    """trio drives only its own coroutines, and the error says which loops secretly supports."""
     import trio
 
     with sandbox(), pytest.raises(SecretlyError, match="neither Twisted nor asyncio"):

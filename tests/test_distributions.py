@@ -124,7 +124,7 @@ def test_the_project_of_an_old_kind_of_file_is_unknown(tmp_path: Path, ending: s
 
 @pytest.mark.parametrize("size", [0, 1, 100_000])
 def test_size_and_hash_are_those_of_the_bytes(tmp_path: Path, size: int) -> None:
-    """Of all of them, also those that are no metadata."""
+    """Size and hash cover the whole file, not only its metadata."""
     path = zipped(tmp_path / "x.whl", ("noise", os.urandom(size)), (INFO, metadata()))
     data = path.read_bytes()
     found = read_distribution(str(path))
@@ -324,7 +324,7 @@ def test_a_wheel_has_its_metadata_in_one_place(tmp_path: Path, members: Members)
 def test_a_wheel_has_no_other_metadata_that_twine_would_take(
     tmp_path: Path, name: str, first: bool
 ) -> None:
-    """It takes the first, by depth and name, that says 'Metadata-Version'."""
+    """twine takes the first file by depth and name that contains 'Metadata-Version'."""
     members = [(INFO, metadata()), (name, metadata("other"))]
     path = zipped(tmp_path / "demo-1.0-py3-none-any.whl", *(members[::-1] if first else members))
     with pytest.raises(Refused, match=NAMED):

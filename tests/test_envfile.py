@@ -48,7 +48,7 @@ def read(place: Path, text: str | bytes) -> env_file.EnvFile:
 
 
 def parted(found: env_file.EnvFile) -> tuple[dict[str, str], dict[str, str]]:
-    """The plain values of a file, and its references."""
+    """Return a file's plain values, and its references."""
     both = split(plain_variables(None, None, found), SecretRequest(Reference("", "")), {})
     held = both.secret.items()
     references = {name: str(one.reference) for name, one in held if not isinstance(one, Composed)}
@@ -169,7 +169,7 @@ TEXTS = ["A=b", "B='c\nd'", 'C="e\n\nf"', "'", '"', "# g", "", "D=h\\", "E=i # j
 def test_ends_of_lines_are_read_as_python_dotenv_reads_them(
     lines: list[str], end: str, spot: Path
 ) -> None:
-    """In quotes as well. A byte order mark at the start is not part of the first name."""
+    """Line ends in quotes count too, and a byte order mark is not part of the first name."""
     data = "\n".join(lines).replace("\n", end).encode()
     try:
         found = read(spot, data).values
@@ -326,7 +326,7 @@ def test_any_command_gets_the_files_variables(home: Home) -> None:
 
 @pytest.mark.process
 def test_references_are_put_into_longer_texts(home: Home) -> None:
-    """In braces, percent-encoded or not. Other braces stay. Each secret is asked for once."""
+    """secretly replaces references in braces, keeps other braces, and asks once for each secret."""
     text = (
         "T_A=postgres://app:{{ env://VALUE | url }}@db/{{ secretly://Name }}\n"
         'T_B="Bearer {{ secretly://Name }} {{ x }}"\n'
@@ -354,7 +354,7 @@ def test_references_are_put_into_longer_texts(home: Home) -> None:
     ],
 )
 def test_a_reference_is_never_passed_on(home: Home, value: str) -> None:
-    """A text in an env file that looks like one is an error, and the command doesn't run."""
+    """A text that resembles a reference is an error, and the command doesn't run."""
     home.program("show", "#!/bin/sh\ntouch ran\n")
     file = written(home, f"T_A='{value}'\n")
     assert_refused(home.run("run", "--no-input", "--env-file", file, "show"), "T_A")
@@ -366,7 +366,7 @@ def test_a_reference_is_never_passed_on(home: Home, value: str) -> None:
     "words", [["-p", "p"], ["-p", "q"], ["-p", "r", "-eT_A=x op://a"], ["-p", "r"]]
 )
 def test_a_reference_is_passed_on_by_nothing_else(home: Home, words: list[str]) -> None:
-    """Neither by a profile, nor by ``-e``, nor by the rest of the configuration."""
+    """A profile, ``-e`` and the configuration refuse such a text too."""
     home.program("show", "#!/bin/sh\ntouch ran\n")
     home.configure(
         "[commands.show.env]\nT_A = 'x op://a'\n"
@@ -380,7 +380,7 @@ def test_a_reference_is_passed_on_by_nothing_else(home: Home, words: list[str]) 
 
 @pytest.mark.process
 def test_a_literal_variable_is_passed_on(home: Home) -> None:
-    """Its text in a file, the configuration or the environment is not read as a reference."""
+    """secretly passes on the text from a file, the configuration or the environment unchanged."""
     home.configure("[commands.show.profiles.p]\nenv = { T_B = 'env://NOT_SET' }\n")
     file = written(home, "T_A=bws://1\n")
     words = [f"--literal=T_{letter}" for letter in "ABC"]
@@ -395,7 +395,7 @@ def test_a_literal_variable_is_passed_on(home: Home) -> None:
 
 @pytest.mark.process
 def test_references_in_the_environment_are_resolved_if_wanted(home: Home) -> None:
-    """Those of password managers and our own; others belong to other programs."""
+    """``--resolve-env`` resolves references to password managers, but not a plain ``env://``."""
     item = '[{"id": "1", "name": "Item", "username": "ada", "password": "canary-1"}]'
     home.program("lpass", f"#!/bin/sh\ncat <<'END'\n{item}\nEND\n")
     environ = {
@@ -423,7 +423,7 @@ def test_references_in_the_environment_are_resolved_if_wanted(home: Home) -> Non
 @pytest.mark.process
 @pytest.mark.parametrize("how", ["file", "-e", "text", "profile", "environment"])
 def test_an_upload_is_not_steered_by_a_reference(home: Home, how: str) -> None:
-    """The dialog would show another index than the one that the token goes to."""
+    """Otherwise the dialog could show another index than the one that gets the token."""
     home.program("twine", "#!/bin/sh\necho ran\n")
     wheel = tokens.wheel(home.folder / "dist")
     home.configure(

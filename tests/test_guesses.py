@@ -1,4 +1,4 @@
-"""What a user guesses: a name that is nearly right, another verb, a shell's ``$X``."""
+"""A user's mistakes: a typo in a name, another program's verb, a ``$X`` that the shell expands."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ def _home() -> Iterator[Home]:
         ("Foo", ["Fob", "Foo1"], []),
         ("Github", ["GitHub", "github"], ["GitHub", "github"]),
         ("PyPI", ["pypi"], ["pypi"]),
-        ("PyPI", [], []),  # what is configured is no mistake
-        ("OpenAI", ["OpenAI", "openai"], []),  # what is stored is none either
+        ("PyPI", [], []),  # a configured name
+        ("OpenAI", ["OpenAI", "openai"], []),  # a stored name
         ("Something", ["Else"], []),
         ("", ["A"], []),
     ],
 )
 def test_names_that_are_near_are_found(name: str, stored: list[str], near: list[str]) -> None:
-    """By case, or by one letter that is missing, wrong, too many or in the wrong place."""
+    """Similar names differ only in case, or in one letter: missing, wrong, added or swapped."""
     configuration = loading.load({"SECRETLY_CONFIG": "/dev/null"})
     assert similar_names(name, stored, configuration) == near
     question = did_you_mean(name, stored, configuration)
@@ -71,7 +71,7 @@ def near(name: str, other: str) -> str:
 
 @pytest.mark.process
 def test_a_name_that_is_near_is_said_in_the_prompt_and_without_one(home: Home) -> None:
-    """And in no prompt for the right name, nor for one that is asked for with ``--ask``."""
+    """secretly suggests the similar name, but not for the right name and not with ``--ask``."""
     assert home.run("set", "Deploy", "--stdin", stdin="canary-1").status == 0
     done = home.run("run", "--no-input", "-e", "K=deploy", "touch", "ran")
     assert (done.status, len(done.stderr.splitlines())) == (125, 2)
@@ -92,7 +92,7 @@ def test_a_name_that_is_near_is_said_in_the_prompt_and_without_one(home: Home) -
 
 @pytest.mark.process
 def test_set_says_a_name_that_is_near(home: Home) -> None:
-    """On standard error, and in the prompt. It stores all the same."""
+    """``set`` stores the secret, and names the similar name on standard error and in the prompt."""
     done = home.run("set", "pypi", "--stdin", stdin="canary-1")
     assert (done.status, done.stderr) == (0, f"secretly: {near('pypi', 'PyPI')}\n")
     with FakePinentry(["canary-2"] * 2) as fake:
@@ -125,7 +125,7 @@ def test_set_says_a_name_that_is_near(home: Home) -> None:
     ],
 )
 def test_an_unknown_verb_is_answered_with_the_right_one(call: str, meant: str) -> None:
-    """A command gets ``run``; what may be a password is in no message."""
+    """For a command secretly suggests ``run``. The message never shows a possible password."""
     said = guesses.unknown_verb(call.split(), VERBS)
     assert said.partition("Did you mean ")[2] == (f"{meant}?" if meant else "")
     assert "anary" not in said
@@ -142,13 +142,13 @@ def test_an_unknown_verb_is_answered_with_the_right_one(call: str, meant: str) -
     ],
 )
 def test_an_unknown_option_is_answered_with_the_right_one(call: str, meant: str) -> None:
-    """An option of ``run`` before the verb gets ``run``."""
+    """For an option of ``run`` before the verb, secretly suggests ``run`` with this option."""
     said = guesses.unknown_option(call.split(), run_options.NAMES)
     assert said.partition("Did you mean ")[2] == (f"{meant}?" if meant else "")
 
 
 def test_an_unknown_option_of_run_is_answered_with_the_right_one() -> None:
-    """Also the name of a known command."""
+    """``run`` suggests the right option also if a known command's name follows."""
     with pytest.raises(UsageError, match="Did you mean '--env-file'"):
         run_options.parse_options(["--evn-file", "x", "true"])
     with pytest.raises(UsageError) as caught:
@@ -157,7 +157,7 @@ def test_an_unknown_option_of_run_is_answered_with_the_right_one() -> None:
 
 
 def test_an_unknown_option_of_a_verb_is_answered_with_the_right_one() -> None:
-    """argparse's message, with the option that was meant."""
+    """secretly adds the right option to argparse's message."""
     told = guesses.unrecognized("unrecognized arguments: --usrname x", ["--username", "-h"])
     assert told.endswith("Did you mean '--username'?")
     assert guesses.unrecognized("the following: x", ["--username"]) == "the following: x"
@@ -165,7 +165,7 @@ def test_an_unknown_option_of_a_verb_is_answered_with_the_right_one() -> None:
 
 @pytest.mark.process
 def test_the_command_says_what_was_meant(home: Home) -> None:
-    """Each in two lines; the exit status is a usage error's."""
+    """Each mistake gets a message of two lines and the exit status for wrong usage."""
     for call, meant, status in (
         ("rnu", "'run'", 2),
         ("twine upload", "'secretly run twine upload'", 2),
@@ -185,7 +185,7 @@ def test_the_command_says_what_was_meant(home: Home) -> None:
 
 @pytest.mark.parametrize("word", ["15m", "15", "900s", "2h", "15min", "1d"])
 def test_a_duration_in_the_place_of_the_command_is_answered(word: str) -> None:
-    """With the right form, and the rest of the call."""
+    """The message has the duration joined with ``=``, and the rest of the call."""
     message, hint = guesses.not_joined([word, "twine", "upload"]) or ("", "")
     assert "--remember=" in message
     assert hint.endswith("twine upload")
@@ -195,7 +195,7 @@ def test_a_duration_in_the_place_of_the_command_is_answered(word: str) -> None:
 def test_a_command_that_begins_with_a_digit_is_none(
     word: str, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither one that is no duration, nor a program that is there."""
+    """A word that is not a duration, or names an existing program, is a command."""
     home.program("7z", "#!/bin/sh\n")
     monkeypatch.setenv("PATH", str(home.programs))
     assert guesses.not_joined([word]) is None
@@ -218,17 +218,17 @@ def test_a_command_that_begins_with_a_digit_is_none(
 def test_an_argument_that_the_shell_has_emptied_gets_a_line(
     command: list[str], said: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where a variable gets a secret that was not set before; the command runs all the same."""
+    """secretly warns only about variables that get a secret and weren't set before."""
     monkeypatch.delenv("X", raising=False)
     assert bool(run.expanded_by_the_shell(command, ["X"])) is said
     assert run.expanded_by_the_shell(command, []) == ""
-    monkeypatch.setenv("X", "set")  # then the shell has put that in
+    monkeypatch.setenv("X", "set")  # so the shell inserted this value
     assert run.expanded_by_the_shell(command, ["X"]) == ""
 
 
 @pytest.mark.process
 def test_the_line_about_the_shell_is_on_standard_error(home: Home) -> None:
-    """``-q`` hides it, and it names the variable."""
+    """The warning names the variable and the command still runs. ``-q`` hides the warning."""
     environ = {"VALUE": "canary-1"}
     done = home.run("run", "-e", "X=env://VALUE", "echo", "", environ=environ)
     assert (done.status, done.stdout) == (0, "\n")

@@ -1037,7 +1037,7 @@ def test_the_threat_model_names_doctors_variables() -> None:
 
 @pytest.mark.parametrize("name", STEERING)
 def test_doctor_names_each_variable(name: str) -> None:
-    """Only if it is set; with its value only if that can't be secret."""
+    """doctor names each variable that is set, and shows its value only if it can't be secret."""
     value = "=/nonexistent" if name in checks.SHOWN else " is set"
     said = [f"environment: {name}{value}"]
     assert [line.text for line in steering({name: "/nonexistent"})] == said
@@ -1056,7 +1056,7 @@ def test_doctor_names_each_variable(name: str) -> None:
     ],
 )
 def test_doctor_shows_no_value_that_may_be_secret(name: str) -> None:
-    """People paste what it prints."""
+    """Users paste the output of doctor into reports."""
     assert [line.text for line in steering({name: "canary-1"})] == [f"environment: {name} is set"]
 
 

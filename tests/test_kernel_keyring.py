@@ -573,7 +573,7 @@ def test_asked_again_when_the_time_is_over(kernel: Kernel) -> None:
 
 @pytest.mark.real
 def test_make_with_two_jobs_asks_once(kernel: Kernel) -> None:
-    """The job that waits for its turn to ask finds what the first has remembered."""
+    """After its turn to prompt comes, the second job finds the secret that the first remembered."""
     need("make")
     one = [*SECRETLY, "run", "--remember=15m", "-e", "X=Name", "/bin/sh", "-c", 'echo "got $$X;"']
     rule = f"a b:\n\t@{shlex.join(one)}\n"

@@ -425,7 +425,7 @@ def test_a_bus_that_says_nothing(bare: dict[str, str], tmp_path: Path) -> None:
 def test_an_error_says_whether_the_keychain_answered(
     bare: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A keychain that lets the time pass has another error than one that doesn't exist."""
+    """A keychain that times out and a missing keychain have different errors."""
     import socket
 
     path = tmp_path / "bus"
@@ -577,7 +577,7 @@ task.react(lambda reactor: __import__("twisted").internet.defer.ensureDeferred(m
 @pytest.mark.real
 @pytest.mark.parametrize("script", [TICKING, TICKING_IN_TWISTED], ids=["asyncio", "twisted"])
 def test_the_event_loop_goes_on(own: SecretService, script: str) -> None:
-    """While the keychain hangs, the event loop runs everything else. One that hangs ticks once."""
+    """While the keychain hangs, the event loop goes on. A blocked loop would tick only once."""
     own.stop()
     assert in_a_process(own.environ, script)["ticks"] > 3
 

@@ -132,7 +132,7 @@ def test_a_user_name_of_ones_own_is_not_the_logins(tmp_path: Path) -> None:
 
 
 def test_notes_and_keys_of_bitwarden_come_whole(tmp_path: Path) -> None:
-    """A field of the item's own takes precedence, and a value of several lines is whole."""
+    """An item's own fields take precedence, and values of several lines stay whole."""
     key = {"privateKey": PEM, "publicKey": "ssh-ed25519 canary-p", "keyFingerprint": "SHA256:x"}
     items = [
         {**login("Noted"), "notes": f"{PEM}\n"},
@@ -150,7 +150,7 @@ def test_notes_and_keys_of_bitwarden_come_whole(tmp_path: Path) -> None:
 
 
 def store(tmp_path: Path, *items: str, shown: str = "canary-1\nuser: ada") -> dict[str, str]:
-    """A password store with these items, which all have the same text."""
+    """Make a password store whose items all have the same text."""
     for item in items:
         (tmp_path / "store" / item).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "store" / f"{item}.gpg").touch()
@@ -162,7 +162,7 @@ def store(tmp_path: Path, *items: str, shown: str = "canary-1\nuser: ada") -> di
 
 
 def test_a_key_in_the_password_store_comes_whole(tmp_path: Path) -> None:
-    """A PEM block is a password of several lines, and fields may follow it."""
+    """A PEM block is a password of several lines, and further fields may follow."""
     variables = store(tmp_path, "Key", shown=f"{PEM}\n{PEM}\nuser: ada")
     assert got("pass://Key", **variables) == f"{PEM}\n{PEM}"
     assert user_name("pass://Key", **variables) == "ada"
@@ -172,7 +172,7 @@ def test_a_key_in_the_password_store_comes_whole(tmp_path: Path) -> None:
 def test_a_reference_of_proton_pass_is_not_read_from_another_store(
     tmp_path: Path, path: str
 ) -> None:
-    """Both have the scheme: the error names both, unless only one can be meant."""
+    """Both programs use ``pass://``, so the error names both if either may be meant."""
     variables = store(tmp_path)
     with pytest.raises(sources.NoItem, match=r"(?s)pass.*Proton Pass"):
         got(f"pass://{path}", **variables)

@@ -200,7 +200,7 @@ def test_two_different_entries_are_asked_for_again() -> None:
 
 
 def test_a_question_is_answered_with_a_word() -> None:
-    """In a pinentry that was not measured: a word agrees, another or closing it does not."""
+    """In an untested pinentry only the word agrees. Another word or closing the dialog does not."""
     with FakePinentry([True, False, " Y ", "", "yesterday", None]) as fake:
         confirm(fake)
         shown = fake.prompts[0]
@@ -219,7 +219,7 @@ def test_a_question_is_answered_with_a_word() -> None:
 
 
 def test_a_word_from_a_cache_does_not_agree() -> None:
-    """Nobody has typed it."""
+    """A cached *yes* is not the user's answer, so it is an error."""
     cached = [("raw", b"S PASSWORD_FROM_CACHE\nD yes\nOK\n")]
     with FakePinentry([cached]) as fake, pytest.raises(PinentryFailed):
         confirm(fake)
@@ -278,7 +278,7 @@ def test_an_inquiry_is_declined(keyword: bytes) -> None:
 @pytest.mark.parametrize("code", [b"ERR 83886254 Unknown option <Pinentry>\n", b"ERR\n"])
 @pytest.mark.parametrize("verb", ["OPTION", "SETTIMEOUT", "SETTITLE", "SETREPEAT"])
 def test_an_option_that_is_refused_is_left_out(verb: str, code: bytes) -> None:
-    """The pinentry is used all the same; the error needs no number."""
+    """secretly goes on after an error for an option, with or without an error number."""
     refusal = ("raw", code)
     with FakePinentry(["canary-1", "canary-1"], on={verb: [refusal]}) as fake:
         assert ask(fake, PROMPT._replace(repeat=True)) == "canary-1"
@@ -286,7 +286,7 @@ def test_an_option_that_is_refused_is_left_out(verb: str, code: bytes) -> None:
 
 @pytest.mark.parametrize("whole", [False, True])
 def test_an_error_that_is_refused_is_in_the_description(whole: bool) -> None:
-    """A pinentry without SETERROR shows it above the description, if there is room."""
+    """Without SETERROR, the error is above the description, if that leaves enough room."""
     refused = {"SETERROR": [("raw", b"ERR 536871187 Unknown command\n")]}
     with FakePinentry(["canary-1"] * 2, on=refused) as fake:
         prompt = PROMPT._replace(error="not accepted", whole=whole)
@@ -300,7 +300,7 @@ def test_an_error_that_is_refused_is_in_the_description(whole: bool) -> None:
 
 @pytest.mark.parametrize("verb", ["greeting", "SETDESC"])
 def test_a_slow_pinentry_is_waited_for(verb: str) -> None:
-    """A program that starts on another system may take more than twelve seconds."""
+    """A slow program gets at least thirty seconds to start and to answer commands."""
     assert questions.MACHINE_TIMEOUT >= 30
     slow = {verb: [("wait", 0.3), ("raw", b"OK\n")]}
     with FakePinentry(["canary-1"], on=slow) as fake:
@@ -831,7 +831,7 @@ def test_a_control_character_is_refused(text: str) -> None:
 @pytest.mark.parametrize("text", ["\tcanary\t1", "canary-1\n", "\ncanary-1"])
 @pytest.mark.parametrize("end", ["", "\r\n"])
 def test_white_space_is_part_of_a_text(text: str, end: str) -> None:
-    """Tab, CR and LF may be pasted around a token. Of a text, one line end is removed."""
+    """secretly keeps tabs and line breaks in a text, except one line end at its end."""
     with FakePinentry([text + end]) as fake:
         assert ask(fake) == (text + end).removesuffix(end or "\n")
 
@@ -847,7 +847,7 @@ def test_white_space_is_part_of_a_text(text: str, end: str) -> None:
     ],
 )
 def test_a_paste_of_several_lines_is_refused(text: str) -> None:
-    """A window passes on all of them, or the first, or replaces the line ends by spaces."""
+    """secretly recognizes several lines even if a window cuts them or replaces the line ends."""
     with FakePinentry([text]) as fake:
         with pytest.raises(Refused) as caught:
             ask(fake)

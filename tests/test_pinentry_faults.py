@@ -41,10 +41,10 @@ DEAF: Action = ("hang", True)
 #: The errors that mean that the user declined.
 DECLINED = ("Cancelled", "NotConfirmed")
 
-#: What happens where a pinentry can't ask and the terminal can.
+#: The outcome when a pinentry can't ask, and the terminal can.
 ON_TERMINAL = "the terminal asks"
 
-#: The end of the line which says that the terminal asks instead.
+#: The end of the line that says why the terminal asks.
 PASSED_OVER = wording.passed_over("", "").removeprefix(f"{wording.TITLE}: ")
 
 
@@ -60,7 +60,7 @@ def quick(attempt: Callable[[], float]) -> float:
 
 @dataclass(frozen=True)
 class Fault:
-    """Something that a pinentry does wrong, and the error that must come of it.
+    """A fault of a pinentry, and the error that it must cause.
 
     :param kind: the error's name; empty: none, as the pinentry had answered.
     :param answers: what it does at its prompts, and *on* at other commands, as for
@@ -68,7 +68,7 @@ class Fault:
     :param script: the shell's commands that are the fault at GETPIN, instead.
     :param waits: whether *kind* comes when the user's time is over.
     :param final: whether nothing else asks, though there is a terminal: the user has answered, or
-        somebody has killed it.
+        a signal has killed the pinentry.
     :param command: whether the command is tried, too; it always is where *waits* is true.
     """
 
@@ -81,10 +81,10 @@ class Fault:
     command: bool = False
 
     def passed_over(self, screen: bool) -> bool:
-        """Whether the terminal asks in its place.
+        """Whether the terminal asks in place of the pinentry.
 
-        Without a screen, one that has not touched the terminal can't have been answered by
-        anybody: neither by Escape, nor by No, nor by Return alone.
+        Without a screen, a pinentry that didn't change the terminal's modes got no
+        answer: neither Escape, nor No, nor Return alone.
         """
         declined = self.kind in (*DECLINED, "Refused") and not screen
         return not self.final and (self.kind == FAILED or declined)
@@ -871,7 +871,7 @@ def test_without_a_way_to_ask_nothing_is_run(what: str, home: Home, tried: Tried
 def test_a_pinentry_that_is_too_slow(
     what: str, slow: dict[str, Future[float]], tried: Tried
 ) -> None:
-    """For what the user does not answer it has half a minute; then the terminal asks."""
+    """A pinentry has thirty seconds for its own part. Then the terminal asks."""
     took = slow[what].result(2 * DEADLINE)
     assert 0 <= took < SOON
     tried("pinentry", f"{what}, within {MACHINE:.0f} s", ON_TERMINAL, took)

@@ -74,7 +74,7 @@ def test_an_empty_secret_is_asked_for_again(program: str, tmp_path: Path) -> Non
 def test_a_paste_of_several_lines_is_refused(
     program: str, paste: str, repeat: bool, tmp_path: Path
 ) -> None:
-    """Its first line is not the secret, and its other lines reach no other program."""
+    """secretly refuses the paste, and no other program gets the other lines."""
     with asking(tmp_path, program, repeat=repeat) as terminal:
         terminal.prompted()
         terminal.type(paste)
@@ -272,7 +272,7 @@ def test_no_pinentry_outlives_its_time(program: str, tmp_path: Path) -> None:
 # -- consent ---------------------------------------------------------------------
 
 CONSENT = [
-    # Without a screen these ask with curses.
+    # Without a screen these programs use curses.
     *(
         (program, keys, error)
         for program in ("pinentry-gtk-2", "pinentry-qt", "pinentry-gnome3")
@@ -293,7 +293,7 @@ CONSENT = [
 def test_consent_is_given_by_a_key_of_its_own(
     program: str, keys: str, error: str | None, tmp_path: Path
 ) -> None:
-    """Yes has its own button or is typed; Return in pinentry-curses means No."""
+    """The user presses the Yes button or types the word. Return in pinentry-curses means No."""
     with asking(tmp_path, program, "confirm") as terminal:
         terminal.prompted(wording.TYPE_YES if program == "pinentry-tty" else "Yes")
         terminal.type(keys)
@@ -315,7 +315,7 @@ def test_consent_is_given_by_a_key_of_its_own(
 def test_a_paste_of_several_lines_is_not_an_answer(
     program: str, paste: str, tmp_path: Path
 ) -> None:
-    """What comes after a Yes makes it a No, and reaches no other program."""
+    """More input after a Yes makes the answer a No, and no other program gets that input."""
     with asking(tmp_path, program, "confirm") as terminal:
         terminal.prompted(wording.TYPE_YES if program == "pinentry-tty" else "Yes")
         terminal.type(paste)
@@ -359,7 +359,7 @@ def test_a_text_to_consent_to_can_be_read_whole(program: str, what: str, tmp_pat
 @BOTH
 @HABITS
 def test_no_key_that_is_pressed_by_habit_agrees(program: str, key: str, tmp_path: Path) -> None:
-    """Return and Escape mean No in pinentry-curses; in pinentry-tty they are not the word."""
+    """Return and Escape mean No in pinentry-curses, and don't confirm in pinentry-tty."""
     text = consent()
     with asking(
         tmp_path, program, "confirm", seconds=1, description=text, whole=True, **SMALL
@@ -394,7 +394,7 @@ def test_in_the_background_a_window_may_open(tmp_path: Path) -> None:
 
 
 def test_lines_on_the_terminal_are_not_a_paste_into_a_window(tmp_path: Path) -> None:
-    """A script that opens a window, as far as anybody can know, was not typed into there."""
+    """If a script may have opened a window, typed lines on the terminal are not a paste."""
     with (
         FakePinentry(["canary-1"]) as fake,
         asking(
@@ -426,12 +426,12 @@ def test_two_processes_take_turns(program: str, tmp_path: Path) -> None:
         assert terminal.modes() == terminal.before
 
 
-# -- what is found out by how it behaves -----------------------------------------
+# -- what a program's behavior shows ----------------------------------------------
 
-#: A screen that is claimed: nothing opens a window on it.
+#: DISPLAY is set, but no window can open.
 CLAIMED = {"DISPLAY": ":fake"}
 
-#: A screen that is gone, as in a tmux that has outlived it.
+#: DISPLAY names a screen that no longer exists, as in a tmux that outlived the desktop.
 GONE = {"DISPLAY": ":65000"}
 
 WRAPPER = """#!/bin/sh
@@ -451,7 +451,7 @@ done
 
 
 def script(folder: Path, name: str, text: str) -> str:
-    """Make a program of that name; return its path."""
+    """Make a program, and return its path."""
     path = folder / name
     _executable(path, text)
     return str(path)
@@ -459,7 +459,7 @@ def script(folder: Path, name: str, text: str) -> str:
 
 @BOTH
 def test_a_wrapper_on_a_screen_shows_no_secret_after_ctrl_z(program: str, tmp_path: Path) -> None:
-    """It asks on the terminal, whatever the environment promises: that is guarded."""
+    """Even with DISPLAY set, secretly guards the terminal against Ctrl-Z."""
     wrapper = script(tmp_path, "pinentry-wrapper", WRAPPER.format(program=program))
     with asking(tmp_path, wrapper, shell='set -m; "$@"', variables=CLAIMED) as terminal:
         terminal.refuses_ctrl_z("\r")
@@ -467,7 +467,7 @@ def test_a_wrapper_on_a_screen_shows_no_secret_after_ctrl_z(program: str, tmp_pa
 
 @BOTH
 def test_a_wrapper_in_the_background_is_told_so(program: str, tmp_path: Path) -> None:
-    """The error is that of a background job, not that you cancelled."""
+    """The error says that this is a background job, not that the user cancelled."""
     wrapper = script(tmp_path, "pinentry-wrapper", WRAPPER.format(program=program))
     shell = 'set -m; "$@" & wait'
     with asking(tmp_path, wrapper, shell=shell, variables=CLAIMED) as terminal:
@@ -478,11 +478,11 @@ def test_a_wrapper_in_the_background_is_told_so(program: str, tmp_path: Path) ->
 
 @BOTH
 def test_a_wrapper_is_cancelled_by_its_own_keys(program: str, tmp_path: Path) -> None:
-    """It was seen to ask on the terminal: then the user's answer counts."""
+    """A wrapper that changed the terminal's modes has asked there, so Ctrl-C counts."""
     wrapper = script(tmp_path, "pinentry-wrapper", WRAPPER.format(program=program))
     with asking(tmp_path, wrapper) as terminal:
         terminal.prompted()
-        time.sleep(0.5)  # the user reads
+        time.sleep(0.5)  # the time that a user takes to read
         terminal.type("\x03")
         assert terminal.result()["error"] in ("Cancelled", "KeyboardInterrupt")
 
@@ -493,7 +493,7 @@ def test_a_wrapper_is_cancelled_by_its_own_keys(program: str, tmp_path: Path) ->
 def test_a_wrapper_without_its_screen_is_passed_over(
     says: str, what: str, where: str, tmp_path: Path
 ) -> None:
-    """It says that you cancelled, or entered nothing: the terminal asks, and one line says so."""
+    """If the wrapper claims an answer without its screen, secretly asks on the terminal instead."""
     rofi = script(tmp_path, "pinentry-rofi", ROFI.format(says=says))
     variables = {**GONE, **({"SSH_TTY": "/dev/pts/0"} if where == "over ssh" else {})}
     with asking(tmp_path, rofi, what, variables=variables) as terminal:
@@ -512,7 +512,7 @@ def test_a_wrapper_without_its_screen_is_passed_over(
 @pytest.mark.parametrize("program", ["pinentry-qt", "pinentry-gtk-2", "pinentry-gnome3"])
 @pytest.mark.parametrize("name", ["DISPLAY", "WAYLAND_DISPLAY"])
 def test_without_its_screen_the_terminal_is_asked(name: str, program: str, tmp_path: Path) -> None:
-    """It dies, fails, or asks on the terminal itself: in any case you can answer there."""
+    """The pinentry dies, fails or uses the terminal, and in each case the user can answer there."""
     variables = {name: {"DISPLAY": ":65000", "WAYLAND_DISPLAY": "/nonexistent/wayland-0"}[name]}
     variables |= {"DBUS_SESSION_BUS_ADDRESS": "unix:path=/nonexistent", "QT_QPA_PLATFORM": "xcb"}
     with asking(tmp_path, program, variables=variables) as terminal:

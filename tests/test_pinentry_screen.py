@@ -160,7 +160,7 @@ def test_a_typed_text_comes_back(program: str, text: str, screen: Screen, tmp_pa
 def test_what_is_typed_on_the_terminal_meanwhile_is_left(
     typed: str, program: str, screen: Screen, tmp_path: Path
 ) -> None:
-    """It is for another program: the secret is accepted, and nothing is dropped."""
+    """Lines typed on the terminal belong to another program, so secretly leaves them there."""
     shell = f'"$@"; read -r line; echo "$line" >{tmp_path}/left'
     with asking(screen, tmp_path, program, shell=shell) as terminal:
         screen.dialog(terminal)
@@ -251,12 +251,12 @@ def test_a_token_is_pasted(program: str, screen: Screen, tmp_path: Path) -> None
 
 @PROGRAMS
 def test_a_paste_of_a_key_is_refused(program: str, screen: Screen, tmp_path: Path) -> None:
-    """Whatever the window makes of the line ends, no part of the key is taken for all of it."""
+    """secretly refuses a pasted key, whatever the window does to its line ends."""
     key = "-----BEGIN PRIVATE KEY-----\ncanary-1\n-----END PRIVATE KEY-----\n"
     with screen.copied(key), asking(screen, tmp_path, program) as terminal:
         screen.dialog(terminal)
         screen.key("ctrl+v")
-        time.sleep(0.3)  # the clipboard's owner is asked; nothing shows that it answered
+        time.sleep(0.3)  # wait for the clipboard, which gives no sign
         screen.key("Return")
         found = terminal.result()
         assert found["error"] == "Refused"

@@ -314,7 +314,7 @@ def test_a_replaced_reference_keeps_its_place_in_the_order_of_prompts() -> None:
     ],
 )
 def test_an_upload_is_not_steered_by_a_reference(name: str, refused: bool) -> None:
-    """The dialog couldn't show it. A variable for a credential steers nothing."""
+    """The dialog couldn't show the value of such a variable. A credential steers nothing."""
     for given in ({"plain": {name: "op://V/I"}}, {"explicit": {name: "{{ op://V/I }}"}}):
         case = Case("", row=PUBLISHER, index=Index(), **given)
         if refused:
@@ -328,7 +328,7 @@ def test_an_upload_is_not_steered_by_a_reference(name: str, refused: bool) -> No
 
 
 def test_an_upload_that_is_configured_as_none_is_not_steered_either() -> None:
-    """``publishes = false`` hides no upload that the dialog shows."""
+    """If the dialog shows an upload, the same is refused under ``publishes = false``."""
     quiet = PUBLISHER._replace(publishes=False)
     case = Case("", row=quiet, index=Index(), plain={"TWINE_REPOSITORY_URL": "op://V/I"})
     with pytest.raises(Refused, match="TWINE_REPOSITORY_URL"):
@@ -347,7 +347,7 @@ INHERITED = {
 
 
 def test_inherited_references_are_resolved_in_their_places() -> None:
-    """Whatever decides about a variable otherwise still does; without the option, nothing is."""
+    """``--resolve-env`` resolves inherited references, and higher layers still take precedence."""
     inherited: dict[str, Any] = {"inherited": frozenset(INHERITED), "environ": INHERITED}
     case = Case("", explicit={"MINE": "Mine"})
 
@@ -371,7 +371,7 @@ def test_inherited_references_are_resolved_in_their_places() -> None:
 
 
 def test_an_inherited_reference_that_cannot_be_resolved_is_refused() -> None:
-    """With the option, a reference is never passed on."""
+    """``--resolve-env`` refuses a reference that it can't resolve, instead of passing it on."""
     environ = {"A": "x op://V/I"}
     with pytest.raises(BadReference, match="A in the environment"):
         planned(Case("", row=None), environ=environ, resolve_env=True)
@@ -379,7 +379,7 @@ def test_an_inherited_reference_that_cannot_be_resolved_is_refused() -> None:
 
 
 def test_an_inherited_reference_of_another_store_is_refused() -> None:
-    """In the command's own variable always, and with the option in any."""
+    """A command never gets such a reference in its own variable, with or without the option."""
     for more in ({"resolve_env": True}, {}):
         environ: dict[str, Any] = {"environ": {"TOKEN": "bws://1"}, "inherited": {"TOKEN"}}
         with pytest.raises((Refused, BadReference), match="TOKEN in the environment") as caught:
@@ -389,7 +389,7 @@ def test_an_inherited_reference_of_another_store_is_refused() -> None:
 
 @pytest.mark.parametrize("name", ["TOKEN", "OTHER"])
 def test_a_command_does_not_get_a_reference_in_its_own_variable(name: str) -> None:
-    """It would take the text for its secret. There are two ways out, and one variable counts."""
+    """Without one of two options, the command would use the reference as its secret."""
     environ = {name: "op://V/I", "X": "op://V/I"}
     inherited: dict[str, Any] = {"environ": environ, "inherited": frozenset(environ)}
     with pytest.raises(Refused, match=name) as caught:
@@ -398,7 +398,7 @@ def test_a_command_does_not_get_a_reference_in_its_own_variable(name: str) -> No
     assert planned(Case(""), **inherited, literal=frozenset({name})).deliveries == ()
     found, *others = planned(Case(""), **inherited, resolve_env=True).deliveries
     assert (found.by, shown(found.value)) == (Environment(name), "op://V/I")
-    # The user name of a secret goes with it, as from anywhere else.
+    # The user name belongs to the secret, as with secrets from elsewhere.
     own = [Environment("USER")] if name == "TOKEN" else []
     assert [one.by for one in others] == [*own, Environment("X")]
     assert planned(Case("", arguments=("check",)), **inherited).deliveries == ()
@@ -408,7 +408,7 @@ def test_a_command_does_not_get_a_reference_in_its_own_variable(name: str) -> No
 
 @pytest.mark.parametrize("text", ["env://TOK", "file:///secret", "Bearer {{ env://TOK }}"])
 def test_a_command_does_not_get_a_reference_of_any_kind_in_its_own_variable(text: str) -> None:
-    """A file's URL is no token. In other variables such a text is plain."""
+    """The command's own variable may not even hold ``env://``. Other variables may."""
     environ = {"TOKEN": text, "X": text}
     inherited: dict[str, Any] = {"environ": environ, "inherited": frozenset(environ)}
     with pytest.raises(Refused, match="TOKEN"):
@@ -419,7 +419,7 @@ def test_a_command_does_not_get_a_reference_of_any_kind_in_its_own_variable(text
 
 
 def test_a_dollar_outside_of_braces_is_the_texts_own() -> None:
-    """Only what is in the braces is a reference, and takes variables from the environment."""
+    """A dollar is special only inside braces, where it takes a variable from the environment."""
     case = Case("", row=None, plain={"X": "db://{{ op://V/p }}@${APP_ENV}/d", "APP_ENV": "test"})
     assert planned(case).deliveries
     case = Case("", row=None, plain={"X": "{{ op://${APP_ENV}/p }}", "APP_ENV": "test"})
@@ -428,7 +428,7 @@ def test_a_dollar_outside_of_braces_is_the_texts_own() -> None:
 
 
 def test_an_inherited_user_name_is_resolved_as_well() -> None:
-    """Else the reference would be the user name. It is delivered last, so it counts."""
+    """An inherited reference to a user name takes precedence over the secret's own user name."""
     environ = {"USER": "op://V/I/username"}
     inherited: dict[str, Any] = {"environ": environ, "inherited": frozenset(environ)}
     with pytest.raises(Refused, match="USER"):

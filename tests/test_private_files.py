@@ -1,4 +1,4 @@
-"""``file://``: who else can read a file, what containers and systemd provide, and what helps."""
+"""``file://``: files that others can read, credentials of containers and systemd, and hints."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="access lists an
 
 ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a file another's")
 
-#: A user and a group that are nobody's here.
+#: The numbers of a user and a group that don't exist here.
 OTHER = 4321
 
 
 def fetched(path: Path) -> str:
-    """The file's text, or the message and the hint of the error."""
+    """Return the file's text, or the error's message and hint."""
     run = Run(Environ(os.environ), None)
     try:
         return str(asyncio.run(Items(run).get(parse(f"file://{path}")))[0])
@@ -61,7 +61,7 @@ def access_list(path: Path, *entries: tuple[int, int, int]) -> None:
 
 
 def test_an_access_list_that_names_only_this_user_is_private(path: Path) -> None:
-    """As systemd makes for a service's credentials: the mode says 0440."""
+    """systemd protects a service's credentials with such a list, and the mode shows 0440."""
     access_list(path, (2, 4, os.geteuid()))
     assert path.stat().st_mode & 0o077 == 0o040
     assert fetched(path) == "canary-1"
@@ -75,7 +75,7 @@ def test_an_access_list_that_names_only_this_user_is_private(path: Path) -> None
 def test_an_access_list_that_names_others_is_refused(
     path: Path, entry: tuple[int, int, int], who: str
 ) -> None:
-    """The message names them, and the hint removes the list, as chmod would not."""
+    """The message names the readers, and the hint removes the list, because chmod wouldn't."""
     access_list(path, entry)
     said = fetched(path)
     assert who in said and "0640" in said
@@ -88,7 +88,7 @@ def test_an_access_list_that_names_others_is_refused(
 
 @pytest.fixture(name="in_memory")
 def _in_memory() -> Iterator[Path]:
-    """A file in memory."""
+    """A file on a file system in memory."""
     folder = Path("/dev/shm")
     if not folder.is_dir() or permissions.mounted_as(folder.stat().st_dev) != "tmpfs":
         lacking("needs a file system in memory at /dev/shm")
@@ -100,7 +100,7 @@ def _in_memory() -> Iterator[Path]:
 
 @ROOT
 def test_what_root_has_put_into_memory_is_taken(in_memory: Path) -> None:
-    """As Docker mounts ``/run/secrets``; not if others could change it, or if it is another's."""
+    """Docker mounts ``/run/secrets`` in memory. A file that others can change is still refused."""
     in_memory.chmod(0o444)
     assert fetched(in_memory) == "canary-1"
     in_memory.chmod(0o446)
@@ -113,7 +113,7 @@ def test_what_root_has_put_into_memory_is_taken(in_memory: Path) -> None:
 @ROOT
 @pytest.mark.process
 def test_what_root_has_put_on_a_read_only_mount_is_taken(path: Path) -> None:
-    """On a bind mount in a mount namespace of its own; the same file is refused without it."""
+    """A readable file of root's is accepted only on a read-only mount, here a bind mount."""
     path.chmod(0o444)
     assert "every user" in fetched(path)
     code = "import sys; from test_private_files import *; print(fetched(Path(sys.argv[1])))"
@@ -132,11 +132,11 @@ def test_what_root_has_put_on_a_read_only_mount_is_taken(path: Path) -> None:
     assert done.stdout == "canary-1\n", done.stderr
 
 
-# -- what helps --------------------------------------------------------------------
+# -- hints -------------------------------------------------------------------------
 
 
 def test_a_files_bits_and_owner_are_in_the_message(path: Path) -> None:
-    """Which bits, and whose file."""
+    """The message shows the permission bits and the owner."""
     path.chmod(0o644)
     said = fetched(path)
     assert "permissions 0644" in said and "owner: yours" in said
@@ -146,7 +146,7 @@ def test_a_files_bits_and_owner_are_in_the_message(path: Path) -> None:
 @ROOT
 @pytest.mark.parametrize("mode", [0o600, 0o644])
 def test_another_users_file_is_named_as_such(path: Path, mode: int) -> None:
-    """chmod alone would not help: root makes it its own."""
+    """For another user's file, chmod is not enough: root's hint also changes the owner."""
     path.chmod(mode)
     os.chown(path, OTHER, OTHER)
     said = fetched(path)
@@ -157,7 +157,7 @@ def test_another_users_file_is_named_as_such(path: Path, mode: int) -> None:
 @ROOT
 @pytest.mark.process
 def test_who_cannot_change_a_file_is_told_to_copy_it(path: Path) -> None:
-    """A file below /etc that is root's, or another user's."""
+    """The user can't change a file of root's or another user's, so the hint makes a copy."""
     path.chmod(0o644)
     for folder in (path.parent, *path.parent.parents[:3]):
         if str(folder).startswith(tempfile.gettempdir()):
@@ -173,7 +173,7 @@ def test_who_cannot_change_a_file_is_told_to_copy_it(path: Path) -> None:
         assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 
-#: The line of a disk of Windows, in WSL 2 and in WSL 1, and of a USB stick.
+#: Mount entries of a Windows disk in WSL 2 and WSL 1, and of a USB stick.
 MOUNTED = {
     "WSL 2": r"- 9p C:\134 rw,dirsync,aname=drvfs;path=C:\;uid=1000;gid=1000,mmap,access=client",
     "WSL 1": r"- drvfs C:\134 rw,case=off",
@@ -185,7 +185,7 @@ MOUNTED = {
 def test_chmod_is_not_advised_where_it_changes_nothing(
     where: str, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On a disk of Windows every file has the mode 0777."""
+    """chmod changes nothing on a Windows disk, so the hint is to make a copy on another disk."""
     path.chmod(0o777)
     device = path.stat().st_dev
     number = f"{os.major(device)}:{os.minor(device)}"
@@ -201,7 +201,7 @@ def test_chmod_is_not_advised_where_it_changes_nothing(
 
 @ROOT
 def test_another_users_file_is_not_to_be_changed_by_chmod(path: Path) -> None:
-    """What others could change says whose it is too."""
+    """If others could change a file, the message names the owner."""
     os.chown(path, OTHER, OTHER)
     with pytest.raises(Refused, match=f"owner: user {OTHER}") as caught:
         safefiles.refuse_if_others_can_write(path, "the env file")

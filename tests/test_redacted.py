@@ -284,7 +284,7 @@ def test_limits_and_nul_bytes_are_the_callers_choice() -> None:
 )
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
 def test_one_line_end_and_a_byte_order_mark_are_removed(end: str, left: str, mark: str) -> None:
-    """The rule for the text of a file and the output of a program; other texts stay whole."""
+    """This applies to files and to output of programs. Other texts stay unchanged."""
     data = f"{mark}canary-1{end}"
     assert to_secret(data) == data
     assert to_secret(data, trim=True) == f"canary-1{left}"
@@ -315,7 +315,7 @@ PEM = "-----BEGIN PRIVATE KEY-----\ncanary-1\n-----END PRIVATE KEY-----"
     ],
 )
 def test_a_block_without_its_end_is_known(text: str, cut: bool) -> None:
-    """The first line of a key file is never the key."""
+    """The first line of a key file is never the whole key."""
     assert is_cut_short(text) is cut
 
 

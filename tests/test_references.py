@@ -197,13 +197,13 @@ SET = {"STAGE": "dev", "EMPTY": "", "_a1": "x y"}
     ],
 )
 def test_variables_in_a_reference_come_from_the_environment(text: str, expected: str) -> None:
-    """As 1Password's program writes them; a plain name keeps its dollars."""
+    """Variables have the form that 1Password's program uses. A plain name keeps its dollars."""
     assert str(parse(text, SET)) == expected
 
 
 @pytest.mark.parametrize("place", ["$NONE", "${NONE}", "$EMPTY", "${NONE:-$STAGE}", "${EMPTY}"])
 def test_a_variable_that_is_not_set_is_an_error(place: str) -> None:
-    """An empty one counts as not set: the reference would name another item."""
+    """An empty variable counts as not set, because the reference would name another item."""
     with pytest.raises(BadReference) as caught:
         parse(f"op://{place}/db", SET)
     assert f"op://{place}/db" in str(caught.value)
@@ -212,7 +212,7 @@ def test_a_variable_that_is_not_set_is_an_error(place: str) -> None:
 
 @pytest.mark.parametrize("text", ["$", "$1", "$(id)", "${", "${}", "${A-b}", "${A:?}", "$é", "a$"])
 def test_any_other_dollar_is_an_error(text: str) -> None:
-    """It could mean something to a shell, or itself: ``$$`` says which."""
+    """A shell might expand such a dollar, so the user must write ``$$``."""
     with pytest.raises(BadReference, match="names no variable") as caught:
         parse(f"op://{text}", SET)
     assert caught.value.hint == "write $$ for a dollar"
@@ -220,7 +220,7 @@ def test_any_other_dollar_is_an_error(text: str) -> None:
 
 @given(st.text("ab$ {}:-#/_A1"), st.dictionaries(st.sampled_from("abA_"), st.text("x/$ ")))
 def test_variables_are_replaced_once(text: str, environ: dict[str, str]) -> None:
-    """What a variable holds is not read again, and a doubled dollar is one."""
+    """secretly doesn't expand a variable's value again, and ``$$`` becomes one dollar."""
     assert substitute(f"op://{text.replace('$', '$$')}", environ) == f"op://{text}"
     try:
         found = substitute(f"op://{text}", environ)
@@ -233,7 +233,7 @@ def test_variables_are_replaced_once(text: str, environ: dict[str, str]) -> None
 
 
 def test_a_variable_cannot_bring_a_secret_or_control_characters() -> None:
-    """The reference is checked again, and the error doesn't repeat a secret."""
+    """secretly checks the reference again after replacing variables, and shows no secret."""
     for value in ("pypi-canary-1234567890", "a\x1b[2J", "b "):
         with pytest.raises(BadReference) as caught:
             parse("env://$A", {"A": value})
@@ -254,13 +254,13 @@ def test_a_variable_cannot_bring_a_secret_or_control_characters() -> None:
     ],
 )
 def test_our_own_scheme_names_a_plain_secret(text: str, variable: str, expected: str) -> None:
-    """It is a name like any other, where a name alone would be a plain text."""
+    """``secretly://NAME`` means NAME, and without a name it means the variable's own name."""
     found = parse(text, variable=variable)
     assert (found.scheme, str(found)) == ("", expected)
 
 
 @pytest.mark.parametrize("text", ["secretly://", "secretly://#username", "secretly://op://a/b"])
 def test_our_own_scheme_takes_a_plain_name(text: str) -> None:
-    """Outside of a variable's value it must have one."""
+    """Without a variable to name the secret, ``secretly://`` needs a plain name."""
     with pytest.raises(BadReference):
         parse(text)

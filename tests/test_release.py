@@ -124,7 +124,7 @@ WHEEL, SDIST = "dist/demo-1.0-py3-none-any.whl", "dist/demo-1.0.tar.gz"
     ],
 )
 def test_twine_uploads_the_named_files(workdir: Workdir, line: str) -> None:
-    """Each file and pattern once, without options' values, and what belongs to no file."""
+    """twine uploads each named file once, and neither values of options nor unrelated files."""
     workdir.wheel()
     workdir.sdist()
     for name in ("other.asc", "demo-1.0.tar.gz.publish.attestation"):
@@ -172,7 +172,7 @@ def test_old_kinds_of_files_are_seen(workdir: Workdir) -> None:
     ],
 )
 def test_a_file_that_is_not_read_is_shown_as_such(workdir: Workdir, line: str, ending: str) -> None:
-    """With what that means for the token, which the other files would limit."""
+    """The dialog says that a file's project is unknown, and that the token isn't limited to one."""
     workdir.write("pyproject.toml", PROJECT)
     if "maturin" not in line:
         workdir.wheel()
@@ -203,7 +203,7 @@ def test_a_file_that_is_not_read_is_shown_as_such(workdir: Workdir, line: str, e
     ],
 )
 def test_what_the_tool_would_refuse_is_refused(workdir: Workdir, line: str, odd: str) -> None:
-    """It would stop there, perhaps after it has uploaded other files."""
+    """secretly refuses a file that stops the tool, perhaps after it has uploaded other files."""
     workdir.write("pyproject.toml", PROJECT)
     workdir.wheel()
     workdir.wheel("other", "0.9", folder="dist/old")
@@ -225,7 +225,7 @@ def test_what_the_tool_would_refuse_is_refused(workdir: Workdir, line: str, odd:
     ],
 )
 def test_what_the_tool_ignores_is_ignored(workdir: Workdir, line: str) -> None:
-    """Folders are no files to upload, even if there are some in them."""
+    """A folder among the arguments isn't uploaded, even if there are files in it."""
     workdir.write("pyproject.toml", PROJECT)
     workdir.wheel()
     workdir.wheel("other", "0.9", folder="dist/old")
@@ -235,7 +235,7 @@ def test_what_the_tool_ignores_is_ignored(workdir: Workdir, line: str) -> None:
 
 @pytest.mark.parametrize("line", ["maturin upload 'dist/*'", "hatch publish 'dist/*'"])
 def test_a_pattern_that_the_tool_does_not_know_is_no_file(workdir: Workdir, line: str) -> None:
-    """Only the shell, twine and uv know patterns."""
+    """Only the shell, twine and uv expand patterns, so other tools find no file of such a name."""
     workdir.write("pyproject.toml", PROJECT)
     workdir.wheel()
     with pytest.raises(Refused, match="no file"):
@@ -243,7 +243,7 @@ def test_a_pattern_that_the_tool_does_not_know_is_no_file(workdir: Workdir, line
 
 
 def test_uv_takes_each_word_for_a_pattern(workdir: Workdir) -> None:
-    """Also if there is a file of that name, which twine takes instead."""
+    """uv expands a pattern even if a file has that name. twine takes the file."""
     odd, plain = "[d]emo-1.0-py3-none-any.whl", "demo-1.0-py3-none-any.whl"
     for name in (odd, plain):
         wheel(workdir.folder, name=name)
@@ -276,7 +276,7 @@ SIGNATURE, ATTESTATION = f"{WHEEL}.asc", f"{WHEEL}.publish.attestation"
 def test_signatures_and_attestations_are_shown(
     workdir: Workdir, line: str, also: list[str]
 ) -> None:
-    """Those that the tool collects, and that belong to one of its files."""
+    """The dialog shows the signatures and attestations that the tool collects for its files."""
     workdir.write("pyproject.toml", PROJECT)
     workdir.wheel()
     for name in (SIGNATURE, ATTESTATION, "dist/other.whl.asc"):
@@ -292,7 +292,7 @@ def test_signatures_and_attestations_are_shown(
 
 
 def test_pdm_uploads_the_signatures_in_its_folder(workdir: Workdir) -> None:
-    """It stops at an attestation."""
+    """pdm uploads the signatures in its folder, and refuses an attestation."""
     workdir.write("pyproject.toml", PROJECT)
     workdir.wheel()
     workdir.write(SIGNATURE)
@@ -303,7 +303,7 @@ def test_pdm_uploads_the_signatures_in_its_folder(workdir: Workdir) -> None:
 
 
 def test_uvs_variable_leaves_attestations_out(workdir: Workdir) -> None:
-    """As its option does."""
+    """UV_PUBLISH_NO_ATTESTATIONS has the same effect as uv's option."""
     workdir.wheel()
     workdir.write(ATTESTATION)
     assert workdir.files("uv publish", {"UV_PUBLISH_NO_ATTESTATIONS": "true"}) == [WHEEL]
@@ -320,7 +320,7 @@ def test_uvs_variable_leaves_attestations_out(workdir: Workdir) -> None:
     ],
 )
 def test_attestations_for_pypi_are_refused(workdir: Workdir, line: str, way_out: str) -> None:
-    """It takes them from trusted publishing only."""
+    """PyPI accepts attestations from trusted publishing only."""
     workdir.wheel()
     workdir.write(ATTESTATION)
     with pytest.raises(Refused) as caught:
@@ -329,7 +329,7 @@ def test_attestations_for_pypi_are_refused(workdir: Workdir, line: str, way_out:
 
 
 def test_attestations_with_an_api_token_are_refused(workdir: Workdir) -> None:
-    """Also where the index is given by its URL. A password may go with them."""
+    """With the index as a URL, an API token is refused with attestations, but a password passes."""
     workdir.wheel()
     workdir.write(ATTESTATION)
     found = workdir.examine("uv publish", {"UV_PUBLISH_URL": "https://upload.pypi.example/legacy/"})
@@ -341,7 +341,7 @@ def test_attestations_with_an_api_token_are_refused(workdir: Workdir) -> None:
 
 @pytest.mark.parametrize("name", [SIGNATURE, ATTESTATION])
 def test_a_changed_signature_or_attestation_is_named(workdir: Workdir, name: str) -> None:
-    """They are uploaded, too."""
+    """secretly notices a changed signature or attestation, because they are uploaded too."""
     workdir.wheel()
     workdir.write(name)
     line = "twine upload --attestations --repository-url https://packages.example/ 'dist/*'"
@@ -353,7 +353,7 @@ def test_a_changed_signature_or_attestation_is_named(workdir: Workdir, name: str
 def test_a_second_look_reads_no_unchanged_file_again(
     workdir: Workdir, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The hash of a large file would take a while."""
+    """Hashing a large file takes a while, so secretly doesn't read an unchanged file again."""
     facts = (workdir.folder / workdir.wheel()).stat()
     wait_until(lambda: is_settled(facts.st_ctime_ns, time.time_ns()))
     call = recognize(["uv", "publish"], workdir.shipped)
@@ -364,7 +364,7 @@ def test_a_second_look_reads_no_unchanged_file_again(
     assert upload.release.files
     upload.recheck()
     (key,) = readings
-    readings[key] = ("0" * 64, readings[key][1])  # which it takes as it is
+    readings[key] = ("0" * 64, readings[key][1])  # a later look must use this
     with pytest.raises(Refused, match=re.escape(WHEEL)):
         upload.recheck()
 
@@ -572,7 +572,7 @@ def test_the_real_tool_uploads_the_shown_files(
     assert planned.destination.shown == index.host
 
 
-#: Archives that a real tool takes for another project than the one in the usual place.
+#: Archives in which a real tool reads another project than the one in the usual place.
 MISTAKEN: dict[str, tuple[str, list[tuple[str, str]]]] = {
     "hatch current folder": ("tar", [("./PKG-INFO", "other"), ("demo-1.0/PKG-INFO", "demo")]),
     "hatch backslash": (
@@ -606,7 +606,7 @@ MISTAKEN: dict[str, tuple[str, list[tuple[str, str]]]] = {
 def test_what_the_real_tool_takes_for_another_project_is_refused(
     workdir: Workdir, index: Warehouse, name: str
 ) -> None:
-    """Without secretly it uploads the other one."""
+    """Without secretly, the real tool uploads these archives to the project ``other``."""
     command = name.split()[0]
     program = tool(command)
     kind, members = MISTAKEN[name]
@@ -1065,7 +1065,7 @@ def test_large_files_get_a_longer_token(
 
 @pytest.mark.parametrize(("size", "seconds"), [(460_000_000, 920), (5 << 30, 3600)])
 def test_a_large_file_makes_a_token_valid_for_an_hour_at_most(size: int, seconds: int) -> None:
-    """Whatever its size."""
+    """A token is valid for an hour at most, whatever the size of the files."""
     files = (Distribution("demo.whl", size, "0" * 64, "demo", "1.0"),)
     assert lifetime(release(files=files), None) == seconds
 
@@ -1659,7 +1659,7 @@ def test_the_dialog_says_how_the_token_is_limited(
 def test_where_build_code_sees_the_token_two_commands_are_named(
     workdir: Workdir, line: str, build: str, upload: str
 ) -> None:
-    """The first has no token, the second runs no code of the project."""
+    """The first command gets no token, and the second runs no code of the project."""
     workdir.write("pyproject.toml", PROJECT)
     text = unwrapped(workdir.examine(line).consent(PROGRAM, ARGV).text)
     assert f"{wording.BUILD_READS} {build} && secretly run {upload}\n" in text
@@ -1691,7 +1691,7 @@ def replaced(path: Path) -> None:
 
 
 def one_byte(path: Path) -> None:
-    """Another byte in a time of the archive, the file's time as it was."""
+    """Change one byte in an archive's timestamp, and keep the file's own times."""
     facts = path.stat()
     data = bytearray(path.read_bytes())
     data[10] ^= 1

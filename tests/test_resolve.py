@@ -408,7 +408,7 @@ CUT = "-----BEGIN PRIVATE KEY-----"
 
 @pytest.mark.parametrize("source", ["", "file://{path}", "env://KEY"])
 def test_the_first_line_of_a_key_is_refused(source: str, tmp_path: Path) -> None:
-    """Wherever it comes from, the command does not start; the fix is named."""
+    """A secret that is cut short stops the run, from any source, and the error has a hint."""
     path = tmp_path / "key"
     path.touch(0o600)
     path.write_text(f"{CUT}\n")
@@ -428,7 +428,7 @@ def test_the_first_line_of_a_key_is_refused(source: str, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("text", ["op://V/I/f", "secretly://Foo", " PASS://a/b "])
 def test_a_reference_in_the_place_of_a_secret_is_refused(text: str, tmp_path: Path) -> None:
-    """A command would take it for its secret, wherever it comes from."""
+    """The command would use the reference as its secret, whatever source has the reference."""
     path = tmp_path / "text"
     path.touch(0o600)
     path.write_text(text)
@@ -1061,7 +1061,7 @@ def test_the_fields_of_a_stored_secret() -> None:
 
 
 def test_forgetting_deletes_from_the_keychain_and_the_list() -> None:
-    """It returns how many items there were."""
+    """``forget`` returns how many items it deleted."""
     with prepared("canary-1") as (_, here, _notes):
         obtained("A", here, username="given", remember=True)
         assert asyncio.run(forget_secret("A", None, here, 5)) == 1
@@ -1123,7 +1123,7 @@ def test_the_circuit_breaker_works_like_a_keychain() -> None:
 
 
 def test_what_was_typed_in_place_of_a_source_is_not_stored() -> None:
-    """A note says so: the source would be asked the next time."""
+    """A note says so, because the next run would read the source again."""
     notes: list[str] = []
     configuration = Configuration(secrets={"A": Entry("A", parse("env://NOT_SET"))})
     with FakePinentry(["canary-1"]) as fake, sandbox(pinentry=fake) as here:
@@ -1136,7 +1136,7 @@ def test_what_was_typed_in_place_of_a_source_is_not_stored() -> None:
 
 
 def test_a_memory_that_fails_drops_nothing() -> None:
-    """It can't be read either, so nothing that is remembered can be used."""
+    """If deleting fails, reading fails too, so the secret in memory can't be used."""
 
     class Failing(MemorySession):
         def drop(self, name: str | None = None, username: str | None = None) -> int:
@@ -1147,7 +1147,7 @@ def test_a_memory_that_fails_drops_nothing() -> None:
 
 
 def test_a_user_name_of_a_source_is_not_checked_as_a_token() -> None:
-    """The configured prefix is the secret's, not the user name's."""
+    """The configured prefix applies to the secret, and not to the user name."""
     entry = Entry("A", parse("op://Vault/Item#username"), username="bob", prefix="own-")
     with sandbox() as here:
         here = here._replace(configuration=Configuration(secrets={"A": entry}))

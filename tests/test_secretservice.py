@@ -185,7 +185,7 @@ DECORATION = {"Title": "x", "UserName": "", "URL": "", "Notes": "", "Uuid": "1",
 def test_an_item_is_ours_if_all_that_was_stored_is_there(
     attributes: dict[str, str], own: bool
 ) -> None:
-    """A service may add attributes to our items; another tool's items have more than the search."""
+    """Additional attributes are fine, unless they show that another tool made the item."""
     assert is_own(attributes, WANTED) is own
 
 
@@ -326,18 +326,18 @@ def test_the_command_gets_stored_secrets_back(service: SecretService) -> None:
     assert {name: found[name] for name in expected} == expected
 
 
-# -- services that treat items in another way -----------------------------------------
+# -- services with other rules for items ----------------------------------------------
 
 
 @pytest.fixture(scope="module", name="keepassxc")
 def _keepassxc() -> Iterator[SecretService]:
-    """The real KeePassXC."""
+    """A running KeePassXC."""
     with secret_service(kind=KeePassXC) as service:
         yield service
 
 
 def fails(service: SecretService, *arguments: str) -> str:
-    """Run the command, which fails, and return what it says."""
+    """Run a command that must fail, and return its error."""
     done = subprocess.run(
         [*SECRETLY, *arguments],
         env=service.environ,
@@ -353,7 +353,7 @@ def fails(service: SecretService, *arguments: str) -> str:
 
 @pytest.mark.real
 def test_keepassxc_is_a_keychain(keepassxc: SecretService) -> None:
-    """It adds attributes of its own to every item: set, get, run and forget work."""
+    """KeePassXC adds attributes to every item, and set, get, run and forget still work."""
     for name in ("One", "Two"):
         assert run(keepassxc, "set", name, "--stdin", typed=f"canary-{name}") != ""
         assert run(keepassxc, "get", name) == f"canary-{name}\n"
@@ -370,7 +370,7 @@ def test_keepassxc_is_a_keychain(keepassxc: SecretService) -> None:
 
 @pytest.mark.real
 def test_keepassxcs_items_of_other_tools_are_left_alone(keepassxc: SecretService) -> None:
-    """An entry that another tool made is neither given out nor deleted."""
+    """secretly neither returns nor deletes an entry that another tool made."""
     need("secret-tool")
     store = ("store", "--label", "x", "service", "Other", "username", "user", "server", "x")
     keepassxc.run("secret-tool", *store, typed="canary-other")
@@ -381,7 +381,7 @@ def test_keepassxcs_items_of_other_tools_are_left_alone(keepassxc: SecretService
 
 @pytest.mark.real
 def test_a_service_may_decorate_items() -> None:
-    """The double replaces and deletes them as KeePassXC does after a Yes."""
+    """secretly replaces and deletes items to which the service adds attributes."""
     with secret_service(kind=Misbehaving) as service:
         assert isinstance(service, Misbehaving)
         service.misbehave("decorates items")
@@ -395,7 +395,7 @@ def test_a_service_may_decorate_items() -> None:
 @pytest.mark.real
 @pytest.mark.parametrize("how", ["loses items", "loses an attribute", "loses a byte"])
 def test_set_says_stored_only_of_what_comes_back(how: str) -> None:
-    """A secret that the keychain does not return is an error, and on no list."""
+    """If the keychain does not return the secret, ``set`` fails and doesn't list the name."""
     with secret_service(kind=Misbehaving) as service:
         assert isinstance(service, Misbehaving)
         service.misbehave(how)

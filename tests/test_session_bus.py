@@ -1,4 +1,4 @@
-"""Where no desktop is: the bus of the login, addresses that are lists, and what is said first."""
+"""Without a desktop: the bus of the login, lists of addresses, and the first line of errors."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _listening(folder: Path) -> Iterator[str]:
 
 @pytest.mark.parametrize("given", [None, "", " "])
 def test_the_bus_of_the_login_is_used_without_an_address(given: str | None, listening: str) -> None:
-    """Where the variable is unset, or a client has emptied it."""
+    """The variable may be unset, or empty because a client cleared it."""
     environ = {"XDG_RUNTIME_DIR": os.path.dirname(listening)}
     environ |= {} if given is None else {BUS_VARIABLE: given}
     assert session_bus(environ) == f"unix:path={listening}"
@@ -53,7 +53,7 @@ def test_the_bus_of_the_login_is_used_without_an_address(given: str | None, list
 
 
 def test_only_a_socket_of_ours_is_the_bus_of_the_login(folder: Path) -> None:
-    """Not a file of that name; and a folder that the environment names is the only one."""
+    """Only a socket counts, and only in the folder that XDG_RUNTIME_DIR names."""
     environ = {"XDG_RUNTIME_DIR": os.fspath(folder)}
     assert session_bus(environ) == ""
     (folder / "bus").touch()
@@ -61,7 +61,7 @@ def test_only_a_socket_of_ours_is_the_bus_of_the_login(folder: Path) -> None:
 
 
 def test_another_users_bus_is_not_the_bus_of_the_login(listening: str) -> None:
-    """As with ``sudo -E``, which passes the other user's folder on."""
+    """``sudo -E`` passes on the folder of another user, whose bus secretly ignores."""
     if os.geteuid() != 0:
         pytest.skip("only root can make a file another's")
     environ = {"XDG_RUNTIME_DIR": os.path.dirname(listening)}
@@ -71,7 +71,7 @@ def test_another_users_bus_is_not_the_bus_of_the_login(listening: str) -> None:
 
 
 def test_an_odd_path_is_escaped() -> None:
-    """A comma or a semicolon would end the path (D-Bus Specification, Server Addresses)."""
+    """A comma or a semicolon in the path would end the address (D-Bus, Server Addresses)."""
     folder = Path(tempfile.mkdtemp(prefix="a;b,c %"))
     with socket.socket(socket.AF_UNIX) as bus:
         bus.bind(os.fspath(folder / "bus"))
@@ -81,7 +81,7 @@ def test_an_odd_path_is_escaped() -> None:
 
 
 def test_of_several_addresses_the_first_that_answers_is_used(listening: str) -> None:
-    """Those that can't be reached, parsed or used are passed over; none is left as it is."""
+    """secretly skips unusable addresses. If no address works, it takes the first."""
     good, gone = f"unix:path={listening}", "unix:path=/nonexistent/bus"
     for first in (gone, "nonsense", "tcp:host=localhost,port=1", "autolaunch:", "unix:abstract=x"):
         assert session_bus({BUS_VARIABLE: f"{first};{good}"}) == good
@@ -94,7 +94,7 @@ def test_of_several_addresses_the_first_that_answers_is_used(listening: str) -> 
 def test_the_variable_is_as_it_was_afterwards(
     before: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also if two blocks overlap and the first ends first."""
+    """The variable is restored even if two blocks overlap and the first block ends first."""
     monkeypatch.delenv(BUS_VARIABLE, raising=False)
     if before is not None:
         monkeypatch.setenv(BUS_VARIABLE, before)
@@ -119,7 +119,7 @@ def _service() -> Iterator[SecretService]:
 @pytest.mark.real
 @pytest.mark.parametrize("how", ["unset", "empty", "list"])
 def test_the_real_service_is_found_without_a_desktop(how: str, service: SecretService) -> None:
-    """By the fast reader and by keyring, which stores; the command gets its variables as given."""
+    """The fast reader and keyring find the service, and the command's variables stay unchanged."""
     path = service.address.partition("path=")[2].partition(",")[0]
     runtime = Path(service.environ["XDG_RUNTIME_DIR"])
     if not (runtime / "bus").exists():
@@ -139,12 +139,12 @@ def test_the_real_service_is_found_without_a_desktop(how: str, service: SecretSe
         assert home.run("forget", f"Name-{how}").status == 0
 
 
-# -- what is said first ------------------------------------------------------------
+# -- the first line of an error ---------------------------------------------------
 
 
 @pytest.fixture(name="home")
 def _home() -> Iterator[Home]:
-    """A home whose list of stored names has OpenAI, and no bus."""
+    """A home without a bus, where OpenAI is in the list of stored names."""
     with fresh_home() as found:
         names = StoredNames(found.folder / ".local/state/secretly")
         names.add("OpenAI", "ada", True, "keyring.backends.SecretService.Keyring")
@@ -156,7 +156,7 @@ def _home() -> Iterator[Home]:
 def test_a_stored_secret_that_cannot_be_reached_is_said_first(
     options: tuple[str, ...], home: Home
 ) -> None:
-    """As under cron: not that a pinentry is missing, but that the keychain can't be reached."""
+    """The first line is about the keychain, and not about a missing pinentry."""
     done = home.run("run", *options, "-e", "K=OpenAI", "touch", "ran")
     assert done.status == 125
     first, hint = done.stderr.splitlines()
@@ -172,7 +172,7 @@ def test_a_stored_secret_that_cannot_be_reached_is_said_first(
 
 @pytest.mark.process
 def test_a_prompt_says_that_the_stored_secret_cannot_be_reached(home: Home) -> None:
-    """Where secretly can ask, it asks, and says why; not for a secret that is not stored."""
+    """The prompt for a stored secret says why it asks. Other prompts don't."""
     with FakePinentry(["canary-1", "canary-2"]) as fake:
         for name in ("OpenAI", "Other"):
             assert home.run("run", "-e", f"K={name}", "true", environ=fake.environ).status == 0
@@ -183,7 +183,7 @@ def test_a_prompt_says_that_the_stored_secret_cannot_be_reached(home: Home) -> N
 
 @pytest.mark.real
 def test_a_keyring_without_a_collection_is_not_locked() -> None:
-    """The error says that it is not set up, with and without prompts; asking still works."""
+    """The error says that the keyring is not set up. Prompts still work."""
     with secret_service(collection=False) as service, fresh_home() as home:
         home.environ |= {name: service.environ[name] for name in (BUS_VARIABLE, "XDG_RUNTIME_DIR")}
         for words in (("run", "--no-input", "-e", "X=Name", "true"), ("set", "Name", "--stdin")):
@@ -196,7 +196,7 @@ def test_a_keyring_without_a_collection_is_not_locked() -> None:
 
 
 def test_a_keychain_is_handed_the_bus_that_its_environment_has(listening: str) -> None:
-    """A bus that says nothing is the same error as one that the variable names."""
+    """The bus of the login gives the same errors as a bus from the variable."""
     found = Keychain({"XDG_RUNTIME_DIR": os.path.dirname(listening), "HOME": "/nonexistent"})
     with pytest.raises(Exception, match="did not answer"):
         asyncio.run(found.get("a", "b", 0.5))

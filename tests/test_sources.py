@@ -815,7 +815,7 @@ def test_a_program_gets_arguments_stdin_and_variables(tmp_path: Path) -> None:
      ("\\357\\273\\277canary", "canary"), ("", "")],
 )  # fmt: skip
 def test_exactly_one_newline_is_stripped(tmp_path: Path, wrote: str, value: str) -> None:
-    """The program adds one line end; other white space belongs to the secret."""
+    """The program adds one line end. Other white space belongs to the secret."""
     assert call(tmp_path, f"printf '{wrote}'") == value
 
 
@@ -962,7 +962,7 @@ def unlocked(folder: Path, pinentry: FakePinentry, count: int = 1, **more: Any) 
 
 @pytest.mark.process
 def test_each_prompt_has_what_is_left_of_the_limit(locked: Path) -> None:
-    """A key that is typed again does not have the whole time again."""
+    """The second prompt has only the time that the first attempt left."""
     run = run_of(locked, person=PATIENCE)
     run.until = time.monotonic() + PATIENCE
     wrong: list[Any] = [("wait", 1.1), ("raw", b"D canary-wrong\nOK\n")]
@@ -1599,7 +1599,7 @@ def test_a_command_is_configured(rbw: Home) -> None:
 
 
 def test_the_public_names_of_sources_are_listed() -> None:
-    """Each loads when it is used, and nothing else is there."""
+    """``dir`` lists the public names, which load on first use."""
     assert dir(sources) == sorted(sources.__all__)
     for name in sources.__all__:
         assert getattr(sources, name) is not None

@@ -1,4 +1,4 @@
-"""References in the values of variables: resolved, or refused, and never passed on."""
+"""References in the values of variables: secretly resolves or refuses each of them."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from secretly.sources.unreadable import INSTEAD
 COMMON = SecretRequest(Reference("", ""))
 READER = ValueReader(COMMON, {"STAGE": "dev"})
 
-#: The schemes that a longer text must not have without braces.
+#: The schemes of references that secretly refuses in a longer text without braces.
 MANAGERS = sorted({*SCHEMES, "secretly"} - {"env", "file"})
 
 
 def shown(value: SecretRequest | Composed | None) -> str | None:
-    """A value with its references in angle brackets; None for a plain text."""
+    """Show a value with its references in angle brackets, or None for a plain text."""
     if value is None:
         return None
     if not isinstance(value, Composed):
@@ -42,11 +42,11 @@ def shown(value: SecretRequest | Composed | None) -> str | None:
 
 
 def read(text: str, variable: str = "X") -> str | None:
-    """What the value of a variable in an env file is."""
+    """Read a variable's text as if from an env file, and show the value."""
     return shown(READER.read(text, variable, "an env file"))
 
 
-# -- what a text is --------------------------------------------------------------
+# -- references and plain texts ---------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def read(text: str, variable: str = "X") -> str | None:
     ],
 )
 def test_references_are_found(text: str, expected: str) -> None:
-    """A whole value, or in braces, wherever they stand."""
+    """A reference is the whole value or is in braces, anywhere in the text."""
     assert read(text) == expected
 
 
@@ -94,7 +94,7 @@ def test_references_are_found(text: str, expected: str) -> None:
     ],
 )
 def test_another_text_is_plain(text: str) -> None:
-    """URLs, other programs' braces, and what only resembles a reference."""
+    """URLs, other programs' braces and texts that only resemble references are plain."""
     assert read(text) is None
 
 
@@ -110,14 +110,14 @@ UNREADABLE = [
 
 @pytest.mark.parametrize("text", UNREADABLE)
 def test_the_reference_of_a_store_that_secretly_cannot_read_is_refused(text: str) -> None:
-    """The error names the variable, where it is set, and how to pass the text on."""
+    """The error names the variable, where it is set, and ``--literal``."""
     with pytest.raises(BadReference, match=r"X in an env file: ") as caught:
         read(text)
     assert "--literal X" in caught.value.hint
 
 
 def test_another_name_of_a_store_is_told_its_own() -> None:
-    """``bitwarden://`` is ``bw://`` here. Each name in the table leads to a scheme that exists."""
+    """The hint names secretly's scheme, such as ``bw://`` for ``bitwarden://``."""
     for name, instead in INSTEAD.items():
         assert instead in {*SCHEMES, ""}
         assert name not in SCHEMES
@@ -127,7 +127,7 @@ def test_another_name_of_a_store_is_told_its_own() -> None:
 
 
 def test_a_store_that_another_package_reads_is_read() -> None:
-    """Its scheme is a reference then, although secretly itself can't read it."""
+    """A scheme that another package reads is a reference, although secretly doesn't read it."""
     reader = ValueReader(COMMON, {})
     reader.__dict__["_readable"] = frozenset({*SCHEMES, "secretly", "vault"})
     assert shown(reader.read("vault://a/b", "X", "an env file")) == "<vault://a/b>"
@@ -145,7 +145,7 @@ def test_a_store_that_another_package_reads_is_read() -> None:
     ],
 )
 def test_a_bare_reference_in_a_longer_text_is_refused(scheme: str, around: str) -> None:
-    """It is not clear where it ends; the hint has the form to write."""
+    """It isn't clear where a reference in a longer text ends, so the hint shows the braces."""
     for name in (scheme, scheme.upper()):
         text = around.format(f"{name}://")
         with pytest.raises(BadReference, match=f"{scheme}://") as caught:
@@ -169,21 +169,21 @@ def test_a_bare_reference_in_a_longer_text_is_refused(scheme: str, around: str) 
     ],
 )
 def test_a_broken_reference_is_refused(text: str) -> None:
-    """In braces or not. The error is one line, and names the variable."""
+    """The error about a broken reference has one line and names the variable."""
     with pytest.raises(BadReference, match="X in an env file") as caught:
         read(text)
     assert f"{caught.value}{caught.value.hint}".isprintable()
 
 
 def test_the_error_does_not_show_the_text() -> None:
-    """A text with a reference in it may have a password next to it."""
+    """A text with a reference may also contain a password, so the error doesn't show the text."""
     for text in ("db://u:canary-1@h?k=op://V/I", "canary-1 bws://a", "canary-1 {{ op://a | x }}"):
         with pytest.raises(BadReference) as caught:
             read(text)
         assert "canary" not in f"{caught.value}{caught.value.hint}"
 
 
-# -- what -e and the configuration say -------------------------------------------
+# -- -e and the configuration -----------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -198,13 +198,13 @@ def test_the_error_does_not_show_the_text() -> None:
     ],
 )
 def test_a_reference_for_a_variable_is_read(text: str, expected: str) -> None:
-    """A name, a reference or a text with braces; an unknown scheme is the look-up's error."""
+    """``-e`` takes a name, a reference or a text with braces. The look-up checks the scheme."""
     assert shown(READER.read_reference(text, "X")) == expected
 
 
 @pytest.mark.parametrize("text", ["Bearer {{ Name }}", "db://u:op://V/I@h", "bws://a", "a op://b"])
 def test_a_reference_for_a_variable_is_refused(text: str) -> None:
-    """It could only be a name with braces, or an unknown scheme: a command would never get it."""
+    """The text can only be a mistake, so the error doesn't suggest ``--literal``."""
     with pytest.raises(BadReference, match=r"^X: ") as caught:
         READER.read_reference(text, "X")
     assert "--literal" not in caught.value.hint
@@ -229,19 +229,19 @@ PIECES = st.sampled_from(
     ]
 )
 
-#: Written without the code under test: a scheme is the longest one that ends here.
+#: Doesn't use the code under test: a scheme is the longest match that ends at ``://``.
 _ANY = re.compile(r"([A-Za-z0-9+.-]+)://")
 
 
 def schemes_in(text: str) -> list[str]:
-    """The schemes in a text, as a URL's rules read them."""
+    """Return the schemes in a text, by the rules for URLs."""
     runs = (found[1].lstrip("0123456789+.-").lower() for found in _ANY.finditer(text))
     return [scheme for scheme in runs if scheme]
 
 
 @given(st.lists(PIECES, max_size=7).map("".join) | st.text("op://enva{} |-"))
 def test_no_reference_is_ever_passed_on(text: str) -> None:
-    """Resolved, refused, or provably not a reference."""
+    """Every text is resolved, refused, or contains no reference."""
     try:
         value = READER.read(text, "X", "an env file")
     except BadReference as error:
@@ -265,7 +265,7 @@ def test_no_reference_is_ever_passed_on(text: str) -> None:
 
 @given(st.lists(st.text("ab{} \n:/@é") | st.sampled_from([0, 1]), max_size=6))
 def test_a_text_comes_back_with_its_secrets_in_place(parts: list[Any]) -> None:
-    """Everything outside of the braces is left as it is, and what a secret holds is not read."""
+    """The text outside the braces stays the same, and secretly doesn't look into secrets."""
     secrets = ["{{ op://a }} %", "$1 & é"]
     texts = [part.replace("{", "(") if isinstance(part, str) else part for part in parts]
     text = "".join(
@@ -303,7 +303,7 @@ def test_a_text_comes_back_with_its_secrets_in_place(parts: list[Any]) -> None:
     ],
 )
 def test_a_long_text_takes_no_longer_for_each_character(start: str, more: str) -> None:
-    """It is read once, so that no file can keep secretly busy."""
+    """Reading takes linear time, so that a file can't keep secretly busy."""
     text = (start + more * (1 << 17))[: 1 << 17]
     try:
         assert read(text) is None
@@ -315,7 +315,7 @@ def test_a_long_text_takes_no_longer_for_each_character(start: str, more: str) -
 
 
 def test_a_secret_in_a_url_is_percent_encoded() -> None:
-    """All of it, as the part of a URL; without ``| url`` it stays as it is."""
+    """``| url`` encodes the whole secret. Without it, the secret is unchanged."""
     one, two = (COMMON._replace(reference=Reference("", name)) for name in "ab")
     value = Composed(("db://u:", Inserted(one, encoded=True), "@h/", Inserted(two)))
     text = value.text({one: Secret("a/@:é %"), two: Secret("/@")})
@@ -324,14 +324,14 @@ def test_a_secret_in_a_url_is_percent_encoded() -> None:
 
 
 def test_the_repr_of_a_value_shows_no_text() -> None:
-    """The texts between the secrets may be secret too."""
+    """``repr`` hides the texts between the secrets too, because they may be secret."""
     value = READER.read("canary-1 {{ env://A }} {{ env://B }}", "X", "an env file")
     assert repr(value) == "<text with 2 secrets>"
     assert "canary" not in repr(Delivery(value, Environment("X")))  # type: ignore[arg-type]
 
 
 def test_the_requests_of_a_text_are_changed_together() -> None:
-    """For the prompts and the consent, each secret in a text is like any other."""
+    """Each secret in a text gets the same changes as a secret of its own, such as its purpose."""
     value = READER.read("{{ env://A }} {{ env://B }}", "X", "an env file")
     assert isinstance(value, Composed)
     delivery = Delivery(value, Environment("X"))
@@ -344,7 +344,7 @@ def test_the_requests_of_a_text_are_changed_together() -> None:
 
 
 def held(variables: dict[str, str], **more: Any) -> dict[str, str | None]:
-    """The references in these variables of an env file."""
+    """Return the values of an env file's variables that contain references."""
     texts = {name: PlainVariable(text, "an env file") for name, text in variables.items()}
     found = split(texts, COMMON, {"STAGE": "dev"}, **more)
     assert found.plain.keys() | found.secret.keys() == variables.keys()
@@ -352,13 +352,13 @@ def held(variables: dict[str, str], **more: Any) -> dict[str, str | None]:
 
 
 def test_a_literal_variable_is_passed_on() -> None:
-    """Whatever its text looks like; the others are read."""
+    """secretly passes on the text of a literal variable, and still reads the other variables."""
     variables = {"A": "bws://a", "B": "op://V/I", "C": "x op://V/I"}
     assert held(variables, literal={"A", "C"}) == {"B": "<op://V/I>"}
 
 
 def test_a_variable_with_two_values_is_refused_in_a_reference() -> None:
-    """The file sets it too, so it isn't clear which item the reference means."""
+    """The env file and the environment disagree, so it isn't clear which item is meant."""
     assert held({"A": "op://$STAGE/b", "STAGE": "dev"}) == {"A": "<op://dev/b>"}
     assert held({"A": "x $STAGE", "STAGE": "prod"}) == {}
     for text in ("op://$STAGE/b", "{{ op://${STAGE:-x}/b }}"):
@@ -370,7 +370,7 @@ def test_a_variable_with_two_values_is_refused_in_a_reference() -> None:
 
 
 def test_lines_as_public_projects_have_them_pass_unchanged() -> None:
-    """URLs, lists, templates, JSON, keys and placeholders of about two hundred settings."""
+    """About two hundred realistic settings, such as URLs, JSON and keys, stay unchanged."""
     lines = Path(__file__).with_name("example.env").read_text("utf-8").splitlines()
     texts = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
     assert len(texts) >= 200

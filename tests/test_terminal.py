@@ -75,7 +75,7 @@ def test_what_was_typed_before_is_not_the_answer(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("paste", ["canary-1\nrm -rf x\n", "canary-1\nx", "canary-1\n\n\nx\n", KEY])
 def test_a_paste_of_several_lines_is_refused(paste: str, tmp_path: Path) -> None:
-    """Its first line is not the secret, and its other lines reach no other program."""
+    """secretly refuses the paste, and no other program gets the other lines."""
     with asking(tmp_path) as screen:
         screen.prompted()
         screen.type(paste)
@@ -86,7 +86,7 @@ def test_a_paste_of_several_lines_is_refused(paste: str, tmp_path: Path) -> None
 
 
 def large_paste(folder: Path, what: str, start: str, program: str = "") -> str:
-    """Paste 45 kB at a prompt of a program's, in a shell, and then type a line for that shell.
+    """Paste 45 kB at a prompt that a program shows in a shell, and then type a line for that shell.
 
     A terminal takes some kilobytes of the paste: the rest comes when there is room.
     """
@@ -109,13 +109,13 @@ def large_paste(folder: Path, what: str, start: str, program: str = "") -> str:
 
 @pytest.mark.parametrize("start", ["canary-0\r", "\x04", "canary" * 700 + "\r", "\r\r"])
 def test_a_large_paste_reaches_no_shell(start: str, tmp_path: Path) -> None:
-    """Also if its beginning cancels, or is longer than a line can be. Nothing of it is shown."""
+    """The whole paste is dropped and hidden, also if it begins with Ctrl-D or a very long line."""
     assert "canary" not in large_paste(tmp_path, "ask", start)
 
 
 @pytest.mark.parametrize("start", ["canary-0\r", "y\r", "\x04"])
 def test_a_large_paste_at_a_question_reaches_no_shell(start: str, tmp_path: Path) -> None:
-    """Whatever it means as an answer."""
+    """The whole paste is dropped, whether its first line answers the question or not."""
     assert "canary" not in large_paste(tmp_path, "confirm", start)
 
 
@@ -125,7 +125,7 @@ def test_a_large_paste_at_a_question_reaches_no_shell(start: str, tmp_path: Path
 def test_a_large_paste_in_a_pinentry_reaches_no_shell(
     program: str, what: str, tmp_path: Path
 ) -> None:
-    """What the pinentry leaves unread."""
+    """secretly drops the rest of a paste that a pinentry has not read."""
     need(program)
     large_paste(tmp_path, what, "canary-0\r", program)
 
@@ -139,7 +139,7 @@ def test_a_large_paste_in_a_pinentry_reaches_no_shell(
     ],
 )
 def test_a_paste_is_not_an_answer(keys: str, error: str | None, shown: str, tmp_path: Path) -> None:
-    """A secret may be pasted at a question: nothing of it is shown or agrees."""
+    """A pasted secret is neither an answer nor shown."""
     with asking(tmp_path, "confirm") as screen:
         screen.prompted(wording.YES_OR_NO)
         screen.type(keys)
@@ -150,7 +150,7 @@ def test_a_paste_is_not_an_answer(keys: str, error: str | None, shown: str, tmp_
 
 @pytest.mark.parametrize("paste", ["canary-1\n\n", "canary-1\n \n"])
 def test_empty_lines_after_a_secret_are_dropped(paste: str, tmp_path: Path) -> None:
-    """A paste of one line may end in more than one line end."""
+    """Empty lines after the secret belong to the paste, and are dropped."""
     with asking(tmp_path) as screen:
         screen.prompted()
         screen.type(paste)
@@ -384,12 +384,12 @@ def test_modes_are_restored_and_unread_input_is_dropped() -> None:
         os.close(slave)
 
 
-#: A system on which the controlling terminal has no name: no pts is in ``/dev/pts``.
+#: Run the program without /dev/pts, so that the controlling terminal has no name.
 NAMELESS = 'exec unshare -m sh -c "mount -t tmpfs none /dev/pts && exec \\"\\$@\\"" sh "$@"'
 
 
 def need_namespaces() -> None:
-    """Skip where this user may make no mount namespace."""
+    """Skip the test if this user can't make a mount namespace."""
     need("unshare", "mount")
     trying = ["unshare", "-m", "sh", "-c", "mount -t tmpfs none /dev/pts"]
     if subprocess.run(trying, capture_output=True, timeout=DEADLINE).returncode:
@@ -398,7 +398,7 @@ def need_namespaces() -> None:
 
 @pytest.mark.real
 def test_a_terminal_without_a_name_is_asked_on(tmp_path: Path) -> None:
-    """As getpass does: after su, in a container or with another /dev/pts.
+    """secretly prompts on a terminal without a name, as in a container, and uses no pinentry.
 
     No pinentry is used there: it could not open the terminal.
     """
@@ -438,7 +438,7 @@ asyncio.run(main())
 
 
 def test_each_terminal_without_a_name_has_its_own_lock() -> None:
-    """All of them are one file, /dev/tty: each has its own byte of it."""
+    """The terminals share the file /dev/tty, so each one locks its own byte of that file."""
     with Pty([sys.executable, "-c", LOCKS], {"PATH": os.defpath}) as screen:
         assert screen.wait() == 0, screen.shown
 
@@ -479,13 +479,13 @@ asyncio.run(main())
 
 @pytest.mark.parametrize("path", ["", "/dev/tty"])
 def test_a_process_that_was_forked_off_neither_keeps_nor_ends_the_turn(path: str) -> None:
-    """It has the descriptor of the lock too, maybe for its whole life."""
+    """A forked process has the lock's descriptor too, but doesn't hold the lock with it."""
     with Pty([sys.executable, "-c", FORKED, path], {"PATH": os.defpath}) as screen:
         assert screen.wait() == 0, screen.shown
 
 
 def test_the_turn_of_a_stopped_loop_is_passed_on() -> None:
-    """In the same process nothing else would give the terminal back."""
+    """When the holder's loop stops, the lock of the terminal passes to the next prompt."""
     ours = Turns()
     master, slave = os.openpty()
 
@@ -528,14 +528,14 @@ LABELS = [
 
 @pytest.mark.parametrize("label", LABELS)
 def test_emacs_knows_the_line_as_a_passwords(label: str) -> None:
-    """It hides what is typed only after such a line."""
+    """Emacs hides what the user types only after a line that matches its pattern."""
     shown = f"{wording.entry_label(label, emacs=True)} "
     assert COMINT.search(shown)
     assert wording.entry_label(label) == f"{label}:"
 
 
 def test_the_line_in_emacs_names_the_secret() -> None:
-    """What the user sees is still what is asked for."""
+    """The line for Emacs still names the secret."""
     label = wording.entry_label(wording.secret_label("Example"), emacs=True)
     assert label == "Password for Example:"
     assert wording.entry_label(wording.username_label("X"), emacs=True) == "User name for X:"
@@ -544,7 +544,7 @@ def test_the_line_in_emacs_names_the_secret() -> None:
 @pytest.mark.real
 @pytest.mark.parametrize("program", ["pinentry-tty", ""])
 def test_in_emacs_the_line_ends_in_a_passwords_prompt(program: str, tmp_path: Path) -> None:
-    """On the terminal itself, and in pinentry-tty."""
+    """The terminal's own prompt and pinentry-tty's end in such a line."""
     variables = {"INSIDE_EMACS": "28.2,comint", "TERM": "dumb"}
     if program:
         need(program)

@@ -207,13 +207,13 @@ def test_data_that_is_there_counts_without_any_time(pipe: tuple[int, int]) -> No
 
 
 def test_the_time_until_a_loop_is_loaded_counts(pipe: tuple[int, int]) -> None:
-    """The limit begins when the request is made, not when the loop has it."""
+    """A request's time limit begins when the request is made, not when a loop gets the request."""
     request = requests.readable(pipe[0], DEADLINE)
     time.sleep(0.2)
     seconds: list[float] = []
 
     class Timers:
-        """A loop that takes note of its timers, and runs none."""
+        """A loop that records its timers and never runs them."""
 
         identity = None
 
@@ -1047,7 +1047,7 @@ def test_drive_closes_a_coroutine_that_is_interrupted() -> None:
 
 
 def test_an_event_that_has_happened_is_not_waited_for() -> None:
-    """Without an event loop, and with a timeout as well."""
+    """An event that is already set doesn't wait, with and without a timeout."""
 
     async def main() -> bool:
         event = events.Event()
@@ -1059,7 +1059,7 @@ def test_an_event_that_has_happened_is_not_waited_for() -> None:
 
 
 def test_an_event_wakes_a_waiter_in_a_loop() -> None:
-    """From another thread, and before its timeout."""
+    """An event that another thread sets wakes a waiter before its timeout."""
 
     async def main() -> list[bool]:
         event = events.Event()
@@ -1070,7 +1070,7 @@ def test_an_event_wakes_a_waiter_in_a_loop() -> None:
 
 
 def test_each_adapter_has_what_a_loop_has() -> None:
-    """The protocol is for type checkers; this holds the classes to it."""
+    """Type checkers use the protocol, and this test checks the classes at run time."""
     wanted = {name for name in vars(loop.Loop) if not name.startswith("_")}
     assert {"call_later", "start", "wait"} <= wanted
     for adapter in (asyncio_loop.AsyncioLoop, twisted_loop.TwistedLoop):

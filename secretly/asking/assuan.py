@@ -27,7 +27,7 @@ WINDOW_TOO_SMALL = 301
 #: No particular error. An ``ERR`` without a number counts as this one.
 GENERAL = 1
 
-#: The errors that mean that the user declined.
+#: The errors that mean that the user answered No or cancelled.
 DECLINED = frozenset({CANCELED, FULLY_CANCELED, NOT_CONFIRMED})
 
 _ELLIPSIS = "…".encode()

@@ -92,16 +92,16 @@ class Surroundings(NamedTuple):
 
     @property
     def windows(self) -> bool:
-        """Whether a program may open a window here: on a screen, or on Windows' own."""
+        """Whether a program may open a window, on a screen or on Windows' desktop."""
         return self.display or bool(self.environ.get("WSL_DISTRO_NAME"))
 
 
 class _Candidate(NamedTuple):
     """A pinentry that may be used.
 
-    :param why: what names it, or why it is looked for.
-    :param named: whether the user named it: then a fault in it is an error.
-    :param name: the name that it was looked for by; empty: what it does is not known.
+    :param why: the setting that names the pinentry, or why secretly looks for it.
+    :param named: whether the user named the pinentry: then a fault is an error.
+    :param name: the program's name; empty for a program that secretly doesn't know.
     """
 
     program: Path
@@ -111,7 +111,7 @@ class _Candidate(NamedTuple):
 
     @property
     def textual(self) -> bool:
-        """Whether it never opens a window."""
+        """Whether the pinentry never opens a window."""
         return (self.name or measured.name_of(self.program)) in measured.TEXTUAL
 
 
@@ -223,7 +223,7 @@ def _missing(candidate: _Candidate, around: Surroundings) -> str:
     if not around.foreground:
         return "needs the terminal, and this is a background job"
     if not around.terminal.named:
-        return "needs the terminal's own name, which can't be opened here"
+        return "needs a terminal that can be opened by its own name"
     name = candidate.name or measured.name_of(candidate.program)
     if name == "pinentry-curses" and around.environ.get("TERM", "") in ("", "dumb", "unknown"):
         return "this terminal is too simple for it (TERM)"

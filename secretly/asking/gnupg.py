@@ -23,7 +23,7 @@ Note = Callable[[str, bool], None]
 
 
 def pinentry_program(settings: bytes) -> str:
-    r"""Return the pinentry that a ``gpg-agent.conf`` names, as gpg reads it; empty: none.
+    r"""Return the pinentry that a ``gpg-agent.conf`` names, as gpg does; empty without one.
 
     The last line counts. White space around the value goes, and one quote at each end.
 

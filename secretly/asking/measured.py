@@ -1,7 +1,7 @@
-"""What was measured of pinentries, with real keys: how each one answers a question.
+"""How each measured pinentry asks a question. The measurements used real keys.
 
-A pinentry's flavor is what it says of itself, and many wrappers say what GnuPG wants to hear. So
-nothing that must be right rests on the flavor alone: the program must be one that was measured.
+A pinentry's flavor is its own claim, and many wrappers claim a flavor that GnuPG expects. So
+consent never relies on the flavor alone: the program must be a measured one too.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 __all__ = ["Question", "asks_on_terminal", "name_of", "opens_window", "question"]
 
-#: The version whose questions were measured. In another one Return may press another button.
+#: The version whose questions were measured. In other versions, Return may press another button.
 VERSION = "1.2.1"
 
 
@@ -24,15 +24,14 @@ class Question(enum.Enum):
     BUTTONS = enum.auto()
     #: Return presses OK, which therefore says No. Closing the dialog is neither button.
     EXCHANGED = enum.auto()
-    #: The user types a word: the buttons were not measured, Return agrees (gnome3), or any ``y``
-    #: agrees, also one in a paste, as each PyPI token has it (tty).
+    #: The user types a word: nothing is known of the buttons, Return means Yes (gnome3),
+    #: or any ``y`` does, also in a pasted PyPI token (tty).
     WORD = enum.auto()
     #: Escape answers OK, so the terminal asks.
     NEVER = enum.auto()
 
 
-#: By the program's name, and by what it says of itself: without a screen most of them ask with
-#: curses.
+#: By the program's name and its flavor. Without a screen, most pinentries use curses.
 _QUESTIONS = {
     "pinentry-curses": {"curses": Question.EXCHANGED},
     "pinentry-tty": {"tty": Question.WORD},
@@ -41,14 +40,14 @@ _QUESTIONS = {
     "pinentry-gnome3": {"gnome3": Question.WORD, "gnome3:curses": Question.EXCHANGED},
 }
 
-#: Those that never open a window.
+#: The pinentries that never open a window.
 TEXTUAL = ("pinentry-curses", "pinentry-tty")
 
 
 def name_of(program: Path | None) -> str:
-    """Return the name of a pinentry that was measured; empty for any other program.
+    """Return the name of a measured pinentry; empty for any other program.
 
-    A script is another program, whatever its name is.
+    A script is never a measured program, whatever its name is.
     """
     path = os.path.realpath(program or "")
     name = os.path.basename(path)
@@ -62,8 +61,8 @@ def name_of(program: Path | None) -> str:
 def question(program: Path | None, flavor: str, version: str) -> Question:
     """Return how a pinentry may ask to confirm.
 
-    :param flavor: what it says it is.
-    :param version: what it says its version is.
+    :param flavor: the flavor that the pinentry reports.
+    :param version: the version that the pinentry reports.
     """
     if "fltk" in flavor:
         return Question.NEVER
@@ -73,11 +72,11 @@ def question(program: Path | None, flavor: str, version: str) -> Question:
 
 
 def opens_window(program: Path | None, flavor: str) -> bool:
-    """Return whether a pinentry certainly asks in a window, and leaves the terminal alone."""
+    """Return whether a pinentry certainly opens a window, and doesn't use the terminal."""
     name = name_of(program)
     return name not in TEXTUAL and ":" not in flavor and flavor in _QUESTIONS.get(name, {})
 
 
 def asks_on_terminal(flavor: str) -> bool:
-    """Return whether a pinentry says that it asks on the terminal."""
+    """Return whether a flavor means that the pinentry asks on the terminal."""
     return flavor.rpartition(":")[2] in ("curses", "tty")

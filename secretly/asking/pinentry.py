@@ -35,12 +35,12 @@ _GRACE = 0.2
 #: its side.
 _FAREWELL, _DEATH = 0.3, 0.2
 
-#: How soon, in seconds, to look at the terminal first, and how often later: whether it is asked
-#: on, and whether it still exists. Where the hang-up signal is ignored (nohup), pinentry-curses
+#: When to look at the terminal first, and how often later, in seconds: whether the pinentry
+#: asks there, and whether the terminal still exists. Under nohup, pinentry-curses
 #: goes on without a terminal.
 _FIRST_LOOK, _LOOK_INTERVAL = 0.02, 0.25
 
-#: The signals by which somebody ends a pinentry: it does not end itself so.
+#: The signals with which users and systems end a pinentry. No pinentry sends them to itself.
 _ENDED_BY_OTHERS = frozenset(
     -number
     for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
@@ -53,10 +53,10 @@ class Conversation:
     """One pinentry, from its start to its end.
 
     :param method: which pinentry.
-    :param surroundings: what it can ask on.
+    :param surroundings: the terminal and the screen.
     :param prompt: the texts to set; None: none.
     :param patience: how long the user has.
-    :param machine_timeout: how long it may take, in seconds, for what the user does not answer.
+    :param machine_timeout: how long the pinentry's own answers may take, in seconds.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class Conversation:
             for name in ("DISPLAY", "WAYLAND_DISPLAY", "DBUS_SESSION_BUS_ADDRESS"):
                 environ.pop(name, None)
         if terminal := self._surroundings.usable_terminal:
-            # Any pinentry may ask on it: a graphical one whose screen does not answer, or a script
+            # Any pinentry may use the terminal: a graphical one without its screen, or a script
             # that starts another one.
             opened = terminal.opened(drop_typed=lambda: not self._opens_window())
             self._terminal = self._restore.enter_context(opened)
@@ -155,7 +155,7 @@ class Conversation:
         await self.send_command("SETDESC", prompt.description, keep="\n")
 
     async def set_error(self, error: str, prompt: Prompt) -> None:
-        """Say what was wrong, in the description if the pinentry has no other place for it."""
+        """Show an error, in the description if the pinentry has no other place."""
         if not (await self.send_command("SETERROR", error, keep="\n", may_fail=True)).code:
             return
         text = f"{error}\n\n{prompt.description}"
@@ -188,16 +188,16 @@ class Conversation:
         return said or os.path.basename(os.path.realpath(self._method.program or ""))
 
     async def version(self) -> str:
-        """Return what the pinentry says its version is."""
+        """Return the version that the pinentry reports."""
         answer = await self.send_command("GETINFO", "version", may_fail=True)
         return (answer.data or b"").decode("ascii", "replace")
 
     async def ask_user(self, verb: str) -> assuan.Answer:
         """Send a command that the user answers, and return the answer.
 
-        The pinentry's flavor is asked for just before. If it is not the same as last time, the
-        pinentry sent an OK too many, and this is the answer to an earlier command: its next one
-        would pass for the user's.
+        First, ask for the flavor again. If the flavor differs, the answer belongs to an earlier
+        command, because the pinentry sent an additional OK. Then its next answer could be
+        mistaken for the user's.
 
         :raises Cancelled: if the user cancels.
         :raises PromptTimeout: if the user does not answer in time.
@@ -217,7 +217,7 @@ class Conversation:
                 raise in_background() from None
             raise
         except Cancelled:
-            await self.more_lines_follow()  # a paste may have cancelled
+            await self.more_lines_follow()  # the cause may be a paste
             raise
         return answer
 
@@ -235,12 +235,12 @@ class Conversation:
     async def more_lines_follow(self) -> bool:
         """Return whether a pinentry on the terminal left lines of a paste unread.
 
-        pinentry-tty and pinentry-curses read the first line and leave the others. While a window
-        asks, what is typed on the terminal is for another program.
+        pinentry-tty and pinentry-curses read only the first line. While a window is open,
+        the user may type on the terminal for another program.
         """
         if self._terminal is None or (self._may_open_window() and not self._asked_on_terminal()):
             return False
-        # A button that means Yes may be the pinentry's Cancel, after which the rest is dropped.
+        # With swapped buttons, Cancel means Yes, and a cancelled prompt drops further input.
         self._followed = await more_lines_follow(self._terminal) or self._followed
         return self._followed
 
@@ -251,14 +251,14 @@ class Conversation:
     def _could_be_seen(self) -> bool:
         """Return whether the user can have declined, or entered nothing.
 
-        Without a screen some pinentries say so.
+        Some pinentries give such an answer when they have no screen.
         """
         if self._terminal is None:
-            return self._flavor != "tty"  # which answers so if it has no terminal
+            return self._flavor != "tty"  # without a terminal, pinentry-tty cancels
         return self._may_open_window() or self._asked_on_terminal()
 
     def _asked_on_terminal(self) -> bool:
-        """Return whether it has asked on the terminal: it is known for that, or was seen to."""
+        """Return whether the pinentry asked on the terminal: by its name or by changed modes."""
         if self._terminal is None or self._opens_window():
             return False
         return bool(self._measured) or modes_of(self._terminal) != self._modes or self._touched
@@ -293,7 +293,7 @@ class Conversation:
             raise self._failed("does not read what it is sent")
 
     async def _receive_at_once(self) -> assuan.Answer:
-        """Receive an answer that is not the user's.
+        """Receive an answer that doesn't depend on the user.
 
         :raises PromptTimeout: if the whole limit is over before the pinentry's own time.
         """
@@ -377,7 +377,7 @@ class Conversation:
 
 
 class Killed(PinentryFailed):
-    """Somebody has ended it. It can ask here, so nothing else asks in its place."""
+    """A signal killed a pinentry that was able to ask, so nothing else asks in its place."""
 
 
 class _Hung(PinentryFailed):

@@ -48,8 +48,8 @@ class Prompt(NamedTuple):
 class Patience(NamedTuple):
     """How long the user may take.
 
-    :param seconds: for each question; messages say this number, which the user knows.
-    :param until: when all must have ended: a time of the monotonic clock, in seconds.
+    :param seconds: for each question, as the user set it; messages show this number.
+    :param until: when the last question must end: a time of the monotonic clock, in seconds.
     """
 
     seconds: float
@@ -58,7 +58,7 @@ class Patience(NamedTuple):
     def left(self) -> float:
         """Return how long the user has for the next question, in seconds.
 
-        :raises PromptTimeout: if there is no time left.
+        :raises PromptTimeout: if the time is over.
         """
         left = min(self.seconds, self.until - time.monotonic())
         if left <= 0:
@@ -80,7 +80,7 @@ def said_no() -> NotConfirmed:
 
 
 def pasted() -> NotConfirmed:
-    """Return the error for a Yes that more input followed: it may be the first line of a paste."""
+    """Return the error for a Yes with more input after it, which may be a paste."""
     return NotConfirmed(
         "cancelled: more input followed your answer, and a paste is not an answer",
         "nothing was run and no secret was used; try again and type the answer alone",
@@ -88,7 +88,7 @@ def pasted() -> NotConfirmed:
 
 
 def several_lines() -> Refused:
-    """Return the error for a secret of several lines: a prompt would use the first alone."""
+    """Return the error for a secret of several lines: a prompt reads only one line."""
     return Refused(
         "you entered several lines, or the first of several: a prompt takes one line",
         "store it from a file: secretly set NAME --stdin < FILE",
@@ -101,7 +101,7 @@ def check_code(code: int, name: str, patience: Patience) -> None:
     :param code: the answer's code.
     :param name: the pinentry's name.
     :param patience: how long the user had.
-    :raises PinentryFailed: if it is not an answer of the user's.
+    :raises PinentryFailed: if the code doesn't come from the user.
     """
     if code == 0:
         return

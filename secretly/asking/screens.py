@@ -1,4 +1,4 @@
-"""The screen: whether the one that the environment names is there."""
+"""Check whether the screen that the environment names exists."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ __all__ = ["gone", "missing"]
 #: How long, in seconds, a screen's server has to accept a connection.
 _TIMEOUT = 0.5
 
-#: A display of this machine, as X(7) has it, with its number.
+#: A display of this machine with its number, in the form of X(7).
 _DISPLAY = re.compile(r"(|unix|localhost|127\.0\.0\.1):([0-9]{1,5})(?:\.[0-9]+)?")
 
 
 def missing(environ: Mapping[str, str]) -> str:
-    """Return the variables that name a screen that is not there, as ``DISPLAY=:9``; else empty."""
+    """Return the variables whose screen doesn't exist, as ``DISPLAY=:9``; empty without any."""
     names = [name for name, there in _screens(environ).items() if there is False]
     return " and ".join(f"{name}={escape(environ[name])}" for name in names)
 
 
 def gone(environ: Mapping[str, str]) -> bool:
-    """Return whether none of the screens that the environment names is there, for certain."""
+    """Return whether none of the screens in the environment exists, for certain."""
     there = _screens(environ).values()
     return bool(there) and all(one is False for one in there)
 
 
 def _screens(environ: Mapping[str, str]) -> dict[str, bool | None]:
-    """Return whether each screen that is named is there; None if that can't be known."""
+    """Return for each variable whether its screen exists; None if unknown."""
     checks = {"WAYLAND_DISPLAY": _wayland_answers, "DISPLAY": _x_answers}
     return {name: check(environ) for name, check in checks.items() if environ.get(name)}
 
@@ -44,7 +44,7 @@ def _wayland_answers(environ: Mapping[str, str]) -> bool:
 
 
 def _x_answers(environ: Mapping[str, str]) -> bool | None:
-    """Return whether the X server answers; None if it is another machine's."""
+    """Return whether the X server answers; None for the server of another machine."""
     found = _DISPLAY.fullmatch(environ["DISPLAY"])
     if found is None:
         return None

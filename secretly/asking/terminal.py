@@ -59,12 +59,12 @@ _CONTROLLING = "/dev/tty"
 
 
 class Terminal:
-    """A terminal by its own name, such as ``/dev/pts/3``, or the controlling one without a name.
+    """A terminal with a name, such as ``/dev/pts/3``, or the controlling one without a name.
 
     After ``su``, in a container or with another ``/dev/pts`` the controlling terminal can't be
-    opened by its own name. It can be as ``/dev/tty``, except on macOS: kqueue refuses that.
+    opened by its own name. Then ``/dev/tty`` works, except on macOS, where kqueue refuses it.
 
-    :param path: what to open.
+    :param path: the path to open.
     :param number: the device number of the controlling terminal, if it has no name here.
     """
 
@@ -73,7 +73,7 @@ class Terminal:
 
     @property
     def named(self) -> bool:
-        """Whether other processes can open it by this name, as a pinentry must."""
+        """Whether other processes can open the terminal by this name, as a pinentry must."""
         return self.path != _CONTROLLING
 
     @contextlib.contextmanager
@@ -82,12 +82,12 @@ class Terminal:
     ) -> Iterator[int]:
         """Open the terminal so that nothing blocks, and restore its modes at the end.
 
-        Nothing here waits for output to drain: the user may have stopped it with Ctrl-S.
+        Never wait for output to drain: the user may have stopped the output with Ctrl-S.
 
-        :param asking: whether the user may be asked on it. Then Ctrl-Z suspends nothing, as the
-            shell would turn echo on, and leave it on after ``fg``; and what was typed and not
-            read is dropped at the end.
-        :param drop_typed: is called at the end: whether to drop that, after all.
+        :param asking: whether a prompt uses the terminal. Then Ctrl-Z suspends nothing, because the
+            shell would turn echo on, and leave it on after ``fg``. Unread input is dropped
+            at the end.
+        :param drop_typed: called at the end; returns whether to drop unread input.
         """
         descriptor = self._open(os.O_RDWR | os.O_NONBLOCK)
         try:
@@ -138,11 +138,11 @@ class Terminal:
 
     @contextlib.asynccontextmanager
     async def turn(self, timeout: float, own: turns.Turn) -> AsyncIterator[None]:
-        """Make other processes of secretly wait that would ask on this terminal.
+        """Keep other processes of secretly from asking on this terminal meanwhile.
 
-        :param timeout: how long to wait for their turns at most, in seconds.
-        :param own: the turn in this process. If it is passed on, so is this one.
-        :raises PromptTimeout: if they took longer.
+        :param timeout: how long to wait for the other processes, in seconds.
+        :param own: the turn in this process. If another coroutine gets that turn, release this one.
+        :raises PromptTimeout: if the wait takes longer.
         :raises PinentryFailed: if the terminal no longer exists, or goes away meanwhile.
         """
         deadline = time.monotonic() + timeout
@@ -167,7 +167,7 @@ class Terminal:
         finally:
             own.release = kept
             if os.getpid() == process:
-                # A process that was forked off has the descriptor too, which would keep the lock.
+                # Unlock, because a forked process has the descriptor too, which keeps the lock.
                 self._lock(descriptor, False)
             os.close(descriptor)
 
@@ -179,7 +179,7 @@ class Terminal:
         if self.named or sys.platform != "linux":
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB if take else fcntl.LOCK_UN)
             return
-        # All terminals are one file by that name: each has its own byte of it (struct flock).
+        # All terminals share the file /dev/tty: lock one byte for each terminal (struct flock).
         kind = fcntl.F_WRLCK if take else fcntl.F_UNLCK
         lock = struct.pack("hhqqi4x", kind, os.SEEK_SET, self._number, 1, 0)
         fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, lock)
@@ -202,7 +202,7 @@ class Terminal:
     async def confirm(self, question: str, patience: Patience) -> bool:
         """Ask a question. Only ``y`` and ``yes`` mean Yes.
 
-        A secret may be pasted by mistake: what is typed is not shown, only what it means.
+        The terminal shows only Yes or No: the input may be a secret, pasted by mistake.
 
         :raises NotConfirmed: if more input follows a Yes, as after a paste of several lines.
         """
@@ -248,7 +248,7 @@ async def _ask_line(descriptor: int, text: str, label: str, patience: Patience) 
     if line.endswith(b"\n") and not too_long:
         return line[:-1]
     line = b""  # a traceback may show locals
-    await more_lines_follow(descriptor)  # so that no shell reads them
+    await more_lines_follow(descriptor)  # keep the input from the shell
     if not too_long:
         raise Cancelled("cancelled at the prompt", "nothing was done")
     raise PinentryFailed(
@@ -284,11 +284,11 @@ async def read_line(descriptor: int, deadline: float) -> bytes | None:
 
 
 async def more_lines_follow(descriptor: int) -> bool:
-    """Return whether more was typed than the line that was read, as after a paste of several.
+    """Return whether more input follows the first line, as after a paste of several lines.
 
-    The terminal no longer shows what is typed. Its last line may lack an end, and the terminal
-    passes it on only without ICANON. All of it is dropped, also what comes only when there is room
-    for it in the terminal: it would reach the shell. Empty lines don't count.
+    The terminal no longer shows the input. The last line may lack an end, and the terminal
+    gives such a line only without ICANON. Drop all input, also the part that arrives later when
+    the terminal has room, so that nothing reaches the shell. Empty lines don't count.
     """
     if (modes := modes_of(descriptor)) is None:
         return False
@@ -302,14 +302,14 @@ async def more_lines_follow(descriptor: int) -> bool:
         try:
             if not (more := os.read(descriptor, _LINE_LIMIT)):
                 break
-        except OSError:  # another reader took it, or the terminal was closed
+        except OSError:  # another process read the input, or the terminal was closed
             break
         followed = followed or bool(more.strip())
     return followed
 
 
 def modes_of(descriptor: int) -> list[Any] | None:
-    """Return an open terminal's modes; None if it no longer exists: its window was closed."""
+    """Return an open terminal's modes; None if the terminal was closed."""
     try:
         return termios.tcgetattr(descriptor)
     except termios.error:
@@ -353,8 +353,8 @@ def _names_of(device: int | None) -> Iterator[str]:
 def _is_controlling(path: str) -> bool:
     """Return whether that name opens the controlling terminal, for reading and writing.
 
-    In a container another one may have the same name and even the same number. Only of the
-    controlling one does the system tell the foreground's process group (tcgetpgrp(3)).
+    In a container, another terminal may have the same name and even the same number. The
+    system gives the foreground group only for the controlling terminal (tcgetpgrp(3)).
     """
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)

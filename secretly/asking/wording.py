@@ -18,7 +18,7 @@ CUT_SHORT = "That is only the beginning of several lines."
 A_REFERENCE = "That is a reference, not a secret."
 KEYCHAIN_LOCKED = "The keychain is locked."
 KEYCHAIN_SILENT = "The keychain did not answer."
-KEYCHAIN_UNREACHABLE = "It is stored in the keychain, which can't be reached from here."
+KEYCHAIN_UNREACHABLE = "The secret is in the keychain, which can't be reached from here."
 
 
 # -- a secret that the user types ------------------------------------------------
@@ -48,7 +48,7 @@ def not_a_token(name: str, prefix: str) -> str:
 
 
 def no_such_name(name: str, question: str) -> str:
-    """Return the line about a name that is little different from a known one."""
+    """Return the line about a name that resembles a known name."""
     return f"No stored secret is named {name}. {question}"
 
 
@@ -65,10 +65,10 @@ def users(names: Sequence[str]) -> str:
 
 
 def replace_question(name: str, username: str, others: Sequence[str]) -> str:
-    """Return the question whether a secret replaces what is stored under other user names."""
+    """Return the question whether to replace the secrets of other user names."""
     return (
         f"{TITLE} set stores {name} for {users([username])}.\n"
-        f"Delete what is stored for {users(others)}?"
+        f"Delete the stored secret of {users(others)}?"
     )
 
 
@@ -80,7 +80,7 @@ YES, NO = "Yes", "No"
 YES_BUTTON, NO_BUTTON = f"_{YES}", f"_{NO}"
 YES_OR_NO = "[y/N]"
 
-#: What the terminal shows of an answer: No, Yes.
+#: The letters that the terminal shows for an answer: No, Yes.
 LETTERS = ("n", "y")
 
 #: Before the entry field of a question that is answered with a word.
@@ -92,10 +92,10 @@ REPEAT_DIFFERS = "The two entries are not the same."
 
 
 def entry_label(label: str, emacs: bool = False) -> str:
-    """Return the label of an entry field as it is shown.
+    """Return the label of an entry field, as the prompt shows it.
 
-    :param emacs: whether Emacs must recognize it: it shows what is typed after any other line
-        than a password's (``comint-password-prompt-regexp``).
+    :param emacs: whether Emacs must recognize the label: otherwise it shows the input
+        (``comint-password-prompt-regexp``).
     """
     if emacs:
         kind, _, name = label.partition(" for ")

@@ -76,7 +76,7 @@ async def examine(environ: Mapping[str, str]) -> list[Line]:
 
 
 def steering(environ: Mapping[str, str]) -> list[Line]:
-    """The variables that are set and matter; the values only of those that can't be secret."""
+    """Lines about the variables that matter; with values only if these can't be secret."""
     names = [name for name in STEERING if name in environ]
     others = sorted(name for name in environ if name.startswith(STEERING_PREFIXES))
     names += [name for name in others if name not in names]

@@ -46,7 +46,7 @@ def _origin(delivery: Delivery, context: Context) -> str:
 
 
 def _place(request: SecretRequest, context: Context) -> str:
-    """Where a secret would come from."""
+    """Return the place that a secret would come from."""
     places = dict[str, str]()
     remembered = {one.name for one in context.memory.held()}
     names = NameList(context)

@@ -15,16 +15,16 @@ EXAMPLE = "example:\n  secretly forget PyPI\n"
 
 
 def add_arguments(verb: ArgumentParser) -> None:
-    """Let the parser take this verb's arguments."""
+    """Add the arguments of ``forget``."""
     add_reference(verb)
-    verb.add_argument("--username", metavar="U", help="delete only what is stored under it")
+    verb.add_argument("--username", metavar="U", help="delete only this user's secret")
 
 
 def execute(options: Namespace) -> int:
     """Carry out the verb; return the exit status."""
     name, username = parse_name(options.reference), options.username
     if username == "":
-        raise UsageError("--username is empty", "omit it to delete what is stored for every user")
+        raise UsageError("--username is empty", "omit --username to forget the name for all users")
     context = user_context()
     count = drive(forget_secret(name, username, context))
     called = escape(name) + (f" of the user {escape(username)}" if username else "")

@@ -1,4 +1,4 @@
-"""What a mistyped call was meant to be. Loaded only for a call that is wrong, or looks wrong."""
+"""Guesses what a user meant by a mistyped call. Loaded only for calls that look wrong."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..config import known_commands
 from ..reference import looks_secret
 from ..text import escape, format_command
 
-#: What other programs call the verbs.
+#: Other programs' words for the verbs.
 _OTHER_WORDS = {
     **dict.fromkeys("add store save put import insert login edit update".split(), "set"),
     **dict.fromkeys("show read print cat".split(), "get"),
@@ -30,7 +30,7 @@ _PLAIN = re.compile(r"[a-z][a-z0-9-]{0,20}|[\w.-]*[/.][\w./*-]*")
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
-    """Return ``. Did you mean '…'?`` for a mistyped word; empty if it is like none."""
+    """Return ``. Did you mean '…'?`` for a mistyped word; empty without a similar word."""
     near = difflib.get_close_matches(word, list(known), 1, 0.6)
     return f". Did you mean '{near[0]}'?" if near else ""
 
@@ -62,7 +62,7 @@ def unknown_option(arguments: Sequence[str], run_options: Iterable[str]) -> str:
 
 
 def _run_call(arguments: Sequence[str]) -> str:
-    """The call with ``run``, without what might be a value: a password is in no message."""
+    """The call with ``run``, without possible values, because a value may be a password."""
     plain: list[str] = []
     for word in arguments:
         if not _PLAIN.fullmatch(word) or looks_secret(word):
@@ -73,7 +73,7 @@ def _run_call(arguments: Sequence[str]) -> str:
 
 
 def unrecognized(message: str, options: Iterable[str]) -> str:
-    """Return argparse's message about unknown options, with the option that was meant."""
+    """Return argparse's message about unknown options, with a suggestion."""
     known = [name for name in options if name.startswith("--")]
     for word in message.split():
         if word.startswith("--"):
@@ -84,7 +84,7 @@ def unrecognized(message: str, options: Iterable[str]) -> str:
 def not_joined(command: Sequence[str]) -> tuple[str, str] | None:
     """Return the message and the hint for ``--remember 15m COMMAND``.
 
-    None: the command does not look like a duration, or there is such a program.
+    None: the command does not look like a duration, or is the name of a program.
     """
     word = command[0]
     if re.fullmatch(r"[0-9]+ ?[a-zA-Z]*", word) and not safefiles.program_on_path(word, os.environ):

@@ -171,13 +171,13 @@ def _with_secrets(call: _Call, path: str) -> launch.LaunchPlan | None:
 
 
 def expanded_by_the_shell(command: Sequence[str], variables: Iterable[str]) -> str:
-    """Return a line about an argument that the shell may have emptied; empty if none looks so.
+    """Return a warning about an argument that the shell may have emptied, or nothing.
 
-    :param variables: the variables that the command gets a secret in. The shell replaced
-        ``$NAME`` in the call before secretly, and so the command, was started.
+    :param variables: the variables with a secret. The shell replaced ``$NAME`` in the call before
+        secretly started, and so before the command started.
     """
     named = sorted(name for name in variables if not os.environ.get(name))
-    # A word with the name in it still has it: a script, for example.
+    # If a word contains the name, such as a script, the shell has not replaced it.
     if not named or any(name in word for name in named for word in command[1:]):
         return ""
     empty = any(re.search(r"(^|[=\s])$|://[^/@]*:@", word) for word in command[1:])

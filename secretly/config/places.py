@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 def home_folder(environ: Mapping[str, str]) -> str:
-    """The user's home folder: ``HOME``, else what the system's password database says.
+    """The user's home folder: ``HOME``, else the entry in the system's password database.
 
-    An empty or relative ``HOME`` does not count: it would be the current folder, and a file of
-    that could name the program that asks. Without either, it is the root folder.
+    An empty or relative ``HOME`` does not count: it would be the current folder, and a file
+    there could name the pinentry. Without both, the home is the root folder.
     """
     if os.path.isabs(home := environ.get("HOME", "")):
         return home
@@ -38,7 +38,7 @@ def expand_user(path: str, environ: Mapping[str, str]) -> str:
 def xdg_folder(kind: Literal["config", "data", "state"], environ: Mapping[str, str]) -> str:
     """The user's folder for a kind of file, by the XDG Base Directory Specification.
 
-    As the specification says, a relative path in the variable does not count.
+    By the specification, a relative path in the variable does not count.
     """
     root = environ.get(f"XDG_{kind.upper()}_HOME", "").strip()
     below = {"config": ".config", "data": ".local/share", "state": ".local/state"}

@@ -85,7 +85,7 @@ def in_seconds(value: float | datetime.timedelta | None, default: float) -> floa
     """Return a time limit in seconds.
 
     :param value: seconds, a timedelta, or None for the default.
-    :raises BadArgument: if it is not a time, or no time to wait.
+    :raises BadArgument: if *value* is not a time, or out of range.
     """
     if value is None:
         return default
@@ -99,9 +99,9 @@ def in_seconds(value: float | datetime.timedelta | None, default: float) -> floa
 
 
 def remembered(value: bool | str | datetime.timedelta | None) -> Remember | None:
-    """Return what a caller says about storing a secret: a timedelta in seconds.
+    """Return a caller's value for ``remember``, with a timedelta in seconds.
 
-    :raises BadArgument: if it says nothing that has a meaning.
+    :raises BadArgument: if the value is not valid.
     """
     if value is None or isinstance(value, bool) or value == "ask":
         return value  # type: ignore[return-value]
@@ -115,7 +115,7 @@ def remembered(value: bool | str | datetime.timedelta | None) -> Remember | None
 
 
 def _number(value: Any) -> float | None:
-    """The seconds that a number or a timedelta stands for; None: it is neither."""
+    """The seconds of a number or a timedelta; None for anything else."""
     if hasattr(value, "total_seconds"):
         return float(value.total_seconds())
     if isinstance(value, (bool, str, bytes)) or not hasattr(value, "__float__"):
@@ -127,5 +127,5 @@ def _number(value: Any) -> float | None:
 
 
 def _shown(value: object) -> str:
-    """An argument in a message: a text may be a secret in the wrong place."""
+    """Show an argument in a message, but not a text, which may be a secret in the wrong place."""
     return f"a {type(value).__name__}" if isinstance(value, (str, bytes)) else repr(value)[:40]

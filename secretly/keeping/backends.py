@@ -29,7 +29,7 @@ _MACOS = ("keyring.backends.macOS.Keyring",)
 
 START_ONE = "install and start one (gnome-keyring, KWallet), or let secretly ask each time"
 
-#: What :func:`lock_state` says of a Secret Service that has never stored anything.
+#: The part of an error about a Secret Service that has never stored anything.
 NO_COLLECTION = "not set up yet (it has no collection)"
 
 _DOCTOR = "run: secretly doctor, which shows the keychain in use, and why"
@@ -38,10 +38,10 @@ _DOCTOR = "run: secretly doctor, which shows the keychain in use, and why"
 def check_for_bus(environ: Mapping[str, str]) -> None:
     """Check that one of keyring's backends can find the session bus, and so a keychain, on Linux.
 
-    The bindings under KWallet's and libsecret's backends, ``dbus`` and ``gi``, find the bus in
-    other ways than by its address too.
+    The bindings under KWallet's and libsecret's backends, ``dbus`` and ``gi``, can also find the
+    bus without its address.
 
-    :raises KeychainUnavailable: if none can.
+    :raises KeychainUnavailable: if no backend can.
     """
     if sys.platform != "linux" or session_bus(environ):
         return
@@ -49,7 +49,7 @@ def check_for_bus(environ: Mapping[str, str]) -> None:
 
     if not any(map(PathFinder.find_spec, ("dbus", "gi"))):
         raise KeychainUnavailable(
-            f"no keychain: D-Bus can't be reached, {BUS_VARIABLE} is not set and there is no socket"
+            f"no keychain: can't reach D-Bus: {BUS_VARIABLE} is not set, can't find the socket"
             f" {escape(login_bus_path(environ))}",
             f"log in to the desktop, or set {BUS_VARIABLE}; without a keychain, secretly can only"
             " ask you each time",
@@ -63,9 +63,9 @@ _before: list[str | None] = []
 
 @contextlib.contextmanager
 def hand_over_bus(address: str) -> Iterator[None]:
-    """Let keyring find this bus until the end of the block: it looks at the variable alone.
+    """Let keyring find this bus until the end of the block, through the variable.
 
-    The variable is as it was when the last of several blocks has ended.
+    When the last of several blocks ends, the variable gets its old value back.
     """
     with _handing:
         if not _handed:
@@ -207,8 +207,8 @@ def read_item(backend: Any, service: str, username: str) -> Secret | None:
 def store_item(backend: Any, service: str, username: str, value: str) -> bool:
     """Store a secret in place of every item of that name; return whether it can be read back.
 
-    In the Secret Service the item is keyring's. It is read back over the same connection:
-    KeePassXC asks the user before another one may read it.
+    In the Secret Service the item is keyring's. Read the secret back over the same connection:
+    KeePassXC asks the user before another connection may read a new item.
     """
     if not has_attributes(backend):
         backend.set_password(service, username, value)
@@ -220,7 +220,7 @@ def store_item(backend: Any, service: str, username: str, value: str) -> bool:
         stored = collection.create_item(label, attributes, value, replace=True)
         own = _own_items(backend, collection, service, username)
         for item in own:
-            # Another program's item of that name would hide the one just stored.
+            # Another program's item of that name would hide the new item.
             if item.item_path != stored.item_path:
                 item.delete()
         paths = [item.item_path for item in own]

@@ -1,7 +1,7 @@
 """A D-Bus client that is just large enough to read items of the Secret Service.
 
-jeepney does the same and more. Loading it takes a quarter of a whole run of ``secretly run``, so
-here it is the referee in the tests: both write and read the same messages.
+jeepney does the same and more, but loading it takes a quarter of a whole run of ``secretly run``.
+The tests compare the two: both write and read the same messages.
 
 https://dbus.freedesktop.org/doc/dbus-specification.html
 """
@@ -22,7 +22,7 @@ __all__ = ["Connection", "Malformed", "call_message", "connect", "parse_message"
 #: The largest message that the specification allows, in bytes.
 _LARGEST = 2**27
 
-#: The size of a message's fixed part, in bytes: with the length of the fields after it.
+#: The size of a message's fixed part, in bytes, with the length of the fields that follow.
 _FIXED = 16
 
 _METHOD_CALL, _METHOD_RETURN, _ERROR = 1, 2, 3
@@ -41,7 +41,7 @@ _INTEGERS = {
     "t": (8, False),
 }
 
-#: Where a value of a type begins: at a multiple of so many bytes.
+#: The alignment of each type: a value begins at a multiple of so many bytes.
 _ALIGNMENT = {kind: size for kind, (size, _) in _INTEGERS.items()} | {
     "d": 8,
     "s": 4,
@@ -290,11 +290,11 @@ def _unescape(value: str) -> bytes:
 
 
 def connect(address: str, until: float) -> _socket.socket:
-    """Connect to the first of these addresses that somebody listens at.
+    """Connect to the first of these addresses at which a server listens.
 
     :param until: when to give up, a time of the monotonic clock in seconds.
-    :raises OSError: if nobody listens at any; ``TimeoutError`` after *until*.
-    :raises Malformed: if none is the address of a Unix socket.
+    :raises OSError: if no server listens; ``TimeoutError`` after *until*.
+    :raises Malformed: if no address names a Unix socket.
     """
     failure: Exception = Malformed("no address of a Unix socket")
     for path in socket_paths(address):
@@ -310,7 +310,7 @@ def connect(address: str, until: float) -> _socket.socket:
 
 
 def _await(sock: _socket.socket, until: float) -> None:
-    """Let the next call wait until then at most."""
+    """Limit the next call to that time."""
     left = until - time.monotonic()
     if left <= 0:
         raise TimeoutError
@@ -320,8 +320,8 @@ def _await(sock: _socket.socket, until: float) -> None:
 class Connection:
     """A connection to a bus that sends one call after another.
 
-    gnome-keyring dies, once in some hundred times, of a call that comes before it has answered the
-    last one. So each call waits for its answer.
+    gnome-keyring crashes, once in some hundred times, if a call comes before the answer to the
+    previous call. So each call waits for its answer.
 
     :param sock: a socket of :func:`connect`; closing it is the connection's task from then on.
     :param until: when to give up, a time of the monotonic clock in seconds. It can be changed.
@@ -379,7 +379,7 @@ class Connection:
                 return returned
 
     def _message(self) -> bytes:
-        """Return the next message, whatever it is."""
+        """Return the next message of any kind."""
         while len(self._read) < _FIXED:
             self._receive()
         size = _size(bytes(self._read[:_FIXED]))

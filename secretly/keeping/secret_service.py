@@ -58,10 +58,10 @@ APPLICATION = "Python keyring library"
 def is_own(
     attributes: Mapping[str, str], wanted: Mapping[str, str], application: str = APPLICATION
 ) -> bool:
-    """Whether an item is one that keyring stores, or one that has nothing else.
+    """Whether keyring stored an item, or the item has no attributes of another program.
 
-    A search also finds other tools' items, which have more attributes than it names. So what
-    keyring stores must be there: then the service may have added any other attribute, as
+    A search also finds other tools' items, which have more attributes than the search. But if
+    keyring's *application* is there, the service may have added the other attributes, as
     KeePassXC does to every item.
 
     :param wanted: the attributes that were searched for.
@@ -74,10 +74,10 @@ def is_own(
 
 
 def session_bus(environ: Mapping[str, str]) -> str:
-    """Return the address of the user's session bus; empty: there is none.
+    """Return the address of the user's session bus; empty without one.
 
-    Where the variable is unset or empty (cron, ``su -l``, a program that passes no environment
-    on), it is the bus of the user's login, if that is there. The variable may have several
+    If the variable is unset or empty (cron, ``su -l``, a program that passes no environment
+    on), use the bus of the user's login, if it exists. The variable may have several
     addresses: the first that takes a connection counts (D-Bus Specification, Server Addresses).
     """
     given = [part for part in environ.get(BUS_VARIABLE, "").strip().split(";") if part]
@@ -95,7 +95,7 @@ def session_bus(environ: Mapping[str, str]) -> str:
 def login_bus_path(environ: Mapping[str, str]) -> str:
     """Return where systemd makes the socket of the bus of a login.
 
-    A runtime folder that the environment names is the only one.
+    If the environment names a runtime folder, no other folder counts.
     """
     return os.path.join(places.runtime_folder(environ), "bus")
 

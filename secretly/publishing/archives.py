@@ -26,31 +26,31 @@ __all__ = [
     "read_distribution",
 ]
 
-#: The endings of the files whose metadata is read: a wheel's, and those of source distributions.
+#: The endings of wheels and source distributions, whose metadata secretly reads.
 READABLE = (".whl", ".tar.gz", ".zip")
 
-#: The largest file that is read, in bytes, and the smallest that is refused if it is mostly holes.
+#: The largest file to read, in bytes, and the smallest that is refused if it is mostly holes.
 _LARGEST, _HOLLOW = 10 << 30, 1 << 20
 
 #: The most holes to look for in a file.
 _HOLES = 1000
 
-#: How long, in nanoseconds, a file system may give a second change the time of the first one:
-#: the usual ones, and those whose times are whole seconds.
+#: How long, in nanoseconds, a file system may give two changes the same time:
+#: usual file systems, and those whose times are whole seconds.
 _TICK, _COARSE_TICK = 50_000_000, 2_000_000_000
 
-#: What was read earlier: the hash and the names, by what identifies a file's content.
+#: Results of earlier readings: hash and names, by the facts that identify a file's content.
 Readings = dict[tuple[object, ...], tuple[str, Named]]
 
 
 class Distribution(NamedTuple):
     """A file that would be uploaded.
 
-    :param path: the path as it was named.
+    :param path: the path in the command line.
     :param size: in bytes.
     :param sha256: the hash of its content, in hexadecimal.
-    :param project: the project's name in its metadata; empty for a kind of file whose metadata
-        secretly does not read.
+    :param project: the project's name in its metadata; empty if secretly can't
+        read metadata from such a file.
     :param version: the version in its metadata; empty likewise.
     :param identity: the device, the inode, and the times of the last changes.
     :param accompanies: the path of the file that this signature or attestation belongs to; empty
@@ -76,13 +76,13 @@ def read_distribution(
 ) -> Distribution:
     """Read a file that would be uploaded.
 
-    :param path: the path as it was named.
+    :param path: the path in the command line.
     :param folder: the folder that *path* is relative to.
     :param anywhere: whether the tool takes the first metadata file in the archive, in whatever
         folder it is.
     :param accompanies: the path of the distribution that this is a signature or an attestation of.
-    :param readings: what was read earlier. A file that has not changed is not read again.
-    :raises Refused: if the file can't be read, or is not what its name says.
+    :param readings: earlier results, so that an unchanged file is not read again.
+    :raises Refused: if the file can't be read, or its content doesn't fit its name.
     """
     readings = {} if readings is None else readings
     try:
@@ -93,7 +93,7 @@ def read_distribution(
             if not stat.S_ISREG(facts.st_mode):
                 raise Refused(f"{escape(path)} is not a plain file", "name the files to upload")
             identity = _identity(facts)
-            # A file is read by its ending.
+            # The ending decides how to read the file.
             key = (*identity, facts.st_size, os.path.basename(path), anywhere, bool(accompanies))
             found = readings.get(key)
             if found is None:
@@ -118,16 +118,16 @@ def _identity(facts: os.stat_result) -> tuple[int, ...]:
 
 
 def is_settled(changed: int, now: int) -> bool:
-    """Whether any later change of a file gives it another time.
+    """Whether any later change would change the file's time.
 
-    :param changed: when it was last changed, in nanoseconds.
-    :param now: the time, likewise.
+    :param changed: the time of the last change, in nanoseconds.
+    :param now: the present time, in nanoseconds.
     """
     return now - changed > (_TICK if changed % 1_000_000_000 else _COARSE_TICK)
 
 
 def _check_size(path: str, descriptor: int, size: int) -> None:
-    """Refuse a file whose size says nothing about what it holds."""
+    """Refuse a file whose size doesn't show how much data it contains."""
     stored = _stored(descriptor, size)
     if size > _LARGEST or (size > _HOLLOW and stored < size // 2):
         raise Refused(
@@ -138,7 +138,7 @@ def _check_size(path: str, descriptor: int, size: int) -> None:
 
 
 def _stored(descriptor: int, size: int) -> int:
-    """How many bytes of a file are stored, and not holes."""
+    """Return how many bytes of a file are stored. Holes are not."""
     if not hasattr(os, "SEEK_DATA"):
         return size
     stored = at = 0
@@ -155,7 +155,7 @@ def _stored(descriptor: int, size: int) -> int:
 
 
 def _read(path: str, file: BufferedReader, *, anywhere: bool, bare: bool) -> tuple[str, Named]:
-    """The hash of a file, and what its metadata names.
+    """Return a file's hash, and the project and version from its metadata.
 
     :param bare: the file has no metadata.
     """

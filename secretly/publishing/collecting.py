@@ -19,7 +19,7 @@ _SIGNATURE, _ATTESTATION = ".asc", ".attestation"
 class Collected(NamedTuple):
     """A file that a tool collects.
 
-    :param path: as it is named.
+    :param path: the path in the command line, or in the tool's folder.
     :param accompanies: the path of the distribution that this is a signature or an attestation of;
         empty for a distribution.
     """
@@ -29,16 +29,16 @@ class Collected(NamedTuple):
 
     @property
     def is_attestation(self) -> bool:
-        """Whether it is an attestation."""
+        """Whether the file is an attestation."""
         return bool(self.accompanies) and self.path.endswith(_ATTESTATION)
 
 
 def collect(call: ToolCall, folder: Path, project: str) -> list[Collected]:
     """The files that the tool would upload.
 
-    :param folder: the folder that the names are relative to.
+    :param folder: the folder that relative names start from.
     :param project: the name of the project, if the tool uploads only the files of one.
-    :raises Refused: if there is none, or the tool would refuse one.
+    :raises Refused: if no file is found, or the tool would refuse a file.
     """
     artifacts = call.artifacts
     named = call.words.words[1:] if artifacts.arguments else []
@@ -101,7 +101,7 @@ def _files_in(named: str, folder: Path) -> list[str]:
 
 
 def _refuse_others(call: ToolCall, paths: Sequence[str], folder: Path) -> None:
-    """Refuse what the tool would refuse, perhaps after it has uploaded some files."""
+    """Refuse files that stop the tool, perhaps after it has uploaded others."""
     tool = call.invocation.row.name
     for path in paths:
         if (folder / path).is_dir():

@@ -1,7 +1,7 @@
-"""Which member of an archive is its metadata, for every tool that could upload it.
+"""Find an archive's metadata as every upload tool would.
 
-Tools choose that member by rules of their own, and some of these changed from version to version.
-Where another member than the shown one could be chosen, both must name the same release.
+Each tool has its own rules for the member to read, and some rules changed between versions. If
+tools could choose different members, all of these must name the same release.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 __all__ = ["MOST", "BadArchive", "Candidates", "Named", "is_project_name", "normalize_project"]
 
-#: The most metadata to read, in bytes: it may contain a README. What comes before that is short.
+#: The most metadata to read, in bytes: with a README. The fields before the README are short.
 MOST, _FIELDS = 4 << 20, 4 << 20
 
 #: The most candidates that an archive may have.
@@ -21,12 +21,12 @@ _CANDIDATES = 50
 _END = re.compile(rb"\n\r?\n")
 _LINE = re.compile(rb"([!-9;-~]+):[ \t]*([^\r\n]*)\r?|[ \t][^\r\n]*\r?")
 
-#: What twine takes for the sign of metadata.
+#: The text by which twine recognizes metadata.
 _SAYS = b"Metadata-Version"
 
 
 class BadArchive(Exception):
-    """An archive that is broken, or that programs read differently; the text says why."""
+    """An archive is broken, or programs read it differently. The text says why."""
 
 
 class Named(NamedTuple):
@@ -45,8 +45,8 @@ class _Candidate(NamedTuple):
     """A member that a tool could take for the metadata.
 
     :param parts: its name's parts.
-    :param found: what it names, or why it names nothing.
-    :param says: whether it looks like metadata to twine.
+    :param found: its project and version, or why these are unknown.
+    :param says: whether twine would accept the member as metadata.
     """
 
     parts: tuple[str, ...]
@@ -55,19 +55,19 @@ class _Candidate(NamedTuple):
 
     @property
     def rank(self) -> tuple[int, tuple[str, ...]]:
-        """The order in which twine looks at them."""
+        """The order in which twine looks at the members."""
         return len(self.parts), self.parts
 
     @property
     def name(self) -> str:
-        """Its name."""
+        """The member's name."""
         return "/".join(self.parts)
 
     @property
     def named(self) -> Named:
-        """What it names.
+        """The project and the version.
 
-        :raises BadArchive: if it names nothing.
+        :raises BadArchive: if the member doesn't name them.
         """
         if isinstance(self.found, str):
             raise BadArchive(f"its {self.name} {self.found}")
@@ -92,7 +92,7 @@ class Candidates:
     """The members of an archive that a tool could take for the metadata, in their order.
 
     :param wheel: whether the archive is a wheel.
-    :param anywhere: whether the tool takes the first metadata file, in whatever folder it is.
+    :param anywhere: whether the tool takes the first metadata file in any folder.
     """
 
     def __init__(self, *, wheel: bool, anywhere: bool = False) -> None:
@@ -103,28 +103,28 @@ class Candidates:
 
     @property
     def mark(self) -> bytes:
-        """What is in the name of each candidate."""
+        """The text in the name of each candidate."""
         return self._file.encode()
 
     def wants(self, name: str) -> bool:
-        """Whether a tool could take this member, whose name has the mark in it.
+        """Whether a tool could choose this member, whose name contains the mark.
 
-        :raises BadArchive: if it is a metadata file whose name is not in normal form: some tools
-            bring it into that form, others do not.
+        :raises BadArchive: if a metadata file's name is not in normal form, because only some
+            tools normalize names.
         """
         parts = name.split("/")
         plain = [part for part in re.split(r"[/\\]", name) if part not in ("", ".")]
         odd = plain != parts or ".." in parts
         if "\0" in name or (odd and plain and plain[-1] == self._file):
             raise BadArchive(f"programs disagree about the name of its member {name}")
-        # twine takes any name that has the mark in it, but none that is deeper than the usual one.
+        # twine takes any name that contains the mark, unless it is deeper than the usual name.
         return len(parts) <= 2 or (self._anywhere and self._is_file(parts))
 
     def add(self, name: str, data: bytes | None) -> None:
-        """Add a member that is wanted.
+        """Add a wanted member.
 
         :param data: its content; None for a link or a device.
-        :raises BadArchive: if there is too much of it.
+        :raises BadArchive: if the content is too large.
         """
         if data is not None and len(data) > MOST:
             raise BadArchive(f"its {name} is larger than {MOST >> 20} MiB")
@@ -140,7 +140,7 @@ class Candidates:
     def choose(self) -> Named:
         """The project and the version.
 
-        :raises BadArchive: if no metadata gives them, or two that could be chosen differ.
+        :raises BadArchive: if they are missing, or tools could choose different ones.
         """
         shown = next((found for found in self._found if self._is_central(found)), None)
         if shown is None:
@@ -157,26 +157,26 @@ class Candidates:
         return named
 
     def _could_be_chosen(self, found: _Candidate, shown: _Candidate, first: bool) -> bool:
-        """Whether a tool could choose another candidate than the shown one.
+        """Whether a tool could choose *found* instead of *shown*.
 
-        :param first: whether the first one in the archive counts, and this precedes the shown one.
+        :param first: whether the first in the archive counts, and *found* comes before *shown*.
         """
         if self._is_central(found) or (first and self._is_file(found.parts)):
             return True
-        # pdm chooses by the name alone, twine only what says that it is metadata.
+        # pdm looks only at the name, twine also at the content.
         return found.rank < shown.rank and (found.parts == ("PKG-INFO",) or found.says)
 
     def _is_central(self, found: _Candidate) -> bool:
         return len(found.parts) == 2 and self._is_file(found.parts)
 
     def _is_file(self, parts: Sequence[str]) -> bool:
-        """Whether a name is that of a metadata file, in any folder."""
+        """Whether this is the name of a metadata file in any folder."""
         folder = parts[-2] if len(parts) > 1 else ""
         return parts[-1] == self._file and (not self._wheel or folder.endswith(".dist-info"))
 
 
 def _read_fields(data: bytes) -> Named | str:
-    """The project and the version, or why they are not known.
+    """Return the project and the version, or why they are unknown.
 
     Parsers disagree about a field that occurs twice, about a line that is not a field, and about
     a lone carriage return.

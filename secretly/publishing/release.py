@@ -21,7 +21,7 @@ from .destination import Destination
 #: first.
 LIFETIME, LIFETIME_BUILDING = 900.0, 3600.0
 
-#: The most seconds that the token is good because of the files' sizes.
+#: The longest lifetime of a token, in seconds, that the files' sizes can cause.
 LONGEST = 3600.0
 
 #: How many seconds before now the token starts, for an index whose clock is slow.
@@ -59,7 +59,7 @@ class Release(NamedTuple):
     :param project: the project's name in its settings, if the files don't exist yet.
     :param version: its version, if the settings give it.
     :param builds: whether the tool builds first.
-    :param expires: how long the tool's token is good, in seconds; 0: as long as the stored one.
+    :param expires: the lifetime of the tool's token, in seconds; 0: that of the stored token.
     :param separately: the two commands that build first and then upload; empty if the tool builds
         nothing.
     :param attestations: how to leave out the attestations, in words; empty if there are none.
@@ -91,7 +91,7 @@ class Release(NamedTuple):
         return sorted({(normalize_project(f.project), f.version) for f in self.files if f.project})
 
     def check(self) -> None:
-        """Refuse what the index would refuse after it was sent.
+        """Refuse files that the index would refuse after the upload.
 
         :raises Refused: for a local version (PEP 440) or an attestation on its way to PyPI.
         """

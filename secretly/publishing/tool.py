@@ -66,8 +66,8 @@ class Artifacts(NamedTuple):
     """Which files a publishing tool uploads.
 
     :param arguments: the words after the subcommand name files.
-    :param patterns: whether such a word is a pattern for names of files: never, always, or if there
-        is no file of that name.
+    :param patterns: whether such a word is a pattern for names of files: never, always, or if
+        no file has that name.
     :param folders: such a word may name a folder, whose files the tool uploads.
     :param strict: the tool refuses any other file, and any folder, among those that it collects.
     :param folder: the folder whose files the tool uploads when no file is named; empty if
@@ -78,7 +78,7 @@ class Artifacts(NamedTuple):
     :param endings: the endings of the file names that the tool uploads.
     :param anywhere: the endings of the archives in which the tool takes the first metadata file,
         in whatever folder it is.
-    :param signatures: the tool uploads the signature of a file, ``FILE.asc``, if it collects it.
+    :param signatures: the tool uploads a collected signature, ``FILE.asc``, with its file.
     :param attestation_options: options with which the tool uploads the attestations of a file,
         ``FILE.*.attestation``, if it collects them.
     :param no_attestation_options: options without which it does.

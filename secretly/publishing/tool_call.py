@@ -26,7 +26,7 @@ class ToolCall:
     :ivar invocation: the command line.
     :ivar words: its arguments, as the tool's own parser reads them.
     :ivar environ: the environment that the tool will have.
-    :ivar readings: what was read of the files to upload.
+    :ivar readings: the results of reading the files to upload.
     """
 
     def __init__(

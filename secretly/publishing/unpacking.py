@@ -1,8 +1,8 @@
-"""The members of a ``.tar.gz``, unpacked within bounds while its bytes are read once.
+"""The members of a ``.tar.gz``, read once and with limits.
 
-Programs disagree about odd headers, and what one skips as a file's content another takes for
-members. What they could read differently is refused here, so that a tool sees no member that
-secretly did not see. The standard library's ``tarfile`` keeps all members in memory, reads an
+Programs disagree about odd headers: one skips as a file's content what another reads as
+members. Refuse archives that programs could read differently, so that no tool sees a member that
+secretly didn't see. The standard library's ``tarfile`` keeps all members in memory, reads an
 extended header of any size, and takes much longer for many small members.
 """
 
@@ -20,8 +20,8 @@ __all__ = ["MEMBERS", "Member", "TarReader", "is_tar_header", "unpack"]
 #: The most that an archive may unpack to, in bytes, and the most members that it may have.
 UNPACKED, MEMBERS = 1 << 30, 50_000
 
-#: The most bytes that one extended header may have, and all of them, for which each counts as
-#: 100 bytes more.
+#: The most bytes in one extended header, and in all together, where each header counts
+#: as 100 bytes more.
 _EXTENDED, _ALL_EXTENDED, _EACH = 1 << 20, 32 << 20, 100
 
 #: How many bytes are read, and unpacked, at a time.
@@ -29,7 +29,7 @@ _READ, _CHUNK = 1 << 16, 1 << 18
 
 _BLOCK = 512
 _ZEROS, _ZERO_BLOCK = bytes(_CHUNK), bytes(_BLOCK)
-_BLANK = b" " * 8  # stands for the checksum while it is made
+_BLANK = b" " * 8  # in place of the checksum, while computing it
 _OCTAL = re.compile(rb" *([0-7]*)[ \0]*")
 _RECORD = re.compile(rb"([1-9]\d{0,6}) ([^=\n]+)=")
 
@@ -42,7 +42,7 @@ _MEMBERS = frozenset((*_FILES, _FOLDER, b"1", b"2", b"3", b"4", b"6"))
 def unpack(file: IO[bytes], seen: Callable[[bytes], object]) -> Iterator[bytes]:
     """The content of a gzip file, in chunks.
 
-    :param seen: called with each chunk of the file itself.
+    :param seen: called with each chunk of the compressed file.
     :raises BadArchive: if the file is damaged, or unpacks to more than 1 GiB.
     """
     unpacked = members = 0
@@ -69,9 +69,9 @@ def unpack(file: IO[bytes], seen: Callable[[bytes], object]) -> Iterator[bytes]:
 class Member(NamedTuple):
     """A member of a tar archive.
 
-    :param name: as the archive spells it.
+    :param name: as in the archive.
     :param size: in bytes.
-    :param kind: the byte that says what kind it is of.
+    :param kind: the byte for the kind of member.
     """
 
     name: bytes
@@ -80,12 +80,12 @@ class Member(NamedTuple):
 
     @property
     def is_file(self) -> bool:
-        """Whether it is a file with content of its own."""
+        """Whether the member is a file with its own content."""
         return self.kind in _FILES
 
     @property
     def is_folder(self) -> bool:
-        """Whether it is a folder."""
+        """Whether the member is a folder."""
         return self.kind == _FOLDER
 
 
@@ -98,7 +98,7 @@ class TarReader:
     def __init__(self, chunks: Iterator[bytes]) -> None:
         self._chunks = chunks
         self._data, self._at = b"", 0
-        self._left = 0  # of the current member, with what fills its last block
+        self._left = 0  # bytes of the current member, up to the end of its last block
         self._extended = 0
 
     def members(self, mark: bytes) -> Iterator[Member]:
@@ -119,7 +119,7 @@ class TarReader:
                 raise BadArchive(f"it has more than {MEMBERS:,} members")
             name = named or _name(block)
             named = b""
-            # Some programs expect no content then, others do.
+            # Only some programs expect content here.
             if size and (kind not in _FILES or name.endswith(b"/")):
                 raise BadArchive("it has an odd header")
             self._left = size + -size % _BLOCK

@@ -70,7 +70,7 @@ def upload_of(
     """Look at the upload of a call; None if the command is not a publishing tool.
 
     :param environ: the environment that the tool will have.
-    :param readings: what an earlier look has read. Files that have not changed are not read again.
+    :param readings: earlier results, so that unchanged files are not read again.
     """
     tool = tool_for(call.row.name)
     return None if tool is None else Upload(ToolCall(call, tool, environ, readings))

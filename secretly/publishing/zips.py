@@ -1,7 +1,7 @@
-"""The members of a zip archive, read within bounds.
+"""The members of a zip archive, read with limits.
 
 Programs disagree about odd zip archives: where the directory is, and how many members it has.
-What they could read differently is refused here. The standard library's ``zipfile`` reads a
+Refuse such archives. The standard library's ``zipfile`` reads a
 directory of any size, and needs more than 64 MiB for one of 50,000 members.
 """
 
@@ -36,7 +36,7 @@ class ZipMember(NamedTuple):
     """A member of a zip archive.
 
     :param raw: the bytes of its name.
-    :param offset: where its header is.
+    :param offset: the place of its header.
     """
 
     raw: bytes
@@ -49,7 +49,7 @@ class ZipMember(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Its name, as Python's own reader decodes it."""
+        """The member's name, as Python's own reader decodes it."""
         return self.raw.decode("utf-8" if self.flags & _UTF_8 else "cp437", "surrogateescape")
 
 
@@ -75,7 +75,7 @@ def zip_members(file: IO[bytes], mark: bytes) -> Iterator[ZipMember]:
         raw, more = directory[at : at + name], directory[at + name : at + name + extra]
         at += name + extra + comment
         found += 1
-        if mark in more:  # another name, which not all programs know
+        if mark in more:  # only some programs know this second name
             raise BadArchive("it has a member with two names")
         if mark in raw:
             if offset == _FULL:
@@ -88,7 +88,7 @@ def zip_members(file: IO[bytes], mark: bytes) -> Iterator[ZipMember]:
 def read_member(file: IO[bytes], member: ZipMember) -> bytes:
     """The content of a member, of which at most one byte more than 4 MiB.
 
-    :raises BadArchive: if it is damaged, or can't be unpacked.
+    :raises BadArchive: if the member is damaged, or can't be unpacked.
     """
     file.seek(member.offset)
     fields = file.read(_LOCAL.size)
@@ -96,7 +96,7 @@ def read_member(file: IO[bytes], member: ZipMember) -> bytes:
         raise BadArchive("it is damaged")
     _, _, flags, method, *_, name, extra = _LOCAL.unpack(fields)
     if file.read(name) != member.raw or method != member.method:
-        raise BadArchive("a member is another one than its directory says")
+        raise BadArchive("a member and its entry in the directory differ")
     if (flags | member.flags) & _ENCRYPTED or method not in (_STORED, _DEFLATED):
         raise BadArchive("its metadata is encrypted, or packed in an unknown way")
     file.seek(extra, os.SEEK_CUR)
@@ -132,7 +132,7 @@ def _directory(file: IO[bytes]) -> tuple[int, bytes]:
 
 
 def _end(tail: bytes) -> int:
-    """Where the last record of an archive is, which may be followed by a comment."""
+    """Return the place of an archive's last record. A comment may follow the record."""
     found = []
     at = tail.rfind(b"PK\5\6")
     while at >= 0:
@@ -148,7 +148,7 @@ def _end(tail: bytes) -> int:
 def _large_end(before: bytes, end: int, small: tuple[int, int, int]) -> tuple[int, int, int]:
     """The number of members, length and start of a directory in the format of large archives.
 
-    :param before: what comes before the end of the directory, and ends in two more records.
+    :param before: the bytes before the end of the directory, which end in two more records.
     :param end: where the first of these records must be.
     :param small: the same facts in the format of small archives.
     """
@@ -167,7 +167,7 @@ def _large_end(before: bytes, end: int, small: tuple[int, int, int]) -> tuple[in
 
 
 def _large_offset(extra: bytes, packed: int, size: int) -> int:
-    """Where a member is that begins after the first 4 GiB."""
+    """Return the place of a member that begins after the first 4 GiB."""
     at = 0
     while at + 4 <= len(extra):
         kind, length = struct.unpack_from("<2H", extra, at)

@@ -1,4 +1,4 @@
-"""Names that a name may have been meant for. Loaded only where a secret was not found."""
+"""Names that are similar to a name. Loaded only if a secret was not found."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _LONG_ENOUGH = 4
 def similar_names(name: str, stored: Iterable[str], configuration: Configuration) -> list[str]:
     """Return stored and configured names that differ from *name* only by case or one letter.
 
-    A configured name is no mistake for another configured one. Digits tell names apart on
-    purpose (``Key1``, ``Key2``).
+    Two configured names differ on purpose, and so do two names that differ by a digit (``Key1``,
+    ``Key2``).
 
     :param stored: the names on the list of stored names.
     """

@@ -115,7 +115,7 @@ def _filled(part: str | Inserted, secrets: Mapping[SecretRequest, str]) -> str:
 
 
 class Delivery(Record):
-    """A value, and how it travels.
+    """A value, and how the command gets it.
 
     :param value: the secret, the user name that belongs to one, or a text with secrets in it.
     :param by: the way.

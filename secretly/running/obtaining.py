@@ -74,13 +74,13 @@ class _Narrowing:
         self.replaced: list[str] = []
 
     def narrowed(self, request: SecretRequest, result: ResolvedSecret) -> Secret:
-        """What the command gets in place of a secret."""
+        """Return the token that the command gets in place of a secret."""
         if self._release is None:
             return result.secret
         value = self._release.narrowed(result.secret, self._now)
         if value is not result.secret:
             self.said.add(self._release.said(value))
-            # The token that it is made of must not be there as well.
+            # The original token must not be in another variable.
             self.replaced += _own_variable(request, result, self._environ)
         return value
 

@@ -1,4 +1,4 @@
-"""The variables of a command that are set without a name of a secret: most have plain texts."""
+"""A command's variables that are set without a secret's name: most have plain texts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class PlainVariable(Record):
     """The value of a variable, as it is written.
 
     :param value: its text. Env files may hold secrets, so no ``repr`` shows it.
-    :param origin: what sets it: :data:`CONFIGURATION`, :data:`ENV_FILE` or :data:`INHERITED`.
+    :param origin: one of :data:`CONFIGURATION`, :data:`ENV_FILE` and :data:`INHERITED`.
     """
 
     value: str
@@ -41,7 +41,7 @@ def plain_variables(
 
     A profile takes precedence over env files, and these over the known command's row.
 
-    :param row: what is known of the command; None for a call that needs no secret.
+    :param row: the command's row; None for a call that needs no secret.
     """
     found = {name: PlainVariable(value) for name, value in row.env.items()} if row else {}
     if env_file is not None:
@@ -52,10 +52,10 @@ def plain_variables(
 
 
 class Split(Record):
-    """Variables, by what their texts are.
+    """Variables with plain texts, and variables with references.
 
-    :param plain: those with a plain text.
-    :param secret: those whose text is a reference, or has some in braces.
+    :param plain: variables with a plain text.
+    :param secret: variables whose text is a reference, or has references in braces.
     """
 
     plain: Mapping[str, PlainVariable]
@@ -100,7 +100,7 @@ def _check_variables(
     from ..reference import variables as named_in
 
     text = variables[name].value
-    if "{{" in text:  # a dollar outside of braces is the text's own
+    if "{{" in text:  # outside of braces, a dollar is only a dollar
         text = "".join(re.findall(r"\{\{((?:\$\{[^{}]*\}|[^{}])*)\}\}", text))
     for used in sorted(named_in(text) & variables.keys()):
         if environ.get(used) != variables[used].value:

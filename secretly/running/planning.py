@@ -1,6 +1,6 @@
 """The plan of a run: which variable gets what. It reads no file and starts no process.
 
-Who decides about a variable, highest first:
+These decide about a variable, highest first:
 
 1. ``-e``
 2. the profile's secrets
@@ -45,26 +45,26 @@ if TYPE_CHECKING:
     #: References, by where the value of each goes.
     References = Mapping[DeliveryMethod, str]
 
-    #: Values that hold secrets, by where each goes.
+    #: Values that hold secrets, by the place where each value goes.
     Values = Mapping[DeliveryMethod, SecretRequest | Composed]
 
 
 class PlanInput(Record):
-    """All that a plan depends on.
+    """Everything that a plan depends on.
 
     :param program: the program's path.
     :param argv: the command line, as it was typed.
     :param common: what all requests of this run have in common.
-    :param invocation: what is known of the command.
+    :param invocation: the recognized command.
     :param profile: the profile that was chosen.
     :param explicit: the references that ``-e`` gives, by where each value goes.
     :param env_file: what the env files contain.
     :param inherited: the names of the inherited variables.
     :param environ: secretly's own environment, for the variables in references.
-    :param literal: the variables whose text is passed on, whatever it looks like.
+    :param literal: the variables whose text is passed on unchanged.
     :param resolve_env: resolve the references in inherited variables.
     :param destination: the index of an upload: it names variables and the secret.
-    :param upload: the look at the upload that found it. The plan itself does not use it.
+    :param upload: the examined upload. The plan itself does not use it.
     """
 
     program: str
@@ -88,7 +88,7 @@ class PlanInput(Record):
 
     @property
     def uploads(self) -> bool:
-        """Whether a prompt shows an upload: configured as one, or known to be one."""
+        """Whether the prompt shows an upload, because of the configuration or the tool."""
         return self.publishes or self.upload is not None
 
     def variable(self, name: str) -> str:
@@ -203,7 +203,7 @@ def _profile_references(given: PlanInput, row: Command) -> References:
 
 
 def _explicit_values(given: PlanInput, held: Mapping[str, Any], by_profile: References) -> Values:
-    """The values of ``-e``, and those of variables that no profile's secret decides about.
+    """The values of ``-e``, and the values of variables without a secret in the profile.
 
     :param held: the values of plain variables that hold references.
     """
@@ -213,7 +213,7 @@ def _explicit_values(given: PlanInput, held: Mapping[str, Any], by_profile: Refe
 
 
 def _value(text: str, by: DeliveryMethod, given: PlanInput) -> SecretRequest | Composed:
-    """The value that a reference, or a text with references in braces, stands for."""
+    """Read a reference, or a text with references in braces."""
     if "://" not in text and "{{" not in text:
         return given.common._replace(reference=parse(text))
     from .templates import ValueReader
@@ -223,9 +223,9 @@ def _value(text: str, by: DeliveryMethod, given: PlanInput) -> SecretRequest | C
 
 
 def _resolved(given: PlanInput, row: Command, decided: AbstractSet[str]) -> list[Delivery]:
-    """The inherited variables that hold references, and that nothing else sets or removes.
+    """Inherited variables with references that nothing else sets or removes.
 
-    :raises Refused: if the command's own variable holds one that is not to be resolved.
+    :raises Refused: if the command's own variable holds a reference, without ``--resolve-env``.
     """
     own = {*row.secrets, *row.alternatives, row.username}
     names = [
@@ -323,7 +323,7 @@ _UPLOADING = (
     r"|(\w+_)?PROXY|RUST\w+|HOME|USERPROFILE|NETRC|TMPDIR|GCONV_PATH|SSLKEYLOGFILE"
 )
 
-#: Those of them that hold a credential.
+#: The upload variables that hold a credential.
 _CREDENTIAL = r"(?i)\w+_(PASSWORD|TOKEN|USERNAME|USER|AUTH)"
 
 
@@ -333,7 +333,7 @@ def _check(
     plain: Mapping[str, PlainVariable],
     secrets: Sequence[Delivery],
 ) -> None:
-    """Refuse variables that must not get a secret, and those that must not be next to one.
+    """Refuse variables that must not get a secret, or must not be set together with a secret.
 
     :raises BadConfiguration: for a way of delivery that can't take a secret.
     :raises Refused: for an env file that :func:`_check_env_file` refuses, and for a variable

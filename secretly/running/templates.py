@@ -1,7 +1,7 @@
-"""References in the values of variables: found, or refused where they could not be resolved.
+"""References in the values of variables: found, or refused if secretly can't resolve them.
 
-A value is a reference, a text with ``{{ REFERENCE }}`` in it, or a plain text. A plain text has
-nothing in it that a reader would take for a reference.
+A value is a reference, a text with ``{{ REFERENCE }}`` in it, or a plain text. A plain text
+contains nothing that a reader would take for a reference.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from .delivery import Composed, Inserted
 
 __all__ = ["ValueReader"]
 
-#: Schemes that are as usual in plain texts as in references: a longer text may contain them.
+#: Schemes that are common in plain texts too, so a longer text may contain them.
 _PLAIN_INSIDE = frozenset(("env", "file"))
 
-#: What braces hold: ``${NAME}`` in it has braces of its own.
+#: The text between braces, where ``${NAME}`` has braces of its own.
 _INSIDE = r"(?:\$\{[^{}]*\}|[^{}])*?"
 
-#: The end of a longer scheme is not a scheme: a match can't begin after these.
+#: A match can't begin after these characters, because the scheme is longer.
 _START = r"(?<![A-Za-z0-9+.-])[0-9+.-]*"
 
 
@@ -41,7 +41,7 @@ class ValueReader:
 
     @functools.cached_property
     def _readable(self) -> frozenset[str]:
-        """The schemes of references that can be resolved."""
+        """The schemes of references that secretly can resolve."""
         return frozenset({*registry.schemes(), OWN})
 
     @functools.cached_property
@@ -53,23 +53,23 @@ class ValueReader:
         return "|".join(map(re.escape, sorted(self._readable - _PLAIN_INSIDE)))
 
     def names_store(self, text: str) -> bool:
-        """Whether a text has a reference to a store in it, such as a password manager.
+        """Whether a text contains a reference to a store, such as a password manager.
 
-        ``env://`` and ``file://`` are none, and as usual in texts for other programs.
+        ``env://`` and ``file://`` don't count: they are common in texts for other programs.
         """
         if "://" in text and _search(rf"{_START}({self._managers})://", text):
             return True
         return unreadable.find_unreadable(text, self._readable) is not None
 
     def holds_reference(self, text: str) -> bool:
-        """Whether a text is a reference of any kind, or has one in braces or to a store in it."""
+        """Whether a text is a reference, or contains one in braces or one to a store."""
         of_any_kind = rf"(?:\s*|.*\{{\{{\s*)({self._known})://"
         return _match(of_any_kind, text) is not None or self.names_store(text)
 
     def read(self, text: str, variable: str, where: str) -> SecretRequest | Composed | None:
         """Read the value of a variable; None for a plain text.
 
-        :param where: what sets the variable, for messages.
+        :param where: the place that sets the variable, for messages.
         :raises BadReference: for a reference that can't be read, or would not be resolved.
         """
         try:
@@ -111,7 +111,7 @@ class ValueReader:
         return Composed(parts) if any(isinstance(part, Inserted) for part in parts) else None
 
     def _parts(self, text: str, variable: str) -> Iterator[str | Inserted]:
-        """The parts of a text that is not a whole reference."""
+        """The parts of a text that is more than a reference, or a plain text."""
         pattern = rf"\{{\{{\s*((?:{self._known})://{_INSIDE})\}}\}}"
         end = 0
         for found in re.finditer(pattern, text, re.IGNORECASE | re.ASCII):
@@ -121,7 +121,7 @@ class ValueReader:
         yield self._plain(text[end:])
 
     def _inserted(self, inside: str, variable: str) -> Inserted:
-        """What braces hold: a reference, and perhaps ``| url``."""
+        """Read the text between braces: a reference, and perhaps ``| url``."""
         reference, bar, name = inside.partition("|")
         if bar and name.strip() != "url":
             raise BadReference(
@@ -132,7 +132,7 @@ class ValueReader:
         return Inserted(self._request(reference.strip(), variable), bool(bar))
 
     def _plain(self, text: str) -> str:
-        """A text outside of braces, which has no reference in it."""
+        """Check a text outside of braces, which must not contain a reference."""
         if "://" in text:
             if found := _search(rf"\{{\{{\s*({self._known})://", text):
                 raise BadReference(

@@ -78,9 +78,9 @@ def _fields(shown: str) -> Mapping[str, str]:
 
 
 def _refuse_protons(path: str, there: bool, run: Run) -> None:
-    """Refuse a reference of three parts that Proton Pass may be meant by: it has the same scheme.
+    """Refuse a reference of three parts that may be Proton Pass's, which has the same scheme.
 
-    A reference with a field is certainly the password store's.
+    A reference with a field always belongs to the password store.
 
     :param there: whether the password store has an item of that path.
     :raises Ambiguous: if Proton's program is installed.

@@ -1,4 +1,4 @@
-"""Whether others can read a file, and if so, why, and what to do about it."""
+"""Check whether others can read a file, and say why and how to fix it."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _READ = 4
 
 
 def refuse_if_others_can_read(descriptor: int, path: str) -> None:
-    """Refuse a file that users other than this one and root can read, or that is another's.
+    """Refuse a file that users other than this one and root can read, or another user's file.
 
-    A secret that root has put on a read-only mount or a mount in memory is taken as it is: so
-    do container engines (``/run/secrets``), and nothing here could change its permissions.
+    A secret that root has put on a read-only mount or in memory is accepted as it is:
+    container engines do this (``/run/secrets``), and the user can't change the permissions.
 
     :param descriptor: the file, opened.
-    :param path: the path as it was given, for the message.
-    :raises SourceFailed: says who can read it, whose it is, and what helps.
+    :param path: the path for the message.
+    :raises SourceFailed: with the readers, the owner and a fix.
     """
     facts = os.fstat(descriptor)
     if facts.st_uid == 0 and not facts.st_mode & 0o022 and _is_provided(descriptor, facts):
@@ -47,7 +47,7 @@ def refuse_if_others_can_read(descriptor: int, path: str) -> None:
 
 
 def _remedy(descriptor: int, facts: os.stat_result, path: str) -> str:
-    """What makes the file private; what makes a private copy, where the user can't change it."""
+    """Return how to make the file private, or a private copy if the user can't change the file."""
     name = shell_quote(path)
     copy = f"make a private copy, and name that: install -m 600 {name} ~/FILE"
     if permissions.fixed_by_file_system(facts):
@@ -64,25 +64,23 @@ def _remedy(descriptor: int, facts: os.stat_result, path: str) -> str:
 
 
 def _readers(descriptor: int, facts: os.stat_result) -> str:
-    """Who can read the file besides its owner and root; empty: nobody but this user."""
+    """Say who else can read the file; empty if only its owner and root can."""
     entries = _entries(descriptor)
     if not entries:
         if facts.st_mode & 0o007:
-            return "every user has rights to it"
+            return "every user can access it"
         return (
-            f"{permissions.group_name(facts.st_gid)} has rights to it"
-            if facts.st_mode & 0o070
-            else ""
+            f"{permissions.group_name(facts.st_gid)} can access it" if facts.st_mode & 0o070 else ""
         )
     masks = [rights for tag, rights, _ in entries if tag == _MASK]
     mask = masks[0] if masks else 7
     for tag, rights, number in entries:
         if tag == _OTHERS and rights:
-            return "every user has rights to it"
+            return "every user can access it"
         if tag == _USER and rights & mask and number not in (0, os.geteuid()):
             return f"its access list names {permissions.user_name(number)}"
         if tag == _OWNING_GROUP and rights & mask:
-            return f"{permissions.group_name(facts.st_gid)} has rights to it"
+            return f"{permissions.group_name(facts.st_gid)} can access it"
         if tag == _GROUP and rights & mask:
             return f"its access list names {permissions.group_name(number)}"
     return ""
@@ -97,7 +95,7 @@ def _entries(descriptor: int) -> list[tuple[int, int, int]]:
     except OSError:
         return []
     if len(data) < _VERSION.size or (len(data) - _VERSION.size) % _ENTRY.size:
-        return [(_OTHERS, _READ, 0)]  # nobody knows who is in it
+        return [(_OTHERS, _READ, 0)]  # an unknown format: assume the worst
     return list(_ENTRY.iter_unpack(data[_VERSION.size :]))
 
 

@@ -87,7 +87,7 @@ class Run:
         self.asked: set[str] = set()
         #: How long one item may take. Waiting for a turn does not count.
         self.clock = tasks.Clock()
-        #: When all must have ended: a time of the monotonic clock, in seconds.
+        #: When the whole run must end: a time of the monotonic clock, in seconds.
         self.until = float("inf")
         #: Returns the line that says who asks, for a prompt of this run.
         self.asker: Callable[[], str] = str
@@ -125,7 +125,7 @@ class Run:
         self.kept[key] = Secret(value)
 
     def at_most(self, seconds: float) -> float:
-        """Return how many of these seconds are left before all must have ended."""
+        """Return how many of these seconds are left before the whole run must end."""
         return max(0.0, min(seconds, self.until - time.monotonic()))
 
     @property

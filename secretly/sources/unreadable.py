@@ -1,6 +1,6 @@
 """References of stores that secretly knows by name and can't read.
 
-A command that gets such a text gets no secret, and often goes on with the text as its password.
+A command that gets such a text often goes on and uses the text as its password.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Collection
 
 __all__ = ["INSTEAD", "OTHERS", "find_unreadable"]
 
-#: The schemes of their references, and the scheme to write instead, where there is one.
+#: The schemes of their references, and the scheme to write instead, if any.
 INSTEAD = {
     # Other names of stores that secretly reads.
     **dict.fromkeys(("1password", "1pass", "onepassword"), "op"),
@@ -25,7 +25,7 @@ INSTEAD = {
     **dict.fromkeys(("psono", "vault"), ""),
 }
 
-#: The beginnings of others: of vals, which finds its own in longer texts as well, and of whole
+#: Other forms: those of vals, which also finds them in longer texts, and of whole
 #: values of dotenvx, sops and vault-env.
 OTHERS = (
     r"(?<![A-Za-z0-9+.-])[0-9+.-]*(?:secret)?ref\+[^\s+:]+://",
@@ -34,8 +34,8 @@ OTHERS = (
     r"^\s*(?:>>)?(?:vault|bao):(?=[\w./-]+#)",
 )
 
-#: A URL of a server, not a reference: with a user, a query or a port. In another URL these may be
-#: that one's.
+#: A URL of a server, not a reference: with a user, a query or a port. Inside another URL, these may
+#: belong to the outer URL.
 _OF_A_SERVER = re.compile(r"[@?]|:\d+(?:[/#]|$)")
 
 

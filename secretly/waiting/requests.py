@@ -1,7 +1,7 @@
-"""The requests that everything in secretly waits with, and how they find out who drives.
+"""The requests that secretly waits with, and how they find out what drives a coroutine.
 
-A request that is awaited yields itself to the driver of the coroutine. What comes back says who
-that is:
+An awaited request yields itself to the driver of the coroutine. The reply shows
+which driver it is:
 
 - asyncio throws RuntimeError ('Task got bad yield') into the coroutine;
 - Twisted sends a yielded object that is not a Deferred straight back;
@@ -279,7 +279,7 @@ def installed_reactor() -> Any:
 
 
 def reactor_has_stopped(reactor: Any) -> bool:
-    """Return whether a reactor ran and has stopped: it never starts again.
+    """Return whether a reactor ran and has stopped. A stopped reactor never starts again.
 
     No public attribute says so; ``tests/test_waiting.py`` checks this one.
     """
@@ -300,8 +300,8 @@ def _asyncio() -> Loop | None:
 def _twisted() -> Loop:
     if reactor_has_stopped(installed_reactor()):
         raise SecretlyError(
-            "Twisted's reactor has stopped: nothing can be waited for any more",
-            "await it while the reactor runs, before reactor.stop()",
+            "Twisted's reactor has stopped: secretly can't wait any more",
+            "await the call while the reactor runs, before reactor.stop()",
         )
     from .twisted_loop import TwistedLoop
 

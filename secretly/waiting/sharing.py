@@ -17,7 +17,7 @@ __all__ = ["Shared"]
 
 
 class Shared(Generic[T]):
-    """A piece of work for all who want the same at the same time.
+    """A piece of work for all callers that want the same result at the same time.
 
     The first caller starts the work, and others in the same event loop join. When the last of
     them is cancelled or has waited long enough, the work is cancelled, and has a moment to clean up

@@ -135,8 +135,8 @@ class Clock:
 #: How long, in seconds, cancelled work has to clean up. It may ignore the cancellation.
 CLEANING_UP = 2.0
 
-#: How much later than the time limit of a whole call, in seconds, the call is given up: what it
-#: waits for has the same limit, and says more about it.
+#: How long after the time limit of a call, in seconds, secretly gives up the call. The call's
+#: waits have the same limit, and better error messages.
 _GRACE = 0.4
 
 
@@ -181,11 +181,11 @@ async def bounded(
     error: type[SecretlyError] = PromptTimeout,
     grace: float = _GRACE,
 ) -> T:
-    """Run all that a call does within a time limit, whatever it waits for.
+    """Run a whole call within a time limit.
 
-    :param seconds: the limit; None: each of its waits has its own.
+    :param seconds: the limit; None: only each wait has a limit.
     :param late: the message of the error when the time has passed.
-    :param error: the class of that error. The work was cancelled then.
+    :param error: the class of that error, before which the work is cancelled.
     :param grace: how much longer the work may take, in seconds, if its waits have the limit too.
     """
     if seconds is None:

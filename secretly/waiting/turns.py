@@ -17,7 +17,7 @@ from .requests import installed_reactor, reactor_has_stopped
 
 __all__ = ["Turn", "Turns"]
 
-#: How often, in seconds, a coroutine that waits looks whether the turn was left behind.
+#: How often, in seconds, a waiting coroutine checks whether the holder is still driven.
 _LOOK_INTERVAL = 0.25
 
 
@@ -25,14 +25,14 @@ class Turns:
     """A lock that coroutines of any loop in any thread take one after another.
 
     A coroutine that nothing drives any more does not keep the turn: its loop does not run, its
-    thread has ended, or it is another process's, from which this one was forked off.
+    thread has ended, or it belongs to the process that forked this one.
     """
 
     def __init__(self) -> None:
         self._forget()
 
     def _forget(self) -> None:
-        """Begin anew. The lock of a process that was forked off may be held by no thread of it."""
+        """Begin anew. In a forked process, the thread that holds the lock may not exist."""
         self._process = os.getpid()
         self._lock = threading.Lock()
         self._holder: Turn | None = None
@@ -42,9 +42,9 @@ class Turns:
     async def take(self, timeout: float | None = None) -> AsyncIterator[Turn]:
         """Wait for the turn, and hold it until the end of the block.
 
-        :param timeout: how long to wait at most for each coroutine that has the turn before, in
+        :param timeout: how long to wait at most for each coroutine that holds the turn first, in
             seconds; None: without a limit.
-        :raises PromptTimeout: if one of them took longer.
+        :raises PromptTimeout: if one of these coroutines takes longer.
         """
         if self._process != os.getpid():
             self._forget()
@@ -60,7 +60,7 @@ class Turns:
             self._give_back(turn)
 
     async def _given(self, turn: Turn, timeout: float) -> None:
-        """Wait until a coroutine is given the turn."""
+        """Wait until this turn's coroutine gets the turn."""
         holder, deadline = self._holder, time.monotonic() + timeout
         while (left := deadline - time.monotonic()) > 0:
             if await turn.given.within(min(left, _LOOK_INTERVAL)):
@@ -85,7 +85,7 @@ class Turns:
             self._pass_on()
 
     def _pass_on(self) -> None:
-        """Give the turn to the first that waits and is driven, if nobody has it."""
+        """Give a free turn to the first waiting coroutine that is driven."""
         if self._holder is not None:
             if not self._holder.abandoned():
                 return
@@ -99,8 +99,8 @@ class Turns:
 class Turn:
     """A coroutine that wants the turn or has it, and what drives it.
 
-    :ivar release: is called if the turn is passed on while nothing drives its coroutine, which
-        can't give back what the turn stands for.
+    :ivar release: called if the turn goes to another coroutine while nothing drives this one, which
+        can't release its lock.
     """
 
     release: Callable[[], None]
@@ -119,7 +119,7 @@ class Turn:
         self._in_reactor = True
 
     def abandoned(self) -> bool:
-        """Whether nothing drives it now."""
+        """Whether nothing drives the coroutine now."""
         if self._loop is not None:  # asyncio's, or Twisted's reactor on top of it
             return not self._loop.is_running()
         reactor = installed_reactor()

@@ -2,11 +2,10 @@
 
     python tests/benchmarks/archives.py [FOLDER]
 
-FOLDER has archives of real projects: each must be read, and none may be refused. Without it, only
-archives that are made here are tried: one large file, many small ones, much that repeats. The exit
-status is 1 if one is refused, or takes more than three times as long as ``gzip -t``. What takes
-less than 50 ms is not compared: that is what starting gzip takes. On a machine that others use too,
-run it again.
+FOLDER has archives of real projects, none of which may be refused. Without FOLDER, archives are
+made: with a large file, with many small files, and with repeated content. The exit status is 1 if
+an archive is refused, or takes more than three times as long as ``gzip -t``. Times below 50 ms
+are not compared, because starting gzip takes as long. On a busy machine, run the program again.
 """
 
 from __future__ import annotations
@@ -25,14 +24,14 @@ from pathlib import Path
 from secretly.errors import Refused
 from secretly.publishing.archives import READABLE, read_distribution
 
-#: How much longer than ``gzip -t`` it may take, and the shortest time that is compared, in seconds.
+#: The limit, in multiples of ``gzip -t``'s time, and the shortest time to compare, in seconds.
 LIMIT, SHORTEST = 3.0, 0.05
 
 ROUNDS = 3
 
 
 def made(folder: Path) -> Iterator[Path]:
-    """Source distributions, each with the most of something."""
+    """Make source distributions with a large file, many small files, and repeated content."""
     noise = random.Random(1)
     text = b"".join(b"%d = value\n" % noise.randrange(1000) for _ in range(400))
     for name, count, content in (
@@ -54,7 +53,7 @@ def made(folder: Path) -> Iterator[Path]:
 
 
 def shortest(action: Callable[[], object]) -> float:
-    """The shortest time that it takes, in seconds."""
+    """The shortest of several times that a call takes, in seconds."""
     times = []
     for _ in range(ROUNDS):
         start = time.perf_counter()
@@ -64,7 +63,7 @@ def shortest(action: Callable[[], object]) -> float:
 
 
 def compare(path: Path) -> bool:
-    """Read an archive, print the ratio, and return whether it is good."""
+    """Read an archive, print the ratio of the times, and return whether the ratio is good."""
     try:
         ours = shortest(lambda: read_distribution(os.fspath(path)))
     except Refused as error:
@@ -80,7 +79,7 @@ def compare(path: Path) -> bool:
 
 
 def main(arguments: list[str]) -> int:
-    """Try all, and return the exit status."""
+    """Read all archives, and return the exit status."""
     print("    secretly     gzip -t")
     with tempfile.TemporaryDirectory() as folder:
         results = [compare(path) for path in made(Path(folder))]
