@@ -110,7 +110,7 @@ class Asker(NamedTuple):
     patience: Patience
 
     async def ask(self, prompt: Prompt) -> Secret:
-        """Ask for a secret; if it is to be entered twice, until both are the same.
+        """Ask for a secret. A new secret is entered twice, until both entries are the same.
 
         :raises Cancelled: if the user cancels.
         :raises PromptTimeout: if the user does not answer in time.

@@ -51,7 +51,7 @@ def act(action, verb):
     elif kind == "hang":
         for number in (signal.SIGINT, signal.SIGTERM) if value else ():
             signal.signal(number, signal.SIG_IGN)
-        while os.path.exists(folder):  # it ends with the test, whoever started it
+        while os.path.exists(folder):  # the pinentry ends with the test
             time.sleep(0.1)
     elif kind == "kill":
         if value not in (signal.SIGKILL, signal.SIGSTOP):
