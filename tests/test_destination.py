@@ -26,8 +26,7 @@ from secretly.config.command_line import Invocation, recognize
 from secretly.config.model import Configuration
 from secretly.errors import Refused, SecretlyError
 from secretly.publishing.destination import Destination
-from secretly.publishing.tool import Artifacts, PackageIndex, PublishingTool
-from secretly.publishing.tool_call import ToolCall
+from secretly.publishing.table import TableCall
 from secretly.publishing.upload import Upload, upload_of
 
 TOOLS = ("twine", "uv", "flit", "hatch", "poetry", "pdm", "maturin")
@@ -1259,13 +1258,17 @@ def test_the_settings_are_those_of_the_folder_that_the_tool_works_in(
     assert workdir.secret(line, environ) == HOST
 
 
+class Starting(TableCall):
+    """A call of a tool that starts in the folder that one of these names."""
+
+    folder_options = ("--directory", "$FIRST", "$SECOND")
+
+
 def test_an_empty_variable_names_no_folder(workdir: Workdir) -> None:
     """Only a variable with a value names a folder. The last option takes precedence."""
 
     def folder(line: str, environ: Mapping[str, str]) -> str:
-        index = PackageIndex(folder_options=("--directory", "$FIRST", "$SECOND"))
-        tool = PublishingTool(index, Artifacts())
-        start = ToolCall(workdir.invocation(line), tool, environ).start_folder
+        start = Starting(workdir.invocation(line), environ).start_folder
         return os.path.relpath(start, workdir.project)
 
     assert folder("uv publish", {"FIRST": "", "SECOND": "b"}) == "b"

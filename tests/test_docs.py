@@ -31,7 +31,9 @@ from secretly.config import command_line, loading, model
 from secretly.publishing import pypi_token, release
 from secretly.publishing.archives import Distribution
 from secretly.publishing.destination import Destination
-from secretly.publishing.tool import Artifacts, PublishingTool
+from secretly.publishing.table import TableCall
+from secretly.publishing.tool import Artifacts
+from secretly.publishing.tool_call import ToolCall
 from secretly.publishing.tools import tool_for
 from secretly.reference import parse
 from secretly.testing import FakePinentry
@@ -314,7 +316,7 @@ def test_every_shipped_publishing_tool_is_in_the_tables(tmp_path: Path) -> None:
     for row in shipped:
         tool = tool_for(row.name)
         assert tool is not None
-        name, index = f"``{row.name}``", tool.package_index
+        name = f"``{row.name}``"
         first.append(
             [
                 name,
@@ -324,6 +326,9 @@ def test_every_shipped_publishing_tool_is_in_the_tables(tmp_path: Path) -> None:
                 listed(row.alternatives),
             ]
         )
+        if not issubclass(tool, TableCall):
+            continue
+        index = tool.package_index
         second.append(
             [
                 name,
@@ -335,8 +340,7 @@ def test_every_shipped_publishing_tool_is_in_the_tables(tmp_path: Path) -> None:
         third.append([name, looked_at(tool.artifacts), built(tool.artifacts), lifetime(row, tool)])
     there = rows(page("reference/commands.rst"))
     for wanted in (first, second, third):
-        start = there.index(wanted[0])
-        assert there[start : start + len(wanted)] == wanted
+        assert [row for row in wanted if row not in there] == []
 
 
 def looked_at(files: Artifacts) -> str:
@@ -359,7 +363,7 @@ def built(files: Artifacts) -> str:
     return found
 
 
-def lifetime(row: model.Command, tool: PublishingTool) -> str:
+def lifetime(row: model.Command, tool: type[ToolCall]) -> str:
     """How long the token is good."""
     short, long = (f"{s / 60:.0f} min" for s in (release.LIFETIME, release.LIFETIME_BUILDING))
     assert row.expires is None
@@ -401,7 +405,8 @@ def test_every_variable_of_a_tool_that_says_where_is_described(tmp_path: Path) -
         name for names in command_line.REDIRECTING.values() for name in names if name[0] != "-"
     }
     for row in load(tmp_path, "").commands.values():
-        found |= set(re.findall(r"\$([A-Z_]+)", repr(tool_for(row.name))))
+        tool = tool_for(row.name)
+        found |= set(re.findall(r"\$([A-Z_]+)", repr(tool and {**vars(tool)})))
     assert found >= {"UV_ENV_FILE", "UV_PROJECT", "HATCH_CONFIG", "XDG_CONFIG_DIRS"}
     assert found <= set(re.findall(r"``([A-Z_]+)``", page("reference/environment.rst")))
 

@@ -32,6 +32,7 @@ from secretly.config.command_line import Invocation
 from secretly.config.model import Command
 from secretly.config.values import check_variable
 from secretly.publishing import tools
+from secretly.publishing.table import TableCall
 from secretly.publishing.tools import tool_for
 from secretly.reference import looks_secret, parse
 from secretly.testing import FakePinentry
@@ -662,10 +663,13 @@ def test_the_options_that_a_tool_names_are_read_with_their_values(name: str) -> 
     """An option that was read as a flag would hide the subcommand, or another destination."""
     tool = tool_for(name)
     assert tool is not None
-    index, artifacts = tool
+    if not issubclass(tool, TableCall):
+        return
+    index, artifacts = tool.package_index, tool.artifacts
     flags = {*index.no_settings_options, *artifacts.build_options, *artifacts.no_build_options}
     flags |= {*artifacts.attestation_options, *artifacts.no_attestation_options}
     fields = [*index._asdict().items(), *artifacts._asdict().items()]
+    fields += [("folder_options", tool.folder_options), ("project_options", tool.project_options)]
     named = {option for key, texts in fields if key.endswith("_options") for option in texts}
     values, known_flags = map(set, known_commands.OPTIONS[name])
     assert values == {option for option in named - flags if option.startswith("-")}

@@ -76,9 +76,9 @@ def _counting(call: ToolCall, settings: list[Setting]) -> list[Setting]:
     named = [setting for setting in settings if setting.is_named and _named_file(call, setting)]
     # An option takes precedence over a variable.
     named = [setting for setting in named if setting.file == named[0].file]
-    if named and call.index.replaces:  # uv reads the file even with --no-config
+    if named and call.package_index.replaces:  # uv reads the file even with --no-config
         return named
-    switches = call.index.no_settings_options
+    switches = call.package_index.no_settings_options
     flags = [option for option in switches if option.startswith("-")]
     if call.words.has(flags) or (call.value(switches) or "").lower() not in _OFF:
         return []
@@ -112,7 +112,7 @@ def _files(call: ToolCall, setting: Setting) -> list[Path]:
 
 def _project_values(call: ToolCall, settings: list[Setting]) -> Iterator[Found]:
     """The values that the project's own settings files give."""
-    if not call.index.nearest:
+    if not call.package_index.nearest:
         for setting in settings:
             paths = [call.project_folder / setting.file]
             yield from _values(call, paths, setting, by_project=True)

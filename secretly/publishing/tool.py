@@ -1,4 +1,4 @@
-"""What secretly knows of a publishing tool: its index and its artifacts."""
+"""What the adapters of publishing tools answer with: small records."""
 
 from __future__ import annotations
 
@@ -33,8 +33,6 @@ class PackageIndex(NamedTuple):
         project. Otherwise only the project's own folder counts.
     :param replaces: a settings file named by an option or a variable replaces all others.
     :param no_settings_options: options without a value that switch the settings files off.
-    :param folder_options: options that name the folder in which the tool starts.
-    :param project_options: options that name the project's folder, relative to that one.
     :param pypirc: the tool looks names up in ``~/.pypirc``.
     :param pypirc_options: options that name another file in place of ``~/.pypirc``.
     :param pypirc_servers: the sections that count unless ``index-servers`` lists some; empty
@@ -55,8 +53,6 @@ class PackageIndex(NamedTuple):
     nearest: bool = False
     replaces: bool = False
     no_settings_options: tuple[str, ...] = ()
-    folder_options: tuple[str, ...] = ()
-    project_options: tuple[str, ...] = ()
     pypirc: bool = False
     pypirc_options: tuple[str, ...] = ()
     pypirc_servers: tuple[str, ...] = ()
@@ -115,8 +111,25 @@ class Artifacts(NamedTuple):
     separately: str = ""
 
 
-class PublishingTool(NamedTuple):
-    """A publishing tool: how it chooses its index, and which files it uploads."""
+class Pin(NamedTuple):
+    """How the destination that was shown is forced on the tool.
 
-    package_index: PackageIndex
-    artifacts: Artifacts
+    :param arguments: the tool's arguments, in place of the typed ones.
+    :param environ: the variables to set. None of them holds a secret.
+    :param removes: the variables to remove.
+    """
+
+    arguments: tuple[str, ...]
+    environ: Mapping[str, str] = {}
+    removes: tuple[str, ...] = ()
+
+
+class Network(NamedTuple):
+    """What changes the connection.
+
+    :param settings: the user's own settings, in words: ``a client certificate``.
+    :param unverified: the setting that switches certificates off; empty if none does.
+    """
+
+    settings: tuple[str, ...] = ()
+    unverified: str = ""

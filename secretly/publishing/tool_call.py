@@ -1,4 +1,4 @@
-"""The command line of a publishing tool, and the files that were read to understand it."""
+"""The interface of the publishing tools: one look at a call of one."""
 
 from __future__ import annotations
 
@@ -11,47 +11,164 @@ from pathlib import Path
 from typing import Any
 
 from .. import safefiles
-from ..config import places
-from ..config.command_line import Invocation
+from ..config.command_line import Invocation, Words
 from ..errors import Refused
 from ..text import escape
 from .archives import Readings
-from .pypirc import Pypirc, read_pypirc
-from .tool import Artifacts, PackageIndex, PublishingTool
+from .destination import Destination
+from .pypirc import Pypirc
+from .tool import Artifacts, Network, PackageIndex, Pin
 
 
 class ToolCall:
-    """One look at a call of a publishing tool: each file is read once.
+    """One look at a call of a publishing tool: a subclass for each tool, its adapter.
 
+    Each file is read once. The variables in the lists are whole names, or beginnings that end
+    with ``*``; where options are listed, ``$VARIABLE`` may stand among them.
+
+    :cvar artifacts: which files the tool uploads.
+    :cvar names: the tool's own names for indexes whose URL it knows, and the secret of each.
+    :cvar folder_options: options that name the folder in which the tool starts.
+    :cvar project_options: those that name the project's folder, relative to that one.
+    :cvar reads: the variables that name a destination or a user. The adapter reads, shows and
+        pins them, so that an env file or a profile may set them.
+    :cvar harmless: the tool's own variables that don't matter for the connection, for trust, or
+        for what is uploaded.
+    :cvar own: the beginnings of all the tool's own variables. One that is in neither of the two
+        lists steers the upload.
+    :cvar proxies: whether the tool's HTTP client uses the variables for proxies.
+    :cvar trusts: the variables with which the user chooses certificates that the tool trusts.
     :ivar invocation: the command line.
-    :ivar words: its arguments, as the tool's own parser reads them.
     :ivar environ: the environment that the tool will have.
     :ivar readings: the results of reading the files to upload.
+    :ivar origins: the variables that this run sets, with what sets each: ``an env file``.
+    :ivar locations: the names of the stored tokens, by the index that made each.
     """
+
+    artifacts: Artifacts = Artifacts()
+    package_index: PackageIndex = PackageIndex()
+    names: Mapping[str, str] = {}
+    folder_options: tuple[str, ...] = ()
+    project_options: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
+    harmless: tuple[str, ...] = ()
+    own: tuple[str, ...] = ()
+    proxies: bool = True
+    trusts: tuple[str, ...] = ()
 
     def __init__(
         self,
         invocation: Invocation,
-        tool: PublishingTool,
         environ: Mapping[str, str],
         readings: Readings | None = None,
+        *,
+        origins: Mapping[str, str] | None = None,
+        locations: Mapping[str, str] | None = None,
     ) -> None:
         self.invocation = invocation
         self.readings: Readings = {} if readings is None else readings
-        self.words = invocation.parsed
         self.environ = environ
-        self._tool = tool
+        self.origins = {} if origins is None else origins
+        self.locations = {} if locations is None else locations
         self._tables: dict[Path, dict[str, Any]] = {}
 
-    @property
-    def index(self) -> PackageIndex:
-        """How the tool chooses its index."""
-        return self._tool.package_index
+    # -- what each adapter answers ---------------------------------------------------
+
+    def read(self) -> Words:
+        """Read the arguments of an upload, as the tool's own parser does.
+
+        The first of the words is the subcommand. Options have the names by which the adapter
+        knows them, wherever they stand.
+
+        :raises Refused: for an unknown option, and for a form that versions of the tool read
+            differently.
+        """
+        raise NotImplementedError
+
+    def find_destination(self) -> Destination:
+        """Where the bare tool would upload to, and as whom.
+
+        :raises Refused: if that can't be known, or a setting of the project steers more than the
+            destination.
+        """
+        raise NotImplementedError
+
+    def pin(self) -> Pin:
+        """How to force the destination on the tool.
+
+        :raises Refused: if it can't be forced against what the project says.
+        """
+        raise NotImplementedError
+
+    def idle(self) -> str:
+        """Why this call sends nothing that needs a secret, in words; empty if it does.
+
+        Examples: ``--dry-run sends nothing``, ``trusted publishing was asked for``.
+        """
+        return ""
+
+    def given(self) -> str:
+        """The option with which the call itself gives the secret; empty if it doesn't."""
+        return ""
+
+    def network(self) -> Network:
+        """What the user's own settings change about the connection, beside the usual variables.
+
+        :raises Refused: for a setting of the project's that does.
+        """
+        return Network()
+
+    def code(self) -> tuple[str, ...]:
+        """Which code of the project's own would see the token, in words; usually none.
+
+        Example: ``the script pre_publish``. Builds are not named here.
+        """
+        return ()
+
+    def variable(self, name: str) -> str:
+        """A variable of the known command as it is named for this index.
+
+        :raises Refused: if the tool reads no variable for this index.
+        """
+        return name
+
+    def read_pypirc(self) -> Pypirc:
+        """The ``.pypirc`` that the tool reads; an empty one if it reads none.
+
+        :raises Refused: if the file can't be read.
+        """
+        return Pypirc("")
+
+    # -- what they look at -----------------------------------------------------------
+
+    @functools.cached_property
+    def words(self) -> Words:
+        """The arguments, as the tool's own parser reads them.
+
+        :raises Refused: if they can't be read for certain.
+        """
+        return self.read()
+
+    @functools.cached_property
+    def destination(self) -> Destination:
+        """Where the bare tool would upload to, and as whom.
+
+        :raises Refused: if that can't be known.
+        """
+        return self.find_destination()
+
+    @functools.cached_property
+    def pypirc(self) -> Pypirc:
+        """The ``.pypirc`` that the tool reads.
+
+        :raises Refused: if the file can't be read.
+        """
+        return self.read_pypirc()
 
     @property
-    def artifacts(self) -> Artifacts:
-        """Which files the tool uploads."""
-        return self._tool.artifacts
+    def arguments(self) -> tuple[str, ...]:
+        """The arguments as they were typed."""
+        return self.invocation.arguments
 
     def value(self, options: Sequence[str]) -> str | None:
         """The value of the last of these options, else of the first ``$VARIABLE`` in them."""
@@ -68,14 +185,14 @@ class ToolCall:
         :raises Refused: if the working folder was deleted.
         """
         try:
-            return Path(self.value(self.index.folder_options) or ".").absolute()
+            return Path(self.value(self.folder_options) or ".").absolute()
         except OSError:
             raise Refused("the working folder was deleted", "cd to another folder") from None
 
     @functools.cached_property
     def named_folder(self) -> Path:
         """The folder in which the tool looks for its project."""
-        return self.start_folder / (self.value(self.index.project_options) or "")
+        return self.start_folder / (self.value(self.project_options) or "")
 
     @functools.cached_property
     def project_folder(self) -> Path:
@@ -83,19 +200,6 @@ class ToolCall:
         folder = self.named_folder
         found = (f for f in (folder, *folder.parents) if (f / "pyproject.toml").is_file())
         return next(found, folder)
-
-    @functools.cached_property
-    def pypirc(self) -> Pypirc:
-        """The ``.pypirc`` that the tool reads; an empty one if it reads none.
-
-        :raises Refused: if the file can't be read.
-        """
-        if not self.index.pypirc:
-            return Pypirc("")
-        named = self.words.last(self.index.pypirc_options)
-        home = places.home_folder(self.environ)
-        path = places.expand_user(named, self.environ) if named else os.path.join(home, ".pypirc")
-        return read_pypirc(path)
 
     def read_toml(self, path: Path) -> dict[str, Any]:
         """The tables of a settings file; empty without the file.

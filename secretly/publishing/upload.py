@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from ..config.command_line import Invocation
 from ..errors import Refused
 from .archives import Readings
-from .destination import Destination, find_destination
+from .destination import Destination
 from .examine import examine_release
 from .release import Release, changed
+from .steering import check_variables
+from .tool import Pin
 from .tool_call import ToolCall
 from .tools import tool_for
 
@@ -32,7 +34,36 @@ class Upload:
 
         :raises Refused: if a settings file can't be read, or a URL has no host.
         """
-        return find_destination(self._call)
+        check_variables(self._call)
+        return self._call.destination
+
+    @functools.cached_property
+    def pin(self) -> Pin:
+        """How the destination is forced on the tool.
+
+        :raises Refused: if it can't be.
+        """
+        return self._call.pin()
+
+    @property
+    def idle(self) -> str:
+        """Why the call sends nothing that needs a secret, in words; empty if it does.
+
+        :raises Refused: if the command line can't be read for certain.
+        """
+        return self._call.idle()
+
+    @property
+    def given(self) -> str:
+        """The option with which the call itself gives the secret; empty if it doesn't."""
+        return self._call.given()
+
+    def variable(self, name: str) -> str:
+        """A variable of the known command as it is named for this index.
+
+        :raises Refused: if the tool reads no variable for this index.
+        """
+        return self._call.variable(name)
 
     @functools.cached_property
     def release(self) -> Release:
@@ -58,19 +89,35 @@ class Upload:
 
         :raises Refused: if anything differs from what the user saw.
         """
-        again = upload_of(self._call.invocation, self._call.environ, self._call.readings)
+        call = self._call
+        again = upload_of(
+            call.invocation,
+            call.environ,
+            call.readings,
+            origins=call.origins,
+            locations=call.locations,
+        )
         assert again is not None
         if what := changed(self.release, again.release):
             raise Refused(f"{what} since it was shown", "check the change, then try again")
 
 
 def upload_of(
-    call: Invocation, environ: Mapping[str, str], readings: Readings | None = None
+    call: Invocation,
+    environ: Mapping[str, str],
+    readings: Readings | None = None,
+    *,
+    origins: Mapping[str, str] | None = None,
+    locations: Mapping[str, str] | None = None,
 ) -> Upload | None:
     """Look at the upload of a call; None if the command is not a publishing tool.
 
     :param environ: the environment that the tool will have.
     :param readings: earlier results, so that unchanged files are not read again.
+    :param origins: the variables that this run sets, with what sets each.
+    :param locations: the names of the stored tokens, by the index that made each.
     """
-    tool = tool_for(call.row.name)
-    return None if tool is None else Upload(ToolCall(call, tool, environ, readings))
+    adapter = tool_for(call.row.name)
+    if adapter is None:
+        return None
+    return Upload(adapter(call, environ, readings, origins=origins, locations=locations))

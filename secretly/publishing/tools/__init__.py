@@ -1,7 +1,7 @@
 """The publishing tools: a module for each, found by the name of its known command.
 
-A tool's module holds one value, ``TOOL``. To add a tool, add a module here and a row to
-``config/known_commands.py``.
+A tool's module has one class, its adapter, and ``TOOL`` names it. To add a tool, add a module here
+and a row to ``config/known_commands.py``.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ import importlib
 
 TYPE_CHECKING = False  # what follows loads typing, and most commands don't publish
 if TYPE_CHECKING:
-    from ..tool import PublishingTool
+    from ..tool_call import ToolCall
 
 __all__ = ["tool_for"]
 
 
-def tool_for(name: str) -> PublishingTool | None:
-    """Return the publishing tool whose known command has that name, or None.
+def tool_for(name: str) -> type[ToolCall] | None:
+    """Return the adapter of the publishing tool whose known command has that name, or None.
 
     Loads the module of that tool only.
     """
@@ -24,7 +24,7 @@ def tool_for(name: str) -> PublishingTool | None:
         return None
     module = f"{__name__}.{name}"
     try:
-        found: PublishingTool = importlib.import_module(module).TOOL
+        found: type[ToolCall] = importlib.import_module(module).TOOL
     except ModuleNotFoundError as error:
         if error.name != module:
             raise

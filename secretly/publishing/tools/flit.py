@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from ..tool import Artifacts, PackageIndex, PublishingTool
+from ..table import TableCall
+from ..tool import Artifacts, PackageIndex
 
-TOOL = PublishingTool(
-    PackageIndex(
+
+class Flit(TableCall):
+    """A call of flit."""
+
+    package_index = PackageIndex(
         names={"pypi": "PyPI"},
         name_options=("--repository",),
         url_variables=("FLIT_INDEX_URL",),
         pypirc=True,
         pypirc_options=("--pypirc",),
         pypirc_servers=("pypi",),
-    ),
-    Artifacts(
+    )
+    artifacts = Artifacts(
         manifest_options=("-f", "--ini-file"),
         builds=("publish",),
         separately="flit build && secretly run twine upload dist/*",
-    ),
-)
+    )
+
+
+TOOL = Flit

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from ..tool import Artifacts, PackageIndex, PublishingTool
+from ..table import TableCall
+from ..tool import Artifacts, PackageIndex
 
-TOOL = PublishingTool(
-    PackageIndex(
+
+class Hatch(TableCall):
+    """A call of hatch."""
+
+    package_index = PackageIndex(
         default="main",
         names={"main": "PyPI", "test": "TestPyPI"},
         name_options=("-r", "--repo"),
@@ -27,13 +31,15 @@ TOOL = PublishingTool(
             "~/Library/Application Support/hatch/config.toml publish.index.repos.{name}.url",
         ),
         fixed=True,
-    ),
-    Artifacts(
+    )
+    artifacts = Artifacts(
         arguments=True,
         folders=True,
         folder="dist",
         elsewhere_options=("-p", "--project", "$HATCH_PROJECT"),
         endings=(".whl", ".tar.gz"),
         root=True,
-    ),
-)
+    )
+
+
+TOOL = Hatch

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from ..tool import Artifacts, PackageIndex, PublishingTool
+from ..table import TableCall
+from ..tool import Artifacts, PackageIndex
 
-TOOL = PublishingTool(
-    PackageIndex(
+
+class Maturin(TableCall):
+    """A call of maturin."""
+
+    package_index = PackageIndex(
         names={"pypi": "PyPI", "testpypi": "TestPyPI"},
         name_options=("-r", "--repository"),
         name_variables=("MATURIN_REPOSITORY",),
         url_options=("--repository-url",),
         url_variables=("MATURIN_REPOSITORY_URL",),
         pypirc=True,
-    ),
-    Artifacts(
+    )
+    artifacts = Artifacts(
         arguments=True,
         strict=True,
         endings=(".whl", ".gz", ".tgz", ".zip", ".egg"),
@@ -21,5 +25,7 @@ TOOL = PublishingTool(
         manifest_options=("-m", "--manifest-path"),
         builds=("publish",),
         separately="maturin build -o dist && secretly run maturin upload dist/*",
-    ),
-)
+    )
+
+
+TOOL = Maturin

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from ..tool import Artifacts, PackageIndex, PublishingTool
+from ..table import TableCall
+from ..tool import Artifacts, PackageIndex
 
-TOOL = PublishingTool(
-    PackageIndex(
+
+class Pdm(TableCall):
+    """A call of pdm."""
+
+    package_index = PackageIndex(
         names={"pypi": "PyPI", "testpypi": "TestPyPI"},
         name_options=("-r", "--repository"),
         name_variables=("PDM_PUBLISH_REPO",),
-        folder_options=("-p", "--project", "$PDM_PROJECT"),
         settings=(
             "pdm.toml repository.{name}.url",
             ".pdm.toml repository.{name}.url",
@@ -20,8 +23,8 @@ TOOL = PublishingTool(
             "~/Library/Application Support/pdm/config.toml repository.{name}.url",
             "$XDG_CONFIG_DIRS/pdm/config.toml repository.{name}.url",
         ),
-    ),
-    Artifacts(
+    )
+    artifacts = Artifacts(
         folder="dist",
         strict=True,
         endings=(".whl", ".tar.gz", ".zip", ".tar.bz2"),
@@ -32,5 +35,8 @@ TOOL = PublishingTool(
         builds=("publish",),
         no_build_options=("--no-build",),
         separately="pdm build && secretly run pdm publish --no-build",
-    ),
-)
+    )
+    folder_options = ("-p", "--project", "$PDM_PROJECT")
+
+
+TOOL = Pdm

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from ..tool import Artifacts, PackageIndex, PublishingTool
+from ..table import TableCall
+from ..tool import Artifacts, PackageIndex
 
-TOOL = PublishingTool(
-    PackageIndex(
+
+class Poetry(TableCall):
+    """A call of poetry."""
+
+    package_index = PackageIndex(
         names={"pypi": "PyPI"},
         name_options=("-r", "--repository"),
         url_variables=("POETRY_REPOSITORIES_{REPOSITORY}_URL",),
-        folder_options=("-C", "--directory"),
-        project_options=("-P", "--project"),
         named_only=True,
         settings=(
             "poetry.toml repositories.{name}.url",
@@ -18,8 +20,8 @@ TOOL = PublishingTool(
             "~/.config/pypoetry/config.toml repositories.{name}.url",
             "~/Library/Application Support/pypoetry/config.toml repositories.{name}.url",
         ),
-    ),
-    Artifacts(
+    )
+    artifacts = Artifacts(
         folder="dist",
         folder_options=("--dist-dir",),
         endings=(".whl", ".tar.gz"),
@@ -28,5 +30,9 @@ TOOL = PublishingTool(
         builds=("publish",),
         build_options=("--build",),
         separately="poetry build && secretly run poetry publish",
-    ),
-)
+    )
+    folder_options = ("-C", "--directory")
+    project_options = ("-P", "--project")
+
+
+TOOL = Poetry

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from ..tool import Artifacts, PackageIndex, PublishingTool
+from ..table import TableCall
+from ..tool import Artifacts, PackageIndex
 
-TOOL = PublishingTool(
-    PackageIndex(
+
+class Twine(TableCall):
+    """A call of twine."""
+
+    package_index = PackageIndex(
         names={"pypi": "PyPI", "testpypi": "TestPyPI"},
         name_options=("-r", "--repository"),
         name_variables=("TWINE_REPOSITORY",),
@@ -14,13 +18,15 @@ TOOL = PublishingTool(
         pypirc=True,
         pypirc_options=("--config-file",),
         pypirc_servers=("pypi", "testpypi"),
-    ),
-    Artifacts(
+    )
+    artifacts = Artifacts(
         arguments=True,
         patterns="missing",
         strict=True,
         signatures=True,
         attestation_options=("--attestations",),
         leaving_out="remove --attestations",
-    ),
-)
+    )
+
+
+TOOL = Twine

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from ..tool import Artifacts, PackageIndex, PublishingTool
+from ..table import TableCall
+from ..tool import Artifacts, PackageIndex
 
-TOOL = PublishingTool(
-    PackageIndex(
+
+class Uv(TableCall):
+    """A call of uv."""
+
+    package_index = PackageIndex(
         names={"pypi": "PyPI"},
         name_options=("--index",),
         name_variables=("UV_PUBLISH_INDEX",),
         url_options=("--publish-url",),
         url_variables=("UV_PUBLISH_URL",),
-        folder_options=("--directory", "$UV_WORKING_DIR"),
-        project_options=("--project", "$UV_PROJECT"),
         named_only=True,
         settings=(
             "--config-file index.{name}.publish-url",
@@ -35,13 +37,17 @@ TOOL = PublishingTool(
         nearest=True,
         replaces=True,
         no_settings_options=("--no-config", "$UV_NO_CONFIG"),
-    ),
-    Artifacts(
+    )
+    artifacts = Artifacts(
         arguments=True,
         patterns="always",
         folder="dist",
         endings=(".whl", ".tar.gz", ".zip"),
         no_attestation_options=("--no-attestations", "$UV_PUBLISH_NO_ATTESTATIONS"),
         leaving_out="add --no-attestations",
-    ),
-)
+    )
+    folder_options = ("--directory", "$UV_WORKING_DIR")
+    project_options = ("--project", "$UV_PROJECT")
+
+
+TOOL = Uv

@@ -1,0 +1,95 @@
+"""What steers an upload besides the command line: variables that others set for it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from urllib.parse import urlsplit
+
+from ..config.values import steers
+from ..errors import Refused
+from ..text import escape
+from .tool_call import ToolCall
+
+#: The variables of what the tools stand on: the C library, TLS, HTTP clients, Python, the finders
+#: of programs and files, the programs that they start, CI's identities.
+_BENEATH = (
+    r"(?i)PYTHON\w*|VIRTUAL_ENV|CONDA_\w+|PIPX?_\w+"
+    r"|(\w+_)?PROXY|REQUEST_METHOD|SSL\w+|OPENSSL_\w+|REQUESTS_\w+|CURL_\w+|NETRC|(\w+_)?CA_BUNDLE"
+    r"|\w*(INSECURE|STRICT_SSL|REJECT_UNAUTHORIZED)\w*|\w+_CERTS?"
+    r"|HOME|USERPROFILE|PATH|XDG_\w+|TMPDIR|GCONV_PATH|LOCPATH|NLSPATH|LOCALDOMAIN|RES_OPTIONS"
+    r"|HOSTALIASES|KEYRING_\w+|GIT_\w+|SSH_\w+|GNUPGHOME|RUST\w+|CARGO_\w+|NODE_\w+|NPM_\w+"
+    r"|ACTIONS_\w+|GITHUB_ACTIONS|GITLAB_CI|CI|\w+_ID_TOKEN"
+)
+
+#: Those of them that change nothing of an upload.
+_HARMLESS = (
+    r"PYTHON(UNBUFFERED|IOENCODING|UTF8|DONTWRITEBYTECODE|HASHSEED|FAULTHANDLER|NOUSERSITE"
+    r"|SAFEPATH|WARNDEFAULTENCODING)"
+    r"|RUST_(LOG|BACKTRACE)|GIT_(AUTHOR|COMMITTER)_\w+|CARGO_TERM_\w+"
+)
+
+#: The variables with which the tools' HTTP clients find a proxy, but for their case.
+_PROXIES = ("https_proxy", "http_proxy", "all_proxy")
+
+
+def matches(name: str, patterns: Iterable[str]) -> bool:
+    """Whether a variable is in a list of names, and of beginnings that end with ``*``."""
+    return any(
+        name.startswith(pattern[:-1]) if pattern.endswith("*") else name == pattern
+        for pattern in patterns
+    )
+
+
+def check_variables(call: ToolCall) -> None:
+    """Refuse variables that an env file or a profile sets, and that steer the upload.
+
+    Those that only name the destination are read, shown and pinned; all others of the tool and
+    of what it stands on must be known as harmless.
+
+    :raises Refused: naming the variable.
+    """
+    for name, origin in sorted(call.origins.items()):
+        if steers_upload(call, name):
+            raise Refused(
+                f"{origin} sets {escape(name)}, which could change where or how the upload goes",
+                f"remove it there; if you mean it, export {escape(name)} in your shell",
+            )
+
+
+def steers_upload(call: ToolCall, name: str) -> bool:
+    """Whether a variable changes where or how an upload goes, or what is uploaded."""
+    if matches(name, (*call.reads, *call.harmless)):
+        return False
+    if matches(name, call.own) or steers(name):
+        return True
+    return bool(re.fullmatch(_BENEATH, name)) and not re.fullmatch(_HARMLESS, name)
+
+
+def network_lines(call: ToolCall) -> Sequence[str]:
+    """What the user's own settings change about the connection, in words.
+
+    :raises Refused: if a setting of the project's does.
+    """
+    return [*_by_variables(call), *call.network().settings]
+
+
+def _by_variables(call: ToolCall) -> Iterator[str]:
+    environ = call.environ
+    if call.proxies:
+        used = (environ.get(n) or environ.get(n.upper()) for n in _PROXIES)
+        for proxy in dict.fromkeys(map(_host, filter(None, used))):
+            yield f"proxy {proxy}"
+    if any(environ.get(name) for name in call.trusts):
+        yield "your own certificates"
+    if environ.get("SSLKEYLOGFILE"):
+        yield "its keys are written to a file"
+
+
+def _host(proxy: str) -> str:
+    """The host and port of a proxy: its user name and password are not shown."""
+    try:
+        parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+    except ValueError:
+        return "with an unreadable address"
+    return escape(parts.netloc.rpartition("@")[2])
