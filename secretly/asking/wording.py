@@ -198,6 +198,11 @@ def index_line(index: str) -> str:
     return f"to: {index}"
 
 
+def user_line(username: str) -> str:
+    """The line with the user name that the tool sends."""
+    return f"user: {username}"
+
+
 def program_line(program: str) -> str:
     """The line with the path of the program that uploads."""
     return f"program: {program}"
@@ -216,6 +221,16 @@ def note_line(note: str) -> str:
 def launcher_note(launcher: str) -> str:
     """A launcher such as ``uv run`` starts the tool."""
     return f"{launcher} starts it, and the project may say how"
+
+
+def project_code(what: str) -> str:
+    """Code of the project's own sees the token."""
+    return f"code of this project can read the token: {what}"
+
+
+def network(what: str) -> str:
+    """The user's own settings change the connection."""
+    return f"network: {what}"
 
 
 def unread(name: str, count: int) -> str:

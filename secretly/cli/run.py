@@ -153,6 +153,8 @@ def _with_secrets(call: _Call, path: str) -> launch.LaunchPlan | None:
 
         print_plan(plan, prepared, context)
         return None
+    if given.invocation is not None and given.invocation.idle and options.verbose:
+        say(f"{escape(given.invocation.row.name)} gets no secret: {given.invocation.idle}")
     if not prepared.deliveries:
         return prepared.launch
     variables = [name for by in call.explicit for name in by.variables]
@@ -193,12 +195,11 @@ def expanded_by_the_shell(command: Sequence[str], variables: Iterable[str]) -> s
 def _plan_input(call: _Call, path: str, context: Context) -> PlanInput:
     from ..running import planning, preparing
 
-    known = call.invocation
-    row = known.row if known and known.needs_secret else None
-    upload = None
-    if row is not None:
-        plain = texts(call.split(row).plain)
-        upload = preparing.look_at_upload(known, Environ({**context.environ, **plain}))
+    known, upload = call.invocation, None
+    if known is not None and known.needs_secret:
+        upload = preparing.look_at_upload(known, call.split(known.row).plain, context)
+        if upload is not None and (idle := preparing.why_idle(upload, context)):
+            known, upload = known._replace(idle=idle), None
     return planning.PlanInput(
         path,
         call.command,
@@ -211,6 +212,5 @@ def _plan_input(call: _Call, path: str, context: Context) -> PlanInput:
         environ=call.environ,
         literal=frozenset(call.options.literal),
         resolve_env=call.options.resolve_env,
-        destination=upload.destination if upload else None,
         upload=upload,
     )

@@ -114,11 +114,13 @@ class Invocation(Record):
     :param row: the known command.
     :param arguments: the arguments after the command's own name.
     :param launching: what starts the command: the name of each launcher, with its own arguments.
+    :param idle: why this call needs no secret although its subcommand does; empty: it may need one.
     """
 
     row: Command
     arguments: tuple[str, ...]
     launching: tuple[tuple[str, Sequence[str]], ...] = ()
+    idle: str = ""
 
     @property
     def launcher(self) -> str:
@@ -161,6 +163,8 @@ class Invocation(Record):
 
         It does if its subcommand does. A call for help or for the version never does.
         """
+        if self.idle:
+            return False
         options, words = self.parsed.options, self.parsed.words
         # -h must be an argument of its own: Go's options have one dash, and an h in -method
         # does not ask for help.

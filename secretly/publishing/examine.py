@@ -12,6 +12,7 @@ from .collecting import collect
 from .destination import Destination
 from .release import LIFETIME, LIFETIME_BUILDING, LONGEST, SLOWEST, Release
 from .settings import value_at
+from .steering import network_lines
 from .tool_call import ToolCall
 
 
@@ -27,7 +28,13 @@ def examine_release(call: ToolCall, destination: Destination) -> Release:
             f"run {row.name} without its launcher, or leave out that option or variable",
         )
     folder = _folder(call)
-    release = Release(row.name, destination, launcher=call.invocation.launcher)
+    release = Release(
+        row.name,
+        destination,
+        launcher=call.invocation.launcher,
+        code=call.code(),
+        network=tuple(network_lines(call)),
+    )
     if _builds(call):
         project, version = _by_settings(
             call, folder, call.words.last(call.artifacts.manifest_options)

@@ -65,6 +65,19 @@ class Upload:
         """
         return self._call.variable(name)
 
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """The tool's arguments as they were typed."""
+        return self._call.arguments
+
+    @property
+    def secret(self) -> str:
+        """The name of the secret that belongs to the index.
+
+        :raises Refused: what :attr:`destination` does.
+        """
+        return self.destination.secret
+
     @functools.cached_property
     def release(self) -> Release:
         """What would be uploaded.
@@ -98,7 +111,10 @@ class Upload:
             locations=call.locations,
         )
         assert again is not None
-        if what := changed(self.release, again.release):
+        what = changed(self.release, again.release)
+        if not what and again.pin != self.pin:
+            what = "a setting of the tool's was changed"
+        if what:
             raise Refused(f"{what} since it was shown", "check the change, then try again")
 
 
