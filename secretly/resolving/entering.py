@@ -47,14 +47,13 @@ def _examined(request: SecretRequest, entry: Entry, typed: Secret) -> tuple[Secr
     return typed, wrong or find_objection(request, entry, typed)
 
 
-def _lacks_username(request: SecretRequest, candidate: Candidate, typed: Secret) -> bool:
-    """Whether the user must type the user name of what they typed."""
+async def _with_username(
+    request: SecretRequest, candidate: Candidate, typed: Secret, asker: Asker
+) -> Candidate:
+    """The candidate with the user name of what was typed, which is asked for where it is needed."""
     prefix, username = request.token_prefix, candidate.username
-    return bool(prefix) and not typed.startswith(prefix) and not (username and username.own)
-
-
-async def _with_username(request: SecretRequest, candidate: Candidate, asker: Asker) -> Candidate:
-    """The candidate with the user name that the user types next."""
+    if not prefix or typed.startswith(prefix) or (username and username.own):
+        return candidate
     named = request._replace(
         reference=Reference("", candidate.name, "username"), prompt=None, repeat=False
     )
@@ -65,6 +64,16 @@ async def _with_username(request: SecretRequest, candidate: Candidate, asker: As
             return candidate._replace(username=Username(str(name), True))
         prompt = prompt._replace(error=wrong)
     raise Refused(f"no usable user name for {escape(candidate.name)}", f"the problem: {wrong}")
+
+
+async def _typed(
+    request: SecretRequest, candidate: Candidate, prompt: Prompt, asker: Asker
+) -> tuple[Candidate, Secret, str]:
+    """What the user types, the candidate with its user name, and what is wrong with it."""
+    typed, wrong = _examined(request, candidate.entry, await asker.ask(prompt))
+    if not wrong:
+        candidate = await _with_username(request, candidate, typed, asker)
+    return candidate, typed, wrong
 
 
 async def ask_for(
@@ -96,9 +105,7 @@ async def ask_for(
         ) as asker:
             if look_again is not None and (found := (await look_again()).found) is not None:
                 return found
-            typed, wrong = _examined(request, candidate.entry, await asker.ask(prompt))
-            if not wrong and _lacks_username(request, candidate, typed):
-                candidate = await _with_username(request, candidate, asker)
+            candidate, typed, wrong = await _typed(request, candidate, prompt, asker)
             if not wrong and stores_early:
                 await remember(request, candidate, typed, context)
         if not wrong and not stores_early:
