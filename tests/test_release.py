@@ -1029,15 +1029,15 @@ def test_a_local_version_is_refused_if_settings_say_where_pypi_is(
         ("poetry publish --build", None, 3600),
         ("uv publish", 60, 60),
         ("pdm publish", 60, 60),
-        ("uv publish", 7200, 7200),
-        ("uv publish", 0, 0),
-        ("pdm publish", 0, 0),
+        ("uv publish", 7200, 3600),
+        ("uv publish", 0, 3600),
+        ("pdm publish", 0, 3600),
     ],
 )
 def test_a_token_is_valid_for_15_minutes(
     workdir: Workdir, line: str, expires: float | None, seconds: float
 ) -> None:
-    """If the tool builds first, an hour is the default. A configured 0 means no expiry."""
+    """If the tool builds first, an hour is the default. It is the longest, too."""
     workdir.write("pyproject.toml", PROJECT)
     workdir.wheel()
     assert workdir.examine(line, expires=expires).expires == seconds
@@ -1055,7 +1055,7 @@ def padded(path: Path, size: int) -> None:
     [
         ([4_000_000, 4_000_000], 10, 16),
         ([4_000_000, 4_000_000], 20, 20),
-        ([4_000_000, 4_000_000], 0, 0),
+        ([4_000_000, 4_000_000], 0, 3600),
         ([4_000_000], 1, 8),
     ],
 )
@@ -1313,15 +1313,12 @@ def test_a_narrowed_token_is_for_these_projects_and_this_time() -> None:
     ]
 
 
-def test_an_unknown_project_or_a_missing_expiry_adds_no_restriction() -> None:
-    """Without a project and an expiry the token stays unchanged."""
+def test_an_unknown_project_adds_no_restriction() -> None:
+    """Without a project the token only gets an end."""
     now = time.time()
     scope = token_scope(release(project="").narrowed(Secret(TOKEN), now))
     assert scope.projects is None
     assert scope.expires == int(now + 900)
-    scope = token_scope(release(expires=0).narrowed(Secret(TOKEN), now))
-    assert scope[1:4] == (frozenset({"demo"}), None, None)
-    assert release(project="", expires=0).narrowed(Secret(TOKEN), now) == TOKEN
 
 
 def test_one_file_of_an_unknown_project_leaves_the_project_open() -> None:
@@ -1354,8 +1351,6 @@ def test_the_index_accepts_a_narrowed_token_only_for_this_upload(
         ({}, wording.gets_token("twine", "demo", "{end}")),
         ({"files": FILES}, wording.gets_token("twine", "another, my-demo", "{end}")),
         ({"project": ""}, wording.gets_token("twine", None, "{end}")),
-        ({"expires": 0}, wording.gets_token("twine", "demo", "")),
-        ({"expires": 0, "project": ""}, wording.gets_token("twine", None, "")),
     ],
 )
 def test_one_line_says_what_the_tool_gets(more: Mapping[str, object], line: str) -> None:
@@ -1643,7 +1638,6 @@ def test_a_listing_shows_every_file(workdir: Workdir) -> None:
         wording.note_line(wording.SEVERAL_VERSIONS),
     ]
     assert sum(" (" in line or "sha256" in line for line in described[5:]) == 20
-    assert wording.limits_line(1, 0, certain=True) in release(expires=0).described("__token__")
     assert wording.limits_line(1, 60, certain=True) in release(expires=3600).described("__token__")
     several = release(at("https://packages.example/"), files=FILES)
     assert wording.limits_line(2, 15, certain=False) in several.described("__token__")
@@ -1654,7 +1648,6 @@ def test_a_listing_shows_every_file(workdir: Workdir) -> None:
     [
         (1, 15, True, "token: this project only, 15 minutes"),
         (3, 60, True, "token: these projects only, 60 minutes"),
-        (1, 0, True, "token: this project only, as long as the stored one"),
         (None, 60, True, "token: 60 minutes, not limited to a project"),
         (2, 15, False, "PyPI token: these projects only, 15 minutes; any other: unchanged"),
     ],

@@ -263,10 +263,10 @@ def limits_line(projects: int | None, minutes: float, *, certain: bool) -> str:
     """The line about how the token is limited that the tool would get.
 
     :param projects: the number of its projects; None if they are not known.
-    :param minutes: how long it is valid; 0: as long as the stored one.
+    :param minutes: how long it is valid.
     :param certain: only a PyPI token is possible here.
     """
-    end = f"{minutes:.0f} minutes" if minutes else "as long as the stored one"
+    end = f"{minutes:.0f} minutes"
     limits = f"{'this project' if projects == 1 else 'these projects'} only, {end}"
     if projects is None:
         limits = f"{end}, not limited to a project"

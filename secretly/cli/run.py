@@ -21,9 +21,11 @@ from .run_options import RunOptions, parse_options, parse_variable, print_help
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
     from ..config.model import Command, Configuration, Profile
+    from ..publishing.upload import Upload
     from ..resolving.request import Context, SecretRequest
     from ..running.delivery import DeliveryMethod
     from ..running.env_file import EnvFile
+    from ..running.plain import PlainVariable
     from ..running.planning import PlanInput
 
 
@@ -192,12 +194,28 @@ def expanded_by_the_shell(command: Sequence[str], variables: Iterable[str]) -> s
     )
 
 
+def _look_at_upload(
+    known: command_line.Invocation, plain: Mapping[str, PlainVariable], context: Context
+) -> Upload | None:
+    """The upload of a call, whose index a stored token may have made."""
+    from ..running import locating, preparing
+
+    upload = preparing.look_at_upload(known, plain, context)
+    if upload is None or preparing.why_idle(upload, context):
+        return upload
+    if not locating.is_unknown(upload.destination, context):
+        return upload
+    launch.locale_as_given()  # before hardening: afterwards it can't be read
+    locations = drive(locating.token_locations(context))
+    return preparing.look_at_upload(known, plain, context, locations) if locations else upload
+
+
 def _plan_input(call: _Call, path: str, context: Context) -> PlanInput:
     from ..running import planning, preparing
 
     known, upload = call.invocation, None
     if known is not None and known.needs_secret:
-        upload = preparing.look_at_upload(known, call.split(known.row).plain, context)
+        upload = _look_at_upload(known, call.split(known.row).plain, context)
         if upload is not None and (idle := preparing.why_idle(upload, context)):
             known, upload = known._replace(idle=idle), None
     return planning.PlanInput(

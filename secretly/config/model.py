@@ -67,8 +67,8 @@ class Command(Record):
         stored secret.
     :param seal_keyring: whether to keep the command from storing its secret in Linux's kernel
         keyring.
-    :param expires: how long the narrowed PyPI token is good, in seconds; 0: as long as the
-        stored one; None: 15 minutes, or 60 if the command builds first.
+    :param expires: how long the narrowed PyPI token is good, in seconds: an hour at most; 0: an
+        hour; None: 15 minutes, or 60 if the command builds first.
     :param default: the profile to use if none is chosen.
     :param profiles: the profiles by name.
     """

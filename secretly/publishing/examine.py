@@ -69,12 +69,15 @@ def _with_files(release: Release, call: ToolCall, folder: Path) -> Release:
 
 
 def lifetime(release: Release, configured: float | None) -> float:
-    """How long the tool's token is good, in seconds; 0: as long as the stored one."""
+    """How long the tool's token is good, in seconds: at most :data:`.release.LONGEST`.
+
+    :param configured: what the configuration says; 0: the longest; None: nothing.
+    """
     usual = LIFETIME_BUILDING if release.builds else LIFETIME
-    expires = usual if configured is None else configured
+    expires = usual if configured is None else configured or LONGEST
     # The upload of each file must start in the first half of this time.
     needed = 2 * sum(file.size for file in release.files) / SLOWEST
-    return max(expires, min(needed, LONGEST)) if expires else 0
+    return min(max(expires, needed), LONGEST)
 
 
 def _builds(call: ToolCall) -> bool:

@@ -84,7 +84,7 @@ class Release(NamedTuple):
     :param project: the project's name in its settings, if the files don't exist yet.
     :param version: its version, if the settings give it.
     :param builds: whether the tool builds first.
-    :param expires: the lifetime of the tool's token, in seconds; 0: that of the stored token.
+    :param expires: the lifetime of the tool's token, in seconds.
     :param separately: the two commands that build first and then upload; empty if the tool builds
         nothing.
     :param attestations: how to leave out the attestations, in words; empty if there are none.
@@ -296,7 +296,7 @@ class Release(NamedTuple):
         """
         if not pypi_token.is_pypi_token(value):
             return value
-        end = int(now + self.expires) if self.expires else None
+        end = int(now + self.expires)
         return pypi_token.narrow(
             value, not_before=int(now) - SKEW, expires=end, projects=self.projects
         )

@@ -45,11 +45,15 @@ class PreparedRun(Record):
 
 
 def look_at_upload(
-    invocation: Invocation, plain: Mapping[str, PlainVariable], context: Context
+    invocation: Invocation,
+    plain: Mapping[str, PlainVariable],
+    context: Context,
+    locations: Mapping[str, str] | None = None,
 ) -> Upload | None:
     """The upload of a call whose subcommand needs a secret; None if it publishes nothing.
 
     :param plain: the variables that this run sets.
+    :param locations: the names of the stored tokens, by the index that made each.
     """
     from ..publishing.tools import tool_for
 
@@ -60,7 +64,7 @@ def look_at_upload(
 
     environ = Environ({**context.environ, **texts(plain)})
     origins = {name: variable.origin for name, variable in plain.items()}
-    return upload.upload_of(invocation, environ, origins=origins)
+    return upload.upload_of(invocation, environ, origins=origins, locations=locations)
 
 
 def why_idle(upload: Upload, context: Context) -> str:
