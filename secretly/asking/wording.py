@@ -186,6 +186,7 @@ BUILDS_FIRST = "builds first; files not yet known"
 BUILD_READS = "build code can read the token; this is safer:"
 PLAIN_HTTP = "http: others can read the upload on its way"
 SEVERAL_VERSIONS = "files of several versions"
+UNVERIFIED = "certificates are not checked"
 
 
 def upload_line(releases: str) -> str:

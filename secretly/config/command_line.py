@@ -127,6 +127,11 @@ class Invocation(Record):
         """The launcher that runs the command in the project's environment, as in ``"uv run"``."""
         return next((name for name, _ in self._launchers() if name in _IN_PROJECT), "")
 
+    @property
+    def is_module(self) -> bool:
+        """Whether Python starts the command as a module: ``python -m twine``."""
+        return bool(self.launching) and self.launching[-1][0].startswith("python")
+
     def redirected(self, environ: Mapping[str, str]) -> str:
         """The launcher that starts the command in another folder, or with other variables.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ..errors import Refused
@@ -32,8 +32,9 @@ def examine_release(call: ToolCall, destination: Destination) -> Release:
         row.name,
         destination,
         launcher=call.invocation.launcher,
-        code=call.code(),
+        code=(*call.code(), *_modules_beside(call)),
         network=tuple(network_lines(call)),
+        unverified=call.network().unverified,
     )
     if _builds(call):
         project, version = _by_settings(
@@ -47,6 +48,14 @@ def examine_release(call: ToolCall, destination: Destination) -> Release:
     release = release._replace(expires=lifetime(release, row.expires))
     release.check()
     return release
+
+
+def _modules_beside(call: ToolCall) -> Iterator[str]:
+    """The modules of the tool's name in the folder in which ``python -m`` starts."""
+    if call.invocation.is_module:
+        name = call.invocation.row.name
+        found = (f for f in (f"{name}.py", f"{name}/__init__.py") if os.path.exists(f))
+        yield from (os.path.dirname(path) or path for path in found)
 
 
 def _with_files(release: Release, call: ToolCall, folder: Path) -> Release:

@@ -91,6 +91,7 @@ class Release(NamedTuple):
     :param launcher: the launcher in the project's environment, as in ``"uv run"``.
     :param code: the project's own code that sees the token, in words.
     :param network: what the user's own settings change about the connection, in words.
+    :param unverified: the setting of the user's that switches the check of certificates off.
     """
 
     tool: str
@@ -105,6 +106,7 @@ class Release(NamedTuple):
     launcher: str = ""
     code: tuple[str, ...] = ()
     network: tuple[str, ...] = ()
+    unverified: str = ""
 
     @property
     def projects(self) -> list[str] | None:
@@ -231,8 +233,8 @@ class Release(NamedTuple):
             yield wording.launcher_note(self.launcher)
         if self.code:
             yield wording.project_code(", ".join(self.code))
-        if self.network:
-            yield wording.network(", ".join(self.network))
+        if network := (*self.network, *([wording.UNVERIFIED] if self.unverified else [])):
+            yield wording.network(", ".join(network))
         if self.builds:
             yield wording.BUILDS_FIRST
             if self.separately:
@@ -255,8 +257,14 @@ class Release(NamedTuple):
         :param entry: the configuration of the secret.
         :raises BadToken: if the token is malformed.
         :raises Refused: if another index made the token, or the token is for another project
-            or another time.
+            or another time; if the tool would not check the index's certificate.
         """
+        if self.unverified and not entry.unverified:
+            name = escape(self.destination.secret)
+            raise Refused(
+                f"{self.tool} is told not to check the index's certificate: {self.unverified}",
+                f'remove that setting, or allow it: [secrets."{name}"] unverified = true',
+            )
         if not pypi_token.is_pypi_token(value):
             return
         name = escape(entry.name)

@@ -43,7 +43,11 @@ class Upload:
 
         :raises Refused: if it can't be.
         """
-        return self._call.pin()
+        pin = self._call.pin()
+        if self._call.invocation.is_module:
+            # Without it, the modules of the working folder come before the tool's (Python 3.11).
+            pin = pin._replace(environ={**pin.environ, "PYTHONSAFEPATH": "1"})
+        return pin
 
     @property
     def idle(self) -> str:

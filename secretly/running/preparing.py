@@ -9,6 +9,7 @@ from ..config.command_line import Invocation
 from ..errors import Refused
 from ..record import Record
 from ..redacted import Environ
+from ..resolving.lookup import NameList
 from ..resolving.request import Context
 from ..text import escape, format_command, shell_quote
 from . import program
@@ -16,7 +17,7 @@ from .delivery import Delivery
 from .launch import LaunchPlan
 from .plain import PlainVariable, texts
 from .planning import DeliveryPlan, PlanInput
-from .usernames import asks_username, upload_username
+from .usernames import TOKEN, asks_username, upload_username
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
@@ -114,12 +115,37 @@ def _with_upload(
     def describe(configured: str | None, own: str | None) -> str:
         return consent.text(upload_username(target, entries, configured, own))
 
+    _refuse_several_tokens(release, context)
     launch = _pinned(run.launch, upload)._replace(recheck=upload.recheck)
     lines = tuple(_pin_lines(run.launch.argv, launch.argv, upload.pin))
     _warn_of_plain_password(upload, context.note)
     run = run._replace(launch=launch, release=release, listing=consent.listing, pinned=lines)
     prefix = PREFIX if asks_username(target, entries) else ""
     return run, {"describe": describe, "inspect": release.inspect, "token_prefix": prefix}
+
+
+def _refuse_several_tokens(release: Release, context: Context) -> None:
+    """Refuse an upload of several projects that have a token each, and none together.
+
+    :raises Refused: with the commands that upload one project after another.
+    """
+    from ..publishing.metadata import normalize_project
+
+    secret, names = release.destination.secret, NameList(context)
+    there = {*context.configuration.secrets, *names.names}
+    own = [p for p in release.projects or () if f"{secret}/{p}" in there]
+    if len(release.projects or ()) < 2 or not own or names.find(secret) is not None:
+        return
+    if context.configuration.entry(secret).source is not None:
+        return
+    commands = []
+    for project in release.projects or ():
+        files = [f.path for f in release.files if normalize_project(f.project) == project]
+        commands.append(format_command(["secretly", "run", release.tool, "…", *files], 400))
+    raise Refused(
+        f"each project of this upload has a token of its own: {escape(', '.join(own))}",
+        "upload one project after another: " + "; ".join(commands),
+    )
 
 
 def _pinned(launch: LaunchPlan, upload: Upload) -> LaunchPlan:
@@ -165,8 +191,10 @@ def _warn_of_plain_password(upload: Upload, note: Callable[[str], None]) -> None
         return
     destination = upload.destination
     if path:
+        named = destination.username
+        own = f" --username {shell_quote(named)}" if named and named != TOKEN else ""
         note(
             f"{escape(path)} holds a password for {escape(destination.shown)} in plain text. "
-            f"To fix: 1) secretly set {shell_quote(destination.secret)} 2) remove `password` "
+            f"To fix: 1) secretly set {shell_quote(destination.secret)}{own} 2) remove `password` "
             f"under [{escape(section)}] 3) revoke the old token"
         )
