@@ -14,6 +14,7 @@ from tokens import KEY, TOKEN, token
 
 from secretly.asking import wording
 from secretly.asking.assuan import unescape
+from secretly.publishing import pypi_token
 from secretly.publishing.pypi_token import token_scope
 from secretly.testing import FakePinentry
 
@@ -177,7 +178,7 @@ def test_the_token_may_come_from_any_source(home: Home) -> None:
     path.chmod(0o600)
     expected = Ended(
         0,
-        "index: pypi.example\nprojects: demo\nexpires: not limited by the token itself; the index may know more\n",
+        f"index: pypi.example\nprojects: demo\nexpires: {pypi_token.NOT_LIMITED}\n",
         "",
     )
     for reference in ("PyPI", "Mine", "env://T", f"file://{path}"):
