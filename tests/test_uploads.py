@@ -10,6 +10,7 @@ import tokens
 from command import Home, home
 
 from secretly.asking import wording
+from secretly.asking.assuan import unescape
 from secretly.testing import FakePinentry
 
 pytestmark = pytest.mark.process
@@ -47,7 +48,7 @@ def test_the_dialog_has_the_user_name_that_the_tool_sends(home: Home) -> None:
     with FakePinentry([True]) as fake:
         done = home.run("run", "twine", "upload", *URL.split(), "dist/*", environ=fake.environ)
         assert done.stdout.startswith("ada canary "), done
-        lines = fake.prompts[0]["SETDESC"].splitlines()
+        lines = unescape(fake.prompts[0]["SETDESC"]).splitlines()
         assert wording.user_line("ada") in lines
         assert wording.index_line("corp.example") in lines
         shown = home.run("run", "--dry-run", "twine", "upload", *URL.split(), "dist/*").stdout
@@ -123,7 +124,7 @@ def test_python_starts_no_module_of_the_folder(home: Home) -> None:
         done = home.run("run", *words, environ=fake.environ)
         assert done.stdout.startswith("__token__ pypi-A 1 -m twine upload"), done
         note = wording.note_line(wording.project_code("twine.py"))
-        assert note in fake.prompts[0]["SETDESC"].replace("\n> ", "").splitlines()
+        assert note in unescape(fake.prompts[0]["SETDESC"]).splitlines()
 
 
 @pytest.mark.parametrize(
