@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pytest
 import tokens
@@ -34,6 +34,11 @@ def _home() -> Iterator[Home]:
         yield found
 
 
+def texts(prompt: Mapping[str, str]) -> list[str]:
+    """The lines that a prompt shows."""
+    return unescape(prompt["SETDESC"].encode()).decode().splitlines()
+
+
 def store(home: Home, name: str, text: str, *options: str) -> None:
     """Store a secret."""
     assert home.run("set", name, "--stdin", *options, stdin=text).status == 0
@@ -48,7 +53,7 @@ def test_the_dialog_has_the_user_name_that_the_tool_sends(home: Home) -> None:
     with FakePinentry([True]) as fake:
         done = home.run("run", "twine", "upload", *URL.split(), "dist/*", environ=fake.environ)
         assert done.stdout.startswith("ada canary "), done
-        lines = unescape(fake.prompts[0]["SETDESC"]).splitlines()
+        lines = texts(fake.prompts[0])
         assert wording.user_line("ada") in lines
         assert wording.index_line("corp.example") in lines
         shown = home.run("run", "--dry-run", "twine", "upload", *URL.split(), "dist/*").stdout
@@ -124,7 +129,7 @@ def test_python_starts_no_module_of_the_folder(home: Home) -> None:
         done = home.run("run", *words, environ=fake.environ)
         assert done.stdout.startswith("__token__ pypi-A 1 -m twine upload"), done
         note = wording.note_line(wording.project_code("twine.py"))
-        assert note in unescape(fake.prompts[0]["SETDESC"]).splitlines()
+        assert note in texts(fake.prompts[0])
 
 
 @pytest.mark.parametrize(
