@@ -81,9 +81,9 @@ class Twine(ToolCall):
             username = settings.get("username")
         shown = _lower_scheme(without_user(url))
         if not name:
-            secret = secret_at(shown, self.locations)
+            secret = secret_at(url, self.locations)
         else:
-            secret = secret_of(name, _BUILT_IN.get(name), shown, self.locations)
+            secret = secret_of(name, _BUILT_IN.get(name), url, self.locations)
         return Destination(name, secret, shown, username)
 
     @functools.cached_property

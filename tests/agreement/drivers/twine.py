@@ -32,6 +32,8 @@ def _making(filename: str, signatures: Any, attestations: Any, given: Any) -> An
 
 
 def _sending(given: settings.Settings) -> Any:
+    if not _collected:
+        raise FileNotFoundError("no distribution among the files")
     raise _Sent(given.repository_config["repository"], given.username)
 
 
