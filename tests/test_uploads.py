@@ -150,3 +150,18 @@ def test_nothing_is_asked_where_the_call_needs_nothing(
         assert done.stdout.split()[:2] == words[:2], done
         assert why in done.stderr
         assert "canary" not in done.stderr
+
+
+@pytest.mark.parametrize("stored", [False, True])
+def test_a_ci_identity_is_used_where_no_secret_is_stored(home: Home, stored: bool) -> None:
+    """The tool gets nothing from secretly, and ``-v`` says why."""
+    if stored:
+        store(home, "PyPI", TOKEN)
+    environ = {"ACTIONS_ID_TOKEN_REQUEST_URL": "https://ci.example/"}
+    with FakePinentry([True]) as fake:
+        words = ("run", "-v", "twine", "upload", "dist/*")
+        done = home.run(*words, environ={**environ, **fake.environ})
+        assert done.status == 0
+        assert len(fake.prompts) == stored
+    assert done.stdout.startswith("__token__ pypi-A " if stored else "   upload"), done
+    assert ("ACTIONS_ID_TOKEN_REQUEST_URL is set" in done.stderr) != stored

@@ -58,6 +58,11 @@ class Upload:
         return self._call.idle()
 
     @property
+    def identity(self) -> str:
+        """The CI's identity that the tool uses where it has no secret; empty if there is none."""
+        return self._call.identity()
+
+    @property
     def given(self) -> str:
         """The option with which the call itself gives the secret; empty if it doesn't."""
         return self._call.given()
@@ -68,6 +73,11 @@ class Upload:
         :raises Refused: if the tool reads no variable for this index.
         """
         return self._call.variable(name)
+
+    @property
+    def tool(self) -> str:
+        """The tool's name."""
+        return self._call.invocation.row.name
 
     @property
     def arguments(self) -> tuple[str, ...]:

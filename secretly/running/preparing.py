@@ -12,7 +12,7 @@ from ..redacted import Environ
 from ..resolving.lookup import NameList
 from ..resolving.request import Context
 from ..text import escape, format_command, shell_quote
-from . import program
+from . import locating, program
 from .delivery import Delivery
 from .launch import LaunchPlan
 from .plain import PlainVariable, texts
@@ -75,7 +75,12 @@ def why_idle(upload: Upload, context: Context) -> str:
     """
     if option := upload.given:
         return f"{option} gives one, which is used as it is"
-    return upload.idle
+    if why := upload.idle:
+        return why
+    identity = upload.identity
+    if identity and not locating.is_there(upload.secret, context):
+        return f"{upload.tool} uses trusted publishing: {identity}"
+    return ""
 
 
 def prepare(plan: DeliveryPlan, given: PlanInput, context: Context) -> PreparedRun:

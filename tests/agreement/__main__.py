@@ -165,7 +165,7 @@ def _shown(module: ModuleType, tool: str, case: Case, folder: Path, known: Confi
     expected = answer
     if answer.username is None and not upload.given:  # secretly's own default
         expected = answer._replace(username="__token__")
-    return Shown(answer, upload.idle, upload.given, pinned, expected)
+    return Shown(answer, upload.idle or upload.identity, upload.given, pinned, expected)
 
 
 def _wrong(

@@ -155,18 +155,22 @@ class Twine(ToolCall):
         return option if self.words.has([option]) else variable
 
     def idle(self) -> str:
-        """Whether help or the version is asked for, or a CI's identity takes a token's place."""
+        """Whether help or the version is asked for."""
         if self.words.has(["--help", "--version"]):
             return "twine only prints its help or its version"
+        return ""
+
+    def identity(self) -> str:
+        """What GitHub or GitLab set where they give programs an identity."""
         destination = self.destination
         if self.given() or "TWINE_PASSWORD" in self.environ or not destination.pypis:
             return ""
-        # What GitHub and GitLab set where they give programs an identity, since twine 6.1.
+        # Since twine 6.1.
         names = ("ACTIONS_ID_TOKEN_REQUEST_URL", f"{destination.secret.upper()}_ID_TOKEN")
         found = next(filter(self.environ.get, names), "")
         if not found or destination.username not in (None, "__token__"):
             return ""
-        return f"twine uses trusted publishing: {found} is set"
+        return f"{found} is set"
 
     # -- the connection ----------------------------------------------------------
 
