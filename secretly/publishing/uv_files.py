@@ -90,7 +90,9 @@ def _is_on(call: ToolCall, variable: str) -> bool:
 
 def _named_file(call: ToolCall, path: Path) -> SettingsFile:
     """The file that the call names."""
-    if not path.is_file() and path != Path(os.devnull):
+    if path == Path(os.devnull):
+        return SettingsFile(path, {}, kept=False)
+    if not path.is_file():
         raise Refused(f"there is no settings file {escape(os.fspath(path))}", "check its path")
     folders = (call.start_folder, call.project_folder)
     inside = any(path.resolve().is_relative_to(folder.resolve()) for folder in folders)

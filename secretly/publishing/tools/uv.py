@@ -322,7 +322,7 @@ class Uv(ToolCall):
 
 def _proxy_host(proxy: object) -> str:
     """The host and port of a proxy, without its user name and password."""
-    return escape(str(proxy).rpartition("@")[2].partition("://")[2] or str(proxy))
+    return escape(str(proxy).rpartition("//")[2].rpartition("@")[2].partition("/")[0])
 
 
 TOOL = Uv
