@@ -114,7 +114,7 @@ class Maturin(ToolCall):
         found = self._section(value, strict=True).get("repository")
         if found is not None:
             url = address(found).url
-            secret = secret_named(value.lower(), url, self.locations, by_project=False)
+            secret = secret_named(value, url, self.locations, by_project=False)
             return Destination(value, secret, url, self._username())
         if value not in _NAMES:
             raise Refused(
@@ -146,7 +146,7 @@ class Maturin(ToolCall):
     def _beating(self) -> str | None:
         """The user name in ``.pypirc`` that beats the variables under the pin too."""
         target = self.destination
-        return self._stored_username(_default_name(target.url) or target.repository)
+        return self._stored_username(_default_name(target.url) if target.url else target.repository)
 
     def given(self) -> str:
         """The option with the password."""
