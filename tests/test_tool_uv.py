@@ -26,6 +26,11 @@ CORP = f"[[index]]\nname = 'corp'\nurl = 'https://get.example.org/simple'\npubli
 TOOL_CORP = CORP.replace("[[index]]", "[[tool.uv.index]]")
 OWN = "~/.config/uv/uv.toml"
 
+MEMBERS = "[tool.uv.workspace]\nmembers = ['packages/*']\n"
+ROOT = f"{MEMBERS}[tool.uv]\npublish-url = '{URL}'\n"
+MEMBER = "[project]\nname = 'one'\nversion = '1'\n"
+SOURCES = "[tool.uv.sources]\ntwo = { workspace = true }\n"
+
 
 class Case(NamedTuple):
     """A project's folder, which is the working folder, and a home."""
@@ -207,12 +212,6 @@ def test_a_stored_token_says_which_index_it_is_for(case: Case, name: str, secret
     assert case.call(f"uv publish --index {name}", {}, files, at).destination.secret == secret
 
 
-MEMBERS = "[tool.uv.workspace]\nmembers = ['packages/*']\n"
-ROOT = f"{MEMBERS}[tool.uv]\npublish-url = '{URL}'\n"
-MEMBER = "[project]\nname = 'one'\nversion = '1'\n"
-SOURCES = "[tool.uv.sources]\ntwo = { workspace = true }\n"
-
-
 @pytest.mark.parametrize(
     ("root", "member", "wanted"),
     [
@@ -223,7 +222,9 @@ SOURCES = "[tool.uv.sources]\ntwo = { workspace = true }\n"
         (ROOT, SOURCES, ""),
         (ROOT.replace("members", "exclude = ['packages/on*']\nmembers"), MEMBER + SOURCES, ""),
         (ROOT.replace("packages/*", "other/*"), MEMBER + SOURCES, ""),
-        (ROOT.replace("packages/*", "./pack*"), MEMBER + SOURCES, URL),
+        (ROOT.replace("packages/*", "./pack*/*"), MEMBER + SOURCES, URL),
+        (ROOT.replace("packages/*", "**/one"), MEMBER + SOURCES, URL),
+        (ROOT.replace("packages/*", "packages/**/*"), MEMBER + SOURCES, URL),
         (f"[project]\nname = 'two'\n[tool.uv]\npublish-url = '{URL}'", MEMBER + SOURCES, ""),
     ],
 )
@@ -300,8 +301,15 @@ REFUSED: list[tuple[str, Mapping[str, str], Mapping[str, str], str]] = [
     (
         "uv publish --directory sub",
         {},
-        {"pyproject.toml": "tool.uv.workspace.members = ['**']", "sub/pyproject.toml": MEMBER},
+        {"pyproject.toml": "tool.uv.workspace.members = ['[s]*']", "sub/pyproject.toml": MEMBER},
         "workspace",
+    ),
+    (
+        "uv publish --directory packages/one",
+        {},
+        {"pyproject.toml": ROOT, "packages/one/pyproject.toml": MEMBER + SOURCES}
+        | {"packages/two/setup.py": ""},
+        "packages/two",
     ),
 ]
 

@@ -80,7 +80,7 @@ def settings_files(call: ToolCall) -> tuple[SettingsFile, ...]:
         return (_named_file(call, call.start_folder / named),)
     if call.words.has(("--no-config", "--isolated")) or _is_on(call, "UV_NO_CONFIG"):
         return ()
-    found = [_find(call, _root(call)), _user_file(call), _system_file(call)]
+    found = [_project_file(call), _user_file(call), _system_file(call)]
     return tuple(file for file in found if file is not None)
 
 
@@ -130,22 +130,30 @@ def _own_file(call: ToolCall, path: Path) -> SettingsFile | None:
 # -- the project's file ----------------------------------------------------------
 
 
+def _project_file(call: ToolCall) -> SettingsFile | None:
+    """The project's file: the one of its workspace, if the project is in one."""
+    folder = call.named_folder
+    if folder.name == "pyproject.toml" and folder.is_file():
+        folder = folder.parent
+    folder = Path(os.path.normpath(folder))
+    root = _root(call, folder)
+    found = _find(call, root)
+    if root != folder and found != _find(call, folder):
+        _check_members(call, root)
+    if found is not None:
+        check(found)
+    return found
+
+
 def _find(call: ToolCall, start: Path) -> SettingsFile | None:
     """The nearest settings file of a folder and those above it: it hides all others."""
     for folder in (start, *start.parents):
         path = folder / "uv.toml"
         if path.exists():  # it switches off the whole [tool.uv] next to it
-            return _project_file(path, call.read_toml(path))
-        path = folder / "pyproject.toml"
+            return SettingsFile(path, call.read_toml(path), by_project=True, kept=False)
         if (options := _tool_uv(call, folder)) is not None:
-            return _project_file(path, options)
+            return SettingsFile(folder / "pyproject.toml", options, by_project=True, kept=False)
     return None
-
-
-def _project_file(path: Path, options: Mapping[str, Any]) -> SettingsFile:
-    file = SettingsFile(path, options, by_project=True, kept=False)
-    check(file)
-    return file
 
 
 def _tool_uv(call: ToolCall, folder: Path) -> Mapping[str, Any] | None:
@@ -158,12 +166,8 @@ def _tool_uv(call: ToolCall, folder: Path) -> Mapping[str, Any] | None:
     return options
 
 
-def _root(call: ToolCall) -> Path:
+def _root(call: ToolCall, folder: Path) -> Path:
     """The folder where uv begins to look: the root of the project's workspace, if it has one."""
-    folder = call.named_folder
-    if folder.name == "pyproject.toml" and folder.is_file():
-        folder = folder.parent
-    folder = Path(os.path.normpath(folder))
     above = (folder, *folder.parents)
     project = next((f for f in above if (f / "pyproject.toml").is_file()), None)
     if project is None:
@@ -175,43 +179,57 @@ def _root(call: ToolCall) -> Path:
         return project
     if "project" not in call.read_toml(project / "pyproject.toml"):
         return folder
-    return _workspace_above(call, project) or project
+    root = next((f for f in project.parents if (f / "pyproject.toml").is_file()), project)
+    return root if _is_member(call, root, project) else project
 
 
-def _workspace_above(call: ToolCall, project: Path) -> Path | None:
-    """The root of the workspace that a project is a member of."""
-    root = next((f for f in project.parents if (f / "pyproject.toml").is_file()), None)
-    workspace = (_tool_uv(call, root) or {}).get("workspace") if root else None
-    if root is None or workspace is None:
-        return None
-    if not isinstance(workspace, dict):
-        raise _wrong(root / "pyproject.toml", "tool.uv.workspace")
-    members, exclude = (workspace.get(key, []) for key in ("members", "exclude"))
-    inside = _matches(root, project, members) and not _matches(root, project, exclude)
-    return root if inside else None
+def _is_member(call: ToolCall, root: Path, project: Path) -> bool:
+    """Whether a folder is the root of a workspace with that project."""
+    start = glob.escape(os.path.join(root, ""))
+
+    def matches(key: str) -> bool:
+        wanted = [_as_expression(start + pattern) for pattern in _patterns(call, root, key)]
+        return any(re.fullmatch(one, os.fspath(project), re.DOTALL) for one in wanted)
+
+    return matches("members") and not matches("exclude")
 
 
-def _matches(root: Path, project: Path, patterns: object) -> bool:
-    """Whether a pattern for the folders of a workspace means the project's.
+def _patterns(call: ToolCall, root: Path, key: str) -> list[str]:
+    """The patterns for the members of a workspace, or for folders that aren't.
 
     :raises Refused: for a form that Python reads otherwise than uv.
     """
-    for pattern in patterns if isinstance(patterns, list) else [patterns]:
-        if not isinstance(pattern, str) or "[" in pattern or "**" in pattern:
-            raise _wrong(root / "pyproject.toml", "tool.uv.workspace")
-        whole = os.path.join(glob.escape(os.fspath(root)), os.path.normpath(pattern))
-        # uv's * means slashes and dots too.
-        if re.fullmatch(_as_expression(whole), os.fspath(project), re.DOTALL):
-            return True
-    return False
+    workspace = (_tool_uv(call, root) or {}).get("workspace", {})
+    found = workspace.get(key, []) if isinstance(workspace, dict) else None
+    if not isinstance(found, list) or any(not isinstance(p, str) or "[" in p for p in found):
+        raise _wrong(root / "pyproject.toml", "tool.uv.workspace")
+    return [os.path.normpath(pattern) for pattern in found]
 
 
 def _as_expression(pattern: str) -> str:
-    signs = {"*": ".*", "?": "."}
-    parts = re.findall(r"\[.\]|.", pattern, re.DOTALL)
-    return "".join(
-        signs.get(part) or re.escape(part[1] if len(part) > 1 else part) for part in parts
-    )
+    """A pattern of uv's as a regular expression: its ``*`` means slashes too."""
+    signs = {"*": ".*", "?": ".", "**/": "(?:.*/)?"}
+    parts = re.findall(r"\[.\]|\*\*/|.", pattern, re.DOTALL)
+    return "".join(signs.get(p) or re.escape(p[1] if p[0] == "[" and p[1:] else p) for p in parts)
+
+
+def _check_members(call: ToolCall, root: Path) -> None:
+    """Refuse a workspace that uv can't read: then it acts as if there was none.
+
+    :raises Refused: for a folder in it that isn't a project.
+    """
+    for pattern in _patterns(call, root, "members"):
+        for name in glob.iglob(pattern, root_dir=root, recursive=True):
+            folder = root / name
+            if not folder.is_dir() or (folder / "pyproject.toml").is_file():
+                continue
+            if {n for n in os.listdir(folder) if not n.startswith(".")} - {"__pycache__"}:
+                raise Refused(
+                    f"{escape(os.fspath(folder))} is in a workspace of uv's, but has no "
+                    "pyproject.toml",
+                    "fix the workspace, or leave its settings out: uv publish --no-config "
+                    "--publish-url URL",
+                )
 
 
 # -- what a file may say ---------------------------------------------------------
