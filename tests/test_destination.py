@@ -138,7 +138,6 @@ def test_each_tools_test_index_is_testpypi(workdir: Workdir, line: str) -> None:
         ("twine", "TWINE_REPOSITORY", "testpypi"),
         ("hatch", "HATCH_INDEX_REPO", "test"),
         ("pdm", "PDM_PUBLISH_REPO", "testpypi"),
-        ("maturin", "MATURIN_REPOSITORY", "testpypi"),
     ],
 )
 def test_a_variable_names_the_index(workdir: Workdir, tool: str, variable: str, name: str) -> None:
@@ -156,13 +155,10 @@ def test_a_variable_names_the_index(workdir: Workdir, tool: str, variable: str, 
 @pytest.mark.parametrize(
     ("line", "environ"),
     [
-        ("uv publish --index internal", {}),
-        ("uv publish", {"UV_PUBLISH_INDEX": "internal"}),
         ("hatch publish -r internal", {}),
         ("poetry publish -r internal", {}),
         ("poetry publish --repository=internal", {}),
         ("pdm publish -r internal", {}),
-        ("maturin upload -r internal x", {}),
     ],
 )
 def test_the_secret_of_another_index_has_the_tools_name_for_the_index(
@@ -233,15 +229,9 @@ def test_a_url_may_come_from_a_variable(workdir: Workdir, tool: str, variable: s
     assert workdir.secret(publish(tool), {variable: INTERNAL}) == HOST
 
 
-@pytest.mark.parametrize("tool", ["twine", "uv", "maturin"])
-def test_a_url_in_a_variable_takes_precedence_over_a_name(workdir: Workdir, tool: str) -> None:
-    """secretly follows the tools, in which a URL in a variable overrides a named index."""
-    variable = {"twine": "TWINE_REPOSITORY_URL", "uv": "UV_PUBLISH_URL"}.get(
-        tool, "MATURIN_REPOSITORY_URL"
-    )
-    option = "--index" if tool == "uv" else "-r"
-    line = f"{publish(tool)} {option} pypi"
-    assert workdir.secret(line, {variable: INTERNAL}) == HOST
+def test_a_url_in_a_variable_takes_precedence_over_a_name(workdir: Workdir) -> None:
+    """secretly follows twine, in which a URL in a variable overrides a named index."""
+    assert workdir.secret("twine upload -r pypi x", {"TWINE_REPOSITORY_URL": INTERNAL}) == HOST
 
 
 def test_a_host_with_another_port_is_another_index(workdir: Workdir) -> None:
@@ -382,7 +372,6 @@ def test_the_users_own_settings_may_say_where_pypi_is(
     [
         ("uv publish", "uv.toml", "publish-url = '{url}'"),
         ("uv publish", "pyproject.toml", "tool.uv.publish-url = '{url}'"),
-        ("uv publish --index pypi", "uv.toml", "[[index]]\nname='pypi'\npublish-url='{url}'"),
         ("poetry publish -r pypi", "poetry.toml", "repositories.pypi.url = '{url}'"),
         ("pdm publish", "pdm.toml", "repository.pypi.url = '{url}'"),
         ("pdm publish", ".pdm.toml", "repository.pypi.url = '{url}'"),
@@ -425,7 +414,7 @@ def test_another_pypirc_may_be_named(
 def test_a_broken_pypirc_is_refused(workdir: Workdir, text: str) -> None:
     """A broken .pypirc may name an index, and a guess could send the token anywhere."""
     workdir.write("~/.pypirc", text)
-    for line in ("twine upload x", "flit publish", "maturin upload x"):
+    for line in ("twine upload x", "flit publish"):
         with pytest.raises(Refused, match=r"\.pypirc"):
             workdir.secret(line)
 
@@ -482,9 +471,6 @@ def test_a_section_whose_name_differs_by_case_is_refused(
     workdir.write(
         "~/.pypirc", listed + text.format(name).replace("]\n", f"]\nrepository={INTERNAL}\n")
     )
-    with pytest.raises(Refused, match=rf"\.pypirc .*\[{name}\]") as caught:
-        workdir.secret("maturin upload x")
-    assert caught.value.hint
     for line in ("twine upload x", "flit publish"):
         assert workdir.secret(line) == (HOST if "[pypi]" in text else "PyPI")
     assert workdir.secret(f"maturin upload --repository-url {INTERNAL} x") == HOST
@@ -498,39 +484,6 @@ REDIRECTS = [
     ("uv publish --directory sub", {}, "sub/uv.toml", "publish-url = '{url}'"),
     ("uv --project sub publish", {}, "sub/pyproject.toml", "[tool.uv]\npublish-url = '{url}'"),
     ("uv publish", {}, "~/.config/uv/uv.toml", "publish-url = '{url}'"),
-    ("uv publish", {"UV_CONFIG_FILE": "my.toml"}, "my.toml", "publish-url = '{url}'"),
-    ("uv publish --config-file my.toml", {}, "my.toml", "publish-url = '{url}'"),
-    ("uv publish --index pypi", {}, "uv.toml", "[[index]]\nname='pypi'\npublish-url = '{url}'"),
-    (
-        "uv publish --index pypi",
-        {},
-        "pyproject.toml",
-        "[[tool.uv.index]]\nname='other'\n[[tool.uv.index]]\nname='pypi'\npublish-url = '{url}'",
-    ),
-    (
-        "uv publish --index pypi",
-        {},
-        "~/.config/uv/uv.toml",
-        "[[index]]\nname='pypi'\npublish-url = '{url}'",
-    ),
-    (
-        "uv publish --index pypi --config-file my.toml",
-        {},
-        "my.toml",
-        "[[index]]\nname='pypi'\npublish-url = '{url}'",
-    ),
-    (
-        "uv publish --index PyPI",
-        {},
-        "pyproject.toml",
-        "[[tool.uv.index]]\nname='PyPI'\npublish-url = '{url}'",
-    ),
-    (
-        "uv publish --index TestPyPI",
-        {},
-        "pyproject.toml",
-        "[[tool.uv.index]]\nname='TestPyPI'\npublish-url = '{url}'",
-    ),
     ("hatch publish", {}, "~/.config/hatch/config.toml", "[publish.index]\nrepo = '{url}'"),
     (
         "hatch publish",
@@ -590,7 +543,6 @@ def test_a_folder_for_settings_may_be_elsewhere(workdir: Workdir) -> None:
 @pytest.mark.parametrize(
     ("line", "file", "text"),
     [
-        ("uv publish --index mine", "uv.toml", "[[index]]\nname = 'mine'\npublish-url = '{url}'"),
         ("pdm publish -r mine", "pdm.toml", "[repository.mine]\nurl = '{url}'"),
         ("poetry publish -r mine", "poetry.toml", "[repositories.mine]\nurl = '{url}'"),
         ("hatch publish", "~/.config/hatch/config.toml", "[publish.index]\nrepo = 'mine'"),
@@ -620,26 +572,9 @@ def test_settings_may_name_another_index(workdir: Workdir, line: str, file: str,
     assert (destination.url, destination.shown) == ((INTERNAL, HOST) if known else ("", "mine"))
 
 
-def test_a_test_index_that_the_settings_describe_is_testpypi(workdir: Workdir) -> None:
-    """The user's settings may give TestPyPI a URL, if the host begins with 'test.'."""
-    text = "[[index]]\nname = 'testpypi'\npublish-url = '{}'"
-    url = "https://test.pypi.example/legacy/"
-    workdir.write("~/.config/uv/uv.toml", text.format(url))
-    destination = workdir.destination("uv publish --index testpypi")
-    assert destination == Destination("testpypi", "TestPyPI", url)
-    assert destination.shown == "test.pypi.example"
-    workdir.write("~/.config/uv/uv.toml", text.format(INTERNAL))
-    assert workdir.secret("uv publish --index testpypi") != "TestPyPI"
-
-
 @pytest.mark.parametrize(
     ("line", "file", "text"),
     [
-        (
-            "uv publish --index testpypi",
-            "pyproject.toml",
-            "[[tool.uv.index]]\nname = 'testpypi'\npublish-url = '{}'",
-        ),
         ("pdm publish -r testpypi", "pdm.toml", "[repository.testpypi]\nurl = '{}'"),
         ("poetry publish -r testpypi", "poetry.toml", "[repositories.testpypi]\nurl = '{}'"),
     ],
@@ -737,15 +672,6 @@ def test_broken_settings_are_refused(workdir: Workdir, text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "tool = 1",
-        "[tool]\nuv = 1",
-        "[tool.uv]\npublish-url = 1",
-        "[tool.uv]\npublish-url = ''",
-        "[tool.uv]\nindex = 1",
-        "[tool.uv]\nindex = [1]",
-        "[[tool.uv.index]]\nname = 1",
-        "[[tool.uv.index]]\nname = 'pypi'",
-        "[[tool.uv.index]]\nname = 'pypi'\npublish-url = 1",
         "project = 1",
         "[project]\nname = 1",
         "[tool]\nflit = 1\npoetry = []",
@@ -756,7 +682,6 @@ def test_settings_of_a_wrong_type_are_ignored(workdir: Workdir, text: str) -> No
     """secretly leaves it to the tool to report settings of a wrong type."""
     workdir.write("pyproject.toml", text)
     assert workdir.secret("uv publish") == "PyPI"
-    assert workdir.secret("uv publish --index pypi") == "PyPI"
 
 
 # -- poetry's variables ----------------------------------------------------------
@@ -1090,6 +1015,48 @@ LEAD: dict[str, tuple[str, Mapping[str, str], Mapping[str, str], str]] = {
         {"poetry.toml": "repositories.pypi.url = 'URL-A'"},
         "PyPI",
     ),
+    "uv: a workspace's settings hide its members'": (
+        "uv publish --directory sub",
+        {},
+        {"pyproject.toml": MEMBERS + UV_A, "sub/pyproject.toml": UV_B},
+        "A",
+    ),
+    "uv: a project's settings hide those of its folders": (
+        "uv publish --directory d",
+        {},
+        {"pyproject.toml": UV_A, "d/uv.toml": "publish-url = 'URL-B'"},
+        "A",
+    ),
+    "uv: a project's settings hide those of a folder without a URL": (
+        "uv publish --directory d",
+        {},
+        {"pyproject.toml": UV_A, "d/uv.toml": NO_URL, USERS: "publish-url = 'URL-B'"},
+        "A",
+    ),
+    "uv: an unmanaged project hides nothing": (
+        "uv publish --directory d",
+        {},
+        {"pyproject.toml": UV_A + "managed = false\n", "d/uv.toml": "publish-url='URL-B'"},
+        "B",
+    ),
+    "uv: a workspace doesn't hide the settings of other projects": (
+        "uv publish --directory d",
+        {},
+        {"pyproject.toml": MEMBERS + UV_A, "d/pyproject.toml": UV_B},
+        "B",
+    ),
+    "maturin: the case of a section is ignored": (
+        f"maturin upload {WHEEL}",
+        {},
+        {"~/.pypirc": "[PyPI]\nrepository = URL-B\n"},
+        "B",
+    ),
+    "maturin: the last of two sections counts": (
+        f"maturin upload -r foo {WHEEL}",
+        {},
+        {"~/.pypirc": "[foo]\nrepository = URL-A\n[FOO]\nrepository = URL-B\n"},
+        "B",
+    ),
     "maturin: an unlisted section counts": (
         f"maturin upload -r foo {WHEEL}",
         {},
@@ -1140,41 +1107,6 @@ def test_the_real_tool_uploads_to_the_destination_that_was_found(
 #: Commands that secretly refuses, because the real tool would surprise the user, or stop: the
 #: command, the settings files, and the index that accepts the upload.
 ODD: dict[str, tuple[str, Mapping[str, str], str]] = {
-    "uv: a workspace's settings hide its members'": (
-        "uv publish --directory sub",
-        {"pyproject.toml": MEMBERS + UV_A, "sub/pyproject.toml": UV_B},
-        "A",
-    ),
-    "uv: a project's settings hide those of its folders": (
-        "uv publish --directory d",
-        {"pyproject.toml": UV_A, "d/uv.toml": "publish-url = 'URL-B'"},
-        "A",
-    ),
-    "uv: a project's settings hide those of a folder without a URL": (
-        "uv publish --directory d",
-        {"pyproject.toml": UV_A, "d/uv.toml": NO_URL, USERS: "publish-url = 'URL-B'"},
-        "A",
-    ),
-    "uv: an unmanaged project hides nothing": (
-        "uv publish --directory d",
-        {"pyproject.toml": UV_A + "managed = false\n", "d/uv.toml": "publish-url='URL-B'"},
-        "B",
-    ),
-    "uv: a workspace doesn't hide the settings of other projects": (
-        "uv publish --directory d",
-        {"pyproject.toml": MEMBERS + UV_A, "d/pyproject.toml": UV_B},
-        "B",
-    ),
-    "maturin: the case of a section is ignored": (
-        f"maturin upload {WHEEL}",
-        {"~/.pypirc": "[PyPI]\nrepository = URL-B\n"},
-        "B",
-    ),
-    "maturin: the last of two sections counts": (
-        f"maturin upload -r foo {WHEEL}",
-        {"~/.pypirc": "[foo]\nrepository = URL-A\n[FOO]\nrepository = URL-B\n"},
-        "B",
-    ),
     "twine: an unlisted section is ignored": (
         f"twine upload -r foo {WHEEL}",
         {"~/.pypirc": "[foo]\nrepository = URL-B\n"},
@@ -1221,10 +1153,10 @@ def test_a_tools_own_index_is_shown_by_its_name(workdir: Workdir, tool: str) -> 
 
 def test_an_index_that_only_the_tool_knows_is_shown_by_the_tools_name(workdir: Workdir) -> None:
     """An index that only the tool's settings define is not PyPI or TestPyPI."""
-    destination = workdir.destination("uv publish --index internal")
+    destination = workdir.destination("pdm publish -r internal")
     assert not destination.builtin
     assert (destination.url, destination.host, destination.shown) == ("", "", "internal")
-    assert not workdir.destination("uv publish --index my-PyPI").builtin
+    assert not workdir.destination("pdm publish -r my-PyPI").builtin
 
 
 @pytest.mark.parametrize(

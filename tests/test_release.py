@@ -639,7 +639,7 @@ def test_what_the_real_tool_takes_for_another_project_is_refused(
         "pdm publish",
         "pdm publish -d out",
         "maturin publish",
-        "maturin publish --release -i python3.12 -m Cargo.toml",
+        "maturin publish --no-sdist -i python3.12 -m Cargo.toml",
     ],
 )
 def test_a_release_that_is_built_first_has_no_files_yet(workdir: Workdir, line: str) -> None:
@@ -999,7 +999,7 @@ def test_a_local_version_is_refused_only_for_pypi(workdir: Workdir) -> None:
     for line in (
         "twine upload --repository-url https://example.org/ 'dist/*'",
         "twine upload -r internal 'dist/*'",
-        "uv publish --index internal",
+        "uv publish --publish-url https://example.org/",
     ):
         assert workdir.projects(line) == ["demo"]
 
