@@ -117,7 +117,7 @@ WHEEL, SDIST = "dist/demo-1.0-py3-none-any.whl", "dist/demo-1.0.tar.gz"
         f"twine upload --skip-existing {WHEEL} {SDIST} dist/other.asc",
         f"twine --no-color upload -r testpypi -c 'no file' {WHEEL} {SDIST} --verbose",
         f"twine upload -u me -p canary-1 --cert dist/x.whl {WHEEL} {SDIST}",
-        f"twine upload --sign --identity=me --sign-with gpg2 -- {WHEEL} {SDIST}",
+        f"twine upload --sign --identity=me --sign-with gpg2 {WHEEL} {SDIST}",
         f"python3.11 -Im twine upload {WHEEL} {SDIST}",
         f"uvx twine upload {WHEEL} {SDIST}",
         "twine upload '[d]ist/*'",
@@ -133,11 +133,13 @@ def test_twine_uploads_the_named_files(workdir: Workdir, line: str) -> None:
 
 
 def test_a_file_may_be_named_like_an_option_or_a_pattern(workdir: Workdir) -> None:
-    """All words after ``--`` are files, and the name of an existing file is not a pattern."""
+    """``./`` makes a file of an option, and the name of an existing file is not a pattern."""
     for name in ("-r", "[d]emo-1.0-py3-none-any.whl", "demo-1.0-py3-none-any.whl"):
         wheel(workdir.folder, name=name)
     os.rename("-r", "--x.whl")
-    assert workdir.files("twine upload -- --x.whl") == ["--x.whl"]
+    assert workdir.files("twine upload ./--x.whl") == ["./--x.whl"]
+    with pytest.raises(Refused, match="--"):
+        workdir.files("twine upload -- --x.whl")
     odd = "[d]emo-1.0-py3-none-any.whl"
     assert workdir.files(f"twine upload '{odd}'") == [odd]
 
@@ -998,7 +1000,6 @@ def test_a_local_version_is_refused_only_for_pypi(workdir: Workdir) -> None:
             workdir.examine(line)
     for line in (
         "twine upload --repository-url https://example.org/ 'dist/*'",
-        "twine upload -r internal 'dist/*'",
         "uv publish --publish-url https://example.org/",
     ):
         assert workdir.projects(line) == ["demo"]
