@@ -41,7 +41,7 @@ def read_url(url: str) -> IndexUrl:
     if not good or not url.isascii() or re.search(r"[{}<>\"^`|]", url) or "%" in host:
         shown = escape(url.rpartition("@")[2])
         raise Refused(f"programs may read the URL '{shown}' differently", "write https://host/path")
-    if not own:
+    if host == parts.netloc:
         return IndexUrl(url)
     name, _, password = own.partition(":")
     plain = urlunsplit(parts._replace(netloc=host))
