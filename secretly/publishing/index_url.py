@@ -17,11 +17,14 @@ class IndexUrl(NamedTuple):
 
     :param url: the URL.
     :param username: the user's name in it; None if it has none.
+    :param has_colon: whether a colon follows the name. For some programs, only then a password
+        follows, which may be empty.
     :param has_password: whether it has a password.
     """
 
     url: str
     username: str | None = None
+    has_colon: bool = False
     has_password: bool = False
 
 
@@ -43,9 +46,9 @@ def read_url(url: str) -> IndexUrl:
         raise Refused(f"programs may read the URL '{shown}' differently", "write https://host/path")
     if host == parts.netloc:
         return IndexUrl(url)
-    name, _, password = own.partition(":")
+    name, colon, password = own.partition(":")
     plain = urlunsplit(parts._replace(netloc=host))
-    return IndexUrl(plain, unquote(name) or None, bool(password))
+    return IndexUrl(plain, unquote(name), bool(colon), bool(password))
 
 
 def secret_for(

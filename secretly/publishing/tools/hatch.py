@@ -7,6 +7,7 @@ import contextlib
 import functools
 import json
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -324,9 +325,9 @@ class Hatch(ToolCall):
         dirs = self._settings.get("dirs", {})
         named = named or (dirs.get("cache") if isinstance(dirs, dict) else None)
         folder = named or cache_folder("hatch", self.environ)
-        if not isinstance(folder, str) or "$" in folder:
-            raise Refused("can't determine hatch's cache folder", "add --user NAME")
-        folder = places.expand_user(folder, self.environ)
+        if not isinstance(folder, str):
+            raise self._malformed("dirs.cache")
+        folder = places.expand_user(_filled(folder, self.environ), self.environ)
         path = self.start_folder / folder / "publish" / "index" / "previous_working_users.json"
         try:
             text = safefiles.read_file(path).decode("utf-8")
@@ -342,6 +343,13 @@ class Hatch(ToolCall):
 
 def _is_project(folder: Path) -> bool:
     return (folder / "pyproject.toml").is_file() or (folder / "setup.py").is_file()
+
+
+def _filled(text: str, environ: Mapping[str, str]) -> str:
+    """*text* with the values of the variables in it, as :func:`os.path.expandvars` has it."""
+    return re.sub(
+        r"\$(\w+|{[^}]*})", lambda m: environ.get(m[1].strip("{}"), m[0]), text, flags=re.ASCII
+    )
 
 
 def _table(tables: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:

@@ -32,13 +32,16 @@ _IDLE = {
     "--dry-run": "--dry-run uploads nothing",
 }
 
+#: The only name that poetry knows without settings.
+_NAMES = {"pypi": "PyPI"}
+
 _TOKEN = "__token__"
 
 
 class Poetry(ToolCall):
     """A call of poetry."""
 
-    names = {"pypi": "PyPI"}
+    names = _NAMES
     artifacts = Artifacts(
         folder="dist",
         folder_options=("--dist-dir",),
@@ -245,7 +248,9 @@ class Poetry(ToolCall):
     @property
     def _username(self) -> str | None:
         name = self._typed_name or self._configured_name
-        return name or (self._url.username if self._named else None)
+        if name or not self._named or not self._url.has_colon:
+            return name
+        return self._url.username if self._url.username or self._url.has_password else None
 
     @property
     def _gives_password(self) -> bool:
