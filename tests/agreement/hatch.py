@@ -11,7 +11,7 @@ from hypothesis.strategies import SearchStrategy
 from secretly.publishing.upload import Upload
 
 from .cases import Answer, Case, answer_of
-from .generating import ODD_URLS, URLS, USERS, arguments, distribution, mostly, toml
+from .generating import ODD_URLS, URLS, USERS, arguments, distribution, mostly, once_in, toml
 
 NAMES = st.sampled_from(["main", "test", "corp"])
 ODD_NAMES = st.sampled_from(["", "Corp", "pypi", "a.b", "https://named.example/", "none", "x y"])
@@ -59,10 +59,10 @@ def _settings(draw: st.DrawFn) -> str:
         index["repos"] = repos
     if draw(st.booleans()):
         index["repo"] = draw(REPOS)
-    if draw(st.integers(0, 9)) == 0:
+    if draw(once_in(10)):
         index["disable"] = True
     tables: dict[str, object] = {"publish": {"index": index}}
-    if draw(st.integers(0, 4)) == 0:
+    if draw(once_in(5)):
         tables = {"mode": draw(st.sampled_from(["local", "aware"])), "project": "x", **tables}
     return toml(tables)
 
@@ -75,7 +75,7 @@ def _pypirc(draw: st.DrawFn) -> str:
         lines += [f"[{name}]", f"username = {draw(USERS)}", "password = canary-file"]
         if draw(st.booleans()):
             lines.append(f"repository = {draw(_urls())}")
-    if draw(st.integers(0, 9)) == 0:
+    if draw(once_in(10)):
         lines = [*lines, "[DEFAULT]", f"username = {draw(USERS)}"]
     return "\n".join(lines)
 
@@ -95,7 +95,7 @@ def _files(draw: st.DrawFn) -> dict[str, str]:
         made = draw(_sometimes(text))
         if made is not None:
             found[path] = made
-    if draw(st.integers(0, 3)) == 0:
+    if draw(once_in(4)):
         folder = draw(st.sampled_from(["home/.cache/hatch", "home/cache", "project/cache"]))
         names = draw(st.dictionaries(REPOS, USERS, max_size=2))
         found[f"{folder}/publish/index/previous_working_users.json"] = json.dumps(names)
@@ -135,7 +135,7 @@ def cases(draw: st.DrawFn) -> Case:
     words = draw(st.lists(mostly(FILES, ODD_FILES), max_size=2))
     before = draw(arguments(BEFORE, ["-v", "-q", "--no-color"], 1))
     options = list(draw(arguments(AFTER, FLAGS)))
-    mark = ["--"] if draw(st.integers(0, 9)) == 0 else []
+    mark = ["--"] if draw(once_in(10)) else []
     after = draw(st.sampled_from([[*options, *mark, *words], [*words, *options]]))
     names = draw(st.lists(st.sampled_from(sorted(VARIABLES)), max_size=2, unique=True))
     environ = {name: draw(VARIABLES[name]) for name in names}

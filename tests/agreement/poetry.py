@@ -10,7 +10,7 @@ from hypothesis.strategies import SearchStrategy
 from secretly.publishing.upload import Upload
 
 from .cases import Answer, Case, answer_of
-from .generating import ODD_URLS, URLS, USERS, arguments, distribution, mostly, toml
+from .generating import ODD_URLS, URLS, USERS, arguments, distribution, mostly, once_in, toml
 
 NAMES = st.sampled_from(["corp", "testpypi", "my-corp", "corp"])
 ODD_NAMES = st.sampled_from(["corp2", "Corp", "my_corp", "corp.example", "pypi", "", "none", "a b"])
@@ -30,7 +30,7 @@ OWN: dict[tuple[str, ...], SearchStrategy[str]] = {
     ("--dist-dir",): st.sampled_from(["dist", "out", "{project}/out", "sub"]),
 }
 COMMON_FLAGS = ["-n", "--no-interaction", "-q", "-v", "-vv", "-vvv", "--ansi", "--no-cache"]
-FLAGS = [*COMMON_FLAGS, "--skip-existing", "--skip-existing", "--build", "--dry-run", "-nq"]
+FLAGS = [*COMMON_FLAGS, "--skip-existing", "--skip-existing", *COMMON_FLAGS, "--build", "--dry-run"]
 
 
 def _urls() -> SearchStrategy[str]:
@@ -50,7 +50,7 @@ def _settings(draw: st.DrawFn) -> str:
     for name in draw(st.lists(ANY_NAMES | st.just("pypi"), max_size=1)):
         if draw(st.booleans()):
             tables["pypi-token"] = {name: "canary-token"}
-    if draw(st.integers(0, 5)) == 0:
+    if draw(once_in(6)):
         value = draw(st.sampled_from(["ca.pem", False, True]))
         tables["certificates"] = {draw(ANY_NAMES): {"cert": value}}
     tables["virtualenvs"] = {"in-project": True}
@@ -85,7 +85,7 @@ def _files(draw: st.DrawFn) -> dict[str, str]:
     ):
         if draw(st.booleans()):
             found[path] = draw(_settings())
-    if draw(st.integers(0, 4)) == 0:
+    if draw(once_in(5)):
         found["project/sub/pyproject.toml"] = draw(_project("1.0"))
     releases = draw(st.lists(_RELEASES, min_size=1, max_size=2, unique=True))
     for name, number in [("demo", version), *releases]:
@@ -123,15 +123,15 @@ VARIABLES: dict[str, SearchStrategy[str]] = {
 def cases(draw: st.DrawFn) -> Case:
     """A call of ``poetry publish``."""
     before = draw(arguments(COMMON, COMMON_FLAGS, 1))
-    if draw(st.integers(0, 9)) == 0:
+    if draw(once_in(10)):
         before += draw(arguments(OWN, FLAGS, 1))
     after = draw(arguments({**OWN, **(COMMON if draw(st.booleans()) else {})}, FLAGS))
-    if draw(st.integers(0, 1)) and not any(word.startswith(("-r", "--rep")) for word in after):
+    if draw(st.booleans()) and not any(word.startswith(("-r", "--rep")) for word in after):
         after = ("-r", draw(ANY_NAMES), *after)
     names = draw(st.lists(st.sampled_from(sorted(VARIABLES)), max_size=3, unique=True))
     environ = {name: draw(VARIABLES[name]) for name in names}
     folder = draw(st.sampled_from(["project"] * 4 + ["project/sub"]))
-    mark = ("--",) if draw(st.integers(0, 19)) == 0 else ()
+    mark = ("--",) if draw(once_in(20)) else ()
     return Case((*before, *mark, "publish", *after), environ, draw(_files()), folder)
 
 

@@ -306,18 +306,33 @@ class Hatch(ToolCall):
 
     def _pypirc_username(self) -> str | None:
         path = os.path.join(places.home_folder(self.environ), ".pypirc")
-        name, url = self.repo, self._repository["url"]
         with contextlib.suppress(configparser.Error, ValueError, OSError):
             parser = configparser.ConfigParser()
             with contextlib.suppress(FileNotFoundError, NotADirectoryError):
                 parser.read_string(safefiles.read_file(path).decode("utf-8"))
-            names = [name] if parser.has_section(name) else parser.sections()
-            for section in names:
-                if section == name or parser.get(section, "repository", fallback=None) == url:
-                    parser.get(section, "password", fallback=None)  # hatch would stop there
-                    return parser.get(section, "username", fallback=None)
-            return None
-        raise Refused(f"can't read {escape(path)}", "fix the file, or add --user NAME")
+            section = self._section(parser)
+            if section is None:
+                return None
+            parser.get(section, "password", fallback=None)  # hatch would stop there
+            found = parser.get(section, "username", fallback=None)
+            own = section == self.repo or self.repo not in _NAMES
+            if own or found == "__token__":
+                return found
+        raise Refused(f"can't read the user's name in {escape(path)}", "add --user NAME")
+
+    def _section(self, parser: configparser.ConfigParser) -> str | None:
+        """The section named like the repository, else the first with its URL.
+
+        Only hatch knows the URL of an index of its own: any that looks like it may be that one.
+        """
+        if parser.has_section(self.repo):
+            return self.repo
+        like = {"main": "//upload.", "test": "//test."}.get(self.repo)
+        for section in parser.sections():
+            url = parser.get(section, "repository", fallback="")
+            if like in url if like else url == self._repository["url"]:
+                return section
+        return None
 
     def _remembered(self) -> str | None:
         """The name that hatch was told when it asked for one."""
