@@ -488,7 +488,7 @@ def test_poetry_uploads_the_newest_version_of_its_own_project(workdir: Workdir) 
         "dist/my_demo-1.10.tar.gz",
     ]
     workdir.write("pyproject.toml", '[project]\nname = "third"\n[tool.poetry]\nname = "My.Demo"\n')
-    with pytest.raises(Refused, match="project.name"):
+    with pytest.raises(Refused, match="disagree which one"):
         workdir.files("poetry publish")
 
 

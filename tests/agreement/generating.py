@@ -113,13 +113,13 @@ def distribution(name: str, version: str, *, wheel: bool) -> tuple[str, str]:
     file = io.BytesIO()
     if wheel:
         with zipfile.ZipFile(file, "w") as archive:
-            archive.writestr(f"{name}-{version}.dist-info/METADATA", metadata)
+            archive.writestr(zipfile.ZipInfo(f"{name}-{version}.dist-info/METADATA"), metadata)
         return f"{name}-{version}-py3-none-any.whl", _text(file)
     with tarfile.open(fileobj=file, mode="w") as tar:
         member = tarfile.TarInfo(f"{name}-{version}/PKG-INFO")
         member.size = len(metadata)
         tar.addfile(member, io.BytesIO(metadata))
-    return f"{name}-{version}.tar.gz", _text(io.BytesIO(gzip.compress(file.getvalue())))
+    return f"{name}-{version}.tar.gz", _text(io.BytesIO(gzip.compress(file.getvalue(), mtime=0)))
 
 
 def _text(file: io.BytesIO) -> str:

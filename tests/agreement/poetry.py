@@ -38,12 +38,16 @@ def _urls() -> SearchStrategy[str]:
 
 
 @st.composite
-def _settings(draw: st.DrawFn) -> str:
-    """The text of ``config.toml``, ``auth.toml`` or ``poetry.toml``."""
+def _settings(draw: st.DrawFn, own: str) -> str:
+    """The text of ``config.toml``, ``auth.toml`` or ``poetry.toml``.
+
+    :param own: the repository of the call.
+    """
     tables: dict[str, dict[str, object]] = {}
-    for name in draw(st.lists(ANY_NAMES, max_size=2, unique=True)):
+    names = draw(st.lists(ANY_NAMES, max_size=1))
+    for name in {*names, own} - ({own} if draw(once_in(3)) else set()):
         tables.setdefault("repositories", {})[name] = {"url": draw(_urls())}
-    for name in draw(st.lists(ANY_NAMES, max_size=1)):
+    for name in draw(st.lists(ANY_NAMES | st.just(own), max_size=1)):
         user = draw(USERS)
         kept = {"password": "canary-kept"} if draw(st.booleans()) else {}
         tables["http-basic"] = {name: {"username": user, **kept}}
@@ -58,7 +62,7 @@ def _settings(draw: st.DrawFn) -> str:
 
 
 @st.composite
-def _project(draw: st.DrawFn, version: str) -> str:
+def _project(draw: st.DrawFn, own: str, version: str) -> str:
     poetry: dict[str, object] = {
         "name": "Demo",
         "version": version,
@@ -66,16 +70,16 @@ def _project(draw: st.DrawFn, version: str) -> str:
         "authors": [],
     }
     text = toml({"tool": {"poetry": poetry}})
-    for name in draw(st.lists(ANY_NAMES, max_size=1)):
+    for name in draw(st.lists(ANY_NAMES | st.just(own), max_size=1)):
         text += f"[[tool.poetry.source]]\nname = '{name}'\nurl = '{draw(_urls())}'\n"
         text += draw(st.sampled_from(["", "priority = 'explicit'\n"]))
     return text
 
 
 @st.composite
-def _files(draw: st.DrawFn) -> dict[str, str]:
+def _files(draw: st.DrawFn, own: str) -> dict[str, str]:
     version = draw(st.sampled_from(["1.0", "1.0", "1.1"]))
-    found = {"project/pyproject.toml": draw(_project(version))}
+    found = {"project/pyproject.toml": draw(_project(own, version))}
     for path in (
         "home/.config/pypoetry/config.toml",
         "home/.config/pypoetry/auth.toml",
@@ -84,9 +88,9 @@ def _files(draw: st.DrawFn) -> dict[str, str]:
         "project/sub/poetry.toml",
     ):
         if draw(st.booleans()):
-            found[path] = draw(_settings())
+            found[path] = draw(_settings(own))
     if draw(once_in(5)):
-        found["project/sub/pyproject.toml"] = draw(_project("1.0"))
+        found["project/sub/pyproject.toml"] = draw(_project(own, "1.0"))
     releases = draw(st.lists(_RELEASES, min_size=1, max_size=2, unique=True))
     for name, number in [("demo", version), *releases]:
         for wheel in draw(st.sampled_from([(True, False), (True,), (False,)])):
@@ -126,13 +130,14 @@ def cases(draw: st.DrawFn) -> Case:
     if draw(once_in(10)):
         before += draw(arguments(OWN, FLAGS, 1))
     after = draw(arguments({**OWN, **(COMMON if draw(st.booleans()) else {})}, FLAGS))
+    own = draw(ANY_NAMES)
     if draw(st.booleans()) and not any(word.startswith(("-r", "--rep")) for word in after):
-        after = ("-r", draw(ANY_NAMES), *after)
+        after = ("-r", own, *after)
     names = draw(st.lists(st.sampled_from(sorted(VARIABLES)), max_size=3, unique=True))
     environ = {name: draw(VARIABLES[name]) for name in names}
     folder = draw(st.sampled_from(["project"] * 4 + ["project/sub"]))
     mark = ("--",) if draw(once_in(20)) else ()
-    return Case((*before, *mark, "publish", *after), environ, draw(_files()), folder)
+    return Case((*before, *mark, "publish", *after), environ, draw(_files(own)), folder)
 
 
 def answer(upload: Upload) -> Answer:

@@ -41,9 +41,14 @@ def _sending(uploader: Any, session: Any, url: str, dry_run: bool = False, *_: A
     raise _Sent(url, name, sorted(file.name for file in uploader.files))
 
 
-# The user's keyring has the password of every user, and no token.
+def _kept(_: Any, __: str, name: str | None) -> str | None:
+    """The user's keyring has the password of every user, and no token."""
+    for_token = sys._getframe(1).f_code.co_name == "get_pypi_token"
+    return None if for_token or not name else "canary"
+
+
 PoetryKeyring.is_available = classmethod(lambda _: True)
-PoetryKeyring.get_password = lambda _, __, name: None if name in (None, "__token__") else "canary"
+PoetryKeyring.get_password = _kept
 PoetryKeyring.get_credential = lambda _, *__, username=None: HTTPAuthCredential(username, None)
 PublishCommand.call = lambda *_, **__: 0
 Uploader._upload = _sending
