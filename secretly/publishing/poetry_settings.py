@@ -48,14 +48,16 @@ class Setting(NamedTuple):
 
 
 class PoetrySettings:
-    """What poetry knows of repositories: a variable takes precedence, then the project."""
+    """What poetry knows of repositories: a variable takes precedence, then the project.
 
-    def __init__(self, call: ToolCall) -> None:
+    :param folder: the folder in place of the one with the user's settings.
+    """
+
+    def __init__(self, call: ToolCall, folder: str | None) -> None:
         self._call = call
-        own = call.environ.get("POETRY_CONFIG_DIR")
         path = Path(config_file("pypoetry", call.environ))
-        if own:
-            path = call.start_folder / own / "config.toml"
+        if folder:
+            path = Path(folder).absolute() / "config.toml"
         #: The files, the one that counts first.
         self.files = (call.project_folder / "poetry.toml", path.with_name("auth.toml"), path)
 

@@ -49,7 +49,7 @@ _CERTIFICATES = (
 class Hatch(ToolCall):
     """A call of hatch.
 
-    :ivar repo: the repository's name, or its URL.
+    :cvar settings_options: what names a file in place of the user's settings.
     """
 
     names = _NAMES
@@ -61,6 +61,7 @@ class Hatch(ToolCall):
         endings=(".whl", ".tar.gz"),
         root=True,
     )
+    settings_options = ("--config", "$HATCH_CONFIG")
     own = ("HATCH_*",)
     reads = ("HATCH_INDEX_REPO", "HATCH_INDEX_USER", "HATCH_INDEX_AUTH")
     harmless = (
@@ -200,7 +201,7 @@ class Hatch(ToolCall):
 
     @functools.cached_property
     def _settings_path(self) -> str:
-        named = self.value(("--config", "$HATCH_CONFIG"))
+        named = self.value(self.settings_options)
         if not named:
             return config_file("hatch", self.environ)
         path = self.start_folder / named

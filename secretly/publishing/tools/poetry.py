@@ -39,7 +39,10 @@ _TOKEN = "__token__"
 
 
 class Poetry(ToolCall):
-    """A call of poetry."""
+    """A call of poetry.
+
+    :cvar settings_options: what names a folder in place of the user's settings.
+    """
 
     names = _NAMES
     artifacts = Artifacts(
@@ -54,6 +57,7 @@ class Poetry(ToolCall):
     )
     folder_options = ("--directory",)
     project_options = ("--project",)
+    settings_options = ("$POETRY_CONFIG_DIR",)
     own = ("POETRY_*",)
     reads = ("POETRY_REPOSITORIES_*", "POETRY_PYPI_TOKEN_*", "POETRY_HTTP_BASIC_*")
     harmless = (
@@ -165,7 +169,7 @@ class Poetry(ToolCall):
     @functools.cached_property
     def settings(self) -> PoetrySettings:
         """What poetry knows of repositories."""
-        return PoetrySettings(self)
+        return PoetrySettings(self, self.value(self.settings_options))
 
     @property
     def _named(self) -> str:
