@@ -6,22 +6,22 @@ import functools
 import os
 from collections.abc import Mapping
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from ...config import places
 from ...config.command_line import Words
 from ...errors import Refused
 from ...text import escape
 from .. import pins
-from ..destination import Destination, secret_at
+from ..addresses import read_address, secret_named
+from ..destination import Destination, secret_at, without_user
 from ..options import Options
 from ..parsers import argparse
-from ..pypirc import Pypirc, read_pypirc, secret_of, without_user
+from ..pypirc import Pypirc, read_pypirc
 from ..tool import Artifacts, Network, Pin
 from ..tool_call import ToolCall
 
 #: The indexes whose URL twine has built in, and their secrets.
-_BUILT_IN = {"pypi": "PyPI", "testpypi": "TestPyPI"}
+_NAMES = {"pypi": "PyPI", "testpypi": "TestPyPI"}
 
 _TOP = Options("-h/--help --version --no-color")
 
@@ -56,6 +56,7 @@ class Twine(ToolCall):
         attestation_options=("--attestations",),
         leaving_out="remove --attestations",
     )
+    names = _NAMES
     own = ("TWINE_*",)
     reads = ("TWINE_REPOSITORY", "TWINE_REPOSITORY_URL", "TWINE_USERNAME", "TWINE_PASSWORD")
     harmless = ("TWINE_NON_INTERACTIVE",)
@@ -76,14 +77,11 @@ class Twine(ToolCall):
         username = self._value("--username", "TWINE_USERNAME")
         if not url:
             given = username if self.given() else None
-            return Destination(name, _BUILT_IN[name], "", given or "__token__")
+            return Destination(name, _NAMES[name], "", given or "__token__")
         if username is None:
             username = settings.get("username")
-        shown = _lower_scheme(without_user(url))
-        if not name:
-            secret = secret_at(url, self.locations)
-        else:
-            secret = secret_of(name, _BUILT_IN.get(name), url, self.locations)
+        shown = _lower_scheme(read_address(url).url)
+        secret = secret_named(self, name, url) if name else secret_at(url, self.locations)
         return Destination(name, secret, shown, username)
 
     @functools.cached_property
@@ -108,10 +106,10 @@ class Twine(ToolCall):
         """
         pypirc = self.pypirc
         login = pypirc.sections.get("server-login", {})
-        servers = tuple(_BUILT_IN) if pypirc.servers is None else pypirc.servers
+        servers = tuple(_NAMES) if pypirc.servers is None else pypirc.servers
         listed = name in servers
         section = pypirc.sections.get(name, {}) if listed else {}
-        known = name == "pypi" or (name in _BUILT_IN and listed)
+        known = name == "pypi" or (name in _NAMES and listed)
         url = section.get("repository")
         if url is None and not known:
             raise _unknown(name, pypirc, listed)
@@ -230,7 +228,7 @@ def _unknown(name: str, pypirc: Pypirc, listed: bool) -> Refused:
     """The error for an index that twine doesn't know."""
     if "://" in name:
         hint = f"to give a URL: --repository-url {escape(without_user(name))}"
-    elif name in _BUILT_IN or (name in pypirc.sections and not listed):
+    elif name in _NAMES or (name in pypirc.sections and not listed):
         hint = f"add {escape(name)} to index-servers under [distutils] in {escape(pypirc.path)}"
     else:
         hint = f"add it to {escape(pypirc.path)}, or give its URL: --repository-url https://…"
@@ -242,14 +240,10 @@ def _user_in(url: str) -> dict[str, str]:
 
     :raises Refused: for a password without a user name.
     """
-    try:
-        parts = urlsplit(url)
-        username, password = parts.username, parts.password
-    except ValueError:  # find_destination says what is wrong with it
-        return {}
-    if username:
-        return {"username": username} | ({} if password is None else {"password": ""})
-    if password:
+    found = read_address(url)
+    if found.username is not None:
+        return {"username": found.username} | ({"password": ""} if found.has_colon else {})
+    if found.has_password:
         raise Refused(
             "the index URL has a password, but no user name", "remove what precedes the '@'"
         )

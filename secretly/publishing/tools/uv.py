@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from ...config.command_line import Words
 from ...errors import Refused
 from ...text import escape
-from ..addresses import Address, address, secret_named
+from ..addresses import Address, read_address, secret_named
 from ..destination import Destination, host_of, secret_at
 from ..options import Options
 from ..parsers.clap import Clap
@@ -67,9 +67,14 @@ class Target(NamedTuple):
     check: str = ""
 
 
+#: The indexes whose URL uv knows, and their secrets.
+_NAMES = {"pypi": "PyPI"}
+
+
 class Uv(ToolCall):
     """A call of uv."""
 
+    names = _NAMES
     artifacts = Artifacts(
         arguments=True,
         patterns="always",
@@ -155,7 +160,7 @@ class Uv(ToolCall):
     @functools.cached_property
     def address(self) -> Address:
         """The index's URL; an empty one for uv's own."""
-        return Address("") if self.target is None else address(self.target.url)
+        return Address("") if self.target is None else read_address(self.target.url)
 
     def find_destination(self) -> Destination:
         """Where uv would upload to, and as whom."""
@@ -167,7 +172,7 @@ class Uv(ToolCall):
             secret = secret_at(url, self.locations)
         else:
             secret = secret_named(
-                target.name or "pypi", url, self.locations, by_project=target.file.by_project
+                self, target.name or "pypi", url, by_project=target.file.by_project
             )
         return Destination(target.name, secret, url, username)
 
@@ -193,7 +198,7 @@ class Uv(ToolCall):
         for option in ("--password", "--token"):
             if self.words.has([option]):
                 return option
-        return self.target.origin if self.target and self.address.password else ""
+        return self.target.origin if self.target and self.address.has_password else ""
 
     def idle(self) -> str:
         """Help, a dry run, and trusted publishing."""
@@ -302,7 +307,7 @@ class Uv(ToolCall):
         variables = (f"UV_INDEX_{name}_{part}" for part in ("USERNAME", "PASSWORD"))
         # Only settings that uv still reads give the index its name, and so these variables.
         lost = name and file is not kept and any(map(self.environ.get, variables))
-        if lost or address(url).password:
+        if lost or read_address(url).has_password:
             raise Refused(
                 f"uv needs a password to look for existing files at {escape(host_of(url))}, "
                 "which it gets from the project's settings only",
