@@ -63,7 +63,7 @@ class Twine(ToolCall):
 
     def read(self) -> Words:
         """Read the arguments with argparse's rules, as twine's two parsers do."""
-        return argparse.read("twine", self.arguments, _TOP, {"upload": _UPLOAD})
+        return argparse.read("twine", self.arguments, _TOP, {"upload": _UPLOAD}, files=True)
 
     def find_destination(self) -> Destination:
         """The URL that an option or a variable gives, else the index with that name.
@@ -223,7 +223,8 @@ class Twine(ToolCall):
             environ["TWINE_REPOSITORY_URL"] = destination.url
             if self.words.has(["--repository-url"]):  # an empty one, which hides the variable
                 added.append(f"--repository-url={destination.url}")
-        return Pin((*self.arguments, *added), environ)
+        arguments = argparse.without_end(self.arguments) if added else self.arguments
+        return Pin((*arguments, *added), environ)
 
 
 def _unknown(name: str, pypirc: Pypirc, listed: bool) -> Refused:
