@@ -89,6 +89,13 @@ def twine(root: Path) -> Calls:
             f"[https://a.example/]\nrepository = {URL}\n",
             Destination("https://a.example/", HOST, URL, None),
         ),
+        # PyPI by its own URL takes no other user name either.
+        (
+            "upload -u bo x",
+            {},
+            "[pypi]\nrepository = https://upload.pypi.example/legacy/\nusername = ada\n",
+            Destination("pypi", "PyPI", "https://upload.pypi.example/legacy/", "__token__"),
+        ),
         # A known name with another URL.
         ("upload x", {}, f"[pypi]\nrepository = {URL}\n", Destination("pypi", HOST, URL, None)),
         ("upload x", {}, f"[pypi]\r\nREPOSITORY: {URL}\r", Destination("pypi", HOST, URL, None)),

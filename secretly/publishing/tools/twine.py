@@ -66,25 +66,29 @@ class Twine(ToolCall):
         return argparse.read("twine", self.arguments, _TOP, {"upload": _UPLOAD}, files=True)
 
     def find_destination(self) -> Destination:
-        """The URL that an option or a variable gives, else the index with that name.
-
-        A section's user name does not count for the indexes that twine has built in: PyPI takes
-        ``__token__`` alone. Old versions of twine send nothing else there, newer ones what is
-        given.
-        """
+        """The URL that an option or a variable gives, else the index with that name."""
         name, url, settings = self._index
         username = self._value("--username", "TWINE_USERNAME")
         if not url:
-            given = username if self.given() else None
-            return Destination(name, _BUILT_IN[name], "", given or "__token__")
-        if username is None:
-            username = settings.get("username")
+            return self._for_pypi(Destination(name, _BUILT_IN[name]), username)
         shown = _lower_scheme(without_user(url))
         if not name:
             secret = secret_at(url, self.locations)
         else:
             secret = secret_of(name, _BUILT_IN.get(name), url, self.locations)
-        return Destination(name, secret, shown, username)
+        found = Destination(name, secret, shown)
+        if found.pypis:
+            return self._for_pypi(found, username)
+        return found._replace(username=settings.get("username") if username is None else username)
+
+    def _for_pypi(self, found: Destination, username: str | None) -> Destination:
+        """PyPI or TestPyPI, which take the user name ``__token__`` alone.
+
+        No section's user name counts for them. Old versions of twine send nothing else, newer ones
+        what an option or a variable gives.
+        """
+        given = username if self.given() else None
+        return found._replace(username=given or "__token__")
 
     @functools.cached_property
     def _index(self) -> _Index:
@@ -217,12 +221,12 @@ class Twine(ToolCall):
             added.append(f"--client-cert={client}")
         if destination.builtin:
             added.append(f"--config-file={pins.empty_file(self.environ)}")
-            if not self.given() and self.words.last(["--username"]) not in (None, "__token__"):
-                added.append("--username=__token__")
         elif destination.repository:
             environ["TWINE_REPOSITORY_URL"] = destination.url
             if self.words.has(["--repository-url"]):  # an empty one, which hides the variable
                 added.append(f"--repository-url={destination.url}")
+        if self.words.last(["--username"]) not in (None, destination.username):
+            added.append(f"--username={destination.username}")
         arguments = argparse.without_end(self.arguments) if added else self.arguments
         return Pin((*arguments, *added), environ)
 
