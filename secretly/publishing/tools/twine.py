@@ -64,25 +64,29 @@ class Twine(ToolCall):
 
     def read(self) -> Words:
         """Read the arguments with argparse's rules, as twine's two parsers do."""
-        return argparse.read("twine", self.arguments, _TOP, {"upload": _UPLOAD})
+        return argparse.read("twine", self.arguments, _TOP, {"upload": _UPLOAD}, files=True)
 
     def find_destination(self) -> Destination:
-        """The URL that an option or a variable gives, else the index with that name.
-
-        A section's user name does not count for the indexes that twine has built in: PyPI takes
-        ``__token__`` alone. Old versions of twine send nothing else there, newer ones what is
-        given.
-        """
+        """The URL that an option or a variable gives, else the index with that name."""
         name, url, settings = self._index
         username = self._value("--username", "TWINE_USERNAME")
         if not url:
-            given = username if self.given() else None
-            return Destination(name, _NAMES[name], "", given or "__token__")
-        if username is None:
-            username = settings.get("username")
+            return self._for_pypi(Destination(name, _NAMES[name]), username)
         shown = _lower_scheme(read_address(url).url)
         secret = secret_named(self, name, url) if name else secret_at(url, self.locations)
-        return Destination(name, secret, shown, username)
+        found = Destination(name, secret, shown)
+        if found.pypis:
+            return self._for_pypi(found, username)
+        return found._replace(username=settings.get("username") if username is None else username)
+
+    def _for_pypi(self, found: Destination, username: str | None) -> Destination:
+        """PyPI or TestPyPI, which take the user name ``__token__`` alone.
+
+        No section's user name counts for them. Old versions of twine send nothing else, newer ones
+        what an option or a variable gives.
+        """
+        given = username if self.given() else None
+        return found._replace(username=given or "__token__")
 
     @functools.cached_property
     def _index(self) -> _Index:
@@ -215,13 +219,14 @@ class Twine(ToolCall):
             added.append(f"--client-cert={client}")
         if destination.builtin:
             added.append(f"--config-file={pins.empty_file(self.environ)}")
-            if not self.given() and self.words.last(["--username"]) not in (None, "__token__"):
-                added.append("--username=__token__")
         elif destination.repository:
             environ["TWINE_REPOSITORY_URL"] = destination.url
             if self.words.has(["--repository-url"]):  # an empty one, which hides the variable
                 added.append(f"--repository-url={destination.url}")
-        return Pin((*self.arguments, *added), environ)
+        if self.words.last(["--username"]) not in (None, destination.username):
+            added.append(f"--username={destination.username}")
+        arguments = argparse.without_end(self.arguments) if added else self.arguments
+        return Pin((*arguments, *added), environ)
 
 
 def _unknown(name: str, pypirc: Pypirc, listed: bool) -> Refused:
