@@ -165,7 +165,7 @@ def _shown(module: ModuleType, tool: str, case: Case, folder: Path, known: Confi
     expected = answer
     if answer.username is None and not upload.given:  # secretly's own default
         expected = answer._replace(username="__token__")
-    return Shown(answer, upload.idle, upload.given, pinned, expected)
+    return Shown(answer, upload.idle or upload.identity, upload.given, pinned, expected)
 
 
 def _wrong(
@@ -242,12 +242,13 @@ def _brief(case: Case) -> Case:
 
 
 def _normal(url: str) -> tuple[str, ...]:
-    """What two spellings of a URL have in common: case, the slash of no path, the fragment."""
+    """A URL without what doesn't change where it leads: case, user, the slash of no path."""
     try:
         parts = urlsplit(url)
     except ValueError:
         return (url,)
-    return (parts.scheme, parts.netloc.lower(), parts.path or "/", parts.query)
+    host = parts.netloc.rpartition("@")[2].lower()
+    return (parts.scheme, host, parts.path or "/", parts.query)
 
 
 def _reason(error: Refused) -> str:

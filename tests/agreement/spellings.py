@@ -84,6 +84,9 @@ def pypircs(draw: st.DrawFn) -> str:
     listed = st.sampled_from(["pypi", "testpypi", "corp", "https://named.example/", "DEFAULT"])
     blocks = []
     if draw(st.booleans()):
+        section = f"[corp]\nrepository = {draw(URLS)}\n{draw(_keys(('username', 'client_cert')))}"
+        return f"[distutils]\nindex-servers =\n    pypi\n    testpypi\n    corp\n\n{section}"
+    if draw(st.booleans()):
         servers = draw(st.lists(listed, max_size=4))
         blocks.append("[distutils]\nindex-servers =\n" + "".join(f"    {s}\n" for s in servers))
     names = ["pypi", "testpypi", "corp", "pypi", "corp", "PyPI", "Corp", "https://named.example/"]
@@ -91,28 +94,31 @@ def pypircs(draw: st.DrawFn) -> str:
     for name in draw(
         st.lists(st.sampled_from(names), max_size=4, unique=draw(st.integers(0, 9)) > 0)
     ):
-        blocks.append(f"[{name}]\n{draw(_keys())}")
+        blocks.append(f"[{name}]\n{draw(_keys(tuple(_VALUES)))}")
     text = draw(st.sampled_from(["", "", "", "# a comment\n", "\ufeff", "broken\n"])) + "".join(
         blocks
     )
     return text.replace("\n", draw(st.sampled_from(["\n", "\n", "\n", "\r\n", "\r"])))
 
 
+_VALUES = {
+    "repository": URLS,
+    "username": USERS,
+    "password": st.just("canary-file%(x)s"),
+    "ca_cert": st.sampled_from(["own.pem", ""]),
+    "client_cert": st.sampled_from(["client.pem", ""]),
+}
+
+
 @st.composite
-def _keys(draw: st.DrawFn) -> str:
-    """The keys of a section."""
+def _keys(draw: st.DrawFn, names: tuple[str, ...]) -> str:
+    """Some of the keys of a section."""
     lines = []
-    for key, values in (
-        ("repository", URLS),
-        ("username", USERS),
-        ("password", st.just("canary-file%(x)s")),
-        ("ca_cert", st.sampled_from(["own.pem", ""])),
-        ("client_cert", st.sampled_from(["client.pem", ""])),
-    ):
+    for key in names:
         if draw(st.integers(0, 3)) > (1 if key in ("repository", "username") else 2):
             name = draw(st.sampled_from([key, key, key.upper()]))
             equals = draw(st.sampled_from([" = ", "=", ": ", " =\n    "]))
-            lines.append(f"{name}{equals}{draw(values)}\n")
+            lines.append(f"{name}{equals}{draw(_VALUES[key])}\n")
     return "".join(lines)
 
 
