@@ -155,9 +155,6 @@ def test_a_variable_names_the_index(workdir: Workdir, tool: str, variable: str, 
 @pytest.mark.parametrize(
     ("line", "environ"),
     [
-        ("hatch publish -r internal", {}),
-        ("poetry publish -r internal", {}),
-        ("poetry publish --repository=internal", {}),
         ("pdm publish -r internal", {}),
     ],
 )
@@ -483,12 +480,20 @@ REDIRECTS = [
     ("uv --project sub publish", {}, "sub/pyproject.toml", "[tool.uv]\npublish-url = '{url}'"),
     ("uv publish", {}, "~/.config/uv/uv.toml", "publish-url = '{url}'"),
     ("hatch publish", {}, "~/.config/hatch/config.toml", "[publish.index]\nrepo = '{url}'"),
-    (
-        "hatch publish",
-        {},
-        "~/Library/Application Support/hatch/config.toml",
-        "[publish.index]\nrepo = '{url}'",
-    ),
+    ("pdm publish", {}, "pdm.toml", "[repository.pypi]\nurl = '{url}'"),
+    ("pdm publish -r testpypi", {}, "pdm.toml", "[repository.testpypi]\nurl = '{url}'"),
+    ("pdm publish", {}, ".pdm.toml", "[repository.pypi]\nurl = '{url}'"),
+    ("pdm publish -p sub", {}, "sub/pdm.toml", "[repository.pypi]\nurl = '{url}'"),
+    ("pdm publish", {}, "~/.config/pdm/config.toml", "[repository.pypi]\nurl = '{url}'"),
+    ("pdm publish", {"PDM_CONFIG_FILE": "p.toml"}, "p.toml", "[repository.pypi]\nurl = '{url}'"),
+    ("pdm -c p.toml publish", {}, "p.toml", "[repository.pypi]\nurl = '{url}'"),
+    ("pdm --config=p.toml publish", {}, "p.toml", "[repository.pypi]\nurl = '{url}'"),
+    ("pdm publish -r 'PyPI/demo'", {}, "pdm.toml", "[repository.'PyPI/demo']\nurl = '{url}'"),
+]
+
+
+#: The same, of tools that know no such index without the settings.
+NEW = [
     ("hatch publish", {"HATCH_CONFIG": "h.toml"}, "h.toml", "[publish.index]\nrepo = '{url}'"),
     ("hatch --config h.toml publish", {}, "h.toml", "[publish.index]\nrepo = '{url}'"),
     ("poetry publish -r pypi", {}, "poetry.toml", "[repositories.pypi]\nurl = '{url}'"),
@@ -506,16 +511,21 @@ REDIRECTS = [
         "[repositories.pypi]\nurl = '{url}'",
     ),
     ("poetry publish -r PyPI", {}, "poetry.toml", "[repositories.PyPI]\nurl = '{url}'"),
-    ("pdm publish", {}, "pdm.toml", "[repository.pypi]\nurl = '{url}'"),
-    ("pdm publish -r testpypi", {}, "pdm.toml", "[repository.testpypi]\nurl = '{url}'"),
-    ("pdm publish", {}, ".pdm.toml", "[repository.pypi]\nurl = '{url}'"),
-    ("pdm publish -p sub", {}, "sub/pdm.toml", "[repository.pypi]\nurl = '{url}'"),
-    ("pdm publish", {}, "~/.config/pdm/config.toml", "[repository.pypi]\nurl = '{url}'"),
-    ("pdm publish", {"PDM_CONFIG_FILE": "p.toml"}, "p.toml", "[repository.pypi]\nurl = '{url}'"),
-    ("pdm -c p.toml publish", {}, "p.toml", "[repository.pypi]\nurl = '{url}'"),
-    ("pdm --config=p.toml publish", {}, "p.toml", "[repository.pypi]\nurl = '{url}'"),
-    ("pdm publish -r 'PyPI/demo'", {}, "pdm.toml", "[repository.'PyPI/demo']\nurl = '{url}'"),
 ]
+
+
+@pytest.mark.parametrize(
+    ("line", "environ", "file", "text"), NEW, ids=[f"{r[0]} {r[2]}" for r in NEW]
+)
+def test_an_index_that_only_settings_define_never_gets_pypis_token(
+    workdir: Workdir, line: str, environ: Mapping[str, str], file: str, text: str
+) -> None:
+    """Without the settings the tool would fail, and secretly refuses."""
+    with pytest.raises(Refused) as caught:
+        workdir.secret(line, environ)
+    assert caught.value.hint
+    workdir.write(file, text.format(url=INTERNAL))
+    assert workdir.secret(line, environ) == HOST
 
 
 @pytest.mark.parametrize(
@@ -543,7 +553,6 @@ def test_a_folder_for_settings_may_be_elsewhere(workdir: Workdir) -> None:
     [
         ("pdm publish -r mine", "pdm.toml", "[repository.mine]\nurl = '{url}'"),
         ("poetry publish -r mine", "poetry.toml", "[repositories.mine]\nurl = '{url}'"),
-        ("hatch publish", "~/.config/hatch/config.toml", "[publish.index]\nrepo = 'mine'"),
         (
             "hatch publish",
             "~/.config/hatch/config.toml",
@@ -566,8 +575,7 @@ def test_settings_may_name_another_index(workdir: Workdir, line: str, file: str,
     workdir.write(file, text.format(url=INTERNAL))
     destination = workdir.destination(line)
     assert destination[:2] == ("mine", "mine")
-    known = "{url}" in text
-    assert (destination.url, destination.shown) == ((INTERNAL, HOST) if known else ("", "mine"))
+    assert (destination.url, destination.shown) == (INTERNAL, HOST)
 
 
 @pytest.mark.parametrize(
@@ -600,13 +608,12 @@ def test_flit_knows_no_test_index(workdir: Workdir) -> None:
     [
         ("pdm publish -r x", "pdm", "repository"),
         ("pdm publish -r x", ".pdm", "repository"),
-        ("poetry publish -r x", "poetry", "repositories"),
     ],
 )
 def test_the_settings_of_a_folder_above_the_project_do_not_count(
     workdir: Workdir, line: str, file: str, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """pdm and poetry read settings in the project's own folder, even if run in a subfolder."""
+    """pdm reads settings in the project's own folder, even if run in a subfolder."""
     workdir.write(f"{file}.toml", f"[{key}.x]\nurl = 'https://above.example.org/'\n")
     workdir.write("sub/pyproject.toml")
     (workdir.project / "sub" / "deep").mkdir()
@@ -683,23 +690,6 @@ def test_settings_of_a_wrong_type_are_ignored(workdir: Workdir, text: str) -> No
 
 
 # -- poetry's variables ----------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("line", "variable"),
-    [
-        ("poetry publish", "POETRY_HTTP_BASIC_PYPI_PASSWORD"),
-        ("poetry publish -r my-own", "POETRY_HTTP_BASIC_MY_OWN_PASSWORD"),
-        ("poetry publish -r internal2", "POETRY_HTTP_BASIC_INTERNAL2_PASSWORD"),
-    ],
-)
-def test_poetrys_variables_are_named_after_the_index(
-    workdir: Workdir, line: str, variable: str
-) -> None:
-    """The variable contains the name of the index in capitals, with underscores."""
-    destination = workdir.destination(line)
-    assert destination.filled("POETRY_HTTP_BASIC_{REPOSITORY}_PASSWORD") == variable
-    assert destination.filled("TWINE_PASSWORD") == "TWINE_PASSWORD"
 
 
 def test_a_variable_may_say_where_poetrys_index_is(workdir: Workdir) -> None:
@@ -1277,7 +1267,7 @@ def test_a_password_in_plain_text_is_found(workdir: Workdir, line: str, section:
         "uv publish",
         f"uv publish --publish-url {INTERNAL}",
         "hatch publish",
-        "poetry publish -r internal",
+        "poetry publish",
         "pdm publish",
     ],
 )
