@@ -153,14 +153,16 @@ class Maturin(ToolCall):
         return "--password" if self.words.has(["--password"]) else ""
 
     def idle(self) -> str:
-        """Help, and trusted publishing: maturin asks for it whatever options give."""
-        for option in ("--help", "--version"):
-            if self.words.has([option]):
-                return f"{option} sends nothing"
-        names = ("GITHUB_ACTIONS", *_IDENTITY)
-        if "MATURIN_PYPI_TOKEN" in self.environ or any(n not in self.environ for n in names):
+        """Help."""
+        options = ("--help", "--version")
+        return next((f"{name} sends nothing" for name in options if self.words.has([name])), "")
+
+    def identity(self) -> str:
+        """GitHub's identity: without the pin, maturin asks for a token whatever options give."""
+        if "MATURIN_PYPI_TOKEN" in self.environ or "GITHUB_ACTIONS" not in self.environ:
             return ""
-        return "trusted publishing is available here"
+        there = all(name in self.environ for name in _IDENTITY)
+        return f"{_IDENTITY[0]} is set" if there else ""
 
     def variable(self, name: str) -> str:
         """The variable for the password: where ``.pypirc`` has one, only this beats it."""

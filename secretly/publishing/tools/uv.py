@@ -201,18 +201,27 @@ class Uv(ToolCall):
         return self.target.origin if self.target and self.address.has_password else ""
 
     def idle(self) -> str:
-        """Help, a dry run, and trusted publishing."""
+        """Help, a dry run, and trusted publishing that was asked for."""
         for option, why in _IDLE.items():
             if self.words.has([option]):
                 return why
-        # A settings file beats the option.
+        return "trusted publishing was asked for" if self._trusted() == "always" else ""
+
+    def _trusted(self) -> object:
+        """Whether trusted publishing is asked for: a settings file beats the option."""
         found = first(self.files, "trusted-publishing")
-        trusted = found[1] if found else self.words.last(["--trusted-publishing"])
-        if trusted == "always":
-            return "trusted publishing was asked for"
-        if trusted == "never" or self._knows_credentials() or not self._has_identity():
+        return found[1] if found else self.words.last(["--trusted-publishing"])
+
+    def identity(self) -> str:
+        """The identity of GitHub or GitLab: uv asks for a token if it knows no credentials."""
+        if self._trusted() == "never" or self._knows_credentials():
             return ""
-        return "trusted publishing is available here"
+        environ = self.environ
+        if environ.get("GITHUB_ACTIONS"):
+            names = ["ACTIONS_ID_TOKEN_REQUEST_URL"]
+        else:
+            names = [n for n in environ if n.endswith("_ID_TOKEN") and environ.get("GITLAB_CI")]
+        return next((f"{escape(name)} is set" for name in names if name in environ), "")
 
     def _knows_credentials(self) -> bool:
         """Whether uv has credentials, or a keyring to ask, and so wants no identity."""
@@ -221,15 +230,6 @@ class Uv(ToolCall):
         found = first(self.files, "keyring-provider")
         keyring = self.value(("--keyring-provider", "$UV_KEYRING_PROVIDER"))
         return (keyring or (found[1] if found else "disabled")) != "disabled"
-
-    def _has_identity(self) -> bool:
-        """Whether the environment is one in which uv asks for a token itself."""
-        environ = self.environ
-        if environ.get("GITHUB_ACTIONS"):
-            return "ACTIONS_ID_TOKEN_REQUEST_URL" in environ
-        return bool(environ.get("GITLAB_CI")) and any(
-            name.endswith("_ID_TOKEN") for name in environ
-        )
 
     # -- the connection --------------------------------------------------------------
 
