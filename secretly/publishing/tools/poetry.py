@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import re
 from urllib.parse import unquote
 
@@ -168,7 +169,13 @@ class Poetry(ToolCall):
     @functools.cached_property
     def settings(self) -> PoetrySettings:
         """What poetry knows of repositories."""
-        return PoetrySettings(self, self.value(self.settings_options))
+        folder = self.value(self.settings_options)
+        if folder and not os.path.isabs(folder) and self.words.has(self.folder_options):
+            raise Refused(
+                "versions of poetry read a relative POETRY_CONFIG_DIR from different folders",
+                "write it as an absolute path, or leave out --directory",
+            )
+        return PoetrySettings(self, folder)
 
     @property
     def _named(self) -> str:
