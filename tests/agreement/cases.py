@@ -52,7 +52,8 @@ class Case(NamedTuple):
 class Answer(NamedTuple):
     """Where an upload goes, and as whom.
 
-    :param url: the index's URL; empty: the one that the tool has built in.
+    :param url: the index's URL; empty: the one that the tool has built in; ``test``: the test index
+        that it has built in.
     :param username: the user name; None: the tool knows none.
     :param files: the base names of the files that the tool collects; None: it was not asked.
     :param error: why nothing would be sent: the tool's own error, or that it is a dry run.
@@ -102,6 +103,38 @@ def upload(tool: str, case: Case, root: Path, known: Configuration) -> Upload:
     if found is None:
         raise Refused("not recognized", "")
     return found
+
+
+def answer_of(upload: Upload) -> Answer:
+    """What secretly says of an upload, without its files.
+
+    :raises Refused: if secretly refuses the call.
+    """
+    destination = upload.destination
+    url = destination.url
+    if not url and destination.builtin:
+        url = "" if destination.secret == "PyPI" else "test"
+    elif not url:  # only the tool would know it
+        url = f"the index named {destination.repository}"
+    return Answer(url, destination.username)
+
+
+def pinned(tool: str, case: Case, root: Path, found: Upload, known: Configuration) -> Case:
+    """The call as secretly starts it: pinned, with a user name and a secret in its variables.
+
+    :raises Refused: if the destination can't be pinned.
+    """
+    pin, row = found.pin, known.commands[tool]
+    environ = {**environ_of(case, root), **pin.environ}
+    for name in pin.removes:
+        environ.pop(name, None)
+    if not found.given:
+        for name in row.secrets:
+            environ[found.variable(name)] = "canary-secret"
+        if row.username:
+            username = found.destination.username
+            environ[found.variable(row.username)] = "__token__" if username is None else username
+    return Case(pin.arguments, environ, {}, case.folder)
 
 
 def interpreter(tool: str, version: str) -> Path:
