@@ -38,10 +38,10 @@ def read(arguments: Sequence[str], added: Sequence[str] = ()) -> Words:
     :raises Refused: for what pdm refuses: then it may run a script of the project's instead.
     """
     at = _subcommand_at(arguments)
-    if arguments[at : at + 1] != ("publish",):
+    before = argparse.read("pdm", arguments[:at], _BEFORE)
+    if tuple(arguments[at : at + 1]) != ("publish",):
         word = next(iter(arguments[at:]), "pdm")
         raise misread("pdm", word, "write pdm publish first, or pdm --config=FILE publish")
-    before = argparse.read("pdm", arguments[:at], _BEFORE)
     words = (*added, *arguments[at + 1 :])
     after = argparse.read("pdm", words, _PUBLISH)
     for word in (*before.words, *after.words):
