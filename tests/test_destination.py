@@ -144,7 +144,10 @@ def test_each_tools_test_index_is_testpypi(workdir: Workdir, line: str) -> None:
 def test_a_variable_names_the_index(workdir: Workdir, tool: str, variable: str, name: str) -> None:
     """The tool's variable names the index, unless it is empty or an option names another."""
     assert workdir.secret(publish(tool), {variable: name}) == "TestPyPI"
-    if tool != "pdm":  # which fails
+    if tool in ("twine", "pdm"):  # they take no empty name
+        with pytest.raises(Refused, match="empty"):
+            workdir.secret(publish(tool), {variable: ""})
+    else:
         assert workdir.secret(publish(tool), {variable: ""}) == "PyPI"
     default = "main" if tool == "hatch" else "pypi"
     assert workdir.secret(f"{publish(tool)} -r {default}", {variable: name}) == "PyPI"
@@ -153,11 +156,8 @@ def test_a_variable_names_the_index(workdir: Workdir, tool: str, variable: str, 
 @pytest.mark.parametrize(
     ("line", "environ"),
     [
-        ("twine upload -r internal x", {}),
-        ("twine upload x", {"TWINE_REPOSITORY": "internal"}),
         ("uv publish --index internal", {}),
         ("uv publish", {"UV_PUBLISH_INDEX": "internal"}),
-        ("flit publish --repository internal", {}),
         ("hatch publish -r internal", {}),
         ("poetry publish -r internal", {}),
         ("poetry publish --repository=internal", {}),
@@ -169,6 +169,23 @@ def test_the_secret_of_another_index_has_the_tools_name_for_the_index(
 ) -> None:
     """The user stores the secret of an index under the name that the tool uses."""
     assert workdir.destination(line, environ) == Destination("internal", "internal")
+
+
+@pytest.mark.parametrize(
+    ("line", "environ"),
+    [
+        ("twine upload -r internal x", {}),
+        ("twine upload x", {"TWINE_REPOSITORY": "internal"}),
+        ("flit publish --repository internal", {}),
+    ],
+)
+def test_an_index_that_the_tool_does_not_know_is_refused(
+    workdir: Workdir, line: str, environ: Mapping[str, str]
+) -> None:
+    """twine and flit would stop there, so nobody is asked for a secret."""
+    with pytest.raises(Refused, match="knows no index 'internal'") as caught:
+        workdir.destination(line, environ)
+    assert ".pypirc" in str(caught.value.hint)
 
 
 # -- the index by URL ------------------------------------------------------------
@@ -297,11 +314,15 @@ def test_pypirc_names_the_other_indexes(workdir: Workdir) -> None:
     workdir.write("~/.pypirc", f"[distutils]\nindex-servers =\n  pypi\n  internal\n{section}")
     lines = ["twine upload -r internal x", "flit publish --repository internal"]
     for line in (*lines, "maturin upload -r internal x"):
-        assert workdir.destination(line) == Destination("internal", "internal", INTERNAL)
+        found = workdir.destination(line)
+        assert found[:3] == ("internal", "internal", INTERNAL)
+        assert found.username == "me" or line.startswith("maturin")
     for text in (section, f"[distutils]\nindex-servers = pypi\n{section}"):
         workdir.write("~/.pypirc", text)
         for line in lines:  # twine and flit ignore sections that are not listed
-            assert workdir.destination(line) == Destination("internal", "internal")
+            with pytest.raises(Refused, match="'internal'") as caught:
+                workdir.destination(line)
+            assert "index-servers" in str(caught.value.hint)
 
 
 @pytest.mark.parametrize("tool", ["twine", "flit", "maturin"])
@@ -454,15 +475,16 @@ def test_a_pipe_as_settings_file_is_refused_without_waiting(
 def test_a_section_whose_name_differs_by_case_is_refused(
     workdir: Workdir, text: str, name: str
 ) -> None:
-    """Some tools ignore the case of a section's name and some don't, so secretly refuses."""
+    """maturin ignores the case of a section's name, so secretly refuses; twine and flit don't."""
     listed = "[distutils]\nindex-servers = pypi\n"
     workdir.write(
         "~/.pypirc", listed + text.format(name).replace("]\n", f"]\nrepository={INTERNAL}\n")
     )
-    for line in ("maturin upload x", "twine upload x", "flit publish"):
-        with pytest.raises(Refused, match=rf"\.pypirc .*\[{name}\]") as caught:
-            workdir.secret(line)
-        assert caught.value.hint
+    with pytest.raises(Refused, match=rf"\.pypirc .*\[{name}\]") as caught:
+        workdir.secret("maturin upload x")
+    assert caught.value.hint
+    for line in ("twine upload x", "flit publish"):
+        assert workdir.secret(line) == (HOST if "[pypi]" in text else "PyPI")
     assert workdir.secret(f"maturin upload --repository-url {INTERNAL} x") == HOST
 
 
@@ -629,7 +651,8 @@ def test_a_projects_settings_get_no_token_of_the_test_index(
 def test_flit_knows_no_test_index(workdir: Workdir) -> None:
     """To flit, ``testpypi`` is an ordinary name, which only the user's .pypirc defines."""
     line = "flit publish --repository testpypi"
-    assert workdir.destination(line) == Destination("testpypi", "testpypi")
+    with pytest.raises(Refused, match="'testpypi'"):
+        workdir.destination(line)
     section = "[testpypi]\nrepository = https://test.pypi.example/legacy/\n"
     workdir.write("~/.pypirc", f"[distutils]\nindex-servers = pypi testpypi\n{section}")
     assert workdir.secret(line) == "TestPyPI"
@@ -988,12 +1011,6 @@ LEAD: dict[str, tuple[str, Mapping[str, str], Mapping[str, str], str]] = {
         {"~/.pypirc": "[distutils]\nindex-servers = foo\n[foo]\nrepository = URL-B\n"},
         "B",
     ),
-    "twine: an unlisted section is ignored": (
-        f"twine upload -r foo {WHEEL}",
-        {},
-        {"~/.pypirc": "[foo]\nrepository = URL-B\n"},
-        "foo",
-    ),
     "twine: pypi and testpypi need no list": (
         f"twine upload -r testpypi {WHEEL}",
         {},
@@ -1023,12 +1040,6 @@ LEAD: dict[str, tuple[str, Mapping[str, str], Mapping[str, str], str]] = {
         {},
         {"~/.pypirc": "[distutils]\nindex-servers = foo\n[pypi]\nrepository = URL-A\n"},
         "PyPI",
-    ),
-    "flit: testpypi needs a list": (
-        "flit publish --format wheel --repository testpypi",
-        {},
-        {"~/.pypirc": "[testpypi]\nrepository = URL-B\n"},
-        "testpypi",
     ),
     "hatch: main can't be moved": (
         "hatch publish -n",
@@ -1120,8 +1131,8 @@ def test_the_real_tool_uploads_to_the_destination_that_was_found(
     assert destination.shown == (url.split("/")[2] if url else where)
 
 
-#: Commands that secretly refuses, because the real tool would surprise the user: the command, the
-#: settings files, and the index that accepts the upload.
+#: Commands that secretly refuses, because the real tool would surprise the user, or stop: the
+#: command, the settings files, and the index that accepts the upload.
 ODD: dict[str, tuple[str, Mapping[str, str], str]] = {
     "uv: a workspace's settings hide its members'": (
         "uv publish --directory sub",
@@ -1157,6 +1168,16 @@ ODD: dict[str, tuple[str, Mapping[str, str], str]] = {
         f"maturin upload -r foo {WHEEL}",
         {"~/.pypirc": "[foo]\nrepository = URL-A\n[FOO]\nrepository = URL-B\n"},
         "B",
+    ),
+    "twine: an unlisted section is ignored": (
+        f"twine upload -r foo {WHEEL}",
+        {"~/.pypirc": "[foo]\nrepository = URL-B\n"},
+        "",
+    ),
+    "flit: testpypi needs a list": (
+        "flit publish --format wheel --repository testpypi",
+        {"~/.pypirc": "[testpypi]\nrepository = URL-B\n"},
+        "",
     ),
     "uv: a backslash ends the host": (
         "uv publish --publish-url 'http://127.0.0.1:PORT-B\\@127.0.0.1:PORT-A/legacy/'",
@@ -1276,7 +1297,7 @@ def test_an_empty_variable_names_no_folder(workdir: Workdir) -> None:
 
 PYPIRC = f"""
 [distutils]
-index-servers = pypi
+index-servers = pypi testpypi internal tidy empty
 [pypi]
 username = __token__
 password = canary-1
@@ -1366,4 +1387,5 @@ def test_without_home_the_system_says_where_the_home_folder_is(
         assert places.home_folder(environ) == home
         upload = upload_of(workdir.invocation("twine upload -r mine x"), environ)
         assert upload is not None
-        assert upload.destination.url == ""
+        with pytest.raises(Refused, match="'mine'"):
+            _ = upload.destination

@@ -468,8 +468,8 @@ def test_a_dialog_is_shown_as_it_is(name: str) -> None:
         wanted = release.Release("twine", target, tuple(files)).consent(
             "/home/you/venv/bin/twine", ["twine", "upload", *(file.path for file in files)]
         )
-        assert f"{wanted.text}\n\n" in text
-        question = text.replace(wanted.text, "").strip()
+        assert f"{wanted.text('__token__')}\n\n" in text
+        question = text.replace(wanted.text("__token__"), "").strip()
         use = wording.confirm_use_text(target.secret, wording.place("keychain"), "")
         labels = [wording.secret_label(target.secret, prefix) for prefix in ("pypi-", None)]
         assert question.startswith((use, *labels))

@@ -249,8 +249,8 @@ def test_a_token_is_described_in_lines() -> None:
     """Index, projects and end are on separate lines."""
     assert token_scope(TOKEN).described() == [
         "index: pypi.example",
-        "projects: all of its user's",
-        "expires: never",
+        "projects: not limited by the token itself; the index may know more",
+        "expires: not limited by the token itself; the index may know more",
     ]
     start, end = 1_000_000_000, 2_000_000_000
     caveats = [[1, ["other", "demo"]], [0, end, start], [3, "canary-user"]]

@@ -14,6 +14,7 @@ from tokens import KEY, TOKEN, token
 
 from secretly.asking import wording
 from secretly.asking.assuan import unescape
+from secretly.publishing import pypi_token
 from secretly.publishing.pypi_token import token_scope
 from secretly.testing import FakePinentry
 
@@ -114,17 +115,35 @@ def moment(seconds: int) -> str:
 @pytest.mark.parametrize(
     ("text", "lines"),
     [
-        (TOKEN, ["index: pypi.example", "projects: all of its user's", "expires: never"]),
-        (DEMO, ["index: pypi.example", "projects: demo", "expires: never"]),
+        (
+            TOKEN,
+            [
+                "index: pypi.example",
+                "projects: not limited by the token itself; the index may know more",
+                "expires: not limited by the token itself; the index may know more",
+            ],
+        ),
+        (
+            DEMO,
+            [
+                "index: pypi.example",
+                "projects: demo",
+                "expires: not limited by the token itself; the index may know more",
+            ],
+        ),
         (
             token("test.pypi.example", {"version": 1, "permissions": {"projects": ["b", "a"]}}),
-            ["index: test.pypi.example", "projects: a, b", "expires: never"],
+            [
+                "index: test.pypi.example",
+                "projects: a, b",
+                "expires: not limited by the token itself; the index may know more",
+            ],
         ),
         (
             token("pypi.example", [0, 4_000_000_000, 1_000_000_000], [3, "canary-user"]),
             [
                 "index: pypi.example",
-                "projects: all of its user's",
+                "projects: not limited by the token itself; the index may know more",
                 f"good from: {moment(1_000_000_000)}",
                 f"expires: {moment(4_000_000_000)}",
                 "further restrictions, which only the index can judge: 1",
@@ -134,7 +153,7 @@ def moment(seconds: int) -> str:
             ENDED,
             [
                 "index: pypi.example",
-                "projects: all of its user's",
+                "projects: not limited by the token itself; the index may know more",
                 f"good from: {moment(0)}",
                 f"expires: {moment(1_000_000_000)}",
             ],
@@ -157,7 +176,11 @@ def test_the_token_may_come_from_any_source(home: Home) -> None:
     path = home.folder / "token"
     path.write_text(f"{DEMO}\n")
     path.chmod(0o600)
-    expected = Ended(0, "index: pypi.example\nprojects: demo\nexpires: never\n", "")
+    expected = Ended(
+        0,
+        f"index: pypi.example\nprojects: demo\nexpires: {pypi_token.NOT_LIMITED}\n",
+        "",
+    )
     for reference in ("PyPI", "Mine", "env://T", f"file://{path}"):
         assert home.run("token", "show", reference, environ={"T": DEMO}) == expected
         done = home.run("token", "narrow", reference, environ={"T": DEMO})
@@ -167,7 +190,16 @@ def test_the_token_may_come_from_any_source(home: Home) -> None:
 
 def test_odd_characters_in_a_name_are_escaped(home: Home) -> None:
     """A stranger's token can't send escape sequences to the user's terminal."""
-    odd = token("pypi.example", [1, ["\x1b[2J\u202e", "a\nexpires: never"]])
+    odd = token(
+        "pypi.example",
+        [
+            1,
+            [
+                "\x1b[2J\u202e",
+                "a\nexpires: not limited by the token itself; the index may know more",
+            ],
+        ],
+    )
     done = home.run("token", "show", "env://T", environ={"T": odd})
     assert done.status == 0
     assert done.stdout.count("\n") == 3

@@ -252,7 +252,7 @@ def test_the_comment_after_the_subcommand_is_no_settings_file(work: Project) -> 
     [
         ("pdm publish -r corp", {}, {}, "no URL for the index corp"),
         ("pdm publish", {"PDM_PUBLISH_REPO": ""}, {}, "PDM_PUBLISH_REPO is empty"),
-        ("pdm publish -r 'http://a/{x}'", {}, {}, "programs may read the index URL"),
+        ("pdm publish -r 'http://a/{x}'", {}, {}, "has no host"),
         ("pdm publish -r ftp://a/", {}, {}, "programs may read the index URL"),
         (r"pdm publish -r 'http://a\@b/'", {}, {}, "has no host"),
         ("pdm publish -r 'http://a/b c'", {}, {}, "has no host"),
@@ -393,27 +393,41 @@ def test_a_password_in_the_call_is_known(
     assert found.startswith(given_by) if given_by else found == ""
 
 
+@pytest.mark.parametrize(
+    ("line", "idle"),
+    [
+        ("pdm publish", ""),
+        ("pdm publish -h", "--help sends nothing"),
+        ("pdm -V publish", "--version sends nothing"),
+    ],
+)
+def test_help_and_the_version_need_no_secret(work: Project, line: str, idle: str) -> None:
+    """pdm ends as soon as it reads such an option."""
+    assert work.call(line).idle() == idle
+
+
 GITHUB = {"ACTIONS_ID_TOKEN_REQUEST_TOKEN": "canary-1", "ACTIONS_ID_TOKEN_REQUEST_URL": "x"}
 
 
 @pytest.mark.parametrize(
-    ("line", "environ", "idle"),
+    ("line", "environ", "identity"),
     [
         ("pdm publish", {}, ""),
-        ("pdm publish -h", {}, "--help sends nothing"),
-        ("pdm -V publish", {}, "--version sends nothing"),
-        ("pdm publish", GITHUB, "trusted publishing"),
-        ("pdm publish", {"GITLAB_CI": "true", "PYPI_ID_TOKEN": "canary-1"}, "trusted publishing"),
-        ("pdm publish", {**GITHUB, "ACTIONS_ID_TOKEN_REQUEST_URL": ""}, ""),
+        ("pdm publish", GITHUB, "ACTIONS_ID_TOKEN_REQUEST_URL is set"),
+        ("pdm publish", {"GITLAB_CI": "x", "PYPI_ID_TOKEN": "canary-1"}, "PYPI_ID_TOKEN is set"),
+        ("pdm publish -r testpypi", {"GITLAB_CI": "x", "PYPI_ID_TOKEN": "canary-1"}, ""),
+        ("pdm publish", {"PYPI_ID_TOKEN": "canary-1"}, ""),
+        ("pdm publish", {**GITHUB, "ACTIONS_ID_TOKEN_REQUEST_TOKEN": ""}, ""),
         ("pdm publish", {**GITHUB, "PDM_PUBLISH_PASSWORD": "canary-1"}, ""),
+        ("pdm publish -P canary-1", GITHUB, ""),
         (f"pdm publish -r {INTERNAL}", GITHUB, ""),
     ],
 )
-def test_a_call_that_needs_no_secret_is_idle(
-    work: Project, line: str, environ: Mapping[str, str], idle: str
+def test_pdm_uses_a_ci_identity_where_it_knows_no_password(
+    work: Project, line: str, environ: Mapping[str, str], identity: str
 ) -> None:
-    """pdm exchanges an identity of CI's for a token where it knows no password."""
-    assert work.call(line, environ).idle() == idle
+    """It exchanges the identity for a token."""
+    assert work.call(line, environ).identity() == identity
 
 
 # -- who else sees the token, and what changes the connection --------------------

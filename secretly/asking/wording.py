@@ -186,6 +186,7 @@ BUILDS_FIRST = "builds first; files not yet known"
 BUILD_READS = "build code can read the token; this is safer:"
 PLAIN_HTTP = "http: others can read the upload on its way"
 SEVERAL_VERSIONS = "files of several versions"
+UNVERIFIED = "certificates are not checked"
 
 
 def upload_line(releases: str) -> str:
@@ -196,6 +197,11 @@ def upload_line(releases: str) -> str:
 def index_line(index: str) -> str:
     """The line with the package index."""
     return f"to: {index}"
+
+
+def user_line(username: str) -> str:
+    """The line with the user name that the tool sends."""
+    return f"user: {username}"
 
 
 def program_line(program: str) -> str:
@@ -216,6 +222,16 @@ def note_line(note: str) -> str:
 def launcher_note(launcher: str) -> str:
     """A launcher such as ``uv run`` starts the tool."""
     return f"{launcher} starts it, and the project may say how"
+
+
+def project_code(what: str) -> str:
+    """Code of the project's own sees the token."""
+    return f"code of this project can read the token: {what}"
+
+
+def network(what: str) -> str:
+    """The user's own settings change the connection."""
+    return f"network: {what}"
 
 
 def unread(name: str, count: int) -> str:
@@ -248,10 +264,10 @@ def limits_line(projects: int | None, minutes: float, *, certain: bool) -> str:
     """The line about how the token is limited that the tool would get.
 
     :param projects: the number of its projects; None if they are not known.
-    :param minutes: how long it is valid; 0: as long as the stored one.
+    :param minutes: how long it is valid.
     :param certain: only a PyPI token is possible here.
     """
-    end = f"{minutes:.0f} minutes" if minutes else "as long as the stored one"
+    end = f"{minutes:.0f} minutes"
     limits = f"{'this project' if projects == 1 else 'these projects'} only, {end}"
     if projects is None:
         limits = f"{end}, not limited to a project"

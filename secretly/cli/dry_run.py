@@ -8,8 +8,13 @@ from ..resolving.request import Context, SecretRequest
 from ..running.delivery import Composed, Delivery, Username
 from ..running.planning import DeliveryPlan
 from ..running.preparing import PreparedRun
+from ..running.usernames import upload_username
 from ..sources import registry
 from ..text import escape
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from ..publishing.destination import Destination
 
 
 def print_plan(plan: DeliveryPlan, prepared: PreparedRun, context: Context) -> None:
@@ -33,8 +38,17 @@ def print_plan(plan: DeliveryPlan, prepared: PreparedRun, context: Context) -> N
         if name in context.environ and name not in delivered:
             print(f"{escape(name)}: removed")
     if prepared.release is not None:
-        for line in prepared.release.described():
+        username = _username(prepared.release.destination, context)
+        for line in (*prepared.release.described(username), *prepared.pinned):
             print(line)
+
+
+def _username(destination: Destination, context: Context) -> str:
+    """The user name that an upload would send: a password manager may have another one."""
+    stored = NameList(context).find(destination.secret)
+    own = stored.username if stored is not None and stored.own else None
+    configured = context.configuration.entry(destination.secret).username
+    return upload_username(destination, context.configuration, configured, own)
 
 
 def _origin(delivery: Delivery, context: Context) -> str:

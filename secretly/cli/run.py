@@ -21,9 +21,11 @@ from .run_options import RunOptions, parse_options, parse_variable, print_help
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
     from ..config.model import Command, Configuration, Profile
+    from ..publishing.upload import Upload
     from ..resolving.request import Context, SecretRequest
     from ..running.delivery import DeliveryMethod
     from ..running.env_file import EnvFile
+    from ..running.plain import PlainVariable
     from ..running.planning import PlanInput
 
 
@@ -153,6 +155,8 @@ def _with_secrets(call: _Call, path: str) -> launch.LaunchPlan | None:
 
         print_plan(plan, prepared, context)
         return None
+    if given.invocation is not None and given.invocation.idle and options.verbose:
+        say(f"{escape(given.invocation.row.name)} gets no secret: {given.invocation.idle}")
     if not prepared.deliveries:
         return prepared.launch
     variables = [name for by in call.explicit for name in by.variables]
@@ -190,15 +194,30 @@ def expanded_by_the_shell(command: Sequence[str], variables: Iterable[str]) -> s
     )
 
 
+def _look_at_upload(
+    known: command_line.Invocation, plain: Mapping[str, PlainVariable], context: Context
+) -> Upload | None:
+    """The upload of a call, whose index a stored token may have made."""
+    from ..running import locating, preparing
+
+    upload = preparing.look_at_upload(known, plain, context)
+    if upload is None or preparing.why_idle(upload, context):
+        return upload
+    if not locating.is_unknown(upload.destination, context):
+        return upload
+    launch.locale_as_given()  # before hardening: afterwards it can't be read
+    locations = drive(locating.token_locations(context))
+    return preparing.look_at_upload(known, plain, context, locations) if locations else upload
+
+
 def _plan_input(call: _Call, path: str, context: Context) -> PlanInput:
     from ..running import planning, preparing
 
-    known = call.invocation
-    row = known.row if known and known.needs_secret else None
-    upload = None
-    if row is not None:
-        plain = texts(call.split(row).plain)
-        upload = preparing.look_at_upload(known, Environ({**context.environ, **plain}))
+    known, upload = call.invocation, None
+    if known is not None and known.needs_secret:
+        upload = _look_at_upload(known, call.split(known.row).plain, context)
+        if upload is not None and (idle := preparing.why_idle(upload, context)):
+            known, upload = known._replace(idle=idle), None
     return planning.PlanInput(
         path,
         call.command,
@@ -211,6 +230,5 @@ def _plan_input(call: _Call, path: str, context: Context) -> PlanInput:
         environ=call.environ,
         literal=frozenset(call.options.literal),
         resolve_env=call.options.resolve_env,
-        destination=upload.destination if upload else None,
         upload=upload,
     )

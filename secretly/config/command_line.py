@@ -114,16 +114,23 @@ class Invocation(Record):
     :param row: the known command.
     :param arguments: the arguments after the command's own name.
     :param launching: what starts the command: the name of each launcher, with its own arguments.
+    :param idle: why this call needs no secret although its subcommand does; empty: it may need one.
     """
 
     row: Command
     arguments: tuple[str, ...]
     launching: tuple[tuple[str, Sequence[str]], ...] = ()
+    idle: str = ""
 
     @property
     def launcher(self) -> str:
         """The launcher that runs the command in the project's environment, as in ``"uv run"``."""
         return next((name for name, _ in self._launchers() if name in _IN_PROJECT), "")
+
+    @property
+    def is_module(self) -> bool:
+        """Whether Python starts the command as a module: ``python -m twine``."""
+        return bool(self.launching) and self.launching[-1][0].startswith("python")
 
     def redirected(self, environ: Mapping[str, str]) -> str:
         """The launcher that starts the command in another folder, or with other variables.
@@ -161,6 +168,8 @@ class Invocation(Record):
 
         It does if its subcommand does. A call for help or for the version never does.
         """
+        if self.idle:
+            return False
         options, words = self.parsed.options, self.parsed.words
         # -h must be an argument of its own: Go's options have one dash, and an h in -method
         # does not ask for help.

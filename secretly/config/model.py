@@ -25,6 +25,8 @@ class Entry(Record):
     :param confirm: whether you must agree before a stored secret is used.
     :param prefix: how the secret starts, if it is a token.
     :param hosts: the indexes that a token may go to although another index made it.
+    :param unverified: allow an upload to its index although the tool is told not to check the
+        index's certificate.
     :param command: a command that prints the secret, in place of a source.
     """
 
@@ -35,6 +37,7 @@ class Entry(Record):
     confirm: bool | None = None
     prefix: str | None = None
     hosts: tuple[str, ...] = ()
+    unverified: bool = False
     command: tuple[str, ...] = ()
 
 
@@ -67,8 +70,8 @@ class Command(Record):
         stored secret.
     :param seal_keyring: whether to keep the command from storing its secret in Linux's kernel
         keyring.
-    :param expires: how long the narrowed PyPI token is good, in seconds; 0: as long as the
-        stored one; None: 15 minutes, or 60 if the command builds first.
+    :param expires: how long the narrowed PyPI token is good, in seconds: an hour at most; 0: an
+        hour; None: 15 minutes, or 60 if the command builds first.
     :param default: the profile to use if none is chosen.
     :param profiles: the profiles by name.
     """

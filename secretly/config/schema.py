@@ -105,6 +105,7 @@ _ENTRY: dict[str, Any] = {
     "confirm": _flag,
     "prefix": _text,
     "hosts": _texts,
+    "unverified": _flag,
     "command": _command,
 }
 _PROFILE: dict[str, Any] = {

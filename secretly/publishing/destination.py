@@ -85,7 +85,7 @@ def host_of(url: str) -> str:
     """
     host = ""
     # Programs disagree whether these characters end the host.
-    if not re.search(r"[\\\s\x00-\x1f\x7f]", url):
+    if not re.search(r"[\\\s\x00-\x1f\x7f{}]", url):
         with contextlib.suppress(ValueError):  # brackets without an IPv6 address
             host = urlsplit(url).netloc.rpartition("@")[2].lower()
     if not host:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ..errors import Refused
@@ -12,6 +12,7 @@ from .collecting import collect
 from .destination import Destination
 from .release import LIFETIME, LIFETIME_BUILDING, LONGEST, SLOWEST, Release
 from .settings import value_at
+from .steering import network_lines
 from .tool_call import ToolCall
 
 
@@ -27,7 +28,14 @@ def examine_release(call: ToolCall, destination: Destination) -> Release:
             f"run {row.name} without its launcher, or leave out that option or variable",
         )
     folder = _folder(call)
-    release = Release(row.name, destination, launcher=call.invocation.launcher)
+    release = Release(
+        row.name,
+        destination,
+        launcher=call.invocation.launcher,
+        code=(*call.code(), *_modules_beside(call)),
+        network=tuple(network_lines(call)),
+        unverified=call.network().unverified,
+    )
     if _builds(call):
         project, version = _by_settings(
             call, folder, call.words.last(call.artifacts.manifest_options)
@@ -40,6 +48,14 @@ def examine_release(call: ToolCall, destination: Destination) -> Release:
     release = release._replace(expires=lifetime(release, row.expires))
     release.check()
     return release
+
+
+def _modules_beside(call: ToolCall) -> Iterator[str]:
+    """The modules of the tool's name in the folder in which ``python -m`` starts."""
+    if call.invocation.is_module:
+        name = call.invocation.row.name
+        found = (f for f in (f"{name}.py", f"{name}/__init__.py") if os.path.exists(f))
+        yield from (os.path.dirname(path) or path for path in found)
 
 
 def _with_files(release: Release, call: ToolCall, folder: Path) -> Release:
@@ -62,12 +78,15 @@ def _with_files(release: Release, call: ToolCall, folder: Path) -> Release:
 
 
 def lifetime(release: Release, configured: float | None) -> float:
-    """How long the tool's token is good, in seconds; 0: as long as the stored one."""
+    """How long the tool's token is good, in seconds: at most :data:`.release.LONGEST`.
+
+    :param configured: what the configuration says; 0: the longest; None: nothing.
+    """
     usual = LIFETIME_BUILDING if release.builds else LIFETIME
-    expires = usual if configured is None else configured
+    expires = usual if configured is None else configured or LONGEST
     # The upload of each file must start in the first half of this time.
     needed = 2 * sum(file.size for file in release.files) / SLOWEST
-    return max(expires, min(needed, LONGEST)) if expires else 0
+    return min(max(expires, needed), LONGEST)
 
 
 def _builds(call: ToolCall) -> bool:

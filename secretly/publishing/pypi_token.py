@@ -26,6 +26,10 @@ __all__ = ["PREFIX", "TokenScope", "is_pypi_token", "narrow", "token_scope"]
 #: The start of every PyPI token.
 PREFIX = "pypi-"
 
+#: What the user reads of a limit that the token doesn't have. PyPI adds limits of its own when it
+#: verifies a token, and is about to stop writing them into new ones.
+NOT_LIMITED = "not limited by the token itself; the index may know more"
+
 _HINT = "copy the whole token again from the page that shows it"
 
 # The types of the format's fields. PyPI does not use 4, for third parties.
@@ -65,11 +69,12 @@ class TokenScope(NamedTuple):
     def described(self) -> list[str]:
         """What the token allows, in lines for the user."""
         names = ", ".join(sorted(self.projects or ())) or "none"
-        projects = "all of its user's" if self.projects is None else names
+        projects = names if self.projects is not None else NOT_LIMITED
         lines = [f"index: {self.location}", f"projects: {escape(projects)}"]
         if self.not_before is not None:
             lines.append(f"good from: {format_time(self.not_before)}")
-        lines.append(f"expires: {'never' if self.expires is None else format_time(self.expires)}")
+        end = NOT_LIMITED if self.expires is None else format_time(self.expires)
+        lines.append(f"expires: {end}")
         if self.others:
             lines.append(f"further restrictions, which only the index can judge: {self.others}")
         return lines

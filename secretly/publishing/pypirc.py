@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import configparser
 import contextlib
+import io
+import os
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from .. import safefiles
 from ..errors import Refused
 from ..text import escape
+from .destination import _OWN, host_of, secret_at
+
+_DEFAULT = configparser.DEFAULTSECT
+
+#: The keys of a section that name an index, or a file with certificates.
+_KEYS = ("repository", "username", "ca_cert", "client_cert")
 
 
 class Pypirc(NamedTuple):
@@ -19,12 +28,17 @@ class Pypirc(NamedTuple):
     :param servers: the sections that ``index-servers`` lists; None if it lists none.
     :param urls: the URL of each section; empty if the section has none.
     :param with_password: the sections with a password in plain text.
+    :param sections: the keys of each section, but its password. Those of ``[DEFAULT]`` count in
+        each.
+    :param with_percent: the sections with a percent sign in a value: hatch alone replaces it.
     """
 
     path: str
     servers: Sequence[str] | None = None
     urls: Mapping[str, str] = {}
     with_password: Sequence[str] = ()
+    sections: Mapping[str, Mapping[str, str]] = {}
+    with_percent: Sequence[str] = ()
 
     def url(self, name: str, servers: Sequence[str]) -> str | None:
         """The URL of an index, or None.
@@ -47,29 +61,67 @@ class Pypirc(NamedTuple):
     def section_with_password(self, name: str, url: str) -> str:
         """The section that has a password in plain text for an index; empty if none has."""
         for section in self.with_password:
-            if section == name or (self.urls[section] and self.urls[section] == url):
+            if section == name or (url and without_user(self.urls[section]) == url):
                 return section
         return ""
-
-
-_DEFAULT = configparser.DEFAULTSECT
 
 
 def read_pypirc(path: str) -> Pypirc:
     """Read a ``.pypirc``; without the file, it says nothing.
 
+    As twine, flit and hatch do it, but for hatch's interpolation: names of sections have a case,
+    those of keys don't, and ``%`` means itself.
+
     :raises Refused: if the file can't be read.
     """
-    parser = configparser.RawConfigParser()
+    parser, data = configparser.RawConfigParser(), b""
     with contextlib.suppress(configparser.Error, ValueError, OSError):
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            parser.read_string(safefiles.read_file(path).decode("utf-8"))
+            # With line ends of any kind, as in a file that is opened as text.
+            data = b"" if path == os.devnull else safefiles.read_file(path)
+            parser.read_file(io.TextIOWrapper(io.BytesIO(data), "utf-8"))
         servers = parser.get("distutils", "index-servers", fallback=None)
+        sections = {
+            name: {k: parser.get(name, k) for k in _KEYS if parser.has_option(name, k)}
+            for name in (_DEFAULT, *parser.sections())
+        }
         return Pypirc(
             path,
             None if servers is None else tuple(servers.split()),
-            {s: parser.get(s, "repository", fallback="") for s in (_DEFAULT, *parser.sections())},
+            {name: keys.get("repository", "") for name, keys in sections.items()},
             tuple(s for s in parser.sections() if parser.get(s, "password", fallback="")),
+            sections,
+            tuple(s for s in parser.sections() if any("%" in v for v in parser[s].values())),
         )
-    del parser  # a traceback may show locals, and a bad line may hold a password
+    del parser, data  # a traceback may show locals, and a bad line may hold a password
     raise Refused(f"can't read {escape(path)}", "fix the file: it says where the index is")
+
+
+def secret_of(name: str, secret: str | None, url: str, locations: Mapping[str, str]) -> str:
+    """The name of the secret for an index whose URL is in the user's own ``.pypirc``.
+
+    The secret is named after the section. A known name with another URL counts as its host: a
+    PyPI token goes to no other host because a file says so. The file may repeat where PyPI
+    (``upload.…``) and TestPyPI (``test.…``) are.
+
+    :param secret: the secret that belongs to the name without settings.
+    :param locations: the names of the stored tokens, by the index that made each.
+    :raises Refused: if the URL has no host.
+    """
+    host = host_of(url)
+    if secret == "PyPI" and host.startswith("upload."):
+        return secret
+    if name == "testpypi" and host.startswith("test."):
+        return "TestPyPI"
+    taken = secret is not None or name == "testpypi" or name.partition("/")[0] in _OWN
+    return secret_at(url, locations) if taken or "://" in name else name
+
+
+def without_user(url: str) -> str:
+    """The URL without the user name and the password in it."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return url
+    before, at, _ = parts.netloc.rpartition("@")
+    return url.replace(f"//{before}{at}", "//", 1) if at else url

@@ -38,16 +38,41 @@ _RESERVED = 200
 
 _DIGITS = 12
 
+#: The length of a user name that there is room for, before it is known.
+_USERNAME = 40
+
 
 class Consent(NamedTuple):
     """What the user sees before an upload.
 
-    :param text: for the dialog.
+    :param before: the lines above that with the user name.
+    :param after: the lines below it.
     :param listing: the lines for standard error, if the dialog has no room for the files.
     """
 
-    text: str
+    before: tuple[str, ...]
+    after: tuple[str, ...]
     listing: tuple[str, ...] = ()
+
+    def text(self, username: str) -> str:
+        """The text for the dialog.
+
+        :raises Refused: if it does not fit into one.
+        """
+        if not self.fits(username):
+            raise Refused(
+                "the upload summary is too long for the prompt",
+                "upload fewer projects at a time, or use a program with a shorter path",
+            )
+        return self._wrapped(username)
+
+    def fits(self, username: str) -> bool:
+        """Whether all of it fits into one line of the dialogue with pinentry."""
+        return assuan.fits("SETDESC", self._wrapped(username) + "x" * _RESERVED, keep="\n")
+
+    def _wrapped(self, username: str) -> str:
+        lines = (*self.before, wording.user_line(escape(username)), *self.after)
+        return wrap("\n".join(lines), _WIDTH)
 
 
 class Release(NamedTuple):
@@ -59,11 +84,14 @@ class Release(NamedTuple):
     :param project: the project's name in its settings, if the files don't exist yet.
     :param version: its version, if the settings give it.
     :param builds: whether the tool builds first.
-    :param expires: the lifetime of the tool's token, in seconds; 0: that of the stored token.
+    :param expires: the lifetime of the tool's token, in seconds.
     :param separately: the two commands that build first and then upload; empty if the tool builds
         nothing.
     :param attestations: how to leave out the attestations, in words; empty if there are none.
     :param launcher: the launcher in the project's environment, as in ``"uv run"``.
+    :param code: the project's own code that sees the token, in words.
+    :param network: what the user's own settings change about the connection, in words.
+    :param unverified: the setting of the user's that switches the check of certificates off.
     """
 
     tool: str
@@ -76,6 +104,9 @@ class Release(NamedTuple):
     separately: str = ""
     attestations: str = ""
     launcher: str = ""
+    code: tuple[str, ...] = ()
+    network: tuple[str, ...] = ()
+    unverified: str = ""
 
     @property
     def projects(self) -> list[str] | None:
@@ -118,25 +149,26 @@ class Release(NamedTuple):
         """What the user agrees to.
 
         All of it fits into one dialog: the command is left out first, then the files make
-        room for their number and one hash.
+        room for their number and one hash. What else is here is never left out.
 
         :param program: the program's real path, escaped.
         :param argv: the command line.
         :raises Refused: if the rest does not fit.
         """
         what, where, token, *notes = self._head
-        head = [what, where, token, wording.program_line(program), *notes]
+        before = (what, where)
+        head = (token, wording.program_line(program), *notes)
         # 5: the width of the words before the command.
         command = wording.command_line(format_command(argv, _WIDTH - 5))
-        for files, listing in self._bodies():
-            for lines in ([*head, command, *files], [*head, *files]):
-                text = wrap("\n".join(lines), _WIDTH)
-                if assuan.fits("SETDESC", text + "x" * _RESERVED, keep="\n"):
-                    return Consent(text, listing)
-        raise Refused(
-            "the upload summary is too long for the prompt",
-            "upload fewer projects at a time, or use a program with a shorter path",
-        )
+        username = self.destination.username or "x" * _USERNAME
+        made = [
+            Consent(before, lines, listing)
+            for files, listing in self._bodies()
+            for lines in ((*head, command, *files), (*head, *files))
+        ]
+        fitting = next((one for one in made if one.fits(username)), made[-1])
+        fitting.text(username)
+        return fitting
 
     def _bodies(self) -> Iterator[tuple[list[str], tuple[str, ...]]]:
         """The files one by one, if they are few; then their sum, with the list."""
@@ -149,9 +181,13 @@ class Release(NamedTuple):
             total = format_size(sum(file.size for file in self.files))
             yield ["", wording.files_line(len(listing), total, digest[:_DIGITS])], listing
 
-    def described(self) -> list[str]:
-        """The whole of it in lines, for ``--dry-run``."""
-        return [*self._head, *self._rows]
+    def described(self, username: str) -> list[str]:
+        """The whole of it in lines, for ``--dry-run``.
+
+        :param username: the user name that the tool would send.
+        """
+        what, where, *rest = self._head
+        return [what, where, wording.user_line(escape(username)), *rest, *self._rows]
 
     @property
     def _head(self) -> list[str]:
@@ -195,6 +231,10 @@ class Release(NamedTuple):
         """What is unusual about this upload."""
         if self.launcher:
             yield wording.launcher_note(self.launcher)
+        if self.code:
+            yield wording.project_code(", ".join(self.code))
+        if network := (*self.network, *([wording.UNVERIFIED] if self.unverified else [])):
+            yield wording.network(", ".join(network))
         if self.builds:
             yield wording.BUILDS_FIRST
             if self.separately:
@@ -217,8 +257,14 @@ class Release(NamedTuple):
         :param entry: the configuration of the secret.
         :raises BadToken: if the token is malformed.
         :raises Refused: if another index made the token, or the token is for another project
-            or another time.
+            or another time; if the tool would not check the index's certificate.
         """
+        if self.unverified and not entry.unverified:
+            name = escape(self.destination.secret)
+            raise Refused(
+                f"{self.tool} is told not to check the index's certificate: {self.unverified}",
+                f'remove that setting, or allow it: [secrets."{name}"] unverified = true',
+            )
         if not pypi_token.is_pypi_token(value):
             return
         name = escape(entry.name)
@@ -258,7 +304,7 @@ class Release(NamedTuple):
         """
         if not pypi_token.is_pypi_token(value):
             return value
-        end = int(now + self.expires) if self.expires else None
+        end = int(now + self.expires)
         return pypi_token.narrow(
             value, not_before=int(now) - SKEW, expires=end, projects=self.projects
         )

@@ -107,6 +107,13 @@ class ToolCall:
         """
         return ""
 
+    def identity(self) -> str:
+        """The CI's identity that the tool uses where it has no secret, in words; usually none.
+
+        Example: ``ACTIONS_ID_TOKEN_REQUEST_URL is set``. A stored secret takes its place.
+        """
+        return ""
+
     def given(self) -> str:
         """The option with which the call itself gives the secret; empty if it doesn't."""
         return ""

@@ -43,7 +43,11 @@ class Upload:
 
         :raises Refused: if it can't be.
         """
-        return self._call.pin()
+        pin = self._call.pin()
+        if self._call.invocation.is_module:
+            # Without it, the modules of the working folder come before the tool's (Python 3.11).
+            pin = pin._replace(environ={**pin.environ, "PYTHONSAFEPATH": "1"})
+        return pin
 
     @property
     def idle(self) -> str:
@@ -52,6 +56,11 @@ class Upload:
         :raises Refused: if the command line can't be read for certain.
         """
         return self._call.idle()
+
+    @property
+    def identity(self) -> str:
+        """The CI's identity that the tool uses where it has no secret; empty if there is none."""
+        return self._call.identity()
 
     @property
     def given(self) -> str:
@@ -64,6 +73,24 @@ class Upload:
         :raises Refused: if the tool reads no variable for this index.
         """
         return self._call.variable(name)
+
+    @property
+    def tool(self) -> str:
+        """The tool's name."""
+        return self._call.invocation.row.name
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """The tool's arguments as they were typed."""
+        return self._call.arguments
+
+    @property
+    def secret(self) -> str:
+        """The name of the secret that belongs to the index.
+
+        :raises Refused: what :attr:`destination` does.
+        """
+        return self.destination.secret
 
     @functools.cached_property
     def release(self) -> Release:
@@ -98,7 +125,10 @@ class Upload:
             locations=call.locations,
         )
         assert again is not None
-        if what := changed(self.release, again.release):
+        what = changed(self.release, again.release)
+        if not what and again.pin != self.pin:
+            what = "a setting of the tool's was changed"
+        if what:
             raise Refused(f"{what} since it was shown", "check the change, then try again")
 
 

@@ -56,7 +56,9 @@ async def confirm_use(request: SecretRequest, found: ResolvedSecret, context: Co
         )
     from ..asking import prompting, questions
 
-    text = wording.confirm_use_text(name, where, request.who_asks)
+    text = wording.confirm_use_text(
+        name, where, request.who_asks(found.entry.username, found.username)
+    )
     question = questions.Prompt(wording.TITLE, text, "", whole=request.publishes)
     pinentry = context.configuration.pinentry
     await prompting.confirm(

@@ -7,8 +7,9 @@ from collections.abc import Awaitable, Callable
 from ..config.model import Entry
 from ..errors import Refused
 from ..redacted import Secret
+from ..reference import Reference
 from ..text import escape
-from .candidates import TYPED, Candidate, ResolvedSecret
+from .candidates import TYPED, Candidate, ResolvedSecret, Username
 from .checking import find_objection, is_accepted, validate_token
 from .lookup import Outcome
 from .request import Context, SecretRequest
@@ -16,6 +17,7 @@ from .storing import asks_first, remember
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
+    from ..asking.prompting import Asker
     from ..asking.questions import Prompt
 
 #: How often the user may try.
@@ -30,7 +32,9 @@ def _prompt(request: SecretRequest, candidate: Candidate, problem: str) -> Promp
     if request.reference.usual == "username":
         label = wording.username_label(name)
     title = wording.title(request.position)
-    purpose = "\n".join(filter(None, (request.position, request.who_asks)))
+    own = candidate.username.if_own if candidate.username else None
+    asks = request.who_asks(candidate.entry.username, own)
+    purpose = "\n".join(filter(None, (request.position, asks)))
     label = escape(request.prompt or label)
     return questions.Prompt(title, purpose, label, problem, request.repeat, request.publishes)
 
@@ -41,6 +45,35 @@ def _examined(request: SecretRequest, entry: Entry, typed: Secret) -> tuple[Secr
         entry = type(entry)(entry.name)  # a user name is not a token
     typed, wrong = validate_token(entry, typed)
     return typed, wrong or find_objection(request, entry, typed)
+
+
+async def _with_username(
+    request: SecretRequest, candidate: Candidate, typed: Secret, asker: Asker
+) -> Candidate:
+    """The candidate with the user name of what was typed, which is asked for where it is needed."""
+    prefix, username = request.token_prefix, candidate.username
+    if not prefix or typed.startswith(prefix) or (username and username.own):
+        return candidate
+    named = request._replace(
+        reference=Reference("", candidate.name, "username"), prompt=None, repeat=False
+    )
+    prompt = _prompt(named, candidate, "")
+    for _ in range(_ATTEMPTS):
+        name, wrong = _examined(named, candidate.entry, await asker.ask(prompt))
+        if not wrong:
+            return candidate._replace(username=Username(str(name), True))
+        prompt = prompt._replace(error=wrong)
+    raise Refused(f"no usable user name for {escape(candidate.name)}", f"the problem: {wrong}")
+
+
+async def _typed(
+    request: SecretRequest, candidate: Candidate, prompt: Prompt, asker: Asker
+) -> tuple[Candidate, Secret, str]:
+    """What the user types, the candidate with its user name, and what is wrong with it."""
+    typed, wrong = _examined(request, candidate.entry, await asker.ask(prompt))
+    if not wrong:
+        candidate = await _with_username(request, candidate, typed, asker)
+    return candidate, typed, wrong
 
 
 async def ask_for(
@@ -72,7 +105,7 @@ async def ask_for(
         ) as asker:
             if look_again is not None and (found := (await look_again()).found) is not None:
                 return found
-            typed, wrong = _examined(request, candidate.entry, await asker.ask(prompt))
+            candidate, typed, wrong = await _typed(request, candidate, prompt, asker)
             if not wrong and stores_early:
                 await remember(request, candidate, typed, context)
         if not wrong and not stores_early:

@@ -37,6 +37,8 @@ class SecretRequest(Record):
         :func:`~secretly.resolving.candidates.username_for`.
     :param prompt: the label of the entry field; None: made from the name.
     :param purpose: who asks and for what, as the prompt shows it; already escaped.
+    :param describe: makes the purpose where it depends on the secret: from the configured user
+        name and the secret's own one, each None if there is none.
     :param command: the command line that wants it and its program's path, escaped: they say who
         asks if *purpose* is empty.
     :param position: ``"1 of 3"``, where the user types several.
@@ -50,6 +52,8 @@ class SecretRequest(Record):
     :param until: when everything must have ended, a time of the monotonic clock.
     :param ignore_stored: ask, even if it is stored.
     :param repeat: have the user type it twice.
+    :param token_prefix: what is typed and does not start with this is not a token: the user types
+        its user name, too. Empty: the user name is not asked for.
     :param publishes: confirm the use of a stored one, unless configured otherwise. The
         prompt shows the whole purpose, or the use is refused.
     :param inspect: gets the secret and its configuration before the user is asked to
@@ -61,6 +65,7 @@ class SecretRequest(Record):
     username: str | None = None
     prompt: str | None = None
     purpose: str = ""
+    describe: Callable[[str | None, str | None], str] | None = None
     command: tuple[str, str] | None = None
     position: str = ""
     remember: Remember | None = None
@@ -71,6 +76,7 @@ class SecretRequest(Record):
     until: float = float("inf")
     ignore_stored: bool = False
     repeat: bool = False
+    token_prefix: str = ""
     publishes: bool = False
     inspect: Callable[[Secret, Entry], None] | None = None
 
@@ -87,9 +93,14 @@ class SecretRequest(Record):
 
         return wording.wants(self.command[0], escape(self.reference.name))
 
-    @property
-    def who_asks(self) -> str:
-        """Who asks and for what, as a prompt shows it."""
+    def who_asks(self, configured: str | None, own: str | None) -> str:
+        """Who asks and for what, as a prompt shows it.
+
+        :param configured: the user name that is configured for the secret.
+        :param own: the secret's own user name.
+        """
+        if self.describe is not None:
+            return self.describe(configured, own)
         if self.purpose or self.command is None:
             return self.purpose
         from ..asking import wording  # only a prompt pays for loading it

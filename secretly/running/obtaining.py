@@ -13,6 +13,7 @@ from ..text import escape
 from .delivery import Composed, Username
 from .launch import LaunchPlan
 from .preparing import PreparedRun
+from .usernames import TOKEN, upload_username
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ async def obtain_values(
         if isinstance(value, Username):
             request = value.request
             username = _username(by.variables, request, found[request], run.release, context)
-            launch = by.apply(launch, username) if username else launch
+            launch = launch if username is None else by.apply(launch, username)
             continue
         secrets = {}
         for request in delivery.requests:
@@ -48,6 +49,8 @@ async def obtain_values(
         text = value.text(secrets) if isinstance(value, Composed) else secrets[value]
         launch = by.apply(launch, text)
     tell(f"program: {escape(launch.program)}")
+    for line in run.pinned:
+        tell(line)
     removes = (*launch.removes, *narrowing.replaced)
     return launch._replace(removes=removes, said=sorted(narrowing.said))
 
@@ -92,19 +95,12 @@ def _username(
     release: Release | None,
     context: Context,
 ) -> str | None:
-    """The user name that goes with a secret.
-
-    The configured one; else the one that the index requires (PyPI's, whatever a password
-    manager's item says); else the secret's own; else an inherited one.
-    """
-    entries = context.configuration
-    required = None
-    if release is not None and release.destination.pypis:
-        required = entries.entry(release.destination.secret).username
+    """The user name that goes with a secret; None: the command knows best."""
+    configured, own = result.entry.username, result.username
+    if release is not None:
+        return upload_username(release.destination, context.configuration, configured, own)
     inherited = next(filter(None, map(context.environ.get, variables)), None)
-    default = "__token__" if request.publishes else None
-    own = result.entry.username or required or result.username
-    return own or inherited or default
+    return configured or own or inherited or (TOKEN if request.publishes else None)
 
 
 def _own_variable(

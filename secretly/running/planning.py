@@ -36,7 +36,6 @@ TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
     from typing import Any
 
-    from ..publishing.destination import Destination
     from ..publishing.upload import Upload
     from .delivery import DeliveryMethod
     from .env_file import EnvFile
@@ -63,8 +62,7 @@ class PlanInput(Record):
     :param environ: secretly's own environment, for the variables in references.
     :param literal: the variables whose text is passed on unchanged.
     :param resolve_env: resolve the references in inherited variables.
-    :param destination: the index of an upload: it names variables and the secret.
-    :param upload: the examined upload. The plan itself does not use it.
+    :param upload: the upload, whose index names variables and the secret.
     """
 
     program: str
@@ -78,7 +76,6 @@ class PlanInput(Record):
     environ: Mapping[str, str] = {}
     literal: AbstractSet[str] = frozenset()
     resolve_env: bool = False
-    destination: Destination | None = None
     upload: Upload | None = None
 
     @property
@@ -93,7 +90,7 @@ class PlanInput(Record):
 
     def variable(self, name: str) -> str:
         """A variable as it is named for this index: ``{REPOSITORY}`` is replaced."""
-        return self.destination.filled(name) if self.destination else name
+        return self.upload.variable(name) if self.upload else name
 
     def split(self, variables: Mapping[str, PlainVariable]) -> Split:
         """The variables with a plain text, and the values of those that hold references."""
@@ -273,11 +270,12 @@ def _row_references(row: Command, by_profile: References, present: AbstractSet[s
 
 def _delivery(by: DeliveryMethod, reference: str, given: PlanInput) -> Delivery:
     """The delivery of a secret that a row or a profile names; without a name, the index's."""
-    target = given.destination
-    if target and not reference:
-        reference = target.secret
+    if given.upload and not reference:
+        reference = given.upload.secret
     value = _value(reference, by, given)
-    by_project = target is not None and not isinstance(value, Composed) and value.reference.is_plain
+    by_project = (
+        given.upload is not None and not isinstance(value, Composed) and value.reference.is_plain
+    )
     return Delivery(value, by, by_project)
 
 

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from ..config.command_line import Invocation
 from ..errors import Refused
 from ..record import Record
+from ..redacted import Environ
+from ..resolving.lookup import NameList
 from ..resolving.request import Context
 from ..text import escape, format_command, shell_quote
-from . import program
+from . import locating, program
 from .delivery import Delivery
 from .launch import LaunchPlan
+from .plain import PlainVariable, texts
 from .planning import DeliveryPlan, PlanInput
+from .usernames import TOKEN, asks_username, upload_username
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
+    from typing import Any
+
     from ..publishing.release import Release
+    from ..publishing.tool import Pin
     from ..publishing.upload import Upload
 
 
@@ -28,21 +35,27 @@ class PreparedRun(Record):
     :param deliveries: the values to obtain, and how each travels.
     :param release: what would be uploaded, if it is a publishing command that gets a secret.
     :param listing: the files, where the dialog has no room for them.
+    :param pinned: the words and variables that force the destination on the tool, for ``-v``.
     """
 
     launch: LaunchPlan
     deliveries: tuple[Delivery, ...] = ()
     release: Release | None = None
     listing: tuple[str, ...] = ()
+    pinned: tuple[str, ...] = ()
 
 
-def look_at_upload(invocation: Invocation | None, environ: Mapping[str, str]) -> Upload | None:
-    """The upload of a call; None if this call publishes nothing.
+def look_at_upload(
+    invocation: Invocation,
+    plain: Mapping[str, PlainVariable],
+    context: Context,
+    locations: Mapping[str, str] | None = None,
+) -> Upload | None:
+    """The upload of a call whose subcommand needs a secret; None if it publishes nothing.
 
-    :param environ: the environment that the command will have.
+    :param plain: the variables that this run sets.
+    :param locations: the names of the stored tokens, by the index that made each.
     """
-    if invocation is None or not invocation.needs_secret:
-        return None
     from ..publishing.tools import tool_for
 
     # Not 'publishes': that is configured, and this keeps the stored token from the tool.
@@ -50,7 +63,24 @@ def look_at_upload(invocation: Invocation | None, environ: Mapping[str, str]) ->
         return None
     from ..publishing import upload  # only publishing tools pay for loading it
 
-    return upload.upload_of(invocation, environ)
+    environ = Environ({**context.environ, **texts(plain)})
+    origins = {name: variable.origin for name, variable in plain.items()}
+    return upload.upload_of(invocation, environ, origins=origins, locations=locations)
+
+
+def why_idle(upload: Upload, context: Context) -> str:
+    """Why an upload gets no secret from secretly, in words; empty if it gets one.
+
+    :raises Refused: if the command line can't be read for certain.
+    """
+    if option := upload.given:
+        return f"{option} gives one, which is used as it is"
+    if why := upload.idle:
+        return why
+    identity = upload.identity
+    if identity and not locating.is_there(upload.secret, context):
+        return f"{upload.tool} uses trusted publishing: {identity}"
+    return ""
 
 
 def prepare(plan: DeliveryPlan, given: PlanInput, context: Context) -> PreparedRun:
@@ -64,26 +94,83 @@ def prepare(plan: DeliveryPlan, given: PlanInput, context: Context) -> PreparedR
     # Taken before anything is shown: the launch compares it.
     fingerprint = program.fingerprint(plan.program, content=plan.publishes)
     launch = launch._replace(fingerprint=fingerprint)
-    release, consent = None, ""
-    listing: tuple[str, ...] = ()
     path, command = _real_path(plan.program), format_command(plan.argv)
+    run = PreparedRun(launch)
+    shown: dict[str, Any] = {"publishes": plan.publishes, "command": (command, path)}
     if given.upload is not None:
-        release = given.upload.release
-        consent, listing = release.consent(path, plan.argv)
-        launch = launch._replace(recheck=given.upload.recheck)
-        _warn_of_plain_password(given.upload, context.note)
-    shown = {
-        "publishes": plan.publishes,
-        "purpose": consent,
-        "command": (command, path),
-        "inspect": release.inspect if release else None,
-    }
+        run, more = _with_upload(run, given.upload, path, context)
+        shown |= more
     deliveries = tuple(
-        _narrower_first(delivery, release).with_requests(lambda one: one._replace(**shown))
+        _narrower_first(delivery, run.release).with_requests(lambda one: one._replace(**shown))
         for delivery in plan.deliveries
     )
     program.check_program(plan.program, context.environ)
-    return PreparedRun(launch, deliveries, release, listing)
+    return run._replace(deliveries=deliveries)
+
+
+def _with_upload(
+    run: PreparedRun, upload: Upload, path: str, context: Context
+) -> tuple[PreparedRun, dict[str, Any]]:
+    """The run with what it uploads, and what the requests need to show and check it."""
+    from ..publishing.pypi_token import PREFIX
+
+    release, entries = upload.release, context.configuration
+    consent, target = release.consent(path, run.launch.argv), release.destination
+
+    def describe(configured: str | None, own: str | None) -> str:
+        return consent.text(upload_username(target, entries, configured, own))
+
+    _refuse_several_tokens(release, context)
+    launch = _pinned(run.launch, upload)._replace(recheck=upload.recheck)
+    lines = tuple(_pin_lines(run.launch.argv, launch.argv, upload.pin))
+    _warn_of_plain_password(upload, context.note)
+    run = run._replace(launch=launch, release=release, listing=consent.listing, pinned=lines)
+    prefix = PREFIX if asks_username(target, entries) else ""
+    return run, {"describe": describe, "inspect": release.inspect, "token_prefix": prefix}
+
+
+def _refuse_several_tokens(release: Release, context: Context) -> None:
+    """Refuse an upload of several projects that have a token each, and none together.
+
+    :raises Refused: with the commands that upload one project after another.
+    """
+    from ..publishing.metadata import normalize_project
+
+    secret, names = release.destination.secret, NameList(context)
+    there = {*context.configuration.secrets, *names.names}
+    own = [p for p in release.projects or () if f"{secret}/{p}" in there]
+    if len(release.projects or ()) < 2 or not own or names.find(secret) is not None:
+        return
+    if context.configuration.entry(secret).source is not None:
+        return
+    commands = []
+    for project in release.projects or ():
+        files = [f.path for f in release.files if normalize_project(f.project) == project]
+        commands.append(format_command(["secretly", "run", release.tool, "…", *files], 400))
+    raise Refused(
+        f"each project of this upload has a token of its own: {escape(', '.join(own))}",
+        "upload one project after another: " + "; ".join(commands),
+    )
+
+
+def _pinned(launch: LaunchPlan, upload: Upload) -> LaunchPlan:
+    """The launch with the words and variables that force the shown destination on the tool."""
+    pin, typed = upload.pin, len(upload.arguments)
+    return launch._replace(
+        argv=(*launch.argv[: len(launch.argv) - typed], *pin.arguments),
+        environ=Environ({**launch.environ, **pin.environ}),
+        removes=(*launch.removes, *pin.removes),
+    )
+
+
+def _pin_lines(typed: Sequence[str], argv: Sequence[str], pin: Pin) -> Iterator[str]:
+    """What forces the destination on the tool, in words."""
+    if tuple(typed) != tuple(argv):
+        yield f"runs: {format_command(argv, 400)}"
+    for name, value in pin.environ.items():
+        yield f"{escape(name)}: set to {escape(value) or 'nothing'}, to hold it to that index"
+    for name in pin.removes:
+        yield f"{escape(name)}: removed, to hold it to that index"
 
 
 def _narrower_first(delivery: Delivery, release: Release | None) -> Delivery:
@@ -109,8 +196,10 @@ def _warn_of_plain_password(upload: Upload, note: Callable[[str], None]) -> None
         return
     destination = upload.destination
     if path:
+        named = destination.username
+        own = f" --username {shell_quote(named)}" if named and named != TOKEN else ""
         note(
             f"{escape(path)} holds a password for {escape(destination.shown)} in plain text. "
-            f"To fix: 1) secretly set {shell_quote(destination.secret)} 2) remove `password` "
+            f"To fix: 1) secretly set {shell_quote(destination.secret)}{own} 2) remove `password` "
             f"under [{escape(section)}] 3) revoke the old token"
         )

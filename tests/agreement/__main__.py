@@ -21,7 +21,7 @@ import re
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
@@ -36,7 +36,7 @@ from . import cases
 from .cases import VERSIONS, Answer, Case
 
 #: How many cases a tool reads in one process.
-_AT_ONCE = 250
+_AT_ONCE = 500
 
 
 class Shown(NamedTuple):
@@ -44,12 +44,14 @@ class Shown(NamedTuple):
 
     :param answer: the destination, the user name and the files.
     :param idle: why the call needs no secret; empty if it does.
+    :param given: what gives the secret in the call itself: then secretly claims no user name.
     :param pinned: the call as secretly starts it.
     :param expected: what the tool must make of it.
     """
 
     answer: Answer
     idle: str
+    given: str
     pinned: Case
     expected: Answer
 
@@ -63,19 +65,24 @@ class Figures:
 
     def __init__(self, tool: str) -> None:
         self.tool = tool
-        self.cases = self.agreed = self.failed = 0
+        self.cases = self.agreed = self.failed = self.differing = 0
         self.refused: Counter[str] = Counter()
         self.disagreed: list[str] = []
 
     def report(self) -> str:
         """The figures in lines."""
-        refused = sum(self.refused.values())
+        both = self.refused["the tool fails too"]
+        refused = sum(self.refused.values()) - both
+        share = refused / max(self.cases, 1)
+        reasons = [(n, r) for r, n in self.refused.most_common(25) if r != "the tool fails too"]
         lines = [
             f"{self.tool} {', '.join(VERSIONS[self.tool])}: {self.cases:,} cases",
             f"  agreed {self.agreed:,}",
-            f"  the tool fails, in each version {self.failed:,}",
-            f"  refused {refused:,} ({refused / max(self.cases, 1):.1%})",
-            *(f"    {count:6,}  {reason}" for reason, count in self.refused.most_common(25)),
+            f"    where the tool sends nothing, in each version {self.failed:,}",
+            f"    where versions differ, and the pin decides {self.differing:,}",
+            f"  refused, as each version of the tool does {both:,}",
+            f"  refused, though a version would send {refused:,} ({share:.1%})",
+            *(f"    {count:6,}  {reason}" for count, reason in reasons),
             f"  disagreed {len(self.disagreed):,}",
             *self.disagreed[:20],
         ]
@@ -120,6 +127,7 @@ def _compare(module: ModuleType, figures: Figures, root: Path, some: Sequence[Ca
     known = cases.configuration(root)
     before = Path.cwd()
     shown: list[tuple[Case, Path, Shown]] = []
+    refused: list[tuple[Case, Path, str]] = []
     for number, case in enumerate(some):
         folder = root / str(number)
         cases.lay_out(case, folder)
@@ -127,9 +135,23 @@ def _compare(module: ModuleType, figures: Figures, root: Path, some: Sequence[Ca
         try:
             shown.append((case, folder, _shown(module, figures.tool, case, folder, known)))
         except Refused as error:
-            figures.refused[_reason(error)] += 1
+            refused.append((case, folder, _reason(error)))
     os.chdir(before)
+    _count_refused(module, figures, refused)
     figures.disagreed += _wrong(module, figures, shown)
+
+
+def _count_refused(
+    module: ModuleType, figures: Figures, refused: Sequence[tuple[Case, Path, str]]
+) -> None:
+    """Ask the tool about what secretly refuses: it may refuse as much itself."""
+    calls = [(case, folder) for case, folder, _ in refused]
+    answers = (
+        [_ask(module, figures.tool, v, calls) for v in VERSIONS[figures.tool]] if calls else []
+    )
+    for number, (_, _, reason) in enumerate(refused):
+        fails = all(one[number].error for one in answers)
+        figures.refused["the tool fails too" if fails else reason] += 1
 
 
 def _shown(module: ModuleType, tool: str, case: Case, folder: Path, known: Configuration) -> Shown:
@@ -143,7 +165,7 @@ def _shown(module: ModuleType, tool: str, case: Case, folder: Path, known: Confi
     expected = answer
     if answer.username is None and not upload.given:  # secretly's own default
         expected = answer._replace(username="__token__")
-    return Shown(answer, upload.idle, pinned, expected)
+    return Shown(answer, upload.idle or upload.identity, upload.given, pinned, expected)
 
 
 def _wrong(
@@ -161,19 +183,28 @@ def _wrong(
     }
     for number, (case, _, found) in enumerate(shown):
         mine = {key: answers[key][number] for key in answers}
-        differing = [key for key in mine if not _agrees(found, mine[key], *key[1:])]
+        differing = [key for key in mine if not _agrees(found, mine[key], key[1])]
+        if _versions_differ(mine) and {kind for _, kind in differing} == {"typed"}:
+            figures.differing += 1  # no answer is right for all, and the pin makes them the same
+            differing = []
         if not differing:
             figures.agreed += 1
             figures.failed += all(one.error for one in mine.values())
             continue
         yield "\n".join(
             (
-                f"    {case}",
+                f"    {_brief(case)}",
                 f"      secretly: {found.answer} {found.idle}",
                 f"      pinned: {found.pinned.arguments} {found.pinned.environ}",
                 *(f"      {version}, {kind}: {mine[version, kind]}" for version, kind in differing),
             )
         )
+
+
+def _versions_differ(answers: Mapping[tuple[str, str], Answer]) -> bool:
+    """Whether versions of the tool would send to different places, or as different users."""
+    sent = [a for (_, kind), a in answers.items() if kind == "typed" and not a.error]
+    return len({(_normal(one.url), one.username) for one in sent}) > 1
 
 
 def _ask(
@@ -193,6 +224,8 @@ def _agrees(found: Shown, answer: Answer, kind: str) -> bool:
     if found.idle:
         return False
     shown = found.answer if kind == "typed" else found.expected
+    if found.given:
+        shown, answer = shown._replace(username=None), answer._replace(username=None)
     if None in (shown.files, answer.files):  # not asked
         shown, answer = shown._replace(files=()), answer._replace(files=())
     return (_normal(shown.url), shown.username, sorted(shown.files or ())) == (
@@ -202,13 +235,20 @@ def _agrees(found: Shown, answer: Answer, kind: str) -> bool:
     )
 
 
+def _brief(case: Case) -> Case:
+    """The case without its archives."""
+    texts = {k: v for k, v in case.files.items() if "\0" not in v and len(v) < 1000}
+    return case._replace(files=texts)
+
+
 def _normal(url: str) -> tuple[str, ...]:
-    """What two spellings of a URL have in common: case, the slash of no path, the fragment."""
+    """A URL without what doesn't change where it leads: case, user, the slash of no path."""
     try:
         parts = urlsplit(url)
     except ValueError:
         return (url,)
-    return (parts.scheme, parts.netloc.lower(), parts.path or "/", parts.query)
+    host = parts.netloc.rpartition("@")[2].lower()
+    return (parts.scheme, host, parts.path or "/", parts.query)
 
 
 def _reason(error: Refused) -> str:

@@ -2,46 +2,106 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from ...config.command_line import Words
-from ..options import Options, misread, unknown_option
+from ..options import Option, Options, misread, unknown_option
 
 
-def read(tool: str, arguments: Sequence[str], options: Options) -> Words:
+class _Part(NamedTuple):
+    """A part of a command line: an option with its value, or another word.
+
+    :param option: the option's name; empty for another word.
+    :param value: the option's value, or the word.
+    :param start: the number of its first argument.
+    :param end: the number of the argument after its last.
+    """
+
+    option: str
+    value: str | None
+    start: int
+    end: int
+
+
+def read(
+    tool: str,
+    arguments: Sequence[str],
+    options: Options,
+    subcommands: Mapping[str, Options] | None = None,
+) -> Words:
     """Read the arguments of one parser: options may stand between the other words.
 
     The options have the names by which the adapter knows them. Long ones may be abbreviated.
 
-    :raises Refused: for an unknown option, and for forms that versions of argparse read
-        differently: ``--``, and a value after a cluster's equals sign (``-sr=x``).
+    :param subcommands: the options of each subcommand, for a tool with a second parser: only these
+        may follow the subcommand, and *options* only precede it.
+    :raises Refused: for an unknown option, for another subcommand, and for forms that versions of
+        argparse read differently: ``--``, and a value after a cluster's equals sign (``-sr=x``).
     """
     found: list[tuple[str, str | None]] = []
     words: list[str] = []
     before = None
-    rest = list(arguments)
-    while rest:
-        word = rest.pop(0)
-        if word == "--":
-            raise misread(tool, "--", "leave it out, and name files as ./-x")
-        if not word.startswith("-") or word == "-" or _is_word(word):
-            before = len(found) if before is None else before
-            words.append(word)
-        elif word.startswith("--"):
-            found.append(_long(tool, word, rest, options))
+    for part in _parts(tool, arguments, options, subcommands):
+        if part.option:
+            found.append((part.option, part.value))
         else:
-            found += _short(tool, word, rest, options)
+            before = len(found) if before is None else before
+            words.append(part.value or "")
     return Words(found, words, len(found) if before is None else before)
 
 
-def _is_word(word: str) -> bool:
-    """argparse takes a word that looks like an option, but has a blank, for an argument."""
-    return " " in word and "=" not in word.partition(" ")[0]
+def without(
+    tool: str,
+    arguments: Sequence[str],
+    options: Options,
+    subcommands: Mapping[str, Options],
+    names: Collection[str],
+) -> list[str]:
+    """The arguments without some long options and their values.
+
+    :param names: the names by which the adapter knows the options.
+    :raises Refused: as :func:`read` does.
+    """
+    left: list[str | None] = list(arguments)
+    for part in _parts(tool, arguments, options, subcommands):
+        if part.option in names:
+            left[part.start : part.end] = [None] * (part.end - part.start)
+    return [word for word in left if word is not None]
 
 
-def _long(tool: str, word: str, rest: list[str], options: Options) -> tuple[str, str | None]:
+def _parts(
+    tool: str,
+    arguments: Sequence[str],
+    options: Options,
+    subcommands: Mapping[str, Options] | None,
+) -> Iterator[_Part]:
+    """The parts of a command line, in order."""
+    position, known, within = 0, options, not subcommands
+    while position < len(arguments):
+        word = arguments[position]
+        if word == "--":
+            raise misread(tool, "--", "leave it out, and name files as ./-x")
+        if not word.startswith("-") or word == "-":
+            yield _Part("", word, position, position + 1)
+            position += 1
+            if subcommands and not within:
+                if word not in subcommands:
+                    raise misread(tool, word, f"write {' or '.join(subcommands)} there")
+                known, within = subcommands[word], True
+            continue
+        form = _long if word.startswith("--") else _short
+        for part in form(tool, arguments, position, known):
+            yield part
+            position = max(position, part.end)
+
+
+def _long(tool: str, arguments: Sequence[str], position: int, options: Options) -> Iterator[_Part]:
     """Read ``--option``, ``--option=value``, ``--option value`` and abbreviations."""
+    word = arguments[position]
     name, equals, value = word.partition("=")
+    if " " in name:  # argparse takes it for a file, unless it begins an option
+        raise misread(tool, word, f"write {name.partition(' ')[0]} and its value as two words")
     exact = options.get(name)
     matching = [exact] if exact else options.beginning_with(name)
     if len(matching) != 1:
@@ -50,31 +110,37 @@ def _long(tool: str, word: str, rest: list[str], options: Options) -> tuple[str,
     if not option.takes_value:
         if equals:
             raise misread(tool, word, f"write {name}")
-        return option.name, None
-    return option.name, value if equals else _value(tool, name, rest)
+        yield _Part(option.name, None, position, position + 1)
+    elif equals:
+        yield _Part(option.name, value, position, position + 1)
+    else:
+        yield _with_next(tool, arguments, position, option)
 
 
-def _short(tool: str, word: str, rest: list[str], options: Options) -> list[tuple[str, str | None]]:
+def _short(tool: str, arguments: Sequence[str], position: int, options: Options) -> Iterator[_Part]:
     """Read a short option or a cluster: ``-rx``, ``-r=x``, ``-r x``, ``-srx``."""
-    found: list[tuple[str, str | None]] = []
-    for position, letter in enumerate(word[1:], 2):
+    word = arguments[position]
+    for place, letter in enumerate(word[1:], 2):
         option = options.get(f"-{letter}")
         if option is None:
-            raise unknown_option(tool, word if position == 2 else f"-{letter}")
+            raise unknown_option(tool, word if place == 2 else f"-{letter}")
         if not option.takes_value:
-            found.append((option.name, None))
+            yield _Part(option.name, None, position, position + 1)
             continue
-        value = word[position:]
-        if value.startswith("=") and position > 2:
+        value = word[place:]
+        if value.startswith("=") and place > 2:
             raise misread(tool, word, f"write {option.names[0]} {value[1:]}")
-        if not value and position == len(word):
-            value = _value(tool, f"-{letter}", rest)
-        return [*found, (option.name, value.removeprefix("="))]
-    return found
+        if value:
+            yield _Part(option.name, value.removeprefix("="), position, position + 1)
+        else:
+            yield _with_next(tool, arguments, position, option)
+        return
 
 
-def _value(tool: str, option: str, rest: list[str]) -> str:
-    """The argument after an option, which may not look like an option itself."""
-    if not rest or (rest[0].startswith("-") and rest[0] != "-"):
-        raise misread(tool, option, f"give its value: {option}=VALUE")
-    return rest.pop(0)
+def _with_next(tool: str, arguments: Sequence[str], position: int, option: Option) -> _Part:
+    """An option whose value is the next argument, which may not look like an option itself."""
+    following = arguments[position + 1 : position + 2]
+    if not following or (following[0].startswith("-") and following[0] != "-"):
+        name = option.name
+        raise misread(tool, name, f"give its value: {name}{'=' * name.startswith('--')}VALUE")
+    return _Part(option.name, following[0], position, position + 2)

@@ -22,14 +22,14 @@ from ..tool_call import ToolCall
 #: The hooks of an upload, in the order in which they run. Those of a build are not among them.
 _HOOKS = ("pre_invoke", "pre_publish", "post_publish")
 
-#: The variables of an identity of CI's, all of which pdm needs to ask the index for a token.
-_IDENTITIES = (
-    ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_URL"),
-    ("GITLAB_CI", "PYPI_ID_TOKEN"),
-)
+#: The variables of an identity of GitHub's: pdm needs both.
+_GITHUB = ("ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN")
 
 #: The names of the indexes that pdm has built in, and the secret of each.
 _BUILT_IN = {"pypi": "PyPI", "testpypi": "TestPyPI"}
+
+#: The fragment of a pinned URL: a settings file can't know it.
+_MADE_UP = secrets.token_hex(8)
 
 _IN_URL = "the password in the index's URL"
 
@@ -223,13 +223,19 @@ class Pdm(ToolCall):
         return _IN_URL if ":" in user and not self._has_password else ""
 
     def idle(self) -> str:
-        """``--help`` and ``--version``; an identity of CI's that pdm exchanges for a token."""
-        for option in ("--version", "--help"):
-            if self._typed.has((option,)):
-                return f"{option} sends nothing"
-        for names in _IDENTITIES:
-            if all(map(self.environ.get, names)) and not self._has_password:
-                return "trusted publishing" if self.destination.pypis else ""
+        """``--help`` and ``--version``."""
+        found = (name for name in ("--version", "--help") if self._typed.has((name,)))
+        return next((f"{name} sends nothing" for name in found), "")
+
+    def identity(self) -> str:
+        """An identity that GitHub or GitLab give, and that pdm exchanges for a token."""
+        secret = self.destination.secret
+        if not self.destination.pypis or self.given() or self._has_password:
+            return ""
+        gitlab = f"{secret.upper()}_ID_TOKEN" if self.environ.get("GITLAB_CI") else ""
+        for name, *others in (_GITHUB, (gitlab,)):
+            if all(map(self.environ.get, (name, *others))):
+                return f"{name} is set"
         return ""
 
     def network(self) -> Network:
@@ -303,7 +309,7 @@ class Pdm(ToolCall):
         if destination.username is not None:
             added.append(f"--username={destination.username}")
         if destination.url:
-            added += [f"--repository={destination.url}#{secrets.token_hex(8)}", *self._trust()]
+            added += [f"--repository={destination.url}#{_MADE_UP}", *self._trust()]
         else:
             added.append(f"--repository={destination.repository}")
         pin = Pin((*self.arguments, *added))

@@ -1,0 +1,52 @@
+"""Which index made each stored token: an upload by URL may be for one of them."""
+
+from __future__ import annotations
+
+from ..errors import SecretlyError
+from ..reference import Reference
+from ..resolving.lookup import NameList
+from ..resolving.obtain import obtain_stored
+from ..resolving.request import Context, SecretRequest
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from ..publishing.destination import Destination
+
+
+def is_unknown(destination: Destination, context: Context) -> bool:
+    """Whether the index is given by a URL, and no secret is stored or configured for its host."""
+    name = destination.secret
+    if destination.repository or name not in (destination.host, destination.shown):
+        return False
+    return name not in context.configuration.secrets and NameList(context).find(name) is None
+
+
+def is_there(name: str, context: Context) -> bool:
+    """Whether a secret is stored, or comes from a configured source, for all or for one project."""
+    sources = [one for one, entry in context.configuration.secrets.items() if entry.source]
+    return any(one.partition("/")[0] == name for one in (*sources, *NameList(context).names))
+
+
+async def token_locations(context: Context) -> dict[str, str]:
+    """The names of the tokens that are stored or configured, by the index that made each.
+
+    What can't be read now, or is not a token, is left out.
+    """
+    from ..publishing import pypi_token
+
+    found: dict[str, str] = {}
+    configured = context.configuration.secrets
+    stored = NameList(context).names
+    for name in dict.fromkeys((*configured, *stored)):
+        entry = context.configuration.entry(name)
+        is_there = name in stored or (name in configured and entry.source is not None)
+        if entry.prefix != pypi_token.PREFIX or not is_there:
+            continue
+        try:
+            request = SecretRequest(Reference("", name))
+            token = await obtain_stored(request, context, confirm=False)
+            location = pypi_token.token_scope(token.secret).location
+        except SecretlyError:
+            continue
+        found.setdefault(location, name.partition("/")[0])
+    return found

@@ -1,0 +1,78 @@
+"""What twine itself makes of calls: one a line of standard input, answers on standard output."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sys
+from typing import Any
+
+from twine import auth, cli, package, settings, utils
+from twine.commands import upload
+
+
+class _Sent(BaseException):
+    """Raised where twine would begin to send."""
+
+
+_collected: list[str] = []
+_make_package = upload._make_package
+
+
+def _making(filename: str, signatures: Any, attestations: Any, given: Any) -> Any:
+    """Note the file, and what goes with it."""
+    made = _make_package(filename, signatures, attestations, given)
+    _collected.append(filename)
+    if made.signed_basefilename in signatures:
+        _collected.append(signatures[made.signed_basefilename])
+    if given.attestations:
+        _collected.extend(attestations)
+    return made
+
+
+def _sending(given: settings.Settings) -> Any:
+    if not _collected:
+        raise FileNotFoundError("no distribution among the files")
+    raise _Sent(given.repository_config["repository"], given.username)
+
+
+upload._make_package = _making
+settings.Settings.create_repository = _sending
+package.PackageFile.sign = lambda *_: None
+auth.Resolver.username_from_keyring_or_prompt = lambda _: None
+_BUILT_IN = {utils.DEFAULT_REPOSITORY: "", utils.TEST_REPOSITORY: "test"}
+
+
+def answer(arguments: list[str]) -> dict[str, object]:
+    """What twine does with these arguments."""
+    _collected.clear()
+    vars(cli.args).clear()
+    try:
+        cli.dispatch(arguments)
+    except _Sent as sent:
+        url, username = sent.args
+        files = sorted({os.path.basename(path) for path in _collected})
+        url = _BUILT_IN.get(url, url)
+        return {"url": url, "username": username, "files": files, "error": ""}
+    except BaseException as error:
+        said = f"{type(error).__name__}: {error}"
+    else:
+        said = "it sent nothing"
+    return {"url": "", "username": None, "files": None, "error": said}
+
+
+def main() -> None:
+    """Answer each line."""
+    answers = sys.stdout
+    sys.stdout = sys.stderr = io.StringIO()
+    for line in sys.stdin:
+        call = json.loads(line)
+        os.environ.clear()
+        os.environ.update(call["environ"])
+        os.chdir(call["folder"])
+        print(json.dumps(answer(call["arguments"])), file=answers, flush=True)
+        sys.stdout.truncate(0)
+
+
+main()

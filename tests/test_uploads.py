@@ -1,0 +1,167 @@
+"""What an upload shows, sends and refuses, with stand-ins for the tools."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+import pytest
+import tokens
+from command import Home, home
+
+from secretly.asking import wording
+from secretly.asking.assuan import unescape
+from secretly.testing import FakePinentry
+
+pytestmark = pytest.mark.process
+
+TOKEN = tokens.token()
+
+#: What twine prints here: the user name, how its secret begins, the variables and the words.
+TWINE = (
+    '#!/bin/sh\necho "$TWINE_USERNAME ${TWINE_PASSWORD%"${TWINE_PASSWORD#??????}"}'
+    ' $PYTHONSAFEPATH $*"\n'
+)
+
+
+@pytest.fixture(name="home")
+def _home() -> Iterator[Home]:
+    """A home with a twine that prints what it gets, a wheel, and a keychain in a file."""
+    with home() as found:
+        found.program("twine", TWINE)
+        tokens.wheel(found.folder / "dist")
+        found.keep_in_a_file()
+        yield found
+
+
+def texts(prompt: Mapping[str, str]) -> list[str]:
+    """The lines that a prompt shows."""
+    return unescape(prompt["SETDESC"].encode()).decode().splitlines()
+
+
+def store(home: Home, name: str, text: str, *options: str) -> None:
+    """Store a secret."""
+    assert home.run("set", name, "--stdin", *options, stdin=text).status == 0
+
+
+URL = "--repository-url https://corp.example/simple/"
+
+
+def test_the_dialog_has_the_user_name_that_the_tool_sends(home: Home) -> None:
+    """A password's own user name is shown, and goes to the tool."""
+    store(home, "corp.example", "canary-password", "--username", "ada")
+    with FakePinentry([True]) as fake:
+        done = home.run("run", "twine", "upload", *URL.split(), "dist/*", environ=fake.environ)
+        assert done.stdout.startswith("ada canary "), done
+        lines = texts(fake.prompts[0])
+        assert wording.user_line("ada") in lines
+        assert wording.index_line("corp.example") in lines
+        shown = home.run("run", "--dry-run", "twine", "upload", *URL.split(), "dist/*").stdout
+        assert wording.user_line("ada") in shown.splitlines()
+
+
+def test_a_typed_password_is_asked_for_with_its_user_name(home: Home) -> None:
+    """Nothing knows the user name: the second prompt asks for it."""
+    with FakePinentry(["canary-password", "ada"]) as fake:
+        done = home.run("run", "twine", "upload", *URL.split(), "dist/*", environ=fake.environ)
+        assert done.stdout.startswith("ada canary "), done
+        label = f"{wording.username_label('corp.example')}:"
+        assert [prompt["SETPROMPT"] for prompt in fake.prompts][1:] == [label]
+
+
+@pytest.mark.parametrize("host", ["pypi.example", "upload.pypi.example"])
+def test_an_index_by_url_belongs_to_the_token_that_it_made(home: Home, host: str) -> None:
+    """PyPI's own URL is PyPI: its token is used, and local versions are refused."""
+    store(home, "PyPI", TOKEN)
+    url = f"--repository-url=https://{host}/legacy/"
+    with FakePinentry([True]) as fake:
+        done = home.run("run", "twine", "upload", url, "dist/*", environ=fake.environ)
+        assert done.stdout.startswith("__token__ pypi-A "), done
+        question = wording.confirm_use_text("PyPI", wording.place("keychain"), "")
+        assert fake.prompts[0]["SETDESC"].startswith(question)
+        tokens.wheel(home.folder / "dist", "demo", "1.0+local")
+        done = home.run("run", "twine", "upload", url, "dist/*")
+        assert done.status == 125
+        assert "local versions" in done.stderr
+
+
+def test_another_index_by_url_does_not_get_the_token(home: Home) -> None:
+    """Its secret is the one with its host's name."""
+    store(home, "PyPI", TOKEN)
+    done = home.run("run", "--no-input", "twine", "upload", *URL.split(), "dist/*")
+    assert done.status == 125
+    assert "corp.example" in done.stderr.splitlines()[0]
+
+
+def test_projects_with_a_token_each_are_uploaded_one_after_another(home: Home) -> None:
+    """The error has the commands. A token for all of them is used."""
+    tokens.wheel(home.folder / "dist", "other")
+    for name in ("PyPI/demo", "PyPI/other"):
+        store(home, name, TOKEN)
+    done = home.run("run", "twine", "upload", "dist/*")
+    assert done.status == 125
+    error, fix = done.stderr.splitlines()
+    assert "demo, other" in error
+    assert re.search(r"dist/demo-\S+\.whl; secretly run twine \S+ dist/other-\S+\.whl$", fix), fix
+    store(home, "PyPI", TOKEN)
+    with FakePinentry([True]) as fake:
+        assert home.run("run", "twine", "upload", "dist/*", environ=fake.environ).status == 0
+
+
+def test_the_hint_about_a_plain_password_keeps_working(home: Home) -> None:
+    """It says how to store the password with the user name that the file has."""
+    (home.folder / ".pypirc").write_text(
+        "[distutils]\nindex-servers = corp\n[corp]\nrepository = https://corp.example/\n"
+        "username = ada\npassword = canary-plain\n"
+    )
+    done = home.run("run", "--no-input", "twine", "upload", "-r", "corp", "dist/*")
+    hint = next(line for line in done.stderr.splitlines() if "plain text" in line)
+    assert "1) secretly set corp --username ada 2) remove `password` under [corp] 3) " in hint
+
+
+def test_python_starts_no_module_of_the_folder(home: Home) -> None:
+    """The working folder is not searched, and a module with the tool's name is shown."""
+    home.program("python", TWINE)
+    (home.folder / "twine.py").touch()
+    store(home, "PyPI", TOKEN)
+    words = ["python", "-m", "twine", "upload", "dist/*"]
+    with FakePinentry([True]) as fake:
+        done = home.run("run", *words, environ=fake.environ)
+        assert done.stdout.startswith("__token__ pypi-A 1 -m twine upload"), done
+        note = wording.note_line(wording.project_code("twine.py"))
+        assert note in texts(fake.prompts[0])
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["upload", "-p", "canary-typed", "dist/*"], "gives one, which is used as it is"),
+        (["upload", "--help"], ""),
+    ],
+)
+def test_nothing_is_asked_where_the_call_needs_nothing(
+    home: Home, words: list[str], why: str
+) -> None:
+    """A secret on the command line is used as it is, and never printed."""
+    with FakePinentry([TOKEN]) as fake:
+        done = home.run("run", "-v", "twine", *words, environ=fake.environ)
+        assert done.status == 0
+        assert fake.prompts == []
+        assert done.stdout.split()[:2] == words[:2], done
+        assert why in done.stderr
+        assert "canary" not in done.stderr
+
+
+@pytest.mark.parametrize("stored", [False, True])
+def test_a_ci_identity_is_used_where_no_secret_is_stored(home: Home, stored: bool) -> None:
+    """The tool gets nothing from secretly, and ``-v`` says why."""
+    if stored:
+        store(home, "PyPI", TOKEN)
+    environ = {"ACTIONS_ID_TOKEN_REQUEST_URL": "https://ci.example/"}
+    with FakePinentry([True]) as fake:
+        words = ("run", "-v", "twine", "upload", "dist/*")
+        done = home.run(*words, environ={**environ, **fake.environ})
+        assert done.status == 0
+        assert len(fake.prompts) == stored
+    assert done.stdout.startswith("__token__ pypi-A " if stored else "   upload"), done
+    assert ("ACTIONS_ID_TOKEN_REQUEST_URL is set" in done.stderr) != stored
