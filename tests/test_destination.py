@@ -473,7 +473,6 @@ REDIRECTS = [
     ("pdm publish", {"PDM_CONFIG_FILE": "p.toml"}, "p.toml", "[repository.pypi]\nurl = '{url}'"),
     ("pdm -c p.toml publish", {}, "p.toml", "[repository.pypi]\nurl = '{url}'"),
     ("pdm --config=p.toml publish", {}, "p.toml", "[repository.pypi]\nurl = '{url}'"),
-    ("pdm publish -r 'PyPI/demo'", {}, "pdm.toml", "[repository.'PyPI/demo']\nurl = '{url}'"),
 ]
 
 
@@ -496,6 +495,7 @@ NEW = [
         "[repositories.pypi]\nurl = '{url}'",
     ),
     ("poetry publish -r PyPI", {}, "poetry.toml", "[repositories.PyPI]\nurl = '{url}'"),
+    ("pdm publish -r 'PyPI/demo'", {}, "pdm.toml", "[repository.'PyPI/demo']\nurl = '{url}'"),
 ]
 
 
@@ -1103,14 +1103,6 @@ def test_a_tools_own_index_is_shown_by_its_name(workdir: Workdir, tool: str) -> 
     assert (destination.url, destination.host, destination.shown) == ("", "", "PyPI")
 
 
-def test_an_index_that_only_the_tool_knows_is_shown_by_the_tools_name(workdir: Workdir) -> None:
-    """An index that only the tool's settings define is not PyPI or TestPyPI."""
-    destination = workdir.destination("pdm publish -r internal")
-    assert not destination.builtin
-    assert (destination.url, destination.host, destination.shown) == ("", "", "internal")
-    assert not workdir.destination("pdm publish -r my-PyPI").builtin
-
-
 @pytest.mark.parametrize(
     ("url", "shown", "host"),
     [
@@ -1120,7 +1112,6 @@ def test_an_index_that_only_the_tool_knows_is_shown_by_the_tools_name(workdir: W
         ("https://me@example.org/x", "example.org", "example.org"),
         ("https://me:canary-1@example.org:1/x", "example.org:1", "example.org"),
         ("https://pypi.example@evil.example/", "evil.example", "evil.example"),
-        ("https://a@pypi.example:1@evil.example:2/", "evil.example:2", "evil.example"),
         ("http://[::1]/", "[::1]", "::1"),
         ("http://me:canary-1@[::1]:8080/", "[::1]:8080", "::1"),
         ("https://example.org?x=@pypi.example", "example.org", "example.org"),
@@ -1133,6 +1124,25 @@ def test_the_host_of_a_url_is_shown_and_compared(
     """The dialog shows the port too, but a token's index is compared without the port."""
     destination = workdir.destination(f"twine upload --repository-url '{url}' x")
     assert (destination.secret, destination.shown, destination.host) == (shown, shown, host)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://a@pypi.example:1@evil.example:2/",
+        "https://exämple.org/",
+        "https://example.org:x/",
+        "https://example.org:0/",
+        "https://{corp}.example.org/",
+        "ftp://example.org/",
+    ],
+)
+def test_a_url_that_programs_may_read_differently_is_refused(workdir: Workdir, url: str) -> None:
+    """The error shows no user name and no password."""
+    with pytest.raises(Refused, match=r"differently|no host") as caught:
+        workdir.destination(f"twine upload --repository-url '{url}' x")
+    assert caught.value.hint
+    assert "pypi.example" not in str(caught.value)
 
 
 # -- the tool's folder -----------------------------------------------------------
