@@ -138,7 +138,6 @@ def test_each_tools_test_index_is_testpypi(workdir: Workdir, line: str) -> None:
         ("twine", "TWINE_REPOSITORY", "testpypi"),
         ("hatch", "HATCH_INDEX_REPO", "test"),
         ("pdm", "PDM_PUBLISH_REPO", "testpypi"),
-        ("maturin", "MATURIN_REPOSITORY", "testpypi"),
     ],
 )
 def test_a_variable_names_the_index(workdir: Workdir, tool: str, variable: str, name: str) -> None:
@@ -151,24 +150,6 @@ def test_a_variable_names_the_index(workdir: Workdir, tool: str, variable: str, 
         assert workdir.secret(publish(tool), {variable: ""}) == "PyPI"
     default = "main" if tool == "hatch" else "pypi"
     assert workdir.secret(f"{publish(tool)} -r {default}", {variable: name}) == "PyPI"
-
-
-@pytest.mark.parametrize(
-    ("line", "environ"),
-    [
-        ("uv publish --index internal", {}),
-        ("uv publish", {"UV_PUBLISH_INDEX": "internal"}),
-        ("hatch publish -r internal", {}),
-        ("poetry publish -r internal", {}),
-        ("poetry publish --repository=internal", {}),
-        ("maturin upload -r internal x", {}),
-    ],
-)
-def test_the_secret_of_another_index_has_the_tools_name_for_the_index(
-    workdir: Workdir, line: str, environ: Mapping[str, str]
-) -> None:
-    """The user stores the secret of an index under the name that the tool uses."""
-    assert workdir.destination(line, environ) == Destination("internal", "internal")
 
 
 @pytest.mark.parametrize(
@@ -232,15 +213,9 @@ def test_a_url_may_come_from_a_variable(workdir: Workdir, tool: str, variable: s
     assert workdir.secret(publish(tool), {variable: INTERNAL}) == HOST
 
 
-@pytest.mark.parametrize("tool", ["twine", "uv", "maturin"])
-def test_a_url_in_a_variable_takes_precedence_over_a_name(workdir: Workdir, tool: str) -> None:
-    """secretly follows the tools, in which a URL in a variable overrides a named index."""
-    variable = {"twine": "TWINE_REPOSITORY_URL", "uv": "UV_PUBLISH_URL"}.get(
-        tool, "MATURIN_REPOSITORY_URL"
-    )
-    option = "--index" if tool == "uv" else "-r"
-    line = f"{publish(tool)} {option} pypi"
-    assert workdir.secret(line, {variable: INTERNAL}) == HOST
+def test_a_url_in_a_variable_takes_precedence_over_a_name(workdir: Workdir) -> None:
+    """secretly follows twine, in which a URL in a variable overrides a named index."""
+    assert workdir.secret("twine upload -r pypi x", {"TWINE_REPOSITORY_URL": INTERNAL}) == HOST
 
 
 def test_a_host_with_another_port_is_another_index(workdir: Workdir) -> None:
@@ -381,7 +356,6 @@ def test_the_users_own_settings_may_say_where_pypi_is(
     [
         ("uv publish", "uv.toml", "publish-url = '{url}'"),
         ("uv publish", "pyproject.toml", "tool.uv.publish-url = '{url}'"),
-        ("uv publish --index pypi", "uv.toml", "[[index]]\nname='pypi'\npublish-url='{url}'"),
         ("poetry publish -r pypi", "poetry.toml", "repositories.pypi.url = '{url}'"),
         ("pdm publish", "pdm.toml", "repository.pypi.url = '{url}'"),
     ],
@@ -423,7 +397,7 @@ def test_another_pypirc_may_be_named(
 def test_a_broken_pypirc_is_refused(workdir: Workdir, text: str) -> None:
     """A broken .pypirc may name an index, and a guess could send the token anywhere."""
     workdir.write("~/.pypirc", text)
-    for line in ("twine upload x", "flit publish", "maturin upload x"):
+    for line in ("twine upload x", "flit publish"):
         with pytest.raises(Refused, match=r"\.pypirc"):
             workdir.secret(line)
 
@@ -480,9 +454,6 @@ def test_a_section_whose_name_differs_by_case_is_refused(
     workdir.write(
         "~/.pypirc", listed + text.format(name).replace("]\n", f"]\nrepository={INTERNAL}\n")
     )
-    with pytest.raises(Refused, match=rf"\.pypirc .*\[{name}\]") as caught:
-        workdir.secret("maturin upload x")
-    assert caught.value.hint
     for line in ("twine upload x", "flit publish"):
         assert workdir.secret(line) == (HOST if "[pypi]" in text else "PyPI")
     assert workdir.secret(f"maturin upload --repository-url {INTERNAL} x") == HOST
@@ -496,46 +467,19 @@ REDIRECTS = [
     ("uv publish --directory sub", {}, "sub/uv.toml", "publish-url = '{url}'"),
     ("uv --project sub publish", {}, "sub/pyproject.toml", "[tool.uv]\npublish-url = '{url}'"),
     ("uv publish", {}, "~/.config/uv/uv.toml", "publish-url = '{url}'"),
-    ("uv publish", {"UV_CONFIG_FILE": "my.toml"}, "my.toml", "publish-url = '{url}'"),
-    ("uv publish --config-file my.toml", {}, "my.toml", "publish-url = '{url}'"),
-    ("uv publish --index pypi", {}, "uv.toml", "[[index]]\nname='pypi'\npublish-url = '{url}'"),
-    (
-        "uv publish --index pypi",
-        {},
-        "pyproject.toml",
-        "[[tool.uv.index]]\nname='other'\n[[tool.uv.index]]\nname='pypi'\npublish-url = '{url}'",
-    ),
-    (
-        "uv publish --index pypi",
-        {},
-        "~/.config/uv/uv.toml",
-        "[[index]]\nname='pypi'\npublish-url = '{url}'",
-    ),
-    (
-        "uv publish --index pypi --config-file my.toml",
-        {},
-        "my.toml",
-        "[[index]]\nname='pypi'\npublish-url = '{url}'",
-    ),
-    (
-        "uv publish --index PyPI",
-        {},
-        "pyproject.toml",
-        "[[tool.uv.index]]\nname='PyPI'\npublish-url = '{url}'",
-    ),
-    (
-        "uv publish --index TestPyPI",
-        {},
-        "pyproject.toml",
-        "[[tool.uv.index]]\nname='TestPyPI'\npublish-url = '{url}'",
-    ),
     ("hatch publish", {}, "~/.config/hatch/config.toml", "[publish.index]\nrepo = '{url}'"),
-    (
-        "hatch publish",
-        {},
-        "~/Library/Application Support/hatch/config.toml",
-        "[publish.index]\nrepo = '{url}'",
-    ),
+    ("pdm publish", {}, "pdm.toml", "[repository.pypi]\nurl = '{url}'"),
+    ("pdm publish -r testpypi", {}, "pdm.toml", "[repository.testpypi]\nurl = '{url}'"),
+    ("pdm publish -p sub", {}, "sub/pdm.toml", "[repository.pypi]\nurl = '{url}'"),
+    ("pdm publish", {}, "~/.config/pdm/config.toml", "[repository.pypi]\nurl = '{url}'"),
+    ("pdm publish", {"PDM_CONFIG_FILE": "p.toml"}, "p.toml", "[repository.pypi]\nurl = '{url}'"),
+    ("pdm -c p.toml publish", {}, "p.toml", "[repository.pypi]\nurl = '{url}'"),
+    ("pdm --config=p.toml publish", {}, "p.toml", "[repository.pypi]\nurl = '{url}'"),
+]
+
+
+#: The same, of tools that know no such index without the settings.
+NEW = [
     ("hatch publish", {"HATCH_CONFIG": "h.toml"}, "h.toml", "[publish.index]\nrepo = '{url}'"),
     ("hatch --config h.toml publish", {}, "h.toml", "[publish.index]\nrepo = '{url}'"),
     ("poetry publish -r pypi", {}, "poetry.toml", "[repositories.pypi]\nurl = '{url}'"),
@@ -553,14 +497,21 @@ REDIRECTS = [
         "[repositories.pypi]\nurl = '{url}'",
     ),
     ("poetry publish -r PyPI", {}, "poetry.toml", "[repositories.PyPI]\nurl = '{url}'"),
-    ("pdm publish", {}, "pdm.toml", "[repository.pypi]\nurl = '{url}'"),
-    ("pdm publish -r testpypi", {}, "pdm.toml", "[repository.testpypi]\nurl = '{url}'"),
-    ("pdm publish -p sub", {}, "sub/pdm.toml", "[repository.pypi]\nurl = '{url}'"),
-    ("pdm publish", {}, "~/.config/pdm/config.toml", "[repository.pypi]\nurl = '{url}'"),
-    ("pdm publish", {"PDM_CONFIG_FILE": "p.toml"}, "p.toml", "[repository.pypi]\nurl = '{url}'"),
-    ("pdm -c p.toml publish", {}, "p.toml", "[repository.pypi]\nurl = '{url}'"),
-    ("pdm --config=p.toml publish", {}, "p.toml", "[repository.pypi]\nurl = '{url}'"),
 ]
+
+
+@pytest.mark.parametrize(
+    ("line", "environ", "file", "text"), NEW, ids=[f"{r[0]} {r[2]}" for r in NEW]
+)
+def test_an_index_that_only_settings_define_never_gets_pypis_token(
+    workdir: Workdir, line: str, environ: Mapping[str, str], file: str, text: str
+) -> None:
+    """Without the settings the tool would fail, and secretly refuses."""
+    with pytest.raises(Refused) as caught:
+        workdir.secret(line, environ)
+    assert caught.value.hint
+    workdir.write(file, text.format(url=INTERNAL))
+    assert workdir.secret(line, environ) == HOST
 
 
 @pytest.mark.parametrize(
@@ -586,10 +537,8 @@ def test_a_folder_for_settings_may_be_elsewhere(workdir: Workdir) -> None:
 @pytest.mark.parametrize(
     ("line", "file", "text"),
     [
-        ("uv publish --index mine", "uv.toml", "[[index]]\nname = 'mine'\npublish-url = '{url}'"),
         ("pdm publish -r mine", "pdm.toml", "[repository.mine]\nurl = '{url}'"),
         ("poetry publish -r mine", "poetry.toml", "[repositories.mine]\nurl = '{url}'"),
-        ("hatch publish", "~/.config/hatch/config.toml", "[publish.index]\nrepo = 'mine'"),
         (
             "hatch publish",
             "~/.config/hatch/config.toml",
@@ -612,30 +561,12 @@ def test_settings_may_name_another_index(workdir: Workdir, line: str, file: str,
     workdir.write(file, text.format(url=INTERNAL))
     destination = workdir.destination(line)
     assert destination[:2] == ("mine", "mine")
-    known = "{url}" in text
-    assert (destination.url, destination.shown) == ((INTERNAL, HOST) if known else ("", "mine"))
-
-
-def test_a_test_index_that_the_settings_describe_is_testpypi(workdir: Workdir) -> None:
-    """The user's settings may give TestPyPI a URL, if the host begins with 'test.'."""
-    text = "[[index]]\nname = 'testpypi'\npublish-url = '{}'"
-    url = "https://test.pypi.example/legacy/"
-    workdir.write("~/.config/uv/uv.toml", text.format(url))
-    destination = workdir.destination("uv publish --index testpypi")
-    assert destination == Destination("testpypi", "TestPyPI", url)
-    assert destination.shown == "test.pypi.example"
-    workdir.write("~/.config/uv/uv.toml", text.format(INTERNAL))
-    assert workdir.secret("uv publish --index testpypi") != "TestPyPI"
+    assert (destination.url, destination.shown) == (INTERNAL, HOST)
 
 
 @pytest.mark.parametrize(
     ("line", "file", "text"),
     [
-        (
-            "uv publish --index testpypi",
-            "pyproject.toml",
-            "[[tool.uv.index]]\nname = 'testpypi'\npublish-url = '{}'",
-        ),
         ("pdm publish -r testpypi", "pdm.toml", "[repository.testpypi]\nurl = '{}'"),
         ("poetry publish -r testpypi", "poetry.toml", "[repositories.testpypi]\nurl = '{}'"),
     ],
@@ -656,26 +587,6 @@ def test_flit_knows_no_test_index(workdir: Workdir) -> None:
     section = "[testpypi]\nrepository = https://test.pypi.example/legacy/\n"
     workdir.write("~/.pypirc", f"[distutils]\nindex-servers = pypi testpypi\n{section}")
     assert workdir.secret(line) == "TestPyPI"
-
-
-@pytest.mark.parametrize(
-    ("line", "file", "key"),
-    [
-        ("poetry publish -r x", "poetry", "repositories"),
-    ],
-)
-def test_the_settings_of_a_folder_above_the_project_do_not_count(
-    workdir: Workdir, line: str, file: str, key: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """poetry reads settings in the project's own folder, even if run in a subfolder."""
-    workdir.write(f"{file}.toml", f"[{key}.x]\nurl = 'https://above.example.org/'\n")
-    workdir.write("sub/pyproject.toml")
-    (workdir.project / "sub" / "deep").mkdir()
-    for folder in ("sub", "sub/deep"):
-        monkeypatch.chdir(workdir.project / folder)
-        assert workdir.destination(line).url == ""
-    workdir.write(f"sub/{file}.toml", f"[{key}.x]\nurl = '{INTERNAL}'\n")
-    assert workdir.destination(line).url == INTERNAL
 
 
 @pytest.mark.parametrize(
@@ -731,15 +642,6 @@ def test_broken_settings_are_refused(workdir: Workdir, text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "tool = 1",
-        "[tool]\nuv = 1",
-        "[tool.uv]\npublish-url = 1",
-        "[tool.uv]\npublish-url = ''",
-        "[tool.uv]\nindex = 1",
-        "[tool.uv]\nindex = [1]",
-        "[[tool.uv.index]]\nname = 1",
-        "[[tool.uv.index]]\nname = 'pypi'",
-        "[[tool.uv.index]]\nname = 'pypi'\npublish-url = 1",
         "project = 1",
         "[project]\nname = 1",
         "[tool]\nflit = 1\npoetry = []",
@@ -750,27 +652,9 @@ def test_settings_of_a_wrong_type_are_ignored(workdir: Workdir, text: str) -> No
     """secretly leaves it to the tool to report settings of a wrong type."""
     workdir.write("pyproject.toml", text)
     assert workdir.secret("uv publish") == "PyPI"
-    assert workdir.secret("uv publish --index pypi") == "PyPI"
 
 
 # -- poetry's variables ----------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("line", "variable"),
-    [
-        ("poetry publish", "POETRY_HTTP_BASIC_PYPI_PASSWORD"),
-        ("poetry publish -r my-own", "POETRY_HTTP_BASIC_MY_OWN_PASSWORD"),
-        ("poetry publish -r internal2", "POETRY_HTTP_BASIC_INTERNAL2_PASSWORD"),
-    ],
-)
-def test_poetrys_variables_are_named_after_the_index(
-    workdir: Workdir, line: str, variable: str
-) -> None:
-    """The variable contains the name of the index in capitals, with underscores."""
-    destination = workdir.destination(line)
-    assert destination.filled("POETRY_HTTP_BASIC_{REPOSITORY}_PASSWORD") == variable
-    assert destination.filled("TWINE_PASSWORD") == "TWINE_PASSWORD"
 
 
 def test_a_variable_may_say_where_poetrys_index_is(workdir: Workdir) -> None:
@@ -1084,6 +968,48 @@ LEAD: dict[str, tuple[str, Mapping[str, str], Mapping[str, str], str]] = {
         {"poetry.toml": "repositories.pypi.url = 'URL-A'"},
         "PyPI",
     ),
+    "uv: a workspace's settings hide its members'": (
+        "uv publish --directory sub",
+        {},
+        {"pyproject.toml": MEMBERS + UV_A, "sub/pyproject.toml": UV_B},
+        "A",
+    ),
+    "uv: a project's settings hide those of its folders": (
+        "uv publish --directory d",
+        {},
+        {"pyproject.toml": UV_A, "d/uv.toml": "publish-url = 'URL-B'"},
+        "A",
+    ),
+    "uv: a project's settings hide those of a folder without a URL": (
+        "uv publish --directory d",
+        {},
+        {"pyproject.toml": UV_A, "d/uv.toml": NO_URL, USERS: "publish-url = 'URL-B'"},
+        "A",
+    ),
+    "uv: an unmanaged project hides nothing": (
+        "uv publish --directory d",
+        {},
+        {"pyproject.toml": UV_A + "managed = false\n", "d/uv.toml": "publish-url='URL-B'"},
+        "B",
+    ),
+    "uv: a workspace doesn't hide the settings of other projects": (
+        "uv publish --directory d",
+        {},
+        {"pyproject.toml": MEMBERS + UV_A, "d/pyproject.toml": UV_B},
+        "B",
+    ),
+    "maturin: the case of a section is ignored": (
+        f"maturin upload {WHEEL}",
+        {},
+        {"~/.pypirc": "[PyPI]\nrepository = URL-B\n"},
+        "B",
+    ),
+    "maturin: the last of two sections counts": (
+        f"maturin upload -r foo {WHEEL}",
+        {},
+        {"~/.pypirc": "[foo]\nrepository = URL-A\n[FOO]\nrepository = URL-B\n"},
+        "B",
+    ),
     "maturin: an unlisted section counts": (
         f"maturin upload -r foo {WHEEL}",
         {},
@@ -1134,41 +1060,6 @@ def test_the_real_tool_uploads_to_the_destination_that_was_found(
 #: Commands that secretly refuses, because the real tool would surprise the user, or stop: the
 #: command, the settings files, and the index that accepts the upload.
 ODD: dict[str, tuple[str, Mapping[str, str], str]] = {
-    "uv: a workspace's settings hide its members'": (
-        "uv publish --directory sub",
-        {"pyproject.toml": MEMBERS + UV_A, "sub/pyproject.toml": UV_B},
-        "A",
-    ),
-    "uv: a project's settings hide those of its folders": (
-        "uv publish --directory d",
-        {"pyproject.toml": UV_A, "d/uv.toml": "publish-url = 'URL-B'"},
-        "A",
-    ),
-    "uv: a project's settings hide those of a folder without a URL": (
-        "uv publish --directory d",
-        {"pyproject.toml": UV_A, "d/uv.toml": NO_URL, USERS: "publish-url = 'URL-B'"},
-        "A",
-    ),
-    "uv: an unmanaged project hides nothing": (
-        "uv publish --directory d",
-        {"pyproject.toml": UV_A + "managed = false\n", "d/uv.toml": "publish-url='URL-B'"},
-        "B",
-    ),
-    "uv: a workspace doesn't hide the settings of other projects": (
-        "uv publish --directory d",
-        {"pyproject.toml": MEMBERS + UV_A, "d/pyproject.toml": UV_B},
-        "B",
-    ),
-    "maturin: the case of a section is ignored": (
-        f"maturin upload {WHEEL}",
-        {"~/.pypirc": "[PyPI]\nrepository = URL-B\n"},
-        "B",
-    ),
-    "maturin: the last of two sections counts": (
-        f"maturin upload -r foo {WHEEL}",
-        {"~/.pypirc": "[foo]\nrepository = URL-A\n[FOO]\nrepository = URL-B\n"},
-        "B",
-    ),
     "twine: an unlisted section is ignored": (
         f"twine upload -r foo {WHEEL}",
         {"~/.pypirc": "[foo]\nrepository = URL-B\n"},
@@ -1213,12 +1104,12 @@ def test_a_tools_own_index_is_shown_by_its_name(workdir: Workdir, tool: str) -> 
     assert (destination.url, destination.host, destination.shown) == ("", "", "PyPI")
 
 
-def test_an_index_that_only_the_tool_knows_is_shown_by_the_tools_name(workdir: Workdir) -> None:
+def test_an_index_that_only_the_tool_knows_is_shown_by_the_tools_name() -> None:
     """An index that only the tool's settings define is not PyPI or TestPyPI."""
-    destination = workdir.destination("uv publish --index internal")
+    destination = Destination("internal", "internal")
     assert not destination.builtin
     assert (destination.url, destination.host, destination.shown) == ("", "", "internal")
-    assert not workdir.destination("uv publish --index my-PyPI").builtin
+    assert not Destination("my-PyPI", "my-PyPI").builtin
 
 
 @pytest.mark.parametrize(
@@ -1341,7 +1232,7 @@ def test_a_password_in_plain_text_is_found(workdir: Workdir, line: str, section:
         "uv publish",
         f"uv publish --publish-url {INTERNAL}",
         "hatch publish",
-        "poetry publish -r internal",
+        "poetry publish",
         "pdm publish",
     ],
 )

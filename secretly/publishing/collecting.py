@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import os
 from collections.abc import Iterator, Sequence
@@ -33,11 +34,12 @@ class Collected(NamedTuple):
         return bool(self.accompanies) and self.path.endswith(_ATTESTATION)
 
 
-def collect(call: ToolCall, folder: Path, project: str) -> list[Collected]:
+def collect(call: ToolCall, folder: Path, project: str = "", version: str = "") -> list[Collected]:
     """The files that the tool would upload.
 
     :param folder: the folder that relative names start from.
     :param project: the name of the project, if the tool uploads only the files of one.
+    :param version: its version, if the settings give it.
     :raises Refused: if no file is found, or the tool would refuse a file.
     """
     artifacts = call.artifacts
@@ -52,7 +54,7 @@ def collect(call: ToolCall, folder: Path, project: str) -> list[Collected]:
         raise Refused("found no file to upload", "name the files, such as dist/*")
     found = [path for path in dict.fromkeys(paths) if path.endswith(artifacts.endings)]
     if artifacts.own:
-        found = _newest(found, project)
+        found = _newest(found, project, version)
     if artifacts.strict:
         _refuse_others(call, paths, folder)
     if not found:
@@ -150,20 +152,39 @@ def _sends_attestations(call: ToolCall) -> bool:
     return not call.words.has(without) and (call.value(without) or "").lower() != "true"
 
 
-def _newest(paths: list[str], project: str) -> list[str]:
-    """The files of the project's newest version, which poetry uploads."""
+def _newest(paths: list[str], project: str, own: str) -> list[str]:
+    """The files of the project's newest version, which poetry uploads.
+
+    Versions until 2.0 upload the files of the version in the settings instead.
+
+    :param own: that version.
+    :raises Refused: if these are not the same.
+    """
     from packaging.version import Version
 
     if not project:
         return paths
     by_version: dict[Version, list[str]] = {}
     start = f"{normalize_project(project).replace('-', '_')}-"
+    spelled: set[str] = set()
     for path in paths:
         name = os.path.basename(path)
         version = name.removeprefix(start).removesuffix(".tar.gz").partition("-")[0]
-        try:
-            if name.startswith(start):
+        if name.startswith(start) and (name.endswith(".tar.gz") or name.count("-") > 2):
+            with contextlib.suppress(ValueError):
                 by_version.setdefault(Version(version), []).append(path)
-        except ValueError:
-            continue
-    return by_version[max(by_version)] if by_version else []
+                spelled.add(version)
+    if not by_version:
+        return []
+    newest = max(by_version)
+    differs = False
+    if own and len(by_version) > 1:
+        with contextlib.suppress(ValueError):  # an invalid version stops poetry
+            differs = Version(own) != newest
+    if differs or len(spelled) > len(by_version):
+        raise Refused(
+            "versions of poetry disagree which files to upload: the folder has those of several "
+            f"versions, and the project's is {escape(shorten(own, 40)) or 'not known'}",
+            "remove the files of the other versions",
+        )
+    return by_version[newest]

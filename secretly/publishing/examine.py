@@ -61,8 +61,8 @@ def _modules_beside(call: ToolCall) -> Iterator[str]:
 def _with_files(release: Release, call: ToolCall, folder: Path) -> Release:
     """The release with the files that the tool collects."""
     artifacts = call.artifacts
-    project = _by_settings(call, folder)[0] if artifacts.own else ""
-    collected = collect(call, folder, project)
+    named = _by_settings(call, folder) if artifacts.own else ()
+    collected = collect(call, folder, *named)
     files = tuple(
         archives.read_distribution(
             file.path,

@@ -134,6 +134,10 @@ def pinned(tool: str, case: Case, root: Path, found: Upload, known: Configuratio
         if row.username:
             username = found.destination.username
             environ[found.variable(row.username)] = "__token__" if username is None else username
+        own = set(map(found.variable, row.secrets))
+        for name in {*map(found.variable, row.alternatives)} - own:
+            environ.pop(name, None)
+        environ.update(dict.fromkeys({*map(found.variable, row.blanks)} - own, ""))
     return Case(pin.arguments, environ, {}, case.folder)
 
 

@@ -2,25 +2,49 @@
 
 from __future__ import annotations
 
-from ..table import TableCall
-from ..tool import Artifacts, PackageIndex
+import functools
+import re
+
+from ...config.command_line import Words
+from ...errors import Refused
+from ...text import escape
+from .. import pins
+from ..destination import Destination
+from ..index_url import IndexUrl, read_url, secret_for
+from ..options import Options, misread
+from ..parsers import cleo
+from ..poetry_settings import PoetrySettings, Setting, differing, variable_of
+from ..tool import Artifacts, Network, Pin
+from ..tool_call import ToolCall
+
+_COMMON = Options(
+    "--quiet/-q --verbose/-v/-vv/-vvv --version/-V --ansi --no-ansi --no-interaction/-n "
+    "--no-plugins --no-cache --help/-h --directory/-C= --project/-P="
+)
+_PUBLISH = Options(
+    "--repository/-r= --username/-u= --password/-p= --cert= --client-cert= --dist-dir= --build "
+    "--dry-run --skip-existing"
+)
+
+_IDLE = {
+    "--help": "--help uploads nothing",
+    "--version": "--version uploads nothing",
+    "--dry-run": "--dry-run uploads nothing",
+}
+
+#: The only name that poetry knows without settings.
+_NAMES = {"pypi": "PyPI"}
+
+_TOKEN = "__token__"
 
 
-class Poetry(TableCall):
-    """A call of poetry."""
+class Poetry(ToolCall):
+    """A call of poetry.
 
-    package_index = PackageIndex(
-        names={"pypi": "PyPI"},
-        name_options=("-r", "--repository"),
-        url_variables=("POETRY_REPOSITORIES_{REPOSITORY}_URL",),
-        named_only=True,
-        settings=(
-            "poetry.toml repositories.{name}.url",
-            "$POETRY_CONFIG_DIR/config.toml repositories.{name}.url",
-            "~/.config/pypoetry/config.toml repositories.{name}.url",
-            "~/Library/Application Support/pypoetry/config.toml repositories.{name}.url",
-        ),
-    )
+    :cvar settings_options: what names a folder in place of the user's settings.
+    """
+
+    names = _NAMES
     artifacts = Artifacts(
         folder="dist",
         folder_options=("--dist-dir",),
@@ -31,8 +55,252 @@ class Poetry(TableCall):
         build_options=("--build",),
         separately="poetry build && secretly run poetry publish",
     )
-    folder_options = ("-C", "--directory")
-    project_options = ("-P", "--project")
+    folder_options = ("--directory",)
+    project_options = ("--project",)
+    settings_options = ("$POETRY_CONFIG_DIR",)
+    own = ("POETRY_*",)
+    reads = ("POETRY_REPOSITORIES_*", "POETRY_PYPI_TOKEN_*", "POETRY_HTTP_BASIC_*")
+    harmless = (
+        "POETRY_VIRTUALENVS_*",
+        "POETRY_INSTALLER_*",
+        "POETRY_SOLVER_*",
+        "POETRY_CACHE_DIR",
+        "POETRY_DATA_DIR",
+        "POETRY_HOME",
+        "POETRY_PYTHON_*",
+        "POETRY_REQUESTS_TIMEOUT",
+        "POETRY_REQUESTS_MAX_RETRIES",
+        "POETRY_SYSTEM_GIT_CLIENT",
+        "POETRY_EXPERIMENTAL_*",
+        "POETRY_NO_INTERACTION",
+        "POETRY_KEYRING_ENABLED",
+    )
+    trusts = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+
+    def read(self) -> Words:
+        """Read the arguments as cleo does."""
+        words = cleo.read("poetry", self.arguments, _COMMON, _PUBLISH)
+        for word in words.words[1:]:
+            raise Refused(
+                f"poetry publish takes no file names: {escape(word)}",
+                "leave it out: poetry uploads the files in dist",
+            )
+        if words.last(("--dist-dir",)) == "":
+            raise misread("poetry", "--dist-dir=", "name the folder, or leave the option out")
+        return words
+
+    def find_destination(self) -> Destination:
+        """The built-in index, or the repository with that name.
+
+        poetry has no option for a URL.
+        """
+        name = self.repository
+        self._check_project()
+        self.settings.refuse_unknown(name)
+        self._refuse_lone_password()
+        if not self._named:
+            return Destination("pypi", "PyPI", "", self._username)
+        url, found = self._url.url, self._setting
+        secret = secret_for(
+            name, self.names.get(name), url, self.locations, by_project=found.by_project
+        )
+        destination = Destination(name, secret, url, self._username)
+        self._check_credentials(destination)
+        return destination
+
+    def idle(self) -> str:
+        """A call for help or for the version, and a dry run, upload nothing."""
+        return next((_IDLE[name] for name, _ in self.words.options if name in _IDLE), "")
+
+    def given(self) -> str:
+        """The option or the variable in which the call itself gives a password that counts."""
+        if self._typed_name:
+            return "--password"
+        return self._setting.place if self._gives_password else ""
+
+    def network(self) -> Network:
+        """The certificates of options and settings; those of other variables are shown anyway."""
+        found = []
+        shown = any(map(self.environ.get, self.trusts))
+        cert, client = self._certificate("cert"), self._certificate("client-cert")
+        if not shown and (self.words.last(("--cert",)) or (cert and cert.value is not False)):
+            found.append("your own certificates")
+        if self.words.last(("--client-cert",)) or client:
+            found.append("a client certificate")
+        unverified = self._unverified and not shown and not self.words.last(("--cert",))
+        where = f"certificates.{self.repository} in {cert.place}" if cert and unverified else ""
+        return Network(tuple(found), escape(where))
+
+    def code(self) -> tuple[str, ...]:
+        """The project's own plugins, which poetry 2 loads."""
+        plugins = (self.project_folder / ".poetry" / "plugins").exists()
+        loaded = plugins and not self.words.has(("--no-plugins",))
+        return ("the plugins in .poetry/plugins",) if loaded else ()
+
+    def variable(self, name: str) -> str:
+        """The variable with the name of the repository in it, as poetry spells it.
+
+        Poetry reads a user's name and password only for some names of repositories, and a token
+        for all: where it does not, the token's variable gets the secret.
+        """
+        if name == _PASSWORD and not _is_regular(self.repository):
+            name = "POETRY_PYPI_TOKEN_{REPOSITORY}"
+        return name.replace("{REPOSITORY}", self.repository.upper().replace("-", "_"))
+
+    def pin(self) -> Pin:
+        """The repository's URL in its variable, and no settings of the user's.
+
+        The certificates in these are typed. A build may need the settings: it keeps them.
+        """
+        name, added = self.repository, []
+        for option, key in (("--cert", "cert"), ("--client-cert", "client-cert")):
+            setting = self._certificate(key)
+            if setting and setting.value and not self.words.last((option,)):
+                added.append(f"{option}={setting.text}")
+        environ = {}
+        if self._named and not self._gives_password:
+            environ[variable_of("repositories", name, "url")] = self.destination.url
+        if not (self.words.has(("--build",)) or self._unverified):
+            environ["POETRY_CONFIG_DIR"] = pins.empty_folder(self.environ)
+        return Pin((*self.arguments, *added), environ)
+
+    # -- the repository --------------------------------------------------------------
+
+    @functools.cached_property
+    def settings(self) -> PoetrySettings:
+        """What poetry knows of repositories."""
+        return PoetrySettings(self, self.value(self.settings_options))
+
+    @property
+    def _named(self) -> str:
+        return self.words.last(("--repository",)) or ""
+
+    @functools.cached_property
+    def repository(self) -> str:
+        """The name of the repository.
+
+        :raises Refused: if poetry has no variables for a repository of that name, or its versions
+            spell them differently.
+        """
+        name = self._named or "pypi"
+        if "://" in name:
+            raise Refused(
+                "poetry takes the name of a repository, not its URL",
+                "run: poetry config repositories.corp URL, then publish with -r corp",
+            )
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
+            raise Refused(
+                f"versions of poetry read the name '{escape(name)}' differently",
+                "give the repository a name of letters, digits and hyphens",
+            )
+        return name
+
+    @functools.cached_property
+    def _setting(self) -> Setting:
+        """The setting with the repository's URL."""
+        found = self.settings.url(self.repository)
+        if found is None:
+            raise Refused(
+                f"poetry knows no repository '{escape(self.repository)}'",
+                "leave out -r for PyPI"
+                if self.repository == "pypi"
+                else f"add its URL: poetry config repositories.{escape(self.repository)} URL",
+            )
+        return found
+
+    @functools.cached_property
+    def _url(self) -> IndexUrl:
+        url = self._setting.text
+        # Some versions add the slash themselves.
+        return read_url(url + "/" if url.endswith("/legacy") else url)
+
+    def _check_project(self) -> None:
+        key = differing(self.read_toml(self.project_folder / "pyproject.toml"), ("name", "version"))
+        if key:
+            raise Refused(
+                f"pyproject.toml gives project.{key} and tool.poetry.{key} different values, and "
+                "versions of poetry disagree which one counts",
+                "remove one of them: it decides which files of dist are uploaded",
+            )
+
+    # -- credentials -----------------------------------------------------------------
+
+    @property
+    def _typed_name(self) -> str:
+        """The user's name, which counts only with a password."""
+        return (self.words.last(("--password",)) and self.words.last(("--username",))) or ""
+
+    def _refuse_lone_password(self) -> None:
+        if self.words.last(("--password",)) and not self._typed_name:
+            raise Refused(
+                "poetry ignores --password without --username",
+                "add --username; or leave both out, and secretly asks",
+            )
+
+    @functools.cached_property
+    def _configured_name(self) -> str | None:
+        """The user's name in settings; a token takes precedence."""
+        name = self.repository
+        token = self.settings.get("pypi-token", name)
+        if token is not None and token.value:
+            return _TOKEN
+        found = self.settings.get("http-basic", name, "username")
+        if found is None or not (name == "pypi" or self.settings.configured(name)):
+            return None
+        return found.text or None
+
+    @property
+    def _username(self) -> str | None:
+        name = self._typed_name or self._configured_name
+        if name or not self._named or not self._url.has_colon:
+            return name
+        return self._url.username if self._url.username or self._url.has_password else None
+
+    @property
+    def _gives_password(self) -> bool:
+        """Whether the password is in the repository's URL, and poetry has no other."""
+        if not self._named or self._typed_name or self._configured_name:
+            return False
+        return self._url.has_password
+
+    def _check_credentials(self, destination: Destination) -> None:
+        """Refuse credentials that can be given only in a file or an argument."""
+        name = escape(destination.repository)
+        if self._gives_password and not self._setting.by_variable:
+            raise Refused(
+                f"the URL of {name} contains a password",
+                f"secretly set {escape(destination.secret)}, then remove it from the URL",
+            )
+        given = self._typed_name or self._gives_password
+        if not given and destination.username not in (None, _TOKEN) and not _is_regular(name):
+            raise Refused(
+                f"poetry reads no user name from a variable for a repository named '{name}'",
+                "give the repository a name of small letters and hyphens",
+            )
+
+    # -- certificates ----------------------------------------------------------------
+
+    def _certificate(self, key: str) -> Setting | None:
+        """A setting for the repository's certificates; the built-in index has none."""
+        name = self.repository
+        if name.lower() == "pypi" or not self.settings.configured(name):
+            return None
+        verify = self.settings.get("certificates", name, "verify") if key == "cert" else None
+        found = verify or self.settings.get("certificates", name, key)
+        return found if found and found.value is not True else None
+
+    @property
+    def _unverified(self) -> bool:
+        setting = self._certificate("cert")
+        return setting is not None and setting.value is False
+
+
+_PASSWORD = "POETRY_HTTP_BASIC_{REPOSITORY}_PASSWORD"
+
+
+def _is_regular(name: str) -> bool:
+    """Whether poetry finds a user's name and password in variables for that repository."""
+    return bool(re.fullmatch(r"[a-z]([a-z-]*[a-z])?", name))
 
 
 TOOL = Poetry

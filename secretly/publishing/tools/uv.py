@@ -2,52 +2,327 @@
 
 from __future__ import annotations
 
-from ..table import TableCall
-from ..tool import Artifacts, PackageIndex
+import functools
+import os
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from ...config.command_line import Words
+from ...errors import Refused
+from ...text import escape
+from ..addresses import Address, address, secret_named
+from ..destination import Destination, host_of, secret_at
+from ..options import Options
+from ..parsers.clap import Clap
+from ..tool import Artifacts, Network, Pin
+from ..tool_call import ToolCall
+from ..uv_files import SettingsFile, first, indexes, kept_file, settings_files
+
+_CLAP = Clap(
+    "uv",
+    Options(
+        "-q/--quiet -v/--verbose -h/--help -V/--version -n/--no-cache/--no-cache-dir --cache-dir= "
+        "--color= --no-color --no-progress --config-file= --no-config --directory= --project= "
+        "--allow-insecure-host/--trusted-host= --system-certs --no-system-certs --native-tls "
+        "--no-native-tls --offline --no-offline --isolated --preview --no-preview "
+        "--preview-features/--preview-feature= --managed-python --no-managed-python "
+        "--no-python-downloads --allow-python-downloads --python-fetch= --python-preference= "
+        "--no-installer-metadata --show-settings"
+    ),
+    {
+        "publish": Options(
+            "--index= --publish-url= --check-url= -u/--username= -p/--password= -t/--token= "
+            "--trusted-publishing= --keyring-provider= --dry-run --no-attestations --direct "
+            "--skip-existing"
+        )
+    },
+    frozenset({"--allow-insecure-host", "--preview-features"}),
+)
+
+#: What makes uv exit without an upload.
+_IDLE = {
+    "--help": "--help sends nothing",
+    "--version": "--version sends nothing",
+    "--dry-run": "--dry-run sends nothing",
+    "--show-settings": "--show-settings sends nothing",
+}
 
 
-class Uv(TableCall):
+class Target(NamedTuple):
+    """Where the command line or a setting sends the upload.
+
+    :param url: the index's URL, as it is written there.
+    :param origin: the option, variable or setting that has the URL, in words.
+    :param name: the index's name; empty if it is given by URL.
+    :param file: the settings file with the URL; None if the call has it.
+    :param check: the URL where uv looks for files that the index has already.
+    """
+
+    url: str
+    origin: str
+    name: str = ""
+    file: SettingsFile | None = None
+    check: str = ""
+
+
+class Uv(ToolCall):
     """A call of uv."""
 
-    package_index = PackageIndex(
-        names={"pypi": "PyPI"},
-        name_options=("--index",),
-        name_variables=("UV_PUBLISH_INDEX",),
-        url_options=("--publish-url",),
-        url_variables=("UV_PUBLISH_URL",),
-        named_only=True,
-        settings=(
-            "--config-file index.{name}.publish-url",
-            "$UV_CONFIG_FILE index.{name}.publish-url",
-            "uv.toml index.{name}.publish-url",
-            "pyproject.toml tool.uv.index.{name}.publish-url",
-            "~/.config/uv/uv.toml index.{name}.publish-url",
-            "$XDG_CONFIG_DIRS/uv/uv.toml index.{name}.publish-url",
-            "/etc/uv/uv.toml index.{name}.publish-url",
-        ),
-        url_settings=(
-            "--config-file publish-url",
-            "$UV_CONFIG_FILE publish-url",
-            "uv.toml publish-url",
-            "pyproject.toml tool.uv.publish-url",
-            "~/.config/uv/uv.toml publish-url",
-            "$XDG_CONFIG_DIRS/uv/uv.toml publish-url",
-            "/etc/uv/uv.toml publish-url",
-        ),
-        nearest=True,
-        replaces=True,
-        no_settings_options=("--no-config", "$UV_NO_CONFIG"),
-    )
     artifacts = Artifacts(
         arguments=True,
         patterns="always",
         folder="dist",
-        endings=(".whl", ".tar.gz", ".zip"),
+        endings=(".whl", ".tar.gz"),
         no_attestation_options=("--no-attestations", "$UV_PUBLISH_NO_ATTESTATIONS"),
         leaving_out="add --no-attestations",
     )
-    folder_options = ("--directory", "$UV_WORKING_DIR")
+    folder_options = ("--directory", "$UV_WORKING_DIR", "$UV_WORKING_DIRECTORY")
     project_options = ("--project", "$UV_PROJECT")
+    own = ("UV_*", "PYX_*")
+    reads = (
+        *("UV_PUBLISH_URL", "UV_PUBLISH_INDEX", "UV_PUBLISH_CHECK_URL"),
+        *("UV_PUBLISH_USERNAME", "UV_PUBLISH_PASSWORD", "UV_PUBLISH_TOKEN"),
+    )
+    harmless = (
+        *("UV_INDEX*", "UV_DEFAULT_INDEX", "UV_EXTRA_INDEX_URL", "UV_CACHE_DIR", "UV_NO_CACHE"),
+        *("UV_NO_PROGRESS", "UV_HTTP_TIMEOUT", "UV_UPLOAD_HTTP_TIMEOUT", "UV_REQUEST_TIMEOUT"),
+        *("UV_HTTP_CONNECT_TIMEOUT", "UV_HTTP_RETRIES", "UV_CONCURRENT_*", "UV_PYTHON*"),
+        *("UV_TOOL_*", "UV_LINK_MODE", "UV_VENV_*", "UV_NO_BUILD*", "UV_NO_BINARY*", "UV_LOCKED"),
+        *("UV_FROZEN", "UV_ENV_FILE", "UV_NO_ENV_FILE", "UV_PROJECT_ENVIRONMENT", "UV_NO_SYNC"),
+        *("UV_PUBLISH_NO_ATTESTATIONS", "UV_COMPILE_BYTECODE", "UV_EXCLUDE_NEWER"),
+        *("UV_RESOLUTION", "UV_PRERELEASE", "UV_LOG_CONTEXT"),
+    )
+    trusts = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+
+    def read(self) -> Words:
+        """Read the command line as clap does."""
+        return _CLAP.read(self.arguments)
+
+    @functools.cached_property
+    def files(self) -> tuple[SettingsFile, ...]:
+        """The settings files that count."""
+        return settings_files(self)
+
+    # -- the index -------------------------------------------------------------------
+
+    @functools.cached_property
+    def target(self) -> Target | None:
+        """What names the index; None for uv's own.
+
+        :raises Refused: if uv would refuse the call.
+        """
+        name, url, check = map(self._given, ("index", "publish-url", "check-url"))
+        if name is not None and (other := url or check):
+            raise Refused(
+                f"uv takes {name[1]} or {other[1]}, but not both", f"leave out {other[1]}"
+            )
+        if url is not None:
+            return Target(*url)
+        if name is not None:
+            return self._index(*name)
+        found = first(self.files, "publish-url")
+        if found is None:
+            return None
+        file, value = found
+        return Target(value, f"publish-url in {escape(os.fspath(file.path))}", file=file)
+
+    def _given(self, option: str) -> tuple[str, str] | None:
+        """The value of an option or its variable, and the name of that. An empty one counts."""
+        value = self.words.last([f"--{option}"])
+        if value is not None:
+            return value, f"--{option}"
+        variable = "UV_PUBLISH_" + option.removeprefix("publish-").upper().replace("-", "_")
+        value = self.environ.get(variable)
+        return None if value is None else (value, variable)
+
+    def _index(self, name: str, origin: str) -> Target:
+        """The index of that name in the settings."""
+        for file, index in indexes(self.files, name):
+            url = index.get("publish-url")
+            if isinstance(url, str):
+                return Target(url, f"the index {escape(name)}", name, file, index["url"])
+            raise Refused(
+                f"the index {escape(name)} in {escape(os.fspath(file.path))} has no publish-url",
+                "add it there, or name the URL: uv publish --publish-url URL",
+            )
+        raise Refused(
+            f"uv's settings have no index named '{escape(name)}', which {origin} names",
+            "check the name, or name the URL: uv publish --publish-url URL",
+        )
+
+    @functools.cached_property
+    def address(self) -> Address:
+        """The index's URL; an empty one for uv's own."""
+        return Address("") if self.target is None else address(self.target.url)
+
+    def find_destination(self) -> Destination:
+        """Where uv would upload to, and as whom."""
+        target, username = self.target, self._username()
+        if target is None:
+            return Destination("pypi", "PyPI", username=username)
+        url = self.address.url
+        if target.file is None:
+            secret = secret_at(url, self.locations)
+        else:
+            secret = secret_named(
+                target.name or "pypi", url, self.locations, by_project=target.file.by_project
+            )
+        return Destination(target.name, secret, url, username)
+
+    def _username(self) -> str | None:
+        """The user name that uv would send. An empty one counts."""
+        found = self.words.last(["--username"])
+        if found is None:
+            found = self.environ.get("UV_PUBLISH_USERNAME")
+        own = self.address.username
+        if own is not None and found not in (None, own):
+            raise Refused(
+                "uv takes the user name from the index's URL or from its option, but not both",
+                "leave out --username, and unset UV_PUBLISH_USERNAME",
+            )
+        if found is None and own is None and "UV_PUBLISH_TOKEN" in self.environ:
+            return "__token__"
+        return own if found is None else found
+
+    # -- whether a secret is needed --------------------------------------------------
+
+    def given(self) -> str:
+        """The option, or the URL, that holds the secret."""
+        for option in ("--password", "--token"):
+            if self.words.has([option]):
+                return option
+        return self.target.origin if self.target and self.address.password else ""
+
+    def idle(self) -> str:
+        """Help, a dry run, and trusted publishing."""
+        for option, why in _IDLE.items():
+            if self.words.has([option]):
+                return why
+        # A settings file beats the option.
+        found = first(self.files, "trusted-publishing")
+        trusted = found[1] if found else self.words.last(["--trusted-publishing"])
+        if trusted == "always":
+            return "trusted publishing was asked for"
+        if trusted == "never" or self._knows_credentials() or not self._has_identity():
+            return ""
+        return "trusted publishing is available here"
+
+    def _knows_credentials(self) -> bool:
+        """Whether uv has credentials, or a keyring to ask, and so wants no identity."""
+        if self._username() is not None or "UV_PUBLISH_PASSWORD" in self.environ:
+            return True
+        found = first(self.files, "keyring-provider")
+        keyring = self.value(("--keyring-provider", "$UV_KEYRING_PROVIDER"))
+        return (keyring or (found[1] if found else "disabled")) != "disabled"
+
+    def _has_identity(self) -> bool:
+        """Whether the environment is one in which uv asks for a token itself."""
+        environ = self.environ
+        if environ.get("GITHUB_ACTIONS"):
+            return "ACTIONS_ID_TOKEN_REQUEST_URL" in environ
+        return bool(environ.get("GITLAB_CI")) and any(
+            name.endswith("_ID_TOKEN") for name in environ
+        )
+
+    # -- the connection --------------------------------------------------------------
+
+    def network(self) -> Network:
+        """Proxies, certificates and hosts without them in the user's own files and options."""
+        lines = []
+        for file in self.files:
+            proxies = (file.options.get(key) for key in ("https-proxy", "http-proxy"))
+            lines += [f"proxy {_proxy_host(proxy)}" for proxy in proxies if proxy]
+        if self.environ.get("SSL_CLIENT_CERT"):
+            lines.append("a client certificate")
+        return Network(tuple(dict.fromkeys(lines)), self._unverified())
+
+    def _unverified(self) -> str:
+        """What makes uv accept any certificate from this index; empty if nothing does."""
+        option, variable = "--allow-insecure-host", "UV_INSECURE_HOST"
+        typed = [value or "" for name, value in self.words.options if name == option]
+        named = [(option, typed), (variable, [self.environ.get(variable, "")])]
+        for file in self.files:
+            where = f"allow-insecure-host in {escape(os.fspath(file.path))}"
+            named.append((where, file.options.get("allow-insecure-host", [])))
+        for origin, texts in named:
+            if any(self._covers(host) for text in texts for host in str(text).split()):
+                return origin
+        return ""
+
+    def _covers(self, trusted: str) -> bool:
+        """Whether a host that uv shall trust without a certificate is this index's."""
+        try:
+            parts = urlsplit(trusted if "://" in trusted else f"//{trusted}")
+            host, port = parts.hostname or "", parts.port
+        except ValueError:
+            return True
+        target = self.destination
+        if host == "*":
+            return True
+        if target.url:
+            return host == target.host and port in (None, urlsplit(target.url).port)
+        known = secret_at(f"https://{host}", self.locations) if host else ""
+        return host.startswith("upload.") or known == target.secret
+
+    # -- the pin ---------------------------------------------------------------------
+
+    def pin(self) -> Pin:
+        """The URL as an option, and no settings but the user's own."""
+        kept, url = kept_file(self.files), self.destination.url
+        without, adding = ["--index", "--publish-url"], [f"--publish-url={url}"] if url else []
+        removes, environ = ["UV_PUBLISH_INDEX", "UV_PUBLISH_URL"], {}
+        if kept is None:
+            without.append("--config-file")
+            removes.append("UV_CONFIG_FILE")
+            environ = {"UV_NO_CONFIG": "1"}
+        elif not self.value(("--config-file", "$UV_CONFIG_FILE")):
+            environ = {"UV_CONFIG_FILE": os.fspath(kept.path)}
+        folder = self.value(self.folder_options)
+        if folder and not self.words.has(["--directory"]):  # older versions lack the variable
+            adding.append(f"--directory={folder}")
+            removes += ["UV_WORKING_DIR", "UV_WORKING_DIRECTORY"]
+        adding += self._check(kept), *self._trust(kept)
+        arguments = _CLAP.rewrite(self.arguments, without, [word for word in adding if word])
+        return Pin(arguments, environ, tuple(removes))
+
+    def _check(self, kept: SettingsFile | None) -> str:
+        """The option for the URL where uv looks for existing files, if a file names it."""
+        if self._given("check-url"):
+            return ""
+        found = first(self.files, "check-url")
+        if self.target and self.target.name:
+            url, file = self.target.check, self.target.file
+        elif found and found[0] is not kept:
+            file, url = found
+        else:
+            return ""
+        name = re.sub(r"[^A-Z0-9]", "_", self.target.name.upper()) if self.target else ""
+        variables = (f"UV_INDEX_{name}_{part}" for part in ("USERNAME", "PASSWORD"))
+        # Only settings that uv still reads give the index its name, and so these variables.
+        lost = name and file is not kept and any(map(self.environ.get, variables))
+        if lost or address(url).password:
+            raise Refused(
+                f"uv needs a password to look for existing files at {escape(host_of(url))}, "
+                "which it gets from the project's settings only",
+                "put the index into your own uv.toml, or name its URL with --publish-url",
+            )
+        return f"--check-url={url}"
+
+    def _trust(self, kept: SettingsFile | None) -> Iterator[str]:
+        """The options for the system's certificates and its keyring, if a file asks for them."""
+        found = first(self.files, "system-certs") or first(self.files, "native-tls")
+        if found and found[0] is not kept:
+            yield "--native-tls" if found[1] else "--no-native-tls"
+        found, option = first(self.files, "keyring-provider"), "--keyring-provider"
+        if found and found[0] is not kept and self.value((option, "$UV_KEYRING_PROVIDER")) is None:
+            yield f"{option}={found[1]}"
+
+
+def _proxy_host(proxy: object) -> str:
+    """The host and port of a proxy, without its user name and password."""
+    return escape(str(proxy).rpartition("//")[2].rpartition("@")[2].partition("/")[0])
 
 
 TOOL = Uv
