@@ -137,6 +137,13 @@ NAMED = "[repository.corp]\nusername = 'ada'\n"
         (f"pdm publish -r {A}#x", {}, {}, Destination("", "127.0.0.1:9001", A)),
         ("pdm publish", {"PDM_PUBLISH_REPO": A}, {}, Destination("", "127.0.0.1:9001", A)),
         ("pdm publish -r corp", {}, {"pdm.toml": CORP}, Destination("corp", "corp", INTERNAL)),
+        # A project can call its own index 'PyPI' too.
+        (
+            "pdm publish -r PyPI/demo",
+            {},
+            {"pdm.toml": CORP.replace("corp", "'PyPI/demo'")},
+            Destination("PyPI/demo", HOST, INTERNAL),
+        ),
         (
             "pdm publish -r corp",
             {},
@@ -347,6 +354,20 @@ def test_the_project_is_the_one_that_is_named_or_found(
     monkeypatch.chdir(work.project / "sub")
     for line in ("pdm publish", "pdm publish -p="):
         assert work.whole(line, {"PDM_PROJECT": ""}).host == "above.example.org"
+
+
+def test_settings_above_the_project_do_not_count(
+    work: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """pdm reads settings in the project's own folder, even if it starts in a subfolder."""
+    work.write("pdm.toml", "repository.pypi.url = 'https://above.example.org/'")
+    work.write("sub/pyproject.toml", PROJECT)
+    work.write("sub/deep/x")
+    for folder in ("sub", "sub/deep"):
+        monkeypatch.chdir(work.project / folder)
+        assert work.whole("pdm publish").url == ""
+    work.write("sub/pdm.toml", f"repository.pypi.url = '{INTERNAL}'")
+    assert work.whole("pdm publish").url == INTERNAL
 
 
 def test_the_global_project_is_refused(work: Project, tmp_path: Path) -> None:
