@@ -22,11 +22,11 @@ from hypothesis import strategies as st
 from test_publishing import project, tool
 
 from secretly.config import loading, places
-from secretly.config.command_line import Invocation, recognize
+from secretly.config.command_line import Invocation, Words, recognize
 from secretly.config.model import Configuration
 from secretly.errors import Refused, SecretlyError
 from secretly.publishing.destination import Destination
-from secretly.publishing.table import TableCall
+from secretly.publishing.tool_call import ToolCall
 from secretly.publishing.upload import Upload, upload_of
 
 TOOLS = ("twine", "uv", "flit", "hatch", "poetry", "pdm", "maturin")
@@ -1174,10 +1174,14 @@ def test_the_settings_are_those_of_the_folder_that_the_tool_works_in(
     assert workdir.secret(line, environ) == HOST
 
 
-class Starting(TableCall):
+class Starting(ToolCall):
     """A call of a tool that starts in the folder that one of these names."""
 
     folder_options = ("--directory", "$FIRST", "$SECOND")
+
+    def read(self) -> Words:
+        """Read the arguments as most parsers do."""
+        return self.invocation.parsed
 
 
 def test_an_empty_variable_names_no_folder(workdir: Workdir) -> None:
