@@ -57,12 +57,14 @@ class Recipe(NamedTuple):
     :param environ: the variables that the recipe or its surroundings set.
     :param settings: the settings files, by their paths below the case's folder. A
         ``pyproject.toml`` continues the project's own.
+    :param fails: what the tool itself says, if it can't run the command; else empty.
     """
 
     tool: str
     command: str
     environ: Mapping[str, str]
     settings: Mapping[str, str]
+    fails: str
 
 
 class Outcome(NamedTuple):
@@ -87,6 +89,7 @@ def read_recipes() -> list[Recipe]:
                 row["command"],
                 dict(pair.split("=", 1) for pair in row["environ"].split()),
                 json.loads(row["settings"] or "{}"),
+                row["fails"],
             )
             for row in csv.DictReader(file)
         ]
@@ -138,9 +141,11 @@ def _distributions(folder: Path) -> None:
     wheel = tokens.wheel(folder)
     text = b"Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n"
     with tarfile.open(wheel.with_name(FILES[1]), "w:gz") as file:
-        entry = tarfile.TarInfo("demo-1.0/PKG-INFO")
-        entry.size = len(text)
-        file.addfile(entry, io.BytesIO(text))
+        # With a single member, twine 7 finds no folder in which the metadata would be.
+        for name in ("demo-1.0/PKG-INFO", "demo-1.0/README"):
+            entry = tarfile.TarInfo(name)
+            entry.size = len(text)
+            file.addfile(entry, io.BytesIO(text))
 
 
 def _expanded(command: str) -> Iterator[str]:
@@ -200,9 +205,9 @@ def outcomes(recipes: Sequence[Recipe], folder: Path) -> list[Outcome]:
 
 
 def refusals(recipes: Sequence[Recipe], found: Sequence[Outcome]) -> list[list[str]]:
-    """The tool, the command and the reason of each kind of refusal, once."""
+    """Each refused command once: the tool, the command, the reason, and what the tool says."""
     rows = [
-        (recipe.tool, recipe.command, result.words)
+        (recipe.tool, recipe.command, result.words, recipe.fails)
         for recipe, result in zip(recipes, found, strict=True)
         if result.kind == "refused"
     ]
