@@ -35,11 +35,22 @@ def test_the_recipes_are_many_and_of_each_tool() -> None:
     assert (sum(tools.values()) >= 200, min(tools.values()) >= 15) == (True, True)
 
 
-@pytest.mark.parametrize("recipes", [RECIPES, distinct(RECIPES)], ids=["all", "distinct"])
-def test_at_most_a_twentieth_is_refused(found: dict[str, Outcome], recipes: list[Recipe]) -> None:
-    """Counted as often as projects write them, and counted once."""
-    refused = [recipe for recipe in recipes if found[repr(recipe)].kind == "refused"]
-    assert len(refused) <= len(recipes) * 0.05, refused
+def refused(recipes: list[Recipe], found: dict[str, Outcome]) -> list[Recipe]:
+    """The recipes that secretly refuses."""
+    return [recipe for recipe in recipes if found[repr(recipe)].kind == "refused"]
+
+
+def test_at_most_a_twentieth_is_refused(found: dict[str, Outcome]) -> None:
+    """Each counts as often as projects write it."""
+    assert len(refused(RECIPES, found)) <= len(RECIPES) * 0.05
+
+
+def test_at_most_a_twentieth_is_refused_of_what_the_tools_accept(
+    found: dict[str, Outcome],
+) -> None:
+    """Each counts once, and those that the tool itself refuses don't count."""
+    accepted = [recipe for recipe in distinct(RECIPES) if not recipe.fails]
+    assert len(refused(accepted, found)) <= len(accepted) * 0.05
 
 
 def test_each_refusal_is_listed(found: dict[str, Outcome]) -> None:
