@@ -15,7 +15,7 @@ import pytest
 from conftest import COVERAGE
 from ptys import DEADLINE, SOON, Pty
 
-from secretly.asking import choosing, dialogs
+from secretly.asking import choosing, dialogs, wording
 from secretly.asking.choosing import PromptMethod, choose
 from secretly.asking.questions import Patience, Prompt
 from secretly.errors import NoPinentry, PinentryFailed, Refused, SecretlyError
@@ -474,10 +474,12 @@ with open(sys.argv[1], "w") as file:
         ("ask", "echo 'gave up'", "PromptTimeout"),
         ("ask", "echo cancelled", "Cancelled"),
         ("ask", "echo 'execution error: not allowed. (-1743)' >&2; exit 1", "PinentryFailed"),
-        ("confirm", "printf '=Yes\\n'", None),
+        ("confirm", "printf '=yes\\n'", None),
         ("confirm", "echo 'gave up'", "PromptTimeout"),
         ("confirm", "echo cancelled", "Cancelled"),
-        ("confirm", "printf '=No\\n'", "NotConfirmed"),
+        ("confirm", "printf '=no\\n'", "NotConfirmed"),
+        ("confirm", "printf '=pypi-canary-1\\n'", "NotConfirmed"),
+        ("confirm", "printf '=\\n'", "NotConfirmed"),
     ],
 )
 def test_osascript_asks(what: str, answer: str, found: str | None, home: Home) -> None:
@@ -494,7 +496,8 @@ def test_osascript_asks(what: str, answer: str, found: str | None, home: Home) -
     )
     assert json.loads(result.read_text()) == found
     script, _, texts = (home.folder / "arguments").read_text().partition("end run\n")
-    assert ("hidden answer" in script) is (what == "ask")
+    assert "hidden answer" in script
+    assert (wording.TYPE_YES in texts) is (what == "confirm")
     assert "giving up after 5" in script
     assert "description" not in script
     assert texts.startswith("a title\nbecause\n\na\ndescription\\x1b")

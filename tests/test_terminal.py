@@ -95,7 +95,7 @@ def large_paste(folder: Path, what: str, start: str, program: str = "") -> str:
     with asking(folder, what, shell=shell, variables=variables) as screen:
         label = {"ask": "a prompt:", "confirm": wording.YES_OR_NO}[what]
         if program and what == "confirm":
-            label = wording.TYPE_YES if program == "pinentry-tty" else "Yes"
+            label = wording.TYPE_YES
         screen.prompted(label)
         screen.type(start + "canary-1\r" * 5000)
         screen.until(screen.results.exists)

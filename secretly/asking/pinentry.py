@@ -76,7 +76,7 @@ class Conversation:
         self._modes: list[Any] | None = None
         self._flavor: str | None = None
         self._measured = measured.name_of(method.program)
-        self._touched = self._followed = False
+        self._touched = False
 
     async def __aenter__(self) -> Self:
         try:
@@ -187,11 +187,6 @@ class Conversation:
         self._flavor = said
         return said or os.path.basename(os.path.realpath(self._method.program or ""))
 
-    async def version(self) -> str:
-        """Return the version that the pinentry reports."""
-        answer = await self.send_command("GETINFO", "version", may_fail=True)
-        return (answer.data or b"").decode("ascii", "replace")
-
     async def ask_user(self, verb: str) -> assuan.Answer:
         """Send a command that the user answers, and return the answer.
 
@@ -240,9 +235,7 @@ class Conversation:
         """
         if self._terminal is None or (self._may_open_window() and not self._asked_on_terminal()):
             return False
-        # With swapped buttons, Cancel means Yes, and a cancelled prompt drops further input.
-        self._followed = await more_lines_follow(self._terminal) or self._followed
-        return self._followed
+        return await more_lines_follow(self._terminal)
 
     def _interrupted(self) -> bool:
         """Return whether it ended as pinentry-curses does at Ctrl-C: with status 1, or by INT."""
