@@ -102,11 +102,15 @@ def _files(call: ToolCall, setting: Setting) -> list[Path]:
         below = file.split("/")[1:]
         return [Path(places.expand_user(named, environ), *below)] if named else []
     if file.startswith("$XDG_CONFIG_DIRS/"):
-        folders = (environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(os.pathsep)
+        first, *others = (environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(os.pathsep)
+        folders = [
+            places.full_path(one, "XDG_CONFIG_DIRS") for one in (first, *filter(None, others))
+        ]
         paths = [Path(folder, file.partition("/")[2]) for folder in folders]
         return [path for path in paths if path.exists()][:1]
-    if file.startswith("~/.config/") and environ.get("XDG_CONFIG_HOME"):
-        return [Path(environ["XDG_CONFIG_HOME"], file.removeprefix("~/.config/"))]
+    if file.startswith("~/.config/") and (named := environ.get("XDG_CONFIG_HOME")):
+        folder = places.full_path(named, "XDG_CONFIG_HOME")
+        return [Path(folder, file.removeprefix("~/.config/"))]
     return [Path(places.expand_user(file, environ))]
 
 
