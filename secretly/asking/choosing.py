@@ -13,7 +13,8 @@ from ..config import places
 from ..errors import NoPinentry, Refused
 from ..text import escape
 from . import gnupg, measured
-from .terminal import Terminal, find_terminal
+from .finding import find_terminal
+from .terminal import Terminal
 
 __all__ = [
     "PromptMethod",

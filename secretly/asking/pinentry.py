@@ -23,8 +23,9 @@ from ..redacted import Environ
 from ..waiting import requests
 from . import assuan, measured, screens
 from .choosing import PromptMethod, Surroundings, in_background
+from .pastes import modes_of, more_lines_follow
 from .questions import DOCTOR, MACHINE_TIMEOUT, Patience, Prompt, check_code
-from .terminal import modes_of, more_lines_follow, terminal_gone
+from .terminal import terminal_gone
 
 __all__ = ["Conversation", "Killed"]
 
