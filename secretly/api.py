@@ -75,8 +75,8 @@ async def secret(
     :param prompt: the label of the entry field.
     :param description: what the secret is for, which the prompt shows.
     :param remember: store a typed secret in the keychain: True, False, ``"ask"``
-        (ask the user afterwards), or a timedelta (remember it in memory that long, on
-        Linux; a failure is logged); None: as configured, else no.
+        (ask the user afterwards), or a timedelta (remember it in memory that long, on Linux; a
+        failure is logged); None: as configured, else no. Without *username*, it replaces all.
     :param confirm: whether the user confirms a stored secret; None: as configured, else no.
     :param verify: a function or coroutine function that tries the secret. If it returns
         False, the secret is not used, and the user is asked again, 3 times at most.
@@ -181,7 +181,10 @@ async def confirm(
 async def remember(
     reference: str, value: str, *, username: str | None = None, timeout: Timeout = None
 ) -> None:
-    """Store a secret in the keychain.
+    """Store a secret in the keychain, in place of what is stored under that name.
+
+    A name has one stored secret. To store the secrets of several users of a service, give each a
+    name of its own.
 
     :param reference: a plain name.
     :param value: the secret.
@@ -199,7 +202,7 @@ async def remember(
     here, name = context(), parse_name(reference)
     chosen = username_for(username or None, here.configuration.entry(name))
     seconds = values.in_seconds(timeout, PROMPT_TIMEOUT)
-    stored = storing.store_secret(name, value, chosen, here, seconds)
+    stored = storing.replace_secret(name, value, chosen, here, seconds)
     late = f"can't store {escape(name)} in {seconds:g} s"
     await tasks.bounded(stored, _limit(timeout), late, KeychainTimeout)
 

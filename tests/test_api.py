@@ -333,6 +333,41 @@ def test_a_remembered_secret_is_found_and_forgotten() -> None:
         assert [item.name for item in here.stored_names.items()] == ["PyPI"]
 
 
+def test_a_name_has_one_remembered_secret() -> None:
+    """``remember`` deletes the secret of another user name, also one that is not on the list."""
+    with sandbox() as here:
+
+        async def main() -> None:
+            for username in ("ada", "bob", None):
+                await remember("A", f"canary-{username}", username=username)
+                assert (await credential("A")).password == f"canary-{username}"
+                assert [item.name for item in here.stored_names.items()] == ["A"]
+            here.stored_names.remove("A", ME)
+            await remember("A", "canary-eve", username="eve")
+            here.stored_names.remove("A", "eve")
+            with pytest.raises(SecretlyError):
+                await secret("A")
+
+        asyncio.run(main())
+
+
+def test_a_typed_secret_is_stored_in_place_of_another() -> None:
+    """Only with ``username=`` does a name have the secrets of several users."""
+    with FakePinentry(["canary-ada", "canary-bob", "canary-new"]) as pinentry:
+        config = "[secrets.A]\nusername = 'eve'\n"
+        with sandbox(pinentry, config=config) as here:
+
+            async def main() -> None:
+                for username in ("ada", "bob"):
+                    await secret("A", username=username, remember=True)
+                for username in ("ada", "bob"):
+                    assert await secret("A", username=username) == f"canary-{username}"
+                assert await secret("A", remember=True) == "canary-new"
+                assert [item.username for item in here.stored_names.items()] == ["eve"]
+
+            asyncio.run(main())
+
+
 def test_remember_and_forget_raise_if_the_keychain_is_unavailable() -> None:
     """A failure to store or to forget is an error, and the list stays empty."""
     for keychain, kind in (
