@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from .asking import prompting, questions, wording
 from .config import loading, values
 from .errors import KeychainTimeout, NoPinentry, NotConfirmed, Refused, SecretlyError
-from .redacted import NotASecret, Secret, is_cut_short, to_secret
+from .redacted import NotASecret, Secret, to_secret
 from .reference import Reference, parse, parse_name
-from .resolving import obtain, storing
+from .resolving import checking, obtain, storing
 from .resolving.candidates import ResolvedSecret, Username, username_for
 from .resolving.request import (
     PROMPT_TIMEOUT,
@@ -193,8 +193,8 @@ async def remember(
     :param timeout: how long to wait, in seconds or as a timedelta; None: 300 s.
     :raises KeychainUnavailable: if the keychain can't store the secret, or only in plain text.
     :raises BadReference: if *reference* is not a plain name.
-    :raises Refused: if *value* has a NUL byte, is not valid Unicode, or is only the beginning
-        of a key of several lines.
+    :raises Refused: if *value* is empty, has a NUL byte, is not valid Unicode, is only the
+        beginning of a key of several lines, or is a reference.
 
     .. versionadded:: 1.0
     """
@@ -208,8 +208,8 @@ async def remember(
 
 
 def _storable(value: Secret) -> Secret:
-    if is_cut_short(value):
-        raise Refused("the secret is the beginning of several lines", "store the whole text")
+    if fault := checking.find_fault(value):
+        raise Refused(f"the secret {fault}", "store the whole secret itself")
     try:
         return to_secret(value, limit=None)
     except NotASecret as error:

@@ -818,10 +818,16 @@ def test_a_failed_remember_shows_no_secret_in_a_traceback(reference: str) -> Non
     assert "canary-kept" not in str([frame.locals for frame in ours])
 
 
-def test_remember_refuses_what_no_command_can_get() -> None:
-    """A NUL byte ends an environment variable."""
-    with sandbox(), pytest.raises(Refused):
-        asyncio.run(secretly.remember("A", "canary\0kept"))
+@pytest.mark.parametrize(
+    "value",
+    ["canary\0kept", "", "-----BEGIN PRIVATE KEY-----", "{", "op://V/canary/f", "\udcff\ud800"],
+)
+def test_remember_refuses_what_no_command_can_use(value: str) -> None:
+    """A NUL byte ends a variable. A command can't use half a key, or a reference."""
+    with sandbox() as here, pytest.raises(Refused) as caught:
+        asyncio.run(secretly.remember("A", value))
+    assert "canary" not in f"{caught.value} {caught.value.hint}"
+    assert here.stored_names.items() == []
 
 
 @pytest.mark.process
