@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -15,10 +17,12 @@ import pytest
 from conftest import COVERAGE
 from ptys import DEADLINE, SOON, Pty
 
-from secretly.asking import choosing, dialogs, wording
+from secretly.asking import choosing, dialogs, prompting, wording
 from secretly.asking.choosing import PromptMethod, choose
 from secretly.asking.questions import Patience, Prompt
+from secretly.config.places import BUS_VARIABLE
 from secretly.errors import NoPinentry, PinentryFailed, Refused, SecretlyError
+from secretly.keeping.secret_service import session_bus
 
 SCREEN = {"DISPLAY": ":9"}
 BUS = {"DBUS_SESSION_BUS_ADDRESS": "unix:path=/nonexistent"}
@@ -33,6 +37,7 @@ class Home:
         self.bin = folder / "bin"
         self.bin.mkdir(mode=0o755)
         self.environ = {"PATH": str(self.bin), "HOME": str(folder), "TERM": "xterm", **COVERAGE}
+        self.environ["XDG_RUNTIME_DIR"] = str(folder)
 
     def program(self, name: str, content: str = "exit 1", folder: Path | None = None) -> Path:
         """Put a program there; the name says what it is."""
@@ -315,6 +320,31 @@ def test_a_screen_is_asked_on_in_this_order(home: Home) -> None:
             assert found == PromptMethod("pinentry", home.bin / name, True, "a screen")
     (home.bin / "pinentry-qt").unlink()
     assert home.find(**SCREEN).program == home.bin / "pinentry-gtk-2"
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("given", [None, "", " ", "unix:path=/given"])
+def test_a_pinentry_gets_the_bus_that_the_keychain_uses(
+    given: str | None,
+) -> None:
+    """pinentry-gnome3 looks only at the variable, so secretly sets it to the bus of the login."""
+    with tempfile.TemporaryDirectory() as short, socket.socket(socket.AF_UNIX) as bus:
+        bus.bind(f"{short}/bus")
+        home = Home(Path(short))
+        for name in ALL:
+            home.program(name, f'echo "${{DBUS_SESSION_BUS_ADDRESS-unset}}" >{short}/given')
+        environ = {**home.environ, **SCREEN}
+        environ |= {} if given is None else {BUS_VARIABLE: given}
+        method = asyncio.run(choose(environ))
+        assert method.program == home.bin / "pinentry-gnome3"
+        with pytest.raises(PinentryFailed):
+            asyncio.run(prompting.probe(method, environ))
+        used = (home.folder / "given").read_text().strip()
+        assert used == session_bus(environ) == ((given or "").strip() or f"unix:path={short}/bus")
+        over_ssh = method._replace(graphical=False)
+        with pytest.raises(PinentryFailed):
+            asyncio.run(prompting.probe(over_ssh, environ))
+        assert (home.folder / "given").read_text() == "unset\n"
 
 
 @pytest.mark.process

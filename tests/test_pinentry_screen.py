@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -316,6 +317,27 @@ def test_a_new_secret_is_asked_for_twice(program: str, screen: Screen, tmp_path:
         screen.type("canary-1")
         screen.key("Return")
         assert terminal.result()["value"] == "canary-1"
+
+
+@pytest.mark.parametrize("given", [{}, {"DBUS_SESSION_BUS_ADDRESS": ""}])
+def test_gnome3_asks_on_the_bus_of_the_login(
+    given: dict[str, str], screen: Screen, tmp_path: Path
+) -> None:
+    """Without the variable pinentry-gnome3 would use the terminal; secretly gives it the bus."""
+    need("pinentry-gnome3", "dbus-daemon")
+    if not Path("/usr/share/dbus-1/services/org.gnome.keyring.SystemPrompter.service").exists():
+        lacking("needs gcr's prompter")
+    with tempfile.TemporaryDirectory() as short:
+        serve = f'dbus-daemon --session --nofork --nopidfile --address="unix:path={short}/bus"'
+        variables = {**screen.environ, "PINENTRY": "pinentry-gnome3", "NO_AT_BRIDGE": "1"}
+        variables |= {"XDG_RUNTIME_DIR": short, **given}
+        shell = f'{serve} & while [ ! -S {short}/bus ]; do sleep 0.05; done; "$@"; kill $!'
+        with Asking(tmp_path, variables=variables, shell=shell) as terminal:
+            screen.dialog(terminal)
+            screen.type("canary-1")
+            screen.key("Return")
+            assert terminal.result()["value"] == "canary-1"
+            assert "a prompt" not in terminal.shown
 
 
 @pytest.mark.parametrize("variable", ["SSH_CONNECTION", "SSH_TTY"])

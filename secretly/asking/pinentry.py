@@ -17,6 +17,7 @@ import subprocess
 import time
 from typing import Any, Self
 
+from ..config import places
 from ..errors import Cancelled, PinentryFailed, PromptTimeout, Refused
 from ..processes import child
 from ..redacted import Environ
@@ -96,8 +97,11 @@ class Conversation:
         environ = Environ(self._surroundings.environ)
         if not self._method.graphical:
             # Some pinentries would open a window, here or on another screen, if they could.
-            for name in ("DISPLAY", "WAYLAND_DISPLAY", "DBUS_SESSION_BUS_ADDRESS"):
+            for name in ("DISPLAY", "WAYLAND_DISPLAY", places.BUS_VARIABLE):
                 environ.pop(name, None)
+        elif not environ.get(places.BUS_VARIABLE, "").strip():
+            # pinentry-gnome3 looks at the variable alone, and asks on this bus.
+            environ |= {places.BUS_VARIABLE: bus} if (bus := places.login_bus(environ)) else {}
         if terminal := self._surroundings.usable_terminal:
             # Any pinentry may use the terminal: a graphical one without its screen, or a script
             # that starts another one.

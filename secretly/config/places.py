@@ -5,7 +5,9 @@ No relative path is ever read from: it would be in the current folder, which oth
 
 from __future__ import annotations
 
+import contextlib
 import os
+import stat
 import sys
 from collections.abc import Mapping
 
@@ -14,6 +16,9 @@ from ..errors import Refused
 TYPE_CHECKING = False  # importing typing would slow down the start
 if TYPE_CHECKING:
     from typing import Literal
+
+#: The variable with the address of the session bus.
+BUS_VARIABLE = "DBUS_SESSION_BUS_ADDRESS"
 
 
 def named_folder(variable: str, environ: Mapping[str, str]) -> str:
@@ -71,6 +76,31 @@ def xdg_folder(kind: Literal["config", "data", "state"], environ: Mapping[str, s
 def runtime_folder(environ: Mapping[str, str]) -> str:
     """The folder of the sockets of the user's login; systemd's, if the variable names none."""
     return named_folder("XDG_RUNTIME_DIR", environ) or f"/run/user/{os.geteuid()}"
+
+
+def login_bus_path(environ: Mapping[str, str]) -> str:
+    """Where systemd makes the socket of the bus of a login.
+
+    If the environment names a runtime folder, no other folder counts.
+    """
+    return os.path.join(runtime_folder(environ), "bus")
+
+
+def login_bus(environ: Mapping[str, str]) -> str:
+    """The address of the bus of the user's login; empty without one."""
+    path = login_bus_path(environ)
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            facts = os.stat(path)
+            if stat.S_ISSOCK(facts.st_mode) and facts.st_uid in (0, os.geteuid()):
+                return f"unix:path={''.join(map(_in_address, path))}"
+    return ""
+
+
+def _in_address(character: str) -> str:
+    if character.isascii() and (character.isalnum() or character in "-_/.\\*"):
+        return character
+    return "".join(f"%{byte:02x}" for byte in os.fsencode(character))
 
 
 def password_store(environ: Mapping[str, str]) -> str:
