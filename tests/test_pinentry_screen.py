@@ -93,9 +93,16 @@ class Screen:
                 process.kill()
 
 
-@pytest.fixture(scope="module")
-def screen() -> Iterator[Screen]:
+@pytest.fixture(name="screen", scope="module")
+def _screen() -> Iterator[Screen]:
     """A screen for all the tests of this module."""
+    with virtual_screen() as found:
+        yield found
+
+
+@contextlib.contextmanager
+def virtual_screen() -> Iterator[Screen]:
+    """Start a screen, and end it when the ``with`` block ends."""
     need("Xvfb", "xdotool", "xclip")
     reading, writing = os.pipe()
     server = subprocess.Popen(
