@@ -327,6 +327,33 @@ def test_the_terminal_is_found_by_its_real_name(streams: str, null: int, tmp_pat
         assert (tmp_path / "found").read_text() == f"{screen.path} True"
 
 
+#: As where the system has no /proc, or a name that is not the terminal's.
+WITHOUT_PROC = """
+import builtins, io
+def no_proc(path, *more, **others):
+    if str(path).startswith("/proc/"):
+        raise FileNotFoundError(path)
+    return io.open(path, *more, **others)
+builtins.open = no_proc
+"""
+
+
+@pytest.mark.real
+def test_without_proc_ps_names_the_terminal(null: int, tmp_path: Path) -> None:
+    """On such a system ps has the name. Without ps, /dev/tty is used."""
+    need("ps")
+    given = dict.fromkeys(("stdin", "stdout", "stderr"), null)
+    missing = (
+        "import subprocess\ndef run(*_, **__): raise FileNotFoundError\nsubprocess.run = run\n"
+    )
+    for more, path in (("", "{}"), (missing, "/dev/tty")):
+        code = WITHOUT_PROC + WHICH.replace("found =", f"{more}found =", 1)
+        argv = [sys.executable, "-c", code, str(tmp_path / "found")]
+        with Pty(argv, {"PATH": os.defpath}, **given) as screen:
+            assert screen.wait() == 0
+            assert (tmp_path / "found").read_text() == f"{path.format(screen.path)} True"
+
+
 def test_another_terminal_is_not_asked_on(null: int, tmp_path: Path) -> None:
     """The controlling terminal takes precedence over another one on a stream."""
     master, slave = os.openpty()
