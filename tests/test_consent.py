@@ -53,7 +53,8 @@ def test_a_window_needs_a_measured_program_and_its_flavor(
 ) -> None:
     """Neither the name nor the flavor alone says that a pinentry opens a window."""
     assert measured.opens_window(compiled / name, flavor) is opens
-    assert not measured.opens_window(compiled / "pinentry-other", flavor)
+    for other in ("pinentry-other", "missing/pinentry-qt", "missing/pinentry-gtk-2"):
+        assert not measured.opens_window(compiled / other, flavor)
 
 
 @pytest.mark.parametrize("flavor", EVERY_FLAVOR)
