@@ -333,6 +333,41 @@ def test_a_remembered_secret_is_found_and_forgotten() -> None:
         assert [item.name for item in here.stored_names.items()] == ["PyPI"]
 
 
+def test_a_name_has_one_remembered_secret() -> None:
+    """``remember`` deletes the secret of another user name, also one that is not on the list."""
+    with sandbox() as here:
+
+        async def main() -> None:
+            for username in ("ada", "bob", None):
+                await remember("A", f"canary-{username}", username=username)
+                assert (await credential("A")).password == f"canary-{username}"
+                assert [item.name for item in here.stored_names.items()] == ["A"]
+            here.stored_names.remove("A", ME)
+            await remember("A", "canary-eve", username="eve")
+            here.stored_names.remove("A", "eve")
+            with pytest.raises(SecretlyError):
+                await secret("A")
+
+        asyncio.run(main())
+
+
+def test_a_typed_secret_is_stored_in_place_of_another() -> None:
+    """Only with ``username=`` does a name have the secrets of several users."""
+    with FakePinentry(["canary-ada", "canary-bob", "canary-new"]) as pinentry:
+        config = "[secrets.A]\nusername = 'eve'\n"
+        with sandbox(pinentry, config=config) as here:
+
+            async def main() -> None:
+                for username in ("ada", "bob"):
+                    await secret("A", username=username, remember=True)
+                for username in ("ada", "bob"):
+                    assert await secret("A", username=username) == f"canary-{username}"
+                assert await secret("A", remember=True) == "canary-new"
+                assert [item.username for item in here.stored_names.items()] == ["eve"]
+
+            asyncio.run(main())
+
+
 def test_remember_and_forget_raise_if_the_keychain_is_unavailable() -> None:
     """A failure to store or to forget is an error, and the list stays empty."""
     for keychain, kind in (
@@ -783,10 +818,16 @@ def test_a_failed_remember_shows_no_secret_in_a_traceback(reference: str) -> Non
     assert "canary-kept" not in str([frame.locals for frame in ours])
 
 
-def test_remember_refuses_what_no_command_can_get() -> None:
-    """A NUL byte ends an environment variable."""
-    with sandbox(), pytest.raises(Refused):
-        asyncio.run(secretly.remember("A", "canary\0kept"))
+@pytest.mark.parametrize(
+    "value",
+    ["canary\0kept", "", "-----BEGIN PRIVATE KEY-----", "{", "op://V/canary/f", "\udcff\ud800"],
+)
+def test_remember_refuses_what_no_command_can_use(value: str) -> None:
+    """A NUL byte ends a variable. A command can't use half a key, or a reference."""
+    with sandbox() as here, pytest.raises(Refused) as caught:
+        asyncio.run(secretly.remember("A", value))
+    assert "canary" not in f"{caught.value} {caught.value.hint}"
+    assert here.stored_names.items() == []
 
 
 @pytest.mark.process

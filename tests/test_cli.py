@@ -886,11 +886,12 @@ def test_an_unlisted_item_is_replaced_too(home: Home) -> None:
 
 
 def test_several_items_of_a_name_are_listed_and_forgotten(home: Home) -> None:
-    """Secrets for several user names, as older versions stored them, each have their own line."""
+    """The library can store a typed secret for each of several user names, and each has a line."""
     kept = home.keep_in_a_file()
     remember = "import asyncio, secretly, sys\nfor n in 'ada', 'bob', 'eve': "
-    remember += "asyncio.run(secretly.remember('Srv', 'canary-' + n, username=n))"
-    done = home.run_any([sys.executable, "-c", remember])
+    remember += "asyncio.run(secretly.secret('Srv', username=n, remember=True))"
+    with FakePinentry(["canary-ada", "canary-bob", "canary-eve"]) as fake:
+        done = home.run_any([sys.executable, "-c", remember], environ=fake.environ)
     assert done.status == 0, done.stderr
     listed = [line for line in home.run("list").stdout.splitlines() if line.startswith("Srv ")]
     assert [re.search("user (\\w+)", line)[1] for line in listed] == ["ada", "bob", "eve"]  # type: ignore[index]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from secretly import BadReference, SourceFailed, sources
+from secretly import BadReference, Refused, SourceFailed, sources
 from secretly.reference import parse
 
 pytestmark = [pytest.mark.process, pytest.mark.outside]
@@ -210,6 +210,19 @@ def test_a_folder_of_the_password_store_is_not_an_item(tmp_path: Path, path: str
     script.chmod(0o755)
     with pytest.raises(sources.NoItem, match="folder"):
         got(f"pass://{path}", PATH=str(tmp_path), PASSWORD_STORE_DIR=str(tmp_path / "store"))
+
+
+@pytest.mark.parametrize("folder", ["store", "./store", "~/store", ".."])
+def test_a_relative_password_store_is_refused(
+    tmp_path: Path, folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``pass`` would read an item of the current folder, and anyone can encrypt one."""
+    variables = store(tmp_path, "PyPI")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(Refused, match="PASSWORD_STORE_DIR") as caught:
+        got("pass://PyPI", **{**variables, "PASSWORD_STORE_DIR": folder})
+    assert "unset" in caught.value.hint
+    assert got("pass://PyPI", **variables) == "canary-1"
 
 
 def test_an_empty_field_is_none(tmp_path: Path) -> None:
