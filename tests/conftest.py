@@ -121,7 +121,9 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
         return None
     text = collection_path.read_text("utf-8")
     asked_for = filter(str.isidentifier, re.split(r"\s+and\s+", expression.strip()))
-    return True if any(_MARKED.get(name, f"mark.{name}") not in text for name in asked_for) else None
+    return (
+        True if any(_MARKED.get(name, f"mark.{name}") not in text for name in asked_for) else None
+    )
 
 
 @pytest.hookimpl(wrapper=True)
