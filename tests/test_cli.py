@@ -1287,6 +1287,31 @@ def test_too_long_a_standard_input_is_refused(home: Home) -> None:
     assert "1 MiB" in done.stderr
 
 
+def test_doctor_reports_a_broken_list_of_stored_names(home: Home) -> None:
+    """It names the file, and the status is 1."""
+    kept = home.folder / ".local" / "state" / "secretly" / "kept.tsv"
+    kept.parent.mkdir(mode=0o700)
+    kept.write_text("not a list\n")
+    with FakePinentry() as fake:
+        done = home.run("doctor", environ=fake.environ)
+    assert done.status == 1
+    assert re.search(rf"^!!  list of stored names: .*{re.escape(str(kept))}", done.stdout, re.M)
+
+
+def test_doctor_lists_the_odd_folders_of_path(home: Home) -> None:
+    """Programs would be found in the current folder, or in one that others can write to."""
+    shared = home.folder / "shared"
+    shared.mkdir()
+    shared.chmod(0o777)
+    path = f"{home.environ['PATH']}::bin:{shared}:{shared}:/nonexistent"
+    with FakePinentry() as fake:
+        done = home.run("doctor", environ={**fake.environ, "PATH": path})
+    lines = re.findall("^    PATH: (.*)$", done.stdout, re.M)
+    starts = ["an empty entry means", "'bin' means", f"{shared} "]
+    assert [line.startswith(start) for line, start in zip(lines, starts, strict=True)] == [True] * 3
+    assert done.status == 0
+
+
 # -- other programs in place of a pinentry ---------------------------------------
 
 
