@@ -13,7 +13,7 @@ import pytest
 from secretly import BadReference, SourceFailed, sources
 from secretly.reference import parse
 
-pytestmark = [pytest.mark.process, pytest.mark.outside]
+pytestmark = pytest.mark.process
 
 PEM = "-----BEGIN PRIVATE KEY-----\ncanary-1\n-----END PRIVATE KEY-----"
 ID = "0a1b2c3d-0000-4000-8000-00000000000a"
