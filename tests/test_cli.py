@@ -698,11 +698,11 @@ def test_the_prompts_time_can_be_set(home: Home) -> None:
     """``--prompt-timeout`` ends an unanswered prompt: 125, and nothing runs."""
     with FakePinentry([[("hang", True)]]) as fake:
         done = home.run(
-            *("run", "--prompt-timeout", "1s", "-e", "A=Name", "touch", "ran"), environ=fake.environ
+            *("run", "--prompt-timeout", "3s", "-e", "A=Name", "touch", "ran"), environ=fake.environ
         )
         assert_fails(done, 125)
         assert "--prompt-timeout" in done.stderr
-        assert texts(fake.prompts[0], "SETTIMEOUT") == "1"
+        assert texts(fake.prompts[0], "SETTIMEOUT") in ("1", "2", "3")  # the rest of the time
     assert not (home.folder / "ran").exists()
 
 
