@@ -161,6 +161,18 @@ def store(tmp_path: Path, *items: str, shown: str = "canary-1\nuser: ada") -> di
     return {"PATH": path, "PASSWORD_STORE_DIR": str(tmp_path / "store")}
 
 
+def test_gpg_asks_as_the_user_has_set(tmp_path: Path) -> None:
+    """secretly tells gpg not to ask yet, unless the user's own options say how it asks."""
+    variables = store(tmp_path, "Key")
+    (tmp_path / "pass").write_text('#!/bin/sh\necho "$PASSWORD_STORE_GPG_OPTS"\n')
+    for given, expected in (
+        ("", "--pinentry-mode error"),
+        ("--no-tty", "--no-tty --pinentry-mode error"),
+        ("--pinentry-mode loopback", "--pinentry-mode loopback"),
+    ):
+        assert got("pass://Key", PASSWORD_STORE_GPG_OPTS=given, **variables) == expected
+
+
 def test_a_key_in_the_password_store_comes_whole(tmp_path: Path) -> None:
     """A PEM block is a password of several lines, and further fields may follow."""
     variables = store(tmp_path, "Key", shown=f"{PEM}\n{PEM}\nuser: ada")
