@@ -1115,6 +1115,44 @@ def test_only_the_command_and_its_children_hold_the_secret(home: Home) -> None:
     assert files_with(second, home.folder) == []
 
 
+# -- a password in plain text ----------------------------------------------------
+
+
+@pytest.fixture(name="project")
+def _project(home: Home) -> Home:
+    """A home folder with a wheel and a twine that says what it was run with."""
+    home.program("twine", '#!/bin/sh\necho "ran $*"\n')
+    wheel(home.folder / "dist")
+    return home
+
+
+def test_a_password_in_plain_text_is_pointed_out(project: Home) -> None:
+    """The line names the file and its section, and says what to do."""
+    pypirc = project.folder / ".pypirc"
+    pypirc.write_text("[pypi]\nusername = __token__\npassword = canary-2\n")
+    with FakePinentry([TOKEN, True]) as fake:
+        done = project.run("run", "twine", "upload", WHEEL, environ=fake.environ)
+        checked = project.run(
+            "run", "-e", "X=env://X", "twine", "check", environ={"X": "x", **fake.environ}
+        )
+    assert done.stdout == f"ran upload {WHEEL}\n"
+    assert done.stderr.startswith(f"secretly: {pypirc} holds a password for PyPI in plain text. ")
+    assert "under [pypi]" in done.stderr
+    assert "canary" not in done.stderr
+    assert (checked.status, "plain text" in checked.stderr) == (0, False)  # it uploads nothing
+
+
+def test_a_broken_pypirc_does_not_matter_if_the_index_is_given(project: Home) -> None:
+    """It is an error if it says where the index is."""
+    (project.folder / ".pypirc").write_text("nonsense")
+    upload = ("run", "twine", "upload", "--repository-url", "https://pypi.example/legacy/", WHEEL)
+    with FakePinentry([TOKEN]) as fake:
+        done = project.run(*upload, environ=fake.environ)
+        assert (done.status, "plain text" in done.stderr) == (0, False), done
+        done = project.run("run", "twine", "upload", WHEEL, environ=fake.environ)
+    assert_fails(done, 125)
+
+
 # -- doctor ----------------------------------------------------------------------
 
 
