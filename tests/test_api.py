@@ -7,6 +7,7 @@ import datetime
 import getpass
 import json
 import logging
+import math
 import os
 import subprocess
 import sys
@@ -123,15 +124,19 @@ def test_the_callers_words_are_escaped(words: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("timeout", "shown"),
-    [(None, "300"), (7, "7"), (7.2, "8"), (datetime.timedelta(minutes=2), "120")],
+    ("timeout", "seconds"),
+    [(None, 300), (7, 7), (7.2, 7.2), (datetime.timedelta(minutes=2), 120)],
 )
-def test_the_time_limit_is_a_number_or_a_timedelta(timeout: Any, shown: str) -> None:
-    """pinentry gets it in seconds; the default is 300."""
+def test_the_time_limit_is_a_number_or_a_timedelta(timeout: Any, seconds: float) -> None:
+    """pinentry gets what is left of it in whole seconds, rounded up; the default is 300."""
     with FakePinentry(["canary-1", True]) as pinentry, sandbox(pinentry):
+        started = time.monotonic()
         asyncio.run(secret("A", timeout=timeout))
         asyncio.run(confirm("Sure?", timeout=timeout))
-        assert [prompt["SETTIMEOUT"] for prompt in pinentry.prompts] == [shown, shown]
+        left = seconds - (time.monotonic() - started)
+        for prompt in pinentry.prompts:
+            assert math.ceil(left) <= int(prompt["SETTIMEOUT"]) <= math.ceil(seconds)
+        assert len(pinentry.prompts) == 2
 
 
 @pytest.mark.parametrize("limit", [0.2, datetime.timedelta(seconds=0.2)])

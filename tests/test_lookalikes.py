@@ -12,8 +12,9 @@ import pytest
 
 from secretly import BadReference, Refused, SourceFailed, sources
 from secretly.reference import parse
+from secretly.testing import FakePinentry
 
-pytestmark = [pytest.mark.process, pytest.mark.outside]
+pytestmark = pytest.mark.process
 
 PEM = "-----BEGIN PRIVATE KEY-----\ncanary-1\n-----END PRIVATE KEY-----"
 ID = "0a1b2c3d-0000-4000-8000-00000000000a"
@@ -159,6 +160,49 @@ def store(tmp_path: Path, *items: str, shown: str = "canary-1\nuser: ada") -> di
     script.chmod(0o755)
     path = f"{tmp_path}{os.pathsep}{os.defpath}"
     return {"PATH": path, "PASSWORD_STORE_DIR": str(tmp_path / "store")}
+
+
+def test_gpg_asks_as_the_user_has_set(tmp_path: Path) -> None:
+    """secretly tells gpg not to ask yet, unless the user's own options say how it asks."""
+    variables = store(tmp_path, "Key")
+    (tmp_path / "pass").write_text('#!/bin/sh\necho "$PASSWORD_STORE_GPG_OPTS"\n')
+    for given, expected in (
+        ("", "--pinentry-mode error"),
+        ("--no-tty", "--no-tty --pinentry-mode error"),
+        ("--pinentry-mode loopback", "--pinentry-mode loopback"),
+    ):
+        assert got("pass://Key", PASSWORD_STORE_GPG_OPTS=given, **variables) == expected
+
+
+#: A pass whose key is locked until gpg has asked: it notes what gpg's agent gives its pinentry.
+LOCKED = """#!/bin/sh
+case "$PASSWORD_STORE_GPG_OPTS" in
+*error*) [ -e "{asked}" ] || {{ echo "gpg: decryption failed: No pinentry" >&2; exit 2; }} ;;
+*) echo "$PINENTRY_USER_DATA" >"{asked}"; {then} ;;
+esac
+echo canary-1
+"""
+
+
+@pytest.mark.parametrize("own", ["", "mine"])
+@pytest.mark.parametrize("then", ["true", "echo 'gpg: cancelled' >&2; exit 2"])
+def test_gpgs_pinentry_gets_a_mark_unless_it_reads_the_users(
+    tmp_path: Path, own: str, then: str
+) -> None:
+    """By that mark, a pinentry that gpg's agent leaves behind is found and ended."""
+    variables = store(tmp_path, "Key")
+    asked = tmp_path / "asked"
+    (tmp_path / "pass").write_text(LOCKED.format(asked=asked, then=then))
+    with FakePinentry() as fake:
+        run = sources.Run({**fake.environ, **variables, "PINENTRY_USER_DATA": own}, 60.0)
+        fetched = sources.Items(run).get(parse("pass://Key"))
+        if then == "true":
+            assert str(asyncio.run(fetched)[0]) == "canary-1"
+        else:
+            with pytest.raises(sources.Locked):
+                asyncio.run(fetched)
+    mark = asked.read_text().strip()
+    assert mark == own if own else mark.startswith("secretly-")
 
 
 def test_a_key_in_the_password_store_comes_whole(tmp_path: Path) -> None:
