@@ -81,13 +81,15 @@ def without_user(url: str) -> str:
 
 
 def main() -> None:
-    """Answer each line."""
+    """Answer each line. Nothing else may get into the output."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
     for line in sys.stdin:
         case = json.loads(line)
         os.environ.clear()
         os.environ.update(case["environ"])
         os.chdir(case["folder"])
-        print(json.dumps(answer(case["arguments"])), flush=True)
+        print(json.dumps(answer(case["arguments"])), file=answers, flush=True)
 
 
 if __name__ == "__main__":
