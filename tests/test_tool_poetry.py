@@ -384,7 +384,10 @@ def test_a_repository_that_only_settings_make_known_keeps_them(look: Look) -> No
     assert upload.variable("POETRY_HTTP_BASIC_{REPOSITORY}_PASSWORD") == (
         "POETRY_HTTP_BASIC_CORP2_PASSWORD"
     )
-    assert upload.pin.environ == {"POETRY_REPOSITORIES_CORP2_URL": A}
+    assert upload.pin.environ == {
+        "POETRY_REPOSITORIES_CORP2_URL": A,
+        "POETRY_HTTP_BASIC_CORP2_USERNAME": "ada",
+    }
 
 
 # -- the other answers -----------------------------------------------------------
@@ -446,6 +449,13 @@ def test_a_repository_is_pinned_by_its_variable(look: Look) -> None:
     assert pin.environ[URL] == A
     assert os.listdir(pin.environ["POETRY_CONFIG_DIR"]) == []
     assert URL not in look("publish").pin.environ
+
+
+def test_the_users_name_survives_the_pin(look: Look) -> None:
+    """The pin switches off the settings that have it, also if your own variable has the secret."""
+    environ = {"POETRY_HTTP_BASIC_CORP_PASSWORD": "canary-1"}
+    pin = look("publish -r corp", environ, {CONFIG: CORP_A + BASIC}).pin
+    assert pin.environ["POETRY_HTTP_BASIC_CORP_USERNAME"] == "ada"
 
 
 def test_certificates_of_the_settings_are_passed_on(look: Look) -> None:

@@ -159,9 +159,11 @@ class Poetry(ToolCall):
             setting = self._certificate(key)
             if setting and setting.value and not self.words.last((option,)):
                 added.append(f"{option}={setting.text}")
-        environ = {}
+        environ: dict[str, str] = {}
         if self._named and not self._gives_password:
             environ[variable_of("repositories", name, "url")] = self.destination.url
+        if self._configured_name not in (None, _TOKEN):  # the settings may have it
+            environ[variable_of("http-basic", name, "username")] = self._configured_name
         known = not self._by_name or self.settings.is_regular(name)
         if known and not (self.words.has(("--build",)) or self._unverified):
             environ["POETRY_CONFIG_DIR"] = pins.empty_folder(self.environ)

@@ -85,7 +85,7 @@ def main() -> None:
     """Answer each line. Nothing else may read the input, or get into the output."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    lines, sys.stdin = sys.stdin.readlines(), open(os.devnull)  # the tool may ask
+    lines, sys.stdin = sys.stdin.readlines(), io.StringIO()  # the tool may ask
     for line in lines:
         case = json.loads(line)
         os.environ.clear()
