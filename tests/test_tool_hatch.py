@@ -346,6 +346,13 @@ def test_an_upload_to_the_default_index_is_pinned(look: Look) -> None:
     assert pin.removes == ("HATCH_DEBUG",)
 
 
+def test_the_users_name_survives_the_pin(look: Look) -> None:
+    """The pin switches off the settings that have it, also if the password is typed."""
+    pin = look("publish -a canary-1", {}, {CONFIG: f"{INDEX}user = 'ada'"}).pin
+    assert pin.environ["HATCH_INDEX_USER"] == "ada"
+    assert "HATCH_INDEX_USER" not in look("publish", {}, {CONFIG: ""}).pin.environ
+
+
 @pytest.mark.parametrize(
     ("line", "arguments"),
     [

@@ -357,12 +357,37 @@ def test_the_variables_are_those_that_poetry_reads_for_the_index(
     assert upload.variable("POETRY_KEYRING_ENABLED") == "POETRY_KEYRING_ENABLED"
 
 
-def test_a_user_that_no_variable_can_name_is_refused(look: Look) -> None:
+@pytest.mark.parametrize(
+    ("name", "environ"),
+    [("my_corp", {}), ("Corp", {}), ("corp2", {"POETRY_REPOSITORIES_X_URL": B})],
+)
+def test_a_user_that_no_variable_can_name_is_refused(
+    look: Look, name: str, environ: Mapping[str, str]
+) -> None:
     """A name that poetry would not read leads to an upload without credentials."""
+    files = {CONFIG: f"repositories.{name}.url = '{A}'\nhttp-basic.{name}.username = 'ada'"}
+    kept = {**environ, f"POETRY_REPOSITORIES_{name.upper()}_URL": A}
+    for variables in (environ, kept):
+        upload = look(f"publish -r {name}", variables, files)
+        try:
+            assert upload.destination.username is None  # poetry doesn't know the repository
+        except Refused as error:
+            assert name in str(error)
+    assert look(f"publish -r {name} -u ada -p x", {}, files).destination.username == "ada"
+
+
+def test_a_repository_that_only_settings_make_known_keeps_them(look: Look) -> None:
+    """poetry reads the name and password of variables for repositories of files, too."""
     files = {CONFIG: f"repositories.corp2.url = '{A}'\nhttp-basic.corp2.username = 'ada'"}
-    with pytest.raises(Refused, match="corp2"):
-        _ = look("publish -r corp2", {}, files).destination
-    assert look("publish -r corp2 -u ada -p x", {}, files).destination.username == "ada"
+    upload = look("publish -r corp2", {}, files)
+    assert upload.destination.username == "ada"
+    assert upload.variable("POETRY_HTTP_BASIC_{REPOSITORY}_PASSWORD") == (
+        "POETRY_HTTP_BASIC_CORP2_PASSWORD"
+    )
+    assert upload.pin.environ == {
+        "POETRY_REPOSITORIES_CORP2_URL": A,
+        "POETRY_HTTP_BASIC_CORP2_USERNAME": "ada",
+    }
 
 
 # -- the other answers -----------------------------------------------------------
@@ -426,6 +451,13 @@ def test_a_repository_is_pinned_by_its_variable(look: Look) -> None:
     assert URL not in look("publish").pin.environ
 
 
+def test_the_users_name_survives_the_pin(look: Look) -> None:
+    """The pin switches off the settings that have it, also if your own variable has the secret."""
+    environ = {"POETRY_HTTP_BASIC_CORP_PASSWORD": "canary-1"}
+    pin = look("publish -r corp", environ, {CONFIG: CORP_A + BASIC}).pin
+    assert pin.environ["POETRY_HTTP_BASIC_CORP_USERNAME"] == "ada"
+
+
 def test_certificates_of_the_settings_are_passed_on(look: Look) -> None:
     """The pin switches off the settings that name them."""
     text = f"{CORP_A}certificates.corp.cert = 'c'\ncertificates.corp.client-cert = 'd'"
@@ -476,13 +508,12 @@ HOSTILE = {
         for name in ("corp", "pypi", "testpypi", "my-corp", "corp2")
     ),
     PROJECT: SOURCE.format(B),
-    CONFIG: CORP_B,
 }
 
 
 @given(generated.cases())
 def test_a_pinned_call_goes_where_it_was_shown(known: Configuration, case: Case) -> None:
-    """Whatever the project's settings are meanwhile, and the user's."""
+    """Whatever the project's settings are meanwhile."""
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         root = Path(folder).resolve()
         patch.chdir(root)
@@ -554,6 +585,12 @@ REAL: list[tuple[str, dict[str, str], dict[str, str], str]] = [
         {},
         {CONFIG: f"repositories.corp2.url = '{A}'\npypi-token.corp2 = 'canary-kept'"},
         "__token__",
+    ),
+    (
+        "publish -n -r corp3",
+        {},
+        {CONFIG: f"repositories.corp3.url = '{A}'\nhttp-basic.corp3.username = 'ada'"},
+        "ada",
     ),
 ]
 

@@ -94,6 +94,20 @@ class PoetrySettings:
         """Whether poetry looks for credentials and certificates of a repository."""
         return name in (self._of_variables or {*self._of_files, *self._sources})
 
+    def is_regular(self, name: str) -> bool:
+        """Whether the variable with its URL makes poetry know a repository of that name."""
+        found = _URL_VARIABLE.match(variable_of("repositories", name, "url"))
+        return found is not None and _named(found) == name
+
+    def reads_username(self, name: str) -> bool:
+        """Whether poetry reads a user's name from a variable, beside the one with the URL.
+
+        It does so for the repositories that it knows: those of files, if no variable has one.
+        """
+        if _URL_VARIABLE.match(variable_of("repositories", name, "url")) or self._of_variables:
+            return self.is_regular(name)
+        return self.configured(name)
+
     def refuse_unknown(self, name: str) -> None:
         """Refuse settings of the project that steer more than the destination.
 
@@ -117,7 +131,7 @@ class PoetrySettings:
     @property
     def _of_variables(self) -> set[str]:
         names = map(_URL_VARIABLE.match, self._call.environ)
-        return {found["name"].lower().replace("_", "-") for found in names if found}
+        return {_named(found) for found in names if found}
 
     @property
     def _of_files(self) -> set[str]:
@@ -140,6 +154,10 @@ class PoetrySettings:
         if isinstance(value, dict):
             return value
         raise Refused(f"can't read {escape(str(path))}", "correct it: a table there is none")
+
+
+def _named(found: re.Match[str]) -> str:
+    return found["name"].lower().replace("_", "-")
 
 
 def variable_of(*keys: str) -> str:

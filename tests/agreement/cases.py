@@ -182,7 +182,10 @@ def ask(tool: str, version: str, cases: Sequence[tuple[Case, Path]]) -> list[Ans
     )
     answers = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     if len(answers) != len(cases):
-        raise AssertionError(f"{driver} ended after {len(answers)} cases: {done.stderr[-2000:]}")
+        raise AssertionError(
+            f"{driver} of {version} ended after {len(answers)} cases, with {done.returncode}: "
+            f"{done.stderr[-2000:]}"
+        )
     return [
         Answer(
             a["url"], a["username"], None if a["files"] is None else tuple(a["files"]), a["error"]

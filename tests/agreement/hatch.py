@@ -18,7 +18,7 @@ ODD_NAMES = st.sampled_from(["", "Corp", "pypi", "a.b", "https://named.example/"
 REPOS = mostly(NAMES | URLS, ODD_NAMES | ODD_URLS)
 PATHS = mostly(st.just("h.toml"), st.sampled_from(["ca.pem", "none.toml", ""]))
 FILES = st.sampled_from(["dist", "dist/demo-1.0-py3-none-any.whl", "dist/demo-1.0.tar.gz", "out"])
-ODD_FILES = st.sampled_from([".", "README.md", "-x", "none", "-"])
+ODD_FILES = st.sampled_from([".", "-x", "none"])
 
 BEFORE: dict[tuple[str, ...], SearchStrategy[str]] = {
     ("--env", "-e"): st.sampled_from(["default", "x"]),
@@ -31,7 +31,6 @@ AFTER: dict[tuple[str, ...], SearchStrategy[str]] = {
     ("--user", "-u"): USERS,
     ("--auth", "-a"): st.sampled_from(["canary-typed", ""]),
     ("--ca-cert",): st.just("ca.pem"),
-    ("--publisher", "-p"): mostly(st.just("index"), st.sampled_from(["x", ""])),
 }
 FLAGS = ["-n", "--no-prompt", "-y", "--yes", "--initialize-auth"]
 
@@ -59,7 +58,7 @@ def _settings(draw: st.DrawFn) -> str:
         index["repos"] = repos
     if draw(st.booleans()):
         index["repo"] = draw(REPOS)
-    if draw(once_in(10)):
+    if draw(once_in(30)):
         index["disable"] = True
     tables: dict[str, object] = {"publish": {"index": index}}
     if draw(once_in(5)):
@@ -74,14 +73,12 @@ def _pypirc(draw: st.DrawFn) -> str:
     for name in names:
         lines += [f"[{name}]", f"username = {draw(USERS)}", "password = canary-file"]
         if draw(st.booleans()):
-            lines.append(f"repository = {draw(_urls())}")
+            # Whether such a URL is that of the built-in index, only hatch knows.
+            url = draw(_urls().filter(lambda u: "//upload." not in u and "//test." not in u))
+            lines.append(f"repository = {url}")
     if draw(once_in(10)):
         lines = [*lines, "[DEFAULT]", f"username = {draw(USERS)}"]
     return "\n".join(lines)
-
-
-def _sometimes(text: SearchStrategy[str]) -> SearchStrategy[str | None]:
-    return st.none() | text
 
 
 @st.composite
@@ -92,9 +89,8 @@ def _files(draw: st.DrawFn) -> dict[str, str]:
         ("project/h.toml", _settings()),
         ("home/.pypirc", _pypirc()),
     ):
-        made = draw(_sometimes(text))
-        if made is not None:
-            found[path] = made
+        if path.endswith("h.toml") or draw(st.booleans()):
+            found[path] = draw(text)
     if draw(once_in(4)):
         folder = draw(st.sampled_from(["home/.cache/hatch", "home/cache", "project/cache"]))
         names = draw(st.dictionaries(REPOS, USERS, max_size=2))
@@ -109,7 +105,7 @@ def _files(draw: st.DrawFn) -> dict[str, str]:
         for wheel in draw(st.sampled_from([(True, False), (True,), (False,)])):
             file, text = distribution(name, version, wheel=wheel)
             found[f"project/{draw(st.sampled_from(['dist', 'dist', 'out']))}/{file}"] = text
-    found["project/dist/README.md"] = "x"
+    found["project/dist/README.md"] = found["project/out/README.md"] = "x"
     found["project/sub/x"] = found["project/ca.pem"] = ""
     return found
 
@@ -132,13 +128,15 @@ VARIABLES: dict[str, SearchStrategy[str]] = {
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
     """A call of ``hatch publish``."""
-    words = draw(st.lists(mostly(FILES, ODD_FILES), max_size=2))
+    words = draw(st.lists(mostly(FILES, ODD_FILES), max_size=1) | st.just(["dist", "out"]))
     before = draw(arguments(BEFORE, ["-v", "-q", "--no-color"], 1))
     options = list(draw(arguments(AFTER, FLAGS)))
     mark = ["--"] if draw(once_in(10)) else []
     after = draw(st.sampled_from([[*options, *mark, *words], [*words, *options]]))
     names = draw(st.lists(st.sampled_from(sorted(VARIABLES)), max_size=2, unique=True))
     environ = {name: draw(VARIABLES[name]) for name in names}
+    if draw(once_in(10)):
+        after.insert(0, draw(st.sampled_from(["-pindex", "--publisher=x", "-p=index"])))
     folder = draw(st.sampled_from(["project"] * 4 + ["project/sub"]))
     return Case((*before, "publish", *after), environ, draw(_files()), folder)
 

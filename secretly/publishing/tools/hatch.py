@@ -134,6 +134,8 @@ class Hatch(ToolCall):
             "HATCH_CONFIG": pins.empty_file(self.environ),
             "HATCH_INDEX_REPO": destination.url or destination.repository,
         }
+        if destination.username is not None:  # the settings may have it
+            environ["HATCH_INDEX_USER"] = destination.username
         for option, variable, key, _ in _CERTIFICATES:
             value = self._certificate(option, variable, key)
             if value and not self.words.last((option,)):

@@ -140,27 +140,31 @@ class Poetry(ToolCall):
     def variable(self, name: str) -> str:
         """The variable with the name of the repository in it, as poetry spells it.
 
-        Poetry reads a user's name and password only for some names of repositories, and a token
-        for all: where it does not, the token's variable gets the secret.
+        poetry reads a token for each repository, and a user's name and password only for some: a
+        secret without a name goes into the token's variable.
         """
-        if name == _PASSWORD and not _is_regular(self.repository):
+        if name == _PASSWORD and not self._by_name:
             name = "POETRY_PYPI_TOKEN_{REPOSITORY}"
         return name.replace("{REPOSITORY}", self.repository.upper().replace("-", "_"))
 
     def pin(self) -> Pin:
         """The repository's URL in its variable, and no settings of the user's.
 
-        The certificates in these are typed. A build may need the settings: it keeps them.
+        The certificates in these are typed. A build may need the settings, and poetry reads some
+        variables only for repositories that it knows from them: then they stay.
         """
         name, added = self.repository, []
         for option, key in (("--cert", "cert"), ("--client-cert", "client-cert")):
             setting = self._certificate(key)
             if setting and setting.value and not self.words.last((option,)):
                 added.append(f"{option}={setting.text}")
-        environ = {}
+        environ: dict[str, str] = {}
         if self._named and not self._gives_password:
             environ[variable_of("repositories", name, "url")] = self.destination.url
-        if not (self.words.has(("--build",)) or self._unverified):
+        if self._configured_name not in (None, _TOKEN):  # the settings may have it
+            environ[variable_of("http-basic", name, "username")] = self._configured_name
+        known = not self._by_name or self.settings.is_regular(name)
+        if known and not (self.words.has(("--build",)) or self._unverified):
             environ["POETRY_CONFIG_DIR"] = pins.empty_folder(self.environ)
         return Pin((*self.arguments, *added), environ)
 
@@ -280,11 +284,16 @@ class Poetry(ToolCall):
                 f"secretly set {escape(destination.secret)}, then remove it from the URL",
             )
         given = self._typed_name or self._gives_password
-        if not given and destination.username not in (None, _TOKEN) and not _is_regular(name):
+        if not given and self._by_name and not self.settings.reads_username(self.repository):
             raise Refused(
                 f"poetry reads no user name from a variable for a repository named '{name}'",
                 "give the repository a name of small letters and hyphens",
             )
+
+    @property
+    def _by_name(self) -> bool:
+        """Whether the secret travels with a user's name, and not as a token."""
+        return self._username not in (None, _TOKEN) or self.settings.is_regular(self.repository)
 
     # -- certificates ----------------------------------------------------------------
 
@@ -304,11 +313,6 @@ class Poetry(ToolCall):
 
 
 _PASSWORD = "POETRY_HTTP_BASIC_{REPOSITORY}_PASSWORD"
-
-
-def _is_regular(name: str) -> bool:
-    """Whether poetry finds a user's name and password in variables for that repository."""
-    return bool(re.fullmatch(r"[a-z]([a-z-]*[a-z])?", name))
 
 
 TOOL = Poetry

@@ -8,6 +8,7 @@ import json
 import os
 import sys
 from typing import Any
+from urllib.parse import urlsplit
 
 import keyring
 from hatch import cli
@@ -53,21 +54,29 @@ def answer(arguments: list[str]) -> dict[str, object]:
         return {"url": "", "username": None, "files": None, "error": said}
     index = _sent[0][0]
     return {
-        "url": _BUILT_IN.get(index.repo, index.repo),
+        "url": _BUILT_IN.get(index.repo, _without_user(index.repo)),
         "username": None if index.user == _ASKED else index.user,
         "files": sorted({name for _, name in _sent}),
         "error": "",
     }
 
 
+def _without_user(url: str) -> str:
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
 def main() -> None:
-    """Answer each line."""
-    for line in sys.stdin:
+    """Answer each line. Nothing else may read the input, or get into the output."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    lines, sys.stdin = sys.stdin.readlines(), io.StringIO()  # the tool may ask
+    for line in lines:
         case = json.loads(line)
         os.environ.clear()
         os.environ.update(case["environ"])
         os.chdir(case["folder"])
-        print(json.dumps(answer(case["arguments"])), flush=True)
+        print(json.dumps(answer(case["arguments"])), file=answers, flush=True)
 
 
 if __name__ == "__main__":

@@ -51,6 +51,7 @@ PoetryKeyring.is_available = classmethod(lambda _: True)
 PoetryKeyring.get_password = _kept
 PoetryKeyring.get_credential = lambda _, *__, username=None: HTTPAuthCredential(username, None)
 PublishCommand.call = lambda *_, **__: 0
+PublishCommand.confirm = lambda *_: True
 Uploader._upload = _sending
 
 
@@ -81,13 +82,16 @@ def without_user(url: str) -> str:
 
 
 def main() -> None:
-    """Answer each line."""
-    for line in sys.stdin:
+    """Answer each line. Nothing else may read the input, or get into the output."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    lines, sys.stdin = sys.stdin.readlines(), io.StringIO()  # the tool may ask
+    for line in lines:
         case = json.loads(line)
         os.environ.clear()
         os.environ.update(case["environ"])
         os.chdir(case["folder"])
-        print(json.dumps(answer(case["arguments"])), flush=True)
+        print(json.dumps(answer(case["arguments"])), file=answers, flush=True)
 
 
 if __name__ == "__main__":
