@@ -535,6 +535,20 @@ def test_the_users_own_settings_of_the_connection_are_shown(
         ),
         (
             "uv publish",
+            {},
+            {"uv.toml": "native-tls = false\nkeyring-provider = 'disabled'"},
+            "publish",
+            {"UV_NO_CONFIG": "1"},
+        ),
+        (
+            "uv publish",
+            {},
+            {"uv.toml": "native-tls = false", OWN: "native-tls = true"},
+            "publish --no-native-tls",
+            {"UV_CONFIG_FILE": OWN},
+        ),
+        (
+            "uv publish",
             {"UV_WORKING_DIR": "sub"},
             {"sub/uv.toml": "native-tls = true\nkeyring-provider = 'subprocess'"},
             "publish --directory=sub --native-tls --keyring-provider=subprocess",

@@ -36,7 +36,7 @@ _BUILD = (
     "--compression-enable-large-file-support --generate-stubs"
 )
 
-_CLAP = Clap(
+CLAP = Clap(
     "maturin",
     Options("-v/--verbose -h/--help -V/--version"),
     {"upload": Options(_UPLOAD), "publish": Options(f"{_UPLOAD} {_BUILD}")},
@@ -82,7 +82,7 @@ class Maturin(ToolCall):
 
     def read(self) -> Words:
         """Read the command line as clap does."""
-        return _CLAP.read(self.arguments)
+        return CLAP.read(self.arguments)
 
     # -- the index -------------------------------------------------------------------
 
@@ -224,7 +224,7 @@ class Maturin(ToolCall):
         removes = ["MATURIN_REPOSITORY", "MATURIN_REPOSITORY_URL"]
         if "MATURIN_PYPI_TOKEN" not in self.environ:
             removes += _IDENTITY  # a token of CI's would beat the one that was shown
-        return Pin(_CLAP.rewrite(self.arguments, without, [named]), {}, tuple(removes))
+        return Pin(CLAP.rewrite(self.arguments, without, [named]), {}, tuple(removes))
 
 
 def _default_name(url: str) -> str:
