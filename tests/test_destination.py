@@ -143,26 +143,13 @@ def test_each_tools_test_index_is_testpypi(workdir: Workdir, line: str) -> None:
 def test_a_variable_names_the_index(workdir: Workdir, tool: str, variable: str, name: str) -> None:
     """The tool's variable names the index, unless it is empty or an option names another."""
     assert workdir.secret(publish(tool), {variable: name}) == "TestPyPI"
-    if tool == "twine":  # it takes no empty name
+    if tool in ("twine", "pdm"):  # they take no empty name
         with pytest.raises(Refused, match="empty"):
             workdir.secret(publish(tool), {variable: ""})
     else:
         assert workdir.secret(publish(tool), {variable: ""}) == "PyPI"
     default = "main" if tool == "hatch" else "pypi"
     assert workdir.secret(f"{publish(tool)} -r {default}", {variable: name}) == "PyPI"
-
-
-@pytest.mark.parametrize(
-    ("line", "environ"),
-    [
-        ("pdm publish -r internal", {}),
-    ],
-)
-def test_the_secret_of_another_index_has_the_tools_name_for_the_index(
-    workdir: Workdir, line: str, environ: Mapping[str, str]
-) -> None:
-    """The user stores the secret of an index under the name that the tool uses."""
-    assert workdir.destination(line, environ) == Destination("internal", "internal")
 
 
 @pytest.mark.parametrize(
@@ -346,7 +333,7 @@ OWN = [
     ("uv publish --config-file mine", "mine", "publish-url = '{url}'"),
     ("poetry publish -r pypi", "~/.config/pypoetry/config.toml", "repositories.pypi.url='{url}'"),
     ("pdm publish", "~/.config/pdm/config.toml", "repository.pypi.url='{url}'"),
-    ("pdm publish -c mine", "mine", "repository.pypi.url='{url}'"),
+    ("pdm -c mine publish", "mine", "repository.pypi.url='{url}'"),
 ]
 
 
@@ -371,7 +358,6 @@ def test_the_users_own_settings_may_say_where_pypi_is(
         ("uv publish", "pyproject.toml", "tool.uv.publish-url = '{url}'"),
         ("poetry publish -r pypi", "poetry.toml", "repositories.pypi.url = '{url}'"),
         ("pdm publish", "pdm.toml", "repository.pypi.url = '{url}'"),
-        ("pdm publish", ".pdm.toml", "repository.pypi.url = '{url}'"),
     ],
 )
 def test_a_projects_settings_may_not_say_where_pypi_is(
@@ -482,13 +468,11 @@ REDIRECTS = [
     ("hatch publish", {}, "~/.config/hatch/config.toml", "[publish.index]\nrepo = '{url}'"),
     ("pdm publish", {}, "pdm.toml", "[repository.pypi]\nurl = '{url}'"),
     ("pdm publish -r testpypi", {}, "pdm.toml", "[repository.testpypi]\nurl = '{url}'"),
-    ("pdm publish", {}, ".pdm.toml", "[repository.pypi]\nurl = '{url}'"),
     ("pdm publish -p sub", {}, "sub/pdm.toml", "[repository.pypi]\nurl = '{url}'"),
     ("pdm publish", {}, "~/.config/pdm/config.toml", "[repository.pypi]\nurl = '{url}'"),
     ("pdm publish", {"PDM_CONFIG_FILE": "p.toml"}, "p.toml", "[repository.pypi]\nurl = '{url}'"),
     ("pdm -c p.toml publish", {}, "p.toml", "[repository.pypi]\nurl = '{url}'"),
     ("pdm --config=p.toml publish", {}, "p.toml", "[repository.pypi]\nurl = '{url}'"),
-    ("pdm publish -r 'PyPI/demo'", {}, "pdm.toml", "[repository.'PyPI/demo']\nurl = '{url}'"),
 ]
 
 
@@ -511,6 +495,7 @@ NEW = [
         "[repositories.pypi]\nurl = '{url}'",
     ),
     ("poetry publish -r PyPI", {}, "poetry.toml", "[repositories.PyPI]\nurl = '{url}'"),
+    ("pdm publish -r 'PyPI/demo'", {}, "pdm.toml", "[repository.'PyPI/demo']\nurl = '{url}'"),
 ]
 
 
@@ -601,27 +586,6 @@ def test_flit_knows_no_test_index(workdir: Workdir) -> None:
     section = "[testpypi]\nrepository = https://test.pypi.example/legacy/\n"
     workdir.write("~/.pypirc", f"[distutils]\nindex-servers = pypi testpypi\n{section}")
     assert workdir.secret(line) == "TestPyPI"
-
-
-@pytest.mark.parametrize(
-    ("line", "file", "key"),
-    [
-        ("pdm publish -r x", "pdm", "repository"),
-        ("pdm publish -r x", ".pdm", "repository"),
-    ],
-)
-def test_the_settings_of_a_folder_above_the_project_do_not_count(
-    workdir: Workdir, line: str, file: str, key: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """pdm reads settings in the project's own folder, even if run in a subfolder."""
-    workdir.write(f"{file}.toml", f"[{key}.x]\nurl = 'https://above.example.org/'\n")
-    workdir.write("sub/pyproject.toml")
-    (workdir.project / "sub" / "deep").mkdir()
-    for folder in ("sub", "sub/deep"):
-        monkeypatch.chdir(workdir.project / folder)
-        assert workdir.destination(line).url == ""
-    workdir.write(f"sub/{file}.toml", f"[{key}.x]\nurl = '{INTERNAL}'\n")
-    assert workdir.destination(line).url == INTERNAL
 
 
 @pytest.mark.parametrize(
@@ -1139,14 +1103,6 @@ def test_a_tools_own_index_is_shown_by_its_name(workdir: Workdir, tool: str) -> 
     assert (destination.url, destination.host, destination.shown) == ("", "", "PyPI")
 
 
-def test_an_index_that_only_the_tool_knows_is_shown_by_the_tools_name(workdir: Workdir) -> None:
-    """An index that only the tool's settings define is not PyPI or TestPyPI."""
-    destination = workdir.destination("pdm publish -r internal")
-    assert not destination.builtin
-    assert (destination.url, destination.host, destination.shown) == ("", "", "internal")
-    assert not workdir.destination("pdm publish -r my-PyPI").builtin
-
-
 @pytest.mark.parametrize(
     ("url", "shown", "host"),
     [
@@ -1156,7 +1112,6 @@ def test_an_index_that_only_the_tool_knows_is_shown_by_the_tools_name(workdir: W
         ("https://me@example.org/x", "example.org", "example.org"),
         ("https://me:canary-1@example.org:1/x", "example.org:1", "example.org"),
         ("https://pypi.example@evil.example/", "evil.example", "evil.example"),
-        ("https://a@pypi.example:1@evil.example:2/", "evil.example:2", "evil.example"),
         ("http://[::1]/", "[::1]", "::1"),
         ("http://me:canary-1@[::1]:8080/", "[::1]:8080", "::1"),
         ("https://example.org?x=@pypi.example", "example.org", "example.org"),
@@ -1169,6 +1124,25 @@ def test_the_host_of_a_url_is_shown_and_compared(
     """The dialog shows the port too, but a token's index is compared without the port."""
     destination = workdir.destination(f"twine upload --repository-url '{url}' x")
     assert (destination.secret, destination.shown, destination.host) == (shown, shown, host)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://a@pypi.example:1@evil.example:2/",
+        "https://exämple.org/",
+        "https://example.org:x/",
+        "https://example.org:0/",
+        "https://{corp}.example.org/",
+        "ftp://example.org/",
+    ],
+)
+def test_a_url_that_programs_may_read_differently_is_refused(workdir: Workdir, url: str) -> None:
+    """The error shows no user name and no password."""
+    with pytest.raises(Refused, match=r"differently|no host") as caught:
+        workdir.destination(f"twine upload --repository-url '{url}' x")
+    assert caught.value.hint
+    assert "pypi.example" not in str(caught.value)
 
 
 # -- the tool's folder -----------------------------------------------------------

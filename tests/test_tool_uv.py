@@ -202,7 +202,7 @@ def test_the_destination_is_the_one_that_uv_finds(
 
 
 @pytest.mark.parametrize(
-    ("name", "secret"), [("pypi", "PyPI"), ("testpypi", "PyPI"), ("", "PyPI"), ("corp", "corp")]
+    ("name", "secret"), [("pypi", "PyPI"), ("testpypi", "PyPI"), ("", "PyPI"), ("corp", "PyPI")]
 )
 def test_a_stored_token_says_which_index_it_is_for(case: Case, name: str, secret: str) -> None:
     """PyPI by its own URL is PyPI, also where a project's settings have the URL."""

@@ -13,8 +13,8 @@ from ...config import places
 from ...config.command_line import Words
 from ...errors import Refused
 from ...text import escape, shell_quote
+from ..addresses import read_address, secret_named
 from ..destination import Destination, secret_at
-from ..index_url import read_url, secret_for
 from ..options import Options
 from ..parsers import ini
 from ..parsers.clap import Clap
@@ -109,12 +109,12 @@ class Maturin(ToolCall):
         """Where maturin would upload to, and as whom."""
         option, value = self.target
         if option == _URL:
-            url = read_url(value).url
+            url = read_address(value).url
             return Destination("", secret_at(url, self.locations), url, self._username())
         found = self._section(value, strict=True).get("repository")
         if found is not None:
-            url = read_url(found).url
-            secret = secret_for(value, _NAMES.get(value), url, self.locations, by_project=False)
+            url = read_address(found).url
+            secret = secret_named(self, value, url)
             return Destination(value, secret, url, self._username())
         if value not in _NAMES:
             raise Refused(

@@ -5,15 +5,15 @@ from __future__ import annotations
 import functools
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from ...config.command_line import Words
 from ...errors import Refused
 from ...text import escape
+from ..addresses import Address, read_address, secret_named
 from ..destination import Destination, host_of, secret_at
-from ..index_url import IndexUrl, read_url, secret_for
 from ..options import Options
 from ..parsers.clap import Clap
 from ..tool import Artifacts, Network, Pin
@@ -67,10 +67,14 @@ class Target(NamedTuple):
     check: str = ""
 
 
+#: The indexes whose URL uv knows, and their secrets.
+_NAMES = {"pypi": "PyPI"}
+
+
 class Uv(ToolCall):
     """A call of uv."""
 
-    names: Mapping[str, str] = {"pypi": "PyPI"}
+    names = _NAMES
     artifacts = Artifacts(
         arguments=True,
         patterns="always",
@@ -154,34 +158,22 @@ class Uv(ToolCall):
         )
 
     @functools.cached_property
-    def index_url(self) -> IndexUrl:
-        """The index's URL, with the user name as it is written there; empty for uv's own.
-
-        :raises Refused: for a user name that uv would send otherwise.
-        """
-        if self.target is None:
-            return IndexUrl("")
-        found = read_url(self.target.url)
-        raw = urlsplit(self.target.url).netloc.rpartition("@")[0].partition(":")[0]
-        if not re.fullmatch(r"[\w.~!$&()*+,%-]*", raw, re.ASCII):
-            raise Refused(
-                f"uv would change the user name in the URL of '{escape(host_of(found.url))}'",
-                "leave it out there, and add --username",
-            )
-        return found._replace(username=raw or None)  # uv sends it with its %
+    def address(self) -> Address:
+        """The index's URL; an empty one for uv's own."""
+        return Address("") if self.target is None else read_address(self.target.url)
 
     def find_destination(self) -> Destination:
         """Where uv would upload to, and as whom."""
         target, username = self.target, self._username()
         if target is None:
             return Destination("pypi", "PyPI", username=username)
-        url = self.index_url.url
+        url = self.address.url
         if target.file is None:
             secret = secret_at(url, self.locations)
         else:
-            name = target.name or "pypi"
-            known, by_project = self.names.get(name), target.file.by_project
-            secret = secret_for(name, known, url, self.locations, by_project=by_project)
+            secret = secret_named(
+                self, target.name or "pypi", url, by_project=target.file.by_project
+            )
         return Destination(target.name, secret, url, username)
 
     def _username(self) -> str | None:
@@ -189,7 +181,7 @@ class Uv(ToolCall):
         found = self.words.last(["--username"])
         if found is None:
             found = self.environ.get("UV_PUBLISH_USERNAME")
-        own = self.index_url.username
+        own = self.address.username
         if own is not None and found not in (None, own):
             raise Refused(
                 "uv takes the user name from the index's URL or from its option, but not both",
@@ -206,7 +198,7 @@ class Uv(ToolCall):
         for option in ("--password", "--token"):
             if self.words.has([option]):
                 return option
-        return self.target.origin if self.target and self.index_url.has_password else ""
+        return self.target.origin if self.target and self.address.has_password else ""
 
     def idle(self) -> str:
         """Help, a dry run, and trusted publishing that was asked for."""
@@ -315,7 +307,7 @@ class Uv(ToolCall):
         variables = (f"UV_INDEX_{name}_{part}" for part in ("USERNAME", "PASSWORD"))
         # Only settings that uv still reads give the index its name, and so these variables.
         lost = name and file is not kept and any(map(self.environ.get, variables))
-        if lost or read_url(url).has_password:
+        if lost or read_address(url).has_password:
             raise Refused(
                 f"uv needs a password to look for existing files at {escape(host_of(url))}, "
                 "which it gets from the project's settings only",
