@@ -109,10 +109,9 @@ def _user_file(call: ToolCall) -> SettingsFile | None:
 def _system_file(call: ToolCall) -> SettingsFile | None:
     if _is_on(call, "UV_NO_SYSTEM_CONFIG"):
         return None
-    for folder in (call.environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(":"):
+    folders = (call.environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(":")
+    for folder in filter(None, folders):  # older versions stop at an empty one
         path = call.start_folder / folder / "uv" / "uv.toml"
-        if not folder:
-            break
         if path.is_file():
             return _own_file(call, path)
     return _own_file(call, Path("/etc/uv/uv.toml"))
