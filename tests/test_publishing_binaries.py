@@ -205,3 +205,29 @@ def test_each_option_of_the_tool_is_known(line: str, known: Clap) -> None:
             assert option.takes_value == (" -r" in flags), one
             found += 1
     assert found > 7
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "files"),
+    [
+        ("UV_PUBLISH_INDEX=corp\n", "uv publish", {"uv.toml": CORP.replace("tool.uv.", "")}),
+        ("UV_PUBLISH_URL={url}\n", "uv publish", {}),
+        ("MATURIN_REPOSITORY_URL={url}\n", f"maturin upload {FILE}", {}),
+        (
+            "MATURIN_REPOSITORY=corp\n",
+            f"maturin upload {FILE}",
+            {"~/.pypirc": "[corp]\nrepository = {url}\n"},
+        ),
+    ],
+)
+def test_an_env_file_may_name_the_index(
+    home: Home, index: Warehouse, text: str, line: str, files: Mapping[str, str]
+) -> None:
+    """The tool doesn't get that variable: the pin is in its place."""
+    write(home, {path: filled(content, home, index) for path, content in files.items()})
+    write(home, {".env": filled(text, home, index)})
+    name, *words = line.split()
+    with FakePinentry([index.token()]) as fake:
+        done = publish(home, [tool(name), *words], fake.environ, "--env-file", ".env")
+    assert done.status == 0, done
+    assert index.statuses == [200]
