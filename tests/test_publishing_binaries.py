@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import subprocess
 from collections.abc import Iterator, Mapping
 
 import pytest
@@ -13,6 +15,8 @@ from tokens import Warehouse
 
 from secretly.asking import wording
 from secretly.asking.assuan import unescape
+from secretly.publishing.parsers.clap import Clap
+from secretly.publishing.tools import maturin, uv
 from secretly.testing import FakePinentry
 
 pytestmark = [pytest.mark.real, pytest.mark.outside]
@@ -176,3 +180,54 @@ def test_a_token_on_the_command_line_is_used_as_it_is(home: Home, index: Warehou
     assert (done.status, shown) == (0, ""), done
     assert [u.token for u in index.uploads] == [long]
     assert "gets a token" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "known"),
+    [
+        ("uv generate-shell-completion fish", uv.CLAP),
+        ("maturin completions fish", maturin.CLAP),
+    ],
+)
+def test_each_option_of_the_tool_is_known(line: str, known: Clap) -> None:
+    """With its short name, and whether it takes a value: the tool lists them itself."""
+    name, *words = line.split()
+    listed = subprocess.run([tool(name), *words], capture_output=True, text=True, check=True).stdout
+    found = 0
+    for subcommand, own in known.subcommands.items():
+        for one in re.findall(rf"using_subcommand {subcommand}\b(.*)", listed):
+            names = [f"-{s}" for s in re.findall(r" -s (\w)", one)]
+            names += [f"--{long}" for long in re.findall(r" -l ([\w-]+)", one)]
+            options = {(known.options | own).get(name) for name in names}
+            (option,) = options
+            assert option is not None, one
+            flags = re.sub(r" -[da] '(?:[^'\\]|\\.)*'| -a \"(?:[^\"\\]|\\.)*\"", "", one)
+            assert option.takes_value == (" -r" in flags), one
+            found += 1
+    assert found > 7
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "files"),
+    [
+        ("UV_PUBLISH_INDEX=corp\n", "uv publish", {"uv.toml": CORP.replace("tool.uv.", "")}),
+        ("UV_PUBLISH_URL={url}\n", "uv publish", {}),
+        ("MATURIN_REPOSITORY_URL={url}\n", f"maturin upload {FILE}", {}),
+        (
+            "MATURIN_REPOSITORY=corp\n",
+            f"maturin upload {FILE}",
+            {"~/.pypirc": "[corp]\nrepository = {url}\n"},
+        ),
+    ],
+)
+def test_an_env_file_may_name_the_index(
+    home: Home, index: Warehouse, text: str, line: str, files: Mapping[str, str]
+) -> None:
+    """The tool doesn't get that variable: the pin is in its place."""
+    write(home, {path: filled(content, home, index) for path, content in files.items()})
+    write(home, {".env": filled(text, home, index)})
+    name, *words = line.split()
+    with FakePinentry([index.token()]) as fake:
+        done = publish(home, [tool(name), *words], fake.environ, "--env-file", ".env")
+    assert done.status == 0, done
+    assert index.statuses == [200]

@@ -125,16 +125,10 @@ FOUND: list[tuple[str, Mapping[str, str], str, Destination]] = [
     ),
     (f"maturin upload --repository-url https://ada@{HOST}/upload/ x", {}, RC, BY_URL),
     (
-        f"maturin upload --repository-url {LEGACY} x",
+        "maturin upload --repository-url https://one.example/legacy/ -u ada x",
         {},
         PYPI_WHOLE.format("rc"),
-        Destination("", "upload.pypi.example", LEGACY, "rc"),
-    ),
-    (
-        f"maturin upload --repository-url {LEGACY.replace('upload.', 'test.')} x",
-        {},
-        PYPI_WHOLE.format("rc").replace("pypi", "testpypi"),
-        Destination("", "test.pypi.example", LEGACY.replace("upload.", "test."), "rc"),
+        Destination("", "one.example", "https://one.example/legacy/", "ada"),
     ),
 ]
 
@@ -148,11 +142,25 @@ def test_the_destination_is_the_one_that_maturin_finds(
     assert found == (wanted if isinstance(wanted, Destination) else Destination(*wanted))
 
 
-def test_a_stored_token_says_which_index_it_is_for(case: Case) -> None:
-    """PyPI by its own URL is PyPI."""
-    at = {"pypi.example": "PyPI"}
-    line = f"maturin upload --repository-url {LEGACY} x"
-    assert case.call(line, locations=at).destination.secret == "PyPI"
+@pytest.mark.parametrize(
+    ("url", "secret", "section"),
+    [
+        (LEGACY, "PyPI", "pypi"),
+        (LEGACY.replace("upload.", "test."), "TestPyPI", "testpypi"),
+    ],
+)
+def test_a_stored_token_says_which_index_it_is_for(
+    case: Case, url: str, secret: str, section: str
+) -> None:
+    """PyPI by its own URL is PyPI. There maturin takes a password from ``.pypirc`` too."""
+    at = {"pypi.example": "PyPI", "test.pypi.example": "TestPyPI"}
+    line = f"maturin upload --repository-url {url} -u ada x"
+    assert case.call(line, locations=at).destination == Destination("", secret, url, "ada")
+    whole = PYPI_WHOLE.format("rc").replace("pypi", section)
+    assert case.call(line, {}, whole, at).destination == Destination("", secret, url, "rc")
+    with pytest.raises(Refused, match="may send") as caught:
+        _ = case.call(line, {}, whole).destination
+    assert f"--repository {section}" in caught.value.hint
 
 
 # -- what is refused ---------------------------------------------------------------
@@ -301,12 +309,16 @@ def test_the_call_is_pinned(
 )
 def test_a_password_in_pypirc_is_beaten_or_refused(case: Case, line: str) -> None:
     """For maturin's own index it beats all variables but one, which has no user name."""
-    call = case.call(line, {}, PYPI_WHOLE.format("__token__"))
+    at = {"pypi.example": "PyPI"}
+    call = case.call(line, {}, PYPI_WHOLE.format("__token__"), at)
     assert call.variable("MATURIN_PASSWORD") == "MATURIN_PYPI_TOKEN"
     assert call.variable("MATURIN_USERNAME") == "MATURIN_USERNAME"
     assert call.pin()
     with pytest.raises(Refused, match=r"\.pypirc") as caught:
-        case.call(line, {}, PYPI_WHOLE.format("ada")).pin()
+        case.call(line, {}, PYPI_WHOLE.format("ada"), at).pin()
+    odd = f"maturin upload -u ada --repository-url {LEGACY.replace('//', '//x@')} x"
+    with pytest.raises(Refused, match=r"\.pypirc"):
+        case.call(odd, {}, PYPI_WHOLE.format("__token__"), at).pin()
     assert "secretly set" in caught.value.hint
     (case.home / ".pypirc").unlink()
     assert case.call(line).variable("MATURIN_PASSWORD") == "MATURIN_PASSWORD"

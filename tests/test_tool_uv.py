@@ -167,6 +167,12 @@ FOUND: list[tuple[str, Mapping[str, str], Mapping[str, str], Destination]] = [
         PYPI,
     ),
     (
+        "uv publish",
+        {"XDG_CONFIG_DIRS": ":none:xdg"},
+        {"xdg/uv/uv.toml": f"publish-url = '{URL}'"},
+        BY_URL,
+    ),
+    (
         "uv --project no publish --project sub",
         {},
         {"sub/uv.toml": f"publish-url = '{URL}'"},
@@ -532,6 +538,20 @@ def test_the_users_own_settings_of_the_connection_are_shown(
             {"~/c.toml": f"publish-url = '{URL}'\nhttp-proxy = 'http://proxy.example'"},
             f"publish --config-file ../home/c.toml --publish-url={URL}",
             {},
+        ),
+        (
+            "uv publish",
+            {},
+            {"uv.toml": "native-tls = false\nkeyring-provider = 'disabled'"},
+            "publish",
+            {"UV_NO_CONFIG": "1"},
+        ),
+        (
+            "uv publish",
+            {},
+            {"uv.toml": "native-tls = false", OWN: "native-tls = true"},
+            "publish --no-native-tls",
+            {"UV_CONFIG_FILE": OWN},
         ),
         (
             "uv publish",

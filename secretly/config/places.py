@@ -73,6 +73,15 @@ def xdg_folder(kind: Literal["config", "data", "state"], environ: Mapping[str, s
     return root or os.path.join(home_folder(environ), below[kind])
 
 
+def system_folders(environ: Mapping[str, str]) -> list[str]:
+    """The folders of the settings for all users, the first one first.
+
+    :raises Refused: if one is relative. Programs disagree about an empty one at the start.
+    """
+    first, *others = (environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(os.pathsep)
+    return [full_path(one, "XDG_CONFIG_DIRS") for one in (first, *filter(None, others))]
+
+
 def runtime_folder(environ: Mapping[str, str]) -> str:
     """The folder of the sockets of the user's login; systemd's, if the variable names none."""
     return named_folder("XDG_RUNTIME_DIR", environ) or f"/run/user/{os.geteuid()}"

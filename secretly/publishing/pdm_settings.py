@@ -135,9 +135,10 @@ class PdmSettings:
         return Path(folder or home / usual, "pdm", "config.toml")
 
     def _site_file(self) -> Path:
-        folders = self._environ.get("XDG_CONFIG_DIRS", "").split(os.pathsep)
-        usual = "/Library/Application Support" if sys.platform == "darwin" else "/etc/xdg"
-        return Path(next(filter(os.path.isabs, folders), usual), "pdm", "config.toml")
+        folder = places.system_folders(self._environ)[0]
+        if sys.platform == "darwin" and not self._environ.get("XDG_CONFIG_DIRS"):
+            folder = "/Library/Application Support"
+        return Path(folder, "pdm", "config.toml")
 
 
 def table_at(table: Table, *keys: str) -> Table:

@@ -102,6 +102,8 @@ def _named_file(call: ToolCall, path: Path) -> SettingsFile:
 
 
 def _user_file(call: ToolCall) -> SettingsFile | None:
+    if named := call.environ.get("XDG_CONFIG_HOME"):
+        places.full_path(named, "XDG_CONFIG_HOME")
     path = Path(places.xdg_folder("config", call.environ), "uv", "uv.toml")
     return _own_file(call, path)
 
@@ -109,10 +111,8 @@ def _user_file(call: ToolCall) -> SettingsFile | None:
 def _system_file(call: ToolCall) -> SettingsFile | None:
     if _is_on(call, "UV_NO_SYSTEM_CONFIG"):
         return None
-    for folder in (call.environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(":"):
-        if not folder:
-            break
-        path = Path(places.full_path(folder, "XDG_CONFIG_DIRS"), "uv", "uv.toml")
+    for folder in places.system_folders(call.environ):
+        path = Path(folder, "uv", "uv.toml")
         if path.is_file():
             return _own_file(call, path)
     return _own_file(call, Path("/etc/uv/uv.toml"))

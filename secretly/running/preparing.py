@@ -156,9 +156,11 @@ def _refuse_several_tokens(release: Release, context: Context) -> None:
 def _pinned(launch: LaunchPlan, upload: Upload) -> LaunchPlan:
     """The launch with the words and variables that force the shown destination on the tool."""
     pin, typed = upload.pin, len(upload.arguments)
+    # An env file or a profile may set what the pin removes.
+    kept = {name: value for name, value in launch.environ.items() if name not in pin.removes}
     return launch._replace(
         argv=(*launch.argv[: len(launch.argv) - typed], *pin.arguments),
-        environ=Environ({**launch.environ, **pin.environ}),
+        environ=Environ({**kept, **pin.environ}),
         removes=(*launch.removes, *pin.removes),
     )
 

@@ -210,10 +210,8 @@ def ask(version: str, calls: Sequence[tuple[Case, Path]]) -> Sequence[Answer]:
     nobody = {**password, "UV_PUBLISH_USERNAME": real.NOBODY}
     own = {"": ["publish", "-q"]}
     found = real.ask("uv", version, calls, own, [password, nobody, {"UV_HTTP_RETRIES": "0"}])
-    old = version == _OLD
+    unknown = Answer(error="UV_WORKING_DIR is unknown")
     return [
-        Answer(error="UV_WORKING_DIR is unknown")
-        if old and "UV_WORKING_DIR" in case.environ
-        else one
+        unknown if version == _OLD and "UV_WORKING_DIR" in case.environ else one
         for one, (case, _) in zip(found, calls, strict=True)
     ]

@@ -1,7 +1,7 @@
 """Command lines as clap reads them, the parser of uv and maturin.
 
 It takes no abbreviations. ``--option=`` and ``-x=`` give an empty value. An option with one value
-may be given once only, but before and after the subcommand.
+may be given once before the subcommand, and once after it.
 """
 
 from __future__ import annotations

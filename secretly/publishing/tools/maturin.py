@@ -14,7 +14,7 @@ from ...config.command_line import Words
 from ...errors import Refused
 from ...text import escape, shell_quote
 from ..addresses import read_address, secret_named
-from ..destination import Destination, secret_at
+from ..destination import Destination, located, secret_at
 from ..options import Options
 from ..parsers import ini
 from ..parsers.clap import Clap
@@ -36,7 +36,7 @@ _BUILD = (
     "--compression-enable-large-file-support --generate-stubs"
 )
 
-_CLAP = Clap(
+CLAP = Clap(
     "maturin",
     Options("-v/--verbose -h/--help -V/--version"),
     {"upload": Options(_UPLOAD), "publish": Options(f"{_UPLOAD} {_BUILD}")},
@@ -82,7 +82,7 @@ class Maturin(ToolCall):
 
     def read(self) -> Words:
         """Read the command line as clap does."""
-        return _CLAP.read(self.arguments)
+        return CLAP.read(self.arguments)
 
     # -- the index -------------------------------------------------------------------
 
@@ -137,7 +137,21 @@ class Maturin(ToolCall):
     def _own_username(self) -> str | None:
         """The user name in ``.pypirc``, which beats all options if a password is there too."""
         option, value = self.target
-        return self._stored_username(_default_name(value) if option == _URL else value)
+        return self._username_at(value) if option == _URL else self._stored_username(value)
+
+    def _username_at(self, url: str) -> str | None:
+        """The user name in ``.pypirc`` for a URL: maturin knows its own indexes by theirs.
+
+        :raises Refused: if it isn't certain that this is one of them.
+        """
+        name = _default_name(url)
+        found = self._stored_username(name) if name else None
+        if found is not None and located(url, self.locations) not in _NAMES.values():
+            raise Refused(
+                f"maturin may send the user name and the password in {escape(self._pypirc[0])}",
+                f"name maturin's own index: --repository {name}, or remove the password there",
+            )
+        return found
 
     def _stored_username(self, name: str) -> str | None:
         section = self._section(name)
@@ -146,7 +160,9 @@ class Maturin(ToolCall):
     def _beating(self) -> str | None:
         """The user name in ``.pypirc`` that beats the variables under the pin too."""
         target = self.destination
-        return self._stored_username(_default_name(target.url) if target.url else target.repository)
+        if target.url:
+            return self._username_at(target.url)
+        return self._stored_username(target.repository)
 
     def given(self) -> str:
         """The option with the password."""
@@ -209,8 +225,9 @@ class Maturin(ToolCall):
 
         :raises Refused: if ``.pypirc`` has another user and the password for maturin's own index.
         """
-        target = self.destination
-        if self._beating() not in (None, _TOKEN):
+        target, beating = self.destination, self._beating()
+        shown = _TOKEN if target.username is None else target.username
+        if beating is not None and {beating, shown} != {_TOKEN}:
             path = escape(self._pypirc[0])
             raise Refused(
                 f"maturin would send the user name and the password in {path}",
@@ -224,15 +241,15 @@ class Maturin(ToolCall):
         removes = ["MATURIN_REPOSITORY", "MATURIN_REPOSITORY_URL"]
         if "MATURIN_PYPI_TOKEN" not in self.environ:
             removes += _IDENTITY  # a token of CI's would beat the one that was shown
-        return Pin(_CLAP.rewrite(self.arguments, without, [named]), {}, tuple(removes))
+        return Pin(CLAP.rewrite(self.arguments, without, [named]), {}, tuple(removes))
 
 
 def _default_name(url: str) -> str:
-    """maturin's own name for a URL that may be its default's; empty for others."""
+    """maturin's own name for a URL that may be one of its own; empty for others."""
     parts = urlsplit(url.rstrip("/"))
-    if (parts.scheme, parts.path, parts.query) != ("https", "/legacy", ""):
-        return ""
-    return "testpypi" if parts.netloc.startswith("test.") else "pypi"
+    host = parts.netloc.partition(".")[0]
+    good = (parts.scheme, parts.path, parts.query) == ("https", "/legacy", "")
+    return {"upload": "pypi", "test": "testpypi"}.get(host, "") if good else ""
 
 
 TOOL = Maturin

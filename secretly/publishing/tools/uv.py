@@ -20,7 +20,7 @@ from ..tool import Artifacts, Network, Pin
 from ..tool_call import ToolCall
 from ..uv_files import SettingsFile, first, indexes, kept_file, settings_files
 
-_CLAP = Clap(
+CLAP = Clap(
     "uv",
     Options(
         "-q/--quiet -v/--verbose -h/--help -V/--version -n/--no-cache/--no-cache-dir --cache-dir= "
@@ -103,7 +103,7 @@ class Uv(ToolCall):
 
     def read(self) -> Words:
         """Read the command line as clap does."""
-        return _CLAP.read(self.arguments)
+        return CLAP.read(self.arguments)
 
     @functools.cached_property
     def files(self) -> tuple[SettingsFile, ...]:
@@ -289,7 +289,7 @@ class Uv(ToolCall):
             adding.append(f"--directory={folder}")
             removes += ["UV_WORKING_DIR", "UV_WORKING_DIRECTORY"]
         adding += self._check(kept), *self._trust(kept)
-        arguments = _CLAP.rewrite(self.arguments, without, [word for word in adding if word])
+        arguments = CLAP.rewrite(self.arguments, without, [word for word in adding if word])
         return Pin(arguments, environ, tuple(removes))
 
     def _check(self, kept: SettingsFile | None) -> str:
@@ -317,11 +317,14 @@ class Uv(ToolCall):
 
     def _trust(self, kept: SettingsFile | None) -> Iterator[str]:
         """The options for the system's certificates and its keyring, if a file asks for them."""
+        own = kept.options if kept else {}
         found = first(self.files, "system-certs") or first(self.files, "native-tls")
-        if found and found[0] is not kept:
+        if found and found[1] is not own.get("system-certs", own.get("native-tls", False)):
             yield "--native-tls" if found[1] else "--no-native-tls"
-        found, option = first(self.files, "keyring-provider"), "--keyring-provider"
-        if found and found[0] is not kept and self.value((option, "$UV_KEYRING_PROVIDER")) is None:
+        key, option = "keyring-provider", "--keyring-provider"
+        found = first(self.files, key)
+        given = self.value((option, "$UV_KEYRING_PROVIDER"))
+        if found and given is None and found[1] != own.get(key, "disabled"):
             yield f"{option}={found[1]}"
 
 
