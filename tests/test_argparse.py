@@ -112,6 +112,35 @@ def test_a_subcommand_has_options_of_its_own() -> None:
             read(line)
 
 
+@pytest.mark.parametrize(
+    ("line", "words", "plain"),
+    [
+        ("upload -- a b", ["a", "b"], "upload a b"),
+        ("upload -s -- a -x", ["a", "-x"], "upload -s a ./-x"),
+        ("upload a -- b", ["a", "b"], "upload a b"),
+        ("upload -r x a", ["a"], "upload -r x a"),
+    ],
+)
+def test_two_dashes_may_end_the_options(line: str, words: list[str], plain: str) -> None:
+    """Where all versions agree which words are files. Options can be added without them."""
+    arguments = shlex.split(line)
+    read = argparse.read("x", arguments, TOP, {"upload": UPLOAD}, files=True)
+    assert read.words == ["upload", *words]
+    assert argparse.without_end(arguments) == tuple(plain.split())
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["upload -- -r x", "-- upload -x", "upload -- -- a", "upload a -- b -- c", "upload -r --"],
+)
+def test_two_dashes_that_are_read_differently_are_refused(line: str) -> None:
+    """The outer of two parsers drops the dashes beside the subcommand."""
+    with pytest.raises(Refused):
+        argparse.read("x", shlex.split(line), TOP, {"upload": UPLOAD}, files=True)
+    with pytest.raises(Refused):
+        argparse.read("x", ["upload", "a", "--", "b"], TOP, {"upload": UPLOAD})
+
+
 def test_options_can_be_taken_away() -> None:
     """With their values, in each spelling that a long option has."""
     line = "--no-color upload --repository x a --repository=y --repository= --sign"

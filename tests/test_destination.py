@@ -446,10 +446,8 @@ def test_a_pipe_as_settings_file_is_refused_without_waiting(
 
 @pytest.mark.parametrize("text", ["[{}]\n", "[pypi]\n[{}]\n", "[{}]\n[pypi]\n"])
 @pytest.mark.parametrize("name", ["PyPI", "PYPI", "pyPI"])
-def test_a_section_whose_name_differs_by_case_is_refused(
-    workdir: Workdir, text: str, name: str
-) -> None:
-    """maturin ignores the case of a section's name, so secretly refuses; twine and flit don't."""
+def test_the_case_of_a_sections_name_counts(workdir: Workdir, text: str, name: str) -> None:
+    """For twine and flit, which don't take ``[PyPI]`` for ``[pypi]``."""
     listed = "[distutils]\nindex-servers = pypi\n"
     workdir.write(
         "~/.pypirc", listed + text.format(name).replace("]\n", f"]\nrepository={INTERNAL}\n")

@@ -133,11 +133,14 @@ def test_twine_uploads_the_named_files(workdir: Workdir, line: str) -> None:
 
 
 def test_a_file_may_be_named_like_an_option_or_a_pattern(workdir: Workdir) -> None:
-    """``./`` makes a file of an option, and the name of an existing file is not a pattern."""
+    """Words after ``--`` are files, and the name of an existing file is not a pattern.
+
+    twine's outer parser drops a ``--`` that follows the subcommand.
+    """
     for name in ("-r", "[d]emo-1.0-py3-none-any.whl", "demo-1.0-py3-none-any.whl"):
         wheel(workdir.folder, name=name)
     os.rename("-r", "--x.whl")
-    assert workdir.files("twine upload ./--x.whl") == ["./--x.whl"]
+    assert workdir.files("twine upload --verbose -- --x.whl") == ["--x.whl"]
     with pytest.raises(Refused, match="--"):
         workdir.files("twine upload -- --x.whl")
     odd = "[d]emo-1.0-py3-none-any.whl"
@@ -995,6 +998,7 @@ def test_a_local_version_is_refused_only_for_pypi(workdir: Workdir) -> None:
     for line in (
         "twine upload --repository-url https://example.org/ 'dist/*'",
         "uv publish --publish-url https://example.org/",
+        "twine upload -r testpypi --repository-url http://127.0.0.1/ 'dist/*'",
     ):
         assert workdir.projects(line) == ["demo"]
 

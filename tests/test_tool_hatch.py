@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
+import tokens
 from agreement import cases as agreed
 from agreement import hatch as generated
 from agreement.cases import Case
 from agreement.generating import distribution
 from hypothesis import given
+from test_publishing import tool
 
 from secretly.config.model import Configuration
 from secretly.errors import Refused
@@ -27,6 +30,7 @@ PYPIRC = "home/.pypirc"
 REMEMBERED = "home/.cache/hatch/publish/index/previous_working_users.json"
 INDEX, REPOS = "[publish.index]\n", "[publish.index.repos]\n"
 PROJECT = "project/pyproject.toml"
+NAMED = '[project]\nname = "demo"\nversion = "1.0"\n'
 
 Look = Callable[..., Upload]
 
@@ -448,3 +452,66 @@ def test_hatch_looks_for_its_project_as_it_does_for_setup_py(look: Look) -> None
     root = Path.cwd().parent
     upload = agreed.upload("hatch", case, root, agreed.configuration(root))
     assert [file.path for file in upload.release.files] == [f"dist/{name}"]
+
+
+# -- the real tool ---------------------------------------------------------------
+
+Servers = tuple[tokens.Warehouse, tokens.Warehouse]
+
+
+@pytest.fixture(name="servers")
+def _servers() -> Iterator[Servers]:
+    """Run two indexes: the one that is meant, and the one that settings try to put in its place."""
+    with tokens.warehouse() as meant, tokens.warehouse() as other:
+        yield meant, other
+
+
+REAL: list[tuple[str, dict[str, str], dict[str, str], str]] = [
+    (f"publish -n --user= --repo={A}", {}, {}, "__token__"),
+    ("publish -n", {"HATCH_INDEX_REPO": A}, {}, "__token__"),
+    ("publish -r corp", {}, {CONFIG: f"{INDEX}user = 'ada'\n{REPOS}corp = '{A}'"}, "ada"),
+    ("publish -r corp -u ada", {}, {CONFIG: f"{REPOS}corp = '{A}'"}, "ada"),
+]
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(("line", "environ", "files", "username"), REAL, ids=[r[0] for r in REAL])
+def test_the_real_hatch_uploads_a_pinned_call_where_it_was_shown(
+    tmp_path: Path,
+    known: Configuration,
+    servers: Servers,
+    monkeypatch: pytest.MonkeyPatch,
+    line: str,
+    environ: dict[str, str],
+    files: dict[str, str],
+    username: str,
+) -> None:
+    """The secret goes to that index alone, with that user name, whatever settings change."""
+    path = tool("hatch")
+    meant, other = servers
+    monkeypatch.chdir(tmp_path)
+
+    def filled(texts: Mapping[str, str]) -> dict[str, str]:
+        return {k: v.replace(A, meant.url).replace(B, other.url) for k, v in texts.items()}
+
+    name, wheel = distribution("demo", "1.0", wheel=True)
+    words = tuple(line.replace(A, meant.url).split())
+    files = {PROJECT: NAMED, **files, f"project/dist/{name}": wheel}
+    case = Case(words, filled(environ), filled(files))
+    agreed.lay_out(case, tmp_path)
+    upload = agreed.upload("hatch", case, tmp_path, known)
+    assert upload.destination.url == meant.url
+    pinned = agreed.pinned("hatch", case, tmp_path, upload, known)
+    agreed.lay_out(Case((), {}, filled(HOSTILE)), tmp_path)
+    done = subprocess.run(
+        [path, *pinned.arguments],
+        env={**agreed.environ_of(pinned, tmp_path), "NO_PROXY": "127.0.0.1"},
+        cwd=tmp_path / "project",
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    sent = [(one.username, one.token, one.file) for one in meant.uploads]
+    assert sent == [(username, "canary-secret", name)], done
+    assert not other.uploads

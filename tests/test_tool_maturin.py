@@ -224,18 +224,34 @@ GITHUB = {
         ("maturin upload x", {}, ""),
         ("maturin upload -h", {}, "--help"),
         ("maturin -V upload", {}, "--version"),
-        ("maturin upload x", GITHUB, "trusted publishing"),
-        ("maturin upload -u ada x", GITHUB, "trusted publishing"),
-        ("maturin upload x", {**GITHUB, "MATURIN_PYPI_TOKEN": "canary-1"}, ""),
-        ("maturin upload x", {"GITHUB_ACTIONS": "true"}, ""),
     ],
 )
 def test_a_call_that_sends_nothing_needs_no_secret(
     case: Case, line: str, environ: Mapping[str, str], idle: str
 ) -> None:
-    """With GitHub's identity, maturin asks for a token whatever the options give."""
+    """Nor does one for help."""
     found = case.call(line, environ).idle()
     assert found.startswith(idle) if idle else not found
+
+
+@pytest.mark.parametrize(
+    ("line", "environ", "used"),
+    [
+        ("maturin upload x", GITHUB, True),
+        ("maturin upload -u ada x", GITHUB, True),
+        ("maturin upload x", {**GITHUB, "MATURIN_PYPI_TOKEN": "canary-1"}, False),
+        ("maturin upload x", {"GITHUB_ACTIONS": "true"}, False),
+    ],
+)
+def test_maturin_uses_githubs_identity(
+    case: Case, line: str, environ: Mapping[str, str], used: bool
+) -> None:
+    """Whatever the options give. The pin takes the identity away, for a stored secret."""
+    call = case.call(line, environ)
+    assert bool(call.identity()) is used
+    assert call.idle() == ""
+    again = {name: value for name, value in environ.items() if name not in call.pin().removes}
+    assert case.call(line, again).identity() == ""
 
 
 def test_the_password_may_be_given_as_an_option(case: Case) -> None:

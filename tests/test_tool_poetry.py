@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
+import tokens
 from agreement import cases as agreed
 from agreement import poetry as generated
 from agreement.cases import Case
 from agreement.generating import distribution
 from hypothesis import given
+from test_publishing import tool
 
 from secretly.config.model import Configuration
 from secretly.errors import Refused
@@ -231,6 +234,15 @@ def test_what_is_not_certain_is_refused(
         _ = look("publish -r corp", environ, files).destination
     assert caught.value.hint
     assert "canary" not in f"{caught.value}{caught.value.hint}"
+
+
+def test_a_relative_folder_of_settings_is_refused_with_another_folder(look: Look) -> None:
+    """Some versions look below the working folder, others below the one that is named."""
+    files = {"project/c/config.toml": CORP_A}
+    environ = {"POETRY_CONFIG_DIR": "c"}
+    assert look("publish -r corp", environ, files).destination.url == A
+    with pytest.raises(Refused, match="POETRY_CONFIG_DIR"):
+        _ = look("-C . publish -r corp", environ, files).destination
 
 
 def test_the_settings_of_real_projects_pass(look: Look) -> None:
@@ -518,3 +530,72 @@ def test_the_versions_of_poetry_must_agree_about_the_files(
     else:
         with pytest.raises(Refused, match="versions"):
             _ = upload.release
+
+
+# -- the real tool ---------------------------------------------------------------
+
+Servers = tuple[tokens.Warehouse, tokens.Warehouse]
+
+
+@pytest.fixture(name="servers")
+def _servers() -> Iterator[Servers]:
+    """Run two indexes: the one that is meant, and the one that settings try to put in its place."""
+    with tokens.warehouse() as meant, tokens.warehouse() as other:
+        yield meant, other
+
+
+REAL: list[tuple[str, dict[str, str], dict[str, str], str]] = [
+    ("publish -n -r corp", {URL: A}, {}, "__token__"),
+    ("publish -n -r corp", {}, {CONFIG: CORP_A + BASIC}, "ada"),
+    ("publish -n -r corp", {}, {OWN: CORP_A, AUTH: BASIC}, "ada"),
+    ("publish -n --username= -r corp", {}, {PROJECT: SOURCE.format(A)}, "__token__"),
+    (
+        "publish -n -r corp2",
+        {},
+        {CONFIG: f"repositories.corp2.url = '{A}'\npypi-token.corp2 = 'canary-kept'"},
+        "__token__",
+    ),
+]
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(("line", "environ", "files", "username"), REAL, ids=[r[0] for r in REAL])
+def test_the_real_poetry_uploads_a_pinned_call_where_it_was_shown(
+    tmp_path: Path,
+    known: Configuration,
+    servers: Servers,
+    monkeypatch: pytest.MonkeyPatch,
+    line: str,
+    environ: dict[str, str],
+    files: dict[str, str],
+    username: str,
+) -> None:
+    """The secret goes to that index alone, with that user name, whatever settings change."""
+    path = tool("poetry")
+    meant, other = servers
+    monkeypatch.chdir(tmp_path)
+
+    def filled(texts: Mapping[str, str]) -> dict[str, str]:
+        return {k: v.replace(A, meant.url).replace(B, other.url) for k, v in texts.items()}
+
+    name, wheel = distribution("demo", "1.0", wheel=True)
+    words = tuple(line.replace(A, meant.url).split())
+    files = {PROJECT: NAMED, **files, f"project/dist/{name}": wheel}
+    case = Case(words, filled(environ), filled(files))
+    agreed.lay_out(case, tmp_path)
+    upload = agreed.upload("poetry", case, tmp_path, known)
+    assert upload.destination.url == meant.url
+    pinned = agreed.pinned("poetry", case, tmp_path, upload, known)
+    agreed.lay_out(Case((), {}, filled(HOSTILE)), tmp_path)
+    done = subprocess.run(
+        [path, *pinned.arguments],
+        env={**agreed.environ_of(pinned, tmp_path), "NO_PROXY": "127.0.0.1"},
+        cwd=tmp_path / "project",
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    sent = [(one.username, one.token, one.file) for one in meant.uploads]
+    assert sent == [(username, "canary-secret", name)], done
+    assert not other.uploads

@@ -89,6 +89,13 @@ def twine(root: Path) -> Calls:
             f"[https://a.example/]\nrepository = {URL}\n",
             Destination("https://a.example/", HOST, URL, None),
         ),
+        # PyPI by its own URL takes no other user name either.
+        (
+            "upload -u bo x",
+            {},
+            "[pypi]\nrepository = https://upload.pypi.example/legacy/\nusername = ada\n",
+            Destination("pypi", "PyPI", "https://upload.pypi.example/legacy/", "__token__"),
+        ),
         # A known name with another URL.
         ("upload x", {}, f"[pypi]\nrepository = {URL}\n", Destination("pypi", HOST, URL, None)),
         ("upload x", {}, f"[pypi]\r\nREPOSITORY: {URL}\r", Destination("pypi", HOST, URL, None)),
@@ -113,7 +120,7 @@ def test_the_destination_is_where_twine_would_upload(
 @pytest.mark.parametrize(
     ("line", "environ", "pypirc", "words"),
     [
-        ("upload -- *", {}, "", "--"),
+        ("upload -- --config-file=.evil.cfg .evil.cfg", {}, "", "--"),
         ("upload -r corp x", {}, "", "corp"),
         ("upload -r corp x", {}, CORP.replace("pypi corp", "pypi"), "index-servers"),
         ("upload -r corp x", {}, CORP.replace(URL, ""), "[corp]"),
@@ -259,6 +266,12 @@ def test_the_destination_is_pinned(
     assert list(pin.arguments) == [*twine.case(line).arguments, *expected]
     assert pin.environ == variables
     assert "EMPTY" not in added or os.path.getsize(empty) == 0
+
+
+def test_added_options_come_before_no_end_of_the_options(twine: Calls) -> None:
+    """After ``--`` they would be files."""
+    arguments = twine.upload("upload --verbose -- a -b").pin.arguments
+    assert arguments[:-1] == ("upload", "--verbose", "a", "./-b")
 
 
 @pytest.mark.parametrize(

@@ -196,7 +196,7 @@ def test_the_destination_is_the_one_that_uv_finds(
 
 
 @pytest.mark.parametrize(
-    ("name", "secret"), [("pypi", "PyPI"), ("testpypi", "PyPI"), ("", "PyPI"), ("corp", "corp")]
+    ("name", "secret"), [("pypi", "PyPI"), ("testpypi", "PyPI"), ("", "PyPI"), ("corp", "PyPI")]
 )
 def test_a_stored_token_says_which_index_it_is_for(case: Case, name: str, secret: str) -> None:
     """PyPI by its own URL is PyPI, also where a project's settings have the URL."""
@@ -373,14 +373,6 @@ NEVER = {"uv.toml": "trusted-publishing = 'never'"}
         ("uv publish --trusted-publishing=automatic", {}, {}, ""),
         ("uv publish", {}, ALWAYS, "trusted publishing"),
         ("uv publish --trusted-publishing always", {}, NEVER, ""),
-        ("uv publish", GITHUB, {}, "trusted publishing"),
-        ("uv publish", GITHUB, NEVER, ""),
-        ("uv publish -u ada", GITHUB, {}, ""),
-        ("uv publish --keyring-provider subprocess", GITHUB, {}, ""),
-        ("uv publish", GITHUB | {"UV_PUBLISH_PASSWORD": "canary-1"}, {}, ""),
-        ("uv publish", {"GITHUB_ACTIONS": "true"}, {}, ""),
-        ("uv publish", {"GITLAB_CI": "true", "PYPI_ID_TOKEN": "canary-1"}, {}, "trusted"),
-        ("uv publish", {"GITLAB_CI": "true"}, {}, ""),
     ],
 )
 def test_a_call_that_sends_nothing_needs_no_secret(
@@ -389,6 +381,27 @@ def test_a_call_that_sends_nothing_needs_no_secret(
     """Nor does one with trusted publishing. A settings file takes precedence over the option."""
     found = case.call(line, environ, files).idle()
     assert found.startswith(idle) if idle else not found
+
+
+@pytest.mark.parametrize(
+    ("line", "environ", "files", "identity"),
+    [
+        ("uv publish", GITHUB, {}, "ACTIONS_ID_TOKEN_REQUEST_URL"),
+        ("uv publish", GITHUB, NEVER, ""),
+        ("uv publish -u ada", GITHUB, {}, ""),
+        ("uv publish --keyring-provider subprocess", GITHUB, {}, ""),
+        ("uv publish", GITHUB | {"UV_PUBLISH_PASSWORD": "canary-1"}, {}, ""),
+        ("uv publish", {"GITHUB_ACTIONS": "true"}, {}, ""),
+        ("uv publish", {"GITLAB_CI": "true", "PYPI_ID_TOKEN": "canary-1"}, {}, "PYPI_ID_TOKEN"),
+        ("uv publish", {"GITLAB_CI": "true"}, {}, ""),
+    ],
+)
+def test_uv_uses_an_identity_of_ci_if_it_knows_no_credentials(
+    case: Case, line: str, environ: Mapping[str, str], files: Mapping[str, str], identity: str
+) -> None:
+    """GitHub's or GitLab's. A stored secret takes its place: uv prefers credentials."""
+    call = case.call(line, environ, files)
+    assert (call.identity(), call.idle()) == (f"{identity} is set" if identity else "", "")
 
 
 @pytest.mark.parametrize(

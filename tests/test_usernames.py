@@ -124,7 +124,7 @@ def test_a_token_names_the_index_that_made_it() -> None:
         (Destination("", "corp.example:8443", "https://corp.example:8443/"), True),
         (Destination("", "known.example", "https://known.example/"), False),
         (Destination("", "PyPI", "https://upload.pypi.example/legacy/"), False),
-        (CORP, False),
+        (CORP, True),
         (PYPI, False),
     ],
 )

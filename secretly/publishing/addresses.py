@@ -1,18 +1,15 @@
-"""The URL of an index, with the user name that may be in it."""
+"""The URLs of package indexes, and the secrets that belong to them."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from ..errors import Refused
 from ..text import escape
-from .destination import host_of, secret_at
-
-#: The names that tools have for PyPI and TestPyPI.
-_PYPI, _TESTPYPI = ("pypi",), ("testpypi", "test")
+from .destination import OWN, host_of, located, secret_at
+from .tool_call import ToolCall
 
 
 class Address(NamedTuple):
@@ -20,29 +17,37 @@ class Address(NamedTuple):
 
     :param url: without a user name and password.
     :param username: the user name in the URL, as it is written there; None without one.
-    :param password: whether a password is in the URL.
+    :param has_colon: whether a colon follows the name. For some programs, only then a password
+        follows, which may be empty.
+    :param has_password: whether a password is in the URL.
     """
 
     url: str
     username: str | None = None
-    password: bool = False
+    has_colon: bool = False
+    has_password: bool = False
 
 
-def address(url: str) -> Address:
+def read_address(url: str) -> Address:
     """Take a URL apart.
 
     :raises Refused: if programs may disagree about where it leads, or about its user name.
     """
     host = host_of(url)
-    parts = urlsplit(url)
     shown = escape(url.rpartition("@")[2])  # what comes before may be a password
-    if re.search(r'[^!-~]|[{}<>"^`|]', url) or "%" in host or parts.scheme not in ("http", "https"):
+    good = False
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and parts.port != 0
+    except ValueError:  # the port is not a number
+        parts = urlsplit("")
+    if not good or "%" in host or re.search(r'[^!-~]|[{}<>"^`|]', url):
         raise Refused(
             f"programs may read the index URL '{shown}' differently",
             "write it as https://host/path, with special characters as %XX",
         )
     user, at, _ = parts.netloc.rpartition("@")
-    name, _, password = user.partition(":")
+    name, colon, password = user.partition(":")
     if not re.fullmatch(r"[\w.~!$&()*+,%-]*", name, re.ASCII):
         raise Refused(
             f"programs may read the user name in the URL of '{shown}' differently",
@@ -50,24 +55,27 @@ def address(url: str) -> Address:
         )
     start = url.index("//") + 2
     bare = url[:start] + url[start + len(user + at) :]
-    return Address(bare, name or None, bool(password))
+    return Address(bare, name or None, bool(colon), bool(password))
 
 
-def secret_named(name: str, url: str, locations: Mapping[str, str], *, by_project: bool) -> str:
+def secret_named(call: ToolCall, name: str, url: str, *, by_project: bool = False) -> str:
     """The name of the secret for an index that settings give a name and a URL.
 
-    It is the index's name. The names that tools have for PyPI and TestPyPI, and the names of
-    their secrets, are not enough: there the URL decides.
+    The secret of a token that this index made, if there is one; else that of the index's name. The
+    tool's own names, and the names of their secrets, are not enough: there the URL decides.
 
-    :param locations: the names of the stored tokens, by the index that made each.
     :param by_project: whether the settings are the project's. Only the user's own may say where
         PyPI (``upload.…``) and TestPyPI (``test.…``) are.
+    :raises Refused: if the URL has no host.
     """
     host = host_of(url)
+    if found := located(url, call.locations):
+        return found
     if not by_project:
-        if name in _PYPI and host.startswith("upload."):
+        if call.names.get(name) == "PyPI" and host.startswith("upload."):
             return "PyPI"
-        if name in _TESTPYPI and host.startswith("test."):
+        if name in ("testpypi", "test") and host.startswith("test."):
             return "TestPyPI"
-    taken = name in (*_PYPI, *_TESTPYPI) or name.partition("/")[0] in ("PyPI", "TestPyPI")
-    return secret_at(url, locations) if taken else name
+    own = name in call.names or name in ("testpypi", "test")
+    taken = own or name.partition("/")[0] in OWN or "://" in name
+    return secret_at(url, call.locations) if taken else name

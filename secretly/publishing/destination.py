@@ -12,7 +12,7 @@ from ..errors import Refused
 from ..text import escape
 
 #: The secrets of the two indexes that the tools know without a URL.
-_OWN = ("PyPI", "TestPyPI")
+OWN = ("PyPI", "TestPyPI")
 
 
 class Destination(NamedTuple):
@@ -33,7 +33,7 @@ class Destination(NamedTuple):
     @property
     def pypis(self) -> bool:
         """Whether the index is PyPI or TestPyPI."""
-        return self.secret in _OWN
+        return self.secret in OWN
 
     @property
     def builtin(self) -> bool:
@@ -73,9 +73,16 @@ def secret_at(url: str, locations: Mapping[str, str]) -> str:
     :param locations: the names of the stored tokens, by the index that made each.
     :raises Refused: if the URL has no host, or programs disagree about it.
     """
-    host = host_of(url)
-    name = host.partition(":")[0].removeprefix("upload.")
-    return locations.get(name) or locations.get(f"upload.{name}") or host
+    return located(url, locations) or host_of(url)
+
+
+def located(url: str, locations: Mapping[str, str]) -> str:
+    """The name of the secret whose token this index made; empty without one.
+
+    :raises Refused: if the URL has no host.
+    """
+    name = host_of(url).partition(":")[0].removeprefix("upload.")
+    return locations.get(name) or locations.get(f"upload.{name}") or ""
 
 
 def host_of(url: str) -> str:
@@ -92,3 +99,12 @@ def host_of(url: str) -> str:
         shown = escape(url.rpartition("@")[2])  # what comes before may be a password
         raise Refused(f"the index URL '{shown}' has no host", "write it as https://host/path")
     return host
+
+
+def without_user(url: str) -> str:
+    """Any text that may be a URL, without the user name and the password in it."""
+    try:
+        before, at, _ = urlsplit(url).netloc.rpartition("@")
+    except ValueError:
+        return url
+    return url.replace(f"//{before}{at}", "//", 1) if at else url

@@ -8,12 +8,11 @@ import io
 import os
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from .. import safefiles
 from ..errors import Refused
 from ..text import escape
-from .destination import _OWN, host_of, secret_at
+from .destination import without_user
 
 _DEFAULT = configparser.DEFAULTSECT
 
@@ -95,33 +94,3 @@ def read_pypirc(path: str) -> Pypirc:
         )
     del parser, data  # a traceback may show locals, and a bad line may hold a password
     raise Refused(f"can't read {escape(path)}", "fix the file: it says where the index is")
-
-
-def secret_of(name: str, secret: str | None, url: str, locations: Mapping[str, str]) -> str:
-    """The name of the secret for an index whose URL is in the user's own ``.pypirc``.
-
-    The secret is named after the section. A known name with another URL counts as its host: a
-    PyPI token goes to no other host because a file says so. The file may repeat where PyPI
-    (``upload.…``) and TestPyPI (``test.…``) are.
-
-    :param secret: the secret that belongs to the name without settings.
-    :param locations: the names of the stored tokens, by the index that made each.
-    :raises Refused: if the URL has no host.
-    """
-    host = host_of(url)
-    if secret == "PyPI" and host.startswith("upload."):
-        return secret
-    if name == "testpypi" and host.startswith("test."):
-        return "TestPyPI"
-    taken = secret is not None or name == "testpypi" or name.partition("/")[0] in _OWN
-    return secret_at(url, locations) if taken or "://" in name else name
-
-
-def without_user(url: str) -> str:
-    """The URL without the user name and the password in it."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return url
-    before, at, _ = parts.netloc.rpartition("@")
-    return url.replace(f"//{before}{at}", "//", 1) if at else url

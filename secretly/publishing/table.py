@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from ..config import places
 from ..config.command_line import Words
-from .destination import _OWN, Destination, host_of
+from .destination import OWN, Destination, host_of
 from .pypirc import Pypirc, read_pypirc
 from .settings import Found, settings_values
 from .tool import Pin
@@ -103,7 +103,7 @@ def _secret_of(name: str, secret: str | None, found: Found) -> str:
         if name in ("testpypi", "test"):
             return "TestPyPI" if host_of(url).startswith("test.") else host_of(url)
     # A project can call its own index 'PyPI' too.
-    taken = secret is not None or name.partition("/")[0] in _OWN
+    taken = secret is not None or name.partition("/")[0] in OWN
     return host_of(url) if taken else name
 
 

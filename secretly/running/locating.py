@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 def is_unknown(destination: Destination, context: Context) -> bool:
-    """Whether the index is given by a URL, and no secret is stored or configured for its host."""
+    """Whether the index has a URL, and no secret is stored or configured for it."""
     name = destination.secret
-    if destination.repository or name not in (destination.host, destination.shown):
+    if not destination.url or destination.pypis:
         return False
     return name not in context.configuration.secrets and NameList(context).find(name) is None
 

@@ -139,7 +139,8 @@ def sdist(project: str = "demo", version: str = "1.0") -> str:
     data = io.BytesIO()
     text = f"Metadata-Version: 2.1\nName: {project}\nVersion: {version}\n".encode()
     with tarfile.open(fileobj=data, mode="w:gz") as file:
-        member = tarfile.TarInfo(f"{project}-{version}/PKG-INFO")
-        member.size = len(text)
-        file.addfile(member, io.BytesIO(text))
+        for name in ("PKG-INFO", "README"):  # twine 7 refuses an archive of one file
+            member = tarfile.TarInfo(f"{project}-{version}/{name}")
+            member.size = len(text)
+            file.addfile(member, io.BytesIO(text))
     return data.getvalue().decode("utf-8", "surrogateescape")

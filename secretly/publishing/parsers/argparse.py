@@ -29,6 +29,8 @@ def read(
     arguments: Sequence[str],
     options: Options,
     subcommands: Mapping[str, Options] | None = None,
+    *,
+    files: bool = False,
 ) -> Words:
     """Read the arguments of one parser: options may stand between the other words.
 
@@ -36,19 +38,50 @@ def read(
 
     :param subcommands: the options of each subcommand, for a tool with a second parser: only these
         may follow the subcommand, and *options* only precede it.
+    :param files: whether the subcommand takes other words, so that ``--`` may end its options.
     :raises Refused: for an unknown option, for another subcommand, and for forms that versions of
-        argparse read differently: ``--``, and a value after a cluster's equals sign (``-sr=x``).
+        argparse read differently: a value after a cluster's equals sign (``-sr=x``), and most
+        uses of ``--``.
     """
     found: list[tuple[str, str | None]] = []
     words: list[str] = []
     before = None
-    for part in _parts(tool, arguments, options, subcommands):
+    ended = _end(tool, arguments, subcommands or {}, files=files)
+    for part in _parts(tool, arguments[:ended], options, subcommands):
         if part.option:
             found.append((part.option, part.value))
         else:
             before = len(found) if before is None else before
             words.append(part.value or "")
+    words += arguments[ended + 1 :]
     return Words(found, words, len(found) if before is None else before)
+
+
+def _end(
+    tool: str, arguments: Sequence[str], subcommands: Mapping[str, Options], *, files: bool
+) -> int:
+    """The number of the ``--`` that ends the options, or of the arguments without one.
+
+    The outer of two parsers drops the one beside the subcommand, and the words after it are
+    options again.
+    """
+    if "--" not in arguments:
+        return len(arguments)
+    end = arguments.index("--")
+    rest = arguments[end + 1 :]
+    beside = subcommands and (not end or arguments[end - 1] in subcommands)
+    if not files or "--" in rest or (beside and any(word.startswith("-") for word in rest)):
+        raise misread(tool, "--", "leave it out, and name files as ./-x")
+    return end
+
+
+def without_end(arguments: Sequence[str]) -> tuple[str, ...]:
+    """The arguments without a ``--``: options may be added to them."""
+    if "--" not in arguments:
+        return tuple(arguments)
+    end = arguments.index("--")
+    files = (f"./{word}" if word.startswith("-") else word for word in arguments[end + 1 :])
+    return (*arguments[:end], *files)
 
 
 def without(
@@ -80,8 +113,6 @@ def _parts(
     position, known, within = 0, options, not subcommands
     while position < len(arguments):
         word = arguments[position]
-        if word == "--":
-            raise misread(tool, "--", "leave it out, and name files as ./-x")
         if not word.startswith("-") or word == "-":
             yield _Part("", word, position, position + 1)
             position += 1

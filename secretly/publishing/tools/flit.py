@@ -12,10 +12,11 @@ from ...config.command_line import Words
 from ...errors import Refused
 from ...text import escape
 from .. import pins
-from ..destination import Destination, secret_at
+from ..addresses import read_address, secret_named
+from ..destination import Destination, secret_at, without_user
 from ..options import Options, misread
 from ..parsers import argparse
-from ..pypirc import Pypirc, read_pypirc, secret_of, without_user
+from ..pypirc import Pypirc, read_pypirc
 from ..settings import value_at
 from ..tool import Artifacts, Pin
 from ..tool_call import ToolCall
@@ -28,9 +29,14 @@ _PUBLISH = Options(
 )
 
 
+#: The indexes whose URL flit knows, and their secrets.
+_NAMES = {"pypi": "PyPI"}
+
+
 class Flit(ToolCall):
     """A call of flit."""
 
+    names = _NAMES
     artifacts = Artifacts(
         manifest_options=("--ini-file",),
         builds=("publish",),
@@ -55,7 +61,7 @@ class Flit(ToolCall):
         """
         name = self._name
         if name is None and (url := self.environ.get("FLIT_INDEX_URL")) is not None:
-            shown = _with_slash(without_user(url))
+            shown = _with_slash(read_address(url).url)
             return Destination("", secret_at(url, self.locations), shown, self._username(""))
         if name is not None and "FLIT_INDEX_URL" in self.environ:
             raise Refused(
@@ -91,9 +97,8 @@ class Flit(ToolCall):
         url, username = section.get("repository"), self._username(section.get("username", ""))
         if url is None:  # flit's own URL, for any index that is listed
             return Destination(name, "PyPI", "", username)
-        shown = _with_slash(without_user(url))
-        known = "PyPI" if name == "pypi" else None
-        return Destination(name, secret_of(name, known, url, self.locations), shown, username)
+        shown = _with_slash(read_address(url).url)
+        return Destination(name, secret_named(self, name, url), shown, username)
 
     def _unknown(self, name: str) -> Refused:
         """The error for an index that flit doesn't know."""

@@ -18,8 +18,8 @@ from ...config.command_line import Words
 from ...errors import Refused
 from ...text import escape
 from .. import pins
+from ..addresses import read_address, secret_named
 from ..destination import Destination, secret_at
-from ..index_url import read_url, secret_for
 from ..options import Options
 from ..parsers import click
 from ..tool import Artifacts, Network, Pin
@@ -96,12 +96,12 @@ class Hatch(ToolCall):
         if name in _NAMES:
             return Destination(name, _NAMES[name], "", username)
         if "://" in name and name not in self._repositories:
-            url = read_url(name).url
+            url = read_address(name).url
             return Destination("", secret_at(url, self.locations), url, username)
-        url = read_url(self._repository["url"]).url
+        url = read_address(self._repository["url"]).url
         if "://" in name:
             return Destination("", secret_at(url, self.locations), url, username)
-        secret = secret_for(name, None, url, self.locations, by_project=False)
+        secret = secret_named(self, name, url)
         return Destination(name, secret, url, username)
 
     def idle(self) -> str:

@@ -13,7 +13,7 @@ from ...config import places
 from ...config.command_line import Words
 from ...errors import Refused
 from ...text import escape, shell_quote
-from ..addresses import address, secret_named
+from ..addresses import read_address, secret_named
 from ..destination import Destination, secret_at
 from ..options import Options
 from ..parsers import ini
@@ -109,12 +109,12 @@ class Maturin(ToolCall):
         """Where maturin would upload to, and as whom."""
         option, value = self.target
         if option == _URL:
-            url = address(value).url
+            url = read_address(value).url
             return Destination("", secret_at(url, self.locations), url, self._username())
         found = self._section(value, strict=True).get("repository")
         if found is not None:
-            url = address(found).url
-            secret = secret_named(value, url, self.locations, by_project=False)
+            url = read_address(found).url
+            secret = secret_named(self, value, url)
             return Destination(value, secret, url, self._username())
         if value not in _NAMES:
             raise Refused(
@@ -153,14 +153,16 @@ class Maturin(ToolCall):
         return "--password" if self.words.has(["--password"]) else ""
 
     def idle(self) -> str:
-        """Help, and trusted publishing: maturin asks for it whatever options give."""
-        for option in ("--help", "--version"):
-            if self.words.has([option]):
-                return f"{option} sends nothing"
-        names = ("GITHUB_ACTIONS", *_IDENTITY)
-        if "MATURIN_PYPI_TOKEN" in self.environ or any(n not in self.environ for n in names):
+        """Help."""
+        options = ("--help", "--version")
+        return next((f"{name} sends nothing" for name in options if self.words.has([name])), "")
+
+    def identity(self) -> str:
+        """GitHub's identity: without the pin, maturin asks for a token whatever options give."""
+        if "MATURIN_PYPI_TOKEN" in self.environ or "GITHUB_ACTIONS" not in self.environ:
             return ""
-        return "trusted publishing is available here"
+        there = all(name in self.environ for name in _IDENTITY)
+        return f"{_IDENTITY[0]} is set" if there else ""
 
     def variable(self, name: str) -> str:
         """The variable for the password: where ``.pypirc`` has one, only this beats it."""

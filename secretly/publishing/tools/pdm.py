@@ -8,12 +8,12 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from ...config.command_line import Words
 from ...errors import Refused
 from ...text import escape
-from ..destination import Destination, host_of, secret_at
+from ..addresses import read_address, secret_named
+from ..destination import Destination, secret_at
 from ..parsers import pdm as parser
 from ..pdm_settings import Entry, PdmSettings, table_at
 from ..tool import Artifacts, Network, Pin
@@ -24,9 +24,6 @@ _HOOKS = ("pre_invoke", "pre_publish", "post_publish")
 
 #: The variables of an identity of GitHub's: pdm needs both.
 _GITHUB = ("ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN")
-
-#: The names of the indexes that pdm has built in, and the secret of each.
-_BUILT_IN = {"pypi": "PyPI", "testpypi": "TestPyPI"}
 
 #: The fragment of a pinned URL: a settings file can't know it.
 _MADE_UP = secrets.token_hex(8)
@@ -53,6 +50,7 @@ class Pdm(ToolCall):
         no_build_options=("--no-build",),
         separately="pdm build && secretly run pdm publish --no-build",
     )
+    names: Mapping[str, str] = {"pypi": "PyPI", "testpypi": "TestPyPI"}
     reads = ("PDM_PUBLISH_REPO", "PDM_PUBLISH_USERNAME", "PDM_PUBLISH_PASSWORD")
     own = ("PDM_*",)
     harmless = (
@@ -169,25 +167,18 @@ class Pdm(ToolCall):
         if "://" in name:
             url, name = name, ""
         if url is None:
-            if name not in _BUILT_IN:
+            if name not in self.names:
                 raise Refused(
                     f"pdm has no URL for the index {escape(name)}",
                     f"set it: pdm config repository.{escape(name)}.url URL",
                 )
-            return Destination(name, _BUILT_IN[name], "", self._username)
-        secret = self._secret_of(name, url, by_project=by_project)
-        return Destination(name, secret, _bare(url), self._username)
-
-    def _secret_of(self, name: str, url: str, *, by_project: bool) -> str:
-        """A known name with another URL counts as its host, unless the user's settings give it."""
-        host = host_of(url)
-        if not by_project:
-            if name == "pypi" and host.startswith("upload."):
-                return "PyPI"
-            if name == "testpypi" and host.startswith("test."):
-                return "TestPyPI"
-        known = not name or name in _BUILT_IN or name.partition("/")[0] in _BUILT_IN.values()
-        return secret_at(url, self.locations) if known else name
+            return Destination(name, self.names[name], "", self._username)
+        bare = read_address(url).url.partition("#")[0]
+        if name:
+            secret = secret_named(self, name, url, by_project=by_project)
+        else:
+            secret = secret_at(url, self.locations)
+        return Destination(name, secret, bare, self._username)
 
     @functools.cached_property
     def _url(self) -> str:
@@ -200,7 +191,7 @@ class Pdm(ToolCall):
     def _username(self) -> str | None:
         """The name that pdm sends with a password: an empty one becomes ``__token__``."""
         if self.given() == _IN_URL:
-            return urlsplit(self._url).username or ""
+            return read_address(self._url).username or ""
         typed = self.words.last(("--username",)) or self.environ.get("PDM_PUBLISH_USERNAME")
         found = self._entry.value("username")[0] if typed is None else typed
         return "__token__" if found == "" or (found is None and self._has_password) else found
@@ -219,8 +210,8 @@ class Pdm(ToolCall):
         """``--password``, or a URL with a user name and a password."""
         if self.words.last(("--password",)):
             return "--password"
-        user = urlsplit(_checked(self._url)).netloc.rpartition("@")[0] if self._url else ""
-        return _IN_URL if ":" in user and not self._has_password else ""
+        both = bool(self._url) and read_address(self._url).has_colon
+        return _IN_URL if both and not self._has_password else ""
 
     def idle(self) -> str:
         """``--help`` and ``--version``."""
@@ -347,24 +338,6 @@ def _options_of(pyproject: Mapping[str, Any]) -> Sequence[str]:
             'write it as publish = ["--option"]',
         )
     return words
-
-
-def _checked(url: str) -> str:
-    """A URL that programs read alike."""
-    host = host_of(url)
-    if set(url) & set('{}<>"^`|') or "%" in host or urlsplit(url).scheme not in ("http", "https"):
-        shown = escape(url.rpartition("@")[2])
-        raise Refused(
-            f"programs may read the index URL '{shown}' differently",
-            "write it as https://host/path, with special characters as %XX",
-        )
-    return url
-
-
-def _bare(url: str) -> str:
-    """A URL without user name, password and fragment."""
-    parts = urlsplit(_checked(url))
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment="").geturl()
 
 
 TOOL = Pdm

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import functools
+import os
 import re
+from urllib.parse import unquote
 
 from ...config.command_line import Words
 from ...errors import Refused
 from ...text import escape
 from .. import pins
+from ..addresses import Address, read_address, secret_named
 from ..destination import Destination
-from ..index_url import IndexUrl, read_url, secret_for
 from ..options import Options, misread
 from ..parsers import cleo
 from ..poetry_settings import PoetrySettings, Setting, differing, variable_of
@@ -101,9 +103,7 @@ class Poetry(ToolCall):
         if not self._named:
             return Destination("pypi", "PyPI", "", self._username)
         url, found = self._url.url, self._setting
-        secret = secret_for(
-            name, self.names.get(name), url, self.locations, by_project=found.by_project
-        )
+        secret = secret_named(self, name, url, by_project=found.by_project)
         destination = Destination(name, secret, url, self._username)
         self._check_credentials(destination)
         return destination
@@ -169,7 +169,13 @@ class Poetry(ToolCall):
     @functools.cached_property
     def settings(self) -> PoetrySettings:
         """What poetry knows of repositories."""
-        return PoetrySettings(self, self.value(self.settings_options))
+        folder = self.value(self.settings_options)
+        if folder and not os.path.isabs(folder) and self.words.has(self.folder_options):
+            raise Refused(
+                "versions of poetry read a relative POETRY_CONFIG_DIR from different folders",
+                "write it as an absolute path, or leave out --directory",
+            )
+        return PoetrySettings(self, folder)
 
     @property
     def _named(self) -> str:
@@ -209,10 +215,10 @@ class Poetry(ToolCall):
         return found
 
     @functools.cached_property
-    def _url(self) -> IndexUrl:
+    def _url(self) -> Address:
         url = self._setting.text
         # Some versions add the slash themselves.
-        return read_url(url + "/" if url.endswith("/legacy") else url)
+        return read_address(url + "/" if url.endswith("/legacy") else url)
 
     def _check_project(self) -> None:
         key = differing(self.read_toml(self.project_folder / "pyproject.toml"), ("name", "version"))
@@ -254,7 +260,9 @@ class Poetry(ToolCall):
         name = self._typed_name or self._configured_name
         if name or not self._named or not self._url.has_colon:
             return name
-        return self._url.username if self._url.username or self._url.has_password else None
+        if self._url.username or self._url.has_password:
+            return unquote(self._url.username or "")
+        return None
 
     @property
     def _gives_password(self) -> bool:

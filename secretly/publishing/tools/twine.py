@@ -6,22 +6,22 @@ import functools
 import os
 from collections.abc import Mapping
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from ...config import places
 from ...config.command_line import Words
 from ...errors import Refused
 from ...text import escape
 from .. import pins
-from ..destination import Destination, secret_at
+from ..addresses import read_address, secret_named
+from ..destination import Destination, secret_at, without_user
 from ..options import Options
 from ..parsers import argparse
-from ..pypirc import Pypirc, read_pypirc, secret_of, without_user
+from ..pypirc import Pypirc, read_pypirc
 from ..tool import Artifacts, Network, Pin
 from ..tool_call import ToolCall
 
 #: The indexes whose URL twine has built in, and their secrets.
-_BUILT_IN = {"pypi": "PyPI", "testpypi": "TestPyPI"}
+_NAMES = {"pypi": "PyPI", "testpypi": "TestPyPI"}
 
 _TOP = Options("-h/--help --version --no-color")
 
@@ -56,6 +56,7 @@ class Twine(ToolCall):
         attestation_options=("--attestations",),
         leaving_out="remove --attestations",
     )
+    names = _NAMES
     own = ("TWINE_*",)
     reads = ("TWINE_REPOSITORY", "TWINE_REPOSITORY_URL", "TWINE_USERNAME", "TWINE_PASSWORD")
     harmless = ("TWINE_NON_INTERACTIVE",)
@@ -63,28 +64,29 @@ class Twine(ToolCall):
 
     def read(self) -> Words:
         """Read the arguments with argparse's rules, as twine's two parsers do."""
-        return argparse.read("twine", self.arguments, _TOP, {"upload": _UPLOAD})
+        return argparse.read("twine", self.arguments, _TOP, {"upload": _UPLOAD}, files=True)
 
     def find_destination(self) -> Destination:
-        """The URL that an option or a variable gives, else the index with that name.
-
-        A section's user name does not count for the indexes that twine has built in: PyPI takes
-        ``__token__`` alone. Old versions of twine send nothing else there, newer ones what is
-        given.
-        """
+        """The URL that an option or a variable gives, else the index with that name."""
         name, url, settings = self._index
         username = self._value("--username", "TWINE_USERNAME")
         if not url:
-            given = username if self.given() else None
-            return Destination(name, _BUILT_IN[name], "", given or "__token__")
-        if username is None:
-            username = settings.get("username")
-        shown = _lower_scheme(without_user(url))
-        if not name:
-            secret = secret_at(url, self.locations)
-        else:
-            secret = secret_of(name, _BUILT_IN.get(name), url, self.locations)
-        return Destination(name, secret, shown, username)
+            return self._for_pypi(Destination(name, _NAMES[name]), username)
+        shown = _lower_scheme(read_address(url).url)
+        secret = secret_named(self, name, url) if name else secret_at(url, self.locations)
+        found = Destination(name, secret, shown)
+        if found.pypis:
+            return self._for_pypi(found, username)
+        return found._replace(username=settings.get("username") if username is None else username)
+
+    def _for_pypi(self, found: Destination, username: str | None) -> Destination:
+        """PyPI or TestPyPI, which take the user name ``__token__`` alone.
+
+        No section's user name counts for them. Old versions of twine send nothing else, newer ones
+        what an option or a variable gives.
+        """
+        given = username if self.given() else None
+        return found._replace(username=given or "__token__")
 
     @functools.cached_property
     def _index(self) -> _Index:
@@ -108,10 +110,10 @@ class Twine(ToolCall):
         """
         pypirc = self.pypirc
         login = pypirc.sections.get("server-login", {})
-        servers = tuple(_BUILT_IN) if pypirc.servers is None else pypirc.servers
+        servers = tuple(_NAMES) if pypirc.servers is None else pypirc.servers
         listed = name in servers
         section = pypirc.sections.get(name, {}) if listed else {}
-        known = name == "pypi" or (name in _BUILT_IN and listed)
+        known = name == "pypi" or (name in _NAMES and listed)
         url = section.get("repository")
         if url is None and not known:
             raise _unknown(name, pypirc, listed)
@@ -217,20 +219,21 @@ class Twine(ToolCall):
             added.append(f"--client-cert={client}")
         if destination.builtin:
             added.append(f"--config-file={pins.empty_file(self.environ)}")
-            if not self.given() and self.words.last(["--username"]) not in (None, "__token__"):
-                added.append("--username=__token__")
         elif destination.repository:
             environ["TWINE_REPOSITORY_URL"] = destination.url
             if self.words.has(["--repository-url"]):  # an empty one, which hides the variable
                 added.append(f"--repository-url={destination.url}")
-        return Pin((*self.arguments, *added), environ)
+        if self.words.last(["--username"]) not in (None, destination.username):
+            added.append(f"--username={destination.username}")
+        arguments = argparse.without_end(self.arguments) if added else self.arguments
+        return Pin((*arguments, *added), environ)
 
 
 def _unknown(name: str, pypirc: Pypirc, listed: bool) -> Refused:
     """The error for an index that twine doesn't know."""
     if "://" in name:
         hint = f"to give a URL: --repository-url {escape(without_user(name))}"
-    elif name in _BUILT_IN or (name in pypirc.sections and not listed):
+    elif name in _NAMES or (name in pypirc.sections and not listed):
         hint = f"add {escape(name)} to index-servers under [distutils] in {escape(pypirc.path)}"
     else:
         hint = f"add it to {escape(pypirc.path)}, or give its URL: --repository-url https://…"
@@ -242,14 +245,10 @@ def _user_in(url: str) -> dict[str, str]:
 
     :raises Refused: for a password without a user name.
     """
-    try:
-        parts = urlsplit(url)
-        username, password = parts.username, parts.password
-    except ValueError:  # find_destination says what is wrong with it
-        return {}
-    if username:
-        return {"username": username} | ({} if password is None else {"password": ""})
-    if password:
+    found = read_address(url)
+    if found.username is not None:
+        return {"username": found.username} | ({"password": ""} if found.has_colon else {})
+    if found.has_password:
         raise Refused(
             "the index URL has a password, but no user name", "remove what precedes the '@'"
         )

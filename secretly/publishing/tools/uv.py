@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from ...config.command_line import Words
 from ...errors import Refused
 from ...text import escape
-from ..addresses import Address, address, secret_named
+from ..addresses import Address, read_address, secret_named
 from ..destination import Destination, host_of, secret_at
 from ..options import Options
 from ..parsers.clap import Clap
@@ -67,9 +67,14 @@ class Target(NamedTuple):
     check: str = ""
 
 
+#: The indexes whose URL uv knows, and their secrets.
+_NAMES = {"pypi": "PyPI"}
+
+
 class Uv(ToolCall):
     """A call of uv."""
 
+    names = _NAMES
     artifacts = Artifacts(
         arguments=True,
         patterns="always",
@@ -155,7 +160,7 @@ class Uv(ToolCall):
     @functools.cached_property
     def address(self) -> Address:
         """The index's URL; an empty one for uv's own."""
-        return Address("") if self.target is None else address(self.target.url)
+        return Address("") if self.target is None else read_address(self.target.url)
 
     def find_destination(self) -> Destination:
         """Where uv would upload to, and as whom."""
@@ -167,7 +172,7 @@ class Uv(ToolCall):
             secret = secret_at(url, self.locations)
         else:
             secret = secret_named(
-                target.name or "pypi", url, self.locations, by_project=target.file.by_project
+                self, target.name or "pypi", url, by_project=target.file.by_project
             )
         return Destination(target.name, secret, url, username)
 
@@ -193,21 +198,30 @@ class Uv(ToolCall):
         for option in ("--password", "--token"):
             if self.words.has([option]):
                 return option
-        return self.target.origin if self.target and self.address.password else ""
+        return self.target.origin if self.target and self.address.has_password else ""
 
     def idle(self) -> str:
-        """Help, a dry run, and trusted publishing."""
+        """Help, a dry run, and trusted publishing that was asked for."""
         for option, why in _IDLE.items():
             if self.words.has([option]):
                 return why
-        # A settings file beats the option.
+        return "trusted publishing was asked for" if self._trusted() == "always" else ""
+
+    def _trusted(self) -> object:
+        """Whether trusted publishing is asked for: a settings file beats the option."""
         found = first(self.files, "trusted-publishing")
-        trusted = found[1] if found else self.words.last(["--trusted-publishing"])
-        if trusted == "always":
-            return "trusted publishing was asked for"
-        if trusted == "never" or self._knows_credentials() or not self._has_identity():
+        return found[1] if found else self.words.last(["--trusted-publishing"])
+
+    def identity(self) -> str:
+        """The identity of GitHub or GitLab: uv asks for a token if it knows no credentials."""
+        if self._trusted() == "never" or self._knows_credentials():
             return ""
-        return "trusted publishing is available here"
+        environ = self.environ
+        if environ.get("GITHUB_ACTIONS"):
+            names = ["ACTIONS_ID_TOKEN_REQUEST_URL"]
+        else:
+            names = [n for n in environ if n.endswith("_ID_TOKEN") and environ.get("GITLAB_CI")]
+        return next((f"{escape(name)} is set" for name in names if name in environ), "")
 
     def _knows_credentials(self) -> bool:
         """Whether uv has credentials, or a keyring to ask, and so wants no identity."""
@@ -216,15 +230,6 @@ class Uv(ToolCall):
         found = first(self.files, "keyring-provider")
         keyring = self.value(("--keyring-provider", "$UV_KEYRING_PROVIDER"))
         return (keyring or (found[1] if found else "disabled")) != "disabled"
-
-    def _has_identity(self) -> bool:
-        """Whether the environment is one in which uv asks for a token itself."""
-        environ = self.environ
-        if environ.get("GITHUB_ACTIONS"):
-            return "ACTIONS_ID_TOKEN_REQUEST_URL" in environ
-        return bool(environ.get("GITLAB_CI")) and any(
-            name.endswith("_ID_TOKEN") for name in environ
-        )
 
     # -- the connection --------------------------------------------------------------
 
@@ -302,7 +307,7 @@ class Uv(ToolCall):
         variables = (f"UV_INDEX_{name}_{part}" for part in ("USERNAME", "PASSWORD"))
         # Only settings that uv still reads give the index its name, and so these variables.
         lost = name and file is not kept and any(map(self.environ.get, variables))
-        if lost or address(url).password:
+        if lost or read_address(url).has_password:
             raise Refused(
                 f"uv needs a password to look for existing files at {escape(host_of(url))}, "
                 "which it gets from the project's settings only",
