@@ -305,6 +305,7 @@ def outcome(done: Any, prompt: list[str], ports: Ports) -> str:
     return "through the proxy" if done["got"][0][0] == "C" else "uploaded"
 
 
+@pytest.mark.timeout(60 + 60 * NUMBER)
 @pytest.mark.parametrize("name", TOOLS)
 def test_no_upload_reaches_another_server_than_the_one_shown(name: str, loopback: Loopback) -> None:
     """For each combination: the server that the dialog shows, or none."""
