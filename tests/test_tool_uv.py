@@ -167,6 +167,12 @@ FOUND: list[tuple[str, Mapping[str, str], Mapping[str, str], Destination]] = [
         PYPI,
     ),
     (
+        "uv --project no publish --project sub",
+        {},
+        {"sub/uv.toml": f"publish-url = '{URL}'"},
+        BY_URL,
+    ),
+    (
         "uv publish --project sub/pyproject.toml",
         {},
         {"sub/pyproject.toml": f"tool.uv.publish-url = '{URL}'"},
@@ -251,6 +257,7 @@ REFUSED: list[tuple[str, Mapping[str, str], Mapping[str, str], str]] = [
     ("uv publish -u -x", {}, {}, "-u"),
     ("uv publish --index=a --index=b", {}, {}, "--index"),
     ("uv publish -ua -ub", {}, {}, "--username"),
+    ("uv publish --project a --project b", {}, {}, "--project"),
     ("uv publish --index=", {}, {}, "''"),
     ("uv publish --index missing", {}, {"uv.toml": CORP}, "missing"),
     ("uv publish --index Corp", {}, {"uv.toml": CORP}, "Corp"),

@@ -84,7 +84,7 @@ def _matching(call: ToolCall, word: str, folder: Path) -> list[str]:
         )
     else:
         found = sorted(glob.glob(word, root_dir=folder))
-    if not found:
+    if not found and artifacts.patterns != "always":  # uv ignores a pattern without a file
         raise _nothing(word)
     return found
 

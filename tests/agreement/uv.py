@@ -200,9 +200,20 @@ def answer(upload: Upload) -> Answer:
     return found._replace(files=tuple(sorted(files)))
 
 
+#: The version that doesn't know UV_WORKING_DIR. It would upload the files of another folder.
+_OLD = "0.8.24"
+
+
 def ask(version: str, calls: Sequence[tuple[Case, Path]]) -> Sequence[Answer]:
     """What a version of uv does."""
     password = {"UV_PUBLISH_PASSWORD": "canary-password", "UV_HTTP_RETRIES": "0"}
     nobody = {**password, "UV_PUBLISH_USERNAME": real.NOBODY}
     own = {"": ["publish", "-q"]}
-    return real.ask("uv", version, calls, own, [password, nobody, {"UV_HTTP_RETRIES": "0"}])
+    found = real.ask("uv", version, calls, own, [password, nobody, {"UV_HTTP_RETRIES": "0"}])
+    old = version == _OLD
+    return [
+        Answer(error="UV_WORKING_DIR is unknown")
+        if old and "UV_WORKING_DIR" in case.environ
+        else one
+        for one, (case, _) in zip(found, calls, strict=True)
+    ]

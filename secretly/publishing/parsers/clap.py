@@ -1,7 +1,7 @@
 """Command lines as clap reads them, the parser of uv and maturin.
 
-It takes no abbreviations. ``--option=`` and ``-x=`` give an empty value, and an option with one
-value may be given once only.
+It takes no abbreviations. ``--option=`` and ``-x=`` give an empty value. An option with one value
+may be given once only, but before and after the subcommand.
 """
 
 from __future__ import annotations
@@ -59,8 +59,10 @@ class Clap(NamedTuple):
                 words += part.words
             elif part is not _END:
                 found += part.options
-        self._refuse_repeated(found)
-        return Words(found, words, len(found) if before is None else before)
+        before = len(found) if before is None else before
+        for options in (found[:before], found[before:]):  # those after the subcommand count
+            self._refuse_repeated(options)
+        return Words(found, words, before)
 
     def rewrite(
         self, arguments: Sequence[str], without: Collection[str], adding: Sequence[str]

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from ...config.command_line import Words
 from ...errors import Refused
@@ -25,6 +26,9 @@ _HOOKS = ("pre_invoke", "pre_publish", "post_publish")
 #: The variables of an identity of GitHub's: pdm needs both.
 _GITHUB = ("ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN")
 
+#: The names of the indexes that pdm has built in, and the secret of each.
+_NAMES = {"pypi": "PyPI", "testpypi": "TestPyPI"}
+
 #: The fragment of a pinned URL: a settings file can't know it.
 _MADE_UP = secrets.token_hex(8)
 
@@ -38,6 +42,7 @@ class Pdm(ToolCall):
     of the project's ``tool.pdm.options.publish`` right after its subcommand, and reads all again.
     """
 
+    names = _NAMES
     artifacts = Artifacts(
         folder="dist",
         strict=True,
@@ -50,7 +55,6 @@ class Pdm(ToolCall):
         no_build_options=("--no-build",),
         separately="pdm build && secretly run pdm publish --no-build",
     )
-    names: Mapping[str, str] = {"pypi": "PyPI", "testpypi": "TestPyPI"}
     reads = ("PDM_PUBLISH_REPO", "PDM_PUBLISH_USERNAME", "PDM_PUBLISH_PASSWORD")
     own = ("PDM_*",)
     harmless = (
@@ -167,12 +171,12 @@ class Pdm(ToolCall):
         if "://" in name:
             url, name = name, ""
         if url is None:
-            if name not in self.names:
+            if name not in _NAMES:
                 raise Refused(
                     f"pdm has no URL for the index {escape(name)}",
                     f"set it: pdm config repository.{escape(name)}.url URL",
                 )
-            return Destination(name, self.names[name], "", self._username)
+            return Destination(name, _NAMES[name], "", self._username)
         bare = read_address(url).url.partition("#")[0]
         if name:
             secret = secret_named(self, name, url, by_project=by_project)
@@ -191,7 +195,7 @@ class Pdm(ToolCall):
     def _username(self) -> str | None:
         """The name that pdm sends with a password: an empty one becomes ``__token__``."""
         if self.given() == _IN_URL:
-            return read_address(self._url).username or ""
+            return urlsplit(self._url).username or ""
         typed = self.words.last(("--username",)) or self.environ.get("PDM_PUBLISH_USERNAME")
         found = self._entry.value("username")[0] if typed is None else typed
         return "__token__" if found == "" or (found is None and self._has_password) else found
@@ -210,8 +214,8 @@ class Pdm(ToolCall):
         """``--password``, or a URL with a user name and a password."""
         if self.words.last(("--password",)):
             return "--password"
-        both = bool(self._url) and read_address(self._url).has_colon
-        return _IN_URL if both and not self._has_password else ""
+        own = bool(self._url) and read_address(self._url).has_colon
+        return _IN_URL if own and not self._has_password else ""
 
     def idle(self) -> str:
         """``--help`` and ``--version``."""
