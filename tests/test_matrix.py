@@ -1,0 +1,329 @@
+"""The real publishing tools, with random options, variables and settings for where they upload.
+
+Two indexes, A and B, and a proxy, C, on loopback, which is the only network. Whatever is combined:
+no upload, and no secret, reaches another server than the one that the dialog showed. Refusals are
+counted: ``SECRETLY_MATRIX=200 pytest -m real -s tests/test_matrix.py`` prints the figures of so
+many combinations for each tool, from ``SECRETLY_MATRIX_SEED``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import tokens
+from agreement.cases import HERE
+from agreement.real import alone
+from command import SECRETLY, home
+from conftest import lacking
+from test_publishing import FILE, project, tool
+
+from secretly.testing import FakePinentry
+
+pytestmark = [pytest.mark.real, pytest.mark.outside]
+
+NUMBER = int(os.environ.get("SECRETLY_MATRIX", "3"))
+SEED = int(os.environ.get("SECRETLY_MATRIX_SEED", "1"))
+
+#: The token that is typed at each prompt. Each index here takes it for its own.
+TOKEN = tokens.token("127.0.0.1")
+
+
+class Ports(NamedTuple):
+    """The servers: two indexes and a proxy."""
+
+    a: int
+    b: int
+    c: int
+
+
+class Moves:
+    """What one combination consists of.
+
+    :param pick: chooses at random.
+    """
+
+    def __init__(self, ports: Ports, pick: random.Random) -> None:
+        self.ports, self.pick = ports, pick
+        self.options: list[str] = []
+        self.environ: dict[str, str] = {}
+        self.env_file: list[str] = []
+        self.files: dict[str, str] = {}
+
+    def url(self) -> str:
+        """The URL of one of the indexes."""
+        host = f"127.0.0.1:{self.pick.choice(self.ports[:2])}"
+        user = self.pick.choice(["", "", "", "", "ada@"])
+        return f"http://{user}{host}/legacy/"
+
+    def option(self, *names: str, value: str) -> None:
+        """An option, in one of its spellings. Sometimes an empty one comes before it."""
+        name = self.pick.choice(names)
+        if self.pick.random() < 0.1:
+            self.options.append("-u=")
+        if name.startswith("--") and self.pick.random() < 0.5:
+            self.options.append(f"{name}={value}")
+        else:
+            self.options += [name, value]
+
+    def variable(self, name: str, value: str) -> None:
+        """A variable of the user's shell, or of the project's env file."""
+        if self.pick.random() < 0.3:
+            self.env_file.append(f"{name}={value}\n")
+        else:
+            self.environ[name] = value
+
+    def file(self, path: str, text: str) -> None:
+        """Lines of a settings file. ``~/`` is the home, another path the project."""
+        self.files[path] = self.files.get(path, "") + text
+
+    def proxy(self) -> None:
+        """The user's own proxy."""
+        for name in ("http_proxy", "HTTP_PROXY"):
+            self.environ[name] = f"http://127.0.0.1:{self.ports.c}"
+
+
+def _pypirc(moves: Moves, name: str = "corp") -> None:
+    section = f"[{name}]\nrepository = {moves.url()}\n"
+    moves.files["~/.pypirc"] = f"[distutils]\nindex-servers = {name}\n{section}"
+
+
+def _twine(moves: Moves) -> list[Callable[[], None]]:
+    return [
+        lambda: moves.option("--repository-url", value=moves.url()),
+        lambda: moves.option("-r", "--repository", value="corp"),
+        lambda: moves.variable("TWINE_REPOSITORY_URL", moves.url()),
+        lambda: moves.variable("TWINE_REPOSITORY", "corp"),
+        lambda: _pypirc(moves),
+        lambda: _pypirc(moves, moves.url()),
+        lambda: moves.option("-u", "--username", value="ada"),
+    ]
+
+
+def _uv(moves: Moves) -> list[Callable[[], None]]:
+    def index(path: str, table: str) -> None:
+        moves.file(path, f'[[{table}]]\nname = "corp"\nurl = "{moves.url()}"\n')
+        moves.file(path, f'publish-url = "{moves.url()}"\n')
+
+    proxy = f"http://127.0.0.1:{moves.ports.c}"
+    return [
+        lambda: moves.option("--publish-url", value=moves.url()),
+        lambda: moves.option("--index", value="corp"),
+        lambda: moves.variable("UV_PUBLISH_URL", moves.url()),
+        lambda: moves.variable("UV_PUBLISH_INDEX", "corp"),
+        lambda: index("uv.toml", "index"),
+        lambda: index("pyproject.toml", "tool.uv.index"),
+        lambda: index("~/.config/uv/uv.toml", "index"),
+        lambda: moves.file("uv.toml", f'http-proxy = "{proxy}"\n'),
+        lambda: moves.file("~/.config/uv/uv.toml", f'publish-url = "{moves.url()}"\n'),
+    ]
+
+
+def _flit(moves: Moves) -> list[Callable[[], None]]:
+    return [
+        lambda: moves.option("--repository", value="corp"),
+        lambda: moves.variable("FLIT_INDEX_URL", moves.url()),
+        lambda: _pypirc(moves),
+        lambda: _pypirc(moves, "pypi"),
+    ]
+
+
+def _hatch(moves: Moves) -> list[Callable[[], None]]:
+    own = "~/.config/hatch/config.toml"
+    return [
+        lambda: moves.option("-r", "--repo", value=moves.url()),
+        lambda: moves.option("-r", "--repo", value="corp"),
+        lambda: moves.variable("HATCH_INDEX_REPO", moves.pick.choice(["corp", moves.url()])),
+        lambda: moves.file(own, f'[publish.index.repos.corp]\nurl = "{moves.url()}"\n'),
+        lambda: moves.file(own, f'[publish.index.repos."{moves.url()}"]\nurl = "{moves.url()}"\n'),
+        lambda: moves.file("hatch.toml", f'[publish.index]\nrepo = "{moves.url()}"\n'),
+        lambda: moves.file("mine.toml", f'[publish.index]\nrepo = "{moves.url()}"\n'),
+        lambda: moves.variable("HATCH_CONFIG", "mine.toml"),
+    ]
+
+
+def _poetry(moves: Moves) -> list[Callable[[], None]]:
+    own = "~/.config/pypoetry/config.toml"
+    source = '[[tool.poetry.source]]\nname = "corp"\nurl = "{}"\n'
+    return [
+        lambda: moves.option("-r", "--repository", value="corp"),
+        lambda: moves.option("-r", "--repository", value="corp"),
+        lambda: moves.option("-r", "--repository", value="corp2"),
+        lambda: moves.variable("POETRY_REPOSITORIES_CORP_URL", moves.url()),
+        lambda: moves.variable("POETRY_REPOSITORIES_CORP2_URL", moves.url()),
+        lambda: moves.file("poetry.toml", f'[repositories.corp]\nurl = "{moves.url()}"\n'),
+        lambda: moves.file(own, f'[repositories.corp]\nurl = "{moves.url()}"\n'),
+        lambda: moves.file("pyproject.toml", source.format(moves.url())),
+        lambda: moves.variable("POETRY_REPOSITORIES_CORP_URL", "{repositories.corp2.url}"),
+    ]
+
+
+def _pdm(moves: Moves) -> list[Callable[[], None]]:
+    own, table = "~/.config/pdm/config.toml", '[repository.{}]\nurl = "{}"\n'
+    added = '[tool.pdm.options]\npublish = ["--repository", "{}"]\n'
+    return [
+        lambda: moves.option("-r", "--repository", "--repo", value=moves.url()),
+        lambda: moves.option("-r", "--repository", value="corp"),
+        lambda: moves.variable("PDM_PUBLISH_REPO", moves.pick.choice(["corp", moves.url()])),
+        lambda: moves.file("pdm.toml", table.format("corp", moves.url())),
+        lambda: moves.file("pdm.toml", table.format("pypi", moves.url())),
+        lambda: moves.file(own, table.format("corp", moves.url())),
+        lambda: moves.file(own, table.format("pypi", moves.url()) + 'username = "ada"\n'),
+        lambda: moves.file("pyproject.toml", added.format(moves.url())),
+        lambda: moves.file("pyproject.toml", '[tool.pdm.scripts]\npre_publish = "true"\n'),
+        lambda: moves.variable("PDM_CONFIG_FILE", "pdm.toml"),
+    ]
+
+
+def _maturin(moves: Moves) -> list[Callable[[], None]]:
+    return [
+        lambda: moves.option("--repository-url", value=moves.url()),
+        lambda: moves.option("-r", "--repository", value="corp"),
+        lambda: moves.variable("MATURIN_REPOSITORY_URL", moves.url()),
+        lambda: moves.variable("MATURIN_REPOSITORY", "corp"),
+        lambda: _pypirc(moves),
+        lambda: _pypirc(moves, moves.url()),
+        lambda: moves.option("-u", "--username", value="ada"),
+    ]
+
+
+#: Each tool's words, and what may be combined with them.
+TOOLS: Mapping[str, tuple[list[str], list[str], Callable[[Moves], list[Callable[[], None]]]]] = {
+    "twine": (["upload"], [FILE], _twine),
+    "uv": (["publish"], [FILE], _uv),
+    "flit": (["publish"], ["--format", "wheel"], _flit),
+    "hatch": (["publish"], [FILE], _hatch),
+    "poetry": (["publish"], [], _poetry),
+    "pdm": (["publish"], ["--no-build"], _pdm),
+    "maturin": (["upload"], [FILE], _maturin),
+}
+
+#: What keeps tools from the network for other things.
+QUIET = {"FLIT_NO_NETWORK": "1", "PDM_CHECK_UPDATE": "0", "UV_HTTP_RETRIES": "0"}
+
+
+class Loopback:
+    """The servers, and commands that run beside them."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+        self.ports = Ports(*self._read())
+
+    def run(self, argv: list[str], environ: Mapping[str, str], folder: Path) -> Any:
+        """Run a command, and return how it ended and what the servers got."""
+        assert self._process.stdin is not None
+        line = json.dumps({"argv": argv, "environ": dict(environ), "folder": str(folder)})
+        self._process.stdin.write(f"{line}\n")
+        self._process.stdin.flush()
+        return self._read()
+
+    def _read(self) -> Any:
+        assert self._process.stdout is not None
+        return json.loads(self._process.stdout.readline())
+
+
+@pytest.fixture(name="loopback")
+def _loopback() -> Iterator[Loopback]:
+    """The servers in a network of their own."""
+    words = alone()
+    if words is None:
+        lacking("this system allows no network namespace")
+    command = [*words, sys.executable, "-P", str(HERE / "drivers" / "matrix.py")]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
+        try:
+            yield Loopback(process)
+        finally:
+            process.stdin.close()  # type: ignore[union-attr]
+            process.wait(30)
+
+
+def combine(name: str, ports: Ports, pick: random.Random) -> Moves:
+    """A combination of a tool's options, variables and settings."""
+    moves = Moves(ports, pick)
+    possible = TOOLS[name][2](moves)
+    for move in pick.sample(possible, pick.randint(1, min(4, len(possible)))):
+        move()
+    if pick.random() < 0.2:
+        moves.proxy()
+    return moves
+
+
+def attempt(name: str, loopback: Loopback, moves: Moves) -> tuple[Any, list[str]]:
+    """Run secretly with a tool, and return what came of it, and the lines of the first prompt."""
+    first, last, _ = TOOLS[name]
+    with home() as found, FakePinentry([TOKEN] * 3) as fake:
+        folder = found.folder / "demo"
+        folder.mkdir()
+        project(folder)
+        if name == "flit":  # it uploads what it builds
+            (folder / FILE).unlink()
+        for path, text in moves.files.items():
+            file = found.folder / path[2:] if path.startswith("~/") else folder / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with file.open("a") as stream:
+                stream.write(text)
+        own = []
+        if moves.env_file:
+            (folder / ".env").write_text("".join(moves.env_file))
+            own = ["--env-file", ".env"]
+        argv = [*SECRETLY, "run", *own, tool(name), *first, *moves.options, *last]
+        environ = {**found.environ, **QUIET, **moves.environ, **fake.environ}
+        done = loopback.run(argv, environ, folder)
+        text = fake.prompts[0]["SETDESC"] if fake.prompts else ""
+        return done, text.replace("%0A", "\n").splitlines()
+
+
+def outcome(done: Any, prompt: list[str], ports: Ports) -> str:
+    """What came of an attempt, in a word. What must not happen fails."""
+    if not prompt:
+        assert done["got"] == [], done
+        assert TOKEN not in done["said"]
+        return "refused" if done["status"] == 125 else "no secret needed"
+    shown = next(line for line in prompt if line.startswith("to: "))
+    proxied = any("network: " in line and f"proxy 127.0.0.1:{ports.c}" in line for line in prompt)
+    host = re.match(r"to: (127\.0\.0\.1:\d+)", shown)
+    for server, where, password in done["got"]:
+        if host is None:  # the tool's own index, which only a proxy could reach
+            assert server == "C", (shown, done)
+            assert not where.startswith("127.0.0.1"), (shown, done)
+        else:
+            assert where == host[1], (shown, done)
+        assert proxied or server != "C", (prompt, done)
+        assert TOKEN not in password, "the long token"
+    if not done["got"]:
+        return "the tool sent nothing"
+    return "through the proxy" if done["got"][0][0] == "C" else "uploaded"
+
+
+@pytest.mark.timeout(60 + 60 * NUMBER)
+@pytest.mark.parametrize("name", TOOLS)
+def test_no_upload_reaches_another_server_than_the_one_shown(name: str, loopback: Loopback) -> None:
+    """For each combination: the server that the dialog shows, or none."""
+    pick = random.Random(f"{SEED} {name}")
+    counted: Counter[str] = Counter()
+    reasons: Counter[str] = Counter()
+    for number in range(NUMBER):
+        moves = combine(name, loopback.ports, pick)
+        done, prompt = attempt(name, loopback, moves)
+        context = (number, moves.options, moves.environ, moves.env_file, moves.files)
+        try:
+            found = outcome(done, prompt, loopback.ports)
+        except AssertionError as error:
+            raise AssertionError(f"{context}: {error}") from None
+        counted[found] += 1
+        if found != "uploaded":
+            said = re.sub(r"\d{4,}|/\S+", "…", done["said"].strip().partition("\n")[0])
+            reasons[f"{found}: {said[:110]}"] += 1
+    lines = [f"{count:5} {reason}" for reason, count in reasons.most_common(12)]
+    print(f"\n{name}, {NUMBER} combinations, seed {SEED}: {dict(counted)}", *lines, sep="\n")
+    assert sum(counted.values()) == NUMBER
