@@ -298,6 +298,7 @@ class Asking(Pty):
             **(variables or {}),
         }
         super().__init__(argv, environ, stdin=stdin, rows=rows, columns=columns)
+        self._ends = not shell
 
     def result(self, seconds: float = DEADLINE) -> dict[str, Any]:
         """Return the outcome. Check that the terminal is restored, without a child or input."""
@@ -306,6 +307,8 @@ class Asking(Pty):
         assert self.modes() == self.before
         assert outcome["child"] is None
         assert not outcome["left"]
+        if COVERAGE and self._ends:
+            self.wait()  # it writes down what was covered
         return outcome
 
     def until(self, true: Callable[[], Any], seconds: float = DEADLINE) -> Any:
