@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from .asking import prompting, questions, wording
 from .config import loading, values
 from .errors import KeychainTimeout, NoPinentry, NotConfirmed, Refused, SecretlyError
-from .redacted import NotASecret, Secret, is_cut_short, to_secret
+from .redacted import NotASecret, Secret, to_secret
 from .reference import Reference, parse, parse_name
-from .resolving import obtain, storing
+from .resolving import checking, obtain, storing
 from .resolving.candidates import ResolvedSecret, Username, username_for
 from .resolving.request import (
     PROMPT_TIMEOUT,
@@ -75,8 +75,8 @@ async def secret(
     :param prompt: the label of the entry field.
     :param description: what the secret is for, which the prompt shows.
     :param remember: store a typed secret in the keychain: True, False, ``"ask"``
-        (ask the user afterwards), or a timedelta (remember it in memory that long, on
-        Linux; a failure is logged); None: as configured, else no.
+        (ask the user afterwards), or a timedelta (remember it in memory that long, on Linux; a
+        failure is logged); None: as configured, else no. Without *username*, it replaces all.
     :param confirm: whether the user confirms a stored secret; None: as configured, else no.
     :param verify: a function or coroutine function that tries the secret. If it returns
         False, the secret is not used, and the user is asked again, 3 times at most.
@@ -181,7 +181,10 @@ async def confirm(
 async def remember(
     reference: str, value: str, *, username: str | None = None, timeout: Timeout = None
 ) -> None:
-    """Store a secret in the keychain.
+    """Store a secret in the keychain, in place of what is stored under that name.
+
+    A name has one stored secret. To store the secrets of several users of a service, give each a
+    name of its own.
 
     :param reference: a plain name.
     :param value: the secret.
@@ -190,8 +193,8 @@ async def remember(
     :param timeout: how long to wait, in seconds or as a timedelta; None: 300 s.
     :raises KeychainUnavailable: if the keychain can't store the secret, or only in plain text.
     :raises BadReference: if *reference* is not a plain name.
-    :raises Refused: if *value* has a NUL byte, is not valid Unicode, or is only the beginning
-        of a key of several lines.
+    :raises Refused: if *value* is empty, has a NUL byte, is not valid Unicode, is only the
+        beginning of a key of several lines, or is a reference.
 
     .. versionadded:: 1.0
     """
@@ -199,14 +202,14 @@ async def remember(
     here, name = context(), parse_name(reference)
     chosen = username_for(username or None, here.configuration.entry(name))
     seconds = values.in_seconds(timeout, PROMPT_TIMEOUT)
-    stored = storing.store_secret(name, value, chosen, here, seconds)
+    stored = storing.replace_secret(name, value, chosen, here, seconds)
     late = f"can't store {escape(name)} in {seconds:g} s"
     await tasks.bounded(stored, _limit(timeout), late, KeychainTimeout)
 
 
 def _storable(value: Secret) -> Secret:
-    if is_cut_short(value):
-        raise Refused("the secret is the beginning of several lines", "store the whole text")
+    if fault := checking.find_fault(value):
+        raise Refused(f"the secret {fault}", "store the whole secret itself")
     try:
         return to_secret(value, limit=None)
     except NotASecret as error:

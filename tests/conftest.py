@@ -26,6 +26,7 @@ import signal
 import sys
 import termios
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
@@ -57,6 +58,9 @@ PURE = "not process and not real and not alone"
 
 #: The markers of the other layers.
 _LAYERS = ("process", "real")
+
+#: What a file says whose tests have a marker, if it isn't ``mark.NAME``.
+_MARKED = {"hypothesis": "hypothesis"}
 
 #: Python's audit events for a new process.
 _STARTS = {
@@ -105,6 +109,21 @@ def pytest_configure(config: pytest.Config) -> None:
         # If a pinentry fails, secretly must not ask on the terminal that the tests run in.
         with contextlib.suppress(OSError), open("/dev/tty", "rb", buffering=0) as terminal:
             fcntl.ioctl(terminal, termios.TIOCNOTTY)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out the files that have no test with a marker that ``-m`` asks for.
+
+    Most files have no test that is ``alone`` or ``outside``, and reading them takes a while.
+    """
+    expression = config.option.markexpr
+    if collection_path.suffix != ".py" or re.search(r"\bor\b|[()]", expression):
+        return None
+    text = collection_path.read_text("utf-8")
+    asked_for = filter(str.isidentifier, re.split(r"\s+and\s+", expression.strip()))
+    return (
+        True if any(_MARKED.get(name, f"mark.{name}") not in text for name in asked_for) else None
+    )
 
 
 @pytest.hookimpl(wrapper=True)

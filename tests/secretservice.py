@@ -367,8 +367,11 @@ class KeePassXC(SecretService):
     """The real KeePassXC as the Secret Service, without a window.
 
     It does not ask before a program reads or deletes an item. A program that replaces an item of
-    another one still has to wait for the user, who can't answer here.
+    another one still has to wait for the user, who can answer only on a screen.
     """
+
+    #: The screen for its windows; empty: none.
+    display = ""
 
     def _start(self, password: bytes | None) -> None:
         need("keepassxc", "keepassxc-cli")
@@ -384,7 +387,7 @@ class KeePassXC(SecretService):
         options = ("--config", settings, "--localconfig", self.folder / "local.ini", "--pw-stdin")
         self._daemon = subprocess.Popen(
             ["keepassxc", *options, self.folder / "canary.kdbx"],
-            env=self.environ,
+            env={**self.environ, **self._window},
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -393,6 +396,10 @@ class KeePassXC(SecretService):
         self._daemon.stdin.write(_PASSWORD + b"\n")
         self._daemon.stdin.close()
         wait_until(lambda: self._owner() == self._daemon_pid and self._is_open(), 30)
+
+    @property
+    def _window(self) -> dict[str, str]:
+        return {"DISPLAY": self.display, "QT_QPA_PLATFORM": "xcb"} if self.display else {}
 
     def _make_database(self) -> None:
         """Make a database, one of whose groups the Secret Service shows."""

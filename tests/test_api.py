@@ -7,6 +7,7 @@ import datetime
 import getpass
 import json
 import logging
+import math
 import os
 import subprocess
 import sys
@@ -123,15 +124,19 @@ def test_the_callers_words_are_escaped(words: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("timeout", "shown"),
-    [(None, "300"), (7, "7"), (7.2, "8"), (datetime.timedelta(minutes=2), "120")],
+    ("timeout", "seconds"),
+    [(None, 300), (7, 7), (7.2, 7.2), (datetime.timedelta(minutes=2), 120)],
 )
-def test_the_time_limit_is_a_number_or_a_timedelta(timeout: Any, shown: str) -> None:
-    """pinentry gets it in seconds; the default is 300."""
+def test_the_time_limit_is_a_number_or_a_timedelta(timeout: Any, seconds: float) -> None:
+    """pinentry gets what is left of it in whole seconds, rounded up; the default is 300."""
     with FakePinentry(["canary-1", True]) as pinentry, sandbox(pinentry):
+        started = time.monotonic()
         asyncio.run(secret("A", timeout=timeout))
         asyncio.run(confirm("Sure?", timeout=timeout))
-        assert [prompt["SETTIMEOUT"] for prompt in pinentry.prompts] == [shown, shown]
+        left = seconds - (time.monotonic() - started)
+        for prompt in pinentry.prompts:
+            assert math.ceil(left) <= int(prompt["SETTIMEOUT"]) <= math.ceil(seconds)
+        assert len(pinentry.prompts) == 2
 
 
 @pytest.mark.parametrize("limit", [0.2, datetime.timedelta(seconds=0.2)])
@@ -331,6 +336,41 @@ def test_a_remembered_secret_is_found_and_forgotten() -> None:
 
         asyncio.run(main())
         assert [item.name for item in here.stored_names.items()] == ["PyPI"]
+
+
+def test_a_name_has_one_remembered_secret() -> None:
+    """``remember`` deletes the secret of another user name, also one that is not on the list."""
+    with sandbox() as here:
+
+        async def main() -> None:
+            for username in ("ada", "bob", None):
+                await remember("A", f"canary-{username}", username=username)
+                assert (await credential("A")).password == f"canary-{username}"
+                assert [item.name for item in here.stored_names.items()] == ["A"]
+            here.stored_names.remove("A", ME)
+            await remember("A", "canary-eve", username="eve")
+            here.stored_names.remove("A", "eve")
+            with pytest.raises(SecretlyError):
+                await secret("A")
+
+        asyncio.run(main())
+
+
+def test_a_typed_secret_is_stored_in_place_of_another() -> None:
+    """Only with ``username=`` does a name have the secrets of several users."""
+    with FakePinentry(["canary-ada", "canary-bob", "canary-new"]) as pinentry:
+        config = "[secrets.A]\nusername = 'eve'\n"
+        with sandbox(pinentry, config=config) as here:
+
+            async def main() -> None:
+                for username in ("ada", "bob"):
+                    await secret("A", username=username, remember=True)
+                for username in ("ada", "bob"):
+                    assert await secret("A", username=username) == f"canary-{username}"
+                assert await secret("A", remember=True) == "canary-new"
+                assert [item.username for item in here.stored_names.items()] == ["eve"]
+
+            asyncio.run(main())
 
 
 def test_remember_and_forget_raise_if_the_keychain_is_unavailable() -> None:
@@ -783,10 +823,16 @@ def test_a_failed_remember_shows_no_secret_in_a_traceback(reference: str) -> Non
     assert "canary-kept" not in str([frame.locals for frame in ours])
 
 
-def test_remember_refuses_what_no_command_can_get() -> None:
-    """A NUL byte ends an environment variable."""
-    with sandbox(), pytest.raises(Refused):
-        asyncio.run(secretly.remember("A", "canary\0kept"))
+@pytest.mark.parametrize(
+    "value",
+    ["canary\0kept", "", "-----BEGIN PRIVATE KEY-----", "{", "op://V/canary/f", "\udcff\ud800"],
+)
+def test_remember_refuses_what_no_command_can_use(value: str) -> None:
+    """A NUL byte ends a variable. A command can't use half a key, or a reference."""
+    with sandbox() as here, pytest.raises(Refused) as caught:
+        asyncio.run(secretly.remember("A", value))
+    assert "canary" not in f"{caught.value} {caught.value.hint}"
+    assert here.stored_names.items() == []
 
 
 @pytest.mark.process

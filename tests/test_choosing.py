@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -15,10 +17,12 @@ import pytest
 from conftest import COVERAGE
 from ptys import DEADLINE, SOON, Pty
 
-from secretly.asking import choosing, dialogs
+from secretly.asking import choosing, dialogs, prompting, wording
 from secretly.asking.choosing import PromptMethod, choose
 from secretly.asking.questions import Patience, Prompt
+from secretly.config.places import BUS_VARIABLE
 from secretly.errors import NoPinentry, PinentryFailed, Refused, SecretlyError
+from secretly.keeping.secret_service import session_bus
 
 SCREEN = {"DISPLAY": ":9"}
 BUS = {"DBUS_SESSION_BUS_ADDRESS": "unix:path=/nonexistent"}
@@ -33,6 +37,7 @@ class Home:
         self.bin = folder / "bin"
         self.bin.mkdir(mode=0o755)
         self.environ = {"PATH": str(self.bin), "HOME": str(folder), "TERM": "xterm", **COVERAGE}
+        self.environ["XDG_RUNTIME_DIR"] = str(folder)
 
     def program(self, name: str, content: str = "exit 1", folder: Path | None = None) -> Path:
         """Put a program there; the name says what it is."""
@@ -318,6 +323,31 @@ def test_a_screen_is_asked_on_in_this_order(home: Home) -> None:
 
 
 @pytest.mark.process
+@pytest.mark.parametrize("given", [None, "", " ", "unix:path=/given"])
+def test_a_pinentry_gets_the_bus_that_the_keychain_uses(
+    given: str | None,
+) -> None:
+    """pinentry-gnome3 looks only at the variable, so secretly sets it to the bus of the login."""
+    with tempfile.TemporaryDirectory() as short, socket.socket(socket.AF_UNIX) as bus:
+        bus.bind(f"{short}/bus")
+        home = Home(Path(short))
+        for name in ALL:
+            home.program(name, f'echo "${{DBUS_SESSION_BUS_ADDRESS-unset}}" >{short}/given')
+        environ = {**home.environ, **SCREEN}
+        environ |= {} if given is None else {BUS_VARIABLE: given}
+        method = asyncio.run(choose(environ))
+        assert method.program == home.bin / "pinentry-gnome3"
+        with pytest.raises(PinentryFailed):
+            asyncio.run(prompting.probe(method, environ))
+        used = (home.folder / "given").read_text().strip()
+        assert used == session_bus(environ) == ((given or "").strip() or f"unix:path={short}/bus")
+        over_ssh = method._replace(graphical=False)
+        with pytest.raises(PinentryFailed):
+            asyncio.run(prompting.probe(over_ssh, environ))
+        assert (home.folder / "given").read_text() == "unset\n"
+
+
+@pytest.mark.process
 def test_without_a_screen_the_terminal_is_asked_on(home: Home) -> None:
     """Without a screen: curses, else tty, else any program called pinentry, else the terminal."""
     for name in (*ALL, "pinentry"):
@@ -474,10 +504,12 @@ with open(sys.argv[1], "w") as file:
         ("ask", "echo 'gave up'", "PromptTimeout"),
         ("ask", "echo cancelled", "Cancelled"),
         ("ask", "echo 'execution error: not allowed. (-1743)' >&2; exit 1", "PinentryFailed"),
-        ("confirm", "printf '=Yes\\n'", None),
+        ("confirm", "printf '=yes\\n'", None),
         ("confirm", "echo 'gave up'", "PromptTimeout"),
         ("confirm", "echo cancelled", "Cancelled"),
-        ("confirm", "printf '=No\\n'", "NotConfirmed"),
+        ("confirm", "printf '=no\\n'", "NotConfirmed"),
+        ("confirm", "printf '=pypi-canary-1\\n'", "NotConfirmed"),
+        ("confirm", "printf '=\\n'", "NotConfirmed"),
     ],
 )
 def test_osascript_asks(what: str, answer: str, found: str | None, home: Home) -> None:
@@ -494,7 +526,8 @@ def test_osascript_asks(what: str, answer: str, found: str | None, home: Home) -
     )
     assert json.loads(result.read_text()) == found
     script, _, texts = (home.folder / "arguments").read_text().partition("end run\n")
-    assert ("hidden answer" in script) is (what == "ask")
+    assert "hidden answer" in script
+    assert (wording.TYPE_YES in texts) is (what == "confirm")
     assert "giving up after 5" in script
     assert "description" not in script
     assert texts.startswith("a title\nbecause\n\na\ndescription\\x1b")

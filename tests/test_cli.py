@@ -698,11 +698,11 @@ def test_the_prompts_time_can_be_set(home: Home) -> None:
     """``--prompt-timeout`` ends an unanswered prompt: 125, and nothing runs."""
     with FakePinentry([[("hang", True)]]) as fake:
         done = home.run(
-            *("run", "--prompt-timeout", "1s", "-e", "A=Name", "touch", "ran"), environ=fake.environ
+            *("run", "--prompt-timeout", "3s", "-e", "A=Name", "touch", "ran"), environ=fake.environ
         )
         assert_fails(done, 125)
         assert "--prompt-timeout" in done.stderr
-        assert texts(fake.prompts[0], "SETTIMEOUT") == "1"
+        assert texts(fake.prompts[0], "SETTIMEOUT") in ("1", "2", "3")  # the rest of the time
     assert not (home.folder / "ran").exists()
 
 
@@ -886,11 +886,12 @@ def test_an_unlisted_item_is_replaced_too(home: Home) -> None:
 
 
 def test_several_items_of_a_name_are_listed_and_forgotten(home: Home) -> None:
-    """Secrets for several user names, as older versions stored them, each have their own line."""
+    """The library can store a typed secret for each of several user names, and each has a line."""
     kept = home.keep_in_a_file()
     remember = "import asyncio, secretly, sys\nfor n in 'ada', 'bob', 'eve': "
-    remember += "asyncio.run(secretly.remember('Srv', 'canary-' + n, username=n))"
-    done = home.run_any([sys.executable, "-c", remember])
+    remember += "asyncio.run(secretly.secret('Srv', username=n, remember=True))"
+    with FakePinentry(["canary-ada", "canary-bob", "canary-eve"]) as fake:
+        done = home.run_any([sys.executable, "-c", remember], environ=fake.environ)
     assert done.status == 0, done.stderr
     listed = [line for line in home.run("list").stdout.splitlines() if line.startswith("Srv ")]
     assert [re.search("user (\\w+)", line)[1] for line in listed] == ["ada", "bob", "eve"]  # type: ignore[index]
@@ -1115,6 +1116,44 @@ def test_only_the_command_and_its_children_hold_the_secret(home: Home) -> None:
     assert files_with(second, home.folder) == []
 
 
+# -- a password in plain text ----------------------------------------------------
+
+
+@pytest.fixture(name="project")
+def _project(home: Home) -> Home:
+    """A home folder with a wheel and a twine that says what it was run with."""
+    home.program("twine", '#!/bin/sh\necho "ran $*"\n')
+    wheel(home.folder / "dist")
+    return home
+
+
+def test_a_password_in_plain_text_is_pointed_out(project: Home) -> None:
+    """The line names the file and its section, and says what to do."""
+    pypirc = project.folder / ".pypirc"
+    pypirc.write_text("[pypi]\nusername = __token__\npassword = canary-2\n")
+    with FakePinentry([TOKEN, True]) as fake:
+        done = project.run("run", "twine", "upload", WHEEL, environ=fake.environ)
+        checked = project.run(
+            "run", "-e", "X=env://X", "twine", "check", environ={"X": "x", **fake.environ}
+        )
+    assert done.stdout == f"ran upload {WHEEL}\n"
+    assert done.stderr.startswith(f"secretly: {pypirc} holds a password for PyPI in plain text. ")
+    assert "under [pypi]" in done.stderr
+    assert "canary" not in done.stderr
+    assert (checked.status, "plain text" in checked.stderr) == (0, False)  # it uploads nothing
+
+
+def test_a_broken_pypirc_does_not_matter_if_the_index_is_given(project: Home) -> None:
+    """It is an error if it says where the index is."""
+    (project.folder / ".pypirc").write_text("nonsense")
+    upload = ("run", "twine", "upload", "--repository-url", "https://pypi.example/legacy/", WHEEL)
+    with FakePinentry([TOKEN]) as fake:
+        done = project.run(*upload, environ=fake.environ)
+        assert (done.status, "plain text" in done.stderr) == (0, False), done
+        done = project.run("run", "twine", "upload", WHEEL, environ=fake.environ)
+    assert_fails(done, 125)
+
+
 # -- doctor ----------------------------------------------------------------------
 
 
@@ -1285,6 +1324,31 @@ def test_too_long_a_standard_input_is_refused(home: Home) -> None:
     done = home.run("set", "Name", "--stdin", stdin="c" * ((1 << 20) + 1))
     assert_fails(done, 1)
     assert "1 MiB" in done.stderr
+
+
+def test_doctor_reports_a_broken_list_of_stored_names(home: Home) -> None:
+    """It names the file, and the status is 1."""
+    kept = home.folder / ".local" / "state" / "secretly" / "kept.tsv"
+    kept.parent.mkdir(mode=0o700)
+    kept.write_text("not a list\n")
+    with FakePinentry() as fake:
+        done = home.run("doctor", environ=fake.environ)
+    assert done.status == 1
+    assert re.search(rf"^!!  list of stored names: .*{re.escape(str(kept))}", done.stdout, re.M)
+
+
+def test_doctor_lists_the_odd_folders_of_path(home: Home) -> None:
+    """Programs would be found in the current folder, or in one that others can write to."""
+    shared = home.folder / "shared"
+    shared.mkdir()
+    shared.chmod(0o777)
+    path = f"{home.environ['PATH']}::bin:{shared}:{shared}:/nonexistent"
+    with FakePinentry() as fake:
+        done = home.run("doctor", environ={**fake.environ, "PATH": path})
+    lines = re.findall("^    PATH: (.*)$", done.stdout, re.M)
+    starts = ["an empty entry means", "'bin' means", f"{shared} "]
+    assert [line.startswith(start) for line, start in zip(lines, starts, strict=True)] == [True] * 3
+    assert done.status == 0
 
 
 # -- other programs in place of a pinentry ---------------------------------------

@@ -636,6 +636,12 @@ def test_a_home_that_is_no_full_path_does_not_count(home: str) -> None:
             variables = {"HOME": home, f"XDG_{kind.upper()}_HOME": root}
             assert places.xdg_folder(kind, variables).startswith(system)
             assert os.path.isabs(places.secretly_folder(kind, variables))
+    for folder in ("", "run", "~/run"):
+        variables = {"XDG_RUNTIME_DIR": folder}
+        assert places.runtime_folder(variables) == f"/run/user/{os.geteuid()}"
+    for variables in ({"HOME": home}, {"HOME": home, "PASSWORD_STORE_DIR": ""}):
+        assert places.password_store(variables) == os.path.join(system, ".password-store")
+    assert places.password_store({"PASSWORD_STORE_DIR": "/srv/store"}) == "/srv/store"
 
 
 def test_elsewhere_the_home_is_the_systems_too(monkeypatch: pytest.MonkeyPatch) -> None:

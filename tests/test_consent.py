@@ -1,4 +1,4 @@
-"""Consent: no answer of an untested pinentry turns a No into a Yes."""
+"""Consent: no answer of a pinentry turns a No into a Yes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from ptys import DEADLINE
 
 from secretly.asking import assuan, measured, prompting
-from secretly.asking.measured import Question
 from secretly.asking.questions import Prompt
 from secretly.errors import PinentryFailed, SecretlyError
 from secretly.testing.pinentry import _executable
@@ -39,34 +38,23 @@ def compiled(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("name", "flavor", "how"),
+    ("name", "flavor", "opens"),
     [
-        ("pinentry-curses", "curses", Question.EXCHANGED),
-        ("pinentry-gtk-2", "gtk2", Question.BUTTONS),
-        ("pinentry-gtk-2", "gtk2:curses", Question.EXCHANGED),
-        ("pinentry-qt", "qt", Question.BUTTONS),
-        ("pinentry-qt", "qt:curses", Question.EXCHANGED),
+        ("pinentry-gtk-2", "gtk2", True),
+        ("pinentry-qt", "qt", True),
+        ("pinentry-qt", "gtk2", False),
+        ("pinentry-qt", "qt:curses", False),
+        ("pinentry-curses", "curses", False),
+        ("pinentry-tty", "gtk2", False),
     ],
 )
-def test_buttons_are_used_where_they_were_measured(
-    name: str, flavor: str, how: Question, compiled: Path
+def test_a_window_needs_a_measured_program_and_its_flavor(
+    name: str, flavor: str, opens: bool, compiled: Path
 ) -> None:
-    """Buttons need the right name, flavor and version. Otherwise the user types a word."""
-    program = compiled / name
-    assert measured.question(program, flavor, measured.VERSION) is how
-    assert measured.question(program, flavor, "1.3.1") is Question.WORD
-    assert measured.question(program, flavor, "") is Question.WORD
-    others = {path for path in compiled.iterdir() if path != program} | {Path("/nonexistent")}
-    for other in others - {compiled / "pinentry-curses"}:
-        if other.name[9:] not in flavor.replace("gtk2", "gtk-2"):
-            assert measured.question(other, flavor, measured.VERSION) is Question.WORD
-
-
-def test_where_a_letter_agrees_a_word_is_typed(compiled: Path) -> None:
-    """pinentry-tty waits for a ``y``, and every PyPI token has one, so the user types a word."""
-    for program in compiled.iterdir():
-        for flavor in ("tty", "gtk2:tty", "curses:tty"):
-            assert measured.question(program, flavor, measured.VERSION) is Question.WORD
+    """Neither the name nor the flavor alone says that a pinentry opens a window."""
+    assert measured.opens_window(compiled / name, flavor) is opens
+    for other in ("pinentry-other", "missing/pinentry-qt", "missing/pinentry-gtk-2"):
+        assert not measured.opens_window(compiled / other, flavor)
 
 
 @pytest.mark.parametrize("flavor", EVERY_FLAVOR)
@@ -76,7 +64,6 @@ def test_a_script_was_not_measured(flavor: str, tmp_path: Path) -> None:
         script = tmp_path / name
         script.write_text("#!/bin/sh\n")
         assert measured.name_of(script) == ""
-        assert measured.question(script, flavor, measured.VERSION) is Question.WORD
         assert not measured.opens_window(script, flavor)
 
 
@@ -95,7 +82,8 @@ def test_a_link_is_the_program_that_it_leads_to(compiled: Path) -> None:
 def test_in_fltk_escape_agrees() -> None:
     """pinentry-fltk answers OK to Escape, so secretly never asks it to confirm."""
     for flavor in ("fltk", "fltk:curses"):
-        assert measured.question(Path("/bin/sh"), flavor, measured.VERSION) is Question.NEVER
+        assert not measured.may_confirm(flavor)
+    assert all(measured.may_confirm(flavor) for flavor in EVERY_FLAVOR)
 
 
 # -- any answer ------------------------------------------------------------------

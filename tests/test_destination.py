@@ -22,11 +22,11 @@ from hypothesis import strategies as st
 from test_publishing import project, tool
 
 from secretly.config import loading, places
-from secretly.config.command_line import Invocation, recognize
+from secretly.config.command_line import Invocation, Words, recognize
 from secretly.config.model import Configuration
 from secretly.errors import Refused, SecretlyError
 from secretly.publishing.destination import Destination
-from secretly.publishing.table import TableCall
+from secretly.publishing.tool_call import ToolCall
 from secretly.publishing.upload import Upload, upload_of
 
 TOOLS = ("twine", "uv", "flit", "hatch", "poetry", "pdm", "maturin")
@@ -534,6 +534,24 @@ def test_a_folder_for_settings_may_be_elsewhere(workdir: Workdir) -> None:
 
 
 @pytest.mark.parametrize(
+    "line", ["pdm publish", "hatch publish", "poetry publish -r mine", "uv publish"]
+)
+@pytest.mark.parametrize("folder", ["conf", "./conf", "~/conf"])
+def test_a_relative_folder_for_settings_is_refused(
+    workdir: Workdir, line: str, folder: str
+) -> None:
+    """Some tools would read the settings in the current folder, and some would ignore them."""
+    with pytest.raises(Refused, match="XDG_CONFIG_HOME") as caught:
+        workdir.destination(line, {"XDG_CONFIG_HOME": folder})
+    assert "unset" in caught.value.hint
+    if line in ("pdm publish", "uv publish"):
+        for several in (folder, f"/nonexistent:{folder}", ":/nonexistent"):
+            with pytest.raises(Refused, match="XDG_CONFIG_DIRS"):
+                workdir.destination(line, {"XDG_CONFIG_DIRS": several})
+        workdir.destination(line, {"XDG_CONFIG_DIRS": "/nonexistent:"})
+
+
+@pytest.mark.parametrize(
     ("line", "file", "text"),
     [
         ("pdm publish -r mine", "pdm.toml", "[repository.mine]\nurl = '{url}'"),
@@ -872,13 +890,13 @@ LEAD: dict[str, tuple[str, Mapping[str, str], Mapping[str, str], str]] = {
     ),
     "uv: the system's folders": (
         "uv publish",
-        {"XDG_CONFIG_DIRS": "none:xdg:more"},
+        {"XDG_CONFIG_DIRS": "HERE/none:HERE/xdg:HERE/more"},
         {"xdg/uv/uv.toml": "publish-url = 'URL-B'", "more/uv/uv.toml": "publish-url = 'URL-A'"},
         "B",
     ),
     "uv: the user's file takes precedence over the system's": (
         "uv publish",
-        {"XDG_CONFIG_DIRS": "xdg"},
+        {"XDG_CONFIG_DIRS": "HERE/xdg"},
         {"xdg/uv/uv.toml": "publish-url = 'URL-B'", USERS: "publish-url = 'URL-A'"},
         "A",
     ),
@@ -1043,8 +1061,9 @@ def test_the_real_tool_uploads_to_the_destination_that_was_found(
     workdir: Workdir, island: Island, name: str
 ) -> None:
     """secretly finds the same index as the tool, whichever settings the tool uses."""
-    line, variables, files, where = LEAD[name]
+    line, named, files, where = LEAD[name]
     settled(workdir, island, files)
+    variables = {key: text.replace("HERE", str(workdir.project)) for key, text in named.items()}
     line = island.filled(line).replace("HERE", str(workdir.project))
     url = {"A": island.a, "B": island.b}.get(where, "")
     destination = workdir.destination(line, variables)
@@ -1174,10 +1193,14 @@ def test_the_settings_are_those_of_the_folder_that_the_tool_works_in(
     assert workdir.secret(line, environ) == HOST
 
 
-class Starting(TableCall):
+class Starting(ToolCall):
     """A call of a tool that starts in the folder that one of these names."""
 
     folder_options = ("--directory", "$FIRST", "$SECOND")
+
+    def read(self) -> Words:
+        """Read the arguments as most parsers do."""
+        return self.invocation.parsed
 
 
 def test_an_empty_variable_names_no_folder(workdir: Workdir) -> None:

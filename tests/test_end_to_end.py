@@ -298,7 +298,7 @@ def test_publishing_with_a_keychain(
         for text in ("upload: demo 1.1", "to: 127.0.0.1:", "program: /", "sha256 "):
             terminal.expect(text)
         terminal.wait_for_prompt()
-        terminal.type("\t\r")  # to the Yes: Return alone says No
+        terminal.type("yes\r")
         assert terminal.wait() == 0, terminal.screen
     both = sorted(first + [os.path.basename(name) for name in package.files("1.1")])
     assert arrived(index) == both

@@ -389,6 +389,13 @@ def test_a_literal_variable_is_passed_on(home: Home) -> None:
         *("run", "--env-file", file, "-p", "p", "--resolve-env", *words, "show"), environ=environ
     )
     assert done == Ended(0, "T_A=bws://1\nT_B=env://NOT_SET\nT_C=x op://a\n", "")
+    missing = ("run", "--env-file", file, "-p", "p", *words[:2], "--literal=T_AA", "show")
+    done = home.run(*missing)
+    assert (done.status, done.stdout) == (0, "T_A=bws://1\nT_B=env://NOT_SET\n")
+    [line] = done.stderr.splitlines()
+    assert "--literal T_AA " in line
+    assert "Did you mean 'T_A'?" in line
+    assert home.run("run", "-q", *missing[1:]) == Ended(0, done.stdout, "")
     assert_refused(home.run("run", "--literal=X", "-eX=Name", "show"), "--literal X", "-e X")
     assert_refused(home.run("run", "--literal=X=bws://1", "show"), "--literal X")
 

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+import platform
 import re
+import subprocess
+import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -256,3 +261,136 @@ def test_the_program_is_checked_after_the_recheck(tmp_path: Path) -> None:
     )
     with pytest.raises(Refused, match=re.escape(str(path))):
         launch.execute(plan)
+
+
+# -- the exec --------------------------------------------------------------------
+
+#: Executes the plan that stdin has as JSON, or prints the error.
+EXECUTES = """
+import json, sys
+from secretly.errors import SecretlyError
+from secretly.running.launch import LaunchPlan, execute
+try:
+    execute(LaunchPlan(**json.load(sys.stdin)), say=lambda line: print(line, flush=True))
+except SecretlyError as error:
+    print(f"{type(error).__name__}: {error}")
+"""
+
+
+def executed(path: str, *argv: str, **plan: object) -> str:
+    """What a process printed that became this program."""
+    fields = {"program": path, "argv": ["tool", *argv], **plan}
+    done = subprocess.run(
+        [sys.executable, "-c", EXECUTES],
+        input=json.dumps(fields),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stderr == ""
+    return done.stdout
+
+
+@pytest.mark.process
+def test_a_process_becomes_the_program(tmp_path: Path) -> None:
+    """With its name, arguments and variables. A script without '#!' is run by sh."""
+    path = Path(program(tmp_path / "tool"))
+    for start in ("#!/bin/sh\n", ""):
+        path.write_text(f'{start}echo "$0 $* $TOKEN"\n')
+        said = executed(str(path), "a b", "c", environ={"TOKEN": "canary-1"}, said=["first"])
+        assert said == f"first\n{path} a b c canary-1\n"
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    ("text", "mode", "value", "said"),
+    [
+        ("#!/nonexistent/interpreter\n", 0o755, "", "NotThere: {} or its interpreter"),
+        ("#!/bin/sh\n", 0o644, "", "NotExecutable: can't execute {}: "),
+        ("#!/bin/sh\n", 0o755, "x" * 200_000, "Refused: can't start {}: its arguments and"),
+    ],
+    ids=["interpreter", "mode", "length"],
+)
+def test_a_program_that_cannot_be_executed_is_an_error(
+    tmp_path: Path, text: str, mode: int, value: str, said: str
+) -> None:
+    """The error depends on what the system says."""
+    path = Path(program(tmp_path / "tool", mode))
+    path.write_text(text)
+    assert executed(str(path), environ={"X": value}).startswith(said.format(path))
+
+
+#: Adds a key to the session keyring, and prints what the system says.
+ADDS_A_KEY = """
+import ctypes, os, platform
+add_key = {"x86_64": 248, "aarch64": 217}[platform.machine()]
+call = ctypes.CDLL(None, use_errno=True).syscall
+added = call(add_key, b"user", b"canary", b"canary-1", 8, -3)
+print("added" if added > 0 else os.strerror(ctypes.get_errno()))
+"""
+
+
+def joined(words: Sequence[str]) -> list[str]:
+    """The command line that runs in a session keyring of its own."""
+    join = "import os, sys; from secretly.keeping import kernel_keyring as k; k._keyctl(1, None);"
+    return [sys.executable, "-c", f"{join} os.execv(sys.argv[1], sys.argv[1:])", *words]
+
+
+@pytest.mark.process
+@pytest.mark.skipif(
+    sys.platform != "linux" or platform.machine() not in ("x86_64", "aarch64"),
+    reason="keyrings of Linux",
+)
+def test_a_sealed_session_keyring_stores_no_key() -> None:
+    """maturin would store the password there. Without a seal, a key can be stored."""
+    adds = ["-c", ADDS_A_KEY]
+    open_to_all = subprocess.run(
+        joined([sys.executable, *adds]), capture_output=True, text=True, timeout=60
+    )
+    if open_to_all.stdout != "added\n":
+        pytest.skip(f"needs a kernel keyring: {open_to_all.stdout}{open_to_all.stderr}")
+    said = executed(sys.executable, *adds, seal_keyring=True)
+    assert said == "Operation not permitted\n"
+
+
+# -- interpreters ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("#!/bin/sh -e", "/bin/sh"),
+        ("#! /usr/bin/env tool", "{bin}/tool"),
+        ("#!/usr/bin/env -S A=b tool -x", "{bin}/tool"),
+        ("#!/usr/bin/env ./tool", "./tool"),
+        ("#!/usr/bin/env no-such-tool", None),
+        ("#!/usr/bin/env", "/usr/bin/env"),
+        ("#!", ""),
+        ("echo", None),
+    ],
+)
+def test_the_interpreter_is_in_the_first_line(folder: Path, line: str, found: str | None) -> None:
+    """``env`` looks for it in PATH."""
+    program(folder / "tool")
+    script = Path(program(folder / "script"))
+    script.write_text(f"{line}\n")
+    expected = found if found is None else found.format(bin=folder)
+    assert programs.interpreter(str(script), {"PATH": f"/nonexistent:{folder}"}) == expected
+
+
+def test_a_program_that_is_not_there_has_no_interpreter(folder: Path) -> None:
+    """Nor has one that can't be read."""
+    assert programs.interpreter(str(folder / "no-such-tool"), {}) is None
+
+
+def test_an_interpreter_in_the_current_folder_is_refused(folder: Path) -> None:
+    """A relative entry in PATH would let a file of the project see the secret."""
+    program(Path("tool"))
+    script = Path(program(folder / "script"))
+    script.write_text("#!/usr/bin/env tool\n")
+    with pytest.raises(Refused, match="tool, is in the current folder") as caught:
+        programs.check_program(str(script), {"PATH": f".:{folder}"})
+    assert "PATH" in caught.value.hint
+    programs.check_program(str(script), {"PATH": os.defpath})  # there, the system finds none
+    program(folder / "tool")
+    programs.check_program(str(script), {"PATH": str(folder)})

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from secretly import BadReference, SourceFailed, sources
+from secretly import BadReference, Refused, SourceFailed, sources
 from secretly.reference import parse
+from secretly.testing import FakePinentry
 
-pytestmark = [pytest.mark.process, pytest.mark.outside]
+pytestmark = pytest.mark.process
 
 PEM = "-----BEGIN PRIVATE KEY-----\ncanary-1\n-----END PRIVATE KEY-----"
 ID = "0a1b2c3d-0000-4000-8000-00000000000a"
@@ -161,6 +162,49 @@ def store(tmp_path: Path, *items: str, shown: str = "canary-1\nuser: ada") -> di
     return {"PATH": path, "PASSWORD_STORE_DIR": str(tmp_path / "store")}
 
 
+def test_gpg_asks_as_the_user_has_set(tmp_path: Path) -> None:
+    """secretly tells gpg not to ask yet, unless the user's own options say how it asks."""
+    variables = store(tmp_path, "Key")
+    (tmp_path / "pass").write_text('#!/bin/sh\necho "$PASSWORD_STORE_GPG_OPTS"\n')
+    for given, expected in (
+        ("", "--pinentry-mode error"),
+        ("--no-tty", "--no-tty --pinentry-mode error"),
+        ("--pinentry-mode loopback", "--pinentry-mode loopback"),
+    ):
+        assert got("pass://Key", PASSWORD_STORE_GPG_OPTS=given, **variables) == expected
+
+
+#: A pass whose key is locked until gpg has asked: it notes what gpg's agent gives its pinentry.
+LOCKED = """#!/bin/sh
+case "$PASSWORD_STORE_GPG_OPTS" in
+*error*) [ -e "{asked}" ] || {{ echo "gpg: decryption failed: No pinentry" >&2; exit 2; }} ;;
+*) echo "$PINENTRY_USER_DATA" >"{asked}"; {then} ;;
+esac
+echo canary-1
+"""
+
+
+@pytest.mark.parametrize("own", ["", "mine"])
+@pytest.mark.parametrize("then", ["true", "echo 'gpg: cancelled' >&2; exit 2"])
+def test_gpgs_pinentry_gets_a_mark_unless_it_reads_the_users(
+    tmp_path: Path, own: str, then: str
+) -> None:
+    """By that mark, a pinentry that gpg's agent leaves behind is found and ended."""
+    variables = store(tmp_path, "Key")
+    asked = tmp_path / "asked"
+    (tmp_path / "pass").write_text(LOCKED.format(asked=asked, then=then))
+    with FakePinentry() as fake:
+        run = sources.Run({**fake.environ, **variables, "PINENTRY_USER_DATA": own}, 60.0)
+        fetched = sources.Items(run).get(parse("pass://Key"))
+        if then == "true":
+            assert str(asyncio.run(fetched)[0]) == "canary-1"
+        else:
+            with pytest.raises(sources.Locked):
+                asyncio.run(fetched)
+    mark = asked.read_text().strip()
+    assert mark == own if own else mark.startswith("secretly-")
+
+
 def test_a_key_in_the_password_store_comes_whole(tmp_path: Path) -> None:
     """A PEM block is a password of several lines, and further fields may follow."""
     variables = store(tmp_path, "Key", shown=f"{PEM}\n{PEM}\nuser: ada")
@@ -210,6 +254,19 @@ def test_a_folder_of_the_password_store_is_not_an_item(tmp_path: Path, path: str
     script.chmod(0o755)
     with pytest.raises(sources.NoItem, match="folder"):
         got(f"pass://{path}", PATH=str(tmp_path), PASSWORD_STORE_DIR=str(tmp_path / "store"))
+
+
+@pytest.mark.parametrize("folder", ["store", "./store", "~/store", ".."])
+def test_a_relative_password_store_is_refused(
+    tmp_path: Path, folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``pass`` would read an item of the current folder, and anyone can encrypt one."""
+    variables = store(tmp_path, "PyPI")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(Refused, match="PASSWORD_STORE_DIR") as caught:
+        got("pass://PyPI", **{**variables, "PASSWORD_STORE_DIR": folder})
+    assert "unset" in caught.value.hint
+    assert got("pass://PyPI", **variables) == "canary-1"
 
 
 def test_an_empty_field_is_none(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from tokens import wheel
 from secretly.cli import main
 from secretly.testing import FakePinentry
 
-pytestmark = [pytest.mark.process, pytest.mark.outside]
+pytestmark = pytest.mark.process
 
 TOKEN = "pypi-canary-0123456789"
 WHEEL = "dist/demo-1.0-py3-none-any.whl"

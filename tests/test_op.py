@@ -906,9 +906,9 @@ def test_a_missing_op_is_an_error(home: Home) -> None:
 def test_a_hanging_op_is_ended(op: OnePassword) -> None:
     """secretly ends op when the user's time is over: the app may need all of it."""
     op.change(sleep=60)
-    done = op.home.run("run", "--prompt-timeout", "1s", "-eA=op://Private/PyPI", "echo", "ran")
+    done = op.home.run("run", "--prompt-timeout", "3s", "-eA=op://Private/PyPI", "echo", "ran")
     assert (done.status, done.stdout) == (125, "")
-    assert "1Password (op) did not answer within 1 s" in done.stderr
+    assert "1Password (op) did not answer within 3 s" in done.stderr
 
 
 def test_an_op_that_hangs_while_signing_in_is_ended(home: Home) -> None:

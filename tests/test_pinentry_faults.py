@@ -371,7 +371,7 @@ class Run:
 
 def runs(home: Home, fault: Fault, screen: bool) -> float:
     """Ask by the command, and look at what came of it; return how long after the fault that was."""
-    seconds = 1 if fault.waits else PATIENCE
+    seconds = 3 if fault.waits else PATIENCE  # enough for the start, on a busy machine too
     with (
         Pinentry(fault, seconds) as pinentry,
         Run(home, pinentry.environ(screen), seconds) as run,

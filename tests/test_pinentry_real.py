@@ -271,53 +271,53 @@ def test_no_pinentry_outlives_its_time(program: str, tmp_path: Path) -> None:
 
 # -- consent ---------------------------------------------------------------------
 
-CONSENT = [
-    # Without a screen these programs use curses.
-    *(
-        (program, keys, error)
-        for program in ("pinentry-gtk-2", "pinentry-qt", "pinentry-gnome3")
-        for keys, error in (("\r", "NotConfirmed"), ("\t\r", None))
-    ),
-    ("pinentry-tty", "yes\r", None),
-    ("pinentry-tty", "Y\r", None),
-    ("pinentry-tty", "no\r", "NotConfirmed"),
-    ("pinentry-tty", "pypi-canary-1\r", "NotConfirmed"),
-    ("pinentry-tty", "\x03", "Cancelled"),
-    ("pinentry-curses", "\r", "NotConfirmed"),
-    ("pinentry-curses", "\t\r", None),
-    ("pinentry-curses", "\x03", "Cancelled"),
+#: On the terminal. Without a screen, the last three use curses.
+EVERY = pytest.mark.parametrize(
+    "program",
+    ["pinentry-tty", "pinentry-curses", "pinentry-gtk-2", "pinentry-qt", "pinentry-gnome3"],
+)
+
+
+@EVERY
+@pytest.mark.parametrize("typed", ["yes\r", "Y\r", "no\r", "\r", "\x03"])
+def test_consent_is_given_by_a_word(program: str, typed: str, tmp_path: Path) -> None:
+    """The user types the word. Return alone means No, and Ctrl-C cancels."""
+    with asking(tmp_path, program, "confirm") as terminal:
+        terminal.prompted(wording.TYPE_YES)
+        terminal.type(typed)
+        error = terminal.result().get("error")
+        if typed == "\x03":
+            assert error in ("Cancelled", "KeyboardInterrupt")
+        else:
+            assert error == ("NotConfirmed" if typed in ("no\r", "\r") else None)
+
+
+#: Lines that pressed the Yes button of a pinentry, and what password managers type.
+LINES = [
+    *("pypi-canary-1\r", "canary\t1\r", "\t\r", "\t\t\r", "a\tb c\r", "canary \r"),
+    *("ada\tcanary-1\r", "y canary\r", "yes-canary\r", "canary\tyes\r"),
 ]
 
 
-@pytest.mark.parametrize(("program", "keys", "error"), CONSENT)
-def test_consent_is_given_by_a_key_of_its_own(
-    program: str, keys: str, error: str | None, tmp_path: Path
-) -> None:
-    """The user presses the Yes button or types the word. Return in pinentry-curses means No."""
+@BOTH
+@pytest.mark.parametrize("line", LINES)
+def test_a_pasted_line_is_not_an_answer(program: str, line: str, tmp_path: Path) -> None:
+    """No line with Tabs, spaces and letters agrees, unless it starts with the word itself."""
     with asking(tmp_path, program, "confirm") as terminal:
-        terminal.prompted(wording.TYPE_YES if program == "pinentry-tty" else "Yes")
-        terminal.type(keys)
-        found = terminal.result()
-        if keys == "\x03":
-            assert found["error"] in (error, "KeyboardInterrupt")
-        else:
-            assert found.get("error") == error
+        terminal.prompted(wording.TYPE_YES)
+        terminal.type(line)
+        assert terminal.result()["error"] in ("NotConfirmed", "Cancelled")
+        assert "canary" not in terminal.shown
 
 
-@pytest.mark.parametrize(
-    ("program", "paste"),
-    [
-        *(("pinentry-tty", "yes\rcanary-1\r"), ("pinentry-tty", "yes\rcanary-1")),
-        *(("pinentry-curses", "canary\t1\rcanary-2\r"), ("pinentry-curses", "\t\rcanary-2")),
-        ("pinentry-gtk-2", "canary\t1\rcanary-2\r"),  # curses, without a screen
-    ],
-)
+@EVERY
+@pytest.mark.parametrize("paste", ["yes\rcanary-1\r", "yes\rcanary-1", "canary\t1\rcanary-2\r"])
 def test_a_paste_of_several_lines_is_not_an_answer(
     program: str, paste: str, tmp_path: Path
 ) -> None:
     """More input after a Yes makes the answer a No, and no other program gets that input."""
     with asking(tmp_path, program, "confirm") as terminal:
-        terminal.prompted(wording.TYPE_YES if program == "pinentry-tty" else "Yes")
+        terminal.prompted(wording.TYPE_YES)
         terminal.type(paste)
         assert terminal.result()["error"] == "NotConfirmed"
         assert "canary" not in terminal.shown
@@ -347,7 +347,7 @@ def test_a_text_to_consent_to_can_be_read_whole(program: str, what: str, tmp_pat
     """With 80 columns and 24 lines every character is shown, those of a long path too."""
     text = consent()
     with asking(tmp_path, program, what, description=text, whole=True, **SMALL) as terminal:
-        terminal.prompted("Yes" if what == "confirm" and program == "pinentry-curses" else "")
+        terminal.prompted(wording.TYPE_YES if what == "confirm" else "")
         terminal.until(lambda: shows(terminal, text))
         assert shows(terminal, DEEP)
         (pid,) = terminal.pinentries()
@@ -359,12 +359,12 @@ def test_a_text_to_consent_to_can_be_read_whole(program: str, what: str, tmp_pat
 @BOTH
 @HABITS
 def test_no_key_that_is_pressed_by_habit_agrees(program: str, key: str, tmp_path: Path) -> None:
-    """Return and Escape mean No in pinentry-curses, and don't confirm in pinentry-tty."""
+    """Return means No, and the space bar or Escape alone doesn't confirm."""
     text = consent()
     with asking(
         tmp_path, program, "confirm", seconds=1, description=text, whole=True, **SMALL
     ) as terminal:
-        terminal.prompted("Yes" if program == "pinentry-curses" else wording.TYPE_YES)
+        terminal.prompted(wording.TYPE_YES)
         terminal.type(key)
         assert terminal.result()["error"] in ("PromptTimeout", "NotConfirmed", "Cancelled")
 

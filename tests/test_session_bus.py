@@ -16,9 +16,10 @@ from command import home as fresh_home
 from secretservice import SecretService, secret_service
 
 from secretly.asking import wording
+from secretly.config.places import BUS_VARIABLE
 from secretly.keeping.backends import hand_over_bus
 from secretly.keeping.keychain import Keychain
-from secretly.keeping.secret_service import BUS_VARIABLE, session_bus
+from secretly.keeping.secret_service import session_bus
 from secretly.keeping.stored_names import StoredNames
 from secretly.testing import FakePinentry
 

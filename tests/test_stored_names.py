@@ -269,6 +269,7 @@ def test_readers_always_see_a_whole_list(tmp_path: Path) -> None:
 
 
 @pytest.mark.process
+@pytest.mark.outside
 def test_killed_at_random_moments(tmp_path: Path) -> None:
     """After kill -9 at any moment the list is whole, and has everything that was added."""
     script = """
@@ -309,6 +310,8 @@ def test_killed_at_random_moments(tmp_path: Path) -> None:
 
 
 @pytest.mark.process
+@pytest.mark.outside
+@pytest.mark.timeout(400)
 def test_killed_before_and_after_each_system_call(tmp_path: Path) -> None:
     """Wherever the process dies, it leaves the old list or the new one, and both still work."""
     script = """
@@ -356,7 +359,7 @@ def test_killed_before_and_after_each_system_call(tmp_path: Path) -> None:
             wrong.append([step, "not repaired"])
     print(json.dumps({"seen": seen, "wrong": wrong, "calls": sorted(calls), "steps": step}))
     """
-    found = in_a_process(script, os.fspath(tmp_path))
+    found = in_a_process(script, os.fspath(tmp_path), seconds=300)
     assert found["wrong"] == []
     assert set(found["seen"]) == {"old", "new old"}
     assert min(found["seen"].values()) > 1

@@ -21,7 +21,7 @@ import pytest
 from conftest import lacking, need
 from ptys import DEADLINE, SOON, Asking, Pty
 
-from secretly.asking import terminal, wording
+from secretly.asking import finding, pastes, terminal, wording
 from secretly.asking.questions import Patience
 from secretly.errors import PromptTimeout
 from secretly.waiting import requests
@@ -95,7 +95,7 @@ def large_paste(folder: Path, what: str, start: str, program: str = "") -> str:
     with asking(folder, what, shell=shell, variables=variables) as screen:
         label = {"ask": "a prompt:", "confirm": wording.YES_OR_NO}[what]
         if program and what == "confirm":
-            label = wording.TYPE_YES if program == "pinentry-tty" else "Yes"
+            label = wording.TYPE_YES
         screen.prompted(label)
         screen.type(start + "canary-1\r" * 5000)
         screen.until(screen.results.exists)
@@ -300,8 +300,8 @@ def test_waiting_for_the_others_has_a_deadline(tmp_path: Path) -> None:
 
 WHICH = """
 import sys
-from secretly.asking import terminal
-found = terminal.find_terminal()
+from secretly.asking import finding
+found = finding.find_terminal()
 with open(sys.argv[1], "w") as file:
     file.write(f"{found.path} {found.in_foreground()}" if found else "none")
 """
@@ -325,6 +325,33 @@ def test_the_terminal_is_found_by_its_real_name(streams: str, null: int, tmp_pat
     with Pty(argv, {"PATH": os.defpath}, **given) as screen:
         assert screen.wait() == 0
         assert (tmp_path / "found").read_text() == f"{screen.path} True"
+
+
+#: As where the system has no /proc, or a name that is not the terminal's.
+WITHOUT_PROC = """
+import builtins, io
+def no_proc(path, *more, **others):
+    if str(path).startswith("/proc/"):
+        raise FileNotFoundError(path)
+    return io.open(path, *more, **others)
+builtins.open = no_proc
+"""
+
+
+@pytest.mark.real
+def test_without_proc_ps_names_the_terminal(null: int, tmp_path: Path) -> None:
+    """On such a system ps has the name. Without ps, /dev/tty is used."""
+    need("ps")
+    given = dict.fromkeys(("stdin", "stdout", "stderr"), null)
+    missing = (
+        "import subprocess\ndef run(*_, **__): raise FileNotFoundError\nsubprocess.run = run\n"
+    )
+    for more, path in (("", "{}"), (missing, "/dev/tty")):
+        code = WITHOUT_PROC + WHICH.replace("found =", f"{more}found =", 1)
+        argv = [sys.executable, "-c", code, str(tmp_path / "found")]
+        with Pty(argv, {"PATH": os.defpath}, **given) as screen:
+            assert screen.wait() == 0
+            assert (tmp_path / "found").read_text() == f"{path.format(screen.path)} True"
 
 
 def test_another_terminal_is_not_asked_on(null: int, tmp_path: Path) -> None:
@@ -692,8 +719,8 @@ with terminal.Terminal(sys.argv[1]).opened(sys.argv[2] == "True") as descriptor:
 def test_ps_names_the_terminal(tmp_path: Path) -> None:
     """Where the system shows no device number (macOS), ps names the terminal."""
     need("ps")
-    code = "import sys; from secretly.asking import terminal; "
-    code += "open(sys.argv[1], 'w').write(f'/dev/{terminal.name_from_ps()}')"
+    code = "import sys; from secretly.asking import finding; "
+    code += "open(sys.argv[1], 'w').write(f'/dev/{finding.name_from_ps()}')"
     argv = [sys.executable, "-c", code, str(tmp_path / "found")]
     with Pty(argv, {"PATH": os.defpath}) as screen:
         assert screen.wait() == 0
@@ -702,8 +729,8 @@ def test_ps_names_the_terminal(tmp_path: Path) -> None:
 
 def test_a_file_is_not_used_as_a_terminal(tmp_path: Path) -> None:
     """Nor is a name without a file."""
-    assert terminal.usable_terminal("/dev/nonexistent") is None
-    assert terminal.usable_terminal(str(tmp_path)) is None
+    assert finding.usable_terminal("/dev/nonexistent") is None
+    assert finding.usable_terminal(str(tmp_path)) is None
 
 
 def test_a_terminal_that_breaks_off_is_at_its_end() -> None:
@@ -712,4 +739,4 @@ def test_a_terminal_that_breaks_off_is_at_its_end() -> None:
     with ours:
         ours.send(b"never read")
         theirs.close()
-        assert asyncio.run(terminal.read_line(ours.fileno(), time.monotonic() + DEADLINE)) == b""
+        assert asyncio.run(pastes.read_line(ours.fileno(), time.monotonic() + DEADLINE)) == b""

@@ -13,7 +13,8 @@ from ..config import places
 from ..errors import NoPinentry, Refused
 from ..text import escape
 from . import gnupg, measured
-from .terminal import Terminal, find_terminal
+from .finding import find_terminal
+from .terminal import Terminal
 
 __all__ = [
     "PromptMethod",
@@ -266,7 +267,7 @@ def _on_this_platform(around: Surroundings) -> Iterator[_Candidate]:
         if environ.get("WSL_DISTRO_NAME"):
             yield from _on_path(environ, "WSL", "pinentry-wsl-ps1", "pinentry-wsl-ps1.sh")
         if around.display:
-            if environ.get("DBUS_SESSION_BUS_ADDRESS"):
+            if environ.get(places.BUS_VARIABLE, "").strip() or places.login_bus(environ):
                 yield from _on_path(environ, "a screen", "pinentry-gnome3")
             yield from _on_path(environ, "a screen", "pinentry-qt", "pinentry-gtk-2")
     if around.terminal is not None:

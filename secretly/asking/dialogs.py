@@ -8,46 +8,29 @@ import os
 from ..errors import Cancelled, NoPinentry, PinentryFailed
 from ..processes import output
 from ..text import escape
-from . import assuan, wording
+from . import assuan
 from .choosing import PromptMethod, notebook_kernel
 from .questions import Patience, Prompt, check_code
 
-__all__ = ["ask_notebook", "ask_osascript", "confirm_osascript"]
+__all__ = ["ask_notebook", "ask_osascript"]
 
 #: How much longer, in seconds, osascript may take than the user.
 _GRACE = 5.0
 
 
 async def ask_osascript(method: PromptMethod, prompt: Prompt, patience: Patience) -> bytes:
-    """Ask for a secret with macOS's own dialog, and return what was typed."""
-    fields = 'default answer "" with hidden answer'
-    return await _osascript(method, prompt, patience, fields, "text returned")
+    """Ask with macOS's own dialog, and return what was typed.
 
-
-async def confirm_osascript(method: PromptMethod, question: Prompt, patience: Patience) -> bool:
-    """Ask a question with macOS's own dialog. Return whether the answer was Yes."""
-    yes, no = wording.YES, wording.NO
-    fields = f'buttons {{"{no}", "{yes}"}} default button "{no}"'
-    answer = await _osascript(method, question, patience, fields, "button returned")
-    return answer == yes.encode()
-
-
-async def _osascript(
-    method: PromptMethod, prompt: Prompt, patience: Patience, fields: str, result: str
-) -> bytes:
-    """Show a dialog. The texts are arguments, and so never part of the script.
-
-    :param fields: AppleScript's words for its buttons or its entry field.
-    :param result: AppleScript's words for the answer.
+    The texts are arguments, and so never part of the script.
     """
     seconds = patience.left()
     dialog = (
-        f"display dialog (item 2 of argv) with title (item 1 of argv) {fields} "
-        f"giving up after {math.ceil(seconds)}"
+        "display dialog (item 2 of argv) with title (item 1 of argv) "
+        f'default answer "" with hidden answer giving up after {math.ceil(seconds)}'
     )
     script = ["on run argv", "try", f"set found to {dialog}"]
     script += ["on error number -128", 'return "cancelled"', "end try"]
-    script += ['if gave up of found then return "gave up"', f'return "=" & {result} of found']
+    script += ['if gave up of found then return "gave up"', 'return "=" & text returned of found']
     command = [os.fspath(method.program or "osascript")]
     for line in (*script, "end run"):
         command += ["-e", line]

@@ -17,14 +17,16 @@ import subprocess
 import time
 from typing import Any, Self
 
+from ..config import places
 from ..errors import Cancelled, PinentryFailed, PromptTimeout, Refused
 from ..processes import child
 from ..redacted import Environ
 from ..waiting import requests
 from . import assuan, measured, screens
 from .choosing import PromptMethod, Surroundings, in_background
+from .pastes import modes_of, more_lines_follow
 from .questions import DOCTOR, MACHINE_TIMEOUT, Patience, Prompt, check_code
-from .terminal import modes_of, more_lines_follow, terminal_gone
+from .terminal import terminal_gone
 
 __all__ = ["Conversation", "Killed"]
 
@@ -76,7 +78,7 @@ class Conversation:
         self._modes: list[Any] | None = None
         self._flavor: str | None = None
         self._measured = measured.name_of(method.program)
-        self._touched = self._followed = False
+        self._touched = False
 
     async def __aenter__(self) -> Self:
         try:
@@ -95,8 +97,11 @@ class Conversation:
         environ = Environ(self._surroundings.environ)
         if not self._method.graphical:
             # Some pinentries would open a window, here or on another screen, if they could.
-            for name in ("DISPLAY", "WAYLAND_DISPLAY", "DBUS_SESSION_BUS_ADDRESS"):
+            for name in ("DISPLAY", "WAYLAND_DISPLAY", places.BUS_VARIABLE):
                 environ.pop(name, None)
+        elif not environ.get(places.BUS_VARIABLE, "").strip():
+            # pinentry-gnome3 looks at the variable alone, and asks on this bus.
+            environ |= {places.BUS_VARIABLE: bus} if (bus := places.login_bus(environ)) else {}
         if terminal := self._surroundings.usable_terminal:
             # Any pinentry may use the terminal: a graphical one without its screen, or a script
             # that starts another one.
@@ -187,11 +192,6 @@ class Conversation:
         self._flavor = said
         return said or os.path.basename(os.path.realpath(self._method.program or ""))
 
-    async def version(self) -> str:
-        """Return the version that the pinentry reports."""
-        answer = await self.send_command("GETINFO", "version", may_fail=True)
-        return (answer.data or b"").decode("ascii", "replace")
-
     async def ask_user(self, verb: str) -> assuan.Answer:
         """Send a command that the user answers, and return the answer.
 
@@ -240,9 +240,7 @@ class Conversation:
         """
         if self._terminal is None or (self._may_open_window() and not self._asked_on_terminal()):
             return False
-        # With swapped buttons, Cancel means Yes, and a cancelled prompt drops further input.
-        self._followed = await more_lines_follow(self._terminal) or self._followed
-        return self._followed
+        return await more_lines_follow(self._terminal)
 
     def _interrupted(self) -> bool:
         """Return whether it ended as pinentry-curses does at Ctrl-C: with status 1, or by INT."""

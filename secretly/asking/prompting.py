@@ -8,14 +8,13 @@ import textwrap
 from collections.abc import AsyncIterator, Mapping
 from typing import NamedTuple
 
-from ..errors import NotConfirmed, PinentryFailed, Refused
+from ..errors import PinentryFailed, Refused
 from ..redacted import NotASecret, Secret, is_cut_short, to_secret
 from ..text import escape
 from ..waiting import turns
 from . import assuan, choosing, measured, screens, wording
 from .choosing import PromptMethod, Surroundings
-from .dialogs import ask_notebook, ask_osascript, confirm_osascript
-from .measured import Question
+from .dialogs import ask_notebook, ask_osascript
 from .pinentry import Conversation, Killed
 from .questions import DOCTOR, Patience, Prompt, pasted, said_no, several_lines
 
@@ -206,7 +205,8 @@ async def _confirm_once(
         except PinentryFailed as error:
             instead = _pass_over(method, around, error)
     if method.kind == "osascript":
-        return await confirm_osascript(method, question, patience)
+        question = question._replace(prompt=wording.TYPE_YES)
+        return _is_yes(await ask_osascript(method, question, patience))
     if method.kind == "notebook":
         return _is_yes(ask_notebook(f"{question.description} {wording.YES_OR_NO}"))
     assert around.terminal is not None
@@ -236,48 +236,22 @@ def _is_yes(typed: bytes | bytearray) -> bool:
 async def _confirm_pinentry(
     method: PromptMethod, around: Surroundings, question: Prompt, patience: Patience
 ) -> bool:
-    """Ask to confirm in such a way that no key means Yes by mistake.
+    """Ask to confirm with a word that the user types.
 
-    Buttons are used only where they were measured: see :class:`~.measured.Question`. No other
-    pinentry is sent CONFIRM, so nothing that it may answer to that can be a Yes.
+    No pinentry is sent CONFIRM, because a text that is typed or pasted by mistake may press its
+    buttons: a ``y`` in pinentry-qt and -tty, a Tab and Return in -curses, two Tabs in -gtk-2.
     """
     async with Conversation(method, around, question, patience) as pinentry:
-        flavor = await pinentry.flavor()
-        version = await pinentry.version() if measured.name_of(method.program) else ""
-        how = measured.question(method.program, flavor, version)
-        if how is Question.NEVER:
+        if not measured.may_confirm(await pinentry.flavor()):
             raise PinentryFailed(f"{method.name} takes Escape for a Yes", DOCTOR)
-        if how is Question.WORD:
-            await pinentry.send_command("SETPROMPT", wording.TYPE_YES)
-            answer = await pinentry.ask_user("GETPIN")
-            if "PASSWORD_FROM_CACHE" in answer.status:
-                raise PinentryFailed(f"{method.name} did not ask you", DOCTOR)
-            return await _without_more(pinentry, _is_yes(answer.data or b""))
-        exchanged = how is Question.EXCHANGED
-        ok, not_ok = wording.YES_BUTTON, wording.NO_BUTTON
-        if exchanged:
-            ok, not_ok = not_ok, ok
-        await pinentry.send_command("SETOK", ok)
-        await pinentry.send_command("SETNOTOK", not_ok)
-        return await _without_more(pinentry, await _pressed_ok(pinentry) is not exchanged)
-
-
-async def _without_more(pinentry: Conversation, yes: bool) -> bool:
-    """Return the answer, and drop what was pasted after it.
-
-    :raises NotConfirmed: if something follows a Yes: the paste of a secret may have given it.
-    """
-    if await pinentry.more_lines_follow() and yes:
-        raise pasted()
-    return yes
-
-
-async def _pressed_ok(pinentry: Conversation) -> bool:
-    try:
-        await pinentry.ask_user("CONFIRM")
-    except NotConfirmed:
-        return False
-    return True
+        await pinentry.send_command("SETPROMPT", wording.TYPE_YES)
+        answer = await pinentry.ask_user("GETPIN")
+        if "PASSWORD_FROM_CACHE" in answer.status:
+            raise PinentryFailed(f"{method.name} did not ask you", DOCTOR)
+        yes = _is_yes(answer.data or b"")
+        if await pinentry.more_lines_follow() and yes:
+            raise pasted()
+        return yes
 
 
 async def _ask_pinentry(

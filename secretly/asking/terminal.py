@@ -1,4 +1,4 @@
-"""The terminal: find it, take turns on it with other processes, and ask on it with echo off."""
+"""A terminal: take turns on it with other processes, and ask on it with echo off."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ import contextlib
 import errno
 import fcntl
 import os
-import stat
 import struct
-import subprocess
 import sys
 import termios
 import time
@@ -19,22 +17,10 @@ from ..errors import Cancelled, PinentryFailed, PromptTimeout
 from ..text import escape
 from ..waiting import requests, turns
 from . import assuan, wording
+from .pastes import LINE_LIMIT, modes_of, more_lines_follow, read_line
 from .questions import Patience, no_answer, pasted, several_lines
 
-__all__ = [
-    "Terminal",
-    "find_terminal",
-    "modes_of",
-    "more_lines_follow",
-    "name_from_ps",
-    "read_line",
-    "terminal_gone",
-    "usable_terminal",
-]
-
-#: The longest line, in bytes with its LF, that a terminal passes on whole:
-#: Linux's N_TTY_BUF_SIZE, and macOS's TTYHOG (MAX_CANON).
-_LINE_LIMIT = 4096 if sys.platform == "linux" else 1024
+__all__ = ["CONTROLLING", "Terminal", "terminal_gone"]
 
 #: The keys that suspend a job: Ctrl-Z, and macOS's Ctrl-Y (VDSUSP, which termios does not name).
 _SUSPENDING = (termios.VSUSP, 11) if sys.platform == "darwin" else (termios.VSUSP,)
@@ -42,20 +28,12 @@ _SUSPENDING = (termios.VSUSP, 11) if sys.platform == "darwin" else (termios.VSUS
 #: How long, in seconds, to wait for a terminal that accepts no output.
 _OUTPUT_TIMEOUT = 2.0
 
-#: How long, in seconds, to wait for the next line of a paste. Terminals send a paste in pieces of
-#: some kilobytes, so the next line is there already, or nearly.
-_PASTE_GAP = 0.05
-
-#: After the next line, how long, in seconds, to wait for more of the paste: how long it may pause,
-#: and how long all of it may take.
-_REST_GAP, _REST_LIMIT = 0.2, 2.0
-
 #: How often, in seconds, to try again to take the turn, and to write.
 _TURN_INTERVAL, _WRITE_INTERVAL = 0.1, 0.05
 
 
 #: The controlling terminal, whatever its own name is (tty(4)).
-_CONTROLLING = "/dev/tty"
+CONTROLLING = "/dev/tty"
 
 
 class Terminal:
@@ -74,7 +52,7 @@ class Terminal:
     @property
     def named(self) -> bool:
         """Whether other processes can open the terminal by this name, as a pinentry must."""
-        return self.path != _CONTROLLING
+        return self.path != CONTROLLING
 
     @contextlib.contextmanager
     def opened(
@@ -244,7 +222,7 @@ async def _ask_line(descriptor: int, text: str, label: str, patience: Patience) 
         with contextlib.suppress(OSError):
             os.write(descriptor, b"\n")
         raise no_answer(patience)
-    too_long = len(line) >= _LINE_LIMIT - 1
+    too_long = len(line) >= LINE_LIMIT - 1
     if line.endswith(b"\n") and not too_long:
         return line[:-1]
     line = b""  # a traceback may show locals
@@ -252,7 +230,7 @@ async def _ask_line(descriptor: int, text: str, label: str, patience: Patience) 
     if not too_long:
         raise Cancelled("cancelled at the prompt", "nothing was done")
     raise PinentryFailed(
-        f"what you entered is longer than a line on a terminal can be ({_LINE_LIMIT} bytes)",
+        f"what you entered is longer than a line on a terminal can be ({LINE_LIMIT} bytes)",
         "install pinentry-tty, which accepts longer secrets",
     )
 
@@ -270,128 +248,6 @@ async def _write(descriptor: int, data: bytes, timeout: float) -> None:
             await requests.sleep(_WRITE_INTERVAL)
 
 
-async def read_line(descriptor: int, deadline: float) -> bytes | None:
-    """Return a line, nothing at an end of file, or None if no line came in time."""
-    while (left := deadline - time.monotonic()) > 0:
-        if await requests.readable(descriptor, left):
-            try:
-                return os.read(descriptor, _LINE_LIMIT + 1)
-            except BlockingIOError:
-                await requests.sleep(0.05)  # another reader took it
-            except OSError:
-                return b""
-    return None
-
-
-async def more_lines_follow(descriptor: int) -> bool:
-    """Return whether more input follows the first line, as after a paste of several lines.
-
-    The terminal no longer shows the input. The last line may lack an end, and the terminal
-    gives such a line only without ICANON. Drop all input, also the part that arrives later when
-    the terminal has room, so that nothing reaches the shell. Empty lines don't count.
-    """
-    if (modes := modes_of(descriptor)) is None:
-        return False
-    modes[3] &= ~(termios.ECHO | termios.ECHONL | termios.ICANON)
-    modes[6][termios.VMIN], modes[6][termios.VTIME] = 1, 0
-    termios.tcsetattr(descriptor, termios.TCSANOW, modes)
-    followed, deadline = False, time.monotonic() + _REST_LIMIT
-    while time.monotonic() < deadline:
-        if not await requests.readable(descriptor, _REST_GAP if followed else _PASTE_GAP):
-            break
-        try:
-            if not (more := os.read(descriptor, _LINE_LIMIT)):
-                break
-        except OSError:  # another process read the input, or the terminal was closed
-            break
-        followed = followed or bool(more.strip())
-    return followed
-
-
-def modes_of(descriptor: int) -> list[Any] | None:
-    """Return an open terminal's modes; None if the terminal was closed."""
-    try:
-        return termios.tcgetattr(descriptor)
-    except termios.error:
-        return None
-
-
 def terminal_gone() -> PinentryFailed:
     """Return the error for a terminal that no longer exists."""
     return PinentryFailed("the terminal was closed", "open a terminal and try again")
-
-
-def find_terminal() -> Terminal | None:
-    """Find the terminal of this process: the controlling one, else one on a standard stream."""
-    streams = []
-    for descriptor in range(3):
-        with contextlib.suppress(OSError):
-            streams.append(os.ttyname(descriptor))
-    streams = [path for path in streams if path != _CONTROLLING]
-    try:
-        os.close(os.open(_CONTROLLING, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC))
-    except OSError:
-        return next(filter(None, map(usable_terminal, streams)), None)
-    device = _controlling_device()
-    for path in (*streams, *_names_of(device)):
-        if _is_controlling(path):
-            return Terminal(path)
-    return None if sys.platform == "darwin" else Terminal(_CONTROLLING, device or 0)
-
-
-def _names_of(device: int | None) -> Iterator[str]:
-    """Yield the names that the controlling terminal may have."""
-    if device is None:
-        yield f"/dev/{name_from_ps()}"
-        return
-    major, minor = os.major(device), os.minor(device)
-    yield f"/dev/pts/{minor}"
-    with contextlib.suppress(OSError):
-        yield "/dev/" + os.path.basename(os.readlink(f"/sys/dev/char/{major}:{minor}"))
-
-
-def _is_controlling(path: str) -> bool:
-    """Return whether that name opens the controlling terminal, for reading and writing.
-
-    In a container, another terminal may have the same name and even the same number. The
-    system gives the foreground group only for the controlling terminal (tcgetpgrp(3)).
-    """
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        os.tcgetpgrp(descriptor)
-    except OSError:
-        return False
-    finally:
-        os.close(descriptor)
-    return True
-
-
-def usable_terminal(path: str) -> Terminal | None:
-    """Return the terminal of that name, or None if it can't be read and written."""
-    try:
-        if stat.S_ISCHR(os.stat(path).st_mode) and os.access(path, os.R_OK | os.W_OK):
-            return Terminal(path)
-    except OSError:
-        pass
-    return None
-
-
-def _controlling_device() -> int | None:
-    """Return the device number of the controlling terminal, where proc(5) shows it."""
-    try:
-        with open("/proc/self/stat", "rb") as file:
-            number = int(file.read().rpartition(b")")[2].split()[4])
-    except (OSError, IndexError, ValueError):
-        return None
-    return os.makedev((number >> 8) & 0xFFF, (number & 0xFF) | ((number >> 12) & 0xFFF00))
-
-
-def name_from_ps() -> str:
-    """Return the name of the controlling terminal as ps(1) has it, on macOS."""
-    command = ["/bin/ps", "-o", "tty=", "-p", str(os.getpid())]
-    with contextlib.suppress(OSError, subprocess.SubprocessError):
-        return subprocess.run(command, capture_output=True, timeout=2).stdout.decode().strip()
-    return ""

@@ -74,10 +74,7 @@ def replace_question(name: str, username: str, others: Sequence[str]) -> str:
 
 # -- what every way of asking adds ------------------------------------------------
 
-#: The answers to a question: on a button, on a button of a pinentry (where ``_`` marks the key
-#: that presses it), and at the end of a question that is answered with a letter.
-YES, NO = "Yes", "No"
-YES_BUTTON, NO_BUTTON = f"_{YES}", f"_{NO}"
+#: At the end of a question that is answered with a letter.
 YES_OR_NO = "[y/N]"
 
 #: The letters that the terminal shows for an answer: No, Yes.

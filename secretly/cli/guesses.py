@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from .. import safefiles
 from ..config import known_commands
@@ -94,3 +94,18 @@ def not_joined(command: Sequence[str]) -> tuple[str, str] | None:
             f"secretly run --remember={right} {format_command(command[1:], 60) or 'COMMAND'}",
         )
     return None
+
+
+def without_text(literal: Iterable[str], known: Iterable[str]) -> Iterator[str]:
+    """Yield a line for each variable of ``--literal`` that nothing has a text for.
+
+    :param known: the names of the variables with a text.
+    """
+    names = set(known)
+    for name in literal:
+        if name not in names:
+            shown = "VARIABLE" if looks_secret(name) else escape(name)
+            yield (
+                f"--literal {shown} changes nothing: no env file, no configuration and no variable "
+                f"of yours has a text for it{suggestion(name, names)}"
+            )

@@ -61,6 +61,12 @@ class _Call(Record):
         return split(found, self.common, self.environ, self.options.literal)
 
     @property
+    def texts(self) -> set[str]:
+        """The names of the variables that something has a text for."""
+        row = self.invocation.row if self.invocation else None
+        return {*plain_variables(row, self.profile, self.env_file), *self.environ}
+
+    @property
     def common(self) -> SecretRequest:
         """What all requests of this run have in common."""
         from ..resolving.request import PROMPT_TIMEOUT, SecretRequest
@@ -102,6 +108,11 @@ def run(about: str, arguments: Sequence[str]) -> int:
         ready = launch.LaunchPlan(path, command, plain)
         if call.invocation is not None and options.verbose:
             say(f"{escape(call.invocation.row.name)} gets no secret: this call doesn't need one")
+    if options.literal:
+        from .guesses import without_text
+
+        for line in without_text(options.literal, call.texts):
+            (quiet if options.quiet else say)(line)
     launch.execute(ready, quiet if options.quiet else say, hardening.lifted())
     raise AssertionError("execve returned")
 

@@ -15,7 +15,7 @@ from ..resolving.candidates import Username, username_for
 from ..resolving.checking import validate_token
 from ..resolving.obtain import obtain
 from ..resolving.request import PROMPT_TIMEOUT, Context, SecretRequest
-from ..resolving.storing import forget_secret, other_usernames, store_secret
+from ..resolving.storing import other_usernames, replace_secret
 from ..text import escape, shell_quote
 from .console import drive, hardening, say, user_context
 from .stored import add_reference
@@ -57,10 +57,7 @@ def execute(options: Namespace) -> int:
         if others and not options.replace:
             await _confirm_replacing(name, username, others, context, piped is None)
         value = await _ask(name, entry, context, note) if piped is None else piped
-        await store_secret(name, value, username, context)
-        for other in others:
-            await forget_secret(name, other, context)
-        return others
+        return await replace_secret(name, value, username, context)
 
     replaced = wording.users(drive(store()))
     print(f"stored {escape(name)} in the keychain", end="")

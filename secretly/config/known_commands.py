@@ -499,7 +499,10 @@ COMMANDS: dict[str, dict[str, object]] = {
 OPTIONS: dict[str, tuple[list[str], list[str]]] = {
     "twine": (["-r", "--repository", "--repository-url", "--config-file"], ["--attestations"]),
     "uv": (
-        ["--index", "--publish-url", "--directory", "--project"],
+        [
+            "--index", "--publish-url", "--directory", "--project", "--trusted-host",
+            "--preview-feature", "--python-preference",
+        ],
         ["--no-config", "--no-attestations"],
     ),
     "flit": (["--repository", "--pypirc", "-f", "--ini-file"], []),
@@ -509,5 +512,8 @@ OPTIONS: dict[str, tuple[list[str], list[str]]] = {
         ["--build"],
     ),
     "pdm": (["-r", "--repository", "-p", "--project", "-d", "--dest"], ["--no-build"]),
-    "maturin": (["-r", "--repository", "--repository-url", "-m", "--manifest-path"], []),
+    "maturin": (
+        ["-r", "--repository", "--repository-url", "-m", "--manifest-path", "--manylinux"],
+        [],
+    ),
 }

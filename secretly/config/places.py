@@ -1,23 +1,54 @@
-"""The user's folders."""
+"""The user's folders.
+
+No relative path is ever read from: it would be in the current folder, which others may have filled.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import stat
 import sys
 from collections.abc import Mapping
+
+from ..errors import Refused
 
 TYPE_CHECKING = False  # importing typing would slow down the start
 if TYPE_CHECKING:
     from typing import Literal
 
+#: The variable with the address of the session bus.
+BUS_VARIABLE = "DBUS_SESSION_BUS_ADDRESS"
+
+
+def named_folder(variable: str, environ: Mapping[str, str]) -> str:
+    """The folder that a variable names; empty if it names none. A relative path does not count.
+
+    By the XDG Base Directory Specification, programs ignore a relative path.
+    """
+    folder = environ.get(variable, "").strip()
+    return folder if os.path.isabs(folder) else ""
+
+
+def full_path(path: str, variable: str) -> str:
+    """A path from a variable that other programs read as well, some of them also a relative one.
+
+    :raises Refused: if it is relative: then the other program would read from the current folder.
+    """
+    if os.path.isabs(path):
+        return path
+    raise Refused(
+        f"{variable} is not a full path: programs would read from the current folder",
+        f"set {variable} to a path that starts with /, or unset it",
+    )
+
 
 def home_folder(environ: Mapping[str, str]) -> str:
     """The user's home folder: ``HOME``, else the entry in the system's password database.
 
-    An empty or relative ``HOME`` does not count: it would be the current folder, and a file
-    there could name the pinentry. Without both, the home is the root folder.
+    Without both, the home is the root folder.
     """
-    if os.path.isabs(home := environ.get("HOME", "")):
+    if home := named_folder("HOME", environ):
         return home
     import pwd
 
@@ -36,19 +67,51 @@ def expand_user(path: str, environ: Mapping[str, str]) -> str:
 
 
 def xdg_folder(kind: Literal["config", "data", "state"], environ: Mapping[str, str]) -> str:
-    """The user's folder for a kind of file, by the XDG Base Directory Specification.
-
-    By the specification, a relative path in the variable does not count.
-    """
-    root = environ.get(f"XDG_{kind.upper()}_HOME", "").strip()
+    """The user's folder for a kind of file, by the XDG Base Directory Specification."""
     below = {"config": ".config", "data": ".local/share", "state": ".local/state"}
-    return root if os.path.isabs(root) else os.path.join(home_folder(environ), below[kind])
+    root = named_folder(f"XDG_{kind.upper()}_HOME", environ)
+    return root or os.path.join(home_folder(environ), below[kind])
 
 
 def runtime_folder(environ: Mapping[str, str]) -> str:
     """The folder of the sockets of the user's login; systemd's, if the variable names none."""
-    folder = environ.get("XDG_RUNTIME_DIR", "")
-    return folder if os.path.isabs(folder) else f"/run/user/{os.geteuid()}"
+    return named_folder("XDG_RUNTIME_DIR", environ) or f"/run/user/{os.geteuid()}"
+
+
+def login_bus_path(environ: Mapping[str, str]) -> str:
+    """Where systemd makes the socket of the bus of a login.
+
+    If the environment names a runtime folder, no other folder counts.
+    """
+    return os.path.join(runtime_folder(environ), "bus")
+
+
+def login_bus(environ: Mapping[str, str]) -> str:
+    """The address of the bus of the user's login; empty without one."""
+    path = login_bus_path(environ)
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            facts = os.stat(path)
+            if stat.S_ISSOCK(facts.st_mode) and facts.st_uid in (0, os.geteuid()):
+                return f"unix:path={''.join(map(_in_address, path))}"
+    return ""
+
+
+def _in_address(character: str) -> str:
+    if character.isascii() and (character.isalnum() or character in "-_/.\\*"):
+        return character
+    return "".join(f"%{byte:02x}" for byte in os.fsencode(character))
+
+
+def password_store(environ: Mapping[str, str]) -> str:
+    """The folder of the standard Unix password manager, ``pass``.
+
+    :raises Refused: if ``PASSWORD_STORE_DIR`` is relative: ``pass`` would read from the current
+        folder, where anyone can put an item that is encrypted for the user.
+    """
+    if named := environ.get("PASSWORD_STORE_DIR"):
+        return full_path(named, "PASSWORD_STORE_DIR")
+    return os.path.join(home_folder(environ), ".password-store")
 
 
 def secretly_folder(kind: Literal["config", "data", "state"], environ: Mapping[str, str]) -> str:

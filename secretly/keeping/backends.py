@@ -11,10 +11,11 @@ from collections.abc import Iterator, Mapping
 
 from .. import safefiles
 from ..config import places
+from ..config.places import BUS_VARIABLE
 from ..errors import Cancelled, KeychainLocked, KeychainUnavailable
 from ..redacted import NotASecret, Secret, to_secret
 from ..text import escape
-from .secret_service import BUS_VARIABLE, is_own, login_bus_path, session_bus
+from .secret_service import is_own, session_bus
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def check_for_bus(environ: Mapping[str, str]) -> None:
     if not any(map(PathFinder.find_spec, ("dbus", "gi"))):
         raise KeychainUnavailable(
             f"no keychain: can't reach D-Bus: {BUS_VARIABLE} is not set, can't find the socket"
-            f" {escape(login_bus_path(environ))}",
+            f" {escape(places.login_bus_path(environ))}",
             f"log in to the desktop, or set {BUS_VARIABLE}; without a keychain, secretly can only"
             " ask you each time",
         )

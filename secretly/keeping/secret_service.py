@@ -9,12 +9,12 @@ from __future__ import annotations
 import _thread  # threading is slow to load
 import contextlib
 import os
-import stat
 import sys
 import time
 from collections.abc import Mapping, Sequence
 
 from ..config import places
+from ..config.places import BUS_VARIABLE
 from ..errors import Refused
 from ..redacted import NotASecret, Secret, to_secret
 from ..text import escape
@@ -27,18 +27,15 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BACKEND",
-    "BUS_VARIABLE",
     "MISSING",
     "Missing",
     "Reader",
     "check_bus",
     "is_own",
-    "login_bus_path",
     "session_bus",
 ]
 
 #: The variable that has the session bus's address.
-BUS_VARIABLE = "DBUS_SESSION_BUS_ADDRESS"
 
 #: keyring's backend for the Secret Service.
 BACKEND = "keyring.backends.SecretService.Keyring"
@@ -83,27 +80,7 @@ def session_bus(environ: Mapping[str, str]) -> str:
     given = [part for part in environ.get(BUS_VARIABLE, "").strip().split(";") if part]
     if given:
         return given[0] if len(given) == 1 else next(filter(_takes_connections, given), given[0])
-    path = login_bus_path(environ)
-    if sys.platform == "linux" and path:
-        with contextlib.suppress(OSError):
-            facts = os.stat(path)
-            if stat.S_ISSOCK(facts.st_mode) and facts.st_uid in (0, os.geteuid()):
-                return f"unix:path={''.join(map(_in_address, path))}"
-    return ""
-
-
-def login_bus_path(environ: Mapping[str, str]) -> str:
-    """Return where systemd makes the socket of the bus of a login.
-
-    If the environment names a runtime folder, no other folder counts.
-    """
-    return os.path.join(places.runtime_folder(environ), "bus")
-
-
-def _in_address(character: str) -> str:
-    if character.isascii() and (character.isalnum() or character in "-_/.\\*"):
-        return character
-    return "".join(f"%{byte:02x}" for byte in os.fsencode(character))
+    return places.login_bus(environ)
 
 
 def _takes_connections(address: str) -> bool:

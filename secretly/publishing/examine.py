@@ -11,9 +11,8 @@ from . import archives
 from .collecting import collect
 from .destination import Destination
 from .release import LIFETIME, LIFETIME_BUILDING, LONGEST, SLOWEST, Release
-from .settings import value_at
 from .steering import network_lines
-from .tool_call import ToolCall
+from .tool_call import ToolCall, value_at
 
 
 def examine_release(call: ToolCall, destination: Destination) -> Release:

@@ -9,55 +9,6 @@ from typing import Literal, NamedTuple
 ENDINGS = (".whl", ".tar.gz", ".zip", ".egg", ".tar.bz2", ".exe")
 
 
-class PackageIndex(NamedTuple):
-    """How a publishing tool chooses the package index that it uploads to.
-
-    An entry of a *settings* field is ``FILE KEY``. ``{name}`` in the key is the index's name, a
-    relative FILE belongs to the project, and ``$VARIABLE`` and ``--option`` are replaced by
-    their values. An entry of an *options* field may be a ``$VARIABLE`` too.
-
-    :param default: the tool's own name for the index that it uses by default.
-    :param names: the tool's own names, and the secret that belongs to each.
-    :param name_options: options whose value is the name of an index.
-    :param name_variables: variables whose value is the name of an index.
-    :param name_settings: the settings that name the default index.
-    :param url_options: options whose value is the URL of an index.
-    :param url_variables: variables whose value is the URL of an index. ``{REPOSITORY}`` in one
-        is the index's name.
-    :param settings: the settings that give the URL for a name.
-    :param url_settings: the settings that give the URL where no name is given, for a tool with
-        *named_only*.
-    :param named_only: *settings* count only for a name that is given.
-    :param fixed: no setting changes the URL of the tool's own *names*.
-    :param nearest: the nearest settings file of a folder or its parents hides all others of the
-        project. Otherwise only the project's own folder counts.
-    :param replaces: a settings file named by an option or a variable replaces all others.
-    :param no_settings_options: options without a value that switch the settings files off.
-    :param pypirc: the tool looks names up in ``~/.pypirc``.
-    :param pypirc_options: options that name another file in place of ``~/.pypirc``.
-    :param pypirc_servers: the sections that count unless ``index-servers`` lists some; empty
-        if all sections count.
-    """
-
-    default: str = "pypi"
-    names: Mapping[str, str] = {}
-    name_options: tuple[str, ...] = ()
-    name_variables: tuple[str, ...] = ()
-    name_settings: tuple[str, ...] = ()
-    url_options: tuple[str, ...] = ()
-    url_variables: tuple[str, ...] = ()
-    settings: tuple[str, ...] = ()
-    url_settings: tuple[str, ...] = ()
-    named_only: bool = False
-    fixed: bool = False
-    nearest: bool = False
-    replaces: bool = False
-    no_settings_options: tuple[str, ...] = ()
-    pypirc: bool = False
-    pypirc_options: tuple[str, ...] = ()
-    pypirc_servers: tuple[str, ...] = ()
-
-
 class Artifacts(NamedTuple):
     """Which files a publishing tool uploads.
 

@@ -17,7 +17,7 @@ from ..text import escape
 from .archives import Readings
 from .destination import Destination
 from .pypirc import Pypirc
-from .tool import Artifacts, Network, PackageIndex, Pin
+from .tool import Artifacts, Network, Pin
 
 
 class ToolCall:
@@ -46,7 +46,6 @@ class ToolCall:
     """
 
     artifacts: Artifacts = Artifacts()
-    package_index: PackageIndex = PackageIndex()
     names: Mapping[str, str] = {}
     folder_options: tuple[str, ...] = ()
     project_options: tuple[str, ...] = ()
@@ -228,3 +227,13 @@ def _read_toml(path: Path) -> dict[str, Any]:
         f"can't read {escape(os.fspath(path))}",
         "fix the file: it may name the index or the project",
     )
+
+
+def value_at(value: Any, keys: Sequence[str]) -> object:
+    """The value under *keys*, or None. In a list of tables, a key is the ``name`` of a table."""
+    for key in keys:
+        if isinstance(value, list):
+            value = next((v for v in value if isinstance(v, dict) and v.get("name") == key), None)
+        else:
+            value = value.get(key) if isinstance(value, dict) else None
+    return value

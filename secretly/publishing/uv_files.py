@@ -110,9 +110,9 @@ def _system_file(call: ToolCall) -> SettingsFile | None:
     if _is_on(call, "UV_NO_SYSTEM_CONFIG"):
         return None
     for folder in (call.environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(":"):
-        path = call.start_folder / folder / "uv" / "uv.toml"
         if not folder:
             break
+        path = Path(places.full_path(folder, "XDG_CONFIG_DIRS"), "uv", "uv.toml")
         if path.is_file():
             return _own_file(call, path)
     return _own_file(call, Path("/etc/uv/uv.toml"))

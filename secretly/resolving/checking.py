@@ -18,27 +18,44 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+#: Why a text can't be a command's secret, as the end of a sentence about it.
+EMPTY, CUT_SHORT = "is empty", "is only the beginning of several lines"
+REFERENCE = "is itself a reference"
+
+
+def find_fault(value: str) -> str:
+    """Decide whether a text may be a secret, wherever it comes from; return why not, or nothing.
+
+    A command can't use the beginning of several lines, and would take a reference for its secret.
+    """
+    if not value:
+        return EMPTY
+    if is_cut_short(value):
+        return CUT_SHORT
+    return REFERENCE if _is_reference(value) else ""
+
+
 def validate_token(entry: Entry, value: Secret) -> tuple[Secret, str]:
     """Strip white space (a copied newline) from a token; say what is wrong with it.
 
     :returns: the value to use, and a sentence about what is wrong, empty if nothing is.
     """
-    problem = ""
+    no_token = False
     if entry.prefix:
         value = Secret(value.strip())
-        if not value.startswith(entry.prefix) or not value.isprintable() or " " in value:
-            problem = "not a token"
-    cut = is_cut_short(value)
-    refers = _is_reference(value)
-    if value and not problem and not cut and not refers:
+        no_token = not value.startswith(entry.prefix) or not value.isprintable() or " " in value
+    fault = find_fault(value)
+    if not fault and not no_token:
         return value, ""
     from ..asking import wording
 
-    if cut or refers:
-        return value, wording.CUT_SHORT if cut else wording.A_REFERENCE
-    if not value:
-        return value, wording.NOTHING_ENTERED
-    return value, wording.not_a_token(escape(entry.name), str(entry.prefix))
+    said = {
+        EMPTY: wording.NOTHING_ENTERED,
+        CUT_SHORT: wording.CUT_SHORT,
+        REFERENCE: wording.A_REFERENCE,
+        "": wording.not_a_token(escape(entry.name), str(entry.prefix)),
+    }
+    return value, said[fault]
 
 
 def check_stored(candidate: Candidate, value: Secret) -> Secret:
@@ -51,29 +68,27 @@ def check_stored(candidate: Candidate, value: Secret) -> Secret:
     if not wrong:
         return value
     check_whole(candidate, value)
-    what = f"does not start with '{entry.prefix}', so it is not a token" if value else "is empty"
-    fix = f"secretly set {shell_quote(entry.name)}"
-    raise Refused(f"{_called(candidate)} {what}", _where(candidate, fix))
+    what = f"does not start with '{entry.prefix}', so it is not a token"
+    raise Refused(f"{_called(candidate)} {what}", _where(candidate))
 
 
-def check_whole(candidate: Candidate, value: Secret) -> None:
-    """Refuse a value that is the beginning of several lines, or a reference to another one.
+def check_whole(candidate: Candidate, value: Secret, may_be_empty: bool = False) -> None:
+    """Refuse a value that can't be a secret.
 
-    A command can't use the first, and would take the second for its secret.
-
+    :param may_be_empty: it is another field than the password.
     :raises Refused: if it is.
     """
-    if is_cut_short(value):
-        fix = f"secretly set {shell_quote(candidate.name)} --stdin < FILE"
-        what = "is only the beginning of several lines"
-        raise Refused(f"{_called(candidate)} {what}", _where(candidate, fix))
-
-    if _is_reference(value):
+    fault = find_fault(value)
+    if not fault or (fault == EMPTY and may_be_empty):
+        return
+    what = f"{_called(candidate)} {fault}"
+    if fault == REFERENCE:
         scheme = value.partition("://")[0].strip()
         raise Refused(
-            f"{_called(candidate)} is itself a reference, of {escape(scheme)}://",
+            f"{what}, of {escape(scheme)}://",
             "secretly follows no reference that it reads: use that reference in its place",
         )
+    raise Refused(what, _where(candidate, " --stdin < FILE" if fault == CUT_SHORT else ""))
 
 
 def _is_reference(value: str) -> bool:
@@ -91,11 +106,14 @@ def _called(candidate: Candidate) -> str:
     return f"the {kind} for {escape(candidate.name)}"
 
 
-def _where(candidate: Candidate, fix: str) -> str:
-    """How to replace a secret: where it comes from, or in the keychain."""
+def _where(candidate: Candidate, how: str = "") -> str:
+    """How to replace a secret: where it comes from, or in the keychain.
+
+    :param how: the end of the command that stores it.
+    """
     source = candidate.source
     if source is None:
-        return f"replace it: {fix}"
+        return f"replace it: secretly set {shell_quote(candidate.name)}{how}"
     if source.scheme == "command":
         return "change what the configured command prints"
     return f"change it in {escape(str(source))}"

@@ -180,7 +180,7 @@ class Stores:
         if (candidate.source or request.reference).usual == "password":
             value = check_stored(candidate, value)
         elif origin != CONFIGURATION:
-            check_whole(candidate, value)
+            check_whole(candidate, value, may_be_empty=True)
         return ResolvedSecret(value, username, candidate)
 
 

@@ -42,8 +42,9 @@ async def remember(
         return
     try:
         if isinstance(wanted, (bool, str)):
+            store = replace_secret if request.username is None else store_secret
             timeout = max(0.0, request.time_left())
-            await store_secret(candidate.name, value, candidate.username, context, timeout)
+            await store(candidate.name, value, candidate.username, context, timeout)
         else:
             context.memory.hold(candidate.name, candidate.username.name, value, wanted)
     except Unlisted as error:
@@ -97,6 +98,26 @@ async def store_secret(
         )
     except KeychainUnavailable as error:
         raise Unlisted(f"the keychain has it, but {error}", error.hint) from None
+
+
+async def replace_secret(
+    name: str,
+    value: str,
+    username: Username,
+    context: Context,
+    prompt_timeout: float = PROMPT_TIMEOUT,
+) -> list[str]:
+    """Store a secret, and delete those of other user names: a name has one stored secret.
+
+    The parameters are those of :func:`store_secret`.
+
+    :returns: the other user names.
+    """
+    others = await other_usernames(name, username, context, prompt_timeout)
+    await store_secret(name, value, username, context, prompt_timeout)
+    for other in others:
+        await forget_secret(name, other, context, prompt_timeout)
+    return others
 
 
 async def other_usernames(

@@ -230,10 +230,11 @@ def _latest_account(run: Run) -> str:
 
 def _settings_of_1(environ: Mapping[str, str]) -> Iterator[str]:
     """Return where ``op`` looks for its settings, in order."""
-    home, settings = places.home_folder(environ), environ.get("XDG_CONFIG_HOME", "")
-    first = ((environ.get("OP_CONFIG_DIR", ""), ""), (home, ".op"), (settings, ".op"))
+    home, settings = places.home_folder(environ), places.named_folder("XDG_CONFIG_HOME", environ)
+    own = places.named_folder("OP_CONFIG_DIR", environ)
+    first = ((own, ""), (home, ".op"), (settings, ".op"))
     for base, inside in (*first, (home, ".config/op"), (settings, "op")):
-        if os.path.isabs(base):
+        if base:
             yield os.path.join(base, inside, "config")
 
 

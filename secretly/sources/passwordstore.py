@@ -35,10 +35,7 @@ _asking = program._replace(asks=True)
 async def fetch(path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]:
     """Return the first line, or a whole PEM block, as the password; then ``key: value`` lines."""
     given = run.environ.get("PASSWORD_STORE_GPG_OPTS", "")
-    store = run.environ.get("PASSWORD_STORE_DIR") or os.path.join(
-        places.home_folder(run.environ), ".password-store"
-    )
-    place = os.path.join(store, path.strip("/"))
+    place = os.path.join(places.password_store(run.environ), path.strip("/"))
     if "" in fields and path.strip("/").count("/") >= 2:
         _refuse_protons(path, os.path.isfile(f"{place}.gpg"), run)
     if os.path.isdir(place) and not os.path.isfile(f"{place}.gpg"):  # pass would list it

@@ -88,7 +88,7 @@ def _readers(descriptor: int, facts: os.stat_result) -> str:
 
 def _entries(descriptor: int) -> list[tuple[int, int, int]]:
     """The entries of a file's access list: tag, rights, and a user's or group's number (acl(5))."""
-    if not hasattr(os, "getxattr"):  # only Linux has it
+    if not hasattr(os, "getxattr"):  # pragma: no cover - only Linux has it
         return []
     try:
         data = os.getxattr(descriptor, _ACCESS_LIST)
@@ -101,7 +101,7 @@ def _entries(descriptor: int) -> list[tuple[int, int, int]]:
 
 def _is_provided(descriptor: int, facts: os.stat_result) -> bool:
     """Whether the file is on a mount that is read-only, or in memory."""
-    if sys.platform != "linux":
+    if sys.platform != "linux":  # pragma: no cover - only Linux lists its mounts
         return False
     if os.fstatvfs(descriptor).f_flag & os.ST_RDONLY:
         return True

@@ -17,9 +17,8 @@ from ..destination import Destination, secret_at, without_user
 from ..options import Options, misread
 from ..parsers import argparse
 from ..pypirc import Pypirc, read_pypirc
-from ..settings import value_at
 from ..tool import Artifacts, Pin
-from ..tool_call import ToolCall
+from ..tool_call import ToolCall, value_at
 
 _TOP = Options("-h/--help -f/--ini-file= -V/--version --repository= --debug --logo")
 

@@ -1,0 +1,131 @@
+"""What a pinentry's answer means, and how long the user has."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import termios
+import time
+
+import pytest
+
+from secretly.asking import assuan, pastes, prompting
+from secretly.asking.questions import DOCTOR, Patience, check_code
+from secretly.asking.terminal import Terminal
+from secretly.errors import Cancelled, NotConfirmed, PinentryFailed, PromptTimeout
+from secretly.waiting.turns import Turns
+
+CODES = [
+    (assuan.TIMEOUT, PromptTimeout, "30 s"),
+    (assuan.NOT_CONFIRMED, NotConfirmed, "No"),
+    (assuan.CANCELED, Cancelled, "cancelled"),
+    (assuan.FULLY_CANCELED, Cancelled, "cancelled"),
+    (assuan.WINDOW_TOO_SMALL, PinentryFailed, "no room"),
+    (assuan.GENERAL, PinentryFailed, "error 1"),
+    (4711, PinentryFailed, "error 4711"),
+]
+
+
+@pytest.mark.parametrize(("code", "kind", "said"), CODES)
+def test_each_code_of_a_pinentry_has_its_error(code: int, kind: type[Exception], said: str) -> None:
+    """Only what the user did is no failure of the pinentry. OK raises nothing."""
+    check_code(0, "pinentry-x", Patience(30))
+    with pytest.raises(kind, match=said) as caught:
+        check_code(code, "pinentry-x", Patience(30))
+    assert type(caught.value) is kind
+    if kind is PinentryFailed:
+        assert "pinentry-x" in str(caught.value)
+        assert caught.value.hint == DOCTOR  # type: ignore[attr-defined]
+
+
+def test_a_time_that_is_over_is_no_time() -> None:
+    """The next question gets what is left, at most its own time; then the error names that time."""
+    assert Patience(5).left() == 5
+    assert 0 < Patience(5, time.monotonic() + 1).left() <= 1
+    with pytest.raises(PromptTimeout, match="5 s"):
+        Patience(5, time.monotonic() - 1).left()
+
+
+def test_no_repr_shows_what_was_typed() -> None:
+    """A traceback with local variables may show these objects."""
+    for shown in (
+        repr(prompting._Typed(bytearray(b"canary-1"))),
+        repr(assuan.Data(b"canary-1")),
+        repr(assuan.Answer(0, bytearray(b"canary-1"))),
+        repr(assuan.Reader()),
+    ):
+        assert shown
+        assert "canary" not in shown
+
+
+# -- what is not a terminal, or none any more ------------------------------------
+
+
+def test_what_is_not_a_terminal_counts_as_one_that_is_gone() -> None:
+    """A file that is missing or is no terminal is the same error."""
+    for path in ("/nonexistent/terminal", "/dev/null"):
+        with pytest.raises(PinentryFailed, match="closed"), Terminal(path).opened():
+            raise AssertionError("it was opened")
+    assert not Terminal("/nonexistent/terminal").in_foreground()
+
+
+def test_nothing_follows_on_a_pipe() -> None:
+    """Only a terminal has more lines, also if the descriptor can be read."""
+    reading, writing = os.pipe()
+    os.write(writing, b"canary-1\ncanary-2\n")
+    try:
+        assert asyncio.run(pastes.more_lines_follow(reading)) is False
+        assert os.read(reading, 8) == b"canary-1"
+    finally:
+        os.close(reading)
+        os.close(writing)
+
+
+def test_nothing_follows_on_a_terminal_that_is_closed() -> None:
+    """The end of the file is no line."""
+    master, slave = os.openpty()
+    try:
+        os.close(master)
+        assert asyncio.run(pastes.more_lines_follow(slave)) is False
+    finally:
+        os.close(slave)
+
+
+def test_who_waits_for_a_terminal_that_is_closed_gets_an_error() -> None:
+    """Another program has the turn, and the terminal goes away meanwhile."""
+    master, slave = os.openpty()
+    fcntl.flock(slave, fcntl.LOCK_EX)
+
+    async def wait() -> None:
+        async with Turns().take(5) as own, Terminal(os.ttyname(slave)).turn(30, own):
+            raise AssertionError("it has the turn")
+
+    async def main() -> None:
+        waiting = asyncio.ensure_future(wait())
+        await asyncio.sleep(0.3)
+        os.close(master)
+        with pytest.raises(PinentryFailed, match="closed"):
+            await waiting
+
+    started = time.monotonic()
+    try:
+        asyncio.run(main())
+    finally:
+        os.close(slave)
+    assert time.monotonic() - started < 15
+
+
+def test_modes_that_something_else_changed_are_restored() -> None:
+    """Also where no prompt of ours used the terminal, as for a program that asks itself."""
+    master, slave = os.openpty()
+    try:
+        before = termios.tcgetattr(slave)
+        with Terminal(os.ttyname(slave)).opened(asking=False) as descriptor:
+            modes = termios.tcgetattr(descriptor)
+            modes[3] &= ~termios.ECHO
+            termios.tcsetattr(descriptor, termios.TCSANOW, modes)
+        assert termios.tcgetattr(slave) == before
+    finally:
+        os.close(master)
+        os.close(slave)
