@@ -10,9 +10,14 @@ import pytest
 from agreement.spellings import pypircs
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from toolcalls import Calls, root_fixture
 
 from secretly.errors import Refused
-from secretly.publishing.pypirc import Pypirc, read_pypirc, secret_of, without_user
+from secretly.publishing.addresses import secret_named
+from secretly.publishing.destination import without_user
+from secretly.publishing.pypirc import Pypirc, read_pypirc
+
+__all__ = ["root_fixture"]
 
 URL = "https://packages.example.org/"
 
@@ -77,25 +82,27 @@ def test_a_file_is_read_as_configparser_reads_it_or_refused(path: Path, text: st
 
 
 @pytest.mark.parametrize(
-    ("name", "secret", "url", "expected"),
+    ("name", "url", "expected"),
     [
-        ("corp", None, URL, "corp"),
-        ("pypi", "PyPI", URL, "packages.example.org"),
-        ("pypi", "PyPI", "https://upload.pypi.example/", "PyPI"),
-        ("testpypi", None, "https://test.pypi.example/", "TestPyPI"),
-        ("testpypi", "TestPyPI", URL, "packages.example.org"),
-        ("PyPI", None, URL, "packages.example.org"),
-        ("PyPI/demo", None, URL, "packages.example.org"),
-        ("https://a.example/", None, URL, "packages.example.org"),
-        ("pypi", "PyPI", "https://known.example/", "mine"),
-        ("corp", None, "https://known.example/", "corp"),
+        ("corp", URL, "corp"),
+        ("pypi", URL, "packages.example.org"),
+        ("pypi", "https://upload.pypi.example/", "PyPI"),
+        ("testpypi", "https://test.pypi.example/", "TestPyPI"),
+        ("testpypi", URL, "packages.example.org"),
+        ("PyPI", URL, "packages.example.org"),
+        ("PyPI/demo", URL, "packages.example.org"),
+        ("https://a.example/", URL, "packages.example.org"),
+        ("pypi", "https://known.example/", "mine"),
+        ("corp", "https://upload.known.example/", "mine"),
     ],
 )
 def test_a_known_name_with_another_url_counts_as_its_host(
-    name: str, secret: str | None, url: str, expected: str
+    root: Path, name: str, url: str, expected: str
 ) -> None:
-    """Any other name is the name of the secret."""
-    assert secret_of(name, secret, url, {"known.example": "mine"}) == expected
+    """Any other name is the name of the secret, unless the index made a stored token."""
+    call = Calls("twine", root).call("upload x")
+    call.locations = {"known.example": "mine"}
+    assert secret_named(call, name, url) == expected
 
 
 @pytest.mark.parametrize(
