@@ -39,7 +39,7 @@ def print_plan(plan: DeliveryPlan, prepared: PreparedRun, context: Context) -> N
             print(f"{escape(name)}: removed")
     if prepared.release is not None:
         username = _username(prepared.release.destination, context)
-        for line in (*prepared.release.described(username), *prepared.pinned):
+        for line in (*prepared.pinned, *prepared.release.described(username)):
             print(line)
 
 
