@@ -130,7 +130,7 @@ class Invocation(Record):
     @property
     def is_module(self) -> bool:
         """Whether Python starts the command as a module: ``python -m twine``."""
-        return bool(self.launching) and self.launching[-1][0].startswith("python")
+        return bool(self.launching) and self.launching[-1][0].startswith("py")
 
     def redirected(self, environ: Mapping[str, str]) -> str:
         """The launcher that starts the command in another folder, or with other variables.
@@ -260,7 +260,7 @@ def _readings(argv: Sequence[str]) -> list[tuple[str, Sequence[str]]]:
 
 def _started_by(name: str, arguments: Sequence[str]) -> list[str]:
     """The command line that a launcher starts; empty if *name* is not a launcher."""
-    if name.startswith("python") and re.fullmatch(r"python(\d(\.\d+)?)?t?", name):
+    if name.startswith("py") and re.fullmatch(r"(python|pypy|py)(\d(\.\d+)?)?t?", name):
         return _module(arguments)
     if name not in _LAUNCHERS:
         return []
