@@ -25,7 +25,7 @@ from secretly.publishing.upload import Upload
 A, B = "https://a.example/legacy/", "https://b.example/legacy/"
 CONFIG, AUTH = "home/.config/pypoetry/config.toml", "home/.config/pypoetry/auth.toml"
 OWN, PROJECT = "project/poetry.toml", "project/pyproject.toml"
-NAMED = '[tool.poetry]\nname = "demo"\nversion = "1.0"\n'
+NAMED = '[tool.poetry]\nname = "demo"\nversion = "1.0"\ndescription = ""\nauthors = []\n'
 SOURCE = f"{NAMED}[[tool.poetry.source]]\nname = 'corp'\nurl = '{{}}'\n"
 CORP_A, CORP_B = f"repositories.corp.url = '{A}'\n", f"repositories.corp.url = '{B}'\n"
 URL = "POETRY_REPOSITORIES_CORP_URL"

@@ -176,7 +176,7 @@ def ask(tool: str, version: str, cases: Sequence[tuple[Case, Path]]) -> list[Ans
         input="\n".join(lines) + "\n",
         capture_output=True,
         text=True,
-        timeout=60 + len(cases),
+        timeout=300 + 5 * len(cases),
         cwd=INSTALLED,
         check=False,
     )
