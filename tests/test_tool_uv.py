@@ -167,12 +167,6 @@ FOUND: list[tuple[str, Mapping[str, str], Mapping[str, str], Destination]] = [
         PYPI,
     ),
     (
-        "uv publish",
-        {"XDG_CONFIG_DIRS": ":none:xdg"},
-        {"xdg/uv/uv.toml": f"publish-url = '{URL}'"},
-        BY_URL,
-    ),
-    (
         "uv --project no publish --project sub",
         {},
         {"sub/uv.toml": f"publish-url = '{URL}'"},

@@ -113,8 +113,8 @@ def _environ(chooser: Chooser) -> dict[str, str]:
         "UV_CONFIG_FILE": (10, ["mine.toml", "{home}/own.toml", "/dev/null"]),
         "UV_PROJECT": (10, ["sub", "sub/deep"]),
         "UV_WORKING_DIR": (8, ["sub", "sub/deep"]),
-        "XDG_CONFIG_HOME": (15, ["{home}/other", "relative"]),
-        "XDG_CONFIG_DIRS": (20, ["{home}/xdg", "", "{home}/none:{home}/xdg", ":{home}/xdg"]),
+        "XDG_CONFIG_HOME": (15, ["{home}/other", ""]),
+        "XDG_CONFIG_DIRS": (20, ["{home}/xdg", "", "{home}/none:{home}/xdg", "{home}/xdg:"]),
         "UV_PUBLISH_TOKEN": (2, ["canary-token", ""]),
     }
     return {
