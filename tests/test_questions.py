@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import os
 import termios
@@ -89,6 +90,43 @@ def test_nothing_follows_on_a_terminal_that_is_closed() -> None:
         os.close(master)
         assert asyncio.run(pastes.more_lines_follow(slave)) is False
     finally:
+        os.close(slave)
+
+
+def test_a_paste_that_the_end_of_the_terminal_cuts_off_is_one() -> None:
+    """Lines came before the terminal was closed."""
+    master, slave = os.openpty()
+
+    async def main() -> bool:
+        os.write(master, b"canary-1\n")
+        following = asyncio.ensure_future(pastes.more_lines_follow(slave))
+        await asyncio.sleep(0.05)
+        os.close(master)
+        return await following
+
+    try:
+        assert asyncio.run(main()) is True
+    finally:
+        os.close(slave)
+
+
+def test_a_paste_that_does_not_end_is_one() -> None:
+    """secretly drops what comes for some seconds, and no more."""
+    master, slave = os.openpty()
+    os.set_blocking(master, False)
+
+    async def main() -> bool:
+        following = asyncio.ensure_future(pastes.more_lines_follow(slave))
+        while not following.done():
+            with contextlib.suppress(BlockingIOError):
+                os.write(master, b"canary-1\n")
+            await asyncio.sleep(0.02)
+        return await following
+
+    try:
+        assert asyncio.run(main()) is True
+    finally:
+        os.close(master)
         os.close(slave)
 
 
