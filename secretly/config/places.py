@@ -74,12 +74,12 @@ def xdg_folder(kind: Literal["config", "data", "state"], environ: Mapping[str, s
 
 
 def system_folders(environ: Mapping[str, str]) -> list[str]:
-    """The folders of the settings for all users, the first one first.
+    """The folders of the settings for all users, the first one first; empty names don't count.
 
-    :raises Refused: if one is relative. Programs disagree about an empty one at the start.
+    :raises Refused: if one is relative.
     """
-    first, *others = (environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(os.pathsep)
-    return [full_path(one, "XDG_CONFIG_DIRS") for one in (first, *filter(None, others))]
+    named = list(filter(None, environ.get("XDG_CONFIG_DIRS", "").split(os.pathsep)))
+    return [full_path(one, "XDG_CONFIG_DIRS") for one in named or ["/etc/xdg"]]
 
 
 def runtime_folder(environ: Mapping[str, str]) -> str:
