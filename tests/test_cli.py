@@ -1038,9 +1038,13 @@ def test_two_that_wait_for_their_turn_ask_once(home: Home, answer: str) -> None:
 
 def test_a_secret_that_is_stored_before_the_turn_is_not_asked_for(home: Home) -> None:
     """Another program stores the secret while this command still looks for its pinentry."""
-    home.keep_in_a_file()
+    kept = home.keep_in_a_file()
+    assert home.run("set", "Name", "--stdin", stdin="canary-stored").status == 0
+    stored = [kept, home.folder / ".local/state/secretly/kept.tsv"]
+    for path in stored:
+        path.rename(f"{path}.later")
     with FakePinentry(["canary-typed"]) as fake:
-        store = f"printf canary-stored | {shlex.join(SECRETLY)} set Name --stdin >/dev/null"
+        store = "\n".join(f"mv '{path}.later' '{path}'" for path in stored)
         named = f"pinentry:Passphrase Entry:{fake.path}"
         home.program("gpgconf", f"#!/bin/sh\n{store}\necho '{named}'\n")
         environ = {"PATH": f"{home.programs}:{os.defpath}", "DISPLAY": ":0"}
