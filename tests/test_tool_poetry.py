@@ -636,3 +636,27 @@ def test_the_real_poetry_uploads_a_pinned_call_where_it_was_shown(
     sent = [(one.username, one.token, one.file) for one in meant.uploads]
     assert sent == [(username, "canary-secret", name)], done
     assert not other.uploads
+
+
+@pytest.mark.parametrize(
+    ("name", "secret", "username", "why"),
+    [
+        ("corp", "canary-1", "ada", ""),
+        ("corp", "canary-{repositories}", "ada", "braces"),
+        ("corp", "canary-1", "{ada}", "braces"),
+        ("corp2", "canary-1", "__token__", ""),
+        ("corp2", "canary-1", "ada", "no user name"),
+    ],
+)
+def test_a_secret_that_poetry_would_read_otherwise_is_refused(
+    look: Look, name: str, secret: str, username: str, why: str
+) -> None:
+    """poetry replaces what is in braces, and takes a user name for some repositories only."""
+    found = look(f"publish -r {name}", {}, {CONFIG: f"repositories.{name}.url = '{A}'\n"})
+    if not why:
+        found.check_secret(secret, username)
+        return
+    with pytest.raises(Refused, match=why) as caught:
+        found.check_secret(secret, username)
+    assert "canary" not in str(caught.value)
+    assert caught.value.hint

@@ -138,6 +138,12 @@ class ToolCall:
         """
         return name
 
+    def check_secret(self, secret: str, username: str) -> None:
+        """Refuse a secret, or a user name, that the tool would read otherwise.
+
+        :raises Refused: naming what the tool does with it. The error has nothing of the secret.
+        """
+
     def read_pypirc(self) -> Pypirc:
         """The ``.pypirc`` that the tool reads; an empty one if it reads none.
 

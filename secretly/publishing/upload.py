@@ -100,6 +100,13 @@ class Upload:
         """
         return examine_release(self._call, self.destination)
 
+    def check_secret(self, secret: str, username: str) -> None:
+        """Refuse a secret, or a user name, that the tool would read otherwise.
+
+        :raises Refused: naming what the tool does with it.
+        """
+        self._call.check_secret(secret, username)
+
     def plain_password(self) -> tuple[str, str]:
         """The ``.pypirc`` and its section with a password in plain text for the index.
 

@@ -39,6 +39,8 @@ async def obtain_values(
         if isinstance(value, Username):
             request = value.request
             username = _username(by.variables, request, found[request], run.release, context)
+            if run.check_secret is not None:
+                run.check_secret(found[request].secret, username or "")
             launch = launch if username is None else by.apply(launch, username)
             continue
         secrets = {}

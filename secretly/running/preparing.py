@@ -36,6 +36,7 @@ class PreparedRun(Record):
     :param release: what would be uploaded, if it is a publishing command that gets a secret.
     :param listing: the files, where the dialog has no room for them.
     :param pinned: the words and variables that force the destination on the tool, for ``-v``.
+    :param check_secret: refuses a secret and a user name that the tool would read otherwise.
     """
 
     launch: LaunchPlan
@@ -43,6 +44,7 @@ class PreparedRun(Record):
     release: Release | None = None
     listing: tuple[str, ...] = ()
     pinned: tuple[str, ...] = ()
+    check_secret: Callable[[str, str], None] | None = None
 
 
 def look_at_upload(
@@ -124,7 +126,13 @@ def _with_upload(
     launch = _pinned(run.launch, upload)._replace(recheck=upload.recheck)
     lines = tuple(_pin_lines(run.launch.argv, launch.argv, upload.pin))
     _warn_of_plain_password(upload, context.note)
-    run = run._replace(launch=launch, release=release, listing=consent.listing, pinned=lines)
+    run = run._replace(
+        launch=launch,
+        release=release,
+        listing=consent.listing,
+        pinned=lines,
+        check_secret=upload.check_secret,
+    )
     prefix = PREFIX if asks_username(target, entries) else ""
     return run, {"describe": describe, "inspect": release.inspect, "token_prefix": prefix}
 

@@ -137,6 +137,20 @@ class Poetry(ToolCall):
         loaded = plugins and not self.words.has(("--no-plugins",))
         return ("the plugins in .poetry/plugins",) if loaded else ()
 
+    def check_secret(self, secret: str, username: str) -> None:
+        """poetry replaces names in braces, and takes only tokens for some names of repositories."""
+        name = escape(self.destination.repository)
+        if "{" in secret or "{" in username:
+            raise Refused(
+                f"poetry would replace what is in braces in the secret for {name}",
+                "use a secret without '{', or twine: poetry build, then twine upload",
+            )
+        if username != _TOKEN and not self._by_name:
+            raise Refused(
+                f"poetry takes no user name for a repository called {name}, only a token",
+                "call the repository by small letters and hyphens only",
+            )
+
     def variable(self, name: str) -> str:
         """The variable with the name of the repository in it, as poetry spells it.
 
