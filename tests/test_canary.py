@@ -861,8 +861,8 @@ def dumped(error: BaseException) -> Iterator[str]:
                     yield repr(vars(value))  # as reporters show 'self' and its parts
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            # It is gone since 3.13, and trips over an OSError's unset attributes.
-            with contextlib.suppress(ImportError, AttributeError):
+            # It is gone since 3.13, trips over an OSError's unset attributes, and reads properties.
+            with contextlib.suppress(ImportError, AttributeError, Refused):
                 import cgitb
 
                 yield cgitb.text((type(part), part, part.__traceback__), context=9)

@@ -362,6 +362,7 @@ def test_the_prompt_shows_the_upload(workdir: Workdir) -> None:
     assert typed.asked[0].splitlines() == [
         "upload: demo 1.0",
         "to: PyPI",
+        wording.user_line("__token__"),
         wording.limits_line(1, 15, certain=True),
         f"program: {workdir.programs}/twine",
         "for: twine upload 'dist/*'",
@@ -485,6 +486,7 @@ def test_odd_characters_are_shown_as_escapes(workdir: Workdir, odd: str, escape:
     heads = [
         "upload: ",
         "to: ",
+        "user: ",
         "token: ",
         f"program: {workdir.folder}/dist{escape}x/twine",
         "for: ",
@@ -672,13 +674,15 @@ def test_the_line_says_if_the_project_is_not_known(workdir: Workdir) -> None:
     assert 800 < limits.expires - time.time() <= 900
 
 
-def test_a_token_without_an_end_can_be_configured(workdir: Workdir) -> None:
-    """With ``expires = 0`` only the projects are limited."""
-    workdir.configure("[commands.twine]\nexpires = 0\n")
-    outcome = workdir.run(*UPLOAD, answers=[TOKEN])
-    assert outcome.stderr == f"secretly: {wording.gets_token('twine', 'demo', '')}\n"
+@pytest.mark.parametrize("expires", ["0", "'5h'"])
+def test_a_token_ends_in_an_hour_whatever_is_configured(workdir: Workdir, expires: str) -> None:
+    """With ``expires = 0``, too."""
+    workdir.configure(f"[commands.twine]\nexpires = {expires}\n")
+    assert workdir.run(*UPLOAD, answers=[TOKEN]).status == 0
     limits = tokens.limits(workdir.given[0])
-    assert (limits.projects, limits.expires) == (["demo"], None)
+    assert limits.projects == ["demo"]
+    assert limits.expires is not None
+    assert 3500 < limits.expires - time.time() <= 3600
 
 
 def test_large_files_get_more_time(workdir: Workdir) -> None:
@@ -807,14 +811,14 @@ def test_the_programs_content_is_compared(workdir: Workdir) -> None:
     argv = ["twine", "upload", f"{workdir.folder}/{FILE}"]
     with sandbox() as context:
         invocation = command_line.recognize(argv, context.configuration)
-        upload = preparing.look_at_upload(invocation, context.environ)
+        assert invocation is not None
+        upload = preparing.look_at_upload(invocation, {}, context)
         assert upload is not None
         given = planning.PlanInput(
             str(program),
             argv,
             SecretRequest(Reference("", "")),
             invocation=invocation,
-            destination=upload.destination,
             upload=upload,
         )
         prepared = preparing.prepare(planning.plan_delivery(given), given, context)

@@ -223,10 +223,11 @@ def test_the_narrowed_token_ends(home: Home, index: Warehouse) -> None:
 def test_another_kind_of_secret_passes_unchanged(home: Home, index: Warehouse) -> None:
     """A password arrives as it was typed, and no line about a token is printed."""
     arguments, variable = TOOLS["twine"]
-    with FakePinentry(["canary-password"]) as fake:
+    with FakePinentry(["canary-password", "ada"]) as fake:
         environ = {variable: index.url, **fake.environ}
         done = publish(home, [tool("twine"), *arguments], environ)
-    assert [upload.token for upload in index.uploads] == ["canary-password"]
+    sent = [(upload.username, upload.token) for upload in index.uploads]
+    assert sent == [("ada", "canary-password")]
     assert done.stderr == ""
 
 
@@ -300,14 +301,14 @@ def test_the_index_can_be_named_on_the_command_line(home: Home, index: Warehouse
 
 
 def test_the_secrets_own_user_name_is_used(home: Home) -> None:
-    """A configured user name goes with the secret; else the caller's variable does."""
+    """The caller's variable counts first; without it, the configured user name does."""
     path = tool("twine")
     arguments, variable = TOOLS["twine"]
     with tokens.warehouse("caller", "configured") as index:
         with FakePinentry([index.token()] * 2) as fake:
-            environ = {variable: index.url, "TWINE_USERNAME": "caller", **fake.environ}
-            publish(home, [path, *arguments], environ)
+            environ = {variable: index.url, **fake.environ}
             home.configure(f'[secrets."{index.host}"]\nusername = "configured"\n')
+            publish(home, [path, *arguments], {"TWINE_USERNAME": "caller", **environ})
             publish(home, [path, *arguments], environ)
         assert [u.username for u in index.uploads] == ["caller", "configured"]
         assert index.statuses == [200, 200]
