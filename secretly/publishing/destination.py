@@ -58,11 +58,6 @@ class Destination(NamedTuple):
             return host_of(self.url)
         return self.secret if self.builtin else self.repository
 
-    def filled(self, variable: str) -> str:
-        """*variable* with ``{REPOSITORY}`` replaced, as the tools spell the index's name."""
-        name = re.sub(r"[^A-Z0-9]", "_", (self.repository or "pypi").upper())
-        return variable.replace("{REPOSITORY}", name)
-
 
 def secret_at(url: str, locations: Mapping[str, str]) -> str:
     """The name of the secret for an index that is given by its URL.

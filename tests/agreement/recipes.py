@@ -183,7 +183,7 @@ def _looked_at(upload: Upload, row: Command, environ: Mapping[str, str]) -> Outc
         return Outcome("given", given)
     destination = upload.destination
     variables = [upload.variable(name) for name in row.secrets]
-    variables += [destination.filled(name) for name in row.alternatives]
+    variables += [upload.variable(name) for name in row.alternatives]
     _ = upload.pin, upload.release
     for name in variables:
         if environ.get(name):
