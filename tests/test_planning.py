@@ -51,6 +51,10 @@ class Index(NamedTuple):
         """A variable as it is named for this index."""
         return name.replace("{REPOSITORY}", "TEST")
 
+    def steers(self, name: str) -> bool:
+        """Whether a variable steers the upload."""
+        return name == "RES_OPTIONS"
+
 
 class Case(NamedTuple):
     """A row of the table: what was asked for, and what is planned."""
@@ -309,7 +313,15 @@ def test_a_replaced_reference_keeps_its_place_in_the_order_of_prompts() -> None:
         *((name, True) for name in ("TWINE_REPOSITORY_URL", "UV_PUBLISH_URL", "SSL_CERT_FILE")),
         *((name, True) for name in ("REQUESTS_CA_BUNDLE", "TWINE_CERT", "https_proxy", "HOME")),
         *((name, True) for name in ("XDG_CONFIG_HOME", "CARGO_HTTP_PROXY", "npm_config_registry")),
-        *((name, True) for name in ("UV_NO_CONFIG", "POETRY_CERTIFICATES_X_CERT", "OPENSSL_CONF")),
+        *(
+            (name, True)
+            for name in (
+                "RES_OPTIONS",
+                "UV_NO_CONFIG",
+                "POETRY_CERTIFICATES_X_CERT",
+                "OPENSSL_CONF",
+            )
+        ),
         *((name, False) for name in ("TOKEN_TEST", "MY_KEY", "UV_INDEX_CORP_PASSWORD", "HOMES")),
         *((name, False) for name in ("CARGO_REGISTRIES_CORP_TOKEN", "API_TOKEN", "USER_TEST")),
     ],

@@ -1420,7 +1420,7 @@ def test_the_dialog_shows_projects_index_program_and_files(workdir: Workdir) -> 
         (DESTINATIONS["PyPI"], "PyPI"),
         (DESTINATIONS["hatch's main"], "PyPI"),
         (DESTINATIONS["loopback"], "127.0.0.1:8080"),
-        (DESTINATIONS["its upload host by name"], "upload.pypi.example (pypi)"),
+        (DESTINATIONS["its upload host by name"], "PyPI (upload.pypi.example)"),
         (DESTINATIONS["by name alone"], "internal"),
         (Destination("mine", "mine", "https://me:canary-1@a.example/"), "a.example (mine)"),
         (Destination("PyPI (no)", "x", "https://a.example/"), "a.example (PyPI (no))"),

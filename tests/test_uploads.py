@@ -165,3 +165,58 @@ def test_a_ci_identity_is_used_where_no_secret_is_stored(home: Home, stored: boo
         assert len(fake.prompts) == stored
     assert done.stdout.startswith("__token__ pypi-A " if stored else "   upload"), done
     assert ("ACTIONS_ID_TOKEN_REQUEST_URL is set" in done.stderr) != stored
+
+
+@pytest.mark.parametrize(
+    ("words", "hidden"),
+    [
+        (["-p", "canary-typed"], "-p '***'"),
+        (["-pcanary-typed"], "'-p***'"),
+        (["--password=canary-typed"], "'--password=***'"),
+        (["--repository-url", "https://ada:canary-typed@corp.example/"], "//ada:***@corp.example/"),
+    ],
+)
+def test_a_secret_in_the_command_line_is_not_shown(
+    home: Home, words: list[str], hidden: str
+) -> None:
+    """Another secret is asked for: the prompt shows the command without it."""
+    with FakePinentry(["canary-other"]) as fake:
+        command = ("run", "-v", "-e", "X=Other", "twine", "upload", *words, "dist/*")
+        done = home.run(*command, environ=fake.environ)
+        assert done.status == 0, done
+        (prompt,) = fake.prompts
+    shown = "\n".join(texts(prompt))
+    assert "canary" not in shown + done.stderr
+    assert hidden in shown
+
+
+def test_a_secret_that_is_given_twice_is_refused(home: Home) -> None:
+    """In the call, and with ``-e``: only one of them could count."""
+    store(home, "PyPI", TOKEN)
+    words = ("-e", "TWINE_PASSWORD=PyPI", "twine", "upload", "-p", "canary-typed", "dist/*")
+    done = home.run("run", *words)
+    assert done.status == 125
+    assert "--password" in done.stderr
+    assert "canary" not in done.stderr
+
+
+def test_code_of_the_project_gets_no_secret_that_cannot_be_limited(home: Home) -> None:
+    """A password for a project whose build could read it: the two commands are named."""
+    home.program("flit", TWINE)
+    (home.folder / "pyproject.toml").write_text('[project]\nname = "demo"\nversion = "1.0"\n')
+    store(home, "corp.example", "canary-password", "--username", "ada")
+    environ = {"FLIT_INDEX_URL": "https://corp.example/"}
+    done = home.run("run", "flit", "publish", environ=environ)
+    assert done.status == 125
+    assert "flit build && secretly run twine upload" in done.stderr
+
+
+def test_a_user_name_that_comes_from_a_reference_is_shown_as_that(home: Home) -> None:
+    """The dialog can't know the name yet: it says where it comes from."""
+    store(home, "corp.example", "canary-password", "--username", "ada")
+    store(home, "Eve", "canary-other", "--username", "eve")
+    with FakePinentry([True]) as fake:
+        words = ("-e", "TWINE_USERNAME=Eve#username", "twine", "upload", *URL.split(), "dist/*")
+        done = home.run("run", *words, environ=fake.environ)
+        assert wording.user_line("Eve#username") in texts(fake.prompts[0])
+    assert done.stdout.startswith("eve canary "), done

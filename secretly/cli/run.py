@@ -212,7 +212,7 @@ def _look_at_upload(
     from ..running import locating, preparing
 
     upload = preparing.look_at_upload(known, plain, context)
-    if upload is None or preparing.why_idle(upload, context):
+    if upload is None or preparing.why_idle(upload):
         return upload
     if not locating.is_unknown(upload.destination, context):
         return upload
@@ -221,13 +221,34 @@ def _look_at_upload(
     return preparing.look_at_upload(known, plain, context, locations) if locations else upload
 
 
+def _why_idle(call: _Call, row: Command, upload: Upload, context: Context) -> str:
+    """Why an upload gets no secret from secretly, in words; empty if it gets one.
+
+    :raises Refused: if the user gives a secret twice: in the call, and with ``-e``.
+    """
+    from ..running import preparing
+
+    named = {name for by in call.explicit for name in by.variables}
+    if own := named & {*map(upload.variable, (*row.secrets, *row.alternatives))}:
+        if upload.given:
+            raise Refused(
+                f"{upload.given} gives a secret, and so does -e {escape(min(own))}",
+                "leave one of them out",
+            )
+        return ""
+    return preparing.why_idle(upload) or preparing.why_trusted(upload, context)
+
+
 def _plan_input(call: _Call, path: str, context: Context) -> PlanInput:
-    from ..running import planning, preparing
+    from ..running import planning
 
     known, upload = call.invocation, None
+    shown: Sequence[str] = ()
     if known is not None and known.needs_secret:
         upload = _look_at_upload(known, call.split(known.row).plain, context)
-        if upload is not None and (idle := preparing.why_idle(upload, context)):
+    if known is not None and upload is not None:
+        shown = upload.masked(call.command)
+        if idle := _why_idle(call, known.row, upload, context):
             known, upload = known._replace(idle=idle), None
     return planning.PlanInput(
         path,
@@ -242,4 +263,5 @@ def _plan_input(call: _Call, path: str, context: Context) -> PlanInput:
         literal=frozenset(call.options.literal),
         resolve_env=call.options.resolve_env,
         upload=upload,
+        shown=shown,
     )

@@ -76,8 +76,17 @@ def located(url: str, locations: Mapping[str, str]) -> str:
 
     :raises Refused: if the URL has no host.
     """
-    name = host_of(url).partition(":")[0].removeprefix("upload.")
-    return locations.get(name) or locations.get(f"upload.{name}") or ""
+    host_of(url)
+    host = urlsplit(url).hostname or ""
+    return next((name for made, name in locations.items() if made_by(host, made)), "")
+
+
+def made_by(host: str, location: str) -> bool:
+    """Whether the index at a host makes tokens with this location.
+
+    An index may take uploads at ``upload.`` before its own host.
+    """
+    return host.removeprefix("upload.") == location.removeprefix("upload.")
 
 
 def host_of(url: str) -> str:

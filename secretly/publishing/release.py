@@ -15,7 +15,7 @@ from ..redacted import Secret
 from ..text import escape, format_command, format_size, format_time, shell_quote, shorten, wrap
 from . import pypi_token
 from .archives import Distribution, normalize_project
-from .destination import Destination
+from .destination import Destination, made_by
 
 #: How long the tool's token is good, in seconds: for files that exist, and if the tool builds
 #: first.
@@ -215,6 +215,8 @@ class Release(NamedTuple):
     @property
     def _index(self) -> str:
         name, shown = self.destination.repository, self.destination.shown
+        if self.destination.pypis and self.destination.url:
+            return f"{self.destination.secret} ({shown})"
         return shown if self.destination.builtin or name in ("", shown) else f"{shown} ({name})"
 
     @property
@@ -266,6 +268,7 @@ class Release(NamedTuple):
                 f'remove that setting, or allow it: [secrets."{name}"] unverified = true',
             )
         if not pypi_token.is_pypi_token(value):
+            self._check_code()
             return
         name = escape(entry.name)
         try:
@@ -281,11 +284,21 @@ class Release(NamedTuple):
             )
         _check_time(token, entry)
 
+    def _check_code(self) -> None:
+        """Refuse to give a secret that can't be limited to code of the project."""
+        what = ", ".join(self.code) or ("its build" if self.builds else "")
+        if what:
+            raise Refused(
+                f"code of this project could read a secret that can't be limited: {escape(what)}",
+                "build first, then upload: "
+                + (self.separately or "secretly run twine upload dist/*"),
+            )
+
     def _check_index(self, location: str, entry: Entry) -> None:
         """Refuse a token that another index made, unless the configuration allows it."""
         target = self.destination
         if target.host:
-            good = target.host in (location, f"upload.{location}")
+            good = made_by(target.host, location)
         else:
             good = target.builtin and location.startswith("test.") == (target.secret != "PyPI")
         if not good and not {target.host or target.shown, target.shown} & set(entry.hosts):

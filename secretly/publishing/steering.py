@@ -29,6 +29,16 @@ _HARMLESS = (
     r"|RUST_(LOG|BACKTRACE)|GIT_(AUTHOR|COMMITTER)_\w+|CARGO_TERM_\w+"
 )
 
+#: How the variables of each launcher begin.
+_LAUNCHERS = {
+    "uv": "UV_",
+    "uvx": "UV_",
+    "poetry": "POETRY_",
+    "pdm": "PDM_",
+    "hatch": "HATCH_",
+    "pipx": "PIPX_",
+}
+
 #: The variables with which the tools' HTTP clients find a proxy, but for their case.
 _PROXIES = ("https_proxy", "http_proxy", "all_proxy")
 
@@ -59,7 +69,11 @@ def check_variables(call: ToolCall) -> None:
 
 def steers_upload(call: ToolCall, name: str) -> bool:
     """Whether a variable changes where or how an upload goes, or what is uploaded."""
-    if matches(name, (*call.reads, *call.harmless)):
+    if matches(name, call.reads):
+        return False
+    if any(name.startswith(_LAUNCHERS.get(by, "-")) for by, _ in call.invocation.launching):
+        return True  # it may say where the launcher takes the tool from
+    if matches(name, call.harmless) or name == "ENV":  # most often ENV means something else
         return False
     if matches(name, call.own) or steers(name):
         return True

@@ -28,6 +28,7 @@ class ToolCall:
 
     :cvar artifacts: which files the tool uploads.
     :cvar names: the tool's own names for indexes whose URL it knows, and the secret of each.
+    :cvar secret_options: the options whose value is a secret.
     :cvar folder_options: options that name the folder in which the tool starts.
     :cvar project_options: those that name the project's folder, relative to that one.
     :cvar reads: the variables that name a destination or a user. The adapter reads, shows and
@@ -47,6 +48,7 @@ class ToolCall:
 
     artifacts: Artifacts = Artifacts()
     names: Mapping[str, str] = {}
+    secret_options: tuple[str, ...] = ("--password",)
     folder_options: tuple[str, ...] = ()
     project_options: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()

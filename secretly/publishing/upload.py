@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping, Sequence
 
 from ..config.command_line import Invocation
 from ..errors import Refused
+from ..text import format_command
 from .archives import Readings
 from .destination import Destination
 from .examine import examine_release
+from .metadata import normalize_project
 from .release import Release, changed
-from .steering import check_variables
+from .steering import check_variables, matches, steers_upload
 from .tool import Pin
 from .tool_call import ToolCall
 from .tools import tool_for
@@ -67,6 +70,10 @@ class Upload:
         """The option with which the call itself gives the secret; empty if it doesn't."""
         return self._call.given()
 
+    def steers(self, name: str) -> bool:
+        """Whether a variable changes where or how the upload goes, or as whom, or what it is."""
+        return matches(name, self._call.reads) or steers_upload(self._call, name)
+
     def variable(self, name: str) -> str:
         """A variable of the known command as it is named for this index.
 
@@ -83,6 +90,27 @@ class Upload:
     def arguments(self) -> tuple[str, ...]:
         """The tool's arguments as they were typed."""
         return self._call.arguments
+
+    def commands(self) -> list[str]:
+        """The commands that upload one project after another; empty if files can't be named."""
+        call, found = self._call, list[str]()
+        if not call.artifacts.arguments:
+            return found
+        typed = [word for word in call.arguments if word not in call.words.words[1:]]
+        for project in self.release.projects or ():
+            files = [f for f in self.release.files if normalize_project(f.project) == project]
+            words = ["secretly", "run", self.tool, *typed, *(f.path for f in files)]
+            found.append(format_command(self.masked(words), 400))
+        return found
+
+    def masked(self, argv: Sequence[str]) -> list[str]:
+        """The command line with ``***`` in the place of each secret in it."""
+        secrets = {
+            value
+            for name, value in self._call.words.options
+            if value and name in self._call.secret_options
+        }
+        return [_masked(word, secrets) for word in argv]
 
     @property
     def secret(self) -> str:
@@ -137,6 +165,13 @@ class Upload:
             what = "a setting of the tool's was changed"
         if what:
             raise Refused(f"{what} since it was shown", "check the change, then try again")
+
+
+def _masked(word: str, secrets: Collection[str]) -> str:
+    for secret in secrets:
+        if word == secret or (word.startswith("-") and word.endswith(secret)):
+            return word[: len(word) - len(secret)] + "***"
+    return re.sub(r"(//[^/@\s:]*:)[^/@\s]*@", r"\1***@", word)
 
 
 def upload_of(

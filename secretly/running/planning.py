@@ -63,6 +63,7 @@ class PlanInput(Record):
     :param literal: the variables whose text is passed on unchanged.
     :param resolve_env: resolve the references in inherited variables.
     :param upload: the upload, whose index names variables and the secret.
+    :param shown: the command line as prompts show it, if it holds a secret itself.
     """
 
     program: str
@@ -77,6 +78,7 @@ class PlanInput(Record):
     literal: AbstractSet[str] = frozenset()
     resolve_env: bool = False
     upload: Upload | None = None
+    shown: Sequence[str] = ()
 
     @property
     def publishes(self) -> bool:
@@ -345,13 +347,20 @@ def _check(
         return
     own = {*row.secrets, *row.alternatives, *row.removes, row.username}
     for name in sorted(_variables(secret.by for secret in secrets) - own):
-        steering = re.fullmatch(_UPLOADING, name) and not re.fullmatch(_CREDENTIAL, name)
-        if steering or re.fullmatch(_TRUSTING, name):
+        if _steers(given, name):
             raise Refused(
                 f"can't set {escape(name)} from a reference: it steers what {escape(row.name)} "
                 "does, and you couldn't see where the upload goes",
                 f"set {escape(name)} to its plain value",
             )
+
+
+def _steers(given: PlanInput, name: str) -> bool:
+    """Whether a variable steers an upload."""
+    if given.upload is not None and given.upload.steers(name):
+        return True
+    steering = re.fullmatch(_UPLOADING, name) and not re.fullmatch(_CREDENTIAL, name)
+    return bool(steering or re.fullmatch(_TRUSTING, name))
 
 
 def _check_env_file(given: PlanInput, plain: Mapping[str, PlainVariable]) -> None:

@@ -13,7 +13,7 @@ from ..resolving.lookup import NameList
 from ..resolving.request import Context
 from ..text import escape, format_command, shell_quote
 from . import locating, program
-from .delivery import Delivery
+from .delivery import Delivery, Username
 from .launch import LaunchPlan
 from .plain import PlainVariable, texts
 from .planning import DeliveryPlan, PlanInput
@@ -70,15 +70,18 @@ def look_at_upload(
     return upload.upload_of(invocation, environ, origins=origins, locations=locations)
 
 
-def why_idle(upload: Upload, context: Context) -> str:
-    """Why an upload gets no secret from secretly, in words; empty if it gets one.
+def why_idle(upload: Upload) -> str:
+    """Why the call itself needs no secret from secretly, in words; empty if it needs one.
 
     :raises Refused: if the command line can't be read for certain.
     """
-    if option := upload.given:
-        return f"{option} gives one, which is used as it is"
-    if why := upload.idle:
-        return why
+    if given := upload.given:
+        return f"{given} gives one, which is used as it is"
+    return upload.idle
+
+
+def why_trusted(upload: Upload, context: Context) -> str:
+    """The CI's identity that takes the place of a secret, in words; empty if none does."""
     identity = upload.identity
     if identity and not locating.is_there(upload.secret, context):
         return f"{upload.tool} uses trusted publishing: {identity}"
@@ -96,11 +99,12 @@ def prepare(plan: DeliveryPlan, given: PlanInput, context: Context) -> PreparedR
     # Taken before anything is shown: the launch compares it.
     fingerprint = program.fingerprint(plan.program, content=plan.publishes)
     launch = launch._replace(fingerprint=fingerprint)
-    path, command = _real_path(plan.program), format_command(plan.argv)
+    path, argv = _real_path(plan.program), given.shown or plan.argv
     run = PreparedRun(launch)
-    shown: dict[str, Any] = {"publishes": plan.publishes, "command": (command, path)}
+    shown: dict[str, Any] = {"publishes": plan.publishes, "command": (format_command(argv), path)}
     if given.upload is not None:
-        run, more = _with_upload(run, given.upload, path, context)
+        named = _named_username(plan, given)
+        run, more = _with_upload(run, given.upload, (path, argv), context, named)
         shown |= more
     deliveries = tuple(
         _narrower_first(delivery, run.release).with_requests(lambda one: one._replace(**shown))
@@ -111,18 +115,26 @@ def prepare(plan: DeliveryPlan, given: PlanInput, context: Context) -> PreparedR
 
 
 def _with_upload(
-    run: PreparedRun, upload: Upload, path: str, context: Context
+    run: PreparedRun,
+    upload: Upload,
+    command: tuple[str, Sequence[str]],
+    context: Context,
+    named: str = "",
 ) -> tuple[PreparedRun, dict[str, Any]]:
-    """The run with what it uploads, and what the requests need to show and check it."""
+    """The run with what it uploads, and what the requests need to show and check it.
+
+    :param command: the program's real path, escaped, and the command line as prompts show it.
+    :param named: the reference that the user name comes from; empty if none was given.
+    """
     from ..publishing.pypi_token import PREFIX
 
     release, entries = upload.release, context.configuration
-    consent, target = release.consent(path, run.launch.argv), release.destination
+    consent, target = release.consent(*command), release.destination
 
     def describe(configured: str | None, own: str | None) -> str:
-        return consent.text(upload_username(target, entries, configured, own))
+        return consent.text(named or upload_username(target, entries, configured, own))
 
-    _refuse_several_tokens(release, context)
+    _refuse_several_tokens(release, upload.commands, context)
     launch = _pinned(run.launch, upload)._replace(recheck=upload.recheck)
     lines = tuple(_pin_lines(run.launch.argv, launch.argv, upload.pin))
     _warn_of_plain_password(upload, context.note)
@@ -133,31 +145,43 @@ def _with_upload(
         pinned=lines,
         check_secret=upload.check_secret,
     )
-    prefix = PREFIX if asks_username(target, entries) else ""
+    prefix = PREFIX if not named and asks_username(target, entries) else ""
     return run, {"describe": describe, "inspect": release.inspect, "token_prefix": prefix}
 
 
-def _refuse_several_tokens(release: Release, context: Context) -> None:
+def _named_username(plan: DeliveryPlan, given: PlanInput) -> str:
+    """The reference that gives the tool its user name; empty if none was given."""
+    row = given.invocation.row if given.invocation else None
+    if row is None or row.username is None or given.upload is None:
+        return ""
+    variable = given.upload.variable(row.username)
+    found = [
+        str(request.reference)
+        for one in plan.deliveries
+        if variable in one.by.variables and not isinstance(one.value, Username)
+        for request in one.requests
+    ]
+    return " and ".join(found)
+
+
+def _refuse_several_tokens(
+    release: Release, commands: Callable[[], list[str]], context: Context
+) -> None:
     """Refuse an upload of several projects that have a token each, and none together.
 
-    :raises Refused: with the commands that upload one project after another.
+    :param commands: the commands that upload one project after another.
+    :raises Refused: with the commands.
     """
-    from ..publishing.metadata import normalize_project
-
-    secret, names = release.destination.secret, NameList(context)
+    secret, names, projects = release.destination.secret, NameList(context), release.projects or ()
     there = {*context.configuration.secrets, *names.names}
-    own = [p for p in release.projects or () if f"{secret}/{p}" in there]
-    if len(release.projects or ()) < 2 or not own or names.find(secret) is not None:
+    if len(projects) < 2 or not all(f"{secret}/{project}" in there for project in projects):
         return
-    if context.configuration.entry(secret).source is not None:
+    if names.find(secret) is not None or context.configuration.entry(secret).source is not None:
         return
-    commands = []
-    for project in release.projects or ():
-        files = [f.path for f in release.files if normalize_project(f.project) == project]
-        commands.append(format_command(["secretly", "run", release.tool, "…", *files], 400))
     raise Refused(
-        f"each project of this upload has a token of its own: {escape(', '.join(own))}",
-        "upload one project after another: " + "; ".join(commands),
+        f"each project of this upload has a token of its own: {escape(', '.join(projects))}",
+        "upload one after another: "
+        + ("; ".join(commands()) or "move the files of the other projects elsewhere"),
     )
 
 

@@ -53,6 +53,7 @@ class Hatch(ToolCall):
     """
 
     names = _NAMES
+    secret_options = ("--auth",)
     artifacts = Artifacts(
         arguments=True,
         folders=True,

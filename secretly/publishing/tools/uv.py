@@ -75,6 +75,7 @@ class Uv(ToolCall):
     """A call of uv."""
 
     names = _NAMES
+    secret_options = ("--password", "--token")
     artifacts = Artifacts(
         arguments=True,
         patterns="always",
