@@ -220,3 +220,36 @@ def test_a_user_name_that_comes_from_a_reference_is_shown_as_that(home: Home) ->
         done = home.run("run", *words, environ=fake.environ)
         assert wording.user_line("Eve#username") in texts(fake.prompts[0])
     assert done.stdout.startswith("eve canary "), done
+
+
+def test_an_empty_variable_is_no_secret(home: Home) -> None:
+    """A CI's secret that isn't set is often an empty variable: the token is asked for."""
+    with FakePinentry([TOKEN]) as fake:
+        environ = {"TWINE_PASSWORD": "", **fake.environ}
+        done = home.run("run", "twine", "upload", "dist/*", environ=environ)
+    assert done.stdout.startswith("__token__ pypi-A "), done
+
+
+@pytest.mark.parametrize("how", ["inherited", "option", "file"])
+def test_an_env_file_steers_no_upload_that_you_are_not_asked_about(home: Home, how: str) -> None:
+    """The secret comes from elsewhere. With the file's own secret, the file may say where."""
+    own = "TWINE_PASSWORD=canary-own\n" if how == "file" else ""
+    (home.folder / ".env").write_text(f"TWINE_REPOSITORY_URL=https://evil.example/\n{own}")
+    (home.folder / ".env").chmod(0o600)
+    environ = {"TWINE_PASSWORD": "canary-1"} if how == "inherited" else {}
+    words = ["-p", "canary-1"] if how == "option" else []
+    command = ("run", "--env-file", ".env", "twine", "upload", *words, "dist/*")
+    done = home.run(*command, environ=environ)
+    if how == "file":
+        assert done.status == 0, done
+        return
+    assert done.status == 125
+    assert "TWINE_REPOSITORY_URL" in done.stderr
+
+
+def test_the_prompt_says_that_the_user_name_is_typed_next(home: Home) -> None:
+    """It is not known yet whether a token will be typed."""
+    with FakePinentry(["canary-password", "ada"]) as fake:
+        home.run("run", "twine", "upload", *URL.split(), "dist/*", environ=fake.environ)
+        lines = texts(fake.prompts[0])
+    assert wording.user_line(wording.typed_username("__token__")) in lines

@@ -201,6 +201,11 @@ def user_line(username: str) -> str:
     return f"user: {username}"
 
 
+def typed_username(usual: str) -> str:
+    """The user name of a secret that is typed: that of a token, or the one that is typed next."""
+    return f"{usual} for a PyPI token, else the one you type"
+
+
 def program_line(program: str) -> str:
     """The line with the path of the program that uploads."""
     return f"program: {program}"

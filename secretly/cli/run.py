@@ -236,6 +236,8 @@ def _why_idle(call: _Call, row: Command, upload: Upload, context: Context) -> st
                 "leave one of them out",
             )
         return ""
+    if upload.given:
+        upload.refuse_unseen(preparing.credentials(row, upload))
     return preparing.why_idle(upload) or preparing.why_trusted(upload, context)
 
 

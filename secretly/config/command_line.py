@@ -129,8 +129,9 @@ class Invocation(Record):
 
     @property
     def is_module(self) -> bool:
-        """Whether Python starts the command as a module: ``python -m twine``."""
-        return bool(self.launching) and self.launching[-1][0].startswith("py")
+        """Whether it starts as a module of Python: ``python -m twine``, ``uv run -m twine``."""
+        name, own = self.launching[-1] if self.launching else ("", ())
+        return name.startswith("py") or not {"-m", "--module"}.isdisjoint(own)
 
     def redirected(self, environ: Mapping[str, str]) -> str:
         """The launcher that starts the command in another folder, or with other variables.

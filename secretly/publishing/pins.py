@@ -18,7 +18,7 @@ def empty_folder(environ: Mapping[str, str]) -> str:
     :raises Refused: if it can't be made, has something in it, or could be changed by others.
     """
     folder = os.path.join(_own_folder(environ), "empty")
-    safefiles.make_private_folder(folder)
+    _make(folder)
     _check(folder, bool(os.listdir(folder)))
     return folder
 
@@ -42,8 +42,18 @@ def empty_file(environ: Mapping[str, str]) -> str:
 
 def _own_folder(environ: Mapping[str, str]) -> str:
     folder = places.secretly_folder("state", environ)
-    safefiles.make_private_folder(folder)
+    _make(folder)
     return folder
+
+
+def _make(folder: str) -> None:
+    try:
+        safefiles.make_private_folder(folder)
+    except OSError as error:
+        raise Refused(
+            f"can't make the folder {escape(folder)}: {error.strerror}",
+            "check the folders above it",
+        ) from None
 
 
 def _check(path: str, filled: bool) -> None:

@@ -35,7 +35,7 @@ _RECORD = re.compile(rb"([1-9]\d{0,6}) ([^=\n]+)=")
 
 #: The kinds of members: files, folders, headers that describe the next members, and all that are
 #: members.
-_FILES, _FOLDER, _EXTENDS = (b"0", b"\0", b"7"), b"5", (b"x", b"X", b"g")
+_FILES, _FOLDER, _EXTENDS = (b"0", b"\0", b"7"), b"5", (b"x", b"g")
 _MEMBERS = frozenset((*_FILES, _FOLDER, b"1", b"2", b"3", b"4", b"6"))
 
 
@@ -223,6 +223,10 @@ def _name(block: bytes) -> bytes:
     return block[345:500].partition(b"\0")[0] + b"/" + name
 
 
+#: What some programs read as a record of its own, in the value of another one.
+_HIDDEN = re.compile(rb"\n\d+ [^=\n]+=")
+
+
 def _named(data: bytes) -> bytes:
     """The name in an extended header; empty if it has none."""
     names: set[bytes] = set()
@@ -233,6 +237,8 @@ def _named(data: bytes) -> bytes:
         if start is None or end <= start.end() or data[end - 1 : end] != b"\n":
             raise BadArchive("it has an odd extended header")
         key = start[2]
+        if _HIDDEN.search(data, start.end(), end - 1):
+            raise BadArchive("it has an odd extended header")
         if key == b"path":
             names.add(data[start.end() : end - 1])
         elif key == b"size" or key.startswith(b"GNU.sparse"):

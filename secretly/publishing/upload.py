@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from ..config.command_line import Invocation
 from ..errors import Refused
-from ..text import format_command
+from ..text import escape, format_command
 from .archives import Readings
 from .destination import Destination
 from .examine import examine_release
@@ -69,6 +69,26 @@ class Upload:
     def given(self) -> str:
         """The option with which the call itself gives the secret; empty if it doesn't."""
         return self._call.given()
+
+    def refuse_unseen(self, credentials: Collection[str]) -> None:
+        """Refuse an env file that steers an upload which the user is not asked about.
+
+        :param credentials: the tool's own variables for the secret and the user name. An env file
+            with a secret of its own may say where that one goes.
+        :raises Refused: naming the variable.
+        """
+        call = self._call
+        check_variables(call)
+        filed = {name for name, origin in call.origins.items() if origin == "an env file"}
+        if any(call.environ.get(name) for name in filed.intersection(credentials)):
+            return
+        for name in sorted(filed.difference(credentials)):
+            if matches(name, call.reads):
+                raise Refused(
+                    f"an env file sets {escape(name)}, and the secret comes from elsewhere: you "
+                    "wouldn't be asked whether it may go there",
+                    f"remove it there; if you mean it, export {escape(name)} in your shell",
+                )
 
     def steers(self, name: str) -> bool:
         """Whether a variable changes where or how the upload goes, or as whom, or what it is."""

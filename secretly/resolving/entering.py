@@ -33,7 +33,7 @@ def _prompt(request: SecretRequest, candidate: Candidate, problem: str) -> Promp
         label = wording.username_label(name)
     title = wording.title(request.position)
     own = candidate.username.if_own if candidate.username else None
-    asks = request.who_asks(candidate.entry.username, own)
+    asks = request.who_asks(candidate.entry.username, own, typed=True)
     purpose = "\n".join(filter(None, (request.position, asks)))
     label = escape(request.prompt or label)
     return questions.Prompt(title, purpose, label, problem, request.repeat, request.publishes)

@@ -38,7 +38,7 @@ class SecretRequest(Record):
     :param prompt: the label of the entry field; None: made from the name.
     :param purpose: who asks and for what, as the prompt shows it; already escaped.
     :param describe: makes the purpose where it depends on the secret: from the configured user
-        name and the secret's own one, each None if there is none.
+        name and the secret's own one, each None if there is none, and whether it is typed.
     :param command: the command line that wants it and its program's path, escaped: they say who
         asks if *purpose* is empty.
     :param position: ``"1 of 3"``, where the user types several.
@@ -65,7 +65,7 @@ class SecretRequest(Record):
     username: str | None = None
     prompt: str | None = None
     purpose: str = ""
-    describe: Callable[[str | None, str | None], str] | None = None
+    describe: Callable[[str | None, str | None, bool], str] | None = None
     command: tuple[str, str] | None = None
     position: str = ""
     remember: Remember | None = None
@@ -93,14 +93,15 @@ class SecretRequest(Record):
 
         return wording.wants(self.command[0], escape(self.reference.name))
 
-    def who_asks(self, configured: str | None, own: str | None) -> str:
+    def who_asks(self, configured: str | None, own: str | None, *, typed: bool = False) -> str:
         """Who asks and for what, as a prompt shows it.
 
         :param configured: the user name that is configured for the secret.
         :param own: the secret's own user name.
+        :param typed: whether the user types the secret.
         """
         if self.describe is not None:
-            return self.describe(configured, own)
+            return self.describe(configured, own, typed)
         if self.purpose or self.command is None:
             return self.purpose
         from ..asking import wording  # only a prompt pays for loading it

@@ -23,6 +23,7 @@ TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
     from typing import Any
 
+    from ..config.model import Command
     from ..publishing.release import Release
     from ..publishing.tool import Pin
     from ..publishing.upload import Upload
@@ -70,6 +71,12 @@ def look_at_upload(
     return upload.upload_of(invocation, environ, origins=origins, locations=locations)
 
 
+def credentials(row: Command, upload: Upload) -> set[str]:
+    """The tool's own variables for the secret and the user name, as named for this index."""
+    names = (*row.secrets, *row.alternatives, *filter(None, [row.username]))
+    return set(map(upload.variable, names))
+
+
 def why_idle(upload: Upload) -> str:
     """Why the call itself needs no secret from secretly, in words; empty if it needs one.
 
@@ -95,6 +102,8 @@ def prepare(plan: DeliveryPlan, given: PlanInput, context: Context) -> PreparedR
     """
     launch = plan.launch
     if not plan.deliveries:
+        if given.upload is not None and given.invocation is not None:
+            given.upload.refuse_unseen(credentials(given.invocation.row, given.upload))
         return PreparedRun(launch)
     # Taken before anything is shown: the launch compares it.
     fingerprint = program.fingerprint(plan.program, content=plan.publishes)
@@ -126,13 +135,17 @@ def _with_upload(
     :param command: the program's real path, escaped, and the command line as prompts show it.
     :param named: the reference that the user name comes from; empty if none was given.
     """
+    from ..asking import wording
     from ..publishing.pypi_token import PREFIX
 
     release, entries = upload.release, context.configuration
     consent, target = release.consent(*command), release.destination
 
-    def describe(configured: str | None, own: str | None) -> str:
-        return consent.text(named or upload_username(target, entries, configured, own))
+    def describe(configured: str | None, own: str | None, typed: bool) -> str:
+        username = named or upload_username(target, entries, configured, own)
+        if typed and prefix and not (configured or own):
+            username = wording.typed_username(username)
+        return consent.text(username)
 
     _refuse_several_tokens(release, upload.commands, context)
     launch = _pinned(run.launch, upload)._replace(recheck=upload.recheck)

@@ -72,12 +72,12 @@ class Maturin(ToolCall):
         builds=("publish",),
         separately="maturin build -o dist && secretly run maturin upload dist/*",
     )
-    own = ("MATURIN_*",)
+    own = ("MATURIN_*", "CARGO_*", "RUST*")
     reads = (
         *("MATURIN_REPOSITORY", "MATURIN_REPOSITORY_URL"),
         *("MATURIN_USERNAME", "MATURIN_PASSWORD", "MATURIN_PYPI_TOKEN"),
     )
-    harmless = ("MATURIN_NON_INTERACTIVE",)
+    harmless = ("MATURIN_NON_INTERACTIVE", "RUST_LOG", "RUST_BACKTRACE", "CARGO_TERM_*")
     trusts = ("MATURIN_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
     def read(self) -> Words:
@@ -146,7 +146,8 @@ class Maturin(ToolCall):
         """
         name = _default_name(url)
         found = self._stored_username(name) if name else None
-        if found is not None and located(url, self.locations) not in _NAMES.values():
+        certain = found in (None, _TOKEN) or located(url, self.locations) in _NAMES.values()
+        if not certain:
             raise Refused(
                 f"maturin may send the user name and the password in {escape(self._pypirc[0])}",
                 f"name maturin's own index: --repository {name}, or remove the password there",
