@@ -25,18 +25,30 @@ import shutil
 import signal
 import sys
 import termios
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 settings.register_profile("tox", max_examples=2000, deadline=None)
 settings.register_profile("ci", max_examples=300, deadline=None)
 settings.register_profile("fuzz", max_examples=100_000, deadline=None)
 settings.register_profile("quick", max_examples=50, deadline=None)
 settings.load_profile("quick")  # --hypothesis-profile chooses another
+
+
+def fewer(suppress: Sequence[HealthCheck] = ()) -> settings:
+    """The settings of a property whose inputs need files or processes: a fifth of the inputs.
+
+    Not fewer than 50, as many as the fast loop has.
+
+    :param suppress: the checks of Hypothesis that don't apply.
+    """
+    number = max(50, settings().max_examples // 5)
+    return settings(max_examples=number, suppress_health_check=suppress)
+
 
 # A script's background jobs ignore these signals, and so does everything that they start.
 for _number, _handler in (

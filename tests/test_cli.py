@@ -26,8 +26,8 @@ from command import (
     home,
     wait_until,
 )
-from conftest import need
-from hypothesis import HealthCheck, given, settings
+from conftest import fewer, need
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from tokens import TOKEN, wheel
 
@@ -268,7 +268,7 @@ WORDS = st.one_of(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])
+@fewer([HealthCheck.too_slow])
 @given(arguments=st.lists(WORDS, max_size=6), running=st.booleans())
 def test_odd_arguments_fail_in_two_lines(
     only_stand_ins: Warm, arguments: list[str], running: bool

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from command import Home
 from command import home as fresh_home
+from conftest import fewer
 from hypothesis import given
 from hypothesis import strategies as st
 from ptys import DEADLINE
@@ -141,6 +142,7 @@ def wrapper(tmp_path_factory: pytest.TempPathFactory) -> Path:
         dict.fromkeys(("GETPIN", "CONFIRM", "SETOK", "SETNOTOK", "BYE"), _ANSWER)
     ),
 )
+@fewer()
 def test_no_answer_turns_a_no_into_a_yes(
     flavor: str, said: dict[str, bytes], wrapper: Path
 ) -> None:

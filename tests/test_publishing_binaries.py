@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 from collections.abc import Iterator, Mapping
 
@@ -51,7 +52,7 @@ def run(
     home: Home, index: Warehouse, line: str, environ: Mapping[str, str] | None = None
 ) -> tuple[Ended, str]:
     """Run a command, type a token, and return its end and what the dialogs have shown."""
-    name, *words = line.split()
+    name, *words = shlex.split(line)
     with FakePinentry([index.token()]) as fake:
         done = publish(home, [tool(name), *words], {**(environ or {}), **fake.environ})
         shown = [unescape(prompt["SETDESC"].encode()).decode() for prompt in fake.prompts]

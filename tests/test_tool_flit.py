@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from agreement import flit as generated
 from agreement.cases import Case, lay_out, upload
-from hypothesis import HealthCheck, given, settings
+from conftest import fewer
+from hypothesis import HealthCheck, given, reject
 from toolcalls import Calls, root_fixture
 
 from secretly.errors import Refused
@@ -202,7 +203,7 @@ def test_code_that_would_see_the_token_is_named(
 
 
 @given(generated.cases())
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@fewer([HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much])
 def test_the_pinned_call_leads_to_the_same_destination(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, case: Case
 ) -> None:
@@ -216,7 +217,7 @@ def test_the_pinned_call_leads_to_the_same_destination(
             found = upload("flit", case, root, calls.known)
             shown, _ = found.destination, found.pin
         except Refused:
-            return
+            reject()  # another call takes its place
         evil = "[pypi]\nrepository=https://evil.example/\nusername=evil\n"
         calls.write({"~/.pypirc": evil, "mine": evil})
         again = calls.pinned(found).destination

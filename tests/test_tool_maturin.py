@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from conftest import fewer
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from secretly.config import loading
@@ -324,7 +325,7 @@ def test_a_password_in_pypirc_is_beaten_or_refused(case: Case, line: str) -> Non
     assert case.call(line).variable("MATURIN_PASSWORD") == "MATURIN_PASSWORD"
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@fewer([HealthCheck.function_scoped_fixture])
 @given(
     st.sampled_from(["-r corp", "-rcorp", "-vr corp", f"--repository-url {URL}", "-r whole"]),
     st.lists(st.sampled_from(["-v", "--skip-existing", "-vu bob", "y"]), max_size=2, unique=True),

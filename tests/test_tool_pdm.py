@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from conftest import fewer
 from hypothesis import given
 from hypothesis import strategies as st
 from test_destination import HOST, INTERNAL, Workdir
@@ -624,6 +625,7 @@ LINES = st.sampled_from(
 @given(
     line=LINES, hostile=st.lists(HOSTILE, max_size=3), user=st.sampled_from(["ada", "a b", "-x"])
 )
+@fewer()
 def test_a_pinned_call_goes_where_it_was_shown(
     line: str, hostile: list[Mapping[str, str]], user: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

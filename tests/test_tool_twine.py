@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from agreement import twine as generated
 from agreement.cases import Case, lay_out, upload
-from hypothesis import HealthCheck, given, settings
+from conftest import fewer
+from hypothesis import HealthCheck, given, reject
 from toolcalls import Calls, root_fixture
 
 from secretly.errors import Refused
@@ -308,7 +309,7 @@ def test_no_file_is_read_for_a_url(twine: Calls) -> None:
 
 
 @given(generated.cases())
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@fewer([HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much])
 def test_the_pinned_call_leads_to_the_same_destination(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, case: Case
 ) -> None:
@@ -322,7 +323,7 @@ def test_the_pinned_call_leads_to_the_same_destination(
             found = upload("twine", case, root, calls.known)
             shown, _ = found.destination, found.pin
         except Refused:
-            return
+            reject()  # another call takes its place
         evil = "[distutils]\nindex-servers = pypi testpypi corp\n" + "".join(
             f"[{name}]\nrepository=https://evil.example/\nusername=evil\nca_cert=evil\n"
             for name in ("pypi", "testpypi", "corp", "DEFAULT")

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from conftest import fewer
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from secretly.config import loading
@@ -620,7 +621,7 @@ def _choices() -> Iterator[tuple[str, dict[str, str], dict[str, str]]]:
     yield "--directory sub", {}, {"pyproject.toml": ROOT, "sub/pyproject.toml": MEMBER}
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@fewer([HealthCheck.function_scoped_fixture])
 @given(
     st.sampled_from([*_choices()]),
     st.lists(

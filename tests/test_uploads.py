@@ -136,7 +136,7 @@ def test_python_starts_no_module_of_the_folder(home: Home) -> None:
     ("words", "why"),
     [
         (["upload", "-p", "canary-typed", "dist/*"], "gives one, which is used as it is"),
-        (["upload", "--help"], ""),
+        (["upload", "--help"], "this call doesn't need one"),
     ],
 )
 def test_nothing_is_asked_where_the_call_needs_nothing(

@@ -159,9 +159,8 @@ class Invocation(Record):
     @functools.cached_property
     def parsed(self) -> Words:
         """The arguments as the command's own parser reads them."""
-        values, flags = OPTIONS.get(self.row.name, ((), ()))
-        with_value = {name for name in (*self.row.values, *values) if name.startswith("-")}
-        return parse_words(self.arguments, with_value, {*_FLAGS, *flags})
+        values = (*self.row.values, *OPTIONS.get(self.row.name, ()))
+        return parse_words(self.arguments, {name for name in values if name.startswith("-")})
 
     @property
     def needs_secret(self) -> bool:
@@ -303,12 +302,11 @@ def _module(arguments: Sequence[str]) -> list[str]:
     return []
 
 
-def parse_words(arguments: Sequence[str], values: Set[str], flags: Set[str] = _FLAGS) -> Words:
+def parse_words(arguments: Sequence[str], values: Set[str]) -> Words:
     """Read arguments as getopt_long, argparse, click and clap do.
 
     :param values: the options that take a value. A long one may be abbreviated, as argparse
         allows.
-    :param flags: options without a value that matter here, or whose name begins another's.
 
     >>> parse_words(["-v", "upload", "-rtest", "--", "-x"], {"-r"}).words
     ['upload', '-x']
@@ -321,7 +319,7 @@ def parse_words(arguments: Sequence[str], values: Set[str], flags: Set[str] = _F
         if word == "--":
             words.extend(rest)
         elif word.startswith("--"):
-            options.append(_long_option(word, rest, values, flags))
+            options.append(_long_option(word, rest, values))
         elif word.startswith("-") and word != "-":
             options.extend(_short_options(word, rest, values))
         else:
@@ -330,13 +328,11 @@ def parse_words(arguments: Sequence[str], values: Set[str], flags: Set[str] = _F
     return Words(options, words, len(options) if before is None else before)
 
 
-def _long_option(
-    word: str, rest: Iterator[str], values: Set[str], flags: Set[str]
-) -> tuple[str, str | None]:
+def _long_option(word: str, rest: Iterator[str], values: Set[str]) -> tuple[str, str | None]:
     """Read ``--option``, ``--option=value`` or ``--option value``."""
     option, equals, value = word.partition("=")
-    if option not in values and option not in flags:
-        longer = [name for name in values | flags if name.startswith(option)]
+    if option not in values and option not in _FLAGS:
+        longer = [name for name in values if name.startswith(option)]
         option = longer[0] if len(longer) == 1 else option
     if option in values:
         return option, value if equals else next(rest, "")

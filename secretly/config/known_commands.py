@@ -494,26 +494,17 @@ COMMANDS: dict[str, dict[str, object]] = {
     },
 }
 
-#: The options, with a value and without, that decide where a publishing tool uploads to, and what.
-#: A configuration can't change them: secretly must read the command line as the tool does.
-OPTIONS: dict[str, tuple[list[str], list[str]]] = {
-    "twine": (["-r", "--repository", "--repository-url", "--config-file"], ["--attestations"]),
-    "uv": (
-        [
-            "--index", "--publish-url", "--directory", "--project", "--trusted-host",
-            "--preview-feature", "--python-preference",
-        ],
-        ["--no-config", "--no-attestations"],
-    ),
-    "flit": (["--repository", "--pypirc", "-f", "--ini-file"], []),
-    "hatch": (["-r", "--repo", "-p", "--project"], []),
-    "poetry": (
-        ["-r", "--repository", "-C", "--directory", "-P", "--project", "--dist-dir"],
-        ["--build"],
-    ),
-    "pdm": (["-r", "--repository", "-p", "--project", "-d", "--dest"], ["--no-build"]),
-    "maturin": (
-        ["-r", "--repository", "--repository-url", "-m", "--manifest-path", "--manylinux"],
-        [],
-    ),
+#: The options with a value that decide where a publishing tool uploads to, and what. A
+#: configuration can't change them: a value that was read as a word would hide the subcommand.
+OPTIONS: dict[str, list[str]] = {
+    "twine": ["-r", "--repository", "--repository-url", "--config-file"],
+    "uv": [
+        "--index", "--publish-url", "--directory", "--project", "--trusted-host",
+        "--preview-feature", "--python-preference",
+    ],
+    "flit": ["--repository", "--pypirc", "-f", "--ini-file"],
+    "hatch": ["-r", "--repo", "-p", "--project"],
+    "poetry": ["-r", "--repository", "-C", "--directory", "-P", "--project", "--dist-dir"],
+    "pdm": ["-r", "--repository", "-p", "--project", "-d", "--dest"],
+    "maturin": ["-r", "--repository", "--repository-url", "-m", "--manifest-path", "--manylinux"],
 }

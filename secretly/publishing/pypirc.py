@@ -29,7 +29,6 @@ class Pypirc(NamedTuple):
     :param with_password: the sections with a password in plain text.
     :param sections: the keys of each section, but its password. Those of ``[DEFAULT]`` count in
         each.
-    :param with_percent: the sections with a percent sign in a value: hatch alone replaces it.
     """
 
     path: str
@@ -37,25 +36,6 @@ class Pypirc(NamedTuple):
     urls: Mapping[str, str] = {}
     with_password: Sequence[str] = ()
     sections: Mapping[str, Mapping[str, str]] = {}
-    with_percent: Sequence[str] = ()
-
-    def url(self, name: str, servers: Sequence[str]) -> str | None:
-        """The URL of an index, or None.
-
-        :param servers: the sections that count unless the file lists some; empty if all count.
-        :raises Refused: if another section differs from *name* only by case.
-        """
-        counting = servers if self.servers is None else self.servers
-        if servers and name not in counting:
-            return None
-        sections = [s for s in self.urls if s.lower() == name.lower() and s != _DEFAULT]
-        if sections not in ([], [name]):  # maturin ignores case
-            raise Refused(
-                f"{escape(self.path)} has [{escape('] and ['.join(sections))}], which some tools "
-                f"take for '{escape(name)}'",
-                f"rename the section to [{escape(name)}]",
-            )
-        return self.urls.get(name) or None
 
     def section_with_password(self, name: str, url: str) -> str:
         """The section that has a password in plain text for an index; empty if none has."""
@@ -90,7 +70,6 @@ def read_pypirc(path: str) -> Pypirc:
             {name: keys.get("repository", "") for name, keys in sections.items()},
             tuple(s for s in parser.sections() if parser.get(s, "password", fallback="")),
             sections,
-            tuple(s for s in parser.sections() if any("%" in v for v in parser[s].values())),
         )
     del parser, data  # a traceback may show locals, and a bad line may hold a password
     raise Refused(f"can't read {escape(path)}", "fix the file: it says where the index is")

@@ -4,8 +4,9 @@
 
 Each generated call, with its variables and settings files, is read by secretly and by each version
 of the tool. Where secretly finds a destination, each version must find the same, or fail and send
-nothing: for the call as it was typed, and for the call as secretly pins it. The exit status is 1 if
-one differs. A module ``agreement/TOOL.py`` has the cases:
+nothing: for the call as it was typed, and for the call as secretly pins it. The pin must break no
+call that a version sends as it was typed. The exit status is 1 if one differs, or is broken.
+A module ``agreement/TOOL.py`` has the cases:
 
 - ``cases()``: the strategy that makes them.
 - ``answer(upload)``: what secretly says; without it, :func:`.cases.answer_of`.
@@ -60,12 +61,13 @@ class Figures:
     """What came of the cases of one tool.
 
     :ivar refused: how often secretly refused, by the reason.
-    :ivar disagreed: each case in which a version of the tool differs, in words.
+    :ivar broken: how many cases a version sends as they were typed, but not as they are pinned.
+    :ivar disagreed: each case in which a version of the tool differs, or is broken, in words.
     """
 
     def __init__(self, tool: str) -> None:
         self.tool = tool
-        self.cases = self.agreed = self.failed = self.differing = 0
+        self.cases = self.agreed = self.failed = self.differing = self.broken = 0
         self.refused: Counter[str] = Counter()
         self.disagreed: list[str] = []
 
@@ -84,6 +86,7 @@ class Figures:
             f"  refused, though a version would send {refused:,} ({share:.1%})",
             *(f"    {count:6,}  {reason}" for count, reason in reasons),
             f"  disagreed {len(self.disagreed):,}",
+            f"    broken by the pin {self.broken:,}",
             *self.disagreed[:20],
         ]
         return "\n".join(lines)
@@ -187,7 +190,9 @@ def _wrong(
         if _versions_differ(mine) and {kind for _, kind in differing} == {"typed"}:
             figures.differing += 1  # no answer is right for all, and the pin makes them the same
             differing = []
-        if not differing:
+        broken = _broken(mine)
+        figures.broken += bool(broken)
+        if not differing and not broken:
             figures.agreed += 1
             figures.failed += all(one.error for one in mine.values())
             continue
@@ -197,8 +202,15 @@ def _wrong(
                 f"      secretly: {found.answer} {found.idle}",
                 f"      pinned: {found.pinned.arguments} {found.pinned.environ}",
                 *(f"      {version}, {kind}: {mine[version, kind]}" for version, kind in differing),
+                *(f"      {v}, broken by the pin: {mine[v, 'pinned'].error}" for v in broken),
             )
         )
+
+
+def _broken(answers: Mapping[tuple[str, str], Answer]) -> list[str]:
+    """The versions of the tool that send the call as it was typed, and fail when it is pinned."""
+    sent = [key[0] for key, one in answers.items() if key[1] == "typed" and not one.error]
+    return [version for version in sent if answers[version, "pinned"].error]
 
 
 def _versions_differ(answers: Mapping[tuple[str, str], Answer]) -> bool:
