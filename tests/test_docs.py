@@ -546,7 +546,10 @@ def test_a_dry_run_is_shown_as_it_is(package: Home) -> None:
     """The guide's listing is the output."""
     done = package.run("run", "--dry-run", *UPLOAD)
     whole = done.stdout + "dist/demo-1.0.tar.gz (814 bytes, sha256 e85c0f9b6e78)\n"
+    whole = whole.replace(".whl --", ".whl dist/demo-1.0.tar.gz --")
     assert told(whole, "how-to/publish.rst", package.folder)
+    [runs] = [line for line in whole.splitlines() if line.startswith("runs: ")]
+    assert told(runs, "how-to/project-tokens.rst", package.folder)
 
 
 @pytest.mark.outside

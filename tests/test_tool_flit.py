@@ -152,7 +152,7 @@ def test_a_call_that_flit_would_refuse_or_that_is_unclear_is_refused(
 def test_the_destination_is_pinned(
     flit: Calls, line: str, environ: Mapping[str, str], left: str, variables: Mapping[str, str]
 ) -> None:
-    """flit takes no name beside the variable with the URL, and an empty file in any case."""
+    """flit takes no name together with the variable for the URL, and an empty file in any case."""
     pin = flit.upload(line, environ, {"~/.pypirc": CORP, "mine": CORP}).pin
     *arguments, last = pin.arguments
     assert (" ".join(arguments), pin.environ) == (left, variables)

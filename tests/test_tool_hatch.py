@@ -94,7 +94,7 @@ def test_the_command_line_is_read_as_click_does(look: Look, line: str, url: str 
         ("publish --rep x", "--rep"),
         ("--repo x publish", "--repo"),
         ("publish --config x", "--config"),
-        ("publish --yes=1", "--yes=1"),
+        ("publish --yes=1", "takes no value: --yes"),
         ("publish -x", "-x"),
         ("publish -nx", "-x"),
         ("publish -r", "--repo"),

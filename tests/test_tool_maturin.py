@@ -174,7 +174,7 @@ REFUSED: list[tuple[str, Mapping[str, str], str, str]] = [
     ("maturin -- upload x", {}, "", "--"),
     ("maturin upload -r corp -r corp x", {}, RC, "--repository"),
     ("maturin upload x -u", {}, "", "-u"),
-    ("maturin upload --skip-existing=true x", {}, "", "--skip-existing="),
+    ("maturin upload --skip-existing=true x", {}, "", "takes no value: --skip-existing"),
     ("maturin upload -r missing x", {}, RC, "missing"),
     ("maturin upload -r= x", {}, RC, "''"),
     ("maturin upload x", {"MATURIN_REPOSITORY": ""}, RC, "''"),

@@ -87,7 +87,7 @@ def test_an_option_is_read_as_pdm_does(work: Project, line: str, option: str, va
     [
         ("publish --unknown", "unknown option of pdm: --unknown"),
         ("publish -x", "unknown option of pdm: -x"),
-        ("publish dist/x.whl", "takes no argument: dist/x.whl"),
+        ("publish dist/x.whl", "takes no files: dist/x.whl"),
         ("publish -- -r corp", "--"),
         ("-- publish", "--"),
         ("publish -Sr=corp", "-Sr=corp"),

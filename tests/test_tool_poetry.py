@@ -126,6 +126,20 @@ def test_what_poetry_refuses_or_versions_read_differently_is_refused(
 
 
 @pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("repositories = 1", "repositories"),
+        ("repositories.corp = 1", "repositories.corp"),
+        ("certificates = 1", "certificates"),
+    ],
+)
+def test_a_setting_that_must_be_a_table_is_named(look: Look, text: str, key: str) -> None:
+    """The error has the key and the file."""
+    with pytest.raises(Refused, match=rf"^{key} in .*/poetry\.toml is not a table"):
+        _ = look("publish -r corp", {}, {OWN: text}).destination
+
+
+@pytest.mark.parametrize(
     ("line", "environ", "files", "destination"),
     [
         ("publish", {"POETRY_REPOSITORIES_PYPI_URL": A}, {}, ("pypi", "PyPI", "")),

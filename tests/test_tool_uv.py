@@ -253,7 +253,7 @@ REFUSED: list[tuple[str, Mapping[str, str], Mapping[str, str], str]] = [
     ("uv publish -z", {}, {}, "-z"),
     ("uv --index corp publish", {}, {}, "--index"),
     ("uv -- publish", {}, {}, "--"),
-    ("uv publish --dry-run=true", {}, {}, "--dry-run="),
+    ("uv publish --dry-run=true", {}, {}, "takes no value: --dry-run"),
     ("uv publish --index", {}, {}, "--index"),
     ("uv publish -u -x", {}, {}, "-u"),
     ("uv publish --index=a --index=b", {}, {}, "--index"),

@@ -48,6 +48,12 @@ def test_the_user_name_is_decided_in_one_order(case: Case) -> None:
     assert upload_username(case.destination, SHIPPED, case.configured, case.own) == case.sent
 
 
+def test_an_empty_user_name_is_shown_as_one() -> None:
+    """A line that ends after its colon would look cut off."""
+    assert wording.user_line("") == "user: (empty)"
+    assert wording.user_line("ada") == "user: ada"
+
+
 @pytest.mark.parametrize(
     ("destination", "asks"),
     [(CORP, True), (CORP._replace(username="ada"), False), (PYPI, False)],

@@ -198,7 +198,7 @@ def index_line(index: str) -> str:
 
 def user_line(username: str) -> str:
     """The line with the user name that the tool sends."""
-    return f"user: {username}"
+    return f"user: {username or '(empty)'}"
 
 
 def typed_username(usual: str) -> str:

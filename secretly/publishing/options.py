@@ -64,8 +64,30 @@ def unknown_option(tool: str, option: str) -> Refused:
 
 
 def misread(tool: str, word: str, instead: str) -> Refused:
-    """The error for a form that the tool refuses, or that its versions read differently.
+    """The error for a form that versions of the tool may read differently.
 
     :param instead: the words to use instead.
     """
     return Refused(f"versions of {tool} may read {escape(word)} differently", instead)
+
+
+def invalid(why: str, word: str, instead: str) -> Refused:
+    """The error for what every version of the tool refuses.
+
+    :param why: what is wrong with the word: ``flit publish takes no files``.
+    :param instead: the words to use instead.
+    """
+    return Refused(f"{why}: {escape(word)}", instead)
+
+
+def without_value(tool: str, option: str, instead: str) -> Refused:
+    """The error for an option whose value is missing.
+
+    :param instead: the option with its value.
+    """
+    return invalid(f"option of {tool} without its value", option, f"give its value: {instead}")
+
+
+def with_value(tool: str, option: str) -> Refused:
+    """The error for an option with a value that takes none."""
+    return invalid(f"option of {tool} that takes no value", option, f"write {option} alone")

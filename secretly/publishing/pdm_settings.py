@@ -166,7 +166,7 @@ def _find(indexes: Mapping[str, Table], repository: str) -> Table:
 def _check_entry(table: Table, path: Path) -> None:
     for key, value in table.items():
         if key not in _FOR_PROJECTS and not (key == "verify_ssl" and value is True):
-            raise _refused(path, f"repository.….{key}", "put it into your own settings")
+            raise _refused(path, f"{key} for an index", "put it into your own settings")
 
 
 def _refused(path: Path, key: str, instead: str) -> Refused:

@@ -68,8 +68,8 @@ class PoetrySettings:
             return Setting(self._call.environ[variable], variable, by_variable=True)
         for path in self.files:
             found: object = self._call.read_toml(path)
-            for key in keys:
-                found = self._table(found, path).get(key)
+            for number, key in enumerate(keys):
+                found = self._table(found, path, ".".join(keys[:number])).get(key)
                 if found is None:
                     break
             else:
@@ -79,7 +79,7 @@ class PoetrySettings:
     def url(self, name: str) -> Setting | None:
         """The URL of a repository, or None.
 
-        Poetry merges the project's sources last, but for the repositories that it knows already.
+        Poetry merges the project's sources last, except for the repositories that it knows already.
         It knows only those of variables if there is one.
         """
         found = self.get("repositories", name, "url")
@@ -100,7 +100,7 @@ class PoetrySettings:
         return found is not None and _named(found) == name
 
     def reads_username(self, name: str) -> bool:
-        """Whether poetry reads a user's name from a variable, beside the one with the URL.
+        """Whether poetry reads a user's name from a variable, next to the one with the URL.
 
         It does so for the repositories that it knows: those of files, if no variable has one.
         """
@@ -115,8 +115,9 @@ class PoetrySettings:
         """
         path = self.files[0]
         tables = self._call.read_toml(path)
-        own = self._table(self._table(tables.get("repositories", {}), path).get(name, {}), path)
-        trust = self._table(tables.get("certificates", {}), path)
+        known = self._table(tables.get("repositories", {}), path, "repositories")
+        own = self._table(known.get(name, {}), path, f"repositories.{name}")
+        trust = self._table(tables.get("certificates", {}), path, "certificates")
         found = [
             *(tables.keys() - _KNOWN),
             *(f"repositories.{name}.{key}" for key in own.keys() - {"url"}),
@@ -135,25 +136,30 @@ class PoetrySettings:
 
     @property
     def _of_files(self) -> set[str]:
-        tables = ((self._call.read_toml(path), path) for path in self.files)
-        return {name for t, path in tables for name in self._table(t.get("repositories", {}), path)}
+        key, names = "repositories", set[str]()
+        for path in self.files:
+            names |= self._table(self._call.read_toml(path).get(key, {}), path, key).keys()
+        return names
 
     @property
     def _sources(self) -> Mapping[str, object]:
         """The URLs of the project's sources."""
         path = self._call.project_folder / "pyproject.toml"
-        tool = self._table(self._call.read_toml(path).get("tool", {}), path)
-        sources = self._table(tool.get("poetry", {}), path).get("source", [])
+        tool = self._table(self._call.read_toml(path).get("tool", {}), path, "tool")
+        sources = self._table(tool.get("poetry", {}), path, "tool.poetry").get("source", [])
         if not isinstance(sources, list):
             sources = [sources]
-        found = (self._table(source, path) for source in sources)
+        found = (self._table(source, path, "tool.poetry.source") for source in sources)
         return {s["name"]: s["url"] for s in found if isinstance(s.get("name"), str) and "url" in s}
 
     @staticmethod
-    def _table(value: object, path: Path) -> Mapping[str, Any]:
+    def _table(value: object, path: Path, key: str) -> Mapping[str, Any]:
         if isinstance(value, dict):
             return value
-        raise Refused(f"can't read {escape(str(path))}", "correct it: a table there is none")
+        raise Refused(
+            f"{escape(key)} in {escape(str(path))} is not a table",
+            "fix the file: this key must be a table",
+        )
 
 
 def _named(found: re.Match[str]) -> str:

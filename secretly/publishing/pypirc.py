@@ -27,7 +27,7 @@ class Pypirc(NamedTuple):
     :param servers: the sections that ``index-servers`` lists; None if it lists none.
     :param urls: the URL of each section; empty if the section has none.
     :param with_password: the sections with a password in plain text.
-    :param sections: the keys of each section, but its password. Those of ``[DEFAULT]`` count in
+    :param sections: the keys of each section, without its password. Those of ``[DEFAULT]`` count in
         each.
     """
 
@@ -48,7 +48,7 @@ class Pypirc(NamedTuple):
 def read_pypirc(path: str) -> Pypirc:
     """Read a ``.pypirc``; without the file, it says nothing.
 
-    As twine, flit and hatch do it, but for hatch's interpolation: names of sections have a case,
+    As twine, flit and hatch do it, except for hatch's interpolation: names of sections have a case,
     those of keys don't, and ``%`` means itself.
 
     :raises Refused: if the file can't be read.

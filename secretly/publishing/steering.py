@@ -39,7 +39,7 @@ _LAUNCHERS = {
     "pipx": "PIPX_",
 }
 
-#: The variables with which the tools' HTTP clients find a proxy, but for their case.
+#: The variables with which the tools' HTTP clients find a proxy, in small letters.
 _PROXIES = ("https_proxy", "http_proxy", "all_proxy")
 
 

@@ -120,7 +120,7 @@ class ToolCall:
         return ""
 
     def network(self) -> Network:
-        """What the user's own settings change about the connection, beside the usual variables.
+        """What the user's own settings change about the connection, apart from the usual variables.
 
         :raises Refused: for a setting of the project's that does.
         """

@@ -215,9 +215,9 @@ def _pin_lines(typed: Sequence[str], argv: Sequence[str], pin: Pin) -> Iterator[
     if tuple(typed) != tuple(argv):
         yield f"runs: {format_command(argv, 400)}"
     for name, value in pin.environ.items():
-        yield f"{escape(name)}: set to {escape(value) or 'nothing'}, to hold it to that index"
+        yield f"{escape(name)}: set to {escape(value) or 'nothing'}, for this upload"
     for name in pin.removes:
-        yield f"{escape(name)}: removed, to hold it to that index"
+        yield f"{escape(name)}: removed, for this upload"
 
 
 def _narrower_first(delivery: Delivery, release: Release | None) -> Delivery:

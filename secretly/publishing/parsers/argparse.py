@@ -6,7 +6,15 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from ...config.command_line import Words
-from ..options import Option, Options, misread, unknown_option
+from ..options import (
+    Option,
+    Options,
+    invalid,
+    misread,
+    unknown_option,
+    with_value,
+    without_value,
+)
 
 
 class _Part(NamedTuple):
@@ -62,15 +70,15 @@ def _end(
 ) -> int:
     """The number of the ``--`` that ends the options, or of the arguments without one.
 
-    The outer of two parsers drops the one beside the subcommand, and the words after it are
+    The outer of two parsers drops the one next to the subcommand, and the words after it are
     options again.
     """
     if "--" not in arguments:
         return len(arguments)
     end = arguments.index("--")
     rest = arguments[end + 1 :]
-    beside = subcommands and (not end or arguments[end - 1] in subcommands)
-    if not files or "--" in rest or (beside and any(word.startswith("-") for word in rest)):
+    adjacent = subcommands and (not end or arguments[end - 1] in subcommands)
+    if not files or "--" in rest or (adjacent and any(word.startswith("-") for word in rest)):
         raise misread(tool, "--", "leave it out, and name files as ./-x")
     return end
 
@@ -118,7 +126,8 @@ def _parts(
             position += 1
             if subcommands and not within:
                 if word not in subcommands:
-                    raise misread(tool, word, f"write {' or '.join(subcommands)} there")
+                    there = f"write {' or '.join(subcommands)} there"
+                    raise invalid(f"{tool} reads this as its subcommand", word, there)
                 known, within = subcommands[word], True
             continue
         form = _long if word.startswith("--") else _short
@@ -140,7 +149,7 @@ def _long(tool: str, arguments: Sequence[str], position: int, options: Options) 
     (option,) = matching
     if not option.takes_value:
         if equals:
-            raise misread(tool, word, f"write {name}")
+            raise with_value(tool, name)
         yield _Part(option.name, None, position, position + 1)
     elif equals:
         yield _Part(option.name, value, position, position + 1)
@@ -173,5 +182,5 @@ def _with_next(tool: str, arguments: Sequence[str], position: int, option: Optio
     following = arguments[position + 1 : position + 2]
     if not following or (following[0].startswith("-") and following[0] != "-"):
         name = option.name
-        raise misread(tool, name, f"give its value: {name}{'=' * name.startswith('--')}VALUE")
+        raise without_value(tool, name, f"{name}{'=' * name.startswith('--')}VALUE")
     return _Part(option.name, following[0], position, position + 2)

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from ...config.command_line import Words
-from ..options import Options, misread, unknown_option
+from ..options import Options, invalid, misread, unknown_option, with_value, without_value
 
 #: An option that was read, and its value.
 _Read = tuple[str, str | None]
@@ -113,7 +113,7 @@ class Clap(NamedTuple):
             raise unknown_option(self.tool, name)
         if not option.takes_value:
             if equals:
-                raise misread(self.tool, name + equals, f"write {name}")
+                raise with_value(self.tool, name)
             return Part((word,), ((option.name, None),))
         if equals:
             return Part((word,), ((option.name, value),))
@@ -140,7 +140,7 @@ class Clap(NamedTuple):
     def _value(self, option: str, rest: list[str]) -> str:
         """The argument after an option, which may not look like an option itself."""
         if not rest or (rest[0].startswith("-") and rest[0] != "-"):
-            raise misread(self.tool, option, f"give its value: {option}=VALUE")
+            raise without_value(self.tool, option, f"{option}=VALUE")
         return rest.pop(0)
 
     def _refuse_repeated(self, found: Sequence[_Read]) -> None:
@@ -149,5 +149,5 @@ class Clap(NamedTuple):
             if value is None or name in self.repeated:
                 continue
             if name in seen:
-                raise misread(self.tool, name, "give it once")
+                raise invalid(f"{self.tool} takes this option only once", name, "give it once")
             seen.add(name)

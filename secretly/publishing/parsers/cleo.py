@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...config.command_line import Words
-from ..options import Option, Options, misread, unknown_option
+from ..options import Option, Options, misread, unknown_option, without_value
 
 
 def read(tool: str, arguments: Sequence[str], common: Options, own: Options) -> Words:
@@ -68,5 +68,5 @@ def _check_place(tool: str, word: str, *, is_common: bool, started: bool) -> Non
 def _value(tool: str, word: str, rest: list[str]) -> str:
     """The argument after an option, which may not look like an option itself."""
     if not rest or rest[0].startswith("-"):
-        raise misread(tool, word, f"give its value: {word} VALUE")
+        raise without_value(tool, word, f"{word} VALUE")
     return rest.pop(0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...config.command_line import Words
-from ..options import Option, Options, misread, unknown_option
+from ..options import Option, Options, unknown_option, with_value, without_value
 
 
 def read(tool: str, arguments: Sequence[str], before: Options, after: Options) -> Words:
@@ -52,7 +52,7 @@ def _option(
     if option.takes_value:
         return [(option.name, value if equals else _value(tool, option, rest))]
     if equals:
-        raise misread(tool, word, f"write {name}")
+        raise with_value(tool, name)
     return [(option.name, None)]
 
 
@@ -72,5 +72,5 @@ def _short(tool: str, word: str, rest: list[str], options: Options) -> list[tupl
 def _value(tool: str, option: Option, rest: list[str]) -> str:
     """The argument after an option, whatever it looks like."""
     if not rest:
-        raise misread(tool, option.name, f"give its value: {option.name}=VALUE")
+        raise without_value(tool, option.name, f"{option.name}=VALUE")
     return rest.pop(0)

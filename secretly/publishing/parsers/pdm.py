@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ...config.command_line import Words
 from ...errors import Refused
 from ...text import escape
-from ..options import Options, misread
+from ..options import Options, invalid, misread
 from . import argparse
 
 _BEFORE = Options(
@@ -41,16 +41,17 @@ def read(arguments: Sequence[str], added: Sequence[str] = ()) -> Words:
     before = argparse.read("pdm", arguments[:at], _BEFORE)
     if tuple(arguments[at : at + 1]) != ("publish",):
         word = next(iter(arguments[at:]), "pdm")
-        raise misread("pdm", word, "write pdm publish first, or pdm --config=FILE publish")
+        instead = "write pdm publish first, or pdm --config=FILE publish"
+        raise invalid("pdm reads this as its subcommand", word, instead)
     words = (*added, *arguments[at + 1 :])
     after = argparse.read("pdm", words, _PUBLISH)
     for word in (*before.words, *after.words):
-        raise Refused(f"pdm publish takes no argument: {escape(word)}", "leave it out")
+        raise invalid("pdm publish takes no files", word, "leave it out: pdm uploads those in dist")
     _refuse_ambiguous(words)
     for one, other in _EITHER:
         for found in (before, after):
             if found.has([one]) and found.has([other]):
-                raise misread("pdm", f"{one} with {other}", "give only one of them")
+                raise invalid("pdm takes only one of these", f"{one} with {other}", "leave one out")
     if after.last(("--dest",)) == "":
         raise misread("pdm", "--dest=", "name the folder")
     return Words([*before.options, *after.options], ["publish"], len(before.options))

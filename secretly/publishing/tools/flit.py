@@ -14,7 +14,7 @@ from ...text import escape
 from .. import pins
 from ..addresses import read_address, secret_named
 from ..destination import Destination, secret_at, without_user
-from ..options import Options, misread
+from ..options import Options, invalid
 from ..parsers import argparse
 from ..pypirc import Pypirc, read_pypirc
 from ..tool import Artifacts, Pin
@@ -50,7 +50,7 @@ class Flit(ToolCall):
         """Read the arguments with argparse's rules, as flit's parser and its subparser do."""
         words = argparse.read("flit", self.arguments, _TOP, {"publish": _PUBLISH})
         if len(words.words) > 1:
-            raise misread("flit", words.words[1], "leave it out: flit publish takes no files")
+            raise invalid("flit publish takes no files", words.words[1], "leave it out")
         return words
 
     def find_destination(self) -> Destination:
@@ -136,7 +136,7 @@ class Flit(ToolCall):
         return ""
 
     def code(self) -> tuple[str, ...]:
-        """The module that flit may import, and git with the repository's own settings."""
+        """The module that flit may import, and what git starts for the repository's settings."""
         found = []
         manifest = Path(self.start_folder, self.words.last(["--ini-file"]) or "pyproject.toml")
         tables = self.read_toml(manifest)
@@ -145,14 +145,14 @@ class Flit(ToolCall):
         formats = [value for option, value in self.words.options if option == "--format"]
         in_git = any((folder / ".git").exists() for folder in manifest.parents)
         if in_git and "--no-use-vcs" not in dict(self.words.options) and formats != ["wheel"]:
-            found.append("git, with the settings of this repository")
+            found.append("programs that git starts because of .git/config")
         return tuple(found)
 
     def pin(self) -> Pin:
         """Give the URL in flit's variable, and an empty ``.pypirc``.
 
-        flit parses the file in the home folder in any case, and takes no name of an index beside
-        the variable.
+        flit parses the file in the home folder in any case, and refuses the name of an index
+        together with the variable.
         """
         left = argparse.without(
             "flit", self.arguments, _TOP, {"publish": _PUBLISH}, ("--repository", "--pypirc")

@@ -196,8 +196,7 @@ class Hatch(ToolCall):
         by_project = [t["disable"] for t in self._projects_tables.values() if "disable" in t]
         if not by_project and self._index.get("disable") and not self.words.has(("--yes",)):
             raise Refused(
-                f"{escape(self._settings_path)} disables uploads",
-                "add --yes to upload nevertheless",
+                f"{escape(self._settings_path)} disables uploads", "to upload anyway, add --yes"
             )
 
     # -- the user's settings ---------------------------------------------------------

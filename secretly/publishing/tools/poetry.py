@@ -13,7 +13,7 @@ from ...text import escape
 from .. import pins
 from ..addresses import Address, read_address, secret_named
 from ..destination import Destination
-from ..options import Options, misread
+from ..options import Options, invalid, misread
 from ..parsers import cleo
 from ..poetry_settings import PoetrySettings, Setting, differing, variable_of
 from ..tool import Artifacts, Network, Pin
@@ -83,9 +83,8 @@ class Poetry(ToolCall):
         """Read the arguments as cleo does."""
         words = cleo.read("poetry", self.arguments, _COMMON, _PUBLISH)
         for word in words.words[1:]:
-            raise Refused(
-                f"poetry publish takes no file names: {escape(word)}",
-                "leave it out: poetry uploads the files in dist",
+            raise invalid(
+                "poetry publish takes no files", word, "leave it out: poetry uploads those in dist"
             )
         if words.last(("--dist-dir",)) == "":
             raise misread("poetry", "--dist-dir=", "name the folder, or leave the option out")
