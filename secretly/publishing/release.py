@@ -253,13 +253,11 @@ class Release(NamedTuple):
 
     # -- the token ---------------------------------------------------------------
 
-    def inspect(self, value: Secret, entry: Entry) -> None:
-        """Refuse a token that is not for this release; a secret that isn't a token passes.
+    def check_certificates(self, entry: Entry) -> None:
+        """Refuse an upload whose tool would not check the index's certificate.
 
-        :param entry: the configuration of the secret.
-        :raises BadToken: if the token is malformed.
-        :raises Refused: if another index made the token, or the token is for another project
-            or another time; if the tool would not check the index's certificate.
+        :param entry: the configuration of the index's secret, which may allow it.
+        :raises Refused: naming the setting that switches the check off.
         """
         if self.unverified and not entry.unverified:
             name = escape(self.destination.secret)
@@ -267,6 +265,15 @@ class Release(NamedTuple):
                 f"{self.tool} is told not to check the index's certificate: {self.unverified}",
                 f'remove that setting, or allow it: [secrets."{name}"] unverified = true',
             )
+
+    def inspect(self, value: Secret, entry: Entry) -> None:
+        """Refuse a token that is not for this release; a secret that isn't a token passes.
+
+        :param entry: the configuration of the secret.
+        :raises BadToken: if the token is malformed.
+        :raises Refused: if another index made the token, or the token is for another project
+            or another time.
+        """
         if not pypi_token.is_pypi_token(value):
             self._check_code()
             return

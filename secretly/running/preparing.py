@@ -147,6 +147,7 @@ def _with_upload(
             username = wording.typed_username(username)
         return consent.text(username)
 
+    release.check_certificates(entries.entry(target.secret))
     _refuse_several_tokens(release, upload.commands, context)
     launch = _pinned(run.launch, upload)._replace(recheck=upload.recheck)
     lines = tuple(_pin_lines(run.launch.argv, launch.argv, upload.pin))
