@@ -98,7 +98,7 @@ def test_a_project_cannot_switch_the_checks_of_certificates_off(
 
 @pytest.mark.parametrize("allowed", [False, True])
 def test_your_own_settings_can_if_you_allow_it(home: Home, index: Warehouse, allowed: bool) -> None:
-    """The dialog says so, and without your leave nothing arrives."""
+    """The dialog says so. Without your leave nothing is asked, and nothing arrives."""
     write(home, {OWN: filled(UNVERIFIED, home, index)})
     if allowed:
         home.configure("[secrets.corp]\nunverified = true\n")
@@ -107,7 +107,7 @@ def test_your_own_settings_can_if_you_allow_it(home: Home, index: Warehouse, all
     assert index.statuses == [200] * allowed
     notes = [line for line in shown.splitlines() if line.startswith(NETWORK)]
     assert all(wording.UNVERIFIED in note for note in notes)
-    assert notes
+    assert bool(notes) == allowed
 
 
 HOOK = "[tool.pdm.scripts]\npre_publish = { shell = 'echo $PDM_PUBLISH_PASSWORD > seen' }\n"
