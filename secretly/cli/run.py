@@ -214,6 +214,9 @@ def _look_at_upload(
     upload = preparing.look_at_upload(known, plain, context)
     if upload is None or preparing.why_idle(upload):
         return upload
+    own = preparing.credentials(known.row._replace(username=None), upload)
+    if own & {*plain, *(name for name, value in context.environ.items() if value)}:
+        return upload  # it has its secret
     if not locating.is_unknown(upload.destination, context):
         return upload
     launch.locale_as_given()  # before hardening: afterwards it can't be read

@@ -28,19 +28,17 @@ def is_there(name: str, context: Context) -> bool:
 
 
 async def token_locations(context: Context) -> dict[str, str]:
-    """The names of the tokens that are stored or configured, by the index that made each.
+    """The names of the stored tokens, by the index that made each.
 
-    What can't be read now, or is not a token, is left out.
+    What can't be read now, or is not a token, is left out. No password manager is asked: it would
+    have you unlock it for a token that may not be wanted.
     """
     from ..publishing import pypi_token
 
     found: dict[str, str] = {}
-    configured = context.configuration.secrets
-    stored = NameList(context).names
-    for name in dict.fromkeys((*configured, *stored)):
+    for name in NameList(context).names:
         entry = context.configuration.entry(name)
-        is_there = name in stored or (name in configured and entry.source is not None)
-        if entry.prefix != pypi_token.PREFIX or not is_there:
+        if entry.prefix != pypi_token.PREFIX or entry.source is not None:
             continue
         try:
             request = SecretRequest(Reference("", name))
