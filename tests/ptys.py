@@ -98,8 +98,9 @@ def consent() -> str:
         for number in range(6)
     ]
     release = Release("twine", Destination("pypi", "PyPI"), tuple(files))
-    text, listing = release.consent(DEEP, ["twine", "upload", "dist/*"])
-    assert not listing
+    found = release.consent(DEEP, ["twine", "upload", "dist/*"])
+    assert not found.listing
+    text = found.text("__token__")
     return wording.confirm_use_text("PyPI", wording.place("keychain"), text)
 
 

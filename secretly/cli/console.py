@@ -71,6 +71,21 @@ def drive(coroutine: Coroutine[Any, Any, T]) -> T:
         signals.release()
 
 
+def drive_in_place(coroutine: Coroutine[Any, Any, T], otherwise: T) -> T:
+    """Run a coroutine that may see secrets, before the one that :func:`drive` runs.
+
+    :param otherwise: the value if it would need an event loop.
+    """
+    from ..waiting import driving
+
+    hardening.apply()
+    signals.install()
+    try:
+        return driving.drive_in_place(coroutine, signals, otherwise)
+    finally:
+        signals.release()
+
+
 def quiet(message: str) -> None:
     """Print nothing."""
 

@@ -15,7 +15,7 @@ from ..reference import Reference
 from ..running import launch, program
 from ..running.plain import Split, plain_variables, split, texts
 from ..text import escape, format_command
-from .console import UsageError, drive, hardening, quiet, say, user_context
+from .console import UsageError, drive, drive_in_place, hardening, quiet, say, user_context
 from .run_options import RunOptions, parse_options, parse_variable, print_help
 
 TYPE_CHECKING = False  # typing's own would load it
@@ -220,7 +220,7 @@ def _look_at_upload(
     if not locating.is_unknown(upload.destination, context):
         return upload
     launch.locale_as_given()  # before hardening: afterwards it can't be read
-    locations = drive(locating.token_locations(context))
+    locations = drive_in_place(locating.token_locations(context), {})
     return preparing.look_at_upload(known, plain, context, locations) if locations else upload
 
 

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator
 
 from .requests import NeedsLoop, Outcome, Request
 
-__all__ = ["drive", "resume", "run_in_place"]
+__all__ = ["drive", "drive_in_place", "resume", "run_in_place"]
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
@@ -43,6 +43,35 @@ def drive(coroutine: Coroutine[Any, Any, T], interruptions: Interruptions) -> T:
     starts, runs this one coroutine, and stops. Only one call in a process can get that far, as a
     reactor does not start twice.
     """
+    done, returned = _advance(coroutine, interruptions)
+    if not done:
+        return _run_in_twisted(coroutine, interruptions)
+    value: T = returned
+    return value
+
+
+def drive_in_place(
+    coroutine: Coroutine[Any, Any, T], interruptions: Interruptions, otherwise: T
+) -> T:
+    """Drive *coroutine* for as long as it needs no event loop, and return its value.
+
+    It can be called before :func:`drive`, as it never starts the reactor.
+
+    :param otherwise: the value if it would need an event loop: then it is given up.
+    """
+    done, returned = _advance(coroutine, interruptions)
+    if not done:
+        coroutine.close()
+        return otherwise
+    value: T = returned
+    return value
+
+
+def _advance(coroutine: Coroutine[Any, Any, T], interruptions: Interruptions) -> tuple[bool, Any]:
+    """Drive *coroutine* to its end, or until it needs an event loop.
+
+    :returns: whether it came to its end, and its value.
+    """
     try:
         request = coroutine.send(None)
         while True:
@@ -53,17 +82,15 @@ def drive(coroutine: Coroutine[Any, Any, T], interruptions: Interruptions) -> T:
                     raise NeedsLoop
                 outcome = Outcome(request.wait_in_place())
             except NeedsLoop:
-                break
+                return False, None
             finally:
                 interruptions.waiting = False
             request = coroutine.send(outcome)
     except StopIteration as stop:
-        returned: T = stop.value
-        return returned
+        return True, stop.value
     except BaseException:
         coroutine.close()
         raise
-    return _run_in_twisted(coroutine, interruptions)
 
 
 def _run_in_twisted(coroutine: Coroutine[Any, Any, T], interruptions: Interruptions) -> T:
