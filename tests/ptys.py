@@ -86,7 +86,7 @@ DEEP = f"/home/person/{'/'.join(f'folder-{n}' for n in range(28))}/bin/twine"
 
 
 def consent() -> str:
-    """Return the question that the user confirms before twine uploads six files."""
+    """Return the question that the user confirms before twine uploads five files."""
     files = [
         Distribution(
             f"dist/demo-1.0-py3{number}-none-any.whl",
@@ -95,9 +95,9 @@ def consent() -> str:
             "demo",
             "1.0",
         )
-        for number in range(6)
+        for number in range(5)
     ]
-    release = Release("twine", Destination("pypi", "PyPI"), tuple(files))
+    release = Release("twine", Destination("pypi", "PyPI", "", "__token__"), tuple(files))
     found = release.consent(DEEP, ["twine", "upload", "dist/*"])
     assert not found.listing
     text = found.text("__token__")
