@@ -295,7 +295,7 @@ def test_publishing_with_a_keychain(
 
     with upload(home, package, "1.1", index=index) as terminal:
         terminal.expect(wording.confirm_use_text("PyPI", wording.place("keychain"), ""))
-        for text in ("upload: demo 1.1", "to: 127.0.0.1:", "program: /", "sha256 "):
+        for text in ("upload: demo 1.1", "to: PyPI (127.0.0.1:", "program: /", "sha256 "):
             terminal.expect(text)
         terminal.wait_for_prompt()
         terminal.type("yes\r")

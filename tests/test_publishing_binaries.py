@@ -140,7 +140,7 @@ def test_the_upload_arrives_as_the_user_that_the_tool_knows(
     assert [(u.username, u.status) for u in index.uploads] == [(user, 200)]
     assert tokens.limits(index.uploads[0].token).projects == ["demo"]
     assert index.host in shown
-    assert wording.user_line(user) in shown.splitlines()
+    assert f"\n{wording.user_line(user)}" in shown
 
 
 @pytest.mark.parametrize(

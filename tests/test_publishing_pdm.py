@@ -79,7 +79,7 @@ def test_the_upload_arrives_at_the_index_that_is_shown(
     assert [(u.username, u.status) for u in index.uploads] == [(user, 200)]
     assert tokens.limits(index.uploads[0].token).projects == ["demo"]
     assert index.host in shown
-    assert wording.user_line(user) in shown.splitlines()
+    assert f"\n{wording.user_line(user)}" in shown
 
 
 UNVERIFIED = '[repository.corp]\nurl = "{url}"\nverify_ssl = false\n'
