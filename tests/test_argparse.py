@@ -134,7 +134,7 @@ def test_two_dashes_may_end_the_options(line: str, words: list[str], plain: str)
     ["upload -- -r x", "-- upload -x", "upload -- -- a", "upload a -- b -- c", "upload -r --"],
 )
 def test_two_dashes_that_are_read_differently_are_refused(line: str) -> None:
-    """The outer of two parsers drops the dashes beside the subcommand."""
+    """The outer of two parsers drops the dashes next to the subcommand."""
     with pytest.raises(Refused):
         argparse.read("x", shlex.split(line), TOP, {"upload": UPLOAD}, files=True)
     with pytest.raises(Refused):

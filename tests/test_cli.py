@@ -1502,7 +1502,7 @@ def test_a_dry_run_shows_a_variable_that_is_set_to_nothing(home: Home) -> None:
 
 @pytest.mark.process
 def test_the_help_of_run_takes_no_value(home: Home) -> None:
-    """``--help=x`` is an error, as for every option without a value."""
+    """``--help=x`` is an error, as for each option without a value."""
     done = home.run("run", "--help=x", "true")
     assert (done.status, done.stdout) == (125, "")
     assert "--help" in done.stderr

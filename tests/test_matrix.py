@@ -215,7 +215,7 @@ QUIET = {"FLIT_NO_NETWORK": "1", "PDM_CHECK_UPDATE": "0", "UV_HTTP_RETRIES": "0"
 
 
 class Loopback:
-    """The servers, and commands that run beside them."""
+    """The servers, and commands that run next to them."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process

@@ -30,7 +30,7 @@ CODES = [
 
 @pytest.mark.parametrize(("code", "kind", "said"), CODES)
 def test_each_code_of_a_pinentry_has_its_error(code: int, kind: type[Exception], said: str) -> None:
-    """Only what the user did is no failure of the pinentry. OK raises nothing."""
+    """What the user did is not a failure of the pinentry. OK raises nothing."""
     check_code(0, "pinentry-x", Patience(30))
     with pytest.raises(kind, match=said) as caught:
         check_code(code, "pinentry-x", Patience(30))
@@ -64,7 +64,7 @@ def test_no_repr_shows_what_was_typed() -> None:
 
 
 def test_what_is_not_a_terminal_counts_as_one_that_is_gone() -> None:
-    """A file that is missing or is no terminal is the same error."""
+    """A missing file, and one that is not a terminal, are the same error."""
     for path in ("/nonexistent/terminal", "/dev/null"):
         with pytest.raises(PinentryFailed, match="closed"), Terminal(path).opened():
             raise AssertionError("it was opened")
@@ -84,7 +84,7 @@ def test_nothing_follows_on_a_pipe() -> None:
 
 
 def test_nothing_follows_on_a_terminal_that_is_closed() -> None:
-    """The end of the file is no line."""
+    """The end of the file is not a line."""
     master, slave = os.openpty()
     try:
         os.close(master)

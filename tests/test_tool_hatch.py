@@ -326,7 +326,7 @@ def test_a_call_for_help_uploads_nothing(look: Look, line: str) -> None:
 
 
 def test_the_users_own_certificates_are_shown(look: Look) -> None:
-    """Those of a variable are shown for every tool, and not twice."""
+    """Those of a variable are shown for each tool, and not twice."""
     files = {CONFIG: f"{INDEX}ca-cert='c'\nclient-cert='d'\n{REPOS}corp='{A}'", "project/x": ""}
     call = look("publish -r corp", {}, files)._call
     assert call.network().settings == ("your own certificates", "a client certificate")

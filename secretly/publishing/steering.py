@@ -11,7 +11,7 @@ from ..errors import Refused
 from ..text import escape
 from .tool_call import ToolCall
 
-#: The variables of what the tools stand on: the C library, TLS, HTTP clients, Python, the finders
+#: The variables of what the tools depend on: the C library, TLS, HTTP clients, Python, the finders
 #: of programs and files, the programs that they start, CI's identities.
 _BENEATH = (
     r"(?i)_{0,2}PY\w+|VIRTUAL_ENV|CONDA_\w+|PIPX?_\w+|COVERAGE_\w+"
@@ -55,7 +55,7 @@ def check_variables(call: ToolCall) -> None:
     """Refuse variables that an env file or a profile sets, and that steer the upload.
 
     Those that only name the destination are read, shown and pinned; all others of the tool and
-    of what it stands on must be known as harmless.
+    of what it depends on must be known as harmless.
 
     :raises Refused: naming the variable.
     """

@@ -93,7 +93,7 @@ def _named_file(call: ToolCall, path: Path) -> SettingsFile:
     if path == Path(os.devnull):
         return SettingsFile(path, {}, kept=False)
     if not path.is_file():
-        raise Refused(f"there is no settings file {escape(os.fspath(path))}", "check its path")
+        raise Refused(f"can't find the settings file {escape(os.fspath(path))}", "check its path")
     folders = (call.start_folder, call.project_folder)
     inside = any(path.resolve().is_relative_to(folder.resolve()) for folder in folders)
     file = SettingsFile(path, call.read_toml(path), kept=not inside)

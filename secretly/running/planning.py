@@ -141,7 +141,7 @@ def plan_delivery(given: PlanInput) -> DeliveryPlan:
     plain, by_profile = found.plain, _profile_references(given, row)
     explicit = _explicit_values(given, found.secret, by_profile)
     chosen = {*plain, *_variables(by_profile), *_variables(explicit)}
-    # An inherited empty variable, as of a CI's secret that isn't set, is no secret.
+    # An inherited empty variable is not a secret: CI sets one for a secret that isn't there.
     present = plain.keys() | {n for n in given.inherited if given.environ.get(n) != ""}
     if not (chosen | given.inherited).isdisjoint(row.alternatives):
         present |= row.secrets.keys()  # they are there under another name

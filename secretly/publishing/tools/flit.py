@@ -22,7 +22,7 @@ from ..tool_call import ToolCall, value_at
 
 _TOP = Options("-h/--help -f/--ini-file= -V/--version --repository= --debug --logo")
 
-#: Since flit 4 there is no ``--setup-py``: that version says so itself.
+#: flit 4 dropped ``--setup-py``, and says so itself.
 _PUBLISH = Options(
     "-h/--help --format= --setup-py --no-setup-py --use-vcs --no-use-vcs --pypirc= --repository="
 )
@@ -124,7 +124,7 @@ class Flit(ToolCall):
             return read_pypirc(places.expand_user("~/.pypirc", self.environ))
         if not os.path.isfile(named):
             raise Refused(
-                f"there is no file {escape(named)}: flit would stop there",
+                f"can't find {escape(named)}: flit would stop there",
                 "check what --pypirc names (flit doesn't replace ~ in it)",
             )
         return read_pypirc(named)

@@ -208,7 +208,9 @@ class Hatch(ToolCall):
             return config_file("hatch", self.environ)
         path = self.start_folder / named
         if not path.is_file():
-            raise Refused(f"there is no file {escape(named)}", "check the name of hatch's settings")
+            raise Refused(
+                f"can't find the file {escape(named)}", "check the name of hatch's settings"
+            )
         return os.fspath(path)
 
     @property
@@ -217,7 +219,7 @@ class Hatch(ToolCall):
 
     @property
     def _index(self) -> Mapping[str, Any]:
-        """The settings for every index."""
+        """The settings that all indexes share."""
         publish = self._settings.get("publish", {})
         index = publish.get("index", {}) if isinstance(publish, dict) else None
         if not isinstance(index, dict):

@@ -139,7 +139,7 @@ class Twine(ToolCall):
         path = places.expand_user("~/.pypirc" if named is None else named, self.environ)
         if named not in (None, "~/.pypirc") and not os.path.exists(path):
             raise Refused(
-                f"there is no file {escape(path)}: twine would stop there",
+                f"can't find {escape(path)}: twine would stop there",
                 "check what --config-file names",
             )
         return read_pypirc(path)

@@ -1,7 +1,7 @@
 """Runs a real tool where loopback is the only network, and tells where its uploads went.
 
 Started with the tool's path in a network namespace of its own. One server on loopback is the proxy
-for every host, and every host itself, by TLS too: it notes the URL, the user name and the file of
+for all hosts, and each host itself, by TLS too: it notes the URL, the user name and the file of
 each upload, and passes nothing on. Each line that is read is a case, and each line that is written
 its answer.
 """
