@@ -18,7 +18,7 @@ from secretly.config import loading
 from secretly.config.command_line import Invocation, recognize
 from secretly.errors import Refused
 from secretly.publishing.destination import Destination
-from secretly.publishing.steering import check_variables, network_lines
+from secretly.publishing.steering import check_variables, network_of
 from secretly.publishing.tool_call import ToolCall
 from secretly.publishing.tools.pdm import Pdm
 
@@ -495,7 +495,7 @@ def test_the_users_own_settings_of_the_connection_are_shown(work: Project) -> No
     """Certificates are shown. That their checks are off is for the caller to refuse."""
     path = work.write("~/.config/pdm/config.toml", f"{CORP}ca_certs = 'x'\nclient_cert = 'y'")
     call = work.call("pdm publish -r corp", {"https_proxy": "http://me:canary-1@proxy:1"})
-    assert list(network_lines(call)) == [
+    assert list(network_of(call).settings) == [
         "proxy proxy:1",
         "your own certificates",
         "a client certificate",

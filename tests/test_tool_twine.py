@@ -15,7 +15,7 @@ from toolcalls import Calls, root_fixture
 
 from secretly.errors import Refused
 from secretly.publishing.destination import Destination
-from secretly.publishing.steering import network_lines
+from secretly.publishing.steering import network_of
 
 __all__ = ["root_fixture"]
 
@@ -291,7 +291,7 @@ def test_what_the_users_settings_change_about_the_connection_is_shown(
 ) -> None:
     """Certificates come from options, a variable, or the section of the index."""
     call = twine.call(line, environ, {"~/.pypirc": CORP + OWN})
-    assert list(network_lines(call)) == lines
+    assert list(network_of(call).settings) == lines
 
 
 def test_a_program_that_signs_is_named(twine: Calls) -> None:

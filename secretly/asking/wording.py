@@ -184,6 +184,9 @@ BUILD_READS = "build code can read the token; this is safer:"
 PLAIN_HTTP = "http: others can read the upload on its way"
 SEVERAL_VERSIONS = "files of several versions"
 UNVERIFIED = "certificates are not checked"
+OWN_CERTIFICATES = "your own certificates"
+CLIENT_CERTIFICATE = "a client certificate"
+KEYS_IN_A_FILE = "its keys are written to a file"
 
 
 def upload_line(releases: str) -> str:
@@ -234,6 +237,11 @@ def project_code(what: str) -> str:
 def network(what: str) -> str:
     """The user's own settings change the connection."""
     return f"network: {what}"
+
+
+def proxy(host: str) -> str:
+    """The connection goes through a proxy."""
+    return f"proxy {host}"
 
 
 def unread(name: str, count: int) -> str:

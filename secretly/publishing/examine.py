@@ -11,7 +11,7 @@ from . import archives
 from .collecting import collect
 from .destination import Destination
 from .release import LIFETIME, LIFETIME_BUILDING, LONGEST, SLOWEST, Release
-from .steering import network_lines
+from .steering import network_of
 from .tool_call import ToolCall, value_at
 
 
@@ -26,14 +26,14 @@ def examine_release(call: ToolCall, destination: Destination) -> Release:
             f"can't determine what would be uploaded, or where: {redirected}",
             f"run {row.name} without its launcher, or leave out that option or variable",
         )
-    folder = _folder(call)
+    folder, network = _folder(call), network_of(call)
     release = Release(
         row.name,
         destination,
         launcher=call.invocation.launcher,
         code=(*call.code(), *_modules_beside(call)),
-        network=tuple(network_lines(call)),
-        unverified=call.network().unverified,
+        network=network.settings,
+        unverified=network.unverified,
     )
     if _builds(call):
         project, version = _by_settings(

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from ..config import places
 from ..errors import Refused
 from ..text import escape
+from .tool_call import table_at
 
 Table = Mapping[str, Any]
 
@@ -123,11 +124,7 @@ class PdmSettings:
             # pdm 2.22 takes an empty name for no settings, 2.29 fails.
             return Path(self._named).absolute() if self._named not in ("", os.devnull) else None
         folder = self._environ.get("XDG_CONFIG_HOME", "")
-        if folder and not os.path.isabs(folder):
-            raise Refused(
-                "versions of pdm may read XDG_CONFIG_HOME differently: it is a relative path",
-                "name the whole path, or unset it",
-            )
+        places.full_path(folder or "/", "XDG_CONFIG_HOME")
         home = Path(places.home_folder(self._environ))
         usual = ".config"
         if sys.platform == "darwin":
@@ -139,14 +136,6 @@ class PdmSettings:
         if sys.platform == "darwin" and not self._environ.get("XDG_CONFIG_DIRS"):
             folder = "/Library/Application Support"
         return Path(folder, "pdm", "config.toml")
-
-
-def table_at(table: Table, *keys: str) -> Table:
-    """The table under *keys*; empty if there is none."""
-    found: Any = table
-    for key in keys:
-        found = found.get(key) if isinstance(found, dict) else None
-    return found if isinstance(found, dict) else {}
 
 
 def _indexes(tables: Table, path: Path) -> dict[str, Table]:

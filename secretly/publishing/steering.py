@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from urllib.parse import urlsplit
+from collections.abc import Iterable, Iterator
 
+from ..asking import wording
 from ..config.values import steers
 from ..errors import Refused
 from ..text import escape
+from .tool import Network
 from .tool_call import ToolCall
 
 #: The variables of what the tools depend on: the C library, TLS, HTTP clients, Python, the finders
@@ -80,30 +81,26 @@ def steers_upload(call: ToolCall, name: str) -> bool:
     return bool(re.fullmatch(_BENEATH, name)) and not re.fullmatch(_HARMLESS, name)
 
 
-def network_lines(call: ToolCall) -> Sequence[str]:
-    """What the user's own settings change about the connection, in words.
+def network_of(call: ToolCall) -> Network:
+    """What the user's own variables and settings change about the connection.
 
     :raises Refused: if a setting of the project's does.
     """
-    return [*_by_variables(call), *call.network().settings]
+    own = call.network()
+    return own._replace(settings=tuple(dict.fromkeys((*_by_variables(call), *own.settings))))
 
 
 def _by_variables(call: ToolCall) -> Iterator[str]:
     environ = call.environ
     if call.proxies:
         used = (environ.get(n) or environ.get(n.upper()) for n in _PROXIES)
-        for proxy in dict.fromkeys(map(_host, filter(None, used))):
-            yield f"proxy {proxy}"
+        yield from (wording.proxy(proxy_host(proxy)) for proxy in filter(None, used))
     if any(environ.get(name) for name in call.trusts):
-        yield "your own certificates"
+        yield wording.OWN_CERTIFICATES
     if environ.get("SSLKEYLOGFILE"):
-        yield "its keys are written to a file"
+        yield wording.KEYS_IN_A_FILE
 
 
-def _host(proxy: str) -> str:
+def proxy_host(proxy: str) -> str:
     """The host and port of a proxy: its user name and password are not shown."""
-    try:
-        parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
-    except ValueError:
-        return "with an unreadable address"
-    return escape(parts.netloc.rpartition("@")[2])
+    return escape(proxy.rpartition("//")[2].rpartition("@")[2].partition("/")[0])

@@ -237,6 +237,12 @@ def _read_toml(path: Path) -> dict[str, Any]:
     )
 
 
+def table_at(table: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
+    """The table under *keys*; an empty one without it."""
+    found = value_at(table, keys)
+    return found if isinstance(found, dict) else {}
+
+
 def value_at(value: Any, keys: Sequence[str]) -> object:
     """The value under *keys*, or None. In a list of tables, a key is the ``name`` of a table."""
     for key in keys:

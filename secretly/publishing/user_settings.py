@@ -29,9 +29,8 @@ def cache_folder(application: str, environ: Mapping[str, str]) -> str:
 def _folder(kind: str, application: str, environ: Mapping[str, str]) -> str:
     variable = f"XDG_{kind}_HOME"
     named = environ.get(variable, "").strip()
-    for name, folder in (("HOME", environ.get("HOME", "/")), (variable, named or "/")):
-        if not os.path.isabs(folder):
-            raise Refused(f"{name} is not an absolute path", f"correct {name}, or unset it")
+    places.full_path(environ.get("HOME", "/"), "HOME")
+    places.full_path(named or "/", variable)
     home = places.home_folder(environ)
     if sys.platform != "darwin":
         usual = os.path.join(home, ".config" if kind == "CONFIG" else ".cache")

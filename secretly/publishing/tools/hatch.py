@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ... import safefiles
+from ...asking import wording
 from ...config import places
 from ...config.command_line import Words
 from ...errors import Refused
@@ -23,7 +24,7 @@ from ..destination import Destination, secret_at
 from ..options import Options
 from ..parsers import click
 from ..tool import Artifacts, Network, Pin
-from ..tool_call import ToolCall
+from ..tool_call import ToolCall, table_at
 from ..user_settings import cache_folder, config_file
 
 _BEFORE = Options(
@@ -40,8 +41,8 @@ _NAMES = {"main": "PyPI", "test": "TestPyPI"}
 
 #: The settings of a connection: the option, the variable, the key, and the words for it.
 _CERTIFICATES = (
-    ("--ca-cert", "HATCH_INDEX_CA_CERT", "ca-cert", "your own certificates"),
-    ("--client-cert", "HATCH_INDEX_CLIENT_CERT", "client-cert", "a client certificate"),
+    ("--ca-cert", "HATCH_INDEX_CA_CERT", "ca-cert", wording.OWN_CERTIFICATES),
+    ("--client-cert", "HATCH_INDEX_CLIENT_CERT", "client-cert", wording.CLIENT_CERTIFICATE),
     ("--client-key", "HATCH_INDEX_CLIENT_KEY", "client-key", ""),
 )
 
@@ -175,11 +176,11 @@ class Hatch(ToolCall):
     @property
     def _projects_tables(self) -> dict[str, Mapping[str, Any]]:
         """The tables of the project about the index, by the words for their place."""
-        tool = _table(self.read_toml(self.project_folder / "pyproject.toml"), "tool", "hatch")
+        tool = table_at(self.read_toml(self.project_folder / "pyproject.toml"), "tool", "hatch")
         own = self.read_toml(self.project_folder / "hatch.toml")
         return {
-            "tool.hatch.publish.index of pyproject.toml": _table(tool, "publish", "index"),
-            "publish.index of hatch.toml": _table(own, "publish", "index"),
+            "tool.hatch.publish.index of pyproject.toml": table_at(tool, "publish", "index"),
+            "publish.index of hatch.toml": table_at(own, "publish", "index"),
         }
 
     def _check_project(self) -> None:
@@ -370,14 +371,6 @@ def _filled(text: str, environ: Mapping[str, str]) -> str:
     return re.sub(
         r"\$(\w+|{[^}]*})", lambda m: environ.get(m[1].strip("{}"), m[0]), text, flags=re.ASCII
     )
-
-
-def _table(tables: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
-    """The table under *keys*; empty if there is none."""
-    for key in keys:
-        found = tables.get(key)
-        tables = found if isinstance(found, dict) else {}
-    return tables
 
 
 TOOL = Hatch

@@ -10,15 +10,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from ...asking import wording
 from ...config.command_line import Words
 from ...errors import Refused
 from ...text import escape
 from ..addresses import read_address, secret_named
 from ..destination import Destination, secret_at
 from ..parsers import pdm as parser
-from ..pdm_settings import Entry, PdmSettings, table_at
+from ..pdm_settings import Entry, PdmSettings
 from ..tool import Artifacts, Network, Pin
-from ..tool_call import ToolCall
+from ..tool_call import ToolCall, table_at
 
 #: The hooks of an upload, in the order in which they run. Those of a build are not among them.
 _HOOKS = ("pre_invoke", "pre_publish", "post_publish")
@@ -237,9 +238,9 @@ class Pdm(ToolCall):
         """Certificates and their checks, of the command line and of the user's settings."""
         entry, words = self._entry, self.words
         named = words.last(("--ca-certs",)) or entry.value("ca_certs")[0]
-        settings = ["your own certificates"] if named else []
+        settings = [wording.OWN_CERTIFICATES] if named else []
         if entry.value("client_cert")[0]:
-            settings.append("a client certificate")
+            settings.append(wording.CLIENT_CERTIFICATE)
         unverified = "--no-verify-ssl" if words.has(("--no-verify-ssl",)) else ""
         if entry.value("verify_ssl")[0] is False:
             unverified = unverified or f"verify_ssl = false in {entry.where('verify_ssl')}"

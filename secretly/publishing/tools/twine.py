@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from ...asking import wording
 from ...config import places
 from ...config.command_line import Words
 from ...errors import Refused
@@ -180,9 +181,9 @@ class Twine(ToolCall):
         """The certificates that options and the section of the ``.pypirc`` name."""
         found = []
         if self.words.last(["--cert"]) or (self._certificates and "TWINE_CERT" not in self.environ):
-            found.append("your own certificates")
+            found.append(wording.OWN_CERTIFICATES)
         if self.words.last(["--client-cert"]) or self._client_certificate:
-            found.append("a client certificate")
+            found.append(wording.CLIENT_CERTIFICATE)
         return Network(tuple(found))
 
     @property

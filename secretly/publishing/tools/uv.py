@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from ...asking import wording
 from ...config.command_line import Words
 from ...errors import Refused
 from ...text import escape
@@ -16,6 +17,7 @@ from ..addresses import Address, read_address, secret_named
 from ..destination import Destination, host_of, secret_at
 from ..options import Options
 from ..parsers.clap import Clap
+from ..steering import proxy_host
 from ..tool import Artifacts, Network, Pin
 from ..tool_call import ToolCall
 from ..uv_files import SettingsFile, first, indexes, kept_file, settings_files
@@ -239,9 +241,9 @@ class Uv(ToolCall):
         lines = []
         for file in self.files:
             proxies = (file.options.get(key) for key in ("https-proxy", "http-proxy"))
-            lines += [f"proxy {_proxy_host(proxy)}" for proxy in proxies if proxy]
+            lines += [wording.proxy(proxy_host(str(proxy))) for proxy in proxies if proxy]
         if self.environ.get("SSL_CLIENT_CERT"):
-            lines.append("a client certificate")
+            lines.append(wording.CLIENT_CERTIFICATE)
         return Network(tuple(dict.fromkeys(lines)), self._unverified())
 
     def _unverified(self) -> str:
@@ -327,11 +329,6 @@ class Uv(ToolCall):
         given = self.value((option, "$UV_KEYRING_PROVIDER"))
         if found and given is None and found[1] != own.get(key, "disabled"):
             yield f"{option}={found[1]}"
-
-
-def _proxy_host(proxy: object) -> str:
-    """The host and port of a proxy, without its user name and password."""
-    return escape(str(proxy).rpartition("//")[2].rpartition("@")[2].partition("/")[0])
 
 
 TOOL = Uv
