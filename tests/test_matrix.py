@@ -100,16 +100,21 @@ def _pypirc(moves: Moves, name: str = "corp") -> None:
     moves.files["~/.pypirc"] = f"[distutils]\nindex-servers = {name}\n{section}"
 
 
-def _twine(moves: Moves) -> list[Callable[[], None]]:
+def _by_options(moves: Moves, prefix: str) -> list[Callable[[], None]]:
+    """The options, variables and settings that twine and maturin share."""
     return [
         lambda: moves.option("--repository-url", value=moves.url()),
         lambda: moves.option("-r", "--repository", value="corp"),
-        lambda: moves.variable("TWINE_REPOSITORY_URL", moves.url()),
-        lambda: moves.variable("TWINE_REPOSITORY", "corp"),
+        lambda: moves.variable(f"{prefix}_REPOSITORY_URL", moves.url()),
+        lambda: moves.variable(f"{prefix}_REPOSITORY", "corp"),
         lambda: _pypirc(moves),
         lambda: _pypirc(moves, moves.url()),
         lambda: moves.option("-u", "--username", value="ada"),
     ]
+
+
+def _twine(moves: Moves) -> list[Callable[[], None]]:
+    return _by_options(moves, "TWINE")
 
 
 def _uv(moves: Moves) -> list[Callable[[], None]]:
@@ -188,15 +193,7 @@ def _pdm(moves: Moves) -> list[Callable[[], None]]:
 
 
 def _maturin(moves: Moves) -> list[Callable[[], None]]:
-    return [
-        lambda: moves.option("--repository-url", value=moves.url()),
-        lambda: moves.option("-r", "--repository", value="corp"),
-        lambda: moves.variable("MATURIN_REPOSITORY_URL", moves.url()),
-        lambda: moves.variable("MATURIN_REPOSITORY", "corp"),
-        lambda: _pypirc(moves),
-        lambda: _pypirc(moves, moves.url()),
-        lambda: moves.option("-u", "--username", value="ada"),
-    ]
+    return _by_options(moves, "MATURIN")
 
 
 #: Each tool's words, and what may be combined with them.

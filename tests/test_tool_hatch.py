@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-import tokens
 from agreement import cases as agreed
 from agreement import hatch as generated
 from agreement.cases import Case
 from agreement.generating import distribution
 from conftest import fewer
-from hypothesis import HealthCheck, given, reject
+from hypothesis import HealthCheck, given
 from test_publishing import tool
+from toolcalls import (
+    MEANT,
+    OTHER,
+    Look,
+    Servers,
+    assert_goes_where_shown,
+    assert_really_goes_where_shown,
+    known_fixture,
+    looker,
+    servers_fixture,
+)
 
 from secretly.config.model import Configuration
 from secretly.errors import Refused
 from secretly.publishing.destination import Destination
 from secretly.publishing.options import Options
 from secretly.publishing.parsers import click
-from secretly.publishing.upload import Upload
 
-A, B = "https://a.example/legacy/", "https://b.example/legacy/"
+__all__ = ["known_fixture", "servers_fixture"]
+
+A, B = MEANT, OTHER
 CONFIG = "home/.config/hatch/config.toml"
 PYPIRC = "home/.pypirc"
 REMEMBERED = "home/.cache/hatch/publish/index/previous_working_users.json"
@@ -33,28 +42,12 @@ INDEX, REPOS = "[publish.index]\n", "[publish.index.repos]\n"
 PROJECT = "project/pyproject.toml"
 NAMED = '[project]\nname = "demo"\nversion = "1.0"\n'
 
-Look = Callable[..., Upload]
-
-
-@pytest.fixture(name="known", scope="module")
-def _known(tmp_path_factory: pytest.TempPathFactory) -> Configuration:
-    """Return the shipped configuration."""
-    return agreed.configuration(tmp_path_factory.mktemp("configuration"))
-
 
 @pytest.fixture(name="look")
 def _look(tmp_path: Path, known: Configuration, monkeypatch: pytest.MonkeyPatch) -> Look:
     """Return a function that lays out files, and looks at a call of hatch."""
     monkeypatch.chdir(tmp_path)
-
-    def look(
-        line: str, environ: Mapping[str, str] | None = None, files: Mapping[str, str] | None = None
-    ) -> Upload:
-        case = Case(tuple(line.split()), environ or {}, files or {})
-        agreed.lay_out(case, tmp_path)
-        return agreed.upload("hatch", case, tmp_path, known)
-
-    return look
+    return looker("hatch", tmp_path, known, {})
 
 
 # -- the command line ------------------------------------------------------------
@@ -429,25 +422,7 @@ HOSTILE = {
 @fewer([HealthCheck.filter_too_much])
 def test_a_pinned_call_goes_where_it_was_shown(known: Configuration, case: Case) -> None:
     """Whatever settings change meanwhile: the project's, and for hatch even the user's own."""
-    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        root = Path(folder).resolve()
-        patch.chdir(root)
-        agreed.lay_out(case, root)
-        try:
-            upload = agreed.upload("hatch", case, root, known)
-            shown = upload.destination
-            pinned = agreed.pinned("hatch", case, root, upload, known)
-        except Refused:
-            reject()  # another call takes its place
-        agreed.lay_out(Case((), {}, HOSTILE), root)
-        again = agreed.upload("hatch", pinned, root, known).destination
-        wanted = shown.username
-        if wanted is None and not upload.given:
-            wanted = "__token__"
-        assert again.url == shown.url
-        assert again.builtin == shown.builtin
-        assert again.username == wanted or upload.given
-        patch.chdir("/")
+    assert_goes_where_shown("hatch", known, case, HOSTILE)
 
 
 def test_hatch_looks_for_its_project_as_it_does_for_setup_py(look: Look) -> None:
@@ -464,16 +439,6 @@ def test_hatch_looks_for_its_project_as_it_does_for_setup_py(look: Look) -> None
 
 
 # -- the real tool ---------------------------------------------------------------
-
-Servers = tuple[tokens.Warehouse, tokens.Warehouse]
-
-
-@pytest.fixture(name="servers")
-def _servers() -> Iterator[Servers]:
-    """Run two indexes: the one that is meant, and the one that settings try to put in its place."""
-    with tokens.warehouse() as meant, tokens.warehouse() as other:
-        yield meant, other
-
 
 REAL: list[tuple[str, dict[str, str], dict[str, str], str]] = [
     (f"publish -n --user= --repo={A}", {}, {}, "__token__"),
@@ -497,30 +462,9 @@ def test_the_real_hatch_uploads_a_pinned_call_where_it_was_shown(
 ) -> None:
     """The secret goes to that index alone, with that user name, whatever settings change."""
     path = tool("hatch")
-    meant, other = servers
     monkeypatch.chdir(tmp_path)
-
-    def filled(texts: Mapping[str, str]) -> dict[str, str]:
-        return {k: v.replace(A, meant.url).replace(B, other.url) for k, v in texts.items()}
-
     name, wheel = distribution("demo", "1.0", wheel=True)
-    words = tuple(line.replace(A, meant.url).split())
     files = {PROJECT: NAMED, **files, f"project/dist/{name}": wheel}
-    case = Case(words, filled(environ), filled(files))
-    agreed.lay_out(case, tmp_path)
-    upload = agreed.upload("hatch", case, tmp_path, known)
-    assert upload.destination.url == meant.url
-    pinned = agreed.pinned("hatch", case, tmp_path, upload, known)
-    agreed.lay_out(Case((), {}, filled(HOSTILE)), tmp_path)
-    done = subprocess.run(
-        [path, *pinned.arguments],
-        env={**agreed.environ_of(pinned, tmp_path), "NO_PROXY": "127.0.0.1"},
-        cwd=tmp_path / "project",
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=100,
-    )
-    sent = [(one.username, one.token, one.file) for one in meant.uploads]
-    assert sent == [(username, "canary-secret", name)], done
-    assert not other.uploads
+    case = Case(tuple(line.split()), environ, files)
+    places = tmp_path, known, servers
+    assert assert_really_goes_where_shown(path, case, HOSTILE, places) == [(username, name)]

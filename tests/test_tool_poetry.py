@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-import tokens
-from agreement import cases as agreed
 from agreement import poetry as generated
 from agreement.cases import Case
 from agreement.generating import distribution
 from conftest import fewer
-from hypothesis import HealthCheck, given, reject
+from hypothesis import HealthCheck, given
 from test_publishing import tool
+from toolcalls import (
+    MEANT,
+    OTHER,
+    Look,
+    Servers,
+    assert_goes_where_shown,
+    assert_really_goes_where_shown,
+    known_fixture,
+    looker,
+    servers_fixture,
+)
 
 from secretly.config.model import Configuration
 from secretly.errors import Refused
 from secretly.publishing.destination import Destination
-from secretly.publishing.upload import Upload
 
-A, B = "https://a.example/legacy/", "https://b.example/legacy/"
+__all__ = ["known_fixture", "servers_fixture"]
+
+A, B = MEANT, OTHER
 CONFIG, AUTH = "home/.config/pypoetry/config.toml", "home/.config/pypoetry/auth.toml"
 OWN, PROJECT = "project/poetry.toml", "project/pyproject.toml"
 NAMED = '[tool.poetry]\nname = "demo"\nversion = "1.0"\ndescription = ""\nauthors = []\n'
@@ -31,28 +39,12 @@ SOURCE = f"{NAMED}[[tool.poetry.source]]\nname = 'corp'\nurl = '{{}}'\n"
 CORP_A, CORP_B = f"repositories.corp.url = '{A}'\n", f"repositories.corp.url = '{B}'\n"
 URL = "POETRY_REPOSITORIES_CORP_URL"
 
-Look = Callable[..., Upload]
-
-
-@pytest.fixture(name="known", scope="module")
-def _known(tmp_path_factory: pytest.TempPathFactory) -> Configuration:
-    """Return the shipped configuration."""
-    return agreed.configuration(tmp_path_factory.mktemp("configuration"))
-
 
 @pytest.fixture(name="look")
 def _look(tmp_path: Path, known: Configuration, monkeypatch: pytest.MonkeyPatch) -> Look:
     """Return a function that lays out files, and looks at a call of poetry."""
     monkeypatch.chdir(tmp_path)
-
-    def look(
-        line: str, environ: Mapping[str, str] | None = None, files: Mapping[str, str] | None = None
-    ) -> Upload:
-        case = Case(tuple(line.split()), environ or {}, {PROJECT: NAMED, **(files or {})})
-        agreed.lay_out(case, tmp_path)
-        return agreed.upload("poetry", case, tmp_path, known)
-
-    return look
+    return looker("poetry", tmp_path, known, {PROJECT: NAMED})
 
 
 # -- the command line ------------------------------------------------------------
@@ -530,24 +522,7 @@ HOSTILE = {
 @fewer([HealthCheck.filter_too_much])
 def test_a_pinned_call_goes_where_it_was_shown(known: Configuration, case: Case) -> None:
     """Whatever the project's settings are meanwhile."""
-    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        root = Path(folder).resolve()
-        patch.chdir(root)
-        agreed.lay_out(case, root)
-        try:
-            upload = agreed.upload("poetry", case, root, known)
-            shown = upload.destination
-            pinned = agreed.pinned("poetry", case, root, upload, known)
-        except Refused:
-            reject()  # another call takes its place
-        agreed.lay_out(Case((), {}, HOSTILE), root)
-        again = agreed.upload("poetry", pinned, root, known).destination
-        wanted = shown.username
-        if wanted is None and not upload.given:
-            wanted = "__token__"
-        assert (again.url, again.username) == (shown.url, wanted)
-        assert again.builtin == shown.builtin
-        patch.chdir("/")
+    assert_goes_where_shown("poetry", known, case, HOSTILE)
 
 
 # -- the files -------------------------------------------------------------------
@@ -580,16 +555,6 @@ def test_the_versions_of_poetry_must_agree_about_the_files(
 
 
 # -- the real tool ---------------------------------------------------------------
-
-Servers = tuple[tokens.Warehouse, tokens.Warehouse]
-
-
-@pytest.fixture(name="servers")
-def _servers() -> Iterator[Servers]:
-    """Run two indexes: the one that is meant, and the one that settings try to put in its place."""
-    with tokens.warehouse() as meant, tokens.warehouse() as other:
-        yield meant, other
-
 
 REAL: list[tuple[str, dict[str, str], dict[str, str], str]] = [
     ("publish -n -r corp", {URL: A}, {}, "__token__"),
@@ -625,33 +590,12 @@ def test_the_real_poetry_uploads_a_pinned_call_where_it_was_shown(
 ) -> None:
     """The secret goes to that index alone, with that user name, whatever settings change."""
     path = tool("poetry")
-    meant, other = servers
     monkeypatch.chdir(tmp_path)
-
-    def filled(texts: Mapping[str, str]) -> dict[str, str]:
-        return {k: v.replace(A, meant.url).replace(B, other.url) for k, v in texts.items()}
-
     name, wheel = distribution("demo", "1.0", wheel=True)
-    words = tuple(line.replace(A, meant.url).split())
     files = {PROJECT: NAMED, **files, f"project/dist/{name}": wheel}
-    case = Case(words, filled(environ), filled(files))
-    agreed.lay_out(case, tmp_path)
-    upload = agreed.upload("poetry", case, tmp_path, known)
-    assert upload.destination.url == meant.url
-    pinned = agreed.pinned("poetry", case, tmp_path, upload, known)
-    agreed.lay_out(Case((), {}, filled(HOSTILE)), tmp_path)
-    done = subprocess.run(
-        [path, *pinned.arguments],
-        env={**agreed.environ_of(pinned, tmp_path), "NO_PROXY": "127.0.0.1"},
-        cwd=tmp_path / "project",
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=100,
-    )
-    sent = [(one.username, one.token, one.file) for one in meant.uploads]
-    assert sent == [(username, "canary-secret", name)], done
-    assert not other.uploads
+    case = Case(tuple(line.split()), environ, files)
+    places = tmp_path, known, servers
+    assert assert_really_goes_where_shown(path, case, HOSTILE, places) == [(username, name)]
 
 
 @pytest.mark.parametrize(

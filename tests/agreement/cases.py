@@ -15,6 +15,7 @@ from secretly.config import loading
 from secretly.config.command_line import recognize
 from secretly.config.model import Configuration
 from secretly.errors import Refused
+from secretly.publishing.collecting import collect
 from secretly.publishing.upload import Upload, upload_of
 
 HERE = Path(__file__).parent
@@ -120,6 +121,19 @@ def answer_of(upload: Upload) -> Answer:
     return Answer(url, destination.username)
 
 
+def answer_with_files(upload: Upload) -> Answer:
+    """What secretly says of an upload, with the files that the tool is given or finds.
+
+    :raises Refused: if secretly refuses the call.
+    """
+    found = answer_of(upload)
+    if upload.idle or upload.identity:
+        return found
+    call = upload._call
+    files = {os.path.basename(file.path) for file in collect(call, call.start_folder, "")}
+    return found._replace(files=tuple(sorted(files)))
+
+
 def pinned(tool: str, case: Case, root: Path, found: Upload, known: Configuration) -> Case:
     """The call as secretly starts it: pinned, with a user name and a secret in its variables.
 
@@ -182,6 +196,7 @@ def ask(tool: str, version: str, cases: Sequence[tuple[Case, Path]]) -> list[Ans
         text=True,
         timeout=300 + 5 * len(cases),
         cwd=INSTALLED,
+        env={**os.environ, "PYTHONPATH": str(HERE / "drivers" / "shared")},
         check=False,
     )
     answers = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]

@@ -3,12 +3,38 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from .cases import Case
+from .spellings import sdist, wheel
+
+WHEEL, SDIST = "demo-1.0-py3-none-any.whl", "demo-1.0.tar.gz"
+
+#: The files of a project's ``dist``.
+DIST = {
+    f"project/dist/{WHEEL}": wheel(),
+    f"project/dist/{SDIST}": sdist(),
+    "project/dist/README.md": "notes",
+}
+
+#: URLs that tools take, with a user name, and odd ones.
+GOOD = ["https://one.example/legacy/", "http://two.example:8080/x", "https://three.example"]
+WITH_USER = [
+    "https://ada@four.example/",
+    "http://a%40b@five.example/",
+    "http://ada:canary-url@six.example/",
+]
+ODD = [
+    *("", "HTTP://Seven.Example", "eight.example/legacy", "http://a;b@nine.example/"),
+    *("https://[::1]:9/", "http://ten.example\\@two.example/", " https://two.example/"),
+    *("ftp://two.example", "https://two.example/{x}", "https://two.example/?q=1#f"),
+    *("http://:x@two.example", "http://a@b@two.example/", "http:two.example"),
+    *("https://two.example/a b", "http://two.example%2f@ten.example/"),
+]
+USERS = ["ada", "__token__", "ada", "", "a%b", "ä", "ada lovelace"]
 
 
 class Chooser:
@@ -24,6 +50,21 @@ class Chooser:
     def of(self, common: Sequence[str], rare: Sequence[str] = (), percent: float = 8) -> str:
         """One of the common texts, or rarely one of the others."""
         return self.random.choice(rare if rare and self.chance(percent) else common)
+
+    def url(self) -> str:
+        """The URL of an index."""
+        return self.of([*GOOD, *GOOD, *WITH_USER], ODD)
+
+    def variables(self, values: Mapping[str, tuple[float, Sequence[str]]]) -> dict[str, str]:
+        """Some of the variables.
+
+        :param values: how often each is set, in percent, and its values.
+        """
+        return {
+            name: self.of(texts)
+            for name, (percent, texts) in values.items()
+            if self.chance(percent)
+        }
 
     def some(self, texts: Sequence[str], most: int) -> list[str]:
         """Up to so many of the texts, each once."""

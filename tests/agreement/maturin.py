@@ -2,45 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from hypothesis.strategies import SearchStrategy
 
-from secretly.publishing.collecting import collect
-from secretly.publishing.upload import Upload
-
 from . import real
-from .cases import Answer, Case, answer_of
-from .chosen import Chooser, choices
-from .spellings import sdist, wheel
-
-_WHEEL, _SDIST = "demo-1.0-py3-none-any.whl", "demo-1.0.tar.gz"
-
-_DIST = {
-    f"project/dist/{_WHEEL}": wheel(),
-    f"project/dist/{_SDIST}": sdist(),
-    "project/dist/README.md": "notes",
-}
-
-_GOOD = ["https://one.example/legacy/", "http://two.example:8080/x", "https://three.example"]
-_USER = [
-    "https://ada@four.example/",
-    "http://a%40b@five.example/",
-    "http://ada:canary-url@six.example/",
-]
-_ODD = [
-    *("", "HTTP://Seven.Example", "eight.example/legacy", "http://a;b@nine.example/"),
-    *("https://[::1]:9/", "http://ten.example\\@two.example/", " https://two.example/"),
-    *("ftp://two.example", "https://two.example/{x}", "https://two.example/?q=1#f"),
-    *("http://a@b@two.example/", "http:two.example", "https://two.example/a b"),
-]
-_USERS = ["ada", "__token__", "ada", "", "a%b", "ä", "ada lovelace"]
-
-
-def _url(chooser: Chooser) -> str:
-    return chooser.of([*_GOOD, *_GOOD, *_USER], _ODD)
+from .cases import Answer, Case, answer_with_files
+from .chosen import DIST, GOOD, SDIST, USERS, WHEEL, WITH_USER, Chooser, choices
 
 
 def _name(chooser: Chooser) -> str:
@@ -54,10 +23,10 @@ def _options(chooser: Chooser) -> list[list[str]]:
     if chooser.chance(40):
         found.append(chooser.spelled(("-r", "--repository"), _name(chooser)))
     if chooser.chance(30):
-        found.append(chooser.spelled(("--repository-url",), _url(chooser)))
+        found.append(chooser.spelled(("--repository-url",), chooser.url()))
     chooser.random.shuffle(found)
     if chooser.chance(25):
-        found.append(chooser.spelled(("-u", "--username"), chooser.of(_USERS)))
+        found.append(chooser.spelled(("-u", "--username"), chooser.of(USERS)))
     if chooser.chance(5):
         found.append(chooser.spelled(("-p", "--password"), chooser.of(["canary-typed", ""])))
     found += [[f] for f in chooser.some(["--skip-existing", "--non-interactive", "-v", "-vv"], 1)]
@@ -66,7 +35,7 @@ def _options(chooser: Chooser) -> list[list[str]]:
 
 
 def _arguments(chooser: Chooser) -> tuple[str, ...]:
-    files = [f"dist/{_WHEEL}", f"./dist/{_SDIST}"]
+    files = [f"dist/{WHEEL}", f"./dist/{SDIST}"]
     odd = ["dist/*.whl", "dist", "missing", "dist/README.md", "-", ""]
     named = [[chooser.of(files, odd, 3)] for _ in range(chooser.random.choice((1, 1, 2)))]
     options = _options(chooser)
@@ -83,16 +52,12 @@ def _environ(chooser: Chooser) -> dict[str, str]:
         return {}
     values = {
         "MATURIN_REPOSITORY": (20, [_name(chooser)]),
-        "MATURIN_REPOSITORY_URL": (15, [_url(chooser)]),
-        "MATURIN_USERNAME": (30, _USERS),
+        "MATURIN_REPOSITORY_URL": (15, [chooser.url()]),
+        "MATURIN_USERNAME": (30, USERS),
         "MATURIN_PYPI_TOKEN": (10, ["canary-token", ""]),
         "MATURIN_NON_INTERACTIVE": (10, ["true", "false"]),
     }
-    return {
-        name: chooser.of(texts)
-        for name, (percent, texts) in values.items()
-        if chooser.chance(percent)
-    }
+    return chooser.variables(values)
 
 
 def _section(chooser: Chooser) -> str:
@@ -100,9 +65,9 @@ def _section(chooser: Chooser) -> str:
     keys = {
         "repository": (
             70,
-            chooser.of([*_GOOD, *_USER], ["", "two.example", "http://two.example ; x"]),
+            chooser.of([*GOOD, *WITH_USER], ["", "two.example", "http://two.example ; x"]),
         ),
-        "username": (50, chooser.of(_USERS)),
+        "username": (50, chooser.of(USERS)),
         "password": (40, chooser.of(["canary-file", "a#b", "a;b", "x%(y)s"])),
     }
     lines = [f"[{name}]"]
@@ -134,7 +99,7 @@ def _pypirc(chooser: Chooser) -> str:
 def _case(chooser: Chooser) -> Case:
     files = {"home/.pypirc": 70, "project/.pypirc": 20}
     texts = {name: _pypirc(chooser) for name, percent in files.items() if chooser.chance(percent)}
-    return Case(_arguments(chooser), _environ(chooser), {**_DIST, **texts})
+    return Case(_arguments(chooser), _environ(chooser), {**DIST, **texts})
 
 
 def cases() -> SearchStrategy[Case]:
@@ -142,14 +107,7 @@ def cases() -> SearchStrategy[Case]:
     return choices(_case)
 
 
-def answer(upload: Upload) -> Answer:
-    """What secretly says of a call, with the files that it would read."""
-    found = answer_of(upload)
-    if upload.idle:
-        return found
-    call = upload._call
-    files = {os.path.basename(file.path) for file in collect(call, call.start_folder, "")}
-    return found._replace(files=tuple(sorted(files)))
+answer = answer_with_files
 
 
 def ask(version: str, calls: Sequence[tuple[Case, Path]]) -> Sequence[Answer]:

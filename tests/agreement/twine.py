@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import os
-
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from secretly.publishing.collecting import collect
-from secretly.publishing.upload import Upload
-
-from .cases import Answer, Case, answer_of
+from .cases import Case, answer_with_files
 from .spellings import NAMES, URLS, USERS, mostly, pypircs, sdist, spelled, wheel
 
 _WHEEL, _SDIST = "demo-1.0-py3-none-any.whl", "demo-1.0.tar.gz"
@@ -97,11 +92,4 @@ def cases() -> SearchStrategy[Case]:
     )
 
 
-def answer(upload: Upload) -> Answer:
-    """What secretly says of a call, with the files that it would read."""
-    found = answer_of(upload)
-    if upload.idle or upload.identity:
-        return found
-    call = upload._call
-    files = {os.path.basename(file.path) for file in collect(call, call.start_folder, "")}
-    return found._replace(files=tuple(sorted(files)))
+answer = answer_with_files

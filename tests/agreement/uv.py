@@ -2,50 +2,23 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from hypothesis.strategies import SearchStrategy
 
-from secretly.publishing.collecting import collect
-from secretly.publishing.upload import Upload
-
 from . import real
-from .cases import Answer, Case, answer_of
-from .chosen import Chooser, choices
-from .spellings import sdist, wheel
-
-_WHEEL, _SDIST = "demo-1.0-py3-none-any.whl", "demo-1.0.tar.gz"
+from .cases import Answer, Case, answer_with_files
+from .chosen import DIST, GOOD, SDIST, USERS, WHEEL, WITH_USER, Chooser, choices
+from .spellings import wheel
 
 _DIST = {
-    f"project/dist/{_WHEEL}": wheel(),
-    f"project/dist/{_SDIST}": sdist(),
-    "project/dist/README.md": "notes",
+    **DIST,
     "project/dist/demo-1.0.zip": "not taken",
-    f"project/dist/{_SDIST}.asc": "a signature",
+    f"project/dist/{SDIST}.asc": "a signature",
     "project/sub/dist/member-2.0-py3-none-any.whl": wheel("member", "2.0"),
     "project/sub/deep/dist/deep-3.0-py3-none-any.whl": wheel("deep", "3.0"),
 }
-
-_GOOD = ["https://one.example/legacy/", "http://two.example:8080/x", "https://three.example"]
-_USER = [
-    "https://ada@four.example/",
-    "http://a%40b@five.example/",
-    "http://ada:canary-url@six.example/",
-]
-_ODD = [
-    *("", "HTTP://Seven.Example", "eight.example/legacy", "http://a;b@nine.example/"),
-    *("https://[::1]:9/", "http://ten.example\\@two.example/", " https://two.example/"),
-    *("ftp://two.example", "https://two.example/{x}", "https://two.example/?q=1#f"),
-    *("http://:x@two.example", "http://a@b@two.example/", "http:two.example"),
-    *("https://two.example/a b", "http://two.example%2f@ten.example/"),
-]
-_USERS = ["ada", "__token__", "ada", "", "a%b", "ä", "ada lovelace"]
-
-
-def _url(chooser: Chooser) -> str:
-    return chooser.of([*_GOOD, *_GOOD, *_USER], _ODD)
 
 
 def _name(chooser: Chooser) -> str:
@@ -55,7 +28,7 @@ def _name(chooser: Chooser) -> str:
 def _index(chooser: Chooser) -> list[list[str]]:
     """The option that names the index, if one does."""
     index = chooser.spelled(("--index",), _name(chooser))
-    url = chooser.spelled(("--publish-url",), _url(chooser))
+    url = chooser.spelled(("--publish-url",), chooser.url())
     if chooser.chance(2):
         return [index, url]
     return [] if chooser.chance(30) else [index] if chooser.chance(45) else [url]
@@ -64,7 +37,7 @@ def _index(chooser: Chooser) -> list[list[str]]:
 def _options(chooser: Chooser) -> list[list[str]]:
     """Other options: each once, and few that stop uv."""
     values: dict[tuple[str, ...], tuple[float, list[str]]] = {
-        ("-u", "--username"): (25, _USERS),
+        ("-u", "--username"): (25, USERS),
         ("-p", "--password"): (4, ["canary-typed", ""]),
         ("-t", "--token"): (4, ["canary-typed", ""]),
         ("--check-url",): (3, ["https://check.example/simple/"]),
@@ -89,7 +62,7 @@ def _options(chooser: Chooser) -> list[list[str]]:
 
 
 def _arguments(chooser: Chooser) -> tuple[str, ...]:
-    files = [f"dist/{_WHEEL}", f"./dist/{_SDIST}", "dist/*.whl", "dist/*", "dist/demo-1.0[-.]*"]
+    files = [f"dist/{WHEEL}", f"./dist/{SDIST}", "dist/*.whl", "dist/*", "dist/demo-1.0[-.]*"]
     odd = ["dist", "missing", "dist/README.md", "-", "sub/dist/*"]
     named = [[chooser.of(files, odd)] for _ in range(chooser.random.choice((0, 0, 1, 2)))]
     if named and chooser.chance(8):
@@ -106,9 +79,9 @@ def _environ(chooser: Chooser) -> dict[str, str]:
     if chooser.chance(40):
         return {}
     values = {
-        "UV_PUBLISH_URL": (12, [_url(chooser)]),
+        "UV_PUBLISH_URL": (12, [chooser.url()]),
         "UV_PUBLISH_INDEX": (8, [_name(chooser)]),
-        "UV_PUBLISH_USERNAME": (20, _USERS),
+        "UV_PUBLISH_USERNAME": (20, USERS),
         "UV_NO_CONFIG": (10, ["1", "true", "0", "off", "No"]),
         "UV_CONFIG_FILE": (10, ["mine.toml", "{home}/own.toml", "/dev/null"]),
         "UV_PROJECT": (10, ["sub", "sub/deep"]),
@@ -117,11 +90,7 @@ def _environ(chooser: Chooser) -> dict[str, str]:
         "XDG_CONFIG_DIRS": (20, ["{home}/xdg", "", "{home}/none:{home}/xdg", "{home}/xdg:"]),
         "UV_PUBLISH_TOKEN": (2, ["canary-token", ""]),
     }
-    return {
-        name: chooser.of(texts)
-        for name, (percent, texts) in values.items()
-        if chooser.chance(percent)
-    }
+    return chooser.variables(values)
 
 
 def _settings(chooser: Chooser, table: str = "", *, own: bool = False) -> str:
@@ -130,7 +99,7 @@ def _settings(chooser: Chooser, table: str = "", *, own: bool = False) -> str:
     :param own: whether the file is the user's own.
     """
     lines = [f"[{table}]"] if table else []
-    urls = [*_GOOD, *_GOOD, *_USER]
+    urls = [*GOOD, *GOOD, *WITH_USER]
     if chooser.chance(50):
         lines.append(f"publish-url = '{chooser.of(urls, ['eight.example', ''], 3)}'")
     harmless = ['resolution = "highest"', "no-cache = true", "native-tls = false"]
@@ -190,14 +159,7 @@ def cases() -> SearchStrategy[Case]:
     return choices(_case)
 
 
-def answer(upload: Upload) -> Answer:
-    """What secretly says of a call, with the files that it would read."""
-    found = answer_of(upload)
-    if upload.idle:
-        return found
-    call = upload._call
-    files = {os.path.basename(file.path) for file in collect(call, call.start_folder, "")}
-    return found._replace(files=tuple(sorted(files)))
+answer = answer_with_files
 
 
 #: The version that doesn't know UV_WORKING_DIR. It would upload the files of another folder.

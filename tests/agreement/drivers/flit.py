@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import io
-import json
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
 import flit
 import flit.upload
+from answering import answer_lines
 
 
 class _Sent(BaseException):
@@ -45,27 +43,6 @@ def answer(arguments: list[str]) -> dict[str, object]:
     return {"url": "", "username": None, "files": None, "error": said}
 
 
-class _Terminal(io.StringIO):
-    """A terminal at which nobody types: flit has no user name then."""
-
-    def isatty(self) -> bool:
-        return False
-
-
-def main() -> None:
-    """Answer each line."""
-    flit.upload.main = _main
-    flit.upload.write_pypirc = lambda *_: None
-    answers, lines = sys.stdout, sys.stdin
-    sys.stdin = _Terminal()
-    sys.stdout = sys.stderr = io.StringIO()
-    for line in lines:
-        call = json.loads(line)
-        os.environ.clear()
-        os.environ.update(call["environ"])
-        os.chdir(call["folder"])
-        print(json.dumps(answer(call["arguments"])), file=answers, flush=True)
-        sys.stdout.truncate(0)
-
-
-main()
+flit.upload.main = _main
+flit.upload.write_pypirc = lambda *_: None
+answer_lines(answer)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
-import os
-import sys
 from typing import Any
 from urllib.parse import urlsplit
 
 import keyring
+from answering import answer_lines
 from hatch import cli
 from hatch.cli.application import Application
 from hatch.index.core import PackageIndex
@@ -66,18 +64,4 @@ def _without_user(url: str) -> str:
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
-def main() -> None:
-    """Answer each line. Nothing else may read the input, or get into the output."""
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
-    lines, sys.stdin = sys.stdin.readlines(), io.StringIO()  # the tool may ask
-    for line in lines:
-        case = json.loads(line)
-        os.environ.clear()
-        os.environ.update(case["environ"])
-        os.chdir(case["folder"])
-        print(json.dumps(answer(case["arguments"])), file=answers, flush=True)
-
-
-if __name__ == "__main__":
-    main()
+answer_lines(answer)

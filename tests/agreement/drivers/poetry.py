@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 import importlib
 import io
-import json
-import os
 import sys
 from typing import Any
 
 import requests
+from answering import answer_lines
 from poetry import locations
 from poetry.config import config
 from poetry.console.application import Application
@@ -81,18 +80,4 @@ def without_user(url: str) -> str:
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
-def main() -> None:
-    """Answer each line. Nothing else may read the input, or get into the output."""
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
-    lines, sys.stdin = sys.stdin.readlines(), io.StringIO()  # the tool may ask
-    for line in lines:
-        case = json.loads(line)
-        os.environ.clear()
-        os.environ.update(case["environ"])
-        os.chdir(case["folder"])
-        print(json.dumps(answer(case["arguments"])), file=answers, flush=True)
-
-
-if __name__ == "__main__":
-    main()
+answer_lines(answer)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
-import json
 import os
-import sys
 from typing import Any
 
+from answering import answer_lines
 from twine import auth, cli, package, settings, utils
 from twine.commands import upload
 
@@ -62,17 +60,4 @@ def answer(arguments: list[str]) -> dict[str, object]:
     return {"url": "", "username": None, "files": None, "error": said}
 
 
-def main() -> None:
-    """Answer each line."""
-    answers = sys.stdout
-    sys.stdout = sys.stderr = io.StringIO()
-    for line in sys.stdin:
-        call = json.loads(line)
-        os.environ.clear()
-        os.environ.update(call["environ"])
-        os.chdir(call["folder"])
-        print(json.dumps(answer(call["arguments"])), file=answers, flush=True)
-        sys.stdout.truncate(0)
-
-
-main()
+answer_lines(answer)
