@@ -8,15 +8,21 @@ from pathlib import Path
 
 import pytest
 from agreement import flit as generated
-from agreement.cases import Case, lay_out, upload
+from agreement.cases import Case
 from conftest import fewer
-from hypothesis import HealthCheck, given, reject
-from toolcalls import Calls, assert_refused, root_fixture
+from hypothesis import HealthCheck, given
+from toolcalls import (
+    Calls,
+    assert_goes_where_shown,
+    assert_refused,
+    known_fixture,
+    root_fixture,
+)
 
-from secretly.errors import Refused
+from secretly.config.model import Configuration
 from secretly.publishing.destination import Destination
 
-__all__ = ["root_fixture"]
+__all__ = ["known_fixture", "root_fixture"]
 
 URL = "https://packages.example.org:8443/simple/"
 HOST = "packages.example.org:8443"
@@ -199,23 +205,9 @@ def test_code_that_would_see_the_token_is_named(
 
 
 @given(generated.cases())
-@fewer([HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much])
-def test_the_pinned_call_leads_to_the_same_destination(
-    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, case: Case
-) -> None:
+@fewer([HealthCheck.filter_too_much])
+def test_the_pinned_call_leads_to_the_same_destination(known: Configuration, case: Case) -> None:
     """Whatever the call and the settings are, and whatever the settings become."""
-    with monkeypatch.context() as patched:
-        root = tmp_path_factory.mktemp("case")
-        patched.chdir(root)
-        calls = Calls("flit", root)
-        lay_out(case, root)
-        try:
-            found = upload("flit", case, root, calls.known)
-            shown, _ = found.destination, found.pin
-        except Refused:
-            reject()  # another call takes its place
-        evil = "[pypi]\nrepository=https://evil.example/\nusername=evil\n"
-        calls.write({"~/.pypirc": evil, "mine": evil})
-        again = calls.pinned(found).destination
-    assert (again.url, again.builtin) == (shown.url, shown.builtin)
-    assert again.username == (shown.username or "__token__")
+    evil = "[pypi]\nrepository=https://evil.example/\nusername=evil\n"
+    hostile = {"home/.pypirc": evil, "project/mine": evil}
+    assert_goes_where_shown("flit", known, case, hostile)

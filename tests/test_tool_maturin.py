@@ -11,8 +11,8 @@ import pytest
 from conftest import fewer
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
+from toolcalls import known_fixture
 
-from secretly.config import loading
 from secretly.config.command_line import recognize
 from secretly.config.model import Configuration
 from secretly.errors import Refused
@@ -20,6 +20,8 @@ from secretly.publishing.destination import Destination
 from secretly.publishing.parsers import ini
 from secretly.publishing.steering import check_variables
 from secretly.publishing.tools.maturin import Maturin
+
+__all__ = ["known_fixture"]
 
 URL = "https://packages.example.org:8443/upload/"
 HOST = "packages.example.org:8443"
@@ -60,17 +62,10 @@ class Case(NamedTuple):
         return Maturin(invocation, found, locations=locations or {})
 
 
-@pytest.fixture(name="shipped", scope="session")
-def _shipped(tmp_path_factory: pytest.TempPathFactory) -> Configuration:
-    empty = tmp_path_factory.mktemp("configuration") / "empty.toml"
-    empty.touch(0o600)
-    return loading.load({"SECRETLY_CONFIG": str(empty)})
-
-
 @pytest.fixture(name="case")
-def _case(tmp_path: Path, shipped: Configuration, monkeypatch: pytest.MonkeyPatch) -> Case:
+def _case(tmp_path: Path, known: Configuration, monkeypatch: pytest.MonkeyPatch) -> Case:
     monkeypatch.chdir(tmp_path)
-    return Case(tmp_path, shipped)
+    return Case(tmp_path, known)
 
 
 # -- the index and the user name -------------------------------------------------

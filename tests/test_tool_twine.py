@@ -8,16 +8,22 @@ from pathlib import Path
 
 import pytest
 from agreement import twine as generated
-from agreement.cases import Case, lay_out, upload
+from agreement.cases import Case
 from conftest import fewer
-from hypothesis import HealthCheck, given, reject
-from toolcalls import Calls, assert_refused, root_fixture
+from hypothesis import HealthCheck, given
+from toolcalls import (
+    Calls,
+    assert_goes_where_shown,
+    assert_refused,
+    known_fixture,
+    root_fixture,
+)
 
-from secretly.errors import Refused
+from secretly.config.model import Configuration
 from secretly.publishing.destination import Destination
 from secretly.publishing.steering import network_of
 
-__all__ = ["root_fixture"]
+__all__ = ["known_fixture", "root_fixture"]
 
 URL = "https://packages.example.org:8443/simple/"
 HOST = "packages.example.org:8443"
@@ -305,28 +311,12 @@ def test_no_file_is_read_for_a_url(twine: Calls) -> None:
 
 
 @given(generated.cases())
-@fewer([HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much])
-def test_the_pinned_call_leads_to_the_same_destination(
-    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, case: Case
-) -> None:
+@fewer([HealthCheck.filter_too_much])
+def test_the_pinned_call_leads_to_the_same_destination(known: Configuration, case: Case) -> None:
     """Whatever the call and the settings are, and whatever the settings become."""
-    with monkeypatch.context() as patched:
-        root = tmp_path_factory.mktemp("case")
-        patched.chdir(root)
-        calls = Calls("twine", root)
-        lay_out(case, root)
-        try:
-            found = upload("twine", case, root, calls.known)
-            shown, _ = found.destination, found.pin
-        except Refused:
-            reject()  # another call takes its place
-        evil = "[distutils]\nindex-servers = pypi testpypi corp\n" + "".join(
-            f"[{name}]\nrepository=https://evil.example/\nusername=evil\nca_cert=evil\n"
-            for name in ("pypi", "testpypi", "corp", "DEFAULT")
-        )
-        calls.write({"~/.pypirc": evil, "mine": evil})
-        again = calls.pinned(found).destination
-    assert (again.url, again.builtin) == (shown.url, shown.builtin)
-    assert again.username == ("__token__" if shown.username is None else shown.username) or (
-        found.given
+    evil = "[distutils]\nindex-servers = pypi testpypi corp\n" + "".join(
+        f"[{name}]\nrepository=https://evil.example/\nusername=evil\nca_cert=evil\n"
+        for name in ("pypi", "testpypi", "corp", "DEFAULT")
     )
+    hostile = {"home/.pypirc": evil, "project/mine": evil}
+    assert_goes_where_shown("twine", known, case, hostile)
