@@ -143,6 +143,9 @@ def test_nothing_is_asked_where_the_call_needs_nothing(
     home: Home, words: list[str], why: str
 ) -> None:
     """A secret on the command line is used as it is, and never printed."""
+    planned = home.run("run", "--dry-run", "twine", *words)
+    assert (planned.status, "canary" in planned.stdout + planned.stderr) == (0, False)
+    assert (why in planned.stderr) == ("-p" in words)
     with FakePinentry([TOKEN]) as fake:
         done = home.run("run", "-v", "twine", *words, environ=fake.environ)
         assert done.status == 0

@@ -161,13 +161,14 @@ def _with_secrets(call: _Call, path: str) -> launch.LaunchPlan | None:
     given = _plan_input(call, path, context)
     plan = planning.plan_delivery(given)
     prepared = preparing.prepare(plan, given, context)
+    idle = given.invocation.idle if given.invocation else ""
+    if idle and (options.verbose or options.dry_run):
+        say(f"{escape(call.command[0])} gets no secret: {idle}")
     if options.dry_run:
         from .dry_run import print_plan
 
         print_plan(plan, prepared, context)
         return None
-    if given.invocation is not None and given.invocation.idle and options.verbose:
-        say(f"{escape(given.invocation.row.name)} gets no secret: {given.invocation.idle}")
     if not prepared.deliveries:
         return prepared.launch
     variables = [name for by in call.explicit for name in by.variables]
