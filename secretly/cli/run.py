@@ -161,9 +161,9 @@ def _with_secrets(call: _Call, path: str) -> launch.LaunchPlan | None:
     given = _plan_input(call, path, context)
     plan = planning.plan_delivery(given)
     prepared = preparing.prepare(plan, given, context)
-    idle = given.invocation.idle if given.invocation else ""
-    if idle and (options.verbose or options.dry_run):
-        say(f"{escape(call.command[0])} gets no secret: {idle}")
+    known = given.invocation
+    if known is not None and known.idle and (options.verbose or options.dry_run):
+        say(f"{escape(known.row.name)} gets no secret: {known.idle}")
     if options.dry_run:
         from .dry_run import print_plan
 
