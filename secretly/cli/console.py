@@ -90,6 +90,15 @@ def quiet(message: str) -> None:
     """Print nothing."""
 
 
+def own_stores(context: Context) -> Context:
+    """The user's own stores."""
+    return context
+
+
+#: Chooses the stores of each context: the demo replaces the user's own by a practice keychain.
+stores: Callable[[Context], Context] = own_stores
+
+
 def user_context(
     known: Configuration | None = None,
     no_input: bool = False,
@@ -106,7 +115,7 @@ def user_context(
 
     environ = Environ(os.environ)
     found = Context.of(known or loading.load(environ), environ)
-    return found._replace(no_input=no_input or _no_input(environ), note=note)
+    return stores(found._replace(no_input=no_input or _no_input(environ), note=note))
 
 
 def _no_input(environ: Mapping[str, str]) -> bool:

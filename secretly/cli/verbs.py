@@ -38,6 +38,7 @@ VERBS = {
     "shim": "make small programs that run a command with a profile",
     "lock": "drop all secrets that are held in memory",
     "doctor": "check the setup",
+    "demo": "show an upload with a practice token, on this computer only",
 }
 
 

@@ -77,6 +77,13 @@ COMMANDS: dict[str, dict[str, object]] = {
         # A token from 'poetry config' takes precedence, and so does one in poetry's keyring.
         "blanks": ["POETRY_PYPI_TOKEN_{REPOSITORY}", "POETRY_KEYRING_ENABLED"],
     },
+    # What secretly demo uses where it finds none of the others.
+    "demo_upload": {
+        "publishes": True,
+        "subcommands": ["upload"],
+        "secrets": {"DEMO_UPLOAD_PASSWORD": ""},
+        "username": "DEMO_UPLOAD_USERNAME",
+    },
     "pdm": {
         "publishes": True,
         "subcommands": ["publish"],
@@ -506,5 +513,6 @@ OPTIONS: dict[str, list[str]] = {
     "hatch": ["-r", "--repo", "-p", "--project"],
     "poetry": ["-r", "--repository", "-C", "--directory", "-P", "--project", "--dist-dir"],
     "pdm": ["-r", "--repository", "-p", "--project", "-d", "--dest"],
+    "demo_upload": ["--to"],
     "maturin": ["-r", "--repository", "--repository-url", "-m", "--manifest-path", "--manylinux"],
 }

@@ -21,7 +21,15 @@ from ..errors import BadToken
 from ..redacted import Secret
 from ..text import escape, format_time
 
-__all__ = ["PREFIX", "TokenScope", "is_pypi_token", "narrow", "token_scope"]
+__all__ = [
+    "PREFIX",
+    "TokenScope",
+    "is_genuine",
+    "is_pypi_token",
+    "make_token",
+    "narrow",
+    "token_scope",
+]
 
 #: The start of every PyPI token.
 PREFIX = "pypi-"
@@ -123,7 +131,38 @@ def narrow(
         data = json.dumps(caveat).encode()
         signature = hmac.digest(macaroon.signature, data, hashlib.sha256)
         macaroon = macaroon._replace(caveats=(*macaroon.caveats, data), signature=signature)
-    return Secret(PREFIX + base64.urlsafe_b64encode(_encoded(macaroon)).decode().rstrip("="))
+    return _written(macaroon)
+
+
+# -- what an index does ----------------------------------------------------------
+
+
+def make_token(location: str, identifier: str, key: bytes) -> Secret:
+    """Make a token for all projects of a user, as an index does.
+
+    :param location: the host name of the index.
+    :param identifier: what the index finds the token by.
+    :param key: the index's own key for this token.
+    """
+    signature = hmac.digest(_derived(key), identifier.encode(), hashlib.sha256)
+    return _written(_Macaroon(location.encode(), identifier.encode(), (), signature))
+
+
+def is_genuine(token: str, key: bytes) -> bool:
+    """Whether the index with this key made a token, or someone made a weaker one from it.
+
+    :raises BadToken: if *token* is not a valid PyPI token.
+    """
+    macaroon = _read(token)
+    signature = _derived(key)
+    for part in (macaroon.identifier, *macaroon.caveats):
+        signature = hmac.digest(signature, part, hashlib.sha256)
+    return hmac.compare_digest(signature, macaroon.signature)
+
+
+def _derived(key: bytes) -> bytes:
+    """The key of the first signature. libmacaroons derives it with a fixed text."""
+    return hmac.digest(b"macaroons-key-generator", key, hashlib.sha256)
 
 
 # -- caveats ---------------------------------------------------------------------
@@ -253,6 +292,10 @@ class _Fields:
             if byte < 0x80:
                 return number
         raise _malformed()
+
+
+def _written(macaroon: _Macaroon) -> Secret:
+    return Secret(PREFIX + base64.urlsafe_b64encode(_encoded(macaroon)).decode().rstrip("="))
 
 
 def _encoded(macaroon: _Macaroon) -> bytes:

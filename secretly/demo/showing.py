@@ -1,0 +1,216 @@
+"""Show the main job: start an index, let ``secretly run`` upload, and say what happened."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from ..keeping.stored_names import StoredNames
+from ..redacted import Secret
+from ..resolving.request import Context
+from ..text import format_command
+from . import package, uploader
+from .index import USERNAME, PracticeIndex, Upload
+from .keychain import PracticeKeychain
+from .tools import OWN, Tool, filled, find_tool
+
+#: The exit status of ``secretly run`` if the user answers No.
+_NO = 130
+
+#: How far the index's clock is put forward, in seconds: the temporary token has ended then.
+_LATER = 3600.0
+
+#: Variables of the user that would change what the tool does here, in the beginning of each name.
+_OTHERS = ("TWINE_", "UV_", "HATCH_", "FLIT_", "POETRY_", "DEMO_UPLOAD_")
+
+#: Runs ``secretly`` with some arguments and the stores that it is to use; returns the status.
+Run = Callable[[Sequence[str], Callable[[Context], Context]], int]
+
+
+class _Setting(NamedTuple):
+    """What the demo has set up.
+
+    :param folder: a temporary folder, for the project and for secretly's own files.
+    """
+
+    folder: Path
+    practice: PracticeIndex
+    token: Secret
+    tool: Tool
+    yes: bool
+
+    @property
+    def arguments(self) -> list[str]:
+        """The arguments of ``secretly``."""
+        options = ["--no-confirm"] if self.yes else []
+        return ["run", *options, self.tool.program, *self.tool.arguments]
+
+    @property
+    def project(self) -> Path:
+        """The folder of the project."""
+        return self.folder / "project"
+
+    @property
+    def secret(self) -> str:
+        """The name of the practice token."""
+        return self.tool.secret or self.practice.host
+
+    def command(self) -> str:
+        """What the user would type."""
+        given = [f"{name}={value}" for name, value in self.tool.environ.items()]
+        return " ".join([*given, format_command(["secretly", *self.arguments], 400)])
+
+    def stores(self, context: Context) -> Context:
+        """The user's own setup, but with the demo's keychain."""
+        return context._replace(
+            keychain=PracticeKeychain(self.secret, USERNAME, self.token),
+            stored_names=StoredNames(self.folder / "state"),
+        )
+
+
+def show(run: Run, yes: bool) -> int:
+    """Show the main job, and return the exit status.
+
+    :param run: runs ``secretly``.
+    :param yes: don't ask the user to confirm the upload.
+    """
+    with _set_up(yes) as setting:
+        _say_start(setting)
+        status = _run_in_child(setting, run)
+        if status == 0:
+            _say_end(setting)
+    if status == 0:
+        print(
+            "\nThe index, the package and both tokens are removed now.\n"
+            "Next, store your own token: secretly set PyPI\n"
+            f"Then upload:                secretly run {setting.tool.usual}"
+        )
+    elif status == _NO:
+        print(
+            f"\nYou answered No: {setting.tool.program} was not run. That is how it should be.",
+            file=sys.stderr,
+        )
+    else:
+        _say_failure(setting, status)
+    return status
+
+
+@contextlib.contextmanager
+def _set_up(yes: bool) -> Iterator[_Setting]:
+    """The index, the project and the token, until the block ends."""
+    with (
+        tempfile.TemporaryDirectory(prefix="secretly-demo-") as folder,
+        contextlib.closing(PracticeIndex()) as practice,
+    ):
+        root = Path(folder).resolve()
+        setting = _Setting(root, practice, practice.make_token(), find_tool(os.environ), yes)
+        setting.project.mkdir()
+        file = package.make_project(setting.project)
+        if setting.tool is OWN:
+            uploader.install(root)
+        StoredNames(root / "state").add(setting.secret, USERNAME, True)
+        yield setting._replace(tool=filled(setting.tool, practice.url, str(file)))
+
+
+def _run_in_child(setting: _Setting, run: Run) -> int:
+    """Run ``secretly`` in a process of its own, which becomes the tool; return its status.
+
+    The process starts before the index's thread does: a fork takes no threads along.
+    """
+    sys.stdout.flush()
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            status = _become(setting, run)
+        finally:
+            sys.stdout.flush()
+            os._exit(status)
+    with _passing_signals_on(child):
+        setting.practice.start()
+        _, ended = os.waitpid(child, 0)
+    code = os.waitstatus_to_exitcode(ended)
+    return code if code >= 0 else 128 - code
+
+
+def _become(setting: _Setting, run: Run) -> int:
+    """Run ``secretly`` in this process, in the project's folder."""
+    os.chdir(setting.project)
+    for name in list(os.environ):
+        if name.startswith(_OTHERS) or name.lower().endswith("_proxy"):
+            del os.environ[name]
+    path = os.environ.get("PATH", os.defpath)
+    os.environ |= {
+        **setting.tool.environ,
+        "PATH": f"{setting.folder}{os.pathsep}{path}",
+        "XDG_STATE_HOME": str(setting.folder / "state"),
+    }
+    return run(setting.arguments, setting.stores)
+
+
+@contextlib.contextmanager
+def _passing_signals_on(child: int) -> Iterator[None]:
+    """Leave the signals of the keyboard to the child, which gets them too; pass the others on."""
+
+    def pass_on(number: int, frame: object) -> None:
+        os.kill(child, number)
+
+    before = {
+        **{n: signal.signal(n, signal.SIG_IGN) for n in (signal.SIGINT, signal.SIGQUIT)},
+        **{n: signal.signal(n, pass_on) for n in (signal.SIGTERM, signal.SIGHUP)},
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+# -- what the user reads -------------------------------------------------------------
+
+
+def _say_start(setting: _Setting) -> None:
+    print(
+        f"1. secretly started a practice index on this computer: {setting.practice.url}\n"
+        "   It made a token for all your projects, as PyPI does. The token is stored in memory,\n"
+        "   in place of your keychain.\n"
+        f"2. secretly now runs what you would type to upload the package {package.NAME}:\n\n"
+        f"   $ {setting.command()}\n"
+    )
+
+
+def _say_end(setting: _Setting) -> None:
+    upload = next(one for one in setting.practice.uploads if not one.refused)
+    differs = "a temporary token, not the stored one"
+    if upload.token == setting.token:
+        differs = "the stored token"
+    print(
+        f"\n3. The index received {upload.file} ({upload.project} {upload.version}),\n"
+        f"   from the user {upload.username}, with {differs}.\n"
+        "4. The demo sent the temporary token again, and the index refused it:\n"
+        f"   for another project: {_try_again(setting, upload, 'another-project')}\n"
+        f"   an hour later: {_try_again(setting, upload, package.NAME, _LATER)}"
+    )
+
+
+def _try_again(setting: _Setting, upload: Upload, project: str, later: float = 0.0) -> str:
+    """Send the token that the index received once more; return the index's answer."""
+    setting.practice.put_clock_forward(later)
+    sent = uploader.Sent(project, package.VERSION, upload.file, b"")
+    return uploader.send(setting.practice.host, upload.username, upload.token, sent).reason
+
+
+def _say_failure(setting: _Setting, status: int) -> None:
+    hint = "" if setting.yes else "To see the demo without a question: secretly demo --yes\n"
+    print(
+        f"\n'{setting.command()}' ended with the status {status}, so the demo stopped there.\n"
+        f"{hint}",
+        end="",
+        file=sys.stderr,
+    )
