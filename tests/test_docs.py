@@ -39,7 +39,7 @@ from secretly.testing import FakePinentry
 
 DOCS = Path(__file__).parent.parent / "docs"
 SOURCE = Path(secretly.__file__).parent
-VERBS = ("run", "set", "get", "forget", "list", "token", "shim", "lock", "doctor")
+VERBS = ("run", "set", "get", "forget", "list", "token", "shim", "lock", "doctor", "demo")
 
 #: Verbs that have verbs of their own.
 INNER = {"token": ("show", "narrow")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Sequence
 
@@ -25,7 +26,14 @@ def execute(options: Namespace) -> int:
     """Carry out the verb; return the exit status."""
     from ..demo import showing
 
-    return showing.show(_run, options.yes)
+    ending = showing.show(_run, options.yes, _say)
+    print(ending.text, file=sys.stdout if ending.status == 0 else sys.stderr)
+    return ending.status
+
+
+def _say(text: str) -> None:
+    """Print a text before the command that follows prints its own."""
+    print(text, flush=True)
 
 
 def _run(arguments: Sequence[str], stores: Callable[[Context], Context]) -> int:

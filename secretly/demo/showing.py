@@ -26,9 +26,6 @@ _NO = 130
 #: How far the index's clock is put forward, in seconds: the temporary token has ended then.
 _LATER = 3600.0
 
-#: Variables of the user that would change what the tool does here, in the beginning of each name.
-_OTHERS = ("TWINE_", "UV_", "HATCH_", "FLIT_", "POETRY_", "DEMO_UPLOAD_")
-
 #: Runs ``secretly`` with some arguments and the stores that it is to use; returns the status.
 Run = Callable[[Sequence[str], Callable[[Context], Context]], int]
 
@@ -74,31 +71,26 @@ class _Setting(NamedTuple):
         )
 
 
-def show(run: Run, yes: bool) -> int:
-    """Show the main job, and return the exit status.
+class Ending(NamedTuple):
+    """How the demo ended: its exit status, and the last lines that the user reads."""
+
+    status: int
+    text: str
+
+
+def show(run: Run, yes: bool, say: Callable[[str], None]) -> Ending:
+    """Show the main job.
 
     :param run: runs ``secretly``.
     :param yes: don't ask the user to confirm the upload.
+    :param say: prints a text for the user.
     """
     with _set_up(yes) as setting:
-        _say_start(setting)
+        say(_start(setting))
         status = _run_in_child(setting, run)
         if status == 0:
-            _say_end(setting)
-    if status == 0:
-        print(
-            "\nThe index, the package and both tokens are removed now.\n"
-            "Next, store your own token: secretly set PyPI\n"
-            f"Then upload:                secretly run {setting.tool.usual}"
-        )
-    elif status == _NO:
-        print(
-            f"\nYou answered No: {setting.tool.program} was not run. That is how it should be.",
-            file=sys.stderr,
-        )
-    else:
-        _say_failure(setting, status)
-    return status
+            say(_result(setting))
+    return Ending(status, _end(setting, status))
 
 
 @contextlib.contextmanager
@@ -142,8 +134,9 @@ def _run_in_child(setting: _Setting, run: Run) -> int:
 def _become(setting: _Setting, run: Run) -> int:
     """Run ``secretly`` in this process, in the project's folder."""
     os.chdir(setting.project)
-    for name in list(os.environ):
-        if name.startswith(_OTHERS) or name.lower().endswith("_proxy"):
+    own = f"{setting.tool.program.upper()}_"
+    for name in list(os.environ):  # the user's own settings for the tool would steer it
+        if name.startswith(own) or name.lower().endswith("_proxy"):
             del os.environ[name]
     path = os.environ.get("PATH", os.defpath)
     os.environ |= {
@@ -175,8 +168,8 @@ def _passing_signals_on(child: int) -> Iterator[None]:
 # -- what the user reads -------------------------------------------------------------
 
 
-def _say_start(setting: _Setting) -> None:
-    print(
+def _start(setting: _Setting) -> str:
+    return (
         f"1. secretly started a practice index on this computer: {setting.practice.url}\n"
         "   It made a token for all your projects, as PyPI does. The token is stored in memory,\n"
         "   in place of your keychain.\n"
@@ -185,17 +178,16 @@ def _say_start(setting: _Setting) -> None:
     )
 
 
-def _say_end(setting: _Setting) -> None:
+def _result(setting: _Setting) -> str:
     upload = next(one for one in setting.practice.uploads if not one.refused)
-    differs = "a temporary token, not the stored one"
-    if upload.token == setting.token:
-        differs = "the stored token"
-    print(
+    stored = upload.token == setting.token
+    return (
         f"\n3. The index received {upload.file} ({upload.project} {upload.version}),\n"
-        f"   from the user {upload.username}, with {differs}.\n"
+        f"   from the user {upload.username}, with "
+        f"{'the stored token' if stored else 'a temporary token, not the stored one'}.\n"
         "4. The demo sent the temporary token again, and the index refused it:\n"
         f"   for another project: {_try_again(setting, upload, 'another-project')}\n"
-        f"   an hour later: {_try_again(setting, upload, package.NAME, _LATER)}"
+        f"   an hour later: {_try_again(setting, upload, package.NAME, _LATER)}\n"
     )
 
 
@@ -206,11 +198,17 @@ def _try_again(setting: _Setting, upload: Upload, project: str, later: float = 0
     return uploader.send(setting.practice.host, upload.username, upload.token, sent).reason
 
 
-def _say_failure(setting: _Setting, status: int) -> None:
-    hint = "" if setting.yes else "To see the demo without a question: secretly demo --yes\n"
-    print(
-        f"\n'{setting.command()}' ended with the status {status}, so the demo stopped there.\n"
-        f"{hint}",
-        end="",
-        file=sys.stderr,
+def _end(setting: _Setting, status: int) -> str:
+    """The last lines."""
+    if status == 0:
+        return (
+            "The index, the package and both tokens are removed now.\n"
+            "Next, store your own token: secretly set PyPI\n"
+            f"Then upload:                secretly run {setting.tool.usual}"
+        )
+    if status == _NO:
+        return f"\nYou answered No: {setting.tool.program} was not run. That is how it should be."
+    hint = "" if setting.yes else "\nTo see the demo without a question: secretly demo --yes"
+    return (
+        f"\n'{setting.command()}' ended with the status {status}, so the demo stopped there.{hint}"
     )

@@ -43,17 +43,18 @@ def install(folder: Path) -> None:
         f"#!{sys.executable} -I",
         "import sys",
         f"sys.path[:] = {sys.path!r}",
-        f"from {__name__} import main",
-        "sys.exit(main(sys.argv[1:]))",
+        f"from {__name__} import upload",
+        "print(upload(sys.argv[1:]))",
     )
     program.write_text("\n".join(lines) + "\n", "utf-8")
     program.chmod(0o700)
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Upload a file; return the exit status.
+def upload(arguments: Sequence[str]) -> str:
+    """Upload a file; return what to print.
 
     :param arguments: ``upload --to URL FILE``.
+    :raises SystemExit: if the index refuses it.
     """
     parser = argparse.ArgumentParser(PROGRAM)
     parser.add_argument("upload", choices=["upload"])
@@ -64,10 +65,8 @@ def main(arguments: Sequence[str]) -> int:
     sent = _read(Path(options.file))
     answer = send(where.netloc, os.environ[USERNAME], Secret(os.environ[PASSWORD]), sent)
     if answer.status != 200:
-        print(f"the index refused the upload: {answer.reason}", file=sys.stderr)
-        return 1
-    print(f"Uploaded {sent.file} to {where.netloc}")
-    return 0
+        raise SystemExit(f"the index refused the upload: {answer.reason}")
+    return f"Uploaded {sent.file} to {where.netloc}"
 
 
 def send(host: str, username: str, token: Secret, sent: Sent) -> http.client.HTTPResponse:
