@@ -203,8 +203,8 @@ def _end(setting: _Setting, status: int) -> str:
     if status == 0:
         return (
             "The index, the package and both tokens are removed now.\n"
-            "Next, store your own token: secretly set PyPI\n"
-            f"Then upload:                secretly run {setting.tool.usual}"
+            "Next, store your own token and upload:\n"
+            f"   secretly set PyPI\n   secretly run {setting.tool.usual}"
         )
     if status == _NO:
         return f"\nYou answered No: {setting.tool.program} was not run. That is how it should be."
