@@ -92,6 +92,12 @@ class Surroundings(NamedTuple):
         return bool(self.environ.get("INSIDE_EMACS"))
 
     @property
+    def simple_terminal(self) -> bool:
+        """Whether the terminal only shows lines, as a shell in Emacs does."""
+        kind, emacs = self.environ.get("TERM", ""), self.environ.get("INSIDE_EMACS", "")
+        return kind in ("", "unknown") or kind.startswith("dumb") or "comint" in emacs
+
+    @property
     def windows(self) -> bool:
         """Whether a program may open a window, on a screen or on Windows' desktop."""
         return self.display or bool(self.environ.get("WSL_DISTRO_NAME"))
@@ -225,8 +231,8 @@ def _missing(candidate: _Candidate, around: Surroundings) -> str:
         return "needs the terminal, and this is a background job"
     if not around.terminal.named:
         return "needs a terminal that can be opened by its own name"
-    name = candidate.name or measured.name_of(candidate.program)
-    if name == "pinentry-curses" and around.environ.get("TERM", "") in ("", "dumb", "unknown"):
+    name = measured.name_of(candidate.program) or candidate.name
+    if around.simple_terminal and name in measured.NEEDS_CURSES:
         return "this terminal is too simple for it (TERM)"
     return ""
 
