@@ -871,6 +871,7 @@ def test_set_asks_before_it_replaces(home: Home, yes: bool) -> None:
         question = texts(fake.prompts[0], "SETDESC")
         assert wording.replace_question("Srv", "bob", ["ada"]) in question
     assert (done.status == 0) is yes
+    assert ("nothing was stored" in done.stderr) is not yes
     assert ("canary-1" in kept.read_text(), "canary-2" in kept.read_text()) == (not yes, yes)
     assert ("ada" in done.stdout) is yes
     assert handed_over(home).stdout == ("canary-2\n" if yes else "canary-1\n")
