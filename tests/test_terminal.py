@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import re
 import select
@@ -438,6 +439,34 @@ def test_a_terminal_without_a_name_is_asked_on(tmp_path: Path) -> None:
         screen.type("canary-1\n")
         assert screen.result()["value"] == "canary-1"
         assert "canary-1" not in screen.shown
+
+
+#: Run the program where only its standard streams lead to the terminal.
+ONLY_STREAMS = {
+    "without /dev/tty": NAMELESS.replace("/dev/pts", "/dev"),
+    "in a session without a terminal": NAMELESS.replace("exec \\", "exec setsid -w \\"),
+}
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("how", ONLY_STREAMS)
+def test_a_terminal_that_only_a_stream_leads_to_is_asked_on(how: str, tmp_path: Path) -> None:
+    """The prompt works as getpass does after ``su -c``, and leaves the stream's flags alone."""
+    need_namespaces()
+    need("setsid", "pinentry-tty")
+    shell, variables = ONLY_STREAMS[how], {"PATH": os.defpath, "PINENTRY": "pinentry-tty"}
+    with asking(tmp_path, shell=shell, variables=variables) as screen:
+        flags = fcntl.fcntl(screen.slave, fcntl.F_GETFL)
+        screen.prompted()
+        assert screen.pinentries() == []
+        assert fcntl.fcntl(screen.slave, fcntl.F_GETFL) == flags
+        screen.type("canary-1\n")
+        assert screen.result()["value"] == "canary-1"
+        assert "canary-1" not in screen.shown
+    with asking(tmp_path, shell=shell, variables=variables, what="confirm", name="no") as screen:
+        screen.wait_for(wording.YES_OR_NO)
+        screen.type("n\n")
+        assert screen.result()["error"] == "NotConfirmed"
 
 
 LOCKS = """
