@@ -380,6 +380,7 @@ def test_a_simple_terminal_is_asked_on_with_tty(home: Home) -> None:
         {"TERM": "dumb"},
         {"TERM": "dumb-emacs-ansi"},
         {"TERM": "xterm", "INSIDE_EMACS": "30.1,comint"},
+        {"TERM": "dumb", "DISPLAY": ":98"},  # a screen that is gone
     ],
     ids=str,
 )

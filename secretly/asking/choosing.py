@@ -12,7 +12,7 @@ from .. import safefiles
 from ..config import places
 from ..errors import NoPinentry, Refused
 from ..text import escape
-from . import gnupg, measured
+from . import gnupg, measured, screens
 from .finding import find_terminal
 from .terminal import Terminal
 
@@ -223,7 +223,9 @@ def _usable(candidate: _Candidate, around: Surroundings, skips: _Skipped) -> boo
 def _missing(candidate: _Candidate, around: Surroundings) -> str:
     """Return what a pinentry needs that is missing here; empty if it can be tried."""
     textual = candidate.textual
-    if around.windows and not textual:
+    name = measured.name_of(candidate.program) or candidate.name
+    draws = around.simple_terminal and name in measured.NEEDS_CURSES
+    if around.windows and not textual and not (draws and screens.gone(around.environ)):
         return ""
     if around.terminal is None or candidate.program.name == "osascript":
         return "needs a terminal" if textual else "needs a screen or a terminal"
@@ -231,8 +233,7 @@ def _missing(candidate: _Candidate, around: Surroundings) -> str:
         return "needs the terminal, and this is a background job"
     if not around.terminal.named:
         return "needs a terminal that can be opened by its own name"
-    name = measured.name_of(candidate.program) or candidate.name
-    if around.simple_terminal and name in measured.NEEDS_CURSES:
+    if draws:
         return "this terminal is too simple for it (TERM)"
     return ""
 
