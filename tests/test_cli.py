@@ -1172,6 +1172,17 @@ def test_doctor_fails_without_a_terminal_and_a_screen(home: Home) -> None:
     assert (done.status, done.stderr) == (1, "")
     assert re.search(r"^!!  pinentry: ", done.stdout, re.M)
     assert "terminal: none" in done.stdout
+    assert "run it from a terminal" in done.stdout
+
+
+@pytest.mark.parametrize("backend", ["null", "fail", "missing"])
+def test_doctor_does_not_send_you_to_itself(home: Home, backend: str) -> None:
+    """Other commands' hints name ``secretly doctor``. Its own output doesn't."""
+    environ = {"PYTHON_KEYRING_BACKEND": f"keyring.backends.{backend}.Keyring"}
+    done = home.run("doctor", environ=environ)
+    assert "keychain: " in done.stdout
+    assert "secretly doctor" not in done.stdout, done.stdout
+    assert all(line.strip() for line in done.stdout.splitlines())
 
 
 def test_doctor_succeeds_without_a_keychain(home: Home) -> None:
