@@ -7,6 +7,7 @@ import contextlib
 import fcntl
 import os
 import re
+import resource
 import select
 import signal
 import socket
@@ -669,6 +670,24 @@ def test_a_terminal_that_accepts_no_output_is_an_error(how: list[str]) -> None:
     assert said.startswith("PinentryFailed")
     assert "Ctrl-Q" in said
     assert float(took) < SOON
+
+
+def test_a_program_may_have_many_open_files() -> None:
+    """select(2) takes no descriptor above 1023, so secretly doesn't use it."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most != resource.RLIM_INFINITY and most < 1100:
+        pytest.skip("needs a limit of 1100 open files")
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(before[0], 1100), most))
+    master, slave = os.openpty()
+    high = fcntl.fcntl(slave, fcntl.F_DUPFD_CLOEXEC, 1050)
+    try:
+        asyncio.run(terminal._write(high, b"a question", SOON))
+        assert os.read(master, 100) == b"a question"
+    finally:
+        for descriptor in (master, slave, high):
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 def test_a_terminal_that_goes_on_in_time_is_asked_on() -> None:

@@ -244,9 +244,11 @@ async def _ask_line(descriptor: int, text: str, label: str, patience: Patience) 
 
 async def _write(descriptor: int, data: bytes, timeout: float) -> None:
     deadline = time.monotonic() + timeout
+    room = select.poll()
+    room.register(descriptor, select.POLLOUT)
     while data:
         try:
-            if not select.select([], [descriptor], [], 0)[1]:  # a standard stream would block
+            if not room.poll(0):  # a standard stream would block
                 raise BlockingIOError
             data = data[os.write(descriptor, data) :]
         except BlockingIOError:
