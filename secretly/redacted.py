@@ -99,8 +99,9 @@ def is_cut_short(text: str) -> bool:
     True
     """
     text = text.strip()
-    if text.startswith(("-----BEGIN ", "---- BEGIN ")):
-        return not ("-----END " in text or "---- END " in text)
+    begins = max(map(text.rfind, ("-----BEGIN ", "---- BEGIN ")))
+    if begins >= 0:  # of several blocks, the last may be cut off
+        return max(map(text.rfind, ("-----END ", "---- END "))) < begins
     opens = text in ("{", "[") or text.startswith(("PuTTY-User-Key-File-", "# created: "))
     return opens and "\n" not in text
 

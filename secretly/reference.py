@@ -129,8 +129,8 @@ def parse(text: str, environ: Mapping[str, str] | None = None, variable: str = "
     """
     _check_text(text)
     if environ is not None:
-        text = substitute(text, environ)
-        _check_text(text)
+        written, text = text, substitute(text, environ)
+        _check_text(text, written)
     path, _, field = text.partition("#")
     scheme, separator, rest = path.partition("://")
     if separator and re.fullmatch(_SCHEME, scheme):
@@ -152,8 +152,11 @@ def parse(text: str, environ: Mapping[str, str] | None = None, variable: str = "
     return Reference(scheme, path, field)
 
 
-def _check_text(text: object) -> None:
-    """Refuse what can't be a reference, whatever it says."""
+def _check_text(text: object, written: str = "") -> None:
+    """Refuse what can't be a reference, whatever it says.
+
+    :param written: the reference with its variables, for messages: a value may be a secret.
+    """
     if not isinstance(text, str):
         raise BadReference(
             f"a reference is text, not {type(text).__name__}", "for example 'PyPI' or 'env://TOKEN'"
@@ -165,7 +168,8 @@ def _check_text(text: object) -> None:
         )
     if any(ord(c) < 0x20 or ord(c) == 0x7F for c in text) or text != text.strip():
         raise BadReference(
-            f"the reference '{escape(text)}' has control characters, or white space around it",
+            f"the reference '{escape(written or text)}' has control characters, or white space "
+            "around it",
             "a reference is NAME, NAME#field or scheme://path",
         )
 
@@ -207,6 +211,12 @@ def substitute(text: str, environ: Mapping[str, str]) -> str:
     """
     if "$" not in text or not re.match(rf"{_SCHEME}://", text):
         return text
+    if named := re.fullmatch(r"(?i)env://\$\{?([A-Z_][A-Z0-9_]*)\}?(?:#.*)?", text):
+        # The variable's value, most likely the secret, would be taken for a variable's name.
+        raise BadReference(
+            f"the reference '{escape(text)}' has a dollar before the name of the variable",
+            f"write env://{named[1]}",
+        )
 
     def value(found: re.Match[str]) -> str:
         dollar, name, default = found[1], found[2] or found[3], found[4]

@@ -374,6 +374,33 @@ def test_a_simple_terminal_is_asked_on_with_tty(home: Home) -> None:
 
 
 @pytest.mark.process
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"TERM": "dumb"},
+        {"TERM": "dumb-emacs-ansi"},
+        {"TERM": "xterm", "INSIDE_EMACS": "30.1,comint"},
+        {"TERM": "dumb", "DISPLAY": ":98"},  # a screen that is gone
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("name", ["pinentry-gnome3", "pinentry-qt", "pinentry-gtk-2"])
+def test_no_dialog_is_drawn_on_a_simple_terminal(
+    name: str, variables: dict[str, str], home: Home
+) -> None:
+    """Without a screen these pinentries use curses too, whatever name leads to them."""
+    (home.bin / name).write_bytes(b"\x7fELF")
+    (home.bin / name).chmod(0o755)
+    (home.bin / "pinentry").symlink_to(name)
+    home.gpgconf(f"pinentry:Passphrase Entry:{home.bin / 'pinentry'}")
+    for setting in ({}, {"PINENTRY": str(home.bin / "pinentry")}):
+        found = on_a_terminal(home, **variables, **setting)
+        assert found[0] == "terminal", found
+        assert all("TERM" in line for line in found[4])
+    assert on_a_terminal(home, TERM="xterm")[1] == str(home.bin / "pinentry")
+
+
+@pytest.mark.process
 @pytest.mark.parametrize("variable", ["SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY"])
 def test_over_ssh_no_window_opens(variable: str, home: Home) -> None:
     """Over SSH the terminal is asked on, even if a screen is forwarded; else it is an error."""

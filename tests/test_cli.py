@@ -871,6 +871,7 @@ def test_set_asks_before_it_replaces(home: Home, yes: bool) -> None:
         question = texts(fake.prompts[0], "SETDESC")
         assert wording.replace_question("Srv", "bob", ["ada"]) in question
     assert (done.status == 0) is yes
+    assert ("nothing was stored" in done.stderr) is not yes
     assert ("canary-1" in kept.read_text(), "canary-2" in kept.read_text()) == (not yes, yes)
     assert ("ada" in done.stdout) is yes
     assert handed_over(home).stdout == ("canary-2\n" if yes else "canary-1\n")
@@ -1171,6 +1172,17 @@ def test_doctor_fails_without_a_terminal_and_a_screen(home: Home) -> None:
     assert (done.status, done.stderr) == (1, "")
     assert re.search(r"^!!  pinentry: ", done.stdout, re.M)
     assert "terminal: none" in done.stdout
+    assert "run it from a terminal" in done.stdout
+
+
+@pytest.mark.parametrize("backend", ["null", "fail", "missing"])
+def test_doctor_does_not_send_you_to_itself(home: Home, backend: str) -> None:
+    """Other commands' hints name ``secretly doctor``. Its own output doesn't."""
+    environ = {"PYTHON_KEYRING_BACKEND": f"keyring.backends.{backend}.Keyring"}
+    done = home.run("doctor", environ=environ)
+    assert "keychain: " in done.stdout
+    assert "secretly doctor" not in done.stdout, done.stdout
+    assert all(line.strip() for line in done.stdout.splitlines())
 
 
 def test_doctor_succeeds_without_a_keychain(home: Home) -> None:

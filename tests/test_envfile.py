@@ -109,6 +109,7 @@ def test_the_syntax_is_that_of_env_files(place: Path, text: str, values: dict[st
         "A=b\n=c\n",
         "A=b\n'C D'=e\n",
         "A=b\n1C=d\n",
+        "A=-----BEGIN PRIVATE KEY-----\nMIIB\n-----END PRIVATE KEY-----\n",
     ],
 )
 def test_a_line_that_sets_nothing_is_refused(place: Path, text: str) -> None:
@@ -116,6 +117,7 @@ def test_a_line_that_sets_nothing_is_refused(place: Path, text: str) -> None:
     with pytest.raises(Refused, match=r"line \d") as caught:
         read(place, text)
     assert "line 1" in str(caught.value) or "line 2" in str(caught.value)
+    assert "quote a value of several lines" in caught.value.hint
     assert not any(text in str(caught.value) for text in ("not this", "not a line", "C D"))
 
 

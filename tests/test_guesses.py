@@ -114,6 +114,8 @@ def test_set_says_a_name_that_is_near(home: Home) -> None:
         ("SET", "'set'"),
         ("lsit", "'list'"),
         ("import", "'set'"),
+        ("improt", "'set'"),
+        ("delte X", "'forget'"),
         ("rm PyPI", "'forget'"),
         ("show X", "'get'"),
         ("help", "'--help'"),
@@ -138,6 +140,9 @@ def test_an_unknown_verb_is_answered_with_the_right_one(call: str, meant: str) -
         ("--env=X", "'secretly run --env'"),
         ("-eX=Y", "'secretly run -e'"),
         ("--vresion", "'--version'"),
+        ("-V", "'--version'"),
+        ("-v", "'--version'"),
+        ("--remeber=15m true", "'secretly run --remember'"),
         ("--x", ""),
     ],
 )
@@ -161,6 +166,8 @@ def test_an_unknown_option_of_a_verb_is_answered_with_the_right_one() -> None:
     told = guesses.unrecognized("unrecognized arguments: --usrname x", ["--username", "-h"])
     assert told.endswith("Did you mean '--username'?")
     assert guesses.unrecognized("the following: x", ["--username"]) == "the following: x"
+    told = guesses.unrecognized("unrecognized arguments: --stdin", ["--stdin"])
+    assert told.endswith("--stdin: write options before '--'")
 
 
 @pytest.mark.process

@@ -308,6 +308,10 @@ PEM = "-----BEGIN PRIVATE KEY-----\ncanary-1\n-----END PRIVATE KEY-----"
         ("PuTTY-User-Key-File-3: ssh-ed25519", True),
         ("PuTTY-User-Key-File-3: ssh-ed25519\nEncryption: none", False),
         ("# created: 2026-01-01T00:00:00Z", True),
+        (f"{PEM}{PEM.partition(chr(10))[0]}", True),
+        (f"{PEM}{PEM}", False),
+        (f"Bag Attributes\n  friendlyName: a\n{PEM.partition(chr(10))[0]}\nMIIB", True),
+        (f"Bag Attributes\n  friendlyName: a\n{PEM}", False),
         ("{", True),
         ('{"a": "canary-1"}', False),
         ("canary-1", False),
@@ -315,7 +319,7 @@ PEM = "-----BEGIN PRIVATE KEY-----\ncanary-1\n-----END PRIVATE KEY-----"
     ],
 )
 def test_a_block_without_its_end_is_known(text: str, cut: bool) -> None:
-    """The first line of a key file is never the whole key."""
+    """The first line of a key file is never the whole key, and each block needs its end."""
     assert is_cut_short(text) is cut
 
 

@@ -233,12 +233,22 @@ def test_variables_are_replaced_once(text: str, environ: dict[str, str]) -> None
 
 
 def test_a_variable_cannot_bring_a_secret_or_control_characters() -> None:
-    """secretly checks the reference again after replacing variables, and shows no secret."""
-    for value in ("pypi-canary-1234567890", "a\x1b[2J", "b "):
+    """secretly checks the reference again after replacing variables, and shows no value."""
+    for value in ("pypi-canary-1234567890", "canary-1\x1b[2J", "canary-1 "):
         with pytest.raises(BadReference) as caught:
-            parse("env://$A", {"A": value})
+            parse("file://$A", {"A": value})
         assert "canary" not in f"{caught.value}"
         assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("text", ["env://$TOKEN", "ENV://${TOKEN}", "env://$TOKEN#password"])
+def test_a_dollar_before_the_name_of_a_variable_is_refused(text: str) -> None:
+    """The secret would be taken for a name, and the error about it would show the secret."""
+    with pytest.raises(BadReference, match="TOKEN") as caught:
+        parse(text, {"TOKEN": "canary-1"})
+    assert caught.value.hint == "write env://TOKEN"
+    assert "canary" not in f"{caught.value}"
+    assert parse("env://${STAGE}_TOKEN", {"STAGE": "DEV"}).path == "DEV_TOKEN"
 
 
 # -- our own secrets -------------------------------------------------------------

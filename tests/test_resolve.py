@@ -426,16 +426,40 @@ def test_the_first_line_of_a_key_is_refused(source: str, tmp_path: Path) -> None
         assert "--stdin" not in caught.value.hint
 
 
-@pytest.mark.parametrize("text", ["op://V/I/f", "secretly://Foo", " PASS://a/b "])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("op://V/I/f", "secretly://Foo", " PASS://a/b ", "bws://0001", "Doppler://p/c/N"),
+        *("ref+vault://a#/b", "bitwarden://Item"),
+    ],
+)
 def test_a_reference_in_the_place_of_a_secret_is_refused(text: str, tmp_path: Path) -> None:
-    """The command would use the reference as its secret, whatever source has the reference."""
+    """The command would use the reference as its secret, whatever source has the reference.
+
+    secretly reads only some of these stores, and the hint fits both.
+    """
     path = tmp_path / "text"
     path.touch(0o600)
     path.write_text(text)
     with prepared(keychain=Watched(Key=text), environ={"KEY": text}) as (_, here, _n):
         for name in ("Key", "env://KEY", f"file://{path}"):
-            with pytest.raises(Refused, match="reference"):
+            with pytest.raises(Refused, match="reference") as caught:
                 obtained(name, here)
+            follows = text.strip().lower().startswith(("op:", "secretly:", "pass:"))
+            assert ("follows no reference" in caught.value.hint) is follows
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("vault://127.0.0.1:8200/a", "https://a.example/b", "a bws://b", "postgres://u:p@h/d"),
+        *("bws://a\nb", "env://A", "file:///a", "encrypted:abc", "ref+x"),
+    ],
+)
+def test_another_url_may_be_a_secret(text: str) -> None:
+    """A URL of a server or a longer text is not a reference."""
+    with prepared(keychain=Watched(Key=text)) as (_, here, _n):
+        assert obtained("Key", here).secret == text
 
 
 def test_any_entry_may_have_a_prefix() -> None:

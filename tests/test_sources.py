@@ -301,7 +301,9 @@ def test_a_file_that_is_not_text_is_an_error(path: Path, data: bytes) -> None:
 
 def test_an_empty_or_huge_file_is_an_error(path: Path) -> None:
     """An empty file has no secret, and a part of a huge one would be a wrong secret."""
-    failure(f"file://{path}")
+    for nothing in (b"", b"\n", b"\xef\xbb\xbf\r\n"):
+        path.write_bytes(nothing)
+        assert str(failure(f"file://{path}")) == f"the file {path} is empty"
     path.write_bytes(b"x" * (1 << 20))
     assert len(fetch(f"file://{path}")) == 1 << 20
     path.write_bytes(b"x" * ((1 << 20) + 1))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import re
+import resource
 import select
 import signal
 import socket
@@ -440,6 +442,34 @@ def test_a_terminal_without_a_name_is_asked_on(tmp_path: Path) -> None:
         assert "canary-1" not in screen.shown
 
 
+#: Run the program where only its standard streams lead to the terminal.
+ONLY_STREAMS = {
+    "without /dev/tty": NAMELESS.replace("/dev/pts", "/dev"),
+    "in a session without a terminal": NAMELESS.replace("exec \\", "exec setsid -w \\"),
+}
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("how", ONLY_STREAMS)
+def test_a_terminal_that_only_a_stream_leads_to_is_asked_on(how: str, tmp_path: Path) -> None:
+    """The prompt works as getpass does after ``su -c``, and leaves the stream's flags alone."""
+    need_namespaces()
+    need("setsid", "pinentry-tty")
+    shell, variables = ONLY_STREAMS[how], {"PATH": os.defpath, "PINENTRY": "pinentry-tty"}
+    with asking(tmp_path, shell=shell, variables=variables) as screen:
+        flags = fcntl.fcntl(screen.slave, fcntl.F_GETFL)
+        screen.prompted()
+        assert screen.pinentries() == []
+        assert fcntl.fcntl(screen.slave, fcntl.F_GETFL) == flags
+        screen.type("canary-1\n")
+        assert screen.result()["value"] == "canary-1"
+        assert "canary-1" not in screen.shown
+    with asking(tmp_path, shell=shell, variables=variables, what="confirm", name="no") as screen:
+        screen.wait_for(wording.YES_OR_NO)
+        screen.type("n\n")
+        assert screen.result()["error"] == "NotConfirmed"
+
+
 LOCKS = """
 import asyncio
 from secretly.asking.terminal import Terminal
@@ -640,6 +670,24 @@ def test_a_terminal_that_accepts_no_output_is_an_error(how: list[str]) -> None:
     assert said.startswith("PinentryFailed")
     assert "Ctrl-Q" in said
     assert float(took) < SOON
+
+
+def test_a_program_may_have_many_open_files() -> None:
+    """select(2) takes no descriptor above 1023, so secretly doesn't use it."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most != resource.RLIM_INFINITY and most < 1100:
+        pytest.skip("needs a limit of 1100 open files")
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(before[0], 1100), most))
+    master, slave = os.openpty()
+    high = fcntl.fcntl(slave, fcntl.F_DUPFD_CLOEXEC, 1050)
+    try:
+        asyncio.run(terminal._write(high, b"a question", SOON))
+        assert os.read(master, 100) == b"a question"
+    finally:
+        for descriptor in (master, slave, high):
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 def test_a_terminal_that_goes_on_in_time_is_asked_on() -> None:

@@ -12,7 +12,7 @@ from .. import safefiles
 from ..config import places
 from ..errors import NoPinentry, Refused
 from ..text import escape
-from . import gnupg, measured
+from . import gnupg, measured, screens
 from .finding import find_terminal
 from .terminal import Terminal
 
@@ -90,6 +90,12 @@ class Surroundings(NamedTuple):
     def in_emacs(self) -> bool:
         """Whether this is a shell in Emacs."""
         return bool(self.environ.get("INSIDE_EMACS"))
+
+    @property
+    def simple_terminal(self) -> bool:
+        """Whether the terminal only shows lines, as a shell in Emacs does."""
+        kind, emacs = self.environ.get("TERM", ""), self.environ.get("INSIDE_EMACS", "")
+        return kind in ("", "unknown") or kind.startswith("dumb") or "comint" in emacs
 
     @property
     def windows(self) -> bool:
@@ -217,7 +223,9 @@ def _usable(candidate: _Candidate, around: Surroundings, skips: _Skipped) -> boo
 def _missing(candidate: _Candidate, around: Surroundings) -> str:
     """Return what a pinentry needs that is missing here; empty if it can be tried."""
     textual = candidate.textual
-    if around.windows and not textual:
+    name = measured.name_of(candidate.program) or candidate.name
+    draws = around.simple_terminal and name in measured.NEEDS_CURSES
+    if around.windows and not textual and not (draws and screens.gone(around.environ)):
         return ""
     if around.terminal is None or candidate.program.name == "osascript":
         return "needs a terminal" if textual else "needs a screen or a terminal"
@@ -225,8 +233,7 @@ def _missing(candidate: _Candidate, around: Surroundings) -> str:
         return "needs the terminal, and this is a background job"
     if not around.terminal.named:
         return "needs a terminal that can be opened by its own name"
-    name = candidate.name or measured.name_of(candidate.program)
-    if name == "pinentry-curses" and around.environ.get("TERM", "") in ("", "dumb", "unknown"):
+    if draws:
         return "this terminal is too simple for it (TERM)"
     return ""
 

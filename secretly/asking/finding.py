@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import stat
 import subprocess
@@ -24,7 +25,8 @@ def find_terminal() -> Terminal | None:
     try:
         os.close(os.open(CONTROLLING, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC))
     except OSError:
-        return next(filter(None, map(usable_terminal, streams)), None)
+        named = next(filter(None, map(usable_terminal, streams)), None)
+        return named or next(filter(None, map(_stream, range(3))), None)
     device = _controlling_device()
     for path in (*streams, *_names_of(device)):
         if _is_controlling(path):
@@ -69,6 +71,15 @@ def usable_terminal(path: str) -> Terminal | None:
             return Terminal(path)
     except OSError:
         pass
+    return None
+
+
+def _stream(descriptor: int) -> Terminal | None:
+    """Return the terminal of a standard stream that can be read and written, or None."""
+    with contextlib.suppress(OSError):
+        both = fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDWR
+        if both and os.isatty(descriptor):
+            return Terminal(CONTROLLING, stream=descriptor)
     return None
 
 

@@ -11,7 +11,7 @@ import contextlib
 import os
 from pathlib import Path
 
-__all__ = ["TEXTUAL", "asks_on_terminal", "may_confirm", "name_of", "opens_window"]
+__all__ = ["NEEDS_CURSES", "TEXTUAL", "asks_on_terminal", "may_confirm", "name_of", "opens_window"]
 
 #: The flavors of each measured pinentry, version 1.2.1. Without a screen, most use curses.
 _FLAVORS = {
@@ -24,6 +24,9 @@ _FLAVORS = {
 
 #: The pinentries that never open a window.
 TEXTUAL = ("pinentry-curses", "pinentry-tty")
+
+#: The pinentries that draw a dialog on the terminal, at least without a screen.
+NEEDS_CURSES = tuple(name for name in _FLAVORS if name != "pinentry-tty")
 
 
 def name_of(program: Path | None) -> str:

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import select
 import struct
 import sys
 import termios
@@ -40,19 +41,21 @@ class Terminal:
     """A terminal with a name, such as ``/dev/pts/3``, or the controlling one without a name.
 
     After ``su``, in a container or with another ``/dev/pts`` the controlling terminal can't be
-    opened by its own name. Then ``/dev/tty`` works, except on macOS, where kqueue refuses it.
+    opened by its own name. Then ``/dev/tty`` works, except on macOS, where kqueue refuses it. After
+    ``su -c``, or without that file, only a standard stream leads to the terminal.
 
-    :param path: the path to open.
+    :param path: the path to open, or to show.
     :param number: the device number of the controlling terminal, if it has no name here.
+    :param stream: the standard stream to use in place of the path.
     """
 
-    def __init__(self, path: str, number: int = 0) -> None:
-        self.path, self._number = path, number
+    def __init__(self, path: str, number: int = 0, stream: int | None = None) -> None:
+        self.path, self._number, self._stream = path, number, stream
 
     @property
     def named(self) -> bool:
         """Whether other processes can open the terminal by this name, as a pinentry must."""
-        return self.path != CONTROLLING
+        return self.path != CONTROLLING and self._stream is None
 
     @contextlib.contextmanager
     def opened(
@@ -91,9 +94,13 @@ class Terminal:
     def _open(self, flags: int) -> int:
         """Open the terminal without making it the controlling one.
 
+        A copy of a standard stream has the flags of the stream, which other programs share.
+
         :raises PinentryFailed: if it no longer exists.
         """
         try:
+            if self._stream is not None:
+                return fcntl.fcntl(self._stream, fcntl.F_DUPFD_CLOEXEC, 3)
             return os.open(self.path, flags | os.O_NOCTTY | os.O_CLOEXEC)
         except OSError:
             raise terminal_gone() from None
@@ -237,8 +244,12 @@ async def _ask_line(descriptor: int, text: str, label: str, patience: Patience) 
 
 async def _write(descriptor: int, data: bytes, timeout: float) -> None:
     deadline = time.monotonic() + timeout
+    room = select.poll()
+    room.register(descriptor, select.POLLOUT)
     while data:
         try:
+            if not room.poll(0):  # a standard stream would block
+                raise BlockingIOError
             data = data[os.write(descriptor, data) :]
         except BlockingIOError:
             if time.monotonic() > deadline:

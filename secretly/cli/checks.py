@@ -90,7 +90,13 @@ def steering(environ: Mapping[str, str]) -> list[Line]:
 
 
 def _wrong(what: str, error: SecretlyError) -> list[Line]:
-    return [Line(False, f"{what}: {error}"), Line(None, f"  {error.hint}")]
+    return [Line(False, f"{what}: {error}"), *_hint(error)]
+
+
+def _hint(error: SecretlyError) -> list[Line]:
+    """The line about what to do, without the part that names ``secretly doctor``."""
+    parts = [part for part in error.hint.split("; ") if "secretly doctor" not in part]
+    return [Line(None, f"  {'; '.join(parts)}")] if parts else []
 
 
 async def _asking(environ: Mapping[str, str], found: model.Configuration) -> list[Line]:
@@ -150,7 +156,7 @@ async def _keychain(environ: Mapping[str, str], found: model.Configuration) -> l
             Line(None, f"keychain: {error}"),
             *named,
             Line(None, "  secretly asks for secrets each time"),
-            Line(None, f"  {error.hint}"),
+            *_hint(error),
         ]
     except SecretlyError as error:
         return _wrong("keychain", error)

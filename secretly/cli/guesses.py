@@ -48,6 +48,8 @@ def unknown_verb(arguments: Sequence[str], verbs: Iterable[str]) -> str:
         meant = f". Did you mean '{_run_call(arguments)}'?"
     if not meant:
         meant = suggestion(first.casefold(), verbs)
+    if not meant and (near := difflib.get_close_matches(first.casefold(), _OTHER_WORDS, 1, 0.8)):
+        meant = f". Did you mean '{_OTHER_WORDS[near[0]]}'?"
     return f"unknown command '{escape(first)}'{meant}"
 
 
@@ -55,9 +57,10 @@ def unknown_option(arguments: Sequence[str], run_options: Iterable[str]) -> str:
     """Return the message for an option before the verb."""
     name = arguments[0].partition("=")[0]
     long = name if name.startswith("--") else name[:2]
-    meant = suggestion(name, ("--help", "--version"))
-    if long in run_options:
-        meant = f". Did you mean 'secretly run {long}'?"
+    calls = {option: f"secretly run {option}" for option in run_options}
+    calls |= dict.fromkeys(("--version", "-V", "-v"), "--version") | {"--help": "--help"}
+    near = [long] if long in calls else difflib.get_close_matches(name, calls, 1, 0.6)
+    meant = f". Did you mean '{calls[near[0]]}'?" if near else ""
     return f"unknown option '{escape(name)}'{meant}"
 
 
@@ -76,6 +79,8 @@ def unrecognized(message: str, options: Iterable[str]) -> str:
     """Return argparse's message about unknown options, with a suggestion."""
     known = [name for name in options if name.startswith("--")]
     for word in message.split():
+        if word in known:
+            return f"{message}: write options before '--'"
         if word.startswith("--"):
             return message + suggestion(word.partition("=")[0], known)
     return message

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from ..asking import prompting, questions, wording
 from ..config.model import Entry
-from ..errors import NotFound, Refused
+from ..errors import Cancelled, NotFound, Refused
 from ..redacted import READ_LIMIT, NotASecret, Secret, to_secret
 from ..reference import Reference, parse_name
 from ..resolving.candidates import Username, username_for
@@ -59,7 +59,11 @@ def execute(options: Namespace) -> int:
         value = await _ask(name, entry, context, note) if piped is None else piped
         return await replace_secret(name, value, username, context)
 
-    replaced = wording.users(drive(store()))
+    try:
+        replaced = wording.users(drive(store()))
+    except Cancelled as error:
+        error.hint = "nothing was stored"
+        raise
     print(f"stored {escape(name)} in the keychain", end="")
     print(f", and deleted what was stored for {escape(replaced)}" if replaced else "")
     return 0

@@ -84,21 +84,32 @@ def check_whole(candidate: Candidate, value: Secret, may_be_empty: bool = False)
     what = f"{_called(candidate)} {fault}"
     if fault == REFERENCE:
         scheme = value.partition("://")[0].strip()
-        raise Refused(
-            f"{what}, of {escape(scheme)}://",
-            "secretly follows no reference that it reads: use that reference in its place",
-        )
+        hint = "secretly follows no reference that it reads: use that reference in its place"
+        if scheme.lower() not in _readable():
+            hint = "secretly can't read that store: put the secret itself there"
+        raise Refused(f"{what}, of {escape(scheme)}://", hint)
     raise Refused(what, _where(candidate, " --stdin < FILE" if fault == CUT_SHORT else ""))
 
 
 def _is_reference(value: str) -> bool:
     """Whether a value is a reference to a store, whole. ``env://`` and ``file://`` may be URLs."""
-    scheme, separator, path = value.strip().partition("://")
+    text = value.strip()
+    scheme, separator, path = text.partition("://")
     if not separator or not path or "\n" in path:
         return False
+    if scheme.lower() in _readable():
+        return True
+    from ..sources.unreadable import find_unreadable
+
+    found = find_unreadable(text, _readable())
+    return found is not None and text.lower().startswith(found[0].lower())
+
+
+def _readable() -> frozenset[str]:
+    """The schemes of the stores that secretly reads."""
     from ..sources import registry
 
-    return scheme.lower() in {*registry.SCHEMES, OWN} - {"env", "file"}
+    return frozenset((*registry.SCHEMES, OWN)) - {"env", "file"}
 
 
 def _called(candidate: Candidate) -> str:

@@ -70,7 +70,7 @@ def _values(path: str) -> dict[str, str]:
         if value is None or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.]*", name):
             raise Refused(
                 f"can't read line {line.original.line} of the env file {shown}",
-                "each line has to be NAME=value, or a comment",
+                "each line has to be NAME=value, or a comment; quote a value of several lines",
             )
         values[name] = value
     return values

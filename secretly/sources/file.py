@@ -43,8 +43,8 @@ def _text(data: bytes, name: str) -> Secret:
     """Return the text as a secret."""
     wrong = "is empty"
     try:
-        if data:
-            return to_secret(data, trim=True)
+        if found := to_secret(data, trim=True):
+            return found
     except NotASecret as error:
         wrong = str(error)
     data = b""  # a traceback may show locals

@@ -22,7 +22,7 @@ INSTEAD = {
     # Stores that secretly doesn't read.
     **dict.fromkeys(("akeyless", "berglas", "bws", "conjur", "dashlane", "dl", "doppler"), ""),
     **dict.fromkeys(("enpass", "infisical", "keeper", "nordpass", "passbolt", "protonpass"), ""),
-    **dict.fromkeys(("psono", "vault"), ""),
+    **dict.fromkeys(("psono", "sm", "ssm", "vault"), ""),  # sm: berglas; ssm: ssm-env
 }
 
 #: Other forms: those of vals, which also finds them in longer texts, and of whole
