@@ -30,7 +30,7 @@ from secretly.sources import (
 )
 from secretly.testing import FakePinentry
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.outside]
 
 
 class Manager(NamedTuple):

@@ -12,7 +12,7 @@ from ptys import DEADLINE, wait_until
 from secretservice import KeePassXC, SecretService, secret_service
 from test_pinentry_screen import Screen, virtual_screen
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.outside]
 
 
 @pytest.fixture(name="screen", scope="module")

@@ -26,7 +26,7 @@ manager = pytest.importorskip("jupyter_client.manager")
 #: tests of this module have twice that time.
 _KERNEL_TIMEOUT = 4 * DEADLINE
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(2 * _KERNEL_TIMEOUT)]
+pytestmark = [pytest.mark.real, pytest.mark.outside, pytest.mark.timeout(2 * _KERNEL_TIMEOUT)]
 
 
 class Notebook:

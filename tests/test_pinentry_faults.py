@@ -30,7 +30,7 @@ from ptys import DEADLINE, PATIENCE, SOON, Pty, children, command_of, running
 from secretly.asking import questions, wording
 from secretly.testing.pinentry import Action, Answer, FakePinentry, _executable
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.outside]
 
 FAILED = "PinentryFailed"
 

@@ -18,7 +18,7 @@ from secretly.asking import wording
 from secretly.testing import FakePinentry
 from secretly.testing.pinentry import _executable
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.outside]
 
 BOTH = pytest.mark.parametrize("program", ["pinentry-tty", "pinentry-curses"])
 ONLY_CURSES = pytest.mark.parametrize("program", ["pinentry-curses"])

@@ -17,7 +17,7 @@ import pytest
 from conftest import lacking, need
 from ptys import DEADLINE, SOON, Asking, consent, running
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.outside]
 
 PROGRAMS = pytest.mark.parametrize("program", ["pinentry-gtk-2", "pinentry-qt", "pinentry-gnome3"])
 #: Those that leave the terminal alone.
