@@ -335,6 +335,19 @@ def test_the_limit_counts_what_verify_takes(tried: Tried) -> None:
 
 
 @pytest.mark.process
+def test_a_secret_whose_verify_blocked_too_long_is_an_error() -> None:
+    """Nothing can end a function that blocks, but its answer comes too late."""
+
+    def blocks(secret: str) -> None:
+        time.sleep(1.2)
+
+    with sandbox():
+        asyncio.run(secretly.remember("A", "canary-1"))
+        with pytest.raises(PromptTimeout):
+            asyncio.run(secretly.secret("A", verify=blocks, timeout=1))
+
+
+@pytest.mark.process
 def test_all_attempts_together_have_one_limit() -> None:
     """Each further attempt has only the time that the earlier attempts left."""
 

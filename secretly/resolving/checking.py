@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable
 
 from ..config.model import Entry
-from ..errors import Refused, SecretlyError
+from ..errors import PromptTimeout, Refused, SecretlyError
 from ..redacted import Secret, is_cut_short
 from ..reference import OWN
 from ..text import escape, shell_quote
@@ -152,6 +152,10 @@ async def is_accepted(request: SecretRequest, secret: Secret) -> bool:
     answer = request.verify(secret)
     if inspect.isawaitable(answer):
         answer = await _in_time(answer, request)
+    elif time.monotonic() > request.until:  # it blocked, and nothing could end it
+        from ..waiting import tasks
+
+        raise PromptTimeout(_late(request), tasks.MORE_TIME)
     return answer is not False
 
 
@@ -164,5 +168,8 @@ async def _in_time(answer: Awaitable[Any], request: SecretRequest) -> Any:
     if request.until == float("inf"):
         return await answer
     left = max(0.0, request.until - time.monotonic())
-    late = f"verify did not end in time for {escape(request.reference.name)}"
-    return await tasks.bounded(awaited(), left, late, grace=0)
+    return await tasks.bounded(awaited(), left, _late(request), grace=0)
+
+
+def _late(request: SecretRequest) -> str:
+    return f"verify did not end in time for {escape(request.reference.name)}"

@@ -174,6 +174,10 @@ async def run_with_deadline(
     return task.value, task.error
 
 
+#: The hint of an error about a time limit.
+MORE_TIME = "try again; for more time: secretly run --prompt-timeout, or timeout= in Python"
+
+
 async def bounded(
     work: Coroutine[Any, Any, T],
     seconds: float | None,
@@ -193,10 +197,7 @@ async def bounded(
     try:
         value, wrong = await run_with_deadline(work, Clock(seconds + grace))
     except Overdue:
-        raise error(
-            late,
-            "try again; for more time: secretly run --prompt-timeout, or timeout= in Python",
-        ) from None
+        raise error(late, MORE_TIME) from None
     if wrong is not None:
         raise wrong
     return cast(T, value)
