@@ -20,7 +20,21 @@ INSTEAD = {
     **dict.fromkeys(("passwordstore", "password-store", "gopass", "passage"), "pass"),
     "keychain": "keyring",
     # Stores that secretly doesn't read.
-    **dict.fromkeys(("akeyless", "berglas", "bws", "conjur", "dashlane", "dl", "doppler"), ""),
+    **dict.fromkeys(
+        (
+            "akeyless",
+            "awssm",
+            "azkv",
+            "berglas",
+            "bws",
+            "conjur",
+            "dashlane",
+            "dl",
+            "doppler",
+            "gcpsm",
+        ),
+        "",
+    ),
     **dict.fromkeys(("enpass", "infisical", "keeper", "nordpass", "passbolt", "protonpass"), ""),
     **dict.fromkeys(("psono", "sm", "ssm", "vault"), ""),  # sm: berglas; ssm: ssm-env
 }
