@@ -20,21 +20,8 @@ INSTEAD = {
     **dict.fromkeys(("passwordstore", "password-store", "gopass", "passage"), "pass"),
     "keychain": "keyring",
     # Stores that secretly doesn't read.
-    **dict.fromkeys(
-        (
-            "akeyless",
-            "awssm",
-            "azkv",
-            "berglas",
-            "bws",
-            "conjur",
-            "dashlane",
-            "dl",
-            "doppler",
-            "gcpsm",
-        ),
-        "",
-    ),
+    **dict.fromkeys(("akeyless", "berglas", "bws", "conjur", "dashlane", "dl", "doppler"), ""),
+    **dict.fromkeys(("awssm", "azkv", "gcpsm"), ""),
     **dict.fromkeys(("enpass", "infisical", "keeper", "nordpass", "passbolt", "protonpass"), ""),
     **dict.fromkeys(("psono", "sm", "ssm", "vault"), ""),  # sm: berglas; ssm: ssm-env
 }
