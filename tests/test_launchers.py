@@ -121,6 +121,9 @@ UPLOAD = "twine upload dist/demo-1.0-py3-none-any.whl"
         ("hatch run a:", HATCH + 'default.env-vars]\nNETRC = "x"', {}, "envs.default.env-vars"),
         ("hatch run :", '[tool.hatch.scripts]\ntwine = "x"', {}, "tool.hatch.scripts.twine"),
         ("hatch run python -m", HATCH + 'default.scripts]\npython = "x"', {}, "scripts.python"),
+        ("uv run", "", {"twine/__main__.py": ""}, "./twine"),
+        ("pipx run", "", {"twine": ""}, "./twine"),
+        ("pipx run", "", {"__pypackages__/3.11/lib/bin/twine": ""}, "__pypackages__"),
         ("uv run hatch run", HATCH + 'default.env-vars]\nNETRC = "x"', {}, "NETRC"),
     ],
 )
@@ -152,6 +155,7 @@ def test_a_project_that_steers_through_a_launcher_is_refused(
         ("poetry run", '[project.scripts]\ndemo = "demo:main"'),
         ("uv run", PDM + '_.env.HTTPS_PROXY = "x"'),
         ("uvx", PDM + 'twine = "x"'),
+        ("pipx run", PDM + 'twine = "x"'),
         ("python -m", PDM + 'twine = "x"'),
     ],
 )
@@ -203,8 +207,6 @@ def test_an_argument_that_a_launcher_replaces_is_refused(line: str, text: str, l
         ("poetry run", "", {".poetry/plugins/x": ""}, "the plugins in .poetry/plugins"),
         ("poetry run", '[tool.poetry.scripts]\ntwine = "a:b"', {}, "its own program twine"),
         ("uv run", '[project.scripts]\ntwine = "a:b"', {}, "its own program twine"),
-        ("uv run", "", {"twine/__main__.py": ""}, "./twine"),
-        ("pipx run", "", {"__pypackages__/3.11/lib/bin/twine": ""}, "__pypackages__"),
     ],
 )
 def test_code_of_the_project_that_a_launcher_starts_is_named(
@@ -215,11 +217,12 @@ def test_code_of_the_project_that_a_launcher_starts_is_named(
     assert any(named in one for one in release.code)
 
 
-def test_an_archive_that_uv_starts_in_place_of_the_tool_is_named(look: Look, root: Path) -> None:
+def test_an_archive_that_uv_starts_in_place_of_the_tool_is_refused(look: Look, root: Path) -> None:
     """uv starts a file with a program in it, if it is named like the command."""
     with zipfile.ZipFile(root / "project" / "twine", "w") as archive:
         archive.writestr("__main__.py", "")
-    assert any("./twine" in one for one in look(f"uv run {UPLOAD}").release.code)
+    with pytest.raises(Refused, match=r"\./twine replaces it"):
+        _ = look(f"uv run {UPLOAD}").destination
 
 
 @pytest.mark.parametrize("mode", ["project", "aware"])

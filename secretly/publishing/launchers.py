@@ -276,17 +276,25 @@ def _poetry(one: _Look) -> Launched:
 
 
 def _uv(one: _Look) -> Launched:
-    """The project's own program, and a folder or an archive that uv starts as one."""
-    code, path = [*one.own_scripts()], one.word
-    if os.path.isfile(os.path.join(path, "__main__.py")) or zipfile.is_zipfile(path):
-        code.append(f"./{path}, which uv starts in place of the program")
-    return Launched(code=tuple(code))
+    """The project's own program of that name.
+
+    :raises Refused: for a folder or an archive that versions of uv start in its place.
+    """
+    if os.path.isfile(os.path.join(one.word, "__main__.py")) or zipfile.is_zipfile(one.word):
+        raise one.refused(f"./{one.word}", "replaces it")
+    return Launched(code=tuple(one.own_scripts()))
 
 
 def _pipx(one: _Look) -> Launched:
-    """A program in the folder ``__pypackages__``, which pipx prefers."""
-    found = glob.glob(f"__pypackages__/*/lib/bin/{glob.escape(one.word)}")
-    return Launched(code=(f"{found[0]}, which pipx prefers",) if found else ())
+    """Nothing.
+
+    :raises Refused: for a file in the working folder that pipx starts in place of the program.
+    """
+    found = [one.word, *glob.glob(f"__pypackages__/*/lib/bin/{glob.escape(one.word)}")]
+    for path in found:
+        if os.path.exists(path) and not os.path.isdir(path):
+            raise one.refused(f"./{path}", "replaces it")
+    return Launched()
 
 
 _READERS: Mapping[str, Callable[[_Look], Launched]] = {
