@@ -550,6 +550,9 @@ def test_a_dry_run_shows_the_upload_and_asks_nothing(workdir: Workdir) -> None:
         assert line in lines
     assert wording.limits_line(1, 15, certain=True) in lines
     assert not workdir.ran
+    # The file is named, and not yet made.
+    assert "empty.toml" in outcome.stdout
+    assert not [*workdir.folder.rglob("empty.toml")]
 
 
 # -- checks before the first prompt ----------------------------------------------

@@ -155,10 +155,11 @@ def test_the_destination_is_pinned(
     flit: Calls, line: str, environ: Mapping[str, str], left: str, variables: Mapping[str, str]
 ) -> None:
     """flit takes no name together with the variable for the URL, and an empty file in any case."""
-    pin = flit.upload(line, environ, {"~/.pypirc": CORP, "mine": CORP}).pin
-    *arguments, last = pin.arguments
-    assert (" ".join(arguments), pin.environ) == (left, variables)
+    upload = flit.upload(line, environ, {"~/.pypirc": CORP, "mine": CORP})
+    upload.make_empty()
+    *arguments, last = upload.pin.arguments
     option, _, empty = last.partition("=")
+    assert (" ".join(arguments), upload.pin.environ) == (left, {"NETRC": empty, **variables})
     assert (option, os.path.getsize(empty)) == ("--pypirc", 0)
 
 

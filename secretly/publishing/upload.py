@@ -10,6 +10,7 @@ from ..config.command_line import Invocation
 from ..errors import Refused
 from ..redacted import Environ
 from ..text import escape, format_command
+from . import pins
 from .archives import Readings
 from .destination import Destination
 from .examine import examine_release
@@ -61,6 +62,13 @@ class Upload:
             pin = pin._replace(environ={**pin.environ, "PYTHONSAFEPATH": "1"})
         check_pin(pin, self._launched, self._call)
         return pin
+
+    def make_empty(self) -> None:
+        """Make the empty settings that the pin names, if they aren't there.
+
+        :raises Refused: if they can't be made, or aren't empty.
+        """
+        pins.make(self.pin, self._environ)
 
     @property
     def idle(self) -> str:
@@ -181,6 +189,7 @@ class Upload:
 
         :raises Refused: if anything differs from what the user saw.
         """
+        self.make_empty()
         call = self._call
         again = upload_of(
             call.invocation,

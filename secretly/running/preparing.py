@@ -37,6 +37,7 @@ class PreparedRun(Record):
     :param release: what would be uploaded, if it is a publishing command that gets a secret.
     :param listing: the files, where the dialog has no room for them.
     :param pinned: the words and variables that force the destination on the tool, for ``-v``.
+    :param make_files: makes the empty settings that the pin names.
     :param check_secret: refuses a secret and a user name that the tool would read otherwise.
     """
 
@@ -45,6 +46,7 @@ class PreparedRun(Record):
     release: Release | None = None
     listing: tuple[str, ...] = ()
     pinned: tuple[str, ...] = ()
+    make_files: Callable[[], None] | None = None
     check_secret: Callable[[str, str], None] | None = None
 
 
@@ -157,6 +159,7 @@ def _with_upload(
         release=release,
         listing=consent.listing,
         pinned=lines,
+        make_files=upload.make_empty,
         check_secret=upload.check_secret,
     )
     prefix = PREFIX if not named and asks_username(target, entries) else ""

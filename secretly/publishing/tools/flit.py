@@ -152,14 +152,15 @@ class Flit(ToolCall):
         """Give the URL in flit's variable, and an empty ``.pypirc``.
 
         flit parses the file in the home folder in any case, and refuses the name of an index
-        together with the variable.
+        together with the variable. Where the index redirects it, flit would answer with a password
+        from the ``.netrc``.
         """
         left = argparse.without(
             "flit", self.arguments, _TOP, {"publish": _PUBLISH}, ("--repository", "--pypirc")
         )
-        arguments = (*left, f"--pypirc={pins.empty_file(self.environ)}")
-        url = self.destination.url
-        return Pin(arguments, {"FLIT_INDEX_URL": url} if url else {})
+        url, empty = self.destination.url, pins.empty_file(self.environ)
+        environ = {"NETRC": empty} | ({"FLIT_INDEX_URL": url} if url else {})
+        return Pin((*left, f"--pypirc={empty}"), environ)
 
 
 def _with_slash(url: str) -> str:
