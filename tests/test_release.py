@@ -944,6 +944,15 @@ def test_an_upload_without_files_is_refused(workdir: Workdir, line: str) -> None
     assert caught.value.hint
 
 
+def test_hatch_skips_a_missing_file(workdir: Workdir) -> None:
+    """What the dialog shows is what hatch finds; if that is nothing, secretly refuses."""
+    workdir.wheel("demo", "1.0")
+    found = workdir.examine("hatch publish dist/demo-1.0-py3-none-any.whl dist/demo-1.0.tar.gz gone")
+    assert [file.path for file in found.files] == ["dist/demo-1.0-py3-none-any.whl"]
+    with pytest.raises(Refused, match=r"found no file to upload: gone"):
+        workdir.examine("hatch publish gone")
+
+
 def test_one_missing_file_is_refused_by_its_name(workdir: Workdir) -> None:
     """The error names the missing file, escaped and short."""
     workdir.wheel()
