@@ -947,8 +947,8 @@ def test_an_upload_without_files_is_refused(workdir: Workdir, line: str) -> None
 def test_hatch_skips_a_missing_file(workdir: Workdir) -> None:
     """What the dialog shows is what hatch finds; if that is nothing, secretly refuses."""
     workdir.wheel("demo", "1.0")
-    found = workdir.examine("hatch publish dist/demo-1.0-py3-none-any.whl dist/demo-1.0.tar.gz gone")
-    assert [file.path for file in found.files] == ["dist/demo-1.0-py3-none-any.whl"]
+    found = workdir.examine(f"hatch publish {WHEEL} dist/demo-1.0.tar.gz gone")
+    assert [file.path for file in found.files] == [WHEEL]
     with pytest.raises(Refused, match=r"found no file to upload: gone"):
         workdir.examine("hatch publish gone")
 

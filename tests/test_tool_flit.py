@@ -186,7 +186,9 @@ def test_some_calls_need_no_secret(flit: Calls, line: str, idle: bool) -> None:
     [
         ("publish", {}, 0),
         ("publish", {".git/config": ""}, 1),
-        ("publish --no-use-vcs", {".git/config": ""}, 0),
+        ("publish", {".git/config": "", ".hg/hgrc": ""}, 2),
+        ("-f sub/own.toml publish", {"sub/own.toml": "", "sub/.hg/hgrc": ""}, 1),
+        ("publish --no-use-vcs", {".git/config": "", ".hg/hgrc": ""}, 0),
         ("publish --format=wheel", {".git/config": ""}, 0),
         ("publish", {"pyproject.toml": '[project]\nname = "demo"\ndynamic = ["version"]\n'}, 1),
         ("publish", {"pyproject.toml": '[project]\nname = "demo"\ndynamic = 1\n'}, 0),
