@@ -115,6 +115,10 @@ class ToolCall:
         """
         return ""
 
+    def is_named_by_project(self) -> bool:
+        """Whether the project's settings say where the index of that name is."""
+        return False
+
     def given(self) -> str:
         """The option with which the call itself gives the secret; empty if it doesn't."""
         return ""

@@ -88,6 +88,11 @@ class Upload:
         """The option with which the call itself gives the secret; empty if it doesn't."""
         return self._call.given()
 
+    @property
+    def is_named_by_project(self) -> bool:
+        """Whether the project's settings say where the index of that name is."""
+        return self._call.is_named_by_project()
+
     def refuse_unseen(self, credentials: Collection[str]) -> None:
         """Refuse an env file that steers an upload which the user is not asked about.
 

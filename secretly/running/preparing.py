@@ -117,6 +117,8 @@ def prepare(plan: DeliveryPlan, given: PlanInput, context: Context) -> PreparedR
         named = _named_username(plan, given)
         run, more = _with_upload(run, given.upload, (path, argv), context, named)
         shown |= more
+        if given.common.confirm is None and _must_confirm(given.upload, context):
+            shown["confirm"] = True
     deliveries = tuple(
         _narrower_first(delivery, run.release).with_requests(lambda one: one._replace(**shown))
         for delivery in plan.deliveries
@@ -164,6 +166,20 @@ def _with_upload(
     )
     prefix = PREFIX if not named and asks_username(target, entries) else ""
     return run, {"describe": describe, "inspect": release.inspect, "token_prefix": prefix}
+
+
+def _must_confirm(upload: Upload, context: Context) -> bool:
+    """Whether a secret that is used without a question would go where only the project says.
+
+    A token of PyPI's kind says itself which index made it.
+    """
+    from ..publishing.pypi_token import PREFIX
+
+    target = upload.destination
+    entry = context.configuration.entry(target.secret)
+    if entry.confirm is not False or entry.prefix == PREFIX or not upload.is_named_by_project:
+        return False
+    return {target.host, target.shown}.isdisjoint(entry.hosts)
 
 
 def _named_username(plan: DeliveryPlan, given: PlanInput) -> str:

@@ -195,6 +195,11 @@ class Uv(ToolCall):
             return "__token__"
         return own if found is None else found
 
+    def is_named_by_project(self) -> bool:
+        """Whether a file of the project has the index of that name."""
+        target = self.target
+        return bool(target and target.name and target.file and target.file.by_project)
+
     # -- whether a secret is needed --------------------------------------------------
 
     def given(self) -> str:
