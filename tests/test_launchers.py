@@ -81,6 +81,7 @@ UPLOAD = "twine upload dist/demo-1.0-py3-none-any.whl"
         ("pdm run", PDM + '_.working_dir = "other"', {}, "working_dir"),
         ("pdm run", PDM + 'twine = "twine -r other"', {}, "tool.pdm.scripts.twine"),
         ("pdm run", PDM + 'twine.shell = "x"', {}, "tool.pdm.scripts.twine"),
+        ("pdm run", "", {"pdm.toml": 'cache_dir = "x"'}, "cache_dir in pdm.toml"),
         ("hatch run", HATCH + 'default.env-vars]\nHTTPS_PROXY = "x"', {}, "envs.default.env-vars"),
         ("hatch run", "", {"hatch.toml": '[envs.default.env-vars]\nSSL_CERT_FILE = "x"'}, "SSL_"),
         ("hatch run", HATCH + 'default.env-vars]\nTWINE_REPOSITORY = "{env:X}"', {}, "TWINE_REP"),

@@ -128,6 +128,8 @@ def _pdm(one: _Look) -> Launched:
         raise one.refused(f"{key}.{one.word}", "replaces it")
     if shared.get("working_dir"):
         raise one.refused(f"{key}._.working_dir", "names another folder")
+    if "cache_dir" in one.read(folder / "pdm.toml"):
+        raise one.refused("cache_dir in pdm.toml", "may have plugins of the project's")
     found = {
         name: Variable(None if "${" in str(value) else str(value), f"{key}._.env")
         for name, value in table_at(shared, "env").items()
