@@ -168,6 +168,28 @@ def test_a_project_that_steers_nothing_is_fine(line: str, pyproject: str, look: 
     assert upload.release.code == ()
 
 
+@pytest.mark.parametrize(
+    ("options", "environ"),
+    [
+        ("-e a", {}),
+        ("-e b --env=a", {"HATCH_ENV": "b"}),
+        ("", {"HATCH_ENV": "a", "HATCH_ENV_ACTIVE": "b"}),
+        ("", {"HATCH_ENV_ACTIVE": "a"}),
+    ],
+)
+def test_the_environment_of_hatchs_is_the_one_that_is_chosen(
+    options: str, environ: Mapping[str, str], look: Look
+) -> None:
+    """By an option, else by a variable."""
+    upload = look(
+        f"hatch {options} run {UPLOAD}",
+        HATCH + 'a.env-vars]\nHTTPS_PROXY = ""\n' + HATCH + "b.env-vars]\nNETRC = ''",
+        environ=environ,
+    )
+    with pytest.raises(Refused, match="HTTPS_PROXY"):
+        _ = upload.destination
+
+
 def test_an_index_that_only_the_launcher_names_is_shown(look: Look) -> None:
     """The variable is in the environment that the tool gets."""
     url = "https://index.example/legacy/"

@@ -82,8 +82,10 @@ class _Look:
         return self.start.word.rpartition(":")[2] if self.name == "hatch run" else self.start.word
 
     def value(self, *names: str) -> str | None:
-        """The value of the last of these options."""
-        return next((v for n, v in reversed(self.start.options) if n in names), None)
+        """The value of the last of these options, else of the first ``$VARIABLE`` in them."""
+        typed = [v for n, v in reversed(self.start.options) if n in names and v]
+        variables = (self.environ.get(name[1:]) for name in names if name.startswith("$"))
+        return next(filter(None, [*typed, *variables]), None)
 
     def folder(self, *names: str) -> Path:
         """The nearest folder with one of these files; without any, the working folder."""
@@ -193,13 +195,12 @@ def _hatch(one: _Look) -> Launched:
 
 def _active(one: _Look) -> str:
     """The name of the environment that an option or a variable chooses."""
-    named = one.value("--env", "-e") or one.environ.get("HATCH_ENV")
-    return named or one.environ.get("HATCH_ENV_ACTIVE") or "default"
+    return one.value("--env", "-e", "$HATCH_ENV", "$HATCH_ENV_ACTIVE") or "default"
 
 
 def _check_mode(one: _Look, root: Path) -> None:
     """Refuse settings of the user's with which hatch works on a project in another folder."""
-    path = one.value("--config") or one.environ.get("HATCH_CONFIG")
+    path = one.value("--config", "$HATCH_CONFIG")
     settings = one.read(Path(path or config_file("hatch", one.environ)))
     inside = any((root / name).is_file() for name in ("pyproject.toml", "setup.py"))
     away = settings.get("mode") == "project" or (settings.get("mode") == "aware" and not inside)
