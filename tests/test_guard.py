@@ -532,6 +532,36 @@ def test_confirmation_can_be_switched_off(workdir: Workdir) -> None:
     assert "not confirmed" not in outcome.stderr
 
 
+#: Projects that say where the index ``mine`` is: the file, its text and the command.
+BY_PROJECT: dict[str, tuple[str, str, str]] = {
+    "uv": ("uv.toml", SETTINGS["uv"][1], "publish --index mine"),
+    "poetry": ("poetry.toml", '[repositories.mine]\nurl = "{url}"\n', "publish -r mine"),
+    "pdm": ("pdm.toml", '[repository.mine]\nurl = "{url}"\n', "publish --no-build -r mine"),
+}
+
+
+@pytest.mark.parametrize("name", BY_PROJECT)
+def test_a_project_sends_no_password_elsewhere_without_confirmation(
+    workdir: Workdir, name: str
+) -> None:
+    """You have allowed the use of a secret, and not the place that a project gives its name."""
+    file, text, line = BY_PROJECT[name]
+    workdir.keep("canary-password", "mine")
+    workdir.program(name)
+    (workdir.folder / file).write_text(text.replace("{url}", "https://evil.example/"))
+    for entry, options, asked in (
+        ("confirm = false\n", [], 1),
+        ("confirm = false\n", ["--no-confirm"], 0),
+        ('confirm = false\nhosts = ["evil.example"]\n', [], 0),
+    ):
+        workdir.configure(f"[secrets.mine]\n{entry}")
+        outcome = workdir.run(*options, name, *line.split(), answers=[False] * asked)
+        assert len(outcome.prompts) == asked, outcome
+        assert all("evil.example (mine)" in text for text in outcome.asked)
+        assert workdir.ran == (not asked)
+        (workdir.folder / "given").unlink(missing_ok=True)
+
+
 def test_no_stored_secret_is_used_without_confirmation(workdir: Workdir) -> None:
     """If secretly can't ask, only ``--no-confirm`` allows the use of a stored secret."""
     workdir.keep(TOKEN)
@@ -550,6 +580,9 @@ def test_a_dry_run_shows_the_upload_and_asks_nothing(workdir: Workdir) -> None:
         assert line in lines
     assert wording.limits_line(1, 15, certain=True) in lines
     assert not workdir.ran
+    # The file is named, and not yet made.
+    assert "empty.toml" in outcome.stdout
+    assert not [*workdir.folder.rglob("empty.toml")]
 
 
 # -- checks before the first prompt ----------------------------------------------

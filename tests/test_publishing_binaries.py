@@ -86,6 +86,12 @@ ARRIVES: dict[str, tuple[str, Mapping[str, str], Mapping[str, str], str]] = {
         {"~/.config/uv/uv.toml": CORP.replace("tool.uv.", "")},
         "__token__",
     ),
+    "uv: the user's own index needs a password to look for existing files": (
+        "uv publish --index corp",
+        {},
+        {"~/.config/uv/uv.toml": CORP.replace("tool.uv.", "").replace("'{url}s", "'{read}s")},
+        "__token__",
+    ),
     "uv: an option gives the user name": (
         "uv publish -qu=ada",
         {"UV_PUBLISH_URL": "{url}"},
@@ -124,6 +130,7 @@ def filled(text: str, home: Home, index: Warehouse) -> str:
     """Return *text* with the index's URL in it, and with a user name before its host."""
     url = index.url if index.url.endswith("/") else f"{index.url}/"
     text = text.replace("{url}", url).replace("{ada}", url.replace("//", "//ada@"))
+    text = text.replace("{read}", url.replace("//", "//ada:canary-read@"))
     return text.replace("{home}", os.fspath(home.folder))
 
 

@@ -106,6 +106,17 @@ def test_a_known_name_with_another_url_counts_as_its_host(
     assert secret_named(call, name, url) == expected
 
 
+@pytest.mark.parametrize("name", ["GitHub", "GitHub/demo", "AWS", "npm", "Twilio account"])
+def test_a_project_cannot_call_its_index_like_the_secret_of_another_command(
+    root: Path, name: str
+) -> None:
+    """Your token for GitHub is not for an index that the project has made up."""
+    call = Calls("uv", root).call("publish")
+    assert secret_named(call, name, URL, by_project=True) == "packages.example.org"
+    assert secret_named(call, "corp", URL, by_project=True) == "corp"
+    assert secret_named(call, name, URL) == name
+
+
 @pytest.mark.parametrize(
     ("url", "left"),
     [

@@ -944,6 +944,15 @@ def test_an_upload_without_files_is_refused(workdir: Workdir, line: str) -> None
     assert caught.value.hint
 
 
+def test_hatch_skips_a_missing_file(workdir: Workdir) -> None:
+    """What the dialog shows is what hatch finds; if that is nothing, secretly refuses."""
+    workdir.wheel("demo", "1.0")
+    found = workdir.examine(f"hatch publish {WHEEL} dist/demo-1.0.tar.gz gone")
+    assert [file.path for file in found.files] == [WHEEL]
+    with pytest.raises(Refused, match=r"found no file to upload: gone"):
+        workdir.examine("hatch publish gone")
+
+
 def test_one_missing_file_is_refused_by_its_name(workdir: Workdir) -> None:
     """The error names the missing file, escaped and short."""
     workdir.wheel()
@@ -1001,6 +1010,19 @@ def test_a_local_version_is_refused_only_for_pypi(workdir: Workdir) -> None:
         "twine upload -r testpypi --repository-url http://127.0.0.1/ 'dist/*'",
     ):
         assert workdir.projects(line) == ["demo"]
+
+
+def test_an_empty_user_name_is_refused_only_for_pypi(workdir: Workdir) -> None:
+    """uv and maturin would send it, and PyPI would reject the upload."""
+    workdir.wheel("demo", "1.0")
+    for line, option in (
+        ("uv publish", "--publish-url"),
+        ("maturin upload dist/demo-1.0-py3-none-any.whl", "--repository-url"),
+    ):
+        with pytest.raises(Refused, match="would send an empty user name, and PyPI takes"):
+            workdir.examine(f"{line} -u=")
+        found = workdir.examine(f"{line} -u= {option} http://127.0.0.1/")
+        assert found.destination.username == ""
 
 
 def test_a_local_version_is_refused_if_settings_say_where_pypi_is(

@@ -155,10 +155,11 @@ def test_the_destination_is_pinned(
     flit: Calls, line: str, environ: Mapping[str, str], left: str, variables: Mapping[str, str]
 ) -> None:
     """flit takes no name together with the variable for the URL, and an empty file in any case."""
-    pin = flit.upload(line, environ, {"~/.pypirc": CORP, "mine": CORP}).pin
-    *arguments, last = pin.arguments
-    assert (" ".join(arguments), pin.environ) == (left, variables)
+    upload = flit.upload(line, environ, {"~/.pypirc": CORP, "mine": CORP})
+    upload.make_empty()
+    *arguments, last = upload.pin.arguments
     option, _, empty = last.partition("=")
+    assert (" ".join(arguments), upload.pin.environ) == (left, {"NETRC": empty, **variables})
     assert (option, os.path.getsize(empty)) == ("--pypirc", 0)
 
 
@@ -185,7 +186,9 @@ def test_some_calls_need_no_secret(flit: Calls, line: str, idle: bool) -> None:
     [
         ("publish", {}, 0),
         ("publish", {".git/config": ""}, 1),
-        ("publish --no-use-vcs", {".git/config": ""}, 0),
+        ("publish", {".git/config": "", ".hg/hgrc": ""}, 2),
+        ("-f sub/own.toml publish", {"sub/own.toml": "", "sub/.hg/hgrc": ""}, 1),
+        ("publish --no-use-vcs", {".git/config": "", ".hg/hgrc": ""}, 0),
         ("publish --format=wheel", {".git/config": ""}, 0),
         ("publish", {"pyproject.toml": '[project]\nname = "demo"\ndynamic = ["version"]\n'}, 1),
         ("publish", {"pyproject.toml": '[project]\nname = "demo"\ndynamic = 1\n'}, 0),

@@ -333,7 +333,9 @@ def test_the_users_own_certificates_are_shown(look: Look) -> None:
 
 def test_an_upload_to_the_default_index_is_pinned(look: Look) -> None:
     """An empty file replaces the user's settings, and the arguments stay as they are."""
-    pin = look("publish -n dist").pin
+    upload = look("publish -n dist")
+    upload.make_empty()
+    pin = upload.pin
     assert pin.arguments == ("publish", "-n", "dist")
     assert pin.environ["HATCH_INDEX_REPO"] == "main"
     assert Path(pin.environ["HATCH_CONFIG"]).read_bytes() == b""

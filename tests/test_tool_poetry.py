@@ -451,7 +451,9 @@ def test_the_users_own_certificates_are_shown(
 
 def test_a_repository_is_pinned_by_its_variable(look: Look) -> None:
     """An empty folder replaces that of the user's settings; the arguments stay as they are."""
-    pin = look("publish -n -r corp", {}, {CONFIG: CORP_A}).pin
+    upload = look("publish -n -r corp", {}, {CONFIG: CORP_A})
+    upload.make_empty()
+    pin = upload.pin
     assert pin.arguments == ("publish", "-n", "-r", "corp")
     assert pin.environ[URL] == A
     assert os.listdir(pin.environ["POETRY_CONFIG_DIR"]) == []

@@ -263,7 +263,9 @@ def test_the_destination_is_pinned(
     variables: Mapping[str, str],
 ) -> None:
     """The URL is given in a variable, or no settings file is. Certificates are passed on."""
-    pin = twine.upload(line, environ, {"~/.pypirc": settings}).pin
+    upload = twine.upload(line, environ, {"~/.pypirc": settings})
+    upload.make_empty()
+    pin = upload.pin
     empty = str(twine.home / ".local/state/secretly/empty.toml")
     expected = [f"--config-file={empty}" if word == "EMPTY" else word for word in added]
     assert list(pin.arguments) == [*twine.case(line).arguments, *expected]

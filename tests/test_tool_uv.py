@@ -502,6 +502,23 @@ def test_the_users_own_settings_of_the_connection_are_shown(
             {"UV_CONFIG_FILE": OWN},
         ),
         (
+            "uv publish -q --index corp",
+            {},
+            {
+                OWN: CORP.replace("https://get", "https://ada:canary-1@get"),
+                "uv.toml": CORP.replace("corp", "other"),
+            },
+            "publish -q --index=corp",
+            {"UV_CONFIG_FILE": OWN},
+        ),
+        (
+            "uv publish",
+            {"UV_PUBLISH_INDEX": "corp"},
+            {OWN: CORP.replace("https://get.example.org/simple", "packages")},
+            "publish --index=corp",
+            {"UV_CONFIG_FILE": OWN},
+        ),
+        (
             "uv publish",
             {"UV_PUBLISH_CHECK_URL": "https://get.example.org/simple"},
             {"uv.toml": f"publish-url = '{URL}'\ncheck-url = 'https://no.example'"},

@@ -171,6 +171,8 @@ def _with_secrets(call: _Call, path: str) -> launch.LaunchPlan | None:
         return None
     if not prepared.deliveries:
         return prepared.launch
+    if prepared.make_files is not None:
+        prepared.make_files()
     variables = [name for by in call.explicit for name in by.variables]
     if line := expanded_by_the_shell(call.command, variables):
         context.note(line)

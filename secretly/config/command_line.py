@@ -15,9 +15,11 @@ from .known_commands import OPTIONS
 from .model import Command, Configuration, Profile
 
 __all__ = [
+    "IN_PROJECT",
     "REDIRECTING",
     "Invocation",
     "NoProfile",
+    "Start",
     "Words",
     "chosen_profile",
     "parse_words",
@@ -43,7 +45,8 @@ _PIPX = frozenset(
 )
 # Options of poetry, pdm and hatch, before and after their `run`.
 _RUNNERS = frozenset(
-    "-C --directory -P --project -p -c --config -e --env --data-dir --cache-dir".split()
+    "-C --directory -P --project -p -c --config -e --env --data-dir --cache-dir -k --skip --venv "
+    "--env-file --working-dir".split()
 )
 
 #: Each launcher but Python: its options with a value, and the words after which the command
@@ -57,26 +60,29 @@ _LAUNCHERS: dict[str, tuple[frozenset[str], tuple[list[str], ...]]] = {
     "pipx": (_PIPX, (["run"],)),
 }
 
-#: The options and variables that make a launcher start the command in another folder or with
-#: other variables. The lists are from each tool's own help.
+#: The options and variables that make a launcher start the command in another folder, with other
+#: variables, or from a file of that name. The lists are from each tool's own help.
 REDIRECTING = {
     "uv tool run": ("--directory", "--env-file", "UV_WORKING_DIR", "UV_ENV_FILE"),
     "uv run": (
         "--directory",
         "--project",
         "--env-file",
+        "--script",
+        "-s",
+        "--gui-script",
         "UV_WORKING_DIR",
         "UV_PROJECT",
         "UV_ENV_FILE",
     ),
     "uvx": ("--directory", "--env-file", "UV_WORKING_DIR", "UV_ENV_FILE"),
     "poetry run": ("--directory", "-C", "--project", "-P"),
-    "pdm run": ("--project", "-p", "PDM_PROJECT"),
+    "pdm run": ("--project", "-p", "--env", "--env-file", "--working-dir", "PDM_PROJECT"),
     "hatch run": ("--project", "-p", "HATCH_PROJECT"),
 }
 
 #: The launchers that start the command in the project's own environment.
-_IN_PROJECT = frozenset({"uv run", "poetry run", "pdm run", "hatch run"})
+IN_PROJECT = frozenset({"uv run", "poetry run", "pdm run", "hatch run"})
 
 #: Flags whose name begins that of an option with a value: argparse prefers the exact name.
 _FLAGS = frozenset({"--sign"})
@@ -108,24 +114,51 @@ class Words(Record):
         return any(name in names for name, _ in self.options)
 
 
+class Start(Record):
+    """A launcher that starts a command.
+
+    :param name: its name with its subcommand, as in ``"uv run"``.
+    :param options: its own options.
+    :param word: the word that it starts, as it was typed: ``release:twine`` for hatch.
+    """
+
+    name: str
+    options: Sequence[tuple[str, str | None]]
+    word: str
+
+
 class Invocation(Record):
     """A command line of a known command.
 
     :param row: the known command.
     :param arguments: the arguments after the command's own name.
     :param launching: what starts the command: the name of each launcher, with its own arguments.
+    :param started: the word that each of them starts, as it was typed.
     :param idle: why this call needs no secret although its subcommand does; empty: it may need one.
     """
 
     row: Command
     arguments: tuple[str, ...]
     launching: tuple[tuple[str, Sequence[str]], ...] = ()
+    started: tuple[str, ...] = ()
     idle: str = ""
+
+    @functools.cached_property
+    def starts(self) -> tuple[Start, ...]:
+        """What starts the command: each launcher as it is called."""
+        found = []
+        for (name, own), word in zip(self.launching, self.started, strict=True):
+            values = _values_of(name)
+            called, rest = [name], list(own)
+            while rest := _skip_options(rest, values):
+                called.append(rest.pop(0))
+            found.append(Start(" ".join(called), parse_words(own, values).options, word))
+        return tuple(found)
 
     @property
     def launcher(self) -> str:
         """The launcher that runs the command in the project's environment, as in ``"uv run"``."""
-        return next((name for name, _ in self._launchers() if name in _IN_PROJECT), "")
+        return next((one.name for one in self.starts if one.name in IN_PROJECT), "")
 
     @property
     def is_module(self) -> bool:
@@ -139,22 +172,13 @@ class Invocation(Record):
         It is given with the option or variable that says so; empty if none does. What the
         command reads there is not what secretly sees here.
         """
-        for name, options in self._launchers():
-            redirecting = REDIRECTING[name]
-            found = [part for part in options if part.startswith(redirecting)]
+        for start in self.starts:
+            redirecting = REDIRECTING.get(start.name, ())
+            found = [name for name, _ in start.options if name in redirecting]
             found += [part for part in redirecting if environ.get(part)]
             if found:
-                return f"{name} with {found[0]}"
+                return f"{start.name} with {found[0]}"
         return ""
-
-    def _launchers(self) -> Iterator[tuple[str, list[str]]]:
-        """Each launcher in ``REDIRECTING``, with its options."""
-        for name, own in self.launching:
-            called, rest = [name], list(own)
-            while rest := _skip_options(rest, _UV if name in ("uv", "uvx") else _RUNNERS):
-                called.append(rest.pop(0))
-            if " ".join(called) in REDIRECTING:
-                yield " ".join(called), [part.partition("=")[0] for part in own]
 
     @functools.cached_property
     def parsed(self) -> Words:
@@ -208,8 +232,10 @@ def recognize(
         if row is not None:
             pairs = itertools.pairwise(readings[: last + 1])
             # The first word after a launcher's own ones is the name of the next reading.
-            launching = [(by, own[: len(own) - len(rest) - 1]) for (by, own), (_, rest) in pairs]
-            return Invocation(row, tuple(arguments), tuple(launching))
+            split = [(by, own, len(own) - len(rest) - 1) for (by, own), (_, rest) in pairs]
+            launching = tuple((by, own[:at]) for by, own, at in split)
+            started = tuple(own[at] for _, own, at in split)
+            return Invocation(row, tuple(arguments), launching, started)
     return None
 
 
@@ -256,6 +282,11 @@ def _readings(argv: Sequence[str]) -> list[tuple[str, Sequence[str]]]:
             word = re.split(r"[@=<>~!\[]", word)[0] or word
         readings += _readings([word, *inner[1:]])
     return readings
+
+
+def _values_of(launcher: str) -> frozenset[str]:
+    """The options of a launcher that take a value in the following argument."""
+    return _LAUNCHERS[launcher][0] if launcher in _LAUNCHERS else _PYTHON
 
 
 def _started_by(name: str, arguments: Sequence[str]) -> list[str]:

@@ -6,6 +6,7 @@ import re
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from ..config.known_commands import COMMANDS
 from ..errors import Refused
 from ..text import escape
 from .destination import OWN, host_of, located, secret_at
@@ -58,11 +59,19 @@ def read_address(url: str) -> Address:
     return Address(bare, name or None, bool(colon), bool(password))
 
 
+def _of_commands() -> set[str]:
+    """The names of the secrets that known commands use."""
+    tables = (row.get("secrets") for row in COMMANDS.values())
+    names = (str(n) for table in tables if isinstance(table, dict) for n in table.values())
+    return {name.partition("#")[0].partition("/")[0] for name in names} - {""}
+
+
 def secret_named(call: ToolCall, name: str, url: str, *, by_project: bool = False) -> str:
     """The name of the secret for an index that settings give a name and a URL.
 
     The secret of a token that this index made, if there is one; else that of the index's name. The
-    tool's own names, and the names of their secrets, are not enough: there the URL decides.
+    tool's own names, and the names of their secrets, are not enough: there the URL decides. So it
+    does where a project calls its index like the secret of another command: ``GitHub``.
 
     :param by_project: whether the settings are the project's. Only the user's own may say where
         PyPI (``upload.…``) and TestPyPI (``test.…``) are.
@@ -76,6 +85,7 @@ def secret_named(call: ToolCall, name: str, url: str, *, by_project: bool = Fals
             return "PyPI"
         if name in ("testpypi", "test") and host.startswith("test."):
             return "TestPyPI"
+    first = name.partition("/")[0]
     own = name in call.names or name in ("testpypi", "test")
-    taken = own or name.partition("/")[0] in OWN or "://" in name
+    taken = own or first in OWN or "://" in name or (by_project and first in _of_commands())
     return secret_at(url, call.locations) if taken else name

@@ -84,8 +84,8 @@ def _matching(call: ToolCall, word: str, folder: Path) -> list[str]:
         )
     else:
         found = sorted(glob.glob(word, root_dir=folder))
-    if not found and artifacts.patterns != "always":  # uv ignores a pattern without a file
-        raise _nothing(word)
+    if not found and artifacts.patterns != "always" and not artifacts.skips:
+        raise _nothing(word)  # uv ignores a pattern without a file
     return found
 
 

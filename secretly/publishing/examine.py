@@ -15,9 +15,12 @@ from .steering import network_of
 from .tool_call import ToolCall, value_at
 
 
-def examine_release(call: ToolCall, destination: Destination) -> Release:
+def examine_release(
+    call: ToolCall, destination: Destination, launched: Sequence[str] = ()
+) -> Release:
     """Find out what a publishing command would upload.
 
+    :param launched: the project's own code that runs because of a launcher, in words.
     :raises Refused: if there is nothing to upload, or a file that can't be uploaded.
     """
     row = call.invocation.row
@@ -31,7 +34,7 @@ def examine_release(call: ToolCall, destination: Destination) -> Release:
         row.name,
         destination,
         launcher=call.invocation.launcher,
-        code=(*call.code(), *_modules_beside(call)),
+        code=(*launched, *call.code(), *_modules_beside(call)),
         network=network.settings,
         unverified=network.unverified,
     )

@@ -10,40 +10,55 @@ from .. import safefiles
 from ..config import places
 from ..errors import Refused
 from ..text import escape
+from .tool import Pin
 
 
 def empty_folder(environ: Mapping[str, str]) -> str:
-    """The path of an empty folder that is only this user's. It is made if it isn't there.
+    """The path of an empty folder that is only this user's; :func:`make` makes it.
 
-    :raises Refused: if it can't be made, has something in it, or could be changed by others.
+    :raises Refused: if it has something in it, or could be changed by others.
     """
-    folder = os.path.join(_own_folder(environ), "empty")
-    _make(folder)
-    _check(folder, bool(os.listdir(folder)))
-    return folder
-
-
-def empty_file(environ: Mapping[str, str]) -> str:
-    """The path of an empty file that is only this user's. It is made if it isn't there.
-
-    :raises Refused: if it can't be made, has something in it, or could be changed by others.
-    """
-    path = os.path.join(_own_folder(environ), "empty.toml")
-    try:
-        os.close(os.open(path, os.O_CREAT | os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600))
-    except OSError as error:
-        raise Refused(
-            f"can't make the empty file {escape(path)}: {error.strerror}", "check its folder"
-        ) from None
-    facts = os.lstat(path)
-    _check(path, not stat.S_ISREG(facts.st_mode) or facts.st_size > 0)
+    path = _path(environ, "empty")
+    if os.path.lexists(path):
+        _check(path, not os.path.isdir(path) or bool(os.listdir(path)))
     return path
 
 
-def _own_folder(environ: Mapping[str, str]) -> str:
-    folder = places.secretly_folder("state", environ)
-    _make(folder)
-    return folder
+def empty_file(environ: Mapping[str, str]) -> str:
+    """The path of an empty file that is only this user's; :func:`make` makes it.
+
+    :raises Refused: if it has something in it, or could be changed by others.
+    """
+    path = _path(environ, "empty.toml")
+    if os.path.lexists(path):
+        facts = os.lstat(path)
+        _check(path, not stat.S_ISREG(facts.st_mode) or facts.st_size > 0)
+    return path
+
+
+def make(pin: Pin, environ: Mapping[str, str]) -> None:
+    """Make the empty file or folder that a pin names, if it isn't there.
+
+    :raises Refused: if it can't be made, or what :func:`empty_file` refuses.
+    """
+    texts = [*pin.arguments, *pin.environ.values()]
+    file, folder = _path(environ, "empty.toml"), _path(environ, "empty")
+    if any(text.endswith(file) for text in texts):
+        _make(os.path.dirname(file))
+        try:
+            os.close(os.open(file, os.O_CREAT | os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600))
+        except OSError as error:
+            raise Refused(
+                f"can't make the empty file {escape(file)}: {error.strerror}", "check its folder"
+            ) from None
+        empty_file(environ)
+    if folder in texts:
+        _make(folder)
+        empty_folder(environ)
+
+
+def _path(environ: Mapping[str, str], name: str) -> str:
+    return os.path.join(places.secretly_folder("state", environ), name)
 
 
 def _make(folder: str) -> None:

@@ -124,10 +124,12 @@ class Release(NamedTuple):
     def check(self) -> None:
         """Refuse files that the index would refuse after the upload.
 
-        :raises Refused: for a local version (PEP 440) or an attestation on its way to PyPI.
+        :raises Refused: for a local version (PEP 440), an attestation or an empty user name on
+            its way to PyPI.
         """
         if self.destination.pypis:
             self._check_attestations(self.destination.secret)
+            self._check_username(self.destination.secret)
         for version in {file.version for file in self.files} | {self.version}:
             if "+" in version and self.destination.pypis:
                 raise Refused(
@@ -141,6 +143,14 @@ class Release(NamedTuple):
             raise Refused(
                 f"{escape(index)} rejects attestations that come with an API token",
                 f"leave them out: {self.attestations}",
+            )
+
+    def _check_username(self, index: str) -> None:
+        """Refuse an empty user name: the tool sends it, and PyPI accepts ``__token__`` alone."""
+        if self.destination.username == "":
+            raise Refused(
+                f"{self.tool} would send an empty user name, and {escape(index)} takes __token__",
+                "leave out --username, and unset its variable",
             )
 
     # -- consent -----------------------------------------------------------------

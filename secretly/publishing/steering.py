@@ -9,7 +9,8 @@ from ..asking import wording
 from ..config.values import steers
 from ..errors import Refused
 from ..text import escape
-from .tool import Network
+from .launchers import Launched
+from .tool import Network, Pin
 from .tool_call import ToolCall
 
 #: The variables of what the tools depend on: the C library, TLS, HTTP clients, Python, the finders
@@ -40,6 +41,9 @@ _LAUNCHERS = {
     "pipx": "PIPX_",
 }
 
+#: The variables that only name an index, among those that a tool reads.
+_NAMING = r"\w+_(URL|INDEX|REPO|REPOSITORY)"
+
 #: The variables with which the tools' HTTP clients find a proxy, in small letters.
 _PROXIES = ("https_proxy", "http_proxy", "all_proxy")
 
@@ -66,6 +70,47 @@ def check_variables(call: ToolCall) -> None:
                 f"{origin} sets {escape(name)}, which could change where or how the upload goes",
                 f"remove it there; if you mean it, export {escape(name)} in your shell",
             )
+
+
+def check_launched(call: ToolCall, launched: Launched) -> None:
+    """Refuse what a launcher's project makes of the upload, unless it only names the index.
+
+    :raises Refused: naming the setting.
+    """
+    if launched.problem is not None:
+        raise launched.problem
+    row = call.invocation.row
+    ours = {*row.secrets, *row.alternatives, *row.blanks, *row.removes}
+    for name, (value, place) in sorted(launched.variables.items()):
+        reads = matches(name, call.reads)
+        unknown = reads and (value is None or not re.fullmatch(_NAMING, name))
+        if unknown or name in ours or steers_upload(call, name):
+            raise _launched(call, name, place, "could change where, how or as whom the upload goes")
+
+
+def check_pin(pin: Pin, launched: Launched, call: ToolCall) -> None:
+    """Refuse a pin that a launcher would undo.
+
+    :raises Refused: naming the setting, or the argument that the launcher replaces.
+    """
+    for name, (value, place) in launched.variables.items():
+        if name in pin.removes or pin.environ.get(name, value) != value:
+            raise _launched(call, name, place, "undoes what holds the upload to the index")
+    for text, launcher in launched.replaced:
+        for word in pin.arguments:
+            if text in word:
+                raise Refused(
+                    f"{launcher} would replace what begins with {text} in {escape(word)}",
+                    f"run {call.invocation.row.name} without {launcher}, or rename the file",
+                )
+
+
+def _launched(call: ToolCall, name: str, place: str, does: str) -> Refused:
+    tool, launcher = call.invocation.row.name, call.invocation.starts[-1].name
+    return Refused(
+        f"{escape(place)} sets {escape(name)}, which {does}",
+        f"remove it there, or run {tool} without {launcher}",
+    )
 
 
 def steers_upload(call: ToolCall, name: str) -> bool:

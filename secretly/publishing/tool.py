@@ -16,6 +16,7 @@ class Artifacts(NamedTuple):
     :param patterns: whether such a word is a pattern for names of files: never, always, or if
         no file has that name.
     :param folders: such a word may name a folder, whose files the tool uploads.
+    :param skips: the tool skips such a word if there is no such file.
     :param strict: the tool refuses any other file, and any folder, among those that it collects.
     :param folder: the folder whose files the tool uploads when no file is named; empty if
         files must be named.
@@ -43,6 +44,7 @@ class Artifacts(NamedTuple):
     arguments: bool = False
     patterns: Literal["never", "missing", "always"] = "never"
     folders: bool = False
+    skips: bool = False
     strict: bool = False
     folder: str = ""
     folder_options: tuple[str, ...] = ()

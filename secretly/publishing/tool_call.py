@@ -115,6 +115,10 @@ class ToolCall:
         """
         return ""
 
+    def is_named_by_project(self) -> bool:
+        """Whether the project's settings say where the index of that name is."""
+        return False
+
     def given(self) -> str:
         """The option with which the call itself gives the secret; empty if it doesn't."""
         return ""
@@ -221,11 +225,15 @@ class ToolCall:
         :raises Refused: if the file can't be read.
         """
         if path not in self._tables:
-            self._tables[path] = _read_toml(path)
+            self._tables[path] = read_toml(path)
         return self._tables[path]
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
+def read_toml(path: Path) -> dict[str, Any]:
+    """The tables of a settings file; empty without the file.
+
+    :raises Refused: if the file can't be read.
+    """
     # Raised outside: a traceback may show locals, and the parser's hold the file's text.
     with contextlib.suppress(OSError, ValueError, RecursionError):
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):

@@ -8,13 +8,16 @@ from collections.abc import Collection, Mapping, Sequence
 
 from ..config.command_line import Invocation
 from ..errors import Refused
+from ..redacted import Environ
 from ..text import escape, format_command
+from . import pins
 from .archives import Readings
 from .destination import Destination
 from .examine import examine_release
+from .launchers import Launched, look
 from .metadata import normalize_project
 from .release import Release, changed
-from .steering import check_variables, matches, steers_upload
+from .steering import check_launched, check_pin, check_variables, matches, steers_upload
 from .tool import Pin
 from .tool_call import ToolCall
 from .tools import tool_for
@@ -26,17 +29,24 @@ class Upload:
     """One look at an upload: it reads each settings file once.
 
     To look again, make another one with :func:`upload_of`.
+
+    :param launched: what the launchers of the call add to it.
+    :param environ: the environment without that.
     """
 
-    def __init__(self, call: ToolCall) -> None:
+    def __init__(self, call: ToolCall, launched: Launched, environ: Mapping[str, str]) -> None:
         self._call = call
+        self._launched = launched
+        self._environ = environ
 
     @functools.cached_property
     def destination(self) -> Destination:
         """The index.
 
-        :raises Refused: if a settings file can't be read, or a URL has no host.
+        :raises Refused: if a settings file can't be read, or a URL has no host; if a variable
+            that an env file, a profile or a launcher's project sets steers the upload.
         """
+        check_launched(self._call, self._launched)
         check_variables(self._call)
         return self._call.destination
 
@@ -50,7 +60,15 @@ class Upload:
         if self._call.invocation.is_module:
             # Without it, the modules of the working folder come before the tool's (Python 3.11).
             pin = pin._replace(environ={**pin.environ, "PYTHONSAFEPATH": "1"})
+        check_pin(pin, self._launched, self._call)
         return pin
+
+    def make_empty(self) -> None:
+        """Make the empty settings that the pin names, if they aren't there.
+
+        :raises Refused: if they can't be made, or aren't empty.
+        """
+        pins.make(self.pin, self._environ)
 
     @property
     def idle(self) -> str:
@@ -69,6 +87,11 @@ class Upload:
     def given(self) -> str:
         """The option with which the call itself gives the secret; empty if it doesn't."""
         return self._call.given()
+
+    @property
+    def is_named_by_project(self) -> bool:
+        """Whether the project's settings say where the index of that name is."""
+        return self._call.is_named_by_project()
 
     def refuse_unseen(self, credentials: Collection[str]) -> None:
         """Refuse an env file that steers an upload which the user is not asked about.
@@ -146,7 +169,7 @@ class Upload:
 
         :raises Refused: if there is nothing to upload, or a file that can't be uploaded.
         """
-        return examine_release(self._call, self.destination)
+        return examine_release(self._call, self.destination, self._launched.code)
 
     def check_secret(self, secret: str, username: str) -> None:
         """Refuse a secret, or a user name, that the tool would read otherwise.
@@ -171,10 +194,11 @@ class Upload:
 
         :raises Refused: if anything differs from what the user saw.
         """
+        self.make_empty()
         call = self._call
         again = upload_of(
             call.invocation,
-            call.environ,
+            self._environ,
             call.readings,
             origins=call.origins,
             locations=call.locations,
@@ -204,7 +228,7 @@ def upload_of(
 ) -> Upload | None:
     """Look at the upload of a call; None if the command is not a publishing tool.
 
-    :param environ: the environment that the tool will have.
+    :param environ: the environment that the tool will have, or the launcher that starts it.
     :param readings: earlier results, so that unchanged files are not read again.
     :param origins: the variables that this run sets, with what sets each.
     :param locations: the names of the stored tokens, by the index that made each.
@@ -212,4 +236,8 @@ def upload_of(
     adapter = tool_for(call.row.name)
     if adapter is None:
         return None
-    return Upload(adapter(call, environ, readings, origins=origins, locations=locations))
+    launched = look(call, environ) if call.launching else Launched()
+    known = {name: one.value for name, one in launched.variables.items() if one.value is not None}
+    childs = Environ({**environ, **known}) if known else environ
+    found = adapter(call, childs, readings, origins=origins, locations=locations)
+    return Upload(found, launched, environ)

@@ -37,6 +37,7 @@ class PreparedRun(Record):
     :param release: what would be uploaded, if it is a publishing command that gets a secret.
     :param listing: the files, where the dialog has no room for them.
     :param pinned: the words and variables that force the destination on the tool, for ``-v``.
+    :param make_files: makes the empty settings that the pin names.
     :param check_secret: refuses a secret and a user name that the tool would read otherwise.
     """
 
@@ -45,6 +46,7 @@ class PreparedRun(Record):
     release: Release | None = None
     listing: tuple[str, ...] = ()
     pinned: tuple[str, ...] = ()
+    make_files: Callable[[], None] | None = None
     check_secret: Callable[[str, str], None] | None = None
 
 
@@ -115,6 +117,8 @@ def prepare(plan: DeliveryPlan, given: PlanInput, context: Context) -> PreparedR
         named = _named_username(plan, given)
         run, more = _with_upload(run, given.upload, (path, argv), context, named)
         shown |= more
+        if given.common.confirm is None and _must_confirm(given.upload, context):
+            shown["confirm"] = True
     deliveries = tuple(
         _narrower_first(delivery, run.release).with_requests(lambda one: one._replace(**shown))
         for delivery in plan.deliveries
@@ -157,10 +161,25 @@ def _with_upload(
         release=release,
         listing=consent.listing,
         pinned=lines,
+        make_files=upload.make_empty,
         check_secret=upload.check_secret,
     )
     prefix = PREFIX if not named and asks_username(target, entries) else ""
     return run, {"describe": describe, "inspect": release.inspect, "token_prefix": prefix}
+
+
+def _must_confirm(upload: Upload, context: Context) -> bool:
+    """Whether a secret that is used without a question would go where only the project says.
+
+    A token of PyPI's kind says itself which index made it.
+    """
+    from ..publishing.pypi_token import PREFIX
+
+    target = upload.destination
+    entry = context.configuration.entry(target.secret)
+    if entry.confirm is not False or entry.prefix == PREFIX or not upload.is_named_by_project:
+        return False
+    return {target.host, target.shown}.isdisjoint(entry.hosts)
 
 
 def _named_username(plan: DeliveryPlan, given: PlanInput) -> str:

@@ -139,6 +139,7 @@ def pinned(tool: str, case: Case, root: Path, found: Upload, known: Configuratio
 
     :raises Refused: if the destination can't be pinned.
     """
+    found.make_empty()
     pin, row = found.pin, known.commands[tool]
     environ = {**environ_of(case, root), **pin.environ}
     for name in pin.removes:

@@ -136,30 +136,32 @@ class Flit(ToolCall):
         return ""
 
     def code(self) -> tuple[str, ...]:
-        """The module that flit may import, and what git starts for the repository's settings."""
+        """The module that flit may import, and what git or hg start for a repository's settings."""
         found = []
         manifest = Path(self.start_folder, self.words.last(["--ini-file"]) or "pyproject.toml")
         tables = self.read_toml(manifest)
         if value_at(tables, ("tool", "flit", "metadata")) or _dynamic(tables):
             found.append("the module itself, if flit imports it to find its version")
         formats = [value for option, value in self.words.options if option == "--format"]
-        in_git = any((folder / ".git").exists() for folder in manifest.parents)
-        if in_git and "--no-use-vcs" not in dict(self.words.options) and formats != ["wheel"]:
-            found.append("programs that git starts because of .git/config")
+        if "--no-use-vcs" not in dict(self.words.options) and formats != ["wheel"]:
+            for program, settings in (("git", ".git/config"), ("hg", ".hg/hgrc")):
+                if any((folder / f".{program}").exists() for folder in manifest.parents):
+                    found.append(f"programs that {program} starts because of {settings}")
         return tuple(found)
 
     def pin(self) -> Pin:
         """Give the URL in flit's variable, and an empty ``.pypirc``.
 
         flit parses the file in the home folder in any case, and refuses the name of an index
-        together with the variable.
+        together with the variable. Where the index redirects it, flit would answer with a password
+        from the ``.netrc``.
         """
         left = argparse.without(
             "flit", self.arguments, _TOP, {"publish": _PUBLISH}, ("--repository", "--pypirc")
         )
-        arguments = (*left, f"--pypirc={pins.empty_file(self.environ)}")
-        url = self.destination.url
-        return Pin(arguments, {"FLIT_INDEX_URL": url} if url else {})
+        url, empty = self.destination.url, pins.empty_file(self.environ)
+        environ = {"NETRC": empty} | ({"FLIT_INDEX_URL": url} if url else {})
+        return Pin((*left, f"--pypirc={empty}"), environ)
 
 
 def _with_slash(url: str) -> str:

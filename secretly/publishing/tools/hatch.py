@@ -58,6 +58,7 @@ class Hatch(ToolCall):
     artifacts = Artifacts(
         arguments=True,
         folders=True,
+        skips=True,
         folder="dist",
         elsewhere_options=("--project", "$HATCH_PROJECT"),
         endings=(".whl", ".tar.gz"),

@@ -185,6 +185,10 @@ class Pdm(ToolCall):
             secret = secret_at(url, self.locations)
         return Destination(name, secret, bare, self._username)
 
+    def is_named_by_project(self) -> bool:
+        """Whether the project's ``pdm.toml`` has the URL of that name."""
+        return "://" not in self._repository and self._entry.value("url")[1]
+
     @functools.cached_property
     def _url(self) -> str:
         """The URL as it is given, with what may be a secret in it; empty if pdm has it built in."""

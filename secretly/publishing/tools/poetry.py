@@ -108,6 +108,10 @@ class Poetry(ToolCall):
         self._check_credentials(destination)
         return destination
 
+    def is_named_by_project(self) -> bool:
+        """Whether the project's files have the repository's URL."""
+        return bool(self._named) and self._setting.by_project
+
     def idle(self) -> str:
         """A call for help or for the version, and a dry run, upload nothing."""
         return next((_IDLE[name] for name, _ in self.words.options if name in _IDLE), "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import re
@@ -194,6 +195,11 @@ class Uv(ToolCall):
             return "__token__"
         return own if found is None else found
 
+    def is_named_by_project(self) -> bool:
+        """Whether a file of the project has the index of that name."""
+        target = self.target
+        return bool(target and target.name and target.file and target.file.by_project)
+
     # -- whether a secret is needed --------------------------------------------------
 
     def given(self) -> str:
@@ -277,9 +283,15 @@ class Uv(ToolCall):
     # -- the pin ---------------------------------------------------------------------
 
     def pin(self) -> Pin:
-        """The URL as an option, and no settings but the user's own."""
+        """The URL as an option, and no settings but the user's own.
+
+        An index of these whose other URL has a password is named: no option may have that.
+        """
         kept, url = kept_file(self.files), self.destination.url
         without, adding = ["--index", "--publish-url"], [f"--publish-url={url}"] if url else []
+        named = self._named_in(kept)
+        if named:
+            adding = [f"--index={named}"]
         removes, environ = ["UV_PUBLISH_INDEX", "UV_PUBLISH_URL"], {}
         if kept is None:
             without.append("--config-file")
@@ -291,9 +303,19 @@ class Uv(ToolCall):
         if folder and not self.words.has(["--directory"]):  # older versions lack the variable
             adding.append(f"--directory={folder}")
             removes += ["UV_WORKING_DIR", "UV_WORKING_DIRECTORY"]
-        adding += self._check(kept), *self._trust(kept)
+        adding += "" if named else self._check(kept), *self._trust(kept)
         arguments = CLAP.rewrite(self.arguments, without, [word for word in adding if word])
         return Pin(arguments, environ, tuple(removes))
+
+    def _named_in(self, kept: SettingsFile | None) -> str:
+        """The name of an index in the user's own settings whose check is not for an option."""
+        target = self.target
+        if target is None or not target.name or kept is None or target.file is not kept:
+            return ""
+        with contextlib.suppress(Refused):  # the path of a folder
+            if not read_address(target.check).has_password:
+                return ""
+        return target.name
 
     def _check(self, kept: SettingsFile | None) -> str:
         """The option for the URL where uv looks for existing files, if a file names it."""
@@ -314,7 +336,8 @@ class Uv(ToolCall):
             raise Refused(
                 f"uv needs a password to look for existing files at {escape(host_of(url))}, "
                 "which it gets from the project's settings only",
-                "put the index into your own uv.toml, or name its URL with --publish-url",
+                "move the index from there to your own ~/.config/uv/uv.toml, or don't look for "
+                "them: uv publish --no-config --publish-url URL",
             )
         return f"--check-url={url}"
 
