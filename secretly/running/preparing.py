@@ -37,6 +37,7 @@ class PreparedRun(Record):
     :param release: what would be uploaded, if it is a publishing command that gets a secret.
     :param listing: the files, where the dialog has no room for them.
     :param pinned: the words and variables that force the destination on the tool, for ``-v``.
+    :param named: the reference that the upload's user name comes from; empty if none was given.
     :param check_secret: refuses a secret and a user name that the tool would read otherwise.
     """
 
@@ -45,6 +46,7 @@ class PreparedRun(Record):
     release: Release | None = None
     listing: tuple[str, ...] = ()
     pinned: tuple[str, ...] = ()
+    named: str = ""
     check_secret: Callable[[str, str], None] | None = None
 
 
@@ -157,6 +159,7 @@ def _with_upload(
         release=release,
         listing=consent.listing,
         pinned=lines,
+        named=named,
         check_secret=upload.check_secret,
     )
     prefix = PREFIX if not named and asks_username(target, entries) else ""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+
 from ..config.model import Configuration
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
     from ..publishing.destination import Destination
+    from ..resolving.candidates import Candidate, StoredUnder
 
 #: The user name of PyPI's tokens. Other indexes took it over.
 TOKEN = "__token__"
@@ -28,6 +31,27 @@ def upload_username(
         return destination.username
     required = entries.entry(destination.secret).username if destination.pypis else None
     return configured or required or own or TOKEN
+
+
+def expected_username(
+    destination: Destination,
+    entries: Configuration,
+    candidates: Sequence[Candidate],
+    stored_under: StoredUnder,
+    remembered: Collection[str] = (),
+) -> str:
+    """The user name of an upload whose secret is not looked up: a source may have another one.
+
+    :param candidates: those of the secret: the first that something is known to be stored under
+        counts, or else the last.
+    :param remembered: the names that secrets are remembered under.
+    """
+    one = next(
+        (c for c in candidates if c.source or c.name in remembered or stored_under(c.name)),
+        candidates[-1],
+    )
+    own = one.username.if_own if one.username else None
+    return upload_username(destination, entries, one.entry.username, own)
 
 
 def asks_username(destination: Destination, entries: Configuration) -> bool:
