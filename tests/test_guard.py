@@ -450,6 +450,11 @@ def test_many_files_are_summed_up(workdir: Workdir) -> None:
     # The list is part of the question, so -q hides the list only if there is no question.
     assert workdir.run("-q", *UPLOAD, answers=[True]).stderr == "".join(listing)
     assert workdir.run("-q", "--no-confirm", *UPLOAD).stderr == ""
+    workdir.configure("[secrets.PyPI]\nconfirm = false\n")
+    assert workdir.run("-q", *UPLOAD).stderr == ""
+    assert workdir.run("-q", "--ask", *UPLOAD, answers=[TOKEN]).stderr == "".join(listing)
+    workdir.configure("[secrets.PyPI]\nconfirm = true\n")
+    assert workdir.run("-q", *UPLOAD, answers=[True]).stderr == "".join(listing)
 
 
 def test_an_upload_that_does_not_fit_the_dialog_is_refused(workdir: Workdir) -> None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ..running.env_file import EnvFile
     from ..running.plain import PlainVariable
     from ..running.planning import PlanInput
+    from ..running.preparing import PreparedRun
 
 
 class _Call(Record):
@@ -174,9 +175,8 @@ def _with_secrets(call: _Call, path: str) -> launch.LaunchPlan | None:
     variables = [name for by in call.explicit for name in by.variables]
     if line := expanded_by_the_shell(call.command, variables):
         context.note(line)
-    if options.confirm is not False:
-        for line in prepared.listing:  # escaped already, and part of the question
-            print(line, file=sys.stderr)
+    if prepared.listing:
+        prepared = _with_listing(prepared)
     launch.locale_as_given()  # before hardening: afterwards it can't be read
     tell = say if options.verbose else quiet
     try:
@@ -184,6 +184,21 @@ def _with_secrets(call: _Call, path: str) -> launch.LaunchPlan | None:
     except Cancelled as error:
         error.hint = f"{escape(call.command[0])} was not run"
         raise
+
+
+def _with_listing(prepared: PreparedRun) -> PreparedRun:
+    """The run that prints the files before its first prompt: they are part of the question."""
+    lines = list(prepared.listing)  # escaped already
+
+    def show() -> None:
+        while lines:
+            print(lines.pop(0), file=sys.stderr)
+
+    deliveries = (
+        one.with_requests(lambda request: request._replace(before_prompt=show))
+        for one in prepared.deliveries
+    )
+    return prepared._replace(deliveries=tuple(deliveries))
 
 
 def expanded_by_the_shell(command: Sequence[str], variables: Iterable[str]) -> str:

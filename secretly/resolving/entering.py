@@ -105,6 +105,7 @@ async def ask_for(
         ) as asker:
             if look_again is not None and (found := (await look_again()).found) is not None:
                 return found
+            request.before_prompt()
             candidate, typed, wrong = await _typed(request, candidate, prompt, asker)
             if not wrong and stores_early:
                 await remember(request, candidate, typed, context)
