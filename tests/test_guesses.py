@@ -14,7 +14,8 @@ from secretly.cli import guesses, run, run_options
 from secretly.cli.console import UsageError
 from secretly.cli.verbs import VERBS
 from secretly.config import loading
-from secretly.resolving.similar import did_you_mean, similar_names
+from secretly.config.model import Command, Configuration, Entry, Profile
+from secretly.resolving.similar import configured_names, did_you_mean, similar_names
 from secretly.testing import FakePinentry
 
 
@@ -62,6 +63,22 @@ def test_names_that_are_near_are_found(name: str, stored: list[str], near: list[
     question = did_you_mean(name, stored, configuration)
     assert all(other in question for other in near)
     assert bool(question) is bool(near)
+
+
+def test_the_names_in_the_configuration_are_plain_ones() -> None:
+    """Neither a field nor another store is a part of a name."""
+    texts = {
+        "A": "AWS#username",
+        "B": "secretly://Own",
+        "C": "secretly://",
+        "D": "op://V/I",
+        "E": "{{ X }}",
+        "F": "",
+        "G": "Plain",
+    }
+    row = Command("show", secrets=texts, profiles={"p": Profile(secrets={"P": "Named#password"})})
+    known = Configuration({"PyPI": Entry("PyPI")}, {"show": row})
+    assert configured_names(known) == {"PyPI", "AWS", "Own", "C", "Plain", "Named"}
 
 
 def near(name: str, other: str) -> str:
