@@ -209,7 +209,7 @@ def test_a_duration_in_the_place_of_the_command_is_answered(word: str) -> None:
 
 
 @pytest.mark.parametrize("word", ["7z", "1password-cli", "2to3", "./15m"])
-def test_a_command_that_begins_with_a_digit_is_none(
+def test_a_command_that_begins_with_a_digit_is_not_a_duration(
     word: str, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A word that is not a duration, or names an existing program, is a command."""

@@ -253,7 +253,7 @@ def test_a_command_that_publishes_does_so_with_any_subcommand() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "#field", "command://x"])
-def test_a_reference_that_cannot_be_read_is_no_plan(text: str) -> None:
+def test_an_invalid_reference_gives_no_plan(text: str) -> None:
     """It fails before anything is looked at."""
     with pytest.raises(BadReference):
         planned(Case("", explicit={"A": text}))
