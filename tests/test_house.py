@@ -75,6 +75,25 @@ def test_the_figures_are_of_something() -> None:
     assert room("asking.terminal") == "asking"
 
 
+# -- records ---------------------------------------------------------------------
+
+
+def test_a_record_is_a_record_at_the_start_and_a_named_tuple_elsewhere() -> None:
+    """``typing`` takes long to load. A start with a password manager loads ``sources/``, too."""
+    start = house.at_start()
+    assert {"resolving.obtain", "config.model", "keeping.keychain"} <= start
+    assert house.records("NamedTuple") & start == set()
+    sources = {module for module in MODULES if room(module) == "sources"}
+    assert house.records("Record") - start - sources == set()
+    assert "typing" not in {
+        node.module if isinstance(node, ast.ImportFrom) else alias.name
+        for module in start
+        for node in tree(MODULES[module]).body
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        for alias in node.names
+    }
+
+
 # -- each module -----------------------------------------------------------------
 
 

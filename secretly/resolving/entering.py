@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from ..config.model import Entry
 from ..errors import Refused
-from ..record import Record
 from ..redacted import Secret
 from ..reference import Reference
 from ..text import escape
@@ -64,7 +65,7 @@ async def _with_username(
     raise Refused(f"no usable user name for {escape(candidate.name)}", f"the problem: {wrong}")
 
 
-class Entered(Record):
+class Entered(NamedTuple):
     """What the user typed at one prompt.
 
     :param candidate: the name that was asked for, with the user name that was typed next.
