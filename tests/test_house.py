@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import configparser
 import fnmatch
+import re
 from pathlib import Path
 
 import house
@@ -73,6 +74,25 @@ def test_the_figures_are_of_something() -> None:
     assert house.function_lines().keys() == house.parameters().keys()
     assert len(house.functions()) > 500
     assert room("asking.terminal") == "asking"
+
+
+# -- what a room knows -----------------------------------------------------------
+
+
+def test_only_publishing_knows_the_variables_of_publishing_tools() -> None:
+    """The plan asks there. The rows of known commands, and the launchers', name some."""
+    tools = (
+        r"\b(TWINE|UV|FLIT|HATCH|POETRY|PDM|MATURIN)\b|(TWINE|UV|FLIT|HATCH|POETRY|PDM|MATURIN)_"
+    )
+    rooms = {"config", "asking", "keeping", "sources", "resolving", "running", "api"}
+    found = {
+        module
+        for module, path in MODULES.items()
+        for node in ast.walk(tree(path))
+        if room(module) in rooms and module not in (house.DATA, "config.command_line")
+        if isinstance(node, ast.Constant) and re.search(tools, str(node.value))
+    }
+    assert found == set()
 
 
 # -- records ---------------------------------------------------------------------

@@ -15,7 +15,6 @@ plain variables, and of inherited ones with ``--resolve-env``, may hold referenc
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
@@ -308,25 +307,6 @@ def _stale(
 #: means something else.
 _LOADING = tuple("LD_ DYLD_ BASH_ENV".split())
 
-#: The variables that say which certificates OpenSSL, requests, the publishing tools, cargo and
-#: npm trust.
-_TRUSTING = (
-    r"(?i)SSL_CERT_(FILE|DIR)|(\w*_)?CA_?(BUNDLE|CERTS?|FILE|INFO)|\w+_CERT|NPM_CONFIG_CA"
-    r"|\w*(INSECURE|STRICT_SSL|REJECT_UNAUTHORIZED)\w*"
-)
-
-
-#: The variables that decide what an upload is, where it goes and how it gets there: those of the
-#: publishing tools, of what they start, and of the libraries that they use.
-_UPLOADING = (
-    r"(?i)(TWINE|UV|FLIT|HATCH|POETRY|PDM|MATURIN|CARGO|NPM_CONFIG|PNPM|YARN|PIPX?|NODE|GIT"
-    r"|XDG|OPENSSL|REQUESTS|CURL|KEYRING|SOURCE_DATE)_\w+"
-    r"|(\w+_)?PROXY|RUST\w+|HOME|USERPROFILE|NETRC|TMPDIR|GCONV_PATH|SSLKEYLOGFILE"
-)
-
-#: The upload variables that hold a credential.
-_CREDENTIAL = r"(?i)\w+_(PASSWORD|TOKEN|USERNAME|USER|AUTH)"
-
 
 def _check(
     given: PlanInput,
@@ -360,8 +340,16 @@ def _steers(given: PlanInput, name: str) -> bool:
     """Whether a variable steers an upload."""
     if given.upload is not None and given.upload.steers(name):
         return True
-    steering = re.fullmatch(_UPLOADING, name) and not re.fullmatch(_CREDENTIAL, name)
-    return bool(steering or re.fullmatch(_TRUSTING, name))
+    from ..publishing.steering import could_steer  # only publishing commands pay for loading it
+
+    return could_steer(name)
+
+
+def _changes_trust(name: str) -> bool:
+    """Whether a variable says which certificates a publishing tool trusts."""
+    from ..publishing.steering import changes_trust
+
+    return changes_trust(name)
 
 
 def _check_env_file(given: PlanInput, plain: Mapping[str, PlainVariable]) -> None:
@@ -376,7 +364,7 @@ def _check_env_file(given: PlanInput, plain: Mapping[str, PlainVariable]) -> Non
         does = ""
         if name.upper().startswith(_LOADING) or (given.uploads and name != "ENV" and steers(name)):
             does = "changes how programs load"
-        elif given.uploads and re.fullmatch(_TRUSTING, name):
+        elif given.uploads and _changes_trust(name):
             does = "changes whom programs trust"
         if does:
             raise Refused(
