@@ -17,6 +17,7 @@ import statistics
 import subprocess
 import sys
 import tokenize
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -84,12 +85,23 @@ def _module(dotted: str) -> str:
 @functools.cache
 def imports(path: Path) -> set[str]:
     """The modules of the house that a module imports, in functions too."""
-    package = ["secretly", *path.relative_to(ROOT).parent.parts]
     node = tree(path)
     if name(path) == "__init__":
         node = _without_typing(copy.deepcopy(node))
+    return _imported(ast.walk(node), path)
+
+
+@functools.cache
+def loads(path: Path) -> set[str]:
+    """The modules of the house that load with a module."""
+    return _imported(iter(tree(path).body), path)
+
+
+def _imported(parts: Iterator[ast.AST], path: Path) -> set[str]:
+    """The modules of the house that these parts of a module import."""
+    package = ["secretly", *path.relative_to(ROOT).parent.parts]
     found = set()
-    for part in ast.walk(node):
+    for part in parts:
         whole: list[str] = []
         if isinstance(part, ast.Import):
             whole = [alias.name for alias in part.names]
@@ -101,6 +113,31 @@ def imports(path: Path) -> set[str]:
             if dotted.split(".")[0] == "secretly":
                 found.add(_module(dotted.removeprefix("secretly").lstrip(".")))
     return found - {name(path)}
+
+
+#: What a run of ``secretly run`` loads whose secret is stored, one step after another.
+STEPS = ("cli.main", "cli.run", "running.planning", "running.preparing", "running.obtaining")
+
+
+def at_start() -> set[str]:
+    """The modules that such a run loads, unless it asks, uploads or reads from elsewhere."""
+    found, left = set[str](), list(STEPS)
+    while left:
+        module = left.pop()
+        if module not in found:
+            found.add(module)
+            left += loads(MODULES[module])
+    return found
+
+
+def records(base: str) -> set[str]:
+    """The modules with a class that is derived from ``Record`` or ``NamedTuple``."""
+    return {
+        module
+        for module, path in MODULES.items()
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.ClassDef) and base in map(ast.unparse, node.bases)
+    }
 
 
 def from_below(path: Path) -> set[str]:

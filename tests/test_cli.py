@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import hashlib
+import importlib
 import os
 import re
 import shlex
@@ -11,6 +12,7 @@ import shutil
 import signal
 import stat
 import sys
+from argparse import ArgumentParser
 from collections.abc import Iterator, Sequence
 
 import pytest
@@ -33,6 +35,7 @@ from tokens import TOKEN, wheel
 
 from secretly.asking import wording
 from secretly.asking.assuan import unescape
+from secretly.cli import run_options, verbs
 from secretly.publishing.pypi_token import token_scope
 from secretly.testing import FakePinentry
 
@@ -122,14 +125,40 @@ def test_help_names_every_verb(warm: Warm) -> None:
     assert all(re.search(rf"^    {verb} ", done.stdout, re.M) for verb in VERBS)
 
 
-def test_the_help_of_run_names_every_option(warm: Warm) -> None:
-    """Each option of ``run`` is in its help."""
-    options = (
-        "-e --env -p --profile --as --remember --no-remember --ask --confirm --no-confirm "
-        "--no-input --prompt-timeout --dry-run -q --quiet -v --verbose"
-    )
-    words = set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", warm.run("run", "--help").stdout))
-    assert set(options.split()) <= words
+@pytest.mark.parametrize("verb", sorted({*verbs.VERBS} - {"run"}))
+def test_the_help_explains_every_argument(verb: str) -> None:
+    """Each option and each positional argument of a verb has a help of its own, with a noun."""
+    reader = ArgumentParser()
+    importlib.import_module(f"secretly.cli.{verb}").add_arguments(reader)
+    waiting = [*reader._actions]
+    while waiting:
+        action = waiting.pop()
+        if isinstance(action.choices, dict):  # verbs of its own
+            waiting += [one for own in action.choices.values() for one in own._actions]
+            continue
+        assert action.help, action
+        assert not {*re.findall(r"\w+", action.help)} & {"it", "them", "one"}, action.help
+
+
+def test_the_help_of_run_names_every_option_in_at_most_two_lines(warm: Warm) -> None:
+    """The second line is for an option that is too long for the first column."""
+    text = warm.run("run", "--help").stdout.partition("options:\n")[2].partition("\n\n")[0]
+    options = re.split(r"\n(?=  -)", text)
+    named = [word.strip(",") for one in options for word in one.split() if word.startswith("-")]
+    assert "--remember[=DURATION]" in named
+    assert {*run_options.NAMES, "-h", "--help"} == {re.split(r"[\[=]", word)[0] for word in named}
+    assert all(len(one.splitlines()) <= 2 for one in options)
+    assert all(len(line) < 80 for line in text.splitlines())
+
+
+def test_the_examples_of_run_can_be_pasted(home: Home) -> None:
+    """The shell that the text is pasted into runs it: it asks for the secret, and counts it."""
+    text = home.run("run", "--help").stdout
+    (line,) = re.findall(r"^  (secretly run -e .*)$", text, re.M)
+    with FakePinentry(["canary-1"]) as fake:
+        command = line.replace("secretly", shlex.join(SECRETLY), 1)
+        done = home.run_any(["sh", "-c", command], environ=fake.environ)
+    assert (done.status, done.stdout.split()) == (0, ["9"]), done
 
 
 # -- exit statuses ---------------------------------------------------------------
@@ -284,7 +313,7 @@ def test_odd_arguments_fail_in_two_lines(
     assert done.stderr.replace("\n", "").isprintable(), done.stderr
 
 
-def test_an_output_that_is_closed_is_no_traceback(home: Home) -> None:
+def test_a_closed_output_gives_no_traceback(home: Home) -> None:
     """If its output is closed, it prints no error about it."""
     process = home.start(["sh", "-c", 'sleep 0.1; exec "$@"', "sh", *SECRETLY, "--help"])
     with ended(process):
@@ -355,7 +384,7 @@ def test_short_options_may_stand_together(warm: Warm) -> None:
         assert warm.run("run", *options, "sh", "-c", "echo $A").stdout == "canary-value\n"
 
 
-def test_the_first_word_that_is_no_option_starts_the_command(warm: Warm) -> None:
+def test_the_first_word_that_is_not_an_option_starts_the_command(warm: Warm) -> None:
     """Options after the command are the command's; ``--`` ends secretly's."""
     for dashes in ([], ["--"]):
         done = warm.run(
@@ -940,7 +969,7 @@ def test_the_place_of_the_list_is_checked_before_a_secret_is_stored(home: Home, 
 
 
 @pytest.mark.parametrize("piped", ["", "no token\n", "\udcff\udcfe\n"])
-def test_set_refuses_what_is_no_secret(home: Home, piped: str) -> None:
+def test_set_refuses_a_text_that_is_not_a_secret(home: Home, piped: str) -> None:
     """An empty one, a wrong prefix, or not text: refused, not shown and not stored."""
     kept = home.keep_in_a_file()
     done = home.run("set", "PyPI", "--stdin", stdin=piped)
@@ -993,7 +1022,8 @@ def test_confirm_binds_get(home: Home) -> None:
             declined = home.run("get", "Name", environ=environ)
             assert_fails(declined, 130)
             assert declined.stdout == ""
-        question = wording.confirm_use_text("Name", wording.place("keychain"), wording.GET_PURPOSE)
+        asks = wording.get_purpose("Name")
+        question = wording.confirm_use_text("Name", wording.place("keychain"), asks)
         assert texts(fake.prompts[0]) == question
         done = home.run("get", "Name", environ={**environ, "SECRETLY_NO_INPUT": "1"})
         assert_fails(done, 1)

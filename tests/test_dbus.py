@@ -282,7 +282,7 @@ def test_each_call_waits_for_its_answer(bus: Callable[[Script], str]) -> None:
 
 
 @pytest.mark.parametrize("line", [b"REJECTED EXTERNAL\r\n", b"ERROR\r\n", b"OKAY\r\n"])
-def test_a_bus_that_lets_nobody_in_is_refused(bus: Callable[[Script], str], line: bytes) -> None:
+def test_a_bus_that_rejects_the_user_is_refused(bus: Callable[[Script], str], line: bytes) -> None:
     """After the bus rejects the user, the client sends no call."""
 
     def script(connection: socket.socket) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import os
 import subprocess
 import sys
@@ -94,6 +95,12 @@ def test_a_second_way_of_delivery_fits(home: Home) -> None:
     assert lines.count("canary-in-a-pipe") == 1
     assert "OTHER=canary-2" in lines
     assert done.stdout.count("canary-in-a-pipe") == 1
+
+
+def test_a_second_way_of_delivery_is_short() -> None:
+    """The class and what asks for it are less than forty lines, and change no module."""
+    lines = "".join(map(inspect.getsource, (Descriptor, run))).splitlines()
+    assert 20 < len(lines) < 40
 
 
 def test_a_variable_is_set_and_nothing_else_changes() -> None:

@@ -163,7 +163,7 @@ def test_a_variable_names_the_index(workdir: Workdir, tool: str, variable: str, 
 def test_an_index_that_the_tool_does_not_know_is_refused(
     workdir: Workdir, line: str, environ: Mapping[str, str]
 ) -> None:
-    """twine and flit would stop there, so nobody is asked for a secret."""
+    """twine and flit would stop there, so secretly asks for no secret."""
     with pytest.raises(Refused, match="knows no index 'internal'") as caught:
         workdir.destination(line, environ)
     assert ".pypirc" in str(caught.value.hint)

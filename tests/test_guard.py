@@ -450,6 +450,11 @@ def test_many_files_are_summed_up(workdir: Workdir) -> None:
     # The list is part of the question, so -q hides the list only if there is no question.
     assert workdir.run("-q", *UPLOAD, answers=[True]).stderr == "".join(listing)
     assert workdir.run("-q", "--no-confirm", *UPLOAD).stderr == ""
+    workdir.configure("[secrets.PyPI]\nconfirm = false\n")
+    assert workdir.run("-q", *UPLOAD).stderr == ""
+    assert workdir.run("-q", "--ask", *UPLOAD, answers=[TOKEN]).stderr == "".join(listing)
+    workdir.configure("[secrets.PyPI]\nconfirm = true\n")
+    assert workdir.run("-q", *UPLOAD, answers=[True]).stderr == "".join(listing)
 
 
 def test_an_upload_that_does_not_fit_the_dialog_is_refused(workdir: Workdir) -> None:
@@ -583,6 +588,39 @@ def test_a_dry_run_shows_the_upload_and_asks_nothing(workdir: Workdir) -> None:
     # The file is named, and not yet made.
     assert "empty.toml" in outcome.stdout
     assert not [*workdir.folder.rglob("empty.toml")]
+
+
+#: What decides the user name of an upload to ``nexus``: the secret of its one project comes first.
+_OF_THE_PROJECT = """[secrets."nexus/demo"]
+username = "deploy"
+command = ["echo", "canary-1"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("configured", "words", "user"),
+    [
+        (_OF_THE_PROJECT, (), "deploy"),
+        ('[secrets.nexus]\nusername = "ada"\ncommand = ["echo", "canary-1"]\n', (), "ada"),
+        (_OF_THE_PROJECT, ("-e", "TWINE_USERNAME=Who"), "Who"),
+    ],
+)
+def test_a_dry_run_names_the_user_that_the_run_sends(
+    workdir: Workdir, configured: str, words: tuple[str, ...], user: str
+) -> None:
+    """The dialog, the tool and the dry run have the same user name."""
+    (workdir.folder / ".pypirc").write_text(
+        "[distutils]\nindex-servers = nexus\n[nexus]\nrepository = https://nexus.example/\n"
+    )
+    workdir.configure(f'{configured}[secrets.Who]\ncommand = ["echo", "canary-who"]\n')
+    call = (*words, "twine", "upload", "-r", "nexus", "dist/*")
+    line = wording.user_line(user)
+    assert line in workdir.run("--dry-run", *call).stdout.splitlines()
+    outcome = workdir.run(*call, answers=[True, True])
+    assert outcome.status == 0, outcome
+    assert line in outcome.asked[0].splitlines()
+    given = (workdir.folder / "given").read_text().splitlines()
+    assert f"TWINE_USERNAME={'canary-who' if user == 'Who' else user}" in given
 
 
 # -- checks before the first prompt ----------------------------------------------

@@ -14,7 +14,8 @@ from secretly.cli import guesses, run, run_options
 from secretly.cli.console import UsageError
 from secretly.cli.verbs import VERBS
 from secretly.config import loading
-from secretly.resolving.similar import did_you_mean, similar_names
+from secretly.config.model import Command, Configuration, Entry, Profile
+from secretly.resolving.similar import configured_names, did_you_mean, similar_names
 from secretly.testing import FakePinentry
 
 
@@ -62,6 +63,22 @@ def test_names_that_are_near_are_found(name: str, stored: list[str], near: list[
     question = did_you_mean(name, stored, configuration)
     assert all(other in question for other in near)
     assert bool(question) is bool(near)
+
+
+def test_the_names_in_the_configuration_are_plain_ones() -> None:
+    """Neither a field nor another store is a part of a name."""
+    texts = {
+        "A": "AWS#username",
+        "B": "secretly://Own",
+        "C": "secretly://",
+        "D": "op://V/I",
+        "E": "{{ X }}",
+        "F": "",
+        "G": "Plain",
+    }
+    row = Command("show", secrets=texts, profiles={"p": Profile(secrets={"P": "Named#password"})})
+    known = Configuration({"PyPI": Entry("PyPI")}, {"show": row})
+    assert configured_names(known) == {"PyPI", "AWS", "Own", "C", "Plain", "Named"}
 
 
 def near(name: str, other: str) -> str:
@@ -199,7 +216,7 @@ def test_a_duration_in_the_place_of_the_command_is_answered(word: str) -> None:
 
 
 @pytest.mark.parametrize("word", ["7z", "1password-cli", "2to3", "./15m"])
-def test_a_command_that_begins_with_a_digit_is_none(
+def test_a_command_that_begins_with_a_digit_is_not_a_duration(
     word: str, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A word that is not a duration, or names an existing program, is a command."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import configparser
 import fnmatch
+import re
+from collections import Counter
 from pathlib import Path
 
 import house
@@ -73,6 +75,60 @@ def test_the_figures_are_of_something() -> None:
     assert house.function_lines().keys() == house.parameters().keys()
     assert len(house.functions()) > 500
     assert room("asking.terminal") == "asking"
+
+
+# -- names -----------------------------------------------------------------------
+
+
+def test_no_two_classes_have_the_same_name() -> None:
+    """A name means one thing in the whole house; names that begin with _ belong to a module."""
+    places = [
+        (node.name, module)
+        for module, path in MODULES.items()
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+    ]
+    found = Counter(name for name, _ in places)
+    assert len(found) > 150
+    assert [place for place in places if found[place[0]] > 1] == []
+
+
+# -- what a room knows -----------------------------------------------------------
+
+
+def test_only_publishing_knows_the_variables_of_publishing_tools() -> None:
+    """The plan asks there. The rows of known commands, and the launchers', name some."""
+    tools = (
+        r"\b(TWINE|UV|FLIT|HATCH|POETRY|PDM|MATURIN)\b|(TWINE|UV|FLIT|HATCH|POETRY|PDM|MATURIN)_"
+    )
+    rooms = {"config", "asking", "keeping", "sources", "resolving", "running", "api"}
+    found = {
+        module
+        for module, path in MODULES.items()
+        for node in ast.walk(tree(path))
+        if room(module) in rooms and module not in (house.DATA, "config.command_line")
+        if isinstance(node, ast.Constant) and re.search(tools, str(node.value))
+    }
+    assert found == set()
+
+
+# -- records ---------------------------------------------------------------------
+
+
+def test_a_record_is_a_record_at_the_start_and_a_named_tuple_elsewhere() -> None:
+    """``typing`` takes long to load. A start with a password manager loads ``sources/``, too."""
+    start = house.at_start()
+    assert {"resolving.obtain", "config.model", "keeping.keychain"} <= start
+    assert house.records("NamedTuple") & start == set()
+    sources = {module for module in MODULES if room(module) == "sources"}
+    assert house.records("Record") - start - sources == set()
+    assert "typing" not in {
+        node.module if isinstance(node, ast.ImportFrom) else alias.name
+        for module in start
+        for node in tree(MODULES[module]).body
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        for alias in node.names
+    }
 
 
 # -- each module -----------------------------------------------------------------

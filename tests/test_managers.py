@@ -977,7 +977,7 @@ class _Contract(SourceContract):
 
     def run(self) -> sources.Run:
         """A run in which secretly may ask the user."""
-        return sources.Run(Environ(self._environ), person=30)
+        return sources.Run(Environ(self._environ), prompt_timeout=30)
 
     def source(self) -> sources.Source:
         """The source that the vault's references name."""

@@ -84,7 +84,7 @@ def test_a_variable_that_is_not_text_is_printed_as_it_is(home: Home) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, b"canary-\xff\n", b"")
 
 
-def test_the_current_folder_is_no_library(home: Home) -> None:
+def test_python_loads_nothing_from_the_current_folder(home: Home) -> None:
     """``python -m secretly`` loads nothing from the current folder."""
     folder = home.folder / "project"
     folder.mkdir()

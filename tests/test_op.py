@@ -314,7 +314,7 @@ class OnePassword:
 
     def run_of(self, **more: Any) -> Run:
         """A run in which secretly finds op."""
-        return Run(Environ(self.home.environ), **{"person": 10, **more})
+        return Run(Environ(self.home.environ), **{"prompt_timeout": 10, **more})
 
     def get(self, reference: str, **more: Any) -> tuple[str, str | None]:
         """The value of a reference, and its user name."""

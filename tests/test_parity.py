@@ -1,8 +1,8 @@
 """A command that secretly runs is as if it had been started directly.
 
 Each test starts the same command line in three ways and compares what can be seen
-of it: directly; with a secret that is found at once; and with one that a person
-was asked for, so that Twisted's reactor was loaded and has run.
+of it: directly; with a secret that is found at once; and with one that the user
+typed, so that Twisted's reactor was loaded and has run.
 """
 
 from __future__ import annotations

@@ -140,7 +140,7 @@ def test_the_upload_arrives_where_the_dialog_says_as_that_user(
 def test_what_twine_would_refuse_or_send_elsewhere_is_refused(
     place: Home, evil: Warehouse, line: str, words: str
 ) -> None:
-    """Nobody is asked, and nothing is sent."""
+    """secretly asks nothing, and nothing is sent."""
     (place.folder / "demo" / ".evil.cfg").write_text(f"[pypi]\nrepository = {evil.url}\n")
     tokens.wheel(place.folder / "demo" / "dist" / "old")
     with FakePinentry([tokens.token("127.0.0.1")]) as fake:

@@ -40,7 +40,7 @@ def test_each_code_of_a_pinentry_has_its_error(code: int, kind: type[Exception],
         assert caught.value.hint == DOCTOR  # type: ignore[attr-defined]
 
 
-def test_a_time_that_is_over_is_no_time() -> None:
+def test_no_time_is_left_after_the_deadline() -> None:
     """The next question gets what is left, at most its own time; then the error names that time."""
     assert Patience(5).left() == 5
     assert 0 < Patience(5, time.monotonic() + 1).left() <= 1

@@ -239,7 +239,7 @@ def test_what_the_tool_ignores_is_ignored(workdir: Workdir, line: str) -> None:
 
 
 @pytest.mark.parametrize("line", ["maturin upload 'dist/*'", "hatch publish 'dist/*'"])
-def test_a_pattern_that_the_tool_does_not_know_is_no_file(workdir: Workdir, line: str) -> None:
+def test_a_pattern_that_the_tool_does_not_expand_names_no_file(workdir: Workdir, line: str) -> None:
     """Only the shell, twine and uv expand patterns, so other tools find no file of such a name."""
     workdir.write("pyproject.toml", PROJECT)
     workdir.wheel()
@@ -881,7 +881,7 @@ def test_the_dialog_names_the_launcher(workdir: Workdir, launcher: str) -> None:
     """With a launcher, the project may replace the program and its variables."""
     workdir.wheel()
     planned = workdir.examine(f"{launcher} twine upload {WHEEL}")
-    note = wording.note_line(wording.launcher_note(launcher))
+    note = wording.note_line(wording.launcher_note(launcher, "twine"))
     assert note in planned.described("__token__")
     assert note in unwrapped(planned.consent(PROGRAM, ARGV).text("__token__")).split("\n")
     assert not any(

@@ -612,7 +612,7 @@ def test_waiting_for_a_turn_does_not_count(locked: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr("secretly.sources.items.find", lambda scheme: Vault())
     slow: list[Any] = [[("wait", 1.5), ("raw", b"D canary-key\nOK\n")]]
     with FakePinentry(slow) as pinentry:
-        run = run_of(locked, person=20)
+        run = run_of(locked, prompt_timeout=20)
         run = run._replace(environ=Environ({**run.environ, **pinentry.environ}))
 
         async def work() -> list[Any]:
@@ -873,13 +873,13 @@ def test_how_long_a_program_may_take(asks: bool) -> None:
     """30 s and never more than the user has; a program that asks has the user's time."""
     program = Program("the vault", "vault", asks=asks)
     assert program.limit(Run({})) == programs.MACHINE_TIMEOUT == 30
-    assert program.limit(Run({"DISPLAY": ":0"}, person=300)) == (300 if asks else 30)
-    assert program.limit(Run({}, person=5)) == 5
+    assert program.limit(Run({"DISPLAY": ":0"}, prompt_timeout=300)) == (300 if asks else 30)
+    assert program.limit(Run({}, prompt_timeout=5)) == 5
 
 
 _LIMIT = """
 from secretly.sources import Program, Run
-print(Program("the vault", "vault", asks=True).limit(Run({variables}, person=300)))
+print(Program("the vault", "vault", asks=True).limit(Run({variables}, prompt_timeout=300)))
 """
 
 
@@ -952,7 +952,7 @@ def locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def unlocked(folder: Path, pinentry: FakePinentry, count: int = 1, **more: Any) -> list[Any]:
     """Return what several requests get at the same time."""
-    run = run_of(folder, **{"person": 20, **more})
+    run = run_of(folder, **{"prompt_timeout": 20, **more})
     run = run._replace(environ=Environ({**run.environ, **pinentry.environ}))
 
     async def work() -> list[Any]:
@@ -965,7 +965,7 @@ def unlocked(folder: Path, pinentry: FakePinentry, count: int = 1, **more: Any) 
 @pytest.mark.process
 def test_each_prompt_has_what_is_left_of_the_limit(locked: Path) -> None:
     """The second prompt has only the time that the first attempt left."""
-    run = run_of(locked, person=PATIENCE)
+    run = run_of(locked, prompt_timeout=PATIENCE)
     run.until = time.monotonic() + PATIENCE
     wrong: list[Any] = [("wait", 1.1), ("raw", b"D canary-wrong\nOK\n")]
     with FakePinentry([wrong, "canary-key"]) as pinentry:
@@ -1020,7 +1020,7 @@ def test_a_cancelled_prompt_is_not_repeated(locked: Path) -> None:
 def test_a_locked_vault_is_an_error_with_no_input(locked: Path) -> None:
     """The outcome is Locked, with the hint that unlocks the vault, and no pinentry starts."""
     with FakePinentry(["canary-key"]) as pinentry:
-        (error,) = unlocked(locked, pinentry, person=None)
+        (error,) = unlocked(locked, pinentry, prompt_timeout=None)
         assert pinentry.lines == []
     assert isinstance(error, sources.Locked)
     assert error.hint == "vault open"
@@ -1047,7 +1047,7 @@ def test_programs_that_may_ask_run_one_after_another(locked: Path) -> None:
     script(locked, "asks", f"cd {locked}; {_SEEN.format('echo canary-2')}")
     with FakePinentry(["canary-key"]) as pinentry:
         wrapped = script(locked, "pinentry-fake", f"cd {locked}; {_SEEN.format(pinentry.path)}")
-        run = run_of(locked, person=20)
+        run = run_of(locked, prompt_timeout=20)
         more = {**pinentry.environ, "PINENTRY": str(wrapped)}
         run = run._replace(environ=Environ({**run.environ, **more}))
 
@@ -1093,7 +1093,7 @@ def test_a_program_that_asks_once_needs_one_turn(tmp_path: Path) -> None:
     script(tmp_path, "vault", f"[ $1 = a ] || {{ {_TOGETHER.strip()}; }}; echo $1 >> FOLDER/done")
     text = (tmp_path / "vault").read_text().replace("FOLDER", str(tmp_path)).replace("COUNT", "4")
     (tmp_path / "vault").write_text(text)
-    run = run_of(tmp_path, person=20)
+    run = run_of(tmp_path, prompt_timeout=20)
     program = Program("the vault", "vault", asks=True)
 
     async def one(name: str) -> None:
@@ -1121,7 +1121,7 @@ def test_a_missing_item_does_not_ask_again(locked: Path) -> None:
         '  test "$KEY" = canary-key &&',
     ))  # fmt: skip
     with FakePinentry(["canary-key"] * 3) as pinentry:
-        run = run_of(locked, person=20)
+        run = run_of(locked, prompt_timeout=20)
         run = run._replace(environ=Environ({**run.environ, **pinentry.environ}))
 
         async def get(name: str) -> str:
@@ -1192,14 +1192,24 @@ def test_a_run_shares_its_state_with_its_copies_only() -> None:
     first, second = Run({}), Run({})
     first.keep("vault", "canary-1")
     assert (dict(second.kept), second.opened, second.asked) == ({}, [], set())
-    copy = first._replace(person=5.0)
-    assert (copy.person, first.person) == (5.0, None)
-    assert dataclasses.replace(first, person=5.0).kept is first.kept  # as it was one in 1.0
+    copy = first._replace(prompt_timeout=5.0)
+    assert (copy.prompt_timeout, first.prompt_timeout) == (5.0, None)
+    replaced = dataclasses.replace(first, prompt_timeout=5.0)  # as it was one in 1.0
+    assert (replaced.kept, replaced.prompt_timeout) == (first.kept, 5.0)
+    assert replaced.kept is first.kept
     copy.opened.append("the vault")
     assert (copy.kept, first.opened) == (first.kept, ["the vault"])
     assert "canary" not in repr(first)
     with pytest.raises(TypeError):
         first._replace(persons=5)
+
+
+def test_the_first_name_of_prompt_timeout_works() -> None:
+    """Sources of other packages, and their tests, say ``person``."""
+    run = Run({}, person=5.0)
+    for one in (run, Run({}, 5.0), run._replace(person=5.0), dataclasses.replace(run, person=5.0)):
+        assert (one.prompt_timeout, one.person) == (5.0, 5.0)
+    assert run._replace(prompt_timeout=None).person is None
 
 
 @pytest.mark.process
@@ -1305,7 +1315,7 @@ class TestRbw(SourceContract):
         return sources.find("rbw")
 
     def run(self) -> Run:
-        return Run(Environ(self._home.environ), person=10)
+        return Run(Environ(self._home.environ), prompt_timeout=10)
 
     def item(self) -> str:
         return "PyPI"

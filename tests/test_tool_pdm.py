@@ -248,7 +248,7 @@ def test_the_destination_is_that_of_the_bare_tool(
     assert work.whole(line, environ) == expected
 
 
-def test_the_comment_after_the_subcommand_is_no_settings_file(work: Project) -> None:
+def test_the_comment_after_the_subcommand_names_no_settings_file(work: Project) -> None:
     """``pdm publish -c "a comment"`` leaves the user's own settings in force."""
     work.write("~/.config/pdm/config.toml", f"repository.pypi.url = '{INTERNAL}'")
     assert work.whole("pdm publish -r pypi -c 'a comment'").url == INTERNAL

@@ -225,7 +225,7 @@ def test_a_user_name_that_comes_from_a_reference_is_shown_as_that(home: Home) ->
     assert done.stdout.startswith("eve canary "), done
 
 
-def test_an_empty_variable_is_no_secret(home: Home) -> None:
+def test_an_empty_variable_does_not_count_as_a_secret(home: Home) -> None:
     """A CI's secret that isn't set is often an empty variable: the token is asked for."""
     with FakePinentry([TOKEN]) as fake:
         environ = {"TWINE_PASSWORD": "", **fake.environ}

@@ -57,7 +57,7 @@ class TestRbw(SourceContract):
 
     def test_a_locked_vault_is_an_error_if_secretly_must_not_ask(self) -> None:
         """Without prompts the vault stays locked; with prompts rbw unlocks it."""
-        no_prompts = Run(self.run().environ, person=None)
+        no_prompts = Run(self.run().environ, prompt_timeout=None)
         with pytest.raises(Locked):
             asyncio.run(secretly_rbw.fetch("Example", ("",), no_prompts))
         assert not (self.folder / "unlocked").exists()

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 #: The title of every dialog.
 TITLE = "secretly"
 
-NOT_ACCEPTED = "That was not accepted."
+NOT_ACCEPTED = "The secret was not accepted."
 NOTHING_ENTERED = "Nothing was entered."
-CUT_SHORT = "That is only the beginning of several lines."
-A_REFERENCE = "That is a reference, not a secret."
+CUT_SHORT = "The secret is only the beginning of several lines."
+A_REFERENCE = "The secret is itself a reference."
 KEYCHAIN_LOCKED = "The keychain is locked."
 KEYCHAIN_SILENT = "The keychain did not answer."
 KEYCHAIN_UNREACHABLE = "The secret is in the keychain, which can't be reached from here."
@@ -52,9 +52,9 @@ def no_such_name(name: str, question: str) -> str:
     return f"No stored secret is named {name}. {question}"
 
 
-def store_question(name: str, asker: str = "") -> str:
+def store_question(name: str, wanted_by: str = "") -> str:
     """Return the question whether to store what was typed, below the line that says who asked."""
-    return "\n\n".join(filter(None, (asker, f"Store {name} in your keychain for next time?")))
+    return "\n\n".join(filter(None, (wanted_by, f"Store {name} in your keychain for next time?")))
 
 
 def users(names: Sequence[str]) -> str:
@@ -155,11 +155,24 @@ def asks(program: str, question: str, description: str = "") -> str:
     return "\n\n".join(filter(None, (f"{TITLE}: {program} asks: {question}", description)))
 
 
-#: What each verb does with a secret.
-SET_PURPOSE = "secretly set stores it in your keychain"
-GET_PURPOSE = "secretly get prints it"
-SHOW_PURPOSE = "secretly token show reads it"
-NARROW_PURPOSE = "secretly token narrow prints a weaker token made from it"
+def set_purpose(name: str) -> str:
+    """What ``secretly set`` does with a secret."""
+    return f"{TITLE} set stores {name} in your keychain"
+
+
+def get_purpose(name: str) -> str:
+    """What ``secretly get`` does with a secret."""
+    return f"{TITLE} get prints {name}"
+
+
+def show_purpose(name: str) -> str:
+    """What ``secretly token show`` does with a token."""
+    return f"{TITLE} token show reads {name}"
+
+
+def narrow_purpose(name: str) -> str:
+    """What ``secretly token narrow`` does with a token."""
+    return f"{TITLE} token narrow prints a weaker token made from {name}"
 
 
 # -- a password manager's vault --------------------------------------------------
@@ -170,9 +183,11 @@ ACCOUNT_PASSWORD = "Account password"
 WRONG_PASSWORD = "That was not the right password."
 
 
-def unlock_text(purpose: str, asker: str = "") -> str:
-    """Why a vault's password is needed: *purpose* says what is locked, *asker* who asks."""
-    return "\n\n".join(filter(None, (asker, f"{purpose}. secretly needs a secret from it.")))
+def unlock_text(purpose: str, wanted_by: str = "") -> str:
+    """Why a vault's password is needed: *purpose* says what is locked, *wanted_by* for what."""
+    return "\n\n".join(
+        filter(None, (wanted_by, f"{purpose}. secretly needs a secret from this vault."))
+    )
 
 
 # -- an upload -------------------------------------------------------------------
@@ -224,9 +239,9 @@ def note_line(note: str) -> str:
     return f"note: {note}"
 
 
-def launcher_note(launcher: str) -> str:
+def launcher_note(launcher: str, tool: str) -> str:
     """A launcher such as ``uv run`` starts the tool."""
-    return f"{launcher} starts it, and the project may say how"
+    return f"{launcher} starts {tool}, and this project's settings can change how"
 
 
 def project_code(what: str) -> str:
@@ -247,7 +262,7 @@ def proxy(host: str) -> str:
 def unread(name: str, count: int) -> str:
     """secretly can't read the project of some files, of which *name* is one."""
     what = name if count == 1 else f"{name} and {count - 1} more"
-    return f"project of {what} not known; the token is not limited to a project"
+    return f"can't read the project of {what}, so the token is not limited to a project"
 
 
 def development_version(version: str) -> str:
@@ -292,5 +307,5 @@ def gets_token(tool: str, projects: str | None, until: str) -> str:
     """
     end = f"until {until}" if until else "that does not expire"
     if projects is None:
-        return f"{tool} gets a token {end}; for which project is not known"
+        return f"{tool} gets a token {end}, for {UNKNOWN_PROJECT}"
     return f"{tool} gets a token for {projects} only, {end}"

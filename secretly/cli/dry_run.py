@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from ..reference import Reference
 from ..resolving.candidates import CONFIGURATION, KEYCHAIN, MEMORY, TYPED, find_candidates
 from ..resolving.lookup import NameList
 from ..resolving.request import Context, SecretRequest
-from ..running.delivery import Composed, Delivery, Username
+from ..running.delivery import Composed, Delivery, UsernameOf
 from ..running.planning import DeliveryPlan
 from ..running.preparing import PreparedRun
-from ..running.usernames import upload_username
+from ..running.usernames import expected_username
 from ..sources import registry
 from ..text import escape
 
@@ -38,22 +39,29 @@ def print_plan(plan: DeliveryPlan, prepared: PreparedRun, context: Context) -> N
         if name in context.environ and name not in delivered:
             print(f"{escape(name)}: removed")
     if prepared.release is not None:
-        username = _username(prepared.release.destination, context)
+        username = _username(prepared.release.destination, prepared, context)
         for line in (*prepared.pinned, *prepared.release.described(username)):
             print(line)
 
 
-def _username(destination: Destination, context: Context) -> str:
-    """The user name that an upload would send: a password manager may have another one."""
-    stored = NameList(context).find(destination.secret)
-    own = stored.username if stored is not None and stored.own else None
-    configured = context.configuration.entry(destination.secret).username
-    return upload_username(destination, context.configuration, configured, own)
+def _username(destination: Destination, prepared: PreparedRun, context: Context) -> str:
+    """The user name that an upload would send, or the reference that it comes from."""
+    if prepared.named:
+        return prepared.named
+    entries, names = context.configuration, NameList(context)
+    own = [
+        one for one in prepared.deliveries if one.by_project or isinstance(one.value, UsernameOf)
+    ]
+    requests = [request for one in own for request in one.requests]
+    requests.append(SecretRequest(Reference("", destination.secret)))
+    candidates = find_candidates(requests[0], entries, names.find, context.environ)
+    remembered = {one.name for one in context.memory.held()}
+    return expected_username(destination, entries, candidates, names.find, remembered)
 
 
 def _origin(delivery: Delivery, context: Context) -> str:
     """Where a value would come from."""
-    if isinstance(delivery.value, Username):
+    if isinstance(delivery.value, UsernameOf):
         return "the user name that goes with it"
     found = " and ".join(_place(request, context) for request in delivery.requests)
     return f"a text with {found}" if isinstance(delivery.value, Composed) else found

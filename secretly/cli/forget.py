@@ -16,7 +16,7 @@ EXAMPLE = "example:\n  secretly forget PyPI\n"
 
 def add_arguments(verb: ArgumentParser) -> None:
     """Add the arguments of ``forget``."""
-    add_reference(verb)
+    add_reference(verb, "the name of the secret, such as PyPI")
     verb.add_argument("--username", metavar="U", help="delete only this user's secret")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 
 from ..asking import wording
+from ..text import escape
 from .stored import add_reference, print_secret, stored_secret
 
 EXAMPLE = "example:\n  secretly get PyPI | pbcopy\n"
@@ -13,10 +14,13 @@ EXAMPLE = "example:\n  secretly get PyPI | pbcopy\n"
 def add_arguments(verb: ArgumentParser) -> None:
     """Let the parser take this verb's arguments."""
     add_reference(verb)
-    verb.add_argument("-n", dest="bare", action="store_true", help="print no newline after it")
+    verb.add_argument(
+        "-n", dest="bare", action="store_true", help="print no newline after the secret"
+    )
 
 
 def execute(options: Namespace) -> int:
     """Carry out the verb; return the exit status."""
-    print_secret(stored_secret(options.reference, wording.GET_PURPOSE).secret, options.bare)
+    purpose = wording.get_purpose(escape(options.reference))
+    print_secret(stored_secret(options.reference, purpose).secret, options.bare)
     return 0

@@ -13,7 +13,7 @@ from ..record import Record
 from ..redacted import Environ
 from ..reference import Reference
 from ..running import launch, program
-from ..running.plain import Split, plain_variables, split, texts
+from ..running.plain import Separated, plain_variables, separate, texts
 from ..text import escape, format_command
 from .console import UsageError, drive, drive_in_place, hardening, quiet, say, user_context
 from .run_options import RunOptions, parse_options, parse_variable, print_help
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ..running.env_file import EnvFile
     from ..running.plain import PlainVariable
     from ..running.planning import PlanInput
+    from ..running.preparing import PreparedRun
 
 
 class _Call(Record):
@@ -48,20 +49,20 @@ class _Call(Record):
             return True
         if self.invocation is not None and self.invocation.needs_secret:
             return True
-        return bool(self.split(None).secret)
+        return bool(self.separated(None).secret)
 
-    def split(self, row: Command | None) -> Split:
+    def separated(self, row: Command | None) -> Separated:
         """The plain variables, and those whose text holds references.
 
         :param row: what is known of the command; None for a call that needs no secret.
         """
         found = plain_variables(row, self.profile, self.env_file)
         if not found:  # most calls have none, and what follows takes time to load
-            return Split({}, {})
-        return split(found, self.common, self.environ, self.options.literal)
+            return Separated({}, {})
+        return separate(found, self.common, self.environ, self.options.literal)
 
     @property
-    def texts(self) -> set[str]:
+    def set_names(self) -> set[str]:
         """The names of the variables that something has a text for."""
         row = self.invocation.row if self.invocation else None
         return {*plain_variables(row, self.profile, self.env_file), *self.environ}
@@ -111,7 +112,7 @@ def run(about: str, arguments: Sequence[str]) -> int:
     if options.literal:
         from .guesses import without_text
 
-        for line in without_text(options.literal, call.texts):
+        for line in without_text(options.literal, call.set_names):
             (quiet if options.quiet else say)(line)
     launch.execute(ready, quiet if options.quiet else say, hardening.lifted())
     raise AssertionError("execve returned")
@@ -176,9 +177,8 @@ def _with_secrets(call: _Call, path: str) -> launch.LaunchPlan | None:
     variables = [name for by in call.explicit for name in by.variables]
     if line := expanded_by_the_shell(call.command, variables):
         context.note(line)
-    if options.confirm is not False:
-        for line in prepared.listing:  # escaped already, and part of the question
-            print(line, file=sys.stderr)
+    if prepared.listing:
+        prepared = _with_listing(prepared)
     launch.locale_as_given()  # before hardening: afterwards it can't be read
     tell = say if options.verbose else quiet
     try:
@@ -186,6 +186,21 @@ def _with_secrets(call: _Call, path: str) -> launch.LaunchPlan | None:
     except Cancelled as error:
         error.hint = f"{escape(call.command[0])} was not run"
         raise
+
+
+def _with_listing(prepared: PreparedRun) -> PreparedRun:
+    """The run that prints the files before its first prompt: they are part of the question."""
+    lines = list(prepared.listing)  # escaped already
+
+    def show() -> None:
+        while lines:
+            print(lines.pop(0), file=sys.stderr)
+
+    deliveries = (
+        one.with_requests(lambda request: request._replace(before_prompt=show))
+        for one in prepared.deliveries
+    )
+    return prepared._replace(deliveries=tuple(deliveries))
 
 
 def expanded_by_the_shell(command: Sequence[str], variables: Iterable[str]) -> str:
@@ -253,7 +268,7 @@ def _plan_input(call: _Call, path: str, context: Context) -> PlanInput:
     known, upload = call.invocation, None
     shown: Sequence[str] = ()
     if known is not None and known.needs_secret:
-        upload = _look_at_upload(known, call.split(known.row).plain, context)
+        upload = _look_at_upload(known, call.separated(known.row).plain, context)
     if known is not None and upload is not None:
         shown = upload.masked(call.command)
         if idle := _why_idle(call, known.row, upload, context):

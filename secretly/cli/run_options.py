@@ -94,7 +94,7 @@ _OPTIONS = (
     _Option(
         ("--prompt-timeout",),
         "prompt_timeout",
-        "how long secretly may take (15m; default 300s a prompt)",
+        "time limit of all waits (default: 300s for each prompt)",
         "DURATION",
         read=values.time_limit,
     ),

@@ -25,13 +25,15 @@ EXAMPLE = "example:\n  secretly set PyPI\n"
 
 def add_arguments(verb: ArgumentParser) -> None:
     """Let the parser take this verb's arguments."""
-    add_reference(verb)
-    verb.add_argument("--username", metavar="U", help="the user name that goes with it")
-    verb.add_argument("--stdin", action="store_true", help="read it from standard input")
+    add_reference(verb, "the name of the secret, such as PyPI")
+    verb.add_argument("--username", metavar="U", help="the user name of the secret")
+    verb.add_argument("--stdin", action="store_true", help="read the secret from standard input")
     verb.add_argument(
-        "--replace", action="store_true", help="replace one of another user name unasked"
+        "--replace",
+        action="store_true",
+        help="replace the secret of another user name without asking",
     )
-    verb.add_argument("--no-input", action="store_true", help="never ask you: fail")
+    verb.add_argument("--no-input", action="store_true", help="never ask: fail instead")
 
 
 def execute(options: Namespace) -> int:
@@ -48,7 +50,7 @@ def execute(options: Namespace) -> int:
         say(note)
     piped = _piped(entry) if options.stdin else None
     if piped is None and context.no_input:
-        raise NotFound("can't ask you for it: prompts are switched off", "use --stdin")
+        raise NotFound(f"can't ask you for {escape(name)}: prompts are switched off", "use --stdin")
 
     async def store() -> list[str]:
         if piped is None:
@@ -104,7 +106,7 @@ async def _confirm_replacing(
 async def _ask(name: str, entry: Entry, context: Context, note: str) -> Secret:
     request = SecretRequest(
         Reference("", name),
-        purpose="\n\n".join(filter(None, (wording.SET_PURPOSE, note))),
+        purpose="\n\n".join(filter(None, (wording.set_purpose(escape(name)), note))),
         ignore_stored=True,
         remember=False,
         repeat=not entry.prefix,

@@ -23,12 +23,12 @@ EXAMPLE = """examples:
 
 def add_arguments(verb: ArgumentParser) -> None:
     """Add the arguments to the verb's parser."""
-    verb.add_argument("command", metavar="COMMAND", nargs="?")
-    verb.add_argument("--dir", metavar="FOLDER", help="the folder for them")
+    verb.add_argument("command", metavar="COMMAND", nargs="?", help="the known command")
+    verb.add_argument("--dir", metavar="FOLDER", help="the folder of the shims")
     one = verb.add_mutually_exclusive_group()
     one.add_argument("--refuse", action="store_true", help="also write a COMMAND that refuses")
-    one.add_argument("--list", action="store_true", help="list them")
-    one.add_argument("--remove", action="store_true", help="remove them")
+    one.add_argument("--list", action="store_true", help="list the shims")
+    one.add_argument("--remove", action="store_true", help="remove the shims")
 
 
 def execute(options: Namespace) -> int:

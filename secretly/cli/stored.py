@@ -12,10 +12,16 @@ from ..resolving.obtain import obtain_stored
 from ..resolving.request import SecretRequest
 from .console import drive, user_context
 
+#: What a reference may be, as the help says it.
+REFERENCE = "NAME, NAME#field or scheme://path"
 
-def add_reference(verb: ArgumentParser) -> None:
-    """Let a verb take the reference of a secret."""
-    verb.add_argument("reference", metavar="REFERENCE")
+
+def add_reference(verb: ArgumentParser, about: str = REFERENCE) -> None:
+    """Let a verb take the reference of a secret.
+
+    :param about: its help.
+    """
+    verb.add_argument("reference", metavar="REFERENCE", help=about)
 
 
 def stored_secret(reference: str, purpose: str, confirm: bool = True) -> ResolvedSecret:

@@ -9,7 +9,7 @@ from ..config import values
 from ..errors import Refused
 from ..text import escape
 from .console import UsageError
-from .stored import print_secret, stored_secret
+from .stored import add_reference, print_secret, stored_secret
 
 EXAMPLE = """examples:
   secretly token show PyPI
@@ -20,7 +20,8 @@ EXAMPLE = """examples:
 def _show(options: Namespace) -> int:
     from ..publishing import pypi_token
 
-    found = stored_secret(options.reference, wording.SHOW_PURPOSE, confirm=False)
+    purpose = wording.show_purpose(escape(options.reference))
+    found = stored_secret(options.reference, purpose, confirm=False)
     for line in pypi_token.token_scope(found.secret).described():
         print(line)
     return 0
@@ -35,7 +36,8 @@ def _narrow(options: Namespace) -> int:
         if not archives.is_project_name(name):
             raise UsageError(f"'{escape(name)}' is not a valid project name", "--project demo")
     projects = [archives.normalize_project(name) for name in options.project]
-    found = stored_secret(options.reference, wording.NARROW_PURPOSE)
+    purpose = wording.narrow_purpose(escape(options.reference))
+    found = stored_secret(options.reference, purpose)
     allowed, now = pypi_token.token_scope(found.secret), time.time()
     if lacking := allowed.lacks(projects):
         raise Refused(
@@ -63,7 +65,7 @@ def add_arguments(verb: ArgumentParser) -> None:
         description="Show what a PyPI token allows: index, projects, end. Never the token.",
         epilog="example:\n  secretly token show PyPI\n",
     )
-    show.add_argument("reference", metavar="REFERENCE")
+    add_reference(show)
     show.set_defaults(execute=_show)
     narrow = verbs.add_parser(
         "narrow",
@@ -71,19 +73,19 @@ def add_arguments(verb: ArgumentParser) -> None:
         description="Print a PyPI token that is valid for these projects only, and ends soon.",
         epilog="example:\n  secretly token narrow PyPI --project demo --expires 15m\n",
     )
-    narrow.add_argument("reference", metavar="REFERENCE")
+    add_reference(narrow)
     narrow.add_argument(
         "--project",
         action="append",
         default=[],
         metavar="P",
-        help="a project that it is valid for (repeatable; default: those of the token)",
+        help="a project of the new token (repeatable; default: those of the token)",
     )
     narrow.add_argument(
         "--expires",
         type=values.duration,
         metavar="DURATION",
-        help="how long it is valid (60s, 15m, 2h; default 15m)",
+        help="how long the new token is valid (60s, 15m, 2h; default 15m)",
     )
     narrow.add_argument(
         "-n", dest="bare", action="store_true", help="print no newline after the token"

@@ -36,7 +36,7 @@ VERBS = {
     "list": "list the secrets that are stored or configured",
     "token": "show what a PyPI token allows, or make a weaker one",
     "shim": "make small programs that run a command with a profile",
-    "lock": "drop all secrets that are held in memory",
+    "lock": "forget all remembered secrets",
     "doctor": "check the setup",
     "demo": "show an upload with a practice token, on this computer only",
 }

@@ -50,7 +50,7 @@ _RUNNERS = frozenset(
 )
 
 #: Each launcher but Python: its options with a value, and the words after which the command
-#: stands that it starts.
+#: follows that it starts.
 _LAUNCHERS: dict[str, tuple[frozenset[str], tuple[list[str], ...]]] = {
     "uv": (_UV, (["run"], ["tool", "run"])),
     "uvx": (_UV, ([],)),

@@ -242,7 +242,7 @@ class Release(NamedTuple):
     def _notes(self) -> Iterator[str]:
         """What is unusual about this upload."""
         if self.launcher:
-            yield wording.launcher_note(self.launcher)
+            yield wording.launcher_note(self.launcher, self.tool)
         if self.code:
             yield wording.project_code(", ".join(self.code))
         if network := (*self.network, *([wording.UNVERIFIED] if self.unverified else [])):

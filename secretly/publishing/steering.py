@@ -31,6 +31,25 @@ _HARMLESS = (
     r"|SAFEPATH|WARNDEFAULTENCODING)"
 )
 
+#: The variables that say which certificates OpenSSL, requests, the publishing tools, cargo and
+#: npm trust.
+_TRUSTING = (
+    r"(?i)SSL_CERT_(FILE|DIR)|(\w*_)?CA_?(BUNDLE|CERTS?|FILE|INFO)|\w+_CERT|NPM_CONFIG_CA"
+    r"|\w*(INSECURE|STRICT_SSL|REJECT_UNAUTHORIZED)\w*"
+)
+
+
+#: The variables that decide what an upload is, where it goes and how it gets there: those of the
+#: publishing tools, of what they start, and of the libraries that they use.
+_UPLOADING = (
+    r"(?i)(TWINE|UV|FLIT|HATCH|POETRY|PDM|MATURIN|CARGO|NPM_CONFIG|PNPM|YARN|PIPX?|NODE|GIT"
+    r"|XDG|OPENSSL|REQUESTS|CURL|KEYRING|SOURCE_DATE)_\w+"
+    r"|(\w+_)?PROXY|RUST\w+|HOME|USERPROFILE|NETRC|TMPDIR|GCONV_PATH|SSLKEYLOGFILE"
+)
+
+#: The upload variables that hold a credential.
+_CREDENTIAL = r"(?i)\w+_(PASSWORD|TOKEN|USERNAME|USER|AUTH)"
+
 #: How the variables of each launcher begin.
 _LAUNCHERS = {
     "uv": "UV_",
@@ -54,6 +73,20 @@ def matches(name: str, patterns: Iterable[str]) -> bool:
         name.startswith(pattern[:-1]) if pattern.endswith("*") else name == pattern
         for pattern in patterns
     )
+
+
+def could_steer(name: str) -> bool:
+    """Whether a variable could steer an upload of some tool's, or what it trusts.
+
+    For a value that isn't known yet, so that no adapter can look at it.
+    """
+    steering = re.fullmatch(_UPLOADING, name) and not re.fullmatch(_CREDENTIAL, name)
+    return bool(steering) or changes_trust(name)
+
+
+def changes_trust(name: str) -> bool:
+    """Whether a variable says which certificates are trusted."""
+    return re.fullmatch(_TRUSTING, name) is not None
 
 
 def check_variables(call: ToolCall) -> None:

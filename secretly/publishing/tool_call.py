@@ -24,7 +24,7 @@ class ToolCall:
     """One look at a call of a publishing tool: a subclass for each tool, its adapter.
 
     Each file is read once. The variables in the lists are whole names, or beginnings that end
-    with ``*``; where options are listed, ``$VARIABLE`` may stand among them.
+    with ``*``; where options are listed, ``$VARIABLE`` may be among them.
 
     :cvar artifacts: which files the tool uploads.
     :cvar names: the tool's own names for indexes whose URL it knows, and the secret of each.
@@ -79,7 +79,7 @@ class ToolCall:
         """Read the arguments of an upload, as the tool's own parser does.
 
         The first of the words is the subcommand. Options have the names by which the adapter
-        knows them, wherever they stand.
+        knows them, wherever they are.
 
         :raises Refused: for an unknown option, and for a form that versions of the tool read
             differently.

@@ -61,6 +61,7 @@ async def confirm_use(request: SecretRequest, found: ResolvedSecret, context: Co
     )
     question = questions.Prompt(wording.TITLE, text, "", whole=request.publishes)
     pinentry = context.configuration.pinentry
+    request.before_prompt()
     await prompting.confirm(
         question, request.prompt_timeout, context.environ, pinentry, until=request.until
     )

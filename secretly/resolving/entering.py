@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from typing import NamedTuple
 
 from ..config.model import Entry
 from ..errors import Refused
 from ..redacted import Secret
 from ..reference import Reference
 from ..text import escape
-from .candidates import TYPED, Candidate, ResolvedSecret, Username
+from .candidates import TYPED, Candidate, ResolvedSecret, Username, own_username
 from .checking import find_objection, is_accepted, validate_token
-from .lookup import Outcome
 from .request import Context, SecretRequest
 from .storing import asks_first, remember
 
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from ..asking.questions import Prompt
 
 #: How often the user may try.
-_ATTEMPTS = 3
+ATTEMPTS = 3
 
 
 def _prompt(request: SecretRequest, candidate: Candidate, problem: str) -> Prompt:
@@ -32,8 +31,7 @@ def _prompt(request: SecretRequest, candidate: Candidate, problem: str) -> Promp
     if request.reference.usual == "username":
         label = wording.username_label(name)
     title = wording.title(request.position)
-    own = candidate.username.if_own if candidate.username else None
-    asks = request.who_asks(candidate.entry.username, own, typed=True)
+    asks = request.who_asks(candidate.entry.username, own_username(candidate), typed=True)
     purpose = "\n".join(filter(None, (request.position, asks)))
     label = escape(request.prompt or label)
     return questions.Prompt(title, purpose, label, problem, request.repeat, request.publishes)
@@ -58,7 +56,7 @@ async def _with_username(
         reference=Reference("", candidate.name, "username"), prompt=None, repeat=False
     )
     prompt = _prompt(named, candidate, "")
-    for _ in range(_ATTEMPTS):
+    for _ in range(ATTEMPTS):
         name, wrong = _examined(named, candidate.entry, await asker.ask(prompt))
         if not wrong:
             return candidate._replace(username=Username(str(name), True))
@@ -66,58 +64,60 @@ async def _with_username(
     raise Refused(f"no usable user name for {escape(candidate.name)}", f"the problem: {wrong}")
 
 
-async def _typed(
-    request: SecretRequest, candidate: Candidate, prompt: Prompt, asker: Asker
-) -> tuple[Candidate, Secret, str]:
-    """What the user types, the candidate with its user name, and what is wrong with it."""
-    typed, wrong = _examined(request, candidate.entry, await asker.ask(prompt))
-    if not wrong:
-        candidate = await _with_username(request, candidate, typed, asker)
-    return candidate, typed, wrong
+class Entered(NamedTuple):
+    """What the user typed at one prompt.
+
+    :param candidate: the name that was asked for, with the user name that was typed next.
+    :param value: what was typed, as it is used.
+    :param wrong: what is wrong with it; empty if nothing is.
+    """
+
+    candidate: Candidate
+    value: Secret
+    wrong: str
+
+    @property
+    def resolved(self) -> ResolvedSecret:
+        """The secret, as every look-up returns it."""
+        candidate = self.candidate._replace(origin=TYPED)
+        return ResolvedSecret(self.value, own_username(candidate), candidate)
+
+
+def _stores_early(request: SecretRequest, candidate: Candidate) -> bool:
+    """Whether a typed secret is stored before the turn to ask ends.
+
+    Others who wait for the turn look for it next. But the caller's check and a question come first.
+    """
+    return request.verify is None and not asks_first(request, candidate)
 
 
 async def ask_for(
-    request: SecretRequest,
-    candidate: Candidate,
-    problem: str,
-    context: Context,
-    look_again: Callable[[], Awaitable[Outcome]] | None = None,
-) -> ResolvedSecret:
-    """Ask the user until what they type may be used and is accepted; store it if wanted.
+    request: SecretRequest, candidate: Candidate, problem: str, context: Context, asker: Asker
+) -> Entered:
+    """Ask the user once, and store what may be used, if it is wanted and nothing is asked before.
 
     :param candidate: the name to ask for.
-    :param problem: what the first prompt says is wrong.
-    :param look_again: looks the secret up once more when the turn to ask has come: who had the
-        turn before may have stored it. If it is found, it is returned, and the user is not asked.
+    :param problem: what the prompt says is wrong.
+    :param asker: what has the turn to ask.
     :raises Cancelled: if the user cancels.
-    :raises Refused: after three attempts.
     """
-    from ..asking import prompting, wording
+    request.before_prompt()
+    prompt = _prompt(request, candidate, problem)
+    typed, wrong = _examined(request, candidate.entry, await asker.ask(prompt))
+    if not wrong:
+        candidate = await _with_username(request, candidate, typed, asker)
+        if _stores_early(request, candidate):
+            await remember(request, candidate, typed, context)
+    return Entered(candidate, typed, wrong)
 
-    pinentry = context.configuration.pinentry
-    # Others who wait for the turn look for the secret next, so it is stored before the turn ends;
-    # but not before the caller's check or a question.
-    stores_early = request.verify is None and not asks_first(request, candidate)
-    prompt, wrong = _prompt(request, candidate, problem), ""
-    for _ in range(_ATTEMPTS):
-        async with prompting.turn(
-            request.prompt_timeout, context.environ, pinentry, until=request.until
-        ) as asker:
-            if look_again is not None and (found := (await look_again()).found) is not None:
-                return found
-            candidate, typed, wrong = await _typed(request, candidate, prompt, asker)
-            if not wrong and stores_early:
-                await remember(request, candidate, typed, context)
-        if not wrong and not stores_early:
-            if await is_accepted(request, typed):
-                await remember(request, candidate, typed, context)
-            else:
-                wrong = wording.NOT_ACCEPTED
-        if not wrong:
-            username = candidate.username.if_own if candidate.username else None
-            return ResolvedSecret(typed, username, candidate._replace(origin=TYPED))
-        prompt, look_again = prompt._replace(error=wrong), None
-    raise Refused(
-        f"no usable secret for {escape(candidate.name)} after {_ATTEMPTS} attempts",
-        f"the last problem: {wrong}",
-    )
+
+async def accept(request: SecretRequest, entered: Entered, context: Context) -> str:
+    """Have what was typed verified, and store it if it is wanted; return what is wrong with it."""
+    if entered.wrong or _stores_early(request, entered.candidate):
+        return entered.wrong
+    if await is_accepted(request, entered.value):
+        await remember(request, entered.candidate, entered.value, context)
+        return ""
+    from ..asking import wording
+
+    return wording.NOT_ACCEPTED

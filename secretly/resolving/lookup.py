@@ -8,19 +8,26 @@ import sys
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 
 from ..errors import KeychainTimeout, KeychainUnavailable
-from ..keeping.keychain import Keychain
 from ..keeping.stored_names import NameTable, StoredName
 from ..record import Record
 from ..redacted import Secret
-from .candidates import CONFIGURATION, KEYCHAIN, MEMORY, TYPED, Candidate, ResolvedSecret
+from .candidates import (
+    CONFIGURATION,
+    KEYCHAIN,
+    MEMORY,
+    TYPED,
+    Candidate,
+    ResolvedSecret,
+    own_username,
+)
 from .checking import check_stored, check_whole
 from .request import Context, SecretRequest
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
-    from typing import Any, TypeVar
+    from typing import Any, TypeGuard, TypeVar
 
-    from ..keeping.store import SecretStore
+    from ..keeping.store import PlannedStore, SecretStore
     from ..sources.items import Items
 
     T = TypeVar("T")
@@ -161,14 +168,11 @@ class Stores:
         return Outcome(unavailable=unavailable)
 
     async def _get(self, candidate: Candidate, request: SecretRequest) -> ResolvedSecret | None:
-        origin, name, username = candidate.origin, candidate.name, candidate.entry.username
-        value = candidate.value
+        origin, name, value, own = candidate.origin, candidate.name, candidate.value, None
         if value is None and candidate.source is not None:
             assert self._items is not None
             value, own = await self._items.get(candidate.source)
-            username = username or own
         if candidate.username is not None:
-            username = candidate.username.if_own
             if origin == MEMORY and memory_in_use(self._context):
                 value = self._context.memory.get(name, candidate.username.name)
             elif origin == KEYCHAIN:
@@ -181,7 +185,7 @@ class Stores:
             value = check_stored(candidate, value)
         elif origin != CONFIGURATION:
             check_whole(candidate, value, may_be_empty=True)
-        return ResolvedSecret(value, username, candidate)
+        return ResolvedSecret(value, own_username(candidate, own), candidate)
 
 
 def _items(
@@ -199,10 +203,15 @@ def _items(
     run = runs.Run(context.environ, timeout, context.configuration.pinentry, context.keychain)
     run.until = max(request.until for request, _ in wanted)
     first = next(request for request, found in wanted if any(one.source for one in found))
-    run.asker = lambda: first.asker
+    run.wanted_by = lambda: first.wanted_by
     entries = context.configuration.secrets
     commands = {name: entry.command for name, entry in entries.items() if entry.command}
     return items.Items(run, references, commands)
+
+
+def is_planned(store: SecretStore) -> TypeGuard[PlannedStore]:
+    """Whether a store wants to know about a run before its first look-up."""
+    return hasattr(store, "expect") and hasattr(store, "end_by")
 
 
 def read_ahead(keychain: SecretStore, wanted: Sequence[Sequence[Candidate]]) -> None:
@@ -213,7 +222,7 @@ def read_ahead(keychain: SecretStore, wanted: Sequence[Sequence[Candidate]]) -> 
         for one in [*(c for c in found if c.origin == KEYCHAIN)][:1]
         if one.username is not None
     ]
-    if len(wanted) > 1 and isinstance(keychain, Keychain):
+    if len(wanted) > 1 and is_planned(keychain):
         keychain.expect(firsts)
 
 

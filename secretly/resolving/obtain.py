@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Coroutine, Sequence
 
 from ..errors import (
     KeychainLocked,
@@ -14,12 +14,11 @@ from ..errors import (
     Refused,
     SecretlyError,
 )
-from ..keeping.keychain import Keychain
 from ..text import escape, shell_quote
 from .candidates import KEYCHAIN, MEMORY, TYPED, Candidate, ResolvedSecret, find_candidates
 from .checking import is_accepted
 from .confirming import confirm_use
-from .lookup import CircuitBreaker, NameList, Outcome, Stores, read_ahead
+from .lookup import CircuitBreaker, NameList, Outcome, Stores, is_planned, read_ahead
 from .request import Context, SecretRequest
 
 TYPE_CHECKING = False  # typing's own would load it
@@ -44,9 +43,15 @@ class _LookUp:
         source = self.candidates[0].source
         return source is not None and source.scheme != "keyring"
 
-    def pass_over(self, origin: str) -> None:
-        """Do not look up candidates of this origin."""
-        self._left = (one for one in self.candidates if one.origin != origin)
+    async def again(self, before: Outcome) -> Outcome:
+        """Look up all candidates once more: who had the turn to ask before may have stored one.
+
+        :param before: what the first look-up ended with. A keychain that was unavailable is passed
+            over: it might ask a second time to be unlocked.
+        """
+        skipped = (KEYCHAIN, TYPED) if before.unavailable is not None else (TYPED,)
+        left = iter([one for one in self.candidates if one.origin not in skipped])
+        return await self._stores.look_up(self.request, left)
 
     async def next(self, may_ask: bool) -> Outcome:
         """Look up the candidates that are left.
@@ -111,7 +116,7 @@ async def obtain_all(requests: Sequence[SecretRequest], context: Context) -> lis
 
     until = time.monotonic() + limit
     timed = [one._replace(limit=None, until=until) for one in requests]
-    if isinstance(context.keychain, Keychain):
+    if is_planned(context.keychain):
         context.keychain.end_by(until)
     names = ", ".join(dict.fromkeys(escape(one.reference.name) for one in requests))
     return await tasks.bounded(
@@ -186,9 +191,7 @@ async def _gather(coroutines: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
 
 async def _confirm_or_ask(look_up: _LookUp, outcome: Outcome, context: Context) -> ResolvedSecret:
     """Have the use of what was found confirmed and verified; ask for what is missing."""
-    look_again = None
-    if outcome.found is None and not look_up.request.ignore_stored:
-        look_again = _another_look(look_up, outcome, context)
+    look_again = outcome.found is None and not look_up.request.ignore_stored
     while True:
         outcome, candidate, problem = await _confirm(look_up, outcome, context)
         if outcome.found is not None:
@@ -196,24 +199,7 @@ async def _confirm_or_ask(look_up: _LookUp, outcome: Outcome, context: Context) 
         result = await _ask(look_up, outcome, (candidate, problem), context, look_again)
         if result.origin == TYPED:
             return result
-        outcome, look_again = Outcome(result), None  # it was stored meanwhile
-
-
-def _another_look(
-    look_up: _LookUp, outcome: Outcome, context: Context
-) -> Callable[[], Awaitable[Outcome]]:
-    """Return what looks the secret up once more, in what the stores have then.
-
-    What is wrong with the stores was said the first time.
-    """
-
-    async def look_again() -> Outcome:
-        _, (other,) = _begin([look_up.request], context._replace(note=lambda _: None))
-        if outcome.unavailable is not None:
-            other.pass_over(KEYCHAIN)  # it might ask a second time to be unlocked
-        return await other.next(may_ask=True)
-
-    return look_again
+        outcome, look_again = Outcome(result), False  # it was stored meanwhile
 
 
 async def _confirm(
@@ -245,11 +231,12 @@ async def _ask(
     outcome: Outcome,
     missing: tuple[Candidate, str],
     context: Context,
-    look_again: Callable[[], Awaitable[Outcome]] | None,
+    look_again: bool,
 ) -> ResolvedSecret:
     """Ask for a secret.
 
     :param missing: the candidate to ask for, and what the prompt says is wrong.
+    :param look_again: look it up once more when the turn to ask has come.
     """
     (candidate, problem), request = missing, look_up.request
     if context.no_input or candidate.origin not in (TYPED, MEMORY, KEYCHAIN):
@@ -259,14 +246,44 @@ async def _ask(
         )
     if outcome.unavailable is not None and request.time_left() <= 0:
         raise look_up.missing(outcome.unavailable)
-    from .entering import ask_for
-
+    before = outcome if look_again else None
     try:
-        return await ask_for(request, candidate, problem, context, look_again)
+        return await _enter(look_up, candidate, problem, context, before)
     except NoPinentry:
         if outcome.unavailable is not None and look_up.listed:
             raise look_up.missing(outcome.unavailable) from None
         raise
+
+
+async def _enter(
+    look_up: _LookUp, candidate: Candidate, problem: str, context: Context, before: Outcome | None
+) -> ResolvedSecret:
+    """Ask the user until what they type may be used and is accepted.
+
+    :param before: what the look-up ended with, to look once more when the turn has come: what is
+        found then is returned, and the user is not asked. None: don't look.
+    :raises Cancelled: if the user cancels.
+    :raises Refused: after three attempts.
+    """
+    from ..asking import prompting
+    from . import entering
+
+    request, pinentry = look_up.request, context.configuration.pinentry
+    for _ in range(entering.ATTEMPTS):
+        async with prompting.turn(
+            request.prompt_timeout, context.environ, pinentry, until=request.until
+        ) as asker:
+            if before is not None and (found := (await look_up.again(before)).found) is not None:
+                return found
+            entered = await entering.ask_for(request, candidate, problem, context, asker)
+        problem, before = await entering.accept(request, entered, context), None
+        if not problem:
+            return entered.resolved
+        candidate = entered.candidate
+    raise Refused(
+        f"no usable secret for {escape(candidate.name)} after {entering.ATTEMPTS} attempts",
+        f"the last problem: {problem}",
+    )
 
 
 async def _after_rejection(rejected: ResolvedSecret, look_up: _LookUp, context: Context) -> Outcome:

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 PROMPT_TIMEOUT = 300.0
 
 
+def _nothing() -> None:
+    """Most questions fit into a dialog."""
+
+
 class SecretRequest(Record):
     """A request for a secret, and how to get it.
 
@@ -58,6 +62,7 @@ class SecretRequest(Record):
         prompt shows the whole purpose, or the use is refused.
     :param inspect: gets the secret and its configuration before the user is asked to
         confirm; raises if the secret must not be used for this.
+    :param before_prompt: shows the part of the question that a dialog has no room for.
     """
 
     reference: Reference
@@ -79,13 +84,14 @@ class SecretRequest(Record):
     token_prefix: str = ""
     publishes: bool = False
     inspect: Callable[[Secret, Entry], None] | None = None
+    before_prompt: Callable[[], None] = _nothing
 
     def time_left(self) -> float:
         """How long the user has for the next question, in seconds; less than 0: no time is left."""
         return min(self.prompt_timeout, self.until - time.monotonic())
 
     @property
-    def asker(self) -> str:
+    def wanted_by(self) -> str:
         """The one line that says who asks, for prompts about something on the way to the secret."""
         if self.command is None:
             return self.purpose.partition("\n")[0]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 
 from ..config.model import Configuration
+from ..errors import BadReference
+from ..reference import parse
 from ..text import escape
 
 __all__ = ["configured_names", "did_you_mean", "similar_names"]
@@ -41,9 +44,14 @@ def configured_names(configuration: Configuration) -> set[str]:
     """Return the names that the configuration, or a known command, has."""
     commands = list(configuration.commands.values())
     profiles = (profile for row in commands for profile in row.profiles.values())
-    used = {name for row in commands for name in row.secrets.values()}
-    used |= {name for profile in profiles for name in profile.secrets.values()}
-    return {*configuration.secrets, *(name for name in used if name and "://" not in name)}
+    found = set(configuration.secrets)
+    tables = (*(row.secrets for row in commands), *(profile.secrets for profile in profiles))
+    for variable, text in (pair for table in tables for pair in table.items()):
+        with contextlib.suppress(BadReference):  # a publishing tool's index names its secret
+            reference = parse(text, variable=variable)
+            # In braces, references are parts of a longer text.
+            found |= set() if reference.scheme or "{{" in text else {reference.path}
+    return found
 
 
 def _similar(one: str, other: str) -> bool:

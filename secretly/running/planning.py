@@ -15,7 +15,6 @@ plain variables, and of inherited ones with ``--resolve-env``, may hold referenc
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
@@ -28,9 +27,9 @@ from ..redacted import Environ
 from ..reference import parse
 from ..resolving.request import SecretRequest
 from ..text import escape
-from .delivery import Composed, Delivery, Environment, Username
+from .delivery import Composed, Delivery, Environment, UsernameOf
 from .launch import LaunchPlan
-from .plain import ENV_FILE, INHERITED, PlainVariable, Split, plain_variables, split, texts
+from .plain import ENV_FILE, INHERITED, PlainVariable, Separated, plain_variables, separate, texts
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
@@ -94,9 +93,9 @@ class PlanInput(Record):
         """A variable as it is named for this index: ``{REPOSITORY}`` is replaced."""
         return self.upload.variable(name) if self.upload else name
 
-    def split(self, variables: Mapping[str, PlainVariable]) -> Split:
+    def separated(self, variables: Mapping[str, PlainVariable]) -> Separated:
         """The variables with a plain text, and the values of those that hold references."""
-        return split(variables, self.common, self.environ, self.literal)
+        return separate(variables, self.common, self.environ, self.literal)
 
 
 class DeliveryPlan(Record):
@@ -137,7 +136,7 @@ def plan_delivery(given: PlanInput) -> DeliveryPlan:
         would go into a variable that steers an upload.
     """
     row = _known(given)
-    found = given.split(plain_variables(row, given.profile, given.env_file))
+    found = given.separated(plain_variables(row, given.profile, given.env_file))
     plain, by_profile = found.plain, _profile_references(given, row)
     explicit = _explicit_values(given, found.secret, by_profile)
     chosen = {*plain, *_variables(by_profile), *_variables(explicit)}
@@ -249,7 +248,7 @@ def _resolved(given: PlanInput, row: Command, decided: AbstractSet[str]) -> list
             f"resolve it: --resolve-env; or pass it on: --literal {names[0]}",
         )
     inherited = {name: PlainVariable(given.environ[name], INHERITED) for name in names}
-    values = given.split(inherited).secret
+    values = given.separated(inherited).secret
     return [Delivery(value, Environment(name)) for name, value in values.items()]
 
 
@@ -290,7 +289,7 @@ def _with_usernames(
         yield secret
         is_own = not own.isdisjoint(secret.by.variables)
         if username is not None and is_own and len(secret.requests) == 1:
-            yield secret._replace(value=Username(secret.requests[0]), by=Environment(username))
+            yield secret._replace(value=UsernameOf(secret.requests[0]), by=Environment(username))
 
 
 def _stale(
@@ -307,25 +306,6 @@ def _stale(
 #: The loader's variables, and those that a shell reads before its first line; ENV most often
 #: means something else.
 _LOADING = tuple("LD_ DYLD_ BASH_ENV".split())
-
-#: The variables that say which certificates OpenSSL, requests, the publishing tools, cargo and
-#: npm trust.
-_TRUSTING = (
-    r"(?i)SSL_CERT_(FILE|DIR)|(\w*_)?CA_?(BUNDLE|CERTS?|FILE|INFO)|\w+_CERT|NPM_CONFIG_CA"
-    r"|\w*(INSECURE|STRICT_SSL|REJECT_UNAUTHORIZED)\w*"
-)
-
-
-#: The variables that decide what an upload is, where it goes and how it gets there: those of the
-#: publishing tools, of what they start, and of the libraries that they use.
-_UPLOADING = (
-    r"(?i)(TWINE|UV|FLIT|HATCH|POETRY|PDM|MATURIN|CARGO|NPM_CONFIG|PNPM|YARN|PIPX?|NODE|GIT"
-    r"|XDG|OPENSSL|REQUESTS|CURL|KEYRING|SOURCE_DATE)_\w+"
-    r"|(\w+_)?PROXY|RUST\w+|HOME|USERPROFILE|NETRC|TMPDIR|GCONV_PATH|SSLKEYLOGFILE"
-)
-
-#: The upload variables that hold a credential.
-_CREDENTIAL = r"(?i)\w+_(PASSWORD|TOKEN|USERNAME|USER|AUTH)"
 
 
 def _check(
@@ -360,8 +340,16 @@ def _steers(given: PlanInput, name: str) -> bool:
     """Whether a variable steers an upload."""
     if given.upload is not None and given.upload.steers(name):
         return True
-    steering = re.fullmatch(_UPLOADING, name) and not re.fullmatch(_CREDENTIAL, name)
-    return bool(steering or re.fullmatch(_TRUSTING, name))
+    from ..publishing.steering import could_steer  # only publishing commands pay for loading it
+
+    return could_steer(name)
+
+
+def _changes_trust(name: str) -> bool:
+    """Whether a variable says which certificates a publishing tool trusts."""
+    from ..publishing.steering import changes_trust
+
+    return changes_trust(name)
 
 
 def _check_env_file(given: PlanInput, plain: Mapping[str, PlainVariable]) -> None:
@@ -376,7 +364,7 @@ def _check_env_file(given: PlanInput, plain: Mapping[str, PlainVariable]) -> Non
         does = ""
         if name.upper().startswith(_LOADING) or (given.uploads and name != "ENV" and steers(name)):
             does = "changes how programs load"
-        elif given.uploads and re.fullmatch(_TRUSTING, name):
+        elif given.uploads and _changes_trust(name):
             does = "changes whom programs trust"
         if does:
             raise Refused(

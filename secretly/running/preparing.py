@@ -13,7 +13,7 @@ from ..resolving.lookup import NameList
 from ..resolving.request import Context
 from ..text import escape, format_command, shell_quote
 from . import locating, program
-from .delivery import Delivery, Username
+from .delivery import Delivery, UsernameOf
 from .launch import LaunchPlan
 from .plain import PlainVariable, texts
 from .planning import DeliveryPlan, PlanInput
@@ -38,6 +38,7 @@ class PreparedRun(Record):
     :param listing: the files, where the dialog has no room for them.
     :param pinned: the words and variables that force the destination on the tool, for ``-v``.
     :param make_files: makes the empty settings that the pin names.
+    :param named: the reference that the upload's user name comes from; empty if none was given.
     :param check_secret: refuses a secret and a user name that the tool would read otherwise.
     """
 
@@ -47,6 +48,7 @@ class PreparedRun(Record):
     listing: tuple[str, ...] = ()
     pinned: tuple[str, ...] = ()
     make_files: Callable[[], None] | None = None
+    named: str = ""
     check_secret: Callable[[str, str], None] | None = None
 
 
@@ -92,7 +94,7 @@ def why_idle(upload: Upload) -> str:
 def why_trusted(upload: Upload, context: Context) -> str:
     """The CI's identity that takes the place of a secret, in words; empty if none does."""
     identity = upload.identity
-    if identity and not locating.is_there(upload.secret, context):
+    if identity and not locating.has_secret(upload.secret, context):
         return f"{upload.tool} uses trusted publishing: {identity}"
     return ""
 
@@ -162,6 +164,7 @@ def _with_upload(
         listing=consent.listing,
         pinned=lines,
         make_files=upload.make_empty,
+        named=named,
         check_secret=upload.check_secret,
     )
     prefix = PREFIX if not named and asks_username(target, entries) else ""
@@ -191,7 +194,7 @@ def _named_username(plan: DeliveryPlan, given: PlanInput) -> str:
     found = [
         str(request.reference)
         for one in plan.deliveries
-        if variable in one.by.variables and not isinstance(one.value, Username)
+        if variable in one.by.variables and not isinstance(one.value, UsernameOf)
         for request in one.requests
     ]
     return " and ".join(found)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+
 from ..config.model import Configuration
+from ..resolving.candidates import own_username
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
     from ..publishing.destination import Destination
+    from ..resolving.candidates import Candidate, ResolvedSecret, StoredUnder
+    from ..resolving.request import Context, SecretRequest
 
 #: The user name of PyPI's tokens. Other indexes took it over.
 TOKEN = "__token__"
@@ -28,6 +33,45 @@ def upload_username(
         return destination.username
     required = entries.entry(destination.secret).username if destination.pypis else None
     return configured or required or own or TOKEN
+
+
+def sent_username(
+    variables: Sequence[str],
+    request: SecretRequest,
+    result: ResolvedSecret,
+    destination: Destination | None,
+    context: Context,
+) -> str | None:
+    """The user name that the command gets with a secret; None: the command knows best.
+
+    :param variables: those that the user name goes into.
+    :param destination: the index, if secretly knows what the command uploads.
+    """
+    configured, own = result.entry.username, result.username
+    if destination is not None:
+        return upload_username(destination, context.configuration, configured, own)
+    inherited = next(filter(None, map(context.environ.get, variables)), None)
+    return configured or own or inherited or (TOKEN if request.publishes else None)
+
+
+def expected_username(
+    destination: Destination,
+    entries: Configuration,
+    candidates: Sequence[Candidate],
+    stored_under: StoredUnder,
+    remembered: Collection[str] = (),
+) -> str:
+    """The user name of an upload whose secret is not looked up: a source may have another one.
+
+    :param candidates: those of the secret: the first that something is known to be stored under
+        counts, or else the last.
+    :param remembered: the names that secrets are remembered under.
+    """
+    one = next(
+        (c for c in candidates if c.source or c.name in remembered or stored_under(c.name)),
+        candidates[-1],
+    )
+    return upload_username(destination, entries, one.entry.username, own_username(one))
 
 
 def asks_username(destination: Destination, entries: Configuration) -> bool:

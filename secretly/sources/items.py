@@ -65,9 +65,9 @@ class Items:
 
     def _source(self, reference: Reference) -> Source:
         if reference.scheme == "command" and reference.path in self._commands:
-            from .command import Command
+            from .command import CommandSource
 
-            return Command(self._commands[reference.path])
+            return CommandSource(self._commands[reference.path])
         return find(reference.scheme)
 
     async def _item(self, key: tuple[str, str], source: Source) -> Item:
@@ -121,7 +121,7 @@ _TRIES = 3
 
 async def _fetched(source: Source, key: tuple[str, str], fields: tuple[str, ...], run: Run) -> Item:
     """Fetch an item. A source of another package may raise or return anything, or never end."""
-    seconds = _TRIES * (programs.MACHINE_TIMEOUT + (run.person or 0))
+    seconds = _TRIES * (programs.MACHINE_TIMEOUT + (run.prompt_timeout or 0))
     run = run._replace(clock=tasks.Clock(seconds))
     try:
         item, error = await tasks.run_with_deadline(_asked(source, key, fields, run), run.clock)

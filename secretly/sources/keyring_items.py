@@ -23,7 +23,7 @@ async def fetch(path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]
             "write keyring://SERVICE/USERNAME, with a slash inside either as %2F",
         )
     assert run.keychain is not None
-    value = await run.keychain.get(service, username, run.person)
+    value = await run.keychain.get(service, username, run.prompt_timeout)
     if value is None:
         raise NoItem(
             f"the keychain has no item for {escape(service)}, user {escape(username)}",

@@ -62,9 +62,13 @@ class Program(Record):
 
     def limit(self, run: Run) -> float:
         """Return how long the program may take, in seconds."""
-        if run.person is None:
+        if run.prompt_timeout is None:
             return MACHINE_TIMEOUT
-        return run.person if self.asks and run.attended else min(MACHINE_TIMEOUT, run.person)
+        return (
+            run.prompt_timeout
+            if self.asks and run.attended
+            else min(MACHINE_TIMEOUT, run.prompt_timeout)
+        )
 
     async def call(
         self,
@@ -89,7 +93,8 @@ class Program(Record):
                 timeout=run.at_most(self.limit(run)),
                 environ=_with(run.environ, environ),
                 stdin=stdin.encode("utf-8", "surrogateescape"),
-                new_session=not self.asks or run.person is None,  # with no terminal it cannot ask
+                new_session=not self.asks
+                or run.prompt_timeout is None,  # with no terminal it cannot ask
                 limit=limit,
             )
         except output.TooMuch:
@@ -207,7 +212,7 @@ class Program(Record):
         :param alone: whether *attempt* may ask the user as well. If so, nothing else calls
             *attempt* or *unlock* until the first *attempt* has succeeded.
         """
-        alone = alone and run.person is not None and self.name not in run.asked
+        alone = alone and run.prompt_timeout is not None and self.name not in run.asked
         while True:
             seen = run.opened.count(self.title)
             if not alone:

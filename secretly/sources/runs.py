@@ -60,8 +60,8 @@ class Run:
     """The state that the sources of one run share.
 
     :param environ: the environment that secretly was started with.
-    :param person: how long the user may take to answer a prompt, in seconds; None: secretly
-        must not ask.
+    :param prompt_timeout: how long the user may take to answer a prompt, in seconds; None: secretly
+        must not ask. ``person`` is its first name, and still works.
     :param setting: the configured pinentry.
     :param keychain: the keychain.
     """
@@ -71,12 +71,13 @@ class Run:
     def __init__(
         self,
         environ: Mapping[str, str],
-        person: float | None = None,
+        prompt_timeout: float | None = None,
         setting: str | None = None,
         keychain: SecretStore | None = None,
         **shared: Any,
     ) -> None:
-        self.environ, self.person, self.setting, self.keychain = environ, person, setting, keychain
+        self.environ, self.setting, self.keychain = environ, setting, keychain
+        self.prompt_timeout: float | None = shared.pop("person", prompt_timeout)
         #: Master passwords and the managers' own session keys, for this run only.
         self.kept: dict[Hashable, Secret] = {}
         #: Only one vault is unlocked at a time.
@@ -90,16 +91,22 @@ class Run:
         #: When the whole run must end: a time of the monotonic clock, in seconds.
         self.until = float("inf")
         #: Returns the line that says who asks, for a prompt of this run.
-        self.asker: Callable[[], str] = str
+        self.wanted_by: Callable[[], str] = str
         self._finding: dict[Hashable, Turns] = {}
         vars(self).update(shared)  # a copy's, from the run that it is a copy of
 
     def __repr__(self) -> str:
-        return f"Run({self.environ!r}, {self.person!r}, {self.setting!r}, {self.keychain!r})"
+        values = (self.environ, self.prompt_timeout, self.setting, self.keychain)
+        return f"Run({', '.join(map(repr, values))})"
+
+    @property
+    def person(self) -> float | None:
+        """The first name of ``prompt_timeout``, which other packages' sources may use."""
+        return self.prompt_timeout
 
     def _replace(self, **changes: Any) -> Self:
         """Return a copy with some attributes changed; the copy shares what the run keeps."""
-        if unknown := changes.keys() - vars(self).keys():
+        if unknown := changes.keys() - vars(self).keys() - {"person"}:
             raise TypeError(f"Run has no {', '.join(sorted(unknown))}")
         return type(self)(**{**vars(self), **changes})
 
@@ -135,16 +142,16 @@ class Run:
 
         place = choosing.surroundings(self.environ)
         seen = place.foreground or place.display or choosing.notebook_kernel() is not None
-        return self.person is not None and seen
+        return self.prompt_timeout is not None and seen
 
     def must_ask(self, what: str, hint: str) -> float:
         """Return how long the user may take to answer, in seconds.
 
         :raises Locked: if secretly must not ask.
         """
-        if self.person is None:
+        if self.prompt_timeout is None:
             raise Unasked(f"{what}, and secretly may not ask you", hint)
-        return self.at_most(self.person)
+        return self.at_most(self.prompt_timeout)
 
     async def typed(self, prompt: str, purpose: str, error: str = "", hint: str = "") -> Secret:
         """Ask the user, and return the text that they typed.
@@ -159,12 +166,12 @@ class Run:
 
         hint = hint or "unlock it first"
         self.must_ask(purpose, hint)
-        text = wording.unlock_text(purpose, self.asker())
+        text = wording.unlock_text(purpose, self.wanted_by())
         asked = questions.Prompt(wording.TITLE, text, prompt, error)
-        person, environ = self.person or 0.0, self.environ
+        seconds, environ = self.prompt_timeout or 0.0, self.environ
         try:
             with self.clock.stopped():
-                return await prompting.ask(asked, person, environ, self.setting, until=self.until)
+                return await prompting.ask(asked, seconds, environ, self.setting, until=self.until)
         except NoPinentry as why:
             raise Unasked(f"{purpose}, and {why}", f"{hint}, or {why.hint}") from None
 
@@ -200,8 +207,8 @@ class Run:
 
         async with contextlib.AsyncExitStack() as turn:
             variables: Mapping[str, str] = {}
-            if self.person is not None and program not in self.asked:
-                seconds = self.at_most(self.person)
+            if self.prompt_timeout is not None and program not in self.asked:
+                seconds = self.at_most(self.prompt_timeout)
                 waits = prompting.turn_for_program(self.environ, seconds, asking=False)
                 variables = await turn.enter_async_context(self.off_the_clock(waits))
                 if program in self.asked:

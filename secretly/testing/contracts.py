@@ -95,7 +95,7 @@ class SourceContract:
 
     def run(self) -> runs.Run:
         """Return a new run in which the source can fetch the item."""
-        return runs.Run(Environ(os.environ), person=10)
+        return runs.Run(Environ(os.environ), prompt_timeout=10)
 
     def item(self) -> str:
         """Return the path of the item with ``PASSWORD`` and ``USERNAME``."""
@@ -189,7 +189,7 @@ class SourceContract:
         before = set(child.living())
         with self._other("exec sleep 3600") as run:
             if self.PROGRAM:
-                error = self._failure(run._replace(person=0.5), self.item(), SourceFailed)
+                error = self._failure(run._replace(prompt_timeout=0.5), self.item(), SourceFailed)
                 assert self.PROGRAM in f"{error}"
         assert set(child.living()) == before
 
