@@ -18,14 +18,12 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
-import re
 import sys
 import tempfile
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
-from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
@@ -35,61 +33,10 @@ from secretly.errors import Refused
 
 from . import cases
 from .cases import VERSIONS, Answer, Case
+from .figures import BOTH, Figures, Shown, reason_of, write
 
 #: How many cases a tool reads in one process.
-_AT_ONCE = 500
-
-
-class Shown(NamedTuple):
-    """What secretly says of a case.
-
-    :param answer: the destination, the user name and the files.
-    :param idle: why the call needs no secret; empty if it does.
-    :param given: what gives the secret in the call itself: then secretly claims no user name.
-    :param pinned: the call as secretly starts it.
-    :param expected: what the tool must make of it.
-    """
-
-    answer: Answer
-    idle: str
-    given: str
-    pinned: Case
-    expected: Answer
-
-
-class Figures:
-    """What came of the cases of one tool.
-
-    :ivar refused: how often secretly refused, by the reason.
-    :ivar broken: how many cases a version sends as they were typed, but not as they are pinned.
-    :ivar disagreed: each case in which a version of the tool differs, or is broken, in words.
-    """
-
-    def __init__(self, tool: str) -> None:
-        self.tool = tool
-        self.cases = self.agreed = self.failed = self.differing = self.broken = 0
-        self.refused: Counter[str] = Counter()
-        self.disagreed: list[str] = []
-
-    def report(self) -> str:
-        """The figures in lines."""
-        both = self.refused["the tool fails too"]
-        refused = sum(self.refused.values()) - both
-        share = refused / max(self.cases, 1)
-        reasons = [(n, r) for r, n in self.refused.most_common(25) if r != "the tool fails too"]
-        lines = [
-            f"{self.tool} {', '.join(VERSIONS[self.tool])}: {self.cases:,} cases",
-            f"  agreed {self.agreed:,}",
-            f"    where the tool sends nothing, in each version {self.failed:,}",
-            f"    where versions differ, and the pin decides {self.differing:,}",
-            f"  refused, as each version of the tool does {both:,}",
-            f"  refused, though a version would send {refused:,} ({share:.1%})",
-            *(f"    {count:6,}  {reason}" for count, reason in reasons),
-            f"  disagreed {len(self.disagreed):,}",
-            f"    broken by the pin {self.broken:,}",
-            *self.disagreed[:20],
-        ]
-        return "\n".join(lines)
+_AT_ONCE = 1000
 
 
 def generated(module: ModuleType, number: int, start: int) -> list[Case]:
@@ -112,16 +59,21 @@ def generated(module: ModuleType, number: int, start: int) -> list[Case]:
     return found
 
 
-def compare(tool: str, number: int, start: int) -> Figures:
-    """Compare secretly with each version of a tool."""
+def compare(tool: str, number: int, start: int, path: Path | None = None) -> Figures:
+    """Compare secretly with each version of a tool.
+
+    :param path: where to write the figures, as far as they are known.
+    """
     module = importlib.import_module(f".{tool}", __package__)
-    figures = Figures(tool)
+    figures = Figures(tool, start)
     every = generated(module, number, start)
     for first in range(0, len(every), _AT_ONCE):
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             root = Path(folder).resolve()
             _compare(module, figures, root, every[first : first + _AT_ONCE])
         print(f"  {figures.cases:,}", end="\r", file=sys.stderr)
+        if path:
+            write(figures, path)
     return figures
 
 
@@ -138,23 +90,41 @@ def _compare(module: ModuleType, figures: Figures, root: Path, some: Sequence[Ca
         try:
             shown.append((case, folder, _shown(module, figures.tool, case, folder, known)))
         except Refused as error:
-            refused.append((case, folder, _reason(error)))
+            refused.append((case, folder, reason_of(str(error))))
     os.chdir(before)
-    _count_refused(module, figures, refused)
-    figures.disagreed += _wrong(module, figures, shown)
+    typed = [(case, folder) for case, folder, _ in (*shown, *refused)]
+    pinned = [(found.pinned, folder) for _, folder, found in shown]
+    answers = _ask_all(module, figures.tool, [*typed, *pinned])
+    _count_refused(figures, refused, {v: all_[len(shown) :] for v, all_ in answers.items()})
+    by_kind = {
+        (version, kind): all_[start : start + len(shown)]
+        for version, all_ in answers.items()
+        for kind, start in (("typed", 0), ("pinned", len(typed)))
+    }
+    figures.disagreed += _wrong(figures, shown, by_kind)
+
+
+def _ask_all(
+    module: ModuleType, tool: str, calls: Sequence[tuple[Case, Path]]
+) -> dict[str, Sequence[Answer]]:
+    """What each version of the tool says of the calls: two versions at a time."""
+    with ThreadPoolExecutor(2) as pool:
+        versions = VERSIONS[tool]
+        found = pool.map(lambda version: _ask(module, tool, version, calls), versions)
+        return dict(zip(versions, found, strict=True))
 
 
 def _count_refused(
-    module: ModuleType, figures: Figures, refused: Sequence[tuple[Case, Path, str]]
+    figures: Figures,
+    refused: Sequence[tuple[Case, Path, str]],
+    answers: Mapping[str, Sequence[Answer]],
 ) -> None:
-    """Ask the tool about what secretly refuses: it may refuse as much itself."""
-    calls = [(case, folder) for case, folder, _ in refused]
-    answers = (
-        [_ask(module, figures.tool, v, calls) for v in VERSIONS[figures.tool]] if calls else []
-    )
-    for number, (_, _, reason) in enumerate(refused):
-        fails = all(one[number].error for one in answers)
-        figures.refused["the tool fails too" if fails else reason] += 1
+    """Count what secretly refuses: the tool may refuse as much itself."""
+    for number, (case, _, reason) in enumerate(refused):
+        fails = all(one[number].error for one in answers.values())
+        figures.refused[BOTH if fails else reason] += 1
+        if not fails and "AGREEMENT_REFUSED" in os.environ:  # DEBUG
+            print(reason, _brief(case), file=sys.stderr)
 
 
 def _shown(module: ModuleType, tool: str, case: Case, folder: Path, known: Configuration) -> Shown:
@@ -172,29 +142,24 @@ def _shown(module: ModuleType, tool: str, case: Case, folder: Path, known: Confi
 
 
 def _wrong(
-    module: ModuleType, figures: Figures, shown: Sequence[tuple[Case, Path, Shown]]
+    figures: Figures,
+    shown: Sequence[tuple[Case, Path, Shown]],
+    answers: Mapping[tuple[str, str], Sequence[Answer]],
 ) -> Iterator[str]:
-    """Each case in which a version of the tool differs, in words."""
-    if not shown:
-        return
-    typed = [(case, folder) for case, folder, _ in shown]
-    pinned = [(found.pinned, folder) for _, folder, found in shown]
-    answers = {
-        (version, kind): _ask(module, figures.tool, version, calls)
-        for version in VERSIONS[figures.tool]
-        for kind, calls in (("typed", typed), ("pinned", pinned))
-    }
+    """Each case in which a version of the tool differs, in words; the others are counted."""
     for number, (case, _, found) in enumerate(shown):
         mine = {key: answers[key][number] for key in answers}
+        decided = False
         differing = [key for key in mine if not _agrees(found, mine[key], key[1])]
         if _versions_differ(mine, found.answer) and {kind for _, kind in differing} == {"typed"}:
-            figures.differing += 1  # no answer is right for all, and the pin makes them the same
-            differing = []
+            differing, decided = [], True  # no answer is right for all
         broken = _broken(mine)
         figures.broken += bool(broken)
         if not differing and not broken:
-            figures.agreed += 1
-            figures.failed += all(one.error for one in mine.values())
+            nothing = all(one.error for one in mine.values())
+            figures.differing += decided
+            figures.nothing += nothing
+            figures.same += not (decided or nothing)
             continue
         yield "\n".join(
             (
@@ -268,23 +233,18 @@ def _normal(url: str) -> tuple[str, ...]:
     return (parts.scheme, host, parts.path or "/", parts.query)
 
 
-def _reason(error: Refused) -> str:
-    """A refusal without what differs from case to case."""
-    text = re.sub(r"'[^']*'|\[[^]]*\]|\S*/\S*", "…", str(error))
-    return text[:100]
-
-
 def main() -> int:
     """Compare the tools that are named."""
     parser = argparse.ArgumentParser(prog="agreement", description="compare secretly with a tool")
     parser.add_argument("tools", nargs="+", choices=sorted(VERSIONS))
     parser.add_argument("--cases", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--write", type=Path, help="the documentation's table of figures")
     given_here = parser.parse_args()
     wrong = 0
     for tool in given_here.tools:
-        figures = compare(tool, given_here.cases, given_here.seed)
-        print(f"seed {given_here.seed}; {figures.report()}", flush=True)
+        figures = compare(tool, given_here.cases, given_here.seed, given_here.write)
+        print(figures.report(), flush=True)
         wrong += len(figures.disagreed)
     return 1 if wrong else 0
 

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from .archives import wheel
 from .cases import HERE, Answer, Case, environ_of, interpreter
-from .spellings import wheel
 
 #: The file of the calls that show where the tool's own indexes are.
 FILE = "demo-1.0-py3-none-any.whl"

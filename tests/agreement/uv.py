@@ -8,9 +8,9 @@ from pathlib import Path
 from hypothesis.strategies import SearchStrategy
 
 from . import real
+from .archives import wheel
 from .cases import Answer, Case, answer_with_files
-from .chosen import DIST, GOOD, SDIST, USERS, WHEEL, WITH_USER, Chooser, choices
-from .spellings import wheel
+from .chosen import DIST, GOOD, SDIST, WHEEL, WITH_USER, Chooser, choices
 
 _DIST = {
     **DIST,
@@ -29,7 +29,7 @@ def _index(chooser: Chooser) -> list[list[str]]:
     """The option that names the index, if one does."""
     index = chooser.spelled(("--index",), _name(chooser))
     url = chooser.spelled(("--publish-url",), chooser.url())
-    if chooser.chance(2):
+    if chooser.odd(4):
         return [index, url]
     return [] if chooser.chance(30) else [index] if chooser.chance(45) else [url]
 
@@ -37,7 +37,7 @@ def _index(chooser: Chooser) -> list[list[str]]:
 def _options(chooser: Chooser) -> list[list[str]]:
     """Other options: each once, and few that stop uv."""
     values: dict[tuple[str, ...], tuple[float, list[str]]] = {
-        ("-u", "--username"): (25, USERS),
+        ("-u", "--username"): (25, [chooser.user()]),
         ("-p", "--password"): (4, ["canary-typed", ""]),
         ("-t", "--token"): (4, ["canary-typed", ""]),
         ("--check-url",): (3, ["https://check.example/simple/"]),
@@ -58,7 +58,7 @@ def _options(chooser: Chooser) -> list[list[str]]:
     odd = ["--help", "--unknown", "-x", "--dry-run=true", "-u -p", "--dry-run", "--show-settings"]
     odd += ["-nu=ada", "-nuada", "-nu ada", "--index", "-V", "--no-attestations"]
     found += [[flag] for flag in chooser.some(flags, 1)]
-    return [*found, chooser.of(odd).split()] if chooser.chance(6) else found
+    return [*found, chooser.of(odd).split()] if chooser.odd(6) else found
 
 
 def _arguments(chooser: Chooser) -> tuple[str, ...]:
@@ -81,7 +81,7 @@ def _environ(chooser: Chooser) -> dict[str, str]:
     values = {
         "UV_PUBLISH_URL": (12, [chooser.url()]),
         "UV_PUBLISH_INDEX": (8, [_name(chooser)]),
-        "UV_PUBLISH_USERNAME": (20, USERS),
+        "UV_PUBLISH_USERNAME": (20, [chooser.user()]),
         "UV_NO_CONFIG": (10, ["1", "true", "0", "off", "No"]),
         "UV_CONFIG_FILE": (10, ["mine.toml", "{home}/own.toml", "/dev/null"]),
         "UV_PROJECT": (10, ["sub", "sub/deep"]),
@@ -107,7 +107,7 @@ def _settings(chooser: Chooser, table: str = "", *, own: bool = False) -> str:
     odd = ['check-url = "https://check.example/simple/"', 'trusted-publishing = "always"']
     odd += ["unknown = 1", "offline = true", "cache-keys = []", "native-tls = true", "index = []"]
     lines += chooser.some(harmless, 2)
-    if chooser.chance(6) and not own:
+    if not own and chooser.odd(6):
         lines.append(chooser.of(odd))
     prefix = f"{table}." if table else ""
     for name in chooser.random.choices(
