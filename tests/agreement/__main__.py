@@ -24,7 +24,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
@@ -37,6 +37,9 @@ from .figures import BOTH, Figures, Shown, reason_of, write
 
 #: How many cases a tool reads in one process.
 _AT_ONCE = 1000
+
+#: Where the cases are laid out: in memory, if the system has such a folder.
+_MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
 
 def generated(module: ModuleType, number: int, start: int) -> list[Case]:
@@ -68,7 +71,7 @@ def compare(tool: str, number: int, start: int, path: Path | None = None) -> Fig
     figures = Figures(tool, start)
     every = generated(module, number, start)
     for first in range(0, len(every), _AT_ONCE):
-        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        with tempfile.TemporaryDirectory(dir=_MEMORY, ignore_cleanup_errors=True) as folder:
             root = Path(folder).resolve()
             _compare(module, figures, root, every[first : first + _AT_ONCE])
         print(f"  {figures.cases:,}", end="\r", file=sys.stderr)
@@ -224,13 +227,14 @@ def _brief(case: Case) -> Case:
 
 
 def _normal(url: str) -> tuple[str, ...]:
-    """A URL without what doesn't change where it leads: case, user, the slash of no path."""
+    """A URL without what doesn't change where it leads: case, user, dots, the slash of no path."""
     try:
         parts = urlsplit(url)
+        path = urlsplit(urljoin("http://host/", parts.path)).path
     except ValueError:
         return (url,)
     host = parts.netloc.rpartition("@")[2].lower()
-    return (parts.scheme, host, parts.path or "/", parts.query)
+    return (parts.scheme, host, path or "/", parts.query)
 
 
 def main() -> int:

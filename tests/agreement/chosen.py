@@ -73,9 +73,12 @@ class Chooser:
         """One of the common texts, or rarely one of the others."""
         return self.random.choice(rare if rare and self.odd(percent) else common)
 
-    def url(self) -> str:
-        """The URL of an index."""
-        return self.of([*GOOD, *GOOD, *WITH_USER], ODD)
+    def url(self, *, with_user: bool = True) -> str:
+        """The URL of an index.
+
+        :param with_user: whether the tool takes a user's name in the URL.
+        """
+        return self.of([*GOOD, *GOOD, *WITH_USER] if with_user else GOOD, [*ODD, *WITH_USER])
 
     def user(self) -> str:
         """A user's name."""

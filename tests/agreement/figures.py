@@ -65,7 +65,7 @@ class Figures:
             f"{self.tool} {', '.join(VERSIONS[self.tool])}: {self.cases:,} cases, "
             f"seed {self.seed}; a version sends {self._share(sent)}",
             f"  sent as secretly shows {self.same:,}",
-            f"  sent to different places by the versions, so that the pin decides {self.differing:,}",
+            f"  sent to different places, so that the pin decides {self.differing:,}",
             f"  not refused, and not sent by any version {self.nothing:,}",
             f"  refused, as each version of the tool does {self.refused[BOTH]:,}",
             f"  refused, though a version would send {self.alone:,} ({self._share(self.alone)})",

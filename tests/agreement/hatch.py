@@ -46,7 +46,7 @@ def _name(chooser: Chooser) -> str:
 
 def _repo(chooser: Chooser) -> str:
     """The name of a repository, or its URL."""
-    return _name(chooser) if chooser.chance(60) else chooser.url()
+    return _name(chooser) if chooser.chance(60) else chooser.url(with_user=False)
 
 
 def _table(chooser: Chooser) -> dict[str, object]:
@@ -64,7 +64,7 @@ def _settings(chooser: Chooser) -> str:
         names.append(chooser.of(_ODD_NAMES))
     repos: dict[str, object] = {}
     for name in names:
-        url = chooser.url()
+        url = chooser.url(with_user=False)
         repos[name] = url if chooser.chance(50) else {"url": url, **_table(chooser)}
     if repos:
         index["repos"] = repos
@@ -84,7 +84,7 @@ def _pypirc(chooser: Chooser) -> str:
     for name in {_repo(chooser) for _ in range(chooser.random.randint(0, 2))}:
         lines += [f"[{name}]", f"username = {chooser.user()}", "password = canary-file"]
         if chooser.chance(50):
-            url = chooser.url()
+            url = chooser.url(with_user=False)
             # Whether such a URL is that of the built-in index, only hatch knows.
             if "//upload." not in url and "//test." not in url:
                 lines.append(f"repository = {url}")
@@ -131,6 +131,7 @@ def _files(chooser: Chooser) -> dict[str, str]:
 def _environ(chooser: Chooser) -> dict[str, str]:
     if chooser.chance(35):
         return {}
+    folders = chooser.of(["{home}/.config", "", "{home}/none"], ["relative"])
     return chooser.variables(
         {
             "HATCH_INDEX_REPO": (25, [_repo(chooser)]),
@@ -141,10 +142,7 @@ def _environ(chooser: Chooser) -> dict[str, str]:
             "HATCH_CACHE_DIR": (10, ["cache", "{home}/cache", "", "$HOME/cache"]),
             "HATCH_PUBLISHER": (5, [chooser.of(["index", ""], ["x"])]),
             "HATCH_PUBLISHER_OPTIONS": (5, [chooser.of([""], ["a=b"])]),
-            "XDG_CONFIG_HOME": (
-                15,
-                [chooser.of(["{home}/.config", "", "{home}/none"], ["relative"])],
-            ),
+            "XDG_CONFIG_HOME": (15, [folders]),
         }
     )
 

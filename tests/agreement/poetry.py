@@ -66,7 +66,7 @@ def _settings(chooser: Chooser, own: str) -> str:
     tables: dict[str, dict[str, object]] = {}
     for name in {own} if chooser.chance(70) else {own, _name(chooser)}:
         if name != own or chooser.chance(75):
-            tables.setdefault("repositories", {})[name] = {"url": chooser.url()}
+            tables.setdefault("repositories", {})[name] = {"url": chooser.url(with_user=False)}
     if chooser.chance(40):
         name = own if chooser.chance(60) else _name(chooser)
         kept = {"password": "canary-kept"} if chooser.chance(50) else {}
@@ -85,7 +85,7 @@ def _project(chooser: Chooser, own: str, version: str) -> str:
     text = toml({"tool": {"poetry": poetry}})
     if chooser.chance(35):
         name = own if chooser.chance(60) else _name(chooser)
-        text += f"[[tool.poetry.source]]\nname = '{name}'\nurl = '{chooser.url()}'\n"
+        text += f"[[tool.poetry.source]]\nname = '{name}'\nurl = '{chooser.url(with_user=False)}'\n"
         text += chooser.of(["", "priority = 'explicit'\n"])
     return text
 
@@ -126,13 +126,14 @@ def _environ(chooser: Chooser) -> dict[str, str]:
     if chooser.chance(40):
         return {}
     tokens, users = ["canary-token", ""], [chooser.user()]
+    folders = chooser.of(["{home}/.config", ""], ["relative", "{home}/none"])
     return chooser.variables(
         {
-            "POETRY_REPOSITORIES_CORP_URL": (15, [chooser.url()]),
-            "POETRY_REPOSITORIES_MY_CORP_URL": (10, [chooser.url()]),
-            "POETRY_REPOSITORIES_CORP2_URL": (6, [chooser.url()]),
-            "POETRY_REPOSITORIES_PYPI_URL": (6, [chooser.url()]),
-            "POETRY_REPOSITORIES_TESTPYPI_URL": (10, [chooser.url()]),
+            "POETRY_REPOSITORIES_CORP_URL": (15, [chooser.url(with_user=False)]),
+            "POETRY_REPOSITORIES_MY_CORP_URL": (10, [chooser.url(with_user=False)]),
+            "POETRY_REPOSITORIES_CORP2_URL": (6, [chooser.url(with_user=False)]),
+            "POETRY_REPOSITORIES_PYPI_URL": (6, [chooser.url(with_user=False)]),
+            "POETRY_REPOSITORIES_TESTPYPI_URL": (10, [chooser.url(with_user=False)]),
             "POETRY_PYPI_TOKEN_PYPI": (10, tokens),
             "POETRY_PYPI_TOKEN_CORP": (10, tokens),
             "POETRY_HTTP_BASIC_CORP_USERNAME": (15, users),
@@ -141,10 +142,7 @@ def _environ(chooser: Chooser) -> dict[str, str]:
             "POETRY_CONFIG_DIR": (12, [chooser.of(["{project}/conf"], ["conf", "", "{home}"], 30)]),
             "POETRY_CERTIFICATES_CORP_CERT": (6, ["ca.pem"]),
             "POETRY_CACHE_DIR": (4, ["{repositories.corp.url}"]),
-            "XDG_CONFIG_HOME": (
-                12,
-                [chooser.of(["{home}/.config", ""], ["relative", "{home}/none"])],
-            ),
+            "XDG_CONFIG_HOME": (12, [folders]),
         }
     )
 

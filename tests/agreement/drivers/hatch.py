@@ -16,6 +16,11 @@ from hatch.index.core import PackageIndex
 from hatch.publish.auth import AuthenticationCredentials
 from hatch.publish.index import IndexPublisher
 
+try:
+    import httpx2 as httpx
+except ImportError:
+    import httpx
+
 #: What hatch gets as the user's name if it asks for one.
 _ASKED = "asked for"
 
@@ -32,7 +37,7 @@ def _no_index(*_: object) -> None:
 
 def _sending(index: PackageIndex, file: Any, _: object) -> None:
     """Note the upload, unless the URL is one that the HTTP client refuses."""
-    url = index.client.build_request("POST", index.repo).url
+    url = httpx.URL(index.repo)
     if url.scheme not in ("http", "https") or not url.host:
         raise ValueError("not a URL of HTTP")
     _sent.append((index, file.name))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
+import functools
+import importlib.metadata
 import io
 import sys
 from typing import Any
@@ -52,6 +53,9 @@ PoetryKeyring.get_credential = lambda _, *__, username=None: HTTPAuthCredential(
 PublishCommand.call = lambda *_, **__: 0
 PublishCommand.confirm = lambda *_: True
 Uploader._upload = _sending
+# What takes the most time, and has nothing to do with where an upload goes.
+importlib.metadata.entry_points = functools.cache(importlib.metadata.entry_points)
+Application.render_error = lambda _, error, __: print(error)
 
 
 def answer(arguments: list[str]) -> dict[str, object]:
