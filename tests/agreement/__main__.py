@@ -104,7 +104,9 @@ def _compare(module: ModuleType, figures: Figures, root: Path, some: Sequence[Ca
         for version, all_ in answers.items()
         for kind, start in (("typed", 0), ("pinned", len(typed)))
     }
-    figures.disagreed += _wrong(figures, shown, by_kind)
+    for wrong in _wrong(figures, shown, by_kind):
+        figures.disagreed.append(wrong)
+        print(wrong, file=sys.stderr)
 
 
 def _ask_all(
