@@ -64,9 +64,6 @@ def read_pypirc(path: str) -> Pypirc:
             name: {k: parser.get(name, k) for k in _KEYS if parser.has_option(name, k)}
             for name in (_DEFAULT, *parser.sections())
         }
-        for keys in sections.values():
-            if "repository" in keys:  # the tools' HTTP client ignores blanks before a URL
-                keys["repository"] = keys["repository"].lstrip()
         return Pypirc(
             path,
             None if servers is None else tuple(servers.split()),

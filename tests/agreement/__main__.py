@@ -8,7 +8,7 @@ nothing: for the call as it was typed, and for the call as secretly pins it. The
 call that a version sends as it was typed. The exit status is 1 if one differs, or is broken.
 A module ``agreement/TOOL.py`` has the cases:
 
-- ``cases()``: the strategy that makes them.
+- ``case(chooser)``: makes one of random choices.
 - ``answer(upload)``: what secretly says; without it, :func:`.cases.answer_of`.
 - ``ask(version, cases)``: what the tool says; without it, ``drivers/TOOL.py`` is asked.
 """
@@ -17,7 +17,9 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import itertools
 import os
+import random
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,13 +28,12 @@ from pathlib import Path
 from types import ModuleType
 from urllib.parse import urljoin, urlsplit
 
-from hypothesis import HealthCheck, Phase, given, seed, settings
-
 from secretly.config.model import Configuration
 from secretly.errors import Refused
 
 from . import cases
 from .cases import VERSIONS, Answer, Case
+from .chosen import Chooser
 from .figures import BOTH, Figures, Shown, reason_of, write
 
 #: How many cases a tool reads in one process.
@@ -42,24 +43,11 @@ _AT_ONCE = 1000
 _MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
 
-def generated(module: ModuleType, number: int, start: int) -> list[Case]:
+def generated(module: ModuleType, number: int, start: int) -> Iterator[Case]:
     """So many cases of a tool."""
-    found: list[Case] = []
-
-    @seed(start)
-    @settings(
-        max_examples=number,
-        database=None,
-        deadline=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(module.cases())
-    def collect(case: Case) -> None:
-        found.append(case)
-
-    collect()
-    return found
+    numbers = random.Random(start)
+    for _ in range(number):
+        yield module.case(Chooser(numbers.getrandbits(62)))
 
 
 def compare(tool: str, number: int, start: int, path: Path | None = None) -> Figures:
@@ -70,10 +58,10 @@ def compare(tool: str, number: int, start: int, path: Path | None = None) -> Fig
     module = importlib.import_module(f".{tool}", __package__)
     figures = Figures(tool, start)
     every = generated(module, number, start)
-    for first in range(0, len(every), _AT_ONCE):
+    while some := list(itertools.islice(every, _AT_ONCE)):
         with tempfile.TemporaryDirectory(dir=_MEMORY, ignore_cleanup_errors=True) as folder:
             root = Path(folder).resolve()
-            _compare(module, figures, root, every[first : first + _AT_ONCE])
+            _compare(module, figures, root, some)
         print(f"  {figures.cases:,}", end="\r", file=sys.stderr)
         if path:
             write(figures, path)

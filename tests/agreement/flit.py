@@ -56,7 +56,7 @@ def _arguments(chooser: Chooser, *, named: bool) -> tuple[str, ...]:
     return tuple(word for part in (*before, ["publish"], *after) for word in part)
 
 
-def _case(chooser: Chooser) -> Case:
+def case(chooser: Chooser) -> Case:
     by_url = chooser.chance(25)
     named = chooser.chance(65) if not by_url else chooser.odd(12)
     environ = {"FLIT_INDEX_URL": chooser.url()} if by_url else {}
@@ -68,4 +68,4 @@ def _case(chooser: Chooser) -> Case:
 
 def cases() -> SearchStrategy[Case]:
     """Calls of ``flit publish``."""
-    return choices(_case)
+    return choices(case)

@@ -169,7 +169,7 @@ def _arguments(chooser: Chooser, *, inside: bool) -> tuple[str, ...]:
     return (*(word for part in before for word in part), "publish", *words)
 
 
-def _case(chooser: Chooser) -> Case:
+def case(chooser: Chooser) -> Case:
     folder = "project/sub" if chooser.chance(15) else "project"
     words = _arguments(chooser, inside=folder == "project/sub")
     return Case(words, _environ(chooser), _files(chooser), folder)
@@ -177,7 +177,7 @@ def _case(chooser: Chooser) -> Case:
 
 def cases() -> SearchStrategy[Case]:
     """Calls of ``hatch publish``."""
-    return choices(_case)
+    return choices(case)
 
 
 def answer(upload: Upload) -> Answer:

@@ -96,7 +96,7 @@ def _pypirc(chooser: Chooser) -> str:
     return "\n".join(parts).replace("\n", chooser.of(["\n"], ["\r\n"])) + "\n"
 
 
-def _case(chooser: Chooser) -> Case:
+def case(chooser: Chooser) -> Case:
     files = {"home/.pypirc": 70, "project/.pypirc": 20}
     texts = {name: _pypirc(chooser) for name, percent in files.items() if chooser.chance(percent)}
     return Case(_arguments(chooser), _environ(chooser), {**DIST, **texts})
@@ -104,7 +104,7 @@ def _case(chooser: Chooser) -> Case:
 
 def cases() -> SearchStrategy[Case]:
     """Calls of ``maturin upload``."""
-    return choices(_case)
+    return choices(case)
 
 
 answer = answer_with_files

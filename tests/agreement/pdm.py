@@ -212,7 +212,7 @@ def _environ(chooser: Chooser) -> dict[str, str]:
     )
 
 
-def _case(chooser: Chooser) -> Case:
+def case(chooser: Chooser) -> Case:
     folder = chooser.of(["project"] * 4 + ["project/sub", "project/sub/deep"])
     words = _arguments(chooser, inside=folder != "project")
     return Case(words, _environ(chooser), _files(chooser), folder)
@@ -220,7 +220,7 @@ def _case(chooser: Chooser) -> Case:
 
 def cases() -> SearchStrategy[Case]:
     """Calls, each in a folder of its own."""
-    return choices(_case)
+    return choices(case)
 
 
 def answer(upload: Upload) -> Answer:

@@ -190,7 +190,7 @@ def _arguments(chooser: Chooser, own: str, *, inside: bool) -> tuple[str, ...]:
     return tuple(word for part in (*before, ["publish"], *after) for word in part)
 
 
-def _case(chooser: Chooser) -> Case:
+def case(chooser: Chooser) -> Case:
     folder = "project/sub" if chooser.chance(15) else "project"
     own = _name(chooser)
     typed = "" if chooser.chance(25) else own
@@ -200,7 +200,7 @@ def _case(chooser: Chooser) -> Case:
 
 def cases() -> SearchStrategy[Case]:
     """Calls of ``poetry publish``."""
-    return choices(_case)
+    return choices(case)
 
 
 def answer(upload: Upload) -> Answer:

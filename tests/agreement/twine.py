@@ -88,7 +88,7 @@ def _environ(chooser: Chooser) -> dict[str, str]:
     )
 
 
-def _case(chooser: Chooser) -> Case:
+def case(chooser: Chooser) -> Case:
     shares = {"home/.pypirc": 92, "project/.pypirc": 20, "project/mine": 100}
     settings = {path: pypirc(chooser) for path, share in shares.items() if chooser.chance(share)}
     return Case(_arguments(chooser), _environ(chooser), {**_DIST, **settings})
@@ -96,7 +96,7 @@ def _case(chooser: Chooser) -> Case:
 
 def cases() -> SearchStrategy[Case]:
     """Calls of ``twine upload``."""
-    return choices(_case)
+    return choices(case)
 
 
 answer = answer_with_files

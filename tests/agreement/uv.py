@@ -149,14 +149,14 @@ def _files(chooser: Chooser) -> dict[str, str]:
     return {name: text for name, (percent, text) in found.items() if chooser.chance(percent)}
 
 
-def _case(chooser: Chooser) -> Case:
+def case(chooser: Chooser) -> Case:
     files = {**_DIST, **_files(chooser)}
     return Case(_arguments(chooser), _environ(chooser), files)
 
 
 def cases() -> SearchStrategy[Case]:
     """Calls of ``uv publish``."""
-    return choices(_case)
+    return choices(case)
 
 
 answer = answer_with_files
