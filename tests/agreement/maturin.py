@@ -107,7 +107,7 @@ def cases() -> SearchStrategy[Case]:
     return choices(case)
 
 
-answer = answer_with_files
+answer, missing = answer_with_files, real.missing
 
 
 def ask(version: str, calls: Sequence[tuple[Case, Path]]) -> Sequence[Answer]:

@@ -159,7 +159,7 @@ def cases() -> SearchStrategy[Case]:
     return choices(case)
 
 
-answer = answer_with_files
+answer, missing = answer_with_files, real.missing
 
 
 #: The version that doesn't know UV_WORKING_DIR. It would upload the files of another folder.
