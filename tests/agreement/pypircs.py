@@ -39,9 +39,10 @@ def _keys(chooser: Chooser, name: str) -> str:
     """Some of the keys of a section."""
     url = chooser.url()
     # Whether such a URL is the tool's own for the index, only the tool knows.
-    like = {"pypi": "//upload.", "testpypi": "//test."}.get(name, "none")
+    own = {"pypi": ("upload",), "testpypi": ("test",), "DEFAULT": ("upload", "test")}.get(name, ())
+    like = any(f"//{start}." in url for start in own)
     keys = {
-        "repository": (95 if name == "corp" else 0 if like in url else 25, url),
+        "repository": (95 if name == "corp" else 0 if like else 25, url),
         "username": (50, chooser.user()),
         "password": (25, "canary-file%(x)s"),
         "ca_cert": (12, chooser.of(["own.pem"], [""])),
