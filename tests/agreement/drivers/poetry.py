@@ -10,6 +10,7 @@ import json
 import sys
 from typing import Any
 
+import poetry.json
 import requests
 from answering import answer_lines
 from poetry import locations
@@ -65,7 +66,7 @@ def _compile(schema: Any, **options: Any) -> Any:
 
 
 _compiled: dict[str, Any] = {}
-_schemas = sys.modules["fastjsonschema"]  # poetry.core may bring it along
+_schemas = poetry.json.fastjsonschema
 _compiling, _schemas.compile = _schemas.compile, _compile
 # What takes the most time, and has nothing to do with where an upload goes.
 importlib.metadata.entry_points = functools.cache(importlib.metadata.entry_points)
