@@ -14,7 +14,6 @@ from .chosen import DIST, GOOD, SDIST, WHEEL, WITH_USER, Chooser, choices
 
 _DIST = {
     **DIST,
-    "project/dist/demo-1.0.zip": "not taken",
     f"project/dist/{SDIST}.asc": "a signature",
     "project/sub/dist/member-2.0-py3-none-any.whl": wheel("member", "2.0"),
     "project/sub/deep/dist/deep-3.0-py3-none-any.whl": wheel("deep", "3.0"),
@@ -136,6 +135,7 @@ def _project(chooser: Chooser, name: str, *, root: bool = False) -> str:
 def _files(chooser: Chooser) -> dict[str, str]:
     found = {
         "project/pyproject.toml": (60, _project(chooser, "demo", root=True)),
+        "project/dist/demo-1.0.zip": (4, "uv stops there"),
         "project/uv.toml": (20, _settings(chooser)),
         "project/sub/pyproject.toml": (40, _project(chooser, "member")),
         "project/sub/uv.toml": (10, _settings(chooser)),
