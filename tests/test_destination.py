@@ -251,7 +251,7 @@ def test_a_host_with_another_port_is_another_index(workdir: Workdir) -> None:
 )
 def test_a_url_without_a_host_is_refused(workdir: Workdir, url: str) -> None:
     """secretly refuses a URL if programs could disagree about its host."""
-    with pytest.raises(Refused, match="no host") as caught:
+    with pytest.raises(Refused, match=r"no host|differently") as caught:
         workdir.destination("twine upload x", {"TWINE_REPOSITORY_URL": url})
     assert caught.value.hint
     assert str(caught.value).isprintable()

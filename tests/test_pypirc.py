@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
-from agreement.spellings import pypircs
+from agreement.pypircs import pypircs
 from conftest import fewer
 from hypothesis import HealthCheck, example, given
 from hypothesis import strategies as st

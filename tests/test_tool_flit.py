@@ -77,6 +77,7 @@ def flit(root: Path) -> Calls:
             PYPI,
         ),
         ("publish", {}, f"[pypi]\nrepository = {URL}\n", Destination("pypi", HOST, URL)),
+        ("publish", {}, f"[pypi]\nrepository =\n  {URL}\n", Destination("pypi", HOST, URL)),
         ("publish", {"FLIT_INDEX_URL": URL}, CORP, Destination("", HOST, URL)),
         # flit reads no user name in a URL.
         (
@@ -119,7 +120,7 @@ def test_the_destination_is_where_flit_would_upload(
         ("publish --repository corp", {"FLIT_INDEX_URL": ""}, CORP, "unset FLIT_INDEX_URL"),
         ("publish", {"FLIT_INDEX_URL": ""}, "", "no host"),
         ("publish", {"FLIT_INDEX_URL": "a.example"}, "", "no host"),
-        ("publish", {"FLIT_INDEX_URL": "http://a.example\\@b.example/"}, "", "no host"),
+        ("publish", {"FLIT_INDEX_URL": "http://a.example\\@b.example/"}, "", "differently"),
         ("publish", {}, "[pypi]\nrepository =\n", "no host"),
         ("publish", {}, "[pypi", "pypirc"),
         ("publish --pypirc missing", {}, "", "missing"),

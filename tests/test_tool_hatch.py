@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from agreement import cases as agreed
 from agreement import hatch as generated
+from agreement.archives import distribution
 from agreement.cases import Case
-from agreement.generating import distribution
 from conftest import fewer
 from hypothesis import HealthCheck, given
 from test_publishing import tool

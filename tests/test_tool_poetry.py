@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from agreement import poetry as generated
+from agreement.archives import distribution
 from agreement.cases import Case
-from agreement.generating import distribution
 from conftest import fewer
 from hypothesis import HealthCheck, given
 from test_publishing import tool
@@ -226,6 +226,10 @@ def test_the_settings_of_a_folder_above_the_project_do_not_count(look: Look) -> 
         ({URL: "https://a.example\\@b.example/"}, {}),
         ({URL: A}, {OWN: "certificates.corp.cert = false"}),
         ({URL: A}, {OWN: "certificates.Corp.cert = 'x'"}),
+        (
+            {URL: A},
+            {OWN: "certificates.corp.cert = true", CONFIG: "certificates.Corp.cert = 'own.pem'"},
+        ),
         ({URL: A}, {OWN: "new-setting = 1"}),
         ({}, {OWN: f"{CORP_A}repositories.corp.proxy = 'x'"}),
         ({}, {CONFIG: "repositories.corp.url = 'https://ada:canary-1@a.example/'"}),
@@ -250,6 +254,12 @@ def test_a_relative_folder_of_settings_is_refused_with_another_folder(look: Look
     assert look("publish -r corp", environ, files).destination.url == A
     with pytest.raises(Refused, match="POETRY_CONFIG_DIR"):
         _ = look("-C . publish -r corp", environ, files).destination
+
+
+def test_a_project_may_ask_for_the_usual_certificates(look: Look) -> None:
+    """As long as the user's own settings name no others."""
+    files = {OWN: "certificates.corp.cert = true", CONFIG: "certificates.other.cert = 'own.pem'"}
+    assert look("publish -r corp", {URL: A}, files).destination.url == A
 
 
 def test_the_settings_of_real_projects_pass(look: Look) -> None:

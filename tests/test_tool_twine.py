@@ -105,6 +105,7 @@ def twine(root: Path) -> Calls:
         ),
         # A known name with another URL.
         ("upload x", {}, f"[pypi]\nrepository = {URL}\n", Destination("pypi", HOST, URL, None)),
+        ("upload x", {}, f"[pypi]\nrepository =\n  {URL}\n", Destination("pypi", HOST, URL, None)),
         ("upload x", {}, f"[pypi]\r\nREPOSITORY: {URL}\r", Destination("pypi", HOST, URL, None)),
     ],
 )

@@ -266,7 +266,7 @@ REFUSED: list[tuple[str, Mapping[str, str], Mapping[str, str], str]] = [
     ("uv publish --publish-url=", {}, {}, "no host"),
     ("uv publish", {"UV_PUBLISH_URL": ""}, {}, "no host"),
     ("uv publish --publish-url http:one.example", {}, {}, "no host"),
-    ("uv publish --publish-url 'http://a\\@b/'", {}, {}, "no host"),
+    ("uv publish --publish-url 'http://a\\@b/'", {}, {}, "differently"),
     ("uv publish --publish-url 'https://one.example/{x}'", {}, {}, "one.example"),
     ("uv publish --publish-url https://%6fne.example/", {}, {}, "differently"),
     ("uv publish --publish-url https://öne.example/", {}, {}, "differently"),

@@ -95,12 +95,15 @@ def host_of(url: str) -> str:
     :raises Refused: if the URL has no host, or programs disagree about it.
     """
     host = ""
-    # Programs disagree whether these characters end the host.
-    if not re.search(r"[\\\s\x00-\x1f\x7f{}]", url):
-        with contextlib.suppress(ValueError):  # brackets without an IPv6 address
-            host = urlsplit(url).netloc.rpartition("@")[2].lower()
+    shown = escape(url.rpartition("@")[2])  # what comes before may be a password
+    if re.search(r"[\\\s\x00-\x1f\x7f{}]", url):  # some of these end the host for some programs
+        raise Refused(
+            f"programs may read the index URL '{shown}' differently",
+            "write it as https://host/path, with special characters as %XX",
+        )
+    with contextlib.suppress(ValueError):  # brackets without an IPv6 address
+        host = urlsplit(url).netloc.rpartition("@")[2].lower()
     if not host:
-        shown = escape(url.rpartition("@")[2])  # what comes before may be a password
         raise Refused(f"the index URL '{shown}' has no host", "write it as https://host/path")
     return host
 

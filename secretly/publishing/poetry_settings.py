@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from ..errors import Refused
 from ..text import escape
-from .tool_call import ToolCall
+from .tool_call import ToolCall, table_at
 from .user_settings import config_file
 
 _URL_VARIABLE = re.compile(r"POETRY_REPOSITORIES_(?P<name>[A-Z_]+)_URL")
@@ -121,13 +121,24 @@ class PoetrySettings:
         found = [
             *(tables.keys() - _KNOWN),
             *(f"repositories.{name}.{key}" for key in own.keys() - {"url"}),
-            *(f"certificates.{key}" for key in trust if key.lower() == name.lower() != "pypi"),
+            *(
+                f"certificates.{key}"
+                for key, value in trust.items()
+                if key.lower() == name.lower() != "pypi" and not self._is_usual(key, value)
+            ),
         ]
         if found:
             raise Refused(
                 f"the project sets {escape(found[0])} in poetry.toml, which may change the upload",
                 "remove it there; if you mean it, put it into your own settings: poetry config",
             )
+
+    def _is_usual(self, name: str, table: object) -> bool:
+        """Whether a project's settings for certificates leave them as they are: ``cert = true``."""
+        if not isinstance(table, dict) or not all(value is True for value in table.values()):
+            return False
+        others = (table_at(self._call.read_toml(path), "certificates") for path in self.files[1:])
+        return not any(key.lower() == name.lower() for other in others for key in other)
 
     @property
     def _of_variables(self) -> set[str]:

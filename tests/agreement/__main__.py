@@ -8,120 +8,68 @@ nothing: for the call as it was typed, and for the call as secretly pins it. The
 call that a version sends as it was typed. The exit status is 1 if one differs, or is broken.
 A module ``agreement/TOOL.py`` has the cases:
 
-- ``cases()``: the strategy that makes them.
+- ``case(chooser)``: makes one of random choices.
 - ``answer(upload)``: what secretly says; without it, :func:`.cases.answer_of`.
 - ``ask(version, cases)``: what the tool says; without it, ``drivers/TOOL.py`` is asked.
+- ``missing()``: why the tool can't be asked here; then it is skipped, which fails in CI.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib
+import itertools
 import os
-import re
+import random
 import sys
 import tempfile
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
-from typing import NamedTuple
-from urllib.parse import urlsplit
-
-from hypothesis import HealthCheck, Phase, given, seed, settings
+from urllib.parse import urljoin, urlsplit
 
 from secretly.config.model import Configuration
 from secretly.errors import Refused
 
 from . import cases
 from .cases import VERSIONS, Answer, Case
+from .chosen import Chooser
+from .figures import BOTH, Figures, Shown, reason_of, write
 
 #: How many cases a tool reads in one process.
-_AT_ONCE = 500
+_AT_ONCE = 1000
+
+#: Where the cases are laid out: in memory, if the system has such a folder.
+_MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
 
-class Shown(NamedTuple):
-    """What secretly says of a case.
-
-    :param answer: the destination, the user name and the files.
-    :param idle: why the call needs no secret; empty if it does.
-    :param given: what gives the secret in the call itself: then secretly claims no user name.
-    :param pinned: the call as secretly starts it.
-    :param expected: what the tool must make of it.
-    """
-
-    answer: Answer
-    idle: str
-    given: str
-    pinned: Case
-    expected: Answer
-
-
-class Figures:
-    """What came of the cases of one tool.
-
-    :ivar refused: how often secretly refused, by the reason.
-    :ivar broken: how many cases a version sends as they were typed, but not as they are pinned.
-    :ivar disagreed: each case in which a version of the tool differs, or is broken, in words.
-    """
-
-    def __init__(self, tool: str) -> None:
-        self.tool = tool
-        self.cases = self.agreed = self.failed = self.differing = self.broken = 0
-        self.refused: Counter[str] = Counter()
-        self.disagreed: list[str] = []
-
-    def report(self) -> str:
-        """The figures in lines."""
-        both = self.refused["the tool fails too"]
-        refused = sum(self.refused.values()) - both
-        share = refused / max(self.cases, 1)
-        reasons = [(n, r) for r, n in self.refused.most_common(25) if r != "the tool fails too"]
-        lines = [
-            f"{self.tool} {', '.join(VERSIONS[self.tool])}: {self.cases:,} cases",
-            f"  agreed {self.agreed:,}",
-            f"    where the tool sends nothing, in each version {self.failed:,}",
-            f"    where versions differ, and the pin decides {self.differing:,}",
-            f"  refused, as each version of the tool does {both:,}",
-            f"  refused, though a version would send {refused:,} ({share:.1%})",
-            *(f"    {count:6,}  {reason}" for count, reason in reasons),
-            f"  disagreed {len(self.disagreed):,}",
-            f"    broken by the pin {self.broken:,}",
-            *self.disagreed[:20],
-        ]
-        return "\n".join(lines)
-
-
-def generated(module: ModuleType, number: int, start: int) -> list[Case]:
+def generated(module: ModuleType, number: int, start: int) -> Iterator[Case]:
     """So many cases of a tool."""
-    found: list[Case] = []
-
-    @seed(start)
-    @settings(
-        max_examples=number,
-        database=None,
-        deadline=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(module.cases())
-    def collect(case: Case) -> None:
-        found.append(case)
-
-    collect()
-    return found
+    numbers = random.Random(start)
+    for _ in range(number):
+        yield module.case(Chooser(numbers.getrandbits(62)))
 
 
-def compare(tool: str, number: int, start: int) -> Figures:
-    """Compare secretly with each version of a tool."""
-    module = importlib.import_module(f".{tool}", __package__)
-    figures = Figures(tool)
+def _module(tool: str) -> ModuleType:
+    return importlib.import_module(f".{tool}", __package__)
+
+
+def compare(tool: str, number: int, start: int, path: Path | None = None) -> Figures:
+    """Compare secretly with each version of a tool.
+
+    :param path: where to write the figures, as far as they are known.
+    """
+    module = _module(tool)
+    figures = Figures(tool, start)
     every = generated(module, number, start)
-    for first in range(0, len(every), _AT_ONCE):
-        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+    while some := list(itertools.islice(every, _AT_ONCE)):
+        with tempfile.TemporaryDirectory(dir=_MEMORY, ignore_cleanup_errors=True) as folder:
             root = Path(folder).resolve()
-            _compare(module, figures, root, every[first : first + _AT_ONCE])
+            _compare(module, figures, root, some)
         print(f"  {figures.cases:,}", end="\r", file=sys.stderr)
+        if path:
+            write(figures, path)
     return figures
 
 
@@ -138,23 +86,41 @@ def _compare(module: ModuleType, figures: Figures, root: Path, some: Sequence[Ca
         try:
             shown.append((case, folder, _shown(module, figures.tool, case, folder, known)))
         except Refused as error:
-            refused.append((case, folder, _reason(error)))
+            refused.append((case, folder, reason_of(str(error))))
     os.chdir(before)
-    _count_refused(module, figures, refused)
-    figures.disagreed += _wrong(module, figures, shown)
+    typed = [(case, folder) for case, folder, _ in (*shown, *refused)]
+    pinned = [(found.pinned, folder) for _, folder, found in shown]
+    answers = _ask_all(module, figures.tool, [*typed, *pinned])
+    _count_refused(figures, refused, {v: all_[len(shown) :] for v, all_ in answers.items()})
+    by_kind = {
+        (version, kind): all_[start : start + len(shown)]
+        for version, all_ in answers.items()
+        for kind, start in (("typed", 0), ("pinned", len(typed)))
+    }
+    for wrong in _wrong(figures, shown, by_kind):
+        figures.disagreed.append(wrong)
+        print(wrong, file=sys.stderr)
+
+
+def _ask_all(
+    module: ModuleType, tool: str, calls: Sequence[tuple[Case, Path]]
+) -> dict[str, Sequence[Answer]]:
+    """What each version of the tool says of the calls: two versions at a time."""
+    with ThreadPoolExecutor(2) as pool:
+        versions = VERSIONS[tool]
+        found = pool.map(lambda version: _ask(module, tool, version, calls), versions)
+        return dict(zip(versions, found, strict=True))
 
 
 def _count_refused(
-    module: ModuleType, figures: Figures, refused: Sequence[tuple[Case, Path, str]]
+    figures: Figures,
+    refused: Sequence[tuple[Case, Path, str]],
+    answers: Mapping[str, Sequence[Answer]],
 ) -> None:
-    """Ask the tool about what secretly refuses: it may refuse as much itself."""
-    calls = [(case, folder) for case, folder, _ in refused]
-    answers = (
-        [_ask(module, figures.tool, v, calls) for v in VERSIONS[figures.tool]] if calls else []
-    )
+    """Count what secretly refuses: the tool may refuse as much itself."""
     for number, (_, _, reason) in enumerate(refused):
-        fails = all(one[number].error for one in answers)
-        figures.refused["the tool fails too" if fails else reason] += 1
+        fails = all(one[number].error for one in answers.values())
+        figures.refused[BOTH if fails else reason] += 1
 
 
 def _shown(module: ModuleType, tool: str, case: Case, folder: Path, known: Configuration) -> Shown:
@@ -164,7 +130,8 @@ def _shown(module: ModuleType, tool: str, case: Case, folder: Path, known: Confi
     """
     upload = cases.upload(tool, case, folder, known)
     answer = getattr(module, "answer", cases.answer_of)(upload)
-    pinned = cases.pinned(tool, case, folder, upload, known)
+    # Without need of a secret, secretly starts the call as it was typed.
+    pinned = case if upload.idle else cases.pinned(tool, case, folder, upload, known)
     expected = answer
     if answer.username is None and not upload.given:  # secretly's own default
         expected = answer._replace(username="__token__")
@@ -172,29 +139,24 @@ def _shown(module: ModuleType, tool: str, case: Case, folder: Path, known: Confi
 
 
 def _wrong(
-    module: ModuleType, figures: Figures, shown: Sequence[tuple[Case, Path, Shown]]
+    figures: Figures,
+    shown: Sequence[tuple[Case, Path, Shown]],
+    answers: Mapping[tuple[str, str], Sequence[Answer]],
 ) -> Iterator[str]:
-    """Each case in which a version of the tool differs, in words."""
-    if not shown:
-        return
-    typed = [(case, folder) for case, folder, _ in shown]
-    pinned = [(found.pinned, folder) for _, folder, found in shown]
-    answers = {
-        (version, kind): _ask(module, figures.tool, version, calls)
-        for version in VERSIONS[figures.tool]
-        for kind, calls in (("typed", typed), ("pinned", pinned))
-    }
+    """Each case in which a version of the tool differs, in words; the others are counted."""
     for number, (case, _, found) in enumerate(shown):
         mine = {key: answers[key][number] for key in answers}
+        decided = False
         differing = [key for key in mine if not _agrees(found, mine[key], key[1])]
         if _versions_differ(mine, found.answer) and {kind for _, kind in differing} == {"typed"}:
-            figures.differing += 1  # no answer is right for all, and the pin makes them the same
-            differing = []
+            differing, decided = [], True  # no answer is right for all
         broken = _broken(mine)
         figures.broken += bool(broken)
         if not differing and not broken:
-            figures.agreed += 1
-            figures.failed += all(one.error for one in mine.values())
+            nothing = all(one.error for one in mine.values())
+            figures.differing += decided
+            figures.nothing += nothing
+            figures.same += not (decided or nothing)
             continue
         yield "\n".join(
             (
@@ -259,19 +221,14 @@ def _brief(case: Case) -> Case:
 
 
 def _normal(url: str) -> tuple[str, ...]:
-    """A URL without what doesn't change where it leads: case, user, the slash of no path."""
+    """A URL without what doesn't change where it leads: case, user, dots, the slash of no path."""
     try:
         parts = urlsplit(url)
+        path = urlsplit(urljoin("http://host/", parts.path)).path
     except ValueError:
         return (url,)
     host = parts.netloc.rpartition("@")[2].lower()
-    return (parts.scheme, host, parts.path or "/", parts.query)
-
-
-def _reason(error: Refused) -> str:
-    """A refusal without what differs from case to case."""
-    text = re.sub(r"'[^']*'|\[[^]]*\]|\S*/\S*", "…", str(error))
-    return text[:100]
+    return (parts.scheme, host, path or "/", parts.query)
 
 
 def main() -> int:
@@ -280,11 +237,16 @@ def main() -> int:
     parser.add_argument("tools", nargs="+", choices=sorted(VERSIONS))
     parser.add_argument("--cases", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--write", type=Path, help="the documentation's table of figures")
     given_here = parser.parse_args()
     wrong = 0
     for tool in given_here.tools:
-        figures = compare(tool, given_here.cases, given_here.seed)
-        print(f"seed {given_here.seed}; {figures.report()}", flush=True)
+        if reason := getattr(_module(tool), "missing", str)():
+            print(f"{tool}: skipped, as {reason}", flush=True)
+            wrong += "CI" in os.environ
+            continue
+        figures = compare(tool, given_here.cases, given_here.seed, given_here.write)
+        print(figures.report(), flush=True)
         wrong += len(figures.disagreed)
     return 1 if wrong else 0
 

@@ -2,55 +2,70 @@
 
 from __future__ import annotations
 
-from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from .cases import Case
-from .spellings import NAMES, URLS, USERS, mostly, pypircs, spelled
+from .chosen import Chooser, choices
+from .pypircs import pypirc
+from .twine import ODD_NAMES
 
 _PROJECT = {
     "project/pyproject.toml": '[project]\nname = "demo"\nversion = "1.0"\n',
     "project/other.toml": "",
 }
 
-_PYPIRC = spelled(("--pypirc",), mostly(["mine"], ["~/.pypirc", "missing", "/dev/null", ""]))
+_NAMES = ["pypi", "testpypi", "corp", "corp"]
 
-_OPTIONS = st.one_of(
-    spelled(("--repository",), NAMES),
-    spelled(("--repository",), NAMES),
-    _PYPIRC,
-    spelled(("--format",), st.sampled_from(["wheel", "sdist", "egg"])),
-    st.sampled_from([["--use-vcs"], ["--no-use-vcs"], ["--no-u"], ["--setup-py"]]),
-    st.sampled_from([["--help"], ["-h"], ["--"], ["dist/*"], ["-f", "x"], ["--debug"], ["-x"]]),
-)
+#: How often each option is given, in percent, with its values.
+_OPTIONS: dict[tuple[str, ...], tuple[float, list[str], list[str]]] = {
+    ("--pypirc",): (35, ["mine"], ["~/.pypirc", "missing", "/dev/null", ""]),
+    ("--format",): (20, ["wheel", "sdist"], ["egg"]),
+}
+_ODD = ["--no-u", "--setup-py", "--help", "-h", "--", "dist/*", "-f x", "--debug", "-x"]
 
-_BEFORE = st.one_of(
-    spelled(("--repository",), NAMES),
-    spelled(("-f", "--ini-file"), mostly(["pyproject.toml"], ["other.toml", "missing", ""])),
-    st.sampled_from([["--debug"], ["--deb"]]),
-    st.sampled_from([["--debug"], ["-V"], ["--version"], ["--logo"], ["--pypirc=mine"], ["--"]]),
-)
+_BEFORE: dict[tuple[str, ...], tuple[float, list[str], list[str]]] = {
+    ("-f", "--ini-file"): (15, ["pyproject.toml"], ["other.toml", "missing", ""]),
+}
+_ODD_BEFORE = ["--deb", "-V", "--version", "--logo", "--pypirc=mine", "--", "--repository pypi"]
 
 
-@st.composite
-def _arguments(draw: st.DrawFn) -> tuple[str, ...]:
-    before = draw(st.lists(_BEFORE, max_size=2)) if draw(st.integers(0, 2)) == 2 else []
-    parts = [*before, ["publish"], *draw(st.lists(_OPTIONS, max_size=3))]
-    return tuple(word for part in parts for word in part)
+def _arguments(chooser: Chooser, *, named: bool) -> tuple[str, ...]:
+    """The words of a call.
+
+    :param named: whether an option names the index.
+    """
+    index = chooser.of(_NAMES, ODD_NAMES)
+    before = chooser.options(_BEFORE)
+    if chooser.chance(15):
+        before.append(["--debug"])
+    if named and chooser.chance(25):
+        before.append(chooser.spelled(("--repository",), index))
+        named = chooser.chance(25)
+        index = chooser.of(_NAMES, ODD_NAMES)
+    if chooser.odd(10):
+        before.append(chooser.of(_ODD_BEFORE).split())
+    after = chooser.options(_OPTIONS)
+    if named:
+        after.append(chooser.spelled(("--repository",), index))
+    if chooser.chance(20):
+        after.append([chooser.of(["--use-vcs", "--no-use-vcs"])])
+    if chooser.odd(20):
+        after.append(chooser.of(_ODD).split())
+    chooser.random.shuffle(before)
+    chooser.random.shuffle(after)
+    return tuple(word for part in (*before, ["publish"], *after) for word in part)
 
 
-_ENVIRON = st.fixed_dictionaries({}, optional={"FLIT_INDEX_URL": URLS, "FLIT_USERNAME": USERS})
-_NAMED = st.fixed_dictionaries({}, optional={"FLIT_USERNAME": USERS})
+def case(chooser: Chooser) -> Case:
+    by_url = chooser.chance(25)
+    named = chooser.chance(65) if not by_url else chooser.odd(12)
+    environ = {"FLIT_INDEX_URL": chooser.url()} if by_url else {}
+    if chooser.chance(40):
+        environ["FLIT_USERNAME"] = chooser.user()
+    files = {"home/.pypirc": pypirc(chooser), "project/mine": pypirc(chooser)}
+    return Case(_arguments(chooser, named=named), environ, {**_PROJECT, **files})
 
 
 def cases() -> SearchStrategy[Case]:
     """Calls of ``flit publish``."""
-    return st.builds(
-        lambda arguments, environ, own, mine: Case(
-            arguments, environ, {**_PROJECT, "home/.pypirc": own, "project/mine": mine}
-        ),
-        _arguments(),
-        _NAMED | _ENVIRON,
-        pypircs(),
-        pypircs(),
-    )
+    return choices(case)

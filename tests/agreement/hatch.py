@@ -5,140 +5,179 @@ from __future__ import annotations
 import json
 import os
 
-from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from secretly.publishing.upload import Upload
 
+from .archives import distribution
 from .cases import Answer, Case, answer_of
-from .generating import ODD_URLS, URLS, USERS, arguments, distribution, mostly, once_in, toml
+from .chosen import ODD_USERS, USERS, Chooser, choices
+from .settings import toml
 
-NAMES = st.sampled_from(["main", "test", "corp"])
-ODD_NAMES = st.sampled_from(["", "Corp", "pypi", "a.b", "https://named.example/", "none", "x y"])
-REPOS = mostly(NAMES | URLS, ODD_NAMES | ODD_URLS)
-PATHS = mostly(st.just("h.toml"), st.sampled_from(["ca.pem", "none.toml", ""]))
-FILES = st.sampled_from(["dist", "dist/demo-1.0-py3-none-any.whl", "dist/demo-1.0.tar.gz", "out"])
-ODD_FILES = st.sampled_from([".", "-x", "none"])
+_NAMES = ["main", "test", "corp", "corp"]
+_ODD_NAMES = ["", "Corp", "pypi", "a.b", "https://named.example/", "none", "x y"]
+_FILES = ["dist", "dist/demo-1.0-py3-none-any.whl", "dist/demo-1.0.tar.gz", "out", "dist out"]
+_ODD_FILES = [".", "-x", "none", "sub"]
 
-BEFORE: dict[tuple[str, ...], SearchStrategy[str]] = {
-    ("--env", "-e"): st.sampled_from(["default", "x"]),
-    ("--config",): PATHS,
-    ("--data-dir",): st.just("data"),
-    ("--cache-dir",): st.sampled_from(["cache", "~/cache", ""]),
+_Values = dict[tuple[str, ...], tuple[float, list[str], list[str]]]
+
+#: How often each option is given, in percent, with its values.
+_BEFORE: _Values = {
+    ("--env", "-e"): (8, ["default", "x"], []),
+    ("--config",): (15, ["h.toml"], ["ca.pem", "none.toml", ""]),
+    ("--data-dir",): (8, ["data"], []),
+    ("--cache-dir",): (12, ["cache", "~/cache"], [""]),
 }
-AFTER: dict[tuple[str, ...], SearchStrategy[str]] = {
-    ("--repo", "-r"): REPOS,
-    ("--user", "-u"): USERS,
-    ("--auth", "-a"): st.sampled_from(["canary-typed", ""]),
-    ("--ca-cert",): st.just("ca.pem"),
+_AFTER: _Values = {
+    ("--user", "-u"): (30, USERS, ODD_USERS),
+    ("--auth", "-a"): (15, ["canary-typed"], [""]),
+    ("--ca-cert",): (10, ["ca.pem"], [""]),
 }
-FLAGS = ["-n", "--no-prompt", "-y", "--yes", "--initialize-auth"]
+_FLAGS = ["-n", "--no-prompt", "-y", "--yes", "--initialize-auth"]
+_ODD = ["-pindex", "--publisher=x", "-p=index", "-px", "--option a=b", "--help", "-nyx", "-nu ada"]
+_BEFORE_FLAGS = ["-v", "-q", "--no-color"]
+
+_RELEASES = [("demo", "1.0"), ("demo", "1.1"), ("other", "1.0")]
 
 
-def _urls() -> SearchStrategy[str]:
-    return mostly(URLS, ODD_URLS)
+def _name(chooser: Chooser) -> str:
+    return chooser.of(_NAMES, _ODD_NAMES)
 
 
-def _tables(user: SearchStrategy[str]) -> SearchStrategy[dict[str, object]]:
+def _repo(chooser: Chooser) -> str:
+    """The name of a repository, or its URL."""
+    return _name(chooser) if chooser.chance(60) else chooser.url(with_user=False)
+
+
+def _table(chooser: Chooser) -> dict[str, object]:
     """A repository's settings."""
-    own = {"user": user, "auth": st.just("canary-kept"), "ca-cert": st.just("ca.pem")}
-    return st.fixed_dictionaries({}, optional=own)
+    found: dict[str, object] = {}
+    values = {"user": chooser.user(), "auth": "canary-kept", "ca-cert": "ca.pem"}
+    return {**found, **{key: text for key, text in values.items() if chooser.chance(35)}}
 
 
-@st.composite
-def _settings(draw: st.DrawFn) -> str:
-    """The user's settings."""
-    index = draw(_tables(USERS))
-    names = draw(st.lists(mostly(NAMES, ODD_NAMES), max_size=3, unique=True))
+def _settings(chooser: Chooser) -> str:
+    """The user's settings: most know the repository that calls name."""
+    index = _table(chooser)
+    names = ["corp", *chooser.some(["main", "test"], 2)] if chooser.chance(92) else []
+    if chooser.odd(20):
+        names.append(chooser.of(_ODD_NAMES))
     repos: dict[str, object] = {}
     for name in names:
-        url = draw(_urls())
-        repos[name] = draw(st.just(url) | _tables(USERS).map(lambda t, u=url: {"url": u, **t}))
+        url = chooser.url(with_user=False)
+        repos[name] = url if chooser.chance(50) else {"url": url, **_table(chooser)}
     if repos:
         index["repos"] = repos
-    if draw(st.booleans()):
-        index["repo"] = draw(REPOS)
-    if draw(once_in(30)):
+    if chooser.chance(50):
+        index["repo"] = _repo(chooser)
+    if chooser.odd(6):
         index["disable"] = True
     tables: dict[str, object] = {"publish": {"index": index}}
-    if draw(once_in(5)):
-        tables = {"mode": draw(st.sampled_from(["local", "aware"])), "project": "x", **tables}
+    if chooser.chance(15):
+        mode = chooser.of(["local", "aware"], ["project"])
+        tables = {"mode": mode, "project": "x", **tables}
     return toml(tables)
 
 
-@st.composite
-def _pypirc(draw: st.DrawFn) -> str:
+def _pypirc(chooser: Chooser) -> str:
     lines = []
-    names = draw(st.lists(REPOS, max_size=2, unique=True))
-    for name in names:
-        lines += [f"[{name}]", f"username = {draw(USERS)}", "password = canary-file"]
-        if draw(st.booleans()):
+    for name in {_repo(chooser) for _ in range(chooser.random.randint(0, 2))}:
+        lines += [f"[{name}]", f"username = {chooser.user()}", "password = canary-file"]
+        if chooser.chance(50):
+            url = chooser.url(with_user=False)
             # Whether such a URL is that of the built-in index, only hatch knows.
-            url = draw(_urls().filter(lambda u: "//upload." not in u and "//test." not in u))
-            lines.append(f"repository = {url}")
-    if draw(once_in(10)):
-        lines = [*lines, "[DEFAULT]", f"username = {draw(USERS)}"]
+            if "//upload." not in url and "//test." not in url:
+                lines.append(f"repository = {url}")
+    if chooser.odd(10):
+        lines += ["[DEFAULT]", f"username = {chooser.user()}"]
     return "\n".join(lines)
 
 
-@st.composite
-def _files(draw: st.DrawFn) -> dict[str, str]:
+def _dist(chooser: Chooser) -> dict[str, str]:
+    """The distributions of the project: most have those of its version in ``dist``."""
     found: dict[str, str] = {}
-    for path, text in (
-        ("home/.config/hatch/config.toml", _settings()),
-        ("project/h.toml", _settings()),
-        ("home/.pypirc", _pypirc()),
-    ):
-        if path.endswith("h.toml") or draw(st.booleans()):
-            found[path] = draw(text)
-    if draw(once_in(4)):
-        folder = draw(st.sampled_from(["home/.cache/hatch", "home/cache", "project/cache"]))
-        names = draw(st.dictionaries(REPOS, USERS, max_size=2))
-        found[f"{folder}/publish/index/previous_working_users.json"] = json.dumps(names)
-    own = draw(
-        st.sampled_from([*[{}] * 20, {"repo": "corp"}, {"disable": False}, {"ca-cert": "x"}])
-    )
-    project = {"project": {"name": "demo", "version": "1.0"}}
-    extra = {"tool": {"hatch": {"publish": {"index": own}}}} if own else {}
-    found["project/pyproject.toml"] = toml({**project, **extra})
-    for name, version in draw(st.lists(_RELEASES, min_size=1, max_size=2, unique=True)):
-        for wheel in draw(st.sampled_from([(True, False), (True,), (False,)])):
+    releases = [(*each, "out") for each in chooser.random.sample(_RELEASES, 1)]
+    if not chooser.odd(8):
+        releases.append(("demo", "1.0", "dist"))
+    if chooser.chance(20):
+        releases.append((*chooser.random.choice(_RELEASES), "dist"))
+    for name, version, folder in releases:
+        for wheel in chooser.random.choice(((True, False), (True, False), (True,), (False,))):
             file, text = distribution(name, version, wheel=wheel)
-            found[f"project/{draw(st.sampled_from(['dist', 'dist', 'out']))}/{file}"] = text
+            found[f"project/{folder}/{file}"] = text
     found["project/dist/README.md"] = found["project/out/README.md"] = "x"
+    return found
+
+
+def _files(chooser: Chooser) -> dict[str, str]:
+    found = {"project/h.toml": _settings(chooser), **_dist(chooser)}
+    if chooser.chance(75):
+        found["home/.config/hatch/config.toml"] = _settings(chooser)
+    if chooser.chance(50):
+        found["home/.pypirc"] = _pypirc(chooser)
+    if chooser.chance(25):
+        folder = chooser.of(["home/.cache/hatch", "home/cache", "project/cache"])
+        names = {_repo(chooser): chooser.user() for _ in range(chooser.random.randint(0, 2))}
+        found[f"{folder}/publish/index/previous_working_users.json"] = json.dumps(names)
+    own: dict[str, object] = {}
+    if chooser.odd(12):
+        own = chooser.random.choice(({"repo": "corp"}, {"disable": False}, {"ca-cert": "x"}))
+    extra = {"tool": {"hatch": {"publish": {"index": own}}}} if own else {}
+    found["project/pyproject.toml"] = toml({"project": {"name": "demo", "version": "1.0"}, **extra})
     found["project/sub/x"] = found["project/ca.pem"] = ""
     return found
 
 
-_RELEASES = st.sampled_from([("demo", "1.0"), ("demo", "1.1"), ("other", "1.0")])
+def _environ(chooser: Chooser) -> dict[str, str]:
+    if chooser.chance(35):
+        return {}
+    folders = chooser.of(["{home}/.config", "", "{home}/none"], ["relative"])
+    return chooser.variables(
+        {
+            "HATCH_INDEX_REPO": (25, [_repo(chooser)]),
+            "HATCH_INDEX_USER": (25, [chooser.user()]),
+            "HATCH_INDEX_AUTH": (15, ["canary-variable", ""]),
+            "HATCH_CONFIG": (15, [chooser.of(["{project}/h.toml"], ["h.toml", ""], 30)]),
+            "HATCH_INDEX_CA_CERT": (10, ["ca.pem", ""]),
+            "HATCH_CACHE_DIR": (10, ["cache", "{home}/cache", "", "$HOME/cache"]),
+            "HATCH_PUBLISHER": (5, [chooser.of(["index", ""], ["x"])]),
+            "HATCH_PUBLISHER_OPTIONS": (5, [chooser.of([""], ["a=b"])]),
+            "XDG_CONFIG_HOME": (15, [folders]),
+        }
+    )
 
-VARIABLES: dict[str, SearchStrategy[str]] = {
-    "HATCH_INDEX_REPO": REPOS,
-    "HATCH_INDEX_USER": USERS,
-    "HATCH_INDEX_AUTH": st.sampled_from(["canary-variable", ""]),
-    "HATCH_CONFIG": mostly(st.sampled_from(["h.toml", "{project}/h.toml"]), st.just("")),
-    "HATCH_INDEX_CA_CERT": st.sampled_from(["ca.pem", ""]),
-    "HATCH_CACHE_DIR": st.sampled_from(["cache", "{home}/cache", "", "$HOME/cache"]),
-    "HATCH_PUBLISHER": mostly(st.sampled_from(["index", ""]), st.just("x")),
-    "HATCH_PUBLISHER_OPTIONS": mostly(st.just(""), st.just("a=b")),
-    "XDG_CONFIG_HOME": st.sampled_from(["{home}/.config", "", "relative", "{home}/none"]),
-}
+
+def _arguments(chooser: Chooser, *, inside: bool) -> tuple[str, ...]:
+    """The words of a call.
+
+    :param inside: whether it starts below the project's folder.
+    """
+    before = chooser.options(_BEFORE, equals=False)
+    if inside:  # hatch looks for the settings from there
+        before = [[word.replace("h.toml", "../h.toml") for word in words] for words in before]
+    before += [[flag] for flag in chooser.some(_BEFORE_FLAGS, 2) if chooser.chance(30)]
+    chooser.random.shuffle(before)
+    repo = {("--repo", "-r"): (45, [_repo(chooser)], [""])}
+    after = [*chooser.options(repo, equals=False), *chooser.options(_AFTER, equals=False)]
+    after += [[flag] for flag in chooser.some(_FLAGS, 2) if chooser.chance(50)]
+    if chooser.odd(20):
+        after.append(chooser.of(_ODD).split())
+    files = [chooser.of(_FILES, _ODD_FILES).split()] if chooser.chance(50) else []
+    if chooser.odd(12):
+        return tuple(w for part in (*before, ["publish"], *after, ["--"], *files) for w in part)
+    words = chooser.ordered(after, files)
+    return (*(word for part in before for word in part), "publish", *words)
 
 
-@st.composite
-def cases(draw: st.DrawFn) -> Case:
-    """A call of ``hatch publish``."""
-    words = draw(st.lists(mostly(FILES, ODD_FILES), max_size=1) | st.just(["dist", "out"]))
-    before = draw(arguments(BEFORE, ["-v", "-q", "--no-color"], 1))
-    options = list(draw(arguments(AFTER, FLAGS)))
-    mark = ["--"] if draw(once_in(10)) else []
-    after = draw(st.sampled_from([[*options, *mark, *words], [*words, *options]]))
-    names = draw(st.lists(st.sampled_from(sorted(VARIABLES)), max_size=2, unique=True))
-    environ = {name: draw(VARIABLES[name]) for name in names}
-    if draw(once_in(10)):
-        after.insert(0, draw(st.sampled_from(["-pindex", "--publisher=x", "-p=index"])))
-    folder = draw(st.sampled_from(["project"] * 4 + ["project/sub"]))
-    return Case((*before, "publish", *after), environ, draw(_files()), folder)
+def case(chooser: Chooser) -> Case:
+    folder = "project/sub" if chooser.chance(15) else "project"
+    words = _arguments(chooser, inside=folder == "project/sub")
+    return Case(words, _environ(chooser), _files(chooser), folder)
+
+
+def cases() -> SearchStrategy[Case]:
+    """Calls of ``hatch publish``."""
+    return choices(case)
 
 
 def answer(upload: Upload) -> Answer:

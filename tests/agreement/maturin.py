@@ -9,7 +9,7 @@ from hypothesis.strategies import SearchStrategy
 
 from . import real
 from .cases import Answer, Case, answer_with_files
-from .chosen import DIST, GOOD, SDIST, USERS, WHEEL, WITH_USER, Chooser, choices
+from .chosen import DIST, GOOD, SDIST, WHEEL, WITH_USER, Chooser, choices
 
 
 def _name(chooser: Chooser) -> str:
@@ -26,12 +26,12 @@ def _options(chooser: Chooser) -> list[list[str]]:
         found.append(chooser.spelled(("--repository-url",), chooser.url()))
     chooser.random.shuffle(found)
     if chooser.chance(25):
-        found.append(chooser.spelled(("-u", "--username"), chooser.of(USERS)))
+        found.append(chooser.spelled(("-u", "--username"), chooser.user()))
     if chooser.chance(5):
         found.append(chooser.spelled(("-p", "--password"), chooser.of(["canary-typed", ""])))
     found += [[f] for f in chooser.some(["--skip-existing", "--non-interactive", "-v", "-vv"], 1)]
     odd = ["-vrcorp", "-vr=corp", "-vu=x", "-vux", "-vu ada", "-x", "--unknown", "-h", "-ua -ub"]
-    return [*found, chooser.of(odd).split()] if chooser.chance(10) else found
+    return [*found, chooser.of(odd).split()] if chooser.odd(10) else found
 
 
 def _arguments(chooser: Chooser) -> tuple[str, ...]:
@@ -53,7 +53,7 @@ def _environ(chooser: Chooser) -> dict[str, str]:
     values = {
         "MATURIN_REPOSITORY": (20, [_name(chooser)]),
         "MATURIN_REPOSITORY_URL": (15, [chooser.url()]),
-        "MATURIN_USERNAME": (30, USERS),
+        "MATURIN_USERNAME": (30, [chooser.user()]),
         "MATURIN_PYPI_TOKEN": (10, ["canary-token", ""]),
         "MATURIN_NON_INTERACTIVE": (10, ["true", "false"]),
     }
@@ -67,7 +67,7 @@ def _section(chooser: Chooser) -> str:
             70,
             chooser.of([*GOOD, *WITH_USER], ["", "two.example", "http://two.example ; x"]),
         ),
-        "username": (50, chooser.of(USERS)),
+        "username": (50, chooser.user()),
         "password": (40, chooser.of(["canary-file", "a#b", "a;b", "x%(y)s"])),
     }
     lines = [f"[{name}]"]
@@ -91,12 +91,12 @@ def _pypirc(chooser: Chooser) -> str:
         "repository=http://ten.example",
         "\ufeff",
     ]
-    if chooser.chance(12):
+    if chooser.odd(12):
         parts.insert(chooser.random.randint(0, len(parts)), chooser.of(odd))
     return "\n".join(parts).replace("\n", chooser.of(["\n"], ["\r\n"])) + "\n"
 
 
-def _case(chooser: Chooser) -> Case:
+def case(chooser: Chooser) -> Case:
     files = {"home/.pypirc": 70, "project/.pypirc": 20}
     texts = {name: _pypirc(chooser) for name, percent in files.items() if chooser.chance(percent)}
     return Case(_arguments(chooser), _environ(chooser), {**DIST, **texts})
@@ -104,10 +104,10 @@ def _case(chooser: Chooser) -> Case:
 
 def cases() -> SearchStrategy[Case]:
     """Calls of ``maturin upload``."""
-    return choices(_case)
+    return choices(case)
 
 
-answer = answer_with_files
+answer, missing = answer_with_files, real.missing
 
 
 def ask(version: str, calls: Sequence[tuple[Case, Path]]) -> Sequence[Answer]:

@@ -2,243 +2,225 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
-from typing import TypeVar
 
-from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
 
 from secretly.publishing.collecting import collect
 from secretly.publishing.upload import Upload
 
 from .cases import Answer, Case, answer_of
+from .chosen import GOOD, ODD, ODD_USERS, USERS, WITH_USER, Chooser, choices
 
-A, B = "http://127.0.0.1:9001", "http://127.0.0.1:9002"
+_A, _B = "http://127.0.0.1:9001", "http://127.0.0.1:9002"
+_URLS = [
+    *(f"{_A}/", f"{_A}/up/", f"{_A}/up", f"{_B}/", f"{_B}/up/?x=1", f"{_A}/#part"),
+    *("https://packages.example.org/legacy/", "HTTP://Packages.Example.org:8443/"),
+    *(f"http://ada@{_A[7:]}/", f"http://ada:canary-url@{_A[7:]}/up/"),
+    *(f"http://:canary-url@{_B[7:]}/", "http://[::1]:9001/", *GOOD, *WITH_USER),
+]
+_ODD_URLS = [*ODD, f"http://{_A[7:]}\\@{_B[7:]}/", f"{_A}/a b", f"{_A}/{{x}}", "ftp://127.0.0.1/"]
+_NAMES = ["pypi", "testpypi", "corp", "corp", "corp"]
+_ODD_NAMES = ["Corp", "a.b", "PyPI", "my index", "-x", ""]
 
-_T = TypeVar("_T")
+_Values = dict[tuple[str, ...], tuple[float, list[str], list[str]]]
 
+#: How often each option is given, in percent, with its values.
+_BEFORE: _Values = {("-c", "--config"): (12, ["named.toml"], ["", "none.toml", "publish"])}
+_ODD_BEFORE = [
+    "-V",
+    "--version",
+    "--pep582",
+    "-h",
+    "--pr",
+    "-p",
+    "-vc",
+    "--",
+    "corp",
+    "-vcnamed.toml",
+]
+_BEFORE_FLAGS = ["-v", "-q", "--no-cache", "-I", "--ignore-python", "-n", "--no-c", "--non"]
 
-def _rarely(odd: st.SearchStrategy[_T], usual: st.SearchStrategy[_T]) -> st.SearchStrategy[_T]:
-    """One of twenty is odd."""
-    return st.sampled_from(range(20)).flatmap(lambda number: odd if number == 11 else usual)
+_OPTIONS: _Values = {
+    ("-u", "--username"): (25, [*USERS, ""], [*ODD_USERS, "-x", "ü"]),
+    ("-P", "--password"): (12, ["canary-typed", ""], []),
+    ("-d", "--dest"): (12, ["dist", "dist", "out"], ["", "none"]),
+    ("-c", "--comment"): (8, ["", "a comment", "x", "publish"], []),
+    ("-k", "--skip"): (8, [":all", "pre_publish", ""], []),
+    ("-i", "--identity"): (6, ["me", ""], []),
+}
+_FLAGS = "--no-build --no-b --skip-existing --skip-e -S --sign -v -vv --verbose -Sv".split()
+_ODD = [
+    *"--no --v --ver -q --help -- x --unknown -1 --no-build=x --no-ver --projec=. -vp -Pvx".split(),
+    *("-vr corp", "-vrcorp", "-vu ada", "-vuada", "-vd dist", "-vcx", "-vk :all", "--use ada"),
+]
+_TRUST = [
+    "--no-verify-ssl",
+    "--no-very-ssl",
+    "--ca-certs ca.pem",
+    "--ca-certs=",
+    "--ca-cert ca.pem",
+]
 
-
-_URLS = _rarely(
-    st.sampled_from(
-        [f"http://{A[7:]}\\@{B[7:]}/", f"{A}/a b", f"{A}/{{x}}", "ftp://127.0.0.1/", "://"]
-    ),
-    st.sampled_from(
-        [
-            f"{A}/",
-            f"{A}/up/",
-            f"{A}/up",
-            f"{B}/",
-            f"{B}/up/?x=1",
-            f"{A}/#part",
-            "https://packages.example.org/legacy/",
-            "HTTP://Packages.Example.org:8443/",
-            f"http://ada@{A[7:]}/",
-            f"http://ada:canary-url@{A[7:]}/up/",
-            f"http://:canary-url@{B[7:]}/",
-            "http://[::1]:9001/",
-        ]
-    ),
-)
-_NAMES = _rarely(
-    st.sampled_from(["Corp", "a.b", "PyPI", "my index", "-x"]),
-    st.sampled_from(["pypi", "testpypi", "corp", "corp", "corp", ""]),
-)
-_USERS = st.sampled_from(["", "ada", "__token__", "a b", "ü", "-x"])
-_REPOSITORIES = st.one_of(_NAMES, _URLS)
-
-
-def _options(short: str, long: str, values: st.SearchStrategy[str]) -> st.SearchStrategy[list[str]]:
-    """An option in its spellings."""
-    names = _rarely(st.just(long[:4]), st.sampled_from([long, long, long[:-1], long[:-2]]))
-    both = st.tuples(names, values)
-    found = [
-        both.map(lambda each: [each[0], each[1]]),
-        both.map(lambda each: [f"{each[0]}={each[1]}"]),
-    ]
-    if short:
-        found += [
-            values.map(lambda value: [short, value]),
-            values.map(lambda value: [f"{short}{value}"] if value else [short, value]),
-            values.map(lambda value: [f"{short}={value}"]),
-        ]
-    cluster = values.map(lambda value: [f"-v{short[-1:]}{value}"] if value else [])
-    return _rarely(cluster, st.one_of(*found))
-
-
-_FLAGS = _rarely(
-    st.sampled_from("--no --v --ver -q --help -- x --unknown -1 --no-build=x --no-ver".split()),
-    st.sampled_from(
-        "--no-build --no-b --skip-existing --skip-e -S --sign -v -vv --verbose -Sv --no-verify-ssl "
-        "--no-very-ssl".split()
-    ),
-).map(lambda word: [word])
-_PUBLISHING = st.one_of(
-    _options("-r", "--repository", _REPOSITORIES),
-    _options("-r", "--repository", _REPOSITORIES),
-    _options("-u", "--username", _USERS),
-    _options("-P", "--password", st.sampled_from(["", "canary-typed"])),
-    _options(
-        "-d", "--dest", _rarely(st.sampled_from(["", "none"]), st.sampled_from(["dist", "out"]))
-    ),
-    _options("-p", "--project", st.sampled_from([".", "sub", "", "sub/deep"])),
-    _options("-c", "--comment", st.sampled_from(["", "a comment", "x", "publish"])),
-    _options("-k", "--skip", st.sampled_from([":all", "pre_publish", ""])),
-    _options("-i", "--identity", st.sampled_from(["me", ""])),
-    _options("", "--ca-certs", st.sampled_from(["ca.pem", ""])),
-    _FLAGS,
-)
-_BEFORE = _rarely(
-    st.sampled_from("-V --version --pep582 -h --pr -p -vc -- corp".split()).map(
-        lambda word: [word]
-    ),
-    st.one_of(
-        _options("-c", "--config", st.sampled_from(["named.toml", "", "none.toml", "publish"])),
-        st.sampled_from("-v -q --no-cache -I --ignore-python -n --no-c --non".split()).map(
-            lambda word: [word]
-        ),
-    ),
-)
-
-
-def _some(words: st.SearchStrategy[list[str]], most: int) -> st.SearchStrategy[list[str]]:
-    return st.lists(words, max_size=most).map(lambda each: [word for some in each for word in some])
-
-
-_LINES = st.tuples(
-    st.one_of(st.just([]), _some(_BEFORE, 2)),
-    _rarely(st.sampled_from(["pub", "PUBLISH", "corp"]), st.just("publish")),
-    _rarely(st.just([]), st.just(["--no-build"])),
-    _some(_PUBLISHING, 4),
-).map(lambda each: (*each[0], each[1], *each[2], *each[3]))
-
-
-def _text(value: str) -> str:
-    """A text as TOML."""
-    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-_ENTRY = st.fixed_dictionaries(
-    {},
-    optional={
-        "url": _URLS.map(_text),
-        "username": _USERS.map(_text),
-        "password": st.sampled_from(['""', '"canary-set"']),
-        "verify_ssl": st.sampled_from(["true", "false"]),
-        "ca_certs": st.just('"own.pem"'),
-        "client_cert": st.just('"cert.pem"'),
-        "type": st.just('"index"'),
-    },
-)
+#: The keys of an index that a project may not set.
 _HOSTILE = ("verify_ssl", "ca_certs", "client_cert")
 
 
-def _settings(
-    entries: Mapping[str, Mapping[str, str]], keys: Mapping[str, str], *, of_project: bool
-) -> str:
-    """The text of a settings file. Few of a project's say more than where the index is."""
-    lines = [f"{key} = {value}" for key, value in keys.items()]
-    for number, (name, entry) in enumerate(entries.items()):
+def _repository(chooser: Chooser) -> str:
+    """The name of an index, or its URL."""
+    if chooser.chance(60):
+        return chooser.of(_NAMES, _ODD_NAMES)
+    return chooser.of(_URLS, _ODD_URLS)
+
+
+def _arguments(chooser: Chooser, *, inside: bool) -> tuple[str, ...]:
+    """The words of a call.
+
+    :param inside: whether it starts below the project's folder.
+    """
+    before = chooser.options(_BEFORE)
+    before += [[flag] for flag in chooser.some(_BEFORE_FLAGS, 2) if chooser.chance(20)]
+    if chooser.odd(8):
+        before.append(chooser.of(_ODD_BEFORE).split())
+    command = chooser.of(["publish"], ["pub", "PUBLISH", "corp"], 4)
+    return tuple(w for part in (*before, [command], *_after(chooser, inside=inside)) for w in part)
+
+
+def _after(chooser: Chooser, *, inside: bool) -> list[list[str]]:
+    """The options of ``pdm publish``."""
+    values = {
+        ("-r", "--repository"): (60, [_repository(chooser)], [""]),
+        **_OPTIONS,
+        ("-p", "--project"): (10, [".." if inside else ".", ""], ["sub", "sub/deep"]),
+    }
+    found = chooser.options(values)
+    found += [[flag] for flag in chooser.some(_FLAGS, 2) if chooser.chance(50)]
+    if not chooser.odd(10):
+        found.append(["--no-build"])
+    if chooser.chance(10):
+        found.append(chooser.of(_TRUST).split())
+    if chooser.odd(14):
+        found.append(chooser.of(_ODD).split())
+    chooser.random.shuffle(found)
+    return found
+
+
+def _entry(chooser: Chooser, *, of_project: bool) -> dict[str, object]:
+    """What settings say about an index. Few of a project's say more than where it is."""
+    values: dict[str, tuple[float, object]] = {
+        "url": (85, chooser.of(_URLS, _ODD_URLS)),
+        "username": (50, chooser.of([*USERS, ""], ODD_USERS)),
+        "password": (30, chooser.of(["", "canary-set"])),
+        "verify_ssl": (12, chooser.chance(50)),
+        "ca_certs": (12, "own.pem"),
+        "client_cert": (8, "cert.pem"),
+        "type": (20, "index"),
+    }
+    return {
+        key: value
+        for key, (percent, value) in values.items()
+        if (chooser.odd(6) if of_project and key in _HOSTILE else chooser.chance(percent))
+    }
+
+
+def _settings(chooser: Chooser, *, of_project: bool = False) -> str:
+    """The text of a settings file: most of the user's own know the index that calls name."""
+    keys = ["use_uv"] if of_project else ["check_update", "global_project.fallback"]
+    lines = [f"{key} = false" for key in keys if chooser.chance(40)]
+    names = set(chooser.some(["pypi", "testpypi"], 2))
+    if chooser.chance(30 if of_project else 92):
+        names.add("corp")
+    if chooser.odd(12):
+        names.add(chooser.of(_ODD_NAMES))
+    for name in sorted(names):
         lines.append(f"[repository.{_text(name)}]")
-        lines += [
-            f"{key} = {value}"
-            for key, value in entry.items()
-            if not (of_project and number % 4 < 3 and key in _HOSTILE)
-        ]
+        entry = _entry(chooser, of_project=of_project)
+        lines += [f"{key} = {_text(value)}" for key, value in entry.items()]
     return "\n".join(lines) + "\n"
 
 
-_KEYS = st.fixed_dictionaries(
-    {}, optional={"check_update": st.just("false"), "global_project.fallback": st.just("false")}
-)
-_INDEXES = st.dictionaries(_NAMES, _ENTRY, max_size=3)
-_OWN = st.builds(_settings, _INDEXES, _KEYS, of_project=st.just(False))
-_PROJECTS = st.builds(
-    _settings,
-    _INDEXES,
-    st.fixed_dictionaries({}, optional={"use_uv": st.just("false")}),
-    of_project=st.just(True),
-)
-_ADDED = st.one_of(
-    st.just([]),
-    st.just([]),
-    _some(_options("-r", "--repository", _REPOSITORIES), 1),
-    _some(_options("-u", "--username", _USERS), 1),
-    _rarely(_some(_PUBLISHING, 2), st.just(["--no-build", "-v"])),
-).map(lambda words: "".join(f"{_text(word)}," for word in words))
-_PYPROJECT = _ADDED.map(
-    lambda added: (
-        '[project]\nname = "demo"\nversion = "1.0"\nrequires-python = ">=3.8"\n'
-        + (f"[tool.pdm.options]\npublish = [{added}]\n" if added else "")
-    )
-)
-_DIST = _rarely(
-    st.sampled_from([("demo-1.0.tar.gz", "README.md"), ()]),
-    st.sampled_from(
-        [
-            ("demo-1.0-py3-none-any.whl", "demo-1.0.tar.gz"),
-            ("demo-1.0.zip", "demo-1.0-py3-none-any.whl", "demo-1.0-py3-none-any.whl.asc"),
-            ("other-2.tar.bz2", ".hidden.whl", "stray.asc"),
-        ]
-    ),
-)
+def _text(value: object) -> str:
+    """A value as TOML."""
+    return json.dumps(value, ensure_ascii=False)
 
 
-def _files(
-    own: str, project: str, pyproject: str, dist: tuple[str, ...], more: Mapping[str, str]
-) -> dict[str, str]:
+def _pyproject(chooser: Chooser) -> str:
+    """The text of a ``pyproject.toml``, which may add options."""
+    added: list[list[str]] = []
+    if chooser.chance(20):
+        added.append(chooser.spelled(("-r", "--repository"), _repository(chooser)))
+    if chooser.chance(15):
+        added.append(chooser.spelled(("-u", "--username"), chooser.user()))
+    if chooser.chance(20):
+        added.append(["--no-build", "-v"])
+    if chooser.odd(8):
+        added += chooser.some(_after(chooser, inside=False), 2)
+    words = ", ".join(_text(word) for part in added for word in part)
+    text = '[project]\nname = "demo"\nversion = "1.0"\nrequires-python = ">=3.8"\n'
+    return f"{text}[tool.pdm.options]\npublish = [{words}]\n" if words else text
+
+
+_DIST = [
+    ("demo-1.0-py3-none-any.whl", "demo-1.0.tar.gz"),
+    ("demo-1.0.zip", "demo-1.0-py3-none-any.whl", "demo-1.0-py3-none-any.whl.asc"),
+    ("other-2.tar.bz2", ".hidden.whl", "stray.asc"),
+]
+
+
+def _files(chooser: Chooser) -> dict[str, str]:
+    dist: tuple[str, ...] = chooser.random.choice(_DIST)
+    if chooser.odd(6):
+        dist = chooser.random.choice((("demo-1.0.tar.gz", "README.md"), ()))
     found = {
-        "home/.config/pdm/config.toml": own,
-        "project/pdm.toml": project,
-        "project/pyproject.toml": pyproject,
+        "home/.config/pdm/config.toml": _settings(chooser),
+        "project/pdm.toml": _settings(chooser, of_project=True),
+        "project/pyproject.toml": _pyproject(chooser),
         **{f"project/dist/{name}": "" for name in dist},
         **{f"project/out/{name}": "" for name in dist[:1]},
         "project/sub/dist/sub-1.0.tar.gz": "",
         "project/sub/deep/x": "",
     }
-    return {**found, **more}
+    if chooser.odd(4):
+        legacy = ["use_uv = false\n", "[repository.corp]\nusername = 'x'\n", "x = 1\n"]
+        found["project/.pdm.toml"] = chooser.of(legacy)
+    more: Mapping[str, tuple[float, str]] = {
+        "project/named.toml": (80, _settings(chooser)),
+        "project/sub/pdm.toml": (25, _settings(chooser, of_project=True)),
+        "project/sub/pyproject.toml": (25, _pyproject(chooser)),
+        "xdg/pdm/config.toml": (75, _settings(chooser)),
+        "site/pdm/config.toml": (50, _settings(chooser)),
+    }
+    return {**found, **{path: t for path, (share, t) in more.items() if chooser.chance(share)}}
 
 
-_MORE = st.fixed_dictionaries(
-    {},
-    optional={
-        "project/named.toml": _OWN,
-        "project/sub/pdm.toml": _PROJECTS,
-        "project/sub/pyproject.toml": _PYPROJECT,
-        "xdg/pdm/config.toml": _OWN,
-        "site/pdm/config.toml": _OWN,
-    },
-)
-_LEGACY = st.sampled_from(["use_uv = false\n", "[repository.corp]\nusername = 'x'\n", "x = 1\n"])
-_MORE = _rarely(st.builds(lambda text: {"project/.pdm.toml": text}, _LEGACY), _MORE)
-_ENVIRON = st.fixed_dictionaries(
-    {},
-    optional={
-        "PDM_PUBLISH_REPO": _REPOSITORIES,
-        "PDM_PUBLISH_USERNAME": _USERS,
-        "PDM_PUBLISH_PASSWORD": st.sampled_from(["", "canary-set"]),
-        "PDM_CONFIG_FILE": st.sampled_from(["", "named.toml", "{project}/named.toml", "/dev/null"]),
-        "PDM_PROJECT": st.sampled_from(["", "sub", "{project}/sub"]),
-        "PDM_PUBLISH_CA_CERTS": st.sampled_from(["", "ca.pem"]),
-        "XDG_CONFIG_HOME": st.sampled_from(["", "{home}/../xdg"]),
-        "XDG_CONFIG_DIRS": st.sampled_from(["", "{home}/../site:/x"]),
-    },
-)
-
-
-def cases() -> st.SearchStrategy[Case]:
-    """Calls, each in a folder of its own."""
-    return st.builds(
-        Case,
-        _LINES,
-        st.one_of(st.just({}), _ENVIRON),
-        st.builds(_files, _OWN, _PROJECTS, _PYPROJECT, _DIST, _MORE),
-        st.sampled_from(["project"] * 4 + ["project/sub", "project/sub/deep"]),
+def _environ(chooser: Chooser) -> dict[str, str]:
+    if chooser.chance(45):
+        return {}
+    return chooser.variables(
+        {
+            "PDM_PUBLISH_REPO": (25, [_repository(chooser)]),
+            "PDM_PUBLISH_USERNAME": (25, [chooser.of([*USERS, ""], ODD_USERS)]),
+            "PDM_PUBLISH_PASSWORD": (20, ["", "canary-set"]),
+            "PDM_CONFIG_FILE": (15, ["{project}/named.toml", "/dev/null", "", "named.toml"]),
+            "PDM_PROJECT": (8, [chooser.of(["", "{project}"], ["sub", "{project}/sub"])]),
+            "PDM_PUBLISH_CA_CERTS": (10, ["", "ca.pem"]),
+            "XDG_CONFIG_HOME": (15, ["", "{home}/../xdg"]),
+            "XDG_CONFIG_DIRS": (15, ["", "{home}/../site:/x"]),
+        }
     )
+
+
+def case(chooser: Chooser) -> Case:
+    folder = chooser.of(["project"] * 4 + ["project/sub", "project/sub/deep"])
+    words = _arguments(chooser, inside=folder != "project")
+    return Case(words, _environ(chooser), _files(chooser), folder)
+
+
+def cases() -> SearchStrategy[Case]:
+    """Calls, each in a folder of its own."""
+    return choices(case)
 
 
 def answer(upload: Upload) -> Answer:

@@ -4,140 +4,203 @@ from __future__ import annotations
 
 import os
 
-from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from secretly.publishing.upload import Upload
 
+from .archives import distribution
 from .cases import Answer, Case, answer_of
-from .generating import ODD_URLS, URLS, USERS, arguments, distribution, mostly, once_in, toml
+from .chosen import ODD_USERS, USERS, Chooser, choices
+from .settings import toml
 
-NAMES = st.sampled_from(["corp", "testpypi", "my-corp", "corp"])
-ODD_NAMES = st.sampled_from(["corp2", "Corp", "my_corp", "corp.example", "pypi", "", "none", "a b"])
-ANY_NAMES = mostly(NAMES, ODD_NAMES)
-FOLDERS = st.sampled_from([".", "sub", "{project}", "none"])
+_NAMES = ["corp", "testpypi", "my-corp", "corp"]
+_ODD_NAMES = ["corp2", "Corp", "my_corp", "corp.example", "pypi", "", "none", "a b"]
+_ODD_FOLDERS = ["none", "{project}", "", "sub", ".."]
 
-COMMON: dict[tuple[str, ...], SearchStrategy[str]] = {
-    ("--directory", "-C"): FOLDERS,
-    ("--project", "-P"): FOLDERS,
+_Values = dict[tuple[str, ...], tuple[float, list[str], list[str]]]
+
+#: How often each option is given, in percent, with its values.
+_OWN: _Values = {
+    ("--cert",): (8, ["ca.pem"], [""]),
+    ("--client-cert",): (8, ["ca.pem"], [""]),
+    ("--dist-dir",): (15, ["dist", "dist", "out"], ["{project}/out", "sub", ""]),
 }
-OWN: dict[tuple[str, ...], SearchStrategy[str]] = {
-    ("--repository", "-r"): ANY_NAMES,
-    ("--username", "-u"): USERS,
-    ("--password", "-p"): st.sampled_from(["canary-typed", "", "x y"]),
-    ("--cert",): st.just("ca.pem"),
-    ("--client-cert",): st.just("ca.pem"),
-    ("--dist-dir",): st.sampled_from(["dist", "out", "{project}/out", "sub"]),
+_COMMON_FLAGS = ["-n", "--no-interaction", "-q", "-v", "-vv", "-vvv", "--ansi", "--no-cache"]
+_FLAGS = [*_COMMON_FLAGS, "--skip-existing", "--skip-existing", "--build"]
+_ODD = [
+    "--dry-run",
+    "-nv",
+    "-x",
+    "--no-plugins",
+    "--help",
+    "-V",
+    "--skip-existing=x",
+    "dist/*",
+    "--",
+]
+
+#: The settings files, and how often each is there, in percent.
+_SETTINGS = {
+    "home/.config/pypoetry/config.toml": 85,
+    "home/.config/pypoetry/auth.toml": 35,
+    "project/poetry.toml": 40,
+    "project/conf/config.toml": 70,
+    "project/sub/poetry.toml": 40,
 }
-COMMON_FLAGS = ["-n", "--no-interaction", "-q", "-v", "-vv", "-vvv", "--ansi", "--no-cache"]
-FLAGS = [*COMMON_FLAGS, "--skip-existing", "--skip-existing", *COMMON_FLAGS, "--build", "--dry-run"]
+
+_RELEASES = [
+    *(("other", "1.0"), ("demo_extra", "9.0"), ("other", "2")),
+    *(("demo", "0.9"), ("demo", "1.0.0")),
+]
 
 
-def _urls() -> SearchStrategy[str]:
-    return mostly(URLS, ODD_URLS)
+def _name(chooser: Chooser) -> str:
+    return chooser.of(_NAMES, _ODD_NAMES)
 
 
-@st.composite
-def _settings(draw: st.DrawFn, own: str) -> str:
+def _settings(chooser: Chooser, own: str) -> str:
     """The text of ``config.toml``, ``auth.toml`` or ``poetry.toml``.
 
     :param own: the repository of the call.
     """
     tables: dict[str, dict[str, object]] = {}
-    names = draw(st.lists(ANY_NAMES, max_size=1))
-    for name in {*names, own} - ({own} if draw(once_in(3)) else set()):
-        tables.setdefault("repositories", {})[name] = {"url": draw(_urls())}
-    for name in draw(st.lists(ANY_NAMES | st.just(own), max_size=1)):
-        user = draw(USERS)
-        kept = {"password": "canary-kept"} if draw(st.booleans()) else {}
-        tables["http-basic"] = {name: {"username": user, **kept}}
-    for name in draw(st.lists(ANY_NAMES | st.just("pypi"), max_size=1)):
-        if draw(st.booleans()):
-            tables["pypi-token"] = {name: "canary-token"}
-    if draw(once_in(6)):
-        value = draw(st.sampled_from(["ca.pem", False, True]))
-        tables["certificates"] = {draw(ANY_NAMES): {"cert": value}}
+    for name in {own} if chooser.chance(70) else {own, _name(chooser)}:
+        if name != own or chooser.chance(75):
+            tables.setdefault("repositories", {})[name] = {"url": chooser.url(with_user=False)}
+    if chooser.chance(40):
+        name = own if chooser.chance(60) else _name(chooser)
+        kept = {"password": "canary-kept"} if chooser.chance(50) else {}
+        tables["http-basic"] = {name: {"username": chooser.user(), **kept}}
+    if chooser.chance(20):
+        tables["pypi-token"] = {chooser.of([own, _name(chooser), "pypi"]): "canary-token"}
+    if chooser.chance(12):
+        value = chooser.random.choice(("ca.pem", False, True))
+        tables["certificates"] = {own if chooser.chance(50) else _name(chooser): {"cert": value}}
     tables["virtualenvs"] = {"in-project": True}
     return toml(tables)
 
 
-@st.composite
-def _project(draw: st.DrawFn, own: str, version: str) -> str:
-    poetry: dict[str, object] = {
-        "name": "Demo",
-        "version": version,
-        "description": "",
-        "authors": [],
-    }
+def _project(chooser: Chooser, own: str, version: str) -> str:
+    poetry = {"name": "Demo", "version": version, "description": "", "authors": []}
     text = toml({"tool": {"poetry": poetry}})
-    for name in draw(st.lists(ANY_NAMES | st.just(own), max_size=1)):
-        text += f"[[tool.poetry.source]]\nname = '{name}'\nurl = '{draw(_urls())}'\n"
-        text += draw(st.sampled_from(["", "priority = 'explicit'\n"]))
+    if chooser.chance(35):
+        name = own if chooser.chance(60) else _name(chooser)
+        text += f"[[tool.poetry.source]]\nname = '{name}'\nurl = '{chooser.url(with_user=False)}'\n"
+        text += chooser.of(["", "priority = 'explicit'\n"])
     return text
 
 
-@st.composite
-def _files(draw: st.DrawFn, own: str) -> dict[str, str]:
-    version = draw(st.sampled_from(["1.0", "1.0", "1.1"]))
-    found = {"project/pyproject.toml": draw(_project(own, version))}
-    for path in (
-        "home/.config/pypoetry/config.toml",
-        "home/.config/pypoetry/auth.toml",
-        "project/poetry.toml",
-        "project/conf/config.toml",
-        "project/sub/poetry.toml",
-    ):
-        if draw(st.booleans()):
-            found[path] = draw(_settings(own))
-    if draw(once_in(5)):
-        found["project/sub/pyproject.toml"] = draw(_project(own, "1.0"))
-    releases = draw(st.lists(_RELEASES, min_size=1, max_size=2, unique=True))
-    for name, number in [("demo", version), *releases]:
-        for wheel in draw(st.sampled_from([(True, False), (True,), (False,)])):
+def _dist(chooser: Chooser, version: str) -> dict[str, str]:
+    """The distributions of the project: most have only those of its version in ``dist``."""
+    found: dict[str, str] = {}
+    releases = [("demo", version, "out" if chooser.odd(8) else "dist")]
+    if chooser.chance(40):
+        releases.append(("demo", version, "out"))
+    if chooser.chance(35):
+        releases.append((*chooser.random.choice(_RELEASES[:3]), "dist"))
+    if chooser.odd(12):
+        releases.append(
+            (*chooser.random.choice(_RELEASES[3:]), chooser.of(["dist", "dist", "out"]))
+        )
+    for name, number, folder in releases:
+        for wheel in chooser.random.choice(((True, False), (True,), (False,))):
             file, text = distribution(name, number, wheel=wheel)
-            found[f"project/{draw(st.sampled_from(['dist', 'dist', 'out']))}/{file}"] = text
+            found[f"project/{folder}/{file}"] = text
+    return found
+
+
+def _files(chooser: Chooser, own: str) -> dict[str, str]:
+    version = chooser.of(["1.0", "1.0", "1.1"])
+    found = {"project/pyproject.toml": _project(chooser, own, version), **_dist(chooser, version)}
+    for path, share in _SETTINGS.items():
+        if chooser.chance(share):
+            found[path] = _settings(chooser, own)
+    if chooser.odd(16):
+        found["project/sub/pyproject.toml"] = _project(chooser, own, "1.0")
     found["project/dist/README.md"] = "x"
     found["project/sub/x"] = found["project/ca.pem"] = ""
     return found
 
 
-_RELEASES = st.sampled_from(
-    [("other", "1.0"), ("demo_extra", "9.0"), ("demo", "0.9"), ("demo", "1.0.0"), ("other", "2")]
-)
+def _environ(chooser: Chooser) -> dict[str, str]:
+    if chooser.chance(40):
+        return {}
+    tokens, users = ["canary-token", ""], [chooser.user()]
+    folders = chooser.of(["{home}/.config", ""], ["relative", "{home}/none"])
+    return chooser.variables(
+        {
+            "POETRY_REPOSITORIES_CORP_URL": (15, [chooser.url(with_user=False)]),
+            "POETRY_REPOSITORIES_MY_CORP_URL": (10, [chooser.url(with_user=False)]),
+            "POETRY_REPOSITORIES_CORP2_URL": (6, [chooser.url(with_user=False)]),
+            "POETRY_REPOSITORIES_PYPI_URL": (6, [chooser.url(with_user=False)]),
+            "POETRY_REPOSITORIES_TESTPYPI_URL": (10, [chooser.url(with_user=False)]),
+            "POETRY_PYPI_TOKEN_PYPI": (10, tokens),
+            "POETRY_PYPI_TOKEN_CORP": (10, tokens),
+            "POETRY_HTTP_BASIC_CORP_USERNAME": (15, users),
+            "POETRY_HTTP_BASIC_PYPI_USERNAME": (10, users),
+            "POETRY_HTTP_BASIC_CORP_PASSWORD": (10, ["canary-variable"]),
+            "POETRY_CONFIG_DIR": (12, [chooser.of(["{project}/conf"], ["conf", "", "{home}"], 30)]),
+            "POETRY_CERTIFICATES_CORP_CERT": (6, ["ca.pem"]),
+            "POETRY_CACHE_DIR": (4, ["{repositories.corp.url}"]),
+            "XDG_CONFIG_HOME": (12, [folders]),
+        }
+    )
 
-VARIABLES: dict[str, SearchStrategy[str]] = {
-    "POETRY_REPOSITORIES_CORP_URL": _urls(),
-    "POETRY_REPOSITORIES_MY_CORP_URL": _urls(),
-    "POETRY_REPOSITORIES_CORP2_URL": _urls(),
-    "POETRY_REPOSITORIES_PYPI_URL": _urls(),
-    "POETRY_REPOSITORIES_TESTPYPI_URL": _urls(),
-    "POETRY_PYPI_TOKEN_PYPI": st.sampled_from(["canary-token", ""]),
-    "POETRY_PYPI_TOKEN_CORP": st.sampled_from(["canary-token", ""]),
-    "POETRY_HTTP_BASIC_CORP_USERNAME": USERS,
-    "POETRY_HTTP_BASIC_PYPI_USERNAME": USERS,
-    "POETRY_HTTP_BASIC_CORP_PASSWORD": st.just("canary-variable"),
-    "POETRY_CONFIG_DIR": st.sampled_from(["{project}/conf", "conf", "", "{home}"]),
-    "POETRY_CERTIFICATES_CORP_CERT": st.just("ca.pem"),
-    "POETRY_CACHE_DIR": st.just("{repositories.corp.url}"),
-    "XDG_CONFIG_HOME": st.sampled_from(["{home}/.config", "", "relative", "{home}/none"]),
-}
+
+def _folders(chooser: Chooser, *, inside: bool) -> list[list[str]]:
+    """The options that name a folder.
+
+    :param inside: whether the call starts below the project's folder.
+    """
+    usual = [".", ".."] if inside else [".", "sub"]
+    values: _Values = {
+        ("--directory", "-C"): (10, usual, _ODD_FOLDERS),
+        ("--project", "-P"): (10, usual, _ODD_FOLDERS),
+    }
+    return chooser.options(values, equals=False)
 
 
-@st.composite
-def cases(draw: st.DrawFn) -> Case:
-    """A call of ``poetry publish``."""
-    before = draw(arguments(COMMON, COMMON_FLAGS, 1))
-    if draw(once_in(10)):
-        before += draw(arguments(OWN, FLAGS, 1))
-    after = draw(arguments({**OWN, **(COMMON if draw(st.booleans()) else {})}, FLAGS))
-    own = draw(ANY_NAMES)
-    if draw(st.booleans()) and not any(word.startswith(("-r", "--rep")) for word in after):
-        after = ("-r", own, *after)
-    names = draw(st.lists(st.sampled_from(sorted(VARIABLES)), max_size=3, unique=True))
-    environ = {name: draw(VARIABLES[name]) for name in names}
-    folder = draw(st.sampled_from(["project"] * 4 + ["project/sub"]))
-    mark = ("--",) if draw(once_in(20)) else ()
-    return Case((*before, *mark, "publish", *after), environ, draw(_files(own)), folder)
+def _own(chooser: Chooser, own: str) -> list[list[str]]:
+    """The options of ``poetry publish``.
+
+    :param own: the repository of the call; empty for PyPI.
+    """
+    values = dict(_OWN)
+    if chooser.chance(25):
+        alone = chooser.odd(24)
+        values["--username", "-u"] = (100, USERS, ODD_USERS)
+        values["--password", "-p"] = (0 if alone else 100, ["canary-typed"], ["", "x y"])
+    if own:
+        values["--repository", "-r"] = (100, [own], [_name(chooser)])
+    return chooser.options(values, equals=False)
+
+
+def _arguments(chooser: Chooser, own: str, *, inside: bool) -> tuple[str, ...]:
+    before, after = [], _own(chooser, own)
+    (before if chooser.chance(30) else after).extend(_folders(chooser, inside=inside))
+    if chooser.odd(6) and after:
+        before.append(after.pop())
+    before += [[flag] for flag in chooser.some(_COMMON_FLAGS, 2) if chooser.chance(25)]
+    after += [[flag] for flag in chooser.some(_FLAGS, 2) if chooser.chance(60)]
+    if chooser.odd(16):
+        after.append([chooser.of(_ODD)])
+    if chooser.odd(4):
+        before.append(["--"])
+    chooser.random.shuffle(after)
+    return tuple(word for part in (*before, ["publish"], *after) for word in part)
+
+
+def case(chooser: Chooser) -> Case:
+    folder = "project/sub" if chooser.chance(15) else "project"
+    own = _name(chooser)
+    typed = "" if chooser.chance(25) else own
+    words = _arguments(chooser, typed, inside=folder == "project/sub")
+    return Case(words, _environ(chooser), _files(chooser, own), folder)
+
+
+def cases() -> SearchStrategy[Case]:
+    """Calls of ``poetry publish``."""
+    return choices(case)
 
 
 def answer(upload: Upload) -> Answer:

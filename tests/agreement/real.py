@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from .archives import wheel
 from .cases import HERE, Answer, Case, environ_of, interpreter
-from .spellings import wheel
 
 #: The file of the calls that show where the tool's own indexes are.
 FILE = "demo-1.0-py3-none-any.whl"
@@ -32,6 +32,11 @@ def alone() -> tuple[str, ...] | None:
     return None
 
 
+def missing() -> str:
+    """Why real tools can't be asked here; empty if they can."""
+    return "" if alone() else "this system allows no network namespace"
+
+
 def ask(
     tool: str,
     version: str,
@@ -45,9 +50,8 @@ def ask(
     :param tries: further variables. The first with which the tool sends anything count; those of
         the call take precedence.
     """
-    words = alone()
-    if words is None:
-        raise SystemExit("this system allows no network namespace: real tools can't be asked")
+    words = alone() or ()
+    assert words, missing()
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / FILE).write_bytes(wheel().encode("utf-8", "surrogateescape"))
         lines = [

@@ -8,13 +8,12 @@ from pathlib import Path
 from hypothesis.strategies import SearchStrategy
 
 from . import real
+from .archives import wheel
 from .cases import Answer, Case, answer_with_files
-from .chosen import DIST, GOOD, SDIST, USERS, WHEEL, WITH_USER, Chooser, choices
-from .spellings import wheel
+from .chosen import DIST, GOOD, SDIST, WHEEL, WITH_USER, Chooser, choices
 
 _DIST = {
     **DIST,
-    "project/dist/demo-1.0.zip": "not taken",
     f"project/dist/{SDIST}.asc": "a signature",
     "project/sub/dist/member-2.0-py3-none-any.whl": wheel("member", "2.0"),
     "project/sub/deep/dist/deep-3.0-py3-none-any.whl": wheel("deep", "3.0"),
@@ -29,7 +28,7 @@ def _index(chooser: Chooser) -> list[list[str]]:
     """The option that names the index, if one does."""
     index = chooser.spelled(("--index",), _name(chooser))
     url = chooser.spelled(("--publish-url",), chooser.url())
-    if chooser.chance(2):
+    if chooser.odd(4):
         return [index, url]
     return [] if chooser.chance(30) else [index] if chooser.chance(45) else [url]
 
@@ -37,7 +36,7 @@ def _index(chooser: Chooser) -> list[list[str]]:
 def _options(chooser: Chooser) -> list[list[str]]:
     """Other options: each once, and few that stop uv."""
     values: dict[tuple[str, ...], tuple[float, list[str]]] = {
-        ("-u", "--username"): (25, USERS),
+        ("-u", "--username"): (25, [chooser.user()]),
         ("-p", "--password"): (4, ["canary-typed", ""]),
         ("-t", "--token"): (4, ["canary-typed", ""]),
         ("--check-url",): (3, ["https://check.example/simple/"]),
@@ -58,7 +57,7 @@ def _options(chooser: Chooser) -> list[list[str]]:
     odd = ["--help", "--unknown", "-x", "--dry-run=true", "-u -p", "--dry-run", "--show-settings"]
     odd += ["-nu=ada", "-nuada", "-nu ada", "--index", "-V", "--no-attestations"]
     found += [[flag] for flag in chooser.some(flags, 1)]
-    return [*found, chooser.of(odd).split()] if chooser.chance(6) else found
+    return [*found, chooser.of(odd).split()] if chooser.odd(6) else found
 
 
 def _arguments(chooser: Chooser) -> tuple[str, ...]:
@@ -81,7 +80,7 @@ def _environ(chooser: Chooser) -> dict[str, str]:
     values = {
         "UV_PUBLISH_URL": (12, [chooser.url()]),
         "UV_PUBLISH_INDEX": (8, [_name(chooser)]),
-        "UV_PUBLISH_USERNAME": (20, USERS),
+        "UV_PUBLISH_USERNAME": (20, [chooser.user()]),
         "UV_NO_CONFIG": (10, ["1", "true", "0", "off", "No"]),
         "UV_CONFIG_FILE": (10, ["mine.toml", "{home}/own.toml", "/dev/null"]),
         "UV_PROJECT": (10, ["sub", "sub/deep"]),
@@ -107,7 +106,7 @@ def _settings(chooser: Chooser, table: str = "", *, own: bool = False) -> str:
     odd = ['check-url = "https://check.example/simple/"', 'trusted-publishing = "always"']
     odd += ["unknown = 1", "offline = true", "cache-keys = []", "native-tls = true", "index = []"]
     lines += chooser.some(harmless, 2)
-    if chooser.chance(6) and not own:
+    if not own and chooser.odd(6):
         lines.append(chooser.of(odd))
     prefix = f"{table}." if table else ""
     for name in chooser.random.choices(
@@ -136,6 +135,7 @@ def _project(chooser: Chooser, name: str, *, root: bool = False) -> str:
 def _files(chooser: Chooser) -> dict[str, str]:
     found = {
         "project/pyproject.toml": (60, _project(chooser, "demo", root=True)),
+        "project/dist/demo-1.0.zip": (4, "uv stops there"),
         "project/uv.toml": (20, _settings(chooser)),
         "project/sub/pyproject.toml": (40, _project(chooser, "member")),
         "project/sub/uv.toml": (10, _settings(chooser)),
@@ -149,17 +149,17 @@ def _files(chooser: Chooser) -> dict[str, str]:
     return {name: text for name, (percent, text) in found.items() if chooser.chance(percent)}
 
 
-def _case(chooser: Chooser) -> Case:
+def case(chooser: Chooser) -> Case:
     files = {**_DIST, **_files(chooser)}
     return Case(_arguments(chooser), _environ(chooser), files)
 
 
 def cases() -> SearchStrategy[Case]:
     """Calls of ``uv publish``."""
-    return choices(_case)
+    return choices(case)
 
 
-answer = answer_with_files
+answer, missing = answer_with_files, real.missing
 
 
 #: The version that doesn't know UV_WORKING_DIR. It would upload the files of another folder.

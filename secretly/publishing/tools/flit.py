@@ -96,6 +96,7 @@ class Flit(ToolCall):
         url, username = section.get("repository"), self._username(section.get("username", ""))
         if url is None:  # flit's own URL, for any index that is listed
             return Destination(name, "PyPI", "", username)
+        url = url.lstrip()  # on a line of its own: flit's HTTP client ignores the blanks
         shown = _with_slash(read_address(url).url)
         return Destination(name, secret_named(self, name, url), shown, username)
 

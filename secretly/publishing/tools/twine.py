@@ -118,6 +118,7 @@ class Twine(ToolCall):
         url = section.get("repository")
         if url is None and not known:
             raise _unknown(name, pypirc, listed)
+        url = url and url.lstrip()  # on a line of its own: twine's HTTP client ignores the blanks
         if url == "" or (url and "://" not in url):
             raise Refused(
                 f"[{escape(name)}] in {escape(pypirc.path)} gives no valid URL",

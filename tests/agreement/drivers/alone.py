@@ -149,8 +149,8 @@ class Server(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
 
 
-def run(tool: str, case: dict[str, Any], given: dict[str, str]) -> str:
-    """Run the tool, and return what it wrote."""
+def run(tool: str, case: dict[str, Any], given: dict[str, str]) -> tuple[str, bool]:
+    """Run the tool, and return what it wrote, and whether it failed."""
     done = subprocess.run(
         [tool, *case["arguments"]],
         env=given | case["environ"],
@@ -160,29 +160,34 @@ def run(tool: str, case: dict[str, Any], given: dict[str, str]) -> str:
         stderr=subprocess.STDOUT,
         timeout=60,
     )
-    return done.stdout.decode(errors="replace") or str(done.returncode)
+    said = done.stdout.decode(errors="replace") or str(done.returncode)
+    return said, done.returncode != 0
 
 
-def answer(seen: Seen, said: str, defaults: dict[str, str]) -> dict[str, Any]:
-    """What a run shows: one URL and user for all its files, or why nothing was sent."""
+def answer(seen: Seen, said: str, failed: bool, defaults: dict[str, str]) -> dict[str, Any]:
+    """What a run shows: one URL and user for all its files, or why nothing was sent.
+
+    :param failed: the run ended early, so that its files don't say what it would send: uv 0.8
+        stops at a ``.zip``, after it has sent others.
+    """
     if not seen.uploads:
         return {"url": "", "username": None, "files": None, "error": said[-300:]}
     url, user, _ = seen.uploads[0]
     if {(u, n) for u, n, _ in seen.uploads} != {(url, user)}:
         raise SystemExit(f"several destinations: {seen.uploads}")
-    files = sorted({name for _, _, name in seen.uploads})
+    files = None if failed else sorted({name for _, _, name in seen.uploads})
     return {"url": defaults.get(url, url), "username": user, "files": files, "error": ""}
 
 
-def examine(tool: str, case: dict[str, Any], given: dict[str, str]) -> str:
+def examine(tool: str, case: dict[str, Any], given: dict[str, str]) -> tuple[str, bool]:
     """Run the tool with the first of the *tries*, further variables, with which it sends."""
-    said = ""
+    found = ("", True)
     for variables in case.get("tries", [{}]):
         Handler.seen = Seen()
-        said = run(tool, case, given | variables)
+        found = run(tool, case, given | variables)
         if Handler.seen.uploads:
             break
-    return said
+    return found
 
 
 def main() -> None:
@@ -205,11 +210,11 @@ def main() -> None:
         given |= dict.fromkeys(("SSL_CERT_FILE", "MATURIN_CA_BUNDLE"), str(Handler.authority.path))
         for line in sys.stdin:
             case = json.loads(line)
-            said = examine(tool, case, given)
+            said, failed = examine(tool, case, given)
             if "default" in case:
                 defaults[Handler.seen.uploads[0][0]] = case["default"]
                 continue
-            found = answer(Handler.seen, said, defaults)
+            found = answer(Handler.seen, said, failed, defaults)
             print(json.dumps({**found, "checks": Handler.seen.checks}), flush=True)
         server.shutdown()
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
+import functools
+import importlib.metadata
 import io
+import json
 import sys
 from typing import Any
 
+import poetry.json
 import requests
 from answering import answer_lines
 from poetry import locations
@@ -52,6 +55,22 @@ PoetryKeyring.get_credential = lambda _, *__, username=None: HTTPAuthCredential(
 PublishCommand.call = lambda *_, **__: 0
 PublishCommand.confirm = lambda *_: True
 Uploader._upload = _sending
+
+
+def _compile(schema: Any, **options: Any) -> Any:
+    """Compile a schema once, and not for each project."""
+    key = json.dumps(schema)
+    if key not in _compiled:
+        _compiled[key] = _compiling(schema, **options)
+    return _compiled[key]
+
+
+_compiled: dict[str, Any] = {}
+_schemas = poetry.json.fastjsonschema
+_compiling, _schemas.compile = _schemas.compile, _compile
+# What takes the most time, and has nothing to do with where an upload goes.
+importlib.metadata.entry_points = functools.cache(importlib.metadata.entry_points)
+Application.render_error = lambda _, error, __: print(error)
 
 
 def answer(arguments: list[str]) -> dict[str, object]:
