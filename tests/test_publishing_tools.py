@@ -1,4 +1,4 @@
-"""What holds for several publishing tools: each case with the real tool, and two indexes on loopback.
+"""What holds for several publishing tools: real tools, with two indexes on loopback.
 
 One index is meant. The other is the one that a setting, a file name or an empty value tries to put
 in its place, or the one whose token must not arrive there.
@@ -15,7 +15,6 @@ from typing import NamedTuple
 import pytest
 import tokens
 from command import Ended, Home, home
-from test_distributions import Members, metadata, tarred, zipped
 from test_publishing import FILE, project, publish, skip_if_it_cannot, tool
 from test_publishing_binaries import write
 from tokens import Warehouse
@@ -80,7 +79,9 @@ class Place(NamedTuple):
         with FakePinentry(typed) as fake:  # type: ignore[arg-type]
             given = {key: self.filled(value) for key, value in (environ or {}).items()}
             command = [tool(name), *words]
-            done = publish(self.home, command, {**QUIET.get(name, {}), **given, **fake.environ}, *options)
+            done = publish(
+                self.home, command, {**QUIET.get(name, {}), **given, **fake.environ}, *options
+            )
             shown = [unescape(prompt["SETDESC"].encode()).decode() for prompt in fake.prompts]
         return done, shown
 
@@ -165,7 +166,7 @@ def test_the_upload_arrives_where_every_preview_says(place: Place, name: str) ->
     for text in texts:
         assert f"\n{wording.index_line(place.index.host)}" in text
         assert f"\n{wording.user_line(username)}" in text
-    assert username in done.stderr, done.stderr
+    assert f"secretly: {wording.user_line(username)}\n" in done.stderr, done.stderr
 
 
 # -- what is refused before anybody is asked -------------------------------------
@@ -228,9 +229,7 @@ STEERED = [
 
 
 @pytest.mark.parametrize(("line", "setting"), STEERED, ids=[one[1] for one in STEERED])
-def test_an_env_file_or_a_reference_steers_no_upload(
-    place: Place, line: str, setting: str
-) -> None:
+def test_an_env_file_or_a_reference_steers_no_upload(place: Place, line: str, setting: str) -> None:
     """Whether with ``-e`` or in the file: the dialog couldn't show it. The variable is named."""
     place.write({"~/where": "{evil}", ".env": f"{setting}\n"})
     (place.home.folder / "demo" / ".env").chmod(0o600)
@@ -354,11 +353,15 @@ def test_two_projects_with_a_token_each_are_uploaded_by_the_commands_that_are_na
 def test_the_hint_about_a_plain_password_can_be_followed(place: Place) -> None:
     """After its steps, the same command uploads as the same user."""
     place.home.keep_in_a_file()
-    section = "[distutils]\nindex-servers = company\n[company]\nrepository = {url}\nusername = ada\n"
+    section = (
+        "[distutils]\nindex-servers = company\n[company]\nrepository = {url}\nusername = ada\n"
+    )
     place.write({"~/.pypirc": section + "password = canary-old\n"})
     line = f"twine upload -r company {FILE}"
     done, _ = place.run(line, answers=[])
-    found = re.search(r"1\) (secretly set .*?) 2\) remove `password` under \[company\] 3\) ", done.stderr)
+    found = re.search(
+        r"1\) (secretly set .*?) 2\) remove `password` under \[company\] 3\) ", done.stderr
+    )
     assert found is not None, done
     _, verb, *words = shlex.split(found[1])
     stored = place.home.run(verb, *words, "--stdin", stdin=place.index.token())

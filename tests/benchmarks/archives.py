@@ -250,7 +250,9 @@ def main() -> int:
             real = projects(options.folder or Path(temporary) / "projects")
             good = show(one for project in real for one in project.archives) and good
             bad = [project.name for project in real if not project.good]
-            print(f"{len(real)} projects, {sum(len(p.archives) for p in real)} archives; bad: {bad}")
+            print(
+                f"{len(real)} projects, {sum(len(p.archives) for p in real)} archives; bad: {bad}"
+            )
             good = good and not bad
             if options.write:
                 write("archives.csv", (project.row for project in real))
