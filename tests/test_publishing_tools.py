@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -100,6 +101,11 @@ def _place(request: pytest.FixtureRequest) -> Iterator[Place]:
         yield Place(found, index, evil)
 
 
+UV = f"uv publish --publish-url {{url}} {FILE}"
+TWINE = f"twine upload --repository-url {{url}} {FILE}"
+MATURIN = f"maturin upload --repository-url {{url}} {FILE}"
+
+
 # -- where it goes, and as whom --------------------------------------------------
 
 PYPIRC = "[distutils]\nindex-servers = {evil}\n[{evil}]\nrepository = {url}\n"
@@ -169,11 +175,17 @@ def test_the_upload_arrives_where_every_preview_says(place: Place, name: str) ->
     assert f"secretly: {wording.user_line(username)}\n" in done.stderr, done.stderr
 
 
-# -- what is refused before anybody is asked -------------------------------------
+def test_python_starts_no_module_of_the_folder(place: Place) -> None:
+    """With ``python -m twine``, a ``twine.py`` of the project is named, and doesn't run."""
+    place.write({"twine.py": "open('ran', 'w').close()\n"})
+    line = TWINE.replace("twine", f"{shlex.quote(sys.executable)} -m twine", 1)
+    done, (shown,) = place.run(line)
+    assert (done.status, place.users()) == (0, [("__token__", 200)]), done
+    assert wording.note_line(wording.project_code("twine.py")) in shown.splitlines()
+    assert not (place.home.folder / "demo" / "ran").exists()
 
-UV = f"uv publish --publish-url {{url}} {FILE}"
-TWINE = f"twine upload --repository-url {{url}} {FILE}"
-MATURIN = f"maturin upload --repository-url {{url}} {FILE}"
+
+# -- what is refused before anybody is asked -------------------------------------
 
 #: A command line, the files, and words of the error.
 REFUSED: dict[str, tuple[str, Mapping[str, str], Sequence[str]]] = {
