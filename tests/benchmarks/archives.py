@@ -175,13 +175,16 @@ class Project(NamedTuple):
 def fetch(name: str, folder: Path) -> Path:
     """Have pip download a project's newest wheel and source distribution, unless they are there."""
     own = folder / name
-    for kind, pattern in (("--only-binary", "*.whl"), ("--no-binary", "*[!l]")):
+    for kind, which, pattern in (
+        ("--only-binary", ":all:", "*.whl"),
+        ("--no-binary", name, "*[!l]"),  # what builds the metadata may be a wheel
+    ):
         if not any(own.glob(pattern)):
-            command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", kind, ":all:"]
+            command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", kind, which]
             done = subprocess.run([*command, "-d", own, name], capture_output=True, text=True)
             if done.returncode:
                 why = done.stderr.strip().splitlines() or [""]
-                print(f"{name}: pip found nothing with {kind}: {why[-1]}", file=sys.stderr)
+                print(f"{name}: pip gave nothing with {kind}: {why[-1]}", file=sys.stderr)
     return own
 
 
