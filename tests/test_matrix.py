@@ -303,16 +303,26 @@ def attempt(name: str, loopback: Loopback, moves: Moves) -> tuple[Any, list[str]
         return done, text.replace("%0A", "\n").splitlines()
 
 
+#: What tools say if they tried to reach another server than those on loopback.
+UNREACHED = re.compile(
+    r"(?i)name or service|name resolution|resolve host|lookup address|dns error|unreachable"
+)
+
+
 def uploads_without_secretly(name: str, loopback: Loopback, moves: Moves) -> bool:
-    """Whether the tool alone sends the upload to any server, with its secret in variables."""
+    """Whether the tool alone sends the upload to any server, or tries to.
+
+    It has its secret in variables, and the proxy for ``https``.
+    """
     first, last, _ = TOOLS[name]
     with home() as found:
         folder = lay_out(name, found, moves)
         filed = dict(line.rstrip("\n").split("=", 1) for line in moves.env_file)
-        environ = {**found.environ, **QUIET, **BARE[name], **filed, **moves.environ}
-        argv = [tool(name), *first, *moves.options, *last]
-        done = loopback.run(argv, environ, folder)
-        return any("canary-bare" in password for _, _, password, _ in done["got"])
+        proxy = {"HTTPS_PROXY": f"http://127.0.0.1:{loopback.ports.c}"}
+        environ = {**found.environ, **QUIET, **BARE[name], **proxy, **filed, **moves.environ}
+        done = loopback.run([tool(name), *first, *moves.options, *last], environ, folder)
+        sent = any(password or method == "CONNECT" for _, _, password, method in done["got"])
+        return sent or UNREACHED.search(done["said"]) is not None
 
 
 def outcome(done: Any, prompt: list[str], ports: Ports) -> str:
