@@ -968,3 +968,26 @@ def test_the_comparison_ran_often_enough() -> None:
     """200 times, with no difference."""
     ((runs, commands, differences, _),) = figures("endured.csv")
     assert (int(runs) >= 200, int(commands) >= 200 * 8, int(differences)) == (True, True, 0)
+
+
+def test_no_upload_went_elsewhere() -> None:
+    """For each tool, in hundreds of combinations; secretly alone refused few of them."""
+    found = {row[0]: [int(cell) for cell in row[1:]] for row in figures("matrix.csv")}
+    assert sorted(found) == sorted(NAMED)
+    for tried, *outcomes, elsewhere in found.values():
+        assert (tried >= 200, sum(outcomes), elsewhere) == (True, tried, 0)
+        assert outcomes[0] >= tried / 10
+        assert outcomes[-1] <= tried / 10
+    refused = figures("matrix-refused.csv")
+    assert sum(int(row[1]) for row in refused) == sum(row[-2] for row in found.values())
+
+
+def test_the_archives_of_fifty_projects_are_read() -> None:
+    """None is refused, and the made ones are read within the limits."""
+    rows = figures("archives.csv")
+    assert len(rows) >= 50
+    assert {"setuptools", "pip", "numpy", "six"} <= {row[0] for row in rows}
+    assert {row[4] for row in rows} == {"0"}
+    for _, _, _, ratio, memory in figures("archives-bounds.csv"):
+        assert float(ratio) <= 3
+        assert int(memory.removesuffix(" MiB")) < 64
