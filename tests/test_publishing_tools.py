@@ -30,7 +30,10 @@ pytestmark = [pytest.mark.real, pytest.mark.outside]
 USERS = ("ada", "")
 
 #: What keeps a tool from other servers. pdm has https at a proxy that isn't there.
-QUIET = {"pdm": {"PDM_CHECK_UPDATE": "0", "HTTPS_PROXY": "http://127.0.0.1:1"}}
+QUIET = {
+    "pdm": {"PDM_CHECK_UPDATE": "0", "HTTPS_PROXY": "http://127.0.0.1:1"},
+    "uv": {"UV_HTTP_RETRIES": "0"},
+}
 
 
 class Place(NamedTuple):
