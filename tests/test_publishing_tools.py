@@ -82,7 +82,7 @@ class Place(NamedTuple):
         typed = [self.filled(one) if isinstance(one, str) else one for one in answers]
         with FakePinentry(typed) as fake:  # type: ignore[arg-type]
             given = {key: self.filled(value) for key, value in (environ or {}).items()}
-            command = [tool(name), *words]
+            command = [name if os.path.isabs(name) else tool(name), *words]
             done = publish(
                 self.home, command, {**QUIET.get(name, {}), **given, **fake.environ}, *options
             )
