@@ -230,10 +230,9 @@ class Maturin(ToolCall):
         shown = _TOKEN if target.username is None else target.username
         if beating is not None and {beating, shown} != {_TOKEN}:
             path, name = escape(self._pypirc[0]), shell_quote(target.secret)
-            own = "" if beating == _TOKEN else f" --username {shell_quote(beating)}"
             raise Refused(
                 f"maturin would send the user name and the password in {path}",
-                f"1) secretly set {name}{own} 2) remove `password` from {path}",
+                f"1) secretly set {name} 2) remove `password` from {path}",
             )
         named = f"{_URL}={target.url}" if target.url else f"{_NAME}={target.repository}"
         without = [_NAME, _URL]
