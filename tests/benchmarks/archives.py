@@ -30,6 +30,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
+sys.path.insert(0, os.fspath(Path(__file__).parents[1]))
+
+from test_archives import MEASURED
+from tokens import wheel
+
 from secretly.errors import Refused
 from secretly.publishing.archives import READABLE, Distribution, read_distribution
 from secretly.publishing.metadata import normalize_project
@@ -119,22 +124,14 @@ def compare(path: Path) -> Compared:
     return Compared(path, ours, gzip, shown=(found[0].project, found[0].version))
 
 
-_PEAK = """
-import resource, sys
-from secretly.publishing.archives import read_distribution
-def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-before = peak()
-read_distribution(sys.argv[1])
-print((peak() - before) * (1 if sys.platform == "darwin" else 1024) / 2**20)
-"""
+def weighed(found: Compared, small: Path) -> Compared:
+    """The same, with the memory that a process of its own takes.
 
-
-def weighed(found: Compared) -> Compared:
-    """The same, with the memory that a process of its own takes."""
-    command = [sys.executable, "-c", _PEAK, found.path]
+    :param small: an archive to read first, so that the program itself doesn't count.
+    """
+    command = [sys.executable, "-c", MEASURED, small, found.path]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return found._replace(memory=float(done.stdout))
+    return found._replace(memory=int(done.stdout.split()[1]) / 2**20)
 
 
 # -- real projects -----------------------------------------------------------------
@@ -245,7 +242,8 @@ def main() -> int:
     options = parser.parse_args()
     print("    secretly     gzip -t")
     with tempfile.TemporaryDirectory() as temporary:
-        own = [weighed(compare(path)) for path in made(Path(temporary))]
+        small = wheel(Path(temporary) / "small")
+        own = [weighed(compare(path), small) for path in made(Path(temporary))]
         good = show(own)
         if options.write:
             write("archives-bounds.csv", bounds(own))
