@@ -204,6 +204,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--tried", metavar="FILE", help="write what was tried to this CSV file")
     parser.addoption("--parsed", metavar="FILE", help="write what was parsed to this CSV file")
+    parser.addoption("--matrix", metavar="FILE", help="write the combinations to this CSV file")
 
 
 class Tried:
@@ -255,6 +256,7 @@ def pytest_terminal_summary(
         for name, inputs, seconds in parsers:
             terminalreporter.line(f"{name}: {inputs:,} inputs in {seconds} s")
         _write(config.getoption("parsed"), parsers)
+    _show_matrix(terminalreporter, config.getoption("matrix"))
     rows = _noted(terminalreporter, "tried")
     if not rows:
         return
@@ -267,6 +269,17 @@ def pytest_terminal_summary(
             f"{slowest[3]:.2f} s ({slowest[1]})"
         )
     _write(config.getoption("tried"), rows)
+
+
+def _show_matrix(terminalreporter: pytest.TerminalReporter, file: str | None) -> None:
+    """Show what came of random combinations, and write it, with the refusals next to it."""
+    rows, refused = (_noted(terminalreporter, n) for n in ("matrix", "refused in the matrix"))
+    if rows:
+        terminalreporter.section("random combinations: no upload went elsewhere")
+        for row in (*rows, *refused):
+            terminalreporter.line(" ".join(map(str, row)))
+        _write(file, rows)
+        _write(file and f"{file.removesuffix('.csv')}-refused.csv", refused)
 
 
 def _write(file: str | None, rows: list[tuple[Any, ...]]) -> None:

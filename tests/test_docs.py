@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 import tokens
+from agreement import cases as agreed
 from command import PATIENCE, SECRETLY, Home, home
 from conftest import need
 
@@ -369,6 +370,62 @@ def lifetime(row: model.Command, tool: type[ToolCall]) -> str:
     if set(row.subcommands) == set(files.builds) and not options:
         return long
     return f"{short}; {long} if it builds" if files.builds else short
+
+
+#: An index that the user's own settings name: a command, and the settings.
+INDEX_URL = "https://corp.example/upload/"
+PYPIRC = f"[distutils]\nindex-servers = corp\n[corp]\nrepository = {INDEX_URL}\n"
+NAMED: dict[str, tuple[str, str, str]] = {
+    "twine": ("twine upload -r corp dist/*", ".pypirc", PYPIRC),
+    "uv": (
+        "uv publish --index corp",
+        ".config/uv/uv.toml",
+        f'[[index]]\nname = "corp"\nurl = "{INDEX_URL}"\npublish-url = "{INDEX_URL}"\n',
+    ),
+    "flit": ("flit publish --repository corp", ".pypirc", PYPIRC),
+    "hatch": (
+        "hatch publish -r corp",
+        ".config/hatch/config.toml",
+        f'[publish.index.repos.corp]\nurl = "{INDEX_URL}"\n',
+    ),
+    "poetry": (
+        "poetry publish -r corp",
+        ".config/pypoetry/config.toml",
+        f'[repositories.corp]\nurl = "{INDEX_URL}"\n',
+    ),
+    "pdm": (
+        "pdm publish --no-build -r corp",
+        ".config/pdm/config.toml",
+        f'[repository.corp]\nurl = "{INDEX_URL}"\n',
+    ),
+    "maturin": ("maturin upload -r corp dist/*", ".pypirc", PYPIRC),
+}
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="the tools' settings are in other folders")
+@pytest.mark.parametrize("name", NAMED)
+def test_the_table_says_what_forces_the_index_on_each_tool(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The words and variables are those of the tool's adapter."""
+    monkeypatch.chdir(tmp_path)
+    line, path, text = NAMED[name]
+    files = {f"home/{path}": text, "project/pyproject.toml": '[project]\nname = "demo"\n'}
+    case = agreed.Case(tuple(line.split()[1:]), {}, files)
+    agreed.lay_out(case, tmp_path)
+    pin = agreed.upload(name, case, tmp_path, agreed.configuration(tmp_path)).pin
+    empty = tmp_path / "home/.local/state/secretly"
+
+    def shown(words: str) -> str:
+        words = re.sub(
+            rf"{re.escape(INDEX_URL)}(#\w+)?", lambda m: "URL" + "#…" * bool(m[1]), words
+        )
+        words = words.replace(f"{empty}/", "…/").replace(f"{tmp_path}/home", "~")
+        return words.replace(sys.executable, "…/python")
+
+    variables = [shown(f"{key}={value}") for key, value in pin.environ.items()]
+    row = [f"``{line}``", f"``{shown(' '.join([name, *pin.arguments]))}``", listed(variables)]
+    assert row in rows(page("reference/commands.rst")), row
 
 
 def variables() -> set[str]:
@@ -911,3 +968,26 @@ def test_the_comparison_ran_often_enough() -> None:
     """200 times, with no difference."""
     ((runs, commands, differences, _),) = figures("endured.csv")
     assert (int(runs) >= 200, int(commands) >= 200 * 8, int(differences)) == (True, True, 0)
+
+
+def test_no_upload_went_elsewhere() -> None:
+    """For each tool, in a hundred combinations or more; secretly alone refused few of them."""
+    found = {row[0]: [int(cell) for cell in row[1:]] for row in figures("matrix.csv")}
+    assert sorted(found) == sorted(NAMED)
+    for tried, *outcomes, elsewhere in found.values():
+        assert (tried >= 100, sum(outcomes), elsewhere) == (True, tried, 0)
+        assert outcomes[0] >= tried / 10
+        assert outcomes[-1] <= tried / 5
+    refused = figures("matrix-refused.csv")
+    assert sum(int(row[1]) for row in refused) == sum(row[-2] for row in found.values())
+
+
+def test_the_archives_of_fifty_projects_are_read() -> None:
+    """None is refused, and the made ones are read within the limits."""
+    rows = figures("archives.csv")
+    assert len(rows) >= 50
+    assert {"setuptools", "pip", "numpy", "six"} <= {row[0] for row in rows}
+    assert {row[4] for row in rows} == {"0"}
+    for _, _, _, ratio, memory in figures("archives-bounds.csv"):
+        assert float(ratio) <= 3
+        assert int(memory.removesuffix(" MiB")) < 64

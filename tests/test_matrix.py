@@ -1,9 +1,12 @@
 """The real publishing tools, with random options, variables and settings for where they upload.
 
 Two indexes, A and B, and a proxy, C, on loopback, which is the only network. Whatever is combined:
-no upload, and no secret, reaches another server than the one that the dialog showed. Refusals are
-counted: ``SECRETLY_MATRIX=200 pytest -m real -s tests/test_matrix.py`` prints the figures of so
-many combinations for each tool, from ``SECRETLY_MATRIX_SEED``.
+no upload, and no secret, reaches another server than the one that the dialog showed. Where secretly
+refuses a combination, the tool runs without secretly, which shows whether it would have uploaded.
+
+``SECRETLY_MATRIX=300 pytest -m real tests/test_matrix.py --matrix docs/explanation/matrix.csv``
+tries so many combinations for each tool, from ``SECRETLY_MATRIX_SEED``, and writes the figures. It
+writes the refusals next to it, with their reasons.
 """
 
 from __future__ import annotations
@@ -23,10 +26,11 @@ import pytest
 import tokens
 from agreement.cases import HERE
 from agreement.real import alone
-from command import SECRETLY, home
+from command import SECRETLY, Home, home
 from conftest import lacking
 from test_publishing import FILE, project, tool
 
+from secretly.asking import wording
 from secretly.testing import FakePinentry
 
 pytestmark = [pytest.mark.real, pytest.mark.outside]
@@ -207,6 +211,17 @@ TOOLS: Mapping[str, tuple[list[str], list[str], Callable[[Moves], list[Callable[
     "maturin": (["upload"], [FILE], _maturin),
 }
 
+#: The variables with which each tool has a user and a secret without secretly.
+BARE: Mapping[str, Mapping[str, str]] = {
+    "twine": {"TWINE_USERNAME": "__token__", "TWINE_PASSWORD": "canary-bare"},
+    "uv": {"UV_PUBLISH_USERNAME": "__token__", "UV_PUBLISH_PASSWORD": "canary-bare"},
+    "flit": {"FLIT_USERNAME": "__token__", "FLIT_PASSWORD": "canary-bare"},
+    "hatch": {"HATCH_INDEX_USER": "__token__", "HATCH_INDEX_AUTH": "canary-bare"},
+    "poetry": {f"POETRY_PYPI_TOKEN_{name}": "canary-bare" for name in ("CORP", "CORP2", "PYPI")},
+    "pdm": {"PDM_PUBLISH_USERNAME": "__token__", "PDM_PUBLISH_PASSWORD": "canary-bare"},
+    "maturin": {"MATURIN_USERNAME": "__token__", "MATURIN_PASSWORD": "canary-bare"},
+}
+
 #: What keeps tools from the network for other things.
 QUIET = {"FLIT_NO_NETWORK": "1", "PDM_CHECK_UPDATE": "0", "UV_HTTP_RETRIES": "0"}
 
@@ -258,29 +273,56 @@ def combine(name: str, ports: Ports, pick: random.Random) -> Moves:
     return moves
 
 
+def lay_out(name: str, found: Home, moves: Moves) -> Path:
+    """Make the project and the settings of a combination, and return the project's folder."""
+    folder = found.folder / "demo"
+    folder.mkdir()
+    project(folder)
+    if name == "flit":  # it uploads what it builds
+        (folder / FILE).unlink()
+    for path, text in moves.files.items():
+        file = found.folder / path[2:] if path.startswith("~/") else folder / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("a") as stream:
+            stream.write(text)
+    if moves.env_file:
+        (folder / ".env").write_text("".join(moves.env_file))
+    return folder
+
+
 def attempt(name: str, loopback: Loopback, moves: Moves) -> tuple[Any, list[str]]:
     """Run secretly with a tool, and return what came of it, and the lines of the first prompt."""
     first, last, _ = TOOLS[name]
     with home() as found, FakePinentry([TOKEN] * 3) as fake:
-        folder = found.folder / "demo"
-        folder.mkdir()
-        project(folder)
-        if name == "flit":  # it uploads what it builds
-            (folder / FILE).unlink()
-        for path, text in moves.files.items():
-            file = found.folder / path[2:] if path.startswith("~/") else folder / path
-            file.parent.mkdir(parents=True, exist_ok=True)
-            with file.open("a") as stream:
-                stream.write(text)
-        own = []
-        if moves.env_file:
-            (folder / ".env").write_text("".join(moves.env_file))
-            own = ["--env-file", ".env"]
+        folder = lay_out(name, found, moves)
+        own = ["--env-file", ".env"] if moves.env_file else []
         argv = [*SECRETLY, "run", *own, tool(name), *first, *moves.options, *last]
         environ = {**found.environ, **QUIET, **moves.environ, **fake.environ}
         done = loopback.run(argv, environ, folder)
         text = fake.prompts[0]["SETDESC"] if fake.prompts else ""
         return done, text.replace("%0A", "\n").splitlines()
+
+
+#: What tools say if they tried to reach another server than those on loopback.
+UNREACHED = re.compile(
+    r"(?i)name or service|name resolution|resolve host|lookup address|dns error|unreachable"
+)
+
+
+def uploads_without_secretly(name: str, loopback: Loopback, moves: Moves) -> bool:
+    """Whether the tool alone sends the upload to any server, or tries to.
+
+    It has its secret in variables, and the proxy for ``https``.
+    """
+    first, last, _ = TOOLS[name]
+    with home() as found:
+        folder = lay_out(name, found, moves)
+        filed = dict(line.rstrip("\n").split("=", 1) for line in moves.env_file)
+        proxy = {"HTTPS_PROXY": f"http://127.0.0.1:{loopback.ports.c}"}
+        environ = {**found.environ, **QUIET, **BARE[name], **proxy, **filed, **moves.environ}
+        done = loopback.run([tool(name), *first, *moves.options, *last], environ, folder)
+        sent = any(password or method == "CONNECT" for _, _, password, method in done["got"])
+        return sent or UNREACHED.search(done["said"]) is not None
 
 
 def outcome(done: Any, prompt: list[str], ports: Ports) -> str:
@@ -292,7 +334,9 @@ def outcome(done: Any, prompt: list[str], ports: Ports) -> str:
     shown = next(line for line in prompt if line.startswith("to: "))
     proxied = any("network: " in line and f"proxy 127.0.0.1:{ports.c}" in line for line in prompt)
     host = re.match(r"to: (127\.0\.0\.1:\d+)", shown)
-    for server, where, password in done["got"]:
+    # uv looks for existing files at the index's other URL, without credentials.
+    got = [one for one in done["got"] if one[2:] != ["", "GET"]]
+    for server, where, password, _ in got:
         if host is None:  # the tool's own index, which only a proxy could reach
             assert server == "C", (shown, done)
             assert not where.startswith("127.0.0.1"), (shown, done)
@@ -300,14 +344,27 @@ def outcome(done: Any, prompt: list[str], ports: Ports) -> str:
             assert where == host[1], (shown, done)
         assert proxied or server != "C", (prompt, done)
         assert TOKEN not in password, "the long token"
-    if not done["got"]:
+    if not got:
         return "the tool sent nothing"
-    return "through the proxy" if done["got"][0][0] == "C" else "uploaded"
+    return "through the proxy" if got[0][0] == "C" else "uploaded"
 
 
-@pytest.mark.timeout(60 + 60 * NUMBER)
+#: What may come of a combination, in the table's order.
+OUTCOMES = (
+    "uploaded",
+    "through the proxy",
+    "the tool sent nothing",
+    "no secret needed",
+    "refused, like the tool",
+    "refused",
+)
+
+
+@pytest.mark.timeout(60 + 90 * NUMBER)
 @pytest.mark.parametrize("name", TOOLS)
-def test_no_upload_reaches_another_server_than_the_one_shown(name: str, loopback: Loopback) -> None:
+def test_no_upload_reaches_another_server_than_the_one_shown(
+    name: str, loopback: Loopback, record_property: Callable[[str, object], None]
+) -> None:
     """For each combination: the server that the dialog shows, or none."""
     pick = random.Random(f"{SEED} {name}")
     counted: Counter[str] = Counter()
@@ -320,11 +377,34 @@ def test_no_upload_reaches_another_server_than_the_one_shown(name: str, loopback
             found = outcome(done, prompt, loopback.ports)
         except AssertionError as error:
             raise AssertionError(f"{context}: {error}") from None
+        if found == "refused" and not uploads_without_secretly(name, loopback, moves):
+            found = "refused, like the tool"
         counted[found] += 1
-        if found != "uploaded":
-            said = re.sub(r"\d{4,}|/\S+", "…", done["said"].strip().partition("\n")[0])
-            reasons[f"{found}: {said[:110]}"] += 1
-    lines = [f"{count:5} {reason}" for reason, count in reasons.most_common(12)]
-    print(f"\n{name}, {NUMBER} combinations, seed {SEED}: {dict(counted)}", *lines, sep="\n")
+        if found == "refused":
+            reasons[why(done["said"])] += 1
+    # No upload went elsewhere, or the test would have failed.
+    figures = (name, NUMBER, *(counted[outcome] for outcome in OUTCOMES), 0)
+    record_property("matrix", figures)
+    for reason, count in reasons.items():
+        record_property("refused in the matrix", (name, count, reason))
     if NUMBER >= ENOUGH:  # else each combination may well be one that is refused
         assert counted["uploaded"], f"no upload at all: {dict(counted)}"
+
+
+def why(said: str) -> str:
+    """secretly's error, without what differs from one combination to the next."""
+    line = next(line for line in said.splitlines() if line.startswith("secretly: "))
+    line = re.sub(r"/\S*/(?=[\w.])", "…/", line.removeprefix("secretly: "))
+    return re.sub(r"127\.0\.0\.1:\d+\S*|\d{4,}", "HOST", line)
+
+
+def test_a_variable_for_poetrys_own_index_moves_no_upload(loopback: Loopback) -> None:
+    """poetry ignores the variable, and so does the dialog: the mirror gets nothing."""
+    moves = Moves(loopback.ports, random.Random(1))
+    moves.environ["POETRY_REPOSITORIES_PYPI_URL"] = f"http://127.0.0.1:{loopback.ports.a}/legacy/"
+    moves.environ["HTTPS_PROXY"] = f"http://127.0.0.1:{loopback.ports.c}"
+    done, prompt = attempt("poetry", loopback, moves)
+    assert wording.index_line("PyPI") in prompt
+    # The upload would have gone to another host: the proxy was asked for it.
+    assert {one[0] for one in done["got"]} == {"C"}, done
+    assert not any(one[1].startswith("127.0.0.1") for one in done["got"]), done

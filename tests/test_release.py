@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 import tokens
 from command import wait_until
+from conftest import need_package
 from hypothesis import given
 from hypothesis import strategies as st
 from test_distributions import metadata, tarred, zipped
@@ -603,6 +604,12 @@ MISTAKEN: dict[str, tuple[str, list[tuple[str, str]]]] = {
         "whl",
         [("METADATA", "other"), ("demo-1.0.dist-info/METADATA", "demo")],
     ),
+    "pdm root": ("tar", [("/demo-1.0/PKG-INFO", "other"), ("demo-1.0/PKG-INFO", "demo")]),
+    "pdm no folder": ("tar", [("demo-1.0/PKG-INFO", "demo"), ("PKG-INFO", "other")]),
+    "pdm current folder": (
+        "whl",
+        [("./demo-1.0.dist-info/METADATA", "other"), ("demo-1.0.dist-info/METADATA", "demo")],
+    ),
 }
 
 
@@ -621,14 +628,27 @@ def test_what_the_real_tool_takes_for_another_project_is_refused(
     make = zipped if kind == "whl" else tarred
     make(path, *[(member, metadata(project)) for member, project in members])
     file = os.path.relpath(path)
-    verb = "publish" if command == "hatch" else "upload"
+    words = {"hatch": f"publish {file}", "pdm": "publish --no-build"}.get(command, f"upload {file}")
     given = dict(zip(REAL[command][1], (index.url, "__token__", index.token()), strict=True))
     environ = {**given, "HOME": str(workdir.folder / "home"), "PATH": os.defpath}
-    done = subprocess.run([program, verb, file], env=environ, capture_output=True, timeout=60)
+    environ["PDM_CHECK_UPDATE"] = "0"
+    done = subprocess.run([program, *words.split()], env=environ, capture_output=True, timeout=60)
     assert done.returncode == 0, done
     assert [upload.project for upload in index.uploads] == ["other"]
     with pytest.raises(Refused, match=re.escape(file)):
-        workdir.examine(f"{shlex.quote(program)} {verb} {file}", environ)
+        workdir.examine(f"{shlex.quote(program)} {words}", environ)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("name", ["A-PKG-INFO", "PKG-INFO-x", "PKG-INFO"])
+def test_what_twine_5_takes_for_another_project_is_refused(workdir: Workdir, name: str) -> None:
+    """twine 5 reads source distributions with pkginfo, which takes the shortest path."""
+    path = workdir.folder / SDIST
+    path.parent.mkdir()
+    tarred(path, ("demo-1.0/PKG-INFO", metadata("demo")), (name, metadata("other")))
+    assert need_package("pkginfo").SDist(str(path)).name == "other"
+    with pytest.raises(Refused, match=re.escape(SDIST)):
+        workdir.examine(f"twine upload {SDIST}", {})
 
 
 # -- tools that build first ------------------------------------------------------

@@ -51,8 +51,10 @@ def test_the_dialog_has_the_user_name_that_the_tool_sends(home: Home) -> None:
     """A password's own user name is shown, and goes to the tool."""
     store(home, "corp.example", "canary-password", "--username", "ada")
     with FakePinentry([True]) as fake:
-        done = home.run("run", "twine", "upload", *URL.split(), "dist/*", environ=fake.environ)
+        words = ("-v", "twine", "upload", *URL.split(), "dist/*")
+        done = home.run("run", *words, environ=fake.environ)
         assert done.stdout.startswith("ada canary "), done
+        assert f"secretly: {wording.user_line('ada')}\n" in done.stderr
         lines = texts(fake.prompts[0])
         assert wording.user_line("ada") in lines
         assert wording.index_line("corp.example") in lines

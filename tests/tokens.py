@@ -99,13 +99,17 @@ def limits(text: str) -> Limits:
 
 
 class Upload(NamedTuple):
-    """An attempted upload."""
+    """An attempted upload.
+
+    :param fields: the names of the submitted form's fields.
+    """
 
     project: str
     file: str
     username: str
     token: str
     status: int
+    fields: frozenset[str] = frozenset()
 
 
 class Warehouse(NamedTuple):
@@ -165,7 +169,8 @@ def warehouse(*usernames: str) -> Iterator[Warehouse]:
             form = fields(self.headers["Content-Type"], body)
             project = re.sub(r"[-_.]+", "-", form.get("name", "")).lower()
             code = status(username, password, project)
-            uploads.append(Upload(project, form.get("content", ""), username, password, code))
+            file = form.get("content", "")
+            uploads.append(Upload(project, file, username, password, code, frozenset(form)))
             self.answer(code)
 
         def read_body(self) -> bytes:

@@ -42,7 +42,10 @@ async def obtain_values(
             username = sent_username(by.variables, request, found[request], target, context)
             if run.check_secret is not None:
                 run.check_secret(found[request].secret, username or "")
-            launch = launch if username is None else by.apply(launch, username)
+            if username is not None:
+                launch = by.apply(launch, username)
+                if run.release is not None:
+                    tell(_user_line(username))
             continue
         secrets = {}
         for request in delivery.requests:
@@ -56,6 +59,13 @@ async def obtain_values(
         tell(line)
     removes = (*launch.removes, *narrowing.replaced)
     return launch._replace(removes=removes, said=sorted(narrowing.said))
+
+
+def _user_line(username: str) -> str:
+    """The line with the user name, as the dialog has it."""
+    from ..asking import wording  # the dialog has loaded it
+
+    return wording.user_line(escape(username))
 
 
 def _said(request: SecretRequest, result: ResolvedSecret) -> Iterator[str]:

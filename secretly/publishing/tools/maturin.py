@@ -229,11 +229,10 @@ class Maturin(ToolCall):
         target, beating = self.destination, self._beating()
         shown = _TOKEN if target.username is None else target.username
         if beating is not None and {beating, shown} != {_TOKEN}:
-            path = escape(self._pypirc[0])
+            path, name = escape(self._pypirc[0]), shell_quote(target.secret)
             raise Refused(
                 f"maturin would send the user name and the password in {path}",
-                f"store the password with secretly set {shell_quote(target.secret)}, and remove it "
-                f"from {path}",
+                f"1) secretly set {name} 2) remove `password` from {path}",
             )
         named = f"{_URL}={target.url}" if target.url else f"{_NAME}={target.repository}"
         without = [_NAME, _URL]

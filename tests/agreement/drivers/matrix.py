@@ -2,7 +2,8 @@
 
 Started in a network namespace of its own. Its first line names the three ports. Each line that is
 read is a command with its variables and its folder; each line that is written says how it ended,
-and what each server got: the server, the host and port that the request was for, and the password.
+and what each server got: the server, the host and port that the request was for, the password, and
+the request's method.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
 #: What the servers got from the command that runs.
-GOT: list[tuple[str, str, str]] = []
+GOT: list[tuple[str, str, str, str]] = []
 
 
 def handler(server: str) -> type[BaseHTTPRequestHandler]:
@@ -43,7 +44,7 @@ def handler(server: str) -> type[BaseHTTPRequestHandler]:
                 where = self.path
             else:
                 where = urlsplit(self.path).netloc or self.headers["Host"]
-            GOT.append((server, where, password))
+            GOT.append((server, where, password, self.command))
             self.send_response(status)
             self.send_header("Content-Length", "0")
             self.send_header("Connection", "close")
