@@ -827,16 +827,16 @@ def test_no_later_program_gets_the_token(closed: OnePassword) -> None:
         (
             "dial tcp: lookup my.1password.example: no such host",
             sources.Unreachable,
-            "Private/PyPI",
+            "can't reach the server",
         ),
-        ("Get https://my.1password.example: network is down", sources.Unreachable, "Private/PyPI"),
+        ("Get https://my.1password.example: network is down", sources.Unreachable, "can't reach"),
         ("No accounts configured for use with 1Password CLI.", sources.SignedOut, "no account"),
         (
             "error initializing client: connecting to desktop app timed out",
             sources.Unreachable,
             "desktop app does not answer",
         ),
-        ("error initializing client: request timed out", sources.Unreachable, "Private/PyPI"),
+        ("error initializing client: request timed out", sources.Unreachable, "can't reach"),
         (
             "a vault query must be provided when this command is called by a service account",
             SourceFailed,
