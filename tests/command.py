@@ -642,17 +642,32 @@ class Quick(Home):
         seconds: float = PATIENCE,
     ) -> Ended:
         """Run secretly without a terminal, and wait until it ends."""
+        everything = {**self.environ, **(environ or {})}
+        assert everything["LC_ALL"] == "C.UTF-8", "Python reads it as it starts"
+        cwd = self.folder if cwd is None else cwd
+        try:
+            return self._started().run(
+                *arguments, environ=everything, stdin=stdin, cwd=cwd, seconds=seconds
+            )
+        except AssertionError:  # its answer may come later, and would be the next run's
+            Quick.end()
+            raise
+
+    @staticmethod
+    def _started() -> Warm:
+        """The process that all homes share."""
         if Quick._warm is None:
             with home() as empty:  # the folder is gone later, so what is temporary goes elsewhere
                 Quick._warm = Warm(empty, {"TMPDIR": tempfile.gettempdir()})
                 Quick._warm.run("--version")
-            atexit.register(Quick._warm.__exit__)
-        everything = {**self.environ, **(environ or {})}
-        assert everything["LC_ALL"] == "C.UTF-8", "Python reads it as it starts"
-        return Quick._warm.run(
-            *arguments,
-            environ=everything,
-            stdin=stdin,
-            cwd=self.folder if cwd is None else cwd,
-            seconds=seconds,
-        )
+        return Quick._warm
+
+    @staticmethod
+    def end() -> None:
+        """End the process that all homes share."""
+        warm, Quick._warm = Quick._warm, None
+        if warm is not None:
+            warm.__exit__()
+
+
+atexit.register(Quick.end)
