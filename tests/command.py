@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import fcntl
 import json
@@ -19,7 +20,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 _SCRIPT = Path(sys.executable).with_name("secretly")
 
@@ -202,15 +203,27 @@ class Home:
         )
 
 
+_Home = TypeVar("_Home", bound=Home)
+
+
 @contextlib.contextmanager
-def home() -> Iterator[Home]:
-    """Make an empty home, and delete it when the ``with`` block ends."""
+def _made(kind: type[_Home]) -> Iterator[_Home]:
     # Not pytest's tmp_path, which may be in a folder of another user.
     folder = Path(os.path.realpath(tempfile.mkdtemp(prefix="secretly-")))
     try:
-        yield Home(folder)
+        yield kind(folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def home() -> contextlib.AbstractContextManager[Home]:
+    """Make an empty home, and delete it when the ``with`` block ends."""
+    return _made(Home)
+
+
+def quick() -> contextlib.AbstractContextManager[Home]:
+    """Make an empty home where :meth:`Home.run` takes a few milliseconds: see :class:`Quick`."""
+    return _made(Quick)
 
 
 @contextlib.contextmanager
@@ -503,19 +516,41 @@ def files_with(text: str, folder: Path) -> list[Path]:
 
 # Imports secretly once, then forks for each start.
 _WARM = """
-import json, os, sys, tempfile
+import json, os, signal, sys, tempfile
+script, *loaded = sys.argv[1:]
+sys.path[0] = os.path.dirname(script)
+for name in loaded:
+    __import__(name)
 from secretly.cli import main
-null = os.open(os.devnull, os.O_RDWR)
+
+def files(stdin):
+    for data in (stdin, "", ""):
+        file = tempfile.TemporaryFile()
+        file.write(os.fsencode(data))
+        file.seek(0)
+        yield file
+
+def start(arguments, environ, cwd):
+    if environ is not None:
+        os.environ.clear()
+        os.environ.update(environ)
+        sys.path[1:1] = filter(None, environ.get("PYTHONPATH", "").split(os.pathsep))
+    if cwd is not None:
+        os.chdir(cwd)
+    sys.stdin = open(0, errors="surrogateescape")
+    sys.argv[:] = [script, *arguments]
+    sys.exit(main())
+
 for line in sys.stdin:
-    arguments = json.loads(line)
-    out, err = tempfile.TemporaryFile(), tempfile.TemporaryFile()
+    arguments, environ, cwd, stdin = json.loads(line)
+    streams = list(files(stdin))
     pid = os.fork()
     if pid == 0:
-        for wanted, descriptor in enumerate((null, out.fileno(), err.fileno())):
-            os.dup2(descriptor, wanted)
+        os.setsid()
+        for wanted, file in enumerate(streams):
+            os.dup2(file.fileno(), wanted)
         try:
-            sys.argv[1:] = arguments
-            sys.exit(main())
+            start(arguments, environ, cwd)
         except SystemExit as exit:
             sys.stdout.flush()
             sys.stderr.flush()
@@ -526,26 +561,39 @@ for line in sys.stdin:
             sys.stderr.flush()
             os._exit(99)
     _, status = os.waitpid(pid, 0)
+    try:
+        os.killpg(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
     texts = []
-    for file in (out, err):
+    for file in streams[1:]:
         file.seek(0)
         texts.append(os.fsdecode(file.read()))
+    for file in streams:
         file.close()
     print(json.dumps([os.waitstatus_to_exitcode(status), *texts]), flush=True)
 """
+
+#: The modules that the command loads when it needs them.
+_LOADED = (
+    "keyring.backends.fail packaging.metadata packaging.version pexpect.fdpexpect "
+    "secretly.cli.doctor secretly.cli.dry_run secretly.cli.forget secretly.cli.get "
+    "secretly.cli.list secretly.cli.run secretly.cli.set secretly.cli.shim secretly.cli.token"
+).split()
 
 
 class Warm:
     """Start secretly in a few milliseconds, by forking a process that has loaded secretly.
 
-    Tests with hundreds of starts use this class. Only the start of the interpreter differs from a
-    real start.
+    Only the start of the interpreter differs from a real start.
     """
 
-    def __init__(self, home: Home, environ: Mapping[str, str]) -> None:
+    def __init__(self, home: Home, environ: Mapping[str, str] | None = None) -> None:
         self.home = home
         self._process = home.start(
-            [sys.executable, "-c", _WARM], environ=environ, stderr=subprocess.DEVNULL
+            [sys.executable, "-c", _WARM, *SECRETLY[:1], *_LOADED],
+            environ=environ,
+            stderr=subprocess.DEVNULL,
         )
 
     def __enter__(self) -> Warm:
@@ -555,12 +603,71 @@ class Warm:
         with ended(self._process):
             pass
 
-    def run(self, *arguments: str) -> Ended:
-        """Run secretly, and wait until it ends."""
+    def run(
+        self,
+        *arguments: str,
+        environ: Mapping[str, str] | None = None,
+        stdin: str = "",
+        cwd: Path | None = None,
+        seconds: float = PATIENCE,
+    ) -> Ended:
+        """Run secretly, and wait until it ends.
+
+        :param environ: all variables. Without them it has those of its home.
+        """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(arguments).encode() + b"\n")
+        call = (arguments, environ and {**environ}, cwd and os.fspath(cwd), stdin)
+        self._process.stdin.write(json.dumps(call).encode() + b"\n")
         self._process.stdin.flush()
-        if not select.select([self._process.stdout], [], [], PATIENCE)[0]:
+        if not select.select([self._process.stdout], [], [], seconds)[0]:
             raise AssertionError(f"secretly did not end: {arguments!r}")
         return Ended(*json.loads(self._process.stdout.readline()))
+
+
+class Quick(Home):
+    """A home whose :meth:`run` forks, for tests that read what secretly prints and does.
+
+    Whoever tests the start itself calls ``run_any`` with ``SECRETLY``, or ``start``.
+    """
+
+    _warm: Warm | None = None
+
+    def run(
+        self,
+        *arguments: str,
+        environ: Mapping[str, str] | None = None,
+        stdin: str = "",
+        cwd: Path | None = None,
+        seconds: float = PATIENCE,
+    ) -> Ended:
+        """Run secretly without a terminal, and wait until it ends."""
+        everything = {**self.environ, **(environ or {})}
+        assert everything["LC_ALL"] == "C.UTF-8", "Python reads it as it starts"
+        cwd = self.folder if cwd is None else cwd
+        try:
+            return self._started().run(
+                *arguments, environ=everything, stdin=stdin, cwd=cwd, seconds=seconds
+            )
+        except AssertionError:  # its answer may come later, and would be the next run's
+            Quick.end()
+            raise
+
+    @staticmethod
+    def _started() -> Warm:
+        """The process that all homes share."""
+        if Quick._warm is None:
+            with home() as empty:  # the folder is gone later, so what is temporary goes elsewhere
+                Quick._warm = Warm(empty, {"TMPDIR": tempfile.gettempdir()})
+                Quick._warm.run("--version")
+        return Quick._warm
+
+    @staticmethod
+    def end() -> None:
+        """End the process that all homes share."""
+        warm, Quick._warm = Quick._warm, None
+        if warm is not None:
+            warm.__exit__()
+
+
+atexit.register(Quick.end)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import hashlib
 import importlib
 import os
 import re
@@ -26,6 +25,7 @@ from command import (
     files_with,
     holders,
     home,
+    quick,
     wait_until,
 )
 from conftest import fewer, need
@@ -48,7 +48,7 @@ A_SECRET_BY_MISTAKE = "pypi-" + "AgEIcHlwaS5vcmc" * 3
 
 @pytest.fixture(name="home")
 def _home() -> Iterator[Home]:
-    with home() as found:
+    with quick() as found:
         yield found
 
 
@@ -541,20 +541,6 @@ def test_a_known_command_needs_no_option(home: Home) -> None:
         assert without_token(done.stdout) == f"__token__:NARROWED@ {words}\n"
         assert re.fullmatch(r"secretly: twine .*\bdemo\b.*\n", done.stderr)
         assert wording.secret_label("PyPI", "pypi-") in texts(fake.prompts[0], "SETPROMPT")
-
-
-@pytest.mark.parametrize(
-    "arguments", [["check", "dist/*"], ["--version"], [], ["--no-color", "check", "upload"]]
-)
-def test_a_subcommand_that_needs_no_secret_asks_nothing(
-    home: Home, arguments: Sequence[str]
-) -> None:
-    """``secretly run twine check dist/*`` is ``twine check dist/*``."""
-    _twine(home)
-    with FakePinentry([TOKEN]) as fake:
-        done = home.run("run", "twine", *arguments, environ=fake.environ)
-        assert done == Ended(0, f":@ {' '.join(arguments)}\n", "")
-        assert fake.prompts == []
 
 
 def test_an_unknown_command_without_a_secret_is_refused(warm: Warm) -> None:
@@ -1098,35 +1084,6 @@ def test_no_remember_overrides_the_configuration(home: Home) -> None:
         assert "canary-2" in kept.read_text()
 
 
-def test_the_use_of_a_stored_secret_is_confirmed(home: Home) -> None:
-    """A publishing command asks before it gets a stored secret; others if configured."""
-    home.keep_in_a_file()
-    _twine(home)
-    home.run("set", "PyPI", "--stdin", stdin=TOKEN)
-    publish, other = ("twine", "upload", WHEEL), ("-e", "A=PyPI", "sh", "-c", "echo $A")
-    with FakePinentry([True, False, True]) as fake:
-        environ = fake.environ
-        assert without_token(home.run("run", *publish, environ=environ).stdout)
-        data = (home.folder / WHEEL).read_bytes()
-        assert texts(fake.prompts[0]) == (
-            wording.confirm_use_text("PyPI", wording.place("keychain"), "") + "\n\n"
-            f"upload: demo 1.0\nto: PyPI\n{wording.user_line('__token__')}\n"
-            f"{wording.limits_line(1, 15, certain=True)}\n"
-            f"program: {home.programs}/twine\nfor: twine upload {WHEEL}\n\n"
-            f"{WHEEL} ({len(data)} bytes, sha256 {hashlib.sha256(data).hexdigest()[:12]})"
-        )
-        declined = home.run("run", *publish, environ=environ)
-        assert_fails(declined, 130)
-        assert declined.stdout == ""
-        assert without_token(home.run("run", "--no-confirm", *publish, environ=environ).stdout)
-        # Another command gets the stored secret without a question.
-        assert home.run("run", *other, environ=environ).stdout == f"{TOKEN}\n"
-        assert len(fake.prompts) == 2
-        assert home.run("run", "--confirm", *other, environ=environ).stdout == f"{TOKEN}\n"
-        assert len(fake.prompts) == 3
-        assert_fails(home.run("run", "--no-input", *publish, environ=environ), 125)
-
-
 # -- who sees the secret ---------------------------------------------------------
 
 
@@ -1153,44 +1110,6 @@ def test_only_the_command_and_its_children_hold_the_secret(home: Home) -> None:
             assert process.wait(30) == 3
     assert files_with(first, home.folder) == []
     assert files_with(second, home.folder) == []
-
-
-# -- a password in plain text ----------------------------------------------------
-
-
-@pytest.fixture(name="project")
-def _project(home: Home) -> Home:
-    """A home folder with a wheel and a twine that says what it was run with."""
-    home.program("twine", '#!/bin/sh\necho "ran $*"\n')
-    wheel(home.folder / "dist")
-    return home
-
-
-def test_a_password_in_plain_text_is_pointed_out(project: Home) -> None:
-    """The line names the file and its section, and says what to do."""
-    pypirc = project.folder / ".pypirc"
-    pypirc.write_text("[pypi]\nusername = __token__\npassword = canary-2\n")
-    with FakePinentry([TOKEN, True]) as fake:
-        done = project.run("run", "twine", "upload", WHEEL, environ=fake.environ)
-        checked = project.run(
-            "run", "-e", "X=env://X", "twine", "check", environ={"X": "x", **fake.environ}
-        )
-    assert done.stdout.startswith(f"ran upload {WHEEL} ")
-    assert done.stderr.startswith(f"secretly: {pypirc} holds a password for PyPI in plain text. ")
-    assert "under [pypi]" in done.stderr
-    assert "canary" not in done.stderr
-    assert (checked.status, "plain text" in checked.stderr) == (0, False)  # it uploads nothing
-
-
-def test_a_broken_pypirc_does_not_matter_if_the_index_is_given(project: Home) -> None:
-    """It is an error if it says where the index is."""
-    (project.folder / ".pypirc").write_text("nonsense")
-    upload = ("run", "twine", "upload", "--repository-url", "https://pypi.example/legacy/", WHEEL)
-    with FakePinentry([TOKEN]) as fake:
-        done = project.run(*upload, environ=fake.environ)
-        assert (done.status, "plain text" in done.stderr) == (0, False), done
-        done = project.run("run", "twine", "upload", WHEEL, environ=fake.environ)
-    assert_fails(done, 125)
 
 
 # -- doctor ----------------------------------------------------------------------
@@ -1239,24 +1158,6 @@ def test_doctor_succeeds_on_a_terminal(home: Home) -> None:
         assert terminal.wait() == 0
         found = r"ok  pinentry: /\S*/pinentry-curses \(PINENTRY\), on the terminal"
         assert re.search(found, terminal.screen)
-
-
-def test_doctor_names_what_steers(home: Home) -> None:
-    """It lists PINENTRY, PYTHON_KEYRING_BACKEND and LD_PRELOAD if they are set."""
-    assert "environment:" not in home.run("doctor", environ={"PYTHONPATH": ""}).stdout.replace(
-        "environment: PYTHONPATH=", ""
-    )
-    environ = {
-        "PINENTRY": "/no/such/pinentry",
-        "PYTHON_KEYRING_BACKEND": "evil.Backend",
-        "LD_PRELOAD": "",
-    }
-    done = home.run("doctor", environ=environ)
-    assert done.status == 1
-    for name, value in environ.items():
-        assert f"environment: {name}={value}\n" in done.stdout
-    assert re.search("^!!  pinentry: .*/no/such/pinentry", done.stdout, re.M)
-    assert "evil.Backend" in done.stdout.partition("environment:")[0]
 
 
 @pytest.mark.parametrize("backend", ["null", "SecretService"])

@@ -553,73 +553,6 @@ def test_a_relative_folder_for_settings_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("line", "file", "text"),
-    [
-        ("pdm publish -r mine", "pdm.toml", "[repository.mine]\nurl = '{url}'"),
-        ("poetry publish -r mine", "poetry.toml", "[repositories.mine]\nurl = '{url}'"),
-        (
-            "hatch publish",
-            "~/.config/hatch/config.toml",
-            "[publish.index]\nrepo = 'mine'\n[publish.index.repos]\nmine = '{url}'",
-        ),
-        (
-            "hatch publish -r mine",
-            "~/.config/hatch/config.toml",
-            "[publish.index.repos.mine]\nurl = '{url}'",
-        ),
-        (
-            "hatch --config h.toml publish -r mine",
-            "h.toml",
-            "[publish.index.repos]\nmine = '{url}'",
-        ),
-    ],
-)
-def test_settings_may_name_another_index(workdir: Workdir, line: str, file: str, text: str) -> None:
-    """The index's name is also the secret's name, and the dialog shows the host if known."""
-    workdir.write(file, text.format(url=INTERNAL))
-    destination = workdir.destination(line)
-    assert destination[:2] == ("mine", "mine")
-    assert (destination.url, destination.shown) == (INTERNAL, HOST)
-
-
-@pytest.mark.parametrize(
-    ("line", "file", "text"),
-    [
-        ("pdm publish -r testpypi", "pdm.toml", "[repository.testpypi]\nurl = '{}'"),
-        ("poetry publish -r testpypi", "poetry.toml", "[repositories.testpypi]\nurl = '{}'"),
-    ],
-)
-def test_a_projects_settings_get_no_token_of_the_test_index(
-    workdir: Workdir, line: str, file: str, text: str
-) -> None:
-    """Any host can begin with 'test.', so secretly distrusts a project's URL for TestPyPI."""
-    workdir.write(file, text.format("https://test.evil.example/"))
-    assert workdir.secret(line) not in ("PyPI", "TestPyPI")
-
-
-def test_flit_knows_no_test_index(workdir: Workdir) -> None:
-    """To flit, ``testpypi`` is an ordinary name, which only the user's .pypirc defines."""
-    line = "flit publish --repository testpypi"
-    with pytest.raises(Refused, match="'testpypi'"):
-        workdir.destination(line)
-    section = "[testpypi]\nrepository = https://test.pypi.example/legacy/\n"
-    workdir.write("~/.pypirc", f"[distutils]\nindex-servers = pypi testpypi\n{section}")
-    assert workdir.secret(line) == "TestPyPI"
-
-
-@pytest.mark.parametrize(
-    "text", ["[publish.index.repos]\n{} = '{}'", "publish.index.repos.{}.url='{}'"]
-)
-def test_no_setting_moves_hatchs_own_two_indexes(workdir: Workdir, text: str) -> None:
-    """hatch ignores settings for the URLs of main and test, but respects those of other names."""
-    for name, secret in (("main", "PyPI"), ("test", "TestPyPI")):
-        workdir.write("~/.config/hatch/config.toml", text.format(name, INTERNAL))
-        assert workdir.destination(f"hatch publish -r {name}") == Destination(name, secret)
-    workdir.write("~/.config/hatch/config.toml", text.format("mine", INTERNAL))
-    assert workdir.destination("hatch publish -r mine").url == INTERNAL
-
-
-@pytest.mark.parametrize(
     ("url", "readable"),
     [
         ("https://example.org/", False),
@@ -639,14 +572,6 @@ def test_no_setting_moves_hatchs_own_two_indexes(workdir: Workdir, text: str) ->
 def test_others_can_read_an_upload_over_http(workdir: Workdir, url: str, readable: bool) -> None:
     """Others on the network can read plain HTTP, unless the index is on this machine."""
     assert workdir.destination(f"twine upload --repository-url {url} x").plaintext is readable
-
-
-def test_hatchs_own_settings_choose_its_index(workdir: Workdir) -> None:
-    """An option or a variable takes precedence over hatch's settings."""
-    workdir.write("~/.config/hatch/config.toml", "[publish.index]\nrepo = 'test'")
-    assert workdir.secret("hatch publish") == "TestPyPI"
-    assert workdir.secret("hatch publish -r main") == "PyPI"
-    assert workdir.secret("hatch publish", {"HATCH_INDEX_REPO": "main"}) == "PyPI"
 
 
 @pytest.mark.parametrize("text", ["[", "a = " + "[" * 5000, "a = " + "1" * 5000, "\udcff"])
@@ -673,17 +598,6 @@ def test_settings_of_a_wrong_type_are_ignored(workdir: Workdir, text: str) -> No
 
 
 # -- poetry's variables ----------------------------------------------------------
-
-
-def test_a_variable_may_say_where_poetrys_index_is(workdir: Workdir) -> None:
-    """An index with a URL from a variable keeps its secret, but the known name pypi doesn't."""
-    environ = {"POETRY_REPOSITORIES_MY_OWN_URL": INTERNAL}
-    destination = workdir.destination("poetry publish -r my-own", environ)
-    assert destination == Destination("my-own", "my-own", INTERNAL)
-    assert workdir.secret("poetry publish", environ) == "PyPI"
-    environ = {"POETRY_REPOSITORIES_PYPI_URL": INTERNAL}
-    destination = workdir.destination("poetry publish -r pypi", environ)
-    assert destination == Destination("pypi", HOST, INTERNAL)
 
 
 # -- what the real tools do ------------------------------------------------------

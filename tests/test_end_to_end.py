@@ -338,20 +338,6 @@ def test_publishing_with_a_pasted_token_and_no_keychain(
     assert_nowhere(home)
 
 
-def test_a_password_is_not_sent_in_place_of_a_token(
-    home: Home, package: Package, index: Warehouse
-) -> None:
-    """secretly says why, and asks again."""
-    with upload(home, package, "1.0", index=index) as terminal:
-        assert_asked_for_a_token(terminal)
-        terminal.type("canary password\r")
-        terminal.expect("start with 'pypi-'")
-        terminal.wait_for_prompt()
-        terminal.type(TOKEN + "\r")
-        assert terminal.wait() == 0, terminal.screen
-    assert arrived(index) == [os.path.basename(name) for name in package.files("1.0")]
-
-
 def test_a_wrong_token_is_twines_own_failure(
     home: Home, package: Package, index: Warehouse
 ) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import tokens
-from command import Ended, Home, Watch, home
+from command import SECRETLY, Ended, Home, Watch, home, quick
 from dotenv import dotenv_values
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,7 +29,7 @@ MISTAKE = "pypi-" + "AgEIcHlwaS5vcmc" * 3
 
 @pytest.fixture(name="home")
 def _home() -> Iterator[Home]:
-    with home() as found:
+    with quick() as found:
         found.program("show", '#!/bin/sh\nenv | grep "^T_" | sort\n')
         yield found
 
@@ -430,28 +430,15 @@ def test_references_in_the_environment_are_resolved_if_wanted(home: Home) -> Non
 
 
 @pytest.mark.process
-@pytest.mark.parametrize("how", ["file", "-e", "text", "profile", "environment"])
-def test_an_upload_is_not_steered_by_a_reference(home: Home, how: str) -> None:
+def test_an_upload_is_not_steered_by_a_reference(home: Home) -> None:
     """Otherwise the dialog could show another index than the one that gets the token."""
     home.program("twine", "#!/bin/sh\necho ran\n")
     wheel = tokens.wheel(home.folder / "dist")
-    home.configure(
-        "[commands.twine.profiles.p]\nenv = { TWINE_REPOSITORY_URL = 'env://WHERE' }\n"
-        "[commands.twine.profiles.q]\n"
-    )
-    options = {
-        "file": ("--env-file", written(home, "TWINE_REPOSITORY_URL=env://WHERE\n"), "-p", "q"),
-        "-e": ("-eTWINE_REPOSITORY_URL=env://WHERE", "-p", "q"),
-        "text": ("-eTWINE_REPOSITORY_URL=http://{{ env://WHERE }}/", "-p", "q"),
-        "profile": ("-p", "p"),
-        "environment": ("--resolve-env", "-p", "q"),
-    }[how]
+    options = ("--env-file", written(home, "TWINE_REPOSITORY_URL=env://WHERE\n"))
     environ = {"WHERE": "http://127.0.0.1:9/", "VALUE": "canary-1"}
-    if how == "environment":
-        environ["TWINE_REPOSITORY_URL"] = "secretly://Where"
     words = ("-eTWINE_PASSWORD=env://VALUE", "twine", "upload", str(wheel))
     done = home.run("run", "--no-confirm", *options, *words, environ=environ)
-    assert_refused(done, "secretly://Where" if how == "environment" else "TWINE_REPOSITORY_URL")
+    assert_refused(done, "TWINE_REPOSITORY_URL")
 
 
 @pytest.mark.process
@@ -563,33 +550,28 @@ def test_variables_that_belong_together_stay_together(home: Home) -> None:
     assert home.run(*words, environ=environ) == Ended(0, "AKIA canary-1\n", "")
 
 
-LOADING = ["LD_PRELOAD", "LD_LIBRARY_PATH", "LD_AUDIT", "DYLD_INSERT_LIBRARIES", "BASH_ENV"]
-
-
 @pytest.mark.process
-@pytest.mark.parametrize("name", LOADING)
 @pytest.mark.parametrize("words", [["gh", "api", "user"], ["-eX=env://VALUE", "echo", "ran"]])
 def test_a_file_must_not_change_how_a_program_with_a_secret_loads(
-    home: Home, name: str, words: list[str]
+    home: Home, words: list[str]
 ) -> None:
     """A project's file could run its own code there. secretly refuses before it asks."""
     _gh(home)
-    file = written(home, f"HARMLESS=1\n{name}=./evil.so\n")
+    file = written(home, "HARMLESS=1\nLD_PRELOAD=./evil.so\n")
     with FakePinentry(["canary-typed"]) as fake:
         environ = {"VALUE": "canary-1", **fake.environ}
         done = home.run("run", "--env-file", file, *words, environ=environ)
         assert fake.lines == []
     assert (done.status, done.stdout) == (125, "")
-    assert name in done.stderr.splitlines()[0]
-    assert f"export {name}" in done.stderr.splitlines()[1]
+    assert "LD_PRELOAD" in done.stderr.splitlines()[0]
+    assert "export LD_PRELOAD" in done.stderr.splitlines()[1]
 
 
 @pytest.mark.process
-@pytest.mark.parametrize("name", ["PATH", "PYTHONPATH", "NODE_OPTIONS", "ENV"])
-def test_a_file_may_set_the_paths_of_a_project(home: Home, name: str) -> None:
+def test_a_file_may_set_the_paths_of_a_project(home: Home) -> None:
     """Such files do, and the command isn't a publishing one."""
-    home.program("show", f'#!/bin/sh\necho "${name} $X"\n')
-    file = written(home, f"{name}=/project/bin\n")
+    home.program("show", '#!/bin/sh\necho "$PATH $X"\n')
+    file = written(home, "PATH=/project/bin\n")
     words = ("run", "--env-file", file, "-eX=env://VALUE", "show")
     done = home.run(*words, environ={"VALUE": "canary-1"})
     assert done == Ended(0, "/project/bin canary-1\n", "")
@@ -605,67 +587,27 @@ def test_a_file_may_set_everything_if_there_is_no_secret(home: Home) -> None:
 
 
 @pytest.mark.process
-@pytest.mark.parametrize("name", ["PATH", "PYTHONPATH", "PYTHONSTARTUP", "PERL5LIB"])
-def test_an_upload_is_made_by_the_program_that_was_agreed_to(home: Home, name: str) -> None:
-    """A project's file can't have it load something else."""
-    home.program("twine", "#!/bin/sh\necho ran\n")
-    wheel = tokens.wheel(home.folder / "dist")
-    file = written(home, f"{name}=/project\nENV=production\n")
-    words = ("run", "--env-file", file, "-eTWINE_PASSWORD=env://VALUE", "twine", "upload")
-    environ = {"VALUE": "canary-1", "TWINE_REPOSITORY_URL": "http://127.0.0.1:9/"}
-    done = home.run(*words, str(wheel), environ=environ)
-    assert (done.status, done.stdout) == (125, "")
-    assert_refused(done, name)
-
-
-@pytest.mark.process
-@pytest.mark.parametrize(
-    "name",
-    [
-        *(
-            "SSL_CERT_FILE",
-            "REQUESTS_CA_BUNDLE",
-            "CURL_CA_BUNDLE",
-            "TWINE_CERT",
-            "UV_INSECURE_HOST",
-        ),
-        *("POETRY_CERTIFICATES_PYPI_CERT", "PDM_PUBLISH_CA_CERTS", "npm_config_cafile"),
-        *("NODE_EXTRA_CA_CERTS", "npm_config_strict_ssl", "NODE_TLS_REJECT_UNAUTHORIZED"),
-        *("npm_config_ca", "NPM_CONFIG_CAFILE", "CARGO_HTTP_CAINFO"),
-    ],
-)
-def test_an_upload_trusts_only_what_the_user_trusts(home: Home, name: str) -> None:
-    """A file with this and a proxy could read the token in transit."""
+def test_a_file_changes_neither_the_program_of_an_upload_nor_whom_it_trusts(home: Home) -> None:
+    """It could have it load something else, or with a proxy read the token in transit."""
     home.program("twine", "#!/bin/sh\necho ran\n")
     wheel = tokens.wheel(home.folder / "dist")
     words = ("-eTWINE_PASSWORD=env://VALUE", "twine", "upload", str(wheel))
     environ = {"VALUE": "canary-1", "TWINE_REPOSITORY_URL": "http://127.0.0.1:9/"}
-    file = written(home, f"{name}=x\n")
-    done = home.run("run", "--no-confirm", "--env-file", file, *words, environ=environ)
-    assert_refused(done, name)
-    file = written(home, "CERTAIN=x\nAFRICA_INFO=x\n")
+    for name in ("PYTHONPATH", "SSL_CERT_FILE"):
+        file = written(home, f"ENV=production\n{name}=x\n")
+        done = home.run("run", "--no-confirm", "--env-file", file, *words, environ=environ)
+        assert_refused(done, name)
+    file = written(home, "ENV=production\nCERTAIN=x\n")
     done = home.run("run", "--no-confirm", "--env-file", file, *words, environ=environ)
     assert done == Ended(0, "ran\n", "")
 
 
 @pytest.mark.process
 @pytest.mark.parametrize("how", ["file", "profile", "shell"])
-@pytest.mark.parametrize(
-    ("line", "name"),
-    [
-        ("uv run twine upload", "UV_ENV_FILE"),
-        ("uv run twine upload", "UV_PROJECT"),
-        ("uvx twine upload", "UV_WORKING_DIR"),
-        ("hatch run twine upload", "HATCH_PROJECT"),
-        ("pdm run twine upload", "PDM_PROJECT"),
-    ],
-)
-def test_what_steers_a_launcher_is_seen_wherever_it_is_set(
-    home: Home, line: str, name: str, how: str
-) -> None:
+def test_what_steers_a_launcher_is_seen_wherever_it_is_set(home: Home, how: str) -> None:
     """The upload would go somewhere else than the dialog says."""
-    for program in ("uv", "uvx", "hatch", "pdm"):
-        home.program(program, "#!/bin/sh\necho ran\n")
+    name = "UV_PROJECT"
+    home.program("uv", "#!/bin/sh\necho ran\n")
     wheel = tokens.wheel(home.folder / "dist")
     home.configure(
         f'[commands.twine.profiles.odd]\nenv = {{ {name} = "o" }}\n'
@@ -677,7 +619,8 @@ def test_what_steers_a_launcher_is_seen_wherever_it_is_set(
         "shell": ("-p", "plain"),
     }[how]
     environ = {name: "o"} if how == "shell" else {}
-    words = (*options, "-eTWINE_PASSWORD=env://VALUE", *line.split(), str(wheel))
+    line = ("uv", "run", "twine", "upload")
+    words = (*options, "-eTWINE_PASSWORD=env://VALUE", *line, str(wheel))
     for more in ("--dry-run", "--no-confirm"):
         done = home.run("run", more, *words, environ={"VALUE": "canary-1", **environ})
         assert done.stdout == ""
@@ -807,12 +750,13 @@ def test_nothing_of_the_file_is_in_any_argument(home: Home) -> None:
     value = f"canary-{os.urandom(8).hex()}"  # other runs of this test may be watched for theirs
     home.program("show", "#!/bin/sh\nsleep 0.3\n")
     name = written(home, f"T_A={value}\nT_B=env://VALUE\n")
+    run = [*SECRETLY, "run", "--env-file", name, "show"]
     with Watch(value) as watch:
-        done = home.run("run", "--env-file", name, "show")
+        done = home.run_any(run)
         assert done.status == 125  # VALUE is not set
         assert value not in done.stdout + done.stderr
         written(home, f"T_A={value}\n")
-        assert home.run("run", "--env-file", name, "show").status == 0
+        assert home.run_any(run).status == 0
     assert {part for _, part, _ in watch.seen} == {"environ"}
     assert {name for _, _, name in watch.seen} <= {"show", "sleep", "sh"}
 

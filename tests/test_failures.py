@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import pytest
-from command import Home, home
+from command import Home, quick
 from conftest import Tried
 
 from secretly import SecretlyError, SourceFailed, sources
+from secretly.processes.output import Finished
 from secretly.redacted import Environ
 from secretly.reference import parse
 from secretly.sources import (
@@ -29,8 +30,6 @@ from secretly.sources import (
     Unreachable,
 )
 from secretly.testing import FakePinentry
-
-pytestmark = [pytest.mark.process, pytest.mark.outside]
 
 
 class Manager(NamedTuple):
@@ -97,7 +96,7 @@ SAID = [
 
 @pytest.fixture(name="home")
 def _home() -> Iterator[Home]:
-    with home() as found:
+    with quick() as found:
         (found.folder / "db.kdbx").touch()
         yield found
 
@@ -144,20 +143,40 @@ def asked(manager: Manager) -> tuple[str, ...]:
 
 @pytest.mark.parametrize(("manager", "said", "kind", "hint"), SAID)
 def test_a_managers_failure_is_an_error_with_a_hint(
-    home: Home, manager: Manager, said: str, kind: type[SourceFailed], hint: str, tried: Tried
+    manager: Manager, said: str, kind: type[SourceFailed], hint: str, tried: Tried
 ) -> None:
     """Each failure is an error of its kind, which shows nothing that the program said."""
-    script = f"cat >&2 <<'END'\n{said} canary-1\nEND\nexit 1"
+    program = sources.find(manager.scheme).program  # type: ignore[attr-defined]
     started = time.monotonic()
-    error = failure(home, manager, script, *asked(manager))
-    took = time.monotonic() - started
-    assert isinstance(error, kind)
+    with pytest.raises(SourceFailed) as caught:
+        program.read(Finished(1, b"canary-1", f"{said} canary-1".encode()), "Example")
+    took, error = time.monotonic() - started, caught.value
+    assert type(error) is kind
     assert hint in error.hint
+    assert manager.title in str(error)
+    assert "canary" not in f"{error}{error.hint}"
     what = str(error).removeprefix(f"{manager.title}: ").partition(" (")[0]
-    what = what.partition(manager.path)[0].strip()
+    what = what.partition("Example")[0].strip()
     tried("a password manager", f"{names(manager)}: {said.removeprefix(ERROR)[:40]}", what, took)
 
 
+#: The first of each manager's failures.
+FIRST = list({id(row[0]): row for row in reversed(SAID)}.values())
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(("manager", "said", "kind", "hint"), FIRST)
+def test_the_command_shows_a_managers_failure(
+    home: Home, manager: Manager, said: str, kind: type[SourceFailed], hint: str
+) -> None:
+    """The command shows the error and its hint, and runs nothing."""
+    script = f"cat >&2 <<'END'\n{said} canary-1\nEND\nexit 1"
+    error = failure(home, manager, script, *asked(manager))
+    assert isinstance(error, kind)
+    assert hint in error.hint
+
+
+@pytest.mark.process
 def test_an_error_names_the_item_once(home: Home) -> None:
     """An item whose name is part of the manager's, as ``Pass`` of LastPass, is named too."""
     home.program("lpass", "#!/bin/sh\necho 'Error: Could not find decryption key.' >&2; exit 1\n")
@@ -168,6 +187,7 @@ def test_an_error_names_the_item_once(home: Home) -> None:
     assert done.stderr.splitlines()[0].endswith(" Pass")
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("manager", MANAGERS, ids=names)
 def test_a_missing_program_is_named(home: Home, manager: Manager) -> None:
     """The error names the program and the item, and the hint says what to install."""
@@ -177,7 +197,9 @@ def test_a_missing_program_is_named(home: Home, manager: Manager) -> None:
     assert manager.program in error.hint
 
 
-@pytest.mark.parametrize("manager", MANAGERS, ids=names)
+# The deadline is the same for each manager; KeePassXC's program has a terminal of its own.
+@pytest.mark.process
+@pytest.mark.parametrize("manager", (LPASS, KEEPASSXC), ids=names)
 def test_a_manager_that_hangs_is_ended(home: Home, manager: Manager) -> None:
     """The program is ended at the deadline, with the processes that it has started."""
     error = failure(home, manager, "(sleep 61; :); :", "--prompt-timeout", "5s")
@@ -186,6 +208,7 @@ def test_a_manager_that_hangs_is_ended(home: Home, manager: Manager) -> None:
     assert manager.program in error.hint
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("manager", MANAGERS, ids=names)
 @pytest.mark.parametrize("data", ["\\377", "a\\0"], ids=["not UTF-8", "NUL"])
 def test_other_output_than_text_is_refused(home: Home, manager: Manager, data: str) -> None:
@@ -195,6 +218,7 @@ def test_other_output_than_text_is_refused(home: Home, manager: Manager, data: s
     assert manager.program in error.hint
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("manager", MANAGERS, ids=names)
 def test_an_unknown_failure_has_its_status(home: Home, manager: Manager) -> None:
     """An unknown failure is an error with the exit status, and names the program to run."""
@@ -216,6 +240,7 @@ WITHOUT = {
 }
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("manager", MANAGERS, ids=names)
 def test_a_missing_field_is_an_error(home: Home, manager: Manager) -> None:
     """The error names the missing field, and the hint the fields that the item has."""

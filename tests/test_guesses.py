@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from command import Home
-from command import home as fresh_home
+from command import quick as fresh_home
 
 from secretly.asking import wording
 from secretly.asking.assuan import unescape

@@ -25,7 +25,7 @@ import test_failures
 import test_keychain_faults
 import test_pinentry_faults
 import tokens
-from command import SECRETLY, Ended, Home, ended, files_with, home
+from command import SECRETLY, Ended, Home, ended, files_with, quick
 from conftest import Tried
 from nobody import nobody
 
@@ -127,16 +127,21 @@ class Here:
         """The same with a secret that the user types."""
         return Attempt(["run", "-q", "--ask", "-e", "X=Name", "--", "show"], **more)
 
-    def tried(self, attempt: Attempt, command: Sequence[str] = SECRETLY) -> Ended:
-        """Start it and wait for its end."""
+    def tried(self, attempt: Attempt, command: Sequence[str] = ()) -> Ended:
+        """Start it and wait for its end.
+
+        :param command: what starts secretly. Without it secretly is forked, where the start
+            itself makes no difference.
+        """
         before = self.home.environ
         environ = {**before, **attempt.environ}
         self.home.environ = {k: v for k, v in environ.items() if v is not None}
         try:
-            argv = [*command, *attempt.argv]
-            return self.home.run_any(
-                argv, stdin=attempt.stdin, cwd=attempt.cwd or self.cwd, **attempt.more
-            )
+            cwd = attempt.cwd or self.cwd
+            if not (command or attempt.stdin or attempt.more):
+                return self.home.run(*attempt.argv, cwd=cwd)
+            argv = [*(command or SECRETLY), *attempt.argv]
+            return self.home.run_any(argv, stdin=attempt.stdin, cwd=cwd, **attempt.more)
         finally:
             self.home.environ = before
 
@@ -150,7 +155,7 @@ class Here:
 @pytest.fixture(name="kept", scope="module")
 def _kept() -> tuple[str, str]:
     """The files of the keychain and the list after a secret was stored."""
-    with home() as place:
+    with quick() as place:
         keychain = place.keep_in_a_file()
         assert place.run("set", "Name", "--stdin", stdin=CANARY).status == 0
         index = Path(place.environ["XDG_STATE_HOME"], "secretly", "kept.tsv")
@@ -160,7 +165,7 @@ def _kept() -> tuple[str, str]:
 @contextlib.contextmanager
 def surroundings(kept: tuple[str, str], answers: Sequence[Any] = (TYPED, TYPED)) -> Iterator[Here]:
     """A home of its own."""
-    with home() as place, FakePinentry(answers) as pinentry:
+    with quick() as place, FakePinentry(answers) as pinentry:
         here = Here(place, pinentry, kept)
         try:
             yield here

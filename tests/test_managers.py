@@ -28,6 +28,7 @@ from command import (
     files_with,
     home,
     processes,
+    quick,
     wait_until,
 )
 from conftest import need
@@ -46,7 +47,7 @@ WRONG = "canary-wrong"
 
 @pytest.fixture(name="home")
 def _home() -> Iterator[Home]:
-    with home() as found:
+    with quick() as found:
         yield found
 
 

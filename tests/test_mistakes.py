@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 import pytest
 from command import SECRETLY, Home
-from command import home as fresh_home
+from command import quick as fresh_home
 from tokens import wheel
 
 from secretly.cli import main

@@ -262,13 +262,20 @@ def test_an_invalid_reference_gives_no_plan(text: str) -> None:
 @pytest.mark.parametrize(
     ("name", "row", "refused"),
     [
-        ("LD_PRELOAD", TOOL, True),
-        ("bash_env", TOOL, True),
-        ("PATH", TOOL, False),
-        ("PATH", PUBLISHER, True),
-        ("ENV", PUBLISHER, False),
+        *((name, TOOL, True) for name in ("LD_PRELOAD", "LD_LIBRARY_PATH", "LD_AUDIT")),
+        *((name, TOOL, True) for name in ("DYLD_INSERT_LIBRARIES", "BASH_ENV", "bash_env")),
+        *((name, TOOL, False) for name in ("PATH", "PYTHONPATH", "NODE_OPTIONS", "ENV")),
+        *((name, PUBLISHER, True) for name in ("PATH", "PYTHONPATH", "PYTHONSTARTUP", "PERL5LIB")),
+        *((name, PUBLISHER, False) for name in ("ENV", "CERTAIN", "AFRICA_INFO")),
         ("SSL_CERT_FILE", TOOL, False),
-        ("SSL_CERT_FILE", PUBLISHER, True),
+        *((name, PUBLISHER, True) for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")),
+        *((name, PUBLISHER, True) for name in ("CURL_CA_BUNDLE", "TWINE_CERT")),
+        *((name, PUBLISHER, True) for name in ("UV_INSECURE_HOST", "PDM_PUBLISH_CA_CERTS")),
+        *((name, PUBLISHER, True) for name in ("POETRY_CERTIFICATES_PYPI_CERT", "npm_config_ca")),
+        *((name, PUBLISHER, True) for name in ("npm_config_cafile", "NPM_CONFIG_CAFILE")),
+        *((name, PUBLISHER, True) for name in ("npm_config_strict_ssl", "NODE_EXTRA_CA_CERTS")),
+        ("NODE_TLS_REJECT_UNAUTHORIZED", PUBLISHER, True),
+        ("CARGO_HTTP_CAINFO", PUBLISHER, True),
     ],
 )
 def test_an_env_file_must_not_change_which_program_gets_the_secret(

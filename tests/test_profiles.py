@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import pytest
 import tokens
 import vaults
-from command import SECRETLY, Ended, Home, Watch, ended, files_with, home, wait_until
+from command import SECRETLY, Ended, Home, Watch, ended, files_with, home, quick, wait_until
 from conftest import need
 from tokens import Upload, Warehouse
 from vaults import MASTER, TOKEN, Vault
@@ -72,8 +72,8 @@ def configure(
 
 def twine(home: Home, *arguments: str, fake: FakePinentry, options: tuple[str, ...] = ()) -> Ended:
     """Run twine through secretly, in the project's folder."""
-    argv = [*SECRETLY, "run", *options, "twine", *arguments]
-    return home.run_any(argv, environ=fake.environ, cwd=home.folder / "demo")
+    argv = ["run", *options, "twine", *arguments]
+    return home.run(*argv, environ=fake.environ, cwd=home.folder / "demo")
 
 
 # -- dev -------------------------------------------------------------------------
@@ -126,8 +126,8 @@ def _devpi() -> Iterator[Devpi]:
         environ = {"HOME": str(place.folder), "PATH": os.defpath, "LC_ALL": "C.UTF-8"}
         data, secret = place.folder / "devpi", place.folder / "devpi-secret"
         # Without these, hashing alone takes it seconds.
-        quick = ["--argon2-memory-cost", "64", "--argon2-parallelism", "1"]
-        quick += ["--argon2-time-cost", "1", "--secretfile", str(secret)]
+        cheap = ["--argon2-memory-cost", "64", "--argon2-parallelism", "1"]
+        cheap += ["--argon2-time-cost", "1", "--secretfile", str(secret)]
         secret.touch(0o600)
         secret.write_text(base64.b64encode(os.urandom(32)).decode())
         made = [init, "--serverdir", str(data), "--no-root-pypi", "--root-passwd", ""]
@@ -139,7 +139,7 @@ def _devpi() -> Iterator[Devpi]:
         log = place.folder / "log"
         with log.open("wb") as file:
             process = subprocess.Popen(
-                [*argv, "--offline-mode", *quick],
+                [*argv, "--offline-mode", *cheap],
                 env=environ,
                 stdin=subprocess.DEVNULL,
                 stdout=file,
@@ -329,10 +329,12 @@ def test_cancelling_a_prod_upload_uploads_nothing(
 
 
 @pytest.fixture(name="echoing")
-def _echoing(home: Home) -> Home:
+def _echoing() -> Iterator[Home]:
     """A home in which twine prints its arguments and variables."""
-    home.program("twine", '#!/bin/sh\necho "ran $*"; env | grep "^TWINE" | sort\nexit 0\n')
-    return home
+    with quick() as found:
+        tokens.wheel(found.folder / "demo" / "dist")
+        found.program("twine", '#!/bin/sh\necho "ran $*"; env | grep "^TWINE" | sort\nexit 0\n')
+        yield found
 
 
 def test_without_a_profile_nothing_is_uploaded(echoing: Home) -> None:
@@ -355,17 +357,6 @@ def test_a_profile_is_chosen_for_a_module_as_for_its_program(echoing: Home) -> N
     done = echoing.run_any(argv, cwd=echoing.folder / "demo")
     assert done.status == 125
     assert "dev, prod" in done.stderr
-
-
-@pytest.mark.parametrize("default", ["", 'default = "prod"'])
-def test_a_check_needs_no_profile(home: Home, default: str) -> None:
-    """The real twine checks the wheel, and gets no secret."""
-    configure(home, more=default)
-    with FakePinentry() as fake:
-        done = twine(home, "--no-color", "check", FILE, fake=fake)
-        assert fake.lines == []
-    assert done.status == 0, done
-    assert "PASSED" in done.stdout
 
 
 def test_the_default_profile_is_used_unless_another_is_named(echoing: Home) -> None:

@@ -1144,6 +1144,7 @@ DESTINATIONS = {
     "evil head": at("https://xpypi.example/"),
     "upload twice": at("https://upload.upload.pypi.example/"),
     "another sub-host": at("https://files.pypi.example/"),
+    "a longer host": at("https://pypi.example.org/"),
     "the domain above": at("https://example/"),
     "by name alone": Destination("internal", "internal"),
     "called like it": Destination("pypi.example", "pypi.example"),

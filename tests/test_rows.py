@@ -25,7 +25,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from command import Ended, Home, Warm, home
+from command import Ended, Home, Warm, home, quick
 from conftest import need, need_package
 
 from secretly.asking.assuan import unescape
@@ -241,7 +241,7 @@ SECRET = "canary-7e4d19"
 
 @pytest.fixture(name="home")
 def _home() -> Iterator[Home]:
-    with home() as found:
+    with quick() as found:
         yield found
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from command import Home
+from command import Home, quick
 from command import home as fresh_home
 from secretservice import SecretService, secret_service
 
@@ -146,7 +146,7 @@ def test_the_real_service_is_found_without_a_desktop(how: str, service: SecretSe
 @pytest.fixture(name="home")
 def _home() -> Iterator[Home]:
     """A home without a bus, where OpenAI is in the list of stored names."""
-    with fresh_home() as found:
+    with quick() as found:
         names = StoredNames(found.folder / ".local/state/secretly")
         names.add("OpenAI", "ada", True, "keyring.backends.SecretService.Keyring")
         yield found

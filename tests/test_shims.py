@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import tokens
-from command import PATIENCE, SECRETLY, Ended, Home, ended, home
+from command import PATIENCE, SECRETLY, Ended, Home, ended, quick
 from conftest import need
 
 from secretly.testing import FakePinentry
@@ -71,7 +71,7 @@ class Shims:
 
 @pytest.fixture(name="shims")
 def _shims() -> Iterator[Shims]:
-    with home() as folder:
+    with quick() as folder:
         found = Shims(folder)
         assert found.make().status == 0
         yield found
@@ -80,7 +80,7 @@ def _shims() -> Iterator[Shims]:
 @pytest.fixture(name="none")
 def _none() -> Iterator[Shims]:
     """The same home before any shim is made."""
-    with home() as folder:
+    with quick() as folder:
         yield Shims(folder)
 
 

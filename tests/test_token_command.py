@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import tokens
-from command import Ended, Home, Warm, home
+from command import Ended, Home, Warm, home, quick
 from tokens import KEY, TOKEN, token
 
 from secretly.asking import wording
@@ -44,7 +44,7 @@ MALFORMED = {
 
 @pytest.fixture(name="home")
 def _home() -> Iterator[Home]:
-    with home() as new_home:
+    with quick() as new_home:
         yield new_home
 
 

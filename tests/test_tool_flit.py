@@ -78,6 +78,13 @@ def flit(root: Path) -> Calls:
         ),
         ("publish", {}, f"[pypi]\nrepository = {URL}\n", Destination("pypi", HOST, URL)),
         ("publish", {}, f"[pypi]\nrepository =\n  {URL}\n", Destination("pypi", HOST, URL)),
+        # flit knows no test index but the one that .pypirc names.
+        (
+            "publish --repository testpypi",
+            {},
+            CORP.replace("corp", "testpypi").replace(URL, "https://test.pypi.example/legacy/"),
+            Destination("testpypi", "TestPyPI", "https://test.pypi.example/legacy/"),
+        ),
         ("publish", {"FLIT_INDEX_URL": URL}, CORP, Destination("", HOST, URL)),
         # flit reads no user name in a URL.
         (
@@ -113,6 +120,7 @@ def test_the_destination_is_where_flit_would_upload(
     ("line", "environ", "pypirc", "words"),
     [
         ("publish --repository corp", {}, "", "FLIT_INDEX_URL"),
+        ("publish --repository testpypi", {}, "", "'testpypi'"),
         ("publish --repository corp", {}, CORP.replace("pypi corp", "pypi"), "index-servers"),
         ("publish --repository https://a.example/", {}, "", "FLIT_INDEX_URL=https://a.example/"),
         ("publish --repository https://me:canary-1@a.example/", {}, "", "FLIT_INDEX_URL"),

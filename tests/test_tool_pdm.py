@@ -138,6 +138,13 @@ NAMED = "[repository.corp]\nusername = 'ada'\n"
         (f"pdm publish -r {A}#x", {}, {}, Destination("", "127.0.0.1:9001", A)),
         ("pdm publish", {"PDM_PUBLISH_REPO": A}, {}, Destination("", "127.0.0.1:9001", A)),
         ("pdm publish -r corp", {}, {"pdm.toml": CORP}, Destination("corp", "corp", INTERNAL)),
+        # Any host can begin with 'test.', so a project's URL is not TestPyPI's.
+        (
+            "pdm publish -r testpypi",
+            {},
+            {"pdm.toml": "repository.testpypi.url = 'https://test.x.example/'"},
+            Destination("testpypi", "test.x.example", "https://test.x.example/"),
+        ),
         # A project can call its own index 'PyPI' too.
         (
             "pdm publish -r PyPI/demo",

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 import tokens
-from command import Home, home
+from command import Home, quick
 
 from secretly.asking import wording
 from secretly.asking.assuan import unescape
@@ -27,7 +27,7 @@ TWINE = (
 @pytest.fixture(name="home")
 def _home() -> Iterator[Home]:
     """A home with a twine that prints what it gets, a wheel, and a keychain in a file."""
-    with home() as found:
+    with quick() as found:
         found.program("twine", TWINE)
         tokens.wheel(found.folder / "dist")
         found.keep_in_a_file()
