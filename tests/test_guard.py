@@ -390,9 +390,9 @@ def test_the_list_of_many_files_is_part_of_the_question(workdir: Workdir) -> Non
     assert workdir.run("-q", "--no-confirm", *UPLOAD).stderr == ""
     workdir.configure("[secrets.PyPI]\nconfirm = false\n")
     assert workdir.run("-q", *UPLOAD).stderr == ""
-    assert workdir.run("-q", "--ask", *UPLOAD, answers=[TOKEN]).stderr == "".join(listing)
+    assert workdir.run("-q", "--ask", *UPLOAD, answers=[TOKEN]).stderr == outcome.stderr
     workdir.configure("[secrets.PyPI]\nconfirm = true\n")
-    assert workdir.run("-q", *UPLOAD, answers=[True]).stderr == "".join(listing)
+    assert workdir.run("-q", *UPLOAD, answers=[True]).stderr == outcome.stderr
 
 
 # -- without confirmation --------------------------------------------------------
