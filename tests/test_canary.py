@@ -56,7 +56,7 @@ from secretly.reference import Reference
 from secretly.resolving.obtain import obtain
 from secretly.resolving.request import Context, SecretRequest
 from secretly.running import launch
-from secretly.running.delivery import Delivery, Environment, Username
+from secretly.running.delivery import Delivery, Environment, UsernameOf
 from secretly.running.obtaining import obtain_values
 from secretly.running.preparing import PreparedRun
 from secretly.testing import FakePinentry, MemoryKeychain, sandbox
@@ -329,7 +329,7 @@ def upload(
         )
         deliveries = (
             Delivery(wish, Environment("TWINE_PASSWORD")),
-            Delivery(Username(wish), Environment("TWINE_USERNAME")),
+            Delivery(UsernameOf(wish), Environment("TWINE_USERNAME")),
         )
         before = plan or launch.LaunchPlan("/bin/true", ["true"])
         prepared = PreparedRun(before, deliveries, release)

@@ -6,6 +6,7 @@ import ast
 import configparser
 import fnmatch
 import re
+from collections import Counter
 from pathlib import Path
 
 import house
@@ -74,6 +75,22 @@ def test_the_figures_are_of_something() -> None:
     assert house.function_lines().keys() == house.parameters().keys()
     assert len(house.functions()) > 500
     assert room("asking.terminal") == "asking"
+
+
+# -- names -----------------------------------------------------------------------
+
+
+def test_no_two_classes_have_the_same_name() -> None:
+    """A name means one thing in the whole house; names that begin with _ belong to a module."""
+    places = [
+        (node.name, module)
+        for module, path in MODULES.items()
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+    ]
+    found = Counter(name for name, _ in places)
+    assert len(found) > 150
+    assert [place for place in places if found[place[0]] > 1] == []
 
 
 # -- what a room knows -----------------------------------------------------------

@@ -12,7 +12,7 @@ from secretly.config.model import Command, Profile
 from secretly.errors import BadReference, Refused
 from secretly.reference import Reference
 from secretly.resolving.request import SecretRequest
-from secretly.running.delivery import Composed, Environment, Username
+from secretly.running.delivery import Composed, Environment, UsernameOf
 from secretly.running.env_file import EnvFile
 from secretly.running.planning import DeliveryPlan, PlanInput, plan_delivery
 
@@ -184,13 +184,13 @@ CASES = [
 ]  # fmt: skip
 
 
-def shown(value: SecretRequest | Username | Composed) -> str:
+def shown(value: SecretRequest | UsernameOf | Composed) -> str:
     """A value, with its references as they are written."""
     if isinstance(value, Composed):
         return "".join(
             part if isinstance(part, str) else f"<{part.request.reference}>" for part in value.parts
         )
-    return str((value.request if isinstance(value, Username) else value).reference)
+    return str((value.request if isinstance(value, UsernameOf) else value).reference)
 
 
 def planned(case: Case, **more: Any) -> DeliveryPlan:
@@ -216,8 +216,8 @@ def planned(case: Case, **more: Any) -> DeliveryPlan:
 def test_each_row_of_the_table_is_planned(case: Case) -> None:
     """Who decides about a variable, and what is removed so that no stale one wins."""
     plan = planned(case)
-    secrets = [one for one in plan.deliveries if not isinstance(one.value, Username)]
-    users = [one for one in plan.deliveries if isinstance(one.value, Username)]
+    secrets = [one for one in plan.deliveries if not isinstance(one.value, UsernameOf)]
+    users = [one for one in plan.deliveries if isinstance(one.value, UsernameOf)]
     assert {one.by: shown(one.value) for one in secrets} == {
         Environment(name): text for name, text in case.secrets.items()
     }
@@ -230,7 +230,7 @@ def test_each_row_of_the_table_is_planned(case: Case) -> None:
 def test_a_user_name_is_of_the_secret_before_it() -> None:
     """Both values come from the same request, so that it is obtained once."""
     secret, user = planned(CASES[0]).deliveries
-    assert user.value == Username(secret.requests[0])
+    assert user.value == UsernameOf(secret.requests[0])
 
 
 def test_only_a_row_and_a_profile_try_the_projects_secret_first() -> None:

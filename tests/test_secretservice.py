@@ -19,7 +19,7 @@ from secretservice import KeePassXC, Misbehaving, SecretService, secret_service
 
 from secretly.errors import KeychainTimeout, KeychainUnavailable, SecretlyError
 from secretly.keeping.keychain import Keychain
-from secretly.keeping.secret_service import BACKEND, MISSING, Missing, Reader, is_own
+from secretly.keeping.secret_service import BACKEND, MISSING, ItemReader, Missing, is_own
 from secretly.keeping.stored_names import StoredNames
 
 KEYRINGS = {"application": "Python keyring library"}
@@ -58,10 +58,12 @@ def by_keyring(name: str, user: str) -> str | None:
 
 def directly(name: str, user: str) -> str | Missing | None:
     """Return the value read without keyring; None: only keyring can tell."""
-    return one(Reader(os.environ["DBUS_SESSION_BUS_ADDRESS"]), name, user)
+    return one(ItemReader(os.environ["DBUS_SESSION_BUS_ADDRESS"]), name, user)
 
 
-def one(reader: Reader, name: str, user: str = "user", seconds: float = 10) -> str | Missing | None:
+def one(
+    reader: ItemReader, name: str, user: str = "user", seconds: float = 10
+) -> str | Missing | None:
     """The value of one item."""
     (found,) = reader.read([(name, user)], seconds)
     return found
@@ -148,7 +150,7 @@ def test_many_items_share_one_connection(service: SecretService) -> None:
     """A missing item doesn't end the connection."""
     for number in range(10):
         item(service, f"canary-{number}".encode(), name=f"name-{number}")
-    reader = Reader(service.address)
+    reader = ItemReader(service.address)
     gc.collect()  # what earlier tests have left open
     before = descriptors()
     found = [one(reader, f"name-{number}", seconds=10) for number in range(10)]
@@ -198,13 +200,13 @@ def descriptors() -> int:
 def test_a_daemon_that_hangs_ends_at_the_deadline(service: SecretService) -> None:
     """The read ends at its deadline without a value, and works again later."""
     item(service, b"canary-1")
-    reader = Reader(service.address)
+    reader = ItemReader(service.address)
     assert one(reader, "name", seconds=10) == "canary-1"
     service.stop()
     with pytest.raises(TimeoutError):
         one(reader, "name", seconds=0.3)
     with pytest.raises(TimeoutError):
-        one(Reader(service.address), "name", seconds=0.3)
+        one(ItemReader(service.address), "name", seconds=0.3)
     service.resume()
     assert one(reader, "name", seconds=10) == "canary-1"
 
@@ -214,7 +216,7 @@ def test_a_daemon_that_hangs_ends_at_the_deadline(service: SecretService) -> Non
 )
 def test_a_bad_address_is_left_to_keyring(address: str) -> None:
     """keyring's error says what is wrong with the address."""
-    assert one(Reader(address), "name", seconds=1) is None
+    assert one(ItemReader(address), "name", seconds=1) is None
 
 
 # -- when it is used ---------------------------------------------------------------
@@ -359,7 +361,7 @@ def test_keepassxc_is_a_keychain(keepassxc: SecretService) -> None:
         assert run(keepassxc, "get", name) == f"canary-{name}\n"
     words = ("-e", "A=One", "-e", "B=Two", "sh", "-c", 'echo "$A $B"')
     assert run(keepassxc, "run", "--no-input", *words) == "canary-One canary-Two\n"
-    reader = Reader(keepassxc.address)
+    reader = ItemReader(keepassxc.address)
     user = run(keepassxc, "list").split("user ")[1].partition(",")[0]
     assert reader.read([("One", user), ("None", user)], 10) == ["canary-One", MISSING]
     assert run(keepassxc, "forget", "One") == "forgot One\n"

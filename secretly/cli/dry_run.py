@@ -6,7 +6,7 @@ from ..reference import Reference
 from ..resolving.candidates import CONFIGURATION, KEYCHAIN, MEMORY, TYPED, find_candidates
 from ..resolving.lookup import NameList
 from ..resolving.request import Context, SecretRequest
-from ..running.delivery import Composed, Delivery, Username
+from ..running.delivery import Composed, Delivery, UsernameOf
 from ..running.planning import DeliveryPlan
 from ..running.preparing import PreparedRun
 from ..running.usernames import expected_username
@@ -49,7 +49,9 @@ def _username(destination: Destination, prepared: PreparedRun, context: Context)
     if prepared.named:
         return prepared.named
     entries, names = context.configuration, NameList(context)
-    own = [one for one in prepared.deliveries if one.by_project or isinstance(one.value, Username)]
+    own = [
+        one for one in prepared.deliveries if one.by_project or isinstance(one.value, UsernameOf)
+    ]
     requests = [request for one in own for request in one.requests]
     requests.append(SecretRequest(Reference("", destination.secret)))
     candidates = find_candidates(requests[0], entries, names.find, context.environ)
@@ -59,7 +61,7 @@ def _username(destination: Destination, prepared: PreparedRun, context: Context)
 
 def _origin(delivery: Delivery, context: Context) -> str:
     """Where a value would come from."""
-    if isinstance(delivery.value, Username):
+    if isinstance(delivery.value, UsernameOf):
         return "the user name that goes with it"
     found = " and ".join(_place(request, context) for request in delivery.requests)
     return f"a text with {found}" if isinstance(delivery.value, Composed) else found

@@ -27,7 +27,7 @@ LIMIT = 1 << 20
 _PATIENCE = 10.0
 
 
-class Upload(NamedTuple):
+class ReceivedUpload(NamedTuple):
     """An upload that the index received.
 
     :param refused: why the index refused it, in words; empty if it took it.
@@ -50,7 +50,7 @@ class PracticeIndex:
     def __init__(self) -> None:
         self._key = secrets.token_bytes(32)
         self._ahead = 0.0
-        self.uploads: list[Upload] = []
+        self.uploads: list[ReceivedUpload] = []
         self._server = _Server(self)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
 
@@ -130,7 +130,7 @@ class _Handler(BaseHTTPRequestHandler):
         project = re.sub(r"[-_.]+", "-", form.get("name", "")).lower()
         refused = self.server.index.judge(username, Secret(token), project)
         self.server.index.uploads.append(
-            Upload(
+            ReceivedUpload(
                 username,
                 Secret(token),
                 project,

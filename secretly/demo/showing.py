@@ -16,7 +16,7 @@ from ..redacted import Secret
 from ..resolving.request import Context
 from ..text import format_command
 from . import package, uploader
-from .index import USERNAME, PracticeIndex, Upload
+from .index import USERNAME, PracticeIndex, ReceivedUpload
 from .keychain import PracticeKeychain
 from .tools import OWN, Tool, filled, find_tool
 
@@ -191,7 +191,7 @@ def _result(setting: _Setting) -> str:
     )
 
 
-def _try_again(setting: _Setting, upload: Upload, project: str, later: float = 0.0) -> str:
+def _try_again(setting: _Setting, upload: ReceivedUpload, project: str, later: float = 0.0) -> str:
     """Send the token that the index received once more; return the index's answer."""
     setting.practice.put_clock_forward(later)
     sent = uploader.Sent(project, package.VERSION, upload.file, b"")

@@ -60,7 +60,7 @@ class Keychain:
         stored_names: StoredNames | None = None,
     ) -> None:
         self._environ, self._allowed, self._stored_names = environ, allowed, stored_names
-        self._reader: secret_service.Reader | None = None
+        self._reader: secret_service.ItemReader | None = None
         self._expected: list[tuple[str, str]] = []
         self._ahead: dict[tuple[str, str], Secret | secret_service.Missing] = {}
         self._until = float("inf")
@@ -128,7 +128,7 @@ class Keychain:
         expected, self._expected = self._expected, []
         ours = [one for one in expected if listed.backend_of(*one) == secret_service.BACKEND]
         others = [one for one in ours if one != item]
-        reader = self._reader = self._reader or secret_service.Reader(address)
+        reader = self._reader = self._reader or secret_service.ItemReader(address)
         seconds = self._machine(prompt_timeout)
         try:
             first, *more = await requests.in_thread_if_needed(

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 __all__ = [
     "BACKEND",
     "MISSING",
+    "ItemReader",
     "Missing",
-    "Reader",
     "check_bus",
     "is_own",
     "session_bus",
@@ -101,7 +101,7 @@ class _HandOver(Exception):
     """Something that keyring must explain."""
 
 
-class Reader:
+class ItemReader:
     """Reads items over one connection to the session bus.
 
     :param address: the bus's address, as in ``DBUS_SESSION_BUS_ADDRESS``.

@@ -26,7 +26,7 @@ _HARMLESS = (
 ).split()
 
 
-class Entry(NamedTuple):
+class RepositorySettings(NamedTuple):
     """What the settings files say about one index, those that count first.
 
     :param tables: each table, with its file and whether that is the project's.
@@ -72,7 +72,7 @@ class PdmSettings:
         self._folders = folders
         self._named = named
 
-    def entry(self, repository: str) -> Entry:
+    def entry(self, repository: str) -> RepositorySettings:
         """What the settings say about an index that is given by its name or its URL.
 
         :raises Refused: if a file can't be read, or the project's say more than where the index
@@ -86,7 +86,7 @@ class PdmSettings:
         _check_entry(project, path)
         tables = [(project, path, True)]
         tables += [(table, file, False) for table, file in self._own(repository)]
-        return Entry([each for each in tables if each[0]])
+        return RepositorySettings([each for each in tables if each[0]])
 
     def _check(self, path: Path) -> None:
         """Refuse what a project's settings file says about more than the project."""

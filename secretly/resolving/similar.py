@@ -45,12 +45,12 @@ def configured_names(configuration: Configuration) -> set[str]:
     commands = list(configuration.commands.values())
     profiles = (profile for row in commands for profile in row.profiles.values())
     found = set(configuration.secrets)
-    for one in (*commands, *profiles):
-        for variable, text in one.secrets.items():
-            with contextlib.suppress(BadReference):  # a publishing tool's index names its secret
-                reference = parse(text, variable=variable)
-                # In braces, references are parts of a longer text.
-                found |= set() if reference.scheme or "{{" in text else {reference.path}
+    tables = (*(row.secrets for row in commands), *(profile.secrets for profile in profiles))
+    for variable, text in (pair for table in tables for pair in table.items()):
+        with contextlib.suppress(BadReference):  # a publishing tool's index names its secret
+            reference = parse(text, variable=variable)
+            # In braces, references are parts of a longer text.
+            found |= set() if reference.scheme or "{{" in text else {reference.path}
     return found
 
 

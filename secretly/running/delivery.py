@@ -65,7 +65,7 @@ class Environment(Record):
         return launch._replace(environ=Environ({**launch.environ, self.name: value}))
 
 
-class Username(Record):
+class UsernameOf(Record):
     """The user name that belongs to a secret, as a value to deliver."""
 
     request: SecretRequest
@@ -123,7 +123,7 @@ class Delivery(Record):
         ``PyPI/demo`` before ``PyPI``.
     """
 
-    value: SecretRequest | Username | Composed
+    value: SecretRequest | UsernameOf | Composed
     by: DeliveryMethod
     by_project: bool = False
 
@@ -133,7 +133,7 @@ class Delivery(Record):
         value = self.value
         if isinstance(value, Composed):
             return tuple(one.request for one in value.inserted)
-        return (value.request if isinstance(value, Username) else value,)
+        return (value.request if isinstance(value, UsernameOf) else value,)
 
     def with_requests(self, change: Callable[[SecretRequest], SecretRequest]) -> Delivery:
         """The same delivery, of changed requests."""
@@ -144,6 +144,6 @@ class Delivery(Record):
                 for part in value.parts
             )
             return self._replace(value=Composed(parts))
-        if isinstance(value, Username):
-            return self._replace(value=Username(change(value.request)))
+        if isinstance(value, UsernameOf):
+            return self._replace(value=UsernameOf(change(value.request)))
         return self._replace(value=change(value))

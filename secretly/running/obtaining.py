@@ -10,7 +10,7 @@ from ..resolving import confirming, obtain
 from ..resolving.candidates import ResolvedSecret, configured_source
 from ..resolving.request import Context, SecretRequest
 from ..text import escape
-from .delivery import Composed, Username
+from .delivery import Composed, UsernameOf
 from .launch import LaunchPlan
 from .preparing import PreparedRun
 from .usernames import TOKEN, upload_username
@@ -36,7 +36,7 @@ async def obtain_values(
     launch, narrowing = run.launch, _Narrowing(run.release, context.environ)
     for delivery in run.deliveries:
         by, value = delivery.by, delivery.value
-        if isinstance(value, Username):
+        if isinstance(value, UsernameOf):
             request = value.request
             username = _username(by.variables, request, found[request], run.release, context)
             if run.check_secret is not None:

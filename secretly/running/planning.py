@@ -27,7 +27,7 @@ from ..redacted import Environ
 from ..reference import parse
 from ..resolving.request import SecretRequest
 from ..text import escape
-from .delivery import Composed, Delivery, Environment, Username
+from .delivery import Composed, Delivery, Environment, UsernameOf
 from .launch import LaunchPlan
 from .plain import ENV_FILE, INHERITED, PlainVariable, Split, plain_variables, split, texts
 
@@ -289,7 +289,7 @@ def _with_usernames(
         yield secret
         is_own = not own.isdisjoint(secret.by.variables)
         if username is not None and is_own and len(secret.requests) == 1:
-            yield secret._replace(value=Username(secret.requests[0]), by=Environment(username))
+            yield secret._replace(value=UsernameOf(secret.requests[0]), by=Environment(username))
 
 
 def _stale(

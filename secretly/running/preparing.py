@@ -13,7 +13,7 @@ from ..resolving.lookup import NameList
 from ..resolving.request import Context
 from ..text import escape, format_command, shell_quote
 from . import locating, program
-from .delivery import Delivery, Username
+from .delivery import Delivery, UsernameOf
 from .launch import LaunchPlan
 from .plain import PlainVariable, texts
 from .planning import DeliveryPlan, PlanInput
@@ -175,7 +175,7 @@ def _named_username(plan: DeliveryPlan, given: PlanInput) -> str:
     found = [
         str(request.reference)
         for one in plan.deliveries
-        if variable in one.by.variables and not isinstance(one.value, Username)
+        if variable in one.by.variables and not isinstance(one.value, UsernameOf)
         for request in one.requests
     ]
     return " and ".join(found)

@@ -17,7 +17,7 @@ from .programs import Program
 from .runs import Run
 
 
-class Command(Record):
+class CommandSource(Record):
     """A source that runs a command."""
 
     argv: tuple[str, ...]

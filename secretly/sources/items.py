@@ -65,9 +65,9 @@ class Items:
 
     def _source(self, reference: Reference) -> Source:
         if reference.scheme == "command" and reference.path in self._commands:
-            from .command import Command
+            from .command import CommandSource
 
-            return Command(self._commands[reference.path])
+            return CommandSource(self._commands[reference.path])
         return find(reference.scheme)
 
     async def _item(self, key: tuple[str, str], source: Source) -> Item:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 
-from .requests import NeedsLoop, Outcome, Request
+from .requests import NeedsLoop, Request, Waited
 
 __all__ = ["drive", "drive_in_place", "resume", "run_in_place"]
 
@@ -80,7 +80,7 @@ def _advance(coroutine: Coroutine[Any, Any, T], interruptions: Interruptions) ->
                 interruptions.check()
                 if not isinstance(request, Request):  # a Deferred, for example
                     raise NeedsLoop
-                outcome = Outcome(request.wait_in_place())
+                outcome = Waited(request.wait_in_place())
             except NeedsLoop:
                 return False, None
             finally:
@@ -172,5 +172,5 @@ class _InPlace(Awaitable["tuple[T | None, BaseException | None] | None"]):
                 with contextlib.suppress(RuntimeError):  # it waits again: leave it behind
                     self._coroutine.close()
                 raise
-            if not isinstance(answer, Outcome):  # an event loop drives now
+            if not isinstance(answer, Waited):  # an event loop drives now
                 return None

@@ -6,7 +6,7 @@ which driver it is:
 - asyncio throws RuntimeError ('Task got bad yield') into the coroutine;
 - Twisted sends a yielded object that is not a Deferred straight back;
 - trio throws TypeError into the coroutine: secretly can't wait there;
-- :func:`~secretly.waiting.driving.drive` sends an :class:`Outcome`: the request has waited in
+- :func:`~secretly.waiting.driving.drive` sends a :class:`Waited`: the request has waited in
   place. It sends nothing once it has handed the coroutine to Twisted: the request is yielded
   again, now to Twisted.
 
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 __all__ = [
     "CurrentLoop",
     "NeedsLoop",
-    "Outcome",
     "Request",
+    "Waited",
     "in_thread",
     "in_thread_if_needed",
     "loop_is_running",
@@ -79,7 +79,7 @@ class Request(Awaitable["T"]):
         except TypeError:
             loop = None
         else:
-            if isinstance(answer, Outcome):
+            if isinstance(answer, Waited):
                 value: T = answer.value
                 return value
             loop = _twisted() if answer is self else None
@@ -95,7 +95,7 @@ class NeedsLoop(Exception):
     """A request can't be waited for in place."""
 
 
-class Outcome:
+class Waited:
     """The value of a request that has waited in place."""
 
     def __init__(self, value: Any) -> None:

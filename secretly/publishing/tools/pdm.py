@@ -17,7 +17,7 @@ from ...text import escape
 from ..addresses import read_address, secret_named
 from ..destination import Destination, secret_at
 from ..parsers import pdm as parser
-from ..pdm_settings import Entry, PdmSettings
+from ..pdm_settings import PdmSettings, RepositorySettings
 from ..tool import Artifacts, Network, Pin
 from ..tool_call import ToolCall, table_at
 
@@ -158,7 +158,7 @@ class Pdm(ToolCall):
         return named or self.environ.get("PDM_PUBLISH_REPO", "pypi")
 
     @functools.cached_property
-    def _entry(self) -> Entry:
+    def _entry(self) -> RepositorySettings:
         if not self._repository:
             raise Refused(
                 "PDM_PUBLISH_REPO is empty, and pdm refuses that", "unset it, or name an index"
