@@ -21,7 +21,7 @@ def is_unknown(destination: Destination, context: Context) -> bool:
     return name not in context.configuration.secrets and NameList(context).find(name) is None
 
 
-def is_there(name: str, context: Context) -> bool:
+def has_secret(name: str, context: Context) -> bool:
     """Whether a secret is stored, or comes from a configured source, for all or for one project."""
     sources = [one for one, entry in context.configuration.secrets.items() if entry.source]
     return any(one.partition("/")[0] == name for one in (*sources, *NameList(context).names))

@@ -92,7 +92,7 @@ def why_idle(upload: Upload) -> str:
 def why_trusted(upload: Upload, context: Context) -> str:
     """The CI's identity that takes the place of a secret, in words; empty if none does."""
     identity = upload.identity
-    if identity and not locating.is_there(upload.secret, context):
+    if identity and not locating.has_secret(upload.secret, context):
         return f"{upload.tool} uses trusted publishing: {identity}"
     return ""
 
