@@ -52,9 +52,9 @@ def no_such_name(name: str, question: str) -> str:
     return f"No stored secret is named {name}. {question}"
 
 
-def store_question(name: str, asker: str = "") -> str:
+def store_question(name: str, wanted_by: str = "") -> str:
     """Return the question whether to store what was typed, below the line that says who asked."""
-    return "\n\n".join(filter(None, (asker, f"Store {name} in your keychain for next time?")))
+    return "\n\n".join(filter(None, (wanted_by, f"Store {name} in your keychain for next time?")))
 
 
 def users(names: Sequence[str]) -> str:
@@ -183,10 +183,10 @@ ACCOUNT_PASSWORD = "Account password"
 WRONG_PASSWORD = "That was not the right password."
 
 
-def unlock_text(purpose: str, asker: str = "") -> str:
-    """Why a vault's password is needed: *purpose* says what is locked, *asker* who asks."""
+def unlock_text(purpose: str, wanted_by: str = "") -> str:
+    """Why a vault's password is needed: *purpose* says what is locked, *wanted_by* for what."""
     return "\n\n".join(
-        filter(None, (asker, f"{purpose}. secretly needs a secret from this vault."))
+        filter(None, (wanted_by, f"{purpose}. secretly needs a secret from this vault."))
     )
 
 

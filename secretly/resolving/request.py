@@ -91,7 +91,7 @@ class SecretRequest(Record):
         return min(self.prompt_timeout, self.until - time.monotonic())
 
     @property
-    def asker(self) -> str:
+    def wanted_by(self) -> str:
         """The one line that says who asks, for prompts about something on the way to the secret."""
         if self.command is None:
             return self.purpose.partition("\n")[0]

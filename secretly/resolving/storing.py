@@ -65,7 +65,7 @@ def _wanted(request: SecretRequest, candidate: Candidate) -> Remember | None:
 async def _wants_it_stored(request: SecretRequest, name: str, context: Context) -> bool:
     from ..asking import prompting, questions, wording
 
-    question = questions.Prompt(wording.TITLE, wording.store_question(name, request.asker), "")
+    question = questions.Prompt(wording.TITLE, wording.store_question(name, request.wanted_by), "")
     pinentry = context.configuration.pinentry
     try:
         await prompting.confirm(

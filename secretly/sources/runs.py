@@ -91,7 +91,7 @@ class Run:
         #: When the whole run must end: a time of the monotonic clock, in seconds.
         self.until = float("inf")
         #: Returns the line that says who asks, for a prompt of this run.
-        self.asker: Callable[[], str] = str
+        self.wanted_by: Callable[[], str] = str
         self._finding: dict[Hashable, Turns] = {}
         vars(self).update(shared)  # a copy's, from the run that it is a copy of
 
@@ -166,7 +166,7 @@ class Run:
 
         hint = hint or "unlock it first"
         self.must_ask(purpose, hint)
-        text = wording.unlock_text(purpose, self.asker())
+        text = wording.unlock_text(purpose, self.wanted_by())
         asked = questions.Prompt(wording.TITLE, text, prompt, error)
         seconds, environ = self.prompt_timeout or 0.0, self.environ
         try:
