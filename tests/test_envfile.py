@@ -19,7 +19,7 @@ from secretly.reference import Reference
 from secretly.resolving.request import SecretRequest
 from secretly.running import env_file
 from secretly.running.delivery import Composed
-from secretly.running.plain import plain_variables, split, texts
+from secretly.running.plain import plain_variables, separate, texts
 from secretly.running.planning import PlanInput, plan_delivery
 from secretly.sources import SCHEMES
 from secretly.testing import FakePinentry
@@ -49,7 +49,7 @@ def read(place: Path, text: str | bytes) -> env_file.EnvFile:
 
 def parted(found: env_file.EnvFile) -> tuple[dict[str, str], dict[str, str]]:
     """Return a file's plain values, and its references."""
-    both = split(plain_variables(None, None, found), SecretRequest(Reference("", "")), {})
+    both = separate(plain_variables(None, None, found), SecretRequest(Reference("", "")), {})
     held = both.secret.items()
     references = {name: str(one.reference) for name, one in held if not isinstance(one, Composed)}
     return dict(texts(both.plain)), references

@@ -15,7 +15,7 @@ from secretly.redacted import Secret
 from secretly.reference import Reference
 from secretly.resolving.request import SecretRequest
 from secretly.running.delivery import Composed, Delivery, Environment, Inserted
-from secretly.running.plain import PlainVariable, split
+from secretly.running.plain import PlainVariable, separate
 from secretly.running.templates import ValueReader
 from secretly.sources import SCHEMES
 from secretly.sources.unreadable import INSTEAD
@@ -346,7 +346,7 @@ def test_the_requests_of_a_text_are_changed_together() -> None:
 def held(variables: dict[str, str], **more: Any) -> dict[str, str | None]:
     """Return the values of an env file's variables that contain references."""
     texts = {name: PlainVariable(text, "an env file") for name, text in variables.items()}
-    found = split(texts, COMMON, {"STAGE": "dev"}, **more)
+    found = separate(texts, COMMON, {"STAGE": "dev"}, **more)
     assert found.plain.keys() | found.secret.keys() == variables.keys()
     return {name: shown(value) for name, value in found.secret.items()}
 

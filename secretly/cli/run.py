@@ -13,7 +13,7 @@ from ..record import Record
 from ..redacted import Environ
 from ..reference import Reference
 from ..running import launch, program
-from ..running.plain import Split, plain_variables, split, texts
+from ..running.plain import Separated, plain_variables, separate, texts
 from ..text import escape, format_command
 from .console import UsageError, drive, drive_in_place, hardening, quiet, say, user_context
 from .run_options import RunOptions, parse_options, parse_variable, print_help
@@ -49,20 +49,20 @@ class _Call(Record):
             return True
         if self.invocation is not None and self.invocation.needs_secret:
             return True
-        return bool(self.split(None).secret)
+        return bool(self.separated(None).secret)
 
-    def split(self, row: Command | None) -> Split:
+    def separated(self, row: Command | None) -> Separated:
         """The plain variables, and those whose text holds references.
 
         :param row: what is known of the command; None for a call that needs no secret.
         """
         found = plain_variables(row, self.profile, self.env_file)
         if not found:  # most calls have none, and what follows takes time to load
-            return Split({}, {})
-        return split(found, self.common, self.environ, self.options.literal)
+            return Separated({}, {})
+        return separate(found, self.common, self.environ, self.options.literal)
 
     @property
-    def texts(self) -> set[str]:
+    def set_names(self) -> set[str]:
         """The names of the variables that something has a text for."""
         row = self.invocation.row if self.invocation else None
         return {*plain_variables(row, self.profile, self.env_file), *self.environ}
@@ -112,7 +112,7 @@ def run(about: str, arguments: Sequence[str]) -> int:
     if options.literal:
         from .guesses import without_text
 
-        for line in without_text(options.literal, call.texts):
+        for line in without_text(options.literal, call.set_names):
             (quiet if options.quiet else say)(line)
     launch.execute(ready, quiet if options.quiet else say, hardening.lifted())
     raise AssertionError("execve returned")
@@ -266,7 +266,7 @@ def _plan_input(call: _Call, path: str, context: Context) -> PlanInput:
     known, upload = call.invocation, None
     shown: Sequence[str] = ()
     if known is not None and known.needs_secret:
-        upload = _look_at_upload(known, call.split(known.row).plain, context)
+        upload = _look_at_upload(known, call.separated(known.row).plain, context)
     if known is not None and upload is not None:
         shown = upload.masked(call.command)
         if idle := _why_idle(call, known.row, upload, context):

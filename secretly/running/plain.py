@@ -51,7 +51,7 @@ def plain_variables(
     return found
 
 
-class Split(Record):
+class Separated(Record):
     """Variables with plain texts, and variables with references.
 
     :param plain: variables with a plain text.
@@ -62,12 +62,12 @@ class Split(Record):
     secret: Mapping[str, SecretRequest | Composed]
 
 
-def split(
+def separate(
     variables: Mapping[str, PlainVariable],
     common: SecretRequest,
     environ: Mapping[str, str],
     literal: Collection[str] = (),
-) -> Split:
+) -> Separated:
     """Find the references in the texts of variables.
 
     :param common: what all requests of this run have in common.
@@ -78,7 +78,7 @@ def split(
     # Each reference has a colon in it, and most texts don't.
     names = [n for n, one in variables.items() if ":" in one.value and n not in literal]
     if not names:
-        return Split(variables, {})
+        return Separated(variables, {})
     from .templates import ValueReader
 
     reader, secret = ValueReader(common, environ), {}
@@ -87,7 +87,7 @@ def split(
         if value is not None:
             _check_variables(name, variables, environ)
             secret[name] = value
-    return Split({name: variables[name] for name in variables if name not in secret}, secret)
+    return Separated({name: variables[name] for name in variables if name not in secret}, secret)
 
 
 def _check_variables(

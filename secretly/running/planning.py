@@ -29,7 +29,7 @@ from ..resolving.request import SecretRequest
 from ..text import escape
 from .delivery import Composed, Delivery, Environment, UsernameOf
 from .launch import LaunchPlan
-from .plain import ENV_FILE, INHERITED, PlainVariable, Split, plain_variables, split, texts
+from .plain import ENV_FILE, INHERITED, PlainVariable, Separated, plain_variables, separate, texts
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
@@ -93,9 +93,9 @@ class PlanInput(Record):
         """A variable as it is named for this index: ``{REPOSITORY}`` is replaced."""
         return self.upload.variable(name) if self.upload else name
 
-    def split(self, variables: Mapping[str, PlainVariable]) -> Split:
+    def separated(self, variables: Mapping[str, PlainVariable]) -> Separated:
         """The variables with a plain text, and the values of those that hold references."""
-        return split(variables, self.common, self.environ, self.literal)
+        return separate(variables, self.common, self.environ, self.literal)
 
 
 class DeliveryPlan(Record):
@@ -136,7 +136,7 @@ def plan_delivery(given: PlanInput) -> DeliveryPlan:
         would go into a variable that steers an upload.
     """
     row = _known(given)
-    found = given.split(plain_variables(row, given.profile, given.env_file))
+    found = given.separated(plain_variables(row, given.profile, given.env_file))
     plain, by_profile = found.plain, _profile_references(given, row)
     explicit = _explicit_values(given, found.secret, by_profile)
     chosen = {*plain, *_variables(by_profile), *_variables(explicit)}
@@ -248,7 +248,7 @@ def _resolved(given: PlanInput, row: Command, decided: AbstractSet[str]) -> list
             f"resolve it: --resolve-env; or pass it on: --literal {names[0]}",
         )
     inherited = {name: PlainVariable(given.environ[name], INHERITED) for name in names}
-    values = given.split(inherited).secret
+    values = given.separated(inherited).secret
     return [Delivery(value, Environment(name)) for name, value in values.items()]
 
 
