@@ -142,7 +142,7 @@ async def credential(
         timeout=timeout,
     )
     found = await _obtain(request)
-    return Credential(found.username or login_name(), found.secret)
+    return Credential(username_for(found.username, found.entry).name, found.secret)
 
 
 async def confirm(

@@ -21,6 +21,7 @@ from secretly.resolving.candidates import (
     ResolvedSecret,
     Username,
     find_candidates,
+    own_username,
     username_for,
 )
 from secretly.resolving.confirming import decide_confirmation
@@ -121,6 +122,23 @@ def test_which_user_name_a_secret_has(
 ) -> None:
     """The caller's, else the configured, else the one it was stored with, else the login name."""
     assert username_for(given, entry, stored) == expected
+
+
+@pytest.mark.parametrize(
+    ("candidate", "of_source", "expected"),
+    [
+        (Candidate(KEYCHAIN, "A", Entry("A"), Username("me", True)), None, "me"),
+        (Candidate(KEYCHAIN, "A", Entry("A"), Username("login", False)), None, None),
+        (Candidate("op", "A", Entry("A", username="conf")), "item's", "conf"),
+        (Candidate("op", "A", Entry("A")), "item's", "item's"),
+        (Candidate("op", "A", Entry("A")), None, None),
+    ],
+)
+def test_which_user_name_belongs_to_a_secret(
+    candidate: Candidate, of_source: str | None, expected: str | None
+) -> None:
+    """The login name, under which a secret without a user name is stored, is not the secret's."""
+    assert own_username(candidate, of_source) == expected
 
 
 def test_a_name_that_has_its_user_name_is_not_looked_up_in_the_list() -> None:

@@ -95,6 +95,18 @@ def username_for(given: str | None, entry: Entry, stored: StoredName | None = No
     return Username(stored.username, stored.own) if stored else Username(login_name(), False)
 
 
+def own_username(candidate: Candidate, of_source: str | None = None) -> str | None:
+    """Decide which user name belongs to a secret; None: there is none.
+
+    It is the one that the stores have it under, else the configured one, else the source's.
+
+    :param of_source: the user name of the item that the source has.
+    """
+    if candidate.username is not None:
+        return candidate.username.if_own
+    return candidate.entry.username or of_source
+
+
 def find_candidates(
     request: SecretRequest,
     configuration: Configuration,

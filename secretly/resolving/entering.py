@@ -9,7 +9,7 @@ from ..errors import Refused
 from ..redacted import Secret
 from ..reference import Reference
 from ..text import escape
-from .candidates import TYPED, Candidate, ResolvedSecret, Username
+from .candidates import TYPED, Candidate, ResolvedSecret, Username, own_username
 from .checking import find_objection, is_accepted, validate_token
 from .request import Context, SecretRequest
 from .storing import asks_first, remember
@@ -31,8 +31,7 @@ def _prompt(request: SecretRequest, candidate: Candidate, problem: str) -> Promp
     if request.reference.usual == "username":
         label = wording.username_label(name)
     title = wording.title(request.position)
-    own = candidate.username.if_own if candidate.username else None
-    asks = request.who_asks(candidate.entry.username, own, typed=True)
+    asks = request.who_asks(candidate.entry.username, own_username(candidate), typed=True)
     purpose = "\n".join(filter(None, (request.position, asks)))
     label = escape(request.prompt or label)
     return questions.Prompt(title, purpose, label, problem, request.repeat, request.publishes)
@@ -80,8 +79,8 @@ class Entered(NamedTuple):
     @property
     def resolved(self) -> ResolvedSecret:
         """The secret, as every look-up returns it."""
-        username = self.candidate.username.if_own if self.candidate.username else None
-        return ResolvedSecret(self.value, username, self.candidate._replace(origin=TYPED))
+        candidate = self.candidate._replace(origin=TYPED)
+        return ResolvedSecret(self.value, own_username(candidate), candidate)
 
 
 def _stores_early(request: SecretRequest, candidate: Candidate) -> bool:

@@ -12,7 +12,15 @@ from ..keeping.keychain import Keychain
 from ..keeping.stored_names import NameTable, StoredName
 from ..record import Record
 from ..redacted import Secret
-from .candidates import CONFIGURATION, KEYCHAIN, MEMORY, TYPED, Candidate, ResolvedSecret
+from .candidates import (
+    CONFIGURATION,
+    KEYCHAIN,
+    MEMORY,
+    TYPED,
+    Candidate,
+    ResolvedSecret,
+    own_username,
+)
 from .checking import check_stored, check_whole
 from .request import Context, SecretRequest
 
@@ -161,14 +169,11 @@ class Stores:
         return Outcome(unavailable=unavailable)
 
     async def _get(self, candidate: Candidate, request: SecretRequest) -> ResolvedSecret | None:
-        origin, name, username = candidate.origin, candidate.name, candidate.entry.username
-        value = candidate.value
+        origin, name, value, own = candidate.origin, candidate.name, candidate.value, None
         if value is None and candidate.source is not None:
             assert self._items is not None
             value, own = await self._items.get(candidate.source)
-            username = username or own
         if candidate.username is not None:
-            username = candidate.username.if_own
             if origin == MEMORY and memory_in_use(self._context):
                 value = self._context.memory.get(name, candidate.username.name)
             elif origin == KEYCHAIN:
@@ -181,7 +186,7 @@ class Stores:
             value = check_stored(candidate, value)
         elif origin != CONFIGURATION:
             check_whole(candidate, value, may_be_empty=True)
-        return ResolvedSecret(value, username, candidate)
+        return ResolvedSecret(value, own_username(candidate, own), candidate)
 
 
 def _items(

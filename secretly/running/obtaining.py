@@ -13,7 +13,7 @@ from ..text import escape
 from .delivery import Composed, UsernameOf
 from .launch import LaunchPlan
 from .preparing import PreparedRun
-from .usernames import TOKEN, upload_username
+from .usernames import sent_username
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
@@ -38,7 +38,8 @@ async def obtain_values(
         by, value = delivery.by, delivery.value
         if isinstance(value, UsernameOf):
             request = value.request
-            username = _username(by.variables, request, found[request], run.release, context)
+            target = run.release.destination if run.release is not None else None
+            username = sent_username(by.variables, request, found[request], target, context)
             if run.check_secret is not None:
                 run.check_secret(found[request].secret, username or "")
             launch = launch if username is None else by.apply(launch, username)
@@ -88,21 +89,6 @@ class _Narrowing:
             # The original token must not be in another variable.
             self.replaced += _own_variable(request, result, self._environ)
         return value
-
-
-def _username(
-    variables: tuple[str, ...],
-    request: SecretRequest,
-    result: ResolvedSecret,
-    release: Release | None,
-    context: Context,
-) -> str | None:
-    """The user name that goes with a secret; None: the command knows best."""
-    configured, own = result.entry.username, result.username
-    if release is not None:
-        return upload_username(release.destination, context.configuration, configured, own)
-    inherited = next(filter(None, map(context.environ.get, variables)), None)
-    return configured or own or inherited or (TOKEN if request.publishes else None)
 
 
 def _own_variable(

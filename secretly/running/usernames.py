@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from ..config.model import Configuration
+from ..resolving.candidates import own_username
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
     from ..publishing.destination import Destination
-    from ..resolving.candidates import Candidate, StoredUnder
+    from ..resolving.candidates import Candidate, ResolvedSecret, StoredUnder
+    from ..resolving.request import Context, SecretRequest
 
 #: The user name of PyPI's tokens. Other indexes took it over.
 TOKEN = "__token__"
@@ -33,6 +35,25 @@ def upload_username(
     return configured or required or own or TOKEN
 
 
+def sent_username(
+    variables: Sequence[str],
+    request: SecretRequest,
+    result: ResolvedSecret,
+    destination: Destination | None,
+    context: Context,
+) -> str | None:
+    """The user name that the command gets with a secret; None: the command knows best.
+
+    :param variables: those that the user name goes into.
+    :param destination: the index, if secretly knows what the command uploads.
+    """
+    configured, own = result.entry.username, result.username
+    if destination is not None:
+        return upload_username(destination, context.configuration, configured, own)
+    inherited = next(filter(None, map(context.environ.get, variables)), None)
+    return configured or own or inherited or (TOKEN if request.publishes else None)
+
+
 def expected_username(
     destination: Destination,
     entries: Configuration,
@@ -50,8 +71,7 @@ def expected_username(
         (c for c in candidates if c.source or c.name in remembered or stored_under(c.name)),
         candidates[-1],
     )
-    own = one.username.if_own if one.username else None
-    return upload_username(destination, entries, one.entry.username, own)
+    return upload_username(destination, entries, one.entry.username, own_username(one))
 
 
 def asks_username(destination: Destination, entries: Configuration) -> bool:
