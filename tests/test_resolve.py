@@ -66,6 +66,20 @@ class Watched(MemoryKeychain):
         return await super().get(service, username, prompt_timeout)
 
 
+class Planned(Watched):
+    """A keychain that is told about a run before its first look-up."""
+
+    told: tuple[Any, ...] = ()
+
+    def end_by(self, until: float) -> None:
+        """Note the time."""
+        self.told += (until,)
+
+    def expect(self, wanted: Any) -> None:
+        """Note the items."""
+        self.told += (wanted,)
+
+
 class Broken(MemoryKeychain):
     """A keychain that finds nothing and can't store anything."""
 
@@ -131,6 +145,20 @@ def test_a_stored_secret_needs_no_prompt() -> None:
         assert (found.secret, found.origin, found.name) == ("canary-1", "keychain", "OpenAI")
         assert type(found.secret) is Secret
         assert pinentry.lines == []
+
+
+def test_any_store_may_be_told_about_a_run_before() -> None:
+    """It gets the deadline, and what is looked up first; a store that doesn't care is not asked."""
+    keychain = Planned(A="canary-1", B="canary-2")
+    with prepared(keychain=keychain) as (_, here, _notes):
+        requests = [request_for(name, limit=60.0) for name in "AB"]
+        assert [one.secret for one in asyncio.run(obtain_all(requests, here))] == [
+            "canary-1",
+            "canary-2",
+        ]
+        until, wanted = keychain.told
+    assert 0 < until - time.monotonic() <= 60
+    assert wanted == [("A", ME), ("B", ME)]
 
 
 def test_a_missing_secret_is_asked_for() -> None:

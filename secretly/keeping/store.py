@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from ..redacted import Secret
@@ -27,3 +28,13 @@ class SecretStore(Protocol):
 
     async def describe(self) -> str:
         """Return the store's name."""
+
+
+class PlannedStore(SecretStore, Protocol):
+    """A store that is told about a run before its first look-up, as the keychain is."""
+
+    def end_by(self, until: float) -> None:
+        """Have each call end before *until*, a time of the monotonic clock, in seconds."""
+
+    def expect(self, wanted: Sequence[tuple[str, str]]) -> None:
+        """Announce items (*service* and *username*), so that one read fetches all of them."""

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 
 from ..errors import KeychainTimeout, KeychainUnavailable
-from ..keeping.keychain import Keychain
 from ..keeping.stored_names import NameTable, StoredName
 from ..record import Record
 from ..redacted import Secret
@@ -26,9 +25,9 @@ from .request import Context, SecretRequest
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
-    from typing import Any, TypeVar
+    from typing import Any, TypeGuard, TypeVar
 
-    from ..keeping.store import SecretStore
+    from ..keeping.store import PlannedStore, SecretStore
     from ..sources.items import Items
 
     T = TypeVar("T")
@@ -210,6 +209,11 @@ def _items(
     return items.Items(run, references, commands)
 
 
+def is_planned(store: SecretStore) -> TypeGuard[PlannedStore]:
+    """Whether a store wants to know about a run before its first look-up."""
+    return hasattr(store, "expect") and hasattr(store, "end_by")
+
+
 def read_ahead(keychain: SecretStore, wanted: Sequence[Sequence[Candidate]]) -> None:
     """Tell the keychain which items several requests look up first: it reads them together."""
     firsts = [
@@ -218,7 +222,7 @@ def read_ahead(keychain: SecretStore, wanted: Sequence[Sequence[Candidate]]) -> 
         for one in [*(c for c in found if c.origin == KEYCHAIN)][:1]
         if one.username is not None
     ]
-    if len(wanted) > 1 and isinstance(keychain, Keychain):
+    if len(wanted) > 1 and is_planned(keychain):
         keychain.expect(firsts)
 
 

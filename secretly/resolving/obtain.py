@@ -14,12 +14,11 @@ from ..errors import (
     Refused,
     SecretlyError,
 )
-from ..keeping.keychain import Keychain
 from ..text import escape, shell_quote
 from .candidates import KEYCHAIN, MEMORY, TYPED, Candidate, ResolvedSecret, find_candidates
 from .checking import is_accepted
 from .confirming import confirm_use
-from .lookup import CircuitBreaker, NameList, Outcome, Stores, read_ahead
+from .lookup import CircuitBreaker, NameList, Outcome, Stores, is_planned, read_ahead
 from .request import Context, SecretRequest
 
 TYPE_CHECKING = False  # typing's own would load it
@@ -117,7 +116,7 @@ async def obtain_all(requests: Sequence[SecretRequest], context: Context) -> lis
 
     until = time.monotonic() + limit
     timed = [one._replace(limit=None, until=until) for one in requests]
-    if isinstance(context.keychain, Keychain):
+    if is_planned(context.keychain):
         context.keychain.end_by(until)
     names = ", ".join(dict.fromkeys(escape(one.reference.name) for one in requests))
     return await tasks.bounded(
