@@ -955,6 +955,34 @@ def test_the_bounds_hold_in_what_is_published() -> None:
     assert [row for row in bounds if row[-1] != "yes"] == []
 
 
+def test_every_bound_of_the_benchmark_is_published(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that it computes where everything is installed, and what it computes them from."""
+    folder = Path(__file__).parent / "benchmarks"
+    monkeypatch.syspath_prepend(folder)
+    spec = importlib.util.spec_from_file_location("benchmark", folder / "__main__.py")
+    assert spec is not None
+    assert spec.loader is not None
+    benchmark = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "benchmark", benchmark)
+    spec.loader.exec_module(benchmark)
+
+    class Measured(dict[str, Any]):
+        """Everything takes a second."""
+
+        def __missing__(self, name: str) -> Any:
+            asked.append(name)
+            return benchmark.Spread((1.0,))
+
+        def __contains__(self, name: object) -> bool:
+            return True
+
+    asked: list[str] = []
+    found = benchmark.Found(Measured(), Measured(), Measured(), {})
+    expected = [(what, limit) for what, limit, *_ in (bound.row() for bound in found.bounds())]
+    assert [(row[0], row[1]) for row in figures("how-fast-bounds.csv")] == expected
+    assert {row[0] for row in figures("how-fast.csv")} >= {*asked}
+
+
 def test_each_parser_had_its_inputs() -> None:
     """Each parser that gets random inputs had 100,000 of them."""
     sources = [path.read_text("utf-8") for path in Path(__file__).parent.glob("test_*.py")]

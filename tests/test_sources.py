@@ -151,11 +151,11 @@ class TestKeyring(SourceContract):
 class Called:
     """A configured command that gets the item's name as an argument, which is unusual."""
 
-    title = command.Command(("show-token",)).title
+    title = command.CommandSource(("show-token",)).title
 
     async def fetch(self, path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]:
         """Return the command's output."""
-        return await command.Command(("show-token", path)).fetch(path, fields, run)
+        return await command.CommandSource(("show-token", path)).fetch(path, fields, run)
 
 
 @pytest.mark.process
@@ -348,7 +348,7 @@ def test_a_keychain_item_needs_both_names(reference: str) -> None:
 def test_a_commands_output_is_the_secret(path: Path) -> None:
     """The command gets its arguments unchanged: no shell reads them."""
     script(path.parent, "show", 'printf "%s|" "$@"; echo')
-    found = command.Command(("show", "$HOME", "a b", "'c'"))
+    found = command.CommandSource(("show", "$HOME", "a b", "'c'"))
     given = asyncio.run(found.fetch("Name", ("",), run_of(path.parent)))
     assert given == {"password": "$HOME|a b|'c'|"}
 
@@ -1052,7 +1052,7 @@ def test_programs_that_may_ask_run_one_after_another(locked: Path) -> None:
         run = run._replace(environ=Environ({**run.environ, **more}))
 
         async def work() -> list[Any]:
-            commands = [command.Command(("asks", name)) for name in "abc"]
+            commands = [command.CommandSource(("asks", name)) for name in "abc"]
             return await asyncio.gather(
                 commands[0].fetch("A", ("",), run),
                 Vault().fetch("item", ("",), run),
@@ -1071,7 +1071,7 @@ def test_commands_run_together_if_none_may_ask(tmp_path: Path) -> None:
     run = run_of(tmp_path)
 
     async def work() -> list[Any]:
-        fetched = (command.Command(("asks", name)).fetch("A", ("",), run) for name in "abcde")
+        fetched = (command.CommandSource(("asks", name)).fetch("A", ("",), run) for name in "abcde")
         return await asyncio.gather(*fetched)
 
     assert asyncio.run(work()) == [{"password": "canary-1"}] * 5
