@@ -6,7 +6,7 @@ import errno
 import functools
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from .errors import Refused
 from .redacted import READ_LIMIT
@@ -131,13 +131,25 @@ def read_file(path: str | os.PathLike[str]) -> bytes:
     :raises OSError: if the file can't be read, is too large or is not regular; *strerror* says
         which.
     """
-    with open(path, "rb", opener=open_without_waiting) as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OSError(errno.EINVAL, "it is not a regular file")
-        data = file.read(READ_LIMIT + 1)
+    data = read_regular(path)
     if len(data) > READ_LIMIT:
         raise OSError(errno.EFBIG, f"it is larger than {READ_LIMIT >> 20} MiB")
     return data
+
+
+def read_regular(
+    path: str | os.PathLike[str], check: Callable[[int], None] = lambda _: None
+) -> bytes:
+    """Return the content of a regular file, or its first MiB and one byte more.
+
+    :param check: gets the descriptor before anything is read, and may refuse the file.
+    :raises OSError: if the file can't be read or is not regular.
+    """
+    with open(path, "rb", opener=open_without_waiting) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "it is not a regular file")
+        check(file.fileno())
+        return file.read(READ_LIMIT + 1)
 
 
 def make_private_folder(path: str | os.PathLike[str]) -> None:

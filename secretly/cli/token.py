@@ -44,8 +44,7 @@ def _narrow(options: Namespace) -> int:
             f"the token for {escape(found.name)} is not valid for the project {lacking[0]}",
             "a token can be made weaker, not stronger",
         )
-    if allowed.expires is not None and allowed.expires <= now:
-        raise Refused(f"the token for {escape(found.name)} has expired", "make a new one")
+    release.refuse_expired(allowed, found.name, now)
     token = pypi_token.narrow(
         found.secret,
         not_before=int(now) - release.SKEW,

@@ -43,6 +43,11 @@ def full_path(path: str, variable: str) -> str:
     )
 
 
+def optional_path(path: str, variable: str) -> str:
+    """A path as :func:`full_path` checks it; a variable that is empty, or not set, names none."""
+    return full_path(path, variable) if path else ""
+
+
 def home_folder(environ: Mapping[str, str]) -> str:
     """The user's home folder: ``HOME``, else the entry in the system's password database.
 

@@ -123,8 +123,8 @@ class PdmSettings:
         if self._named is not None:
             # pdm 2.22 takes an empty name for no settings, 2.29 fails.
             return Path(self._named).absolute() if self._named not in ("", os.devnull) else None
-        folder = self._environ.get("XDG_CONFIG_HOME", "")
-        places.full_path(folder or "/", "XDG_CONFIG_HOME")
+        variable = "XDG_CONFIG_HOME"
+        folder = places.optional_path(self._environ.get(variable, ""), variable)
         home = Path(places.home_folder(self._environ))
         usual = ".config"
         if sys.platform == "darwin":

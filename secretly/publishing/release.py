@@ -350,13 +350,23 @@ def _version_note(version: str) -> str:
         return wording.odd_version(shorten(version, 40))
 
 
+def refuse_expired(token: pypi_token.TokenScope, name: str, now: float) -> None:
+    """Refuse a token that has expired.
+
+    :param name: the name of the secret.
+    :param now: the time, in seconds since 1970.
+    """
+    if token.expires is not None and token.expires <= now:
+        raise Refused(
+            f"the token for {escape(name)} has expired",
+            f"secretly set {shell_quote(name)}",
+        )
+
+
 def _check_time(token: pypi_token.TokenScope, entry: Entry) -> None:
     """Refuse a token that is not good now."""
     now, name = time.time(), escape(entry.name)
-    if token.expires is not None and token.expires <= now:
-        raise Refused(
-            f"the token for {name} has expired", f"secretly set {shell_quote(entry.name)}"
-        )
+    refuse_expired(token, entry.name, now)
     if token.not_before is not None and token.not_before > now:
         raise Refused(
             f"the token for {name} is not good before {format_time(token.not_before)}",

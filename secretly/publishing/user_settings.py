@@ -28,9 +28,8 @@ def cache_folder(application: str, environ: Mapping[str, str]) -> str:
 
 def _folder(kind: str, application: str, environ: Mapping[str, str]) -> str:
     variable = f"XDG_{kind}_HOME"
-    named = environ.get(variable, "").strip()
     places.full_path(environ.get("HOME", "/"), "HOME")
-    places.full_path(named or "/", variable)
+    named = places.optional_path(environ.get(variable, "").strip(), variable)
     home = places.home_folder(environ)
     if sys.platform != "darwin":
         usual = os.path.join(home, ".config" if kind == "CONFIG" else ".cache")

@@ -102,8 +102,7 @@ def _named_file(call: ToolCall, path: Path) -> SettingsFile:
 
 
 def _user_file(call: ToolCall) -> SettingsFile | None:
-    if named := call.environ.get("XDG_CONFIG_HOME"):
-        places.full_path(named, "XDG_CONFIG_HOME")
+    places.optional_path(call.environ.get("XDG_CONFIG_HOME", ""), "XDG_CONFIG_HOME")
     path = Path(places.xdg_folder("config", call.environ), "uv", "uv.toml")
     return _own_file(call, path)
 

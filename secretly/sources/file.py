@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Mapping, Sequence
 
 from .. import safefiles
 from ..config import places
 from ..errors import SourceFailed
-from ..redacted import READ_LIMIT, NotASecret, Secret, to_secret
+from ..redacted import NotASecret, Secret, to_secret
 from ..text import escape
 from .failures import NoItem
 from .runs import Run
@@ -20,17 +19,17 @@ title = "the file"
 async def fetch(path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]:
     """Return the file's text, as the password."""
     name = escape(path)
+
+    def check(descriptor: int) -> None:
+        facts = os.fstat(descriptor)
+        if facts.st_mode & 0o077 or facts.st_uid not in (0, os.geteuid()):
+            from .private_files import refuse_if_others_can_read
+
+            refuse_if_others_can_read(descriptor, path)
+
     try:
         place = places.expand_user(path, run.environ)
-        with open(place, "rb", opener=safefiles.open_without_waiting) as file:
-            facts = os.fstat(file.fileno())
-            if not stat.S_ISREG(facts.st_mode):
-                raise SourceFailed(f"{name} is not a regular file", "name a regular file")
-            if facts.st_mode & 0o077 or facts.st_uid not in (0, os.geteuid()):
-                from .private_files import refuse_if_others_can_read
-
-                refuse_if_others_can_read(file.fileno(), path)
-            return {"password": _text(file.read(READ_LIMIT + 1), name)}
+        return {"password": _text(safefiles.read_regular(place, check), name)}
     except FileNotFoundError:
         raise NoItem(f"the file {name} does not exist", "check its name") from None
     except OSError as error:
