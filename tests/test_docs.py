@@ -329,7 +329,8 @@ def test_every_shipped_publishing_tool_is_in_the_tables(tmp_path: Path) -> None:
         second.append(
             [
                 name,
-                ", ".join(f"``{own}`` → ``{secret}``" for own, secret in tool.names.items()),
+                ", ".join(f"``{own}`` → ``{secret}``" for own, secret in tool.names.items())
+                or "–",
                 listed(tool.reads),
                 "yes" if tool.proxies else "no",
                 listed(tool.trusts),

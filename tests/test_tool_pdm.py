@@ -422,6 +422,14 @@ def test_a_password_in_the_call_is_known(
     assert found.startswith(given_by) if given_by else found == ""
 
 
+def test_an_empty_variable_hides_the_password_of_settings(work: Project) -> None:
+    """Then the one in the URL counts, with the URL's user name."""
+    text = "[repository.corp]\nurl = 'http://:canary-1@a/'\npassword = 'canary-2'"
+    work.write("pdm.toml", text)
+    assert work.call("pdm publish -r corp").destination.username == "__token__"
+    assert work.call("pdm publish -r corp", {"PDM_PUBLISH_PASSWORD": ""}).destination.username == ""
+
+
 @pytest.mark.parametrize(
     ("line", "idle"),
     [

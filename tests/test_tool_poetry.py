@@ -294,6 +294,13 @@ BASIC = "http-basic.corp.username = 'ada'\n"
         ("publish -r corp", {URL: A}, {}, None),
         ("publish -r corp -u bob -p canary-1", {URL: A}, {CONFIG: BASIC}, "bob"),
         ("publish -r corp -u bob", {URL: A}, {CONFIG: BASIC}, "ada"),
+        ("publish -r corp -u bob --password=", {URL: A}, {}, None),
+        (  # an empty password counts where poetry looks for no other
+            "publish -r corp -u bob --password=",
+            {"POETRY_REPOSITORIES_OTHER_URL": B},
+            {CONFIG: CORP_A},
+            "bob",
+        ),
         ("publish -r corp", {}, {CONFIG: CORP_A + BASIC}, "ada"),
         ("publish -r corp", {}, {OWN: CORP_A, AUTH: BASIC}, "ada"),
         ("publish -r corp", {URL: A, "POETRY_HTTP_BASIC_CORP_USERNAME": "bob"}, {}, "bob"),

@@ -162,12 +162,14 @@ def interpreter(tool: str, version: str) -> Path:
     folder = INSTALLED / f"{tool}-{version}"
     python = folder / "bin" / "python"
     if not (folder / "ready").exists():
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
         wanted = [f"{tool}=={version}", *VERSIONS[tool][version]]
-        subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
+        venv: list[str | Path] = [sys.executable, "-m", "venv", folder]
         pip: list[str | Path] = [python, "-m", "pip", "install", "-q"]
         if uv := shutil.which("uv"):  # installs in seconds what takes pip minutes
+            venv = [uv, "venv", "-q", "--python", sys.executable, folder]
             pip = [uv, "pip", "install", "-q", "--python", python]
+        subprocess.run(venv, check=True)
         subprocess.run([*pip, *wanted], check=True)
         (folder / "ready").touch()
     return python

@@ -27,17 +27,8 @@ _OWN: _Values = {
 }
 _COMMON_FLAGS = ["-n", "--no-interaction", "-q", "-v", "-vv", "-vvv", "--ansi", "--no-cache"]
 _FLAGS = [*_COMMON_FLAGS, "--skip-existing", "--skip-existing", "--build"]
-_ODD = [
-    "--dry-run",
-    "-nv",
-    "-x",
-    "--no-plugins",
-    "--help",
-    "-V",
-    "--skip-existing=x",
-    "dist/*",
-    "--",
-]
+_ODD = ["--dry-run", "-nv", "-x", "--no-plugins", "--help", "-V", "--skip-existing=x", "dist/*"]
+_ODD += ["--", "--verbose=3", "-y", "--skip-existing=", "publish", "--ansi=1"]
 
 #: The settings files, and how often each is there, in percent.
 _SETTINGS = {
@@ -75,7 +66,7 @@ def _settings(chooser: Chooser, own: str) -> str:
         tables["pypi-token"] = {chooser.of([own, _name(chooser), "pypi"]): "canary-token"}
     if chooser.chance(12):
         value = chooser.random.choice(("ca.pem", False, True))
-        tables["certificates"] = {own if chooser.chance(50) else _name(chooser): {"cert": value}}
+        tables["certificates"] = {_name(chooser): {"cert": value}}
     tables["virtualenvs"] = {"in-project": True}
     return toml(tables)
 

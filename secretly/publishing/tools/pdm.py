@@ -207,11 +207,9 @@ class Pdm(ToolCall):
 
     @property
     def _has_password(self) -> bool:
-        return bool(
-            self.words.last(("--password",))
-            or self.environ.get("PDM_PUBLISH_PASSWORD")
-            or self._entry.value("password")[0]
-        )
+        """Whether pdm has one apart from the URL's. An empty variable hides that of settings."""
+        typed = self.words.last(("--password",)) or self.environ.get("PDM_PUBLISH_PASSWORD")
+        return bool(self._entry.value("password")[0] if typed is None else typed)
 
     # -- credentials, and whether they are needed ------------------------------------
 

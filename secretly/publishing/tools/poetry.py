@@ -280,6 +280,9 @@ class Poetry(ToolCall):
     @property
     def _username(self) -> str | None:
         name = self._typed_name or self._configured_name
+        known = self.repository == "pypi" or self.settings.configured(self.repository)
+        if not known and self.words.last(("--password",)) == "":  # poetry looks for no other
+            name = name or self.words.last(("--username",))
         if name or not self._named or not self._url.has_colon:
             return name
         if self._url.username or self._url.has_password:

@@ -22,6 +22,7 @@ def _refuse(*_):
 
 socket.socket.connect = socket.create_connection = socket.getaddrinfo = _refuse
 
+import httpx2  # noqa: E402
 from pdm.cli import options as pdm_options  # noqa: E402
 from pdm.cli.commands import build, publish  # noqa: E402
 from pdm.cli.commands.publish import repository  # noqa: E402
@@ -41,6 +42,9 @@ class _Repository:
 
     def __init__(self, project, config):
         url = config.url.partition("#")[0]
+        sent = httpx2.URL(url)  # or the HTTP client refuses it
+        if sent.scheme not in ("http", "https") or not sent.host:
+            raise ValueError("not a URL of HTTP")
         scheme, _, rest = url.partition("://")
         user, _, host = rest.partition("/")[0].rpartition("@")
         known = {value: name for name, value in DEFAULT_REPOSITORIES.items()}
