@@ -160,12 +160,16 @@ def test_a_managers_failure_is_an_error_with_a_hint(
     tried("a password manager", f"{names(manager)}: {said.removeprefix(ERROR)[:40]}", what, took)
 
 
-#: The first of each manager's failures.
-FIRST = list({id(row[0]): row for row in reversed(SAID)}.values())
+#: The first of each manager's failures, and those of a locked vault.
+SHOWN = [
+    row
+    for number, row in enumerate(SAID)
+    if row[2] is Locked or row[0] not in [before[0] for before in SAID[:number]]
+]
 
 
 @pytest.mark.process
-@pytest.mark.parametrize(("manager", "said", "kind", "hint"), FIRST)
+@pytest.mark.parametrize(("manager", "said", "kind", "hint"), SHOWN)
 def test_the_command_shows_a_managers_failure(
     home: Home, manager: Manager, said: str, kind: type[SourceFailed], hint: str
 ) -> None:
