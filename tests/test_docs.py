@@ -329,8 +329,7 @@ def test_every_shipped_publishing_tool_is_in_the_tables(tmp_path: Path) -> None:
         second.append(
             [
                 name,
-                ", ".join(f"``{own}`` → ``{secret}``" for own, secret in tool.names.items())
-                or "–",
+                ", ".join(f"``{own}`` → ``{secret}``" for own, secret in tool.names.items()) or "–",
                 listed(tool.reads),
                 "yes" if tool.proxies else "no",
                 listed(tool.trusts),
