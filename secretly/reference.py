@@ -211,8 +211,9 @@ def substitute(text: str, environ: Mapping[str, str]) -> str:
     """
     if "$" not in text or not re.match(rf"{_SCHEME}://", text):
         return text
-    if named := re.fullmatch(r"(?i)env://\$\{?([A-Z_][A-Z0-9_]*)\}?(?:#.*)?", text):
-        # The variable's value, most likely the secret, would be taken for a variable's name.
+    named = re.fullmatch(r"(?i)env://\$\{?([A-Z_][A-Z0-9_]*)\}?(?:#.*)?", text)
+    if named and named[1] in environ and environ[named[1]] not in environ:
+        # The value is not the name of a variable, but most likely the secret itself.
         raise BadReference(
             f"the reference '{escape(text)}' has a dollar before the name of the variable",
             f"write env://{named[1]}",

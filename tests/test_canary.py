@@ -496,7 +496,7 @@ def bad_token(given: str) -> tuple[str, ...]:
 GONE = "PinentryFailed"
 DIED = ("pinentry-gtk-fake", "secretly doctor")
 #: The hint, and nothing else, is to store another token.
-EXPIRED = ("expired", "\nsecretly set PyPI\n")
+EXPIRED = ("expired", "run: secretly set PyPI\n")
 BROKEN_JSON = respelt(b'["demo"]', b'["demo"}')(token("pypi.example", [1, ["demo"]]))
 MALFORMED = refusal(token_scope, cut(canary("token")))
 LIBRARY: dict[str, Scenario] = {
@@ -1482,7 +1482,7 @@ COMMAND: dict[str, Command] = {
         prompts=0,
     ),
     "token, stored and expired": Command(
-        125, UPLOAD, config=STORED, said=("expired", "\n  secretly set PyPI\n"), prompts=0
+        125, UPLOAD, config=STORED, said=("expired", "run: secretly set PyPI\n"), prompts=0
     ),
     "token, and a file was changed": Command(
         125,

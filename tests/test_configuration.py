@@ -56,7 +56,16 @@ def test_pypi_and_testpypi_are_shipped(config: Path) -> None:
 def test_the_publishing_tools_are_shipped(config: Path) -> None:
     """Each is one row, which publishes, and whose secret the index chooses."""
     rows = {name: row for name, row in load(config).commands.items() if tool_for(name)}
-    assert sorted(rows) == ["flit", "hatch", "maturin", "pdm", "poetry", "twine", "uv"]
+    assert sorted(rows) == [
+        "demo_upload",
+        "flit",
+        "hatch",
+        "maturin",
+        "pdm",
+        "poetry",
+        "twine",
+        "uv",
+    ]
     for row in rows.values():
         assert row.publishes
         assert list(row.secrets.values()) == [""]

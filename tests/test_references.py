@@ -249,6 +249,7 @@ def test_a_dollar_before_the_name_of_a_variable_is_refused(text: str) -> None:
     assert caught.value.hint == "write env://TOKEN"
     assert "canary" not in f"{caught.value}"
     assert parse("env://${STAGE}_TOKEN", {"STAGE": "DEV"}).path == "DEV_TOKEN"
+    assert parse(text, {"TOKEN": "OTHER", "OTHER": "canary-1"}).path == "OTHER"
 
 
 # -- our own secrets -------------------------------------------------------------

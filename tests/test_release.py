@@ -1271,6 +1271,10 @@ def test_without_a_known_project_the_index_decides() -> None:
     release(project="").inspect(Secret(token("pypi.example", [1, ["demo"]])), Entry("PyPI"))
 
 
+#: The hint about a token that has expired.
+RENEW = "make a new one, then run: secretly set PyPI"
+
+
 @pytest.mark.parametrize(
     ("end", "start", "why"),
     [
@@ -1291,7 +1295,7 @@ def test_a_token_must_be_valid_now(end: int, start: int, why: str) -> None:
         release().inspect(value, Entry("PyPI"))
     assert why in str(caught.value)
     assert (format_time(now + start) in str(caught.value)) == (start > 0)
-    hint = "check this machine's clock" if start > 0 else "secretly set PyPI"
+    hint = "check this machine's clock" if start > 0 else RENEW
     assert caught.value.hint == hint
 
 
