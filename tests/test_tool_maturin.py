@@ -157,6 +157,11 @@ def test_a_stored_token_says_which_index_it_is_for(
     with pytest.raises(Refused, match="may send") as caught:
         _ = case.call(line, {}, whole).destination
     assert f"--repository {section}" in caught.value.hint
+    # Without the stored token it may be another index, for which maturin sends what is typed.
+    token = PYPI_WHOLE.format("__token__").replace("pypi", section)
+    assert case.call(line, {}, token).destination.username == "ada"
+    with pytest.raises(Refused, match="would send"):
+        case.call(line, {}, token).pin()
 
 
 # -- what is refused ---------------------------------------------------------------

@@ -137,7 +137,10 @@ class Maturin(ToolCall):
     def _own_username(self) -> str | None:
         """The user name in ``.pypirc``, which beats all options if a password is there too."""
         option, value = self.target
-        return self._username_at(value) if option == _URL else self._stored_username(value)
+        if option != _URL:
+            return self._stored_username(value)
+        found = self._username_at(value)
+        return found if located(value, self.locations) in _NAMES.values() else None
 
     def _username_at(self, url: str) -> str | None:
         """The user name in ``.pypirc`` for a URL: maturin knows its own indexes by theirs.

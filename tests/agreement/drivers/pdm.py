@@ -22,7 +22,10 @@ def _refuse(*_):
 
 socket.socket.connect = socket.create_connection = socket.getaddrinfo = _refuse
 
-import httpx2  # noqa: E402
+try:  # the HTTP client of this version
+    import httpx2 as httpx
+except ImportError:
+    import httpx
 from pdm.cli import options as pdm_options  # noqa: E402
 from pdm.cli.commands import build, publish  # noqa: E402
 from pdm.cli.commands.publish import repository  # noqa: E402
@@ -42,7 +45,7 @@ class _Repository:
 
     def __init__(self, project, config):
         url = config.url.partition("#")[0]
-        sent = httpx2.URL(url)  # or the HTTP client refuses it
+        sent = httpx.URL(url)  # or the HTTP client refuses it
         if sent.scheme not in ("http", "https") or not sent.host:
             raise ValueError("not a URL of HTTP")
         scheme, _, rest = url.partition("://")
