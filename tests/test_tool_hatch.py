@@ -340,6 +340,12 @@ def test_a_call_for_help_uploads_nothing(look: Look, line: str) -> None:
     assert not look("publish").idle
 
 
+@pytest.mark.parametrize("line", ["-e publish", "-e publish build", "--config publish clean x"])
+def test_the_value_of_an_option_is_not_a_subcommand(look: Look, line: str) -> None:
+    """Nothing is asked, and no other subcommand gets the token."""
+    assert look(line).idle == "the subcommand of hatch is not publish"
+
+
 def test_the_users_own_certificates_are_shown(look: Look) -> None:
     """Those of a variable are shown for each tool, and not twice."""
     files = {CONFIG: f"{INDEX}ca-cert='c'\nclient-cert='d'\n{REPOS}corp='{A}'", "project/x": ""}

@@ -76,6 +76,10 @@ class Upload:
 
         :raises Refused: if the command line can't be read for certain.
         """
+        subcommand = self._call.words.words[:1]
+        row = self._call.invocation.row
+        if not {*subcommand} & {*row.subcommands}:  # an option has the word as its value
+            return f"the subcommand of {row.name} is not {' or '.join(row.subcommands)}"
         return self._call.idle()
 
     @property
