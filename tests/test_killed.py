@@ -124,7 +124,8 @@ def test_killed_in_the_dialogue_it_leaves_no_pinentry(here: Home, verb: str, tri
             started = kill(process.pid)
             assert process.wait() == -signal.SIGKILL
         if verb in ("GETPIN", "half of an answer"):
-            assert f"SETTIMEOUT {TIMEOUT}".encode() in pinentry.lines
+            (limit,) = (line for line in pinentry.lines if line.startswith(b"SETTIMEOUT"))
+            assert 1 <= int(limit.split()[1]) <= TIMEOUT  # a slow start takes its part
     afterwards(here, tried, f"pinentry: {verb}", started)
 
 
