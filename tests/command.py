@@ -628,7 +628,7 @@ class Warm:
 class Quick(Home):
     """A home whose :meth:`run` forks, for tests that read what secretly prints and does.
 
-    Whoever tests the start itself calls ``run_any`` with ``SECRETLY``, or ``start``.
+    A test of the start itself calls ``run_any`` with ``SECRETLY``, or ``start``.
     """
 
     _warm: Warm | None = None

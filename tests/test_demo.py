@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -15,12 +16,13 @@ import tokens
 from command import SECRETLY, Ended, Home, home
 from conftest import need
 
-from secretly.demo import package
-from secretly.demo.index import USERNAME, PracticeIndex
+from secretly.demo import package, showing
+from secretly.demo.index import PracticeIndex, ReceivedUpload
 from secretly.demo.tools import OWN, TOOLS
 from secretly.publishing.archives import read_distribution
 from secretly.publishing.pypi_token import is_genuine, make_token, narrow
 from secretly.redacted import Secret
+from secretly.running.usernames import TOKEN as USERNAME
 from secretly.testing import FakePinentry
 
 NAME = package.NAME
@@ -118,8 +120,8 @@ def ran(done: Ended, program: str) -> None:
         f"run --no-confirm {program} ",
         f"({NAME} {package.VERSION})",
         f"from the user {USERNAME}, with a temporary token, not the stored one",
-        "for another project: the token is not for the project another-project",
-        "an hour later: the token ended at",
+        "for another project, the index refused it: the token is not for the project another-",
+        "an hour later, the index refused it: the token ended at",
         "removed now",
         f"secretly run {next(t.usual for t in (*TOOLS, OWN) if t.program == program)}",
     ):
@@ -170,6 +172,29 @@ def test_after_a_no_nothing_is_uploaded(home: Home) -> None:
     assert "You answered No: demo_upload was not run. That is how it should be." in done.stderr
     assert "3. " not in done.stdout
     assert not list(Path(home.environ["TMPDIR"]).iterdir())
+
+
+@pytest.mark.process
+def test_a_tool_that_uploads_nothing_shows_nothing(home: Home) -> None:
+    """It ended well, but the demo claims nothing that did not happen."""
+    home.program("twine", "#!/bin/sh\n")
+    done = home.run("demo", "--yes")
+    assert done.status == 1
+    assert "uploaded nothing, so the demo stopped there" in done.stderr
+    assert "3. " not in done.stdout
+
+
+def test_the_demo_says_what_the_index_does_not_refuse(tmp_path: Path) -> None:
+    """If the tool sends the stored token, that token is good for other projects, too."""
+    setting = showing._Setting(tmp_path, PracticeIndex(), Secret(""), OWN, yes=True)
+    whole = setting.practice.make_token()
+    upload = ReceivedUpload(USERNAME, whole, NAME, package.VERSION, "x.whl", "")
+    with contextlib.closing(setting.practice):
+        setting.practice.start()
+        text = showing._result(setting._replace(token=whole), upload)
+    assert "with the stored token" in text
+    assert text.count("the index took it") == 2
+    assert "refused" not in text
 
 
 @pytest.mark.process

@@ -377,7 +377,7 @@ def test_a_tool_that_builds_first_shows_no_hashes(workdir: Workdir) -> None:
 
 
 def test_the_list_of_many_files_is_part_of_the_question(workdir: Workdir) -> None:
-    """So ``-q`` hides the list only if there is no question."""
+    """``-q`` hides the list only if secretly asks nothing."""
     for number in range(1, 10):
         name = f"demo-1.0-{number}-py3-none-any.whl"
         tokens.wheel(workdir.folder / "dist", name=name)

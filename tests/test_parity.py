@@ -1,7 +1,7 @@
 """A command that secretly runs is as if it had been started directly.
 
 Each test starts the same command line in three ways and compares what can be seen
-of it: directly; with a secret that is found at once; and with one that the user
+of it: directly; with a secret that is found without waiting; and with one that the user
 typed, so that Twisted's reactor was loaded and has run.
 """
 

@@ -36,12 +36,18 @@ def _index() -> Iterator[Warehouse]:
         yield found
 
 
-@pytest.fixture(name="home")
-def _home() -> Iterator[Home]:
+@contextlib.contextmanager
+def home_with_project() -> Iterator[Home]:
     """A home with the project ``demo``."""
     with home() as found:
         (found.folder / "demo").mkdir()
         project(found.folder / "demo")
+        yield found
+
+
+@pytest.fixture(name="home")
+def _home() -> Iterator[Home]:
+    with home_with_project() as found:
         yield found
 
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 import tokens
-from command import Ended, Home, home
-from test_publishing import FILE, project, publish, tool
+from command import Ended, Home
+from test_publishing import FILE, home_with_project, publish, tool
 from tokens import Warehouse
 
 from secretly.asking import wording
@@ -31,10 +31,7 @@ def _index() -> Iterator[Warehouse]:
 
 @pytest.fixture(name="home")
 def _home() -> Iterator[Home]:
-    """A home with the project ``demo``."""
-    with home() as found:
-        (found.folder / "demo").mkdir()
-        project(found.folder / "demo")
+    with home_with_project() as found:
         yield found
 
 

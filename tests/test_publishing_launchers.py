@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 import tokens
-from command import Ended, Home, home
-from test_publishing import FILE, project, tool
+from command import Ended, Home
+from test_publishing import FILE, home_with_project, tool
 from test_publishing_binaries import filled, run, write
 from tokens import Warehouse
 
@@ -36,9 +36,7 @@ def _index() -> Iterator[Warehouse]:
 @pytest.fixture(name="home")
 def _home() -> Iterator[Home]:
     """A home with the project ``demo``, whose environment is that of this Python."""
-    with home() as found:
-        (found.folder / "demo").mkdir()
-        project(found.folder / "demo")
+    with home_with_project() as found:
         write(found, {".pdm-python": sys.executable, HATCHS: ""})
         yield found
 
@@ -119,7 +117,7 @@ STEERING: dict[str, Project] = {
 def test_a_project_that_steers_through_a_launcher_gets_nothing(
     home: Home, index: Warehouse, name: str
 ) -> None:
-    """Without secretly, the upload goes elsewhere; with it, nobody is asked."""
+    """Without secretly, the upload goes elsewhere; secretly refuses it, and asks nothing."""
     case = STEERING[name]
     done, shown = launched(home, index, case, "-r corp")
     assert (done.status, shown, index.uploads) == (125, "", [])

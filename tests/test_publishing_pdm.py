@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 import tokens
-from command import Home, home
-from test_publishing import project, skip_if_it_cannot
+from command import Home
+from test_publishing import home_with_project, skip_if_it_cannot
 from test_publishing_binaries import filled, run, write
 from tokens import Warehouse
 
@@ -32,9 +32,7 @@ def _index() -> Iterator[Warehouse]:
 @pytest.fixture(name="home")
 def _home(index: Warehouse) -> Iterator[Home]:
     """A home with the project ``demo``, where pdm publishes."""
-    with home() as found:
-        (found.folder / "demo").mkdir()
-        project(found.folder / "demo")
+    with home_with_project() as found:
         skip_if_it_cannot(found, index, "pdm", found.folder / "demo")
         yield found
 

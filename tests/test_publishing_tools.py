@@ -392,16 +392,16 @@ def test_the_hint_about_a_plain_password_can_be_followed(place: Place, command: 
 # -- which files -----------------------------------------------------------------
 
 #: A command, and files next to the distribution that the tool uploads with it.
-BESIDE = {
+UPLOADED_WITH_A_FILE = {
     "twine": (f"twine upload --repository-url {{url}} {FILE} {FILE}.asc", f"{FILE}.asc"),
     "uv": ("uv publish --publish-url {url}", f"{FILE}.publish.attestation"),
 }
 
 
-@pytest.mark.parametrize("name", BESIDE)
+@pytest.mark.parametrize("name", UPLOADED_WITH_A_FILE)
 def test_what_is_uploaded_with_a_file_is_shown(place: Place, name: str) -> None:
     """A signature, or an attestation: with a hash, and the index gets it."""
-    line, path = BESIDE[name]
+    line, path = UPLOADED_WITH_A_FILE[name]
     attests = path.endswith("attestation")
     place.write({path: "[]" if attests else "-----BEGIN PGP SIGNATURE-----\n"})
     # Attestations are refused with a token of PyPI's, so here is a password.

@@ -19,6 +19,7 @@ from toolcalls import (
     root_fixture,
 )
 
+from secretly.asking import wording
 from secretly.config.model import Configuration
 from secretly.publishing.destination import Destination
 from secretly.publishing.steering import network_of
@@ -289,6 +290,15 @@ def test_added_options_come_before_no_end_of_the_options(twine: Calls) -> None:
         ("upload --cert mine x", {}, ["your own certificates"]),
         ("upload x", {"TWINE_CERT": "mine"}, ["your own certificates"]),
         ("upload x", {"https_proxy": "http://me:canary-1@corp:3128"}, ["proxy corp:3128"]),
+        ("upload x", {"https_proxy": "corp:3128/x"}, ["proxy corp:3128"]),
+        # Programs disagree where the host is, and what the user and the password are.
+        (
+            "upload x",
+            {"https_proxy": "http://me:canary/1@corp"},
+            [wording.proxy(wording.UNREADABLE)],
+        ),
+        ("upload x", {"https_proxy": "http://corp/@other"}, [wording.proxy(wording.UNREADABLE)]),
+        ("upload x", {"https_proxy": "http://me:a#b@corp"}, [wording.proxy(wording.UNREADABLE)]),
     ],
 )
 def test_what_the_users_settings_change_about_the_connection_is_shown(

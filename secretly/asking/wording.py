@@ -202,6 +202,7 @@ UNVERIFIED = "certificates are not checked"
 OWN_CERTIFICATES = "your own certificates"
 CLIENT_CERTIFICATE = "a client certificate"
 KEYS_IN_A_FILE = "its keys are written to a file"
+UNREADABLE = "with an unreadable address"
 
 
 def upload_line(releases: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import email
 import email.policy
-import re
 import secrets
 import threading
 import time
@@ -13,12 +12,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import NamedTuple
 
 from ..errors import BadToken
+from ..publishing.metadata import normalize_project
 from ..publishing.pypi_token import is_genuine, make_token, token_scope
 from ..redacted import Secret
+from ..running.usernames import TOKEN
 from ..text import format_time
-
-#: The user name that PyPI takes with a token.
-USERNAME = "__token__"
 
 #: How much an upload may have, in bytes: the package of the demo has about a thousand.
 LIMIT = 1 << 20
@@ -88,8 +86,8 @@ class PracticeIndex:
 
         :param project: the project's name, normalized.
         """
-        if username != USERNAME:
-            return f"the user name is not {USERNAME}"
+        if username != TOKEN:
+            return f"the user name is not {TOKEN}"
         try:
             scope = token_scope(token)
             genuine = is_genuine(token, self._key)
@@ -126,8 +124,8 @@ class _Handler(BaseHTTPRequestHandler):
         except ValueError:
             return self._answer(400, "this is not an upload")
         if scheme != "Basic":
-            return self._answer(401, "")
-        project = re.sub(r"[-_.]+", "-", form.get("name", "")).lower()
+            return self._answer(401, "a user name and a token are needed")
+        project = normalize_project(form.get("name", ""))
         refused = self.server.index.judge(username, Secret(token), project)
         self.server.index.uploads.append(
             ReceivedUpload(
@@ -166,8 +164,6 @@ class _Handler(BaseHTTPRequestHandler):
         return self.rfile.read(size)
 
     def _answer(self, status: int, reason: str) -> None:
-        if status == 401:
-            reason = "a user name and a token are needed"
         self.send_response(status, reason or None)
         if status == 401:
             self.send_header("WWW-Authenticate", 'Basic realm="practice"')

@@ -14,9 +14,10 @@ from typing import NamedTuple
 from ..keeping.stored_names import StoredNames
 from ..redacted import Secret
 from ..resolving.request import Context
+from ..running.usernames import TOKEN
 from ..text import format_command
 from . import package, uploader
-from .index import USERNAME, PracticeIndex, ReceivedUpload
+from .index import PracticeIndex, ReceivedUpload
 from .keychain import PracticeKeychain
 from .tools import OWN, Tool, filled, find_tool
 
@@ -66,7 +67,7 @@ class _Setting(NamedTuple):
     def stores(self, context: Context) -> Context:
         """The user's own setup, but with the demo's keychain."""
         return context._replace(
-            keychain=PracticeKeychain(self.secret, USERNAME, self.token),
+            keychain=PracticeKeychain(self.secret, TOKEN, self.token),
             stored_names=StoredNames(self.folder / "state"),
         )
 
@@ -88,9 +89,10 @@ def show(run: Run, yes: bool, say: Callable[[str], None]) -> Ending:
     with _set_up(yes) as setting:
         say(_start(setting))
         status = _run_in_child(setting, run)
-        if status == 0:
-            say(_result(setting))
-    return Ending(status, _end(setting, status))
+        taken = [one for one in setting.practice.uploads if not one.refused]
+        if status == 0 and taken:
+            say(_result(setting, taken[0]))
+    return _end(setting, status, bool(taken))
 
 
 @contextlib.contextmanager
@@ -106,7 +108,7 @@ def _set_up(yes: bool) -> Iterator[_Setting]:
         file = package.make_project(setting.project)
         if setting.tool is OWN:
             uploader.install(root)
-        StoredNames(root / "state").add(setting.secret, USERNAME, True)
+        StoredNames(root / "state").add(setting.secret, TOKEN, True)
         yield setting._replace(tool=filled(setting.tool, practice.url, str(file)))
 
 
@@ -178,37 +180,39 @@ def _start(setting: _Setting) -> str:
     )
 
 
-def _result(setting: _Setting) -> str:
-    upload = next(one for one in setting.practice.uploads if not one.refused)
+def _result(setting: _Setting, upload: ReceivedUpload) -> str:
     stored = upload.token == setting.token
     return (
         f"\n3. The index received {upload.file} ({upload.project} {upload.version}),\n"
         f"   from the user {upload.username}, with "
         f"{'the stored token' if stored else 'a temporary token, not the stored one'}.\n"
-        "4. The demo sent the temporary token again, and the index refused it:\n"
-        f"   for another project: {_try_again(setting, upload, 'another-project')}\n"
-        f"   an hour later: {_try_again(setting, upload, package.NAME, _LATER)}\n"
+        "4. The demo sent that token again:\n"
+        f"   for another project, the index {_try_again(setting, upload, 'another-project')}\n"
+        f"   an hour later, the index {_try_again(setting, upload, package.NAME, _LATER)}\n"
     )
 
 
 def _try_again(setting: _Setting, upload: ReceivedUpload, project: str, later: float = 0.0) -> str:
-    """Send the token that the index received once more; return the index's answer."""
+    """Send the token that the index received once more; return what the index does, in words."""
     setting.practice.put_clock_forward(later)
     sent = uploader.Sent(project, package.VERSION, upload.file, b"")
-    return uploader.send(setting.practice.host, upload.username, upload.token, sent).reason
+    answer = uploader.send(setting.practice.host, upload.username, upload.token, sent)
+    return "took it" if answer.status == 200 else f"refused it: {answer.reason}"
 
 
-def _end(setting: _Setting, status: int) -> str:
-    """The last lines."""
-    if status == 0:
-        return (
+def _end(setting: _Setting, status: int, uploaded: bool) -> Ending:
+    """How the demo ended. A tool that ends well without an upload has shown nothing."""
+    if status == 0 and uploaded:
+        text = (
             "The index, the package and both tokens are removed now.\n"
             "Next, store your own token and upload:\n"
             f"   secretly set PyPI\n   secretly run {setting.tool.usual}"
         )
-    if status == _NO:
-        return f"\nYou answered No: {setting.tool.program} was not run. That is how it should be."
-    hint = "" if setting.yes else "\nTo see the demo without a question: secretly demo --yes"
-    return (
-        f"\n'{setting.command()}' ended with the status {status}, so the demo stopped there.{hint}"
-    )
+    elif status == _NO:
+        text = f"\nYou answered No: {setting.tool.program} was not run. That is how it should be."
+    else:
+        hint = "" if setting.yes else "\nTo see the demo without a question: secretly demo --yes"
+        ended = f"ended with the status {status}" if status else "uploaded nothing"
+        text = f"\n'{setting.command()}' {ended}, so the demo stopped there.{hint}"
+        status = status or 1
+    return Ending(status, text)

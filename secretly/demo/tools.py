@@ -38,10 +38,10 @@ TOOLS = (
     ),
     Tool(
         "poetry",
-        ("publish", "-r", "demo"),
+        ("publish", "-r", "secretly-demo"),
         "poetry publish",
-        environ={"POETRY_REPOSITORIES_DEMO_URL": "{url}"},
-        secret="demo",
+        environ={"POETRY_REPOSITORIES_SECRETLY_DEMO_URL": "{url}"},
+        secret="secretly-demo",
     ),
 )
 

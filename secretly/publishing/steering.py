@@ -181,4 +181,7 @@ def _by_variables(call: ToolCall) -> Iterator[str]:
 
 def proxy_host(proxy: str) -> str:
     """The host and port of a proxy: its user name and password are not shown."""
-    return escape(proxy.rpartition("//")[2].rpartition("@")[2].partition("/")[0])
+    place, *more = re.split(r"[/?#]", proxy.partition("://")[2] or proxy, maxsplit=1)
+    if "@" in "".join(more):  # a password with such a character in it: programs disagree
+        return wording.UNREADABLE
+    return escape(place.rpartition("@")[2])

@@ -16,7 +16,7 @@ class Artifacts(NamedTuple):
     :param patterns: whether such a word is a pattern for names of files: never, always, or if
         no file has that name.
     :param folders: such a word may name a folder, whose files the tool uploads.
-    :param skips: the tool skips such a word if there is no such file.
+    :param skips: the tool skips a word if a file of that name doesn't exist.
     :param strict: the tool refuses any other file, and any folder, among those that it collects.
     :param folder: the folder whose files the tool uploads when no file is named; empty if
         files must be named.

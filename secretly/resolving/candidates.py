@@ -96,7 +96,7 @@ def username_for(given: str | None, entry: Entry, stored: StoredName | None = No
 
 
 def own_username(candidate: Candidate, of_source: str | None = None) -> str | None:
-    """Decide which user name belongs to a secret; None: there is none.
+    """Decide which user name belongs to a secret; None: it has none.
 
     It is the one that the stores have it under, else the configured one, else the source's.
 

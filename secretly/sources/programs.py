@@ -62,13 +62,10 @@ class Program(Record):
 
     def limit(self, run: Run) -> float:
         """Return how long the program may take, in seconds."""
-        if run.prompt_timeout is None:
+        seconds = run.prompt_timeout
+        if seconds is None:
             return MACHINE_TIMEOUT
-        return (
-            run.prompt_timeout
-            if self.asks and run.attended
-            else min(MACHINE_TIMEOUT, run.prompt_timeout)
-        )
+        return seconds if self.asks and run.attended else min(MACHINE_TIMEOUT, seconds)
 
     async def call(
         self,
@@ -93,8 +90,8 @@ class Program(Record):
                 timeout=run.at_most(self.limit(run)),
                 environ=_with(run.environ, environ),
                 stdin=stdin.encode("utf-8", "surrogateescape"),
-                new_session=not self.asks
-                or run.prompt_timeout is None,  # with no terminal it cannot ask
+                # With no terminal it cannot ask.
+                new_session=not self.asks or run.prompt_timeout is None,
                 limit=limit,
             )
         except output.TooMuch:

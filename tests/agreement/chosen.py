@@ -102,7 +102,7 @@ class Chooser:
     def spelled(self, names: Sequence[str], value: str, *, equals: bool = True) -> list[str]:
         """An option with a value, in one of its spellings.
 
-        :param equals: whether an equals sign after a short name is no part of the value.
+        :param equals: whether the parser drops an equals sign after a short name.
         """
         name = self.random.choice(names)
         long = name.startswith("--")
