@@ -493,7 +493,7 @@ def test_the_changelog_has_this_version() -> None:
 
 #: Where boxes of dialogs are shown, how many, and where each says that it uploads to.
 BOXES = {
-    "../README.md": (2, Destination("pypi", "PyPI")),
+    "../README.md": (1, Destination("pypi", "PyPI")),
     "how-to/publish.rst": (1, Destination("pypi", "PyPI")),
     "tutorial.rst": (2, Destination("", "127.0.0.1:8080", "http://127.0.0.1:8080/")),
 }
@@ -903,6 +903,20 @@ def test_the_readme_shows_the_examples() -> None:
         bare((DOCS / "examples" / f"{name}.py").read_text("utf-8"))
         for name in ("with_asyncio", "with_twisted")
     ]
+
+
+def test_the_readme_links_to_every_page() -> None:
+    """The README names each page of the documentation but the lists of pages, and no other file."""
+    linked = set(re.findall(r"\]\((docs/[^)]+\.rst)\)", page("../README.md")))
+    pages = {str(path.relative_to(DOCS.parent)) for path in DOCS.rglob("*.rst")}
+    assert linked == {path for path in pages if not path.endswith("/index.rst")}
+
+
+def test_the_first_screen_of_the_readme() -> None:
+    """Its first thirty lines have each way to use secretly, the picture, and the limit."""
+    first = "\n".join(page("../README.md").splitlines()[:30])
+    for part in ("demo", "install", "upload", "-e API_KEY", ".env", "await", ".png", "malware"):
+        assert part in first, part
 
 
 def bare(text: str) -> str:
