@@ -376,8 +376,19 @@ def test_a_profile_name_that_no_file_can_have_is_refused(none: Shims, name: str)
 
 
 def test_a_command_without_profiles_is_refused(none: Shims) -> None:
-    """The hint says how to add a profile."""
-    assert_refused(none.make(command="gh"), "[commands.gh.profiles.NAME]")
+    """A program that refuses names profiles. The hint says how to add one."""
+    assert_refused(none.make("--refuse", command="gh"), "[commands.gh.profiles.NAME]")
+
+
+def test_without_profiles_the_shim_runs_the_command_with_secretly(none: Shims) -> None:
+    """It has the command's own name, and must come before the command on PATH."""
+    none.home.configure("")
+    none.home.program("gh", '#!/bin/sh\necho "gh got $GH_TOKEN for $1"\n')
+    assert none.make(command="gh").stdout == f"wrote {none.folder / 'gh'}\n"
+    environ = {**none.environ, "SECRETLY_NO_INPUT": "1"}
+    none.home.configure('[secrets.GitHub]\nsource = "env://VALUE"\n')
+    done = none.home.run_any([str(none.folder / "gh"), "pr"], environ=environ)
+    assert (done.status, done.stdout) == (0, "gh got canary-1 for pr\n")
 
 
 def test_an_unknown_command_is_refused(none: Shims) -> None:

@@ -12,6 +12,10 @@ from ..config import known_commands
 from ..reference import looks_secret
 from ..text import escape, format_command
 
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from ..config.command_line import Invocation
+
 #: Other programs' words for the verbs.
 _OTHER_WORDS = {
     **dict.fromkeys("add store save put import insert login edit update".split(), "set"),
@@ -99,6 +103,63 @@ def not_joined(command: Sequence[str]) -> tuple[str, str] | None:
             f"secretly run --remember={right} {format_command(command[1:], 60) or 'COMMAND'}",
         )
     return None
+
+
+#: A word of a recipe that publishes.
+_PUBLISHING = re.compile(
+    r"(?:.*[-_:])?(?:publish|upload|release|deploy)(?:[-_:].*)?", re.IGNORECASE
+)
+
+#: The first words with which programs start what a project defines.
+_STARTING = frozenset("run run-script exec x make xtask".split())
+
+#: Programs that put the tools of the project's own environment before those on PATH.
+_OWN_PATH = frozenset("hatch nox pdm pipenv pixi poetry rye tox uv".split())
+
+
+def unseen_upload(command: Sequence[str], known: Invocation, alias: str | None) -> str:
+    """Return the line about a call that may publish and gets no secret; empty for other calls.
+
+    :param alias: the known command that ``--as`` names.
+    """
+    name, words = known.row.name, known.parsed.words
+    if known.asks_help or not known.row.publishes:
+        return ""
+    first, *others = [word for word in words if not re.search(r"[/.=]", word)] or [""]
+    named = [first, *(others if first in _STARTING else [])]
+    if alias is None and not any(map(_PUBLISHING.fullmatch, named)):
+        return ""
+    shown = format_command(command, 60)
+    if alias is not None and os.path.basename(command[0]) != alias:
+        what = f"{escape(alias)} gets no secret: secretly can't read an upload from '{shown}'"
+        return f"{what}. {_how(command, alias)}"
+    return (
+        f"{escape(name)} gets no secret: secretly can't see what it starts. {_how(command, name)}"
+    )
+
+
+def for_recipe(command: Sequence[str]) -> str:
+    """Return how to give a secret to what a recipe starts; empty if nothing looks like one."""
+    if not any(map(_PUBLISHING.fullmatch, command)):
+        return ""
+    how = _how(command, "twine")
+    return how[0].lower() + how[1:]
+
+
+def _how(command: Sequence[str], tool: str) -> str:
+    """How a command gets a secret for an upload that it starts."""
+    shown, program = format_command(command, 60), os.path.basename(command[0])
+    variables = known_commands.COMMANDS.get(tool, {}).get("secrets")
+    own = dict(variables) if isinstance(variables, dict) else {}
+    if any(own.values()):  # its token can't be narrowed: cargo, npm
+        variable, secret = next(iter(own.items()))
+        return f"To give it one: secretly run -e {variable}={secret} {shown}"
+    tool = "twine" if tool == program else tool
+    if program in _OWN_PATH:
+        return (
+            f"To give it a token for one project: secretly run --as {tool} --project NAME {shown}"
+        )
+    return f"To be asked when it starts {tool}: secretly run --wrap {tool} {shown}"
 
 
 def without_text(literal: Iterable[str], known: Iterable[str]) -> Iterator[str]:

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from ..running.preparing import PreparedRun
 
 
+#: What a recipe is called that publishes.
+_PUBLISHING = r"publish|upload|release|deploy"
+
+
 class _Call(Record):
     """What was typed, and what is known of it."""
 
@@ -100,20 +104,20 @@ def run(about: str, arguments: Sequence[str]) -> int:
             raise UsageError(wrong[0], wrong[1])
     call = _read_call(options, command)
     path = program.find_program(command[0], call.environ)
+    folder = _wrapping_folder(call) if options.wrap and not options.dry_run else ""
     if call.needs_secret or options.dry_run:
         ready = _with_secrets(call, path)
         if ready is None:
             return 0
     else:
-        plain = texts(plain_variables(None, call.profile, call.env_file))
-        ready = launch.LaunchPlan(path, command, plain)
-        if call.invocation is not None and options.verbose:
-            say(f"{escape(call.invocation.row.name)} gets no secret: this call doesn't need one")
+        ready = _without_secrets(call, path)
     if options.literal:
         from .guesses import without_text
 
         for line in without_text(options.literal, call.set_names):
             (quiet if options.quiet else say)(line)
+    if folder:
+        ready = ready.search_first(folder, call.environ)
     launch.execute(ready, quiet if options.quiet else say, hardening.lifted())
     raise AssertionError("execve returned")
 
@@ -129,6 +133,7 @@ def _read_call(options: RunOptions, command: Sequence[str]) -> _Call:
             f"unknown command '{options.alias}'{suggestion(options.alias, known.commands)}",
             "--as takes a known command: one with [commands.NAME]",
         )
+    _check_wrapped(options.wrap, known)
     explicit: dict[DeliveryMethod, str] = dict(parse_variable(text) for text in options.env)
     for name in {name for by in explicit for name in by.variables} & {*options.literal}:
         raise UsageError(
@@ -137,12 +142,35 @@ def _read_call(options: RunOptions, command: Sequence[str]) -> _Call:
         )
     profile = command_line.chosen_profile(invocation, options.profile)
     env_file = _read_env_files(options)
-    if invocation is None and not (explicit or env_file is not None or options.resolve_env):
+    nothing = not (explicit or env_file is not None or options.resolve_env or options.wrap)
+    if invocation is None and nothing:
+        from .guesses import for_recipe
+
         raise Refused(
             f"no secret is configured for {escape(command[0])}",
-            f"add one: secretly run -e VARIABLE=NAME {format_command(command, 60)}",
+            for_recipe(command)
+            or f"add one: secretly run -e VARIABLE=NAME {format_command(command, 60)}",
         )
     return _Call(options, command, environ, known, invocation, profile, explicit, env_file)
+
+
+def _wrapping_folder(call: _Call) -> str:
+    """The folder with the programs that stand for the wrapped commands, for the command's PATH."""
+    from ..running import shims, wrapping
+
+    files = shims.wrapping(call.options.wrap, call.options.handed_on)
+    return wrapping.make_folder(files, call.environ)
+
+
+def _check_wrapped(names: Sequence[str], configuration: Configuration) -> None:
+    for name in names:
+        if name not in configuration.commands:
+            from .guesses import suggestion
+
+            raise UsageError(
+                f"unknown command '{escape(name)}'{suggestion(name, configuration.commands)}",
+                "--wrap takes a known command, such as twine: one with [commands.NAME]",
+            )
 
 
 def _read_env_files(options: RunOptions) -> EnvFile | None:
@@ -169,6 +197,9 @@ def _with_secrets(call: _Call, path: str) -> launch.LaunchPlan | None:
         from .dry_run import print_plan
 
         print_plan(plan, prepared, context)
+        for name in options.wrap:
+            runs = format_command(["secretly", "run", *options.handed_on, "--", name])
+            print(f"{escape(name)}: if the command starts it: {runs}")
         return None
     if not prepared.deliveries:
         return prepared.launch
@@ -186,6 +217,24 @@ def _with_secrets(call: _Call, path: str) -> launch.LaunchPlan | None:
     except Cancelled as error:
         error.hint = f"{escape(call.command[0])} was not run"
         raise
+
+
+def _without_secrets(call: _Call, path: str) -> launch.LaunchPlan:
+    """The launch of a call that needs no secret. If its words may publish, one line says so."""
+    known, options = call.invocation, call.options
+    if known is not None and not (options.quiet or options.wrap):
+        if options.alias is not None or re.search(_PUBLISHING, " ".join(known.arguments)):
+            from .guesses import unseen_upload
+
+            if line := unseen_upload(call.command, known, options.alias):
+                say(line)
+        if options.verbose:
+            say(f"{escape(known.row.name)} gets no secret: this call doesn't need one")
+    return launch.LaunchPlan(path, call.command, _plain_texts(call))
+
+
+def _plain_texts(call: _Call) -> Mapping[str, str]:
+    return texts(plain_variables(None, call.profile, call.env_file))
 
 
 def _with_listing(prepared: PreparedRun) -> PreparedRun:

@@ -16,6 +16,7 @@ _HELP = "secretly run --help"
 _EXAMPLE = """examples:
   secretly run twine upload dist/*
   secretly run -e API_KEY=OpenAI sh -c 'echo "$API_KEY" | wc -c'
+  secretly run --wrap twine -- make release
 """
 
 
@@ -80,6 +81,13 @@ _OPTIONS = (
     _Option(("-p", "--profile"), "profile", "use this profile of the command", "NAME"),
     _Option(("--as",), "alias", "treat the command as this known command", "NAME"),
     _Option(
+        ("--wrap",),
+        "wrap",
+        "use secretly when the command starts NAME (repeatable)",
+        "NAME",
+        many=True,
+    ),
+    _Option(
         ("--remember",),
         "remember",
         "store what you type, or remember it for a DURATION",
@@ -119,6 +127,7 @@ class RunOptions:
         self.resolve_env = False
         self.profile: str | None = None
         self.alias: str | None = None
+        self.wrap: list[str] = []
         self.remember: model.Remember | None = None
         self.ask = False
         self.confirm: bool | None = None
@@ -127,6 +136,28 @@ class RunOptions:
         self.dry_run = False
         self.quiet = False
         self.verbose = False
+
+    @property
+    def handed_on(self) -> list[str]:
+        """The options that hold for wrapped commands as well: how to ask, and what to print."""
+        chosen = {
+            "--remember": self.remember is True,
+            "--no-remember": self.remember is False,
+            "--ask": self.ask,
+            "--confirm": self.confirm is True,
+            "--no-confirm": self.confirm is False,
+            "--no-input": self.no_input,
+            "--quiet": self.quiet,
+            "--verbose": self.verbose,
+        }
+        found = [option for option, given in chosen.items() if given]
+        for option, seconds in (
+            ("--remember", self.remember),
+            ("--prompt-timeout", self.prompt_timeout),
+        ):
+            if isinstance(seconds, float):
+                found.append(f"{option}={values.duration_text(seconds)}")
+        return found
 
     def take(self, option: _Option, value: str | None) -> None:
         """Set an option to its value; without one, to what the option means alone."""

@@ -17,6 +17,7 @@ from .console import UsageError, say
 EXAMPLE = """examples:
   secretly shim twine              writes dev.twine, prod.twine: one for each profile
   secretly shim --refuse twine     also writes a twine that names these two
+  secretly shim uv                 writes uv, as uv has no profiles: it runs with secretly
   secretly shim --remove twine
 """
 
@@ -48,18 +49,19 @@ def execute(options: Namespace) -> int:
             f"unknown command '{escape(options.command)}'",
             f"add it to the configuration: [commands.{escape(options.command)}.profiles.NAME]",
         )
-    for path in shims.write(folder, shims.shim_texts(row, options.refuse)):
+    files = shims.shim_texts(row, options.refuse)
+    for path in shims.write(folder, files):
         print(f"wrote {escape(os.fspath(path))}")
-    if not _comes_first(folder, options.command, options.refuse, environ):
+    if not _comes_first(folder, options.command, options.command in files, environ):
         say(f"put {folder} on PATH, before the folder of {options.command} itself")
     return 0
 
 
-def _comes_first(folder: Path, command: str, refusing: bool, environ: Mapping[str, str]) -> bool:
-    """Whether the shell finds the shims; one that refuses must come before the command."""
+def _comes_first(folder: Path, command: str, same_name: bool, environ: Mapping[str, str]) -> bool:
+    """Whether the shell finds the shims; one with the command's own name must come before it."""
     folders = [os.path.normpath(f) for f in environ.get("PATH", "").split(os.pathsep) if f]
     own = os.path.normpath(folder)
-    if own not in folders or not refusing:
+    if own not in folders or not same_name:
         return own in folders
     real = safefiles.program_on_path(command, environ) or ""
     return os.path.normpath(os.path.dirname(real)) not in folders[: folders.index(own)]

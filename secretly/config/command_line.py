@@ -187,20 +187,26 @@ class Invocation(Record):
         return parse_words(self.arguments, {name for name in values if name.startswith("-")})
 
     @property
-    def needs_secret(self) -> bool:
-        """Whether this call needs the secret.
-
-        It does if its subcommand does. A call for help or for the version never does.
-        """
-        if self.idle:
-            return False
+    def asks_help(self) -> bool:
+        """Whether this call asks for help or for the version."""
         options, words = self.parsed.options, self.parsed.words
         # -h must be an argument of its own: Go's options have one dash, and an h in -method
         # does not ask for help.
         helped = ("-h", None) in options and not {"-h", "-help"}.isdisjoint(self.arguments)
         # After a subcommand --version may be anything, as in `cargo yank --version 1.0`.
-        if helped or ("--help", None) in options or (("--version", None) in options and not words):
+        return (
+            helped or ("--help", None) in options or (("--version", None) in options and not words)
+        )
+
+    @property
+    def needs_secret(self) -> bool:
+        """Whether this call needs the secret.
+
+        It does if its subcommand does. A call for help or for the version never does.
+        """
+        if self.idle or self.asks_help:
             return False
+        words = self.parsed.words
         if not self.row.subcommands:
             # Only the first arguments count: in `glab -R login mr list`, login is a value.
             return not _starts_with(self.arguments, self.row.exceptions)

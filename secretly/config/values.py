@@ -41,6 +41,17 @@ def duration(text: str) -> float:
     return float(int(found[1]) * _UNITS[found[2]])
 
 
+def duration_text(seconds: float) -> str:
+    """Write a duration as :func:`duration` reads it.
+
+    >>> duration_text(900.0)
+    '15m'
+    """
+    whole = int(seconds)
+    unit = next(unit for unit in ("h", "m", "s") if whole % _UNITS[unit] == 0)
+    return f"{whole // _UNITS[unit]}{unit}"
+
+
 def is_variable(name: str) -> bool:
     """Whether *name* is a valid name for an environment variable."""
     return name.isascii() and name.isidentifier()

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from ..errors import NotExecutable, NotThere, Refused, SecretlyError
 from ..record import Record
-from ..redacted import NotASecret, to_secret
+from ..redacted import Environ, NotASecret, to_secret
 from ..text import escape
 from .program import fingerprint
 
@@ -39,6 +39,15 @@ class LaunchPlan(Record):
     fingerprint: tuple[int | str, ...] | None = None
     recheck: Callable[[], None] | None = None
     said: Sequence[str] = ()
+
+    def search_first(self, folder: str, environ: Mapping[str, str]) -> LaunchPlan:
+        """The plan with a folder in front of PATH.
+
+        :param environ: the inherited environment, for a plan that leaves PATH as it is.
+        """
+        path = self.environ.get("PATH", environ.get("PATH", os.defpath))
+        changed = {**self.environ, "PATH": os.pathsep.join((folder, path))}
+        return self._replace(environ=Environ(changed))
 
     def __repr__(self) -> str:
         return f"<plan to run {self.program}>"

@@ -6,7 +6,7 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from .. import safefiles
@@ -15,7 +15,7 @@ from ..config.model import Command
 from ..errors import Refused
 from ..text import escape
 
-__all__ = ["find_folder", "list_shims", "remove", "shim_texts", "write"]
+__all__ = ["find_folder", "list_shims", "remove", "shim_texts", "wrapping", "write"]
 
 
 def find_folder(environ: Mapping[str, str], named: str | None = None) -> Path:
@@ -32,23 +32,22 @@ def find_folder(environ: Mapping[str, str], named: str | None = None) -> Path:
 
 
 def shim_texts(command: Command, refusing: bool) -> dict[str, str]:
-    """The names and texts of a command's shims.
+    """The names and texts of a command's shims: one for each profile, or else one.
 
     :param refusing: also make one that has the command's own name, and refuses to run.
-    :raises Refused: if the command has no profiles, or a name can't be a file's.
+    :raises Refused: if one should refuse and the command has no profiles, or if a name can't be a
+        file's.
     """
-    if not command.profiles:
-        raise Refused(
-            f"{escape(command.name)} has no profiles",
-            f"add one to the configuration: [commands.{escape(command.name)}.profiles.NAME]",
-        )
     name = command.name
+    if refusing and not command.profiles:
+        raise Refused(
+            f"{escape(name)} has no profiles",
+            f"add one to the configuration: [commands.{escape(name)}.profiles.NAME]",
+        )
     for part in (name, *command.profiles):
-        if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", part):
-            raise Refused(
-                f"'{escape(part)}' can't be part of a program's name",
-                "use letters, digits, '.', '_' and '-'",
-            )
+        _check_name(part)
+    if not command.profiles:
+        return wrapping([name], ())
     found = {
         f"{profile}.{name}": _running(name, "run", "-p", profile, "--", name)
         for profile in command.profiles
@@ -57,6 +56,27 @@ def shim_texts(command: Command, refusing: bool) -> dict[str, str]:
         choices = " or ".join(sorted(found))
         found[name] = _script(name, f'echo "{name}: use {choices}" >&2', "exit 1")
     return found
+
+
+def wrapping(names: Iterable[str], options: Sequence[str]) -> dict[str, str]:
+    """The names and texts of shims that only run a command through secretly.
+
+    :param options: the options of ``secretly run``.
+    :raises Refused: if a name can't be a file's.
+    """
+    found = {}
+    for name in names:
+        _check_name(name)
+        found[name] = _running(name, "run", *options, "--", name)
+    return found
+
+
+def _check_name(part: str) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", part):
+        raise Refused(
+            f"'{escape(part)}' can't be part of a program's name",
+            "use letters, digits, '.', '_' and '-'",
+        )
 
 
 def _running(command: str, *words: str) -> str:

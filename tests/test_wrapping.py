@@ -1,0 +1,222 @@
+"""``secretly run --wrap``: what a recipe starts runs with secretly."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import tokens
+from command import PATIENCE, SECRETLY, Home, ended, home, processes, quick, wait_until
+
+from secretly.config import values
+from secretly.testing import FakePinentry
+
+#: A twine that says which project its token is for.
+TWINE = f"""#!{sys.executable} -I
+import os, sys
+sys.path[:0] = {sys.path!r}
+from secretly.publishing.pypi_token import token_scope
+value = os.environ.get("TWINE_PASSWORD")
+print("twine got", sorted(token_scope(value).projects) if value else "nothing", sys.argv[1:])
+"""
+
+RECIPE = """#!/bin/sh
+echo "recipe got ${TWINE_PASSWORD-nothing}"
+twine check dist/*
+twine upload dist/*
+"""
+
+
+#: Shows its process ID, its open files and its children.
+SHOW = """
+echo $$
+echo /proc/$$/fd/*
+read -r own <"/proc/$$/task/$$/children"
+echo "$own"
+"""
+
+
+@pytest.fixture(name="here")
+def _here() -> Iterator[Home]:
+    with quick() as found:
+        prepare(found)
+        yield found
+
+
+def prepare(found: Home) -> None:
+    """A recipe, a twine, a package, and a token that comes from a variable."""
+    found.program("twine", TWINE)
+    found.program("recipe", RECIPE)
+    tokens.wheel(found.folder / "dist")
+    found.configure('[secrets.PyPI]\nsource = "env://TOKEN"\n')
+    found.environ["TOKEN"] = tokens.TOKEN
+
+
+def folders(found: Home) -> list[Path]:
+    """The folders with wrapped commands that are there now."""
+    return [path for part in ("run", "tmp") for path in (found.folder / part).glob("secretly-*")]
+
+
+def keepers(found: Home) -> list[int]:
+    """The processes with this home that are left."""
+    own, left = os.fsencode(str(found.folder)), []
+    for pid in processes():
+        try:
+            if own in Path(f"/proc/{pid}/environ").read_bytes():
+                left.append(pid)
+        except OSError:
+            continue
+    return left
+
+
+@pytest.mark.process
+def test_a_recipe_is_asked_about_when_it_uploads(here: Home) -> None:
+    """The recipe gets nothing. Its upload is shown and confirmed, and gets a narrowed token."""
+    here.keep_in_a_file()
+    assert here.run("set", "PyPI", "--stdin", stdin=tokens.TOKEN).status == 0
+    with FakePinentry([True]) as pinentry:
+        done = here.run("run", "--wrap", "twine", "--", "recipe", environ=pinentry.environ)
+        prompts = pinentry.prompts
+    wheel = "dist/demo-1.0-py3-none-any.whl"
+    assert done.status == 0, done
+    got, checked, uploaded = done.stdout.splitlines()
+    assert (got, checked) == ("recipe got nothing", f"twine got nothing ['check', '{wheel}']")
+    assert uploaded.startswith(f"twine got ['demo'] ['upload', '{wheel}'")
+    assert len(prompts) == 1
+    assert "upload: demo 1.0" in str(prompts[0])
+    wait_until(lambda: not folders(here))
+
+
+@pytest.mark.process
+def test_a_no_ends_the_upload(here: Home) -> None:
+    """The recipe sees that its twine failed."""
+    here.keep_in_a_file()
+    here.run("set", "PyPI", "--stdin", stdin=tokens.TOKEN)
+    with FakePinentry([False]) as pinentry:
+        done = here.run("run", "--wrap", "twine", "recipe", environ=pinentry.environ)
+    assert done.status == 130
+    assert "twine got ['demo']" not in done.stdout
+
+
+@pytest.mark.process
+def test_options_hold_for_the_wrapped_command(here: Home) -> None:
+    """How to ask and what to print; not the variables, which are the recipe's own."""
+    options = ("--no-confirm", "-q", "--no-input", "-e", "API_KEY=env://KEY", "--wrap=twine")
+    here.program("recipe", 'echo "recipe got $API_KEY"\ntwine upload dist/*\n')
+    done = here.run("run", *options, "recipe", environ={"KEY": "canary-1"})
+    assert (done.status, done.stderr) == (0, "")
+    assert done.stdout.startswith("recipe got canary-1\ntwine got ['demo'] ")
+
+
+@pytest.mark.process
+def test_the_tool_is_the_one_on_the_recipes_path(here: Home) -> None:
+    """A recipe may put the tool's folder on PATH itself, after the wrapped one."""
+    (here.programs / "twine").rename(here.folder / "twine")
+    here.program("recipe", 'PATH="${PATH%%:*}:$HOME:$PATH" twine check x\n')
+    done = here.run("run", "--wrap", "twine", "recipe")
+    assert (done.status, done.stdout) == (0, "twine got nothing ['check', 'x']\n")
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        (("--wrap", "twin", "recipe"), 125, "unknown command 'twin'. Did you mean 'twine'?"),
+        (("--wrap", "../x", "recipe"), 125, "unknown command '../x'"),
+        (("--wrap", "twine"), 125, "no command to run"),
+        (("--wrap", "twine", "absent"), 127, "command not found: absent"),
+    ],
+)
+def test_mistakes(here: Home, words: tuple[str, ...], status: int, said: str) -> None:
+    """An unknown command, or none: nothing is run, and no folder stays."""
+    done = here.run("run", *words)
+    assert (done.status, done.stdout) == (status, "")
+    assert said in done.stderr
+    assert not folders(here)
+
+
+@pytest.mark.process
+def test_a_dry_run_says_what_would_run(here: Home) -> None:
+    """It makes no folder."""
+    options = ("--prompt-timeout=2m", "--remember=90s", "--confirm", "-v")
+    done = here.run("run", "--dry-run", "--wrap", "twine", *options, "recipe")
+    runs = "secretly run --confirm --verbose --remember=90s --prompt-timeout=2m -- twine"
+    assert done.stdout.splitlines()[-1] == f"twine: if the command starts it: {runs}"
+    assert not folders(here)
+
+
+@pytest.mark.process
+def test_a_folder_for_programs_is_found(here: Home) -> None:
+    """Where programs can't be executed, a shell would pass over them and start the tool itself."""
+    done = here.run("run", "--wrap", "twine", "recipe", environ={"XDG_RUNTIME_DIR": "/proc"})
+    assert "recipe got nothing" in done.stdout
+
+
+@pytest.mark.process
+@pytest.mark.outside
+def test_the_command_takes_secretlys_place() -> None:
+    """It has secretly's process ID, and no open file and no child that it didn't make itself."""
+    with home() as found:
+        prepare(found)
+        found.program("recipe", f"#!/bin/sh\n{SHOW}")
+        bare = found.run_any([str(found.programs / "recipe")])
+        process = found.start([*SECRETLY, "run", "--wrap", "twine", "recipe"])
+        with ended(process):
+            out, err = process.communicate(timeout=PATIENCE)
+        assert (process.returncode, err) == (0, b"")
+        assert out.decode() == re.sub(r"\d+", str(process.pid), bare.stdout, count=1).replace(
+            f"/proc/{bare.stdout.split()[0]}/", f"/proc/{process.pid}/"
+        )
+        wait_until(lambda: not folders(found))
+
+
+@pytest.mark.process
+@pytest.mark.outside
+@pytest.mark.parametrize("point", range(10))
+def test_killed_at_any_point_it_leaves_nothing(point: int) -> None:
+    """From before the folder is made to when the recipe has run for a while."""
+    with home() as found:
+        prepare(found)
+        found.program("recipe", "touch started\nexec sleep 60\n")
+        start = time.monotonic()
+        process = found.start([*SECRETLY, "run", "--wrap", "twine", "recipe"])
+        with ended(process):
+            if point == 9:
+                wait_until((found.folder / "started").exists)
+            else:
+                wait_until(lambda: time.monotonic() - start > point * 0.05)
+            process.send_signal(signal.SIGKILL)
+            process.wait(PATIENCE)
+            wait_until(lambda: not folders(found) and not keepers(found))
+
+
+@pytest.mark.process
+@pytest.mark.outside
+def test_an_abandoned_folder_goes_at_the_next_run() -> None:
+    """If the process that stays behind is killed too, the next run removes the folder."""
+    with home() as found:
+        prepare(found)
+        found.program("recipe", "touch started\nexec sleep 60\n")
+        process = found.start([*SECRETLY, "run", "--wrap", "twine", "recipe"])
+        with ended(process):
+            wait_until((found.folder / "started").exists)
+            for pid in keepers(found):
+                os.kill(pid, signal.SIGKILL)
+        (left,) = folders(found)
+        found.program("recipe", "exit 0\n")
+        assert found.run("run", "--wrap", "twine", "recipe").status == 0
+        wait_until(lambda: not folders(found))
+        assert not left.exists()
+
+
+@pytest.mark.parametrize("text", ["1s", "59s", "60s", "15m", "90m", "2h", "999999h"])
+def test_durations_are_written_as_they_are_read(text: str) -> None:
+    """What is handed on means the same."""
+    seconds = values.duration(text)
+    assert values.duration(values.duration_text(seconds)) == seconds
