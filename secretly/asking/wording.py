@@ -300,6 +300,27 @@ def limits_line(projects: int | None, minutes: float, *, certain: bool) -> str:
     return f"token: {limits}" if certain else f"PyPI token: {limits}; any other: unchanged"
 
 
+def project_line(projects: str) -> str:
+    """The line with the projects that the user named for a recipe."""
+    return f"project: {projects}"
+
+
+#: secretly does not see what a command does with a token.
+UNSEEN = "secretly can't see what is uploaded, or where"
+
+
+def gets_limited_token(command: str, name: str, until: str) -> str:
+    """The line on standard error about the token that another command gets.
+
+    :param name: the secret's name, as a shell reads it.
+    :param until: when the token ends.
+    """
+    return (
+        f"{command} gets a token that ends at {until}, not the stored one. For the stored one: "
+        f"secretly get {name}, or narrow = false in the configuration"
+    )
+
+
 def gets_token(tool: str, projects: str | None, until: str) -> str:
     """The line on standard error about the token that the tool gets.
 

@@ -33,8 +33,8 @@ def print_plan(plan: DeliveryPlan, prepared: PreparedRun, context: Context) -> N
         if name not in delivered:
             what = "set" if variable.value else "set to nothing"
             print(f"{escape(name)}: {what} by {variable.origin}")
-    for origin in origins:
-        print(origin)
+    for line in (*origins, *_limits(prepared, context)):
+        print(line)
     for name in plan.removed:
         if name in context.environ and name not in delivered:
             print(f"{escape(name)}: removed")
@@ -42,6 +42,16 @@ def print_plan(plan: DeliveryPlan, prepared: PreparedRun, context: Context) -> N
         username = _username(prepared.release.destination, prepared, context)
         for line in (*prepared.pinned, *prepared.release.described(username)):
             print(line)
+
+
+def _limits(prepared: PreparedRun, context: Context) -> list[str]:
+    """How a PyPI token would be limited for a command whose upload is not seen."""
+    if prepared.limits is None:
+        return []
+    entries = context.configuration
+    named = [r.reference.name for d in prepared.deliveries for r in d.requests]
+    found = [prepared.limits.describe(None, entries.entry(name)) for name in named]
+    return list(dict.fromkeys(line for text in found for line in text.splitlines()))
 
 
 def _username(destination: Destination, prepared: PreparedRun, context: Context) -> str:

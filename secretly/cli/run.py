@@ -104,22 +104,35 @@ def run(about: str, arguments: Sequence[str]) -> int:
             raise UsageError(wrong[0], wrong[1])
     call = _read_call(options, command)
     path = program.find_program(command[0], call.environ)
-    folder = _wrapping_folder(call) if options.wrap and not options.dry_run else ""
+    folder = _wrapping_folder(call)
     if call.needs_secret or options.dry_run:
         ready = _with_secrets(call, path)
         if ready is None:
             return 0
     else:
         ready = _without_secrets(call, path)
-    if options.literal:
-        from .guesses import without_text
-
-        for line in without_text(options.literal, call.set_names):
-            (quiet if options.quiet else say)(line)
+    _say_what_is_literal(call)
     if folder:
         ready = ready.search_first(folder, call.environ)
     launch.execute(ready, quiet if options.quiet else say, hardening.lifted())
     raise AssertionError("execve returned")
+
+
+def _say_what_is_literal(call: _Call) -> None:
+    if call.options.literal:
+        from .guesses import without_text
+
+        for line in without_text(call.options.literal, call.set_names):
+            (quiet if call.options.quiet else say)(line)
+
+
+def _wrapping_folder(call: _Call) -> str:
+    """The folder with the programs for the wrapped commands; empty if none is wrapped."""
+    if not call.options.wrap or call.options.dry_run:
+        return ""
+    from .recipes import wrapping_folder
+
+    return wrapping_folder(call.options, call.environ)
 
 
 def _read_call(options: RunOptions, command: Sequence[str]) -> _Call:
@@ -133,7 +146,12 @@ def _read_call(options: RunOptions, command: Sequence[str]) -> _Call:
             f"unknown command '{options.alias}'{suggestion(options.alias, known.commands)}",
             "--as takes a known command: one with [commands.NAME]",
         )
-    _check_wrapped(options.wrap, known)
+    if options.wrap or options.project:
+        from . import recipes
+
+        recipes.check_wrapped(options.wrap, known)
+        if options.project:
+            invocation = recipes.as_recipe(invocation, options)
     explicit: dict[DeliveryMethod, str] = dict(parse_variable(text) for text in options.env)
     for name in {name for by in explicit for name in by.variables} & {*options.literal}:
         raise UsageError(
@@ -152,25 +170,6 @@ def _read_call(options: RunOptions, command: Sequence[str]) -> _Call:
             or f"add one: secretly run -e VARIABLE=NAME {format_command(command, 60)}",
         )
     return _Call(options, command, environ, known, invocation, profile, explicit, env_file)
-
-
-def _wrapping_folder(call: _Call) -> str:
-    """The folder with the programs that stand for the wrapped commands, for the command's PATH."""
-    from ..running import shims, wrapping
-
-    files = shims.wrapping(call.options.wrap, call.options.handed_on)
-    return wrapping.make_folder(files, call.environ)
-
-
-def _check_wrapped(names: Sequence[str], configuration: Configuration) -> None:
-    for name in names:
-        if name not in configuration.commands:
-            from .guesses import suggestion
-
-            raise UsageError(
-                f"unknown command '{escape(name)}'{suggestion(name, configuration.commands)}",
-                "--wrap takes a known command, such as twine: one with [commands.NAME]",
-            )
 
 
 def _read_env_files(options: RunOptions) -> EnvFile | None:
@@ -199,7 +198,7 @@ def _with_secrets(call: _Call, path: str) -> launch.LaunchPlan | None:
         print_plan(plan, prepared, context)
         for name in options.wrap:
             runs = format_command(["secretly", "run", *options.handed_on, "--", name])
-            print(f"{escape(name)}: if the command starts it: {runs}")
+            print(f"{name}: if the command starts it: {runs}")
         return None
     if not prepared.deliveries:
         return prepared.launch
@@ -316,7 +315,7 @@ def _plan_input(call: _Call, path: str, context: Context) -> PlanInput:
 
     known, upload = call.invocation, None
     shown: Sequence[str] = ()
-    if known is not None and known.needs_secret:
+    if known is not None and known.needs_secret and not call.options.project:
         upload = _look_at_upload(known, call.separated(known.row).plain, context)
     if known is not None and upload is not None:
         shown = upload.masked(call.command)
@@ -334,6 +333,7 @@ def _plan_input(call: _Call, path: str, context: Context) -> PlanInput:
         environ=call.environ,
         literal=frozenset(call.options.literal),
         resolve_env=call.options.resolve_env,
+        projects=tuple(call.options.project),
         upload=upload,
         shown=shown,
     )

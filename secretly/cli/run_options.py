@@ -81,6 +81,13 @@ _OPTIONS = (
     _Option(("-p", "--profile"), "profile", "use this profile of the command", "NAME"),
     _Option(("--as",), "alias", "treat the command as this known command", "NAME"),
     _Option(
+        ("--project",),
+        "project",
+        "with --as: give a token for this project (repeatable)",
+        "NAME",
+        many=True,
+    ),
+    _Option(
         ("--wrap",),
         "wrap",
         "use secretly when the command starts NAME (repeatable)",
@@ -127,6 +134,7 @@ class RunOptions:
         self.resolve_env = False
         self.profile: str | None = None
         self.alias: str | None = None
+        self.project: list[str] = []
         self.wrap: list[str] = []
         self.remember: model.Remember | None = None
         self.ask = False

@@ -30,7 +30,7 @@ def _show(options: Namespace) -> int:
 def _narrow(options: Namespace) -> int:
     import time
 
-    from ..publishing import archives, pypi_token, release
+    from ..publishing import archives, pypi_token, release, token_use
 
     for name in options.project:
         if not archives.is_project_name(name):
@@ -44,10 +44,10 @@ def _narrow(options: Namespace) -> int:
             f"the token for {escape(found.name)} is not valid for the project {lacking[0]}",
             "a token can be made weaker, not stronger",
         )
-    release.refuse_expired(allowed, found.name, now)
+    token_use.refuse_expired(allowed, found.name, now)
     token = pypi_token.narrow(
         found.secret,
-        not_before=int(now) - release.SKEW,
+        not_before=int(now) - token_use.SKEW,
         expires=int(now + (options.expires or release.LIFETIME)),
         projects=projects or None,
     )

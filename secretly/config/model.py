@@ -28,6 +28,8 @@ class Entry(Record):
     :param unverified: allow an upload to its index although the tool is told not to check the
         index's certificate.
     :param command: a command that prints the secret, in place of a source.
+    :param narrow: whether a command that is not a known upload gets a PyPI token that ends in an
+        hour, in place of the stored one.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Entry(Record):
     hosts: tuple[str, ...] = ()
     unverified: bool = False
     command: tuple[str, ...] = ()
+    narrow: bool = True
 
 
 class Profile(Record):

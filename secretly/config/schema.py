@@ -107,6 +107,7 @@ _ENTRY: dict[str, Any] = {
     "hosts": _texts,
     "unverified": _flag,
     "command": _command,
+    "narrow": _flag,
 }
 _PROFILE: dict[str, Any] = {
     "env": _table(_text, _plain_variable),

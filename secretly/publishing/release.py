@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
-import time
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from ..asking import assuan, wording
 from ..config.model import Entry
-from ..errors import BadToken, Refused
+from ..errors import Refused
 from ..redacted import Secret
 from ..text import escape, format_command, format_size, format_time, shell_quote, shorten, wrap
-from . import pypi_token
+from . import pypi_token, token_use
 from .archives import Distribution, normalize_project
 from .destination import Destination, made_by
 
@@ -23,9 +22,6 @@ LIFETIME, LIFETIME_BUILDING = 900.0, 3600.0
 
 #: The longest lifetime of a token, in seconds, that the files' sizes can cause.
 LONGEST = 3600.0
-
-#: How many seconds before now the token starts, for an index whose clock is slow.
-SKEW = 60
 
 #: The slowest upload that the token's lifetime allows for, in bytes a second.
 SLOWEST = 1_000_000
@@ -287,19 +283,10 @@ class Release(NamedTuple):
         if not pypi_token.is_pypi_token(value):
             self._check_code()
             return
-        name = escape(entry.name)
-        try:
-            token = pypi_token.token_scope(value)
-        except BadToken as error:
-            raise BadToken(f"{name}: {error}", error.hint) from None
+        token = token_use.read_scope(value, entry)
         self._check_index(token.location, entry)
         self._check_attestations(token.location)
-        if lacking := token.lacks(self.projects or ()):
-            raise Refused(
-                f"the token for {name} is not for the project {lacking[0]}",
-                "secretly set " + shell_quote(f"{entry.name.partition('/')[0]}/{lacking[0]}"),
-            )
-        _check_time(token, entry)
+        token_use.check_scope(token, entry, self.projects or ())
 
     def _check_code(self) -> None:
         """Refuse to give a secret that can't be limited to code of the project."""
@@ -336,7 +323,7 @@ class Release(NamedTuple):
             return value
         end = int(now + self.expires)
         return pypi_token.narrow(
-            value, not_before=int(now) - SKEW, expires=end, projects=self.projects
+            value, not_before=int(now) - token_use.SKEW, expires=end, projects=self.projects
         )
 
     def said(self, token: Secret) -> str:
@@ -358,30 +345,6 @@ def _version_note(version: str) -> str:
         return wording.development_version(version) if Version(version).is_devrelease else ""
     except ValueError:  # InvalidVersion, or a number with thousands of digits
         return wording.odd_version(shorten(version, 40))
-
-
-def refuse_expired(token: pypi_token.TokenScope, name: str, now: float) -> None:
-    """Refuse a token that has expired.
-
-    :param name: the name of the secret.
-    :param now: the time, in seconds since 1970.
-    """
-    if token.expires is not None and token.expires <= now:
-        raise Refused(
-            f"the token for {escape(name)} has expired",
-            f"make a new one, then run: secretly set {shell_quote(name)}",
-        )
-
-
-def _check_time(token: pypi_token.TokenScope, entry: Entry) -> None:
-    """Refuse a token that is not good now."""
-    now, name = time.time(), escape(entry.name)
-    refuse_expired(token, entry.name, now)
-    if token.not_before is not None and token.not_before > now:
-        raise Refused(
-            f"the token for {name} is not good before {format_time(token.not_before)}",
-            "check this machine's clock",
-        )
 
 
 def changed(before: Release, after: Release) -> str:

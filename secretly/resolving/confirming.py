@@ -12,8 +12,7 @@ from .request import Context, SecretRequest
 class Confirmation(Record):
     """Whether the user confirms a use.
 
-    :param waived_by: what says that the user need not, where a publishing command would
-        have asked.
+    :param waived_by: what says that the user need not, where secretly would have asked.
     """
 
     needed: bool
@@ -23,18 +22,25 @@ class Confirmation(Record):
 def decide_confirmation(request: SecretRequest, found: ResolvedSecret) -> Confirmation:
     """Decide whether the user confirms this use, and if not, why not.
 
-    The caller's choice counts first, then the configuration; else only publishing commands
-    ask. What the user just typed needs no confirmation, nor does a configured user name.
+    The caller's choice counts first, then the configuration; else publishing commands ask, and
+    others that get a limited token. What the user just typed needs no confirmation, nor does a
+    configured user name.
     """
     if found.origin in (TYPED, CONFIGURATION):
         return Confirmation(False)
+    asks = request.publishes or _limits(request, found) != ""
     if request.confirm is not None:
         needed, by = request.confirm, "--no-confirm"
     elif found.entry.confirm is not None:
         needed, by = found.entry.confirm, "confirm = false in the configuration"
     else:
-        needed, by = request.publishes, ""
-    return Confirmation(needed, by if request.publishes and not needed else "")
+        needed, by = asks, ""
+    return Confirmation(needed, by if asks and not needed else "")
+
+
+def _limits(request: SecretRequest, found: ResolvedSecret) -> str:
+    """What the command gets in place of this secret, as the dialog says it; empty if it gets it."""
+    return request.limits(found.secret, found.entry) if request.limits is not None else ""
 
 
 async def confirm_use(request: SecretRequest, found: ResolvedSecret, context: Context) -> None:
@@ -56,10 +62,10 @@ async def confirm_use(request: SecretRequest, found: ResolvedSecret, context: Co
         )
     from ..asking import prompting, questions
 
-    text = wording.confirm_use_text(
-        name, where, request.who_asks(found.entry.username, found.username)
-    )
-    question = questions.Prompt(wording.TITLE, text, "", whole=request.publishes)
+    limits = _limits(request, found)
+    asks = request.who_asks(found.entry.username, found.username)
+    text = wording.confirm_use_text(name, where, "\n".join(filter(None, (asks, limits))))
+    question = questions.Prompt(wording.TITLE, text, "", whole=request.publishes or limits != "")
     pinentry = context.configuration.pinentry
     request.before_prompt()
     await prompting.confirm(

@@ -28,11 +28,12 @@ def _prompt(request: SecretRequest, candidate: Candidate, problem: str) -> Promp
 
     name = escape(candidate.name)
     label = wording.secret_label(name, candidate.entry.prefix)
+    limits = request.limits(None, candidate.entry) if request.limits is not None else ""
     if request.reference.usual == "username":
         label = wording.username_label(name)
     title = wording.title(request.position)
     asks = request.who_asks(candidate.entry.username, own_username(candidate), typed=True)
-    purpose = "\n".join(filter(None, (request.position, asks)))
+    purpose = "\n".join(filter(None, (request.position, asks, limits)))
     label = escape(request.prompt or label)
     return questions.Prompt(title, purpose, label, problem, request.repeat, request.publishes)
 

@@ -62,6 +62,10 @@ class SecretRequest(Record):
         prompt shows the whole purpose, or the use is refused.
     :param inspect: gets the secret and its configuration before the user is asked to
         confirm; raises if the secret must not be used for this.
+    :param limits: says what the command gets in place of a PyPI token, for the prompt; empty if it
+        gets the secret as it is. It is called with the secret, which is None before the user types
+        it, and its configuration. The use of a stored one that is limited is confirmed, unless
+        configured otherwise.
     :param before_prompt: shows the part of the question that a dialog has no room for.
     """
 
@@ -84,6 +88,7 @@ class SecretRequest(Record):
     token_prefix: str = ""
     publishes: bool = False
     inspect: Callable[[Secret, Entry], None] | None = None
+    limits: Callable[[Secret | None, Entry], str] | None = None
     before_prompt: Callable[[], None] = _nothing
 
     def time_left(self) -> float:

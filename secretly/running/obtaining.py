@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Iterator, Mapping
 
@@ -15,17 +16,13 @@ from .launch import LaunchPlan
 from .preparing import PreparedRun
 from .usernames import sent_username
 
-TYPE_CHECKING = False  # typing's own would load it
-if TYPE_CHECKING:
-    from ..publishing.release import Release
-
 
 async def obtain_values(
     run: PreparedRun, context: Context, tell: Callable[[str], None]
 ) -> LaunchPlan:
     """Obtain all values, and return the launch that has them.
 
-    PyPI's tokens are narrowed to the upload, if there is one.
+    PyPI's tokens are narrowed: to the upload, or else to an hour.
 
     :param tell: called with lines that say where each secret came from.
     :raises SecretlyError: if one can't be obtained; then nothing may be run.
@@ -33,7 +30,7 @@ async def obtain_values(
     requests = list(dict.fromkeys(one for delivery in run.deliveries for one in delivery.requests))
     results = await obtain.obtain_all(requests, context)
     found = dict(zip(requests, results, strict=True))
-    launch, narrowing = run.launch, _Narrowing(run.release, context.environ)
+    launch, narrowing = run.launch, _Narrowing(run, context.environ)
     for delivery in run.deliveries:
         by, value = delivery.by, delivery.value
         if isinstance(value, UsernameOf):
@@ -76,14 +73,13 @@ def _said(request: SecretRequest, result: ResolvedSecret) -> Iterator[str]:
 
 
 class _Narrowing:
-    """Narrows PyPI's tokens to an upload.
+    """Narrows PyPI's tokens to an upload, or to what other commands get.
 
-    :param release: the upload; None: all secrets stay as they are.
     :param environ: secretly's own environment.
     """
 
-    def __init__(self, release: Release | None, environ: Mapping[str, str]) -> None:
-        self._release, self._environ, self._now = release, environ, time.time()
+    def __init__(self, run: PreparedRun, environ: Mapping[str, str]) -> None:
+        self._run, self._environ, self._now = run, environ, time.time()
         #: The lines to print once nothing can stop the run.
         self.said: set[str] = set()
         #: The variables that hold a token from which a narrower one was made.
@@ -91,11 +87,16 @@ class _Narrowing:
 
     def narrowed(self, request: SecretRequest, result: ResolvedSecret) -> Secret:
         """Return the token that the command gets in place of a secret."""
-        if self._release is None:
-            return result.secret
-        value = self._release.narrowed(result.secret, self._now)
+        release, limits = self._run.release, self._run.limits
+        value = result.secret
+        if release is not None:
+            value = release.narrowed(value, self._now)
+            said = release.said
+        elif limits is not None:
+            value = limits.narrowed(value, result.entry, self._now)
+            said = functools.partial(limits.said, name=result.name)
         if value is not result.secret:
-            self.said.add(self._release.said(value))
+            self.said.add(said(value))
             # The original token must not be in another variable.
             self.replaced += _own_variable(request, result, self._environ)
         return value

@@ -61,6 +61,7 @@ class PlanInput(Record):
     :param environ: secretly's own environment, for the variables in references.
     :param literal: the variables whose text is passed on unchanged.
     :param resolve_env: resolve the references in inherited variables.
+    :param projects: the projects, normalized, that the user names for a recipe.
     :param upload: the upload, whose index names variables and the secret.
     :param shown: the command line as prompts show it, if it holds a secret itself.
     """
@@ -76,6 +77,7 @@ class PlanInput(Record):
     environ: Mapping[str, str] = {}
     literal: AbstractSet[str] = frozenset()
     resolve_env: bool = False
+    projects: tuple[str, ...] = ()
     upload: Upload | None = None
     shown: Sequence[str] = ()
 
@@ -275,9 +277,8 @@ def _delivery(by: DeliveryMethod, reference: str, given: PlanInput) -> Delivery:
     if given.upload and not reference:
         reference = given.upload.secret
     value = _value(reference, by, given)
-    by_project = (
-        given.upload is not None and not isinstance(value, Composed) and value.reference.is_plain
-    )
+    one = not isinstance(value, Composed) and value.reference.is_plain
+    by_project = one and (given.upload is not None or given.projects != ())
     return Delivery(value, by, by_project)
 
 

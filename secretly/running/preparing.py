@@ -15,6 +15,7 @@ from ..text import escape, format_command, shell_quote
 from . import locating, program
 from .delivery import Delivery, UsernameOf
 from .launch import LaunchPlan
+from .limits import TokenLimits
 from .plain import PlainVariable, texts
 from .planning import DeliveryPlan, PlanInput
 from .usernames import TOKEN, asks_username, upload_username
@@ -35,6 +36,8 @@ class PreparedRun(Record):
     :param launch: the launch without its secrets.
     :param deliveries: the values to obtain, and how each travels.
     :param release: what would be uploaded, if it is a publishing command that gets a secret.
+    :param limits: how PyPI tokens are limited, if secretly doesn't see an upload.
+    :param limits: how PyPI tokens are limited, if secretly can't see an upload.
     :param listing: the files, where the dialog has no room for them.
     :param pinned: the words and variables that force the destination on the tool, for ``-v``.
     :param make_files: makes the empty settings that the pin names.
@@ -45,6 +48,7 @@ class PreparedRun(Record):
     launch: LaunchPlan
     deliveries: tuple[Delivery, ...] = ()
     release: Release | None = None
+    limits: TokenLimits | None = None
     listing: tuple[str, ...] = ()
     pinned: tuple[str, ...] = ()
     make_files: Callable[[], None] | None = None
@@ -121,8 +125,13 @@ def prepare(plan: DeliveryPlan, given: PlanInput, context: Context) -> PreparedR
         shown |= more
         if given.common.confirm is None and _must_confirm(given.upload, context):
             shown["confirm"] = True
+    else:
+        limits = TokenLimits(escape(os.path.basename(plan.argv[0])), given.projects)
+        run = run._replace(limits=limits)
+        shown |= {"inspect": limits.inspect, "limits": limits.describe}
+    projects = given.projects or tuple((run.release and run.release.projects) or ())
     deliveries = tuple(
-        _narrower_first(delivery, run.release).with_requests(lambda one: one._replace(**shown))
+        _narrower_first(delivery, projects).with_requests(lambda one: one._replace(**shown))
         for delivery in plan.deliveries
     )
     program.check_program(plan.program, context.environ)
@@ -243,9 +252,8 @@ def _pin_lines(typed: Sequence[str], argv: Sequence[str], pin: Pin) -> Iterator[
         yield f"{escape(name)}: removed, for this upload"
 
 
-def _narrower_first(delivery: Delivery, release: Release | None) -> Delivery:
+def _narrower_first(delivery: Delivery, projects: Sequence[str]) -> Delivery:
     """The delivery, which tries the secret of the one project first that is uploaded."""
-    projects = (release.projects if release else None) or ()
     if not delivery.by_project or len(projects) != 1:
         return delivery
     return delivery.with_requests(

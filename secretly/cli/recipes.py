@@ -1,0 +1,78 @@
+"""``secretly run`` for a recipe that uploads: ``--wrap``, and ``--as`` with ``--project``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+from ..config.command_line import Invocation
+from ..config.model import Configuration
+from ..text import escape
+from .console import UsageError
+from .guesses import suggestion
+from .run_options import RunOptions
+
+#: The secret that a recipe gets.
+_SECRET = "PyPI"
+
+#: A project's name before it is normalized: the standard's own rule
+#: (https://packaging.python.org/en/latest/specifications/name-normalization/).
+_NAME = re.compile(r"[A-Z0-9]|[A-Z0-9][A-Z0-9._-]*[A-Z0-9]", re.IGNORECASE | re.ASCII)
+
+
+def check_wrapped(names: Iterable[str], configuration: Configuration) -> None:
+    """Refuse names that are not known commands.
+
+    :raises UsageError: naming the first.
+    """
+    for name in names:
+        if name not in configuration.commands:
+            raise UsageError(
+                f"unknown command '{escape(name)}'{suggestion(name, configuration.commands)}",
+                "--wrap takes a known command, such as twine: one with [commands.NAME]",
+            )
+
+
+def wrapping_folder(options: RunOptions, environ: Mapping[str, str]) -> str:
+    """The folder with the programs that stand for the wrapped commands, for the command's PATH."""
+    from ..running import shims, wrapping
+
+    return wrapping.make_folder(shims.wrapping(options.wrap, options.handed_on), environ)
+
+
+def as_recipe(known: Invocation | None, options: RunOptions) -> Invocation:
+    """The call of a recipe that uploads with the tool that ``--as`` names, for these projects.
+
+    secretly can't see which index the recipe chooses. The token is PyPI's, and no other index
+    accepts it.
+
+    :raises UsageError: if ``--as`` names no publishing tool, or a project's name is not valid.
+    """
+    from ..publishing.archives import normalize_project
+    from ..publishing.tools import tool_for
+
+    if known is None or options.alias is None or tool_for(known.row.name) is None:
+        raise UsageError(
+            "--project needs the publishing tool that the command starts",
+            "secretly run --as twine --project NAME COMMAND",
+        )
+    for name in options.project:
+        if not _NAME.fullmatch(name):
+            raise UsageError(
+                f"'{escape(name)}' is not a valid name of a project",
+                "--project takes the project's name, as PyPI shows it",
+            )
+    options.project = sorted(set(map(normalize_project, options.project)))
+    row = known.row
+
+    def own(name: str) -> str:
+        return name.replace("{REPOSITORY}", _SECRET.upper())
+
+    row = row._replace(
+        secrets={own(name): reference or _SECRET for name, reference in row.secrets.items()},
+        username=row.username and own(row.username),
+        alternatives=tuple(map(own, row.alternatives)),
+        removes=tuple(map(own, row.removes)),
+        blanks=tuple(map(own, row.blanks)),
+    )
+    return known._replace(row=row, arguments=(row.subcommands[0],), launching=(), started=())
