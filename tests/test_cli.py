@@ -1409,7 +1409,6 @@ def test_a_wrong_env_file_is_125_and_two_lines(warm: Warm, arguments: list[str])
         (2, ["shim"]),
         (2, ["shim", "no-such-command"]),
         (2, ["shim", "two", "names"]),
-        (1, ["shim", "twine"]),
         (1, ["shim", "--refuse", "twine"]),
     ],
 )

@@ -17,10 +17,12 @@ pytestmark = pytest.mark.process
 
 UPLOAD = ("twine", "upload", "dist/demo-1.0-py3-none-any.whl")
 OTHER = ("-e", "API_KEY=PyPI", "call")
+ANY = ("-e", "API_KEY=Example", "call")
 
 PROMISE = (
-    "With a stored token, an upload starts only after you confirm it. Any other command that you "
-    "start with `secretly run` gets a stored secret without a question, unless you want one: "
+    "With a stored token, an upload starts only after you confirm it, and so does any other "
+    "command that gets a PyPI token. Such a command gets a token that ends in an hour. Other "
+    "secrets go to the command that you start with `secretly run` without a question, unless you want one: "
     "`--confirm`."
 )
 
@@ -66,11 +68,19 @@ def test_an_upload_starts_only_after_you_agree(home: Home) -> None:
 
 
 def test_any_other_command_starts_without_a_question(home: Home) -> None:
-    """With ``--confirm`` it starts only after you agree."""
-    done, prompts = run(home, *OTHER, answers=[])
+    """With ``--confirm`` it starts only after you agree. So it does if it gets a PyPI token."""
+    for answer, status, programs in ((False, 130, []), (True, 0, ["call"])):
+        done, prompts = run(home, *OTHER, answers=[answer])
+        assert (done.status, prompts, started(home)) == (status, 1, programs)
+    home.configure(home.config.read_text().replace("[secrets.PyPI]\n", "[secrets.Example]\n"))
+    if manager := list(home.programs.glob("manager")):
+        manager[0].write_text("#!/bin/sh\necho canary-1\n")
+    else:
+        home.run("set", "Example", "--stdin", stdin="canary-1")
+    done, prompts = run(home, *ANY, answers=[])
     assert (done.status, prompts, started(home)) == (0, 0, ["call"])
     for answer, status, programs in ((False, 130, []), (True, 0, ["call"])):
-        done, prompts = run(home, "--confirm", *OTHER, answers=[answer])
+        done, prompts = run(home, "--confirm", *ANY, answers=[answer])
         assert (done.status, prompts, started(home)) == (status, 1, programs)
 
 

@@ -83,7 +83,7 @@ _OPTIONS = (
     _Option(
         ("--project",),
         "project",
-        "with --as: give a token for this project (repeatable)",
+        "a token for this project, with --as (repeatable)",
         "NAME",
         many=True,
     ),
