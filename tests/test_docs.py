@@ -530,7 +530,7 @@ def test_a_dialog_is_shown_as_it_is(name: str) -> None:
 
 def test_the_pictures_are_small() -> None:
     """They are the dialogs of a real pinentry, and no larger than they have to be."""
-    for name in ("pinentry.png", "consent.png"):
+    for name in ("pinentry.png", "pictures/confirm-qt.png"):
         assert 5_000 < (DOCS / name).stat().st_size < 60_000
 
 
@@ -604,7 +604,7 @@ def test_a_dry_run_is_shown_as_it_is(package: Home) -> None:
     done = package.run("run", "--dry-run", *UPLOAD)
     whole = done.stdout + "dist/demo-1.0.tar.gz (814 bytes, sha256 e85c0f9b6e78)\n"
     whole = whole.replace(".whl --", ".whl dist/demo-1.0.tar.gz --")
-    assert told(whole, "how-to/publish.rst", package.folder)
+    assert told(whole, "how-to/check-an-upload.rst", package.folder)
     [runs] = [line for line in whole.splitlines() if line.startswith("runs: ")]
     assert told(runs, "how-to/project-tokens.rst", package.folder)
 
@@ -626,7 +626,7 @@ def test_the_lines_of_an_upload_are_shown_as_they_are(package: Home) -> None:
     egg = package.folder / "demo-1.0.egg"
     egg.write_bytes(b"canary")
     done = package.run("run", "--no-confirm", *options[2:], "twine", "upload", str(egg))
-    assert told(done.stderr.splitlines()[-1], "how-to/publish.rst")
+    assert told(done.stderr.splitlines()[-1], "how-to/refused-uploads.rst")
 
 
 @pytest.mark.outside
@@ -636,12 +636,12 @@ def test_a_hidden_upload_is_refused_as_the_guide_says(package: Home) -> None:
     package.program("uv", "#!/bin/sh\n")
     done = package.run("run", "uv", "run", "--env-file", ".env", *UPLOAD)
     assert done.status == 125
-    assert told(done.stderr, "how-to/publish.rst")
+    assert told(done.stderr, "how-to/refused-uploads.rst")
     mirror = {"TWINE_REPOSITORY_URL": "http://mirror.example.org/legacy/"}
     for words, environ in ((("uv", "run"), {}), ((), mirror)):
         done = package.run("run", "--dry-run", *words, *UPLOAD, environ=environ)
         [note] = [line for line in done.stdout.splitlines() if line.startswith("note:")]
-        assert told(note, "how-to/publish.rst")
+        assert told(note, "how-to/check-an-upload.rst")
 
 
 @pytest.mark.outside
@@ -686,8 +686,8 @@ def test_the_hash_over_many_files_can_be_made_by_hand(package: Home) -> None:
 
 
 def guide() -> tuple[str, re.RegexFlag]:
-    """The guide to publishing, to be searched by lines."""
-    return page("how-to/publish.rst"), re.MULTILINE
+    """The guide to checking an upload, to be searched by lines."""
+    return page("how-to/check-an-upload.rst"), re.MULTILINE
 
 
 #: What the guide shows, and what lpass says in that case (as the real one does).
