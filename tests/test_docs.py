@@ -883,6 +883,24 @@ def test_the_example_of_a_source_is_found_by_its_entry_point() -> None:
             assert (found.folder / "unlocked").exists()
 
 
+@pytest.mark.real
+def test_the_recipes_get_their_secrets() -> None:
+    """make gives each recipe of the guide its secret, and no other; a missing one stops make."""
+    need("make", "sh")
+    with home() as found:
+        found.program("secretly", f'#!/bin/sh\nexec {shlex.join(SECRETLY)} "$@"\n')
+        (found.folder / ".env").write_text("API_KEY=env://KEY\n")
+        (found.folder / "deploy.sh").write_text("#!/bin/sh\necho $API_KEY\n")
+        (found.folder / "deploy.sh").chmod(0o755)
+        found.configure('[secrets.Example]\nsource = "env://KEY"\n')
+        command = ["make", "-f", str(DOCS / "examples" / "Makefile")]
+        done = found.run_any([*command, "deploy", "check"], environ={"KEY": "canary-1"})
+        assert (done.status, done.stdout.splitlines()[1::2]) == (0, ["canary-1", "8 characters"])
+        done = found.run_any([*command, "deploy"], environ={"SECRETLY_NO_INPUT": "1"})
+        assert done.status == 2
+        assert "canary" not in done.stdout
+
+
 def test_every_example_is_run_and_shown() -> None:
     """Every example is on a page and in a test."""
     there = {path.stem for path in (DOCS / "examples").glob("*.py")}
