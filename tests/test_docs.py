@@ -529,9 +529,22 @@ def test_a_dialog_is_shown_as_it_is(name: str) -> None:
 
 
 def test_the_pictures_are_small() -> None:
-    """They are the dialogs of a real pinentry, and no larger than they have to be."""
-    for name in ("pinentry.png", "pictures/confirm-qt.png"):
-        assert 5_000 < (DOCS / name).stat().st_size < 60_000
+    """They are the dialogs of real pinentries, and no larger than they have to be."""
+    paths = [DOCS / "pinentry.png", *DOCS.glob("pictures/*")]
+    assert len(paths) >= 6
+    for path in paths:
+        assert 1_000 < path.stat().st_size < 60_000
+
+
+def test_the_pictures_show_the_dialog_of_the_pages() -> None:
+    """The drawings of terminals have each line of the box that a guide shows."""
+    box = page("how-to/publish.rst").partition("┌")[2].partition("└")[0]
+    lines = [line.strip()[2:-2].strip() for line in box.splitlines()[1:-1]]
+    shown = [line for line in lines if line and line[0] not in "T<"]
+    assert len(shown) == 9
+    for path in DOCS.glob("pictures/*.svg"):
+        text = path.read_text("utf-8")
+        assert [line for line in shown if line not in text] == [], path
 
 
 #: The token of the tutorial, and where it says that it was made.
