@@ -959,6 +959,14 @@ def is_typing(node: ast.stmt) -> bool:
 # -- built -----------------------------------------------------------------------
 
 
+def test_no_page_is_too_long() -> None:
+    """Only what is looked up, not read, may have more than 300 lines."""
+    reference = [DOCS / "changelog.rst", *DOCS.glob("reference/*.rst")]
+    for path in DOCS.rglob("*.rst"):
+        lines = path.read_text("utf-8").splitlines()
+        assert len(lines) <= 300 or path in reference, (path, len(lines))
+
+
 def test_the_hint_of_a_bad_configuration_names_a_page(tmp_path: Path) -> None:
     """The page that it points at is there."""
     path = tmp_path / "config.toml"
