@@ -14,15 +14,21 @@ project = "secretly"
 copyright = "the secretly developers"
 release = version = _version("secretly")
 
-extensions = ["sphinx.ext.autodoc", "sphinx.ext.doctest"]
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.doctest", "sphinx_copybutton", "sphinx_design"]
 exclude_patterns = ["_build"]
-html_theme = "alabaster"
-html_theme_options = {
-    "description": "Give one command your secret, for as long as it runs",
-    "show_powered_by": False,
-}
+html_theme = "furo"
+html_title = "secretly"
+html_static_path = ["_static"]
+html_css_files = ["secretly.css"]
 html_show_sourcelink = False
 html_copy_source = False
+
+# A copied console block is the commands alone, without prompts and output.
+copybutton_prompt_text = "$ "
+copybutton_only_copy_prompt_lines = True
+copybutton_line_continuation_character = "\\"
+copybutton_here_doc_delimiter = "END"
+copybutton_selector = "div:not(.dialog) > div.highlight > pre"
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"

@@ -529,9 +529,22 @@ def test_a_dialog_is_shown_as_it_is(name: str) -> None:
 
 
 def test_the_pictures_are_small() -> None:
-    """They are the dialogs of a real pinentry, and no larger than they have to be."""
-    for name in ("pinentry.png", "consent.png"):
-        assert 5_000 < (DOCS / name).stat().st_size < 60_000
+    """They are the dialogs of real pinentries, and no larger than they have to be."""
+    paths = [DOCS / "pinentry.png", *DOCS.glob("pictures/*")]
+    assert len(paths) >= 6
+    for path in paths:
+        assert 1_000 < path.stat().st_size < 60_000
+
+
+def test_the_pictures_show_the_dialog_of_the_pages() -> None:
+    """The drawings of terminals have each line of the box that a guide shows."""
+    box = page("how-to/publish.rst").partition("┌")[2].partition("└")[0]
+    lines = [line.strip()[2:-2].strip() for line in box.splitlines()[1:-1]]
+    shown = [line for line in lines if line and line[0] not in "T<"]
+    assert len(shown) == 9
+    for path in DOCS.glob("pictures/*.svg"):
+        text = path.read_text("utf-8")
+        assert [line for line in shown if line not in text] == [], path
 
 
 #: The token of the tutorial, and where it says that it was made.
@@ -604,7 +617,7 @@ def test_a_dry_run_is_shown_as_it_is(package: Home) -> None:
     done = package.run("run", "--dry-run", *UPLOAD)
     whole = done.stdout + "dist/demo-1.0.tar.gz (814 bytes, sha256 e85c0f9b6e78)\n"
     whole = whole.replace(".whl --", ".whl dist/demo-1.0.tar.gz --")
-    assert told(whole, "how-to/publish.rst", package.folder)
+    assert told(whole, "how-to/check-an-upload.rst", package.folder)
     [runs] = [line for line in whole.splitlines() if line.startswith("runs: ")]
     assert told(runs, "how-to/project-tokens.rst", package.folder)
 
@@ -626,7 +639,7 @@ def test_the_lines_of_an_upload_are_shown_as_they_are(package: Home) -> None:
     egg = package.folder / "demo-1.0.egg"
     egg.write_bytes(b"canary")
     done = package.run("run", "--no-confirm", *options[2:], "twine", "upload", str(egg))
-    assert told(done.stderr.splitlines()[-1], "how-to/publish.rst")
+    assert told(done.stderr.splitlines()[-1], "how-to/refused-uploads.rst")
 
 
 @pytest.mark.outside
@@ -636,12 +649,12 @@ def test_a_hidden_upload_is_refused_as_the_guide_says(package: Home) -> None:
     package.program("uv", "#!/bin/sh\n")
     done = package.run("run", "uv", "run", "--env-file", ".env", *UPLOAD)
     assert done.status == 125
-    assert told(done.stderr, "how-to/publish.rst")
+    assert told(done.stderr, "how-to/refused-uploads.rst")
     mirror = {"TWINE_REPOSITORY_URL": "http://mirror.example.org/legacy/"}
     for words, environ in ((("uv", "run"), {}), ((), mirror)):
         done = package.run("run", "--dry-run", *words, *UPLOAD, environ=environ)
         [note] = [line for line in done.stdout.splitlines() if line.startswith("note:")]
-        assert told(note, "how-to/publish.rst")
+        assert told(note, "how-to/check-an-upload.rst")
 
 
 @pytest.mark.outside
@@ -686,8 +699,8 @@ def test_the_hash_over_many_files_can_be_made_by_hand(package: Home) -> None:
 
 
 def guide() -> tuple[str, re.RegexFlag]:
-    """The guide to publishing, to be searched by lines."""
-    return page("how-to/publish.rst"), re.MULTILINE
+    """The guide to checking an upload, to be searched by lines."""
+    return page("how-to/check-an-upload.rst"), re.MULTILINE
 
 
 #: What the guide shows, and what lpass says in that case (as the real one does).
@@ -883,6 +896,24 @@ def test_the_example_of_a_source_is_found_by_its_entry_point() -> None:
             assert (found.folder / "unlocked").exists()
 
 
+@pytest.mark.real
+def test_the_recipes_get_their_secrets() -> None:
+    """make gives each recipe of the guide its secret, and no other; a missing one stops make."""
+    need("make", "sh")
+    with home() as found:
+        found.program("secretly", f'#!/bin/sh\nexec {shlex.join(SECRETLY)} "$@"\n')
+        (found.folder / ".env").write_text("API_KEY=env://KEY\n")
+        (found.folder / "deploy.sh").write_text("#!/bin/sh\necho $API_KEY\n")
+        (found.folder / "deploy.sh").chmod(0o755)
+        found.configure('[secrets.Example]\nsource = "env://KEY"\n')
+        command = ["make", "-f", str(DOCS / "examples" / "Makefile")]
+        done = found.run_any([*command, "deploy", "check"], environ={"KEY": "canary-1"})
+        assert (done.status, done.stdout.splitlines()[1::2]) == (0, ["canary-1", "8 characters"])
+        done = found.run_any([*command, "deploy"], environ={"SECRETLY_NO_INPUT": "1"})
+        assert done.status == 2
+        assert "canary" not in done.stdout
+
+
 def test_every_example_is_run_and_shown() -> None:
     """Every example is on a page and in a test."""
     there = {path.stem for path in (DOCS / "examples").glob("*.py")}
@@ -940,6 +971,14 @@ def is_typing(node: ast.stmt) -> bool:
 
 
 # -- built -----------------------------------------------------------------------
+
+
+def test_no_page_is_too_long() -> None:
+    """Only what is looked up, not read, may have more than 300 lines."""
+    reference = [DOCS / "changelog.rst", *DOCS.glob("reference/*.rst")]
+    for path in DOCS.rglob("*.rst"):
+        lines = path.read_text("utf-8").splitlines()
+        assert len(lines) <= 300 or path in reference, (path, len(lines))
 
 
 def test_the_hint_of_a_bad_configuration_names_a_page(tmp_path: Path) -> None:

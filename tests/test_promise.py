@@ -22,8 +22,8 @@ ANY = ("-e", "API_KEY=Example", "call")
 PROMISE = (
     "With a stored token, an upload starts only after you confirm it, and so does any other "
     "command that gets a PyPI token. Such a command gets a token that ends in an hour. Other "
-    "secrets go to the command that you start with `secretly run` without a question, unless you want one: "
-    "`--confirm`."
+    "secrets go to the command that you start with `secretly run` without a question, unless "
+    "you want one: `--confirm`."
 )
 
 
