@@ -12,6 +12,7 @@ from typing import Any
 
 from .. import safefiles
 from ..config.command_line import Invocation, Words
+from ..config.model import Command
 from ..errors import Refused
 from ..text import escape
 from .archives import Readings
@@ -44,6 +45,7 @@ class ToolCall:
     :ivar readings: the results of reading the files to upload.
     :ivar origins: the variables that this run sets, with what sets each: ``an env file``.
     :ivar locations: the names of the stored tokens, by the index that made each.
+    :ivar commands: the known commands, by their names.
     """
 
     artifacts: Artifacts = Artifacts()
@@ -65,12 +67,14 @@ class ToolCall:
         *,
         origins: Mapping[str, str] | None = None,
         locations: Mapping[str, str] | None = None,
+        commands: Mapping[str, Command] | None = None,
     ) -> None:
         self.invocation = invocation
         self.readings: Readings = {} if readings is None else readings
         self.environ = environ
         self.origins = {} if origins is None else origins
         self.locations = {} if locations is None else locations
+        self.commands = {} if commands is None else commands
         self._tables: dict[Path, dict[str, Any]] = {}
 
     # -- what each adapter answers ---------------------------------------------------

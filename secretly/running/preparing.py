@@ -72,7 +72,10 @@ def look_at_upload(
 
     environ = Environ({**context.environ, **texts(plain)})
     origins = {name: variable.origin for name, variable in plain.items()}
-    return upload.upload_of(invocation, environ, origins=origins, locations=locations)
+    commands = context.configuration.commands
+    return upload.upload_of(
+        invocation, environ, origins=origins, locations=locations, commands=commands
+    )
 
 
 def credentials(row: Command, upload: Upload) -> set[str]:
