@@ -257,6 +257,31 @@ def test_uv_takes_each_word_for_a_pattern(workdir: Workdir) -> None:
     assert workdir.files(f"twine upload '{odd}'") == [odd]
 
 
+def test_uvs_patterns_find_what_is_in_hidden_folders(workdir: Workdir) -> None:
+    """Their ``*`` and ``?`` mean a dot at the beginning too. A shell, and twine, leave it out."""
+    shown = workdir.wheel("a", folder="packages/a/dist")
+    hidden = workdir.wheel("hidden", folder="packages/.x/dist")
+    for pattern, expected in (("*", [hidden, shown]), ("?x", [hidden]), ("[.]x", [hidden])):
+        assert workdir.files(f"uv publish 'packages/{pattern}/dist/*.whl'") == expected
+    assert workdir.files("twine upload 'packages/*/dist/*.whl'") == [shown]
+
+
+@pytest.mark.parametrize("ending", ["zip", "tgz", "tar.bz2", "tar.zst", "tar"])
+def test_a_file_at_which_uv_stops_is_refused(workdir: Workdir, ending: str) -> None:
+    """uv takes it for a source distribution, and has uploaded the files before it by then."""
+    workdir.wheel()
+    workdir.write(f"dist/notes.{ending}")
+    workdir.write(f"dist/notes-old.{ending}")
+    for line in ("uv publish", "uv publish 'dist/*'"):
+        assert workdir.files(line) == [WHEEL]
+    workdir.write(f"dist/demo-1.0.{ending}")
+    for line in ("uv publish", "uv publish 'dist/*'"):
+        with pytest.raises(Refused, match="uv would stop there"):
+            workdir.examine(line)
+    assert workdir.files("uv publish 'dist/*.whl'") == [WHEEL]
+    assert workdir.files("hatch publish") == [WHEEL]
+
+
 # -- which files: signatures and attestations -----------------------------------------
 
 SIGNATURE, ATTESTATION = f"{WHEEL}.asc", f"{WHEEL}.publish.attestation"

@@ -18,6 +18,8 @@ class Artifacts(NamedTuple):
     :param folders: such a word may name a folder, whose files the tool uploads.
     :param skips: the tool skips a word if a file of that name doesn't exist.
     :param strict: the tool refuses any other file, and any folder, among those that it collects.
+    :param stops: the endings of source distributions at which the tool stops. It skips a file whose
+        name isn't that of a release.
     :param folder: the folder whose files the tool uploads when no file is named; empty if
         files must be named.
     :param folder_options: options that name another such folder.
@@ -46,6 +48,7 @@ class Artifacts(NamedTuple):
     folders: bool = False
     skips: bool = False
     strict: bool = False
+    stops: tuple[str, ...] = ()
     folder: str = ""
     folder_options: tuple[str, ...] = ()
     elsewhere_options: tuple[str, ...] = ()
