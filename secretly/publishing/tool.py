@@ -36,6 +36,9 @@ class Artifacts(NamedTuple):
     :param root: the tool works in the project's folder, the nearest with a ``pyproject.toml``.
     :param own: the tool uploads only the newest version of the project's own files.
     :param manifest_options: options that name the project's file, such as flit's ``--ini-file``.
+    :param names: the keys of the project's settings from which the tool takes its name, the one
+        that counts first.
+    :param versions: those from which it takes the version.
     :param builds: the subcommands that build the files first.
     :param build_options: these subcommands build only with one of these options; empty if they
         always build.
@@ -61,6 +64,8 @@ class Artifacts(NamedTuple):
     root: bool = False
     own: bool = False
     manifest_options: tuple[str, ...] = ()
+    names: tuple[str, ...] = ("project.name",)
+    versions: tuple[str, ...] = ("project.version",)
     builds: tuple[str, ...] = ()
     build_options: tuple[str, ...] = ()
     no_build_options: tuple[str, ...] = ()

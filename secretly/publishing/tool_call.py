@@ -148,6 +148,15 @@ class ToolCall:
         """
         return name
 
+    def named(self, folder: Path) -> tuple[str, str]:
+        """The project's name and version; each is empty if its settings don't give it.
+
+        :param folder: the folder in which the tool works.
+        """
+        manifest = self.words.last(self.artifacts.manifest_options) or "pyproject.toml"
+        tables = self.read_toml(folder / os.path.basename(manifest))
+        return first_text(tables, self.artifacts.names), first_text(tables, self.artifacts.versions)
+
     def check_secret(self, secret: str, username: str) -> None:
         """Refuse a secret, or a user name, that the tool would read otherwise.
 
@@ -253,6 +262,12 @@ def table_at(table: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
     """The table under *keys*; an empty one without it."""
     found = value_at(table, keys)
     return found if isinstance(found, dict) else {}
+
+
+def first_text(tables: Mapping[str, Any], keys: Sequence[str]) -> str:
+    """The first text under one of these keys, which have dots; empty without one."""
+    values = (value_at(tables, key.split(".")) for key in keys)
+    return next((value for value in values if isinstance(value, str)), "")
 
 
 def value_at(value: Any, keys: Sequence[str]) -> object:
