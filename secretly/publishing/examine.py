@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import Refused
 from . import archives
+from .beside import modules_beside
 from .collecting import collect
 from .destination import Destination
 from .release import LIFETIME, LIFETIME_BUILDING, LONGEST, SLOWEST, Release
@@ -34,7 +35,7 @@ def examine_release(
         row.name,
         destination,
         launcher=call.invocation.launcher,
-        code=(*launched, *call.code(), *_modules_beside(call)),
+        code=(*launched, *call.code(), *modules_beside(call)),
         network=network.settings,
         unverified=network.unverified,
     )
@@ -48,14 +49,6 @@ def examine_release(
     release = release._replace(expires=lifetime(release, row.expires))
     release.check()
     return release
-
-
-def _modules_beside(call: ToolCall) -> Iterator[str]:
-    """The modules of the tool's name in the folder in which ``python -m`` starts."""
-    if call.invocation.is_module:
-        name = call.invocation.row.name
-        found = (f for f in (f"{name}.py", f"{name}/__init__.py") if os.path.exists(f))
-        yield from (os.path.dirname(path) or path for path in found)
 
 
 def _with_files(release: Release, call: ToolCall, folder: Path) -> Release:

@@ -46,6 +46,7 @@ class ToolCall:
     :ivar origins: the variables that this run sets, with what sets each: ``an env file``.
     :ivar locations: the names of the stored tokens, by the index that made each.
     :ivar commands: the known commands, by their names.
+    :ivar program: the path of the program that is started; empty if it is not known.
     """
 
     artifacts: Artifacts = Artifacts()
@@ -68,6 +69,7 @@ class ToolCall:
         origins: Mapping[str, str] | None = None,
         locations: Mapping[str, str] | None = None,
         commands: Mapping[str, Command] | None = None,
+        program: str = "",
     ) -> None:
         self.invocation = invocation
         self.readings: Readings = {} if readings is None else readings
@@ -75,6 +77,7 @@ class ToolCall:
         self.origins = {} if origins is None else origins
         self.locations = {} if locations is None else locations
         self.commands = {} if commands is None else commands
+        self.program = program
         self._tables: dict[Path, dict[str, Any]] = {}
 
     # -- what each adapter answers ---------------------------------------------------

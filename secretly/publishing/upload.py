@@ -208,6 +208,7 @@ class Upload:
             origins=call.origins,
             locations=call.locations,
             commands=call.commands,
+            program=call.program,
         )
         assert again is not None
         what = changed(self.release, again.release)
@@ -232,6 +233,7 @@ def upload_of(
     origins: Mapping[str, str] | None = None,
     locations: Mapping[str, str] | None = None,
     commands: Mapping[str, Command] | None = None,
+    program: str = "",
 ) -> Upload | None:
     """Look at the upload of a call; None if the command is not a publishing tool.
 
@@ -240,6 +242,7 @@ def upload_of(
     :param origins: the variables that this run sets, with what sets each.
     :param locations: the names of the stored tokens, by the index that made each.
     :param commands: the known commands, by their names.
+    :param program: the path of the program that is started; empty if it is not known.
     """
     adapter = tool_for(call.row.name)
     if adapter is None:
@@ -247,5 +250,13 @@ def upload_of(
     launched = look(call, environ) if call.launching else Launched()
     known = {name: one.value for name, one in launched.variables.items() if one.value is not None}
     childs = Environ({**environ, **known}) if known else environ
-    found = adapter(call, childs, readings, origins=origins, locations=locations, commands=commands)
+    found = adapter(
+        call,
+        childs,
+        readings,
+        origins=origins,
+        locations=locations,
+        commands=commands,
+        program=program,
+    )
     return Upload(found, launched, environ)

@@ -57,11 +57,14 @@ def look_at_upload(
     plain: Mapping[str, PlainVariable],
     context: Context,
     locations: Mapping[str, str] | None = None,
+    *,
+    program: str = "",
 ) -> Upload | None:
     """The upload of a call whose subcommand needs a secret; None if it publishes nothing.
 
     :param plain: the variables that this run sets.
     :param locations: the names of the stored tokens, by the index that made each.
+    :param program: the path of the program that is started.
     """
     from ..publishing.tools import tool_for
 
@@ -74,7 +77,12 @@ def look_at_upload(
     origins = {name: variable.origin for name, variable in plain.items()}
     commands = context.configuration.commands
     return upload.upload_of(
-        invocation, environ, origins=origins, locations=locations, commands=commands
+        invocation,
+        environ,
+        origins=origins,
+        locations=locations,
+        commands=commands,
+        program=program,
     )
 
 
