@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, example, given
 from hypothesis import strategies as st
 from toolcalls import Calls, root_fixture
 
+from secretly.config import loading
 from secretly.errors import Refused
 from secretly.publishing.addresses import secret_named
 from secretly.publishing.destination import without_user
@@ -115,6 +116,21 @@ def test_a_project_cannot_call_its_index_like_the_secret_of_another_command(
     assert secret_named(call, name, URL, by_project=True) == "packages.example.org"
     assert secret_named(call, "corp", URL, by_project=True) == "corp"
     assert secret_named(call, name, URL) == name
+
+
+@pytest.mark.parametrize("secret", ["Deploy", "Deploy/eu#username", "secretly://Deploy"])
+@pytest.mark.parametrize("table", ["secrets", "profiles.eu.secrets"])
+def test_nor_like_the_secret_of_a_command_that_the_user_configured(
+    root: Path, table: str, secret: str
+) -> None:
+    """A profile's secrets count as well. Those of a publishing tool may be an index's."""
+    call = Calls("uv", root).call("publish")
+    for command, expected in (("deployer", "packages.example.org"), ("twine", "Deploy")):
+        path = root / "config.toml"
+        path.write_text(f'[commands.{command}.{table}]\nTOKEN = "{secret}"\n')
+        path.chmod(0o600)
+        call.commands = loading.load({"SECRETLY_CONFIG": str(path)}).commands
+        assert secret_named(call, "Deploy", URL, by_project=True) == expected
 
 
 @pytest.mark.parametrize(

@@ -257,6 +257,31 @@ def test_uv_takes_each_word_for_a_pattern(workdir: Workdir) -> None:
     assert workdir.files(f"twine upload '{odd}'") == [odd]
 
 
+def test_uvs_patterns_find_what_is_in_hidden_folders(workdir: Workdir) -> None:
+    """Their ``*`` and ``?`` mean a dot at the beginning too. A shell, and twine, leave it out."""
+    shown = workdir.wheel("a", folder="packages/a/dist")
+    hidden = workdir.wheel("hidden", folder="packages/.x/dist")
+    for pattern, expected in (("*", [hidden, shown]), ("?x", [hidden]), ("[.]x", [hidden])):
+        assert workdir.files(f"uv publish 'packages/{pattern}/dist/*.whl'") == expected
+    assert workdir.files("twine upload 'packages/*/dist/*.whl'") == [shown]
+
+
+@pytest.mark.parametrize("ending", ["zip", "tgz", "tar.bz2", "tar.zst", "tar"])
+def test_a_file_at_which_uv_stops_is_refused(workdir: Workdir, ending: str) -> None:
+    """uv takes it for a source distribution, and has uploaded the files before it by then."""
+    workdir.wheel()
+    workdir.write(f"dist/notes.{ending}")
+    workdir.write(f"dist/notes-old.{ending}")
+    for line in ("uv publish", "uv publish 'dist/*'"):
+        assert workdir.files(line) == [WHEEL]
+    workdir.write(f"dist/demo-1.0.{ending}")
+    for line in ("uv publish", "uv publish 'dist/*'"):
+        with pytest.raises(Refused, match="uv would stop there"):
+            workdir.examine(line)
+    assert workdir.files("uv publish 'dist/*.whl'") == [WHEEL]
+    assert workdir.files("hatch publish") == [WHEEL]
+
+
 # -- which files: signatures and attestations -----------------------------------------
 
 SIGNATURE, ATTESTATION = f"{WHEEL}.asc", f"{WHEEL}.publish.attestation"
@@ -680,6 +705,9 @@ def test_a_release_that_is_built_first_has_no_files_yet(workdir: Workdir, line: 
     assert "sha256" not in text
 
 
+DYNAMIC = "[project]\nname='demo'\ndynamic=['version']\n"
+
+
 @pytest.mark.parametrize(
     ("line", "text", "project", "version"),
     [
@@ -692,12 +720,27 @@ def test_a_release_that_is_built_first_has_no_files_yet(workdir: Workdir, line: 
             "",
         ),
         ("poetry publish --build", "[tool.poetry]\nname='my_demo'\nversion='1'", "my-demo", "1"),
+        (
+            "poetry publish --build",
+            "[tool.poetry]\nname='demo'\nversion='0'\n[tool.poetry-dynamic-versioning]\nenable=true",
+            "demo",
+            "",
+        ),
+        ("flit publish", f"{DYNAMIC}[tool.poetry]\nname='a'\nversion='9'", "demo", ""),
+        ("pdm publish", f"{DYNAMIC}[tool.poetry]\nname='a'\nversion='9'", "demo", ""),
+        ("maturin publish", f"{DYNAMIC}[tool.poetry]\nname='a'\nversion='9'", "demo", ""),
+        (
+            "flit publish",
+            "[tool.poetry]\nname='a'\nversion='9'\n[tool.flit.metadata]\nmodule='demo'",
+            "demo",
+            "",
+        ),
     ],
 )
 def test_before_a_build_the_settings_name_the_project(
     workdir: Workdir, line: str, text: str, project: str, version: str
 ) -> None:
-    """A version that the build determines is not yet known."""
+    """A version that the build determines is not yet known. Another tool's settings don't count."""
     workdir.write("pyproject.toml", text)
     planned = workdir.examine(line)
     assert (planned.projects, planned.version) == ([project], version)
@@ -711,15 +754,19 @@ def test_before_a_build_the_settings_name_the_project(
 )
 def test_maturins_manifest_names_the_project(workdir: Workdir, line: str) -> None:
     """Cargo.toml names the project, unless a pyproject.toml in the same folder does."""
-    workdir.write("pyproject.toml", '[project]\nname = "wrong"\n')
     workdir.write("Cargo.toml", '[package]\nname = "wrong"\n')
     workdir.write("sub/Cargo.toml", '[package]\nname = "my_crate"\nversion = "0.3.0"\n')
     planned = workdir.examine(line)
     assert (planned.projects, planned.version) == (["my-crate"], "0.3.0")
     workdir.write("sub/Cargo.toml", '[package]\nname = "c"\nversion.workspace = true\n')
     assert (workdir.examine(line).projects, workdir.examine(line).version) == (["c"], "")
+    parents = workdir.write("pyproject.toml", '[project]\nname = "whole"\nversion = "9"\n')
+    planned = workdir.examine(line)  # maturin takes a parent's, but not out of any workspace
+    assert (planned.projects, planned.version) == (None, "")
     workdir.write("sub/pyproject.toml", '[project]\nname = "My-Package"\n')
     assert workdir.projects(line) == ["my-package"]
+    parents.write_text("[tool.maturin]\nmanifest-path = 'sub/Cargo.toml'\n")
+    assert workdir.projects("maturin publish") == ["c"]
 
 
 @pytest.mark.parametrize(

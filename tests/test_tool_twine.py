@@ -21,8 +21,9 @@ from toolcalls import (
 
 from secretly.asking import wording
 from secretly.config.model import Configuration
+from secretly.errors import Refused
 from secretly.publishing.destination import Destination
-from secretly.publishing.steering import network_of
+from secretly.publishing.steering import check_variables, network_of
 
 __all__ = ["known_fixture", "root_fixture"]
 
@@ -291,6 +292,9 @@ def test_added_options_come_before_no_end_of_the_options(twine: Calls) -> None:
         ("upload x", {"TWINE_CERT": "mine"}, ["your own certificates"]),
         ("upload x", {"https_proxy": "http://me:canary-1@corp:3128"}, ["proxy corp:3128"]),
         ("upload x", {"https_proxy": "corp:3128/x"}, ["proxy corp:3128"]),
+        ("upload x", {"Https_Proxy": "corp:3128"}, ["proxy corp:3128"]),
+        ("upload x", {"all_proxy": "b", "HTTP_PROXY": "a"}, ["proxy a", "proxy b"]),
+        ("upload x", {"https_proxy": "", "HTTPS_PROXY": "a", "hTTps_proxy": "a"}, ["proxy a"]),
         # Programs disagree where the host is, and what the user and the password are.
         (
             "upload x",
@@ -307,6 +311,26 @@ def test_what_the_users_settings_change_about_the_connection_is_shown(
     """Certificates come from options, a variable, or the section of the index."""
     call = twine.call(line, environ, {"~/.pypirc": CORP + OWN})
     assert list(network_of(call).settings) == lines
+
+
+@pytest.mark.parametrize(
+    ("name", "steers"),
+    [
+        *((name, False) for name in ("PYPI_TOKEN", "PYPI_API_TOKEN", "PYTEST_ADDOPTS")),
+        *((name, True) for name in ("PYPI_ID_TOKEN", "PYENV_VERSION", "PYTHONPATH")),
+        *((name, True) for name in ("DBUS_SESSION_BUS_ADDRESS", "All_Proxy", "NETRC")),
+    ],
+)
+def test_an_env_file_may_set_what_no_upload_depends_on(
+    twine: Calls, name: str, steers: bool
+) -> None:
+    """A project's own token in its ``.env`` is not twine's."""
+    call = twine.call("upload x", {name: "x"})
+    call.origins = {name: "an env file"}
+    if not steers:
+        return check_variables(call)
+    with pytest.raises(Refused, match=name):
+        check_variables(call)
 
 
 def test_a_program_that_signs_is_named(twine: Calls) -> None:

@@ -134,6 +134,22 @@ def test_python_starts_no_module_of_the_folder(home: Home) -> None:
         assert note in texts(fake.prompts[0])
 
 
+def test_an_older_python_loads_any_module_of_the_folder(home: Home) -> None:
+    """Python 3.10 can't be told to leave the folder out, so the dialog names what is there."""
+    home.program("python3.10", TWINE)
+    folder = home.folder / "work"
+    tokens.wheel(folder / "dist")
+    for name in ("setup.py", "requests.py", "notes.txt"):
+        (folder / name).touch()
+    store(home, "PyPI", TOKEN)
+    for flags, named in (["-m"], True), (["-I", "-m"], False):
+        with FakePinentry([True]) as fake:
+            words = ("python3.10", *flags, "twine", "upload", "dist/*")
+            assert home.run("run", *words, environ=fake.environ, cwd=folder).status == 0
+            note = wording.note_line(wording.project_code("requests.py"))
+            assert (note in texts(fake.prompts[0])) == named
+
+
 @pytest.mark.parametrize(
     ("words", "why"),
     [

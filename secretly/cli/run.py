@@ -272,12 +272,15 @@ def expanded_by_the_shell(command: Sequence[str], variables: Iterable[str]) -> s
 
 
 def _look_at_upload(
-    known: command_line.Invocation, plain: Mapping[str, PlainVariable], context: Context
+    known: command_line.Invocation,
+    path: str,
+    plain: Mapping[str, PlainVariable],
+    context: Context,
 ) -> Upload | None:
     """The upload of a call, whose index a stored token may have made."""
     from ..running import locating, preparing
 
-    upload = preparing.look_at_upload(known, plain, context)
+    upload = preparing.look_at_upload(known, plain, context, program=path)
     if upload is None or preparing.why_idle(upload):
         return upload
     own = preparing.credentials(known.row._replace(username=None), upload)
@@ -287,7 +290,9 @@ def _look_at_upload(
         return upload
     launch.locale_as_given()  # before hardening: afterwards it can't be read
     locations = drive_in_place(locating.token_locations(context), {})
-    return preparing.look_at_upload(known, plain, context, locations) if locations else upload
+    if not locations:
+        return upload
+    return preparing.look_at_upload(known, plain, context, locations, program=path)
 
 
 def _why_idle(call: _Call, row: Command, upload: Upload, context: Context) -> str:
@@ -316,7 +321,7 @@ def _plan_input(call: _Call, path: str, context: Context) -> PlanInput:
     known, upload = call.invocation, None
     shown: Sequence[str] = ()
     if known is not None and known.needs_secret and not call.options.project:
-        upload = _look_at_upload(known, call.separated(known.row).plain, context)
+        upload = _look_at_upload(known, path, call.separated(known.row).plain, context)
     if known is not None and upload is not None:
         shown = upload.masked(call.command)
         if idle := _why_idle(call, known.row, upload, context):

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from ..config.known_commands import COMMANDS
+from ..config.model import Command
 from ..errors import Refused
+from ..reference import OWN as OWN_SCHEME
 from ..text import escape
 from .destination import OWN, host_of, located, secret_at
 from .tool_call import ToolCall
+from .tools import is_tool
 
 
 class Address(NamedTuple):
@@ -59,10 +62,12 @@ def read_address(url: str) -> Address:
     return Address(bare, name or None, bool(colon), bool(password))
 
 
-def _of_commands() -> set[str]:
-    """The names of the secrets that known commands use."""
-    tables = (row.get("secrets") for row in COMMANDS.values())
-    names = (str(n) for table in tables if isinstance(table, dict) for n in table.values())
+def _of_others(commands: Mapping[str, Command]) -> set[str]:
+    """The names of the secrets of all commands that are not publishing tools."""
+    rows = [row for name, row in commands.items() if not is_tool(name)]
+    tables = [row.secrets for row in rows]
+    tables += [one.secrets for row in rows for one in row.profiles.values()]
+    names = (name.removeprefix(f"{OWN_SCHEME}://") for table in tables for name in table.values())
     return {name.partition("#")[0].partition("/")[0] for name in names} - {""}
 
 
@@ -87,5 +92,7 @@ def secret_named(call: ToolCall, name: str, url: str, *, by_project: bool = Fals
             return "TestPyPI"
     first = name.partition("/")[0]
     own = name in call.names or name in ("testpypi", "test")
-    taken = own or first in OWN or "://" in name or (by_project and first in _of_commands())
+    taken = (
+        own or first in OWN or "://" in name or (by_project and first in _of_others(call.commands))
+    )
     return secret_at(url, call.locations) if taken else name

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from ..errors import Refused
 from ..text import escape, shorten
-from .metadata import normalize_project
+from .metadata import is_project_name, normalize_project
 from .tool_call import ToolCall
 
 _SIGNATURE, _ATTESTATION = ".asc", ".attestation"
@@ -57,6 +57,8 @@ def collect(call: ToolCall, folder: Path, project: str = "", version: str = "") 
         found = _newest(found, project, version)
     if artifacts.strict:
         _refuse_others(call, paths, folder)
+    if artifacts.stops:
+        _refuse_stops(call, paths)
     if not found:
         raise _nothing(" ".join(named))
     return [*map(Collected, found), *_companions(call, found, paths)]
@@ -83,7 +85,9 @@ def _matching(call: ToolCall, word: str, folder: Path) -> list[str]:
             "remove the quotes: then the shell expands the pattern",
         )
     else:
-        found = sorted(glob.glob(word, root_dir=folder))
+        # uv's patterns find hidden files and folders, those of a shell and of twine don't.
+        hidden = artifacts.patterns == "always"
+        found = sorted(glob.glob(word, root_dir=folder, include_hidden=hidden))
     if not found and artifacts.patterns != "always" and not artifacts.skips:
         raise _nothing(word)  # uv ignores a pattern without a file
     return found
@@ -112,10 +116,33 @@ def _refuse_others(call: ToolCall, paths: Sequence[str], folder: Path) -> None:
             what = "is not a distribution"
         else:
             continue
-        raise Refused(
-            f"{escape(path)} {what}: {tool} would stop there",
-            "move it elsewhere, or name the files: dist/*.whl dist/*.tar.gz",
-        )
+        raise _stopping(path, what, tool)
+
+
+def _refuse_stops(call: ToolCall, paths: Sequence[str]) -> None:
+    """Refuse source distributions that stop the tool, perhaps after it has uploaded others."""
+    for path in paths:
+        endings = [end for end in call.artifacts.stops if path.endswith(end)]
+        stem = os.path.basename(path).removesuffix(max(endings, key=len, default=""))
+        if endings and _names_release(stem):
+            raise _stopping(path, "is not a .tar.gz", call.invocation.row.name)
+
+
+def _names_release(stem: str) -> bool:
+    """Whether a name is that of a source distribution: ``demo-1.0``."""
+    from packaging.version import InvalidVersion, Version
+
+    project, _, version = stem.rpartition("-")
+    with contextlib.suppress(InvalidVersion):
+        return is_project_name(project) and bool(Version(version))
+    return False
+
+
+def _stopping(path: str, what: str, tool: str) -> Refused:
+    return Refused(
+        f"{escape(path)} {what}: {tool} would stop there",
+        "move it elsewhere, or name the files: dist/*.whl dist/*.tar.gz",
+    )
 
 
 def _companion_endings(call: ToolCall) -> list[str]:

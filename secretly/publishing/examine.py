@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import Refused
 from . import archives
+from .beside import modules_beside
 from .collecting import collect
 from .destination import Destination
 from .release import LIFETIME, LIFETIME_BUILDING, LONGEST, SLOWEST, Release
 from .steering import network_of
-from .tool_call import ToolCall, value_at
+from .tool_call import ToolCall
 
 
 def examine_release(
@@ -34,14 +35,12 @@ def examine_release(
         row.name,
         destination,
         launcher=call.invocation.launcher,
-        code=(*launched, *call.code(), *_modules_beside(call)),
+        code=(*launched, *call.code(), *modules_beside(call)),
         network=network.settings,
         unverified=network.unverified,
     )
     if _builds(call):
-        project, version = _by_settings(
-            call, folder, call.words.last(call.artifacts.manifest_options)
-        )
+        project, version = _named(call, folder)
         release = release._replace(
             builds=True, project=project, version=version, separately=call.artifacts.separately
         )
@@ -52,18 +51,10 @@ def examine_release(
     return release
 
 
-def _modules_beside(call: ToolCall) -> Iterator[str]:
-    """The modules of the tool's name in the folder in which ``python -m`` starts."""
-    if call.invocation.is_module:
-        name = call.invocation.row.name
-        found = (f for f in (f"{name}.py", f"{name}/__init__.py") if os.path.exists(f))
-        yield from (os.path.dirname(path) or path for path in found)
-
-
 def _with_files(release: Release, call: ToolCall, folder: Path) -> Release:
     """The release with the files that the tool collects."""
     artifacts = call.artifacts
-    named = _by_settings(call, folder) if artifacts.own else ()
+    named = _named(call, folder) if artifacts.own else ()
     collected = collect(call, folder, *named)
     files = tuple(
         archives.read_distribution(
@@ -120,27 +111,7 @@ def _folder(call: ToolCall) -> Path:
     return call.project_folder if call.artifacts.root else call.start_folder
 
 
-#: The keys of a project's settings that give its name, and its version.
-_NAMES = (
-    "project.name",
-    "tool.poetry.name",
-    "tool.flit.metadata.dist-name",
-    "tool.flit.metadata.module",
-)
-_VERSIONS = ("project.version", "tool.poetry.version")
-
-
-def _by_settings(call: ToolCall, folder: Path, manifest: str | None = None) -> tuple[str, str]:
-    """The project's name and version; each is empty if the settings don't give it."""
-    named = os.path.basename(manifest or "Cargo.toml")  # flit's file may have any name
-    tables = call.read_toml(folder / ("pyproject.toml" if named == "Cargo.toml" else named))
-    name, version = _first(tables, _NAMES), _first(tables, _VERSIONS)
-    if not name:
-        cargo = call.read_toml(folder / "Cargo.toml")
-        name, version = _first(cargo, ("package.name",)), _first(cargo, ("package.version",))
+def _named(call: ToolCall, folder: Path) -> tuple[str, str]:
+    """The project's name and version; both are empty if its settings give no valid name."""
+    name, version = call.named(folder)
     return (name, version) if archives.is_project_name(name) else ("", "")
-
-
-def _first(tables: Mapping[str, object], keys: Sequence[str]) -> str:
-    values = (value_at(tables, key.split(".")) for key in keys)
-    return next((value for value in values if isinstance(value, str)), "")

@@ -20,7 +20,7 @@ _BENEATH = (
     r"|(\w+_)?PROXY|REQUEST_METHOD|(NIX_)?SSL_(CERT|VERIFY|CLIENT)\w*|SSLKEYLOGFILE|OPENSSL_\w+"
     r"|REQUESTS_\w+|CURL_\w+|NETRC|(\w+_)?CA_BUNDLE|\w*(INSECURE|STRICT_SSL|REJECT_UNAUTHORIZED)\w*"
     r"|HOME|USERPROFILE|PATH|XDG_\w+|TMPDIR|TE?MP|GCONV_PATH|LOCPATH|NLSPATH|LOCALDOMAIN|RES_OPTIONS"
-    r"|HOSTALIASES|KEYRING_\w+|GIT_(CONFIG|DIR|WORK|INDEX|SSH|ASKPASS|EXEC|PROXY|SSL|EDITOR|PAGER"
+    r"|HOSTALIASES|DBUS_\w+|KEYRING_\w+|GIT_(CONFIG|DIR|WORK|INDEX|SSH|ASKPASS|EXEC|PROXY|SSL|EDITOR|PAGER"
     r"|EXTERNAL|ATTR|CEILING|COMMON|OBJECT|ALTERNATE|NAMESPACE|TEMPLATE|TRACE|ALLOW|PROTOCOL)\w*"
     r"|SSH_\w+|GNUPGHOME|ACTIONS_\w+|GITHUB_ACTIONS|GITLAB_CI|\w+_ID_TOKEN"
 )
@@ -28,7 +28,8 @@ _BENEATH = (
 #: Those of them that change nothing of an upload.
 _HARMLESS = (
     r"PYTHON(UNBUFFERED|IOENCODING|UTF8|DONTWRITEBYTECODE|HASHSEED|FAULTHANDLER|NOUSERSITE"
-    r"|SAFEPATH|WARNDEFAULTENCODING)"
+    r"|SAFEPATH|WARNDEFAULTENCODING)|PYPI_((API_)?TOKEN|USER(NAME)?|PASSWORD)"
+    r"|(PYTEST|PYLINT|PYRIGHT|PYDANTIC|PYCHARM)_\w+"
 )
 
 #: The variables that say which certificates OpenSSL, requests, the publishing tools, cargo and
@@ -63,7 +64,8 @@ _LAUNCHERS = {
 #: The variables that only name an index, among those that a tool reads.
 _NAMING = r"\w+_(URL|INDEX|REPO|REPOSITORY)"
 
-#: The variables with which the tools' HTTP clients find a proxy, in small letters.
+#: The variables with which the tools' HTTP clients find a proxy, in small letters. Python's take
+#: any letters.
 _PROXIES = ("https_proxy", "http_proxy", "all_proxy")
 
 
@@ -171,8 +173,10 @@ def network_of(call: ToolCall) -> Network:
 def _by_variables(call: ToolCall) -> Iterator[str]:
     environ = call.environ
     if call.proxies:
-        used = (environ.get(n) or environ.get(n.upper()) for n in _PROXIES)
-        yield from (wording.proxy(proxy_host(proxy)) for proxy in filter(None, used))
+        # In any letters: clients disagree about which of several spellings counts.
+        named = sorted(name for name in environ if name.lower() in _PROXIES)
+        used = filter(None, (environ[n] for p in _PROXIES for n in named if n.lower() == p))
+        yield from (wording.proxy(proxy_host(proxy)) for proxy in used)
     if any(environ.get(name) for name in call.trusts):
         yield wording.OWN_CERTIFICATES
     if environ.get("SSLKEYLOGFILE"):

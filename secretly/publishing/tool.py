@@ -18,6 +18,8 @@ class Artifacts(NamedTuple):
     :param folders: such a word may name a folder, whose files the tool uploads.
     :param skips: the tool skips a word if a file of that name doesn't exist.
     :param strict: the tool refuses any other file, and any folder, among those that it collects.
+    :param stops: the endings of source distributions at which the tool stops. It skips a file whose
+        name isn't that of a release.
     :param folder: the folder whose files the tool uploads when no file is named; empty if
         files must be named.
     :param folder_options: options that name another such folder.
@@ -34,6 +36,9 @@ class Artifacts(NamedTuple):
     :param root: the tool works in the project's folder, the nearest with a ``pyproject.toml``.
     :param own: the tool uploads only the newest version of the project's own files.
     :param manifest_options: options that name the project's file, such as flit's ``--ini-file``.
+    :param names: the keys of the project's settings from which the tool takes its name, the one
+        that counts first.
+    :param versions: those from which it takes the version.
     :param builds: the subcommands that build the files first.
     :param build_options: these subcommands build only with one of these options; empty if they
         always build.
@@ -46,6 +51,7 @@ class Artifacts(NamedTuple):
     folders: bool = False
     skips: bool = False
     strict: bool = False
+    stops: tuple[str, ...] = ()
     folder: str = ""
     folder_options: tuple[str, ...] = ()
     elsewhere_options: tuple[str, ...] = ()
@@ -58,6 +64,8 @@ class Artifacts(NamedTuple):
     root: bool = False
     own: bool = False
     manifest_options: tuple[str, ...] = ()
+    names: tuple[str, ...] = ("project.name",)
+    versions: tuple[str, ...] = ("project.version",)
     builds: tuple[str, ...] = ()
     build_options: tuple[str, ...] = ()
     no_build_options: tuple[str, ...] = ()

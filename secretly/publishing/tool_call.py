@@ -12,6 +12,7 @@ from typing import Any
 
 from .. import safefiles
 from ..config.command_line import Invocation, Words
+from ..config.model import Command
 from ..errors import Refused
 from ..text import escape
 from .archives import Readings
@@ -44,6 +45,8 @@ class ToolCall:
     :ivar readings: the results of reading the files to upload.
     :ivar origins: the variables that this run sets, with what sets each: ``an env file``.
     :ivar locations: the names of the stored tokens, by the index that made each.
+    :ivar commands: the known commands, by their names.
+    :ivar program: the path of the program that is started; empty if it is not known.
     """
 
     artifacts: Artifacts = Artifacts()
@@ -65,12 +68,16 @@ class ToolCall:
         *,
         origins: Mapping[str, str] | None = None,
         locations: Mapping[str, str] | None = None,
+        commands: Mapping[str, Command] | None = None,
+        program: str = "",
     ) -> None:
         self.invocation = invocation
         self.readings: Readings = {} if readings is None else readings
         self.environ = environ
         self.origins = {} if origins is None else origins
         self.locations = {} if locations is None else locations
+        self.commands = {} if commands is None else commands
+        self.program = program
         self._tables: dict[Path, dict[str, Any]] = {}
 
     # -- what each adapter answers ---------------------------------------------------
@@ -143,6 +150,15 @@ class ToolCall:
         :raises Refused: if the tool reads no variable for this index.
         """
         return name
+
+    def named(self, folder: Path) -> tuple[str, str]:
+        """The project's name and version; each is empty if its settings don't give it.
+
+        :param folder: the folder in which the tool works.
+        """
+        manifest = self.words.last(self.artifacts.manifest_options) or "pyproject.toml"
+        tables = self.read_toml(folder / os.path.basename(manifest))
+        return first_text(tables, self.artifacts.names), first_text(tables, self.artifacts.versions)
 
     def check_secret(self, secret: str, username: str) -> None:
         """Refuse a secret, or a user name, that the tool would read otherwise.
@@ -249,6 +265,12 @@ def table_at(table: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
     """The table under *keys*; an empty one without it."""
     found = value_at(table, keys)
     return found if isinstance(found, dict) else {}
+
+
+def first_text(tables: Mapping[str, Any], keys: Sequence[str]) -> str:
+    """The first text under one of these keys, which have dots; empty without one."""
+    values = (value_at(tables, key.split(".")) for key in keys)
+    return next((value for value in values if isinstance(value, str)), "")
 
 
 def value_at(value: Any, keys: Sequence[str]) -> object:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 
 from ..config.command_line import Invocation
+from ..config.model import Command
 from ..errors import Refused
 from ..redacted import Environ
 from ..text import escape, format_command
@@ -206,6 +207,8 @@ class Upload:
             call.readings,
             origins=call.origins,
             locations=call.locations,
+            commands=call.commands,
+            program=call.program,
         )
         assert again is not None
         what = changed(self.release, again.release)
@@ -229,6 +232,8 @@ def upload_of(
     *,
     origins: Mapping[str, str] | None = None,
     locations: Mapping[str, str] | None = None,
+    commands: Mapping[str, Command] | None = None,
+    program: str = "",
 ) -> Upload | None:
     """Look at the upload of a call; None if the command is not a publishing tool.
 
@@ -236,6 +241,8 @@ def upload_of(
     :param readings: earlier results, so that unchanged files are not read again.
     :param origins: the variables that this run sets, with what sets each.
     :param locations: the names of the stored tokens, by the index that made each.
+    :param commands: the known commands, by their names.
+    :param program: the path of the program that is started; empty if it is not known.
     """
     adapter = tool_for(call.row.name)
     if adapter is None:
@@ -243,5 +250,13 @@ def upload_of(
     launched = look(call, environ) if call.launching else Launched()
     known = {name: one.value for name, one in launched.variables.items() if one.value is not None}
     childs = Environ({**environ, **known}) if known else environ
-    found = adapter(call, childs, readings, origins=origins, locations=locations)
+    found = adapter(
+        call,
+        childs,
+        readings,
+        origins=origins,
+        locations=locations,
+        commands=commands,
+        program=program,
+    )
     return Upload(found, launched, environ)

@@ -61,11 +61,14 @@ def look_at_upload(
     plain: Mapping[str, PlainVariable],
     context: Context,
     locations: Mapping[str, str] | None = None,
+    *,
+    program: str = "",
 ) -> Upload | None:
     """The upload of a call whose subcommand needs a secret; None if it publishes nothing.
 
     :param plain: the variables that this run sets.
     :param locations: the names of the stored tokens, by the index that made each.
+    :param program: the path of the program that is started.
     """
     from ..publishing.tools import tool_for
 
@@ -76,7 +79,15 @@ def look_at_upload(
 
     environ = Environ({**context.environ, **texts(plain)})
     origins = {name: variable.origin for name, variable in plain.items()}
-    return upload.upload_of(invocation, environ, origins=origins, locations=locations)
+    commands = context.configuration.commands
+    return upload.upload_of(
+        invocation,
+        environ,
+        origins=origins,
+        locations=locations,
+        commands=commands,
+        program=program,
+    )
 
 
 def credentials(row: Command, upload: Upload) -> set[str]:

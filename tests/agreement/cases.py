@@ -101,7 +101,8 @@ def upload(tool: str, case: Case, root: Path, known: Configuration) -> Upload:
     """
     os.chdir(root / case.folder)
     invocation = recognize([tool, *case.arguments], known)
-    found = upload_of(invocation, environ_of(case, root)) if invocation else None
+    environ = environ_of(case, root)
+    found = upload_of(invocation, environ, commands=known.commands) if invocation else None
     if found is None:
         raise Refused("not recognized", "")
     return found

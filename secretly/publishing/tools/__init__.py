@@ -7,12 +7,22 @@ and a row to ``config/known_commands.py``.
 from __future__ import annotations
 
 import importlib
+from importlib.util import find_spec
 
 TYPE_CHECKING = False  # what follows loads typing, and most commands don't publish
 if TYPE_CHECKING:
     from ..tool_call import ToolCall
 
-__all__ = ["tool_for"]
+__all__ = ["is_tool", "tool_for"]
+
+
+def is_tool(name: str) -> bool:
+    """Whether the known command of that name is a publishing tool. Loads no module."""
+    return _is_module(name) and find_spec(f"{__name__}.{name}") is not None
+
+
+def _is_module(name: str) -> bool:
+    return name.isidentifier() and not name.startswith("_")
 
 
 def tool_for(name: str) -> type[ToolCall] | None:
@@ -20,7 +30,7 @@ def tool_for(name: str) -> type[ToolCall] | None:
 
     Loads the module of that tool only.
     """
-    if not name.isidentifier() or name.startswith("_"):
+    if not _is_module(name):
         return None
     module = f"{__name__}.{name}"
     try:

@@ -38,6 +38,7 @@ class Flit(ToolCall):
     names = _NAMES
     artifacts = Artifacts(
         manifest_options=("--ini-file",),
+        names=("project.name", "tool.flit.metadata.dist-name", "tool.flit.metadata.module"),
         builds=("publish",),
         separately="flit build && secretly run twine upload dist/*",
     )

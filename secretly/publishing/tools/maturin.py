@@ -6,6 +6,7 @@ import contextlib
 import functools
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from ... import safefiles
@@ -20,7 +21,7 @@ from ..parsers import ini
 from ..parsers.clap import Clap
 from ..pypirc import Pypirc
 from ..tool import Artifacts, Pin
-from ..tool_call import ToolCall
+from ..tool_call import ToolCall, first_text, table_at
 
 _UPLOAD = "-r/--repository= --repository-url= -u/--username= -p/--password= --skip-existing "
 _UPLOAD += "--non-interactive"
@@ -221,6 +222,26 @@ class Maturin(ToolCall):
         urls = {name: keys.get("repository") or "" for name, keys in sections.items()}
         secret = tuple(name for name, keys in sections.items() if keys.get("password"))
         return Pypirc(path, None, urls, secret)
+
+    # -- the project -------------------------------------------------------------------
+
+    def named(self, folder: Path) -> tuple[str, str]:
+        """The name and the version in ``pyproject.toml``, else in the manifest of the crate.
+
+        If another folder's ``pyproject.toml`` may count, they are not known.
+        """
+        typed = self.words.last(("--manifest-path",))
+        path = folder / "pyproject.toml"
+        if typed and not path.exists() and any((f / path.name).exists() for f in folder.parents):
+            return "", ""
+        tables = self.read_toml(path)
+        manifest = typed or first_text(tables, ("tool.maturin.manifest-path",)) or "Cargo.toml"
+        crate = self.read_toml((self.start_folder if typed else folder) / manifest)
+        project = table_at(tables, "project") or table_at(crate, "package")
+        version = project.get("version", table_at(crate, "package").get("version"))
+        named = (project.get("name"), version)
+        name, version = (text if isinstance(text, str) else "" for text in named)
+        return name, version
 
     # -- the pin -----------------------------------------------------------------------
 

@@ -52,6 +52,7 @@ class Pdm(ToolCall):
         signatures=True,
         folder_options=("--dest",),
         root=True,
+        names=("project.name", "tool.poetry.name"),
         builds=("publish",),
         no_build_options=("--no-build",),
         separately="pdm build && secretly run pdm publish --no-build",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import re
+from pathlib import Path
 from urllib.parse import unquote
 
 from ...asking import wording
@@ -18,7 +19,7 @@ from ..options import Options, invalid, misread
 from ..parsers import cleo
 from ..poetry_settings import PoetrySettings, Setting, differing, variable_of
 from ..tool import Artifacts, Network, Pin
-from ..tool_call import ToolCall
+from ..tool_call import ToolCall, table_at
 
 _COMMON = Options(
     "--quiet/-q --verbose/-v/-vv/-vvv --version/-V --ansi --no-ansi --no-interaction/-n "
@@ -54,6 +55,8 @@ class Poetry(ToolCall):
         endings=(".whl", ".tar.gz"),
         root=True,
         own=True,
+        names=("project.name", "tool.poetry.name"),
+        versions=("project.version", "tool.poetry.version"),
         builds=("publish",),
         build_options=("--build",),
         separately="poetry build && secretly run poetry publish",
@@ -140,6 +143,13 @@ class Poetry(ToolCall):
         plugins = (self.project_folder / ".poetry" / "plugins").exists()
         loaded = plugins and not self.words.has(("--no-plugins",))
         return ("the plugins in .poetry/plugins",) if loaded else ()
+
+    def named(self, folder: Path) -> tuple[str, str]:
+        """The name and the version, which a plugin may change while it builds."""
+        name, version = super().named(folder)
+        tool = table_at(self.read_toml(folder / "pyproject.toml"), "tool")
+        changes = self.words.has(("--build",)) and "poetry-dynamic-versioning" in tool
+        return name, "" if changes else version
 
     def check_secret(self, secret: str, username: str) -> None:
         """poetry replaces names in braces, and takes only tokens for some names of repositories."""

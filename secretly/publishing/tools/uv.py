@@ -44,6 +44,9 @@ CLAP = Clap(
     frozenset({"--allow-insecure-host", "--preview-features"}),
 )
 
+#: The endings of source distributions that uv knows, and doesn't upload.
+_STOPS = tuple(".zip .tgz .tbz .txz .tlz .tar .tar.bz2 .tar.xz .tar.lz .tar.lzma .tar.zst".split())
+
 #: What makes uv exit without an upload.
 _IDLE = {
     "--help": "--help sends nothing",
@@ -84,6 +87,7 @@ class Uv(ToolCall):
         patterns="always",
         folder="dist",
         endings=(".whl", ".tar.gz"),
+        stops=_STOPS,
         no_attestation_options=("--no-attestations", "$UV_PUBLISH_NO_ATTESTATIONS"),
         leaving_out="add --no-attestations",
     )
