@@ -42,7 +42,8 @@ doctest_global_setup = "import secretly\nfrom secretly import Secret"
 
 def _public(app: Any, env: Any, node: Any, contnode: Any) -> Any:
     """Point what autodoc names by its module at the public name that it has."""
-    target = re.sub(r"^secretly\.(redacted|errors|api)\.", "secretly.", node.get("reftarget", ""))
+    inside = r"^secretly\.(redacted|errors|api(\.\w+)?)\."
+    target = re.sub(inside, "secretly.", node.get("reftarget", ""))
     if node.get("refdomain") != "py" or target == node["reftarget"]:
         return None
     domain = env.domains["py"]

@@ -191,7 +191,7 @@ def test_every_parameter_is_described(name: str, thing: Callable[..., Any]) -> N
     """A public name has a docstring, and a public function's says what each parameter is."""
     text = inspect.getdoc(thing) or ""
     assert text
-    if inspect.isfunction(thing):
+    if inspect.isroutine(thing):
         parameters = set(inspect.signature(thing).parameters)
         assert set(re.findall(r":param (\w+):", text)) == parameters
 
