@@ -747,6 +747,19 @@ EXAMPLES: dict[str, list[tuple[list[Any], str, int]]] = {
     "confirmed": [([True], "deleted", 1), ([False], "nothing was deleted", 1)],
     "in_time": [([[("hang", False)]], "no answer in time", 1)],
     "first_secretly": [(["canary-1"], "logged in with 8 characters", 1)],
+    "not_async": [(["canary-1"], "a secret of 8 characters, shown as Secret('…')", 1)],
+    "for_a_child": [(["canary-1"], "the child has 8 characters", 1)],
+    "with_settings": [(["canary-1", "canary-2"], "password=SecretStr('**********')", 2)],
+}
+
+#: The examples with a test of their own.
+TESTED = {
+    "a_command",
+    "test_greeting",
+    "secretly_rbw",
+    "test_secretly_rbw",
+    "with_django",
+    "with_flask",
 }
 
 _RUN = """
@@ -886,7 +899,7 @@ def test_the_example_of_a_source_is_found_by_its_entry_point() -> None:
 def test_every_example_is_run_and_shown() -> None:
     """Every example is on a page and in a test."""
     there = {path.stem for path in (DOCS / "examples").glob("*.py")}
-    assert there == {*EXAMPLES, "a_command", "test_greeting", "secretly_rbw", "test_secretly_rbw"}
+    assert there == EXAMPLES.keys() | TESTED
     shown = {
         name
         for path in DOCS.rglob("*.rst")

@@ -24,8 +24,7 @@ async def accepted(token: secretly.Secret) -> bool:
 
 async def program() -> None:
     """The coroutines."""
-    coroutine = secretly.secret("A")
-    assert_type(coroutine, Coroutine[Any, Any, secretly.Secret])
+    coroutine = assert_type(secretly.secret("A"), Coroutine[Any, Any, secretly.Secret])
     assert_type(await coroutine, secretly.Secret)
     assert_type(await secretly.secret("A", remember="ask", verify=accepted), secretly.Secret)
     await secretly.secret("A", remember=datetime.timedelta(minutes=5), timeout=3, verify=bool)
