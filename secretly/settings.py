@@ -52,6 +52,7 @@ class From(NamedTuple):
 
     :param reference: as for :func:`secretly.secret`.
 
+    >>> from secretly.settings import From
     >>> From("op://Work/PyPI/password").reference
     'op://Work/PyPI/password'
 
@@ -77,7 +78,9 @@ class SecretlySource(PydanticBaseSettingsSource):
     :param timeout: how long it may take to get them all, in seconds or as a timedelta.
     :raises SecretlyError: when the settings are made: as for :func:`secretly.secret_sync`.
 
+    >>> from pydantic import SecretStr
     >>> from pydantic_settings import BaseSettings
+    >>> from secretly.settings import SecretlySource
     >>> class Settings(BaseSettings):
     ...     token: SecretStr
     >>> from secretly.testing import FakePinentry, sandbox

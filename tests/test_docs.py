@@ -756,6 +756,7 @@ EXAMPLES: dict[str, list[tuple[list[Any], str, int]]] = {
 TESTED = {
     "a_command",
     "test_greeting",
+    "test_with_fixtures",
     "secretly_rbw",
     "test_secretly_rbw",
     "with_django",
@@ -828,13 +829,13 @@ def test_the_example_of_a_command_runs() -> None:
 
 @pytest.mark.outside
 @pytest.mark.process
-def test_the_example_of_tests_passes() -> None:
+def test_the_examples_of_tests_pass() -> None:
     """The tests that the guide shows pass, run as the reader would run them."""
-    path = DOCS / "examples" / "test_greeting.py"
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(path)]
+    paths = [str(DOCS / "examples" / f"test_{name}.py") for name in ("greeting", "with_fixtures")]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *paths]
     done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE * 2)
     assert done.returncode == 0, done.stdout
-    assert re.search(r"^11 passed", done.stdout, re.MULTILINE)
+    assert re.search(r"^13 passed", done.stdout, re.MULTILINE)
 
 
 @pytest.mark.outside

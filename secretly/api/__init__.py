@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["confirm", "credential", "forget", "remember", "secret", "secretly"]
 
 K = TypeVar("K")
-Verify = Callable[[Secret], "bool | Awaitable[bool | None] | None"]
+Verify = Callable[[Secret], bool | Awaitable[bool | None] | None]
 Timeout = float | datetime.timedelta | None
 Remember = bool | Literal["ask"] | datetime.timedelta | None
 

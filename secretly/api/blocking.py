@@ -7,13 +7,12 @@ import inspect
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from .. import api
+from ..redacted import Secret
 from ..waiting import own_loop, requests
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from typing import TypeVar
-
-    from ..redacted import Secret
 
     T = TypeVar("T")
 

@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING
 from .. import api
 from ..config import values
 from ..errors import BadArgument
-from ..redacted import Environ
+from ..redacted import Environ, Secret
 from ..waiting import own_loop
 
 if TYPE_CHECKING:
     from types import TracebackType
-
-    from ..redacted import Secret
 
 __all__ = ["environment"]
 
