@@ -40,6 +40,7 @@ python_use_unqualified_type_names = True
 nitpick_ignore_regex = [
     ("py:class", r"(collections\.abc|datetime|typing|twisted(\.\w+)*)\.\w+"),
     ("py:class", r"Deferred|secretly\.resolving\.\w+\.Context|secretly\.sources\.programs\.T"),
+    ("py:class", r"pydantic(_settings)?\.[\w.]+"),
     ("py:func", r"repr"),
 ]
 
@@ -48,7 +49,8 @@ doctest_global_setup = "import secretly\nfrom secretly import Secret"
 
 def _public(app: Any, env: Any, node: Any, contnode: Any) -> Any:
     """Point what autodoc names by its module at the public name that it has."""
-    target = re.sub(r"^secretly\.(redacted|errors|api)\.", "secretly.", node.get("reftarget", ""))
+    inside = r"^secretly\.(redacted|errors|api(\.\w+)?)\."
+    target = re.sub(inside, "secretly.", node.get("reftarget", ""))
     if node.get("refdomain") != "py" or target == node["reftarget"]:
         return None
     domain = env.domains["py"]

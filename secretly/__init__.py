@@ -11,9 +11,9 @@ The same coroutines work when Twisted drives them and when asyncio does.
 # still comes first.
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
-    from typing import Any
-
     from .api import Credential, confirm, credential, forget, remember, secret, secretly
+    from .api.blocking import credential_sync, secret_sync
+    from .api.variables import environment
     from .errors import (
         BadConfiguration,
         BadReference,
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
         SourceFailed,
     )
     from .redacted import Secret
+
+    __version__: str
 
 __all__ = [
     "BadConfiguration",
@@ -51,30 +53,43 @@ __all__ = [
     "SourceFailed",
     "confirm",
     "credential",
+    "credential_sync",
+    "environment",
     "forget",
     "remember",
     "secret",
+    "secret_sync",
     "secretly",
 ]
 
 _MODULES = {
     "Secret": "redacted",
+    "credential_sync": "api.blocking",
+    "environment": "api.variables",
+    "secret_sync": "api.blocking",
     **dict.fromkeys(
         ("Credential", "confirm", "credential", "forget", "remember", "secret", "secretly"), "api"
     ),
 }
 
 
-def __getattr__(name: str) -> "Any":
-    """Load the public names when they are first used (PEP 562)."""
-    if name not in __all__:
-        raise AttributeError(f"module 'secretly' has no attribute {name!r}")
-    from importlib import import_module
+def _load(name: str) -> object:
+    """Load a public name when it is first used (PEP 562)."""
+    from importlib import import_module, metadata
 
-    value = getattr(import_module(f".{_MODULES.get(name, 'errors')}", __name__), name)
+    if name == "__version__":
+        value: object = metadata.version("secretly")
+    elif name in __all__:
+        value = getattr(import_module(f".{_MODULES.get(name, 'errors')}", __name__), name)
+    else:
+        raise AttributeError(f"module 'secretly' has no attribute {name!r}")
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted([*__all__, "__version__"])
+
+
+if not TYPE_CHECKING:  # a type checker would take each name for one that exists
+    __getattr__ = _load

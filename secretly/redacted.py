@@ -41,6 +41,21 @@ class Secret(str):
     def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
         raise TypeError("a Secret is not pickled: pickles end up in files")
 
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        """Let models of pydantic have secrets. JSON hides them, as it does pydantic's own."""
+        from importlib import import_module
+
+        schemas: Any = import_module("pydantic_core.core_schema")
+        hidden = schemas.plain_serializer_function_ser_schema(_stars, when_used="json")
+        return schemas.no_info_after_validator_function(
+            cls, schemas.str_schema(), serialization=hidden
+        )
+
+
+def _stars(secret: Secret) -> str:
+    return "**********" if secret else ""
+
 
 class NotASecret(ValueError):
     """The text can't be a secret: says why, and never shows the text."""

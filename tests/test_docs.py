@@ -191,7 +191,7 @@ def test_every_parameter_is_described(name: str, thing: Callable[..., Any]) -> N
     """A public name has a docstring, and a public function's says what each parameter is."""
     text = inspect.getdoc(thing) or ""
     assert text
-    if inspect.isfunction(thing):
+    if inspect.isroutine(thing):
         parameters = set(inspect.signature(thing).parameters)
         assert set(re.findall(r":param (\w+):", text)) == parameters
 
@@ -760,6 +760,20 @@ EXAMPLES: dict[str, list[tuple[list[Any], str, int]]] = {
     "confirmed": [([True], "deleted", 1), ([False], "nothing was deleted", 1)],
     "in_time": [([[("hang", False)]], "no answer in time", 1)],
     "first_secretly": [(["canary-1"], "logged in with 8 characters", 1)],
+    "not_async": [(["canary-1"], "a secret of 8 characters, shown as Secret('…')", 1)],
+    "for_a_child": [(["canary-1"], "the child has 8 characters", 1)],
+    "with_settings": [(["canary-1", "canary-2"], "password=SecretStr('**********')", 2)],
+}
+
+#: The examples with a test of their own.
+TESTED = {
+    "a_command",
+    "test_greeting",
+    "test_with_fixtures",
+    "secretly_rbw",
+    "test_secretly_rbw",
+    "with_django",
+    "with_flask",
 }
 
 _RUN = """
@@ -828,13 +842,13 @@ def test_the_example_of_a_command_runs() -> None:
 
 @pytest.mark.outside
 @pytest.mark.process
-def test_the_example_of_tests_passes() -> None:
+def test_the_examples_of_tests_pass() -> None:
     """The tests that the guide shows pass, run as the reader would run them."""
-    path = DOCS / "examples" / "test_greeting.py"
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(path)]
+    paths = [str(DOCS / "examples" / f"test_{name}.py") for name in ("greeting", "with_fixtures")]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *paths]
     done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE * 2)
     assert done.returncode == 0, done.stdout
-    assert re.search(r"^11 passed", done.stdout, re.MULTILINE)
+    assert re.search(r"^13 passed", done.stdout, re.MULTILINE)
 
 
 @pytest.mark.outside
@@ -917,7 +931,7 @@ def test_the_recipes_get_their_secrets() -> None:
 def test_every_example_is_run_and_shown() -> None:
     """Every example is on a page and in a test."""
     there = {path.stem for path in (DOCS / "examples").glob("*.py")}
-    assert there == {*EXAMPLES, "a_command", "test_greeting", "secretly_rbw", "test_secretly_rbw"}
+    assert there == EXAMPLES.keys() | TESTED
     shown = {
         name
         for path in DOCS.rglob("*.rst")

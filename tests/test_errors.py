@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ast
+import importlib.metadata
 import inspect
 import pickle
+import pydoc
 import re
+import traceback
 from pathlib import Path
 
 import pytest
@@ -21,8 +24,9 @@ ERRORS = (
     "KeychainLocked SourceFailed NotConfirmed BadReference BadConfiguration BadToken Refused"
 ).split()
 OTHERS = (
-    "secret credential confirm remember forget secretly Secret Credential SecretlyError".split()
-)
+    "secret credential confirm remember forget secretly Secret Credential SecretlyError "
+    "secret_sync credential_sync environment"
+).split()
 
 SOURCE = Path(secretly.__file__).parent
 
@@ -57,6 +61,21 @@ def test_an_error_can_be_sent_between_processes() -> None:
         "no such secret",
         "store it",
     )
+
+
+def test_a_traceback_shows_the_hint() -> None:
+    """A hint is a note of the error: also one that was set later, and no other then."""
+    error = secretly.NotFound("no such secret", "store it")
+    error.add_note("while greeting")
+    for hint in ("run: secretly set", ""):
+        error.hint = hint
+        notes = [*filter(None, [hint]), "while greeting"]
+        shown = traceback.format_exception(error)
+        assert shown[0] == "secretly.errors.NotFound: no such secret\n"
+        assert sorted(shown[1:]) == sorted(f"{note}\n" for note in notes)
+    sent = pickle.loads(pickle.dumps(secretly.NotFound("no such secret", "store it")))
+    assert sent.__notes__ == ["store it"]
+    assert not hasattr(secretly.NotFound("no such secret"), "__notes__")
 
 
 def test_the_kinds_of_errors() -> None:
@@ -101,9 +120,22 @@ def test_every_raised_error_has_a_hint() -> None:
 def test_the_public_names_exist() -> None:
     """Each of them, and no others are announced."""
     assert sorted(secretly.__all__) == sorted(ERRORS + OTHERS)
-    assert dir(secretly) == sorted(secretly.__all__)
+    assert dir(secretly) == sorted([*secretly.__all__, "__version__"])
     for name in secretly.__all__:
         assert getattr(secretly, name) is not None
+
+
+def test_the_version_is_the_installed_one() -> None:
+    """As the package's metadata has it."""
+    assert secretly.__version__ == importlib.metadata.version("secretly")
+
+
+def test_help_shows_each_public_name() -> None:
+    """``help(secretly)`` has each call, each error and the version."""
+    text = pydoc.plain(pydoc.render_doc(secretly))
+    for name in (*ERRORS, *OTHERS, secretly.__version__):
+        assert name in text
+    assert "async secret(" in text
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
@@ -120,6 +152,7 @@ def test_every_public_name_is_documented(name: str) -> None:
     text = thing.__doc__ or ""  # a class does not inherit it
     assert text.partition("\n")[0].endswith((".", ":"))
     assert re.search(r"\.\. versionadded:: \d+\.\d+", text)
+    assert ">>> " in text, "an example, which tox -e docs runs"
 
 
 def test_the_testing_names_are_documented() -> None:

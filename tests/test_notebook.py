@@ -166,6 +166,13 @@ def test_a_front_end_that_cannot_ask_is_an_error(notebook: Notebook) -> None:
     assert found.startswith("NoPinentry: ")
 
 
+def test_a_cell_is_told_to_await(notebook: Notebook) -> None:
+    """A kernel runs its cells in an event loop: the call for other programs names the coroutine."""
+    found = notebook.run("import secretly; secretly.secret_sync('Demo')")
+    assert found.startswith("SecretlyError: secretly.secret_sync can't wait here: asyncio")
+    assert notebook.asked == []
+
+
 def test_the_end_of_the_input_cancels(notebook: Notebook) -> None:
     """Ctrl-D in the notebook's input cancels; the next cell can ask again.
 

@@ -7,39 +7,59 @@ import math
 import os
 import sys
 import time
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
-from .asking import prompting, questions, wording
-from .config import loading, values
-from .errors import KeychainTimeout, NoPinentry, NotConfirmed, Refused, SecretlyError
-from .redacted import NotASecret, Secret, to_secret
-from .reference import Reference, parse, parse_name
-from .resolving import checking, obtain, storing
-from .resolving.candidates import ResolvedSecret, Username, username_for
-from .resolving.request import (
+from ..asking import prompting, questions, wording
+from ..config import loading, values
+from ..errors import KeychainTimeout, NoPinentry, NotConfirmed, Refused, SecretlyError
+from ..redacted import NotASecret, Secret, to_secret
+from ..reference import Reference, parse, parse_name
+from ..resolving import checking, obtain, storing
+from ..resolving.candidates import ResolvedSecret, Username, username_for
+from ..resolving.request import (
     PROMPT_TIMEOUT,
     Context,
     SecretRequest,
     calling_program,
     login_name,
 )
-from .text import escape
-from .waiting import sharing, tasks
+from ..text import escape
+from ..waiting import sharing, tasks
+from ..waiting.awaited import must_be_awaited
 
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
 
 __all__ = ["confirm", "credential", "forget", "remember", "secret", "secretly"]
 
-Verify = Callable[[Secret], "bool | Awaitable[bool | None] | None"]
+K = TypeVar("K")
+Verify = Callable[[Secret], bool | Awaitable[bool | None] | None]
 Timeout = float | datetime.timedelta | None
+Remember = bool | Literal["ask"] | datetime.timedelta | None
 
 _shared: sharing.Shared[ResolvedSecret] = sharing.Shared()
 
 
+class CallOptions(NamedTuple):
+    """How a secret is asked for, with the names of the parameters of :func:`secret`."""
+
+    username: str | None = None
+    prompt: str | None = None
+    description: str | None = None
+    remember: Remember = None
+    confirm: bool | None = None
+    verify: Verify | None = None
+    timeout: Timeout = None
+
+
 class Credential(NamedTuple):
     """A user name and the secret that goes with it.
+
+    >>> import secretly
+    >>> username, password = secretly.Credential("ada", secretly.Secret("canary-1"))
+    >>> password
+    Secret('…')
 
     .. versionadded:: 1.0
     """
@@ -56,13 +76,14 @@ def _own_context() -> Context:
 context: Callable[[], Context] = _own_context
 
 
+@must_be_awaited
 async def secret(
     reference: str,
     *,
     username: str | None = None,
     prompt: str | None = None,
     description: str | None = None,
-    remember: bool | str | datetime.timedelta | None = None,
+    remember: Remember = None,
     confirm: bool | None = None,
     verify: Verify | None = None,
     timeout: Timeout = None,
@@ -88,28 +109,26 @@ async def secret(
     Calls for the same reference, user name and *verify* share one prompt, with the texts
     of the first call. Each call has its own *timeout*. If all are cancelled, the prompt ends.
 
+    >>> import asyncio, secretly
+    >>> from secretly.testing import FakePinentry, sandbox
+    >>> with FakePinentry(["canary-1"]) as pinentry, sandbox(pinentry):
+    ...     asyncio.run(secretly.secret("Example", description="to greet the server"))
+    Secret('…')
+
     .. versionadded:: 1.0
     """
-    request = _request(
-        reference,
-        username=username,
-        prompt=prompt,
-        description=description,
-        remember=remember,
-        confirm=confirm,
-        verify=verify,
-        timeout=timeout,
-    )
-    return (await _obtain(request)).secret
+    options = CallOptions(username, prompt, description, remember, confirm, verify, timeout)
+    return (await _obtain(_request(reference, options))).secret
 
 
+@must_be_awaited
 async def credential(
     reference: str,
     *,
     username: str | None = None,
     prompt: str | None = None,
     description: str | None = None,
-    remember: bool | str | datetime.timedelta | None = None,
+    remember: Remember = None,
     confirm: bool | None = None,
     verify: Verify | None = None,
     timeout: Timeout = None,
@@ -129,22 +148,20 @@ async def credential(
     :param timeout: how long to wait, in seconds or as a timedelta.
     :raises SecretlyError: as for :func:`secret`.
 
+    >>> import asyncio, secretly
+    >>> from secretly.testing import FakePinentry, sandbox
+    >>> with FakePinentry(["canary-1"]) as pinentry, sandbox(pinentry):
+    ...     asyncio.run(secretly.credential("Example", username="ada"))
+    Credential(username='ada', password=Secret('…'))
+
     .. versionadded:: 1.0
     """
-    request = _request(
-        reference,
-        username=username,
-        prompt=prompt,
-        description=description,
-        remember=remember,
-        confirm=confirm,
-        verify=verify,
-        timeout=timeout,
-    )
-    found = await _obtain(request)
+    options = CallOptions(username, prompt, description, remember, confirm, verify, timeout)
+    found = await _obtain(_request(reference, options))
     return Credential(username_for(found.username, found.entry).name, found.secret)
 
 
+@must_be_awaited
 async def confirm(
     question: str, *, description: str | None = None, timeout: Timeout = None
 ) -> bool:
@@ -156,6 +173,12 @@ async def confirm(
     :raises Cancelled: if the user cancels instead of answering No.
     :raises PromptTimeout: if the user does not answer in time.
     :raises NoPinentry: if secretly cannot ask the user.
+
+    >>> import asyncio, secretly
+    >>> from secretly.testing import FakePinentry, sandbox
+    >>> with FakePinentry([True, False]) as pinentry, sandbox(pinentry):
+    ...     [asyncio.run(secretly.confirm("Delete it?")) for _ in range(2)]
+    [True, False]
 
     .. versionadded:: 1.0
     """
@@ -172,12 +195,13 @@ async def confirm(
         until = math.inf if timeout is None else time.monotonic() + seconds
         pinentry = here.configuration.pinentry
         asked = prompting.confirm(prompt, seconds, here.environ, pinentry, until=until)
-        await tasks.bounded(asked, _limit(timeout), f"no answer in {seconds:g} s")
+        await tasks.bounded(asked, time_limit(timeout), f"no answer in {seconds:g} s")
     except NotConfirmed:
         return False
     return True
 
 
+@must_be_awaited
 async def remember(
     reference: str, value: str, *, username: str | None = None, timeout: Timeout = None
 ) -> None:
@@ -196,6 +220,13 @@ async def remember(
     :raises Refused: if *value* is empty, has a NUL byte, is not valid Unicode, is only the
         beginning of a key of several lines, or is a reference.
 
+    >>> import asyncio, secretly
+    >>> from secretly.testing import sandbox
+    >>> with sandbox():
+    ...     asyncio.run(secretly.remember("Example", "canary-1"))
+    ...     asyncio.run(secretly.secret("Example"))
+    Secret('…')
+
     .. versionadded:: 1.0
     """
     value = _storable(Secret(value))  # first: a traceback may show locals
@@ -204,7 +235,7 @@ async def remember(
     seconds = values.in_seconds(timeout, PROMPT_TIMEOUT)
     stored = storing.replace_secret(name, value, chosen, here, seconds)
     late = f"can't store {escape(name)} in {seconds:g} s"
-    await tasks.bounded(stored, _limit(timeout), late, KeychainTimeout)
+    await tasks.bounded(stored, time_limit(timeout), late, KeychainTimeout)
 
 
 def _storable(value: Secret) -> Secret:
@@ -216,6 +247,7 @@ def _storable(value: Secret) -> Secret:
         raise Refused(f"the secret {error}", "store a text that a command can get") from None
 
 
+@must_be_awaited
 async def forget(reference: str, *, username: str | None = None, timeout: Timeout = None) -> bool:
     """Delete a secret from memory and the keychain; return whether the secret existed.
 
@@ -226,13 +258,19 @@ async def forget(reference: str, *, username: str | None = None, timeout: Timeou
     :raises KeychainUnavailable: if the keychain cannot be used.
     :raises BadReference: if *reference* is not a plain name.
 
+    >>> import asyncio, secretly
+    >>> from secretly.testing import sandbox
+    >>> with sandbox():
+    ...     asyncio.run(secretly.forget("Example"))
+    False
+
     .. versionadded:: 1.0
     """
     seconds = values.in_seconds(timeout, PROMPT_TIMEOUT)
     name = parse_name(reference)
     forgotten = storing.forget_secret(name, username, context(), seconds)
     late = f"can't forget {escape(name)} in {seconds:g} s"
-    return await tasks.bounded(forgotten, _limit(timeout), late, KeychainTimeout) > 0
+    return await tasks.bounded(forgotten, time_limit(timeout), late, KeychainTimeout) > 0
 
 
 def secretly(
@@ -254,9 +292,19 @@ def secretly(
     :param prompt: the label of the entry field.
     :returns: a Deferred with *action*'s result.
 
+    >>> import secretly
+    >>> from secretly.testing import MemoryKeychain, sandbox
+    >>> from twisted.internet import reactor
+    >>> keychain = MemoryKeychain()
+    >>> keychain.items["Example", "ada"] = secretly.Secret("canary-1")
+    >>> with sandbox(keychain=keychain):
+    ...     deferred = secretly.secretly(reactor, len, "Example", "ada")
+    >>> deferred.result
+    8
+
     .. versionadded:: 0.3
     """
-    from twisted.internet.defer import Deferred, maybeDeferred
+    from twisted.internet.defer import Deferred
 
     module = system or action.__module__
     name = os.path.abspath(sys.argv[0]) if module == "__main__" else module
@@ -268,48 +316,56 @@ def secretly(
         purpose=wording.wants(calling_program(), escape(name)),
     )
 
-    async def work() -> Any:
-        here = context()
-        found = await obtain.obtain(request, here)
-        result = await maybeDeferred(action, found.secret)
-        try:
-            if found.origin == "typed":
-                await storing.store_secret(name, found.secret, user, here)
-        except SecretlyError as error:
-            here.note(f"{escape(name)} was not stored: {error}")
-        return result
-
-    return Deferred.fromCoroutine(work())
+    return Deferred.fromCoroutine(_acted(action, request, user))
 
 
-def _request(
-    reference: str,
-    *,
-    username: str | None,
-    prompt: str | None,
-    description: str | None,
-    remember: bool | str | datetime.timedelta | None,
-    confirm: bool | None,
-    verify: Verify | None,
-    timeout: Timeout,
-) -> SecretRequest:
+async def _acted(action: Callable[[Secret], Any], request: SecretRequest, user: Username) -> Any:
+    """Obtain a password, call *action* with it, and store what was typed; return the result."""
+    from twisted.internet.defer import maybeDeferred
+
+    here = context()
+    name = request.reference.name
+    found = await obtain.obtain(request, here)
+    result = await maybeDeferred(action, found.secret)
+    try:
+        if found.origin == "typed":
+            await storing.store_secret(name, found.secret, user, here)
+    except SecretlyError as error:
+        here.note(f"{escape(name)} was not stored: {error}")
+    return result
+
+
+def _request(reference: str, options: CallOptions) -> SecretRequest:
     parsed = parse(reference, context().environ if "$" in str(reference) else None)
+    description = options.description or ""
     return SecretRequest(
         parsed,
-        username=username,
-        prompt=prompt,
-        purpose=wording.wants(calling_program(), escape(str(parsed)), description or ""),
-        remember=values.remembered(remember),
-        confirm=confirm,
-        verify=verify,
-        prompt_timeout=values.in_seconds(timeout, PROMPT_TIMEOUT),
-        limit=_limit(timeout),
+        username=options.username,
+        prompt=options.prompt,
+        purpose=wording.wants(calling_program(), escape(str(parsed)), description),
+        remember=values.remembered(options.remember),
+        confirm=options.confirm,
+        verify=options.verify,
+        prompt_timeout=values.in_seconds(options.timeout, PROMPT_TIMEOUT),
+        limit=time_limit(options.timeout),
     )
 
 
-def _limit(timeout: Timeout) -> float | None:
+def time_limit(timeout: Timeout) -> float | None:
     """The time limit of the whole call, in seconds; None: only each wait has a limit."""
     return None if timeout is None else values.in_seconds(timeout, PROMPT_TIMEOUT)
+
+
+async def secrets(references: Mapping[K, str], options: CallOptions) -> dict[K, Secret]:
+    """Return several secrets, and ask for each reference once. The library's own modules call it.
+
+    :param references: the reference of each secret, by a key of the caller's.
+    :param options: for each secret; the time limit is for all of them together.
+    """
+    requests = {one: _request(one, options) for one in references.values()}
+    found = await obtain.obtain_all(list(requests.values()), context())
+    obtained = dict(zip(requests, (one.secret for one in found), strict=True))
+    return {key: obtained[reference] for key, reference in references.items()}
 
 
 async def _obtain(request: SecretRequest) -> ResolvedSecret:

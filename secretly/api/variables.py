@@ -1,0 +1,104 @@
+"""Variables with secrets, for a child process of a program that uses the library."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from .. import api
+from ..config import values
+from ..errors import BadArgument
+from ..redacted import Environ, Secret
+from ..waiting import own_loop
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+__all__ = ["environment"]
+
+
+class environment:
+    """A block with the variables for a child process: your own, and one for each secret.
+
+    :param variables: the name of each variable, and the reference of its secret, as for
+        :func:`secret`.
+    :param description: what the secrets are for, which the prompts show.
+    :param remember: whether to store what the user typed, as for :func:`secret`.
+    :param confirm: whether the user confirms the use of stored secrets.
+    :param timeout: how long it may take to get them all, in seconds or as a timedelta.
+    :raises SecretlyError: at the start of the block, as for :func:`secret`; and for a variable
+        such as ``PATH`` or ``LD_PRELOAD``, which changes how programs load.
+
+    ``with`` is for programs that are not async, ``async with`` for coroutines. ``os.environ`` does
+    not change. The block gets a dictionary, which is empty after the block. Python can't overwrite
+    the memory in which the secrets were.
+
+    **Who can read the secrets:** this process, as long as the block runs. As long as the child
+    runs: the child, everything that it starts, and on Linux each of your processes that reads
+    ``/proc/PID/environ``.
+
+    >>> import subprocess, secretly
+    >>> from secretly.testing import FakePinentry, sandbox
+    >>> with FakePinentry(["canary-1"]) as pinentry, sandbox(pinentry):
+    ...     with secretly.environment({"API_TOKEN": "Example"}) as env:
+    ...         done = subprocess.run(["sh", "-c", "echo ${#API_TOKEN}"], env=env, stdout=-1)
+    >>> done.stdout, env
+    (b'8\\n', <environment of 0 variables>)
+
+    .. versionadded:: 1.1
+    """
+
+    def __init__(
+        self,
+        variables: Mapping[str, str],
+        *,
+        description: str | None = None,
+        remember: api.Remember = None,
+        confirm: bool | None = None,
+        timeout: api.Timeout = None,
+    ) -> None:
+        if isinstance(variables, str) or not hasattr(variables, "keys"):
+            raise BadArgument(
+                f"environment takes a mapping, not a {type(variables).__name__}",
+                'write {"VARIABLE": "reference"}',
+            )
+        self._references = {values.check_variable(name): variables[name] for name in variables}
+        self._options = api.CallOptions(
+            description=description, remember=remember, confirm=confirm, timeout=timeout
+        )
+        self._given: list[Environ] = []
+
+    def __enter__(self) -> dict[str, str]:
+        own_loop.refuse_in_loop(
+            "with secretly.environment", "write: async with secretly.environment(…)"
+        )
+        limit = api.time_limit(self._options.timeout)
+        return self._give(own_loop.run_blocking(self._secrets, limit))
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._given.pop().clear()
+
+    async def __aenter__(self) -> dict[str, str]:
+        return self._give(await self._secrets())
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._given.pop().clear()
+
+    async def _secrets(self) -> dict[str, Secret]:
+        return await api.secrets(self._references, self._options)
+
+    def _give(self, secrets: dict[str, Secret]) -> Environ:
+        given = Environ({**os.environ, **secrets})
+        self._given.append(given)
+        return given

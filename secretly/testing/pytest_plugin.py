@@ -1,0 +1,71 @@
+"""Fixtures for pytest. Each run of pytest loads this module, so it loads nothing of secretly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from ..resolving.request import Context
+    from .pinentry import FakePinentry
+    from .stores import MemoryKeychain
+
+#: The keywords of the marker, by the fixture that they are for.
+_PINENTRY, _SANDBOX = ("on", "flavor"), ("config", "environ")
+
+_MARKER = (
+    "secretly(*answers, on=None, flavor='gtk2', config='', environ=None): what the user answers in "
+    "turn (a text, True, False, or None to cancel), and what the sandbox is configured with"
+)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Describe the marker."""
+    config.addinivalue_line("markers", _MARKER)
+
+
+def _marked(request: pytest.FixtureRequest, names: tuple[str, ...]) -> Mapping[str, Any]:
+    """The keywords of the test's marker that have these names."""
+    marker = request.node.get_closest_marker("secretly")
+    given = {} if marker is None else marker.kwargs
+    if unknown := given.keys() - {*_PINENTRY, *_SANDBOX}:
+        raise pytest.UsageError(f"the marker 'secretly' has no {', '.join(sorted(unknown))}")
+    return {name: given[name] for name in names if name in given}
+
+
+@pytest.fixture
+def secretly_keychain() -> MemoryKeychain:
+    """A keychain in memory, which ends with the test: a ``secretly.testing.MemoryKeychain``."""
+    from .stores import MemoryKeychain
+
+    return MemoryKeychain()
+
+
+@pytest.fixture
+def secretly_pinentry(request: pytest.FixtureRequest) -> Iterator[FakePinentry]:
+    """A user who answers as ``@pytest.mark.secretly("canary-1")`` says, and cancels what is left.
+
+    It is a ``secretly.testing.FakePinentry``: ``prompts`` has what the user saw.
+    """
+    from .pinentry import FakePinentry
+
+    marker = request.node.get_closest_marker("secretly")
+    answers = () if marker is None else marker.args
+    with FakePinentry(answers, **_marked(request, _PINENTRY)) as pinentry:
+        yield pinentry
+
+
+@pytest.fixture
+def secretly_sandbox(
+    request: pytest.FixtureRequest,
+    secretly_pinentry: FakePinentry,
+    secretly_keychain: MemoryKeychain,
+) -> Iterator[Context]:
+    """What ``secretly.testing.sandbox`` does, with that user and that keychain."""
+    from .sandbox import sandbox
+
+    marked = _marked(request, _SANDBOX)
+    with sandbox(secretly_pinentry, secretly_keychain, **marked) as context:
+        yield context

@@ -1,0 +1,74 @@
+"""The fixtures that pytest finds by itself, as a project that uses secretly has them."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest_plugins = ["pytester"]
+
+pytestmark = [pytest.mark.process, pytest.mark.outside]
+
+#: What a plugin that loads with each run of pytest may load.
+LIGHT = ["secretly", "secretly.testing", "secretly.testing.pytest_plugin"]
+
+TESTS = f"""
+    import os, sys
+    import pytest
+
+    def test_without_a_fixture_nothing_is_loaded():
+        assert sorted(name for name in sys.modules if name.startswith("secretly")) == {LIGHT}
+        assert not {{"twisted", "keyring", "pexpect"}} & sys.modules.keys()
+
+    @pytest.mark.secretly("canary-1", None, True)
+    def test_the_user_answers(secretly_sandbox, secretly_pinentry, secretly_keychain):
+        import secretly
+        assert secretly.secret_sync("Example", remember=True, username="ada") == "canary-1"
+        with pytest.raises(secretly.Cancelled):
+            secretly.secret_sync("Other")
+        assert len(secretly_pinentry.prompts) == 2
+        assert secretly_keychain.items == {{("Example", "ada"): "canary-1"}}
+        assert secretly_sandbox.keychain is secretly_keychain
+
+    def test_without_answers_the_user_cancels(secretly_sandbox):
+        import secretly
+        with pytest.raises(secretly.Cancelled):
+            secretly.secret_sync("Example")
+
+    @pytest.mark.secretly(
+        config="[secrets.Example]\\nsource = 'env://TOKEN'", environ={{"TOKEN": "canary-2"}}
+    )
+    def test_the_sandbox_is_configured(secretly_sandbox):
+        import secretly
+        assert secretly.secret_sync("Example") == "canary-2"
+
+    @pytest.mark.secretly("canary-3")
+    class TestTheMarkerOfAClass:
+        def test_it_counts(self, secretly_pinentry, monkeypatch):
+            monkeypatch.setenv("PINENTRY", secretly_pinentry.environ["PINENTRY"])
+            assert os.access(os.environ["PINENTRY"], os.X_OK)
+"""
+
+
+def test_a_project_uses_the_fixtures(pytester: pytest.Pytester) -> None:
+    """With strict markers, and no conftest of its own."""
+    pytester.makepyfile(TESTS)
+    done = pytester.runpytest_subprocess("--strict-markers", "-p", "no:cacheprovider")
+    done.assert_outcomes(passed=5)
+
+
+def test_a_mistake_in_the_marker_is_told(pytester: pytest.Pytester) -> None:
+    """It names the keyword; ``--markers`` describes the right ones."""
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.secretly("canary-1", answer="canary-2")
+        def test_it(secretly_sandbox):
+            pass
+        """
+    )
+    done = pytester.runpytest_subprocess("-p", "no:cacheprovider", "--markers")
+    done.stdout.fnmatch_lines(["@pytest.mark.secretly(*answers, *"])
+    done = pytester.runpytest_subprocess("-p", "no:cacheprovider")
+    done.assert_outcomes(errors=1)
+    done.stdout.fnmatch_lines(["*the marker 'secretly' has no answer"])
