@@ -91,13 +91,7 @@ def run(about: str, arguments: Sequence[str]) -> int:
     if options is None:
         print_help(about)
         return 0
-    if not command:
-        raise UsageError("no command to run", "secretly run [options] COMMAND [ARG...]")
-    if options.remember is True and command[0][:1].isdigit():
-        from .guesses import not_joined
-
-        if wrong := not_joined(command):
-            raise UsageError(wrong[0], wrong[1])
+    _check_words(options, command)
     call = _read_call(options, command)
     path = program.find_program(command[0], call.environ)
     if call.needs_secret or options.dry_run:
@@ -116,6 +110,22 @@ def run(about: str, arguments: Sequence[str]) -> int:
             (quiet if options.quiet else say)(line)
     launch.execute(ready, quiet if options.quiet else say, hardening.lifted())
     raise AssertionError("execve returned")
+
+
+def _check_words(options: RunOptions, command: Sequence[str]) -> None:
+    """Refuse a call without a command, and options that don't go with it.
+
+    :raises UsageError: for such a call.
+    """
+    if not command:
+        raise UsageError("no command to run", "secretly run [options] COMMAND [ARG...]")
+    if options.json and not options.dry_run:
+        raise UsageError("--json needs --dry-run", "secretly run --dry-run --json COMMAND [ARG...]")
+    if options.remember is True and command[0][:1].isdigit():
+        from .guesses import not_joined
+
+        if wrong := not_joined(command):
+            raise UsageError(wrong[0], wrong[1])
 
 
 def _read_call(options: RunOptions, command: Sequence[str]) -> _Call:
@@ -168,7 +178,7 @@ def _with_secrets(call: _Call, path: str) -> launch.LaunchPlan | None:
     if options.dry_run:
         from .dry_run import print_plan
 
-        print_plan(plan, prepared, context)
+        print_plan(plan, prepared, context, options.json)
         return None
     if not prepared.deliveries:
         return prepared.launch

@@ -58,7 +58,7 @@ _OPTIONS = (
         many=True,
     ),
     _Option(
-        ("--env-file",),
+        ("-f", "--env-file"),
         "env_file",
         "read a .env file, references included (repeatable)",
         "FILE",
@@ -99,6 +99,7 @@ _OPTIONS = (
         read=values.time_limit,
     ),
     _Option(("--dry-run",), "dry_run", "show what would happen; ask and run nothing"),
+    _Option(("--json",), "json", "with --dry-run: print JSON, for scripts"),
     _Option(("-q", "--quiet"), "quiet", "print only errors"),
     _Option(("-v", "--verbose"), "verbose", "print where each secret came from"),
 )
@@ -125,6 +126,7 @@ class RunOptions:
         self.no_input = False
         self.prompt_timeout: float | None = None
         self.dry_run = False
+        self.json = False
         self.quiet = False
         self.verbose = False
 
