@@ -41,7 +41,7 @@ from secretly.testing import FakePinentry
 
 pytestmark = pytest.mark.process
 
-VERBS = ("run", "set", "get", "forget", "list", "token", "lock", "doctor", "demo")
+VERBS = ("run", "set", "get", "forget", "list", "token", "lock", "check", "doctor", "demo")
 WHEEL = "dist/demo-1.0-py3-none-any.whl"
 A_SECRET_BY_MISTAKE = "pypi-" + "AgEIcHlwaS5vcmc" * 3
 
@@ -182,6 +182,8 @@ def test_the_examples_of_run_can_be_pasted(home: Home) -> None:
         (2, ["forget", "Name#field"]),
         (2, ["list", "more"]),
         (2, ["doctor", "more"]),
+        (2, ["check"]),
+        (1, ["check", "-f", "no-such-file"]),
         (1, ["get", "Name"]),
         (1, ["get", "env://NOT_SET"]),
         (1, ["get", "file:///no/such/file"]),

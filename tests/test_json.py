@@ -116,6 +116,16 @@ def test_the_findings_of_doctor_are_as_described(home: Home) -> None:
     assert [one["details"] for one in found["checks"] if one["about"] == "pinentry"] != [[]]
 
 
+def test_what_a_check_finds_is_as_described(home: Home) -> None:
+    """A secret that is there, and one that is missing."""
+    path = home.folder / ".env"
+    path.write_text("A=secretly://PyPI\nB=secretly://Nope\n")
+    path.chmod(0o600)
+    (found,) = printed(home, "check -f .env --json", status=1)
+    assert_described("check", [found])
+    assert [one["state"] for one in found["references"]] == ["there", "missing"]
+
+
 def test_what_a_token_allows_is_as_described(home: Home) -> None:
     """Without limits, a token has null."""
     (found,) = printed(home, "token show --json env://TOKEN")

@@ -99,7 +99,7 @@ _OPTIONS = (
         read=values.time_limit,
     ),
     _Option(("--dry-run",), "dry_run", "show what would happen; ask and run nothing"),
-    _Option(("--json",), "json", "with --dry-run: print JSON, for scripts"),
+    _Option(("--json",), "json", "print what --dry-run shows as JSON, for scripts"),
     _Option(("-q", "--quiet"), "quiet", "print only errors"),
     _Option(("-v", "--verbose"), "verbose", "print where each secret came from"),
 )

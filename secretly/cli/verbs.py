@@ -37,6 +37,7 @@ VERBS = {
     "token": "show what a PyPI token allows, or make a weaker one",
     "shim": "make small programs that run a command with a profile",
     "lock": "forget all remembered secrets",
+    "check": "check that the secrets of an env file are there",
     "doctor": "check the setup",
     "demo": "show an upload with a practice token, on this computer only",
 }
