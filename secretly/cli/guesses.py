@@ -21,7 +21,7 @@ _OTHER_WORDS = {
     **dict.fromkeys("exec start with".split(), "run"),
     **dict.fromkeys("status diagnose".split(), "doctor"),
     **dict.fromkeys("logout purge clear".split(), "lock"),
-    **{"help": "--help", "version": "--version"},
+    "version": "--version",
 }
 
 

@@ -40,7 +40,11 @@ VERBS = {
     "check": "check that the secrets of an env file are there",
     "doctor": "check the setup",
     "demo": "show an upload with a practice token, on this computer only",
+    "help": "show the help of a verb",
 }
+
+#: Other programs' words for verbs. The help doesn't list them.
+ALIASES = {"delete": "forget", "rm": "forget", "unset": "forget", "exec": "run"}
 
 
 def carry_out(name: str, arguments: Sequence[str]) -> int:
