@@ -44,7 +44,7 @@ from secretly.testing import FakePinentry
 
 pytestmark = pytest.mark.process
 
-VERBS = ("run", "set", "get", "forget", "list", "token", "lock", "check", "doctor", "demo", "help")
+VERBS = tuple("run set get forget list token lock check doctor demo completion help".split())
 WHEEL = "dist/demo-1.0-py3-none-any.whl"
 A_SECRET_BY_MISTAKE = "pypi-" + "AgEIcHlwaS5vcmc" * 3
 
@@ -227,6 +227,8 @@ def test_the_examples_of_run_can_be_pasted(home: Home) -> None:
         (2, ["list", "more"]),
         (2, ["doctor", "more"]),
         (2, ["help", "nonsense"]),
+        (2, ["completion"]),
+        (2, ["completion", "nonsense"]),
         (2, ["check"]),
         (1, ["check", "-f", "no-such-file"]),
         (1, ["get", "Name"]),

@@ -127,6 +127,10 @@ def _dispatch(arguments: list[str]) -> int:
         print(f"secretly {VERSION}")
     elif first in ("-h", "--help"):
         print_help()
+    elif first == "__complete":  # for the scripts of 'secretly completion'
+        from .complete import complete
+
+        return complete(arguments[1:])
     else:
         raise unknown(arguments)
     return 0

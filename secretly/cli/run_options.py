@@ -13,7 +13,8 @@ from .console import UsageError
 
 _HELP = "secretly run --help"
 
-_EXAMPLE = """examples:
+#: The end of the help.
+EXAMPLE = """examples:
   secretly run twine upload dist/*
   secretly run -e API_KEY=OpenAI sh -c 'echo "$API_KEY" | wc -c'
 """
@@ -49,7 +50,8 @@ def _variable_name(text: str) -> str:
     return name
 
 
-_OPTIONS = (
+#: The options, in the order of the help.
+OPTIONS = (
     _Option(
         ("-e", "--env"),
         "env",
@@ -104,7 +106,7 @@ _OPTIONS = (
     _Option(("-v", "--verbose"), "verbose", "print where each secret came from"),
 )
 
-_KNOWN = {name: option for option in _OPTIONS for name in option.names}
+_KNOWN = {name: option for option in OPTIONS for name in option.names}
 
 #: The names of all options.
 NAMES = _KNOWN.keys()
@@ -197,13 +199,13 @@ def print_help(about: str) -> None:
         f"usage: secretly run [options] [--] COMMAND [ARG...]\n\n{about[0].upper()}{about[1:]}.\n"
     )
     print("options:")
-    for option in (_Option(("-h", "--help"), "", "show this help message and exit"), *_OPTIONS):
+    for option in (_Option(("-h", "--help"), "", "show this help message and exit"), *OPTIONS):
         optional = option.takes.endswith("?")
         takes = f"[={option.takes[:-1]}]" if optional else f" {option.takes}".rstrip()
         names = ", ".join(option.names) + takes
         start = f"  {names:20}  " if len(names) <= 20 else f"  {names}\n{' ' * 24}"
         print(start + option.help)
-    print(f"\n{_EXAMPLE}", end="")
+    print(f"\n{EXAMPLE}", end="")
 
 
 def parse_variable(text: str) -> tuple[Environment, str]:
