@@ -17,7 +17,7 @@ SCRIPTS = {"bash": "secretly", "zsh": "_secretly", "fish": "secretly.fish"}
 
 def add_arguments(verb: ArgumentParser) -> None:
     """Add the verb's arguments."""
-    verb.add_argument("shell", metavar="SHELL", choices=SCRIPTS, help="bash, zsh or fish")
+    verb.add_argument("shell", metavar="SHELL", choices=list(SCRIPTS), help="bash, zsh or fish")
 
 
 def execute(options: Namespace) -> int:
