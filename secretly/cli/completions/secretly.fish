@@ -1,12 +1,13 @@
-# Completion of secretly for fish. What it offers comes from secretly: 'secretly __complete'.
+# Completion of secretly for fish. What it offers comes from 'secretly __complete': the one on PATH,
+# whatever is typed, so that the Tab key starts no program of the current folder.
 
 function __secretly_complete
     set -l words (commandline -opc)
     set -l current (commandline -ct)
-    set -l program (string replace -r '^~' $HOME -- $words[1])
+    type -q -f secretly; or return
     set -l others
     set -q words[2]; and set others $words[2..-1]
-    set -l lines (command $program __complete $others "$current" 2>/dev/null)
+    set -l lines (command secretly __complete $others "$current" 2>/dev/null)
     set -l found (string split -m 1 ' ' -- $lines[1])
     switch "$found[1]"
         case words
