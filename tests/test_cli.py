@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import getpass
 import importlib
 import os
@@ -13,6 +14,7 @@ import stat
 import sys
 from argparse import ArgumentParser
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
 from command import (
@@ -36,12 +38,13 @@ from tokens import TOKEN, wheel
 from secretly.asking import wording
 from secretly.asking.assuan import unescape
 from secretly.cli import run_options, verbs
+from secretly.cli.main import VERSION
 from secretly.publishing.pypi_token import token_scope
 from secretly.testing import FakePinentry
 
 pytestmark = pytest.mark.process
 
-VERBS = ("run", "set", "get", "forget", "list", "token", "lock", "doctor", "demo")
+VERBS = tuple("run set get forget list token lock check doctor demo completion help".split())
 WHEEL = "dist/demo-1.0-py3-none-any.whl"
 A_SECRET_BY_MISTAKE = "pypi-" + "AgEIcHlwaS5vcmc" * 3
 
@@ -107,6 +110,47 @@ def test_it_names_its_version(home: Home) -> None:
     done = home.run("--version")
     assert done.status == 0
     assert re.fullmatch(r"secretly \d+\.\d+(\.\d+)?\S*\n", done.stdout)
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    """It stands twice, so that ``--version`` needs no metadata."""
+    parser = configparser.ConfigParser()
+    parser.read(Path(__file__).parent.parent / "setup.cfg", encoding="utf-8")
+    assert parser["metadata"]["version"] == VERSION
+
+
+@pytest.mark.outside
+def test_a_version_costs_what_a_help_costs(home: Home) -> None:
+    """Neither loads what only other calls need."""
+    loaded = []
+    for option in ("--version", "--help"):
+        done = home.run_any([sys.executable, "-X", "importtime", "-m", "secretly", option])
+        assert done.status == 0
+        loaded.append({line.rpartition("|")[2].strip() for line in done.stderr.splitlines()})
+    assert loaded[0] == loaded[1]
+    assert "secretly.cli.main" in loaded[0]
+
+
+def test_a_help_can_be_asked_for_with_a_verb(warm: Warm) -> None:
+    """``secretly help`` is ``--help``, and of a verb's verb too."""
+    assert warm.run("help") == warm.run("--help")
+    for call in ("run", "list", "token show", "help"):
+        assert warm.run("help", *call.split()) == warm.run(*call.split(), "--help")
+    assert warm.run("help", "rm") == warm.run("forget", "--help")
+    assert "Did you mean 'run'?" in warm.run("help", "rnu").stderr
+
+
+def test_other_words_for_verbs_are_verbs_that_no_help_lists(home: Home) -> None:
+    """Scripts of other programs' users work; the status of ``exec`` is ``run``'s."""
+    home.keep_in_a_file()
+    for word in ("delete", "rm", "unset"):
+        assert home.run("set", "Name", "--stdin", stdin="canary-1").status == 0
+        assert home.run(word, "Name") == Ended(0, "forgot Name\n", "")
+    done = home.run("exec", "-e", "A=env://HOME", "sh", "-c", "echo out; exit 7")
+    assert done == Ended(7, "out\n", "")
+    assert_fails(home.run("exec", "true"), 125)
+    listed = re.findall(r"^    ([a-z]+) ", home.run("--help").stdout, re.M)
+    assert not {*verbs.ALIASES} & {*listed}
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -182,6 +226,11 @@ def test_the_examples_of_run_can_be_pasted(home: Home) -> None:
         (2, ["forget", "Name#field"]),
         (2, ["list", "more"]),
         (2, ["doctor", "more"]),
+        (2, ["help", "nonsense"]),
+        (2, ["completion"]),
+        (2, ["completion", "nonsense"]),
+        (2, ["check"]),
+        (1, ["check", "-f", "no-such-file"]),
         (1, ["get", "Name"]),
         (1, ["get", "env://NOT_SET"]),
         (1, ["get", "file:///no/such/file"]),

@@ -160,6 +160,14 @@ def set_purpose(name: str) -> str:
     return f"{TITLE} set stores {name} in your keychain"
 
 
+def missing_purpose(name: str, variables: str) -> str:
+    """What ``secretly set --missing`` does with a secret.
+
+    :param variables: the variables that it is for.
+    """
+    return f"{set_purpose(name)}, for {variables}"
+
+
 def get_purpose(name: str) -> str:
     """What ``secretly get`` does with a secret."""
     return f"{TITLE} get prints {name}"

@@ -4,22 +4,45 @@ from __future__ import annotations
 
 import os
 from argparse import ArgumentParser, Namespace
+from collections.abc import Iterable
 
 from ..redacted import Environ
 from . import checks
+from .as_json import add_json, print_json
 from .console import drive
 
 EXAMPLE = "example:\n  secretly doctor\n"
 
+#: What a finding says of the main job, as JSON has it.
+_STATES = {True: "ok", False: "wrong", None: "info"}
+
 
 def add_arguments(verb: ArgumentParser) -> None:
-    """There are none."""
+    """Add the verb's arguments."""
+    add_json(verb)
 
 
 def execute(options: Namespace) -> int:
     """Print what was found; 1 if something that is needed doesn't work."""
-    good = True
-    for line in drive(checks.examine(Environ(os.environ))):
+    lines = drive(checks.examine(Environ(os.environ)))
+    good = all(line.good is not False for line in lines)
+    if options.json:
+        print_json(good=good, checks=_objects(lines))
+        return 0 if good else 1
+    for line in lines:
         print(f"{'ok' if line.good else '!!' if line.good is False else '  '}  {line.text}")
-        good = good and line.good is not False
     return 0 if good else 1
+
+
+def _objects(lines: Iterable[checks.Line]) -> list[dict[str, object]]:
+    """The findings; a line that is indented says more about the one before it."""
+    found: list[dict[str, object]] = []
+    details: list[str] = []
+    for good, text in lines:
+        if text.startswith("  ") and found:
+            details.append(text.strip())
+            continue
+        about, _, said = text.partition(": ")
+        details = []
+        found.append({"about": about, "state": _STATES[good], "text": said, "details": details})
+    return found

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
 from ..reference import Reference
 from ..resolving.candidates import CONFIGURATION, KEYCHAIN, MEMORY, TYPED, find_candidates
 from ..resolving.lookup import NameList
@@ -12,36 +15,118 @@ from ..running.preparing import PreparedRun
 from ..running.usernames import expected_username
 from ..sources import registry
 from ..text import escape
+from .as_json import print_json
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
     from ..publishing.destination import Destination
+    from ..publishing.release import Release
 
 
-def print_plan(plan: DeliveryPlan, prepared: PreparedRun, context: Context) -> None:
+class _Step(NamedTuple):
+    """What happens to one variable.
+
+    :param name: the variable, as it is.
+    :param action: ``"secret"``, ``"username"``, ``"set"``, ``"blank"`` or ``"remove"``.
+    :param origin: where its value would come from, in words.
+    :param references: the references of the secrets in the value.
+    """
+
+    name: str
+    action: str
+    origin: str = ""
+    references: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The step in words, after the variable's name."""
+        words = {
+            "remove": "removed",
+            "blank": f"set to nothing by {self.origin}",
+            "set": f"set by {self.origin}",
+        }
+        return words.get(self.action, self.origin)
+
+
+def print_plan(
+    plan: DeliveryPlan,
+    prepared: PreparedRun,
+    context: Context,
+    wrapped: Mapping[str, str],
+    json: bool = False,
+) -> None:
     """Print what the plan would do; no value.
+
+    :param wrapped: the wrapped commands, and what would run in place of each.
 
     :raises BadReference: before it prints, for a reference that names nothing.
     """
-    origins = [f"{one.by.describe()}: {_origin(one, context)}" for one in prepared.deliveries]
+    steps, release = list(_steps(plan, prepared, context)), prepared.release
+    username = _username(release.destination, prepared, context) if release else ""
+    limits = _limits(prepared, context)
+    if json:
+        print_json(
+            program=plan.program,
+            variables=[step._asdict() for step in steps],
+            limits=limits,
+            wrapped=wrapped,
+            upload=_upload(release, username, prepared.pinned) if release else None,
+        )
+        return
     print(f"program: {escape(plan.program)}")
-    delivered = {name for one in prepared.deliveries for name in one.by.variables}
-    for name in plan.blanked:
-        if name not in delivered:
-            print(f"{escape(name)}: set to nothing by the configuration")
-    for name, variable in plan.plain.items():
-        if name not in delivered:
-            what = "set" if variable.value else "set to nothing"
-            print(f"{escape(name)}: {what} by {variable.origin}")
-    for line in (*origins, *_limits(prepared, context)):
+    for step in steps:
+        print(f"{escape(step.name)}: {step.text}")
+    for line in limits:
         print(line)
-    for name in plan.removed:
-        if name in context.environ and name not in delivered:
-            print(f"{escape(name)}: removed")
-    if prepared.release is not None:
-        username = _username(prepared.release.destination, prepared, context)
-        for line in (*prepared.pinned, *prepared.release.described(username)):
+    if release is not None:
+        for line in (*prepared.pinned, *release.described(username)):
             print(line)
+    for name, runs in wrapped.items():
+        print(f"{name}: if the command starts it: {runs}")
+
+
+def _steps(plan: DeliveryPlan, prepared: PreparedRun, context: Context) -> Iterator[_Step]:
+    """What happens to each variable, in the order of the text."""
+    delivered = [_delivered(one, name, context) for one, name in _targets(prepared)]
+    names = {step.name for step in delivered}
+    for name in plan.blanked:
+        if name not in names:
+            yield _Step(name, "blank", "the configuration")
+    for name, variable in plan.plain.items():
+        if name not in names:
+            yield _Step(name, "set" if variable.value else "blank", variable.origin)
+    yield from delivered
+    for name in plan.removed:
+        if name in context.environ and name not in names:
+            yield _Step(name, "remove")
+
+
+def _targets(prepared: PreparedRun) -> Iterator[tuple[Delivery, str]]:
+    for one in prepared.deliveries:
+        for name in one.by.variables or (one.by.describe(),):
+            yield one, name
+
+
+def _delivered(one: Delivery, name: str, context: Context) -> _Step:
+    action = "username" if isinstance(one.value, UsernameOf) else "secret"
+    references = tuple(str(request.reference) for request in one.requests)
+    return _Step(name, action, _origin(one, context), references)
+
+
+def _upload(release: Release, username: str, pinned: Sequence[str]) -> dict[str, object]:
+    """What would be uploaded, for ``--json``."""
+    return {
+        "tool": release.tool,
+        "index": release.destination.shown,
+        "username": username,
+        "projects": release.projects,
+        "releases": [{"project": name, "version": version} for name, version in release.releases],
+        "files": [{"path": f.path, "size": f.size, "sha256": f.sha256} for f in release.files],
+        "builds": release.builds,
+        "token_lifetime": release.expires,
+        "notes": list(release.notes()),
+        "pinned": list(pinned),
+    }
 
 
 def _limits(prepared: PreparedRun, context: Context) -> list[str]:

@@ -23,9 +23,9 @@ _OTHER_WORDS = {
     **dict.fromkeys("rm remove delete del erase unset".split(), "forget"),
     **dict.fromkeys("ls names".split(), "list"),
     **dict.fromkeys("exec start with".split(), "run"),
-    **dict.fromkeys("check status diagnose".split(), "doctor"),
+    **dict.fromkeys("status diagnose".split(), "doctor"),
     **dict.fromkeys("logout purge clear".split(), "lock"),
-    **{"help": "--help", "version": "--version"},
+    "version": "--version",
 }
 
 

@@ -3,50 +3,85 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterable
+from typing import NamedTuple
 
 from ..resolving.request import Context
 from ..text import escape
+from .as_json import add_json, print_json
 from .console import user_context
 
 EXAMPLE = "example:\n  secretly list\n"
 
 
+class Place(NamedTuple):
+    """A place that has a secret.
+
+    :param kind: ``"keychain"``, ``"memory"`` or ``"source"``.
+    :param facts: what is known of the secret there.
+    :param used: whether secretly looks there for it.
+    """
+
+    kind: str
+    facts: dict[str, object]
+    used: bool = True
+
+    @property
+    def text(self) -> str:
+        """The place in words."""
+        if self.kind == "memory":
+            left = self.facts["left"]
+            return f"in memory, {left} left" if left else "in memory"
+        where = str(self.facts.get("reference"))
+        if self.kind == "keychain":
+            stored = str(self.facts["stored"])[:10]
+            where = f"the keychain, user {self.facts['username']}, since {stored}"
+        return where if self.used else f"not used: {where}"
+
+
 def add_arguments(verb: ArgumentParser) -> None:
-    """The verb has no arguments."""
+    """Add the verb's arguments."""
+    add_json(verb)
 
 
 def execute(options: Namespace) -> int:
     """Carry out the verb; return the exit status."""
-    context = user_context()
-    remembered = _remembered(context)
-    rows: dict[str, list[str]] = {}
-    for item in context.stored_names.items():
-        where = f"the keychain, user {item.username}, since {item.stored[:10]}"
-        rows.setdefault(item.name, []).append(where)
-    for name, entry in context.configuration.secrets.items():
-        if entry.source is not None:
-            rows[name] = [str(entry.source), *_unused(rows.get(name, ()))]
-        elif name not in rows and name not in remembered:
-            rows[name] = ["not stored: secretly asks each time"]
-    for name, where in remembered.items():
-        first, *others = rows.get(name, [""])
-        rows[name] = ["; ".join(filter(None, (where, first))), *others]
-    width = max(map(len, rows), default=0)
-    for name, places in sorted(rows.items()):
-        for where in places:
+    found = sorted(_places(user_context()).items())
+    if options.json:
+        print_json(secrets=[{"name": name, "places": _objects(places)} for name, places in found])
+        return 0
+    width = max((len(name) for name, _ in found), default=0)
+    for name, places in found:
+        for where in _lines(places):
             print(f"{escape(name):{width}}  {escape(where)}")
     return 0
 
 
-def _unused(places: Iterable[str]) -> list[str]:
-    return [f"not used: {where}" for where in places]
+def _places(context: Context) -> dict[str, list[Place]]:
+    """The places of each secret; none, where secretly asks each time."""
+    found: dict[str, list[Place]] = {}
+    for item in context.stored_names.items():
+        facts = {"username": item.username, "own_username": item.own, "stored": item.stored}
+        found.setdefault(item.name, []).append(Place("keychain", facts))
+    for name, entry in context.configuration.secrets.items():
+        places = found.setdefault(name, [])
+        if entry.source is not None:
+            unused = [place._replace(used=False) for place in places]
+            found[name] = [Place("source", {"reference": str(entry.source)}), *unused]
+    for held in reversed(context.memory.held()):
+        facts = {"username": held.username, "left": held.left}
+        found.setdefault(held.name, []).insert(0, Place("memory", facts))
+    return found
 
 
-def _remembered(context: Context) -> dict[str, str]:
-    """The names of the secrets in memory, each with how long it stays there."""
-    rows: dict[str, str] = {}
-    for held in context.memory.held():
-        where = f"in memory, {held.left} left" if held.left else "in memory"
-        rows[held.name] = f"{rows[held.name]}; {where}" if held.name in rows else where
-    return rows
+def _objects(places: list[Place]) -> list[dict[str, object]]:
+    return [{"place": place.kind, "used": place.used, **place.facts} for place in places]
+
+
+def _lines(places: list[Place]) -> list[str]:
+    """The lines of a secret: what is in memory is in the first one."""
+    held = [place.text for place in places if place.kind == "memory"]
+    first, *others = [place.text for place in places if place.kind != "memory"] or [""]
+    return [
+        "; ".join(filter(None, (*held, first))) or "not stored: secretly asks each time",
+        *others,
+    ]

@@ -17,13 +17,16 @@ from ..errors import (
 )
 from ..processes.signals import Interrupted
 from .console import UsageError, complain, say, signals
-from .verbs import VERBS, carry_out
+from .verbs import ALIASES, VERBS, carry_out
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
     from typing import TypeGuard
 
-__all__ = ["main"]
+__all__ = ["VERSION", "main", "print_help", "unknown"]
+
+#: As in setup.cfg. To read it from the installed metadata takes twice a start of Python.
+VERSION = "1.0.0"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -47,7 +50,8 @@ def _run(arguments: Sequence[str]) -> int:
         status = _dispatch(list(arguments))
         sys.stdout.flush()
     except BaseException as error:
-        status = _report(error, 125 if arguments[:1] == ["run"] else 1)
+        runs = bool(arguments) and ALIASES.get(arguments[0], arguments[0]) == "run"
+        status = _report(error, 125 if runs else 1)
     if signals.pending:  # pragma: no cover - what was measured ends with the signal
         signals.die()
     return status
@@ -114,22 +118,26 @@ def _unexpected(error: Exception) -> None:
 
 def _dispatch(arguments: list[str]) -> int:
     first = arguments[0] if arguments else "--help"
-    if first in VERBS:
-        return carry_out(first, arguments[1:])
+    verb = ALIASES.get(first, first)
+    if verb in VERBS:
+        return carry_out(verb, arguments[1:])
     if first == "--version" and arguments[1:]:
         raise UsageError("--version takes no arguments", "secretly --help")
     if first == "--version":
-        from importlib.metadata import version
-
-        print(f"secretly {version('secretly')}")
+        print(f"secretly {VERSION}")
     elif first in ("-h", "--help"):
-        _help()
+        print_help()
+    elif first == "__complete":  # for the scripts of 'secretly completion'
+        from .complete import complete
+
+        return complete(arguments[1:])
     else:
-        raise _unknown(arguments)
+        raise unknown(arguments)
     return 0
 
 
-def _unknown(arguments: list[str]) -> UsageError:
+def unknown(arguments: list[str]) -> UsageError:
+    """The error for a call that begins with neither a verb nor an option of secretly's own."""
     from . import guesses, run_options
 
     if arguments[0].startswith("-"):
@@ -139,7 +147,8 @@ def _unknown(arguments: list[str]) -> UsageError:
     return UsageError(message, "secretly --help")
 
 
-def _help() -> None:
+def print_help() -> None:
+    """Print the help that lists the verbs."""
     width = max(map(len, VERBS)) + 4
     verbs = "\n".join(f"    {name:{width}}{about}" for name, about in VERBS.items())
     print(

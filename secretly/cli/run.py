@@ -95,13 +95,7 @@ def run(about: str, arguments: Sequence[str]) -> int:
     if options is None:
         print_help(about)
         return 0
-    if not command:
-        raise UsageError("no command to run", "secretly run [options] COMMAND [ARG...]")
-    if options.remember is True and command[0][:1].isdigit():
-        from .guesses import not_joined
-
-        if wrong := not_joined(command):
-            raise UsageError(wrong[0], wrong[1])
+    _check_words(options, command)
     call = _read_call(options, command)
     path = program.find_program(command[0], call.environ)
     folder = _wrapping_folder(call)
@@ -133,6 +127,22 @@ def _wrapping_folder(call: _Call) -> str:
     from .recipes import wrapping_folder
 
     return wrapping_folder(call.options, call.environ)
+
+
+def _check_words(options: RunOptions, command: Sequence[str]) -> None:
+    """Refuse a call without a command, and options that don't go with it.
+
+    :raises UsageError: for such a call.
+    """
+    if not command:
+        raise UsageError("no command to run", "secretly run [options] COMMAND [ARG...]")
+    if options.json and not options.dry_run:
+        raise UsageError("--json needs --dry-run", "secretly run --dry-run --json COMMAND [ARG...]")
+    if options.remember is True and command[0][:1].isdigit():
+        from .guesses import not_joined
+
+        if wrong := not_joined(command):
+            raise UsageError(wrong[0], wrong[1])
 
 
 def _read_call(options: RunOptions, command: Sequence[str]) -> _Call:
@@ -195,10 +205,11 @@ def _with_secrets(call: _Call, path: str) -> launch.LaunchPlan | None:
     if options.dry_run:
         from .dry_run import print_plan
 
-        print_plan(plan, prepared, context)
-        for name in options.wrap:
-            runs = format_command(["secretly", "run", *options.handed_on, "--", name])
-            print(f"{name}: if the command starts it: {runs}")
+        wrapped = {
+            name: format_command(["secretly", "run", *options.handed_on, "--", name])
+            for name in options.wrap
+        }
+        print_plan(plan, prepared, context, wrapped, options.json)
         return None
     if not prepared.deliveries:
         return prepared.launch

@@ -13,7 +13,8 @@ from .console import UsageError
 
 _HELP = "secretly run --help"
 
-_EXAMPLE = """examples:
+#: The end of the help.
+EXAMPLE = """examples:
   secretly run twine upload dist/*
   secretly run -e API_KEY=OpenAI sh -c 'echo "$API_KEY" | wc -c'
   secretly run --wrap twine -- make release
@@ -50,7 +51,8 @@ def _variable_name(text: str) -> str:
     return name
 
 
-_OPTIONS = (
+#: The options, in the order of the help.
+OPTIONS = (
     _Option(
         ("-e", "--env"),
         "env",
@@ -59,7 +61,7 @@ _OPTIONS = (
         many=True,
     ),
     _Option(
-        ("--env-file",),
+        ("-f", "--env-file"),
         "env_file",
         "read a .env file, references included (repeatable)",
         "FILE",
@@ -114,11 +116,12 @@ _OPTIONS = (
         read=values.time_limit,
     ),
     _Option(("--dry-run",), "dry_run", "show what would happen; ask and run nothing"),
+    _Option(("--json",), "json", "print what --dry-run shows as JSON, for scripts"),
     _Option(("-q", "--quiet"), "quiet", "print only errors"),
     _Option(("-v", "--verbose"), "verbose", "print where each secret came from"),
 )
 
-_KNOWN = {name: option for option in _OPTIONS for name in option.names}
+_KNOWN = {name: option for option in OPTIONS for name in option.names}
 
 #: The names of all options.
 NAMES = _KNOWN.keys()
@@ -142,6 +145,7 @@ class RunOptions:
         self.no_input = False
         self.prompt_timeout: float | None = None
         self.dry_run = False
+        self.json = False
         self.quiet = False
         self.verbose = False
 
@@ -234,13 +238,13 @@ def print_help(about: str) -> None:
         f"usage: secretly run [options] [--] COMMAND [ARG...]\n\n{about[0].upper()}{about[1:]}.\n"
     )
     print("options:")
-    for option in (_Option(("-h", "--help"), "", "show this help message and exit"), *_OPTIONS):
+    for option in (_Option(("-h", "--help"), "", "show this help message and exit"), *OPTIONS):
         optional = option.takes.endswith("?")
         takes = f"[={option.takes[:-1]}]" if optional else f" {option.takes}".rstrip()
         names = ", ".join(option.names) + takes
         start = f"  {names:20}  " if len(names) <= 20 else f"  {names}\n{' ' * 24}"
         print(start + option.help)
-    print(f"\n{_EXAMPLE}", end="")
+    print(f"\n{EXAMPLE}", end="")
 
 
 def parse_variable(text: str) -> tuple[Environment, str]:

@@ -4,28 +4,27 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Sequence
 
-from ..asking import prompting, questions, wording
+from ..asking import wording
 from ..config.model import Entry
 from ..errors import Cancelled, NotFound, Refused
 from ..redacted import READ_LIMIT, NotASecret, Secret, to_secret
-from ..reference import Reference, parse_name
-from ..resolving.candidates import Username, username_for
+from ..reference import parse_name
+from ..resolving.candidates import username_for
 from ..resolving.checking import validate_token
-from ..resolving.obtain import obtain
-from ..resolving.request import PROMPT_TIMEOUT, Context, SecretRequest
+from ..resolving.request import Context
 from ..resolving.storing import other_usernames, replace_secret
-from ..text import escape, shell_quote
-from .console import drive, hardening, say, user_context
-from .stored import add_reference
+from ..text import escape
+from .console import UsageError, drive, hardening, say, user_context
+from .stored import add_env_files, add_reference
+from .storing import ask_for, confirm_replacing
 
 EXAMPLE = "example:\n  secretly set PyPI\n"
 
 
 def add_arguments(verb: ArgumentParser) -> None:
     """Let the parser take this verb's arguments."""
-    add_reference(verb, "the name of the secret, such as PyPI")
+    add_reference(verb, "the name of the secret, such as PyPI", optional=True)
     verb.add_argument("--username", metavar="U", help="the user name of the secret")
     verb.add_argument("--stdin", action="store_true", help="read the secret from standard input")
     verb.add_argument(
@@ -34,11 +33,47 @@ def add_arguments(verb: ArgumentParser) -> None:
         help="replace the secret of another user name without asking",
     )
     verb.add_argument("--no-input", action="store_true", help="never ask: fail instead")
+    verb.add_argument(
+        "--missing",
+        action="store_true",
+        help="ask for the secrets that an env file names and the keychain lacks",
+    )
+    add_env_files(verb, "with --missing: the .env file (repeatable)")
 
 
 def execute(options: Namespace) -> int:
     """Carry out the verb; return the exit status."""
-    name, context = parse_name(options.reference), user_context(no_input=options.no_input)
+    _check_words(options)
+    context = user_context(no_input=options.no_input)
+    if options.missing:
+        from .missing import store_missing
+
+        return store_missing(options.env_file, options.literal, context, options.replace)
+    return _store(parse_name(options.reference), options, context)
+
+
+def _check_words(options: Namespace) -> None:
+    """Refuse options that don't go together.
+
+    :raises UsageError: for such a call.
+    """
+    of_missing = (*options.env_file, *options.literal)
+    if not options.missing:
+        if of_missing:
+            raise UsageError("-f and --literal are for --missing", "secretly set --missing -f .env")
+        if options.reference is None:
+            raise UsageError("no name given", "secretly set NAME, or set --missing -f .env")
+    elif not options.env_file:
+        raise UsageError("--missing needs an env file", "secretly set --missing -f .env")
+    elif options.reference is not None or options.stdin or options.username is not None:
+        raise UsageError(
+            "--missing takes its names from the env file: no NAME, --username and --stdin",
+            "secretly set --missing -f .env",
+        )
+
+
+def _store(name: str, options: Namespace, context: Context) -> int:
+    """Store a secret; return the exit status."""
     entry = context.configuration.entry(name)
     if entry.source is not None:
         raise Refused(
@@ -48,6 +83,7 @@ def execute(options: Namespace) -> int:
     username, note = username_for(options.username or None, entry), _note(name, context)
     if note:
         say(note)
+    purpose = "\n\n".join(filter(None, (wording.set_purpose(escape(name)), note)))
     piped = _piped(entry) if options.stdin else None
     if piped is None and context.no_input:
         raise NotFound(f"can't ask you for {escape(name)}: prompts are switched off", "use --stdin")
@@ -57,8 +93,8 @@ def execute(options: Namespace) -> int:
             await context.keychain.describe()  # fail before the user types
         others = await other_usernames(name, username, context)
         if others and not options.replace:
-            await _confirm_replacing(name, username, others, context, piped is None)
-        value = await _ask(name, entry, context, note) if piped is None else piped
+            await confirm_replacing(name, username, others, context, piped is None)
+        value = await ask_for(name, context, purpose) if piped is None else piped
         return await replace_secret(name, value, username, context)
 
     try:
@@ -80,38 +116,6 @@ def _note(name: str, context: Context) -> str:
     stored = context.stored_names.read().names
     question = did_you_mean(name, stored, context.configuration)
     return wording.no_such_name(escape(name), question) if question else ""
-
-
-async def _confirm_replacing(
-    name: str, username: Username, others: Sequence[str], context: Context, may_ask: bool
-) -> None:
-    """Have the user confirm that what is stored under other user names is deleted.
-
-    :raises Refused: if secretly must not ask.
-    :raises NotConfirmed: if the user answers No.
-    """
-    if not may_ask:
-        keep = f"secretly set {shell_quote(name)} --username {shell_quote(others[0])} --stdin"
-        raise Refused(
-            f"{escape(name)} is stored for {escape(wording.users(others))}, not for"
-            f" {escape(wording.users([username.name]))}",
-            f"to replace it, add --replace; to change it: {keep}",
-        )
-    text = wording.replace_question(escape(name), escape(username.name), [*map(escape, others)])
-    question = questions.Prompt(wording.TITLE, text, "", whole=True)
-    pinentry = context.configuration.pinentry
-    await prompting.confirm(question, PROMPT_TIMEOUT, context.environ, pinentry)
-
-
-async def _ask(name: str, entry: Entry, context: Context, note: str) -> Secret:
-    request = SecretRequest(
-        Reference("", name),
-        purpose="\n\n".join(filter(None, (wording.set_purpose(escape(name)), note))),
-        ignore_stored=True,
-        remember=False,
-        repeat=not entry.prefix,
-    )
-    return (await obtain(request, context)).secret
 
 
 def _piped(entry: Entry) -> Secret:

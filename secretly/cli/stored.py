@@ -16,12 +16,36 @@ from .console import drive, user_context
 REFERENCE = "NAME, NAME#field or scheme://path"
 
 
-def add_reference(verb: ArgumentParser, about: str = REFERENCE) -> None:
+def add_reference(verb: ArgumentParser, about: str = REFERENCE, *, optional: bool = False) -> None:
     """Let a verb take the reference of a secret.
 
     :param about: its help.
     """
-    verb.add_argument("reference", metavar="REFERENCE", help=about)
+    number = "?" if optional else None
+    verb.add_argument("reference", metavar="REFERENCE", nargs=number, help=about)
+
+
+def add_env_files(verb: ArgumentParser, about: str, *, required: bool = False) -> None:
+    """Let a verb take env files as ``run`` does, and the variables that are no references.
+
+    :param about: the help of the option for the file.
+    """
+    verb.add_argument(
+        "-f",
+        "--env-file",
+        action="append",
+        default=[],
+        metavar="FILE",
+        required=required,
+        help=about,
+    )
+    verb.add_argument(
+        "--literal",
+        action="append",
+        default=[],
+        metavar="VARIABLE",
+        help="don't read VARIABLE's value as a reference (repeatable)",
+    )
 
 
 def stored_secret(reference: str, purpose: str, confirm: bool = True) -> ResolvedSecret:

@@ -8,6 +8,7 @@ from ..asking import wording
 from ..config import values
 from ..errors import Refused
 from ..text import escape
+from .as_json import add_json, print_json
 from .console import UsageError
 from .stored import add_reference, print_secret, stored_secret
 
@@ -22,7 +23,18 @@ def _show(options: Namespace) -> int:
 
     purpose = wording.show_purpose(escape(options.reference))
     found = stored_secret(options.reference, purpose, confirm=False)
-    for line in pypi_token.token_scope(found.secret).described():
+    scope = pypi_token.token_scope(found.secret)
+    if options.json:
+        print_json(
+            name=found.name,
+            index=scope.location,
+            projects=None if scope.projects is None else sorted(scope.projects),
+            not_before=scope.not_before,
+            expires=scope.expires,
+            further_restrictions=scope.others,
+        )
+        return 0
+    for line in scope.described():
         print(line)
     return 0
 
@@ -65,6 +77,7 @@ def add_arguments(verb: ArgumentParser) -> None:
         epilog="example:\n  secretly token show PyPI\n",
     )
     add_reference(show)
+    add_json(show)
     show.set_defaults(execute=_show)
     narrow = verbs.add_parser(
         "narrow",

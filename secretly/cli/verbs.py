@@ -37,9 +37,15 @@ VERBS = {
     "token": "show what a PyPI token allows, or make a weaker one",
     "shim": "make small programs that run a command with a profile",
     "lock": "forget all remembered secrets",
+    "check": "check that the secrets of an env file are there",
     "doctor": "check the setup",
     "demo": "show an upload with a practice token, on this computer only",
+    "completion": "print the completion script of a shell",
+    "help": "show the help of a verb",
 }
+
+#: Other programs' words for verbs. The help doesn't list them.
+ALIASES = {"delete": "forget", "rm": "forget", "unset": "forget", "exec": "run"}
 
 
 def carry_out(name: str, arguments: Sequence[str]) -> int:
@@ -48,9 +54,7 @@ def carry_out(name: str, arguments: Sequence[str]) -> int:
         from .run import run  # without argparse: it would take as long to load as all of the rest
 
         return run(VERBS[name], arguments)
-    verb = _load(name)
-    reader = parser(f"secretly {name}", VERBS[name], verb.EXAMPLE)
-    verb.add_arguments(reader)
+    verb, reader = _load(name), reader_of(name)
     try:
         options = reader.parse_args(arguments)
     except SystemExit:  # it printed a help
@@ -58,6 +62,14 @@ def carry_out(name: str, arguments: Sequence[str]) -> int:
     # A verb with verbs of its own has set theirs.
     execute: Callable[[Namespace], int] = getattr(options, "execute", None) or verb.execute
     return execute(options)
+
+
+def reader_of(name: str) -> ArgumentParser:
+    """The parser of a verb other than ``run``."""
+    verb = _load(name)
+    reader = parser(f"secretly {name}", VERBS[name], verb.EXAMPLE)
+    verb.add_arguments(reader)
+    return reader
 
 
 def _load(name: str) -> Verb:

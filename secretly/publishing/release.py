@@ -113,7 +113,7 @@ class Release(NamedTuple):
         return sorted(set(map(normalize_project, names))) if all(names) else None
 
     @property
-    def _releases(self) -> list[tuple[str, str]]:
+    def releases(self) -> list[tuple[str, str]]:
         """Each project and version of the files."""
         return sorted({(normalize_project(f.project), f.version) for f in self.files if f.project})
 
@@ -205,14 +205,14 @@ class Release(NamedTuple):
                 self.expires / 60,
                 certain=self.destination.pypis,
             ),
-            *(wording.note_line(escape(note)) for note in self._notes()),
+            *(wording.note_line(escape(note)) for note in self.notes()),
         ]
 
     @property
     def _names(self) -> list[str]:
         """Each project with its versions."""
         found: dict[str, list[str]] = {}
-        for name, version in self._releases:
+        for name, version in self.releases:
             found.setdefault(name, []).append(version)
         if not self.files and self.project:
             found[normalize_project(self.project)] = [self.version or wording.UNKNOWN_VERSION]
@@ -235,7 +235,7 @@ class Release(NamedTuple):
             rows += [f"{path} ({facts})"] if one_line else [path, f"  {facts}"]
         return rows
 
-    def _notes(self) -> Iterator[str]:
+    def notes(self) -> Iterator[str]:
         """What is unusual about this upload."""
         if self.launcher:
             yield wording.launcher_note(self.launcher, self.tool)
@@ -252,9 +252,9 @@ class Release(NamedTuple):
             yield wording.unread(shorten(os.path.basename(unread[0]), 60), len(unread))
         if self.destination.plaintext:
             yield wording.PLAIN_HTTP
-        if len(self._releases) > len({name for name, _ in self._releases}):
+        if len(self.releases) > len({name for name, _ in self.releases}):
             yield wording.SEVERAL_VERSIONS
-        versions = {version for _, version in self._releases} or {self.version} - {""}
+        versions = {version for _, version in self.releases} or {self.version} - {""}
         yield from filter(None, map(_version_note, sorted(versions)))
 
     # -- the token ---------------------------------------------------------------

@@ -103,6 +103,11 @@ class NameList:
                 self._table, self._corrupt = NameTable(), True
         return self._table.find(name)
 
+    def has(self, name: str, username: str) -> bool:
+        """Whether a secret was stored under a name for this user name."""
+        self.find("")
+        return self._table is not None and username in self._table.usernames(name)
+
     @property
     def names(self) -> list[str]:
         """The names on the list."""

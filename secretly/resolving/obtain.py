@@ -6,6 +6,7 @@ import time
 from collections.abc import Coroutine, Sequence
 
 from ..errors import (
+    Cancelled,
     KeychainLocked,
     KeychainTimeout,
     KeychainUnavailable,
@@ -151,6 +152,27 @@ async def obtain_stored(
     if confirm:
         await confirm_use(request, found, context)
     return found
+
+
+async def look_up_each(
+    requests: Sequence[SecretRequest], context: Context
+) -> list[ResolvedSecret | SecretlyError]:
+    """Look up secrets, and never ask the user to type one: return each, or why there is none.
+
+    :raises Cancelled: if the user cancels a prompt that unlocks a store.
+    """
+    context, look_ups = _begin(requests, context)
+    results: list[ResolvedSecret | SecretlyError] = []
+    for look_up in look_ups:
+        try:
+            found = (await look_up.next(may_ask=False)).found
+            assert found is not None
+            results.append(found)
+        except Cancelled:
+            raise
+        except SecretlyError as error:
+            results.append(error)
+    return results
 
 
 def _begin(requests: Sequence[SecretRequest], context: Context) -> tuple[Context, list[_LookUp]]:
