@@ -953,6 +953,8 @@ def test_the_readme_shows_the_examples() -> None:
 def test_the_readme_links_to_every_page() -> None:
     """The README names each page of the documentation but the lists of pages, and no other file."""
     linked = set(re.findall(r"\]\((docs/[^)]+\.rst)\)", page("../README.md")))
+    files = re.findall(r"\]\(([^):]+)\)", page("../README.md"))
+    assert [path for path in files if not (DOCS.parent / path).is_file()] == []
     pages = {str(path.relative_to(DOCS.parent)) for path in DOCS.rglob("*.rst")}
     assert linked == {path for path in pages if not path.endswith("/index.rst")}
 

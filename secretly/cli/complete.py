@@ -115,6 +115,7 @@ OF_OPTIONS: Mapping[str, str | Callable[[Known, str], Words] | None] = {
     "--env-file": "files",
     "--profile": lambda known, value: known.profiles,
     "--as": lambda known, value: known.commands,
+    "--wrap": lambda known, value: known.commands,
     "--username": lambda known, value: known.usernames,
     "--dir": "folders",
     **dict.fromkeys(("--literal", "--remember", "--prompt-timeout", "--project", "--expires")),
