@@ -12,7 +12,7 @@ import pytest
 from command import PATIENCE, SECRETLY, Home, home, wait_until
 from conftest import lacking, need
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.outside]
 
 #: What each shell reads before the first line: its own completion, that of a command, secretly's.
 STARTS = {
