@@ -23,10 +23,11 @@ eval "$(secretly completion bash)"
 PS1='$ '
 """,
     "zsh": """
+mkdir ~/functions && secretly completion zsh >~/functions/_secretly
+fpath=(~/functions $fpath)
 autoload -Uz compinit && compinit -u -D
 _demotool() { compadd alpha beta }
 compdef _demotool demotool
-source <(secretly completion zsh)
 PS1='$ '
 """,
     "fish": """
