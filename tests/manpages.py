@@ -50,6 +50,7 @@ _VARIABLES = (
 _FILES = (
     ("~/.config/secretly/config.toml", "the configuration"),
     ("~/.local/state/secretly/kept.tsv", "the names of the stored secrets, never their values"),
+    ("~/Library/Application Support/secretly", "the folder of both on macOS"),
 )
 
 

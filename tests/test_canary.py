@@ -1551,6 +1551,19 @@ COMMAND: dict[str, Command] = {
     ),
     # the verbs about tokens
     "token, shown": Command(0, ("token", "show", "PyPI"), config=STORED, prompts=0),
+    "token, checked": Command(
+        0,
+        ("check", "--deep", "--json", "-f", "{ELSEWHERE}/env"),
+        config=STORED,
+        files={"env": "TOKEN=secretly://PyPI\nTEXT=Bearer {{ secretly://PyPI }}\n"},
+        prompts=0,
+    ),
+    "token, planned": Command(
+        0,
+        ("run", "--dry-run", "--json", *UPLOAD[1:]),
+        config=STORED,
+        prompts=0,
+    ),
     "token, shown and cut short": Command(
         1, ("token", "show", "PyPI"), config=STORED, given=cut, said=(MALFORMED,), prompts=0
     ),
@@ -1666,7 +1679,8 @@ def test_the_command_leaves_no_trace(name: str, homes: Callable[[str], dict[str,
             sent_there = kind == "environ" and not program.startswith("python")
             sent_there = sent_there and not is_token(name)
             assert sent_there or not found_in(data, name), (program, kind)
-    if is_token(name) and case.status == 0 and arguments[0] == "run":
+    runs = arguments[0] == "run" and "--dry-run" not in arguments
+    if is_token(name) and case.status == 0 and runs:
         assert any(b"TWINE_PASSWORD=pypi-" in d for kept in seen.values() for d in kept)
     assert files_with(name, [root / "home", root / "tmp", root / "out"]) == []
     assert (root / "out/debug.log").exists()  # Python was set up to log everything
@@ -1676,6 +1690,9 @@ def assert_narrowed(name: str, stdout: str) -> None:
     """What was printed is a token for demo that ends soon; or what the token allows."""
     if COMMAND[name].arguments[:2] == ("token", "show"):
         assert stdout.splitlines()[:2] == ["index: pypi.example", "projects: demo"]
+        return
+    if "--json" in COMMAND[name].arguments:
+        assert json.loads(stdout)["version"] == 1
         return
     got = token_scope(stdout.strip())
     assert got.projects == {"demo"}

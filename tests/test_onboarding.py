@@ -105,10 +105,11 @@ def test_what_is_on_this_computer_is_read(home: Home) -> None:
     secret = home.folder / "secret"
     secret.write_text("canary-1")
     secret.chmod(0o600)
-    env_file(
-        home, "A=env://VALUE\nB=env://NOPE\nC=file://~/secret\nD=file://~/nope\nE=secretly://S"
+    lines = ["A=env://VALUE", "B=env://NOPE", "C=file://~/secret", "D=file://~/nope"]
+    env_file(home, "\n".join([*lines, "E=secretly://S", "F=secretly://S#username", ""]))
+    home.configure(
+        home.config.read_text() + "[secrets.S]\nsource = 'env://VALUE'\nusername = 'u'\n"
     )
-    home.configure(home.config.read_text() + "[secrets.S]\nsource = 'env://VALUE'\n")
     home.environ["VALUE"] = "canary-2"
     status, found = checked(home)
     assert status == 1
@@ -118,6 +119,7 @@ def test_what_is_on_this_computer_is_read(home: Home) -> None:
         ("C", "file://~/secret", "there"),
         ("D", "file://~/nope", "missing"),
         ("E", "S", "there"),
+        ("F", "S#username", "there"),
     ]
     secret.chmod(0o644)
     assert checked(home)[1]["C", "file://~/secret"] == ("missing", "file")
@@ -202,6 +204,47 @@ def test_what_is_missing_elsewhere_is_said(home: Home) -> None:
         "secretly: still missing: the variable NOPE is not set in the environment: "
         "export NOPE first",
     ]
+
+
+def test_what_is_stored_and_wrong_is_said(home: Home) -> None:
+    """An item that another program changed can't be used, and is not replaced unasked."""
+    env_file(home, "TOKEN=secretly://PyPI\n")
+    assert home.run("set", "PyPI", "--stdin", stdin=TOKEN).status == 0
+    kept = home.folder / "keychain.json"
+    kept.write_text(kept.read_text().replace(TOKEN, "canary-1"))
+    (home.folder / ".local/state/secretly/kept.tsv").unlink()
+    done = home.run("set", "--missing", "-f", ".env", environ={"PINENTRY": "/nowhere"})
+    assert (done.status, done.stdout) == (1, "")
+    assert done.stderr.startswith("secretly: still missing: the stored secret for PyPI does not")
+    status, found = checked(home, "--deep")
+    assert (status, found["TOKEN", "PyPI"]) == (1, ("missing", "keychain"))
+
+
+def test_a_keychain_that_stores_nothing_is_an_error(home: Home) -> None:
+    """Before the user types."""
+    silent = {"PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring"}
+    with FakePinentry(["canary-1"]) as fake:
+        done = home.run("set", "--missing", "-f", ".env", environ=fake.environ | silent)
+        assert fake.prompts == []
+    assert (done.status, done.stdout, len(done.stderr.splitlines())) == (1, "", 2), done
+
+
+@pytest.mark.parametrize("options", [[], ["--replace"]])
+def test_a_secret_of_another_user_name_is_replaced_if_the_user_agrees(
+    home: Home, options: list[str]
+) -> None:
+    """The configuration came to name another user: ``run`` looks the secret up under that one."""
+    env_file(home, "API_KEY=secretly://Example\n")
+    home.run("set", "Example", "--stdin", "--username", "ada", stdin="canary-1")
+    home.configure(home.config.read_text() + "[secrets.Example]\nusername = 'eve'\n")
+    assert checked(home)[0] == 1
+    answers = [*([] if options else [True]), "canary-2", "canary-2"]
+    with FakePinentry(answers) as fake:
+        done = home.run("set", "--missing", "-f", ".env", *options, environ=fake.environ)
+        assert len(fake.prompts) == len(answers)
+    assert (done.status, done.stderr) == (0, "")
+    assert home.run("get", "Example").stdout == "canary-2\n"
+    assert home.run("get", "Example#username").stdout == "eve\n"
 
 
 def test_a_cancel_says_what_was_stored_before(home: Home) -> None:

@@ -12,7 +12,7 @@ import pytest
 from command import PATIENCE, SECRETLY, Home, home, wait_until
 from conftest import lacking, need
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.outside]
 
 #: What each shell reads before the first line: its own completion, that of a command, secretly's.
 STARTS = {
@@ -23,10 +23,11 @@ eval "$(secretly completion bash)"
 PS1='$ '
 """,
     "zsh": """
+mkdir ~/functions && secretly completion zsh >~/functions/_secretly
+fpath=(~/functions $fpath)
 autoload -Uz compinit && compinit -u -D
 _demotool() { compadd alpha beta }
 compdef _demotool demotool
-source <(secretly completion zsh)
 PS1='$ '
 """,
     "fish": """
