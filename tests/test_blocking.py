@@ -285,7 +285,10 @@ class Alarmed(Exception):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGALRM])
 def test_a_signal_ends_the_prompt(number: int) -> None:
-    """Ctrl-C raises KeyboardInterrupt; another handler's exception does the same."""
+    """Ctrl-C raises KeyboardInterrupt; another handler's exception does the same.
+
+    Another thread, which waits for its turn to ask, gets it.
+    """
 
     def alarm(*_: object) -> None:
         raise Alarmed
@@ -293,9 +296,12 @@ def test_a_signal_ends_the_prompt(number: int) -> None:
     before = signal.signal(signal.SIGALRM, alarm)
     try:
         with FakePinentry([UNANSWERED, "canary-1"]) as pinentry, sandbox(pinentry):
+            found: list[str] = []
+            other = threading.Thread(target=lambda: found.append(secret_sync("Other")))
 
             def interrupt() -> None:
                 wait_until(lambda: pinentry.prompts, what="a prompt")
+                other.start()
                 os.kill(os.getpid(), number)
 
             thread = threading.Thread(target=interrupt)
@@ -303,8 +309,9 @@ def test_a_signal_ends_the_prompt(number: int) -> None:
             with pytest.raises((KeyboardInterrupt, Alarmed)):
                 secret_sync("Example")
             thread.join(DEADLINE)
+            other.join(DEADLINE)
+            assert found == ["canary-1"]
             assert running(pinentry.path) == []
-            assert secret_sync("Example") == "canary-1"
     finally:
         signal.signal(signal.SIGALRM, before)
 
@@ -338,7 +345,9 @@ def test_the_program_ends_while_a_daemon_thread_waits() -> None:
     """Without a word, and the pinentry ends with it."""
     with FakePinentry([UNANSWERED]) as pinentry:
         source = f"""
-            import os, secretly, threading, time
+            import atexit, os, threading, time
+            atexit.register(time.sleep, 0.3)  # the last to run: a thread that woke would write
+            import secretly
             os.environ.update({pinentry.environ!r})
             wait = lambda: secretly.secret_sync("Example")
             threading.Thread(target=wait, daemon=True).start()
