@@ -91,5 +91,6 @@ def __dir__() -> list[str]:
     return sorted([*__all__, "__version__"])
 
 
-if not TYPE_CHECKING:  # a type checker would take each name for one that exists
+# A type checker would take each name for one that exists.
+if not TYPE_CHECKING:  # pragma: no branch
     __getattr__ = _load

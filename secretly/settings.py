@@ -109,7 +109,7 @@ class SecretlySource(PydanticBaseSettingsSource):
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         """Provide nothing: the secrets of all fields are asked for together."""
-        return None, field_name, False
+        raise NotImplementedError
 
     def __call__(self) -> dict[str, Any]:
         references = dict(_missing(self.settings_cls, self.current_state, (), self._prefix))

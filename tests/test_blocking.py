@@ -276,6 +276,49 @@ def test_each_thread_keeps_its_own_time() -> None:
         assert late[1] == "canary-1"
 
 
+def test_a_call_that_is_stuck_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The caller does not wait for ever for work that ignores its own limit."""
+    monkeypatch.setattr(own_loop, "_GRACE", 0.1)
+    with pytest.raises(PromptTimeout, match=r"did not end in 0\.1 s") as caught:
+        own_loop.run_blocking(lambda: asyncio.sleep(3600), 0.1)
+    assert caught.value.hint
+
+
+def test_what_a_call_leaves_behind_is_cancelled() -> None:
+    """The loop ends with the last call, and with it each task that somebody started there."""
+    ended = []
+
+    async def left_behind() -> None:
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            ended.append(True)
+
+    async def leaves() -> int:
+        task = asyncio.create_task(left_behind())
+        await asyncio.sleep(0)
+        return len(str(task))
+
+    assert own_loop.run_blocking(leaves) > 0
+    assert ended == [True]
+
+
+def test_where_no_thread_can_start_it_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As at the end of a program, since Python 3.12; the next call works."""
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async def work() -> int:
+        return 1
+
+    with monkeypatch.context() as patched, pytest.raises(SecretlyError) as caught:
+        patched.setattr(threading.Thread, "start", refuse)
+        own_loop.run_blocking(work)
+    assert caught.value.hint
+    assert own_loop.run_blocking(work) == 1
+
+
 # -- signals, forks and the end of the program -------------------------------------
 
 
@@ -285,7 +328,10 @@ class Alarmed(Exception):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGALRM])
 def test_a_signal_ends_the_prompt(number: int) -> None:
-    """Ctrl-C raises KeyboardInterrupt; another handler's exception does the same."""
+    """Ctrl-C raises KeyboardInterrupt; another handler's exception does the same.
+
+    Another thread, which waits for its turn to ask, gets it.
+    """
 
     def alarm(*_: object) -> None:
         raise Alarmed
@@ -293,9 +339,12 @@ def test_a_signal_ends_the_prompt(number: int) -> None:
     before = signal.signal(signal.SIGALRM, alarm)
     try:
         with FakePinentry([UNANSWERED, "canary-1"]) as pinentry, sandbox(pinentry):
+            found: list[str] = []
+            other = threading.Thread(target=lambda: found.append(secret_sync("Other")))
 
             def interrupt() -> None:
                 wait_until(lambda: pinentry.prompts, what="a prompt")
+                other.start()
                 os.kill(os.getpid(), number)
 
             thread = threading.Thread(target=interrupt)
@@ -303,8 +352,9 @@ def test_a_signal_ends_the_prompt(number: int) -> None:
             with pytest.raises((KeyboardInterrupt, Alarmed)):
                 secret_sync("Example")
             thread.join(DEADLINE)
+            other.join(DEADLINE)
+            assert found == ["canary-1"]
             assert running(pinentry.path) == []
-            assert secret_sync("Example") == "canary-1"
     finally:
         signal.signal(signal.SIGALRM, before)
 
@@ -338,7 +388,9 @@ def test_the_program_ends_while_a_daemon_thread_waits() -> None:
     """Without a word, and the pinentry ends with it."""
     with FakePinentry([UNANSWERED]) as pinentry:
         source = f"""
-            import os, secretly, threading, time
+            import atexit, os, threading, time
+            atexit.register(time.sleep, 0.3)  # the last to run: a thread that woke would write
+            import secretly
             os.environ.update({pinentry.environ!r})
             wait = lambda: secretly.secret_sync("Example")
             threading.Thread(target=wait, daemon=True).start()

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import secretly
-from secretly import SecretlyError, errors
+from secretly import SecretlyError, errors, testing
 from secretly.config import model
 from secretly.running import launch
 
@@ -142,6 +142,8 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
     """As with any module."""
     with pytest.raises(AttributeError, match="'secretly' has no attribute 'nothing'"):
         _ = secretly.nothing
+    with pytest.raises(AttributeError, match=r"'secretly\.testing' has no attribute 'nothing'"):
+        _ = testing.nothing
 
 
 @pytest.mark.parametrize("name", secretly.__all__)
@@ -157,9 +159,8 @@ def test_every_public_name_is_documented(name: str) -> None:
 
 def test_the_testing_names_are_documented() -> None:
     """Users test with them."""
-    from secretly import testing
-
     assert ".. versionadded::" in (testing.__doc__ or "")
+    assert dir(testing) == sorted(testing.__all__)
     for name in testing.__all__:
         assert inspect.getdoc(getattr(testing, name))
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+import secretly
+from secretly.resolving.request import Context
+from secretly.testing import FakePinentry, MemoryKeychain
+
 pytest_plugins = ["pytester"]
 
-pytestmark = [pytest.mark.process, pytest.mark.outside]
+pytestmark = pytest.mark.process
 
 #: What a plugin that loads with each run of pytest may load.
 LIGHT = ["secretly", "secretly.testing", "secretly.testing.pytest_plugin"]
@@ -49,11 +53,26 @@ TESTS = f"""
 """
 
 
+@pytest.mark.outside
 def test_a_project_uses_the_fixtures(pytester: pytest.Pytester) -> None:
     """With strict markers, and no conftest of its own."""
     pytester.makepyfile(TESTS)
     done = pytester.runpytest_subprocess("--strict-markers", "-p", "no:cacheprovider")
     done.assert_outcomes(passed=5)
+
+
+@pytest.mark.secretly("canary-1", config="[secrets.B]\nsource = 'env://B'", environ={"B": "b"})
+def test_secretly_itself_uses_the_fixtures(
+    secretly_sandbox: Context, secretly_pinentry: FakePinentry, secretly_keychain: MemoryKeychain
+) -> None:
+    """The sandbox has the other two, and the marker's configuration."""
+    assert secretly.secret_sync("A", username="ada", remember=True) == "canary-1"
+    assert secretly.secret_sync("B") == "b"
+    with pytest.raises(secretly.Cancelled):
+        secretly.secret_sync("C")
+    assert len(secretly_pinentry.prompts) == 2
+    assert secretly_keychain.items == {("A", "ada"): "canary-1"}
+    assert secretly_sandbox.keychain is secretly_keychain
 
 
 def test_a_mistake_in_the_marker_is_told(pytester: pytest.Pytester) -> None:

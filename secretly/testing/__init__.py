@@ -44,5 +44,5 @@ def __dir__() -> list[str]:
     return sorted(__all__)
 
 
-if not TYPE_CHECKING:  # a type checker would take each name for one that exists
+if not TYPE_CHECKING:  # pragma: no branch - see secretly/__init__.py
     __getattr__ = _load

@@ -31,7 +31,7 @@ def _marked(request: pytest.FixtureRequest, names: tuple[str, ...]) -> Mapping[s
     marker = request.node.get_closest_marker("secretly")
     given = {} if marker is None else marker.kwargs
     if unknown := given.keys() - {*_PINENTRY, *_SANDBOX}:
-        raise pytest.UsageError(f"the marker 'secretly' has no {', '.join(sorted(unknown))}")
+        pytest.fail(f"the marker 'secretly' has no {', '.join(sorted(unknown))}", pytrace=False)
     return {name: given[name] for name in names if name in given}
 
 

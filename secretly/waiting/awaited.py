@@ -78,7 +78,7 @@ class NotAwaited(Coroutine[Any, Any, T_co]):
             return getattr(self._coroutine, name)
         raise AttributeError(f"no attribute {name!r}: {self._missing}")
 
-    if not TYPE_CHECKING:
+    if not TYPE_CHECKING:  # pragma: no branch
         __class__ = property(lambda self: types.CoroutineType)
 
 
