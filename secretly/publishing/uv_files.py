@@ -41,7 +41,9 @@ _HARMLESS = frozenset(
     "pypy-install-mirror python-downloads-json-url add-bounds audit pip cache-keys "
     "override-dependencies exclude-dependencies constraint-dependencies "
     "build-constraint-dependencies environments required-environments conflicts workspace sources "
-    "managed package default-groups dependency-groups dev-dependencies build-backend".split()
+    "managed package default-groups dependency-groups dev-dependencies build-backend "
+    "require-build-hashes minimum-libc-version graalpy-install-mirror "
+    "pyodide-install-mirror".split()
 )
 
 #: The keys of an index.
