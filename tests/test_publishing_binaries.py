@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import pytest
 import tokens
@@ -16,6 +17,7 @@ from tokens import Warehouse
 
 from secretly.asking import wording
 from secretly.asking.assuan import unescape
+from secretly.publishing import uv_files
 from secretly.publishing.parsers.clap import Clap
 from secretly.publishing.tools import maturin, uv
 from secretly.testing import FakePinentry
@@ -210,6 +212,20 @@ def test_each_option_of_the_tool_is_known(line: str, known: Clap) -> None:
             assert option.takes_value == (" -r" in flags), one
             found += 1
     assert found > 7
+
+
+def test_each_key_of_uvs_settings_is_known(tmp_path: Path) -> None:
+    """uv lists them where it finds another one. A project may set all but those of the network."""
+    (tmp_path / "uv.toml").write_text("unknown = 1\n")
+    (tmp_path / "demo-1.0-py3-none-any.whl").touch()
+    line = [tool("uv"), "publish", "--dry-run", "--publish-url", "http://127.0.0.1:9/"]
+    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
+    listed = re.findall(r"`([\w-]+)`", done.stderr.partition("expected one of")[2])
+    assert len(listed) > 50, done
+    for key in listed:
+        value = uv_files._READ.get(key, str)()
+        settings = uv_files.SettingsFile(tmp_path, {key: value}, by_project=True, kept=False)
+        uv_files.check(settings)
 
 
 @pytest.mark.parametrize(

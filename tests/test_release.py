@@ -266,6 +266,23 @@ def test_uvs_patterns_find_what_is_in_hidden_folders(workdir: Workdir) -> None:
     assert workdir.files("twine upload 'packages/*/dist/*.whl'") == [shown]
 
 
+@pytest.mark.parametrize("line", ["uv publish", "uv publish 'dist/*'"])
+def test_what_uv_takes_for_no_release_is_ignored(workdir: Workdir, line: str) -> None:
+    """Such as the ``._`` files of macOS on foreign disks, a folder, and a link to nowhere."""
+    for name in ("demo", "demo-1.0", "._demo-1.0-py3-none-any", "demo-1.0-py3-none"):
+        wheel(workdir.folder / "dist", name=f"{name}.whl")
+    for name in ("demo", ".demo-1.0", "_demo-1.0"):
+        workdir.write(f"dist/{name}.tar.gz")
+    (workdir.folder / "dist/demo-2.0-py3-none-any.whl").mkdir()
+    (workdir.folder / "dist/demo-2.0.tar.gz").symlink_to("nowhere")
+    with pytest.raises(Refused, match="no file to upload"):
+        workdir.examine(line)
+    workdir.wheel()
+    built = "dist/demo-1.0-1-py3-none-any.whl"
+    wheel(workdir.folder / "dist", name=os.path.basename(built))
+    assert workdir.files(line) == [built, WHEEL]
+
+
 @pytest.mark.parametrize("ending", ["zip", "tgz", "tar.bz2", "tar.zst", "tar"])
 def test_a_file_at_which_uv_stops_is_refused(workdir: Workdir, ending: str) -> None:
     """uv takes it for a source distribution, and has uploaded the files before it by then."""
@@ -861,7 +878,7 @@ def test_two_projects_may_have_a_version_each(workdir: Workdir) -> None:
 )
 def test_an_odd_version_is_noted(workdir: Workdir, version: str, note: str | None) -> None:
     """The dialog notes an odd version, because an upload can't be undone."""
-    wheel(workdir.folder / "dist", "demo", version, "x.whl")
+    wheel(workdir.folder / "dist", "demo", version, "demo-1.0-py3-none-any.whl")
     described = workdir.examine("uv publish --publish-url https://example.org/").described(
         "__token__"
     )
@@ -1632,7 +1649,7 @@ def test_odd_characters_are_shown_as_escapes(workdir: Workdir, odd: str, seen: s
     """Odd characters are escaped in file names, versions, the command and the list."""
     for number in range(9):
         wheel(workdir.folder / "dist", name=f"{number}{odd}.whl")
-    planned = workdir.examine("uv publish")
+    planned = workdir.examine("hatch publish")
     few = planned._replace(files=planned.files[:2]).consent(PROGRAM, ["uv", odd]).text("__token__")
     assert f"\ndist/0{seen}.whl (" in few
     assert f"{seen}'\n" in few
@@ -1819,9 +1836,9 @@ def test_a_file_that_was_changed_is_named(workdir: Workdir, change: object) -> N
 def test_an_added_or_removed_file_is_named(workdir: Workdir) -> None:
     """secretly names an added or removed file, with escapes for odd characters."""
     workdir.wheel()
-    before = workdir.examine("uv publish")
+    before = workdir.examine("hatch publish")
     wheel(workdir.folder / "dist", name="\x1b.whl")
-    after = workdir.examine("uv publish")
+    after = workdir.examine("hatch publish")
     came, went = changed(before, after), changed(after, before)
     assert came.startswith(r"dist/\x1b.whl ")
     assert went.startswith(r"dist/\x1b.whl ")

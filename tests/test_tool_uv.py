@@ -291,6 +291,7 @@ REFUSED: list[tuple[str, Mapping[str, str], Mapping[str, str], str]] = [
     ("uv publish", {}, {"uv.toml": "publish-url = 1"}, "publish-url"),
     ("uv publish", {}, {"uv.toml": "publish-url = ''"}, "no host"),
     ("uv publish", {}, {"uv.toml": "index = 1"}, "index"),
+    ("uv publish", {}, {"~/.config/uv/uv.toml": "allow-insecure-host = 1"}, "allow-insecure"),
     ("uv publish", {}, {"uv.toml": "index = [1]"}, "index"),
     ("uv publish", {}, {"uv.toml": "[[index]]\nname = 'x'"}, "index"),
     ("uv publish", {}, {"pyproject.toml": "tool = 1"}, "tool.uv"),

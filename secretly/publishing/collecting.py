@@ -52,7 +52,8 @@ def collect(call: ToolCall, folder: Path, project: str = "", version: str = "") 
         paths = _files_in(named[0], folder)
     else:
         raise Refused("found no file to upload", "name the files, such as dist/*")
-    found = [path for path in dict.fromkeys(paths) if path.endswith(artifacts.endings)]
+    ending = (path for path in dict.fromkeys(paths) if path.endswith(artifacts.endings))
+    found = [path for path in ending if call.collects(os.path.join(folder, path))]
     if artifacts.own:
         found = _newest(found, project, version)
     if artifacts.strict:

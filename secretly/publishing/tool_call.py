@@ -151,6 +151,13 @@ class ToolCall:
         """
         return name
 
+    def collects(self, path: str) -> bool:
+        """Whether the tool uploads a file that has one of its endings.
+
+        :param path: the file's path.
+        """
+        return True
+
     def named(self, folder: Path) -> tuple[str, str]:
         """The project's name and version; each is empty if its settings don't give it.
 

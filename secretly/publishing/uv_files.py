@@ -28,6 +28,9 @@ _READ = {
 #: The keys about the connection: only the user's own files may set them.
 _NETWORK = ("http-proxy", "https-proxy", "no-proxy", "allow-insecure-host", "offline")
 
+#: The keys whose values are looked at.
+_TYPES = {**_READ, "allow-insecure-host": list}
+
 #: The other keys of all versions: they are about resolving, building and installing.
 _HARMLESS = frozenset(
     "required-version no-cache cache-dir preview preview-features python-preference "
@@ -41,7 +44,9 @@ _HARMLESS = frozenset(
     "pypy-install-mirror python-downloads-json-url add-bounds audit pip cache-keys "
     "override-dependencies exclude-dependencies constraint-dependencies "
     "build-constraint-dependencies environments required-environments conflicts workspace sources "
-    "managed package default-groups dependency-groups dev-dependencies build-backend".split()
+    "managed package default-groups dependency-groups dev-dependencies build-backend "
+    "require-build-hashes minimum-libc-version graalpy-install-mirror "
+    "pyodide-install-mirror".split()
 )
 
 #: The keys of an index.
@@ -241,7 +246,7 @@ def check(file: SettingsFile) -> None:
         connection, and for one that no version of uv has.
     """
     for key, value in file.options.items():
-        if key in _READ and not isinstance(value, _READ[key]):
+        if not isinstance(value, _TYPES.get(key, object)):
             raise _wrong(file.path, key)
         harmless = key in _READ or key in _HARMLESS or (key in _NETWORK and not value)
         if not file.kept and not harmless:

@@ -16,6 +16,7 @@ from ...errors import Refused
 from ...text import escape
 from ..addresses import Address, read_address, secret_named
 from ..destination import Destination, host_of, secret_at
+from ..metadata import is_project_name
 from ..options import Options
 from ..parsers.clap import Clap
 from ..steering import proxy_host
@@ -283,6 +284,19 @@ class Uv(ToolCall):
             return host == target.host and port in (None, urlsplit(target.url).port)
         known = secret_at(f"https://{host}", self.locations) if host else ""
         return host.startswith("upload.") or known == target.secret
+
+    # -- the files -------------------------------------------------------------------
+
+    def collects(self, path: str) -> bool:
+        """uv skips what is not a file, and what no version of uv takes for a release's name."""
+        name = os.path.basename(path)
+        if name.endswith(".whl"):
+            project, *tags = name.split("-")
+            named = len(tags) > 3
+        else:
+            project, _, _ = name.removesuffix(".tar.gz").rpartition("-")
+            named = True
+        return named and is_project_name(project) and os.path.isfile(path)
 
     # -- the pin ---------------------------------------------------------------------
 
