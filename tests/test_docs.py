@@ -28,7 +28,7 @@ import secretly
 import secretly.testing
 from secretly import sources
 from secretly.asking import wording
-from secretly.config import command_line, loading, model
+from secretly.config import launchers, loading, model
 from secretly.publishing import pypi_token, release
 from secretly.publishing.archives import Distribution
 from secretly.publishing.destination import Destination
@@ -455,9 +455,7 @@ def test_every_variable_that_is_read_is_described() -> None:
 
 def test_every_variable_of_a_tool_that_says_where_is_described() -> None:
     """The page has the variables with which a tool or a launcher finds its folder or settings."""
-    found = {
-        name for names in command_line.REDIRECTING.values() for name in names if name[0] != "-"
-    }
+    found = {name for names in launchers.REDIRECTING.values() for name in names if name[0] != "-"}
     for path in (SOURCE / "publishing/tools").glob("*.py"):
         found |= set(re.findall(r"\"\$([A-Z_]+)", path.read_text("utf-8")))
     assert found >= {"UV_ENV_FILE", "UV_PROJECT", "HATCH_CONFIG"}

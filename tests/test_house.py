@@ -106,7 +106,7 @@ def test_only_publishing_knows_the_variables_of_publishing_tools() -> None:
         module
         for module, path in MODULES.items()
         for node in ast.walk(tree(path))
-        if room(module) in rooms and module not in (house.DATA, "config.command_line")
+        if room(module) in rooms and module not in (house.DATA, "config.launchers")
         if isinstance(node, ast.Constant) and re.search(tools, str(node.value))
     }
     assert found == set()

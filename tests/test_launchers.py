@@ -284,3 +284,88 @@ def test_an_env_file_of_pdms_that_cannot_be_read_is_refused(look: Look) -> None:
 def test_a_call_that_sends_nothing_is_not_refused(settings: str, look: Look) -> None:
     """Whatever the project says of launchers."""
     assert look("pdm run uv publish --dry-run", settings).idle
+
+
+# -- launchers that change nothing, or that nothing is known of ------------------
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "nice",
+        "nice -n 5",
+        "nice -10",
+        "nohup",
+        "time",
+        "time -p",
+        "time -f %e -o times",
+        "timeout 60",
+        "timeout -k 5 --signal=INT 1m",
+        "timeout --foreground 60 nice",
+        "pypy3 -m",
+        "pypy3.11 -m",
+        "env A=B",
+        "env A=B C=D nice",
+        "pipenv run",
+        "uv run nice",
+    ],
+)
+def test_a_launcher_that_changes_nothing_is_seen_through(before: str, look: Look) -> None:
+    """The files and the index are those of the tool itself."""
+    found = look(f"{before} {UPLOAD}")
+    assert found.release.destination.secret == "PyPI"
+    assert [file.project for file in found.release.files] == ["demo"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "env -i twine upload x",
+        "env -u A twine upload x",
+        "env -S 'A=B twine upload x'",
+        "env A=B",
+        "nice",
+        "timeout 60",
+        "timeout",
+        "env -C / twine upload x",
+        "time -f",
+    ],
+)
+def test_what_takes_variables_away_is_not_seen_through(line: str, known: Configuration) -> None:
+    """``env -u`` could take away the secret, so the call is not a known one."""
+    assert recognize(shlex.split(line), known) is None
+
+
+@pytest.mark.parametrize(
+    ("line", "files", "said"),
+    [
+        ("env HTTPS_PROXY=http://other.example {}", {}, "env sets HTTPS_PROXY"),
+        ("env TWINE_PASSWORD=canary-1 {}", {}, "env sets TWINE_PASSWORD"),
+        ("pipenv run {}", {"Pipfile": "", ".env": "SSL_CERT_FILE=x\n"}, "sets SSL_CERT_FILE"),
+        ("pipenv run {}", {"Pipfile": "", ".env": "TWINE_REPOSITORY_URL=http://x\n"}, "TWINE_REPO"),
+        ("pipenv run {}", {"Pipfile": '[scripts]\ntwine = "x"\n'}, "scripts.twine in the Pipfile"),
+        ("conda run -n x {}", {}, "what conda run changes for twine"),
+        ("mamba run {}", {}, "what mamba run changes"),
+        ("pixi run -e x {}", {}, "what pixi run changes"),
+        ("rye run {}", {}, "what rye run changes"),
+    ],
+)
+def test_a_launcher_that_steers_is_refused(
+    line: str, files: Mapping[str, str], said: str, look: Look
+) -> None:
+    """The error names what does, and how to do without."""
+    with pytest.raises(Refused, match=said) as raised:
+        _ = look(line.format(UPLOAD), files=files).destination
+    assert raised.value.hint
+
+
+def test_an_index_that_env_names_is_shown(look: Look) -> None:
+    """The URL is the upload's, as if the variable had been there before."""
+    line = f"env TWINE_REPOSITORY_URL=https://pypi.example/legacy/ {UPLOAD}"
+    assert look(line).destination.url == "https://pypi.example/legacy/"
+
+
+def test_pipenv_leaves_its_file_out_if_told_to(look: Look) -> None:
+    """As pipenv's documentation says of PIPENV_DONT_LOAD_ENV."""
+    files = {"Pipfile": "", ".env": "SSL_CERT_FILE=x\n"}
+    assert look(f"pipenv run {UPLOAD}", files=files, environ={"PIPENV_DONT_LOAD_ENV": "1"}).release

@@ -12,11 +12,10 @@ from ..errors import Refused, SecretlyError
 from ..record import Record
 from ..text import escape
 from .known_commands import OPTIONS
+from .launchers import IN_PROJECT, PLAIN, REDIRECTING, skip_options, started_by, values_of
 from .model import Command, Configuration, Profile
 
 __all__ = [
-    "IN_PROJECT",
-    "REDIRECTING",
     "Invocation",
     "NoProfile",
     "Start",
@@ -25,64 +24,6 @@ __all__ = [
     "parse_words",
     "recognize",
 ]
-
-# Options of the launchers that take a value in the following argument.
-_PYTHON = frozenset({"-W", "-X", "--check-hash-based-pycs"})
-_UV = frozenset(
-    "--extra --no-extra --group --no-group --only-group --no-editable-package --env-file -w --with "
-    "--with-editable --with-requirements --package --python-platform --index --default-index -i "
-    "--index-url --extra-index-url -f --find-links --index-strategy --keyring-provider -P "
-    "--upgrade-package --upgrade-group --resolution --prerelease --prerelease-package "
-    "--fork-strategy --exclude-newer --exclude-newer-package --no-sources-package "
-    "--reinstall-package --link-mode -C --config-setting --config-settings-package "
-    "--no-build-isolation-package --no-build-package --no-binary-package --cache-dir "
-    "--refresh-package -p --python --color --allow-insecure-host --directory --project "
-    "--config-file --from -c --constraints -b --build-constraints --overrides "
-    "--torch-backend".split()
-)
-_PIPX = frozenset(
-    "--spec --python --pip-args --index-url -i --with --backend --fetch-python".split()
-)
-# Options of poetry, pdm and hatch, before and after their `run`.
-_RUNNERS = frozenset(
-    "-C --directory -P --project -p -c --config -e --env --data-dir --cache-dir -k --skip --venv "
-    "--env-file --working-dir".split()
-)
-
-#: Each launcher but Python: its options with a value, and the words after which the command
-#: follows that it starts.
-_LAUNCHERS: dict[str, tuple[frozenset[str], tuple[list[str], ...]]] = {
-    "uv": (_UV, (["run"], ["tool", "run"])),
-    "uvx": (_UV, ([],)),
-    "poetry": (_RUNNERS, (["run"],)),
-    "pdm": (_RUNNERS, (["run"],)),
-    "hatch": (_RUNNERS, (["run"],)),
-    "pipx": (_PIPX, (["run"],)),
-}
-
-#: The options and variables that make a launcher start the command in another folder, with other
-#: variables, or from a file of that name. The lists are from each tool's own help.
-REDIRECTING = {
-    "uv tool run": ("--directory", "--env-file", "UV_WORKING_DIR", "UV_ENV_FILE"),
-    "uv run": (
-        "--directory",
-        "--project",
-        "--env-file",
-        "--script",
-        "-s",
-        "--gui-script",
-        "UV_WORKING_DIR",
-        "UV_PROJECT",
-        "UV_ENV_FILE",
-    ),
-    "uvx": ("--directory", "--env-file", "UV_WORKING_DIR", "UV_ENV_FILE"),
-    "poetry run": ("--directory", "-C", "--project", "-P"),
-    "pdm run": ("--project", "-p", "--env", "--env-file", "--working-dir", "PDM_PROJECT"),
-    "hatch run": ("--project", "-p", "HATCH_PROJECT"),
-}
-
-#: The launchers that start the command in the project's own environment.
-IN_PROJECT = frozenset({"uv run", "poetry run", "pdm run", "hatch run"})
 
 #: Flags whose name begins that of an option with a value: argparse prefers the exact name.
 _FLAGS = frozenset({"--sign"})
@@ -148,9 +89,13 @@ class Invocation(Record):
         """What starts the command: each launcher as it is called."""
         found = []
         for (name, own), word in zip(self.launching, self.started, strict=True):
-            values = _values_of(name)
+            if name in PLAIN:
+                pairs = [(part[0], part[2]) for part in (one.partition("=") for one in own)]
+                found.append(Start(name, pairs if name == "env" else (), word))
+                continue
+            values = values_of(name)
             called, rest = [name], list(own)
-            while rest := _skip_options(rest, values):
+            while rest := skip_options(rest, values):
                 called.append(rest.pop(0))
             found.append(Start(" ".join(called), parse_words(own, values).options, word))
         return tuple(found)
@@ -228,7 +173,7 @@ def recognize(
     """Find the known command in a command line.
 
     The last part of the command's path is its name. ``python -m X``, ``uv run X``,
-    ``uvx X`` and ``pipx run X`` count as ``X``.
+    ``uvx X`` and ``pipx run X`` count as ``X``, and so on.
 
     :param alias: the name of the known command to use in place of the command's own name.
     """
@@ -280,7 +225,7 @@ def _readings(argv: Sequence[str]) -> list[tuple[str, Sequence[str]]]:
     """The command line as name and arguments, then the one that each launcher in it starts."""
     name, arguments = os.path.basename(argv[0]), argv[1:]
     readings = [(name, arguments)]
-    if inner := _started_by(name, arguments):
+    if inner := started_by(name, arguments):
         word = inner[0]
         if name == "hatch":  # ENVIRONMENT:COMMAND
             word = word.rpartition(":")[2]
@@ -288,55 +233,6 @@ def _readings(argv: Sequence[str]) -> list[tuple[str, Sequence[str]]]:
             word = re.split(r"[@=<>~!\[]", word)[0] or word
         readings += _readings([word, *inner[1:]])
     return readings
-
-
-def _values_of(launcher: str) -> frozenset[str]:
-    """The options of a launcher that take a value in the following argument."""
-    return _LAUNCHERS[launcher][0] if launcher in _LAUNCHERS else _PYTHON
-
-
-def _started_by(name: str, arguments: Sequence[str]) -> list[str]:
-    """The command line that a launcher starts; empty if *name* is not a launcher."""
-    if name.startswith("py") and re.fullmatch(r"(python|pypy|py)(\d(\.\d+)?)?t?", name):
-        return _module(arguments)
-    if name not in _LAUNCHERS:
-        return []
-    options, verbs = _LAUNCHERS[name]
-    rest = _skip_options(arguments, options)
-    for verb in verbs:
-        if rest[: len(verb)] == verb:
-            return _skip_options(rest[len(verb) :], options) if verb else rest
-    return []
-
-
-def _skip_options(arguments: Sequence[str], values: frozenset[str]) -> list[str]:
-    """The arguments from the first word on.
-
-    :param values: the options that take a value in the following argument.
-    """
-    rest = list(arguments)
-    while rest and rest[0].startswith("-") and rest[0] != "-":
-        option = rest.pop(0)
-        if option == "--":
-            break
-        if option in values and rest:
-            rest.pop(0)
-    return rest
-
-
-def _module(arguments: Sequence[str]) -> list[str]:
-    """The module of ``python … -m`` and its arguments; empty if Python runs something else."""
-    rest = list(arguments)
-    while rest and rest[0].startswith("-") and rest[0] != "-":
-        option = rest.pop(0)
-        # -m may follow other flags, but c, W and X take the rest as their value (-Ximporttime).
-        if found := re.fullmatch(r"-[^-cmWX]*m(.*)", option):
-            return [found[1], *rest] if found[1] else rest
-        if option in _PYTHON and rest:
-            rest.pop(0)
-        elif option.startswith("-c"):
-            break
-    return []
 
 
 def parse_words(arguments: Sequence[str], values: Set[str]) -> Words:

@@ -161,7 +161,7 @@ def _of_env_file(path: Path) -> dict[str, Variable]:
     except (OSError, ValueError):
         text = None
     if text is None:  # raised outside: a traceback may show the file's bytes
-        raise Refused(f"can't read {shown}, which pdm would load", "fix the file")
+        raise Refused(f"can't read {shown}, which the launcher would load", "fix the file")
     lines = parse_stream(StringIO(text, newline=None))
     return {line.key: Variable(None, f"the file {shown}") for line in lines if line.key}
 
@@ -267,7 +267,36 @@ def _plain(value: object) -> str | None:
     return value if isinstance(value, str) and "{" not in value else None
 
 
+# -- pipenv ------------------------------------------------------------------------
+
+
+def _pipenv(one: _Look) -> Launched:
+    """The variables of the project's ``.env``, which pipenv sets in place of others."""
+    folder = one.folder("Pipfile")
+    if one.word in table_at(one.read(folder / "Pipfile"), "scripts"):
+        raise one.refused(f"scripts.{one.word} in the Pipfile", "replaces it")
+    found = {} if one.environ.get("PIPENV_DONT_LOAD_ENV") else _of_env_file(folder / ".env")
+    return Launched(found, tuple(one.own_scripts()))
+
+
 # -- the others --------------------------------------------------------------------
+
+
+def _env(one: _Look) -> Launched:
+    """The variables that ``env`` sets."""
+    pairs = [(name, value) for name, value in one.start.options if value is not None]
+    return Launched({name: Variable(value, "env") for name, value in pairs})
+
+
+def _unknown(one: _Look) -> Launched:
+    """Nothing is known of what its environments and tasks change.
+
+    :raises Refused: always.
+    """
+    raise Refused(
+        f"can't determine what {one.name} changes for {escape(one.word)}",
+        f"activate that environment, and run {escape(one.word)} without {one.name}",
+    )
 
 
 def _poetry(one: _Look) -> Launched:
@@ -306,4 +335,7 @@ _READERS: Mapping[str, Callable[[_Look], Launched]] = {
     "poetry run": _poetry,
     "uv run": _uv,
     "pipx run": _pipx,
+    "pipenv run": _pipenv,
+    "env": _env,
+    **dict.fromkeys(("conda run", "mamba run", "pixi run", "rye run"), _unknown),
 }

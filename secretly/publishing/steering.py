@@ -59,6 +59,7 @@ _LAUNCHERS = {
     "pdm": "PDM_",
     "hatch": "HATCH_",
     "pipx": "PIPX_",
+    "pipenv": "PIPENV_",
 }
 
 #: The variables that only name an index, among those that a tool reads.

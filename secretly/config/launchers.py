@@ -1,0 +1,139 @@
+"""Launchers: programs that start the command which is on their own command line."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Sequence
+
+# Options of the launchers that take a value in the following argument.
+_PYTHON = frozenset({"-W", "-X", "--check-hash-based-pycs"})
+_UV = frozenset(
+    "--extra --no-extra --group --no-group --only-group --no-editable-package --env-file -w --with "
+    "--with-editable --with-requirements --package --python-platform --index --default-index -i "
+    "--index-url --extra-index-url -f --find-links --index-strategy --keyring-provider -P "
+    "--upgrade-package --upgrade-group --resolution --prerelease --prerelease-package "
+    "--fork-strategy --exclude-newer --exclude-newer-package --no-sources-package "
+    "--reinstall-package --link-mode -C --config-setting --config-settings-package "
+    "--no-build-isolation-package --no-build-package --no-binary-package --cache-dir "
+    "--refresh-package -p --python --color --allow-insecure-host --directory --project "
+    "--config-file --from -c --constraints -b --build-constraints --overrides "
+    "--torch-backend".split()
+)
+_PIPX = frozenset(
+    "--spec --python --pip-args --index-url -i --with --backend --fetch-python".split()
+)
+_CONDA = frozenset({"-n", "--name", "-p", "--prefix", "--cwd"})
+_PIXI = frozenset({"--environment", "-m", "--manifest-path"})
+# Options of poetry, pdm and hatch, before and after their `run`.
+_RUNNERS = frozenset(
+    "-C --directory -P --project -p -c --config -e --env --data-dir --cache-dir -k --skip --venv "
+    "--env-file --working-dir".split()
+)
+
+#: Each launcher but Python: its options with a value, and the words after which the command
+#: follows that it starts.
+_LAUNCHERS: dict[str, tuple[frozenset[str], tuple[list[str], ...]]] = {
+    "uv": (_UV, (["run"], ["tool", "run"])),
+    "uvx": (_UV, ([],)),
+    "poetry": (_RUNNERS, (["run"],)),
+    "pdm": (_RUNNERS, (["run"],)),
+    "hatch": (_RUNNERS, (["run"],)),
+    "pipx": (_PIPX, (["run"],)),
+    "pipenv": (frozenset({"--python", "--pypi-mirror"}), (["run"],)),
+    "conda": (_CONDA, (["run"],)),
+    "mamba": (_CONDA, (["run"],)),
+    "pixi": (_RUNNERS | _PIXI, (["run"],)),
+    "rye": (frozenset({"--pyproject"}), (["run"],)),
+    "nice": (frozenset({"-n", "--adjustment"}), ([],)),
+    "nohup": (frozenset(), ([],)),
+    "time": (frozenset({"-f", "--format", "-o", "--output"}), ([],)),
+    "timeout": (frozenset({"-k", "--kill-after", "-s", "--signal"}), ([],)),
+    "env": (frozenset(), ([],)),
+}
+
+#: The launchers that start the command as it is, in the same folder; ``env`` sets variables.
+PLAIN = frozenset({"env", "nice", "nohup", "time", "timeout"})
+
+#: The options and variables that make a launcher start the command in another folder, with other
+#: variables, or from a file of that name. The lists are from each tool's own help.
+REDIRECTING = {
+    "uv tool run": ("--directory", "--env-file", "UV_WORKING_DIR", "UV_ENV_FILE"),
+    "uv run": (
+        "--directory",
+        "--project",
+        "--env-file",
+        "--script",
+        "-s",
+        "--gui-script",
+        "UV_WORKING_DIR",
+        "UV_PROJECT",
+        "UV_ENV_FILE",
+    ),
+    "uvx": ("--directory", "--env-file", "UV_WORKING_DIR", "UV_ENV_FILE"),
+    "poetry run": ("--directory", "-C", "--project", "-P"),
+    "pdm run": ("--project", "-p", "--env", "--env-file", "--working-dir", "PDM_PROJECT"),
+    "hatch run": ("--project", "-p", "HATCH_PROJECT"),
+    "pipenv run": ("PIPENV_PIPFILE", "PIPENV_DOTENV_LOCATION"),
+}
+
+#: The launchers that start the command in the project's own environment.
+IN_PROJECT = frozenset(
+    {"uv run", "poetry run", "pdm run", "hatch run", "pipenv run", "pixi run", "rye run"}
+)
+
+
+def values_of(launcher: str) -> frozenset[str]:
+    """The options of a launcher that take a value in the following argument."""
+    return _LAUNCHERS[launcher][0] if launcher in _LAUNCHERS else _PYTHON
+
+
+def started_by(name: str, arguments: Sequence[str]) -> list[str]:
+    """The command line that a launcher starts; empty if *name* is not a launcher."""
+    if name.startswith("py") and re.fullmatch(r"(python|pypy|py)(\d(\.\d+)?)?t?", name):
+        return _module(arguments)
+    if name not in _LAUNCHERS:
+        return []
+    if name == "env":  # its options take variables away, or split words
+        rest = [
+            *itertools.dropwhile(lambda word: not word.startswith("-") and "=" in word, arguments)
+        ]
+        return [] if rest[:1] and rest[0].startswith("-") else rest
+    if name == "timeout":
+        return skip_options(arguments, _LAUNCHERS[name][0])[1:]
+    options, verbs = _LAUNCHERS[name]
+    rest = skip_options(arguments, options)
+    for verb in verbs:
+        if rest[: len(verb)] == verb:
+            return skip_options(rest[len(verb) :], options) if verb else rest
+    return []
+
+
+def skip_options(arguments: Sequence[str], values: frozenset[str]) -> list[str]:
+    """The arguments from the first word on.
+
+    :param values: the options that take a value in the following argument.
+    """
+    rest = list(arguments)
+    while rest and rest[0].startswith("-") and rest[0] != "-":
+        option = rest.pop(0)
+        if option == "--":
+            break
+        if option in values and rest:
+            rest.pop(0)
+    return rest
+
+
+def _module(arguments: Sequence[str]) -> list[str]:
+    """The module of ``python … -m`` and its arguments; empty if Python runs something else."""
+    rest = list(arguments)
+    while rest and rest[0].startswith("-") and rest[0] != "-":
+        option = rest.pop(0)
+        # -m may follow other flags, but c, W and X take the rest as their value (-Ximporttime).
+        if found := re.fullmatch(r"-[^-cmWX]*m(.*)", option):
+            return [found[1], *rest] if found[1] else rest
+        if option in _PYTHON and rest:
+            rest.pop(0)
+        elif option.startswith("-c"):
+            break
+    return []
