@@ -38,7 +38,7 @@ import pytest
 from conftest import need
 from tokens import token, wheel
 
-from secretly import credential, forget, remember, secret
+from secretly import credential, environment, forget, remember, secret, secret_sync
 from secretly.asking import assuan, wording
 from secretly.asking.questions import Patience
 from secretly.asking.terminal import Terminal
@@ -257,6 +257,21 @@ async def remember_text(c: Secret, here: Context) -> object:
 async def remember_only(c: Secret, here: Context) -> object:
     """Keep it, where that fails."""
     return await remember("A", c)
+
+
+def in_a_thread(verify: Callable[[Secret], Any]) -> Work:
+    """Ask for one as a program that is not async does, and try it."""
+
+    async def work(c: Secret, here: Context) -> object:
+        return await requests.in_thread(lambda: secret_sync("A", timeout=20, verify=verify), 30)
+
+    return work
+
+
+async def lent(c: Secret, here: Context) -> object:
+    """Lend it to a child that fails."""
+    async with environment({"TOKEN": "A"}, timeout=20):
+        raise LookupError("the child is away")
 
 
 async def stored_with_consent(c: Secret, here: Context) -> object:
@@ -515,6 +530,7 @@ LIBRARY: dict[str, Scenario] = {
         "", typing(str, lambda c: f"{c}2"), verified(lambda value: value.endswith("2")), prompts=2
     ),
     "asked by several": Scenario("", work=shared),
+    "asked in a thread": Scenario("", work=in_a_thread(lambda value: True)),
     "kept and forgotten": Scenario("", work=remembered, prompts=0),
     "stored, with consent": Scenario("", lambda c: [True], stored_with_consent),
     "kept by no keychain": Scenario("", work=ask_for_longer, keychain=lambda: Full()),
@@ -624,6 +640,8 @@ LIBRARY: dict[str, Scenario] = {
     ),
     "verify raises": Scenario("LookupError", work=verified(raising)),
     "verify raises later": Scenario("LookupError", work=verified(raising_later)),
+    "verify trips over it in a thread": Scenario("UnicodeEncodeError", work=in_a_thread(not_ascii)),
+    "lent to a child": Scenario("LookupError", work=lent),
     "verify trips over it": Scenario("UnicodeEncodeError", work=verified(not_ascii)),
     "verify repeats it": Scenario("ValueError", work=verified(not_a_number)),
     "stored and not accepted": Scenario("Cancelled", lambda c: [None], stored_and_refused),
