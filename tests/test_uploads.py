@@ -268,6 +268,21 @@ def test_an_env_file_steers_no_upload_that_you_are_not_asked_about(home: Home, h
     assert "TWINE_REPOSITORY_URL" in done.stderr
 
 
+@pytest.mark.parametrize("words", ([], ["--trusted-publishing", "always"], ["--dry-run"]))
+def test_nor_one_to_which_the_identity_of_ci_would_go(home: Home, words: list[str]) -> None:
+    """The index would get a token of the identity's, and you are not asked. A dry run is fine."""
+    home.program("uv", "#!/bin/sh\n")
+    (home.folder / ".env").write_text("UV_PUBLISH_URL=https://evil.example/\n")
+    (home.folder / ".env").chmod(0o600)
+    ci = {"GITHUB_ACTIONS": "true", "ACTIONS_ID_TOKEN_REQUEST_URL": "https://ci.example/"}
+    command = ("uv", "publish", *words)
+    done = home.run("run", "--env-file", ".env", *command, environ=ci)
+    assert done.status == (0 if "--dry-run" in words else 125), done
+    assert ("UV_PUBLISH_URL" in done.stderr) == (done.status != 0)
+    exported = home.run("run", *command, environ={**ci, "UV_PUBLISH_URL": "https://good.example/"})
+    assert exported.status == 0, exported
+
+
 def test_the_prompt_says_that_the_user_name_is_typed_next(home: Home) -> None:
     """It is not known yet whether a token will be typed."""
     with FakePinentry(["canary-password", "ada"]) as fake:

@@ -321,9 +321,11 @@ def _why_idle(call: _Call, row: Command, upload: Upload, context: Context) -> st
                 "leave one of them out",
             )
         return ""
-    if upload.given:
+    idle = preparing.why_idle(upload)
+    trusted = "" if idle else preparing.why_trusted(upload, context)
+    if trusted or upload.given or (idle and upload.wants_identity):
         upload.refuse_unseen(preparing.credentials(row, upload))
-    return preparing.why_idle(upload) or preparing.why_trusted(upload, context)
+    return idle or trusted
 
 
 def _plan_input(call: _Call, path: str, context: Context) -> PlanInput:

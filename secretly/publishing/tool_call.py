@@ -122,6 +122,10 @@ class ToolCall:
         """
         return ""
 
+    def wants_identity(self) -> bool:
+        """Whether the call asks for the CI's identity, so that a secret would be an error."""
+        return False
+
     def is_named_by_project(self) -> bool:
         """Whether the project's settings say where the index of that name is."""
         return False

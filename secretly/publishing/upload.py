@@ -89,6 +89,11 @@ class Upload:
         return self._call.identity()
 
     @property
+    def wants_identity(self) -> bool:
+        """Whether the call asks for the CI's identity, so that a secret would be an error."""
+        return self._call.wants_identity()
+
+    @property
     def given(self) -> str:
         """The option with which the call itself gives the secret; empty if it doesn't."""
         return self._call.given()
@@ -100,6 +105,8 @@ class Upload:
 
     def refuse_unseen(self, credentials: Collection[str]) -> None:
         """Refuse an env file that steers an upload which the user is not asked about.
+
+        The secret is in the call or in an inherited variable, or it is the CI's identity.
 
         :param credentials: the tool's own variables for the secret and the user name. An env file
             with a secret of its own may say where that one goes.

@@ -219,7 +219,11 @@ class Uv(ToolCall):
         for option, why in _IDLE.items():
             if self.words.has([option]):
                 return why
-        return "trusted publishing was asked for" if self._trusted() == "always" else ""
+        return "trusted publishing was asked for" if self.wants_identity() else ""
+
+    def wants_identity(self) -> bool:
+        """Whether trusted publishing is asked for: uv then takes no secret."""
+        return self._trusted() == "always"
 
     def _trusted(self) -> object:
         """Whether trusted publishing is asked for: a settings file beats the option."""
