@@ -17,7 +17,7 @@ import pytest
 from conftest import COVERAGE
 from ptys import DEADLINE, SOON, Pty
 
-from secretly.asking import choosing, dialogs, prompting, wording
+from secretly.asking import choosing, dialogs, prompting, screens, wording
 from secretly.asking.choosing import PromptMethod, choose
 from secretly.asking.questions import Patience, Prompt
 from secretly.config.places import BUS_VARIABLE
@@ -613,3 +613,18 @@ def test_a_missing_osascript_is_an_error() -> None:
     with pytest.raises(PinentryFailed) as caught:
         asyncio.run(dialogs.ask_osascript(method, Prompt("t", "d", "p"), Patience(DEADLINE)))
     assert "pinentry-mac" in caught.value.hint
+
+
+def test_a_screen_of_this_machine_may_be_reached_by_tcp() -> None:
+    """Its server accepts a connection, or it is gone. Another machine's may be there."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        display = f"localhost:{server.getsockname()[1] - 6000}"
+        assert screens.missing({"DISPLAY": display}) == ""
+        assert not screens.gone({"DISPLAY": display})
+    for name in (display, "localhost:99999"):
+        assert screens.missing({"DISPLAY": name}) == f"DISPLAY={name}"
+        assert screens.gone({"DISPLAY": name})
+    assert screens.missing({"DISPLAY": "other.example:0"}) == ""
+    assert not screens.gone({"DISPLAY": "other.example:0"})

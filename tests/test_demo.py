@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import re
@@ -16,11 +17,16 @@ import tokens
 from command import SECRETLY, Ended, Home, home
 from conftest import need
 
+from secretly.config.command_line import Invocation
+from secretly.config.model import Command
 from secretly.demo import package, showing
 from secretly.demo.index import PracticeIndex, ReceivedUpload
+from secretly.demo.keychain import PracticeKeychain
 from secretly.demo.tools import OWN, TOOLS
+from secretly.errors import Refused
 from secretly.publishing.archives import read_distribution
 from secretly.publishing.pypi_token import is_genuine, make_token, narrow
+from secretly.publishing.tools.demo_upload import DemoUpload
 from secretly.redacted import Secret
 from secretly.running.usernames import TOKEN as USERNAME
 from secretly.testing import FakePinentry
@@ -95,12 +101,43 @@ def test_the_index_answers_what_is_not_an_upload(index: PracticeIndex) -> None:
         (b"POST /legacy/ HTTP/1.0\r\nContent-Length: -5\r\n\r\n", b" 400 "),
         (b"POST /legacy/ HTTP/1.0\r\nContent-Length: 9999999\r\n\r\n", b" 400 "),
         (b"POST /legacy/ HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n", b" 400 "),
+        (
+            b"POST /legacy/ HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n",
+            b" 400 ",
+        ),
+        (
+            b"POST /legacy/ HTTP/1.0\r\nContent-Type: multipart/form-data; boundary=x\r\n"
+            b"Content-Length: 60\r\n\r\n"
+            + b'--x\r\nContent-Disposition: form-data; name="name"\r\n\r\ndemo\r\n--x--'.ljust(60),
+            b" 401 ",
+        ),
         (b"GET /simple/ HTTP/1.0\r\n\r\n", b" 404 "),
     ):
         with socket.create_connection((host, int(port)), 20) as connection:
             connection.sendall(body)
             assert status in connection.recv(100)
     assert not index.uploads
+
+
+def test_the_demos_keychain_has_one_secret_and_stores_none() -> None:
+    """It is found by its name and user name, and what the demo does changes nothing."""
+    kept = PracticeKeychain("PyPI", USERNAME, Secret("canary-demo"))
+    assert asyncio.run(kept.get("PyPI", USERNAME, None)) == kept.secret
+    assert asyncio.run(kept.get("PyPI", "ada", None)) is None
+    assert asyncio.run(kept.get("Other", USERNAME, None)) is None
+    with pytest.raises(Refused, match="the demo stores nothing"):
+        asyncio.run(kept.set("PyPI", USERNAME, "canary-new", None))
+    assert asyncio.run(kept.delete("PyPI", USERNAME, None)) is False
+    assert asyncio.run(kept.describe()) == "the demo's memory"
+
+
+def test_the_demos_uploader_needs_a_url() -> None:
+    """It knows no index of its own."""
+    row = Command("demo_upload", publishes=True)
+    call = DemoUpload(Invocation(row, ("upload", "demo.whl")), {})
+    with pytest.raises(Refused, match="knows no index") as caught:
+        call.find_destination()
+    assert "--to" in str(caught.value.hint)
 
 
 def test_the_package_is_one_that_secretly_reads(tmp_path: Path) -> None:

@@ -969,6 +969,7 @@ def settled(workdir: Workdir, island: Island, files: Mapping[str, str]) -> None:
         )
 
 
+@pytest.mark.outside
 @pytest.mark.real
 @pytest.mark.parametrize("name", LEAD)
 def test_the_real_tool_uploads_to_the_destination_that_was_found(
@@ -1010,6 +1011,7 @@ ODD: dict[str, tuple[str, Mapping[str, str], str]] = {
 }
 
 
+@pytest.mark.outside
 @pytest.mark.real
 @pytest.mark.parametrize("name", ODD)
 def test_surprising_destinations_are_refused(workdir: Workdir, island: Island, name: str) -> None:

@@ -219,6 +219,7 @@ OPEN = {"mem": [FIRST, INHERITED], "environ": [INHERITED]}
 # -- while it waits --------------------------------------------------------------
 
 
+@pytest.mark.outside
 @pytest.mark.real
 def test_other_processes_cannot_read_the_waiting_command(here: Home, tried: Tried) -> None:
     """In no way; the library's process, given the same secret, can be read in each of them."""
@@ -258,6 +259,7 @@ class Keyring(KeyringBackend):
 """
 
 
+@pytest.mark.outside
 @pytest.mark.real
 @pytest.mark.parametrize("kind", ["source", "keychain", "keeping", "stdin", "confirm"])
 def test_the_command_is_protected_whatever_it_waits_for(
@@ -353,6 +355,7 @@ def _cores() -> None:
     assert FIRST.encode() in found[0]  # it is what the rest is about
 
 
+@pytest.mark.outside
 @pytest.mark.real
 @pytest.mark.usefixtures("cores")
 @pytest.mark.parametrize("number", DEADLY)
@@ -369,6 +372,7 @@ def test_the_command_leaves_no_core(
     tried("core files", f"{number.name} while it waits", "none", took)
 
 
+@pytest.mark.outside
 @pytest.mark.real
 @pytest.mark.usefixtures("cores")
 def test_a_pinentry_leaves_no_core(here: Home, empty: Path, tried: Tried) -> None:
@@ -381,6 +385,7 @@ def test_a_pinentry_leaves_no_core(here: Home, empty: Path, tried: Tried) -> Non
     tried("core files", "a pinentry that crashes", "none", time.monotonic() - started)
 
 
+@pytest.mark.outside
 @pytest.mark.real
 @pytest.mark.usefixtures("cores")
 def test_the_program_that_the_command_became_leaves_a_core(here: Home, empty: Path) -> None:
@@ -401,6 +406,7 @@ LIMITS = {
 }
 
 
+@pytest.mark.outside
 @pytest.mark.real
 @pytest.mark.parametrize("limit", LIMITS)
 @pytest.mark.parametrize("way", ["a prompt", "a hit"])
@@ -444,6 +450,7 @@ sys.exit(cli.main(["run", *sys.argv[1:]]))
 """
 
 
+@pytest.mark.outside
 @pytest.mark.real
 @pytest.mark.parametrize("value", ["C", "", None])
 def test_the_program_has_its_locale_as_it_was(here: Home, value: str | None) -> None:
@@ -457,6 +464,7 @@ def test_the_program_has_its_locale_as_it_was(here: Home, value: str | None) -> 
     assert done.stdout.splitlines()[-1] == f"{'unset' if value is None else value} {FIRST}"
 
 
+@pytest.mark.outside
 @pytest.mark.real
 def test_after_a_failed_exec_the_command_fails_as_it_should(here: Home, empty: Path) -> None:
     """A program that can't be started leaves the command as it was."""

@@ -315,6 +315,7 @@ def test_a_ring_that_was_revoked_is_replaced(kernel: Kernel) -> None:
         assert actor.drop() == 1
 
 
+@pytest.mark.outside
 @pytest.mark.real
 @pytest.mark.parametrize("call", ["add_key", "keyctl"])
 def test_killed_between_the_calls(call: str, kernel: Kernel, name: str, tried: Tried) -> None:
@@ -341,6 +342,7 @@ def test_killed_between_the_calls(call: str, kernel: Kernel, name: str, tried: T
     assert number > {"add_key": 2, "keyctl": 6}[call]  # each was in its turn
 
 
+@pytest.mark.outside
 @pytest.mark.real
 @pytest.mark.parametrize("number", [4, 5, 6])
 def test_killed_while_it_locks(number: int, kernel: Kernel, tried: Tried) -> None:
@@ -539,6 +541,7 @@ def test_a_typed_secret_is_remembered(kernel: Kernel) -> None:
         assert len(asked.prompts) == 2
 
 
+@pytest.mark.outside
 @pytest.mark.real
 def test_the_configuration_can_remember(kernel: Kernel) -> None:
     """``remember = "1h"`` holds each of two that are typed; ``--no-remember`` does not."""
@@ -560,6 +563,7 @@ def test_the_configuration_can_remember(kernel: Kernel) -> None:
         assert run(kernel, "lock").stdout == "dropped 2 secrets from memory\n"
 
 
+@pytest.mark.outside
 @pytest.mark.real
 def test_asked_again_when_the_time_is_over(kernel: Kernel) -> None:
     """The kernel has dropped the secret, so the next command asks."""
@@ -571,6 +575,7 @@ def test_asked_again_when_the_time_is_over(kernel: Kernel) -> None:
         assert len(asked.prompts) == 2
 
 
+@pytest.mark.outside
 @pytest.mark.real
 def test_make_with_two_jobs_asks_once(kernel: Kernel) -> None:
     """After its turn to prompt comes, the second job finds the secret that the first remembered."""
@@ -638,6 +643,7 @@ def test_forget_drops_it_too(kernel: Kernel) -> None:
     assert run(kernel, "lock").stdout == "dropped 0 secrets from memory\n"
 
 
+@pytest.mark.outside
 @pytest.mark.real
 def test_its_use_is_confirmed(kernel: Kernel) -> None:
     """If configured, its use is confirmed, as for any stored secret."""
@@ -665,6 +671,7 @@ def test_a_held_secret_is_found_without_proc_keys(kernel: Kernel) -> None:
     assert "Name      in memory\n" in listed
 
 
+@pytest.mark.outside
 @pytest.mark.real
 def test_the_module_is_loaded_only_if_secrets_are_held(kernel: Kernel) -> None:
     """A user who holds no secrets does not pay for loading it."""
@@ -697,6 +704,7 @@ def test_the_module_is_loaded_only_if_secrets_are_held(kernel: Kernel) -> None:
     assert run("-c", script, "get", "Name") == "canary-1\n0 False\n"
 
 
+@pytest.mark.outside
 @pytest.mark.real
 def test_a_held_secret_is_in_no_file(kernel: Kernel) -> None:
     """No file has the secret, and only the command has it in its environment."""

@@ -162,6 +162,7 @@ def _devpi() -> Iterator[Devpi]:
             yield Devpi(f"{url}/root/plus/")
 
 
+@pytest.mark.outside
 @pytest.mark.real
 @pytest.mark.parametrize("how", ["profile", "default"])
 def test_the_posts_dev_profile_uploads_to_devpi(home: Home, devpi: Devpi, how: str) -> None:
@@ -181,6 +182,7 @@ def test_the_posts_dev_profile_uploads_to_devpi(home: Home, devpi: Devpi, how: s
     assert list(devpi.versions(project)) == ["1.0"]
 
 
+@pytest.mark.outside
 @pytest.mark.real
 def test_devpi_rejects_a_wrong_password(home: Home, devpi: Devpi) -> None:
     """So the test above doesn't pass only because devpi accepts anything."""
@@ -269,6 +271,7 @@ ORIGINS: dict[Callable[[Home], Vault], bool] = {
 }
 
 
+@pytest.mark.outside
 @pytest.mark.real
 @pytest.mark.parametrize("make", ORIGINS)
 def test_the_posts_prod_profile_uploads_with_the_managers_token(
@@ -310,6 +313,7 @@ def test_the_posts_prod_profile_uploads_with_the_managers_token(
     assert TOKEN[-40:] not in done.stdout + done.stderr
 
 
+@pytest.mark.outside
 @pytest.mark.real
 @pytest.mark.parametrize("answers", [[MASTER, False], [MASTER, None], [None]])
 def test_cancelling_a_prod_upload_uploads_nothing(

@@ -13,8 +13,12 @@ from secretly.asking import wording
 from secretly.config.model import Configuration, Entry
 from secretly.publishing.destination import Destination
 from secretly.redacted import Secret
+from secretly.reference import Reference
+from secretly.resolving.candidates import Candidate, ResolvedSecret
+from secretly.resolving.request import SecretRequest
 from secretly.running.locating import is_unknown, token_locations
-from secretly.running.usernames import asks_username, upload_username
+from secretly.running.usernames import asks_username, sent_username, upload_username
+from secretly.testing import sandbox
 
 CORP = Destination("corp", "corp", "https://corp.example/")
 PYPI = Destination("pypi", "PyPI")
@@ -46,6 +50,30 @@ class Case(NamedTuple):
 def test_the_user_name_is_decided_in_one_order(case: Case) -> None:
     """What the bare tool would send comes first: an empty name counts as well."""
     assert upload_username(case.destination, SHIPPED, case.configured, case.own) == case.sent
+
+
+@pytest.mark.parametrize(
+    ("configured", "own", "inherited", "publishes", "sent"),
+    [
+        ("configured", "own", "inherited", True, "configured"),
+        (None, "own", "inherited", True, "own"),
+        (None, None, "inherited", True, "inherited"),
+        (None, None, None, True, "__token__"),
+        (None, None, None, False, None),
+    ],
+)
+def test_without_a_known_index_the_users_own_choice_is_sent(
+    configured: str | None, own: str | None, inherited: str | None, publishes: bool, sent: str
+) -> None:
+    """PyPI's name is sent by an upload alone: another command knows best."""
+    entry = Entry("corp", username=configured)
+    result = ResolvedSecret(Secret("canary"), own, Candidate("keychain", "corp", entry))
+    request = SecretRequest(Reference("", "corp"), publishes=publishes)
+    environ = {"OTHER": "", "CORP_USER": inherited} if inherited else {}
+    with sandbox() as here:
+        context = here._replace(environ=environ)
+        found = sent_username(("OTHER", "CORP_USER"), request, result, None, context)
+    assert found == sent
 
 
 def test_an_empty_user_name_is_shown_as_one() -> None:
@@ -102,13 +130,13 @@ def test_a_token_is_not_asked_for_its_user_name() -> None:
 
 @pytest.mark.process
 def test_a_token_names_the_index_that_made_it() -> None:
-    """A stored token, and one for a project, count; other secrets and broken tokens don't."""
+    """A stored token, and one for a project, count; secrets, sources and broken tokens don't."""
     keychain = Watched(Other="canary-1")
-    with prepared(keychain=keychain, config='[secrets.Broken]\nprefix = "pypi-"\n') as (
-        _,
-        here,
-        _n,
-    ):
+    config = '[secrets.Broken]\nprefix = "pypi-"\n[secrets.Managed]\nsource = "env://MANAGED"\n'
+    config += 'prefix = "pypi-"\n'
+    environ = {"MANAGED": tokens.token("managed.example")}
+    with prepared(keychain=keychain, config=config, environ=environ) as (_, here, _n):
+        here.stored_names.add("Managed", "__token__", True)
         for name, text in (
             ("PyPI", tokens.token("pypi.example")),
             ("TestPyPI/demo", tokens.token("test.pypi.example")),

@@ -969,6 +969,22 @@ class Quiet:
         """Nothing to raise."""
 
 
+def test_what_needs_a_loop_is_given_up_in_place() -> None:
+    """A Deferred waits for Twisted: the coroutine is closed, and there is another value."""
+    closed = []
+
+    async def waits(for_what: Deferred[str] | None) -> str:
+        try:
+            return await for_what if for_what else "in place"
+        finally:
+            closed.append(for_what)
+
+    never: Deferred[str] = Deferred()
+    assert driving.drive_in_place(waits(None), Quiet(), "otherwise") == "in place"
+    assert driving.drive_in_place(waits(never), Quiet(), "otherwise") == "otherwise"
+    assert closed == [None, never]
+
+
 @pytest.mark.process
 def test_a_short_wait_loads_no_event_loop() -> None:
     """``drive`` runs a coroutine that waits for little without loading an event loop."""
