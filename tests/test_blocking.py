@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 import trio
-from ptys import DEADLINE, wait_until
+from ptys import DEADLINE, Pty, wait_until
 
 import secretly
 from secretly import PromptTimeout, SecretlyError, credential_sync, environment, secret_sync
@@ -357,6 +357,33 @@ def test_a_signal_ends_the_prompt(number: int) -> None:
             assert running(pinentry.path) == []
     finally:
         signal.signal(signal.SIGALRM, before)
+
+
+def test_ctrl_c_on_the_terminal_gives_it_back(tmp_path: Path) -> None:
+    """Where secretly asks on the terminal itself, because there is no pinentry."""
+    source = """
+        import secretly
+        try:
+            secretly.secret_sync("Example")
+        except KeyboardInterrupt:
+            print("interrupted")
+    """
+    environ = {
+        "PATH": str(tmp_path),
+        "HOME": str(tmp_path),
+        "XDG_RUNTIME_DIR": str(tmp_path),
+        "LANG": "C.UTF-8",
+        "TERM": "xterm",
+        "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
+    }
+    with Pty([sys.executable, "-c", textwrap.dedent(source)], environ) as screen:
+        screen.wait_for("Secret for Example:")
+        wait_until(lambda: not screen.echoes(), what="a prompt")
+        screen.type("can\x03")
+        assert screen.wait() == 0
+        assert screen.shown.rstrip().endswith("interrupted")
+        assert "can" not in screen.shown.partition("Secret for Example:")[2]
+        assert screen.modes() == screen.before
 
 
 def test_a_forked_process_asks_for_itself() -> None:
