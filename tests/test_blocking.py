@@ -521,13 +521,16 @@ def test_an_environment_takes_a_mapping(variables: Any) -> None:
     assert caught.value.hint
 
 
-def test_blocks_may_be_nested_and_used_again() -> None:
-    """Each block has its own dictionary."""
-    with FakePinentry(["canary-1", "canary-2", "canary-3"]) as pinentry, sandbox(pinentry):
+def test_an_environment_is_for_one_block_at_a_time() -> None:
+    """At its end, the variables of another block would go. A block that failed doesn't count."""
+    with FakePinentry(["canary-1", None, "canary-3"]) as pinentry, sandbox(pinentry):
         lends = environment({"A": "Example"})
-        with lends as outer:
-            with lends as inner:
-                assert (outer["A"], inner["A"]) == ("canary-1", "canary-2")
-            assert (outer["A"], inner) == ("canary-1", {})
+        with lends as first:
+            with pytest.raises(SecretlyError, match="is in use") as caught, lends:
+                pass
+            assert caught.value.hint
+            assert first["A"] == "canary-1"
+        with pytest.raises(secretly.Cancelled), lends:
+            pass
         with lends as again:
-            assert again["A"] == "canary-3"
+            assert (again["A"], first) == ("canary-3", {})
