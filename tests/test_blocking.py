@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 import trio
-from ptys import DEADLINE, wait_until
+from ptys import DEADLINE, Pty, wait_until
 
 import secretly
 from secretly import PromptTimeout, SecretlyError, credential_sync, environment, secret_sync
@@ -359,6 +359,33 @@ def test_a_signal_ends_the_prompt(number: int) -> None:
         signal.signal(signal.SIGALRM, before)
 
 
+def test_ctrl_c_on_the_terminal_gives_it_back(tmp_path: Path) -> None:
+    """Where secretly asks on the terminal itself, because there is no pinentry."""
+    source = """
+        import secretly
+        try:
+            secretly.secret_sync("Example")
+        except KeyboardInterrupt:
+            print("interrupted")
+    """
+    environ = {
+        "PATH": str(tmp_path),
+        "HOME": str(tmp_path),
+        "XDG_RUNTIME_DIR": str(tmp_path),
+        "LANG": "C.UTF-8",
+        "TERM": "xterm",
+        "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
+    }
+    with Pty([sys.executable, "-c", textwrap.dedent(source)], environ) as screen:
+        screen.wait_for("Secret for Example:")
+        wait_until(lambda: not screen.echoes(), what="a prompt")
+        screen.type("can\x03")
+        assert screen.wait() == 0
+        assert screen.shown.rstrip().endswith("interrupted")
+        assert "can" not in screen.shown.partition("Secret for Example:")[2]
+        assert screen.modes() == screen.before
+
+
 def test_a_forked_process_asks_for_itself() -> None:
     """Also if another thread was waiting for a prompt when the process forked."""
     with FakePinentry([UNANSWERED, "canary-2"]) as pinentry, sandbox(pinentry):
@@ -494,13 +521,16 @@ def test_an_environment_takes_a_mapping(variables: Any) -> None:
     assert caught.value.hint
 
 
-def test_blocks_may_be_nested_and_used_again() -> None:
-    """Each block has its own dictionary."""
-    with FakePinentry(["canary-1", "canary-2", "canary-3"]) as pinentry, sandbox(pinentry):
+def test_an_environment_is_for_one_block_at_a_time() -> None:
+    """At its end, the variables of another block would go. A block that failed doesn't count."""
+    with FakePinentry(["canary-1", None, "canary-3"]) as pinentry, sandbox(pinentry):
         lends = environment({"A": "Example"})
-        with lends as outer:
-            with lends as inner:
-                assert (outer["A"], inner["A"]) == ("canary-1", "canary-2")
-            assert (outer["A"], inner) == ("canary-1", {})
+        with lends as first:
+            with pytest.raises(SecretlyError, match="is in use") as caught, lends:
+                pass
+            assert caught.value.hint
+            assert first["A"] == "canary-1"
+        with pytest.raises(secretly.Cancelled), lends:
+            pass
         with lends as again:
-            assert again["A"] == "canary-3"
+            assert (again["A"], first) == ("canary-3", {})

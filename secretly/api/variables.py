@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from .. import api
 from ..config import values
-from ..errors import BadArgument
+from ..errors import BadArgument, SecretlyError
 from ..redacted import Environ, Secret
 from ..waiting import own_loop
 
@@ -67,14 +69,20 @@ class environment:
         self._options = api.CallOptions(
             description=description, remember=remember, confirm=confirm, timeout=timeout
         )
-        self._given: list[Environ] = []
+        self._in_use = threading.Lock()
+        self._given = Environ()
 
     def __enter__(self) -> dict[str, str]:
         own_loop.refuse_in_loop(
             "with secretly.environment", "write: async with secretly.environment(…)"
         )
         limit = api.time_limit(self._options.timeout)
-        return self._give(own_loop.run_blocking(self._secrets, limit))
+        with self._beginning():
+            return self._give(own_loop.run_blocking(self._secrets, limit))
+
+    async def __aenter__(self) -> dict[str, str]:
+        with self._beginning():
+            return self._give(await self._secrets())
 
     def __exit__(
         self,
@@ -82,10 +90,8 @@ class environment:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._given.pop().clear()
-
-    async def __aenter__(self) -> dict[str, str]:
-        return self._give(await self._secrets())
+        self._given.clear()
+        self._in_use.release()
 
     async def __aexit__(
         self,
@@ -93,12 +99,25 @@ class environment:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._given.pop().clear()
+        self.__exit__(kind, error, traceback)
+
+    @contextlib.contextmanager
+    def _beginning(self) -> Iterator[None]:
+        """Begin a block. At the end of another one, its variables would go."""
+        if not self._in_use.acquire(blocking=False):
+            raise SecretlyError(
+                "this environment is in use: another block has it",
+                "make one for each block: with secretly.environment(…)",
+            )
+        try:
+            yield
+        except BaseException:
+            self._in_use.release()
+            raise
 
     async def _secrets(self) -> dict[str, Secret]:
         return await api.secrets(self._references, self._options)
 
     def _give(self, secrets: dict[str, Secret]) -> Environ:
-        given = Environ({**os.environ, **secrets})
-        self._given.append(given)
-        return given
+        self._given = Environ({**os.environ, **secrets})
+        return self._given
