@@ -1,0 +1,68 @@
+"""INI files, as Python's ``configparser`` reads them: values are raw."""
+
+from __future__ import annotations
+
+import configparser
+import re
+
+from .finding import Cut, Parsed
+from .lines import BOM, read_lines
+
+__all__ = ["NoParse", "find_key", "parse", "parse_loosely"]
+
+
+class NoParse(ValueError):
+    """A file can't be read as its programs do. Says why, without a value."""
+
+
+def parse(data: bytes) -> Parsed:
+    """The values by section and key; those of ``[DEFAULT]`` are only there.
+
+    :raises NoParse: if a program that uses configparser would refuse the file.
+    """
+    return _parsed(data, strict=True)
+
+
+def parse_loosely(data: bytes) -> Parsed:
+    """The same for programs that accept keys without a value, as MySQL's client does.
+
+    :raises NoParse: if a key is there twice: programs differ in which of them counts.
+    """
+    return _parsed(data, strict=False)
+
+
+def _parsed(data: bytes, strict: bool) -> Parsed:
+    # An ordinary section takes the place of [DEFAULT], whose keys would be in each section.
+    parser = configparser.RawConfigParser(allow_no_value=not strict, default_section="\0")
+    if data.startswith(BOM):
+        raise NoParse("it starts with a byte order mark, which its programs refuse")
+    try:
+        parser.read_string(data.decode("utf-8"))
+    except UnicodeDecodeError:
+        why = "it is not UTF-8 text"
+    except configparser.DuplicateOptionError as error:
+        why = f"line {error.lineno} has a key that is there before"
+    except configparser.Error as error:
+        why = f"a line is not valid ({type(error).__name__})"
+    else:
+        return {
+            (section, key): value if value is not None else ""
+            for section in parser.sections()
+            for key, value in parser.items(section)
+        }
+    del parser  # a traceback may show locals
+    raise NoParse(why)
+
+
+def find_key(data: bytes, section: str, key: str) -> tuple[int, Cut] | None:
+    """Find the line of a key: its number, and the part of the file to cut; None: not found."""
+    current, wanted = "", key.lower()
+    for line in read_lines(data):
+        text = line.text.decode("utf-8", "replace")
+        if header := re.match(r"\[(?P<name>.+)\]", text.strip()):
+            current = header["name"]
+        elif current == section:
+            found = re.match(r"\s*([^#;\s=:][^=:]*?)\s*(?:[=:]|$)", text)
+            if found and found[1].lower() == wanted:
+                return line.number, Cut(line.start, line.end)
+    return None
