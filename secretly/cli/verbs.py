@@ -32,6 +32,7 @@ VERBS = {
     "run": "run a command with secrets in its environment",
     "set": "store a secret in the keychain",
     "get": "print a secret",
+    "import": "move secrets from plain files to the keychain",
     "forget": "delete a secret from the keychain",
     "list": "list the secrets that are stored or configured",
     "token": "show what a PyPI token allows, or make a weaker one",
@@ -63,6 +64,8 @@ def carry_out(name: str, arguments: Sequence[str]) -> int:
 def _load(name: str) -> Verb:
     """The module of a verb, loaded when it is used."""
     from importlib import import_module
+    from keyword import iskeyword
 
-    verb: Verb = import_module(f"{__package__}.{name}")
+    # `import` is a word of Python's.
+    verb: Verb = import_module(f"{__package__}.{name}{'_' * iskeyword(name)}")
     return verb

@@ -10,7 +10,7 @@ from ..config.model import Configuration
 from ..errors import SecretlyError
 from ..publishing.tools import tool_for
 
-__all__ = ["IndexSecret", "index_secret", "secret_of"]
+__all__ = ["IndexSecret", "command_with", "index_secret", "secret_of"]
 
 
 class IndexSecret(NamedTuple):
@@ -51,3 +51,12 @@ def secret_of(command: str, configuration: Configuration) -> str:
     row = configuration.commands.get(command)
     names = row.secrets.values() if row is not None else ()
     return next((name for name in names if "#" not in name), "")
+
+
+def command_with(variable: str, configuration: Configuration) -> str:
+    """The known command that reads a secret from a variable; empty if none does."""
+    for name in configuration.commands:
+        row = configuration.commands[name]
+        if variable in (*row.secrets, *row.alternatives):
+            return name
+    return ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
 from ..config.model import Configuration
@@ -18,7 +18,7 @@ from .reading import Searched, search
 from .registry import KINDS, kind_by_name, kind_by_place, usual_files
 from .shapes import assess, is_example, known_variables
 
-__all__ = ["Leftover", "kind_of", "short", "survey"]
+__all__ = ["Leftover", "kind_of", "movable_files", "places_of", "readers_of", "short", "survey"]
 
 #: How many files one start-up file may lead to: they can name each other.
 _MOST = 200
@@ -53,6 +53,51 @@ def survey(environ: Mapping[str, str], configuration: Configuration) -> Iterator
                 _advice(searched, finding, path),
             )
     yield from _exported(environ, configuration, assigned)
+
+
+def movable_files(
+    environ: Mapping[str, str], configuration: Configuration
+) -> list[tuple[str, FileKind]]:
+    """The files with a secret that secretly can move, each once."""
+    return [
+        (found.document.named, found.kind)
+        for found in _files(environ, configuration)
+        if isinstance(found, Searched) and any(one.movable for one in found.findings)
+    ]
+
+
+def places_of(
+    values: Collection[str],
+    but: str,
+    environ: Mapping[str, str],
+    configuration: Configuration,
+) -> list[str]:
+    """Where else one of these values is: in other files, and in exported variables.
+
+    :param but: the file that needs no mention, with links resolved.
+    """
+    return [
+        f"{short(found.document.named, environ)}:{finding.line}"
+        for found in _files(environ, configuration)
+        if isinstance(found, Searched) and found.document.path != but
+        for finding in found.findings
+        if finding.value in values
+    ] + [f"${escape(name)}" for name, value in sorted(environ.items()) if value in values]
+
+
+def readers_of(
+    path: str, environ: Mapping[str, str], configuration: Configuration
+) -> Iterator[str]:
+    """The start-up files that read a file.
+
+    :param path: the file, with links resolved.
+    """
+    for found in _files(environ, configuration):
+        if isinstance(found, Searched) and found.kind.find is shell.find:
+            data = found.document.data
+            named = [*shell.sourced(data), *shell.bare_files(data).values()]
+            if path in map(os.path.realpath, _led_to(named, environ)):
+                yield short(found.document.named, environ)
 
 
 def _advice(searched: Searched, finding: Finding, path: str) -> str:

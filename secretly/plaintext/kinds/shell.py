@@ -14,6 +14,7 @@ from typing import NamedTuple
 from ...redacted import Secret
 from ..finding import Cut, Document, FileKind, Finding, Parsed
 from ..lines import Line, decoded, read_lines
+from ..naming import command_with
 from ..shapes import PERHAPS, assess, known_variables, shape_of
 from ..shell_code import CLOSES, CONTINUES, OPENS, code_lines
 
@@ -128,14 +129,6 @@ class _Reading:
             return True
         return bool(OPENS.search(before)) and bool(CLOSES.match(after))
 
-    def command(self, variable: str) -> str:
-        """A call of the known command that reads a variable; empty if none does."""
-        for name in self.document.configuration.commands:
-            row = self.document.configuration.commands[name]
-            if variable in (*row.secrets, *row.alternatives):
-                return f"secretly run {name} …"
-        return ""
-
 
 def _users(code: Mapping[int, bytes], variables: Collection[str]) -> dict[str, list[int]]:
     """The lines that use a variable of the file, or export it."""
@@ -169,7 +162,8 @@ def find(document: Document) -> list[Finding]:
 
 def _finding(reading: _Reading, one: Assignment, kind: str, count: int) -> Finding:
     value = one.value or Secret("")
-    name, command = reading.name(one.name, value), reading.command(one.name)
+    name = reading.name(one.name, value)
+    command = command_with(one.name, reading.document.configuration)
     uses = [n for n in reading.users.get(one.name, ()) if n != one.line.number]
     return Finding(
         f"{one.name}{' (in a comment)' if one.commented else ''}",
@@ -181,7 +175,7 @@ def _finding(reading: _Reading, one: Assignment, kind: str, count: int) -> Findi
         (Cut(one.line.start, one.line.end),),
         ((one.name, str(count)),),
         problem=reading.problem(one, kind),
-        command=command or f"secretly run -e {one.name} COMMAND",
+        command=f"secretly run {command} …" if command else f"secretly run -e {one.name} COMMAND",
         revoke=f"at {name}" if command else "where you got it",
         also=tuple(f"line {n} uses {one.name}, and gets nothing from then on" for n in uses),
     )
