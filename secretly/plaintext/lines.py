@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 from ..redacted import Secret
 
-__all__ = ["BOM", "Line", "decoded", "read_lines"]
+__all__ = ["BOM", "TextLine", "decoded", "read_lines"]
 
 BOM = b"\xef\xbb\xbf"
 
 
-class Line(NamedTuple):
+class TextLine(NamedTuple):
     """A line of a file.
 
     :param number: 1 for the first.
@@ -30,13 +30,13 @@ class Line(NamedTuple):
         return f"<line {self.number}>"
 
 
-def read_lines(data: bytes) -> Iterator[Line]:
+def read_lines(data: bytes) -> Iterator[TextLine]:
     """The lines of a file. Only LF, and CR LF, end one: other programs disagree about the rest."""
     at = 0
     for number, whole in enumerate(data.split(b"\n"), 1):
         end = at + len(whole) + 1
         if whole or end <= len(data):
-            yield Line(number, at, min(end, len(data)), whole.removesuffix(b"\r"))
+            yield TextLine(number, at, min(end, len(data)), whole.removesuffix(b"\r"))
         at = end
 
 

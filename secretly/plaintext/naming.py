@@ -10,7 +10,7 @@ from ..config.model import Configuration
 from ..errors import SecretlyError
 from ..publishing.tools import tool_for
 
-__all__ = ["IndexSecret", "command_with", "index_secret", "secret_of"]
+__all__ = ["IndexSecret", "command_with", "index_secret", "secret_of", "upload_words"]
 
 
 class IndexSecret(NamedTuple):
@@ -37,13 +37,19 @@ def index_secret(
     adapter, row = tool_for(tool), configuration.commands.get(tool)
     if adapter is None or row is None:
         return IndexSecret("", problem=f"secretly doesn't know {tool}")
-    subcommand = "upload" if tool == "twine" else "publish"
-    call = adapter(Invocation(row, (subcommand, "-r", index, *more)), environ)
+    call = adapter(Invocation(row, (*upload_words(tool, index), *more)), environ)
     try:
         found = call.destination
     except SecretlyError as error:
         return IndexSecret("", problem=str(error))
     return IndexSecret(found.secret, found.username)
+
+
+def upload_words(tool: str, index: str) -> tuple[str, ...]:
+    """The words of a call that uploads to an index. poetry's own has no name that it takes."""
+    if tool == "twine":
+        return ("upload", "-r", index)
+    return ("publish",) if (tool, index) == ("poetry", "pypi") else ("publish", "-r", index)
 
 
 def secret_of(command: str, configuration: Configuration) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from .lines import Line, read_lines
+from .lines import TextLine, read_lines
 
 #: A line that goes on in the next one.
 CONTINUES = re.compile(rb"(?:\\|&&|\|\|?)$")
@@ -24,7 +24,7 @@ def is_fish(data: bytes) -> bool:
     return re.search(rb"^[ \t]*set[ \t]+-{1,2}\w", data, re.MULTILINE) is not None
 
 
-def code_lines(data: bytes) -> Iterator[Line]:
+def code_lines(data: bytes) -> Iterator[TextLine]:
     """The lines of a file that begin outside of here-documents and of quotes."""
     until, quote, fish = b"", 0, is_fish(data)
     for line in read_lines(data):

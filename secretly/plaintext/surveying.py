@@ -136,7 +136,8 @@ def _files(
             todo += [(one, shells) for one in _led_to(shell.sourced(data), environ)]
             for variable, named in shell.bare_files(data).items():
                 name = known.get(variable) or variable
-                todo += [(one, tokens.token_file(name)) for one in _led_to([named], environ)]
+                token = tokens.token_file(name, variable)
+                todo += [(one, token) for one in _led_to([named], environ)]
 
 
 def kind_of(path: str, environ: Mapping[str, str], configuration: Configuration) -> FileKind | None:

@@ -8,7 +8,7 @@ from ...redacted import Secret
 from ...text import escape
 from .. import ini
 from ..finding import Cut, Document, FileKind, Finding, Parsed
-from ..lines import Line, decoded, read_lines
+from ..lines import TextLine, decoded, read_lines
 from ..naming import secret_of
 
 # -- PostgreSQL ------------------------------------------------------------------
@@ -17,7 +17,7 @@ _FIELD = rb"((?:\\.|[^:\\])*)"
 _PGPASS = re.compile(rb":".join([_FIELD] * 4) + rb":" + rb"((?:\\.|[^:\\])*)(?::.*)?")
 
 
-def _pg_lines(data: bytes) -> list[Line]:
+def _pg_lines(data: bytes) -> list[TextLine]:
     return [line for line in read_lines(data) if line.text and not line.text.startswith(b"#")]
 
 

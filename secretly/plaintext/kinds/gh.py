@@ -9,7 +9,7 @@ from ...redacted import Secret
 from ...text import escape
 from ..finding import Cut, Document, FileKind, Finding, Parsed
 from ..ini import NoParse
-from ..lines import Line, decoded, read_lines
+from ..lines import TextLine, decoded, read_lines
 from ..naming import secret_of
 
 _LINE = re.compile(
@@ -18,7 +18,7 @@ _LINE = re.compile(
 _HOST = "github.com"
 
 
-def _entries(data: bytes) -> Iterator[tuple[tuple[str, ...], str, Line]]:
+def _entries(data: bytes) -> Iterator[tuple[tuple[str, ...], str, TextLine]]:
     """Each key with its path, for the plain YAML that gh writes.
 
     :raises NoParse: for any other YAML.
@@ -56,7 +56,7 @@ def find(document: Document) -> list[Finding]:
         for path, value, line in _entries(document.data)
         if path[-1] == "oauth_token" and value
     ]
-    found: dict[tuple[str, str], list[tuple[tuple[str, ...], Secret, Line]]] = {}
+    found: dict[tuple[str, str], list[tuple[tuple[str, ...], Secret, TextLine]]] = {}
     for path, value, line in tokens:
         found.setdefault((path[0], value), []).append((path, value, line))
     several = len(found) > 1
@@ -64,7 +64,7 @@ def find(document: Document) -> list[Finding]:
 
 
 def _finding(
-    document: Document, copies: list[tuple[tuple[str, ...], Secret, Line]], several: bool
+    document: Document, copies: list[tuple[tuple[str, ...], Secret, TextLine]], several: bool
 ) -> Finding:
     path, value, line = copies[0]
     host = path[0]

@@ -10,7 +10,7 @@ from ...redacted import Secret
 from ...text import escape, shell_quote
 from .. import toml
 from ..finding import Document, FileKind, Finding, Key
-from ..naming import index_secret
+from ..naming import index_secret, upload_words
 
 
 class _Found(NamedTuple):
@@ -66,6 +66,7 @@ def _finding(document: Document, tool: str, found: _Found) -> Finding:
     more = tuple(word for option in _NO_PROJECT[tool] for word in (option, folder))
     index = index_secret(tool, found.repository, document.environ, document.configuration, *more)
     value = Secret(values[found.key])
+    words = " ".join(map(shell_quote, upload_words(tool, found.repository)))
     prefix = document.configuration.entry(index.name).prefix if index.name else None
     problem = index.problem or ("" if cut else "its key is not on a line of its own")
     if not problem and prefix and not value.startswith(prefix):
@@ -82,7 +83,7 @@ def _finding(document: Document, tool: str, found: _Found) -> Finding:
         (cut,) if cut else (),
         (found.key,),
         problem=problem,
-        command=f"secretly run {tool} publish -r {shell_quote(found.repository)}",
+        command=f"secretly run {tool} {words}",
         revoke=f"in your account at {escape(index.name or found.repository)}",
     )
 

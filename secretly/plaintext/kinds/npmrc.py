@@ -12,7 +12,7 @@ from ...safefiles import program_on_path
 from ...text import escape
 from ..finding import Cut, Document, FileKind, Finding, Parsed
 from ..ini import NoParse
-from ..lines import Line, decoded, read_lines
+from ..lines import TextLine, decoded, read_lines
 from ..naming import secret_of
 
 _TOKEN = re.compile(
@@ -22,7 +22,7 @@ _TOKEN = re.compile(
 _REFERENCE = "${NPM_TOKEN?}"
 
 
-def _settings(data: bytes) -> Iterator[tuple[str, Secret, Line]]:
+def _settings(data: bytes) -> Iterator[tuple[str, Secret, TextLine]]:
     for line in read_lines(data):
         text = line.text.strip()
         if text and text[:1] not in b";#":
@@ -54,7 +54,7 @@ def find(document: Document) -> list[Finding]:
     return [_finding(document, line, match, why) for line, match in found]
 
 
-def _finding(document: Document, line: Line, match: re.Match[bytes], why: str) -> Finding:
+def _finding(document: Document, line: TextLine, match: re.Match[bytes], why: str) -> Finding:
     start = line.start + match.end("before")
     cut = Cut(start, start + len(match["value"]), _REFERENCE.encode())
     key = decoded(match["key"])

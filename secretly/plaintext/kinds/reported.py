@@ -18,7 +18,7 @@ _URL = rb"(?P<label>[A-Za-z][A-Za-z0-9+.-]*)://[^\s/:@]*:(?P<value>[^\s/@]+)@"
 
 def _key(*names: str) -> bytes:
     return (
-        rb"^\s*[\"']?(?P<label>" + "|".join(names).encode() + rb")[\"']?\s*[=:]\s*"
+        rb"(?:^|[{,])\s*[\"']?(?P<label>" + "|".join(names).encode() + rb")[\"']?\s*[=:]\s*"
         rb"[\"']?(?P<value>[^\s\"',]+)"
     )
 

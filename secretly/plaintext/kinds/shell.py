@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from ...redacted import Secret
 from ..finding import Cut, Document, FileKind, Finding, Parsed
-from ..lines import Line, decoded, read_lines
+from ..lines import TextLine, decoded, read_lines
 from ..naming import command_with
 from ..shapes import PERHAPS, assess, known_variables, shape_of
 from ..shell_code import CLOSES, CONTINUES, OPENS, code_lines
@@ -43,7 +43,7 @@ class Assignment(NamedTuple):
 
     name: str
     value: Secret | None
-    line: Line
+    line: TextLine
     alone: bool
     commented: bool
 
@@ -65,7 +65,7 @@ def assignments(data: bytes) -> Iterator[Assignment]:
                 yield _assignment(part, line, False, commented)
 
 
-def _assignment(found: re.Match[bytes], line: Line, alone: bool, commented: bool) -> Assignment:
+def _assignment(found: re.Match[bytes], line: TextLine, alone: bool, commented: bool) -> Assignment:
     value, text = found["value"], None
     quoted = value[:1] in (b"'", b'"')
     inner = value[1:-1] if quoted else value
@@ -120,7 +120,7 @@ class _Reading:
         """The name of the secret: the known command's, else the variable's."""
         return self.known.get(variable, variable) or ("PyPI" if value.startswith("pypi-") else "")
 
-    def _holds_together(self, line: Line) -> bool:
+    def _holds_together(self, line: TextLine) -> bool:
         """Whether a shell couldn't read the file without this line: a block would be empty."""
         at = bisect.bisect_left(self._numbers, line.number)
         before = self.code[self._numbers[at - 1]] if at else b""
