@@ -11,8 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import tokens
 from command import Ended, Home, files_with, home, quick, wait_until
 from conftest import Tried
+from secretservice import secret_service
+from test_publishing import FILE, project, publish, tool
 
 from secretly.testing import FakePinentry
 
@@ -352,3 +355,41 @@ def import_again(here: Home, homes: list[Path]) -> None:
     line = [sys.executable, "-c", _KILLED, ",".join("0" for _ in homes), *map(str, homes)]
     done = here.run_any(line, seconds=100)
     assert done.stdout.count("ended 0") == len(homes), done.stderr[-2000:]
+
+
+# -- with the real parts ---------------------------------------------------------
+
+
+@pytest.mark.real
+@pytest.mark.outside
+def test_twine_uploads_with_the_imported_secret_and_not_without_secretly() -> None:
+    """Without the key, the bare twine sends nothing: it has no password."""
+    with home() as here, tokens.warehouse("ada") as index:
+        here.keep_in_a_file()
+        (here.folder / "demo").mkdir()
+        project(here.folder / "demo")
+        listed = f"[distutils]\nindex-servers = corp\n[corp]\nrepository = {index.url}\n"
+        secret = index.token()
+        write(here, ".pypirc", f"{listed}username = ada\npassword = {secret}\n")
+        assert here.run("import", "--yes").status == 0
+        assert (here.folder / ".pypirc").read_text() == f"{listed}username = ada\n"
+        twine = [tool("twine"), "upload", "--non-interactive", "-r", "corp", FILE]
+        bare = here.run_any(twine, cwd=here.folder / "demo")
+        assert bare.status != 0
+        assert index.uploads == []
+        done = publish(here, twine, {}, "--no-confirm")
+        assert done.status == 0, done
+        assert [(one.username, one.status) for one in index.uploads] == [("ada", 200)]
+
+
+@pytest.mark.real
+def test_secrets_move_to_the_real_keychain() -> None:
+    """It reads each back before it changes the file."""
+    with secret_service() as service, quick() as here:
+        here.environ |= service.environ | {"HOME": str(here.folder)}
+        path = write(here, ".pypirc", PYPIRC)
+        done = here.run("import", "--yes", ".pypirc")
+        shows_no_value(done)
+        assert (done.status, path.read_text()) == (0, LEFT), done
+        assert here.run("get", "PyPI").stdout == f"{PYPI}\n"
+        assert here.run("import", "--yes", ".pypirc").status == 0
