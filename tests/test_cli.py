@@ -41,7 +41,7 @@ from secretly.testing import FakePinentry
 
 pytestmark = pytest.mark.process
 
-VERBS = ("run", "set", "get", "forget", "list", "token", "lock", "doctor", "demo")
+VERBS = ("run", "set", "get", "import", "forget", "list", "token", "lock", "doctor", "demo")
 WHEEL = "dist/demo-1.0-py3-none-any.whl"
 A_SECRET_BY_MISTAKE = "pypi-" + "AgEIcHlwaS5vcmc" * 3
 

@@ -40,7 +40,7 @@ from secretly.testing import FakePinentry
 
 DOCS = Path(__file__).parent.parent / "docs"
 SOURCE = Path(secretly.__file__).parent
-VERBS = ("run", "set", "get", "forget", "list", "token", "shim", "lock", "doctor", "demo")
+VERBS = ("run", "set", "get", "import", "forget", "list", "token", "shim", "lock", "doctor", "demo")
 
 #: Verbs that have verbs of their own.
 INNER = {"token": ("show", "narrow")}

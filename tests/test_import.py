@@ -270,7 +270,7 @@ def test_doctor_finds_what_lies_in_plain_text(here: Home) -> None:
 _KILLED = """
 import os, signal, sys, threading
 import keyring.core, twisted.internet.reactor
-import secretly.cli.import_, secretly.keeping.backends
+import secretly.keeping.backends, secretly.plaintext.surveying
 from secretly.cli import main
 PARTS = ("replacing.py", "storing.py", "stored_names.py", "keychain.py")
 

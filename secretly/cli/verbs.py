@@ -64,8 +64,6 @@ def carry_out(name: str, arguments: Sequence[str]) -> int:
 def _load(name: str) -> Verb:
     """The module of a verb, loaded when it is used."""
     from importlib import import_module
-    from keyword import iskeyword
 
-    # `import` is a word of Python's.
-    verb: Verb = import_module(f"{__package__}.{name}{'_' * iskeyword(name)}")
+    verb: Verb = import_module(f"{__package__}.{name}")
     return verb

@@ -89,7 +89,7 @@ def _git(
     if program is None:
         return None
     folder, name = os.path.split(path)
-    clean = {key: value for key, value in environ.items() if not key.startswith("GIT_")}
+    clean = {key: value for key, value in environ.items() if key[:4] != "GIT_"}
     clean |= {"GIT_LITERAL_PATHSPECS": "1", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
     line = [program, "-C", folder, "-c", "core.fsmonitor=false", *words, "--", name]
     try:

@@ -23,7 +23,7 @@ EXAMPLE = "example:\n  secretly import ~/.pypirc\n"
 
 def add_arguments(verb: ArgumentParser) -> None:
     """Let the parser take this verb's arguments."""
-    verb.add_argument("files", metavar="FILE", nargs="*", help="a file; without one: usual files")
+    verb.add_argument("files", metavar="FILE", nargs="*", help="a file (default: the usual files)")
     verb.add_argument("--as", metavar="NAME", dest="name", help="the name of a bare token's file")
     verb.add_argument("--dry-run", action="store_true", help="show what would be done")
     verb.add_argument("--keep-file", action="store_true", help="store, and leave the file alone")
