@@ -264,7 +264,7 @@ class Case:
         return found
 
 
-(SHELL,), (ENV,), (PYPIRC,), (NPMRC,) = shell.KINDS, env_file.KINDS, pypirc.KINDS, npmrc.KINDS
+(_, SHELL), (ENV,), (PYPIRC,), (NPMRC,) = shell.KINDS, env_file.KINDS, pypirc.KINDS, npmrc.KINDS
 (CARGO,), (GH,), (AWS,) = cargo.KINDS, gh.KINDS, aws.KINDS
 POETRY, HATCH, PDM = indexes.KINDS
 PGPASS, MY_CNF = databases.KINDS
@@ -474,6 +474,8 @@ REPORTED = {
     ".curlrc": 'user = "a:canary-1"\n',
     ".yarnrc.yml": 'npmAuthToken: "canary-1"\n',
     "PostgreSQL's services": "[x]\npassword=canary-1\n",
+    "systemd's units": '[Service]\nEnvironment="GH_TOKEN=canary-1" A=b\n',
+    "settings of an editor": '{"env": {"GITHUB_TOKEN": "canary-1", "a.b": 1}}\n',
     "settings of stripe": "live_mode_api_key = 'canary-1'\n",
     "settings of snyk": '{"api": "canary-1"}\n',
 }
@@ -528,6 +530,20 @@ def test_another_use_of_the_variable_is_named() -> None:
     text = b"export GH_TOKEN=canary-1\nexport OTHER=$GH_TOKEN\n"
     (found,) = shell.find(document(".bashrc", text))
     assert "line 2" in found.also[0]
+
+
+def test_a_statement_of_direnv_stays() -> None:
+    """After a change direnv would run nothing of it."""
+    kind = shell.KINDS[0]
+    (found,) = kind.find(document("x/.envrc", b"export GH_TOKEN=canary-1\n"))
+    assert "direnv allow" in found.problem
+    assert not found.movable
+
+
+def test_a_universal_variable_of_fish_stays() -> None:
+    """fish writes that file."""
+    (found,) = shell.find(document("x/fish_variables", b"SETUVAR --export GH_TOKEN:canary-1\n"))
+    assert "set -e" in found.problem
 
 
 def test_files_that_a_start_up_file_leads_to() -> None:

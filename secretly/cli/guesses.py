@@ -14,7 +14,7 @@ from ..text import escape, format_command
 
 #: Other programs' words for the verbs.
 _OTHER_WORDS = {
-    **dict.fromkeys("add store save put import insert login edit update".split(), "set"),
+    **dict.fromkeys("add store save put insert login edit update".split(), "set"),
     **dict.fromkeys("show read print cat".split(), "get"),
     **dict.fromkeys("rm remove delete del erase unset".split(), "forget"),
     **dict.fromkeys("ls names".split(), "list"),

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import configparser
+import functools
 import re
 
 from .finding import Cut, Parsed
 from .lines import BOM, read_lines
 
 __all__ = ["NoParse", "find_key", "parse", "parse_loosely"]
+
+
+#: How long a file may be, in bytes.
+_MOST = 1 << 16
 
 
 class NoParse(ValueError):
@@ -31,9 +36,12 @@ def parse_loosely(data: bytes) -> Parsed:
     return _parsed(data, strict=False)
 
 
+@functools.lru_cache(maxsize=2)
 def _parsed(data: bytes, strict: bool) -> Parsed:
     # An ordinary section takes the place of [DEFAULT], whose keys would be in each section.
     parser = configparser.RawConfigParser(allow_no_value=not strict, default_section="\0")
+    if len(data) > _MOST:  # configparser takes a time that grows with the square
+        raise NoParse(f"it is longer than {_MOST >> 10} KiB")
     if data.startswith(BOM):
         raise NoParse("it starts with a byte order mark, which its programs refuse")
     try:
@@ -54,15 +62,20 @@ def _parsed(data: bytes, strict: bool) -> Parsed:
     raise NoParse(why)
 
 
-def find_key(data: bytes, section: str, key: str) -> tuple[int, Cut] | None:
-    """Find the line of a key: its number, and the part of the file to cut; None: not found."""
-    current, wanted = "", key.lower()
+@functools.lru_cache(maxsize=2)
+def _places(data: bytes) -> dict[tuple[str, str], tuple[int, Cut]]:
+    """The first line of each key, by section and key."""
+    current, places = "", dict[tuple[str, str], tuple[int, Cut]]()
     for line in read_lines(data):
         text = line.text.decode("utf-8", "replace")
         if header := re.match(r"\[(?P<name>.+)\]", text.strip()):
             current = header["name"]
-        elif current == section:
-            found = re.match(r"\s*([^#;\s=:][^=:]*?)\s*(?:[=:]|$)", text)
-            if found and found[1].lower() == wanted:
-                return line.number, Cut(line.start, line.end)
-    return None
+        elif text.strip() and text.lstrip()[0] not in "#;":
+            key = re.split("[=:]", text, maxsplit=1)[0].strip().lower()
+            places.setdefault((current, key), (line.number, Cut(line.start, line.end)))
+    return places
+
+
+def find_key(data: bytes, section: str, key: str) -> tuple[int, Cut] | None:
+    """Find the line of a key: its number, and the part of the file to cut; None: not found."""
+    return _places(data).get((section, key.lower()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import tomllib
 from collections.abc import Iterator
 
@@ -13,6 +14,7 @@ from .lines import read_lines
 __all__ = ["find_key", "parse"]
 
 
+@functools.lru_cache(maxsize=2)
 def parse(data: bytes) -> Parsed:
     """The values of a file by their paths; an empty table has its own.
 
@@ -36,15 +38,22 @@ def _flat(path: Key, value: object) -> Iterator[tuple[Key, str]]:
 
 def find_key(data: bytes, key: Key) -> tuple[int, Cut] | None:
     """Find the line that has this key alone: its number, and the part to cut; None: not found."""
+    return _places(data).get(key)
+
+
+@functools.lru_cache(maxsize=2)
+def _places(data: bytes) -> dict[Key, tuple[int, Cut]]:
+    """The first line of each key that has one to itself."""
     table: Key = ()
+    places = dict[Key, tuple[int, Cut]]()
     for line in read_lines(data):
         with contextlib.suppress(ValueError, RecursionError):
             found = tomllib.loads(line.text.decode("utf-8"))
             if line.text.lstrip().startswith(b"["):
                 table = _header(found)
-            elif [path for path, _ in _flat(table, found)] == [key]:
-                return line.number, Cut(line.start, line.end)
-    return None
+            elif len(paths := [path for path, _ in _flat(table, found)]) == 1:
+                places.setdefault(paths[0], (line.number, Cut(line.start, line.end)))
+    return places
 
 
 def _header(found: object) -> Key:

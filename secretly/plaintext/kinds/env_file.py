@@ -32,7 +32,7 @@ _READERS = (
 class _Entry(NamedTuple):
     """A variable of an env file.
 
-    :param start: the offset of its line in the text, in characters.
+    :param start: the offset of its line in the file, in bytes.
     :param original: its line as it is written.
     """
 
@@ -56,7 +56,7 @@ def _entries(data: bytes) -> Iterator[_Entry]:
         text = "\0"
     if "\0" in text:
         raise NoParse("it is not UTF-8 text")
-    at = 0
+    at = len(data) - len(data.removeprefix(BOM))
     for found in parse_stream(StringIO(text, newline="")):
         original = found.original.string
         if found.error:
@@ -65,7 +65,7 @@ def _entries(data: bytes) -> Iterator[_Entry]:
             skipped = len(original) - len(original.lstrip("\r\n"))
             line = found.original.line + original[:skipped].count("\n")
             yield _Entry(found.key, Secret(found.value), line, at, Secret(original))
-        at += len(original)
+        at += len(original.encode())
 
 
 def parse(data: bytes) -> Parsed:
@@ -84,19 +84,16 @@ def parse(data: bytes) -> Parsed:
 def find(document: Document) -> list[Finding]:
     """The secrets among the variables."""
     known = known_variables(document.configuration)
-    text = document.data.removeprefix(BOM).decode("utf-8", "replace")
-    skipped = len(document.data) - len(document.data.removeprefix(BOM))
     folder = os.path.basename(os.path.dirname(document.path))
     also = tuple(_readers(document.path))
     found = []
     for entry in _entries(document.data):
         if kind := assess(entry.key, entry.value, known):
-            before = len(text[: entry.start].encode()) + skipped
-            found.append(_finding(document, entry, kind, folder, before)._replace(also=also))
+            found.append(_finding(document, entry, kind, folder)._replace(also=also))
     return found
 
 
-def _finding(document: Document, entry: _Entry, kind: str, folder: str, before: int) -> Finding:
+def _finding(document: Document, entry: _Entry, kind: str, folder: str) -> Finding:
     name = f"{folder}/{entry.key}"
     reference = f"secretly://{name}"
     written = f'"{reference}"' if " " in reference else reference
@@ -109,7 +106,7 @@ def _finding(document: Document, entry: _Entry, kind: str, folder: str, before: 
         problem = "other variables are part of it"
     cuts: tuple[Cut, ...] = ()
     if match is not None:
-        start = before + len(entry.original[: match.start("value")].encode())
+        start = entry.start + len(entry.original[: match.start("value")].encode())
         cuts = (Cut(start, start + len(match["value"].encode()), written.encode()),)
     file = shell_quote(document.named)
     return Finding(

@@ -10,7 +10,7 @@ from ...redacted import Secret
 from ..finding import Document, FileKind, Finding
 from ..lines import read_lines
 from ..naming import secret_of
-from ..shapes import shape_of
+from ..shapes import assess, known_variables, shape_of
 
 #: A URL with a password, and a key of TOML, YAML or an INI file.
 _URL = rb"(?P<label>[A-Za-z][A-Za-z0-9+.-]*)://[^\s/:@]*:(?P<value>[^\s/@]+)@"
@@ -38,6 +38,21 @@ def _find(document: Document, pattern: bytes, advice: str, command: str = "") ->
     return found
 
 
+def _find_assigned(document: Document, advice: str) -> list[Finding]:
+    """The variables with secrets among all texts that look like ``NAME=value`` or JSON."""
+    known, found = known_variables(document.configuration), []
+    for line in read_lines(document.data):
+        for match in re.finditer(_ASSIGNED, line.text):
+            label, value = (match[name].decode("utf-8", "replace") for name in ("label", "value"))
+            if kind := assess(label, value, known):
+                found.append(Finding(label, line.number, Secret(value), kind, problem=advice))
+    return found
+
+
+def _assigning(title: str, advice: str, *usual: str) -> FileKind:
+    return FileKind(title, usual, (), functools.partial(_find_assigned, advice=advice))
+
+
 def _row(title: str, usual: Sequence[str], pattern: bytes, advice: str) -> FileKind:
     names = tuple(path.rpartition("/")[2] for path in usual if path.startswith("~/."))
     special = tuple(name for name in names if name.startswith(".") or name == "pip.conf")
@@ -49,6 +64,12 @@ def _of(command: str, pattern: bytes, *usual: str) -> FileKind:
     find = functools.partial(_find, pattern=pattern, advice="", command=command)
     return FileKind(f"settings of {command}", usual, (), find)
 
+
+_ASSIGNED = (
+    rb"(?<![\w$])[\"']?(?P<label>[A-Za-z_][A-Za-z0-9_]*)[\"']?\s*[=:]\s*[\"']?"
+    rb"(?=(?P<value>[^\s\"',]+))"  # which may be a NAME=value itself
+)
+_START_IT_SO = "start it with 'secretly run -e VARIABLE=NAME', and take the value out"
 
 _NO_STAND_IN = "its programs send an empty password without it: secretly can't take its place yet"
 _HELPER = "use a credential helper that keeps it in your keychain"
@@ -117,6 +138,13 @@ KINDS = [
         ("$PGSERVICEFILE", "~/.pg_service.conf"),
         _key("password"),
         "secretly set PostgreSQL, remove the line, then: secretly run psql …",
+    ),
+    _assigning("systemd's units", _START_IT_SO, "~/.config/systemd/user/*.service"),
+    _assigning(
+        "settings of an editor",
+        _START_IT_SO,
+        *("~/.config/Code/User/settings.json", "~/.config/Code/User/mcp.json"),
+        *("~/.cursor/mcp.json", "~/.codeium/windsurf/mcp_config.json"),
     ),
     _of("glab", _key("token"), "~/.config/glab-cli/config.yml"),
     _of("hcloud", _key("token"), "~/.config/hcloud/cli.toml"),

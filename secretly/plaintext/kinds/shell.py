@@ -39,13 +39,15 @@ class Assignment(NamedTuple):
 
     :param value: the text that it gets; None if that isn't plain.
     :param alone: whether the line has nothing else.
+    :param universal: whether it is one of fish's universal variables.
     """
 
     name: str
     value: Secret | None
     line: TextLine
     alone: bool
-    commented: bool
+    commented: bool = False
+    universal: bool = False
 
 
 def assignments(data: bytes) -> Iterator[Assignment]:
@@ -53,7 +55,7 @@ def assignments(data: bytes) -> Iterator[Assignment]:
     for line in code_lines(data):
         if found := re.fullmatch(rb"[ \t]*" + _UNIVERSAL + rb"(?P<value>.*)", line.text):
             value = re.sub(rb"\\x([0-9a-f]{2})", lambda m: bytes([int(m[1], 16)]), found["value"])
-            yield Assignment(found["name"].decode(), decoded(value), line, False, False)
+            yield Assignment(found["name"].decode(), decoded(value), line, False, universal=True)
             continue
         whole = next(filter(None, (form.fullmatch(line.text) for form in _FORMS)), None)
         if whole is not None:
@@ -107,6 +109,7 @@ class _Reading:
         """Why the statement can't be cut; empty if it can."""
         value = one.value or ""
         found = [
+            (one.universal, f"fish writes this file itself: set -e --universal {one.name}"),
             (one.commented, "it is in a comment: remove the line, and revoke the secret"),
             (not one.alone, "its line has more in it"),
             (kind == PERHAPS, "secretly knows no command that reads this variable"),
@@ -164,6 +167,7 @@ def _finding(reading: _Reading, one: Assignment, kind: str, count: int) -> Findi
     value = one.value or Secret("")
     name = reading.name(one.name, value)
     command = command_with(one.name, reading.document.configuration)
+    note = f"shells that are open have {one.name} until they end, or: unset {one.name}"
     uses = [n for n in reading.users.get(one.name, ()) if n != one.line.number]
     return Finding(
         f"{one.name}{' (in a comment)' if one.commented else ''}",
@@ -177,7 +181,7 @@ def _finding(reading: _Reading, one: Assignment, kind: str, count: int) -> Findi
         problem=reading.problem(one, kind),
         command=f"secretly run {command} …" if command else f"secretly run -e {one.name} COMMAND",
         revoke=f"at {name}" if command else "where you got it",
-        also=tuple(f"line {n} uses {one.name}, and gets nothing from then on" for n in uses),
+        also=(*(f"line {n} uses {one.name}, and gets nothing from then on" for n in uses), note),
     )
 
 
@@ -210,4 +214,14 @@ _START_UP = (
 )
 _NAMES = ("*.sh", "*.bash", "*.zsh", "*.fish", ".*rc.local", ".exports", ".secrets", "*.secrets")
 
-KINDS = [FileKind("start-up file of a shell", _START_UP, _NAMES, find, parse)]
+
+def find_for_direnv(document: Document) -> list[Finding]:
+    """The variables of an ``.envrc``, which direnv blocks after each change."""
+    why = "direnv blocks the file after a change: take the line out, then run direnv allow"
+    return [found._replace(problem=why) for found in find(document)]
+
+
+KINDS = [
+    FileKind("direnv's .envrc", ("~/.envrc",), (".envrc",), find_for_direnv),
+    FileKind("start-up file of a shell", _START_UP, _NAMES, find, parse),
+]
