@@ -9,15 +9,24 @@ import re
 from .finding import Cut, Parsed
 from .lines import BOM, read_lines
 
-__all__ = ["NoParse", "find_key", "parse", "parse_loosely"]
+__all__ = ["NoParse", "check_size", "find_key", "parse", "parse_loosely"]
 
 
-#: How long a file may be, in bytes.
+#: How long a file may be, in bytes: the time of some parsers grows with the square.
 _MOST = 1 << 16
 
 
 class NoParse(ValueError):
     """A file can't be read as its programs do. Says why, without a value."""
+
+
+def check_size(data: bytes) -> None:
+    """Refuse a file that would take its parser very long.
+
+    :raises NoParse: if it is too long.
+    """
+    if len(data) > _MOST:
+        raise NoParse(f"it is longer than {_MOST >> 10} KiB")
 
 
 def parse(data: bytes) -> Parsed:
@@ -40,8 +49,7 @@ def parse_loosely(data: bytes) -> Parsed:
 def _parsed(data: bytes, strict: bool) -> Parsed:
     # An ordinary section takes the place of [DEFAULT], whose keys would be in each section.
     parser = configparser.RawConfigParser(allow_no_value=not strict, default_section="\0")
-    if len(data) > _MOST:  # configparser takes a time that grows with the square
-        raise NoParse(f"it is longer than {_MOST >> 10} KiB")
+    check_size(data)
     if data.startswith(BOM):
         raise NoParse("it starts with a byte order mark, which its programs refuse")
     try:

@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Iterator
 
 from .finding import Cut, Key, Parsed
-from .ini import NoParse
+from .ini import NoParse, check_size
 from .lines import read_lines
 
 __all__ = ["find_key", "parse"]
@@ -20,6 +20,7 @@ def parse(data: bytes) -> Parsed:
 
     :raises NoParse: if it is not TOML.
     """
+    check_size(data)
     with contextlib.suppress(ValueError, RecursionError):
         return dict(_flat((), tomllib.loads(data.decode("utf-8"))))
     raise NoParse("it is not valid TOML")
