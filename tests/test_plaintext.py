@@ -28,6 +28,7 @@ from secretly.plaintext.kinds import (
     shell,
     tokens,
 )
+from secretly.plaintext.lines import NoParse
 from secretly.plaintext.registry import KINDS
 from secretly.plaintext.shapes import assess, is_example, known_variables, shape_of
 from secretly.reference import SHAPES, looks_secret
@@ -553,7 +554,7 @@ def test_files_that_a_start_up_file_leads_to() -> None:
 @pytest.mark.parametrize("data", [b"\xef\xbb\xbf[a]\nb=c\n", b"[a]\nb=1\nb=2\n", b"\xff", b"x"])
 def test_an_ini_file_that_its_programs_refuse_is_refused(data: bytes) -> None:
     """A byte order mark, a key twice, other bytes than text, no section."""
-    with pytest.raises(ini.NoParse):
+    with pytest.raises(NoParse):
         ini.parse(data)
 
 

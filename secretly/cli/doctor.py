@@ -6,6 +6,7 @@ import os
 from argparse import ArgumentParser, Namespace
 
 from ..redacted import Environ
+from ..reference import without_secrets
 from ..text import escape
 from . import checks
 from .console import drive, hardening, user_context
@@ -42,8 +43,8 @@ def _plaintext() -> int:
     found = False
     for left in survey(context.environ, context.configuration):
         found = True
-        print(f"!!  {left.place}  {escape(left.what)}")
-        print(f"      {escape(left.advice)}")
+        print(f"!!  {left.place}  {escape(without_secrets(left.what))}")
+        print(f"      {escape(without_secrets(left.advice))}")
     if not found:
         print("ok  no secrets in the usual plain files, nor in exported variables")
     return 1 if found else 0

@@ -11,9 +11,10 @@ from ..errors import NotConfirmed, Refused, SecretlyError
 from ..plaintext import guarding, replacing, storing
 from ..plaintext.finding import FileKind, Finding, cut_out
 from ..plaintext.kinds.tokens import token_file
+from ..plaintext.lines import NoParse
 from ..plaintext.reading import Searched, search
 from ..plaintext.surveying import kind_of, movable_files, places_of, readers_of, short
-from ..reference import parse_name
+from ..reference import parse_name, without_secrets
 from ..resolving.request import PROMPT_TIMEOUT, Context
 from ..text import escape
 from .console import UsageError, complain, drive, hardening, user_context
@@ -89,7 +90,8 @@ async def _import(searched: Searched, options: Namespace, context: Context) -> i
         return 0
     print(f"{shown}:")
     for finding in searched.findings:
-        print(f"  line {finding.line}: {escape(finding.label)}{_fate(finding, context)}")
+        label = escape(without_secrets(finding.label))
+        print(f"  line {finding.line}: {label}{_fate(finding, context)}")
     if not moving:
         return 1
     after = None if options.keep_file else _without(searched, moving)
@@ -125,7 +127,7 @@ def _without(searched: Searched, moving: Sequence[Finding]) -> bytes:
         return b""
     try:
         return cut_out(searched.document.data, moving, parse)
-    except ValueError as error:
+    except NoParse as error:
         why = str(error)
     raise Refused(
         f"can't take the secret out of {escape(searched.document.named)} alone: {why}",

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from ..config.model import Configuration
 from ..redacted import Secret
+from .lines import NoParse
 
 __all__ = ["Cut", "Document", "FileKind", "Finding", "Key", "Parsed", "cut_out"]
 
@@ -94,7 +95,7 @@ class FileKind(NamedTuple):
     :param usual: where such files usually are; ``$VARIABLE`` names a file, ``~`` is the home.
     :param names: patterns of the names of such files anywhere; without one, only *usual* counts.
     :param find: finds the secrets.
-    :param parse: reads the file as its programs do; raises a :class:`ValueError` if they couldn't.
+    :param parse: reads the file as its programs do; raises NoParse if they couldn't.
     :param whole: whether the file is nothing but the secret: then the file itself goes.
     """
 
@@ -109,14 +110,14 @@ class FileKind(NamedTuple):
 def cut_out(data: bytes, findings: Sequence[Finding], parse: Callable[[bytes], Parsed]) -> bytes:
     """Return the bytes of a file without the secrets that were found in it.
 
-    :raises ValueError: if a program that reads the file would see any other difference. Its text
+    :raises NoParse: if a program that reads the file would see any other difference. Its text
         says what; it has nothing of a value.
     """
     cuts = sorted(cut for finding in findings for cut in finding.cuts)
     parts, at = [], 0
     for cut in cuts:
         if cut.start < at:
-            raise ValueError("two secrets are in the same place")
+            raise NoParse("two secrets are in the same place")
         parts += [data[at : cut.start], cut.text]
         at = cut.end
     after = b"".join((*parts, data[at:]))
@@ -124,10 +125,10 @@ def cut_out(data: bytes, findings: Sequence[Finding], parse: Callable[[bytes], P
     for finding in findings:
         for key in finding.keys:
             if key not in wanted:
-                raise ValueError("a secret is not where it seems to be")
+                raise NoParse("a secret is not where it seems to be")
             del wanted[key]
             if finding.reference:
                 wanted[key] = finding.reference
     if parse(after) != wanted:
-        raise ValueError("more than the secret would change")
+        raise NoParse("more than the secret would change")
     return after

@@ -7,17 +7,13 @@ import functools
 import re
 
 from .finding import Cut, Parsed
-from .lines import BOM, read_lines
+from .lines import BOM, NoParse, read_lines
 
-__all__ = ["NoParse", "check_size", "find_key", "parse", "parse_loosely"]
+__all__ = ["check_size", "find_key", "parse", "parse_loosely"]
 
 
 #: How long a file may be, in bytes: the time of some parsers grows with the square.
 _MOST = 1 << 16
-
-
-class NoParse(ValueError):
-    """A file can't be read as its programs do. Says why, without a value."""
 
 
 def check_size(data: bytes) -> None:

@@ -7,9 +7,13 @@ from typing import NamedTuple
 
 from ..redacted import Secret
 
-__all__ = ["BOM", "TextLine", "decoded", "read_lines"]
+__all__ = ["BOM", "NoParse", "TextLine", "decoded", "read_lines"]
 
 BOM = b"\xef\xbb\xbf"
+
+
+class NoParse(ValueError):
+    """A file can't be read as its programs do. Says why, without a value."""
 
 
 class TextLine(NamedTuple):
@@ -43,12 +47,12 @@ def read_lines(data: bytes) -> Iterator[TextLine]:
 def decoded(value: bytes) -> Secret:
     """A value as text.
 
-    :raises ValueError: if it is not UTF-8, or has a NUL byte.
+    :raises NoParse: if it is not UTF-8, or has a NUL byte.
     """
     try:
         text = value.decode("utf-8")
     except UnicodeDecodeError:
         text = "\0"
     if "\0" in text:
-        raise ValueError("a value is not UTF-8 text")
+        raise NoParse("a value is not UTF-8 text")
     return Secret(text)

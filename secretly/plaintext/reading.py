@@ -11,6 +11,7 @@ from ..config.model import Configuration
 from ..errors import Refused
 from ..text import escape
 from .finding import Document, FileKind, Finding
+from .lines import NoParse
 
 __all__ = ["Searched", "search"]
 
@@ -37,8 +38,10 @@ def search(
         return Searched(kind, document, kind.find(document))
     except OSError as error:
         why = error.strerror or "the system can't say why"
-    except ValueError as error:  # the parsers' own: they say what is wrong, and no value
+    except NoParse as error:
         why = str(error)
+    except ValueError:  # its text might quote a value
+        why = "its programs may read it differently"
     raise Refused(
         f"can't read {escape(path)} as a {kind.title}: {why}",
         "take the secret out by hand: secretly set NAME, then edit the file",

@@ -8,8 +8,8 @@ import tomllib
 from collections.abc import Iterator
 
 from .finding import Cut, Key, Parsed
-from .ini import NoParse, check_size
-from .lines import read_lines
+from .ini import check_size
+from .lines import NoParse, read_lines
 
 __all__ = ["find_key", "parse"]
 

@@ -12,8 +12,7 @@ from typing import NamedTuple
 from ...redacted import Secret
 from ...text import escape, shell_quote
 from ..finding import Cut, Document, FileKind, Finding, Parsed
-from ..ini import NoParse
-from ..lines import BOM
+from ..lines import BOM, NoParse
 from ..shapes import assess, known_variables
 
 _LINE = re.compile(

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from ...redacted import Secret
 from ...text import escape
 from ..finding import Cut, Document, FileKind, Finding, Parsed
-from ..ini import NoParse
-from ..lines import TextLine, decoded, read_lines
+from ..lines import NoParse, TextLine, decoded, read_lines
 from ..naming import secret_of
 
 _LINE = re.compile(

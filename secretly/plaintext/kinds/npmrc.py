@@ -11,8 +11,7 @@ from ...redacted import Secret
 from ...safefiles import program_on_path
 from ...text import escape
 from ..finding import Cut, Document, FileKind, Finding, Parsed
-from ..ini import NoParse
-from ..lines import TextLine, decoded, read_lines
+from ..lines import NoParse, TextLine, decoded, read_lines
 from ..naming import secret_of
 
 _TOKEN = re.compile(

@@ -6,6 +6,7 @@ No file is ever run. Only a statement on a line of its own, with a plain value, 
 from __future__ import annotations
 
 import bisect
+import contextlib
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
@@ -13,7 +14,7 @@ from typing import NamedTuple
 
 from ...redacted import Secret
 from ..finding import Cut, Document, FileKind, Finding, Parsed
-from ..lines import TextLine, decoded, read_lines
+from ..lines import NoParse, TextLine, decoded, read_lines
 from ..naming import command_with
 from ..shapes import PERHAPS, assess, known_variables, shape_of
 from ..shell_code import CLOSES, CONTINUES, OPENS, code_lines
@@ -55,7 +56,8 @@ def assignments(data: bytes) -> Iterator[Assignment]:
     for line in code_lines(data):
         if found := re.fullmatch(rb"[ \t]*" + _UNIVERSAL + rb"(?P<value>.*)", line.text):
             value = re.sub(rb"\\x([0-9a-f]{2})", lambda m: bytes([int(m[1], 16)]), found["value"])
-            yield Assignment(found["name"].decode(), decoded(value), line, False, universal=True)
+            text = Secret(value.decode("utf-8", "replace"))
+            yield Assignment(found["name"].decode(), text, line, False, universal=True)
             continue
         whole = next(filter(None, (form.fullmatch(line.text) for form in _FORMS)), None)
         if whole is not None:
@@ -72,7 +74,8 @@ def _assignment(found: re.Match[bytes], line: TextLine, alone: bool, commented: 
     quoted = value[:1] in (b"'", b'"')
     inner = value[1:-1] if quoted else value
     if value[:1] == b"'" or not re.search(rb"[$`\\]", inner):
-        text = decoded(inner)
+        with contextlib.suppress(NoParse):  # then it is not a secret
+            text = decoded(inner)
     return Assignment(found["name"].decode(), text, line, alone, commented)
 
 
