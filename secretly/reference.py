@@ -29,7 +29,7 @@ __all__ = [
 
 #: What follows a token's beginning. A name may begin like a token too, but 12 more characters with
 #: a digit among them are unlikely.
-_REST = r"(?=[\w+/=.-]*\d)[\w+/=.-]{12}"
+_REST = r"(?=[\w+/=.-]{0,255}\d)[\w+/=.-]{12}"
 
 #: The shapes by which services find leaked tokens: the kind, what each token of it contains, and
 #: the pattern, if that is not one of these beginnings and :data:`_REST`.
@@ -42,7 +42,7 @@ SHAPES: tuple[tuple[str, str, str], ...] = (
     ("AWS key", "AKIA ASIA", ""),
     ("Slack token", "xoxa- xoxb- xoxe- xoxo- xoxp- xoxr- xoxs- xapp-", ""),
     ("Stripe key", "sk_live_ sk_test_ rk_live_ rk_test_ whsec_", ""),
-    ("SendGrid key", "SG.", r"SG\.[\w-]{16,}\.[\w-]{12}"),
+    ("SendGrid key", "SG.", r"SG\.[\w-]{16,99}\.[\w-]{12}"),
     ("Telegram token", ":AA", r"\d{8,10}:AA[\w-]{33}"),
     ("OpenAI, Anthropic or OpenRouter key", "sk-", ""),
     ("Groq key", "gsk_", ""),
@@ -62,7 +62,7 @@ SHAPES: tuple[tuple[str, str, str], ...] = (
     ("Tailscale key", "tskey-", ""),
     ("New Relic key", "NRAK-", ""),
     ("key in PEM", "-----BEGIN", "-----BEGIN "),
-    ("JSON web token", "eyJ", r"eyJ[\w-]{16,}\."),
+    ("JSON web token", "eyJ", r"eyJ[\w-]{16,999}\."),
 )
 
 #: Each token contains one of these. Most texts don't, and need no pattern: compiling it takes a

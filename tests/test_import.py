@@ -172,6 +172,20 @@ def test_a_file_under_version_control_is_refused_unless_said(here: Home) -> None
     assert "history" in done.stdout
 
 
+def test_git_gets_no_value(here: Home) -> None:
+    """Neither as an argument, nor in a variable, nor as input. What it says decides."""
+    path = write(here, "dotfiles/.pypirc", PYPIRC)
+    (path.parent / ".git").mkdir()
+    here.program("git", '#!/bin/sh\n{ echo "$@"; env; cat; } >> "$HOME/seen"; exit $STATUS\n')
+    for status in ("128", "1"):  # it can't tell; it has no such file
+        done = here.run("import", "--yes", str(path), environ={"STATUS": status})
+        shows_no_value(done)
+        assert (done.status, path.read_text()) == ((0, LEFT) if status == "1" else (1, PYPIRC))
+    seen = (here.folder / "seen").read_text()
+    assert "ls-files" in seen
+    assert CANARY not in seen
+
+
 def need_git() -> None:
     """Skip where git is not installed."""
     if not any(os.access(f"{f}/git", os.X_OK) for f in os.defpath.split(":")):
@@ -202,6 +216,7 @@ def test_one_file_that_is_refused_does_not_keep_the_others(here: Home) -> None:
         (2, ["unknown"]),
         (2, ["--as", "Name"]),
         (2, ["unknown", "--as", "op://x/y"]),
+        (1, ["unknown", "--as", "Name"]),
         (1, ["--no-input", ".pypirc"]),
         (1, ["--yes", "broken.pypirc"]),
     ],

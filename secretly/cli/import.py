@@ -85,6 +85,8 @@ async def _import(searched: Searched, options: Namespace, context: Context) -> i
     """Import one file; return the exit status."""
     document, shown = searched.document, short(searched.document.named, context.environ)
     moving = [finding for finding in searched.findings if finding.movable]
+    if not searched.findings and searched.kind.whole:
+        raise Refused(f"{shown} is not one token and nothing else", "store it: secretly set NAME")
     if not searched.findings:
         print(f"{shown}: no secrets found")
         return 0

@@ -15,6 +15,9 @@ __all__ = ["check_size", "find_key", "parse", "parse_loosely"]
 #: How long a file may be, in bytes: the time of some parsers grows with the square.
 _MOST = 1 << 16
 
+#: How long a line may be, in bytes.
+_LONGEST = 1 << 13
+
 
 def check_size(data: bytes) -> None:
     """Refuse a file that would take its parser very long.
@@ -23,6 +26,8 @@ def check_size(data: bytes) -> None:
     """
     if len(data) > _MOST:
         raise NoParse(f"it is longer than {_MOST >> 10} KiB")
+    if any(len(line) > _LONGEST for line in data.split(b"\n")):
+        raise NoParse(f"a line is longer than {_LONGEST >> 10} KiB")
 
 
 def parse(data: bytes) -> Parsed:

@@ -25,7 +25,7 @@ _NOT_NAMED = re.compile(
 
 #: A URL with a password or a token in it; a URL that anyone may post to who knows it.
 _URL = re.compile(
-    r"[A-Za-z][A-Za-z0-9+.-]*://(?:[^\s/:@'\"]*:[^\s/:@'\"]+|[^\s/:@'\"]{20,})@"
+    r"(?<![A-Za-z0-9+.-])[A-Za-z][A-Za-z0-9+.-]*://(?:[^\s/:@'\"]*:[^\s/:@'\"]+|[^\s/:@'\"]{20,})@"
     r"|https://(?:hooks\.slack\.com/(?:services|workflows)|[\w.]*discord(?:app)?\.com/api/webhooks"
     r"|[\w.-]+/webhookb2)/[\w/-]{12,}"
 )
