@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from collections.abc import Iterator
@@ -393,6 +394,16 @@ def test_any_bytes_are_read_or_refused(kind: FileKind, data: bytes) -> None:
             cut_out(data, movable, kind.parse)
     except ValueError:
         pass
+
+
+@pytest.mark.timeout(90)
+@pytest.mark.parametrize("part", [" ", "\n", "a.", "eyJ", "'", "a=", "GH_TOKEN=canary-1\n"])
+def test_a_long_file_takes_a_time_that_grows_gently(part: str) -> None:
+    """With a square in it, any of these would take minutes."""
+    data = (part * 60_000)[:60_000].encode()
+    for kind in DIFFERENT:
+        with contextlib.suppress(ValueError):
+            kind.find(document("x/file", data))
 
 
 # -- what is not moved -----------------------------------------------------------

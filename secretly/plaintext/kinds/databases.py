@@ -62,7 +62,7 @@ def find_my_cnf(document: Document) -> list[Finding]:
     values = ini.parse_loosely(document.data)
     keys = [key for key in values if re.fullmatch("pass(?:w(?:o(?:rd?)?)?)?", key[1])]
     several = "several groups have one, and any of them hides MYSQL_PWD" if len(keys) > 1 else ""
-    includes = re.search(rb"^\s*!include", document.data, re.MULTILINE)
+    includes = re.search(rb"^[ \t]*!include", document.data, re.MULTILINE)
     return [
         _in_group(document, key, several or ("it includes other files" if includes else ""))
         for key in keys
