@@ -380,7 +380,7 @@ def test_whatever_is_around_it_only_the_secret_goes(name: str, data: st.DataObje
 
 
 #: Those that are only reported differ in a pattern.
-DIFFERENT = [kind for kind in KINDS if kind not in reported.KINDS[1:]]
+DIFFERENT = [kind for kind in KINDS if kind not in reported.KINDS[2:]]
 
 
 @pytest.mark.parametrize("kind", DIFFERENT, ids=lambda kind: kind.title)
@@ -401,7 +401,8 @@ def test_any_bytes_are_read_or_refused(kind: FileKind, data: bytes) -> None:
 def test_a_long_file_takes_a_time_that_grows_gently(part: str) -> None:
     """If it grew with the square, these would take minutes at the limit of 1 MiB."""
     data = (part * 30_000)[:30_000].encode()
-    for kind in DIFFERENT:
+    assigning = [kind for kind in KINDS if kind.title == "settings of an editor"]
+    for kind in (*DIFFERENT, *assigning):
         with contextlib.suppress(ValueError):
             kind.find(document("x/file", data))
 

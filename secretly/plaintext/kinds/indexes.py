@@ -59,6 +59,10 @@ def _finder(
 _NO_PROJECT = {"poetry": ("-C",), "pdm": ("-p",), "hatch": ()}
 
 
+#: What a tool does without secretly from then on, if that is a surprise.
+_ALONE = {"poetry": ("poetry without secretly then uploads without a password, and doesn't ask",)}
+
+
 def _finding(document: Document, tool: str, found: _Found) -> Finding:
     values = toml.parse(document.data)
     line, cut = toml.find_key(document.data, found.key) or (0, None)
@@ -84,6 +88,7 @@ def _finding(document: Document, tool: str, found: _Found) -> Finding:
         (found.key,),
         problem=problem,
         command=f"secretly run {tool} {words}",
+        also=_ALONE.get(tool, ()),
         revoke=f"in your account at {escape(index.name or found.repository)}",
     )
 

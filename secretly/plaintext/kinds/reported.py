@@ -13,7 +13,7 @@ from ..naming import secret_of
 from ..shapes import assess, known_variables, shape_of
 
 #: A URL with a password, and a key of TOML, YAML or an INI file.
-_URL = rb"(?P<label>[A-Za-z][A-Za-z0-9+.-]*)://[^\s/:@]*:(?P<value>[^\s/@]+)@"
+_URL = rb"(?<![A-Za-z0-9+.-])(?P<label>[A-Za-z][A-Za-z0-9+.-]*)://[^\s/:@]*:(?P<value>[^\s/@]+)@"
 
 
 def _key(*names: str) -> bytes:
@@ -67,7 +67,7 @@ def _of(command: str, pattern: bytes, *usual: str) -> FileKind:
 
 _ASSIGNED = (
     rb"(?<![\w$])[\"']?(?P<label>[A-Za-z_][A-Za-z0-9_]*)[\"']?\s*[=:]\s*[\"']?"
-    rb"(?=(?P<value>[^\s\"',]+))"  # which may be a NAME=value itself
+    rb"(?![A-Za-z_]\w*=[^=])(?P<value>[^\s\"',]+)"  # in Environment="NAME=value", the inner one
 )
 _START_IT_SO = "start it with 'secretly run -e VARIABLE=NAME', and take the value out"
 
