@@ -125,6 +125,17 @@ def test_you_are_asked_before_a_file_is_changed(here: Home, answer: bool, status
     assert bool(kept(here)) == answer
 
 
+def test_a_failure_that_is_not_about_the_file_ends_all(here: Home) -> None:
+    """No pinentry answers: the other file's question is not asked."""
+    write(here, ".pypirc", PYPIRC)
+    write(here, ".cargo/credentials.toml", f'[registry]\ntoken = "{CANARY}"\n')
+    with FakePinentry([[("kill", 9)], True]) as pinentry:
+        done = here.run("import", environ=pinentry.environ)
+        assert len(pinentry.prompts) == 1
+    shows_no_value(done)
+    assert (done.status, kept(here)) == (1, {})
+
+
 @pytest.mark.parametrize("username", ["ada", "bo"])
 def test_it_stops_where_another_value_is_stored(here: Home, username: str) -> None:
     """Of the same user, or of another one. Nothing is stored, and the file stays."""

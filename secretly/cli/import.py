@@ -7,7 +7,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 
 from ..asking import prompting, questions, wording
-from ..errors import NotConfirmed, Refused, SecretlyError
+from ..errors import BadReference, NotConfirmed, Refused
 from ..plaintext import guarding, replacing, storing
 from ..plaintext.finding import FileKind, Finding, cut_out
 from ..plaintext.kinds.tokens import token_file
@@ -75,7 +75,7 @@ async def _all(files: Sequence[tuple[str, FileKind]], options: Namespace, contex
         except NotConfirmed:
             print(f"left {short(path, context.environ)} as it is")
             status = 130
-        except SecretlyError as error:
+        except (Refused, BadReference) as error:  # it is about this file; others end all
             complain(error)
             status = max(status, 1)
     return status

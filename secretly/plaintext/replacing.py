@@ -8,6 +8,7 @@ removes it if this one is killed before that; what a power failure leaves, the n
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import stat
@@ -173,8 +174,8 @@ def _copy_attributes(original: int, new: int) -> None:
 
 
 def _copy_xattrs(original: int, new: int) -> None:
-    wanted = os.listxattr(original)
-    for name in os.listxattr(new):
+    wanted = _xattrs(original)
+    for name in _xattrs(new):
         if name not in wanted and not name.startswith("security."):
             os.removexattr(new, name)  # the folder's default access list, for example
     for name in wanted:
@@ -184,6 +185,16 @@ def _copy_xattrs(original: int, new: int) -> None:
                 os.setxattr(new, name, value)
         else:
             os.setxattr(new, name, value)
+
+
+def _xattrs(descriptor: int) -> list[str]:
+    """The names of a file's attributes; none where the file system has no attributes."""
+    try:
+        return os.listxattr(descriptor)
+    except OSError as error:
+        if error.errno == errno.ENOTSUP:
+            return []
+        raise
 
 
 def _copy_by_copyfile(original: int, new: int) -> None:  # pragma: no cover - macOS
@@ -199,8 +210,10 @@ def _copy_by_copyfile(original: int, new: int) -> None:  # pragma: no cover - ma
 
 
 def _sync_folder(path: str) -> None:
-    descriptor = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    """Bring the new name to the disk, where the file system can do that for a folder."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
