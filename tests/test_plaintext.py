@@ -435,6 +435,12 @@ STAYS: dict[str, tuple[FileKind, str, str]] = {
     "two lines": (PGPASS, "h:*:*:a:canary-1\nh2:*:*:b:canary-2\n", "several lines"),
     "two groups": (MY_CNF, "[client]\npassword=canary-1\n[mysql]\npassword=canary-2\n",
                    "MYSQL_PWD"),
+    "an escape": (MY_CNF, "[client]\npassword=can\\ary-1\n", "escapes"),
+    "an unknown group": (MY_CNF, "[mine]\npassword=canary-1\n", "[mine]"),
+    "half a pair": (AWS, "[default]\naws_secret_access_key=canary-1\n", "half"),
+    "poetry's password for PyPI": (POETRY, "[http-basic.pypi]\nusername='a'\npassword='canary-1'\n",
+                                   "API token"),
+    "an env value of several lines": (ENV, "A_TOKEN='canary\n1'\n", "line of its own"),
     "an include": (MY_CNF, "[client]\npassword=canary-1\n!include x\n", "includes"),
     "an inline table": (CARGO, "registry = {token = 'canary-1', x = 1}\n", "line of its own"),
 }  # fmt: skip
@@ -450,6 +456,37 @@ def test_what_secretly_cannot_move_is_reported_with_the_reason(name: str) -> Non
     assert found
     assert [f for f in found if f.movable] == []
     assert any(reason in f.problem for f in found)
+
+
+def test_an_env_file_in_a_folder_that_no_reference_can_name_stays() -> None:
+    """A reference ends at a #."""
+    (found,) = env_file.find(document("c#/.env", b"A_TOKEN=canary-1\n"))
+    assert "rename the folder" in found.problem
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        (ENV, "A_TOKEN=canary-1\nA_TOKEN=canary-2\n"),
+        (NPMRC, "//a/:_authToken=canary-1\nx=1\nx=2\n"),
+        (GH, "github.com:\n  oauth_token: canary-1\n  oauth_token: canary-1\n"),
+    ],
+    ids=lambda value: getattr(value, "title", ""),
+)
+def test_a_file_with_a_key_twice_is_not_changed(kind: FileKind, text: str) -> None:
+    """Programs differ in which of the two counts."""
+    found = [f for f in kind.find(document(".npmrc", text.encode())) if f.movable]
+    assert found
+    assert kind.parse is not None
+    with pytest.raises(NoParse):
+        cut_out(text.encode(), found, kind.parse)
+
+
+@pytest.mark.parametrize("text", ["github.com: {oauth_token: canary-1}\n", "- a\n", "a: |\n  b\n"])
+def test_a_hosts_file_that_gh_did_not_write_is_refused(text: str) -> None:
+    """Other YAML may mean anything."""
+    with pytest.raises(NoParse):
+        gh.parse(text.encode())
 
 
 def test_a_projects_npmrc_stays() -> None:

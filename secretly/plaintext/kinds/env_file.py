@@ -101,8 +101,6 @@ def _finding(document: Document, entry: _Entry, kind: str, folder: str) -> Findi
         problem = "the folder's name can't be part of a reference: rename the folder"
     elif match is None or match["key"] != entry.key or "\n" in entry.value:
         problem = "its value is not on a line of its own"
-    elif "${" in entry.value:
-        problem = "other variables are part of it"
     cuts: tuple[Cut, ...] = ()
     if match is not None:
         start = entry.start + len(entry.original[: match.start("value")].encode())
