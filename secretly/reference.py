@@ -15,35 +15,71 @@ from .text import escape
 
 __all__ = [
     "OWN",
+    "SHAPES",
     "Reference",
     "is_scheme",
     "looks_secret",
     "parse",
     "parse_name",
+    "shape",
     "substitute",
     "variables",
     "without_secrets",
 ]
 
-# The prefixes by which services find leaked tokens: PyPI; GitHub, GitLab, npm, crates, AWS, Slack,
-# Stripe, OpenAI and Anthropic, Google, Hugging Face. A name may begin with one too, but 12 more
-# characters with a digit among them are unlikely.
-_SECRET = (
-    r"(?<![A-Za-z0-9])(?:pypi-[\w-]{12}|(?:gh[pousr]_|github_pat_|glpat-|npm_|cio|A[KS]IA"
-    r"|xox[abeprs]-|[rs]k_(?:live|test)_|sk-|AIza|hf_)(?=[\w+/=.-]*\d)[\w+/=.-]{12}"
-    r"|-----BEGIN |eyJ[\w-]{16,}\.)"
+#: What follows a token's beginning. A name may begin like a token too, but 12 more characters with
+#: a digit among them are unlikely.
+_REST = r"(?=[\w+/=.-]{0,255}\d)[\w+/=.-]{12}"
+
+#: The shapes by which services find leaked tokens: the kind, what each token of it contains, and
+#: the pattern, if that is not one of these beginnings and :data:`_REST`.
+SHAPES: tuple[tuple[str, str, str], ...] = (
+    ("PyPI token", "pypi-", r"pypi-[\w-]{12}"),
+    ("GitHub token", "ghp_ gho_ ghu_ ghs_ ghr_ github_pat_", ""),
+    ("GitLab token", "glpat- gldt- glrt- glptt- glsoat-", ""),
+    ("npm token", "npm_", ""),
+    ("cargo token", "cio", ""),
+    ("AWS key", "AKIA ASIA", ""),
+    ("Slack token", "xoxa- xoxb- xoxe- xoxo- xoxp- xoxr- xoxs- xapp-", ""),
+    ("Stripe key", "sk_live_ sk_test_ rk_live_ rk_test_ whsec_", ""),
+    ("SendGrid key", "SG.", r"SG\.[\w-]{16,99}\.[\w-]{12}"),
+    ("Telegram token", ":AA", r"\d{8,10}:AA[\w-]{33}"),
+    ("OpenAI, Anthropic or OpenRouter key", "sk-", ""),
+    ("Groq key", "gsk_", ""),
+    ("xAI key", "xai-", ""),
+    ("Google key", "AIza", ""),
+    ("Hugging Face token", "hf_", ""),
+    ("Replicate token", "r8_", ""),
+    ("DigitalOcean token", "dop_v1_ doo_v1_ dor_v1_", ""),
+    ("Databricks token", "dapi", r"dapi[0-9a-f]{32}"),
+    ("Doppler token", "dp.pt. dp.st. dp.ct. dp.sa.", ""),
+    ("Vault token", "hvs. hvb. hvr.", ""),
+    ("Pulumi token", "pul-", r"pul-[0-9a-f]{40}"),
+    ("Docker token", "dckr_pat_ dckr_oat_", ""),
+    ("Sentry token", "sntrys_ sntryu_", ""),
+    ("Linear key", "lin_api_", ""),
+    ("Postman key", "PMAK-", ""),
+    ("Tailscale key", "tskey-", ""),
+    ("New Relic key", "NRAK-", ""),
+    ("key in PEM", "-----BEGIN", "-----BEGIN "),
+    ("JSON web token", "eyJ", r"eyJ[\w-]{16,999}\."),
 )
+
 #: Each token contains one of these. Most texts don't, and need no pattern: compiling it takes a
 #: tenth of a run's time.
-_MARKS = (
-    *("pypi-", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "npm_", "cio"),
-    *("AKIA", "ASIA", "xox", "k_live_", "k_test_", "sk-", "AIza", "hf_", "-----BEGIN ", "eyJ"),
-)
+_MARKS = tuple(" ".join(marks for _, marks, _ in SHAPES).split())
+
+
+def shape(marks: str, pattern: str) -> str:
+    """The pattern of a row of :data:`SHAPES`."""
+    beginnings = "|".join(map(re.escape, marks.split()))
+    return rf"(?<![A-Za-z0-9])(?:{pattern or f'(?:{beginnings}){_REST}'})"
 
 
 @functools.cache
 def _pattern() -> re.Pattern[str]:
-    return re.compile(rf"{_SECRET}[\w+/=.-]*")
+    shapes = "|".join(shape(marks, pattern) for _, marks, pattern in SHAPES)
+    return re.compile(rf"(?:{shapes})[\w+/=.-]*")
 
 
 def looks_secret(text: str) -> bool:

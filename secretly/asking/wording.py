@@ -72,6 +72,19 @@ def replace_question(name: str, username: str, others: Sequence[str]) -> str:
     )
 
 
+def import_question(names: Sequence[str], what: str, file: str) -> str:
+    """Return the question before secrets move from a file to the keychain.
+
+    :param what: what happens in the file: ``"takes out of"``; empty: nothing.
+    """
+    stored = f"{TITLE} import stores in the keychain: {', '.join(names)}."
+    if not what:
+        return f"{stored}\nThe file {file} stays as it is. Go on?"
+    if what == "deletes":
+        return f"{stored}\nThen it deletes {file}, which holds nothing else. Go on?"
+    return f"{stored}\nThen it takes {'them' if len(names) > 1 else 'it'} out of {file}. Go on?"
+
+
 # -- what every way of asking adds ------------------------------------------------
 
 #: At the end of a question that is answered with a letter.

@@ -7,9 +7,11 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable
 
 from ..redacted import Environ
+from ..reference import without_secrets
+from ..text import escape
 from . import checks
 from .as_json import add_json, print_json
-from .console import drive
+from .console import drive, hardening, user_context
 
 EXAMPLE = "example:\n  secretly doctor\n"
 
@@ -19,11 +21,18 @@ _STATES = {True: "ok", False: "wrong", None: "info"}
 
 def add_arguments(verb: ArgumentParser) -> None:
     """Add the verb's arguments."""
+    verb.add_argument(
+        "--plaintext",
+        action="store_true",
+        help="find secrets in plain files and in exported variables; show no value",
+    )
     add_json(verb)
 
 
 def execute(options: Namespace) -> int:
-    """Print what was found; 1 if something that is needed doesn't work."""
+    """Print what was found; 1 if something that is needed doesn't work, or lies in plain text."""
+    if options.plaintext:
+        return _plaintext(options.json)
     lines = drive(checks.examine(Environ(os.environ)))
     good = all(line.good is not False for line in lines)
     if options.json:
@@ -46,3 +55,25 @@ def _objects(lines: Iterable[checks.Line]) -> list[dict[str, object]]:
         details = []
         found.append({"about": about, "state": _STATES[good], "text": said, "details": details})
     return found
+
+
+def _plaintext(json: bool) -> int:
+    """Print each secret that lies in plain text, and how to move it; 1 if there are any."""
+    from ..plaintext.surveying import survey
+
+    hardening.apply()
+    context = user_context()
+    found = [
+        (left.place, without_secrets(left.what), without_secrets(left.advice))
+        for left in survey(context.environ, context.configuration)
+    ]
+    if json:
+        names = ("place", "what", "advice")
+        print_json(good=not found, found=[dict(zip(names, one, strict=True)) for one in found])
+        return 1 if found else 0
+    for place, what, advice in found:
+        print(f"!!  {place}  {escape(what)}")
+        print(f"      {escape(advice)}")
+    if not found:
+        print("ok  no secrets in the usual plain files, nor in exported variables")
+    return 1 if found else 0

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 #: Other programs' words for the verbs.
 _OTHER_WORDS = {
-    **dict.fromkeys("add store save put import insert login edit update".split(), "set"),
+    **dict.fromkeys("add store save put insert login edit update".split(), "set"),
     **dict.fromkeys("show read print cat".split(), "get"),
     **dict.fromkeys("rm remove delete del erase unset".split(), "forget"),
     **dict.fromkeys("ls names".split(), "list"),

@@ -32,6 +32,7 @@ VERBS = {
     "run": "run a command with secrets in its environment",
     "set": "store a secret in the keychain",
     "get": "print a secret",
+    "import": "move secrets from plain files to the keychain",
     "forget": "delete a secret from the keychain",
     "list": "list the secrets that are stored or configured",
     "token": "show what a PyPI token allows, or make a weaker one",

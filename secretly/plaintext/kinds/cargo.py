@@ -1,0 +1,53 @@
+"""cargo's credentials."""
+
+from __future__ import annotations
+
+from ...redacted import Secret
+from .. import toml
+from ..finding import Document, FileKind, Finding, Key
+from ..naming import secret_of
+
+
+def find(document: Document) -> list[Finding]:
+    """The tokens of registries."""
+    values = toml.parse(document.data)
+    return [
+        _finding(document, key, Secret(value))
+        for key, value in values.items()
+        if key == ("registry", "token")
+        or (len(key) == 3 and key[0] == "registries" and key[2] == "token")
+    ]
+
+
+def _finding(document: Document, key: Key, value: Secret) -> Finding:
+    line, cut = toml.find_key(document.data, key) or (0, None)
+    own = key[0] == "registries"
+    name = key[1] if own else secret_of("cargo", document.configuration)
+    variable = f"CARGO_REGISTRIES_{key[1].upper().replace('-', '_')}_TOKEN"
+    return Finding(
+        ".".join(key),
+        line,
+        value,
+        "token for a cargo registry",
+        name,
+        None,
+        (cut,) if cut else (),
+        (key,),
+        problem="" if cut else "its key is not on a line of its own",
+        command=f"secretly run {f'-e {variable}={name} ' if own else ''}cargo publish",
+        revoke=f"in your account at {name if own else 'the registry, under API Tokens'}",
+    )
+
+
+KINDS = [
+    FileKind(
+        "cargo's credentials",
+        (
+            *("$CARGO_HOME/credentials.toml", "$CARGO_HOME/credentials"),
+            *("~/.cargo/credentials.toml", "~/.cargo/credentials", "~/.cargo/config.toml"),
+        ),
+        ("credentials.toml",),
+        find,
+        toml.parse,
+    )
+]
