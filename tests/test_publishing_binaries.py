@@ -223,7 +223,7 @@ def test_each_key_of_uvs_settings_is_known(tmp_path: Path) -> None:
     listed = re.findall(r"`([\w-]+)`", done.stderr.partition("expected one of")[2])
     assert len(listed) > 50, done
     for key in listed:
-        value = uv_files._READ.get(key, str)()
+        value = uv_files._TYPES.get(key, str)()
         settings = uv_files.SettingsFile(tmp_path, {key: value}, by_project=True, kept=False)
         uv_files.check(settings)
 

@@ -151,6 +151,22 @@ def test_an_older_python_loads_any_module_of_the_folder(home: Home) -> None:
 
 
 @pytest.mark.parametrize(
+    "line",
+    [
+        "twine check dist/x",
+        "python -m twine check dist/x",
+        "twine upload --help",
+        "twine upload -p canary-1 dist/x",
+    ],
+)
+def test_a_call_that_gets_no_secret_is_not_changed(home: Home, line: str) -> None:
+    """It gets no words and no variables that would force an index on it."""
+    home.program("python", TWINE)
+    (home.folder / ".pypirc").write_text("[pypi]\nusername = ada\n")
+    assert home.run("run", *line.split()).stdout.split() == line.split()[1:]
+
+
+@pytest.mark.parametrize(
     ("words", "why"),
     [
         (["upload", "-p", "canary-typed", "dist/*"], "gives one, which is used as it is"),

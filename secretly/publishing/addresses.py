@@ -62,13 +62,19 @@ def read_address(url: str) -> Address:
     return Address(bare, name or None, bool(colon), bool(password))
 
 
-def _of_others(commands: Mapping[str, Command]) -> set[str]:
-    """The names of the secrets of all commands that are not publishing tools."""
-    rows = [row for name, row in commands.items() if not is_tool(name)]
-    tables = [row.secrets for row in rows]
-    tables += [one.secrets for row in rows for one in row.profiles.values()]
-    names = (name.removeprefix(f"{OWN_SCHEME}://") for table in tables for name in table.values())
-    return {name.partition("#")[0].partition("/")[0] for name in names} - {""}
+def _is_of_another(name: str, commands: Mapping[str, Command]) -> bool:
+    """Whether a command that is not a publishing tool uses the secret of that name."""
+    for command, row in commands.items():
+        tables = [row.secrets, *(one.secrets for one in row.profiles.values())]
+        used = {_base(reference) for table in tables for reference in table.values()}
+        if name in used and not is_tool(command):
+            return True
+    return False
+
+
+def _base(reference: str) -> str:
+    """The name in a reference, without its field and its project."""
+    return reference.removeprefix(f"{OWN_SCHEME}://").partition("#")[0].partition("/")[0]
 
 
 def secret_named(call: ToolCall, name: str, url: str, *, by_project: bool = False) -> str:
@@ -92,7 +98,6 @@ def secret_named(call: ToolCall, name: str, url: str, *, by_project: bool = Fals
             return "TestPyPI"
     first = name.partition("/")[0]
     own = name in call.names or name in ("testpypi", "test")
-    taken = (
-        own or first in OWN or "://" in name or (by_project and first in _of_others(call.commands))
-    )
+    taken = own or first in OWN or "://" in name
+    taken = taken or (by_project and _is_of_another(first, call.commands))
     return secret_at(url, call.locations) if taken else name

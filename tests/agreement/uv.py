@@ -17,6 +17,9 @@ _DIST = {
     f"project/dist/{SDIST}.asc": "a signature",
     "project/sub/dist/member-2.0-py3-none-any.whl": wheel("member", "2.0"),
     "project/sub/deep/dist/deep-3.0-py3-none-any.whl": wheel("deep", "3.0"),
+    # uv's patterns find hidden folders, and it skips names that aren't a release's.
+    "project/.hidden/dist/hidden-4.0-py3-none-any.whl": wheel("hidden", "4.0"),
+    "project/dist/._demo-1.0.tar.gz": "what macOS leaves on foreign disks",
 }
 
 
@@ -62,6 +65,7 @@ def _options(chooser: Chooser) -> list[list[str]]:
 
 def _arguments(chooser: Chooser) -> tuple[str, ...]:
     files = [f"dist/{WHEEL}", f"./dist/{SDIST}", "dist/*.whl", "dist/*", "dist/demo-1.0[-.]*"]
+    files += ["*/dist/*.whl"]
     odd = ["dist", "missing", "dist/README.md", "-", "sub/dist/*"]
     named = [[chooser.of(files, odd)] for _ in range(chooser.random.choice((0, 0, 1, 2)))]
     if named and chooser.chance(8):
