@@ -15,10 +15,11 @@ from pathlib import Path
 import pytest
 from conftest import lacking
 
-from secretly import permissions, safefiles
+from secretly import safefiles
 from secretly.errors import Refused, SourceFailed
 from secretly.redacted import Environ
 from secretly.reference import parse
+from secretly.safefiles import permissions
 from secretly.sources.items import Items
 from secretly.sources.runs import Run
 

@@ -10,7 +10,7 @@ from ..text import escape, format_command
 from . import references
 from .as_json import add_json, print_json
 from .console import drive, say, user_context
-from .references import MISSING, THERE, Finding, Wanted
+from .references import MISSING, THERE, Verdict, Wanted
 from .stored import add_env_files
 
 EXAMPLE = "examples:\n  secretly check -f .env\n  secretly check -f .env --deep\n"
@@ -42,12 +42,12 @@ def execute(options: Namespace) -> int:
     return 0 if good else 1
 
 
-def _object(wanted: Wanted, finding: Finding) -> dict[str, object]:
+def _object(wanted: Wanted, finding: Verdict) -> dict[str, object]:
     reference = str(wanted.request.reference)
     return {"variable": wanted.variable, "reference": reference, **finding._asdict()}
 
 
-def _print(wanted: Sequence[Wanted], findings: Sequence[Finding], paths: Sequence[str]) -> None:
+def _print(wanted: Sequence[Wanted], findings: Sequence[Verdict], paths: Sequence[str]) -> None:
     if not wanted:
         say(f"no references in {escape(' and '.join(paths))}")
     for one, finding in zip(wanted, findings, strict=True):

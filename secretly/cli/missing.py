@@ -14,7 +14,7 @@ from ..resolving.storing import other_usernames, replace_secret
 from ..text import escape, shell_quote
 from . import references
 from .console import drive, say
-from .references import MISSING, Finding, Wanted
+from .references import MISSING, Verdict, Wanted
 from .storing import ask_for, confirm_replacing
 
 
@@ -74,7 +74,7 @@ def store_missing(
     return 1 if left else 0
 
 
-def _is_stored(found: Finding) -> bool:
+def _is_stored(found: Verdict) -> bool:
     """Whether a secret that is missing belongs into the keychain."""
     return found.state == MISSING and found.origin == KEYCHAIN
 

@@ -48,7 +48,7 @@ class Wanted(NamedTuple):
     request: SecretRequest
 
 
-class Finding(NamedTuple):
+class Verdict(NamedTuple):
     """Whether a secret is there.
 
     :param state: ``"there"``, ``"missing"`` or ``"unknown"``.
@@ -80,7 +80,7 @@ def read_wanted(
     ]
 
 
-async def examine(wanted: Sequence[Wanted], context: Context, deep: bool) -> list[Finding]:
+async def examine(wanted: Sequence[Wanted], context: Context, deep: bool) -> list[Verdict]:
     """Find out whether each secret is there.
 
     :param deep: look each one up. Without it, the list of stored names says what the keychain
@@ -99,16 +99,16 @@ def _named(request: SecretRequest) -> str:
     return escape(str(request.reference))
 
 
-def _looked_up(name: str, result: ResolvedSecret | SecretlyError, before: Finding) -> Finding:
+def _looked_up(name: str, result: ResolvedSecret | SecretlyError, before: Verdict) -> Verdict:
     """What a look-up ended with."""
     if isinstance(result, ResolvedSecret):
-        return Finding(THERE, result.origin, f"{name} {_WHERE.get(result.origin, 'was found')}")
+        return Verdict(THERE, result.origin, f"{name} {_WHERE.get(result.origin, 'was found')}")
     # Without the keychain, nobody knows what it has.
     state = UNKNOWN if isinstance(result, KeychainUnavailable) else MISSING
-    return Finding(state, before.origin, str(result), result.hint)
+    return Verdict(state, before.origin, str(result), result.hint)
 
 
-def _glances(requests: Sequence[SecretRequest], context: Context) -> Iterator[Finding]:
+def _glances(requests: Sequence[SecretRequest], context: Context) -> Iterator[Verdict]:
     """Whether each secret is there, as far as a glance shows."""
     names = NameList(context)
     held = {(one.name, one.username) for one in context.memory.held()}
@@ -120,22 +120,22 @@ def _glances(requests: Sequence[SecretRequest], context: Context) -> Iterator[Fi
         yield found._replace(text=f"{_named(request)} {found.text}")
 
 
-def _glance(one: Candidate, held: set[tuple[str, str]], names: NameList) -> Finding | None:
+def _glance(one: Candidate, held: set[tuple[str, str]], names: NameList) -> Verdict | None:
     """Whether a stored candidate has the secret; None: it doesn't, and the next one follows.
 
     The text is the end of a sentence.
     """
     if one.value is not None:
-        return Finding(THERE, CONFIGURATION, _WHERE[CONFIGURATION])
+        return Verdict(THERE, CONFIGURATION, _WHERE[CONFIGURATION])
     username = one.username.name if one.username else ""
     there = (one.name, username) in held if one.origin == MEMORY else names.has(one.name, username)
-    return Finding(THERE, one.origin, _WHERE[one.origin]) if there else None
+    return Verdict(THERE, one.origin, _WHERE[one.origin]) if there else None
 
 
-def _last(request: SecretRequest, one: Candidate, names: NameList, context: Context) -> Finding:
+def _last(request: SecretRequest, one: Candidate, names: NameList, context: Context) -> Verdict:
     """Whether the last candidate has the secret: a source, or else the user, who would type it."""
     if one.value is not None:
-        return Finding(THERE, CONFIGURATION, _WHERE[CONFIGURATION])
+        return Verdict(THERE, CONFIGURATION, _WHERE[CONFIGURATION])
     if one.source is not None:
         return _in_source(one.source, context)
     from ..resolving.similar import did_you_mean
@@ -143,19 +143,19 @@ def _last(request: SecretRequest, one: Candidate, names: NameList, context: Cont
     question = did_you_mean(one.name, names.names, context.configuration)
     text = f"is not stored. {question}" if question else "is not stored"
     user = " --username U" if request.reference.usual == "username" else ""
-    return Finding(MISSING, KEYCHAIN, text, f"store it: secretly set {shell_quote(one.name)}{user}")
+    return Verdict(MISSING, KEYCHAIN, text, f"store it: secretly set {shell_quote(one.name)}{user}")
 
 
-def _in_source(source: Reference, context: Context) -> Finding:
+def _in_source(source: Reference, context: Context) -> Verdict:
     """Whether a source can be asked at all.
 
     :raises SecretlyError: if ``secretly run`` could not either.
     """
     if source.scheme in ("command", "keyring", *_LOCAL):
-        return Finding(UNKNOWN, source.scheme, "was not looked up: --deep does")
+        return Verdict(UNKNOWN, source.scheme, "was not looked up: --deep does")
     program = getattr(registry.find(source.scheme), "program", None)
     name = str(program.name) if program is not None else ""
     if name and safefiles.program_on_path(name, context.environ) is None:
         what = f"needs {escape(name)}, which is not installed"
-        return Finding(MISSING, source.scheme, what, "install the password manager's program")
-    return Finding(UNKNOWN, source.scheme, "was not looked up: --deep does")
+        return Verdict(MISSING, source.scheme, what, "install the password manager's program")
+    return Verdict(UNKNOWN, source.scheme, "was not looked up: --deep does")

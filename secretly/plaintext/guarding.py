@@ -10,7 +10,7 @@ from pathlib import Path
 
 from .. import safefiles
 from ..errors import Refused
-from ..permissions import user_name
+from ..safefiles.permissions import user_name
 from ..text import escape
 
 __all__ = ["check_changeable", "copies", "was_in_git"]

@@ -6,8 +6,8 @@ import os
 import struct
 import sys
 
-from .. import permissions
 from ..errors import SourceFailed
+from ..safefiles import permissions
 from ..text import escape, shell_quote
 
 __all__ = ["refuse_if_others_can_read"]

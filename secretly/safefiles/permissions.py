@@ -6,7 +6,7 @@ import os
 import stat
 from collections.abc import Iterator
 
-from .text import escape, shell_quote
+from ..text import escape, shell_quote
 
 __all__ = [
     "describe",

@@ -8,9 +8,9 @@ import os
 import stat
 from collections.abc import Callable, Mapping
 
-from .errors import Refused
-from .redacted import READ_LIMIT
-from .text import escape
+from ..errors import Refused
+from ..redacted import READ_LIMIT
+from ..text import escape
 
 __all__ = [
     "BY_OTHERS",
