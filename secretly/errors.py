@@ -59,7 +59,7 @@ class SecretlyError(Exception):
         if self._hint in notes:
             notes.remove(self._hint)
         self._hint = hint
-        if hint:
+        if hint and isinstance(hint, str):  # another package's source may set anything
             self.add_note(hint)
 
 
