@@ -431,22 +431,8 @@ def test_two_processes_take_turns(program: str, tmp_path: Path) -> None:
 #: DISPLAY is set, but no window can open.
 CLAIMED = {"DISPLAY": ":fake"}
 
-#: DISPLAY names a screen that no longer exists, as in a tmux that outlived the desktop.
-GONE = {"DISPLAY": ":65000"}
-
 WRAPPER = """#!/bin/sh
 exec {program} "$@"
-"""
-
-ROFI = """#!/bin/sh
-echo "OK Please go ahead"
-while read -r verb rest; do
-    case "$verb $rest" in
-        "GETINFO flavor") printf 'D curses:curses\\nOK\\n' ;;
-        GETPIN* | CONFIRM*) echo "{says}" ;;
-        *) echo OK ;;
-    esac
-done
 """
 
 
@@ -485,28 +471,6 @@ def test_a_wrapper_is_cancelled_by_its_own_keys(program: str, tmp_path: Path) ->
         time.sleep(0.5)  # the time that a user takes to read
         terminal.type("\x03")
         assert terminal.result()["error"] in ("Cancelled", "KeyboardInterrupt")
-
-
-@pytest.mark.parametrize("what", ["ask", "confirm"])
-@pytest.mark.parametrize("where", ["over ssh", "a screen that is gone"])
-@pytest.mark.parametrize("says", ["ERR 83886179 Operation cancelled", "OK"])
-def test_a_wrapper_without_its_screen_is_passed_over(
-    says: str, what: str, where: str, tmp_path: Path
-) -> None:
-    """If the wrapper claims an answer without its screen, secretly asks on the terminal instead."""
-    rofi = script(tmp_path, "pinentry-rofi", ROFI.format(says=says))
-    variables = {**GONE, **({"SSH_TTY": "/dev/pts/0"} if where == "over ssh" else {})}
-    with asking(tmp_path, rofi, what, variables=variables) as terminal:
-        terminal.wait_for(wording.YES_OR_NO if what == "confirm" else "a prompt:")
-        assert terminal.shown.count("pinentry-rofi") == 1
-        assert ("DISPLAY" in terminal.shown) is (where != "over ssh")
-        if what == "confirm":
-            terminal.type("y\n")
-            assert terminal.result()["value"] is None
-        else:
-            terminal.until(lambda: not terminal.echoes())
-            terminal.type("canary-1\n")
-            assert terminal.result()["value"] == "canary-1"
 
 
 @pytest.mark.parametrize("program", ["pinentry-qt", "pinentry-gtk-2", "pinentry-gnome3"])

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from secretly.asking import assuan, pastes, prompting
+from secretly.asking import assuan, pastes, prompting, wording
 from secretly.asking.questions import DOCTOR, Patience, check_code
 from secretly.asking.terminal import Terminal
 from secretly.errors import Cancelled, NotConfirmed, PinentryFailed, PromptTimeout
@@ -167,3 +167,19 @@ def test_modes_that_something_else_changed_are_restored() -> None:
     finally:
         os.close(master)
         os.close(slave)
+
+
+@pytest.mark.parametrize(
+    ("label", "in_emacs"),
+    [
+        (wording.secret_label("corp"), "Password for corp:"),
+        (wording.secret_label("PyPI", "pypi-"), "Password for PyPI (pypi-…):"),
+        ("Master password", "Enter the master password:"),
+        ("PIN", "Password for PIN:"),
+        (wording.username_label("corp"), f"{wording.username_label('corp')}:"),
+    ],
+)
+def test_emacs_recognizes_the_label_of_what_it_must_hide(label: str, in_emacs: str) -> None:
+    """A user name may be shown. Elsewhere the label is as it is."""
+    assert wording.entry_label(label, emacs=True) == in_emacs
+    assert wording.entry_label(label) == f"{label}:"

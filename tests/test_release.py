@@ -588,6 +588,7 @@ REAL: dict[str, tuple[str, tuple[str, str, str]]] = {
 }
 
 
+@pytest.mark.outside
 @pytest.mark.real
 @pytest.mark.parametrize("name", REAL)
 def test_the_real_tool_uploads_the_shown_files(
@@ -655,6 +656,7 @@ MISTAKEN: dict[str, tuple[str, list[tuple[str, str]]]] = {
 }
 
 
+@pytest.mark.outside
 @pytest.mark.real
 @pytest.mark.parametrize("name", MISTAKEN)
 def test_what_the_real_tool_takes_for_another_project_is_refused(
@@ -681,6 +683,7 @@ def test_what_the_real_tool_takes_for_another_project_is_refused(
         workdir.examine(f"{shlex.quote(program)} {words}", environ)
 
 
+@pytest.mark.outside
 @pytest.mark.real
 @pytest.mark.parametrize("name", ["A-PKG-INFO", "PKG-INFO-x", "PKG-INFO"])
 def test_what_twine_5_takes_for_another_project_is_refused(workdir: Workdir, name: str) -> None:

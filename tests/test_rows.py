@@ -338,6 +338,7 @@ def archive() -> bytes:
 POSTGRES = ("psql", "pg_dump", "pg_dumpall", "pg_restore", "pgcli")
 
 
+@pytest.mark.outside
 @pytest.mark.real
 @pytest.mark.parametrize("name", POSTGRES)
 def test_postgresqls_tools_read_it(home: Home, name: str) -> None:
@@ -365,6 +366,7 @@ def redis(reads: Any, writes: Any, heard: list[Any]) -> None:
         writes.write(b"+PONG\r\n" if words[0].upper() == "PING" else b"+OK\r\n")
 
 
+@pytest.mark.outside
 @pytest.mark.real
 def test_redis_cli_reads_it(home: Home) -> None:
     """It authenticates before the command."""
@@ -411,6 +413,7 @@ def scrambled(password: str) -> bytes:
 MARIADB = ("mariadb", "mysql", "mariadb-dump", "mysqldump")
 
 
+@pytest.mark.outside
 @pytest.mark.real
 @pytest.mark.parametrize("name", MARIADB)
 def test_mariadbs_tools_read_it(home: Home, name: str) -> None:
@@ -446,6 +449,7 @@ class Web(http.server.BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+@pytest.mark.outside
 @pytest.mark.real
 @pytest.mark.parametrize("stale", [{}, {"GITHUB_TOKEN": "canary-stale"}])
 def test_gh_reads_it(home: Home, stale: dict[str, str]) -> None:
@@ -479,6 +483,7 @@ BEARERS = {
 }
 
 
+@pytest.mark.outside
 @pytest.mark.real
 @pytest.mark.parametrize("name", BEARERS)
 def test_the_tools_requests_carry_the_secret(home: Home, name: str) -> None:
@@ -504,6 +509,7 @@ def signature(secret: str, day: str, text: str) -> str:
     return key.hex()
 
 
+@pytest.mark.outside
 @pytest.mark.real
 def test_aws_reads_both(home: Home) -> None:
     """The key's id is the item's user name, and what it signs with is the secret.
@@ -539,6 +545,7 @@ def test_aws_reads_both(home: Home) -> None:
     assert signed == signature(SECRET, scope.partition("/")[0], text)
 
 
+@pytest.mark.outside
 @pytest.mark.real
 def test_npm_reads_it_through_npmrc(home: Home) -> None:
     """``${NPM_TOKEN}`` in .npmrc is what it publishes with, and only to that registry."""
@@ -556,6 +563,7 @@ def test_npm_reads_it_through_npmrc(home: Home) -> None:
     assert SECRET not in (home.folder / ".npmrc").read_text()
 
 
+@pytest.mark.outside
 @pytest.mark.real
 def test_restic_reads_it(home: Home) -> None:
     """A repository made with what was typed opens with it, and with nothing else.
@@ -570,6 +578,7 @@ def test_restic_reads_it(home: Home) -> None:
     assert home.run_any(cat, environ=environ).status != 0
 
 
+@pytest.mark.outside
 @pytest.mark.real
 def test_borg_reads_it(home: Home) -> None:
     """A repository made with what was typed opens with it, and with nothing else."""
@@ -581,6 +590,7 @@ def test_borg_reads_it(home: Home) -> None:
     assert home.run_any(["borg", "list", "made"], environ=environ).status != 0
 
 
+@pytest.mark.outside
 @pytest.mark.real
 def test_duplicity_reads_it(home: Home) -> None:
     """What it writes is encrypted with what was typed, and opens with it."""
@@ -596,6 +606,7 @@ def test_duplicity_reads_it(home: Home) -> None:
     assert (home.folder / "back" / "file").read_text() == "canary text"
 
 
+@pytest.mark.outside
 @pytest.mark.real
 def test_rclone_reads_it(home: Home) -> None:
     """It opens a configuration that is encrypted with it; a command would take precedence."""

@@ -26,6 +26,7 @@ from ptys import DEADLINE, SOON, Asking, Pty
 from secretly.asking import finding, pastes, terminal, wording
 from secretly.asking.questions import Patience
 from secretly.errors import PromptTimeout
+from secretly.testing.pinentry import _executable
 from secretly.waiting import requests
 from secretly.waiting.turns import Turn, Turns
 
@@ -788,3 +789,47 @@ def test_a_terminal_that_breaks_off_is_at_its_end() -> None:
         ours.send(b"never read")
         theirs.close()
         assert asyncio.run(pastes.read_line(ours.fileno(), time.monotonic() + DEADLINE)) == b""
+
+
+# -- a pinentry that lost its screen ----------------------------------------------
+
+#: DISPLAY names a screen that no longer exists, as in a tmux that outlived the desktop.
+GONE = {"DISPLAY": ":65000"}
+
+#: Answers without a screen, as pinentry-rofi does.
+ROFI = """#!/bin/sh
+echo "OK Please go ahead"
+while read -r verb rest; do
+    case "$verb $rest" in
+        "GETINFO flavor") printf 'D curses:curses\\nOK\\n' ;;
+        GETPIN* | CONFIRM*) echo "{says}" ;;
+        *) echo OK ;;
+    esac
+done
+"""
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("what", ["ask", "confirm"])
+@pytest.mark.parametrize("where", ["over ssh", "a screen that is gone"])
+@pytest.mark.parametrize("says", ["ERR 83886179 Operation cancelled", "OK"])
+def test_a_wrapper_without_its_screen_is_passed_over(
+    says: str, what: str, where: str, tmp_path: Path
+) -> None:
+    """If the wrapper claims an answer without its screen, secretly asks on the terminal instead."""
+    rofi = tmp_path / "pinentry-rofi"
+    _executable(rofi, ROFI.format(says=says))
+    variables = {**GONE, "PINENTRY": str(rofi)}
+    if where == "over ssh":
+        variables["SSH_TTY"] = "/dev/pts/0"
+    with Asking(tmp_path, what, variables=variables) as terminal:
+        terminal.wait_for(wording.YES_OR_NO if what == "confirm" else "a prompt:")
+        assert terminal.shown.count("pinentry-rofi") == 1
+        assert ("DISPLAY" in terminal.shown) is (where != "over ssh")
+        if what == "confirm":
+            terminal.type("y\n")
+            assert terminal.result()["value"] is None
+        else:
+            terminal.until(lambda: not terminal.echoes())
+            terminal.type("canary-1\n")
+            assert terminal.result()["value"] == "canary-1"

@@ -478,6 +478,7 @@ REAL: list[tuple[str, dict[str, str], dict[str, str], str]] = [
 ]
 
 
+@pytest.mark.outside
 @pytest.mark.real
 @pytest.mark.parametrize(("line", "environ", "files", "username"), REAL, ids=[r[0] for r in REAL])
 def test_the_real_hatch_uploads_a_pinned_call_where_it_was_shown(
