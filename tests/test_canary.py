@@ -1425,6 +1425,20 @@ COMMAND: dict[str, Command] = {
     ),
     # publishing commands: the long-lived token goes nowhere at all
     "token, typed": Command(0, UPLOAD, said=(NARROWED,)),
+    "token, for a recipe": Command(
+        0,
+        (
+            "run",
+            "--as",
+            "twine",
+            "--project",
+            "demo",
+            "sh",
+            "-c",
+            'printf %s "$TWINE_PASSWORD"; sleep 1',
+        ),
+        said=("sh gets a token for demo only",),
+    ),
     "token, typed, kept by no keychain": Command(
         0,
         ("run", "--remember", *UPLOAD[1:]),
@@ -1739,7 +1753,7 @@ def test_a_real_run_writes_it_nowhere(homes: Callable[[str], dict[str, str]]) ->
     name, made = "real", homes("real")
     with secret_service() as service:
         environ = {**made, **service.environ, "SECRETLY_CONFIG": os.fspath(service.folder / "c")}
-        (service.folder / "c").write_text("[secrets.PyPI]\nconfirm = false\n")
+        (service.folder / "c").write_text("[secrets.PyPI]\nnarrow = false\n")
         trace = Path(made["ELSEWHERE"], "trace")
         with FakePinentry([str(canary(name))]) as fake:
             for _ in range(2):
