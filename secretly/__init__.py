@@ -75,11 +75,13 @@ _MODULES = {
 
 def _load(name: str) -> object:
     """Load a public name when it is first used (PEP 562)."""
-    from importlib import import_module, metadata
-
     if name == "__version__":
-        value: object = metadata.version("secretly")
+        from importlib.metadata import version
+
+        value: object = version("secretly")
     elif name in __all__:
+        from importlib import import_module
+
         value = getattr(import_module(f".{_MODULES.get(name, 'errors')}", __name__), name)
     else:
         raise AttributeError(f"module 'secretly' has no attribute {name!r}")
