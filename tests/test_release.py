@@ -1790,6 +1790,17 @@ def test_where_build_code_sees_the_token_two_commands_are_named(
     assert f"{wording.BUILD_READS} {build} && secretly run {upload}\n" in text
 
 
+def test_where_other_code_sees_the_token_two_commands_are_named(workdir: Workdir) -> None:
+    """Hooks run with the token although nothing is built. twine runs none of them."""
+    hooks = '[tool.pdm.scripts]\npre_publish = "true"\n'
+    workdir.write("pyproject.toml", f"{PROJECT}{hooks}")
+    workdir.wheel()
+    text = unwrapped(workdir.examine("pdm publish --no-build").consent(PROGRAM, ARGV).text("x"))
+    code = wording.note_line(wording.project_code("the script pre_publish"))
+    assert f"{code}\n{wording.note_line(wording.SAFER)}\n" in text
+    assert "twine upload" in wording.SAFER
+
+
 # -- changes after the dialog ----------------------------------------------------
 
 

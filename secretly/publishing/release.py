@@ -241,6 +241,8 @@ class Release(NamedTuple):
             yield wording.launcher_note(self.launcher, self.tool)
         if self.code:
             yield wording.project_code(", ".join(self.code))
+            if not (self.builds and self.separately):
+                yield wording.SAFER
         if network := (*self.network, *([wording.UNVERIFIED] if self.unverified else [])):
             yield wording.network(", ".join(network))
         if self.builds:
