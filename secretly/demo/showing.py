@@ -205,7 +205,7 @@ def _end(setting: _Setting, status: int, uploaded: bool) -> Ending:
     if status == 0 and uploaded:
         text = (
             "The index, the package and both tokens are removed now.\n"
-            "Next, store your own token and upload:\n"
+            "Next, with secretly installed, store your own token and upload:\n"
             f"   secretly set PyPI\n   secretly run {setting.tool.usual}"
         )
     elif status == _NO:
