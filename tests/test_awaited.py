@@ -57,7 +57,7 @@ MISTAKES: dict[str, Callable[[Any], object]] = {
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_mistake_is_told_what_to_do(forgotten: Any, mistake: str) -> None:
     """Where a plain coroutine would be a text, or true, it says which call to await."""
-    with pytest.raises(TypeError, match=r"secretly\.secret\(\) was not awaited: await it"):
+    with pytest.raises(TypeError, match=r"secretly\.secret\(\) was not awaited: await it, or"):
         MISTAKES[mistake](forgotten)
 
 

@@ -52,7 +52,10 @@ class NotAwaited(Coroutine[Any, Any, T_co]):
 
     @property
     def _missing(self) -> str:
-        return f"secretly.{self.__name__}() was not awaited: await it"
+        text = f"secretly.{self.__name__}() was not awaited: await it"
+        if self.__name__ in ("secret", "credential"):
+            text += f", or call secretly.{self.__name__}_sync()"
+        return text
 
     def _refuse(self, *_: object) -> NoReturn:
         raise TypeError(self._missing)
