@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+import tokens
 from command import (
     SECRETLY,
     Ended,
@@ -1023,6 +1024,27 @@ def test_set_has_a_new_secret_typed_twice(home: Home) -> None:
     with FakePinentry(["canary-1", "canary-2"]) as fake:
         assert home.run("set", "Name", environ=fake.environ).status != 0
     assert kept.read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("name", "location", "other"),
+    [
+        ("PyPI", "test.pypi.example", "TestPyPI"),
+        ("TestPyPI", "pypi.example", "PyPI"),
+        ("PyPI", "pypi.example", ""),
+        ("TestPyPI", "test.pypi.example", ""),
+    ],
+)
+def test_set_says_which_index_made_a_token(
+    home: Home, name: str, location: str, other: str
+) -> None:
+    """An upload would refuse a token of the other index. It is stored, as you may want that."""
+    home.keep_in_a_file()
+    done = home.run("set", name, "--stdin", stdin=tokens.token(location))
+    assert (done.status, done.stdout) == (0, f"stored {name} in the keychain\n")
+    said = f"made by {location}, so it can't be used for uploads to {name}"
+    assert (said in done.stderr, f"secretly set {other}" in done.stderr) == (bool(other),) * 2
+    assert bool(done.stderr) == bool(other)
 
 
 def test_set_refuses_a_name_that_comes_from_elsewhere(home: Home) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
 
 from ..asking import wording
 from ..config.model import Entry
-from ..errors import Cancelled, NotFound, Refused
+from ..errors import BadToken, Cancelled, NotFound, Refused
 from ..redacted import READ_LIMIT, NotASecret, Secret, to_secret
 from ..reference import parse_name
 from ..resolving.candidates import username_for
@@ -88,6 +90,8 @@ def _store(name: str, options: Namespace, context: Context) -> int:
     if piped is None and context.no_input:
         raise NotFound(f"can't ask you for {escape(name)}: prompts are switched off", "use --stdin")
 
+    notes: list[str] = []
+
     async def store() -> list[str]:
         if piped is None:
             await context.keychain.describe()  # fail before the user types
@@ -95,6 +99,7 @@ def _store(name: str, options: Namespace, context: Context) -> int:
         if others and not options.replace:
             await confirm_replacing(name, username, others, context, piped is None)
         value = await ask_for(name, context, purpose) if piped is None else piped
+        notes.extend(_of_another_index(name, value))
         return await replace_secret(name, value, username, context)
 
     try:
@@ -104,7 +109,25 @@ def _store(name: str, options: Namespace, context: Context) -> int:
         raise
     print(f"stored {escape(name)} in the keychain", end="")
     print(f", and deleted what was stored for {escape(replaced)}" if replaced else "")
+    for line in notes:
+        say(line)
     return 0
+
+
+def _of_another_index(name: str, value: Secret) -> Iterator[str]:
+    """What to say about a token of TestPyPI's that is stored as PyPI's, or the other way around."""
+    if name not in ("PyPI", "TestPyPI"):
+        return
+    from ..publishing import pypi_token
+
+    with contextlib.suppress(BadToken):
+        made = pypi_token.token_scope(value).location
+        if made.startswith("test.") != (name == "TestPyPI"):
+            other = "PyPI" if name == "TestPyPI" else "TestPyPI"
+            yield (
+                f"this token was made by {escape(made)}, so it can't be used for uploads to "
+                f"{name}. Run: secretly set {other}"
+            )
 
 
 def _note(name: str, context: Context) -> str:
