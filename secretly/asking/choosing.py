@@ -182,7 +182,7 @@ def _no_way(around: Surroundings, skips: _Skipped) -> NoPinentry:
         return NoPinentry(f"can't ask you: {skips.unsafe}", f"fix that; {_DOCTOR}")
     return NoPinentry(
         "can't ask you: no terminal and no screen",
-        f"run it from a terminal, or install pinentry-gtk2, pinentry-qt or pinentry-mac; {_DOCTOR}",
+        f"run it from a terminal, or store the secret from one first: secretly set; {_DOCTOR}",
     )
 
 
