@@ -285,6 +285,14 @@ CASES = [
          new="secretly://proj/API_TOKEN"),
     Case(ENV, "my proj/.env", "API_TOKEN=", "'canary-1'", "\n", "my proj/API_TOKEN", "canary-1",
          new='"secretly://my proj/API_TOKEN"'),
+    Case(ENV, "proj/.env", "API_TOKEN=", '"canary\\" # 1"', " # c\n", "proj/API_TOKEN",
+         'canary" # 1', new="secretly://proj/API_TOKEN"),
+    Case(ENV, "proj/.env", "API_TOKEN=", r"'canary\' # 1'", "\nB='c'\n", "proj/API_TOKEN",
+         "canary' # 1", new="secretly://proj/API_TOKEN"),
+    Case(SHELL, ".config/fish/config.fish", "", "set -gx GH_TOKEN 'canary\\\\1'\n", "", "GitHub",
+         "canary\\1"),
+    Case(SHELL, ".bashrc", "set -o vi\nX='\\'\nY=$'it\\'s'\n", "GH_TOKEN=canary-1\n", "", "GitHub",
+         "canary-1"),
     Case(NPMRC, ".npmrc", "; mine\n//npm.example/:_authToken=", "canary-1", "\nsave-exact=true\n",
          "npm", "canary-1", new="${NPM_TOKEN?}"),
     Case(CARGO, ".cargo/credentials.toml", "# mine\n[registry]\n", 'token = "canary-1"\n',
@@ -348,9 +356,9 @@ AROUND: dict[str, tuple[Case, str]] = {
     "shell": (CASES[3], "# don't|export A=b|echo 'a b'|x=\"$(y)\"|if a; then b; fi|f() { c; }"),
     "fish": (CASES[4], "# don't|set -gx A b|echo 'a b'|abbr x y"),
     "env": (CASES[6], "# don't|A=b|export C='d e'|F=\"g\\nh\"|  I = j # k"),
-    "npmrc": (CASES[9], "; x|# y|registry=https://npm.example/|save=true"),
-    "toml": (CASES[10], "# x|[a]|[b.c]|d = 1|e.f = 'g'|h = [1, 2]|[[i]]"),
-    "pgpass": (CASES[18], "# x|# y"),
+    "npmrc": (CASES[13], "; x|# y|registry=https://npm.example/|save=true"),
+    "toml": (CASES[14], "# x|[a]|[b.c]|d = 1|e.f = 'g'|h = [1, 2]|[[i]]"),
+    "pgpass": (CASES[22], "# x|# y"),
 }
 
 
@@ -419,12 +427,17 @@ STAYS: dict[str, tuple[FileKind, str, str]] = {
     "not listed": (PYPIRC, "[mine]\nrepository=http://h/\npassword=canary-1\n", "knows no index"),
     "a block's only line": (SHELL, "if x; then\n  export GH_TOKEN=canary-1\nfi\n", "around"),
     "a continued line": (SHELL, "true && \\\nexport GH_TOKEN=canary-1\n", "around"),
+    "a block with comments": (SHELL, "f() { # 'x\n  GH_TOKEN=canary-1\n} # x\n", "around"),
+    "a block's last part": (SHELL, "if x\nthen\n:\nelse # x\nGH_TOKEN=canary-1\nfi\n", "around"),
+    "a condition with a comment": (SHELL, "x && # y\nGH_TOKEN=canary-1\n", "around"),
     "a comment": (SHELL, "# export GH_TOKEN=canary-1\n", "comment"),
     "more in the line": (SHELL, "export GH_TOKEN=canary-1 A=b\n", "more in it"),
     "only by name": (SHELL, "export SOME_PASSWORD=canary-1\n", "no command"),
     "twice": (SHELL, "GH_TOKEN=canary-1\nGH_TOKEN=canary-2\n", "more than once"),
     "which index": (SHELL, "export TWINE_PASSWORD=canary-1\n", "which index"),
     "two registries": (NPMRC, "//a/:_authToken=canary-1\n//b/:_authToken=canary-2\n", "several"),
+    "a comment after a token": (NPMRC, "//a/:_authToken=canary-1 ; x\n", "comment"),
+    "a password in a URL": (PYPIRC, "[a]\nrepository=http://a:canary-1@h/\n", "out of the URL"),
     "npm's password": (NPMRC, "//a/:_password=Y2FuYXJ5LTE=\n", "_authToken"),
     "several users": (GH, "github.com:\n  users:\n    a:\n      oauth_token: canary-1\n"
                       "    b:\n      oauth_token: canary-2\n", "several"),
@@ -487,6 +500,12 @@ def test_a_hosts_file_that_gh_did_not_write_is_refused(text: str) -> None:
     """Other YAML may mean anything."""
     with pytest.raises(NoParse):
         gh.parse(text.encode())
+
+
+def test_a_password_in_a_key_is_not_shown() -> None:
+    """npm's keys have a part of a URL."""
+    (found,) = npmrc.find(document(".npmrc", b"//ada:canary-2@h/:_authToken=canary-1\n"))
+    assert found.label == "//…@h/:_authToken"
 
 
 def test_a_projects_npmrc_stays() -> None:

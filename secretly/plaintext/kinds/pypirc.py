@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from ...redacted import Secret
 from ...text import shell_quote
 from .. import ini
-from ..finding import Document, FileKind, Finding
+from ..finding import Document, FileKind, Finding, Key
 from ..naming import index_secret
+from ..shapes import IN_URL, shape_of
 
 #: Sections whose password twine sends to any index that has none of its own.
 _FOR_ALL = ("server-login", "DEFAULT")
@@ -22,7 +23,18 @@ def find(document: Document) -> list[Finding]:
     if shared:
         why = f"twine would send the password of [{shared[0]}] in its place: remove that one first"
     sections = [section for section, key in values if key == "password"]
-    return [_finding(document, section, why) for section in sections]
+    return [
+        *(_finding(document, section, why) for section in sections),
+        *(_in_url(document, key) for key, value in values.items() if shape_of(value) == IN_URL),
+    ]
+
+
+def _in_url(document: Document, key: Key) -> Finding:
+    """A password that is in the URL of an index: twine sends it as well."""
+    line, _ = ini.find_key(document.data, *key) or (0, None)
+    why = "take USER:PASSWORD@ out of the URL"
+    value = Secret(ini.parse(document.data)[key])
+    return Finding(f"[{key[0]}] {key[1]}", line, value, IN_URL, problem=why)
 
 
 def _finding(document: Document, section: str, problem: str) -> Finding:
