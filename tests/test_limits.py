@@ -154,6 +154,14 @@ def test_a_recipe_gets_a_token_for_its_project(here: Home) -> None:
 
 
 @pytest.mark.process
+def test_a_project_that_is_named_limits_the_token_in_any_case(here: Home) -> None:
+    """``narrow = false`` is for calls that name none."""
+    here.configure(f"{here.config.read_text()}\n[secrets.PyPI]\nnarrow = false\n")
+    done, _ = run(here, *RECIPE, answers=[True])
+    assert (done.status, done.stdout) == (0, "narrowed ['demo'] True __token__\n")
+
+
+@pytest.mark.process
 def test_the_projects_own_token_comes_first(here: Home) -> None:
     """``PyPI/demo`` is tried before ``PyPI``, as for an upload."""
     own = tokens.token("pypi.example", [1, ["demo"]], identifier="canary-own")
