@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from command import wait_until
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -703,6 +705,49 @@ def test_a_file_that_changes_while_it_is_replaced_stays(
     with pytest.raises(Refused):
         replacing.replace_file(str(file), b"old", b"new")
     assert file.read_bytes() == b"theirs"
+
+
+@pytest.mark.process
+def test_what_asks_every_process_to_end_leaves_no_file(file: Path) -> None:
+    """As the end of a session does: the process that removes the new file goes on."""
+    mine = os.fork()
+    if mine == 0:
+        real, forked = os.fork, list[int]()
+
+        def fork() -> int:
+            forked.append(real())
+            return forked[-1]
+
+        def end(_: int) -> None:
+            os.kill(forked[0], signal.SIGTERM)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        os.fork, os.fsync = fork, end  # type: ignore[assignment]
+        replacing.replace_file(str(file), b"old", b"new")
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(mine, 0)[1]) == -signal.SIGKILL
+    wait_until(lambda: os.listdir(file.parent) == ["file"])
+    assert file.read_bytes() == b"old"
+
+
+@pytest.mark.process
+def test_a_parent_that_ignores_its_children_changes_nothing(file: Path) -> None:
+    """Then the system collects them, and there is none to wait for."""
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        replacing.replace_file(str(file), b"old", b"new")
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+    assert file.read_bytes() == b"new"
+
+
+@pytest.mark.process
+def test_a_long_name_is_no_hindrance(file: Path) -> None:
+    """A name has at most 255 bytes, which may be fewer characters."""
+    long = file.with_name("é" * 120)
+    long.write_bytes(b"old")
+    replacing.replace_file(str(long), b"old", b"new")
+    assert long.read_bytes() == b"new"
 
 
 @pytest.mark.process
