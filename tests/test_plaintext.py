@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import tempfile
 from collections.abc import Iterator
@@ -32,6 +33,7 @@ from secretly.plaintext.kinds import (
     tokens,
 )
 from secretly.plaintext.lines import NoParse
+from secretly.plaintext.reading import search
 from secretly.plaintext.registry import KINDS
 from secretly.plaintext.shapes import assess, is_example, known_variables, shape_of
 from secretly.reference import SHAPES, looks_secret
@@ -319,6 +321,10 @@ CASES = [
          "can:ary\\1", "ada"),
     Case(MY_CNF, ".my.cnf", "[client]\nuser = ada\n", 'password = "canary-1"\n', "host = db\n",
          "MySQL", "canary-1", "ada"),
+    Case(MY_CNF, ".my.cnf", "[client]\nuser = 'ada' # me\n", "password=canary-1\n", "", "MySQL",
+         "canary-1", "ada"),
+    Case(CARGO, ".cargo/credentials.toml", "[registries.'a;b']\n", "token = 'canary-1'\n", "",
+         "a;b", "canary-1"),
     Case(MY_CNF, ".my.cnf", "[client-mariadb]\nuser=ada\n", "pass=canary-1\n", "[x]\nskip-ssl\n",
          "MariaDB", "canary-1", "ada"),
 ]  # fmt: skip
@@ -340,6 +346,7 @@ def test_the_secret_is_cut_and_every_other_byte_stays(case: Case) -> None:
 def test_each_finding_names_the_command_that_works_then(case: Case) -> None:
     """And where to revoke the value."""
     assert case.found().command.startswith("secretly run ")
+    assert ";" not in re.sub("'[^']*'", "", case.found().command)
     assert case.found().revoke
 
 
@@ -448,6 +455,7 @@ STAYS: dict[str, tuple[FileKind, str, str]] = {
     "a temporary key": (AWS, "[default]\naws_access_key_id=ASIAX\naws_secret_access_key=canary-1\n",
                         "temporary"),
     "two lines": (PGPASS, "h:*:*:a:canary-1\nh2:*:*:b:canary-2\n", "several lines"),
+    "a loose password": (MY_CNF, "[client]\nloose-password=canary-1\npass=canary-2\n", "MYSQL_PWD"),
     "two groups": (MY_CNF, "[client]\npassword=canary-1\n[mysql]\npassword=canary-2\n",
                    "MYSQL_PWD"),
     "an escape": (MY_CNF, "[client]\npassword=can\\ary-1\n", "escapes"),
@@ -497,7 +505,9 @@ def test_a_file_with_a_key_twice_is_not_changed(kind: FileKind, text: str) -> No
         cut_out(text.encode(), found, kind.parse)
 
 
-@pytest.mark.parametrize("text", ["github.com: {oauth_token: canary-1}\n", "- a\n", "a: |\n  b\n"])
+@pytest.mark.parametrize(
+    "text", ["github.com: {oauth_token: canary-1}\n", "- a\n", "a: |\n  b\n", "a: b # c\n"]
+)
 def test_a_hosts_file_that_gh_did_not_write_is_refused(text: str) -> None:
     """Other YAML may mean anything."""
     with pytest.raises(NoParse):
@@ -508,6 +518,15 @@ def test_a_password_in_a_key_is_not_shown() -> None:
     """npm's keys have a part of a URL."""
     (found,) = npmrc.find(document(".npmrc", b"//ada:canary-2@h/:_authToken=canary-1\n"))
     assert found.label == "//…@h/:_authToken"
+
+
+def test_a_user_name_that_is_a_secret_is_not_shown() -> None:
+    """A token in the wrong key: user names are shown, and listed."""
+    text = f"{LISTED}[mine]\nrepository=http://127.0.0.1:1/\nusername={PYPI}\npassword=canary-1\n"
+    file = document(".pypirc", text.encode())
+    searched = search(file.path, PYPIRC, file.environ, CONFIGURATION)
+    (found,) = searched.findings
+    assert (found.username, found.movable) == (None, False)
 
 
 def test_a_projects_npmrc_stays() -> None:
