@@ -29,7 +29,8 @@ def _without_shown_secret(finding: Finding) -> Finding:
     """The finding; one whose user name is a secret stays, as user names are shown and listed."""
     if not looks_secret(finding.username or ""):
         return finding
-    return finding._replace(username=None, problem="its user name looks like a secret: correct that first")
+    why = "its user name looks like a secret: correct that first"
+    return finding._replace(username=None, problem=why)
 
 
 def search(
