@@ -446,6 +446,7 @@ STAYS: dict[str, tuple[FileKind, str, str]] = {
     "which index": (SHELL, "export TWINE_PASSWORD=canary-1\n", "which index"),
     "two registries": (NPMRC, "//a/:_authToken=canary-1\n//b/:_authToken=canary-2\n", "several"),
     "a comment after a token": (NPMRC, "//a/:_authToken=canary-1 ; x\n", "comment"),
+    "an indented password": (PYPIRC, "[a]\nusername=a\n  password=canary-1\n", "indented"),
     "a password in a URL": (PYPIRC, "[a]\nrepository=http://a:canary-1@h/\n", "out of the URL"),
     "npm's password": (NPMRC, "//a/:_password=Y2FuYXJ5LTE=\n", "_authToken"),
     "several users": (GH, "github.com:\n  users:\n    a:\n      oauth_token: canary-1\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from ...redacted import Secret
@@ -25,16 +26,27 @@ def find(document: Document) -> list[Finding]:
     sections = [section for section, key in values if key == "password"]
     return [
         *(_finding(document, section, why) for section in sections),
-        *(_in_url(document, key) for key, value in values.items() if shape_of(value) == IN_URL),
+        *(
+            _in_value(document, key, *why)
+            for key, value in values.items()
+            for why in _others(value)
+        ),
     ]
 
 
-def _in_url(document: Document, key: Key) -> Finding:
-    """A password that is in the URL of an index: twine sends it as well."""
+def _others(value: str) -> Iterator[tuple[str, str]]:
+    """What else a value of any key has: the kind of the secret, and what to do."""
+    if shape_of(value) == IN_URL:
+        yield IN_URL, "take USER:PASSWORD@ out of the URL"
+    if re.search(r"\npassword\s*[=:]\s*\S", value):
+        why = "its line is indented, so programs read it as a part of the line before: correct that"
+        yield "password of a package index", why
+
+
+def _in_value(document: Document, key: Key, kind: str, problem: str) -> Finding:
     line, _ = ini.find_key(document.data, *key) or (0, None)
-    why = "take USER:PASSWORD@ out of the URL"
     value = Secret(ini.parse(document.data)[key])
-    return Finding(f"[{key[0]}] {key[1]}", line, value, IN_URL, problem=why)
+    return Finding(f"[{key[0]}] {key[1]}", line, value, kind, problem=problem)
 
 
 def _finding(document: Document, section: str, problem: str) -> Finding:
