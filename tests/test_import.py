@@ -183,6 +183,21 @@ def test_a_file_under_version_control_is_refused_unless_said(here: Home) -> None
     assert "history" in done.stdout
 
 
+@pytest.mark.parametrize("place", [".cfg", ".local/share/yadm/repo.git"])
+def test_a_file_in_a_repository_of_settings_is_refused_unless_said(here: Home, place: str) -> None:
+    """Such a one has no ``.git`` in the home."""
+    path, folder = write(here, ".pypirc", PYPIRC), here.folder / place
+    git = ["git", "--git-dir", str(folder), "--work-tree", str(here.folder)]
+    here.run_any(["git", "init", "-q", "--bare", str(folder)])
+    here.run_any([*git, "add", ".pypirc"])
+    done = here.run("import", "--yes", ".pypirc")
+    shows_no_value(done)
+    assert (done.status, path.read_text(), kept(here)) == (1, PYPIRC, {})
+    assert "under version control" in done.stderr
+    here.run_any([*git, "rm", "-q", "--cached", ".pypirc"])
+    assert here.run("import", "--yes", ".pypirc").status == 0
+
+
 def test_git_gets_no_value(here: Home) -> None:
     """Neither as an argument, nor in a variable, nor as input. What it says decides."""
     path = write(here, "dotfiles/.pypirc", PYPIRC)

@@ -47,8 +47,8 @@ def test_a_token_ends_in_an_hour(limits: TokenLimits, projects: set[str] | None)
     ids=["no token", "no token either", "switched off"],
 )
 def test_other_secrets_stay_as_they_are(value: Secret, entry: Entry) -> None:
-    """Nothing is shown, checked or changed."""
-    for limits in (ANY, DEMO):
+    """Nothing is shown, checked or changed. A project that is named counts in any case."""
+    for limits in (ANY, DEMO) if entry.narrow else (ANY,):
         assert limits.describe(value, entry) == ""
         limits.inspect(value, entry)
         assert limits.narrowed(value, entry, 0) is value
@@ -151,6 +151,14 @@ def test_a_recipe_gets_a_token_for_its_project(here: Home) -> None:
     assert done.stderr == f"secretly: {wording.gets_token('show', 'demo', until)}\n"
     done, _ = run(here, *RECIPE, answers=[False])
     assert (done.status, done.stdout) == (130, "")
+
+
+@pytest.mark.process
+def test_a_project_that_is_named_limits_the_token_in_any_case(here: Home) -> None:
+    """``narrow = false`` is for calls that name none."""
+    here.configure(f"{here.config.read_text()}\n[secrets.PyPI]\nnarrow = false\n")
+    done, _ = run(here, *RECIPE, answers=[True])
+    assert (done.status, done.stdout) == (0, "narrowed ['demo'] True __token__\n")
 
 
 @pytest.mark.process

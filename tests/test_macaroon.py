@@ -49,7 +49,7 @@ def test_a_token_is_recognized_with_other_text_before_it(before: str) -> None:
             token_scope(f"{before}{TOKEN}")
 
 
-@pytest.mark.parametrize("before", ["TOKEN=", "' ", '""', "a b ", "https://user:"])
+@pytest.mark.parametrize("before", ["TOKEN=", "' ", '""', "a b ", "https://user:", "x", "my-"])
 def test_a_token_copied_with_its_line_is_recognized(before: str) -> None:
     """The user may copy the whole line of a settings file together with the token."""
     assert is_pypi_token(f"{before}{TOKEN}")

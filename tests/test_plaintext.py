@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from command import wait_until
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,6 +33,7 @@ from secretly.plaintext.kinds import (
     tokens,
 )
 from secretly.plaintext.lines import NoParse
+from secretly.plaintext.reading import search
 from secretly.plaintext.registry import KINDS
 from secretly.plaintext.shapes import assess, is_example, known_variables, shape_of
 from secretly.reference import SHAPES, looks_secret
@@ -285,6 +289,14 @@ CASES = [
          new="secretly://proj/API_TOKEN"),
     Case(ENV, "my proj/.env", "API_TOKEN=", "'canary-1'", "\n", "my proj/API_TOKEN", "canary-1",
          new='"secretly://my proj/API_TOKEN"'),
+    Case(ENV, "proj/.env", "API_TOKEN=", '"canary\\" # 1"', " # c\n", "proj/API_TOKEN",
+         'canary" # 1', new="secretly://proj/API_TOKEN"),
+    Case(ENV, "proj/.env", "API_TOKEN=", r"'canary\' # 1'", "\nB='c'\n", "proj/API_TOKEN",
+         "canary' # 1", new="secretly://proj/API_TOKEN"),
+    Case(SHELL, ".config/fish/config.fish", "", "set -gx GH_TOKEN 'canary\\\\1'\n", "", "GitHub",
+         "canary\\1"),
+    Case(SHELL, ".bashrc", "set -o vi\nX='\\'\nY=$'it\\'s'\n", "GH_TOKEN=canary-1\n", "", "GitHub",
+         "canary-1"),
     Case(NPMRC, ".npmrc", "; mine\n//npm.example/:_authToken=", "canary-1", "\nsave-exact=true\n",
          "npm", "canary-1", new="${NPM_TOKEN?}"),
     Case(CARGO, ".cargo/credentials.toml", "# mine\n[registry]\n", 'token = "canary-1"\n',
@@ -309,6 +321,10 @@ CASES = [
          "can:ary\\1", "ada"),
     Case(MY_CNF, ".my.cnf", "[client]\nuser = ada\n", 'password = "canary-1"\n', "host = db\n",
          "MySQL", "canary-1", "ada"),
+    Case(MY_CNF, ".my.cnf", "[client]\nuser = 'ada' # me\n", "password=canary-1\n", "", "MySQL",
+         "canary-1", "ada"),
+    Case(CARGO, ".cargo/credentials.toml", "[registries.'a;b']\n", "token = 'canary-1'\n", "",
+         "a;b", "canary-1"),
     Case(MY_CNF, ".my.cnf", "[client-mariadb]\nuser=ada\n", "pass=canary-1\n", "[x]\nskip-ssl\n",
          "MariaDB", "canary-1", "ada"),
 ]  # fmt: skip
@@ -330,6 +346,7 @@ def test_the_secret_is_cut_and_every_other_byte_stays(case: Case) -> None:
 def test_each_finding_names_the_command_that_works_then(case: Case) -> None:
     """And where to revoke the value."""
     assert case.found().command.startswith("secretly run ")
+    assert ";" not in re.sub("'[^']*'", "", case.found().command)
     assert case.found().revoke
 
 
@@ -348,9 +365,9 @@ AROUND: dict[str, tuple[Case, str]] = {
     "shell": (CASES[3], "# don't|export A=b|echo 'a b'|x=\"$(y)\"|if a; then b; fi|f() { c; }"),
     "fish": (CASES[4], "# don't|set -gx A b|echo 'a b'|abbr x y"),
     "env": (CASES[6], "# don't|A=b|export C='d e'|F=\"g\\nh\"|  I = j # k"),
-    "npmrc": (CASES[9], "; x|# y|registry=https://npm.example/|save=true"),
-    "toml": (CASES[10], "# x|[a]|[b.c]|d = 1|e.f = 'g'|h = [1, 2]|[[i]]"),
-    "pgpass": (CASES[18], "# x|# y"),
+    "npmrc": (CASES[13], "; x|# y|registry=https://npm.example/|save=true"),
+    "toml": (CASES[14], "# x|[a]|[b.c]|d = 1|e.f = 'g'|h = [1, 2]|[[i]]"),
+    "pgpass": (CASES[22], "# x|# y"),
 }
 
 
@@ -419,12 +436,18 @@ STAYS: dict[str, tuple[FileKind, str, str]] = {
     "not listed": (PYPIRC, "[mine]\nrepository=http://h/\npassword=canary-1\n", "knows no index"),
     "a block's only line": (SHELL, "if x; then\n  export GH_TOKEN=canary-1\nfi\n", "around"),
     "a continued line": (SHELL, "true && \\\nexport GH_TOKEN=canary-1\n", "around"),
+    "a block with comments": (SHELL, "f() { # 'x\n  GH_TOKEN=canary-1\n} # x\n", "around"),
+    "a block's last part": (SHELL, "if x\nthen\n:\nelse # x\nGH_TOKEN=canary-1\nfi\n", "around"),
+    "a condition with a comment": (SHELL, "x && # y\nGH_TOKEN=canary-1\n", "around"),
     "a comment": (SHELL, "# export GH_TOKEN=canary-1\n", "comment"),
     "more in the line": (SHELL, "export GH_TOKEN=canary-1 A=b\n", "more in it"),
     "only by name": (SHELL, "export SOME_PASSWORD=canary-1\n", "no command"),
     "twice": (SHELL, "GH_TOKEN=canary-1\nGH_TOKEN=canary-2\n", "more than once"),
     "which index": (SHELL, "export TWINE_PASSWORD=canary-1\n", "which index"),
     "two registries": (NPMRC, "//a/:_authToken=canary-1\n//b/:_authToken=canary-2\n", "several"),
+    "a comment after a token": (NPMRC, "//a/:_authToken=canary-1 ; x\n", "comment"),
+    "an indented password": (PYPIRC, "[a]\nusername=a\n  password=canary-1\n", "indented"),
+    "a password in a URL": (PYPIRC, "[a]\nrepository=http://a:canary-1@h/\n", "out of the URL"),
     "npm's password": (NPMRC, "//a/:_password=Y2FuYXJ5LTE=\n", "_authToken"),
     "several users": (GH, "github.com:\n  users:\n    a:\n      oauth_token: canary-1\n"
                       "    b:\n      oauth_token: canary-2\n", "several"),
@@ -433,6 +456,7 @@ STAYS: dict[str, tuple[FileKind, str, str]] = {
     "a temporary key": (AWS, "[default]\naws_access_key_id=ASIAX\naws_secret_access_key=canary-1\n",
                         "temporary"),
     "two lines": (PGPASS, "h:*:*:a:canary-1\nh2:*:*:b:canary-2\n", "several lines"),
+    "a loose password": (MY_CNF, "[client]\nloose-password=canary-1\npass=canary-2\n", "MYSQL_PWD"),
     "two groups": (MY_CNF, "[client]\npassword=canary-1\n[mysql]\npassword=canary-2\n",
                    "MYSQL_PWD"),
     "an escape": (MY_CNF, "[client]\npassword=can\\ary-1\n", "escapes"),
@@ -482,11 +506,28 @@ def test_a_file_with_a_key_twice_is_not_changed(kind: FileKind, text: str) -> No
         cut_out(text.encode(), found, kind.parse)
 
 
-@pytest.mark.parametrize("text", ["github.com: {oauth_token: canary-1}\n", "- a\n", "a: |\n  b\n"])
+@pytest.mark.parametrize(
+    "text", ["github.com: {oauth_token: canary-1}\n", "- a\n", "a: |\n  b\n", "a: b # c\n"]
+)
 def test_a_hosts_file_that_gh_did_not_write_is_refused(text: str) -> None:
     """Other YAML may mean anything."""
     with pytest.raises(NoParse):
         gh.parse(text.encode())
+
+
+def test_a_password_in_a_key_is_not_shown() -> None:
+    """npm's keys have a part of a URL."""
+    (found,) = npmrc.find(document(".npmrc", b"//ada:canary-2@h/:_authToken=canary-1\n"))
+    assert found.label == "//…@h/:_authToken"
+
+
+def test_a_user_name_that_is_a_secret_is_not_shown() -> None:
+    """A token in the wrong key: user names are shown, and listed."""
+    text = f"{LISTED}[mine]\nrepository=http://127.0.0.1:1/\nusername={PYPI}\npassword=canary-1\n"
+    file = document(".pypirc", text.encode())
+    searched = search(file.path, PYPIRC, file.environ, CONFIGURATION)
+    (found,) = searched.findings
+    assert (found.username, found.movable) == (None, False)
 
 
 def test_a_projects_npmrc_stays() -> None:
@@ -684,6 +725,49 @@ def test_a_file_that_changes_while_it_is_replaced_stays(
     with pytest.raises(Refused):
         replacing.replace_file(str(file), b"old", b"new")
     assert file.read_bytes() == b"theirs"
+
+
+@pytest.mark.process
+def test_what_asks_every_process_to_end_leaves_no_file(file: Path) -> None:
+    """As the end of a session does: the process that removes the new file goes on."""
+    mine = os.fork()
+    if mine == 0:
+        real, forked = os.fork, list[int]()
+
+        def fork() -> int:
+            forked.append(real())
+            return forked[-1]
+
+        def end(_: int) -> None:
+            os.kill(forked[0], signal.SIGTERM)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        os.fork, os.fsync = fork, end  # type: ignore[assignment]
+        replacing.replace_file(str(file), b"old", b"new")
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(mine, 0)[1]) == -signal.SIGKILL
+    wait_until(lambda: os.listdir(file.parent) == ["file"])
+    assert file.read_bytes() == b"old"
+
+
+@pytest.mark.process
+def test_a_parent_that_ignores_its_children_changes_nothing(file: Path) -> None:
+    """Then the system collects them, and there is none to wait for."""
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        replacing.replace_file(str(file), b"old", b"new")
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+    assert file.read_bytes() == b"new"
+
+
+@pytest.mark.process
+def test_a_long_name_is_no_hindrance(file: Path) -> None:
+    """A name has at most 255 bytes, which may be fewer characters."""
+    long = file.with_name("é" * 120)
+    long.write_bytes(b"old")
+    replacing.replace_file(str(long), b"old", b"new")
+    assert long.read_bytes() == b"new"
 
 
 @pytest.mark.process

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import signal
 import sys
 import time
@@ -156,6 +157,40 @@ def test_a_folder_for_programs_is_found(here: Home) -> None:
     """Where programs can't be executed, a shell would pass over them and start the tool itself."""
     done = here.run("run", "--wrap", "twine", "recipe", environ={"XDG_RUNTIME_DIR": "/proc"})
     assert "recipe got nothing" in done.stdout
+
+
+@pytest.mark.process
+def test_a_folder_that_path_can_not_have_is_passed_over(here: Home) -> None:
+    """A colon ends a folder in PATH, and the tool would be started without secretly."""
+    (here.folder / "a:b").mkdir()
+    environ = dict.fromkeys(("XDG_RUNTIME_DIR", "TMPDIR"), str(here.folder / "a:b"))
+    here.program("recipe", "command -v twine\n")
+    done = here.run("run", "--wrap", "twine", "recipe", environ=environ)
+    assert "/secretly-wrap-" in done.stdout
+
+
+def open_many() -> None:
+    """Open more files than select() can wait for, and ignore children that end."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    resource.setrlimit(
+        resource.RLIMIT_NOFILE, (2048, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+    )
+    for _ in range(1030):
+        os.set_inheritable(os.open(os.devnull, os.O_RDONLY), True)
+
+
+@pytest.mark.process
+@pytest.mark.outside
+def test_what_a_parent_leaves_behind_does_not_unwrap_the_tool() -> None:
+    """Many open files, and SIGCHLD ignored: the folder stays as long as the command runs."""
+    with home() as found:
+        prepare(found)
+        found.program("recipe", "sleep 0.3\ncommand -v twine\n")
+        line = [*SECRETLY, "run", "--wrap", "twine", "recipe"]
+        done = found.run_any(line, preexec_fn=open_many, close_fds=False)
+        assert (done.status, done.stderr) == (0, "")
+        assert "/secretly-wrap-" in done.stdout
+        wait_until(lambda: not folders(found))
 
 
 @pytest.mark.process

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import stat
 import subprocess
@@ -9,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from .. import safefiles
+from ..config import places
 from ..errors import Refused
 from ..safefiles.permissions import user_name
 from ..text import escape
@@ -20,6 +22,10 @@ _GIT_TIMEOUT = 20.0
 
 #: The folders in which version control keeps its data. Only git is asked whether it has a file.
 _CONTROLS = (".git", ".hg", ".svn", ".jj", ".bzr", ".pijul", "_darcs", ".fslckout", "CVS")
+
+
+#: Where repositories of settings are, in the home.
+_BARE = (".[!.]*", "dotfiles*", ".local/share/yadm/repo.git", ".config/vcsh/repo.d/*.git")
 
 
 def check_changeable(
@@ -66,7 +72,33 @@ def _controlled_by(path: str, environ: Mapping[str, str]) -> str:
             if os.path.lexists(folder / control):
                 free = control == ".git" and _git_has_not(path, environ)
                 return "" if free else control.strip("._")
-    return ""
+    tracking = [one for one in _bare(path, environ) if _tracks(one, path, environ)]
+    return f"git, {escape(tracking[0])}" if tracking else ""
+
+
+def _bare(path: str, environ: Mapping[str, str]) -> list[str]:
+    """The git repositories without a folder of their own that may have a file of the home.
+
+    People keep their settings in such a one: ``git --git-dir ~/.dotfiles --work-tree ~``, or yadm.
+    """
+    home = places.home_folder(environ)
+    if home == "/" or not path.startswith(f"{home}/"):
+        return []
+    hidden = (glob.glob(os.path.join(glob.escape(home), one)) for one in _BARE)
+    return [
+        folder
+        for folders in hidden
+        for folder in sorted(folders)
+        if all(os.path.exists(os.path.join(folder, part)) for part in ("HEAD", "objects", "refs"))
+    ]
+
+
+def _tracks(repository: str, path: str, environ: Mapping[str, str]) -> bool:
+    """Whether a repository has a file of the home. Without git, it may have it."""
+    home = places.home_folder(environ)
+    of = (f"--git-dir={repository}", f"--work-tree={home}")
+    done = _git(path, environ, *of, "ls-files", "--error-unmatch")
+    return done is None or done.returncode == 0
 
 
 def _git_has_not(path: str, environ: Mapping[str, str]) -> bool:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from .. import safefiles
 from ..config.model import Configuration
 from ..errors import Refused
+from ..reference import looks_secret
 from ..text import escape
 from .finding import Document, FileKind, Finding
 from .lines import NoParse
@@ -24,6 +25,14 @@ class Searched(NamedTuple):
     findings: Sequence[Finding]
 
 
+def _without_shown_secret(finding: Finding) -> Finding:
+    """The finding; one whose user name is a secret stays, as user names are shown and listed."""
+    if not looks_secret(finding.username or ""):
+        return finding
+    why = "its user name looks like a secret: correct that first"
+    return finding._replace(username=None, problem=why)
+
+
 def search(
     path: str, kind: FileKind, environ: Mapping[str, str], configuration: Configuration
 ) -> Searched:
@@ -35,7 +44,7 @@ def search(
     try:
         data = safefiles.read_file(real)
         document = Document(real, path, data, environ, configuration)
-        return Searched(kind, document, kind.find(document))
+        return Searched(kind, document, [*map(_without_shown_secret, kind.find(document))])
     except OSError as error:
         why = error.strerror or "the system can't say why"
     except NoParse as error:

@@ -11,6 +11,7 @@ import contextlib
 import errno
 import os
 import secrets
+import signal
 import stat
 import sys
 from collections.abc import Iterator
@@ -107,7 +108,7 @@ def _new_file(path: str) -> Iterator[tuple[str, int]]:
 
     folder, base = os.path.split(path)
     _remove_leftovers(folder, base)
-    name = os.path.join(folder, f".{base[:200]}{_MARK}{secrets.token_hex(8)}")
+    name = os.path.join(folder, f".{base[:50]}{_MARK}{secrets.token_hex(8)}")
     with _removed_if_killed(name):
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         descriptor = os.open(name, flags, 0o600)
@@ -124,7 +125,7 @@ def _remove_leftovers(folder: str, base: str) -> None:
     """Remove what a power failure left. What another run is writing is locked, and stays."""
     import fcntl
 
-    beginning = f".{base[:200]}{_MARK}"
+    beginning = f".{base[:50]}{_MARK}"
     for name in os.listdir(folder):
         if not name.startswith(beginning):
             continue
@@ -144,7 +145,7 @@ def _remove_leftovers(folder: str, base: str) -> None:
 def _removed_if_killed(path: str) -> Iterator[None]:
     """Have a second process remove a file when the block ends, and also if this one is killed."""
     reading, writing = os.pipe()
-    child = os.fork()
+    child = _fork_without_signals()
     if child == 0:  # it makes system calls alone: other threads may have held locks
         try:
             os.setsid()  # what ends the terminal's processes doesn't end it
@@ -158,7 +159,20 @@ def _removed_if_killed(path: str) -> Iterator[None]:
         yield
     finally:
         os.close(writing)
-        os.waitpid(child, 0)
+        with contextlib.suppress(ChildProcessError):  # whoever started secretly ignores SIGCHLD
+            os.waitpid(child, 0)
+
+
+def _fork_without_signals() -> int:
+    """Fork a process that goes on when all processes are asked to end."""
+    asking = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGQUIT)
+    before, child = signal.pthread_sigmask(signal.SIG_BLOCK, asking), -1
+    try:
+        child = os.fork()
+    finally:
+        if child != 0:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return child
 
 
 def _copy_attributes(original: int, new: int) -> None:

@@ -9,10 +9,13 @@ from collections.abc import Mapping
 from ..config.model import Configuration
 from ..reference import SHAPES, shape
 
-__all__ = ["PERHAPS", "assess", "is_example", "known_variables", "shape_of"]
+__all__ = ["IN_URL", "PERHAPS", "assess", "is_example", "known_variables", "shape_of"]
 
 #: The kind of a value that only the name of its variable gives away.
 PERHAPS = "perhaps a secret, by its name"
+
+#: The kind of a value with a URL that has a password.
+IN_URL = "password or token in a URL"
 
 _NAMED = re.compile(
     r"(?:^|_)(?:TOKEN|API_?KEY|ACCESS_KEY|AUTH_KEY|SECRET|SECRET_KEY|SIGNING_KEY|ENCRYPTION_KEY"
@@ -56,7 +59,7 @@ def shape_of(text: str) -> str:
                 continue
             return "" if _PLACEHOLDER.search(text[found.start() : found.start() + 40]) else kind
     if (found := _URL.search(text)) and not _stands_in(found[0]):
-        return "password or token in a URL"
+        return IN_URL
     return ""
 
 

@@ -21,7 +21,8 @@ _HERE = re.compile(rb"<<-?[ \t]*(['\"\\]?)([A-Za-z_][A-Za-z0-9_]*)")
 
 def is_fish(data: bytes) -> bool:
     """Whether a file seems to be fish's: there a backslash counts in single quotes."""
-    return re.search(rb"^[ \t]*set[ \t]+-{1,2}\w", data, re.MULTILINE) is not None
+    value = rb"^[ \t]*set[ \t]+(?:-{1,2}[a-zA-Z-]+[ \t]+)+[A-Za-z_]\w*[ \t]+[^\s#;&|]"
+    return re.search(value, data, re.MULTILINE) is not None
 
 
 def code_lines(data: bytes) -> Iterator[TextLine]:
@@ -34,26 +35,31 @@ def code_lines(data: bytes) -> Iterator[TextLine]:
         if not quote:
             yield line
         quote = _quote_after(line.text, quote, fish)
-        here = None if quote else _HERE.search(_without_comment(line.text))
+        here = None if quote else _HERE.search(without_comment(line.text))
         until = here[2] if here and b"<<<" not in line.text else b""
 
 
-def _without_comment(text: bytes) -> bytes:
+def without_comment(text: bytes) -> bytes:
+    """A line up to what may be a comment; in quotes it is none."""
     return re.split(rb"(?:^|\s)#", text, maxsplit=1)[0]
+
+
+#: What is open after ``$'``: there a backslash counts, and a single quote ends it.
+_ESCAPED = -1
 
 
 def _quote_after(text: bytes, quote: int, fish: bool) -> int:
     """The quote that is open at the end of a line; 0: none."""
-    single, double, backslash, comment = b"'\"\\#"
+    single, double, backslash, comment, dollar = b"'\"\\#$"
     at, before = 0, b" "[0]
     while at < len(text):
         one = text[at]
         if one == backslash and (quote != single or fish):
             at += 1
         elif quote:
-            quote = 0 if one == quote else quote
+            quote = 0 if one == (single if quote == _ESCAPED else quote) else quote
         elif one in (single, double):
-            quote = one
+            quote = _ESCAPED if one == single and before == dollar and not fish else one
         elif one == comment and before in b" \t;":
             break
         before = one

@@ -90,9 +90,10 @@ class TokenScope(NamedTuple):
 
 def is_pypi_token(value: str) -> bool:
     """Whether a secret is a token, or contains one after something else."""
-    start = rf"[^!-~]*['\"]?{PREFIX}"
+    start = rf"\A[^!-~]*['\"]?{PREFIX}"
     anywhere = rf"(?<![A-Za-z0-9_-]){PREFIX}[A-Za-z0-9_-]{{16}}"
-    return any(map(re.search, (rf"\A{start}", anywhere), (value, value)))
+    whole = rf"{PREFIX}AgE[A-Za-z0-9_-]{{80}}"  # a real one, even after a letter
+    return any(re.search(pattern, value) for pattern in (start, anywhere, whole))
 
 
 def token_scope(token: str) -> TokenScope:

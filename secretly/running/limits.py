@@ -30,7 +30,7 @@ class TokenLimits(Record):
 
         :param value: None if the user has not typed it yet.
         """
-        if not entry.narrow:
+        if not entry.narrow and not self.projects:
             return False
         if value is None:
             return entry.prefix == _PREFIX

@@ -54,7 +54,8 @@ def make_folder(files: Mapping[str, str], environ: Mapping[str, str]) -> str:
         finally:
             os._exit(0)
     os.close(writing)
-    os.waitpid(child, 0)
+    with contextlib.suppress(ChildProcessError):  # whoever started secretly ignores SIGCHLD
+        os.waitpid(child, 0)
     if ending is not None:
         os.close(ending)
     with os.fdopen(reading, "rb") as pipe:
@@ -68,9 +69,13 @@ def make_folder(files: Mapping[str, str], environ: Mapping[str, str]) -> str:
 
 
 def _roots(environ: Mapping[str, str]) -> list[Path]:
-    """The folders for temporary ones, the best first."""
-    named = places.named_folder("XDG_RUNTIME_DIR", environ)
-    return [Path(folder) for folder in (named, tempfile.gettempdir()) if folder]
+    """The folders for temporary ones, the best first. PATH can't have one with a colon."""
+    found = [places.named_folder("XDG_RUNTIME_DIR", environ)]
+    with contextlib.suppress(FileNotFoundError):
+        found.append(tempfile.gettempdir())
+    found.append("/tmp")
+    roots = dict.fromkeys(folder for folder in found if folder and os.pathsep not in folder)
+    return [Path(folder) for folder in roots]
 
 
 def _made_in(roots: Sequence[Path], prefix: str) -> str:
@@ -154,7 +159,9 @@ def _end_of(pid: int) -> int | None:
 def _wait(pid: int, ending: int | None) -> None:
     """Wait until a process has ended."""
     if ending is not None:
-        select.select([ending], [], [])
+        waiting = select.poll()  # select() takes no descriptor above 1023
+        waiting.register(ending, select.POLLIN)
+        waiting.poll()
         return
     while True:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ...redacted import Secret
+from ...text import shell_quote
 from .. import toml
 from ..finding import Document, FileKind, Finding, Key
 from ..naming import secret_of
@@ -24,6 +25,7 @@ def _finding(document: Document, key: Key, value: Secret) -> Finding:
     own = key[0] == "registries"
     name = key[1] if own else secret_of("cargo", document.configuration)
     variable = f"CARGO_REGISTRIES_{key[1].upper().replace('-', '_')}_TOKEN"
+    given = f"-e {shell_quote(f'{variable}={name}')} " if own else ""
     return Finding(
         ".".join(key),
         line,
@@ -34,7 +36,7 @@ def _finding(document: Document, key: Key, value: Secret) -> Finding:
         (cut,) if cut else (),
         (key,),
         problem="" if cut else "its key is not on a line of its own",
-        command=f"secretly run {f'-e {variable}={name} ' if own else ''}cargo publish",
+        command=f"secretly run {given}cargo publish",
         revoke=f"in your account at {name if own else 'the registry, under API Tokens'}",
     )
 

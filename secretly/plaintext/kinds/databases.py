@@ -60,7 +60,8 @@ def find_pgpass(document: Document) -> list[Finding]:
 def find_my_cnf(document: Document) -> list[Finding]:
     """The passwords of all groups; the client takes any short form of the key."""
     values = ini.parse_loosely(document.data)
-    keys = [key for key in values if re.fullmatch("pass(?:w(?:o(?:rd?)?)?)?", key[1])]
+    password = "(?:loose[-_])?pass(?:w(?:o(?:rd?)?)?)?"
+    keys = [key for key in values if re.fullmatch(password, key[1])]
     several = "several groups have one, and any of them hides MYSQL_PWD" if len(keys) > 1 else ""
     includes = re.search(rb"^[ \t]*!include", document.data, re.MULTILINE)
     return [
@@ -75,7 +76,7 @@ def _in_group(document: Document, key: tuple[str, ...], problem: str) -> Finding
     raw, group = values[key], key[0]
     command = "mariadb" if "mariadb" in group else "mysql"
     line, cut = ini.find_key(document.data, *key) or (0, None)
-    value = raw[1:-1] if raw[:1] in "'\"" and raw[:1] == raw[-1:] and len(raw) > 1 else raw
+    value = _unquoted(raw)
     if "\\" in value or " #" in raw or "\n" in raw or cut is None:
         problem = problem or "it is written with escapes, a comment or several lines"
     if group not in ("client", "mysql", "client-mariadb", "mariadb", "mariadb-client"):
@@ -86,13 +87,17 @@ def _in_group(document: Document, key: tuple[str, ...], problem: str) -> Finding
         Secret(value),
         "password of a database",
         secret_of(command, document.configuration),
-        values.get((group, "user")) or None,
+        _unquoted(values.get((group, "user"), "").partition(" #")[0].strip()) or None,
         (cut,) if cut else (),
         (key,),
         problem=problem,
         command=f"secretly run {command} …",
         revoke="in the database: ALTER USER … IDENTIFIED BY …",
     )
+
+
+def _unquoted(text: str) -> str:
+    return text[1:-1] if text[:1] in "'\"" and text[:1] == text[-1:] and len(text) > 1 else text
 
 
 KINDS = [

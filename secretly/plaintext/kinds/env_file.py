@@ -17,7 +17,8 @@ from ..shapes import assess, known_variables
 
 _LINE = re.compile(
     r"(?P<before>\s*(?:export[^\S\r\n]+)?(?P<key>[A-Za-z_][A-Za-z0-9_.]*)[^\S\r\n]*=[^\S\r\n]*)"
-    r"(?P<value>'[^']*'|\"[^\"]*\"|[^\r\n]*?)(?P<after>[^\S\r\n]*(?:\s#[^\r\n]*)?[\r\n]*)",
+    r"(?P<value>'(?:\\'|[^'])*'|\"(?:\\\"|[^\"])*\"|(?!['\"])[^\r\n]*?)"
+    r"(?P<after>[^\S\r\n]*(?:\s#[^\r\n]*)?[\r\n]*)",
 )
 
 #: Files next to an env file whose programs read it too, or may.

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from ...redacted import Secret
-from ...text import escape
+from ...text import escape, shell_quote
 from ..finding import Cut, Document, FileKind, Finding, Parsed
 from ..lines import NoParse, TextLine, decoded, read_lines
 from ..naming import secret_of
@@ -27,12 +27,14 @@ def _entries(data: bytes) -> Iterator[tuple[tuple[str, ...], str, TextLine]]:
         if not line.text.strip() or line.text.lstrip().startswith(b"#"):
             continue
         found = _LINE.fullmatch(line.text)
-        if found is None or (found["value"] or b"")[:1] in (b"|", b">", b"{", b"[", b"&", b"*"):
+        value = b"" if found is None else found["value"] or b""
+        other = value[:1] in (b"|", b">", b"{", b"[", b"&", b"*") or re.search(rb"\s#", value)
+        if found is None or other:
             raise NoParse(f"line {line.number} is not as gh writes it")
         indent = len(found["indent"])
         path = [(at, key) for at, key in path if at < indent]
         path.append((indent, decoded(found["key"])))
-        yield tuple(key for _, key in path), decoded(found["value"] or b""), line
+        yield tuple(key for _, key in path), decoded(value), line
 
 
 def parse(data: bytes) -> Parsed:
@@ -70,7 +72,7 @@ def _finding(
     main = host == _HOST
     problem = "it has the tokens of several users or hosts" if several else ""
     name = secret_of("gh", document.configuration) if main else host
-    called = f"secretly run -e GH_ENTERPRISE_TOKEN={name} gh …"
+    called = f"secretly run -e {shell_quote(f'GH_ENTERPRISE_TOKEN={name}')} gh …"
     return Finding(
         f"{escape(host)}: oauth_token{f' ({len(copies)} copies)' if len(copies) > 1 else ''}",
         line.number,

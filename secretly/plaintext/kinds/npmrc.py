@@ -16,7 +16,7 @@ from ..naming import secret_of
 
 _TOKEN = re.compile(
     rb"(?P<before>\s*(?P<key>(?://[^=\s]+:)?(?:_authToken|_auth|_password))\s*=\s*)"
-    rb"(?P<value>\"[^\"]*\"|'[^']*'|[^\s;#\"']+)(?P<after>\s*)"
+    rb"(?P<value>\"[^\"]*\"|'[^']*'|[^\s;#\"']+)\s*(?P<comment>[;#].*)?"
 )
 _REFERENCE = "${NPM_TOKEN?}"
 
@@ -57,8 +57,10 @@ def _finding(document: Document, line: TextLine, match: re.Match[bytes], why: st
     start = line.start + match.end("before")
     cut = Cut(start, start + len(match["value"]), _REFERENCE.encode())
     key = decoded(match["key"])
+    if match["comment"]:
+        why = "its line has a comment: put that on a line of its own"
     return Finding(
-        escape(key),
+        escape(re.sub(r"//[^/]*@", "//…@", key)),
         line.number,
         Secret(decoded(match["value"]).strip("\"'")),
         "token for npm's registry",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from ...redacted import Secret
 from ...text import shell_quote
 from .. import ini
-from ..finding import Document, FileKind, Finding
+from ..finding import Document, FileKind, Finding, Key
 from ..naming import index_secret
+from ..shapes import IN_URL, shape_of
 
 #: Sections whose password twine sends to any index that has none of its own.
 _FOR_ALL = ("server-login", "DEFAULT")
@@ -22,7 +24,29 @@ def find(document: Document) -> list[Finding]:
     if shared:
         why = f"twine would send the password of [{shared[0]}] in its place: remove that one first"
     sections = [section for section, key in values if key == "password"]
-    return [_finding(document, section, why) for section in sections]
+    return [
+        *(_finding(document, section, why) for section in sections),
+        *(
+            _in_value(document, key, *why)
+            for key, value in values.items()
+            for why in _others(value)
+        ),
+    ]
+
+
+def _others(value: str) -> Iterator[tuple[str, str]]:
+    """What else a value of any key has: the kind of the secret, and what to do."""
+    if shape_of(value) == IN_URL:
+        yield IN_URL, "take USER:PASSWORD@ out of the URL"
+    if re.search(r"\npassword\s*[=:]\s*\S", value):
+        why = "its line is indented, so programs read it as a part of the line before: correct that"
+        yield "password of a package index", why
+
+
+def _in_value(document: Document, key: Key, kind: str, problem: str) -> Finding:
+    line, _ = ini.find_key(document.data, *key) or (0, None)
+    value = Secret(ini.parse(document.data)[key])
+    return Finding(f"[{key[0]}] {key[1]}", line, value, kind, problem=problem)
 
 
 def _finding(document: Document, section: str, problem: str) -> Finding:

@@ -17,12 +17,13 @@ from ..finding import Cut, Document, FileKind, Finding, Parsed
 from ..lines import NoParse, TextLine, decoded, read_lines
 from ..naming import command_with
 from ..shapes import PERHAPS, assess, known_variables, shape_of
-from ..shell_code import CLOSES, CONTINUES, OPENS, code_lines
+from ..shell_code import CLOSES, CONTINUES, OPENS, code_lines, without_comment
 
 _VALUE = rb"(?P<value>'[^'\n]*'|\"[^\"\n]*\"|[^\s;|&<>()'\"]*)"
 _NAME = rb"(?P<name>[A-Za-z_][A-Za-z0-9_]*)"
 _POSIX = rb"(?:(?:export|declare|typeset|local|readonly)[ \t]+(?:-\w+[ \t]+)*)?" + _NAME + rb"="
 _FISH = rb"set[ \t]+(?:-{1,2}[a-zA-Z-]+[ \t]+)+" + _NAME + rb"[ \t]+"
+_SET = re.compile(rb"[ \t#]*set[ \t]")
 _CSH = rb"setenv[ \t]+" + _NAME + rb"[ \t]+"
 _UNIVERSAL = rb"SETUVAR[ \t]+(?:--\w+[ \t]+)*" + _NAME + rb":"
 
@@ -73,6 +74,8 @@ def _assignment(found: re.Match[bytes], line: TextLine, alone: bool, commented: 
     value, text = found["value"], None
     quoted = value[:1] in (b"'", b'"')
     inner = value[1:-1] if quoted else value
+    if value[:1] == b"'" and _SET.match(line.text):  # fish has escapes in single quotes
+        inner = re.sub(rb"\\([\\'])", rb"\1", inner)
     if value[:1] == b"'" or not re.search(rb"[$`\\]", inner):
         with contextlib.suppress(NoParse):  # then it is not a secret
             text = decoded(inner)
@@ -131,9 +134,10 @@ class _Reading:
         at = bisect.bisect_left(self._numbers, line.number)
         before = self.code[self._numbers[at - 1]] if at else b""
         after = self.code[self._numbers[at + 1]] if at + 1 < len(self._numbers) else b""
-        if CONTINUES.search(before) or CONTINUES.search(line.text.strip()):
+        bare = without_comment(before).strip()  # too short, if the comment is in quotes
+        if any(map(CONTINUES.search, (before, bare, line.text.strip()))):
             return True
-        return bool(OPENS.search(before)) and bool(CLOSES.match(after))
+        return any(map(OPENS.search, (before, bare))) and bool(CLOSES.match(after))
 
 
 def _users(code: Mapping[int, bytes], variables: Collection[str]) -> dict[str, list[int]]:
