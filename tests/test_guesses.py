@@ -14,6 +14,7 @@ from secretly.cli import guesses, run, run_options
 from secretly.cli.console import UsageError
 from secretly.cli.verbs import VERBS
 from secretly.config import loading
+from secretly.config.command_line import recognize
 from secretly.config.model import Command, Configuration, Entry, Profile
 from secretly.resolving.similar import configured_names, did_you_mean, similar_names
 from secretly.testing import FakePinentry
@@ -24,6 +25,108 @@ def _home() -> Iterator[Home]:
     with fresh_home() as found:
         found.keep_in_a_file()
         yield found
+
+
+# -- uploads that secretly doesn't see ---------------------------------------------
+
+
+def line_for(words: str, alias: str | None = None) -> str:
+    """The line about a call, and whether the call needs no secret, as it must for a line."""
+    known = loading.load({"SECRETLY_CONFIG": "/dev/null"})
+    command = words.split()
+    call = recognize(command, known, alias)
+    assert call is not None
+    assert not call.needs_secret
+    return guesses.unseen_upload(command, call, alias)
+
+
+@pytest.mark.parametrize(
+    ("words", "alias", "how"),
+    [
+        ("hatch run release", None, "--as twine --project NAME hatch run release"),
+        ("hatch run docs:deploy", None, "--as twine --project NAME"),
+        ("uv run poe publish", None, "--as twine --project NAME uv run poe publish"),
+        ("poetry run nox -s release", None, "--as twine --project NAME"),
+        ("npm run release", None, "-e NPM_TOKEN=npm npm run release"),
+        ("npm run publish:docs", None, "-e NPM_TOKEN=npm"),
+        ("cargo release", None, "-e CARGO_REGISTRY_TOKEN=Cargo cargo release"),
+        ("cargo xtask publish", None, "-e CARGO_REGISTRY_TOKEN=Cargo"),
+        ("make all", "twine", "--wrap twine make all"),
+        ("make release", "uv", "--wrap uv make release"),
+        ("nox -s all", "twine", "--as twine --project NAME nox -s all"),
+    ],
+)
+def test_a_call_that_may_publish_is_named_with_what_helps(
+    words: str, alias: str | None, how: str
+) -> None:
+    """The line has a command that one can paste."""
+    line = line_for(words, alias)
+    assert "gets no secret" in line
+    assert f"secretly run {how}" in line
+    assert "\n" not in line
+
+
+@pytest.mark.parametrize(
+    ("words", "alias"),
+    [
+        ("hatch run test", None),
+        ("hatch version release", None),
+        ("uv run pytest tests/test_upload.py", None),
+        ("uv run pytest upload.py", None),
+        ("uv build", None),
+        ("cargo build --release", None),
+        ("npm test", None),
+        ("twine upload --help", None),
+        ("twine check dist/x", None),
+        ("twine check dist/x", "twine"),
+        ("gh auth login", None),
+    ],
+)
+def test_a_call_that_does_not_seem_to_publish_has_no_line(words: str, alias: str | None) -> None:
+    """Paths, options and other words don't count."""
+    assert line_for(words, alias) == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "how"),
+    [
+        (
+            "make release",
+            "to be asked when it starts twine: secretly run --wrap twine make release",
+        ),
+        ("just deploy-docs", "secretly run --wrap twine just deploy-docs"),
+        ("nox -s release", "secretly run --as twine --project NAME nox -s release"),
+        ("make test", ""),
+        ("./release.sh", ""),
+    ],
+)
+def test_an_unknown_command_that_may_publish_has_a_hint(words: str, how: str) -> None:
+    """secretly refuses it, as nothing names a secret."""
+    found = guesses.for_recipe(words.split())
+    assert found.endswith(how)
+    assert bool(found) == bool(how)
+
+
+@pytest.mark.process
+def test_the_line_is_printed_and_the_call_is_run(home: Home) -> None:
+    """``-q`` hides the line. With ``--wrap`` there is none."""
+    home.program("hatch", "#!/bin/sh\necho ran\n")
+    call = ("hatch", "run", "release")
+    done = home.run("run", *call)
+    assert (done.status, done.stdout) == (0, "ran\n")
+    assert done.stderr == f"secretly: {line_for(' '.join(call))}\n"
+    for options in (("-q",), ("--wrap", "twine")):
+        done = home.run("run", *options, *call)
+        assert (done.status, done.stdout, done.stderr) == (0, "ran\n", "")
+
+
+@pytest.mark.process
+def test_a_recipe_that_names_no_secret_is_refused_with_the_hint(home: Home) -> None:
+    """Nothing is run."""
+    home.program("make", "#!/bin/sh\necho ran\n")
+    done = home.run("run", "make", "release")
+    assert (done.status, done.stdout) == (125, "")
+    assert done.stderr.splitlines()[1].strip() == guesses.for_recipe(["make", "release"])
 
 
 # -- names -------------------------------------------------------------------------

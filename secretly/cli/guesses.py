@@ -127,10 +127,11 @@ def unseen_upload(command: Sequence[str], known: Invocation, alias: str | None) 
         return ""
     first, *others = [word for word in words if not re.search(r"[/.=]", word)] or [""]
     named = [first, *(others if first in _STARTING else [])]
-    if alias is None and not any(map(_PUBLISHING.fullmatch, named)):
+    other = alias is not None and os.path.basename(command[0]) != alias
+    if not other and not any(map(_PUBLISHING.fullmatch, named)):
         return ""
     shown = format_command(command, 60)
-    if alias is not None and os.path.basename(command[0]) != alias:
+    if alias is not None and other:
         what = f"{escape(alias)} gets no secret: secretly can't read an upload from '{shown}'"
         return f"{what}. {_how(command, alias)}"
     return (
