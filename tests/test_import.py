@@ -434,3 +434,63 @@ def test_secrets_move_to_the_real_keychain() -> None:
         assert (done.status, path.read_text()) == (0, LEFT), done
         assert here.run("get", "PyPI").stdout == f"{PYPI}\n"
         assert here.run("import", "--yes", ".pypirc").status == 0
+
+
+# -- refusals that leave everything as it is -------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("configured", "name", "text", "said"),
+    [
+        ('[secrets.PyPI]\nsource = "env://X"\n', ".pypirc", PYPIRC, "is configured to come from"),
+        ('[secrets.Mine]\nprefix = "good-"\n', "mine", f"{CANARY}\n", "can't be stored as it is"),
+    ],
+)
+def test_a_secret_that_would_not_be_found_again_is_refused(
+    here: Home, configured: str, name: str, text: str, said: str
+) -> None:
+    """``run`` would look elsewhere, or refuse it. The file stays as it is."""
+    here.configure(here.config.read_text() + configured)
+    path = write(here, name, text)
+    words = ("--as", "Mine") if name == "mine" else ()
+    done = here.run("import", "--yes", name, *words)
+    shows_no_value(done)
+    assert (done.status, said in done.stderr) == (1, True)
+    assert path.read_text() == text
+    assert kept(here) == {}
+
+
+def test_a_file_that_its_programs_could_not_read_is_refused(here: Home) -> None:
+    """Neither is its text quoted."""
+    path = write(here, ".pypirc", f"[pypi]\npassword = {CANARY}\n[pypi]\n{CANARY}\n")
+    path.write_bytes(path.read_bytes() + b"\xff\n")
+    done = here.run("import", "--yes", ".pypirc")
+    shows_no_value(done)
+    assert done.status == 1
+    assert "can't read .pypirc" in done.stderr
+    assert done.stderr.count("\n") == 2
+
+
+def test_without_files_the_usual_ones_are_searched(here: Home) -> None:
+    """Without any, the line says where else to look."""
+    done = here.run("import")
+    assert (done.status, done.stderr) == (0, "")
+    assert "secretly doctor --plaintext" in done.stdout
+    path = write(here, ".pypirc", PYPIRC)
+    assert here.run("import", "--yes").status == 0
+    assert path.read_text() == LEFT
+
+
+def test_doctor_prints_json_of_what_lies_in_plain_text(here: Home) -> None:
+    """The places, kinds and advice of the text, and no value."""
+    here.environ["PATH"] = os.defpath
+    clean = here.run("doctor", "--plaintext", "--json")
+    assert json.loads(clean.stdout) == {"version": 1, "good": True, "found": []}
+    write(here, ".pypirc", PYPIRC)
+    done = here.run("doctor", "--plaintext", "--json")
+    shows_no_value(done)
+    found = json.loads(done.stdout)
+    assert (done.status, found["good"], len(found["found"])) == (1, False, 2)
+    assert found["found"][0]["place"] == "~/.pypirc:6"
+    assert found["found"][0]["advice"] == "secretly import ~/.pypirc"
+    assert set(found["found"][0]) == {"place", "what", "advice"}

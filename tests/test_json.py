@@ -116,6 +116,15 @@ def test_the_findings_of_doctor_are_as_described(home: Home) -> None:
     assert [one["details"] for one in found["checks"] if one["about"] == "pinentry"] != [[]]
 
 
+def test_what_lies_in_plain_text_is_as_described(home: Home) -> None:
+    """The place, the kind and the advice."""
+    path = home.folder / ".pypirc"
+    path.write_text(f"[pypi]\npassword = {TOKEN}\n")
+    path.chmod(0o600)
+    (found,) = printed(home, "doctor --plaintext --json", status=1)
+    assert_described("doctor --plaintext", [found])
+
+
 def test_what_a_check_finds_is_as_described(home: Home) -> None:
     """A secret that is there, and one that is missing."""
     path = home.folder / ".env"
