@@ -43,7 +43,7 @@ while True:
             noted.append(time.monotonic_ns())
             with open({noted!r}, "w") as file:
                 file.write(str(noted))
-            os.write(1, b"D pypi-canary-1\\nOK\\n")
+            os.write(1, b"D canary-1\\nOK\\n")
         elif line == b"GETINFO flavor":
             os.write(1, b"D gtk2\\nOK\\n")
         else:
