@@ -246,10 +246,6 @@ def main() -> None:
         if shutil.which(program):
             made = window(program, "confirm", "", description=question())
             FOLDER.joinpath(f"confirm-{name}.png").write_bytes(made)
-    # The README shows this one.
-    token = {"description": upload(), "prompt": wording.secret_label("PyPI", "pypi-")}
-    made = window("pinentry-qt", "ask", "canary-1", **token)
-    FOLDER.parent.joinpath("pinentry.png").write_bytes(made)
     for name, program in TERMINALS.items():
         if shutil.which(program):
             lines = screenful(program, "agree", question())

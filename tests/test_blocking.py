@@ -26,7 +26,7 @@ from secretly.waiting import own_loop
 
 pytestmark = pytest.mark.process
 
-#: A prompt that nobody answers.
+#: A prompt without an answer.
 UNANSWERED: Any = [("hang", False)]
 
 
@@ -98,7 +98,7 @@ def test_errors_are_those_of_the_coroutines() -> None:
 
 def test_the_context_variables_are_the_callers() -> None:
     """In a *verify* of each kind."""
-    caller = contextvars.ContextVar("caller", default="nobody")
+    caller = contextvars.ContextVar("caller", default="unknown")
     seen = []
 
     async def coroutine(secret: secretly.Secret) -> None:
@@ -277,7 +277,7 @@ def test_each_thread_keeps_its_own_time() -> None:
 
 
 def test_a_call_that_is_stuck_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The caller does not wait for ever for work that ignores its own limit."""
+    """The caller does not wait endlessly for work that ignores its own limit."""
     monkeypatch.setattr(own_loop, "_GRACE", 0.1)
     with pytest.raises(PromptTimeout, match=r"did not end in 0\.1 s") as caught:
         own_loop.run_blocking(lambda: asyncio.sleep(3600), 0.1)
@@ -360,7 +360,7 @@ def test_a_signal_ends_the_prompt(number: int) -> None:
 
 
 def test_ctrl_c_on_the_terminal_gives_it_back(tmp_path: Path) -> None:
-    """Where secretly asks on the terminal itself, because there is no pinentry."""
+    """Where secretly asks on the terminal itself, because it found no pinentry."""
     source = """
         import secretly
         try:

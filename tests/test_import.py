@@ -342,7 +342,7 @@ for home, point in zip(sys.argv[2:], map(int, sys.argv[1].split(","))):
 
 
 def import_in_homes(here: Home, points: list[int]) -> tuple[list[Path], str]:
-    """Import the same file in a home for each point, and kill it there; 0 is no point."""
+    """Import the same file in a home for each point, and kill it there; 0 kills nothing."""
     homes = [here.folder / f"home{point}" for point in points]
     for one in homes:
         one.mkdir()

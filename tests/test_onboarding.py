@@ -135,7 +135,7 @@ def test_deep_looks_into_the_keychain(home: Home) -> None:
     assert checked(home, "--deep") == (1, {("API_KEY", "Example"): ("missing", "keychain")})
     silent = {"PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring"}
     done = home.run("check", "-f", ".env", "--deep", environ=silent)
-    assert (done.status, done.stdout[:4]) == (0, "    "), done  # nobody knows
+    assert (done.status, done.stdout[:4]) == (0, "    "), done  # unknown
 
 
 def test_a_file_that_run_refuses_is_refused(home: Home) -> None:

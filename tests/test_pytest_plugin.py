@@ -1,4 +1,4 @@
-"""The fixtures that pytest finds by itself, as a project that uses secretly has them."""
+"""The fixtures that pytest finds without an import, as a project that uses secretly has them."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ def test_the_user_is_asked_for_what_no_source_has() -> None:
 
 
 def test_other_sources_take_precedence(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Arguments, variables, by alias and in nested models: nobody is asked for those."""
+    """Arguments, variables, by alias and in nested models: the user is not asked for those."""
     for name, value in {
         "APP_TOKEN": "canary-env",
         "SECOND": "canary-second",
@@ -127,7 +127,7 @@ class Small(Sourced):
 
 
 def test_where_nobody_can_be_asked_it_is_an_error() -> None:
-    """At once, with secretly's own error. A stored secret, or one in a variable, is found."""
+    """Immediately, with secretly's own error. A stored secret, or one in a variable, is found."""
     with sandbox():
         with pytest.raises(secretly.NotFound, match="app/token"):
             Small()

@@ -26,6 +26,6 @@ def test_a_typed_secret_is_stored(
 
 @pytest.mark.usefixtures("secretly_sandbox")
 def test_a_user_who_cancels() -> None:
-    """There is no answer, so the user cancels."""
+    """Without an answer, the user cancels."""
     with pytest.raises(secretly.Cancelled):
         greeting()

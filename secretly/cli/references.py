@@ -27,7 +27,7 @@ from ..text import escape, shell_quote
 
 THERE, MISSING, UNKNOWN = "there", "missing", "unknown"
 
-#: Sources that are read without ``--deep``: they are on this computer, and ask nobody.
+#: Sources that are read without ``--deep``: they are on this computer, and ask you nothing.
 _LOCAL = ("env", "file")
 
 _WHERE = {
@@ -103,7 +103,7 @@ def _looked_up(name: str, result: ResolvedSecret | SecretlyError, before: Verdic
     """What a look-up ended with."""
     if isinstance(result, ResolvedSecret):
         return Verdict(THERE, result.origin, f"{name} {_WHERE.get(result.origin, 'was found')}")
-    # Without the keychain, nobody knows what it has.
+    # Only the keychain knows what it has.
     state = UNKNOWN if isinstance(result, KeychainUnavailable) else MISSING
     return Verdict(state, before.origin, str(result), result.hint)
 

@@ -26,7 +26,7 @@ def add_reference(verb: ArgumentParser, about: str = REFERENCE, *, optional: boo
 
 
 def add_env_files(verb: ArgumentParser, about: str, *, required: bool = False) -> None:
-    """Let a verb take env files as ``run`` does, and the variables that are no references.
+    """Let a verb take env files as ``run`` does, and the variables whose text is not a reference.
 
     :param about: the help of the option for the file.
     """

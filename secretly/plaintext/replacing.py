@@ -1,4 +1,4 @@
-"""Replace a file, or remove it: whole or not at all, and only if nobody changed it meanwhile.
+"""Replace a file, or remove it: whole or not at all, and only if it has not changed meanwhile.
 
 The new file is written under a name of its own, in the same folder, for this user alone. It gets
 the old one's permissions, owner, access list and attributes, and takes its place. A second process
@@ -159,7 +159,7 @@ def _removed_if_killed(path: str) -> Iterator[None]:
         yield
     finally:
         os.close(writing)
-        with contextlib.suppress(ChildProcessError):  # whoever started secretly ignores SIGCHLD
+        with contextlib.suppress(ChildProcessError):  # secretly's parent ignores SIGCHLD
             os.waitpid(child, 0)
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from ..errors import Refused
 from . import archives
-from .beside import modules_beside
 from .collecting import collect
 from .destination import Destination
 from .release import LIFETIME, LIFETIME_BUILDING, LONGEST, SLOWEST, Release
+from .shadowing import shadowing_modules
 from .steering import network_of
 from .tool_call import ToolCall
 
@@ -35,7 +35,7 @@ def examine_release(
         row.name,
         destination,
         launcher=call.invocation.launcher,
-        code=(*launched, *call.code(), *modules_beside(call)),
+        code=(*launched, *call.code(), *shadowing_modules(call)),
         network=network.settings,
         unverified=network.unverified,
     )

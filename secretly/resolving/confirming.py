@@ -13,10 +13,13 @@ class Confirmation(Record):
     """Whether the user confirms a use.
 
     :param waived_by: what says that the user need not, where secretly would have asked.
+    :param limits: what the command gets in place of the secret, as the dialog says it; empty if it
+        gets the secret itself.
     """
 
     needed: bool
     waived_by: str = ""
+    limits: str = ""
 
 
 def decide_confirmation(request: SecretRequest, found: ResolvedSecret) -> Confirmation:
@@ -28,19 +31,15 @@ def decide_confirmation(request: SecretRequest, found: ResolvedSecret) -> Confir
     """
     if found.origin in (TYPED, CONFIGURATION):
         return Confirmation(False)
-    asks = request.publishes or _limits(request, found) != ""
+    limits = request.limits(found.secret, found.entry) if request.limits is not None else ""
+    asks = request.publishes or limits != ""
     if request.confirm is not None:
         needed, by = request.confirm, "--no-confirm"
     elif found.entry.confirm is not None:
         needed, by = found.entry.confirm, "confirm = false in the configuration"
     else:
         needed, by = asks, ""
-    return Confirmation(needed, by if asks and not needed else "")
-
-
-def _limits(request: SecretRequest, found: ResolvedSecret) -> str:
-    """What the command gets in place of this secret, as the dialog says it; empty if it gets it."""
-    return request.limits(found.secret, found.entry) if request.limits is not None else ""
+    return Confirmation(needed, by if asks and not needed else "", limits)
 
 
 async def confirm_use(request: SecretRequest, found: ResolvedSecret, context: Context) -> None:
@@ -49,7 +48,8 @@ async def confirm_use(request: SecretRequest, found: ResolvedSecret, context: Co
     :raises NotConfirmed: if the user answers No.
     :raises Refused: if it is needed and secretly must not ask.
     """
-    if not decide_confirmation(request, found).needed:
+    decided = decide_confirmation(request, found)
+    if not decided.needed:
         return
     from ..asking import wording
 
@@ -62,7 +62,7 @@ async def confirm_use(request: SecretRequest, found: ResolvedSecret, context: Co
         )
     from ..asking import prompting, questions
 
-    limits = _limits(request, found)
+    limits = decided.limits
     asks = request.who_asks(found.entry.username, found.username)
     text = wording.confirm_use_text(name, where, "\n".join(filter(None, (asks, limits))))
     question = questions.Prompt(wording.TITLE, text, "", whole=request.publishes or limits != "")

@@ -54,7 +54,7 @@ def make_folder(files: Mapping[str, str], environ: Mapping[str, str]) -> str:
         finally:
             os._exit(0)
     os.close(writing)
-    with contextlib.suppress(ChildProcessError):  # whoever started secretly ignores SIGCHLD
+    with contextlib.suppress(ChildProcessError):  # secretly's parent ignores SIGCHLD
         os.waitpid(child, 0)
     if ending is not None:
         os.close(ending)

@@ -20,7 +20,7 @@ _ISOLATED = re.compile(r"-[^-cmWX]*[IP]")
 _VERSION = re.compile(r"(?:python|pypy)(\d+)\.(\d+)t?")
 
 
-def modules_beside(call: ToolCall) -> Iterator[str]:
+def shadowing_modules(call: ToolCall) -> Iterator[str]:
     """The modules of the working folder that may see the token, in words; usually none.
 
     That is a module with the tool's name. A Python before 3.11 can't be told to leave out the
