@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import resource
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -57,6 +59,15 @@ def prepare(found: Home) -> None:
     tokens.wheel(found.folder / "dist")
     found.configure('[secrets.PyPI]\nsource = "env://TOKEN"\n')
     found.environ["TOKEN"] = tokens.TOKEN
+
+
+@contextlib.contextmanager
+def running(found: Home) -> Iterator[subprocess.Popen[bytes]]:
+    """A wrapped recipe that notes its start, then runs until it is killed."""
+    found.program("recipe", "touch started\nexec sleep 60\n")
+    process = found.start([*SECRETLY, "run", "--wrap", "twine", "recipe"])
+    with ended(process):
+        yield process
 
 
 def folders(found: Home) -> list[Path]:
@@ -218,10 +229,8 @@ def test_killed_at_any_point_it_leaves_nothing(point: int) -> None:
     """From before the folder is made to when the recipe has run for a while."""
     with home() as found:
         prepare(found)
-        found.program("recipe", "touch started\nexec sleep 60\n")
         start = time.monotonic()
-        process = found.start([*SECRETLY, "run", "--wrap", "twine", "recipe"])
-        with ended(process):
+        with running(found) as process:
             if point == 9:
                 wait_until((found.folder / "started").exists)
             else:
@@ -237,9 +246,7 @@ def test_an_abandoned_folder_goes_at_the_next_run() -> None:
     """If the process that stays behind is killed too, the next run removes the folder."""
     with home() as found:
         prepare(found)
-        found.program("recipe", "touch started\nexec sleep 60\n")
-        process = found.start([*SECRETLY, "run", "--wrap", "twine", "recipe"])
-        with ended(process):
+        with running(found):
             wait_until((found.folder / "started").exists)
             for pid in keepers(found):
                 os.kill(pid, signal.SIGKILL)
