@@ -163,10 +163,20 @@ def parse(text: str, environ: Mapping[str, str] | None = None, variable: str = "
     >>> parse("secretly://PyPI")
     Reference(scheme='', path='PyPI', field='')
     """
-    _check_text(text)
+    if not isinstance(text, str):
+        raise BadReference(
+            f"a reference is text, not {type(text).__name__}", "for example 'PyPI' or 'env://TOKEN'"
+        )
     if environ is not None:
+        _check_text(text)
         written, text = text, substitute(text, environ)
         _check_text(text, written)
+    return _parsed(text, variable)
+
+
+@functools.lru_cache(maxsize=1024)  # a program may ask for the same name ten thousand times
+def _parsed(text: str, variable: str) -> Reference:
+    _check_text(text)
     path, _, field = text.partition("#")
     scheme, separator, rest = path.partition("://")
     if separator and re.fullmatch(_SCHEME, scheme):
@@ -188,15 +198,11 @@ def parse(text: str, environ: Mapping[str, str] | None = None, variable: str = "
     return Reference(scheme, path, field)
 
 
-def _check_text(text: object, written: str = "") -> None:
+def _check_text(text: str, written: str = "") -> None:
     """Refuse what can't be a reference, whatever it says.
 
     :param written: the reference with its variables, for messages: a value may be a secret.
     """
-    if not isinstance(text, str):
-        raise BadReference(
-            f"a reference is text, not {type(text).__name__}", "for example 'PyPI' or 'env://TOKEN'"
-        )
     if looks_secret(text):
         raise BadReference(
             "this looks like a secret, not like the name of one",
