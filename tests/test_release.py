@@ -1797,7 +1797,7 @@ def test_where_other_code_sees_the_token_two_commands_are_named(workdir: Workdir
     workdir.wheel()
     text = unwrapped(workdir.examine("pdm publish --no-build").consent(PROGRAM, ARGV).text("x"))
     code = wording.note_line(wording.project_code("the script pre_publish"))
-    assert f"{code}\n{wording.note_line(wording.SAFER)}\n" in text
+    assert f"{code}\n{wording.note_line(wording.safer(wording.SAFER))}\n" in text
     assert "twine upload" in wording.SAFER
 
 

@@ -217,7 +217,8 @@ UNKNOWN_PROJECT = "an unknown project"
 UNKNOWN_VERSION = "(version not yet known)"
 BUILDS_FIRST = "builds first; files not yet known"
 BUILD_READS = "build code can read the token; this is safer:"
-SAFER = "without that code: python -m build, then secretly run twine upload dist/*"
+SAFER = "python -m build, then secretly run twine upload dist/*"
+NOT_LIMITED = "token: the stored one; secretly can't limit it"
 PLAIN_HTTP = "http: others can read the upload on its way"
 SEVERAL_VERSIONS = "files of several versions"
 UNVERIFIED = "certificates are not checked"
@@ -227,9 +228,12 @@ KEYS_IN_A_FILE = "its keys are written to a file"
 UNREADABLE = "with an unreadable address"
 
 
-def upload_line(releases: str) -> str:
-    """The line with the projects and their versions."""
-    return f"upload: {releases or UNKNOWN_PROJECT}"
+def upload_line(releases: str, action: str = "upload") -> str:
+    """The line with the projects and their versions.
+
+    :param action: what happens to them: ``yank``.
+    """
+    return f"{action}: {releases or UNKNOWN_PROJECT}"
 
 
 def index_line(index: str) -> str:
@@ -270,6 +274,16 @@ def launcher_note(launcher: str, tool: str) -> str:
 def project_code(what: str) -> str:
     """Code of the project's own sees the token."""
     return f"code of this project can read the token: {what}"
+
+
+def safer(commands: str) -> str:
+    """The commands with which no code of the project sees the token."""
+    return f"without that code: {commands}"
+
+
+def chosen_by(place: str) -> str:
+    """A settings file, or a variable, chose the registry."""
+    return f"the registry is chosen by {place}"
 
 
 def network(what: str) -> str:

@@ -297,7 +297,7 @@ def _look_at_upload(
     own = preparing.credentials(known.row._replace(username=None), upload)
     if own & {*plain, *(name for name, value in context.environ.items() if value)}:
         return upload  # it has its secret
-    if not locating.is_unknown(upload.destination, context):
+    if not (upload.narrows and locating.is_unknown(upload.destination, context)):
         return upload
     launch.locale_as_given()  # before hardening: afterwards it can't be read
     locations = drive_in_place(locating.token_locations(context), {})
@@ -314,7 +314,7 @@ def _why_idle(call: _Call, row: Command, upload: Upload, context: Context) -> st
     from ..running import preparing
 
     named = {name for by in call.explicit for name in by.variables}
-    if own := named & {*map(upload.variable, (*row.secrets, *row.alternatives))}:
+    if own := named & preparing.credentials(row._replace(username=None), upload):
         if upload.given:
             raise Refused(
                 f"{upload.given} gives a secret, and so does -e {escape(min(own))}",

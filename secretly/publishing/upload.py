@@ -136,6 +136,18 @@ class Upload:
         """
         return self._call.variable(name)
 
+    def secrets(self, own: Mapping[str, str]) -> Mapping[str, str]:
+        """The known command's variables for this index, each with its reference.
+
+        :param own: those of the known command. An empty reference means the index's own secret.
+        """
+        return self._call.secrets(own)
+
+    @property
+    def narrows(self) -> bool:
+        """Whether the index may take PyPI tokens, which secretly narrows."""
+        return self._call.narrows
+
     @property
     def tool(self) -> str:
         """The tool's name."""
