@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import json
-import os
 import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from ... import safefiles
 from ...asking import wording
-from ...config import places
 from ...config.command_line import Invocation, Words
 from ...errors import Refused
 from ...text import escape, shorten
 from ..addresses import secret_named
-from ..cargo_index import Found, Way, ask, check_index
-from ..cargo_packages import Package, Selection, Workspace
-from ..cargo_settings import OPTION, CargoSettings, check_toolchain, variable_of
+from ..cargo.index import Found, Way, ask, check_index
+from ..cargo.packages import Package, Selection, Workspace
+from ..cargo.settings import OPTION, CargoSettings, check_toolchain, variable_of
 from ..destination import Destination, host_of
 from ..options import Options, invalid
 from ..parsers.clap import Clap
@@ -76,12 +72,14 @@ _PACKS = "cargo packs the files itself; cargo package --list shows them"
 class Registry(NamedTuple):
     """The registry of a call.
 
+    :param own: the name under which cargo looks for its secret.
     :param place: the file or variable that chose it, in words; empty: the command line, or cargo.
     :param index_url: the URL of its index; empty for the public one.
     :param by_project: whether the index isn't named by the user.
     """
 
     name: str
+    own: str
     place: str = ""
     index_url: str = ""
     by_project: bool = False
@@ -177,16 +175,38 @@ class Cargo(ToolCall):
         if not _NAME.fullmatch(name):
             raise Refused(f"not a valid name of a registry: '{escape(name)}'", "check the name")
         if name == PUBLIC:
-            return Registry(name, place)
+            return Registry(name, name, place)
         index = self.settings.text("registries", name, "index")
         if index is None:
             raise Refused(
                 f"cargo knows no registry named '{escape(name)}'",
                 f"check the name, or set registries.{escape(name)}.index in cargo's settings",
             )
-        by_user = not index.by_project
+        url = check_index(name, str(index.value))
+        if variable := self._with_index(url, name):
+            own = variable.split("_", 2)[2].removesuffix("_INDEX").lower()
+            return Registry(name, own, variable, url, variable in self.origins)
         where = index.place if index.by_project or not place else place
-        return Registry(name, where, check_index(name, str(index.value)), not by_user)
+        return Registry(name, name, where, url, index.by_project)
+
+    def _with_index(self, url: str, name: str) -> str:
+        """The variable of another name that has the same index; empty without one.
+
+        cargo looks the secret up under that name.
+        """
+        found = [
+            variable
+            for variable, value in sorted(self.environ.items())
+            if _OF_REGISTRY.fullmatch(variable)
+            and variable.endswith("_INDEX")
+            and value.removeprefix("sparse+").rstrip("/") == url.rstrip("/")
+        ]
+        if len(found) > 1:
+            raise Refused(
+                f"several variables name the same index: {', '.join(found)}", "unset all but one"
+            )
+        others = [one for one in found if one != variable_of("registries", name, "index")]
+        return others[0] if others else ""
 
     def _named(self) -> tuple[str, str]:
         """The registry's name, and what chose it; empty: the command line, or nothing."""
@@ -230,10 +250,9 @@ class Cargo(ToolCall):
         registry = self.registry
         if registry.name == PUBLIC:
             return Destination(PUBLIC, _SECRET)
-        secret = secret_named(
-            self, registry.name, registry.index_url, by_project=registry.by_project
-        )
-        return Destination(name, secret, self._found.api)
+        own, url = registry.own, registry.index_url
+        secret = secret_named(self, own, url, by_project=registry.by_project)
+        return Destination(registry.name, secret, self._found.api)
 
     def is_named_by_project(self) -> bool:
         """Whether a file of the project, or an env file, says where the registry is."""
@@ -243,9 +262,9 @@ class Cargo(ToolCall):
         """Another registry has its own variable, and never gets the secret of the public one."""
         if self.given():
             return own
-        name, variable = self.registry.name, _VARIABLE
-        if name != PUBLIC:
-            variable = variable_of("registries", name, "token")
+        registry, variable = self.registry, _VARIABLE
+        if registry.index_url:
+            variable = variable_of("registries", registry.own, "token")
         others = {one: own[one] for one in own if not _TOKENS.fullmatch(one)}
         return {variable: own.get(variable, ""), **others}
 
@@ -282,18 +301,15 @@ class Cargo(ToolCall):
             raise invalid(
                 f"cargo {self._subcommand} takes one crate", self._operands[1], "leave it out"
             )
-        name, at, version = (self._operands or [""])[0].partition("@")
-        if not name:
-            name = Workspace(self, None).own().name
-        if not _NAME.fullmatch(name):
-            raise Refused(f"not a valid name of a crate: '{escape(name)}'", "check the name")
+        operand = (self._operands or [""])[0] or Workspace(self, None).own().name
         if self._subcommand == "owner":
-            return Packages(((name, ""),), self._owners(), notes=notes)
+            return Packages(((_checked(operand), ""),), self._owners(), notes=notes)
+        name, at, version = operand.partition("@")
         typed = self.words.last(("--version",))
         if bool(at) == (typed is not None):
             raise Refused("cargo yank takes one version", f"cargo yank {escape(name)}@VERSION")
         action = "undo the yank of" if self.words.has(("--undo",)) else "yank"
-        return Packages(((name, typed or version),), action, notes=notes)
+        return Packages(((_checked(name), typed or version),), action, notes=notes)
 
     def _owners(self) -> str:
         """What happens to the owners, in words."""
@@ -333,19 +349,11 @@ class Cargo(ToolCall):
         proxy, certificates = (self.settings.text("http", key) for key in ("proxy", "cainfo"))
         if proxy is not None and proxy.value:
             found.append(wording.proxy(proxy_host(str(proxy.value))))
-        elif proxy is None and self._gits_proxy:
+        elif proxy is None and self.settings.gits_proxy:
             found.append(wording.proxy("of your Git settings, if they name one"))
         if certificates is not None:
             found.append(wording.OWN_CERTIFICATES)
         return Network(tuple(found))
-
-    @property
-    def _gits_proxy(self) -> bool:
-        """Whether the user's settings of Git may name a proxy: cargo uses it."""
-        home = places.home_folder(self.environ)
-        own = self.environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config")
-        paths = (os.path.join(home, ".gitconfig"), os.path.join(own, "git", "config"))
-        return any(map(_mentions_proxy, paths))
 
     # -- the pin -----------------------------------------------------------------------------
 
@@ -354,12 +362,11 @@ class Cargo(ToolCall):
         registry = self.registry
         pinned = {"registry.credential-provider": "cargo:token"}
         if registry.index_url:
-            name = f"registries.{registry.name}"
             pinned = {
-                f"{name}.index": f"sparse+{registry.index_url}",
-                f"{name}.credential-provider": "cargo:token",
+                f"registries.{registry.name}.index": f"sparse+{registry.index_url}",
+                f"registries.{registry.own}.credential-provider": "cargo:token",
             }
-        if not self._has_proxy:
+        if not self.settings.has_proxy:
             pinned["http.proxy"] = ""
         # cargo ignores the settings before the subcommand where others follow it.
         typed = [f"{OPTION}={text}" for text in self._typed_settings]
@@ -371,18 +378,15 @@ class Cargo(ToolCall):
         )
         return Pin((*self._toolchain, *words))
 
-    @property
-    def _has_proxy(self) -> bool:
-        """Whether the user's own settings or variables name a proxy, or may do so."""
-        names = {name.lower() for name, value in self.environ.items() if value}
-        by_variable = not names.isdisjoint(("http_proxy", "https_proxy", "all_proxy"))
-        return by_variable or self.settings.find("http", "proxy") is not None or self._gits_proxy
 
+def _checked(name: str) -> str:
+    """The name of a crate.
 
-def _mentions_proxy(path: str) -> bool:
-    with contextlib.suppress(OSError):
-        return b"proxy" in safefiles.read_file(path).lower()
-    return False
+    :raises Refused: if it is not one.
+    """
+    if not _NAME.fullmatch(name):
+        raise Refused(f"not a valid name of a crate: '{escape(name)}'", "check the name")
+    return name
 
 
 TOOL = Cargo

@@ -11,11 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .. import safefiles
-from ..config import places
-from ..errors import Refused
-from ..text import escape
-from .tool_call import ToolCall, read_toml, value_at
+from ... import safefiles
+from ...config import places
+from ...errors import Refused
+from ...text import escape
+from ..tool_call import ToolCall, read_toml, value_at
 
 #: How the settings of the command line are called.
 OPTION = "--config"
@@ -57,7 +57,7 @@ class Layer(NamedTuple):
     by_project: bool = False
 
 
-class Setting(NamedTuple):
+class CargoValue(NamedTuple):
     """A setting that counts.
 
     :param place: what sets it, in words.
@@ -78,20 +78,20 @@ class CargoSettings:
     def __init__(self, call: ToolCall, typed: Sequence[str]) -> None:
         self._call, self._typed = call, typed
 
-    def find(self, *keys: str) -> Setting | None:
+    def find(self, *keys: str) -> CargoValue | None:
         """The setting that counts under these keys; None without one."""
         for layer in self.options:
             if (value := value_at(layer.tables, keys)) is not None:
-                return Setting(value, layer.place, layer.by_project)
+                return CargoValue(value, layer.place, layer.by_project)
         name = variable_of(*keys)
         if name in self._call.environ:
-            return Setting(self._call.environ[name], name, name in self._call.origins)
+            return CargoValue(self._call.environ[name], name, name in self._call.origins)
         for layer in self.files:
             if (value := value_at(layer.tables, keys)) is not None:
-                return Setting(value, layer.place, layer.by_project)
+                return CargoValue(value, layer.place, layer.by_project)
         return None
 
-    def text(self, *keys: str) -> Setting | None:
+    def text(self, *keys: str) -> CargoValue | None:
         """Such a setting, which must be a text.
 
         :raises Refused: if it is another value.
@@ -114,6 +114,25 @@ class CargoSettings:
                     f"{escape(layer.place)} sets {escape(key)}, which {does}",
                     f"remove it there; if you mean it, set it in {escape(self._own_file)}",
                 )
+
+    @functools.cached_property
+    def gits_proxy(self) -> bool:
+        """Whether the user's settings of Git may name a proxy: cargo uses it."""
+        environ = self._call.environ
+        home = places.home_folder(environ)
+        own = environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config")
+        for path in (os.path.join(home, ".gitconfig"), os.path.join(own, "git", "config")):
+            with contextlib.suppress(OSError):
+                if b"proxy" in safefiles.read_file(path).lower():
+                    return True
+        return False
+
+    @property
+    def has_proxy(self) -> bool:
+        """Whether the user's own settings or variables name a proxy, or may do so."""
+        names = {name.lower() for name, value in self._call.environ.items() if value}
+        by_variable = not names.isdisjoint(("http_proxy", "https_proxy", "all_proxy"))
+        return by_variable or self.find("http", "proxy") is not None or self.gits_proxy
 
     @functools.cached_property
     def options(self) -> list[Layer]:

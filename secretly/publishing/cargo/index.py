@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from ..errors import Refused
-from ..text import escape
-from .addresses import read_address
-from .destination import host_of
+from ...errors import Refused
+from ...text import escape
+from ..addresses import read_address
+from ..destination import host_of
 
 #: How long an index may take to answer, in seconds, and the longest answer, in bytes.
 PATIENCE, LONGEST = 15.0, 1 << 16

@@ -9,9 +9,9 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..errors import Refused
-from ..text import escape
-from .tool_call import ToolCall, table_at, value_at
+from ...errors import Refused
+from ...text import escape
+from ..tool_call import ToolCall, table_at, value_at
 
 _MANIFEST = "Cargo.toml"
 
@@ -34,7 +34,7 @@ class Selection(NamedTuple):
 
     :param manifest: the path of the manifest; None: the nearest one.
     :param named: names, which may be patterns, and may have a version after ``@``.
-    :param all: all packages of the workspace.
+    :param all: all packages of the workspace, whatever is named.
     :param excluded: names without which, as patterns.
     """
 
@@ -69,15 +69,15 @@ class Workspace:
 
         :raises Refused: if a name fits none, or none may be published.
         """
-        if wanted.named:
-            found = [self._package(path) for path in self._named(wanted.named)]
-        elif wanted.all or wanted.excluded:
+        if wanted.all:
             every = map(self._package, self._members)
             found = [one for one in every if not _fits(one, wanted.excluded)]
+        elif wanted.named:
+            found = [self._package(path) for path in self._named(wanted.named)]
         else:
             found = [self._package(path) for path in self._usual]
         published = [one for one in found if one.registries != ()]
-        if not published or (wanted.named and len(published) < len(found)):
+        if not published or (wanted.named and not wanted.all and len(published) < len(found)):
             raise Refused(
                 "cargo would publish no package: publish = false", "name another one: -p NAME"
             )
@@ -116,28 +116,23 @@ class Workspace:
         for folder in self._path.parent.parents:
             root = folder / _MANIFEST
             if root.is_file() and "workspace" in self._read(root):
-                excluded = self._excluded(root)
-                return self._path if self._is_in(self._path.parent, excluded) else root
+                return self._path if self._is_excluded(self._path, root) else root
         return self._path
 
     @functools.cached_property
     def _members(self) -> list[Path]:
         """The manifests of all packages: the listed ones, and those that they depend on."""
-        root, excluded = self._root, self._excluded(self._root)
+        root = self._root
         waiting = [*self._listed("members")]
         if "package" in self._read(root):
             waiting.append(root)
         found: list[Path] = []
         while waiting:
             path = waiting.pop()
-            if path in found or not path.is_file():
+            if path in found or not path.is_file() or self._is_excluded(path, root):
                 continue
             found.append(path)
-            for other in self._neighbours(path):
-                inside = other.is_relative_to(root.parent)
-                if inside and not self._is_in(other.parent, excluded):
-                    alone = other.is_file() and "workspace" in self._read(other)
-                    waiting += [] if alone else [other]
+            waiting += (other for other in self._neighbours(path) if self._belongs(other))
         return sorted(found) or [self._path]
 
     @property
@@ -158,13 +153,23 @@ class Workspace:
             else:
                 yield self._at(folder / pattern)
 
-    def _excluded(self, root: Path) -> list[Path]:
-        """The folders that don't belong to a workspace."""
-        names = _texts(value_at(self._read(root), ("workspace", "exclude")))
-        return [Path(os.path.normpath(root.parent / name)) for name in names]
+    def _belongs(self, path: Path) -> bool:
+        """Whether the workspace takes in a package because another one depends on it."""
+        tables = self._read(path)
+        if not path.is_relative_to(self._root.parent):
+            named = value_at(tables, ("package", "workspace"))
+            return isinstance(named, str) and self._at(path.parent / named) == self._root
+        return path == self._root or "workspace" not in tables
 
-    def _is_in(self, folder: Path, others: Sequence[Path]) -> bool:
-        return any(folder.is_relative_to(other) for other in others)
+    def _is_excluded(self, path: Path, root: Path) -> bool:
+        """Whether a workspace leaves out a package. One that it names it never does."""
+
+        def is_in(key: str) -> bool:
+            names = _texts(value_at(self._read(root), ("workspace", key)))
+            folders = (os.path.normpath(root.parent / name) for name in names)
+            return any(path.parent.is_relative_to(folder) for folder in folders)
+
+        return is_in("exclude") and not is_in("members")
 
     def _neighbours(self, path: Path) -> Iterator[Path]:
         """The manifests of the packages in other folders that a package depends on."""
