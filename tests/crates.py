@@ -31,6 +31,7 @@ class Registry:
     :ivar changes: what the registry was asked to do.
     :ivar config: what the index says; None: an answer that no one can read.
     :ivar status: the status with which it says that.
+    :ivar later: what the index says from the second time on, if that differs.
     """
 
     def __init__(self) -> None:
@@ -38,6 +39,7 @@ class Registry:
         self.published: dict[str, str] = {}
         self.config: dict[str, object] | None = {}
         self.status = 200
+        self.later: dict[str, object] | None = None
         self.host = ""
 
     @property
@@ -59,6 +61,7 @@ def _handler(registry: Registry) -> type[BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             if self.path.endswith("/config.json"):
                 text = "no JSON" if registry.config is None else json.dumps(registry.config)
+                registry.config = registry.later or registry.config
                 self._say(registry.status, text)
                 return
             line = registry.published.get(self.path.rpartition("/")[2])
