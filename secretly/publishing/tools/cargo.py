@@ -137,6 +137,10 @@ class Cargo(ToolCall):
         options = [name for name, value in self.words.options if value is None]
         names = ("--dry-run", "--help", "--version", "--list")
         found = next((name for name in names if name in options), "")
+        if found == "--list" and self._subcommand == "owner":
+            return (
+                f"{found} changes nothing. If cargo wants a token for it: -e {_VARIABLE}={_SECRET}"
+            )
         return f"{found} changes nothing" if found else ""
 
     def given(self) -> str:
