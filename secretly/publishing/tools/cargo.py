@@ -138,9 +138,7 @@ class Cargo(ToolCall):
         names = ("--dry-run", "--help", "--version", "--list")
         found = next((name for name in names if name in options), "")
         if found == "--list" and self._subcommand == "owner":
-            return (
-                f"{found} changes nothing. If cargo wants a token for it: -e {_VARIABLE}={_SECRET}"
-            )
+            return f"{found} changes nothing; to give it a token: -e {_VARIABLE}={_SECRET}"
         return f"{found} changes nothing" if found else ""
 
     def given(self) -> str:
