@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import socket
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -239,6 +243,22 @@ def test_a_workspace_without_a_package_of_its_own_has_usual_ones(
     assert shown(upload).splitlines()[0] == f"upload: {expected}"
 
 
+def test_many_packages_are_listed_above_the_dialog(calls: Calls) -> None:
+    """The dialog has their number, and the hash of the list."""
+    files = {"Cargo.toml": '[workspace]\nmembers = ["c/*"]\n'}
+    for number in range(60):
+        name = f"a-crate-with-a-long-name-{number:02}"
+        files[f"c/{number}/Cargo.toml"] = f'[package]\nname = "{name}"\nversion = "1.0.0"\n'
+    release = calls.upload("publish --workspace", None, files).release
+    consent = release.consent("/bin/cargo", ["cargo", "publish", "--workspace"])
+    assert len(consent.listing) == 60
+    assert consent.listing[1] == "a-crate-with-a-long-name-01 1.0.0"
+    digest = hashlib.sha256("".join(f"{line}\n" for line in consent.listing).encode()).hexdigest()
+    first = wording.upload_line(wording.packages_line(60, digest[:12]))
+    assert consent.text("x").splitlines()[0] == first
+    assert release.described("x")[-60:] == [*consent.listing]
+
+
 @pytest.mark.parametrize(
     ("manifest", "text"),
     [
@@ -301,6 +321,13 @@ CHOSEN: list[tuple[str, Mapping[str, str], Mapping[str, str], str]] = [
         "publish in Cargo.toml",
     ),
     ("publish --registry corp --config x.toml", {}, {"x.toml": "{corp}"}, "--config x.toml"),
+    (
+        "publish --registry corp --config registries.corp.index='\"sparse+http://b.example/\"' "
+        "--config x.toml",
+        {},
+        {"x.toml": "{corp}"},
+        "--config x.toml",
+    ),
     ("publish --registry corp --config registries.corp.index='\"{index}\"'", {}, {}, "--config"),
     (
         "--config registries.corp.index='\"{index}\"' publish --registry corp",
@@ -463,8 +490,6 @@ def test_an_index_that_does_not_answer_is_refused(
     calls: Calls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In a time that is limited, whatever it does. No one listens at the second one."""
-    import socket
-
     monkeypatch.setattr(index, "PATIENCE", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         for port in (silent.getsockname()[1], 1):
@@ -478,6 +503,29 @@ def test_an_index_that_does_not_answer_is_refused(
                 {".cargo/config.toml": text},
             )
             assert time.monotonic() - start < 5
+
+
+def test_an_index_that_never_ends_its_answer_is_refused(
+    calls: Calls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The time is for the whole answer, not for each part of it."""
+    monkeypatch.setattr(index, "PATIENCE", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def dribble() -> None:
+            connection, _ = server.accept()
+            with connection, contextlib.suppress(OSError):
+                connection.sendall(b"HTTP/1.1 200 OK\r\n")
+                for _ in range(90):
+                    connection.sendall(b"A: b\r\n")
+                    time.sleep(0.1)
+
+        threading.Thread(target=dribble, daemon=True).start()
+        url = f"sparse+http://127.0.0.1:{server.getsockname()[1]}/"
+        start = time.monotonic()
+        environ = {"CARGO_REGISTRIES_CORP_INDEX": url}
+        assert_refused(calls, "publish --registry corp", "doesn't answer", environ)
+        assert time.monotonic() - start < 5
 
 
 @pytest.mark.parametrize(
