@@ -529,6 +529,38 @@ def test_an_index_that_never_ends_its_answer_is_refused(
 
 
 @pytest.mark.parametrize(
+    "said",
+    [
+        b"",
+        b"nothing that HTTP knows\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{",
+        b"HTTP/1.1 302 Found\r\nLocation: file:///etc/passwd\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n" + b" " * 100_000,
+    ],
+    ids=["nothing", "noise", "cut off", "a file", "too much"],
+)
+def test_an_index_that_answers_nonsense_is_refused(
+    calls: Calls, capfd: pytest.CaptureFixture[str], said: bytes
+) -> None:
+    """Without a traceback."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection, contextlib.suppress(OSError):
+                connection.recv(1000)
+                connection.sendall(said)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        url = f"sparse+http://127.0.0.1:{server.getsockname()[1]}/"
+        environ = {"CARGO_REGISTRIES_CORP_INDEX": url}
+        assert_refused(calls, "publish --registry corp", "its index", environ)
+        thread.join()
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
     ("url", "text"),
     [
         ("https://git.example/index", "Git repository"),
