@@ -30,10 +30,11 @@ from secretly.config.command_line import recognize
 from secretly.config.model import Configuration, Entry
 from secretly.errors import BadToken, Refused
 from secretly.publishing.archives import Distribution, Readings, is_settled
+from secretly.publishing.changes import changed
 from secretly.publishing.destination import Destination
 from secretly.publishing.examine import lifetime
 from secretly.publishing.pypi_token import token_scope
-from secretly.publishing.release import Release, changed
+from secretly.publishing.release import Release
 from secretly.publishing.upload import upload_of
 from secretly.redacted import Secret
 from secretly.text import escape, format_time
@@ -1797,7 +1798,7 @@ def test_where_other_code_sees_the_token_two_commands_are_named(workdir: Workdir
     workdir.wheel()
     text = unwrapped(workdir.examine("pdm publish --no-build").consent(PROGRAM, ARGV).text("x"))
     code = wording.note_line(wording.project_code("the script pre_publish"))
-    assert f"{code}\n{wording.note_line(wording.SAFER)}\n" in text
+    assert f"{code}\n{wording.note_line(wording.safer(wording.SAFER))}\n" in text
     assert "twine upload" in wording.SAFER
 
 

@@ -217,7 +217,8 @@ UNKNOWN_PROJECT = "an unknown project"
 UNKNOWN_VERSION = "(version not yet known)"
 BUILDS_FIRST = "builds first; files not yet known"
 BUILD_READS = "build code can read the token; this is safer:"
-SAFER = "without that code: python -m build, then secretly run twine upload dist/*"
+SAFER = "python -m build, then secretly run twine upload dist/*"
+NOT_LIMITED = "token: the stored one; secretly can't limit it"
 PLAIN_HTTP = "http: others can read the upload on its way"
 SEVERAL_VERSIONS = "files of several versions"
 UNVERIFIED = "certificates are not checked"
@@ -227,9 +228,12 @@ KEYS_IN_A_FILE = "its keys are written to a file"
 UNREADABLE = "with an unreadable address"
 
 
-def upload_line(releases: str) -> str:
-    """The line with the projects and their versions."""
-    return f"upload: {releases or UNKNOWN_PROJECT}"
+def upload_line(releases: str, action: str = "upload") -> str:
+    """The line with the projects and their versions.
+
+    :param action: what happens to them: ``yank``.
+    """
+    return f"{action}: {releases or UNKNOWN_PROJECT}"
 
 
 def index_line(index: str) -> str:
@@ -272,6 +276,24 @@ def project_code(what: str) -> str:
     return f"code of this project can read the token: {what}"
 
 
+def safer(commands: str) -> str:
+    """The commands with which no code of the project sees the token."""
+    return f"without that code: {commands}"
+
+
+def chosen_by(place: str) -> str:
+    """A settings file, or a variable, chose the registry."""
+    return f"the registry is chosen by {place}"
+
+
+ASKS_FIRST = "the index says where uploads go only to users with a token, so it gets the token, too"
+
+
+def index_at(host: str, *, gets_token: bool) -> str:
+    """The index of a registry is at another host than the one that takes uploads."""
+    return f"its index is at {host}" + (", which gets the token, too" if gets_token else "")
+
+
 def network(what: str) -> str:
     """The user's own settings change the connection."""
     return f"network: {what}"
@@ -306,6 +328,11 @@ def file_facts(size: str, digest: str) -> str:
 def files_line(count: int, size: str, digest: str) -> str:
     """The line in place of the files, if the dialog has no room for them."""
     return f"{count} files, {size}, sha256 of their list {digest}"
+
+
+def packages_line(count: int, digest: str) -> str:
+    """What stands for the packages, if the dialog has no room for their names."""
+    return f"{count} packages, sha256 of their list {digest}"
 
 
 def limits_line(projects: int | None, minutes: float, *, certain: bool) -> str:

@@ -117,13 +117,14 @@ def _upload(release: Release, username: str, pinned: Sequence[str]) -> dict[str,
     """What would be uploaded, for ``--json``."""
     return {
         "tool": release.tool,
+        "action": release.action,
         "index": release.destination.shown,
-        "username": username,
+        "username": username if release.packages is None else None,
         "projects": release.projects,
         "releases": [{"project": name, "version": version} for name, version in release.releases],
         "files": [{"path": f.path, "size": f.size, "sha256": f.sha256} for f in release.files],
         "builds": release.builds,
-        "token_lifetime": release.expires,
+        "token_lifetime": release.expires if release.packages is None else None,
         "notes": list(release.notes()),
         "pinned": list(pinned),
     }

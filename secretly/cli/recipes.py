@@ -51,9 +51,10 @@ def as_recipe(known: Invocation | None, options: RunOptions) -> Invocation:
     from ..publishing.archives import normalize_project
     from ..publishing.tools import tool_for
 
-    if known is None or options.alias is None or tool_for(known.row.name) is None:
+    tool = None if known is None or options.alias is None else tool_for(known.row.name)
+    if known is None or tool is None or not tool.narrows:
         raise UsageError(
-            "--project needs the publishing tool that the command starts",
+            "--project needs the publishing tool for Python packages that the command starts",
             "secretly run --as twine --project NAME COMMAND",
         )
     for name in options.project:

@@ -306,7 +306,7 @@ def _look_at_upload(
     own = preparing.credentials(known.row._replace(username=None), upload)
     if own & {*plain, *(name for name, value in context.environ.items() if value)}:
         return upload  # it has its secret
-    if not locating.is_unknown(upload.destination, context):
+    if not (upload.narrows and locating.is_unknown(upload.destination, context)):
         return upload
     launch.locale_as_given()  # before hardening: afterwards it can't be read
     locations = drive_in_place(locating.token_locations(context), {})
@@ -323,7 +323,8 @@ def _why_idle(call: _Call, row: Command, upload: Upload, context: Context) -> st
     from ..running import preparing
 
     named = {name for by in call.explicit for name in by.variables}
-    if own := named & {*map(upload.variable, (*row.secrets, *row.alternatives))}:
+    own = preparing.credentials(row._replace(username=None), upload) if named else set()
+    if own := named & own:
         if upload.given:
             raise Refused(
                 f"{upload.given} gives a secret, and so does -e {escape(min(own))}",

@@ -11,7 +11,7 @@ from ..config.model import Command
 from ..errors import Refused
 from ..reference import OWN as OWN_SCHEME
 from ..text import escape
-from .destination import OWN, host_of, located, secret_at
+from .destination import OWN, REGISTRIES, host_of, located, secret_at
 from .tool_call import ToolCall
 from .tools import is_tool
 
@@ -98,6 +98,6 @@ def secret_named(call: ToolCall, name: str, url: str, *, by_project: bool = Fals
             return "TestPyPI"
     first = name.partition("/")[0]
     own = name in call.names or name in ("testpypi", "test")
-    taken = own or first in OWN or "://" in name
+    taken = own or first in (*OWN, *REGISTRIES) or "://" in name
     taken = taken or (by_project and _is_of_another(first, call.commands))
     return secret_at(url, call.locations) if taken else name

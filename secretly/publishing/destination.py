@@ -14,6 +14,9 @@ from ..text import escape
 #: The secrets of the two indexes that the tools know without a URL.
 OWN = ("PyPI", "TestPyPI")
 
+#: Those of the registries that other tools know without a URL.
+REGISTRIES = ("Cargo", "npm")
+
 
 class Destination(NamedTuple):
     """Where a publishing command would upload to.

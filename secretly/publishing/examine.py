@@ -30,7 +30,7 @@ def examine_release(
             f"can't determine what would be uploaded, or where: {redirected}",
             f"run {row.name} without its launcher, or leave out that option or variable",
         )
-    folder, network = _folder(call), network_of(call)
+    network = network_of(call)
     release = Release(
         row.name,
         destination,
@@ -39,6 +39,10 @@ def examine_release(
         network=network.settings,
         unverified=network.unverified,
     )
+    if not call.narrows:
+        packages = call.packages()
+        return release._replace(packages=packages, files=packages.files)
+    folder = _folder(call)
     if _builds(call):
         project, version = _named(call, folder)
         release = release._replace(

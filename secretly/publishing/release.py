@@ -15,6 +15,7 @@ from ..text import escape, format_command, format_size, format_time, shell_quote
 from . import pypi_token, token_use
 from .archives import Distribution, normalize_project
 from .destination import Destination, made_by
+from .tool import Packages
 
 #: How long the tool's token is good, in seconds: for files that exist, and if the tool builds
 #: first.
@@ -44,11 +45,13 @@ class Consent(NamedTuple):
     :param before: the lines above that with the user name.
     :param after: the lines below it.
     :param listing: the lines for standard error, if the dialog has no room for the files.
+    :param named: whether the tool sends a user name.
     """
 
     before: tuple[str, ...]
     after: tuple[str, ...]
     listing: tuple[str, ...] = ()
+    named: bool = True
 
     def text(self, username: str) -> str:
         """The text for the dialog.
@@ -67,7 +70,8 @@ class Consent(NamedTuple):
         return assuan.fits("SETDESC", self._wrapped(username) + "x" * _RESERVED, keep="\n")
 
     def _wrapped(self, username: str) -> str:
-        lines = (*self.before, wording.user_line(escape(username)), *self.after)
+        user = [wording.user_line(escape(username))] if self.named else []
+        lines = (*self.before, *user, *self.after)
         return wrap("\n".join(lines), _WIDTH)
 
 
@@ -88,6 +92,7 @@ class Release(NamedTuple):
     :param code: the project's own code that sees the token, in words.
     :param network: what the user's own settings change about the connection, in words.
     :param unverified: the setting of the user's that switches the check of certificates off.
+    :param packages: what goes to a registry that takes no PyPI tokens; None if the index does.
     """
 
     tool: str
@@ -103,18 +108,23 @@ class Release(NamedTuple):
     code: tuple[str, ...] = ()
     network: tuple[str, ...] = ()
     unverified: str = ""
+    packages: Packages | None = None
 
     @property
     def projects(self) -> list[str] | None:
         """The normalized names of the projects; None if one is not known."""
         names = [self.project]
-        if self.files:
+        if self.packages is not None:
+            names = [name for name, _ in self.packages.releases]
+        elif self.files:
             names = [file.project for file in self.files if not file.accompanies]
         return sorted(set(map(normalize_project, names))) if all(names) else None
 
     @property
     def releases(self) -> list[tuple[str, str]]:
-        """Each project and version of the files."""
+        """Each project and version of the files, or each package."""
+        if self.packages is not None:
+            return sorted(set(self.packages.releases))
         return sorted({(normalize_project(f.project), f.version) for f in self.files if f.project})
 
     def check(self) -> None:
@@ -162,13 +172,13 @@ class Release(NamedTuple):
         :raises Refused: if the rest does not fit.
         """
         what, where, token, *notes = self._head
-        before = (what, where)
+        before, named = (what, where), self.packages is None
         head = (token, wording.program_line(program), *notes)
         # 5: the width of the words before the command.
         command = wording.command_line(format_command(argv, _WIDTH - 5))
         username = self.destination.username or "x" * _USERNAME
         made = [
-            Consent(before, lines, listing)
+            Consent(before, lines, listing, named)
             for files, listing in self._bodies()
             for lines in ((*head, command, *files), (*head, *files))
         ]
@@ -180,12 +190,11 @@ class Release(NamedTuple):
         """The files one by one, if they are few; then their sum, with the list."""
         rows = self._rows
         if len(rows) <= _ROWS:
-            yield (["", *rows] if rows else []), ()
+            yield (["", *rows] if rows else []), self._many
         if rows:
             listing = tuple(f"{file.sha256}  {escape(file.path)}" for file in self.files)
-            digest = hashlib.sha256("".join(f"{line}\n" for line in listing).encode()).hexdigest()
             total = format_size(sum(file.size for file in self.files))
-            yield ["", wording.files_line(len(listing), total, digest[:_DIGITS])], listing
+            yield ["", wording.files_line(len(listing), total, _digest(listing))], listing
 
     def described(self, username: str) -> list[str]:
         """The whole of it in lines, for ``--dry-run``.
@@ -193,20 +202,29 @@ class Release(NamedTuple):
         :param username: the user name that the tool would send.
         """
         what, where, *rest = self._head
-        return [what, where, wording.user_line(escape(username)), *rest, *self._rows]
+        user = [wording.user_line(escape(username))] if self.packages is None else []
+        return [what, where, *user, *rest, *self._rows, *self._many]
 
     @property
     def _head(self) -> list[str]:
         return [
-            wording.upload_line(escape(", ".join(self._names))),
+            wording.upload_line(escape(", ".join(self._names)), escape(self.action)),
             wording.index_line(escape(self._index)),
-            wording.limits_line(
-                None if self.projects is None else len(self.projects),
-                self.expires / 60,
-                certain=self.destination.pypis,
-            ),
+            self._limits,
             *(wording.note_line(escape(note)) for note in self.notes()),
         ]
+
+    @property
+    def action(self) -> str:
+        """What happens to the projects, in words."""
+        return "upload" if self.packages is None else self.packages.action
+
+    @property
+    def _limits(self) -> str:
+        if self.packages is not None:
+            return wording.NOT_LIMITED
+        count = None if self.projects is None else len(self.projects)
+        return wording.limits_line(count, self.expires / 60, certain=self.destination.pypis)
 
     @property
     def _names(self) -> list[str]:
@@ -214,9 +232,23 @@ class Release(NamedTuple):
         found: dict[str, list[str]] = {}
         for name, version in self.releases:
             found.setdefault(name, []).append(version)
+        if self._many:
+            return [wording.packages_line(len(self._many), _digest(self._many))]
+        if self.packages is not None:
+            return self._packages
         if not self.files and self.project:
             found[normalize_project(self.project)] = [self.version or wording.UNKNOWN_VERSION]
         return [f"{name} {' and '.join(versions)}" for name, versions in found.items()]
+
+    @property
+    def _packages(self) -> list[str]:
+        return [f"{name} {version}".rstrip() for name, version in self.releases]
+
+    @property
+    def _many(self) -> tuple[str, ...]:
+        """The packages in lines, if the dialog has no room for them."""
+        names = self._packages if self.packages is not None else []
+        return tuple(map(escape, names)) if len(names) > _ROWS else ()
 
     @property
     def _index(self) -> str:
@@ -241,19 +273,23 @@ class Release(NamedTuple):
             yield wording.launcher_note(self.launcher, self.tool)
         if self.code:
             yield wording.project_code(", ".join(self.code))
-            if not (self.builds and self.separately):
-                yield wording.SAFER
+            safer = wording.SAFER if self.packages is None else self.packages.safer
+            if safer and not (self.builds and self.separately):
+                yield wording.safer(safer)
         if network := (*self.network, *([wording.UNVERIFIED] if self.unverified else [])):
             yield wording.network(", ".join(network))
         if self.builds:
             yield wording.BUILDS_FIRST
             if self.separately:
                 yield f"{wording.BUILD_READS} {self.separately}"
+        if self.destination.plaintext:
+            yield wording.PLAIN_HTTP
+        yield from self._file_notes() if self.packages is None else self.packages.notes
+
+    def _file_notes(self) -> Iterator[str]:
         unread = [file.path for file in self.files if not (file.project or file.accompanies)]
         if unread:
             yield wording.unread(shorten(os.path.basename(unread[0]), 60), len(unread))
-        if self.destination.plaintext:
-            yield wording.PLAIN_HTTP
         if len(self.releases) > len({name for name, _ in self.releases}):
             yield wording.SEVERAL_VERSIONS
         versions = {version for _, version in self.releases} or {self.version} - {""}
@@ -283,8 +319,15 @@ class Release(NamedTuple):
             or another time.
         """
         if not pypi_token.is_pypi_token(value):
-            self._check_code()
+            if self.packages is None:
+                self._check_code()
             return
+        if self.packages is not None:
+            raise Refused(
+                f"{escape(entry.name)} is a PyPI token, and {self.tool} would send it to "
+                f"{escape(self.destination.shown)}",
+                f"store a token of that registry: secretly set {shell_quote(entry.name)}",
+            )
         token = token_use.read_scope(value, entry)
         self._check_index(token.location, entry)
         self._check_attestations(token.location)
@@ -339,6 +382,11 @@ class Release(NamedTuple):
         )
 
 
+def _digest(lines: Sequence[str]) -> str:
+    """The beginning of the hash of some lines."""
+    return hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest()[:_DIGITS]
+
+
 def _version_note(version: str) -> str:
     """A note about an unusual version; empty for others."""
     from packaging.version import Version
@@ -347,18 +395,3 @@ def _version_note(version: str) -> str:
         return wording.development_version(version) if Version(version).is_devrelease else ""
     except ValueError:  # InvalidVersion, or a number with thousands of digits
         return wording.odd_version(shorten(version, 40))
-
-
-def changed(before: Release, after: Release) -> str:
-    """What has changed between two looks, in words; empty if nothing has."""
-    if before == after:
-        return ""
-    files = {file.path: file for file in before.files}
-    for file in after.files:
-        if files.pop(file.path, None) != file:
-            return f"{escape(file.path)} was changed"
-    for path in files:
-        return f"{escape(path)} was removed"
-    if before.destination != after.destination:
-        return f"the upload would go to {escape(after.destination.shown)}"
-    return "the project's settings were changed"

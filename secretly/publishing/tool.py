@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
+from .archives import Distribution
+
 #: The endings that most versions of twine have taken.
 ENDINGS = (".whl", ".tar.gz", ".zip", ".egg", ".tar.bz2", ".exe")
 
@@ -70,6 +72,23 @@ class Artifacts(NamedTuple):
     build_options: tuple[str, ...] = ()
     no_build_options: tuple[str, ...] = ()
     separately: str = ""
+
+
+class Packages(NamedTuple):
+    """What a call sends to a registry that takes no PyPI tokens, or changes there.
+
+    :param releases: each package with its version; the version is empty if none is meant.
+    :param action: what the call does with them, in words.
+    :param files: the files, if the call names them.
+    :param safer: the commands with which no code of the project sees the token, in words.
+    :param notes: what else is unusual, in words: which settings file chose the registry.
+    """
+
+    releases: tuple[tuple[str, str], ...]
+    action: str = "upload"
+    files: tuple[Distribution, ...] = ()
+    safer: str = ""
+    notes: tuple[str, ...] = ()
 
 
 class Pin(NamedTuple):

@@ -18,7 +18,7 @@ from ..text import escape
 from .archives import Readings
 from .destination import Destination
 from .pypirc import Pypirc
-from .tool import Artifacts, Network, Pin
+from .tool import Artifacts, Network, Packages, Pin
 
 
 class ToolCall:
@@ -27,6 +27,8 @@ class ToolCall:
     Each file is read once. The variables in the lists are whole names, or beginnings that end
     with ``*``; where options are listed, ``$VARIABLE`` may be among them.
 
+    :cvar narrows: whether the tool's indexes take PyPI tokens, which secretly narrows. If not,
+        :meth:`packages` takes the place of *artifacts*.
     :cvar artifacts: which files the tool uploads.
     :cvar names: the tool's own names for indexes whose URL it knows, and the secret of each.
     :cvar secret_options: the options whose value is a secret.
@@ -49,6 +51,7 @@ class ToolCall:
     :ivar program: the path of the program that is started; empty if it is not known.
     """
 
+    narrows: bool = True
     artifacts: Artifacts = Artifacts()
     names: Mapping[str, str] = {}
     secret_options: tuple[str, ...] = ("--password",)
@@ -148,12 +151,26 @@ class ToolCall:
         """
         return ()
 
+    def packages(self) -> Packages:
+        """What the call sends or changes, if the tool's registries take no PyPI tokens.
+
+        :raises Refused: if that can't be known.
+        """
+        raise NotImplementedError
+
     def variable(self, name: str) -> str:
         """A variable of the known command as it is named for this index.
 
         :raises Refused: if the tool reads no variable for this index.
         """
         return name
+
+    def secrets(self, own: Mapping[str, str]) -> Mapping[str, str]:
+        """The known command's variables for this index, each with its reference.
+
+        :param own: those of the known command. An empty reference means the index's own secret.
+        """
+        return {self.variable(name): reference for name, reference in own.items()}
 
     def collects(self, path: str) -> bool:
         """Whether the tool uploads a file that has one of its endings.

@@ -13,11 +13,12 @@ from ..redacted import Environ
 from ..text import escape, format_command
 from . import pins
 from .archives import Readings
+from .changes import changed
 from .destination import Destination
 from .examine import examine_release
 from .launchers import Launched, look
 from .metadata import normalize_project
-from .release import Release, changed
+from .release import Release
 from .steering import check_launched, check_pin, check_variables, matches, steers_upload
 from .tool import Pin
 from .tool_call import ToolCall
@@ -135,6 +136,18 @@ class Upload:
         :raises Refused: if the tool reads no variable for this index.
         """
         return self._call.variable(name)
+
+    def secrets(self, own: Mapping[str, str]) -> Mapping[str, str]:
+        """The known command's variables for this index, each with its reference.
+
+        :param own: those of the known command. An empty reference means the index's own secret.
+        """
+        return self._call.secrets(own)
+
+    @property
+    def narrows(self) -> bool:
+        """Whether the index may take PyPI tokens, which secretly narrows."""
+        return self._call.narrows
 
     @property
     def tool(self) -> str:

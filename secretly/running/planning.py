@@ -94,6 +94,10 @@ class PlanInput(Record):
         """A variable as it is named for this index: ``{REPOSITORY}`` is replaced."""
         return self.upload.variable(name) if self.upload else name
 
+    def secrets(self, own: Mapping[str, str]) -> Mapping[str, str]:
+        """The known command's variables with secrets, as they are named for this index."""
+        return self.upload.secrets(own) if self.upload else own
+
     def separated(self, variables: Mapping[str, PlainVariable]) -> Separated:
         """The variables with a plain text, and the values of those that hold references."""
         return separate(variables, self.common, self.environ, self.literal)
@@ -186,7 +190,7 @@ def _known(given: PlanInput) -> Command:
         return Command("")
     row, named = given.invocation.row, given.variable
     return row._replace(
-        secrets={named(name): reference for name, reference in row.secrets.items()},
+        secrets=given.secrets(row.secrets),
         username=named(row.username) if row.username else None,
         alternatives=tuple(map(named, row.alternatives)),
         removes=tuple(map(named, row.removes)),

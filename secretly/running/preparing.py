@@ -92,8 +92,8 @@ def look_at_upload(
 
 def credentials(row: Command, upload: Upload) -> set[str]:
     """The tool's own variables for the secret and the user name, as named for this index."""
-    names = (*row.secrets, *row.alternatives, *filter(None, [row.username]))
-    return set(map(upload.variable, names))
+    names = (*row.alternatives, *filter(None, [row.username]))
+    return {*upload.secrets(row.secrets), *map(upload.variable, names)}
 
 
 def why_idle(upload: Upload) -> str:
@@ -187,7 +187,8 @@ def _with_upload(
         named=named,
         check_secret=upload.check_secret,
     )
-    prefix = PREFIX if not named and asks_username(target, entries) else ""
+    asks = upload.narrows and not named and asks_username(target, entries)
+    prefix = PREFIX if asks else ""
     return run, {"describe": describe, "inspect": release.inspect, "token_prefix": prefix}
 
 
@@ -234,10 +235,12 @@ def _refuse_several_tokens(
         return
     if names.find(secret) is not None or context.configuration.entry(secret).source is not None:
         return
+    by_hand = "move the files of the other projects elsewhere"
+    if release.packages is not None:
+        by_hand = "name one package at a time"
     raise Refused(
         f"each project of this upload has a token of its own: {escape(', '.join(projects))}",
-        "upload one after another: "
-        + ("; ".join(commands()) or "move the files of the other projects elsewhere"),
+        f"upload one after another: {'; '.join(commands()) or by_hand}",
     )
 
 
