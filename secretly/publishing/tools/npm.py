@@ -14,13 +14,13 @@ from ...config.command_line import Words
 from ...config.launchers import PLAIN
 from ...errors import Refused
 from ...text import escape, shell_quote, shorten
-from .. import npm_program
 from ..destination import Destination, host_of
-from ..npm_keys import HARMLESS, NOPT, SECRETS
-from ..npm_packages import Package, named, read_folder, read_manifest
-from ..npm_project import Project, project_folders
-from ..npm_settings import PREFIX, Settings, setting_of
-from ..npm_target import Target, check_config, key_of, target_of
+from ..npm.keys import HARMLESS, NOPT, SECRETS
+from ..npm.packages import Package, named, read_folder, read_manifest
+from ..npm.program import Installed, find_npm
+from ..npm.project import Project, project_folders
+from ..npm.settings import PREFIX, Settings, setting_of
+from ..npm.target import Target, check_config, key_of, target_of
 from ..options import invalid
 from ..steering import proxy_host
 from ..tool import Network, Packages, Pin
@@ -51,7 +51,8 @@ _ACTIONS = {
     },
 }
 
-_SECRET, _TOKEN = "NPM_TOKEN", "NODE_AUTH_TOKEN"
+#: The variables that may hold the secret. npm itself reads none of them.
+_SECRETS = ("NPM_TOKEN", "NODE_AUTH_TOKEN")
 
 #: The variables with which npm 11 gets a token from a CI's identity, although it has one.
 _GITHUB = ("ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN")
@@ -86,7 +87,7 @@ class Npm(ToolCall):
     def reads(self) -> Sequence[str]:  # type: ignore[override]
         """The variables that name a registry."""
         names = [name for name in self.origins if setting_of(name).endswith("registry")]
-        return (*names, _SECRET, _TOKEN)
+        return (*names, *_SECRETS)
 
     @functools.cached_property
     def harmless(self) -> Sequence[str]:  # type: ignore[override]
@@ -97,7 +98,7 @@ class Npm(ToolCall):
     # -- the program and its settings ------------------------------------------------
 
     @functools.cached_property
-    def npm(self) -> npm_program.Npm:
+    def npm(self) -> Installed:
         """The npm that is started.
 
         :raises Refused: if it can't be held to a registry, or is not known.
@@ -110,7 +111,7 @@ class Npm(ToolCall):
                     f"run npm without {escape(start.name)}",
                 )
         word = call.started[-1] if call.started else self.program or "npm"
-        return npm_program.find(word, self.environ)
+        return find_npm(word, self.environ)
 
     @functools.cached_property
     def settings(self) -> Settings:
@@ -366,14 +367,12 @@ class Npm(ToolCall):
                 )
         adding = [f"--registry={target.url}"]
         adding += [f"--{scope}:registry={target.url}" for scope in self._scopes]
-        environ = {}
-        names = [_SECRET, _TOKEN]
-        if self.npm.major > 10:
-            value = "".join(f"${{{name}?}}" for name in names)
-        else:  # npm 10 leaves a variable that isn't there as it is
-            value = "".join(f"${{{name}}}" for name in names)
-            environ = {name: "" for name in names if not self.environ.get(name)}
+        value = "".join(f"${{{name}}}" for name in _SECRETS)
         adding.append(f"--{key_of(target.url)}:_authToken={value}")
+        # npm leaves a variable that isn't there as it is.
+        environ = {name: "" for name in _SECRETS if not self.environ.get(name)}
+        if not environ:
+            raise Refused(f"{' and '.join(_SECRETS)} are both set", f"unset {_SECRETS[1]}")
         removes: tuple[str, ...] = ()
         if self._publishes and self.npm.major > 10 and not self._wants_provenance:
             removes = _IDENTITY

@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -174,7 +175,7 @@ def answer(seen: Seen, said: str, failed: bool, defaults: dict[str, str]) -> dic
         return {"url": "", "username": None, "files": None, "error": said[-300:]}
     url, user, _ = seen.uploads[0]
     if {(u, n) for u, n, _ in seen.uploads} != {(url, user)}:
-        raise SystemExit(f"several destinations: {seen.uploads}")
+        url = f"several: {seen.uploads}"
     files = None if failed else sorted({name for _, _, name in seen.uploads})
     return {"url": defaults.get(url, url), "username": user, "files": files, "error": ""}
 
@@ -190,10 +191,24 @@ def examine(tool: str, case: dict[str, Any], given: dict[str, str]) -> tuple[str
     return found
 
 
-def main() -> None:
+def usual(proxy: str, authority: str) -> dict[str, str]:
+    """The variables that each call is given.
+
+    :param authority: the path of the certificate that the hosts' own are signed with.
+    """
+    given = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY"), proxy)
+    return given | dict.fromkeys(("SSL_CERT_FILE", "MATURIN_CA_BUNDLE"), authority)
+
+
+def main(
+    handler: type[Handler] = Handler, variables: Callable[[str, str], dict[str, str]] = usual
+) -> None:
     """Answer cases until the input ends.
 
     Those with a *default* upload to an index whose URL only the tool knows: that is its name.
+
+    :param handler: what answers the tool.
+    :param variables: makes the variables that each call is given.
     """
     tool = sys.argv[1]
     with socket.socket() as one:
@@ -201,13 +216,12 @@ def main() -> None:
     defaults: dict[str, str] = {}
     with (
         tempfile.TemporaryDirectory() as folder,
-        Server(("127.0.0.1", 0), Handler) as server,
+        Server(("127.0.0.1", 0), handler) as server,
     ):
         Handler.authority = Authority(Path(folder))
         threading.Thread(target=server.serve_forever, daemon=True).start()
         proxy = f"http://127.0.0.1:{server.server_address[1]}"
-        given = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY"), proxy)
-        given |= dict.fromkeys(("SSL_CERT_FILE", "MATURIN_CA_BUNDLE"), str(Handler.authority.path))
+        given = variables(proxy, str(Handler.authority.path))
         for line in sys.stdin:
             case = json.loads(line)
             said, failed = examine(tool, case, given)

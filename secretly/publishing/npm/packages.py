@@ -13,12 +13,12 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .. import safefiles
-from ..errors import Refused
-from ..text import escape, shorten
-from .archives import Distribution, identity_of, read_file
-from .metadata import MOST, BadArchive
-from .unpacking import TarReader, unpack
+from ... import safefiles
+from ...errors import Refused
+from ...text import escape, shorten
+from ..archives import Distribution, identity_of, read_file
+from ..metadata import MOST, BadArchive
+from ..unpacking import TarReader, unpack
 
 _MANIFEST = "package.json"
 

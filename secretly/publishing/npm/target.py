@@ -7,12 +7,12 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from ..errors import Refused
-from ..text import escape
-from .addresses import read_address
-from .npm_keys import KINDS, PUBLISHED
-from .npm_packages import Package
-from .npm_settings import Settings
+from ...errors import Refused
+from ...text import escape
+from ..addresses import read_address
+from .keys import KINDS, PUBLISHED
+from .packages import Package
+from .settings import Settings
 
 #: A path that all programs read in the same way.
 _PATH = re.compile(r"(/[\w.~!$&'()*+,;=:@%-]*)*", re.ASCII)

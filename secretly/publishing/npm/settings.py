@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from .. import safefiles
-from ..config import places
-from ..config.command_line import Words
-from ..errors import Refused
-from ..text import escape
-from .npm_keys import HARMLESS, KINDS, SECRETS
-from .npm_program import Npm
-from .parsers import npmrc
+from ... import safefiles
+from ...config import places
+from ...config.command_line import Words
+from ...errors import Refused
+from ...text import escape
+from ..parsers import npmrc
+from .keys import HARMLESS, KINDS, SECRETS
+from .program import Installed
 
 #: A variable in a value, which npm replaces.
 VARIABLE = re.compile(r"\$\{([^${}?]+)(\?)?\}")
@@ -65,7 +65,7 @@ class Settings:
     """
 
     def __init__(
-        self, words: Words, environ: Mapping[str, str], npm: Npm, roots: Sequence[Path]
+        self, words: Words, environ: Mapping[str, str], npm: Installed, roots: Sequence[Path]
     ) -> None:
         self._environ = environ
         self._npm = npm
@@ -131,9 +131,8 @@ class Settings:
             why = str(error)
         else:
             if not by_project:
-                values = {
-                    _filled(k, self._environ): _filled(v, self._environ) for k, v in values.items()
-                }
+                pairs = ((_filled(k, environ), _filled(v, environ)) for k, v in values.items())
+                values = dict(pairs)
             return Level(shown, values, by_project)
         raise Refused(f"can't read {shown}: {why}", "fix the file: it may name the registry")
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from .parsers.nopt import Kinds, Nopt
+from ..parsers.nopt import Kinds, Nopt
 
 _FLAGS = (
     "all allow-same-version audit bin-links commit-hooks description dev diff-ignore-all-space "

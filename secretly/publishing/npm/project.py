@@ -8,10 +8,11 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..config.command_line import Words
-from ..errors import Refused
-from ..text import escape, shorten
-from .npm_packages import (
+from ...config.command_line import Words
+from ...errors import Refused
+from ...text import escape, shorten
+from ..options import invalid
+from .packages import (
     Package,
     chosen,
     is_private,
@@ -20,8 +21,7 @@ from .npm_packages import (
     read_tarball,
     workspaces_of,
 )
-from .npm_settings import Settings
-from .options import invalid
+from .settings import Settings
 
 #: A path that npm takes for one, and for no name of a package.
 _PATH = re.compile(r"\.{1,2}(/|$)|/|~/")

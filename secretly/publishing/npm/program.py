@@ -9,9 +9,9 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from .. import safefiles
-from ..errors import Refused
-from ..text import escape
+from ... import safefiles
+from ...errors import Refused
+from ...text import escape
 
 #: The major versions in which options take precedence over ``publishConfig``, and whose settings
 #: secretly knows.
@@ -27,10 +27,8 @@ _REGISTRY = re.compile(
     r"\bregistry: new Definition\(\s*'registry', \{\s*default: '(https://[\w.-]+/)',"
 )
 
-INSTEAD = "pack first, then publish the file with npm: npm pack, then secretly run npm publish FILE"
 
-
-class Npm(NamedTuple):
+class Installed(NamedTuple):
     """An installed npm.
 
     :param folder: where it is installed.
@@ -45,7 +43,7 @@ class Npm(NamedTuple):
     keys: frozenset[str]
 
 
-def find(word: str, environ: Mapping[str, str]) -> Npm:
+def find_npm(word: str, environ: Mapping[str, str]) -> Installed:
     """The npm that a call starts.
 
     :param word: the program as it was typed.
@@ -83,13 +81,13 @@ def _version(folder: str) -> str:
     return ""
 
 
-def _read(folder: str, major: int) -> Npm:
+def _read(folder: str, major: int) -> Installed:
     for modules in (os.path.join(folder, "node_modules"), os.path.dirname(folder)):
         with contextlib.suppress(OSError, UnicodeDecodeError):
             text = safefiles.read_file(os.path.join(modules, _DEFINED)).decode()
             registry, keys = _REGISTRY.search(text), frozenset(_SETTING.findall(text))
             if registry and "registry" in keys:
-                return Npm(folder, major, registry[1], keys)
+                return Installed(folder, major, registry[1], keys)
     raise Refused(
         f"can't find out which registry npm has built in: {escape(folder)} has no {_DEFINED}",
         "install npm again: npm install --global npm",
