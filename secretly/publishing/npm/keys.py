@@ -81,7 +81,13 @@ KINDS = Kinds(
 #: A key that belongs to a registry, or names that of a scope.
 OPEN = re.compile(r"//[^=\s${}]+:\w+|@[^=\s${}/:]+:registry")
 
-NOPT = Nopt("npm", KINDS, OPEN)
+#: The variables that may hold the secret. npm itself reads none of them.
+VARIABLES = ("NPM_TOKEN", "NODE_AUTH_TOKEN")
+
+#: A value that npm fills with one of them.
+FILLED = re.compile(r"(\$\{(NPM_TOKEN|NODE_AUTH_TOKEN)\??\})+")
+
+NOPT = Nopt("npm", KINDS, OPEN, FILLED)
 
 #: The parts of keys that hold a credential for a registry.
 SECRETS = ("_authToken", "_auth", "_password")

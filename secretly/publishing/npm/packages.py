@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import re
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import BufferedReader
 from pathlib import Path
@@ -217,8 +218,10 @@ def read_tarball(word: str) -> Package:
     """
     try:
         facts, (digest, data) = read_file(word, "", _read)
-    except BadArchive as error:
-        why = escape(shorten(str(error), 300))
+    except (BadArchive, zlib.error) as error:
+        why = "it is damaged"
+        if isinstance(error, BadArchive):
+            why = escape(shorten(str(error), 300))
         raise Refused(
             f"{escape(word)} is not a package that secretly can read: {why}",
             "pack it again: npm pack",

@@ -74,11 +74,13 @@ class Nopt(NamedTuple):
     :param tool: the tool's name, for errors.
     :param kinds: its options.
     :param open: options of any name like this take a value, which follows an equals sign.
+    :param filled: a value of those that the tool itself replaces, and that the adapter knows.
     """
 
     tool: str
     kinds: Kinds
     open: re.Pattern[str]
+    filled: re.Pattern[str]
 
     def read(self, arguments: Sequence[str]) -> Words:
         """Read the arguments. The options have two dashes and their full names.
@@ -130,7 +132,8 @@ class Nopt(NamedTuple):
         typed, equals, value = word.partition("=")
         name = typed.lstrip("-")
         if self.open.fullmatch(name):
-            self._check_value(typed, value)
+            if not self.filled.fullmatch(value):
+                self._check_value(typed, value)
             return Part((word,), ((f"--{name}", value),))
         if short := self._short(name):
             return self._shortened(word, short, rest)

@@ -15,7 +15,7 @@ from ...config.launchers import PLAIN
 from ...errors import Refused
 from ...text import escape, shell_quote, shorten
 from ..destination import Destination, host_of
-from ..npm.keys import HARMLESS, NOPT, SECRETS
+from ..npm.keys import FILLED, HARMLESS, NOPT, SECRETS, VARIABLES
 from ..npm.packages import Package, named, read_folder, read_manifest
 from ..npm.program import Installed, find_npm
 from ..npm.project import Project, project_folders
@@ -51,8 +51,6 @@ _ACTIONS = {
     },
 }
 
-#: The variables that may hold the secret. npm itself reads none of them.
-_SECRETS = ("NPM_TOKEN", "NODE_AUTH_TOKEN")
 
 #: The variables with which npm 11 gets a token from a CI's identity, although it has one.
 _GITHUB = ("ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN")
@@ -87,7 +85,7 @@ class Npm(ToolCall):
     def reads(self) -> Sequence[str]:  # type: ignore[override]
         """The variables that name a registry."""
         names = [name for name in self.origins if setting_of(name).endswith("registry")]
-        return (*names, *_SECRETS)
+        return (*names, *VARIABLES)
 
     @functools.cached_property
     def harmless(self) -> Sequence[str]:  # type: ignore[override]
@@ -170,8 +168,14 @@ class Npm(ToolCall):
 
     def given(self) -> str:
         """The option with a credential."""
-        names = [name for name, _ in self.words.options]
-        return next((escape(n) for n in names if n.startswith("--//") and n.endswith(SECRETS)), "")
+        for name, value in self.words.options:
+            if (
+                name.startswith("--//")
+                and name.endswith(SECRETS)
+                and not FILLED.search(value or "")
+            ):
+                return escape(name)
+        return ""
 
     def identity(self) -> str:
         """A CI's identity, which npm 11 uses to publish whatever else it knows."""
@@ -367,12 +371,12 @@ class Npm(ToolCall):
                 )
         adding = [f"--registry={target.url}"]
         adding += [f"--{scope}:registry={target.url}" for scope in self._scopes]
-        value = "".join(f"${{{name}}}" for name in _SECRETS)
+        value = "".join(f"${{{name}}}" for name in VARIABLES)
         adding.append(f"--{key_of(target.url)}:_authToken={value}")
         # npm leaves a variable that isn't there as it is.
-        environ = {name: "" for name in _SECRETS if not self.environ.get(name)}
+        environ = {name: "" for name in VARIABLES if not self.environ.get(name)}
         if not environ:
-            raise Refused(f"{' and '.join(_SECRETS)} are both set", f"unset {_SECRETS[1]}")
+            raise Refused(f"{' and '.join(VARIABLES)} are both set", f"unset {VARIABLES[1]}")
         removes: tuple[str, ...] = ()
         if self._publishes and self.npm.major > 10 and not self._wants_provenance:
             removes = _IDENTITY
@@ -394,7 +398,7 @@ class Npm(ToolCall):
 
 def _replaced(option: str) -> bool:
     """Whether the pin takes the place of an option."""
-    return option == "--registry" or option.endswith(":registry")
+    return option == "--registry" or option.endswith(":registry") or option.startswith("--//")
 
 
 TOOL = Npm
