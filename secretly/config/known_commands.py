@@ -528,6 +528,6 @@ OPTIONS: dict[str, list[str]] = {
         "--pack-destination --package --preid --provenance-file --proxy --replace-registry-host "
         "--save-prefix --sbom-format --sbom-type --script-shell --searchexclude --searchlimit "
         "--searchopts --searchstaleness --shell --tag-version-prefix --umask --user-agent "
-        "--viewer --which -L -m -c"
+        "--viewer --which --enjoy-by --reg -L -m -c"
     ).split(),
 }

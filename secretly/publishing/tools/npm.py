@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,6 +15,7 @@ from ...config.launchers import PLAIN
 from ...errors import Refused
 from ...text import escape, shell_quote, shorten
 from ..destination import Destination, host_of
+from ..npm.connection import connection
 from ..npm.keys import FILLED, HARMLESS, NOPT, SECRETS, VARIABLES
 from ..npm.packages import Package, named, read_folder, read_manifest
 from ..npm.program import Installed, find_npm
@@ -22,7 +23,6 @@ from ..npm.project import Project, project_folders
 from ..npm.settings import PREFIX, Settings, setting_of
 from ..npm.target import Target, check_config, key_of, target_of
 from ..options import invalid
-from ..steering import proxy_host
 from ..tool import Network, Packages, Pin
 from ..tool_call import ToolCall
 
@@ -333,24 +333,7 @@ class Npm(ToolCall):
 
     def network(self) -> Network:
         """Proxies and certificates in the user's own settings."""
-        lines = list(self._network_lines())
-        found, unverified = self.settings.get("strict-ssl"), ""
-        if found is not None and found.value == "false":
-            unverified = f"strict-ssl=false in {found.level.shown}"
-        return Network(tuple(dict.fromkeys(lines)), unverified)
-
-    def _network_lines(self) -> Iterator[str]:
-        settings = self.settings
-        proxies = [found.value for key in ("https-proxy", "proxy") if (found := settings.get(key))]
-        proxies += filter(None, map(self.environ.get, ("PROXY", "proxy")))
-        for proxy in proxies:
-            if proxy not in ("false", "null"):
-                yield wording.proxy(proxy_host(proxy))
-        if settings.get("ca") or settings.get("cafile"):
-            yield wording.OWN_CERTIFICATES
-        certificates = [name for _, name, _ in settings.of_host(self._target.url)]
-        if settings.get("cert") or "certfile" in certificates:
-            yield wording.CLIENT_CERTIFICATE
+        return connection(self.settings, self._target.url, self.environ)
 
     # -- the pin -----------------------------------------------------------------------
 
