@@ -93,6 +93,10 @@ FOUND: list[tuple[str, Mapping[str, str], Mapping[str, str], str]] = [
     # Another folder.
     ("publish ./sub", {"sub/package.json": json.dumps({**DEMO, "publishConfig": {
         "registry": CORP}})}, {}, CORP),
+    ("publish sub/", {"sub/package.json": json.dumps(
+        {**DEMO, "publishConfig": {"registry": CORP}})}, {}, CORP),
+    ("publish sub/one/two", {"sub/one/two/package.json": json.dumps(
+        {**DEMO, "publishConfig": {"registry": CORP}})}, {}, CORP),
     ("publish --prefix ../home", {"~/.npmrc": f"registry={CORP}"}, {}, CORP),
     # Other subcommands.
     ("deprecate @sc/demo@<2 old", {".npmrc": f"@sc:registry={CORP}"}, {}, CORP),
@@ -167,6 +171,9 @@ REFUSED: list[tuple[str, Mapping[str, str], Mapping[str, str], str]] = [
     ("publish sub", {"sub/package.json": json.dumps(DEMO)}, {}, "sub"),
     ("publish demo@1.0.0", {}, {}, "demo@1.0.0"),
     ("publish ada/demo", {}, {}, "ada/demo"),
+    ("publish dist/x.tgz", {"dist/x.tgz": ""}, {}, "dist/x.tgz"),
+    ("publish a@b/c/d", {}, {}, "a@b/c/d"),
+    ("publish a:b/c/d", {}, {}, "a:b/c/d"),
     ("publish https://evil.example/x.tgz", {}, {}, "evil.example"),
     ("publish git+ssh://evil.example/x.tgz", {}, {}, "evil.example"),
     ("publish file:sub", {}, {}, "file:sub"),

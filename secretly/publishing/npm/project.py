@@ -23,8 +23,10 @@ from .packages import (
 )
 from .settings import Settings
 
-#: A path that npm takes for one, and for no name of a package.
-_PATH = re.compile(r"\.{1,2}(/|$)|/|~/")
+#: A path that npm takes for one. ``a/b`` is not one: npm takes that for a repository at GitHub, and
+#: ``a`` for a package.
+_PATH = re.compile(r"\.{1,2}(/.*)?|/.*|[\w.+~-]+(/[\w.+~-]+){2,}|([\w.+~-]+/)+", re.ASCII)
+_FILE = re.compile(r"[\w.+~-]+", re.ASCII)
 
 _TARBALL = re.compile(r"(?i)\.(tgz|tar\.gz)$")
 
@@ -88,13 +90,11 @@ class Project:
         word = arguments[0] if arguments else "."
         if word == "." and self.uses_workspaces:
             return [read_folder(folder) for folder in self._workspaces()]
-        # Another name would be a URL, or a package that npm fetches.
-        plain = re.fullmatch(r"[\w.+~-]+", word, re.ASCII) or _PATH.match(word)
-        path = os.path.expanduser(word) if word.startswith("~/") else word
-        if plain and _TARBALL.search(word):
-            return [read_tarball(path)]
-        if _PATH.match(word) and not word.lower().endswith(".tar"):
-            folder = Path(os.path.abspath(path))
+        path = bool(_PATH.fullmatch(word))
+        if _TARBALL.search(word) and (path or _FILE.fullmatch(word)):
+            return [read_tarball(word)]
+        if path and not word.lower().endswith(".tar"):
+            folder = Path(os.path.abspath(word))
             return [_not_private(read_folder(folder), folder)]
         raise Refused(
             f"can't determine what npm would publish: {escape(shorten(word, 60))}",
