@@ -49,7 +49,7 @@ def manifest(chooser: Chooser, name: str) -> str:
     found: dict[str, object] = {"name": name, "version": "1.0.0"}
     config: dict[str, object] = {}
     if chooser.chance(25):
-        config["registry"] = chooser.of(GOOD, ODD)
+        config["registry"] = chooser.of(GOOD, ODD, 5)
     if chooser.chance(10):
         config["@sc:registry"] = chooser.of(GOOD)
     if chooser.chance(15):
@@ -61,11 +61,11 @@ def manifest(chooser: Chooser, name: str) -> str:
         {"scope": "@sc"},
         {"directory": "dist"},
     ]
-    if chooser.odd(8):
+    if chooser.odd(2.5):
         config.update(chooser.random.choice(odd))
     if config:
         found["publishConfig"] = config
-    if chooser.odd(3):
+    if chooser.odd(2):
         found["private"] = True
     return json.dumps(found)
 
@@ -73,7 +73,7 @@ def manifest(chooser: Chooser, name: str) -> str:
 def _npmrc(chooser: Chooser, *, own: bool) -> str:
     lines = []
     if chooser.chance(40):
-        lines.append(f"registry{chooser.of(['=', ' = '])}{chooser.of(GOOD, ODD)}")
+        lines.append(f"registry{chooser.of(['=', ' = '])}{chooser.of(GOOD, ODD, 5)}")
     if chooser.chance(20):
         lines.append(f"@sc:registry={chooser.of(GOOD)}")
     if chooser.chance(30):
@@ -95,7 +95,7 @@ def _npmrc(chooser: Chooser, *, own: bool) -> str:
         "userconfig=evil",
         "https-proxy=http://evil.example/",
     ]
-    if chooser.odd(10):
+    if chooser.odd(6):
         lines.append(chooser.of(odd if own else [*odd, *risky]))
     chooser.random.shuffle(lines)
     return "\n".join(lines) + "\n"
@@ -105,7 +105,7 @@ def _options(chooser: Chooser) -> list[list[str]]:
     found = []
     if chooser.chance(35):
         names = ("--registry", "--registry", "--reg", "-registry", "--regis")
-        found.append(_spelled(chooser, names, chooser.of(GOOD, ODD)))
+        found.append(_spelled(chooser, names, chooser.of(GOOD, ODD, 5)))
     if chooser.chance(10):
         found.append([f"--@sc:registry={chooser.of(GOOD)}"])
     if chooser.chance(25):
@@ -117,9 +117,9 @@ def _options(chooser: Chooser) -> list[list[str]]:
     odd = [
         *("--dry-run", "--dry-run false", "--no-dry-run", "-n", "--unknown", "--scope=@sc"),
         *("--//one.example/:_authToken=canary-line", "--tag", "--registry", "--json=no", "-sf"),
-        *("--no-registry", "--dry", "--prefix=../home", "--no-no-json", "--registry=--json"),
+        *("--dry", "--prefix=../home", "--no-no-json", "--registry=--json"),
     ]
-    if chooser.odd(14):
+    if chooser.odd(7):
         found.append(chooser.of(odd).split())
     return found
 
@@ -145,7 +145,9 @@ def _published(chooser: Chooser) -> tuple[list[list[str]], dict[str, str]]:
         root = {"name": "demo", "version": "1.0.0", "workspaces": ["sub/*"]}
         files["project/package.json"] = json.dumps(root)
         files["project/sub/one/package.json"] = manifest(chooser, "one")
-        files["project/sub/two/package.json"] = manifest(chooser, "two")
+        files["project/sub/two/package.json"] = files["project/sub/one/package.json"].replace(
+            '"one"', '"two"'
+        )
         words = ["-w one", "--workspace=sub/two", "-w one -w two", "--workspaces", "-ws"]
         return [chooser.of(words, ["-w sub", "--workspaces -iwr", "-w missing"]).split()], files
     return [[chooser.of([".", "./"])]] if chooser.chance(25) else [], files

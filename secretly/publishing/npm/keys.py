@@ -10,8 +10,8 @@ import re
 from ..parsers.nopt import Kinds, Nopt
 
 _FLAGS = (
-    "all allow-same-version audit bin-links commit-hooks description dev diff-ignore-all-space "
-    "diff-name-only diff-no-prefix diff-text dry-run engine-strict expect-results force "
+    "all allow-same-version always-auth audit bin-links commit-hooks description dev "
+    "diff-ignore-all-space diff-name-only diff-no-prefix diff-text dry-run engine-strict expect-results force "
     "foreground-scripts format-package-lock fund git-tag-version global global-style if-present "
     "ignore-scripts include-staged include-workspace-root install-links json legacy-bundling "
     "legacy-peer-deps link long offline omit-lockfile-registry-resolved optional package-lock "
