@@ -657,7 +657,7 @@ def test_each_publishing_tool_has_a_module_and_a_row() -> None:
     assert modules == set(PUBLISHING) == set(known_commands.OPTIONS)
 
 
-@pytest.mark.parametrize("name", ["cargo", "unknown", "os.path", "__init__", "../twine", ""])
+@pytest.mark.parametrize("name", ["gh", "unknown", "os.path", "__init__", "../twine", ""])
 def test_another_command_is_not_a_publishing_tool(name: str) -> None:
     """A command of the user's may have any name: no module of that name is loaded."""
     assert tool_for(name) is None

@@ -286,6 +286,14 @@ def chosen_by(place: str) -> str:
     return f"the registry is chosen by {place}"
 
 
+ASKS_FIRST = "the index says where uploads go only to users with a token, so it gets the token, too"
+
+
+def index_at(host: str, *, gets_token: bool) -> str:
+    """The index of a registry is at another host than the one that takes uploads."""
+    return f"its index is at {host}" + (", which gets the token, too" if gets_token else "")
+
+
 def network(what: str) -> str:
     """The user's own settings change the connection."""
     return f"network: {what}"

@@ -314,7 +314,8 @@ def _why_idle(call: _Call, row: Command, upload: Upload, context: Context) -> st
     from ..running import preparing
 
     named = {name for by in call.explicit for name in by.variables}
-    if own := named & preparing.credentials(row._replace(username=None), upload):
+    own = preparing.credentials(row._replace(username=None), upload) if named else set()
+    if own := named & own:
         if upload.given:
             raise Refused(
                 f"{upload.given} gives a secret, and so does -e {escape(min(own))}",

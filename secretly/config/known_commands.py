@@ -108,9 +108,9 @@ COMMANDS: dict[str, dict[str, object]] = {
         "alternatives": ["MATURIN_PYPI_TOKEN"],
         "seal_keyring": True,
     },
-    # Other registries. secretly can't narrow their tokens, so the tool gets the stored one.
-    # Each tool sends its token to one registry only, whatever the command line says: cargo's
-    # variable belongs to the default registry, and npm's goes where .npmrc says ${NPM_TOKEN}.
+    # Other registries. secretly can't narrow their tokens, so the tool gets the stored one. cargo's
+    # variable belongs to the public crate registry, and publishing/tools/cargo.py names those of
+    # others. npm's goes where .npmrc says ${NPM_TOKEN}.
     "cargo": {
         "publishes": True,
         "subcommands": ["publish", "yank", "owner"],
@@ -514,6 +514,11 @@ OPTIONS: dict[str, list[str]] = {
     "poetry": ["-r", "--repository", "-C", "--directory", "-P", "--project", "--dist-dir"],
     "pdm": ["-r", "--repository", "-p", "--project", "-d", "--dest"],
     "demo_upload": ["--to"],
+    "cargo": [
+        "--registry", "--index", "--token", "-p", "--package", "--exclude", "-F", "--features",
+        "-j", "--jobs", "--target", "--target-dir", "-m", "--manifest-path", "-a", "--add", "-r",
+        "--remove", "--version",
+    ],
     "maturin": ["-r", "--repository", "--repository-url", "-m", "--manifest-path", "--manylinux"],
     "npm": (
         "--also --audit-level --auth-type --before --ca --cache-max --cache-min --cafile "

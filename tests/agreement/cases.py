@@ -32,6 +32,7 @@ VERSIONS: dict[str, dict[str, tuple[str, ...]]] = {
     "pdm": {"2.22.4": ("pdm[locked]==2.22.4",), "2.29.4": ("hishel<2",)},
     "uv": {"0.8.24": (), "0.13.9": ()},
     "maturin": {"1.9.4": (), "1.16.0": ()},
+    "cargo": {"stable": ()},
     "npm": {"10.9.9": (), "11.19.1": ()},
 }
 
@@ -147,13 +148,13 @@ def pinned(tool: str, case: Case, root: Path, found: Upload, known: Configuratio
     for name in pin.removes:
         environ.pop(name, None)
     if not found.given:
-        for name in row.secrets:
-            environ[found.variable(name)] = "canary-secret"
+        for name in found.secrets(row.secrets):
+            environ[name] = "canary-secret"
         if row.username:
             username = found.destination.username
             environ[found.variable(row.username)] = "__token__" if username is None else username
-        own = set(map(found.variable, row.secrets))
-        for name in {*map(found.variable, row.alternatives)} - own - pin.environ.keys():
+        own = {*found.secrets(row.secrets), *pin.environ}
+        for name in {*map(found.variable, row.alternatives)} - own:
             environ.pop(name, None)
         environ.update(dict.fromkeys({*map(found.variable, row.blanks)} - own, ""))
     return Case(pin.arguments, environ, {}, case.folder)

@@ -11,14 +11,15 @@ from ..parsers.nopt import Kinds, Nopt
 
 _FLAGS = (
     "all allow-same-version always-auth audit bin-links commit-hooks description dev "
-    "diff-ignore-all-space diff-name-only diff-no-prefix diff-text dry-run engine-strict expect-results force "
-    "foreground-scripts format-package-lock fund git-tag-version global global-style if-present "
-    "ignore-scripts include-staged include-workspace-root install-links json legacy-bundling "
-    "legacy-peer-deps link long offline omit-lockfile-registry-resolved optional package-lock "
-    "package-lock-only parseable prefer-dedupe prefer-offline prefer-online production progress "
-    "provenance read-only rebuild-bundle save save-bundle save-dev save-exact save-optional "
-    "save-peer save-prod sign-git-commit sign-git-tag strict-peer-deps strict-ssl timing unicode "
-    "update-notifier usage version versions workspaces workspaces-update yes"
+    "diff-ignore-all-space diff-name-only diff-no-prefix diff-text dry-run engine-strict "
+    "expect-results force foreground-scripts format-package-lock fund git-tag-version global "
+    "global-style if-present ignore-scripts include-staged include-workspace-root install-links "
+    "json legacy-bundling legacy-peer-deps link long offline omit-lockfile-registry-resolved "
+    "optional package-lock package-lock-only parseable prefer-dedupe prefer-offline "
+    "prefer-online production progress provenance read-only rebuild-bundle save save-bundle "
+    "save-dev save-exact save-optional save-peer save-prod sign-git-commit sign-git-tag "
+    "strict-peer-deps strict-ssl timing unicode update-notifier usage version versions "
+    "workspaces workspaces-update yes"
 )
 _VALUES = (
     "access also audit-level auth-type before ca cache cache-max cache-min cafile call cert cidr "

@@ -1,0 +1,392 @@
+"""The publishing tool cargo."""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from ...asking import wording
+from ...config.command_line import Invocation, Words
+from ...errors import Refused
+from ...text import escape, shorten
+from ..addresses import secret_named
+from ..cargo.index import Found, Way, ask, check_index
+from ..cargo.packages import Package, Selection, Workspace
+from ..cargo.settings import OPTION, CargoSettings, check_toolchain, variable_of
+from ..destination import Destination, host_of
+from ..options import Options, invalid
+from ..parsers.clap import Clap
+from ..steering import proxy_host
+from ..tool import Network, Packages, Pin
+from ..tool_call import ToolCall
+
+#: What the subcommands have in common.
+_REGISTRY = "--index= --registry= --token="
+
+CLAP = Clap(
+    "cargo",
+    Options(
+        "-v/--verbose -q/--quiet -h/--help -V/--version --color= --config= -Z= --locked --offline "
+        "--frozen"
+    ),
+    {
+        "publish": Options(
+            f"{_REGISTRY} -n/--dry-run --no-verify --allow-dirty -p/--package= --workspace --list "
+            "--exclude= -F/--features= --all-features --no-default-features -j/--jobs= "
+            "--keep-going --target= --target-dir= -m/--manifest-path="
+        ),
+        "owner": Options(f"{_REGISTRY} -a/--add= -r/--remove= -l/--list"),
+        "yank": Options(f"{_REGISTRY} --version= --undo"),
+    },
+    frozenset(
+        (OPTION, "-Z", "--package", "--exclude", "--features", "--target", "--add", "--remove")
+    ),
+)
+
+#: cargo's own name for the public crate registry, and its variable for the secret.
+PUBLIC, _VARIABLE = "crates-io", "CARGO_REGISTRY_TOKEN"
+
+_SECRET = "Cargo"
+
+#: What cargo takes for the name of a registry, and of a crate.
+_NAME = re.compile(r"\w[\w-]*", re.ASCII)
+
+#: The variables of registries that the adapter reads, for any name.
+_OF_REGISTRY = re.compile(r"CARGO_REGISTRIES_\w+_(INDEX|TOKEN)", re.ASCII)
+
+#: The variables for the secrets of all registries.
+_TOKENS = re.compile(r"CARGO_REGISTRY_TOKEN|CARGO_REGISTRIES_\w+_TOKEN", re.ASCII)
+
+#: What runs while cargo verifies a crate.
+_BUILD = "build scripts, when cargo builds the crate to verify it"
+
+#: How the token stays away from it.
+_SAFER = "cargo package, then secretly run cargo publish --no-verify"
+
+_PACKS = "cargo packs the files itself; cargo package --list shows them"
+
+
+class Registry(NamedTuple):
+    """The registry of a call.
+
+    :param own: the name under which cargo looks for its secret.
+    :param place: the file or variable that chose it, in words; empty: the command line, or cargo.
+    :param index_url: the URL of its index; empty for the public one.
+    :param by_project: whether the index isn't named by the user.
+    """
+
+    name: str
+    own: str
+    place: str = ""
+    index_url: str = ""
+    by_project: bool = False
+
+
+class Cargo(ToolCall):
+    """A call of cargo."""
+
+    narrows = False
+    names: Mapping[str, str] = {PUBLIC: _SECRET}
+    secret_options = ("--token",)
+    own = ("CARGO_*", "RUSTUP_*", "RUST*")
+    reads: tuple[str, ...] = ("CARGO_REGISTRY_DEFAULT", _VARIABLE)
+    harmless = (
+        *("CARGO_TERM_*", "CARGO_LOG", "CARGO_INCREMENTAL", "CARGO_PROFILE_*", "CARGO_CACHE_*"),
+        *("CARGO_CARGO_NEW_*", "CARGO_FUTURE_*", "RUST_LOG", "RUST_BACKTRACE"),
+        *("CARGO_NET_GIT_FETCH_WITH_CLI", "CARGO_NET_RETRY", "CARGO_NET_OFFLINE"),
+        *("CARGO_HTTP_TIMEOUT", "CARGO_HTTP_MULTIPLEXING", "CARGO_HTTP_DEBUG"),
+    )
+    trusts = ("CARGO_HTTP_CAINFO", "SSL_CERT_FILE", "SSL_CERT_DIR")
+
+    def __init__(
+        self, invocation: Invocation, environ: Mapping[str, str], *more: Any, **named: Any
+    ) -> None:
+        super().__init__(invocation, environ, *more, **named)
+        self.reads = (*self.reads, *filter(_OF_REGISTRY.fullmatch, environ))
+
+    def read(self) -> Words:
+        """Read the command line as clap does, without the toolchain that rustup takes from it."""
+        return CLAP.read(self._arguments)
+
+    @property
+    def _toolchain(self) -> tuple[str, ...]:
+        """The word with a toolchain of the user's: ``+nightly``."""
+        return tuple(word for word in self.arguments[:1] if word.startswith("+"))
+
+    @property
+    def _arguments(self) -> tuple[str, ...]:
+        return self.arguments[len(self._toolchain) :]
+
+    @property
+    def _subcommand(self) -> str:
+        return (self.words.words or [""])[0]
+
+    @property
+    def _operands(self) -> list[str]:
+        return self.words.words[1:]
+
+    # -- whether it sends anything -------------------------------------------------------
+
+    def idle(self) -> str:
+        """A dry run, help, and lists."""
+        if self._subcommand == "owner" and self.words.has(("--add", "--remove")):
+            return ""
+        options = [name for name, value in self.words.options if value is None]
+        names = ("--dry-run", "--help", "--version", "--list")
+        found = next((name for name in names if name in options), "")
+        return f"{found} changes nothing" if found else ""
+
+    def given(self) -> str:
+        """The option with the token."""
+        return "--token" if self.words.has(("--token",)) else ""
+
+    # -- the registry ----------------------------------------------------------------------
+
+    @functools.cached_property
+    def settings(self) -> CargoSettings:
+        """The settings that count. Options before the subcommand don't, if others follow it."""
+        return CargoSettings(self, self._typed_settings)
+
+    @property
+    def _typed_settings(self) -> list[str]:
+        options, before = self.words.options, self.words.before
+        after = [value or "" for name, value in options[before:] if name == OPTION]
+        return after or [value or "" for name, value in options[:before] if name == OPTION]
+
+    @functools.cached_property
+    def registry(self) -> Registry:
+        """The registry, and what chose it.
+
+        :raises Refused: if that can't be known, or the project steers more than this.
+        """
+        self.settings.check()
+        if not (self._toolchain or self.environ.get("RUSTUP_TOOLCHAIN")):
+            check_toolchain(self.start_folder)
+        if self.words.has(("--index",)):
+            raise invalid(
+                "cargo takes the URL of an index only with --token",
+                "--index",
+                "name the registry: --registry NAME",
+            )
+        name, place = self._named()
+        if not _NAME.fullmatch(name):
+            raise Refused(f"not a valid name of a registry: '{escape(name)}'", "check the name")
+        if name == PUBLIC:
+            return Registry(name, name, place)
+        index = self.settings.text("registries", name, "index")
+        if index is None:
+            raise Refused(
+                f"cargo knows no registry named '{escape(name)}'",
+                f"check the name, or set registries.{escape(name)}.index in cargo's settings",
+            )
+        url = check_index(name, str(index.value))
+        if variable := self._with_index(url, name):
+            own = variable.split("_", 2)[2].removesuffix("_INDEX").lower()
+            return Registry(name, own, variable, url, variable in self.origins)
+        where = index.place if index.by_project or not place else place
+        return Registry(name, name, where, url, index.by_project)
+
+    def _with_index(self, url: str, name: str) -> str:
+        """The variable of another name that has the same index; empty without one.
+
+        cargo looks the secret up under that name.
+        """
+        found = [
+            variable
+            for variable, value in sorted(self.environ.items())
+            if _OF_REGISTRY.fullmatch(variable)
+            and variable.endswith("_INDEX")
+            and value.removeprefix("sparse+").rstrip("/") == url.rstrip("/")
+        ]
+        if len(found) > 1:
+            raise Refused(
+                f"several variables name the same index: {', '.join(found)}", "unset all but one"
+            )
+        others = [one for one in found if one != variable_of("registries", name, "index")]
+        return others[0] if others else ""
+
+    def _named(self) -> tuple[str, str]:
+        """The registry's name, and what chose it; empty: the command line, or nothing."""
+        typed = self.words.last(("--registry",))
+        if typed is not None:
+            self._check_allowed(typed)
+            return typed, ""
+        default = self.settings.text("registry", "default")
+        if default is not None:
+            self._check_allowed(str(default.value))
+            return str(default.value), default.place
+        allowed = {one.registries for one in self._packages} if self._publishes else {None}
+        if len(allowed) > 1 or any(one is not None and len(one) != 1 for one in allowed):
+            raise Refused(
+                "the packages name several registries: publish in Cargo.toml",
+                "choose one: --registry NAME",
+            )
+        one = allowed.pop()
+        return (one[0], "publish in Cargo.toml") if one else (PUBLIC, "")
+
+    def _check_allowed(self, name: str) -> None:
+        for one in self._packages if self._publishes else ():
+            if one.registries is not None and name not in one.registries:
+                raise Refused(
+                    f"{escape(one.name)} may not be published to {escape(name)}: publish in "
+                    "Cargo.toml",
+                    f"choose another registry: --registry {escape(one.registries[0])}",
+                )
+
+    @functools.cached_property
+    def _found(self) -> Found:
+        """What the registry's index says."""
+        registry, settings = self.registry, self.settings
+        proxy, certificates = settings.text("http", "proxy"), settings.text("http", "cainfo")
+        named = str(certificates.value) if certificates else self.environ.get("SSL_CERT_FILE", "")
+        way = Way(self.environ, None if proxy is None else str(proxy.value), named)
+        return ask(registry.name, registry.index_url, way)
+
+    def find_destination(self) -> Destination:
+        """Where the registry takes uploads: its index says so."""
+        registry = self.registry
+        if registry.name == PUBLIC:
+            return Destination(PUBLIC, _SECRET)
+        own, url = registry.own, registry.index_url
+        secret = secret_named(self, own, url, by_project=registry.by_project)
+        return Destination(registry.name, secret, self._found.api)
+
+    def is_named_by_project(self) -> bool:
+        """Whether a file of the project, or an env file, says where the registry is."""
+        return self.registry.by_project
+
+    def secrets(self, own: Mapping[str, str]) -> Mapping[str, str]:
+        """Another registry has its own variable, and never gets the secret of the public one."""
+        if self.given():
+            return own
+        registry, variable = self.registry, _VARIABLE
+        if registry.index_url:
+            variable = variable_of("registries", registry.own, "token")
+        others = {one: own[one] for one in own if not _TOKENS.fullmatch(one)}
+        return {variable: own.get(variable, ""), **others}
+
+    # -- the packages ------------------------------------------------------------------------
+
+    @property
+    def _publishes(self) -> bool:
+        return self._subcommand == "publish"
+
+    @functools.cached_property
+    def _packages(self) -> list[Package]:
+        """The packages that would be published."""
+        if self._operands:
+            raise invalid("cargo publish takes no word", self._operands[0], "leave it out")
+        wanted = Selection(
+            self.words.last(("--manifest-path",)),
+            self._all("--package"),
+            self.words.has(("--workspace",)),
+            self._all("--exclude"),
+        )
+        return Workspace(self, wanted.manifest).selected(wanted)
+
+    def _all(self, name: str) -> tuple[str, ...]:
+        return tuple(value for option, value in self.words.options if option == name and value)
+
+    def packages(self) -> Packages:
+        """The packages, and what happens to them."""
+        notes = tuple(self._notes())
+        if self._publishes:
+            releases = tuple((one.name, one.version) for one in self._packages)
+            safer = "" if self.words.has(("--no-verify",)) else _SAFER
+            return Packages(releases, "upload", safer=safer, notes=(_PACKS, *notes))
+        if len(self._operands) > 1:
+            raise invalid(
+                f"cargo {self._subcommand} takes one crate", self._operands[1], "leave it out"
+            )
+        operand = (self._operands or [""])[0] or Workspace(self, None).own().name
+        if self._subcommand == "owner":
+            return Packages(((_checked(operand), ""),), self._owners(), notes=notes)
+        name, at, version = operand.partition("@")
+        typed = self.words.last(("--version",))
+        if bool(at) == (typed is not None):
+            raise Refused("cargo yank takes one version", f"cargo yank {escape(name)}@VERSION")
+        action = "undo the yank of" if self.words.has(("--undo",)) else "yank"
+        return Packages(((_checked(name), typed or version),), action, notes=notes)
+
+    def _owners(self) -> str:
+        """What happens to the owners, in words."""
+        changes = (("add", self._all("--add")), ("remove", self._all("--remove")))
+        found = [f"{verb} {', '.join(names)}" for verb, names in changes if names]
+        if not found:
+            raise Refused(
+                "cargo owner changes nothing", "name an owner: --add LOGIN, or --remove LOGIN"
+            )
+        return f"owners ({shorten('; '.join(found), 200)})"
+
+    def _notes(self) -> list[str]:
+        """What is unusual about the registry, in words."""
+        registry = self.registry
+        notes = [wording.chosen_by(escape(registry.place))] if registry.place else []
+        if registry.index_url:
+            index, api = host_of(registry.index_url), host_of(self._found.api)
+            if self._found.asks and registry.index_url == self._found.api:
+                notes.append(wording.ASKS_FIRST)
+            elif index != api or self._found.asks:
+                notes.append(wording.index_at(escape(index), gets_token=self._found.asks))
+            if registry.index_url.startswith("http:") and not self.destination.plaintext:
+                plain = Destination("", "", registry.index_url).plaintext
+                notes += [wording.PLAIN_HTTP] if plain else []
+        return notes
+
+    def code(self) -> tuple[str, ...]:
+        """What runs while cargo verifies the crate."""
+        verifies = self._publishes and not self.words.has(("--no-verify",))
+        return (_BUILD,) if verifies else ()
+
+    # -- the connection ------------------------------------------------------------------------
+
+    def network(self) -> Network:
+        """The user's own proxy and certificates."""
+        found = []
+        proxy, certificates = (self.settings.text("http", key) for key in ("proxy", "cainfo"))
+        if proxy is not None and proxy.value:
+            found.append(wording.proxy(proxy_host(str(proxy.value))))
+        elif proxy is None and self.settings.gits_proxy:
+            found.append(wording.proxy("of your Git settings, if they name one"))
+        if certificates is not None:
+            found.append(wording.OWN_CERTIFICATES)
+        return Network(tuple(found))
+
+    # -- the pin -----------------------------------------------------------------------------
+
+    def pin(self) -> Pin:
+        """The registry, its index and cargo's own way to read the token, as the last options."""
+        registry = self.registry
+        pinned = {"registry.credential-provider": "cargo:token"}
+        if registry.index_url:
+            pinned = {
+                f"registries.{registry.name}.index": f"sparse+{registry.index_url}",
+                f"registries.{registry.own}.credential-provider": "cargo:token",
+            }
+        if not self.settings.has_proxy:
+            pinned["http.proxy"] = ""
+        # cargo ignores the settings before the subcommand where others follow it.
+        typed = [f"{OPTION}={text}" for text in self._typed_settings]
+        ours = [f"{OPTION}={key}={json.dumps(value)}" for key, value in pinned.items()]
+        words = CLAP.rewrite(
+            self._arguments,
+            ("--registry", OPTION),
+            (f"--registry={registry.name}", *typed, *ours),
+        )
+        return Pin((*self._toolchain, *words))
+
+
+def _checked(name: str) -> str:
+    """The name of a crate.
+
+    :raises Refused: if it is not one.
+    """
+    if not _NAME.fullmatch(name):
+        raise Refused(f"not a valid name of a crate: '{escape(name)}'", "check the name")
+    return name
+
+
+TOOL = Cargo
