@@ -517,7 +517,7 @@ OPTIONS: dict[str, list[str]] = {
     "cargo": [
         "--registry", "--index", "--token", "-p", "--package", "--exclude", "-F", "--features",
         "-j", "--jobs", "--target", "--target-dir", "-m", "--manifest-path", "-a", "--add", "-r",
-        "--remove", "--version",
+        "--remove", "--version", "--vers",
     ],
     "maturin": ["-r", "--repository", "--repository-url", "-m", "--manifest-path", "--manylinux"],
     "npm": (

@@ -39,7 +39,7 @@ CLAP = Clap(
             "--keep-going --target= --target-dir= -m/--manifest-path="
         ),
         "owner": Options(f"{_REGISTRY} -a/--add= -r/--remove= -l/--list"),
-        "yank": Options(f"{_REGISTRY} --version= --undo"),
+        "yank": Options(f"{_REGISTRY} --version/--vers= --undo"),
     },
     frozenset(
         (OPTION, "-Z", "--package", "--exclude", "--features", "--target", "--add", "--remove")
