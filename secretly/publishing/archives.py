@@ -45,7 +45,7 @@ _TICK, _COARSE_TICK = 50_000_000, 2_000_000_000
 #: Results of earlier readings: hash and names, by the facts that identify a file's content.
 Readings = dict[tuple[object, ...], tuple[str, Named]]
 
-_T = TypeVar("_T")
+_Found = TypeVar("_Found")
 
 
 class Distribution(NamedTuple):
@@ -104,10 +104,10 @@ def read_distribution(
 def read_file(
     path: str,
     folder: str,
-    read: Callable[[BufferedReader], _T],
-    readings: dict[tuple[object, ...], _T] | None = None,
+    read: Callable[[BufferedReader], _Found],
+    readings: dict[tuple[object, ...], _Found] | None = None,
     more: tuple[object, ...] = (),
-) -> tuple[os.stat_result, _T]:
+) -> tuple[os.stat_result, _Found]:
     """Read a plain file, which may not change meanwhile.
 
     :param folder: the folder that *path* is relative to.

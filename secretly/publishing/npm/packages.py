@@ -34,7 +34,7 @@ _PATTERN = re.compile(r"!?[\w@.~*/+-]+", re.ASCII)
 SCRIPTS = ("prepublishOnly", "prepack", "prepare", "postpack", "publish", "postpublish")
 
 
-class Package(NamedTuple):
+class NpmPackage(NamedTuple):
     """A package that would be published, or is named.
 
     :param name: with its scope.
@@ -58,7 +58,7 @@ class Package(NamedTuple):
         return self.name.partition("/")[0] if self.name.startswith("@") else ""
 
 
-def named(word: str) -> Package:
+def named(word: str) -> NpmPackage:
     """The package that a word of the command line names: ``@scope/name@version``.
 
     :raises Refused: if it isn't a package's name.
@@ -70,13 +70,13 @@ def named(word: str) -> Package:
             f"can't determine which package is meant: {escape(shorten(word, 60))}",
             "name it: NAME or NAME@VERSION",
         )
-    return Package(name, version)
+    return NpmPackage(name, version)
 
 
 # -- folders -----------------------------------------------------------------------
 
 
-def read_folder(folder: Path) -> Package:
+def read_folder(folder: Path) -> NpmPackage:
     """The package in a folder.
 
     :raises Refused: if there is none, or it can't be read for certain.
@@ -117,7 +117,9 @@ def _loaded(data: bytes, shown: str) -> Mapping[str, Any]:
     raise Refused(f"can't read {shown}: it is not a JSON object", "fix the file: npm pkg fix")
 
 
-def _package(manifest: Mapping[str, Any], path: str, file: Distribution | None = None) -> Package:
+def _package(
+    manifest: Mapping[str, Any], path: str, file: Distribution | None = None
+) -> NpmPackage:
     name, version = manifest.get("name"), manifest.get("version")
     config, scripts = manifest.get("publishConfig", {}), manifest.get("scripts", {})
     shown = escape(os.path.normpath(path))
@@ -126,7 +128,7 @@ def _package(manifest: Mapping[str, Any], path: str, file: Distribution | None =
     if not (good and number and isinstance(config, dict) and isinstance(scripts, dict)):
         what = "publishConfig" if good and number else "version" if good else "name"
         raise Refused(f"{shown} has no valid {what}", "fix it there: npm pkg fix")
-    return Package(
+    return NpmPackage(
         str(name),
         number[1],
         config,
@@ -211,7 +213,7 @@ def is_private(manifest: Mapping[str, Any]) -> bool:
 # -- tarballs ----------------------------------------------------------------------
 
 
-def read_tarball(word: str) -> Package:
+def read_tarball(word: str) -> NpmPackage:
     """The package in a tarball.
 
     :raises Refused: if it can't be read for certain.

@@ -13,7 +13,7 @@ from ...errors import Refused
 from ...text import escape, shorten
 from ..options import invalid
 from .packages import (
-    Package,
+    NpmPackage,
     chosen,
     is_private,
     read_folder,
@@ -79,7 +79,7 @@ class Project:
         """Whether the call is about workspaces."""
         return bool(self._filters or self._nearest or self._settings.has("workspaces"))
 
-    def published(self, arguments: Sequence[str]) -> list[Package]:
+    def published(self, arguments: Sequence[str]) -> list[NpmPackage]:
         """What ``npm publish`` would publish.
 
         :param arguments: what is named; nothing means the working folder.
@@ -119,7 +119,7 @@ class Project:
         return folders
 
 
-def _not_private(package: Package, folder: Path) -> Package:
+def _not_private(package: NpmPackage, folder: Path) -> NpmPackage:
     if is_private(read_manifest(folder) or {}):
         raise Refused(
             f"{package.shown} says that the package is private: npm refuses to publish it",

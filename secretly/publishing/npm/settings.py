@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -48,7 +48,7 @@ class Level(NamedTuple):
         return f"{PREFIX}{key}" if self.shown == _VARIABLES else self.shown
 
 
-class Setting(NamedTuple):
+class NpmSetting(NamedTuple):
     """A setting and the place that it comes from."""
 
     value: str
@@ -87,11 +87,11 @@ class Settings:
         beyond = self._path("globalconfig", os.path.join(prefix, "etc", "npmrc"))
         self.levels += [self._file(beyond), self._builtin]
 
-    def get(self, key: str) -> Setting | None:
+    def get(self, key: str) -> NpmSetting | None:
         """The setting that counts; None without one."""
         for level in self.levels:
             if value := level.values.get(key):
-                return Setting(value, level)
+                return NpmSetting(value, level)
         return None
 
     def has(self, key: str) -> bool:
@@ -185,6 +185,12 @@ def setting_of(variable: str) -> str:
         return ""
     key = variable[len(PREFIX) :]
     return key if key.startswith("//") else (key[:1] + key[1:].replace("_", "-")).lower()
+
+
+def variables_of(keys: Iterable[str]) -> tuple[str, ...]:
+    """The variables that give these settings, in small letters and in large ones."""
+    names = [PREFIX + key.replace("-", "_") for key in keys]
+    return (*names, *map(str.upper, names))
 
 
 def _filled(text: str, environ: Mapping[str, str]) -> str:

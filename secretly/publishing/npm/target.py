@@ -11,14 +11,14 @@ from ...errors import Refused
 from ...text import escape
 from ..addresses import read_address
 from .keys import KINDS, PUBLISHED
-from .packages import Package
+from .packages import NpmPackage
 from .settings import Settings
 
 #: A path that all programs read in the same way.
 _PATH = re.compile(r"(/[\w.~!$&'()*+,;=:@%-]*)*", re.ASCII)
 
 
-class Target(NamedTuple):
+class RegistryTarget(NamedTuple):
     """A registry.
 
     :param url: ends with a slash.
@@ -51,8 +51,8 @@ def check_config(config: Mapping[str, object], shown: str, keys: Collection[str]
 
 
 def target_of(
-    settings: Settings, package: Package, config: Mapping[str, object], default: str
-) -> Target:
+    settings: Settings, package: NpmPackage, config: Mapping[str, object], default: str
+) -> RegistryTarget:
     """The registry that npm chooses for a package: that of its scope, else the usual one.
 
     :param config: the ``publishConfig`` that counts.
@@ -62,14 +62,14 @@ def target_of(
     for key in _keys(settings, package):
         found, own = settings.get(key), config.get(key)
         if isinstance(own, str) and own and not (found and found.level.typed):
-            return Target(_url(own), f"publishConfig in {package.shown}", True)
+            return RegistryTarget(_url(own), f"publishConfig in {package.shown}", True)
         if found is not None:
             level = found.level
-            return Target(_url(found.value), level.named(key), level.by_project)
-    return Target(default)
+            return RegistryTarget(_url(found.value), level.named(key), level.by_project)
+    return RegistryTarget(default)
 
 
-def _keys(settings: Settings, package: Package) -> Iterator[str]:
+def _keys(settings: Settings, package: NpmPackage) -> Iterator[str]:
     """The settings that name the registry, the one that counts first."""
     if package.scope:
         yield f"{package.scope}:registry"

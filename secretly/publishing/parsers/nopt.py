@@ -53,7 +53,7 @@ class Kinds(NamedTuple):
         return [name for name in self.all | self.newer if name.startswith(start)]
 
 
-class Part(NamedTuple):
+class NoptPart(NamedTuple):
     """Words of a command line that belong together: an option with its value.
 
     :param words: as they were typed.
@@ -65,7 +65,7 @@ class Part(NamedTuple):
 
 
 #: After this, all words are arguments.
-_END = Part(("--",))
+_END = NoptPart(("--",))
 
 
 class Nopt(NamedTuple):
@@ -114,27 +114,27 @@ class Nopt(NamedTuple):
         end = len(kept) if end is None else end
         return (*kept[:end], *adding, *kept[end:])
 
-    def _parts(self, arguments: Sequence[str]) -> Iterator[Part]:
+    def _parts(self, arguments: Sequence[str]) -> Iterator[NoptPart]:
         rest = list(arguments)
         while rest:
             word = rest.pop(0)
             if word == "--":
                 yield _END
-                yield from (Part((name,)) for name in rest)
+                yield from (NoptPart((name,)) for name in rest)
                 return
             if word.startswith("-") and word != "-":
                 yield self._option(word, rest)
             else:
-                yield Part((word,))
+                yield NoptPart((word,))
 
-    def _option(self, word: str, rest: list[str]) -> Part:
+    def _option(self, word: str, rest: list[str]) -> NoptPart:
         """Read an option. What it takes of the rest is taken away there."""
         typed, equals, value = word.partition("=")
         name = typed.lstrip("-")
         if self.open.fullmatch(name):
             if not self.filled.fullmatch(value):
                 self._check_value(typed, value)
-            return Part((word,), ((f"--{name}", value),))
+            return NoptPart((word,), ((f"--{name}", value),))
         if short := self._short(name):
             return self._shortened(word, short, rest)
         name, said = self._negated(name)
@@ -148,9 +148,9 @@ class Nopt(NamedTuple):
         if equals:
             if value or name not in self.kinds.emptied:
                 self._check_value(typed, value)
-            return Part((word,), ((f"--{name}", value),))
+            return NoptPart((word,), ((f"--{name}", value),))
         value = self._next(typed, rest)
-        return Part((word, value), ((f"--{name}", value),))
+        return NoptPart((word, value), ((f"--{name}", value),))
 
     def _short(self, name: str) -> list[str]:
         """What a short name stands for, or several of them in one word; empty for others."""
@@ -162,13 +162,13 @@ class Nopt(NamedTuple):
         cluster = [short.get(letter, "") for letter in name]
         return cluster if all(cluster) else []
 
-    def _shortened(self, word: str, stands_for: Sequence[str], rest: list[str]) -> Part:
+    def _shortened(self, word: str, stands_for: Sequence[str], rest: list[str]) -> NoptPart:
         """Read a short option, or a cluster of such flags."""
         typed, equals, value = word.partition("=")
         first, *others = stands_for
         if not others and " " not in first:
             part = self._option(f"{first}{equals}{value}", rest)
-            return Part((word, *part.words[1:]), part.options)
+            return NoptPart((word, *part.words[1:]), part.options)
         if equals:
             raise with_value(self.tool, typed)
         options: list[Read] = []
@@ -180,7 +180,7 @@ class Nopt(NamedTuple):
                 raise misread(self.tool, typed, "write each option as a word of its own")
             else:
                 options += self._option(name, []).options
-        return Part((word,), tuple(options))
+        return NoptPart((word,), tuple(options))
 
     def _negated(self, name: str) -> tuple[str, bool]:
         """The name without ``no-``, and whether it had none."""
@@ -203,7 +203,7 @@ class Nopt(NamedTuple):
             raise unknown_option(self.tool, typed)
         return found[0]
 
-    def _flag(self, word: str, name: str, said: bool, rest: list[str]) -> Part:
+    def _flag(self, word: str, name: str, said: bool, rest: list[str]) -> NoptPart:
         typed, equals, value = word.partition("=")
         words: tuple[str, ...] = (word,)
         if equals:
@@ -217,17 +217,17 @@ class Nopt(NamedTuple):
         else:
             value = "true"
         true = _BOOLEAN[value] is said
-        return Part(words, ((f"--{name}", "true" if true else "false"),))
+        return NoptPart(words, ((f"--{name}", "true" if true else "false"),))
 
-    def _choice(self, word: str, name: str, said: bool, rest: list[str]) -> Part:
+    def _choice(self, word: str, name: str, said: bool, rest: list[str]) -> NoptPart:
         """Read an option that is a flag, or has a value."""
         typed, equals, value = word.partition("=")
         wanted = self.kinds.choices[name]
         if equals and said and value and not value.startswith("-") and "${" not in value:
             if value in (wanted or (value,)):
-                return Part((word,), ((f"--{name}", value),))
+                return NoptPart((word,), ((f"--{name}", value),))
         elif not equals and (not rest or rest[0].startswith("-")):
-            return Part((word,), ((f"--{name}", "true" if said else "false"),))
+            return NoptPart((word,), ((f"--{name}", "true" if said else "false"),))
         raise misread(self.tool, typed, f"write --{name}=VALUE, or leave it out")
 
     def _next(self, option: str, rest: list[str]) -> str:

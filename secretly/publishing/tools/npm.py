@@ -17,11 +17,11 @@ from ...text import escape, shell_quote, shorten
 from ..destination import Destination, host_of
 from ..npm.connection import connection
 from ..npm.keys import FILLED, HARMLESS, NOPT, SECRETS, VARIABLES
-from ..npm.packages import Package, named, read_folder, read_manifest
+from ..npm.packages import NpmPackage, named, read_folder, read_manifest
 from ..npm.program import Installed, find_npm
 from ..npm.project import Project, project_folders
-from ..npm.settings import PREFIX, Settings, setting_of
-from ..npm.target import Target, check_config, key_of, target_of
+from ..npm.settings import Settings, variables_of
+from ..npm.target import RegistryTarget, check_config, key_of, target_of
 from ..options import invalid
 from ..tool import Network, Packages, Pin
 from ..tool_call import ToolCall
@@ -61,6 +61,16 @@ class Npm(ToolCall):
     """A call of npm."""
 
     narrows = False
+    # The letters of npm's prefix may be small or not.
+    own = (
+        *(f"{n}{p}{m}_*" for n in "nN" for p in "pP" for m in "mM"),
+        *("NODE_*", "COREPACK_*", "PREFIX", "DESTDIR"),
+    )
+    reads = (*VARIABLES, *variables_of(["registry", "@*"]))
+    harmless = (
+        *variables_of(sorted(HARMLESS)),
+        *("NODE_ENV", "NODE_NO_WARNINGS", "NODE_DISABLE_COLORS"),
+    )
     trusts = ("NODE_EXTRA_CA_CERTS",)
 
     def read(self) -> Words:
@@ -74,24 +84,6 @@ class Npm(ToolCall):
         """The options with a credential in the call."""
         names = {name for name, _ in self.words.options}
         return [name for name in names if name.endswith(SECRETS) or name == "--otp"]
-
-    @functools.cached_property
-    def own(self) -> Sequence[str]:  # type: ignore[override]
-        """npm's variables have any letters."""
-        ours = [name for name in self.origins if name.lower().startswith(PREFIX)]
-        return (*ours, "NPM_*", "npm_*", "NODE_*", "COREPACK_*", "PREFIX", "DESTDIR")
-
-    @functools.cached_property
-    def reads(self) -> Sequence[str]:  # type: ignore[override]
-        """The variables that name a registry."""
-        names = [name for name in self.origins if setting_of(name).endswith("registry")]
-        return (*names, *VARIABLES)
-
-    @functools.cached_property
-    def harmless(self) -> Sequence[str]:  # type: ignore[override]
-        """The variables with harmless settings."""
-        names = [name for name in self.origins if setting_of(name) in HARMLESS]
-        return (*names, "NODE_ENV", "NODE_NO_WARNINGS", "NODE_DISABLE_COLORS")
 
     # -- the program and its settings ------------------------------------------------
 
@@ -192,7 +184,7 @@ class Npm(ToolCall):
     # -- what is published -------------------------------------------------------------
 
     @functools.cached_property
-    def _packages(self) -> list[Package]:
+    def _packages(self) -> list[NpmPackage]:
         """The packages of the call; none if it names none.
 
         :raises Refused: if they can't be known.
@@ -211,9 +203,9 @@ class Npm(ToolCall):
                 raise invalid(f"npm {command} needs a package", command, "name it")
             return [named(word) for word in words[: None if "star" in command else 1]]
         scopes = {m[0] for word in words if (m := re.match(r"@[^/:]+", word))}
-        return [Package(f"{scope}/") for scope in sorted(scopes)]
+        return [NpmPackage(f"{scope}/") for scope in sorted(scopes)]
 
-    def _changed(self, words: Sequence[str]) -> list[Package]:
+    def _changed(self, words: Sequence[str]) -> list[NpmPackage]:
         """The package of ``npm owner`` and ``npm dist-tag``."""
         at = 2 if self._command == "owner" else 1
         if len(words) > at:
@@ -246,7 +238,7 @@ class Npm(ToolCall):
         notes = (wording.chosen_by(where),) if where else ()
         return Packages(releases, self._action, files, safer, notes)
 
-    def _version(self, package: Package) -> str:
+    def _version(self, package: NpmPackage) -> str:
         whole = self._command == "unpublish" and not package.version
         return "(all versions)" if whole else package.version
 
@@ -273,13 +265,13 @@ class Npm(ToolCall):
     # -- the registry ------------------------------------------------------------------
 
     @functools.cached_property
-    def _target(self) -> Target:
+    def _target(self) -> RegistryTarget:
         """The registry of the packages.
 
         :raises Refused: if they have different ones, or the project steers more than that.
         """
-        found: dict[str, Target] = {}
-        packages = self._packages or [Package("")]
+        found: dict[str, RegistryTarget] = {}
+        packages = self._packages or [NpmPackage("")]
         for one in packages:
             config: Mapping[str, object] = {}
             if self._publishes or (self._command == "unpublish" and one.shown):
@@ -288,7 +280,7 @@ class Npm(ToolCall):
             target = target_of(self.settings, one, config, self.npm.registry)
             found.setdefault(target.url, target)
         if not (self._publishes or self._command in (*_ACTIONS, *_DRY)) and self._packages:
-            target = target_of(self.settings, Package(""), {}, self.npm.registry)
+            target = target_of(self.settings, NpmPackage(""), {}, self.npm.registry)
             found.setdefault(target.url, target)
         self._check_unpublished(packages)
         if len(found) > 1:
@@ -299,7 +291,7 @@ class Npm(ToolCall):
             )
         return next(iter(found.values()))
 
-    def _check_unpublished(self, packages: Sequence[Package]) -> None:
+    def _check_unpublished(self, packages: Sequence[NpmPackage]) -> None:
         """Refuse what the local ``publishConfig`` could move elsewhere."""
         if self._command != "unpublish":
             return
