@@ -312,7 +312,8 @@ def listed(names: Any) -> str:
 
 def test_every_shipped_publishing_tool_is_in_the_tables(tmp_path: Path) -> None:
     """The tables of tools that upload to a package index say what their rows say."""
-    shipped = [row for row in load(tmp_path, "").commands.values() if tool_for(row.name)]
+    rows_ = [(row, tool_for(row.name)) for row in load(tmp_path, "").commands.values()]
+    shipped = [row for row, tool in rows_ if tool is not None and tool.narrows]
     assert [row.name for row in shipped][:3] == ["twine", "uv", "flit"]
     first, second, third = [], [], []
     for row in shipped:

@@ -9,6 +9,8 @@ from pathlib import Path
 import crates
 import pytest
 import tokens
+from agreement import cases
+from agreement.cases import Case
 from crates import Registry
 from toolcalls import Calls, root_fixture
 
@@ -590,6 +592,16 @@ def test_the_users_own_proxy_and_certificates_are_shown(calls: Calls) -> None:
     upload = calls.upload("publish", None, {"~/.gitconfig": "[http]\nproxy = p\n"})
     assert "Git" in upload.release.network[0]
     assert none not in upload.pin.arguments
+
+
+def test_the_users_own_settings_may_be_above_the_project(calls: Calls) -> None:
+    """cargo reads ``~/.cargo`` for a project in the home, wherever ``CARGO_HOME`` is."""
+    own = "[http]\nproxy = 'http://p:1'\n"
+    calls.write({"~/.cargo/config.toml": own, "~/project/Cargo.toml": DEMO})
+    for environ in ({}, {"CARGO_HOME": str(calls.root / "other")}):
+        case = Case(("publish",), environ, {}, "home/project")
+        upload = cases.upload("cargo", case, calls.root, calls.known)
+        assert upload.release.network == ("proxy p:1",)
 
 
 @pytest.mark.parametrize(

@@ -117,6 +117,7 @@ def _upload(release: Release, username: str, pinned: Sequence[str]) -> dict[str,
     """What would be uploaded, for ``--json``."""
     return {
         "tool": release.tool,
+        "action": release.action,
         "index": release.destination.shown,
         "username": username if release.packages is None else None,
         "projects": release.projects,

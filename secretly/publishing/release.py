@@ -209,15 +209,16 @@ class Release(NamedTuple):
     @property
     def _head(self) -> list[str]:
         return [
-            wording.upload_line(escape(", ".join(self._names)), self._action),
+            wording.upload_line(escape(", ".join(self._names)), escape(self.action)),
             wording.index_line(escape(self._index)),
             self._limits,
             *(wording.note_line(escape(note)) for note in self.notes()),
         ]
 
     @property
-    def _action(self) -> str:
-        return "upload" if self.packages is None else escape(self.packages.action)
+    def action(self) -> str:
+        """What happens to the projects, in words."""
+        return "upload" if self.packages is None else self.packages.action
 
     @property
     def _limits(self) -> str:

@@ -164,8 +164,11 @@ class CargoSettings:
     def home(self) -> Path:
         """The folder with the user's own settings: CARGO_HOME."""
         named = self._call.environ.get("CARGO_HOME")
-        own = os.path.join(places.home_folder(self._call.environ), ".cargo")
-        return self._call.start_folder / (named or own)
+        return self._call.start_folder / (named or self._usual_home)
+
+    @property
+    def _usual_home(self) -> str:
+        return os.path.join(places.home_folder(self._call.environ), ".cargo")
 
     @property
     def _own_file(self) -> str:
@@ -177,13 +180,14 @@ class CargoSettings:
 
         :raises Refused: if one can't be read.
         """
-        folder, home = self._call.start_folder, self.home
+        folder, home = self._call.start_folder, os.path.realpath(self.home)
+        own = (home, os.path.realpath(self._usual_home))
         found: list[Layer] = []
         for above in (folder, *folder.parents):
-            one = above / ".cargo"
-            if os.path.realpath(one) != os.path.realpath(home):
-                found += self._in_folder(one, by_project=True)
-        return [*found, *self._in_folder(home, by_project=False)]
+            real = os.path.realpath(above / ".cargo")
+            if real != home:
+                found += self._in_folder(above / ".cargo", by_project=real not in own)
+        return [*found, *self._in_folder(self.home, by_project=False)]
 
     def _in_folder(self, folder: Path, *, by_project: bool) -> Iterator[Layer]:
         """The settings in one folder. Without an ending, the name counts first."""

@@ -137,6 +137,8 @@ class Cargo(ToolCall):
         options = [name for name, value in self.words.options if value is None]
         names = ("--dry-run", "--help", "--version", "--list")
         found = next((name for name in names if name in options), "")
+        if found == "--list" and self._subcommand == "owner":
+            return f"{found} changes nothing; to give it a token: -e {_VARIABLE}={_SECRET}"
         return f"{found} changes nothing" if found else ""
 
     def given(self) -> str:
