@@ -299,6 +299,15 @@ def test_an_env_file_may_only_name_the_registry(calls: Calls, name: str, refused
         check_variables(call)
 
 
+@pytest.mark.parametrize("name", ["NPM_TOKEN", "NODE_AUTH_TOKEN"])
+def test_a_secret_that_you_set_yourself_is_used_as_it_is(calls: Calls, name: str) -> None:
+    """With any npm, and whatever the project says: secretly claims nothing then."""
+    files = {".npmrc": "strict-ssl=false\n"}
+    upload = look(calls, "publish", files, {name: "canary-1"}, version="8.19.4")
+    assert upload.idle == upload.given == upload.identity == ""
+    assert [*upload.secrets({"NPM_TOKEN": "npm"})] == ["NPM_TOKEN"]
+
+
 # -- what is harmless --------------------------------------------------------------
 
 

@@ -58,8 +58,7 @@ def find_npm(word: str, environ: Mapping[str, str]) -> Installed:
         shown = escape(path or word)
         raise Refused(
             f"can't determine the version of npm: {shown} is not npm's own program",
-            "name the program that it starts, which ends in bin/npm-cli.js, or a link to it: "
-            "secretly run /path/to/npm publish",
+            "name npm's own program, a link to bin/npm-cli.js: secretly run /path/to/npm publish",
         )
     major = int(version.partition(".")[0])
     if major not in VERSIONS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import re
@@ -154,9 +155,16 @@ class Npm(ToolCall):
                 return f"npm {command} changes nothing without add or rm"
         if command in _DRY or self._is_staged:
             typed = self.words.last(["--dry-run"])
-            if typed == "true" or (typed is None and self.settings.has("dry-run")):
+            if typed == "true" or (typed is None and self._is_dry):
                 return "--dry-run sends nothing"
         return ""
+
+    @property
+    def _is_dry(self) -> bool:
+        """Whether a setting makes this a dry run. One that can't be read says nothing of it."""
+        with contextlib.suppress(Refused):
+            return self.settings.has("dry-run")
+        return False
 
     def given(self) -> str:
         """The option with a credential."""
@@ -172,9 +180,8 @@ class Npm(ToolCall):
     def identity(self) -> str:
         """A CI's identity, which npm 11 uses to publish whatever else it knows."""
         environ = self.environ
-        if not self._publishes or self.npm.major < 11:
-            return ""
-        if not any(map(environ.get, ("GITHUB_ACTIONS", "GITLAB_CI", "CIRCLECI"))):
+        ci = any(map(environ.get, ("GITHUB_ACTIONS", "GITLAB_CI", "CIRCLECI")))
+        if not (self._publishes and ci) or self.npm.major < 11:
             return ""
         if environ.get("NPM_ID_TOKEN"):
             return "NPM_ID_TOKEN is set"
@@ -316,6 +323,8 @@ class Npm(ToolCall):
         What the user's configuration says instead doesn't count where the project chose the
         registry.
         """
+        if any(map(self.environ.get, VARIABLES)):  # it has its secret
+            return own
         npm = self.destination.secret == "npm"
         kept = not self._target.by_project
         return {
