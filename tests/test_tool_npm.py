@@ -141,7 +141,8 @@ def test_the_prompt_says_what_chose_the_registry(
     calls: Calls, files: Mapping[str, str], environ: Mapping[str, str], place: str
 ) -> None:
     """The file or the variable."""
-    notes = list(look(calls, "publish", files, environ).release.notes())
+    release = look(calls, "publish", files, environ).release
+    notes = [note for note in release.notes() if "npm pack" not in note]
     assert len(notes) == bool(place)
     assert place in "".join(notes)
 
@@ -319,7 +320,7 @@ def test_a_secret_that_you_set_yourself_is_used_as_it_is(calls: Calls, name: str
         ("publish --json false --color=always -s -dd", {}),
         ("publish -- .", {}),
         ("publish", {".npmrc": "save-exact=true\nfund=false\naccess=public\ntag=next\n"}),
-        ("publish", {".npmrc": "shamefully-hoist=true\n; a comment\n"}),
+        ("publish", {".npmrc": "shamefully-hoist=true\n; a comment\nstrict-ssl=true\n"}),
         ("publish", {".npmrc": "//evil.example/:_authToken=${NPM_TOKEN}\n"}),
         ("publish", {".npmrc": f"{OWN[6:]}:_authToken=${{NPM_TOKEN}}\n"}),
         ("publish", {"~/.npmrc": f"{OWN[6:]}:_authToken=${{NPM_TOKEN}}\nprefix=~/.local\n"}),
@@ -635,7 +636,8 @@ def test_the_users_own_connection_is_shown(
     calls: Calls, text: str, environ: Mapping[str, str], words: str
 ) -> None:
     """Proxies and certificates."""
-    notes = list(look(calls, "publish", {"~/.npmrc": text}, environ).release.notes())
+    release = look(calls, "publish", {"~/.npmrc": text}, environ).release
+    notes = [note for note in release.notes() if "npm pack" not in note]
     assert bool(notes) is bool(words)
     assert words in "".join(notes)
     assert "canary" not in "".join(notes)

@@ -120,5 +120,8 @@ HARMLESS = frozenset(
     ).split()
 )
 
+#: The other ones that a project may set, to what is usual.
+USUAL = frozenset({("strict-ssl", "true"), ("dry-run", "false"), ("force", "false")})
+
 #: The settings of ``publishConfig`` that only change the release itself.
 PUBLISHED = frozenset("access tag provenance cpu libc os browser".split())

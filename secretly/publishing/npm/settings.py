@@ -15,7 +15,7 @@ from ...config.command_line import Words
 from ...errors import Refused
 from ...text import escape
 from ..parsers import npmrc
-from .keys import HARMLESS, KINDS, SECRETS
+from .keys import HARMLESS, KINDS, SECRETS, USUAL
 from .program import Installed
 
 #: A variable in a value, which npm replaces.
@@ -149,6 +149,7 @@ class Settings:
                 good = name in (*SECRETS, "username", "email", "always-auth")
             else:
                 good = key == "registry" or key.endswith(":registry") or key in HARMLESS
+                good = good or (key, value) in USUAL
                 good = (good or not known) and "${" not in value
             if not good or "${" in key:
                 raise Refused(

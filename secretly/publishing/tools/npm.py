@@ -57,6 +57,8 @@ _ACTIONS = {
 _GITHUB = ("ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN")
 _IDENTITY = (*_GITHUB, "NPM_ID_TOKEN")
 
+_PACKS = "npm packs the files itself; npm pack --dry-run shows them"
+
 
 class Npm(ToolCall):
     """A call of npm."""
@@ -242,8 +244,10 @@ class Npm(ToolCall):
             safer = f"npm pack {'' if what == '.' else './' + what}".rstrip()
             safer += f", then secretly run npm publish ./{packed if len(packages) == 1 else 'FILE'}"
         where = self._target.chosen_by
-        notes = (wording.chosen_by(where),) if where else ()
-        return Packages(releases, self._action, files, safer, notes)
+        notes = [wording.chosen_by(where)] if where else []
+        if self._publishes and not files:
+            notes.append(_PACKS)
+        return Packages(releases, self._action, files, safer, tuple(notes))
 
     def _version(self, package: NpmPackage) -> str:
         whole = self._command == "unpublish" and not package.version
