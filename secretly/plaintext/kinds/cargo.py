@@ -24,8 +24,7 @@ def _finding(document: Document, key: Key, value: Secret) -> Finding:
     line, cut = toml.find_key(document.data, key) or (0, None)
     own = key[0] == "registries"
     name = key[1] if own else secret_of("cargo", document.configuration)
-    variable = f"CARGO_REGISTRIES_{key[1].upper().replace('-', '_')}_TOKEN"
-    given = f"-e {shell_quote(f'{variable}={name}')} " if own else ""
+    registry = f" --registry {shell_quote(name)}" if own else ""
     return Finding(
         ".".join(key),
         line,
@@ -36,7 +35,7 @@ def _finding(document: Document, key: Key, value: Secret) -> Finding:
         (cut,) if cut else (),
         (key,),
         problem="" if cut else "its key is not on a line of its own",
-        command=f"secretly run {given}cargo publish",
+        command=f"secretly run cargo publish{registry}",
         revoke=f"in your account at {name if own else 'the registry, under API Tokens'}",
     )
 
