@@ -287,6 +287,8 @@ NESTED = header("demo-1.0/data", header("other/PKG-INFO", OTHER))
 #: Tar archives with oddities that programs read differently, each without its end.
 ODD_TARS = {
     "a size in an extended header": extended(b"x", ("size", "1024")) + header("demo-1.0/x") + GOOD,
+    "a size for all members": extended(b"g", ("size", str(len(metadata())))) + GOOD,
+    "two sizes": extended(b"x", ("size", "512"), ("size", "0")) + header("demo-1.0/x") + GOOD,
     "a sparse file": extended(b"x", ("GNU.sparse.size", "1")) + header("demo-1.0/x") + GOOD,
     "an old sparse file": header("demo-1.0/x", type=b"S") + GOOD,
     "a name for all members": extended(b"g", ("path", "other/PKG-INFO")) + GOOD,
@@ -321,6 +323,13 @@ def test_an_odd_tar_archive_is_refused(tmp_path: Path, kind: str) -> None:
     assert identity(packed(tmp_path / "good.tar.gz", GOOD + NESTED)) == ("demo", "1.0")
     with refused:
         identity(packed(tmp_path / "x.tar.gz", ODD_TARS[kind] + bytes(1024)))
+
+
+def test_a_size_may_be_there_twice(tmp_path: Path) -> None:
+    """npm repeats the size of a file with a long name in its extended header."""
+    size = str(len(metadata()))
+    data = extended(b"x", ("path", PKG), ("size", size)) + header("short", metadata())
+    assert identity(packed(tmp_path / "x.tar.gz", data + bytes(1024))) == ("demo", "1.0")
 
 
 @pytest.mark.parametrize("style", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])

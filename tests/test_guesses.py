@@ -67,6 +67,20 @@ def test_a_call_that_may_publish_is_named_with_what_helps(
 
 
 @pytest.mark.parametrize(
+    ("words", "packing"),
+    [
+        ("pnpm publish --no-git-checks", "pnpm pack"),
+        ("/opt/bin/yarn npm publish", "yarn pack"),
+        ("bun publish", "bun pm pack"),
+    ],
+)
+def test_what_npm_has_to_publish_is_named_with_the_commands(words: str, packing: str) -> None:
+    """pnpm, yarn and bun can't be held to a registry."""
+    assert f"{packing}, then secretly run npm publish" in guesses.for_recipe(words.split())
+    assert guesses.for_recipe([words.split()[0], "install"]) == ""
+
+
+@pytest.mark.parametrize(
     ("words", "alias"),
     [
         ("hatch run test", None),

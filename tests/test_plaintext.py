@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import npms
 import pytest
 from command import wait_until
 from hypothesis import given
@@ -528,6 +529,17 @@ def test_a_user_name_that_is_a_secret_is_not_shown() -> None:
     searched = search(file.path, PYPIRC, file.environ, CONFIGURATION)
     (found,) = searched.findings
     assert (found.username, found.movable) == (None, False)
+
+
+def test_a_token_for_another_registry_has_the_name_of_its_host(tmp_path: Path) -> None:
+    """As secretly looks it up for a call of npm. Without an npm, secretly can't know its own."""
+    path = npms.install(tmp_path)
+    for host, name in (("registry.example", "npm"), ("a.example:8443", "a.example:8443")):
+        data = f"//{host}/x/:_authToken=canary-1\n".encode()
+        (found,) = npmrc.find(document(".npmrc", data, PATH=path))
+        assert found.name == name
+        (found,) = npmrc.find(document(".npmrc", data))
+        assert found.name == "npm"
 
 
 def test_a_projects_npmrc_stays() -> None:

@@ -31,7 +31,7 @@ def _found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
 def test_the_recipes_are_many_and_of_each_tool() -> None:
     """200 different ones in all, and 15 or more of each tool."""
     tools = Counter(recipe.tool for recipe in distinct(RECIPES))
-    assert set(tools) == {*"twine uv poetry flit hatch pdm maturin cargo".split()}
+    assert set(tools) == {*"twine uv poetry flit hatch pdm maturin cargo npm".split()}
     assert (sum(tools.values()) >= 200, min(tools.values()) >= 15) == (True, True)
 
 

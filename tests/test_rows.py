@@ -36,6 +36,7 @@ from secretly.config.values import check_variable
 from secretly.publishing import tools
 from secretly.publishing.options import Options
 from secretly.publishing.parsers.clap import Clap
+from secretly.publishing.parsers.nopt import Nopt
 from secretly.publishing.tools import tool_for
 from secretly.reference import looks_secret, parse
 from secretly.testing import FakePinentry
@@ -680,6 +681,10 @@ def option_tables(module: ModuleType) -> Iterator[Options]:
             yield value
         elif isinstance(value, Clap):
             yield from (value.options, *value.subcommands.values())
+        elif isinstance(value, Nopt):
+            values, short = value.kinds.values, value.kinds.short
+            names = [*values, *(name for name, long in short.items() if long[2:] in values)]
+            yield Options(" ".join(f"{'-' * min(len(n), 2)}{n}=" for n in names))
         elif isinstance(value, ModuleType) and value.__name__.endswith("parsers.pdm"):
             yield from option_tables(value)
 

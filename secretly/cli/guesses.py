@@ -139,8 +139,18 @@ def unseen_upload(command: Sequence[str], known: Invocation, alias: str | None) 
     )
 
 
+#: How the package managers that can't be held to a registry pack what npm then publishes.
+_PACKING = {"pnpm": "pnpm pack", "yarn": "yarn pack", "bun": "bun pm pack"}
+
+
 def for_recipe(command: Sequence[str]) -> str:
     """Return how to give a secret to what a recipe starts; empty if nothing looks like one."""
+    packing = _PACKING.get(os.path.basename(command[0]))
+    if packing and "publish" in command:
+        return (
+            "its settings can send a token anywhere, so let npm publish: "
+            f"{packing}, then secretly run npm publish ./FILE.tgz"
+        )
     if not any(map(_PUBLISHING.fullmatch, command)):
         return ""
     how = _how(command, "twine")

@@ -520,4 +520,19 @@ OPTIONS: dict[str, list[str]] = {
         "--remove", "--version", "--vers",
     ],
     "maturin": ["-r", "--repository", "--repository-url", "-m", "--manifest-path", "--manylinux"],
+    "npm": (
+        "--also --audit-level --auth-type --before --ca --cache-max --cache-min --cafile "
+        "--call --cert --cidr --cpu --depth --diff --diff-dst-prefix --diff-src-prefix "
+        "--diff-unified --editor --expect-result-count --fetch-retries --fetch-retry-factor "
+        "--fetch-retry-maxtimeout --fetch-retry-mintimeout --fetch-timeout --git --heading "
+        "--https-proxy --include --init-author-email --init-author-name --init-author-url "
+        "--init-license --init-module --init-version --init.author.email --init.author.name "
+        "--init.author.url --init.license --init.module --init.version --install-strategy "
+        "--key --libc --local-address --location --lockfile-version --logs-dir --logs-max "
+        "--maxsockets --message --node-options --noproxy --omit --only --os "
+        "--pack-destination --package --preid --provenance-file --proxy --replace-registry-host "
+        "--save-prefix --sbom-format --sbom-type --script-shell --searchexclude --searchlimit "
+        "--searchopts --searchstaleness --shell --tag-version-prefix --umask --user-agent "
+        "--viewer --which --enjoy-by --reg -L -m -c"
+    ).split(),
 }

@@ -8,8 +8,9 @@ import os
 import stat
 import time
 import zlib
+from collections.abc import Callable
 from io import BufferedReader
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from ..errors import Refused
 from ..text import escape, format_size, shorten
@@ -21,9 +22,11 @@ __all__ = [
     "READABLE",
     "Distribution",
     "Readings",
+    "identity_of",
     "is_project_name",
     "normalize_project",
     "read_distribution",
+    "read_file",
 ]
 
 #: The endings of wheels and source distributions, whose metadata secretly reads.
@@ -41,6 +44,8 @@ _TICK, _COARSE_TICK = 50_000_000, 2_000_000_000
 
 #: Results of earlier readings: hash and names, by the facts that identify a file's content.
 Readings = dict[tuple[object, ...], tuple[str, Named]]
+
+_Found = TypeVar("_Found")
 
 
 class Distribution(NamedTuple):
@@ -85,6 +90,32 @@ def read_distribution(
     :raises Refused: if the file can't be read, or its content doesn't fit its name.
     """
     readings = {} if readings is None else readings
+    # The ending decides how to read the file.
+    more = (os.path.basename(path), anywhere, bool(accompanies))
+
+    def read(file: BufferedReader) -> tuple[str, Named]:
+        return _read(path, file, anywhere=anywhere, bare=bool(accompanies))
+
+    facts, (digest, named) = read_file(path, folder, read, readings, more)
+    identity = identity_of(facts)
+    return Distribution(path, facts.st_size, digest, *named, identity, accompanies)
+
+
+def read_file(
+    path: str,
+    folder: str,
+    read: Callable[[BufferedReader], _Found],
+    readings: dict[tuple[object, ...], _Found] | None = None,
+    more: tuple[object, ...] = (),
+) -> tuple[os.stat_result, _Found]:
+    """Read a plain file, which may not change meanwhile.
+
+    :param folder: the folder that *path* is relative to.
+    :param read: reads the file.
+    :param readings: earlier results, so that an unchanged file is not read again.
+    :param more: what else the result depends on.
+    :raises Refused: if the file can't be read.
+    """
     try:
         # O_NONBLOCK: to open a pipe would wait.
         descriptor = os.open(os.path.join(folder, path), os.O_RDONLY | os.O_NONBLOCK)
@@ -92,28 +123,26 @@ def read_distribution(
             facts = os.fstat(descriptor)
             if not stat.S_ISREG(facts.st_mode):
                 raise Refused(f"{escape(path)} is not a plain file", "name the files to upload")
-            identity = _identity(facts)
-            # The ending decides how to read the file.
-            key = (*identity, facts.st_size, os.path.basename(path), anywhere, bool(accompanies))
-            found = readings.get(key)
-            if found is None:
-                _check_size(path, descriptor, facts.st_size)
-                settled = is_settled(facts.st_ctime_ns, time.time_ns())
-                found = _read(path, file, anywhere=anywhere, bare=bool(accompanies))
-                if identity != _identity(os.fstat(descriptor)):
-                    raise Refused(f"{escape(path)} was changed while it was read", "try again")
-                if settled:
-                    readings[key] = found
+            key = (*identity_of(facts), facts.st_size, *more)
+            if readings and key in readings:
+                return facts, readings[key]
+            _check_size(path, descriptor, facts.st_size)
+            settled = is_settled(facts.st_ctime_ns, time.time_ns())
+            found = read(file)
+            if identity_of(facts) != identity_of(os.fstat(descriptor)):
+                raise Refused(f"{escape(path)} was changed while it was read", "try again")
+            if settled and readings is not None:
+                readings[key] = found
+            return facts, found
     except OSError as error:
         raise Refused(
             f"can't read {escape(path)}: {error.strerror}",
             "check its permissions, or leave the file out of the upload",
         ) from None
-    digest, named = found
-    return Distribution(path, facts.st_size, digest, *named, identity, accompanies)
 
 
-def _identity(facts: os.stat_result) -> tuple[int, ...]:
+def identity_of(facts: os.stat_result) -> tuple[int, ...]:
+    """The device, the inode, and the times of the last changes."""
     return facts.st_dev, facts.st_ino, facts.st_mtime_ns, facts.st_ctime_ns
 
 

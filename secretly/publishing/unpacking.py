@@ -100,6 +100,7 @@ class TarReader:
         self._data, self._at = b"", 0
         self._left = 0  # bytes of the current member, up to the end of its last block
         self._extended = 0
+        self._declared = b""  # the size that an extended header gives the next member
 
     def members(self, mark: bytes) -> Iterator[Member]:
         """Each member with *mark* in its name; :meth:`read` gives its content.
@@ -122,6 +123,9 @@ class TarReader:
             # Only some programs expect content here.
             if size and (kind not in _FILES or name.endswith(b"/")):
                 raise BadArchive("it has an odd header")
+            if self._declared not in (b"", b"%d" % size):  # programs disagree which one counts
+                raise BadArchive("it has an odd extended header")
+            self._declared = b""
             self._left = size + -size % _BLOCK
             if mark in name:
                 yield Member(name, size, kind)
@@ -157,10 +161,11 @@ class TarReader:
             return b""
         if kind not in _EXTENDS:
             raise BadArchive("it has a member of an unknown kind")
-        named = _named(data)
-        if named and kind == b"g":  # some programs give all members this name
+        found = _records(data)
+        if found and kind == b"g":  # some programs apply it to all members
             raise BadArchive("it has an odd extended header")
-        return named
+        self._declared = found.get(b"size", self._declared)
+        return found.get(b"path", b"")
 
     def _expect_nothing(self) -> None:
         """Read the rest of the archive, which must be empty."""
@@ -227,23 +232,19 @@ def _name(block: bytes) -> bytes:
 _HIDDEN = re.compile(rb"\n\d+ [^=\n]+=")
 
 
-def _named(data: bytes) -> bytes:
-    """The name in an extended header; empty if it has none."""
-    names: set[bytes] = set()
+def _records(data: bytes) -> dict[bytes, bytes]:
+    """The name and the size in an extended header, as far as it has them."""
+    found: dict[bytes, bytes] = {}
     at = 0
     while at < len(data):
         start = _RECORD.match(data, at)
         end = at + int(start[1]) if start else 0
         if start is None or end <= start.end() or data[end - 1 : end] != b"\n":
             raise BadArchive("it has an odd extended header")
-        key = start[2]
-        if _HIDDEN.search(data, start.end(), end - 1):
+        key, value = start[2], data[start.end() : end - 1]
+        if _HIDDEN.search(data, start.end(), end - 1) or key.startswith(b"GNU.sparse"):
             raise BadArchive("it has an odd extended header")
-        if key == b"path":
-            names.add(data[start.end() : end - 1])
-        elif key == b"size" or key.startswith(b"GNU.sparse"):
+        if key in (b"path", b"size") and found.setdefault(key, value) != value:
             raise BadArchive("it has an odd extended header")
         at = end
-    if len(names) > 1:
-        raise BadArchive("it has an odd extended header")
-    return names.pop() if names else b""
+    return found

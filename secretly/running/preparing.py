@@ -21,7 +21,7 @@ from .usernames import TOKEN, asks_username, upload_username
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from typing import Any
 
     from ..config.model import Command
@@ -128,7 +128,7 @@ def prepare(plan: DeliveryPlan, given: PlanInput, context: Context) -> PreparedR
     fingerprint = program.fingerprint(plan.program, content=plan.publishes)
     launch = launch._replace(fingerprint=fingerprint)
     path, argv = _real_path(plan.program), given.shown or plan.argv
-    run = PreparedRun(launch)
+    run = PreparedRun(launch, plan.deliveries)
     shown: dict[str, Any] = {"publishes": plan.publishes, "command": (format_command(argv), path)}
     if given.upload is not None:
         named = _named_username(plan, given)
@@ -176,7 +176,8 @@ def _with_upload(
     release.check_certificates(entries.entry(target.secret))
     _refuse_several_tokens(release, upload.commands, context)
     launch = _pinned(run.launch, upload)._replace(recheck=upload.recheck)
-    lines = tuple(_pin_lines(run.launch.argv, launch.argv, upload.pin))
+    obtained = {name for one in run.deliveries for name in one.by.variables}
+    lines = tuple(_pin_lines(run.launch.argv, launch.argv, upload.pin, obtained))
     _warn_of_plain_password(upload, context.note)
     run = run._replace(
         launch=launch,
@@ -256,11 +257,18 @@ def _pinned(launch: LaunchPlan, upload: Upload) -> LaunchPlan:
     )
 
 
-def _pin_lines(typed: Sequence[str], argv: Sequence[str], pin: Pin) -> Iterator[str]:
-    """What forces the destination on the tool, in words."""
+def _pin_lines(
+    typed: Sequence[str], argv: Sequence[str], pin: Pin, obtained: Collection[str]
+) -> Iterator[str]:
+    """What forces the destination on the tool, in words.
+
+    :param obtained: the variables that get a value later.
+    """
     if tuple(typed) != tuple(argv):
         yield f"runs: {format_command(argv, 400)}"
     for name, value in pin.environ.items():
+        if name in obtained:
+            continue
         yield f"{escape(name)}: set to {escape(value) or 'nothing'}, for this upload"
     for name in pin.removes:
         yield f"{escape(name)}: removed, for this upload"

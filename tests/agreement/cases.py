@@ -33,6 +33,7 @@ VERSIONS: dict[str, dict[str, tuple[str, ...]]] = {
     "uv": {"0.8.24": (), "0.13.9": ()},
     "maturin": {"1.9.4": (), "1.16.0": ()},
     "cargo": {"stable": ()},
+    "npm": {"10.9.9": (), "11.19.1": ()},
 }
 
 
@@ -152,11 +153,23 @@ def pinned(tool: str, case: Case, root: Path, found: Upload, known: Configuratio
         if row.username:
             username = found.destination.username
             environ[found.variable(row.username)] = "__token__" if username is None else username
-        own = {*found.secrets(row.secrets)}
+        own = {*found.secrets(row.secrets), *pin.environ}
         for name in {*map(found.variable, row.alternatives)} - own:
             environ.pop(name, None)
         environ.update(dict.fromkeys({*map(found.variable, row.blanks)} - own, ""))
     return Case(pin.arguments, environ, {}, case.folder)
+
+
+def npm(version: str) -> Path:
+    """The program of a version of npm. It is installed if it isn't there."""
+    folder = INSTALLED / f"npm-{version}"
+    if not (folder / "ready").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        quiet = ("--silent", "--no-audit", "--no-fund", "--ignore-scripts")
+        words: list[str | Path] = ["npm", "install", *quiet, "--prefix", folder]
+        subprocess.run([*words, f"npm@{version}"], check=True)
+        (folder / "ready").touch()
+    return folder / "node_modules" / "npm" / "bin" / "npm-cli.js"
 
 
 def interpreter(tool: str, version: str) -> Path:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import functools
 import json
 import subprocess
+import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from .archives import wheel
-from .cases import HERE, Answer, Case, environ_of, interpreter
+from .cases import HERE, Answer, Case, environ_of, interpreter, npm
 
 #: The file of the calls that show where the tool's own indexes are.
 FILE = "demo-1.0-py3-none-any.whl"
@@ -75,6 +76,30 @@ def ask(
         ]
         answers = _answers([*words, *_command(tool, version)], lines)
     assert len(answers) == len(calls), (tool, version, len(answers))
+    return [_answer(found) for found in answers]
+
+
+def ask_npm(
+    version: str, calls: Sequence[tuple[Case, Path]], given: Mapping[str, str]
+) -> list[Answer]:
+    """What a version of npm does with the calls, whose folders are laid out.
+
+    :param given: further variables; those of the call take precedence.
+    """
+    words = alone() or ()
+    assert words, missing()
+    lines = [
+        {
+            "arguments": case.arguments,
+            "environ": environ_of(case, root),
+            "folder": str(root / case.folder),
+            "tries": [dict(given)],
+        }
+        for case, root in calls
+    ]
+    command = [sys.executable, "-P", HERE / "drivers" / "npm.py", npm(version)]
+    answers = _answers([*words, *command], lines)
+    assert len(answers) == len(calls), (version, len(answers))
     return [_answer(found) for found in answers]
 
 

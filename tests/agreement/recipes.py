@@ -25,6 +25,7 @@ from glob import glob
 from pathlib import Path
 from typing import NamedTuple
 
+import npms
 import tokens
 
 from secretly.config.command_line import recognize
@@ -48,6 +49,10 @@ BACKENDS = {
     "maturin": 'requires = ["maturin"]\nbuild-backend = "maturin"\n',
 }
 HATCHLING = 'requires = ["hatchling"]\nbuild-backend = "hatchling.build"\n'
+
+
+#: npm's manifest of the project.
+_PACKAGE = '{"name": "demo", "version": "1.0.0"}'
 
 
 class Recipe(NamedTuple):
@@ -112,6 +117,7 @@ def prepare(recipe: Recipe, root: Path) -> tuple[list[str], dict[str, str]]:
     files = {
         "project/src/demo.py": '"""A demonstration."""\n__version__ = "1.0"\n',
         "project/Cargo.toml": '[package]\nname = "demo"\nversion = "1.0.0"\n',
+        "project/package.json": _PACKAGE,
         **recipe.settings,
     }
     files["project/pyproject.toml"] = (
@@ -125,7 +131,12 @@ def prepare(recipe: Recipe, root: Path) -> tuple[list[str], dict[str, str]]:
     command = re.sub(r"\{\w+\}", lambda found: folders[found[0]], recipe.command)
     for folder in {"dist", *_folders(command)}:
         _distributions(Path(folder))
-    return list(_expanded(command)), environ_of(case, root)
+    environ = environ_of(case, root)
+    if recipe.tool == "npm":
+        environ["PATH"] = npms.install(root)
+        for name in ("demo-1.0.0.tgz", "package.tar.gz"):
+            Path(name).write_bytes(npms.tarball({"package/package.json": _PACKAGE}))
+    return list(_expanded(command)), environ
 
 
 def _folders(command: str) -> Iterator[str]:

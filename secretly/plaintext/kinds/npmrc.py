@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Iterator, Mapping
 
 from ...config import places
+from ...errors import Refused
+from ...publishing.destination import host_of
+from ...publishing.npm.program import find_npm
 from ...redacted import Secret
 from ...safefiles import program_on_path
 from ...text import escape
@@ -64,7 +68,7 @@ def _finding(document: Document, line: TextLine, match: re.Match[bytes], why: st
         line.number,
         Secret(decoded(match["value"]).strip("\"'")),
         "token for npm's registry",
-        secret_of("npm", document.configuration),
+        _secret_name(document, key),
         None,
         (cut,),
         ((key,),),
@@ -74,6 +78,15 @@ def _finding(document: Document, line: TextLine, match: re.Match[bytes], why: st
         "in your npm account, under Access Tokens (npm token revoke)",
         ("calls without secretly, such as 'npm install', go without the token",),
     )
+
+
+def _secret_name(document: Document, key: str) -> str:
+    """The secret of the registry: npm's own has that of the known command."""
+    host = key[2:].partition("/")[0] if key.startswith("//") else ""
+    with contextlib.suppress(Refused):  # without an npm there is only one name
+        if host and host != host_of(find_npm("npm", document.environ).registry):
+            return host
+    return secret_of("npm", document.configuration)
 
 
 def _problem(document: Document, key: str) -> str:
