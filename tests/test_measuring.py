@@ -13,12 +13,12 @@ from coverage import CoverageData
 
 import secretly
 
-#: Runs a part of the package in a process, in a thread, and after a fork that ends with _exit.
+#: Runs a part of the package in a process, in a thread, and after forks that end in two ways.
 _PROGRAM = """
 import os, threading
 from secretly import text
 text.escape("one\\ttwo")
-thread = threading.Thread(target=text.escape, args=("\\x1b[1m",))
+thread = threading.Thread(target=text.format_size, args=(3,))
 thread.start()
 thread.join()
 pid = os.fork()
@@ -26,6 +26,11 @@ if pid == 0:
     from secretly import reference
     reference.looks_secret("ghp_0")
     os._exit(0)
+assert os.waitpid(pid, 0)[1] == 0
+pid = os.fork()
+if pid == 0:
+    text.shell_quote("$HOME")
+    raise SystemExit
 assert os.waitpid(pid, 0)[1] == 0
 os.execv("/bin/true", ["true"])
 """
