@@ -51,7 +51,7 @@ def measured(folder: str) -> dict[str, Any]:
 def missing(file: dict[str, Any]) -> str:
     """The lines that did not run, and the branches that were not taken from lines that ran."""
     lines = file["missing_lines"]
-    branches = (pair for pair in file["missing_branches"] if pair[0] not in lines)
+    branches = (pair for pair in file["missing_branches"] if not {*pair} & {*lines})
     ways = (f"{line}->{to if to > 0 else 'exit'}" for line, to in branches)
     return ", ".join((*map(str, lines), *ways))
 

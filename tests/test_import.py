@@ -273,6 +273,25 @@ def test_what_else_has_the_secret_is_named(here: Home) -> None:
     assert "~/.bashrc reads this file" in done.stdout
 
 
+def test_a_file_that_secretly_cannot_change_stays(here: Home) -> None:
+    """Each secret with the reason. So does one whose change its programs would see otherwise."""
+    path = write(here, ".netrc", f"machine h login a password {CANARY}\n")
+    done = here.run("import", "--yes", ".netrc")
+    shows_no_value(done)
+    assert done.status == 1
+    assert " stays: " in done.stdout
+    assert CANARY in path.read_text()
+
+
+def test_what_else_reads_the_file_is_said(here: Home) -> None:
+    """compose would give the reference to its containers."""
+    write(here, "proj/.env", f"GH_TOKEN={CANARY}\n")
+    write(here, "proj/compose.yaml", "services: {a: {env_file: .env}}\n")
+    done = here.run("import", "--yes", "proj/.env")
+    shows_no_value(done)
+    assert "  note: compose.yaml" in done.stdout
+
+
 def test_doctor_finds_what_lies_in_plain_text(here: Home) -> None:
     """Files, what start-up files lead to, and variables, each with the command that moves it."""
     here.environ["PATH"] = os.defpath  # it names no folder of the home
