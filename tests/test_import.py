@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import tokens
-from command import Ended, Home, files_with, home, quick, wait_until
+from command import PATIENCE, SECRETLY, Ended, Home, ended, files_with, home, quick, wait_until
 from conftest import Tried
 from secretservice import secret_service
 from test_publishing import FILE, project, publish, tool
@@ -233,6 +233,17 @@ def test_one_file_that_is_refused_does_not_keep_the_others(here: Home) -> None:
     shows_no_value(done)
     assert (done.status, path.read_text(), other.read_text()) == (1, PYPIRC, "[registry]\n")
     assert "hard links" in done.stderr
+
+
+def test_in_a_pipe_an_error_comes_after_its_file(here: Home) -> None:
+    """Where both streams are one, as in a log."""
+    write(here, ".pypirc", PYPIRC)
+    os.link(here.folder / ".pypirc", here.folder / "other")
+    words = [*SECRETLY, "import", "--yes", ".pypirc"]
+    process = here.start(words, stderr=subprocess.STDOUT)
+    with ended(process):
+        printed = process.communicate(timeout=PATIENCE)[0]
+    assert 0 < printed.index(b"  line 6: ") < printed.index(b"hard links"), printed
 
 
 @pytest.mark.parametrize(
