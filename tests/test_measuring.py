@@ -32,7 +32,7 @@ if pid == 0:
     text.shell_quote("$HOME")
     raise SystemExit
 assert os.waitpid(pid, 0)[1] == 0
-os.execv("/bin/true", ["true"])
+os.execv("/bin/sh", ["sh", "-c", ":"])
 """
 
 _PACKAGE = os.path.join(os.path.dirname(secretly.__file__), "")
@@ -62,7 +62,8 @@ def _as_coverage_says(folder: Path) -> dict[str, set[tuple[int, int]]]:
     )
     data = folder / "coverage"
     options = ["--rcfile", os.fspath(folder / "rc"), "--data-file", os.fspath(data)]
-    _run(["-m", "coverage", "run", *options, os.fspath(folder / "program.py")])
+    program = os.fspath(folder / "program.py")
+    _run(["-m", "coverage", "run", *options, program], COVERAGE_CORE="ctrace")
     _run(["-m", "coverage", "combine", *options, os.fspath(folder)])
     combined = CoverageData(os.fspath(data))
     combined.read()
