@@ -106,7 +106,7 @@ class Home:
             "programs",
         ):
             (folder / part).mkdir(mode=0o700, parents=True)
-        for name, value in os.environ.items():  # coverage uses these in child processes
+        for name, value in os.environ.items():  # children are measured with these
             if name.startswith("COVERAGE_") or name == "PYTHONPATH":
                 self.environ[name] = value
 

@@ -59,7 +59,7 @@ for _number, _handler in (
     if signal.getsignal(_number) == signal.SIG_IGN:
         signal.signal(_number, _handler)
 
-#: How coverage follows children, where it measures: for environments made from nothing.
+#: How children are measured, where tests/measuring.py runs: for environments made from nothing.
 COVERAGE = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
 
 

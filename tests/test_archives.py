@@ -17,6 +17,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from command import wait_until
@@ -701,6 +702,15 @@ def test_a_small_or_half_full_file_may_have_holes(tmp_path: Path) -> None:
         assert read_distribution(str(path)).size == size
 
 
+def test_where_holes_cannot_be_asked_about_a_file_has_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not every system has SEEK_DATA."""
+    monkeypatch.delattr(os, "SEEK_DATA", raising=False)
+    path = wheel(tmp_path)
+    assert read_distribution(str(path)).size == path.stat().st_size
+
+
 # -- files that have not changed -------------------------------------------------
 
 
@@ -720,6 +730,21 @@ def test_a_file_that_has_not_changed_is_read_once(tmp_path: Path) -> None:
     readings[key] = ("0" * 64, readings[key][1])  # shows whether the second look uses this hash
     after = read_distribution(str(path), readings=readings)
     assert after == before._replace(sha256="0" * 64)
+
+
+def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path: Path) -> None:
+    """The bytes that were shown may not be those that the tool sends."""
+    path = wheel(tmp_path)
+
+    class Changing(dict[Any, Any]):
+        """Earlier results that change the file when they are asked for it."""
+
+        def get(self, key: Any, otherwise: Any = None) -> Any:
+            os.utime(path, (1, 1))
+            return super().get(key, otherwise)
+
+    with pytest.raises(Refused, match="was changed while it was read"):
+        read_distribution(str(path), readings=Changing())
 
 
 @pytest.mark.parametrize("change", ["rewritten", "replaced", "touched"])

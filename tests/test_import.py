@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import tokens
-from command import Ended, Home, files_with, home, quick, wait_until
+from command import PATIENCE, SECRETLY, Ended, Home, ended, files_with, home, quick, wait_until
 from conftest import Tried
 from secretservice import secret_service
 from test_publishing import FILE, project, publish, tool
@@ -235,6 +235,17 @@ def test_one_file_that_is_refused_does_not_keep_the_others(here: Home) -> None:
     assert "hard links" in done.stderr
 
 
+def test_in_a_pipe_an_error_comes_after_its_file(here: Home) -> None:
+    """Where both streams are one, as in a log."""
+    write(here, ".pypirc", PYPIRC)
+    os.link(here.folder / ".pypirc", here.folder / "other")
+    words = [*SECRETLY, "import", "--yes", ".pypirc"]
+    process = here.start(words, stderr=subprocess.STDOUT)
+    with ended(process):
+        printed = process.communicate(timeout=PATIENCE)[0]
+    assert 0 < printed.index(b"  line 6: ") < printed.index(b"hard links"), printed
+
+
 @pytest.mark.parametrize(
     ("status", "arguments"),
     [
@@ -271,6 +282,25 @@ def test_what_else_has_the_secret_is_named(here: Home) -> None:
     assert "proj/.env~ may be a copy" in done.stdout
     assert "the same secret is in ~/.bashrc:1" in done.stdout
     assert "~/.bashrc reads this file" in done.stdout
+
+
+def test_a_file_that_secretly_cannot_change_stays(here: Home) -> None:
+    """Each secret with the reason. So does one whose change its programs would see otherwise."""
+    path = write(here, ".netrc", f"machine h login a password {CANARY}\n")
+    done = here.run("import", "--yes", ".netrc")
+    shows_no_value(done)
+    assert done.status == 1
+    assert " stays: " in done.stdout
+    assert CANARY in path.read_text()
+
+
+def test_what_else_reads_the_file_is_said(here: Home) -> None:
+    """compose would give the reference to its containers."""
+    write(here, "proj/.env", f"GH_TOKEN={CANARY}\n")
+    write(here, "proj/compose.yaml", "services: {a: {env_file: .env}}\n")
+    done = here.run("import", "--yes", "proj/.env")
+    shows_no_value(done)
+    assert "  note: compose.yaml" in done.stdout
 
 
 def test_doctor_finds_what_lies_in_plain_text(here: Home) -> None:

@@ -1061,7 +1061,7 @@ def test_a_user_without_a_name_has_a_number() -> None:
         with testing.sandbox() as here:
             asyncio.run(main(here))
     """
-    # Nor coverage's variables: another user cannot write where it keeps its data.
+    # Another user can't write where measured processes write.
     gone = ("LOGNAME", "USER", "LNAME", "USERNAME", *COVERAGE)
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(script)],

@@ -1215,7 +1215,7 @@ def test_the_first_name_of_prompt_timeout_works() -> None:
 @pytest.mark.process
 def test_the_sources_load_no_dataclasses() -> None:
     """dataclasses loads inspect, and both take longer than a password manager's own module."""
-    code = "import sys; before = set(sys.modules); "  # coverage has loaded both, where it measures
+    code = "import sys; before = set(sys.modules); "  # an editable install may load both
     code += "from secretly.sources import bw, file, items, keepassxc, lpass, op; "
     code += "print({'dataclasses', 'inspect'} & (set(sys.modules) - before))"
     with home() as here:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import resource
@@ -12,12 +13,15 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import tokens
 from command import PATIENCE, SECRETLY, Home, ended, home, processes, quick, wait_until
 
 from secretly.config import values
+from secretly.errors import Refused
+from secretly.running import wrapping
 from secretly.testing import FakePinentry
 
 #: A twine that says which project its token is for.
@@ -255,6 +259,71 @@ def test_an_abandoned_folder_goes_at_the_next_run() -> None:
         assert found.run("run", "--wrap", "twine", "recipe").status == 0
         wait_until(lambda: not folders(found))
         assert not left.exists()
+
+
+# -- the process that stays behind -------------------------------------------------
+
+
+def test_folders_of_runs_that_ended_are_removed(tmp_path: Path) -> None:
+    """Not those of runs that go on, nor what only has such a name."""
+    prefix = wrapping._PREFIX
+    gone = tmp_path / f"{prefix}{2**22 + 1}-a"  # Linux has no process with that number
+    stays = [tmp_path / f"{prefix}{name}" for name in (f"{os.getpid()}-a", "x-a", f"{2**70}-a")]
+    for folder in (gone, *stays):
+        folder.mkdir()
+        (folder / "twine").touch()
+    link = tmp_path / f"{prefix}{2**22 + 1}-link"
+    link.symlink_to(stays[0])
+    wrapping._remove_abandoned(tmp_path)
+    assert sorted(tmp_path.iterdir()) == sorted([*stays, link])
+
+
+def test_the_first_folder_that_may_have_programs_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without one, the system's reason is said, or that programs can't be executed."""
+    absent, there = tmp_path / "absent", tmp_path / "there"
+    there.mkdir()
+    assert Path(wrapping._made_in([absent, there], "x-")).parent == there
+    with pytest.raises(FileNotFoundError):
+        wrapping._made_in([absent], "x-")
+    no_programs = SimpleNamespace(f_flag=getattr(os, "ST_NOEXEC", 8))
+    monkeypatch.setattr(os, "statvfs", lambda root: no_programs)
+    with pytest.raises(PermissionError, match="can't be executed there"):
+        wrapping._made_in([there], "x-")
+
+
+def _no_pidfd(pid: int) -> int:
+    raise OSError(errno.ENOSYS, "Function not implemented")
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("old", [False, True], ids=["", "a system without pidfd_open"])
+def test_without_a_folder_the_reason_is_said(
+    old: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And none is left."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    if old:
+        monkeypatch.setattr(os, "pidfd_open", _no_pidfd, raising=False)
+    with pytest.raises(Refused, match="can't make a folder for wrapped commands: No such file"):
+        wrapping.make_folder({"no/such": "text"}, os.environ)
+    wait_until(lambda: not list(tmp_path.iterdir()))
+
+
+def test_on_a_system_that_cannot_say_it_the_end_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process may become another user's before it ends."""
+    answers: list[OSError | None] = [None, PermissionError(), ProcessLookupError()]
+
+    def kill(pid: int, number: int) -> None:
+        assert (pid, number) == (1234, 0)
+        if (answer := answers.pop(0)) is not None:
+            raise answer
+
+    monkeypatch.setattr(os, "kill", kill)
+    monkeypatch.setattr(wrapping, "_INTERVAL", 0)
+    wrapping._wait(1234, None)
+    assert answers == []
 
 
 @pytest.mark.parametrize("text", ["1s", "59s", "60s", "15m", "90m", "2h", "999999h"])

@@ -105,7 +105,10 @@ def _waited(
         f"secretly.{name}_sync", f"await the coroutine: await secretly.{name}(…)"
     )
     limit = api.time_limit(options.timeout)
-    return own_loop.run_blocking(lambda: function(reference, **options._asdict()), limit)
+    try:
+        return own_loop.run_blocking(lambda: function(reference, **options._asdict()), limit)
+    except KeyboardInterrupt as interrupt:  # you pressed Ctrl-C: how secretly waits says nothing
+        raise interrupt.with_traceback(None) from None
 
 
 def _unblocked(verify: api.Verify | None) -> api.Verify | None:

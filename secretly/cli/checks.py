@@ -67,8 +67,9 @@ async def examine(environ: Mapping[str, str]) -> list[Line]:
     except SecretlyError as error:
         found = model.Configuration()
         lines += _wrong("configuration", error)
-    lines += await _asking(environ, found)
-    lines += await _keychain(environ, found)
+    asking = await _asking(environ, found)
+    can_ask = all(line.good is not False for line in asking)
+    lines += asking + await _keychain(environ, found, can_ask)
     lines += _stored_names()
     lines += _managers(environ)
     lines += _path(environ)
@@ -144,7 +145,9 @@ async def _way(
     return lines
 
 
-async def _keychain(environ: Mapping[str, str], found: model.Configuration) -> list[Line]:
+async def _keychain(
+    environ: Mapping[str, str], found: model.Configuration, can_ask: bool
+) -> list[Line]:
     named: list[Line] = []
     try:
         if where := named_by(environ):
@@ -152,12 +155,8 @@ async def _keychain(environ: Mapping[str, str], found: model.Configuration) -> l
         backend = await Keychain(environ, found.backends).describe()
     except KeychainUnavailable as error:
         # Without a keychain the main job works: secretly asks each time.
-        return [
-            Line(None, f"keychain: {error}"),
-            *named,
-            Line(None, "  secretly asks for secrets each time"),
-            *_hint(error),
-        ]
+        asks = [Line(None, "  secretly asks for secrets each time")] if can_ask else []
+        return [Line(None, f"keychain: {error}"), *named, *asks, *_hint(error)]
     except SecretlyError as error:
         return _wrong("keychain", error)
     return [Line(True, f"keychain: {escape(backend)}"), *named]
@@ -169,7 +168,8 @@ def _stored_names() -> list[Line]:
         names = len(stored.items())
     except SecretlyError as error:
         return _wrong("list of stored names", error)
-    return [Line(True, f"list of stored names: {escape(stored.path)} ({names})")]
+    count = "1 name" if names == 1 else f"{names} names"
+    return [Line(True, f"list of stored names: {escape(stored.path)} ({count})")]
 
 
 def _path(environ: Mapping[str, str]) -> list[Line]:

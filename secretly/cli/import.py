@@ -76,6 +76,7 @@ async def _all(files: Sequence[tuple[str, FileKind]], options: Namespace, contex
             print(f"left {short(path, context.environ)} as it is")
             status = 130
         except (Refused, BadReference) as error:  # it is about this file; others end all
+            print(end="", flush=True)  # in a pipe, the list would come after the error
             complain(error)
             status = max(status, 1)
     return status

@@ -82,6 +82,6 @@ def _lines(places: list[Place]) -> list[str]:
     held = [place.text for place in places if place.kind == "memory"]
     first, *others = [place.text for place in places if place.kind != "memory"] or [""]
     return [
-        "; ".join(filter(None, (*held, first))) or "not stored: secretly asks each time",
+        "; ".join(filter(None, (*held, first))) or "not stored: secretly has to ask each time",
         *others,
     ]

@@ -40,8 +40,8 @@ def wrapping_folder(options: RunOptions, environ: Mapping[str, str]) -> str:
     return wrapping.make_folder(shims.wrapping(options.wrap, options.handed_on), environ)
 
 
-def as_recipe(known: Invocation | None, options: RunOptions) -> Invocation:
-    """The call of a recipe that uploads with the tool that ``--as`` names, for these projects.
+def as_recipe(known: Invocation | None, options: RunOptions) -> tuple[Invocation, tuple[str, ...]]:
+    """The call of a recipe that uploads with the tool that ``--as`` names, and its projects.
 
     secretly can't see which index the recipe chooses. The token is PyPI's, and no other index
     accepts it.
@@ -63,7 +63,6 @@ def as_recipe(known: Invocation | None, options: RunOptions) -> Invocation:
                 f"'{escape(name)}' is not a valid name of a project",
                 "--project takes the project's name, as PyPI shows it",
             )
-    options.project = sorted(set(map(normalize_project, options.project)))
     row = known.row
 
     def own(name: str) -> str:
@@ -76,4 +75,5 @@ def as_recipe(known: Invocation | None, options: RunOptions) -> Invocation:
         removes=tuple(map(own, row.removes)),
         blanks=tuple(map(own, row.blanks)),
     )
-    return known._replace(row=row, arguments=(row.subcommands[0],), launching=(), started=())
+    call = known._replace(row=row, arguments=(row.subcommands[0],), launching=(), started=())
+    return call, tuple(sorted(set(map(normalize_project, options.project))))

@@ -45,6 +45,7 @@ class _Call(Record):
     profile: Profile | None
     explicit: Mapping[DeliveryMethod, str]
     env_file: EnvFile | None
+    projects: tuple[str, ...]
 
     @property
     def needs_secret(self) -> bool:
@@ -156,12 +157,13 @@ def _read_call(options: RunOptions, command: Sequence[str]) -> _Call:
             f"unknown command '{options.alias}'{suggestion(options.alias, known.commands)}",
             "--as takes a known command: one with [commands.NAME]",
         )
+    projects: tuple[str, ...] = ()
     if options.wrap or options.project:
         from . import recipes
 
         recipes.check_wrapped(options.wrap, known)
         if options.project:
-            invocation = recipes.as_recipe(invocation, options)
+            invocation, projects = recipes.as_recipe(invocation, options)
     explicit: dict[DeliveryMethod, str] = dict(parse_variable(text) for text in options.env)
     for name in {name for by in explicit for name in by.variables} & {*options.literal}:
         raise UsageError(
@@ -179,7 +181,9 @@ def _read_call(options: RunOptions, command: Sequence[str]) -> _Call:
             for_recipe(command)
             or f"add one: secretly run -e VARIABLE=NAME {format_command(command, 60)}",
         )
-    return _Call(options, command, environ, known, invocation, profile, explicit, env_file)
+    return _Call(
+        options, command, environ, known, invocation, profile, explicit, env_file, projects
+    )
 
 
 def _read_env_files(options: RunOptions) -> EnvFile | None:
@@ -343,7 +347,7 @@ def _plan_input(call: _Call, path: str, context: Context) -> PlanInput:
 
     known, upload = call.invocation, None
     shown: Sequence[str] = ()
-    if known is not None and known.needs_secret and not call.options.project:
+    if known is not None and known.needs_secret and not call.projects:
         upload = _look_at_upload(known, path, call.separated(known.row).plain, context)
     if known is not None and upload is not None:
         shown = upload.masked(call.command)
@@ -361,7 +365,7 @@ def _plan_input(call: _Call, path: str, context: Context) -> PlanInput:
         environ=call.environ,
         literal=frozenset(call.options.literal),
         resolve_env=call.options.resolve_env,
-        projects=tuple(call.options.project),
+        projects=call.projects,
         upload=upload,
         shown=shown,
     )

@@ -36,7 +36,6 @@ class PreparedRun(Record):
     :param launch: the launch without its secrets.
     :param deliveries: the values to obtain, and how each travels.
     :param release: what would be uploaded, if it is a publishing command that gets a secret.
-    :param limits: how PyPI tokens are limited, if secretly doesn't see an upload.
     :param limits: how PyPI tokens are limited, if secretly can't see an upload.
     :param listing: the files, where the dialog has no room for them.
     :param pinned: the words and variables that force the destination on the tool, for ``-v``.

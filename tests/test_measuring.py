@@ -1,0 +1,78 @@
+"""The light measuring of coverage sees what coverage itself sees."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import measuring
+import pytest
+from coverage import CoverageData
+
+import secretly
+
+#: Runs a part of the package in a process, in a thread, and after forks that end in two ways.
+_PROGRAM = """
+import os, threading
+from secretly import text
+text.escape("one\\ttwo")
+thread = threading.Thread(target=text.format_size, args=(3,))
+thread.start()
+thread.join()
+pid = os.fork()
+if pid == 0:
+    from secretly import reference
+    reference.looks_secret("ghp_0")
+    os._exit(0)
+assert os.waitpid(pid, 0)[1] == 0
+pid = os.fork()
+if pid == 0:
+    text.shell_quote("$HOME")
+    raise SystemExit
+assert os.waitpid(pid, 0)[1] == 0
+os.execv("/bin/sh", ["sh", "-c", ":"])
+"""
+
+_PACKAGE = os.path.join(os.path.dirname(secretly.__file__), "")
+
+
+def _run(arguments: list[str], **variables: str) -> None:
+    own = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+    subprocess.run([sys.executable, *arguments], env={**own, **variables}, check=True, timeout=60)
+
+
+def _as_measured(folder: Path) -> dict[str, set[tuple[int, int]]]:
+    packages, written = folder / "packages", folder / "written"
+    packages.mkdir()
+    written.mkdir()
+    measuring.install(os.fspath(packages))
+    program = f"import site; site.addsitedir({os.fspath(packages)!r})\n{_PROGRAM}"
+    variables = {measuring.FOLDER: os.fspath(written), measuring.PACKAGES: _PACKAGE}
+    _run(["-c", program], **variables)
+    return measuring.lines_run(os.fspath(written))
+
+
+def _as_coverage_says(folder: Path) -> dict[str, set[tuple[int, int]]]:
+    (folder / "program.py").write_text(_PROGRAM)
+    (folder / "rc").write_text(
+        f"[run]\nbranch = True\ninclude = {_PACKAGE}*\nparallel = True\n"
+        "patch =\n    execv\n    _exit\n"
+    )
+    data = folder / "coverage"
+    options = ["--rcfile", os.fspath(folder / "rc"), "--data-file", os.fspath(data)]
+    program = os.fspath(folder / "program.py")
+    _run(["-m", "coverage", "run", *options, program], COVERAGE_CORE="ctrace")
+    _run(["-m", "coverage", "combine", *options, os.fspath(folder)])
+    combined = CoverageData(os.fspath(data))
+    combined.read()
+    return {name: set(combined.arcs(name) or ()) for name in combined.measured_files()}
+
+
+@pytest.mark.process
+def test_it_sees_the_lines_and_branches_that_coverage_sees(tmp_path: Path) -> None:
+    """In the process, in its threads, after a fork, and before an exec."""
+    measured = _as_measured(tmp_path)
+    assert {"text.py", "reference.py"} <= {os.path.basename(name) for name in measured}
+    assert measured == _as_coverage_says(tmp_path)
