@@ -68,6 +68,8 @@ class Command(Record):
     :param removes: other variables to remove, so that a stale credential can't win.
     :param blanks: variables to set to nothing, so that the tool doesn't prefer what it finds in
         its own store.
+    :param beaten_by: what the tool prefers to the variable: options, and the names of modules of
+        ``running/rivals`` that look at the tool's own settings. Such a call is refused.
     :param env: plain variables.
     :param publishes: whether the command publishes something: then you confirm the use of a
         stored secret.
@@ -88,6 +90,7 @@ class Command(Record):
     alternatives: tuple[str, ...] = ()
     removes: tuple[str, ...] = ()
     blanks: tuple[str, ...] = ()
+    beaten_by: tuple[str, ...] = ()
     env: Mapping[str, str] = {}
     publishes: bool = False
     seal_keyring: bool = False

@@ -122,6 +122,7 @@ _COMMAND: dict[str, Any] = {
     "alternatives": _texts,
     "removes": _texts,
     "blanks": _texts,
+    "beaten_by": _texts,
     "publishes": _flag,
     "seal_keyring": _flag,
     "expires": _lifetime,
