@@ -1,4 +1,7 @@
-"""``pass://NAME[#key]``: the standard Unix password manager, by its program ``pass``."""
+"""``pass://NAME[#key]``: the standard Unix password manager, by its program ``pass``.
+
+``#all`` is the whole text, if no line has that key.
+"""
 
 from __future__ import annotations
 
@@ -71,6 +74,8 @@ def _fields(shown: str) -> Mapping[str, str]:
     item = Item(found)
     if item.called("username") is None and (name := item.called("user", "login")) is not None:
         found["username"] = name
+    if shown and item.called("all") is None:
+        found["all"] = shown
     return found
 
 
