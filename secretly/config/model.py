@@ -28,6 +28,7 @@ class Entry(Record):
     :param unverified: allow an upload to its index although the tool is told not to check the
         index's certificate.
     :param command: a command that prints the secret, in place of a source.
+    :param format: ``"json"``, if the command prints a JSON object, whose texts are the fields.
     :param narrow: whether a command that is not a known upload gets a PyPI token that ends in an
         hour, in place of the stored one.
     """
@@ -41,6 +42,7 @@ class Entry(Record):
     hosts: tuple[str, ...] = ()
     unverified: bool = False
     command: tuple[str, ...] = ()
+    format: str = ""
     narrow: bool = True
 
 
@@ -125,4 +127,4 @@ class Configuration(Record):
         parent = self.secrets.get(name.partition("/")[0])
         if parent is None:
             return Entry(name)
-        return parent._replace(name=name, source=None, command=())
+        return parent._replace(name=name, source=None, command=(), format="")

@@ -17,6 +17,8 @@ __all__ = ["GROUP", "SCHEMES", "find", "schemes"]
 
 #: The schemes that come with secretly, and the module of this folder for each.
 SCHEMES = {
+    "aws-sm": "aws_sm",
+    "aws-ssm": "aws_ssm",
     "bw": "bw",
     "env": "env",
     "file": "file",
