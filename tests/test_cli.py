@@ -904,6 +904,8 @@ def test_the_list_has_the_age_of_each_stored_secret(home: Home) -> None:
     (found,) = json.loads(home.run("list", "--older=0d", "--json").stdout)["secrets"][-1:]
     assert (found["name"], found["places"][0]["age_days"]) == ("Old", 91)
     assert_fails(home.run("list", "--older", "3"), 2)
+    assert_fails(home.run("list", "--older=3d", "--others"), 2)
+    assert_fails(home.run("list", "--others"), 1)  # a file can't list its items
 
 
 def test_set_reads_standard_input(home: Home) -> None:

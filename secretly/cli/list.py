@@ -7,10 +7,12 @@ import re
 from argparse import ArgumentParser, Namespace
 from typing import NamedTuple
 
+from ..errors import Refused
+from ..keeping.keychain import Keychain
 from ..resolving.request import Context
 from ..text import escape
 from .as_json import add_json, print_json
-from .console import UsageError, user_context
+from .console import UsageError, drive, user_context
 
 EXAMPLE = "examples:\n  secretly list\n  secretly list --older 90d\n"
 
@@ -46,11 +48,20 @@ class Place(NamedTuple):
 def add_arguments(verb: ArgumentParser) -> None:
     """Add the verb's arguments."""
     verb.add_argument("--older", metavar="AGE", help="only secrets stored that long ago: 90d, 12w")
+    verb.add_argument(
+        "--others",
+        action="store_true",
+        help="the items that keyring, uv, poetry, pdm, gh, git and docker stored",
+    )
     add_json(verb)
 
 
 def execute(options: Namespace) -> int:
     """Carry out the verb; return the exit status."""
+    if options.others:
+        if options.older is not None:
+            raise UsageError("--others and --older contradict each other", "leave one of them out")
+        return _list_others(options.json)
     days = None if options.older is None else _days(options.older)
     found = sorted(_places(user_context()).items())
     if days is not None:
@@ -63,6 +74,26 @@ def execute(options: Namespace) -> int:
     for name, places in found:
         for where in _lines(places):
             print(f"{escape(name):{width}}  {escape(where)}")
+    return 0
+
+
+def _list_others(json: bool) -> int:
+    """Print the items of other programs, and how to name each; no value."""
+    context = user_context()
+    keychain = Keychain(context.environ, context.configuration.backends, context.stored_names)
+    found = drive(keychain.others())
+    if found is None:
+        raise Refused(
+            "this keychain can't list its items",
+            "look in its own program, then name one: keyring://SERVICE/USERNAME",
+        )
+    if json:
+        print_json(others=[one._asdict() for one in found])
+        return 0
+    width = max((len(one.reference) for one in found), default=0)
+    for one in found:
+        of = f"{one.tool}: {one.what}, user {one.username or '(empty)'}"
+        print(f"{escape(one.reference) or '(no reference)':{width}}  {escape(of)}")
     return 0
 
 
