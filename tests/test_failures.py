@@ -54,7 +54,12 @@ OP_1 = Manager("op", "op", "1Password", "V/Example", '[ "$1" = --version ] && ec
 OP_2 = Manager("op", "op", "1Password", "V/Example", '[ "$1" = --version ] && echo 2.30.3 && exit')
 AWS_SM = Manager("aws-sm", "aws", "AWS Secrets Manager")
 AWS_SSM = Manager("aws-ssm", "aws", "AWS Parameter Store")
-MANAGERS = (LPASS, PASS, KEEPASSXC, BW, OP_1, OP_2, AWS_SM, AWS_SSM)
+BWS = Manager("bws", "bws", "Bitwarden Secrets Manager")
+PROTON = Manager("protonpass", "pass-cli", "Proton Pass", "V/Example")
+VAULT = Manager("vault-kv", "vault", "Vault", "secret/Example")
+BAO = Manager("bao-kv", "bao", "OpenBao", "secret/Example")
+DOCUMENTED = (BWS, PROTON, VAULT, BAO)
+MANAGERS = (LPASS, PASS, KEEPASSXC, BW, OP_1, OP_2, AWS_SM, AWS_SSM, *DOCUMENTED)
 
 #: How aws's errors begin.
 CALLED = "An error occurred (%s) when calling the GetSecretValue operation:"
@@ -105,6 +110,15 @@ SAID = [
      "aws configure get region"),
     (AWS_SM, 'Could not connect to the endpoint URL: "http://127.0.0.1:9/"', Unreachable,
      "check the region"),
+    (BWS, "Error: Missing access token", SignedOut, "BWS_ACCESS_TOKEN"),
+    (BWS, "Error: [404 Not Found] Resource not found.", NoItem, "bws secret list"),
+    (PROTON, "Error: This operation requires an authenticated client", SignedOut,
+     "pass-cli login"),
+    (PROTON, "Error: Item not found", NoItem, "pass-cli item list"),
+    (VAULT, "No value found at secret/data/Example", NoItem, "vault kv list"),
+    (VAULT, "Code: 403. Errors:\n\n* permission denied", SourceFailed, "vault token lookup"),
+    (VAULT, "Code: 400. Errors:\n\n* missing client token", SignedOut, "vault login"),
+    (BAO, "dial tcp 127.0.0.1:8200: connect: connection refused", Unreachable, "bao status"),
     *((op, f"{ERROR}{said}", kind, hint) for op in (OP_1, OP_2) for said, kind, hint in [
         ("You are not currently signed in. Please run `op signin --help` for instructions",
          Locked, "op signin"),
@@ -264,6 +278,8 @@ WITHOUT = {
     BW: """echo '[{"name": "Example", "login": {"username": "ada"}}]'""",
     OP_1: """echo '{"details": {"fields": [{"name": "username", "value": "ada"}]}}'""",
     OP_2: """echo '{"fields": [{"id": "username", "value": "ada"}]}'""",
+    PROTON: "case $* in */username) echo ada;; *) echo 'no such field' >&2; exit 1;; esac",
+    VAULT: """echo '{"data": {"username": "ada"}}'""",
 }
 
 

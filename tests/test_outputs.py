@@ -19,10 +19,12 @@ from secretly.sources import (
     aws_sm,
     aws_ssm,
     bw,
+    bws,
     keepassxc,
     lpass,
     op,
     passwordstore,
+    vault_kv,
 )
 from secretly.sources.json_fields import with_fields
 
@@ -57,13 +59,18 @@ MANAGERS = {
     "aws-ssm": Manager(
         aws_ssm.program, lambda said: with_fields(aws_ssm.program.parsed(said, aws_ssm._value, "x"))
     ),
+    "bws": Manager(bws.program, lambda said: bws.program.parsed(said, bws._fields, "x")),
+    "vault": Manager(
+        vault_kv.program, lambda said: vault_kv.program.parsed(said, vault_kv._fields, "x")
+    ),
     "keepassxc-cli": Manager(keepassxc.program, lambda said: {"password": said}),
 }
 
 #: What the managers' keys are called, and what else may stand for one.
 KEYS = st.sampled_from(
     "fields value label id purpose section login password username totp name details sections "
-    "designation title t n v x f s note Notes url SecretString SecretBinary Parameter Value".split()
+    "designation title t n v x f s note Notes url "
+    "SecretString SecretBinary Parameter Value data metadata key".split()
 ) | st.text(max_size=3)
 PLAIN = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | KEYS
 ANY = st.recursive(
