@@ -311,5 +311,12 @@ def test_the_command_asks_before_it_looks_anything_up() -> None:
         assert (done.status, done.stdout) == (125, "")
         assert "/.my.cnf ([client])" in done.stderr.splitlines()[0]
         assert len(done.stderr.splitlines()) == 2
+        home.program("recipe", "#!/bin/sh\n")
+        said = home.run("run", "--no-input", "--as", "mysql", "recipe", "-p").stderr
+        assert "/.my.cnf ([client])" in said
+        (home.folder / ".my.cnf").write_text("")
+        said = home.run("run", "--no-input", "--as", "mysql", "recipe", "-p").stderr
+        assert "get MySQL" in said  # its -p is not mysql's
+        (home.folder / ".my.cnf").write_text(CLIENT[".my.cnf"])
         home.configure("[commands.mysql]\nbeaten_by = []\n")
         assert "get MySQL" in home.run("run", "--no-input", "mysql").stderr

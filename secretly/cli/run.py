@@ -200,7 +200,7 @@ def _with_secrets(call: _Call, path: str) -> launch.LaunchPlan | None:
     plan = planning.plan_delivery(given)
     known = given.invocation
     if known is not None and known.row.beaten_by and plan.deliveries:
-        _refuse_rivals(known, plan, context)
+        _refuse_rivals(known._replace(arguments=()) if options.alias else known, plan, context)
     prepared = preparing.prepare(plan, given, context)
     if known is not None and known.idle and (options.verbose or options.dry_run):
         say(f"{escape(known.row.name)} gets no secret: {known.idle}")
@@ -234,6 +234,7 @@ def _with_secrets(call: _Call, path: str) -> launch.LaunchPlan | None:
 def _refuse_rivals(known: command_line.Invocation, plan: DeliveryPlan, context: Context) -> None:
     """Refuse a call in which the command would use another credential.
 
+    :param known: the call; with ``--as`` without its arguments, which are another program's.
     :raises Refused: for such a call.
     """
     from ..running.rivals import refuse_rivals
