@@ -337,7 +337,6 @@ COMMANDS: dict[str, dict[str, object]] = {
     "stripe": {
         "exceptions": [*_NEED_NONE, "config"],
         "secrets": {"STRIPE_API_KEY": "Stripe"},
-        "beaten_by": ["--api-key"],
     },
     "twilio": {
         "exceptions": [
