@@ -336,7 +336,9 @@ def test_the_items_of_other_programs_are_listed_and_read(
     names.add("PyPI", "__token__", True)
     found = asyncio.run(Keychain(os.environ, stored_names=names).others())
     assert found is not None
-    assert {one.tool: one.reference for one in found} == {t: r for t, (_, r) in THEIRS.items()}
+    assert sorted((one.tool, one.reference) for one in found) == sorted(
+        (tool, reference) for tool, (_, reference) in THEIRS.items()
+    )
     assert get("gh:github.com", "") == "canary-gh"
     assert get("uv:https://pypi.example", "ada") == "canary-uv"
 
