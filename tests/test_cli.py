@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import configparser
+import datetime
 import getpass
 import importlib
+import json
 import os
 import re
 import shlex
@@ -877,6 +879,33 @@ def test_set_get_list_forget(home: Home) -> None:
     assert_fails(home.run("get", "PyPI"), 1)
     assert_fails(home.run("forget", "PyPI"), 1)
     assert "since" not in home.run("list").stdout
+
+
+def test_the_list_has_the_age_of_each_stored_secret(home: Home) -> None:
+    """``--older`` lists only those that are at least that old."""
+    home.keep_in_a_file()
+    home.configure(f'{home.config.read_text()}[secrets.Elsewhere]\nsource = "env://X"\n')
+    for name in ("New", "Old", "Odd"):
+        assert home.run("set", name, "--stdin", stdin="canary-1").status == 0
+    path = home.folder / ".local/state/secretly/kept.tsv"
+    now = datetime.datetime.now(datetime.UTC)
+    lines = path.read_text().splitlines(keepends=True)
+    for number, line in enumerate(lines):
+        cells = line.split("\t")
+        then = {"Old": str(now - datetime.timedelta(days=91)), "Odd": "once"}.get(cells[0])
+        lines[number] = "\t".join([*cells[:3], then, *cells[4:]]) if then else line
+    path.write_text("".join(lines))
+    listed = home.run("list").stdout
+    assert listed.count("(91 days)") == 1
+    assert "day" not in listed.replace("(91 days)", "")
+    for age in ("91d", "13w"):
+        assert home.run("list", "--older", age).stdout.startswith("Old ")
+    assert home.run("list", "--older", "92d").stdout == ""
+    (found,) = json.loads(home.run("list", "--older=0d", "--json").stdout)["secrets"][-1:]
+    assert (found["name"], found["places"][0]["age_days"]) == ("Old", 91)
+    assert_fails(home.run("list", "--older", "3"), 2)
+    assert_fails(home.run("list", "--older=3d", "--others"), 2)
+    assert_fails(home.run("list", "--others"), 1)  # a file can't list its items
 
 
 def test_set_reads_standard_input(home: Home) -> None:

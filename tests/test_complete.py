@@ -79,7 +79,7 @@ NAMES = {"API_KEY", "My Key", "Configured", "PyPI", "TestPyPI"}
         (["help", "run", ""], set()),
         (["nonsense", ""], set()),
         (["lock", ""], set()),
-        (["list", "-"], {"-h", "--help", "--json"}),
+        (["list", "-"], {"-h", "--help", "--json", "--older", "--others"}),
         (["help", "-"], {"-h", "--help"}),
         (["get", "--", ""], NAMES),
         (["get", "--", "-"], NAMES),

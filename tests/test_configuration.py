@@ -376,7 +376,7 @@ def test_input_that_breaks_a_parser_is_a_typed_error(config: Path, data: bytes) 
 KEYS = st.sampled_from(
     "secrets commands prompt keychain X twine source username remember confirm prefix removes "
     "profiles default env subcommands exceptions values pinentry backends publishes a.b "
-    "hosts expires blanks".split()
+    "hosts expires blanks beaten_by command format".split()
 )
 VALUES = st.sampled_from(
     ["1", "true", '"x"', '""', "[]", '["a"]', "{}", '{ a = "b" }', "1979-05-27", "nan", '"op://a"']

@@ -173,9 +173,9 @@ def test_every_name_that_a_source_needs_is_described_and_no_other() -> None:
 def test_every_scheme_is_described_and_no_other() -> None:
     """In the table of references, and with a section or an entry of its own in the guide."""
     table = " ".join(row[0] for row in rows(page("reference/references.rst")))
-    assert set(re.findall(r"``(\w+)://", table)) == set(sources.SCHEMES)
-    guide = page("how-to/password-managers.rst")
-    assert set(re.findall(r"^- ``(\w+)://", guide, re.M)) == set(sources.SCHEMES)
+    assert set(re.findall(r"``([\w-]+)://", table)) == set(sources.SCHEMES)
+    guide = page("how-to/password-managers.rst") + page("how-to/secret-stores.rst")
+    assert set(re.findall(r"^- ``([\w-]+)://", guide, re.M)) == set(sources.SCHEMES)
     for scheme in sources.SCHEMES:
         if program := getattr(sources.find(scheme), "program", None):
             assert f"\nThe program is ``{program.name}``" in guide
@@ -741,7 +741,8 @@ def test_the_configuration_in_the_readme_is_right(tmp_path: Path) -> None:
     assert [load(tmp_path, block).secrets["PyPI"].source for block in blocks]
     others = re.findall(r"(?:or|,) (\w+://[^\s,]+)", blocks[0])
     assert {parse(one).scheme for one in others} == set(sources.SCHEMES) - {
-        *("op", "env", "file", "keyring")
+        *("op", "env", "file", "keyring", "aws-sm", "aws-ssm"),
+        *("bws", "protonpass", "vault-kv", "bao-kv"),
     }
 
 

@@ -351,7 +351,7 @@ def test_references_are_put_into_longer_texts(home: Home) -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        *("postgres://u:op://V/I/password@h/db", "bws://1", "ref+vault://a/b"),
+        *("postgres://u:op://V/I/password@h/db", "akeyless://1", "ref+vault://a/b"),
         *("encrypted:BDq8", " op://a", "op://$NOT_SET/db/password"),
     ],
 )
@@ -384,22 +384,22 @@ def test_a_reference_is_passed_on_by_nothing_else(home: Home, words: list[str]) 
 def test_a_literal_variable_is_passed_on(home: Home) -> None:
     """secretly passes on the text from a file, the configuration or the environment unchanged."""
     home.configure("[commands.show.profiles.p]\nenv = { T_B = 'env://NOT_SET' }\n")
-    file = written(home, "T_A=bws://1\n")
+    file = written(home, "T_A=akeyless://1\n")
     words = [f"--literal=T_{letter}" for letter in "ABC"]
     environ = {"T_C": "x op://a"}
     done = home.run(
         *("run", "--env-file", file, "-p", "p", "--resolve-env", *words, "show"), environ=environ
     )
-    assert done == Ended(0, "T_A=bws://1\nT_B=env://NOT_SET\nT_C=x op://a\n", "")
+    assert done == Ended(0, "T_A=akeyless://1\nT_B=env://NOT_SET\nT_C=x op://a\n", "")
     missing = ("run", "--env-file", file, "-p", "p", *words[:2], "--literal=T_AA", "show")
     done = home.run(*missing)
-    assert (done.status, done.stdout) == (0, "T_A=bws://1\nT_B=env://NOT_SET\n")
+    assert (done.status, done.stdout) == (0, "T_A=akeyless://1\nT_B=env://NOT_SET\n")
     [line] = done.stderr.splitlines()
     assert "--literal T_AA " in line
     assert "Did you mean 'T_A'?" in line
     assert home.run("run", "-q", *missing[1:]) == Ended(0, done.stdout, "")
     assert_refused(home.run("run", "--literal=X", "-eX=Name", "show"), "--literal X", "-e X")
-    assert_refused(home.run("run", "--literal=X=bws://1", "show"), "--literal X")
+    assert_refused(home.run("run", "--literal=X=akeyless://1", "show"), "--literal X")
 
 
 @pytest.mark.process

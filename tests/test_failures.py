@@ -52,7 +52,17 @@ KEEPASSXC = Manager("keepassxc", "keepassxc-cli", "KeePassXC", "db.kdbx/Example"
 BW = Manager("bw", "bw", "Bitwarden")
 OP_1 = Manager("op", "op", "1Password", "V/Example", '[ "$1" = --version ] && echo 1.12.9 && exit')
 OP_2 = Manager("op", "op", "1Password", "V/Example", '[ "$1" = --version ] && echo 2.30.3 && exit')
-MANAGERS = (LPASS, PASS, KEEPASSXC, BW, OP_1, OP_2)
+AWS_SM = Manager("aws-sm", "aws", "AWS Secrets Manager")
+AWS_SSM = Manager("aws-ssm", "aws", "AWS Parameter Store")
+BWS = Manager("bws", "bws", "Bitwarden Secrets Manager")
+PROTON = Manager("protonpass", "pass-cli", "Proton Pass", "V/Example")
+VAULT = Manager("vault-kv", "vault", "Vault", "secret/Example")
+BAO = Manager("bao-kv", "bao", "OpenBao", "secret/Example")
+DOCUMENTED = (BWS, PROTON, VAULT, BAO)
+MANAGERS = (LPASS, PASS, KEEPASSXC, BW, OP_1, OP_2, AWS_SM, AWS_SSM, *DOCUMENTED)
+
+#: How aws's errors begin.
+CALLED = "An error occurred (%s) when calling the GetSecretValue operation:"
 
 ERROR = "[ERROR] 2026/01/02 03:04:05 "
 
@@ -82,6 +92,33 @@ SAID = [
     (BW, "More than one result was found.", Ambiguous, "bw list items --search"),
     (BW, "FetchError: request to https://x failed, reason: getaddrinfo ENOTFOUND x",
      Unreachable, "bw sync"),
+    (AWS_SM, f"{CALLED % 'ResourceNotFoundException'} can't find the specified secret.", NoItem,
+     "aws secretsmanager list-secrets"),
+    (AWS_SSM, f"{CALLED % 'ParameterNotFound'} Parameter Example not found.", NoItem,
+     "aws ssm describe-parameters"),
+    (AWS_SSM, f"{CALLED % 'ValidationException'} 1 validation error detected", NoItem,
+     "aws ssm describe-parameters"),
+    (AWS_SM, f"{CALLED % 'AccessDeniedException'} User is not authorized to perform: x",
+     SourceFailed, "aws sts get-caller-identity"),
+    (AWS_SM, "Unable to locate credentials. You can configure credentials by", SignedOut,
+     "aws configure"),
+    (AWS_SM, "The config profile (nope) could not be found", SignedOut, "aws configure"),
+    (AWS_SM, "Error loading SSO Token: Token for x does not exist", SignedOut, "aws sso login"),
+    (AWS_SM, f"{CALLED % 'ExpiredTokenException'} The token has expired", SignedOut,
+     "aws sso login"),
+    (AWS_SM, "You must specify a region. You can also configure your region", Unreachable,
+     "aws configure get region"),
+    (AWS_SM, 'Could not connect to the endpoint URL: "http://127.0.0.1:9/"', Unreachable,
+     "check the region"),
+    (BWS, "Error: Missing access token", SignedOut, "BWS_ACCESS_TOKEN"),
+    (BWS, "Error: [404 Not Found] Resource not found.", NoItem, "bws secret list"),
+    (PROTON, "Error: This operation requires an authenticated client", SignedOut,
+     "pass-cli login"),
+    (PROTON, "Error: Item not found", NoItem, "pass-cli item list"),
+    (VAULT, "No value found at secret/data/Example", NoItem, "vault kv list"),
+    (VAULT, "Code: 403. Errors:\n\n* permission denied", SourceFailed, "vault token lookup"),
+    (VAULT, "Code: 400. Errors:\n\n* missing client token", SignedOut, "vault login"),
+    (BAO, "dial tcp 127.0.0.1:8200: connect: connection refused", Unreachable, "bao status"),
     *((op, f"{ERROR}{said}", kind, hint) for op in (OP_1, OP_2) for said, kind, hint in [
         ("You are not currently signed in. Please run `op signin --help` for instructions",
          Locked, "op signin"),
@@ -241,11 +278,13 @@ WITHOUT = {
     BW: """echo '[{"name": "Example", "login": {"username": "ada"}}]'""",
     OP_1: """echo '{"details": {"fields": [{"name": "username", "value": "ada"}]}}'""",
     OP_2: """echo '{"fields": [{"id": "username", "value": "ada"}]}'""",
+    PROTON: "case $* in */username) echo ada;; *) echo 'no such field' >&2; exit 1;; esac",
+    VAULT: """echo '{"data": {"username": "ada"}}'""",
 }
 
 
 @pytest.mark.process
-@pytest.mark.parametrize("manager", MANAGERS, ids=names)
+@pytest.mark.parametrize("manager", WITHOUT, ids=names)  # AWS's have the whole text instead
 def test_a_missing_field_is_an_error(home: Home, manager: Manager) -> None:
     """The error names the missing field, and the hint the fields that the item has."""
     error = failure(home, manager, WITHOUT[manager])

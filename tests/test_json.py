@@ -12,6 +12,8 @@ import pytest
 from command import Home, quick
 from tokens import TOKEN, wheel
 
+from secretly.keeping.others import recognized
+
 PAGE = Path(__file__).parent.parent / "docs/reference/json.rst"
 
 pytestmark = pytest.mark.process
@@ -105,6 +107,13 @@ def test_the_list_is_as_described(home: Home) -> None:
         {"name": "x", "places": [{"place": "memory", "used": True, "username": "u", "left": ""}]}
     )
     assert_described("list", [found])
+
+
+def test_the_list_of_others_items_is_as_described() -> None:
+    """``test_keychain.py`` has the command with the real keychain."""
+    item = recognized({"service": "gh:github.com", "username": ""})
+    assert item is not None
+    assert_described("list --others", [{"version": 1, "others": [item._asdict()]}])
 
 
 def test_the_findings_of_doctor_are_as_described(home: Home) -> None:

@@ -26,7 +26,10 @@ from secretly.errors import (
 )
 from secretly.keeping.backends import backend_name, explain
 from secretly.keeping.keychain import Keychain
+from secretly.keeping.others import recognized
+from secretly.keeping.secret_service import APPLICATION, is_own
 from secretly.keeping.store import SecretStore
+from secretly.keeping.stored_names import StoredNames
 from secretly.redacted import Secret
 from secretly.testing import KeychainContract, MemoryKeychain
 
@@ -254,6 +257,90 @@ def store(service: SecretService, value: str, *pairs: str) -> None:
 
 
 OTHER = ("service", "name", "username", "user", "server", "example.org")
+
+
+#: The attributes of other programs' items, and the reference of each.
+THEIRS = {
+    "keyring": (
+        {"application": APPLICATION, "service": "https://pypi.example/legacy/", "username": "me"},
+        "keyring://https:%2F%2Fpypi.example%2Flegacy%2F/me",
+    ),
+    "poetry": (
+        {"application": APPLICATION, "service": "poetry-repository-corp", "username": "a/b"},
+        "keyring://poetry-repository-corp/a%2Fb",
+    ),
+    "uv": (
+        {
+            "application": "uv",
+            "service": "uv:https://pypi.example",
+            "target": "default",
+            "username": "ada",
+        },
+        "keyring://uv:https:%2F%2Fpypi.example/ada",
+    ),
+    "gh": ({"service": "gh:github.com", "username": ""}, "keyring://gh:github.com/"),
+    "git": (
+        {
+            "xdg:schema": "org.git.Password",
+            "protocol": "https",
+            "server": "h.example",
+            "user": "ada",
+        },
+        "",
+    ),
+    "docker": (
+        {"xdg:schema": "io.docker.Credentials", "server": "h.example", "username": "ada"},
+        "",
+    ),
+}
+
+
+@pytest.mark.parametrize("tool", THEIRS)
+def test_other_programs_items_are_recognized(tool: str) -> None:
+    """By their attributes; the reference names the same item."""
+    attributes, reference = THEIRS[tool]
+    item = recognized(attributes)
+    assert item is not None
+    assert (item.tool, item.reference) == (tool, reference)
+    assert recognized({**attributes, "application": "x", "xdg:schema": "y", "service": "z"}) is None
+
+
+@pytest.mark.parametrize(
+    ("attributes", "mine"),
+    [
+        (THEIRS["uv"][0], True),
+        ({**THEIRS["uv"][0], "target": "other"}, False),
+        ({**THEIRS["uv"][0], "application": "vu"}, False),
+        (THEIRS["gh"][0], True),
+    ],
+)
+def test_an_item_of_uv_is_read_and_none_that_is_like_it(
+    attributes: dict[str, str], mine: bool
+) -> None:
+    """uv's have a target, which must be the usual one."""
+    wanted = {name: attributes[name] for name in ("service", "username")}
+    assert is_own(attributes, wanted) == mine
+
+
+@pytest.mark.real
+def test_the_items_of_other_programs_are_listed_and_read(
+    service: SecretService, tmp_path: Path
+) -> None:
+    """None of secretly's own is among them, and no value."""
+    need("secret-tool")
+    put("PyPI", "canary-ours", "__token__")
+    for tool, (attributes, _) in THEIRS.items():
+        pairs = [part for pair in attributes.items() for part in pair]
+        store(service, f"canary-{tool}", *pairs)
+    names = StoredNames(tmp_path)
+    names.add("PyPI", "__token__", True)
+    found = asyncio.run(Keychain(os.environ, stored_names=names).others())
+    assert found is not None
+    assert sorted((one.tool, one.reference) for one in found) == sorted(
+        (tool, reference) for tool, (_, reference) in THEIRS.items()
+    )
+    assert get("gh:github.com", "") == "canary-gh"
+    assert get("uv:https://pypi.example", "ada") == "canary-uv"
 
 
 @pytest.mark.real

@@ -162,6 +162,14 @@ def store(tmp_path: Path, *items: str, shown: str = "canary-1\nuser: ada") -> di
     return {"PATH": path, "PASSWORD_STORE_DIR": str(tmp_path / "store")}
 
 
+def test_the_whole_text_of_an_item_of_pass_is_a_field(tmp_path: Path) -> None:
+    """``#all``; an item may have a line with that key, which then takes precedence."""
+    environ = store(tmp_path, "a", shown="canary-1\n\nuser: ada\ncanary-2")
+    assert got("pass://a#all", **environ) == "canary-1\n\nuser: ada\ncanary-2"
+    environ = store(tmp_path, "a", shown="canary-1\nAll: canary-own")
+    assert got("pass://a#all", **environ) == "canary-own"
+
+
 def test_gpg_asks_as_the_user_has_set(tmp_path: Path) -> None:
     """secretly tells gpg not to ask yet, unless the user's own options say how it asks."""
     variables = store(tmp_path, "Key")

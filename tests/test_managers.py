@@ -729,6 +729,31 @@ def test_an_attribute_of_several_lines_has_a_call_of_its_own(home: Home, calls: 
     assert done == (0, "".join(f"{value}|" for value in wanted.values()), "")
 
 
+@pytest.mark.real
+def test_an_attachment_and_a_one_time_code_are_fields(home: Home) -> None:
+    """The attachment comes whole; the code is the one of now, if no attribute has that name."""
+    need("keepassxc-cli")
+    path = home.folder / "more.kdbx"
+    otp = {"otp": "otpauth://totp/x:me?secret=GEZDGNBVGY3TQOJQ&period=30&digits=6&issuer=x"}
+    own = Login("Own", "canary-2", "me", {"TOTP": "canary-own"})
+    vaults.database(path, MASTER, [Login("Key", "canary-1", "me", otp), own])
+    (home.folder / "id").write_text("canary-k1\n\ncanary-k2\n")
+    add = ["keepassxc-cli", "attachment-import", "-q", str(path), "Key", "id.pem", "id"]
+    assert home.run_any(add, stdin=f"{MASTER}\n").status == 0
+    with FakePinentry([MASTER]) as fake:
+        wanted = ("Key#attachment/id.pem", "Key#totp", "Key", "Own#totp")
+        names = [f"-eA{n}=keepassxc://{path}/{one}" for n, one in enumerate(wanted)]
+        show = 'printf "%s|" "$A0" "$A1" "$A2" "$A3"'
+        done = home.run("run", *names, "sh", "-c", show, environ=fake.environ)
+        found = done.stdout.split("|")
+        assert (found[0], found[2:]) == ("canary-k1\n\ncanary-k2", ["canary-1", "canary-own", ""])
+        assert len(found[1]) == 6
+        assert found[1].isdecimal()
+    with FakePinentry([MASTER]) as fake:
+        said = failure(home, "get", f"keepassxc://{path}/Own#attachment/id.pem", fake=fake)
+        assert "has no field 'attachment/id.pem'" in said
+
+
 @pytest.fixture(name="groups")
 def _groups(home: Home) -> str:
     """The prefix of a database with groups, in which names occur several times."""

@@ -143,7 +143,8 @@ def form_1(item):
         details["fields"] = [
             {"designation": f.get("purpose", "").lower(), "name": f["id"], "type": "P",
              "value": f.get("value", "")} for f in plain]
-    return {"uuid": item["id"], "templateUuid": "001", "vaultUuid": "v",
+    kind = "006" if item["category"] == "DOCUMENT" else "001"
+    return {"uuid": item["id"], "templateUuid": kind, "vaultUuid": "v",
             "overview": {"title": item["title"]}, "details": details}
 
 def read(reference):
@@ -180,6 +181,8 @@ if first and words[:2] == ["get", "item"] and len(words) == 3:
     give(json.dumps(form_1(find(words[2], vault))))
 if not first and words[:2] == ["item", "get"] and option("--format") == "json" and len(words) == 3:
     give(json.dumps(form_2(find(words[2], vault)), indent=2) + "\n")
+if words[:2] == (["get", "document"] if first else ["document", "get"]) and len(words) == 3:
+    give(find(words[2], vault)["text"])
 if not first and words[0] == "read":
     newline = "" if "--no-newline" in words else "\n"
     give(read(words[-1]) + newline)
@@ -230,6 +233,12 @@ ITEMS = [
         {"id": "notesPlain", "purpose": "NOTES", "label": "notesPlain", "value": "canary-note"},
         {"id": "x4", "label": "Colour", "value": "canary-colour", "section": "More"},
         category="SECURE_NOTE",
+    ),
+    item(
+        "Key file",
+        {"id": "notesPlain", "purpose": "NOTES", "label": "notesPlain", "value": "canary-note"},
+        category="DOCUMENT",
+        text="canary-1\n\ncanary-2\n\n",
     ),
     item(
         "Blank",
@@ -444,6 +453,14 @@ def test_version_1_rejects_a_query(home: Home) -> None:
     with pytest.raises(BadReference, match="version 1"):
         op.get("Private/PyPI/password?attribute=otp")
     assert op.calls == []
+
+
+def test_a_document_comes_whole(op: OnePassword) -> None:
+    """Its text takes the place of the password; one line end at its end goes, as of a file."""
+    assert op.get("Private/Key file")[0] == "canary-1\n\ncanary-2\n"
+    assert op.get("Private/Key file#password")[0] == "canary-1\n\ncanary-2\n"
+    if op.version == 2:
+        assert op.get("Private/Key file/notesPlain")[0] == "canary-note"
 
 
 def test_a_newline_of_the_secret_stays(op: OnePassword) -> None:

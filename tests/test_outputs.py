@@ -13,7 +13,20 @@ from hypothesis import strategies as st
 from secretly.errors import SourceFailed
 from secretly.processes.output import Finished
 from secretly.redacted import Secret
-from secretly.sources import Item, Program, bw, keepassxc, lpass, op, passwordstore
+from secretly.sources import (
+    Item,
+    Program,
+    aws_sm,
+    aws_ssm,
+    bw,
+    bws,
+    keepassxc,
+    lpass,
+    op,
+    passwordstore,
+    vault_kv,
+)
+from secretly.sources.json_fields import with_fields
 
 
 class Manager(NamedTuple):
@@ -40,13 +53,24 @@ MANAGERS = {
     "bw": Manager(bw.program, lambda said: bw._item(said, "x")),
     "lpass": Manager(lpass.program, lambda said: lpass._item(said, "x")),
     "pass": Manager(passwordstore.program, passwordstore._fields),
+    "aws-sm": Manager(
+        aws_sm.program, lambda said: with_fields(aws_sm.program.parsed(said, aws_sm._value, "x"))
+    ),
+    "aws-ssm": Manager(
+        aws_ssm.program, lambda said: with_fields(aws_ssm.program.parsed(said, aws_ssm._value, "x"))
+    ),
+    "bws": Manager(bws.program, lambda said: bws.program.parsed(said, bws._fields, "x")),
+    "vault": Manager(
+        vault_kv.program, lambda said: vault_kv.program.parsed(said, vault_kv._fields, "x")
+    ),
     "keepassxc-cli": Manager(keepassxc.program, lambda said: {"password": said}),
 }
 
 #: What the managers' keys are called, and what else may stand for one.
 KEYS = st.sampled_from(
     "fields value label id purpose section login password username totp name details sections "
-    "designation title t n v x f s note Notes url".split()
+    "designation title t n v x f s note Notes url "
+    "SecretString SecretBinary Parameter Value data metadata key".split()
 ) | st.text(max_size=3)
 PLAIN = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | KEYS
 ANY = st.recursive(

@@ -404,7 +404,7 @@ def test_an_inherited_reference_that_cannot_be_resolved_is_refused() -> None:
 def test_an_inherited_reference_of_another_store_is_refused() -> None:
     """A command never gets such a reference in its own variable, with or without the option."""
     for more in ({"resolve_env": True}, {}):
-        environ: dict[str, Any] = {"environ": {"TOKEN": "bws://1"}, "inherited": {"TOKEN"}}
+        environ: dict[str, Any] = {"environ": {"TOKEN": "akeyless://1"}, "inherited": {"TOKEN"}}
         with pytest.raises((Refused, BadReference), match="TOKEN in the environment") as caught:
             planned(Case(""), **environ, **more)
         assert "--literal TOKEN" in caught.value.hint

@@ -457,7 +457,7 @@ def test_the_first_line_of_a_key_is_refused(source: str, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     "text",
     [
-        *("op://V/I/f", "secretly://Foo", " PASS://a/b ", "bws://0001", "Doppler://p/c/N"),
+        *("op://V/I/f", "secretly://Foo", " PASS://a/b ", "akeyless://0001", "Doppler://p/c/N"),
         *("ref+vault://a#/b", "bitwarden://Item"),
     ],
 )
@@ -480,8 +480,13 @@ def test_a_reference_in_the_place_of_a_secret_is_refused(text: str, tmp_path: Pa
 @pytest.mark.parametrize(
     "text",
     [
-        *("vault://127.0.0.1:8200/a", "https://a.example/b", "a bws://b", "postgres://u:p@h/d"),
-        *("bws://a\nb", "env://A", "file:///a", "encrypted:abc", "ref+x"),
+        *(
+            "vault://127.0.0.1:8200/a",
+            "https://a.example/b",
+            "a akeyless://b",
+            "postgres://u:p@h/d",
+        ),
+        *("akeyless://a\nb", "env://A", "file:///a", "encrypted:abc", "ref+x"),
     ],
 )
 def test_another_url_may_be_a_secret(text: str) -> None:

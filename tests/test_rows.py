@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import base64
 import contextlib
+import csv
 import hashlib
 import hmac
 import http.server
@@ -13,6 +14,7 @@ import json
 import os
 import pkgutil
 import re
+import shlex
 import socketserver
 import struct
 import subprocess
@@ -46,6 +48,7 @@ ROWS = loading.load({"SECRETLY_CONFIG": os.devnull}).commands
 #: The first arguments with which most of those need no secret that have no subcommands listed.
 COMMON = ROWS["aws"].exceptions
 PAGE = Path(__file__).parent.parent / "docs" / "reference" / "commands.rst"
+TRIED = PAGE.with_name("commands-tried.csv")
 
 
 def filled(name: str) -> str:
@@ -628,13 +631,78 @@ def test_rclone_reads_it(home: Home) -> None:
     assert done.stdout == "far:\n", done
 
 
+#: Where a tool prefers a credential of its own: what the call or the files have, and what it sends.
+RIVALS = {
+    "mysql": (
+        {".my.cnf": "[client]\npassword=canary-file\n"},
+        "--protocol=tcp -h 127.0.0.1 -P {port} -u ada db",
+    ),
+    "psql": (
+        {".pg_service.conf": "[w]\nhost=127.0.0.1\nuser=ada\npassword=canary-file\n"},
+        "'service=w port={port}'",
+    ),
+    "redis-cli": ({}, "-p {port} -a canary-file PING"),
+}
+
+
+@pytest.mark.outside
+@pytest.mark.real
+@pytest.mark.parametrize("name", RIVALS)
+def test_a_call_is_refused_in_which_the_tool_would_use_its_own_credential(
+    home: Home, name: str
+) -> None:
+    """Run without secretly, the tool sends that credential, although the variable is set."""
+    need(name)
+    files, arguments = RIVALS[name]
+    for path, text in files.items():
+        (home.folder / path).write_text(text)
+    talk = {"mysql": mariadb, "psql": postgres, "redis-cli": redis}[name]
+    sent = {"mysql": scrambled("canary-file"), "psql": "canary-file"}
+    sent["redis-cli"] = ["AUTH", "canary-file"]  # type: ignore[assignment]
+    home.reach(name)
+    with serving(dialogue(talk)) as server:
+        call = [name, *shlex.split(arguments.format(port=server.port))]
+        home.run_any(call, environ=dict.fromkeys(ROWS[name].secrets, SECRET))
+        assert server.heard[0] == sent[name]
+        del server.heard[:]
+        done = home.run("run", "--no-input", *call)
+        assert server.heard == []
+    assert done.status == 125
+    assert done.stderr.startswith(f"secretly: {name} would use the password")
+
+
+#: What the modules of ``running/rivals`` look for, as the page says it.
+LOOKED_FOR = {
+    "aws": "``--profile``, unless that profile takes its keys from variables",
+    "doctl": "another context than ``default``",
+    "gh": "another host than GitHub's",
+    "libpq": "a password in the arguments or in a service",
+    "llm": "a stored key of OpenAI",
+    "mysql": "``-p``, or a password in an option file",
+    "pgcli": "a password in the arguments, in a service or in the URL of ``--dsn``",
+    "redis": "``-a``, ``--askpass``, or a password in the URL of ``-u``",
+}
+
+
+def refused_because(row: Command) -> str:
+    """What a row's ``beaten_by`` says, as the page says it."""
+    words = [LOOKED_FOR.get(word, f"``{word}``") for word in row.beaten_by]
+    return "; ".join(words) or "–"
+
+
 def test_the_page_says_which_were_tried() -> None:
-    """The note has the commands that the tests above run."""
+    """Run with a version, or after the documentation; and what secretly refuses."""
     singly = re.findall(r"^def test_([a-z_]+?)_reads_(?:it|both)", Path(__file__).read_text(), re.M)
     tried = {*(name.replace("_", "-") for name in singly), *POSTGRES, *MARIADB, *BEARERS}
-    note = re.search(r"^\.\. note::\n\n((?:   .+\n)+)", PAGE.read_text("utf-8"), re.M)
-    assert note is not None
-    assert set(re.findall(r"``([\w-]+)``", note[1])) == tried
+    elsewhere = {"cargo", "npm"}  # they publish
+    found = [*csv.reader(TRIED.read_text("utf-8").splitlines())]
+    others = [row for row in ROWS.values() if tool_for(row.name) is None]
+    assert [(name, because) for name, _, because in found] == [
+        (f"``{row.name}``", refused_because(row)) for row in others if row.name not in elsewhere
+    ]
+    for name, how, _ in found:
+        run = "run with" if name.strip("`") in tried else "after its documentation"
+        assert re.fullmatch(rf"{run}( [^,]+)?, 20\d\d-\d\d-\d\d", how), name
 
 
 def test_the_page_lists_the_common_exceptions() -> None:

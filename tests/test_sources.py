@@ -25,9 +25,10 @@ from secretly import BadReference, Cancelled, Secret, SourceFailed, sources
 from secretly.asking import wording
 from secretly.processes import child, output
 from secretly.redacted import Environ
-from secretly.reference import parse
-from secretly.sources import Items, Program, Run, command, env, file, keyring_items, programs
+from secretly.reference import Reference, parse
+from secretly.sources import Item, Items, Program, Run, command, env, file, keyring_items, programs
 from secretly.sources import items as items_module
+from secretly.sources.json_fields import read_fields, with_fields
 from secretly.testing import FakePinentry, MemoryKeychain, SourceContract
 
 
@@ -321,6 +322,7 @@ def test_an_empty_or_huge_file_is_an_error(path: Path) -> None:
          "https://upload.example.org/legacy/", "__token__"),
         ("keyring://a%2Fb/c%2Fd", "a/b", "c/d"),
         ("keyring://100%25/me%23you", "100%", "me#you"),
+        ("keyring://gh:github.com/", "gh:github.com", ""),
     ],
 )  # fmt: skip
 def test_a_keychain_item_is_named_by_service_and_user(
@@ -330,12 +332,12 @@ def test_a_keychain_item_is_named_by_service_and_user(
     kept = MemoryKeychain()
     kept.items[service, username] = Secret("canary-1")
     found = asyncio.run(Items(Run(Environ(), keychain=kept)).get(parse(reference)))
-    assert found == ("canary-1", username)
+    assert found == ("canary-1", username or None)
 
 
-@pytest.mark.parametrize("reference", ["keyring://PyPI", "keyring:///me", "keyring://PyPI/"])
-def test_a_keychain_item_needs_both_names(reference: str) -> None:
-    """A reference without one of them is an error that says how to write it."""
+@pytest.mark.parametrize("reference", ["keyring://PyPI", "keyring:///me"])
+def test_a_keychain_item_needs_its_service(reference: str) -> None:
+    """A reference without it is an error that says how to write one."""
     with pytest.raises(BadReference) as caught:
         fetch(reference)
     assert "keyring://SERVICE/USERNAME" in caught.value.hint
@@ -351,6 +353,54 @@ def test_a_commands_output_is_the_secret(path: Path) -> None:
     found = command.CommandSource(("show", "$HOME", "a b", "'c'"))
     given = asyncio.run(found.fetch("Name", ("",), run_of(path.parent)))
     assert given == {"password": "$HOME|a b|'c'|"}
+
+
+@pytest.mark.parametrize(
+    ("printed", "fields"),
+    [
+        (
+            '{"user": "ada", "password": "canary-1\\ncanary-2", "port": 5432, "tls": true}',
+            {"user": "ada", "password": "canary-1\ncanary-2", "port": "5432", "tls": "true"},
+        ),
+        ('{"a": null, "b": [1], "c": {"d": "e"}, "big": 1e400}', {"big": "1e400"}),
+        *((text, None) for text in ("canary-1", "[1]", '"a"', "", "{", "[" * 9999)),
+    ],
+)
+def test_texts_and_numbers_of_a_json_object_are_fields(
+    printed: str, fields: dict[str, str] | None
+) -> None:
+    """As they are written; lists and tables are not, and nothing else is an object."""
+    assert read_fields(printed) == fields
+
+
+def test_a_text_is_a_password_unless_its_object_has_one() -> None:
+    """``all`` is the whole text, unless the object has a field of that name."""
+    for text, password, whole in (
+        ("canary-1", "canary-1", "canary-1"),
+        ('{"password": "canary-2"}', "canary-2", '{"password": "canary-2"}'),
+        ('{"key": "canary-3"}', '{"key": "canary-3"}', '{"key": "canary-3"}'),
+        ('{"All": "canary-4"}', '{"All": "canary-4"}', "canary-4"),
+    ):
+        item = Item(with_fields(Secret(text)))
+        assert item.chosen("", "x", "x") == password
+        assert item.chosen("all", "x", "x") == whole
+
+
+@pytest.mark.process
+def test_a_command_that_prints_json_has_fields(path: Path) -> None:
+    """Anything but an object is an error, which shows nothing of it."""
+    script(path.parent, "db", f'cat "{path}"')
+    commands = {"DB": (str(path.parent / "db"),)}
+    for printed, user in (('{"user": "ada", "password": "canary-1"}', "ada"), ("canary-2", "")):
+        path.write_text(printed)
+        items = Items(run_of(path.parent), (), commands, {"DB"})
+        wanted = [Reference("command", "DB"), Reference("command", "DB", "user")]
+        if user:
+            assert [asyncio.run(items.get(one))[0] for one in wanted] == ["canary-1", user]
+            continue
+        with pytest.raises(SourceFailed, match="JSON object") as caught:
+            asyncio.run(items.get(wanted[0]))
+        harmless(caught.value)
 
 
 def test_only_the_configuration_reaches_a_command() -> None:
@@ -1158,7 +1208,7 @@ def test_each_scheme_has_a_module() -> None:
     """Each module of the folder is the source of one scheme, except the shared ones."""
     modules = {path.stem for path in Path(sources.__file__).parent.glob("*.py")}
     shared = {"__init__", "command", "failures", "items", "private_files", "programs"}
-    shared |= {"registry", "runs", "unreadable"}
+    shared |= {"registry", "runs", "unreadable", "aws", "json_fields"}
     assert set(sources.SCHEMES.values()) == modules - shared
     assert sources.schemes() == sorted(sources.SCHEMES)
     for scheme in sources.SCHEMES:

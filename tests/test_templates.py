@@ -101,10 +101,10 @@ def test_another_text_is_plain(text: str) -> None:
 UNREADABLE = [
     *(f"{scheme}://a/b" for scheme in INSTEAD),
     *("ref+vault://a/b#/c", "ref+awssecrets://a?region=b", "secretref+gcpsecrets://a/b"),
-    *("BWS://0001", "x=ref+file://a", "Bearer doppler://a/b/C", "{{ vault://a/b }}"),
-    *("encrypted:BDq8sQ0=", "ENC[AES256_GCM,data:x,iv:y,tag:z,type:str]", " bws://a "),
-    "db://u:bws://abc@h/x",
-    *("vault:secret/data/x#KEY", '{"a": "bws://x", "b": "y@z"}', "${A:-doppler://b}"),
+    *("AKEYLESS://0001", "x=ref+file://a", "Bearer doppler://a/b/C", "{{ vault://a/b }}"),
+    *("encrypted:BDq8sQ0=", "ENC[AES256_GCM,data:x,iv:y,tag:z,type:str]", " akeyless://a "),
+    "db://u:akeyless://abc@h/x",
+    *("vault:secret/data/x#KEY", '{"a": "akeyless://x", "b": "y@z"}', "${A:-doppler://b}"),
 ]
 
 
@@ -177,7 +177,11 @@ def test_a_broken_reference_is_refused(text: str) -> None:
 
 def test_the_error_does_not_show_the_text() -> None:
     """A text with a reference may also contain a password, so the error doesn't show the text."""
-    for text in ("db://u:canary-1@h?k=op://V/I", "canary-1 bws://a", "canary-1 {{ op://a | x }}"):
+    for text in (
+        "db://u:canary-1@h?k=op://V/I",
+        "canary-1 akeyless://a",
+        "canary-1 {{ op://a | x }}",
+    ):
         with pytest.raises(BadReference) as caught:
             read(text)
         assert "canary" not in f"{caught.value}{caught.value.hint}"
@@ -202,7 +206,9 @@ def test_a_reference_for_a_variable_is_read(text: str, expected: str) -> None:
     assert shown(READER.read_reference(text, "X")) == expected
 
 
-@pytest.mark.parametrize("text", ["Bearer {{ Name }}", "db://u:op://V/I@h", "bws://a", "a op://b"])
+@pytest.mark.parametrize(
+    "text", ["Bearer {{ Name }}", "db://u:op://V/I@h", "akeyless://a", "a op://b"]
+)
 def test_a_reference_for_a_variable_is_refused(text: str) -> None:
     """The text can only be a mistake, so the error doesn't suggest ``--literal``."""
     with pytest.raises(BadReference, match=r"^X: ") as caught:
@@ -223,7 +229,16 @@ PIECES = st.sampled_from(
             "pass://a",
             "OP://a",
         ),
-        *("bws://a", "vault://h:1", "ref+a://b", "encrypted:a", "bitwarden://a", "{{", "}}", " "),
+        *(
+            "akeyless://a",
+            "vault://h:1",
+            "ref+a://b",
+            "encrypted:a",
+            "bitwarden://a",
+            "{{",
+            "}}",
+            " ",
+        ),
         *("|", "url", "@", "?", ":", "$", "$STAGE", "${STAGE}", "x", "-", "+", ".", "é", "\n", "#"),
         *("postgres://u:", "{{ op://V/I }}", "{{ env://A | url }}", "{{ x }}", '"', "\u200b", "1"),
     ]
@@ -259,7 +274,7 @@ def test_no_reference_is_ever_passed_on(text: str) -> None:
     for part in left:
         assert not {*schemes_in(part)} & {*MANAGERS}
         assert not any(scheme.startswith("ref+") for scheme in schemes_in(part))
-        assert "bws" not in schemes_in(part) or re.search("[@?]|:[0-9]", part)
+        assert "akeyless" not in schemes_in(part) or re.search("[@?]|:[0-9]", part)
     assert value or not re.match(r"\s*(env|file)://", text, re.IGNORECASE)
 
 
@@ -293,7 +308,7 @@ def test_a_text_comes_back_with_its_secrets_in_place(parts: list[Any]) -> None:
             ("", "1."),
         ),
         *(
-            ("", "bws://@"),
+            ("", "akeyless://@"),
             ("ref+", "a"),
             ("", "ref+"),
             ("vault:", "a"),
@@ -353,7 +368,7 @@ def held(variables: dict[str, str], **more: Any) -> dict[str, str | None]:
 
 def test_a_literal_variable_is_passed_on() -> None:
     """secretly passes on the text of a literal variable, and still reads the other variables."""
-    variables = {"A": "bws://a", "B": "op://V/I", "C": "x op://V/I"}
+    variables = {"A": "akeyless://a", "B": "op://V/I", "C": "x op://V/I"}
     assert held(variables, literal={"A", "C"}) == {"B": "<op://V/I>"}
 
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import datetime
+import re
 from argparse import ArgumentParser, Namespace
 from typing import NamedTuple
 
+from ..errors import Refused
+from ..keeping.keychain import Keychain
 from ..resolving.request import Context
 from ..text import escape
 from .as_json import add_json, print_json
-from .console import user_context
+from .console import UsageError, drive, user_context
 
-EXAMPLE = "example:\n  secretly list\n"
+EXAMPLE = "examples:\n  secretly list\n  secretly list --older 90d\n"
+
+_DAYS = {"d": 1, "w": 7}
 
 
 class Place(NamedTuple):
@@ -33,19 +39,34 @@ class Place(NamedTuple):
             return f"in memory, {left} left" if left else "in memory"
         where = str(self.facts.get("reference"))
         if self.kind == "keychain":
-            stored = str(self.facts["stored"])[:10]
-            where = f"the keychain, user {self.facts['username']}, since {stored}"
+            stored, age = str(self.facts["stored"])[:10], self.facts["age_days"]
+            days = f" ({age} day{'' if age == 1 else 's'})" if age else ""
+            where = f"the keychain, user {self.facts['username']}, since {stored}{days}"
         return where if self.used else f"not used: {where}"
 
 
 def add_arguments(verb: ArgumentParser) -> None:
     """Add the verb's arguments."""
+    verb.add_argument("--older", metavar="AGE", help="only secrets stored that long ago: 90d, 12w")
+    verb.add_argument(
+        "--others",
+        action="store_true",
+        help="the items that keyring, uv, poetry, pdm, gh, git and docker stored",
+    )
     add_json(verb)
 
 
 def execute(options: Namespace) -> int:
     """Carry out the verb; return the exit status."""
+    if options.others:
+        if options.older is not None:
+            raise UsageError("--others and --older contradict each other", "leave one of them out")
+        return _list_others(options.json)
+    days = None if options.older is None else _days(options.older)
     found = sorted(_places(user_context()).items())
+    if days is not None:
+        found = [(name, [p for p in places if _is_older(p, days)]) for name, places in found]
+        found = [(name, places) for name, places in found if places]
     if options.json:
         print_json(secrets=[{"name": name, "places": _objects(places)} for name, places in found])
         return 0
@@ -56,11 +77,57 @@ def execute(options: Namespace) -> int:
     return 0
 
 
+def _list_others(json: bool) -> int:
+    """Print the items of other programs, and how to name each; no value."""
+    context = user_context()
+    keychain = Keychain(context.environ, context.configuration.backends, context.stored_names)
+    found = drive(keychain.others())
+    if found is None:
+        raise Refused(
+            "this keychain can't list its items",
+            "look in its own program, then name one: keyring://SERVICE/USERNAME",
+        )
+    if json:
+        print_json(others=[one._asdict() for one in found])
+        return 0
+    width = max((len(one.reference) for one in found), default=0)
+    for one in found:
+        of = f"{one.tool}: {one.what}, user {one.username or '(empty)'}"
+        print(f"{escape(one.reference) or '(no reference)':{width}}  {escape(of)}")
+    return 0
+
+
+def _days(text: str) -> int:
+    """Read an age in days or weeks, in days.
+
+    :raises UsageError: if it is not one.
+    """
+    age = re.fullmatch(r"([0-9]{1,5})([dw])", text)
+    if age is None:
+        raise UsageError(f"'{escape(text)}' is not an age", "try 90d, or 12w")
+    return int(age[1]) * _DAYS[age[2]]
+
+
+def _is_older(place: Place, days: int) -> bool:
+    age = place.facts.get("age_days")
+    return isinstance(age, int) and age >= days
+
+
+def _age(stored: str) -> int | None:
+    """The whole days since a secret was stored; None if the list does not say."""
+    try:
+        since = datetime.datetime.now(datetime.UTC) - datetime.datetime.fromisoformat(stored)
+    except (ValueError, TypeError):
+        return None
+    return max(0, since.days)
+
+
 def _places(context: Context) -> dict[str, list[Place]]:
     """The places of each secret; none, where secretly asks each time."""
     found: dict[str, list[Place]] = {}
     for item in context.stored_names.items():
-        facts = {"username": item.username, "own_username": item.own, "stored": item.stored}
+        facts: dict[str, object] = {"username": item.username, "own_username": item.own}
+        facts |= {"stored": item.stored, "age_days": _age(item.stored)}
         found.setdefault(item.name, []).append(Place("keychain", facts))
     for name, entry in context.configuration.secrets.items():
         places = found.setdefault(name, [])

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ..running.delivery import DeliveryMethod
     from ..running.env_file import EnvFile
     from ..running.plain import PlainVariable
-    from ..running.planning import PlanInput
+    from ..running.planning import DeliveryPlan, PlanInput
     from ..running.preparing import PreparedRun
 
 
@@ -202,8 +202,10 @@ def _with_secrets(call: _Call, path: str) -> launch.LaunchPlan | None:
     context = user_context(call.configuration, options.no_input, quiet if options.quiet else say)
     given = _plan_input(call, path, context)
     plan = planning.plan_delivery(given)
-    prepared = preparing.prepare(plan, given, context)
     known = given.invocation
+    if known is not None and known.row.beaten_by and plan.deliveries:
+        _refuse_rivals(known._replace(arguments=()) if options.alias else known, plan, context)
+    prepared = preparing.prepare(plan, given, context)
     if known is not None and known.idle and (options.verbose or options.dry_run):
         say(f"{escape(known.row.name)} gets no secret: {known.idle}")
     if options.dry_run:
@@ -231,6 +233,19 @@ def _with_secrets(call: _Call, path: str) -> launch.LaunchPlan | None:
     except Cancelled as error:
         error.hint = f"{escape(call.command[0])} was not run"
         raise
+
+
+def _refuse_rivals(known: command_line.Invocation, plan: DeliveryPlan, context: Context) -> None:
+    """Refuse a call in which the command would use another credential.
+
+    :param known: the call; with ``--as`` without its arguments, which are another program's.
+    :raises Refused: for such a call.
+    """
+    from ..running.rivals import refuse_rivals
+
+    environ = {**context.environ, **plan.launch.environ}
+    kept = Environ({name: environ[name] for name in environ.keys() - {*plan.removed}})
+    refuse_rivals(known, {n for one in plan.deliveries for n in one.by.variables}, kept)
 
 
 def _without_secrets(call: _Call, path: str) -> launch.LaunchPlan:

@@ -139,8 +139,10 @@ COMMANDS: dict[str, dict[str, object]] = {
             "org", "pr", "project", "release", "repo", "rs", "ruleset", "run", "search", "secret",
             "ssh-key", "status", "variable", "workflow",
         ],
+        "values": ["--hostname", "-R", "--repo"],
         "secrets": {"GH_TOKEN": "GitHub"},
         "alternatives": ["GITHUB_TOKEN"],
+        "beaten_by": ["gh"],
     },
     "glab": {
         "exceptions": [
@@ -161,6 +163,7 @@ COMMANDS: dict[str, dict[str, object]] = {
         ],
         "values": ["--host", "--token"],
         "secrets": {"CIRCLECI_CLI_TOKEN": "CircleCI"},
+        "beaten_by": ["--token"],
     },
     # CACHIX_SIGNING_KEY, a signing key, is used together with the token, not in its place.
     "cachix": {
@@ -173,8 +176,10 @@ COMMANDS: dict[str, dict[str, object]] = {
     # Clouds. The access key's id is the user name of the stored secret.
     "aws": {
         "exceptions": _NEED_NONE,
+        "values": ["--profile", "--region", "--endpoint-url", "--output", "--query", "--ca-bundle"],
         "secrets": {"AWS_ACCESS_KEY_ID": "AWS#username", "AWS_SECRET_ACCESS_KEY": "AWS"},
         "removes": ["AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_CREDENTIAL_EXPIRATION"],
+        "beaten_by": ["aws"],
     },
     # The JavaScript SDK ignores the keys if a profile is set.
     "cdk": {
@@ -190,6 +195,7 @@ COMMANDS: dict[str, dict[str, object]] = {
             "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_CREDENTIAL_EXPIRATION", "AWS_PROFILE",
             "AWS_DEFAULT_PROFILE",
         ],
+        "beaten_by": ["--profile"],
     },
     "eksctl": {
         "subcommands": [
@@ -199,6 +205,7 @@ COMMANDS: dict[str, dict[str, object]] = {
         "values": ["-C", "--color", "-v", "--verbose"],
         "secrets": {"AWS_ACCESS_KEY_ID": "AWS#username", "AWS_SECRET_ACCESS_KEY": "AWS"},
         "removes": ["AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_CREDENTIAL_EXPIRATION"],
+        "beaten_by": ["--profile"],
     },
     "sam": {
         "subcommands": [
@@ -207,10 +214,13 @@ COMMANDS: dict[str, dict[str, object]] = {
         ],
         "secrets": {"AWS_ACCESS_KEY_ID": "AWS#username", "AWS_SECRET_ACCESS_KEY": "AWS"},
         "removes": ["AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_CREDENTIAL_EXPIRATION"],
+        "beaten_by": ["--profile"],
     },
     "doctl": {
         "exceptions": [*_NEED_NONE, "auth init", "auth list", "auth remove", "auth switch"],
+        "values": ["--context", "-c", "--config", "-t", "--access-token", "-u", "--api-url", "-o"],
         "secrets": {"DIGITALOCEAN_ACCESS_TOKEN": "DigitalOcean"},
+        "beaten_by": ["-t", "--access-token", "doctl"],
     },
     "heroku": {
         "exceptions": [*_NEED_NONE, "auth:login", "auth:logout", "autocomplete", "plugins"],
@@ -220,11 +230,13 @@ COMMANDS: dict[str, dict[str, object]] = {
         "exceptions": [*_NEED_NONE, "auth login", "auth logout", "auth docker", "auth signup"],
         "secrets": {"FLY_ACCESS_TOKEN": "Fly"},
         "alternatives": ["FLY_API_TOKEN"],
+        "beaten_by": ["-t", "--access-token"],
     },
     "flyctl": {
         "exceptions": [*_NEED_NONE, "auth login", "auth logout", "auth docker", "auth signup"],
         "secrets": {"FLY_ACCESS_TOKEN": "Fly"},
         "alternatives": ["FLY_API_TOKEN"],
+        "beaten_by": ["-t", "--access-token"],
     },
     "hcloud": {
         "subcommands": [
@@ -264,15 +276,18 @@ COMMANDS: dict[str, dict[str, object]] = {
     "fastly": {
         "exceptions": [*_NEED_NONE, "profile", "sso"],
         "secrets": {"FASTLY_API_TOKEN": "Fastly"},
+        "beaten_by": ["-t", "--token"],
     },
     "vercel": {
         "exceptions": _NEED_NONE,
         "secrets": {"VERCEL_TOKEN": "Vercel"},
         "removes": ["VERCEL_AUTH_TOKEN"],
+        "beaten_by": ["-t", "--token"],
     },
     "netlify": {
         "exceptions": _NEED_NONE,
         "secrets": {"NETLIFY_AUTH_TOKEN": "Netlify"},
+        "beaten_by": ["--auth"],
     },
     # The host is part of the variable's name, with '_' for '.'. Another host has another variable.
     "terraform": {
@@ -306,11 +321,13 @@ COMMANDS: dict[str, dict[str, object]] = {
             "--server", "--server-crt", "--server-name",
         ],
         "secrets": {"ARGOCD_AUTH_TOKEN": "Argo CD"},
+        "beaten_by": ["--auth-token"],
     },
     "sentry-cli": {
         "exceptions": _NEED_NONE,
         "secrets": {"SENTRY_AUTH_TOKEN": "Sentry"},
         "removes": ["SENTRY_API_KEY"],
+        "beaten_by": ["--auth-token", "--api-key"],
     },
     "snyk": {
         "exceptions": [*_NEED_NONE, "auth", "config"],
@@ -332,6 +349,7 @@ COMMANDS: dict[str, dict[str, object]] = {
             "TWILIO_API_SECRET": "Twilio",
         },
         "removes": ["TWILIO_AUTH_TOKEN"],
+        "beaten_by": ["-p", "--profile"],
     },
     # `ngrok api` uses a separate key.
     "ngrok": {
@@ -348,6 +366,7 @@ COMMANDS: dict[str, dict[str, object]] = {
             "-t", "--timeout", "--token",
         ],
         "secrets": {"DOPPLER_TOKEN": "Doppler"},
+        "beaten_by": ["-t", "--token"],
     },
     "eas": {
         "exceptions": [*_NEED_NONE, "autocomplete"],
@@ -361,15 +380,18 @@ COMMANDS: dict[str, dict[str, object]] = {
             "DATABRICKS_CLIENT_ID", "DATABRICKS_CLIENT_SECRET", "DATABRICKS_USERNAME",
             "DATABRICKS_PASSWORD",
         ],
+        "beaten_by": ["-p", "--profile"],
     },
     # AI services.
     "openai": {
         "exceptions": _NEED_NONE,
         "secrets": {"OPENAI_API_KEY": "OpenAI"},
+        "beaten_by": ["-k", "--api-key"],
     },
     "llm": {
         "exceptions": [*_NEED_NONE, "keys", "install", "plugins", "uninstall"],
         "secrets": {"OPENAI_API_KEY": "OpenAI"},
+        "beaten_by": ["--key", "llm"],
     },
     "gemini": {
         "exceptions": _NEED_NONE,
@@ -384,6 +406,7 @@ COMMANDS: dict[str, dict[str, object]] = {
         ],
         "secrets": {"HF_TOKEN": "Hugging Face"},
         "removes": ["HUGGING_FACE_HUB_TOKEN"],
+        "beaten_by": ["--token"],
     },
     "huggingface-cli": {
         "subcommands": [
@@ -392,6 +415,7 @@ COMMANDS: dict[str, dict[str, object]] = {
         ],
         "secrets": {"HF_TOKEN": "Hugging Face"},
         "removes": ["HUGGING_FACE_HUB_TOKEN"],
+        "beaten_by": ["--token"],
     },
     "wandb": {
         "subcommands": [
@@ -403,46 +427,77 @@ COMMANDS: dict[str, dict[str, object]] = {
     },
     # Databases. -h is the host, except for influx.
     "psql": {
-        "values": ["-h"],
+        "values": [
+            "-h", "-p", "-U", "-d", "--dbname", "-c", "--command", "-f", "--file", "-v", "--set",
+            "--variable", "-o", "--output", "-L", "-F", "-P", "--pset", "-R", "-T",
+        ],
         "secrets": {"PGPASSWORD": "PostgreSQL"},
+        "beaten_by": ["libpq"],
     },
     "pg_dump": {
-        "values": ["-h"],
+        "values": [
+            "-h", "-p", "-U", "-d", "--dbname", "-f", "--file", "-F", "-j", "-n", "-N", "-t", "-T",
+            "-e", "-E", "-S", "-Z",
+        ],
         "secrets": {"PGPASSWORD": "PostgreSQL"},
+        "beaten_by": ["libpq"],
     },
     "pg_dumpall": {
-        "values": ["-h"],
+        "values": ["-h", "-p", "-U", "-d", "--dbname", "-l", "-f", "--file", "-E", "-S"],
         "secrets": {"PGPASSWORD": "PostgreSQL"},
+        "beaten_by": ["libpq"],
     },
     "pg_restore": {
-        "values": ["-h"],
+        "values": [
+            "-h", "-p", "-U", "-d", "--dbname", "-f", "--file", "-F", "-I", "-j", "-L", "-n", "-N",
+            "-P", "-S", "-t", "-T",
+        ],
         "secrets": {"PGPASSWORD": "PostgreSQL"},
+        "beaten_by": ["libpq"],
     },
     # pgcli would store the password in the keychain.
     "pgcli": {
-        "values": ["-h"],
+        "values": ["-h", "-p", "-U", "-u", "-D", "--dsn", "--pgclirc", "-d", "--dbname"],
         "secrets": {"PGPASSWORD": "PostgreSQL"},
         "env": {"PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring"},
+        "beaten_by": ["pgcli"],
     },
     "mysql": {
-        "values": ["-h"],
+        "values": [
+            "-h", "-u", "-P", "-D", "-e", "-S", "--defaults-file", "--defaults-extra-file",
+            "--defaults-group-suffix",
+        ],
         "secrets": {"MYSQL_PWD": "MySQL"},
+        "beaten_by": ["mysql"],
     },
     "mysqldump": {
-        "values": ["-h"],
+        "values": [
+            "-h", "-u", "-P", "-S", "-r", "-w", "-T", "--defaults-file", "--defaults-extra-file",
+            "--defaults-group-suffix",
+        ],
         "secrets": {"MYSQL_PWD": "MySQL"},
+        "beaten_by": ["mysql"],
     },
     "mariadb": {
-        "values": ["-h"],
+        "values": [
+            "-h", "-u", "-P", "-D", "-e", "-S", "--defaults-file", "--defaults-extra-file",
+            "--defaults-group-suffix",
+        ],
         "secrets": {"MYSQL_PWD": "MariaDB"},
+        "beaten_by": ["mysql"],
     },
     "mariadb-dump": {
-        "values": ["-h"],
+        "values": [
+            "-h", "-u", "-P", "-S", "-r", "-w", "-T", "--defaults-file", "--defaults-extra-file",
+            "--defaults-group-suffix",
+        ],
         "secrets": {"MYSQL_PWD": "MariaDB"},
+        "beaten_by": ["mysql"],
     },
     "redis-cli": {
-        "values": ["-h"],
+        "values": ["-h", "-p", "-s", "-a", "-u", "-r", "-i", "-n", "-d", "-D", "--user", "--pass"],
         "secrets": {"REDISCLI_AUTH": "Redis"},
+        "beaten_by": ["redis"],
     },
     "influx": {
         "subcommands": [
@@ -451,14 +506,19 @@ COMMANDS: dict[str, dict[str, object]] = {
             "stacks", "task", "telegrafs", "template", "user", "v1", "write",
         ],
         "secrets": {"INFLUX_TOKEN": "InfluxDB"},
+        "beaten_by": ["-t", "--token"],
     },
     "snowsql": {
         "values": ["-h"],
         "secrets": {"SNOWSQL_PWD": "Snowflake"},
     },
     "sqlcmd": {
-        "values": ["-h"],
+        "values": [
+            "-h", "-S", "-U", "-P", "-d", "-i", "-o", "-q", "-Q", "-v", "-t", "-l", "-w", "-s",
+            "-H",
+        ],
         "secrets": {"SQLCMDPASSWORD": "SQL Server"},
+        "beaten_by": ["-P"],
     },
     # Backups.
     "restic": {
@@ -475,6 +535,7 @@ COMMANDS: dict[str, dict[str, object]] = {
         ],
         "secrets": {"RESTIC_PASSWORD": "restic"},
         "removes": ["RESTIC_PASSWORD_FILE", "RESTIC_PASSWORD_COMMAND"],
+        "beaten_by": ["-p", "--password-file", "--password-command", "--insecure-no-password"],
     },
     "borg": {
         "subcommands": [
@@ -495,6 +556,7 @@ COMMANDS: dict[str, dict[str, object]] = {
         "exceptions": _NEED_NONE,
         "secrets": {"RCLONE_CONFIG_PASS": "rclone"},
         "removes": ["RCLONE_PASSWORD_COMMAND"],
+        "beaten_by": ["--password-command"],
     },
     "duplicity": {
         "secrets": {"PASSPHRASE": "duplicity"},

@@ -27,6 +27,7 @@ class Entry(Record):
     :param unverified: allow an upload to its index although the tool is told not to check the
         index's certificate.
     :param command: a command that prints the secret, in place of a source.
+    :param format: ``"json"``, if the command prints a JSON object, whose texts are the fields.
     :param narrow: whether a command that is not a known upload gets a PyPI token that ends in an
         hour, in place of the stored one.
     """
@@ -40,6 +41,7 @@ class Entry(Record):
     hosts: tuple[str, ...] = ()
     unverified: bool = False
     command: tuple[str, ...] = ()
+    format: str = ""
     narrow: bool = True
 
 
@@ -67,6 +69,8 @@ class Command(Record):
     :param removes: other variables to remove, so that a stale credential can't win.
     :param blanks: variables to set to nothing, so that the tool doesn't prefer what it finds in
         its own store.
+    :param beaten_by: what the tool prefers to the variable: options, and the names of modules of
+        ``running/rivals`` that look at the tool's own settings. Such a call is refused.
     :param env: plain variables.
     :param publishes: whether the command publishes something: then you confirm the use of a
         stored secret.
@@ -87,6 +91,7 @@ class Command(Record):
     alternatives: tuple[str, ...] = ()
     removes: tuple[str, ...] = ()
     blanks: tuple[str, ...] = ()
+    beaten_by: tuple[str, ...] = ()
     env: Mapping[str, str] = {}
     publishes: bool = False
     seal_keyring: bool = False
@@ -121,4 +126,4 @@ class Configuration(Record):
         parent = self.secrets.get(name.partition("/")[0])
         if parent is None:
             return Entry(name)
-        return parent._replace(name=name, source=None, command=())
+        return parent._replace(name=name, source=None, command=(), format="")

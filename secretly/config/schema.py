@@ -49,6 +49,12 @@ def _command(value: object) -> tuple[str, ...]:
     return words
 
 
+def _format(value: object) -> str:
+    if value not in ("text", "json"):
+        raise _Bad('takes "text" or "json"')
+    return "json" if value == "json" else ""
+
+
 def _source(value: object) -> Reference:
     reference = parse(_text(value))
     if not reference.scheme:
@@ -108,6 +114,7 @@ _ENTRY: dict[str, Any] = {
     "hosts": _texts,
     "unverified": _flag,
     "command": _command,
+    "format": _format,
     "narrow": _flag,
 }
 _PROFILE: dict[str, Any] = {
@@ -123,6 +130,7 @@ _COMMAND: dict[str, Any] = {
     "alternatives": _texts,
     "removes": _texts,
     "blanks": _texts,
+    "beaten_by": _texts,
     "publishes": _flag,
     "seal_keyring": _flag,
     "expires": _lifetime,
@@ -167,6 +175,8 @@ class ConfigFile:
     def entry(self, name: str, value: object) -> Entry:
         entry = Entry(name, **self.read(f"secrets.{name}", value, _ENTRY))
         if not entry.command:
+            if entry.format:
+                raise self.bad(f"secrets.{name}.format", "needs command: it is about its output")
             return entry
         if entry.source is not None:
             raise self.bad(f"secrets.{name}", "takes source or command, not both")

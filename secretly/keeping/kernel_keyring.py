@@ -299,7 +299,7 @@ def _unavailable(error: OSError) -> KeychainUnavailable:
     """Return an error that says why the kernel can't hold a secret here."""
     hint = "secretly will ask each time; to store it in the keychain: --remember"
     if error.errno == errno.ENOSYS:
-        why = "this Linux has none" if sys.platform == "linux" else "this system has none"
+        why = "this Linux has none" if sys.platform == "linux" else "only Linux has one"
     elif error.errno in (errno.EPERM, errno.EACCES):
         why = "not allowed here, as in many containers"
     elif error.errno == errno.EDQUOT:

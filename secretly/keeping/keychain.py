@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any, TypeVar
 
+    from .others import OtherItem
+
     T = TypeVar("T")
 
 #: How long, in seconds, a keychain may take if it does not ask the user.
@@ -190,6 +192,16 @@ class Keychain:
             return True
 
         return await self._call(delete, seconds)
+
+    async def others(self) -> list[OtherItem] | None:
+        """Return the items of other programs, without their values; None if it can't list them.
+
+        :raises KeychainUnavailable: if the keychain can't be used.
+        """
+        from .others import list_items
+
+        own = {(item.name, item.username) for item in self._listed().items}
+        return await self._call(lambda backend: list_items(backend, own), MACHINE_TIMEOUT)
 
     async def describe(self) -> str:
         """Return the name of the backend that secretly would use.

@@ -50,6 +50,9 @@ _PLAIN = ("plain", ("s", ""))
 #: The application that keyring stores with each item (``keyring.backends.SecretService``).
 APPLICATION = "Python keyring library"
 
+#: The application of items that uv stores itself (its preview ``native-auth``). Each has a target.
+UV = "uv"
+
 
 def is_own(
     attributes: Mapping[str, str], wanted: Mapping[str, str], application: str = APPLICATION
@@ -66,6 +69,8 @@ def is_own(
         return False
     if attributes.get("application") == application:
         return True
+    if attributes.get("application") == UV and wanted.get("service", "").startswith("uv:"):
+        return attributes.get("target") == "default"
     return {"application", "xdg:schema", "service", "username", *wanted}.issuperset(attributes)
 
 

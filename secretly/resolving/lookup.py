@@ -211,7 +211,8 @@ def _items(
     run.wanted_by = lambda: first.wanted_by
     entries = context.configuration.secrets
     commands = {name: entry.command for name, entry in entries.items() if entry.command}
-    return items.Items(run, references, commands)
+    as_json = {name for name in commands if entries[name].format}
+    return items.Items(run, references, commands, as_json)
 
 
 def is_planned(store: SecretStore) -> TypeGuard[PlannedStore]:

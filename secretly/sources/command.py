@@ -10,6 +10,7 @@ import os
 from collections.abc import Mapping, Sequence
 
 from .. import safefiles
+from ..errors import SourceFailed
 from ..record import Record
 from ..text import escape, shorten
 from .failures import NotInstalled
@@ -18,9 +19,14 @@ from .runs import Run
 
 
 class CommandSource(Record):
-    """A source that runs a command."""
+    """A source that runs a command.
+
+    :param argv: its words.
+    :param is_json: whether it prints a JSON object, whose texts and numbers are the fields.
+    """
 
     argv: tuple[str, ...]
+    is_json: bool = False
 
     @property
     def title(self) -> str:
@@ -28,7 +34,7 @@ class CommandSource(Record):
         return f"the command {escape(self.argv[0])}"
 
     async def fetch(self, path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]:
-        """Return the command's output, as the password."""
+        """Return the command's output, as the password; of JSON, its fields."""
         program = Program(self.title, self.argv[0], asks=True)
         if safefiles.program_on_path(program.name, run.environ) is None:
             if os.sep in program.name:
@@ -47,4 +53,14 @@ class CommandSource(Record):
             # The command keeps its language: secretly recognizes nothing that it says.
             variables = {"LANGUAGE": run.environ.get("LANGUAGE"), **environ}
             found = await program.call(run, *self.argv[1:], item=item, environ=variables)
-        return {"password": found}
+        if not self.is_json:
+            return {"password": found}
+        from .json_fields import read_fields
+
+        values = read_fields(found)
+        if values is None:
+            raise SourceFailed(
+                f"{self.title} did not print a JSON object for {escape(item)}",
+                'leave out format = "json", or run the command in a shell to see its output',
+            )
+        return values

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from ..errors import SecretlyError, SourceFailed
 from ..redacted import Secret
@@ -23,6 +23,7 @@ class Items:
     :param run: the state that the sources share.
     :param wanted: the references that this run will ask for.
     :param commands: the configured commands, by the names of their secrets.
+    :param as_json: the names whose commands print a JSON object.
     """
 
     def __init__(
@@ -30,8 +31,9 @@ class Items:
         run: Run,
         wanted: Sequence[Reference] = (),
         commands: Mapping[str, tuple[str, ...]] | None = None,
+        as_json: Collection[str] = (),
     ) -> None:
-        self._run, self._commands = run, commands or {}
+        self._run, self._commands, self._as_json = run, commands or {}, as_json
         self._fields: dict[tuple[str, str], dict[str, None]] = {}
         self._turns: dict[tuple[str, str], turns.Turns] = {}
         self._found: dict[tuple[str, str], tuple[tuple[str, ...], Item]] = {}
@@ -67,7 +69,8 @@ class Items:
         if reference.scheme == "command" and reference.path in self._commands:
             from .command import CommandSource
 
-            return CommandSource(self._commands[reference.path])
+            argv = self._commands[reference.path]
+            return CommandSource(argv, reference.path in self._as_json)
         return find(reference.scheme)
 
     async def _item(self, key: tuple[str, str], source: Source) -> Item:

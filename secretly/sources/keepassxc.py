@@ -49,6 +49,12 @@ program = Program(
             "keepassxc-cli show --all DATABASE ENTRY",
         ),
         (
+            "no TOTP set up|could not find attachment",
+            NoField,
+            "the entry {item} does not have this",
+            "keepassxc-cli show --all --show-attachments DATABASE ENTRY",
+        ),
+        (
             "ambiguous|more than one",
             Ambiguous,
             "several attributes match in {item}",
@@ -67,6 +73,9 @@ _NAMES = {
     "title": "Title",
 }
 
+
+#: How the field of an attachment begins, whose name follows.
+_ATTACHMENT = "attachment/"
 
 #: The options that a database may need, and whether they take a value.
 _OPTIONS = {"-k": True, "--key-file": True, "-y": True, "--yubikey": True, "--no-password": False}
@@ -150,15 +159,35 @@ class _Entry:
 
         The output does not show where a value of several lines ends, or which one is missing.
         """
+        names = [name for name in self._wanted if not name.startswith(_ATTACHMENT)]
+        found = dict[str, Secret]()
         with contextlib.suppress(NoField):
-            lines = (await self._show(*self._wanted)).split("\n")
-            if len(lines) == len(self._wanted):
-                return dict(zip(self._wanted, map(Secret, lines), strict=True))
-        found = {}
-        for name in (*self._wanted, "Password"):
+            lines = (await self._show(*names)).split("\n")
+            if len(lines) == len(names):
+                found = dict(zip(names, map(Secret, lines), strict=True))
+        for name in () if found else (*names, "Password"):
             with contextlib.suppress(NoField):
                 found[name] = await self._show(name)
+        for name in self._wanted:
+            if name not in found:
+                with contextlib.suppress(NoField):
+                    found[name] = await self._beyond_attributes(name)
         return found
+
+    async def _beyond_attributes(self, name: str) -> Secret:
+        """Return a one-time code, or the text of an attachment.
+
+        :raises NoField: if the entry has no such thing.
+        """
+        entry = f"/{self._entry}"
+        if name.casefold() == "totp":  # no attribute has that name
+            return await self._call("show", "-t", self._database, entry)
+        if name.startswith(_ATTACHMENT):
+            attachment = operand(name.removeprefix(_ATTACHMENT))
+            return await self._call(
+                "attachment-export", "--stdout", self._database, entry, attachment
+            )
+        raise NoField(f"{title}: {escape(self._entry)} has no such field", "write its full name")
 
     async def _show(self, *attributes: str) -> Secret:
         chosen = [word for name in attributes for word in ("-a", name)]

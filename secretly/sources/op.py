@@ -7,10 +7,11 @@ or ``/Section/Field``.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from typing import Any
 
 from .. import safefiles
@@ -123,7 +124,8 @@ async def fetch(path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]
         where = (parts[-1], "--vault", parts[0])[: 3 if len(parts) > 1 else 1]
         if first:
             found = await call("get", "item", *where)
-            return program.parsed(found, lambda item: _fields_of_1(item, own), plain)
+            has = program.parsed(found, lambda item: _fields_of_1(item, own), plain)
+            return has | await _document(found, own, call("get", "document", *where))
         if query:
             return {"password": await call("read", f"op://{path}")}
         if len(fields) == len(own) == 1:
@@ -132,7 +134,7 @@ async def fetch(path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]
         has = Item.of(program.parsed(found, lambda item: _fields_of_2(item, own), plain))
         # A file that belongs to the item, or a name that several fields have: op finds it.
         read = {way: await call("read", f"op://{plain}{way}") for way in own if way not in has}
-        return {**has, **read}
+        return {**has, **read, **await _document(found, own, call("document", "get", *where))}
 
     async def unlock(wrong: str) -> None:
         await _sign_in(run, wrong)
@@ -241,6 +243,25 @@ def _settings_of_1(environ: Mapping[str, str]) -> Iterator[str]:
 # -- reading an item -------------------------------------------------------------
 
 
+async def _document(
+    item: Secret, own: Sequence[str], get: Coroutine[Any, Any, Secret]
+) -> dict[str, str]:
+    """The text of an item's file, if the item is a document: it takes the password's place.
+
+    :param own: the wanted fields of the own form, which op finds itself.
+    :param get: fetches the text; closed, if there is nothing to fetch.
+    """
+    with contextlib.closing(get):
+        if own or not program.parsed(item, _is_document, "it"):
+            return {}
+        return {"password": await get}
+
+
+def _is_document(item: Any) -> bool:
+    """Whether an item is a file, which has no password. Version 1 knows kinds by number."""
+    return bool(item.get("category") == "DOCUMENT" or item.get("templateUuid") == "006")
+
+
 def _fields_of_2(item: Any, own: Sequence[str]) -> Mapping[str, str]:
     """Return the fields by purpose, then by id, then by label; fields outside sections first.
 
@@ -272,7 +293,7 @@ def _names(thing: Any) -> set[str]:
     return {str(thing.get(key) or "").casefold() for key in ("id", "label")}
 
 
-def _fields_of_1(item: Any, own: Sequence[str]) -> Mapping[str, str]:
+def _fields_of_1(item: Any, own: Sequence[str]) -> dict[str, str]:
     """Return the fields of version 1's form. An item of the kind 'password' has only a password.
 
     An empty field outside sections stays empty: a field of a section does not take its place.

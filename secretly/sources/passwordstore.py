@@ -1,4 +1,7 @@
-"""``pass://NAME[#key]``: the standard Unix password manager, by its program ``pass``."""
+"""``pass://NAME[#key]``: the standard Unix password manager, by its program ``pass``.
+
+``#all`` is the whole text, if no line has that key.
+"""
 
 from __future__ import annotations
 
@@ -71,6 +74,8 @@ def _fields(shown: str) -> Mapping[str, str]:
     item = Item(found)
     if item.called("username") is None and (name := item.called("user", "login")) is not None:
         found["username"] = name
+    if shown and item.called("all") is None:
+        found["all"] = shown
     return found
 
 
@@ -84,7 +89,7 @@ def _refuse_protons(path: str, there: bool, run: Run) -> None:
     :raises NoItem: if the password store does not have the item.
     """
     name = escape(path)
-    configure = "for Proton Pass, configure a command that runs pass-cli"
+    configure = "for Proton Pass, write protonpass://VAULT/ITEM/FIELD"
     if safefiles.program_on_path(_PROTON, run.environ) is not None:
         raise Ambiguous(
             f"pass://{name} may mean an item of {title}, or one of Proton Pass (pass-cli)",
@@ -92,8 +97,7 @@ def _refuse_protons(path: str, there: bool, run: Run) -> None:
         )
     if not there:
         raise NoItem(
-            f"{title}: can't find the item {name}, and secretly can't read Proton Pass,"
-            " whose references look the same",
+            f"{title}: can't find the item {name}; references of Proton Pass look the same",
             f"for {title}: pass ls; {configure}",
         )
 

@@ -17,7 +17,11 @@ __all__ = ["GROUP", "SCHEMES", "find", "schemes"]
 
 #: The schemes that come with secretly, and the module of this folder for each.
 SCHEMES = {
+    "aws-sm": "aws_sm",
+    "aws-ssm": "aws_ssm",
+    "bao-kv": "bao_kv",
     "bw": "bw",
+    "bws": "bws",
     "env": "env",
     "file": "file",
     "keepassxc": "keepassxc",
@@ -25,6 +29,8 @@ SCHEMES = {
     "lpass": "lpass",
     "op": "op",
     "pass": "passwordstore",
+    "protonpass": "protonpass",
+    "vault-kv": "vault_kv",
 }
 
 #: The group of the entry points by which other packages add sources.

@@ -20,10 +20,11 @@ INSTEAD = {
     **dict.fromkeys(("passwordstore", "password-store", "gopass", "passage"), "pass"),
     "keychain": "keyring",
     # Stores that secretly doesn't read.
-    **dict.fromkeys(("akeyless", "berglas", "bws", "conjur", "dashlane", "dl", "doppler"), ""),
+    **dict.fromkeys(("akeyless", "berglas", "conjur", "dashlane", "dl", "doppler"), ""),
     **dict.fromkeys(("awssm", "azkv", "gcpsm"), ""),
-    **dict.fromkeys(("enpass", "infisical", "keeper", "nordpass", "passbolt", "protonpass"), ""),
-    **dict.fromkeys(("psono", "sm", "ssm", "vault"), ""),  # sm: berglas; ssm: ssm-env
+    **dict.fromkeys(("enpass", "infisical", "keeper", "nordpass", "passbolt"), ""),
+    "vault": "vault-kv",
+    **dict.fromkeys(("psono", "sm", "ssm"), ""),  # sm: berglas; ssm: ssm-env
 }
 
 #: Other forms: those of vals, which also finds them in longer texts, and of whole

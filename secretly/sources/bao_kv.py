@@ -1,0 +1,20 @@
+"""``bao-kv://PATH[#field]``: a key of OpenBao, by its program ``bao``.
+
+After its documentation; it was not run here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from .runs import Run
+from .vault_kv import fields_of, program_of
+
+title = "OpenBao"
+
+program = program_of(title, "bao")
+
+
+async def fetch(path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]:
+    """Return all fields of the key."""
+    return await fields_of(program, path, run)
