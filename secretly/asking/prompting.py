@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 import math
 import textwrap
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import NamedTuple
 
 from ..errors import PinentryFailed, Refused
 from ..redacted import NotASecret, Secret, is_cut_short, to_secret
 from ..text import escape
 from ..waiting import turns
-from . import assuan, choosing, measured, screens, wording
+from . import assuan, choosing, measured, screen_turns, screens, wording
 from .choosing import PromptMethod, Surroundings
 from .dialogs import ask_notebook, ask_osascript
 from .pinentry import Conversation, Killed
@@ -35,6 +35,10 @@ _ERROR_WIDTH = 70
 _turns = turns.Turns()
 
 
+def _tell_nothing(line: str) -> None:
+    """Programs that use the library hear of no wait."""
+
+
 async def ask(
     prompt: Prompt,
     prompt_timeout: float,
@@ -42,12 +46,13 @@ async def ask(
     setting: str | None = None,
     *,
     until: float = math.inf,
+    tell: Callable[[str], None] = _tell_nothing,
 ) -> Secret:
     """Take the turn to ask, and ask the user for a secret: see :meth:`Asker.ask`.
 
     The parameters are those of :func:`turn`.
     """
-    async with turn(prompt_timeout, environ, setting, until=until) as asker:
+    async with turn(prompt_timeout, environ, setting, until=until, tell=tell) as asker:
         return await asker.ask(prompt)
 
 
@@ -58,6 +63,7 @@ async def confirm(
     setting: str | None = None,
     *,
     until: float = math.inf,
+    tell: Callable[[str], None] = _tell_nothing,
 ) -> None:
     """Take the turn to ask, and ask the user to confirm.
 
@@ -65,7 +71,7 @@ async def confirm(
 
     :raises NotConfirmed: if the user answers No.
     """
-    async with turn(prompt_timeout, environ, setting, until=until) as asker:
+    async with turn(prompt_timeout, environ, setting, until=until, tell=tell) as asker:
         if not await _confirm_once(*asker.way, question, asker.patience):
             raise said_no()
 
@@ -77,25 +83,26 @@ async def turn(
     setting: str | None = None,
     *,
     until: float = math.inf,
+    tell: Callable[[str], None] = _tell_nothing,
 ) -> AsyncIterator[Asker]:
     """Take the turn to ask, and choose how. Others who would ask here wait until the block ends.
 
     :param prompt_timeout: how long the user has for each question, in seconds.
     :param setting: the configuration's ``prompt.pinentry``.
     :param until: when all must have ended, the turn included: a time of the monotonic clock.
+    :param tell: called with what secretly waits for, if another dialog stays on the screen.
     :raises PromptTimeout: if the turn doesn't come in time.
     :raises NoPinentry: if secretly can't ask here.
     """
     patience = Patience(prompt_timeout, until)
-    async with _turns.take(patience.left()) as own:
+    async with _turns.take(patience.left()) as own, contextlib.AsyncExitStack() as stack:
         method = await choosing.choose(environ, setting)
         around = choosing.surroundings(environ)
-        asker = Asker((method, around), patience)
-        if around.usable_terminal is None:
-            yield asker
-            return
-        async with around.usable_terminal.turn(patience.left(), own):
-            yield asker
+        if method.graphical and method.program is not None:
+            await stack.enter_async_context(screen_turns.turn(environ, patience.left(), own, tell))
+        if around.usable_terminal is not None:
+            await stack.enter_async_context(around.usable_terminal.turn(patience.left(), own))
+        yield Asker((method, around), patience)
 
 
 class Asker(NamedTuple):

@@ -69,5 +69,10 @@ async def confirm_use(request: SecretRequest, found: ResolvedSecret, context: Co
     pinentry = context.configuration.pinentry
     request.before_prompt()
     await prompting.confirm(
-        question, request.prompt_timeout, context.environ, pinentry, until=request.until
+        question,
+        request.prompt_timeout,
+        context.environ,
+        pinentry,
+        until=request.until,
+        tell=context.note,
     )

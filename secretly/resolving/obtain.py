@@ -293,7 +293,11 @@ async def _enter(
     request, pinentry = look_up.request, context.configuration.pinentry
     for _ in range(entering.ATTEMPTS):
         async with prompting.turn(
-            request.prompt_timeout, context.environ, pinentry, until=request.until
+            request.prompt_timeout,
+            context.environ,
+            pinentry,
+            until=request.until,
+            tell=context.note,
         ) as asker:
             if before is not None and (found := (await look_up.again(before)).found) is not None:
                 return found

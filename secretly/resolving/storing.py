@@ -69,7 +69,12 @@ async def _wants_it_stored(request: SecretRequest, name: str, context: Context) 
     pinentry = context.configuration.pinentry
     try:
         await prompting.confirm(
-            question, request.prompt_timeout, context.environ, pinentry, until=request.until
+            question,
+            request.prompt_timeout,
+            context.environ,
+            pinentry,
+            until=request.until,
+            tell=context.note,
         )
     except Cancelled:
         return False
