@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 import pytest
 
@@ -28,7 +28,12 @@ def recognize(
     """Recognize an agent among made-up ancestors, the parent first."""
     chain = [Ancestor(100 + at, 1, name, False) for at, (name, _) in enumerate(processes)]
     environs = {100 + at: found for at, (_, found) in enumerate(processes)}
-    return agents.recognize(environ, more, lambda: chain, environs.get, lambda: foreground)
+
+    def environment(pid: int, names: Container[str]) -> Mapping[str, str] | None:
+        found = environs[pid]
+        return found and {name: value for name, value in found.items() if name in names}
+
+    return agents.recognize(environ, more, lambda: chain, environment, lambda: foreground)
 
 
 # -- marks -------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import textwrap
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import NamedTuple
 
+from ..config.agents import AskingLimits
 from ..errors import PinentryFailed, Refused
 from ..redacted import NotASecret, Secret, is_cut_short, to_secret
 from ..text import escape
@@ -32,6 +33,9 @@ _ATTEMPTS = 3
 #: The width of an error in a pinentry, in characters: pinentry-curses cuts a longer line.
 _ERROR_WIDTH = 70
 
+#: How long, in seconds, a question waits that the user chose no time for.
+USUAL_TIMEOUT = 300.0
+
 _turns = turns.Turns()
 
 
@@ -43,7 +47,7 @@ async def ask(
     prompt: Prompt,
     prompt_timeout: float,
     environ: Mapping[str, str],
-    setting: str | None = None,
+    setting: str | AskingLimits | None = None,
     *,
     until: float = math.inf,
     tell: Callable[[str], None] = _tell_nothing,
@@ -60,7 +64,7 @@ async def confirm(
     question: Prompt,
     prompt_timeout: float,
     environ: Mapping[str, str],
-    setting: str | None = None,
+    setting: str | AskingLimits | None = None,
     *,
     until: float = math.inf,
     tell: Callable[[str], None] = _tell_nothing,
@@ -80,7 +84,7 @@ async def confirm(
 async def turn(
     prompt_timeout: float,
     environ: Mapping[str, str],
-    setting: str | None = None,
+    setting: str | AskingLimits | None = None,
     *,
     until: float = math.inf,
     tell: Callable[[str], None] = _tell_nothing,
@@ -88,16 +92,38 @@ async def turn(
     """Take the turn to ask, and choose how. Others who would ask here wait until the block ends.
 
     :param prompt_timeout: how long the user has for each question, in seconds.
-    :param setting: the configuration's ``prompt.pinentry``.
+    :param setting: the configuration's ``prompt.pinentry``, or what limits how to ask.
     :param until: when all must have ended, the turn included: a time of the monotonic clock.
     :param tell: called with what secretly waits for, if another dialog stays on the screen.
     :raises PromptTimeout: if the turn doesn't come in time.
     :raises NoPinentry: if secretly can't ask here.
     """
+    if not isinstance(setting, AskingLimits) or setting.agent is None:
+        async with _turn(prompt_timeout, environ, setting, until=until, tell=tell) as asker:
+            yield asker
+        return
+    from . import agent_prompts
+
+    seconds = agent_prompts.limit_of(prompt_timeout, USUAL_TIMEOUT)
+    kept = agent_prompts.variables(environ)
+    with agent_prompts.watched(setting, environ, seconds):
+        async with _turn(seconds, kept, setting, until=until, tell=tell) as asker:
+            yield asker
+
+
+@contextlib.asynccontextmanager
+async def _turn(
+    prompt_timeout: float,
+    environ: Mapping[str, str],
+    setting: str | AskingLimits | None,
+    *,
+    until: float,
+    tell: Callable[[str], None],
+) -> AsyncIterator[Asker]:
     patience = Patience(prompt_timeout, until)
     async with _turns.take(patience.left()) as own, contextlib.AsyncExitStack() as stack:
         method = await choosing.choose(environ, setting)
-        around = choosing.surroundings(environ)
+        around = choosing.surroundings(environ, setting)
         if method.graphical and method.program is not None:
             await stack.enter_async_context(screen_turns.turn(environ, patience.left(), own, tell))
         if around.usable_terminal is not None:
@@ -136,16 +162,20 @@ class Asker(NamedTuple):
 
 @contextlib.asynccontextmanager
 async def turn_for_program(
-    environ: Mapping[str, str], timeout: float, asking: bool = True
+    environ: Mapping[str, str],
+    timeout: float,
+    asking: bool = True,
+    setting: str | AskingLimits | None = None,
 ) -> AsyncIterator[dict[str, str]]:
     """Take the turn for a program that asks the user itself, as gpg-agent does.
 
     :param timeout: how long to wait for others' turns at most, in seconds.
     :param asking: whether the program certainly asks. If not, what was typed ahead is kept.
+    :param setting: what limits how to ask: under an agent, no terminal.
     :returns: the variables that tell the program which terminal to ask on, if there is one.
     """
     async with _turns.take(timeout) as own:
-        found = choosing.surroundings(environ).usable_terminal
+        found = choosing.surroundings(environ, setting).usable_terminal
         if found is None:
             yield {}
             return
@@ -226,7 +256,7 @@ def _pass_over(method: PromptMethod, around: Surroundings, error: PinentryFailed
 
     :raises PinentryFailed: if the terminal can't ask either.
     """
-    if isinstance(error, Killed):
+    if isinstance(error, Killed) or method.only:
         raise PinentryFailed(str(error), error.hint) from None
     missing = screens.missing(around.environ) if method.graphical else ""
     if around.usable_terminal is not None:

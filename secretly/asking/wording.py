@@ -1,9 +1,11 @@
 """The texts of prompts and of consent, all in one place. Tests take them from here.
 
-The functions escape nothing: the caller escapes what comes from outside.
+The functions escape nothing but a reason: the caller escapes what comes from outside.
 """
 
 from __future__ import annotations
+
+from ..text import escape, shorten
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
@@ -148,6 +150,28 @@ def confirm_use_text(name: str, where: str, purpose: str) -> str:
 def purpose(command: str, name: str, program: str) -> str:
     """Which command wants which secret, and the program's real path."""
     return f"secretly: {command} wants {name}\nprogram: {program}"
+
+
+#: How many bytes the lines may have that say who asks and why.
+CALLER_LIMIT = 160
+
+
+def asked_by_line(who: str) -> str:
+    """The line with the programs that led to this question."""
+    return f"asked by: {who}"
+
+
+def reason_line(reason: str) -> str:
+    """The line with the reason that the caller gave; empty without one.
+
+    It has at most half of what both lines may have. The caller can't end the quotation.
+    """
+    text = " ".join(escape(" ".join(reason.split())).replace('"', "'").split())
+    said = f'reason, in its own words: "{text}"'
+    while len(said.encode()) > CALLER_LIMIT // 2:
+        text = shorten(text, len(text) - 1)
+        said = f'reason, in its own words: "{text}"'
+    return said if text else ""
 
 
 # -- resolving and the library: who asks, and for what ---------------------------

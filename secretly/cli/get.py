@@ -17,10 +17,14 @@ def add_arguments(verb: ArgumentParser) -> None:
     verb.add_argument(
         "-n", dest="bare", action="store_true", help="print no newline after the secret"
     )
+    verb.add_argument(
+        "--reason", metavar="TEXT", help="say why, in the dialog (or SECRETLY_REASON)"
+    )
 
 
 def execute(options: Namespace) -> int:
     """Carry out the verb; return the exit status."""
     purpose = wording.get_purpose(escape(options.reference))
-    print_secret(stored_secret(options.reference, purpose).secret, options.bare)
+    found = stored_secret(options.reference, purpose, reason=options.reason, prints=True)
+    print_secret(found.secret, options.bare)
     return 0

@@ -196,6 +196,12 @@ def _with_secrets(call: _Call, path: str) -> launch.LaunchPlan | None:
 
     options = call.options
     context = user_context(call.configuration, options.no_input, quiet if options.quiet else say)
+    if options.reason is not None:
+        context = context._replace(reason=options.reason)
+    if options.confirm is False:
+        from ..resolving.caller import check_waiver
+
+        check_waiver(context)
     given = _plan_input(call, path, context)
     plan = planning.plan_delivery(given)
     prepared = preparing.prepare(plan, given, context)

@@ -14,7 +14,7 @@ from ..text import escape, shorten
 
 TYPE_CHECKING = False  # importing typing would slow down the start
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Container, Mapping, Sequence
 
 __all__ = ["PROGRAMS", "VARIABLES", "Agent", "AskingLimits", "find_mark", "recognize"]
 
@@ -55,6 +55,9 @@ VARIABLES: tuple[tuple[str, str], ...] = (
     ("AGENT=goose", "Goose"),
     ("AGENT=opencode", "OpenCode"),
 )
+
+#: The names of these variables.
+_NAMES = frozenset(variable.partition("=")[0] for variable, _ in VARIABLES)
 
 #: The programs that are agents; a ``*`` stands for any ending.
 PROGRAMS: tuple[tuple[str, str], ...] = (
@@ -114,7 +117,7 @@ def recognize(
     environ: Mapping[str, str],
     more: tuple[Sequence[str], Sequence[str]] = ((), ()),
     ancestors: Callable[[], Sequence[ancestry.Ancestor]] = ancestry.chain,
-    environment: Callable[[int], Mapping[str, str] | None] = ancestry.environment,
+    environment: Callable[[int, Container[str]], Mapping[str, str] | None] = ancestry.environment,
     foreground: Callable[[], bool] | None = None,
 ) -> Agent | None:
     """Return the agent that started this process, or None.
@@ -125,11 +128,11 @@ def recognize(
 
     :param more: more variables and programs, as the policy has them.
     :param ancestors: finds the ancestors.
-    :param environment: reads the variables of a process, None if that can't be read.
+    :param environment: reads variables of a process by their names, None if that can't be read.
     :param foreground: whether this process can read from a terminal.
     """
-    found = ancestors()
-    marked = [_Seen(one, environment(one.pid), more) for one in found]
+    names = _NAMES.union(variable.partition("=")[0] for variable in more[0])
+    marked = [_Seen(one, environment(one.pid, names), more) for one in ancestors()]
     mark = find_mark(environ, more[0])
     below = mark
     for one in marked:
@@ -155,11 +158,15 @@ class _Seen:
         self.process = process
         self.mark = find_mark(environ or {}, more[0])
         #: Whether a mark of its child comes from itself, and it is not a person's shell.
-        self.adds_marks = bool(environ) and self.mark is None and process.name not in _NOT_AGENTS
+        self.adds_marks = (
+            environ is not None and self.mark is None and process.name not in _NOT_AGENTS
+        )
 
 
 def find_mark(environ: Mapping[str, str], more: Sequence[str] = ()) -> tuple[str, str] | None:
     """Return the name of the agent that an environment names, and the variable that does."""
+    if not more and _NAMES.isdisjoint(environ):  # most often
+        return None
     for variable, name in (*VARIABLES, *((one, "an agent") for one in more)):
         key, equals, wanted = variable.partition("=")
         value = environ.get(key, "")

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Literal
 
+    from .agents import AskingLimits
+
     #: Store what was typed: no, yes, ask after it was accepted, or hold it in memory for so many
     #: seconds.
     Remember = bool | float | Literal["ask"]
@@ -100,14 +102,14 @@ class Configuration(Record):
 
     :param secrets: the secrets by name.
     :param commands: the known commands by name.
-    :param pinentry: the pinentry to use; None: secretly finds one.
+    :param pinentry: the pinentry to use, or how a policy limits that; None: secretly finds one.
     :param backends: keyring backends that may be used besides keyring's own.
     :param path: the user's file; None if there is none.
     """
 
     secrets: Mapping[str, Entry] = {}
     commands: Mapping[str, Command] = {}
-    pinentry: str | None = None
+    pinentry: str | AskingLimits | None = None
     backends: tuple[str, ...] = ()
     path: str | None = None
 

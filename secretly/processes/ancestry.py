@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 
 from ..record import Record
 from ..text import escape, shorten
@@ -162,13 +162,19 @@ def in_sandbox() -> bool:
     return found is None or found[0] not in _INITS
 
 
-def environment(pid: int) -> dict[str, str] | None:
-    """Return the variables that a process was started with; None if they can't be read."""
+def environment(pid: int, names: Container[str]) -> dict[str, str] | None:
+    """Return those of the variables that a process was started with.
+
+    :param names: the variables that are wanted.
+    :returns: None if they can't be read, or there is no variable at all.
+    """
     data = _read(f"/proc/{pid}/environ")
     if not data:
         return None
-    pairs = (part.partition(b"=") for part in data.split(b"\0"))
-    return {os.fsdecode(name): os.fsdecode(value) for name, _, value in pairs if name}
+    # One character a byte, so that nothing is lost: names are ASCII.
+    pairs = (part.partition("=") for part in data.decode("latin-1").split("\0"))
+    found = {name: value for name, _, value in pairs if name in names}
+    return {name: os.fsdecode(value.encode("latin-1")) for name, value in found.items()}
 
 
 def _name(pid: int, comm: str) -> str:

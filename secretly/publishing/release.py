@@ -44,11 +44,13 @@ class Consent(NamedTuple):
     :param before: the lines above that with the user name.
     :param after: the lines below it.
     :param listing: the lines for standard error, if the dialog has no room for the files.
+    :param asked_by: the lines that the question has below this text.
     """
 
     before: tuple[str, ...]
     after: tuple[str, ...]
     listing: tuple[str, ...] = ()
+    asked_by: str = ""
 
     def text(self, username: str) -> str:
         """The text for the dialog.
@@ -64,7 +66,8 @@ class Consent(NamedTuple):
 
     def fits(self, username: str) -> bool:
         """Whether all of it fits into one line of the dialogue with pinentry."""
-        return assuan.fits("SETDESC", self._wrapped(username) + "x" * _RESERVED, keep="\n")
+        whole = f"{self._wrapped(username)}\n{self.asked_by}" + "x" * _RESERVED
+        return assuan.fits("SETDESC", whole, keep="\n")
 
     def _wrapped(self, username: str) -> str:
         lines = (*self.before, wording.user_line(escape(username)), *self.after)
@@ -151,7 +154,7 @@ class Release(NamedTuple):
 
     # -- consent -----------------------------------------------------------------
 
-    def consent(self, program: str, argv: Sequence[str]) -> Consent:
+    def consent(self, program: str, argv: Sequence[str], asked_by: str = "") -> Consent:
         """What the user agrees to.
 
         All of it fits into one dialog: the command is left out first, then the files make
@@ -159,6 +162,7 @@ class Release(NamedTuple):
 
         :param program: the program's real path, escaped.
         :param argv: the command line.
+        :param asked_by: the lines that say who asks, for which there must be room.
         :raises Refused: if the rest does not fit.
         """
         what, where, token, *notes = self._head
@@ -168,7 +172,7 @@ class Release(NamedTuple):
         command = wording.command_line(format_command(argv, _WIDTH - 5))
         username = self.destination.username or "x" * _USERNAME
         made = [
-            Consent(before, lines, listing)
+            Consent(before, lines, listing, asked_by)
             for files, listing in self._bodies()
             for lines in ((*head, command, *files), (*head, *files))
         ]

@@ -22,18 +22,25 @@ class Confirmation(Record):
     limits: str = ""
 
 
-def decide_confirmation(request: SecretRequest, found: ResolvedSecret) -> Confirmation:
+def decide_confirmation(
+    request: SecretRequest, found: ResolvedSecret, must: bool = False
+) -> Confirmation:
     """Decide whether the user confirms this use, and if not, why not.
 
     The caller's choice counts first, then the configuration; else publishing commands ask, and
     others that get a limited token. What the user just typed needs no confirmation, nor does a
     configured user name.
+
+    :param must: whether the policy has each use confirmed, whatever the caller and the
+        configuration say.
     """
     if found.origin in (TYPED, CONFIGURATION):
         return Confirmation(False)
     limits = request.limits(found.secret, found.entry) if request.limits is not None else ""
     asks = request.publishes or limits != ""
-    if request.confirm is not None:
+    if must:
+        needed, by = True, ""
+    elif request.confirm is not None:
         needed, by = request.confirm, "--no-confirm"
     elif found.entry.confirm is not None:
         needed, by = found.entry.confirm, "confirm = false in the configuration"
@@ -48,7 +55,7 @@ async def confirm_use(request: SecretRequest, found: ResolvedSecret, context: Co
     :raises NotConfirmed: if the user answers No.
     :raises Refused: if it is needed and secretly must not ask.
     """
-    decided = decide_confirmation(request, found)
+    decided = decide_confirmation(request, found, context.must_confirm)
     if not decided.needed:
         return
     from ..asking import wording
@@ -58,13 +65,16 @@ async def confirm_use(request: SecretRequest, found: ResolvedSecret, context: Co
     if context.no_input:
         raise Refused(
             f"can't ask you to confirm the use of {name} from {where}: prompts are switched off",
-            "run it without --no-input and SECRETLY_NO_INPUT, or set confirm = false for it",
+            "run it without --no-input and SECRETLY_NO_INPUT"
+            + ("" if context.must_confirm else ", or set confirm = false for it"),
         )
     from ..asking import prompting, questions
 
     limits = decided.limits
     asks = request.who_asks(found.entry.username, found.username)
-    text = wording.confirm_use_text(name, where, "\n".join(filter(None, (asks, limits))))
+    text = wording.confirm_use_text(
+        name, where, "\n".join(filter(None, (asks, limits, context.asked_by)))
+    )
     question = questions.Prompt(wording.TITLE, text, "", whole=request.publishes or limits != "")
     pinentry = context.configuration.pinentry
     request.before_prompt()

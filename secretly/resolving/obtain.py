@@ -15,6 +15,7 @@ from ..errors import (
     SecretlyError,
 )
 from ..text import escape, shell_quote
+from .caller import check_caller
 from .candidates import KEYCHAIN, MEMORY, TYPED, Candidate, ResolvedSecret, find_candidates
 from .checking import is_accepted
 from .confirming import confirm_use
@@ -27,6 +28,13 @@ if TYPE_CHECKING:
     from typing import Any, TypeVar
 
     T = TypeVar("T")
+
+
+def _sandboxed() -> tuple[str, str] | None:
+    """What happened and what to do, if a sandbox keeps secretly from the keychain."""
+    from ..processes import sandbox
+
+    return sandbox.SANDBOXED if sandbox.blocks_sockets() else None
 
 
 class _LookUp:
@@ -80,6 +88,8 @@ class _LookUp:
     def missing(self, unavailable: KeychainUnavailable | None) -> SecretlyError:
         """The error for a secret that is not stored, or that the keychain can't give."""
         name = escape(self.request.reference.name)
+        if unavailable is not None and (sandboxed := _sandboxed()):
+            return KeychainUnavailable(f"can't get {name}: {sandboxed[0]}", sandboxed[1])
         if unavailable is None:
             fix = f"secretly set {shell_quote(self.request.reference.name)}"
             question = f". {self.question}" if self.question else ""
@@ -126,6 +136,7 @@ async def obtain_all(requests: Sequence[SecretRequest], context: Context) -> lis
 
 
 async def _obtain_all(requests: Sequence[SecretRequest], context: Context) -> list[ResolvedSecret]:
+    check_caller(context)
     context, look_ups = _begin(requests, context)
     outcomes = await _look_up_all(look_ups, context)
     obtained: list[ResolvedSecret] = []
@@ -146,6 +157,7 @@ async def obtain_stored(
     :param confirm: whether the user confirms its use, if that is configured.
     :raises NotFound: if it is not stored.
     """
+    check_caller(context)
     context, (look_up,) = _begin([request], context)
     found = (await look_up.next(may_ask=False)).found
     assert found is not None

@@ -48,7 +48,7 @@ async def obtain_values(
             continue
         secrets = {}
         for request in delivery.requests:
-            for line in _said(request, found[request]):
+            for line in _said(request, found[request], context.must_confirm):
                 tell(f"{by.describe()}: {line}")
             secrets[request] = narrowing.narrowed(request, found[request])
         text = value.text(secrets) if isinstance(value, Composed) else secrets[value]
@@ -67,10 +67,13 @@ def _user_line(username: str) -> str:
     return wording.user_line(escape(username))
 
 
-def _said(request: SecretRequest, result: ResolvedSecret) -> Iterator[str]:
-    """The lines about where a secret came from."""
+def _said(request: SecretRequest, result: ResolvedSecret, must: bool) -> Iterator[str]:
+    """The lines about where a secret came from.
+
+    :param must: whether the policy has each use confirmed.
+    """
     yield f"{escape(result.name)} ({result.origin})"
-    if why := confirming.decide_confirmation(request, result).waived_by:
+    if why := confirming.decide_confirmation(request, result, must).waived_by:
         yield f"not confirmed, by {why}"
 
 

@@ -165,7 +165,7 @@ def _with_upload(
     from ..publishing.pypi_token import PREFIX
 
     release, entries = upload.release, context.configuration
-    consent, target = release.consent(*command), release.destination
+    consent, target = release.consent(*command, context.asked_by), release.destination
 
     def describe(configured: str | None, own: str | None, typed: bool) -> str:
         username = named or upload_username(target, entries, configured, own)
