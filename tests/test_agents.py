@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Mapping, Sequence
 
 import pytest
+from agents import TABLE, rows
 
 from secretly.config import agents
 from secretly.config.agents import Agent, find_mark
@@ -149,3 +150,8 @@ def test_the_nearest_agent_counts() -> None:
     found = recognize(MARKED, processes, foreground=True)
     assert found is not None
     assert found.name == "Codex"
+
+
+def test_the_page_has_each_mark() -> None:
+    """``python tests/agents.py`` writes the table."""
+    assert TABLE.read_text("utf-8") == rows()

@@ -118,7 +118,9 @@ OF_OPTIONS: Mapping[str, str | Callable[[Known, str], Words] | None] = {
     "--wrap": lambda known, value: known.commands,
     "--username": lambda known, value: known.usernames,
     "--dir": "folders",
-    **dict.fromkeys(("--literal", "--remember", "--prompt-timeout", "--project", "--expires")),
+    **dict.fromkeys(
+        ("--literal", "--remember", "--prompt-timeout", "--project", "--expires", "--reason")
+    ),
 }
 
 #: What to offer for an argument, by its name in the help.
