@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from secretly.config import policy
+from secretly.config import policy, policy_file
 from secretly.config.policy import Policy
 from secretly.errors import BadConfiguration, Refused, SecretlyError
 
@@ -47,11 +47,11 @@ def test_a_folder_that_is_missing_is_no_policy(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="the system's file must be root's")
-@pytest.mark.parametrize("key", policy.ORDER)
+@pytest.mark.parametrize("key", policy_file.ORDER)
 def test_the_stricter_value_counts(key: str, files: tuple[Path, Path]) -> None:
     """Whichever file has it; a file that doesn't say it lowers nothing."""
-    values = policy.ORDER[key]
-    texts = [f"{key} = {policy._written(value)}\n" for value in values]
+    values = policy_file.ORDER[key]
+    texts = [f"{key} = {policy_file._written(value)}\n" for value in values]
     for at, weaker in enumerate(texts):
         for above, stricter in enumerate(texts[at:], at):
             for pair in ((weaker, stricter), (stricter, weaker), ("", stricter), (stricter, "")):

@@ -98,13 +98,15 @@ def shared_folder(environ: Mapping[str, str]) -> str:
     folder of yours alone, as on macOS, it is the folder for secretly's state.
     """
     root = runtime_folder(environ)
-    with contextlib.suppress(OSError):
+    try:
         facts = os.stat(root)
-        if stat.S_ISDIR(facts.st_mode) and (facts.st_uid, facts.st_mode & 0o077) == (
-            os.geteuid(),
-            0,
-        ):
-            return os.path.join(root, "secretly")
+    except OSError:
+        return secretly_folder("state", environ)
+    if stat.S_ISDIR(facts.st_mode) and (facts.st_uid, facts.st_mode & 0o077) == (
+        os.geteuid(),
+        0,
+    ):
+        return os.path.join(root, "secretly")
     return secretly_folder("state", environ)
 
 

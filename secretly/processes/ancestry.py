@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 
 from ..record import Record
 from ..text import escape, shorten
+
+TYPE_CHECKING = False  # importing collections.abc would slow down the start
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 
 __all__ = ["NOBODY", "Ancestor", "asked_by", "chain", "environment", "in_sandbox", "root"]
 

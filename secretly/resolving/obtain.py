@@ -15,7 +15,6 @@ from ..errors import (
     SecretlyError,
 )
 from ..text import escape, shell_quote
-from .caller import check_caller
 from .candidates import KEYCHAIN, MEMORY, TYPED, Candidate, ResolvedSecret, find_candidates
 from .checking import is_accepted
 from .confirming import confirm_use
@@ -28,6 +27,14 @@ if TYPE_CHECKING:
     from typing import Any, TypeVar
 
     T = TypeVar("T")
+
+
+def _check_caller(context: Context) -> None:
+    """Refuse a call that the policy doesn't allow."""
+    if context.agent is not None or context.policy.require_reason:
+        from .caller import check_caller
+
+        check_caller(context)
 
 
 def _sandboxed() -> tuple[str, str] | None:
@@ -136,7 +143,7 @@ async def obtain_all(requests: Sequence[SecretRequest], context: Context) -> lis
 
 
 async def _obtain_all(requests: Sequence[SecretRequest], context: Context) -> list[ResolvedSecret]:
-    check_caller(context)
+    _check_caller(context)
     context, look_ups = _begin(requests, context)
     outcomes = await _look_up_all(look_ups, context)
     obtained: list[ResolvedSecret] = []
@@ -157,7 +164,7 @@ async def obtain_stored(
     :param confirm: whether the user confirms its use, if that is configured.
     :raises NotFound: if it is not stored.
     """
-    check_caller(context)
+    _check_caller(context)
     context, (look_up,) = _begin([request], context)
     found = (await look_up.next(may_ask=False)).found
     assert found is not None
