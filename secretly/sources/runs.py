@@ -141,7 +141,7 @@ class Run:
         """Whether the user may see a prompt that a program shows itself."""
         from ..asking import choosing
 
-        place = choosing.surroundings(self.environ)
+        place = choosing.surroundings(self.environ, self.setting)
         seen = place.foreground or place.display or choosing.notebook_kernel() is not None
         return self.prompt_timeout is not None and seen
 
