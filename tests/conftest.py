@@ -220,6 +220,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--tried", metavar="FILE", help="write what was tried to this CSV file")
+    parser.addoption("--attempts", metavar="FILE", help="write the attempts to this CSV file")
     parser.addoption("--parsed", metavar="FILE", help="write what was parsed to this CSV file")
     parser.addoption("--matrix", metavar="FILE", help="write the combinations to this CSV file")
 
