@@ -13,6 +13,7 @@ import pytest
 from command import Ended, Home, home, quick
 
 from secretly.asking import agent_prompts, choosing, prompting, wording
+from secretly.asking.assuan import unescape
 from secretly.asking.questions import Prompt
 from secretly.config.agents import Agent, AskingLimits
 from secretly.config.policy import Policy
@@ -268,6 +269,22 @@ def test_who_asks_and_why_is_short(reason: str) -> None:
     assert len(shown.encode()) <= wording.CALLER_LIMIT
     assert shown.count("\n") == bool(reason)
     assert ("in its own words" in shown) == bool(reason)
+
+
+@pytest.mark.process
+def test_a_callers_reason_is_in_the_dialog(stored: Home) -> None:
+    """By the option or by the variable, and the option counts."""
+    by_variable = {"SECRETLY_REASON": "by the variable"}
+    with FakePinentry([True] * 3) as fake:
+        environ = {**fake.environ, **by_variable}
+        words = ("run", "--confirm", "-e", "A=Name", "true")
+        stored.run(*words, environ=environ)
+        stored.run("run", "--reason", "by the option", *words[1:], environ=environ)
+        shown = [unescape(prompt["SETDESC"].encode()).decode() for prompt in fake.prompts]
+    assert len(shown) == 2
+    for text, reason in zip(shown, ("by the variable", "by the option"), strict=True):
+        assert text.endswith(f"\n{wording.reason_line(reason)}")
+        assert f"\n{wording.asked_by_line('')}" in text
 
 
 # -- in a sandbox ----------------------------------------------------------------------
