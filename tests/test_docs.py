@@ -41,7 +41,7 @@ from secretly.testing import FakePinentry
 DOCS = Path(__file__).parent.parent / "docs"
 SOURCE = Path(secretly.__file__).parent
 VERBS = tuple(
-    "run set get import forget list token shim lock check doctor demo completion help".split()
+    "run set get import forget list log token shim lock check doctor demo completion help".split()
 )
 
 #: Verbs that have verbs of their own.
@@ -287,7 +287,7 @@ GUIDES.append("reference/policy.rst")
 def test_every_configuration_in_a_guide_is_right(tmp_path: Path, name: str) -> None:
     """secretly loads each example of a guide without an error."""
     for example in toml_in(page(name)):
-        if "policy.toml" in example:
+        if "policy.toml" in example or example.startswith("log = "):
             (tmp_path / "policy.toml").write_text(example, "utf-8")
             assert policy.load(str(tmp_path / "none"), str(tmp_path / "policy.toml")).paths
             continue
