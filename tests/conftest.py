@@ -29,6 +29,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+import apart
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -103,14 +104,17 @@ def _is_fast_loop(config: pytest.Config) -> bool:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_cmdline_main(config: pytest.Config) -> None:
+def pytest_cmdline_main(config: pytest.Config) -> int | None:
     """Run the fast loop on two cores, before xdist reads how many to use.
 
     A worker of xdist's comes by here too, with the same arguments: it must not start workers.
     """
+    if (status := apart.run_apart()) is not None:
+        return status
     option, is_worker = config.option, "PYTEST_XDIST_WORKER" in os.environ
     if _is_fast_loop(config) and not is_worker and getattr(option, "numprocesses", 2) is None:
         option.numprocesses, option.dist = 2, "loadfile"
+    return None
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -196,10 +200,15 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
     Secrets in memory are found by their names, whatever the home folder is.
     """
+    from secretly.config import policy
     from secretly.keeping.kernel_keyring import KernelKeyring
 
     starts = (item for item in session.items if any(map(item.get_closest_marker, _LAYERS)))
-    if next(starts, None) is not None and KernelKeyring().held():
+    if next(starts, None) is None:
+        return
+    if paths := [path for path in (policy.SYSTEM, policy.users_file()) if os.path.exists(path)]:
+        pytest.exit(f"the tests would obey your policy: move {' and '.join(paths)} away")
+    if KernelKeyring().held():
         pytest.exit(
             "the tests would find secrets that are held in memory, yours or another test run's. "
             "Wait for that run to end, or run: secretly lock"
@@ -211,6 +220,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--tried", metavar="FILE", help="write what was tried to this CSV file")
+    parser.addoption("--attempts", metavar="FILE", help="write the attempts to this CSV file")
     parser.addoption("--parsed", metavar="FILE", help="write what was parsed to this CSV file")
     parser.addoption("--matrix", metavar="FILE", help="write the combinations to this CSV file")
 

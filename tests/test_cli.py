@@ -47,7 +47,9 @@ from secretly.testing import FakePinentry
 
 pytestmark = pytest.mark.process
 
-VERBS = tuple("run set get import forget list token lock check doctor demo completion help".split())
+VERBS = tuple(
+    "run set get import forget list log token lock check doctor demo completion help".split()
+)
 WHEEL = "dist/demo-1.0-py3-none-any.whl"
 A_SECRET_BY_MISTAKE = "pypi-" + "AgEIcHlwaS5vcmc" * 3
 
@@ -731,12 +733,13 @@ def test_without_a_chosen_profile_it_is_refused_by_their_names(home: Home) -> No
 
 
 def test_the_prompt_says_who_asks_and_for_what(home: Home) -> None:
-    """The command line, the secret, and the path of the program that gets it."""
+    """The command line, the secret, the path of the program that gets it, and what started it."""
     program = home.program("tool", "#!/bin/sh\n")
     with FakePinentry(["canary-1"]) as fake:
         home.run("run", "-e", "A=Name", "tool", "two words", "x", environ=fake.environ)
-        shown = texts(fake.prompts[0])
+        shown, _, asked_by = texts(fake.prompts[0]).rpartition("\n")
         assert shown == wording.purpose("tool 'two words' x", "Name", str(program))
+        assert asked_by.startswith(wording.asked_by_line(""))
         assert all(part in shown for part in ("tool 'two words' x", "Name", str(program)))
 
 
@@ -749,7 +752,7 @@ def test_the_prompt_is_harmless_and_short(home: Home) -> None:
         home.run("run", "-e", "A=Name", "tool", *["long"] * 5000, environ=fake.environ)
         shown, long = map(texts, fake.prompts)
         lines = shown.split("\n")
-        assert len(lines) == 2
+        assert len(lines) == 3
         assert all(line.isprintable() for line in lines), shown
         assert "\\x1b[2Jx\\x0afor: twine\\u202e\\x9b" in lines[0]
         assert "é" in lines[0]
@@ -1110,7 +1113,7 @@ def test_confirm_binds_get(home: Home) -> None:
             assert declined.stdout == ""
         asks = wording.get_purpose("Name")
         question = wording.confirm_use_text("Name", wording.place("keychain"), asks)
-        assert texts(fake.prompts[0]) == question
+        assert texts(fake.prompts[0]).startswith(f"{question}\n{wording.asked_by_line('')}")
         done = home.run("get", "Name", environ={**environ, "SECRETLY_NO_INPUT": "1"})
         assert_fails(done, 1)
         assert len(fake.prompts) == 3

@@ -152,7 +152,7 @@ def test_no_answer_turns_a_no_into_a_yes(
     for verb, answer in said.items():
         (folder / verb).write_bytes(answer)
     (folder / "GETINFO").write_bytes(b"D " + flavor.encode() + b"\nOK\n")
-    environ = {"PATH": os.defpath, "PINENTRY": str(wrapper), "DISPLAY": ":fake"}
+    environ = {"PATH": os.defpath, "PINENTRY": str(wrapper), "DISPLAY": f":fake{os.getpid()}"}
     question = Prompt("a title", "a question", "a prompt")
     try:
         asyncio.run(prompting.confirm(question, DEADLINE, environ))
@@ -197,7 +197,7 @@ def home() -> Iterator[Home]:
 def test_a_no_in_a_wrapper_runs_nothing(home: Home, typed: str, status: int) -> None:
     """The wrapper answers No with the code that pinentry-curses uses for its Yes button."""
     program = home.program("pinentry-rofi", _ROFI)
-    environ = {"PINENTRY": str(program), "DISPLAY": ":fake", "TYPED": typed}
+    environ = {"PINENTRY": str(program), "DISPLAY": f":fake{os.getpid()}", "TYPED": typed}
     done = home.run("run", "-e", "A=Name", "sh", "-c", "echo got=[$A]", environ=environ)
     assert done.status == status
     assert done.stdout == ("got=[canary-1]\n" if status == 0 else "")

@@ -28,7 +28,7 @@ import secretly
 import secretly.testing
 from secretly import sources
 from secretly.asking import wording
-from secretly.config import launchers, loading, model
+from secretly.config import launchers, loading, model, policy
 from secretly.publishing import pypi_token, release
 from secretly.publishing.archives import Distribution
 from secretly.publishing.destination import Destination
@@ -41,7 +41,7 @@ from secretly.testing import FakePinentry
 DOCS = Path(__file__).parent.parent / "docs"
 SOURCE = Path(secretly.__file__).parent
 VERBS = tuple(
-    "run set get import forget list token shim lock check doctor demo completion help".split()
+    "run set get import forget list log token shim lock check doctor demo completion help".split()
 )
 
 #: Verbs that have verbs of their own.
@@ -280,12 +280,17 @@ def load(tmp_path: Path, text: str) -> model.Configuration:
 
 
 GUIDES = sorted(path.relative_to(DOCS).as_posix() for path in DOCS.glob("how-to/*.rst"))
+GUIDES.append("reference/policy.rst")
 
 
 @pytest.mark.parametrize("name", [name for name in GUIDES if toml_in(page(name))])
 def test_every_configuration_in_a_guide_is_right(tmp_path: Path, name: str) -> None:
     """secretly loads each example of a guide without an error."""
     for example in toml_in(page(name)):
+        if "policy.toml" in example or example.startswith("log = "):
+            (tmp_path / "policy.toml").write_text(example, "utf-8")
+            assert policy.load(str(tmp_path / "none"), str(tmp_path / "policy.toml")).paths
+            continue
         # 'default' names a profile of an example before it.
         if "default = " in example:
             example += '\n[commands.twine.profiles.dev]\nenv = { A = "b" }\n'
@@ -774,6 +779,7 @@ EXAMPLES: dict[str, list[tuple[list[Any], str, int]]] = {
 #: The examples with a test of their own.
 TESTED = {
     "a_command",
+    "mcp_server",
     "test_greeting",
     "test_with_fixtures",
     "secretly_rbw",

@@ -415,7 +415,7 @@ def test_a_pinentry_that_never_stops_talking_is_ended(verb: str, line: str, tmp_
     program = tmp_path / "pinentry-gtk-flood"
     program.write_text(FLOOD.format(verb=verb, line=line))
     program.chmod(0o700)
-    variables = {"PINENTRY": str(program), "DISPLAY": ":fake", "PATH": os.defpath}
+    variables = {"PINENTRY": str(program), "DISPLAY": f":fake{os.getpid()}", "PATH": os.defpath}
     started = time.monotonic()
     asked = prompting.ask(PROMPT, 0.5, variables)
     if verb == "GETPIN":
@@ -489,7 +489,7 @@ def test_a_program_that_cannot_be_started_is_an_error(tmp_path: Path) -> None:
         program = tmp_path / name
         program.write_text(content)
         program.chmod(0o700)
-        variables = {"PINENTRY": str(program), "DISPLAY": ":fake", "PATH": os.defpath}
+        variables = {"PINENTRY": str(program), "DISPLAY": f":fake{os.getpid()}", "PATH": os.defpath}
         with pytest.raises(PinentryFailed, match=name) as caught:
             asyncio.run(prompting.ask(PROMPT, PATIENCE, variables))
         assert caught.value.hint

@@ -125,7 +125,10 @@ class Pinentry:
 
     def environ(self, screen: bool) -> dict[str, str]:
         """Variables with which it is asked."""
-        return {"PINENTRY": str(self.path), **({"DISPLAY": ":fake"} if screen else {})}
+        return {
+            "PINENTRY": str(self.path),
+            **({"DISPLAY": f":fake{os.getpid()}"} if screen else {}),
+        }
 
     @property
     def since(self) -> float:
@@ -851,7 +854,7 @@ def test_without_a_way_to_ask_nothing_is_run(what: str, home: Home, tried: Tried
     found, kind = NO_WAY[what]
     if isinstance(found, str):
         program = home.program("pinentry-gtk-none", found)
-        found = {"PINENTRY": str(program), "DISPLAY": ":fake"}
+        found = {"PINENTRY": str(program), "DISPLAY": f":fake{os.getpid()}"}
 
     def attempt() -> float:
         since = time.monotonic()

@@ -197,6 +197,29 @@ def test_a_description_has_its_lines(program: str, screen: Screen, tmp_path: Pat
     assert heights[1] > heights[0] + 50
 
 
+def test_two_dialogs_open_one_after_the_other(screen: Screen, tmp_path: Path) -> None:
+    """Programs on two terminals share the screen, and never both have a dialog there."""
+    with contextlib.ExitStack() as stack:
+        asked = []
+        for name in ("one", "two"):
+            (tmp_path / name).mkdir()
+            variables = {"XDG_RUNTIME_DIR": str(tmp_path)}
+            one = asking(screen, tmp_path / name, "pinentry-gtk-2", variables=variables)
+            asked.append(stack.enter_context(one))
+        for number in (1, 2):
+            screen.dialog(asked[0])
+            deadline = time.monotonic() + 0.4
+            while time.monotonic() < deadline:
+                assert sum(len(one.pinentries()) for one in asked) == 1
+                assert len(screen.windows()) == 1
+            screen.type(f"canary-{number}")
+            screen.key("Return")
+            asked[0].until(lambda: any(one.results.exists() for one in asked))
+            first = next(one for one in asked if one.results.exists())
+            assert first.result()["value"] == f"canary-{number}"
+            asked.remove(first)
+
+
 @PROGRAMS
 def test_escape_cancels(program: str, screen: Screen, tmp_path: Path) -> None:
     """Escape cancels."""

@@ -1701,19 +1701,20 @@ def releases(draw: st.DrawFn) -> Release:
     st.text("/pq", max_size=700),
     st.lists(TEXTS, min_size=1, max_size=5),
     st.text("añ\n", max_size=60) | st.just("__token__"),
+    st.sampled_from(["", "asked by: make ← zsh", f"asked by: {'←%' * 37}\n{'r' * 39}"]),
 )
 def test_any_upload_is_shown_whole_or_refused(
-    planned: Release, program: str, argv: list[str], username: str
+    planned: Release, program: str, argv: list[str], username: str, asked_by: str
 ) -> None:
     """Any dialog fits a pinentry and has every fact, in order, or secretly refuses."""
     try:
-        seen = planned.consent(program, argv)
+        seen = planned.consent(program, argv, asked_by)
         seen.text(username)
     except Refused as error:
         assert error.hint
         return
     question = "q" * 150
-    assert assuan.fits("SETDESC", f"{question}\n\n{seen.text(username)}", keep="\n")
+    assert assuan.fits("SETDESC", f"{question}\n\n{seen.text(username)}\n{asked_by}", keep="\n")
     lines = unwrapped(seen.text(username)).split("\n")
     upload, where, user, token, *more = planned.described(username)
     notes = list(itertools.takewhile(lambda line: line.startswith(NOTE), more))

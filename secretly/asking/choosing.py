@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from .. import safefiles
 from ..config import places
+from ..config.agents import AskingLimits
 from ..errors import NoPinentry, Refused
 from ..text import escape
 from . import gnupg, measured, screens
@@ -31,6 +32,13 @@ _MAC = (
     "/usr/local/MacGPG2/libexec/pinentry-mac.app/Contents/MacOS/pinentry-mac",
 )
 
+#: The graphical pinentries that are taken under an agent: by their path, whatever PATH says.
+_BUILT_IN = tuple(
+    f"{folder}/{name}"
+    for folder in ("/usr/bin", "/usr/local/bin", "/run/current-system/sw/bin")
+    for name in ("pinentry-gnome3", "pinentry-qt", "pinentry-gtk-2")
+)
+
 _DOCTOR = "'secretly doctor' says more"
 _NAME_ANOTHER = "name a pinentry that is installed, or remove the setting"
 
@@ -42,12 +50,14 @@ class PromptMethod(NamedTuple):
     :param program: the path of the pinentry, if it is one.
     :param graphical: whether it may open a window. It may still ask on the terminal.
     :param why: why this one was chosen, for ``doctor``.
+    :param only: whether nothing else may ask in its place.
     """
 
     kind: str
     program: Path | None
     graphical: bool
     why: str
+    only: bool = False
 
     @property
     def name(self) -> str:
@@ -140,39 +150,55 @@ class _Skipped:
             self.unsafe = self.unsafe or line
 
 
-def surroundings(environ: Mapping[str, str]) -> Surroundings:
-    """Return what this process can ask on now."""
+def surroundings(
+    environ: Mapping[str, str], setting: str | AskingLimits | None = None
+) -> Surroundings:
+    """Return what this process can ask on now. A terminal under an agent is the agent's."""
+    if isinstance(setting, AskingLimits) and setting.agent is not None:
+        return Surroundings(environ, None, False)
     # A notebook's terminal is its server's: the user may be somewhere else.
     found = None if notebook_kernel() else find_terminal()
     return Surroundings(environ, found, found is not None and found.in_foreground())
 
 
 async def choose(
-    environ: Mapping[str, str], setting: str | None = None, skipped: list[str] | None = None
+    environ: Mapping[str, str],
+    setting: str | AskingLimits | None = None,
+    skipped: list[str] | None = None,
 ) -> PromptMethod:
     """Choose how to ask the user.
 
     In order of precedence: the configuration's ``prompt.pinentry``, ``PINENTRY``, gpg-agent's
     setting, gpgconf's, what the platform has, the terminal itself.
 
-    :param setting: the configuration's ``prompt.pinentry``.
+    :param setting: the configuration's ``prompt.pinentry``, or what limits the choice.
     :param skipped: is given a line for each pinentry that was skipped, with the reason.
     :raises NoPinentry: if secretly can't ask here.
     :raises Refused: if others could change the pinentry that the user named.
     """
-    around = surroundings(environ)
+    around, limited = surroundings(environ, setting), isinstance(setting, AskingLimits)
     skips = _Skipped([] if skipped is None else skipped)
     async for candidate in _candidates(around, setting, skips):
         if _usable(candidate, around, skips):
             program = candidate.program
             kind = "osascript" if program.name == "osascript" else "pinentry"
             graphical = around.windows and not candidate.textual
-            return PromptMethod(kind, program, graphical, candidate.why)
+            return PromptMethod(kind, program, graphical, candidate.why, limited)
+    if isinstance(setting, AskingLimits):
+        raise _no_window(setting, skips)
     if notebook_kernel():
         return PromptMethod("notebook", None, True, "the notebook's own password input")
     if around.foreground:
         return PromptMethod("terminal", None, False, "no pinentry was found; the terminal itself")
     raise _no_way(around, skips)
+
+
+def _no_window(limits: AskingLimits, skips: _Skipped) -> NoPinentry:
+    if limits.agent is None:
+        return NoPinentry(f"can't ask you: {skips.lines[-1]}", _DOCTOR)
+    from . import agent_prompts
+
+    return agent_prompts.no_window(limits)
 
 
 def _no_way(around: Surroundings, skips: _Skipped) -> NoPinentry:
@@ -239,10 +265,14 @@ def _missing(candidate: _Candidate, around: Surroundings) -> str:
 
 
 async def _candidates(
-    around: Surroundings, setting: str | None, skips: _Skipped
+    around: Surroundings, setting: str | AskingLimits | None, skips: _Skipped
 ) -> AsyncIterator[_Candidate]:
     """Yield the pinentries that may be used, in order of precedence."""
     environ = around.environ
+    if isinstance(setting, AskingLimits):
+        for candidate in _allowed(setting, around):
+            yield candidate
+        return
     for named, why in (
         (setting, "the configuration's prompt.pinentry"),
         (environ.get("PINENTRY"), "PINENTRY"),
@@ -261,6 +291,16 @@ async def _candidates(
         yield _Candidate(program, "gpgconf")
     for candidate in _on_this_platform(around):
         yield candidate
+
+
+def _allowed(limits: AskingLimits, around: Surroundings) -> Iterator[_Candidate]:
+    """Yield the policy's pinentry, or those that no setting and no variable chooses."""
+    if limits.pinentry is not None:
+        yield _Candidate(Path(limits.pinentry), "the policy's pinentry")
+    elif sys.platform == "darwin":
+        yield from (_Candidate(Path(path), "macOS") for path in (*_MAC, "/usr/bin/osascript"))
+    elif around.display:
+        yield from (_Candidate(Path(path), "built in") for path in _BUILT_IN)
 
 
 def _on_this_platform(around: Surroundings) -> Iterator[_Candidate]:

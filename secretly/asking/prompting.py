@@ -5,18 +5,19 @@ from __future__ import annotations
 import contextlib
 import math
 import textwrap
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import NamedTuple
 
+from ..config.agents import AskingLimits
 from ..errors import PinentryFailed, Refused
 from ..redacted import NotASecret, Secret, is_cut_short, to_secret
 from ..text import escape
 from ..waiting import turns
-from . import assuan, choosing, measured, screens, wording
+from . import assuan, choosing, measured, screen_turns, screens, wording
 from .choosing import PromptMethod, Surroundings
 from .dialogs import ask_notebook, ask_osascript
 from .pinentry import Conversation, Killed
-from .questions import DOCTOR, Patience, Prompt, pasted, said_no, several_lines
+from .questions import DOCTOR, Patience, Prompt, agreed, pasted, said_no, several_lines
 
 __all__ = ["Asker", "ask", "confirm", "probe", "turn", "turn_for_program"]
 
@@ -32,22 +33,30 @@ _ATTEMPTS = 3
 #: The width of an error in a pinentry, in characters: pinentry-curses cuts a longer line.
 _ERROR_WIDTH = 70
 
+#: How long, in seconds, a question waits that the user chose no time for.
+USUAL_TIMEOUT = 300.0
+
 _turns = turns.Turns()
+
+
+def _tell_nothing(line: str) -> None:
+    """Programs that use the library hear of no wait."""
 
 
 async def ask(
     prompt: Prompt,
     prompt_timeout: float,
     environ: Mapping[str, str],
-    setting: str | None = None,
+    setting: str | AskingLimits | None = None,
     *,
     until: float = math.inf,
+    tell: Callable[[str], None] = _tell_nothing,
 ) -> Secret:
     """Take the turn to ask, and ask the user for a secret: see :meth:`Asker.ask`.
 
     The parameters are those of :func:`turn`.
     """
-    async with turn(prompt_timeout, environ, setting, until=until) as asker:
+    async with turn(prompt_timeout, environ, setting, until=until, tell=tell) as asker:
         return await asker.ask(prompt)
 
 
@@ -55,9 +64,10 @@ async def confirm(
     question: Prompt,
     prompt_timeout: float,
     environ: Mapping[str, str],
-    setting: str | None = None,
+    setting: str | AskingLimits | None = None,
     *,
     until: float = math.inf,
+    tell: Callable[[str], None] = _tell_nothing,
 ) -> None:
     """Take the turn to ask, and ask the user to confirm.
 
@@ -65,37 +75,59 @@ async def confirm(
 
     :raises NotConfirmed: if the user answers No.
     """
-    async with turn(prompt_timeout, environ, setting, until=until) as asker:
-        if not await _confirm_once(*asker.way, question, asker.patience):
-            raise said_no()
+    async with turn(prompt_timeout, environ, setting, until=until, tell=tell) as asker:
+        await asker.confirm(question)
 
 
 @contextlib.asynccontextmanager
 async def turn(
     prompt_timeout: float,
     environ: Mapping[str, str],
-    setting: str | None = None,
+    setting: str | AskingLimits | None = None,
     *,
     until: float = math.inf,
+    tell: Callable[[str], None] = _tell_nothing,
 ) -> AsyncIterator[Asker]:
     """Take the turn to ask, and choose how. Others who would ask here wait until the block ends.
 
     :param prompt_timeout: how long the user has for each question, in seconds.
-    :param setting: the configuration's ``prompt.pinentry``.
+    :param setting: the configuration's ``prompt.pinentry``, or what limits how to ask.
     :param until: when all must have ended, the turn included: a time of the monotonic clock.
+    :param tell: called with what secretly waits for, if another dialog stays on the screen.
     :raises PromptTimeout: if the turn doesn't come in time.
     :raises NoPinentry: if secretly can't ask here.
     """
+    if not isinstance(setting, AskingLimits) or setting.agent is None:
+        async with _turn(prompt_timeout, environ, setting, until=until, tell=tell) as asker:
+            yield asker
+        return
+    from . import agent_prompts
+
+    seconds = agent_prompts.limit_of(prompt_timeout, USUAL_TIMEOUT)
+    kept = agent_prompts.variables(environ)
+    with agent_prompts.watched(setting, environ, seconds):
+        async with _turn(seconds, kept, setting, until=until, tell=tell) as asker:
+            yield asker
+
+
+@contextlib.asynccontextmanager
+async def _turn(
+    prompt_timeout: float,
+    environ: Mapping[str, str],
+    setting: str | AskingLimits | None,
+    *,
+    until: float,
+    tell: Callable[[str], None],
+) -> AsyncIterator[Asker]:
     patience = Patience(prompt_timeout, until)
-    async with _turns.take(patience.left()) as own:
+    async with _turns.take(patience.left()) as own, contextlib.AsyncExitStack() as stack:
         method = await choosing.choose(environ, setting)
-        around = choosing.surroundings(environ)
-        asker = Asker((method, around), patience)
-        if around.usable_terminal is None:
-            yield asker
-            return
-        async with around.usable_terminal.turn(patience.left(), own):
-            yield asker
+        around = choosing.surroundings(environ, setting)
+        if method.graphical and method.program is not None:
+            await stack.enter_async_context(screen_turns.turn(environ, patience.left(), own, tell))
+        if around.usable_terminal is not None:
+            await stack.enter_async_context(around.usable_terminal.turn(patience.left(), own))
+        yield Asker((method, around), patience)
 
 
 class Asker(NamedTuple):
@@ -107,6 +139,16 @@ class Asker(NamedTuple):
 
     way: tuple[PromptMethod, Surroundings]
     patience: Patience
+
+    async def confirm(self, question: Prompt) -> str:
+        """Ask to confirm; return the answer: Yes, or the question's duration.
+
+        :raises NotConfirmed: if the user answers No.
+        """
+        answer = await _confirm_once(*self.way, question, self.patience)
+        if not answer:
+            raise said_no()
+        return answer
 
     async def ask(self, prompt: Prompt) -> Secret:
         """Ask for a secret. A new secret is entered twice, until both entries are the same.
@@ -129,16 +171,20 @@ class Asker(NamedTuple):
 
 @contextlib.asynccontextmanager
 async def turn_for_program(
-    environ: Mapping[str, str], timeout: float, asking: bool = True
+    environ: Mapping[str, str],
+    timeout: float,
+    asking: bool = True,
+    setting: str | AskingLimits | None = None,
 ) -> AsyncIterator[dict[str, str]]:
     """Take the turn for a program that asks the user itself, as gpg-agent does.
 
     :param timeout: how long to wait for others' turns at most, in seconds.
     :param asking: whether the program certainly asks. If not, what was typed ahead is kept.
+    :param setting: what limits how to ask: under an agent, no terminal.
     :returns: the variables that tell the program which terminal to ask on, if there is one.
     """
     async with _turns.take(timeout) as own:
-        found = choosing.surroundings(environ).usable_terminal
+        found = choosing.surroundings(environ, setting).usable_terminal
         if found is None:
             yield {}
             return
@@ -196,8 +242,8 @@ async def _ask_once(
 
 async def _confirm_once(
     method: PromptMethod, around: Surroundings, question: Prompt, patience: Patience
-) -> bool:
-    """Ask to confirm, on the terminal if the pinentry can't."""
+) -> str:
+    """Ask to confirm, on the terminal if the pinentry can't; return the answer, empty for No."""
     instead = ""
     if method.kind == "pinentry":
         try:
@@ -205,13 +251,14 @@ async def _confirm_once(
         except PinentryFailed as error:
             instead = _pass_over(method, around, error)
     if method.kind == "osascript":
-        question = question._replace(prompt=wording.TYPE_YES)
-        return _is_yes(await ask_osascript(method, question, patience))
+        question = question._replace(prompt=wording.type_yes(question.longer))
+        return agreed(await ask_osascript(method, question, patience), question.longer)
     if method.kind == "notebook":
-        return _is_yes(ask_notebook(f"{question.description} {wording.YES_OR_NO}"))
+        text = f"{question.description} {wording.yes_or_no(question.longer)}"
+        return agreed(ask_notebook(text), question.longer)
     assert around.terminal is not None
     text = "\n".join(filter(None, (instead, question.description)))
-    return await around.terminal.confirm(text, patience)
+    return await around.terminal.confirm(text, patience, question.longer)
 
 
 def _pass_over(method: PromptMethod, around: Surroundings, error: PinentryFailed) -> str:
@@ -219,7 +266,7 @@ def _pass_over(method: PromptMethod, around: Surroundings, error: PinentryFailed
 
     :raises PinentryFailed: if the terminal can't ask either.
     """
-    if isinstance(error, Killed):
+    if isinstance(error, Killed) or method.only:
         raise PinentryFailed(str(error), error.hint) from None
     missing = screens.missing(around.environ) if method.graphical else ""
     if around.usable_terminal is not None:
@@ -229,13 +276,9 @@ def _pass_over(method: PromptMethod, around: Surroundings, error: PinentryFailed
     ) from None
 
 
-def _is_yes(typed: bytes | bytearray) -> bool:
-    return typed.strip().lower() in (b"y", b"yes")
-
-
 async def _confirm_pinentry(
     method: PromptMethod, around: Surroundings, question: Prompt, patience: Patience
-) -> bool:
+) -> str:
     """Ask to confirm with a word that the user types.
 
     No pinentry is sent CONFIRM, because a text that is typed or pasted by mistake may press its
@@ -244,14 +287,14 @@ async def _confirm_pinentry(
     async with Conversation(method, around, question, patience) as pinentry:
         if not measured.may_confirm(await pinentry.flavor()):
             raise PinentryFailed(f"{method.name} takes Escape for a Yes", DOCTOR)
-        await pinentry.send_command("SETPROMPT", wording.TYPE_YES)
+        await pinentry.send_command("SETPROMPT", wording.type_yes(question.longer))
         answer = await pinentry.ask_user("GETPIN")
         if "PASSWORD_FROM_CACHE" in answer.status:
             raise PinentryFailed(f"{method.name} did not ask you", DOCTOR)
-        yes = _is_yes(answer.data or b"")
-        if await pinentry.more_lines_follow() and yes:
+        said = agreed(answer.data or b"", question.longer)
+        if await pinentry.more_lines_follow() and said:
             raise pasted()
-        return yes
+        return said
 
 
 async def _ask_pinentry(

@@ -11,13 +11,23 @@ from typing import Any
 from ..config import places
 from ..text import escape
 
-__all__ = ["gone", "missing"]
+__all__ = ["gone", "missing", "without_screen_number"]
 
 #: How long, in seconds, a screen's server has to accept a connection.
 _TIMEOUT = 0.5
 
 #: A display of this machine with its number, in the form of X(7).
 _DISPLAY = re.compile(r"(|unix|localhost|127\.0\.0\.1):([0-9]{1,5})(?:\.[0-9]+)?")
+
+
+def without_screen_number(display: str) -> str:
+    """The name of an X display, the same for each form of it on this machine.
+
+    >>> without_screen_number(":0.0"), without_screen_number("unix:0")
+    (':0', ':0')
+    """
+    found = _DISPLAY.fullmatch(display)
+    return display if found is None else f":{int(found[2])}"
 
 
 def missing(environ: Mapping[str, str]) -> str:

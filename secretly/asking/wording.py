@@ -1,9 +1,11 @@
 """The texts of prompts and of consent, all in one place. Tests take them from here.
 
-The functions escape nothing: the caller escapes what comes from outside.
+The functions escape nothing but a reason: the caller escapes what comes from outside.
 """
 
 from __future__ import annotations
+
+from ..text import escape, shorten
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
@@ -96,6 +98,20 @@ LETTERS = ("n", "y")
 #: Before the entry field of a question that is answered with a word.
 TYPE_YES = 'Type "yes" to agree:'
 
+#: The answer of a user who agreed for this once.
+YES = "yes"
+
+
+def yes_or_no(longer: str) -> str:
+    """The end of a question that is answered with a letter, or with a duration."""
+    return f"[y/N/{longer}]" if longer else YES_OR_NO
+
+
+def type_yes(longer: str) -> str:
+    """The text before the entry field of a question that is answered with a word."""
+    return f'Type "yes", or "{longer}" for longer:' if longer else TYPE_YES
+
+
 #: A pinentry's own second entry field, and its error if the two entries differ.
 REPEAT_LABEL = "Again:"
 REPEAT_DIFFERS = "The two entries are not the same."
@@ -148,6 +164,28 @@ def confirm_use_text(name: str, where: str, purpose: str) -> str:
 def purpose(command: str, name: str, program: str) -> str:
     """Which command wants which secret, and the program's real path."""
     return f"secretly: {command} wants {name}\nprogram: {program}"
+
+
+#: How many bytes the lines may have that say who asks and why.
+CALLER_LIMIT = 160
+
+
+def asked_by_line(who: str) -> str:
+    """The line with the programs that led to this question."""
+    return f"asked by: {who}"
+
+
+def reason_line(reason: str) -> str:
+    """The line with the reason that the caller gave; empty without one.
+
+    It has at most half of what both lines may have. The caller can't end the quotation.
+    """
+    text = " ".join(escape(" ".join(reason.split())).replace('"', "'").split())
+    said = f'reason, in its own words: "{text}"'
+    while len(said.encode()) > CALLER_LIMIT // 2:
+        text = shorten(text, len(text) - 1)
+        said = f'reason, in its own words: "{text}"'
+    return said if text else ""
 
 
 # -- resolving and the library: who asks, and for what ---------------------------

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from .. import safefiles
 from ..asking import choosing, measured, prompting, screens
-from ..config import loading, model, places, values
+from ..config import agents, loading, model, places, policy, values
+from ..config.agents import AskingLimits
 from ..errors import KeychainUnavailable, SecretlyError
 from ..keeping.backends import named_by
 from ..keeping.keychain import Keychain
@@ -67,7 +68,9 @@ async def examine(environ: Mapping[str, str]) -> list[Line]:
     except SecretlyError as error:
         found = model.Configuration()
         lines += _wrong("configuration", error)
-    asking = await _asking(environ, found)
+    rules, setting = _policy(environ, found.pinentry)
+    lines += rules
+    asking = await _asking(environ, setting)
     can_ask = all(line.good is not False for line in asking)
     lines += asking + await _keychain(environ, found, can_ask)
     lines += _stored_names()
@@ -100,7 +103,26 @@ def _hint(error: SecretlyError) -> list[Line]:
     return [Line(None, f"  {'; '.join(parts)}")] if parts else []
 
 
-async def _asking(environ: Mapping[str, str], found: model.Configuration) -> list[Line]:
+def _policy(
+    environ: Mapping[str, str], setting: str | AskingLimits | None
+) -> tuple[list[Line], str | AskingLimits | None]:
+    """Lines about the policy and a recognized agent, and how a prompt is limited."""
+    try:
+        rules, agent = policy.load(), None
+        if rules.agents != "as-me":
+            agent = agents.recognize(environ, (rules.agent_variables, rules.agent_programs))
+    except SecretlyError as error:
+        return _wrong("policy", error), setting
+    where = ", ".join(map(escape, rules.paths)) or "none"
+    lines = [Line(None, f"policy: {where}")]
+    if agent is not None:
+        lines.append(Line(None, f"agent: {agent.name}, recognized by {agent.mark}"))
+    if agent is None and rules.pinentry is None:
+        return lines, setting
+    return lines, AskingLimits(rules.pinentry, agent, as_me=policy.as_me())
+
+
+async def _asking(environ: Mapping[str, str], setting: str | AskingLimits | None) -> list[Line]:
     around = choosing.surroundings(environ)
     if around.terminal is None:
         lines = [Line(None, "terminal: none")]
@@ -111,7 +133,7 @@ async def _asking(environ: Mapping[str, str], found: model.Configuration) -> lis
         lines.append(Line(None, f"screen: {missing} names no screen: unset it"))
     skipped: list[str] = []
     try:
-        way = await choosing.choose(environ, found.pinentry, skipped)
+        way = await choosing.choose(environ, setting, skipped)
     except SecretlyError as error:
         lines += _wrong("pinentry", error)
     else:

@@ -115,7 +115,20 @@ def user_context(
 
     environ = Environ(os.environ)
     found = Context.of(known or loading.load(environ), environ)
+    if found.agent is not None:
+        found = _with_own_command(found)
     return stores(found._replace(no_input=no_input or _no_input(environ), note=note))
+
+
+def _with_own_command(context: Context) -> Context:
+    """The context whose errors tell an agent which command the person can run."""
+    from ..config.agents import AskingLimits
+    from ..text import format_command
+
+    limits = context.configuration.pinentry
+    if isinstance(limits, AskingLimits):
+        limits = limits._replace(command=format_command(["secretly", *sys.argv[1:]], 200))
+    return context._replace(configuration=context.configuration._replace(pinentry=limits))
 
 
 def _no_input(environ: Mapping[str, str]) -> bool:

@@ -153,7 +153,7 @@ async def _confirm(
         wording.TITLE, wording.import_question(names, what, shown), "", whole=True
     )
     pinentry = context.configuration.pinentry
-    await prompting.confirm(question, PROMPT_TIMEOUT, context.environ, pinentry)
+    await prompting.confirm(question, PROMPT_TIMEOUT, context.environ, pinentry, tell=context.note)
 
 
 async def _move(

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from ..errors import Refused
 from ..keeping.keychain import Keychain
 from ..resolving.request import Context
+from ..running.leases import Lease, Leases
 from ..text import escape
 from .as_json import add_json, print_json
 from .console import UsageError, drive, user_context
@@ -63,17 +64,23 @@ def execute(options: Namespace) -> int:
             raise UsageError("--others and --older contradict each other", "leave one of them out")
         return _list_others(options.json)
     days = None if options.older is None else _days(options.older)
-    found = sorted(_places(user_context()).items())
+    context = user_context()
+    found, leases = sorted(_places(context).items()), Leases(context.environ).all()
     if days is not None:
         found = [(name, [p for p in places if _is_older(p, days)]) for name, places in found]
         found = [(name, places) for name, places in found if places]
     if options.json:
-        print_json(secrets=[{"name": name, "places": _objects(places)} for name, places in found])
+        print_json(
+            secrets=[{"name": name, "places": _objects(places)} for name, places in found],
+            leases=[_lease_object(lease) for lease in leases],
+        )
         return 0
     width = max((len(name) for name, _ in found), default=0)
     for name, places in found:
         for where in _lines(places):
             print(f"{escape(name):{width}}  {escape(where)}")
+    for lease in leases:
+        print(f"not asked: {lease.text}")
     return 0
 
 
@@ -120,6 +127,15 @@ def _age(stored: str) -> int | None:
     except (ValueError, TypeError):
         return None
     return max(0, since.days)
+
+
+def _lease_object(lease: Lease) -> dict[str, object]:
+    return {
+        "secrets": [secret.rpartition(" ")[0] for secret in lease.secrets],
+        "program": lease.program,
+        "folder": lease.folder,
+        "seconds_left": int(lease.left),
+    }
 
 
 def _places(context: Context) -> dict[str, list[Place]]:

@@ -109,6 +109,7 @@ OPTIONS = (
     _Option(("--ask",), "ask", "ask you, even if the secret is stored"),
     _Option(("--confirm",), "confirm", "ask you to confirm the use of a stored secret"),
     _Option(("--no-confirm",), "confirm", "don't ask you to confirm it", value=False),
+    _Option(("--reason",), "reason", "say why, in the dialog (or SECRETLY_REASON)", "TEXT"),
     _Option(("--no-input",), "no_input", "never ask: fail instead (or SECRETLY_NO_INPUT=1)"),
     _Option(
         ("--prompt-timeout",),
@@ -144,6 +145,7 @@ class RunOptions:
         self.remember: model.Remember | None = None
         self.ask = False
         self.confirm: bool | None = None
+        self.reason: str | None = None
         self.no_input = False
         self.prompt_timeout: float | None = None
         self.dry_run = False
@@ -171,6 +173,8 @@ class RunOptions:
         ):
             if isinstance(seconds, float):
                 found.append(f"{option}={values.duration_text(seconds)}")
+        if self.reason is not None:
+            found.append(f"--reason={self.reason}")
         return found
 
     def take(self, option: _Option, value: str | None) -> None:

@@ -7,6 +7,7 @@ from argparse import ArgumentParser
 
 from ..redacted import Secret
 from ..reference import parse
+from ..resolving.caller import refuse_to_print
 from ..resolving.candidates import ResolvedSecret
 from ..resolving.obtain import obtain_stored
 from ..resolving.request import SecretRequest
@@ -48,13 +49,25 @@ def add_env_files(verb: ArgumentParser, about: str, *, required: bool = False) -
     )
 
 
-def stored_secret(reference: str, purpose: str, confirm: bool = True) -> ResolvedSecret:
+def stored_secret(
+    reference: str,
+    purpose: str,
+    confirm: bool = True,
+    reason: str | None = None,
+    prints: bool = False,
+) -> ResolvedSecret:
     """Return a stored secret.
 
     :param purpose: what it is for, as the prompt shows it.
     :param confirm: whether the user confirms its use, if that is configured.
+    :param reason: why the caller wants it; None: as the environment says.
+    :param prints: whether it is printed whole.
     """
     context = user_context()
+    if reason is not None:
+        context = context._replace(reason=reason)
+    if prints:
+        refuse_to_print(context, sys.stdout.isatty())
     request = SecretRequest(parse(reference, context.environ), purpose=purpose)
     return drive(obtain_stored(request, context, confirm))
 

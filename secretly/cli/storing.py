@@ -50,4 +50,4 @@ async def confirm_replacing(
     text = wording.replace_question(escape(name), escape(username.name), [*map(escape, others)])
     question = questions.Prompt(wording.TITLE, text, "", whole=True)
     pinentry = context.configuration.pinentry
-    await prompting.confirm(question, PROMPT_TIMEOUT, context.environ, pinentry)
+    await prompting.confirm(question, PROMPT_TIMEOUT, context.environ, pinentry, tell=context.note)

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Literal
 
+    from .agents import AskingLimits
+
     #: Store what was typed: no, yes, ask after it was accepted, or hold it in memory for so many
     #: seconds.
     Remember = bool | float | Literal["ask"]
@@ -21,7 +23,8 @@ class Entry(Record):
     :param source: where the secret comes from; None: the keychain, or the user.
     :param username: the user name that goes with the secret.
     :param remember: whether to store a secret that was typed.
-    :param confirm: whether you must agree before a stored secret is used.
+    :param confirm: whether you must agree before a stored secret is used; seconds: the same, and
+        you may agree for so long.
     :param prefix: how the secret starts, if it is a token.
     :param hosts: the indexes that a token may go to although another index made it.
     :param unverified: allow an upload to its index although the tool is told not to check the
@@ -36,7 +39,7 @@ class Entry(Record):
     source: Reference | None = None
     username: str | None = None
     remember: Remember | None = None
-    confirm: bool | None = None
+    confirm: bool | float | None = None
     prefix: str | None = None
     hosts: tuple[str, ...] = ()
     unverified: bool = False
@@ -105,14 +108,14 @@ class Configuration(Record):
 
     :param secrets: the secrets by name.
     :param commands: the known commands by name.
-    :param pinentry: the pinentry to use; None: secretly finds one.
+    :param pinentry: the pinentry to use, or how a policy limits that; None: secretly finds one.
     :param backends: keyring backends that may be used besides keyring's own.
     :param path: the user's file; None if there is none.
     """
 
     secrets: Mapping[str, Entry] = {}
     commands: Mapping[str, Command] = {}
-    pinentry: str | None = None
+    pinentry: str | AskingLimits | None = None
     backends: tuple[str, ...] = ()
     path: str | None = None
 

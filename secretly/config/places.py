@@ -91,6 +91,25 @@ def runtime_folder(environ: Mapping[str, str]) -> str:
     return named_folder("XDG_RUNTIME_DIR", environ) or f"/run/user/{os.geteuid()}"
 
 
+def shared_folder(environ: Mapping[str, str]) -> str:
+    """The folder for the files that secretly's processes share while they run, such as locks.
+
+    It is in the runtime folder, which the system empties when you log out. Where this is not a
+    folder of yours alone, as on macOS, it is the folder for secretly's state.
+    """
+    root = runtime_folder(environ)
+    try:
+        facts = os.stat(root)
+    except OSError:
+        return secretly_folder("state", environ)
+    if stat.S_ISDIR(facts.st_mode) and (facts.st_uid, facts.st_mode & 0o077) == (
+        os.geteuid(),
+        0,
+    ):
+        return os.path.join(root, "secretly")
+    return secretly_folder("state", environ)
+
+
 def login_bus_path(environ: Mapping[str, str]) -> str:
     """Where systemd makes the socket of the bus of a login.
 

@@ -46,12 +46,14 @@ class Consent(NamedTuple):
     :param after: the lines below it.
     :param listing: the lines for standard error, if the dialog has no room for the files.
     :param named: whether the tool sends a user name.
+    :param asked_by: the lines that the question has below this text.
     """
 
     before: tuple[str, ...]
     after: tuple[str, ...]
     listing: tuple[str, ...] = ()
     named: bool = True
+    asked_by: str = ""
 
     def text(self, username: str) -> str:
         """The text for the dialog.
@@ -67,7 +69,8 @@ class Consent(NamedTuple):
 
     def fits(self, username: str) -> bool:
         """Whether all of it fits into one line of the dialogue with pinentry."""
-        return assuan.fits("SETDESC", self._wrapped(username) + "x" * _RESERVED, keep="\n")
+        whole = f"{self._wrapped(username)}\n{self.asked_by}" + "x" * _RESERVED
+        return assuan.fits("SETDESC", whole, keep="\n")
 
     def _wrapped(self, username: str) -> str:
         user = [wording.user_line(escape(username))] if self.named else []
@@ -161,7 +164,7 @@ class Release(NamedTuple):
 
     # -- consent -----------------------------------------------------------------
 
-    def consent(self, program: str, argv: Sequence[str]) -> Consent:
+    def consent(self, program: str, argv: Sequence[str], asked_by: str = "") -> Consent:
         """What the user agrees to.
 
         All of it fits into one dialog: the command is left out first, then the files make
@@ -169,6 +172,7 @@ class Release(NamedTuple):
 
         :param program: the program's real path, escaped.
         :param argv: the command line.
+        :param asked_by: the lines that say who asks, for which there must be room.
         :raises Refused: if the rest does not fit.
         """
         what, where, token, *notes = self._head
@@ -178,7 +182,7 @@ class Release(NamedTuple):
         command = wording.command_line(format_command(argv, _WIDTH - 5))
         username = self.destination.username or "x" * _USERNAME
         made = [
-            Consent(before, lines, listing, named)
+            Consent(before, lines, listing, named, asked_by)
             for files, listing in self._bodies()
             for lines in ((*head, command, *files), (*head, *files))
         ]

@@ -15,42 +15,62 @@ class Confirmation(Record):
     :param waived_by: what says that the user need not, where secretly would have asked.
     :param limits: what the command gets in place of the secret, as the dialog says it; empty if it
         gets the secret itself.
+    :param lease: for how long the user may agree, in seconds; 0: for this use alone.
     """
 
     needed: bool
     waived_by: str = ""
     limits: str = ""
+    lease: float = 0.0
 
 
-def decide_confirmation(request: SecretRequest, found: ResolvedSecret) -> Confirmation:
+def decide_confirmation(
+    request: SecretRequest, found: ResolvedSecret, must: bool = False
+) -> Confirmation:
     """Decide whether the user confirms this use, and if not, why not.
 
     The caller's choice counts first, then the configuration; else publishing commands ask, and
     others that get a limited token. What the user just typed needs no confirmation, nor does a
     configured user name.
+
+    :param must: whether the policy has each use confirmed, whatever the caller and the
+        configuration say.
     """
     if found.origin in (TYPED, CONFIGURATION):
         return Confirmation(False)
     limits = request.limits(found.secret, found.entry) if request.limits is not None else ""
     asks = request.publishes or limits != ""
-    if request.confirm is not None:
+    if must:
+        needed, by = True, ""
+    elif request.confirm is not None:
         needed, by = request.confirm, "--no-confirm"
     elif found.entry.confirm is not None:
-        needed, by = found.entry.confirm, "confirm = false in the configuration"
+        needed, by = found.entry.confirm is not False, "confirm = false in the configuration"
     else:
         needed, by = asks, ""
-    return Confirmation(needed, by if asks and not needed else "", limits)
+    lease = 0.0 if asks or request.confirm else _lease_of(request, found)
+    return Confirmation(needed, by if asks and not needed else "", limits, lease)
 
 
-async def confirm_use(request: SecretRequest, found: ResolvedSecret, context: Context) -> None:
-    """Have the user confirm the use of a stored secret, if that is needed.
+def _lease_of(request: SecretRequest, found: ResolvedSecret) -> float:
+    """For how long the user may agree to this use, in seconds."""
+    confirm = found.entry.confirm
+    if request.lease is None or confirm is None or isinstance(confirm, bool):
+        return 0.0
+    return confirm
+
+
+async def confirm_use(
+    request: SecretRequest, found: ResolvedSecret, context: Context
+) -> ResolvedSecret:
+    """Have the user confirm the use of a stored secret, if that is needed; return it with that.
 
     :raises NotConfirmed: if the user answers No.
     :raises Refused: if it is needed and secretly must not ask.
     """
-    decided = decide_confirmation(request, found)
-    if not decided.needed:
-        return
+    decided = decide_confirmation(request, found, context.must_confirm)
+    if not decided.needed or found.answer:
+        return found
     from ..asking import wording
 
     name = escape(found.name)
@@ -58,16 +78,25 @@ async def confirm_use(request: SecretRequest, found: ResolvedSecret, context: Co
     if context.no_input:
         raise Refused(
             f"can't ask you to confirm the use of {name} from {where}: prompts are switched off",
-            "run it without --no-input and SECRETLY_NO_INPUT, or set confirm = false for it",
+            "run it without --no-input and SECRETLY_NO_INPUT"
+            + ("" if context.must_confirm else ", or set confirm = false for it"),
         )
     from ..asking import prompting, questions
 
     limits = decided.limits
     asks = request.who_asks(found.entry.username, found.username)
-    text = wording.confirm_use_text(name, where, "\n".join(filter(None, (asks, limits))))
+    text = wording.confirm_use_text(
+        name, where, "\n".join(filter(None, (asks, limits, context.asked_by)))
+    )
     question = questions.Prompt(wording.TITLE, text, "", whole=request.publishes or limits != "")
     pinentry = context.configuration.pinentry
     request.before_prompt()
     await prompting.confirm(
-        question, request.prompt_timeout, context.environ, pinentry, until=request.until
+        question,
+        request.prompt_timeout,
+        context.environ,
+        pinentry,
+        until=request.until,
+        tell=context.note,
     )
+    return found._replace(answer=wording.YES)

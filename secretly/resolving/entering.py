@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 ATTEMPTS = 3
 
 
-def _prompt(request: SecretRequest, candidate: Candidate, problem: str) -> Prompt:
+def _prompt(request: SecretRequest, candidate: Candidate, problem: str, context: Context) -> Prompt:
     from ..asking import questions, wording
 
     name = escape(candidate.name)
@@ -33,7 +33,7 @@ def _prompt(request: SecretRequest, candidate: Candidate, problem: str) -> Promp
         label = wording.username_label(name)
     title = wording.title(request.position)
     asks = request.who_asks(candidate.entry.username, own_username(candidate), typed=True)
-    purpose = "\n".join(filter(None, (request.position, asks, limits)))
+    purpose = "\n".join(filter(None, (request.position, asks, limits, context.asked_by)))
     label = escape(request.prompt or label)
     return questions.Prompt(title, purpose, label, problem, request.repeat, request.publishes)
 
@@ -47,7 +47,7 @@ def _examined(request: SecretRequest, entry: Entry, typed: Secret) -> tuple[Secr
 
 
 async def _with_username(
-    request: SecretRequest, candidate: Candidate, typed: Secret, asker: Asker
+    request: SecretRequest, candidate: Candidate, typed: Secret, way: tuple[Asker, Context]
 ) -> Candidate:
     """The candidate with the user name of what was typed, which is asked for where it is needed."""
     prefix, username = request.token_prefix, candidate.username
@@ -56,7 +56,8 @@ async def _with_username(
     named = request._replace(
         reference=Reference("", candidate.name, "username"), prompt=None, repeat=False
     )
-    prompt = _prompt(named, candidate, "")
+    asker, context = way
+    prompt = _prompt(named, candidate, "", context)
     for _ in range(ATTEMPTS):
         name, wrong = _examined(named, candidate.entry, await asker.ask(prompt))
         if not wrong:
@@ -103,10 +104,10 @@ async def ask_for(
     :raises Cancelled: if the user cancels.
     """
     request.before_prompt()
-    prompt = _prompt(request, candidate, problem)
+    prompt = _prompt(request, candidate, problem, context)
     typed, wrong = _examined(request, candidate.entry, await asker.ask(prompt))
     if not wrong:
-        candidate = await _with_username(request, candidate, typed, asker)
+        candidate = await _with_username(request, candidate, typed, (asker, context))
         if _stores_early(request, candidate):
             await remember(request, candidate, typed, context)
     return Entered(candidate, typed, wrong)

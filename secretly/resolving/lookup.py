@@ -208,7 +208,7 @@ def _items(
     run = runs.Run(context.environ, timeout, context.configuration.pinentry, context.keychain)
     run.until = max(request.until for request, _ in wanted)
     first = next(request for request, found in wanted if any(one.source for one in found))
-    run.wanted_by = lambda: first.wanted_by
+    run.wanted_by = lambda: "\n".join(filter(None, (first.wanted_by, context.asked_by)))
     entries = context.configuration.secrets
     commands = {name: entry.command for name, entry in entries.items() if entry.command}
     as_json = {name for name in commands if entries[name].format}

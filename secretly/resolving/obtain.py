@@ -29,6 +29,21 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 
+def _check_caller(context: Context) -> None:
+    """Refuse a call that the policy doesn't allow."""
+    if context.agent is not None or context.policy.require_reason:
+        from .caller import check_caller
+
+        check_caller(context)
+
+
+def _sandboxed() -> tuple[str, str] | None:
+    """What happened and what to do, if a sandbox keeps secretly from the keychain."""
+    from ..processes import sandbox
+
+    return sandbox.SANDBOXED if sandbox.blocks_sockets() else None
+
+
 class _LookUp:
     """The look-up of one request: it yields what its candidates have, one after another."""
 
@@ -80,6 +95,8 @@ class _LookUp:
     def missing(self, unavailable: KeychainUnavailable | None) -> SecretlyError:
         """The error for a secret that is not stored, or that the keychain can't give."""
         name = escape(self.request.reference.name)
+        if unavailable is not None and (sandboxed := _sandboxed()):
+            return KeychainUnavailable(f"can't get {name}: {sandboxed[0]}", sandboxed[1])
         if unavailable is None:
             fix = f"secretly set {shell_quote(self.request.reference.name)}"
             question = f". {self.question}" if self.question else ""
@@ -126,8 +143,13 @@ async def obtain_all(requests: Sequence[SecretRequest], context: Context) -> lis
 
 
 async def _obtain_all(requests: Sequence[SecretRequest], context: Context) -> list[ResolvedSecret]:
+    _check_caller(context)
     context, look_ups = _begin(requests, context)
     outcomes = await _look_up_all(look_ups, context)
+    if any(request.lease is not None for request in requests):
+        from . import leasing
+
+        outcomes = await leasing.confirm_together(requests, outcomes, context)
     obtained: list[ResolvedSecret] = []
     asked, missing = 0, sum(outcome.found is None for outcome in outcomes)
     for look_up, outcome in zip(look_ups, outcomes, strict=True):
@@ -146,11 +168,12 @@ async def obtain_stored(
     :param confirm: whether the user confirms its use, if that is configured.
     :raises NotFound: if it is not stored.
     """
+    _check_caller(context)
     context, (look_up,) = _begin([request], context)
     found = (await look_up.next(may_ask=False)).found
     assert found is not None
     if confirm:
-        await confirm_use(request, found, context)
+        found = await confirm_use(request, found, context)
     return found
 
 
@@ -238,7 +261,7 @@ async def _confirm(
         candidate = found.candidate
         if request.inspect is not None:
             request.inspect(found.secret, found.entry)
-        await confirm_use(request, found, context)
+        outcome = Outcome(await confirm_use(request, found, context))
         if await is_accepted(request, found.secret):
             break
         from ..asking import wording
@@ -293,7 +316,11 @@ async def _enter(
     request, pinentry = look_up.request, context.configuration.pinentry
     for _ in range(entering.ATTEMPTS):
         async with prompting.turn(
-            request.prompt_timeout, context.environ, pinentry, until=request.until
+            request.prompt_timeout,
+            context.environ,
+            pinentry,
+            until=request.until,
+            tell=context.note,
         ) as asker:
             if before is not None and (found := (await look_up.again(before)).found) is not None:
                 return found

@@ -6,9 +6,11 @@ import os
 import sys
 import time
 
+from ..config import agents, policy
 from ..config.model import Configuration, Entry
 from ..keeping.keychain import Keychain
 from ..keeping.stored_names import StoredNames
+from ..processes import ancestry
 from ..record import Record
 from ..redacted import Environ, Secret
 from ..reference import Reference
@@ -16,12 +18,31 @@ from ..text import escape
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from typing import Any, Self
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any, Protocol, Self
 
     from ..config.model import Remember
     from ..keeping.kernel_keyring import TemporaryStore
     from ..keeping.store import SecretStore
+
+    class LeaseTerms(Protocol):
+        """What the user may agree to for longer than one call."""
+
+        def covers(self, secrets: tuple[str, ...]) -> bool:
+            """Whether the user has agreed to this use of these secrets, and that is not over."""
+
+        def grant(self, secrets: tuple[str, ...], seconds: float) -> None:
+            """Note that the user agrees to this use for a while.
+
+            :raises OSError: if that can't be noted.
+            """
+
+        def describe(self, longer: str) -> str:
+            """Say what it is, in lines for the dialog.
+
+            :param longer: the duration that the user types.
+            """
+
 
 #: How long the user has to answer a prompt, in seconds, unless told otherwise.
 PROMPT_TIMEOUT = 300.0
@@ -66,6 +87,7 @@ class SecretRequest(Record):
         gets the secret as it is. It is called with the secret, which is None before the user types
         it, and its configuration. The use of a stored one that is limited is confirmed, unless
         configured otherwise.
+    :param lease: what the user may agree to for longer; None: each use is a question of its own.
     :param before_prompt: shows the part of the question that a dialog has no room for.
     """
 
@@ -90,6 +112,7 @@ class SecretRequest(Record):
     inspect: Callable[[Secret, Entry], None] | None = None
     limits: Callable[[Secret | None, Entry], str] | None = None
     before_prompt: Callable[[], None] = _nothing
+    lease: LeaseTerms | None = None
 
     def time_left(self) -> float:
         """How long the user has for the next question, in seconds; less than 0: no time is left."""
@@ -133,6 +156,10 @@ class Context(Record):
     :param no_input: never ask the user.
     :param note: gets each message for the user that is not an error.
     :param temporary_store: remembers secrets for a while; None: the kernel keyring.
+    :param policy: the rules that nothing else lowers.
+    :param agent: the coding agent that started this process, unless it may do what you do.
+    :param reason: why the caller wants secrets, in the caller's words.
+    :param ancestors: finds the processes that started this one; None: dialogs don't name them.
     """
 
     configuration: Configuration
@@ -142,6 +169,28 @@ class Context(Record):
     no_input: bool = False
     note: Callable[[str], None] = _log
     temporary_store: TemporaryStore | None = None
+    policy: policy.Policy = policy.Policy()
+    agent: agents.Agent | None = None
+    reason: str = ""
+    ancestors: Callable[[], Sequence[ancestry.Ancestor]] | None = None
+
+    @property
+    def must_confirm(self) -> bool:
+        """Whether each use of a secret that was not typed is confirmed, whatever else says."""
+        return self.agent is not None or self.policy.confirm == "stored"
+
+    @property
+    def asked_by(self) -> str:
+        """The lines that say who asks and why, for a dialog; they are harmless and short."""
+        if self.ancestors is None:
+            return ""
+        from ..asking import wording
+
+        why = wording.reason_line(self.reason)
+        pid = self.agent.process.pid if self.agent is not None else 0
+        limit = wording.CALLER_LIMIT - len(wording.asked_by_line(why).encode()) - 1
+        who = ancestry.asked_by(self.ancestors(), pid, sandboxed=ancestry.in_sandbox(), limit=limit)
+        return "\n".join(filter(None, (wording.asked_by_line(who), why)))
 
     @property
     def memory(self) -> TemporaryStore:
@@ -152,11 +201,29 @@ class Context(Record):
 
     @classmethod
     def of(cls, configuration: Configuration, environ: Mapping[str, str]) -> Self:
-        """The user's own keychain and list of stored names, in this environment."""
+        """The user's own keychain and list of stored names, in this environment.
+
+        :raises SecretlyError: if the policy can't be used.
+        """
         environ = Environ(environ)
+        rules, agent = policy.load(), None
+        if rules.agents != "as-me":
+            agent = agents.recognize(environ, (rules.agent_variables, rules.agent_programs))
+        if agent is not None or rules.pinentry is not None:
+            limits = agents.AskingLimits(rules.pinentry, agent, as_me=policy.as_me())
+            configuration = configuration._replace(pinentry=limits)
         stored_names = StoredNames.default()
         keychain = Keychain(environ, configuration.backends, stored_names)
-        return cls(configuration, environ, keychain, stored_names)
+        return cls(
+            configuration,
+            environ,
+            keychain,
+            stored_names,
+            policy=rules,
+            agent=agent,
+            reason=environ.get("SECRETLY_REASON", ""),
+            ancestors=ancestry.chain,
+        )
 
 
 def login_name() -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ..config.agents import AskingLimits
 from ..errors import Cancelled, KeychainUnavailable, SecretlyError
 from ..redacted import Secret
 from ..text import escape
@@ -67,9 +68,16 @@ async def _wants_it_stored(request: SecretRequest, name: str, context: Context) 
 
     question = questions.Prompt(wording.TITLE, wording.store_question(name, request.wanted_by), "")
     pinentry = context.configuration.pinentry
+    if isinstance(pinentry, AskingLimits):
+        pinentry = pinentry._replace(is_consent=False)
     try:
         await prompting.confirm(
-            question, request.prompt_timeout, context.environ, pinentry, until=request.until
+            question,
+            request.prompt_timeout,
+            context.environ,
+            pinentry,
+            until=request.until,
+            tell=context.note,
         )
     except Cancelled:
         return False

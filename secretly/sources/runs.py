@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping, Sequence
 from typing import Any, Protocol, Self, TypeVar
 
+from ..config.agents import AskingLimits
 from ..errors import NoPinentry, SourceFailed
 from ..keeping.store import SecretStore
 from ..redacted import NotASecret, Secret, to_secret
@@ -72,7 +73,7 @@ class Run:
         self,
         environ: Mapping[str, str],
         prompt_timeout: float | None = None,
-        setting: str | None = None,
+        setting: str | AskingLimits | None = None,
         keychain: SecretStore | None = None,
         **shared: Any,
     ) -> None:
@@ -140,7 +141,7 @@ class Run:
         """Whether the user may see a prompt that a program shows itself."""
         from ..asking import choosing
 
-        place = choosing.surroundings(self.environ)
+        place = choosing.surroundings(self.environ, self.setting)
         seen = place.foreground or place.display or choosing.notebook_kernel() is not None
         return self.prompt_timeout is not None and seen
 
@@ -189,7 +190,7 @@ class Run:
         from ..asking import prompting
 
         seconds = self.must_ask(purpose, hint)
-        turn = prompting.turn_for_program(self.environ, seconds)
+        turn = prompting.turn_for_program(self.environ, seconds, setting=self.setting)
         async with self.off_the_clock(turn) as variables:
             yield variables
 
@@ -209,7 +210,9 @@ class Run:
             variables: Mapping[str, str] = {}
             if self.prompt_timeout is not None and program not in self.asked:
                 seconds = self.at_most(self.prompt_timeout)
-                waits = prompting.turn_for_program(self.environ, seconds, asking=False)
+                waits = prompting.turn_for_program(
+                    self.environ, seconds, asking=False, setting=self.setting
+                )
                 variables = await turn.enter_async_context(self.off_the_clock(waits))
                 if program in self.asked:
                     await turn.aclose()

@@ -153,7 +153,8 @@ class FakePinentry:
     @property
     def environ(self) -> dict[str, str]:
         """Variables with which secretly uses this pinentry."""
-        return {"PINENTRY": str(self.path), "DISPLAY": ":fake"}
+        # A screen of its own: prompts on the same one wait for each other.
+        return {"PINENTRY": str(self.path), "DISPLAY": f":{self._folder.name}"}
 
     @property
     def prompts(self) -> list[dict[str, str]]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from .. import api
 from ..config import loading
 from ..keeping.stored_names import StoredNames
+from ..redacted import Environ
 from ..resolving import request
 from .pinentry import FakePinentry
 from .stores import MemoryKeychain, MemorySession
@@ -40,7 +41,10 @@ def sandbox(
         variables |= {**(pinentry.environ if pinentry else {}), **(environ or {})}
         found = loading.load(variables)
         double = MemoryKeychain() if keychain is None else keychain
-        here = request.Context.of(found, variables)._replace(
+        # Not by Context.of: the user's policy, and who started the tests, change nothing here.
+        here = request.Context(
+            found,
+            Environ(variables),
             keychain=double,
             stored_names=StoredNames(Path(folder, "state")),
             no_input=pinentry is None,
