@@ -13,7 +13,7 @@ from ..reference import Reference
 from ..running import launch, program
 from ..running.plain import Separated, plain_variables, separate, texts
 from ..text import escape, format_command
-from .console import UsageError, drive, drive_in_place, hardening, quiet, say, user_context
+from .console import UsageError, drive, hardening, quiet, say, user_context
 from .run_options import RunOptions, parse_options, parse_variable, print_help
 
 TYPE_CHECKING = False  # typing's own would load it
@@ -21,11 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from ..config.model import Command, Configuration, Profile
-    from ..publishing.upload import Upload
     from ..resolving.request import Context, SecretRequest
     from ..running.delivery import DeliveryMethod
     from ..running.env_file import EnvFile
-    from ..running.plain import PlainVariable
     from ..running.planning import DeliveryPlan, PlanInput
     from ..running.preparing import PreparedRun
     from .noting import Attempt
@@ -332,64 +330,19 @@ def _has_gap(word: str) -> bool:
     return last in ("", "=") or last.isspace() or ("://" in word and url)
 
 
-def _look_at_upload(
-    known: command_line.Invocation,
-    path: str,
-    plain: Mapping[str, PlainVariable],
-    context: Context,
-) -> Upload | None:
-    """The upload of a call, whose index a stored token may have made."""
-    from ..running import locating, preparing
-
-    upload = preparing.look_at_upload(known, plain, context, program=path)
-    if upload is None or preparing.why_idle(upload):
-        return upload
-    own = preparing.credentials(known.row._replace(username=None), upload)
-    if own & {*plain, *(name for name, value in context.environ.items() if value)}:
-        return upload  # it has its secret
-    if not (upload.narrows and locating.is_unknown(upload.destination, context)):
-        return upload
-    launch.locale_as_given()  # before hardening: afterwards it can't be read
-    locations = drive_in_place(locating.token_locations(context), {})
-    if not locations:
-        return upload
-    return preparing.look_at_upload(known, plain, context, locations, program=path)
-
-
-def _why_idle(call: _Call, row: Command, upload: Upload, context: Context) -> str:
-    """Why an upload gets no secret from secretly, in words; empty if it gets one.
-
-    :raises Refused: if the user gives a secret twice: in the call, and with ``-e``.
-    """
-    from ..running import preparing
-
-    named = {name for by in call.explicit for name in by.variables}
-    own = preparing.credentials(row._replace(username=None), upload) if named else set()
-    if own := named & own:
-        if upload.given:
-            raise Refused(
-                f"{upload.given} gives a secret, and so does -e {escape(min(own))}",
-                "leave one of them out",
-            )
-        return ""
-    idle = preparing.why_idle(upload)
-    trusted = "" if idle else preparing.why_trusted(upload, context)
-    if trusted or upload.given or (idle and upload.wants_identity):
-        upload.refuse_unseen(preparing.credentials(row, upload))
-    return idle or trusted
-
-
 def _plan_input(call: _Call, path: str, context: Context) -> PlanInput:
     from ..running import planning
 
     known, upload = call.invocation, None
     shown: Sequence[str] = ()
-    if known is not None and known.needs_secret and not call.projects:
-        upload = _look_at_upload(known, path, call.separated(known.row).plain, context)
-    if known is not None and upload is not None:
-        shown = upload.masked(call.command)
-        if idle := _why_idle(call, known.row, upload, context):
-            known, upload = known._replace(idle=idle), None
+    if known is not None and known.row.publishes and known.needs_secret and not call.projects:
+        from .upload_call import look_at_upload, why_idle
+
+        upload = look_at_upload(known, path, call.separated(known.row).plain, context)
+        if upload is not None:
+            shown = upload.masked(call.command)
+            if idle := why_idle(call.explicit, known.row, upload, context):
+                known, upload = known._replace(idle=idle), None
     return planning.PlanInput(
         path,
         call.command,

@@ -1,0 +1,64 @@
+"""The upload of a call, before the run is planned: where it goes, and whether it gets a secret."""
+
+from __future__ import annotations
+
+from ..errors import Refused
+from ..running import launch, locating, preparing
+from ..text import escape
+from .console import drive_in_place
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from ..config import command_line
+    from ..config.model import Command
+    from ..publishing.upload import Upload
+    from ..resolving.request import Context
+    from ..running.delivery import DeliveryMethod
+    from ..running.plain import PlainVariable
+
+
+def look_at_upload(
+    known: command_line.Invocation,
+    path: str,
+    plain: Mapping[str, PlainVariable],
+    context: Context,
+) -> Upload | None:
+    """The upload of a call, whose index a stored token may have made."""
+    upload = preparing.look_at_upload(known, plain, context, program=path)
+    if upload is None or preparing.why_idle(upload):
+        return upload
+    own = preparing.credentials(known.row._replace(username=None), upload)
+    if own & {*plain, *(name for name, value in context.environ.items() if value)}:
+        return upload  # it has its secret
+    if not (upload.narrows and locating.is_unknown(upload.destination, context)):
+        return upload
+    launch.locale_as_given()  # before hardening: afterwards it can't be read
+    locations = drive_in_place(locating.token_locations(context), {})
+    if not locations:
+        return upload
+    return preparing.look_at_upload(known, plain, context, locations, program=path)
+
+
+def why_idle(
+    explicit: Iterable[DeliveryMethod], row: Command, upload: Upload, context: Context
+) -> str:
+    """Why an upload gets no secret from secretly, in words; empty if it gets one.
+
+    :raises Refused: if the user gives a secret twice: in the call, and with ``-e``.
+    """
+    named = {name for by in explicit for name in by.variables}
+    own = preparing.credentials(row._replace(username=None), upload) if named else set()
+    if own := named & own:
+        if upload.given:
+            raise Refused(
+                f"{upload.given} gives a secret, and so does -e {escape(min(own))}",
+                "leave one of them out",
+            )
+        return ""
+    idle = preparing.why_idle(upload)
+    trusted = "" if idle else preparing.why_trusted(upload, context)
+    if trusted or upload.given or (idle and upload.wants_identity):
+        upload.refuse_unseen(preparing.credentials(row, upload))
+    return idle or trusted
