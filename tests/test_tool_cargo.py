@@ -19,9 +19,10 @@ from crates import Registry
 from toolcalls import Calls, root_fixture
 
 from secretly.asking import wording
+from secretly.config.command_line import recognize
 from secretly.config.model import Entry
 from secretly.errors import Refused
-from secretly.publishing.cargo import index
+from secretly.publishing.cargo import aliases, index
 from secretly.publishing.cargo.settings import variable_of
 from secretly.publishing.destination import Destination
 from secretly.publishing.tools import cargo
@@ -198,6 +199,59 @@ def test_a_token_in_the_call_is_used_as_it_is_and_hidden(calls: Calls) -> None:
             "CARGO_REGISTRY_TOKEN": "Cargo"
         }
         assert "canary" not in " ".join(upload.masked(upload.arguments))
+
+
+# -- aliases -------------------------------------------------------------------------
+
+ALIASES = {
+    "~/.cargo/config.toml": (
+        "[alias]\npub = 'publish --locked'\nrel = ['-q', 'pub', '--no-verify']\nx = 'run'\n"
+        "build = 'publish'\nloop = 'loop'\n"
+    ),
+    ".cargo/config.toml": "[alias]\nmine = 'publish'\ntask = 'run -p task --'\nover = 'pub'\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("line", "environ", "expected"),
+    [
+        ("pub -p demo", {}, "publish --locked -p demo"),
+        ("+nightly -v --color never pub", {}, "+nightly -v --color never publish --locked"),
+        ("rel --dry-run", {}, "-q publish --locked --no-verify --dry-run"),
+        ("out 1.0.0", {"CARGO_ALIAS_OUT": "yank --version"}, "yank --version 1.0.0"),
+        # These need no secret, and stay as they were typed.
+        ("x -- publish", {}, "x -- publish"),
+        ("task publish", {}, "task publish"),
+        ("build --release", {}, "build --release"),
+        ("loop", {}, "loop"),
+        ("unknown --pub", {}, "unknown --pub"),
+        ("--unknown pub", {}, "--unknown pub"),
+        ("--list", {}, "--list"),
+    ],
+)
+def test_an_alias_of_the_users_stands_for_what_cargo_makes_of_it(
+    calls: Calls, line: str, environ: Mapping[str, str], expected: str
+) -> None:
+    """cargo ignores one for its own commands."""
+    calls.write(ALIASES)
+    assert " ".join(alias_of(calls, line, environ)) == expected
+
+
+@pytest.mark.parametrize("line", ["mine", "over --dry-run"])
+def test_an_alias_of_the_projects_gets_no_secret(calls: Calls, line: str) -> None:
+    """It could hold options that send the token elsewhere."""
+    calls.write(ALIASES)
+    with pytest.raises(Refused, match="says what cargo"):
+        alias_of(calls, line, {})
+    calls.write({"~/.cargo/config.toml": "[broken\n", ".cargo/config.toml": ""})
+    assert alias_of(calls, line, {}) == tuple(line.split())
+
+
+def alias_of(calls: Calls, line: str, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The arguments of a call without its alias."""
+    found = recognize(["cargo", *line.split()], calls.known)
+    assert found is not None
+    return aliases.expanded(found, {"HOME": str(calls.home), **environ})
 
 
 # -- the packages --------------------------------------------------------------------

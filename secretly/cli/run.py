@@ -170,6 +170,8 @@ def _read_call(options: RunOptions, command: Sequence[str]) -> _Call:
             f"unknown command '{options.alias}'{suggestion(options.alias, known.commands)}",
             "--as takes a known command: one with [commands.NAME]",
         )
+    if options.alias is None and invocation is not None:
+        invocation, command = _without_alias(invocation, command, environ)
     projects: tuple[str, ...] = ()
     if options.wrap or options.project:
         from . import recipes
@@ -197,6 +199,19 @@ def _read_call(options: RunOptions, command: Sequence[str]) -> _Call:
     return _Call(
         options, command, environ, known, invocation, profile, explicit, env_file, projects
     )
+
+
+def _without_alias(
+    known: command_line.Invocation, command: Sequence[str], environ: Mapping[str, str]
+) -> tuple[command_line.Invocation, Sequence[str]]:
+    """The call without an alias of cargo's that stands for one with a secret."""
+    if known.row.name != "cargo" or known.needs_secret or known.asks_help:
+        return known, command
+    from ..publishing.cargo.aliases import expanded
+
+    arguments = expanded(known, environ)
+    start = command[: len(command) - len(known.arguments)]
+    return known._replace(arguments=arguments), (*start, *arguments)
 
 
 def _read_env_files(options: RunOptions) -> EnvFile | None:
