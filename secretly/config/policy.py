@@ -70,7 +70,7 @@ def load(system: str = SYSTEM, own: str | None = None) -> Policy:
         return Policy()
     from . import policy_file
 
-    return policy_file.read(paths, system)
+    return Policy(**policy_file.read(paths, system))
 
 
 def _exists(path: str) -> bool:

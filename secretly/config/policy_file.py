@@ -10,7 +10,6 @@ from typing import Any
 from .. import safefiles
 from ..errors import BadConfiguration, Refused
 from ..text import escape
-from .policy import Policy
 
 __all__ = ["ORDER", "read"]
 
@@ -26,8 +25,8 @@ ORDER: dict[str, tuple[object, ...]] = {
 _HINT = "fix it; docs/reference/policy has the keys and their values"
 
 
-def read(paths: Sequence[str], system: str) -> Policy:
-    """Read the policy files.
+def read(paths: Sequence[str], system: str) -> dict[str, Any]:
+    """Read the policy files, and return the fields of the policy that they make.
 
     :param paths: those that exist, the system's first.
     :param system: the path of the system's.
@@ -38,7 +37,7 @@ def read(paths: Sequence[str], system: str) -> Policy:
     return _strictest([(path, table) for path, table in tables if table is not None])
 
 
-def _strictest(found: Sequence[tuple[str, Mapping[str, Any]]]) -> Policy:
+def _strictest(found: Sequence[tuple[str, Mapping[str, Any]]]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for _, table in found:
         for key, value in table.items():
@@ -49,7 +48,7 @@ def _strictest(found: Sequence[tuple[str, Mapping[str, Any]]]) -> Policy:
                 values[key] = (*values.get(key, ()), *value)
             else:
                 values.setdefault(key, value)  # the system's
-    return Policy(**values, paths=tuple(path for path, _ in found))
+    return {**values, "paths": tuple(path for path, _ in found)}
 
 
 def _table(path: str, systems: bool) -> dict[str, Any] | None:
