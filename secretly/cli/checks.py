@@ -11,7 +11,9 @@ from .. import safefiles
 from ..asking import choosing, measured, prompting, screens
 from ..config import loading, model, places, values
 from ..errors import KeychainUnavailable, SecretlyError
+from ..keeping import sealing
 from ..keeping.backends import named_by
+from ..keeping.identity import IdentityFiles
 from ..keeping.keychain import Keychain
 from ..keeping.stored_names import StoredNames
 from ..sources import registry
@@ -70,6 +72,7 @@ async def examine(environ: Mapping[str, str]) -> list[Line]:
     lines += await _asking(environ, found)
     lines += await _keychain(environ, found)
     lines += _stored_names()
+    lines += _sealed(environ)
     lines += _managers(environ)
     lines += _path(environ)
     return lines + steering(environ)
@@ -170,6 +173,23 @@ def _stored_names() -> list[Line]:
     except SecretlyError as error:
         return _wrong("list of stored names", error)
     return [Line(True, f"list of stored names: {escape(stored.path)} ({names})")]
+
+
+def _sealed(environ: Mapping[str, str]) -> list[Line]:
+    """The identity that opens sealed secrets, if there is one, or something is sealed."""
+    files = IdentityFiles.of(environ)
+    try:
+        sealed = sum(item.sealed for item in StoredNames.default().items())
+        if not (sealed or files.exist):
+            return []
+        sealing.library()
+        files.recipient()
+        sealing.read_work(files.read().encode())
+    except sealing.Damaged as error:
+        return _wrong("sealed secrets", files.damaged(str(error)))
+    except SecretlyError as error:
+        return _wrong("sealed secrets", error)
+    return [Line(True, f"sealed secrets: {sealed}, opened by {escape(files.path)}")]
 
 
 def _path(environ: Mapping[str, str]) -> list[Line]:

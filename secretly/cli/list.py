@@ -34,7 +34,8 @@ class Place(NamedTuple):
         where = str(self.facts.get("reference"))
         if self.kind == "keychain":
             stored = str(self.facts["stored"])[:10]
-            where = f"the keychain, user {self.facts['username']}, since {stored}"
+            sealed = ", sealed" if self.facts["sealed"] else ""
+            where = f"the keychain{sealed}, user {self.facts['username']}, since {stored}"
         return where if self.used else f"not used: {where}"
 
 
@@ -60,7 +61,12 @@ def _places(context: Context) -> dict[str, list[Place]]:
     """The places of each secret; none, where secretly asks each time."""
     found: dict[str, list[Place]] = {}
     for item in context.stored_names.items():
-        facts = {"username": item.username, "own_username": item.own, "stored": item.stored}
+        facts = {
+            "username": item.username,
+            "own_username": item.own,
+            "stored": item.stored,
+            "sealed": item.sealed,
+        }
         found.setdefault(item.name, []).append(Place("keychain", facts))
     for name, entry in context.configuration.secrets.items():
         places = found.setdefault(name, [])

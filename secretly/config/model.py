@@ -29,6 +29,7 @@ class Entry(Record):
     :param command: a command that prints the secret, in place of a source.
     :param narrow: whether a command that is not a known upload gets a PyPI token that ends in an
         hour, in place of the stored one.
+    :param sealed: whether the keychain stores it as an age file for the user's identity.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Entry(Record):
     unverified: bool = False
     command: tuple[str, ...] = ()
     narrow: bool = True
+    sealed: bool = False
 
 
 class Profile(Record):

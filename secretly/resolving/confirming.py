@@ -27,9 +27,9 @@ def decide_confirmation(request: SecretRequest, found: ResolvedSecret) -> Confir
 
     The caller's choice counts first, then the configuration; else publishing commands ask, and
     others that get a limited token. What the user just typed needs no confirmation, nor does a
-    configured user name.
+    configured user name, nor a sealed secret: the passphrase was the answer to the same question.
     """
-    if found.origin in (TYPED, CONFIGURATION):
+    if found.origin in (TYPED, CONFIGURATION) or found.sealed:
         return Confirmation(False)
     limits = request.limits(found.secret, found.entry) if request.limits is not None else ""
     asks = request.publishes or limits != ""
