@@ -202,10 +202,19 @@ def test_an_age_file_inside_a_sealed_secret_is_refused(home: Home) -> None:
     from secretly.keeping import sealing
 
     items = json.loads((home.folder / "keychain.json").read_text())
-    items[json.dumps(["One", ME])] = sealing.seal(stored(home)["Two"], sealed.RECIPIENT)
+    items[json.dumps(["One", ME])] = sealing.seal(stored(home)["Two"], sealed.RECIPIENT, "One")
     (home.folder / "keychain.json").write_text(json.dumps(items))
     with FakePinentry([P]) as fake:
         assert_fails(home.run("get", "One", environ=fake.environ), 1, checking_says())
+
+
+def test_a_sealed_secret_that_was_moved_is_refused(home: Home) -> None:
+    """Another program can store it under another name, but you don't hand it over as that."""
+    items = json.loads((home.folder / "keychain.json").read_text())
+    items[json.dumps(["One", ME])] = items[json.dumps(["Two", ME])]
+    (home.folder / "keychain.json").write_text(json.dumps(items))
+    with FakePinentry([P]) as fake:
+        assert_fails(home.run("get", "One", environ=fake.environ), 1, "under another name")
 
 
 def test_a_seal_that_is_configured_is_demanded(home: Home) -> None:

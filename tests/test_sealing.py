@@ -35,7 +35,7 @@ END = b"--- abc\nrest"
 
 #: A sealed secret, and the keys that open it.
 KEYS = Keys.generate()
-SEALED = sealing.seal("canary-1", KEYS.recipient)
+SEALED = sealing.seal("canary-1", KEYS.recipient, "Name")
 
 
 def armored(data: bytes) -> bytes:
@@ -191,11 +191,13 @@ def test_any_bytes_are_a_header_or_damaged(data: bytes) -> None:
 @given(st.text(st.characters(codec="utf-8"), max_size=50))
 def test_what_is_sealed_opens_again(text: str) -> None:
     """Whatever text is sealed, the keys return it, and the file does not contain it."""
-    file = sealing.seal(text, KEYS.recipient)
+    file = sealing.seal(text, KEYS.recipient, "Name")
     assert is_sealed(file)
-    assert sealing.unseal(file, KEYS) == text
+    assert sealing.unseal(file, KEYS, "Name") == text
     assert (
-        sealing.unseal(f"\r\n{file.strip()}\n\n", Keys((*Keys.generate().texts, *KEYS.texts)))
+        sealing.unseal(
+            f"\r\n{file.strip()}\n\n", Keys((*Keys.generate().texts, *KEYS.texts)), "Name"
+        )
         == text
     )
 
@@ -219,8 +221,39 @@ def test_what_is_sealed_opens_again(text: str) -> None:
 def test_what_does_not_open_says_why(text: str, keys: Keys, why: str) -> None:
     """Damage, another identity and a planted passphrase are told apart."""
     with pytest.raises(Damaged) as caught:
-        sealing.unseal(text, keys)
+        sealing.unseal(text, keys, "Name")
     assert str(caught.value) == why
+
+
+TAG = "D1gzhw"  # of PyPI
+
+
+@given(st.text(max_size=30))
+def test_a_sealed_secret_opens_under_its_own_name_only(name: str) -> None:
+    """Another program can't have you hand over one secret in place of another."""
+    file = sealing.seal("canary-1", KEYS.recipient, name)
+    assert sealing.unseal(file, KEYS, name) == "canary-1"
+    with pytest.raises(Damaged, match="another name"):
+        sealing.unseal(file, KEYS, f"{name}x")
+
+
+def test_the_mark_of_a_name_never_changes_and_cannot_be_changed() -> None:
+    """Old files must open with later versions. A mark of another name doesn't fit the header."""
+    file = sealing.seal("canary-1", KEYS.recipient, "PyPI")
+    stanzas = sealing.read_header(file.encode()).stanzas
+    assert [words[1] for words in stanzas if words[0] == "ssh-ed25519"] == [TAG]
+    data = base64.b64decode("".join(file.splitlines()[1:-1]))
+    moved = armored(data.replace(f"ssh-ed25519 {TAG} ".encode(), b"ssh-ed25519 AAAAAA ")).decode()
+    for name in ("PyPI", "Other"):
+        with pytest.raises(Damaged, match="is damaged"):
+            sealing.unseal(moved, KEYS, name)
+
+
+def test_what_age_has_sealed_may_have_any_name() -> None:
+    """age knows no names."""
+    to = [pyrage.x25519.Recipient.from_str(KEYS.recipient)]
+    file = pyrage.encrypt(b"canary-1", to, armored=True).decode()
+    assert sealing.unseal(file, KEYS, "Any") == "canary-1"
 
 
 @pytest.mark.parametrize("text", ["", "# a comment\n", "AGE-PLUGIN-X-1ABC", "AGE-SECRET-KEY-1ABC"])
@@ -242,7 +275,7 @@ def test_without_the_library_the_error_says_what_to_install(
     """Sealed secrets need the extra."""
     monkeypatch.setitem(sys.modules, "pyrage", None)
     with pytest.raises(Refused) as caught:
-        sealing.unseal(SEALED, KEYS)
+        sealing.unseal(SEALED, KEYS, "Name")
     assert "secretly[sealed]" in caught.value.hint
 
 
@@ -340,7 +373,7 @@ def test_an_identity_is_written_for_this_user_alone(tmp_path: Path) -> None:
     try:
         files = IdentityFiles(tmp_path / "new" / "secretly")
         files.write(sealed.IDENTITY, sealed.RECIPIENT)
-        with files.sealed("canary-1"):
+        with files.sealed("canary-1", "Name"):
             pass
     finally:
         os.umask(before)
@@ -363,7 +396,7 @@ def test_without_an_identity_the_error_says_how_to_make_it(tmp_path: Path) -> No
 def test_an_identity_that_others_can_change_is_refused(files: IdentityFiles) -> None:
     """They could have put theirs there."""
     Path(files.path).with_suffix(".pub").chmod(0o666)
-    with pytest.raises(Refused), files.sealed("canary-1"):
+    with pytest.raises(Refused), files.sealed("canary-1", "Name"):
         raise AssertionError
     Path(files.path).chmod(0o666)
     with pytest.raises(Refused):
@@ -374,17 +407,17 @@ def test_an_identity_that_others_can_change_is_refused(files: IdentityFiles) -> 
 def test_a_damaged_recipient_seals_nothing(files: IdentityFiles, text: str) -> None:
     """The checksum of a recipient finds a wrong letter."""
     Path(files.path).with_suffix(".pub").write_bytes(text.encode("latin-1"))
-    with pytest.raises(Refused), files.sealed("canary-1"):
+    with pytest.raises(Refused), files.sealed("canary-1", "Name"):
         raise AssertionError
 
 
 def test_nothing_is_sealed_while_the_identity_changes(files: IdentityFiles) -> None:
     """It would be sealed for an identity that is about to go; several may seal together."""
     with files.changing():
-        for block in (files.sealed("canary-1"), files.changing()):
+        for block in (files.sealed("canary-1", "Name"), files.changing()):
             with pytest.raises(Refused, match="another secretly"), block:
                 raise AssertionError
-    with files.sealed("canary-1"), files.sealed("canary-2"):
+    with files.sealed("canary-1", "Name"), files.sealed("canary-2", "Other"):
         pass
 
 

@@ -101,15 +101,16 @@ class IdentityFiles:
             yield
 
     @contextlib.contextmanager
-    def sealed(self, value: str) -> Iterator[str]:
+    def sealed(self, value: str, name: str) -> Iterator[str]:
         """Give a secret as a sealed text. The identity stays until the end of the block.
 
+        :param name: the name that it is stored under.
         :raises NotFound: if there is no identity.
         :raises Refused: if it is being changed, or can't be used.
         """
         with self._locked(exclusive=False):
             try:
-                text = sealing.seal(value, self.recipient())
+                text = sealing.seal(value, self.recipient(), name)
             except UnicodeEncodeError:
                 raise Refused("the secret is not Unicode text", "store the text itself") from None
             except sealing.Damaged as error:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import Refused
@@ -50,6 +51,10 @@ _BEGIN, _END = b"-----BEGIN AGE ENCRYPTED FILE-----", b"-----END AGE ENCRYPTED F
 
 #: The longest header, in bytes. That of a sealed secret has 200 to 400.
 _LONGEST = 1 << 16
+
+#: The kind of recipient that stands for a name, and what is before its key (RFC 8709).
+_OF_NAME = "ssh-ed25519"
+_SSH = b"\0\0\0\x0bssh-ed25519\0\0\0\x20"
 
 #: What pyrage says of a file that was sealed for other identities.
 _NOT_THESE_KEYS = "No matching keys found"
@@ -217,9 +222,10 @@ def check_memory(work: int) -> None:
 # -- sealing -----------------------------------------------------------------------
 
 
-def seal(value: str, recipient: str) -> str:
+def seal(value: str, recipient: str, name: str) -> str:
     """Return a secret as an age file for this recipient, in age's text form.
 
+    :param name: the secret's name: it is opened under no other one.
     :raises Damaged: if the recipient is not one of age's.
     :raises UnicodeEncodeError: if the secret is not Unicode text.
     """
@@ -228,22 +234,52 @@ def seal(value: str, recipient: str) -> str:
         to = pyrage.x25519.Recipient.from_str(recipient)
     except pyrage.RecipientError:
         raise Damaged("is not a recipient of age's (age1…)") from None
-    sealed: bytes = pyrage.encrypt(value.encode(), [to], armored=True)
+    named, _ = _name_as_recipient(name)
+    sealed: bytes = pyrage.encrypt(value.encode(), [to, named], armored=True)
     return sealed.decode("ascii")
 
 
-def unseal(text: str, keys: Keys) -> Secret:
+def unseal(text: str, keys: Keys, name: str) -> Secret:
     """Open a sealed secret.
 
-    :raises Damaged: if it is damaged, or sealed for another identity.
+    :param name: the secret's name. A file that age itself has made may be under any name.
+    :raises Damaged: if it is damaged, or sealed for another identity or under another name.
     """
     check_sealed(text)
     pyrage = library()
     identities = [pyrage.x25519.Identity.from_str(key) for key in keys.texts]
+    data = text.strip("\ufeff \t\r\n").encode()
     try:
-        return to_secret(pyrage.decrypt(text.strip("\ufeff \t\r\n").encode(), identities), nul=True)
+        found = to_secret(pyrage.decrypt(data, identities), nul=True)
     except pyrage.DecryptError as error:
         other = str(error) == _NOT_THESE_KEYS
         raise Damaged("is sealed for another identity" if other else "is damaged") from None
     except NotASecret as error:
         raise Damaged(str(error)) from None
+    tags = {words[1] for words in read_header(data).stanzas if words[0] == _OF_NAME and words[1:]}
+    if tags and tags != {_name_as_recipient(name)[1]}:
+        raise Damaged("was sealed under another name, and copied here")
+    return found
+
+
+def _name_as_recipient(name: str) -> tuple[Any, str]:
+    """A recipient that stands for a name, and the tag by which the header shows it.
+
+    Without it, another program could store one secret's file under the name of another, and you
+    would hand over the wrong secret. It is an SSH key whose private half nobody has, because the
+    public half is a hash. age's header names such a key by 32 bits of its hash, and only those who
+    can open the file can change its header: https://age-encryption.org/v1
+    """
+    pyrage = library()
+    for number in range(256):  # every second number is a point of the curve
+        point = hashlib.sha256(
+            f"secretly seals\0{number}\0{name}".encode("utf-8", "replace")
+        ).digest()
+        wire = _SSH + point
+        try:
+            to = pyrage.ssh.Recipient.from_str(f"{_OF_NAME} {base64.b64encode(wire).decode()}")
+        except pyrage.RecipientError:
+            continue
+        tag = base64.b64encode(hashlib.sha256(wire).digest()[:4]).decode().rstrip("=")
+        return to, tag
+    raise Damaged("has a name that can't be sealed")

@@ -137,9 +137,10 @@ async def replace_identity(context: Context) -> Replaced:
 
 async def _reseal(item: _Item, keys: Keys, new: Keys, context: Context) -> None:
     with contextlib.suppress(sealing.Damaged):
-        sealing.unseal(item.text, new)
+        sealing.unseal(item.text, new, item.name)
         return
-    text = sealing.seal(open_text(item.name, item.text, keys), new.recipient)
+    opened = open_text(item.name, item.text, keys)
+    text = sealing.seal(opened, new.recipient, item.name)
     await _exchange(item, text, context)
 
 
@@ -167,7 +168,7 @@ async def seal_stored(name: str, context: Context) -> bool:
     for item in items:
         if item in shut:
             continue
-        with files.sealed(item.text) as text:
+        with files.sealed(item.text, name) as text:
             if open_text(name, text, keys) != item.text:
                 raise Refused(f"{escape(name)} could not be opened again", "nothing was changed")
             await _exchange(item, text, context)

@@ -99,7 +99,7 @@ async def store_secret(
         return
     from ..keeping.identity import IdentityFiles
 
-    with IdentityFiles.of(context.environ).sealed(value) as text:
+    with IdentityFiles.of(context.environ).sealed(value, name) as text:
         await store_text(name, text, username, context, prompt_timeout)
 
 

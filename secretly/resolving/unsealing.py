@@ -92,7 +92,7 @@ def open_text(name: str, text: str, keys: Keys) -> Secret:
     :raises Refused: if it can't be opened with these keys.
     """
     with _named(name):
-        return sealing.unseal(text, keys)
+        return sealing.unseal(text, keys, name)
 
 
 @contextlib.contextmanager
