@@ -1,8 +1,9 @@
 """Lock and unlock an identity with a passphrase, in a process of its own.
 
 The work takes seconds. pyrage keeps Python's global lock meanwhile, so in a thread it would stop
-the event loop and Ctrl-C; and it aborts its process when memory fails. The process reads nothing
-but its standard input, and other programs can't read its memory (on Linux).
+the event loop and Ctrl-C; and it aborts its process when memory fails. The process gets the
+passphrase through a pipe, when other programs can't read its memory and its pipes any more (on
+Linux).
 """
 
 from __future__ import annotations
@@ -31,12 +32,13 @@ _NOT_THIS_PASSPHRASE = "Decryption failed"
 #: The process. Without the user's site packages, its only path besides the standard library's is
 #: the folder of pyrage. 4 is PR_SET_DUMPABLE (prctl(2)).
 _PROGRAM = """
-import resource, signal, sys
+import os, resource, signal, sys
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 if sys.platform == "linux":
     import ctypes
     ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)
+os.write(1, b"ready")
 sys.path.append(sys.argv[1])
 import pyrage
 passphrase, data = sys.stdin.buffer.read().split(b"\\0", 1)
@@ -101,7 +103,7 @@ async def _work(what: str, passphrase: str, data: str) -> output.Finished:
     given = Secret(f"{passphrase}\0{data}").encode()
     try:
         done = await output.read_output(
-            argv, timeout=_WORK, environ=Environ(os.environ), stdin=given
+            argv, timeout=_WORK, environ=Environ(os.environ), stdin=given, ready=b"ready"
         )
     except TimeoutError:
         raise Refused(
