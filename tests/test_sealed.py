@@ -390,6 +390,30 @@ def test_replacing_the_identity_goes_on_after_a_kill(home: Home) -> None:
         assert_fails(home.run("get", "One", environ=fake.environ), 1, "another identity")
 
 
+@pytest.mark.outside
+def test_a_new_passphrase_takes_the_place_of_the_old_one(home: Home) -> None:
+    """The secrets stay as they are; a second identity is not made by mistake."""
+    before, new = stored(home), "canary of other words"
+    with FakePinentry([P, new, new, P, new]) as fake:
+        done = home.run("identity", "passphrase", environ=fake.environ)
+        assert done.stdout == "your identity has the new passphrase\n", done
+        assert home.run("get", "One", environ=fake.environ).stdout == "canary-One\n"
+        assert errors(fake)[-1] == sealed_wording.WRONG_PASSPHRASE
+        assert_fails(home.run("identity", "create", environ=fake.environ), 1, "identity replace")
+    assert stored(home) == before
+    assert home.run("identity", "export", "--recipient").stdout == f"{sealed.RECIPIENT}\n"
+
+
+def test_doctor_examines_the_identity(home: Home) -> None:
+    """It says how much is sealed, and what is wrong with the identity."""
+    identity = Path(home.environ["XDG_DATA_HOME"], "secretly/identity.age")
+    assert f"ok  sealed secrets: 2, opened by {identity}\n" in home.run("doctor").stdout
+    identity.write_text("canary")
+    assert "is not an age file" in home.run("doctor").stdout
+    identity.unlink()
+    assert "secretly identity create" in home.run("doctor").stdout
+
+
 # -- with the real parts -----------------------------------------------------------
 
 

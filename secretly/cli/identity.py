@@ -95,6 +95,6 @@ def add_arguments(verb: ArgumentParser) -> None:
             one.add_argument(
                 "--recipient",
                 action="store_true",
-                help="print its recipient, which seals, in place of it",
+                help="print the recipient, which age -r takes, in place of the identity",
             )
         one.set_defaults(execute=execute)

@@ -38,7 +38,7 @@ def add_arguments(verb: ArgumentParser) -> None:
         "--sealed",
         action="store_true",
         default=None,
-        help="encrypt it, so that only your passphrase opens it",
+        help="store an encrypted file, which only your passphrase opens",
     )
     verb.add_argument("--no-input", action="store_true", help="never ask: fail instead")
     verb.add_argument(
