@@ -421,6 +421,17 @@ def test_nothing_is_sealed_while_the_identity_changes(files: IdentityFiles) -> N
         pass
 
 
+def test_a_folder_that_cannot_be_written_is_told(files: IdentityFiles) -> None:
+    """A lock that is a folder, and a next version that is one."""
+    folder = Path(files.path).parent
+    for name in ("identity.lock", "identity.new"):
+        (folder / name).mkdir()
+    with pytest.raises(Refused, match="can't write"), files.sealed("canary-1", "Name"):
+        raise AssertionError
+    with pytest.raises(Refused, match="can't write"):
+        files.write(sealed.IDENTITY, sealed.RECIPIENT)
+
+
 def test_the_recipient_is_restored_and_never_trusted_blindly(files: IdentityFiles) -> None:
     """A missing or older one is written again; one of somebody else's is told, and stays."""
     notes: list[str] = []

@@ -125,17 +125,27 @@ class IdentityFiles:
         import fcntl
 
         self._prepare()
-        descriptor = _open_private(os.path.join(self._folder, "identity.lock"), os.O_RDWR)
         try:
-            fcntl.flock(descriptor, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+            lock = _open_private(os.path.join(self._folder, "identity.lock"), os.O_RDWR)
+        except OSError as error:
+            raise self._unwritable(error) from None
+        try:
+            self._lock(lock, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH)
             yield
+        finally:
+            os.close(lock)
+
+    @staticmethod
+    def _lock(descriptor: int, how: int) -> None:
+        import fcntl
+
+        try:
+            fcntl.flock(descriptor, how | fcntl.LOCK_NB)
         except BlockingIOError:
             raise Refused(
                 "another secretly uses your identity now: it seals, or changes the identity",
                 "wait until it has ended, and try again",
             ) from None
-        finally:
-            os.close(descriptor)
 
     def write(self, locked: str, recipient: str) -> None:
         """Store the identity, then its recipient: nothing is sealed for an identity that is lost.
