@@ -92,7 +92,7 @@ async def store_secret(
     :param prompt_timeout: how long the user has to unlock the keychain, in seconds.
     :param sealed: whether to seal it; None: if that is configured, or what is stored is sealed.
     :raises KeychainUnavailable: if it cannot be stored.
-    :raises NotFound: if it is to be sealed, and there is no identity.
+    :raises NotFound: if it would be sealed, and the user has no identity.
     """
     if not (seals(name, context) if sealed is None else sealed):
         await store_text(name, value, username, context, prompt_timeout)
