@@ -6,7 +6,15 @@ TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
     from typing import Any, NoReturn, Self, SupportsIndex
 
-__all__ = ["READ_LIMIT", "Environ", "NotASecret", "Secret", "is_cut_short", "to_secret"]
+__all__ = [
+    "READ_LIMIT",
+    "Environ",
+    "NotASecret",
+    "Secret",
+    "is_cut_short",
+    "is_sealed",
+    "to_secret",
+]
 
 #: How many bytes secretly reads at most from a file, a pipe or a program.
 READ_LIMIT = 1 << 20
@@ -119,6 +127,19 @@ def is_cut_short(text: str) -> bool:
         return max(map(text.rfind, ("-----END ", "---- END "))) < begins
     opens = text in ("{", "[") or text.startswith(("PuTTY-User-Key-File-", "# created: "))
     return opens and "\n" not in text
+
+
+#: How an age file begins, in its text form and in its binary form: https://age-encryption.org/v1
+_SEALED = ("-----BEGIN AGE ENCRYPTED FILE-----", "age-encryption.org/")
+
+
+def is_sealed(text: str) -> bool:
+    """Whether *text* begins as an age file: then it is not a secret, but an encrypted one.
+
+    >>> is_sealed("-----BEGIN AGE ENCRYPTED FILE-----")
+    True
+    """
+    return text.lstrip("\ufeff \t\r\n").startswith(_SEALED)
 
 
 class Environ(dict[str, str]):

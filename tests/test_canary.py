@@ -35,6 +35,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sealed
 from conftest import need
 from tokens import token, wheel
 
@@ -43,6 +44,7 @@ from secretly.asking import assuan, wording
 from secretly.asking.questions import Patience
 from secretly.asking.terminal import Terminal
 from secretly.config.command_line import recognize
+from secretly.config.model import Entry
 from secretly.errors import KeychainUnavailable, Refused, SecretlyError
 from secretly.keeping import keychain
 from secretly.keeping.keychain import Keychain
@@ -53,6 +55,8 @@ from secretly.publishing.release import Release
 from secretly.publishing.upload import upload_of
 from secretly.redacted import Secret
 from secretly.reference import Reference
+from secretly.resolving import storing
+from secretly.resolving.candidates import username_for
 from secretly.resolving.obtain import obtain
 from secretly.resolving.request import Context, SecretRequest
 from secretly.running import launch
@@ -232,6 +236,14 @@ async def remembered(c: Secret, here: Context) -> object:
     """Keep, find and forget it."""
     await remember("A", c)
     return [await secret("A"), await forget("A")]
+
+
+async def sealed_and_opened(c: Secret, here: Context) -> object:
+    """Keep it sealed, and open it with the passphrase."""
+    sealed.put_identity(Path(here.environ["HOME"], ".local/share"))
+    user = username_for(None, Entry("A"))
+    await storing.store_secret("A", c, user, here, sealed=True)
+    return await secret("A", timeout=20)
 
 
 async def ask_for_longer(c: Secret, here: Context) -> object:
@@ -533,6 +545,7 @@ LIBRARY: dict[str, Scenario] = {
     "asked in a thread": Scenario("", work=in_a_thread(lambda value: True)),
     "kept and forgotten": Scenario("", work=remembered, prompts=0),
     "stored, with consent": Scenario("", lambda c: [True], stored_with_consent),
+    "sealed": Scenario("", lambda c: [sealed.PASSPHRASE], sealed_and_opened),
     "kept by no keychain": Scenario("", work=ask_for_longer, keychain=lambda: Full()),
     "from a file": Scenario("", work=from_a_file(str.encode), prompts=0),
     # cancel
@@ -543,6 +556,7 @@ LIBRARY: dict[str, Scenario] = {
         "Cancelled", typing(lambda c: c[1:]), ask_for_a_token, prompts=2
     ),
     "cancelled at the repetition": Scenario("Cancelled", work=ask_twice, prompts=2),
+    "no passphrase": Scenario("Cancelled", lambda c: [None], sealed_and_opened),
     "no consent": Scenario("NotConfirmed", lambda c: [False], stored_with_consent),
     "consent cancelled": Scenario("Cancelled", lambda c: [None], stored_with_consent),
     "its task cancelled": Scenario(

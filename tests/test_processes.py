@@ -298,6 +298,22 @@ def test_a_child_gets_the_environment_that_it_is_given() -> None:
     assert found.stdout == b"A=1\n"
 
 
+@pytest.mark.parametrize(("says", "expected"), [("ready", b"canary-1"), ("other", b"other")])
+def test_a_program_gets_its_input_once_it_is_ready(says: str, expected: bytes) -> None:
+    """Until it has said so, its standard input is empty; what it said is not returned."""
+    script = f"printf {says}; exec cat"
+    done = asyncio.run(
+        read_output(
+            ["/bin/sh", "-c", script],
+            timeout=DEADLINE,
+            environ=ENVIRON,
+            stdin=b"canary-1",
+            ready=b"ready",
+        )
+    )
+    assert done.stdout == expected
+
+
 @pytest.mark.parametrize("data", [b"", b"canary-1", b"\0\xff\n" * 20_000])
 def test_a_program_can_read_its_stdin(data: bytes) -> None:
     """Its stdin has the data and then ends, whether the program reads it or not."""

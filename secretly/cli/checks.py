@@ -12,7 +12,9 @@ from ..asking import choosing, measured, prompting, screens
 from ..config import agents, loading, model, places, policy, values
 from ..config.agents import AskingLimits
 from ..errors import KeychainUnavailable, SecretlyError
+from ..keeping import sealing
 from ..keeping.backends import named_by
+from ..keeping.identity import IdentityFiles
 from ..keeping.keychain import Keychain
 from ..keeping.stored_names import StoredNames
 from ..sources import registry
@@ -74,6 +76,7 @@ async def examine(environ: Mapping[str, str]) -> list[Line]:
     can_ask = all(line.good is not False for line in asking)
     lines += asking + await _keychain(environ, found, can_ask)
     lines += _stored_names()
+    lines += _sealed(environ)
     lines += _managers(environ)
     lines += _path(environ)
     return lines + steering(environ)
@@ -192,6 +195,23 @@ def _stored_names() -> list[Line]:
         return _wrong("list of stored names", error)
     count = "1 name" if names == 1 else f"{names} names"
     return [Line(True, f"list of stored names: {escape(stored.path)} ({count})")]
+
+
+def _sealed(environ: Mapping[str, str]) -> list[Line]:
+    """The identity that opens sealed secrets, if there is one, or something is sealed."""
+    files = IdentityFiles.of(environ)
+    try:
+        sealed = sum(item.sealed for item in StoredNames.default().items())
+        if not (sealed or files.exist):
+            return []
+        sealing.library()
+        files.recipient()
+        sealing.read_work(files.read().encode())
+    except sealing.Damaged as error:
+        return _wrong("sealed secrets", files.damaged(str(error)))
+    except SecretlyError as error:
+        return _wrong("sealed secrets", error)
+    return [Line(True, f"sealed secrets: {sealed}, opened by {escape(files.path)}")]
 
 
 def _path(environ: Mapping[str, str]) -> list[Line]:

@@ -132,9 +132,12 @@ OF_OPTIONS: Mapping[str, str | Callable[[Known, str], Words] | None] = {
     ),
 }
 
+#: The verbs for secrets that are in the keychain.
+_OF_STORED = ("forget", "seal", "unseal")
+
 #: What to offer for an argument, by its name in the help.
 OF_ARGUMENTS: Mapping[str, Callable[[Known, str], Words]] = {
-    "REFERENCE": lambda known, verb: known.stored if verb == "forget" else known.names,
+    "REFERENCE": lambda known, verb: known.stored if verb in _OF_STORED else known.names,
     "COMMAND": lambda known, verb: known.with_profiles,
 }
 

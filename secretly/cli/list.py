@@ -42,7 +42,8 @@ class Place(NamedTuple):
         if self.kind == "keychain":
             stored, age = str(self.facts["stored"])[:10], self.facts["age_days"]
             days = f" ({age} day{'' if age == 1 else 's'})" if age else ""
-            where = f"the keychain, user {self.facts['username']}, since {stored}{days}"
+            sealed = ", sealed" if self.facts["sealed"] else ""
+            where = f"the keychain{sealed}, user {self.facts['username']}, since {stored}{days}"
         return where if self.used else f"not used: {where}"
 
 
@@ -143,7 +144,7 @@ def _places(context: Context) -> dict[str, list[Place]]:
     found: dict[str, list[Place]] = {}
     for item in context.stored_names.items():
         facts: dict[str, object] = {"username": item.username, "own_username": item.own}
-        facts |= {"stored": item.stored, "age_days": _age(item.stored)}
+        facts |= {"stored": item.stored, "age_days": _age(item.stored), "sealed": item.sealed}
         found.setdefault(item.name, []).append(Place("keychain", facts))
     for name, entry in context.configuration.secrets.items():
         places = found.setdefault(name, [])

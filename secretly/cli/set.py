@@ -15,7 +15,7 @@ from ..reference import parse_name
 from ..resolving.candidates import username_for
 from ..resolving.checking import validate_token
 from ..resolving.request import Context
-from ..resolving.storing import other_usernames, replace_secret
+from ..resolving.storing import other_usernames, replace_secret, seals
 from ..text import escape
 from .console import UsageError, drive, hardening, say, user_context
 from .stored import add_env_files, add_reference
@@ -33,6 +33,12 @@ def add_arguments(verb: ArgumentParser) -> None:
         "--replace",
         action="store_true",
         help="replace the secret of another user name without asking",
+    )
+    verb.add_argument(
+        "--sealed",
+        action="store_true",
+        default=None,
+        help="store an encrypted file, which only your passphrase opens",
     )
     verb.add_argument("--no-input", action="store_true", help="never ask: fail instead")
     verb.add_argument(
@@ -67,6 +73,11 @@ def _check_words(options: Namespace) -> None:
             raise UsageError("no name given", "secretly set NAME, or set --missing -f .env")
     elif not options.env_file:
         raise UsageError("--missing needs an env file", "secretly set --missing -f .env")
+    elif options.sealed:
+        raise UsageError(
+            "--missing seals what the configuration seals: no --sealed",
+            "set sealed = true for the name in the configuration",
+        )
     elif options.reference is not None or options.stdin or options.username is not None:
         raise UsageError(
             "--missing takes its names from the env file: no NAME, --username and --stdin",
@@ -91,27 +102,37 @@ def _store(name: str, options: Namespace, context: Context) -> int:
         raise NotFound(f"can't ask you for {escape(name)}: prompts are switched off", "use --stdin")
 
     notes: list[str] = []
+    sealed = options.sealed or seals(name, context)
 
     async def store() -> list[str]:
         if piped is None:
             await context.keychain.describe()  # fail before the user types
+        notes.extend(await _ready_to_seal(context) if sealed else ())
         others = await other_usernames(name, username, context)
         if others and not options.replace:
             await confirm_replacing(name, username, others, context, piped is None)
         value = await ask_for(name, context, purpose) if piped is None else piped
         notes.extend(_of_another_index(name, value))
-        return await replace_secret(name, value, username, context)
+        return await replace_secret(name, value, username, context, sealed=sealed)
 
     try:
         replaced = wording.users(drive(store()))
     except Cancelled as error:
         error.hint = "nothing was stored"
         raise
-    print(f"stored {escape(name)} in the keychain", end="")
+    print(f"stored {escape(name)} in the keychain{', sealed' if sealed else ''}", end="")
     print(f", and deleted what was stored for {escape(replaced)}" if replaced else "")
     for line in notes:
         say(line)
     return 0
+
+
+async def _ready_to_seal(context: Context) -> list[str]:
+    """Make the identity before the first sealed secret is typed; return what to say then."""
+    from ..resolving.converting import ensure_identity
+    from .identity import BACKUP
+
+    return [BACKUP] if await ensure_identity(context) else []
 
 
 def _of_another_index(name: str, value: Secret) -> Iterator[str]:

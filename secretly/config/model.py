@@ -33,6 +33,7 @@ class Entry(Record):
     :param format: ``"json"``, if the command prints a JSON object, whose texts are the fields.
     :param narrow: whether a command that is not a known upload gets a PyPI token that ends in an
         hour, in place of the stored one.
+    :param sealed: whether the keychain stores it as an age file for the user's identity.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Entry(Record):
     command: tuple[str, ...] = ()
     format: str = ""
     narrow: bool = True
+    sealed: bool = False
 
 
 class Profile(Record):

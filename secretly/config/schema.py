@@ -124,6 +124,7 @@ _ENTRY: dict[str, Any] = {
     "command": _command,
     "format": _format,
     "narrow": _flag,
+    "sealed": _flag,
 }
 _PROFILE: dict[str, Any] = {
     "env": _table(_text, _plain_variable),
@@ -182,13 +183,22 @@ class ConfigFile:
 
     def entry(self, name: str, value: object) -> Entry:
         entry = Entry(name, **self.read(f"secrets.{name}", value, _ENTRY))
-        if not entry.command:
-            if entry.format:
-                raise self.bad(f"secrets.{name}.format", "needs command: it is about its output")
-            return entry
-        if entry.source is not None:
+        if entry.format and not entry.command:
+            raise self.bad(f"secrets.{name}.format", "needs command: it is about its output")
+        if entry.command and entry.source is not None:
             raise self.bad(f"secrets.{name}", "takes source or command, not both")
-        return entry._replace(source=Reference("command", name))
+        if entry.command:
+            entry = entry._replace(source=Reference("command", name))
+        if entry.sealed:
+            self._check_sealed(f"secrets.{name}", entry)
+        return entry
+
+    def _check_sealed(self, key: str, entry: Entry) -> None:
+        """Refuse what a sealed secret can't have: it is in the keychain, and never in memory."""
+        if entry.source is not None:
+            raise self.bad(key, "takes sealed or a source, not both: a source is not sealed")
+        if isinstance(entry.remember, float):
+            raise self.bad(key, "takes sealed or a duration in remember, not both")
 
     def command(self, name: str, value: object) -> Command:
         key = f"commands.{name}"

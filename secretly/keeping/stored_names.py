@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Self
 
-    #: The columns of a line: name, user name, own, stored, backend.
-    _Row = tuple[str, str, str, str, str]
+    #: The columns of a line: name, user name, own, stored, backend, sealed.
+    _Row = tuple[str, str, str, str, str, str]
 
 __all__ = ["NameTable", "StoredName", "StoredNames"]
 
@@ -30,6 +30,7 @@ class StoredName(Record):
     :param own: whether that is the secret's own user name, rather than the login name.
     :param stored: when it was stored, in ISO 8601.
     :param backend: the keyring backend that stored it; empty: unknown.
+    :param sealed: whether it was stored as an age file.
     """
 
     name: str
@@ -37,11 +38,14 @@ class StoredName(Record):
     own: bool
     stored: str
     backend: str = ""
+    sealed: bool = False
 
 
 #: The first line of the file. The format is not JSON because loading json takes as long as all
-#: the rest of this. The last column is the backend.
+#: the rest of this. The last column is the backend. The line of a sealed secret has one more.
 _HEAD = "name\tusername\town\tstored\tkeeper"
+
+_SEALED = "sealed"
 
 #: The file systems' clocks may stand still for this long, in nanoseconds: two changes within it
 #: can have the same time.
@@ -49,7 +53,8 @@ _TICK = 50_000_000
 
 
 def _line(item: StoredName) -> str:
-    texts = (item.name, item.username, "yes" if item.own else "no", item.stored, item.backend)
+    texts = [item.name, item.username, "yes" if item.own else "no", item.stored, item.backend]
+    texts += [_SEALED] if item.sealed else []
     return "\t".join(codecs.unicode_escape_encode(text)[0].decode("ascii") for text in texts)
 
 
@@ -61,15 +66,15 @@ def _row(line: str) -> _Row:
     texts = line.split("\t")
     if "\\" in line:
         texts = [codecs.unicode_escape_decode(text.encode("ascii"))[0] for text in texts]
-    name, username, own, stored, backend = texts
-    if own not in ("yes", "no"):
+    name, username, own, stored, backend, sealed = texts if len(texts) == 6 else (*texts, "")
+    if own not in ("yes", "no") or sealed not in ("", _SEALED):
         raise ValueError
-    return name, username, own, stored, backend
+    return name, username, own, stored, backend, sealed
 
 
 def _item(row: _Row) -> StoredName:
-    name, username, own, stored, backend = row
-    return StoredName(name, username, own == "yes", stored, backend)
+    name, username, own, stored, backend, sealed = row
+    return StoredName(name, username, own == "yes", stored, backend, sealed == _SEALED)
 
 
 class NameTable:
@@ -83,7 +88,7 @@ class NameTable:
         self._newest: dict[str, _Row] = {}
         self._backends: dict[tuple[str, str], str] = {}
         for row in rows:
-            name, username, _, stored, backend = row
+            name, username, _, stored, backend, _ = row
             if stored > self._newest.setdefault(name, row)[3]:
                 self._newest[name] = row
             self._backends.setdefault((name, username), backend)
@@ -106,6 +111,10 @@ class NameTable:
     def usernames(self, name: str) -> list[str]:
         """Return the user names under which a secret of that name is stored."""
         return [row[1] for row in self._rows if row[0] == name]
+
+    def is_sealed(self, name: str) -> bool:
+        """Whether a sealed secret is stored under the name."""
+        return any(row[0] == name and row[5] for row in self._rows)
 
     def backend_of(self, name: str, username: str) -> str:
         """Return the backend that stored the secret; empty: not listed, or unknown."""
@@ -197,16 +206,19 @@ class StoredNames:
         """
         self._change(None)
 
-    def add(self, name: str, username: str, own: bool, backend: str = "") -> None:
+    def add(
+        self, name: str, username: str, own: bool, backend: str = "", *, sealed: bool = False
+    ) -> None:
         """List a secret that was stored.
 
         :param own: whether *username* is the secret's own, rather than the login name.
         :param backend: the keyring backend that stored it.
+        :param sealed: whether it was stored as an age file.
         """
         import datetime
 
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds")
-        added = StoredName(name, username, own, now, backend)
+        added = StoredName(name, username, own, now, backend, sealed)
         self._change(lambda items: [*_others(items, name, username), added])
 
     def remove(self, name: str, username: str) -> None:

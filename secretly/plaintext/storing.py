@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from ..asking import wording
 from ..errors import Refused
+from ..redacted import is_sealed
 from ..reference import parse_name
 from ..resolving.candidates import Username, username_for
 from ..resolving.checking import validate_token
 from ..resolving.request import PROMPT_TIMEOUT, Context
-from ..resolving.storing import other_usernames, store_secret
+from ..resolving.storing import other_usernames, seals, store_secret
 from ..text import escape, shell_quote
 from .finding import Finding
 
@@ -66,7 +67,9 @@ async def store(finding: Finding, context: Context) -> None:
     username = stored_username(finding, context)
     await store_secret(finding.name, finding.value, username, context)
     timeout = None if context.no_input else PROMPT_TIMEOUT
-    if await context.keychain.get(finding.name, username.name, timeout) != finding.value:
+    there = await context.keychain.get(finding.name, username.name, timeout)
+    sealed = there is not None and is_sealed(there) and seals(finding.name, context)
+    if there != finding.value and not sealed:
         raise Refused(
             f"the keychain returns another value for {escape(finding.name)} than was stored",
             "the file is as it was; see 'secretly doctor'",

@@ -61,6 +61,7 @@ async def read_output(
     environ: Mapping[str, str],
     limit: int = READ_LIMIT,
     stdin: bytes = b"",
+    ready: bytes = b"",
     new_session: bool = False,
 ) -> Finished:
     """Run a program and return what it wrote.
@@ -68,6 +69,7 @@ async def read_output(
     :param timeout: how long it may take, in seconds.
     :param limit: how many bytes it may write to stdout.
     :param stdin: what it can read, at most as much as a pipe holds (64 KiB).
+    :param ready: what it writes first, before it is given *stdin*; that is not returned.
     :param new_session: start it in a new session, which has no terminal.
     :raises OSError: if it can't be started, or *stdin* is too long.
     :raises TimeoutError: if it took longer; it has been ended.
@@ -76,11 +78,8 @@ async def read_output(
     deadline = time.monotonic() + timeout
     with contextlib.ExitStack() as held:
         given, wrote, complained = open_pipe(held), open_pipe(held), open_pipe(held)
-        os.set_blocking(given.writing, False)
-        if os.write(given.writing, stdin) < len(stdin):
-            raise OSError(errno.E2BIG, os.strerror(errno.E2BIG))
-        stdin = b""  # a traceback may show locals
-        given.close_writing()
+        if not ready:
+            _give(given, stdin)
         child = Child(
             argv,
             stdin=given.reading,
@@ -92,9 +91,37 @@ async def read_output(
         held.enter_context(child)
         for pipe in (wrote, complained):
             pipe.close_writing()
-        tail = PipeTail(complained.reading)
-        reading = read_all(PipeReader(wrote.reading, limit), deadline, tail)
+        tail, reader = PipeTail(complained.reading), PipeReader(wrote.reading, limit)
+        if ready:
+            _give(given, stdin if await _is_ready(reader, ready, deadline) else b"")
+        stdin = b""  # a traceback may show locals
+        reading = read_all(reader, deadline, tail)
         return await finish(child, deadline, reading, tail.read)
+
+
+def _give(pipe: Pipe, data: bytes) -> None:
+    """Let a child read this from a pipe, and then its end."""
+    os.set_blocking(pipe.writing, False)
+    if os.write(pipe.writing, data) < len(data):
+        data = b""  # a traceback may show locals
+        raise OSError(errno.E2BIG, os.strerror(errno.E2BIG))
+    pipe.close_writing()
+
+
+async def _is_ready(reader: PipeReader, ready: bytes, deadline: float) -> bool:
+    """Wait until a program has written this, and drop it; return False if it wrote another thing.
+
+    :raises TimeoutError: if it has not written so much in time.
+    """
+    while len(reader.found()) < len(ready) and not reader.ended:
+        if (left := deadline - time.monotonic()) <= 0:
+            raise TimeoutError
+        await requests.readable(reader.descriptor, left)
+        reader.read()
+    if reader.found() != ready:
+        return False
+    reader.forget()
+    return True
 
 
 async def finish(

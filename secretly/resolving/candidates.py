@@ -9,7 +9,7 @@ from ..config.model import Configuration, Entry
 from ..errors import BadReference
 from ..keeping.stored_names import StoredName
 from ..record import Record
-from ..redacted import Secret
+from ..redacted import Secret, is_sealed
 from ..reference import Reference, parse
 from ..text import escape
 from .request import SecretRequest, login_name
@@ -63,12 +63,19 @@ class ResolvedSecret(Record):
 
     :param username: the secret's own user name, if it has one.
     :param answer: how you allowed this use; empty if secretly did not ask.
+    :param sealed: whether the keychain has it as an age file, which your passphrase opens.
     """
 
     secret: Secret
     username: str | None
     candidate: Candidate
     answer: str = ""
+    sealed: bool = False
+
+    @property
+    def shut(self) -> bool:
+        """Whether it is sealed, and not opened yet."""
+        return self.sealed and is_sealed(self.secret)
 
     @property
     def name(self) -> str:
@@ -155,9 +162,13 @@ def _from_source(name: str, entry: Entry, source: Reference) -> Candidate:
 
 
 def _stored(name: str, entry: Entry, username: Username, reference: Reference) -> list[Candidate]:
-    """What memory and the keychain may have. Memory is first: what it has was typed later."""
+    """What memory and the keychain may have. Memory is first: what it has was typed later.
+
+    A sealed secret is never in memory, which each of the user's programs can read and write.
+    """
     if reference.usual == "password":
-        return [Candidate(origin, name, entry, username) for origin in (MEMORY, KEYCHAIN)]
+        origins = (KEYCHAIN,) if entry.sealed else (MEMORY, KEYCHAIN)
+        return [Candidate(origin, name, entry, username) for origin in origins]
     if reference.usual != "username":
         raise BadReference(
             f"a stored secret has no field '{escape(reference.field)}'",

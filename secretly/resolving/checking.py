@@ -6,7 +6,7 @@ import time
 
 from ..config.model import Entry
 from ..errors import PromptTimeout, Refused, SecretlyError
-from ..redacted import Secret, is_cut_short
+from ..redacted import Secret, is_cut_short, is_sealed
 from ..reference import OWN
 from ..text import escape, shell_quote
 from .candidates import Candidate
@@ -20,16 +20,19 @@ if TYPE_CHECKING:
 
 #: Why a text can't be a command's secret, as the end of a sentence about it.
 EMPTY, CUT_SHORT = "is empty", "is only the beginning of several lines"
-REFERENCE = "is itself a reference"
+REFERENCE, SEALED = "is itself a reference", "is sealed: an age file"
 
 
 def find_fault(value: str) -> str:
     """Decide whether a text may be a secret, wherever it comes from; return why not, or nothing.
 
-    A command can't use the beginning of several lines, and would take a reference for its secret.
+    A command can't use the beginning of several lines, and would take a reference or a sealed
+    secret for its secret.
     """
     if not value:
         return EMPTY
+    if is_sealed(value):
+        return SEALED
     if is_cut_short(value):
         return CUT_SHORT
     return REFERENCE if _is_reference(value) else ""
@@ -53,6 +56,7 @@ def validate_token(entry: Entry, value: Secret) -> tuple[Secret, str]:
         EMPTY: wording.NOTHING_ENTERED,
         CUT_SHORT: wording.CUT_SHORT,
         REFERENCE: wording.A_REFERENCE,
+        SEALED: wording.SEALED,
         "": wording.not_a_token(escape(entry.name), str(entry.prefix)),
     }
     return value, said[fault]
@@ -88,7 +92,16 @@ def check_whole(candidate: Candidate, value: Secret, may_be_empty: bool = False)
         if scheme.lower() not in _readable():
             hint = "secretly can't read that store: put the secret itself there"
         raise Refused(f"{what}, of {escape(scheme)}://", hint)
+    if fault == SEALED:
+        raise Refused(what, _unopened(candidate))
     raise Refused(what, _where(candidate, " --stdin < FILE" if fault == CUT_SHORT else ""))
+
+
+def _unopened(candidate: Candidate) -> str:
+    """What to do about a sealed secret that secretly doesn't open: only its own are opened."""
+    if candidate.source is None:
+        return _where(candidate)
+    return "open it there (age -d), or store the secret itself: secretly set --sealed NAME"
 
 
 def _is_reference(value: str) -> bool:

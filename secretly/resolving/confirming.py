@@ -31,12 +31,12 @@ def decide_confirmation(
 
     The caller's choice counts first, then the configuration; else publishing commands ask, and
     others that get a limited token. What the user just typed needs no confirmation, nor does a
-    configured user name.
+    configured user name, nor a sealed secret: the passphrase was the answer to the same question.
 
     :param must: whether the policy has each use confirmed, whatever the caller and the
         configuration say.
     """
-    if found.origin in (TYPED, CONFIGURATION):
+    if found.origin in (TYPED, CONFIGURATION) or found.sealed:
         return Confirmation(False)
     limits = request.limits(found.secret, found.entry) if request.limits is not None else ""
     asks = request.publishes or limits != ""

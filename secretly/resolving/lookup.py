@@ -6,10 +6,11 @@ import os
 import stat
 import sys
 
-from ..errors import KeychainTimeout, KeychainUnavailable
+from ..errors import KeychainTimeout, KeychainUnavailable, Refused
 from ..keeping.stored_names import NameTable, StoredName
 from ..record import Record
-from ..redacted import Secret
+from ..redacted import Secret, is_sealed
+from ..text import escape, shell_quote
 from .candidates import (
     CONFIGURATION,
     KEYCHAIN,
@@ -186,6 +187,13 @@ class Stores:
                 value = await keychain.get(name, candidate.username.name, timeout)
         if value is None:
             return None
+        if origin == KEYCHAIN and is_sealed(value):
+            return ResolvedSecret(value, own_username(candidate, own), candidate, sealed=True)
+        if origin == KEYCHAIN and candidate.entry.sealed:
+            raise Refused(
+                f"{escape(name)} is not sealed, and the configuration has sealed = true for it",
+                f"seal it: secretly seal {shell_quote(name)}",
+            )
         if (candidate.source or request.reference).usual == "password":
             value = check_stored(candidate, value)
         elif origin != CONFIGURATION:

@@ -146,6 +146,7 @@ async def _obtain_all(requests: Sequence[SecretRequest], context: Context) -> li
     _check_caller(context)
     context, look_ups = _begin(requests, context)
     outcomes = await _look_up_all(look_ups, context)
+    outcomes = await _open_sealed(look_ups, outcomes, context)
     if any(request.lease is not None for request in requests):
         from . import leasing
 
@@ -170,7 +171,8 @@ async def obtain_stored(
     """
     _check_caller(context)
     context, (look_up,) = _begin([request], context)
-    found = (await look_up.next(may_ask=False)).found
+    (outcome,) = await _open_sealed([look_up], [await look_up.next(may_ask=False)], context)
+    found = outcome.found
     assert found is not None
     if confirm:
         found = await confirm_use(request, found, context)
@@ -181,6 +183,8 @@ async def look_up_each(
     requests: Sequence[SecretRequest], context: Context
 ) -> list[ResolvedSecret | SecretlyError]:
     """Look up secrets, and never ask the user to type one: return each, or why there is none.
+
+    Sealed secrets stay sealed.
 
     :raises Cancelled: if the user cancels a prompt that unlocks a store.
     """
@@ -211,6 +215,10 @@ def _begin(requests: Sequence[SecretRequest], context: Context) -> tuple[Context
         for request in requests
     ]
     both = list(zip(requests, candidates, strict=True))
+    if any(isinstance(request.remember, float) for request in requests):
+        from .unsealing import refuse_remembering
+
+        refuse_remembering(both, names)
     stores = Stores(both, names, context)
     read_ahead(keychain, candidates)
     return context, [_LookUp(*one, stores) for one in both]
@@ -223,6 +231,26 @@ async def _look_up_all(look_ups: Sequence[_LookUp], context: Context) -> list[Ou
     return [
         next(fetched) if look_up.needs_no_keychain else await look_up.next(may_ask)
         for look_up in look_ups
+    ]
+
+
+async def _open_sealed(
+    look_ups: Sequence[_LookUp], outcomes: Sequence[Outcome], context: Context
+) -> list[Outcome]:
+    """Open the sealed secrets among what was found, with one question for all of them."""
+    wanted = [
+        (look_up.request, outcome.found)
+        for look_up, outcome in zip(look_ups, outcomes, strict=True)
+        if outcome.found is not None and outcome.found.shut
+    ]
+    if not wanted:
+        return list(outcomes)
+    from .unsealing import open_all
+
+    opened = iter(await open_all(wanted, context))
+    return [
+        Outcome(next(opened)) if one.found is not None and one.found.shut else one
+        for one in outcomes
     ]
 
 
@@ -257,7 +285,10 @@ async def _confirm(
     """
     request, candidate = look_up.request, look_up.candidates[-1]
     problem = "" if outcome.found else _problem(outcome.unavailable, look_up)
-    while (found := outcome.found) is not None:
+    while outcome.found is not None:
+        (outcome,) = await _open_sealed([look_up], [outcome], context)
+        found = outcome.found
+        assert found is not None
         candidate = found.candidate
         if request.inspect is not None:
             request.inspect(found.secret, found.entry)

@@ -127,6 +127,11 @@ class SecretRequest(Record):
 
         return wording.wants(self.command[0], escape(self.reference.name))
 
+    @property
+    def describes(self) -> bool:
+        """Whether the caller has texts of its own for prompts."""
+        return self.describe is not None or self.purpose != ""
+
     def who_asks(self, configured: str | None, own: str | None, *, typed: bool = False) -> str:
         """Who asks and for what, as a prompt shows it.
 

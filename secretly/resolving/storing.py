@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..config.agents import AskingLimits
-from ..errors import Cancelled, KeychainUnavailable, SecretlyError
-from ..redacted import Secret
+from ..errors import Cancelled, KeychainUnavailable, Refused, SecretlyError
+from ..redacted import Secret, is_sealed
 from ..text import escape
 from ..waiting import requests
 from .candidates import Candidate, Username, username_for
@@ -47,6 +47,8 @@ async def remember(
             timeout = max(0.0, request.time_left())
             await store(candidate.name, value, candidate.username, context, timeout)
         else:
+            if seals(candidate.name, context):
+                raise Refused("it is sealed, and each of your programs can read the memory", "")
             context.memory.hold(candidate.name, candidate.username.name, value, wanted)
     except Unlisted as error:
         context.note(f"{name} is not on the list of stored names: {error}")
@@ -90,19 +92,53 @@ async def store_secret(
     username: Username,
     context: Context,
     prompt_timeout: float = PROMPT_TIMEOUT,
+    *,
+    sealed: bool | None = None,
 ) -> None:
     """Store a secret in the keychain, and put its name on the list.
 
     :param prompt_timeout: how long the user has to unlock the keychain, in seconds.
+    :param sealed: whether to seal it; None: if that is configured, or what is stored is sealed.
+    :raises KeychainUnavailable: if it cannot be stored.
+    :raises NotFound: if it would be sealed, and the user has no identity.
+    """
+    if not (seals(name, context) if sealed is None else sealed):
+        await store_text(name, value, username, context, prompt_timeout)
+        return
+    from ..keeping.identity import IdentityFiles
+
+    with IdentityFiles.of(context.environ).sealed(value, name) as text:
+        await store_text(name, text, username, context, prompt_timeout)
+
+
+def seals(name: str, context: Context) -> bool:
+    """Whether a secret of this name is sealed when it is stored.
+
+    :raises KeychainUnavailable: if the list of stored names is corrupt.
+    """
+    listed = context.stored_names.read()
+    return context.configuration.entry(name).sealed or listed.is_sealed(name)
+
+
+async def store_text(
+    name: str,
+    text: str,
+    username: Username,
+    context: Context,
+    prompt_timeout: float = PROMPT_TIMEOUT,
+) -> None:
+    """Store a secret, or a sealed one, as it is: the parameters are those of :func:`store_secret`.
+
     :raises KeychainUnavailable: if it cannot be stored.
     """
     context.stored_names.check_place()
-    timeout = _patience(context, prompt_timeout)
-    backend = await context.keychain.set(name, username.name, value, timeout)
+    timeout = patience(context, prompt_timeout)
+    backend = await context.keychain.set(name, username.name, text, timeout) or ""
     drop_remembered(name, username.name, context)  # it is older, and would be found first
+    own, sealed = username.own, is_sealed(text)
     try:
         await _change_list(
-            lambda: context.stored_names.add(name, username.name, username.own, backend or "")
+            lambda: context.stored_names.add(name, username.name, own, backend, sealed=sealed)
         )
     except KeychainUnavailable as error:
         raise Unlisted(f"the keychain has it, but {error}", error.hint) from None
@@ -114,6 +150,8 @@ async def replace_secret(
     username: Username,
     context: Context,
     prompt_timeout: float = PROMPT_TIMEOUT,
+    *,
+    sealed: bool | None = None,
 ) -> list[str]:
     """Store a secret, and delete those of other user names: a name has one stored secret.
 
@@ -122,7 +160,7 @@ async def replace_secret(
     :returns: the other user names.
     """
     others = await other_usernames(name, username, context, prompt_timeout)
-    await store_secret(name, value, username, context, prompt_timeout)
+    await store_secret(name, value, username, context, prompt_timeout, sealed=sealed)
     for other in others:
         await forget_secret(name, other, context, prompt_timeout)
     return others
@@ -141,7 +179,7 @@ async def other_usernames(
     found = [other for other in listed if other != username.name]
     unlisted = username_for(None, context.configuration.entry(name)).name
     if unlisted not in (username.name, *found):
-        timeout = _patience(context, prompt_timeout)
+        timeout = patience(context, prompt_timeout)
         if await context.keychain.get(name, unlisted, timeout) is not None:
             found.append(unlisted)
     return found
@@ -176,13 +214,13 @@ async def forget_item(
     name: str, username: str, context: Context, prompt_timeout: float = PROMPT_TIMEOUT
 ) -> bool:
     """Delete one item from the keychain and the list; return whether there was one."""
-    timeout = _patience(context, prompt_timeout)
+    timeout = patience(context, prompt_timeout)
     deleted = await context.keychain.delete(name, username, timeout)
     await _change_list(lambda: context.stored_names.remove(name, username))
     return deleted
 
 
-def _patience(context: Context, prompt_timeout: float) -> float | None:
+def patience(context: Context, prompt_timeout: float = PROMPT_TIMEOUT) -> float | None:
     """Return how long the keychain may ask the user; None: not at all."""
     return None if context.no_input else prompt_timeout
 

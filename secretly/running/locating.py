@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..errors import SecretlyError
 from ..reference import Reference
 from ..resolving.lookup import NameList
-from ..resolving.obtain import obtain_stored
+from ..resolving.obtain import look_up_each
 from ..resolving.request import Context, SecretRequest
 
 TYPE_CHECKING = False  # typing's own would load it
@@ -30,8 +30,8 @@ def has_secret(name: str, context: Context) -> bool:
 async def token_locations(context: Context) -> dict[str, str]:
     """The names of the stored tokens, by the index that made each.
 
-    What can't be read now, or is not a token, is left out. No password manager is asked: it would
-    have you unlock it for a token that may not be wanted.
+    What can't be read now, is sealed, or is not a token, is left out. No password manager is
+    asked: it would have you unlock it for a token that may not be wanted.
     """
     from ..publishing import pypi_token
 
@@ -41,8 +41,9 @@ async def token_locations(context: Context) -> dict[str, str]:
         if entry.prefix != pypi_token.PREFIX or entry.source is not None:
             continue
         try:
-            request = SecretRequest(Reference("", name))
-            token = await obtain_stored(request, context, confirm=False)
+            (token,) = await look_up_each([SecretRequest(Reference("", name))], context)
+            if isinstance(token, SecretlyError) or token.shut:
+                continue
             location = pypi_token.token_scope(token.secret).location
         except SecretlyError:
             continue

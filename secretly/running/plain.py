@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ..config.model import Command, Profile
-from ..errors import BadReference
+from ..errors import BadReference, Refused
 from ..record import Record
-from ..redacted import Environ
+from ..redacted import Environ, is_sealed
 from ..text import escape
 
 TYPE_CHECKING = False  # typing's own would load it
@@ -73,7 +73,14 @@ def separate(
     :param environ: the environment that variables in references come from.
     :param literal: the names of the variables whose text is plain, whatever it looks like.
     :raises BadReference: for a reference that can't be read, or would not be resolved.
+    :raises Refused: for a sealed secret.
     """
+    for name, one in variables.items():
+        if one.origin != INHERITED and is_sealed(one.value) and name not in literal:
+            raise Refused(
+                f"{one.origin} has a sealed secret, an age file, as the text of {escape(name)}",
+                f"name a secret there (secretly://NAME), or pass it on: --literal {name}",
+            )
     # Each reference has a colon in it, and most texts don't.
     names = [n for n, one in variables.items() if ":" in one.value and n not in literal]
     if not names:
