@@ -32,6 +32,9 @@ __all__ = [
 #: How often the user may try.
 ATTEMPTS = 3
 
+#: The user's answer to the question: the use was allowed with the passphrase.
+PASSPHRASE = "passphrase"
+
 
 def sealed(found: ResolvedSecret | Entry) -> bool:
     """Whether a secret is sealed: then each use of it is asked for, whatever else is configured."""
@@ -76,14 +79,15 @@ async def open_all(
     check_can_open(names, context)
     for request, _ in wanted:
         request.before_prompt()
-    text = sealed_wording.open_text(names, _purposes(wanted))
+    asks = "\n".join(filter(None, (_purposes(wanted), context.asked_by)))
+    text = sealed_wording.open_text(names, asks)
     keys = await ask_passphrase(text, context, first.prompt_timeout, first.until)
     return [_opened(found, keys) for _, found in wanted]
 
 
 def _opened(found: ResolvedSecret, keys: Keys) -> ResolvedSecret:
     value = open_text(found.name, found.secret, keys)
-    return found._replace(secret=check_stored(found.candidate, value))
+    return found._replace(secret=check_stored(found.candidate, value), answer=PASSPHRASE)
 
 
 def open_text(name: str, text: str, keys: Keys) -> Secret:
@@ -155,7 +159,7 @@ async def ask_passphrase(
         pinentry = context.configuration.pinentry
         for _ in range(ATTEMPTS):
             typed = await prompting.ask(
-                prompt, prompt_timeout, context.environ, pinentry, until=until
+                prompt, prompt_timeout, context.environ, pinentry, until=until, tell=context.note
             )
             with contextlib.suppress(passphrases.WrongPassphrase):
                 keys = await passphrases.unlock(locked, typed)
