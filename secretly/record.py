@@ -17,7 +17,27 @@ else:
         return lambda cls: cls
 
 
-__all__ = ["Record"]
+__all__ = ["Record", "computed"]
+
+if TYPE_CHECKING:
+    from functools import cached_property as computed
+else:
+
+    class computed:
+        """A property that is computed once. functools has it, and loads collections."""
+
+        def __init__(self, function: Any) -> None:
+            self._function = function
+            self.__doc__ = function.__doc__
+
+        def __set_name__(self, owner: type, name: str) -> None:
+            self._name = name
+
+        def __get__(self, record: Any, owner: type) -> Any:
+            if record is None:
+                return self
+            value = record.__dict__[self._name] = self._function(record)
+            return value
 
 
 def _annotated(cls: type) -> tuple[str, ...]:

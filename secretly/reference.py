@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
-import functools
-import re
-from collections.abc import Mapping
-
 from .errors import BadReference
 from .record import Record
 from .text import escape
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    import re
+    from collections.abc import Mapping
 
 __all__ = [
     "OWN",
@@ -72,14 +73,23 @@ _MARKS = tuple(" ".join(marks for _, marks, _ in SHAPES).split())
 
 def shape(marks: str, pattern: str) -> str:
     """The pattern of a row of :data:`SHAPES`."""
+    import re
+
     beginnings = "|".join(map(re.escape, marks.split()))
     return rf"(?<![A-Za-z0-9])(?:{pattern or f'(?:{beginnings}){_REST}'})"
 
 
-@functools.cache
+_compiled: re.Pattern[str] | None = None
+
+
 def _pattern() -> re.Pattern[str]:
-    shapes = "|".join(shape(marks, pattern) for _, marks, pattern in SHAPES)
-    return re.compile(rf"(?:{shapes})[\w+/=.-]*")
+    global _compiled
+    if _compiled is None:
+        import re
+
+        shapes = "|".join(shape(marks, pattern) for _, marks, pattern in SHAPES)
+        _compiled = re.compile(rf"(?:{shapes})[\w+/=.-]*")
+    return _compiled
 
 
 def looks_secret(text: str) -> bool:
@@ -96,8 +106,8 @@ def without_secrets(text: str) -> str:
     return _pattern().sub("…", text) if looks_secret(text) else text
 
 
-#: As in a URL (RFC 3986).
-_SCHEME = "[A-Za-z][A-Za-z0-9+.-]*"
+#: The characters of a scheme that are neither letters nor digits (RFC 3986).
+_IN_SCHEMES = dict.fromkeys(map(ord, "+.-"), "x")
 
 #: ``secretly://NAME`` is NAME: a form for places where a plain name would be a plain text.
 OWN = "secretly"
@@ -112,7 +122,14 @@ def is_scheme(text: str) -> bool:
     >>> is_scheme("op"), is_scheme("my vault")
     (True, False)
     """
-    return re.fullmatch(_SCHEME, text) is not None and text.lower() != _NOT_A_SCHEME
+    return _has_scheme(f"{text}://") and text.lower() != _NOT_A_SCHEME
+
+
+def _has_scheme(text: str) -> bool:
+    """Whether *text* begins with a scheme, as in a URL (RFC 3986), and its ``://``."""
+    scheme, separator, _ = text.partition("://")
+    rest = scheme.translate(_IN_SCHEMES)
+    return bool(separator and scheme.isascii() and scheme[:1].isalpha() and rest.isalnum())
 
 
 class Reference(Record):
@@ -163,13 +180,31 @@ def parse(text: str, environ: Mapping[str, str] | None = None, variable: str = "
     >>> parse("secretly://PyPI")
     Reference(scheme='', path='PyPI', field='')
     """
-    _check_text(text)
+    if not isinstance(text, str):
+        raise BadReference(
+            f"a reference is text, not {type(text).__name__}", "for example 'PyPI' or 'env://TOKEN'"
+        )
     if environ is not None:
+        _check_text(text)
         written, text = text, substitute(text, environ)
         _check_text(text, written)
+    reference = _parsed.get((text, variable))
+    if reference is None:
+        if len(_parsed) > 1000:
+            _parsed.clear()
+        reference = _parsed[text, variable] = _parse(text, variable)
+    return reference
+
+
+#: What was read before: a program may ask for the same name ten thousand times.
+_parsed: dict[tuple[str, str], Reference] = {}
+
+
+def _parse(text: str, variable: str) -> Reference:
+    _check_text(text)
     path, _, field = text.partition("#")
-    scheme, separator, rest = path.partition("://")
-    if separator and re.fullmatch(_SCHEME, scheme):
+    scheme, _, rest = path.partition("://")
+    if _has_scheme(path):
         scheme, path = scheme.lower(), rest
     else:
         scheme = ""
@@ -188,15 +223,11 @@ def parse(text: str, environ: Mapping[str, str] | None = None, variable: str = "
     return Reference(scheme, path, field)
 
 
-def _check_text(text: object, written: str = "") -> None:
+def _check_text(text: str, written: str = "") -> None:
     """Refuse what can't be a reference, whatever it says.
 
     :param written: the reference with its variables, for messages: a value may be a secret.
     """
-    if not isinstance(text, str):
-        raise BadReference(
-            f"a reference is text, not {type(text).__name__}", "for example 'PyPI' or 'env://TOKEN'"
-        )
     if looks_secret(text):
         raise BadReference(
             "this looks like a secret, not like the name of one",
@@ -212,7 +243,7 @@ def _check_text(text: object, written: str = "") -> None:
 
 def _own_name(name: str) -> str:
     """The NAME of ``secretly://NAME``, which must be a plain one."""
-    if re.match(rf"{_SCHEME}://", name) or name != name.strip():
+    if _has_scheme(name) or name != name.strip():
         raise BadReference(
             f"secretly:// takes a plain name, not '{escape(name)}'", f"write {escape(name.strip())}"
         )
@@ -231,6 +262,8 @@ def variables(text: str) -> set[str]:
     """
     if "$" not in text:
         return set()
+    import re
+
     return {found[2] or found[3] for found in re.finditer(_VARIABLE, text)} - {None, ""}
 
 
@@ -245,8 +278,10 @@ def substitute(text: str, environ: Mapping[str, str]) -> str:
     >>> substitute("op://${STAGE:-dev}/$$x", {})
     'op://dev/$x'
     """
-    if "$" not in text or not re.match(rf"{_SCHEME}://", text):
+    if "$" not in text or not _has_scheme(text):
         return text
+    import re
+
     named = re.fullmatch(r"(?i)env://\$\{?([A-Z_][A-Z0-9_]*)\}?(?:#.*)?", text)
     if named and named[1] in environ and environ[named[1]] not in environ:
         # The value is not the name of a variable, but most likely the secret itself.

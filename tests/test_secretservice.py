@@ -17,6 +17,7 @@ from command import SECRETLY
 from conftest import COVERAGE, need
 from secretservice import KeePassXC, Misbehaving, SecretService, secret_service
 
+import secretly
 from secretly.errors import KeychainTimeout, KeychainUnavailable, SecretlyError
 from secretly.keeping.keychain import Keychain
 from secretly.keeping.secret_service import BACKEND, MISSING, ItemReader, Missing, is_own
@@ -223,8 +224,8 @@ def test_a_bad_address_is_left_to_keyring(address: str) -> None:
 
 #: What must not be loaded for what can be read directly.
 HEAVY = (
-    "argparse asyncio jeepney json keyring pexpect secretstorage selectors socket tomllib twisted "
-    "typing"
+    "argparse asyncio collections contextlib enum functools jeepney json keyring pexpect re "
+    "secretstorage selectors signal socket tomllib twisted types typing"
 ).split()
 
 
@@ -290,6 +291,7 @@ def test_a_hit_loads_no_event_loop_and_no_keyring(service: SecretService) -> Non
     run(service, "set", "OpenAI", "--stdin", typed="canary-1")
     code = f"""
         import os, sys
+        sys.path.append({str(Path(secretly.__file__).parents[1])!r})
         def executed(program, argv, environ):
             assert environ[b"X"] == b"canary-1"
             loaded = [name for name in {HEAVY!r} if name in sys.modules]
@@ -300,7 +302,8 @@ def test_a_hit_loads_no_event_loop_and_no_keyring(service: SecretService) -> Non
         main(["run", "-e", "X=OpenAI", "true"])
         """
     done = subprocess.run(
-        [sys.executable, "-I", "-c", textwrap.dedent(code)],
+        # Without site, in which an editable installation loads half of them.
+        [sys.executable, "-I", "-S", "-c", textwrap.dedent(code)],
         env={k: v for k, v in service.environ.items() if k not in COVERAGE},  # it loads much
         capture_output=True,
         text=True,

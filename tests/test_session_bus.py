@@ -17,7 +17,7 @@ from secretservice import SecretService, secret_service
 
 from secretly.asking import wording
 from secretly.config.places import BUS_VARIABLE
-from secretly.keeping.backends import hand_over_bus
+from secretly.keeping.backends import HandOverBus
 from secretly.keeping.keychain import Keychain
 from secretly.keeping.secret_service import session_bus
 from secretly.keeping.stored_names import StoredNames
@@ -99,7 +99,7 @@ def test_the_variable_is_as_it_was_afterwards(
     monkeypatch.delenv(BUS_VARIABLE, raising=False)
     if before is not None:
         monkeypatch.setenv(BUS_VARIABLE, before)
-    first, second = hand_over_bus("unix:path=/a"), hand_over_bus("unix:path=/a")
+    first, second = HandOverBus("unix:path=/a"), HandOverBus("unix:path=/a")
     first.__enter__()
     second.__enter__()
     first.__exit__(None, None, None)

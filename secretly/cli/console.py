@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Coroutine, Mapping
 
 from ..errors import SecretlyError
 from ..processes.hardening import Hardening
@@ -16,6 +15,7 @@ from ..text import escape
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable, Coroutine, Mapping
     from typing import Any, NoReturn, TypeVar
 
     from ..config.model import Configuration

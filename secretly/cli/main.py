@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Sequence
 
 from ..errors import (
     BadConfiguration,
@@ -21,6 +20,7 @@ from .verbs import ALIASES, VERBS, carry_out
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import TypeGuard
 
 __all__ = ["VERSION", "main", "print_help", "unknown"]

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
 
 from ..config import command_line, loading
 from ..errors import Cancelled, Refused
@@ -20,6 +18,8 @@ from .run_options import RunOptions, parse_options, parse_variable, print_help
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
     from ..config.model import Command, Configuration, Profile
     from ..publishing.upload import Upload
     from ..resolving.request import Context, SecretRequest
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 #: What a recipe is called that publishes.
-_PUBLISHING = r"publish|upload|release|deploy"
+_PUBLISHING = ("publish", "upload", "release", "deploy")
 
 
 class _Call(Record):
@@ -248,7 +248,8 @@ def _without_secrets(call: _Call, path: str) -> launch.LaunchPlan:
     """The launch of a call that needs no secret. If its words may publish, one line says so."""
     known, options = call.invocation, call.options
     if known is not None and not (options.quiet or options.wrap):
-        if options.alias is not None or re.search(_PUBLISHING, " ".join(known.arguments)):
+        words = " ".join(known.arguments)
+        if options.alias is not None or any(map(words.__contains__, _PUBLISHING)):
             from .guesses import unseen_upload
 
             if line := unseen_upload(call.command, known, options.alias):
@@ -287,7 +288,7 @@ def expanded_by_the_shell(command: Sequence[str], variables: Iterable[str]) -> s
     # If a word contains the name, such as a script, the shell has not replaced it.
     if not named or any(name in word for name in named for word in command[1:]):
         return ""
-    empty = any(re.search(r"(^|[=\s])$|://[^/@]*:@", word) for word in command[1:])
+    empty = any(map(_has_gap, command[1:]))
     if not empty and (len(command) > 1 or os.path.basename(command[0]) not in ("echo", "printf")):
         return ""
     name = named[0]
@@ -295,6 +296,14 @@ def expanded_by_the_shell(command: Sequence[str], variables: Iterable[str]) -> s
         f"an argument is empty, or a part of one. If you wrote ${name}, your shell has replaced it "
         f"before {escape(os.path.basename(command[0]))} got the secret: use sh -c '… \"${name}\" …'"
     )
+
+
+def _has_gap(word: str) -> bool:
+    """Whether a word of a command looks as if a variable in it was empty."""
+    last = word[-1:]
+    # An empty password in a URL: https://user:@host/
+    url = ":@" in word and "/" not in word.partition("://")[2].partition(":@")[0]
+    return last in ("", "=") or last.isspace() or ("://" in word and url)
 
 
 def _look_at_upload(

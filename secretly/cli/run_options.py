@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
 from ..config import model, values
 from ..record import Record
 from ..reference import looks_secret
 from ..running.delivery import Environment
 from ..text import escape
 from .console import UsageError
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 _HELP = "secretly run --help"
 

@@ -6,13 +6,12 @@ parser its arguments; and ``execute``, which returns the exit status.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
 from .console import parser
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
+    from collections.abc import Callable, Sequence
     from typing import Protocol
 
     class Verb(Protocol):

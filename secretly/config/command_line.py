@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 import os
-import re
-from collections.abc import Iterator, Mapping, Sequence, Set
 
 from ..errors import Refused, SecretlyError
-from ..record import Record
+from ..record import Record, computed
 from ..text import escape
 from .known_commands import OPTIONS
 from .launchers import IN_PROJECT, PLAIN, REDIRECTING, skip_options, started_by, values_of
 from .model import Command, Configuration, Profile
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence, Set
 
 __all__ = [
     "Invocation",
@@ -84,7 +85,7 @@ class Invocation(Record):
     started: tuple[str, ...] = ()
     idle: str = ""
 
-    @functools.cached_property
+    @computed
     def starts(self) -> tuple[Start, ...]:
         """What starts the command: each launcher as it is called."""
         found = []
@@ -125,7 +126,7 @@ class Invocation(Record):
                 return f"{start.name} with {found[0]}"
         return ""
 
-    @functools.cached_property
+    @computed
     def parsed(self) -> Words:
         """The arguments as the command's own parser reads them."""
         values = (*self.row.values, *OPTIONS.get(self.row.name, ()))
@@ -230,6 +231,8 @@ def _readings(argv: Sequence[str]) -> list[tuple[str, Sequence[str]]]:
         if name == "hatch":  # ENVIRONMENT:COMMAND
             word = word.rpartition(":")[2]
         elif name in ("uv", "uvx", "pipx"):  # a requirement, as in twine@7.0 or twine[keyring]
+            import re
+
             word = re.split(r"[@=<>~!\[]", word)[0] or word
         readings += _readings([word, *inner[1:]])
     return readings

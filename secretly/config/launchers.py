@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
-import re
-from collections.abc import Sequence
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 # Options of the launchers that take a value in the following argument.
 _PYTHON = frozenset({"-W", "-X", "--check-hash-based-pycs"})
@@ -90,7 +92,7 @@ def values_of(launcher: str) -> frozenset[str]:
 
 def started_by(name: str, arguments: Sequence[str]) -> list[str]:
     """The command line that a launcher starts; empty if *name* is not a launcher."""
-    if name.startswith("py") and re.fullmatch(r"(python|pypy|py)(\d(\.\d+)?)?t?", name):
+    if name.startswith("py") and _is_python(name):
         return _module(arguments)
     if name not in _LAUNCHERS:
         return []
@@ -107,6 +109,12 @@ def started_by(name: str, arguments: Sequence[str]) -> list[str]:
         if rest[: len(verb)] == verb:
             return skip_options(rest[len(verb) :], options) if verb else rest
     return []
+
+
+def _is_python(name: str) -> bool:
+    import re
+
+    return re.fullmatch(r"(python|pypy|py)(\d(\.\d+)?)?t?", name) is not None
 
 
 def skip_options(arguments: Sequence[str], values: frozenset[str]) -> list[str]:
@@ -126,6 +134,8 @@ def skip_options(arguments: Sequence[str], values: frozenset[str]) -> list[str]:
 
 def _module(arguments: Sequence[str]) -> list[str]:
     """The module of ``python … -m`` and its arguments; empty if Python runs something else."""
+    import re
+
     rest = list(arguments)
     while rest and rest[0].startswith("-") and rest[0] != "-":
         option = rest.pop(0)

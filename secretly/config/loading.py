@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 
 from .. import safefiles
 from ..errors import BadConfiguration
@@ -16,6 +15,7 @@ from .schema import ConfigFile
 
 TYPE_CHECKING = False  # importing typing would slow down the start
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from ..record import Record
 from ..reference import Reference
 
 TYPE_CHECKING = False  # importing typing would slow down the start
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Literal
 
     #: Store what was typed: no, yes, ask after it was accepted, or hold it in memory for so many

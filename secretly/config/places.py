@@ -5,16 +5,15 @@ No relative path is ever read from: it would be in the current folder, which oth
 
 from __future__ import annotations
 
-import contextlib
 import os
 import stat
 import sys
-from collections.abc import Mapping
 
 from ..errors import Refused
 
 TYPE_CHECKING = False  # importing typing would slow down the start
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Literal
 
 #: The variable with the address of the session bus.
@@ -104,10 +103,12 @@ def login_bus(environ: Mapping[str, str]) -> str:
     """The address of the bus of the user's login; empty without one."""
     path = login_bus_path(environ)
     if sys.platform == "linux":
-        with contextlib.suppress(OSError):
+        try:
             facts = os.stat(path)
-            if stat.S_ISSOCK(facts.st_mode) and facts.st_uid in (0, os.geteuid()):
-                return f"unix:path={''.join(map(_in_address, path))}"
+        except OSError:
+            return ""
+        if stat.S_ISSOCK(facts.st_mode) and facts.st_uid in (0, os.geteuid()):
+            return f"unix:path={''.join(map(_in_address, path))}"
     return ""
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-
 from ..errors import BadConfiguration, SecretlyError
 from ..reference import OWN, Reference, looks_secret, parse
 from ..text import escape
@@ -12,9 +10,12 @@ from .values import check_variable, duration, is_variable
 
 TYPE_CHECKING = False  # importing typing would slow down the start
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
     from typing import Any
 
     from .model import Remember
+else:
+    from _collections_abc import Mapping  # loaded already; collections is not
 
 
 class _Bad(Exception):

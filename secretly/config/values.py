@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from ..errors import BadArgument, BadConfiguration
 from ..text import escape
 
@@ -35,6 +33,8 @@ def duration(text: str) -> float:
     >>> duration("15m")
     900.0
     """
+    import re
+
     found = re.fullmatch(r"([0-9]{1,6})([smh])", text)
     if not found or int(found[1]) == 0:
         raise BadConfiguration(f"'{escape(text)}' is not a valid duration", "try 60s, 15m or 2h")

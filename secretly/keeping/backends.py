@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import _thread  # threading is slow to load
-import contextlib
 import os
-import re
 import sys
-from collections.abc import Iterator, Mapping
 
 from .. import safefiles
 from ..config import places
@@ -19,6 +16,7 @@ from .secret_service import is_own, session_bus
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
 _LINUX = (
@@ -62,23 +60,26 @@ _handed: list[str] = []
 _before: list[str | None] = []
 
 
-@contextlib.contextmanager
-def hand_over_bus(address: str) -> Iterator[None]:
-    """Let keyring find this bus until the end of the block, through the variable.
+class HandOverBus:
+    """Lets keyring find this bus until the end of the ``with`` block, through the variable.
 
     When the last of several blocks ends, the variable gets its old value back.
     """
-    with _handing:
-        if not _handed:
-            _before[:] = [os.environ.get(BUS_VARIABLE)]
-        _handed.append(address)
-        if address and os.environ.get(BUS_VARIABLE) != address:
-            os.environ[BUS_VARIABLE] = address
-    try:
-        yield
-    finally:
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+
+    def __enter__(self) -> None:
         with _handing:
-            _handed.remove(address)
+            if not _handed:
+                _before[:] = [os.environ.get(BUS_VARIABLE)]
+            _handed.append(self._address)
+            if self._address and os.environ.get(BUS_VARIABLE) != self._address:
+                os.environ[BUS_VARIABLE] = self._address
+
+    def __exit__(self, *_: object) -> None:
+        with _handing:
+            _handed.remove(self._address)
             if not _handed and os.environ.get(BUS_VARIABLE) != _before[0]:
                 if _before[0] is None:
                     del os.environ[BUS_VARIABLE]
@@ -178,6 +179,8 @@ def lock_state(backend: Any) -> str | None:
     """
     if not has_attributes(backend):
         return None
+    import contextlib
+
     import secretstorage
 
     with contextlib.closing(secretstorage.dbus_init()) as bus:
@@ -198,6 +201,8 @@ def read_item(backend: Any, service: str, username: str) -> Secret | None:
         found = backend.get_password(service, username)
         return None if found is None else Secret(found)
     collection = backend.get_preferred_collection()
+    import contextlib
+
     with contextlib.closing(collection.connection):
         for item in _own_items(backend, collection, service, username):
             backend.unlock(item)
@@ -215,6 +220,8 @@ def store_item(backend: Any, service: str, username: str, value: str) -> bool:
         backend.set_password(service, username, value)
         return bool(backend.get_password(service, username) == value)
     collection = backend.get_preferred_collection()
+    import contextlib
+
     with contextlib.closing(collection.connection):
         attributes = {**_wanted(backend, service, username), "application": backend.appid}
         label = f"Password for '{username}' on '{service}'"
@@ -231,6 +238,8 @@ def store_item(backend: Any, service: str, username: str, value: str) -> bool:
 def delete_items(backend: Any, service: str, username: str) -> None:
     """Delete every item of that name."""
     collection = backend.get_preferred_collection()
+    import contextlib
+
     with contextlib.closing(collection.connection):
         for item in _own_items(backend, collection, service, username):
             item.delete()
@@ -269,6 +278,8 @@ def refuse_unsafe(backend: Any) -> None:
 
 def explain(error: Exception) -> KeychainUnavailable | Cancelled:
     """Return secretly's own error for one of keyring, of its backends, or of D-Bus."""
+    import re
+
     name, text = type(error).__name__, str(error)
     if re.search(r"(?<!\d)-128(?!\d)", text):
         return Cancelled(

@@ -6,9 +6,7 @@ the event loop, or keeps the process from exiting.
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections.abc import Callable, Mapping, Sequence
 
 from ..errors import KeychainLocked, KeychainTimeout, KeychainUnavailable, SecretlyError
 from ..redacted import Secret
@@ -17,12 +15,12 @@ from ..waiting import requests
 from . import secret_service
 from .backends import (
     NO_COLLECTION,
+    HandOverBus,
     backend_name,
     check_for_bus,
     delete_items,
     explain,
     full_name,
-    hand_over_bus,
     has_attributes,
     load_backend,
     lock_state,
@@ -34,6 +32,7 @@ from .stored_names import NameTable, StoredNames
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any, TypeVar
 
     T = TypeVar("T")
@@ -141,10 +140,10 @@ class Keychain:
 
     def _listed(self) -> NameTable:
         """Return the list of stored names; an empty one if it is corrupt: keyring reads then."""
-        with contextlib.suppress(KeychainUnavailable):
-            if self._stored_names is not None:
-                return self._stored_names.read()
-        return NameTable()
+        try:
+            return NameTable() if self._stored_names is None else self._stored_names.read()
+        except KeychainUnavailable:
+            return NameTable()
 
     async def set(
         self, service: str, username: str, value: str, prompt_timeout: float | None
@@ -241,7 +240,7 @@ class Keychain:
             raise wrong
 
         try:
-            with hand_over_bus(address):
+            with HandOverBus(address):
                 return await requests.in_thread(explained, seconds)
         except TimeoutError:
             raise _wedged(seconds) from None

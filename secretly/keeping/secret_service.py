@@ -7,11 +7,9 @@ would: an item that is locked, missing, or odd.
 from __future__ import annotations
 
 import _thread  # threading is slow to load
-import contextlib
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
 
 from ..config import places
 from ..config.places import BUS_VARIABLE
@@ -23,6 +21,7 @@ from . import dbus
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
     import _socket
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
 __all__ = [
@@ -84,10 +83,11 @@ def session_bus(environ: Mapping[str, str]) -> str:
 
 
 def _takes_connections(address: str) -> bool:
-    with contextlib.suppress(OSError, ValueError):
+    try:
         dbus.connect(address, time.monotonic() + 1).close()
-        return True
-    return False
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 class Missing:
@@ -226,9 +226,10 @@ def _chosen(
 def _text(secret: Sequence[Any] | None) -> Secret | None:
     if secret is None:
         return None
-    with contextlib.suppress(NotASecret):
+    try:
         return to_secret(bytes(secret[2]), limit=None, nul=True)
-    return None
+    except NotASecret:
+        return None
 
 
 def _connection(address: str, until: float) -> dbus.Connection:

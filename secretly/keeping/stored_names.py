@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import codecs
-import contextlib
 import os
 import time
-from collections.abc import Iterator, Sequence
 
 from .. import safefiles
 from ..config import places
@@ -16,6 +14,7 @@ from ..text import escape
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from typing import Self
 
     #: The columns of a line: name, user name, own, stored, backend.
@@ -153,13 +152,14 @@ class StoredNames:
 
     def _facts(self) -> tuple[int, ...]:
         """Return what changes if the file does (inode(7)); empty: it can't be looked at."""
-        with contextlib.suppress(OSError):
+        try:
             found = os.stat(self._path)
-            return (
-                *(found.st_dev, found.st_ino, found.st_mode, found.st_uid, found.st_size),
-                *(found.st_mtime_ns, found.st_ctime_ns),
-            )
-        return ()
+        except OSError:
+            return ()
+        return (
+            *(found.st_dev, found.st_ino, found.st_mode, found.st_uid, found.st_size),
+            *(found.st_mtime_ns, found.st_ctime_ns),
+        )
 
     def _rows(self) -> list[_Row]:
         if not os.path.lexists(self._path):
@@ -195,8 +195,7 @@ class StoredNames:
         :raises KeychainUnavailable: if the file is corrupt, or can't be written.
         :raises Refused: if others could change it.
         """
-        with self._lock_file():
-            self._rows()
+        self._change(None)
 
     def add(self, name: str, username: str, own: bool, backend: str = "") -> None:
         """List a secret that was stored.
@@ -207,33 +206,27 @@ class StoredNames:
         import datetime
 
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds")
-        with self._changing() as items:
-            items[:] = [i for i in items if (i.name, i.username) != (name, username)]
-            items.append(StoredName(name, username, own, now, backend))
+        added = StoredName(name, username, own, now, backend)
+        self._change(lambda items: [*_others(items, name, username), added])
 
     def remove(self, name: str, username: str) -> None:
         """Take a secret off the list."""
-        with self._changing() as items:
-            items[:] = [i for i in items if (i.name, i.username) != (name, username)]
+        self._change(lambda items: _others(items, name, username))
 
-    @contextlib.contextmanager
-    def _changing(self) -> Iterator[list[StoredName]]:
+    def _change(self, change: Callable[[list[StoredName]], list[StoredName]] | None) -> None:
+        """Write the list that *change* makes of today's. None: only check that it could be done."""
         import fcntl
 
-        with self._lock_file() as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            items = list(map(_item, self._rows()))
-            yield items
-            self._write(items)
-
-    @contextlib.contextmanager
-    def _lock_file(self) -> Iterator[int]:
         folder = os.path.dirname(self._path)
         try:
             safefiles.make_private_folder(folder)
             safefiles.refuse_if_others_can_write(folder, "the folder for the list of stored names")
             with open(os.path.join(folder, "kept.lock"), "a", opener=_open_private) as lock:
-                yield lock.fileno()
+                if change is None:
+                    self._rows()
+                    return
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                self._write(change(list(map(_item, self._rows()))))
         except OSError as error:
             raise KeychainUnavailable(
                 f"can't write the list of stored names in {escape(folder)}: {error.strerror}",
@@ -252,6 +245,10 @@ class StoredNames:
             file.flush()
             os.fsync(file.fileno())
         os.replace(new, self._path)
+
+
+def _others(items: list[StoredName], name: str, username: str) -> list[StoredName]:
+    return [one for one in items if (one.name, one.username) != (name, username)]
 
 
 def _open_private(path: str, flags: int) -> int:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import signal
 import sys
-from collections.abc import Callable, Iterator
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
+    import signal
+    from collections.abc import Callable
+    from types import TracebackType
     from typing import Any
+else:
+    import _signal as signal  # signal loads enum
 
 __all__ = ["Hardening", "before_exec"]
 
@@ -44,18 +46,23 @@ class Hardening:
                 prctl(_SET_DUMPABLE, 0)
                 _before_exec = _die_with_parent(prctl)
 
-    @contextlib.contextmanager
-    def lifted(self) -> Iterator[None]:
-        """Restore the limits for the block: after ``execve`` this is another program."""
-        if self._limits is None:
-            yield
-            return
-        import resource
+    def lifted(self) -> Hardening:
+        """Restore the limits for a ``with`` block: after ``execve`` this is another program."""
+        return self
 
-        resource.setrlimit(resource.RLIMIT_CORE, self._limits)
-        try:
-            yield
-        finally:
+    def __enter__(self) -> None:
+        if self._limits is not None:
+            import resource
+
+            resource.setrlimit(resource.RLIMIT_CORE, self._limits)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._limits is not None:
             self._lower(self._limits[1])
 
     def _lower(self, hard: int) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-import signal
-from collections.abc import Callable
-from types import FrameType
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
+    import signal
+    from collections.abc import Callable
+    from types import FrameType
     from typing import NoReturn
+else:
+    import _signal as signal  # signal wraps it in enum, which takes a tenth of a start to load
 
 __all__ = ["Interrupted", "Signals"]
 
@@ -36,16 +38,16 @@ class Signals:
         self.pending = False
         self.waiting = False
         self.cancel: Callable[[], object] | None = None
-        self._number = signal.SIGINT
+        self._number: int = signal.SIGINT
 
     def install(self) -> None:
         """Install the handlers."""
         for number in self._HANDLED:
-            if signal.getsignal(number) is not signal.SIG_IGN:
+            if signal.getsignal(number) != signal.SIG_IGN:
                 signal.signal(number, self._came)
 
     def _came(self, number: int, frame: FrameType | None) -> None:
-        self.pending, self._number = True, signal.Signals(number)
+        self.pending, self._number = True, number
         if self.cancel is not None:
             self.cancel()
         elif self.waiting:
@@ -59,7 +61,7 @@ class Signals:
     def release(self) -> None:
         """Let signals end the process again: there is nothing left to clean up."""
         for number in self._HANDLED:
-            if signal.getsignal(number) is not signal.SIG_IGN:
+            if signal.getsignal(number) != signal.SIG_IGN:
                 signal.signal(number, signal.SIG_DFL)
         self.check()
 

@@ -5,8 +5,6 @@ Everything here is pure: nothing is looked up, and the user is not asked.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-
 from ..config.model import Configuration, Entry
 from ..errors import BadReference
 from ..keeping.stored_names import StoredName
@@ -15,6 +13,13 @@ from ..redacted import Secret
 from ..reference import Reference, parse
 from ..text import escape
 from .request import SecretRequest, login_name
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    #: What the list of stored names has under a name, or None.
+    StoredUnder = Callable[[str], StoredName | None]
 
 #: The origins of a secret that are not a source's scheme.
 MEMORY, KEYCHAIN, CONFIGURATION, TYPED = "memory", "keychain", "configuration", "typed"
@@ -77,10 +82,6 @@ class ResolvedSecret(Record):
     def entry(self) -> Entry:
         """What is configured for its name."""
         return self.candidate.entry
-
-
-#: What the list of stored names has under a name, or None.
-StoredUnder = Callable[[str], "StoredName | None"]
 
 
 def username_for(given: str | None, entry: Entry, stored: StoredName | None = None) -> Username:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable
 
 from ..config.model import Entry
 from ..errors import PromptTimeout, Refused, SecretlyError
@@ -15,6 +14,7 @@ from .request import SecretRequest
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
     from typing import Any
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Callable, Coroutine, Iterator, Sequence
 
 from ..errors import KeychainTimeout, KeychainUnavailable
 from ..keeping.stored_names import NameTable, StoredName
@@ -25,6 +24,7 @@ from .request import Context, SecretRequest
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterator, Sequence
     from typing import Any, TypeGuard, TypeVar
 
     from ..keeping.store import PlannedStore, SecretStore

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Coroutine, Sequence
 
 from ..errors import (
     Cancelled,
@@ -24,6 +23,7 @@ from .request import Context, SecretRequest
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
+    from collections.abc import Coroutine, Sequence
     from typing import Any, TypeVar
 
     T = TypeVar("T")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
 
 from ..config.model import Configuration, Entry
 from ..keeping.keychain import Keychain
@@ -17,6 +16,7 @@ from ..text import escape
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from typing import Any, Self
 
     from ..config.model import Remember

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-
 from ..config.values import check_variable
 from ..record import Record
 from ..redacted import Environ, Secret
@@ -11,6 +9,7 @@ from ..text import escape
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from typing import Protocol
 
     from ..resolving.request import SecretRequest

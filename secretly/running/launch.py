@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
-import functools
 import os
-import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
 
 from ..errors import NotExecutable, NotThere, Refused, SecretlyError
+from ..processes.hardening import Hardening
 from ..record import Record
 from ..redacted import Environ, NotASecret, to_secret
 from ..text import escape
 from .program import fingerprint
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    import contextlib
+    import signal
+    from collections.abc import Callable, Mapping, Sequence
+else:
+    import _signal as signal  # signal loads enum
 
 
 class LaunchPlan(Record):
@@ -75,7 +80,7 @@ def execute(
     for line in plan.said:
         say(line)
     # Never a local variable here: a traceback may show locals.
-    _become(plan, _environment(plan), exposed or contextlib.nullcontext())
+    _become(plan, _environment(plan), exposed or Hardening())
 
 
 def _check_unchanged(plan: LaunchPlan) -> None:
@@ -161,19 +166,28 @@ def _inherited() -> dict[bytes, bytes]:
     return environ if given is None else {**environ, b"LC_CTYPE": given}
 
 
-@functools.cache
+#: LC_CTYPE as this process got it, once it is known.
+_given: list[bytes | None] = []
+
+
 def locale_as_given() -> bytes | None:
     """LC_CTYPE as this process got it: CPython sets it in a C locale (PEP 538).
 
     Call it before hardening: a process that can't be dumped can't read its own environment.
     """
-    given = os.environb.get(b"LC_CTYPE")
-    with contextlib.suppress(OSError), open("/proc/self/environ", "rb") as file:
-        given = None
-        for entry in file.read().split(b"\0"):
-            if entry.startswith(b"LC_CTYPE="):
-                given = entry.removeprefix(b"LC_CTYPE=")
-    return given
+    if not _given:
+        _given.append(_read_locale())
+    return _given[0]
+
+
+def _read_locale() -> bytes | None:
+    try:
+        with open("/proc/self/environ", "rb") as file:
+            entries = file.read().split(b"\0")
+    except OSError:
+        return os.environb.get(b"LC_CTYPE")
+    given = [entry for entry in entries if entry.startswith(b"LC_CTYPE=")]
+    return given[-1].removeprefix(b"LC_CTYPE=") if given else None
 
 
 def _failed(program: str, error: OSError) -> SecretlyError:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import functools
 import time
-from collections.abc import Callable, Iterator, Mapping
 
 from ..redacted import Secret
 from ..resolving import confirming, obtain
@@ -15,6 +13,10 @@ from .delivery import Composed, UsernameOf
 from .launch import LaunchPlan
 from .preparing import PreparedRun
 from .usernames import sent_username
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
 
 
 async def obtain_values(
@@ -94,7 +96,7 @@ class _Narrowing:
             said = release.said
         elif limits is not None:
             value = limits.narrowed(value, result.entry, self._now)
-            said = functools.partial(limits.said, name=result.name)
+            said = lambda token: limits.said(token, name=result.name)  # noqa: E731
         if value is not result.secret:
             self.said.add(said(value))
             # The original token must not be in another variable.

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Mapping
-
 from ..config.model import Command, Profile
 from ..errors import BadReference
 from ..record import Record
@@ -13,6 +10,8 @@ from ..text import escape
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
     from ..resolving.request import SecretRequest
     from .delivery import Composed
     from .env_file import EnvFile
@@ -101,6 +100,8 @@ def _check_variables(
 
     text = variables[name].value
     if "{{" in text:  # outside of braces, a dollar is only a dollar
+        import re
+
         text = "".join(re.findall(r"\{\{((?:\$\{[^{}]*\}|[^{}])*)\}\}", text))
     for used in sorted(named_in(text) & variables.keys()):
         if environ.get(used) != variables[used].value:

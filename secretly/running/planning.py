@@ -15,9 +15,6 @@ plain variables, and of inherited ones with ``--resolve-env``, may hold referenc
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
-
 from ..config.command_line import Invocation
 from ..config.model import Command, Profile
 from ..config.values import is_variable, steers
@@ -33,6 +30,8 @@ from .plain import ENV_FILE, INHERITED, PlainVariable, Separated, plain_variable
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
     from typing import Any
 
     from ..publishing.upload import Upload

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 
 from .. import safefiles
 from ..errors import NotExecutable, NotThere, Refused
 from ..text import escape, shell_quote
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 def find_program(name: str, environ: Mapping[str, str]) -> str:

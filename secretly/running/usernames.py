@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-
 from ..config.model import Configuration
 from ..resolving.candidates import own_username
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
     from ..publishing.destination import Destination
     from ..resolving.candidates import Candidate, ResolvedSecret, StoredUnder
     from ..resolving.request import Context, SecretRequest

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import errno
-import functools
 import os
 import stat
-from collections.abc import Callable, Mapping
 
 from ..errors import Refused
 from ..redacted import READ_LIMIT
 from ..text import escape
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 __all__ = [
     "BY_OTHERS",
@@ -79,14 +81,20 @@ def _has_access_list(path: str) -> bool:
         return error.errno not in (errno.ENODATA, errno.EOPNOTSUPP)
 
 
-@functools.cache
+#: Whether a group has no member but this user and root, where it was looked up.
+_own_groups = {0: True}
+
+
 def _is_own_group(group: int) -> bool:
-    """Return whether a group has no member but this user and root."""
+    if group not in _own_groups:
+        _own_groups[group] = _look_up_group(group)
+    return _own_groups[group]
+
+
+def _look_up_group(group: int) -> bool:
     import grp
     import pwd
 
-    if group == 0:
-        return True
     mine = {user.pw_name for user in pwd.getpwall() if user.pw_uid in (0, os.geteuid())}
     try:
         members = set(grp.getgrgid(group).gr_mem)

@@ -7,15 +7,13 @@ place. The first one that can't is left to Twisted's reactor.
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Awaitable, Callable, Coroutine, Generator
-
 from .requests import NeedsLoop, Request, Waited
 
 __all__ = ["drive", "drive_in_place", "resume", "run_in_place"]
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine, Generator
     from typing import Any, Protocol, TypeVar
 
     T = TypeVar("T")
@@ -34,6 +32,9 @@ if TYPE_CHECKING:
 
         def check(self) -> None:
             """Raise what ends the command, if a signal came."""
+
+else:
+    from _collections_abc import Awaitable  # loaded already; collections is not
 
 
 def drive(coroutine: Coroutine[Any, Any, T], interruptions: Interruptions) -> T:
@@ -169,8 +170,10 @@ class _InPlace(Awaitable["tuple[T | None, BaseException | None] | None"]):
                 self._check()
                 answer = yield request
             except BaseException:
-                with contextlib.suppress(RuntimeError):  # it waits again: leave it behind
+                try:
                     self._coroutine.close()
+                except RuntimeError:  # it waits again: leave it behind
+                    pass
                 raise
             if not isinstance(answer, Waited):  # an event loop drives now
                 return None

@@ -19,17 +19,19 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Awaitable, Callable, Generator
 
 from ..errors import SecretlyError
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Generator
     from typing import Any, TypeVar
 
     from .loop import Loop, Settle, Undo
 
     T = TypeVar("T")
+else:
+    from _collections_abc import Awaitable  # loaded already; collections is not
 
 __all__ = [
     "CurrentLoop",

@@ -93,12 +93,13 @@ class Found(NamedTuple):
         made.append(Bound(MANY, self.whole[MANY].ratio(one), 1.5, f"× {ONE}"))
         for name, hand in ((ASKED, BY_HAND), (CURSES, CURSES_BY_HAND)):
             if name in self.prompts:
-                started = self.prompts[BASE].median + self.prompts[hand].median
+                start = self.prompts[BASE].median
+                more = self.prompts[name].median - start - self.prompts[hand].median
                 what = f"{name}: beyond {BASE} and it started by hand"
-                made.append(Bound(what, (self.prompts[name].median - started) * 1e3, 150, "ms"))
+                made.append(Bound(what, more / start, 6, f"× {BASE}"))
         more = self.library[MISSED].median - self.library[RAW].median
-        made.append(Bound(f"{MISSED}: beyond {RAW}", more * 1e3, 10, "ms"))
-        made.append(Bound(THOUSAND, self.library[THOUSAND].median * 1e3, 50, "ms"))
+        made.append(Bound(f"{MISSED}: beyond {RAW}", more / base.median, 1, f"× {BASE}"))
+        made.append(Bound(THOUSAND, self.library[THOUSAND].ratio(base), 6, f"× {BASE}"))
         return made
 
     def table(self) -> list[tuple[str, ...]]:
