@@ -40,7 +40,7 @@ from conftest import need
 from tokens import token, wheel
 
 from secretly import credential, environment, forget, remember, secret, secret_sync
-from secretly.asking import assuan, wording
+from secretly.asking import assuan, upload_wording, wording
 from secretly.asking.questions import Patience
 from secretly.asking.terminal import Terminal
 from secretly.config.command_line import recognize
@@ -1330,7 +1330,7 @@ UPLOAD = (*TWINE, "{HOME}/dist/*")
 ELSEWHERE = (*UPLOAD, "--repository-url", "https://other.example/legacy/")
 NARROW = ("token", "narrow", "PyPI", "--project", "demo")
 #: The line about the narrowed token, up to the time.
-NARROWED = wording.gets_token("twine", "demo", "TIME").partition("TIME")[0]
+NARROWED = upload_wording.gets_token("twine", "demo", "TIME").partition("TIME")[0]
 NOT_A_TOKEN = wording.not_a_token("PyPI", "pypi-")[1:]  # it may be in the middle of a sentence
 
 

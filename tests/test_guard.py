@@ -22,7 +22,7 @@ from command import SECRETLY, Ended, Home, Warm, home
 from test_publishing import FILE, project, skip_if_it_cannot, tool
 from tokens import TOKEN
 
-from secretly.asking import wording
+from secretly.asking import upload_wording, wording
 from secretly.asking.assuan import unescape
 from secretly.config import command_line
 from secretly.reference import Reference
@@ -319,8 +319,8 @@ def test_the_prompt_shows_the_upload(workdir: Workdir) -> None:
     assert typed.asked[0].splitlines() == [
         "upload: demo 1.0",
         "to: PyPI",
-        wording.user_line("__token__"),
-        wording.limits_line(1, 15, certain=True),
+        upload_wording.user_line("__token__"),
+        upload_wording.limits_line(1, 15, certain=True),
         f"program: {workdir.programs}/twine",
         "for: twine upload 'dist/*'",
         "",
@@ -463,7 +463,7 @@ def test_a_dry_run_shows_the_upload_and_asks_nothing(workdir: Workdir) -> None:
     lines = outcome.stdout.splitlines()
     for line in ("upload: demo 1.0", "to: PyPI", described(workdir)):
         assert line in lines
-    assert wording.limits_line(1, 15, certain=True) in lines
+    assert upload_wording.limits_line(1, 15, certain=True) in lines
     assert not workdir.ran
     # The file is named, and not yet made.
     assert "empty.toml" in outcome.stdout
@@ -494,7 +494,7 @@ def test_a_dry_run_names_the_user_that_the_run_sends(
     )
     workdir.configure(f'{configured}[secrets.Who]\ncommand = ["echo", "canary-who"]\n')
     call = (*words, "twine", "upload", "-r", "nexus", "dist/*")
-    line = wording.user_line(user)
+    line = upload_wording.user_line(user)
     assert line in workdir.run("--dry-run", *call).stdout.splitlines()
     outcome = workdir.run(*call, answers=[True, True])
     assert outcome.status == 0, outcome
@@ -585,7 +585,7 @@ def test_a_configuration_does_not_give_twine_the_stored_token(
 def test_quiet_hides_the_line_about_the_token(workdir: Workdir) -> None:
     """``-q`` hides the line about the token, but secretly still narrows the token."""
     outcome = workdir.run(*UPLOAD, answers=[TOKEN])
-    said = wording.gets_token("twine", "demo", "TIME").partition("TIME")[0]
+    said = upload_wording.gets_token("twine", "demo", "TIME").partition("TIME")[0]
     assert outcome.stderr.startswith(f"secretly: {said}")
     outcome = workdir.run("-q", *UPLOAD, answers=[TOKEN])
     assert outcome.stderr == ""

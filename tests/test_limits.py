@@ -10,7 +10,7 @@ import pytest
 import tokens
 from command import Ended, Home, quick
 
-from secretly.asking import wording
+from secretly.asking import upload_wording
 from secretly.config.model import Entry
 from secretly.errors import BadToken, Refused
 from secretly.publishing import pypi_token
@@ -56,7 +56,7 @@ def test_other_secrets_stay_as_they_are(value: Secret, entry: Entry) -> None:
 
 def test_what_is_typed_is_described_by_the_configured_prefix() -> None:
     """Before something is typed, only the configuration can say that a token is expected."""
-    hour = wording.limits_line(None, 60, certain=True)
+    hour = upload_wording.limits_line(None, 60, certain=True)
     assert ANY.describe(None, ENTRY) == hour == "token: 60 minutes, not limited to a project"
     assert ANY.describe(None, Entry("Other")) == ""
     assert ANY.describe(TOKEN, Entry("Other")) == hour
@@ -67,7 +67,7 @@ def test_a_recipe_is_described_with_its_project() -> None:
     assert DEMO.describe(TOKEN, ENTRY).splitlines() == [
         "project: demo",
         "token: this project only, 60 minutes",
-        f"note: {wording.UNSEEN}",
+        f"note: {upload_wording.UNSEEN}",
     ]
 
 
@@ -135,7 +135,7 @@ def test_any_command_gets_a_token_for_an_hour_after_a_yes(here: Home) -> None:
     assert (done.status, done.stdout) == (0, "narrowed any project True None\n")
     assert "token: 60 minutes, not limited to a project" in str(prompts)
     until = done.stderr.partition(" ends at ")[2].partition(", not")[0]
-    assert done.stderr == f"secretly: {wording.gets_limited_token('show', 'PyPI', until)}\n"
+    assert done.stderr == f"secretly: {upload_wording.gets_limited_token('show', 'PyPI', until)}\n"
     done, _ = run(here, *ANY_COMMAND, answers=[False])
     assert (done.status, done.stdout) == (130, "")
 
@@ -146,9 +146,9 @@ def test_a_recipe_gets_a_token_for_its_project(here: Home) -> None:
     done, prompts = run(here, *RECIPE, answers=[True])
     assert (done.status, done.stdout) == (0, "narrowed ['demo'] True __token__\n")
     assert "show -s release" in str(prompts)
-    assert wording.UNSEEN in str(prompts)
+    assert upload_wording.UNSEEN in str(prompts)
     until = done.stderr.partition(" until ")[2].strip()
-    assert done.stderr == f"secretly: {wording.gets_token('show', 'demo', until)}\n"
+    assert done.stderr == f"secretly: {upload_wording.gets_token('show', 'demo', until)}\n"
     done, _ = run(here, *RECIPE, answers=[False])
     assert (done.status, done.stdout) == (130, "")
 

@@ -30,7 +30,7 @@ from command import SECRETLY, Home, home
 from conftest import lacking
 from test_publishing import FILE, project, tool
 
-from secretly.asking import wording
+from secretly.asking import upload_wording
 from secretly.testing import FakePinentry
 
 pytestmark = [pytest.mark.real, pytest.mark.outside]
@@ -404,7 +404,7 @@ def test_a_variable_for_poetrys_own_index_moves_no_upload(loopback: Loopback) ->
     moves.environ["POETRY_REPOSITORIES_PYPI_URL"] = f"http://127.0.0.1:{loopback.ports.a}/legacy/"
     moves.environ["HTTPS_PROXY"] = f"http://127.0.0.1:{loopback.ports.c}"
     done, prompt = attempt("poetry", loopback, moves)
-    assert wording.index_line("PyPI") in prompt
+    assert upload_wording.index_line("PyPI") in prompt
     # The upload would have gone to another host: the proxy was asked for it.
     assert {one[0] for one in done["got"]} == {"C"}, done
     assert not any(one[1].startswith("127.0.0.1") for one in done["got"]), done

@@ -24,7 +24,7 @@ from command import SECRETLY, Ended, Home, Watch, files_with, home, wait_until
 from conftest import need
 from tokens import Upload, Warehouse
 
-from secretly.asking import wording
+from secretly.asking import upload_wording, wording
 from secretly.testing import FakePinentry
 
 pytestmark = [pytest.mark.real, pytest.mark.outside]
@@ -173,13 +173,15 @@ def test_a_tool_uploads_with_a_narrowed_token(
     else:
         question = wording.confirm_use_text(wanted, wording.place("keychain"), "")
         assert prompt["SETDESC"].startswith(question)
-    assert (wording.BUILDS_FIRST in prompt["SETDESC"]) == (name == "flit")
+    assert (upload_wording.BUILDS_FIRST in prompt["SETDESC"]) == (name == "flit")
     assert_narrowed(index.uploads, long, begun, ended, MINUTES[name])
     assert watch.rounds > 3
     assert watch.seen == set()
     assert files_with(long, home.folder) == files_with(long[-40:], home.folder) == kept
     assert long not in done.stdout + done.stderr
-    said = re.escape(wording.gets_token(name, "demo", "END")).replace("END", r"([\d-]+ )?\d\d:\d\d")
+    said = re.escape(upload_wording.gets_token(name, "demo", "END")).replace(
+        "END", r"([\d-]+ )?\d\d:\d\d"
+    )
     assert re.search(rf"(?m)^secretly: {said}$", done.stderr)
 
 

@@ -15,7 +15,7 @@ from command import Ended, Home
 from test_publishing import FILE, home_with_project, publish, tool
 from tokens import Warehouse
 
-from secretly.asking import wording
+from secretly.asking import upload_wording
 from secretly.asking.assuan import unescape
 from secretly.publishing import uv_files
 from secretly.publishing.parsers.clap import Clap
@@ -146,7 +146,7 @@ def test_the_upload_arrives_as_the_user_that_the_tool_knows(
     assert [(u.username, u.status) for u in index.uploads] == [(user, 200)]
     assert tokens.limits(index.uploads[0].token).projects == ["demo"]
     assert index.host in shown
-    assert f"\n{wording.user_line(user)}" in shown
+    assert f"\n{upload_wording.user_line(user)}" in shown
 
 
 @pytest.mark.parametrize(

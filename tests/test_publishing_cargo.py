@@ -13,7 +13,7 @@ import pytest
 from command import Ended, Home, quick
 from crates import Change, Registry
 
-from secretly.asking import wording
+from secretly.asking import upload_wording
 from secretly.asking.assuan import unescape
 from secretly.testing import FakePinentry
 
@@ -74,7 +74,7 @@ def test_the_stored_token_goes_to_the_public_registry_after_a_question(home: Hom
     assert done.status == 0, done
     assert done.stdout.startswith("canary-Cargo/ publish --registry=crates-io ")
     lines = shown[0].replace("\n> ", "").splitlines()
-    assert {"upload: demo 1.0.0", "to: crates-io", wording.NOT_LIMITED} <= {*lines}
+    assert {"upload: demo 1.0.0", "to: crates-io", upload_wording.NOT_LIMITED} <= {*lines}
     assert any("cargo publish --no-verify" in line for line in lines)
     assert not any(line.startswith("user:") for line in lines)
     done, _ = run(home, "cargo publish", [False])
@@ -103,7 +103,7 @@ def test_a_registry_of_the_project_gets_nothing_but_its_own_secret(
     done, shown = run(home, "cargo publish", ["canary-typed"])
     assert done.status == 0, done
     assert done.stdout.startswith("/ publish "), done
-    assert wording.chosen_by(".cargo/config.toml") in shown[0].replace("\n> ", "")
+    assert upload_wording.chosen_by(".cargo/config.toml") in shown[0].replace("\n> ", "")
     write(home, ".cargo/config.toml", text.replace("other", "corp"))
     with home.config.open("a") as file:
         file.write("[secrets.corp]\nconfirm = false\n")
@@ -116,7 +116,7 @@ def test_an_alias_is_shown_and_started_as_what_it_stands_for(home: Home) -> None
     write(home, "~/.cargo/config.toml", "[alias]\npub = 'publish --no-verify'\n")
     done, shown = run(home, "cargo pub -q", [True])
     assert done.stdout.startswith("canary-Cargo/ publish --no-verify -q "), done
-    assert wording.command_line("cargo publish --no-verify -q") in shown[0].splitlines()
+    assert upload_wording.command_line("cargo publish --no-verify -q") in shown[0].splitlines()
 
 
 @pytest.mark.parametrize(

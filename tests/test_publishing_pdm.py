@@ -11,14 +11,14 @@ from test_publishing import home_with_project, skip_if_it_cannot
 from test_publishing_binaries import filled, run, write
 from tokens import Warehouse
 
-from secretly.asking import wording
+from secretly.asking import upload_wording
 
 pytestmark = [pytest.mark.real, pytest.mark.outside]
 
 #: Nothing leaves this machine: https goes to a proxy that isn't there, and the index has http.
 NOWHERE = {"HTTPS_PROXY": "http://127.0.0.1:1", "PDM_CHECK_UPDATE": "0"}
 
-NETWORK = wording.note_line(wording.network(""))
+NETWORK = upload_wording.note_line(upload_wording.network(""))
 
 OWN = "~/.config/pdm/config.toml"
 
@@ -77,7 +77,7 @@ def test_the_upload_arrives_at_the_index_that_is_shown(
     assert [(u.username, u.status) for u in index.uploads] == [(user, 200)]
     assert tokens.limits(index.uploads[0].token).projects == ["demo"]
     assert index.host in shown
-    assert f"\n{wording.user_line(user)}" in shown
+    assert f"\n{upload_wording.user_line(user)}" in shown
 
 
 UNVERIFIED = '[repository.corp]\nurl = "{url}"\nverify_ssl = false\n'
@@ -104,7 +104,7 @@ def test_your_own_settings_can_if_you_allow_it(home: Home, index: Warehouse, all
     assert (done.status == 0) == allowed, done
     assert index.statuses == [200] * allowed
     notes = [line for line in shown.splitlines() if line.startswith(NETWORK)]
-    assert all(wording.UNVERIFIED in note for note in notes)
+    assert all(upload_wording.UNVERIFIED in note for note in notes)
     assert bool(notes) == allowed
 
 

@@ -20,7 +20,7 @@ from test_publishing import FILE, project, publish, skip_if_it_cannot, tool
 from test_publishing_binaries import write
 from tokens import Warehouse
 
-from secretly.asking import wording
+from secretly.asking import upload_wording, wording
 from secretly.asking.assuan import unescape
 from secretly.testing import FakePinentry
 
@@ -173,9 +173,9 @@ def test_the_upload_arrives_where_every_preview_says(place: Place, name: str) ->
         assert prompts == []
         texts.append(planned.stdout)
     for text in texts:
-        assert f"\n{wording.index_line(place.index.host)}" in text
-        assert f"\n{wording.user_line(username)}" in text
-    assert f"secretly: {wording.user_line(username)}\n" in done.stderr, done.stderr
+        assert f"\n{upload_wording.index_line(place.index.host)}" in text
+        assert f"\n{upload_wording.user_line(username)}" in text
+    assert f"secretly: {upload_wording.user_line(username)}\n" in done.stderr, done.stderr
 
 
 def test_python_starts_no_module_of_the_folder(place: Place) -> None:
@@ -184,7 +184,7 @@ def test_python_starts_no_module_of_the_folder(place: Place) -> None:
     line = TWINE.replace("twine", f"{shlex.quote(sys.executable)} -m twine", 1)
     done, (shown,) = place.run(line)
     assert (done.status, place.users()) == (0, [("__token__", 200)]), done
-    assert wording.note_line(wording.project_code("twine.py")) in shown.splitlines()
+    assert upload_wording.note_line(upload_wording.project_code("twine.py")) in shown.splitlines()
     assert not (place.home.folder / "demo" / "ran").exists()
 
 
@@ -385,7 +385,7 @@ def test_the_hint_about_a_plain_password_can_be_followed(place: Place, command: 
     pypirc.write_text(pypirc.read_text().replace("password = canary-old\n", ""))
     done, (shown,) = place.run(line, answers=[True])
     assert (done.status, place.users()) == (0, [("ada", 200)]), done
-    assert wording.user_line("ada") in shown.splitlines()
+    assert upload_wording.user_line("ada") in shown.splitlines()
     assert "plain text" not in done.stderr
 
 

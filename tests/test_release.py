@@ -24,7 +24,7 @@ from test_distributions import metadata, tarred, zipped
 from test_publishing import project, tool
 from tokens import KEY, TOKEN, Warehouse, token, wheel
 
-from secretly.asking import assuan, wording
+from secretly.asking import assuan, upload_wording
 from secretly.config import loading
 from secretly.config.command_line import recognize
 from secretly.config.model import Configuration, Entry
@@ -104,7 +104,7 @@ def workdir(tmp_path: Path, shipped: Configuration, monkeypatch: pytest.MonkeyPa
 
 # -- which files: twine ----------------------------------------------------------
 
-NOTE = wording.note_line("")
+NOTE = upload_wording.note_line("")
 WHEEL, SDIST = "dist/demo-1.0-py3-none-any.whl", "dist/demo-1.0.tar.gz"
 
 
@@ -188,7 +188,7 @@ def test_a_file_that_is_not_read_is_shown_as_such(workdir: Workdir, line: str, e
     found = workdir.examine(line)
     assert found.projects is None
     text = found.consent(PROGRAM, ARGV).text("__token__")
-    assert wording.note_line(wording.unread(name, 1)) in unwrapped(text)
+    assert upload_wording.note_line(upload_wording.unread(name, 1)) in unwrapped(text)
     assert f"dist/{name} (5 bytes, sha256 " in text
     token = found.narrowed(Secret(TOKEN), time.time())
     assert token_scope(token).projects is None
@@ -721,8 +721,8 @@ def test_a_release_that_is_built_first_has_no_files_yet(workdir: Workdir, line: 
     assert (planned.builds, planned.files, planned.expires) == (True, (), 3600)
     assert (planned.projects, planned.version) == (["my-demo"], "2.0")
     text = planned.consent("/usr/bin/tool", ["tool", "publish"]).text("__token__")
-    assert wording.upload_line("my-demo 2.0") + "\n" in text
-    assert wording.note_line(wording.BUILDS_FIRST) + "\n" in text
+    assert upload_wording.upload_line("my-demo 2.0") + "\n" in text
+    assert upload_wording.note_line(upload_wording.BUILDS_FIRST) + "\n" in text
     assert "sha256" not in text
 
 
@@ -766,7 +766,9 @@ def test_before_a_build_the_settings_name_the_project(
     planned = workdir.examine(line)
     assert (planned.projects, planned.version) == ([project], version)
     shown = planned.described("__token__")[0]
-    assert shown == wording.upload_line(f"{project} {version or wording.UNKNOWN_VERSION}")
+    assert shown == upload_wording.upload_line(
+        f"{project} {version or upload_wording.UNKNOWN_VERSION}"
+    )
 
 
 @pytest.mark.parametrize(
@@ -820,7 +822,7 @@ def test_without_a_name_in_the_settings_the_project_is_unknown(workdir: Workdir,
     workdir.write("pyproject.toml", text)
     planned = workdir.examine("flit publish")
     assert planned.projects is None
-    assert planned.described("__token__")[0] == wording.upload_line("")
+    assert planned.described("__token__")[0] == upload_wording.upload_line("")
 
 
 def test_settings_that_cannot_be_read_are_refused(workdir: Workdir) -> None:
@@ -845,18 +847,18 @@ def test_the_dialog_names_each_project_with_its_versions(workdir: Workdir) -> No
     """It also notes that there are several."""
     workdir.wheel("demo", "1.0")
     assert workdir.examine("uv publish").described("__token__")[:3] == [
-        wording.upload_line("demo 1.0"),
-        wording.index_line("PyPI"),
-        wording.user_line("__token__"),
+        upload_wording.upload_line("demo 1.0"),
+        upload_wording.index_line("PyPI"),
+        upload_wording.user_line("__token__"),
     ]
     workdir.wheel("Demo", "1.1")
     workdir.wheel("other", "2.0")
     assert workdir.examine("uv publish").described("__token__")[:5] == [
-        wording.upload_line("demo 1.0 and 1.1, other 2.0"),
-        wording.index_line("PyPI"),
-        wording.user_line("__token__"),
-        wording.limits_line(2, 15, certain=True),
-        wording.note_line(wording.SEVERAL_VERSIONS),
+        upload_wording.upload_line("demo 1.0 and 1.1, other 2.0"),
+        upload_wording.index_line("PyPI"),
+        upload_wording.user_line("__token__"),
+        upload_wording.limits_line(2, 15, certain=True),
+        upload_wording.note_line(upload_wording.SEVERAL_VERSIONS),
     ]
 
 
@@ -871,13 +873,13 @@ def test_two_projects_may_have_a_version_each(workdir: Workdir) -> None:
 @pytest.mark.parametrize(
     ("version", "note"),
     [
-        ("1.0.dev3", wording.development_version("1.0.dev3")),
+        ("1.0.dev3", upload_wording.development_version("1.0.dev3")),
         ("1.0+local.dev3", None),
         ("1.0rc1", None),
         ("1!2.0.post1", None),
-        ("banana", wording.odd_version("banana")),
-        ("1.0 ; x", wording.odd_version("1.0 ; x")),
-        ("1" * 9000, wording.odd_version(f"{'1' * 20}…{'1' * 19}")),
+        ("banana", upload_wording.odd_version("banana")),
+        ("1.0 ; x", upload_wording.odd_version("1.0 ; x")),
+        ("1" * 9000, upload_wording.odd_version(f"{'1' * 20}…{'1' * 19}")),
     ],
 )
 def test_an_odd_version_is_noted(workdir: Workdir, version: str, note: str | None) -> None:
@@ -887,7 +889,7 @@ def test_an_odd_version_is_noted(workdir: Workdir, version: str, note: str | Non
         "__token__"
     )
     notes = [line for line in described if line.startswith(NOTE)]
-    assert notes == ([wording.note_line(note)] if note else [])
+    assert notes == ([upload_wording.note_line(note)] if note else [])
 
 
 def test_an_odd_version_is_noted_before_building_too(workdir: Workdir) -> None:
@@ -895,8 +897,8 @@ def test_an_odd_version_is_noted_before_building_too(workdir: Workdir) -> None:
     workdir.write("pyproject.toml", '[project]\nname = "demo"\nversion = "1.0.dev1"\n')
     described = workdir.examine("flit publish").described("__token__")
     assert described[4:5] + described[6:7] == [
-        wording.note_line(wording.BUILDS_FIRST),
-        wording.note_line(wording.development_version("1.0.dev1")),
+        upload_wording.note_line(upload_wording.BUILDS_FIRST),
+        upload_wording.note_line(upload_wording.development_version("1.0.dev1")),
     ]
 
 
@@ -969,7 +971,7 @@ def test_the_dialog_names_the_launcher(workdir: Workdir, launcher: str) -> None:
     """With a launcher, the project may replace the program and its variables."""
     workdir.wheel()
     planned = workdir.examine(f"{launcher} twine upload {WHEEL}")
-    note = wording.note_line(wording.launcher_note(launcher, "twine"))
+    note = upload_wording.note_line(upload_wording.launcher_note(launcher, "twine"))
     assert note in planned.described("__token__")
     assert note in unwrapped(planned.consent(PROGRAM, ARGV).text("__token__")).split("\n")
     assert not any(
@@ -981,7 +983,7 @@ def test_the_dialog_names_the_launcher(workdir: Workdir, launcher: str) -> None:
 def test_the_dialog_warns_of_http(workdir: Workdir) -> None:
     """The dialog warns of plain HTTP, but not of HTTPS or an index on this machine."""
     workdir.wheel()
-    note = wording.note_line(wording.PLAIN_HTTP)
+    note = upload_wording.note_line(upload_wording.PLAIN_HTTP)
     for url, told in (("http://a.example/", 1), ("https://a.example/", 0), ("http://[::1]/", 0)):
         planned = workdir.examine(f"uv publish --publish-url {url}")
         assert (
@@ -1462,9 +1464,9 @@ def test_the_index_accepts_a_narrowed_token_only_for_this_upload(
 @pytest.mark.parametrize(
     ("more", "line"),
     [
-        ({}, wording.gets_token("twine", "demo", "{end}")),
-        ({"files": FILES}, wording.gets_token("twine", "another, my-demo", "{end}")),
-        ({"project": ""}, wording.gets_token("twine", None, "{end}")),
+        ({}, upload_wording.gets_token("twine", "demo", "{end}")),
+        ({"files": FILES}, upload_wording.gets_token("twine", "another, my-demo", "{end}")),
+        ({"project": ""}, upload_wording.gets_token("twine", None, "{end}")),
     ],
 )
 def test_one_line_says_what_the_tool_gets(more: Mapping[str, object], line: str) -> None:
@@ -1512,16 +1514,16 @@ def test_the_dialog_shows_projects_index_program_and_files(workdir: Workdir) -> 
     sizes = {path: os.path.getsize(path) for path in (WHEEL, SDIST)}
     seen = workdir.examine("twine upload -r testpypi 'dist/*'").consent(PROGRAM, ARGV)
     facts = {
-        path: wording.file_facts(f"{sizes[path]} bytes", hashes[path][:12])
+        path: upload_wording.file_facts(f"{sizes[path]} bytes", hashes[path][:12])
         for path in (WHEEL, SDIST)
     }
     assert seen.text("__token__").split("\n") == [
-        wording.upload_line("demo 1.0"),
-        wording.index_line("TestPyPI"),
-        wording.user_line("__token__"),
-        wording.limits_line(1, 15, certain=True),
-        wording.program_line("/opt/bin/twine"),
-        wording.command_line("twine upload 'dist/*'"),
+        upload_wording.upload_line("demo 1.0"),
+        upload_wording.index_line("TestPyPI"),
+        upload_wording.user_line("__token__"),
+        upload_wording.limits_line(1, 15, certain=True),
+        upload_wording.program_line("/opt/bin/twine"),
+        upload_wording.command_line("twine upload 'dist/*'"),
         "",
         f"{WHEEL} ({facts[WHEEL]})",
         f"{SDIST} ({facts[SDIST]})",
@@ -1546,7 +1548,7 @@ def test_the_destination_is_the_host(target: Destination, line: str) -> None:
     """The dialog shows the host and then the tool's name for the index, but no password."""
     assert release(target).consent(PROGRAM, ARGV).text("__token__").split("\n")[
         1
-    ] == wording.index_line(line)
+    ] == upload_wording.index_line(line)
 
 
 def test_a_long_path_is_never_cut() -> None:
@@ -1554,12 +1556,12 @@ def test_a_long_path_is_never_cut() -> None:
     program = "/" + "/".join(f"folder{n:03}" for n in range(30))
     assert len(program) == 300
     seen = release().consent(program, ARGV)
-    assert f"\n{wording.program_line(program)}\n" in unwrapped(seen.text("__token__"))
+    assert f"\n{upload_wording.program_line(program)}\n" in unwrapped(seen.text("__token__"))
     assert max(map(len, seen.text("__token__").split("\n"))) <= 72
     path = f"{'d' * 290}/demo.whl"
     files = (Distribution(path, 5, "ab" * 32, "demo", "1.0"),)
     seen = release(files=files).consent(PROGRAM, ARGV)
-    facts = wording.file_facts("5 bytes", "ab" * 6)
+    facts = upload_wording.file_facts("5 bytes", "ab" * 6)
     assert unwrapped(seen.text("__token__")).endswith(f"\n\n{path}\n  {facts}")
     assert seen.listing == ()
 
@@ -1577,7 +1579,7 @@ def test_a_dialog_is_whole_or_refused(files: tuple[Distribution, ...]) -> None:
             refused += 1
             continue
         assert not refused, "a longer one fits though a shorter one does not"
-        assert wording.program_line(program) in unwrapped(seen.text("__token__"))
+        assert upload_wording.program_line(program) in unwrapped(seen.text("__token__"))
         if files:
             assert "sha256" in seen.text("__token__")
     assert 50 < refused < 400
@@ -1603,7 +1605,7 @@ def test_many_files_are_summed_up(count: int, whole: bool) -> None:
         ]
     else:
         assert seen.listing == tuple(f"{file.sha256}  {file.path}" for file in files)
-        line = wording.files_line(count, f"{count}.0 kB", "DIGEST").partition("DIGEST")[0]
+        line = upload_wording.files_line(count, f"{count}.0 kB", "DIGEST").partition("DIGEST")[0]
         assert seen.text("__token__").split("\n")[-1].startswith(line)
 
 
@@ -1632,9 +1634,9 @@ def test_the_command_is_left_out_first() -> None:
     argv = ["twine", "upload", *(f"dist/{'x' * 80}{n}.whl" for n in range(4))]
     files = tuple(Distribution(path, 1, "0" * 64, "demo", "1.0") for path in argv[2:])
     short = release(files=files[:1]).consent(PROGRAM, argv)
-    assert "\n" + wording.command_line("twine upload dist/xxx") in short.text("__token__")
+    assert "\n" + upload_wording.command_line("twine upload dist/xxx") in short.text("__token__")
     seen = release(files=files).consent("/" + "p" * 110, argv)
-    assert wording.command_line("") not in seen.text("__token__")
+    assert upload_wording.command_line("") not in seen.text("__token__")
     for path in argv[2:]:
         assert path in unwrapped(seen.text("__token__"))
 
@@ -1663,7 +1665,7 @@ def test_odd_characters_are_shown_as_escapes(workdir: Workdir, odd: str, seen: s
     assert listing[0].endswith(f"  dist/0{seen}.whl")
     assert "".join(listing).isprintable()
     version = release(version=f"1.0{odd}").consent(PROGRAM, ["uv"]).text("__token__")
-    assert wording.upload_line(f"demo 1.0{seen}") + "\n" in version
+    assert upload_wording.upload_line(f"demo 1.0{seen}") + "\n" in version
 
 
 TEXTS = st.text(st.characters(), min_size=1, max_size=60)
@@ -1718,10 +1720,10 @@ def test_any_upload_is_shown_whole_or_refused(
     lines = unwrapped(seen.text(username)).split("\n")
     upload, where, user, token, *more = planned.described(username)
     notes = list(itertools.takewhile(lambda line: line.startswith(NOTE), more))
-    head = [upload, where, user, token, wording.program_line(program), *notes]
+    head = [upload, where, user, token, upload_wording.program_line(program), *notes]
     assert lines[: len(head)] == head
     rest = lines[len(head) :]
-    if rest and rest[0].startswith(wording.command_line("")):
+    if rest and rest[0].startswith(upload_wording.command_line("")):
         rest = rest[1:]
     if not planned.files:
         assert rest == []
@@ -1747,15 +1749,17 @@ def test_a_listing_shows_every_file(workdir: Workdir) -> None:
         workdir.wheel("demo", f"{number}.0")
     described = workdir.examine("uv publish").described("__token__")
     assert described[1:5] == [
-        wording.index_line("PyPI"),
-        wording.user_line("__token__"),
-        wording.limits_line(1, 15, certain=True),
-        wording.note_line(wording.SEVERAL_VERSIONS),
+        upload_wording.index_line("PyPI"),
+        upload_wording.user_line("__token__"),
+        upload_wording.limits_line(1, 15, certain=True),
+        upload_wording.note_line(upload_wording.SEVERAL_VERSIONS),
     ]
     assert sum(" (" in line or "sha256" in line for line in described[5:]) == 20
-    assert wording.limits_line(1, 60, certain=True) in release(expires=3600).described("__token__")
+    assert upload_wording.limits_line(1, 60, certain=True) in release(expires=3600).described(
+        "__token__"
+    )
     several = release(at("https://packages.example/"), files=FILES)
-    assert wording.limits_line(2, 15, certain=False) in several.described("__token__")
+    assert upload_wording.limits_line(2, 15, certain=False) in several.described("__token__")
 
 
 @pytest.mark.parametrize(
@@ -1771,7 +1775,7 @@ def test_the_dialog_says_how_the_token_is_limited(
     projects: int | None, minutes: float, certain: bool, line: str
 ) -> None:
     """For another index than PyPI the secret may be a password, which can't be narrowed."""
-    assert wording.limits_line(projects, minutes, certain=certain) == line
+    assert upload_wording.limits_line(projects, minutes, certain=certain) == line
 
 
 @pytest.mark.parametrize(
@@ -1789,7 +1793,7 @@ def test_where_build_code_sees_the_token_two_commands_are_named(
     """The first command gets no token, and the second runs no code of the project."""
     workdir.write("pyproject.toml", PROJECT)
     text = unwrapped(workdir.examine(line).consent(PROGRAM, ARGV).text("__token__"))
-    assert f"{wording.BUILD_READS} {build} && secretly run {upload}\n" in text
+    assert f"{upload_wording.BUILD_READS} {build} && secretly run {upload}\n" in text
 
 
 def test_where_other_code_sees_the_token_two_commands_are_named(workdir: Workdir) -> None:
@@ -1798,9 +1802,11 @@ def test_where_other_code_sees_the_token_two_commands_are_named(workdir: Workdir
     workdir.write("pyproject.toml", f"{PROJECT}{hooks}")
     workdir.wheel()
     text = unwrapped(workdir.examine("pdm publish --no-build").consent(PROGRAM, ARGV).text("x"))
-    code = wording.note_line(wording.project_code("the script pre_publish"))
-    assert f"{code}\n{wording.note_line(wording.safer(wording.SAFER))}\n" in text
-    assert "twine upload" in wording.SAFER
+    code = upload_wording.note_line(upload_wording.project_code("the script pre_publish"))
+    assert (
+        f"{code}\n{upload_wording.note_line(upload_wording.safer(upload_wording.SAFER))}\n" in text
+    )
+    assert "twine upload" in upload_wording.SAFER
 
 
 # -- changes after the dialog ----------------------------------------------------

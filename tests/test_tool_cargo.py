@@ -18,7 +18,7 @@ from agreement.cases import Case
 from crates import Registry
 from toolcalls import Calls, root_fixture
 
-from secretly.asking import wording
+from secretly.asking import upload_wording
 from secretly.config.command_line import recognize
 from secretly.config.model import Entry
 from secretly.errors import Refused
@@ -123,7 +123,7 @@ def test_the_dialog_says_what_happens_at_the_registry(
     assert shown(upload).splitlines()[:4] == [
         expected,
         "to: crates-io",
-        wording.NOT_LIMITED,
+        upload_wording.NOT_LIMITED,
         "program: /bin/cargo",
     ]
 
@@ -308,7 +308,7 @@ def test_many_packages_are_listed_above_the_dialog(calls: Calls) -> None:
     assert len(consent.listing) == 60
     assert consent.listing[1] == "a-crate-with-a-long-name-01 1.0.0"
     digest = hashlib.sha256("".join(f"{line}\n" for line in consent.listing).encode()).hexdigest()
-    first = wording.upload_line(wording.packages_line(60, digest[:12]))
+    first = upload_wording.upload_line(upload_wording.packages_line(60, digest[:12]))
     assert consent.text("x").splitlines()[0] == first
     assert release.described("x")[-60:] == [*consent.listing]
 
@@ -435,7 +435,7 @@ def test_the_dialog_shows_the_registry_and_what_chose_it(
     assert upload.secrets({"CARGO_REGISTRY_TOKEN": "Cargo"}) == {"CARGO_REGISTRIES_CORP_TOKEN": ""}
     lines = shown(upload).splitlines()
     assert lines[1] == f"to: {corp.host} (corp)"
-    assert wording.note_line(wording.chosen_by(filled(place))) in lines
+    assert upload_wording.note_line(upload_wording.chosen_by(filled(place))) in lines
     assert upload.is_named_by_project == (
         not place.startswith(("{home}", "CARGO", "publish")) and place != "--config"
     )
@@ -468,7 +468,7 @@ def test_a_variable_with_the_same_index_names_the_secret(calls: Calls, corp: Reg
     upload = calls.upload("publish --registry mine", environ, files)
     assert list(upload.secrets({})) == ["CARGO_REGISTRIES_MY_CORP_TOKEN"]
     assert (upload.secret, upload.is_named_by_project) == ("my_corp", False)
-    assert wording.chosen_by("CARGO_REGISTRIES_MY_CORP_INDEX") in shown(upload)
+    assert upload_wording.chosen_by("CARGO_REGISTRIES_MY_CORP_INDEX") in shown(upload)
     environ["CARGO_REGISTRIES_OTHER_INDEX"] = corp.index
     assert_refused(calls, "publish --registry mine", "MY_CORP", environ)
 
@@ -497,9 +497,9 @@ def test_a_registry_of_the_project_gets_no_other_secret(
             "its index is at {host}, which gets the token, too",
             "http://{host}",
         ),
-        ({"api": "x"}, 401, wording.ASKS_FIRST, "http://{host}/index/"),
-        ({"api": "x"}, 403, wording.ASKS_FIRST, "http://{host}/index/"),
-        ({"api": "http://api.example/"}, 200, wording.PLAIN_HTTP, "http://api.example/"),
+        ({"api": "x"}, 401, upload_wording.ASKS_FIRST, "http://{host}/index/"),
+        ({"api": "x"}, 403, upload_wording.ASKS_FIRST, "http://{host}/index/"),
+        ({"api": "http://api.example/"}, 200, upload_wording.PLAIN_HTTP, "http://api.example/"),
     ],
 )
 def test_the_index_says_where_uploads_go(
@@ -515,7 +515,10 @@ def test_the_index_says_where_uploads_go(
         files = {".cargo/config.toml": found.settings()}
         upload = calls.upload("publish --registry corp", None, files)
         assert upload.destination.url == url.replace("{host}", found.host)
-        assert wording.note_line(note.replace("{host}", found.host)) in shown(upload).splitlines()
+        assert (
+            upload_wording.note_line(note.replace("{host}", found.host))
+            in shown(upload).splitlines()
+        )
 
 
 @pytest.mark.parametrize(
@@ -717,10 +720,10 @@ def test_the_users_own_proxy_and_certificates_are_shown(calls: Calls) -> None:
     assert (upload.release.network, none in upload.pin.arguments) == ((), True)
     text = "[http]\nproxy = 'http://ada:canary@proxy.example:3128'\ncainfo = '/x.pem'\n"
     upload = calls.upload("publish", None, {"~/.cargo/config.toml": text})
-    assert upload.release.network == ("proxy proxy.example:3128", wording.OWN_CERTIFICATES)
+    assert upload.release.network == ("proxy proxy.example:3128", upload_wording.OWN_CERTIFICATES)
     assert "canary" not in " ".join(upload.pin.arguments)
     upload = calls.upload("publish", {"CARGO_HTTP_PROXY": ""})
-    assert upload.release.network == (wording.OWN_CERTIFICATES,)
+    assert upload.release.network == (upload_wording.OWN_CERTIFICATES,)
     upload = calls.upload("publish", {"https_proxy": "http://p:1"}, {"~/.cargo/config.toml": ""})
     assert (upload.release.network, none in upload.pin.arguments) == (("proxy p:1",), False)
     upload = calls.upload("publish", None, {"~/.gitconfig": "[http]\nproxy = p\n"})
@@ -804,8 +807,8 @@ def test_an_env_file_may_name_the_registry(calls: Calls, corp: Registry) -> None
 
 def test_a_build_that_sees_the_token_is_shown_with_the_way_around_it(calls: Calls) -> None:
     """cargo builds the crate to verify it, with the token in the environment."""
-    code = wording.note_line(wording.project_code(cargo._BUILD))
-    safer = wording.note_line(wording.safer(cargo._SAFER))
+    code = upload_wording.note_line(upload_wording.project_code(cargo._BUILD))
+    safer = upload_wording.note_line(upload_wording.safer(cargo._SAFER))
     text = shown(calls.upload("publish"))
     assert (code in text, safer in text) == (True, True)
     assert "cargo package, then secretly run cargo publish --no-verify" in safer

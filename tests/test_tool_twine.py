@@ -19,7 +19,7 @@ from toolcalls import (
     root_fixture,
 )
 
-from secretly.asking import wording
+from secretly.asking import upload_wording
 from secretly.config.model import Configuration
 from secretly.errors import Refused
 from secretly.publishing.destination import Destination
@@ -299,10 +299,18 @@ def test_added_options_come_before_no_end_of_the_options(twine: Calls) -> None:
         (
             "upload x",
             {"https_proxy": "http://me:canary/1@corp"},
-            [wording.proxy(wording.UNREADABLE)],
+            [upload_wording.proxy(upload_wording.UNREADABLE)],
         ),
-        ("upload x", {"https_proxy": "http://corp/@other"}, [wording.proxy(wording.UNREADABLE)]),
-        ("upload x", {"https_proxy": "http://me:a#b@corp"}, [wording.proxy(wording.UNREADABLE)]),
+        (
+            "upload x",
+            {"https_proxy": "http://corp/@other"},
+            [upload_wording.proxy(upload_wording.UNREADABLE)],
+        ),
+        (
+            "upload x",
+            {"https_proxy": "http://me:a#b@corp"},
+            [upload_wording.proxy(upload_wording.UNREADABLE)],
+        ),
     ],
 )
 def test_what_the_users_settings_change_about_the_connection_is_shown(

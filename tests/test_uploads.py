@@ -9,7 +9,7 @@ import pytest
 import tokens
 from command import Home, quick
 
-from secretly.asking import wording
+from secretly.asking import upload_wording, wording
 from secretly.asking.assuan import unescape
 from secretly.testing import FakePinentry
 
@@ -54,12 +54,12 @@ def test_the_dialog_has_the_user_name_that_the_tool_sends(home: Home) -> None:
         words = ("-v", "twine", "upload", *URL.split(), "dist/*")
         done = home.run("run", *words, environ=fake.environ)
         assert done.stdout.startswith("ada canary "), done
-        assert f"secretly: {wording.user_line('ada')}\n" in done.stderr
+        assert f"secretly: {upload_wording.user_line('ada')}\n" in done.stderr
         lines = texts(fake.prompts[0])
-        assert wording.user_line("ada") in lines
-        assert wording.index_line("corp.example") in lines
+        assert upload_wording.user_line("ada") in lines
+        assert upload_wording.index_line("corp.example") in lines
         shown = home.run("run", "--dry-run", "twine", "upload", *URL.split(), "dist/*").stdout
-        assert wording.user_line("ada") in shown.splitlines()
+        assert upload_wording.user_line("ada") in shown.splitlines()
 
 
 def test_a_typed_password_is_asked_for_with_its_user_name(home: Home) -> None:
@@ -130,7 +130,7 @@ def test_python_starts_no_module_of_the_folder(home: Home) -> None:
     with FakePinentry([True]) as fake:
         done = home.run("run", *words, environ=fake.environ)
         assert done.stdout.startswith("__token__ pypi-A 1 -m twine upload"), done
-        note = wording.note_line(wording.project_code("twine.py"))
+        note = upload_wording.note_line(upload_wording.project_code("twine.py"))
         assert note in texts(fake.prompts[0])
 
 
@@ -146,7 +146,7 @@ def test_an_older_python_loads_any_module_of_the_folder(home: Home) -> None:
         with FakePinentry([True]) as fake:
             words = ("python3.10", *flags, "twine", "upload", "dist/*")
             assert home.run("run", *words, environ=fake.environ, cwd=folder).status == 0
-            note = wording.note_line(wording.project_code("requests.py"))
+            note = upload_wording.note_line(upload_wording.project_code("requests.py"))
             assert (note in texts(fake.prompts[0])) == named
 
 
@@ -255,7 +255,7 @@ def test_a_user_name_that_comes_from_a_reference_is_shown_as_that(home: Home) ->
     with FakePinentry([True]) as fake:
         words = ("-e", "TWINE_USERNAME=Eve#username", "twine", "upload", *URL.split(), "dist/*")
         done = home.run("run", *words, environ=fake.environ)
-        assert wording.user_line("Eve#username") in texts(fake.prompts[0])
+        assert upload_wording.user_line("Eve#username") in texts(fake.prompts[0])
     assert done.stdout.startswith("eve canary "), done
 
 
@@ -304,4 +304,4 @@ def test_the_prompt_says_that_the_user_name_is_typed_next(home: Home) -> None:
     with FakePinentry(["canary-password", "ada"]) as fake:
         home.run("run", "twine", "upload", *URL.split(), "dist/*", environ=fake.environ)
         lines = texts(fake.prompts[0])
-    assert wording.user_line(wording.typed_username("__token__")) in lines
+    assert upload_wording.user_line(upload_wording.typed_username("__token__")) in lines

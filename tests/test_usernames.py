@@ -9,7 +9,7 @@ import pytest
 import tokens
 from test_resolve import Watched, errors, obtained, prepared
 
-from secretly.asking import wording
+from secretly.asking import upload_wording, wording
 from secretly.config.model import Configuration, Entry
 from secretly.publishing.destination import Destination
 from secretly.redacted import Secret
@@ -78,8 +78,8 @@ def test_without_a_known_index_the_users_own_choice_is_sent(
 
 def test_an_empty_user_name_is_shown_as_one() -> None:
     """A line that ends after its colon would look cut off."""
-    assert wording.user_line("") == "user: (empty)"
-    assert wording.user_line("ada") == "user: ada"
+    assert upload_wording.user_line("") == "user: (empty)"
+    assert upload_wording.user_line("ada") == "user: ada"
 
 
 @pytest.mark.parametrize(

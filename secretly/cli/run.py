@@ -229,10 +229,7 @@ def _with_secrets(call: _Call, path: str, attempt: Attempt) -> launch.LaunchPlan
     """
     from ..running import obtaining, planning, preparing
 
-    options = call.options
-    context = user_context(call.configuration, options.no_input, quiet if options.quiet else say)
-    if options.reason is not None:
-        context = context._replace(reason=options.reason)
+    options, context = call.options, _context(call)
     attempt.begin(context)
     given = _plan_input(call, path, context)
     plan = planning.plan_delivery(given)
@@ -268,6 +265,13 @@ def _with_secrets(call: _Call, path: str, attempt: Attempt) -> launch.LaunchPlan
     except Cancelled as error:
         error.hint = f"{escape(call.command[0])} was not run"
         raise
+
+
+def _context(call: _Call) -> Context:
+    """The user's context, with what the options say about asking."""
+    options = call.options
+    context = user_context(call.configuration, options.no_input, quiet if options.quiet else say)
+    return context if options.reason is None else context._replace(reason=options.reason)
 
 
 def _refuse_rivals(known: command_line.Invocation, plan: DeliveryPlan, context: Context) -> None:

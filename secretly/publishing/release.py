@@ -7,13 +7,14 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from ..asking import assuan, wording
+from ..asking import upload_wording
 from ..config.model import Entry
 from ..errors import Refused
 from ..redacted import Secret
-from ..text import escape, format_command, format_size, format_time, shell_quote, shorten, wrap
+from ..text import escape, format_command, format_size, format_time, shell_quote, shorten
 from . import pypi_token, token_use
 from .archives import Distribution, normalize_project
+from .consent import WIDTH, Consent
 from .destination import Destination, made_by
 from .tool import Packages
 
@@ -27,55 +28,13 @@ LONGEST = 3600.0
 #: The slowest upload that the token's lifetime allows for, in bytes a second.
 SLOWEST = 1_000_000
 
-#: The width of the dialog's lines, and the most lines that name files.
-_WIDTH, _ROWS = 72, 8
-
-#: The bytes of the description that the question above this text may take.
-_RESERVED = 200
+#: The most lines that name files.
+_ROWS = 8
 
 _DIGITS = 12
 
 #: The length of a user name that there is room for, before it is known.
 _USERNAME = 40
-
-
-class Consent(NamedTuple):
-    """What the user sees before an upload.
-
-    :param before: the lines above that with the user name.
-    :param after: the lines below it.
-    :param listing: the lines for standard error, if the dialog has no room for the files.
-    :param named: whether the tool sends a user name.
-    :param asked_by: the lines that the question has below this text.
-    """
-
-    before: tuple[str, ...]
-    after: tuple[str, ...]
-    listing: tuple[str, ...] = ()
-    named: bool = True
-    asked_by: str = ""
-
-    def text(self, username: str) -> str:
-        """The text for the dialog.
-
-        :raises Refused: if it does not fit into one.
-        """
-        if not self.fits(username):
-            raise Refused(
-                "the upload summary is too long for the prompt",
-                "upload fewer projects at a time, or use a program with a shorter path",
-            )
-        return self._wrapped(username)
-
-    def fits(self, username: str) -> bool:
-        """Whether all of it fits into one line of the dialogue with pinentry."""
-        whole = f"{self._wrapped(username)}\n{self.asked_by}" + "x" * _RESERVED
-        return assuan.fits("SETDESC", whole, keep="\n")
-
-    def _wrapped(self, username: str) -> str:
-        user = [wording.user_line(escape(username))] if self.named else []
-        lines = (*self.before, *user, *self.after)
-        return wrap("\n".join(lines), _WIDTH)
 
 
 class Release(NamedTuple):
@@ -177,9 +136,9 @@ class Release(NamedTuple):
         """
         what, where, token, *notes = self._head
         before, named = (what, where), self.packages is None
-        head = (token, wording.program_line(program), *notes)
+        head = (token, upload_wording.program_line(program), *notes)
         # 5: the width of the words before the command.
-        command = wording.command_line(format_command(argv, _WIDTH - 5))
+        command = upload_wording.command_line(format_command(argv, WIDTH - 5))
         username = self.destination.username or "x" * _USERNAME
         made = [
             Consent(before, lines, listing, named, asked_by)
@@ -198,7 +157,7 @@ class Release(NamedTuple):
         if rows:
             listing = tuple(f"{file.sha256}  {escape(file.path)}" for file in self.files)
             total = format_size(sum(file.size for file in self.files))
-            yield ["", wording.files_line(len(listing), total, _digest(listing))], listing
+            yield ["", upload_wording.files_line(len(listing), total, _digest(listing))], listing
 
     def described(self, username: str) -> list[str]:
         """The whole of it in lines, for ``--dry-run``.
@@ -206,16 +165,16 @@ class Release(NamedTuple):
         :param username: the user name that the tool would send.
         """
         what, where, *rest = self._head
-        user = [wording.user_line(escape(username))] if self.packages is None else []
+        user = [upload_wording.user_line(escape(username))] if self.packages is None else []
         return [what, where, *user, *rest, *self._rows, *self._many]
 
     @property
     def _head(self) -> list[str]:
         return [
-            wording.upload_line(escape(", ".join(self._names)), escape(self.action)),
-            wording.index_line(escape(self._index)),
+            upload_wording.upload_line(escape(", ".join(self._names)), escape(self.action)),
+            upload_wording.index_line(escape(self._index)),
             self._limits,
-            *(wording.note_line(escape(note)) for note in self.notes()),
+            *(upload_wording.note_line(escape(note)) for note in self.notes()),
         ]
 
     @property
@@ -226,9 +185,9 @@ class Release(NamedTuple):
     @property
     def _limits(self) -> str:
         if self.packages is not None:
-            return wording.NOT_LIMITED
+            return upload_wording.NOT_LIMITED
         count = None if self.projects is None else len(self.projects)
-        return wording.limits_line(count, self.expires / 60, certain=self.destination.pypis)
+        return upload_wording.limits_line(count, self.expires / 60, certain=self.destination.pypis)
 
     @property
     def _names(self) -> list[str]:
@@ -237,11 +196,12 @@ class Release(NamedTuple):
         for name, version in self.releases:
             found.setdefault(name, []).append(version)
         if self._many:
-            return [wording.packages_line(len(self._many), _digest(self._many))]
+            return [upload_wording.packages_line(len(self._many), _digest(self._many))]
         if self.packages is not None:
             return self._packages
         if not self.files and self.project:
-            found[normalize_project(self.project)] = [self.version or wording.UNKNOWN_VERSION]
+            version = self.version or upload_wording.UNKNOWN_VERSION
+            found[normalize_project(self.project)] = [version]
         return [f"{name} {' and '.join(versions)}" for name, versions in found.items()]
 
     @property
@@ -266,36 +226,36 @@ class Release(NamedTuple):
         rows = []
         for file in self.files:
             path = escape(file.path)
-            facts = wording.file_facts(format_size(file.size), file.sha256[:_DIGITS])
-            one_line = len(path) + len(facts) + 3 <= _WIDTH
+            facts = upload_wording.file_facts(format_size(file.size), file.sha256[:_DIGITS])
+            one_line = len(path) + len(facts) + 3 <= WIDTH
             rows += [f"{path} ({facts})"] if one_line else [path, f"  {facts}"]
         return rows
 
     def notes(self) -> Iterator[str]:
         """What is unusual about this upload."""
         if self.launcher:
-            yield wording.launcher_note(self.launcher, self.tool)
+            yield upload_wording.launcher_note(self.launcher, self.tool)
         if self.code:
-            yield wording.project_code(", ".join(self.code))
-            safer = wording.SAFER if self.packages is None else self.packages.safer
+            yield upload_wording.project_code(", ".join(self.code))
+            safer = upload_wording.SAFER if self.packages is None else self.packages.safer
             if safer and not (self.builds and self.separately):
-                yield wording.safer(safer)
-        if network := (*self.network, *([wording.UNVERIFIED] if self.unverified else [])):
-            yield wording.network(", ".join(network))
+                yield upload_wording.safer(safer)
+        if network := (*self.network, *([upload_wording.UNVERIFIED] if self.unverified else [])):
+            yield upload_wording.network(", ".join(network))
         if self.builds:
-            yield wording.BUILDS_FIRST
+            yield upload_wording.BUILDS_FIRST
             if self.separately:
-                yield f"{wording.BUILD_READS} {self.separately}"
+                yield f"{upload_wording.BUILD_READS} {self.separately}"
         if self.destination.plaintext:
-            yield wording.PLAIN_HTTP
+            yield upload_wording.PLAIN_HTTP
         yield from self._file_notes() if self.packages is None else self.packages.notes
 
     def _file_notes(self) -> Iterator[str]:
         unread = [file.path for file in self.files if not (file.project or file.accompanies)]
         if unread:
-            yield wording.unread(shorten(os.path.basename(unread[0]), 60), len(unread))
+            yield upload_wording.unread(shorten(os.path.basename(unread[0]), 60), len(unread))
         if len(self.releases) > len({name for name, _ in self.releases}):
-            yield wording.SEVERAL_VERSIONS
+            yield upload_wording.SEVERAL_VERSIONS
         versions = {version for _, version in self.releases} or {self.version} - {""}
         yield from filter(None, map(_version_note, sorted(versions)))
 
@@ -379,7 +339,7 @@ class Release(NamedTuple):
         """The line about the tool's token, from what the token itself allows."""
         got = pypi_token.token_scope(token)
         names = None if got.projects is None else escape(", ".join(sorted(got.projects)))
-        return wording.gets_token(
+        return upload_wording.gets_token(
             self.tool,
             None if names is None else shorten(names, 200),
             "" if got.expires is None else format_time(got.expires),
@@ -396,6 +356,6 @@ def _version_note(version: str) -> str:
     from packaging.version import Version
 
     try:
-        return wording.development_version(version) if Version(version).is_devrelease else ""
+        return upload_wording.development_version(version) if Version(version).is_devrelease else ""
     except ValueError:  # InvalidVersion, or a number with thousands of digits
-        return wording.odd_version(shorten(version, 40))
+        return upload_wording.odd_version(shorten(version, 40))

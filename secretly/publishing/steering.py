@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from ..asking import wording
+from ..asking import upload_wording
 from ..config.values import steers
 from ..errors import Refused
 from ..text import escape
@@ -177,16 +177,16 @@ def _by_variables(call: ToolCall) -> Iterator[str]:
         # In any letters: clients disagree about which of several spellings counts.
         named = sorted(name for name in environ if name.lower() in _PROXIES)
         used = filter(None, (environ[n] for p in _PROXIES for n in named if n.lower() == p))
-        yield from (wording.proxy(proxy_host(proxy)) for proxy in used)
+        yield from (upload_wording.proxy(proxy_host(proxy)) for proxy in used)
     if any(environ.get(name) for name in call.trusts):
-        yield wording.OWN_CERTIFICATES
+        yield upload_wording.OWN_CERTIFICATES
     if environ.get("SSLKEYLOGFILE"):
-        yield wording.KEYS_IN_A_FILE
+        yield upload_wording.KEYS_IN_A_FILE
 
 
 def proxy_host(proxy: str) -> str:
     """The host and port of a proxy: its user name and password are not shown."""
     place, *more = re.split(r"[/?#]", proxy.partition("://")[2] or proxy, maxsplit=1)
     if "@" in "".join(more):  # a password with such a character in it: programs disagree
-        return wording.UNREADABLE
+        return upload_wording.UNREADABLE
     return escape(place.rpartition("@")[2])

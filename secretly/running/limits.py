@@ -44,13 +44,17 @@ class TokenLimits(Record):
         """What the command gets, in lines for the prompt; empty if it gets the secret as it is."""
         if not self.applies(value, entry):
             return ""
-        from ..asking import wording
+        from ..asking import upload_wording
 
         count = len(self.projects) or None
-        lines = [wording.limits_line(count, LIFETIME / 60, certain=True)]
+        lines = [upload_wording.limits_line(count, LIFETIME / 60, certain=True)]
         if self.projects:
             named = shorten(", ".join(self.projects), 200)
-            lines = [wording.project_line(escape(named)), *lines, wording.note_line(wording.UNSEEN)]
+            lines = [
+                upload_wording.project_line(escape(named)),
+                *lines,
+                upload_wording.note_line(upload_wording.UNSEEN),
+            ]
         return "\n".join(lines)
 
     def inspect(self, value: Secret, entry: Entry) -> None:
@@ -93,12 +97,12 @@ class TokenLimits(Record):
 
         :param name: the name of the secret.
         """
-        from ..asking import wording
+        from ..asking import upload_wording
         from ..publishing.pypi_token import token_scope
 
         got = token_scope(token)
         until = "" if got.expires is None else format_time(got.expires)
         if self.projects:
             named = shorten(escape(", ".join(sorted(got.projects or ()))), 200)
-            return wording.gets_token(self.command, named, until)
-        return wording.gets_limited_token(self.command, shell_quote(name), until)
+            return upload_wording.gets_token(self.command, named, until)
+        return upload_wording.gets_limited_token(self.command, shell_quote(name), until)

@@ -74,9 +74,9 @@ def _handed(
 
 def _user_line(username: str) -> str:
     """The line with the user name, as the dialog has it."""
-    from ..asking import wording  # the dialog has loaded it
+    from ..asking import upload_wording
 
-    return wording.user_line(escape(username))
+    return upload_wording.user_line(escape(username))
 
 
 def _said(request: SecretRequest, result: ResolvedSecret, must: bool) -> Iterator[str]:

@@ -162,7 +162,7 @@ def _with_upload(
     :param command: the program's real path, escaped, and the command line as prompts show it.
     :param named: the reference that the user name comes from; empty if none was given.
     """
-    from ..asking import wording
+    from ..asking import upload_wording
     from ..publishing.pypi_token import PREFIX
 
     release, entries = upload.release, context.configuration
@@ -171,7 +171,7 @@ def _with_upload(
     def describe(configured: str | None, own: str | None, typed: bool) -> str:
         username = named or upload_username(target, entries, configured, own)
         if typed and prefix and not (configured or own):
-            username = wording.typed_username(username)
+            username = upload_wording.typed_username(username)
         return consent.text(username)
 
     release.check_certificates(entries.entry(target.secret))

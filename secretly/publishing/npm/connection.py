@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from ...asking import wording
+from ...asking import upload_wording
 from ..steering import proxy_host
 from ..tool import Network
 from .settings import Settings
@@ -26,9 +26,9 @@ def _lines(settings: Settings, url: str, environ: Mapping[str, str]) -> Iterator
     proxies += filter(None, map(environ.get, ("PROXY", "proxy")))
     for proxy in proxies:
         if proxy not in ("false", "null"):
-            yield wording.proxy(proxy_host(proxy))
+            yield upload_wording.proxy(proxy_host(proxy))
     if settings.get("ca") or settings.get("cafile"):
-        yield wording.OWN_CERTIFICATES
+        yield upload_wording.OWN_CERTIFICATES
     names = [name for _, name, _ in settings.of_host(url)]
     if settings.get("cert") or "certfile" in names:
-        yield wording.CLIENT_CERTIFICATE
+        yield upload_wording.CLIENT_CERTIFICATE

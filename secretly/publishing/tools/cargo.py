@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from ...asking import wording
+from ...asking import upload_wording
 from ...config.command_line import Invocation, Words
 from ...errors import Refused
 from ...text import escape, shorten
@@ -326,16 +326,16 @@ class Cargo(ToolCall):
     def _notes(self) -> list[str]:
         """What is unusual about the registry, in words."""
         registry = self.registry
-        notes = [wording.chosen_by(escape(registry.place))] if registry.place else []
+        notes = [upload_wording.chosen_by(escape(registry.place))] if registry.place else []
         if registry.index_url:
             index, api = host_of(registry.index_url), host_of(self._found.api)
             if self._found.asks and registry.index_url == self._found.api:
-                notes.append(wording.ASKS_FIRST)
+                notes.append(upload_wording.ASKS_FIRST)
             elif index != api or self._found.asks:
-                notes.append(wording.index_at(escape(index), gets_token=self._found.asks))
+                notes.append(upload_wording.index_at(escape(index), gets_token=self._found.asks))
             if registry.index_url.startswith("http:") and not self.destination.plaintext:
                 plain = Destination("", "", registry.index_url).plaintext
-                notes += [wording.PLAIN_HTTP] if plain else []
+                notes += [upload_wording.PLAIN_HTTP] if plain else []
         return notes
 
     def code(self) -> tuple[str, ...]:
@@ -350,11 +350,11 @@ class Cargo(ToolCall):
         found = []
         proxy, certificates = (self.settings.text("http", key) for key in ("proxy", "cainfo"))
         if proxy is not None and proxy.value:
-            found.append(wording.proxy(proxy_host(str(proxy.value))))
+            found.append(upload_wording.proxy(proxy_host(str(proxy.value))))
         elif proxy is None and self.settings.gits_proxy:
-            found.append(wording.proxy("of your Git settings, if they name one"))
+            found.append(upload_wording.proxy("of your Git settings, if they name one"))
         if certificates is not None:
-            found.append(wording.OWN_CERTIFICATES)
+            found.append(upload_wording.OWN_CERTIFICATES)
         return Network(tuple(found))
 
     # -- the pin -----------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ... import safefiles
-from ...asking import wording
+from ...asking import upload_wording
 from ...config import places
 from ...config.command_line import Words
 from ...errors import Refused
@@ -41,8 +41,8 @@ _NAMES = {"main": "PyPI", "test": "TestPyPI"}
 
 #: The settings of a connection: the option, the variable, the key, and the words for it.
 _CERTIFICATES = (
-    ("--ca-cert", "HATCH_INDEX_CA_CERT", "ca-cert", wording.OWN_CERTIFICATES),
-    ("--client-cert", "HATCH_INDEX_CLIENT_CERT", "client-cert", wording.CLIENT_CERTIFICATE),
+    ("--ca-cert", "HATCH_INDEX_CA_CERT", "ca-cert", upload_wording.OWN_CERTIFICATES),
+    ("--client-cert", "HATCH_INDEX_CLIENT_CERT", "client-cert", upload_wording.CLIENT_CERTIFICATE),
     ("--client-key", "HATCH_INDEX_CLIENT_KEY", "client-key", ""),
 )
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from ...asking import wording
+from ...asking import upload_wording
 from ...config.command_line import Words
 from ...config.launchers import PLAIN
 from ...errors import Refused
@@ -244,7 +244,7 @@ class Npm(ToolCall):
             safer = f"npm pack {'' if what == '.' else './' + what}".rstrip()
             safer += f", then secretly run npm publish ./{packed if len(packages) == 1 else 'FILE'}"
         where = self._target.chosen_by
-        notes = [wording.chosen_by(where)] if where else []
+        notes = [upload_wording.chosen_by(where)] if where else []
         if self._publishes and not files:
             notes.append(_PACKS)
         return Packages(releases, self._action, files, safer, tuple(notes))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from ...asking import wording
+from ...asking import upload_wording
 from ...config.command_line import Words
 from ...errors import Refused
 from ...text import escape
@@ -241,9 +241,9 @@ class Pdm(ToolCall):
         """Certificates and their checks, of the command line and of the user's settings."""
         entry, words = self._entry, self.words
         named = words.last(("--ca-certs",)) or entry.value("ca_certs")[0]
-        settings = [wording.OWN_CERTIFICATES] if named else []
+        settings = [upload_wording.OWN_CERTIFICATES] if named else []
         if entry.value("client_cert")[0]:
-            settings.append(wording.CLIENT_CERTIFICATE)
+            settings.append(upload_wording.CLIENT_CERTIFICATE)
         unverified = "--no-verify-ssl" if words.has(("--no-verify-ssl",)) else ""
         if entry.value("verify_ssl")[0] is False:
             unverified = unverified or f"verify_ssl = false in {entry.where('verify_ssl')}"

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from urllib.parse import unquote
 
-from ...asking import wording
+from ...asking import upload_wording
 from ...config.command_line import Words
 from ...errors import Refused
 from ...text import escape
@@ -131,9 +131,9 @@ class Poetry(ToolCall):
         shown = any(map(self.environ.get, self.trusts))
         cert, client = self._certificate("cert"), self._certificate("client-cert")
         if not shown and (self.words.last(("--cert",)) or (cert and cert.value is not False)):
-            found.append(wording.OWN_CERTIFICATES)
+            found.append(upload_wording.OWN_CERTIFICATES)
         if self.words.last(("--client-cert",)) or client:
-            found.append(wording.CLIENT_CERTIFICATE)
+            found.append(upload_wording.CLIENT_CERTIFICATE)
         unverified = self._unverified and not shown and not self.words.last(("--cert",))
         where = f"certificates.{self.repository} in {cert.place}" if cert and unverified else ""
         return Network(tuple(found), escape(where))

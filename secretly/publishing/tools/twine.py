@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from ...asking import wording
+from ...asking import upload_wording
 from ...config import places
 from ...config.command_line import Words
 from ...errors import Refused
@@ -182,9 +182,9 @@ class Twine(ToolCall):
         """The certificates that options and the section of the ``.pypirc`` name."""
         found = []
         if self.words.last(["--cert"]) or (self._certificates and "TWINE_CERT" not in self.environ):
-            found.append(wording.OWN_CERTIFICATES)
+            found.append(upload_wording.OWN_CERTIFICATES)
         if self.words.last(["--client-cert"]) or self._client_certificate:
-            found.append(wording.CLIENT_CERTIFICATE)
+            found.append(upload_wording.CLIENT_CERTIFICATE)
         return Network(tuple(found))
 
     @property

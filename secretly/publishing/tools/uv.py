@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from ...asking import wording
+from ...asking import upload_wording
 from ...config.command_line import Words
 from ...errors import Refused
 from ...text import escape
@@ -256,9 +256,9 @@ class Uv(ToolCall):
         lines = []
         for file in self.files:
             proxies = (file.options.get(key) for key in ("https-proxy", "http-proxy"))
-            lines += [wording.proxy(proxy_host(str(proxy))) for proxy in proxies if proxy]
+            lines += [upload_wording.proxy(proxy_host(str(proxy))) for proxy in proxies if proxy]
         if self.environ.get("SSL_CLIENT_CERT"):
-            lines.append(wording.CLIENT_CERTIFICATE)
+            lines.append(upload_wording.CLIENT_CERTIFICATE)
         return Network(tuple(dict.fromkeys(lines)), self._unverified())
 
     def _unverified(self) -> str:

@@ -1,0 +1,54 @@
+"""What you see before an upload, and agree to."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ..asking import assuan, upload_wording
+from ..errors import Refused
+from ..text import escape, wrap
+
+#: The width of the dialog's lines.
+WIDTH = 72
+
+#: The bytes of the description that the question above this text may take.
+_RESERVED = 200
+
+
+class Consent(NamedTuple):
+    """What the user sees before an upload.
+
+    :param before: the lines above that with the user name.
+    :param after: the lines below it.
+    :param listing: the lines for standard error, if the dialog has no room for the files.
+    :param named: whether the tool sends a user name.
+    :param asked_by: the lines that the question has below this text.
+    """
+
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+    listing: tuple[str, ...] = ()
+    named: bool = True
+    asked_by: str = ""
+
+    def text(self, username: str) -> str:
+        """The text for the dialog.
+
+        :raises Refused: if it does not fit into one.
+        """
+        if not self.fits(username):
+            raise Refused(
+                "the upload summary is too long for the prompt",
+                "upload fewer projects at a time, or use a program with a shorter path",
+            )
+        return self._wrapped(username)
+
+    def fits(self, username: str) -> bool:
+        """Whether all of it fits into one line of the dialogue with pinentry."""
+        whole = f"{self._wrapped(username)}\n{self.asked_by}" + "x" * _RESERVED
+        return assuan.fits("SETDESC", whole, keep="\n")
+
+    def _wrapped(self, username: str) -> str:
+        user = [upload_wording.user_line(escape(username))] if self.named else []
+        lines = (*self.before, *user, *self.after)
+        return wrap("\n".join(lines), WIDTH)
