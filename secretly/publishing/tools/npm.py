@@ -210,7 +210,8 @@ class Npm(ToolCall):
             self._refuse_workspaces()
             if not words:
                 raise invalid(f"npm {command} needs a package", command, "name it")
-            return [named(word) for word in words[: None if "star" in command else 1]]
+            packages = [named(word) for word in words[: None if "star" in command else 1]]
+            return [self._with_own(packages[0])] if command == "unpublish" else packages
         scopes = {m[0] for word in words if (m := re.match(r"@[^/:]+", word))}
         return [NpmPackage(f"{scope}/") for scope in sorted(scopes)]
 
@@ -293,7 +294,6 @@ class Npm(ToolCall):
         if not (self._publishes or self._command in (*_ACTIONS, *_DRY)) and self._packages:
             target = target_of(self.settings, NpmPackage(""), {}, self.npm.registry)
             found.setdefault(target.url, target)
-        self._check_unpublished(packages)
         if len(found) > 1:
             shown = " and ".join(sorted(host_of(url) for url in found))
             raise Refused(
@@ -302,17 +302,13 @@ class Npm(ToolCall):
             )
         return next(iter(found.values()))
 
-    def _check_unpublished(self, packages: Sequence[NpmPackage]) -> None:
-        """Refuse what the local ``publishConfig`` could move elsewhere."""
-        if self._command != "unpublish":
-            return
+    def _with_own(self, package: NpmPackage) -> NpmPackage:
+        """A package to unpublish, with its ``publishConfig`` if it is the folder's own."""
         manifest = read_manifest(self._project.root) or {}
-        for one in packages:
-            if not one.shown and manifest.get("name") == one.name and "publishConfig" in manifest:
-                raise Refused(
-                    f"publishConfig of this folder's package.json counts for {escape(one.name)}",
-                    "run the command in another folder",
-                )
+        if manifest.get("name") != package.name or not manifest.get("publishConfig"):
+            return package
+        own = read_folder(self._project.root)
+        return package._replace(config=own.config, shown=own.shown)
 
     def find_destination(self) -> Destination:
         """The registry, by its URL. Only npm's own has the secret ``npm``."""
