@@ -551,6 +551,9 @@ def test_the_code_that_sees_the_token_is_named_with_the_commands_that_avoid_it(
         ("author remove ada @sc/demo", "owner rm ada: @sc/demo"),
         ("dist-tag add demo@1.0.0 next", "dist-tag add next: demo 1.0.0"),
         ("dist-tag rm demo next", "dist-tag rm next: demo"),
+        ("star demo", "npm star demo: demo"),
+        ("whoami", "npm whoami: (no package)"),
+        ("team create @sc:crew", "npm team create @sc:crew: (no package)"),
     ],
 )
 def test_the_prompt_says_what_changes(calls: Calls, line: str, shown: str) -> None:

@@ -57,6 +57,8 @@ _ACTIONS = {
 _GITHUB = ("ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN")
 _IDENTITY = (*_GITHUB, "NPM_ID_TOKEN")
 
+_NO_PACKAGE = "(no package)"
+
 _PACKS = "npm packs the files itself; npm pack --dry-run shows them"
 
 
@@ -207,7 +209,8 @@ class Npm(ToolCall):
         if command in _ACTIONS:
             return self._changed(words)
         if command in ("unpublish", "deprecate", "undeprecate", "star", "unstar"):
-            self._refuse_workspaces()
+            if command == "unpublish":
+                self._refuse_workspaces()
             if not words:
                 raise invalid(f"npm {command} needs a package", command, "name it")
             packages = [named(word) for word in words[: None if "star" in command else 1]]
@@ -235,7 +238,10 @@ class Npm(ToolCall):
     def packages(self) -> Packages:
         """What the call publishes or changes, and the commands that publish without its code."""
         packages = self._packages
-        releases = tuple((one.name, self._version(one)) for one in packages)
+        # A scope alone names a team or an organization.
+        named_ones = [one for one in packages if not one.name.endswith("/")]
+        releases = tuple((one.name, self._version(one)) for one in named_ones)
+        releases = releases or ((_NO_PACKAGE, ""),)
         files = tuple(one.file for one in packages if one.file)
         safer = ""
         if self.code():
