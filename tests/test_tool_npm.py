@@ -103,6 +103,8 @@ FOUND: list[tuple[str, Mapping[str, str], Mapping[str, str], str]] = [
     ("owner add ada demo", {"~/.npmrc": f"registry={CORP}"}, {}, CORP),
     ("dist-tag add demo@1.0.0 next", package(publishConfig={"registry": CORP}), {}, OWN),
     ("unpublish demo@1.0.0", {"package.json": json.dumps(SCOPED)}, {}, OWN),
+    ("unpublish demo@0.9.0", package(publishConfig={"registry": CORP}), {}, CORP),
+    ("unpublish other@0.9.0", package(publishConfig={"registry": CORP}), {}, OWN),
     ("whoami", {"~/.npmrc": f"registry={CORP}"}, {}, CORP),
 ]  # fmt: skip
 
@@ -217,7 +219,7 @@ REFUSED: list[tuple[str, Mapping[str, str], Mapping[str, str], str]] = [
     ("publish", package(version="one"), {}, "version"),
     ("publish", package(private=True), {}, "private"),
     ("publish", {"package.json": "{"}, {}, "package.json"),
-    ("unpublish demo@1.0.0", package(publishConfig={"registry": CORP}), {}, "publishConfig"),
+    ("unpublish demo@1.0.0", package(publishConfig={"proxy": EVIL}), {}, "proxy"),
     # Variables.
     ("publish", {}, {"npm_config_registry": CORP, "NPM_CONFIG_REGISTRY": OTHER}, "registry"),
 ]
@@ -549,6 +551,9 @@ def test_the_code_that_sees_the_token_is_named_with_the_commands_that_avoid_it(
         ("author remove ada @sc/demo", "owner rm ada: @sc/demo"),
         ("dist-tag add demo@1.0.0 next", "dist-tag add next: demo 1.0.0"),
         ("dist-tag rm demo next", "dist-tag rm next: demo"),
+        ("star demo", "npm star demo: demo"),
+        ("whoami", "npm whoami: (no package)"),
+        ("team create @sc:crew", "npm team create @sc:crew: (no package)"),
     ],
 )
 def test_the_prompt_says_what_changes(calls: Calls, line: str, shown: str) -> None:

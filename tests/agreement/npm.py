@@ -49,7 +49,7 @@ def manifest(chooser: Chooser, name: str) -> str:
     found: dict[str, object] = {"name": name, "version": "1.0.0"}
     config: dict[str, object] = {}
     if chooser.chance(25):
-        config["registry"] = chooser.of(GOOD, ODD, 5)
+        config["registry"] = chooser.of(GOOD, ODD, 2)
     if chooser.chance(10):
         config["@sc:registry"] = chooser.of(GOOD)
     if chooser.chance(15):
@@ -61,7 +61,7 @@ def manifest(chooser: Chooser, name: str) -> str:
         {"scope": "@sc"},
         {"directory": "dist"},
     ]
-    if chooser.odd(2.5):
+    if chooser.odd(1):
         config.update(chooser.random.choice(odd))
     if config:
         found["publishConfig"] = config
@@ -73,7 +73,7 @@ def manifest(chooser: Chooser, name: str) -> str:
 def _npmrc(chooser: Chooser, *, own: bool) -> str:
     lines = []
     if chooser.chance(40):
-        lines.append(f"registry{chooser.of(['=', ' = '])}{chooser.of(GOOD, ODD, 5)}")
+        lines.append(f"registry{chooser.of(['=', ' = '])}{chooser.of(GOOD, ODD, 2)}")
     if chooser.chance(20):
         lines.append(f"@sc:registry={chooser.of(GOOD)}")
     if chooser.chance(30):
@@ -95,7 +95,7 @@ def _npmrc(chooser: Chooser, *, own: bool) -> str:
         "userconfig=evil",
         "https-proxy=http://evil.example/",
     ]
-    if chooser.odd(6):
+    if chooser.odd(3):
         lines.append(chooser.of(odd if own else [*odd, *risky]))
     chooser.random.shuffle(lines)
     return "\n".join(lines) + "\n"
@@ -105,7 +105,7 @@ def _options(chooser: Chooser) -> list[list[str]]:
     found = []
     if chooser.chance(35):
         names = ("--registry", "--registry", "--reg", "-registry", "--regis")
-        found.append(_spelled(chooser, names, chooser.of(GOOD, ODD, 5)))
+        found.append(_spelled(chooser, names, chooser.of(GOOD, ODD, 2)))
     if chooser.chance(10):
         found.append([f"--@sc:registry={chooser.of(GOOD)}"])
     if chooser.chance(25):
@@ -119,7 +119,7 @@ def _options(chooser: Chooser) -> list[list[str]]:
         *("--//one.example/:_authToken=canary-line", "--tag", "--registry", "--json=no", "-sf"),
         *("--dry", "--prefix=../home", "--no-no-json", "--registry=--json"),
     ]
-    if chooser.odd(7):
+    if chooser.odd(3):
         found.append(chooser.of(odd).split())
     return found
 

@@ -114,7 +114,7 @@ def _answers(command: Sequence[str | Path], lines: Sequence[Mapping[str, Any]]) 
         input="".join(f"{json.dumps(line)}\n" for line in lines),
         capture_output=True,
         text=True,
-        timeout=60 + 10 * len(lines),
+        timeout=60 + 30 * len(lines),
         check=False,
     )
     if done.returncode:

@@ -57,6 +57,8 @@ _ACTIONS = {
 _GITHUB = ("ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN")
 _IDENTITY = (*_GITHUB, "NPM_ID_TOKEN")
 
+_NO_PACKAGE = "(no package)"
+
 _PACKS = "npm packs the files itself; npm pack --dry-run shows them"
 
 
@@ -207,10 +209,12 @@ class Npm(ToolCall):
         if command in _ACTIONS:
             return self._changed(words)
         if command in ("unpublish", "deprecate", "undeprecate", "star", "unstar"):
-            self._refuse_workspaces()
+            if command == "unpublish":
+                self._refuse_workspaces()
             if not words:
                 raise invalid(f"npm {command} needs a package", command, "name it")
-            return [named(word) for word in words[: None if "star" in command else 1]]
+            packages = [named(word) for word in words[: None if "star" in command else 1]]
+            return [self._with_own(packages[0])] if command == "unpublish" else packages
         scopes = {m[0] for word in words if (m := re.match(r"@[^/:]+", word))}
         return [NpmPackage(f"{scope}/") for scope in sorted(scopes)]
 
@@ -234,7 +238,10 @@ class Npm(ToolCall):
     def packages(self) -> Packages:
         """What the call publishes or changes, and the commands that publish without its code."""
         packages = self._packages
-        releases = tuple((one.name, self._version(one)) for one in packages)
+        # A scope alone names a team or an organization.
+        named_ones = [one for one in packages if not one.name.endswith("/")]
+        releases = tuple((one.name, self._version(one)) for one in named_ones)
+        releases = releases or ((_NO_PACKAGE, ""),)
         files = tuple(one.file for one in packages if one.file)
         safer = ""
         if self.code():
@@ -293,7 +300,6 @@ class Npm(ToolCall):
         if not (self._publishes or self._command in (*_ACTIONS, *_DRY)) and self._packages:
             target = target_of(self.settings, NpmPackage(""), {}, self.npm.registry)
             found.setdefault(target.url, target)
-        self._check_unpublished(packages)
         if len(found) > 1:
             shown = " and ".join(sorted(host_of(url) for url in found))
             raise Refused(
@@ -302,17 +308,13 @@ class Npm(ToolCall):
             )
         return next(iter(found.values()))
 
-    def _check_unpublished(self, packages: Sequence[NpmPackage]) -> None:
-        """Refuse what the local ``publishConfig`` could move elsewhere."""
-        if self._command != "unpublish":
-            return
+    def _with_own(self, package: NpmPackage) -> NpmPackage:
+        """A package to unpublish, with its ``publishConfig`` if it is the folder's own."""
         manifest = read_manifest(self._project.root) or {}
-        for one in packages:
-            if not one.shown and manifest.get("name") == one.name and "publishConfig" in manifest:
-                raise Refused(
-                    f"publishConfig of this folder's package.json counts for {escape(one.name)}",
-                    "run the command in another folder",
-                )
+        if manifest.get("name") != package.name or not manifest.get("publishConfig"):
+            return package
+        own = read_folder(self._project.root)
+        return package._replace(config=own.config, shown=own.shown)
 
     def find_destination(self) -> Destination:
         """The registry, by its URL. Only npm's own has the secret ``npm``."""
