@@ -7,7 +7,8 @@ processes. So each process loads only coverage's tracer, which is written in C, 
 saw into a file of the folder. ``coverage_floor.py`` gives that to coverage, which makes the report.
 
 This file is copied into the environment, next to a ``.pth`` that loads it as Python starts. So it
-loads little itself, and no part of coverage that is written in Python.
+loads little itself, and no part of coverage that is written in Python. A process that is measured
+can't load coverage: its tracer can be loaded once only.
 """
 
 from __future__ import annotations
@@ -42,9 +43,9 @@ class _Measured:
 
         places = [os.path.join(folder, "coverage") for folder in sys.path]
         spec = importing.PathFinder.find_spec("coverage.tracer", places)
-        # Where it is loaded a second time, it is empty.
-        self._tracer = sys.modules[spec.name] = spec.loader.create_module(spec)
+        self._tracer = spec.loader.create_module(spec)
         spec.loader.exec_module(self._tracer)
+        self._tracers: list[Any] = []  # one that is freed as its thread ends disturbs others
         self.arcs: dict[str, set[int]] = {}
         self._folder, self._packages = folder, packages
         self._known: dict[str, Any] = {}
@@ -53,6 +54,7 @@ class _Measured:
     def trace(self) -> Callable[..., Any]:
         """Trace this thread, and return the function that traces."""
         tracer = self._tracer.CTracer()
+        self._tracers.append(tracer)
         tracer.data, tracer.trace_arcs = self.arcs, True
         tracer.should_trace, tracer.should_trace_cache = self._disposition, self._known
         tracer.lock_data = tracer.unlock_data = lambda: None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -9,7 +10,6 @@ from pathlib import Path
 
 import measuring
 import pytest
-from coverage import CoverageData
 
 import secretly
 
@@ -38,9 +38,22 @@ os.execv("/bin/sh", ["sh", "-c", ":"])
 _PACKAGE = os.path.join(os.path.dirname(secretly.__file__), "")
 
 
-def _run(arguments: list[str], **variables: str) -> None:
+#: Prints what coverage's file has. A measured process, as this one may be, can't load coverage.
+_READ = """
+import json, sys
+from coverage import CoverageData
+found = CoverageData(sys.argv[1])
+found.read()
+print(json.dumps({name: found.arcs(name) for name in found.measured_files()}))
+"""
+
+
+def _run(arguments: list[str], **variables: str) -> str:
     own = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
-    subprocess.run([sys.executable, *arguments], env={**own, **variables}, check=True, timeout=60)
+    line = [sys.executable, *arguments]
+    env = {**own, **variables}
+    done = subprocess.run(line, env=env, check=True, timeout=60, stdout=subprocess.PIPE, text=True)
+    return done.stdout
 
 
 def _as_measured(folder: Path) -> dict[str, set[tuple[int, int]]]:
@@ -65,9 +78,8 @@ def _as_coverage_says(folder: Path) -> dict[str, set[tuple[int, int]]]:
     program = os.fspath(folder / "program.py")
     _run(["-m", "coverage", "run", *options, program], COVERAGE_CORE="ctrace")
     _run(["-m", "coverage", "combine", *options, os.fspath(folder)])
-    combined = CoverageData(os.fspath(data))
-    combined.read()
-    return {name: set(combined.arcs(name) or ()) for name in combined.measured_files()}
+    found = json.loads(_run(["-c", _READ, os.fspath(data)]))
+    return {name: {(first, second) for first, second in arcs} for name, arcs in found.items()}
 
 
 @pytest.mark.process
