@@ -266,8 +266,8 @@ def _name_as_recipient(name: str) -> tuple[Any, str]:
     """A recipient that stands for a name, and the tag by which the header shows it.
 
     Without it, another program could store one secret's file under the name of another, and you
-    would hand over the wrong secret. It is an SSH key without a private half, because the public
-    half is a hash. age's header names such a key by 32 bits of its hash, and only those who
+    would hand over the wrong secret. It is an SSH key without a private half, because the
+    public half is a hash. age's header names such a key by 32 bits of its hash, and only those who
     can open the file can change its header: https://age-encryption.org/v1
     """
     pyrage = library()
