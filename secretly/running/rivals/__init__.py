@@ -7,14 +7,16 @@ the tool's own settings. No value of a credential is kept or shown.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-
 from ...config.command_line import Invocation
 from ...config.values import is_variable
 from ...errors import BadConfiguration, Refused
 from ...redacted import Environ
 from ...text import escape
 from .rival import Rival
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
 
 __all__ = ["MODULES", "refuse_rivals"]
 

@@ -7,7 +7,6 @@ profile that points to them (``credential_source = Environment``).
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 
 from ...config import places
 from ...config.command_line import Invocation
@@ -16,6 +15,7 @@ from .rival import Rival, home_path, read_settings
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from configparser import RawConfigParser
 
 #: How long a chain of profiles may be that point to each other.

@@ -8,12 +8,15 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Mapping
 
 from ...config import places
 from ...config.command_line import Invocation
 from ...text import escape
 from .rival import Rival, home_path, in_file, read_settings, unknown
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 def find(known: Invocation, environ: Mapping[str, str]) -> Rival | None:

@@ -7,11 +7,14 @@ stored.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 
 from ...config.command_line import Invocation
 from ...text import escape
 from .rival import Rival
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _VARIABLES = ("GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN")
 

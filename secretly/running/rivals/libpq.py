@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
 
 from ...config.command_line import Invocation
 from ...text import escape
 from .rival import Rival, home_path, read_settings
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 #: Where distributions' builds of libpq look for services, without ``PGSYSCONFDIR``.
 _SYSTEM = (

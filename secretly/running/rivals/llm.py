@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
 
 from ...config import places
 from ...config.command_line import Invocation
 from .rival import Rival, home_path, in_file, read_settings
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 def find(known: Invocation, environ: Mapping[str, str]) -> Rival | None:

@@ -7,11 +7,14 @@ Even an empty one does. Tried with MariaDB's client 10.11; the groups and files 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
 
 from ...config.command_line import Invocation
 from ...text import escape
 from .rival import Rival, home_path, in_file, read_settings
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 #: Where the builds of MySQL and MariaDB look for the settings of all users.
 _SYSTEM = (

@@ -6,13 +6,16 @@ Tried with pgcli 4.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 
 from ...config import places
 from ...config.command_line import Invocation
 from ...text import escape
 from . import libpq
 from .rival import Rival, read_settings
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 def find(known: Invocation, environ: Mapping[str, str]) -> Rival | None:

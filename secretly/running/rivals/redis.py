@@ -5,10 +5,12 @@ Tried with redis-cli 7. The options end at the first word, which is Redis's comm
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from ...config.command_line import Invocation
 from .rival import Rival
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 def find(known: Invocation, environ: Mapping[str, str]) -> Rival | None:
