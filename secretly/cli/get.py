@@ -6,6 +6,7 @@ from argparse import ArgumentParser, Namespace
 
 from ..asking import wording
 from ..text import escape
+from .noting_prints import Printing
 from .stored import add_reference, print_secret, stored_secret
 
 EXAMPLE = "example:\n  secretly get PyPI | pbcopy\n"
@@ -25,6 +26,8 @@ def add_arguments(verb: ArgumentParser) -> None:
 def execute(options: Namespace) -> int:
     """Carry out the verb; return the exit status."""
     purpose = wording.get_purpose(escape(options.reference))
-    found = stored_secret(options.reference, purpose, reason=options.reason, prints=True)
+    with Printing("get", options.reference, options.reason) as printing:
+        found = stored_secret(options.reference, purpose, reason=options.reason, prints=True)
+        printing.handed_over(found)
     print_secret(found.secret, options.bare)
     return 0

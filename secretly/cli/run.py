@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ..running.plain import PlainVariable
     from ..running.planning import PlanInput
     from ..running.preparing import PreparedRun
+    from .noting import Attempt
 
 
 #: What a recipe is called that publishes.
@@ -99,17 +100,31 @@ def run(about: str, arguments: Sequence[str]) -> int:
     call = _read_call(options, command)
     path = program.find_program(command[0], call.environ)
     folder = _wrapping_folder(call)
-    if call.needs_secret or options.dry_run:
-        ready = _with_secrets(call, path)
-        if ready is None:
-            return 0
-    else:
-        ready = _without_secrets(call, path)
-    _say_what_is_literal(call)
-    if folder:
-        ready = ready.search_first(folder, call.environ)
-    launch.execute(ready, quiet if options.quiet else say, hardening.lifted())
+    from .noting import Attempt
+
+    tell = quiet if options.quiet else say
+    attempt = Attempt(call, path, tell)
+    if options.dry_run:
+        _with_secrets(call, path, attempt)
+        return 0
+    if not call.needs_secret:
+        ready = _ready(call, _without_secrets(call, path), folder)
+        launch.execute(ready, tell, hardening.lifted())
+    with attempt:
+        found = _with_secrets(call, path, attempt)
+        assert found is not None
+        ready = _ready(call, found, folder)
+        launch.execute(ready, tell, hardening.lifted(), attempt.handed_over)
     raise AssertionError("execve returned")
+
+
+def _ready(call: _Call, plan: launch.LaunchPlan, folder: str) -> launch.LaunchPlan:
+    """The launch with the folder of the wrapped commands; says what is literal.
+
+    :param folder: the folder; empty if no command is wrapped.
+    """
+    _say_what_is_literal(call)
+    return plan.search_first(folder, call.environ) if folder else plan
 
 
 def _say_what_is_literal(call: _Call) -> None:
@@ -190,14 +205,18 @@ def _read_env_files(options: RunOptions) -> EnvFile | None:
     return env_file.read_env_files(options.env_file)
 
 
-def _with_secrets(call: _Call, path: str) -> launch.LaunchPlan | None:
-    """Plan, prepare, obtain: the launch with all its secrets; None for ``--dry-run``."""
+def _with_secrets(call: _Call, path: str, attempt: Attempt) -> launch.LaunchPlan | None:
+    """Plan, prepare, obtain: the launch with all its secrets; None for ``--dry-run``.
+
+    :param attempt: is told how far it came, for the receipt.
+    """
     from ..running import obtaining, planning, preparing
 
     options = call.options
     context = user_context(call.configuration, options.no_input, quiet if options.quiet else say)
     if options.reason is not None:
         context = context._replace(reason=options.reason)
+    attempt.context = context
     if options.confirm is False:
         from ..resolving.caller import check_waiver
 
@@ -205,6 +224,7 @@ def _with_secrets(call: _Call, path: str) -> launch.LaunchPlan | None:
     given = _plan_input(call, path, context)
     plan = planning.plan_delivery(given)
     prepared = preparing.prepare(plan, given, context)
+    attempt.prepared(prepared, given)
     known = given.invocation
     if known is not None and known.idle and (options.verbose or options.dry_run):
         say(f"{escape(known.row.name)} gets no secret: {known.idle}")

@@ -10,6 +10,7 @@ from ..errors import Refused
 from ..text import escape
 from .as_json import add_json, print_json
 from .console import UsageError
+from .noting_prints import Printing
 from .stored import add_reference, print_secret, stored_secret
 
 EXAMPLE = """examples:
@@ -49,20 +50,24 @@ def _narrow(options: Namespace) -> int:
             raise UsageError(f"'{escape(name)}' is not a valid project name", "--project demo")
     projects = [archives.normalize_project(name) for name in options.project]
     purpose = wording.narrow_purpose(escape(options.reference))
-    found = stored_secret(options.reference, purpose)
-    allowed, now = pypi_token.token_scope(found.secret), time.time()
-    if lacking := allowed.lacks(projects):
-        raise Refused(
-            f"the token for {escape(found.name)} is not valid for the project {lacking[0]}",
-            "a token can be made weaker, not stronger",
+    with Printing("token narrow", options.reference) as printing:
+        found = stored_secret(options.reference, purpose)
+        allowed, now = pypi_token.token_scope(found.secret), time.time()
+        if lacking := allowed.lacks(projects):
+            raise Refused(
+                f"the token for {escape(found.name)} is not valid for the project {lacking[0]}",
+                "a token can be made weaker, not stronger",
+            )
+        token_use.refuse_expired(allowed, found.name, now)
+        token = pypi_token.narrow(
+            found.secret,
+            not_before=int(now) - token_use.SKEW,
+            expires=int(now + (options.expires or release.LIFETIME)),
+            projects=projects or None,
         )
-    token_use.refuse_expired(allowed, found.name, now)
-    token = pypi_token.narrow(
-        found.secret,
-        not_before=int(now) - token_use.SKEW,
-        expires=int(now + (options.expires or release.LIFETIME)),
-        projects=projects or None,
-    )
+        scope = pypi_token.token_scope(token)
+        only = None if scope.projects is None else sorted(scope.projects)
+        printing.handed_over(found, only, scope.expires)
     print_secret(token, options.bare)
     return 0
 

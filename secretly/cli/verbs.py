@@ -34,6 +34,7 @@ VERBS = {
     "import": "move secrets from plain files to the keychain",
     "forget": "delete a secret from the keychain",
     "list": "list the secrets that are stored or configured",
+    "log": "show which program got which secret, and when",
     "token": "show what a PyPI token allows, or make a weaker one",
     "shim": "make small programs that run a command with a profile",
     "lock": "forget all remembered secrets",

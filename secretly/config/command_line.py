@@ -152,18 +152,27 @@ class Invocation(Record):
         """
         if self.idle or self.asks_help:
             return False
-        words = self.parsed.words
         if not self.row.subcommands:
             # Only the first arguments count: in `glab -R login mr list`, login is a value.
-            return not _starts_with(self.arguments, self.row.exceptions)
+            return not _beginning(self.arguments, self.row.exceptions)
+        return self.subcommand != ""
+
+    @property
+    def subcommand(self) -> str:
+        """The subcommand of this call, if it is one that needs the secret; else empty."""
+        words = self.parsed.words
         # `cargo +nightly publish`: the first word chooses rustup's toolchain.
         toolchain = bool(words) and words[0].startswith("+")
-        return _starts_with(words[toolchain:], self.row.subcommands)
+        return _beginning(words[toolchain:], self.row.subcommands)
 
 
-def _starts_with(words: Sequence[str], subcommands: Sequence[str]) -> bool:
-    """Whether *words* start with one of *subcommands*, which may have several words."""
-    return any(list(words[: len(wanted)]) == wanted for wanted in map(str.split, subcommands))
+def _beginning(words: Sequence[str], subcommands: Sequence[str]) -> str:
+    """Which of *subcommands* the *words* start with; each may have several words."""
+    for one in subcommands:
+        wanted = one.split()
+        if list(words[: len(wanted)]) == wanted:
+            return one
+    return ""
 
 
 def recognize(

@@ -62,11 +62,13 @@ class ResolvedSecret(Record):
     """A secret, and the candidate that it came from.
 
     :param username: the secret's own user name, if it has one.
+    :param answer: how you allowed this use; empty if secretly did not ask.
     """
 
     secret: Secret
     username: str | None
     candidate: Candidate
+    answer: str = ""
 
     @property
     def name(self) -> str:

@@ -49,15 +49,21 @@ def decide_confirmation(
     return Confirmation(needed, by if asks and not needed else "", limits)
 
 
-async def confirm_use(request: SecretRequest, found: ResolvedSecret, context: Context) -> None:
-    """Have the user confirm the use of a stored secret, if that is needed.
+#: The answer of a user who agreed.
+YES = "yes"
+
+
+async def confirm_use(
+    request: SecretRequest, found: ResolvedSecret, context: Context
+) -> ResolvedSecret:
+    """Have the user confirm the use of a stored secret, if that is needed; return it with that.
 
     :raises NotConfirmed: if the user answers No.
     :raises Refused: if it is needed and secretly must not ask.
     """
     decided = decide_confirmation(request, found, context.must_confirm)
     if not decided.needed:
-        return
+        return found
     from ..asking import wording
 
     name = escape(found.name)
@@ -86,3 +92,4 @@ async def confirm_use(request: SecretRequest, found: ResolvedSecret, context: Co
         until=request.until,
         tell=context.note,
     )
+    return found._replace(answer=YES)

@@ -169,7 +169,7 @@ async def obtain_stored(
     found = (await look_up.next(may_ask=False)).found
     assert found is not None
     if confirm:
-        await confirm_use(request, found, context)
+        found = await confirm_use(request, found, context)
     return found
 
 
@@ -257,7 +257,7 @@ async def _confirm(
         candidate = found.candidate
         if request.inspect is not None:
             request.inspect(found.secret, found.entry)
-        await confirm_use(request, found, context)
+        outcome = Outcome(await confirm_use(request, found, context))
         if await is_accepted(request, found.secret):
             break
         from ..asking import wording

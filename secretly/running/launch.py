@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import contextlib
     import signal
     from collections.abc import Callable, Mapping, Sequence
+
+    from .receipts import HandedSecret
 else:
     import _signal as signal  # signal loads enum
 
@@ -34,6 +36,7 @@ class LaunchPlan(Record):
         the user; None if it wasn't shown.
     :param recheck: looks again at what else was shown, and raises if it changed.
     :param said: the lines to print once the checks have passed.
+    :param handed: the secrets in it, without their values.
     """
 
     program: str
@@ -44,6 +47,7 @@ class LaunchPlan(Record):
     fingerprint: tuple[int | str, ...] | None = None
     recheck: Callable[[], None] | None = None
     said: Sequence[str] = ()
+    handed: Sequence[HandedSecret] = ()
 
     def search_first(self, folder: str, environ: Mapping[str, str]) -> LaunchPlan:
         """The plan with a folder in front of PATH.
@@ -58,10 +62,15 @@ class LaunchPlan(Record):
         return f"<plan to run {self.program}>"
 
 
+def _nothing(_: object) -> None:
+    """Do nothing."""
+
+
 def execute(
     plan: LaunchPlan,
-    say: Callable[[str], None] = lambda line: None,
+    say: Callable[[str], None] = _nothing,
     exposed: contextlib.AbstractContextManager[None] | None = None,
+    record: Callable[[Sequence[HandedSecret]], None] = _nothing,
 ) -> None:
     """Become the program: the same process, terminal, signals and open files.
 
@@ -71,12 +80,15 @@ def execute(
     :param say: is called with each line that the plan has to say.
     :param exposed: is entered for the moment of execve, to put back what the program
         must not inherit.
+    :param record: is called with the secrets that the program gets, before it starts.
     :raises Refused: if a value can't be put into an environment, or the program has
         changed since its fingerprint was taken.
     :raises NotThere: if the program or its interpreter doesn't exist.
     :raises NotExecutable: if the system refuses to execute it.
     """
     _check_unchanged(plan)
+    if plan.handed:
+        record(plan.handed)
     for line in plan.said:
         say(line)
     # Never a local variable here: a traceback may show locals.

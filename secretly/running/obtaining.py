@@ -6,12 +6,13 @@ import time
 
 from ..redacted import Secret
 from ..resolving import confirming, obtain
-from ..resolving.candidates import ResolvedSecret, configured_source
+from ..resolving.candidates import TYPED, ResolvedSecret, configured_source
 from ..resolving.request import Context, SecretRequest
 from ..text import escape
 from .delivery import Composed, UsernameOf
 from .launch import LaunchPlan
 from .preparing import PreparedRun
+from .receipts import NOT_ASKED, HandedSecret
 from .usernames import sent_username
 
 TYPE_CHECKING = False  # typing's own would load it
@@ -57,7 +58,18 @@ async def obtain_values(
     for line in run.pinned:
         tell(line)
     removes = (*launch.removes, *narrowing.replaced)
-    return launch._replace(removes=removes, said=sorted(narrowing.said))
+    handed = [_handed(run, request, found[request], narrowing) for request in requests]
+    return launch._replace(removes=removes, said=sorted(narrowing.said), handed=handed)
+
+
+def _handed(
+    run: PreparedRun, request: SecretRequest, result: ResolvedSecret, narrowing: _Narrowing
+) -> HandedSecret:
+    """What the receipt says of a secret."""
+    places = [one.by.describe() for one in run.deliveries if request in one.requests]
+    answer = TYPED if result.origin == TYPED else result.answer or NOT_ASKED
+    limits = narrowing.limits.get(request, (None, None))
+    return HandedSecret(result.name, result.origin, answer, tuple(places), *limits)
 
 
 def _user_line(username: str) -> str:
@@ -87,6 +99,8 @@ class _Narrowing:
         self._run, self._environ, self._now = run, environ, time.time()
         #: The lines to print once nothing can stop the run.
         self.said: set[str] = set()
+        #: What the tokens allow that were made from the secrets: the projects, and the end.
+        self.limits: dict[SecretRequest, tuple[tuple[str, ...] | None, float | None]] = {}
         #: The variables that hold a token from which a narrower one was made.
         self.replaced: list[str] = []
 
@@ -102,9 +116,17 @@ class _Narrowing:
             said = lambda token: limits.said(token, name=result.name)  # noqa: E731
         if value is not result.secret:
             self.said.add(said(value))
+            self._note_limits(request, value)
             # The original token must not be in another variable.
             self.replaced += _own_variable(request, result, self._environ)
         return value
+
+    def _note_limits(self, request: SecretRequest, token: Secret) -> None:
+        from ..publishing.pypi_token import token_scope
+
+        scope = token_scope(token)
+        projects = None if scope.projects is None else tuple(sorted(scope.projects))
+        self.limits[request] = projects, scope.expires
 
 
 def _own_variable(

@@ -1,0 +1,414 @@
+"""Receipts: each hand-over and each refusal is one line, without a value."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command import Ended, Home, quick
+from conftest import fewer
+from hypothesis import given
+from hypothesis import strategies as st
+
+from secretly.config.model import Configuration
+from secretly.config.policy import Policy
+from secretly.errors import Cancelled, NotFound, Refused, SecretlyError
+from secretly.publishing.archives import Distribution
+from secretly.resolving.request import Context
+from secretly.running import receipt_file, receipts
+from secretly.running.json_line import to_json
+from secretly.running.receipt_file import ReceiptFile
+from secretly.running.receipts import HandedSecret, Journal, Use
+from secretly.testing import FakePinentry
+
+# -- the line ----------------------------------------------------------------------
+
+TEXT = st.text(st.characters(min_codepoint=0, max_codepoint=0x10FFFF)) | st.text(
+    st.sampled_from('a"\\\n\r\x7f\x85\u2028\ud800\udcff😀é')
+)
+VALUES = st.recursive(
+    st.none() | st.integers() | TEXT,
+    lambda inner: st.lists(inner) | st.dictionaries(TEXT, inner),
+    max_leaves=20,
+)
+
+
+@given(VALUES)
+def test_a_line_says_to_json_what_was_written(value: Any) -> None:
+    """The standard library reads the same value, from one line of ASCII."""
+    line = to_json(value)
+    assert json.loads(line) == json.loads(json.dumps(value))
+    assert line.isascii()
+    assert line.isprintable()
+
+
+# -- the file ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> ReceiptFile:
+    """A file of receipts that does not exist yet, in a folder that doesn't either."""
+    return ReceiptFile(str(tmp_path / "state" / "secretly"))
+
+
+def names(file: ReceiptFile) -> list[str]:
+    """The files of receipts that exist."""
+    return sorted(os.listdir(os.path.dirname(file.path)))
+
+
+def test_the_file_is_private(file: ReceiptFile) -> None:
+    """Only the user can read the file and its folder, whatever the umask."""
+    before = os.umask(0)
+    try:
+        file.append("{}")
+    finally:
+        os.umask(before)
+    assert os.stat(file.path).st_mode & 0o777 == 0o600
+    assert os.stat(os.path.dirname(file.path)).st_mode & 0o777 == 0o700
+
+
+def test_three_older_files_are_kept(file: ReceiptFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At its limit the file gets an older name, and the oldest lines go."""
+    monkeypatch.setattr(receipt_file, "_LIMIT", 30)
+    for number in range(100):
+        file.append(f"line {number:03}")
+    assert names(file) == [f"receipts.jsonl{end}" for end in ("", ".1", ".2", ".3")]
+    assert all(os.stat(f"{file.path}{end}").st_size <= 30 for end in ("", ".1", ".2", ".3"))
+    assert file.lines() == [f"line {n:03}".encode() for n in range(100 - len(file.lines()), 100)]
+    assert 9 < len(file.lines()) <= 12
+
+
+def test_a_line_that_is_longer_than_the_limit_has_its_own_file(
+    file: ReceiptFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No line is lost because of its length."""
+    monkeypatch.setattr(receipt_file, "_LIMIT", 30)
+    for line in ("a", "b" * 100, "c"):
+        file.append(line)
+    assert file.lines() == [b"a", b"b" * 100, b"c"]
+
+
+def test_threads_that_add_lines_lose_none(
+    file: ReceiptFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lines that are added at the same time, while the file is replaced, are all there, whole."""
+    monkeypatch.setattr(receipt_file, "_LIMIT", 2000)
+
+    def add(letter: str) -> None:
+        for number in range(40):
+            file.append(f"{letter * 30}{number}")
+
+    threads = [threading.Thread(target=add, args=(letter,)) for letter in "abcd"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    wanted = sorted(f"{letter * 30}{n}".encode() for letter in "abcd" for n in range(40))
+    assert sorted(file.lines()) == wanted
+
+
+def test_a_line_that_was_cut_is_ended_first(file: ReceiptFile) -> None:
+    """After a power failure the next line is a line of its own."""
+    file.append("a")
+    with open(file.path, "a", encoding="ascii") as opened:
+        opened.write("cut")
+    file.append("b")
+    assert file.lines() == [b"a", b"cut", b"b"]
+
+
+@pytest.mark.parametrize("what", ["link", "folder", "pipe", "second name"])
+def test_what_is_not_an_own_file_is_not_written(what: str, file: ReceiptFile) -> None:
+    """Nothing is written elsewhere, and nothing waits."""
+    folder = Path(file.path).parent
+    folder.mkdir(parents=True)
+    if what == "link":
+        os.symlink(folder / "elsewhere", file.path)
+    elif what == "folder":
+        os.mkdir(file.path)
+    elif what == "pipe":
+        os.mkfifo(file.path)
+    else:
+        (folder / "elsewhere").write_text("")
+        os.link(folder / "elsewhere", file.path)
+    with pytest.raises(OSError, match=r"."):
+        file.append("{}")
+    assert not (folder / "elsewhere").exists() or not (folder / "elsewhere").read_text()
+
+
+def test_a_locked_file_is_waited_for_a_while_only(
+    file: ReceiptFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program that keeps the lock stops no run."""
+    monkeypatch.setattr(receipt_file, "_PATIENCE", 0.05)
+    file.append("a")
+    descriptor = receipt_file.shared.open_own(file.path, os.O_RDWR)
+    receipt_file.shared.lock(descriptor, 0)
+    with pytest.raises(TimeoutError):
+        file.append("b")
+    os.close(descriptor)
+    assert file.lines() == [b"a"]
+
+
+# -- what a receipt says -----------------------------------------------------------
+
+USE = Use("/usr/bin/twine", "twine upload", ["twine", "upload", "canary-line", "a b"])
+SECRET = HandedSecret("PyPI", "keychain", "yes", ("TWINE_PASSWORD",), ("demo",), 0.0)
+
+
+class Written:
+    """A journal in a folder of its own, and what it wrote and said."""
+
+    def __init__(self, folder: Path, level: str) -> None:
+        self.said: list[str] = []
+        self.environ = {"HOME": str(folder)}
+        context = Context.of(Configuration(), self.environ)
+        context = context._replace(policy=Policy(log=level), reason="a reason")
+        self.journal = Journal(USE, self.environ, context, self.said.append)
+        self.path = folder / ".local/state/secretly/receipts.jsonl"
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """The receipts."""
+        if not self.path.exists():
+            return []
+        return [json.loads(line) for line in self.path.read_text("ascii").splitlines()]
+
+
+def test_a_receipt_says_who_got_what(tmp_path: Path) -> None:
+    """Everything that the page describes, and no command line."""
+    written, before = Written(tmp_path, "on"), receipts.utc(time.time())
+    written.journal.handed_over([SECRET], [Distribution("dist/demo.whl", 1, "ab12", "demo", "1")])
+    (found,) = written.lines
+    assert before <= found.pop("time") <= receipts.utc(time.time())
+    assert found.pop("asked_by")
+    assert found == {
+        "version": 1,
+        "outcome": "handed over",
+        "secrets": [
+            {
+                "name": "PyPI",
+                "from": "keychain",
+                "answer": "yes",
+                "to": ["TWINE_PASSWORD"],
+                "limits": {"projects": ["demo"], "expires": "1970-01-01T00:00:00.000Z"},
+            }
+        ],
+        "program": "/usr/bin/twine",
+        "command": "twine upload",
+        "folder": os.getcwd(),
+        "reason": "a reason",
+        "files": [{"path": "dist/demo.whl", "sha256": "ab12"}],
+        "more_files": 0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (Refused("canary-text"), "refused"),
+        (Cancelled("canary-text"), "no"),
+        (NotFound("canary-text"), "failed"),
+    ],
+)
+def test_what_was_not_handed_over_is_recorded_too(
+    error: SecretlyError, outcome: str, tmp_path: Path
+) -> None:
+    """The kind of the error, and not its text, which may quote the command line."""
+    written = Written(tmp_path, "on")
+    written.journal.not_handed_over(["PyPI"], error)
+    (found,) = written.lines
+    assert (found["outcome"], found["error"]) == (outcome, type(error).__name__)
+    assert found["secrets"] == [{"name": "PyPI"}]
+    assert "canary" not in written.path.read_text()
+
+
+def test_the_fullest_level_has_the_command_line(tmp_path: Path) -> None:
+    """With ``full`` the command line and the error's text are recorded."""
+    written = Written(tmp_path, "full")
+    written.journal.handed_over([SECRET])
+    written.journal.not_handed_over([], Refused("canary-text"))
+    first, second = written.lines
+    assert first["line"] == "twine upload canary-line 'a b'"
+    assert second["message"] == "canary-text"
+
+
+def test_nothing_is_recorded_if_it_is_switched_off(tmp_path: Path) -> None:
+    """With ``off`` not even a folder is made."""
+    written = Written(tmp_path, "off")
+    written.journal.handed_over([SECRET])
+    written.journal.not_handed_over([], Refused("no"))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("level", ["on", "full", "required"])
+def test_a_receipt_that_can_not_be_written_stops_only_what_requires_it(
+    level: str, tmp_path: Path
+) -> None:
+    """A line says so; with ``required`` nothing is handed over."""
+    written = Written(tmp_path, level)
+    (tmp_path / ".local").write_text("in the way")
+    if level == "required":
+        with pytest.raises(Refused, match="can't write the receipt"):
+            written.journal.handed_over([SECRET])
+        assert written.said == []
+    else:
+        written.journal.handed_over([SECRET])
+        assert len(written.said) == 1
+    written.journal.not_handed_over([], Refused("again"))
+    assert len(written.said) == (level != "required")
+
+
+def test_a_full_disk_leaves_no_half_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was written of a line is taken back."""
+    written = Written(tmp_path, "on")
+    written.journal.handed_over([SECRET])
+    before, write = written.path.read_bytes(), os.write
+    monkeypatch.setattr(receipt_file.os, "write", lambda fd, data: write(fd, data[:10]))
+    written.journal.handed_over([SECRET])
+    assert written.path.read_bytes() == before
+    assert "No space left" in written.said[0]
+
+
+def test_an_upload_of_many_files_names_the_first_hundred(tmp_path: Path) -> None:
+    """The receipt of a large upload stays short, and says how many more there were."""
+    written = Written(tmp_path, "on")
+    files = [Distribution(f"{n}.whl", 1, "ab", "demo", "1") for n in range(120)]
+    written.journal.handed_over([SECRET], files)
+    (found,) = written.lines
+    assert (len(found["files"]), found["more_files"]) == (100, 20)
+
+
+# -- the command -------------------------------------------------------------------
+
+
+@pytest.fixture(name="home")
+def _home() -> Iterator[Home]:
+    with quick() as found:
+        found.keep_in_a_file()
+        assert found.run("set", "Example", "--stdin", stdin="canary-1").status == 0
+        yield found
+
+
+def told(home: Home, *arguments: str) -> list[dict[str, Any]]:
+    """What ``secretly log`` has."""
+    found: list[dict[str, Any]] = json.loads(home.run("log", "--json", *arguments).stdout)[
+        "receipts"
+    ]
+    return found
+
+
+@pytest.mark.process
+def test_each_use_has_one_receipt_without_a_value(home: Home) -> None:
+    """A run, a No, a secret in the place of a name, and ``get``."""
+    words = ["--", "sh", "-c", "true canary-2"]
+    with FakePinentry(["canary-3", False]) as pinentry:
+        screen = pinentry.environ
+        assert home.run("run", "-e", "X=Other", "-e", "Y=Example", *words, environ=screen) == (
+            Ended(0, "", "")
+        )
+        assert home.run("run", "--confirm", "-e", "X=Example", *words, environ=screen).status == 130
+    assert home.run("run", "--no-input", "-e", "X=canary-4", *words).status == 125
+    assert home.run("get", "Example").stdout == "canary-1\n"
+    assert home.run("run", "--dry-run", "-e", "X=Example", *words).status == 0
+    assert home.run("list").status == 0
+    ran, no, failed, got = told(home)
+    assert [one["outcome"] for one in (ran, no, failed, got)] == [
+        *("handed over", "no", "failed", "handed over")
+    ]
+    assert ran["secrets"] == [
+        {"name": "Other", "from": "typed", "answer": "typed", "to": ["X"]},
+        {"name": "Example", "from": "keychain", "answer": "not asked", "to": ["Y"]},
+    ]
+    assert no["secrets"] == [{"name": "Example"}]
+    assert failed["secrets"] == [{"name": "…"}]
+    assert (got["command"], got["secrets"][0]["to"]) == ("secretly get", [])
+    assert os.path.isabs(ran["program"])
+    assert (ran["command"], ran["folder"]) == ("sh", str(home.folder))
+    folder = home.folder / ".local/state/secretly"
+    assert "canary" not in "".join(path.read_text() for path in folder.iterdir())
+
+
+@pytest.mark.process
+def test_the_answer_yes_is_recorded(home: Home) -> None:
+    """Whether you were asked is in the receipt."""
+    with FakePinentry([True]) as pinentry:
+        words = ["run", "--confirm", "-e", "X=Example", "true"]
+        assert home.run(*words, environ=pinentry.environ).status == 0
+    assert told(home)[0]["secrets"][0]["answer"] == "yes"
+
+
+@pytest.mark.process
+def test_a_disk_that_takes_no_receipt_stops_no_run(home: Home) -> None:
+    """The command runs, and a line says that there is no receipt; -q hides it."""
+    path = home.folder / ".local/state/secretly/receipts.jsonl"
+    path.mkdir()
+    words = ["-e", "X=Example", "--", "sh", "-c", "echo $X"]
+    done = home.run("run", *words)
+    assert (done.status, done.stdout) == (0, "canary-1\n")
+    assert f"can't write the receipt of this use: {path}: Is a directory" in done.stderr
+    assert home.run("run", "-q", *words).stderr == ""
+
+
+@pytest.mark.process
+def test_the_log_is_chosen_and_shown(home: Home) -> None:
+    """By the name of a secret, and by time; what is in the file can't change the terminal."""
+    path = home.folder / ".local/state/secretly/receipts.jsonl"
+    lines = [
+        {"time": receipts.utc(time.time() - ago), "secrets": [{"name": name}], **more}
+        for ago, name, more in [
+            (90000, "A", {}),
+            (60, "A", {"outcome": "failed", "error": "NotFound", "program": "\x1b[2J\n"}),
+            (30, "B", {"outcome": "no", "command": "twine upload"}),
+        ]
+    ]
+    broken = [b"{", b"[]", b'{"time": 1}', b'{"time": "x", "secrets": [{}]}', b"\xff", b"[" * 9999]
+    path.write_bytes(b"\n".join([*(json.dumps(one).encode() for one in lines), *broken]) + b"\n")
+    assert [one["secrets"][0]["name"] for one in told(home)] == ["A", "A", "B"]
+    assert [one["secrets"][0]["name"] for one in told(home, "--since", "1d")] == ["A", "B"]
+    assert len(told(home, "A")) == 2
+    assert told(home, "--since", "10s") == []
+    shown = home.run("log", "--since", "1h")
+    assert "failed (NotFound)  A" in shown.stdout
+    assert "no  B  twine upload" in shown.stdout
+    assert "program: \\x1b[2J\\x0a" in shown.stdout
+    assert "6 lines of" in shown.stderr
+    for wrong in ("1x", "d", "", "-1h"):
+        assert home.run("log", "--since", wrong).status == 2
+
+
+@pytest.mark.process
+def test_without_receipts_the_log_is_empty(home: Home) -> None:
+    """A log that nobody has begun is not an error."""
+    assert home.run("log") == Ended(0, "", "")
+    assert told(home) == []
+
+
+@fewer()
+@given(
+    line=st.dictionaries(
+        st.sampled_from("time secrets outcome files more_files program error line".split()),
+        st.recursive(
+            st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+            lambda inner: (
+                st.lists(inner, max_size=3)
+                | st.dictionaries(
+                    st.sampled_from(["name", "limits", "projects", "expires", "path"]), inner
+                )
+            ),
+            max_leaves=8,
+        ),
+    )
+)
+def test_any_line_can_be_shown(line: dict[str, Any]) -> None:
+    """Whatever is in the file, the log shows it or passes over it."""
+    from secretly.cli import log
+
+    found = log._parsed(json.dumps(line).encode())
+    if found is not None:
+        assert all("\n" not in part for part in log._told(found))
