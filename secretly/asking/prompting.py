@@ -17,7 +17,7 @@ from . import assuan, choosing, measured, screen_turns, screens, wording
 from .choosing import PromptMethod, Surroundings
 from .dialogs import ask_notebook, ask_osascript
 from .pinentry import Conversation, Killed
-from .questions import DOCTOR, Patience, Prompt, pasted, said_no, several_lines
+from .questions import DOCTOR, Patience, Prompt, agreed, pasted, said_no, several_lines
 
 __all__ = ["Asker", "ask", "confirm", "probe", "turn", "turn_for_program"]
 
@@ -76,8 +76,7 @@ async def confirm(
     :raises NotConfirmed: if the user answers No.
     """
     async with turn(prompt_timeout, environ, setting, until=until, tell=tell) as asker:
-        if not await _confirm_once(*asker.way, question, asker.patience):
-            raise said_no()
+        await asker.confirm(question)
 
 
 @contextlib.asynccontextmanager
@@ -140,6 +139,16 @@ class Asker(NamedTuple):
 
     way: tuple[PromptMethod, Surroundings]
     patience: Patience
+
+    async def confirm(self, question: Prompt) -> str:
+        """Ask to confirm; return the answer: Yes, or the question's duration.
+
+        :raises NotConfirmed: if the user answers No.
+        """
+        answer = await _confirm_once(*self.way, question, self.patience)
+        if not answer:
+            raise said_no()
+        return answer
 
     async def ask(self, prompt: Prompt) -> Secret:
         """Ask for a secret. A new secret is entered twice, until both entries are the same.
@@ -233,8 +242,8 @@ async def _ask_once(
 
 async def _confirm_once(
     method: PromptMethod, around: Surroundings, question: Prompt, patience: Patience
-) -> bool:
-    """Ask to confirm, on the terminal if the pinentry can't."""
+) -> str:
+    """Ask to confirm, on the terminal if the pinentry can't; return the answer, empty for No."""
     instead = ""
     if method.kind == "pinentry":
         try:
@@ -242,13 +251,14 @@ async def _confirm_once(
         except PinentryFailed as error:
             instead = _pass_over(method, around, error)
     if method.kind == "osascript":
-        question = question._replace(prompt=wording.TYPE_YES)
-        return _is_yes(await ask_osascript(method, question, patience))
+        question = question._replace(prompt=wording.type_yes(question.longer))
+        return agreed(await ask_osascript(method, question, patience), question.longer)
     if method.kind == "notebook":
-        return _is_yes(ask_notebook(f"{question.description} {wording.YES_OR_NO}"))
+        text = f"{question.description} {wording.yes_or_no(question.longer)}"
+        return agreed(ask_notebook(text), question.longer)
     assert around.terminal is not None
     text = "\n".join(filter(None, (instead, question.description)))
-    return await around.terminal.confirm(text, patience)
+    return await around.terminal.confirm(text, patience, question.longer)
 
 
 def _pass_over(method: PromptMethod, around: Surroundings, error: PinentryFailed) -> str:
@@ -266,13 +276,9 @@ def _pass_over(method: PromptMethod, around: Surroundings, error: PinentryFailed
     ) from None
 
 
-def _is_yes(typed: bytes | bytearray) -> bool:
-    return typed.strip().lower() in (b"y", b"yes")
-
-
 async def _confirm_pinentry(
     method: PromptMethod, around: Surroundings, question: Prompt, patience: Patience
-) -> bool:
+) -> str:
     """Ask to confirm with a word that the user types.
 
     No pinentry is sent CONFIRM, because a text that is typed or pasted by mistake may press its
@@ -281,14 +287,14 @@ async def _confirm_pinentry(
     async with Conversation(method, around, question, patience) as pinentry:
         if not measured.may_confirm(await pinentry.flavor()):
             raise PinentryFailed(f"{method.name} takes Escape for a Yes", DOCTOR)
-        await pinentry.send_command("SETPROMPT", wording.TYPE_YES)
+        await pinentry.send_command("SETPROMPT", wording.type_yes(question.longer))
         answer = await pinentry.ask_user("GETPIN")
         if "PASSWORD_FROM_CACHE" in answer.status:
             raise PinentryFailed(f"{method.name} did not ask you", DOCTOR)
-        yes = _is_yes(answer.data or b"")
-        if await pinentry.more_lines_follow() and yes:
+        said = agreed(answer.data or b"", question.longer)
+        if await pinentry.more_lines_follow() and said:
             raise pasted()
-        return yes
+        return said
 
 
 async def _ask_pinentry(

@@ -7,13 +7,14 @@ import time
 from typing import NamedTuple
 
 from ..errors import Cancelled, NotConfirmed, PinentryFailed, PromptTimeout, Refused
-from . import assuan
+from . import assuan, wording
 
 __all__ = [
     "DOCTOR",
     "MACHINE_TIMEOUT",
     "Patience",
     "Prompt",
+    "agreed",
     "check_code",
     "no_answer",
     "pasted",
@@ -35,6 +36,7 @@ class Prompt(NamedTuple):
     :param error: what was wrong with the last answer.
     :param repeat: ask for it twice, as for a new password.
     :param whole: refuse rather than cut the description: the user consents to all of it.
+    :param longer: a duration that the user may type in place of Yes, to agree for so long.
     """
 
     title: str
@@ -43,6 +45,7 @@ class Prompt(NamedTuple):
     error: str = ""
     repeat: bool = False
     whole: bool = False
+    longer: str = ""
 
 
 class Patience(NamedTuple):
@@ -72,6 +75,18 @@ def no_answer(patience: Patience) -> PromptTimeout:
         f"you did not answer the prompt in {patience.seconds:g} s",
         "try again; for more time: secretly run --prompt-timeout, or timeout= in Python",
     )
+
+
+def agreed(typed: bytes | bytearray, longer: str = "") -> str:
+    """Return what an answer agrees to: Yes, or the duration that was offered; empty for a No.
+
+    >>> agreed(b" Y "), agreed(b"30m", "30m"), agreed(b"30m")
+    ('yes', '30m', '')
+    """
+    said = bytes(typed).strip().lower()
+    if said in (b"y", wording.YES.encode()):
+        return wording.YES
+    return longer if longer and said == longer.encode() else ""
 
 
 def said_no() -> NotConfirmed:

@@ -19,7 +19,7 @@ from ..text import escape
 from ..waiting import requests, turns
 from . import assuan, wording
 from .pastes import LINE_LIMIT, modes_of, more_lines_follow, read_line
-from .questions import Patience, no_answer, pasted, several_lines
+from .questions import Patience, agreed, no_answer, pasted, several_lines
 
 __all__ = ["CONTROLLING", "Terminal", "terminal_gone"]
 
@@ -184,23 +184,26 @@ class Terminal:
                 raise several_lines()
             return line
 
-    async def confirm(self, question: str, patience: Patience) -> bool:
-        """Ask a question. Only ``y`` and ``yes`` mean Yes.
+    async def confirm(self, question: str, patience: Patience, longer: str = "") -> str:
+        """Ask a question; return the answer, empty for No. Only ``y`` and ``yes`` mean Yes.
 
-        The terminal shows only Yes or No: the input may be a secret, pasted by mistake.
+        The terminal shows only what was understood: the input may be a secret, pasted by mistake.
 
+        :param longer: a duration that the user may type in place of Yes.
         :raises NotConfirmed: if more input follows a Yes, as after a paste of several lines.
         """
         with self.opened() as descriptor:
             _hide_typed(descriptor)
-            line = await _ask_line(descriptor, question, wording.YES_OR_NO, patience)
-            yes = line.strip().lower() in (b"y", b"yes")
+            line = await _ask_line(descriptor, question, wording.yes_or_no(longer), patience)
+            answer = agreed(line, longer)
             followed = await more_lines_follow(descriptor)
-            shown = wording.LETTERS[yes and not followed]
+            shown = wording.LETTERS[answer != "" and not followed]
+            if answer == longer != "" and not followed:
+                shown = longer
             await _write(descriptor, f"{shown}\n".encode(), _OUTPUT_TIMEOUT)
-            if yes and followed:
+            if answer and followed:
                 raise pasted()
-            return yes
+            return answer
 
 
 def _hide_typed(descriptor: int, newline: int = 0) -> None:

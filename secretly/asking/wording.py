@@ -98,6 +98,20 @@ LETTERS = ("n", "y")
 #: Before the entry field of a question that is answered with a word.
 TYPE_YES = 'Type "yes" to agree:'
 
+#: The answer of a user who agreed for this once.
+YES = "yes"
+
+
+def yes_or_no(longer: str) -> str:
+    """The end of a question that is answered with a letter, or with a duration."""
+    return f"[y/N/{longer}]" if longer else YES_OR_NO
+
+
+def type_yes(longer: str) -> str:
+    """The text before the entry field of a question that is answered with a word."""
+    return f'Type "yes", or "{longer}" for longer:' if longer else TYPE_YES
+
+
 #: A pinentry's own second entry field, and its error if the two entries differ.
 REPEAT_LABEL = "Again:"
 REPEAT_DIFFERS = "The two entries are not the same."
@@ -145,6 +159,32 @@ def place(origin: str) -> str:
 def confirm_use_text(name: str, where: str, purpose: str) -> str:
     """Return the question before a stored secret is used, with what it is for."""
     return f"Use {name} from {where} for this?\n\n{purpose}".strip()
+
+
+def confirm_several_text(secrets: Sequence[tuple[str, str]], purpose: str) -> str:
+    """Return the question before stored secrets are used, with what they are for.
+
+    :param secrets: each name, and where it comes from.
+    """
+    named = ", ".join(f"{name} from {where}" for name, where in secrets)
+    return f"Use {named} for this?\n\n{purpose}".strip()
+
+
+def lease_lines(longer: str, program: str, folder: str, root: str) -> str:
+    """What a duration in place of Yes agrees to.
+
+    :param program: the program's path.
+    :param root: whose calls it is for.
+    """
+    return (
+        f'"{longer}" also agrees, without asking, to all calls of\n{program}\n'
+        f"in {folder}\nwith these secrets, whatever its arguments, that {root} starts"
+    )
+
+
+def asking_root(name: str, pid: int) -> str:
+    """The process whose calls an answer is good for."""
+    return f"{name} (process {pid})"
 
 
 def purpose(command: str, name: str, program: str) -> str:

@@ -6,6 +6,7 @@ from argparse import ArgumentParser, Namespace
 from typing import NamedTuple
 
 from ..resolving.request import Context
+from ..running.leases import Lease, Leases
 from ..text import escape
 from .as_json import add_json, print_json
 from .console import user_context
@@ -45,15 +46,30 @@ def add_arguments(verb: ArgumentParser) -> None:
 
 def execute(options: Namespace) -> int:
     """Carry out the verb; return the exit status."""
-    found = sorted(_places(user_context()).items())
+    context = user_context()
+    found, leases = sorted(_places(context).items()), Leases(context.environ).all()
     if options.json:
-        print_json(secrets=[{"name": name, "places": _objects(places)} for name, places in found])
+        print_json(
+            secrets=[{"name": name, "places": _objects(places)} for name, places in found],
+            leases=[_lease_object(lease) for lease in leases],
+        )
         return 0
     width = max((len(name) for name, _ in found), default=0)
     for name, places in found:
         for where in _lines(places):
             print(f"{escape(name):{width}}  {escape(where)}")
+    for lease in leases:
+        print(f"not asked: {lease.text}")
     return 0
+
+
+def _lease_object(lease: Lease) -> dict[str, object]:
+    return {
+        "secrets": [secret.rpartition(" ")[0] for secret in lease.secrets],
+        "program": lease.program,
+        "folder": lease.folder,
+        "seconds_left": int(lease.left),
+    }
 
 
 def _places(context: Context) -> dict[str, list[Place]]:

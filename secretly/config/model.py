@@ -23,7 +23,8 @@ class Entry(Record):
     :param source: where the secret comes from; None: the keychain, or the user.
     :param username: the user name that goes with the secret.
     :param remember: whether to store a secret that was typed.
-    :param confirm: whether you must agree before a stored secret is used.
+    :param confirm: whether you must agree before a stored secret is used; seconds: the same, and
+        you may agree for so long.
     :param prefix: how the secret starts, if it is a token.
     :param hosts: the indexes that a token may go to although another index made it.
     :param unverified: allow an upload to its index although the tool is told not to check the
@@ -37,7 +38,7 @@ class Entry(Record):
     source: Reference | None = None
     username: str | None = None
     remember: Remember | None = None
-    confirm: bool | None = None
+    confirm: bool | float | None = None
     prefix: str | None = None
     hosts: tuple[str, ...] = ()
     unverified: bool = False

@@ -71,6 +71,14 @@ def _remember(value: object) -> Remember:
     return duration(value)
 
 
+def _confirm(value: object) -> bool | float:
+    if isinstance(value, bool):
+        return value
+    if not isinstance(value, str):
+        raise _Bad('takes true, false or a duration such as "30m"')
+    return duration(value)
+
+
 def _lifetime(value: object) -> float:
     if value == 0 and not isinstance(value, bool):
         return 0.0
@@ -103,7 +111,7 @@ _ENTRY: dict[str, Any] = {
     "source": _source,
     "username": _text,
     "remember": _remember,
-    "confirm": _flag,
+    "confirm": _confirm,
     "prefix": _text,
     "hosts": _texts,
     "unverified": _flag,

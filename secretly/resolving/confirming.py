@@ -15,11 +15,13 @@ class Confirmation(Record):
     :param waived_by: what says that the user need not, where secretly would have asked.
     :param limits: what the command gets in place of the secret, as the dialog says it; empty if it
         gets the secret itself.
+    :param lease: for how long the user may agree, in seconds; 0: for this use alone.
     """
 
     needed: bool
     waived_by: str = ""
     limits: str = ""
+    lease: float = 0.0
 
 
 def decide_confirmation(
@@ -43,14 +45,19 @@ def decide_confirmation(
     elif request.confirm is not None:
         needed, by = request.confirm, "--no-confirm"
     elif found.entry.confirm is not None:
-        needed, by = found.entry.confirm, "confirm = false in the configuration"
+        needed, by = found.entry.confirm is not False, "confirm = false in the configuration"
     else:
         needed, by = asks, ""
-    return Confirmation(needed, by if asks and not needed else "", limits)
+    lease = 0.0 if asks or request.confirm else _lease_of(request, found)
+    return Confirmation(needed, by if asks and not needed else "", limits, lease)
 
 
-#: The answer of a user who agreed.
-YES = "yes"
+def _lease_of(request: SecretRequest, found: ResolvedSecret) -> float:
+    """For how long the user may agree to this use, in seconds."""
+    confirm = found.entry.confirm
+    if request.lease is None or confirm is None or isinstance(confirm, bool):
+        return 0.0
+    return confirm
 
 
 async def confirm_use(
@@ -62,7 +69,7 @@ async def confirm_use(
     :raises Refused: if it is needed and secretly must not ask.
     """
     decided = decide_confirmation(request, found, context.must_confirm)
-    if not decided.needed:
+    if not decided.needed or found.answer:
         return found
     from ..asking import wording
 
@@ -92,4 +99,4 @@ async def confirm_use(
         until=request.until,
         tell=context.note,
     )
-    return found._replace(answer=YES)
+    return found._replace(answer=wording.YES)

@@ -146,6 +146,10 @@ async def _obtain_all(requests: Sequence[SecretRequest], context: Context) -> li
     _check_caller(context)
     context, look_ups = _begin(requests, context)
     outcomes = await _look_up_all(look_ups, context)
+    if any(request.lease is not None for request in requests):
+        from . import leasing
+
+        outcomes = await leasing.confirm_together(requests, outcomes, context)
     obtained: list[ResolvedSecret] = []
     asked, missing = 0, sum(outcome.found is None for outcome in outcomes)
     for look_up, outcome in zip(look_ups, outcomes, strict=True):

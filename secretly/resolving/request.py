@@ -19,11 +19,30 @@ from ..text import escape
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from typing import Any, Self
+    from typing import Any, Protocol, Self
 
     from ..config.model import Remember
     from ..keeping.kernel_keyring import TemporaryStore
     from ..keeping.store import SecretStore
+
+    class LeaseTerms(Protocol):
+        """What the user may agree to for longer than one call."""
+
+        def covers(self, secrets: tuple[str, ...]) -> bool:
+            """Whether the user has agreed to this use of these secrets, and that is not over."""
+
+        def grant(self, secrets: tuple[str, ...], seconds: float) -> None:
+            """Note that the user agrees to this use for a while.
+
+            :raises OSError: if that can't be noted.
+            """
+
+        def describe(self, longer: str) -> str:
+            """Say what it is, in lines for the dialog.
+
+            :param longer: the duration that the user types.
+            """
+
 
 #: How long the user has to answer a prompt, in seconds, unless told otherwise.
 PROMPT_TIMEOUT = 300.0
@@ -68,6 +87,7 @@ class SecretRequest(Record):
         gets the secret as it is. It is called with the secret, which is None before the user types
         it, and its configuration. The use of a stored one that is limited is confirmed, unless
         configured otherwise.
+    :param lease: what the user may agree to for longer; None: each use is a question of its own.
     :param before_prompt: shows the part of the question that a dialog has no room for.
     """
 
@@ -92,6 +112,7 @@ class SecretRequest(Record):
     inspect: Callable[[Secret, Entry], None] | None = None
     limits: Callable[[Secret | None, Entry], str] | None = None
     before_prompt: Callable[[], None] = _nothing
+    lease: LeaseTerms | None = None
 
     def time_left(self) -> float:
         """How long the user has for the next question, in seconds; less than 0: no time is left."""

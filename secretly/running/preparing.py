@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ..publishing.release import Release
     from ..publishing.tool import Pin
     from ..publishing.upload import Upload
+    from .leases import Terms
 
 
 class PreparedRun(Record):
@@ -140,6 +141,7 @@ def prepare(plan: DeliveryPlan, given: PlanInput, context: Context) -> PreparedR
         limits = TokenLimits(escape(os.path.basename(plan.argv[0])), given.projects)
         run = run._replace(limits=limits)
         shown |= {"inspect": limits.inspect, "limits": limits.describe}
+        shown |= {"lease": _lease_terms(plan, fingerprint, context)}
     projects = given.projects or tuple((run.release and run.release.projects) or ())
     deliveries = tuple(
         _narrower_first(delivery, projects).with_requests(lambda one: one._replace(**shown))
@@ -189,6 +191,28 @@ def _with_upload(
     )
     prefix = PREFIX if not named and asks_username(target, entries) else ""
     return run, {"describe": describe, "inspect": release.inspect, "token_prefix": prefix}
+
+
+def _lease_terms(
+    plan: DeliveryPlan, fingerprint: tuple[int | str, ...], context: Context
+) -> Terms | None:
+    """What the user may agree to for a while, if that is configured; None for a publishing command.
+
+    There the Yes is for what is uploaded now.
+    """
+    durations = (one.confirm for one in context.configuration.secrets.values())
+    if (
+        plan.publishes
+        or context.ancestors is None
+        or all(confirm is None or isinstance(confirm, bool) for confirm in durations)
+    ):
+        return None
+    from ..processes import ancestry
+    from .leases import Terms
+
+    agent = context.agent.process.pid if context.agent is not None else 0
+    root = ancestry.root(context.ancestors(), agent)
+    return Terms(plan.program, fingerprint, root, context.environ) if root.pid else None
 
 
 def _must_confirm(upload: Upload, context: Context) -> bool:
