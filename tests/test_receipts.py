@@ -367,7 +367,7 @@ def test_the_log_is_chosen_and_shown(place: Home) -> None:
         for ago, name, more in [
             (90000, "A", {}),
             (60, "A", {"outcome": "failed", "error": "NotFound", "program": "\x1b[2J\n"}),
-            (30, "B", {"outcome": "no", "command": "twine upload"}),
+            (30, "B", {"outcome": "no", "command": "twine upload", "reason": "a\x1b"}),
         ]
     ]
     broken = [b"{", b"[]", b'{"time": 1}', b'{"time": "x", "secrets": [{}]}', b"\xff", b"[" * 9999]
@@ -379,6 +379,7 @@ def test_the_log_is_chosen_and_shown(place: Home) -> None:
     shown = place.run("log", "--since", "1h")
     assert "failed (NotFound)  A" in shown.stdout
     assert "no  B  twine upload" in shown.stdout
+    assert "own words: a\\x1b\n" in shown.stdout
     assert "program: \\x1b[2J\\x0a" in shown.stdout
     assert "6 lines of" in shown.stderr
     for wrong in ("1x", "d", "", "-1h"):
