@@ -45,7 +45,9 @@ from secretly.testing import FakePinentry
 
 pytestmark = pytest.mark.process
 
-VERBS = tuple("run set get import forget list token lock check doctor demo completion help".split())
+VERBS = tuple(
+    "run set get import forget list log token lock check doctor demo completion help".split()
+)
 WHEEL = "dist/demo-1.0-py3-none-any.whl"
 A_SECRET_BY_MISTAKE = "pypi-" + "AgEIcHlwaS5vcmc" * 3
 

@@ -41,7 +41,7 @@ from secretly.testing import FakePinentry
 DOCS = Path(__file__).parent.parent / "docs"
 SOURCE = Path(secretly.__file__).parent
 VERBS = tuple(
-    "run set get import forget list token shim lock check doctor demo completion help".split()
+    "run set get import forget list log token shim lock check doctor demo completion help".split()
 )
 
 #: Verbs that have verbs of their own.

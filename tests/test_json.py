@@ -12,6 +12,13 @@ import pytest
 from command import Home, quick
 from tokens import TOKEN, wheel
 
+from secretly.config.model import Configuration
+from secretly.config.policy import Policy
+from secretly.errors import Refused
+from secretly.publishing.archives import Distribution
+from secretly.resolving.request import Context
+from secretly.running.receipts import HandedSecret, Journal, Use
+
 PAGE = Path(__file__).parent.parent / "docs/reference/json.rst"
 
 pytestmark = pytest.mark.process
@@ -104,7 +111,21 @@ def test_the_list_is_as_described(home: Home) -> None:
     found["secrets"].append(  # the tests hold nothing in memory
         {"name": "x", "places": [{"place": "memory", "used": True, "username": "u", "left": ""}]}
     )
+    found["leases"].append(  # no call of these tests is asked for
+        {"secrets": ["x"], "program": "/bin/x", "folder": "/", "seconds_left": 1}
+    )
     assert_described("list", [found])
+
+
+def test_the_receipts_are_as_described(home: Home) -> None:
+    """What was handed over and what was refused, with all that can be recorded."""
+    context = Context.of(Configuration(), home.environ)
+    context = context._replace(policy=Policy(log="full"), reason="a reason")
+    journal = Journal(Use("/bin/x", "x", ["x"]), home.environ, context, print)
+    secret = HandedSecret("PyPI", "keychain", "yes", ("X",), ("demo",), 1.0)
+    journal.handed_over([secret], [Distribution("dist/x.whl", 1, "ab", "demo", "1")])
+    journal.not_handed_over(["PyPI"], Refused("no"))
+    assert_described("log", printed(home, "log --json"))
 
 
 def test_the_findings_of_doctor_are_as_described(home: Home) -> None:

@@ -325,6 +325,16 @@ def test_a_word_agrees(program: str, screen: Screen, tmp_path: Path) -> None:
 
 
 @PROGRAMS
+def test_a_duration_agrees_for_longer(program: str, screen: Screen, tmp_path: Path) -> None:
+    """Where it is offered, the user types the duration in place of yes."""
+    with asking(screen, tmp_path, program, "confirm", longer="30m") as terminal:
+        screen.dialog(terminal)
+        screen.type("30m")
+        screen.key("Return")
+        assert terminal.result().get("value", "an error") is None
+
+
+@PROGRAMS
 @pytest.mark.parametrize(
     "keys",
     ["n o Return", "p y p i Return", "a Tab b Return", "Tab Return", "Tab Tab Return", "alt+y"],

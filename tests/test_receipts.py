@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import Ended, Home, quick
+from command import PATIENCE, SECRETLY, Ended, Home, home, quick
 from conftest import fewer
 from hypothesis import given
 from hypothesis import strategies as st
+from sandboxes import under_policy
 
 from secretly.config.model import Configuration
 from secretly.config.policy import Policy
@@ -287,37 +288,39 @@ def test_an_upload_of_many_files_names_the_first_hundred(tmp_path: Path) -> None
 # -- the command -------------------------------------------------------------------
 
 
-@pytest.fixture(name="home")
-def _home() -> Iterator[Home]:
+@pytest.fixture(name="place")
+def _place() -> Iterator[Home]:
     with quick() as found:
         found.keep_in_a_file()
         assert found.run("set", "Example", "--stdin", stdin="canary-1").status == 0
         yield found
 
 
-def told(home: Home, *arguments: str) -> list[dict[str, Any]]:
+def told(place: Home, *arguments: str) -> list[dict[str, Any]]:
     """What ``secretly log`` has."""
-    found: list[dict[str, Any]] = json.loads(home.run("log", "--json", *arguments).stdout)[
+    found: list[dict[str, Any]] = json.loads(place.run("log", "--json", *arguments).stdout)[
         "receipts"
     ]
     return found
 
 
 @pytest.mark.process
-def test_each_use_has_one_receipt_without_a_value(home: Home) -> None:
+def test_each_use_has_one_receipt_without_a_value(place: Home) -> None:
     """A run, a No, a secret in the place of a name, and ``get``."""
     words = ["--", "sh", "-c", "true canary-2"]
     with FakePinentry(["canary-3", False]) as pinentry:
         screen = pinentry.environ
-        assert home.run("run", "-e", "X=Other", "-e", "Y=Example", *words, environ=screen) == (
+        assert place.run("run", "-e", "X=Other", "-e", "Y=Example", *words, environ=screen) == (
             Ended(0, "", "")
         )
-        assert home.run("run", "--confirm", "-e", "X=Example", *words, environ=screen).status == 130
-    assert home.run("run", "--no-input", "-e", "X=canary-4", *words).status == 125
-    assert home.run("get", "Example").stdout == "canary-1\n"
-    assert home.run("run", "--dry-run", "-e", "X=Example", *words).status == 0
-    assert home.run("list").status == 0
-    ran, no, failed, got = told(home)
+        assert (
+            place.run("run", "--confirm", "-e", "X=Example", *words, environ=screen).status == 130
+        )
+    assert place.run("run", "--no-input", "-e", "X=canary-4", *words).status == 125
+    assert place.run("get", "Example").stdout == "canary-1\n"
+    assert place.run("run", "--dry-run", "-e", "X=Example", *words).status == 0
+    assert place.run("list").status == 0
+    ran, no, failed, got = told(place)
     assert [one["outcome"] for one in (ran, no, failed, got)] == [
         *("handed over", "no", "failed", "handed over")
     ]
@@ -329,64 +332,65 @@ def test_each_use_has_one_receipt_without_a_value(home: Home) -> None:
     assert failed["secrets"] == [{"name": "…"}]
     assert (got["command"], got["secrets"][0]["to"]) == ("secretly get", [])
     assert os.path.isabs(ran["program"])
-    assert (ran["command"], ran["folder"]) == ("sh", str(home.folder))
-    folder = home.folder / ".local/state/secretly"
+    assert (ran["command"], ran["folder"]) == ("sh", str(place.folder))
+    folder = place.folder / ".local/state/secretly"
     assert "canary" not in "".join(path.read_text() for path in folder.iterdir())
 
 
 @pytest.mark.process
-def test_the_answer_yes_is_recorded(home: Home) -> None:
+def test_the_answer_yes_is_recorded(place: Home) -> None:
     """Whether you were asked is in the receipt."""
     with FakePinentry([True]) as pinentry:
         words = ["run", "--confirm", "-e", "X=Example", "true"]
-        assert home.run(*words, environ=pinentry.environ).status == 0
-    assert told(home)[0]["secrets"][0]["answer"] == "yes"
+        assert place.run(*words, environ=pinentry.environ).status == 0
+    assert told(place)[0]["secrets"][0]["answer"] == "yes"
 
 
 @pytest.mark.process
-def test_a_disk_that_takes_no_receipt_stops_no_run(home: Home) -> None:
+def test_a_disk_that_takes_no_receipt_stops_no_run(place: Home) -> None:
     """The command runs, and a line says that there is no receipt; -q hides it."""
-    path = home.folder / ".local/state/secretly/receipts.jsonl"
+    path = place.folder / ".local/state/secretly/receipts.jsonl"
     path.mkdir()
     words = ["-e", "X=Example", "--", "sh", "-c", "echo $X"]
-    done = home.run("run", *words)
+    done = place.run("run", *words)
     assert (done.status, done.stdout) == (0, "canary-1\n")
     assert f"can't write the receipt of this use: {path}: Is a directory" in done.stderr
-    assert home.run("run", "-q", *words).stderr == ""
+    assert place.run("run", "-q", *words).stderr == ""
 
 
 @pytest.mark.process
-def test_the_log_is_chosen_and_shown(home: Home) -> None:
+def test_the_log_is_chosen_and_shown(place: Home) -> None:
     """By the name of a secret, and by time; what is in the file can't change the terminal."""
-    path = home.folder / ".local/state/secretly/receipts.jsonl"
+    path = place.folder / ".local/state/secretly/receipts.jsonl"
     lines = [
         {"time": receipts.utc(time.time() - ago), "secrets": [{"name": name}], **more}
         for ago, name, more in [
             (90000, "A", {}),
             (60, "A", {"outcome": "failed", "error": "NotFound", "program": "\x1b[2J\n"}),
-            (30, "B", {"outcome": "no", "command": "twine upload"}),
+            (30, "B", {"outcome": "no", "command": "twine upload", "reason": "a\x1b"}),
         ]
     ]
     broken = [b"{", b"[]", b'{"time": 1}', b'{"time": "x", "secrets": [{}]}', b"\xff", b"[" * 9999]
     path.write_bytes(b"\n".join([*(json.dumps(one).encode() for one in lines), *broken]) + b"\n")
-    assert [one["secrets"][0]["name"] for one in told(home)] == ["A", "A", "B"]
-    assert [one["secrets"][0]["name"] for one in told(home, "--since", "1d")] == ["A", "B"]
-    assert len(told(home, "A")) == 2
-    assert told(home, "--since", "10s") == []
-    shown = home.run("log", "--since", "1h")
+    assert [one["secrets"][0]["name"] for one in told(place)] == ["A", "A", "B"]
+    assert [one["secrets"][0]["name"] for one in told(place, "--since", "1d")] == ["A", "B"]
+    assert len(told(place, "A")) == 2
+    assert told(place, "--since", "10s") == []
+    shown = place.run("log", "--since", "1h")
     assert "failed (NotFound)  A" in shown.stdout
     assert "no  B  twine upload" in shown.stdout
+    assert "own words: a\\x1b\n" in shown.stdout
     assert "program: \\x1b[2J\\x0a" in shown.stdout
     assert "6 lines of" in shown.stderr
     for wrong in ("1x", "d", "", "-1h"):
-        assert home.run("log", "--since", wrong).status == 2
+        assert place.run("log", "--since", wrong).status == 2
 
 
 @pytest.mark.process
-def test_without_receipts_the_log_is_empty(home: Home) -> None:
+def test_without_receipts_the_log_is_empty(place: Home) -> None:
     """A log that nobody has begun is not an error."""
-    assert home.run("log") == Ended(0, "", "")
-    assert told(home) == []
+    assert place.run("log") == Ended(0, "", "")
+    assert told(place) == []
 
 
 @fewer()
@@ -412,3 +416,27 @@ def test_any_line_can_be_shown(line: dict[str, Any]) -> None:
     found = log._parsed(json.dumps(line).encode())
     if found is not None:
         assert all("\n" not in part for part in log._told(found))
+
+
+@pytest.mark.real
+def test_the_policy_says_how_much_is_recorded() -> None:
+    """Nothing, everything, or a receipt for each use without exception."""
+    with home() as here:
+        here.reach("unshare", "mount", "sh")
+        words = ["run", "-e", "X=env://VALUE", "--", "sh", "-c", "echo $X"]
+
+        def ran(policy: str) -> Ended:
+            start = under_policy(here, policy)
+            command = [*start, *SECRETLY, *words]
+            return here.run_any(command, environ={"VALUE": "canary-1"}, seconds=2 * PATIENCE)
+
+        path = here.folder / ".local/state/secretly/receipts.jsonl"
+        assert ran('log = "off"\n').status == 0
+        assert not path.exists()
+        assert ran('log = "full"\n').status == 0
+        assert json.loads(path.read_text())["line"] == "sh -c 'echo $X'"
+        path.unlink()
+        path.mkdir()
+        done = ran('log = "required"\n')
+        assert (done.status, done.stdout) == (125, "")
+        assert "the policy requires one" in done.stderr

@@ -161,32 +161,6 @@ def confirm_use_text(name: str, where: str, purpose: str) -> str:
     return f"Use {name} from {where} for this?\n\n{purpose}".strip()
 
 
-def confirm_several_text(secrets: Sequence[tuple[str, str]], purpose: str) -> str:
-    """Return the question before stored secrets are used, with what they are for.
-
-    :param secrets: each name, and where it comes from.
-    """
-    named = ", ".join(f"{name} from {where}" for name, where in secrets)
-    return f"Use {named} for this?\n\n{purpose}".strip()
-
-
-def lease_lines(longer: str, program: str, folder: str, root: str) -> str:
-    """What a duration in place of Yes agrees to.
-
-    :param program: the program's path.
-    :param root: whose calls it is for.
-    """
-    return (
-        f'"{longer}" also agrees, without asking, to all calls of\n{program}\n'
-        f"in {folder}\nwith these secrets, whatever its arguments, that {root} starts"
-    )
-
-
-def asking_root(name: str, pid: int) -> str:
-    """The process whose calls an answer is good for."""
-    return f"{name} (process {pid})"
-
-
 def purpose(command: str, name: str, program: str) -> str:
     """Which command wants which secret, and the program's real path."""
     return f"secretly: {command} wants {name}\nprogram: {program}"

@@ -119,7 +119,15 @@ OF_OPTIONS: Mapping[str, str | Callable[[Known, str], Words] | None] = {
     "--username": lambda known, value: known.usernames,
     "--dir": "folders",
     **dict.fromkeys(
-        ("--literal", "--remember", "--prompt-timeout", "--project", "--expires", "--reason")
+        (
+            "--literal",
+            "--remember",
+            "--prompt-timeout",
+            "--project",
+            "--expires",
+            "--reason",
+            "--since",
+        )
     ),
 }
 

@@ -108,6 +108,8 @@ def _told(receipt: dict[str, Any]) -> Iterator[str]:
     yield "  ".join(filter(None, parts))
     yield f"program: {_text(receipt, 'program')}, in {_text(receipt, 'folder')}"
     yield f"asked by: {_text(receipt, 'asked_by')}"
+    if reason := _text(receipt, "reason"):
+        yield f"reason, in its own words: {reason}"
     if message := _text(receipt, "message"):
         yield message
     for file in _listed(receipt, "files"):

@@ -8,14 +8,34 @@ from ..running import receipts
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from typing import Self
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Protocol, Self
 
+    from ..config.command_line import Invocation
     from ..resolving.request import Context
     from ..running.planning import PlanInput
     from ..running.preparing import PreparedRun
     from ..running.receipts import HandedSecret
-    from .run import Call
+    from .run_options import RunOptions
+
+    class Call(Protocol):
+        """A call of ``secretly run``."""
+
+        @property
+        def options(self) -> RunOptions:
+            """Its options."""
+
+        @property
+        def command(self) -> Sequence[str]:
+            """The command line of the program."""
+
+        @property
+        def environ(self) -> Mapping[str, str]:
+            """The environment of secretly itself."""
+
+        @property
+        def invocation(self) -> Invocation | None:
+            """The command line, recognized."""
 
 
 class Attempt:
@@ -40,6 +60,17 @@ class Attempt:
         wants_none = self._run is not None and not self._run.deliveries
         if isinstance(error, SecretlyError) and not wants_none:
             self._journal().not_handed_over(self._names(), error)
+
+    def begin(self, context: Context) -> None:
+        """Note what the secrets are looked up with.
+
+        :raises Refused: if the call is to be confirmed, and waives that.
+        """
+        self.context = context
+        if self._call.options.confirm is False:
+            from ..resolving.caller import check_waiver
+
+            check_waiver(context)
 
     def prepared(self, run: PreparedRun, given: PlanInput) -> None:
         """Remember what is prepared, before the secrets are obtained."""

@@ -216,11 +216,7 @@ def _with_secrets(call: _Call, path: str, attempt: Attempt) -> launch.LaunchPlan
     context = user_context(call.configuration, options.no_input, quiet if options.quiet else say)
     if options.reason is not None:
         context = context._replace(reason=options.reason)
-    attempt.context = context
-    if options.confirm is False:
-        from ..resolving.caller import check_waiver
-
-        check_waiver(context)
+    attempt.begin(context)
     given = _plan_input(call, path, context)
     plan = planning.plan_delivery(given)
     prepared = preparing.prepare(plan, given, context)

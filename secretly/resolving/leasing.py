@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ..asking import assuan, prompting, questions, wording
+from ..asking import assuan, lease_wording, prompting, questions, wording
 from ..config.values import duration_text
 from ..errors import Refused
 from ..text import escape
@@ -108,8 +108,10 @@ def _question(
     wanted = ", ".join(name for name, _ in from_where)
     purpose = wording.purpose(command, wanted, program)
     lines = [line for line in (purpose, context.asked_by) if line]
-    text = wording.confirm_several_text(from_where, "\n".join([*lines, terms.describe(longer)]))
+    text = lease_wording.confirm_several_text(
+        from_where, "\n".join([*lines, terms.describe(longer)])
+    )
     if assuan.fits("SETDESC", text, keep="\n"):
         return questions.Prompt(wording.TITLE, text, "", whole=True, longer=longer)
-    text = wording.confirm_several_text(from_where, "\n".join(lines))
+    text = lease_wording.confirm_several_text(from_where, "\n".join(lines))
     return questions.Prompt(wording.TITLE, text, "")

@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple, Self
 
-from ..asking import wording
+from ..asking import lease_wording
 from ..config import places
 from ..processes import ancestry
 from ..redacted import READ_LIMIT
@@ -172,9 +172,9 @@ class Terms:
 
     def describe(self, longer: str) -> str:
         """Say what it is, in lines for the dialog."""
-        root = wording.asking_root(escape(self._root.name), self._root.pid)
+        root = lease_wording.asking_root(escape(self._root.name), self._root.pid)
         program, folder = escape(self._use.program), escape(self._use.folder)
-        return wording.lease_lines(longer, program, folder, root)
+        return lease_wording.lease_lines(longer, program, folder, root)
 
 
 def _now() -> float:
