@@ -111,6 +111,14 @@ def test_a_registry_of_the_project_gets_nothing_but_its_own_secret(
     assert (done.stdout.startswith("/canary-corp publish"), len(shown)) == (True, 1), done
 
 
+def test_an_alias_is_shown_and_started_as_what_it_stands_for(home: Home) -> None:
+    """What you confirm is what runs."""
+    write(home, "~/.cargo/config.toml", "[alias]\npub = 'publish --no-verify'\n")
+    done, shown = run(home, "cargo pub -q", [True])
+    assert done.stdout.startswith("canary-Cargo/ publish --no-verify -q "), done
+    assert wording.command_line("cargo publish --no-verify -q") in shown[0].splitlines()
+
+
 @pytest.mark.parametrize(
     ("line", "printed"),
     [
@@ -118,6 +126,7 @@ def test_a_registry_of_the_project_gets_nothing_but_its_own_secret(
         ("cargo owner --list", "/ owner --list\n"),
         ("cargo publish --token canary-typed", "/ publish --token canary-typed\n"),
         ("cargo build --release", "/ build --release\n"),
+        ("cargo --unknown pub", "/ --unknown pub\n"),
     ],
 )
 def test_what_needs_no_secret_is_started_as_it_was_typed(

@@ -30,10 +30,11 @@ from secretly.config.command_line import recognize
 from secretly.config.model import Configuration, Entry
 from secretly.errors import BadToken, Refused
 from secretly.publishing.archives import Distribution, Readings, is_settled
+from secretly.publishing.changes import changed
 from secretly.publishing.destination import Destination
 from secretly.publishing.examine import lifetime
 from secretly.publishing.pypi_token import token_scope
-from secretly.publishing.release import Release, changed
+from secretly.publishing.release import Release
 from secretly.publishing.upload import upload_of
 from secretly.redacted import Secret
 from secretly.text import escape, format_time

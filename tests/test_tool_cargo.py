@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import socket
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,9 +19,10 @@ from crates import Registry
 from toolcalls import Calls, root_fixture
 
 from secretly.asking import wording
+from secretly.config.command_line import recognize
 from secretly.config.model import Entry
 from secretly.errors import Refused
-from secretly.publishing.cargo import index
+from secretly.publishing.cargo import aliases, index
 from secretly.publishing.cargo.settings import variable_of
 from secretly.publishing.destination import Destination
 from secretly.publishing.tools import cargo
@@ -196,6 +201,59 @@ def test_a_token_in_the_call_is_used_as_it_is_and_hidden(calls: Calls) -> None:
         assert "canary" not in " ".join(upload.masked(upload.arguments))
 
 
+# -- aliases -------------------------------------------------------------------------
+
+ALIASES = {
+    "~/.cargo/config.toml": (
+        "[alias]\npub = 'publish --locked'\nrel = ['-q', 'pub', '--no-verify']\nx = 'run'\n"
+        "build = 'publish'\nloop = 'loop'\n"
+    ),
+    ".cargo/config.toml": "[alias]\nmine = 'publish'\ntask = 'run -p task --'\nover = 'pub'\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("line", "environ", "expected"),
+    [
+        ("pub -p demo", {}, "publish --locked -p demo"),
+        ("+nightly -v --color never pub", {}, "+nightly -v --color never publish --locked"),
+        ("rel --dry-run", {}, "-q publish --locked --no-verify --dry-run"),
+        ("out 1.0.0", {"CARGO_ALIAS_OUT": "yank --version"}, "yank --version 1.0.0"),
+        # These need no secret, and stay as they were typed.
+        ("x -- publish", {}, "x -- publish"),
+        ("task publish", {}, "task publish"),
+        ("build --release", {}, "build --release"),
+        ("loop", {}, "loop"),
+        ("unknown --pub", {}, "unknown --pub"),
+        ("--unknown pub", {}, "--unknown pub"),
+        ("--list", {}, "--list"),
+    ],
+)
+def test_an_alias_of_the_users_stands_for_what_cargo_makes_of_it(
+    calls: Calls, line: str, environ: Mapping[str, str], expected: str
+) -> None:
+    """cargo ignores one for its own commands."""
+    calls.write(ALIASES)
+    assert " ".join(alias_of(calls, line, environ)) == expected
+
+
+@pytest.mark.parametrize("line", ["mine", "over --dry-run"])
+def test_an_alias_of_the_projects_gets_no_secret(calls: Calls, line: str) -> None:
+    """It could hold options that send the token elsewhere."""
+    calls.write(ALIASES)
+    with pytest.raises(Refused, match="says what cargo"):
+        alias_of(calls, line, {})
+    calls.write({"~/.cargo/config.toml": "[broken\n", ".cargo/config.toml": ""})
+    assert alias_of(calls, line, {}) == tuple(line.split())
+
+
+def alias_of(calls: Calls, line: str, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The arguments of a call without its alias."""
+    found = recognize(["cargo", *line.split()], calls.known)
+    assert found is not None
+    return aliases.expanded(found, {"HOME": str(calls.home), **environ})
+
+
 # -- the packages --------------------------------------------------------------------
 
 
@@ -237,6 +295,22 @@ def test_a_workspace_without_a_package_of_its_own_has_usual_ones(
     root = root.replace("[workspace]\n", f"[workspace]\n{settings}", 1)
     upload = calls.upload("publish", None, {**WORKSPACE, "Cargo.toml": root})
     assert shown(upload).splitlines()[0] == f"upload: {expected}"
+
+
+def test_many_packages_are_listed_above_the_dialog(calls: Calls) -> None:
+    """The dialog has their number, and the hash of the list."""
+    files = {"Cargo.toml": '[workspace]\nmembers = ["c/*"]\n'}
+    for number in range(60):
+        name = f"a-crate-with-a-long-name-{number:02}"
+        files[f"c/{number}/Cargo.toml"] = f'[package]\nname = "{name}"\nversion = "1.0.0"\n'
+    release = calls.upload("publish --workspace", None, files).release
+    consent = release.consent("/bin/cargo", ["cargo", "publish", "--workspace"])
+    assert len(consent.listing) == 60
+    assert consent.listing[1] == "a-crate-with-a-long-name-01 1.0.0"
+    digest = hashlib.sha256("".join(f"{line}\n" for line in consent.listing).encode()).hexdigest()
+    first = wording.upload_line(wording.packages_line(60, digest[:12]))
+    assert consent.text("x").splitlines()[0] == first
+    assert release.described("x")[-60:] == [*consent.listing]
 
 
 @pytest.mark.parametrize(
@@ -301,6 +375,13 @@ CHOSEN: list[tuple[str, Mapping[str, str], Mapping[str, str], str]] = [
         "publish in Cargo.toml",
     ),
     ("publish --registry corp --config x.toml", {}, {"x.toml": "{corp}"}, "--config x.toml"),
+    (
+        "publish --registry corp --config registries.corp.index='\"sparse+http://b.example/\"' "
+        "--config x.toml",
+        {},
+        {"x.toml": "{corp}"},
+        "--config x.toml",
+    ),
     ("publish --registry corp --config registries.corp.index='\"{index}\"'", {}, {}, "--config"),
     (
         "--config registries.corp.index='\"{index}\"' publish --registry corp",
@@ -463,8 +544,6 @@ def test_an_index_that_does_not_answer_is_refused(
     calls: Calls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In a time that is limited, whatever it does. No one listens at the second one."""
-    import socket
-
     monkeypatch.setattr(index, "PATIENCE", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         for port in (silent.getsockname()[1], 1):
@@ -478,6 +557,61 @@ def test_an_index_that_does_not_answer_is_refused(
                 {".cargo/config.toml": text},
             )
             assert time.monotonic() - start < 5
+
+
+def test_an_index_that_never_ends_its_answer_is_refused(
+    calls: Calls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The time is for the whole answer, not for each part of it."""
+    monkeypatch.setattr(index, "PATIENCE", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def dribble() -> None:
+            connection, _ = server.accept()
+            with connection, contextlib.suppress(OSError):
+                connection.sendall(b"HTTP/1.1 200 OK\r\n")
+                for _ in range(90):
+                    connection.sendall(b"A: b\r\n")
+                    time.sleep(0.1)
+
+        threading.Thread(target=dribble, daemon=True).start()
+        url = f"sparse+http://127.0.0.1:{server.getsockname()[1]}/"
+        start = time.monotonic()
+        environ = {"CARGO_REGISTRIES_CORP_INDEX": url}
+        assert_refused(calls, "publish --registry corp", "doesn't answer", environ)
+        assert time.monotonic() - start < 5
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"",
+        b"nothing that HTTP knows\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{",
+        b"HTTP/1.1 302 Found\r\nLocation: file:///etc/passwd\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n" + b" " * 100_000,
+    ],
+    ids=["nothing", "noise", "cut off", "a file", "too much"],
+)
+def test_an_index_that_answers_nonsense_is_refused(
+    calls: Calls, capfd: pytest.CaptureFixture[str], said: bytes
+) -> None:
+    """Without a traceback."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection, contextlib.suppress(OSError):
+                connection.recv(1000)
+                connection.sendall(said)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        url = f"sparse+http://127.0.0.1:{server.getsockname()[1]}/"
+        environ = {"CARGO_REGISTRIES_CORP_INDEX": url}
+        assert_refused(calls, "publish --registry corp", "its index", environ)
+        thread.join()
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize(

@@ -330,6 +330,11 @@ def files_line(count: int, size: str, digest: str) -> str:
     return f"{count} files, {size}, sha256 of their list {digest}"
 
 
+def packages_line(count: int, digest: str) -> str:
+    """What stands for the packages, if the dialog has no room for their names."""
+    return f"{count} packages, sha256 of their list {digest}"
+
+
 def limits_line(projects: int | None, minutes: float, *, certain: bool) -> str:
     """The line about how the token is limited that the tool would get.
 

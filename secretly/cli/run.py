@@ -156,6 +156,8 @@ def _read_call(options: RunOptions, command: Sequence[str]) -> _Call:
             f"unknown command '{options.alias}'{suggestion(options.alias, known.commands)}",
             "--as takes a known command: one with [commands.NAME]",
         )
+    if options.alias is None and invocation is not None:
+        invocation, command = _without_alias(invocation, command, environ)
     if options.wrap or options.project:
         from . import recipes
 
@@ -180,6 +182,19 @@ def _read_call(options: RunOptions, command: Sequence[str]) -> _Call:
             or f"add one: secretly run -e VARIABLE=NAME {format_command(command, 60)}",
         )
     return _Call(options, command, environ, known, invocation, profile, explicit, env_file)
+
+
+def _without_alias(
+    known: command_line.Invocation, command: Sequence[str], environ: Mapping[str, str]
+) -> tuple[command_line.Invocation, Sequence[str]]:
+    """The call without an alias of cargo's that stands for one with a secret."""
+    if known.row.name != "cargo" or known.needs_secret or known.asks_help:
+        return known, command
+    from ..publishing.cargo.aliases import expanded
+
+    arguments = expanded(known, environ)
+    start = command[: len(command) - len(known.arguments)]
+    return known._replace(arguments=arguments), (*start, *arguments)
 
 
 def _read_env_files(options: RunOptions) -> EnvFile | None:

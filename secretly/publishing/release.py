@@ -190,12 +190,11 @@ class Release(NamedTuple):
         """The files one by one, if they are few; then their sum, with the list."""
         rows = self._rows
         if len(rows) <= _ROWS:
-            yield (["", *rows] if rows else []), ()
+            yield (["", *rows] if rows else []), self._many
         if rows:
             listing = tuple(f"{file.sha256}  {escape(file.path)}" for file in self.files)
-            digest = hashlib.sha256("".join(f"{line}\n" for line in listing).encode()).hexdigest()
             total = format_size(sum(file.size for file in self.files))
-            yield ["", wording.files_line(len(listing), total, digest[:_DIGITS])], listing
+            yield ["", wording.files_line(len(listing), total, _digest(listing))], listing
 
     def described(self, username: str) -> list[str]:
         """The whole of it in lines, for ``--dry-run``.
@@ -204,7 +203,7 @@ class Release(NamedTuple):
         """
         what, where, *rest = self._head
         user = [wording.user_line(escape(username))] if self.packages is None else []
-        return [what, where, *user, *rest, *self._rows]
+        return [what, where, *user, *rest, *self._rows, *self._many]
 
     @property
     def _head(self) -> list[str]:
@@ -233,11 +232,23 @@ class Release(NamedTuple):
         found: dict[str, list[str]] = {}
         for name, version in self.releases:
             found.setdefault(name, []).append(version)
+        if self._many:
+            return [wording.packages_line(len(self._many), _digest(self._many))]
         if self.packages is not None:
-            return [f"{name} {version}".rstrip() for name, version in self.releases]
+            return self._packages
         if not self.files and self.project:
             found[normalize_project(self.project)] = [self.version or wording.UNKNOWN_VERSION]
         return [f"{name} {' and '.join(versions)}" for name, versions in found.items()]
+
+    @property
+    def _packages(self) -> list[str]:
+        return [f"{name} {version}".rstrip() for name, version in self.releases]
+
+    @property
+    def _many(self) -> tuple[str, ...]:
+        """The packages in lines, if the dialog has no room for them."""
+        names = self._packages if self.packages is not None else []
+        return tuple(map(escape, names)) if len(names) > _ROWS else ()
 
     @property
     def _index(self) -> str:
@@ -371,6 +382,11 @@ class Release(NamedTuple):
         )
 
 
+def _digest(lines: Sequence[str]) -> str:
+    """The beginning of the hash of some lines."""
+    return hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest()[:_DIGITS]
+
+
 def _version_note(version: str) -> str:
     """A note about an unusual version; empty for others."""
     from packaging.version import Version
@@ -379,18 +395,3 @@ def _version_note(version: str) -> str:
         return wording.development_version(version) if Version(version).is_devrelease else ""
     except ValueError:  # InvalidVersion, or a number with thousands of digits
         return wording.odd_version(shorten(version, 40))
-
-
-def changed(before: Release, after: Release) -> str:
-    """What has changed between two looks, in words; empty if nothing has."""
-    if before == after:
-        return ""
-    files = {file.path: file for file in before.files}
-    for file in after.files:
-        if files.pop(file.path, None) != file:
-            return f"{escape(file.path)} was changed"
-    for path in files:
-        return f"{escape(path)} was removed"
-    if before.destination != after.destination:
-        return f"the upload would go to {escape(after.destination.shown)}"
-    return "the project's settings were changed"

@@ -13,11 +13,12 @@ from ..redacted import Environ
 from ..text import escape, format_command
 from . import pins
 from .archives import Readings
+from .changes import changed
 from .destination import Destination
 from .examine import examine_release
 from .launchers import Launched, look
 from .metadata import normalize_project
-from .release import Release, changed
+from .release import Release
 from .steering import check_launched, check_pin, check_variables, matches, steers_upload
 from .tool import Pin
 from .tool_call import ToolCall

@@ -100,9 +100,10 @@ def _why(status: int) -> str:
 
 def _get(url: str, way: Way, answers: list[tuple[int, bytes]]) -> None:
     """Put the status and the text of a page into *answers*; nothing if it can't be had."""
+    from http.client import HTTPException
     from urllib import error
 
-    with contextlib.suppress(OSError, ValueError, LookupError):
+    with contextlib.suppress(OSError, ValueError, LookupError, HTTPException):
         try:
             with _opener(url, way).open(url, timeout=PATIENCE) as answer:
                 answers.append((answer.status, answer.read(LONGEST)))

@@ -64,6 +64,15 @@ class Clap(NamedTuple):
             self._refuse_repeated(options)
         return Words(found, words, before)
 
+    def before(self, arguments: Sequence[str]) -> int:
+        """How many arguments come before the subcommand."""
+        count = 0
+        for part in self._parts(arguments):
+            if not part.options:
+                break
+            count += len(part.words)
+        return count
+
     def rewrite(
         self, arguments: Sequence[str], without: Collection[str], adding: Sequence[str]
     ) -> tuple[str, ...]:

@@ -112,13 +112,13 @@ class Cargo(ToolCall):
         return CLAP.read(self._arguments)
 
     @property
-    def _toolchain(self) -> tuple[str, ...]:
+    def toolchain(self) -> tuple[str, ...]:
         """The word with a toolchain of the user's: ``+nightly``."""
         return tuple(word for word in self.arguments[:1] if word.startswith("+"))
 
     @property
     def _arguments(self) -> tuple[str, ...]:
-        return self.arguments[len(self._toolchain) :]
+        return self.arguments[len(self.toolchain) :]
 
     @property
     def _subcommand(self) -> str:
@@ -165,7 +165,7 @@ class Cargo(ToolCall):
         :raises Refused: if that can't be known, or the project steers more than this.
         """
         self.settings.check()
-        if not (self._toolchain or self.environ.get("RUSTUP_TOOLCHAIN")):
+        if not (self.toolchain or self.environ.get("RUSTUP_TOOLCHAIN")):
             check_toolchain(self.start_folder)
         if self.words.has(("--index",)):
             raise invalid(
@@ -378,7 +378,7 @@ class Cargo(ToolCall):
             ("--registry", OPTION),
             (f"--registry={registry.name}", *typed, *ours),
         )
-        return Pin((*self._toolchain, *words))
+        return Pin((*self.toolchain, *words))
 
 
 def _checked(name: str) -> str:

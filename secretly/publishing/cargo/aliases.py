@@ -1,0 +1,70 @@
+"""The user's own names for calls of cargo: ``[alias] pub = "publish --locked"``."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from ...config.command_line import Invocation
+from ...errors import Refused
+from ...text import escape
+from ..tools.cargo import CLAP, Cargo
+from .settings import CargoValue
+
+#: How often an alias may lead to another one.
+_MOST = 8
+
+#: cargo's own commands, for which it ignores an alias.
+_BUILTIN = frozenset(
+    "add bench build check clean config doc fetch fix generate-lockfile git-checkout help info "
+    "init install locate-project login logout metadata new owner package pkgid publish "
+    "read-manifest remove report run rustc rustdoc search test tree uninstall update vendor "
+    "verify-project version yank".split()
+)
+
+
+class _Step(NamedTuple):
+    """A call in which one alias is replaced."""
+
+    name: str
+    setting: CargoValue
+    arguments: tuple[str, ...]
+
+
+def expanded(invocation: Invocation, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The arguments of a call of cargo without its alias, if it stands for a call with a secret.
+
+    :returns: the arguments as they were typed, if it doesn't.
+    :raises Refused: if such an alias is not the user's own.
+    """
+    call, steps = invocation, list[_Step]()
+    while not call.needs_secret and len(steps) < _MOST:
+        step = None
+        with contextlib.suppress(Refused):  # cargo itself says what is wrong
+            step = _step(call, environ)
+        if step is None:
+            return invocation.arguments
+        steps.append(step)
+        call = call._replace(arguments=step.arguments)
+    for step in steps if call.needs_secret else ():
+        if step.setting.by_project:
+            raise Refused(
+                f"{escape(step.setting.place)} says what cargo {escape(step.name)} does",
+                "write the command itself: cargo publish, cargo yank or cargo owner",
+            )
+    return call.arguments if call.needs_secret else invocation.arguments
+
+
+def _step(invocation: Invocation, environ: Mapping[str, str]) -> _Step | None:
+    """The call with its alias replaced; None if it has none."""
+    call, arguments = Cargo(invocation, environ), invocation.arguments
+    name = (call.words.words or [""])[0]
+    found = None if not name or name in _BUILTIN else call.settings.find("alias", name)
+    if found is None:
+        return None
+    own = len(call.toolchain)
+    at = own + CLAP.before(arguments[own:])
+    value = found.value
+    words = value.split() if isinstance(value, str) else value if isinstance(value, list) else []
+    return _Step(name, found, (*arguments[:at], *map(str, words), *arguments[at + 1 :]))
