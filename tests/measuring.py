@@ -92,18 +92,19 @@ class _Measured:
             pass
 
 
-_started = False
+_measured: _Measured | None = None
 
 
 def start() -> None:
     """Measure this process until it ends, in whichever way. Python may read a ``.pth`` twice."""
-    global _started
-    if _started:
+    global _measured
+    if _measured is not None:
         return
-    _started = True
     import atexit
 
-    measured = _Measured(os.environ[FOLDER], tuple(os.environ[PACKAGES].split(os.pathsep)))
+    measured = _measured = _Measured(
+        os.environ[FOLDER], tuple(os.environ[PACKAGES].split(os.pathsep))
+    )
 
     def saving(ends: Callable[..., Any]) -> Callable[..., Any]:
         def save_and_end(*arguments: Any, **more: Any) -> Any:
@@ -117,6 +118,12 @@ def start() -> None:
         setattr(os, name, saving(getattr(os, name)))
     measured.trace_threads()
     measured.trace()
+
+
+def resume() -> None:
+    """Trace this thread again if that has ended: freeing a frame of another thread can end it."""
+    if _measured is not None and sys.gettrace() is None:
+        _measured.trace()
 
 
 def lines_run(folder: str) -> dict[str, set[tuple[int, int]]]:
