@@ -26,7 +26,7 @@ from secretly.publishing.cargo.settings import variable_of
 from secretly.publishing.destination import Destination
 from secretly.publishing.tools import cargo
 from secretly.publishing.upload import Upload
-from secretly.redacted import Secret
+from secretly.redacted import READ_LIMIT, Secret
 
 __all__ = ["root_fixture"]
 
@@ -693,6 +693,10 @@ def test_the_users_own_settings_may_be_above_the_project(calls: Calls) -> None:
         ("rust-toolchain.toml", "[toolchain]\npath = 'x'\n", False),
         ("rust-toolchain", "[toolchain]\npath = 'x'\n", False),
         ("rust-toolchain", "/tmp/x\n", False),
+        # What rustup reads, and Python does not: newer TOML, and a large file.
+        ("rust-toolchain.toml", "toolchain = {\n path = '\\u002fx',\n}\n", False),
+        ("rust-toolchain", 'toolchain = {\n path = "\\u002fx",\n}\n', False),
+        ("rust-toolchain.toml", f"[toolchain]\npath = 'x'\n{'#' * READ_LIMIT}\n", False),
         ("../rust-toolchain.toml", "[toolchain]\npath = 'x'\n", False),
     ],
 )
@@ -704,7 +708,7 @@ def test_a_project_may_choose_a_toolchain_but_not_the_program(
     if good:
         assert calls.upload("publish").destination.secret == "Cargo"
     else:
-        assert_refused(calls, "publish", "chooses the program")
+        assert_refused(calls, "publish", "the program that would run as cargo")
     assert calls.upload("+stable publish").destination.secret == "Cargo"
     assert calls.upload("publish", {"RUSTUP_TOOLCHAIN": "stable"}).destination.secret == "Cargo"
 

@@ -262,6 +262,9 @@ def _has_token(value: object) -> bool:
 
 # -- the toolchain -------------------------------------------------------------------
 
+#: The older form of that file: the name of a toolchain, and nothing more.
+_TOOLCHAIN = re.compile(rb"\s*[\w.+-]+\s*")
+
 
 def check_toolchain(folder: Path) -> None:
     """Refuse a project that chooses the program which runs as ``cargo``.
@@ -270,7 +273,7 @@ def check_toolchain(folder: Path) -> None:
     has installed.
 
     :param folder: the folder in which cargo starts.
-    :raises Refused: for a path in that file.
+    :raises Refused: for a path in that file, and for a file that can't be read.
     """
     for above in (folder, *folder.parents):
         for name in ("rust-toolchain", "rust-toolchain.toml"):
@@ -281,14 +284,17 @@ def check_toolchain(folder: Path) -> None:
 
 
 def _check_toolchain(path: Path) -> None:
+    data = b""
+    with contextlib.suppress(OSError):
+        data = safefiles.read_file(path)
+    if _TOOLCHAIN.fullmatch(data):
+        return
+    shown = escape(os.fspath(path))
+    what = f"{shown} chooses the program that would run as cargo"
     try:
         table = value_at(read_toml(path), ["toolchain"])
-    except Refused:  # the older form is the name of a toolchain, and nothing more
-        with contextlib.suppress(OSError, ValueError):
-            table = {"channel": safefiles.read_file(path).decode().strip()}
-    found = table if isinstance(table, dict) else {}
-    if "path" in found or "/" in str(found.get("channel")):
-        raise Refused(
-            f"{escape(os.fspath(path))} chooses the program that would run as cargo",
-            "name a toolchain of yours: cargo +stable publish",
-        )
+    except Refused:  # rustup reads newer TOML than Python does, and a path without any
+        table = {"path": ""}
+        what = f"can't read {shown}, which may choose the program that would run as cargo"
+    if isinstance(table, dict) and ("path" in table or "/" in str(table.get("channel"))):
+        raise Refused(what, "name a toolchain of yours: cargo +stable publish")
