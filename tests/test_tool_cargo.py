@@ -423,9 +423,15 @@ def test_a_variable_with_the_same_index_names_the_secret(calls: Calls, corp: Reg
 def test_a_registry_of_the_project_gets_no_other_secret(
     calls: Calls, corp: Registry, name: str
 ) -> None:
-    """Its host names its secret, if it is called like another one."""
+    """Its host names its secret, if it is called like another one.
+
+    The secrets of other tools' own registries stay there even if the user chose the name.
+    """
     files = {".cargo/config.toml": corp.settings(name)}
     assert calls.upload(f"publish --registry {name}", None, files).secret == corp.host
+    if name != "GitHub":
+        calls.write({".cargo/config.toml": "", "~/.cargo/config.toml": corp.settings(name)})
+        assert calls.upload(f"publish --registry {name}").secret == corp.host
 
 
 @pytest.mark.parametrize(
