@@ -770,6 +770,33 @@ def test_a_build_that_sees_the_token_is_shown_with_the_way_around_it(calls: Call
         assert (code in text, safer in text) == (False, False)
 
 
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("[build]\nrustc = './x'\n", "build.rustc"),
+        ("[build]\nrustc-wrapper = 'x'\n", "build.rustc-wrapper"),
+        ("build.rustc-workspace-wrapper = 'x'\n", "build.rustc-workspace-wrapper"),
+        ("[env]\nLD_PRELOAD = { value = 'x.so', relative = true }\n", "env.LD_PRELOAD"),
+        ("[env]\nRUSTUP_TOOLCHAIN = { value = '/x', force = true }\n", "env.RUSTUP_TOOLCHAIN"),
+        ("[env]\nCARGO_WORKSPACE_DIR = '.'\n[build]\njobs = 2\nrustc-wrapper = ''\n", ""),
+    ],
+)
+def test_a_compiler_of_the_project_sees_the_token_without_a_build(
+    calls: Calls, text: str, key: str
+) -> None:
+    """cargo asks it for its version to choose dependencies. Your own is yours."""
+    calls.write({".cargo/config.toml": text})
+    release = calls.upload("publish --no-verify").release
+    assert release.code == ((f"what .cargo/config.toml makes cargo run ({key})",) if key else ())
+    both = calls.upload("publish").release
+    assert len(both.code) == len(release.code) + 1
+    assert both.packages is not None
+    assert ("in a folder without that file" in both.packages.safer) is bool(key)
+    assert calls.upload("yank demo@1.0.0").release.code == ()
+    calls.write({".cargo/config.toml": "", "~/.cargo/config.toml": text})
+    assert calls.upload("publish --no-verify").release.code == ()
+
+
 def test_nothing_is_added_that_changes_what_is_published(calls: Calls) -> None:
     """The typed words stay, in their order, and only the registry's settings are added."""
     pinned = calls.upload("+nightly publish -q -F a --registry crates-io --allow-dirty").pin
