@@ -27,7 +27,7 @@ from secretly.publishing.cargo.settings import variable_of
 from secretly.publishing.destination import Destination
 from secretly.publishing.tools import cargo
 from secretly.publishing.upload import Upload
-from secretly.redacted import Secret
+from secretly.redacted import READ_LIMIT, Secret
 
 __all__ = ["root_fixture"]
 
@@ -477,9 +477,15 @@ def test_a_variable_with_the_same_index_names_the_secret(calls: Calls, corp: Reg
 def test_a_registry_of_the_project_gets_no_other_secret(
     calls: Calls, corp: Registry, name: str
 ) -> None:
-    """Its host names its secret, if it is called like another one."""
+    """Its host names its secret, if it is called like another one.
+
+    The secrets of other tools' own registries stay there even if the user chose the name.
+    """
     files = {".cargo/config.toml": corp.settings(name)}
     assert calls.upload(f"publish --registry {name}", None, files).secret == corp.host
+    if name != "GitHub":
+        calls.write({".cargo/config.toml": "", "~/.cargo/config.toml": corp.settings(name)})
+        assert calls.upload(f"publish --registry {name}").secret == corp.host
 
 
 @pytest.mark.parametrize(
@@ -750,6 +756,10 @@ def test_the_users_own_settings_may_be_above_the_project(calls: Calls) -> None:
         ("rust-toolchain.toml", "[toolchain]\npath = 'x'\n", False),
         ("rust-toolchain", "[toolchain]\npath = 'x'\n", False),
         ("rust-toolchain", "/tmp/x\n", False),
+        # What rustup reads, and Python does not: newer TOML, and a large file.
+        ("rust-toolchain.toml", "toolchain = {\n path = '\\u002fx',\n}\n", False),
+        ("rust-toolchain", 'toolchain = {\n path = "\\u002fx",\n}\n', False),
+        ("rust-toolchain.toml", f"[toolchain]\npath = 'x'\n{'#' * READ_LIMIT}\n", False),
         ("../rust-toolchain.toml", "[toolchain]\npath = 'x'\n", False),
     ],
 )
@@ -761,7 +771,7 @@ def test_a_project_may_choose_a_toolchain_but_not_the_program(
     if good:
         assert calls.upload("publish").destination.secret == "Cargo"
     else:
-        assert_refused(calls, "publish", "chooses the program")
+        assert_refused(calls, "publish", "the program that would run as cargo")
     assert calls.upload("+stable publish").destination.secret == "Cargo"
     assert calls.upload("publish", {"RUSTUP_TOOLCHAIN": "stable"}).destination.secret == "Cargo"
 
@@ -815,6 +825,33 @@ def test_a_build_that_sees_the_token_is_shown_with_the_way_around_it(calls: Call
     for line in ("publish --no-verify", "yank demo@1.0.0", "owner --add ada"):
         text = shown(calls.upload(line))
         assert (code in text, safer in text) == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("[build]\nrustc = './x'\n", "build.rustc"),
+        ("[build]\nrustc-wrapper = 'x'\n", "build.rustc-wrapper"),
+        ("build.rustc-workspace-wrapper = 'x'\n", "build.rustc-workspace-wrapper"),
+        ("[env]\nLD_PRELOAD = { value = 'x.so', relative = true }\n", "env.LD_PRELOAD"),
+        ("[env]\nRUSTUP_TOOLCHAIN = { value = '/x', force = true }\n", "env.RUSTUP_TOOLCHAIN"),
+        ("[env]\nCARGO_WORKSPACE_DIR = '.'\n[build]\njobs = 2\nrustc-wrapper = ''\n", ""),
+    ],
+)
+def test_a_compiler_of_the_project_sees_the_token_without_a_build(
+    calls: Calls, text: str, key: str
+) -> None:
+    """cargo asks it for its version to choose dependencies. Your own is yours."""
+    calls.write({".cargo/config.toml": text})
+    release = calls.upload("publish --no-verify").release
+    assert release.code == ((f"what .cargo/config.toml makes cargo run ({key})",) if key else ())
+    both = calls.upload("publish").release
+    assert len(both.code) == len(release.code) + 1
+    assert both.packages is not None
+    assert ("in a folder without that file" in both.packages.safer) is bool(key)
+    assert calls.upload("yank demo@1.0.0").release.code == ()
+    calls.write({".cargo/config.toml": "", "~/.cargo/config.toml": text})
+    assert calls.upload("publish --no-verify").release.code == ()
 
 
 def test_nothing_is_added_that_changes_what_is_published(calls: Calls) -> None:

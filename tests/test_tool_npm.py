@@ -129,6 +129,52 @@ def test_a_secret_that_you_configured_stays_where_you_chose_the_registry(calls: 
     assert look(calls, "publish", own).secrets(mine) == {"NPM_TOKEN": ""}
 
 
+def test_an_env_file_chooses_a_registry_as_the_project_does(calls: Calls) -> None:
+    """Your own variable is yours."""
+    found, mine = look(calls, "publish", None, {"npm_config_registry": CORP}), {"NPM_TOKEN": "work"}
+    assert found.secrets(mine) == mine
+    call = found._call
+    origins = {"npm_config_registry": "an env file"}
+    again = type(call)(call.invocation, call.environ, origins=origins)
+    assert (again.destination.url, again.secrets(mine)) == (CORP, {"NPM_TOKEN": ""})
+
+
+@pytest.mark.parametrize("line", ["publish", "publish --registry HTTP://NPM"])
+def test_a_host_called_npm_does_not_get_the_secret_of_npm(calls: Calls, line: str) -> None:
+    """Its own secret has the port in its name."""
+    upload = look(calls, line, {".npmrc": "registry=http://npm/"})
+    assert (upload.destination.url, upload.secret) == ("http://npm/", "npm:80")
+    assert upload.secrets({"NPM_TOKEN": "npm"}) == {"NPM_TOKEN": ""}
+
+
+@pytest.mark.parametrize(
+    ("short", "action"),
+    [
+        ("publis", "publish: demo 1.0.0"),
+        ("unpub demo@1.0.0", "unpublish: demo 1.0.0"),
+        ("dep demo old", "deprecate: demo"),
+        ("undep demo", "undeprecate: demo"),
+        ("own add ada demo", "owner add ada: demo"),
+        ("autho rm ada demo", "owner rm ada: demo"),
+        ("distTag add demo@1.0.0 next", "dist-tag add next: demo 1.0.0"),
+        ("stag publish", "stage: demo 1.0.0"),
+        ("tok revoke x", "npm token revoke x"),
+        ("whoam", "npm whoami"),
+    ],
+)
+def test_a_command_may_be_cut_short(calls: Calls, short: str, action: str) -> None:
+    """As npm takes it. A call that is about no package shows its words alone."""
+    upload = look(calls, short)
+    assert not upload.idle
+    assert upload.release.consent("/bin/npm", ["npm"]).text("").splitlines()[0] == action
+
+
+@pytest.mark.parametrize("line", ["own ls", "distTag", "unpubl --dry-run", "help publish"])
+def test_a_call_that_changes_nothing_gets_no_secret(calls: Calls, line: str) -> None:
+    """However it is written."""
+    assert look(calls, line).idle
+
+
 @pytest.mark.parametrize(
     ("files", "environ", "place"),
     [

@@ -120,9 +120,17 @@ COMMANDS: dict[str, dict[str, object]] = {
     "npm": {
         "publishes": True,
         "subcommands": [
-            "publish", "pu", "pub", "publ", "publi", "publis", "unpublish", "stage", "deprecate",
-            "undeprecate", "dist-tag", "dist-tags", "access", "owner", "author", "org", "team",
-            "profile", "star", "stars", "token", "trust", "unstar", "whoami",
+            "publish", "unpublish", "stage", "deprecate", "undeprecate", "dist-tag", "dist-tags",
+            "distTag", "distTags", "access", "owner", "author", "org", "ogr", "team", "profile",
+            "star", "stars", "token", "trust", "unstar", "whoami",
+            # npm takes any beginning of a command that no other one has.
+            "pu", "pub", "publ", "publi", "publis",
+            "unp", "unpu", "unpub", "unpubl", "unpubli", "unpublis",
+            "stag", "dep", "depr", "depre", "deprec", "depreca", "deprecat",
+            "und", "unde", "undep", "undepr", "undepre", "undeprec", "undepreca", "undeprecat",
+            "ac", "acc", "acce", "acces", "ow", "own", "owne", "aut", "auth", "autho", "or", "og",
+            "tea", "pro", "prof", "profi", "profil", "to", "tok", "toke", "tr", "tru", "trus",
+            "uns", "unst", "unsta", "who", "whoa", "whoam",
         ],
         "values": [
             "--registry", "--prefix", "-C", "-w", "--workspace", "--userconfig", "--globalconfig",

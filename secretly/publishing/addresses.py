@@ -98,6 +98,7 @@ def secret_named(call: ToolCall, name: str, url: str, *, by_project: bool = Fals
             return "TestPyPI"
     first = name.partition("/")[0]
     own = name in call.names or name in ("testpypi", "test")
-    taken = own or first in OWN or (by_project and first in REGISTRIES) or "://" in name
+    theirs = (by_project or not call.narrows) and first in REGISTRIES
+    taken = own or first in OWN or theirs or "://" in name
     taken = taken or (by_project and _is_of_another(first, call.commands))
     return secret_at(url, call.locations) if taken else name

@@ -71,7 +71,21 @@ def secret_at(url: str, locations: Mapping[str, str]) -> str:
     :param locations: the names of the stored tokens, by the index that made each.
     :raises Refused: if the URL has no host, or programs disagree about it.
     """
-    return located(url, locations) or host_of(url)
+    return located(url, locations) or secret_of_host(url)
+
+
+def secret_of_host(url: str) -> str:
+    """The name of the secret for a host: its name, with the port if the URL has one.
+
+    A host may be called like a registry that a tool knows: ``http://npm/``. Then the port tells
+    its secret from the registry's.
+
+    :raises Refused: if the URL has no host.
+    """
+    host = host_of(url)
+    if host in REGISTRIES:
+        host += ":80" if url.lower().startswith("http:") else ":443"
+    return host
 
 
 def located(url: str, locations: Mapping[str, str]) -> str:

@@ -170,8 +170,10 @@ class Release(NamedTuple):
 
     @property
     def _head(self) -> list[str]:
+        names, action = escape(", ".join(self._names)), escape(self.action)
+        unnamed = self.packages is not None and not names  # the call is about no package
         return [
-            upload_wording.upload_line(escape(", ".join(self._names)), escape(self.action)),
+            action if unnamed else upload_wording.upload_line(names, action),
             upload_wording.index_line(escape(self._index)),
             self._limits,
             *(upload_wording.note_line(escape(note)) for note in self.notes()),

@@ -26,6 +26,9 @@ from .tools import tool_for
 
 __all__ = ["Upload", "changed", "upload_of"]
 
+#: So many subcommands can be named in a line.
+_FEW = 5
+
 
 class Upload:
     """One look at an upload: it reads each settings file once.
@@ -81,7 +84,9 @@ class Upload:
         subcommand = self._call.words.words[:1]
         row = self._call.invocation.row
         if not {*subcommand} & {*row.subcommands}:  # an option has the word as its value
-            return f"the subcommand of {row.name} is not {' or '.join(row.subcommands)}"
+            several = len(row.subcommands) > _FEW
+            which = "one that sends anything" if several else " or ".join(row.subcommands)
+            return f"the subcommand of {row.name} is not {which}"
         return self._call.idle()
 
     @property

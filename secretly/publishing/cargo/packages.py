@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -14,6 +15,9 @@ from ...text import escape
 from ..tool_call import ToolCall, table_at, value_at
 
 _MANIFEST = "Cargo.toml"
+
+#: What cargo takes for the name of a registry, and of a crate.
+NAME = re.compile(r"\w[\w-]*", re.ASCII)
 
 _DEPENDENCIES = ("dependencies", "dev-dependencies", "build-dependencies")
 
@@ -213,6 +217,16 @@ class Workspace:
 
     def _read(self, path: Path) -> Mapping[str, Any]:
         return self._call.read_toml(path)
+
+
+def checked(name: str) -> str:
+    """The name of a crate.
+
+    :raises Refused: if it is not one.
+    """
+    if not NAME.fullmatch(name):
+        raise Refused(f"not a valid name of a crate: '{escape(name)}'", "check the name")
+    return name
 
 
 def _fits(package: Package, names: Sequence[str]) -> bool:

@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 
 from ... import safefiles
 from ...config import places
+from ...config.values import steers
 from ...errors import Refused
-from ...text import escape
-from ..tool_call import ToolCall, read_toml, value_at
+from ...text import escape, shorten
+from ..tool_call import ToolCall, read_toml, table_at, value_at
 
 #: How the settings of the command line are called.
 OPTION = "--config"
@@ -41,6 +42,12 @@ _OF_REGISTRY = frozenset("index protocol token".split())
 
 #: What finds the secret in cargo itself.
 _BUILTIN = "cargo:token"
+
+#: The programs that cargo starts to find out the compiler's version.
+_COMPILERS = ("rustc", "rustc-wrapper", "rustc-workspace-wrapper")
+
+#: How the variables begin with which rustup chooses one.
+_OF_RUSTUP = "RUSTUP_"
 
 _PROVIDERS = ("credential-provider", "global-credential-providers")
 
@@ -114,6 +121,19 @@ class CargoSettings:
                     f"{escape(layer.place)} sets {escape(key)}, which {does}",
                     f"remove it there; if you mean it, set it in {escape(self._own_file)}",
                 )
+
+    def programs(self) -> Iterator[str]:
+        """What the project makes cargo run even if it builds nothing, in words.
+
+        With some resolvers, cargo asks the compiler for its version to choose dependencies.
+        """
+        for layer in (*self.options, *self.files):
+            build, env = (table_at(layer.tables, name) for name in ("build", "env"))
+            keys = [f"build.{key}" for key in _COMPILERS if build.get(key)]
+            keys += [f"env.{key}" for key in env if steers(key) or key.startswith(_OF_RUSTUP)]
+            if layer.by_project and keys:
+                names = escape(shorten(", ".join(keys), 100))
+                yield f"what {escape(layer.place)} makes cargo run ({names})"
 
     @functools.cached_property
     def gits_proxy(self) -> bool:
@@ -262,6 +282,9 @@ def _has_token(value: object) -> bool:
 
 # -- the toolchain -------------------------------------------------------------------
 
+#: The older form of that file: the name of a toolchain, and nothing more.
+_TOOLCHAIN = re.compile(rb"\s*[\w.+-]+\s*")
+
 
 def check_toolchain(folder: Path) -> None:
     """Refuse a project that chooses the program which runs as ``cargo``.
@@ -270,7 +293,7 @@ def check_toolchain(folder: Path) -> None:
     has installed.
 
     :param folder: the folder in which cargo starts.
-    :raises Refused: for a path in that file.
+    :raises Refused: for a path in that file, and for a file that can't be read.
     """
     for above in (folder, *folder.parents):
         for name in ("rust-toolchain", "rust-toolchain.toml"):
@@ -281,14 +304,17 @@ def check_toolchain(folder: Path) -> None:
 
 
 def _check_toolchain(path: Path) -> None:
+    data = b""
+    with contextlib.suppress(OSError):
+        data = safefiles.read_file(path)
+    if _TOOLCHAIN.fullmatch(data):
+        return
+    shown = escape(os.fspath(path))
+    what = f"{shown} chooses the program that would run as cargo"
     try:
         table = value_at(read_toml(path), ["toolchain"])
-    except Refused:  # the older form is the name of a toolchain, and nothing more
-        with contextlib.suppress(OSError, ValueError):
-            table = {"channel": safefiles.read_file(path).decode().strip()}
-    found = table if isinstance(table, dict) else {}
-    if "path" in found or "/" in str(found.get("channel")):
-        raise Refused(
-            f"{escape(os.fspath(path))} chooses the program that would run as cargo",
-            "name a toolchain of yours: cargo +stable publish",
-        )
+    except Refused:  # rustup reads newer TOML than Python does, and a path without any
+        table = {"path": ""}
+        what = f"can't read {shown}, which may choose the program that would run as cargo"
+    if isinstance(table, dict) and ("path" in table or "/" in str(table.get("channel"))):
+        raise Refused(what, "name a toolchain of yours: cargo +stable publish")

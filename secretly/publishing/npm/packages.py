@@ -126,7 +126,7 @@ def _package(
     good = isinstance(name, str) and _NAME.fullmatch(name) is not None
     number = _VERSION.fullmatch(version) if isinstance(version, str) else None
     if not (good and number and isinstance(config, dict) and isinstance(scripts, dict)):
-        what = "publishConfig" if good and number else "version" if good else "name"
+        what = "name" if not good else "version" if not number else "publishConfig or scripts"
         raise Refused(f"{shown} has no valid {what}", "fix it there: npm pkg fix")
     return NpmPackage(
         str(name),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -62,15 +62,22 @@ class Settings:
     :param environ: the variables that npm will have.
     :param npm: the npm that is started.
     :param roots: the folders whose ``.npmrc`` may be the project's. The first one is.
+    :param origins: the variables that are not the user's own: those of an env file.
     """
 
     def __init__(
-        self, words: Words, environ: Mapping[str, str], npm: Installed, roots: Sequence[Path]
+        self,
+        words: Words,
+        environ: Mapping[str, str],
+        npm: Installed,
+        roots: Sequence[Path],
+        origins: Collection[str] = (),
     ) -> None:
         self._environ = environ
         self._npm = npm
         options = {name[2:]: value for name, value in words.options if value}
-        self.levels = [Level("the command line", options, typed=True), _variables(environ)]
+        self.levels = [Level("the command line", options, typed=True)]
+        self.levels += _variables(environ, origins)
         self._builtin = self._file(os.path.join(npm.folder, "npmrc"))
         self._read_files(roots)
 
@@ -203,12 +210,13 @@ def _filled(text: str, environ: Mapping[str, str]) -> str:
     return VARIABLE.sub(value, text)
 
 
-def _variables(environ: Mapping[str, str]) -> Level:
-    """The settings in variables.
+def _variables(environ: Mapping[str, str], origins: Collection[str]) -> Iterator[Level]:
+    """The settings in variables: those in *origins*, and the user's own.
 
     :raises Refused: for two variables that give one setting different values.
     """
     found: dict[str, str] = {}
+    others: set[str] = set()
     for name, value in environ.items():
         key = setting_of(name)
         if not key or not value:
@@ -220,4 +228,7 @@ def _variables(environ: Mapping[str, str]) -> Level:
                 f"unset one of them, as {escape(name)}",
             )
         found[key] = value
-    return Level(_VARIABLES, found)
+        if name in origins:
+            others.add(key)
+    yield Level(_VARIABLES, {key: found[key] for key in others}, by_project=True)
+    yield Level(_VARIABLES, {key: found[key] for key in found.keys() - others})

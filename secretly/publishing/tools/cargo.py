@@ -14,7 +14,7 @@ from ...errors import Refused
 from ...text import escape, shorten
 from ..addresses import secret_named
 from ..cargo.index import Found, Way, ask, check_index
-from ..cargo.packages import Package, Selection, Workspace
+from ..cargo.packages import NAME, Package, Selection, Workspace, checked
 from ..cargo.settings import OPTION, CargoSettings, check_toolchain, variable_of
 from ..destination import Destination, host_of
 from ..options import Options, invalid
@@ -51,9 +51,6 @@ PUBLIC, _VARIABLE = "crates-io", "CARGO_REGISTRY_TOKEN"
 
 _SECRET = "Cargo"
 
-#: What cargo takes for the name of a registry, and of a crate.
-_NAME = re.compile(r"\w[\w-]*", re.ASCII)
-
 #: The variables of registries that the adapter reads, for any name.
 _OF_REGISTRY = re.compile(r"CARGO_REGISTRIES_\w+_(INDEX|TOKEN)", re.ASCII)
 
@@ -65,6 +62,12 @@ _BUILD = "build scripts, when cargo builds the crate to verify it"
 
 #: How the token stays away from it.
 _SAFER = "cargo package, then secretly run cargo publish --no-verify"
+
+#: How it does if a settings file of the project names the code.
+_ELSEWHERE = (
+    "cargo package, then, in a folder without that file, secretly run cargo publish --no-verify "
+    "--manifest-path PATH/Cargo.toml"
+)
 
 _PACKS = "cargo packs the files itself; cargo package --list shows them"
 
@@ -174,7 +177,7 @@ class Cargo(ToolCall):
                 "name the registry: --registry NAME",
             )
         name, place = self._named()
-        if not _NAME.fullmatch(name):
+        if not NAME.fullmatch(name):
             raise Refused(f"not a valid name of a registry: '{escape(name)}'", "check the name")
         if name == PUBLIC:
             return Registry(name, name, place)
@@ -297,21 +300,20 @@ class Cargo(ToolCall):
         notes = tuple(self._notes())
         if self._publishes:
             releases = tuple((one.name, one.version) for one in self._packages)
-            safer = "" if self.words.has(("--no-verify",)) else _SAFER
-            return Packages(releases, "upload", safer=safer, notes=(_PACKS, *notes))
+            return Packages(releases, "upload", safer=self._safer(), notes=(_PACKS, *notes))
         if len(self._operands) > 1:
             raise invalid(
                 f"cargo {self._subcommand} takes one crate", self._operands[1], "leave it out"
             )
         operand = (self._operands or [""])[0] or Workspace(self, None).own().name
         if self._subcommand == "owner":
-            return Packages(((_checked(operand), ""),), self._owners(), notes=notes)
+            return Packages(((checked(operand), ""),), self._owners(), notes=notes)
         name, at, version = operand.partition("@")
         typed = self.words.last(("--version",))
         if bool(at) == (typed is not None):
             raise Refused("cargo yank takes one version", f"cargo yank {escape(name)}@VERSION")
         action = "undo the yank of" if self.words.has(("--undo",)) else "yank"
-        return Packages(((_checked(name), typed or version),), action, notes=notes)
+        return Packages(((checked(name), typed or version),), action, notes=notes)
 
     def _owners(self) -> str:
         """What happens to the owners, in words."""
@@ -339,9 +341,16 @@ class Cargo(ToolCall):
         return notes
 
     def code(self) -> tuple[str, ...]:
-        """What runs while cargo verifies the crate."""
-        verifies = self._publishes and not self.words.has(("--no-verify",))
-        return (_BUILD,) if verifies else ()
+        """What runs while cargo verifies the crate, or chooses its dependencies."""
+        if not self._publishes:
+            return ()
+        programs = tuple(self.settings.programs())
+        return programs if self.words.has(("--no-verify",)) else (_BUILD, *programs)
+
+    def _safer(self) -> str:
+        """How the token stays away from it, in words."""
+        code = self.code()
+        return (_SAFER if code == (_BUILD,) else _ELSEWHERE) if code else ""
 
     # -- the connection ------------------------------------------------------------------------
 
@@ -379,16 +388,6 @@ class Cargo(ToolCall):
             (f"--registry={registry.name}", *typed, *ours),
         )
         return Pin((*self.toolchain, *words))
-
-
-def _checked(name: str) -> str:
-    """The name of a crate.
-
-    :raises Refused: if it is not one.
-    """
-    if not _NAME.fullmatch(name):
-        raise Refused(f"not a valid name of a crate: '{escape(name)}'", "check the name")
-    return name
 
 
 TOOL = Cargo

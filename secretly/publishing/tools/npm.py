@@ -15,7 +15,7 @@ from ...config.command_line import Words
 from ...config.launchers import PLAIN
 from ...errors import Refused
 from ...text import escape, shell_quote, shorten
-from ..destination import Destination, host_of
+from ..destination import Destination, host_of, secret_of_host
 from ..npm.connection import connection
 from ..npm.keys import FILLED, HARMLESS, NOPT, SECRETS, VARIABLES
 from ..npm.packages import NpmPackage, named, read_folder, read_manifest
@@ -27,11 +27,16 @@ from ..options import invalid
 from ..tool import Network, Packages, Pin
 from ..tool_call import ToolCall
 
-#: The subcommands that publish, with npm's abbreviations, and the other names of others.
+#: The subcommands, and the other names of some.
+_COMMANDS = (
+    *("publish", "unpublish", "stage", "deprecate", "undeprecate", "dist-tag", "access", "owner"),
+    *("author", "org", "ogr", "team", "profile", "star", "stars", "token", "trust", "unstar"),
+    "whoami",
+)
 _ALIASES = {
-    **dict.fromkeys(("pu", "pub", "publ", "publi", "publis"), "publish"),
     "author": "owner",
-    "dist-tags": "dist-tag",
+    "ogr": "org",
+    **dict.fromkeys(("dist-tags", "distTag", "distTags"), "dist-tag"),
 }
 
 #: The subcommands for which ``--dry-run`` counts.
@@ -115,7 +120,7 @@ class Npm(ToolCall):
         :raises Refused: if they can't be read for certain, or the project's steer more than the
             registry.
         """
-        return Settings(self.words, self.environ, self.npm, self._folders)
+        return Settings(self.words, self.environ, self.npm, self._folders, self.origins)
 
     @functools.cached_property
     def _folders(self) -> list[Path]:
@@ -129,8 +134,10 @@ class Npm(ToolCall):
 
     @property
     def _command(self) -> str:
-        """The subcommand by its own name."""
+        """The subcommand by its own name. It may have been cut short."""
         first = self.words.words[0]
+        if first not in (*_COMMANDS, *_ALIASES):
+            first = next((name for name in _COMMANDS if name.startswith(first)), first)
         return _ALIASES.get(first, first)
 
     @property
@@ -140,7 +147,7 @@ class Npm(ToolCall):
 
     @property
     def _is_staged(self) -> bool:
-        return self.words.words[:2] == ["stage", "publish"]
+        return self._command == "stage" and self.words.words[1:2] == ["publish"]
 
     @property
     def _publishes(self) -> bool:
@@ -320,7 +327,7 @@ class Npm(ToolCall):
         """The registry, by its URL. Only npm's own has the secret ``npm``."""
         target = self._target
         own = target.url == self.npm.registry
-        secret = "npm" if own else host_of(target.url)
+        secret = "npm" if own else secret_of_host(target.url)
         return Destination("npm" if own else "", secret, target.url)
 
     def secrets(self, own: Mapping[str, str]) -> Mapping[str, str]:
