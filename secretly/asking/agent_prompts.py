@@ -93,7 +93,7 @@ def watched(limits: AskingLimits, environ: Mapping[str, str], seconds: float) ->
     if refusals.is_refused(key, environ, time.time()):
         raise Refused("a person refused this a moment ago", f"{_instead(limits)}")
     if sandbox.blocks_sockets():
-        raise NoPinentry(*sandbox.SANDBOXED)
+        raise _sandboxed()
     try:
         yield
     except PromptTimeout:
@@ -111,4 +111,9 @@ def watched(limits: AskingLimits, environ: Mapping[str, str], seconds: float) ->
 
 def _explained(error: SecretlyError, environ: Mapping[str, str]) -> SecretlyError:
     """The error, or that of a sandbox."""
-    return NoPinentry(*sandbox.SANDBOXED) if sandbox.is_sandboxed(environ) else error
+    return _sandboxed() if sandbox.is_sandboxed(environ) else error
+
+
+def _sandboxed() -> NoPinentry:
+    what, fix = sandbox.SANDBOXED
+    return NoPinentry(what, fix)
