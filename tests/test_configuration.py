@@ -57,19 +57,22 @@ def test_the_publishing_tools_are_shipped(config: Path) -> None:
     """Each is one row, which publishes, and whose secret the index chooses."""
     rows = {name: row for name, row in load(config).commands.items() if tool_for(name)}
     assert sorted(rows) == [
+        "cargo",
         "demo_upload",
         "flit",
         "hatch",
         "maturin",
+        "npm",
         "pdm",
         "poetry",
         "twine",
         "uv",
     ]
-    for row in rows.values():
+    own = {"cargo": "Cargo", "npm": "npm"}  # their registries know no user names
+    for name, row in rows.items():
         assert row.publishes
-        assert list(row.secrets.values()) == [""]
-        assert row.username
+        assert list(row.secrets.values()) == [own.get(name, "")]
+        assert bool(row.username) is (name not in own)
 
 
 def test_without_a_file_the_shipped_tables_count(
