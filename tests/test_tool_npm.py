@@ -139,6 +139,16 @@ def test_an_env_file_chooses_a_registry_as_the_project_does(calls: Calls) -> Non
     assert (again.destination.url, again.secrets(mine)) == (CORP, {"NPM_TOKEN": ""})
 
 
+@pytest.mark.parametrize(
+    ("host", "given"), [("registry.example/", True), ("other.example/", False)]
+)
+def test_a_token_in_the_call_counts_for_its_own_registry(
+    calls: Calls, host: str, given: bool
+) -> None:
+    """One for another host leaves this registry without a token."""
+    assert bool(look(calls, f"publish --//{host}:_authToken=canary-1").given) is given
+
+
 @pytest.mark.parametrize("line", ["publish", "publish --registry HTTP://NPM"])
 def test_a_host_called_npm_does_not_get_the_secret_of_npm(calls: Calls, line: str) -> None:
     """Its own secret has the port in its name."""
