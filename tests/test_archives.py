@@ -16,8 +16,8 @@ import time
 import zipfile
 import zlib
 from collections.abc import Callable, Sequence
+from io import BufferedReader
 from pathlib import Path
-from typing import Any
 
 import pytest
 from command import wait_until
@@ -28,7 +28,7 @@ from test_distributions import INFO, Members, identity, metadata, tarred, zipped
 from tokens import wheel
 
 from secretly.errors import Refused
-from secretly.publishing.archives import Readings, is_settled, read_distribution
+from secretly.publishing.archives import Readings, is_settled, read_distribution, read_file
 from secretly.publishing.unpacking import TarReader, unpack
 from secretly.publishing.zips import zip_members
 
@@ -736,15 +736,12 @@ def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path: Path) -> None
     """The bytes that were shown may not be those that the tool sends."""
     path = wheel(tmp_path)
 
-    class Changing(dict[Any, Any]):
-        """Earlier results that change the file when they are asked for it."""
-
-        def get(self, key: Any, otherwise: Any = None) -> Any:
-            os.utime(path, (1, 1))
-            return super().get(key, otherwise)
+    def change(file: BufferedReader) -> bytes:
+        os.utime(path, (1, 1))
+        return file.read()
 
     with pytest.raises(Refused, match="was changed while it was read"):
-        read_distribution(str(path), readings=Changing())
+        read_file(str(path), "", change)
 
 
 @pytest.mark.parametrize("change", ["rewritten", "replaced", "touched"])

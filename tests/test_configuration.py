@@ -61,19 +61,22 @@ def test_the_publishing_tools_are_shipped(config: Path) -> None:
         if (tool := tool_for(name)) is not None and tool.narrows
     }
     assert sorted(rows) == [
+        "cargo",
         "demo_upload",
         "flit",
         "hatch",
         "maturin",
+        "npm",
         "pdm",
         "poetry",
         "twine",
         "uv",
     ]
-    for row in rows.values():
+    own = {"cargo": "Cargo", "npm": "npm"}  # their registries know no user names
+    for name, row in rows.items():
         assert row.publishes
-        assert list(row.secrets.values()) == [""]
-        assert row.username
+        assert list(row.secrets.values()) == [own.get(name, "")]
+        assert bool(row.username) is (name not in own)
 
 
 def test_without_a_file_the_shipped_tables_count(

@@ -473,6 +473,22 @@ def test_a_variable_with_the_same_index_names_the_secret(calls: Calls, corp: Reg
     assert_refused(calls, "publish --registry mine", "MY_CORP", environ)
 
 
+@pytest.mark.parametrize("name", ["corp", "crates-io"])
+def test_your_list_for_a_credential_provider_is_replaced_by_a_variable(
+    calls: Calls, corp: Registry, name: str
+) -> None:
+    """cargo refuses an option that has a text where a file has a list."""
+    table, variable = "[registry]", "CARGO_REGISTRY_CREDENTIAL_PROVIDER"
+    if name == "corp":
+        table, variable = corp.settings(), "CARGO_REGISTRIES_CORP_CREDENTIAL_PROVIDER"
+    line = f"publish --registry {name}"
+    for value, environ in (("['x']", {variable: "cargo:token"}), ("'x'", {})):
+        calls.write({"~/.cargo/config.toml": f"{table}\ncredential-provider = {value}\n"})
+        pin = calls.upload(line).pin
+        assert pin.environ == environ
+        assert any("credential-provider" in one for one in pin.arguments) is not bool(environ)
+
+
 @pytest.mark.parametrize("name", ["Cargo", "npm", "PyPI", "TestPyPI", "GitHub"])
 def test_a_registry_of_the_project_gets_no_other_secret(
     calls: Calls, corp: Registry, name: str

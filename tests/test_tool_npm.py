@@ -66,6 +66,8 @@ FOUND: list[tuple[str, Mapping[str, str], Mapping[str, str], str]] = [
     (f"publish --registry= --tag=x --registry {CORP}", {}, {}, CORP),
     ("publish --registry=https://CORP.example:443/a", {}, {}, "https://corp.example/a/"),
     ("publish --registry=http://corp.example:80", {}, {}, "http://corp.example/"),
+    ("publish --registry=http://127.0.0.1:8080", {}, {}, "http://127.0.0.1:8080/"),
+    ("publish --registry=http://[::1]:8080", {}, {}, "http://[::1]:8080/"),
     ("publish", {".npmrc": f"registry={CORP}"}, {}, CORP),
     ("publish", {".npmrc": f"registry = '{CORP}'\n"}, {}, CORP),
     ("publish", {".npmrc": f"; x\r\n\"registry\"={CORP} ; x\n"}, {}, CORP),
@@ -137,6 +139,16 @@ def test_an_env_file_chooses_a_registry_as_the_project_does(calls: Calls) -> Non
     origins = {"npm_config_registry": "an env file"}
     again = type(call)(call.invocation, call.environ, origins=origins)
     assert (again.destination.url, again.secrets(mine)) == (CORP, {"NPM_TOKEN": ""})
+
+
+@pytest.mark.parametrize(
+    ("host", "given"), [("registry.example/", True), ("other.example/", False)]
+)
+def test_a_token_in_the_call_counts_for_its_own_registry(
+    calls: Calls, host: str, given: bool
+) -> None:
+    """One for another host leaves this registry without a token."""
+    assert bool(look(calls, f"publish --//{host}:_authToken=canary-1").given) is given
 
 
 @pytest.mark.parametrize("line", ["publish", "publish --registry HTTP://NPM"])
@@ -232,6 +244,10 @@ REFUSED: list[tuple[str, Mapping[str, str], Mapping[str, str], str]] = [
     ("publish --registry=x", {}, {}, "no host"),
     ("publish --registry=https://ada@corp.example/", {}, {}, "corp.example"),
     ("publish --registry=https://corp.example/a/../b", {}, {}, "a/../b"),
+    # npm writes these hosts as addresses, and then finds no token for them.
+    ("publish --registry=https://127.1/", {}, {}, "127.1"),
+    ("publish --registry=https://corp.0x7f/", {}, {}, "corp.0x7f"),
+    ("publish --registry=https://[0::1]/", {}, {}, "0::1"),
     ("publish --registry=https://corp.example/?x", {}, {}, "?x"),
     ("owner add ada", {"sub/x": ""}, {"npm_config_workspaces": "true"}, "owner"),
     ("dist-tag rm", {}, {}, "needs a package"),

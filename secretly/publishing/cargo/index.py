@@ -59,6 +59,11 @@ def check_index(name: str, index: str) -> str:
         raise Refused(
             f"cargo takes no user name in the index of {escape(name)}", "remove it from the URL"
         )
+    if not found.url.endswith("/"):
+        raise Refused(
+            f"the index of {escape(name)} doesn't end with a slash, so cargo refuses it",
+            f"add the slash: {escape(_SPARSE + found.url)}/",
+        )
     return found.url
 
 

@@ -110,6 +110,10 @@ class CargoSettings:
             )
         return found
 
+    def has_list(self, *keys: str) -> bool:
+        """Whether a file has a list for a setting. cargo merges that with an option."""
+        return any(isinstance(value_at(layer.tables, keys), list) for layer in self.files)
+
     def check(self) -> None:
         """Refuse settings of the project that steer more than the registry.
 

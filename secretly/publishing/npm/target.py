@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ipaddress
 import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
@@ -16,6 +18,9 @@ from .settings import Settings
 
 #: A path that all programs read in the same way.
 _PATH = re.compile(r"(/[\w.~!$&'()*+,;=:@%-]*)*", re.ASCII)
+
+#: A host that ends like this is an address.
+_NUMBER = re.compile(r"(^|\.)(\d+|0x[0-9a-f]*)\.?$", re.ASCII)
 
 
 class RegistryTarget(NamedTuple):
@@ -85,6 +90,7 @@ def _url(text: str) -> str:
     """
     address, parts = read_address(text), urlsplit(text)
     good = address.username is None and not (parts.query or parts.fragment or text[-1:] in "?#")
+    good = good and _is_plain(parts.hostname or "")
     path = parts.path
     if not (good and _PATH.fullmatch(path)) or "//" in path or {".", ".."} & {*path.split("/")}:
         raise Refused(
@@ -96,6 +102,15 @@ def _url(text: str) -> str:
     if port and port != {"http": 80, "https": 443}[parts.scheme]:
         shown += f":{port}"
     return f"{parts.scheme}://{shown}{path.rstrip('/')}/"
+
+
+def _is_plain(host: str) -> bool:
+    """Whether npm leaves a host as it is: it writes ``127.1`` as ``127.0.0.1``."""
+    if ":" not in host and not _NUMBER.search(host):
+        return True
+    with contextlib.suppress(ValueError):
+        return str(ipaddress.ip_address(host)) == host
+    return False
 
 
 def key_of(url: str) -> str:

@@ -371,12 +371,14 @@ class Cargo(ToolCall):
     def pin(self) -> Pin:
         """The registry, its index and cargo's own way to read the token, as the last options."""
         registry = self.registry
-        pinned = {"registry.credential-provider": "cargo:token"}
+        provider, pinned, environ = ["registry", "credential-provider"], {}, {}
         if registry.index_url:
-            pinned = {
-                f"registries.{registry.name}.index": f"sparse+{registry.index_url}",
-                f"registries.{registry.own}.credential-provider": "cargo:token",
-            }
+            provider = ["registries", registry.own, "credential-provider"]
+            pinned[f"registries.{registry.name}.index"] = f"sparse+{registry.index_url}"
+        if self.settings.has_list(*provider):  # an option with a text would be an error
+            environ[variable_of(*provider)] = "cargo:token"
+        else:
+            pinned[".".join(provider)] = "cargo:token"
         if not self.settings.has_proxy:
             pinned["http.proxy"] = ""
         # cargo ignores the settings before the subcommand where others follow it.
@@ -387,7 +389,7 @@ class Cargo(ToolCall):
             ("--registry", OPTION),
             (f"--registry={registry.name}", *typed, *ours),
         )
-        return Pin((*self.toolchain, *words))
+        return Pin((*self.toolchain, *words), environ)
 
 
 TOOL = Cargo

@@ -178,12 +178,13 @@ class Npm(ToolCall):
         return False
 
     def given(self) -> str:
-        """The option with a credential."""
+        """The option with a credential for the registry."""
         for name, value in self.words.options:
             if (
                 name.startswith("--//")
                 and name.endswith(SECRETS)
                 and not FILLED.search(value or "")
+                and key_of(self._target.url).startswith(name[2:].rpartition(":")[0])
             ):
                 return escape(name)
         return ""
