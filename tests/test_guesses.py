@@ -108,6 +108,7 @@ def test_a_call_that_does_not_seem_to_publish_has_no_line(words: str, alias: str
             "make release",
             "to be asked when it starts twine: secretly run --wrap twine make release",
         ),
+        ("npx npm publish", "start npm without npx: secretly run npm publish"),
         ("just deploy-docs", "secretly run --wrap twine just deploy-docs"),
         ("nox -s release", "secretly run --as twine --project NAME nox -s release"),
         ("make test", ""),

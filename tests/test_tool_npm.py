@@ -436,6 +436,12 @@ def test_what_sends_nothing_needs_no_secret(
     assert bool(look(calls, line, files, environ).idle) is idle
 
 
+@pytest.mark.parametrize(("version", "idle"), [("10.9.9", False), ("11.19.1", True)])
+def test_npm_10_knows_no_dry_run_of_a_deprecation(calls: Calls, version: str, idle: bool) -> None:
+    """It sends it in any case."""
+    assert bool(look(calls, "deprecate demo old --dry-run", version=version).idle) is idle
+
+
 def test_the_credential_may_be_in_the_call(calls: Calls) -> None:
     """It is used as it is, and not shown."""
     upload = look(calls, f"publish --{OWN[6:]}:_authToken=canary-1 --otp 123456")
@@ -614,8 +620,8 @@ def test_the_code_that_sees_the_token_is_named_with_the_commands_that_avoid_it(
         ("dist-tag add demo@1.0.0 next", "dist-tag add next: demo 1.0.0"),
         ("dist-tag rm demo next", "dist-tag rm next: demo"),
         ("star demo", "npm star demo: demo"),
-        ("whoami", "npm whoami: (no package)"),
-        ("team create @sc:crew", "npm team create @sc:crew: (no package)"),
+        ("whoami", "npm whoami"),
+        ("team create @sc:crew", "npm team create @sc:crew"),
     ],
 )
 def test_the_prompt_says_what_changes(calls: Calls, line: str, shown: str) -> None:

@@ -153,6 +153,10 @@ def for_recipe(command: Sequence[str]) -> str:
         )
     if not any(map(_PUBLISHING.fullmatch, command)):
         return ""
+    for at, word in enumerate(command[1:], 1):
+        if known_commands.COMMANDS.get(word, {}).get("publishes"):  # npx npm publish
+            direct = format_command(["secretly", "run", *command[at:]], 80)
+            return f"start {word} without {escape(os.path.basename(command[0]))}: {direct}"
     how = _how(command, "twine")
     return how[0].lower() + how[1:]
 

@@ -16,6 +16,7 @@ from ...config.launchers import PLAIN
 from ...errors import Refused
 from ...text import escape, shell_quote, shorten
 from ..destination import Destination, host_of, secret_of_host
+from ..npm.commands import ACTIONS, DRY, DRY_SINCE_11, LISTING, own_name
 from ..npm.connection import connection
 from ..npm.keys import FILLED, HARMLESS, NOPT, SECRETS, VARIABLES
 from ..npm.packages import NpmPackage, named, read_folder, read_manifest
@@ -27,42 +28,9 @@ from ..options import invalid
 from ..tool import Network, Packages, Pin
 from ..tool_call import ToolCall
 
-#: The subcommands, and the other names of some.
-_COMMANDS = (
-    *("publish", "unpublish", "stage", "deprecate", "undeprecate", "dist-tag", "access", "owner"),
-    *("author", "org", "ogr", "team", "profile", "star", "stars", "token", "trust", "unstar"),
-    "whoami",
-)
-_ALIASES = {
-    "author": "owner",
-    "ogr": "org",
-    **dict.fromkeys(("dist-tags", "distTag", "distTags"), "dist-tag"),
-}
-
-#: The subcommands for which ``--dry-run`` counts.
-_DRY = ("publish", "unpublish", "deprecate", "undeprecate")
-
-#: What only reads, after some subcommands.
-_LISTING = {
-    "owner": ("ls", "list"),
-    "dist-tag": ("ls", "l", "sl", "list"),
-}
-
-#: The other spellings of what changes something.
-_ACTIONS = {
-    "owner": {"add": "add", "rm": "rm", "remove": "rm"},
-    "dist-tag": {
-        **dict.fromkeys(("add", "a", "set", "s"), "add"),
-        **dict.fromkeys(("rm", "r", "del", "d", "remove"), "rm"),
-    },
-}
-
-
 #: The variables with which npm 11 gets a token from a CI's identity, although it has one.
 _GITHUB = ("ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN")
 _IDENTITY = (*_GITHUB, "NPM_ID_TOKEN")
-
-_NO_PACKAGE = "(no package)"
 
 _PACKS = "npm packs the files itself; npm pack --dry-run shows them"
 
@@ -135,10 +103,7 @@ class Npm(ToolCall):
     @property
     def _command(self) -> str:
         """The subcommand by its own name. It may have been cut short."""
-        first = self.words.words[0]
-        if first not in (*_COMMANDS, *_ALIASES):
-            first = next((name for name in _COMMANDS if name.startswith(first)), first)
-        return _ALIASES.get(first, first)
+        return own_name(self.words.words[0])
 
     @property
     def _words(self) -> list[str]:
@@ -159,16 +124,25 @@ class Npm(ToolCall):
             if self.words.last([option]) == "true":
                 return f"{'--help' if option == '--usage' else option} sends nothing"
         command, words = self._command, self._words
-        if command in _LISTING:
-            if not words or words[0] in _LISTING[command]:
+        if command in LISTING:
+            if not words or words[0] in LISTING[command]:
                 return f"npm {command} {words[0] if words else ''}".rstrip() + " changes nothing"
-            if words[0] not in _ACTIONS[command]:  # npm dist-tag NAME lists its tags
+            if words[0] not in ACTIONS[command]:  # npm dist-tag NAME lists its tags
                 return f"npm {command} changes nothing without add or rm"
-        if command in _DRY or self._is_staged:
+        if self._knows_dry_run:
             typed = self.words.last(["--dry-run"])
             if typed == "true" or (typed is None and self._is_dry):
                 return "--dry-run sends nothing"
         return ""
+
+    @property
+    def _knows_dry_run(self) -> bool:
+        """Whether this subcommand respects ``--dry-run``. npm 10 sends a deprecation anyway."""
+        if self._command not in DRY_SINCE_11:
+            return self._command in DRY or self._is_staged
+        with contextlib.suppress(Refused):
+            return self.npm.major >= 11
+        return False
 
     @property
     def _is_dry(self) -> bool:
@@ -214,7 +188,7 @@ class Npm(ToolCall):
         if command == "unpublish" and not words:
             self._refuse_workspaces()
             return [read_folder(self._project.root)]
-        if command in _ACTIONS:
+        if command in ACTIONS:
             return self._changed(words)
         if command in ("unpublish", "deprecate", "undeprecate", "star", "unstar"):
             if command == "unpublish":
@@ -249,7 +223,6 @@ class Npm(ToolCall):
         # A scope alone names a team or an organization.
         named_ones = [one for one in packages if not one.name.endswith("/")]
         releases = tuple((one.name, self._version(one)) for one in named_ones)
-        releases = releases or ((_NO_PACKAGE, ""),)
         files = tuple(one.file for one in packages if one.file)
         safer = ""
         if self.code():
@@ -272,10 +245,10 @@ class Npm(ToolCall):
     def _action(self) -> str:
         """What the call does, in words."""
         command, words = self._command, self._words
-        if command in _ACTIONS:
+        if command in ACTIONS:
             what = words[1] if command == "owner" else " ".join(words[2:3])
-            return shorten(f"{command} {_ACTIONS[command][words[0]]} {what}".rstrip(), 80)
-        if self._publishes or command in _DRY:
+            return shorten(f"{command} {ACTIONS[command][words[0]]} {what}".rstrip(), 80)
+        if self._publishes or command in (*DRY, *DRY_SINCE_11):
             return "stage" if self._is_staged else command
         return shorten(" ".join(["npm", command, *words]), 80)
 
@@ -305,7 +278,8 @@ class Npm(ToolCall):
                 check_config(config, one.shown, self.npm.keys)
             target = target_of(self.settings, one, config, self.npm.registry)
             found.setdefault(target.url, target)
-        if not (self._publishes or self._command in (*_ACTIONS, *_DRY)) and self._packages:
+        known = (*ACTIONS, *DRY, *DRY_SINCE_11)
+        if not (self._publishes or self._command in known) and self._packages:
             target = target_of(self.settings, NpmPackage(""), {}, self.npm.registry)
             found.setdefault(target.url, target)
         if len(found) > 1:
