@@ -196,6 +196,8 @@ LEFT = {
         forked = os.fork()
         if forked:
             os._exit(os.waitstatus_to_exitcode(os.waitpid(forked, 0)[1]))
+        # On the same screen it would wait until the parent's dialog is answered.
+        os.environ["DISPLAY"] = ":another"
     """,
 }
 

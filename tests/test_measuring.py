@@ -51,7 +51,8 @@ print(json.dumps({name: found.arcs(name) for name in found.measured_files()}))
 def _run(arguments: list[str], **variables: str) -> str:
     own = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
     line = [sys.executable, *arguments]
-    env = {**own, **variables}
+    # The same copy of the package, if it is installed as well.
+    env = {**own, "PYTHONPATH": os.path.dirname(os.path.dirname(_PACKAGE)), **variables}
     done = subprocess.run(line, env=env, check=True, timeout=60, stdout=subprocess.PIPE, text=True)
     return done.stdout
 
