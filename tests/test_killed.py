@@ -51,10 +51,14 @@ def _here() -> Iterator[Home]:
 
 
 def files(here: Home) -> set[str]:
-    """The files in a home, without those of the test itself."""
-    own = {"filekeychain.py", "stopping.py", "config.toml", "mark"}
+    """The files in a home, without those of the test, the receipts, and the lock of the screen.
+
+    The next prompt on a screen takes its lock over: it belongs to no process that lives.
+    """
+    own = {"filekeychain.py", "stopping.py", "config.toml", "mark", "receipts.jsonl"}
     paths = (path for path in here.folder.rglob("*") if path.is_file())
-    return {str(path.relative_to(here.folder)) for path in paths if path.name not in own}
+    names = {str(path.relative_to(here.folder)) for path in paths if path.name not in own}
+    return {name for name in names if not name.startswith("run/secretly/screen-")}
 
 
 def afterwards(here: Home, tried: Tried, point: str, started: float) -> None:
