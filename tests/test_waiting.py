@@ -503,6 +503,25 @@ async def main():
 
 
 @pytest.mark.process
+def test_a_late_thread_may_end_before_the_program() -> None:
+    """A module in Rust, such as cryptography's, aborts the process if its thread is ended there."""
+    program = """
+import asyncio, time
+from secretly.waiting import requests
+def late():
+    time.sleep(0.4)
+    print("ended", flush=True)
+async def main():
+    try:
+        await requests.in_thread(late, 0.1)
+    except TimeoutError:
+        print("too long", flush=True)
+asyncio.run(main())
+"""
+    assert script(program) == "too long\nended\n"
+
+
+@pytest.mark.process
 @pytest.mark.parametrize("outcome", ["1", "1 / 0"])
 @pytest.mark.parametrize("driver", ["asyncio", "twisted"])
 def test_a_late_answer_is_dropped(driver: str, outcome: str) -> None:

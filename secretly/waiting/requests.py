@@ -17,6 +17,7 @@ program has a running loop, and yet asyncio does not drive it.
 
 from __future__ import annotations
 
+import atexit
 import sys
 import time
 
@@ -52,6 +53,12 @@ _PATIENCE = 0.05
 
 #: The longest sleep in place, in seconds. A longer one may have to be cancelled.
 _LONGEST_SLEEP = 1.0
+
+#: How long, in seconds, a program that ends waits for threads that are left behind.
+_LAST_MOMENT = 1.0
+
+#: The threads that run now, left behind or not.
+_threads: set[Any] = set()
 
 #: Where Twisted puts the reactor that is installed.
 _REACTOR = "twisted.internet.reactor"
@@ -211,6 +218,17 @@ async def in_thread_if_needed(function: Callable[[], T], timeout: float) -> T:
     return found
 
 
+def _end_threads() -> None:
+    """Give the threads that are left behind a moment to end, when the program ends.
+
+    Python before 3.14 ends a daemon thread with ``pthread_exit``. In a module in Rust, such as the
+    one that ``cryptography`` imports for keyring, that aborts the whole process.
+    """
+    until = time.monotonic() + _LAST_MOMENT
+    for thread in list(_threads):
+        thread.join(max(0.0, until - time.monotonic()))
+
+
 class _Thread(Request["Any"]):
     """A function in a daemon thread, which keeps no process from exiting.
 
@@ -229,8 +247,15 @@ class _Thread(Request["Any"]):
                 done((self._function(), None))
             except Exception as error:
                 done((None, error))
+            finally:
+                _threads.discard(thread)
 
-        threading.Thread(target=work, name="secretly", daemon=True).start()
+        thread = threading.Thread(target=work, name="secretly", daemon=True)
+        if not _threads:
+            atexit.unregister(_end_threads)
+            atexit.register(_end_threads)
+        _threads.add(thread)
+        thread.start()
 
     def arm(self, loop: Loop, settle: Settle) -> Undo:
         self._start(lambda answer: loop.call_from_thread(lambda: settle(answer)))
