@@ -577,6 +577,7 @@ for line in sys.stdin:
 #: The modules that the command loads when it needs them.
 _LOADED = (
     "keyring.backends.fail packaging.metadata packaging.version pexpect.fdpexpect "
+    "twisted.internet.posixbase "
     "secretly.cli.check secretly.cli.doctor secretly.cli.dry_run secretly.cli.forget "
     "secretly.cli.get secretly.cli.list secretly.cli.run secretly.cli.set secretly.cli.shim "
     "secretly.cli.token"
@@ -596,6 +597,7 @@ class Warm:
             environ=environ,
             stderr=subprocess.DEVNULL,
         )
+        self.pid = self._process.pid
 
     def __enter__(self) -> Warm:
         return self
