@@ -22,6 +22,18 @@ jOa+NzFVmegBisWfxFZvwC3OAOnKCWvfF0JucW2V7dKxqvxOWAM3Qy+7xd1N7Q==
 -----END AGE ENCRYPTED FILE-----
 """
 
+#: Another identity, with the same passphrase.
+OTHER_IDENTITY = """-----BEGIN AGE ENCRYPTED FILE-----
+YWdlLWVuY3J5cHRpb24ub3JnL3YxCi0+IHNjcnlwdCB2c2FNUG9YM2Z3Z0lVdDNY
+NEd1VDBRIDEwCnJuL0NjQ1Nsb0JHejlWdHYzUzhibWNHN1RiaUxFQ3F4YlpLNkpl
+V2c1QjAKLS0tIEJGWTE0ZFl2ZUhjQnZuSkhGM0V0M0dGR2cvOHIxbUdCY2VPWWYx
+c21KYjgKKimTTdFMwenzB1LzxpPt9iwLjJXflmPQzXnmIFrCO6+lay8RqM5zSOfc
+wK/+6aRzeJURk5qTclS6F7BRSbc2cuc8s1m1tcYUtWcaBEXFBbXOpYskxq5WFaWr
+qLDd1nFUsQjZswWoeHuc3U9zpKUDabINdPVmRryk0HyrxZvG3MQ0WjD6/Bor6wNS
+al1tpFP90yg/pigm4fr7KtnxzQ0Uzv5hce7UjBJ9qwAuyGcYZJkelhkYR+iHpA==
+-----END AGE ENCRYPTED FILE-----
+"""
+
 
 def put_identity(data_folder: str | Path) -> Path:
     """Put the identity into secretly's folder, below this data folder; return that folder."""
