@@ -136,10 +136,16 @@ _SEALED = ("-----BEGIN AGE ENCRYPTED FILE-----", "age-encryption.org/")
 def is_sealed(text: str) -> bool:
     """Whether *text* begins as an age file: then it is not a secret, but an encrypted one.
 
+    Before the beginning may be what nobody sees: white space of any kind, a byte order mark.
+
     >>> is_sealed("-----BEGIN AGE ENCRYPTED FILE-----")
     True
     """
-    return text.lstrip("\ufeff \t\r\n").startswith(_SEALED)
+    for beginning in _SEALED:
+        before, found, _ = text.partition(beginning)
+        if found and not any(letter.isprintable() and letter != " " for letter in before):
+            return True
+    return False
 
 
 class Environ(dict[str, str]):

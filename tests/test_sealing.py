@@ -59,6 +59,7 @@ DAMAGED = armored(DATA[:-1] + bytes([DATA[-1] ^ 1])).decode()
         (SEALED, True),
         (sealed.IDENTITY, True),
         (f"\ufeff\r\n {SEALED}", True),
+        (f"\x0b\xa0\0\u200b\udcff{SEALED}", True),
         ("-----BEGIN AGE ENCRYPTED FILE-----", True),
         ("age-encryption.org/v1\n-> X25519 a\n", True),
         ("age-encryption.org/v2", True),
