@@ -126,6 +126,12 @@ def test_a_no_and_a_closed_door(home: Home) -> None:
         assert fake.prompts == []
 
 
+def test_a_passphrase_that_fills_a_pipe_is_too_long(home: Home) -> None:
+    """It could not be given to the process that tries it."""
+    with FakePinentry(["x" * 70_000]) as fake:
+        assert_fails(home.run("get", "One", environ=fake.environ), 1, "is too long")
+
+
 def test_damage_is_told_apart_from_a_wrong_passphrase(home: Home) -> None:
     """A damaged secret and a damaged identity are named, before anything is asked."""
     path = home.folder / "keychain.json"

@@ -23,6 +23,9 @@ __all__ = ["WrongPassphrase", "lock", "unlock", "weakness"]
 #: How long the work may take, in seconds: about a second, on the machine where the file was made.
 _WORK = 120.0
 
+#: How many bytes the process can be given: as many as a pipe holds.
+_MOST = 1 << 16
+
 #: How often pyrage may try: it measures the machine each time, and a moment's speed is not typical.
 _TRIES = 3
 
@@ -101,6 +104,8 @@ async def _work(what: str, passphrase: str, data: str) -> output.Finished:
     folder = os.path.dirname(os.path.dirname(sealing.library().__file__))
     argv = [_interpreter(), "-I", "-S", "-c", _PROGRAM, folder, what]
     given = Secret(f"{passphrase}\0{data}").encode()
+    if len(given) > _MOST:
+        raise Refused("that passphrase is too long", "take one of at most 32 KiB")
     try:
         done = await output.read_output(
             argv, timeout=_WORK, environ=Environ(os.environ), stdin=given, ready=b"ready"
