@@ -25,6 +25,7 @@ from secretservice import secret_service
 import secretly
 from secretly.asking import sealed_wording, wording
 from secretly.asking.assuan import unescape
+from secretly.keeping import sealing
 from secretly.keeping.kernel_keyring import KernelKeyring
 from secretly.redacted import is_sealed
 from secretly.testing import FakePinentry, MemoryKeychain, sandbox
@@ -394,6 +395,25 @@ def test_replacing_the_identity_goes_on_after_a_kill(home: Home) -> None:
     sealed.put_identity(home.environ["XDG_DATA_HOME"])
     with FakePinentry([P]) as fake:
         assert_fails(home.run("get", "One", environ=fake.environ), 1, "another identity")
+
+
+@pytest.mark.outside
+def test_what_a_killed_seal_left_behind_is_found(home: Home) -> None:
+    """The keychain has changed and the list has not: ``replace`` and ``unseal`` look there."""
+    new, path = "canary of other words", home.folder / "keychain.json"
+    items = json.loads(path.read_text())
+    plain, one = (json.dumps([name, ME]) for name in ("Plain", "One"))
+    items[plain] = sealing.seal("canary-Plain", sealed.RECIPIENT, "Plain")
+    items[one] = "canary-One"
+    path.write_text(json.dumps(items))
+    assert listed(home) == {"One": True, "Two": True, "Plain": False}
+    assert home.run("unseal", "One").stdout == "One is not sealed\n"
+    assert listed(home)["One"] is False
+    with FakePinentry([P, new, new, new]) as fake:
+        done = home.run("identity", "replace", environ=fake.environ)
+        assert done.stdout == "sealed for the new identity: Plain, Two\n", done
+        assert home.run("get", "Plain", environ=fake.environ).stdout == "canary-Plain\n"
+    assert listed(home)["Plain"] is True
 
 
 @pytest.mark.outside

@@ -187,7 +187,14 @@ async def unseal_stored(name: str, context: Context) -> bool:
             f"the configuration has sealed = true for {escape(name)}",
             f"remove it there first: {escape(str(context.configuration.path))}",
         )
-    shut = [item for item in await _items(name, context) if is_sealed(item.text)]
+    items = await _items(name, context)
+    shut = [item for item in items if is_sealed(item.text)]
+    listed = {
+        one.username for one in context.stored_names.items() if one.name == name and one.sealed
+    }
+    for item in items:
+        if item not in shut and item.username.name in listed:  # an earlier call was interrupted
+            await store_text(name, item.text, item.username, context)
     if not shut:
         return False
     check_can_open([escape(name)], context)
@@ -258,9 +265,13 @@ def _usernames(name: str, context: Context) -> list[Username]:
 
 
 async def _sealed_items(context: Context) -> list[_Item]:
-    """The sealed items of all names that are listed or configured."""
+    """The sealed items of all names that are listed, or configured as sealed.
+
+    The list is not asked which are sealed: a call that was interrupted, or another program, may
+    have sealed one without changing the list.
+    """
     entries = context.configuration.secrets.values()
-    listed = [one.name for one in context.stored_names.items() if one.sealed]
+    listed = [one.name for one in context.stored_names.items()]
     found = []
     for name in dict.fromkeys((*listed, *(entry.name for entry in entries if entry.sealed))):
         with contextlib.suppress(NotFound):
