@@ -27,6 +27,7 @@ from secretly.asking import sealed_wording, wording
 from secretly.asking.assuan import unescape
 from secretly.keeping import sealing
 from secretly.keeping.kernel_keyring import KernelKeyring
+from secretly.keeping.sealing import Keys
 from secretly.redacted import is_sealed
 from secretly.testing import FakePinentry, MemoryKeychain, sandbox
 from secretly.waiting import own_loop
@@ -394,7 +395,9 @@ def test_replacing_the_identity_goes_on_after_a_kill(home: Home) -> None:
     assert (folder / "identity-1.age").read_text() == sealed.IDENTITY
     sealed.put_identity(home.environ["XDG_DATA_HOME"])
     with FakePinentry([P]) as fake:
-        assert_fails(home.run("get", "One", environ=fake.environ), 1, "another identity")
+        done = home.run("get", "One", environ=fake.environ)
+        assert_fails(done, 1, "another identity")
+        assert "age -d -i" in done.stderr
 
 
 @pytest.mark.outside
@@ -414,6 +417,25 @@ def test_what_a_killed_seal_left_behind_is_found(home: Home) -> None:
         assert done.stdout == "sealed for the new identity: Plain, Two\n", done
         assert home.run("get", "Plain", environ=fake.environ).stdout == "canary-Plain\n"
     assert listed(home)["Plain"] is True
+
+
+def test_a_lost_identity_and_a_wrong_recipient_seal_nothing(home: Home) -> None:
+    """No second identity is made, and no secret is sealed for somebody else."""
+    before, folder = stored(home), Path(home.environ["XDG_DATA_HOME"], "secretly")
+    other = Keys.generate().recipient
+    (folder / "identity.pub").write_text(other)
+    with FakePinentry([P]) as fake:
+        done = home.run("seal", "Plain", environ=fake.environ)
+        assert (done.status, "not your identity's" in done.stderr) == (1, True), done
+        assert "set --sealed" not in done.stderr
+        (folder / "identity.age").unlink()
+        for words in (("seal", "Plain"), ("set", "One", "--stdin"), ("identity", "create")):
+            done = home.run(*words, environ=fake.environ, stdin="canary-1")
+            assert_fails(done, 1, "from your backup")
+        assert_fails(home.run("get", "One", environ=fake.environ), 1, "from your backup")
+        assert len(fake.prompts) == 1
+    assert stored(home) == before
+    assert (folder / "identity.pub").read_text() == other
 
 
 @pytest.mark.outside

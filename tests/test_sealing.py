@@ -368,6 +368,10 @@ def _files(tmp_path: Path) -> IdentityFiles:
     return IdentityFiles(sealed.put_identity(tmp_path))
 
 
+#: The keys of the identity for tests.
+MINE = Keys.parse(pyrage.passphrase.decrypt(sealed.IDENTITY.encode(), sealed.PASSPHRASE).decode())
+
+
 def test_an_identity_is_written_for_this_user_alone(tmp_path: Path) -> None:
     """The folder is 0700, and each file 0600, whatever the umask."""
     before = os.umask(0)
@@ -402,6 +406,25 @@ def test_an_identity_that_others_can_change_is_refused(files: IdentityFiles) -> 
     Path(files.path).chmod(0o666)
     with pytest.raises(Refused):
         files.read()
+
+
+def test_a_lost_identity_is_restored_and_not_made_again(files: IdentityFiles) -> None:
+    """A new one could not open what is sealed, and the backup would then take its place."""
+    Path(files.path).unlink()
+    for call in (files.read, files.recipient, files.refuse_if_lost):
+        with pytest.raises(NotFound, match="is missing") as caught:
+            call()
+        assert "from your backup" in caught.value.hint
+    Path(files.path).with_suffix(".pub").unlink()
+    files.refuse_if_lost()
+
+
+def test_nothing_is_sealed_for_somebody_else(files: IdentityFiles) -> None:
+    """The recipient must be one of the identity's."""
+    files.refuse_other_recipient(Keys((*Keys.generate().texts, *MINE.texts)))
+    with pytest.raises(Refused, match="not your identity's") as caught:
+        files.refuse_other_recipient(KEYS)
+    assert "secretly identity create" in caught.value.hint
 
 
 @pytest.mark.parametrize("text", ["age1wrong\n", "\xff", ""])

@@ -55,7 +55,7 @@ class IdentityFiles:
         :raises Refused: if others could change it, or it can't be read.
         """
         if not self.exist:
-            raise NotFound("you have no identity, which opens sealed secrets", _MAKE)
+            raise self._missing()
         return self._read(self.path)
 
     def recipient(self) -> str:
@@ -64,14 +64,47 @@ class IdentityFiles:
         :raises NotFound: if there is none.
         :raises Refused: if others could change it, or it can't be read.
         """
+        if not self.exist:
+            raise self._missing()
         if not self.complete:
             raise NotFound(
-                "you have no identity, which opens sealed secrets"
-                if not self.exist
-                else f"the recipient of your identity is missing: {escape(self._recipient_path)}",
-                _MAKE,
+                f"the recipient of your identity is missing: {escape(self._recipient_path)}",
+                "make it: secretly identity create",
             )
         return self._read(self._recipient_path).strip()
+
+    def refuse_if_lost(self) -> None:
+        """Refuse to make a new identity in place of a lost one, which a backup may bring back.
+
+        :raises NotFound: if there is a recipient, and no identity.
+        """
+        if not self.exist and os.path.lexists(self._recipient_path):
+            raise self._missing()
+
+    def _missing(self) -> NotFound:
+        if os.path.lexists(self._recipient_path):
+            return NotFound(
+                f"{_WHAT}, which opens sealed secrets, is missing: {escape(self.path)}",
+                "restore it from your backup. There is none? Delete"
+                f" {escape(self._recipient_path)}, then run: secretly identity create",
+            )
+        return NotFound(
+            "you have no identity, which opens sealed secrets",
+            f"restore it from your backup, as {escape(self.path)}, or make one: secretly identity"
+            " create",
+        )
+
+    def refuse_other_recipient(self, keys: sealing.Keys) -> None:
+        """Refuse to seal if somebody else could open it.
+
+        :raises Refused: if the recipient is not one of these keys'.
+        """
+        if self.recipient() not in keys.recipients:
+            raise Refused(
+                f"nothing was sealed: the recipient in {escape(self._recipient_path)} is not your"
+                " identity's",
+                "move that file away, then run: secretly identity create",
+            )
 
     def _read(self, path: str) -> str:
         safefiles.refuse_if_others_can_write(path, _WHAT)
@@ -216,9 +249,6 @@ class IdentityFiles:
             f"can't write your identity in {escape(self._folder)}: {error.strerror}",
             "check the folder's permissions and the disk",
         )
-
-
-_MAKE = "make it: secretly identity create"
 
 
 def _open_private(path: str, flags: int) -> int:

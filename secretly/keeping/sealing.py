@@ -27,6 +27,7 @@ __all__ = [
     "Damaged",
     "Header",
     "Keys",
+    "OtherIdentity",
     "check_memory",
     "check_sealed",
     "library",
@@ -62,6 +63,10 @@ _NOT_THESE_KEYS = "No matching keys found"
 
 class Damaged(ValueError):
     """An age file that secretly can't open; the text says why, and goes on after ``it``."""
+
+
+class OtherIdentity(Damaged):
+    """An age file that was sealed for another identity."""
 
 
 class Header(NamedTuple):
@@ -252,8 +257,9 @@ def unseal(text: str, keys: Keys, name: str) -> Secret:
     try:
         found = to_secret(pyrage.decrypt(data, identities), nul=True)
     except pyrage.DecryptError as error:
-        other = str(error) == _NOT_THESE_KEYS
-        raise Damaged("is sealed for another identity" if other else "is damaged") from None
+        if str(error) == _NOT_THESE_KEYS:
+            raise OtherIdentity("is sealed for another identity") from None
+        raise Damaged("is damaged") from None
     except NotASecret as error:
         raise Damaged(str(error)) from None
     tags = {words[1] for words in read_header(data).stanzas if words[0] == _OF_NAME and words[1:]}

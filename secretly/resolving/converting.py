@@ -66,6 +66,7 @@ async def create_identity(context: Context) -> str:
                 f"you have an identity: {escape(files.path)}",
                 "for a new one: secretly identity replace",
             )
+        files.refuse_if_lost()
         if files.exist:
             keys = await ask_passphrase(sealed_wording.RESTORE, context)
             files.write_recipient(keys.recipient)
@@ -165,6 +166,7 @@ async def seal_stored(name: str, context: Context) -> bool:
     await ensure_identity(context)
     keys = await ask_passphrase(sealed_wording.seal_text(escape(name)), context)
     files = IdentityFiles.of(context.environ)
+    files.refuse_other_recipient(keys)
     for item in items:
         if item in shut:
             continue

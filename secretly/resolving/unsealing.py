@@ -105,10 +105,10 @@ def _named(name: str) -> Iterator[None]:
     try:
         yield
     except sealing.Damaged as error:
-        raise Refused(
-            f"the sealed secret for {escape(name)} {error}",
-            f"replace it: secretly set --sealed {shell_quote(name)}",
-        ) from None
+        replace = f"replace it: secretly set --sealed {shell_quote(name)}"
+        if isinstance(error, sealing.OtherIdentity):
+            replace = f"open it with that identity (age -d -i FILE), or {replace}"
+        raise Refused(f"the sealed secret for {escape(name)} {error}", replace) from None
 
 
 def _purposes(wanted: Sequence[tuple[SecretRequest, ResolvedSecret]]) -> str:
