@@ -126,6 +126,21 @@ def test_what_is_not_a_file_is_refused(files: tuple[Path, Path]) -> None:
         policy.load(*map(str, files))
 
 
+@pytest.mark.parametrize("what", ["file", "folder", "both"])
+def test_a_link_that_leads_nowhere_is_refused(what: str, files: tuple[Path, Path]) -> None:
+    """The disk with the policy may be missing, and without it everything would be allowed."""
+    own = files[1]
+    if what != "file":
+        own.parent.rmdir()
+        own.parent.symlink_to("elsewhere")
+    if what == "both":
+        (own.parent.parent / "elsewhere").mkdir()
+    if what != "folder":
+        own.symlink_to("/nonexistent/policy.toml")
+    with pytest.raises(BadConfiguration, match="No such file"):
+        policy.load(*map(str, files))
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
 @pytest.mark.parametrize("what", ["policy.toml", "."])
 def test_the_systems_file_must_be_roots(

@@ -74,12 +74,18 @@ def load(system: str = SYSTEM, own: str | None = None) -> Policy:
 
 
 def _exists(path: str) -> bool:
-    """Whether there is such a file, also one that can't be read."""
+    """Whether there is such a file, also one that can't be read.
+
+    A link that leads nowhere counts, and so does one in place of the folder: the policy that it led
+    to may be on a disk that is not there now.
+    """
     if not path:
         return False
     try:
-        os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
-    except (FileNotFoundError, NotADirectoryError):
+        os.lstat(path)
+    except FileNotFoundError:
+        return os.path.islink(os.path.dirname(path)) and not os.path.exists(os.path.dirname(path))
+    except NotADirectoryError:
         return False
     except OSError:
         pass  # reading it says what is wrong

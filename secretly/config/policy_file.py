@@ -33,8 +33,7 @@ def read(paths: Sequence[str], system: str) -> dict[str, Any]:
     :raises BadConfiguration: naming the file and the key.
     :raises Refused: if somebody else could change a file.
     """
-    tables = [(path, _table(path, path == system)) for path in paths]
-    return _strictest([(path, table) for path, table in tables if table is not None])
+    return _strictest([(path, _table(path, path == system)) for path in paths])
 
 
 def _strictest(found: Sequence[tuple[str, Mapping[str, Any]]]) -> dict[str, Any]:
@@ -51,12 +50,10 @@ def _strictest(found: Sequence[tuple[str, Mapping[str, Any]]]) -> dict[str, Any]
     return {**values, "paths": tuple(path for path, _ in found)}
 
 
-def _table(path: str, systems: bool) -> dict[str, Any] | None:
-    """The checked values of a file; None if it is gone."""
+def _table(path: str, systems: bool) -> dict[str, Any]:
+    """The checked values of a file."""
     try:
         data = safefiles.read_file(path)
-    except FileNotFoundError:
-        return None
     except OSError as error:
         raise _unreadable(path, error) from None
     safefiles.refuse_if_others_can_write(path, "the policy")
