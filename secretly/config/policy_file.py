@@ -9,7 +9,7 @@ from typing import Any
 
 from .. import safefiles
 from ..errors import BadConfiguration, Refused
-from ..text import escape
+from ..text import escape, shorten
 
 __all__ = ["ORDER", "read"]
 
@@ -105,7 +105,8 @@ def _checked(path: str, key: str, value: object) -> object:
 
 
 def _bad(path: str, key: str, what: str) -> BadConfiguration:
-    return BadConfiguration(f"the policy {escape(path)}: {escape(key)} {what}", _HINT)
+    named = shorten(escape(key), 60)
+    return BadConfiguration(f"the policy {escape(path)}: {named} {what}", _HINT)
 
 
 def _written(value: object) -> str:
@@ -118,6 +119,13 @@ def _full_path(value: object) -> str | None:
     return str(value) if good else None
 
 
+def _variables(value: object) -> tuple[str, ...] | None:
+    """The variables, each a name that a shell can set: another one would mark nothing."""
+    found = _names(value)
+    names = [one.partition("=")[0] for one in found or ()]
+    return found if all(name.isascii() and name.isidentifier() for name in names) else None
+
+
 def _names(value: object) -> tuple[str, ...] | None:
     if not isinstance(value, list) or not all(isinstance(one, str) and one for one in value):
         return None
@@ -127,6 +135,6 @@ def _names(value: object) -> tuple[str, ...] | None:
 #: The other keys: what reads a value, or returns None, and what it takes.
 _READERS: dict[str, tuple[Callable[[object], Any], str]] = {
     "pinentry": (_full_path, 'the full path of a pinentry, such as "/usr/bin/pinentry-gnome3"'),
-    "agent_variables": (_names, 'a list of variables, such as ["MY_AGENT", "MY_MODE=agent"]'),
+    "agent_variables": (_variables, 'a list of variables, such as ["MY_AGENT", "MY_MODE=agent"]'),
     "agent_programs": (_names, 'a list of the names of programs, such as ["my-agent"]'),
 }
