@@ -71,6 +71,7 @@ def test_the_name_of_an_agent_is_harmless_and_short() -> None:
     assert len(found[0]) == 32
     assert found[0].startswith(r"a\x1b[2Jx")
     assert find_mark({"AI_AGENT": "a\x1b"}) == (r"a\x1b", "AI_AGENT")
+    assert find_mark({"AI_AGENT": " "}) == ("an agent", "AI_AGENT")
 
 
 def test_the_policy_adds_marks() -> None:
@@ -79,9 +80,11 @@ def test_the_policy_adds_marks() -> None:
     more = (["MY_AGENT", "MODE=agent"], ["my-agent"])
     assert recognize({"MY_AGENT": "1"}, more=more) == Agent("an agent", "MY_AGENT")
     assert recognize({"MODE": "person"}, more=more) is None
-    found = recognize({}, [("my-agent", PLAIN)], more=more)
-    assert found is not None
-    assert found.name == "my-agent"
+    for pattern, program in (("my-agent", "my-agent"), ("my-*", "my-agent"), ("*", "x")):
+        found = recognize({}, [(program, PLAIN)], more=([], [pattern]))
+        assert found is not None
+        assert found.name == program
+    assert recognize({}, [("my-agent-2", PLAIN)], more=more) is None
 
 
 # -- ancestors -----------------------------------------------------------------------
@@ -124,6 +127,7 @@ def test_an_unset_mark_is_found_in_the_parent() -> None:
         ("the agent has ended", MARKED, [("bash", MARKED)]),
         ("exported by hand", MARKED, [("zsh", PLAIN), ("gnome-terminal-server", None)]),
         ("set for one command", MARKED, [("zsh", PLAIN), ("tmux", PLAIN)]),
+        ("exported in another shell", MARKED, [("nu", PLAIN), ("kitty", PLAIN)]),
         ("kept by sudo", MARKED, [("sudo", None), ("zsh", PLAIN)]),
     ],
 )
@@ -134,6 +138,16 @@ def test_a_stale_mark_locks_nobody_out(
     assert recognize(environ, processes, foreground=True) is None, what
     found = recognize(environ, processes, foreground=False)
     assert found == Agent("Claude Code", "CLAUDECODE", NOBODY), what
+
+
+def test_the_first_process_of_a_container_adds_no_mark() -> None:
+    """A server that an agent started there is its child once the agent has ended."""
+    chain = [Ancestor(200, 2, "tmux", False), Ancestor(1, 1, "tini", True)]
+    environs = {200: MARKED, 1: PLAIN}
+    found = agents.recognize(
+        MARKED, ((), ()), lambda: chain, lambda pid, _: environs[pid], lambda: True
+    )
+    assert found is None
 
 
 def test_what_adds_a_mark_is_the_agent() -> None:

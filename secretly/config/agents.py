@@ -79,7 +79,8 @@ PROGRAMS: tuple[tuple[str, str], ...] = (
 
 #: Programs that a person uses to start others: a mark that one of them adds is not an agent's.
 _NOT_AGENTS = frozenset(
-    "sh bash dash ash zsh fish ksh env sudo su login sshd tmux screen systemd init launchd".split()
+    "sh bash dash ash zsh fish ksh mksh yash csh tcsh nu elvish xonsh pwsh busybox direnv env sudo "
+    "doas su login sshd sshd-session mosh-server tmux screen zellij systemd init launchd".split()
 )
 
 
@@ -157,9 +158,13 @@ class _Seen:
     ) -> None:
         self.process = process
         self.mark = find_mark(environ or {}, more[0])
-        #: Whether a mark of its child comes from itself, and it is not a person's shell.
+        #: Whether a mark of its child comes from itself, and it is not a person's shell. The first
+        #: process of a container is the parent of whatever an agent left behind.
         self.adds_marks = (
-            environ is not None and self.mark is None and process.name not in _NOT_AGENTS
+            environ is not None
+            and self.mark is None
+            and process.pid != 1
+            and process.name not in _NOT_AGENTS
         )
 
 
@@ -171,17 +176,17 @@ def find_mark(environ: Mapping[str, str], more: Sequence[str] = ()) -> tuple[str
         key, equals, wanted = variable.partition("=")
         value = environ.get(key, "")
         if value and (not equals or value == wanted):
-            return _harmless(name or value), key
+            return _harmless(name or value.strip() or "an agent"), key
     return None
 
 
 def _named(program: str, more: Sequence[str]) -> str:
     """The name of the agent that a program is; empty if it is none."""
-    for pattern, name in PROGRAMS:
+    for pattern, name in (*PROGRAMS, *((one, _harmless(program)) for one in more)):
         start = pattern.removesuffix("*")
         if program == start or (start != pattern and program.startswith(start)):
             return name
-    return _harmless(program) if program in more else ""
+    return ""
 
 
 def _harmless(name: str) -> str:
