@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import platform
+import pwd
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
 from command import Home
@@ -70,6 +73,16 @@ def under_policy(home: Home, system: str = "", own: str = "") -> list[str]:
     if not _works(tuple(words)):
         pytest.skip("this system allows no mounts here")
     return words
+
+
+@contextlib.contextmanager
+def account_home(folder: Path) -> Iterator[None]:
+    """The password database names this home, in this process."""
+    with pytest.MonkeyPatch.context() as patch:
+        entry = [*pwd.getpwuid(os.getuid())]
+        entry[5] = str(folder)
+        patch.setattr(pwd, "getpwuid", lambda _: pwd.struct_passwd(entry))
+        yield
 
 
 def _as_root() -> list[str]:

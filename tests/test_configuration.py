@@ -662,6 +662,8 @@ def test_elsewhere_the_home_is_the_systems_too(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("HOME", "")
     system = pwd.getpwuid(os.getuid()).pw_dir
     assert places.secretly_folder("config", {"HOME": ""}).startswith(system)
+    monkeypatch.setenv("HOME", "/home/other")
+    assert places.secretly_folder("config", {}).startswith(system)
 
 
 def test_a_relative_configuration_is_refused(

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from command import Home, quick
+from sandboxes import account_home
 from tokens import TOKEN, wheel
 
 from secretly.config.model import Configuration
@@ -129,7 +130,8 @@ def test_the_receipts_are_as_described(home: Home) -> None:
     """What was handed over and what was refused, with all that can be recorded."""
     context = Context.of(Configuration(), home.environ)
     context = context._replace(policy=Policy(log="full"), reason="a reason")
-    journal = Journal(Use("/bin/x", "x", ["x"]), home.environ, context, print)
+    with account_home(home.folder):
+        journal = Journal(Use("/bin/x", "x", ["x"]), home.environ, context, print)
     secret = HandedSecret("PyPI", "keychain", "yes", ("X",), ("demo",), 1.0)
     journal.handed_over([secret], [Distribution("dist/x.whl", 1, "ab", "demo", "1")])
     journal.not_handed_over(["PyPI"], Refused("no"))

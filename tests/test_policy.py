@@ -59,6 +59,30 @@ def test_the_stricter_value_counts(key: str, files: tuple[Path, Path]) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="the system's file must be root's")
+@pytest.mark.parametrize(
+    ("one", "other", "level", "needed"),
+    [
+        ('"off"', '"off"', "off", False),
+        ('"off"', '"on"', "on", False),
+        ('"on"', '"full"', "full", False),
+        ('"off"', '"required"', "on", True),
+        ('"full"', '"required"', "full", True),
+        ('["required", "full"]', '"off"', "full", True),
+        ('["full"]', None, "full", False),
+    ],
+)
+def test_a_receipt_without_exception_takes_no_command_line_away(
+    one: str, other: str | None, level: str, needed: bool, files: tuple[Path, Path]
+) -> None:
+    """How much is logged, and whether it must be, are two things, and both can be asked for."""
+    for pair in ((one, other), (other, one)):
+        for path in files:
+            path.unlink(missing_ok=True)
+        found = load(files, *(value and f"log = {value}\n" for value in pair))  # type: ignore[arg-type]
+        assert (found.log, found.needs_receipt) == (level, needed)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the system's file must be root's")
 def test_the_systems_pinentry_counts_and_marks_add_up(files: tuple[Path, Path]) -> None:
     """There is no stricter pinentry, and each mark makes secretly more careful."""
     found = load(
@@ -81,6 +105,10 @@ def test_the_systems_pinentry_counts_and_marks_add_up(files: tuple[Path, Path]) 
         'no_confirm = "false"',
         "require_reason = 1",
         'log = "none"',
+        "log = []",
+        'log = ["off", "required"]',
+        'log = ["full", "full"]',
+        "log = [1, {}]",
         'agents = "yes"',
         'agents = ["ask"]',
         "pinentry = true",

@@ -15,7 +15,7 @@ from command import PATIENCE, SECRETLY, Ended, Home, home, quick
 from conftest import fewer
 from hypothesis import given
 from hypothesis import strategies as st
-from sandboxes import under_policy
+from sandboxes import account_home, under_policy
 
 from secretly.config.model import Configuration
 from secretly.config.policy import Policy
@@ -169,8 +169,11 @@ class Written:
         self.said: list[str] = []
         self.environ = {"HOME": str(folder)}
         context = Context.of(Configuration(), self.environ)
-        context = context._replace(policy=Policy(log=level), reason="a reason")
-        self.journal = Journal(USE, self.environ, context, self.said.append)
+        words = level.split()
+        rules = Policy(log=words[0] if words else "", needs_receipt="required" in words)
+        context = context._replace(policy=rules, reason="a reason")
+        with account_home(folder):
+            self.journal = Journal(USE, self.environ, context, self.said.append)
         self.path = folder / ".local/state/secretly/receipts.jsonl"
 
     @property
@@ -239,6 +242,15 @@ def test_the_fullest_level_has_the_command_line(tmp_path: Path) -> None:
     assert second["message"] == "canary-text"
 
 
+def test_no_variable_moves_the_receipts_that_a_policy_asks_for(tmp_path: Path) -> None:
+    """They are in the home that the password database names, where the user looks."""
+    elsewhere = {"HOME": "/nonexistent", "XDG_STATE_HOME": str(tmp_path / "elsewhere")}
+    with account_home(tmp_path):
+        for log, wanted in (("", "elsewhere"), ("on", ".local/state"), ("full", ".local/state")):
+            found = receipts.folder(elsewhere, Policy(log=log))
+            assert found == str(tmp_path / wanted / "secretly")
+
+
 def test_nothing_is_recorded_if_it_is_switched_off(tmp_path: Path) -> None:
     """With ``off`` not even a folder is made."""
     written = Written(tmp_path, "off")
@@ -247,14 +259,14 @@ def test_nothing_is_recorded_if_it_is_switched_off(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("level", ["on", "full", "required"])
+@pytest.mark.parametrize("level", ["", "on", "full", "on required", "full required"])
 def test_a_receipt_that_can_not_be_written_stops_only_what_requires_it(
     level: str, tmp_path: Path
 ) -> None:
     """A line says so; with ``required`` nothing is handed over."""
     written = Written(tmp_path, level)
     (tmp_path / ".local").write_text("in the way")
-    if level == "required":
+    if "required" in level:
         with pytest.raises(Refused, match="can't write the receipt"):
             written.journal.handed_over([SECRET])
         assert written.said == []
@@ -262,7 +274,7 @@ def test_a_receipt_that_can_not_be_written_stops_only_what_requires_it(
         written.journal.handed_over([SECRET])
         assert len(written.said) == 1
     written.journal.not_handed_over([], Refused("again"))
-    assert len(written.said) == (level != "required")
+    assert len(written.said) == ("required" not in level)
 
 
 def test_a_full_disk_leaves_no_half_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -420,7 +432,7 @@ def test_any_line_can_be_shown(line: dict[str, Any]) -> None:
 
 @pytest.mark.real
 def test_the_policy_says_how_much_is_recorded() -> None:
-    """Nothing, everything, or a receipt for each use without exception."""
+    """Nothing, everything, or a receipt for each use without exception, whatever is set."""
     with home() as here:
         here.reach("unshare", "mount", "sh")
         words = ["run", "-e", "X=env://VALUE", "--", "sh", "-c", "echo $X"]
@@ -428,13 +440,17 @@ def test_the_policy_says_how_much_is_recorded() -> None:
         def ran(policy: str) -> Ended:
             start = under_policy(here, policy)
             command = [*start, *SECRETLY, *words]
-            return here.run_any(command, environ={"VALUE": "canary-1"}, seconds=2 * PATIENCE)
+            environ = {"VALUE": "canary-1", "XDG_STATE_HOME": f"{here.folder}/elsewhere"}
+            return here.run_any(command, environ=environ, seconds=2 * PATIENCE)
 
         path = here.folder / ".local/state/secretly/receipts.jsonl"
         assert ran('log = "off"\n').status == 0
         assert not path.exists()
         assert ran('log = "full"\n').status == 0
         assert json.loads(path.read_text())["line"] == "sh -c 'echo $X'"
+        path.unlink()
+        assert ran('log = ["full", "required"]\n').status == 0
+        assert "line" in json.loads(path.read_text())
         path.unlink()
         path.mkdir()
         done = ran('log = "required"\n')

@@ -11,10 +11,10 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from typing import Any
 
-from ..config import places
+from ..config import policy
 from ..errors import BadConfiguration, SecretlyError
 from ..running.receipt_file import ReceiptFile
-from ..running.receipts import FAILED
+from ..running.receipts import FAILED, folder
 from ..text import escape, format_time, shorten
 from .as_json import add_json, print_json
 from .console import say
@@ -42,7 +42,7 @@ def add_arguments(verb: ArgumentParser) -> None:
 
 def execute(options: Namespace) -> int:
     """Carry out the verb; return the exit status."""
-    file = ReceiptFile(places.secretly_folder("state", os.environ))
+    file = ReceiptFile(_folder())
     try:
         lines = file.lines()
     except OSError as error:
@@ -61,6 +61,14 @@ def execute(options: Namespace) -> int:
     for receipt in chosen:
         print("\n  ".join(_told(receipt)))
     return 0
+
+
+def _folder() -> str:
+    """The folder of the receipts, also if the policy is wrong: then nothing was handed over."""
+    try:
+        return folder(os.environ, policy.load())
+    except SecretlyError:
+        return folder(os.environ, policy.Policy())
 
 
 def _ago(text: str) -> int:

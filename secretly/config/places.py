@@ -163,7 +163,7 @@ def secretly_folder(kind: Literal["config", "data", "state"], environ: Mapping[s
             "state": platformdirs.user_state_dir,
         }
         folder, theirs = folders[kind]("secretly"), os.path.expanduser("~")
-        if not os.path.isabs(os.environ.get("HOME", "")) and folder.startswith(theirs):
+        if folder.startswith(theirs):  # platformdirs knows no other environment
             return home_folder(environ).rstrip("/") + folder[len(theirs.rstrip("/")) :]
         return folder
     return os.path.join(xdg_folder(kind, environ), "secretly")

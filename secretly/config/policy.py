@@ -24,7 +24,8 @@ class Policy(Record):
     :param no_confirm: whether ``--no-confirm`` is allowed.
     :param pinentry: the only pinentry that may ask; None: secretly chooses one.
     :param require_reason: whether each call must give a reason.
-    :param log: what is logged; empty: no file says it.
+    :param log: how much is logged: ``"off"``, ``"on"`` or ``"full"``; empty: no file says it.
+    :param needs_receipt: whether a secret is handed over only with a receipt.
     :param agents: what coding agents may do: ``"ask"``, ``"refuse"`` or ``"as-me"``.
     :param agent_variables: more variables that mark an agent, ``NAME`` or ``NAME=value``.
     :param agent_programs: more programs that are agents.
@@ -36,6 +37,7 @@ class Policy(Record):
     pinentry: str | None = None
     require_reason: bool = False
     log: str = ""
+    needs_receipt: bool = False
     agents: str = "ask"
     agent_variables: tuple[str, ...] = ()
     agent_programs: tuple[str, ...] = ()

@@ -18,9 +18,11 @@ ORDER: dict[str, tuple[object, ...]] = {
     "confirm": ("configured", "stored"),
     "no_confirm": (True, False),
     "require_reason": (False, True),
-    "log": ("off", "on", "full", "required"),
     "agents": ("as-me", "ask", "refuse"),
 }
+
+#: How much is logged, the most last, and the word that asks for a receipt without exception.
+LOGGED, _REQUIRED = ("off", "on", "full"), "required"
 
 _HINT = "fix it; docs/reference/policy has the keys and their values"
 
@@ -47,6 +49,11 @@ def _strictest(found: Sequence[tuple[str, Mapping[str, Any]]]) -> dict[str, Any]
                 values[key] = (*values.get(key, ()), *value)
             else:
                 values.setdefault(key, value)  # the system's
+    words = values.pop("log", ())
+    if words:
+        levels = ["on" if word == _REQUIRED else word for word in words]
+        values["log"] = max(levels, key=LOGGED.index)
+        values["needs_receipt"] = _REQUIRED in words
     return {**values, "paths": tuple(path for path, _ in found)}
 
 
@@ -119,6 +126,14 @@ def _full_path(value: object) -> str | None:
     return str(value) if good else None
 
 
+def _log(value: object) -> tuple[str, ...] | None:
+    """The words of the log: one, or both that can go together."""
+    words: list[Any] = value if isinstance(value, list) else [value]
+    if len(words) == 1 and words[0] in (*LOGGED, _REQUIRED):
+        return tuple(words)
+    return tuple(words) if sorted(map(str, words)) == ["full", _REQUIRED] else None
+
+
 def _variables(value: object) -> tuple[str, ...] | None:
     """The variables, each a name that a shell can set: another one would mark nothing."""
     found = _names(value)
@@ -134,6 +149,7 @@ def _names(value: object) -> tuple[str, ...] | None:
 
 #: The other keys: what reads a value, or returns None, and what it takes.
 _READERS: dict[str, tuple[Callable[[object], Any], str]] = {
+    "log": (_log, '"off", "on", "full", "required" or ["full", "required"]'),
     "pinentry": (_full_path, 'the full path of a pinentry, such as "/usr/bin/pinentry-gnome3"'),
     "agent_variables": (_variables, 'a list of variables, such as ["MY_AGENT", "MY_MODE=agent"]'),
     "agent_programs": (_names, 'a list of the names of programs, such as ["my-agent"]'),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from ..config import places
+from ..config import places, policy
 from ..errors import Cancelled, Refused, SecretlyError
 from ..processes import ancestry
 from ..record import Record
@@ -23,9 +23,8 @@ if TYPE_CHECKING:
     from ..resolving.request import Context
     from .json_line import Json
 
-#: How much is recorded: nothing; each hand-over; the command line as well; the same as "on", and
-#: a secret whose receipt can't be written is not handed over.
-OFF, ON, FULL, REQUIRED = "off", "on", "full", "required"
+#: How much is recorded: nothing; each hand-over; the command line as well.
+OFF, ON, FULL = "off", "on", "full"
 
 #: The outcomes.
 HANDED_OVER, NO, REFUSED, FAILED = "handed over", "no", "refused", "failed"
@@ -106,8 +105,9 @@ class Journal:
         note: Callable[[str], None],
     ) -> None:
         self._use, self._context, self._note = use, context, note
-        self._level = (context.policy.log if context is not None else "") or ON
-        self._file = ReceiptFile(places.secretly_folder("state", environ))
+        rules = policy.Policy() if context is None else context.policy
+        self._level, self._needed = rules.log or ON, rules.needs_receipt
+        self._file = ReceiptFile(folder(environ, rules))
         self._works = True
 
     def handed_over(
@@ -125,7 +125,7 @@ class Journal:
             named = [{"path": one.path, "sha256": one.sha256} for one in files[:_FILES]]
             receipt |= {"files": named, "more_files": max(0, len(files) - _FILES)}
         if wrong := self._written(receipt):
-            if self._level == REQUIRED:
+            if self._needed:
                 raise Refused(
                     f"can't write the receipt, and the policy requires one: {wrong}",
                     f"check {escape(os.path.dirname(self._file.path))}; nothing was handed over",
@@ -180,6 +180,15 @@ class Journal:
             self._works = False
             return f"{escape(self._file.path)}: {error.strerror}"
         return ""
+
+
+def folder(environ: Mapping[str, str], rules: policy.Policy) -> str:
+    """The folder of the receipts.
+
+    Where a policy asks for them, it is in the home folder that the password database names. Else
+    a caller could have them written where the user doesn't look.
+    """
+    return places.secretly_folder("state", {} if rules.log else environ)
 
 
 def _folder() -> str:
