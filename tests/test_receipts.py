@@ -114,6 +114,23 @@ def test_threads_that_add_lines_lose_none(
     assert sorted(file.lines()) == wanted
 
 
+def test_older_lines_are_there_without_the_newest_file(file: ReceiptFile) -> None:
+    """A process was killed just after it had moved the file."""
+    file.append("a")
+    os.rename(file.path, f"{file.path}.1")
+    assert file.lines() == [b"a"]
+
+
+@pytest.mark.parametrize("end", ["", ".2"])
+def test_a_file_that_is_too_large_is_not_read(end: str, file: ReceiptFile) -> None:
+    """secretly wrote no such file, and it may have no end."""
+    file.append("a")
+    with open(f"{file.path}{end}", "a", encoding="ascii") as opened:
+        opened.truncate(1 << 40)
+    with pytest.raises(OSError, match=f"receipts.jsonl{end} is larger than 2 MiB"):
+        file.lines()
+
+
 def test_a_line_that_was_cut_is_ended_first(file: ReceiptFile) -> None:
     """After a power failure the next line is a line of its own."""
     file.append("a")
@@ -240,6 +257,28 @@ def test_the_fullest_level_has_the_command_line(tmp_path: Path) -> None:
     first, second = written.lines
     assert first["line"] == "twine upload canary-line 'a b'"
     assert second["message"] == "canary-text"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://ada:canary-1@example.org/x",
+        "run --db=postgres://ada:canary-1@db/x and pypi-canary-123456",
+        "x" * 1990 + " ghp_1" + "canary" * 400 + " " + "y" * 1900,
+    ],
+)
+def test_what_is_known_to_be_a_value_is_never_recorded(text: str, tmp_path: Path) -> None:
+    """Not in the command line, in a reason or in an error; also where a text is shortened."""
+    written = Written(tmp_path, "full")
+    use, context = Use("/bin/x", "x", ["x", text]), written.journal._context
+    assert context is not None
+    with account_home(tmp_path):
+        context = context._replace(reason=text)
+        journal = Journal(use, written.environ, context, written.said.append)
+    journal.handed_over([SECRET])
+    journal.not_handed_over([], Refused(text))
+    assert len(written.lines) == 2
+    assert "canary" not in written.path.read_text()
 
 
 def test_no_variable_moves_the_receipts_that_a_policy_asks_for(tmp_path: Path) -> None:

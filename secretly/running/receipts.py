@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 
 from ..config import places, policy
@@ -10,7 +11,7 @@ from ..errors import Cancelled, Refused, SecretlyError
 from ..processes import ancestry
 from ..record import Record
 from ..reference import Reference, without_secrets
-from ..text import escape, format_command
+from ..text import escape, format_command, shorten
 from .json_line import to_json
 from .receipt_file import ReceiptFile
 
@@ -145,7 +146,7 @@ class Journal:
         )
         receipt["error"] = type(error).__name__
         if self._level == FULL:
-            receipt["message"] = without_secrets(escape(str(error)))
+            receipt["message"] = _without_values(escape(str(error)))
         if wrong := self._written(receipt):
             self._note(f"can't write the receipt of this use: {wrong}")
 
@@ -161,9 +162,11 @@ class Journal:
             "asked_by": self._asked_by,
         }
         if self._context is not None and self._context.reason:
-            found["reason"] = without_secrets(self._context.reason[:_LINE])
+            found["reason"] = _without_values(self._context.reason)[:_LINE]
         if self._level == FULL:
-            found["line"] = without_secrets(format_command(self._use.words, _LINE))
+            # Shortened last: the end of a token is not known without its beginning.
+            line = _without_values(format_command(self._use.words, sys.maxsize))
+            found["line"] = shorten(line, _LINE)
         return found
 
     @property
@@ -189,6 +192,16 @@ def folder(environ: Mapping[str, str], rules: policy.Policy) -> str:
     a caller could have them written where the user doesn't look.
     """
     return places.secretly_folder("state", {} if rules.log else environ)
+
+
+def _without_values(text: str) -> str:
+    """A text without what looks like a token, or is the password in a URL."""
+    text = without_secrets(text)
+    if "//" not in text or "@" not in text:
+        return text
+    import re
+
+    return re.sub(r"(//[^/@\s:]*:)[^/@\s]*@", r"\1***@", text)
 
 
 def _folder() -> str:
