@@ -52,7 +52,7 @@ def execute(options: Namespace) -> int:
         ) from None
     found = [receipt for line in lines if (receipt := _parsed(line)) is not None]
     if broken := len(lines) - len(found):
-        say(f"{broken} {'line' if broken == 1 else 'lines'} of {file.path} can't be read")
+        say(f"{broken} {'line' if broken == 1 else 'lines'} of {escape(file.path)} can't be read")
     earliest = "" if options.since is None else _iso(time.time() - options.since)
     chosen = [one for one in found if _is_chosen(one, earliest, options.name)]
     if options.json:

@@ -12,6 +12,9 @@ __all__ = ["ReceiptFile"]
 #: How long, in bytes, the file may get, and how many older files there are next to it.
 _LIMIT, _OLDER = 1 << 20, 3
 
+#: How much of a file is read at most: a line may be longer than what is left of the limit.
+_READ = 2 << 20
+
 #: How long, in seconds, another process may have the file locked. It adds a line, or reads.
 _PATIENCE = 1.0
 
@@ -79,18 +82,18 @@ class ReceiptFile:
 
         :raises OSError: if a file can't be read.
         """
-        found: list[bytes] = []
         try:
             descriptor = shared.open_own(self.path, os.O_RDWR)
-        except FileNotFoundError:
-            return found
+        except FileNotFoundError:  # there may be older ones
+            return self._all()
         try:
             shared.lock(descriptor, _PATIENCE)
-            for path in reversed(self._paths):
-                found += self._read(path)
+            return self._all()
         finally:
             os.close(descriptor)
-        return found
+
+    def _all(self) -> list[bytes]:
+        return [line for path in reversed(self._paths) for line in self._read(path)]
 
     def _read(self, path: str) -> list[bytes]:
         try:
@@ -98,4 +101,7 @@ class ReceiptFile:
         except FileNotFoundError:
             return []
         with open(descriptor, "rb") as file:
-            return file.read().splitlines()
+            data = file.read(_READ + 1)
+        if len(data) > _READ:
+            raise OSError(errno.EFBIG, f"{os.path.basename(path)} is larger than {_READ >> 20} MiB")
+        return data.splitlines()
