@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from command import Home, quick
+from command import SECRETLY, Home, quick
 from conftest import need
 from ptys import Asking
 
@@ -133,6 +133,16 @@ def test_a_damaged_file_covers_nothing(text: bytes, environ: dict[str, str]) -> 
     assert terms(environ).covers(NAMES)
 
 
+@pytest.mark.parametrize("end", ["inf", "Infinity", "-inf", "1e999"])
+def test_a_lease_without_an_end_is_none(end: str, environ: dict[str, str]) -> None:
+    """secretly writes no such line."""
+    terms(environ).grant(NAMES, 60)
+    path = Path(environ["XDG_RUNTIME_DIR"], "secretly", "leases.tsv")
+    path.write_text(f"{end}\t{path.read_text().partition(chr(9))[2]}")
+    assert not terms(environ).covers(NAMES)
+    assert Leases(environ).all() == []
+
+
 def test_the_file_is_private_and_has_no_link(environ: dict[str, str]) -> None:
     """Only the user can read it, and a link in its place is not followed."""
     terms(environ).grant(NAMES, 60)
@@ -246,6 +256,18 @@ def test_a_yes_is_for_one_call(home: Home) -> None:
             assert home.run(*words, environ=screen).status == 130
         assert len(pinentry.prompts) == 5
         assert home.run("get", "Example", environ=screen).status == 130
+
+
+@pytest.mark.process
+def test_in_a_folder_that_was_deleted_a_yes_is_for_one_call(home: Home) -> None:
+    """The folder's path may be another folder's later."""
+    gone = home.folder / "gone"
+    gone.mkdir()
+    start = ["sh", "-c", 'rmdir "$0" && exec "$@"', str(gone), *SECRETLY]
+    with FakePinentry(["30m"]) as pinentry:
+        done = home.run_any([*start, *BOTH], environ=pinentry.environ, cwd=gone)
+        assert done.status == 130, done.stderr
+        assert [one["SETPROMPT"] for one in pinentry.prompts] == [wording.TYPE_YES]
 
 
 @pytest.mark.process

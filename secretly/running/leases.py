@@ -75,8 +75,11 @@ class Lease(NamedTuple):
         """A line as a lease; None for any other line."""
         try:
             texts = [codecs.unicode_escape_decode(text)[0] for text in line.split(b"\t")]
-            until, boot, root, program, identity, folder, *secrets = texts
-            return cls(float(until), boot, root, program, identity, folder, tuple(secrets))
+            end, boot, root, program, identity, folder, *secrets = texts
+            until = float(end)
+            if not math.isfinite(until):
+                return None
+            return cls(until, boot, root, program, identity, folder, tuple(secrets))
         except (ValueError, Warning):
             return None
 

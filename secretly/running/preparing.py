@@ -213,7 +213,10 @@ def _lease_terms(
 
     agent = context.agent.process.pid if context.agent is not None else 0
     root = ancestry.root(context.ancestors(), agent)
-    return Terms(plan.program, fingerprint, root, context.environ) if root.pid else None
+    try:
+        return Terms(plan.program, fingerprint, root, context.environ) if root.pid else None
+    except OSError:  # the folder was deleted: each use is a question of its own
+        return None
 
 
 def _must_confirm(upload: Upload, context: Context) -> bool:
