@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from command import Ended, Home, home, quick
 
-from secretly.asking import agent_prompts, choosing, prompting, wording
+from secretly.asking import agent_prompts, choosing, prompting, screen_turns, wording
 from secretly.asking.assuan import unescape
 from secretly.asking.questions import Prompt
 from secretly.config.agents import Agent, AskingLimits
@@ -170,7 +170,24 @@ def test_nobody_there_is_said_so_that_an_agent_stops(environ: dict[str, str]) ->
         with pytest.raises(PromptTimeout, match="the person did not answer") as caught:
             confirm(fake, environ, 1.0)
         assert "secretly run x" in caught.value.hint
+        assert 'agents = "as-me" in policy.toml' in caught.value.hint
         confirm(fake, environ)
+
+
+@pytest.mark.process
+def test_a_dialog_that_another_process_has_open_is_named(environ: dict[str, str]) -> None:
+    """The person never saw the agent's own dialog."""
+    with FakePinentry([True]) as fake:
+        variables = {**fake.environ, **environ}
+        folder = Path(environ["XDG_RUNTIME_DIR"], "secretly")
+        (name,) = screen_turns.screen_names(variables)
+        lock = screen_turns.Lock([str(folder / f"screen-{name}.lock")])
+        lock.take()
+        with pytest.raises(PromptTimeout, match="another secretly still has a dialog") as caught:
+            confirm(fake, environ, 0.3)
+        lock.release()
+        assert "secretly run x" in caught.value.hint
+        assert fake.prompts == []
 
 
 @pytest.mark.parametrize(
@@ -188,8 +205,9 @@ def test_nothing_asks_in_place_of_the_policys_pinentry(environ: dict[str, str]) 
         variables = {**fake.environ, **environ}
         for only in (limits(broken), limits(broken, None)):
             asked = prompting.confirm(QUESTION, 20, variables, only)
-            with pytest.raises(PinentryFailed):
+            with pytest.raises(PinentryFailed) as caught:
                 own_loop.run_blocking(lambda asked=asked: asked, 30)  # type: ignore[misc]
+            assert ("as-me" in caught.value.hint) == (only.agent is not None)
         missing = AskingLimits("/nonexistent/pinentry")
         with pytest.raises(NoPinentry, match="the policy's pinentry"):
             own_loop.run_blocking(lambda: choosing.choose(variables, missing), 10)

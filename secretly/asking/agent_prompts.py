@@ -18,7 +18,7 @@ from ..errors import (
     SecretlyError,
 )
 from ..processes import sandbox
-from . import refusals
+from . import refusals, screen_turns
 
 __all__ = ["agent_of", "limit_of", "no_window", "shown_to", "variables", "watched"]
 
@@ -96,9 +96,12 @@ def watched(limits: AskingLimits, environ: Mapping[str, str], seconds: float) ->
         raise _sandboxed()
     try:
         yield
+    except screen_turns.NoTurn as error:
+        raise PromptTimeout(str(error), f"{_instead(limits)}. {_because(limits)}") from None
     except PromptTimeout:
         raise PromptTimeout(
-            f"the person did not answer the dialog in {seconds:g} s", _instead(limits)
+            f"the person did not answer the dialog in {seconds:g} s",
+            f"{_instead(limits)}. {_because(limits)}",
         ) from None
     except Cancelled as error:
         if limits.is_consent:
@@ -106,12 +109,24 @@ def watched(limits: AskingLimits, environ: Mapping[str, str], seconds: float) ->
         kind = NotConfirmed if isinstance(error, NotConfirmed) else Cancelled
         raise kind("a person refused", _instead(limits)) from None
     except (NoPinentry, PinentryFailed) as error:
-        raise _explained(error, environ) from None
+        raise _explained(error, limits, environ) from None
 
 
-def _explained(error: SecretlyError, environ: Mapping[str, str]) -> SecretlyError:
-    """The error, or that of a sandbox."""
-    return _sandboxed() if sandbox.is_sandboxed(environ) else error
+def _explained(
+    error: SecretlyError, limits: AskingLimits, environ: Mapping[str, str]
+) -> SecretlyError:
+    """The error, with why secretly asked in no other way; or that of a sandbox."""
+    if sandbox.is_sandboxed(environ):
+        return _sandboxed()
+    if limits.as_me not in error.hint:
+        error.hint = "; ".join(filter(None, (error.hint, _because(limits))))
+    return error
+
+
+def _because(limits: AskingLimits) -> str:
+    """Why secretly asks with care, and how the person can change that."""
+    assert limits.agent is not None
+    return f"{shown_to(limits.agent)}. {_as_me(limits)}"
 
 
 def _sandboxed() -> NoPinentry:

@@ -15,13 +15,17 @@ from ..safefiles import shared
 from ..waiting import requests, turns
 from . import screens
 
-__all__ = ["Lock", "screen_names", "turn"]
+__all__ = ["Lock", "NoTurn", "screen_names", "turn"]
 
 #: How often, in seconds, to try again, and after how long to say what secretly waits for.
 _INTERVAL, _SILENT = 0.1, 1.0
 
 #: A process ID has at most so many digits.
 _DIGITS = 10
+
+
+class NoTurn(PromptTimeout):
+    """The dialog of another process stays on the screen."""
 
 
 def screen_names(environ: Mapping[str, str]) -> list[str]:
@@ -147,7 +151,7 @@ async def _wait(lock: Lock, timeout: float, tell: Callable[[str], None]) -> None
         except BlockingIOError:
             waited = time.monotonic() - started
         if waited > timeout:
-            raise PromptTimeout(
+            raise NoTurn(
                 f"another secretly still has a dialog on this screen{lock.holder()}",
                 "answer it or end it, then try again",
             )
