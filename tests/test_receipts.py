@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sandboxes import account_home, under_policy
 
+import secretly
 from secretly.config.model import Configuration
 from secretly.config.policy import Policy
 from secretly.errors import Cancelled, NotFound, Refused, SecretlyError
@@ -26,7 +27,7 @@ from secretly.running import receipt_file, receipts
 from secretly.running.json_line import to_json
 from secretly.running.receipt_file import ReceiptFile
 from secretly.running.receipts import HandedSecret, Journal, Use
-from secretly.testing import FakePinentry
+from secretly.testing import FakePinentry, MemoryKeychain, sandbox
 
 # -- the line ----------------------------------------------------------------------
 
@@ -467,6 +468,32 @@ def test_any_line_can_be_shown(line: dict[str, Any]) -> None:
     found = log._parsed(json.dumps(line).encode())
     if found is not None:
         assert all("\n" not in part for part in log._told(found))
+
+
+def test_a_program_that_uses_the_library_leaves_a_receipt_where_one_is_required(
+    tmp_path: Path,
+) -> None:
+    """Each call, also for several secrets; without one it gets nothing."""
+    keychain, path = MemoryKeychain(), tmp_path / ".local/state/secretly/receipts.jsonl"
+    keychain.items["Example", "ada"] = secretly.Secret("canary-1")
+    config = '[secrets.Example]\nusername = "ada"\n'
+    with sandbox(keychain=keychain, config=config) as here, account_home(tmp_path):
+        assert len(secretly.secret_sync("Example")) == 8
+        assert not path.exists()
+        context = here._replace(policy=Policy(log="on", needs_receipt=True))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(secretly.api, "context", lambda: context)
+            assert len(secretly.secret_sync("Example")) == 8
+            with secretly.environment({"X": "Example"}):
+                lines = [json.loads(line) for line in path.read_text().splitlines()]
+            asked = {"name": "Example", "from": "keychain", "answer": "not asked", "to": []}
+            assert [one["secrets"] for one in lines] == [[asked], [asked]]
+            assert lines[0]["command"]
+            assert "canary" not in path.read_text()
+            path.unlink()
+            path.mkdir()
+            with pytest.raises(Refused, match="the policy requires one"):
+                secretly.secret_sync("Example")
 
 
 @pytest.mark.real

@@ -27,6 +27,7 @@ from ..resolving.request import (
 from ..text import escape
 from ..waiting import sharing, tasks
 from ..waiting.awaited import must_be_awaited
+from . import receipts
 
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
@@ -326,6 +327,7 @@ async def _acted(action: Callable[[Secret], Any], request: SecretRequest, user: 
     here = context()
     name = request.reference.name
     found = await obtain.obtain(request, here)
+    receipts.record([found], here)
     result = await maybeDeferred(action, found.secret)
     try:
         if found.origin == "typed":
@@ -363,11 +365,15 @@ async def secrets(references: Mapping[K, str], options: CallOptions) -> dict[K, 
     :param options: for each secret; the time limit is for all of them together.
     """
     requests = {one: _request(one, options) for one in references.values()}
-    found = await obtain.obtain_all(list(requests.values()), context())
+    here = context()
+    found = await obtain.obtain_all(list(requests.values()), here)
+    receipts.record(found, here)
     obtained = dict(zip(requests, (one.secret for one in found), strict=True))
     return {key: obtained[reference] for key, reference in references.items()}
 
 
 async def _obtain(request: SecretRequest) -> ResolvedSecret:
     key = (*request.reference._values(), request.username, request.verify)
-    return await _shared.do(key, lambda: obtain.obtain(request, context()), request.limit)
+    found = await _shared.do(key, lambda: obtain.obtain(request, context()), request.limit)
+    receipts.record([found], context())
+    return found
