@@ -55,7 +55,8 @@ def upload() -> str:
 
 def question() -> str:
     """The whole question before a stored token is used."""
-    return wording.confirm_use_text("PyPI", wording.place("keychain"), upload())
+    asks = f"{upload()}\n{wording.asked_by_line('zsh')}"
+    return wording.confirm_use_text("PyPI", wording.place("keychain"), asks)
 
 
 # -- windows -----------------------------------------------------------------------
