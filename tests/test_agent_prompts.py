@@ -258,6 +258,8 @@ def test_an_agent_gets_no_secret_through_a_pipe() -> None:
     with pytest.raises(Refused, match="an agent would read the secret") as caught:
         caller.refuse_to_print(context(AGENT), is_terminal=False)
     assert "secretly run -e" in caught.value.hint
+    with pytest.raises(Refused, match="gives no secret to agents"):
+        caller.refuse_to_print(context(AGENT, agents="refuse"), is_terminal=False)
 
 
 @pytest.mark.parametrize(

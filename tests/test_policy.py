@@ -60,6 +60,26 @@ def test_the_stricter_value_counts(key: str, files: tuple[Path, Path]) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="the system's file must be root's")
 @pytest.mark.parametrize(
+    ("system", "own", "named"),
+    [
+        ("ask", None, [0]),
+        ("refuse", "ask", [0, 1]),
+        ("as-me", "ask", [1]),
+        (None, "refuse", [1]),
+    ],
+)
+def test_each_file_that_keeps_agents_out_is_named(
+    system: str | None, own: str | None, named: list[int], files: tuple[Path, Path]
+) -> None:
+    """The user's own file can't change what the system's says."""
+    texts = [value and f'agents = "{value}"\n' for value in (system, own)]
+    said = policy.as_me(load(files, *texts))
+    assert said == f'agents = "as-me" in {" and in ".join(str(files[at]) for at in named)}'
+    assert policy.as_me(Policy()).endswith(policy.users_file())
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the system's file must be root's")
+@pytest.mark.parametrize(
     ("one", "other", "level", "needed"),
     [
         ('"off"', '"off"', "off", False),

@@ -122,7 +122,7 @@ def _policy(
         lines.append(Line(None, f"agent: {agent.name}, recognized by {agent.mark}"))
     if agent is None and rules.pinentry is None:
         return lines, setting
-    return lines, AskingLimits(rules.pinentry, agent, as_me=policy.as_me())
+    return lines, AskingLimits(rules.pinentry, agent, as_me=policy.as_me(rules))
 
 
 async def _asking(environ: Mapping[str, str], setting: str | AskingLimits | None) -> list[Line]:

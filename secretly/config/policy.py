@@ -30,6 +30,7 @@ class Policy(Record):
     :param agent_variables: more variables that mark an agent, ``NAME`` or ``NAME=value``.
     :param agent_programs: more programs that are agents.
     :param paths: the files that were read.
+    :param careful: those of them that let agents do less than the user.
     """
 
     confirm: str = "configured"
@@ -42,6 +43,7 @@ class Policy(Record):
     agent_variables: tuple[str, ...] = ()
     agent_programs: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
+    careful: tuple[str, ...] = ()
 
 
 def users_file() -> str:
@@ -55,9 +57,9 @@ def users_file() -> str:
     return os.path.join(home, ".config/secretly/policy.toml") if os.path.isabs(home) else ""
 
 
-def as_me() -> str:
-    """How the user lets agents do what the user does, in words."""
-    return f'agents = "as-me" in {users_file() or SYSTEM}'
+def as_me(rules: Policy) -> str:
+    """How the user lets agents do what the user does, in words: each file can forbid it."""
+    return f'agents = "as-me" in {" and in ".join(rules.careful) or users_file() or SYSTEM}'
 
 
 def load(system: str = SYSTEM, own: str | None = None) -> Policy:

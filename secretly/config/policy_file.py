@@ -54,7 +54,8 @@ def _strictest(found: Sequence[tuple[str, Mapping[str, Any]]]) -> dict[str, Any]
         levels = ["on" if word == _REQUIRED else word for word in words]
         values["log"] = max(levels, key=LOGGED.index)
         values["needs_receipt"] = _REQUIRED in words
-    return {**values, "paths": tuple(path for path, _ in found)}
+    careful = (path for path, table in found if table.get("agents", "as-me") != "as-me")
+    return {**values, "paths": tuple(path for path, _ in found), "careful": tuple(careful)}
 
 
 def _table(path: str, systems: bool) -> dict[str, Any]:

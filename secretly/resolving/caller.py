@@ -41,19 +41,21 @@ def check_waiver(context: Context) -> None:
     if context.agent is not None:
         raise Refused(
             f"--no-confirm is not for agents: {_recognized(context)}",
-            f"run it without --no-confirm. {_the_person()}",
+            f"run it without --no-confirm. {_the_person(context)}",
         )
 
 
 def refuse_to_print(context: Context, is_terminal: bool) -> None:
     """Refuse to print a secret to a program, if an agent asks.
 
-    :raises Refused: if standard output is not a terminal.
+    :raises Refused: if standard output is not a terminal, or the policy refuses agents.
     """
     if context.agent is not None and not is_terminal:
+        check_caller(context)
         raise Refused(
             f"an agent would read the secret: {_recognized(context)}",
-            f"give it to the command: secretly run -e VARIABLE=NAME COMMAND. {_the_person()}",
+            "give it to the command: secretly run -e VARIABLE=NAME COMMAND. "
+            f"{_the_person(context)}",
         )
 
 
@@ -66,5 +68,5 @@ def _files(context: Context) -> str:
     return ", ".join(map(escape, context.policy.paths))
 
 
-def _the_person() -> str:
-    return f"The person can change this with {escape(as_me())}"
+def _the_person(context: Context) -> str:
+    return f"The person can change this with {escape(as_me(context.policy))}"

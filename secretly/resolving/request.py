@@ -215,7 +215,7 @@ class Context(Record):
         if rules.agents != "as-me":
             agent = agents.recognize(environ, (rules.agent_variables, rules.agent_programs))
         if agent is not None or rules.pinentry is not None:
-            limits = agents.AskingLimits(rules.pinentry, agent, as_me=policy.as_me())
+            limits = agents.AskingLimits(rules.pinentry, agent, as_me=policy.as_me(rules))
             configuration = configuration._replace(pinentry=limits)
         stored_names = StoredNames.default()
         keychain = Keychain(environ, configuration.backends, stored_names)
