@@ -128,7 +128,7 @@ def test_a_file_that_is_too_large_is_not_read(end: str, file: ReceiptFile) -> No
     file.append("a")
     with open(f"{file.path}{end}", "a", encoding="ascii") as opened:
         opened.truncate(1 << 40)
-    with pytest.raises(OSError, match=f"receipts.jsonl{end} is larger than 2 MiB"):
+    with pytest.raises(OSError, match=f"receipts.jsonl{end} is larger than 16 MiB"):
         file.lines()
 
 

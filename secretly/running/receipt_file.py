@@ -12,8 +12,9 @@ __all__ = ["ReceiptFile"]
 #: How long, in bytes, the file may get, and how many older files there are next to it.
 _LIMIT, _OLDER = 1 << 20, 3
 
-#: How much of a file is read at most: a line may be longer than what is left of the limit.
-_READ = 2 << 20
+#: How much of a file is read at most. A line may be longer than the limit: one receipt names all
+#: secrets of an env file.
+_READ = 16 << 20
 
 #: How long, in seconds, another process may have the file locked. It adds a line, or reads.
 _PATIENCE = 1.0
