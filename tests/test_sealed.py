@@ -270,7 +270,24 @@ def test_sealing_and_unsealing_change_what_is_stored_and_listed(home: Home) -> N
     assert home.run("seal", "Plain").stdout == "Plain is sealed already\n"
     assert home.run("unseal", "One").stdout == "One is not sealed\n"
     assert "the keychain, sealed, user" in home.run("list").stdout
+    home.configure(f'{home.config.read_text()}[secrets.Elsewhere]\nsource = "env://X"\n')
+    for verb in ("seal", "unseal"):
+        assert_fails(home.run(verb, "Elsewhere"), 1, "to come from env://X")
     assert_fails(home.run("seal", "Missing"), 1, "no secret Missing")
+
+
+def test_each_item_of_a_name_is_sealed(home: Home) -> None:
+    """A name may have several, with other user names, and one of them may be sealed already."""
+    path = home.folder / "keychain.json"
+    words = ("set", "Plain", "--stdin", "--username", "other", "--sealed", "--replace")
+    before = path.read_text()
+    assert home.run(*words, stdin="canary-other").status == 0
+    path.write_text(json.dumps({**json.loads(before), **json.loads(path.read_text())}))
+    with FakePinentry([P]) as fake:
+        assert home.run("seal", "Plain", environ=fake.environ).stdout == "sealed Plain\n"
+    items = json.loads(path.read_text())
+    assert len([key for key in items if json.loads(key)[0] == "Plain"]) == 2
+    assert all(map(is_sealed, items.values()))
 
 
 def listed(home: Home) -> dict[str, bool]:
@@ -372,7 +389,6 @@ DEADLY = """
 """
 
 
-@pytest.mark.outside
 def test_replacing_the_identity_goes_on_after_a_kill(home: Home) -> None:
     """At each moment all secrets open, and afterwards the old key opens none of them."""
     with (home.folder / "filekeychain.py").open("a") as file:
@@ -438,7 +454,6 @@ def test_a_lost_identity_and_a_wrong_recipient_seal_nothing(home: Home) -> None:
     assert (folder / "identity.pub").read_text() == other
 
 
-@pytest.mark.outside
 def test_a_new_passphrase_takes_the_place_of_the_old_one(home: Home) -> None:
     """The secrets stay as they are; a second identity is not made by mistake."""
     before, new = stored(home), "canary of other words"
@@ -450,6 +465,21 @@ def test_a_new_passphrase_takes_the_place_of_the_old_one(home: Home) -> None:
         assert_fails(home.run("identity", "create", environ=fake.environ), 1, "identity replace")
     assert stored(home) == before
     assert home.run("identity", "export", "--recipient").stdout == f"{sealed.RECIPIENT}\n"
+
+
+def test_a_secret_that_cannot_be_sealed_again_is_named(home: Home) -> None:
+    """The others are; the old identity still opens the rest, and stays."""
+    path, new = home.folder / "keychain.json", "canary of other words"
+    items = json.loads(path.read_text())
+    items[json.dumps(["Two", ME])] = items[json.dumps(["One", ME])]
+    path.write_text(json.dumps(items))
+    with FakePinentry([P, new, new]) as fake:
+        done = home.run("identity", "replace", environ=fake.environ)
+    assert (done.status, done.stdout) == (1, "sealed for the new identity: One\n"), done
+    assert "under another name" in done.stderr
+    old = Path(home.environ["XDG_DATA_HOME"], "secretly/identity-1.age")
+    assert f"is in {old}\n" in done.stderr
+    assert old.read_text() == sealed.IDENTITY
 
 
 def test_doctor_examines_the_identity(home: Home) -> None:

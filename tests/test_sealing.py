@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import os
 import resource
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sealed
@@ -358,6 +360,69 @@ def test_work_without_memory_is_refused() -> None:
     with pytest.raises(Refused, match="memory"):
         sealing.check_memory(50)
     sealing.check_memory(10)
+
+
+# -- the work in a process of its own ----------------------------------------------
+
+
+def work(python: Path, what: Callable[[], Coroutine[Any, Any, object]], text: str = "") -> str:
+    """What is said of the work if Python is this script; empty if nothing is."""
+    if text:
+        python.write_text(f"#!/bin/sh\nprintf ready\n{text}\n")
+        python.chmod(0o700)
+    try:
+        asyncio.run(what())
+    except Refused as error:
+        return str(error)
+    return ""
+
+
+def unlock() -> Coroutine[Any, Any, object]:
+    """Open the identity of the tests."""
+    return passphrases.unlock(sealed.IDENTITY, sealed.PASSPHRASE)
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("kill -ABRT $$", "there was no memory"),
+        ("kill -KILL $$", "it was killed"),
+        ("exit 3", "status 3"),
+        ("sleep 60", "took more than"),
+        ("", "can't start Python for the passphrase's work: No such file"),
+    ],
+)
+def test_work_that_fails_is_refused(
+    script: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process ran out of memory, was killed, took too long, or is not there."""
+    python = tmp_path / "python3"
+    monkeypatch.setattr(sys, "executable", str(python))
+    if script == "sleep 60":
+        monkeypatch.setattr(passphrases, "_WORK", 0.1)
+    assert said in work(python, unlock, script)
+
+
+@pytest.mark.process
+def test_a_fast_machine_makes_no_identity_that_takes_too_much_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The library measures the machine; secretly would refuse what it made."""
+    python = tmp_path / "python3"
+    (tmp_path / "locked").write_bytes(armored(HEADER + SCRYPT % b"21" + END))
+    monkeypatch.setattr(sys, "executable", str(python))
+    said = work(python, lambda: passphrases.lock(KEYS, "canary"), f"cat {tmp_path}/locked")
+    assert said.startswith("this machine is so fast")
+
+
+@pytest.mark.parametrize("program", ["/usr/bin/blender", "", "python3"])
+def test_a_program_that_has_python_in_it_opens_nothing(
+    program: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """secretly doesn't start that program in place of Python."""
+    monkeypatch.setattr(sys, "executable", program)
+    assert "has Python in it" in work(Path(), unlock)
 
 
 # -- the identity's files ----------------------------------------------------------
