@@ -14,7 +14,8 @@ from secretly.publishing.npm.keys import KINDS
 #: The registry that this npm has built in.
 REGISTRY = "https://registry.example/"
 
-_DEFINITIONS = "node_modules/@npmcli/config/lib/definitions/definitions.js"
+#: The file that has npm's settings, and its registry.
+DEFINITIONS = "node_modules/@npmcli/config/lib/definitions/definitions.js"
 
 
 def install(root: Path, version: str = "11.19.1", registry: str = REGISTRY) -> str:
@@ -25,7 +26,7 @@ def install(root: Path, version: str = "11.19.1", registry: str = REGISTRY) -> s
     files = {
         "package.json": json.dumps({"name": "npm", "version": version}),
         "bin/npm-cli.js": "#!/usr/bin/env node\n",
-        _DEFINITIONS: "\n".join([own, *lines]),
+        DEFINITIONS: "\n".join([own, *lines]),
     }
     for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)

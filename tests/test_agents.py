@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Container, Mapping, Sequence
 
 import pytest
 from agents import TABLE, rows
+from command import home
 
 from secretly.config import agents
 from secretly.config.agents import Agent, find_mark
@@ -164,6 +166,17 @@ def test_the_nearest_agent_counts() -> None:
     found = recognize(MARKED, processes, foreground=True)
     assert found is not None
     assert found.name == "Codex"
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("background", [False, True])
+def test_the_foreground_is_what_may_read_from_the_terminal(background: bool) -> None:
+    """Without a terminal there is none."""
+    words = "from secretly.config import agents; print('it is', agents._in_foreground(), end='.')"
+    with home() as place:
+        with place.terminal([sys.executable, "-c", words], background=background) as terminal:
+            terminal.expect(f"it is {not background}.")
+        assert place.run_any([sys.executable, "-c", words]).stdout == "it is False."
 
 
 def test_the_page_has_each_mark() -> None:

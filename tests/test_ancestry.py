@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from command import Home, ended, home
@@ -146,6 +147,85 @@ def test_what_ps_shows_is_read() -> None:
     ]
     assert len({one.started for one in found}) == 4
     assert list(ancestry._from_ps(b"", 501)) == []
+
+
+def test_ps_shows_many_ancestors() -> None:
+    """No more are looked at than are of use."""
+    lines = (f"{n} {n - 1} S Mon Nov 30 09:00:00 2026 /bin/x{n}" for n in range(2, 60))
+    assert len(list(ancestry._from_ps("\n".join(lines).encode(), 59))) == 16
+
+
+PARENT = os.getppid()
+
+
+def proc(folder: Path, itself: int, *processes: tuple[int, int, int]) -> None:
+    """A /proc with these processes: each has a number, a parent and a start."""
+    (folder / "self").symlink_to(str(itself))
+    for pid, parent, started in processes:
+        made = folder / str(pid)
+        made.mkdir()
+        fields = " ".join(["S", str(parent), "1", "1", *["0"] * 15, str(started)])
+        (made / "stat").write_text(f"{pid} (a) b) {fields} 0 0\n")
+
+
+@pytest.mark.parametrize(
+    ("processes", "pids"),
+    [
+        ([(PARENT, -7, 5), (-7, -8, 4)], [PARENT, -7]),
+        ([(PARENT, -7, 5), (-7, -8, 6), (-8, 0, 1)], [PARENT]),
+        ([(PARENT, 0, 5)], [PARENT]),
+        ([], []),
+        ([(PARENT, -1, 99), *((-n, -n - 1, 99 - n) for n in range(1, 40))], 16),
+    ],
+)
+def test_what_linux_shows_is_read(
+    processes: list[tuple[int, int, int]],
+    pids: list[int] | int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Up to a process that is hidden, that is younger than its child, or that is one too many."""
+    monkeypatch.setattr(ancestry, "_PROC", str(tmp_path))
+    high = 1 << 23  # above each number that Linux gives
+
+    def number(pid: int) -> int:
+        return high - pid if pid < 0 else pid
+
+    proc(tmp_path, os.getpid(), *((number(a), number(b), at) for a, b, at in processes))
+    found = list(ancestry._from_proc())
+    if isinstance(pids, int):
+        assert len(found) == pids
+    else:
+        assert [one.pid for one in found] == list(map(number, pids))
+        assert {one.name for one in found} <= {"a) b"}
+
+
+def test_a_proc_that_shows_little_shows_no_ancestor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is another namespace's, or its files can't be read."""
+    monkeypatch.setattr(ancestry, "_PROC", str(tmp_path))
+    assert list(ancestry._from_proc()) == []
+    proc(tmp_path, os.getpid() + 1, (PARENT, 1, 5))
+    assert list(ancestry._from_proc()) == []
+    (tmp_path / "self").unlink()
+    (tmp_path / "self").symlink_to(str(os.getpid()))
+    (tmp_path / str(PARENT) / "stat").write_text(f"{PARENT} (a) S 1 1")
+    assert list(ancestry._from_proc()) == []
+    (tmp_path / str(PARENT) / "stat").unlink()
+    (tmp_path / str(PARENT) / "stat").mkdir()
+    assert list(ancestry._from_proc()) == []
+
+
+@pytest.mark.real
+def test_ps_and_proc_show_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same ancestors, as far as /proc shows them; without ps there are none."""
+    need("ps")
+    monkeypatch.setattr(ancestry, "_PATIENCE", 60.0)
+    found = [one.pid for one in ancestry._from_ps(ancestry._run_ps(), os.getppid())]
+    assert found == [one.pid for one in ancestry.chain() if one.pid > 1]
+    monkeypatch.setattr(ancestry, "_PATIENCE", 0.0)
+    assert ancestry._run_ps() == b""
 
 
 _SHOW = """

@@ -51,7 +51,8 @@ class TestSecretsManager(SourceContract):
     @pytest.fixture(autouse=True)
     def _there(self, tmp_path: Path) -> None:
         made = {"username": self.USERNAME, "password": self.PASSWORD, "port": 5432}
-        items = {"prod/db": json.dumps(made), "key": "canary-1\n\ncanary-2\n"}
+        items: dict[str, object] = {"number": 5, "prod/db": json.dumps(made)}
+        items |= {"key": "canary-1\n\ncanary-2\n"}
         items |= {"bin": base64.b64encode(b"canary-3\n").decode(), "binary": "AP8="}
         (tmp_path / "items.json").write_text(json.dumps(items))
         (tmp_path / "aws").write_text(_AWS)
@@ -86,6 +87,11 @@ class TestSecretsManager(SourceContract):
             assert self.got("bin") == "canary-3"
             with pytest.raises(SourceFailed, match="not UTF-8"):
                 self.got("binary")
+
+    def test_a_value_that_is_not_text_is_no_secret(self) -> None:
+        """The answer was understood differently than aws meant it."""
+        with pytest.raises(SourceFailed):
+            self.got("number")
 
     def test_a_name_that_aws_would_open_is_refused(self) -> None:
         """aws reads a file for ``file://…``, and version 1 a web page for ``https://…``."""

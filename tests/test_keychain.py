@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from command import quick
 from conftest import need
 from secretservice import SecretService, prompter, secret_service, wait_until
 
@@ -339,6 +340,16 @@ def test_the_items_of_other_programs_are_listed_and_read(
     assert sorted((one.tool, one.reference) for one in found) == sorted(
         (tool, reference) for tool, (_, reference) in THEIRS.items()
     )
+    with quick() as home:
+        home.environ |= {"DBUS_SESSION_BUS_ADDRESS": service.address}
+        assert home.run("set", "Own", "--stdin", stdin="canary-own").status == 0
+        shown = home.run("list", "--others").stdout
+        listed = json.loads(home.run("list", "--others", "--json").stdout)["others"]
+    assert "canary" not in shown
+    assert "Own" not in shown
+    assert {"reference", "tool", "what", "username"} == set(listed[0])
+    for _, reference in THEIRS.values():
+        assert reference in shown
     assert get("gh:github.com", "") == "canary-gh"
     assert get("uv:https://pypi.example", "ada") == "canary-uv"
 

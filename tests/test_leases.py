@@ -242,6 +242,20 @@ def test_many_calls_are_one_dialog(home: Home) -> None:
 
 
 @pytest.mark.process
+def test_an_answer_that_can_not_be_noted_is_for_one_call(home: Home) -> None:
+    """secretly says so, and ``lock`` fails: it can't know whether there are others."""
+    path = Path(home.environ["XDG_RUNTIME_DIR"], "secretly/leases.tsv")
+    path.mkdir(mode=0o700, parents=True)
+    path.parent.chmod(0o700)
+    with FakePinentry(["30m"]) as pinentry:
+        done = home.run(*BOTH, environ=pinentry.environ)
+    assert (done.status, "can't note your answer for later calls: Is a" in done.stderr) == (0, True)
+    done = home.run("lock")
+    assert (done.status, done.stdout) == (1, "")
+    assert done.stderr.startswith("secretly: can't drop the leases: Is a directory\n")
+
+
+@pytest.mark.process
 def test_a_yes_is_for_one_call(home: Home) -> None:
     """The word ``yes`` notes nothing, and ``--confirm`` and other secrets are asked for."""
     with FakePinentry([True, "30m", False, False, False]) as pinentry:

@@ -46,6 +46,13 @@ def test_a_folder_that_is_missing_is_no_policy(tmp_path: Path) -> None:
     assert policy.load(missing, str(tmp_path / "file/policy.toml")) == Policy()
 
 
+def test_a_file_that_can_not_be_read_is_no_missing_one(tmp_path: Path) -> None:
+    """A link to itself stops the call, as a file of somebody else's does."""
+    (tmp_path / "policy.toml").symlink_to("policy.toml")
+    with pytest.raises(SecretlyError, match="policy"):
+        policy.load(str(tmp_path / "missing"), str(tmp_path / "policy.toml"))
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="the system's file must be root's")
 @pytest.mark.parametrize("key", policy_file.ORDER)
 def test_the_stricter_value_counts(key: str, files: tuple[Path, Path]) -> None:

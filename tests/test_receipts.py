@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import os
 import threading
@@ -28,6 +29,7 @@ from secretly.running.json_line import to_json
 from secretly.running.receipt_file import ReceiptFile
 from secretly.running.receipts import HandedSecret, Journal, Use
 from secretly.testing import FakePinentry, MemoryKeychain, sandbox
+from secretly.text import format_time
 
 # -- the line ----------------------------------------------------------------------
 
@@ -139,6 +141,24 @@ def test_a_line_that_was_cut_is_ended_first(file: ReceiptFile) -> None:
         opened.write("cut")
     file.append("b")
     assert file.lines() == [b"a", b"cut", b"b"]
+
+
+@pytest.mark.parametrize("moved", [True, False])
+def test_a_file_that_is_always_another_one_is_given_up(
+    moved: bool, file: ReceiptFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process may replace the file, or delete it, just before each line."""
+    real = receipt_file.shared.lock
+
+    def lock(descriptor: int, patience: float) -> None:
+        os.unlink(file.path)
+        if moved:
+            Path(file.path).touch()
+        real(descriptor, patience)
+
+    monkeypatch.setattr(receipt_file.shared, "lock", lock)
+    with pytest.raises(OSError, match="keep replacing it"):
+        file.append("{}")
 
 
 @pytest.mark.parametrize("what", ["link", "folder", "pipe", "second name"])
@@ -317,6 +337,22 @@ def test_a_receipt_that_can_not_be_written_stops_only_what_requires_it(
     assert len(written.said) == ("required" not in level)
 
 
+def test_a_refusal_that_can_not_be_recorded_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a folder that was deleted, too."""
+    written, gone = Written(tmp_path, "on"), tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    written.journal.not_handed_over([], Refused("no"))
+    assert written.lines[0]["folder"] == ""
+    written.path.unlink()
+    written.path.mkdir()
+    written.journal.not_handed_over([], Refused("no"))
+    assert written.said == [f"can't write the receipt of this use: {written.path}: Is a directory"]
+
+
 def test_a_full_disk_leaves_no_half_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was written of a line is taken back."""
     written = Written(tmp_path, "on")
@@ -369,7 +405,7 @@ def test_each_use_has_one_receipt_without_a_value(place: Home) -> None:
             place.run("run", "--confirm", "-e", "X=Example", *words, environ=screen).status == 130
         )
     assert place.run("run", "--no-input", "-e", "X=canary-4", *words).status == 125
-    assert place.run("get", "Example").stdout == "canary-1\n"
+    assert place.run("get", "--reason", "to look", "Example").stdout == "canary-1\n"
     assert place.run("run", "--dry-run", "-e", "X=Example", *words).status == 0
     assert place.run("list").status == 0
     ran, no, failed, got = told(place)
@@ -383,6 +419,7 @@ def test_each_use_has_one_receipt_without_a_value(place: Home) -> None:
     assert no["secrets"] == [{"name": "Example"}]
     assert failed["secrets"] == [{"name": "…"}]
     assert (got["command"], got["secrets"][0]["to"]) == ("secretly get", [])
+    assert (got["reason"], "reason" in ran) == ("to look", False)
     assert os.path.isabs(ran["program"])
     assert (ran["command"], ran["folder"]) == ("sh", str(place.folder))
     folder = place.folder / ".local/state/secretly"
@@ -408,6 +445,9 @@ def test_a_disk_that_takes_no_receipt_stops_no_run(place: Home) -> None:
     assert (done.status, done.stdout) == (0, "canary-1\n")
     assert f"can't write the receipt of this use: {path}: Is a directory" in done.stderr
     assert place.run("run", "-q", *words).stderr == ""
+    done = place.run("log")
+    assert (done.status, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"secretly: can't read {path}: Is a directory\n")
 
 
 @pytest.mark.process
@@ -443,6 +483,38 @@ def test_without_receipts_the_log_is_empty(place: Home) -> None:
     """A log that nobody has begun is not an error."""
     assert place.run("log") == Ended(0, "", "")
     assert told(place) == []
+
+
+def test_a_receipt_is_shown_with_everything_that_it_has() -> None:
+    """What was handed over, to which program, its limits and its files; each is harmless."""
+    from secretly.cli import log
+
+    expires = "2026-11-30T09:00:00.000Z"
+    limits = {"projects": ["demo", "\x1b"], "expires": expires}
+    secrets = [
+        {"name": "PyPI", "from": "keychain", "answer": "keychain", "limits": limits},
+        {"name": "Other", "limits": {"projects": "demo", "expires": "\x1b" + "x" * 99}},
+        *({"name": f"S{number}"} for number in range(3, 25)),
+    ]
+    receipt = {
+        "time": expires,
+        "outcome": "failed",
+        "error": "NotFound",
+        "message": "not\nfound",
+        "secrets": secrets,
+        "line": "twine upload dist/*",
+        "files": [{"path": "a\x1b.whl", "sha256": "ab12"}, "no file"],
+        "more_files": 7,
+    }
+    first, *lines = log._told(receipt)
+    local = format_time(datetime.datetime.fromisoformat(expires).timestamp())
+    assert first.startswith(
+        f"{local}  failed (NotFound)  "
+        f"PyPI (keychain, only demo and \\x1b, until {local}), Other (until \\x1bxxx"
+    )
+    assert first.endswith("S8, 16 more  twine upload dist/*")
+    assert lines[2:] == ["not\\x0afound", r"a\x1b.whl, sha256 ab12", "and 7 more files"]
+    assert next(log._told({"time": "x", "secrets": []})) == "x  no secret"
 
 
 @fewer()

@@ -163,13 +163,15 @@ def test_a_password_of_libpqs_own_is_refused(
         "psql -c \"select 'password=x'\" db",
         "psql --command \"select 'password=x'\"",
         "psql service=v",
+        "pgcli -D v",
         "pg_dump -v -t password=x db",
         "pg_restore -d db password.dump",
     ],
 )
 def test_other_calls_of_libpq_are_not(home: Path, line: str) -> None:
     """``.pgpass`` does not hide the variable, and a service may have no password."""
-    write(home, {**SERVICE, ".pgpass": "*:*:*:*:canary-file\n"})
+    alias = "[main]\nv = postgres://a:x@h\n[alias_dsn]\nw = postgres://a:x@h\nv=postgres://a@h\n"
+    write(home, {**SERVICE, ".pgpass": "*:*:*:*:canary-file\n", ".config/pgcli/config": alias})
     assert refusal(home, line) == ""
 
 
@@ -256,6 +258,10 @@ def test_what_other_tools_prefer_is_refused(
     assert bool(said) == bool(named)
 
 
+#: Where programs of macOS have their settings.
+MAC = "Library/Application Support"
+
+
 @pytest.mark.parametrize(
     ("line", "path", "text", "refused"),
     [
@@ -267,13 +273,15 @@ def test_what_other_tools_prefer_is_refused(
         ("llm hello", ".config/io.datasette.llm/keys.json", '{"openai": "canary-file"}', True),
         ("llm hello", ".config/io.datasette.llm/keys.json", '{"claude": "canary-file"}', False),
         ("llm hello", ".config/io.datasette.llm/keys.json", "[", False),
+        ("llm hello", f"{MAC}/io.datasette.llm/keys.json", '{"openai": "canary-file"}', True),
+        ("doctl account get", f"{MAC}/doctl/config.yaml", "context: work\n", True),
     ],
 )
 def test_settings_files_of_other_tools(
     home: Path, monkeypatch: pytest.MonkeyPatch, line: str, path: str, text: str, refused: bool
 ) -> None:
     """The key that counts, and no other of that name."""
-    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setattr("sys.platform", "darwin" if path.startswith(MAC) else "linux")
     write(home, {path: text})
     assert bool(refusal(home, line)) == refused
 

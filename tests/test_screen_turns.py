@@ -77,13 +77,18 @@ def test_a_screen_is_locked_for_one(
     other.release()
 
 
-def test_a_deleted_file_locks_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("made_again", [False, True])
+def test_a_deleted_file_locks_nothing(
+    made_again: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Who waits for a lock and gets it when its file is deleted has not got the lock."""
     one = lock(tmp_path, DISPLAY=":0")
     real = screen_turns.fcntl.flock
 
     def flock(descriptor: int, how: int) -> None:
         (tmp_path / "x11-_0").unlink()
+        if made_again:
+            (tmp_path / "x11-_0").touch()
         real(descriptor, how)
 
     monkeypatch.setattr(screen_turns.fcntl, "flock", flock)
@@ -113,22 +118,48 @@ async def take_turn(variables: dict[str, str], timeout: float) -> list[str]:
         return [*said, str(error)]
 
 
-def test_waiting_has_an_end_and_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("written", "shown"), [("4321\n", " (process 4321)"), ("", ""), ("x\x1b", "")]
+)
+def test_waiting_has_an_end_and_is_said(
+    written: str, shown: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """After a second secretly says what it waits for, and which process to look at."""
     tmp_path.chmod(0o700)
     variables = environ(tmp_path, DISPLAY=":0")
     (tmp_path / "secretly").mkdir(mode=0o700)
     held = screen_turns.Lock([str(tmp_path / "secretly/screen-x11-_0.lock")])
     held.take()
-    (tmp_path / "secretly/screen-x11-_0.lock").write_text("4321\n")
+    (tmp_path / "secretly/screen-x11-_0.lock").write_text(written)
     monkeypatch.setattr(screen_turns, "_SILENT", 0.1)
     assert asyncio.run(take_turn(variables, 0.4)) == [
-        "waiting until another dialog on this screen is answered (process 4321)",
-        "another secretly still has a dialog on this screen (process 4321)",
+        f"waiting until another dialog on this screen is answered{shown}",
+        f"another secretly still has a dialog on this screen{shown}",
     ]
     held.release()
     assert asyncio.run(take_turn(variables, 0.4)) == []
     assert os.listdir(tmp_path / "secretly") == []
+
+
+@pytest.mark.process
+def test_a_forked_process_leaves_the_lock_to_its_parent(tmp_path: Path) -> None:
+    """The file stays, and stays locked."""
+    tmp_path.chmod(0o700)
+    variables, parent = environ(tmp_path, DISPLAY=":0"), os.getpid()
+
+    async def fork() -> bool:
+        try:
+            async with screen_turns.turn(variables, 1, turns.Turn(), print):
+                if child := os.fork():
+                    os.waitpid(child, 0)
+                    with pytest.raises(BlockingIOError):
+                        screen_turns.Lock([str(tmp_path / "secretly/screen-x11-_0.lock")]).take()
+        finally:
+            if os.getpid() != parent:
+                os._exit(0)
+        return True
+
+    assert asyncio.run(fork())
 
 
 def test_a_lock_that_can_not_be_made_stops_no_dialog(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from agreement import cases
 from toolcalls import Calls, root_fixture
 
 from secretly.errors import Refused
+from secretly.publishing.parsers import npmrc
 from secretly.publishing.steering import check_variables
 from secretly.publishing.upload import Upload
 
@@ -337,6 +338,28 @@ def test_what_is_not_npms_own_program_is_refused(calls: Calls) -> None:
 
 
 @pytest.mark.parametrize(
+    ("file", "text", "said"),
+    [
+        ("package.json", '{"name": "npx", "version": "11.0.0"}', "not npm's own program"),
+        ("package.json", '{"name": "npm", "version": "v11"}', "not npm's own program"),
+        ("package.json", '{"name": "npm"}', "not npm's own program"),
+        ("package.json", "[", "not npm's own program"),
+        ("package.json", '{"name": "npm", "version": "9.9.9"}', "can't hold npm 9.9.9"),
+        (npms.DEFINITIONS, "registry: new Definition('x',", "registry npm has built in"),
+        (npms.DEFINITIONS, "\xff", "registry npm has built in"),
+    ],
+)
+def test_an_npm_that_is_built_differently_is_refused(
+    calls: Calls, file: str, text: str, said: str
+) -> None:
+    """secretly reads which npm it is, and its registry, from the installed files."""
+    npms.install(calls.root)
+    (calls.root / "npm-11.19.1" / file).write_text(text, "latin-1")
+    with pytest.raises(Refused, match=said):
+        _ = look(calls, "publish").destination
+
+
+@pytest.mark.parametrize(
     ("name", "refused"),
     [
         ("npm_config_registry", False),
@@ -479,6 +502,32 @@ def test_npm_uses_a_cis_identity(
     assert look(calls, f"{line} --provenance", {}, environ, version).pin.removes == ()
 
 
+@pytest.mark.parametrize(
+    ("text", "settings"),
+    [
+        ("a = 'b;c' ; d", {"a": "'b"}),
+        ("a = 'b;c'", {"a": "b;c"}),
+        ('a = "b\\tc"', {"a": "b\tc"}),
+        ("a = '1'\nb = 'true'", {"a": "1", "b": "true"}),
+        ("a = '\"b\"'", {"a": "b"}),
+        ("a = b\\;c\\#d ; e", {"a": "b;c#d"}),
+        ("a = b\\c", {"a": "b\\c"}),
+        ("a = b\\", {"a": "b\\"}),
+        ("a[] = 1\na[] = 2\n\nb", {"a": "1\n\n2", "b": "true"}),
+    ],
+)
+def test_settings_are_read_as_npm_reads_them(text: str, settings: Mapping[str, str]) -> None:
+    """Quotes, escapes, comments and lists, as npm's parser takes them."""
+    assert npmrc.read(text) == settings
+
+
+@pytest.mark.parametrize("text", ["[a]\nb=1", "=a", 'a = "\\q"', "a = \x1b"])
+def test_settings_that_programs_read_differently_are_refused(text: str) -> None:
+    """With the number of the line, and without what is in it."""
+    with pytest.raises(npmrc.Unreadable, match="its line 1 "):
+        npmrc.read(text)
+
+
 # -- what is published -------------------------------------------------------------
 
 MONOREPO = {
@@ -502,6 +551,7 @@ MONOREPO = {
         ("publish -ws --access public", ["@sc/two", "one"]),
         ("publish -w packages", ["@sc/two", "one"]),
         ("publish ./packages/x", ["x"]),
+        ("publish -w one --include-workspace-root", ["one"]),
     ],
 )
 def test_the_workspaces_that_are_published(calls: Calls, line: str, names: list[str]) -> None:
@@ -535,6 +585,8 @@ def test_an_unknown_workspace_is_refused(calls: Calls) -> None:
     """By the name that was typed. So is a pattern that programs read differently."""
     with pytest.raises(Refused, match="missing"):
         _ = look(calls, "publish -w missing", MONOREPO).destination
+    with pytest.raises(Refused, match="no private workspace"):
+        _ = look(calls, "publish -w no", MONOREPO).destination
     odd = {"package.json": json.dumps({**DEMO, "workspaces": ["packages/{one,two}"]})}
     with pytest.raises(Refused, match="workspaces"):
         _ = look(calls, "publish --workspaces", odd).destination

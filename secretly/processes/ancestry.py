@@ -21,8 +21,14 @@ __all__ = ["NOBODY", "Ancestor", "asked_by", "chain", "environment", "in_sandbox
 #: How many ancestors are looked at.
 _LEVELS = 16
 
-#: How many bytes of a file in /proc are read.
+#: Where Linux shows its processes.
+_PROC = "/proc"
+
+#: How many bytes of a file there are read.
 _LIMIT = 1 << 17
+
+#: How long ps(1) may take, in seconds.
+_PATIENCE = 2.0
 
 #: The number of the first PID namespace of a Linux system (PROC_PID_INIT_INO of proc_ns.h).
 _FIRST_NAMESPACE = "pid:[4026531836]"
@@ -126,7 +132,7 @@ def _joined(names: Sequence[str], limit: int) -> str:
 
 def _from_proc() -> Iterator[Ancestor]:
     pid, child = os.getppid(), sys.maxsize
-    if _link("/proc/self") != str(os.getpid()):  # it shows another namespace's processes
+    if _link(f"{_PROC}/self") != str(os.getpid()):  # it shows another namespace's processes
         return
     for _ in range(_LEVELS):
         if pid < 1 or (pid == 1 and not in_sandbox()):
@@ -146,7 +152,7 @@ def _facts(pid: int) -> tuple[str, int, int, int] | None:
 
     None where the system doesn't show the process. The name may have any character.
     """
-    before, _, after = _read(f"/proc/{pid}/stat").rpartition(b")")
+    before, _, after = _read(f"{_PROC}/{pid}/stat").rpartition(b")")
     fields = after.split()
     if len(fields) < 20:
         return None
@@ -159,7 +165,7 @@ def in_sandbox() -> bool:
 
     A container whose first process is an init counts as a system.
     """
-    if sys.platform != "linux" or _link("/proc/self/ns/pid") in ("", _FIRST_NAMESPACE):
+    if sys.platform != "linux" or _link(f"{_PROC}/self/ns/pid") in ("", _FIRST_NAMESPACE):
         return False
     found = _facts(1)
     return found is None or found[0] not in _INITS
@@ -171,7 +177,7 @@ def environment(pid: int, names: Container[str]) -> dict[str, str] | None:
     :param names: the variables that are wanted.
     :returns: None if they can't be read, or there is no variable at all.
     """
-    data = _read(f"/proc/{pid}/environ")
+    data = _read(f"{_PROC}/{pid}/environ")
     if not data:
         return None
     # One character a byte, so that nothing is lost: names are ASCII.
@@ -181,14 +187,14 @@ def environment(pid: int, names: Container[str]) -> dict[str, str] | None:
 
 
 def _name(pid: int, comm: str) -> str:
-    path = _link(f"/proc/{pid}/exe").removesuffix(" (deleted)")
+    path = _link(f"{_PROC}/{pid}/exe").removesuffix(" (deleted)")
     if not path.startswith("/") or path.startswith("/memfd:"):
         return comm
     return program_name(path, lambda: _arguments(pid)) or comm
 
 
 def _arguments(pid: int) -> list[str]:
-    return [os.fsdecode(word) for word in _read(f"/proc/{pid}/cmdline").split(b"\0")]
+    return [os.fsdecode(word) for word in _read(f"{_PROC}/{pid}/cmdline").split(b"\0")]
 
 
 def _read(path: str) -> bytes:
@@ -267,7 +273,7 @@ def _run_ps() -> bytes:
 
     command = ["/bin/ps", "-axo", "pid=,ppid=,stat=,lstart=,comm="]
     try:
-        found = subprocess.run(command, capture_output=True, timeout=2, env={"LC_ALL": "C"})
+        found = subprocess.run(command, capture_output=True, timeout=_PATIENCE, env={"LC_ALL": "C"})
     except (OSError, subprocess.SubprocessError):
         return b""
     return found.stdout

@@ -37,7 +37,7 @@ def blocks_sockets() -> bool:
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as trying:
             trying.setblocking(False)
-            trying.connect(_NOWHERE)
+            wrong: int | None = trying.connect_ex(_NOWHERE)
     except OSError as error:
-        return error.errno == errno.EPERM
-    return False
+        wrong = error.errno
+    return wrong == errno.EPERM
