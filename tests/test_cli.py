@@ -1238,6 +1238,12 @@ def test_doctor_does_not_send_you_to_itself(home: Home, backend: str) -> None:
     assert all(line.strip() for line in done.stdout.splitlines())
 
 
+def test_doctor_names_the_agent_that_it_recognizes(home: Home) -> None:
+    """And how: secretly is more careful then."""
+    done = home.run("doctor", environ={"AI_AGENT": "tester"})
+    assert "    agent: tester, recognized by AI_AGENT\n" in done.stdout
+
+
 def test_doctor_succeeds_without_a_keychain(home: Home) -> None:
     """With a pinentry alone, secretly asks each time, and the status is 0."""
     with FakePinentry() as fake:

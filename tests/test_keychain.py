@@ -270,6 +270,10 @@ THEIRS = {
         {"application": APPLICATION, "service": "poetry-repository-corp", "username": "a/b"},
         "keyring://poetry-repository-corp/a%2Fb",
     ),
+    "pdm": (
+        {"application": APPLICATION, "service": "pdm-repository-corp", "username": "ada"},
+        "keyring://pdm-repository-corp/ada",
+    ),
     "uv": (
         {
             "application": "uv",

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from secretly.config import known_commands, loading
 from secretly.errors import Refused
-from secretly.plaintext import guarding, ini, replacing, toml
+from secretly.plaintext import guarding, ini, naming, replacing, toml
 from secretly.plaintext.finding import Document, FileKind, Finding, cut_out
 from secretly.plaintext.kinds import (
     aws,
@@ -867,3 +867,9 @@ def test_copies_are_found_by_their_names(own: Path) -> None:
         own.with_name(name).touch()
     found = {os.path.basename(path) for path in guarding.copies(str(own))}
     assert found == {"file~", ".file.swp", "file.bak"}
+
+
+def test_a_tool_that_secretly_does_not_know_uploads_nowhere() -> None:
+    """Its settings are reported, and nothing of them is replaced."""
+    found = naming.index_secret("other", "pypi", {}, loading.load({"SECRETLY_CONFIG": os.devnull}))
+    assert (found.name, found.problem) == ("", "secretly doesn't know other")

@@ -229,6 +229,17 @@ def test_chmod_is_not_advised_where_it_changes_nothing(
     assert "chmod changes nothing" in caught.value.hint
 
 
+def test_without_the_list_of_mounts_chmod_is_advised(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a disk that secretly doesn't know."""
+    path.chmod(0o777)
+    monkeypatch.setattr(permissions, "_MOUNTS", tmp_path / "mounts")
+    said = fetched(path)
+    assert "chmod" in said
+    assert "chmod changes nothing" not in said
+
+
 @ROOT
 def test_another_users_file_is_not_to_be_changed_by_chmod(path: Path) -> None:
     """If others could change a file, the message names the owner."""

@@ -510,6 +510,23 @@ def test_nothing_is_sealed_while_the_identity_changes(files: IdentityFiles) -> N
         pass
 
 
+def test_a_text_that_is_not_unicode_is_not_sealed(files: IdentityFiles) -> None:
+    """age files are bytes, and a secret is text."""
+    with pytest.raises(Refused, match="not Unicode"), files.sealed("canary\udcff", "Name"):
+        raise AssertionError
+
+
+def test_an_identity_that_cannot_be_read_is_told(files: IdentityFiles) -> None:
+    """A folder in its place, and a file in the place of its folder."""
+    Path(files.path).unlink()
+    Path(files.path).mkdir()
+    with pytest.raises(Refused, match="can't read"):
+        files.read()
+    other = IdentityFiles(Path(files.path).with_suffix(".pub") / "secretly")
+    with pytest.raises(Refused, match="can't write"):
+        other.write(sealed.IDENTITY, sealed.RECIPIENT)
+
+
 def test_a_folder_that_cannot_be_written_is_told(files: IdentityFiles) -> None:
     """A lock that is a folder, and a next version that is one."""
     folder = Path(files.path).parent
