@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ptys import SOON
 from secretservice import wait_until
 
 import secretly
@@ -148,7 +149,7 @@ def test_an_unanswered_prompt_ends_in_time(limit: Any) -> None:
             started = time.monotonic()
             with pytest.raises(PromptTimeout) as caught:
                 asyncio.run(call())
-            assert time.monotonic() - started < 3
+            assert time.monotonic() - started < SOON
             assert caught.value.hint
             assert running(pinentry.path) == []
 
@@ -168,7 +169,7 @@ def test_a_failing_pinentry_is_an_error(actions: Any) -> None:
         started = time.monotonic()
         with pytest.raises(PinentryFailed) as caught:
             asyncio.run(secret("A"))
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < SOON
         assert caught.value.hint
         assert running(pinentry.path) == []
 
@@ -530,10 +531,9 @@ def test_a_call_that_joins_a_prompt_keeps_its_own_time() -> None:
         async def main() -> None:
             first = asyncio.create_task(secret("X", timeout=20))
             await asyncio.sleep(0.05)
-            started = time.monotonic()
             with pytest.raises(PromptTimeout) as caught:
                 await secret("X", timeout=0.3)
-            assert time.monotonic() - started < 0.8
+            assert not first.done()
             assert caught.value.hint
             assert await first == "canary-1"
 

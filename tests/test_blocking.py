@@ -21,7 +21,14 @@ import trio
 from ptys import DEADLINE, Pty, wait_until
 
 import secretly
-from secretly import PromptTimeout, SecretlyError, credential_sync, environment, secret_sync
+from secretly import (
+    PinentryFailed,
+    PromptTimeout,
+    SecretlyError,
+    credential_sync,
+    environment,
+    secret_sync,
+)
 from secretly.testing import FakePinentry, MemoryKeychain, sandbox
 from secretly.waiting import own_loop
 
@@ -266,7 +273,7 @@ def test_each_thread_keeps_its_own_time() -> None:
         except PromptTimeout as error:
             late.append(error)
 
-    with FakePinentry([answered_after(1)]) as pinentry, sandbox(pinentry):
+    with FakePinentry([answered_after(2)]) as pinentry, sandbox(pinentry):
         patient = threading.Thread(target=lambda: late.append(secret_sync("Example")))  # type: ignore[arg-type]
         patient.start()
         wait_until(lambda: pinentry.prompts, what="a prompt")
@@ -397,19 +404,21 @@ def test_a_forked_process_asks_for_itself() -> None:
 
         def ask() -> None:
             try:
-                secret_sync("Example", timeout=2)
-            except PromptTimeout as error:
+                secret_sync("Example", timeout=DEADLINE)
+            except PinentryFailed as error:
                 failed.append(error)
 
         thread = threading.Thread(target=ask)
         thread.start()
         wait_until(lambda: pinentry.prompts, what="a prompt")
+        (first,) = running(pinentry.path)
         if (child := os.fork()) == 0:
             status = 1
             try:
                 status = 0 if secret_sync("Example", timeout=DEADLINE) == "canary-2" else 2
             finally:
                 os._exit(status)
+        os.kill(int(first), signal.SIGKILL)  # the child's prompt is on the same screen
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
         thread.join(DEADLINE)
         assert len(failed) == 1

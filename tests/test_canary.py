@@ -184,7 +184,7 @@ async def ask_briefly(c: Secret, here: Context) -> object:
 
 async def ask_for_a_token(c: Secret, here: Context) -> object:
     """Ask for one that must start with 'pypi-'."""
-    return await secret("PyPI", timeout=5, remember=True)
+    return await secret("PyPI", timeout=60, remember=True)
 
 
 async def ask_and_keep(c: Secret, here: Context) -> object:
@@ -194,14 +194,14 @@ async def ask_and_keep(c: Secret, here: Context) -> object:
 
 async def ask_twice(c: Secret, here: Context) -> object:
     """Ask for a new one, to be typed twice."""
-    return await obtain(SecretRequest(Reference("", "A"), repeat=True, prompt_timeout=5), here)
+    return await obtain(SecretRequest(Reference("", "A"), repeat=True, prompt_timeout=60), here)
 
 
 def verified(verify: Callable[[Secret], Any]) -> Work:
     """Ask for one that is tried."""
 
     async def work(c: Secret, here: Context) -> object:
-        return await secret("A", timeout=5, verify=verify, remember=True)
+        return await secret("A", timeout=60, verify=verify, remember=True)
 
     return work
 
@@ -229,7 +229,7 @@ def not_a_number(value: Secret) -> bool:
 
 async def shared(c: Secret, here: Context) -> object:
     """Several callers of one prompt."""
-    return await tasks.gather(*(secret("A", timeout=5) for _ in range(5)))
+    return await tasks.gather(*(secret("A", timeout=60) for _ in range(5)))
 
 
 async def remembered(c: Secret, here: Context) -> object:
@@ -289,19 +289,19 @@ async def lent(c: Secret, here: Context) -> object:
 async def stored_with_consent(c: Secret, here: Context) -> object:
     """Use a stored one that needs consent."""
     await remember("A", c)
-    return await secret("A", confirm=True, timeout=5)
+    return await secret("A", confirm=True, timeout=60)
 
 
 async def stored_and_refused(c: Secret, here: Context) -> object:
     """Use a stored one that is not accepted."""
     await remember("A", c)
-    return await secret("A", verify=lambda value: False, timeout=5)
+    return await secret("A", verify=lambda value: False, timeout=60)
 
 
 async def stored_and_no_token(c: Secret, here: Context) -> object:
     """Use a stored one that does not start as it must."""
     await remember("PyPI", Secret(c[1:]))
-    return await secret("PyPI", timeout=5)
+    return await secret("PyPI", timeout=60)
 
 
 def from_a_file(text: Callable[[Secret], bytes], mode: int = 0o600) -> Work:
@@ -351,7 +351,7 @@ def upload(
             Reference("", "PyPI"),
             publishes=True,
             inspect=release.inspect,
-            prompt_timeout=5,
+            prompt_timeout=60,
             purpose="x",
         )
         deliveries = (
@@ -1319,13 +1319,13 @@ class Command:
     meanwhile: Callable[[Path], object] | None = None
 
 
-RUN = ("run", "-v", "-e", "TOKEN=OpenAI", "--prompt-timeout", "6s")
+RUN = ("run", "-v", "-e", "TOKEN=OpenAI", "--prompt-timeout", "60s")
 HASH = ("sh", "-c", 'printf %s "$TOKEN" | sha256sum')
 #: These canaries start as a token does, and are none.
 WHOLE = "[secrets.OpenAI]\nnarrow = false\n"
 STORED = '[secrets.PyPI]\nsource = "file://{ELSEWHERE}/token"\n'
 WHEEL = "demo-1.0-py3-none-any.whl"
-TWINE = ("run", "-v", "--prompt-timeout", "5s", "{HOME}/twine", "upload")
+TWINE = ("run", "-v", "--prompt-timeout", "60s", "{HOME}/twine", "upload")
 UPLOAD = (*TWINE, "{HOME}/dist/*")
 ELSEWHERE = (*UPLOAD, "--repository-url", "https://other.example/legacy/")
 NARROW = ("token", "narrow", "PyPI", "--project", "demo")
@@ -1367,7 +1367,7 @@ COMMAND: dict[str, Command] = {
     ),
     "run, hangs": Command(
         125,
-        (*RUN, *HASH),
+        (*RUN[:-1], "6s", *HASH),
         says(("raw", b"{D}"), ("hang", True)),
         said=("6 s\n", "--prompt-timeout"),
     ),

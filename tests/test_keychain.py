@@ -433,13 +433,13 @@ def test_locked_with_no_screen(own: SecretService) -> None:
     """A locked keychain that cannot ask is an error of its own, soon; unlocked, it answers."""
     put("name", "canary-1")
     own.lock()
-    for person in None, 20.0:
+    for person in None, 60.0:
         started = time.monotonic()
         for call in every_verb(keychain(), person=person):
             with pytest.raises(KeychainLocked) as caught:
                 call()
             assert caught.value.hint
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 30
     assert asyncio.run(keychain().describe()).endswith(", locked")
     own.unlock()
     assert get("name") == "canary-1"

@@ -581,7 +581,7 @@ def test_an_index_that_does_not_answer_is_refused(
                 None,
                 {".cargo/config.toml": text},
             )
-            assert time.monotonic() - start < 5
+            assert time.monotonic() - start < 30
 
 
 def test_an_index_that_never_ends_its_answer_is_refused(
@@ -595,7 +595,7 @@ def test_an_index_that_never_ends_its_answer_is_refused(
             connection, _ = server.accept()
             with connection, contextlib.suppress(OSError):
                 connection.sendall(b"HTTP/1.1 200 OK\r\n")
-                for _ in range(90):
+                for _ in range(600):
                     connection.sendall(b"A: b\r\n")
                     time.sleep(0.1)
 
@@ -604,7 +604,7 @@ def test_an_index_that_never_ends_its_answer_is_refused(
         start = time.monotonic()
         environ = {"CARGO_REGISTRIES_CORP_INDEX": url}
         assert_refused(calls, "publish --registry corp", "doesn't answer", environ)
-        assert time.monotonic() - start < 5
+        assert time.monotonic() - start < 30
 
 
 @pytest.mark.parametrize(
