@@ -763,7 +763,9 @@ def test_the_options_that_a_tool_names_are_read_with_their_values(name: str) -> 
     tables = list(option_tables(importlib.import_module(f"secretly.publishing.tools.{name}")))
     assert tables
     values = {n for table in tables for one in table if one.takes_value for n in one.names}
-    assert values - {*ROWS[name].values, *known_commands.OPTIONS[name]} == set()
+    assert values - {*known_commands.OPTIONS[name]} == set()
+    assert "values" not in known_commands.COMMANDS[name]  # each option is listed once
+    assert max(Counter(known_commands.OPTIONS[name]).values()) == 1
 
 
 @pytest.mark.parametrize("name", PUBLISHING)

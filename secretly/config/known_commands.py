@@ -31,21 +31,12 @@ COMMANDS: dict[str, dict[str, object]] = {
     "twine": {
         "publishes": True,
         "subcommands": ["upload"],
-        "values": [
-            "--sign-with", "-i", "--identity", "-u", "--username", "-p", "--password", "-c",
-            "--comment", "--cert", "--client-cert",
-        ],
         "secrets": {"TWINE_PASSWORD": ""},
         "username": "TWINE_USERNAME",
     },
     "uv": {
         "publishes": True,
         "subcommands": ["publish"],
-        "values": [
-            "-u", "--username", "-p", "--password", "-t", "--token", "--trusted-publishing",
-            "--keyring-provider", "--check-url", "--cache-dir", "--color", "--allow-insecure-host",
-            "--config-file", "--python-fetch", "--preview-features",
-        ],
         "secrets": {"UV_PUBLISH_PASSWORD": ""},
         "username": "UV_PUBLISH_USERNAME",
         "alternatives": ["UV_PUBLISH_TOKEN"],
@@ -53,24 +44,18 @@ COMMANDS: dict[str, dict[str, object]] = {
     "flit": {
         "publishes": True,
         "subcommands": ["publish"],
-        "values": ["--format"],
         "secrets": {"FLIT_PASSWORD": ""},
         "username": "FLIT_USERNAME",
     },
     "hatch": {
         "publishes": True,
         "subcommands": ["publish"],
-        "values": [
-            "-e", "--env", "--data-dir", "--cache-dir", "--config", "-u", "--user", "-a", "--auth",
-            "--ca-cert", "--client-cert", "--client-key", "--publisher", "-o", "--option",
-        ],
         "secrets": {"HATCH_INDEX_AUTH": ""},
         "username": "HATCH_INDEX_USER",
     },
     "poetry": {
         "publishes": True,
         "subcommands": ["publish"],
-        "values": ["-u", "--username", "-p", "--password", "--cert", "--client-cert"],
         "secrets": {"POETRY_HTTP_BASIC_{REPOSITORY}_PASSWORD": ""},
         "username": "POETRY_HTTP_BASIC_{REPOSITORY}_USERNAME",
         "alternatives": ["POETRY_PYPI_TOKEN_{REPOSITORY}"],
@@ -87,22 +72,12 @@ COMMANDS: dict[str, dict[str, object]] = {
     "pdm": {
         "publishes": True,
         "subcommands": ["publish"],
-        "values": [
-            "-c", "--config", "-k", "--skip", "-u", "--username", "-P", "--password", "-i",
-            "--identity", "--comment", "--ca-certs",
-        ],
         "secrets": {"PDM_PUBLISH_PASSWORD": ""},
         "username": "PDM_PUBLISH_USERNAME",
     },
     "maturin": {
         "publishes": True,
         "subcommands": ["publish", "upload"],
-        "values": [
-            "-u", "--username", "-p", "--password", "-i", "--interpreter", "-b", "--bindings",
-            "--compatibility", "--auditwheel", "-o", "--out", "--sbom-include", "--color",
-            "--config", "-Z", "--compression-method", "--compression-level", "-j", "--jobs",
-            "--profile", "--target", "--target-dir", "-F", "--features",
-        ],
         "secrets": {"MATURIN_PASSWORD": ""},
         "username": "MATURIN_USERNAME",
         "alternatives": ["MATURIN_PYPI_TOKEN"],
@@ -114,7 +89,6 @@ COMMANDS: dict[str, dict[str, object]] = {
     "cargo": {
         "publishes": True,
         "subcommands": ["publish", "yank", "owner"],
-        "values": ["--color", "--config", "-Z", "-C"],
         "secrets": {"CARGO_REGISTRY_TOKEN": "Cargo"},
     },
     "npm": {
@@ -131,10 +105,6 @@ COMMANDS: dict[str, dict[str, object]] = {
             "ac", "acc", "acce", "acces", "ow", "own", "owne", "aut", "auth", "autho", "or", "og",
             "tea", "pro", "prof", "profi", "profil", "to", "tok", "toke", "tr", "tru", "trus",
             "uns", "unst", "unsta", "who", "whoa", "whoam",
-        ],
-        "values": [
-            "--registry", "--prefix", "-C", "-w", "--workspace", "--userconfig", "--globalconfig",
-            "--cache", "--loglevel", "--scope", "--otp", "--tag", "--access",
         ],
         "secrets": {"NPM_TOKEN": "npm"},
         "alternatives": ["NODE_AUTH_TOKEN"],
@@ -571,38 +541,61 @@ COMMANDS: dict[str, dict[str, object]] = {
     },
 }
 
-#: The options with a value that decide where a publishing tool uploads to, and what. A
-#: configuration can't change them: a value that was read as a word would hide the subcommand.
+#: The options of publishing tools that have a value. A configuration can add more, and can't remove
+#: these: a value that was read as a word would hide the subcommand.
 OPTIONS: dict[str, list[str]] = {
-    "twine": ["-r", "--repository", "--repository-url", "--config-file"],
+    "twine": [
+        "-r", "--repository", "--repository-url", "--config-file", "--sign-with", "-i",
+        "--identity", "-u", "--username", "-p", "--password", "-c", "--comment", "--cert",
+        "--client-cert",
+    ],
     "uv": [
         "--index", "--publish-url", "--directory", "--project", "--trusted-host",
-        "--preview-feature", "--python-preference",
+        "--preview-feature", "--python-preference", "-u", "--username", "-p", "--password", "-t",
+        "--token", "--trusted-publishing", "--keyring-provider", "--check-url", "--cache-dir",
+        "--color", "--allow-insecure-host", "--config-file", "--python-fetch", "--preview-features",
     ],
-    "flit": ["--repository", "--pypirc", "-f", "--ini-file"],
-    "hatch": ["-r", "--repo", "-p", "--project"],
-    "poetry": ["-r", "--repository", "-C", "--directory", "-P", "--project", "--dist-dir"],
-    "pdm": ["-r", "--repository", "-p", "--project", "-d", "--dest"],
+    "flit": ["--repository", "--pypirc", "-f", "--ini-file", "--format"],
+    "hatch": [
+        "-r", "--repo", "-p", "--project", "-e", "--env", "--data-dir", "--cache-dir", "--config",
+        "-u", "--user", "-a", "--auth", "--ca-cert", "--client-cert", "--client-key", "--publisher",
+        "-o", "--option",
+    ],
+    "poetry": [
+        "-r", "--repository", "-C", "--directory", "-P", "--project", "--dist-dir", "-u",
+        "--username", "-p", "--password", "--cert", "--client-cert",
+    ],
+    "pdm": [
+        "-r", "--repository", "-p", "--project", "-d", "--dest", "-c", "--config", "-k", "--skip",
+        "-u", "--username", "-P", "--password", "-i", "--identity", "--comment", "--ca-certs",
+    ],
     "demo_upload": ["--to"],
     "cargo": [
         "--registry", "--index", "--token", "-p", "--package", "--exclude", "-F", "--features",
         "-j", "--jobs", "--target", "--target-dir", "-m", "--manifest-path", "-a", "--add", "-r",
-        "--remove", "--version", "--vers",
+        "--remove", "--version", "--vers", "--color", "--config", "-Z", "-C",
     ],
-    "maturin": ["-r", "--repository", "--repository-url", "-m", "--manifest-path", "--manylinux"],
+    "maturin": [
+        "-r", "--repository", "--repository-url", "-m", "--manifest-path", "--manylinux", "-u",
+        "--username", "-p", "--password", "-i", "--interpreter", "-b", "--bindings",
+        "--compatibility", "--auditwheel", "-o", "--out", "--sbom-include", "--color", "--config",
+        "-Z", "--compression-method", "--compression-level", "-j", "--jobs", "--profile",
+        "--target", "--target-dir", "-F", "--features",
+    ],
     "npm": (
-        "--also --audit-level --auth-type --before --ca --cache-max --cache-min --cafile "
-        "--call --cert --cidr --cpu --depth --diff --diff-dst-prefix --diff-src-prefix "
-        "--diff-unified --editor --expect-result-count --fetch-retries --fetch-retry-factor "
+        "--also --audit-level --auth-type --before --ca --cache-max --cache-min --cafile --call "
+        "--cert --cidr --cpu --depth --diff --diff-dst-prefix --diff-src-prefix --diff-unified "
+        "--editor --expect-result-count --fetch-retries --fetch-retry-factor "
         "--fetch-retry-maxtimeout --fetch-retry-mintimeout --fetch-timeout --git --heading "
         "--https-proxy --include --init-author-email --init-author-name --init-author-url "
         "--init-license --init-module --init-version --init.author.email --init.author.name "
-        "--init.author.url --init.license --init.module --init.version --install-strategy "
-        "--key --libc --local-address --location --lockfile-version --logs-dir --logs-max "
-        "--maxsockets --message --node-options --noproxy --omit --only --os "
-        "--pack-destination --package --preid --provenance-file --proxy --replace-registry-host "
-        "--save-prefix --sbom-format --sbom-type --script-shell --searchexclude --searchlimit "
-        "--searchopts --searchstaleness --shell --tag-version-prefix --umask --user-agent "
-        "--viewer --which --enjoy-by --reg -L -m -c"
+        "--init.author.url --init.license --init.module --init.version --install-strategy --key "
+        "--libc --local-address --location --lockfile-version --logs-dir --logs-max --maxsockets "
+        "--message --node-options --noproxy --omit --only --os --pack-destination --package "
+        "--preid --provenance-file --proxy --replace-registry-host --save-prefix --sbom-format "
+        "--sbom-type --script-shell --searchexclude --searchlimit --searchopts --searchstaleness "
+        "--shell --tag-version-prefix --umask --user-agent --viewer --which --enjoy-by --reg -L -m "
+        "-c --registry --prefix -C -w --workspace --userconfig --globalconfig --cache --loglevel "
+        "--scope --otp --tag --access"
     ).split(),
 }
