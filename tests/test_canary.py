@@ -258,7 +258,7 @@ async def not_accepted(c: Secret, here: Context) -> object:
 
 async def ask_and_wait_a_little(c: Secret, here: Context) -> object:
     """Ask, and give the keychain as little time as the user."""
-    return await secret("A", timeout=1, remember=True)
+    return await secret("A", timeout=4, remember=True)
 
 
 async def remember_text(c: Secret, here: Context) -> object:
@@ -449,7 +449,7 @@ class Hanging(Base):
 class Late(Base):
     def set_password(self, service, username, password):
         plain = str(password)
-        time.sleep(1.3)
+        time.sleep(4.3)
         raise RuntimeError(plain)
 """
 
