@@ -29,7 +29,6 @@ from secretly.running.json_line import to_json
 from secretly.running.receipt_file import ReceiptFile
 from secretly.running.receipts import HandedSecret, Journal, Use
 from secretly.testing import FakePinentry, MemoryKeychain, sandbox
-from secretly.text import format_time
 
 # -- the line ----------------------------------------------------------------------
 
@@ -488,6 +487,7 @@ def test_without_receipts_the_log_is_empty(place: Home) -> None:
 def test_a_receipt_is_shown_with_everything_that_it_has() -> None:
     """What was handed over, to which program, its limits and its files; each is harmless."""
     from secretly.cli import log
+    from secretly.text import format_time
 
     expires = "2026-11-30T09:00:00.000Z"
     limits = {"projects": ["demo", "\x1b"], "expires": expires}
