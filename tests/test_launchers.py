@@ -11,6 +11,7 @@ import pytest
 import tokens
 from agreement import cases
 
+from secretly import config
 from secretly.config.command_line import recognize
 from secretly.config.model import Configuration
 from secretly.errors import Refused
@@ -308,6 +309,8 @@ def test_a_call_that_sends_nothing_is_not_refused(settings: str, look: Look) -> 
         "env A=B C=D nice",
         "pipenv run",
         "uv run nice",
+        "uvx",
+        "uv tool run",
     ],
 )
 def test_a_launcher_that_changes_nothing_is_seen_through(before: str, look: Look) -> None:
@@ -369,3 +372,12 @@ def test_pipenv_leaves_its_file_out_if_told_to(look: Look) -> None:
     """As pipenv's documentation says of PIPENV_DONT_LOAD_ENV."""
     files = {"Pipfile": "", ".env": "SSL_CERT_FILE=x\n"}
     assert look(f"pipenv run {UPLOAD}", files=files, environ={"PIPENV_DONT_LOAD_ENV": "1"}).release
+
+
+def test_a_launcher_without_a_reader_is_refused(
+    look: Look, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that is recognized, and whose settings nothing reads: they could steer the upload."""
+    monkeypatch.setitem(config.launchers._LAUNCHERS, "another", (frozenset(), (["run"],)))
+    with pytest.raises(Refused, match="what another run changes for twine"):
+        _ = look(f"another run {UPLOAD}").destination

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from .. import safefiles
 from ..config.command_line import Invocation, Start
+from ..config.launchers import PLAIN
 from ..errors import Refused
 from ..text import escape
 from .tool_call import read_toml, table_at
@@ -52,8 +53,7 @@ def look(invocation: Invocation, environ: Mapping[str, str]) -> Launched:
     found = Launched()
     try:
         for start in invocation.starts:
-            reader = _READERS.get(start.name)
-            one = reader(_Look(start, environ)) if reader else Launched()
+            one = _reader(start.name)(_Look(start, environ))
             found = Launched(
                 {**found.variables, **one.variables},
                 (*found.code, *one.code),
@@ -329,6 +329,16 @@ def _pipx(one: _Look) -> Launched:
     return Launched()
 
 
+def _nothing(_: _Look) -> Launched:
+    """It starts the command as it is, or in an environment that is not the project's."""
+    return Launched()
+
+
+def _reader(name: str) -> Callable[[_Look], Launched]:
+    """What reads a launcher's settings: a launcher that has no row below is not known."""
+    return _nothing if name.startswith("py") else _READERS.get(name, _unknown)  # python, pypy3
+
+
 _READERS: Mapping[str, Callable[[_Look], Launched]] = {
     "pdm run": _pdm,
     "hatch run": _hatch,
@@ -336,6 +346,7 @@ _READERS: Mapping[str, Callable[[_Look], Launched]] = {
     "uv run": _uv,
     "pipx run": _pipx,
     "pipenv run": _pipenv,
+    **dict.fromkeys((*PLAIN, "uvx", "uv tool run"), _nothing),
     "env": _env,
     **dict.fromkeys(("conda run", "mamba run", "pixi run", "rye run"), _unknown),
 }
