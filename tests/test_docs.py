@@ -491,6 +491,16 @@ def test_every_file_that_a_page_names_exists(name: str) -> None:
     assert missing == set()
 
 
+def test_every_name_that_a_contributor_reads_is_in_the_code() -> None:
+    """``_LAUNCHERS`` and the like: a name that was changed in the code misleads on the page."""
+    files = (*SOURCE.rglob("*.py"), *Path(__file__).parent.rglob("*.py"))
+    known = set(re.findall(r"\w+", "".join(path.read_text("utf-8") for path in files)))
+    words = " ".join(re.findall(r"`([\w.]+)`", page(NAMING[0]))).replace(".", " ").split()
+    names = {name for name in words if "_" in name or name != name.lower()}
+    assert len(names) > 50
+    assert names - known == set()
+
+
 def test_the_changelog_has_this_version() -> None:
     """The newest version in the changelog is the one that is built."""
     from importlib.metadata import version
