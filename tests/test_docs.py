@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import csv
+import importlib
 import importlib.util
 import inspect
 import json
@@ -1022,6 +1023,21 @@ def test_no_page_is_too_long() -> None:
     for path in DOCS.rglob("*.rst"):
         lines = path.read_text("utf-8").splitlines()
         assert len(lines) <= 300 or path in reference, (path, len(lines))
+
+
+def test_the_error_about_an_unknown_key_is_shown_as_it_is(tmp_path: Path) -> None:
+    """With all the keys that there are now."""
+    with pytest.raises(secretly.BadConfiguration) as caught:
+        load(tmp_path, "[secrets.Example]\nuser = 'ada'\n")
+    _, _, said = str(caught.value).partition(".toml: ")
+    assert f"config.toml: {said}\n" in page("how-to/configure.rst")
+
+
+def test_a_secret_that_is_not_stored_is_listed_as_it_is() -> None:
+    """On each page with a listing."""
+    texts = [path.read_text("utf-8") for path in DOCS.rglob("*.rst")]
+    found = {line for text in texts for line in re.findall(r"not stored: .*", text)}
+    assert found == set(importlib.import_module("secretly.cli.list")._lines([]))
 
 
 def test_the_hint_of_a_bad_configuration_names_a_page(tmp_path: Path) -> None:
