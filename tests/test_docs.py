@@ -763,7 +763,7 @@ def test_the_configuration_in_the_readme_is_right(tmp_path: Path) -> None:
     others = re.findall(r"(?:or|,) (\w+://[^\s,]+)", blocks[0])
     assert {parse(one).scheme for one in others} == set(sources.SCHEMES) - {
         *("op", "env", "file", "keyring", "aws-sm", "aws-ssm"),
-        *("bws", "protonpass", "vault-kv", "bao-kv"),
+        *("bws", "protonpass", "vault-kv", "bao-kv", "rbw", "gopass"),
     }
 
 
@@ -798,8 +798,8 @@ TESTED = {
     "mcp_server",
     "test_greeting",
     "test_with_fixtures",
-    "secretly_rbw",
-    "test_secretly_rbw",
+    "secretly_ourpass",
+    "test_secretly_ourpass",
     "with_django",
     "with_flask",
 }
@@ -883,14 +883,14 @@ def test_the_examples_of_tests_pass() -> None:
 @pytest.mark.process
 def test_the_example_of_a_source_passes_its_tests() -> None:
     """The contract suite, as the reader would run it."""
-    path = DOCS / "examples" / "test_secretly_rbw.py"
+    path = DOCS / "examples" / "test_secretly_ourpass.py"
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE * 2)
     assert done.returncode == 0, done.stdout
     assert re.search(r"^1\d passed", done.stdout, re.MULTILINE)
 
 
-RBW = """#!/bin/sh
+OURPASS = """#!/bin/sh
 case $* in
 unlocked) test -e "$HOME/unlocked" ;;
 unlock) touch "$HOME/unlocked" ;;
@@ -914,7 +914,7 @@ def test_the_example_of_a_source_is_found_by_its_entry_point() -> None:
     [ini] = re.findall(r"code-block:: ini\n\n((?:   .*\n|\n)+)", guide)
     [setup] = re.findall(r"code-block:: python\n\n((?:   .*\n|\n)+)", guide)
     with home() as found:
-        site, folder = found.folder / "site", found.folder / "secretly-rbw"
+        site, folder = found.folder / "site", found.folder / "secretly-ourpass"
         folder.mkdir()
         for name, text in (("setup.cfg", ini), ("setup.py", setup)):
             (folder / name).write_text(re.sub("^   ", "", text, flags=re.MULTILINE))
@@ -925,11 +925,11 @@ def test_the_example_of_a_source_is_found_by_its_entry_point() -> None:
         assert installed.status == 0, installed
         before = found.environ.get("PYTHONPATH", "")
         found.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (before, str(site))))
-        found.program("rbw", RBW)
+        found.program("ourpass", OURPASS)
         found.program("call.py", '#!/bin/sh\necho "$API_KEY $API_USER"\n')
         [example] = toml_in(guide)
         found.configure(example)
-        [by_option] = re.findall(r"\$ secretly run -e (API_KEY=rbw://\S+)", guide)
+        [by_option] = re.findall(r"\$ secretly run -e (API_KEY=ourpass://\S+)", guide)
         for given in (by_option, "API_KEY=Example"):
             user = f"API_USER={given.partition('=')[2]}#username"
             with FakePinentry() as fake:

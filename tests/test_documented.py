@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -46,6 +48,33 @@ if name not in items:
 second = words[3].startswith("secret/")
 data = {{"data": items[name], "metadata": {{"version": 5}}}} if second else items[name]
 print(json.dumps({{"request_id": "x", "data": data}}))
+"""
+
+# rbw also takes a part of a name for it, if one item has it.
+RBW = f"""{_BEGIN}
+here = os.path.dirname(__file__)
+if words == ["unlocked"]:
+    sys.exit(0 if os.path.exists(here + "/open") else "rbw unlocked: agent is locked")
+if words == ["unlock"]:
+    open(here + "/open", "w").close()
+    sys.exit(0)
+assert words[:2] == ["get", "--raw"] and len(words) == 3
+found = [name for name in items if words[2] in (name[:len(words[2])], "0-" + name)]
+if len(found) != 1:
+    said = "multiple entries found: " + ", ".join(found) if found else "no entry found"
+    sys.exit(f"rbw get: couldn't find entry for {{words[2]!r}}: {{said}}")
+print(json.dumps({{"id": "0-" + found[0], "folder": None, "name": found[0], **items[found[0]]}}))
+"""
+
+GOPASS = f"""{_BEGIN}
+assert words[:3] == ["show", "--unsafe", "--alsoclip=false"] and len(words) == 4
+assert "--pinentry-mode error" in os.environ["GOPASS_GPG_OPTS"]
+if words[3] + "/" in [name[:name.rfind("/") + 1] for name in items]:
+    print(f"{{words[3]}}/\\n└── Example")
+elif words[3] in items:
+    print(items[words[3]])
+else:
+    sys.exit(f"\\nError: failed to retrieve secret: entry is not in the password store")
 """
 
 
@@ -133,13 +162,124 @@ class TestVault(_Documented):
         assert self.got("secret/Example#port") == self.got("kv1/Example#port") == "5432"
 
 
+class TestOpenBao(TestVault):
+    """``bao-kv://PATH``, by its own program."""
+
+    PROGRAM, scheme = "bao", "bao-kv"
+
+    def test_its_errors_name_it(self) -> None:
+        """And not Vault."""
+        with pytest.raises(sources.NoItem, match=r"OpenBao: can't find secret/Gone"):
+            self.got("secret/Gone")
+
+
 @pytest.mark.process
-def test_openbao_is_read_as_vault(tmp_path: Path) -> None:
-    """By its own program."""
-    (tmp_path / "items.json").write_text('{"Example": {"password": "canary-1"}}')
-    (tmp_path / "bao").write_text(VAULT)
-    (tmp_path / "bao").chmod(0o700)
-    items = Items(run_of(tmp_path))
-    assert asyncio.run(items.get(parse("bao-kv://secret/Example")))[0] == "canary-1"
-    with pytest.raises(sources.NoItem, match=r"OpenBao: can't find secret/Gone"):
-        asyncio.run(items.get(parse("bao-kv://secret/Gone")))
+class TestRbw(_Documented):
+    """``rbw://NAME``, and the item's id."""
+
+    PROGRAM, scheme, script, place = "rbw", "rbw", RBW, "Example"
+
+    @pytest.fixture(autouse=True)
+    def _there(self, tmp_path: Path) -> None:
+        super()._there.__wrapped__(self, tmp_path)  # type: ignore[attr-defined]
+        login = {"username": self.USERNAME, "password": self.PASSWORD, "totp": None, "uris": []}
+        own = [{"name": "port", "value": "5432", "type": "text"}, {"name": "password"}]
+        key = {"private_key": "canary-key", "public_key": "ssh-ed25519 A", "fingerprint": None}
+        items = {
+            "Example": {"data": login, "fields": own, "notes": "a\nb"},
+            "Lines": {"data": {**login, "password": "canary-1\n\ncanary-2\n"}, "fields": []},
+            "Key": {"data": key, "fields": [], "notes": None},
+            "Note": {"data": None, "fields": [], "notes": "canary-note"},
+            "Twice A": {"data": login, "fields": []},
+            "Twice B": {"data": login, "fields": []},
+        }
+        (tmp_path / "items.json").write_text(json.dumps(items))
+
+    def test_each_kind_of_item_has_its_fields(self) -> None:
+        """Under rbw's own names; a login's own fields come before those of the same name."""
+        assert self.got("Example#port") == self.got("0-Example#port") == "5432"
+        assert self.got("Example#notes") == "a\nb"
+        assert self.got("Key#private_key") == "canary-key"
+        assert self.got("Note#notes") == "canary-note"
+
+    @pytest.mark.parametrize("name", ["Exampl", "Twice", "0-Exampl"])
+    def test_a_part_of_a_name_names_no_item(self, name: str) -> None:
+        """rbw itself takes it for the item, or lists the items that it may mean."""
+        with pytest.raises((sources.NoItem, sources.Ambiguous)):
+            self.got(name)
+
+    def test_a_locked_vault_stays_locked_if_secretly_must_not_ask(self) -> None:
+        """Otherwise rbw asks, once."""
+        with pytest.raises(sources.Locked):
+            asyncio.run(self.source().fetch("Example", ("",), run_of(self._folder)))
+        assert not (self._folder / "open").exists()
+        self.got("Example")
+        assert (self._folder / "open").exists()
+
+
+@pytest.mark.process
+class TestGopass(_Documented):
+    """``gopass://NAME``."""
+
+    PROGRAM, scheme, script, place = "gopass", "gopass", GOPASS, "web/Example"
+
+    @pytest.fixture(autouse=True)
+    def _there(self, tmp_path: Path) -> None:
+        super()._there.__wrapped__(self, tmp_path)  # type: ignore[attr-defined]
+        pem = "-----BEGIN X-----\ncanary-1\n\n-----END X-----"
+        items = {
+            "web/Example": f"{self.PASSWORD}\nusername: {self.USERNAME}\nport: 5432\n",
+            "web/Lines": pem,
+            "Yaml": 'canary-1\nuser: ada\n---\nport: "5432"\nuser: bob\n',
+        }
+        (tmp_path / "items.json").write_text(json.dumps(items))
+
+    def test_a_text_comes_whole(self) -> None:
+        """A key in PEM is a password; ``#all`` is the text as it is."""
+        assert self.got("web/Lines").count("\n") == 3
+        assert self.got("web/Example#port") == "5432"
+        assert self.got("Yaml#all").endswith('port: "5432"\nuser: bob\n')
+
+    def test_a_field_in_yaml_is_not_read(self) -> None:
+        """gopass would write a number anew, and this source would keep the quotes of a text."""
+        assert self.got("Yaml") == "canary-1"
+        assert self.got("Yaml#username") == "ada"
+        with pytest.raises(sources.NoField):
+            self.got("Yaml#port")
+
+    def test_a_folder_is_not_an_item(self) -> None:
+        """gopass lists it, with the status 0."""
+        with pytest.raises(sources.NoItem, match="folder"):
+            self.got("web")
+
+
+# -- every source ------------------------------------------------------------------
+
+
+def _suites(kind: type[SourceContract]) -> Iterator[type[SourceContract]]:
+    for one in kind.__subclasses__():
+        yield from (one, *_suites(one))
+
+
+def test_each_source_has_a_contract_suite() -> None:
+    """A suite names its source's scheme or program, or returns the source."""
+    for name in ("aws", "managers", "op", "sources"):
+        import_module(f"test_{name}")
+    found = set()
+    for suite in _suites(SourceContract):
+        if not suite.__name__.startswith("Test") or not suite.__module__.startswith("test_"):
+            continue
+        if scheme := getattr(suite, "scheme", ""):
+            found.add(scheme)
+        elif suite.PROGRAM:
+            found |= {one for one in sources.SCHEMES if _program(one) == suite.PROGRAM}
+        else:
+            title = suite().source().title
+            found |= {one for one in sources.SCHEMES if sources.find(one).title == title}
+    assert found == set(sources.SCHEMES)
+
+
+def _program(scheme: str) -> str:
+    """The name of the program that a source runs; empty if it runs none."""
+    program = getattr(sources.find(scheme), "program", None)
+    return program.name if program is not None else ""

@@ -58,7 +58,9 @@ BWS = Manager("bws", "bws", "Bitwarden Secrets Manager")
 PROTON = Manager("protonpass", "pass-cli", "Proton Pass", "V/Example")
 VAULT = Manager("vault-kv", "vault", "Vault", "secret/Example")
 BAO = Manager("bao-kv", "bao", "OpenBao", "secret/Example")
-DOCUMENTED = (BWS, PROTON, VAULT, BAO)
+RBW = Manager("rbw", "rbw", "rbw", begin='[ "$1" = unlocked ] && exit')
+GOPASS = Manager("gopass", "gopass", "gopass")
+DOCUMENTED = (BWS, PROTON, VAULT, BAO, RBW, GOPASS)
 MANAGERS = (LPASS, PASS, KEEPASSXC, BW, OP_1, OP_2, AWS_SM, AWS_SSM, *DOCUMENTED)
 
 #: How aws's errors begin.
@@ -119,6 +121,19 @@ SAID = [
     (VAULT, "Code: 403. Errors:\n\n* permission denied", SourceFailed, "vault token lookup"),
     (VAULT, "Code: 400. Errors:\n\n* missing client token", SignedOut, "vault login"),
     (BAO, "dial tcp 127.0.0.1:8200: connect: connection refused", Unreachable, "bao status"),
+    (RBW, "rbw get: couldn't find entry for 'Example': no entry found", NoItem, "rbw sync"),
+    (RBW, "rbw get: couldn't find entry for 'Example': multiple entries found: a@Example, Example",
+     Ambiguous, "rbw list --fields"),
+    (RBW, "rbw get: failed to find email address in config", SignedOut, "rbw config set email"),
+    (RBW, "rbw unlock: failed to log in to bitwarden instance", SignedOut, "rbw login"),
+    (RBW, "rbw unlock: failed to unlock database: incorrect password", Locked, "rbw unlock"),
+    (GOPASS, "Error: failed to retrieve secret \"Example\": entry is not in the password store",
+     NoItem, "gopass ls"),
+    (GOPASS, "Decryption failed: exit status 2\n\nError: failed to decrypt", Locked,
+     "gopass show Example"),
+    (GOPASS, "Error: password-store is not initialized. Try 'gopass init'", SignedOut,
+     "gopass setup"),
+    (GOPASS, "Error: flag provided but not defined: -unsafe.", SourceFailed, "gopass version"),
     *((op, f"{ERROR}{said}", kind, hint) for op in (OP_1, OP_2) for said, kind, hint in [
         ("You are not currently signed in. Please run `op signin --help` for instructions",
          Locked, "op signin"),
@@ -280,6 +295,8 @@ WITHOUT = {
     OP_2: """echo '{"fields": [{"id": "username", "value": "ada"}]}'""",
     PROTON: "case $* in */username) echo ada;; *) echo 'no such field' >&2; exit 1;; esac",
     VAULT: """echo '{"data": {"username": "ada"}}'""",
+    RBW: """echo '{"id": "1", "name": "Example", "data": {"username": "ada"}}'""",
+    GOPASS: r"printf '\nusername: ada\n'",
 }
 
 

@@ -20,10 +20,12 @@ from secretly.sources import (
     aws_ssm,
     bw,
     bws,
+    gopass,
     keepassxc,
     lpass,
     op,
     passwordstore,
+    rbw,
     vault_kv,
 )
 from secretly.sources.json_fields import with_fields
@@ -52,7 +54,9 @@ MANAGERS = {
     "op 2, a field": Manager(op.program, lambda said: by_op(said, op._fields_of_2, "/f")),
     "bw": Manager(bw.program, lambda said: bw._item(said, "x")),
     "lpass": Manager(lpass.program, lambda said: lpass._item(said, "x")),
-    "pass": Manager(passwordstore.program, passwordstore._fields),
+    "pass": Manager(passwordstore.program, passwordstore.fields_of),
+    "gopass": Manager(gopass.program, lambda said: gopass._item(said, "x")),
+    "rbw": Manager(rbw.program, lambda said: rbw._item(said, "x")),
     "aws-sm": Manager(
         aws_sm.program, lambda said: with_fields(aws_sm.program.parsed(said, aws_sm._value, "x"))
     ),

@@ -709,7 +709,7 @@ def test_an_abandoned_source_ends_nothing_else(drive: str, kind: str, caught: st
 
 @pytest.mark.process
 @pytest.mark.parametrize("kind", ["sleeps", "sleeps for long", "starts programs"])
-def test_ctrl_c_ends_the_command_despite_a_stubborn_source(rbw: Home, kind: str) -> None:
+def test_ctrl_c_ends_the_command_despite_a_stubborn_source(ourpass: Home, kind: str) -> None:
     """Ctrl-C ends the command soon after, although the source ignores cancellation."""
     body = _stubborn(kind, "Exception").replace("\n          ", "\n        ")
     source = (
@@ -717,10 +717,10 @@ def test_ctrl_c_ends_the_command_despite_a_stubborn_source(rbw: Home, kind: str)
         "title = 'stubborn'\n"
         f"async def fetch(path, fields, run):\n    open('began', 'w').close()\n    {body}\n"
     )
-    distribution(rbw.folder / "packages", textwrap.dedent(source))
-    process = rbw.start([*SECRETLY, "run", "-eX=rbw://A", "echo", "ran"])
+    distribution(ourpass.folder / "packages", textwrap.dedent(source))
+    process = ourpass.start([*SECRETLY, "run", "-eX=ourpass://A", "echo", "ran"])
     with ended(process):
-        wait_until(lambda: (rbw.folder / "began").exists())
+        wait_until(lambda: (ourpass.folder / "began").exists())
         time.sleep(0.3)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=PATIENCE)
@@ -1284,19 +1284,19 @@ def test_a_name_that_would_be_an_option_is_refused() -> None:
 
 # -- other packages' ---------------------------------------------------------------------
 
-_RBW_SOURCE = '''
-"""``rbw://ITEM``: Bitwarden, by the program rbw."""
+_OURPASS_SOURCE = '''
+"""``ourpass://ITEM``: a password manager, by its program ourpass."""
 
 from secretly.sources import Locked, NoItem, Program, operand
 
-title = "rbw"
+title = "ourpass"
 
 program = Program(
     title,
-    "rbw",
+    "ourpass",
     (
-        ("couldn't find entry|no entry found", NoItem, "can't find {item}", "rbw list"),
-        ("agent is locked", Locked, "the vault is locked", "rbw unlock"),
+        ("couldn't find entry|no entry found", NoItem, "can't find {item}", "ourpass list"),
+        ("agent is locked", Locked, "the vault is locked", "ourpass unlock"),
     ),
 )
 
@@ -1313,56 +1313,56 @@ async def fetch(path, fields, run):
 #: Shows what a command was given.
 PRINT = r"""printf '%s|%s\n' "$B" "$A" """
 
-_RBW = """
+_OURPASS = """
 echo "$*" >> "$HOME/calls"
 case "$1 $2 $3 $4" in
   "get PyPI  ") cat "$HOME/password";;
   "get --field username PyPI") cat "$HOME/username";;
-  *) echo "rbw get: couldn't find entry for 'canary'" >&2; exit 1;;
+  *) echo "ourpass get: couldn't find entry for 'canary'" >&2; exit 1;;
 esac
 """
 
 
-def distribution(folder: Path, source: str = _RBW_SOURCE) -> None:
+def distribution(folder: Path, source: str = _OURPASS_SOURCE) -> None:
     """Install another package's distribution."""
     folder.mkdir(exist_ok=True)
-    (folder / "secretly_rbw.py").write_text(source)
-    facts = folder / "secretly_rbw-1.0.dist-info"
+    (folder / "secretly_ourpass.py").write_text(source)
+    facts = folder / "secretly_ourpass-1.0.dist-info"
     facts.mkdir(exist_ok=True)
-    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: secretly-rbw\nVersion: 1.0\n")
-    (facts / "entry_points.txt").write_text("[secretly.sources]\nrbw = secretly_rbw\n")
+    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: secretly-ourpass\nVersion: 1.0\n")
+    (facts / "entry_points.txt").write_text("[secretly.sources]\nourpass = secretly_ourpass\n")
 
 
 @pytest.fixture
-def rbw() -> Iterator[Home]:
-    """A home with a distribution that adds ``rbw://``, and a script in the place of rbw."""
+def ourpass() -> Iterator[Home]:
+    """A home with a distribution that adds ``ourpass://``, and a script in the place of ourpass."""
     with home() as here:
         distribution(here.folder / "packages")
         before = here.environ.get("PYTHONPATH", "")
         parts = filter(None, (str(here.folder / "packages"), before))
         here.environ["PYTHONPATH"] = os.pathsep.join(parts)
-        here.program("rbw", f"#!/bin/sh\n{_RBW}")
-        for name, value in (("password", TestRbw.PASSWORD), ("username", TestRbw.USERNAME)):
+        here.program("ourpass", f"#!/bin/sh\n{_OURPASS}")
+        for name, value in (("password", TestOurPass.PASSWORD), ("username", TestOurPass.USERNAME)):
             (here.folder / name).write_text(f"{value}\n", "utf-8")
         yield here
 
 
 @pytest.mark.process
-class TestRbw(SourceContract):
+class TestOurPass(SourceContract):
     """A source of another package passes the same tests."""
 
     USERNAME: str = SourceContract.USERNAME or ""
-    PROGRAM = "rbw"
+    PROGRAM = "ourpass"
 
     @pytest.fixture(autouse=True)
-    def _there(self, rbw: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-        self._home = rbw
-        monkeypatch.syspath_prepend(str(rbw.folder / "packages"))
+    def _there(self, ourpass: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+        self._home = ourpass
+        monkeypatch.syspath_prepend(str(ourpass.folder / "packages"))
         yield
-        sys.modules.pop("secretly_rbw", None)
+        sys.modules.pop("secretly_ourpass", None)
 
     def source(self) -> sources.Source:
-        return sources.find("rbw")
+        return sources.find("ourpass")
 
     def run(self) -> Run:
         return Run(Environ(self._home.environ), prompt_timeout=10)
@@ -1375,96 +1375,100 @@ class TestRbw(SourceContract):
 
 
 @pytest.mark.process
-def test_the_command_uses_a_foreign_source(rbw: Home) -> None:
+def test_the_command_uses_a_foreign_source(ourpass: Home) -> None:
     """A foreign source works in a reference, and as the source of a configured secret."""
-    assert rbw.run("get", "rbw://PyPI", "-n") == (0, TestRbw.PASSWORD, "")
-    assert rbw.run("get", "rbw://PyPI#username", "-n") == (0, TestRbw.USERNAME, "")
-    (rbw.folder / "calls").unlink()
-    rbw.configure('[secrets.X]\nsource = "rbw://PyPI"\n')
-    done = rbw.run("run", "-e", "A=X", "-e", "B=X#username", "sh", "-c", PRINT)
-    assert done == (0, f"{TestRbw.USERNAME}|{TestRbw.PASSWORD}\n", "")
-    assert (rbw.folder / "calls").read_text() == "get PyPI\nget --field username PyPI\n"
+    assert ourpass.run("get", "ourpass://PyPI", "-n") == (0, TestOurPass.PASSWORD, "")
+    assert ourpass.run("get", "ourpass://PyPI#username", "-n") == (0, TestOurPass.USERNAME, "")
+    (ourpass.folder / "calls").unlink()
+    ourpass.configure('[secrets.X]\nsource = "ourpass://PyPI"\n')
+    done = ourpass.run("run", "-e", "A=X", "-e", "B=X#username", "sh", "-c", PRINT)
+    assert done == (0, f"{TestOurPass.USERNAME}|{TestOurPass.PASSWORD}\n", "")
+    assert (ourpass.folder / "calls").read_text() == "get PyPI\nget --field username PyPI\n"
 
 
 @pytest.mark.process
-def test_a_foreign_sources_failure_is_two_lines(rbw: Home) -> None:
+def test_a_foreign_sources_failure_is_two_lines(ourpass: Home) -> None:
     """The first line names the source and the item, the second has the hint."""
-    status, out, err = rbw.run("get", "rbw://Other")
+    status, out, err = ourpass.run("get", "ourpass://Other")
     assert (status, out) == (1, "")
-    assert err.splitlines()[0] == "secretly: rbw: can't find Other"
-    assert "rbw list" in err.splitlines()[1]
-    rbw.program("rbw", "", mode=0o644)
-    status, out, err = rbw.run("run", "-e", "A=rbw://PyPI", "touch", str(rbw.folder / "ran"))
+    assert err.splitlines()[0] == "secretly: ourpass: can't find Other"
+    assert "ourpass list" in err.splitlines()[1]
+    ourpass.program("ourpass", "", mode=0o644)
+    status, out, err = ourpass.run(
+        "run", "-e", "A=ourpass://PyPI", "touch", str(ourpass.folder / "ran")
+    )
     assert (status, out) == (125, "")
-    assert "rbw" in err
-    assert not (rbw.folder / "ran").exists()
+    assert "ourpass" in err
+    assert not (ourpass.folder / "ran").exists()
 
 
 @pytest.mark.process
 @pytest.mark.process
-def test_a_foreign_scheme_is_known(rbw: Home) -> None:
+def test_a_foreign_scheme_is_known(ourpass: Home) -> None:
     """The hint for an unknown scheme names it."""
-    assert "rbw://" in rbw.run("get", "nothing://X").stderr
+    assert "ourpass://" in ourpass.run("get", "nothing://X").stderr
 
 
 @pytest.mark.process
-def test_doctor_names_a_foreign_source(rbw: Home) -> None:
+def test_doctor_names_a_foreign_source(ourpass: Home) -> None:
     """``doctor`` names the source and its program, and says if either does not work."""
-    done = rbw.run("doctor")
-    assert f"rbw ({rbw.programs}/rbw)" in done.stdout
-    assert "source rbw://" in done.stdout
-    (rbw.programs / "rbw").unlink()
-    line = next(line for line in rbw.run("doctor").stdout.splitlines() if "source rbw://" in line)
+    done = ourpass.run("doctor")
+    assert f"ourpass ({ourpass.programs}/ourpass)" in done.stdout
+    assert "source ourpass://" in done.stdout
+    (ourpass.programs / "ourpass").unlink()
+    line = next(
+        line for line in ourpass.run("doctor").stdout.splitlines() if "source ourpass://" in line
+    )
     assert "not installed" in line
-    distribution(rbw.folder / "packages", "raise ValueError('canary')")
-    done = rbw.run("doctor")
-    assert re.search("^.*source rbw://: .*ValueError", done.stdout, re.MULTILINE)
+    distribution(ourpass.folder / "packages", "raise ValueError('canary')")
+    done = ourpass.run("doctor")
+    assert re.search("^.*source ourpass://: .*ValueError", done.stdout, re.MULTILINE)
     assert "canary" not in done.stdout + done.stderr
-    distribution(rbw.folder / "packages", "title = None")
-    assert re.search("source rbw://.*None$", rbw.run("doctor").stdout, re.MULTILINE)
+    distribution(ourpass.folder / "packages", "title = None")
+    assert re.search("source ourpass://.*None$", ourpass.run("doctor").stdout, re.MULTILINE)
 
 
 @pytest.mark.process
-@pytest.mark.parametrize("name", ["RBW", "Rbw", "rbw"])
-def test_a_schemes_case_does_not_matter(rbw: Home, name: str) -> None:
+@pytest.mark.parametrize("name", ["OURPASS", "OurPass", "ourpass"])
+def test_a_schemes_case_does_not_matter(ourpass: Home, name: str) -> None:
     """Neither in the reference nor in the package's entry point."""
-    entries = rbw.folder / "packages" / "secretly_rbw-1.0.dist-info" / "entry_points.txt"
-    entries.write_text(f"[secretly.sources]\n{name} = secretly_rbw\n")
-    for scheme in ("rbw", "RBW"):
-        assert rbw.run("get", f"{scheme}://PyPI", "-n") == (0, TestRbw.PASSWORD, "")
-    assert "rbw://" in rbw.run("get", "nothing://X").stderr
+    entries = ourpass.folder / "packages" / "secretly_ourpass-1.0.dist-info" / "entry_points.txt"
+    entries.write_text(f"[secretly.sources]\n{name} = secretly_ourpass\n")
+    for scheme in ("ourpass", "OURPASS"):
+        assert ourpass.run("get", f"{scheme}://PyPI", "-n") == (0, TestOurPass.PASSWORD, "")
+    assert "ourpass://" in ourpass.run("get", "nothing://X").stderr
 
 
 @pytest.mark.process
 @pytest.mark.parametrize("name", ["my vault", "1st", "command", "Command"])
-def test_a_scheme_that_no_reference_can_name_is_unknown(rbw: Home, name: str) -> None:
+def test_a_scheme_that_no_reference_can_name_is_unknown(ourpass: Home, name: str) -> None:
     """An entry point that is not a scheme is ignored."""
-    entries = rbw.folder / "packages" / "secretly_rbw-1.0.dist-info" / "entry_points.txt"
-    entries.write_text(f"[secretly.sources]\n{name} = secretly_rbw\n")
-    known = rbw.run("get", "nothing://X").stderr
+    entries = ourpass.folder / "packages" / "secretly_ourpass-1.0.dist-info" / "entry_points.txt"
+    entries.write_text(f"[secretly.sources]\n{name} = secretly_ourpass\n")
+    known = ourpass.run("get", "nothing://X").stderr
     assert "env://" in known
     assert f"{name}://".lower() not in known.lower()
 
 
 @pytest.mark.process
-def test_a_foreign_source_cannot_replace_a_scheme(rbw: Home) -> None:
+def test_a_foreign_source_cannot_replace_a_scheme(ourpass: Home) -> None:
     """secretly's own sources take precedence."""
-    entries = rbw.folder / "packages" / "secretly_rbw-1.0.dist-info" / "entry_points.txt"
-    entries.write_text("[secretly.sources]\nenv = secretly_rbw\n")
-    assert rbw.run("get", "env://TOKEN", environ={"TOKEN": "canary-1"}).stdout == "canary-1\n"
-    assert not (rbw.folder / "calls").exists()
+    entries = ourpass.folder / "packages" / "secretly_ourpass-1.0.dist-info" / "entry_points.txt"
+    entries.write_text("[secretly.sources]\nenv = secretly_ourpass\n")
+    assert ourpass.run("get", "env://TOKEN", environ={"TOKEN": "canary-1"}).stdout == "canary-1\n"
+    assert not (ourpass.folder / "calls").exists()
 
 
 @pytest.mark.process
 @pytest.mark.parametrize("source", ["import nothing_of_that_name", "raise ValueError('canary')"])
-def test_a_foreign_source_that_cannot_load_is_an_error(rbw: Home, source: str) -> None:
+def test_a_foreign_source_that_cannot_load_is_an_error(ourpass: Home, source: str) -> None:
     """The error names the scheme and the package, without a traceback."""
-    distribution(rbw.folder / "packages", source)
-    status, _, err = rbw.run("get", "rbw://PyPI")
+    distribution(ourpass.folder / "packages", source)
+    status, _, err = ourpass.run("get", "ourpass://PyPI")
     assert status == 1
     what, hint = err.splitlines()
-    assert "rbw://" in what
-    assert "secretly_rbw" in hint
+    assert "ourpass://" in what
+    assert "secretly_ourpass" in hint
     assert "canary" not in err
 
 
@@ -1543,34 +1547,34 @@ print(asyncio.run(get()))
 
 @pytest.mark.process
 @pytest.mark.parametrize("item", _OUTCOMES)
-def test_whatever_a_foreign_source_raises_is_two_lines(rbw: Home, item: str) -> None:
+def test_whatever_a_foreign_source_raises_is_two_lines(ourpass: Home, item: str) -> None:
     """The kind of error shows, and none of its text, alone or with another item, in asyncio too."""
-    distribution(rbw.folder / "packages", _ODD)
-    said = f"the source rbw:// failed for {item}: {_OUTCOMES[item]}"
+    distribution(ourpass.folder / "packages", _ODD)
+    said = f"the source ourpass:// failed for {item}: {_OUTCOMES[item]}"
     hint = items_module._ELSEWHERE
     lines = f"secretly: {said}\n  {hint}\n"
-    assert rbw.run("get", f"rbw://{item}") == (1, "", lines)
-    both = ["-eA=rbw://ok", f"-eB=rbw://{item}"]
-    assert rbw.run("run", *both, "echo", "ran") == (125, "", lines)
-    done = rbw.run_any([sys.executable, "-c", _CATCHES, f"rbw://{item}"])
+    assert ourpass.run("get", f"ourpass://{item}") == (1, "", lines)
+    both = ["-eA=ourpass://ok", f"-eB=ourpass://{item}"]
+    assert ourpass.run("run", *both, "echo", "ran") == (125, "", lines)
+    done = ourpass.run_any([sys.executable, "-c", _CATCHES, f"ourpass://{item}"])
     assert done == (0, f"{said}; {hint}\n", "")
 
 
 @pytest.mark.process
-def test_a_task_that_the_source_cancels_is_a_failure(rbw: Home) -> None:
+def test_a_task_that_the_source_cancels_is_a_failure(ourpass: Home) -> None:
     """The request itself was not cancelled."""
-    distribution(rbw.folder / "packages", _ODD)
-    done = rbw.run_any([sys.executable, "-c", _CATCHES, "rbw://gone"])
-    assert done.stdout.startswith("the source rbw:// failed for gone: CancelledError; ")
+    distribution(ourpass.folder / "packages", _ODD)
+    done = ourpass.run_any([sys.executable, "-c", _CATCHES, "ourpass://gone"])
+    assert done.stdout.startswith("the source ourpass:// failed for gone: CancelledError; ")
 
 
 @pytest.mark.process
-def test_an_error_without_a_hint_gets_one(rbw: Home) -> None:
+def test_an_error_without_a_hint_gets_one(ourpass: Home) -> None:
     """It also gets the item's name; its own text stays."""
-    distribution(rbw.folder / "packages", _ODD)
-    done = rbw.run("get", "rbw://bare")
+    distribution(ourpass.folder / "packages", _ODD)
+    done = ourpass.run("get", "ourpass://bare")
     assert done.stderr.splitlines() == [
-        "secretly: it is shut (rbw://bare)",
+        "secretly: it is shut (ourpass://bare)",
         f"  {items_module._ELSEWHERE}",
     ]
 
@@ -1590,25 +1594,28 @@ def test_an_error_without_a_hint_gets_one(rbw: Home) -> None:
         ("def parted(path): return (path, None)", "parted() did not return two strings"),
     ],
 )
-def test_a_source_of_another_shape_is_two_lines(rbw: Home, more: str, what: str) -> None:
+def test_a_source_of_another_shape_is_two_lines(ourpass: Home, more: str, what: str) -> None:
     """The error names the source and says what is wrong with it."""
-    distribution(rbw.folder / "packages", f"{_ODD}\n{more}\n")
-    for arguments in (("get", "rbw://ok"), ("run", "-eA=rbw://ok", "-eB=env://HOME", "true")):
-        done = rbw.run(*arguments)
+    distribution(ourpass.folder / "packages", f"{_ODD}\n{more}\n")
+    for arguments in (
+        ("get", "ourpass://ok"),
+        ("run", "-eA=ourpass://ok", "-eB=env://HOME", "true"),
+    ):
+        done = ourpass.run(*arguments)
         assert (done.status, done.stdout) == (1 if arguments[0] == "get" else 125, "")
         line, hint = done.stderr.splitlines()
-        assert line == f"secretly: the source rbw:// failed for ok: {what}"
+        assert line == f"secretly: the source ourpass:// failed for ok: {what}"
         assert "canary" not in hint
 
 
 @pytest.mark.process
-def test_a_source_that_ends_the_program_when_it_is_loaded(rbw: Home) -> None:
+def test_a_source_that_ends_the_program_when_it_is_loaded(ourpass: Home) -> None:
     """SystemExit while a source loads is an error like any other."""
-    distribution(rbw.folder / "packages", "raise SystemExit('canary-1')")
-    done = rbw.run("get", "rbw://ok")
+    distribution(ourpass.folder / "packages", "raise SystemExit('canary-1')")
+    done = ourpass.run("get", "ourpass://ok")
     assert (done.status, done.stdout) == (1, "")
-    assert done.stderr.splitlines()[0].endswith("rbw://: SystemExit")
-    assert rbw.run("doctor").status in (0, 1)
+    assert done.stderr.splitlines()[0].endswith("ourpass://: SystemExit")
+    assert ourpass.run("doctor").status in (0, 1)
 
 
 @pytest.mark.process
@@ -1621,42 +1628,42 @@ def test_a_source_that_ends_the_program_when_it_is_loaded(rbw: Home) -> None:
         ("from twisted.internet import reactor, task; await task.deferLater(reactor, 0.01)", ""),
     ],
 )
-def test_a_source_that_awaits_asyncios_own_fails(rbw: Home, waits: str, kind: str) -> None:
+def test_a_source_that_awaits_asyncios_own_fails(ourpass: Home, waits: str, kind: str) -> None:
     """It fails immediately; what belongs to Twisted works."""
     text = _ODD.replace('if path == "gone":', 'if path == "waits":')
     distribution(
-        rbw.folder / "packages",
+        ourpass.folder / "packages",
         text.replace("await gone()", f"{waits}; return {{'password': 'canary-1'}}"),
     )
-    done = rbw.run("get", "rbw://waits")
+    done = ourpass.run("get", "ourpass://waits")
     if kind:
-        what = f"secretly: the source rbw:// failed for waits: {kind}"
+        what = f"secretly: the source ourpass:// failed for waits: {kind}"
         assert (done.status, done.stderr.splitlines()[0]) == (1, what)
     else:
         assert done == (0, "canary-1\n", "")
 
 
 @pytest.mark.process
-def test_ctrl_c_in_a_source_ends_the_command(rbw: Home) -> None:
+def test_ctrl_c_in_a_source_ends_the_command(ourpass: Home) -> None:
     """The command ends by the signal."""
     text = _ODD.replace("async def fetch", "errors['c'] = KeyboardInterrupt()\nasync def fetch")
-    distribution(rbw.folder / "packages", text)
-    done = rbw.run("get", "rbw://c")
+    distribution(ourpass.folder / "packages", text)
+    done = ourpass.run("get", "ourpass://c")
     assert done == (-signal.SIGINT, "", "")
 
 
 @pytest.mark.process
-def test_a_command_is_configured(rbw: Home) -> None:
+def test_a_command_is_configured(ourpass: Home) -> None:
     """A configured command runs once, however many of its values are wanted."""
-    text = '[secrets.X]\ncommand = ["rbw", "get", "PyPI"]\nusername = "me"\n'
-    rbw.configure(text)
-    done = rbw.run("run", "-e", "A=X", "-e", "B=X#username", "-e", "C=X", "sh", "-c", PRINT)
-    assert done == (0, f"me|{TestRbw.PASSWORD}\n", "")
-    assert (rbw.folder / "calls").read_text() == "get PyPI\n"
-    rbw.configure(text.replace("PyPI", "Other"))
-    status, _, err = rbw.run("get", "X")
+    text = '[secrets.X]\ncommand = ["ourpass", "get", "PyPI"]\nusername = "me"\n'
+    ourpass.configure(text)
+    done = ourpass.run("run", "-e", "A=X", "-e", "B=X#username", "-e", "C=X", "sh", "-c", PRINT)
+    assert done == (0, f"me|{TestOurPass.PASSWORD}\n", "")
+    assert (ourpass.folder / "calls").read_text() == "get PyPI\n"
+    ourpass.configure(text.replace("PyPI", "Other"))
+    status, _, err = ourpass.run("get", "X")
     assert status == 1
-    assert "rbw" in err
+    assert "ourpass" in err
     assert "canary" not in err
 
 

@@ -58,13 +58,14 @@ async def fetch(path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]
         async with run.attention(
             "gpg's passphrase is needed", f"pass show {shell_quote(path)}"
         ) as environ:
-            with _no_pinentry_left(run) as mark:
+            with no_pinentry_left(run) as mark:
                 await _asking.call(run, "show", path, item=path, environ={**environ, **mark})
 
-    return _fields(await program.unlocking(run, attempt, unlock, times=1, alone=own))
+    return fields_of(await program.unlocking(run, attempt, unlock, times=1, alone=own))
 
 
-def _fields(shown: str) -> Mapping[str, str]:
+def fields_of(shown: str) -> Mapping[str, str]:
+    """Return the fields of an item's whole text."""
     first, *lines = _parted(shown)
     found = {"password": first} if first else {}
     for line in lines:
@@ -116,7 +117,7 @@ def _parted(shown: str) -> list[str]:
 
 
 @contextlib.contextmanager
-def _no_pinentry_left(run: Run) -> Iterator[Mapping[str, str]]:
+def no_pinentry_left(run: Run) -> Iterator[Mapping[str, str]]:
     """End the pinentry of gpg's agent if the call is cancelled.
 
     The agent of gpg 2.2 keeps asking after gpg has ended, on a terminal that another program

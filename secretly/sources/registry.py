@@ -24,12 +24,14 @@ SCHEMES = {
     "bws": "bws",
     "env": "env",
     "file": "file",
+    "gopass": "gopass",
     "keepassxc": "keepassxc",
     "keyring": "keyring_items",
     "lpass": "lpass",
     "op": "op",
     "pass": "passwordstore",
     "protonpass": "protonpass",
+    "rbw": "rbw",
     "vault-kv": "vault_kv",
 }
 

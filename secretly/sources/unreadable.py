@@ -14,10 +14,10 @@ __all__ = ["INSTEAD", "OTHERS", "find_unreadable"]
 INSTEAD = {
     # Other names of stores that secretly reads.
     **dict.fromkeys(("1password", "1pass", "onepassword"), "op"),
-    **dict.fromkeys(("bitwarden", "rbw"), "bw"),
+    "bitwarden": "bw",
     "lastpass": "lpass",
     **dict.fromkeys(("keepass", "keepassxc-cli", "kdbx"), "keepassxc"),
-    **dict.fromkeys(("passwordstore", "password-store", "gopass", "passage"), "pass"),
+    **dict.fromkeys(("passwordstore", "password-store", "passage"), "pass"),
     "keychain": "keyring",
     # Stores that secretly doesn't read.
     **dict.fromkeys(("akeyless", "berglas", "conjur", "dashlane", "dl", "doppler"), ""),

@@ -1,4 +1,4 @@
-"""``rbw://ITEM[#field]``: Bitwarden, by the program ``rbw``."""
+"""``ourpass://ITEM[#field]``: our own password manager, by its program ``ourpass``."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,23 +6,23 @@ from typing import Any
 from secretly.sources import Ambiguous, Locked, NoItem, Program, Run, operand
 
 #: The source's name in messages.
-title = "rbw"
+title = "ourpass"
 
-#: Each failure: a pattern of rbw's error message, the error here, its text and its hint.
+#: Each failure: a pattern of ourpass's error message, the error here, its text and its hint.
 program = Program(
     title,
-    "rbw",
+    "ourpass",
     (
-        ("no entry found", NoItem, "can't find the item {item}", "rbw sync, or rbw list"),
+        ("no entry found", NoItem, "can't find the item {item}", "ourpass sync, or ourpass list"),
         ("multiple entries", Ambiguous, "several items match {item}", "use the item's id"),
     ),
 )
 
-#: ``rbw unlocked`` fails if the vault is locked.
-_state = Program(title, "rbw", (("", Locked, "the vault is locked", "rbw unlock"),))
+#: ``ourpass unlocked`` fails if the vault is locked.
+_state = Program(title, "ourpass", (("", Locked, "the vault is locked", "ourpass unlock"),))
 
-#: ``rbw unlock`` asks the user with a pinentry of its own.
-_asking = Program(title, "rbw", asks=True)
+#: ``ourpass unlock`` asks the user with a pinentry of its own.
+_asking = Program(title, "ourpass", asks=True)
 
 
 async def fetch(path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]:
@@ -33,8 +33,8 @@ async def fetch(path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]
         return await program.call(run, "get", "--raw", operand(path), item=path)
 
     async def unlock(wrong: str) -> None:
-        async with run.attention("rbw's vault is locked", "rbw unlock") as where:
-            terminal = {"RBW_TTY": where["GPG_TTY"]} if "GPG_TTY" in where else {}
+        async with run.attention("ourpass's vault is locked", "ourpass unlock") as where:
+            terminal = {"OURPASS_TTY": where["GPG_TTY"]} if "GPG_TTY" in where else {}
             await _asking.call(run, "unlock", item="unlock", environ=terminal)
 
     said = await program.unlocking(run, attempt, unlock, times=1)

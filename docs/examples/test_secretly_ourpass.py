@@ -1,4 +1,4 @@
-"""Tests of the source for rbw, with an ``rbw`` that knows one item."""
+"""Tests of the source for ourpass, with an ``ourpass`` that knows one item."""
 
 import asyncio
 import json
@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import secretly_rbw
+import secretly_ourpass
 
 from secretly.sources import Locked, Run, Source
 from secretly.testing import SourceContract
 
-RBW = f"""#!{sys.executable} -IS
+OURPASS = f"""#!{sys.executable} -IS
 import os, sys
 folder = os.path.dirname(__file__)
 match sys.argv[1:]:
@@ -24,28 +24,28 @@ match sys.argv[1:]:
     case ["get", "--raw", "Example"]:
         print(open(folder + "/item.json").read())
     case ["get", "--raw", name]:
-        sys.exit(f"rbw get: couldn't find entry for '{{name}}': no entry found")
+        sys.exit(f"ourpass get: couldn't find entry for '{{name}}': no entry found")
 """
 
 
-class TestRbw(SourceContract):
+class TestOurPass(SourceContract):
     """The source passes the contract tests."""
 
-    PROGRAM = "rbw"
+    PROGRAM = "ourpass"
 
     @pytest.fixture(autouse=True)
     def _program(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         data = {"username": self.USERNAME, "password": self.PASSWORD}
         (tmp_path / "item.json").write_text(json.dumps({"data": data, "fields": []}))
-        (tmp_path / "rbw").write_text(RBW)
-        (tmp_path / "rbw").chmod(0o755)
+        (tmp_path / "ourpass").write_text(OURPASS)
+        (tmp_path / "ourpass").chmod(0o755)
         monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
         self.folder = tmp_path
         yield
 
     def source(self) -> Source:
         """Return the module, which has ``title`` and ``fetch``."""
-        return secretly_rbw
+        return secretly_ourpass
 
     def item(self) -> str:
         """Return the name of an item that exists."""
@@ -56,10 +56,10 @@ class TestRbw(SourceContract):
         return "Another"
 
     def test_a_locked_vault_is_an_error_if_secretly_must_not_ask(self) -> None:
-        """Without prompts the vault stays locked; with prompts rbw unlocks it."""
+        """Without prompts the vault stays locked; with prompts ourpass unlocks it."""
         no_prompts = Run(self.run().environ, prompt_timeout=None)
         with pytest.raises(Locked):
-            asyncio.run(secretly_rbw.fetch("Example", ("",), no_prompts))
+            asyncio.run(secretly_ourpass.fetch("Example", ("",), no_prompts))
         assert not (self.folder / "unlocked").exists()
-        asyncio.run(secretly_rbw.fetch("Example", ("",), self.run()))
+        asyncio.run(secretly_ourpass.fetch("Example", ("",), self.run()))
         assert (self.folder / "unlocked").exists()
