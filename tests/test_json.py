@@ -16,7 +16,7 @@ from tokens import TOKEN, wheel
 from secretly.config.model import Configuration
 from secretly.config.policy import Policy
 from secretly.errors import Refused
-from secretly.keeping.others import recognized
+from secretly.keeping.foreign import recognized
 from secretly.publishing.archives import Distribution
 from secretly.resolving.request import Context
 from secretly.running.receipts import HandedSecret, Journal, Use

@@ -26,8 +26,8 @@ from secretly.errors import (
     SecretlyError,
 )
 from secretly.keeping.backends import backend_name, explain
+from secretly.keeping.foreign import named_attributes, password_of, recognized
 from secretly.keeping.keychain import Keychain
-from secretly.keeping.others import recognized
 from secretly.keeping.secret_service import APPLICATION, is_own
 from secretly.keeping.store import SecretStore
 from secretly.keeping.stored_names import StoredNames
@@ -291,12 +291,28 @@ THEIRS = {
             "server": "h.example",
             "user": "ada",
         },
-        "",
+        "keyring://git:https:%2F%2Fh.example/ada",
     ),
     "docker": (
-        {"xdg:schema": "io.docker.Credentials", "server": "h.example", "username": "ada"},
-        "",
+        {
+            "xdg:schema": "io.docker.Credentials",
+            "docker_cli": "1",
+            "label": "Docker Credentials",
+            "server": "https://h.example/v1/",
+            "username": "ada",
+        },
+        "keyring://docker:https:%2F%2Fh.example%2Fv1%2F/ada",
     ),
+}
+
+#: As git 2.39 stores it.
+OLDER = {
+    "xdg:schema": "org.gnome.keyring.NetworkPassword",
+    "protocol": "https",
+    "server": "h.example",
+    "port": "8443",
+    "object": "team/x.git",
+    "user": "ada",
 }
 
 
@@ -308,6 +324,48 @@ def test_other_programs_items_are_recognized(tool: str) -> None:
     assert item is not None
     assert (item.tool, item.reference) == (tool, reference)
     assert recognized({**attributes, "application": "x", "xdg:schema": "y", "service": "z"}) is None
+
+
+@pytest.mark.parametrize(
+    ("more", "reference"),
+    [
+        ({}, "keyring://git:https:%2F%2Fh.example:8443%2Fteam%2Fx.git/ada"),
+        ({"protocol": "sftp"}, None),
+        ({"authtype": "basic"}, None),
+        ({"xdg:schema": "org.git.Other"}, None),
+    ],
+)
+def test_a_network_password_is_gits_if_only_git_would_store_it(
+    more: dict[str, str], reference: str | None
+) -> None:
+    """Other programs use the same schema, with other protocols or attributes."""
+    item = recognized({**OLDER, **more})
+    assert (item.reference if item else None) == reference
+
+
+@pytest.mark.parametrize("tool", ["git", "docker"])
+def test_an_item_is_searched_for_by_some_of_its_attributes(tool: str) -> None:
+    """Those that its name has."""
+    for attributes in (THEIRS[tool][0], OLDER) if tool == "git" else (THEIRS[tool][0],):
+        item = recognized(attributes)
+        assert item is not None
+        wanted = named_attributes(f"{tool}:{item.what}", item.username)
+        assert wanted and wanted.items() <= attributes.items()
+    assert named_attributes(f"{tool}:", "ada") == named_attributes("PyPI", "ada") == {}
+
+
+@pytest.mark.parametrize(
+    ("tool", "value", "password"),
+    [
+        ("git", "canary-1", "canary-1"),
+        ("git", "canary-1\npassword_expiry_utc=9\noauth_refresh_token=canary-2", "canary-1"),
+        ("git", "canary-1\ncanary-2", "canary-1\ncanary-2"),
+        ("docker", "canary-1\noauth_refresh_token=x", "canary-1\noauth_refresh_token=x"),
+    ],
+)
+def test_gits_password_is_above_what_else_git_knows(tool: str, value: str, password: str) -> None:
+    """Other lines are part of the secret."""
+    assert password_of(tool, Secret(value)) == password
 
 
 @pytest.mark.parametrize(
@@ -356,6 +414,9 @@ def test_the_items_of_other_programs_are_listed_and_read(
         assert reference in shown
     assert get("gh:github.com", "") == "canary-gh"
     assert get("uv:https://pypi.example", "ada") == "canary-uv"
+    assert get("git:https://h.example", "ada") == "canary-git"
+    assert get("docker:https://h.example/v1/", "ada") == "canary-docker"
+    assert get("git:https://h.example/other", "ada") is None
 
 
 @pytest.mark.real

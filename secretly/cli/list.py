@@ -101,7 +101,7 @@ def _list_others(json: bool) -> int:
     width = max((len(one.reference) for one in found), default=0)
     for one in found:
         of = f"{one.tool}: {one.what}, user {one.username or '(empty)'}"
-        print(f"{escape(one.reference) or '(no reference)':{width}}  {escape(of)}")
+        print(f"{escape(one.reference):{width}}  {escape(of)}")
     return 0
 
 

@@ -207,6 +207,20 @@ def read_item(backend: Any, service: str, username: str) -> Secret | None:
         for item in _own_items(backend, collection, service, username):
             backend.unlock(item)
             return to_secret(item.get_secret(), limit=None, nul=True)
+        return _read_foreign(backend, collection, service, username)
+
+
+def _read_foreign(backend: Any, collection: Any, service: str, username: str) -> Secret | None:
+    """Return the password of git or docker that is named so, or None."""
+    from . import foreign
+
+    wanted = foreign.named_attributes(service, username)
+    for item in collection.search_items(wanted) if wanted else ():
+        found = foreign.recognized(item.get_attributes())
+        if found is not None and found.reference == foreign.reference(service, username):
+            backend.unlock(item)
+            value = to_secret(item.get_secret(), limit=None, nul=True)
+            return foreign.password_of(found.tool, value)
     return None
 
 

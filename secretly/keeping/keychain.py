@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any, TypeVar
 
-    from .others import OtherItem
+    from .foreign import OtherItem
 
     T = TypeVar("T")
 
@@ -116,6 +116,7 @@ class Keychain:
         if (
             not address
             or self._stored_names is None
+            or service.startswith(("git:", "docker:"))  # those items have other attributes
             or any(name.startswith(_PROPERTIES) for name in self._environ)
             or backend_name(self._environ, self._allowed) not in (None, secret_service.BACKEND)
         ):
