@@ -68,15 +68,15 @@ async def confirm(
     *,
     until: float = math.inf,
     tell: Callable[[str], None] = _tell_nothing,
-) -> None:
-    """Take the turn to ask, and ask the user to confirm.
+) -> str:
+    """Take the turn to ask, and ask the user to confirm; return the answer.
 
     The parameters are those of :func:`turn`.
 
     :raises NotConfirmed: if the user answers No.
     """
     async with turn(prompt_timeout, environ, setting, until=until, tell=tell) as asker:
-        await asker.confirm(question)
+        return await asker.confirm(question)
 
 
 @contextlib.asynccontextmanager
@@ -141,7 +141,7 @@ class Asker(NamedTuple):
     patience: Patience
 
     async def confirm(self, question: Prompt) -> str:
-        """Ask to confirm; return the answer: Yes, or the question's duration.
+        """Ask to confirm; return the answer: Yes, or what else the question offers.
 
         :raises NotConfirmed: if the user answers No.
         """

@@ -36,7 +36,8 @@ class Prompt(NamedTuple):
     :param error: what was wrong with the last answer.
     :param repeat: ask for it twice, as for a new password.
     :param whole: refuse rather than cut the description: the user consents to all of it.
-    :param longer: a duration that the user may type in place of Yes, to agree for so long.
+    :param longer: what the user may type in place of Yes: a duration, to agree for so long, or
+        ``wording.ANOTHER``, to type another secret.
     """
 
     title: str
@@ -78,7 +79,7 @@ def no_answer(patience: Patience) -> PromptTimeout:
 
 
 def agreed(typed: bytes | bytearray, longer: str = "") -> str:
-    """Return what an answer agrees to: Yes, or the duration that was offered; empty for a No.
+    """Return what an answer agrees to: Yes, or what else was offered; empty for a No.
 
     >>> agreed(b" Y "), agreed(b"30m", "30m"), agreed(b"30m")
     ('yes', '30m', '')

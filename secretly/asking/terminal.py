@@ -189,7 +189,7 @@ class Terminal:
 
         The terminal shows only what was understood: the input may be a secret, pasted by mistake.
 
-        :param longer: a duration that the user may type in place of Yes.
+        :param longer: what else the user may type in place of Yes.
         :raises NotConfirmed: if more input follows a Yes, as after a paste of several lines.
         """
         with self.opened() as descriptor:

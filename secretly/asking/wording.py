@@ -102,6 +102,9 @@ TYPE_YES = 'Type "yes" to agree:'
 #: The answer of a user who agreed for this once.
 YES = "yes"
 
+#: The answer of a user who wants to type another secret than the stored one.
+ANOTHER = "new"
+
 
 def yes_or_no(longer: str) -> str:
     """The end of a question that is answered with a letter, or with a duration."""
@@ -110,6 +113,8 @@ def yes_or_no(longer: str) -> str:
 
 def type_yes(longer: str) -> str:
     """The text before the entry field of a question that is answered with a word."""
+    if longer == ANOTHER:
+        return f'Type "yes", or "{ANOTHER}" for another secret:'
     return f'Type "yes", or "{longer}" for longer:' if longer else TYPE_YES
 
 
@@ -160,6 +165,25 @@ def place(origin: str) -> str:
 def confirm_use_text(name: str, where: str, purpose: str) -> str:
     """Return the question before a stored secret is used, with what it is for."""
     return f"Use {name} from {where} for this?\n\n{purpose}".strip()
+
+
+def used_before(name: str, minutes: int) -> str:
+    """Say that the same upload had this secret a while ago, and then what to do if that failed."""
+    ago = f"{minutes} minute{'' if minutes == 1 else 's'} ago" if minutes else "a moment ago"
+    return f"This upload got {name} {ago}. If the index refused it"
+
+
+def may_replace(used: str) -> str:
+    """The line in a dialog that offers to replace the stored secret.
+
+    :param used: that the same upload had it before.
+    """
+    return f'{used}, type "{ANOTHER}" to replace it.'
+
+
+def replaces(name: str) -> str:
+    """The line above the prompt for a secret that takes the place of the stored one."""
+    return f"What you enter replaces the stored secret {name}."
 
 
 def purpose(command: str, name: str, program: str) -> str:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from ..errors import Refused
 from ..record import Record
-from ..text import escape
-from .candidates import CONFIGURATION, TYPED, ResolvedSecret
+from ..text import escape, shell_quote
+from .candidates import CONFIGURATION, KEYCHAIN, TYPED, ResolvedSecret
 from .request import Context, SecretRequest
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from ..asking.questions import Prompt
 
 
 class Confirmation(Record):
@@ -65,11 +69,16 @@ async def confirm_use(
 ) -> ResolvedSecret:
     """Have the user confirm the use of a stored secret, if that is needed; return it with that.
 
+    :returns: the secret with the answer, which is ``wording.ANOTHER`` if the user wants to type
+        another one.
     :raises NotConfirmed: if the user answers No.
     :raises Refused: if it is needed and secretly must not ask.
     """
     decided = decide_confirmation(request, found, context.must_confirm)
+    used = _used_before(request, found)
     if not decided.needed or found.answer:
+        if used:
+            _say_what_to_do(used, found, context)
         return found
     from ..asking import wording
 
@@ -81,22 +90,92 @@ async def confirm_use(
             "run it without --no-input and SECRETLY_NO_INPUT"
             + ("" if context.must_confirm else ", or set confirm = false for it"),
         )
-    from ..asking import prompting, questions
+    from ..asking import prompting
 
-    limits = decided.limits
-    asks = request.who_asks(found.entry.username, found.username)
-    text = wording.confirm_use_text(
-        name, where, "\n".join(filter(None, (asks, limits, context.asked_by)))
-    )
-    question = questions.Prompt(wording.TITLE, text, "", whole=request.publishes or limits != "")
-    pinentry = context.configuration.pinentry
+    question = _question(request, found, context, (decided.limits, used))
     request.before_prompt()
-    await prompting.confirm(
+    answer = await prompting.confirm(
         question,
         request.prompt_timeout,
         context.environ,
-        pinentry,
+        context.configuration.pinentry,
         until=request.until,
         tell=context.note,
     )
-    return found._replace(answer=wording.YES)
+    return found._replace(answer=answer)
+
+
+def wants_another(found: ResolvedSecret) -> bool:
+    """Whether the user answered that another secret is to be used."""
+    if not found.answer:
+        return False
+    from ..asking import wording
+
+    return found.answer == wording.ANOTHER
+
+
+def replacing(request: SecretRequest, found: ResolvedSecret) -> tuple[SecretRequest, str]:
+    """The request that stores what is typed in place of a stored secret, and what the prompt says.
+
+    What memory has is dropped, and what is typed is remembered as the request says.
+    """
+    from ..asking import wording
+
+    name = escape(found.name)
+    if found.origin != KEYCHAIN or request.remember is not None or found.entry.remember is not None:
+        return request, wording.not_accepted(name)
+    return request._replace(remember=True), wording.replaces(name)
+
+
+def _used_before(request: SecretRequest, found: ResolvedSecret) -> str:
+    """Say that the same upload had this secret a while ago; empty if it had not."""
+    if request.used_before is None or request.reference.usual != "password":
+        return ""
+    minutes = request.used_before(found.name)
+    if minutes is None:
+        return ""
+    from ..asking import wording
+
+    return wording.used_before(escape(found.name), minutes)
+
+
+def _say_what_to_do(used: str, found: ResolvedSecret, context: Context) -> None:
+    """Say how to replace a secret that may have been refused.
+
+    :param used: that the same upload had it before.
+    """
+    from ..asking import wording
+
+    if found.candidate.source is None:
+        context.note(f"{used}: secretly set {shell_quote(found.name)}")
+    else:
+        context.note(f"{used}, replace it in {wording.place(found.origin)}")
+
+
+def _question(
+    request: SecretRequest, found: ResolvedSecret, context: Context, more: tuple[str, str]
+) -> Prompt:
+    """The question, which offers to replace the secret if there is room to say why.
+
+    :param more: what limits the secret, and that the same upload had it before.
+    """
+    from ..asking import assuan, questions, wording
+
+    limits, used = more
+    name, where = escape(found.name), wording.place(found.origin)
+    asks = request.who_asks(found.entry.username, found.username)
+    whole = request.publishes or limits != ""
+
+    def text(offer: str) -> str:
+        lines = filter(None, (asks, limits, offer, context.asked_by))
+        return wording.confirm_use_text(name, where, "\n".join(lines))
+
+    if used and found.candidate.source is None and context.agent is None:
+        offering = text(wording.may_replace(used))
+        if assuan.fits("SETDESC", offering, keep="\n"):
+            return questions.Prompt(
+                wording.TITLE, offering, "", whole=whole, longer=wording.ANOTHER
+            )
+    if used:
+        _say_what_to_do(used, found, context)
+    return questions.Prompt(wording.TITLE, text(""), "", whole=whole)

@@ -17,7 +17,7 @@ from ..errors import (
 from ..text import escape, shell_quote
 from .candidates import KEYCHAIN, MEMORY, TYPED, Candidate, ResolvedSecret, find_candidates
 from .checking import is_accepted
-from .confirming import confirm_use
+from .confirming import confirm_use, replacing, wants_another
 from .lookup import CircuitBreaker, NameList, Outcome, Stores, is_planned, read_ahead
 from .request import Context, SecretRequest
 
@@ -292,12 +292,16 @@ async def _confirm(
         candidate = found.candidate
         if request.inspect is not None:
             request.inspect(found.secret, found.entry)
-        outcome = Outcome(await confirm_use(request, found, context))
-        if await is_accepted(request, found.secret):
+        confirmed = await confirm_use(request, found, context)
+        outcome = Outcome(confirmed)
+        if wants_another(confirmed):
+            look_up.request, problem = replacing(request, found)
+        elif await is_accepted(request, found.secret):
             break
-        from ..asking import wording
+        else:
+            from ..asking import wording
 
-        problem = wording.not_accepted(escape(found.name))
+            problem = wording.not_accepted(escape(found.name))
         outcome = await _after_rejection(found, look_up, context)
     return outcome, candidate, problem
 

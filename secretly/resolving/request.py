@@ -89,6 +89,8 @@ class SecretRequest(Record):
         configured otherwise.
     :param lease: what the user may agree to for longer; None: each use is a question of its own.
     :param before_prompt: shows the part of the question that a dialog has no room for.
+    :param used_before: how many minutes ago the same upload had the secret of a name, which may
+        have been refused; None if it had not.
     """
 
     reference: Reference
@@ -113,6 +115,7 @@ class SecretRequest(Record):
     limits: Callable[[Secret | None, Entry], str] | None = None
     before_prompt: Callable[[], None] = _nothing
     lease: LeaseTerms | None = None
+    used_before: Callable[[str], int | None] | None = None
 
     def time_left(self) -> float:
         """How long the user has for the next question, in seconds; less than 0: no time is left."""

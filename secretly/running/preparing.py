@@ -17,6 +17,7 @@ from .launch import LaunchPlan
 from .limits import TokenLimits
 from .plain import PlainVariable, texts
 from .planning import DeliveryPlan, PlanInput
+from .receipts import current_folder, use_of
 from .usernames import TOKEN, asks_username, upload_username
 
 TYPE_CHECKING = False  # typing's own would load it
@@ -134,6 +135,12 @@ def prepare(plan: DeliveryPlan, given: PlanInput, context: Context) -> PreparedR
         named = _named_username(plan, given)
         run, more = _with_upload(run, given.upload, (path, argv), context, named)
         shown |= more
+        if run.release is not None:
+            from .last_use import LastUse
+
+            command = use_of(path, argv, given.invocation, ()).command
+            last = LastUse(context, command, current_folder(), run.release.files)
+            shown["used_before"] = last.minutes_ago
         if given.common.confirm is None and _must_confirm(given.upload, context):
             shown["confirm"] = True
     else:

@@ -16,6 +16,9 @@ _LIMIT, _OLDER = 1 << 20, 3
 #: secrets of an env file.
 _READ = 16 << 20
 
+#: How many bytes at the end of the file are looked at for what happened last.
+_END = 1 << 16
+
 #: How long, in seconds, another process may have the file locked. It adds a line, or reads.
 _PATIENCE = 1.0
 
@@ -95,6 +98,24 @@ class ReceiptFile:
 
     def _all(self) -> list[bytes]:
         return [line for path in reversed(self._paths) for line in self._read(path)]
+
+    def last_lines(self) -> list[bytes]:
+        """The lines at the end of the file, the oldest first; none if it can't be read.
+
+        This waits for no other process: a line that one adds now may be missing.
+        """
+        try:
+            descriptor = shared.open_own(self.path, os.O_RDONLY)
+        except OSError:
+            return []
+        try:
+            start = max(0, os.fstat(descriptor).st_size - _END)
+            lines = os.pread(descriptor, _END, start).splitlines()
+        except OSError:
+            return []
+        finally:
+            os.close(descriptor)
+        return lines[1:] if start else lines
 
     def _read(self, path: str) -> list[bytes]:
         try:

@@ -34,7 +34,7 @@ HANDED_OVER, NO, REFUSED, FAILED = "handed over", "no", "refused", "failed"
 NOT_ASKED = "not asked"
 
 #: How many files an upload's receipt names, and how long a command line may be.
-_FILES, _LINE = 100, 4000
+FILES, _LINE = 100, 4000
 
 
 class HandedSecret(Record):
@@ -123,8 +123,8 @@ class Journal:
             return
         receipt = self._receipt(HANDED_OVER, secrets)
         if files:
-            named = [{"path": one.path, "sha256": one.sha256} for one in files[:_FILES]]
-            receipt |= {"files": named, "more_files": max(0, len(files) - _FILES)}
+            named = [{"path": one.path, "sha256": one.sha256} for one in files[:FILES]]
+            receipt |= {"files": named, "more_files": max(0, len(files) - FILES)}
         if wrong := self._written(receipt):
             if self._needed:
                 raise Refused(
@@ -158,7 +158,7 @@ class Journal:
             "secrets": [secret.as_json() for secret in secrets],
             "program": self._use.program,
             "command": self._use.command,
-            "folder": _folder(),
+            "folder": current_folder(),
             "asked_by": self._asked_by,
         }
         if self._context is not None and self._context.reason:
@@ -204,10 +204,11 @@ def _without_values(text: str) -> str:
     return re.sub(r"(//[^/@\s:]*:)[^/@\s]*@", r"\1***@", text)
 
 
-def _folder() -> str:
+def current_folder() -> str:
+    """The current folder; empty if it was deleted."""
     try:
         return os.getcwd()
-    except OSError:  # it was deleted
+    except OSError:
         return ""
 
 
