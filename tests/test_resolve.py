@@ -574,6 +574,20 @@ def test_a_failure_to_store_does_not_lose_a_typed_secret(keychain: MemoryKeychai
         assert len(pinentry.prompts) == 1
 
 
+def test_where_nothing_forgets_a_secret_a_note_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """On macOS the command gets what was typed, and the note names the keychain."""
+    with prepared("canary-1") as (_, here, notes):
+        monkeypatch.setattr(sys, "platform", "darwin")
+        here = here._replace(temporary_store=None)
+        assert obtained("OpenAI", here, remember=60.0).secret == "canary-1"
+        (note,) = notes
+        assert note.startswith("OpenAI is not remembered: ")
+        assert "macOS" in note
+        assert "--remember" in note
+
+
 def test_a_corrupt_list_does_not_lose_a_typed_secret() -> None:
     """The command gets it, nothing is stored, and the list's file stays as it is."""
     with prepared("canary-1") as (_, here, notes):

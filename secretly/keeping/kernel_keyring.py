@@ -299,7 +299,11 @@ def _unavailable(error: OSError) -> KeychainUnavailable:
     """Return an error that says why the kernel can't hold a secret here."""
     hint = "secretly will ask each time; to store it in the keychain: --remember"
     if error.errno == errno.ENOSYS:
-        why = "this Linux has none" if sys.platform == "linux" else "only Linux has one"
+        why = (
+            "this Linux has none"
+            if sys.platform == "linux"
+            else "macOS has none, and its keychain forgets nothing"
+        )
     elif error.errno in (errno.EPERM, errno.EACCES):
         why = "not allowed here, as in many containers"
     elif error.errno == errno.EDQUOT:

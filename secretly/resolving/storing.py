@@ -53,7 +53,12 @@ async def remember(
     except Unlisted as error:
         context.note(f"{name} is not on the list of stored names: {error}")
     except SecretlyError as error:
-        context.note(f"{name} was not stored: {error}")
+        if isinstance(wanted, float):
+            context.note(
+                "; ".join(filter(None, (f"{name} is not remembered: {error}", error.hint)))
+            )
+        else:
+            context.note(f"{name} was not stored: {error}")
 
 
 def asks_first(request: SecretRequest, candidate: Candidate) -> bool:
