@@ -1,10 +1,14 @@
 """Run commands directly and by secretly, again and again, and compare all that can be seen.
 
-    python tests/endure.py [RUNS] [--write FILE]
+    python tests/endure.py [RUNS] [--reads READS] [--write FILE]
 
 A run is the ends of :data:`ENDS`, eight exit statuses and three signals, each in three ways:
 directly, with a secret that is found, and with one that the user is asked for, so that
 an event loop has run.
+
+Then it reads a secret from gnome-keyring so often, each time over a connection of its own, and
+looks whether the daemon lives. gnome-keyring 42 ends after a few hundred connections where calls
+are sent together.
 """
 
 from __future__ import annotations
@@ -13,15 +17,19 @@ import argparse
 import csv
 import os
 import re
+import shutil
 import signal
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from command import Ended, Home, ended, home
+from secretservice import SecretService, secret_service
 from test_parity import SECRET, Ways, settled
 
+from secretly.keeping.secret_service import ItemReader
 from secretly.testing import FakePinentry
 
 #: How the command ends: statuses, of which some are also secretly's own, and signals.
@@ -42,6 +50,18 @@ GIVEN = "given\n" * 20_000
 
 #: How long one may take, in seconds.
 PATIENCE = 60.0
+
+#: How long all the reads may take, in seconds.
+READING = 3600.0
+
+#: After how many reads the daemon is looked at.
+LOOK = 100
+
+#: What the reads need.
+PROGRAMS = ("dbus-run-session", "gnome-keyring-daemon", "secret-tool")
+
+#: The attributes of the secret that is read, as keyring's backend stores it.
+ATTRIBUTES = ("service", "Endured", "username", "ada", "application", "Python keyring library")
 
 
 class Seen(NamedTuple):
@@ -99,30 +119,103 @@ def expected(end: str) -> int:
     return int(word) if kind == "exit" else -signal.Signals[f"SIG{word[1:]}"]
 
 
-def main() -> int:
-    """Do them all, say what they showed, and return the exit status."""
-    parser = argparse.ArgumentParser(prog="tox -e endure --", description=__doc__)
-    parser.add_argument("runs", type=int, nargs="?", default=200)
-    parser.add_argument("--write", metavar="FILE", help="write the figures to this CSV file")
-    options = parser.parse_args()
-    runs: int = options.runs
+class Reads(NamedTuple):
+    """Many reads of a secret.
+
+    :param wrong: those that did not return it.
+    :param deaths: how often another daemon had to take the first one's place; then it ends.
+    """
+
+    done: int = 0
+    wrong: int = 0
+    deaths: int = 0
+
+
+def read_often(service: SecretService, number: int) -> Reads:
+    """Read a secret so often, or until the daemon has died."""
+    service.run("secret-tool", "store", "--label=x", *ATTRIBUTES, typed=SECRET)
+    wanted = [(ATTRIBUTES[1], ATTRIBUTES[3])]
+    wrong, deadline = 0, time.monotonic() + READING
+    for done in range(1, number + 1):
+        found = ItemReader(service.address).read(wanted, PATIENCE)
+        wrong += found != [SECRET]
+        if done % LOOK == 0 or done == number:
+            if not service.is_alive:
+                return Reads(done, wrong, 1)
+            if time.monotonic() > deadline:
+                return Reads(done, wrong)
+    return Reads(number, wrong)
+
+
+def reads(number: int) -> tuple[Reads, int]:
+    """Do the reads; say what they showed; return it, and the seconds that it took."""
+    started = time.monotonic()
+    with secret_service() as service:
+        found = read_often(service, number)
+    took = round(time.monotonic() - started)
+    print(
+        f"{found.done:,} of {number:,} reads: {found.wrong} wrong, "
+        f"the daemon died {found.deaths} times, {took} s"
+    )
+    return found, took
+
+
+def runs(number: int) -> tuple[int, int, int, int]:
+    """Do the runs; say what they showed; return their row."""
     started, differences = time.monotonic(), 0
     with home() as place:
         # What secretly keeps from its first use on is there before.
         run(place)
-        for number in range(1, runs + 1):
+        for turn in range(1, number + 1):
             for difference in run(place):
                 differences += 1
-                print(f"run {number}: {difference}", flush=True)
-    commands, took = runs * len(ENDS), round(time.monotonic() - started)
+                print(f"run {turn}: {difference}", flush=True)
+    commands, took = number * len(ENDS), round(time.monotonic() - started)
     print(
-        f"{runs} runs, {commands:,} commands, each directly, with a secret that was found, and "
+        f"{number} runs, {commands:,} commands, each directly, with a secret that was found, and "
         f"with one that was asked for: {differences} differences, {took} s"
     )
-    if options.write:
-        with open(options.write, "w", encoding="utf-8", newline="") as file:
-            csv.writer(file, lineterminator="\n").writerow((runs, commands, differences, took))
-    return 1 if differences else 0
+    return number, commands, differences, took
+
+
+def main() -> int:
+    """Do them all, say what they showed, and return the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="tox -e endure --",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("runs", type=int, nargs="?", default=200, help="default: 200; 0: none")
+    parser.add_argument("--reads", type=int, default=26_000, help="default: 26,000; 0: none")
+    parser.add_argument(
+        "--write",
+        type=Path,
+        metavar="FILE",
+        help="write the runs' figures to this CSV file, and those of the reads next to it",
+    )
+    options = parser.parse_args()
+    good = True
+    if options.runs:
+        row = runs(options.runs)
+        good = not row[2]
+        write(options.write, row)
+    missing = [name for name in PROGRAMS if not shutil.which(name)]
+    if options.reads and missing:
+        print(f"no reads: {', '.join(missing)} not installed")
+    elif options.reads:
+        found, took = reads(options.reads)
+        good = good and found == Reads(options.reads)
+        write(
+            options.write and options.write.with_stem(f"{options.write.stem}-reads"), (*found, took)
+        )
+    return 0 if good else 1
+
+
+def write(path: Path | None, row: Sequence[object]) -> None:
+    """Write the figures to a file, if one was given."""
+    if path:
+        with open(path, "w", encoding="utf-8", newline="") as file:
+            csv.writer(file, lineterminator="\n").writerow(row)
 
 
 if __name__ == "__main__":

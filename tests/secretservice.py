@@ -118,6 +118,11 @@ class SecretService:
             return None
         return int(answer.body[0])
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether the daemon that was started still provides the service."""
+        return self._daemon_pid is not None and self._owner() == self._daemon_pid
+
     def lock(self) -> None:
         """Lock the collection, as the desktop does when the user is away."""
         service = jeepney.DBusAddress(

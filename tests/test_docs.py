@@ -1111,6 +1111,12 @@ def test_the_comparison_ran_often_enough() -> None:
     assert (int(runs) >= 200, int(commands) >= 200 * 8, int(differences)) == (True, True, 0)
 
 
+def test_the_keychain_was_read_often_enough() -> None:
+    """26,000 times, always rightly, and by the same daemon."""
+    ((reads, wrong, deaths, _),) = figures("endured-reads.csv")
+    assert (int(reads) >= 26_000, int(wrong), int(deaths)) == (True, 0, 0)
+
+
 def test_no_upload_went_elsewhere() -> None:
     """For each tool, in a hundred combinations or more; secretly alone refused few of them."""
     found = {row[0]: [int(cell) for cell in row[1:]] for row in figures("matrix.csv")}
