@@ -17,7 +17,7 @@ import statistics
 import subprocess
 import sys
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -118,10 +118,17 @@ def _imported(parts: Iterator[ast.AST], path: Path) -> set[str]:
 #: What a run of ``secretly run`` loads whose secret is stored, one step after another.
 STEPS = ("cli.main", "cli.run", "running.planning", "running.preparing", "running.obtaining")
 
+#: What ``secretly run twine upload`` loads as well, up to its question. It may ask GnuPG which
+#: pinentry to use.
+ASKING = (
+    *("cli.upload_call", "publishing.upload", "publishing.tools.twine"),
+    *("resolving.entering", "asking.prompting", "processes.output"),
+)
 
-def at_start() -> set[str]:
+
+def at_start(steps: Sequence[str] = STEPS) -> set[str]:
     """The modules that such a run loads, unless it asks, uploads or reads from elsewhere."""
-    found, left = set[str](), list(STEPS)
+    found, left = set[str](), list(steps)
     while left:
         module = left.pop()
         if module not in found:

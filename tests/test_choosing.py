@@ -59,9 +59,13 @@ class Home:
         (self.folder / folder / "gpg-agent.conf").write_text(text)
 
     def find(self, setting: str | None = None, **environ: str) -> PromptMethod:
-        """Find the way of asking in this process, which has no terminal of its own."""
+        """Find the way of asking in this process, which has no terminal of its own.
+
+        Its program is a path here, to be compared with those that the tests made.
+        """
         skipped: list[str] = []
-        return asyncio.run(choose({**self.environ, **environ}, setting, skipped))
+        way = asyncio.run(choose({**self.environ, **environ}, setting, skipped))
+        return way._replace(program=way.program and Path(way.program))
 
 
 @pytest.fixture
@@ -174,7 +178,7 @@ def test_a_found_pinentry_that_others_can_change_is_skipped(home: Home) -> None:
     other = home.program("pinentry-gtk-2")
     skipped: list[str] = []
     way = asyncio.run(choose({**home.environ, **SCREEN}, None, skipped))
-    assert way.program == other
+    assert way.program == str(other)
     assert len(skipped) == 1 and "pinentry-qt" in skipped[0] and "others" in skipped[0]
 
 
@@ -609,7 +613,7 @@ def test_a_notebooks_own_input_asks(
 @pytest.mark.process
 def test_a_missing_osascript_is_an_error() -> None:
     """The hint for a missing osascript says what to install."""
-    method = choosing.PromptMethod("osascript", Path("/nonexistent/osascript"), True, "a test")
+    method = choosing.PromptMethod("osascript", "/nonexistent/osascript", True, "a test")
     with pytest.raises(PinentryFailed) as caught:
         asyncio.run(dialogs.ask_osascript(method, Prompt("t", "d", "p"), Patience(DEADLINE)))
     assert "pinentry-mac" in caught.value.hint

@@ -192,7 +192,7 @@ def test_the_secret_of_an_index_given_by_url_is_named_after_its_host(
 ) -> None:
     """The secret's name has the host and the port, but no user name or password of the URL."""
     destination = workdir.destination(line)
-    assert destination[:2] == ("", HOST)
+    assert (destination.repository, destination.secret) == ("", HOST)
     assert (destination.shown, destination.host) == (HOST, "packages.example.org")
     assert not destination.builtin
 
@@ -290,7 +290,7 @@ def test_pypirc_names_the_other_indexes(workdir: Workdir) -> None:
     lines = ["twine upload -r internal x", "flit publish --repository internal"]
     for line in (*lines, "maturin upload -r internal x"):
         found = workdir.destination(line)
-        assert found[:3] == ("internal", "internal", INTERNAL)
+        assert found._replace(username=None) == Destination("internal", "internal", INTERNAL)
         assert found.username == "me" or line.startswith("maturin")
     for text in (section, f"[distutils]\nindex-servers = pypi\n{section}"):
         workdir.write("~/.pypirc", text)

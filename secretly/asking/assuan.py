@@ -6,10 +6,9 @@ pinentries.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from .. import text as display
 from ..errors import PinentryFailed
+from ..record import Record
 from ..redacted import READ_LIMIT
 
 __all__ = ["Answer", "Data", "Reader", "command", "escape", "fits", "unescape"]
@@ -108,7 +107,7 @@ class Data(bytearray):
         return "<assuan.Data>"
 
 
-class Answer(NamedTuple):
+class Answer(Record):
     """A pinentry's answer to one command.
 
     :param code: 0 for ``OK``, else the low 16 bits of the ``ERR`` code.

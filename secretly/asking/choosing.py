@@ -5,17 +5,20 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
-from pathlib import Path
-from typing import Any, NamedTuple
 
 from .. import safefiles
 from ..config import places
 from ..config.agents import AskingLimits
 from ..errors import NoPinentry, Refused
+from ..record import Record
 from ..text import escape
 from . import gnupg, measured, screens
 from .finding import find_terminal
 from .terminal import Terminal
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = [
     "PromptMethod",
@@ -43,7 +46,7 @@ _DOCTOR = "'secretly doctor' says more"
 _NAME_ANOTHER = "name a pinentry that is installed, or remove the setting"
 
 
-class PromptMethod(NamedTuple):
+class PromptMethod(Record):
     """A way to ask the user.
 
     :param kind: ``"pinentry"``, ``"osascript"``, ``"terminal"`` or ``"notebook"``.
@@ -54,7 +57,7 @@ class PromptMethod(NamedTuple):
     """
 
     kind: str
-    program: Path | None
+    program: str | None
     graphical: bool
     why: str
     only: bool = False
@@ -62,10 +65,10 @@ class PromptMethod(NamedTuple):
     @property
     def name(self) -> str:
         """The program's name, for a message."""
-        return "pinentry" if self.program is None else escape(self.program.name)
+        return "pinentry" if self.program is None else escape(os.path.basename(self.program))
 
 
-class Surroundings(NamedTuple):
+class Surroundings(Record):
     """What this process can ask on.
 
     :param environ: the environment.
@@ -113,7 +116,7 @@ class Surroundings(NamedTuple):
         return self.display or bool(self.environ.get("WSL_DISTRO_NAME"))
 
 
-class _Candidate(NamedTuple):
+class _Candidate(Record):
     """A pinentry that may be used.
 
     :param why: the setting that names the pinentry, or why secretly looks for it.
@@ -121,7 +124,7 @@ class _Candidate(NamedTuple):
     :param name: the program's name; empty for a program that secretly doesn't know.
     """
 
-    program: Path
+    program: str
     why: str
     named: bool = False
     name: str = ""
@@ -181,7 +184,7 @@ async def choose(
     async for candidate in _candidates(around, setting, skips):
         if _usable(candidate, around, skips):
             program = candidate.program
-            kind = "osascript" if program.name == "osascript" else "pinentry"
+            kind = "osascript" if os.path.basename(program) == "osascript" else "pinentry"
             graphical = around.windows and not candidate.textual
             return PromptMethod(kind, program, graphical, candidate.why, limited)
     if isinstance(setting, AskingLimits):
@@ -225,12 +228,12 @@ def _usable(candidate: _Candidate, around: Surroundings, skips: _Skipped) -> boo
 
     :raises SecretlyError: if it can't be used anywhere and the user named it.
     """
-    program, why, named, _ = candidate
+    program, why, named = candidate.program, candidate.why, candidate.named
     unsafe = False
     if not os.path.isfile(program) or not os.access(program, os.X_OK):
         if named:
             raise NoPinentry(
-                f"{why} names {escape(os.fspath(program))}, which is not a program", _NAME_ANOTHER
+                f"{why} names {escape(program)}, which is not a program", _NAME_ANOTHER
             )
         reason = "not installed"
     else:
@@ -242,7 +245,7 @@ def _usable(candidate: _Candidate, around: Surroundings, skips: _Skipped) -> boo
                 raise
             unsafe, reason = True, str(error)
     if reason:
-        skips.add(f"{escape(os.fspath(program))} ({why}): {reason}", unsafe)
+        skips.add(f"{escape(program)} ({why}): {reason}", unsafe)
     return not reason
 
 
@@ -253,7 +256,7 @@ def _missing(candidate: _Candidate, around: Surroundings) -> str:
     draws = around.simple_terminal and name in measured.NEEDS_CURSES
     if around.windows and not textual and not (draws and screens.gone(around.environ)):
         return ""
-    if around.terminal is None or candidate.program.name == "osascript":
+    if around.terminal is None or os.path.basename(candidate.program) == "osascript":
         return "needs a terminal" if textual else "needs a screen or a terminal"
     if not around.foreground:
         return "needs the terminal, and this is a background job"
@@ -284,7 +287,7 @@ async def _candidates(
             if path is None or not os.path.isabs(path):
                 what = "not on PATH" if path is None else "not a full path"
                 raise NoPinentry(f"{why} names {escape(named)}, which is {what}", _NAME_ANOTHER)
-            yield _Candidate(Path(path), why, named=True)
+            yield _Candidate(path, why, named=True)
     if configured := gnupg.agent_setting(environ, skips.add):
         yield _Candidate(configured, "gpg-agent.conf")
     async for program in gnupg.from_gpgconf(environ, skips.add):
@@ -296,11 +299,11 @@ async def _candidates(
 def _allowed(limits: AskingLimits, around: Surroundings) -> Iterator[_Candidate]:
     """Yield the policy's pinentry, or those that no setting and no variable chooses."""
     if limits.pinentry is not None:
-        yield _Candidate(Path(limits.pinentry), "the policy's pinentry")
+        yield _Candidate(limits.pinentry, "the policy's pinentry")
     elif sys.platform == "darwin":
-        yield from (_Candidate(Path(path), "macOS") for path in (*_MAC, "/usr/bin/osascript"))
+        yield from (_Candidate(path, "macOS") for path in (*_MAC, "/usr/bin/osascript"))
     elif around.display:
-        yield from (_Candidate(Path(path), "built in") for path in _BUILT_IN)
+        yield from (_Candidate(path, "built in") for path in _BUILT_IN)
 
 
 def _on_this_platform(around: Surroundings) -> Iterator[_Candidate]:
@@ -308,8 +311,8 @@ def _on_this_platform(around: Surroundings) -> Iterator[_Candidate]:
     if sys.platform == "darwin":
         if not around.ssh:
             yield from _on_path(environ, "macOS", "pinentry-mac")
-            yield from (_Candidate(Path(path), "macOS") for path in _MAC)
-            yield _Candidate(Path("/usr/bin/osascript"), "macOS")
+            yield from (_Candidate(path, "macOS") for path in _MAC)
+            yield _Candidate("/usr/bin/osascript", "macOS")
     else:
         if environ.get("WSL_DISTRO_NAME"):
             yield from _on_path(environ, "WSL", "pinentry-wsl-ps1", "pinentry-wsl-ps1.sh")
@@ -325,7 +328,7 @@ def _on_this_platform(around: Surroundings) -> Iterator[_Candidate]:
 def _on_path(environ: Mapping[str, str], why: str, *names: str) -> Iterator[_Candidate]:
     for name in names:
         if found := safefiles.program_on_path(name, environ):
-            yield _Candidate(Path(found), why, name=name)
+            yield _Candidate(found, why, name=name)
 
 
 def notebook_kernel() -> Any:

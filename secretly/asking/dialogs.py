@@ -31,7 +31,7 @@ async def ask_osascript(method: PromptMethod, prompt: Prompt, patience: Patience
     script = ["on run argv", "try", f"set found to {dialog}"]
     script += ["on error number -128", 'return "cancelled"', "end try"]
     script += ['if gave up of found then return "gave up"', 'return "=" & text returned of found']
-    command = [os.fspath(method.program or "osascript")]
+    command = [method.program or "osascript"]
     for line in (*script, "end run"):
         command += ["-e", line]
     text = "\n\n".join(filter(None, (prompt.error, prompt.description, prompt.prompt)))

@@ -5,12 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
-from pathlib import Path
 
 from .. import safefiles
 from ..config import places
 from ..errors import Refused
-from ..processes import output
 from . import assuan
 
 __all__ = ["agent_setting", "from_gpgconf", "pinentry_program"]
@@ -40,7 +38,7 @@ def pinentry_program(settings: bytes) -> str:
     return os.fsdecode(named)
 
 
-def agent_setting(environ: Mapping[str, str], note: Note) -> Path | None:
+def agent_setting(environ: Mapping[str, str], note: Note) -> str | None:
     """Return the pinentry that gpg-agent's settings name."""
     home = environ.get("GNUPGHOME") or os.path.join(places.home_folder(environ), ".gnupg")
     if not os.path.isabs(home):
@@ -50,17 +48,19 @@ def agent_setting(environ: Mapping[str, str], note: Note) -> Path | None:
     with contextlib.suppress(OSError):
         named = pinentry_program(safefiles.read_file(path))
         if os.path.isabs(named):
-            return Path(named) if _trusted(path, "gpg-agent.conf", note) else None
+            return named if _trusted(path, "gpg-agent.conf", note) else None
         if named:
             note("gpg-agent.conf names a pinentry without its full path", False)
     return None
 
 
-async def from_gpgconf(environ: Mapping[str, str], note: Note) -> AsyncIterator[Path]:
+async def from_gpgconf(environ: Mapping[str, str], note: Note) -> AsyncIterator[str]:
     """Yield the pinentry that gpgconf names."""
     program = safefiles.program_on_path("gpgconf", environ)
     if program is None or not _trusted(program, "gpgconf", note):
         return
+    from ..processes import output  # most settings name the pinentry
+
     command = [program, "--list-components"]
     with contextlib.suppress(OSError, TimeoutError):
         found = await output.read_output(command, timeout=_GPGCONF_TIMEOUT, environ=environ)
@@ -69,7 +69,7 @@ async def from_gpgconf(environ: Mapping[str, str], note: Note) -> AsyncIterator[
             if name == "pinentry":
                 path = assuan.unescape(rest.rpartition(":")[2].encode()).decode("utf-8", "replace")
                 if os.path.isabs(path):
-                    yield Path(path)
+                    yield path
 
 
 def _trusted(path: str, what: str, note: Note) -> bool:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-from pathlib import Path
 
 __all__ = ["NEEDS_CURSES", "TEXTUAL", "asks_on_terminal", "may_confirm", "name_of", "opens_window"]
 
@@ -29,7 +28,7 @@ TEXTUAL = ("pinentry-curses", "pinentry-tty")
 NEEDS_CURSES = tuple(name for name in _FLAVORS if name != "pinentry-tty")
 
 
-def name_of(program: Path | None) -> str:
+def name_of(program: str | None) -> str:
     """Return the name of a measured pinentry; empty for any other program.
 
     A script is never a measured program, whatever its name is.
@@ -51,7 +50,7 @@ def may_confirm(flavor: str) -> bool:
     return "fltk" not in flavor
 
 
-def opens_window(program: Path | None, flavor: str) -> bool:
+def opens_window(program: str | None, flavor: str) -> bool:
     """Return whether a pinentry certainly opens a window, and doesn't use the terminal."""
     name = name_of(program)
     return name not in TEXTUAL and ":" not in flavor and flavor in _FLAVORS.get(name, ())

@@ -6,9 +6,12 @@ import os
 import sys
 import termios
 import time
-from typing import Any
 
 from ..waiting import requests
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["LINE_LIMIT", "modes_of", "more_lines_follow", "read_line"]
 

@@ -1,9 +1,9 @@
 """Drive a pinentry: start it, talk with it, and end it.
 
-A pinentry is a subprocess that speaks Assuan on a socket pair. pexpect's ``fdspawn`` reads and
-writes, when the event loop says that there is something to read. ``read_nonblocking`` is used
-rather than ``expect``, which would keep copies of the secret in ``before``, ``after`` and the
-text of its exceptions.
+A pinentry is a subprocess that speaks Assuan on a socket pair. pexpect's ``fdspawn`` reads the
+user's answer, when the event loop says that there is something to read. ``read_nonblocking`` is
+used rather than ``expect``, which would keep copies of the secret in ``before``, ``after`` and
+the text of its exceptions.
 """
 
 from __future__ import annotations
@@ -12,21 +12,23 @@ import contextlib
 import math
 import os
 import signal
-import socket
 import subprocess
 import time
-from typing import Any, Self
 
 from ..config import places
 from ..errors import Cancelled, PinentryFailed, PromptTimeout, Refused
 from ..processes import child
 from ..redacted import Environ
 from ..waiting import requests
-from . import assuan, measured, screens
+from . import assuan, channel, measured, screens
 from .choosing import PromptMethod, Surroundings, in_background
 from .pastes import modes_of, more_lines_follow
 from .questions import DOCTOR, MACHINE_TIMEOUT, Patience, Prompt, check_code
 from .terminal import terminal_gone
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from typing import Any, Self
 
 __all__ = ["Conversation", "Killed"]
 
@@ -108,14 +110,12 @@ class Conversation:
             opened = terminal.opened(drop_typed=lambda: not self._opens_window())
             self._terminal = self._restore.enter_context(opened)
             self._modes = modes_of(self._terminal)
-        ours, theirs = socket.socketpair()
-        ours.setblocking(False)  # a pinentry that reads nothing must not stop us
-        with theirs:
-            self._socket = ours
-            self._restore.callback(ours.close)
+        self._channel = channel.Channel()
+        self._restore.callback(self._channel.close)
+        with contextlib.closing(self._channel.theirs) as theirs:
             try:
                 self._child = child.Child(
-                    [os.fspath(self._method.program or "")],
+                    [self._method.program or ""],
                     stdin=theirs.fileno(),
                     stdout=theirs.fileno(),
                     stderr=subprocess.DEVNULL,
@@ -126,9 +126,6 @@ class Conversation:
                     f"can't start {self._method.name}: {error.strerror}", DOCTOR
                 ) from None
         self._restore.callback(self._child.end)
-        from pexpect.fdpexpect import fdspawn  # while the pinentry starts
-
-        self._spawn: Any = fdspawn(ours.fileno(), timeout=0)
 
     async def _set_options(self) -> None:
         environ = self._surroundings.environ
@@ -224,7 +221,9 @@ class Conversation:
     async def _answer_to(self, verb: str) -> assuan.Answer:
         try:
             self._write_command(assuan.command(verb))
-            return await self._receive(self._patience.left() + _GRACE)
+            left = self._patience.left() + _GRACE
+            self._channel.expect_answer()
+            return await self._receive(left)
         except _Hung:
             return assuan.Answer(assuan.TIMEOUT)
         except _Gone:
@@ -273,18 +272,15 @@ class Conversation:
 
     def _write_command(self, line: bytes) -> None:
         """Send a command. An answer that is there already would pass for the command's own."""
-        with contextlib.suppress(OSError):
-            if self._socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT):
-                self._read()
+        if self._channel.has_more():
+            self._read()
         if self._answers:
             raise self._failed(_UNASKED)
         self._write(line)
 
     def _write(self, line: bytes) -> None:
         try:
-            sent = self._spawn.send(line)
-        except BlockingIOError:
-            sent = 0
+            sent = self._channel.send(line)
         except OSError:
             return  # it has ended; reading says so
         if sent < len(line):
@@ -313,7 +309,7 @@ class Conversation:
             if self._terminal is not None:
                 left = min(left, look)
                 look = min(2 * look, _LOOK_INTERVAL)
-            if await requests.readable(self._socket.fileno(), left):
+            if await requests.readable(self._channel.descriptor, left):
                 self._read()
             elif self._terminal is not None:
                 self._look_at(self._terminal)
@@ -326,14 +322,9 @@ class Conversation:
         self._touched = self._touched or modes != self._modes
 
     def _read(self) -> None:
-        import pexpect
-
-        try:
-            chunk = self._spawn.read_nonblocking(4096, 0)
-        except (pexpect.TIMEOUT, BlockingIOError):
+        chunk = self._channel.read()
+        if chunk is None:
             return  # nothing yet
-        except (pexpect.EOF, OSError):
-            chunk = b""
         if not chunk:
             self._child.has_ended(_DEATH)
             if self._child.status in _ENDED_BY_OTHERS and not self._interrupted():

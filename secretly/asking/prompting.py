@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import math
-import textwrap
 from collections.abc import AsyncIterator, Callable, Mapping
-from typing import NamedTuple
 
 from ..config.agents import AskingLimits
 from ..errors import PinentryFailed, Refused
+from ..record import Record
 from ..redacted import NotASecret, Secret, is_cut_short, to_secret
 from ..text import escape
 from ..waiting import turns
 from . import assuan, choosing, measured, screen_turns, screens, wording
 from .choosing import PromptMethod, Surroundings
-from .dialogs import ask_notebook, ask_osascript
 from .pinentry import Conversation, Killed
 from .questions import DOCTOR, Patience, Prompt, agreed, pasted, said_no, several_lines
 
@@ -130,7 +128,7 @@ async def _turn(
         yield Asker((method, around), patience)
 
 
-class Asker(NamedTuple):
+class Asker(Record):
     """What has the turn to ask.
 
     :param way: how to ask, and where.
@@ -205,7 +203,7 @@ async def probe(method: PromptMethod, environ: Mapping[str, str], timeout: float
         return await pinentry.flavor()
 
 
-class _Typed(NamedTuple):
+class _Typed(Record):
     """What the user typed.
 
     :param twice: whether the pinentry had it typed twice.
@@ -231,9 +229,13 @@ async def _ask_once(
         else:
             return _not_cut(typed, curses, method)
     if method.kind == "osascript":
+        from .dialogs import ask_osascript
+
         return _Typed(assuan.Data(await ask_osascript(method, prompt, patience)))
     text = "\n".join(filter(None, (instead, prompt.error, prompt.description)))
     if method.kind == "notebook":
+        from .dialogs import ask_notebook
+
         return _Typed(assuan.Data(ask_notebook(f"{text}\n{prompt.prompt}")))
     assert around.terminal is not None
     label = wording.entry_label(prompt.prompt, around.in_emacs)
@@ -251,9 +253,13 @@ async def _confirm_once(
         except PinentryFailed as error:
             instead = _pass_over(method, around, error)
     if method.kind == "osascript":
+        from .dialogs import ask_osascript
+
         question = question._replace(prompt=wording.type_yes(question.longer))
         return agreed(await ask_osascript(method, question, patience), question.longer)
     if method.kind == "notebook":
+        from .dialogs import ask_notebook
+
         text = f"{question.description} {wording.yes_or_no(question.longer)}"
         return agreed(ask_notebook(text), question.longer)
     assert around.terminal is not None
@@ -330,6 +336,8 @@ def _not_cut(typed: _Typed, curses: bool, method: PromptMethod) -> _Typed:
 
 def _in_lines(text: str) -> str:
     """Return *text* in lines that are short enough for a terminal, broken between words."""
+    import textwrap  # few prompts show an error
+
     return "\n".join(textwrap.wrap(escape(text), _ERROR_WIDTH, break_on_hyphens=False))
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from typing import NamedTuple
 
 from ..errors import Cancelled, NotConfirmed, PinentryFailed, PromptTimeout, Refused
+from ..record import Record
 from . import assuan, wording
 
 __all__ = [
@@ -29,7 +29,7 @@ MACHINE_TIMEOUT = 30.0
 DOCTOR = "run 'secretly doctor': it shows the pinentry and how to choose another"
 
 
-class Prompt(NamedTuple):
+class Prompt(Record):
     """What the user is asked.
 
     :param prompt: the label of the entry field, without a colon.
@@ -49,7 +49,7 @@ class Prompt(NamedTuple):
     longer: str = ""
 
 
-class Patience(NamedTuple):
+class Patience(Record):
     """How long the user may take.
 
     :param seconds: for each question, as the user set it; messages show this number.

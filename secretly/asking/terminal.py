@@ -12,7 +12,6 @@ import sys
 import termios
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any
 
 from ..errors import Cancelled, PinentryFailed, PromptTimeout
 from ..text import escape
@@ -20,6 +19,10 @@ from ..waiting import requests, turns
 from . import assuan, wording
 from .pastes import LINE_LIMIT, modes_of, more_lines_follow, read_line
 from .questions import Patience, agreed, no_answer, pasted, several_lines
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["CONTROLLING", "Terminal", "terminal_gone"]
 

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from ..config.model import Command
 from ..errors import Refused
+from ..record import Record
 from ..reference import OWN as OWN_SCHEME
 from ..text import escape
-from .destination import OWN, REGISTRIES, host_of, located, secret_at
+from .destination import OWN, REGISTRIES, host_of, located, secret_at, split_url
 from .tool_call import ToolCall
 from .tools import is_tool
 
 
-class Address(NamedTuple):
+class Address(Record):
     """The URL of an index.
 
     :param url: without a user name and password.
@@ -37,14 +35,16 @@ def read_address(url: str) -> Address:
 
     :raises Refused: if programs may disagree about where it leads, or about its user name.
     """
+    import re
+
     host = host_of(url)
     shown = escape(url.rpartition("@")[2])  # what comes before may be a password
     good = False
     try:
-        parts = urlsplit(url)
+        parts = split_url(url)
         good = parts.scheme in ("http", "https") and parts.port != 0
     except ValueError:  # the port is not a number
-        parts = urlsplit("")
+        parts = split_url("")
     if not good or "%" in host or re.search(r'[^!-~]|[{}<>"^`|]', url):
         raise Refused(
             f"programs may read the index URL '{shown}' differently",

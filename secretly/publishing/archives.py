@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import stat
 import time
 import zlib
 from collections.abc import Callable
 from io import BufferedReader
-from typing import NamedTuple, TypeVar
 
 from ..errors import Refused
+from ..record import Record
+from ..safefiles import hashing
 from ..text import escape, format_size, shorten
 from .metadata import MOST, BadArchive, Candidates, Named, is_project_name, normalize_project
 from .unpacking import TarReader, unpack
 from .zips import read_member, zip_members
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from typing import TypeVar
+
+    _Found = TypeVar("_Found")
 
 __all__ = [
     "READABLE",
@@ -45,10 +51,8 @@ _TICK, _COARSE_TICK = 50_000_000, 2_000_000_000
 #: Results of earlier readings: hash and names, by the facts that identify a file's content.
 Readings = dict[tuple[object, ...], tuple[str, Named]]
 
-_Found = TypeVar("_Found")
 
-
-class Distribution(NamedTuple):
+class Distribution(Record):
     """A file that would be uploaded.
 
     :param path: the path in the command line.
@@ -98,7 +102,9 @@ def read_distribution(
 
     facts, (digest, named) = read_file(path, folder, read, readings, more)
     identity = identity_of(facts)
-    return Distribution(path, facts.st_size, digest, *named, identity, accompanies)
+    return Distribution(
+        path, facts.st_size, digest, named.project, named.version, identity, accompanies
+    )
 
 
 def read_file(
@@ -189,7 +195,7 @@ def _read(path: str, file: BufferedReader, *, anywhere: bool, bare: bool) -> tup
     :param bare: the file has no metadata.
     """
     if bare or not path.endswith(READABLE):
-        return hashlib.file_digest(file, "sha256").hexdigest(), Named("", "")
+        return hashing.of_file(file, _size(file)), Named("", "")
     candidates = Candidates(wheel=path.endswith(".whl"), anywhere=anywhere)
     try:
         read = _read_tar if path.endswith(".tar.gz") else _read_zip
@@ -203,20 +209,24 @@ def _read(path: str, file: BufferedReader, *, anywhere: bool, bare: bool) -> tup
 
 
 def _read_tar(file: BufferedReader, candidates: Candidates) -> str:
-    digest = hashlib.sha256()
+    digest = hashing.new(_size(file))
     reader = TarReader(unpack(file, digest.update))
     for member in reader.members(candidates.mark):
         if not member.is_folder:
             name = member.name.decode("utf-8", "surrogateescape")
             if candidates.wants(name):
                 candidates.add(name, reader.read(member, MOST) if member.is_file else None)
-    return digest.hexdigest()
+    return str(digest.hexdigest())
 
 
 def _read_zip(file: BufferedReader, candidates: Candidates) -> str:
-    digest = hashlib.file_digest(file, "sha256")
+    digest = hashing.of_file(file, _size(file))
     file.seek(0)
     for member in zip_members(file, candidates.mark):
         if candidates.wants(member.name):
             candidates.add(member.name, read_member(file, member))
-    return digest.hexdigest()
+    return digest
+
+
+def _size(file: BufferedReader) -> int:
+    return os.fstat(file.fileno()).st_size

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import glob
 import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import NamedTuple
 
 from ..errors import Refused
+from ..record import Record
 from ..text import escape, shorten
 from .metadata import is_project_name, normalize_project
 from .tool_call import ToolCall
@@ -17,7 +15,7 @@ from .tool_call import ToolCall
 _SIGNATURE, _ATTESTATION = ".asc", ".attestation"
 
 
-class Collected(NamedTuple):
+class Collected(Record):
     """A file that a tool collects.
 
     :param path: the path in the command line, or in the tool's folder.
@@ -34,7 +32,7 @@ class Collected(NamedTuple):
         return bool(self.accompanies) and self.path.endswith(_ATTESTATION)
 
 
-def collect(call: ToolCall, folder: Path, project: str = "", version: str = "") -> list[Collected]:
+def collect(call: ToolCall, folder: str, project: str = "", version: str = "") -> list[Collected]:
     """The files that the tool would upload.
 
     :param folder: the folder that relative names start from.
@@ -72,7 +70,7 @@ def _nothing(named: str) -> Refused:
     )
 
 
-def _matching(call: ToolCall, word: str, folder: Path) -> list[str]:
+def _matching(call: ToolCall, word: str, folder: str) -> list[str]:
     """The files that a word of the command line means: a file, a pattern, or a folder."""
     artifacts, path = call.artifacts, os.path.join(folder, word)
     exists = os.path.lexists(path)
@@ -87,6 +85,8 @@ def _matching(call: ToolCall, word: str, folder: Path) -> list[str]:
         )
     else:
         # uv's patterns find hidden files and folders, those of a shell and of twine don't.
+        import glob  # the shell has expanded most patterns
+
         hidden = artifacts.patterns == "always"
         found = sorted(glob.glob(word, root_dir=folder, include_hidden=hidden))
     if not found and artifacts.patterns != "always" and not artifacts.skips:
@@ -94,10 +94,10 @@ def _matching(call: ToolCall, word: str, folder: Path) -> list[str]:
     return found
 
 
-def _files_in(named: str, folder: Path) -> list[str]:
+def _files_in(named: str, folder: str) -> list[str]:
     """The files in a folder."""
     try:
-        return [os.path.join(named, name) for name in sorted(os.listdir(folder / named))]
+        names = sorted(os.listdir(os.path.join(folder, named)))
     except (FileNotFoundError, NotADirectoryError):
         raise _nothing(named) from None
     except OSError as error:
@@ -105,13 +105,14 @@ def _files_in(named: str, folder: Path) -> list[str]:
             f"can't read {escape(named)}: {error.strerror}",
             "check the permissions of the folder: its files would be uploaded",
         ) from None
+    return [os.path.join(named, name) for name in names]
 
 
-def _refuse_others(call: ToolCall, paths: Sequence[str], folder: Path) -> None:
+def _refuse_others(call: ToolCall, paths: Sequence[str], folder: str) -> None:
     """Refuse files that stop the tool, perhaps after it has uploaded others."""
     tool = call.invocation.row.name
     for path in paths:
-        if (folder / path).is_dir():
+        if os.path.isdir(os.path.join(folder, path)):
             what = "is a folder"
         elif not path.endswith((*call.artifacts.endings, *_companion_endings(call))):
             what = "is not a distribution"

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from ..asking import assuan, upload_wording
 from ..errors import Refused
+from ..record import Record
 from ..text import escape, wrap
 
 #: The width of the dialog's lines.
@@ -15,7 +14,7 @@ WIDTH = 72
 _RESERVED = 200
 
 
-class Consent(NamedTuple):
+class Consent(Record):
     """What the user sees before an upload.
 
     :param before: the lines above that with the user name.

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Mapping
-from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from ..errors import Refused
+from ..record import Record
 from ..text import escape
+
+TYPE_CHECKING = False  # most uploads give no URL, and urllib takes long to load
+if TYPE_CHECKING:
+    from urllib.parse import SplitResult
 
 #: The secrets of the two indexes that the tools know without a URL.
 OWN = ("PyPI", "TestPyPI")
@@ -18,7 +20,7 @@ OWN = ("PyPI", "TestPyPI")
 REGISTRIES = ("Cargo", "npm")
 
 
-class Destination(NamedTuple):
+class Destination(Record):
     """Where a publishing command would upload to.
 
     :param repository: the tool's own name for the index; empty if the index is given by URL.
@@ -46,13 +48,16 @@ class Destination(NamedTuple):
     @property
     def host(self) -> str:
         """The host without its port, as a token names the index that made it."""
-        return (urlsplit(self.url).hostname or "") if self.url else ""
+        return (split_url(self.url).hostname or "") if self.url else ""
 
     @property
     def plaintext(self) -> bool:
         """Whether others can read the upload on its way to the index."""
-        here = re.fullmatch(r"localhost|127(\.\d+){3}|::1", self.host)
-        return self.url.lower().startswith("http:") and not here
+        if not self.url.lower().startswith("http:"):
+            return False
+        import re
+
+        return not re.fullmatch(r"localhost|127(\.\d+){3}|::1", self.host)
 
     @property
     def shown(self) -> str:
@@ -60,6 +65,16 @@ class Destination(NamedTuple):
         if self.url:
             return host_of(self.url)
         return self.secret if self.builtin else self.repository
+
+
+def split_url(url: str) -> SplitResult:
+    """The parts of a URL, as ``urllib`` reads it.
+
+    :raises ValueError: for brackets without an IPv6 address.
+    """
+    from urllib.parse import urlsplit
+
+    return urlsplit(url)
 
 
 def secret_at(url: str, locations: Mapping[str, str]) -> str:
@@ -94,7 +109,7 @@ def located(url: str, locations: Mapping[str, str]) -> str:
     :raises Refused: if the URL has no host.
     """
     host_of(url)
-    host = urlsplit(url).hostname or ""
+    host = split_url(url).hostname or ""
     return next((name for made, name in locations.items() if made_by(host, made)), "")
 
 
@@ -113,13 +128,14 @@ def host_of(url: str) -> str:
     """
     host = ""
     shown = escape(url.rpartition("@")[2])  # what comes before may be a password
-    if re.search(r"[\\\s\x00-\x1f\x7f{}]", url):  # some of these end the host for some programs
+    # Some of these end the host for some programs.
+    if any(c.isspace() or c < " " or c in "\\\x7f{}" for c in url):
         raise Refused(
             f"programs may read the index URL '{shown}' differently",
             "write it as https://host/path, with special characters as %XX",
         )
     with contextlib.suppress(ValueError):  # brackets without an IPv6 address
-        host = urlsplit(url).netloc.rpartition("@")[2].lower()
+        host = split_url(url).netloc.rpartition("@")[2].lower()
     if not host:
         raise Refused(f"the index URL '{shown}' has no host", "write it as https://host/path")
     return host
@@ -128,7 +144,7 @@ def host_of(url: str) -> str:
 def without_user(url: str) -> str:
     """Any text that may be a URL, without the user name and the password in it."""
     try:
-        before, at, _ = urlsplit(url).netloc.rpartition("@")
+        before, at, _ = split_url(url).netloc.rpartition("@")
     except ValueError:
         return url
     return url.replace(f"//{before}{at}", "//", 1) if at else url

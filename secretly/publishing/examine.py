@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
 from ..errors import Refused
 from . import archives
 from .collecting import collect
 from .destination import Destination
 from .release import LIFETIME, LIFETIME_BUILDING, LONGEST, SLOWEST, Release
-from .shadowing import shadowing_modules
 from .steering import network_of
 from .tool_call import ToolCall
 
@@ -35,7 +33,7 @@ def examine_release(
         row.name,
         destination,
         launcher=call.invocation.launcher,
-        code=(*launched, *call.code(), *shadowing_modules(call)),
+        code=(*launched, *call.code(), *_shadowing_modules(call)),
         network=network.settings,
         unverified=network.unverified,
     )
@@ -55,7 +53,15 @@ def examine_release(
     return release
 
 
-def _with_files(release: Release, call: ToolCall, folder: Path) -> Release:
+def _shadowing_modules(call: ToolCall) -> Sequence[str]:
+    if not call.invocation.is_module:
+        return ()
+    from .shadowing import shadowing_modules
+
+    return shadowing_modules(call)
+
+
+def _with_files(release: Release, call: ToolCall, folder: str) -> Release:
     """The release with the files that the tool collects."""
     artifacts = call.artifacts
     named = _named(call, folder) if artifacts.own else ()
@@ -63,7 +69,7 @@ def _with_files(release: Release, call: ToolCall, folder: Path) -> Release:
     files = tuple(
         archives.read_distribution(
             file.path,
-            os.fspath(folder),
+            folder,
             anywhere=file.path.endswith(artifacts.anywhere),
             accompanies=file.accompanies,
             readings=call.readings,
@@ -96,7 +102,7 @@ def _builds(call: ToolCall) -> bool:
     )
 
 
-def _folder(call: ToolCall) -> Path:
+def _folder(call: ToolCall) -> str:
     """The folder in which the tool works.
 
     :raises Refused: if the command line doesn't show it.
@@ -111,11 +117,13 @@ def _folder(call: ToolCall) -> Path:
             "run the command in the project's folder",
         )
     if (manifest := words.last(call.artifacts.manifest_options)) is not None:
-        return (call.start_folder / manifest).parent
-    return call.project_folder if call.artifacts.root else call.start_folder
+        return os.fspath((call.start_folder / manifest).parent)
+    return os.fspath(call.project_folder) if call.artifacts.root else call.start_path
 
 
-def _named(call: ToolCall, folder: Path) -> tuple[str, str]:
+def _named(call: ToolCall, folder: str) -> tuple[str, str]:
     """The project's name and version; both are empty if its settings give no valid name."""
-    name, version = call.named(folder)
+    from pathlib import Path
+
+    name, version = call.named(Path(folder))
     return (name, version) if archives.is_project_name(name) else ("", "")

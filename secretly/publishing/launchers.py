@@ -2,47 +2,22 @@
 
 from __future__ import annotations
 
-import glob
 import os
-import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from io import StringIO
-from pathlib import Path
-from typing import Any, NamedTuple
 
 from .. import safefiles
 from ..config.command_line import Invocation, Start
 from ..config.launchers import PLAIN
 from ..errors import Refused
 from ..text import escape
+from .tool import Launched, Variable
 from .tool_call import read_toml, table_at
 from .user_settings import config_file
 
-
-class Variable(NamedTuple):
-    """A variable that a launcher sets.
-
-    :param value: its value; None if only the launcher knows it.
-    :param place: the setting that says so, in words.
-    """
-
-    value: str | None
-    place: str
-
-
-class Launched(NamedTuple):
-    """What the launchers of a call add to it.
-
-    :param variables: the variables that they set, whatever the environment has.
-    :param code: the project's own code that sees the token, in words.
-    :param replaced: texts in arguments that a launcher replaces, each with the launcher.
-    :param problem: why the call can't be known; None if it can.
-    """
-
-    variables: Mapping[str, Variable] = {}
-    code: tuple[str, ...] = ()
-    replaced: tuple[tuple[str, str], ...] = ()
-    problem: Refused | None = None
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Any
 
 
 def look(invocation: Invocation, environ: Mapping[str, str]) -> Launched:
@@ -89,6 +64,8 @@ class _Look:
 
     def folder(self, *names: str) -> Path:
         """The nearest folder with one of these files; without any, the working folder."""
+        from pathlib import Path
+
         try:
             here = Path.cwd()
         except OSError:
@@ -151,6 +128,8 @@ def _pdm(one: _Look) -> Launched:
 
 def _of_env_file(path: Path) -> dict[str, Variable]:
     """The names of the variables in a file; their values may refer to others."""
+    from io import StringIO
+
     from dotenv.parser import parse_stream
 
     shown = escape(os.fspath(path))
@@ -200,6 +179,8 @@ def _active(one: _Look) -> str:
 
 def _check_mode(one: _Look, root: Path) -> None:
     """Refuse settings of the user's with which hatch works on a project in another folder."""
+    from pathlib import Path
+
     path = one.value("--config", "$HATCH_CONFIG")
     settings = one.read(Path(path or config_file("hatch", one.environ)))
     inside = any((root / name).is_file() for name in ("pyproject.toml", "setup.py"))
@@ -312,6 +293,8 @@ def _uv(one: _Look) -> Launched:
 
     :raises Refused: for a folder or an archive that versions of uv start in its place.
     """
+    import zipfile
+
     if os.path.isfile(os.path.join(one.word, "__main__.py")) or zipfile.is_zipfile(one.word):
         raise one.refused(f"./{one.word}", "replaces it")
     return Launched(code=tuple(one.own_scripts()))
@@ -322,6 +305,8 @@ def _pipx(one: _Look) -> Launched:
 
     :raises Refused: for a file in the working folder that pipx starts in place of the program.
     """
+    import glob
+
     found = [one.word, *glob.glob(f"__pypackages__/*/lib/bin/{glob.escape(one.word)}")]
     for path in found:
         if os.path.exists(path) and not os.path.isdir(path):

@@ -6,9 +6,9 @@ tools could choose different members, all of these must name the same release.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from typing import NamedTuple
+
+from ..record import Record
 
 __all__ = ["MOST", "BadArchive", "Candidates", "Named", "is_project_name", "normalize_project"]
 
@@ -18,8 +18,12 @@ MOST, _FIELDS = 4 << 20, 4 << 20
 #: The most candidates that an archive may have.
 _CANDIDATES = 50
 
-_END = re.compile(rb"\n\r?\n")
-_LINE = re.compile(rb"([!-9;-~]+):[ \t]*([^\r\n]*)\r?|[ \t][^\r\n]*\r?")
+#: The bytes that the name of a field may have, and the characters of a project's name.
+_FIELD_NAME = frozenset(range(0x21, 0x7F)) - {*b":"}
+_PROJECT_NAME = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
+
+#: The longest version that is seen to be an ordinary one without reading it.
+_PLAIN_VERSION = 40
 
 #: The text by which twine recognizes metadata.
 _SAYS = b"Metadata-Version"
@@ -29,7 +33,7 @@ class BadArchive(Exception):
     """An archive is broken, or programs read it differently. The text says why."""
 
 
-class Named(NamedTuple):
+class Named(Record):
     """The project and the version that metadata names."""
 
     project: str
@@ -41,7 +45,7 @@ class Named(NamedTuple):
         return one == two and self.version == other.version
 
 
-class _Candidate(NamedTuple):
+class _Candidate(Record):
     """A member that a tool could take for the metadata.
 
     :param parts: its name's parts.
@@ -80,12 +84,22 @@ def normalize_project(name: str) -> str:
     >>> normalize_project("My.Proj_1")
     'my-proj-1'
     """
-    return re.sub(r"[-_.]+", "-", name).lower()
+    words = name.replace("_", "-").replace(".", "-")
+    while "--" in words:
+        words = words.replace("--", "-")
+    return words.lower()
 
 
 def is_project_name(name: str) -> bool:
     """Whether *name* is a valid name for a project, by the rule of the core metadata."""
-    return re.fullmatch(r"[A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9._-]*[A-Za-z0-9]", name) is not None
+    ends = name[:1].isalnum() and name[-1:].isalnum()
+    return ends and _PROJECT_NAME.issuperset(name)
+
+
+def is_plain_version(version: str) -> bool:
+    """Whether a version is certainly a valid one, and not for development: numbers and dots."""
+    numbers = version.split(".")
+    return len(version) <= _PLAIN_VERSION and all(n.isascii() and n.isdigit() for n in numbers)
 
 
 class Candidates:
@@ -113,7 +127,7 @@ class Candidates:
             tools normalize names.
         """
         parts = name.split("/")
-        plain = [part for part in re.split(r"[/\\]", name) if part not in ("", ".")]
+        plain = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".")]
         odd = plain != parts or ".." in parts
         if "\0" in name or (odd and plain and plain[-1] == self._file):
             raise BadArchive(f"programs disagree about the name of its member {name}")
@@ -128,8 +142,7 @@ class Candidates:
         """
         if data is not None and len(data) > MOST:
             raise BadArchive(f"its {name} is larger than {MOST >> 20} MiB")
-        end = _END.search(data) if data else None
-        fields = (data or b"")[: end.start() + 1 if end else None]
+        fields = _before_blank_line(data or b"")
         self._fields += len(fields)
         if len(self._found) == _CANDIDATES or self._fields > _FIELDS:
             raise BadArchive("it has too many metadata files")
@@ -175,6 +188,12 @@ class Candidates:
         return parts[-1] == self._file and (not self._wheel or folder.endswith(".dist-info"))
 
 
+def _before_blank_line(data: bytes) -> bytes:
+    """The lines before the first blank one, which may end with a carriage return."""
+    found = [at for at in (data.find(b"\n\n"), data.find(b"\n\r\n")) if at >= 0]
+    return data[: min(found) + 1] if found else data
+
+
 def _read_fields(data: bytes) -> Named | str:
     """Return the project and the version, or why they are unknown.
 
@@ -182,15 +201,18 @@ def _read_fields(data: bytes) -> Named | str:
     a lone carriage return.
     """
     values: dict[bytes, bytes | None] = {}
-    at, key = 0, b""
-    while at < len(data):
-        line = _LINE.match(data, at)
-        if line is None or data[line.end() : line.end() + 1] not in (b"\n", b""):
+    key = b""
+    for line in data.removesuffix(b"\n").split(b"\n") if data else ():
+        line, value = line.removesuffix(b"\r"), None
+        if line[:1] not in (b" ", b"\t"):
+            key, colon, value = line.partition(b":")
+            if not (key and colon and _FIELD_NAME.issuperset(key)):
+                return "is not metadata"
+            key, value = key.lower(), value.lstrip(b" \t")
+        if b"\r" in line:
             return "is not metadata"
-        key = (line[1] or key).lower()
         if key in (b"name", b"version", b"metadata-version"):
-            values[key] = None if key in values else line[2]
-        at = line.end() + 1
+            values[key] = None if key in values else value
     project, version = (
         (values.get(key) or b"").decode("utf-8", "replace") for key in (b"name", b"version")
     )

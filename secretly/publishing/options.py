@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from ..errors import Refused
+from ..record import Record
 from ..text import escape
 
 
-class Option(NamedTuple):
+class Option(Record):
     """An option of a tool.
 
     :param name: the name by which the adapter knows it: its first long name, without the rest.

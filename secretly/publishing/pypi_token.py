@@ -9,17 +9,17 @@ a token can add a caveat, and only the index can remove one. PyPI decides what t
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
-import json
-import re
+import binascii
 from collections.abc import Collection
-from typing import Any, NamedTuple
 
 from ..errors import BadToken
+from ..record import Record
 from ..redacted import Secret
 from ..text import escape, format_time
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = [
     "PREFIX",
@@ -40,11 +40,15 @@ NOT_LIMITED = "not limited by the token itself; the index may know more"
 
 _HINT = "copy the whole token again from the page that shows it"
 
+#: The characters of URL-safe base64, and those of a location: a host, perhaps with its port.
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+_BASE64, _HOST = frozenset(f"{_LETTERS}-_"), frozenset(f"{_LETTERS}.:-".encode())
+
 # The types of the format's fields. PyPI does not use 4, for third parties.
 _END, _LOCATION, _IDENTIFIER, _SIGNATURE = 0, 1, 2, 6
 
 
-class _Macaroon(NamedTuple):
+class _Macaroon(Record):
     location: bytes
     identifier: bytes
     caveats: tuple[bytes, ...]
@@ -54,7 +58,7 @@ class _Macaroon(NamedTuple):
         return f"<macaroon of {self.location.decode()}>"
 
 
-class TokenScope(NamedTuple):
+class TokenScope(Record):
     """What a token says it allows. Only its index can check that the token is genuine.
 
     :param location: the host name of the index that made the token.
@@ -90,6 +94,12 @@ class TokenScope(NamedTuple):
 
 def is_pypi_token(value: str) -> bool:
     """Whether a secret is a token, or contains one after something else."""
+    if value.startswith(PREFIX):  # as most of them do
+        return True
+    if PREFIX not in value:
+        return False
+    import re
+
     start = rf"\A[^!-~]*['\"]?{PREFIX}"
     anywhere = rf"(?<![A-Za-z0-9_-]){PREFIX}[A-Za-z0-9_-]{{16}}"
     whole = rf"{PREFIX}AgE[A-Za-z0-9_-]{{80}}"  # a real one, even after a letter
@@ -122,6 +132,8 @@ def narrow(
     :param projects: the only projects that the token is for, normalized; None: unchanged.
     :raises BadToken: if *token* is not a valid PyPI token.
     """
+    import json
+
     macaroon = _read(token)
     caveats: list[Any] = []
     if expires is not None:
@@ -130,7 +142,7 @@ def narrow(
         caveats.append([1, sorted(projects)])
     for caveat in caveats:
         data = json.dumps(caveat).encode()
-        signature = hmac.digest(macaroon.signature, data, hashlib.sha256)
+        signature = _signed(macaroon.signature, data)
         macaroon = macaroon._replace(caveats=(*macaroon.caveats, data), signature=signature)
     return _written(macaroon)
 
@@ -145,7 +157,7 @@ def make_token(location: str, identifier: str, key: bytes) -> Secret:
     :param identifier: what the index finds the token by.
     :param key: the index's own key for this token.
     """
-    signature = hmac.digest(_derived(key), identifier.encode(), hashlib.sha256)
+    signature = _signed(_derived(key), identifier.encode())
     return _written(_Macaroon(location.encode(), identifier.encode(), (), signature))
 
 
@@ -157,13 +169,21 @@ def is_genuine(token: str, key: bytes) -> bool:
     macaroon = _read(token)
     signature = _derived(key)
     for part in (macaroon.identifier, *macaroon.caveats):
-        signature = hmac.digest(signature, part, hashlib.sha256)
+        signature = _signed(signature, part)
+    import hmac
+
     return hmac.compare_digest(signature, macaroon.signature)
 
 
 def _derived(key: bytes) -> bytes:
     """The key of the first signature. libmacaroons derives it with a fixed text."""
-    return hmac.digest(b"macaroons-key-generator", key, hashlib.sha256)
+    return _signed(b"macaroons-key-generator", key)
+
+
+def _signed(key: bytes, data: bytes) -> bytes:
+    import hmac  # only the token for the tool is made, after the question
+
+    return hmac.digest(key, data, "sha256")
 
 
 # -- caveats ---------------------------------------------------------------------
@@ -171,6 +191,8 @@ def _derived(key: bytes) -> bytes:
 
 def _json(caveat: bytes) -> object:
     try:
+        import json
+
         return json.loads(caveat)
     except (ValueError, RecursionError):
         pass
@@ -228,12 +250,13 @@ def _decoded(token: str) -> _Macaroon:
     if not token.startswith(PREFIX):
         raise BadToken(f"this is not a PyPI token: it does not start with '{PREFIX}'", _HINT)
     text = token.removeprefix(PREFIX)
-    if not re.fullmatch(r"[A-Za-z0-9_-]+={0,2}", text):
+    text, padding = text.rstrip("="), len(text) - len(text.rstrip("="))
+    if not text or padding > 2 or not _BASE64.issuperset(text):
         raise BadToken("the token contains invalid characters", _HINT)
-    text = text.rstrip("=")
     if len(text) % 4 == 1:  # not a possible length in base64
         raise _malformed()
-    data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    plain = text.replace("-", "+").replace("_", "/")
+    data = binascii.a2b_base64(plain + "=" * (-len(text) % 4))
     if data[:1] != b"\x02":
         raise BadToken("the token is not in the format of PyPI's tokens", _HINT)
     macaroon = _Fields(data[1:]).macaroon()
@@ -261,7 +284,7 @@ class _Fields:
         kind, signature = self._field()
         if kind != _SIGNATURE or len(signature) != 32 or self._at != len(self._data):
             raise _malformed()
-        if not re.fullmatch(rb"[A-Za-z0-9.:-]+", location):
+        if not location or not _HOST.issuperset(location):
             raise BadToken("the token does not name the index that made it", _HINT)
         return _Macaroon(location, identifier, tuple(caveats), signature)
 
@@ -296,6 +319,8 @@ class _Fields:
 
 
 def _written(macaroon: _Macaroon) -> Secret:
+    import base64
+
     return Secret(PREFIX + base64.urlsafe_b64encode(_encoded(macaroon)).decode().rstrip("="))
 
 

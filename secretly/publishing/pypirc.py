@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import configparser
 import contextlib
-import io
 import os
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from .. import safefiles
 from ..errors import Refused
+from ..record import Record
 from ..text import escape
 from .destination import without_user
 
-_DEFAULT = configparser.DEFAULTSECT
+_DEFAULT = "DEFAULT"  # configparser's name for the section that counts in each
 
 #: The keys of a section that name an index, or a file with certificates.
 _KEYS = ("repository", "username", "ca_cert", "client_cert")
 
 
-class Pypirc(NamedTuple):
+class Pypirc(Record):
     """What a ``.pypirc`` says of indexes. It does not hold the passwords.
 
     :param path: the file.
@@ -53,12 +51,27 @@ def read_pypirc(path: str) -> Pypirc:
 
     :raises Refused: if the file can't be read.
     """
-    parser, data = configparser.RawConfigParser(), b""
-    with contextlib.suppress(configparser.Error, ValueError, OSError):
+    with contextlib.suppress(ValueError, OSError):
+        data = b""
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            # With line ends of any kind, as in a file that is opened as text.
             data = b"" if path == os.devnull else safefiles.read_file(path)
-            parser.read_file(io.TextIOWrapper(io.BytesIO(data), "utf-8"))
+        if not data:  # most users have none
+            return Pypirc(path, None, {_DEFAULT: ""}, (), {_DEFAULT: {}})
+        if (found := _read(path, data)) is not None:
+            return found
+    data = b""  # a traceback may show locals, and a bad line may hold a password
+    raise Refused(f"can't read {escape(path)}", "fix the file: it says where the index is")
+
+
+def _read(path: str, data: bytes) -> Pypirc | None:
+    """Read what is in the file; None if it can't be read."""
+    import configparser
+    import io
+
+    parser = configparser.RawConfigParser()
+    with contextlib.suppress(configparser.Error, ValueError):
+        # With line ends of any kind, as in a file that is opened as text.
+        parser.read_file(io.TextIOWrapper(io.BytesIO(data), "utf-8"))
         servers = parser.get("distutils", "index-servers", fallback=None)
         sections = {
             name: {k: parser.get(name, k) for k in _KEYS if parser.has_option(name, k)}
@@ -71,5 +84,4 @@ def read_pypirc(path: str) -> Pypirc:
             tuple(s for s in parser.sections() if parser.get(s, "password", fallback="")),
             sections,
         )
-    del parser, data  # a traceback may show locals, and a bad line may hold a password
-    raise Refused(f"can't read {escape(path)}", "fix the file: it says where the index is")
+    return None

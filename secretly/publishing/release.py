@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from ..asking import upload_wording
 from ..config.model import Entry
 from ..errors import Refused
+from ..record import Record
 from ..redacted import Secret
+from ..safefiles import hashing
 from ..text import escape, format_command, format_size, format_time, shell_quote, shorten
-from . import pypi_token, token_use
+from . import metadata, pypi_token, token_use
 from .archives import Distribution, normalize_project
 from .consent import WIDTH, Consent
 from .destination import Destination, made_by
@@ -37,7 +37,7 @@ _DIGITS = 12
 _USERNAME = 40
 
 
-class Release(NamedTuple):
+class Release(Record):
     """What would be uploaded.
 
     :param tool: the name of the publishing command.
@@ -350,11 +350,13 @@ class Release(NamedTuple):
 
 def _digest(lines: Sequence[str]) -> str:
     """The beginning of the hash of some lines."""
-    return hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest()[:_DIGITS]
+    return hashing.of_bytes("".join(f"{line}\n" for line in lines).encode())[:_DIGITS]
 
 
 def _version_note(version: str) -> str:
     """A note about an unusual version; empty for others."""
+    if metadata.is_plain_version(version):
+        return ""
     from packaging.version import Version
 
     try:

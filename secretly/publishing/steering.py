@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 
 from ..asking import upload_wording
 from ..config.values import steers
 from ..errors import Refused
 from ..text import escape
-from .launchers import Launched
-from .tool import Network, Pin
+from .tool import Launched, Network, Pin
 from .tool_call import ToolCall
 
 #: The variables of what the tools depend on: the C library, TLS, HTTP clients, Python, the finders
@@ -78,18 +76,24 @@ def matches(name: str, patterns: Iterable[str]) -> bool:
     )
 
 
+def _is_like(pattern: str, name: str) -> bool:
+    import re  # most uploads have no variable to look at
+
+    return re.fullmatch(pattern, name) is not None
+
+
 def could_steer(name: str) -> bool:
     """Whether a variable could steer an upload of some tool's, or what it trusts.
 
     For a value that isn't known yet, so that no adapter can look at it.
     """
-    steering = re.fullmatch(_UPLOADING, name) and not re.fullmatch(_CREDENTIAL, name)
-    return bool(steering) or changes_trust(name)
+    steering = _is_like(_UPLOADING, name) and not _is_like(_CREDENTIAL, name)
+    return steering or changes_trust(name)
 
 
 def changes_trust(name: str) -> bool:
     """Whether a variable says which certificates are trusted."""
-    return re.fullmatch(_TRUSTING, name) is not None
+    return _is_like(_TRUSTING, name)
 
 
 def check_variables(call: ToolCall) -> None:
@@ -117,11 +121,13 @@ def check_launched(call: ToolCall, launched: Launched) -> None:
         raise launched.problem
     row = call.invocation.row
     ours = {*row.secrets, *row.alternatives, *row.blanks, *row.removes}
-    for name, (value, place) in sorted(launched.variables.items()):
+    for name, one in sorted(launched.variables.items(), key=lambda item: item[0]):
         reads = matches(name, call.reads)
-        unknown = reads and (value is None or not re.fullmatch(_NAMING, name))
+        unknown = reads and (one.value is None or not _is_like(_NAMING, name))
         if unknown or name in ours or steers_upload(call, name):
-            raise _launched(call, name, place, "could change where, how or as whom the upload goes")
+            raise _launched(
+                call, name, one.place, "could change where, how or as whom the upload goes"
+            )
 
 
 def check_pin(pin: Pin, launched: Launched, call: ToolCall) -> None:
@@ -129,9 +135,9 @@ def check_pin(pin: Pin, launched: Launched, call: ToolCall) -> None:
 
     :raises Refused: naming the setting, or the argument that the launcher replaces.
     """
-    for name, (value, place) in launched.variables.items():
-        if name in pin.removes or pin.environ.get(name, value) != value:
-            raise _launched(call, name, place, "undoes what holds the upload to the index")
+    for name, one in launched.variables.items():
+        if name in pin.removes or pin.environ.get(name, one.value) != one.value:
+            raise _launched(call, name, one.place, "undoes what holds the upload to the index")
     for text, launcher in launched.replaced:
         for word in pin.arguments:
             if text in word:
@@ -159,7 +165,7 @@ def steers_upload(call: ToolCall, name: str) -> bool:
         return False
     if matches(name, call.own) or steers(name):
         return True
-    return bool(re.fullmatch(_BENEATH, name)) and not re.fullmatch(_HARMLESS, name)
+    return _is_like(_BENEATH, name) and not _is_like(_HARMLESS, name)
 
 
 def network_of(call: ToolCall) -> Network:
@@ -186,7 +192,8 @@ def _by_variables(call: ToolCall) -> Iterator[str]:
 
 def proxy_host(proxy: str) -> str:
     """The host and port of a proxy: its user name and password are not shown."""
-    place, *more = re.split(r"[/?#]", proxy.partition("://")[2] or proxy, maxsplit=1)
-    if "@" in "".join(more):  # a password with such a character in it: programs disagree
+    rest = proxy.partition("://")[2] or proxy
+    place = min((rest.partition(mark)[0] for mark in "/?#"), key=len)
+    if "@" in rest[len(place) :]:  # a password with such a character in it: programs disagree
         return upload_wording.UNREADABLE
     return escape(place.rpartition("@")[2])

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, NamedTuple
 
+from ..errors import Refused
+from ..record import Record
 from .archives import Distribution
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from typing import Literal
 
 #: The endings that most versions of twine have taken.
 ENDINGS = (".whl", ".tar.gz", ".zip", ".egg", ".tar.bz2", ".exe")
 
 
-class Artifacts(NamedTuple):
+class Artifacts(Record):
     """Which files a publishing tool uploads.
 
     :param arguments: the words after the subcommand name files.
@@ -74,7 +79,7 @@ class Artifacts(NamedTuple):
     separately: str = ""
 
 
-class Packages(NamedTuple):
+class Packages(Record):
     """What a call sends to a registry that takes no PyPI tokens, or changes there.
 
     :param releases: each package with its version; the version is empty if none is meant.
@@ -91,7 +96,7 @@ class Packages(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-class Pin(NamedTuple):
+class Pin(Record):
     """How the destination that was shown is forced on the tool.
 
     :param arguments: the tool's arguments, in place of the typed ones.
@@ -104,7 +109,7 @@ class Pin(NamedTuple):
     removes: tuple[str, ...] = ()
 
 
-class Network(NamedTuple):
+class Network(Record):
     """What changes the connection.
 
     :param settings: the user's own settings, in words: ``a client certificate``.
@@ -113,3 +118,29 @@ class Network(NamedTuple):
 
     settings: tuple[str, ...] = ()
     unverified: str = ""
+
+
+class Variable(Record):
+    """A variable that a launcher sets.
+
+    :param value: its value; None if only the launcher knows it.
+    :param place: the setting that says so, in words.
+    """
+
+    value: str | None
+    place: str
+
+
+class Launched(Record):
+    """What the launchers of a call add to it.
+
+    :param variables: the variables that they set, whatever the environment has.
+    :param code: the project's own code that sees the token, in words.
+    :param replaced: texts in arguments that a launcher replaces, each with the launcher.
+    :param problem: why the call can't be known; None if it can.
+    """
+
+    variables: Mapping[str, Variable] = {}
+    code: tuple[str, ...] = ()
+    replaced: tuple[tuple[str, str], ...] = ()
+    problem: Refused | None = None

@@ -5,10 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-import tomllib
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
 
 from .. import safefiles
 from ..config.command_line import Invocation, Words
@@ -19,6 +16,11 @@ from .archives import Readings
 from .destination import Destination
 from .pypirc import Pypirc
 from .tool import Artifacts, Network, Packages, Pin
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Any
 
 
 class ToolCall:
@@ -240,16 +242,28 @@ class ToolCall:
         variables = (name[1:] for name in options if name.startswith("$"))
         return next(filter(None, map(self.environ.get, variables)), None)
 
+    @property
+    def start_path(self) -> str:
+        """The path of the folder in which the tool starts. Most of them need no more of it.
+
+        :raises Refused: if the working folder was deleted.
+        """
+        try:
+            here = os.getcwd()
+        except OSError:
+            raise Refused("the working folder was deleted", "cd to another folder") from None
+        named = self.value(self.folder_options)
+        return os.path.join(here, named) if named else here
+
     @functools.cached_property
     def start_folder(self) -> Path:
         """The folder in which the tool starts: the working folder, or the one that is named.
 
         :raises Refused: if the working folder was deleted.
         """
-        try:
-            return Path(self.value(self.folder_options) or ".").absolute()
-        except OSError:
-            raise Refused("the working folder was deleted", "cd to another folder") from None
+        from pathlib import Path
+
+        return Path(self.start_path)
 
     @functools.cached_property
     def named_folder(self) -> Path:
@@ -281,6 +295,8 @@ def read_toml(path: Path) -> dict[str, Any]:
     # Raised outside: a traceback may show locals, and the parser's hold the file's text.
     with contextlib.suppress(OSError, ValueError, RecursionError):
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            import tomllib  # twine reads none
+
             return tomllib.loads(safefiles.read_file(path).decode("utf-8"))
         return {}
     raise Refused(

@@ -8,12 +8,15 @@ extended header of any size, and takes much longer for many small members.
 
 from __future__ import annotations
 
-import re
 import zlib
 from collections.abc import Callable, Iterator
-from typing import IO, NamedTuple
 
+from ..record import Record
 from .metadata import BadArchive
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from typing import IO
 
 __all__ = ["MEMBERS", "Member", "TarReader", "is_tar_header", "unpack"]
 
@@ -27,11 +30,12 @@ _EXTENDED, _ALL_EXTENDED, _EACH = 1 << 20, 32 << 20, 100
 #: How many bytes are read, and unpacked, at a time.
 _READ, _CHUNK = 1 << 16, 1 << 18
 
+#: The most digits that the length of a record in an extended header has.
+_RECORD_DIGITS = 7
+
 _BLOCK = 512
 _ZEROS, _ZERO_BLOCK = bytes(_CHUNK), bytes(_BLOCK)
 _BLANK = b" " * 8  # in place of the checksum, while computing it
-_OCTAL = re.compile(rb" *([0-7]*)[ \0]*")
-_RECORD = re.compile(rb"([1-9]\d{0,6}) ([^=\n]+)=")
 
 #: The kinds of members: files, folders, headers that describe the next members, and all that are
 #: members.
@@ -66,7 +70,7 @@ def unpack(file: IO[bytes], seen: Callable[[bytes], object]) -> Iterator[bytes]:
         raise BadArchive("it ends too early")
 
 
-class Member(NamedTuple):
+class Member(Record):
     """A member of a tar archive.
 
     :param name: as in the archive.
@@ -204,18 +208,26 @@ class TarReader:
 
 def is_tar_header(block: bytes) -> bool:
     """Whether 512 bytes are the header of a member in a tar archive, by their checksum."""
-    found = _OCTAL.fullmatch(block, 148, 156)
+    found = _octal(block[148:156])
     # Adler-32 is the quickest way to a sum of bytes. It gives that sum plus 1, modulo 65521.
     total = zlib.adler32(_BLANK.join((block[:148], block[156:]))) & 0xFFFF
-    return found is not None and total == (int(found[1] or b"0", 8) + 1) % 65521
+    return found is not None and total == (found + 1) % 65521
 
 
 def _size(block: bytes) -> int:
     """The size in a header, in bytes."""
-    size = _OCTAL.fullmatch(block, 124, 136)
+    size = _octal(block[124:136])
     if size is None or not is_tar_header(block):
         raise BadArchive("it is not a tar archive, or is damaged")
-    return int(size[1] or b"0", 8)
+    return size
+
+
+def _octal(field: bytes) -> int | None:
+    """The number in a header's field, with blanks around it: 0 without digits, None if odd."""
+    digits = field.lstrip(b" ").rstrip(b" \0")
+    if not digits:
+        return 0
+    return int(digits, 8) if digits.isdigit() and not {*b"89"} & {*digits} else None
 
 
 def _name(block: bytes) -> bytes:
@@ -228,8 +240,13 @@ def _name(block: bytes) -> bytes:
     return block[345:500].partition(b"\0")[0] + b"/" + name
 
 
-#: What some programs read as a record of its own, in the value of another one.
-_HIDDEN = re.compile(rb"\n\d+ [^=\n]+=")
+def _hides_record(value: bytes) -> bool:
+    """Whether some programs read a record of its own in the value of another one."""
+    if b"\n" not in value:
+        return False
+    import re
+
+    return re.search(rb"\n\d+ [^=\n]+=", value) is not None
 
 
 def _records(data: bytes) -> dict[bytes, bytes]:
@@ -237,12 +254,15 @@ def _records(data: bytes) -> dict[bytes, bytes]:
     found: dict[bytes, bytes] = {}
     at = 0
     while at < len(data):
-        start = _RECORD.match(data, at)
-        end = at + int(start[1]) if start else 0
-        if start is None or end <= start.end() or data[end - 1 : end] != b"\n":
+        length, blank, _ = data[at : at + _RECORD_DIGITS + 1].partition(b" ")
+        key, equals, _ = data[at + len(length) + 1 :].partition(b"=")
+        begin = at + len(length) + len(key) + 2
+        good = length.isdigit() and not length.startswith(b"0") and blank and equals
+        end = at + int(length) if good else 0
+        if not key or b"\n" in key or end <= begin or data[end - 1 : end] != b"\n":
             raise BadArchive("it has an odd extended header")
-        key, value = start[2], data[start.end() : end - 1]
-        if _HIDDEN.search(data, start.end(), end - 1) or key.startswith(b"GNU.sparse"):
+        value = data[begin : end - 1]
+        if key.startswith(b"GNU.sparse") or _hides_record(value):
             raise BadArchive("it has an odd extended header")
         if key in (b"path", b"size") and found.setdefault(key, value) != value:
             raise BadArchive("it has an odd extended header")

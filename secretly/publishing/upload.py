@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Collection, Mapping, Sequence
 
 from ..config.command_line import Invocation
@@ -16,11 +15,10 @@ from .archives import Readings
 from .changes import changed
 from .destination import Destination
 from .examine import examine_release
-from .launchers import Launched, look
 from .metadata import normalize_project
 from .release import Release
 from .steering import check_launched, check_pin, check_variables, matches, steers_upload
-from .tool import Pin
+from .tool import Launched, Pin
 from .tool_call import ToolCall
 from .tools import tool_for
 
@@ -247,7 +245,17 @@ def _masked(word: str, secrets: Collection[str]) -> str:
     for secret in secrets:
         if word == secret or (word.startswith("-") and word.endswith(secret)):
             return word[: len(word) - len(secret)] + "***"
+    if "@" not in word:
+        return word
+    import re
+
     return re.sub(r"(//[^/@\s:]*:)[^/@\s]*@", r"\1***@", word)
+
+
+def _look(call: Invocation, environ: Mapping[str, str]) -> Launched:
+    from .launchers import look  # most calls start the tool itself
+
+    return look(call, environ)
 
 
 def upload_of(
@@ -272,7 +280,7 @@ def upload_of(
     adapter = tool_for(call.row.name)
     if adapter is None:
         return None
-    launched = look(call, environ) if call.launching else Launched()
+    launched = _look(call, environ) if call.launching else Launched()
     known = {name: one.value for name, one in launched.variables.items() if one.value is not None}
     childs = Environ({**environ, **known}) if known else environ
     found = adapter(

@@ -11,10 +11,14 @@ import os
 import struct
 import zlib
 from collections.abc import Iterator
-from typing import IO, NamedTuple
 
+from ..record import Record
 from .metadata import MOST, BadArchive
 from .unpacking import MEMBERS, is_tar_header
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from typing import IO
 
 __all__ = ["ZipMember", "read_member", "zip_members"]
 
@@ -32,7 +36,7 @@ _STORED, _DEFLATED = 0, 8
 _ENCRYPTED, _UTF_8 = 1, 0x800
 
 
-class ZipMember(NamedTuple):
+class ZipMember(Record):
     """A member of a zip archive.
 
     :param raw: the bytes of its name.
@@ -50,7 +54,8 @@ class ZipMember(NamedTuple):
     @property
     def name(self) -> str:
         """The member's name, as Python's own reader decodes it."""
-        return self.raw.decode("utf-8" if self.flags & _UTF_8 else "cp437", "surrogateescape")
+        coded = self.flags & _UTF_8 or self.raw.isascii()
+        return self.raw.decode("utf-8" if coded else "cp437", "surrogateescape")
 
 
 def zip_members(file: IO[bytes], mark: bytes) -> Iterator[ZipMember]:

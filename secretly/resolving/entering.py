@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from ..config.model import Entry
 from ..errors import Refused
+from ..record import Record
 from ..redacted import Secret
 from ..reference import Reference
 from ..text import escape
@@ -66,7 +65,7 @@ async def _with_username(
     raise Refused(f"no usable user name for {escape(candidate.name)}", f"the problem: {wrong}")
 
 
-class Entered(NamedTuple):
+class Entered(Record):
     """What the user typed at one prompt.
 
     :param candidate: the name that was asked for, with the user name that was typed next.

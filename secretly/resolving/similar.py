@@ -47,6 +47,9 @@ def configured_names(configuration: Configuration) -> set[str]:
     found = set(configuration.secrets)
     tables = (*(row.secrets for row in commands), *(profile.secrets for profile in profiles))
     for variable, text in (pair for table in tables for pair in table.items()):
+        if text.isidentifier():  # a plain name, as most of them are
+            found.add(text)
+            continue
         with contextlib.suppress(BadReference):  # a publishing tool's index names its secret
             reference = parse(text, variable=variable)
             # In braces, references are parts of a longer text.

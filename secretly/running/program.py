@@ -99,10 +99,10 @@ def fingerprint(program: str, content: bool = False) -> tuple[int | str, ...]:
         facts = os.stat(program)
         digest = ""
         if content:
-            import hashlib
+            from ..safefiles import hashing
 
             with open(program, "rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
+                digest = hashing.of_file(file, facts.st_size)
     except OSError as error:
         if isinstance(error, PermissionError):  # it may be executable and not readable
             digest = "unreadable"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from .requests import NeedsLoop, Request
 
+TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
     from .loop import Loop, Settle, Undo
 

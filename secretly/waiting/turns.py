@@ -9,11 +9,14 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
-from typing import Any
 
 from ..errors import PromptTimeout
 from .events import Event
 from .requests import installed_reactor, reactor_has_stopped
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["Turn", "Turns"]
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import NamedTuple
 
 from ...config.command_line import Words
+from ...record import Record
 from ..options import (
     Option,
     Options,
@@ -17,7 +17,7 @@ from ..options import (
 )
 
 
-class _Part(NamedTuple):
+class _Part(Record):
     """A part of a command line: an option with its value, or another word.
 
     :param option: the option's name; empty for another word.

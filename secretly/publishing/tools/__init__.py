@@ -7,7 +7,6 @@ and a row to ``config/known_commands.py``.
 from __future__ import annotations
 
 import importlib
-from importlib.util import find_spec
 
 TYPE_CHECKING = False  # what follows loads typing, and most commands don't publish
 if TYPE_CHECKING:
@@ -18,6 +17,8 @@ __all__ = ["is_tool", "tool_for"]
 
 def is_tool(name: str) -> bool:
     """Whether the known command of that name is a publishing tool. Loads no module."""
+    from importlib.util import find_spec
+
     return _is_module(name) and find_spec(f"{__name__}.{name}") is not None
 
 

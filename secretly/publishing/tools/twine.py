@@ -5,12 +5,12 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from ...asking import upload_wording
 from ...config import places
 from ...config.command_line import Words
 from ...errors import Refused
+from ...record import Record
 from ...text import escape
 from .. import pins
 from ..addresses import read_address, secret_named
@@ -33,7 +33,7 @@ _UPLOAD = Options(
 )
 
 
-class _Index(NamedTuple):
+class _Index(Record):
     """The index of a call.
 
     :param name: its name; empty if it is given by URL.
@@ -69,7 +69,8 @@ class Twine(ToolCall):
 
     def find_destination(self) -> Destination:
         """The URL that an option or a variable gives, else the index with that name."""
-        name, url, settings = self._index
+        index = self._index
+        name, url = index.name, index.url
         username = self._value("--username", "TWINE_USERNAME")
         if not url:
             return self._for_pypi(Destination(name, _NAMES[name]), username)
@@ -78,7 +79,9 @@ class Twine(ToolCall):
         found = Destination(name, secret, shown)
         if found.pypis:
             return self._for_pypi(found, username)
-        return found._replace(username=settings.get("username") if username is None else username)
+        return found._replace(
+            username=index.settings.get("username") if username is None else username
+        )
 
     def _for_pypi(self, found: Destination, username: str | None) -> Destination:
         """PyPI or TestPyPI, which take the user name ``__token__`` alone.

@@ -1,0 +1,224 @@
+"""What a start loads and reads, and the small readers that stand for slow modules."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from packaging.metadata import parse_email
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+from test_distributions import metadata, tarred, zipped
+
+import secretly
+from secretly.asking import screens
+from secretly.publishing import metadata as read
+from secretly.publishing import unpacking
+from secretly.publishing.archives import Named
+from secretly.safefiles import hashing
+
+ROOT = Path(secretly.__file__).parents[1]
+
+#: Modules that take longer to load than what they would do before an upload's question.
+SLOW = (
+    "asyncio base64 configparser dataclasses dotenv glob hashlib importlib.util json keyring"
+    " packaging pathlib pexpect socket textwrap tomllib twisted typing urllib.parse zipfile"
+).split()
+
+#: Runs secretly until pexpect is loaded, which reads the answer: the question is there by then.
+UNTIL_ASKED = f"""
+import os, sys
+sys.path.append({str(ROOT)!r})
+class Watch:
+    def find_spec(self, name, path=None, target=None):
+        if name == "pexpect":
+            os.write(1, " ".join(n for n in {SLOW!r} if n in sys.modules).encode() + b".")
+            os._exit(0)
+sys.meta_path.insert(0, Watch())
+from secretly.cli import main
+main(sys.argv[1:])
+"""
+
+#: A pinentry that says OK to all, and notes what is asked.
+PINENTRY = """\
+#!/bin/sh
+echo OK
+while read line; do echo "$line" >> "$ASKED"; echo OK; done
+"""
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("what", ["wheel", "sdist"])
+def test_an_upload_loads_nothing_slow_before_its_question(tmp_path: Path, what: str) -> None:
+    """The rest loads while you read."""
+    pinentry, asked = tmp_path / "pinentry", tmp_path / "asked"
+    pinentry.write_text(PINENTRY)
+    (tmp_path / "twine").write_text("#!/bin/sh\n")
+    for path in (pinentry, tmp_path / "twine"):
+        path.chmod(0o700)
+    if what == "wheel":
+        member = ("demo-1.0.dist-info/METADATA", metadata())
+        file = zipped(tmp_path / "demo-1.0-py3-none-any.whl", member)
+    else:
+        file = tarred(tmp_path / "demo-1.0.tar.gz", ("demo-1.0/PKG-INFO", metadata()))
+    environ = {"HOME": str(tmp_path), "PATH": f"{tmp_path}:/usr/bin:/bin", "ASKED": str(asked)}
+    environ |= {"PINENTRY": str(pinentry), "DISPLAY": "other.example:0", "CI": ""}
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", UNTIL_ASKED, "run", "twine", "upload", str(file)],
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        start_new_session=True,
+    )
+    assert (done.stdout, done.stderr) == (".", "")
+    assert "GETPIN" in asked.read_text()
+
+
+# -- metadata --------------------------------------------------------------------
+
+
+FIELDS = st.lists(
+    st.sampled_from(
+        ["Name: demo", "name:x", "Version: 1.0", "Metadata-Version: 2.1", "A: b", "\ty"]
+    )
+    | st.text("Nam:e \t\r-1", max_size=8),
+    max_size=6,
+)
+
+
+@given(FIELDS, st.sampled_from(["\n", "\r\n"]), st.booleans())
+def test_fields_are_read_as_packaging_reads_them(lines: list[str], end: str, more: bool) -> None:
+    """What programs read differently is refused."""
+    data = end.join([*(["Metadata-Version: 2.1"] if more else []), *lines, ""]).encode()
+    found = read._read_fields(data)
+    assert found == fields_by_pattern(data)
+    if isinstance(found, Named):
+        raw, unknown = parse_email(data)
+        assert not {"name", "version", "metadata-version"} & unknown.keys()
+        assert (raw["name"], raw["version"]) == (found.project, found.version)
+
+
+def fields_by_pattern(data: bytes) -> Named | str:
+    """The project and the version, or why they are unknown."""
+    values: dict[bytes, bytes | None] = {}
+    at, key = 0, b""
+    while at < len(data):
+        line = re.compile(
+            rb"([!-9;-~]+):[ \t]*([^\r\n]*)\r?|[ \t][^\r\n]*\r?",
+        ).match(data, at)
+        if line is None or data[line.end() : line.end() + 1] not in (b"\n", b""):
+            return "is not metadata"
+        key = (line[1] or key).lower()
+        if key in (b"name", b"version", b"metadata-version"):
+            values[key] = None if key in values else line[2]
+        at = line.end() + 1
+    project, version = ((values.get(key) or b"").decode() for key in (b"name", b"version"))
+    if not values.get(b"metadata-version"):
+        return "is not metadata"
+    if not read.is_project_name(project) or not version:
+        return "has no project and version"
+    return Named(project, version)
+
+
+@given(st.binary(max_size=40) | st.text("a\n\r", max_size=12).map(str.encode))
+def test_the_fields_end_at_the_first_blank_line(data: bytes) -> None:
+    """A blank line may end with a carriage return."""
+    end = re.search(rb"\n\r?\n", data)
+    assert read._before_blank_line(data) == (data[: end.start() + 1] if end else data)
+
+
+@given(st.text("aB1-_. \u00e9\n", max_size=8) | st.text(max_size=4))
+def test_projects_have_the_names_that_packaging_knows(name: str) -> None:
+    """Normalized they are the same, and the same ones are valid."""
+    assert read.normalize_project(name) == canonicalize_name(name)
+    valid = re.fullmatch(r"[A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9._-]*[A-Za-z0-9]", name) is not None
+    assert read.is_project_name(name) == valid
+
+
+@given(st.text("0123.\u0661v", max_size=8) | st.text(max_size=4))
+def test_a_plain_version_is_valid_for_packaging_and_not_for_development(version: str) -> None:
+    """Others are left to packaging."""
+    if read.is_plain_version(version):
+        assert not Version(version).is_devrelease
+    elif re.fullmatch(r"[0-9]+(\.[0-9]+)*", version):
+        raise AssertionError(version)
+
+
+def test_a_long_version_is_left_to_packaging() -> None:
+    """Python refuses numbers with thousands of digits."""
+    assert read.is_plain_version("1.0") and not read.is_plain_version("1" * 5000)
+    with pytest.raises((InvalidVersion, ValueError)):
+        Version("1" * 5000)
+
+
+# -- tar headers, tokens, screens, hashes -----------------------------------------
+
+
+@given(st.text("0178 \0+_x", max_size=12).map(str.encode))
+def test_a_number_in_a_tar_header_is_read_strictly(field: bytes) -> None:
+    """As the pattern says."""
+    found = re.fullmatch(rb" *([0-7]*)[ \0]*", field)
+    assert unpacking._octal(field) == (None if found is None else int(found[1] or b"0", 8))
+
+
+RECORD = st.builds(
+    lambda key, value, more: f"{len(key + value) + 5 + more} {key}={value}\n",
+    st.sampled_from(["path", "size", "mtime", "", "GNU.sparse.x", "a\nb"]),
+    st.text("ab=\n1 ", max_size=6) | st.sampled_from(["1\n5 a=b", "x" * 90]),
+    st.integers(-1, 1),
+)
+
+
+@given(st.lists(RECORD, max_size=3).map("".join) | st.text("0123 =\npath", max_size=9))
+def test_an_extended_header_is_read_as_its_patterns_say(text: str) -> None:
+    """A length that is wrong, or a record that is hidden in another, is refused."""
+    try:
+        found = unpacking._records(text.encode())
+    except read.BadArchive:
+        found = None
+    assert found == records_by_patterns(text.encode())
+
+
+def records_by_patterns(data: bytes) -> dict[bytes, bytes] | None:
+    """The path and the size in an extended header; None if it is odd."""
+    found: dict[bytes, bytes] = {}
+    at = 0
+    while at < len(data):
+        start = re.compile(rb"([1-9]\d{0,6}) ([^=\n]+)=").match(data, at)
+        end = at + int(start[1]) if start else 0
+        if start is None or end <= start.end() or data[end - 1 : end] != b"\n":
+            return None
+        key, value = start[2], data[start.end() : end - 1]
+        if re.search(rb"\n\d+ [^=\n]+=", value) or key.startswith(b"GNU.sparse"):
+            return None
+        if key in (b"path", b"size") and found.setdefault(key, value) != value:
+            return None
+        at = end
+    return found
+
+
+@given(st.text("unixlocalhost:127.09", max_size=16) | st.text(max_size=6))
+def test_a_display_of_this_machine_is_recognized(display: str) -> None:
+    """As the pattern says."""
+    found = re.fullmatch(r"(|unix|localhost|127\.0\.0\.1):([0-9]{1,5})(?:\.[0-9]+)?", display)
+    assert screens._read_display(display) == (found and (found[1], int(found[2])))
+
+
+@pytest.mark.parametrize("size", [0, 1, 1000, (1 << 18) + 7, 1 << 20, (1 << 20) + 1, 3 << 20])
+def test_a_hash_is_that_of_hashlib(size: int) -> None:
+    """Small and large files are hashed by different code."""
+    data = os.urandom(1000) * (size // 1000 + 1)
+    data = data[:size]
+    expected = hashlib.sha256(data).hexdigest()
+    assert hashing.of_file(io.BytesIO(data), size) == expected
+    assert hashing.of_file(io.BytesIO(data), 0) == expected  # it has grown
+    assert hashing.of_bytes(data) == expected
