@@ -17,7 +17,6 @@ program has a running loop, and yet asyncio does not drive it.
 
 from __future__ import annotations
 
-import atexit
 import sys
 import time
 
@@ -27,6 +26,8 @@ TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator
     from typing import Any, TypeVar
+
+    from threading import Thread
 
     from .loop import Loop, Settle, Undo
 
@@ -45,6 +46,7 @@ __all__ = [
     "on_loop",
     "readable",
     "sleep",
+    "start_thread",
 ]
 
 #: How long, in seconds, to wait in place before an event loop is loaded: long enough for a
@@ -54,11 +56,8 @@ _PATIENCE = 0.05
 #: The longest sleep in place, in seconds. A longer one may have to be cancelled.
 _LONGEST_SLEEP = 1.0
 
-#: How long, in seconds, a program that ends waits for threads that are left behind.
-_LAST_MOMENT = 1.0
-
-#: The threads that run now, left behind or not.
-_threads: set[Any] = set()
+#: How long, in seconds, Python's own end waits for threads that were left behind.
+_ENDING = 1.0
 
 #: Where Twisted puts the reactor that is installed.
 _REACTOR = "twisted.internet.reactor"
@@ -218,17 +217,6 @@ async def in_thread_if_needed(function: Callable[[], T], timeout: float) -> T:
     return found
 
 
-def _end_threads() -> None:
-    """Give the threads that are left behind a moment to end, when the program ends.
-
-    Python before 3.14 ends a daemon thread with ``pthread_exit``. In a module in Rust, such as the
-    one that ``cryptography`` imports for keyring, that aborts the whole process.
-    """
-    until = time.monotonic() + _LAST_MOMENT
-    for thread in list(_threads):
-        thread.join(max(0.0, until - time.monotonic()))
-
-
 class _Thread(Request["Any"]):
     """A function in a daemon thread, which keeps no process from exiting.
 
@@ -240,22 +228,13 @@ class _Thread(Request["Any"]):
         self._function, self._timeout = function, timeout
 
     def _start(self, done: Settle) -> None:
-        import threading
-
         def work() -> None:
             try:
                 done((self._function(), None))
             except Exception as error:
                 done((None, error))
-            finally:
-                _threads.discard(thread)
 
-        thread = threading.Thread(target=work, name="secretly", daemon=True)
-        if not _threads:
-            atexit.unregister(_end_threads)
-            atexit.register(_end_threads)
-        _threads.add(thread)
-        thread.start()
+        start_thread(work)
 
     def arm(self, loop: Loop, settle: Settle) -> Undo:
         self._start(lambda answer: loop.call_from_thread(lambda: settle(answer)))
@@ -281,6 +260,47 @@ class _InPlaceOrThread(_Thread):
             return self._function(), None
         except Exception as error:
             return None, error
+
+
+_working: set[Thread] = set()
+
+
+def start_thread(work: Callable[[], object]) -> None:
+    """Run a function in a daemon thread, which keeps no process from exiting."""
+    import atexit
+    import threading
+
+    def run() -> None:
+        _working.add(thread)
+        try:
+            work()
+        finally:
+            _working.discard(thread)
+
+    thread = threading.Thread(target=run, name="secretly", daemon=True)
+    atexit.unregister(_end_threads)
+    atexit.register(_end_threads)
+    thread.start()
+
+
+def _end_threads() -> None:
+    """End the threads that still work when Python ends, and wait for them for a moment.
+
+    Python ends such a thread where it next takes the interpreter's lock (``pthread_exit``). If a
+    Rust extension called Python there, as ``cryptography`` does, the process aborts: "FATAL:
+    exception not rethrown". So each thread gets a SystemExit before.
+    """
+    try:
+        import ctypes  # some builds of Python are without it
+    except ImportError:
+        return
+    threads, until = list(_working), time.monotonic() + _ENDING
+    for thread in threads:
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(
+            ctypes.c_ulong(thread.ident or 0), ctypes.py_object(SystemExit)
+        )
+    for thread in threads:
+        thread.join(max(0.0, until - time.monotonic()))
 
 
 async def _outcome(thread: _Thread) -> Any:
