@@ -90,9 +90,13 @@ def answer(
     serial: int = 1,
     kind: MessageType = MessageType.method_return,
     order: Endianness = Endianness.little,
+    sender: str = ":1.7",
 ) -> bytes:
     """Return an answer, as jeepney writes it."""
-    fields: dict[HeaderFields, object] = {HeaderFields.reply_serial: serial}
+    fields: dict[HeaderFields, object] = {
+        HeaderFields.reply_serial: serial,
+        HeaderFields.sender: sender,
+    }
     if signature:
         fields[HeaderFields.signature] = signature
     header = Header(order, kind, 0, 1, -1, -1, fields)
@@ -130,7 +134,7 @@ def test_what_jeepney_sends_is_read(
     """secretly reads the same values from an answer of jeepney's, in either byte order."""
     signature, values = body
     message = answer(signature, values, serial=serial, order=order)
-    assert dbus.parse_message(message) == (serial, values)
+    assert dbus.parse_message(message) == (serial, ":1.7", signature, values)
     assert dbus._size(message[:16]) == len(message)
 
 
@@ -150,12 +154,12 @@ def test_a_malformed_message_is_an_error_that_is_known(message: bytes, data: st.
 
 def test_an_error_has_no_values() -> None:
     """After an error, the caller learns that the call failed, but not why."""
-    assert dbus.parse_message(answer("s", ("why",), kind=MessageType.error)) == (1, None)
+    assert dbus.parse_message(answer("s", ("why",), kind=MessageType.error)) == (1, ":1.7", "", None)
 
 
 def test_a_signal_answers_no_call() -> None:
     """A message of another kind does not contain the number of a call."""
-    assert dbus.parse_message(answer(kind=MessageType.signal)) == (None, None)
+    assert dbus.parse_message(answer(kind=MessageType.signal)) == (None, ":1.7", "", None)
 
 
 def test_a_message_that_nests_without_end_is_refused() -> None:
@@ -275,10 +279,27 @@ def test_each_call_waits_for_its_answer(bus: Callable[[Script], str]) -> None:
                 connection.sendall(bytes([byte]))
 
     connection = connected(bus(script))
-    assert connection.call(TARGET, "One", "s", "x") == ("answer 2",)
-    assert connection.call(TARGET, "Two") == ("answer 3",)
+    assert connection.call(TARGET, "One", "s", "x", returns="s") == ("answer 2",)
+    assert connection.call(TARGET, "Two", returns="s") == ("answer 3",)
     connection.close()
     assert seen == ["Hello", "One", "Two"]
+
+
+def test_another_process_does_not_answer_for_a_service(bus: Callable[[Script], str]) -> None:
+    """A service that was started anew knows no session of the one before."""
+
+    def script(connection: socket.socket) -> None:
+        let_in(connection)
+        for message, sender in zip(calls(connection), ("bus", ":1.7", ":1.7", ":1.8"), strict=True):
+            connection.sendall(answer("s", ("x",), serial=message.header.serial, sender=sender))
+        connection.recv(100)
+
+    connection = connected(bus(script))
+    for _ in range(2):
+        assert connection.call(TARGET, "One", returns="s") == ("x",)
+    with pytest.raises(dbus.Malformed):
+        connection.call(TARGET, "One", returns="s")
+    connection.close()
 
 
 @pytest.mark.parametrize("line", [b"REJECTED EXTERNAL\r\n", b"ERROR\r\n", b"OKAY\r\n"])
@@ -299,6 +320,21 @@ def hangs_up(connection: socket.socket) -> None:
     """End the connection before the answer."""
     let_in(connection)
     next(calls(connection))
+
+
+def cuts_off(connection: socket.socket) -> None:
+    """End the connection within the answer."""
+    let_in(connection)
+    next(calls(connection))
+    connection.sendall(answer("s", (":1.9",))[:-3])
+
+
+def answers_with_a_number(connection: socket.socket) -> None:
+    """Answer the first call, which returns a text, with a number."""
+    let_in(connection)
+    next(calls(connection))
+    connection.sendall(answer("u", (9,)))
+    connection.recv(100)
 
 
 def fails(connection: socket.socket) -> None:
@@ -329,6 +365,8 @@ def talks_nonsense(connection: socket.socket) -> None:
     ("script", "error"),
     [
         (hangs_up, ConnectionError),
+        (cuts_off, ConnectionError),
+        (answers_with_a_number, dbus.Malformed),
         (fails, ConnectionError),
         (sends_too_much, dbus.Malformed),
         (talks_nonsense, dbus.Malformed),

@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -161,6 +162,53 @@ def test_many_items_share_one_connection(service: SecretService) -> None:
     assert one(reader, "name-3", seconds=10) == "canary-3"
     assert descriptors() == held
     del reader
+    assert descriptors() == before
+
+
+@pytest.mark.real
+def test_a_service_that_was_started_anew_is_spoken_to_anew(service: SecretService) -> None:
+    """The reader's session ended with the service, and the reader begins another."""
+    item(service, b"canary-1")
+    reader = ItemReader(service.address)
+    assert one(reader, "name") == "canary-1"
+    service.unlock()
+    assert one(reader, "name") == "canary-1"
+
+
+@pytest.mark.real
+def test_one_item_that_fails_takes_no_other_with_it() -> None:
+    """If the values of several items can't be read together, each is read alone."""
+    with secret_service(kind=Misbehaving) as service:
+        assert isinstance(service, Misbehaving)
+        for name in ("one", "two"):
+            item(service, b"canary-" + name.encode(), name=name)
+        service.misbehave("returns one at a time")
+        found = ItemReader(service.address).read([("one", "user"), ("two", "user")], 10)
+        assert found == ["canary-one", "canary-two"]
+
+
+@pytest.mark.real
+def test_calls_at_the_same_time_share_a_connection_and_a_thread(
+    service: SecretService, tmp_path: Path
+) -> None:
+    """Each call in an event loop has a keychain of its own, and gets its own item."""
+    stored = StoredNames(tmp_path)
+    for number in range(9):
+        item(service, f"canary-{number}".encode(), name=f"name-{number}", **KEYRINGS)
+        stored.add(f"name-{number}", "user", True, BACKEND)
+    gc.collect()
+    threads, before = [], descriptors()
+
+    async def get(number: int) -> str | None:
+        found = await Keychain(dict(os.environ), (), stored).get(f"name-{number}", "user", None)
+        threads.append(threading.active_count())
+        return found
+
+    async def main() -> list[str | None]:
+        return await asyncio.gather(*map(get, (*range(9), 9)))
+
+    assert asyncio.run(main()) == [*(f"canary-{number}" for number in range(9)), None]
+    assert max(threads) <= threading.active_count() + 1
     assert descriptors() == before
 
 

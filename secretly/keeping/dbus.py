@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Connection", "Malformed", "call_message", "connect", "parse_message", "socket_paths"]
 
-#: The largest message that the specification allows, in bytes.
-_LARGEST = 2**27
+#: The largest message that is read, in bytes: a quarter of what the specification allows.
+_LARGEST = 2**25
 
 #: The size of a message's fixed part, in bytes, with the length of the fields that follow.
 _FIXED = 16
 
 _METHOD_CALL, _METHOD_RETURN, _ERROR = 1, 2, 3
-_PATH, _INTERFACE, _MEMBER, _REPLY_SERIAL, _DESTINATION, _SIGNATURE = 1, 2, 3, 5, 6, 8
+_PATH, _INTERFACE, _MEMBER, _REPLY_SERIAL, _DESTINATION, _SENDER, _SIGNATURE = 1, 2, 3, 5, 6, 7, 8
 
 #: Integers of a fixed size: how many bytes they have, and whether they have a sign.
 _INTEGERS = {
@@ -231,11 +231,11 @@ def _size(start: bytes) -> int:
     return size
 
 
-def parse_message(message: bytes) -> tuple[int | None, tuple[Any, ...] | None]:
+def parse_message(message: bytes) -> tuple[int | None, str, str, tuple[Any, ...] | None]:
     """Return the number of the call that a message answers, and what it returned.
 
-    :returns: None as the number if the message is not an answer; None as the values if it is an
-        error.
+    :returns: the number (None if the message is not an answer), who sent it (empty if the bus
+        doesn't say), the types of the values, and the values (None if it is an error).
     :raises Malformed: if the message does not follow the specification.
     """
     try:
@@ -244,18 +244,19 @@ def parse_message(message: bytes) -> tuple[int | None, tuple[Any, ...] | None]:
         raise Malformed(f"a malformed message: {type(error).__name__}") from None
 
 
-def _parse(message: bytes) -> tuple[int | None, tuple[Any, ...] | None]:
+def _parse(message: bytes) -> tuple[int | None, str, str, tuple[Any, ...] | None]:
     values = _Values(message, _order(message))
     _, kind, _, _, _, _ = map(values.read, "yyyyuu")
     fields = dict(values.read("a(yv)"))
     values.align("(")
+    sender = fields[_SENDER][1] if _SENDER in fields else ""
     if kind not in (_METHOD_RETURN, _ERROR):
-        return None, None
+        return None, sender, "", None
     serial = fields[_REPLY_SERIAL][1]
     if kind == _ERROR:
-        return serial, None
+        return serial, sender, "", None
     signature = fields[_SIGNATURE][1] if _SIGNATURE in fields else ""
-    return serial, tuple(values.read(part) for part in _types(signature))
+    return serial, sender, signature, tuple(values.read(part) for part in _types(signature))
 
 
 # -- the connection --------------------------------------------------------------------
@@ -334,6 +335,7 @@ class Connection:
         self._sock = sock
         self._read = bytearray()
         self._serial = 0
+        self._senders: dict[str, str] = {}
         user = str(os.geteuid()).encode().hex().encode()
         self._send(b"\0AUTH EXTERNAL " + user + b"\r\n")
         while b"\r\n" not in self._read:
@@ -343,7 +345,7 @@ class Connection:
             raise ConnectionRefusedError("the bus does not let this user in")
         self._send(b"BEGIN\r\n")
         bus = "org.freedesktop.DBus"
-        if self.call((bus, "/org/freedesktop/DBus", bus), "Hello") is None:
+        if self.call((bus, "/org/freedesktop/DBus", bus), "Hello", returns="s") is None:
             raise ConnectionRefusedError("the bus does not say hello")
 
     def close(self) -> None:
@@ -365,18 +367,31 @@ class Connection:
             raise Malformed("the bus sends too much")
 
     def call(
-        self, target: tuple[str, str, str], member: str, signature: str = "", *values: Any
+        self,
+        target: tuple[str, str, str],
+        member: str,
+        signature: str = "",
+        *values: Any,
+        returns: str,
     ) -> tuple[Any, ...] | None:
         """Call a method, and return what it returns: None if that is an error.
 
         :param target: the name of a service on the bus, an object's path, and an interface.
+        :param returns: the types of what it returns.
+        :raises Malformed: if it returns other types, or if a service that answered before has
+            another process now, which doesn't know what was agreed on.
         """
         self._serial += 1
         self._send(call_message(self._serial, target, member, signature, values))
         while True:
-            serial, returned = parse_message(self._message())
+            serial, sender, types, returned = parse_message(self._message())
             if serial == self._serial:
-                return returned
+                break
+        if returned is not None and types != returns:
+            raise Malformed("an answer with other types")
+        if returned is not None and self._senders.setdefault(target[0], sender) != sender:
+            raise Malformed("an answer of another process")
+        return returned
 
     def _message(self) -> bytes:
         """Return the next message of any kind."""

@@ -130,11 +130,13 @@ class Keychain:
         expected, self._expected = self._expected, []
         ours = [one for one in expected if listed.backend_of(*one) == secret_service.BACKEND]
         others = [one for one in ours if one != item]
-        reader = self._reader = self._reader or secret_service.ItemReader(address)
+        reader = self._reader = self._reader or secret_service.shared_reader(address)
         seconds = self._machine(prompt_timeout)
         try:
             first, *more = await requests.in_thread_if_needed(
-                lambda: reader.read([item, *others], seconds), seconds
+                lambda: reader.read([item, *others], seconds),
+                seconds,
+                lambda done: reader.read_in_thread([item, *others], seconds, done),
             )
         except TimeoutError:
             raise _wedged(seconds) from None

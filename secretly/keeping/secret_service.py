@@ -10,19 +10,25 @@ import _thread  # threading is slow to load
 import os
 import sys
 import time
+from _weakref import ref  # weakref loads more
 
 from ..config import places
 from ..config.places import BUS_VARIABLE
 from ..errors import Refused
 from ..redacted import NotASecret, Secret, to_secret
 from ..text import escape
+from ..waiting import requests
 from . import dbus
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
     import _socket
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
+
+    #: An item: its service and its user name.
+    _Item = tuple[str, str]
+    _Found = list["Secret | Missing | None"]
 
 __all__ = [
     "BACKEND",
@@ -32,9 +38,8 @@ __all__ = [
     "check_bus",
     "is_own",
     "session_bus",
+    "shared_reader",
 ]
-
-#: The variable that has the session bus's address.
 
 #: keyring's backend for the Secret Service.
 BACKEND = "keyring.backends.SecretService.Keyring"
@@ -46,6 +51,9 @@ _SERVICE = "/org/freedesktop/secrets"
 _ITEM, _COLLECTION = f"{_INTERFACE}Item", f"{_INTERFACE}Collection"
 _PROPERTIES = "org.freedesktop.DBus.Properties"
 _PLAIN = ("plain", ("s", ""))
+
+#: How many calls for items are answered together.
+_TOGETHER = 100
 
 #: The application that keyring stores with each item (``keyring.backends.SecretService``).
 APPLICATION = "Python keyring library"
@@ -118,6 +126,9 @@ class ItemReader:
         self._bus: Any = None
         self._process = 0
         self._session = self._collection = ""
+        self._queue_lock = _thread.allocate_lock()
+        self._queue: list[tuple[Sequence[_Item], float, Callable[[Any], object]]] = []
+        self._worker = 0  # the process whose thread answers the queue
 
     def __del__(self) -> None:
         self._close()
@@ -127,9 +138,7 @@ class ItemReader:
             self._bus.close()
             self._bus = None
 
-    def read(
-        self, wanted: Sequence[tuple[str, str]], seconds: float
-    ) -> list[Secret | Missing | None]:
+    def read(self, wanted: Sequence[_Item], seconds: float) -> _Found:
         """Return what keyring would return for each *service* and *username*.
 
         :param seconds: how long the whole call may take.
@@ -138,9 +147,18 @@ class ItemReader:
         :raises TimeoutError: if the call took longer.
         """
         until = time.monotonic() + seconds
-        if not self._lock.acquire(timeout=seconds):
+        if not self._lock.acquire(timeout=max(0.0, seconds)):
             raise TimeoutError
         try:
+            used_before = self._bus is not None
+            try:
+                return self._read(wanted, until)
+            except TimeoutError:
+                raise
+            except Exception:  # the service or the bus may have started anew
+                if not used_before:
+                    raise
+            self._close()
             return self._read(wanted, until)
         except TimeoutError:
             self._close()
@@ -151,34 +169,77 @@ class ItemReader:
         finally:
             self._lock.release()
 
-    def _read(
-        self, wanted: Sequence[tuple[str, str]], until: float
-    ) -> list[Secret | Missing | None]:
+    def read_in_thread(
+        self, wanted: Sequence[_Item], seconds: float, done: Callable[[Any], object]
+    ) -> None:
+        """Read items in a thread, with those that other calls want at the same time.
+
+        :param done: gets what :meth:`read` returns, and its error or None.
+        """
+        with self._queue_lock:
+            self._queue.append((wanted, time.monotonic() + seconds, done))
+            starts, self._worker = self._worker != os.getpid(), os.getpid()
+        if starts:
+            try:
+                requests.start_thread(self._work)
+            except BaseException:
+                self._worker = 0
+                raise
+
+    def _work(self) -> None:
+        while True:
+            with self._queue_lock:
+                calls, self._queue = self._queue[:_TOGETHER], self._queue[_TOGETHER:]
+                if not calls:
+                    self._worker = 0
+                    return
+            items = list(dict.fromkeys(one for wanted, _, _ in calls for one in wanted))
+            until = max(until for _, until, _ in calls)
+            try:
+                found = dict(zip(items, self.read(items, until - time.monotonic()), strict=True))
+            except TimeoutError:
+                for _, _, done in calls:
+                    done((None, TimeoutError()))
+            else:
+                for wanted, _, done in calls:
+                    done(([found[one] for one in wanted], None))
+
+    def _read(self, wanted: Sequence[_Item], until: float) -> _Found:
         """Search for each item, look at all that was found, and get the values in one call."""
         if self._bus is None or self._process != os.getpid():  # a forked child needs its own
             self._bus, self._process = _connection(self._address, until), os.getpid()
             self._open()
         self._bus.until = until
-        searched = [
-            self._call(self._collection, "Collection", "SearchItems", "a{ss}", _attributes(*one))
-            for one in wanted
-        ]
-        paths = dict.fromkeys(path for found in searched if found for path in found[0])
-        asked = {path: self._property(path, "GetAll", "s", _ITEM) for path in paths}
+        searched = [self._search(*one) for one in wanted]
+        paths = dict.fromkeys(path for found in searched for path in found or ())
+        asked = {path: self._property(path, "GetAll", "a{sv}", "s", _ITEM) for path in paths}
         known = {path: answer[0] for path, answer in asked.items() if answer}
         chosen = [
-            _chosen(found[0], known, _attributes(*one)) if found else None
+            None if found is None else _chosen(found, known, _attributes(*one))
             for one, found in zip(wanted, searched, strict=True)
         ]
         missing = MISSING if "" in chosen and self._unlocked() else None
-        mine = [path for path in chosen if path]
-        values: dict[str, Any] = {}
-        if mine:
-            got = self._call(_SERVICE, "Service", "GetSecrets", "aoo", mine, self._session)
-            values = got[0] if got else {}
+        values = self._values([path for path in chosen if path])
         return [
             _text(values.get(path)) if path else missing if path == "" else None for path in chosen
         ]
+
+    def _search(self, service: str, username: str) -> list[str] | None:
+        wanted = _attributes(service, username)
+        found = self._call(self._collection, "Collection", "SearchItems", "ao", "a{ss}", wanted)
+        return None if found is None else list(found[0])
+
+    def _values(self, paths: list[str]) -> dict[str, Any]:
+        """Get the values of items. If that fails for several, one of them may have gone."""
+        if not paths:
+            return {}
+        types = ("a{o(oayays)}", "aoo")
+        got = self._call(_SERVICE, "Service", "GetSecrets", *types, paths, self._session)
+        if got is not None:
+            return dict(got[0])
+        if len(paths) == 1:
+            return {}
+        return {name: value for path in paths for name, value in self._values([path]).items()}
 
     def _open(self) -> None:
         """Begin to speak with the service.
@@ -186,30 +247,48 @@ class ItemReader:
         gnome-keyring sometimes answers nonsense where a collection is named by its alias. So the
         default collection is called by a path of its own.
         """
-        opened = self._call(_SERVICE, "Service", "OpenSession", "sv", *_PLAIN)
-        default = self._call(_SERVICE, "Service", "ReadAlias", "s", "default")
+        opened = self._call(_SERVICE, "Service", "OpenSession", "vo", "sv", *_PLAIN)
+        default = self._call(_SERVICE, "Service", "ReadAlias", "o", "s", "default")
         if opened is None or default is None or default[0] == "/":
             raise _HandOver
         self._session, self._collection = opened[1], default[0]
 
     def _unlocked(self) -> bool:
-        locked = self._property(self._collection, "Get", "ss", _COLLECTION, "Locked")
+        locked = self._property(self._collection, "Get", "v", "ss", _COLLECTION, "Locked")
         return locked is not None and locked[0][1] is False
 
     def _call(
-        self, path: str, interface: str, member: str, signature: str, *values: object
+        self, path: str, interface: str, member: str, returns: str, signature: str, *values: object
     ) -> tuple[Any, ...] | None:
         """Call a method of the service; None is an error."""
         target = (_BUS, path, _INTERFACE + interface)
-        answer: tuple[Any, ...] | None = self._bus.call(target, member, signature, *values)
+        answer: tuple[Any, ...] | None
+        answer = self._bus.call(target, member, signature, *values, returns=returns)
         return answer
 
     def _property(
-        self, path: str, member: str, signature: str, *values: str
+        self, path: str, member: str, returns: str, signature: str, *values: str
     ) -> tuple[Any, ...] | None:
+        target = (_BUS, path, _PROPERTIES)
         answer: tuple[Any, ...] | None
-        answer = self._bus.call((_BUS, path, _PROPERTIES), member, signature, *values)
+        answer = self._bus.call(target, member, signature, *values, returns=returns)
         return answer
+
+
+_readers: dict[tuple[int, str], ref[ItemReader]] = {}
+
+
+def shared_reader(address: str) -> ItemReader:
+    """Return the reader of a bus that calls at the same time share; a forked child has its own."""
+    key = os.getpid(), address
+    known = _readers.get(key)
+    reader = known() if known is not None else None
+    if reader is None:
+        for dead in [one for one, there in _readers.items() if there() is None]:
+            del _readers[dead]
+        reader = ItemReader(address)
+        _readers[key] = ref(reader)
+    return reader
 
 
 def _attributes(service: str, username: str) -> dict[str, str]:

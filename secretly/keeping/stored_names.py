@@ -15,7 +15,7 @@ from ..text import escape
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import Self
+    from typing import Any, Self
 
     #: The columns of a line: name, user name, own, stored, backend, sealed.
     _Row = tuple[str, str, str, str, str, str]
@@ -112,6 +112,10 @@ class NameTable:
         """Return the user names under which a secret of that name is stored."""
         return [row[1] for row in self._rows if row[0] == name]
 
+    def has(self, name: str, username: str) -> bool:
+        """Whether a secret of that name is stored for that user name."""
+        return (name, username) in self._backends
+
     def is_sealed(self, name: str) -> bool:
         """Whether a sealed secret is stored under the name."""
         return any(row[0] == name and row[5] for row in self._rows)
@@ -135,8 +139,12 @@ class StoredNames:
 
     @classmethod
     def default(cls) -> Self:
-        """Return the user's own list."""
-        return cls(places.secretly_folder("state", os.environ))
+        """Return the user's own list. All who ask get the same, which is parsed only once."""
+        folder = places.secretly_folder("state", os.environ)
+        if folder not in _lists:
+            _lists[folder] = cls(folder)
+        known: Self = _lists[folder]
+        return known
 
     @property
     def path(self) -> str:
@@ -257,6 +265,9 @@ class StoredNames:
             file.flush()
             os.fsync(file.fileno())
         os.replace(new, self._path)
+
+
+_lists: dict[str, Any] = {}
 
 
 def _others(items: list[StoredName], name: str, username: str) -> list[StoredName]:

@@ -107,7 +107,7 @@ class NameList:
     def has(self, name: str, username: str) -> bool:
         """Whether a secret was stored under a name for this user name."""
         self.find("")
-        return self._table is not None and username in self._table.usernames(name)
+        return self._table is not None and self._table.has(name, username)
 
     @property
     def names(self) -> list[str]:

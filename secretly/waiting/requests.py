@@ -206,14 +206,18 @@ async def in_thread(function: Callable[[], T], timeout: float) -> T:
     return found
 
 
-async def in_thread_if_needed(function: Callable[[], T], timeout: float) -> T:
-    """Run a blocking function in place, or in a daemon thread if an event loop drives.
+async def in_thread_if_needed(
+    function: Callable[[], T], timeout: float, start: Callable[[Settle], object]
+) -> T:
+    """Run a blocking function in place, or, if an event loop drives, in a daemon thread.
 
     :param function: must itself raise :class:`TimeoutError` when the time has passed.
     :param timeout: how long it may take, in seconds.
+    :param start: begins the same in a thread, and has it call its argument with the value and the
+        error, one of which is None.
     :raises TimeoutError: if the time passed.
     """
-    found: T = await _outcome(_InPlaceOrThread(function, timeout))
+    found: T = await _outcome(_InPlaceOrThread(function, timeout, start))
     return found
 
 
@@ -224,10 +228,16 @@ class _Thread(Request["Any"]):
     comes later, or to a loop that is closed, is dropped.
     """
 
-    def __init__(self, function: Callable[[], Any], timeout: float) -> None:
+    def __init__(
+        self,
+        function: Callable[[], Any],
+        timeout: float,
+        start: Callable[[Settle], object] | None = None,
+    ) -> None:
         self._function, self._timeout = function, timeout
+        self._start = start or self._in_own_thread
 
-    def _start(self, done: Settle) -> None:
+    def _in_own_thread(self, done: Settle) -> None:
         def work() -> None:
             try:
                 done((self._function(), None))
