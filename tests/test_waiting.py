@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from ptys import DEADLINE, SOON
 from twisted.internet.defer import Deferred
+from twisted.internet.selectreactor import SelectReactor
 
 from secretly.errors import PromptTimeout, SecretlyError
 from secretly.waiting import (
@@ -500,6 +501,27 @@ async def main():
 """
     assert script(program) == "too long 2\n"
     assert time.monotonic() - started < 4 * SOON
+
+
+def test_all_waits_in_twisted_have_one_trigger() -> None:
+    """The reactor goes through all triggers to remove one: ten thousand would take seconds."""
+    reactor, waits = SelectReactor(), twisted_loop.TwistedLoop()
+    waits._reactor, triggers = reactor, reactor._eventTriggers
+    waiting = [waits.wait(Event().within(None)) for _ in range(3)]
+    cancelled: list[object] = []
+    for one in waiting:
+        next(one).addErrback(cancelled.append)
+    assert len(triggers["shutdown"].before) == 1
+    waiting.pop().close()
+    reactor.fireSystemEvent("shutdown")
+    assert len(cancelled) == 2
+    again = waits.wait(Event().within(None))
+    next(again)
+    assert len(triggers["shutdown"].before) == 1
+    again.close()
+    assert triggers["shutdown"].before == []
+    for one in waiting:
+        one.close()
 
 
 @pytest.mark.process

@@ -24,6 +24,10 @@ class TwistedLoop:
     #: starts only once.
     _begun_while_stopping: ClassVar[dict[int, int]] = {}
 
+    #: What waits in each reactor, by the reactor's id and its own, and the reactor's trigger.
+    _waiting: ClassVar[dict[int, dict[int, Deferred[Any]]]] = {}
+    _triggers: ClassVar[dict[int, Any]] = {}
+
     def __init__(self) -> None:
         from twisted.internet import reactor
 
@@ -58,17 +62,9 @@ class TwistedLoop:
         from twisted.internet.defer import Deferred
 
         deferred: Deferred[T] = Deferred()
-        stopped: list[bool] = []
-
-        def stop() -> None:
-            stopped.append(True)
-            self._begun_while_stopping.setdefault(id(self._reactor), 0)
-            deferred.cancel()
-
-        trigger = None
-        if self._count() < _WAITS_WHILE_STOPPING:
-            # Without this a reactor that stops would leave the coroutine waiting.
-            trigger = self._reactor.addSystemEventTrigger("before", "shutdown", stop)
+        begun = self._count() < _WAITS_WHILE_STOPPING
+        if begun:
+            self._begin(deferred)
 
         def settle(value: T) -> None:
             if not deferred.called:
@@ -79,8 +75,30 @@ class TwistedLoop:
             return cast("T", (yield from cast(Any, deferred).__await__()))
         finally:
             undo()
-            if trigger is not None and not stopped:
-                self._reactor.removeSystemEventTrigger(trigger)
+            if begun:
+                self._end(deferred)
+
+    def _begin(self, waited: Deferred[Any]) -> None:
+        """Cancel *waited* when the reactor stops, which would leave its coroutine waiting.
+
+        The reactor finds a trigger by going through all of them. So all waits have one together.
+        """
+        waiting = self._waiting.setdefault(id(self._reactor), {})
+        if not waiting:
+            stop = self._reactor.addSystemEventTrigger("before", "shutdown", self._stop)
+            self._triggers[id(self._reactor)] = stop
+        waiting[id(waited)] = waited
+
+    def _end(self, waited: Deferred[Any]) -> None:
+        waiting = self._waiting.get(id(self._reactor), {})
+        if waiting.pop(id(waited), None) is not None and not waiting:
+            self._reactor.removeSystemEventTrigger(self._triggers.pop(id(self._reactor)))
+
+    def _stop(self) -> None:
+        self._begun_while_stopping.setdefault(id(self._reactor), 0)
+        self._triggers.pop(id(self._reactor))
+        for waited in self._waiting.pop(id(self._reactor)).values():
+            waited.cancel()
 
     def _count(self) -> int:
         """Count a wait that begins, if the reactor stops; return how many have begun since."""
