@@ -11,6 +11,7 @@ from command import home
 
 from secretly.config import agents
 from secretly.config.agents import Agent, find_mark
+from secretly.processes import ancestry
 from secretly.processes.ancestry import NOBODY, Ancestor
 
 #: A process: its name, and its environment; None: that can't be read.
@@ -182,3 +183,17 @@ def test_the_foreground_is_what_may_read_from_the_terminal(background: bool) -> 
 def test_the_page_has_each_mark() -> None:
     """``python tests/agents.py`` writes the table."""
     assert TABLE.read_text("utf-8") == rows()
+
+
+def test_calls_at_the_same_time_look_for_an_agent_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The agent is looked for again after a moment, or if the environment or the policy differ."""
+    more = ((), (ancestry.chain()[0].name,))
+    first = agents.recognize_recently({}, more)
+    assert first is not None
+    assert agents.recognize_recently({}, more) is first
+    assert agents.recognize_recently({"AI_AGENT": "canary"}, more) is not first
+    assert agents.recognize_recently({}, ((), ("other", *more[1]))) is not first
+    again = agents.recognize_recently({}, more)
+    monkeypatch.setattr(agents, "_MOMENT", 0.0)
+    assert agents.recognize_recently({}, more) is not again
+    assert again == first

@@ -7,6 +7,7 @@ that try what makes an error go away, and not for programs that attack.
 from __future__ import annotations
 
 import os
+import time
 
 from ..processes import ancestry
 from ..record import Record
@@ -16,7 +17,15 @@ TYPE_CHECKING = False  # importing typing would slow down the start
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping, Sequence
 
-__all__ = ["PROGRAMS", "VARIABLES", "Agent", "AskingLimits", "find_mark", "recognize"]
+__all__ = [
+    "PROGRAMS",
+    "VARIABLES",
+    "Agent",
+    "AskingLimits",
+    "find_mark",
+    "recognize",
+    "recognize_recently",
+]
 
 #: The variables that mark an agent, with a value if only that one does, and the agent's name.
 #: An empty variable marks nothing. The first one counts.
@@ -55,6 +64,9 @@ VARIABLES: tuple[tuple[str, str], ...] = (
     ("AGENT=goose", "Goose"),
     ("AGENT=opencode", "OpenCode"),
 )
+
+#: How long, in seconds, an agent that was recognized is not looked for again.
+_MOMENT = 0.5
 
 #: The names of these variables.
 _NAMES = frozenset(variable.partition("=")[0] for variable, _ in VARIABLES)
@@ -145,6 +157,25 @@ def recognize(
     if mark is None or (foreground or _in_foreground)():
         return None
     return Agent(*mark)
+
+
+_recent: dict[object, tuple[float, Agent | None]] = {}
+
+
+def recognize_recently(
+    environ: Mapping[str, str], more: tuple[Sequence[str], Sequence[str]]
+) -> Agent | None:
+    """Return what :func:`recognize` does, as it was at most :data:`_MOMENT` seconds ago.
+
+    It reads four files of each ancestor, and a program may ask for a thousand secrets together.
+    """
+    mark = find_mark(environ, more[0])
+    asked = os.getpid(), os.getppid(), mark, tuple(more[0]), tuple(more[1])
+    known = _recent.get(asked)
+    if known is None or not 0 <= time.monotonic() - known[0] < _MOMENT:
+        _recent.clear()
+        known = _recent[asked] = time.monotonic(), recognize(environ, more)
+    return known[1]
 
 
 class _Seen:

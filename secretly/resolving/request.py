@@ -216,7 +216,8 @@ class Context(Record):
         environ = Environ(environ)
         rules, agent = policy.load(), None
         if rules.agents != "as-me":
-            agent = agents.recognize(environ, (rules.agent_variables, rules.agent_programs))
+            more = rules.agent_variables, rules.agent_programs
+            agent = agents.recognize_recently(environ, more)
         if agent is not None or rules.pinentry is not None:
             limits = agents.AskingLimits(rules.pinentry, agent, as_me=policy.as_me(rules))
             configuration = configuration._replace(pinentry=limits)
