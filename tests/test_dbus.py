@@ -154,7 +154,8 @@ def test_a_malformed_message_is_an_error_that_is_known(message: bytes, data: st.
 
 def test_an_error_has_no_values() -> None:
     """After an error, the caller learns that the call failed, but not why."""
-    assert dbus.parse_message(answer("s", ("why",), kind=MessageType.error)) == (1, ":1.7", "", None)
+    message = answer("s", ("why",), kind=MessageType.error)
+    assert dbus.parse_message(message) == (1, ":1.7", "", None)
 
 
 def test_a_signal_answers_no_call() -> None:

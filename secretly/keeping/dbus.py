@@ -22,6 +22,9 @@ __all__ = ["Connection", "Malformed", "call_message", "connect", "parse_message"
 #: The largest message that is read, in bytes: a quarter of what the specification allows.
 _LARGEST = 2**25
 
+#: How many signatures are remembered with their types: a service may send any.
+_REMEMBERED = 100
+
 #: The size of a message's fixed part, in bytes, with the length of the fields that follow.
 _FIXED = 16
 
@@ -75,13 +78,22 @@ def _end(signature: str, at: int) -> int:
     return at
 
 
-def _types(signature: str) -> Iterator[str]:
+_known: dict[str, tuple[str, ...]] = {}
+
+
+def _types(signature: str) -> tuple[str, ...]:
     """Each single complete type of a signature."""
-    at = 0
-    while at < len(signature):
-        end = _end(signature, at)
-        yield signature[at:end]
-        at = end
+    found = _known.get(signature)
+    if found is None:
+        parts, at = [], 0
+        while at < len(signature):
+            end = _end(signature, at)
+            parts.append(signature[at:end])
+            at = end
+        found = tuple(parts)
+        if len(_known) < _REMEMBERED:
+            _known[signature] = found
+    return found
 
 
 # -- writing ---------------------------------------------------------------------------
@@ -136,23 +148,24 @@ def call_message(
     for kind, value in zip(_types(signature), values, strict=True):
         _write(body, kind, value)
     service, path, interface = target
-    fields = [
-        (_PATH, ("o", path)),
-        (_DESTINATION, ("s", service)),
-        (_INTERFACE, ("s", interface)),
-        (_MEMBER, ("s", member)),
-    ]
-    if signature:
-        fields.append((_SIGNATURE, ("g", signature)))
-    message = bytearray(b"l")
-    for kind, value in zip(
-        ("y", "y", "y", "u", "u", "a(yv)"),
-        (_METHOD_CALL, 0, 1, len(body), serial, fields),
-        strict=True,
+    fields = bytearray()
+    for start, text in (
+        (bytes((_PATH, 1)) + b"o\0", path),
+        (bytes((_DESTINATION, 1)) + b"s\0", service),
+        (bytes((_INTERFACE, 1)) + b"s\0", interface),
+        (bytes((_MEMBER, 1)) + b"s\0", member),
     ):
-        _write(message, kind, value)
-    _pad(message, "(")
-    return bytes(message + body)
+        _pad(fields, "(")
+        fields += start
+        _write(fields, "s", text)
+    if signature:
+        _pad(fields, "(")
+        fields += bytes((_SIGNATURE, 1)) + b"g\0"
+        _write(fields, "g", signature)
+    sizes = (len(body), serial, len(fields))
+    message = b"l" + bytes((_METHOD_CALL, 0, 1))
+    message += b"".join([number.to_bytes(4, "little") for number in sizes]) + fields
+    return message + bytes(-len(message) % 8) + body
 
 
 # -- reading ---------------------------------------------------------------------------
@@ -182,14 +195,16 @@ class _Values:
 
     def read(self, kind: str) -> Any:
         """Return the next value; a variant as its signature and its value."""
-        self.align(kind)
         first = kind[0]
+        if first in "so":
+            return self._text(4)
+        self.align(kind)
         if first in _INTEGERS:
             size, signed = _INTEGERS[first]
             number = int.from_bytes(self._bytes(size), self._order, signed=signed)
             return bool(number) if first == "b" else number
-        if first in "sog":
-            return self._bytes(self.read("y" if first == "g" else "u") + 1)[:-1].decode()
+        if first == "g":
+            return self._text(1)
         if first == "v":
             inner = self.read("g")
             return inner, self.read(inner)
@@ -200,6 +215,16 @@ class _Values:
 
             return struct.unpack("<d" if self._order == "little" else ">d", self._bytes(8))[0]
         return tuple(self.read(part) for part in _types(kind[1:-1]))
+
+    def _text(self, size: int) -> str:
+        """Return the next text, the length of which has that many bytes."""
+        at = self._at + -self._at % size
+        start = at + size
+        end = start + int.from_bytes(self._data[at:start], self._order)
+        if end >= len(self._data):
+            raise Malformed("the message ends within a text")
+        self._at = end + 1  # there is a NUL after it
+        return self._data[start:end].decode()
 
     def _array(self, kind: str) -> Any:
         size = self.read("u")

@@ -25,9 +25,8 @@ from ..errors import SecretlyError
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator
-    from typing import Any, TypeVar
-
     from threading import Thread
+    from typing import Any, TypeVar
 
     from .loop import Loop, Settle, Undo
 
