@@ -23,6 +23,11 @@ from secretly.asking import screens
 from secretly.publishing import metadata as read
 from secretly.publishing import unpacking
 from secretly.publishing.archives import Named
+from secretly.reference import Reference
+from secretly.resolving.request import SecretRequest
+from secretly.running import env_file
+from secretly.running.plain import may_refer
+from secretly.running.templates import ValueReader
 from secretly.safefiles import hashing
 
 ROOT = Path(secretly.__file__).parents[1]
@@ -81,6 +86,32 @@ def test_an_upload_loads_nothing_slow_before_its_question(tmp_path: Path, what: 
     )
     assert (done.stdout, done.stderr) == (".", "")
     assert "GETPIN" in asked.read_text()
+
+
+@pytest.mark.process
+def test_an_env_file_without_references_loads_no_source(tmp_path: Path) -> None:
+    """Nor python-dotenv."""
+    (tmp_path / ".env").write_text("A=1\nURL=https://example.org/\n")
+    (tmp_path / ".env").chmod(0o600)
+    code = f"""
+import os, sys
+sys.path.append({str(ROOT)!r})
+def executed(program, argv, environ):
+    slow = [n for n in sys.modules if n in {SLOW!r} or n.startswith("secretly.sources")]
+    os.write(1, repr((environ[b"A"], slow)).encode())
+    os._exit(0)
+os.execve = executed
+from secretly.cli import main
+main(["run", "--env-file", {str(tmp_path / ".env")!r}, "true"])
+"""
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code],
+        env={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert (done.stdout, done.stderr) == ("(b'1', [])", "")
 
 
 # -- metadata --------------------------------------------------------------------
@@ -158,6 +189,63 @@ def test_a_long_version_is_left_to_packaging() -> None:
     assert read.is_plain_version("1.0") and not read.is_plain_version("1" * 5000)
     with pytest.raises((InvalidVersion, ValueError)):
         Version("1" * 5000)
+
+
+# -- env files -------------------------------------------------------------------
+
+
+ENV_LINE = st.sampled_from(
+    [
+        "A=1",
+        "export B=2",
+        "export =",
+        "C='a b#c'",
+        'D="a"',
+        'E="a\\n"',
+        "F = x",
+        "# c",
+        "G",
+        "",
+        "H=",
+    ]
+) | st.text("Ab=\"' #\\$:1\t\r\x85.{}", max_size=8)
+
+
+@given(st.lists(ENV_LINE, max_size=4).map("\n".join))
+def test_plain_lines_are_read_as_python_dotenv_reads_them(text: str) -> None:
+    """All other files are left to python-dotenv."""
+    plain = env_file._plain_lines(text)
+    assert plain is None or [(name, value) for name, value, _ in plain] == [
+        (name, value) for name, value, _ in env_file._lines(text)
+    ]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "# a comment\n\nA=1\nexport B_2='x y'\nURL=https://example.org:8/a?b=c\n", "A="]
+)
+def test_usual_files_are_plain(text: str) -> None:
+    """Then neither python-dotenv nor the sources are loaded."""
+    found = env_file._plain_lines(text)
+    assert found is not None
+    assert not any(may_refer(value or "") for _, value, _ in found)
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            ["op://", "https://", "http://", "://", "{{", "}}", "ref+x", "vault:", "#k"]
+        )
+        | st.sampled_from(
+            ["encrypted:", "ENC[AES256_GCM,", "doppler://a/b", "?", "x", ":", " ", "9"]
+        ),
+        max_size=4,
+    ).map("".join)
+)
+def test_a_text_that_is_not_looked_at_is_plain(text: str) -> None:
+    """The reader of references would find none in it."""
+    if not may_refer(text):
+        reader = ValueReader(SecretRequest(Reference("", "")), {})
+        assert reader.read(text, "X", "a test") is None
 
 
 # -- tar headers, tokens, screens, hashes -----------------------------------------

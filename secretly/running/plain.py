@@ -50,6 +50,26 @@ def plain_variables(
     return found
 
 
+#: What each reference of another tool's own form has in it.
+_OTHER_FORMS = ("encrypted:", "ENC[", "vault:", "bao:")
+
+
+def may_refer(text: str) -> bool:
+    """Whether a text may hold a reference: most don't, and their reader takes long to load."""
+    *starts, _ = text.split("://")
+    if not all(map(_ends_with_web, starts)):
+        return True
+    return any(mark in text for mark in _OTHER_FORMS)
+
+
+def _ends_with_web(text: str) -> bool:
+    """Whether a text ends with ``http`` or ``https``, which no source has as its scheme."""
+    before = text.lower().removesuffix("s").removesuffix("http")
+    if len(text) - len(before) < len("http"):
+        return False
+    return not before or not (before[-1].isalnum() or before[-1] in "+.-")
+
+
 class Separated(Record):
     """Variables with plain texts, and variables with references.
 
@@ -81,8 +101,7 @@ def separate(
                 f"{one.origin} has a sealed secret, an age file, as the text of {escape(name)}",
                 f"name a secret there (secretly://NAME), or pass it on: --literal {name}",
             )
-    # Each reference has a colon in it, and most texts don't.
-    names = [n for n, one in variables.items() if ":" in one.value and n not in literal]
+    names = [n for n, one in variables.items() if n not in literal and may_refer(one.value)]
     if not names:
         return Separated(variables, {})
     from .templates import ValueReader

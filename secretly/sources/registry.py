@@ -38,13 +38,16 @@ SCHEMES = {
 #: The group of the entry points by which other packages add sources.
 GROUP = "secretly.sources"
 
+#: Schemes that no source has: a URL of the web is never a reference.
+_WEB = ("http", "https")
+
 
 def _others() -> Mapping[str, Any]:
     """Return other packages' entry points by scheme, in lower case as in URLs."""
     from importlib.metadata import entry_points
 
     found = {point.name.lower(): point for point in entry_points(group=GROUP)}
-    return {name: found[name] for name in found if is_scheme(name)}
+    return {name: found[name] for name in found if is_scheme(name) and name not in _WEB}
 
 
 def schemes() -> list[str]:
