@@ -65,17 +65,19 @@ class Record:
     """
 
     _fields: ClassVar[tuple[str, ...]] = ()
+    _field_names: ClassVar[frozenset[str]] = frozenset()
     _defaults: ClassVar[dict[str, Any]] = {}
 
     def __init_subclass__(cls) -> None:
         names = _annotated(cls)
         own = {name: vars(cls)[name] for name in names if name in vars(cls)}
         cls._fields = (*cls._fields, *(name for name in names if name not in cls._fields))
+        cls._field_names = frozenset(cls._fields)
         cls._defaults = {**cls._defaults, **own}
 
     def __init__(self, *values: Any, **named: Any) -> None:
         found = {**self._defaults, **dict(zip(self._fields, values, strict=False)), **named}
-        if len(values) > len(self._fields) or found.keys() != set(self._fields):
+        if len(values) > len(self._fields) or found.keys() != self._field_names:
             raise TypeError(f"{type(self).__name__} takes {', '.join(self._fields)}")
         if values and not named.keys().isdisjoint(self._fields[: len(values)]):
             raise TypeError(f"{type(self).__name__} was given a field twice")

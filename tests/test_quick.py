@@ -248,6 +248,20 @@ def test_a_text_that_is_not_looked_at_is_plain(text: str) -> None:
         assert reader.read(text, "X", "a test") is None
 
 
+# -- hashes ----------------------------------------------------------------------
+
+
+def test_many_small_files_are_hashed_by_openssl(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is loaded once they are more than a megabyte."""
+    monkeypatch.delitem(sys.modules, "hashlib")
+    monkeypatch.setattr(hashing, "_left", 1 << 20)
+    used = []
+    for _ in range(3):
+        hashing.new(600_000)
+        used.append("hashlib" in sys.modules)
+    assert used == [False, True, True]
+
+
 # -- tar headers, tokens, screens, hashes -----------------------------------------
 
 
@@ -302,8 +316,10 @@ def test_a_display_of_this_machine_is_recognized(display: str) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1, 1000, (1 << 18) + 7, 1 << 20, (1 << 20) + 1, 3 << 20])
-def test_a_hash_is_that_of_hashlib(size: int) -> None:
+def test_a_hash_is_that_of_hashlib(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Small and large files are hashed by different code."""
+    monkeypatch.delitem(sys.modules, "hashlib")  # loaded, it is used for all files
+    monkeypatch.setattr(hashing, "_left", 1 << 20)
     data = os.urandom(1000) * (size // 1000 + 1)
     data = data[:size]
     expected = hashlib.sha256(data).hexdigest()

@@ -9,7 +9,6 @@ from ..errors import SecretlyError
 from ..processes.hardening import Hardening
 from ..processes.signals import Signals
 from ..redacted import Environ
-from ..reference import without_secrets
 from ..text import escape
 
 TYPE_CHECKING = False  # typing's own would load it
@@ -45,6 +44,8 @@ class UsageError(SecretlyError):
 
 def say(message: str) -> None:
     """Print a message to standard error: standard output is for results."""
+    from ..reference import without_secrets  # most calls say nothing
+
     # The message about a token in the wrong place may quote it.
     print(f"secretly: {escape(without_secrets(message))}", file=sys.stderr)
 
@@ -54,6 +55,8 @@ def complain(error: SecretlyError) -> None:
     try:
         say(str(error))
         if error.hint:
+            from ..reference import without_secrets
+
             print(f"  {escape(without_secrets(error.hint))}", file=sys.stderr)
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # the rest would fail again, at the exit

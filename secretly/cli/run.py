@@ -99,16 +99,16 @@ def run(about: str, arguments: Sequence[str]) -> int:
     call = _read_call(options, command)
     path = program.find_program(command[0], call.environ)
     folder = _wrapping_folder(call)
+    tell = quiet if options.quiet else say
+    if not (options.dry_run or call.needs_secret):
+        ready = _ready(call, _without_secrets(call, path), folder)
+        launch.execute(ready, tell, hardening.lifted())
     from .noting import Attempt
 
-    tell = quiet if options.quiet else say
     attempt = Attempt(call, path, tell)
     if options.dry_run:
         _with_secrets(call, path, attempt)
         return 0
-    if not call.needs_secret:
-        ready = _ready(call, _without_secrets(call, path), folder)
-        launch.execute(ready, tell, hardening.lifted())
     with attempt:
         found = _with_secrets(call, path, attempt)
         assert found is not None

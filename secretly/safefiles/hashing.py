@@ -10,8 +10,9 @@ if TYPE_CHECKING:
 
 __all__ = ["new", "of_bytes", "of_file"]
 
-#: The most bytes that Python's own code hashes. OpenSSL's is several times as quick.
+#: How many bytes Python's own code hashes, all in all. OpenSSL's is several times as quick.
 _SMALL = 1 << 20
+_left = _SMALL
 
 #: How many bytes are read at a time.
 _CHUNK = 1 << 18
@@ -19,8 +20,10 @@ _CHUNK = 1 << 18
 
 def new(size: int) -> Any:
     """A new hash, for about so many bytes; its methods are those of hashlib's."""
-    if size <= _SMALL:
+    global _left
+    if size <= _left and "hashlib" not in sys.modules:
         try:
+            _left -= size
             own: Any = __import__("_sha2" if sys.version_info >= (3, 12) else "_sha256")
             return own.sha256()
         except ImportError:  # a Python that was built without them
