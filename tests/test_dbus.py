@@ -280,8 +280,8 @@ def test_each_call_waits_for_its_answer(bus: Callable[[Script], str]) -> None:
                 connection.sendall(bytes([byte]))
 
     connection = connected(bus(script))
-    assert connection.call(TARGET, "One", "s", "x", returns="s") == ("answer 2",)
-    assert connection.call(TARGET, "Two", returns="s") == ("answer 3",)
+    assert connection.call(TARGET, "One", "s", "s", "x") == ("answer 2",)
+    assert connection.call(TARGET, "Two", "s") == ("answer 3",)
     connection.close()
     assert seen == ["Hello", "One", "Two"]
 
@@ -297,9 +297,9 @@ def test_another_process_does_not_answer_for_a_service(bus: Callable[[Script], s
 
     connection = connected(bus(script))
     for _ in range(2):
-        assert connection.call(TARGET, "One", returns="s") == ("x",)
+        assert connection.call(TARGET, "One", "s") == ("x",)
     with pytest.raises(dbus.Malformed):
-        connection.call(TARGET, "One", returns="s")
+        connection.call(TARGET, "One", "s")
     connection.close()
 
 

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Any
 
+    #: The name of a service on the bus, an object's path, and an interface.
+    Target = tuple[str, str, str]
+
 __all__ = ["Connection", "Malformed", "call_message", "connect", "parse_message", "socket_paths"]
 
 #: The largest message that is read, in bytes: a quarter of what the specification allows.
@@ -33,28 +36,13 @@ _PATH, _INTERFACE, _MEMBER, _REPLY_SERIAL, _DESTINATION, _SENDER, _SIGNATURE = 1
 
 #: Integers of a fixed size: how many bytes they have, and whether they have a sign.
 _INTEGERS = {
-    "y": (1, False),
-    "b": (4, False),
-    "n": (2, True),
-    "q": (2, False),
-    "i": (4, True),
-    "u": (4, False),
-    "h": (4, False),
-    "x": (8, True),
-    "t": (8, False),
+    **{"y": (1, False), "b": (4, False), "q": (2, False), "u": (4, False), "h": (4, False)},
+    **{"t": (8, False), "n": (2, True), "i": (4, True), "x": (8, True)},
 }
 
 #: The alignment of each type: a value begins at a multiple of so many bytes.
-_ALIGNMENT = {kind: size for kind, (size, _) in _INTEGERS.items()} | {
-    "d": 8,
-    "s": 4,
-    "o": 4,
-    "g": 1,
-    "v": 1,
-    "a": 4,
-    "(": 8,
-    "{": 8,
-}
+_ALIGNMENT = {kind: size for kind, (size, _) in _INTEGERS.items()}
+_ALIGNMENT |= {**dict.fromkeys("d({", 8), **dict.fromkeys("soa", 4), **dict.fromkeys("gv", 1)}
 
 _CLOSING = {"(": ")", "{": "}"}
 
@@ -136,12 +124,11 @@ def _write_array(data: bytearray, kind: str, value: Any) -> None:
 
 
 def call_message(
-    serial: int, target: tuple[str, str, str], member: str, signature: str, values: Sequence[Any]
+    serial: int, target: Target, member: str, signature: str, values: Sequence[Any]
 ) -> bytes:
     """Return the bytes of a method call.
 
     :param serial: the call's number on its connection.
-    :param target: the name of a service on the bus, an object's path, and an interface.
     :param signature: the types of *values*.
     """
     body = bytearray()
@@ -149,19 +136,12 @@ def call_message(
         _write(body, kind, value)
     service, path, interface = target
     fields = bytearray()
-    for start, text in (
-        (bytes((_PATH, 1)) + b"o\0", path),
-        (bytes((_DESTINATION, 1)) + b"s\0", service),
-        (bytes((_INTERFACE, 1)) + b"s\0", interface),
-        (bytes((_MEMBER, 1)) + b"s\0", member),
-    ):
+    named = [(_PATH, "o", path), (_DESTINATION, "s", service), (_INTERFACE, "s", interface)]
+    named += [(_MEMBER, "s", member), (_SIGNATURE, "g", signature)][: 2 if signature else 1]
+    for code, kind, text in named:
         _pad(fields, "(")
-        fields += start
-        _write(fields, "s", text)
-    if signature:
-        _pad(fields, "(")
-        fields += bytes((_SIGNATURE, 1)) + b"g\0"
-        _write(fields, "g", signature)
+        fields += bytes((code, 1, ord(kind), 0))
+        _write(fields, kind, text)
     sizes = (len(body), serial, len(fields))
     message = b"l" + bytes((_METHOD_CALL, 0, 1))
     message += b"".join([number.to_bytes(4, "little") for number in sizes]) + fields
@@ -264,24 +244,18 @@ def parse_message(message: bytes) -> tuple[int | None, str, str, tuple[Any, ...]
     :raises Malformed: if the message does not follow the specification.
     """
     try:
-        return _parse(message)
+        values = _Values(message, _order(message))
+        _, kind, _, _, _, _ = map(values.read, "yyyyuu")
+        fields = dict(values.read("a(yv)"))
+        values.align("(")
+        serial = fields[_REPLY_SERIAL][1] if kind in (_METHOD_RETURN, _ERROR) else None
+        sender = fields[_SENDER][1] if _SENDER in fields else ""
+        if kind != _METHOD_RETURN:
+            return serial, sender, "", None
+        signature = fields[_SIGNATURE][1] if _SIGNATURE in fields else ""
+        return serial, sender, signature, tuple(map(values.read, _types(signature)))
     except (LookupError, TypeError, ValueError, RecursionError) as error:
         raise Malformed(f"a malformed message: {type(error).__name__}") from None
-
-
-def _parse(message: bytes) -> tuple[int | None, str, str, tuple[Any, ...] | None]:
-    values = _Values(message, _order(message))
-    _, kind, _, _, _, _ = map(values.read, "yyyyuu")
-    fields = dict(values.read("a(yv)"))
-    values.align("(")
-    sender = fields[_SENDER][1] if _SENDER in fields else ""
-    if kind not in (_METHOD_RETURN, _ERROR):
-        return None, sender, "", None
-    serial = fields[_REPLY_SERIAL][1]
-    if kind == _ERROR:
-        return serial, sender, "", None
-    signature = fields[_SIGNATURE][1] if _SIGNATURE in fields else ""
-    return serial, sender, signature, tuple(values.read(part) for part in _types(signature))
 
 
 # -- the connection --------------------------------------------------------------------
@@ -370,7 +344,7 @@ class Connection:
             raise ConnectionRefusedError("the bus does not let this user in")
         self._send(b"BEGIN\r\n")
         bus = "org.freedesktop.DBus"
-        if self.call((bus, "/org/freedesktop/DBus", bus), "Hello", returns="s") is None:
+        if self.call((bus, "/org/freedesktop/DBus", bus), "Hello", "s") is None:
             raise ConnectionRefusedError("the bus does not say hello")
 
     def close(self) -> None:
@@ -392,12 +366,7 @@ class Connection:
             raise Malformed("the bus sends too much")
 
     def call(
-        self,
-        target: tuple[str, str, str],
-        member: str,
-        signature: str = "",
-        *values: Any,
-        returns: str,
+        self, target: Target, member: str, returns: str, signature: str = "", *values: Any
     ) -> tuple[Any, ...] | None:
         """Call a method, and return what it returns: None if that is an error.
 

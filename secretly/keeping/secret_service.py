@@ -263,15 +263,14 @@ class ItemReader:
         """Call a method of the service; None is an error."""
         target = (_BUS, path, _INTERFACE + interface)
         answer: tuple[Any, ...] | None
-        answer = self._bus.call(target, member, signature, *values, returns=returns)
+        answer = self._bus.call(target, member, returns, signature, *values)
         return answer
 
     def _property(
         self, path: str, member: str, returns: str, signature: str, *values: str
     ) -> tuple[Any, ...] | None:
         target = (_BUS, path, _PROPERTIES)
-        answer: tuple[Any, ...] | None
-        answer = self._bus.call(target, member, signature, *values, returns=returns)
+        answer: tuple[Any, ...] | None = self._bus.call(target, member, returns, signature, *values)
         return answer
 
 
