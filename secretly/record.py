@@ -6,7 +6,7 @@ long again.
 
 from __future__ import annotations
 
-from reprlib import recursive_repr
+import _thread  # threading is slow to load
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
@@ -51,6 +51,10 @@ def _annotated(cls: type) -> tuple[str, ...]:
     except NameError:
         lib: Any = __import__("annotationlib")
         return tuple(lib.get_annotations(cls, format=lib.Format.FORWARDREF))
+
+
+#: The records whose repr is being made, each with its thread. reprlib is slow to load.
+_shown: set[tuple[int, int]] = set()
 
 
 @dataclass_transform(frozen_default=True)
@@ -105,7 +109,13 @@ class Record:
     def __hash__(self) -> int:
         return hash(self._values())
 
-    @recursive_repr()
     def __repr__(self) -> str:
-        shown = (f"{name}={getattr(self, name)!r}" for name in self._fields)
-        return f"{type(self).__name__}({', '.join(shown)})"
+        mine = id(self), _thread.get_ident()
+        if mine in _shown:  # it is a part of itself
+            return "..."
+        _shown.add(mine)
+        try:
+            shown = (f"{name}={getattr(self, name)!r}" for name in self._fields)
+            return f"{type(self).__name__}({', '.join(shown)})"
+        finally:
+            _shown.discard(mine)

@@ -272,8 +272,10 @@ def test_a_bad_address_is_left_to_keyring(address: str) -> None:
 
 #: What must not be loaded for what can be read directly.
 HEAVY = (
-    "argparse asyncio collections contextlib enum functools jeepney json keyring pexpect re "
-    "secretstorage selectors signal socket tomllib twisted types typing"
+    "argparse array asyncio atexit collections contextlib ctypes dataclasses datetime enum "
+    "functools inspect jeepney json keyring logging operator pathlib pexpect re reprlib "
+    "secretstorage selectors shutil signal socket string struct subprocess threading tomllib "
+    "twisted types typing weakref"
 ).split()
 
 

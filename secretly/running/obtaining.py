@@ -13,7 +13,6 @@ from .delivery import Composed, UsernameOf
 from .launch import LaunchPlan
 from .preparing import PreparedRun
 from .receipts import NOT_ASKED, HandedSecret
-from .usernames import sent_username
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
@@ -37,6 +36,8 @@ async def obtain_values(
     for delivery in run.deliveries:
         by, value = delivery.by, delivery.value
         if isinstance(value, UsernameOf):
+            from .usernames import sent_username
+
             request = value.request
             target = run.release.destination if run.release is not None else None
             username = sent_username(by.variables, request, found[request], target, context)

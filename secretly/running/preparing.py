@@ -11,14 +11,12 @@ from ..redacted import Environ
 from ..resolving.lookup import NameList
 from ..resolving.request import Context
 from ..text import escape, format_command, shell_quote
-from . import locating, program
+from . import program
 from .delivery import Delivery, UsernameOf
 from .launch import LaunchPlan
 from .limits import TokenLimits
 from .plain import PlainVariable, texts
 from .planning import DeliveryPlan, PlanInput
-from .receipts import current_folder, use_of
-from .usernames import TOKEN, asks_username, upload_username
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
@@ -109,6 +107,8 @@ def why_idle(upload: Upload) -> str:
 
 def why_trusted(upload: Upload, context: Context) -> str:
     """The CI's identity that takes the place of a secret, in words; empty if none does."""
+    from . import locating
+
     identity = upload.identity
     if identity and not locating.has_secret(upload.secret, context):
         return f"{upload.tool} uses trusted publishing: {identity}"
@@ -137,6 +137,7 @@ def prepare(plan: DeliveryPlan, given: PlanInput, context: Context) -> PreparedR
         shown |= more
         if run.release is not None:
             from .last_use import LastUse
+            from .receipts import current_folder, use_of
 
             command = use_of(path, argv, given.invocation, ()).command
             last = LastUse(context, command, current_folder(), run.release.files)
@@ -171,6 +172,7 @@ def _with_upload(
     """
     from ..asking import upload_wording
     from ..publishing.pypi_token import PREFIX
+    from .usernames import asks_username, upload_username
 
     release, entries = upload.release, context.configuration
     consent, target = release.consent(*command, context.asked_by), release.destination
@@ -329,6 +331,8 @@ def _warn_of_plain_password(upload: Upload, note: Callable[[str], None]) -> None
         return
     destination = upload.destination
     if path:
+        from .usernames import TOKEN
+
         named = destination.username
         own = f" --username {shell_quote(named)}" if named and named != TOKEN else ""
         note(
