@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from ..config.model import Configuration
 from ..errors import BadReference
@@ -24,10 +24,12 @@ def similar_names(name: str, stored: Iterable[str], configuration: Configuration
 
     :param stored: the names on the list of stored names.
     """
-    stored, configured = set(stored), configured_names(configuration)
+    stored = set(stored)
     if name in stored:
         return []
-    others = stored if name in configured else stored | configured
+    others = stored
+    if name not in _configured(configuration):  # reads rows until one has the name
+        others = stored | configured_names(configuration)
     return sorted(other for other in others if _similar(name, other))
 
 
@@ -42,19 +44,28 @@ def did_you_mean(name: str, stored: Iterable[str], configuration: Configuration)
 
 def configured_names(configuration: Configuration) -> set[str]:
     """Return the names that the configuration, or a known command, has."""
-    commands = list(configuration.commands.values())
-    profiles = (profile for row in commands for profile in row.profiles.values())
-    found = set(configuration.secrets)
-    tables = (*(row.secrets for row in commands), *(profile.secrets for profile in profiles))
-    for variable, text in (pair for table in tables for pair in table.items()):
-        if text.isidentifier():  # a plain name, as most of them are
-            found.add(text)
-            continue
-        with contextlib.suppress(BadReference):  # a publishing tool's index names its secret
-            reference = parse(text, variable=variable)
-            # In braces, references are parts of a longer text.
-            found |= set() if reference.scheme or "{{" in text else {reference.path}
-    return found
+    return set(_configured(configuration))
+
+
+def _configured(configuration: Configuration) -> Iterator[str]:
+    """The names, of which some may come twice. Rows are read as they are needed."""
+    yield from configuration.secrets
+    for row in configuration.commands.values():
+        for table in (row.secrets, *(profile.secrets for profile in row.profiles.values())):
+            for variable, text in table.items():
+                yield from _name_in(text, variable)
+
+
+def _name_in(text: str, variable: str) -> Iterator[str]:
+    """The name that a reference is; nothing for others."""
+    if text.isidentifier():  # as most of them are
+        yield text
+        return
+    with contextlib.suppress(BadReference):  # a publishing tool's index names its secret
+        reference = parse(text, variable=variable)
+        # In braces, references are parts of a longer text.
+        if not (reference.scheme or "{{" in text):
+            yield reference.path
 
 
 def _similar(one: str, other: str) -> bool:
