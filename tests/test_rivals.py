@@ -247,6 +247,7 @@ def test_a_profile_that_takes_its_keys_from_variables_is_not(home: Path) -> None
         ("sqlcmd -SmyServerP -Q 'select 1'", {}, ""),
         ("sqlcmd -S h -P canary-opt", {}, "-P"),
         ("hf download x --token canary-opt", {}, "--token"),
+        ("gemini -p x", {"GEMINI_CLI_HOME": "/nowhere"}, ""),
     ],
 )
 def test_what_other_tools_prefer_is_refused(
@@ -275,6 +276,10 @@ MAC = "Library/Application Support"
         ("llm hello", ".config/io.datasette.llm/keys.json", "[", False),
         ("llm hello", f"{MAC}/io.datasette.llm/keys.json", '{"openai": "canary-file"}', True),
         ("doctl account get", f"{MAC}/doctl/config.yaml", "context: work\n", True),
+        ("gemini -p x", ".gemini/settings.json", '{"selectedType": "oauth-personal"}', True),
+        ("gemini -p x", ".gemini/settings.json", '{"selectedAuthType" : "vertex-ai"}', True),
+        ("gemini -p x", ".gemini/settings.json", '{"selectedType": "gemini-api-key"}', False),
+        ("gemini -p x", ".gemini/settings.json", '{"theme": "oauth-personal"}', False),
     ],
 )
 def test_settings_files_of_other_tools(

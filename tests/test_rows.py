@@ -675,6 +675,7 @@ def test_a_call_is_refused_in_which_the_tool_would_use_its_own_credential(
 LOOKED_FOR = {
     "aws": "``--profile``, unless that profile takes its keys from variables",
     "doctl": "another context than ``default``",
+    "gemini": "another way to log in that its settings choose",
     "gh": "another host than GitHub's",
     "libpq": "a password in the arguments or in a service",
     "llm": "a stored key of OpenAI",
@@ -700,8 +701,11 @@ def test_the_page_says_which_were_tried() -> None:
     assert [(name, because) for name, _, because in found] == [
         (f"``{row.name}``", refused_because(row)) for row in others if row.name not in elsewhere
     ]
+    by_hand = {"cdk", "gemini", "heroku", "wandb", "wrangler"}
     for name, how, _ in found:
-        run = "run with" if name.strip("`") in tried else "after its documentation"
+        command = name.strip("`")
+        run = "run with" if command in tried else "after its documentation"
+        run = "run once with" if command in by_hand else run
         assert re.fullmatch(rf"{run}( [^,]+)?, 20\d\d-\d\d-\d\d", how), name
 
 

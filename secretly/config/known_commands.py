@@ -375,6 +375,7 @@ COMMANDS: dict[str, dict[str, object]] = {
         "exceptions": _NEED_NONE,
         "secrets": {"GEMINI_API_KEY": "Gemini"},
         "removes": ["GOOGLE_API_KEY"],
+        "beaten_by": ["gemini"],
     },
     "hf": {
         "subcommands": [

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["MODULES", "refuse_rivals"]
 
 #: What ``beaten_by`` may name, apart from options: one module for each tool's settings.
-MODULES = ("aws", "doctl", "gh", "libpq", "llm", "mysql", "pgcli", "redis")
+MODULES = ("aws", "doctl", "gemini", "gh", "libpq", "llm", "mysql", "pgcli", "redis")
 
 #: How many letters of a long option must be there to be taken for it: argparse and getopt_long
 #: accept a beginning.
