@@ -12,7 +12,7 @@ from command import SECRETLY, Home, quick
 from conftest import need
 from ptys import Asking
 
-from secretly.asking import questions, wording
+from secretly.asking import assuan, questions, wording
 from secretly.config.model import Entry
 from secretly.processes.ancestry import Ancestor
 from secretly.redacted import Secret
@@ -225,7 +225,7 @@ def test_many_calls_are_one_dialog(home: Home) -> None:
             assert home.run(*BOTH[:-1], word, environ=pinentry.environ).status == 0
         (shown,) = pinentry.prompts
         assert shown["SETPROMPT"] == wording.type_yes("30m")
-        assert "Use Example from your keychain, Other from your keychain" in shown["SETDESC"]
+        assert "Use Example, Other from your keychain" in shown["SETDESC"]
         assert f"in {home.folder}" in shown["SETDESC"]
         answers = [
             secret["answer"]
@@ -295,6 +295,43 @@ def test_without_prompts_a_use_without_an_answer_is_refused(home: Home) -> None:
     with FakePinentry(["30m"]) as pinentry:
         assert home.run(*BOTH, environ=pinentry.environ).status == 0
     assert home.run("run", "--no-input", *BOTH[1:]).status == 0
+
+
+@pytest.mark.process
+def test_what_you_agree_to_is_in_the_dialog_whole(home: Home) -> None:
+    """Secrets that don't fit into one dialog are several questions, and who asks is in each."""
+    names = [f"{'a long name, ' * 5}{number:02}" for number in range(16)]
+    entries = "".join(f'[secrets."{name}"]\nconfirm = "30m"\n' for name in names)
+    home.configure(home.config.read_text() + entries)
+    for name in names:
+        assert home.run("set", name, "--stdin", stdin="canary-1").status == 0
+    (home.folder / "env").write_text("".join(f"V{n}=secretly://{x}\n" for n, x in enumerate(names)))
+    words = ("run", "-f", "env", "--", "sh", "-c", "true")
+    with FakePinentry(["30m"] * 20) as pinentry:
+        for _ in range(2):
+            assert home.run(*words, environ=pinentry.environ).status == 0
+        shown = [assuan.unescape(one["SETDESC"].encode()).decode() for one in pinentry.prompts]
+    assert 1 < len(shown) < 10
+    assert [one for one in names if not any(f"{one}" in text for text in shown)] == []
+    for text in shown:
+        assert "asked by: " in text
+        assert "/bin/sh" in text
+        assert "…" not in text
+
+
+@pytest.mark.process
+def test_a_long_command_does_not_hide_who_asks(home: Home) -> None:
+    """Where the question is cut, who asks comes first."""
+    long = home.folder.joinpath(*["folder-" + "x" * 200] * 5)
+    long.mkdir(parents=True)
+    (long / "program").symlink_to("/bin/sh")
+    calls = [BOTH[:5], ("run", "--confirm", *BOTH[1:3]), ("run", "-e", "X=Typed")]
+    with FakePinentry([False] * 3) as pinentry:
+        for words in calls:
+            home.run(*words, "--", str(long / "program"), environ=pinentry.environ)
+        shown = [one["SETDESC"] for one in pinentry.prompts]
+    assert len(shown) == 3
+    assert [text for text in shown if "asked by: " not in text or "…" not in text] == []
 
 
 @pytest.mark.process

@@ -10,8 +10,16 @@ def confirm_several_text(secrets: Sequence[tuple[str, str]], purpose: str) -> st
 
     :param secrets: each name, and where it comes from.
     """
-    named = ", ".join(f"{name} from {where}" for name, where in secrets)
+    places: dict[str, list[str]] = {}
+    for name, where in secrets:
+        places.setdefault(where, []).append(name)
+    named = "; ".join(f"{', '.join(names)} from {where}" for where, names in places.items())
     return f"Use {named} for this?\n\n{purpose}".strip()
+
+
+def wanted(names: Sequence[str]) -> str:
+    """The secrets in the line that says who wants them."""
+    return names[0] if len(names) == 1 else f"these {len(names)} secrets"
 
 
 def lease_lines(longer: str, program: str, folder: str, root: str) -> str:

@@ -9,6 +9,10 @@ from ..errors import Cancelled, NotConfirmed, PinentryFailed, PromptTimeout, Ref
 from ..record import Record
 from . import assuan, wording
 
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
 __all__ = [
     "DOCTOR",
     "MACHINE_TIMEOUT",
@@ -20,6 +24,7 @@ __all__ = [
     "pasted",
     "said_no",
     "several_lines",
+    "with_caller",
 ]
 
 #: How long, in seconds, a pinentry may take to start, and to answer what the user does not answer.
@@ -47,6 +52,24 @@ class Prompt(Record):
     repeat: bool = False
     whole: bool = False
     longer: str = ""
+
+
+def _as_it_is(text: str) -> str:
+    return text
+
+
+def with_caller(
+    lines: Sequence[str], asked_by: str, framed: Callable[[str], str] = _as_it_is
+) -> str:
+    """Return a description that ends with who asks. If its end would be cut, it begins with that.
+
+    :param lines: the other lines; those that are empty are left out.
+    :param framed: makes the whole text from all lines.
+    """
+    text = framed("\n".join(filter(None, (*lines, asked_by))))
+    if assuan.fits("SETDESC", text, keep="\n"):
+        return text
+    return framed("\n".join(filter(None, (asked_by, *lines))))
 
 
 class Patience(Record):

@@ -167,8 +167,11 @@ def _question(
     whole = request.publishes or limits != ""
 
     def text(offer: str) -> str:
-        lines = filter(None, (asks, limits, offer, context.asked_by))
-        return wording.confirm_use_text(name, where, "\n".join(lines))
+        return questions.with_caller(
+            (asks, limits, offer),
+            context.asked_by,
+            lambda purpose: wording.confirm_use_text(name, where, purpose),
+        )
 
     if used and found.candidate.source is None and context.agent is None:
         offering = text(wording.may_replace(used))

@@ -32,7 +32,7 @@ def _prompt(request: SecretRequest, candidate: Candidate, problem: str, context:
         label = wording.username_label(name)
     title = wording.title(request.position)
     asks = request.who_asks(candidate.entry.username, own_username(candidate), typed=True)
-    purpose = "\n".join(filter(None, (request.position, asks, limits, context.asked_by)))
+    purpose = questions.with_caller((request.position, asks, limits), context.asked_by)
     label = escape(request.prompt or label)
     return questions.Prompt(title, purpose, label, problem, request.repeat, request.publishes)
 

@@ -14,10 +14,6 @@ from .confirming import decide_confirmation
 from .lookup import Outcome
 from .request import Context, SecretRequest
 
-TYPE_CHECKING = False  # the protocol is for type checkers alone
-if TYPE_CHECKING:
-    from .request import LeaseTerms
-
 #: The answer of a user who agreed before, to this use too.
 LEASED = "lease"
 
@@ -55,30 +51,70 @@ async def confirm_together(
     for use in uses:
         if use.request.inspect is not None:
             use.request.inspect(use.found.secret, use.found.entry)
-    answer, confirmed = await _confirm(uses, context), [use.found for use in uses]
-    return [
-        outcome._replace(found=outcome.found._replace(answer=answer))
-        if outcome.found is not None and any(outcome.found is one for one in confirmed)
-        else outcome
-        for outcome in outcomes
-    ]
+    answered: list[tuple[ResolvedSecret, str]] = []
+    for group, asked_by in _groups(uses, context):
+        answer = await _confirm(group, asked_by, context)
+        answered += [(use.found, answer) for use in group]
+    return [_with_answer(outcome, answered) for outcome in outcomes]
 
 
-async def _confirm(uses: Sequence[_Use], context: Context) -> str:
+def _with_answer(outcome: Outcome, answered: Sequence[tuple[ResolvedSecret, str]]) -> Outcome:
+    """The outcome with the user's answer, if its secret is one of those."""
+    for found, answer in answered:
+        if outcome.found is found:
+            return outcome._replace(found=found._replace(answer=answer))
+    return outcome
+
+
+def _groups(uses: Sequence[_Use], context: Context) -> list[tuple[list[_Use], str]]:
+    """The uses in groups, so that each question is in its dialog whole, and who asks.
+
+    The duration is offered if what it means fits, too.
+    """
+    if _are_leased(uses):
+        return [([*uses], "")]
+    groups, asked_by = [[*uses]], context.asked_by
+    for offers in (True, False):
+        groups = []
+        for use in uses:
+            if groups and _fits(_question([*groups[-1], use], asked_by, offers)):
+                groups[-1].append(use)
+            else:
+                groups.append([use])
+        if all(_fits(_question(group, asked_by, offers)) for group in groups):
+            break
+    return [(group, asked_by) for group in groups]
+
+
+def _secrets(uses: Sequence[_Use]) -> tuple[str, ...]:
+    """The secrets, as a lease names them."""
+    return tuple(sorted({f"{use.found.name} {use.found.origin}" for use in uses}))
+
+
+def _are_leased(uses: Sequence[_Use]) -> bool:
+    """Whether the user has agreed to these uses before."""
+    terms = uses[0].request.lease
+    return terms is not None and terms.covers(_secrets(uses))
+
+
+def _fits(question: questions.Prompt) -> bool:
+    return assuan.fits("SETDESC", question.description, keep="\n")
+
+
+async def _confirm(uses: Sequence[_Use], asked_by: str, context: Context) -> str:
     """Return how the uses were allowed: by a new answer, or by one from before."""
-    first, terms = uses[0].request, uses[0].request.lease
-    assert terms is not None
-    secrets = tuple(sorted({f"{use.found.name} {use.found.origin}" for use in uses}))
-    if terms.covers(secrets):
+    if _are_leased(uses):
         return LEASED
+    first = uses[0].request
     if context.no_input:
         names = ", ".join(dict.fromkeys(escape(use.found.name) for use in uses))
         raise Refused(
             f"can't ask you to confirm the use of {names}: prompts are switched off",
             "run it without --no-input and SECRETLY_NO_INPUT",
         )
-    seconds = min(use.seconds for use in uses)
-    question = _question(uses, terms, duration_text(seconds), context)
+    question = _question(uses, asked_by)
+    if not _fits(question):
+        question = _question(uses, asked_by, offers=False)
     async with prompting.turn(
         first.prompt_timeout,
         context.environ,
@@ -86,32 +122,37 @@ async def _confirm(uses: Sequence[_Use], context: Context) -> str:
         until=first.until,
         tell=context.note,
     ) as asker:
-        if terms.covers(secrets):  # another call had the turn to ask before
+        if _are_leased(uses):  # another call had the turn to ask before
             return LEASED
         answer = await asker.confirm(question)
-    if answer != wording.YES:
+    if answer != wording.YES and first.lease is not None:
         try:
-            terms.grant(secrets, seconds)
+            first.lease.grant(_secrets(uses), min(use.seconds for use in uses))
         except OSError as error:
             context.note(f"can't note your answer for later calls: {error.strerror}")
     return wording.YES
 
 
-def _question(
-    uses: Sequence[_Use], terms: LeaseTerms, longer: str, context: Context
-) -> questions.Prompt:
-    """The question, which offers the duration if there is room to say what it means."""
+def _question(uses: Sequence[_Use], asked_by: str, offers: bool = True) -> questions.Prompt:
+    """The question before the uses.
+
+    :param offers: whether the user may type the duration, with what that means.
+    """
+    request, terms = uses[0].request, uses[0].request.lease
+    assert terms is not None
     named = list(dict.fromkeys((use.found.name, use.found.origin) for use in uses))
     from_where = [(escape(name), wording.place(origin)) for name, origin in named]
-    request = uses[0].request
     command, program = request.command or ("", "")
-    wanted = ", ".join(name for name, _ in from_where)
-    purpose = wording.purpose(command, wanted, program)
-    lines = [line for line in (purpose, context.asked_by) if line]
-    text = lease_wording.confirm_several_text(
-        from_where, "\n".join([*lines, terms.describe(longer)])
-    )
-    if assuan.fits("SETDESC", text, keep="\n"):
+    wanted = lease_wording.wanted([name for name, _ in from_where])
+    asks = wording.purpose(command, wanted, program)
+    longer = duration_text(min(use.seconds for use in uses))
+    if offers:
+        purpose = "\n".join(filter(None, (asks, asked_by, terms.describe(longer))))
+        text = lease_wording.confirm_several_text(from_where, purpose)
         return questions.Prompt(wording.TITLE, text, "", whole=True, longer=longer)
-    text = lease_wording.confirm_several_text(from_where, "\n".join(lines))
+
+    def framed(purpose: str) -> str:
+        return lease_wording.confirm_several_text(from_where, purpose)
+
+    text = questions.with_caller([asks], asked_by, framed)
     return questions.Prompt(wording.TITLE, text, "")
