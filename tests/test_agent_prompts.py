@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -196,6 +198,18 @@ def test_a_dialog_that_another_process_has_open_is_named(environ: dict[str, str]
 def test_a_prompt_waits_for_less_than_an_agent(chosen: int, usual: int, seconds: int) -> None:
     """Unless the user chose a time."""
     assert agent_prompts.limit_of(chosen, usual) == seconds
+
+
+@pytest.mark.process
+def test_a_chosen_time_counts_also_if_it_is_the_usual_one(environ: dict[str, str]) -> None:
+    """With ``--prompt-timeout 5m`` the whole call has an end."""
+    with FakePinentry([True, True]) as fake:
+        variables = {**fake.environ, **environ}
+        for until in (math.inf, time.monotonic() + 300):
+            asked = prompting.confirm(QUESTION, 300, variables, limits(fake), until=until)
+            own_loop.run_blocking(lambda asked=asked: asked, 30)  # type: ignore[misc]
+        first, second = (int(one["SETTIMEOUT"]) for one in fake.prompts)
+    assert first <= 50 < second
 
 
 @pytest.mark.process

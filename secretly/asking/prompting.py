@@ -101,7 +101,9 @@ async def turn(
         return
     from . import agent_prompts
 
-    seconds = agent_prompts.limit_of(prompt_timeout, USUAL_TIMEOUT)
+    # Who chose a time, even the usual one, limited the whole call to it.
+    usual = USUAL_TIMEOUT if until == math.inf else 0.0
+    seconds = agent_prompts.limit_of(prompt_timeout, usual)
     kept = agent_prompts.variables(environ)
     with agent_prompts.watched(setting, environ, seconds):
         async with _turn(seconds, kept, setting, until=until, tell=tell) as asker:
