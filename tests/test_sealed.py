@@ -316,6 +316,31 @@ def test_a_keychain_that_fails_gets_the_old_secret_back(home: Home) -> None:
     assert not listed(home)["Plain"]
 
 
+#: A keychain in which another program stores a newer secret after the first look-up.
+MEANWHILE = """
+    def get_password(self, service, username):
+        items, key = self._items(), json.dumps([service, username])
+        if os.path.exists(self.path + ".armed"):
+            os.unlink(self.path + ".armed")
+            self._write({**items, key: "canary-newer"})
+        return items.get(key)
+"""
+
+
+@pytest.mark.parametrize("words", [("seal", "Plain"), ("unseal", "One")])
+def test_a_secret_that_was_stored_meanwhile_is_not_replaced(
+    words: tuple[str, str], home: Home
+) -> None:
+    """While secretly asks for the passphrase, you may store a newer one in another terminal."""
+    with (home.folder / "filekeychain.py").open("a") as file:
+        file.write(MEANWHILE)
+    (home.folder / "keychain.json.armed").touch()
+    with FakePinentry([P]) as fake:
+        done = home.run(*words, environ=fake.environ)
+        assert_fails(done, 1, "has changed meanwhile")
+    assert stored(home)[words[1]] == "canary-newer"
+
+
 def test_an_upload_shows_everything_in_the_dialog_of_the_passphrase(home: Home) -> None:
     """The files, the index and the limits of the token; the tool gets a narrowed token."""
     home.program("twine", '#!/bin/sh\necho "${TWINE_PASSWORD%"${TWINE_PASSWORD#?????}"}"\n')

@@ -219,8 +219,12 @@ async def _exchange(item: _Item, text: str, context: Context) -> None:
     """Store a text in place of an item; if the keychain does not return it, put the old one back.
 
     :raises KeychainUnavailable: if the keychain did not take it.
+    :raises Refused: if the item has changed since it was read: the user had to be asked, and may
+        have stored a newer secret.
     """
     name, username = item.name, item.username
+    if await context.keychain.get(name, username.name, patience(context)) != item.text:
+        raise Refused(f"what is stored for {escape(name)} has changed meanwhile", "run it again")
     try:
         await store_text(name, text, username, context)
     except Unlisted:
