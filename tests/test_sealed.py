@@ -162,6 +162,9 @@ def test_little_memory_is_an_error_before_anything_is_typed(home: Home) -> None:
         identity.write_text(f"{lines[0]}\n{data}{lines[-1]}\n")
         done = home.run_any(["/bin/sh", *words], environ=fake.environ)
         assert_fails(done, 1, "of memory for a moment")
+        shutil.rmtree(identity.parent)  # making one takes as much
+        done = home.run_any(["/bin/sh", *words[:-2], "identity", "create"], environ=fake.environ)
+        assert_fails(done, 1, "of memory for a moment")
         assert fake.prompts == []
 
 
@@ -203,6 +206,22 @@ def checking_says() -> str:
     from secretly.resolving import checking
 
     return checking.SEALED
+
+
+@pytest.mark.outside
+def test_without_the_package_no_sealed_secret_is_handed_over(home: Home) -> None:
+    """The error names the package; what is not sealed works, and the identity can be backed up."""
+    (home.folder / "pyrage.py").write_text("raise ImportError\n")
+    with FakePinentry([P]) as fake:
+        for words in (("run", "-e", "A=One", *SHOW), ("seal", "Plain"), ("identity", "replace")):
+            done = home.run_any([*SECRETLY, *words], environ=fake.environ)
+            assert_fails(done, 125 if words[0] == "run" else 1, "secretly[sealed]")
+        done = home.run_any([*SECRETLY, "run", "-e", f"A=keyring://One/{ME}", *SHOW])
+        assert_fails(done, 125, checking_says())
+        words = ("run", "-e", "A=Plain", *SHOW)
+        assert home.run_any([*SECRETLY, *words]).stdout == "canary-Plain  \n"
+        assert is_sealed(home.run_any([*SECRETLY, "identity", "export"]).stdout)
+        assert fake.prompts == []
 
 
 def test_an_age_file_inside_a_sealed_secret_is_refused(home: Home) -> None:
