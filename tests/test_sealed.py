@@ -377,6 +377,20 @@ def test_an_upload_shows_everything_in_the_dialog_of_the_passphrase(home: Home) 
         assert done.stdout == "pypi-\n", done
 
 
+def test_an_import_over_a_sealed_secret_does_not_advise_to_unseal_it(home: Home) -> None:
+    """secretly can't compare the two. Forgotten and imported again, it would not be sealed."""
+    assert home.run("set", "PyPI", "--sealed", "--stdin", stdin=tokens.TOKEN).status == 0
+    before, file = stored(home), home.folder / ".pypirc"
+    file.write_text(f"[pypi]\nusername = __token__\npassword = {tokens.TOKEN}\n")
+    text = file.read_text()
+    with FakePinentry([True]) as fake:
+        done = home.run("import", ".pypirc", environ=fake.environ)
+    assert (done.status, done.stderr.count("\n")) == (1, 2), done
+    assert "can't compare" in done.stderr
+    assert "secretly set --sealed PyPI" in done.stderr
+    assert (stored(home), file.read_text()) == (before, text)
+
+
 def test_an_index_is_not_found_by_a_sealed_token(home: Home) -> None:
     """No passphrase is asked for to find out which index made it."""
     home.program("twine", "#!/bin/sh\n")

@@ -50,11 +50,23 @@ async def check_free(finding: Finding, context: Context) -> bool:
     timeout = None if context.no_input else PROMPT_TIMEOUT
     there = await context.keychain.get(name, username.name, timeout)
     if there is not None and there != finding.value:
-        raise Refused(
-            f"another value is stored as {shown} for {escape(wording.users([username.name]))}",
-            f"if the file's is the good one: {forget}, then import again",
-        )
+        raise _other_value(name, username, is_sealed(there))
     return there is not None and username.name in context.stored_names.usernames(name)
+
+
+def _other_value(name: str, username: Username, sealed: bool) -> Refused:
+    """The error for a name under which something else is stored, or something sealed."""
+    shown, quoted = escape(name), shell_quote(name)
+    if sealed:
+        return Refused(
+            f"{shown} is stored sealed, so secretly can't compare it with the file",
+            f"if the file's is the good one: secretly set --sealed {quoted}. Then take it out of"
+            " the file by hand",
+        )
+    return Refused(
+        f"another value is stored as {shown} for {escape(wording.users([username.name]))}",
+        f"if the file's is the good one: secretly forget {quoted}, then import again",
+    )
 
 
 async def store(finding: Finding, context: Context) -> None:
