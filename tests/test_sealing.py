@@ -17,6 +17,7 @@ from conftest import need_package
 from hypothesis import given
 from hypothesis import strategies as st
 
+import secretly
 from secretly.config.model import Entry
 from secretly.config.schema import ConfigFile
 from secretly.errors import BadConfiguration, NotFound, Refused
@@ -27,7 +28,8 @@ from secretly.redacted import Secret, is_sealed
 from secretly.reference import Reference
 from secretly.resolving import checking, confirming, unsealing
 from secretly.resolving.candidates import KEYCHAIN, Candidate, ResolvedSecret, find_candidates
-from secretly.resolving.request import SecretRequest
+from secretly.resolving.request import SecretRequest, login_name
+from secretly.testing import MemorySession, sandbox
 
 pyrage = need_package("pyrage")
 
@@ -589,6 +591,18 @@ def test_a_sealed_secret_is_never_looked_for_in_memory() -> None:
     request = SecretRequest(Reference("", "Name"))
     candidates = find_candidates(request, configuration, lambda name: None, {})
     assert [one.origin for one in candidates] == ["keychain", "typed"]
+
+
+def test_memory_never_stands_for_a_secret_that_is_listed_as_sealed() -> None:
+    """Another program could put its own value there, which would be used without a question."""
+    memory, user = MemorySession(), login_name()
+    with sandbox(session=memory) as here:
+        here.keychain.items["Name", user] = Secret(SEALED)  # type: ignore[attr-defined]
+        memory.hold("Name", user, "canary-planted", 60)
+        assert secretly.secret_sync("Name") == "canary-planted"
+        here.stored_names.add("Name", user, False, "", sealed=True)
+        with pytest.raises(Refused, match="sealed"):
+            secretly.secret_sync("Name")
 
 
 @pytest.mark.parametrize(

@@ -180,7 +180,7 @@ class Stores:
             value, own = await self._items.get(candidate.source)
         if candidate.username is not None:
             if origin == MEMORY and memory_in_use(self._context):
-                value = self._context.memory.get(name, candidate.username.name)
+                value = self._remembered(name, candidate.username.name)
             elif origin == KEYCHAIN:
                 timeout = None if self._context.no_input else max(0.0, request.time_left())
                 keychain = self._context.keychain
@@ -199,6 +199,13 @@ class Stores:
         elif origin != CONFIGURATION:
             check_whole(candidate, value, may_be_empty=True)
         return ResolvedSecret(value, own_username(candidate, own), candidate)
+
+    def _remembered(self, name: str, username: str) -> Secret | None:
+        """What memory has, unless the secret is sealed: then another program put it there."""
+        listed = self._names.find(name)
+        if listed is not None and listed.sealed:
+            return None
+        return self._context.memory.get(name, username)
 
 
 def _items(
