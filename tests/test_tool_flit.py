@@ -19,8 +19,10 @@ from toolcalls import (
     root_fixture,
 )
 
+from secretly.config.command_line import recognize
 from secretly.config.model import Configuration
 from secretly.publishing.destination import Destination
+from secretly.publishing.upload import upload_of
 
 __all__ = ["known_fixture", "root_fixture"]
 
@@ -114,6 +116,18 @@ def test_the_destination_is_where_flit_would_upload(
         again = flit.pinned(found).destination
         assert (again.url, again.username) == (expected.url, expected.username or "__token__")
         assert again.builtin == expected.builtin
+
+
+def test_no_command_for_one_project_alone_is_shown(flit: Calls) -> None:
+    """flit takes no files: it uploads the project whose folder it is in."""
+    assert flit.upload("publish").commands() == []
+
+
+def test_another_command_than_a_publishing_tool_is_no_upload(known: Configuration) -> None:
+    """Also if it is a known command."""
+    call = recognize(["gh", "release", "create"], known)
+    assert call is not None
+    assert upload_of(call, {"HOME": "/nonexistent"}) is None
 
 
 @pytest.mark.parametrize(
