@@ -7,7 +7,7 @@ import secretly
 
 async def main() -> None:
     try:
-        async with asyncio.timeout(0.5):
+        async with asyncio.timeout(2):
             await secretly.secret("Example")
     except TimeoutError:
         print("no answer in time")
