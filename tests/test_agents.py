@@ -111,7 +111,7 @@ def test_a_living_agent_counts_on_a_terminal_too(program: str) -> None:
 
 
 @pytest.mark.parametrize("program", ["goosey", "codexer", "ampere", "my-claude", "code"])
-def test_a_name_that_only_starts_alike_is_another_program(program: str) -> None:
+def test_a_name_that_only_starts_like_an_agents_is_another_program(program: str) -> None:
     """Except where the agent's own programs have several names."""
     assert recognize({}, [(program, PLAIN)]) is None
 

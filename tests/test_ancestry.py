@@ -137,7 +137,7 @@ _PS = b"""\
 
 
 def test_what_ps_shows_is_read() -> None:
-    """As on macOS: the first process is no ancestor that says anything."""
+    """As on macOS: the name of the first process says nothing."""
     found = list(ancestry._from_ps(_PS, 501))
     assert [(one.pid, one.name, one.leader) for one in found] == [
         (501, "bash", True),

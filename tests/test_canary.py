@@ -106,7 +106,7 @@ def core(name: str) -> str:
 def canary(name: str) -> Secret:
     """A token of its own for each scenario, with what percent-escapes, quotes and UTF-8 touch.
 
-    One that is to be narrowed is well-formed instead.
+    One that secretly narrows is well-formed instead.
     """
     if is_token(name):
         caveats = [RESTRICTED[name]] if name in RESTRICTED else []

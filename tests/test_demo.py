@@ -170,7 +170,7 @@ def ran(done: Ended, program: str) -> None:
 
 
 @pytest.mark.process
-def test_without_a_publishing_tool_the_demo_uploads_by_itself(home: Home) -> None:
+def test_without_a_publishing_tool_the_demo_uploads_with_its_own(home: Home) -> None:
     """A fresh computer needs nothing else, and nothing is left there."""
     ran(home.run("demo", "--yes"), "demo_upload")
     assert not list(Path(home.environ["TMPDIR"]).iterdir())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import configparser
 import fnmatch
+import itertools
 import re
 from collections import Counter
 from pathlib import Path
@@ -13,8 +14,10 @@ import house
 import pytest
 from house import FILES, MODULES, ROOMS, ROOT, imports, name, room, tree
 
+TESTS = Path(__file__).parent
+
 #: What is installed.
-SETUP = Path(__file__).parent.parent / "setup.cfg"
+SETUP = TESTS.parent / "setup.cfg"
 
 #: Rooms that no other room imports, and the exceptions: the ways into the house.
 ENTRANCES = {"cli": {"__main__"}, "__main__": set(), "testing": set(), "__init__": set()}
@@ -91,6 +94,28 @@ def test_no_two_classes_have_the_same_name() -> None:
     found = Counter(name for name, _ in places)
     assert len(found) > 150
     assert [place for place in places if found[place[0]] > 1] == []
+
+
+#: What plain English says in another way: except, next to, immediately, anyone who…
+NOT_PLAIN = re.compile(
+    r"\b((is|are|was|were) to be|beside|whoever|at once|by itself|for ever|alike|goes before|"
+    r"stands in|heeds?|mends?|tells whether|put aside|be rid of|to be had)\b",
+    re.IGNORECASE,
+)
+
+
+def test_all_texts_are_plain() -> None:
+    """Code, tests and pages: their comments, docstrings, messages and names of tests."""
+    folders = (ROOT.rglob("*.py"), TESTS.glob("*.py"), TESTS.parent.glob("docs/**/*.rst"))
+    files = [*itertools.chain(*folders), *TESTS.parent.glob("*.md")]
+    assert len(files) > 400
+    found: list[tuple[str, str]] = []
+    for path in {*files} - {Path(__file__)}:
+        text = " ".join(path.read_text("utf-8").split())
+        text = re.sub(r"def test_\w+", lambda name: name[0].replace("_", " "), text)
+        for match in NOT_PLAIN.finditer(text):
+            found.append((path.name, text[match.start() - 30 : match.end() + 20]))
+    assert found == []
 
 
 # -- what a room knows -----------------------------------------------------------

@@ -169,7 +169,7 @@ def lease_of(configured: bool | float | None, origin: str = KEYCHAIN, **request:
 
 
 def test_a_lease_is_offered_where_a_duration_is_configured() -> None:
-    """Never for what is published, for a limited token, or where each call is to be asked for."""
+    """Never for what is published, for a limited token, or where each call needs a Yes."""
     assert lease_of(1800.0) == 1800.0
     assert lease_of(True) == 0.0
     assert lease_of(1800.0, confirm=True) == 0.0

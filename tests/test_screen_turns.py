@@ -97,7 +97,7 @@ def test_a_deleted_file_locks_nothing(
 
 
 def test_a_failed_attempt_locks_nothing(tmp_path: Path) -> None:
-    """Who gets one of two screens gives it back, so that nobody waits for nobody."""
+    """A process that gets one of two screens gives it back, so that none waits in vain."""
     x11, both = lock(tmp_path, DISPLAY=":0"), lock(tmp_path, DISPLAY=":0", WAYLAND_DISPLAY="w")
     x11.take()
     with pytest.raises(BlockingIOError):

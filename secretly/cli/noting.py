@@ -64,7 +64,7 @@ class Attempt:
     def begin(self, context: Context) -> None:
         """Note what the secrets are looked up with.
 
-        :raises Refused: if the call is to be confirmed, and waives that.
+        :raises Refused: if the call waives a confirmation that it needs.
         """
         self.context = context
         if self._call.options.confirm is False:

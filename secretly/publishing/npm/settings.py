@@ -82,7 +82,7 @@ class Settings:
         self._read_files(roots)
 
     def _read_files(self, roots: Sequence[Path]) -> None:
-        """Read the files. Each may say where the next one is, but for the project's."""
+        """Read the files. Each may say where the next one is, except the project's."""
         user = self._path("userconfig", self._home(".npmrc"))
         projects = [os.fspath(root / ".npmrc") for root in roots]
         others = [self._file(path, by_project=True) for path in projects if path != user]
