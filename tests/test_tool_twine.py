@@ -355,6 +355,17 @@ def test_no_file_is_read_for_a_url(twine: Calls) -> None:
     assert found.pin.environ == {}
 
 
+def test_the_file_with_the_index_is_read_once(root: Path, twine: Calls) -> None:
+    """All that an upload asks is answered from the same text, also if the file changes."""
+    found = twine.upload("upload -r corp x", {}, {"~/.pypirc": f"{CORP}username = ada\n"})
+    assert found.destination == Destination("corp", "corp", URL, "ada")
+    (root / "home" / ".pypirc").write_text(
+        f"{CORP.replace(URL, 'https://evil.example/')}password = x\n"
+    )
+    assert (found.secret, found.pin.environ["TWINE_REPOSITORY_URL"]) == ("corp", URL)
+    assert found.plain_password() == ("", "")
+
+
 @given(generated.cases())
 @fewer([HealthCheck.filter_too_much])
 def test_the_pinned_call_leads_to_the_same_destination(known: Configuration, case: Case) -> None:
