@@ -164,6 +164,7 @@ def in_circles() -> set[str]:
 # -- figures -----------------------------------------------------------------------
 
 
+@functools.cache
 def functions() -> list[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
     """Each function, with its module and its line."""
     return [
