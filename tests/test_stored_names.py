@@ -134,6 +134,27 @@ def test_no_value_is_in_it() -> None:
             assert b"canary" not in path.read_bytes()
 
 
+def test_the_calls_of_a_program_share_the_list(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So the list is parsed once for all of them. Another folder has another list."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "one"))
+    shared = StoredNames.default()
+    assert StoredNames.default() is shared
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "two"))
+    assert StoredNames.default().path == str(tmp_path / "two/secretly/kept.tsv")
+
+
+def test_the_list_knows_each_user_name_of_a_name(tmp_path: Path) -> None:
+    """A name is stored for a user name only if the list has both in one entry."""
+    stored = StoredNames(tmp_path)
+    stored.add("a", "ada", True)
+    stored.add("b", "bob", True)
+    table = stored.read()
+    assert table.has("a", "ada") and table.has("b", "bob")
+    assert not table.has("a", "bob") and not table.has("c", "ada")
+
+
 # -- read once -------------------------------------------------------------------
 
 
