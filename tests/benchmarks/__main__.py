@@ -1,185 +1,215 @@
 """Measure how fast secretly is, compared with its alternatives.
 
     tox -e bench [-- --rounds 30] [--write]
+    tox -e bench -- --curves FILE.svg [--rounds 5]
 
 Prints the table and the bounds; with ``--write`` they go into the documentation as well.
+With ``--curves`` it measures how the time grows with what there is, from 1 to 10,000, draws the
+curves to that file, and writes their table next to it.
 The exit status is 1 if a bound does not hold: on a machine that others use too, run it again.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import csv
+import functools
 import json
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # what the tests share
 
+import bounds
 import contenders
+import curves
+import instructions
 import prompting
-from contenders import BASE, CONFIGURED, DOTENV, HELP, MANY, ONE, RUN_HELP, TEN, UNNEEDED
-from plot import plotted
+import rivals
+import uploads
+from bounds import Found
+from contenders import BASE
+from plot import curves_plotted, plotted
 from timing import Spread, process, rounds
 
 DOCS = Path(__file__).parents[2] / "docs/explanation"
 
-ASKED = "secretly run, until a stand-in for a pinentry asks"
-BY_HAND = "that stand-in started by hand, until it asks"
-CURSES = "secretly run, until pinentry-curses is on the screen"
-CURSES_BY_HAND = "pinentry-curses started by hand, until it is"
-MISSED = "the library, from a miss to GETPIN"
-RAW = "a client of nothing but sockets, to GETPIN"
-THOUSAND = "1,000 concurrent calls, one prompt: CPU"
+#: For one round of what takes long, so many of the others.
+HEAVY = 5
+
+#: How long a program that measures the library may take, in seconds.
+PATIENCE = 600
 
 
-class Bound(NamedTuple):
-    """A bound that must hold.
+def measured(number: int, made: Path | None) -> Found:
+    """Measure everything in so many rounds.
 
-    :param measured: in the unit of *limit*.
+    :param made: the virtual environment to measure.
     """
-
-    what: str
-    measured: float
-    limit: float
-    unit: str
-
-    @property
-    def holds(self) -> bool:
-        """Whether the bound holds."""
-        return self.measured <= self.limit
-
-    def row(self) -> tuple[str, str, str, str]:
-        """The bound as a row of the table."""
-        digits = 2 if self.unit.startswith("×") else 0
-        return (
-            self.what,
-            f"{self.limit:g} {self.unit}",
-            f"{self.measured:.{digits}f}",
-            "yes" if self.holds else "no",
-        )
-
-
-class Found(NamedTuple):
-    """The results.
-
-    :param whole: processes from their start to their end.
-    :param prompts: until somebody is asked; with the interpreter's start in the same rounds.
-    :param library: in a program that has it loaded.
-    :param left_out: what could not be measured, and why.
-    """
-
-    whole: dict[str, Spread]
-    prompts: dict[str, Spread]
-    library: dict[str, Spread]
-    left_out: dict[str, str]
-
-    def bounds(self) -> list[Bound]:
-        """The bounds, computed from the medians."""
-        base, one = self.whole[BASE], self.whole[ONE]
-        made = [
-            Bound(name, self.whole[name].ratio(base), limit, f"× {BASE}")
-            for name, limit in (
-                *((ONE, 3.5), (CONFIGURED, 5)),
-                *((HELP, 2.5), (RUN_HELP, 2.5), (UNNEEDED, 2.5)),
-            )
-        ]
-        made.append(Bound(ONE, one.ratio(self.whole[DOTENV]), 1, f"× {DOTENV}"))
-        made.append(Bound(TEN, self.whole[TEN].ratio(one), 1.3, f"× {ONE}"))
-        made.append(Bound(MANY, self.whole[MANY].ratio(one), 1.5, f"× {ONE}"))
-        for name, hand in ((ASKED, BY_HAND), (CURSES, CURSES_BY_HAND)):
-            if name in self.prompts:
-                start = self.prompts[BASE].median
-                more = self.prompts[name].median - start - self.prompts[hand].median
-                what = f"{name}: beyond {BASE} and it started by hand"
-                made.append(Bound(what, more / start, 6, f"× {BASE}"))
-        more = self.library[MISSED].median - self.library[RAW].median
-        made.append(Bound(f"{MISSED}: beyond {RAW}", more / base.median, 1, f"× {BASE}"))
-        made.append(Bound(THOUSAND, self.library[THOUSAND].ratio(base), 6, f"× {BASE}"))
-        return made
-
-    def table(self) -> list[tuple[str, ...]]:
-        """The rows, the fastest first: in milliseconds, and in starts of the interpreter."""
-        rows = []
-        for found in (self.whole, self.prompts, self.library):
-            for name, spread in sorted(found.items(), key=lambda row: row[1].median):
-                if found is self.whole or name != BASE:
-                    times = (spread.least, spread.median, spread.most)
-                    ratio = f"{spread.ratio(found[BASE]):.2f}" if BASE in found else ""
-                    rows.append((name, *(f"{t * 1e3:.0f}" for t in times), ratio))
-        return rows
-
-
-def measured(number: int) -> Found:
-    """Measure everything in so many rounds."""
-    with (
-        contenders.installed() as programs,
-        contenders.place(programs) as where,
-        tempfile.TemporaryDirectory(prefix="secretly-") as folder,
-    ):
+    fewer = -(-number // HEAVY)
+    with contextlib.ExitStack() as stack:
+        programs = stack.enter_context(contenders.installed(made))
+        where = stack.enter_context(contenders.place(programs))
+        stack.enter_context(rivals.with_rivals(where, programs))
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="secretly-")))
         contenders.check(where)
         whole = {
-            name: process(argv, {**where.environ, **more})
-            for name, (argv, more) in where.commands.items()
+            name: process(line.argv, {**where.environ, **line.more})
+            for name, line in where.commands.items()
         }
-        pinentry = prompting.StandIn(Path(folder))
-        asking = [programs.program("secretly"), "run", "-e", f"X={prompting.UNKNOWN}", "true"]
-        prompts = {
-            BASE: whole[BASE],
-            ASKED: prompting.standing_in(asking, where.environ, pinentry),
-            BY_HAND: prompting.by_hand(pinentry),
+        agreeing = prompting.StandIn(folder / "agreeing", "yes")
+        base = {BASE: whole[BASE]}
+        library = {
+            name: functools.partial(_calls, programs, where, call)
+            for name, call in bounds.CALLERS.items()
         }
-        if program := shutil.which("pinentry-curses"):
-            prompts[CURSES] = prompting.curses(asking, where.environ, program)
-            prompts[CURSES_BY_HAND] = prompting.curses_by_hand(program)
-        else:
-            where.left_out[CURSES] = "pinentry-curses is not installed"
         return Found(
             rounds(number, whole),
-            rounds(number, prompts),
-            library(programs, number),
+            rounds(fewer, base | _heavy(where, agreeing), warming=1),
+            rounds(number, base | _prompts(where, programs, folder, agreeing)),
+            _library(programs, number) | rounds(fewer, library, warming=0),
+            rounds(fewer, _memory(where, programs, folder), warming=0),
+            _instructions(where),
             where.left_out,
         )
 
 
-def library(programs: contenders.Installed, number: int) -> dict[str, Spread]:
+def _heavy(where: contenders.Place, agreeing: prompting.StandIn) -> dict[str, Callable[[], float]]:
+    """What takes long: many secrets, many files, large files."""
+    made = {}
+    for name, line in where.heavy.items():
+        if name in where.hashing:
+            upload = prompting.to_the_end(line.argv, where.environ, agreeing)
+            made[bounds.uploaded(name)] = upload
+            made[bounds.hashed(name)] = uploads.hashing(where.hashing[name])
+        else:
+            made[name] = process(line.argv, {**where.environ, **line.more})
+    return made
+
+
+def _asking(programs: contenders.Installed) -> list[str]:
+    """A run that asks for a secret that is nowhere."""
+    return [programs.program("secretly"), "run", "-e", f"X={prompting.UNKNOWN}", "true"]
+
+
+def _prompts(
+    where: contenders.Place,
+    programs: contenders.Installed,
+    folder: Path,
+    agreeing: prompting.StandIn,
+) -> dict[str, Callable[[], float]]:
+    asking, pinentry = _asking(programs), prompting.StandIn(folder)
+    prompts = {
+        bounds.ASKED: prompting.standing_in(asking, where.environ, pinentry),
+        bounds.BY_HAND: prompting.by_hand(pinentry),
+        bounds.UPLOAD: prompting.standing_in(where.upload, where.environ, agreeing),
+    }
+    if program := shutil.which("pinentry-curses"):
+        prompts[bounds.CURSES] = prompting.curses(asking, where.environ, program)
+        prompts[bounds.CURSES_BY_HAND] = prompting.curses_by_hand(program)
+    else:
+        where.left_out[bounds.CURSES] = "pinentry-curses is not installed"
+    return prompts
+
+
+def _memory(
+    where: contenders.Place, programs: contenders.Installed, folder: Path
+) -> dict[str, Callable[[], float]]:
+    silent = prompting.StandIn(folder / "silent", None)
+    return {bounds.MEMORY: prompting.memory(_asking(programs), where.environ, silent)}
+
+
+def _instructions(where: contenders.Place) -> dict[str, float]:
+    """The instructions of each command whose work is done in one process, in millions."""
+    if not shutil.which("valgrind"):
+        where.left_out["instructions"] = "valgrind is not installed"
+    found = {}
+    for name, line in where.commands.items():
+        if line.one_process:
+            counted = instructions.count(line.argv, {**where.environ, **line.more})
+            if counted is not None:
+                found[name] = counted / 1e6
+    return found
+
+
+def _calls(
+    programs: contenders.Installed, where: contenders.Place, call: tuple[str, int, int]
+) -> float:
+    """Have a program of its own call the library."""
+    script = Path(__file__).with_name("callers.py")
+    argv = [programs.program("python"), str(script), *map(str, call)]
+    done = subprocess.run(
+        argv, env=where.thousand, capture_output=True, timeout=PATIENCE, check=False
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    return float(done.stdout)
+
+
+def _library(programs: contenders.Installed, number: int) -> dict[str, Spread]:
     """Measure the cost of the library, in a program of its own."""
     script = [programs.program("python"), Path(__file__).with_name("library.py"), str(number)]
-    done = subprocess.run(script, capture_output=True, timeout=600, check=True)
+    done = subprocess.run(script, capture_output=True, timeout=PATIENCE, check=True)
     found = json.loads(done.stdout)
-    names = {MISSED: "missed", RAW: "raw", THOUSAND: "thousand"}
+    names = {bounds.MISSED: "missed", bounds.RAW: "raw", bounds.THOUSAND: "thousand"}
     return {name: Spread(tuple(found[key])) for name, key in names.items()}
 
 
-def main() -> int:
-    """Measure, print the results, and return the exit status."""
-    parser = argparse.ArgumentParser(prog="tox -e bench --", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=30)
-    parser.add_argument("--write", action="store_true", help=f"into {DOCS.name}/how-fast*")
-    options = parser.parse_args()
-    found = measured(options.rounds)
-    rows, checked = found.table(), [bound.row() for bound in found.bounds()]
-    for row in [("", "min ms", "median", "max", "×"), *rows]:
-        print(f"{row[0]:60} " + " ".join(f"{cell:>7}" for cell in row[1:]))
-    print(f"\nbounds, of the medians of {options.rounds} rounds:")
+def _show(found: Found, number: int) -> bool:
+    """Print the results; return whether all bounds hold."""
+    for row in [("", "min ms", "median", "max", "×", "M instr."), *found.table()]:
+        print(f"{row[0]:66} " + " ".join(f"{cell:>8}" for cell in row[1:]))
+    print(f"\nbounds, of the medians of {number} rounds:")
+    checked = [bound.row() for bound in found.bounds()]
     for what, limit, figure, holds in checked:
         print(f"  {'holds' if holds == 'yes' else 'FAILS'}  {what}: {figure} (at most {limit})")
     for name, why in found.left_out.items():
         print(f"left out: {name}: {why}")
+    return all(row[3] == "yes" for row in checked)
+
+
+def _traced(path: Path, number: int, made: Path | None) -> bool:
+    """Measure the curves, and draw them; return whether all hold."""
+    with contenders.installed(made) as programs:
+        found = curves.trace(programs, number, functools.partial(print, flush=True))
+    path.write_text(curves_plotted([(curve.factor, curve.times) for curve in found]))
+    write(path.with_suffix(".csv"), [curve.row() for curve in found])
+    for curve in found:
+        print(f"{'holds' if curve.holds else 'FAILS'}  {curve.factor}: slope {curve.slope:.2f}")
+    return all(curve.holds for curve in found)
+
+
+def main() -> int:
+    """Measure, print the results, and return the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="tox -e bench --",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--rounds", type=int, help="default: 30, with --curves 5")
+    parser.add_argument("--write", action="store_true", help=f"into {DOCS.name}/how-fast*")
+    parser.add_argument("--curves", type=Path, metavar="FILE.svg", help="draw the curves")
+    parser.add_argument("--venv", type=Path, help="measure the secretly in there, with dotenv")
+    options = parser.parse_args()
+    if options.curves:
+        return 0 if _traced(options.curves, options.rounds or 5, options.venv) else 1
+    number = options.rounds or 30
+    found = measured(number, options.venv)
+    good = _show(found, number)
     if options.write:
-        write("how-fast.csv", rows)
-        write("how-fast-bounds.csv", checked)
+        write(DOCS / "how-fast.csv", found.table())
+        write(DOCS / "how-fast-bounds.csv", (bound.row() for bound in found.bounds()))
         (DOCS / "how-fast.svg").write_text(plotted(found.whole, found.whole[BASE]))
-    return 0 if all(row[3] == "yes" for row in checked) else 1
+    return 0 if good else 1
 
 
-def write(name: str, rows: list[tuple[str, ...]]) -> None:
+def write(path: Path, rows: Iterable[Sequence[str]]) -> None:
     """Write a table for the documentation."""
-    with open(DOCS / name, "w", encoding="utf-8", newline="") as file:
+    with open(path, "w", encoding="utf-8", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows(rows)
 
 

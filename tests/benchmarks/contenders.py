@@ -1,6 +1,6 @@
 """The command lines to compare: secretly's own, and the alternatives.
 
-All are in a private session with a keychain of its own, and with nothing of this user's.
+All are in private sessions with keychains of their own, and with nothing of this user's.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ import contextlib
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 import venv
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,23 +16,39 @@ from pathlib import Path
 from typing import NamedTuple
 
 import secretservice
-import vaults
+import stocks
+import tokens
+import uploads
 
 __all__ = [
     "BASE",
     "CONFIGURED",
-    "DOTENV",
+    "CONFIGURED_MANY",
+    "EMPTY_FILE",
     "HELP",
-    "MANY",
+    "LARGE_WHEEL",
+    "LONG_FILE",
+    "MANY_NAMES",
+    "MANY_WHEELS",
+    "NAMES",
     "ONE",
+    "ROOT",
     "RUN_HELP",
+    "SECRET",
     "TEN",
+    "TEN_OF_300",
+    "THREE_HUNDRED",
     "UNNEEDED",
+    "VERSION",
     "Installed",
     "Line",
+    "Missing",
     "Place",
     "check",
+    "configuration",
+    "env_file",
     "installed",
+    "must",
     "place",
 ]
 
@@ -44,16 +59,25 @@ BASE = "python -I -c pass"
 
 ONE = "secretly run, one secret"
 CONFIGURED = "secretly run, 50 secrets and 20 profiles configured"
+CONFIGURED_MANY = "secretly run, 10,000 secrets configured"
 TEN = "secretly run, ten secrets"
-MANY = "secretly run, ten secrets, with 300 names stored"
+TEN_OF_300 = "secretly run, ten secrets, with 300 names stored"
+THREE_HUNDRED = "secretly run, 300 secrets, with 300 names stored"
+MANY_NAMES = "secretly run, one secret, with 10,000 names stored"
+EMPTY_FILE = "secretly run, an empty env file"
+LONG_FILE = "secretly run, an env file of 1,000 plain lines"
 UNNEEDED = "secretly run twine check, which needs none"
 HELP = "secretly --help"
+VERSION = "secretly --version"
 RUN_HELP = "secretly run --help"
-DOTENV = "dotenv run, a plain file"
-DOTENVX = "dotenvx run, a plain file"
+MANY_WHEELS = "500 wheels of 1 MB"
+LARGE_WHEEL = "a wheel of 1 GB"
 
-NAMES = [f"Service-{number}" for number in range(10)]
-SECRET = "canary-secret-of-forty-letters-and-digits"
+NAMES = [stocks.ITEM.format(number) for number in range(10)]
+SECRET = stocks.SECRET
+
+#: pip 23 writes start scripts that take longer than later ones, and many people have it.
+PIP = "pip==23.2.1"
 
 
 class Installed(NamedTuple):
@@ -67,11 +91,16 @@ class Installed(NamedTuple):
 
 
 @contextlib.contextmanager
-def installed() -> Iterator[Installed]:
+def installed(made: Path | None = None) -> Iterator[Installed]:
     """Install secretly from a wheel, as a user does, with dotenv's command and nothing else.
 
     Other packages would add their ``.pth`` files to each start of the interpreter.
+
+    :param made: a virtual environment that has all of this.
     """
+    if made:
+        yield Installed(made.absolute() / "bin")
+        return
     with tempfile.TemporaryDirectory(prefix="secretly-bench-") as folder:
         source, made = Path(folder, "source"), Path(folder, "venv")
         source.mkdir()
@@ -81,9 +110,10 @@ def installed() -> Iterator[Installed]:
             ROOT / "secretly", source / "secretly", ignore=shutil.ignore_patterns("__pycache__")
         )
         venv.create(made, with_pip=True, symlinks=True)
-        argv = [made / "bin/python", "-m", "pip", "install", "-q", source, "python-dotenv[cli]"]
-        done = subprocess.run(argv, capture_output=True, timeout=600, check=False)
-        assert done.returncode == 0, done.stderr.decode()
+        for what in ([PIP], [str(source), "python-dotenv[cli]"]):
+            argv = [made / "bin/python", "-m", "pip", "install", "-q", *what]
+            done = subprocess.run(argv, capture_output=True, timeout=600, check=False)
+            assert done.returncode == 0, done.stderr.decode()
         yield Installed(made / "bin")
 
 
@@ -91,10 +121,15 @@ class Line(NamedTuple):
     """A command line.
 
     :param more: variables that it is started with, in addition to the others'.
+    :param shows: the variable with the secret, where the command is 'true'; empty: the program
+        prints the secret; None: nothing of the kind.
+    :param one_process: whether all that it does is done before 'true' starts, in its process.
     """
 
     argv: Sequence[str]
     more: Mapping[str, str] = {}
+    shows: str | None = None
+    one_process: bool = True
 
 
 class Place(NamedTuple):
@@ -102,47 +137,54 @@ class Place(NamedTuple):
 
     :param environ: the variables that all are started with.
     :param commands: the command lines, by what they are called in the table.
+    :param heavy: those that take long.
+    :param upload: an upload of one wheel.
+    :param hashing: the files that SHA-256 is compared for, by their names in the table.
+    :param thousand: the variables of a session with a thousand items.
     :param left_out: what could not be measured, and why.
     """
 
     environ: dict[str, str]
     commands: dict[str, Line]
+    heavy: dict[str, Line]
+    upload: list[str]
+    hashing: dict[str, list[str]]
+    thousand: dict[str, str]
     left_out: dict[str, str]
     folder: Path
+
+
+class Missing(Exception):
+    """Something to compare is missing: its name, and why."""
 
 
 @contextlib.contextmanager
 def place(programs: Installed) -> Iterator[Place]:
     """Make a place."""
-    with secretservice.secret_service() as service:
-        home = service.folder
-        environ = {**service.environ, "LC_ALL": "C.UTF-8", "PATH": f"{programs.bin}:{os.defpath}"}
-        (home / "twine").symlink_to("/bin/true")
-        (home / "plain.env").write_text(f"X={SECRET}\n")
-        (home / "config.toml").write_text(_configuration())
-        for name in NAMES:
-            _must([programs.program("secretly"), "set", name, "--stdin"], environ, SECRET)
-        _store_many(Path(environ["XDG_STATE_HOME"], "secretly"), home / "many" / "secretly")
-        found = Place(environ, {}, {}, home)
-        found.commands.update(_secretly(programs, home))
-        plain = ("-f", str(home / "plain.env"))
-        found.commands[DOTENV] = Line([programs.program("dotenv"), *plain, "run", "true"])
-        user = _username(programs, environ)
-        found.commands["keyring get"] = Line([programs.program("keyring"), "get", NAMES[0], user])
-        with contextlib.ExitStack() as stack:
-            for add in (_secret_tool, _pass, _dotenvx):
-                try:
-                    add(found, user, stack)
-                except _Missing as error:
-                    found.left_out[error.args[0]] = error.args[1]
-            yield found
+    with contextlib.ExitStack() as stack:
+        session, three, thousand = (
+            stack.enter_context(secretservice.secret_service()) for _ in range(3)
+        )
+        path = {"LC_ALL": "C.UTF-8", "PATH": f"{programs.bin}:{os.defpath}"}
+        for other, count in ((three, 300), (thousand, 1000)):
+            other.environ.update(path)
+            stocks.stock(other, count)
+        found = Place({**session.environ, **path}, {}, {}, [], {}, {}, {}, session.folder)
+        for name, value in [*((name, SECRET) for name in NAMES), ("PyPI", tokens.TOKEN)]:
+            must([programs.program("secretly"), "set", name, "--stdin"], found.environ, value)
+        _write_files(found)
+        found.commands.update(_secretly(programs, found.folder))
+        ten = [*_asking(programs, 10), "true"]
+        found.commands[TEN_OF_300] = Line(ten, three.environ, "X9")
+        all_of_them = [*_asking(programs, 300), "true"]
+        found.heavy[THREE_HUNDRED] = Line(all_of_them, three.environ, "X299")
+        found.thousand.update(thousand.environ)
+        _add_uploads(found, programs)
+        yield found
 
 
-class _Missing(Exception):
-    """Something to compare is missing: its name, and why."""
-
-
-def _must(argv: Sequence[str], environ: Mapping[str, str], stdin: str = "") -> str:
+def must(argv: Sequence[str], environ: Mapping[str, str], stdin: str = "") -> str:
+    """Run a command that must succeed, and return its output."""
     done = subprocess.run(
         argv, env=dict(environ), input=stdin.encode(), capture_output=True, timeout=120, check=False
     )
@@ -150,108 +192,78 @@ def _must(argv: Sequence[str], environ: Mapping[str, str], stdin: str = "") -> s
     return done.stdout.decode()
 
 
-def _username(programs: Installed, environ: Mapping[str, str]) -> str:
-    """The user name under which secretly stores a secret without one of its own."""
-    script = "import getpass; print(getpass.getuser())"
-    return _must([programs.program("python"), "-c", script], environ).strip()
+def _write_files(where: Place) -> None:
+    """What the command lines read."""
+    home = where.folder
+    (home / "twine").symlink_to("/bin/true")
+    (home / "plain.env").write_text(f"X={SECRET}\n")
+    (home / "empty.env").write_text("")
+    (home / "long.env").write_text(env_file(1000))
+    (home / "config.toml").write_text(configuration(50, 20))
+    (home / "large.toml").write_text(configuration(10_000))
+    # The keychain has none of the others, and need not: secretly reads the list alone.
+    stocks.list_names(home / "many", 10_000)
 
 
 def _secretly(programs: Installed, home: Path) -> dict[str, Line]:
     secretly, python = programs.program("secretly"), programs.program("python")
     one = [secretly, "run", "-e", f"X={NAMES[0]}", "true"]
-    ten = [f"-eX{number}={name}" for number, name in enumerate(NAMES)]
+
+    def reading(name: str) -> Line:
+        return Line([secretly, "run", "-f", str(home / name), "true"])
+
     return {
         BASE: Line([python, "-I", "-c", "pass"]),
-        ONE: Line(one),
-        CONFIGURED: Line(one, {"SECRETLY_CONFIG": str(home / "config.toml")}),
-        TEN: Line([secretly, "run", *ten, "true"]),
-        MANY: Line([secretly, "run", *ten, "true"], {"XDG_STATE_HOME": str(home / "many")}),
+        ONE: Line(one, shows="X"),
+        CONFIGURED: Line(one, {"SECRETLY_CONFIG": str(home / "config.toml")}, "X"),
+        CONFIGURED_MANY: Line(one, {"SECRETLY_CONFIG": str(home / "large.toml")}, "X"),
+        TEN: Line([*_asking(programs, 10), "true"], shows="X9"),
+        MANY_NAMES: Line(one, {"XDG_STATE_HOME": str(home / "many")}, "X"),
+        EMPTY_FILE: reading("empty.env"),
+        LONG_FILE: reading("long.env")._replace(shows="X999"),
         UNNEEDED: Line([secretly, "run", str(home / "twine"), "check", "x"]),
         HELP: Line([secretly, "--help"]),
+        VERSION: Line([secretly, "--version"]),
         RUN_HELP: Line([secretly, "run", "--help"]),
     }
 
 
-def _store_many(folder: Path, other: Path) -> None:
-    """A copy of the list of stored names with 290 more, of items that nobody asks for."""
-    other.mkdir(mode=0o700, parents=True)
-    (path,) = folder.glob("*.tsv")
-    head, *lines = path.read_text().splitlines()
-    rest = lines[0].split("\t")[1:]
-    lines += ["\t".join([f"Other-{number}", *rest]) for number in range(290)]
-    (other / path.name).write_text("\n".join([head, *sorted(lines), ""]))
-    (other / path.name).chmod(0o600)
+def _asking(programs: Installed, count: int) -> list[str]:
+    asked = [f"-eX{number}={stocks.ITEM.format(number)}" for number in range(count)]
+    return [programs.program("secretly"), "run", *asked]
 
 
-def _configuration() -> str:
-    """Fifty secrets and twenty profiles, as they add up over the years."""
+def _add_uploads(where: Place, programs: Installed) -> None:
+    upload = [programs.program("secretly"), "run", str(where.folder / "twine"), "upload"]
+    where.upload.extend([*upload, *uploads.wheels(where.folder / "one", 1)])
+    for name, count, size in ((MANY_WHEELS, 500, 1), (LARGE_WHEEL, 1, 1000)):
+        paths = uploads.wheels(where.folder / name.replace(" ", "-"), count, size)
+        where.hashing[name] = paths
+        where.heavy[name] = Line([*upload, *paths])
+
+
+def env_file(lines: int) -> str:
+    """An env file without a reference."""
+    return "".join(f"X{number}={SECRET}\n" for number in range(lines))
+
+
+def configuration(secrets: int, profiles: int = 0) -> str:
+    """Secrets and profiles, as they add up over the years."""
     lines = []
-    for number in range(50):
+    for number in range(secrets):
         lines += [f"[secrets.Configured-{number}]", f'source = "op://Private/Item {number}"']
         lines += ['username = "me"', "confirm = true", ""]
-    for number in range(20):
+    for number in range(profiles):
         lines += [f"[commands.tool-{number // 4}.profiles.profile-{number}]"]
         lines += [f'env = {{ TOOL_URL = "https://index-{number}.example/" }}']
         lines += [f'secrets = {{ TOOL_PASSWORD = "Configured-{number}" }}', ""]
     return "\n".join(lines)
 
 
-# -- what people would use instead ---------------------------------------------------
-
-
-def _program(title: str, name: str) -> str:
-    found = shutil.which(name)
-    if found is None:
-        raise _Missing(title, f"{name} is not installed")
-    return found
-
-
-def _secret_tool(where: Place, user: str, stack: contextlib.ExitStack) -> None:
-    program = _program("secret-tool lookup", "secret-tool")
-    attributes = ("service", NAMES[0], "username", user)
-    where.commands["secret-tool lookup"] = Line([program, "lookup", *attributes])
-
-
-def _pass(where: Place, user: str, stack: contextlib.ExitStack) -> None:
-    program = _program("pass show", "pass")
-    _program("pass show", "gpg")
-    gnupg, item = where.folder / "gnupg", vaults.Login(NAMES[0], SECRET)
-    # A key without a passphrase: an agent that knows the passphrase is as quick.
-    vaults.gpg_home(gnupg, "")
-    stack.callback(vaults.end_gpg_agent, gnupg)
-    made = vaults.password_store_of(where.folder / "store", gnupg, [item])
-    where.commands["pass show"] = Line([program, "show", NAMES[0]], made)
-
-
-def _dotenvx(where: Place, user: str, stack: contextlib.ExitStack) -> None:
-    title, folder = DOTENVX, ROOT / ".tox/dotenvx"
-    program = folder / "node_modules/.bin/dotenvx"
-    if not program.exists():
-        npm = _program(title, "npm")
-        options = ["--silent", "--no-fund", "--no-audit", "--prefix", str(folder)]
-        done = subprocess.run(
-            [npm, "install", *options, "@dotenvx/dotenvx"],
-            stdout=sys.stderr,
-            timeout=300,
-            check=False,
-        )
-        if done.returncode or not program.exists():
-            raise _Missing(title, "npm does not install it")
-    node = _program(title, "node")
-    path = os.pathsep.join((os.path.dirname(node), where.environ["PATH"]))
-    plain = ("-f", str(where.folder / "plain.env"))
-    argv = [str(program), "run", "--quiet", *plain, "--", "true"]
-    where.commands[title] = Line(argv, {"PATH": path})
-
-
 def check(where: Place) -> None:
-    """Check that each command line prints the secret."""
-    for name, (argv, more) in where.commands.items():
-        environ = {**where.environ, **more}
-        if name in (ONE, CONFIGURED, DOTENV, DOTENVX):
-            argv = [*argv[:-1], "sh", "-c", 'printf %s "$X"']
-        elif name in (TEN, MANY):
-            argv = [*argv[:-1], "sh", "-c", 'printf %s "$X9"']
-        elif not name.startswith(("keyring", "secret-tool", "pass")):
-            continue
-        assert _must(argv, environ).strip() == SECRET, name
+    """Check that each command line that is to show the secret does."""
+    for name, (argv, more, variable, _) in {**where.commands, **where.heavy}.items():
+        if variable is not None:
+            if variable:
+                argv = [*argv[:-1], "sh", "-c", f'printf %s "${variable}"']
+            assert must(argv, {**where.environ, **more}).strip() == SECRET, name

@@ -12,12 +12,23 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import termios
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
-__all__ = ["StandIn", "by_hand", "curses", "curses_by_hand", "standing_in"]
+__all__ = [
+    "UNKNOWN",
+    "StandIn",
+    "by_hand",
+    "curses",
+    "curses_by_hand",
+    "memory",
+    "standing_in",
+    "to_the_end",
+]
 
 #: How long anything here may take, in seconds.
 PATIENCE = 30.0
@@ -43,7 +54,8 @@ while True:
             noted.append(time.monotonic_ns())
             with open({noted!r}, "w") as file:
                 file.write(str(noted))
-            os.write(1, b"D canary-1\\nOK\\n")
+            if {answers}:
+                os.write(1, {pin!r} + b"OK\\n")
         elif line == b"GETINFO flavor":
             os.write(1, b"D gtk2\\nOK\\n")
         else:
@@ -52,12 +64,27 @@ while True:
 
 
 class StandIn:
-    """A pinentry that notes when it was started and asked, and answers immediately."""
+    """A pinentry that notes when it was started and asked, and answers immediately.
 
-    def __init__(self, folder: Path) -> None:
+    :param pin: what it answers. None: it doesn't answer.
+    """
+
+    def __init__(self, folder: Path, pin: str | None = "canary-1") -> None:
+        folder.mkdir(exist_ok=True)
         self.path, self._noted = folder / "pinentry-gtk-noting", folder / "noted"
-        self.path.write_text(_STAND_IN.format(python=sys.executable, noted=str(self._noted)))
+        script = _STAND_IN.format(
+            python=sys.executable,
+            noted=str(self._noted),
+            answers=pin is not None,
+            pin=f"D {pin}\n".encode(),
+        )
+        self.path.write_text(script)
         self.path.chmod(0o700)
+
+    @property
+    def has_asked(self) -> bool:
+        """Whether it was asked."""
+        return self._noted.exists()
 
     @property
     def environ(self) -> dict[str, str]:
@@ -71,6 +98,30 @@ class StandIn:
         return int(asked)
 
 
+def _start(
+    argv: Sequence[str], environ: Mapping[str, str], pinentry: StandIn, errors: IO[bytes]
+) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        argv,
+        env={**environ, **pinentry.environ},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=errors,
+        start_new_session=True,
+    )
+
+
+def _run(argv: Sequence[str], environ: Mapping[str, str], pinentry: StandIn) -> float:
+    """Run a command that asks; return when it ended, in seconds of the monotonic clock."""
+    with tempfile.TemporaryFile() as errors:
+        with _start(argv, environ, pinentry, errors) as process:
+            status = process.wait(PATIENCE * 4)
+            ended = time.monotonic()
+        errors.seek(0)
+        assert status == 0, (argv[:4], errors.read())
+    return ended
+
+
 def standing_in(
     argv: Sequence[str], environ: Mapping[str, str], pinentry: StandIn
 ) -> Callable[[], float]:
@@ -78,17 +129,52 @@ def standing_in(
 
     def run() -> float:
         started = time.monotonic_ns()
-        subprocess.run(
-            argv,
-            env={**environ, **pinentry.environ},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-            timeout=PATIENCE,
-            check=True,
-        )
+        _run(argv, environ, pinentry)
         return (pinentry.asked() - started) / 1e9
+
+    return run
+
+
+def to_the_end(
+    argv: Sequence[str], environ: Mapping[str, str], pinentry: StandIn
+) -> Callable[[], float]:
+    """A function that runs a command that asks, and returns the seconds until its end."""
+
+    def run() -> float:
+        started = time.monotonic()
+        took = _run(argv, environ, pinentry) - started
+        pinentry.asked()
+        return took
+
+    return run
+
+
+def memory(
+    argv: Sequence[str], environ: Mapping[str, str], pinentry: StandIn
+) -> Callable[[], float]:
+    """A function that starts a command, and returns the MB that it has while its prompt waits.
+
+    :param pinentry: one that doesn't answer.
+    """
+
+    def run() -> float:
+        with (
+            tempfile.TemporaryFile() as errors,
+            _start(argv, environ, pinentry, errors) as process,
+        ):
+            try:
+                deadline = time.monotonic() + PATIENCE
+                while not pinentry.has_asked:
+                    assert time.monotonic() < deadline, argv
+                    time.sleep(0.01)
+                time.sleep(1)  # it may load more while the user reads
+                shown = subprocess.run(
+                    ["ps", "-o", "rss=", "-p", str(process.pid)], capture_output=True, check=True
+                )
+            finally:
+                os.killpg(process.pid, signal.SIGKILL)
+        pinentry.asked()
+        return int(shown.stdout) * 1024 / 1e6
 
     return run
 
