@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 import json
 import os
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -17,6 +19,7 @@ from conftest import fewer
 from hypothesis import given
 from hypothesis import strategies as st
 from sandboxes import account_home, under_policy
+from tokens import TOKEN, wheel
 
 import secretly
 from secretly.config.model import Configuration
@@ -423,6 +426,26 @@ def test_each_use_has_one_receipt_without_a_value(place: Home) -> None:
     assert (ran["command"], ran["folder"]) == ("sh", str(place.folder))
     folder = place.folder / ".local/state/secretly"
     assert "canary" not in "".join(path.read_text() for path in folder.iterdir())
+
+
+@pytest.mark.process
+def test_an_uploads_receipt_has_the_limits_and_the_files(place: Home) -> None:
+    """What the token was narrowed to, and the hash of what was uploaded; never the token."""
+    assert place.run("set", "PyPI", "--stdin", stdin=TOKEN).status == 0
+    place.program("twine", "#!/bin/sh\n")
+    built = wheel(place.folder / "dist")
+    with FakePinentry([True]) as pinentry:
+        words = ["run", "twine", "upload", f"dist/{built.name}"]
+        assert place.run(*words, environ=pinentry.environ).status == 0
+    (found,) = told(place)
+    (secret,) = found["secrets"]
+    assert (secret["answer"], secret["limits"]["projects"]) == ("yes", ["demo"])
+    assert secret["limits"]["expires"] > found["time"]
+    assert found["files"] == [
+        {"path": f"dist/{built.name}", "sha256": hashlib.sha256(built.read_bytes()).hexdigest()}
+    ]
+    path = place.folder / ".local/state/secretly/receipts.jsonl"
+    assert not re.search("pypi-[A-Za-z]", path.read_text())
 
 
 @pytest.mark.process

@@ -106,7 +106,7 @@ async def confirm_use(
 
 
 def wants_another(found: ResolvedSecret) -> bool:
-    """Whether the user answered that another secret is to be used."""
+    """Whether the user wants to use another secret."""
     if not found.answer:
         return False
     from ..asking import wording
