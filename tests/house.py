@@ -118,10 +118,10 @@ def _imported(parts: Iterator[ast.AST], path: Path) -> set[str]:
 #: What a run of ``secretly run`` loads whose secret is stored, one step after another.
 STEPS = ("cli.main", "cli.run", "running.planning", "running.preparing", "running.obtaining")
 
-#: What ``secretly run twine upload`` loads as well, up to its question. It may ask GnuPG which
-#: pinentry to use.
+#: What ``secretly run --env-file`` and ``secretly run twine upload`` load as well, up to the
+#: question. It may ask GnuPG which pinentry to use.
 ASKING = (
-    *("cli.upload_call", "publishing.upload", "publishing.tools.twine"),
+    *("running.env_file", "cli.upload_call", "publishing.upload", "publishing.tools.twine"),
     *("resolving.entering", "asking.prompting", "processes.output"),
 )
 
