@@ -119,7 +119,9 @@ def test_the_project_of_an_old_kind_of_file_is_unknown(tmp_path: Path, ending: s
     path = tmp_path / f"demo-1.0{ending}"
     path.write_bytes(b"whatever")
     found = read_distribution(str(path))
-    assert found[:5] == (str(path), 8, hashlib.sha256(b"whatever").hexdigest(), "", "")
+    assert (found.path, found.size) == (str(path), 8)
+    assert found.sha256 == hashlib.sha256(b"whatever").hexdigest()
+    assert (found.project, found.version) == ("", "")
 
 
 @pytest.mark.parametrize("size", [0, 1, 100_000])
@@ -137,7 +139,7 @@ def test_a_file_is_named_as_it_was_named(tmp_path: Path) -> None:
     path = wheel(tmp_path / "dist")
     found = read_distribution(f"dist/{path.name}", str(tmp_path))
     assert found.path == f"dist/{path.name}"
-    assert found[1:] == read_distribution(str(path), "/nonexistent")[1:]
+    assert found == read_distribution(str(path), "/nonexistent")._replace(path=found.path)
 
 
 def test_a_link_counts_as_its_target(tmp_path: Path) -> None:
@@ -145,7 +147,7 @@ def test_a_link_counts_as_its_target(tmp_path: Path) -> None:
     path = wheel(tmp_path)
     link = tmp_path / "link.whl"
     link.symlink_to(path)
-    assert read_distribution(str(link))[1:] == read_distribution(str(path))[1:]
+    assert read_distribution(str(link))._replace(path=str(path)) == read_distribution(str(path))
 
 
 def test_a_copy_of_a_file_is_another_file(tmp_path: Path) -> None:
