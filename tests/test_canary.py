@@ -1160,7 +1160,7 @@ def _begin(
 
 def _ended(environ: dict[str, str], process: subprocess.Popen[bytes], watch: Watch) -> Run:
     try:
-        process.wait(290)
+        process.wait(550)  # both run at the same time
     finally:
         process.kill()
         process.wait(10)
