@@ -114,6 +114,39 @@ main(["run", "--env-file", {str(tmp_path / ".env")!r}, "true"])
     assert (done.stdout, done.stderr) == ("(b'1', [])", "")
 
 
+@pytest.mark.process
+@pytest.mark.parametrize(
+    ("words", "module"),
+    [(["--version"], "secretly.reference"), (["run", "twine", "check"], "secretly.cli.noting")],
+)
+def test_a_start_without_secrets_loads_nothing_for_them(
+    tmp_path: Path, words: list[str], module: str
+) -> None:
+    """No references, and no receipts."""
+    (tmp_path / "twine").write_text("#!/bin/sh\n")
+    (tmp_path / "twine").chmod(0o700)
+    code = f"""
+import sys
+sys.path.append({str(ROOT)!r})
+import os
+def ended(*_):
+    os.write(2, str({module!r} in sys.modules).encode())
+    os._exit(0)
+os.execve = ended
+from secretly.cli import main
+main({words!r})
+ended()
+"""
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code],
+        env={"HOME": str(tmp_path), "PATH": f"{tmp_path}:/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert done.stderr == "False"
+
+
 # -- metadata --------------------------------------------------------------------
 
 
