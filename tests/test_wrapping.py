@@ -252,8 +252,11 @@ def test_an_abandoned_folder_goes_at_the_next_run() -> None:
         prepare(found)
         with running(found):
             wait_until((found.folder / "started").exists)
-            for pid in keepers(found):
-                os.kill(pid, signal.SIGKILL)
+            left_behind = keepers(found)
+            # All stop first: the one that stays behind removes the folder when the recipe ends.
+            for number in (signal.SIGSTOP, signal.SIGKILL):
+                for pid in left_behind:
+                    os.kill(pid, number)
         (left,) = folders(found)
         found.program("recipe", "exit 0\n")
         assert found.run("run", "--wrap", "twine", "recipe").status == 0
