@@ -374,6 +374,11 @@ async def secrets(references: Mapping[K, str], options: CallOptions) -> dict[K, 
 
 async def _obtain(request: SecretRequest) -> ResolvedSecret:
     key = (*request.reference._values(), request.username, request.verify)
-    found = await _shared.do(key, lambda: obtain.obtain(request, context()), request.limit)
-    receipts.record([found], context())
+    return await _shared.do(key, lambda: _obtain_recorded(request), request.limit)
+
+
+async def _obtain_recorded(request: SecretRequest) -> ResolvedSecret:
+    here = context()
+    found = await obtain.obtain(request, here)
+    receipts.record([found], here)
     return found
