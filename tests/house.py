@@ -119,10 +119,10 @@ def _imported(parts: Iterator[ast.AST], path: Path) -> set[str]:
 STEPS = ("cli.main", "cli.run", "running.planning", "running.preparing", "running.obtaining")
 
 #: What ``secretly run --env-file`` and ``secretly run twine upload`` load as well, up to the
-#: question. It may ask GnuPG which pinentry to use.
+#: question.
 ASKING = (
     *("running.env_file", "cli.upload_call", "publishing.upload", "publishing.tools.twine"),
-    *("resolving.entering", "asking.prompting", "processes.output"),
+    *("resolving.entering", "asking.prompting"),
 )
 
 

@@ -340,7 +340,7 @@ def test_a_pinentry_gets_the_bus_that_the_keychain_uses(
         environ = {**home.environ, **SCREEN}
         environ |= {} if given is None else {BUS_VARIABLE: given}
         method = asyncio.run(choose(environ))
-        assert method.program == home.bin / "pinentry-gnome3"
+        assert method.program == str(home.bin / "pinentry-gnome3")
         with pytest.raises(PinentryFailed):
             asyncio.run(prompting.probe(method, environ))
         used = (home.folder / "given").read_text().strip()

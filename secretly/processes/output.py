@@ -7,8 +7,8 @@ import errno
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import NamedTuple
 
-from ..record import Record
 from ..redacted import READ_LIMIT
 from ..waiting import requests
 from .child import Child
@@ -43,7 +43,7 @@ class TooMuch(TimeoutError):
     """A program wrote more than the limit, and might never stop."""
 
 
-class Finished(Record):
+class Finished(NamedTuple):
     """How a program ended: its exit status and what it wrote."""
 
     status: int
