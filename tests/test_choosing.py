@@ -535,7 +535,7 @@ with open(sys.argv[1], "w") as file:
         ("ask", "echo 'gave up'", "PromptTimeout"),
         ("ask", "echo cancelled", "Cancelled"),
         ("ask", "echo 'execution error: not allowed. (-1743)' >&2; exit 1", "PinentryFailed"),
-        ("confirm", "printf '=yes\\n'", None),
+        ("confirm", "printf '=yes\\n'", "yes"),
         ("confirm", "echo 'gave up'", "PromptTimeout"),
         ("confirm", "echo cancelled", "Cancelled"),
         ("confirm", "printf '=no\\n'", "NotConfirmed"),
@@ -590,7 +590,7 @@ except Exception as error:
         ("ask", "", "canary-1", "canary-1 a\ndescription\\x1b\na prompt\n"),
         ("ask", "raise EOFError", "", "Cancelled\n"),
         ("ask", "raise ValueError('no input here')", "", "NoPinentry\n"),
-        ("confirm", "", "y", "None a\ndescription\\x1b [y/N]\n"),
+        ("confirm", "", "y", "yes a\ndescription\\x1b [y/N]\n"),
         ("confirm", "", "", "NotConfirmed\n"),
     ],
 )

@@ -193,6 +193,7 @@ LEFT = {
             asyncio.run(secretly.secret("A"))
         threading.Thread(target=other, daemon=True).start()
         asked.wait()
+        import pexpect.fdpexpect  # a fork in the middle of the other's import would wait for it
         forked = os.fork()
         if forked:
             os._exit(os.waitstatus_to_exitcode(os.waitpid(forked, 0)[1]))

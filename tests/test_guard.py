@@ -329,6 +329,7 @@ def test_the_prompt_shows_the_upload(workdir: Workdir) -> None:
         typed.asked[0].splitlines()[-1],  # who asks
     ]
     workdir.keep(TOKEN)
+    (workdir.folder / ".local/state/secretly/receipts.jsonl").unlink()  # no upload came before
     stored = workdir.run(*UPLOAD, answers=[True])
     assert stored.status == 0, stored
     where = wording.place("keychain")

@@ -828,7 +828,7 @@ def test_a_wrapper_without_its_screen_is_passed_over(
         assert ("DISPLAY" in terminal.shown) is (where != "over ssh")
         if what == "confirm":
             terminal.type("y\n")
-            assert terminal.result()["value"] is None
+            assert terminal.result()["value"] == wording.YES
         else:
             terminal.until(lambda: not terminal.echoes())
             terminal.type("canary-1\n")

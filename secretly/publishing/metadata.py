@@ -6,6 +6,7 @@ tools could choose different members, all of these must name the same release.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 
 from ..record import Record
@@ -202,8 +203,8 @@ def _read_fields(data: bytes) -> Named | str:
     """
     values: dict[bytes, bytes | None] = {}
     key = b""
-    for line in data.removesuffix(b"\n").split(b"\n") if data else ():
-        line, value = line.removesuffix(b"\r"), None
+    for line in io.BytesIO(data):
+        line, value = line.removesuffix(b"\n").removesuffix(b"\r"), None
         if line[:1] not in (b" ", b"\t"):
             key, colon, value = line.partition(b":")
             if not (key and colon and _FIELD_NAME.issuperset(key)):
