@@ -118,7 +118,7 @@ def test_the_dialog_says_what_happens_at_the_registry(
 ) -> None:
     """The public crate registry is shown by its name. The token goes there as it is stored."""
     upload = calls.upload(line)
-    assert (upload.idle, upload.given, upload.narrows) == ("", "", False)
+    assert (upload.idle, upload.given_by, upload.narrows) == ("", "", False)
     assert upload.destination == Destination("crates-io", "Cargo")
     assert shown(upload).splitlines()[:4] == [
         expected,
@@ -194,7 +194,7 @@ def test_a_token_in_the_call_is_used_as_it_is_and_hidden(calls: Calls) -> None:
     """Nothing is asked, and the option's value is shown nowhere."""
     for line in ("publish --token canary-1", "yank --token=canary-1 --index http://x.example/"):
         upload = calls.upload(line)
-        assert upload.given == "--token"
+        assert upload.given_by == "--token"
         assert upload.secrets({"CARGO_REGISTRY_TOKEN": "Cargo"}) == {
             "CARGO_REGISTRY_TOKEN": "Cargo"
         }

@@ -201,7 +201,7 @@ def test_some_calls_need_no_secret(flit: Calls, line: str, idle: bool) -> None:
     """Help, the version and the logo send nothing. flit has no option for a password."""
     found = flit.upload(line)
     assert bool(found.idle) is idle
-    assert found.given == ""
+    assert found.given_by == ""
 
 
 @pytest.mark.parametrize(

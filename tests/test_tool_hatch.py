@@ -330,7 +330,7 @@ def test_a_pypirc_may_have_hatchs_own_url(look: Look, path: str, username: str) 
 )
 def test_a_typed_password_is_the_secret(look: Look, line: str, given: str) -> None:
     """An empty one counts as none."""
-    assert look(line).given == given
+    assert look(line).given_by == given
 
 
 @pytest.mark.parametrize("line", ["publish --help", "publish -nh", "--version publish"])

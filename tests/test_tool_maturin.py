@@ -265,8 +265,8 @@ def test_maturin_uses_githubs_identity(
 
 def test_the_password_may_be_given_as_an_option(case: Case) -> None:
     """A password in the index's URL isn't one: maturin doesn't send it."""
-    assert case.call("maturin upload -vp=canary-1 x").given() == "--password"
-    assert case.call("maturin upload --repository-url https://a:canary-1@b/ x").given() == ""
+    assert case.call("maturin upload -vp=canary-1 x").given_by() == "--password"
+    assert case.call("maturin upload --repository-url https://a:canary-1@b/ x").given_by() == ""
 
 
 # -- the pin -----------------------------------------------------------------------

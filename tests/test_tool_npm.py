@@ -149,7 +149,7 @@ def test_a_token_in_the_call_counts_for_its_own_registry(
     calls: Calls, host: str, given: bool
 ) -> None:
     """One for another host leaves this registry without a token."""
-    assert bool(look(calls, f"publish --//{host}:_authToken=canary-1").given) is given
+    assert bool(look(calls, f"publish --//{host}:_authToken=canary-1").given_by) is given
 
 
 @pytest.mark.parametrize("line", ["publish", "publish --registry HTTP://NPM"])
@@ -392,7 +392,7 @@ def test_a_secret_that_you_set_yourself_is_used_as_it_is(calls: Calls, name: str
     """With any npm, and whatever the project says: secretly claims nothing then."""
     files = {".npmrc": "strict-ssl=false\n"}
     upload = look(calls, "publish", files, {name: "canary-1"}, version="8.19.4")
-    assert upload.idle == upload.given == upload.identity == ""
+    assert upload.idle == upload.given_by == upload.identity == ""
     assert [*upload.secrets({"NPM_TOKEN": "npm"})] == ["NPM_TOKEN"]
 
 
@@ -468,7 +468,7 @@ def test_npm_10_knows_no_dry_run_of_a_deprecation(calls: Calls, version: str, id
 def test_the_credential_may_be_in_the_call(calls: Calls) -> None:
     """It is used as it is, and not shown."""
     upload = look(calls, f"publish --{OWN[6:]}:_authToken=canary-1 --otp 123456")
-    assert upload.given == f"--{OWN[6:]}:_authToken"
+    assert upload.given_by == f"--{OWN[6:]}:_authToken"
     shown = " ".join(upload.masked(["npm", *upload.arguments]))
     assert "canary" not in shown
     assert "123456" not in shown

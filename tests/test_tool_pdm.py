@@ -418,7 +418,7 @@ def test_a_password_in_the_call_is_known(
     work: Project, line: str, environ: Mapping[str, str], given_by: str
 ) -> None:
     """Then secretly has nothing to ask for."""
-    found = work.call(line, environ).given()
+    found = work.call(line, environ).given_by()
     assert found.startswith(given_by) if given_by else found == ""
 
 

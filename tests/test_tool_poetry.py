@@ -354,7 +354,7 @@ def test_a_password_in_the_call_is_the_secret(
 ) -> None:
     """It counts with a name, or in a URL that the user's variable holds."""
     upload = look(line, environ)
-    assert upload.given == given
+    assert upload.given_by == given
     assert "canary" not in f"{upload.destination}{upload.pin.environ}"
 
 

@@ -181,7 +181,7 @@ def test_a_call_may_give_the_secret_itself(
 ) -> None:
     """An option may, and a URL with a password. The destination doesn't repeat it."""
     found = twine.upload(line, environ)
-    assert found.given == given
+    assert found.given_by == given
     assert "canary" not in repr(found.destination)
 
 

@@ -423,7 +423,7 @@ def test_a_call_may_give_the_secret_itself(
     case: Case, line: str, files: Mapping[str, str], origin: str
 ) -> None:
     """Then secretly asks for nothing. It doesn't repeat the secret."""
-    found = case.call(line, {}, files).given()
+    found = case.call(line, {}, files).given_by()
     assert found.startswith(origin) if origin else not found
     assert "canary" not in found
 

@@ -156,11 +156,11 @@ def assert_goes_where_shown(
         cases.lay_out(Case((), {}, hostile), root)
         again = cases.upload(tool, pinned, root, known).destination
         wanted = shown.username
-        if wanted is None and not upload.given:
+        if wanted is None and not upload.given_by:
             wanted = "__token__"
         assert again.url == shown.url
         assert again.builtin == shown.builtin
-        assert again.username == wanted or upload.given
+        assert again.username == wanted or upload.given_by
         patch.chdir("/")
 
 

@@ -51,14 +51,14 @@ def why_idle(
     named = {name for by in explicit for name in by.variables}
     own = preparing.credentials(row._replace(username=None), upload) if named else set()
     if own := named & own:
-        if upload.given:
+        if upload.given_by:
             raise Refused(
-                f"{upload.given} gives a secret, and so does -e {escape(min(own))}",
+                f"{upload.given_by} gives a secret, and so does -e {escape(min(own))}",
                 "leave one of them out",
             )
         return ""
     idle = preparing.why_idle(upload)
     trusted = "" if idle else preparing.why_trusted(upload, context)
-    if trusted or upload.given or (idle and upload.wants_identity):
+    if trusted or upload.given_by or (idle and upload.wants_identity):
         upload.refuse_unseen(preparing.credentials(row, upload))
     return idle or trusted

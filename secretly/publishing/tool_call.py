@@ -135,8 +135,8 @@ class ToolCall:
         """Whether the project's settings say where the index of that name is."""
         return False
 
-    def given(self) -> str:
-        """The option with which the call itself gives the secret; empty if it doesn't."""
+    def given_by(self) -> str:
+        """What gives the secret in the call itself, such as an option; empty if nothing does."""
         return ""
 
     def network(self) -> Network:

@@ -98,9 +98,9 @@ class Upload:
         return self._call.wants_identity()
 
     @property
-    def given(self) -> str:
-        """The option with which the call itself gives the secret; empty if it doesn't."""
-        return self._call.given()
+    def given_by(self) -> str:
+        """What gives the secret in the call itself, such as an option; empty if nothing does."""
+        return self._call.given_by()
 
     @property
     def is_named_by_project(self) -> bool:

@@ -100,8 +100,8 @@ def why_idle(upload: Upload) -> str:
 
     :raises Refused: if the command line can't be read for certain.
     """
-    if given := upload.given:
-        return f"{given} gives one, which is used as it is"
+    if given_by := upload.given_by:
+        return f"{given_by} gives one, which is used as it is"
     return upload.idle
 
 

@@ -133,9 +133,9 @@ def _shown(module: ModuleType, tool: str, case: Case, folder: Path, known: Confi
     # Without need of a secret, secretly starts the call as it was typed.
     pinned = case if upload.idle else cases.pinned(tool, case, folder, upload, known)
     expected = answer
-    if answer.username is None and not upload.given:  # secretly's own default
+    if answer.username is None and not upload.given_by:  # secretly's own default
         expected = answer._replace(username="__token__")
-    return Shown(answer, upload.idle or upload.identity, upload.given, pinned, expected)
+    return Shown(answer, upload.idle or upload.identity, upload.given_by, pinned, expected)
 
 
 def _wrong(
@@ -203,7 +203,7 @@ def _agrees(found: Shown, answer: Answer, kind: str) -> bool:
     if found.idle:
         return False
     shown = found.answer if kind == "typed" else found.expected
-    if found.given:
+    if found.given_by:
         shown, answer = shown._replace(username=None), answer._replace(username=None)
     if None in (shown.files, answer.files):  # not asked
         shown, answer = shown._replace(files=()), answer._replace(files=())

@@ -147,7 +147,7 @@ def pinned(tool: str, case: Case, root: Path, found: Upload, known: Configuratio
     environ = {**environ_of(case, root), **pin.environ}
     for name in pin.removes:
         environ.pop(name, None)
-    if not found.given:
+    if not found.given_by:
         for name in found.secrets(row.secrets):
             environ[name] = "canary-secret"
         if row.username:

@@ -19,14 +19,14 @@ class Shown(NamedTuple):
 
     :param answer: the destination, the user name and the files.
     :param idle: why the call needs no secret; empty if it does.
-    :param given: what gives the secret in the call itself: then secretly claims no user name.
+    :param given_by: what gives the secret in the call itself: then secretly claims no user name.
     :param pinned: the call as secretly starts it.
     :param expected: what the tool must make of it.
     """
 
     answer: Answer
     idle: str
-    given: str
+    given_by: str
     pinned: Case
     expected: Answer
 

@@ -190,7 +190,7 @@ def _looked_at(upload: Upload, row: Command, environ: Mapping[str, str]) -> Outc
     """
     if idle := upload.idle:
         return Outcome("nothing sent", idle)
-    if given := upload.given:
+    if given := upload.given_by:
         return Outcome("given", given)
     destination = upload.destination
     variables = [upload.variable(name) for name in row.secrets]

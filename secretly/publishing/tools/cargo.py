@@ -144,7 +144,7 @@ class Cargo(ToolCall):
             return f"{found} changes nothing; to give it a token: -e {_VARIABLE}={_SECRET}"
         return f"{found} changes nothing" if found else ""
 
-    def given(self) -> str:
+    def given_by(self) -> str:
         """The option with the token."""
         return "--token" if self.words.has(("--token",)) else ""
 
@@ -265,7 +265,7 @@ class Cargo(ToolCall):
 
     def secrets(self, own: Mapping[str, str]) -> Mapping[str, str]:
         """Another registry has its own variable, and never gets the secret of the public one."""
-        if self.given():
+        if self.given_by():
             return own
         registry, variable = self.registry, _VARIABLE
         if registry.index_url:

@@ -112,7 +112,7 @@ class Hatch(ToolCall):
         asked = [name for name, _ in self.words.options if name in ("--help", "--version")]
         return f"{asked[0]} uploads nothing" if asked else ""
 
-    def given(self) -> str:
+    def given_by(self) -> str:
         """The option that gives the password, unless its value is empty."""
         return "--auth" if self.words.last(("--auth",)) else ""
 

@@ -169,7 +169,7 @@ class Maturin(ToolCall):
             return self._username_at(target.url)
         return self._stored_username(target.repository)
 
-    def given(self) -> str:
+    def given_by(self) -> str:
         """The option with the password."""
         return "--password" if self.words.has(["--password"]) else ""
 

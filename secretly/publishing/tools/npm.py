@@ -151,7 +151,7 @@ class Npm(ToolCall):
             return self.settings.has("dry-run")
         return False
 
-    def given(self) -> str:
+    def given_by(self) -> str:
         """The option with a credential for the registry."""
         for name, value in self.words.options:
             if (

@@ -200,7 +200,7 @@ class Pdm(ToolCall):
     @functools.cached_property
     def _username(self) -> str | None:
         """The name that pdm sends with a password: an empty one becomes ``__token__``."""
-        if self.given() == _IN_URL:
+        if self.given_by() == _IN_URL:
             return urlsplit(self._url).username or ""
         typed = self.words.last(("--username",)) or self.environ.get("PDM_PUBLISH_USERNAME")
         found = self._entry.value("username")[0] if typed is None else typed
@@ -214,7 +214,7 @@ class Pdm(ToolCall):
 
     # -- credentials, and whether they are needed ------------------------------------
 
-    def given(self) -> str:
+    def given_by(self) -> str:
         """``--password``, or a URL with a user name and a password."""
         if self.words.last(("--password",)):
             return "--password"
@@ -229,7 +229,7 @@ class Pdm(ToolCall):
     def identity(self) -> str:
         """An identity that GitHub or GitLab give, and that pdm exchanges for a token."""
         secret = self.destination.secret
-        if not self.destination.pypis or self.given() or self._has_password:
+        if not self.destination.pypis or self.given_by() or self._has_password:
             return ""
         gitlab = f"{secret.upper()}_ID_TOKEN" if self.environ.get("GITLAB_CI") else ""
         for name, *others in (_GITHUB, (gitlab,)):
@@ -303,7 +303,7 @@ class Pdm(ToolCall):
         """
         destination = self.destination
         added = [f"--dest={self.words.last(('--dest',)) or 'dist'}"]
-        if self.given() == _IN_URL:  # as it is: its password is not for others to see
+        if self.given_by() == _IN_URL:  # as it is: its password is not for others to see
             return Pin(self.arguments)
         if destination.username is not None:
             added.append(f"--username={destination.username}")

@@ -119,7 +119,7 @@ class Poetry(ToolCall):
         """A call for help or for the version, and a dry run, upload nothing."""
         return next((_IDLE[name] for name, _ in self.words.options if name in _IDLE), "")
 
-    def given(self) -> str:
+    def given_by(self) -> str:
         """The option or the variable in which the call itself gives a password that counts."""
         if self._typed_name:
             return "--password"

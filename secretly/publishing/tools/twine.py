@@ -89,7 +89,7 @@ class Twine(ToolCall):
         No section's user name counts for them. Old versions of twine send nothing else, newer ones
         what an option or a variable gives.
         """
-        given = username if self.given() else None
+        given = username if self.given_by() else None
         return found._replace(username=given or "__token__")
 
     @functools.cached_property
@@ -151,7 +151,7 @@ class Twine(ToolCall):
 
     # -- the credentials ---------------------------------------------------------
 
-    def given(self) -> str:
+    def given_by(self) -> str:
         """The option with the password, or what gives a URL with one."""
         if self.words.has(["--password"]):
             return "--password"
@@ -170,7 +170,7 @@ class Twine(ToolCall):
     def identity(self) -> str:
         """What GitHub or GitLab set where they give programs an identity."""
         destination = self.destination
-        if self.given() or "TWINE_PASSWORD" in self.environ or not destination.pypis:
+        if self.given_by() or "TWINE_PASSWORD" in self.environ or not destination.pypis:
             return ""
         # Since twine 6.1.
         names = ("ACTIONS_ID_TOKEN_REQUEST_URL", f"{destination.secret.upper()}_ID_TOKEN")

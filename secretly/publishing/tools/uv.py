@@ -207,7 +207,7 @@ class Uv(ToolCall):
 
     # -- whether a secret is needed --------------------------------------------------
 
-    def given(self) -> str:
+    def given_by(self) -> str:
         """The option, or the URL, that holds the secret."""
         for option in ("--password", "--token"):
             if self.words.has([option]):
