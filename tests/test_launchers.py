@@ -284,7 +284,7 @@ def test_an_env_file_of_pdms_that_cannot_be_read_is_refused(look: Look) -> None:
 @pytest.mark.parametrize("settings", [PDM + 'twine = "x"', "[not toml"])
 def test_a_call_that_sends_nothing_is_not_refused(settings: str, look: Look) -> None:
     """Whatever the project says of launchers."""
-    assert look("pdm run uv publish --dry-run", settings).idle
+    assert look("pdm run uv publish --dry-run", settings).why_needs_none
 
 
 # -- launchers that change nothing, or that nothing is known of ------------------

@@ -88,7 +88,8 @@ def assert_refused(
 ) -> None:
     """secretly refuses a call: the message has this text, and repeats no secret."""
     with pytest.raises(Refused) as caught:
-        _ = (upload := calls.upload(line, environ, files)).idle, upload.pin, upload.release
+        upload = calls.upload(line, environ, files)
+        _ = upload.why_needs_none, upload.pin, upload.release
     assert text in words(caught.value)
     assert "canary" not in words(caught.value)
 
@@ -118,7 +119,7 @@ def test_the_dialog_says_what_happens_at_the_registry(
 ) -> None:
     """The public crate registry is shown by its name. The token goes there as it is stored."""
     upload = calls.upload(line)
-    assert (upload.idle, upload.given_by, upload.narrows) == ("", "", False)
+    assert (upload.why_needs_none, upload.given_by, upload.narrows) == ("", "", False)
     assert upload.destination == Destination("crates-io", "Cargo")
     assert shown(upload).splitlines()[:4] == [
         expected,
@@ -144,13 +145,13 @@ def test_the_dialog_says_what_happens_at_the_registry(
 def test_what_changes_nothing_asks_for_nothing(calls: Calls, line: str, word: str) -> None:
     """No settings file is looked at for it either."""
     calls.write({".cargo/config.toml": "[http]\nproxy = 'x'\n"})
-    assert word in calls.upload(line).idle
+    assert word in calls.upload(line).why_needs_none
 
 
 @pytest.mark.parametrize("line", ["owner --list --add ada", "owner -l -r ada", "yank demo@1.0.0"])
 def test_what_changes_something_is_not_idle(calls: Calls, line: str) -> None:
     """A list that changes the owners before it is printed does."""
-    assert calls.upload(line).idle == ""
+    assert calls.upload(line).why_needs_none == ""
 
 
 @pytest.mark.parametrize(

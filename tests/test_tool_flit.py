@@ -187,7 +187,7 @@ def test_the_destination_is_pinned(
 
 
 @pytest.mark.parametrize(
-    ("line", "idle"),
+    ("line", "needs_none"),
     [
         ("publish", False),
         ("--debug publish", False),
@@ -197,10 +197,10 @@ def test_the_destination_is_pinned(
         ("--logo publish", True),
     ],
 )
-def test_some_calls_need_no_secret(flit: Calls, line: str, idle: bool) -> None:
+def test_some_calls_need_no_secret(flit: Calls, line: str, needs_none: bool) -> None:
     """Help, the version and the logo send nothing. flit has no option for a password."""
     found = flit.upload(line)
-    assert bool(found.idle) is idle
+    assert bool(found.why_needs_none) is needs_none
     assert found.given_by == ""
 
 

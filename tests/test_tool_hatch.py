@@ -336,14 +336,14 @@ def test_a_typed_password_is_the_secret(look: Look, line: str, given: str) -> No
 @pytest.mark.parametrize("line", ["publish --help", "publish -nh", "--version publish"])
 def test_a_call_for_help_uploads_nothing(look: Look, line: str) -> None:
     """Nothing is asked for it."""
-    assert "uploads nothing" in look(line).idle
-    assert not look("publish").idle
+    assert "uploads nothing" in look(line).why_needs_none
+    assert not look("publish").why_needs_none
 
 
 @pytest.mark.parametrize("line", ["-e publish", "-e publish build", "--config publish clean x"])
 def test_the_value_of_an_option_is_not_a_subcommand(look: Look, line: str) -> None:
     """Nothing is asked, and no other subcommand gets the token."""
-    assert look(line).idle == "the subcommand of hatch is not publish"
+    assert look(line).why_needs_none == "the subcommand of hatch is not publish"
 
 
 def test_the_users_own_certificates_are_shown(look: Look) -> None:

@@ -228,7 +228,7 @@ GITHUB = {
 
 
 @pytest.mark.parametrize(
-    ("line", "environ", "idle"),
+    ("line", "environ", "why"),
     [
         ("maturin upload x", {}, ""),
         ("maturin upload -h", {}, "--help"),
@@ -236,11 +236,11 @@ GITHUB = {
     ],
 )
 def test_a_call_that_sends_nothing_needs_no_secret(
-    case: Case, line: str, environ: Mapping[str, str], idle: str
+    case: Case, line: str, environ: Mapping[str, str], why: str
 ) -> None:
     """Nor does one for help."""
-    found = case.call(line, environ).idle()
-    assert found.startswith(idle) if idle else not found
+    found = case.call(line, environ).why_needs_none()
+    assert found.startswith(why) if why else not found
 
 
 @pytest.mark.parametrize(
@@ -258,7 +258,7 @@ def test_maturin_uses_githubs_identity(
     """Whatever the options give. The pin takes the identity away, for a stored secret."""
     call = case.call(line, environ)
     assert bool(call.identity()) is used
-    assert call.idle() == ""
+    assert call.why_needs_none() == ""
     again = {name: value for name, value in environ.items() if name not in call.pin().removes}
     assert case.call(line, again).identity() == ""
 

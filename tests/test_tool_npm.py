@@ -178,14 +178,14 @@ def test_a_host_called_npm_does_not_get_the_secret_of_npm(calls: Calls, line: st
 def test_a_command_may_be_cut_short(calls: Calls, short: str, action: str) -> None:
     """As npm takes it. A call that is about no package shows its words alone."""
     upload = look(calls, short)
-    assert not upload.idle
+    assert not upload.why_needs_none
     assert upload.release.consent("/bin/npm", ["npm"]).text("").splitlines()[0] == action
 
 
 @pytest.mark.parametrize("line", ["own ls", "distTag", "unpubl --dry-run", "help publish"])
 def test_a_call_that_changes_nothing_gets_no_secret(calls: Calls, line: str) -> None:
     """However it is written."""
-    assert look(calls, line).idle
+    assert look(calls, line).why_needs_none
 
 
 @pytest.mark.parametrize(
@@ -295,7 +295,7 @@ def test_what_secretly_cant_know_is_refused(
     """The error names the word or the setting, and says what to do."""
     upload = look(calls, line, files, environ)
     with pytest.raises(Refused) as caught:
-        _ = upload.idle, upload.release, upload.pin
+        _ = upload.why_needs_none, upload.release, upload.pin
     assert word in str(caught.value)
     assert caught.value.hint
 
@@ -392,7 +392,7 @@ def test_a_secret_that_you_set_yourself_is_used_as_it_is(calls: Calls, name: str
     """With any npm, and whatever the project says: secretly claims nothing then."""
     files = {".npmrc": "strict-ssl=false\n"}
     upload = look(calls, "publish", files, {name: "canary-1"}, version="8.19.4")
-    assert upload.idle == upload.given_by == upload.identity == ""
+    assert upload.why_needs_none == upload.given_by == upload.identity == ""
     assert [*upload.secrets({"NPM_TOKEN": "npm"})] == ["NPM_TOKEN"]
 
 
@@ -429,7 +429,7 @@ def test_what_changes_neither_the_way_nor_the_registry_is_accepted(
 
 
 @pytest.mark.parametrize(
-    ("line", "files", "environ", "idle"),
+    ("line", "files", "environ", "needs_none"),
     [
         ("publish --dry-run", {}, {}, True),
         ("publish --dry", {}, {}, True),
@@ -453,16 +453,21 @@ def test_what_changes_neither_the_way_nor_the_registry_is_accepted(
     ],
 )
 def test_what_sends_nothing_needs_no_secret(
-    calls: Calls, line: str, files: Mapping[str, str], environ: Mapping[str, str], idle: bool
+    calls: Calls, line: str, files: Mapping[str, str], environ: Mapping[str, str], needs_none: bool
 ) -> None:
     """``npm owner`` and ``npm dist-tag`` know no dry run: they change the registry all the same."""
-    assert bool(look(calls, line, files, environ).idle) is idle
+    assert bool(look(calls, line, files, environ).why_needs_none) is needs_none
 
 
-@pytest.mark.parametrize(("version", "idle"), [("10.9.9", False), ("11.19.1", True)])
-def test_npm_10_knows_no_dry_run_of_a_deprecation(calls: Calls, version: str, idle: bool) -> None:
+@pytest.mark.parametrize(("version", "needs_none"), [("10.9.9", False), ("11.19.1", True)])
+def test_npm_10_knows_no_dry_run_of_a_deprecation(
+    calls: Calls, version: str, needs_none: bool
+) -> None:
     """It sends it in any case."""
-    assert bool(look(calls, "deprecate demo old --dry-run", version=version).idle) is idle
+    assert (
+        bool(look(calls, "deprecate demo old --dry-run", version=version).why_needs_none)
+        is needs_none
+    )
 
 
 def test_the_credential_may_be_in_the_call(calls: Calls) -> None:

@@ -431,16 +431,16 @@ def test_an_empty_variable_hides_the_password_of_settings(work: Project) -> None
 
 
 @pytest.mark.parametrize(
-    ("line", "idle"),
+    ("line", "why"),
     [
         ("pdm publish", ""),
         ("pdm publish -h", "--help sends nothing"),
         ("pdm -V publish", "--version sends nothing"),
     ],
 )
-def test_help_and_the_version_need_no_secret(work: Project, line: str, idle: str) -> None:
+def test_help_and_the_version_need_no_secret(work: Project, line: str, why: str) -> None:
     """pdm ends as soon as it reads such an option."""
-    assert work.call(line).idle() == idle
+    assert work.call(line).why_needs_none() == why
 
 
 GITHUB = {"ACTIONS_ID_TOKEN_REQUEST_TOKEN": "canary-1", "ACTIONS_ID_TOKEN_REQUEST_URL": "x"}

@@ -422,8 +422,8 @@ def test_a_repository_that_only_settings_make_known_keeps_them(look: Look) -> No
 )
 def test_some_calls_upload_nothing(look: Look, line: str) -> None:
     """Nothing is asked for them."""
-    assert "uploads nothing" in look(line).idle
-    assert not look("publish").idle
+    assert "uploads nothing" in look(line).why_needs_none
+    assert not look("publish").why_needs_none
 
 
 def test_the_projects_plugins_are_code_that_sees_the_token(look: Look) -> None:

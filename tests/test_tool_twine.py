@@ -186,7 +186,7 @@ def test_a_call_may_give_the_secret_itself(
 
 
 @pytest.mark.parametrize(
-    ("line", "environ", "idle"),
+    ("line", "environ", "needs_none"),
     [
         ("upload x", {}, False),
         ("upload --help", {}, True),
@@ -201,11 +201,11 @@ def test_a_call_may_give_the_secret_itself(
     ],
 )
 def test_some_calls_need_no_secret(
-    twine: Calls, line: str, environ: Mapping[str, str], idle: bool
+    twine: Calls, line: str, environ: Mapping[str, str], needs_none: bool
 ) -> None:
     """Help and the version send nothing. A CI's identity takes a token's place on PyPI."""
     found = twine.upload(line, environ)
-    assert bool(found.idle or found.identity) is idle
+    assert bool(found.why_needs_none or found.identity) is needs_none
 
 
 OWN = "ca_cert = own.pem\nclient_cert = client.pem\n"

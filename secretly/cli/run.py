@@ -238,8 +238,8 @@ def _with_secrets(call: _Call, path: str, attempt: Attempt) -> launch.LaunchPlan
         _refuse_rivals(known._replace(arguments=()) if options.alias else known, plan, context)
     prepared = preparing.prepare(plan, given, context)
     attempt.prepared(prepared, given)
-    if known is not None and known.idle and (options.verbose or options.dry_run):
-        say(f"{escape(known.row.name)} gets no secret: {known.idle}")
+    if known is not None and known.why_needs_none and (options.verbose or options.dry_run):
+        say(f"{escape(known.row.name)} gets no secret: {known.why_needs_none}")
     if options.dry_run:
         from .dry_run import print_plan
 
@@ -355,13 +355,13 @@ def _plan_input(call: _Call, path: str, context: Context) -> PlanInput:
     known, upload = call.invocation, None
     shown: Sequence[str] = ()
     if known is not None and known.needs_secret and not call.projects:
-        from .upload_call import look_at_upload, why_idle
+        from .upload_call import look_at_upload, why_gets_none
 
         upload = look_at_upload(known, path, call.separated(known.row).plain, context)
         if upload is not None:
             shown = upload.masked(call.command)
-            if idle := why_idle(call.explicit, known.row, upload, context):
-                known, upload = known._replace(idle=idle), None
+            if why := why_gets_none(call.explicit, known.row, upload, context):
+                known, upload = known._replace(why_needs_none=why), None
     return planning.PlanInput(
         path,
         call.command,

@@ -27,7 +27,7 @@ def look_at_upload(
 ) -> Upload | None:
     """The upload of a call, whose index a stored token may have made."""
     upload = preparing.look_at_upload(known, plain, context, program=path)
-    if upload is None or preparing.why_idle(upload):
+    if upload is None or preparing.why_needs_none(upload):
         return upload
     own = preparing.credentials(known.row._replace(username=None), upload)
     if own & {*plain, *(name for name, value in context.environ.items() if value)}:
@@ -41,7 +41,7 @@ def look_at_upload(
     return preparing.look_at_upload(known, plain, context, locations, program=path)
 
 
-def why_idle(
+def why_gets_none(
     explicit: Iterable[DeliveryMethod], row: Command, upload: Upload, context: Context
 ) -> str:
     """Why an upload gets no secret from secretly, in words; empty if it gets one.
@@ -57,8 +57,8 @@ def why_idle(
                 "leave one of them out",
             )
         return ""
-    idle = preparing.why_idle(upload)
-    trusted = "" if idle else preparing.why_trusted(upload, context)
-    if trusted or upload.given_by or (idle and upload.wants_identity):
+    needs_none = preparing.why_needs_none(upload)
+    trusted = "" if needs_none else preparing.why_trusted(upload, context)
+    if trusted or upload.given_by or (needs_none and upload.wants_identity):
         upload.refuse_unseen(preparing.credentials(row, upload))
-    return idle or trusted
+    return needs_none or trusted

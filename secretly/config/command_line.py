@@ -76,14 +76,15 @@ class Invocation(Record):
     :param arguments: the arguments after the command's own name.
     :param launching: what starts the command: the name of each launcher, with its own arguments.
     :param started: the word that each of them starts, as it was typed.
-    :param idle: why this call needs no secret although its subcommand does; empty: it may need one.
+    :param why_needs_none: why this call needs no secret although its subcommand does; empty if it
+        may need one.
     """
 
     row: Command
     arguments: tuple[str, ...]
     launching: tuple[tuple[str, Sequence[str]], ...] = ()
     started: tuple[str, ...] = ()
-    idle: str = ""
+    why_needs_none: str = ""
 
     @computed
     def starts(self) -> tuple[Start, ...]:
@@ -150,7 +151,7 @@ class Invocation(Record):
 
         It does if its subcommand does. A call for help or for the version never does.
         """
-        if self.idle or self.asks_help:
+        if self.why_needs_none or self.asks_help:
             return False
         if not self.row.subcommands:
             # Only the first arguments count: in `glab -R login mr list`, login is a value.

@@ -113,7 +113,7 @@ class ToolCall:
         """
         raise NotImplementedError
 
-    def idle(self) -> str:
+    def why_needs_none(self) -> str:
         """Why this call sends nothing that needs a secret, in words; empty if it does.
 
         Examples: ``--dry-run sends nothing``, ``trusted publishing was asked for``.

@@ -74,7 +74,7 @@ class Upload:
         pins.make(self.pin, self._environ)
 
     @property
-    def idle(self) -> str:
+    def why_needs_none(self) -> str:
         """Why the call sends nothing that needs a secret, in words; empty if it does.
 
         :raises Refused: if the command line can't be read for certain.
@@ -85,7 +85,7 @@ class Upload:
             several = len(row.subcommands) > _FEW
             which = "one that sends anything" if several else " or ".join(row.subcommands)
             return f"the subcommand of {row.name} is not {which}"
-        return self._call.idle()
+        return self._call.why_needs_none()
 
     @property
     def identity(self) -> str:

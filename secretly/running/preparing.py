@@ -95,14 +95,14 @@ def credentials(row: Command, upload: Upload) -> set[str]:
     return {*upload.secrets(row.secrets), *map(upload.variable, names)}
 
 
-def why_idle(upload: Upload) -> str:
+def why_needs_none(upload: Upload) -> str:
     """Why the call itself needs no secret from secretly, in words; empty if it needs one.
 
     :raises Refused: if the command line can't be read for certain.
     """
     if given_by := upload.given_by:
         return f"{given_by} gives one, which is used as it is"
-    return upload.idle
+    return upload.why_needs_none
 
 
 def why_trusted(upload: Upload, context: Context) -> str:

@@ -131,11 +131,13 @@ def _shown(module: ModuleType, tool: str, case: Case, folder: Path, known: Confi
     upload = cases.upload(tool, case, folder, known)
     answer = getattr(module, "answer", cases.answer_of)(upload)
     # Without need of a secret, secretly starts the call as it was typed.
-    pinned = case if upload.idle else cases.pinned(tool, case, folder, upload, known)
+    pinned = case if upload.why_needs_none else cases.pinned(tool, case, folder, upload, known)
     expected = answer
     if answer.username is None and not upload.given_by:  # secretly's own default
         expected = answer._replace(username="__token__")
-    return Shown(answer, upload.idle or upload.identity, upload.given_by, pinned, expected)
+    return Shown(
+        answer, upload.why_needs_none or upload.identity, upload.given_by, pinned, expected
+    )
 
 
 def _wrong(
@@ -161,7 +163,7 @@ def _wrong(
         yield "\n".join(
             (
                 f"    {_brief(case)}",
-                f"      secretly: {found.answer} {found.idle}",
+                f"      secretly: {found.answer} {found.why_needs_none}",
                 f"      pinned: {found.pinned.arguments} {found.pinned.environ}",
                 *(f"      {version}, {kind}: {mine[version, kind]}" for version, kind in differing),
                 *(f"      {v}, broken by the pin: {mine[v, 'pinned'].error}" for v in broken),
@@ -200,7 +202,7 @@ def _agrees(found: Shown, answer: Answer, kind: str) -> bool:
     """Whether a version of the tool does what secretly shows, or sends nothing."""
     if answer.error:
         return True
-    if found.idle:
+    if found.why_needs_none:
         return False
     shown = found.answer if kind == "typed" else found.expected
     if found.given_by:

@@ -248,7 +248,7 @@ def answer(upload: Upload) -> Answer:
 
     :raises Refused: if secretly refuses the call.
     """
-    if upload.idle:
+    if upload.why_needs_none:
         return Answer()
     found, packages = answer_of(upload), upload._call.packages()
     (variable,) = upload.secrets({"CARGO_REGISTRY_TOKEN": ""})

@@ -130,7 +130,7 @@ def answer_with_files(upload: Upload) -> Answer:
     :raises Refused: if secretly refuses the call.
     """
     found = answer_of(upload)
-    if upload.idle or upload.identity:
+    if upload.why_needs_none or upload.identity:
         return found
     call = upload._call
     files = {os.path.basename(file.path) for file in collect(call, call.start_folder, "")}

@@ -18,14 +18,14 @@ class Shown(NamedTuple):
     """What secretly says of a case.
 
     :param answer: the destination, the user name and the files.
-    :param idle: why the call needs no secret; empty if it does.
+    :param why_needs_none: why the call needs no secret; empty if it does.
     :param given_by: what gives the secret in the call itself: then secretly claims no user name.
     :param pinned: the call as secretly starts it.
     :param expected: what the tool must make of it.
     """
 
     answer: Answer
-    idle: str
+    why_needs_none: str
     given_by: str
     pinned: Case
     expected: Answer

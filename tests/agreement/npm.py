@@ -203,7 +203,7 @@ def answer(upload: Upload) -> Answer:
 
     :raises Refused: if secretly refuses the call.
     """
-    if upload.idle:
+    if upload.why_needs_none:
         return Answer()
     publishes = upload._call.words.words[0].startswith("pub")
     releases = upload.release.releases

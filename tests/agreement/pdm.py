@@ -226,7 +226,7 @@ def cases() -> SearchStrategy[Case]:
 def answer(upload: Upload) -> Answer:
     """The destination, and the files unless pdm builds them."""
     found, call = answer_of(upload), upload._call
-    if upload.idle or not call.words.has(("--no-build",)):
+    if upload.why_needs_none or not call.words.has(("--no-build",)):
         return found
     files = [os.path.basename(file.path) for file in collect(call, call.project_folder, "")]
     return found._replace(files=tuple(sorted(files)))

@@ -188,8 +188,8 @@ def _looked_at(upload: Upload, row: Command, environ: Mapping[str, str]) -> Outc
 
     :raises Refused: if secretly refuses it.
     """
-    if idle := upload.idle:
-        return Outcome("nothing sent", idle)
+    if why := upload.why_needs_none:
+        return Outcome("nothing sent", why)
     if given := upload.given_by:
         return Outcome("given", given)
     destination = upload.destination

@@ -133,7 +133,7 @@ class Cargo(ToolCall):
 
     # -- whether it sends anything -------------------------------------------------------
 
-    def idle(self) -> str:
+    def why_needs_none(self) -> str:
         """A dry run, help, and lists."""
         if self._subcommand == "owner" and self.words.has(("--add", "--remove")):
             return ""

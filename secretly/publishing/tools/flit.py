@@ -131,7 +131,7 @@ class Flit(ToolCall):
             )
         return read_pypirc(named)
 
-    def idle(self) -> str:
+    def why_needs_none(self) -> str:
         """Whether help, the version or the logo is asked for."""
         if self.words.has(["--help", "--version", "--logo"]):
             return "flit only prints its help, its version or its logo"

@@ -107,7 +107,7 @@ class Hatch(ToolCall):
         secret = secret_named(self, name, url)
         return Destination(name, secret, url, username)
 
-    def idle(self) -> str:
+    def why_needs_none(self) -> str:
         """A call for help or for the version uploads nothing."""
         asked = [name for name, _ in self.words.options if name in ("--help", "--version")]
         return f"{asked[0]} uploads nothing" if asked else ""

@@ -173,7 +173,7 @@ class Maturin(ToolCall):
         """The option with the password."""
         return "--password" if self.words.has(["--password"]) else ""
 
-    def idle(self) -> str:
+    def why_needs_none(self) -> str:
         """Help."""
         options = ("--help", "--version")
         return next((f"{name} sends nothing" for name in options if self.words.has([name])), "")

@@ -118,7 +118,7 @@ class Npm(ToolCall):
     def _publishes(self) -> bool:
         return self._command == "publish" or self._is_staged
 
-    def idle(self) -> str:
+    def why_needs_none(self) -> str:
         """Help, a dry run, and what only lists."""
         for option in ("--usage", "--version", "--versions"):
             if self.words.last([option]) == "true":

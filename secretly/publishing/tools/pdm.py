@@ -221,7 +221,7 @@ class Pdm(ToolCall):
         own = bool(self._url) and read_address(self._url).has_colon
         return _IN_URL if own and not self._has_password else ""
 
-    def idle(self) -> str:
+    def why_needs_none(self) -> str:
         """``--help`` and ``--version``."""
         found = (name for name in ("--version", "--help") if self._typed.has((name,)))
         return next((f"{name} sends nothing" for name in found), "")

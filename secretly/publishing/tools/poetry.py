@@ -30,7 +30,7 @@ _PUBLISH = Options(
     "--dry-run --skip-existing"
 )
 
-_IDLE = {
+_SENDS_NOTHING = {
     "--help": "--help uploads nothing",
     "--version": "--version uploads nothing",
     "--dry-run": "--dry-run uploads nothing",
@@ -115,9 +115,10 @@ class Poetry(ToolCall):
         """Whether the project's files have the repository's URL."""
         return bool(self._named) and self._setting.by_project
 
-    def idle(self) -> str:
+    def why_needs_none(self) -> str:
         """A call for help or for the version, and a dry run, upload nothing."""
-        return next((_IDLE[name] for name, _ in self.words.options if name in _IDLE), "")
+        typed = [name for name, _ in self.words.options]
+        return next((_SENDS_NOTHING[name] for name in typed if name in _SENDS_NOTHING), "")
 
     def given_by(self) -> str:
         """The option or the variable in which the call itself gives a password that counts."""

@@ -161,7 +161,7 @@ class Twine(ToolCall):
             return ""
         return option if self.words.has([option]) else variable
 
-    def idle(self) -> str:
+    def why_needs_none(self) -> str:
         """Whether help or the version is asked for."""
         if self.words.has(["--help", "--version"]):
             return "twine only prints its help or its version"

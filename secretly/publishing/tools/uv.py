@@ -49,7 +49,7 @@ CLAP = Clap(
 _STOPS = tuple(".zip .tgz .tbz .txz .tlz .tar .tar.bz2 .tar.xz .tar.lz .tar.lzma .tar.zst".split())
 
 #: What makes uv exit without an upload.
-_IDLE = {
+_SENDS_NOTHING = {
     "--help": "--help sends nothing",
     "--version": "--version sends nothing",
     "--dry-run": "--dry-run sends nothing",
@@ -214,9 +214,9 @@ class Uv(ToolCall):
                 return option
         return self.target.origin if self.target and self.address.has_password else ""
 
-    def idle(self) -> str:
+    def why_needs_none(self) -> str:
         """Help, a dry run, and trusted publishing that was asked for."""
-        for option, why in _IDLE.items():
+        for option, why in _SENDS_NOTHING.items():
             if self.words.has([option]):
                 return why
         return "trusted publishing was asked for" if self.wants_identity() else ""
