@@ -73,9 +73,9 @@ def safer(commands: str) -> str:
     return f"without that code: {commands}"
 
 
-def chosen_by(place: str) -> str:
+def chosen_by(setting: str) -> str:
     """A settings file, or a variable, chose the registry."""
-    return f"the registry is chosen by {place}"
+    return f"the registry is chosen by {setting}"
 
 
 ASKS_FIRST = "the index says where uploads go only to users with a token, so it gets the token, too"

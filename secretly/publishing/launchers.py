@@ -79,10 +79,10 @@ class _Look:
             self._tables[path] = read_toml(path)
         return self._tables[path]
 
-    def refused(self, place: str, does: str) -> Refused:
+    def refused(self, setting: str, does: str) -> Refused:
         """The error for a setting that decides what runs."""
         return Refused(
-            f"can't determine what {self.name} would start: {escape(place)} {does}",
+            f"can't determine what {self.name} would start: {escape(setting)} {does}",
             f"run {escape(self.word)} without {self.name}",
         )
 
@@ -197,18 +197,18 @@ def _of_environment(one: _Look, envs: Mapping[str, Any], name: str) -> dict[str,
     chain = list(_chain(envs, name))
     found: dict[str, Variable] = {}
     for key in ("type", "env-include", "env-exclude", "overrides", "env-vars"):
-        place, value = next(((n, table[key]) for n, table in chain if key in table), ("", None))
-        where = f"tool.hatch.envs.{place}.{key}"
+        env, value = next(((n, table[key]) for n, table in chain if key in table), ("", None))
+        where = f"tool.hatch.envs.{env}.{key}"
         if key == "env-vars" and isinstance(value, dict):
             found |= {n: Variable(_plain(v), where) for n, v in value.items()}
         elif key == "overrides":
             found |= _overridden(one, value, where)
         elif value and value not in ("virtual", "system"):
             raise one.refused(where, "changes its variables")
-    for place, table in chain:
+    for env, table in chain:
         for key in ("scripts", "extra-scripts"):
             if one.word in table_at(table, key):
-                raise one.refused(f"tool.hatch.envs.{place}.{key}.{one.word}", "replaces it")
+                raise one.refused(f"tool.hatch.envs.{env}.{key}.{one.word}", "replaces it")
     return found
 
 

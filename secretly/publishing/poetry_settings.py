@@ -23,13 +23,13 @@ _KNOWN = frozenset(
 
 
 class Setting(NamedTuple):
-    """A value, and where it is.
+    """A value, and what sets it.
 
-    :param place: the variable, or the path of the file.
+    :param set_by: the variable, or the path of the file.
     """
 
     value: object
-    place: str
+    set_by: str
     by_project: bool = False
     by_variable: bool = False
 
@@ -42,7 +42,7 @@ class Setting(NamedTuple):
         if isinstance(self.value, str) and not re.search(r"{.+?}", self.value):
             return self.value
         raise Refused(
-            f"can't read a setting for the upload in {escape(self.place)}",
+            f"can't read a setting for the upload in {escape(self.set_by)}",
             "give it as plain text there, without {braces}",
         )
 

@@ -126,7 +126,7 @@ def check_launched(call: ToolCall, launched: Launched) -> None:
         unknown = reads and (one.value is None or not _is_like(_NAMING, name))
         if unknown or name in ours or steers_upload(call, name):
             raise _launched(
-                call, name, one.place, "could change where, how or as whom the upload goes"
+                call, name, one.set_by, "could change where, how or as whom the upload goes"
             )
 
 
@@ -137,7 +137,7 @@ def check_pin(pin: Pin, launched: Launched, call: ToolCall) -> None:
     """
     for name, one in launched.variables.items():
         if name in pin.removes or pin.environ.get(name, one.value) != one.value:
-            raise _launched(call, name, one.place, "undoes what holds the upload to the index")
+            raise _launched(call, name, one.set_by, "undoes what holds the upload to the index")
     for text, launcher in launched.replaced:
         for word in pin.arguments:
             if text in word:
@@ -147,10 +147,10 @@ def check_pin(pin: Pin, launched: Launched, call: ToolCall) -> None:
                 )
 
 
-def _launched(call: ToolCall, name: str, place: str, does: str) -> Refused:
+def _launched(call: ToolCall, name: str, set_by: str, does: str) -> Refused:
     tool, launcher = call.invocation.row.name, call.invocation.starts[-1].name
     return Refused(
-        f"{escape(place)} sets {escape(name)}, which {does}",
+        f"{escape(set_by)} sets {escape(name)}, which {does}",
         f"remove it there, or run {tool} without {launcher}",
     )
 
@@ -193,7 +193,7 @@ def _by_variables(call: ToolCall) -> Iterator[str]:
 def proxy_host(proxy: str) -> str:
     """The host and port of a proxy: its user name and password are not shown."""
     rest = proxy.partition("://")[2] or proxy
-    place = min((rest.partition(mark)[0] for mark in "/?#"), key=len)
-    if "@" in rest[len(place) :]:  # a password with such a character in it: programs disagree
+    netloc = min((rest.partition(mark)[0] for mark in "/?#"), key=len)
+    if "@" in rest[len(netloc) :]:  # a password with such a character in it: programs disagree
         return upload_wording.UNREADABLE
-    return escape(place.rpartition("@")[2])
+    return escape(netloc.rpartition("@")[2])

@@ -124,11 +124,11 @@ class Variable(Record):
     """A variable that a launcher sets.
 
     :param value: its value; None if only the launcher knows it.
-    :param place: the setting that says so, in words.
+    :param set_by: the setting that says so, in words.
     """
 
     value: str | None
-    place: str
+    set_by: str
 
 
 class Launched(Record):

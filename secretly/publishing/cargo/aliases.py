@@ -50,7 +50,7 @@ def expanded(invocation: Invocation, environ: Mapping[str, str]) -> tuple[str, .
     for step in steps if call.needs_secret else ():
         if step.setting.by_project:
             raise Refused(
-                f"{escape(step.setting.place)} says what cargo {escape(step.name)} does",
+                f"{escape(step.setting.set_by)} says what cargo {escape(step.name)} does",
                 "write the command itself: cargo publish, cargo yank or cargo owner",
             )
     return call.arguments if call.needs_secret else invocation.arguments

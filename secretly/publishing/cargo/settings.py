@@ -55,11 +55,11 @@ _PROVIDERS = ("credential-provider", "global-credential-providers")
 class Layer(NamedTuple):
     """One file, or the settings of one option.
 
-    :param place: the file or the option, in words.
+    :param set_by: the file, or the option, in words.
     :param by_project: whether the settings are not the user's own.
     """
 
-    place: str
+    set_by: str
     tables: Mapping[str, Any]
     by_project: bool = False
 
@@ -67,12 +67,12 @@ class Layer(NamedTuple):
 class CargoValue(NamedTuple):
     """A setting that counts.
 
-    :param place: what sets it, in words.
+    :param set_by: what sets it, in words.
     :param by_project: whether that isn't the user.
     """
 
     value: object
-    place: str
+    set_by: str
     by_project: bool = False
 
 
@@ -89,13 +89,13 @@ class CargoSettings:
         """The setting that counts under these keys; None without one."""
         for layer in self.options:
             if (value := value_at(layer.tables, keys)) is not None:
-                return CargoValue(value, layer.place, layer.by_project)
+                return CargoValue(value, layer.set_by, layer.by_project)
         name = variable_of(*keys)
         if name in self._call.environ:
             return CargoValue(self._call.environ[name], name, name in self._call.origins)
         for layer in self.files:
             if (value := value_at(layer.tables, keys)) is not None:
-                return CargoValue(value, layer.place, layer.by_project)
+                return CargoValue(value, layer.set_by, layer.by_project)
         return None
 
     def text(self, *keys: str) -> CargoValue | None:
@@ -106,7 +106,7 @@ class CargoSettings:
         found = self.find(*keys)
         if found is not None and not isinstance(found.value, str):
             raise Refused(
-                f"{'.'.join(keys)} is not a text in {escape(found.place)}", "correct it there"
+                f"{'.'.join(keys)} is not a text in {escape(found.set_by)}", "correct it there"
             )
         return found
 
@@ -122,7 +122,7 @@ class CargoSettings:
         for layer in (*self.options, *self.files):
             for key, does in _steering(layer.tables) if layer.by_project else ():
                 raise Refused(
-                    f"{escape(layer.place)} sets {escape(key)}, which {does}",
+                    f"{escape(layer.set_by)} sets {escape(key)}, which {does}",
                     f"remove it there; if you mean it, set it in {escape(self._own_file)}",
                 )
 
@@ -137,7 +137,7 @@ class CargoSettings:
             keys += [f"env.{key}" for key in env if steers(key) or key.startswith(_OF_RUSTUP)]
             if layer.by_project and keys:
                 names = escape(shorten(", ".join(keys), 100))
-                yield f"what {escape(layer.place)} makes cargo run ({names})"
+                yield f"what {escape(layer.set_by)} makes cargo run ({names})"
 
     @functools.cached_property
     def gits_proxy(self) -> bool:
@@ -226,11 +226,11 @@ class CargoSettings:
         return os.fspath(path.relative_to(start) if path.is_relative_to(start) else path)
 
     def _read(
-        self, path: Path, place: str, *, by_project: bool, seen: tuple[Path, ...] = ()
+        self, path: Path, set_by: str, *, by_project: bool, seen: tuple[Path, ...] = ()
     ) -> Iterator[Layer]:
         """The settings of a file, then those of the files that the user's own one includes."""
         tables = self._call.read_toml(path)
-        yield Layer(place, tables, by_project)
+        yield Layer(set_by, tables, by_project)
         included = tables.get("include", ()) if not by_project and path not in seen else ()
         for one in reversed([included] if isinstance(included, (str, dict)) else [*included]):
             name = one.get("path") if isinstance(one, dict) else one

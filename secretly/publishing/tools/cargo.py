@@ -76,14 +76,14 @@ class Registry(NamedTuple):
     """The registry of a call.
 
     :param own: the name under which cargo looks for its secret.
-    :param place: the file or variable that chose it, in words; empty: the command line, or cargo.
+    :param chosen_by: the file or variable, in words; empty: the command line chose it, or cargo.
     :param index_url: the URL of its index; empty for the public one.
     :param by_project: whether the index isn't named by the user.
     """
 
     name: str
     own: str
-    place: str = ""
+    chosen_by: str = ""
     index_url: str = ""
     by_project: bool = False
 
@@ -176,11 +176,11 @@ class Cargo(ToolCall):
                 "--index",
                 "name the registry: --registry NAME",
             )
-        name, place = self._named()
+        name, chosen_by = self._named()
         if not NAME.fullmatch(name):
             raise Refused(f"not a valid name of a registry: '{escape(name)}'", "check the name")
         if name == PUBLIC:
-            return Registry(name, name, place)
+            return Registry(name, name, chosen_by)
         index = self.settings.text("registries", name, "index")
         if index is None:
             raise Refused(
@@ -191,8 +191,8 @@ class Cargo(ToolCall):
         if variable := self._with_index(url, name):
             own = variable.split("_", 2)[2].removesuffix("_INDEX").lower()
             return Registry(name, own, variable, url, variable in self.origins)
-        where = index.place if index.by_project or not place else place
-        return Registry(name, name, where, url, index.by_project)
+        by = index.set_by if index.by_project or not chosen_by else chosen_by
+        return Registry(name, name, by, url, index.by_project)
 
     def _with_index(self, url: str, name: str) -> str:
         """The variable of another name that has the same index; empty without one.
@@ -222,7 +222,7 @@ class Cargo(ToolCall):
         default = self.settings.text("registry", "default")
         if default is not None:
             self._check_allowed(str(default.value))
-            return str(default.value), default.place
+            return str(default.value), default.set_by
         allowed = {one.registries for one in self._packages} if self._publishes else {None}
         if len(allowed) > 1 or any(one is not None and len(one) != 1 for one in allowed):
             raise Refused(
@@ -328,7 +328,7 @@ class Cargo(ToolCall):
     def _notes(self) -> list[str]:
         """What is unusual about the registry, in words."""
         registry = self.registry
-        notes = [upload_wording.chosen_by(escape(registry.place))] if registry.place else []
+        notes = [upload_wording.chosen_by(escape(registry.chosen_by))] if registry.chosen_by else []
         if registry.index_url:
             index, api = host_of(registry.index_url), host_of(self._found.api)
             if self._found.asks and registry.index_url == self._found.api:

@@ -124,7 +124,7 @@ class Poetry(ToolCall):
         """The option or the variable in which the call itself gives a password that counts."""
         if self._typed_name:
             return "--password"
-        return self._setting.place if self._gives_password else ""
+        return self._setting.set_by if self._gives_password else ""
 
     def network(self) -> Network:
         """The certificates of options and settings; those of other variables are shown anyway."""
@@ -136,7 +136,7 @@ class Poetry(ToolCall):
         if self.words.last(("--client-cert",)) or client:
             found.append(upload_wording.CLIENT_CERTIFICATE)
         unverified = self._unverified and not shown and not self.words.last(("--cert",))
-        where = f"certificates.{self.repository} in {cert.place}" if cert and unverified else ""
+        where = f"certificates.{self.repository} in {cert.set_by}" if cert and unverified else ""
         return Network(tuple(found), escape(where))
 
     def code(self) -> tuple[str, ...]:
