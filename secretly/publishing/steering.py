@@ -163,7 +163,7 @@ def steers_upload(call: ToolCall, name: str) -> bool:
         return True  # it may say where the launcher takes the tool from
     if matches(name, call.harmless) or name == "ENV":  # most often ENV means something else
         return False
-    if matches(name, call.own) or steers(name):
+    if matches(name, call.own_variables) or steers(name):
         return True
     return _is_like(_BENEATH, name) and not _is_like(_HARMLESS, name)
 

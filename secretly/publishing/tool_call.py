@@ -40,8 +40,8 @@ class ToolCall:
         pins them, so that an env file or a profile may set them.
     :cvar harmless: the tool's own variables that don't matter for the connection, for trust, or
         for what is uploaded.
-    :cvar own: the beginnings of all the tool's own variables. One that is in neither of the two
-        lists steers the upload.
+    :cvar own_variables: the beginnings of all the tool's own variables. One that is in neither of
+        the two lists steers the upload.
     :cvar proxies: whether the tool's HTTP client uses the variables for proxies.
     :cvar trusts: the variables with which the user chooses certificates that the tool trusts.
     :ivar invocation: the command line.
@@ -61,7 +61,7 @@ class ToolCall:
     project_options: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
     harmless: tuple[str, ...] = ()
-    own: tuple[str, ...] = ()
+    own_variables: tuple[str, ...] = ()
     proxies: bool = True
     trusts: tuple[str, ...] = ()
 

@@ -94,7 +94,7 @@ class Cargo(ToolCall):
     narrows = False
     names: Mapping[str, str] = {PUBLIC: _SECRET}
     secret_options = ("--token",)
-    own = ("CARGO_*", "RUSTUP_*", "RUST*")
+    own_variables = ("CARGO_*", "RUSTUP_*", "RUST*")
     reads: tuple[str, ...] = ("CARGO_REGISTRY_DEFAULT", _VARIABLE)
     harmless = (
         *("CARGO_TERM_*", "CARGO_LOG", "CARGO_INCREMENTAL", "CARGO_PROFILE_*", "CARGO_CACHE_*"),

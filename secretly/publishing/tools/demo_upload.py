@@ -24,7 +24,7 @@ class DemoUpload(ToolCall):
 
     artifacts = Artifacts(arguments=True, strict=True)
     secret_options = ()
-    own = ("DEMO_UPLOAD_*",)
+    own_variables = ("DEMO_UPLOAD_*",)
     reads = (USERNAME, PASSWORD)
     proxies = False
 

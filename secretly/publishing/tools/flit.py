@@ -42,7 +42,7 @@ class Flit(ToolCall):
         builds=("publish",),
         separately="flit build && secretly run twine upload dist/*",
     )
-    own = ("FLIT_*",)
+    own_variables = ("FLIT_*",)
     reads = ("FLIT_INDEX_URL", "FLIT_USERNAME", "FLIT_PASSWORD")
     harmless = ("FLIT_NO_NETWORK", "FLIT_ALLOW_INVALID", "FLIT_INSTALL_PYTHON", "FLIT_ROOT_INSTALL")
     trusts = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")

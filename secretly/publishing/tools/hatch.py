@@ -65,7 +65,7 @@ class Hatch(ToolCall):
         root=True,
     )
     settings_options = ("--config", "$HATCH_CONFIG")
-    own = ("HATCH_*",)
+    own_variables = ("HATCH_*",)
     reads = ("HATCH_INDEX_REPO", "HATCH_INDEX_USER", "HATCH_INDEX_AUTH")
     harmless = (
         "HATCH_ENV",

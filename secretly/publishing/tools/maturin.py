@@ -73,7 +73,7 @@ class Maturin(ToolCall):
         builds=("publish",),
         separately="maturin build -o dist && secretly run maturin upload dist/*",
     )
-    own = ("MATURIN_*", "CARGO_*", "RUST*")
+    own_variables = ("MATURIN_*", "CARGO_*", "RUST*")
     reads = (
         *("MATURIN_REPOSITORY", "MATURIN_REPOSITORY_URL"),
         *("MATURIN_USERNAME", "MATURIN_PASSWORD", "MATURIN_PYPI_TOKEN"),

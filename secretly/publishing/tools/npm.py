@@ -40,7 +40,7 @@ class Npm(ToolCall):
 
     narrows = False
     # The letters of npm's prefix may be small or not.
-    own = (
+    own_variables = (
         *(f"{n}{p}{m}_*" for n in "nN" for p in "pP" for m in "mM"),
         *("NODE_*", "COREPACK_*", "PREFIX", "DESTDIR"),
     )

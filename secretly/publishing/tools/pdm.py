@@ -58,7 +58,7 @@ class Pdm(ToolCall):
         separately="pdm build && secretly run pdm publish --no-build",
     )
     reads = ("PDM_PUBLISH_REPO", "PDM_PUBLISH_USERNAME", "PDM_PUBLISH_PASSWORD")
-    own = ("PDM_*",)
+    own_variables = ("PDM_*",)
     harmless = (
         "PDM_CHECK_UPDATE",
         "PDM_NON_INTERACTIVE",

@@ -64,7 +64,7 @@ class Poetry(ToolCall):
     folder_options = ("--directory",)
     project_options = ("--project",)
     settings_options = ("$POETRY_CONFIG_DIR",)
-    own = ("POETRY_*",)
+    own_variables = ("POETRY_*",)
     reads = ("POETRY_REPOSITORIES_*", "POETRY_PYPI_TOKEN_*", "POETRY_HTTP_BASIC_*")
     harmless = (
         "POETRY_VIRTUALENVS_*",

@@ -58,7 +58,7 @@ class Twine(ToolCall):
         leaving_out="remove --attestations",
     )
     names = _NAMES
-    own = ("TWINE_*",)
+    own_variables = ("TWINE_*",)
     reads = ("TWINE_REPOSITORY", "TWINE_REPOSITORY_URL", "TWINE_USERNAME", "TWINE_PASSWORD")
     harmless = ("TWINE_NON_INTERACTIVE",)
     trusts = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "TWINE_CERT")

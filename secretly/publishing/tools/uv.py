@@ -94,7 +94,7 @@ class Uv(ToolCall):
     )
     folder_options = ("--directory", "$UV_WORKING_DIR", "$UV_WORKING_DIRECTORY")
     project_options = ("--project", "$UV_PROJECT")
-    own = ("UV_*", "PYX_*")
+    own_variables = ("UV_*", "PYX_*")
     reads = (
         *("UV_PUBLISH_URL", "UV_PUBLISH_INDEX", "UV_PUBLISH_CHECK_URL"),
         *("UV_PUBLISH_USERNAME", "UV_PUBLISH_PASSWORD", "UV_PUBLISH_TOKEN"),
