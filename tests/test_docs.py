@@ -358,7 +358,7 @@ def looked_at(files: Artifacts) -> str:
     """Which files are looked at, as the table has it."""
     found = ["those named"] if files.arguments else []
     if files.folder:
-        which = "the project's newest in" if files.own else "all in"
+        which = "the project's newest in" if files.newest_only else "all in"
         other = "".join(f", or ``{option}``" for option in files.folder_options[-1:])
         found.append(f"{which} ``{files.folder}``{other}")
     return "; else ".join(found) or "–"

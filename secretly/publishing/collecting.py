@@ -52,7 +52,7 @@ def collect(call: ToolCall, folder: str, project: str = "", version: str = "") -
         raise Refused("found no file to upload", "name the files, such as dist/*")
     ending = (path for path in dict.fromkeys(paths) if path.endswith(artifacts.endings))
     found = [path for path in ending if call.collects(os.path.join(folder, path))]
-    if artifacts.own:
+    if artifacts.newest_only:
         found = _newest(found, project, version)
     if artifacts.strict:
         _refuse_others(call, paths, folder)
@@ -181,12 +181,12 @@ def _sends_attestations(call: ToolCall) -> bool:
     return not call.words.has(without) and (call.value(without) or "").lower() != "true"
 
 
-def _newest(paths: list[str], project: str, own: str) -> list[str]:
+def _newest(paths: list[str], project: str, in_settings: str) -> list[str]:
     """The files of the project's newest version, which poetry uploads.
 
     Versions until 2.0 upload the files of the version in the settings instead.
 
-    :param own: that version.
+    :param in_settings: that version.
     :raises Refused: if these are not the same.
     """
     from packaging.version import Version
@@ -207,13 +207,13 @@ def _newest(paths: list[str], project: str, own: str) -> list[str]:
         return []
     newest = max(by_version)
     differs = False
-    if own and len(by_version) > 1:
+    if in_settings and len(by_version) > 1:
         with contextlib.suppress(ValueError):  # an invalid version stops poetry
-            differs = Version(own) != newest
+            differs = Version(in_settings) != newest
     if differs or len(spelled) > len(by_version):
         raise Refused(
             "versions of poetry disagree which files to upload: the folder has those of several "
-            f"versions, and the project's is {escape(shorten(own, 40)) or 'not known'}",
+            f"versions, and the project's is {escape(shorten(in_settings, 40)) or 'not known'}",
             "remove the files of the other versions",
         )
     return by_version[newest]

@@ -64,7 +64,7 @@ def _shadowing_modules(call: ToolCall) -> Sequence[str]:
 def _with_files(release: Release, call: ToolCall, folder: str) -> Release:
     """The release with the files that the tool collects."""
     artifacts = call.artifacts
-    named = _named(call, folder) if artifacts.own else ()
+    named = _named(call, folder) if artifacts.newest_only else ()
     collected = collect(call, folder, *named)
     files = tuple(
         archives.read_distribution(

@@ -41,7 +41,7 @@ class Artifacts(Record):
     :param no_attestation_options: options without which it does.
     :param leaving_out: how to leave the attestations out, in words.
     :param root: the tool works in the project's folder, the nearest with a ``pyproject.toml``.
-    :param own: the tool uploads only the newest version of the project's own files.
+    :param newest_only: the tool uploads only the newest version of the project's own files.
     :param manifest_options: options that name the project's file, such as flit's ``--ini-file``.
     :param names: the keys of the project's settings from which the tool takes its name, the one
         that counts first.
@@ -69,7 +69,7 @@ class Artifacts(Record):
     no_attestation_options: tuple[str, ...] = ()
     leaving_out: str = ""
     root: bool = False
-    own: bool = False
+    newest_only: bool = False
     manifest_options: tuple[str, ...] = ()
     names: tuple[str, ...] = ("project.name",)
     versions: tuple[str, ...] = ("project.version",)

@@ -54,7 +54,7 @@ class Poetry(ToolCall):
         folder_options=("--dist-dir",),
         endings=(".whl", ".tar.gz"),
         root=True,
-        own=True,
+        newest_only=True,
         names=("project.name", "tool.poetry.name"),
         versions=("project.version", "tool.poetry.version"),
         builds=("publish",),
