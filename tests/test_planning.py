@@ -51,9 +51,9 @@ class Index(NamedTuple):
         """A variable as it is named for this index."""
         return name.replace("{REPOSITORY}", "TEST")
 
-    def secrets(self, own: Mapping[str, str]) -> Mapping[str, str]:
+    def secrets(self, configured: Mapping[str, str]) -> Mapping[str, str]:
         """The variables as they are named for this index."""
-        return {self.variable(name): reference for name, reference in own.items()}
+        return {self.variable(name): reference for name, reference in configured.items()}
 
     def steers(self, name: str) -> bool:
         """Whether a variable steers the upload."""

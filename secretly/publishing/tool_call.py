@@ -167,12 +167,13 @@ class ToolCall:
         """
         return name
 
-    def secrets(self, own: Mapping[str, str]) -> Mapping[str, str]:
+    def secrets(self, configured: Mapping[str, str]) -> Mapping[str, str]:
         """The known command's variables for this index, each with its reference.
 
-        :param own: those of the known command. An empty reference means the index's own secret.
+        :param configured: those of the known command. An empty reference means the index's own
+            secret.
         """
-        return {self.variable(name): reference for name, reference in own.items()}
+        return {self.variable(name): reference for name, reference in configured.items()}
 
     def collects(self, path: str) -> bool:
         """Whether the tool uploads a file that has one of its endings.

@@ -140,12 +140,13 @@ class Upload:
         """
         return self._call.variable(name)
 
-    def secrets(self, own: Mapping[str, str]) -> Mapping[str, str]:
+    def secrets(self, configured: Mapping[str, str]) -> Mapping[str, str]:
         """The known command's variables for this index, each with its reference.
 
-        :param own: those of the known command. An empty reference means the index's own secret.
+        :param configured: those of the known command. An empty reference means the index's own
+            secret.
         """
-        return self._call.secrets(own)
+        return self._call.secrets(configured)
 
     @property
     def narrows(self) -> bool:

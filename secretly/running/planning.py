@@ -94,9 +94,9 @@ class PlanInput(Record):
         """A variable as it is named for this index: ``{REPOSITORY}`` is replaced."""
         return self.upload.variable(name) if self.upload else name
 
-    def secrets(self, own: Mapping[str, str]) -> Mapping[str, str]:
+    def secrets(self, configured: Mapping[str, str]) -> Mapping[str, str]:
         """The known command's variables with secrets, as they are named for this index."""
-        return self.upload.secrets(own) if self.upload else own
+        return self.upload.secrets(configured) if self.upload else configured
 
     def separated(self, variables: Mapping[str, PlainVariable]) -> Separated:
         """The variables with a plain text, and the values of those that hold references."""

@@ -263,15 +263,15 @@ class Cargo(ToolCall):
         """Whether a file of the project, or an env file, says where the registry is."""
         return self.registry.by_project
 
-    def secrets(self, own: Mapping[str, str]) -> Mapping[str, str]:
+    def secrets(self, configured: Mapping[str, str]) -> Mapping[str, str]:
         """Another registry has its own variable, and never gets the secret of the public one."""
         if self.given_by():
-            return own
+            return configured
         registry, variable = self.registry, _VARIABLE
         if registry.index_url:
             variable = variable_of("registries", registry.own, "token")
-        others = {one: own[one] for one in own if not _TOKENS.fullmatch(one)}
-        return {variable: own.get(variable, ""), **others}
+        others = {one: configured[one] for one in configured if not _TOKENS.fullmatch(one)}
+        return {variable: configured.get(variable, ""), **others}
 
     # -- the packages ------------------------------------------------------------------------
 

@@ -305,19 +305,19 @@ class Npm(ToolCall):
         secret = "npm" if own else secret_of_host(target.url)
         return Destination("npm" if own else "", secret, target.url)
 
-    def secrets(self, own: Mapping[str, str]) -> Mapping[str, str]:
+    def secrets(self, configured: Mapping[str, str]) -> Mapping[str, str]:
         """The variable for the secret, which belongs to the registry.
 
         What the user's configuration says instead doesn't count where the project chose the
         registry.
         """
         if any(map(self.environ.get, VARIABLES)):  # it has its secret
-            return own
+            return configured
         npm = self.destination.secret == "npm"
         kept = not self._target.by_project
         return {
             name: reference if npm or (kept and reference != "npm") else ""
-            for name, reference in own.items()
+            for name, reference in configured.items()
         }
 
     def network(self) -> Network:
