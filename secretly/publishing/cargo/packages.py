@@ -87,7 +87,7 @@ class Workspace:
             )
         return published
 
-    def own(self) -> Package:
+    def own_package(self) -> Package:
         """The package of the manifest itself.
 
         :raises Refused: if the manifest has none.

@@ -75,14 +75,14 @@ _PACKS = "cargo packs the files itself; cargo package --list shows them"
 class Registry(NamedTuple):
     """The registry of a call.
 
-    :param own: the name under which cargo looks for its secret.
+    :param credential_name: the name under which cargo looks for its secret.
     :param chosen_by: the file or variable, in words; empty: the command line chose it, or cargo.
     :param index_url: the URL of its index; empty for the public one.
     :param by_project: whether the index isn't named by the user.
     """
 
     name: str
-    own: str
+    credential_name: str
     chosen_by: str = ""
     index_url: str = ""
     by_project: bool = False
@@ -189,8 +189,8 @@ class Cargo(ToolCall):
             )
         url = check_index(name, str(index.value))
         if variable := self._with_index(url, name):
-            own = variable.split("_", 2)[2].removesuffix("_INDEX").lower()
-            return Registry(name, own, variable, url, variable in self.origins)
+            credential_name = variable.split("_", 2)[2].removesuffix("_INDEX").lower()
+            return Registry(name, credential_name, variable, url, variable in self.origins)
         by = index.set_by if index.by_project or not chosen_by else chosen_by
         return Registry(name, name, by, url, index.by_project)
 
@@ -255,8 +255,8 @@ class Cargo(ToolCall):
         registry = self.registry
         if registry.name == PUBLIC:
             return Destination(PUBLIC, _SECRET)
-        own, url = registry.own, registry.index_url
-        secret = secret_named(self, own, url, by_project=registry.by_project)
+        name, url = registry.credential_name, registry.index_url
+        secret = secret_named(self, name, url, by_project=registry.by_project)
         return Destination(registry.name, secret, self._found.api)
 
     def is_named_by_project(self) -> bool:
@@ -269,7 +269,7 @@ class Cargo(ToolCall):
             return configured
         registry, variable = self.registry, _VARIABLE
         if registry.index_url:
-            variable = variable_of("registries", registry.own, "token")
+            variable = variable_of("registries", registry.credential_name, "token")
         others = {one: configured[one] for one in configured if not _TOKENS.fullmatch(one)}
         return {variable: configured.get(variable, ""), **others}
 
@@ -305,7 +305,7 @@ class Cargo(ToolCall):
             raise invalid(
                 f"cargo {self._subcommand} takes one crate", self._operands[1], "leave it out"
             )
-        operand = (self._operands or [""])[0] or Workspace(self, None).own().name
+        operand = (self._operands or [""])[0] or Workspace(self, None).own_package().name
         if self._subcommand == "owner":
             return Packages(((checked(operand), ""),), self._owners(), notes=notes)
         name, at, version = operand.partition("@")
@@ -373,7 +373,7 @@ class Cargo(ToolCall):
         registry = self.registry
         provider, pinned, environ = ["registry", "credential-provider"], {}, {}
         if registry.index_url:
-            provider = ["registries", registry.own, "credential-provider"]
+            provider = ["registries", registry.credential_name, "credential-provider"]
             pinned[f"registries.{registry.name}.index"] = f"sparse+{registry.index_url}"
         if self.settings.has_list(*provider):  # an option with a text would be an error
             environ[variable_of(*provider)] = "cargo:token"
