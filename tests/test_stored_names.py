@@ -46,8 +46,8 @@ def test_entries_are_sorted_by_name(tmp_path: Path) -> None:
     stored.add("b", "user", False)
     stored.add("a", "__token__", True)
     first, second = stored.items()
-    assert (first.name, first.username, first.own) == ("a", "__token__", True)
-    assert (second.name, second.username, second.own) == ("b", "user", False)
+    assert (first.name, first.username, first.has_own_username) == ("a", "__token__", True)
+    assert (second.name, second.username, second.has_own_username) == ("b", "user", False)
     assert second.stored < first.stored
 
 
@@ -58,7 +58,7 @@ def test_a_secret_stored_again_is_listed_once(tmp_path: Path) -> None:
     (before,) = stored.items()
     stored.add("a", "user", True)
     (after,) = stored.items()
-    assert after.own
+    assert after.has_own_username
     assert after.stored > before.stored
 
 
@@ -199,7 +199,7 @@ def test_a_table_answers_without_the_file(tmp_path: Path) -> None:
     (tmp_path / "kept.tsv").unlink()
     newest = table.find("a")
     assert newest is not None
-    assert (newest.username, newest.own) == ("two", False)
+    assert (newest.username, newest.has_own_username) == ("two", False)
     assert [table.backend_of("a", user) for user in ("one", "two", "three")] == ["first", "", ""]
     assert [item.username for item in table.items] == ["one", "two"]
     assert table.find("b") is None
@@ -479,7 +479,7 @@ def test_any_bytes_are_a_list_or_an_error(
     else:
         assert len(found) == content.count(b"\n") - 1
         for item in found:
-            assert isinstance(item.own, bool)
+            assert isinstance(item.has_own_username, bool)
             texts = (item.name, item.username, item.stored, item.backend)
             assert all(isinstance(text, str) for text in texts)
 

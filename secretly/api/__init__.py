@@ -309,7 +309,7 @@ def secretly(
 
     module = system or action.__module__
     name = os.path.abspath(sys.argv[0]) if module == "__main__" else module
-    user = Username(username or login_name(), own=True)
+    user = Username(username or login_name(), is_own=True)
     request = SecretRequest(
         Reference("", name),
         username=user.name,

@@ -116,7 +116,7 @@ def _fate(finding: Finding, context: Context) -> str:
     if not finding.movable:
         return f" stays: {escape(finding.problem)}"
     username = storing.stored_username(finding, context)
-    user = f", for {escape(wording.users([username.name]))}" if username.own else ""
+    user = f", for {escape(wording.users([username.name]))}" if username.is_own else ""
     return f" -> {escape(finding.name)}{user}"
 
 

@@ -143,7 +143,10 @@ def _places(context: Context) -> dict[str, list[Place]]:
     """The places of each secret; none, where secretly asks each time."""
     found: dict[str, list[Place]] = {}
     for item in context.stored_names.items():
-        facts: dict[str, object] = {"username": item.username, "own_username": item.own}
+        facts: dict[str, object] = {
+            "username": item.username,
+            "own_username": item.has_own_username,
+        }
         facts |= {"stored": item.stored, "age_days": _age(item.stored), "sealed": item.sealed}
         found.setdefault(item.name, []).append(Place("keychain", facts))
     for name, entry in context.configuration.secrets.items():

@@ -27,7 +27,7 @@ class StoredName(Record):
     """An entry of the list: a secret that secretly stored in the keychain.
 
     :param username: the user name under which the keychain has the secret.
-    :param own: whether that is the secret's own user name, rather than the login name.
+    :param has_own_username: whether that is the secret's own user name, rather than the login name.
     :param stored: when it was stored, in ISO 8601.
     :param backend: the keyring backend that stored it; empty: unknown.
     :param sealed: whether it was stored as an age file.
@@ -35,7 +35,7 @@ class StoredName(Record):
 
     name: str
     username: str
-    own: bool
+    has_own_username: bool
     stored: str
     backend: str = ""
     sealed: bool = False
@@ -53,7 +53,8 @@ _TICK = 50_000_000
 
 
 def _line(item: StoredName) -> str:
-    texts = [item.name, item.username, "yes" if item.own else "no", item.stored, item.backend]
+    own = "yes" if item.has_own_username else "no"
+    texts = [item.name, item.username, own, item.stored, item.backend]
     texts += [_SEALED] if item.sealed else []
     return "\t".join(codecs.unicode_escape_encode(text)[0].decode("ascii") for text in texts)
 
@@ -215,18 +216,18 @@ class StoredNames:
         self._change(None)
 
     def add(
-        self, name: str, username: str, own: bool, backend: str = "", *, sealed: bool = False
+        self, name: str, username: str, is_own: bool, backend: str = "", *, sealed: bool = False
     ) -> None:
         """List a secret that was stored.
 
-        :param own: whether *username* is the secret's own, rather than the login name.
+        :param is_own: whether *username* is the secret's own, rather than the login name.
         :param backend: the keyring backend that stored it.
         :param sealed: whether it was stored as an age file.
         """
         import datetime
 
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds")
-        added = StoredName(name, username, own, now, backend, sealed)
+        added = StoredName(name, username, is_own, now, backend, sealed)
         self._change(lambda items: [*_others(items, name, username), added])
 
     def remove(self, name: str, username: str) -> None:

@@ -28,16 +28,16 @@ MEMORY, KEYCHAIN, CONFIGURATION, TYPED = "memory", "keychain", "configuration", 
 class Username(Record):
     """The user name that a secret is stored under.
 
-    :param own: whether it belongs to the secret, and is not just the login name.
+    :param is_own: whether it belongs to the secret, and is not just the login name.
     """
 
     name: str
-    own: bool
+    is_own: bool
 
     @property
     def if_own(self) -> str | None:
         """The name, if it belongs to the secret."""
-        return self.name if self.own else None
+        return self.name if self.is_own else None
 
 
 class Candidate(Record):
@@ -102,7 +102,9 @@ def username_for(given: str | None, entry: Entry, stored: StoredName | None = No
     for name in (given, entry.username):
         if name is not None:
             return Username(name, True)
-    return Username(stored.username, stored.own) if stored else Username(login_name(), False)
+    if stored is not None:
+        return Username(stored.username, stored.has_own_username)
+    return Username(login_name(), False)
 
 
 def own_username(candidate: Candidate, of_source: str | None = None) -> str | None:
@@ -174,6 +176,6 @@ def _stored(name: str, entry: Entry, username: Username, reference: Reference) -
             f"a stored secret has no field '{escape(reference.field)}'",
             "its fields are password and username",
         )
-    if not username.own:
+    if not username.is_own:
         return []
     return [Candidate(CONFIGURATION, name, entry, username, value=Secret(username.name))]

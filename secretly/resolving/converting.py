@@ -257,7 +257,7 @@ async def _items(name: str, context: Context) -> list[_Item]:
 def _usernames(name: str, context: Context) -> list[Username]:
     """The user names under which a secret may be stored, the listed ones first."""
     listed = [one for one in context.stored_names.items() if one.name == name]
-    names = [Username(one.username, one.own) for one in listed]
+    names = [Username(one.username, one.has_own_username) for one in listed]
     unlisted = username_for(None, context.configuration.entry(name))
     return names + [unlisted] * all(one.name != unlisted.name for one in names)
 

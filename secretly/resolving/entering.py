@@ -50,7 +50,7 @@ async def _with_username(
 ) -> Candidate:
     """The candidate with the user name of what was typed, which is asked for where it is needed."""
     prefix, username = request.token_prefix, candidate.username
-    if not prefix or typed.startswith(prefix) or (username and username.own):
+    if not prefix or typed.startswith(prefix) or (username and username.is_own):
         return candidate
     named = request._replace(
         reference=Reference("", candidate.name, "username"), prompt=None, repeat=False

@@ -140,10 +140,10 @@ async def store_text(
     timeout = patience(context, prompt_timeout)
     backend = await context.keychain.set(name, username.name, text, timeout) or ""
     drop_remembered(name, username.name, context)  # it is older, and would be found first
-    own, sealed = username.own, is_sealed(text)
+    is_own, sealed = username.is_own, is_sealed(text)
     try:
         await _change_list(
-            lambda: context.stored_names.add(name, username.name, own, backend, sealed=sealed)
+            lambda: context.stored_names.add(name, username.name, is_own, backend, sealed=sealed)
         )
     except KeychainUnavailable as error:
         raise Unlisted(f"the keychain has it, but {error}", error.hint) from None
