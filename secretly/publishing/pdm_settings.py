@@ -72,7 +72,7 @@ class PdmSettings:
         self._folders = folders
         self._named = named
 
-    def entry(self, repository: str) -> RepositorySettings:
+    def of_repository(self, repository: str) -> RepositorySettings:
         """What the settings say about an index that is given by its name or its URL.
 
         :raises Refused: if a file can't be read, or the project's say more than where the index

@@ -164,7 +164,7 @@ class Pdm(ToolCall):
             raise Refused(
                 "PDM_PUBLISH_REPO is empty, and pdm refuses that", "unset it, or name an index"
             )
-        return self._settings.entry(self._repository)
+        return self._settings.of_repository(self._repository)
 
     def find_destination(self) -> Destination:
         """The index that an option, a variable or the settings name, by URL or by name."""
