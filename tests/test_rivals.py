@@ -243,6 +243,13 @@ def test_a_profile_that_takes_its_keys_from_variables_is_not(home: Path) -> None
         ("restic -rpath snapshots", {}, ""),
         ("databricks --profile w jobs list", {}, "--profile"),
         ("cdk deploy --profile w", {}, "--profile"),
+        ("cdk deploy", {}, ""),
+        ("env CDK_PROFILE=w cdk deploy", {}, "CDK_PROFILE"),
+        ("sam logs -t --profile w", {}, "--profile"),
+        ("sam deploy", {"AWS_PROFILE": "w"}, ""),
+        ("fastly service list --profile w", {}, "--profile"),
+        ("fastly service list -o w", {}, "-o"),
+        ("fastly service list", {}, ""),
         ("rclone --password-command x lsd far:", {}, "--password-command"),
         ("sqlcmd -SmyServerP -Q 'select 1'", {}, ""),
         ("sqlcmd -S h -P canary-opt", {}, "-P"),
@@ -259,6 +266,8 @@ def test_what_other_tools_prefer_is_refused(
     assert bool(said) == bool(named)
 
 
+#: A profile for all of sam's subcommands.
+FOR_ALL = '[default.global.parameters]\nprofile = "w"\n'
 #: Where programs of macOS have their settings.
 MAC = "Library/Application Support"
 
@@ -280,6 +289,37 @@ MAC = "Library/Application Support"
         ("gemini -p x", ".gemini/settings.json", '{"selectedAuthType" : "vertex-ai"}', True),
         ("gemini -p x", ".gemini/settings.json", '{"selectedType": "gemini-api-key"}', False),
         ("gemini -p x", ".gemini/settings.json", '{"theme": "oauth-personal"}', False),
+        ("cdk deploy", ".cdk.json", '{"profile": "w"}', True),
+        ("cdk deploy", ".cdk.json", '{"context": {"profile": "w"}}', False),
+        ("cdk deploy", ".cdk.json", "{", True),
+        ("cdk deploy", "cdk.json", '{"profile": "w"}', True),
+        ("cdk deploy", "cdk.json", '{"profile": ""}', False),
+        ("sam deploy", "samconfig.toml", FOR_ALL, True),
+        ("sam deploy", "samconfig.toml", FOR_ALL.replace("global", "deploy"), True),
+        ("sam list endpoints", "samconfig.toml", FOR_ALL.replace("global", "list_endpoints"), True),
+        ("sam delete", "samconfig.toml", FOR_ALL.replace("global", "deploy"), False),
+        ("sam deploy", "samconfig.toml", FOR_ALL.replace("default", "prod"), False),
+        (
+            "sam deploy --config-env prod",
+            "samconfig.toml",
+            FOR_ALL.replace("default", "prod"),
+            True,
+        ),
+        ("sam deploy --config-file ~/o.toml", "o.toml", FOR_ALL, True),
+        ("sam deploy", "o.toml", FOR_ALL, False),
+        ("sam deploy -t t/a.yaml", "t/samconfig.toml", FOR_ALL, True),
+        ("sam deploy -tt/a.yaml", "t/samconfig.toml", FOR_ALL, True),
+        ("sam deploy --template=t/a.yaml", "t/samconfig.toml", FOR_ALL, True),
+        ("sam deploy", "t/samconfig.toml", FOR_ALL, False),
+        ("sam deploy", "samconfig.toml", "[", True),
+        (
+            "sam deploy",
+            "samconfig.yml",
+            "default:\n  global:\n    parameters: {profile: w}\n",
+            True,
+        ),
+        ("sam deploy", "samconfig.yaml", "default:\n  global:\n    profile : w\n", True),
+        ("sam deploy", "samconfig.yaml", "default:\n  no_profile: w\n", False),
     ],
 )
 def test_settings_files_of_other_tools(
@@ -287,6 +327,7 @@ def test_settings_files_of_other_tools(
 ) -> None:
     """The key that counts, and no other of that name."""
     monkeypatch.setattr("sys.platform", "darwin" if path.startswith(MAC) else "linux")
+    monkeypatch.chdir(home)
     write(home, {path: text})
     assert bool(refusal(home, line)) == refused
 

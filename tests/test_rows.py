@@ -140,7 +140,12 @@ def test_a_version_may_be_an_argument() -> None:
         *("vault server", "hf cache scan", "wrangler dev", "ngrok api x", "borg break-lock x"),
         # These would keep what they are given in a file.
         *("doctl auth init", "glab auth login", "fly auth docker", "snyk auth", "scw init"),
-        *("twilio profiles:create", "fastly profile create", "databricks auth login"),
+        *(
+            "twilio profiles:create",
+            "fastly profile create",
+            "fastly auth login",
+            "databricks auth login",
+        ),
         *("doppler setup", "cachix use x", "vault login", "circleci setup", "llm keys set x"),
         *("wandb login", "heroku auth:login", "aws configure", "stripe config --list"),
     ],
@@ -674,6 +679,7 @@ def test_a_call_is_refused_in_which_the_tool_would_use_its_own_credential(
 #: What the modules of ``running/rivals`` look for, as the page says it.
 LOOKED_FOR = {
     "aws": "``--profile``, unless that profile takes its keys from variables",
+    "cdk": "a profile in its settings",
     "doctl": "another context than ``default``",
     "gemini": "another way to log in that its settings choose",
     "gh": "another host than GitHub's",
@@ -682,6 +688,7 @@ LOOKED_FOR = {
     "mysql": "``-p``, or a password in an option file",
     "pgcli": "a password in the arguments, in a service or in the URL of ``--dsn``",
     "redis": "``-a``, ``--askpass``, or a password in the URL of ``-u``",
+    "sam": "a profile in its settings",
 }
 
 
@@ -701,7 +708,10 @@ def test_the_page_says_which_were_tried() -> None:
     assert [(name, because) for name, _, because in found] == [
         (f"``{row.name}``", refused_because(row)) for row in others if row.name not in elsewhere
     ]
-    by_hand = {"cdk", "gemini", "heroku", "wandb", "wrangler"}
+    by_hand = {
+        *("cdk", "eas", "fastly", "gemini", "heroku", "netlify", "sam", "twilio", "vercel"),
+        *("huggingface-cli", "wandb", "wrangler"),
+    }
     for name, how, _ in found:
         command = name.strip("`")
         run = "run with" if command in tried else "after its documentation"

@@ -171,9 +171,9 @@ COMMANDS: dict[str, dict[str, object]] = {
         "secrets": {"AWS_ACCESS_KEY_ID": "AWS#username", "AWS_SECRET_ACCESS_KEY": "AWS"},
         "removes": [
             "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_CREDENTIAL_EXPIRATION", "AWS_PROFILE",
-            "AWS_DEFAULT_PROFILE",
+            "AWS_DEFAULT_PROFILE", "CDK_PROFILE",
         ],
-        "beaten_by": ["--profile"],
+        "beaten_by": ["--profile", "cdk"],
     },
     "eksctl": {
         "subcommands": [
@@ -190,9 +190,10 @@ COMMANDS: dict[str, dict[str, object]] = {
             "deploy", "delete", "list", "logs", "package", "pipeline", "publish", "remote", "sync",
             "traces", "validate",
         ],
+        "values": ["--config-file", "--config-env", "--profile", "--template", "--template-file"],
         "secrets": {"AWS_ACCESS_KEY_ID": "AWS#username", "AWS_SECRET_ACCESS_KEY": "AWS"},
         "removes": ["AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_CREDENTIAL_EXPIRATION"],
-        "beaten_by": ["--profile"],
+        "beaten_by": ["--profile", "sam"],
     },
     "doctl": {
         "exceptions": [*_NEED_NONE, "auth init", "auth list", "auth remove", "auth switch"],
@@ -252,9 +253,9 @@ COMMANDS: dict[str, dict[str, object]] = {
         "removes": ["CLOUDFLARE_API_KEY", "CLOUDFLARE_EMAIL", "CF_API_KEY", "CF_EMAIL"],
     },
     "fastly": {
-        "exceptions": [*_NEED_NONE, "profile", "sso"],
+        "exceptions": [*_NEED_NONE, "auth", "profile", "sso"],
         "secrets": {"FASTLY_API_TOKEN": "Fastly"},
-        "beaten_by": ["-t", "--token"],
+        "beaten_by": ["-t", "--token", "-o", "--profile"],
     },
     "vercel": {
         "exceptions": _NEED_NONE,

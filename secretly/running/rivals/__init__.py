@@ -21,7 +21,19 @@ if TYPE_CHECKING:
 __all__ = ["MODULES", "refuse_rivals"]
 
 #: What ``beaten_by`` may name, apart from options: one module for each tool's settings.
-MODULES = ("aws", "doctl", "gemini", "gh", "libpq", "llm", "mysql", "pgcli", "redis")
+MODULES = (
+    "aws",
+    "cdk",
+    "doctl",
+    "gemini",
+    "gh",
+    "libpq",
+    "llm",
+    "mysql",
+    "pgcli",
+    "redis",
+    "sam",
+)
 
 #: How many letters of a long option must be there to be taken for it: argparse and getopt_long
 #: accept a beginning.
