@@ -245,6 +245,7 @@ def test_a_profile_that_takes_its_keys_from_variables_is_not(home: Path) -> None
         ("cdk deploy --profile w", {}, "--profile"),
         ("cdk deploy", {}, ""),
         ("env CDK_PROFILE=w cdk deploy", {}, "CDK_PROFILE"),
+        ("env AWS_PROFILE=w cdk deploy", {}, ""),
         ("sam logs -t --profile w", {}, "--profile"),
         ("sam deploy", {"AWS_PROFILE": "w"}, ""),
         ("fastly service list --profile w", {}, "--profile"),
@@ -297,6 +298,7 @@ MAC = "Library/Application Support"
         ("sam deploy", "samconfig.toml", FOR_ALL, True),
         ("sam deploy", "samconfig.toml", FOR_ALL.replace("global", "deploy"), True),
         ("sam list endpoints", "samconfig.toml", FOR_ALL.replace("global", "list_endpoints"), True),
+        ("sam", "samconfig.toml", FOR_ALL.replace("global", "deploy"), True),
         ("sam delete", "samconfig.toml", FOR_ALL.replace("global", "deploy"), False),
         ("sam deploy", "samconfig.toml", FOR_ALL.replace("default", "prod"), False),
         (
@@ -310,6 +312,7 @@ MAC = "Library/Application Support"
         ("sam deploy -t t/a.yaml", "t/samconfig.toml", FOR_ALL, True),
         ("sam deploy -tt/a.yaml", "t/samconfig.toml", FOR_ALL, True),
         ("sam deploy --template=t/a.yaml", "t/samconfig.toml", FOR_ALL, True),
+        ("env SAM_TEMPLATE_FILE=t/a.yaml sam deploy", "t/samconfig.toml", FOR_ALL, True),
         ("sam deploy", "t/samconfig.toml", FOR_ALL, False),
         ("sam deploy", "samconfig.toml", "[", True),
         (

@@ -1,6 +1,7 @@
 """``cdk``: a profile in the settings hides the keys in the variables, as ``--profile`` does.
 
-Tried with the AWS CDK's command 2.1148.1. secretly removes the variables, but ``env`` may set them.
+Tried with the AWS CDK's command 2.1148.1. secretly removes CDK_PROFILE, but ``env`` may
+set it. AWS_PROFILE leaves the variables in force.
 """
 
 from __future__ import annotations
@@ -14,12 +15,11 @@ if TYPE_CHECKING:
 
 
 def find(known: Invocation, environ: Mapping[str, str]) -> Rival | None:
-    """The profile in a variable, in the project's settings or in the user's."""
+    """The profile in CDK_PROFILE, in the project's settings or in the user's."""
     import json
 
-    for name in ("CDK_PROFILE", "AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
-        if environ.get(name):
-            return Rival(f"the profile of {name}", f"leave out {name}")
+    if environ.get("CDK_PROFILE"):
+        return Rival("the profile of CDK_PROFILE", "leave out CDK_PROFILE")
     for path in ("cdk.json", home_path(".cdk.json", environ)):
         try:
             settings = json.loads(read_settings(path) or "{}")
