@@ -53,6 +53,9 @@ def line_for(words: str, alias: str | None = None) -> str:
         ("cargo xtask publish", None, "-e CARGO_REGISTRY_TOKEN=Cargo"),
         ("make all", "twine", "--wrap twine make all"),
         ("make release", "uv", "--wrap uv make release"),
+        ("make release", "npm", "--wrap npm make release"),
+        ("make release", "cargo", "--wrap cargo make release"),
+        ("nox -s all", "npm", "-e NPM_TOKEN=npm nox -s all"),
         ("nox -s all", "twine", "--as twine --project NAME nox -s all"),
     ],
 )

@@ -166,7 +166,8 @@ def _how(command: Sequence[str], tool: str) -> str:
     shown, program = format_command(command, 60), os.path.basename(command[0])
     variables = known_commands.COMMANDS.get(tool, {}).get("secrets")
     own = dict(variables) if isinstance(variables, dict) else {}
-    if any(own.values()):  # its token can't be narrowed: cargo, npm
+    if any(own.values()) and (program == tool or program in _OWN_PATH):
+        # Its token can't be narrowed: cargo, npm.
         variable, secret = next(iter(own.items()))
         return f"To give it one: secretly run -e {variable}={secret} {shown}"
     tool = "twine" if tool == program else tool
