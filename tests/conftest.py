@@ -34,7 +34,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile("tox", max_examples=2000, deadline=None)
-settings.register_profile("ci", max_examples=300, deadline=None)
+settings.register_profile("ci", max_examples=150, deadline=None)
 settings.register_profile("fuzz", max_examples=100_000, deadline=None)
 settings.register_profile("quick", max_examples=50, deadline=None)
 settings.load_profile("quick")  # --hypothesis-profile chooses another
