@@ -293,22 +293,14 @@ def start_thread(work: Callable[[], object]) -> None:
 
 
 def _end_threads() -> None:
-    """End the threads that still work when Python ends, and wait for them for a moment.
+    """Wait a moment for the threads that still work when Python ends.
 
     Python ends such a thread where it next takes the interpreter's lock (``pthread_exit``). If a
-    Rust extension called Python there, as ``cryptography`` does, the process aborts: "FATAL:
-    exception not rethrown". So each thread gets a SystemExit before.
+    Rust extension called Python there, as ``cryptography`` does when keyring loads it, the process
+    aborts: "FATAL: exception not rethrown". A thread that waits for the keychain is not there.
     """
-    try:
-        import ctypes  # some builds of Python are without it
-    except ImportError:
-        return
-    threads, until = list(_working), time.monotonic() + _ENDING
-    for thread in threads:
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(
-            ctypes.c_ulong(thread.ident or 0), ctypes.py_object(SystemExit)
-        )
-    for thread in threads:
+    until = time.monotonic() + _ENDING
+    for thread in list(_working):
         thread.join(max(0.0, until - time.monotonic()))
 
 
