@@ -359,3 +359,12 @@ def test_a_hash_is_that_of_hashlib(size: int, monkeypatch: pytest.MonkeyPatch) -
     assert hashing.of_file(io.BytesIO(data), size) == expected
     assert hashing.of_file(io.BytesIO(data), 0) == expected  # it has grown
     assert hashing.of_bytes(data) == expected
+
+
+def test_a_python_without_its_own_sha256_uses_openssl(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some builds of Python have none."""
+    monkeypatch.setattr(hashing, "_left", 1 << 20)
+    monkeypatch.delitem(sys.modules, "hashlib")
+    for name in ("_sha256", "_sha2"):
+        monkeypatch.setitem(sys.modules, name, None)
+    assert hashing.of_bytes(b"x") == hashlib.sha256(b"x").hexdigest()

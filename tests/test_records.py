@@ -63,6 +63,14 @@ def test_equal_records_have_the_same_hash() -> None:
     assert Point(1) != Other(1)
 
 
+def test_a_record_that_is_a_part_of_itself_has_a_repr() -> None:
+    """Once inside of itself, it is shown as dots."""
+    parts: list[Any] = []
+    one = Point(1, parts)  # type: ignore[arg-type]
+    parts.append(one)
+    assert repr(one) == "Point(x=1, y=[...], z=3)"
+
+
 def test_the_repr_shows_the_fields() -> None:
     """It looks like the call that makes the record."""
     assert repr(Point(1)) == "Point(x=1, y=2, z=3)"
