@@ -1067,12 +1067,9 @@ NOT_YET: set[tuple[str, str]] = {
     ("secretly run, one secret, with 10,000 names stored", "2.4 × python -I -c pass"),
     ("secretly run, 50 secrets and 20 profiles configured", "2.6 × python -I -c pass"),
     ("secretly run, 10,000 secrets configured", "6 × python -I -c pass"),
-    ("secretly run, an empty env file", "2.6 × python -I -c pass"),
-    ("secretly run, an env file of 1,000 plain lines", "4.5 × python -I -c pass"),
     ("secretly run twine check, which needs none", "1.3 × python -I -c pass"),
     ("secretly --help", "1.3 × python -I -c pass"),
     ("secretly --version", "1.3 × python -I -c pass"),
-    ("secretly run --help", "2.5 × python -I -c pass"),
     ("secretly run, one secret", "1 × envchain, one secret"),
     (
         "secretly run, 300 secrets, with 300 names stored: a secret beyond ten",
@@ -1089,11 +1086,6 @@ NOT_YET: set[tuple[str, str]] = {
         "secretly run twine upload, a wheel of 1 GB, answered immediately: "
         "beyond the upload of one wheel until it asks",
         "1.2 × SHA-256 of a wheel of 1 GB",
-    ),
-    (
-        "secretly run, until a stand-in for a pinentry asks: "
-        "beyond python -I -c pass and it started by hand",
-        "6 × python -I -c pass",
     ),
     (
         "secretly run, until pinentry-curses is on the screen: "
