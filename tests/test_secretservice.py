@@ -162,7 +162,7 @@ def test_many_items_share_one_connection(service: SecretService) -> None:
     assert one(reader, "name-3", seconds=10) == "canary-3"
     assert descriptors() == held
     del reader
-    assert descriptors() == before
+    assert descriptors() <= before
 
 
 @pytest.mark.real
@@ -209,7 +209,7 @@ def test_calls_at_the_same_time_share_a_connection_and_a_thread(
 
     assert asyncio.run(main()) == [*(f"canary-{number}" for number in range(9)), None]
     assert max(threads) <= threading.active_count() + 1
-    assert descriptors() == before
+    assert descriptors() <= before
 
 
 WANTED = {"service": "name", "username": "user"}
