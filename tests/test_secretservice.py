@@ -428,7 +428,10 @@ def test_keepassxcs_items_of_other_tools_are_left_alone(keepassxc: SecretService
     """secretly neither returns nor deletes an entry that another tool made."""
     need("secret-tool")
     store = ("store", "--label", "x", "service", "Other", "username", "user", "server", "x")
-    keepassxc.run("secret-tool", *store, typed="canary-other")
+    try:
+        keepassxc.run("secret-tool", *store, typed="canary-other")
+    except subprocess.TimeoutExpired:  # KeePassXC 2.7 sometimes never answers its first client
+        keepassxc.run("secret-tool", *store, typed="canary-other")
     assert "Other" in fails(keepassxc, "get", "Other")
     fails(keepassxc, "forget", "Other", "--username", "user")
     assert keepassxc.run("secret-tool", "lookup", "service", "Other") == "canary-other"
