@@ -136,7 +136,7 @@ _SEALED = ("-----BEGIN AGE ENCRYPTED FILE-----", "age-encryption.org/")
 def is_sealed(text: str) -> bool:
     """Whether *text* begins as an age file: then it is not a secret, but an encrypted one.
 
-    Before the beginning may be what nobody sees: white space of any kind, a byte order mark.
+    Before the beginning may be invisible text: white space of any kind, a byte order mark.
 
     >>> is_sealed("-----BEGIN AGE ENCRYPTED FILE-----")
     True

@@ -93,7 +93,7 @@ def test_the_policy_adds_marks() -> None:
 # -- ancestors -----------------------------------------------------------------------
 
 
-def test_without_a_mark_there_is_no_agent() -> None:
+def test_without_a_mark_no_agent_is_recognized() -> None:
     """Also where nothing is known of the ancestors."""
     assert recognize(PLAIN) is None
     assert recognize(PLAIN, [("zsh", PLAIN), ("gnome-terminal-server", None)]) is None

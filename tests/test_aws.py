@@ -76,7 +76,7 @@ class TestSecretsManager(SourceContract):
         return str(asyncio.run(Items(self.run()).get(parse(f"{self.scheme}://{path}")))[0])
 
     def test_a_text_comes_whole(self) -> None:
-        """Without an object there is no other field; numbers are fields as they are written."""
+        """A text without an object has no other field; numbers are fields as they are written."""
         assert self.got("key") == "canary-1\n\ncanary-2\n"
         assert self.got("prod/db#port") == "5432"
         assert json.loads(self.got("prod/db#all"))["port"] == 5432

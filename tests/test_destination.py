@@ -1190,7 +1190,7 @@ def test_the_password_of_another_index_is_not_found(workdir: Workdir, line: str)
     assert workdir.plain(line) == ("", "")
 
 
-def test_without_a_file_there_is_no_password(workdir: Workdir) -> None:
+def test_a_missing_file_has_no_password(workdir: Workdir) -> None:
     """Without a .pypirc, or with an empty .pypirc, secretly finds no password."""
     assert workdir.plain("twine upload x") == ("", "")
     workdir.write("~/.pypirc")

@@ -578,7 +578,7 @@ def test_a_file_may_set_the_paths_of_a_project(home: Home) -> None:
 
 
 @pytest.mark.process
-def test_a_file_may_set_everything_if_there_is_no_secret(home: Home) -> None:
+def test_a_file_without_a_secret_may_set_everything(home: Home) -> None:
     """The project's program runs with the project's variables."""
     home.program("gh", '#!/bin/sh\necho "$BASH_ENV"\n')
     file = written(home, "BASH_ENV=/project/env\n")

@@ -645,7 +645,7 @@ def ask(op: OnePassword, *answers: str | None) -> tuple[Ended, list[dict[str, st
         return done, pinentry.prompts
 
 
-def test_secretly_signs_in_if_there_is_no_token(closed: OnePassword) -> None:
+def test_secretly_signs_in_without_a_token(closed: OnePassword) -> None:
     """op asks on its terminal, the user answers in pinentry, and only op gets the token."""
     done, prompts = ask(closed, MASTER)
     assert done == (0, "canary-pypi|\n", "")

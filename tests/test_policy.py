@@ -21,7 +21,7 @@ def files(tmp_path: Path) -> tuple[Path, Path]:
 
 
 def load(files: tuple[Path, Path], system: str | None, own: str | None) -> Policy:
-    """The policy that two files make together; None: there is no file."""
+    """The policy that two files make together; None: both files are missing."""
     for path, text in zip(files, (system, own), strict=True):
         if text is not None:
             path.write_text(text)
@@ -111,7 +111,7 @@ def test_a_receipt_without_exception_takes_no_command_line_away(
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="the system's file must be root's")
 def test_the_systems_pinentry_counts_and_marks_add_up(files: tuple[Path, Path]) -> None:
-    """There is no stricter pinentry, and each mark makes secretly more careful."""
+    """A stricter pinentry does not exist, and each mark makes secretly more careful."""
     found = load(
         files,
         'pinentry = "/usr/bin/a"\nagent_variables = ["A"]\n',

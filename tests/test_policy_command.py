@@ -106,7 +106,7 @@ def test_the_policy_can_let_agents_do_what_the_user_does(stored: Home) -> None:
 
 @pytest.mark.parametrize("call", ["socket", "connect"])
 def test_in_an_agents_sandbox_the_error_names_it(call: str) -> None:
-    """There is no keychain and no window; the error says how to get out."""
+    """It can reach neither the keychain nor a window; the error says how to get out."""
     with home() as here, FakePinentry([True]) as fake:
         here.configure('[secrets.Name]\nconfirm = true\nsource = "env://TOKEN"\n')
         start = without_sockets(call)

@@ -459,7 +459,7 @@ def test_the_answer_yes_is_recorded(place: Home) -> None:
 
 @pytest.mark.process
 def test_a_disk_that_takes_no_receipt_stops_no_run(place: Home) -> None:
-    """The command runs, and a line says that there is no receipt; -q hides it."""
+    """The command runs, and a line says that the receipt is missing; -q hides it."""
     path = place.folder / ".local/state/secretly/receipts.jsonl"
     path.mkdir()
     words = ["-e", "X=Example", "--", "sh", "-c", "echo $X"]

@@ -388,7 +388,7 @@ def unlock() -> Coroutine[Any, Any, object]:
 @pytest.mark.parametrize(
     ("script", "said"),
     [
-        ("kill -ABRT $$", "there was no memory"),
+        ("kill -ABRT $$", "it got no memory"),
         ("kill -KILL $$", "it was killed"),
         ("exit 3", "status 3"),
         ("sleep 60", "took more than"),

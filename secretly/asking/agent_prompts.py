@@ -59,7 +59,7 @@ def no_window(limits: AskingLimits) -> NoPinentry:
     """Return the error for a prompt that has no window to open."""
     assert limits.agent is not None
     return NoPinentry(
-        f"can't ask the person: {shown_to(limits.agent)}, and there is no window to ask in",
+        f"can't ask the person: {shown_to(limits.agent)}, and no window can be shown",
         f"{_instead(limits)}. {_as_me(limits)}",
     )
 

@@ -138,7 +138,7 @@ class IdentityFiles:
         """Give a secret as a sealed text. The identity stays until the end of the block.
 
         :param name: the name that it is stored under.
-        :raises NotFound: if there is no identity.
+        :raises NotFound: if the user has no identity.
         :raises Refused: if it is being changed, or can't be used.
         """
         with self._locked(exclusive=False):

@@ -67,7 +67,7 @@ class WrongPassphrase(Exception):
 async def lock(keys: Keys, passphrase: str) -> str:
     """Return an identity as an age file that the passphrase opens. It was opened again.
 
-    :raises Refused: if there is no memory for it, or pyrage takes more work than secretly does.
+    :raises Refused: if the process gets no memory, or pyrage takes more work than secretly does.
     """
     sealing.check_memory(sealing.MOST_WORK)
     for _ in range(_TRIES):
@@ -88,7 +88,7 @@ async def unlock(locked: str, passphrase: str) -> Keys:
 
     :raises WrongPassphrase: if the passphrase is another one.
     :raises Damaged: if the file is damaged.
-    :raises Refused: if there is no memory for it.
+    :raises Refused: if the process gets no memory.
     """
     sealing.check_memory(sealing.read_work(locked.encode()))
     found = await _work("unlock", passphrase, locked.strip())
@@ -119,7 +119,7 @@ async def _work(what: str, passphrase: str, data: str) -> output.Finished:
             f"can't start Python for the passphrase's work: {error.strerror}", "try again"
         ) from None
     if done.status not in (0, 2):
-        ended = {-signal.SIGABRT: "there was no memory", -signal.SIGKILL: "it was killed"}
+        ended = {-signal.SIGABRT: "it got no memory", -signal.SIGKILL: "it was killed"}
         raise Refused(
             f"the passphrase's work failed: {ended.get(done.status, f'status {done.status}')}",
             "end other programs, and try again",

@@ -175,7 +175,7 @@ def environment(pid: int, names: Container[str]) -> dict[str, str] | None:
     """Return those of the variables that a process was started with.
 
     :param names: the variables that are wanted.
-    :returns: None if they can't be read, or there is no variable at all.
+    :returns: None if they can't be read, or the process has none.
     """
     data = _read(f"{_PROC}/{pid}/environ")
     if not data:

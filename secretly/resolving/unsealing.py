@@ -147,8 +147,8 @@ async def ask_passphrase(
     """Have the user type the identity's passphrase, and return its keys.
 
     :param text: what the prompt says, all of it.
-    :raises NotFound: if there is no identity.
-    :raises Refused: if it is damaged, there is no memory for the work, or the passphrase is wrong
+    :raises NotFound: if the user has no identity.
+    :raises Refused: if it is damaged, the work gets no memory, or the passphrase is wrong
         three times.
     """
     files = IdentityFiles.of(context.environ)

@@ -51,7 +51,7 @@ class Selection(NamedTuple):
 class Workspace:
     """One look at a package and at its workspace.
 
-    :raises Refused: if there is no manifest.
+    :raises Refused: if the manifest is missing.
     """
 
     def __init__(self, call: ToolCall, manifest: str | None) -> None:
