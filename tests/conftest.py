@@ -118,9 +118,15 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Run the pure layer in the fast loop; xdist's workers come by here too."""
+    """Run the pure layer in the fast loop; xdist's workers come by here too.
+
+    CI runs a test that failed once more, and names it at the end: it has many deadlines, and other
+    work on the same machine.
+    """
     if _is_fast_loop(config):
         config.option.markexpr = PURE
+    if os.environ.get("CI") and hasattr(config.option, "reruns"):
+        config.option.reruns = 1
     if os.getsid(0) != os.getpid():  # a session's leader would hang up the session
         # If a pinentry fails, secretly must not ask on the terminal that the tests run in.
         with contextlib.suppress(OSError), open("/dev/tty", "rb", buffering=0) as terminal:
@@ -277,6 +283,10 @@ def pytest_terminal_summary(
             terminalreporter.line(f"{name}: {inputs:,} inputs in {seconds} s")
         _write(config.getoption("parsed"), parsers)
     _show_matrix(terminalreporter, config.getoption("matrix"))
+    if again := terminalreporter.stats.get("rerun", []):
+        terminalreporter.section("failed, and ran once more")
+        for report in again:
+            terminalreporter.line(f"{report.nodeid}\n{report.longreprtext}")
     rows = _noted(terminalreporter, "tried")
     if not rows:
         return
