@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import errno
 import hashlib
 import json
 import os
@@ -123,6 +124,23 @@ def test_older_lines_are_there_without_the_newest_file(file: ReceiptFile) -> Non
     """A process was killed just after it had moved the file."""
     file.append("a")
     os.rename(file.path, f"{file.path}.1")
+    assert file.lines() == [b"a"]
+
+
+@pytest.mark.parametrize("reason", [errno.EROFS, errno.EACCES])
+def test_what_this_process_may_only_read_is_shown(
+    reason: int, file: ReceiptFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a sandbox the home folder may be read-only, so that the file can't be locked."""
+    file.append("a")
+    really = os.open
+
+    def read_only(path: str, flags: int, mode: int = 0o777) -> int:
+        if flags & os.O_ACCMODE != os.O_RDONLY:
+            raise OSError(reason, os.strerror(reason))
+        return really(path, flags, mode)
+
+    monkeypatch.setattr(os, "open", read_only)
     assert file.lines() == [b"a"]
 
 

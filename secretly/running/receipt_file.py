@@ -87,9 +87,12 @@ class ReceiptFile:
         :raises OSError: if a file can't be read.
         """
         try:
-            descriptor = shared.open_own(self.path, os.O_RDWR)
-        except FileNotFoundError:  # there may be older ones
-            return self._all()
+            descriptor = shared.open_own(self.path, os.O_RDWR)  # NFS needs that for the lock
+        except OSError as error:
+            # There may be older ones. In a sandbox the home folder may be read-only.
+            if error.errno in {errno.ENOENT, errno.EACCES, errno.EROFS}:
+                return self._all()
+            raise
         try:
             shared.lock(descriptor, _PATIENCE)
             return self._all()
