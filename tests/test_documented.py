@@ -68,7 +68,14 @@ print(json.dumps({{"id": "0-" + found[0], "folder": None, "name": found[0], **it
 
 GOPASS = f"""{_BEGIN}
 assert words[:3] == ["show", "--unsafe", "--alsoclip=false"] and len(words) == 4
-assert "--pinentry-mode error" in os.environ["GOPASS_GPG_OPTS"]
+quiet = "--pinentry-mode error" in os.environ.get("GOPASS_GPG_OPTS", "")
+locked = os.path.dirname(__file__) + "/locked"
+if os.path.exists(locked):
+    if quiet:
+        sys.exit("gpg: decryption failed: No secret key\\n\\nError: failed to decrypt")
+    os.remove(locked)
+else:
+    assert quiet
 if words[3] + "/" in [name[:name.rfind("/") + 1] for name in items]:
     print(f"{{words[3]}}/\\n└── Example")
 elif words[3] in items:
@@ -246,6 +253,16 @@ class TestGopass(_Documented):
         assert self.got("Yaml#username") == "ada"
         with pytest.raises(sources.NoField):
             self.got("Yaml#port")
+
+    def test_a_locked_key_is_unlocked_by_gpgs_own_prompt(self) -> None:
+        """Once, and only if secretly may ask."""
+        locked = self._folder / "locked"
+        locked.touch()
+        with pytest.raises(sources.Locked, match="locked"):
+            asyncio.run(self.source().fetch(self.place, ("",), run_of(self._folder)))
+        assert locked.exists()
+        assert self.got(self.place) == self.PASSWORD
+        assert not locked.exists()
 
     def test_a_folder_is_not_an_item(self) -> None:
         """gopass lists it, with the status 0."""

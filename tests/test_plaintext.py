@@ -33,7 +33,7 @@ from secretly.plaintext.kinds import (
     shell,
     tokens,
 )
-from secretly.plaintext.lines import NoParse
+from secretly.plaintext.lines import NoParse, TextLine, decoded, read_lines
 from secretly.plaintext.reading import search
 from secretly.plaintext.registry import KINDS
 from secretly.plaintext.shapes import assess, is_example, known_variables, shape_of
@@ -383,18 +383,34 @@ def test_whatever_is_around_it_only_the_secret_goes(name: str, data: st.DataObje
     def drawn() -> bytes:
         return "".join(piece + end for piece in data.draw(pieces)).encode()
 
+    check_cut(case, drawn(), drawn(), end)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("name", AROUND)
+def test_with_each_line_around_it_only_the_secret_goes(name: str, end: str) -> None:
+    """One line before it, and one after it."""
+    case, lines = AROUND[name]
+    around = [f"{line}{end}".encode() for line in lines.split("|")]
+    cut = [check_cut(case, *pair, end) for line in around for pair in ((line, b""), (b"", line))]
+    assert sum(cut) > len(cut) / 2
+
+
+def check_cut(case: Case, before: bytes, after: bytes, end: str) -> bool:
+    """Check what is cut, and return whether the secret was found and nothing else."""
     own = case.before, case.cut, case.after
     start, cut, rest = (part.replace(b"\r\n", b"\n").replace(b"\n", end.encode()) for part in own)
-    before, after = drawn() + start, rest + drawn()
+    before, after = before + start, rest + after
     whole, parse = before + cut + after, case.kind.parse
     assert parse is not None
     try:
         found = [f for f in case.kind.find(document(case.path, whole)) if f.movable]
         result = cut_out(whole, found, parse)
     except ValueError:
-        return  # the tool itself couldn't read this file
-    if any(f.name == case.name and f.value == case.value for f in found) and len(found) == 1:
-        assert result == before + case.new + after
+        return False  # the tool itself couldn't read this file
+    alone = [(f.name, f.value) for f in found] == [(case.name, case.value)]
+    assert not alone or result == before + case.new + after
+    return alone
 
 
 #: Those that are only reported differ in a pattern.
@@ -658,6 +674,56 @@ def test_an_ini_file_that_its_programs_refuse_is_refused(data: bytes) -> None:
     """A byte order mark, a key twice, other bytes than text, no section."""
     with pytest.raises(NoParse):
         ini.parse(data)
+
+
+@pytest.mark.parametrize(
+    "data", [b"a =\n", b"[a]\n[a]\n", b"a = 1\na = 2\n", b"\xff = 1\n", b"a = " + b"[" * 5000]
+)
+def test_a_toml_file_that_its_programs_refuse_is_refused(data: bytes) -> None:
+    """No value, a table or a key twice, other bytes than text, lists without end."""
+    with pytest.raises(NoParse, match="TOML"):
+        toml.parse(data)
+
+
+def test_the_lines_that_toml_keys_have_to_themselves() -> None:
+    """Not a key of one of several tables, nor one that shares its line with another key."""
+    data = (
+        b"a = 1\n[b.'c d']\ne = 2\nf = {g = 3, h = 4}\n[[i]]\nj = 5\n[[k.l]]\nm = 6\n[b]\nn.o = 7"
+    )
+    found = {key: place[0] for key in toml.parse(data) if (place := toml.find_key(data, key))}
+    assert found == {("a",): 1, ("b", "c d", "e"): 3, ("b", "n", "o"): 10}
+
+
+def test_a_line_of_a_file_has_its_bytes() -> None:
+    """LF and CR LF end a line, other characters don't. Its ``repr`` has no value."""
+    data = b"a\r\nb\x0bc\rd\n\ncanary-1"
+    found = list(read_lines(data))
+    assert [line.text for line in found] == [b"a", b"b\x0bc\rd", b"", b"canary-1"]
+    assert b"".join(data[line.start : line.end] for line in found) == data
+    assert repr(found[3]) == "<line 4>"
+    assert list(read_lines(b"a\n")) == [TextLine(1, 0, 2, b"a")]
+
+
+@pytest.mark.parametrize("value", [b"\xff", b"a\0b", b"\xed\xa0\x80"])
+def test_a_value_that_is_not_text_is_refused(value: bytes) -> None:
+    """Programs cut it at a NUL byte, or read other characters."""
+    with pytest.raises(NoParse, match="UTF-8"):
+        decoded(value)
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"A=\xff\n", "UTF-8"),
+        (b"A=\0\n", "UTF-8"),
+        (b"A=1\n= 2\n", "line 2"),
+        (b"A=1\n\nA=2\n", "line 3 sets A a second time"),
+    ],
+)
+def test_an_env_file_that_programs_read_differently_is_refused(data: bytes, said: str) -> None:
+    """The error says where, without a value."""
+    with pytest.raises(NoParse, match=said):
+        env_file.parse(data)
 
 
 def test_a_text_in_toml_that_looks_like_a_key_is_not_cut() -> None:

@@ -49,6 +49,29 @@ VALUES = st.recursive(
 @given(VALUES)
 def test_a_line_says_to_json_what_was_written(value: Any) -> None:
     """The standard library reads the same value, from one line of ASCII."""
+    check_line(value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        True,
+        -1,
+        [],
+        {},
+        [None, ["a", {"b": [1, 2]}]],
+        {"quote": '"', "back": "\\", "lines": "a\r\n\tb", "delete": "\x7f", "nul": "\0"},
+        {"é": "\u2028\uffff", "half": "\ud800", "two halves": "\udbff\udfff"},
+        ["\U00010000", "😀 and \U0010ffff"],
+    ],
+)
+def test_each_kind_of_value_is_written(value: Any) -> None:
+    """Characters above U+FFFF are written as two surrogates."""
+    check_line(value)
+
+
+def check_line(value: Any) -> None:
     line = to_json(value)
     assert json.loads(line) == json.loads(json.dumps(value))
     assert line.isascii()
