@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import os
 import resource
@@ -19,7 +20,7 @@ from typing import Any
 import pytest
 from ptys import DEADLINE, PATIENCE, SOON, children, running, wait_until
 
-from secretly.asking import choosing, prompting, questions, wording
+from secretly.asking import channel, choosing, prompting, questions, wording
 from secretly.asking.questions import Prompt
 from secretly.errors import (
     Cancelled,
@@ -481,6 +482,40 @@ def test_an_answer_before_its_question_is_an_error(verb: str) -> None:
         with pytest.raises(PinentryFailed):
             ask(fake)
         assert fake.prompts == []
+
+
+@pytest.mark.parametrize(
+    "actions",
+    [
+        [("raw", b"D canary-0\nOK\n")],
+        [("raw", b"OK\n"), ("wait", 0.1), ("raw", b"OK\n")],
+    ],
+)
+@pytest.mark.parametrize("verb", ["SETDESC", "SETPROMPT"])
+def test_more_than_an_ok_is_not_consent(verb: str, actions: list[Any]) -> None:
+    """Neither data nor a second OK, which would pass for the user's Yes if it came later."""
+    with FakePinentry([[("raw", b"OK\n")]], on={verb: actions}) as fake:
+        with pytest.raises(PinentryFailed):
+            confirm(fake)
+        assert b"CONFIRM" not in fake.lines
+
+
+@pytest.mark.parametrize("answering", [False, True])
+def test_our_end_of_a_channel_never_waits(answering: bool) -> None:
+    """Nothing yet is None, the end is no bytes, and nothing can be sent after the end."""
+    ours = channel.Channel()
+    with contextlib.closing(ours):
+        if answering:
+            ours.expect_answer()
+        assert ours.read() is None
+        assert not ours.has_more()
+        ours.theirs.send(b"OK\n")
+        assert ours.has_more()
+        assert ours.read() == b"OK\n"
+        ours.theirs.close()
+        assert ours.read() == b""
+        with pytest.raises(OSError, match="pipe"):
+            ours.send(b"BYE\n")
 
 
 def test_a_program_that_cannot_be_started_is_an_error(tmp_path: Path) -> None:
