@@ -177,6 +177,12 @@ def _end_quick_homes() -> Iterator[None]:
         command.Quick.end()
 
 
+def pytest_sessionfinish() -> None:
+    """Write what was measured."""
+    if (measuring := sys.modules.get("_measuring")) is not None:
+        measuring.save()
+
+
 def need(*programs: str) -> None:
     """Skip the test where one of these programs is missing; in CI, fail it.
 

@@ -126,13 +126,19 @@ def resume() -> None:
         _measured.trace()
 
 
+def save() -> None:
+    """Write what ran until now: xdist kills a worker that takes long to end."""
+    if _measured is not None:
+        _measured.save()
+
+
 def lines_run(folder: str) -> dict[str, set[tuple[int, int]]]:
     """Read what all processes wrote: by file, the pairs of lines. Code's start is negative."""
     import marshal
 
     packed: dict[str, set[int]] = {}
     for entry in os.scandir(folder):
-        if not entry.name.endswith(".part"):
+        if "." not in entry.name:
             with open(entry.path, "rb") as file:
                 for name, arcs in marshal.load(file).items():
                     packed.setdefault(name, set()).update(arcs)
@@ -144,6 +150,36 @@ def _unpacked(arcs: set[int]) -> Iterator[tuple[int, int]]:
     for arc in arcs:
         first, second = arc & 0xFFFFFFF, arc >> 28 & 0xFFFFFFF
         yield (-first if arc >> 56 & 1 else first), (-second if arc >> 57 & 1 else second)
+
+
+def changed(folder: str, package: str) -> list[str]:
+    """The files of a package that are not as they were when its measuring began.
+
+    Numbers of lines that were measured before a change would be those of other lines after it.
+
+    :param folder: has what was measured. The first call notes there how the files are.
+    """
+    import hashlib
+    import json
+
+    files = {
+        os.path.relpath(os.path.join(place, name), package): os.path.join(place, name)
+        for place, _, names in os.walk(package)
+        for name in names
+        if name.endswith(".py")
+    }
+    now = {}
+    for name, path in files.items():
+        with open(path, "rb") as file:
+            now[name] = hashlib.sha256(file.read()).hexdigest()
+    try:
+        with open(os.path.join(folder, "sources.json"), encoding="utf-8") as noted:
+            before = json.load(noted)
+    except FileNotFoundError:
+        with open(os.path.join(folder, "sources.json"), "x", encoding="utf-8") as noted:
+            json.dump(now, noted)
+        before = now
+    return sorted({name for name, _ in now.items() ^ before.items()})
 
 
 def install(packages: str) -> None:
@@ -164,7 +200,14 @@ def main(folder: str, module: str, *arguments: str) -> None:
     os.makedirs(folder, exist_ok=True)
     os.environ[FOLDER] = os.path.abspath(folder)
     measured = (os.path.join(folder, "secretly", "") for folder in (packages, os.getcwd()))
-    os.environ[PACKAGES] = os.pathsep.join(measured)
+    places = [place for place in measured if os.path.isdir(place)]
+    for place in places:
+        if files := changed(folder, place):
+            sys.exit(
+                f"{place} has changed since {folder} was measured: {', '.join(files)}\n"
+                f"remove {folder}, and measure all of it again"
+            )
+    os.environ[PACKAGES] = os.pathsep.join(places)
     os.execv(sys.executable, [sys.executable, "-m", module, *arguments])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import subprocess
@@ -81,6 +82,23 @@ def _as_coverage_says(folder: Path) -> dict[str, set[tuple[int, int]]]:
     _run(["-m", "coverage", "combine", *options, os.fspath(folder)])
     found = json.loads(_run(["-c", _READ, os.fspath(data)]))
     return {name: {(first, second) for first, second in arcs} for name, arcs in found.items()}
+
+
+def test_a_file_that_changes_after_it_was_measured_is_named(tmp_path: Path) -> None:
+    """Its lines have other numbers then. A new file is named, and one that was removed."""
+    folder, package = tmp_path / "measured", tmp_path / "package"
+    folder.mkdir()
+    (package / "inner").mkdir(parents=True)
+    for name in ("a.py", "inner/b.py", "inner/c.txt"):
+        (package / name).write_text("first = 1\n")
+    changed = functools.partial(measuring.changed, os.fspath(folder), os.fspath(package))
+    assert changed() == changed() == []
+    (package / "inner/b.py").write_text("\nfirst = 1\n")
+    (package / "inner/c.txt").write_text("")
+    assert changed() == ["inner/b.py"]
+    (package / "a.py").rename(package / "d.py")
+    assert changed() == ["a.py", "d.py", "inner/b.py"]
+    assert measuring.lines_run(os.fspath(folder)) == {}
 
 
 @pytest.mark.process
