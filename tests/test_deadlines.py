@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -155,12 +156,12 @@ def test_who_waits_for_several_turns_waits_for_each() -> None:
     """The time limit of a turn counts anew for each coroutine that holds the turn first."""
     turns = Turns()
 
-    async def hold(seconds: float) -> None:
-        async with turns.take(0.6):
-            await requests.sleep(seconds)
+    async def hold() -> None:
+        async with turns.take(2):
+            await requests.sleep(0.7)
 
     async def main() -> None:
-        await asyncio.gather(*(hold(0.4) for _ in range(4)))
+        await asyncio.gather(*(hold() for _ in range(4)))
 
     asyncio.run(main())
 
@@ -272,11 +273,15 @@ def test_the_limit_counts_the_wait_for_another_prompt(tried: Tried) -> None:
 @pytest.mark.process
 def test_the_error_names_the_limit_that_was_given() -> None:
     """The error names the limit from the call, not the time that was left for the last prompt."""
-    with FakePinentry([SILENT]) as pinentry:
-        variables = {"PATH": os.defpath, **pinentry.environ}
-        until = time.monotonic() + 1
-        with pytest.raises(PromptTimeout, match=r"\b8 s(\n|$)"):
-            asyncio.run(prompting.ask(PROMPT, 8, variables, until=until))
+    for limit in (1, 4, 7):  # on a busy machine, the pinentry may not start in a second
+        with FakePinentry([SILENT]) as pinentry:
+            variables = {"PATH": os.defpath, **pinentry.environ}
+            until = time.monotonic() + limit
+            with pytest.raises(PromptTimeout) as caught:
+                asyncio.run(prompting.ask(PROMPT, 8, variables, until=until))
+            if pinentry.prompts:
+                break
+    assert re.search(r"\b8 s(\n|$)", str(caught.value))
 
 
 @pytest.mark.process
@@ -318,7 +323,8 @@ def test_the_terminal_has_what_a_pinentry_left_of_the_limit(tmp_path: Path) -> N
         for screen in (asks, confirms):
             screen.wait_for("late by")
             assert screen.wait() == 0
-            assert any(f"late by {n} s" in screen.shown for n in range(3)), screen.shown
+            late = re.search(r"late by (\d+) s", screen.shown)
+            assert late is not None and int(late[1]) < SOON, screen.shown
 
 
 async def never(secret: str) -> None:

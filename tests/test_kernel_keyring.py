@@ -240,7 +240,7 @@ def test_the_first_of_several_at_the_same_time(kernel: Kernel, tmp_path: Path) -
     """A keyring that another process has just made is used, not replaced."""
     need("strace")
     # The second one stands still between its look for the keyring and its own.
-    slow = ["strace", "-f", "-o", "/dev/null", "-e", "inject=add_key:delay_enter=1000000:when=1"]
+    slow = ["strace", "-f", "-o", "/dev/null", "-e", "inject=add_key:delay_enter=2000000:when=1"]
     with kernel.actor(*slow) as late, kernel.actor() as early:
         late.send("hold", "late", "user", "canary-late", 60)
         time.sleep(0.2)
@@ -729,8 +729,9 @@ def test_the_library_holds_for_a_timedelta(caplog: pytest.LogCaptureFixture) -> 
         async def main() -> list[str]:
             found = []
             for time_left in (timedelta(minutes=15), timedelta(seconds=1)):
-                found += [await secret("Name", remember=time_left), await secret("Name")]
+                found.append(await secret("Name", remember=time_left))
                 if time_left.seconds > 1:
+                    found.append(await secret("Name"))
                     assert await forget("Name") is True
                     assert await forget("Name") is False
                 while here.memory.held():
@@ -738,7 +739,7 @@ def test_the_library_holds_for_a_timedelta(caplog: pytest.LogCaptureFixture) -> 
             return [str(one) for one in (*found, await secret("Name"))]
 
         found = asyncio.run(asyncio.wait_for(main(), 60))
-        assert found == ["canary-1", "canary-1", "canary-2", "canary-2", "canary-3"]
+        assert found == ["canary-1", "canary-1", "canary-2", "canary-3"]
         assert here.keychain.items == {}
         assert not caplog.records
 

@@ -257,10 +257,20 @@ def test_a_session_ends_with_its_leader(tmp_path: Path) -> None:
 def test_a_daemon_is_left_alone(tmp_path: Path) -> None:
     """An agent that the program started, in a new session, is there for other programs too."""
     daemon = f"import os; os.fork() and os._exit(0); os.setsid(); os.fork() and os._exit(0);{HELD}"
-    argv = [sys.executable, "-ISc", f"import subprocess as s, time; {START}; time.sleep(60)"]
+    started = f"open({str(tmp_path / 'started')!r}, 'x')"
+    whole = f"import subprocess as s, time; {START}; {started}; time.sleep(60)"
+    argv = [sys.executable, "-ISc", whole]
     environ = {**ENVIRON, "MARK": str(tmp_path), "DAEMON": daemon}
-    with pytest.raises(TimeoutError):
-        asyncio.run(read_output(argv, timeout=5, environ=environ))
+
+    async def main() -> None:
+        task = asyncio.create_task(read_output(argv, timeout=DEADLINE, environ=environ))
+        while not (tmp_path / "started").exists():
+            await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())
     (left,) = marked(tmp_path)
     os.kill(left, signal.SIGKILL)
     wait_until(lambda: not running(left))
