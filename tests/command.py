@@ -577,7 +577,7 @@ for line in sys.stdin:
 #: The modules that the command loads when it needs them.
 _LOADED = (
     "keyring.backends.fail packaging.metadata packaging.version pexpect.fdpexpect "
-    "twisted.internet.posixbase "
+    "secretly.waiting.poll_loop "
     "secretly.cli.check secretly.cli.doctor secretly.cli.dry_run secretly.cli.forget "
     "secretly.cli.get secretly.cli.list secretly.cli.run secretly.cli.set secretly.cli.shim "
     "secretly.cli.token"

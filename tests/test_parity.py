@@ -2,7 +2,7 @@
 
 Each test starts the same command line in three ways and compares what can be seen
 of it: directly; with a secret that is found without waiting; and with one that the user
-typed, so that Twisted's reactor was loaded and has run.
+typed, so that an event loop was loaded and has run.
 """
 
 from __future__ import annotations

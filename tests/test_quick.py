@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pexpect
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -86,6 +87,51 @@ def test_an_upload_loads_nothing_slow_before_its_question(tmp_path: Path, what: 
     )
     assert (done.stdout, done.stderr) == (".", "")
     assert "GETPIN" in asked.read_text()
+
+
+#: A pinentry whose user thinks for a while, longer than secretly waits without an event loop.
+SLOW_PINENTRY = """\
+#!/bin/sh
+echo OK
+while read line; do
+    [ "$line" = GETPIN ] && { sleep 0.3; echo "D canary-1"; }
+    echo OK
+    [ "$line" = BYE ] && exit
+done
+"""
+
+#: Modules that took more memory than all of the command, while a prompt waited.
+LARGE = "_ssl asyncio email hashlib http importlib.metadata jeepney json keyring packaging twisted"
+
+
+@pytest.mark.process
+def test_a_prompt_that_waits_loads_no_large_module(tmp_path: Path) -> None:
+    """A user may read a question for minutes: the command has its own event loop."""
+    (tmp_path / "pinentry").write_text(SLOW_PINENTRY)
+    (tmp_path / "pinentry").chmod(0o700)
+    code = f"""
+import os, sys
+sys.path.append({str(ROOT)!r})
+sys.path.append({str(Path(pexpect.__file__).parents[1])!r})
+def executed(program, argv, environ):
+    large = [n for n in {LARGE!r}.split() if n in sys.modules]
+    loop = "secretly.waiting.poll_loop" in sys.modules
+    os.write(1, repr((environ[b"A"], loop, large)).encode())
+    os._exit(0)
+os.execve = executed
+from secretly.cli import main
+main(["run", "-e", "A=Unknown", "true"])
+"""
+    environ = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin", "DISPLAY": "other.example:0"}
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code],
+        env=environ | {"PINENTRY": str(tmp_path / "pinentry"), "CI": ""},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        start_new_session=True,
+    )
+    assert (done.stdout, done.stderr) == ("(b'canary-1', True, [])", "")
 
 
 @pytest.mark.process

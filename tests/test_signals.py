@@ -40,8 +40,8 @@ def test_a_signal_ends_a_wait_in_place(signals: Signals) -> None:
     assert signals.pending
 
 
-def test_a_signal_cancels_what_the_reactor_runs(signals: Signals) -> None:
-    """With a reactor the handler raises nothing, as the reactor would swallow it."""
+def test_a_signal_cancels_what_an_event_loop_runs(signals: Signals) -> None:
+    """With a loop the handler raises nothing: it could raise anywhere in the loop."""
     cancelled: list[bool] = []
     signals.cancel, signals.waiting = (lambda: cancelled.append(True)), True
     signal.raise_signal(signal.SIGQUIT)

@@ -420,7 +420,7 @@ class Forgetful(Right):
 
 
 class Foreign(Right):
-    """A source that awaits asyncio's own: Twisted, which drives the command, can't."""
+    """A source that awaits asyncio's own: neither the command nor Twisted can."""
 
     async def fetch(self, path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]:
         """Wait a little."""

@@ -13,11 +13,11 @@ import textwrap
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from ptys import DEADLINE, SOON
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.selectreactor import SelectReactor
 
 from secretly.errors import PromptTimeout, SecretlyError
@@ -26,6 +26,8 @@ from secretly.waiting import (
     driving,
     events,
     loop,
+    own_loop,
+    poll_loop,
     requests,
     sharing,
     tasks,
@@ -55,6 +57,31 @@ def script(source: str, seconds: float = DEADLINE) -> str:
     )
     assert (done.stderr, done.returncode) == ("", 0)
     return done.stdout
+
+
+class Quiet:
+    """Interruptions that never come."""
+
+    pending = False
+    waiting = False
+    cancel: Callable[[], object] | None = None
+
+    def check(self) -> None:
+        """Nothing to raise."""
+
+
+def in_own_loop(work: Coroutine[Any, Any, Any]) -> Any:
+    """Run a coroutine in the command's own loop, also if it needs none."""
+    return poll_loop.PollLoop().run(work, Quiet())
+
+
+#: The loops that a test can start again and again.
+LOOPS: dict[str, Callable[[Coroutine[Any, Any, Any]], Any]] = {
+    "asyncio": asyncio.run,
+    "the command's own": in_own_loop,
+}
+
+each_loop = pytest.mark.parametrize("run", LOOPS.values(), ids=LOOPS)
 
 
 # -- the two undocumented behaviours ---------------------------------------------
@@ -188,14 +215,20 @@ def test_eager_tasks_drive_it(pipe: tuple[int, int]) -> None:
     assert asyncio.run(main()) == ["x", "x"]
 
 
-def test_waiting_to_read_gives_up_after_its_time(pipe: tuple[int, int]) -> None:
+@each_loop
+def test_waiting_to_read_gives_up_after_its_time(
+    run: Callable[[Any], Any], pipe: tuple[int, int]
+) -> None:
     """A descriptor with nothing to read gives False."""
     started = time.monotonic()
-    assert asyncio.run(_awaited(requests.readable(pipe[0], 0.1))) is False
+    assert run(_awaited(requests.readable(pipe[0], 0.1))) is False
     assert 0.09 < time.monotonic() - started < SOON
 
 
-def test_data_that_is_there_counts_without_any_time(pipe: tuple[int, int]) -> None:
+@each_loop
+def test_data_that_is_there_counts_without_any_time(
+    run: Callable[[Any], Any], pipe: tuple[int, int]
+) -> None:
     """Data that waits is read with a limit of 0, also when the loop was late; nothing is False."""
 
     async def main() -> None:
@@ -204,7 +237,7 @@ def test_data_that_is_there_counts_without_any_time(pipe: tuple[int, int]) -> No
         assert await requests.readable(pipe[0], 0) is True
         assert await requests.readable(pipe[0], -1) is True
 
-    asyncio.run(main())
+    run(main())
 
 
 def test_the_time_until_a_loop_is_loaded_counts(pipe: tuple[int, int]) -> None:
@@ -229,11 +262,12 @@ def test_the_time_until_a_loop_is_loaded_counts(pipe: tuple[int, int]) -> None:
     assert seconds[0] <= DEADLINE - 0.2
 
 
-def test_the_end_is_something_to_read() -> None:
+@each_loop
+def test_the_end_is_something_to_read(run: Callable[[Any], Any]) -> None:
     """A descriptor whose other end was closed is readable."""
     reading, writing = os.pipe()
     os.close(writing)
-    assert asyncio.run(_awaited(requests.readable(reading, DEADLINE))) is True
+    assert run(_awaited(requests.readable(reading, DEADLINE))) is True
     os.close(reading)
 
 
@@ -439,15 +473,16 @@ reactor.run()
 # -- threads ---------------------------------------------------------------------
 
 
-def test_a_thread_returns_its_value_and_raises_its_error() -> None:
+@each_loop
+def test_a_thread_returns_its_value_and_raises_its_error(run: Callable[[Any], Any]) -> None:
     """What the function returns is returned, what it raises is raised."""
 
     def fails() -> None:
         raise LookupError("from the thread")
 
-    assert asyncio.run(requests.in_thread(lambda: threading.current_thread().daemon, 10)) is True
+    assert run(requests.in_thread(lambda: threading.current_thread().daemon, 10)) is True
     with pytest.raises(LookupError, match="from the thread"):
-        asyncio.run(requests.in_thread(fails, 10))
+        run(requests.in_thread(fails, 10))
 
 
 def test_a_thread_does_not_block_the_loop() -> None:
@@ -462,12 +497,13 @@ def test_a_thread_does_not_block_the_loop() -> None:
     assert asyncio.run(main()) == 1
 
 
-def test_a_thread_has_a_deadline() -> None:
+@each_loop
+def test_a_thread_has_a_deadline(run: Callable[[Any], Any]) -> None:
     """A function that takes too long is left behind."""
     release = threading.Event()
     started = time.monotonic()
     with pytest.raises(TimeoutError):
-        asyncio.run(requests.in_thread(lambda: release.wait(DEADLINE), 0.1))
+        run(requests.in_thread(lambda: release.wait(DEADLINE), 0.1))
     assert time.monotonic() - started < SOON
     release.set()
 
@@ -588,7 +624,10 @@ async def _after(seconds: float, value: str) -> str:
     return value
 
 
-def test_gather_runs_coroutines_at_the_same_time_and_keeps_their_order() -> None:
+@each_loop
+def test_gather_runs_coroutines_at_the_same_time_and_keeps_their_order(
+    run: Callable[[Any], Any],
+) -> None:
     """The results are in the order of the coroutines, though the last ends first."""
     events = [Event() for _ in range(3)]
 
@@ -598,12 +637,13 @@ def test_gather_runs_coroutines_at_the_same_time_and_keeps_their_order() -> None
         events[number].set()
         return str(number)
 
-    assert asyncio.run(tasks.gather(*map(part, range(3)))) == ["0", "1", "2"]
-    assert asyncio.run(tasks.gather(_after(0, "one"))) == ["one"]
-    assert asyncio.run(tasks.gather()) == []
+    assert run(tasks.gather(*map(part, range(3)))) == ["0", "1", "2"]
+    assert run(tasks.gather(_after(0, "one"))) == ["one"]
+    assert run(tasks.gather()) == []
 
 
-def test_the_first_error_cancels_the_others() -> None:
+@each_loop
+def test_the_first_error_cancels_the_others(run: Callable[[Any], Any]) -> None:
     """The first error is raised when the others have cleaned up, however long that takes."""
     cleaned: list[str] = []
 
@@ -624,7 +664,7 @@ def test_the_first_error_cancels_the_others() -> None:
             await tasks.gather(slow("a"), fails(), slow("b"))
         assert sorted(cleaned) == ["a", "b"]
 
-    asyncio.run(main())
+    run(main())
 
 
 @pytest.mark.parametrize("steps", range(1, 6))
@@ -977,7 +1017,8 @@ async def _measured() -> AsyncIterator[None]:
 
 
 @pytest.mark.alone
-def test_waiting_costs_nothing(pipe: tuple[int, int]) -> None:
+@each_loop
+def test_waiting_costs_nothing(run: Callable[[Any], Any], pipe: tuple[int, int]) -> None:
     """Two seconds of waiting take under 1 % of a core, and do not wake the process."""
 
     async def main() -> None:
@@ -985,7 +1026,7 @@ def test_waiting_costs_nothing(pipe: tuple[int, int]) -> None:
         async with _measured():
             await requests.readable(pipe[0], 2)
 
-    asyncio.run(main())
+    run(main())
 
 
 @pytest.mark.process
@@ -1028,18 +1069,318 @@ def test_waiting_starts_no_thread(pipe: tuple[int, int]) -> None:
     assert asyncio.run(main()) <= before
 
 
-# -- without a loop --------------------------------------------------------------
+# -- the command's own loop ------------------------------------------------------
 
 
+def test_the_commands_own_loop_drives_it(pipe: tuple[int, int]) -> None:
+    """Everything that secretly waits with, one after the other and at the same time."""
+
+    async def written() -> str:
+        threading.Timer(0.05, os.write, (pipe[1], b"x")).start()
+        assert await requests.readable(pipe[0], DEADLINE) is True
+        assert await requests.readable(pipe[0], 0) is True
+        return os.read(pipe[0], 1).decode()
+
+    async def work() -> str:
+        assert requests.loop_is_running()
+        assert await written() == "x"
+        assert await tasks.gather(written(), requests.in_thread(lambda: "y", 60)) == ["x", "y"]
+        shared: sharing.Shared[str] = sharing.Shared()
+        assert await tasks.gather(*(shared.do("one", written, 60) for _ in range(10))) == ["x"] * 10
+        async with Turns().take(1):
+            return await written()
+
+    assert in_own_loop(work()) == "x"
+    assert not requests.loop_is_running()
+
+
+def test_timers_ring_in_their_order() -> None:
+    """One that is undone does not ring, nor does one that another undoes."""
+    rung: list[str] = []
+
+    async def work() -> None:
+        waits = await requests.CurrentLoop()
+        waits.call_later(0.02, lambda: rung.append("last"))
+        waits.call_later(0.01, lambda: rung.append("first"))
+        waits.call_later(0.01, lambda: undo())
+        waits.call_later(0, lambda: rung.append("undone"))()
+        undo = waits.call_later(0.015, lambda: rung.append("undone by another"))
+        time.sleep(0.03)
+        await requests.sleep(0)
+        await requests.sleep(0)
+
+    in_own_loop(work())
+    assert rung == ["first", "last"]
+
+
+class Interrupting(Quiet):
+    """Interruptions that come when they are told to."""
+
+    def come(self) -> None:
+        """Do as the handler of a signal does."""
+        self.pending = True
+        assert self.cancel is not None
+        self.cancel()
+
+
+@pytest.mark.parametrize("when", ["before", "while it waits", "while it runs"])
+def test_a_signal_cancels_the_coroutine(when: str, pipe: tuple[int, int]) -> None:
+    """It cleans up, which may take a wait, and what it has started is closed."""
+    signals, cleaned = Interrupting(), cast("list[str]", [])
+
+    async def other() -> None:
+        try:
+            await requests.sleep(100)
+        finally:
+            cleaned.append("other")
+
+    async def work() -> None:
+        (await requests.CurrentLoop()).start(other(), lambda *_: None)
+        if when == "while it runs":
+            await requests.sleep(0)
+            signals.come()
+        try:
+            await requests.readable(pipe[0], 100)
+        finally:
+            await requests.sleep(0.01)
+            cleaned.append("itself")
+
+    if when == "before":
+        signals.pending = True
+    elif when == "while it waits":
+        threading.Timer(0.1, signals.come).start()
+    with pytest.raises(poll_loop.Cancelled):
+        poll_loop.PollLoop().run(work(), signals)
+    assert cleaned == ["itself", "other"]
+    assert signals.cancel is None
+
+
+def test_a_coroutine_can_cancel_itself() -> None:
+    """It is cancelled where it waits next; once it has ended, nothing is."""
+    cancelled: list[Callable[[], None]] = []
+
+    async def one() -> str:
+        cancelled[0]()
+        await requests.sleep(100)
+        return "not cancelled"
+
+    async def work() -> None:
+        waits = await requests.CurrentLoop()
+        cancelled.append(lambda: cancelled[1]())
+        over, ended = Event(), cast("list[Any]", [])
+
+        async def later() -> None:
+            await requests.sleep(0)
+            await one()
+
+        cancelled.append(waits.start(later(), lambda *end: (ended.append(end), over.set())))
+        await over
+        assert isinstance(ended[0][1], poll_loop.Cancelled)
+        cancelled[1]()
+        assert len(ended) == 1
+
+    in_own_loop(work())
+
+
+def test_a_wait_that_cannot_begin_is_an_error_where_it_is_awaited() -> None:
+    """As when no thread can be started."""
+
+    def start(settle: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async def work() -> str:
+        try:
+            await requests.in_thread_if_needed(int, 1, start)
+        except RuntimeError as error:
+            return str(error)
+        return ""
+
+    assert in_own_loop(work()) == "can't start new thread"
+
+
+def test_what_was_left_behind_is_closed() -> None:
+    """A coroutine that ignores that is left."""
+    closed: list[str] = []
+
+    async def left(stubborn: bool) -> None:
+        while True:
+            try:
+                await requests.sleep(100)
+            except BaseException:
+                closed.append("stubborn" if stubborn else "closed")
+                if not stubborn or len(closed) > 2:
+                    raise
+
+    async def work() -> None:
+        waits = await requests.CurrentLoop()
+        for coroutine in stubborn, quiet:
+            waits.start(coroutine, lambda *_: None)
+
+    stubborn, quiet = left(True), left(False)
+    in_own_loop(work())
+    assert closed == ["stubborn", "closed"]
+    stubborn.close()
+    assert inspect.getcoroutinestate(quiet) == inspect.CORO_CLOSED
+
+
+def test_calls_from_threads_come_in_their_order_and_none_gets_lost() -> None:
+    """Also more than the pipe that wakes the loop has room for. Late ones do nothing."""
+    came: list[int] = []
+    loops: list[loop.Loop] = []
+
+    async def work() -> None:
+        waits = await requests.CurrentLoop()
+        loops.append(waits)
+        for number in range(70_000):  # a pipe has 65,536 bytes
+            waits.call_from_thread(lambda number=number: came.append(number))
+        assert came == []
+        while len(came) < 70_000:
+            await requests.sleep(0)
+
+    in_own_loop(work())
+    assert came == list(range(70_000))
+    loops[0].call_from_thread(lambda: came.append(-1))
+    assert came[-1] != -1
+
+
+def test_secret_sync_refuses_to_wait_in_the_commands_own_loop() -> None:
+    """As in each loop: nothing else would run there. Other threads may wait."""
+
+    async def work() -> list[str]:
+        return [own_loop.running_loop(), await requests.in_thread(own_loop.running_loop, DEADLINE)]
+
+    assert in_own_loop(work()) == ["the loop of the command", ""]
+    assert own_loop.running_loop() == ""
+
+
+def test_a_deferred_that_has_fired_needs_no_reactor() -> None:
+    """Its value and its error come back; one that is cancelled raises Twisted's own error."""
+
+    async def fails() -> str:
+        try:
+            await fail(LookupError("gone"))
+        except LookupError as error:
+            return str(error)
+        return ""
+
+    async def work() -> list[str]:
+        return [await succeed("value"), await fails()]
+
+    assert in_own_loop(work()) == ["value", "gone"]
+
+
+@pytest.mark.parametrize("asked", ["None", "a Future"])
+def test_asyncios_own_is_not_awaited_in_the_commands_own_loop(asked: str) -> None:
+    """``asyncio.sleep(0)`` works, a Future is an error."""
+
+    async def work() -> str:
+        try:
+            await (asyncio.sleep(0) if asked == "None" else asyncio.Future(loop=asyncios))
+        except RuntimeError as error:
+            return str(error)
+        return "done"
+
+    asyncios = asyncio.new_event_loop()
+    expected = "done" if asked == "None" else "await wasn't used with future"
+    assert in_own_loop(work()) == expected
+    asyncios.close()
+
+
+MOVING = """
+import os, sys, threading
+from secretly.waiting import driving, requests, tasks
 class Quiet:
-    """Interruptions that never come."""
+    pending, waiting, cancel = False, False, None
+    def check(self): pass
+signals = Quiet()
+reading, writing = os.pipe()
+silent, _ = os.pipe()
 
-    pending = False
-    waiting = False
-    cancel: Callable[[], object] | None = None
+async def sleeps(seconds):
+    await requests.sleep(seconds)
+    return seconds
 
-    def check(self) -> None:
-        """Nothing to raise."""
+async def reads():
+    assert await requests.readable(silent, 0.1) is False
+    assert await requests.readable(reading, 60) is True
+    return os.read(reading, 1)
+
+async def native():
+    from twisted.internet import reactor, task, threads
+    assert not reactor.running
+    reactor.callLater(0.2, os.write, writing, b"x")
+    found = await task.deferLater(reactor, 0.1, lambda: "deferred")
+    assert reactor.running
+    assert await threads.deferToThread(lambda: 5) == 5
+    assert await requests.in_thread(lambda: 7, 60) == 7
+    return found
+
+async def never():
+    from twisted.internet import defer, reactor
+    reactor.callLater(0.05, lambda: signals.cancel())
+    try:
+        await defer.Deferred()
+    finally:
+        await requests.sleep(0.01)
+        print("cleaned")
+
+async def stopped():
+    from twisted.internet import reactor, task
+    await task.deferLater(reactor, 0.01)
+    reactor.stop()
+    await requests.sleep(60)
+
+"""
+
+
+@pytest.mark.process
+def test_a_deferred_is_waited_for_in_twisted() -> None:
+    """The loop goes on in Twisted's reactor, with all that waits: timers, readers, threads."""
+    program = """
+async def main():
+    return await tasks.gather(sleeps(0.05), reads(), native(), sleeps(0.3))
+print(driving.drive(main(), signals))
+"""
+    assert script(MOVING + program) == "[0.05, b'x', 'deferred', 0.3]\n"
+
+
+@pytest.mark.process
+def test_a_signal_cancels_what_waits_in_twisted() -> None:
+    """The coroutine cleans up, and gets Twisted's own error."""
+    program = """
+try:
+    driving.drive(never(), signals)
+except BaseException as error:
+    print(type(error).__module__, type(error).__name__)
+"""
+    assert script(MOVING + program) == "cleaned\ntwisted.internet.defer CancelledError\n"
+
+
+@pytest.mark.process
+def test_a_source_that_stops_the_reactor_is_an_error() -> None:
+    """Nothing can be waited for after that."""
+    program = """
+try:
+    driving.drive(stopped(), signals)
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+    said = "SecretlyError Twisted's reactor has stopped: secretly can't wait any more\n"
+    assert script(MOVING + program) == said
+
+
+def test_on_macos_the_loop_uses_select(
+    monkeypatch: pytest.MonkeyPatch, pipe: tuple[int, int]
+) -> None:
+    """Its ``poll`` does not support terminals."""
+    monkeypatch.setattr(sys, "platform", "darwin")
+    os.write(pipe[1], b"x")
+    assert list(poll_loop._readable({pipe[0]}, 1)) == [pipe[0]]
+    os.read(pipe[0], 1)
+    assert list(poll_loop._readable({pipe[0]}, 0.01)) == []
+
+
+# -- without a loop --------------------------------------------------------------
 
 
 def test_what_needs_a_loop_is_given_up_in_place() -> None:
@@ -1080,8 +1421,8 @@ print(driving.drive(main(), Quiet()), "twisted" in sys.modules, "asyncio" in sys
 
 
 @pytest.mark.process
-def test_a_longer_wait_is_left_to_twisted() -> None:
-    """``drive`` loads Twisted's reactor for a longer wait, and returns the value."""
+def test_a_longer_wait_is_left_to_the_commands_own_loop() -> None:
+    """For a longer wait ``drive`` loads that loop and no other, and returns the value."""
     program = """
 import os, sys, threading, time
 from secretly.waiting import driving, requests, sharing, tasks
@@ -1101,9 +1442,10 @@ async def main():
 async def one(number):
     await requests.sleep(0.01)
     return number
-print(driving.drive(main(), Quiet()), "twisted.internet.reactor" in sys.modules)
+others = ("twisted", "asyncio", "secretly.waiting.poll_loop")
+print(driving.drive(main(), Quiet()), *(name in sys.modules for name in others))
 """
-    assert script(program) == "[1, 2] True\n"
+    assert script(program) == "[1, 2] False False True\n"
 
 
 def test_drive_raises_what_the_coroutine_raises() -> None:
@@ -1151,7 +1493,8 @@ def test_an_event_that_has_happened_is_not_waited_for() -> None:
     assert driving.drive(main(), Quiet()) is True
 
 
-def test_an_event_wakes_a_waiter_in_a_loop() -> None:
+@each_loop
+def test_an_event_wakes_a_waiter_in_a_loop(run: Callable[[Any], Any]) -> None:
     """An event that another thread sets wakes a waiter before its timeout."""
 
     async def main() -> list[bool]:
@@ -1159,12 +1502,12 @@ def test_an_event_wakes_a_waiter_in_a_loop() -> None:
         threading.Timer(0.01, event.set).start()
         return [await event.within(SOON), await events.Event().within(0.01)]
 
-    assert asyncio.run(main()) == [True, False]
+    assert run(main()) == [True, False]
 
 
 def test_each_adapter_has_what_a_loop_has() -> None:
     """Type checkers use the protocol, and this test checks the classes at run time."""
     wanted = {name for name in vars(loop.Loop) if not name.startswith("_")}
     assert {"call_later", "start", "wait"} <= wanted
-    for adapter in (asyncio_loop.AsyncioLoop, twisted_loop.TwistedLoop):
+    for adapter in (asyncio_loop.AsyncioLoop, poll_loop.PollLoop, twisted_loop.TwistedLoop):
         assert wanted <= set(dir(adapter))

@@ -24,7 +24,7 @@ class Signals:
     """Handles INT, TERM, HUP and QUIT. A signal that was ignored at the start (nohup) stays so.
 
     This is the ``Interruptions`` of :func:`secretly.waiting.driving.drive`. A signal that comes
-    while the coroutine waits in place raises; one that comes while the reactor runs cancels the
+    while the coroutine waits in place raises; one that comes while an event loop runs cancels the
     coroutine; any other is noted, and checked before the next step.
 
     :ivar pending: whether a signal came.

@@ -10,8 +10,8 @@ request that it is yielded (``requests.Request.__await__``). There are three:
 - asyncio: the request is armed on its loop (``asyncio_loop``);
 - Twisted: the request is armed on its reactor (``twisted_loop``);
 - the command's own :func:`~secretly.waiting.driving.drive`: the request waits in place, without
-  any event loop, as long as that is short. When it is not, ``drive`` loads Twisted's reactor and
-  hands the coroutine over.
+  any event loop, as long as that is short. When it is not, ``drive`` hands the coroutine over to a
+  small loop of its own (``poll_loop``).
 
 ``loop`` says what an adapter provides. An adapter is loaded when it is first used.
 """

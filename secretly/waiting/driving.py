@@ -1,8 +1,8 @@
-"""Drive a coroutine without an event loop for as long as that works, then with Twisted.
+"""Drive a coroutine without an event loop for as long as that works, then with a small one.
 
-Most runs of the command never need an event loop, and loading one takes longer than all that they
-do. So the command drives its coroutine itself: each request that the coroutine yields waits in
-place. The first one that can't is left to Twisted's reactor.
+Most runs of the command never need an event loop. So the command drives its coroutine itself: each
+request that the coroutine yields waits in place. The first one that can't is left to the command's
+own loop.
 """
 
 from __future__ import annotations
@@ -14,25 +14,11 @@ __all__ = ["drive", "drive_in_place", "resume", "run_in_place"]
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Generator
-    from typing import Any, Protocol, TypeVar
+    from typing import Any, TypeVar
+
+    from .loop import Interruptions
 
     T = TypeVar("T")
-
-    class Interruptions(Protocol):
-        """How :func:`drive` learns of the signals that end a command.
-
-        :ivar pending: whether a signal came.
-        :ivar waiting: set while the signal's handler may raise an exception.
-        :ivar cancel: set to what the handler calls instead.
-        """
-
-        pending: bool
-        waiting: bool
-        cancel: Callable[[], object] | None
-
-        def check(self) -> None:
-            """Raise what ends the command, if a signal came."""
-
 else:
     from _collections_abc import Awaitable  # loaded already; collections is not
 
@@ -40,13 +26,13 @@ else:
 def drive(coroutine: Coroutine[Any, Any, T], interruptions: Interruptions) -> T:
     """Drive *coroutine* to its end, and return its value.
 
-    When it first waits for longer than a moment, Twisted's reactor is loaded and takes over: it
-    starts, runs this one coroutine, and stops. Only one call in a process can get that far, as a
-    reactor does not start twice.
+    When it first waits for longer than a moment, the command's own event loop takes over.
     """
     done, returned = _advance(coroutine, interruptions)
     if not done:
-        return _run_in_twisted(coroutine, interruptions)
+        from .poll_loop import PollLoop
+
+        return PollLoop().run(coroutine, interruptions)
     value: T = returned
     return value
 
@@ -55,8 +41,6 @@ def drive_in_place(
     coroutine: Coroutine[Any, Any, T], interruptions: Interruptions, otherwise: T
 ) -> T:
     """Drive *coroutine* for as long as it needs no event loop, and return its value.
-
-    It can be called before :func:`drive`, as it never starts the reactor.
 
     :param otherwise: the value if it would need an event loop: then it is given up.
     """
@@ -92,38 +76,6 @@ def _advance(coroutine: Coroutine[Any, Any, T], interruptions: Interruptions) ->
     except BaseException:
         coroutine.close()
         raise
-
-
-def _run_in_twisted(coroutine: Coroutine[Any, Any, T], interruptions: Interruptions) -> T:
-    from twisted.internet import reactor as installed
-    from twisted.internet.defer import Deferred
-
-    reactor: Any = installed
-    outcome: list[tuple[Any, BaseException | None]] = []
-
-    async def work() -> None:
-        try:
-            outcome.append((await resume(coroutine), None))
-        except BaseException as error:
-            outcome.append((None, error))
-        reactor.callWhenRunning(reactor.stop)
-
-    def begin() -> None:
-        deferred = Deferred.fromCoroutine(work())
-        interruptions.cancel = lambda: reactor.callFromThread(deferred.cancel)
-        if interruptions.pending:
-            deferred.cancel()
-
-    reactor.callWhenRunning(begin)
-    # Signal handlers are the command's own. The reactor's would change signals that were ignored
-    # at the start, and the command that runs next must find them as they were.
-    reactor.run(installSignalHandlers=False)
-    interruptions.cancel = None
-    value: T
-    value, error = outcome[0]
-    if error is not None:
-        raise error
-    return value
 
 
 async def resume(coroutine: Coroutine[Any, Any, T]) -> T:

@@ -25,6 +25,22 @@ class Waitable(Protocol[T_co]):
         """Begin to wait. Call *settle* with the value when it is there."""
 
 
+class Interruptions(Protocol):
+    """How the command's driver learns of the signals that end the command.
+
+    :ivar pending: whether a signal came.
+    :ivar waiting: set while the signal's handler may raise an exception.
+    :ivar cancel: set to what the handler calls instead.
+    """
+
+    pending: bool
+    waiting: bool
+    cancel: Callable[[], object] | None
+
+    def check(self) -> None:
+        """Raise what ends the command, if a signal came."""
+
+
 class Loop(Protocol):
     """An event loop, as the requests use it."""
 

@@ -18,7 +18,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Generic, TypeVar
 
 from ..errors import PromptTimeout, SecretlyError
-from .requests import installed_reactor
+from .requests import installed_reactor, own_loop_runs
 from .tasks import CLEANING_UP, MORE_TIME
 
 __all__ = ["refuse_in_loop", "run_blocking", "running_loop"]
@@ -31,9 +31,11 @@ _GRACE = 5.0
 
 
 def running_loop() -> str:
-    """Return what runs an event loop in this thread: asyncio, Twisted or trio; else nothing."""
+    """Return what runs an event loop in this thread, such as asyncio or trio; else nothing."""
     if asyncio._get_running_loop() is not None:
         return "asyncio"
+    if own_loop_runs():
+        return "the loop of the command"
     if getattr(installed_reactor(), "running", False):
         from twisted.python import threadable
 

@@ -7,8 +7,8 @@ which driver it is:
 - Twisted sends a yielded object that is not a Deferred straight back;
 - trio throws TypeError into the coroutine: secretly can't wait there;
 - :func:`~secretly.waiting.driving.drive` sends a :class:`Waited`: the request has waited in
-  place. It sends nothing once it has handed the coroutine to Twisted: the request is yielded
-  again, now to Twisted.
+  place. It sends nothing once it has handed the coroutine to the command's own loop: the request
+  is yielded again, and that loop sends a :class:`Waited` too.
 
 All but the last are not documented; ``tests/test_waiting.py`` checks them.
 ``asyncio.get_running_loop`` would not do: a coroutine that Twisted drives inside a running asyncio
@@ -43,6 +43,8 @@ __all__ = [
     "in_thread_if_needed",
     "loop_is_running",
     "on_loop",
+    "own_loop_runs",
+    "reactor_stopped",
     "readable",
     "sleep",
     "start_thread",
@@ -60,6 +62,8 @@ _ENDING = 1.0
 
 #: Where Twisted puts the reactor that is installed.
 _REACTOR = "twisted.internet.reactor"
+
+_POLL_LOOP = f"{__package__}.poll_loop"
 
 
 class Request(Awaitable["T"]):
@@ -79,7 +83,7 @@ class Request(Awaitable["T"]):
     def __await__(self) -> Generator[Any, Any, T]:
         try:
             answer = yield self
-            if answer is None:  # drive() has handed the coroutine over: ask the new driver
+            if answer is None:  # drive() has handed the coroutine over: ask its loop
                 answer = yield self
         except RuntimeError:
             loop = _asyncio()
@@ -103,10 +107,17 @@ class NeedsLoop(Exception):
 
 
 class Waited:
-    """The value of a request that has waited in place."""
+    """How a request has waited: its value, or the error that kept it from waiting."""
 
-    def __init__(self, value: Any) -> None:
-        self.value = value
+    def __init__(self, value: Any = None, error: Exception | None = None) -> None:
+        self._value, self._error = value, error
+
+    @property
+    def value(self) -> Any:
+        """The value; or the error is raised."""
+        if self._error is not None:
+            raise self._error
+        return self._value
 
 
 class CurrentLoop(Request["Loop"]):
@@ -317,8 +328,19 @@ async def _outcome(thread: _Thread) -> Any:
 def loop_is_running() -> bool:
     """Return whether an event loop runs in this thread, without loading one to find out."""
     asyncio = sys.modules.get("asyncio")
-    runs = asyncio is not None and asyncio._get_running_loop() is not None
-    return runs or bool(getattr(installed_reactor(), "running", False))
+    if asyncio is not None and asyncio._get_running_loop() is not None:
+        return True
+    return own_loop_runs() or bool(getattr(installed_reactor(), "running", False))
+
+
+def own_loop_runs() -> bool:
+    """Return whether the command's own loop runs in this thread."""
+    module: Any = sys.modules.get(_POLL_LOOP)
+    if module is None:
+        return False
+    import threading
+
+    return threading.get_ident() in module.PollLoop.threads
 
 
 def installed_reactor() -> Any:
@@ -347,10 +369,15 @@ def _asyncio() -> Loop | None:
 
 def _twisted() -> Loop:
     if reactor_has_stopped(installed_reactor()):
-        raise SecretlyError(
-            "Twisted's reactor has stopped: secretly can't wait any more",
-            "await the call while the reactor runs, before reactor.stop()",
-        )
+        raise reactor_stopped()
     from .twisted_loop import TwistedLoop
 
     return TwistedLoop()
+
+
+def reactor_stopped() -> SecretlyError:
+    """The error of a wait in a reactor that has stopped."""
+    return SecretlyError(
+        "Twisted's reactor has stopped: secretly can't wait any more",
+        "await the call while the reactor runs, before reactor.stop()",
+    )
