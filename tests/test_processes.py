@@ -193,7 +193,7 @@ def test_the_repr_of_an_outcome_shows_no_output() -> None:
     """The repr of an outcome holds no byte of what the program wrote."""
     command = ["/bin/sh", "-c", "echo canary-1; echo canary-2 >&2"]
     found = asyncio.run(read_output(command, timeout=DEADLINE, environ=ENVIRON))
-    assert found == (0, b"canary-1\n", b"canary-2\n")
+    assert found == Finished(0, b"canary-1\n", b"canary-2\n")
     assert "canary" not in repr(found)
 
 
@@ -333,30 +333,26 @@ def test_a_program_gets_its_input_once_it_is_ready(says: str, expected: bytes) -
 def test_a_program_can_read_its_stdin(data: bytes) -> None:
     """Its stdin has the data and then ends, whether the program reads it or not."""
     found = asyncio.run(read_output(["/bin/cat"], timeout=DEADLINE, environ=ENVIRON, stdin=data))
-    assert found == (0, data, b"")
+    assert found == Finished(0, data, b"")
     found = asyncio.run(read_output(["/bin/true"], timeout=DEADLINE, environ=ENVIRON, stdin=data))
-    assert found == (0, b"", b"")
+    assert found == Finished(0, b"", b"")
 
 
 def test_a_program_may_complain_at_length() -> None:
     """The last 64 KiB of its stderr are kept, and the program never has to wait."""
     script = "head -c 300000 /dev/zero >&2; echo wrote; echo the end >&2"
-    status, wrote, said = asyncio.run(
-        read_output(["/bin/sh", "-c", script], timeout=DEADLINE, environ=ENVIRON)
-    )
-    assert (status, wrote) == (0, b"wrote\n")
-    assert len(said) == 65536
-    assert said.endswith(b"\0the end\n")
+    found = asyncio.run(read_output(["/bin/sh", "-c", script], timeout=DEADLINE, environ=ENVIRON))
+    assert (found.status, found.stdout) == (0, b"wrote\n")
+    assert len(found.stderr) == 65536
+    assert found.stderr.endswith(b"\0the end\n")
 
 
 def test_a_program_may_complain_at_length_after_its_output(tmp_path: Path) -> None:
     """It has closed its stdout, and its stderr is read until it ends."""
     script = "exec >&-; head -c 300000 /dev/zero >&2; echo the end >&2; exit 1"
-    status, wrote, said = asyncio.run(
-        read_output(["/bin/sh", "-c", script], timeout=DEADLINE, environ=ENVIRON)
-    )
-    assert (status, wrote) == (1, b"")
-    assert said.endswith(b"\0the end\n")
+    found = asyncio.run(read_output(["/bin/sh", "-c", script], timeout=DEADLINE, environ=ENVIRON))
+    assert (found.status, found.stdout) == (1, b"")
+    assert found.stderr.endswith(b"\0the end\n")
 
 
 @pytest.mark.parametrize("script", ["exec yes >&2", "yes >&2"])
@@ -417,7 +413,7 @@ def test_a_program_that_asks_on_its_terminal_is_answered() -> None:
     found, answers = talk(f'{ASK} test "$it" = "canary 1 é" && echo wrote; exit 3', "canary 1 é")
     assert answers == 1
     assert found is not None
-    assert found[:2] == (3, b"wrote\n")
+    assert (found.status, found.stdout) == (3, b"wrote\n")
     assert b"canary" not in found.stderr
     assert b"canary" not in repr(found).encode()
 
@@ -437,7 +433,7 @@ def test_a_program_that_asks_nothing_gets_no_answer() -> None:
     """Even if it writes the word that a prompt has."""
     found, answers = talk("echo Passwords: are not asked for >&2; echo wrote", "canary-1")
     assert found is not None
-    assert found[:2] == (0, b"wrote\n")
+    assert (found.status, found.stdout) == (0, b"wrote\n")
     assert b"not asked for" in found.stderr
     assert answers == 0
 

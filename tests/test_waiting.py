@@ -1149,7 +1149,7 @@ def test_a_signal_cancels_the_coroutine(when: str, pipe: tuple[int, int]) -> Non
         signals.pending = True
     elif when == "while it waits":
         threading.Timer(0.1, signals.come).start()
-    with pytest.raises(poll_loop.Cancelled):
+    with pytest.raises(poll_loop.WaitCancelled):
         poll_loop.PollLoop().run(work(), signals)
     assert cleaned == ["itself", "other"]
     assert signals.cancel is None
@@ -1175,7 +1175,7 @@ def test_a_coroutine_can_cancel_itself() -> None:
 
         cancelled.append(waits.start(later(), lambda *end: (ended.append(end), over.set())))
         await over
-        assert isinstance(ended[0][1], poll_loop.Cancelled)
+        assert isinstance(ended[0][1], poll_loop.WaitCancelled)
         cancelled[1]()
         assert len(ended) == 1
 

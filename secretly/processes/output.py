@@ -6,12 +6,15 @@ import contextlib
 import errno
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import NamedTuple
 
+from ..record import Record
 from ..redacted import READ_LIMIT
 from ..waiting import requests
 from .child import Child
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 __all__ = [
     "LONG_PAUSE",
@@ -43,7 +46,7 @@ class TooMuch(TimeoutError):
     """A program wrote more than the limit, and might never stop."""
 
 
-class Finished(NamedTuple):
+class Finished(Record):
     """How a program ended: its exit status and what it wrote."""
 
     status: int

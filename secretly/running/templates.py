@@ -7,7 +7,6 @@ contains nothing that a reader would take for a reference.
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Iterator, Mapping
 
 from ..errors import BadReference
@@ -16,6 +15,10 @@ from ..resolving.request import SecretRequest
 from ..sources import registry, unreadable
 from ..text import escape
 from .delivery import Composed, Inserted
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    import re
 
 __all__ = ["ValueReader"]
 
@@ -46,11 +49,11 @@ class ValueReader:
 
     @functools.cached_property
     def _known(self) -> str:
-        return "|".join(map(re.escape, sorted(self._readable)))
+        return _any_of(self._readable)
 
     @functools.cached_property
     def _managers(self) -> str:
-        return "|".join(map(re.escape, sorted(self._readable - _PLAIN_INSIDE)))
+        return _any_of(self._readable - _PLAIN_INSIDE)
 
     def names_store(self, text: str) -> bool:
         """Whether a text contains a reference to a store, such as a password manager.
@@ -112,6 +115,8 @@ class ValueReader:
 
     def _parts(self, text: str, variable: str) -> Iterator[str | Inserted]:
         """The parts of a text that is more than a reference, or a plain text."""
+        import re
+
         pattern = rf"\{{\{{\s*((?:{self._known})://{_INSIDE})\}}\}}"
         end = 0
         for found in re.finditer(pattern, text, re.IGNORECASE | re.ASCII):
@@ -147,11 +152,22 @@ class ValueReader:
         return text
 
 
+def _any_of(schemes: frozenset[str]) -> str:
+    """The pattern of any of these schemes."""
+    import re  # most references are simpler
+
+    return "|".join(map(re.escape, sorted(schemes)))
+
+
 def _search(pattern: str, text: str) -> re.Match[str] | None:
+    import re
+
     return re.search(pattern, text, re.IGNORECASE | re.ASCII)
 
 
 def _match(pattern: str, text: str) -> re.Match[str] | None:
+    import re
+
     return re.match(pattern, text, re.IGNORECASE | re.ASCII | re.DOTALL)
 
 

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from .items import Items
     from .programs import Program, operand
     from .registry import SCHEMES, find, schemes
-    from .runs import Item, Run, Source
+    from .runs import Item, Run
+    from .source import Source
 
 __all__ = [
     "SCHEMES",
@@ -45,7 +46,8 @@ __all__ = [
 
 _MODULES = {
     "Items": "items",
-    **dict.fromkeys(("Item", "Run", "Source"), "runs"),
+    "Source": "source",
+    **dict.fromkeys(("Item", "Run"), "runs"),
     **dict.fromkeys(("Program", "operand"), "programs"),
     **dict.fromkeys(("SCHEMES", "find", "schemes"), "registry"),
 }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from ..errors import BadReference, SourceFailed
 from ..redacted import Secret
@@ -11,6 +10,10 @@ from ..text import escape
 from .failures import NoItem, SignedOut, Unreachable
 from .programs import Program, operand
 from .runs import Run
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from typing import Any
 
 _WHO = "aws sts get-caller-identity"
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from ..redacted import Secret
 from .aws import ask, program_of, text_of
 from .json_fields import with_fields
 from .runs import Run
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from typing import Any
 
 title = "AWS Parameter Store"
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
-from collections.abc import Collection, Mapping, Sequence
 
 from ..errors import SecretlyError, SourceFailed
 from ..redacted import Secret
@@ -14,7 +12,13 @@ from ..waiting import tasks, turns
 from . import programs
 from .failures import Unreachable
 from .registry import find
-from .runs import Item, Run, Source
+from .runs import Item, Run
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from .source import Source
 
 
 class Items:
@@ -166,6 +170,8 @@ def _worded(error: SecretlyError) -> bool:
 
 def _named(error: SecretlyError, key: tuple[str, str]) -> SecretlyError | None:
     """Add a hint, and the item's name, to an error that lacks them. None: it takes no hint."""
+    import re
+
     named = rf"(?<!\w){re.escape(escape(key[1]))}(?!\w)"
     failed = isinstance(error, SourceFailed)
     if failed and (not re.search(named, str(error)) or not error.hint):

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from ..asking import wording
 from ..redacted import Secret
 from .failures import Ambiguous, Locked, NoItem, SignedOut, Unreachable
 from .programs import Program, operand
 from .runs import Item, Run
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from typing import Any
 
 title = "LastPass"
 

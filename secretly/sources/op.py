@@ -12,7 +12,6 @@ import json
 import os
 import re
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
-from typing import Any
 
 from .. import safefiles
 from ..asking import wording
@@ -23,6 +22,10 @@ from ..text import escape
 from .failures import Ambiguous, Locked, NoField, NoItem, SignedOut, Unreachable
 from .programs import Program, operand
 from .runs import Item, Run
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from typing import Any
 
 title = "1Password"
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 from collections.abc import Iterator, Mapping, Sequence
 
 from .. import safefiles
@@ -127,7 +126,7 @@ def no_pinentry_left(run: Run) -> Iterator[Mapping[str, str]]:
     if run.environ.get("PINENTRY_USER_DATA"):  # the user's own pinentry reads it
         yield {}
         return
-    mark = {"PINENTRY_USER_DATA": f"secretly-{secrets.token_hex(8)}"}
+    mark = {"PINENTRY_USER_DATA": f"secretly-{os.urandom(8).hex()}"}
     try:
         yield mark
     except BaseException:

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, TypeVar
 
 from .. import safefiles
 from ..errors import BadReference, SecretlyError, SourceFailed
-from ..processes import dialogue, output
+from ..processes import output
 from ..record import Record
 from ..redacted import READ_LIMIT, Environ, NotASecret, Secret, to_secret
 from ..text import escape, shell_quote
 from .failures import Ambiguous, Locked, NoField, NoItem, NotInstalled, Unasked, Unreachable
 from .runs import Run
 
-__all__ = ["MACHINE_TIMEOUT", "Program", "operand", "text"]
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from typing import Any, TypeVar
 
-T = TypeVar("T")
+    T = TypeVar("T")
+
+__all__ = ["MACHINE_TIMEOUT", "Program", "operand", "text"]
 
 #: How long, in seconds, a program may take that does not ask the user.
 MACHINE_TIMEOUT = 30.0
@@ -121,6 +123,8 @@ class Program(Record):
         :param environ: more variables for the program; None removes a variable.
         :raises Locked: if the program asks again.
         """
+        from ..processes import dialogue
+
         try:
             done = await dialogue.run_and_answer(
                 [self.path(run), *arguments],
@@ -161,6 +165,8 @@ class Program(Record):
         if done.status == 0:
             what = f"what {self.title} has for {escape(item)}"
             return text(done.stdout, what, f"run {self.name} in a shell to see what it writes")
+        import re
+
         for pattern, kind, what, hint in self.failures:
             # stderr may hold a secret, so no variable refers to it: a traceback may show locals.
             if re.search(pattern, done.stderr.decode("utf-8", "replace"), re.IGNORECASE):

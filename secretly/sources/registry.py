@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, cast
 
 from ..errors import BadReference, SourceFailed
 from ..reference import is_scheme
 from ..text import escape
 
+TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
-    from .runs import Source
+    from typing import Any
+
+    from .source import Source
 
 __all__ = ["GROUP", "SCHEMES", "find", "schemes"]
 
@@ -62,10 +64,12 @@ def find(scheme: str) -> Source:
     :raises SourceFailed: if another package's source can't be loaded.
     """
     if scheme in SCHEMES:
-        return cast("Source", import_module(f".{SCHEMES[scheme]}", __package__))
+        found: Source = import_module(f".{SCHEMES[scheme]}", __package__)
+        return found
     if scheme in (others := _others()):
         try:
-            return cast("Source", others[scheme].load())
+            added: Source = others[scheme].load()
+            return added
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # other people's code

@@ -1,46 +1,31 @@
-"""Sources, the state that the sources of one run share, and the items that they return."""
+"""The state that the sources of one run share, and the items that they return."""
 
 from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping, Sequence
-from typing import Any, Protocol, Self, TypeVar
 
 from ..config.agents import AskingLimits
 from ..errors import NoPinentry, SourceFailed
-from ..keeping.store import SecretStore
 from ..redacted import NotASecret, Secret, to_secret
 from ..text import escape
 from ..waiting import tasks
 from ..waiting.turns import Turns
 from .failures import NoField, Unasked
 
-__all__ = ["Item", "Run", "Source"]
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping
+    from typing import Any, Self, TypeVar
 
-T = TypeVar("T")
+    from ..keeping.store import SecretStore
+
+    T = TypeVar("T")
+
+__all__ = ["Item", "Run"]
 
 #: The names of an item's default field, in the order in which they are tried.
 _PASSWORD = ("password", "credential")
-
-
-class Source(Protocol):
-    """A place that secrets come from: a module of this folder, or an object of another package."""
-
-    @property
-    def title(self) -> str:
-        """The source's name in messages: ``"LastPass"``."""
-
-    async def fetch(self, path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]:
-        """Return the fields of an item: those of *fields* that it has, and its user name.
-
-        The password is called ``password`` and the user name ``username``; the other fields
-        have the names that the manager gives them.
-
-        :param path: the text after ``scheme://``.
-        :param fields: the names of the wanted fields; ``""`` is the password.
-        :raises SourceFailed: if the source can't return the item.
-        """
 
 
 class _DataclassFields:

@@ -5,8 +5,10 @@ A command that gets such a text often goes on and uses the text as its password.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
 
 __all__ = ["INSTEAD", "OTHERS", "find_unreadable"]
 
@@ -38,7 +40,7 @@ OTHERS = (
 
 #: A URL of a server, not a reference: with a user, a query or a port. Inside another URL, these may
 #: belong to the outer URL.
-_OF_A_SERVER = re.compile(r"[@?]|:\d+(?:[/#]|$)")
+_OF_A_SERVER = r"[@?]|:\d+(?:[/#]|$)"
 
 
 def find_unreadable(text: str, readable: Collection[str]) -> tuple[str, str] | None:
@@ -51,11 +53,13 @@ def find_unreadable(text: str, readable: Collection[str]) -> tuple[str, str] | N
     ('doppler://', '')
     >>> find_unreadable("vault://127.0.0.1:8200/x", {"op"})
     """
+    import re
+
     names = "|".join(re.escape(name) for name in INSTEAD if name not in readable)
     pattern = rf"(?<![A-Za-z0-9+.-])[0-9+.-]*({names})://([^\s\"'`,;<>]+)"
     for found in re.finditer(pattern, text, re.IGNORECASE | re.ASCII):
         in_a_url = text[: found.start()].endswith((":", "/", "@"))
-        if in_a_url or not _OF_A_SERVER.search(found[2]):
+        if in_a_url or not re.search(_OF_A_SERVER, found[2]):
             return f"{found[1].lower()}://", INSTEAD[found[1].lower()]
     other = re.search("|".join(OTHERS), text)
     return (other[0].strip(), "") if other else None

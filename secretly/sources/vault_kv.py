@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from ..errors import SourceFailed
 from ..redacted import Secret
@@ -15,6 +14,10 @@ from .failures import NoItem, SignedOut, Unreachable
 from .json_fields import read_fields
 from .programs import Program, operand
 from .runs import Run
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from typing import Any
 
 title = "Vault"
 

@@ -16,6 +16,7 @@ from ..errors import SecretlyError, SourceFailed
 from ..processes import child
 from ..redacted import Environ
 from ..sources import failures, runs
+from ..sources.source import Source
 
 
 class KeychainContract:
@@ -89,7 +90,7 @@ class SourceContract:
     #: The name of the program that the source runs, as on PATH; empty: it runs no program.
     PROGRAM = ""
 
-    def source(self) -> runs.Source:
+    def source(self) -> Source:
         """Return the source to test."""
         raise NotImplementedError
 

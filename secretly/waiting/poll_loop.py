@@ -7,10 +7,10 @@ move to the reactor, which runs until the command's coroutine ends.
 
 from __future__ import annotations
 
+import _thread  # threading takes longer to load
 import contextlib
 import os
 import sys
-import threading
 import time
 
 from .requests import Request, Waited, reactor_stopped
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
     Next = tuple[Step, object]
     Go = Callable[[Step, object], None]
 
-__all__ = ["Cancelled", "PollLoop"]
+__all__ = ["PollLoop", "WaitCancelled"]
 
 #: The longest wait without a look at the timers, in seconds: ``poll`` takes a limited number.
 _LONGEST = 3600.0
 
 
-class Cancelled(BaseException):
+class WaitCancelled(BaseException):
     """The coroutine is cancelled. Not an Exception, so nothing handles it by mistake."""
 
 
@@ -91,7 +91,7 @@ class PollLoop:
             undo()
 
     def call_from_thread(self, call: Callable[[], object]) -> None:
-        # A signal handler may call, so there is no lock.
+        # Without a lock, because a signal handler may call while one is held.
         self._calls.append(call)
         with contextlib.suppress(BlockingIOError):  # it is full, so it wakes the loop anyway
             os.write(self._waking, b"\0")
@@ -122,7 +122,7 @@ class PollLoop:
         :param coroutine: it may have been started, and then waits for a request.
         """
         outcome: list[tuple[Any, BaseException | None]] = []
-        thread = threading.get_ident()
+        thread = _thread.get_ident()
 
         def over(*ended: Any) -> None:
             outcome.append(ended)
@@ -278,7 +278,7 @@ class _Task:
         return happened[0]
 
     def cancel(self) -> None:
-        """Raise :class:`Cancelled` where the coroutine waits, or what a Deferred raises there."""
+        """Raise :class:`WaitCancelled` where it waits, or what a Deferred raises there."""
         if self._over:
             return
         if self._runs:
@@ -288,7 +288,7 @@ class _Task:
         self._undo()
         if self._wait is wait:
             self._wait = None
-            self.go_on(self._coroutine.throw, Cancelled())
+            self.go_on(self._coroutine.throw, WaitCancelled())
 
     def close(self) -> None:
         """Close the coroutine. One that waits again is left behind."""

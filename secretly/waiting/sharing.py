@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Hashable
-from typing import TYPE_CHECKING, Any, Generic, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from ..errors import PromptTimeout
 from .events import Event
 from .requests import CurrentLoop, on_loop
-from .tasks import CLEANING_UP, T, Task
+from .tasks import CLEANING_UP, Task
 
 if TYPE_CHECKING:
     from .loop import Loop
 
 __all__ = ["Shared"]
+
+T = TypeVar("T")
 
 
 class Shared(Generic[T]):

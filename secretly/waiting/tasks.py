@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Coroutine, Generator, Iterator
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from ..errors import PromptTimeout, SecretlyError
 from .driving import resume, run_in_place
 from .events import Event
 from .requests import CurrentLoop, Request, loop_is_running, on_loop
 
+TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Generator, Iterator
+    from typing import Any, Generic, TypeVar
+
     from .loop import Loop, Undo
 
-__all__ = ["CLEANING_UP", "Clock", "Overdue", "Task", "bounded", "gather", "run_with_deadline"]
+    T = TypeVar("T")
+else:
+    from _collections_abc import Awaitable as Generic  # any base that takes a type
 
-T = TypeVar("T")
+__all__ = ["CLEANING_UP", "Clock", "Overdue", "Task", "bounded", "gather", "run_with_deadline"]
 
 
 async def gather(*coroutines: Coroutine[Any, Any, T]) -> list[T]:
@@ -27,7 +31,8 @@ async def gather(*coroutines: Coroutine[Any, Any, T]) -> list[T]:
     """
     if len(coroutines) < 2:
         return [await coroutine for coroutine in coroutines]
-    change, errors = Event(), cast("list[BaseException]", [])
+    change = Event()
+    errors: list[BaseException] = []
 
     def finished(task: Task[T]) -> None:
         if task.error is not None:
@@ -48,10 +53,11 @@ async def gather(*coroutines: Coroutine[Any, Any, T]) -> list[T]:
         await task
     if errors:
         raise errors[0]
-    return [cast(T, task.value) for task in tasks]
+    values: list[Any] = [task.value for task in tasks]
+    return values
 
 
-class Task(Generic[T]):
+class Task(Generic["T"]):
     """A coroutine of its own in the loop; awaiting the task waits for its end.
 
     :param finished: is called with the task at its end.
@@ -200,4 +206,5 @@ async def bounded(
         raise error(late, MORE_TIME) from None
     if wrong is not None:
         raise wrong
-    return cast(T, value)
+    found: Any = value
+    return found  # type: ignore[no-any-return]
