@@ -188,6 +188,50 @@ def test_one_item_that_fails_takes_no_other_with_it() -> None:
 
 
 @pytest.mark.real
+def test_many_items_together_are_read_as_each_alone(service: SecretService) -> None:
+    """One search in place of a look at each item finds the same items."""
+    for number in range(6):
+        item(service, f"canary-{number}".encode(), name=f"name-{number}", **KEYRINGS)
+    item(service, b"canary-1", name="without")
+    item(service, b"canary-1", name="another tool's", other="tool")
+    item(service, b"canary-2", name="both", other="tool")
+    item(service, b"canary-1", name="both", **KEYRINGS)
+    item(service, b"canary-1", name="decorated", **KEYRINGS, Title="x")
+    item(service, b"canary-\xff", name="not UTF-8", **KEYRINGS)
+    item(service, b"canary-1", name="uv:x", application="uv", target="default")
+    item(service, b"canary-1", name="another user's", user="other", **KEYRINGS)
+    names = [f"name-{number}" for number in range(6)]
+    names += ["without", "another tool's", "both", "decorated", "not UTF-8", "uv:x"]
+    wanted = [(name, "user") for name in [*names, "another user's", "missing", "name-0"]]
+    reader = ItemReader(service.address)
+    alone = [one(reader, *each) for each in wanted]
+    assert reader.read(wanted, 10) == alone
+    assert alone[:6] == [f"canary-{number}" for number in range(6)]
+    assert alone[6:] == ["canary-1", MISSING, "canary-1", "canary-1", None, "canary-1"] + [
+        *(MISSING, MISSING, "canary-0")
+    ]
+    service.lock()
+    assert reader.read(wanted[:6], 10) == [None] * 6
+
+
+@pytest.mark.real
+def test_many_items_of_keyring_need_no_look_at_each() -> None:
+    """gnome-keyring takes longer to describe an item than to search all of them."""
+    with secret_service(kind=Misbehaving) as service:
+        assert isinstance(service, Misbehaving)
+        names = [f"name-{number}" for number in range(5)]
+        for name in names:
+            item(service, b"canary-" + name.encode(), name=name, **KEYRINGS)
+        item(service, b"canary-1", name="without")
+        service.misbehave("vanishes before it is looked at")
+        found = ItemReader(service.address).read([(name, "user") for name in names], 10)
+        assert found == [f"canary-{name}" for name in names]
+        assert one(ItemReader(service.address), "name-0") is None
+        wanted = [(name, "user") for name in [*names, "without"]]
+        assert ItemReader(service.address).read(wanted, 10)[-1] is None
+
+
+@pytest.mark.real
 def test_calls_at_the_same_time_share_a_connection_and_a_thread(
     service: SecretService, tmp_path: Path
 ) -> None:

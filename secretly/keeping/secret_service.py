@@ -23,7 +23,7 @@ from . import dbus
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
     import _socket
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Container, Mapping, Sequence
     from typing import Any
 
     #: An item: its service and its user name.
@@ -53,7 +53,11 @@ _PROPERTIES = "org.freedesktop.DBus.Properties"
 _PLAIN = ("plain", ("s", ""))
 
 #: How many calls for items are answered together.
-_TOGETHER = 100
+_TOGETHER = 250
+
+#: Of so many items, each is looked at. For more, one search finds out which keyring stored:
+#: gnome-keyring takes 2 ms to describe one of a thousand items, and 8 ms to search all of them.
+_FEW = 4
 
 #: The application that keyring stores with each item (``keyring.backends.SecretService``).
 APPLICATION = "Python keyring library"
@@ -210,12 +214,17 @@ class ItemReader:
             self._bus, self._process = _connection(self._address, until), os.getpid()
             self._open()
         self._bus.until = until
-        searched = [self._search(*one) for one in wanted]
-        paths = dict.fromkeys(path for found in searched for path in found or ())
-        asked = {path: self._property(path, "GetAll", "a{sv}", "s", _ITEM) for path in paths}
+        searched = [self._search(_attributes(*one)) for one in wanted]
+        paths = [path for found in searched for path in found or ()]
+        plain = self._plain(paths)
+        asked = {
+            path: self._property(path, "GetAll", "a{sv}", "s", _ITEM)
+            for path in dict.fromkeys(paths)
+            if path not in plain
+        }
         known = {path: answer[0] for path, answer in asked.items() if answer}
         chosen = [
-            None if found is None else _chosen(found, known, _attributes(*one))
+            None if found is None else _chosen(found, known, plain, _attributes(*one))
             for one, found in zip(wanted, searched, strict=True)
         ]
         missing = MISSING if "" in chosen and self._unlocked() else None
@@ -224,10 +233,25 @@ class ItemReader:
             _text(values.get(path)) if path else missing if path == "" else None for path in chosen
         ]
 
-    def _search(self, service: str, username: str) -> list[str] | None:
-        wanted = _attributes(service, username)
+    def _search(self, wanted: Mapping[str, str]) -> list[str] | None:
         found = self._call(self._collection, "Collection", "SearchItems", "ao", "a{ss}", wanted)
         return None if found is None else list(found[0])
+
+    def _plain(self, paths: Sequence[str]) -> frozenset[str]:
+        """Return those of many items that are unlocked, and that keyring stored for one request.
+
+        The search that found an item says what its service and its user name are. This one says
+        that :func:`is_own` holds. An item that several requests found is looked at itself.
+        """
+        if len(paths) <= _FEW:
+            return frozenset()
+        stored = self._search({"application": APPLICATION})
+        if not stored or not self._unlocked():
+            return frozenset()
+        found: dict[str, int] = {}
+        for path in paths:
+            found[path] = found.get(path, 0) + 1
+        return frozenset(path for path in stored if found.get(path) == 1)
 
     def _values(self, paths: list[str]) -> dict[str, Any]:
         """Get the values of items. If that fails for several, one of them may have gone."""
@@ -295,10 +319,19 @@ def _attributes(service: str, username: str) -> dict[str, str]:
 
 
 def _chosen(
-    paths: Sequence[str], known: Mapping[str, Mapping[str, Any]], wanted: Mapping[str, str]
+    paths: Sequence[str],
+    known: Mapping[str, Mapping[str, Any]],
+    plain: Container[str],
+    wanted: Mapping[str, str],
 ) -> str | None:
-    """Return the item that keyring would use; empty: none exists; None: only keyring can tell."""
+    """Return the item that keyring would use; empty: none exists; None: only keyring can tell.
+
+    :param known: the properties of items.
+    :param plain: the items that can be used and need no look.
+    """
     for path in paths:
+        if path in plain:
+            return path
         if path not in known:
             return None
         if is_own(dict(known[path]["Attributes"][1]), wanted):
