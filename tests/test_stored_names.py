@@ -10,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from hypothesis import strategies as st
 from secretly import testing
 from secretly.api import remember
 from secretly.errors import KeychainUnavailable, Refused, SecretlyError
+from secretly.keeping import stored_names
 from secretly.keeping.stored_names import StoredNames
 
 
@@ -482,6 +484,36 @@ def test_any_bytes_are_a_list_or_an_error(
             assert isinstance(item.has_own_username, bool)
             texts = (item.name, item.username, item.stored, item.backend)
             assert all(isinstance(text, str) for text in texts)
+
+
+def parsed(parse: Callable[[list[str]], object], lines: list[str]) -> object:
+    """What a function makes of the lines of a list; None if it refuses them."""
+    try:
+        return parse(lines)
+    except (ValueError, DeprecationWarning):
+        return None
+
+
+@pytest.mark.filterwarnings("ignore:invalid .*escape:DeprecationWarning")
+@given(lines=st.lists((WHOLE | FIELDS).map(os.fsdecode), max_size=6))
+def test_lines_that_are_split_together_say_the_same(lines: list[str]) -> None:
+    """Lines are parsed together in a third less time, and the result is that of each alone."""
+    together = parsed(stored_names._rows, lines)
+    assert together == parsed(lambda them: list(map(stored_names._row, them)), lines)
+
+
+def test_lines_with_and_without_escapes_keep_their_order(tmp_path: Path) -> None:
+    """Sealed secrets and names with escapes are between the others, each with its own line."""
+    stored = StoredNames(tmp_path)
+    for name in ("a", "b\t", "c", "d", "e\u20ac", "f"):
+        stored.add(name, f"user of {name}", True, "backend", sealed=name in "ad")
+    table = stored.read()
+    assert [(one.name, one.sealed) for one in table.items] == [
+        *(("a", True), ("b\t", False), ("c", False)),
+        *(("d", True), ("e\u20ac", False), ("f", False)),
+    ]
+    assert all(table.usernames(one.name) == [f"user of {one.name}"] for one in table.items)
+    assert table.is_sealed("d") and not table.is_sealed("c")
 
 
 def test_a_list_that_is_not_a_file(tmp_path: Path) -> None:
