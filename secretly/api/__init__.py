@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 from ..asking import prompting, questions, wording
-from ..config import loading, values
+from ..config import values
 from ..errors import KeychainTimeout, NoPinentry, NotConfirmed, Refused, SecretlyError
 from ..redacted import NotASecret, Secret, to_secret
 from ..reference import Reference, parse, parse_name
@@ -27,7 +27,7 @@ from ..resolving.request import (
 from ..text import escape
 from ..waiting import sharing, tasks
 from ..waiting.awaited import must_be_awaited
-from . import receipts
+from . import contexts, receipts
 
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
@@ -69,12 +69,8 @@ class Credential(NamedTuple):
     password: Secret
 
 
-def _own_context() -> Context:
-    return Context.of(loading.load(), os.environ)
-
-
 #: What each call works with; ``secretly.testing`` replaces it with its own.
-context: Callable[[], Context] = _own_context
+context: Callable[[], Context] = contexts.current
 
 
 @must_be_awaited
@@ -119,7 +115,7 @@ async def secret(
     .. versionadded:: 1.0
     """
     options = CallOptions(username, prompt, description, remember, confirm, verify, timeout)
-    return (await _obtain(_request(reference, options))).secret
+    return (await _obtain(reference, options)).secret
 
 
 @must_be_awaited
@@ -158,7 +154,7 @@ async def credential(
     .. versionadded:: 1.0
     """
     options = CallOptions(username, prompt, description, remember, confirm, verify, timeout)
-    found = await _obtain(_request(reference, options))
+    found = await _obtain(reference, options)
     return Credential(username_for(found.username, found.entry).name, found.secret)
 
 
@@ -337,8 +333,11 @@ async def _acted(action: Callable[[Secret], Any], request: SecretRequest, user: 
     return result
 
 
-def _request(reference: str, options: CallOptions) -> SecretRequest:
-    parsed = parse(reference, context().environ if "$" in str(reference) else None)
+def _parse(reference: str) -> Reference:
+    return parse(reference, context().environ if "$" in str(reference) else None)
+
+
+def _request(parsed: Reference, options: CallOptions) -> SecretRequest:
     description = options.description or ""
     return SecretRequest(
         parsed,
@@ -364,7 +363,7 @@ async def secrets(references: Mapping[K, str], options: CallOptions) -> dict[K, 
     :param references: the reference of each secret, by a key of the caller's.
     :param options: for each secret; the time limit is for all of them together.
     """
-    requests = {one: _request(one, options) for one in references.values()}
+    requests = {one: _request(_parse(one), options) for one in references.values()}
     here = context()
     found = await obtain.obtain_all(list(requests.values()), here)
     receipts.record(found, here)
@@ -372,9 +371,16 @@ async def secrets(references: Mapping[K, str], options: CallOptions) -> dict[K, 
     return {key: obtained[reference] for key, reference in references.items()}
 
 
-async def _obtain(request: SecretRequest) -> ResolvedSecret:
-    key = (*request.reference._values(), request.username, request.verify)
-    return await _shared.do(key, lambda: _obtain_recorded(request), request.limit)
+def _obtain(reference: str, options: CallOptions) -> Awaitable[ResolvedSecret]:
+    """Obtain a secret, together with those who want the same.
+
+    The request is made by the first of them; what is wrong with the options is said to each.
+    """
+    parsed = _parse(reference)
+    values.remembered(options.remember)
+    limit = time_limit(options.timeout)
+    key = (*parsed._values(), options.username, options.verify)
+    return _shared.do(key, lambda: _obtain_recorded(_request(parsed, options)), limit)
 
 
 async def _obtain_recorded(request: SecretRequest) -> ResolvedSecret:

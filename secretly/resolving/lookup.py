@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
+import time
 
 from ..errors import KeychainTimeout, KeychainUnavailable, Refused
 from ..keeping.stored_names import NameTable, StoredName
@@ -35,6 +36,12 @@ if TYPE_CHECKING:
 
 #: The keyring of what is remembered, as /proc/keys shows it; a count follows, or ``empty``.
 _RING = b" keyring   secretly: "
+
+#: What reads and writes that keyring.
+_KERNEL_KEYRING = "secretly.keeping.kernel_keyring"
+
+#: For how long, in seconds, a look at /proc/keys counts: many calls at the same time share it.
+_MOMENT = 0.005
 
 
 class Outcome(Record):
@@ -179,7 +186,7 @@ class Stores:
             assert self._items is not None
             value, own = await self._items.get(candidate.source)
         if candidate.username is not None:
-            if origin == MEMORY and memory_in_use(self._context):
+            if origin == MEMORY and memory_in_use(self._context, _MOMENT):
                 value = self._remembered(name, candidate.username.name)
             elif origin == KEYCHAIN:
                 timeout = None if self._context.no_input else max(0.0, request.time_left())
@@ -247,14 +254,33 @@ def read_ahead(keychain: SecretStore, wanted: Sequence[Sequence[Candidate]]) -> 
         keychain.expect(firsts)
 
 
-def memory_in_use(context: Context) -> bool:
+def memory_in_use(context: Context, moment: float = 0.0) -> bool:
     """Whether to load what reads the kernel keyring, which takes milliseconds.
+
+    :param moment: for how long an earlier look counts, in seconds. None counts in a process that
+        may have remembered a secret itself.
+    """
+    global _unused_since
+    if context.temporary_store is not None or sys.platform != "linux":
+        return context.temporary_store is not None
+    looked = time.monotonic()
+    if _KERNEL_KEYRING not in sys.modules and 0 <= looked - _unused_since < moment:
+        return False
+    in_use = _ring_has_keys()
+    if not in_use:
+        _unused_since = looked
+    return in_use
+
+
+_unused_since = float("-inf")
+
+
+def _ring_has_keys() -> bool:
+    """Whether the keyring of what is remembered has a key.
 
     /proc/keys has a line for each key that this user may see. In a container it may be
     /dev/null or missing; then this is True.
     """
-    if context.temporary_store is not None or sys.platform != "linux":
-        return context.temporary_store is not None
     try:
         with open("/proc/keys", "rb", buffering=0) as file:
             if stat.S_ISREG(os.fstat(file.fileno()).st_mode):

@@ -65,6 +65,6 @@ class AsyncioLoop:
 
         undo = request.arm(self, settle)
         try:
-            return cast("T", (yield from future))
+            return cast("T", future.result() if future.done() else (yield from future))
         finally:
             undo()

@@ -6,16 +6,48 @@ from collections.abc import Callable, Coroutine, Hashable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from ..errors import PromptTimeout
-from .events import Event
-from .requests import CurrentLoop, on_loop
+from .requests import CurrentLoop, Request, on_loop
 from .tasks import CLEANING_UP, Task
 
 if TYPE_CHECKING:
-    from .loop import Loop
+    from .loop import Loop, Settle, Undo
 
 __all__ = ["Shared"]
 
 T = TypeVar("T")
+
+
+class _Waiter(Request[bool]):
+    """A caller that waits for the end of the work; False if its time passes first.
+
+    The work ends in the loop that the caller waits in, so this needs no lock, as an
+    :class:`~secretly.waiting.events.Event` does.
+
+    :param timeout: how long it waits at most, in seconds; None: until the end.
+    """
+
+    def __init__(self, timeout: float | None) -> None:
+        self._timeout = timeout
+        self._settle: Settle | None = None
+        self._over = False
+
+    def arm(self, loop: Loop, settle: Settle) -> Undo:
+        self._settle = settle
+        if self._over:
+            settle(True)
+        elif self._timeout is not None:
+            return loop.call_later(max(0.0, self._timeout), lambda: settle(self._over))
+        return _nothing
+
+    def end(self) -> None:
+        """Say that the work has ended."""
+        self._over = True
+        if self._settle is not None:
+            self._settle(True)
+
+
+def _nothing() -> None:
+    """Undo nothing: no timer was started."""
 
 
 class Shared(Generic[T]):
@@ -27,7 +59,7 @@ class Shared(Generic[T]):
     """
 
     def __init__(self) -> None:
-        self._running: dict[Hashable, tuple[Task[T], list[Event]]] = {}
+        self._running: dict[Hashable, tuple[Task[T], dict[_Waiter, None]]] = {}
 
     async def do(
         self,
@@ -43,21 +75,22 @@ class Shared(Generic[T]):
         """
         loop = await CurrentLoop()
         key = (loop.identity, key)
-        mine = Event()
-        if key in self._running:
-            task, waiters = self._running[key]
-            waiters.append(mine)
+        running = self._running.get(key)
+        mine = _Waiter(timeout if running else None)
+        if running:
+            task, waiters = running
+            waiters[mine] = None
         else:
-            waiters, timeout = [mine], None
+            waiters = {mine: None}
             task = self._start(loop, key, work(), waiters)
         try:
-            if not await on_loop(loop, mine.within(timeout)):
+            if not await on_loop(loop, mine):
                 raise PromptTimeout(
                     f"another call's prompt for the same secret was not answered in {timeout:g} s",
                     "answer that prompt, or give a longer timeout",
                 )
         except BaseException as error:
-            waiters.remove(mine)
+            del waiters[mine]
             if not waiters and not task.done:
                 del self._running[key]
                 task.cancel()
@@ -69,13 +102,16 @@ class Shared(Generic[T]):
         return cast(T, task.value)
 
     def _start(
-        self, loop: Loop, key: Hashable, work: Coroutine[Any, Any, T], waiters: list[Event]
+        self, loop: Loop, key: Hashable, work: Coroutine[Any, Any, T], waiters: dict[_Waiter, None]
     ) -> Task[T]:
+        def wake() -> None:
+            for waiter in tuple(waiters):
+                waiter.end()
+
         def finished(task: Task[T]) -> None:
             if self._running.get(key, (None,))[0] is task:
                 del self._running[key]
-            for waiter in waiters:
-                waiter.set()
+            loop.call_from_thread(wake)  # one call for all, and only when the task has ended
 
         task = Task(work, finished)
         self._running[key] = task, waiters
