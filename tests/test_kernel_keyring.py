@@ -43,6 +43,22 @@ SHOW = ("sh", "-c", 'echo "it has ${#X} characters"')
 #: Has /dev/null in place of /proc/keys, as containers do it.
 HIDDEN = ("unshare", "--mount", "sh", "-c", 'mount --bind /dev/null /proc/keys && exec "$@"', "sh")
 
+#: Looks whether memory is in use: then another process remembers a secret, and it looks again.
+_LOOKS = """
+import subprocess, sys
+from secretly.config.model import Configuration
+from secretly.resolving import lookup
+from secretly.resolving.request import Context
+context = Context(Configuration(), {}, None, None)
+seen = [lookup.memory_in_use(context, 3600)]
+hold = "from secretly.keeping.kernel_keyring import KernelKeyring as K; K().hold(*'abc', 60)"
+subprocess.run([sys.executable, "-c", hold], check=True)
+seen += [lookup.memory_in_use(context, 3600), lookup.memory_in_use(context)]
+lookup._unused_since = lookup.time.monotonic()
+import secretly.keeping.kernel_keyring
+print(*seen, lookup.memory_in_use(context, 3600))
+"""
+
 
 @pytest.fixture(name="kernel")
 def _kernel() -> Iterator[Kernel]:
@@ -848,3 +864,10 @@ def test_storing_later_replaces_the_held_secret() -> None:
         asyncio.run(remember("Name", "canary-kept"))
         assert str(asyncio.run(secret("Name"))) == "canary-kept"
         assert str(asyncio.run(secret("Name", username="ada"))) == "canary-other"
+
+
+@pytest.mark.real
+def test_a_look_counts_for_a_moment_in_a_process_that_remembers_nothing(kernel: Kernel) -> None:
+    """Calls at the same time share a look. One that has loaded the keyring looks each time."""
+    done = kernel.home.run_any(kernel.argv(sys.executable, "-c", _LOOKS))
+    assert (done.stdout, done.stderr) == ("False False True True\n", "")

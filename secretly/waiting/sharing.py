@@ -23,11 +23,12 @@ class _Waiter(Request[bool]):
     The work ends in the loop that the caller waits in, so this needs no lock, as an
     :class:`~secretly.waiting.events.Event` does.
 
+    :param work: the work that it joins; None: it starts the work.
     :param timeout: how long it waits at most, in seconds; None: until the end.
     """
 
-    def __init__(self, timeout: float | None) -> None:
-        self._timeout = timeout
+    def __init__(self, work: Task[Any] | None = None, timeout: float | None = None) -> None:
+        self._work, self._timeout = work, timeout
         self._settle: Settle | None = None
         self._over = False
 
@@ -36,8 +37,12 @@ class _Waiter(Request[bool]):
         if self._over:
             settle(True)
         elif self._timeout is not None:
-            return loop.call_later(max(0.0, self._timeout), lambda: settle(self._over))
+            return loop.call_later(max(0.0, self._timeout), lambda: settle(self._has_ended))
         return _nothing
+
+    @property
+    def _has_ended(self) -> bool:
+        return self._over or (self._work is not None and self._work.done)
 
     def end(self) -> None:
         """Say that the work has ended."""
@@ -76,11 +81,12 @@ class Shared(Generic[T]):
         loop = await CurrentLoop()
         key = (loop.identity, key)
         running = self._running.get(key)
-        mine = _Waiter(timeout if running else None)
         if running:
             task, waiters = running
+            mine = _Waiter(task, timeout)
             waiters[mine] = None
         else:
+            mine = _Waiter()
             waiters = {mine: None}
             task = self._start(loop, key, work(), waiters)
         try:
