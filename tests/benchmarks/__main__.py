@@ -1,9 +1,11 @@
 """Measure how fast secretly is, compared with its alternatives.
 
     tox -e bench [-- --rounds 30] [--write]
+    tox -e bench -- --only 'one secret' [--rounds 5]
     tox -e bench -- --curves FILE.svg [--rounds 5]
 
 Prints the table and the bounds; with ``--write`` they go into the documentation as well.
+With ``--only`` it measures the starts whose names have that text in them, and no bound.
 With ``--curves`` it measures how the time grows with what there is, from 1 to 10,000, draws the
 curves to that file, and writes their table next to it.
 The exit status is 1 if a bound does not hold: on a machine that others use too, run it again.
@@ -58,10 +60,7 @@ def measured(number: int, made: Path | None) -> Found:
         stack.enter_context(rivals.with_rivals(where, programs))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="secretly-")))
         contenders.check(where)
-        whole = {
-            name: process(line.argv, {**where.environ, **line.more})
-            for name, line in where.commands.items()
-        }
+        whole = _starts(where)
         agreeing = prompting.StandIn(folder / "agreeing", "yes")
         base = {BASE: whole[BASE]}
         library = {
@@ -77,6 +76,26 @@ def measured(number: int, made: Path | None) -> Found:
             _instructions(where),
             where.left_out,
         )
+
+
+def _some(number: int, made: Path | None, text: str) -> Found:
+    """Measure the starts whose names have a text in them, and the interpreter's own."""
+    with contextlib.ExitStack() as stack:
+        programs = stack.enter_context(contenders.installed(made))
+        where = stack.enter_context(contenders.place(programs))
+        stack.enter_context(rivals.with_rivals(where, programs))
+        for name in [one for one in where.commands if one != BASE and text not in one]:
+            del where.commands[name]
+        whole = rounds(number, _starts(where))
+        return Found(whole, {}, {}, {}, {}, _instructions(where), where.left_out)
+
+
+def _starts(where: contenders.Place) -> dict[str, Callable[[], float]]:
+    """The command lines, as functions that run each from its start to its end."""
+    return {
+        name: process(line.argv, {**where.environ, **line.more})
+        for name, line in where.commands.items()
+    }
 
 
 def _heavy(where: contenders.Place, agreeing: prompting.StandIn) -> dict[str, Callable[[], float]]:
@@ -159,10 +178,14 @@ def _library(programs: contenders.Installed, number: int) -> dict[str, Spread]:
     return {name: Spread(tuple(found[key])) for name, key in names.items()}
 
 
-def _show(found: Found, number: int) -> bool:
-    """Print the results; return whether all bounds hold."""
+def _print_table(found: Found) -> None:
     for row in [("", "min ms", "median", "max", "×", "M instr."), *found.table()]:
         print(f"{row[0]:66} " + " ".join(f"{cell:>8}" for cell in row[1:]))
+
+
+def _show(found: Found, number: int) -> bool:
+    """Print the results; return whether all bounds hold."""
+    _print_table(found)
     print(f"\nbounds, of the medians of {number} rounds:")
     checked = [bound.row() for bound in found.bounds()]
     for what, limit, figure, holds in checked:
@@ -192,12 +215,16 @@ def main() -> int:
     )
     parser.add_argument("--rounds", type=int, help="default: 30, with --curves 5")
     parser.add_argument("--write", action="store_true", help=f"into {DOCS.name}/how-fast*")
+    parser.add_argument("--only", metavar="TEXT", help="only the starts with it in their names")
     parser.add_argument("--curves", type=Path, metavar="FILE.svg", help="draw the curves")
     parser.add_argument("--venv", type=Path, help="measure the secretly in there, with dotenv")
     options = parser.parse_args()
     if options.curves:
         return 0 if _traced(options.curves, options.rounds or 5, options.venv) else 1
     number = options.rounds or 30
+    if options.only:
+        _print_table(_some(number, options.venv, options.only))
+        return 0
     found = measured(number, options.venv)
     good = _show(found, number)
     if options.write:

@@ -22,6 +22,7 @@ import uploads
 
 __all__ = [
     "BASE",
+    "BY_OLD_SCRIPT",
     "CONFIGURED",
     "CONFIGURED_MANY",
     "EMPTY_FILE",
@@ -76,14 +77,21 @@ LARGE_WHEEL = "a wheel of 1 GB"
 NAMES = [stocks.ITEM.format(number) for number in range(10)]
 SECRET = stocks.SECRET
 
-#: pip 23 writes start scripts that take longer than later ones, and many people have it.
-PIP = "pip==23.2.1"
+#: Until pip 25.2, pip wrote start scripts that load ``re``. Python 3.11's venv comes with this one.
+OLD_PIP = "pip==23.2.1"
+
+#: What is measured with such a script as well, and what it is called then.
+BY_OLD_SCRIPT = {name: f"{name}, by pip 23's script" for name in (ONE, HELP)}
 
 
 class Installed(NamedTuple):
-    """The folder of the measured programs, all of one interpreter."""
+    """The folder of the measured programs, all of one interpreter.
+
+    :param old: the start script that pip 23 writes, in an environment of its own; None without one.
+    """
 
     bin: Path
+    old: Path | None = None
 
     def program(self, name: str) -> str:
         """The path of a program."""
@@ -92,9 +100,10 @@ class Installed(NamedTuple):
 
 @contextlib.contextmanager
 def installed(made: Path | None = None) -> Iterator[Installed]:
-    """Install secretly from a wheel, as a user does, with dotenv's command and nothing else.
+    """Install secretly from its sources, as the README does, and dotenv's command.
 
-    Other packages would add their ``.pth`` files to each start of the interpreter.
+    uv and the current pip write equally quick start scripts. Other packages would add their
+    ``.pth`` files to each start of the interpreter.
 
     :param made: a virtual environment that has all of this.
     """
@@ -102,19 +111,33 @@ def installed(made: Path | None = None) -> Iterator[Installed]:
         yield Installed(made.absolute() / "bin")
         return
     with tempfile.TemporaryDirectory(prefix="secretly-bench-") as folder:
-        source, made = Path(folder, "source"), Path(folder, "venv")
+        source, made, old = Path(folder, "source"), Path(folder, "venv"), Path(folder, "old")
         source.mkdir()
         for name in ("setup.py", "setup.cfg", "README.md", "LICENSE"):
             shutil.copy(ROOT / name, source)
         shutil.copytree(
             ROOT / "secretly", source / "secretly", ignore=shutil.ignore_patterns("__pycache__")
         )
-        venv.create(made, with_pip=True, symlinks=True)
-        for what in ([PIP], [str(source), "python-dotenv[cli]"]):
-            argv = [made / "bin/python", "-m", "pip", "install", "-q", *what]
-            done = subprocess.run(argv, capture_output=True, timeout=600, check=False)
-            assert done.returncode == 0, done.stderr.decode()
-        yield Installed(made / "bin")
+        _install(made, shutil.which("uv"), "pip", source, "python-dotenv[cli]")
+        _install(old, None, OLD_PIP, source)
+        yield Installed(made / "bin", old / "bin/secretly")
+
+
+def _install(made: Path, uv: str | None, pip: str, source: Path, *more: str) -> None:
+    """Make a virtual environment with secretly in it.
+
+    :param uv: the path of uv; None: pip installs it.
+    :param pip: the pip to use then, as a requirement.
+    """
+    venv.create(made, with_pip=uv is None, symlinks=True)
+    python = made / "bin/python"
+    with_pip = [python, "-m", "pip", "install", "-q"]
+    steps = [[*with_pip, "--upgrade", pip], [*with_pip, source, *more]]
+    if uv is not None:
+        steps = [[uv, "pip", "install", "-q", "--python", python, source, *more]]
+    for argv in steps:
+        done = subprocess.run(argv, capture_output=True, timeout=600, check=False)
+        assert done.returncode == 0, done.stderr.decode()
 
 
 class Line(NamedTuple):
@@ -212,7 +235,7 @@ def _secretly(programs: Installed, home: Path) -> dict[str, Line]:
     def reading(name: str) -> Line:
         return Line([secretly, "run", "-f", str(home / name), "true"])
 
-    return {
+    made = {
         BASE: Line([python, "-I", "-c", "pass"]),
         ONE: Line(one, shows="X"),
         CONFIGURED: Line(one, {"SECRETLY_CONFIG": str(home / "config.toml")}, "X"),
@@ -226,6 +249,11 @@ def _secretly(programs: Installed, home: Path) -> dict[str, Line]:
         VERSION: Line([secretly, "--version"]),
         RUN_HELP: Line([secretly, "run", "--help"]),
     }
+    if programs.old is not None:
+        for name, called in BY_OLD_SCRIPT.items():
+            line = made[name]
+            made[called] = line._replace(argv=[str(programs.old), *line.argv[1:]])
+    return made
 
 
 def _asking(programs: Installed, count: int) -> list[str]:
