@@ -6,8 +6,7 @@ import os
 import sys
 
 from ..errors import SecretlyError
-from ..processes.hardening import Hardening
-from ..processes.signals import Signals
+from ..processes.signals import signals
 from ..redacted import Environ
 from ..text import escape
 
@@ -26,16 +25,11 @@ __all__ = [
     "UsageError",
     "complain",
     "drive",
-    "hardening",
     "parser",
     "quiet",
     "say",
-    "signals",
     "user_context",
 ]
-
-signals = Signals()
-hardening = Hardening()
 
 
 class UsageError(SecretlyError):
@@ -64,6 +58,7 @@ def complain(error: SecretlyError) -> None:
 
 def drive(coroutine: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine that may see secrets; clean up if a signal ends the command."""
+    from ..processes.hardening import hardening
     from ..waiting import driving
 
     hardening.apply()
@@ -79,6 +74,7 @@ def drive_in_place(coroutine: Coroutine[Any, Any, T], otherwise: T) -> T:
 
     :param otherwise: the value if it would need an event loop.
     """
+    from ..processes.hardening import hardening
     from ..waiting import driving
 
     hardening.apply()

@@ -6,12 +6,13 @@ import os
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable
 
+from ..processes.hardening import hardening
 from ..redacted import Environ
 from ..reference import without_secrets
 from ..text import escape
 from . import checks
 from .as_json import add_json, print_json
-from .console import drive, hardening, user_context
+from .console import drive, user_context
 
 EXAMPLE = "example:\n  secretly doctor\n"
 

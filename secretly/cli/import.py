@@ -14,10 +14,11 @@ from ..plaintext.kinds.tokens import token_file
 from ..plaintext.lines import NoParse
 from ..plaintext.reading import Searched, search
 from ..plaintext.surveying import kind_of, movable_files, places_of, readers_of, short
+from ..processes.hardening import hardening
 from ..reference import parse_name, without_secrets
 from ..resolving.request import PROMPT_TIMEOUT, Context
 from ..text import escape
-from .console import UsageError, complain, drive, hardening, user_context
+from .console import UsageError, complain, drive, user_context
 
 EXAMPLE = "example:\n  secretly import ~/.pypirc\n"
 

@@ -6,22 +6,14 @@ import gc
 import os
 import sys
 
-from ..errors import (
-    BadConfiguration,
-    BadReference,
-    Cancelled,
-    NotExecutable,
-    NotThere,
-    SecretlyError,
-)
-from ..processes.signals import Interrupted
-from .console import UsageError, complain, say, signals
+from ..processes.signals import signals
 from .verbs import ALIASES, VERBS, carry_out
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import TypeGuard
+
+    from .console import UsageError
 
 __all__ = ["VERSION", "main", "print_help", "unknown"]
 
@@ -51,69 +43,12 @@ def _run(arguments: Sequence[str]) -> int:
         sys.stdout.flush()
     except BaseException as error:
         runs = bool(arguments) and ALIASES.get(arguments[0], arguments[0]) == "run"
-        status = _report(error, 125 if runs else 1)
+        from .reporting import report
+
+        status = report(error, 125 if runs else 1)
     if signals.pending:  # pragma: no cover - what was measured ends with the signal
         signals.die()
     return status
-
-
-def _report(error: BaseException, own_failure: int) -> int:
-    """Say what went wrong, unless a signal ends the command; return the exit status.
-
-    :param own_failure: the status of a failure that is secretly's own.
-    """
-    if isinstance(error, SecretlyError):
-        if not signals.pending:
-            complain(error)
-        return _status(error, own_failure)
-    if isinstance(error, BrokenPipeError):
-        _discard_output()
-    elif isinstance(error, (Interrupted, KeyboardInterrupt)):
-        signals.pending = True
-    elif _is_full_disk(error):
-        _discard_output()
-        complain(SecretlyError(f"can't write: {error.strerror}", "make room on the disk"))
-    elif signals.pending:
-        pass
-    elif isinstance(error, Exception):
-        _unexpected(error)
-    else:  # pragma: no cover - SystemExit and the like
-        raise error
-    return own_failure
-
-
-def _is_full_disk(error: BaseException) -> TypeGuard[OSError]:
-    import errno
-
-    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-
-
-def _discard_output() -> None:
-    """Send the rest of standard output nowhere: writing it at the exit would fail again."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-
-
-def _status(error: SecretlyError, own_failure: int) -> int:
-    if isinstance(error, Cancelled):
-        return 130
-    if isinstance(error, NotThere):
-        return 127
-    if isinstance(error, NotExecutable):
-        return 126
-    if own_failure == 1 and isinstance(error, (UsageError, BadConfiguration, BadReference)):
-        return 2
-    return own_failure
-
-
-def _unexpected(error: Exception) -> None:
-    """Say where it happened, and no value."""
-    place, trace = "", error.__traceback__
-    while trace is not None:
-        code = trace.tb_frame.f_code
-        place = f"{os.path.basename(code.co_filename)}:{trace.tb_lineno} ({code.co_name})"
-        trace = trace.tb_next
-    say(f"an error in secretly itself: {type(error).__name__} at {place}")
-    print("  please report this line: it contains no secret. No command was run", file=sys.stderr)
 
 
 def _dispatch(arguments: list[str]) -> int:
@@ -121,9 +56,7 @@ def _dispatch(arguments: list[str]) -> int:
     verb = ALIASES.get(first, first)
     if verb in VERBS:
         return carry_out(verb, arguments[1:])
-    if first == "--version" and arguments[1:]:
-        raise UsageError("--version takes no arguments", "secretly --help")
-    if first == "--version":
+    if first == "--version" and not arguments[1:]:
         print(f"secretly {VERSION}")
     elif first in ("-h", "--help"):
         print_help()
@@ -139,8 +72,11 @@ def _dispatch(arguments: list[str]) -> int:
 def unknown(arguments: list[str]) -> UsageError:
     """The error for a call that begins with neither a verb nor an option of secretly's own."""
     from . import guesses, run_options
+    from .console import UsageError
 
-    if arguments[0].startswith("-"):
+    if arguments[0] == "--version":
+        message = "--version takes no arguments"
+    elif arguments[0].startswith("-"):
         message = guesses.unknown_option(arguments, run_options.NAMES)
     else:
         message = guesses.unknown_verb(arguments, VERBS)

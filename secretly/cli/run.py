@@ -13,7 +13,7 @@ from ..reference import Reference
 from ..running import launch, program
 from ..running.plain import Separated, plain_variables, separate, texts
 from ..text import escape, format_command
-from .console import UsageError, drive, hardening, quiet, say, user_context
+from .console import UsageError, drive, quiet, say, user_context
 from .run_options import RunOptions, parse_options, parse_variable, print_help
 
 TYPE_CHECKING = False  # typing's own would load it
@@ -102,7 +102,7 @@ def run(about: str, arguments: Sequence[str]) -> int:
     tell = quiet if options.quiet else say
     if not (options.dry_run or call.needs_secret):
         ready = _ready(call, _without_secrets(call, path), folder)
-        launch.execute(ready, tell, hardening.lifted())
+        launch.execute(ready, tell)
     from .noting import Attempt
 
     attempt = Attempt(call, path, tell)
@@ -113,6 +113,8 @@ def run(about: str, arguments: Sequence[str]) -> int:
         found = _with_secrets(call, path, attempt)
         assert found is not None
         ready = _ready(call, found, folder)
+        from ..processes.hardening import hardening
+
         launch.execute(ready, tell, hardening.lifted(), attempt.handed_over)
     raise AssertionError("execve returned")
 

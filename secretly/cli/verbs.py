@@ -6,8 +6,6 @@ parser its arguments; and ``execute``, which returns the exit status.
 
 from __future__ import annotations
 
-from .console import parser
-
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -70,6 +68,8 @@ def carry_out(name: str, arguments: Sequence[str]) -> int:
 
 def reader_of(name: str) -> ArgumentParser:
     """The parser of a verb other than ``run``."""
+    from .console import parser
+
     verb = _load(name)
     reader = parser(f"secretly {name}", VERBS[name], verb.EXAMPLE)
     verb.add_arguments(reader)

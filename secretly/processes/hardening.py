@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 else:
     import _signal as signal  # signal loads enum
 
-__all__ = ["Hardening", "before_exec"]
+__all__ = ["Hardening", "before_exec", "hardening"]
 
 #: prctl(2), from <linux/prctl.h>.
 _SET_PDEATHSIG, _SET_DUMPABLE = 1, 4
@@ -72,6 +72,10 @@ class Hardening:
         import resource
 
         resource.setrlimit(resource.RLIMIT_CORE, (0 if hard == 0 else 1, hard))
+
+
+#: That of the command's own process.
+hardening = Hardening()
 
 
 def before_exec() -> Callable[[], None] | None:

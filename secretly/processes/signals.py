@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 else:
     import _signal as signal  # signal wraps it in enum, which takes a tenth of a start to load
 
-__all__ = ["Interrupted", "Signals"]
+__all__ = ["Interrupted", "Signals", "signals"]
 
 
 class Interrupted(BaseException):
@@ -70,3 +70,7 @@ class Signals:
         signal.signal(self._number, signal.SIG_DFL)
         os.kill(os.getpid(), self._number)
         raise SystemExit(128 + self._number)  # the signal is blocked
+
+
+#: The signals of the command's own process.
+signals = Signals()

@@ -7,7 +7,6 @@ import os
 import sys
 
 from ..errors import NotExecutable, NotThere, Refused, SecretlyError
-from ..processes.hardening import Hardening
 from ..record import Record
 from ..redacted import Environ, NotASecret, to_secret
 from ..text import escape
@@ -79,7 +78,7 @@ def execute(
 
     :param say: is called with each line that the plan has to say.
     :param exposed: is entered for the moment of execve, to put back what the program
-        must not inherit.
+        must not inherit; None: nothing was changed.
     :param record: is called with the secrets that the program gets, before it starts.
     :raises Refused: if a value can't be put into an environment, or the program has
         changed since its fingerprint was taken.
@@ -92,7 +91,7 @@ def execute(
     for line in plan.said:
         say(line)
     # Never a local variable here: a traceback may show locals.
-    _become(plan, _environment(plan), exposed or Hardening())
+    _become(plan, _environment(plan), exposed)
 
 
 def _check_unchanged(plan: LaunchPlan) -> None:
@@ -131,12 +130,15 @@ def _environment(plan: LaunchPlan) -> dict[bytes, bytes]:
 def _become(
     plan: LaunchPlan,
     environ: dict[bytes, bytes],
-    exposed: contextlib.AbstractContextManager[None],
+    exposed: contextlib.AbstractContextManager[None] | None,
 ) -> None:
     try:
         _get_ready(plan)
-        with exposed:
+        if exposed is None:
             _exec(plan, environ)
+        else:
+            with exposed:
+                _exec(plan, environ)
     finally:
         environ = {}  # a traceback may show locals
 
