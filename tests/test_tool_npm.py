@@ -285,6 +285,9 @@ REFUSED: list[tuple[str, Mapping[str, str], Mapping[str, str], str]] = [
     ("unpublish demo@1.0.0", package(publishConfig={"proxy": EVIL}), {}, "proxy"),
     # Variables.
     ("publish", {}, {"npm_config_registry": CORP, "NPM_CONFIG_REGISTRY": OTHER}, "registry"),
+    ("publish", {}, {"npm_config_workspaces": "1", "NPM_CONFIG_WORKSPACES": "0"}, "workspaces"),
+    # A list is a flag that is on, whatever is in it.
+    ("publish", {".npmrc": "workspaces[]=false"}, {}, "line 1"),
 ]
 
 
@@ -565,6 +568,25 @@ def test_the_workspaces_that_are_published(calls: Calls, line: str, names: list[
     assert [name for name, _ in found] == names
 
 
+@pytest.mark.parametrize("value", ["=", "=1", " = yes", "=off", "=TRUE", "=NULL", "=00.5", ""])
+def test_a_flag_is_on_with_almost_any_value(calls: Calls, value: str) -> None:
+    """npm takes even ``off`` and nothing for *on*: then it publishes the workspaces."""
+    found = look(calls, "publish", {**MONOREPO, ".npmrc": f"workspaces{value}\n"})
+    assert found.release.releases == [("@sc/two", "2.0.0"), ("one", "1.0.0")]
+
+
+@pytest.mark.parametrize("value", ["false", "null", "undefined", "0", "-0.0", "0e5", "0x0"])
+def test_a_flag_is_off_with_few_values(calls: Calls, value: str) -> None:
+    """In a variable as well. An empty variable is none."""
+    files = {**MONOREPO, **package(workspaces=["packages/*"])}
+    found = look(calls, "publish", {**files, ".npmrc": f"workspaces={value}\n"})
+    assert found.release.releases == [("demo", "1.0.0")]
+    for text, on in ((value, False), ("", False), ("1", True)):
+        found = look(calls, "publish", files, {"npm_config_workspaces": text})
+        assert (found.release.releases != [("demo", "1.0.0")]) is on
+        (calls.project / ".npmrc").unlink(missing_ok=True)
+
+
 def test_a_workspace_has_the_settings_of_its_root(calls: Calls) -> None:
     """npm reads no ``.npmrc`` of its own, but such a file may not be there to deceive."""
     files = {**MONOREPO, ".npmrc": f"registry={CORP}", "packages/one/.npmrc": f"registry={EVIL}"}
@@ -759,6 +781,9 @@ def test_two_variables_with_a_secret_are_refused(calls: Calls) -> None:
         ("ca[]=x\nca[]=y", {}, "your own certificates"),
         (f"{OWN[6:]}:certfile=/x", {}, "a client certificate"),
         ("strict-ssl=false", {}, "certificates are not checked"),
+        ("strict-ssl=0", {}, "certificates are not checked"),
+        ("", {"npm_config_strict_ssl": "null"}, "certificates are not checked"),
+        ("strict-ssl=1", {}, ""),
         ("proxy=false", {}, ""),
     ],
 )

@@ -26,6 +26,16 @@ PREFIX = "npm_config_"
 
 _VARIABLES = "a variable"
 
+#: What npm takes for *off* where a flag is set: some words, and zero. All else is *on*: ``1``,
+#: ``yes``, ``no``, and nothing.
+_OFF = re.compile(r"false|null|undefined|[+-]?(0+\.?0*|\.0+)([eE][+-]?\d+)?|0[xXoObB]0+", re.ASCII)
+
+#: The settings that may not be a list in a file: for npm, any list is *on*.
+_SINGLE = frozenset((*KINDS.flags, "registry", "scope"))
+
+#: The settings that decide what is published, or what runs: two variables must not contradict.
+_CHOOSING = frozenset(("ignore-scripts", "include-workspace-root", "workspace", "workspaces"))
+
 
 class Level(NamedTuple):
     """Settings from one place.
@@ -127,7 +137,7 @@ class Settings:
         shown, why, environ = escape(path), "it is not UTF-8", self._environ
         try:
             text = safefiles.read_file(path).decode("utf-8")
-            values = npmrc.read(text)
+            values = npmrc.read(text, _SINGLE)
         except (FileNotFoundError, NotADirectoryError):
             return Level(shown, {}, by_project)
         except OSError as error:
@@ -140,7 +150,7 @@ class Settings:
             if not by_project:
                 pairs = ((_filled(k, environ), _filled(v, environ)) for k, v in values.items())
                 values = dict(pairs)
-            return Level(shown, values, by_project)
+            return Level(shown, {k: _read_flag(k, v) for k, v in values.items()}, by_project)
         raise Refused(f"can't read {shown}: {why}", "fix the file: it may name the registry")
 
     def _check_project(self, level: Level) -> None:
@@ -201,6 +211,13 @@ def variables_of(keys: Iterable[str]) -> tuple[str, ...]:
     return (*names, *map(str.upper, names))
 
 
+def _read_flag(key: str, text: str) -> str:
+    """A setting's text; that of a flag is ``true`` or ``false``, as npm reads it."""
+    if key not in KINDS.flags:
+        return text
+    return "false" if _OFF.fullmatch(text.strip()) else "true"
+
+
 def _filled(text: str, environ: Mapping[str, str]) -> str:
     """A text with its variables replaced, as npm does it."""
 
@@ -221,8 +238,9 @@ def _variables(environ: Mapping[str, str], origins: Collection[str]) -> Iterator
         key = setting_of(name)
         if not key or not value:
             continue
-        value = _filled(value, environ)
-        if found.get(key, value) != value and key not in HARMLESS:
+        value = _read_flag(key, _filled(value, environ))
+        harmless = key in HARMLESS and key not in _CHOOSING
+        if found.get(key, value) != value and not harmless:
             raise Refused(
                 f"two variables set npm's {escape(key)} to different values",
                 f"unset one of them, as {escape(name)}",

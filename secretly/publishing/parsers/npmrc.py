@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 #: The parts of a line: its key, and its value.
 _LINE = re.compile(r"([^=]+)(?:=(.*))?")
@@ -16,11 +16,12 @@ class Unreadable(Exception):
     """A line that secretly doesn't read as npm does. The text says which, without its value."""
 
 
-def read(text: str) -> Mapping[str, str]:
+def read(text: str, single: Collection[str] = ()) -> Mapping[str, str]:
     """The settings of a file; those of a list are separated by blank lines.
 
     A key without a value is ``true``.
 
+    :param single: the keys that may not have a list.
     :raises Unreadable: for a section, and for what programs could read differently.
     """
     found: dict[str, str] = {}
@@ -36,6 +37,8 @@ def read(text: str) -> Mapping[str, str]:
         value = "true" if value is None else _plain(value, number)
         if key.endswith("[]") and len(key) > 2:
             key = key[:-2]
+            if key in single:
+                raise Unreadable(f"its line {number} makes a list of a setting with one value")
             lists.add(key)
         if key in lists and key in found:
             value = f"{found[key]}\n\n{value}"
