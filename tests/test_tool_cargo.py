@@ -474,6 +474,21 @@ def test_a_variable_with_the_same_index_names_the_secret(calls: Calls, corp: Reg
     assert_refused(calls, "publish --registry mine", "MY_CORP", environ)
 
 
+@pytest.mark.parametrize(
+    ("index", "name"),
+    [("{}.git/", "my_corp"), ("{}", "my_corp"), ("{}//", "mine"), ("{url}", "mine")],
+)
+def test_a_variable_has_the_same_index_only_if_cargo_says_so(
+    calls: Calls, corp: Registry, index: str, name: str
+) -> None:
+    """``.git`` at the end doesn't matter to cargo, and the kind of index does."""
+    own = corp.index.rstrip("/")
+    other = index.format(own, url=own.removeprefix("sparse+"))
+    environ = {"CARGO_REGISTRIES_MY_CORP_INDEX": other}
+    files = {".cargo/config.toml": corp.settings("mine")}
+    assert calls.upload("publish --registry mine", environ, files).secret == name
+
+
 @pytest.mark.parametrize("name", ["corp", "crates-io"])
 def test_your_list_for_a_credential_provider_is_replaced_by_a_variable(
     calls: Calls, corp: Registry, name: str

@@ -67,6 +67,15 @@ def check_index(name: str, index: str) -> str:
     return found.url
 
 
+def canonical(index: str) -> str:
+    """An index as cargo compares it with others: without one slash, and one ``.git``, at its end.
+
+    >>> canonical("sparse+https://a.example/x.git/") == canonical("sparse+https://a.example/x")
+    True
+    """
+    return index.removesuffix("/").removesuffix(".git")
+
+
 def ask(name: str, url: str, way: Way) -> Found:
     """Ask an index where its registry takes uploads. It gets no secret.
 

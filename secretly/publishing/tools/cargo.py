@@ -13,7 +13,7 @@ from ...config.command_line import Invocation, Words
 from ...errors import Refused
 from ...text import escape, shorten
 from ..addresses import secret_named
-from ..cargo.index import Found, Way, ask, check_index
+from ..cargo.index import Found, Way, ask, canonical, check_index
 from ..cargo.packages import NAME, Package, Selection, Workspace, checked
 from ..cargo.settings import OPTION, CargoSettings, check_toolchain, variable_of
 from ..destination import Destination, host_of
@@ -204,7 +204,7 @@ class Cargo(ToolCall):
             for variable, value in sorted(self.environ.items())
             if _OF_REGISTRY.fullmatch(variable)
             and variable.endswith("_INDEX")
-            and value.removeprefix("sparse+").rstrip("/") == url.rstrip("/")
+            and canonical(value) == canonical(f"sparse+{url}")
         ]
         if len(found) > 1:
             raise Refused(
