@@ -489,6 +489,13 @@ def test_a_variable_has_the_same_index_only_if_cargo_says_so(
     assert calls.upload("publish --registry mine", environ, files).secret == name
 
 
+def test_no_variable_for_cargos_own_tests_reaches_it(calls: Calls) -> None:
+    """One of them names another host for the public registry. In your own shell it is removed."""
+    name = "__CARGO_TEST_CRATES_IO_URL_DO_NOT_USE_THIS"
+    found = calls.upload("publish", {name: "sparse+http://evil.example/", "__OTHER": "x"})
+    assert found.pin.removes == (name,)
+
+
 @pytest.mark.parametrize("name", ["corp", "crates-io"])
 def test_your_list_for_a_credential_provider_is_replaced_by_a_variable(
     calls: Calls, corp: Registry, name: str
@@ -819,6 +826,7 @@ def test_a_project_may_choose_a_toolchain_but_not_the_program(
         ("CARGO_BUILD_RUSTC_WRAPPER", True),
         ("RUSTUP_TOOLCHAIN", True),
         ("RUSTC_WRAPPER", True),
+        ("__CARGO_TEST_CRATES_IO_URL_DO_NOT_USE_THIS", True),
         ("CARGO_TERM_COLOR", False),
         ("CARGO_NET_GIT_FETCH_WITH_CLI", False),
         ("CARGO_INCREMENTAL", False),

@@ -12,9 +12,10 @@ from .tool import Launched, Network, Pin
 from .tool_call import ToolCall
 
 #: The variables of what the tools depend on: the C library, TLS, HTTP clients, Python, the finders
-#: of programs and files, the programs that they start, CI's identities.
+#: of programs and files, the programs that they start, CI's identities. Two underscores begin what
+#: is for a program's own tests: one such variable gives cargo another public registry.
 _BENEATH = (
-    r"(?i)_{0,2}PY\w+|VIRTUAL_ENV|CONDA_\w+|PIPX?_\w+|COVERAGE_\w+"
+    r"(?i)__\w+|_?PY\w+|VIRTUAL_ENV|CONDA_\w+|PIPX?_\w+|COVERAGE_\w+"
     r"|(\w+_)?PROXY|REQUEST_METHOD|(NIX_)?SSL_(CERT|VERIFY|CLIENT)\w*|SSLKEYLOGFILE|OPENSSL_\w+"
     r"|REQUESTS_\w+|CURL_\w+|NETRC|(\w+_)?CA_BUNDLE|\w*(INSECURE|STRICT_SSL|REJECT_UNAUTHORIZED)\w*"
     r"|HOME|USERPROFILE|PATH|XDG_\w+|TMPDIR|TE?MP|GCONV_PATH|LOCPATH|NLSPATH|LOCALDOMAIN|RES_OPTIONS"
@@ -42,7 +43,7 @@ _TRUSTING = (
 #: publishing tools, of what they start, and of the libraries that they use.
 _UPLOADING = (
     r"(?i)(TWINE|UV|FLIT|HATCH|POETRY|PDM|MATURIN|CARGO|NPM_CONFIG|PNPM|YARN|PIPX?|NODE|GIT"
-    r"|XDG|OPENSSL|REQUESTS|CURL|KEYRING|SOURCE_DATE)_\w+"
+    r"|XDG|OPENSSL|REQUESTS|CURL|KEYRING|SOURCE_DATE)_\w+|__\w+"
     r"|(\w+_)?PROXY|RUST\w+|HOME|USERPROFILE|NETRC|TMPDIR|GCONV_PATH|SSLKEYLOGFILE"
 )
 

@@ -54,6 +54,9 @@ _SECRET = "Cargo"
 #: The variables of registries that the adapter reads, for any name.
 _OF_REGISTRY = re.compile(r"CARGO_REGISTRIES_\w+_(INDEX|TOKEN)", re.ASCII)
 
+#: How the variables of cargo's own tests begin. One of them names another public registry.
+_TESTING = "__CARGO_"
+
 #: The variables for the secrets of all registries.
 _TOKENS = re.compile(r"CARGO_REGISTRY_TOKEN|CARGO_REGISTRIES_\w+_TOKEN", re.ASCII)
 
@@ -389,7 +392,8 @@ class Cargo(ToolCall):
             ("--registry", OPTION),
             (f"--registry={registry.name}", *typed, *ours),
         )
-        return Pin((*self.toolchain, *words), environ)
+        removes = tuple(sorted(name for name in self.environ if name.startswith(_TESTING)))
+        return Pin((*self.toolchain, *words), environ, removes)
 
 
 TOOL = Cargo

@@ -43,6 +43,8 @@ class Npm(ToolCall):
     own_variables = (
         *(f"{n}{p}{m}_*" for n in "nN" for p in "pP" for m in "mM"),
         *("NODE_*", "COREPACK_*", "PREFIX", "DESTDIR"),
+        # The program that npm opens a registry's page with, and hooks of its libraries' own tests.
+        *("BROWSER", "TESTING_TAR_*", "GRACEFUL_FS_*", "_ISEXE_*"),
     )
     reads = (*VARIABLES, *variables_of(["registry", "@*"]))
     harmless = (
