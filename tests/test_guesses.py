@@ -310,6 +310,7 @@ def test_an_unknown_option_of_a_verb_is_answered_with_the_right_one() -> None:
 @pytest.mark.process
 def test_the_command_says_what_was_meant(home: Home) -> None:
     """Each mistake gets a message of two lines and the exit status for wrong usage."""
+    home.program("twine", "#!/bin/sh\necho ran\n")
     for call, meant, status in (
         ("rnu", "'run'", 2),
         ("twine upload", "'secretly run twine upload'", 2),
@@ -318,10 +319,23 @@ def test_the_command_says_what_was_meant(home: Home) -> None:
         ("run --evn X=Y true", "'--env'", 125),
         ("run --as twin true", "'twine'", 125),
         ("run --remember 15m twine upload", "--remember=15m", 125),
+        ("run twin upload", "'twine'", 127),
+        ("run -e X=Y twin upload", "'twine'", 127),
     ):
         done = home.run(*call.split())
         assert (done.status, len(done.stderr.splitlines())) == (status, 2), call
         assert meant in done.stderr
+
+
+@pytest.mark.process
+def test_a_program_that_does_not_exist_is_named_before_its_missing_secret(home: Home) -> None:
+    """A known command that isn't installed is not suggested."""
+    done = home.run("run", "./absent", "upload")
+    assert (done.status, done.stdout) == (127, "")
+    assert "command not found: ./absent" in done.stderr
+    done = home.run("run", "poetri", "publish")
+    assert (done.status, len(done.stderr.splitlines())) == (127, 2)
+    assert "mean" not in done.stderr
 
 
 # -- the shell -----------------------------------------------------------------------

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from .. import safefiles
 from ..config import known_commands
+from ..errors import Refused
 from ..reference import looks_secret
 from ..text import escape, format_command
 
@@ -37,6 +38,15 @@ def suggestion(word: str, known: Iterable[str]) -> str:
     """Return ``. Did you mean '…'?`` for a mistyped word; empty without a similar word."""
     near = difflib.get_close_matches(word, list(known), 1, 0.6)
     return f". Did you mean '{near[0]}'?" if near else ""
+
+
+def installed(name: str, commands: Iterable[str]) -> str:
+    """Return ``. Did you mean '…'?`` for a mistyped program; empty without a similar one on PATH.
+
+    :param commands: the names of the known commands.
+    """
+    near = difflib.get_close_matches(name, list(commands), 3, 0.6)
+    return suggestion(name, (one for one in near if safefiles.program_on_path(one, os.environ)))
 
 
 def unknown_verb(arguments: Sequence[str], verbs: Iterable[str]) -> str:
@@ -141,6 +151,15 @@ def unseen_upload(command: Sequence[str], known: Invocation, alias: str | None) 
 
 #: How the package managers that can't be held to a registry pack what npm then publishes.
 _PACKING = {"pnpm": "pnpm pack", "yarn": "yarn pack", "bun": "bun pm pack"}
+
+
+def no_secret(command: Sequence[str]) -> Refused:
+    """The error for a command that nothing names a secret for."""
+    return Refused(
+        f"no secret is configured for {escape(command[0])}",
+        for_recipe(command)
+        or f"add one: secretly run -e VARIABLE=NAME {format_command(command, 60)}",
+    )
 
 
 def for_recipe(command: Sequence[str]) -> str:

@@ -6,7 +6,7 @@ import os
 import sys
 
 from ..config import command_line, loading
-from ..errors import Cancelled, Refused
+from ..errors import Cancelled, NotThere
 from ..record import Record
 from ..redacted import Environ
 from ..reference import Reference
@@ -97,7 +97,7 @@ def run(about: str, arguments: Sequence[str]) -> int:
         return 0
     _check_words(options, command)
     call = _read_call(options, command)
-    path = program.find_program(command[0], call.environ)
+    path = _find_program(call)
     folder = _wrapping_folder(call)
     tell = quiet if options.quiet else say
     if not (options.dry_run or call.needs_secret):
@@ -189,18 +189,31 @@ def _read_call(options: RunOptions, command: Sequence[str]) -> _Call:
         )
     profile = command_line.chosen_profile(invocation, options.profile)
     env_file = _read_env_files(options)
-    nothing = not (explicit or env_file is not None or options.resolve_env or options.wrap)
-    if invocation is None and nothing:
-        from .guesses import for_recipe
-
-        raise Refused(
-            f"no secret is configured for {escape(command[0])}",
-            for_recipe(command)
-            or f"add one: secretly run -e VARIABLE=NAME {format_command(command, 60)}",
-        )
-    return _Call(
+    call = _Call(
         options, command, environ, known, invocation, profile, explicit, env_file, projects
     )
+    nothing = not (explicit or env_file is not None or options.resolve_env or options.wrap)
+    if invocation is None and nothing:
+        from .guesses import no_secret
+
+        _find_program(call)
+        raise no_secret(command)
+    return call
+
+
+def _find_program(call: _Call) -> str:
+    """The path of the command's program.
+
+    :raises NotThere: if it doesn't exist; with the known command that was perhaps meant.
+    """
+    try:
+        return program.find_program(call.command[0], call.environ)
+    except NotThere as error:
+        from .guesses import installed
+
+        raise NotThere(
+            f"{error}{installed(call.command[0], call.configuration.commands)}", error.hint
+        ) from None
 
 
 def _without_alias(
