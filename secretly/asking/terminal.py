@@ -232,12 +232,13 @@ async def _ask_line(descriptor: int, text: str, label: str, patience: Patience) 
     await _write(descriptor, question, min(seconds, _OUTPUT_TIMEOUT))
     line = await read_line(descriptor, deadline)
     if line is None:
-        with contextlib.suppress(OSError):
-            os.write(descriptor, b"\n")
+        _end_line(descriptor)
         raise no_answer(patience)
     too_long = len(line) >= LINE_LIMIT - 1
     if line.endswith(b"\n") and not too_long:
         return line[:-1]
+    if not line.endswith(b"\n"):  # Ctrl-D: the terminal has echoed no end of line
+        _end_line(descriptor)
     line = b""  # a traceback may show locals
     await more_lines_follow(descriptor)  # keep the input from the shell
     if not too_long:
@@ -246,6 +247,12 @@ async def _ask_line(descriptor: int, text: str, label: str, patience: Patience) 
         f"what you entered is longer than a line on a terminal can be ({LINE_LIMIT} bytes)",
         "install pinentry-tty, which accepts longer secrets",
     )
+
+
+def _end_line(descriptor: int) -> None:
+    """End the line of the prompt, so that what follows has a line of its own."""
+    with contextlib.suppress(OSError):
+        os.write(descriptor, b"\n")
 
 
 async def _write(descriptor: int, data: bytes, timeout: float) -> None:
