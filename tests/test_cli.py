@@ -1452,6 +1452,21 @@ def test_doctor_names_a_screen_that_is_not_there(home: Home, variable: str) -> N
 
 
 @pytest.mark.real
+def test_doctor_says_that_under_an_agent_the_pinentry_can_open_no_window(home: Home) -> None:
+    """The terminal is the agent's, so what asks there is not good enough."""
+    need("pinentry-gnome3")
+    agent = home.programs / "claude"
+    shutil.copy("/bin/sh", agent)
+    call = shlex.join([str(agent), "-c", shlex.join([*SECRETLY, "doctor"]) + "; exit $?"])
+    environ = {"DISPLAY": "screen.invalid:0"}
+    with home.terminal(["/bin/sh", "-c", call + "; exit $?"], environ=environ) as terminal:
+        assert terminal.wait() == 1
+        assert "recognized by the program claude" in terminal.screen
+        assert re.search(r"!!  pinentry: .* it can't open a window here", terminal.screen)
+        assert "in the policy" in terminal.screen
+
+
+@pytest.mark.real
 def test_doctor_finds_a_pinentry_that_can_ask_nowhere(home: Home) -> None:
     """Without its screen, pinentry-gtk-2 needs a terminal, and the test has none."""
     need("pinentry-gtk-2")

@@ -140,7 +140,7 @@ async def _asking(environ: Mapping[str, str], setting: str | AskingLimits | None
     except SecretlyError as error:
         lines += _wrong("pinentry", error)
     else:
-        lines += await _way(way, around, missing)
+        lines += await _way(way, choosing.surroundings(environ, setting), missing)
     return lines + [Line(None, f"  skipped: {line}") for line in skipped]
 
 
@@ -162,6 +162,10 @@ async def _way(
     on_terminal = not way.graphical or measured.asks_on_terminal(flavor)
     known = bool(measured.name_of(way.program))
     if known and on_terminal and not instead:
+        if way.only and way.graphical:
+            what += ": it can't open a window here"
+            hint = 'install another one with a window, and name it in the policy: pinentry = "…"'
+            return [Line(False, what), Line(None, f"  {hint}")]
         return [Line(False, f"{what}: it needs a terminal to ask on"), Line(None, f"  {hint}")]
     said = f"on {'the terminal' if on_terminal else 'a window'}, flavor {escape(flavor)[:40]}"
     lines = [Line(True, f"{what}, {said}")]
