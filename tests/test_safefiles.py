@@ -6,12 +6,17 @@ import functools
 import grp
 import os
 import pwd
+import sys
+from importlib.machinery import PathFinder
 from pathlib import Path
 
 import pytest
 
 from secretly import safefiles
-from secretly.errors import Refused
+from secretly.errors import KeychainUnavailable, Refused
+from secretly.keeping.backends import check_for_bus
+from secretly.safefiles import permissions
+from secretly.safefiles.shared import open_own
 
 #: A user and a group that are not this process's own, and that no user here has.
 OTHER = 54_321
@@ -309,3 +314,45 @@ def test_shims_are_skipped(place: Path) -> None:
     path = f"{place}/1:{place}/1/:{place}/link:{place}/2:{place}/1"
     assert safefiles.program_on_path("tool", {"PATH": path}) == str(found)
     assert safefiles.program_on_path("tool", {"PATH": f"{place}/1:{place}/link"}) is None
+
+
+# -- sudo ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", ["", "0", "-1", "me", "\u0664", "54322", "9" * 5000])
+def test_without_sudo_root_makes_folders_anywhere(
+    number: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A variable that names another user, or none at all, changes nothing."""
+    monkeypatch.setenv("SUDO_UID", number)
+    own(tmp_path, OTHER)
+    safefiles.make_private_folder(tmp_path / "state" / "secretly")
+    assert (tmp_path / "state" / "secretly").is_dir()
+
+
+@pytest.mark.parametrize("below", ["", "state/secretly"])
+def test_with_sudo_root_makes_nothing_in_the_home_of_the_user(
+    below: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The user couldn't write to a folder or a file of root's there later."""
+    monkeypatch.setenv("SUDO_UID", str(OTHER))
+    own(tmp_path, OTHER)
+    with pytest.raises(OSError, match="without sudo"):
+        safefiles.make_private_folder(tmp_path / below)
+    assert not [*tmp_path.iterdir()]
+    with pytest.raises(OSError, match="without sudo"):
+        open_own(str(tmp_path / below / "receipts.jsonl"), os.O_CREAT | os.O_WRONLY)
+    assert not [*tmp_path.iterdir()]
+
+
+def test_with_sudo_the_hint_is_to_do_without(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For a configuration of the user's, and for a keychain, because root's is another one."""
+    monkeypatch.setenv("SUDO_UID", str(OTHER))
+    own(place / "file", OTHER)
+    with pytest.raises(Refused) as found:
+        safefiles.refuse_if_others_can_write(place / "file", "the configuration")
+    assert found.value.hint == permissions.WITHOUT_SUDO
+    if sys.platform == "linux" and not any(map(PathFinder.find_spec, ("dbus", "gi"))):
+        with pytest.raises(KeychainUnavailable) as missing:
+            check_for_bus({"XDG_RUNTIME_DIR": "/nonexistent"})
+        assert permissions.WITHOUT_SUDO in missing.value.hint

@@ -6,7 +6,6 @@ import _thread  # threading is slow to load
 import os
 import sys
 
-from .. import safefiles
 from ..config import places
 from ..config.places import BUS_VARIABLE
 from ..errors import Cancelled, KeychainLocked, KeychainUnavailable
@@ -47,11 +46,15 @@ def check_for_bus(environ: Mapping[str, str]) -> None:
     from importlib.machinery import PathFinder
 
     if not any(map(PathFinder.find_spec, ("dbus", "gi"))):
+        from ..safefiles import permissions
+
         raise KeychainUnavailable(
             f"no keychain: can't reach D-Bus: {BUS_VARIABLE} is not set, can't find the socket"
             f" {escape(places.login_bus_path(environ))}",
-            f"log in to the desktop, or set {BUS_VARIABLE}; without a keychain, secretly can only"
-            " ask you each time",
+            f"{permissions.WITHOUT_SUDO}: root has a keychain of its own"
+            if permissions.sudo_user()
+            else f"log in to the desktop, or set {BUS_VARIABLE}; without a keychain, secretly can"
+            " only ask you each time",
         )
 
 

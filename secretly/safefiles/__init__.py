@@ -163,11 +163,17 @@ def read_regular(
 def make_private_folder(path: str | os.PathLike[str]) -> None:
     """Make a folder, and those that lead to it, for this user alone, whatever the umask.
 
-    A folder that exists is left as it is.
+    A folder that exists is left as it is. Root makes nothing in folders of the user who started
+    sudo: that user couldn't write there later.
 
-    :raises OSError: if it can't be made.
+    :raises OSError: if it can't be made, or belongs to the user who started sudo.
     """
     if os.path.isdir(path):
+        if "SUDO_UID" in os.environ:
+            from . import permissions
+
+            if permissions.sudo_user() == os.stat(path).st_uid:
+                raise OSError(errno.EPERM, f"it would belong to root: {permissions.WITHOUT_SUDO}")
         return
     parent = os.path.dirname(os.path.abspath(path))
     make_private_folder(parent)

@@ -9,13 +9,18 @@ from collections.abc import Iterator
 from ..text import escape, shell_quote
 
 __all__ = [
+    "WITHOUT_SUDO",
     "describe",
     "fixed_by_file_system",
     "group_name",
     "mounted_as",
     "remedy_for_writable",
+    "sudo_user",
     "user_name",
 ]
+
+#: What to do about a home folder, or a keychain, that is not root's.
+WITHOUT_SUDO = "run secretly without sudo"
 
 #: File systems that show the same permissions for all files, whatever chmod says, unless they
 #: are mounted with other options. WSL mounts Windows' disks as drvfs or 9p.
@@ -39,6 +44,8 @@ def remedy_for_writable(path: str, facts: os.stat_result) -> str:
     :param facts: the facts about the file or the link.
     """
     name = shell_quote(path)
+    if sudo_user() == facts.st_uid:
+        return WITHOUT_SUDO
     if facts.st_uid not in (0, os.geteuid()):
         return f"{name} belongs to {user_name(facts.st_uid)}: use a copy in a folder of yours"
     if fixed_by_file_system(facts):
@@ -69,6 +76,12 @@ def _mounts() -> Iterator[tuple[str, str]]:
                 yield first.split()[2], rest.split()[0]
     except (OSError, IndexError):
         return
+
+
+def sudo_user() -> int | None:
+    """Return the user who started this process with sudo, which made it root's; else None."""
+    number = os.environ.get("SUDO_UID", "") if os.geteuid() == 0 else ""
+    return (int(number[:11]) or None) if number.isdecimal() else None
 
 
 def user_name(number: int) -> str:

@@ -40,7 +40,7 @@ def open_own(path: str, flags: int) -> int:
 
 def _open(path: str, flags: int) -> int:
     try:
-        return os.open(path, flags, 0o600)
+        return os.open(path, flags & ~os.O_CREAT)
     except FileNotFoundError:
         if not flags & os.O_CREAT:
             raise
