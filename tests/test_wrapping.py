@@ -130,6 +130,43 @@ def test_options_hold_for_the_wrapped_command(here: Home) -> None:
     assert done.stdout.startswith("recipe got canary-1\ntwine got ['demo'] ")
 
 
+PROFILES = """
+[secrets.PyPI]
+source = "env://TOKEN"
+[commands.twine.profiles.prod]
+secrets = { TWINE_PASSWORD = "PyPI" }
+[commands.twine.profiles.none]
+env = { TWINE_PASSWORD = "" }
+"""
+
+
+@pytest.mark.process
+def test_a_profile_is_the_wrapped_commands(here: Home) -> None:
+    """The recipe itself has none. Of several wrapped commands, those get it that have it."""
+    here.configure(PROFILES)
+    options = ("run", "--no-confirm", "-q", "--wrap=twine", "--wrap=gh")
+    done = here.run(*options, "recipe")
+    assert (done.status, "choose one: secretly run -p none" in done.stderr) == (125, True)
+    done = here.run(*options, "-p", "prod", "recipe")
+    assert (done.status, done.stderr) == (0, "")
+    assert "twine got ['demo'] " in done.stdout
+    shown = here.run(*options, "-p", "prod", "--dry-run", "recipe").stdout
+    assert shown.count("--profile=prod") == 1
+    assert "--profile=prod -- twine" in shown
+
+
+@pytest.mark.process
+def test_a_profile_that_the_wrapped_command_does_not_have_is_refused(here: Home) -> None:
+    """The error names its profiles. A known command's profile is its own."""
+    here.configure(PROFILES)
+    done = here.run("run", "--wrap", "twine", "-p", "prd", "recipe")
+    assert (done.status, done.stdout) == (125, "")
+    assert "twine has no profile 'prd'" in done.stderr
+    assert "its profiles: none, prod" in done.stderr
+    done = here.run("run", "--wrap", "twine", "-p", "prod", "gh", "pr", "list")
+    assert (done.status, "gh has no profile 'prod'" in done.stderr) == (125, True)
+
+
 @pytest.mark.process
 def test_the_tool_is_the_one_on_the_recipes_path(here: Home) -> None:
     """A recipe may put the tool's folder on PATH itself, after the wrapped one."""

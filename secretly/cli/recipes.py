@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
-from ..config.command_line import Invocation
+from ..config.command_line import Invocation, NoProfile
 from ..config.model import Configuration
 from ..text import escape
 from .console import UsageError
@@ -20,24 +20,55 @@ _SECRET = "PyPI"
 _NAME = re.compile(r"[A-Z0-9]|[A-Z0-9][A-Z0-9._-]*[A-Z0-9]", re.IGNORECASE | re.ASCII)
 
 
-def check_wrapped(names: Iterable[str], configuration: Configuration) -> None:
-    """Refuse names that are not known commands.
+def check_wrapped(
+    options: RunOptions, known: Invocation | None, configuration: Configuration
+) -> None:
+    """Refuse names that are not known commands, and a profile that none of these has.
 
-    :raises UsageError: naming the first.
+    The profile is the wrapped commands' if the command itself is not a known one.
+
+    :raises UsageError: naming the first unknown command.
+    :raises NoProfile: naming the profile.
     """
-    for name in names:
+    for name in options.wrap:
         if name not in configuration.commands:
             raise UsageError(
                 f"unknown command '{escape(name)}'{suggestion(name, configuration.commands)}",
                 "--wrap takes a known command, such as twine: one with [commands.NAME]",
             )
+    if options.wrap and known is None and options.profile is not None:
+        options.wrapped_profile, options.profile = options.profile, None
+        profiles = {one for name in options.wrap for one in configuration.commands[name].profiles}
+        if options.wrapped_profile not in profiles:
+            raise NoProfile(
+                f"{escape(' and '.join(options.wrap))} has no profile"
+                f" '{escape(options.wrapped_profile)}'",
+                f"its profiles: {escape(', '.join(sorted(profiles)) or 'none')}",
+            )
 
 
-def wrapping_folder(options: RunOptions, environ: Mapping[str, str]) -> str:
+def handed_on(options: RunOptions, configuration: Configuration) -> dict[str, list[str]]:
+    """The options of ``secretly run`` for each wrapped command, by its name."""
+    profile = options.wrapped_profile
+    return {
+        name: [
+            *options.handed_on,
+            *([f"--profile={profile}"] if profile in configuration.commands[name].profiles else []),
+        ]
+        for name in options.wrap
+    }
+
+
+def wrapping_folder(
+    options: RunOptions, configuration: Configuration, environ: Mapping[str, str]
+) -> str:
     """The folder with the programs that stand for the wrapped commands, for the command's PATH."""
     from ..running import shims, wrapping
 
-    return wrapping.make_folder(shims.wrapping(options.wrap, options.handed_on), environ)
+    texts: dict[str, str] = {}
+    for name, given in handed_on(options, configuration).items():
+        texts |= shims.wrapping([name], given)
+    return wrapping.make_folder(texts, environ)
 
 
 def as_recipe(known: Invocation | None, options: RunOptions) -> tuple[Invocation, tuple[str, ...]]:

@@ -142,7 +142,7 @@ def _wrapping_folder(call: _Call) -> str:
         return ""
     from .recipes import wrapping_folder
 
-    return wrapping_folder(call.options, call.environ)
+    return wrapping_folder(call.options, call.configuration, call.environ)
 
 
 def _check_words(options: RunOptions, command: Sequence[str]) -> None:
@@ -178,7 +178,7 @@ def _read_call(options: RunOptions, command: Sequence[str]) -> _Call:
     if options.wrap or options.project:
         from . import recipes
 
-        recipes.check_wrapped(options.wrap, known)
+        recipes.check_wrapped(options, invocation, known)
         if options.project:
             invocation, projects = recipes.as_recipe(invocation, options)
     explicit: dict[DeliveryMethod, str] = dict(parse_variable(text) for text in options.env)
@@ -257,10 +257,11 @@ def _with_secrets(call: _Call, path: str, attempt: Attempt) -> launch.LaunchPlan
         say(f"{escape(known.row.name)} gets no secret: {known.why_needs_none}")
     if options.dry_run:
         from .dry_run import print_plan
+        from .recipes import handed_on
 
         wrapped = {
-            name: format_command(["secretly", "run", *options.handed_on, "--", name])
-            for name in options.wrap
+            name: format_command(["secretly", "run", *given, "--", name])
+            for name, given in handed_on(options, call.configuration).items()
         }
         print_plan(plan, prepared, context, wrapped, options.json)
         return None

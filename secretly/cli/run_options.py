@@ -139,6 +139,7 @@ class RunOptions:
         self.literal: list[str] = []
         self.resolve_env = False
         self.profile: str | None = None
+        self.wrapped_profile: str | None = None
         self.alias: str | None = None
         self.project: list[str] = []
         self.wrap: list[str] = []
