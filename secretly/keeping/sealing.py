@@ -140,7 +140,8 @@ def library() -> Any:
     except ImportError:
         raise Refused(
             "sealed secrets need the package pyrage, which is not installed",
-            "run: pip install 'secretly[sealed]' (with pipx: pipx inject secretly pyrage)",
+            "run: pip install 'secretly[sealed]' (with pipx: pipx inject secretly pyrage; with"
+            " uv: uv tool install --with pyrage path/to/secretly)",
         ) from None
     loaded: ModuleType = pyrage
     return loaded
