@@ -516,7 +516,7 @@ def files_with(text: str, folder: Path) -> list[Path]:
 
 # Imports secretly once, then forks for each start.
 _WARM = """
-import json, os, signal, sys, tempfile
+import json, os, signal, site, sys, tempfile
 script, *loaded = sys.argv[1:]
 sys.path[0] = os.path.dirname(script)
 for name in loaded:
@@ -535,6 +535,8 @@ def start(arguments, environ, cwd):
         os.environ.clear()
         os.environ.update(environ)
         sys.path[1:1] = filter(None, environ.get("PYTHONPATH", "").split(os.pathsep))
+        sys.modules.pop("sitecustomize", None)
+        site.execsitecustomize()
     if cwd is not None:
         os.chdir(cwd)
     sys.stdin = open(0, errors="surrogateescape")
@@ -588,12 +590,16 @@ class Warm:
     """Start secretly in a few milliseconds, by forking a process that has loaded secretly.
 
     Only the start of the interpreter differs from a real start.
+
+    :param options: those of the interpreter.
     """
 
-    def __init__(self, home: Home, environ: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, home: Home, environ: Mapping[str, str] | None = None, options: Sequence[str] = ()
+    ) -> None:
         self.home = home
         self._process = home.start(
-            [sys.executable, "-c", _WARM, *SECRETLY[:1], *_LOADED],
+            [sys.executable, *options, "-c", _WARM, *SECRETLY[:1], *_LOADED],
             environ=environ,
             stderr=subprocess.DEVNULL,
         )

@@ -26,16 +26,20 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import traceback
 import types
 import warnings
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import command
 import pytest
 import sealed
+from command import Ended, Warm, children
 from conftest import need
 from tokens import token, wheel
 
@@ -1064,9 +1068,15 @@ def descendants(pid: int) -> list[int]:
         current = todo.pop()
         found.append(current)
         with contextlib.suppress(OSError):
-            for thread in Path(f"/proc/{current}/task").iterdir():
-                todo += map(int, (thread / "children").read_text().split())
+            for thread in os.listdir(folder := f"/proc/{current}/task"):
+                todo += map(int, content(f"{folder}/{thread}/children").split())
     return found
+
+
+def content(path: str) -> bytes:
+    """What a file has in it. This is read often, so it is read without a buffer."""
+    with open(path, "rb", buffering=0) as file:
+        return file.read()
 
 
 class Watch(threading.Thread):
@@ -1080,13 +1090,18 @@ class Watch(threading.Thread):
 
     def run(self) -> None:
         """Look until told to end."""
+        known: set[tuple[int, bytes]] = set()
         while not self._over.wait(0.01):
             for pid in descendants(self._pid):
                 with contextlib.suppress(OSError):
+                    words = content(f"/proc/{pid}/cmdline")
+                    if (pid, words) in known:  # the environment changes only with them
+                        continue
                     program = os.path.basename(os.readlink(f"/proc/{pid}/exe"))
-                    for name in ("cmdline", "environ"):
-                        data = Path(f"/proc/{pid}/{name}").read_bytes()
-                        self.seen.setdefault((program, name), set()).add(data)
+                    self.seen.setdefault((program, "cmdline"), set()).add(words)
+                    data = content(f"/proc/{pid}/environ")
+                    self.seen.setdefault((program, "environ"), set()).add(data)
+                    known.add((pid, words))
 
     def end(self) -> dict[tuple[str, str], set[bytes]]:
         """Stop looking, and return what was seen."""
@@ -1671,8 +1686,20 @@ def prepared(case: Command, name: str, root: Path) -> list[str]:
     return [filled_in(word) for word in case.arguments]
 
 
+@pytest.fixture(scope="module")
+def dev() -> Iterator[Warm]:
+    """What starts secretly quickly, in Python's development mode."""
+    with command.home() as empty:  # the folder is gone later, so what is temporary goes elsewhere
+        warm = Warm(empty, {"TMPDIR": tempfile.gettempdir()}, ["-X", "dev"])
+        warm.run("--version")
+    with warm:
+        yield warm
+
+
 @pytest.mark.parametrize("name", COMMAND)
-def test_the_command_leaves_no_trace(name: str, homes: Callable[[str], dict[str, str]]) -> None:
+def test_the_command_leaves_no_trace(
+    name: str, homes: Callable[[str], dict[str, str]], dev: Warm
+) -> None:
     """The canary is in nothing but the environment of the command that it was for.
 
     A token that is narrowed is not even there.
@@ -1682,46 +1709,32 @@ def test_the_command_leaves_no_trace(name: str, homes: Callable[[str], dict[str,
     root = Path(environ["HOME"]).parent
     arguments = prepared(case, name, root)
     environ["SECRETLY_CONFIG"] = os.fspath(root / "home/config.toml")
-    with FakePinentry(case.answers(c)) as fake:
-        process = subprocess.Popen(
-            [sys.executable, "-X", "dev", "-m", "secretly", *arguments],
-            env={**environ, **fake.environ},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        watch = Watch(process.pid)
+    with FakePinentry(case.answers(c)) as fake, ThreadPoolExecutor(1) as pool:
+        given = {**environ, **fake.environ}
+        watch = Watch(dev.pid)
         watch.start()
         try:
-            if case.sent is not None or case.meanwhile is not None:
-                deadline = threading.Event()
-                while not fake.prompts:
-                    assert process.poll() is None
-                    deadline.wait(0.01)
-                if case.meanwhile is not None:
-                    case.meanwhile(root / "home")
-            if case.sent is not None:
-                deadline.wait(0.05)
-                process.send_signal(case.sent)
-            stdout, stderr = process.communicate(case.stdin(c), timeout=20)
+            call = pool.submit(
+                dev.run, *arguments, environ=given, stdin=os.fsdecode(case.stdin(c)), cwd=root
+            )
+            meanwhile(case, call, fake, root / "home", dev)
+            status, stdout, stderr = call.result(30)
         finally:
-            process.kill()
-            process.wait(10)
             seen = watch.end()
         assert not found_in(b"\n".join(fake.lines), name)
         prompts = len(fake.prompts)
-    assert process.returncode == case.status, stderr.decode()
+    assert status == case.status, stderr
     said = map(filler(name, root), case.said)
-    assert [part for part in said if part not in stderr.decode()] == [], stderr.decode()
+    assert [part for part in said if part not in stderr] == [], stderr
     assert prompts == case.prompts
     if case.status:
-        assert stdout == b""
+        assert stdout == ""
     elif is_token(name):
-        assert_narrowed(name, stdout.decode())
+        assert_narrowed(name, stdout)
     else:
-        assert stdout.split()[0].decode() == hashlib.sha256(c.encode()).hexdigest()
-    assert not found_in(stdout + stderr, name), stderr.decode()
-    assert b"Traceback" not in stderr
+        assert stdout.split()[0] == hashlib.sha256(c.encode()).hexdigest()
+    assert not found_in(os.fsencode(stdout + stderr), name), stderr
+    assert "Traceback" not in stderr
     for (program, kind), contents in seen.items():
         for data in contents:
             sent_there = kind == "environ" and not program.startswith("python")
@@ -1732,6 +1745,23 @@ def test_the_command_leaves_no_trace(name: str, homes: Callable[[str], dict[str,
         assert any(b"TWINE_PASSWORD=pypi-" in d for kept in seen.values() for d in kept)
     assert files_with(name, [root / "home", root / "tmp", root / "out"]) == []
     assert (root / "out/debug.log").exists()  # Python was set up to log everything
+
+
+def meanwhile(
+    case: Command, call: Future[Ended], fake: FakePinentry, home: Path, dev: Warm
+) -> None:
+    """Do what happens while the user is asked: a change in the home, or a signal."""
+    if case.sent is None and case.meanwhile is None:
+        return
+    while not fake.prompts:
+        assert not call.done()
+        time.sleep(0.01)
+    if case.meanwhile is not None:
+        case.meanwhile(home)
+    if case.sent is not None:
+        time.sleep(0.05)
+        (process,) = children(dev.pid)
+        os.kill(process, case.sent)
 
 
 def assert_narrowed(name: str, stdout: str) -> None:
