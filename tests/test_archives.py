@@ -574,7 +574,7 @@ def large_extended_header(path: Path) -> Path:
 def many_extended_headers(path: Path) -> Path:
     """A source distribution with 100,000 extended headers."""
     start = extended(b"x", ("path", PKG)) + header("x", metadata())
-    piece = extended(b"x", *[("a", "")] * 60) * 1000
+    piece = extended(b"x", *[("a", "x" * 120)] * 3) * 1000
     return repeated(path / "headers.tar.gz", start, piece, 100)
 
 
