@@ -530,7 +530,7 @@ def files(stdin):
         file.seek(0)
         yield file
 
-def start(arguments, environ, cwd):
+def start(arguments, environ, cwd, code):
     if environ is not None:
         os.environ.clear()
         os.environ.update(environ)
@@ -539,21 +539,28 @@ def start(arguments, environ, cwd):
         site.execsitecustomize()
     if cwd is not None:
         os.chdir(cwd)
-    sys.stdin = open(0, errors="surrogateescape")
+    sys.stdin = open(0, errors="surrogateescape", closefd=False)
+    if code is not None:
+        sys.argv[:] = ["-c", *arguments]
+        exec(compile(code, "<string>", "exec"), {"__name__": "__main__"})
+        sys.exit()
     sys.argv[:] = [script, *arguments]
     sys.exit(main())
 
 for line in sys.stdin:
-    arguments, environ, cwd, stdin = json.loads(line)
+    arguments, environ, cwd, stdin, code = json.loads(line)
     streams = list(files(stdin))
     pid = os.fork()
     if pid == 0:
         os.setsid()
         for wanted, file in enumerate(streams):
             os.dup2(file.fileno(), wanted)
+            file.close()
         try:
-            start(arguments, environ, cwd)
+            start(arguments, environ, cwd, code)
         except SystemExit as exit:
+            if code is not None:
+                raise  # it ends as a program does, with its threads and handlers
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(exit.code or 0)
@@ -619,14 +626,16 @@ class Warm:
         stdin: str = "",
         cwd: Path | None = None,
         seconds: float = PATIENCE,
+        code: str | None = None,
     ) -> Ended:
         """Run secretly, and wait until it ends.
 
         :param environ: all variables. Without them it has those of its home.
+        :param code: the program to run in place of secretly.
         """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        call = (arguments, environ and {**environ}, cwd and os.fspath(cwd), stdin)
+        call = (arguments, environ and {**environ}, cwd and os.fspath(cwd), stdin, code)
         self._process.stdin.write(json.dumps(call).encode() + b"\n")
         self._process.stdin.flush()
         if not select.select([self._process.stdout], [], [], seconds)[0]:
@@ -660,6 +669,17 @@ class Quick(Home):
                 *arguments, environ=everything, stdin=stdin, cwd=cwd, seconds=seconds
             )
         except AssertionError:  # its answer may come later, and would be the next run's
+            Quick.end()
+            raise
+
+    def run_code(self, code: str) -> Ended:
+        """Run a program that uses secretly, and wait until it ends.
+
+        What secretly loads when it needs it is loaded when the program starts.
+        """
+        try:
+            return self._started().run(environ=self.environ, cwd=self.folder, code=code)
+        except AssertionError:
             Quick.end()
             raise
 

@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from command import PATIENCE, SECRETLY, Home, ended, home, wait_until
+from command import PATIENCE, SECRETLY, Home, ended, home, quick, wait_until
 from twisted.internet import reactor  # noqa: F401 - it opens what stays open
 
 from secretly import BadReference, Cancelled, Secret, SourceFailed, sources
@@ -39,8 +39,11 @@ def fetch(reference: str, environ: Mapping[str, str] | None = None) -> Secret:
 
 
 @pytest.fixture(autouse=True)
-def nothing_left() -> Iterator[None]:
+def nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
     """After each test, no program that it started runs, and no descriptor is open."""
+    if request.node.get_closest_marker("process"):
+        with quick() as here:  # what it forks from stays open for the next tests
+            here.run("--version")
     before = set(os.listdir("/proc/self/fd"))
     yield
     assert child.living() == frozenset()
@@ -596,9 +599,9 @@ _DRIVES = {
 )
 def test_a_source_that_never_ends_is_cancelled(drive: str, body: str) -> None:
     """At the deadline the source is cancelled, and the error names it and the item."""
-    with home() as here:
+    with quick() as here:
         code = _ENDLESS.format(body=body, drive=_DRIVES[drive])
-        done = here.run_any([sys.executable, "-W", "error", "-c", code])
+        done = here.run_code(f"import warnings; warnings.simplefilter('error')\n{code}")
     said = "the source endless:// did not answer within 0 s for Item\n['Item']\n"
     assert done == (0, said, "")
 
@@ -697,11 +700,11 @@ def _stubborn(kind: str, caught: str) -> str:
 @pytest.mark.parametrize("drive", ["twisted", "the command"])
 def test_an_abandoned_source_ends_nothing_else(drive: str, kind: str, caught: str) -> None:
     """The error comes, and the program ends in the usual way."""
-    with home() as here:
+    with quick() as here:
         code = _ENDLESS.format(body=_stubborn(kind, caught), drive=_DRIVES[drive])
         code = f"from secretly.processes import output\n{code}"
         started = time.monotonic()
-        done = here.run_any([sys.executable, "-c", code])
+        done = here.run_code(code)
     assert done.status == 0, done
     assert done.stdout.startswith("the source endless:// did not answer within 0 s for Item\n")
     assert time.monotonic() - started < 15
@@ -1337,7 +1340,7 @@ def distribution(folder: Path, source: str = _OURPASS_SOURCE) -> None:
 @pytest.fixture
 def ourpass() -> Iterator[Home]:
     """A home with a distribution that adds ``ourpass://``, and a script in the place of ourpass."""
-    with home() as here:
+    with quick() as here:
         distribution(here.folder / "packages")
         before = here.environ.get("PYTHONPATH", "")
         parts = filter(None, (str(here.folder / "packages"), before))
