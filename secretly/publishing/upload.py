@@ -254,7 +254,7 @@ def _masked(word: str, secrets: Collection[str]) -> str:
 
 
 def _look(call: Invocation, environ: Mapping[str, str]) -> Launched:
-    from .launchers import look  # most calls start the tool itself
+    from .launcher_settings import look  # most calls start the tool itself
 
     return look(call, environ)
 
