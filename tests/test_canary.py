@@ -325,7 +325,7 @@ def executed(value: Callable[[Secret], str], program: str = "/bin/true") -> Work
     """Hand it to a program that cannot be started."""
 
     async def work(c: Secret, here: Context) -> object:
-        launch.execute(launch.LaunchPlan(program, [program], environ={"TOKEN": Secret(value(c))}))
+        launch.execute(launch.Launch(program, [program], environ={"TOKEN": Secret(value(c))}))
         raise AssertionError("it was started")
 
     return work
@@ -344,7 +344,7 @@ def upload(
     *,
     stored: bool = True,
     release: Release = RELEASE,
-    plan: launch.LaunchPlan | None = None,
+    plan: launch.Launch | None = None,
 ) -> Work:
     """Narrow one for a publishing command: that is stored so, or typed; and run it, maybe."""
 
@@ -362,7 +362,7 @@ def upload(
             Delivery(wish, Environment("TWINE_PASSWORD")),
             Delivery(UsernameOf(wish), Environment("TWINE_USERNAME")),
         )
-        before = plan or launch.LaunchPlan("/bin/true", ["true"])
+        before = plan or launch.Launch("/bin/true", ["true"])
         prepared = PreparedRun(before, deliveries, release)
         ready = await obtain_values(prepared, here, logging.debug)
         if plan is not None:
@@ -823,13 +823,13 @@ LIBRARY: dict[str, Scenario] = {
     "token, and a file was changed": Scenario(
         "Refused",
         lambda c: [True],
-        upload(plan=launch.LaunchPlan("/bin/true", ["true"], recheck=was_changed)),
+        upload(plan=launch.Launch("/bin/true", ["true"], recheck=was_changed)),
         named=("dist/demo-1.0.tar.gz", "look at it"),
     ),
     "token, and the program was changed": Scenario(
         "Refused",
         lambda c: [True],
-        upload(plan=launch.LaunchPlan("/bin/true", ["true"], fingerprint=(1, 2, ""))),
+        upload(plan=launch.Launch("/bin/true", ["true"], fingerprint=(1, 2, ""))),
         named=("/bin/true",),
     ),
     "token, in a .pypirc that is broken": Scenario(
@@ -859,7 +859,7 @@ LIBRARY: dict[str, Scenario] = {
     "token, and no program at exec": Scenario(
         "NotExecutable",
         lambda c: [True],
-        upload(plan=launch.LaunchPlan("/etc/passwd", ["passwd"])),
+        upload(plan=launch.Launch("/etc/passwd", ["passwd"])),
         named=("/etc/passwd",),
     ),
 }

@@ -19,7 +19,7 @@ from secretly.record import Record
 from secretly.reference import Reference
 from secretly.resolving.request import SecretRequest
 from secretly.running.delivery import Environment
-from secretly.running.launch import LaunchPlan, execute
+from secretly.running.launch import Launch, execute
 from secretly.running.obtaining import obtain_values
 from secretly.running.planning import PlanInput, plan_delivery
 from secretly.running.preparing import prepare
@@ -41,7 +41,7 @@ class Descriptor(Record):
         """The word itself."""
         return self.word
 
-    def apply(self, launch: LaunchPlan, value: str) -> LaunchPlan:
+    def apply(self, launch: Launch, value: str) -> Launch:
         """The launch with the path in place of the word, and the pipe left open for it."""
         reading, writing = os.pipe()
         with open(writing, "wb") as file:
@@ -104,9 +104,9 @@ def test_a_second_way_of_delivery_is_short() -> None:
 
 
 def test_a_variable_is_set_and_nothing_else_changes() -> None:
-    """Its name is what a plan sees of it, and what --dry-run prints."""
+    """Its name is what the plan sees of it, and what --dry-run prints."""
     way = Environment("TOK\x1bEN")
-    before = LaunchPlan("/bin/tool", ["tool"], {"A": "x"})
+    before = Launch("/bin/tool", ["tool"], {"A": "x"})
     assert way.apply(before, "canary-1") == before._replace(
         environ={"A": "x", "TOK\x1bEN": "canary-1"}
     )

@@ -19,7 +19,7 @@ from secretly import Refused, SecretlyError, safefiles
 from secretly.errors import NotExecutable, NotThere
 from secretly.running import launch
 from secretly.running import program as programs
-from secretly.running.launch import LaunchPlan, execute
+from secretly.running.launch import Launch, execute
 from secretly.running.program import find_program
 
 
@@ -128,27 +128,27 @@ def test_both_errors_are_secretlys(folder: Path) -> None:
     assert not issubclass(NotThere, NotExecutable)
 
 
-# -- the plan --------------------------------------------------------------------
+# -- the launch ------------------------------------------------------------------
 
 
 def test_a_plan_shows_no_values() -> None:
     """It has the secrets, and its repr doesn't."""
-    plan = LaunchPlan("/bin/true", ["true"], {"TOKEN": "canary-1"})
-    assert "canary" not in repr(plan)
-    assert "/bin/true" in repr(plan)
+    given = Launch("/bin/true", ["true"], {"TOKEN": "canary-1"})
+    assert "canary" not in repr(given)
+    assert "/bin/true" in repr(given)
 
 
 def test_a_plan_does_not_change() -> None:
     """The program that was checked is executed."""
     with pytest.raises(AttributeError):
-        LaunchPlan("/bin/true", ["true"]).program = "/bin/false"  # type: ignore[misc]
+        Launch("/bin/true", ["true"]).program = "/bin/false"  # type: ignore[misc]
 
 
 def test_a_value_with_a_nul_is_refused(folder: Path) -> None:
     """An environment would cut it there. The error names the variable, never the value."""
-    plan = LaunchPlan("/nonexistent", ["x"], {"GOOD": "canary-1", "TO\x1bKEN": "canary\0-2"})
+    given = Launch("/nonexistent", ["x"], {"GOOD": "canary-1", "TO\x1bKEN": "canary\0-2"})
     with pytest.raises(Refused) as caught:
-        execute(plan)
+        execute(given)
     assert "TO\\x1bKEN" in str(caught.value)
     assert "canary" not in f"{caught.value} {caught.value.hint}"
     assert "GOOD" not in os.environ
@@ -160,19 +160,19 @@ def test_a_program_that_was_changed_meanwhile_is_refused(tmp_path: Path) -> None
     for path in (program, other):
         path.write_text("#!/bin/sh\n")
         path.chmod(0o644)  # were it executed, that would be another error
-    plan = LaunchPlan(str(program), ["tool"], fingerprint=programs.fingerprint(str(program)))
+    given = Launch(str(program), ["tool"], fingerprint=programs.fingerprint(str(program)))
     other.replace(program)
     with pytest.raises(Refused, match=re.escape(str(program))):
-        launch.execute(plan)
+        launch.execute(given)
     program.unlink()
     with pytest.raises(NotThere):
-        launch.execute(plan)
+        launch.execute(given)
 
 
 def test_a_value_that_is_not_text_is_refused(tmp_path: Path) -> None:
     """A lone surrogate has no bytes. The error doesn't show the value."""
     with pytest.raises(Refused) as caught:
-        launch.execute(LaunchPlan("/nonexistent", ["true"], environ={"X": "canary-\ud800"}))
+        launch.execute(Launch("/nonexistent", ["true"], environ={"X": "canary-\ud800"}))
     assert "canary" not in str(caught.value)
 
 
@@ -213,9 +213,9 @@ def test_a_program_with_changed_content_is_refused(tmp_path: Path) -> None:
     before = programs.fingerprint(str(path), content=True)
     swapped(path, path.read_text()[::-1])
     now = programs.fingerprint(str(path))  # had nothing but the content been changed
-    plan = LaunchPlan(str(path), ["tool"], fingerprint=(*now[:-1], before[-1]))
+    given = Launch(str(path), ["tool"], fingerprint=(*now[:-1], before[-1]))
     with pytest.raises(Refused, match=re.escape(str(path))):
-        launch.execute(plan)
+        launch.execute(given)
 
 
 def test_an_unreadable_program_has_a_fingerprint() -> None:
@@ -247,31 +247,31 @@ def test_the_recheck_comes_before_the_exec(tmp_path: Path) -> None:
         raise Refused("dist/demo was changed", "look at it")
 
     with pytest.raises(Refused, match="dist/demo was changed"):
-        launch.execute(LaunchPlan(str(unexecutable(tmp_path)), ["tool"], recheck=recheck))
+        launch.execute(Launch(str(unexecutable(tmp_path)), ["tool"], recheck=recheck))
 
 
 def test_the_program_is_checked_after_the_recheck(tmp_path: Path) -> None:
     """The recheck of large files takes a while, in which the program may be swapped."""
     path = unexecutable(tmp_path)
-    plan = LaunchPlan(
+    given = Launch(
         str(path),
         ["tool"],
         fingerprint=programs.fingerprint(str(path), content=True),
         recheck=lambda: swapped(path, path.read_text()[::-1]),
     )
     with pytest.raises(Refused, match=re.escape(str(path))):
-        launch.execute(plan)
+        launch.execute(given)
 
 
 # -- the exec --------------------------------------------------------------------
 
-#: Executes the plan that stdin has as JSON, or prints the error.
+#: Executes the launch that stdin has as JSON, or prints the error.
 EXECUTES = """
 import json, sys
 from secretly.errors import SecretlyError
-from secretly.running.launch import LaunchPlan, execute
+from secretly.running.launch import Launch, execute
 try:
-    execute(LaunchPlan(**json.load(sys.stdin)), say=lambda line: print(line, flush=True))
+    execute(Launch(**json.load(sys.stdin)), say=lambda line: print(line, flush=True))
 except SecretlyError as error:
     print(f"{type(error).__name__}: {error}")
 """

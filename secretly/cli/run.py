@@ -119,13 +119,13 @@ def run(about: str, arguments: Sequence[str]) -> int:
     raise AssertionError("execve returned")
 
 
-def _ready(call: _Call, plan: launch.LaunchPlan, folder: str) -> launch.LaunchPlan:
+def _ready(call: _Call, found: launch.Launch, folder: str) -> launch.Launch:
     """The launch with the folder of the wrapped commands; says what is literal.
 
     :param folder: the folder; empty if no command is wrapped.
     """
     _say_what_is_literal(call)
-    return plan.search_first(folder, call.environ) if folder else plan
+    return found.search_first(folder, call.environ) if folder else found
 
 
 def _say_what_is_literal(call: _Call) -> None:
@@ -237,7 +237,7 @@ def _read_env_files(options: RunOptions) -> EnvFile | None:
     return env_file.read_env_files(options.env_file)
 
 
-def _with_secrets(call: _Call, path: str, attempt: Attempt) -> launch.LaunchPlan | None:
+def _with_secrets(call: _Call, path: str, attempt: Attempt) -> launch.Launch | None:
     """Plan, prepare, obtain: the launch with all its secrets; None for ``--dry-run``.
 
     :param attempt: is told how far it came, for the receipt.
@@ -303,7 +303,7 @@ def _refuse_rivals(known: command_line.Invocation, plan: DeliveryPlan, context: 
     refuse_rivals(known, {n for one in plan.deliveries for n in one.by.variables}, kept)
 
 
-def _without_secrets(call: _Call, path: str) -> launch.LaunchPlan:
+def _without_secrets(call: _Call, path: str) -> launch.Launch:
     """The launch of a call that needs no secret. If its words may publish, one line says so."""
     known, options = call.invocation, call.options
     if known is not None and not (options.quiet or options.wrap):
@@ -315,7 +315,7 @@ def _without_secrets(call: _Call, path: str) -> launch.LaunchPlan:
                 say(line)
         if options.verbose:
             say(f"{escape(known.row.name)} gets no secret: this call doesn't need one")
-    return launch.LaunchPlan(path, call.command, _plain_texts(call))
+    return launch.Launch(path, call.command, _plain_texts(call))
 
 
 def _plain_texts(call: _Call) -> Mapping[str, str]:

@@ -253,14 +253,14 @@ def _masked(word: str, secrets: Collection[str]) -> str:
     return re.sub(r"(//[^/@\s:]*:)[^/@\s]*@", r"\1***@", word)
 
 
-def _look(call: Invocation, environ: Mapping[str, str]) -> Launched:
+def _look(invocation: Invocation, environ: Mapping[str, str]) -> Launched:
     from .launcher_settings import look  # most calls start the tool itself
 
-    return look(call, environ)
+    return look(invocation, environ)
 
 
 def upload_of(
-    call: Invocation,
+    invocation: Invocation,
     environ: Mapping[str, str],
     readings: Readings | None = None,
     *,
@@ -278,14 +278,14 @@ def upload_of(
     :param commands: the known commands, by their names.
     :param program: the path of the program that is started; empty if it is not known.
     """
-    adapter = tool_for(call.row.name)
+    adapter = tool_for(invocation.row.name)
     if adapter is None:
         return None
-    launched = _look(call, environ) if call.launching else Launched()
+    launched = _look(invocation, environ) if invocation.launching else Launched()
     known = {name: one.value for name, one in launched.variables.items() if one.value is not None}
     childs = Environ({**environ, **known}) if known else environ
     found = adapter(
-        call,
+        invocation,
         childs,
         readings,
         origins=origins,

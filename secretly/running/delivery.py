@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from ..resolving.request import SecretRequest
-    from .launch import LaunchPlan
+    from .launch import Launch
 
     class DeliveryMethod(Protocol):
         """One way. It is hashable: two equal ones are the same place, which takes one value."""
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
         def describe(self) -> str:
             """Its name in ``--dry-run`` and ``-v``: safe to print."""
 
-        def apply(self, launch: LaunchPlan, value: str) -> LaunchPlan:
-            """The launch plan with the value added."""
+        def apply(self, launch: Launch, value: str) -> Launch:
+            """The launch with the value added."""
 
 
 class Environment(Record):
@@ -59,8 +59,8 @@ class Environment(Record):
         """The variable's name."""
         return escape(self.name)
 
-    def apply(self, launch: LaunchPlan, value: str) -> LaunchPlan:
-        """The launch plan with the variable set."""
+    def apply(self, launch: Launch, value: str) -> Launch:
+        """The launch with the variable set."""
         return launch._replace(environ=Environ({**launch.environ, self.name: value}))
 
 

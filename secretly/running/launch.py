@@ -23,7 +23,7 @@ else:
     import _signal as signal  # signal loads enum
 
 
-class LaunchPlan(Record):
+class Launch(Record):
     """What is executed, and in which environment.
 
     :param program: the program's path.
@@ -48,17 +48,17 @@ class LaunchPlan(Record):
     said: Sequence[str] = ()
     handed: Sequence[HandedSecret] = ()
 
-    def search_first(self, folder: str, environ: Mapping[str, str]) -> LaunchPlan:
-        """The plan with a folder in front of PATH.
+    def search_first(self, folder: str, environ: Mapping[str, str]) -> Launch:
+        """The launch with a folder in front of PATH.
 
-        :param environ: the inherited environment, for a plan that leaves PATH as it is.
+        :param environ: the inherited environment, for a launch that leaves PATH as it is.
         """
         path = self.environ.get("PATH", environ.get("PATH", os.defpath))
         changed = {**self.environ, "PATH": os.pathsep.join((folder, path))}
         return self._replace(environ=Environ(changed))
 
     def __repr__(self) -> str:
-        return f"<plan to run {self.program}>"
+        return f"<launch to run {self.program}>"
 
 
 def _nothing(_: object) -> None:
@@ -66,7 +66,7 @@ def _nothing(_: object) -> None:
 
 
 def execute(
-    plan: LaunchPlan,
+    launch: Launch,
     say: Callable[[str], None] = _nothing,
     exposed: contextlib.AbstractContextManager[None] | None = None,
     record: Callable[[Sequence[HandedSecret]], None] = _nothing,
@@ -76,7 +76,7 @@ def execute(
     The environment goes to execve and nowhere else: ``os.environ`` would keep
     copies of it in memory and hand it to every other child.
 
-    :param say: is called with each line that the plan has to say.
+    :param say: is called with each line that the launch has to say.
     :param exposed: is entered for the moment of execve, to put back what the program
         must not inherit; None: nothing was changed.
     :param record: is called with the secrets that the program gets, before it starts.
@@ -85,36 +85,37 @@ def execute(
     :raises NotThere: if the program or its interpreter doesn't exist.
     :raises NotExecutable: if the system refuses to execute it.
     """
-    _check_unchanged(plan)
-    if plan.handed:
-        record(plan.handed)
-    for line in plan.said:
+    _check_unchanged(launch)
+    if launch.handed:
+        record(launch.handed)
+    for line in launch.said:
         say(line)
     # Never a local variable here: a traceback may show locals.
-    _become(plan, _environment(plan), exposed)
+    _become(launch, _environment(launch), exposed)
 
 
-def _check_unchanged(plan: LaunchPlan) -> None:
+def _check_unchanged(launch: Launch) -> None:
     """The last look at all that was shown; the program last, as large files take a while."""
-    if plan.recheck is not None:
-        plan.recheck()
-    if plan.fingerprint is not None:
-        content = plan.fingerprint[-1] != ""
-        if plan.fingerprint != fingerprint(plan.program, content):
+    if launch.recheck is not None:
+        launch.recheck()
+    if launch.fingerprint is not None:
+        content = launch.fingerprint[-1] != ""
+        if launch.fingerprint != fingerprint(launch.program, content):
             raise Refused(
-                f"{escape(plan.program)} was changed meanwhile", "check the change, then try again"
+                f"{escape(launch.program)} was changed meanwhile",
+                "check the change, then try again",
             )
 
 
-def _environment(plan: LaunchPlan) -> dict[bytes, bytes]:
+def _environment(launch: Launch) -> dict[bytes, bytes]:
     """The whole environment of the program, as execve takes it.
 
     :raises Refused: for a value that no environment can hold.
     """
     environ = _inherited()
-    for name in plan.removes:
+    for name in launch.removes:
         environ.pop(os.fsencode(name), None)
-    for name, value in plan.environ.items():
+    for name, value in launch.environ.items():
         try:
             checked = to_secret(value, limit=None)
         except NotASecret as error:
@@ -128,41 +129,41 @@ def _environment(plan: LaunchPlan) -> dict[bytes, bytes]:
 
 
 def _become(
-    plan: LaunchPlan,
+    launch: Launch,
     environ: dict[bytes, bytes],
     exposed: contextlib.AbstractContextManager[None] | None,
 ) -> None:
     try:
-        _get_ready(plan)
+        _get_ready(launch)
         if exposed is None:
-            _exec(plan, environ)
+            _exec(launch, environ)
         else:
             with exposed:
-                _exec(plan, environ)
+                _exec(launch, environ)
     finally:
         environ = {}  # a traceback may show locals
 
 
-def _exec(plan: LaunchPlan, environ: dict[bytes, bytes]) -> None:
-    argv = [os.fsencode(part) for part in plan.argv]
+def _exec(launch: Launch, environ: dict[bytes, bytes]) -> None:
+    argv = [os.fsencode(part) for part in launch.argv]
     try:
         try:
-            os.execve(plan.program, argv, environ)
+            os.execve(launch.program, argv, environ)
         except OSError as error:
             if error.errno != errno.ENOEXEC:
                 raise
             # A script without '#!': shells and execvp(3) hand it to sh.
-            script = [b"sh", os.fsencode(plan.program), *argv[1:]]
+            script = [b"sh", os.fsencode(launch.program), *argv[1:]]
             os.execve("/bin/sh", script, environ)
     except OSError as error:
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-        raise _failed(plan.program, error) from None
+        raise _failed(launch.program, error) from None
     finally:
         environ = {}  # a traceback may show locals
 
 
-def _get_ready(plan: LaunchPlan) -> None:
-    if plan.seal_keyring:
+def _get_ready(launch: Launch) -> None:
+    if launch.seal_keyring:
         _seal_keyring()
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:

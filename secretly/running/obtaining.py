@@ -10,7 +10,7 @@ from ..resolving.candidates import TYPED, ResolvedSecret, configured_source
 from ..resolving.request import Context, SecretRequest
 from ..text import escape
 from .delivery import Composed, UsernameOf
-from .launch import LaunchPlan
+from .launch import Launch
 from .preparing import PreparedRun
 from .receipts import NOT_ASKED, HandedSecret
 
@@ -19,9 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 
-async def obtain_values(
-    run: PreparedRun, context: Context, tell: Callable[[str], None]
-) -> LaunchPlan:
+async def obtain_values(run: PreparedRun, context: Context, tell: Callable[[str], None]) -> Launch:
     """Obtain all values, and return the launch that has them.
 
     PyPI's tokens are narrowed: to the upload, or else to an hour.

@@ -25,7 +25,7 @@ from ..reference import parse
 from ..resolving.request import SecretRequest
 from ..text import escape
 from .delivery import Composed, Delivery, Environment, UsernameOf
-from .launch import LaunchPlan
+from .launch import Launch
 from .plain import ENV_FILE, INHERITED, PlainVariable, Separated, plain_variables, separate, texts
 
 TYPE_CHECKING = False  # typing's own would load it
@@ -126,10 +126,10 @@ class DeliveryPlan(Record):
     seal_keyring: bool = False
 
     @property
-    def launch(self) -> LaunchPlan:
+    def launch(self) -> Launch:
         """The launch without its secrets."""
         environ = Environ({**dict.fromkeys(self.blanked, ""), **texts(self.plain)})
-        return LaunchPlan(self.program, self.argv, environ, self.removed, self.seal_keyring)
+        return Launch(self.program, self.argv, environ, self.removed, self.seal_keyring)
 
 
 def plan_delivery(given: PlanInput) -> DeliveryPlan:
@@ -257,9 +257,9 @@ def _resolved(given: PlanInput, row: Command, decided: AbstractSet[str]) -> list
     return [Delivery(value, Environment(name)) for name, value in values.items()]
 
 
-def _holds(reader: ValueReader, text: str, own: bool) -> bool:
+def _holds(reader: ValueReader, text: str, is_own: bool) -> bool:
     """Whether to resolve an inherited text: env:// and file:// count only in own variables."""
-    return reader.holds_reference(text) if own else reader.names_store(text)
+    return reader.holds_reference(text) if is_own else reader.names_store(text)
 
 
 def _row_references(row: Command, by_profile: References, present: AbstractSet[str]) -> References:

@@ -13,7 +13,7 @@ from ..resolving.request import Context
 from ..text import escape, format_command, shell_quote
 from . import program
 from .delivery import Delivery, UsernameOf
-from .launch import LaunchPlan
+from .launch import Launch
 from .limits import TokenLimits
 from .plain import PlainVariable, texts
 from .planning import DeliveryPlan, PlanInput
@@ -44,7 +44,7 @@ class PreparedRun(Record):
     :param check_secret: refuses a secret and a user name that the tool would read otherwise.
     """
 
-    launch: LaunchPlan
+    launch: Launch
     deliveries: tuple[Delivery, ...] = ()
     release: Release | None = None
     limits: TokenLimits | None = None
@@ -280,7 +280,7 @@ def _refuse_several_tokens(
     )
 
 
-def _pinned(launch: LaunchPlan, upload: Upload) -> LaunchPlan:
+def _pinned(launch: Launch, upload: Upload) -> Launch:
     """The launch with the words and variables that force the shown destination on the tool."""
     pin, typed = upload.pin, len(upload.arguments)
     # An env file or a profile may set what the pin removes.

@@ -18,7 +18,10 @@ TOKEN = "__token__"
 
 
 def upload_username(
-    destination: Destination, entries: Configuration, configured: str | None, own: str | None
+    destination: Destination,
+    entries: Configuration,
+    configured: str | None,
+    own_username: str | None,
 ) -> str:
     """The user name of an upload.
 
@@ -27,12 +30,12 @@ def upload_username(
     secret's own.
 
     :param configured: the user name that is configured for the secret.
-    :param own: the secret's own user name: where it is stored, or from its password manager.
+    :param own_username: the secret's own: where it is stored, or from its password manager.
     """
     if destination.username is not None:
         return destination.username
     required = entries.entry(destination.secret).username if destination.pypis else None
-    return configured or required or own or TOKEN
+    return configured or required or own_username or TOKEN
 
 
 def sent_username(
