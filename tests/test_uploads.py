@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import sys
 from collections.abc import Iterator, Mapping
 
 import pytest
@@ -42,6 +44,52 @@ def texts(prompt: Mapping[str, str]) -> list[str]:
 def store(home: Home, name: str, text: str, *options: str) -> None:
     """Store a secret."""
     assert home.run("set", name, "--stdin", *options, stdin=text).status == 0
+
+
+#: Shows an upload, and prints how often the call and the index were read.
+COUNTED = """
+import collections, json, os, sys
+from secretly.cli import main
+counts = collections.Counter()
+def calls(frame, event, argument):
+    code = frame.f_code
+    if event == "call" and "/secretly/" in code.co_filename:
+        place = code.co_filename.rpartition("/secretly/")[2]
+        counts[f"{place} {code.co_qualname}"] += 1
+def opens(event, arguments):
+    if event == "open" and str(arguments[0]).endswith(".pypirc") and arguments[1] is None:
+        counts["open .pypirc"] += 1
+sys.addaudithook(opens)
+sys.setprofile(calls)
+try:
+    main(["run", "--dry-run", "twine", "upload", "-r", "corp", "dist/*"])
+finally:
+    sys.setprofile(None)
+    print(json.dumps(counts))
+"""
+
+
+def test_the_call_and_its_index_are_read_once(home: Home) -> None:
+    """One recognition, one reading by the tool's rules, one look at ``.pypirc``."""
+    settings = home.folder / ".pypirc"
+    settings.write_text(
+        "[distutils]\nindex-servers = corp\n"
+        "[corp]\nrepository = https://corp.example/\nusername = ada\n"
+    )
+    settings.chmod(0o600)
+    done = home.run_any([sys.executable, "-c", COUNTED])
+    assert done.status == 0, done.stderr
+    counts = json.loads(done.stdout.splitlines()[-1])
+    once = [
+        "config/command_line.py recognize",
+        "publishing/upload.py upload_of",
+        "publishing/tools/twine.py Twine.read",
+        "publishing/tools/twine.py Twine.find_destination",
+        "publishing/pypirc.py read_pypirc",
+        "publishing/tool_call.py ToolCall.pypirc",
+        "open .pypirc",
+    ]
+    assert {name: counts.get(name) for name in once} == dict.fromkeys(once, 1)
 
 
 URL = "--repository-url https://corp.example/simple/"
