@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import signal
 import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import need
 from ptys import DEADLINE, SOON, children, processes, running, wait_until
 
+from secretly.processes import hardening
 from secretly.processes.child import _ENDING, Child, living, processes_from_proc, processes_from_ps
 from secretly.processes.dialogue import run_and_answer
 from secretly.processes.output import Finished, TooMuch, read_output
@@ -135,6 +138,100 @@ def test_a_missing_program_is_an_error() -> None:
         Child(["/nonexistent"], stdin=null, stdout=null, stderr=null, environ=ENVIRON)
     with pytest.raises(FileNotFoundError):
         asyncio.run(read_output(["/nonexistent"], timeout=DEADLINE, environ=ENVIRON))
+
+
+#: What a program can see of how it was started.
+SEES = r"""
+ls /proc/self/fd | wc -l
+grep -E 'SigIgn|SigBlk' /proc/self/status
+[ "$(ps -o sid= -p $$)" -eq $$ ] && echo leads
+env | sort; cat; echo complained >&2
+"""
+
+
+@pytest.fixture
+def both(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], Any]], list[Any]]:
+    """Do the same as the library, which uses subprocess, and as the command, which forks."""
+
+    def do(work: Callable[[], Any]) -> list[Any]:
+        found = [work()]
+        called: list[int] = []
+        with monkeypatch.context() as as_command:
+            before_exec = functools.partial(called.append, 1)  # in the child
+            as_command.setattr(hardening, "_before_exec", before_exec)
+            found.append(work())
+        assert called == []
+        return found
+
+    return do
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the command uses subprocess")
+@pytest.mark.parametrize("new_session", [False, True])
+def test_the_commands_children_start_as_the_librarys_do(
+    both: Callable[[Callable[[], Any]], list[Any]], new_session: bool
+) -> None:
+    """The same streams, signals and variables, and no other file that was open here."""
+    open_here = os.open("/", os.O_RDONLY)
+    os.set_inheritable(open_here, True)
+
+    def run() -> Finished:
+        argv, environ = ["sh", "-c", SEES], {"A": "\udcff é", "PATH": "/nowhere:/usr/bin:/bin"}
+        return asyncio.run(
+            read_output(
+                argv, timeout=DEADLINE, environ=environ, stdin=b"given", new_session=new_session
+            )
+        )
+
+    library, command = both(run)
+    os.close(open_here)
+    assert command == library
+    assert b"given" in command.stdout and command.stderr == b"complained\n"
+    assert (b"leads" in command.stdout) == new_session
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the command uses subprocess")
+@pytest.mark.parametrize(
+    ("argv", "environ"),
+    [
+        (["/nonexistent"], {}),
+        (["nonexistent"], {"PATH": "/bin:/usr/bin"}),
+        (["/"], {}),
+        (["/bin/true", "a\0b"], {}),
+        (["/bin/true"], {"A=B": "C"}),
+    ],
+)
+def test_the_commands_children_fail_as_the_librarys_do(
+    both: Callable[[Callable[[], Any]], list[Any]], argv: list[str], environ: dict[str, str]
+) -> None:
+    """The same kind of error, with the same number."""
+
+    def fail() -> tuple[type[Exception], int | None]:
+        with pytest.raises((OSError, ValueError)) as caught:
+            Child(argv, stdin=-3, stdout=-3, stderr=-3, environ=environ)
+        return type(caught.value), getattr(caught.value, "errno", None)
+
+    library, command = both(fail)
+    assert command == library
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the command uses subprocess")
+def test_a_forked_child_is_ended_and_reaped(
+    both: Callable[[Callable[[], Any]], list[Any]],
+) -> None:
+    """Its status is the signal's; one that nothing can tell is 0."""
+
+    def status(reaped_by_another: bool) -> int | None:
+        child = Child(["/bin/sleep", "60"], stdin=-3, stdout=-3, stderr=-3, environ=ENVIRON)
+        if reaped_by_another:
+            os.kill(child.pid, signal.SIGKILL)
+            os.waitpid(child.pid, 0)
+        child.end()
+        child.end()
+        return child.status
+
+    assert both(lambda: status(False)) == [-signal.SIGINT] * 2
+    assert both(lambda: status(True)) == [0, 0]
 
 
 def test_a_process_that_exits_ends_its_children() -> None:

@@ -35,8 +35,9 @@ ROOT = Path(secretly.__file__).parents[1]
 
 #: Modules that take longer to load than what they would do before an upload's question.
 SLOW = (
-    "asyncio base64 configparser dataclasses dotenv glob hashlib importlib.util json keyring"
-    " packaging pathlib pexpect socket textwrap tomllib twisted typing urllib.parse zipfile"
+    "asyncio base64 configparser dataclasses dotenv enum glob hashlib importlib.util json keyring"
+    " packaging pathlib pexpect random re selectors signal socket subprocess textwrap threading"
+    " tomllib twisted typing urllib.parse zipfile"
 ).split()
 
 #: Runs secretly until pexpect is loaded, which reads the answer: the question is there by then.
@@ -118,7 +119,9 @@ def executed(program, argv, environ):
     loop = "secretly.waiting.poll_loop" in sys.modules
     os.write(1, repr((environ[b"A"], loop, large)).encode())
     os._exit(0)
-os.execve = executed
+os.execve = lambda *given, start=os.execve, own=os.getpid(): (
+    executed(*given) if os.getpid() == own else start(*given)  # a child starts a program, too
+)
 from secretly.cli import main
 main(["run", "-e", "A=Unknown", "true"])
 """
@@ -132,6 +135,33 @@ main(["run", "-e", "A=Unknown", "true"])
         start_new_session=True,
     )
     assert (done.stdout, done.stderr) == ("(b'canary-1', True, [])", "")
+
+
+@pytest.mark.process
+def test_a_password_manager_is_started_without_slow_modules(tmp_path: Path) -> None:
+    """They would take longer than the manager itself."""
+    (tmp_path / "pass").write_text("#!/bin/sh\necho canary-1\n")
+    (tmp_path / "pass").chmod(0o700)
+    code = f"""
+import os, sys
+sys.path.append({str(ROOT)!r})
+def executed(program, argv, environ):
+    os.write(1, repr((environ[b"A"], [n for n in {SLOW!r} if n in sys.modules])).encode())
+    os._exit(0)
+os.execve = lambda *given, start=os.execve, own=os.getpid(): (
+    executed(*given) if os.getpid() == own else start(*given)  # a child starts a program, too
+)
+from secretly.cli import main
+main(["run", "-e", "A=pass://Example", "true"])
+"""
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code],
+        env={"HOME": str(tmp_path), "PATH": f"{tmp_path}:/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert (done.stdout, done.stderr) == ("(b'canary-1', [])", "")
 
 
 @pytest.mark.process

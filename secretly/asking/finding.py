@@ -6,7 +6,6 @@ import contextlib
 import fcntl
 import os
 import stat
-import subprocess
 import sys
 from collections.abc import Iterator
 
@@ -95,6 +94,8 @@ def _controlling_device() -> int | None:
 
 def name_from_ps() -> str:
     """Return the name of the controlling terminal as ps(1) has it, on macOS."""
+    import subprocess
+
     command = ["/bin/ps", "-o", "tty=", "-p", str(os.getpid())]
     with contextlib.suppress(OSError, subprocess.SubprocessError):
         return subprocess.run(command, capture_output=True, timeout=2).stdout.decode().strip()

@@ -11,8 +11,6 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-import signal
-import subprocess
 import time
 
 from ..config import places
@@ -28,7 +26,10 @@ from .terminal import terminal_gone
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
+    import signal
     from typing import Any, Self
+else:
+    import _signal as signal  # signal loads enum
 
 __all__ = ["Conversation", "Killed"]
 
@@ -118,7 +119,7 @@ class Conversation:
                     [self._method.program or ""],
                     stdin=theirs.fileno(),
                     stdout=theirs.fileno(),
-                    stderr=subprocess.DEVNULL,
+                    stderr=child.NULL,
                     environ=environ,
                 )
             except OSError as error:

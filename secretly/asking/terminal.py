@@ -7,7 +7,6 @@ import errno
 import fcntl
 import os
 import select
-import struct
 import sys
 import termios
 import time
@@ -169,6 +168,8 @@ class Terminal:
             return
         # All terminals share the file /dev/tty: lock one byte for each terminal (struct flock).
         kind = fcntl.F_WRLCK if take else fcntl.F_UNLCK
+        import struct
+
         lock = struct.pack("hhqqi4x", kind, os.SEEK_SET, self._number, 1, 0)
         fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, lock)
 

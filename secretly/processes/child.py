@@ -5,14 +5,20 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
-import signal
-import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from . import hardening
+from .forking import NULL, Forked
 
-__all__ = ["Child", "end_marked", "living", "processes_from_proc", "processes_from_ps"]
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    import signal
+    import subprocess
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+else:
+    import _signal as signal  # signal loads enum
+
+__all__ = ["NULL", "Child", "end_marked", "living", "processes_from_proc", "processes_from_ps"]
 
 #: The signals that end a child, with the seconds that it has after each to end itself.
 #: INT is first: pinentry-tty restores the terminal for no other signal.
@@ -40,15 +46,21 @@ class Child:
             (setsid(2)).
         :raises OSError: if the program can't be started.
         """
-        self._process = subprocess.Popen(
-            list(argv),
-            stdin=stdin,
-            stdout=stdout,
-            stderr=stderr,
-            env=dict(environ),
-            start_new_session=new_session,
-            preexec_fn=hardening.before_exec(),
-        )
+        self._process: Forked | subprocess.Popen[bytes]
+        if (before_exec := hardening.before_exec()) is not None:
+            streams = (stdin, stdout, stderr)
+            self._process = Forked(argv, streams, environ, before_exec, new_session)
+        else:
+            from subprocess import Popen
+
+            self._process = Popen(
+                list(argv),
+                stdin=stdin,
+                stdout=stdout,
+                stderr=stderr,
+                env=dict(environ),
+                start_new_session=new_session,
+            )
         self._leads_session = new_session
         _living.add(self)
 
@@ -198,6 +210,8 @@ def processes_from_proc() -> Iterator[tuple[int, int, int, int]]:
 
 def processes_from_ps() -> Iterator[tuple[int, int, int, int]]:
     """Yield the processes that ps(1) lists, on macOS: there a session's ID is the group's."""
+    import subprocess
+
     command = ["/bin/ps", "-axo", "pid=,ppid=,pgid=,stat="]
     with contextlib.suppress(OSError, subprocess.SubprocessError):
         done = subprocess.run(command, capture_output=True, timeout=2)

@@ -5,15 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import subprocess
 import termios
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
 
 from ..redacted import READ_LIMIT
 from ..waiting import requests
-from .child import Child
+from .child import NULL, Child
 from .output import (
     LONG_PAUSE,
     SHORT_PAUSE,
@@ -25,6 +23,10 @@ from .output import (
     open_pipe,
     read_all,
 )
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["run_and_answer"]
 
@@ -101,9 +103,9 @@ async def _start(
     stdout = open_pipe(held)
     child = Child(
         ["/bin/sh", "-c", _START, os.ttyname(slave), *argv],
-        stdin=subprocess.DEVNULL,
+        stdin=NULL,
         stdout=stdout.writing,
-        stderr=subprocess.DEVNULL,
+        stderr=NULL,
         environ=environ,
         new_session=True,
     )

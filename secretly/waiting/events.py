@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
+import _thread  # threading takes longer to load
 
 from .requests import NeedsLoop, Request
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .loop import Loop, Settle, Undo
 
 __all__ = ["Event"]
@@ -18,7 +19,7 @@ class Event(Request[None]):
     """Waits until :meth:`set` is called, by any thread. One coroutine may wait for it."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = _thread.allocate_lock()
         self._set = False
         self._wake: Callable[[], None] | None = None
 

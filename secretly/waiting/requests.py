@@ -338,9 +338,9 @@ def own_loop_runs() -> bool:
     module: Any = sys.modules.get(_POLL_LOOP)
     if module is None:
         return False
-    import threading
+    import _thread
 
-    return threading.get_ident() in module.PollLoop.threads
+    return _thread.get_ident() in module.PollLoop.threads
 
 
 def installed_reactor() -> Any:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import _thread  # threading takes longer to load
 import contextlib
 import math
 import os
 import sys
-import threading
 import time
-from collections.abc import AsyncIterator, Callable
 
 from ..errors import PromptTimeout
 from .events import Event
@@ -16,6 +15,7 @@ from .requests import installed_reactor, reactor_has_stopped
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
     from typing import Any
 
 __all__ = ["Turn", "Turns"]
@@ -37,7 +37,7 @@ class Turns:
     def _forget(self) -> None:
         """Begin anew. In a forked process, the thread that holds the lock may not exist."""
         self._process = os.getpid()
-        self._lock = threading.Lock()
+        self._lock = _thread.allocate_lock()
         self._holder: Turn | None = None
         self._waiting: list[Turn] = []
 
@@ -113,7 +113,8 @@ class Turn:
         self.release = _nothing
         asyncio: Any = sys.modules.get("asyncio")
         self._loop = asyncio._get_running_loop() if asyncio is not None else None
-        self._thread = threading.current_thread()
+        threading: Any = sys.modules.get("threading")  # if not, there is one thread
+        self._thread = threading.current_thread() if threading is not None else None
         self._in_reactor = False
         if self._loop is None and (reactor := installed_reactor()) is not None:
             reactor.callWhenRunning(self._begin)
@@ -128,7 +129,7 @@ class Turn:
         reactor = installed_reactor()
         if reactor is not None and (self._in_reactor or reactor_has_stopped(reactor)):
             return not reactor.running
-        return not self._thread.is_alive()
+        return self._thread is not None and not self._thread.is_alive()
 
 
 def _nothing() -> None:
