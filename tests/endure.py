@@ -7,8 +7,8 @@ directly, with a secret that is found, and with one that the user is asked for, 
 an event loop has run.
 
 Then it reads a secret from gnome-keyring so often, each time over a connection of its own, and
-looks whether the daemon lives. gnome-keyring 42 ends after a few hundred connections where calls
-are sent together.
+looks whether the daemon lives. Each tenth time it reads several together, which takes other calls.
+gnome-keyring 42 ends after a few hundred connections where calls are sent together.
 """
 
 from __future__ import annotations
@@ -57,11 +57,14 @@ READING = 3600.0
 #: After how many reads the daemon is looked at.
 LOOK = 100
 
+#: Of so many reads, one reads :data:`TOGETHER` secrets.
+BATCH, TOGETHER = 10, 6
+
 #: What the reads need.
 PROGRAMS = ("dbus-run-session", "gnome-keyring-daemon", "secret-tool")
 
-#: The attributes of the secret that is read, as keyring's backend stores it.
-ATTRIBUTES = ("service", "Endured", "username", "ada", "application", "Python keyring library")
+#: The attributes of the secrets that are read, as keyring's backend stores them.
+ATTRIBUTES = ("username", "ada", "application", "Python keyring library", "service")
 
 
 class Seen(NamedTuple):
@@ -133,12 +136,14 @@ class Reads(NamedTuple):
 
 def read_often(service: SecretService, number: int) -> Reads:
     """Read a secret so often, or until the daemon has died."""
-    service.run("secret-tool", "store", "--label=x", *ATTRIBUTES, typed=SECRET)
-    wanted = [(ATTRIBUTES[1], ATTRIBUTES[3])]
+    names = [f"Endured-{one}" for one in range(TOGETHER)]
+    for name in names:
+        service.run("secret-tool", "store", "--label=x", *ATTRIBUTES, name, typed=SECRET)
     wrong, deadline = 0, time.monotonic() + READING
     for done in range(1, number + 1):
+        wanted = [(name, ATTRIBUTES[1]) for name in (names if done % BATCH == 0 else names[:1])]
         found = ItemReader(service.address).read(wanted, PATIENCE)
-        wrong += found != [SECRET]
+        wrong += found != [SECRET] * len(wanted)
         if done % LOOK == 0 or done == number:
             if not service.is_alive:
                 return Reads(done, wrong, 1)
