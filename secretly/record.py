@@ -80,12 +80,13 @@ class Record:
         cls._defaults = {**cls._defaults, **own}
 
     def __init__(self, *values: Any, **named: Any) -> None:
-        found = {**self._defaults, **dict(zip(self._fields, values, strict=False)), **named}
-        if len(values) > len(self._fields) or found.keys() != self._field_names:
-            raise TypeError(f"{type(self).__name__} takes {', '.join(self._fields)}")
-        if values and not named.keys().isdisjoint(self._fields[: len(values)]):
+        fields, found = self._fields, self.__dict__
+        found.update(self._defaults, **named)
+        found.update(zip(fields, values, strict=False))
+        if len(values) > len(fields) or found.keys() != self._field_names:
+            raise TypeError(f"{type(self).__name__} takes {', '.join(fields)}")
+        if values and named and not named.keys().isdisjoint(fields[: len(values)]):
             raise TypeError(f"{type(self).__name__} was given a field twice")
-        self.__dict__.update(found)
 
     def _values(self) -> tuple[Any, ...]:
         return tuple(map(self.__dict__.__getitem__, self._fields))
