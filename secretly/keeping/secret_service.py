@@ -269,10 +269,11 @@ class ItemReader:
         """Begin to speak with the service.
 
         gnome-keyring sometimes answers nonsense where a collection is named by its alias. So the
-        default collection is called by a path of its own.
+        default collection is called by a path of its own. On a busy machine it may not yet know its
+        caller at the first call: an OpenSession then ends it ("assertion 'client' failed").
         """
-        opened = self._call(_SERVICE, "Service", "OpenSession", "vo", "sv", *_PLAIN)
         default = self._call(_SERVICE, "Service", "ReadAlias", "o", "s", "default")
+        opened = self._call(_SERVICE, "Service", "OpenSession", "vo", "sv", *_PLAIN)
         if opened is None or default is None or default[0] == "/":
             raise _HandOver
         self._session, self._collection = opened[1], default[0]
