@@ -57,18 +57,25 @@ async def obtain_values(run: PreparedRun, context: Context, tell: Callable[[str]
     for line in run.pinned:
         tell(line)
     removes = (*launch.removes, *narrowing.replaced)
-    handed = [_handed(run, request, found[request], narrowing) for request in requests]
+    handed = _handed(run, found, narrowing)
     return launch._replace(removes=removes, said=sorted(narrowing.said), handed=handed)
 
 
 def _handed(
-    run: PreparedRun, request: SecretRequest, result: ResolvedSecret, narrowing: _Narrowing
-) -> HandedSecret:
-    """What the receipt says of a secret."""
-    places = [one.by.describe() for one in run.deliveries if request in one.requests]
-    answer = TYPED if result.origin == TYPED else result.answer or NOT_ASKED
-    limits = narrowing.limits.get(request, (None, None))
-    return HandedSecret(result.name, result.origin, answer, tuple(places), *limits)
+    run: PreparedRun, found: Mapping[SecretRequest, ResolvedSecret], narrowing: _Narrowing
+) -> list[HandedSecret]:
+    """What the receipt says of each secret."""
+    places: dict[SecretRequest, list[str]] = {}
+    for delivery in run.deliveries:
+        for request in dict.fromkeys(delivery.requests):
+            places.setdefault(request, []).append(delivery.by.describe())
+    handed = []
+    for request, result in found.items():
+        answer = TYPED if result.origin == TYPED else result.answer or NOT_ASKED
+        limits = narrowing.limits.get(request, (None, None))
+        used = HandedSecret(result.name, result.origin, answer, tuple(places[request]), *limits)
+        handed.append(used)
+    return handed
 
 
 def _user_line(username: str) -> str:
