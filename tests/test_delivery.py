@@ -13,16 +13,18 @@ from pathlib import Path
 import pytest
 from command import Home, home
 
+from secretly import Secret, api
 from secretly.cli.console import user_context
 from secretly.errors import BadConfiguration
 from secretly.record import Record
 from secretly.reference import Reference
-from secretly.resolving.request import SecretRequest
+from secretly.resolving.request import SecretRequest, login_name
 from secretly.running.delivery import Environment
 from secretly.running.launch import Launch, execute
 from secretly.running.obtaining import obtain_values
 from secretly.running.planning import PlanInput, plan_delivery
 from secretly.running.preparing import prepare
+from secretly.testing import MemoryKeychain, sandbox
 
 
 class Descriptor(Record):
@@ -120,3 +122,35 @@ def test_a_variable_that_takes_no_secret_is_refused(name: str) -> None:
     with pytest.raises(BadConfiguration) as caught:
         Environment(name).check()
     assert caught.value.hint
+
+
+def calls_for(count: int) -> int:
+    """How many calls of Python functions it takes to obtain so many stored secrets for a run."""
+    names = [f"Example-{number}" for number in range(count)]
+    keychain, calls = MemoryKeychain(), 0
+    keychain.items |= {(name, login_name()): Secret("canary-1") for name in names}
+    request = SecretRequest(Reference("", ""), confirm=False)
+    explicit = {Environment(f"X{number}"): name for number, name in enumerate(names)}
+    given = PlanInput("/bin/true", ["true"], request, explicit=explicit)
+
+    def count_calls(frame: object, event: str, argument: object) -> None:
+        nonlocal calls
+        calls += event == "call"
+
+    with sandbox(keychain=keychain):
+        context = api.context()
+        prepared = prepare(plan_delivery(given), given, context)
+        before = sys.getprofile()
+        sys.setprofile(count_calls)
+        try:
+            launch = asyncio.run(obtain_values(prepared, context, lambda line: None))
+        finally:
+            sys.setprofile(before)
+    assert [one.name for one in launch.handed] == names
+    assert [one.places for one in launch.handed] == [(f"X{number}",) for number in range(count)]
+    return calls
+
+
+def test_many_secrets_take_as_long_as_so_many() -> None:
+    """Four times as many secrets take four times as many calls, not sixteen times."""
+    assert calls_for(400) < 5 * calls_for(100)
