@@ -42,6 +42,7 @@ from secretly.asking import wording
 from secretly.asking.assuan import unescape
 from secretly.cli import run_options, verbs
 from secretly.cli.main import VERSION
+from secretly.config import command_line, launchers
 from secretly.publishing.pypi_token import token_scope
 from secretly.testing import FakePinentry
 
@@ -631,6 +632,12 @@ def test_launchers_count_as_what_they_start(warm: Warm, command: Sequence[str]) 
         assert "TWINE" not in warm.run("run", *command, "check", "x").stdout
     finally:
         (folder.programs / command[0]).unlink()
+
+
+def test_the_launchers_are_those_of_the_table() -> None:
+    """The names of all but Python, for calls that need nothing else of the table."""
+    assert launchers.LAUNCHERS.keys() == command_line.LAUNCHERS
+    assert not any(name.startswith("py") for name in command_line.LAUNCHERS)
 
 
 def test_the_row_of_another_command_can_be_used(home: Home) -> None:

@@ -378,6 +378,6 @@ def test_a_launcher_without_a_reader_is_refused(
     look: Look, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One that is recognized, and whose settings nothing reads: they could steer the upload."""
-    monkeypatch.setitem(config.launchers._LAUNCHERS, "another", (frozenset(), (["run"],)))
+    monkeypatch.setitem(config.launchers.LAUNCHERS, "another", (frozenset(), (["run"],)))
     with pytest.raises(Refused, match="what another run changes for twine"):
         _ = look(f"another run {UPLOAD}").destination

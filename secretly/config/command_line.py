@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 
 from ..errors import Refused, SecretlyError
 from ..record import Record, computed
 from ..text import escape
 from .known_commands import OPTIONS
-from .launchers import IN_PROJECT, PLAIN, REDIRECTING, skip_options, started_by, values_of
 from .model import Command, Configuration, Profile
 
 TYPE_CHECKING = False  # typing's own would load it
@@ -17,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence, Set
 
 __all__ = [
+    "LAUNCHERS",
     "Invocation",
     "NoProfile",
     "Start",
@@ -25,6 +24,11 @@ __all__ = [
     "parse_words",
     "recognize",
 ]
+
+#: The launchers but Python. What is known of each is in ``launchers``, which most calls don't need.
+LAUNCHERS = frozenset(
+    "uv uvx poetry pdm hatch pipx pipenv conda mamba pixi rye nice nohup time timeout env".split()
+)
 
 #: Flags whose name begins that of an option with a value: argparse prefers the exact name.
 _FLAGS = frozenset({"--sign"})
@@ -89,6 +93,8 @@ class Invocation(Record):
     @computed
     def starts(self) -> tuple[Start, ...]:
         """What starts the command: each launcher as it is called."""
+        from .launchers import PLAIN, skip_options, values_of
+
         found = []
         for (name, own), word in zip(self.launching, self.started, strict=True):
             if name in PLAIN:
@@ -105,6 +111,8 @@ class Invocation(Record):
     @property
     def launcher(self) -> str:
         """The launcher that runs the command in the project's environment, as in ``"uv run"``."""
+        from .launchers import IN_PROJECT
+
         return next((one.name for one in self.starts if one.name in IN_PROJECT), "")
 
     @property
@@ -119,6 +127,8 @@ class Invocation(Record):
         It is given with the option or variable that says so; empty if none does. What the
         command reads there is not what secretly sees here.
         """
+        from .launchers import REDIRECTING
+
         for start in self.starts:
             redirecting = REDIRECTING.get(start.name, ())
             found = [name for name, _ in start.options if name in redirecting]
@@ -192,7 +202,7 @@ def recognize(
     for last, (name, arguments) in reversed([*enumerate(readings)]):
         row = configuration.commands.get(name if alias is None else alias)
         if row is not None:
-            pairs = itertools.pairwise(readings[: last + 1])
+            pairs = zip(readings[:last], readings[1 : last + 1], strict=True)  # noqa: RUF007
             # The first word after a launcher's own ones is the name of the next reading.
             split = [(by, own, len(own) - len(rest) - 1) for (by, own), (_, rest) in pairs]
             launching = tuple((by, own[:at]) for by, own, at in split)
@@ -236,6 +246,10 @@ def _readings(argv: Sequence[str]) -> list[tuple[str, Sequence[str]]]:
     """The command line as name and arguments, then the one that each launcher in it starts."""
     name, arguments = os.path.basename(argv[0]), argv[1:]
     readings = [(name, arguments)]
+    if name not in LAUNCHERS and not name.startswith("py"):  # most often
+        return readings
+    from .launchers import started_by
+
     if inner := started_by(name, arguments):
         word = inner[0]
         if name == "hatch":  # ENVIRONMENT:COMMAND

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +33,7 @@ _RUNNERS = frozenset(
 
 #: Each launcher but Python: its options with a value, and the words after which the command
 #: follows that it starts.
-_LAUNCHERS: dict[str, tuple[frozenset[str], tuple[list[str], ...]]] = {
+LAUNCHERS: dict[str, tuple[frozenset[str], tuple[list[str], ...]]] = {
     "uv": (_UV, (["run"], ["tool", "run"])),
     "uvx": (_UV, ([],)),
     "poetry": (_RUNNERS, (["run"],)),
@@ -87,23 +85,23 @@ IN_PROJECT = frozenset(
 
 def values_of(launcher: str) -> frozenset[str]:
     """The options of a launcher that take a value in the following argument."""
-    return _LAUNCHERS[launcher][0] if launcher in _LAUNCHERS else _PYTHON
+    return LAUNCHERS[launcher][0] if launcher in LAUNCHERS else _PYTHON
 
 
 def started_by(name: str, arguments: Sequence[str]) -> list[str]:
     """The command line that a launcher starts; empty if *name* is not a launcher."""
     if name.startswith("py") and _is_python(name):
         return _module(arguments)
-    if name not in _LAUNCHERS:
+    if name not in LAUNCHERS:
         return []
     if name == "env":  # its options take variables away, or split words
-        rest = [
-            *itertools.dropwhile(lambda word: not word.startswith("-") and "=" in word, arguments)
-        ]
+        rest = list(arguments)
+        while rest and not rest[0].startswith("-") and "=" in rest[0]:
+            del rest[0]
         return [] if rest[:1] and rest[0].startswith("-") else rest
     if name == "timeout":
-        return skip_options(arguments, _LAUNCHERS[name][0])[1:]
-    options, verbs = _LAUNCHERS[name]
+        return skip_options(arguments, LAUNCHERS[name][0])[1:]
+    options, verbs = LAUNCHERS[name]
     rest = skip_options(arguments, options)
     for verb in verbs:
         if rest[: len(verb)] == verb:
