@@ -25,9 +25,9 @@ from secretly.errors import (
     KeychainUnavailable,
     SecretlyError,
 )
-from secretly.keeping.backends import backend_name, explain
+from secretly.keeping.backends import explain
 from secretly.keeping.foreign import named_attributes, password_of, recognized
-from secretly.keeping.keychain import Keychain
+from secretly.keeping.keychain import Keychain, backend_name
 from secretly.keeping.secret_service import APPLICATION, is_own
 from secretly.keeping.store import SecretStore
 from secretly.keeping.stored_names import StoredNames

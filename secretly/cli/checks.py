@@ -13,9 +13,8 @@ from ..config import agents, loading, model, places, policy, values
 from ..config.agents import AskingLimits
 from ..errors import KeychainUnavailable, SecretlyError
 from ..keeping import sealing
-from ..keeping.backends import named_by
 from ..keeping.identity import IdentityFiles
-from ..keeping.keychain import Keychain
+from ..keeping.keychain import Keychain, named_by
 from ..keeping.stored_names import StoredNames
 from ..sources import registry
 from ..text import escape

@@ -90,68 +90,6 @@ class HandOverBus:
                     os.environ[BUS_VARIABLE] = _before[0]
 
 
-def backend_name(environ: Mapping[str, str], allowed: tuple[str, ...]) -> str | None:
-    """Return the backend that the environment or ``keyringrc.cfg`` names, or None.
-
-    Both can name any installed class, and so run any code: secretly's configuration must allow
-    a backend that is not one of keyring's own. It must allow keyring's chainer too, which uses
-    every other installed backend.
-
-    :raises KeychainUnavailable: if the configuration does not allow the backend.
-    """
-    named = environ.get("PYTHON_KEYRING_BACKEND")
-    where = "PYTHON_KEYRING_BACKEND"
-    if named is None:
-        where = _keyringrc_path(environ)
-        named = _configured_backend(where)
-    if named is None:
-        return None
-    chainer = named.startswith("keyring.backends.chainer.")
-    if named in allowed or (named.startswith("keyring.backends.") and not chainer):
-        return named
-    why = "uses any installed backend" if chainer else "is not one of keyring's own"
-    raise KeychainUnavailable(
-        f"{escape(where)} names the backend '{escape(named)}', which {why}",
-        "unset it, or allow it with [keychain] backends in secretly's configuration",
-    )
-
-
-def named_by(environ: Mapping[str, str]) -> str:
-    """Return what names the backend: the variable, or the path of keyring's configuration.
-
-    Empty if neither does.
-
-    :raises KeychainUnavailable: if keyring's configuration can't be read.
-    :raises Refused: if others could change it.
-    """
-    if "PYTHON_KEYRING_BACKEND" in environ:
-        return "PYTHON_KEYRING_BACKEND"
-    path = _keyringrc_path(environ)
-    return "" if _configured_backend(path) is None else path
-
-
-def _keyringrc_path(environ: Mapping[str, str]) -> str:
-    """Return where keyring reads its configuration (``keyring.util.platform_``)."""
-    folder = places.xdg_folder("config", environ)
-    return os.path.join(folder, "python_keyring", "keyringrc.cfg")
-
-
-def _configured_backend(path: str) -> str | None:
-    if not os.path.lexists(path) or os.path.realpath(path) == os.devnull:
-        return None
-    import configparser
-
-    parser = configparser.RawConfigParser()
-    try:
-        parser.read_string(safefiles.read_file(path).decode("utf-8"))
-    except (configparser.Error, UnicodeDecodeError, OSError):
-        raise KeychainUnavailable(f"can't read {escape(path)}", "fix or remove it") from None
-    if not parser.has_option("backend", "default-keyring"):
-        return None
-    safefiles.refuse_if_others_can_write(path, "keyring's configuration")
-    return parser.get("backend", "default-keyring").strip()
-
-
 def load_backend(name: str | None) -> Any:
     """Load the backend of that name; None: the one that works best here.
 

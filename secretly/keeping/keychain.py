@@ -6,28 +6,16 @@ the event loop, or keeps the process from exiting.
 
 from __future__ import annotations
 
+import os
 import time
 
+from .. import safefiles
+from ..config import places
 from ..errors import KeychainLocked, KeychainTimeout, KeychainUnavailable, SecretlyError
 from ..redacted import Secret
 from ..text import escape
 from ..waiting import requests
 from . import secret_service
-from .backends import (
-    NO_COLLECTION,
-    HandOverBus,
-    backend_name,
-    check_for_bus,
-    delete_items,
-    explain,
-    full_name,
-    has_attributes,
-    load_backend,
-    lock_state,
-    read_item,
-    refuse_unsafe,
-    store_item,
-)
 from .stored_names import NameTable, StoredNames
 
 TYPE_CHECKING = False  # typing's own would load it
@@ -96,7 +84,11 @@ class Keychain:
         seconds = await self._ready(prompt_timeout)
         if seconds is None:
             raise _not_set_up()
-        return await self._call(lambda backend: read_item(backend, service, username), seconds)
+        from . import backends
+
+        return await self._call(
+            lambda backend: backends.read_item(backend, service, username), seconds
+        )
 
     def expect(self, wanted: Sequence[tuple[str, str]]) -> None:
         """Announce items (*service* and *username*), so that one read fetches all of them."""
@@ -161,11 +153,12 @@ class Keychain:
         seconds = await self._ready(prompt_timeout)
         if seconds is None and prompt_timeout is None:
             raise _not_set_up()
+        from . import backends
 
         def store(backend: Any) -> str:
-            refuse_unsafe(backend)
-            name = full_name(backend)
-            if not store_item(backend, service, username, value):
+            backends.refuse_unsafe(backend)
+            name = backends.full_name(backend)
+            if not backends.store_item(backend, service, username, value):
                 raise KeychainUnavailable(
                     f"the keychain ({name}) does not return what was stored in it",
                     "look there for an item of that name, and delete it; use another keychain",
@@ -184,12 +177,13 @@ class Keychain:
         seconds = await self._ready(prompt_timeout)
         if seconds is None:
             raise _not_set_up()
+        from . import backends
 
         def delete(backend: Any) -> bool:
-            if read_item(backend, service, username) is None:
+            if backends.read_item(backend, service, username) is None:
                 return False
-            if has_attributes(backend):
-                delete_items(backend, service, username)
+            if backends.has_attributes(backend):
+                backends.delete_items(backend, service, username)
             else:
                 backend.delete_password(service, username)
             return True
@@ -211,11 +205,12 @@ class Keychain:
 
         :raises KeychainUnavailable: if that backend can't store secrets safely.
         """
+        from . import backends
 
         def describe(backend: Any) -> str:
-            refuse_unsafe(backend)
-            state = lock_state(backend)
-            name = full_name(backend)
+            backends.refuse_unsafe(backend)
+            state = backends.lock_state(backend)
+            name = backends.full_name(backend)
             return f"{name}, {state}" if state else name
 
         return await self._call(describe, MACHINE_TIMEOUT)
@@ -225,9 +220,11 @@ class Keychain:
 
         None: it has no collection, and so no item. To make one, it would ask the user.
         """
+        from . import backends
+
         machine = self._machine(prompt_timeout)
-        asks = await self._call(lock_state, machine)
-        if asks == NO_COLLECTION:
+        asks = await self._call(backends.lock_state, machine)
+        if asks == backends.NO_COLLECTION:
             return None
         if asks and prompt_timeout is None:
             raise KeychainLocked(f"the keychain is {asks}", "unlock it, or run without --no-input")
@@ -236,34 +233,38 @@ class Keychain:
         return self._limited(prompt_timeout)
 
     async def _call(self, work: Callable[[Any], T], seconds: float) -> T:
+        from . import backends
+
         name = backend_name(self._environ, self._allowed)
         if name is None:
-            check_for_bus(self._environ)
+            backends.check_for_bus(self._environ)
         address = self._bus = self._bus or secret_service.session_bus(self._environ)
 
         def explained() -> T:
             # A backend's error may repeat the secret, so it never leaves the thread.
             answers = not address or secret_service.check_bus(address)
             try:
-                return work(load_backend(name))
+                return work(backends.load_backend(name))
             except SecretlyError as error:
                 if answers or not isinstance(error, KeychainUnavailable) or name is not None:
                     raise
                 wrong: Exception = _no_answer(address)
             except Exception as error:
-                wrong = explain(error)
+                wrong = backends.explain(error)
             raise wrong
 
         try:
-            with HandOverBus(address):
+            with backends.HandOverBus(address):
                 return await requests.in_thread(explained, seconds)
         except TimeoutError:
             raise _wedged(seconds) from None
 
 
 def _not_set_up() -> KeychainUnavailable:
+    from . import backends
+
     return KeychainUnavailable(
-        f"the keychain is {NO_COLLECTION}",
+        f"the keychain is {backends.NO_COLLECTION}",
         "log in to the desktop once, or create a keyring named Default in its password program",
     )
 
@@ -281,3 +282,65 @@ def _wedged(seconds: float) -> KeychainTimeout:
         f"the keychain did not answer within {seconds:.0f} s",
         "its service may be stuck: log out and in again, or restart it",
     )
+
+
+def backend_name(environ: Mapping[str, str], allowed: tuple[str, ...]) -> str | None:
+    """Return the backend that the environment or ``keyringrc.cfg`` names, or None.
+
+    Both can name any installed class, and so run any code: secretly's configuration must allow
+    a backend that is not one of keyring's own. It must allow keyring's chainer too, which uses
+    every other installed backend.
+
+    :raises KeychainUnavailable: if the configuration does not allow the backend.
+    """
+    named = environ.get("PYTHON_KEYRING_BACKEND")
+    where = "PYTHON_KEYRING_BACKEND"
+    if named is None:
+        where = _keyringrc_path(environ)
+        named = _configured_backend(where)
+    if named is None:
+        return None
+    chainer = named.startswith("keyring.backends.chainer.")
+    if named in allowed or (named.startswith("keyring.backends.") and not chainer):
+        return named
+    why = "uses any installed backend" if chainer else "is not one of keyring's own"
+    raise KeychainUnavailable(
+        f"{escape(where)} names the backend '{escape(named)}', which {why}",
+        "unset it, or allow it with [keychain] backends in secretly's configuration",
+    )
+
+
+def named_by(environ: Mapping[str, str]) -> str:
+    """Return what names the backend: the variable, or the path of keyring's configuration.
+
+    Empty if neither does.
+
+    :raises KeychainUnavailable: if keyring's configuration can't be read.
+    :raises Refused: if others could change it.
+    """
+    if "PYTHON_KEYRING_BACKEND" in environ:
+        return "PYTHON_KEYRING_BACKEND"
+    path = _keyringrc_path(environ)
+    return "" if _configured_backend(path) is None else path
+
+
+def _keyringrc_path(environ: Mapping[str, str]) -> str:
+    """Return where keyring reads its configuration (``keyring.util.platform_``)."""
+    folder = places.xdg_folder("config", environ)
+    return os.path.join(folder, "python_keyring", "keyringrc.cfg")
+
+
+def _configured_backend(path: str) -> str | None:
+    if not os.path.lexists(path) or os.path.realpath(path) == os.devnull:
+        return None
+    import configparser
+
+    parser = configparser.RawConfigParser()
+    try:
+        parser.read_string(safefiles.read_file(path).decode("utf-8"))
+    except (configparser.Error, UnicodeDecodeError, OSError):
+        raise KeychainUnavailable(f"can't read {escape(path)}", "fix or remove it") from None
+    if not parser.has_option("backend", "default-keyring"):
+        return None
+    safefiles.refuse_if_others_can_write(path, "keyring's configuration")
+    return parser.get("backend", "default-keyring").strip()
