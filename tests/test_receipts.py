@@ -29,8 +29,7 @@ from secretly.errors import Cancelled, NotFound, Refused, SecretlyError
 from secretly.publishing.archives import Distribution
 from secretly.resolving.request import Context
 from secretly.running import receipt_file, receipts
-from secretly.running.json_line import to_json
-from secretly.running.receipt_file import ReceiptFile
+from secretly.running.receipt_file import ReceiptFile, to_json
 from secretly.running.receipts import HandedSecret, Journal, Use
 from secretly.testing import FakePinentry, MemoryKeychain, sandbox
 

@@ -12,8 +12,7 @@ from ..processes import ancestry
 from ..record import Record
 from ..reference import Reference, without_secrets
 from ..text import escape, format_command, shorten
-from .json_line import to_json
-from .receipt_file import ReceiptFile
+from .receipt_file import ReceiptFile, to_json
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from ..config.command_line import Invocation
     from ..publishing.archives import Distribution
     from ..resolving.request import Context
-    from .json_line import Json
+    from .receipt_file import Json
 
 #: How much is recorded: nothing; each hand-over; the command line as well.
 OFF, ON, FULL = "off", "on", "full"
