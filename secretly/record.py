@@ -69,23 +69,25 @@ class Record:
     """
 
     _fields: ClassVar[tuple[str, ...]] = ()
-    _field_names: ClassVar[frozenset[str]] = frozenset()
     _defaults: ClassVar[dict[str, Any]] = {}
 
     def __init_subclass__(cls) -> None:
-        names = _annotated(cls)
-        own = {name: vars(cls)[name] for name in names if name in vars(cls)}
-        cls._fields = (*cls._fields, *(name for name in names if name not in cls._fields))
-        cls._field_names = frozenset(cls._fields)
-        cls._defaults = {**cls._defaults, **own}
+        names, inherited, own = _annotated(cls), cls._fields, vars(cls)
+        if inherited:
+            names = (*inherited, *(name for name in names if name not in inherited))
+        defaults = {name: own[name] for name in names if name in own}
+        cls._defaults = {**cls._defaults, **defaults} if inherited else defaults
+        cls._fields = names
 
     def __init__(self, *values: Any, **named: Any) -> None:
         fields, found = self._fields, self.__dict__
-        found.update(self._defaults, **named)
+        found.update(self._defaults)
         found.update(zip(fields, values, strict=False))
-        if len(values) > len(fields) or found.keys() != self._field_names:
+        found.update(named)
+        unknown = len(values) > len(fields) or not named.keys() <= set(fields)
+        if unknown or len(found) != len(fields):
             raise TypeError(f"{type(self).__name__} takes {', '.join(fields)}")
-        if values and named and not named.keys().isdisjoint(fields[: len(values)]):
+        if values and not named.keys().isdisjoint(fields[: len(values)]):
             raise TypeError(f"{type(self).__name__} was given a field twice")
 
     def _values(self) -> tuple[Any, ...]:
