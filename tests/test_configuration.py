@@ -7,6 +7,7 @@ import os
 import pwd
 import re
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secretly import safefiles
-from secretly.config import loading, places, values
+from secretly.config import loading, places, toml, values
 from secretly.config.model import Configuration, Entry
 from secretly.config.values import check_variable, duration
 from secretly.errors import BadConfiguration, Refused, SecretlyError
@@ -399,7 +400,9 @@ LINES = st.one_of(
 def test_any_text_is_a_configuration_or_a_typed_error(
     data: bytes, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """No bytes make reading fail in another way."""
+    """No bytes make reading fail in another way, and plain files are read as all others."""
+    plain = toml.plain_tables(data)
+    assert plain is None or repr(plain) == repr(tomllib.loads(data.decode()))
     config = tmp_path_factory.getbasetemp() / "whatever.toml"
     try:
         found = load(config, data)
@@ -476,6 +479,19 @@ def test_an_invalid_duration_is_refused(text: str) -> None:
     with pytest.raises(BadConfiguration) as caught:
         duration(text)
     assert caught.value.hint
+
+
+@given(st.text("0123456789smh\u0661 -", max_size=8) | st.from_regex(r"[0-9]{1,7}[smhd]\n?"))
+def test_a_duration_is_digits_and_a_unit(text: str) -> None:
+    """As the pattern says."""
+    found = re.fullmatch(r"([0-9]{1,6})([smh])", text)
+    try:
+        seconds = duration(text)
+    except SecretlyError:
+        assert found is None or int(found[1]) == 0
+    else:
+        assert found is not None
+        assert seconds == int(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]
 
 
 @pytest.mark.parser("durations")

@@ -76,10 +76,10 @@ def _user_tables(path: str, named: bool) -> dict[str, Any] | None:
             "check that it is a plain file, and its permissions",
         ) from None
     safefiles.refuse_if_others_can_write(path, "the configuration")
-    import tomllib
+    from . import toml
 
     try:
-        return tomllib.loads(data.decode())
+        return toml.loads(data)
     # ValueError: also a number of 5000 digits. RecursionError: 1000 brackets.
     except (ValueError, RecursionError) as error:
         raise BadConfiguration(

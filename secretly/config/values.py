@@ -33,12 +33,11 @@ def duration(text: str) -> float:
     >>> duration("15m")
     900.0
     """
-    import re
-
-    found = re.fullmatch(r"([0-9]{1,6})([smh])", text)
-    if not found or int(found[1]) == 0:
+    number, unit = text[:-1], text[-1:]
+    valid = number.isascii() and number.isdigit() and len(number) <= 6 and unit in _UNITS
+    if not valid or int(number) == 0:
         raise BadConfiguration(f"'{escape(text)}' is not a valid duration", "try 60s, 15m or 2h")
-    return float(int(found[1]) * _UNITS[found[2]])
+    return float(int(number) * _UNITS[unit])
 
 
 def duration_text(seconds: float) -> str:
