@@ -183,18 +183,20 @@ def test_most_examples_of_the_pages_are_plain() -> None:
 
 
 @pytest.mark.process
-def test_a_plain_configuration_loads_nothing_slow(tmp_path: Path) -> None:
+def test_a_plain_configuration_and_policy_load_nothing_slow(tmp_path: Path) -> None:
     """Neither the standard library's reader nor patterns."""
     (tmp_path / "config.toml").write_text(
         '[secrets.Mine]\nsource = "op://Private/Mine"\nremember = "15m"\nhosts = ["a.example"]\n'
         '[commands.tool.profiles.p]\nenv = { A = "x" }\nsecrets = { B = "Mine" }\n'
     )
+    (tmp_path / "policy.toml").write_text('confirm = "stored"\nagent_programs = ["my-agent"]\n')
     code = f"""
 import sys
 sys.path.append({str(ROOT)!r})
-from secretly.config import loading
+from secretly.config import loading, policy
 found = loading.load({{"SECRETLY_CONFIG": {str(tmp_path / "config.toml")!r}}})
 assert found.commands["tool"].profiles["p"].secrets == {{"B": "Mine"}}
+assert policy.load("/nonexistent/policy", {str(tmp_path / "policy.toml")!r}).confirm == "stored"
 print([name for name in ("tomllib", "re", "enum", "typing", "collections") if name in sys.modules])
 """
     done = subprocess.run(

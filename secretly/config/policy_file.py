@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-import tomllib
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from .. import safefiles
 from ..errors import BadConfiguration, Refused
 from ..text import escape, shorten
+from . import toml
+
+TYPE_CHECKING = False  # importing typing would slow down the start
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
 
 __all__ = ["ORDER", "read"]
 
@@ -68,7 +71,7 @@ def _table(path: str, systems: bool) -> dict[str, Any]:
     if systems:
         _refuse_if_not_roots(path)
     try:
-        table = tomllib.loads(data.decode())
+        table = toml.loads(data)
     except (ValueError, RecursionError) as error:
         raise BadConfiguration(
             f"the policy {escape(path)} is not valid TOML: {escape(str(error))}", "fix that line"
