@@ -41,11 +41,10 @@ def load(environ: Mapping[str, str] | None = None) -> Configuration:
 
 def _merged(shipped: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
     """The shipped tables with the user's values in place of theirs, key by key."""
-    both = dict(shipped)
-    for name, value in own.items():
-        if isinstance(value, dict) and isinstance(both.get(name), dict):
-            value = _merged(both[name], value)
-        both[name] = value
+    both = {**shipped, **own}
+    for name in shipped.keys() & own.keys():
+        if isinstance(shipped[name], dict) and isinstance(own[name], dict):
+            both[name] = _merged(shipped[name], own[name])
     return both
 
 

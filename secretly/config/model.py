@@ -2,19 +2,51 @@
 
 from __future__ import annotations
 
+import _collections_abc  # loaded already; collections is not
+
 from ..record import Record
 from ..reference import Reference
 
 TYPE_CHECKING = False  # importing typing would slow down the start
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Literal
+    from collections.abc import Callable, Iterator, Mapping
+    from typing import Any, Literal
 
     from .agents import AskingLimits
 
     #: Store what was typed: no, yes, ask after it was accepted, or hold it in memory for so many
     #: seconds.
     Remember = bool | float | Literal["ask"]
+
+
+class Tables(_collections_abc.Mapping[str, "Any"]):
+    """Tables of the configuration. Each is read when it is first used: a run needs one or two.
+
+    :param read: what makes the value of a name and its table.
+    """
+
+    def __init__(self, read: Callable[[str, Any], Any], tables: Mapping[str, Any]) -> None:
+        self._read, self._tables = read, tables
+        self._values: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._values:
+            self._values[name] = self._read(name, self._tables[name])
+        return self._values[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._tables
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tables)
+
+    def __len__(self) -> int:
+        return len(self._tables)
+
+    def having(self, key: str, kind: type) -> list[str]:
+        """The names of the tables with such a value for a key."""
+        tables = self._tables.items()
+        return [name for name, table in tables if isinstance(table.get(key), kind)]
 
 
 class Entry(Record):
@@ -120,6 +152,15 @@ class Configuration(Record):
     pinentry: str | AskingLimits | None = None
     backends: tuple[str, ...] = ()
     path: str | None = None
+
+    def having(self, key: str, kind: type) -> dict[str, Entry]:
+        """The entries with such a value for a key in the file, and maybe others.
+
+        To read all entries takes long, if there are many.
+        """
+        entries = self.secrets
+        names = entries.having(key, kind) if isinstance(entries, Tables) else entries
+        return {name: entries[name] for name in names}
 
     def entry(self, name: str) -> Entry:
         """Return the entry of a secret.

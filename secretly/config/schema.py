@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from ..errors import BadConfiguration, SecretlyError
-from ..reference import OWN, Reference, looks_secret, parse
+from ..reference import OWN, Reference, are_right, looks_secret, parse
 from ..text import escape
-from .model import Command, Configuration, Entry, Profile
+from .model import Command, Configuration, Entry, Profile, Tables
 from .values import check_variable, duration, is_variable
 
 TYPE_CHECKING = False  # importing typing would slow down the start
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any
 
     from .model import Remember
-else:
-    from _collections_abc import Mapping  # loaded already; collections is not
 
 
 class _Bad(Exception):
@@ -126,6 +124,9 @@ _ENTRY: dict[str, Any] = {
     "narrow": _flag,
     "sealed": _flag,
 }
+#: The keys of an entry that go with all others.
+_INDEPENDENT = _ENTRY.keys() - {"source", "command", "format", "sealed"}
+
 _PROFILE: dict[str, Any] = {
     "env": _table(_text, _plain_variable),
     "secrets": _table(_reference_text, _secret_variable),
@@ -145,6 +146,47 @@ _COMMAND: dict[str, Any] = {
     "expires": _lifetime,
     "default": _text,
 }
+
+
+def _unclear(tables: Mapping[str, Any]) -> list[str]:
+    """The names of the entries that may be wrong, in their order.
+
+    To read each takes ten times as long, and a run needs one or two.
+    """
+    right: set[tuple[str, str | bool]] = set()
+    sources: list[str] = []
+    unclear = [name for name, table in tables.items() if not _is_clear(table, right, sources)]
+    return unclear if are_right(sources) else list(tables)
+
+
+def _is_clear(table: object, right: set[tuple[str, str | bool]], sources: list[str]) -> bool:
+    """Whether an entry is surely right, if its source is.
+
+    :param right: the keys with their values that were read before.
+    :param sources: gets the source.
+    """
+    if not isinstance(table, dict):
+        return False
+    for key, value in table.items():
+        if type(value) is str and key == "source":
+            sources.append(value)
+        elif type(value) is not str and type(value) is not bool:  # 1 == True
+            return False
+        elif (key, value) not in right:
+            if not _is_right(key, value):
+                return False
+            right.add((key, value))
+    return True
+
+
+def _is_right(key: str, value: object) -> bool:
+    if key not in _INDEPENDENT:
+        return False
+    try:
+        _ENTRY[key](value)
+    except (_Bad, SecretlyError):
+        return False
+    return True
 
 
 class ConfigFile:
@@ -221,30 +263,13 @@ class ConfigFile:
         prompt = self.read("prompt", tables.get("prompt", {}), {"pinentry": _text})
         keychain = self.read("keychain", tables.get("keychain", {}), {"backends": _texts})
         secrets = self.table("secrets", tables.get("secrets", {}))
-        commands = _Commands(self, self.table("commands", tables.get("commands", {})))
+        for name in _unclear(secrets):
+            self.entry(name, secrets[name])  # find errors now, even if this run doesn't need it
+        commands = self.table("commands", tables.get("commands", {}))
         return Configuration(
-            secrets={name: self.entry(name, value) for name, value in secrets.items()},
-            commands=commands,
+            secrets=Tables(self.entry, secrets),
+            commands=Tables(self.command, commands),
             path=self.path or None,
             **prompt,
             **keychain,
         )
-
-
-class _Commands(Mapping[str, Command]):
-    """The known commands. Each is read when it is first used: a run needs one or two."""
-
-    def __init__(self, file: ConfigFile, tables: Mapping[str, Any]) -> None:
-        self._file, self._tables = file, tables
-        self._read: dict[str, Command] = {}
-
-    def __getitem__(self, name: str) -> Command:
-        if name not in self._read:
-            self._read[name] = self._file.command(name, self._tables[name])
-        return self._read[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._tables)
-
-    def __len__(self) -> int:
-        return len(self._tables)

@@ -231,7 +231,7 @@ def _items(
     run.until = max(request.until for request, _ in wanted)
     first = next(request for request, found in wanted if any(one.source for one in found))
     run.wanted_by = lambda: "\n".join(filter(None, (first.wanted_by, context.asked_by)))
-    entries = context.configuration.secrets
+    entries = context.configuration.having("command", list)
     commands = {name: entry.command for name, entry in entries.items() if entry.command}
     as_json = {name for name in commands if entries[name].format}
     return items.Items(run, references, commands, as_json)

@@ -210,11 +210,11 @@ def _lease_terms(
 
     There the Yes is for what is uploaded now.
     """
-    durations = (one.confirm for one in context.configuration.secrets.values())
+    entries = context.configuration.having("confirm", str).values()
     if (
         plan.publishes
         or context.ancestors is None
-        or all(confirm is None or isinstance(confirm, bool) for confirm in durations)
+        or all(one.confirm is None or isinstance(one.confirm, bool) for one in entries)
     ):
         return None
     from ..processes import ancestry
