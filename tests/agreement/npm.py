@@ -79,7 +79,11 @@ def _npmrc(chooser: Chooser, *, own: bool) -> str:
     if chooser.chance(30):
         lines.append(f"//one.example/:_authToken={chooser.of(['${NPM_TOKEN}', 'canary-file'])}")
     lines += chooser.some(["fund=false", "save-exact=true", "access=public", "; x", "tag=next"], 2)
+    flags = ["workspaces", "include-workspace-root", "ignore-scripts"]
+    if chooser.chance(8):
+        lines.append(f"{chooser.of(flags)}{chooser.of(['', '=', '=1', '=off', '=0', '=null'])}")
     odd = [
+        *("workspace=one", "workspaces[]=true", "workspaces=undefined"),
         "[one]",
         "//one.example/npm/:_authToken=canary-longer",
         "registry='https://three.example/'",
@@ -148,8 +152,10 @@ def _published(chooser: Chooser) -> tuple[list[list[str]], dict[str, str]]:
         files["project/sub/two/package.json"] = files["project/sub/one/package.json"].replace(
             '"one"', '"two"'
         )
-        words = ["-w one", "--workspace=sub/two", "-w one -w two", "--workspaces", "-ws"]
-        return [chooser.of(words, ["-w sub", "--workspaces -iwr", "-w missing"]).split()], files
+        words = ["-w one", "--workspace=sub/two", "-w one -w two", "--workspaces", "-ws", ""]
+        return [
+            chooser.of(words, ["-w sub", "--workspaces -iwr", "-w missing", "-w ."]).split()
+        ], files
     return [[chooser.of([".", "./"])]] if chooser.chance(25) else [], files
 
 
@@ -187,10 +193,13 @@ def case(chooser: Chooser) -> Case:
             "npm_config_registry": (15, GOOD),
             "NPM_CONFIG_REGISTRY": (5, GOOD),
             "NPM_CONFIG_TAG": (5, ["beta"]),
-            "npm_config_dry_run": (4, ["true", "false"]),
+            "npm_config_dry_run": (4, ["true", "false", "1"]),
+            "npm_config_workspaces": (4, ["true", "0", "yes"]),
         }
     )
-    return Case(arguments, {**environ, "NPM_TOKEN": ""}, files)
+    below = "project/sub/one/package.json" in files and chooser.chance(15)
+    folder = "project/sub/one" if below else "project"
+    return Case(arguments, {**environ, "NPM_TOKEN": ""}, files, folder)
 
 
 def cases() -> SearchStrategy[Case]:

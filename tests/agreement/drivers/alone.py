@@ -180,7 +180,13 @@ def answer(seen: Seen, said: str, failed: bool, defaults: dict[str, str]) -> dic
     return {"url": defaults.get(url, url), "username": user, "files": files, "error": ""}
 
 
-def examine(tool: str, case: dict[str, Any], given: dict[str, str]) -> tuple[str, bool]:
+#: Runs a tool: see :func:`run`.
+Run = Callable[[str, dict[str, Any], dict[str, str]], tuple[str, bool]]
+
+
+def examine(
+    tool: str, case: dict[str, Any], given: dict[str, str], run: Run = run
+) -> tuple[str, bool]:
     """Run the tool with the first of the *tries*, further variables, with which it sends."""
     found = ("", True)
     for variables in case.get("tries", [{}]):
@@ -201,7 +207,9 @@ def usual(proxy: str, authority: str) -> dict[str, str]:
 
 
 def main(
-    handler: type[Handler] = Handler, variables: Callable[[str, str], dict[str, str]] = usual
+    handler: type[Handler] = Handler,
+    variables: Callable[[str, str], dict[str, str]] = usual,
+    run: Run = run,
 ) -> None:
     """Answer cases until the input ends.
 
@@ -209,6 +217,7 @@ def main(
 
     :param handler: what answers the tool.
     :param variables: makes the variables that each call is given.
+    :param run: runs the tool.
     """
     tool = sys.argv[1]
     with socket.socket() as one:
@@ -224,7 +233,7 @@ def main(
         given = variables(proxy, str(Handler.authority.path))
         for line in sys.stdin:
             case = json.loads(line)
-            said, failed = examine(tool, case, given)
+            said, failed = examine(tool, case, given, run)
             if "default" in case:
                 defaults[Handler.seen.uploads[0][0]] = case["default"]
                 continue
