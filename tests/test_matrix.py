@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 
 import pytest
 import tokens
+from agreement import cargo, npm
 from agreement.cases import HERE
 from agreement.real import alone
 from command import SECRETLY, Home, home
@@ -200,6 +201,69 @@ def _maturin(moves: Moves) -> list[Callable[[], None]]:
     return _by_options(moves, "MATURIN")
 
 
+def _npm(moves: Moves) -> list[Callable[[], None]]:
+    package: dict[str, Any] = {"name": "demo", "version": "1.0.0"}
+
+    def manifest(**more: object) -> None:
+        package.update(more)
+        moves.files["package.json"] = json.dumps(package)
+
+    def token() -> None:
+        host = moves.url().partition(":")[2].replace("ada@", "")
+        moves.file(moves.pick.choice([".npmrc", "~/.npmrc"]), f"{host}:_authToken=${{NPM_TOKEN}}\n")
+
+    manifest()
+    scoped = "@sc:registry"
+    proxy = f"http://127.0.0.1:{moves.ports.c}"
+    return [
+        lambda: moves.option("--registry", "--reg", "-registry", value=moves.url()),
+        lambda: moves.options.append(f"--{scoped}={moves.url()}"),
+        lambda: moves.variable("npm_config_registry", moves.url()),
+        lambda: moves.environ.update({f"npm_config_{scoped}": moves.url()}),
+        lambda: moves.file(".npmrc", f"registry={moves.url()}\n"),
+        lambda: moves.file("~/.npmrc", f"registry={moves.url()}\n"),
+        lambda: moves.file(".npmrc", f"{scoped}={moves.url()}\n"),
+        lambda: moves.file(".npmrc", f"https-proxy={proxy}\n"),
+        lambda: moves.file("~/.npmrc", f"https-proxy={proxy}\n"),
+        lambda: manifest(publishConfig={"registry": moves.url()}),
+        lambda: manifest(name="@sc/demo", publishConfig={"access": "public"}),
+        token,
+    ]
+
+
+def _cargo(moves: Moves) -> list[Callable[[], None]]:
+    def index() -> str:
+        path = moves.pick.choice(["index", "index", "moved"])
+        return f"sparse+http://127.0.0.1:{moves.pick.choice(moves.ports[:2])}/{path}/"
+
+    def manifest(publish: str = "") -> None:
+        moves.files["Cargo.toml"] = (
+            '[package]\nname = "demo"\nversion = "1.0.0"\nedition = "2021"\nlicense = "MIT"\n'
+            f'description = "x"\n{publish}'
+        )
+
+    manifest()
+    moves.files["src/lib.rs"] = ""
+    own, project = "~/.cargo/config.toml", ".cargo/config.toml"
+    table, proxy = '[registries.{}]\nindex = "{}"\n', f'proxy = "127.0.0.1:{moves.ports.c}"\n'
+    return [
+        lambda: moves.option("--registry", value="corp"),
+        lambda: moves.option("--registry", value=moves.pick.choice(["corp2", "crates-io"])),
+        lambda: moves.option("--config", value=f'registries.corp.index="{index()}"'),
+        lambda: moves.variable("CARGO_REGISTRIES_CORP_INDEX", index()),
+        lambda: moves.variable("CARGO_REGISTRIES_CORP2_INDEX", index()),
+        lambda: moves.variable("CARGO_REGISTRY_DEFAULT", "corp"),
+        lambda: moves.variable("__CARGO_TEST_CRATES_IO_URL_DO_NOT_USE_THIS", index()),
+        lambda: moves.file(project, table.format("corp", index())),
+        lambda: moves.file(own, table.format("corp", index())),
+        lambda: moves.file(own, table.format("corp2", index())),
+        lambda: moves.file(own, '[registry]\ndefault = "corp"\n'),
+        lambda: moves.file(project, f"[http]\n{proxy}"),
+        lambda: moves.file(own, f"[http]\n{proxy}"),
+        lambda: manifest('publish = ["corp"]\n'),
+    ]
+
+
 #: Each tool's words, and what may be combined with them.
 TOOLS: Mapping[str, tuple[list[str], list[str], Callable[[Moves], list[Callable[[], None]]]]] = {
     "twine": (["upload"], [FILE], _twine),
@@ -209,7 +273,12 @@ TOOLS: Mapping[str, tuple[list[str], list[str], Callable[[Moves], list[Callable[
     "poetry": (["publish"], [], _poetry),
     "pdm": (["publish"], ["--no-build"], _pdm),
     "maturin": (["upload"], [FILE], _maturin),
+    "cargo": (["publish", "--no-verify", "--allow-dirty"], [], _cargo),
+    "npm": (["publish"], [], _npm),
 }
+
+#: The tools whose registries know no tokens that could be narrowed.
+WHOLE = ("cargo", "npm")
 
 #: The variables with which each tool has a user and a secret without secretly.
 BARE: Mapping[str, Mapping[str, str]] = {
@@ -220,10 +289,39 @@ BARE: Mapping[str, Mapping[str, str]] = {
     "poetry": {f"POETRY_PYPI_TOKEN_{name}": "canary-bare" for name in ("CORP", "CORP2", "PYPI")},
     "pdm": {"PDM_PUBLISH_USERNAME": "__token__", "PDM_PUBLISH_PASSWORD": "canary-bare"},
     "maturin": {"MATURIN_USERNAME": "__token__", "MATURIN_PASSWORD": "canary-bare"},
+    "cargo": {
+        f"CARGO_{name}_TOKEN": "canary-bare"
+        for name in ("REGISTRY", "REGISTRIES_CORP", "REGISTRIES_CORP2")
+    },
 }
 
+
+def bare(name: str, ports: Ports) -> Mapping[str, str]:
+    """The variables with which a tool has a user and a secret without secretly."""
+    if name != "npm":
+        return BARE[name]
+    hosts = [f"//127.0.0.1:{port}{path}" for port in ports[:2] for path in ("/", "/legacy/")]
+    hosts.append(npm.builtin().partition(":")[2])
+    return {f"npm_config_{host}:_authToken": "canary-bare" for host in hosts}
+
+
+def program(name: str, found: Home) -> str:
+    """The path of a tool. cargo is the toolchain's own: an empty home has none for rustup."""
+    if name != "cargo":
+        return tool(name)
+    if cargo.missing():
+        pytest.skip("needs cargo")  # CI has none: it would take longer to install than to test
+    path = Path(cargo.path())
+    found.environ["PATH"] += f"{os.pathsep}{path.parent}"
+    return str(path)
+
+
 #: What keeps tools from the network for other things.
-QUIET = {"FLIT_NO_NETWORK": "1", "PDM_CHECK_UPDATE": "0", "UV_HTTP_RETRIES": "0"}
+QUIET = {
+    **{"FLIT_NO_NETWORK": "1", "PDM_CHECK_UPDATE": "0", "UV_HTTP_RETRIES": "0"},
+    **{"npm_config_update_notifier": "false", "npm_config_fetch_retries": "0"},
+    "CARGO_NET_RETRY": "0",
+}
 
 
 class Loopback:
@@ -290,13 +388,18 @@ def lay_out(name: str, found: Home, moves: Moves) -> Path:
     return folder
 
 
+def typed(name: str) -> str:
+    """What is typed at each prompt of a tool."""
+    return "canary-typed" if name in WHOLE else TOKEN
+
+
 def attempt(name: str, loopback: Loopback, moves: Moves) -> tuple[Any, list[str]]:
     """Run secretly with a tool, and return what came of it, and the lines of the first prompt."""
     first, last, _ = TOOLS[name]
-    with home() as found, FakePinentry([TOKEN] * 3) as fake:
+    with home() as found, FakePinentry([typed(name)] * 3) as fake:
         folder = lay_out(name, found, moves)
         own = ["--env-file", ".env"] if moves.env_file else []
-        argv = [*SECRETLY, "run", *own, tool(name), *first, *moves.options, *last]
+        argv = [*SECRETLY, "run", *own, program(name, found), *first, *moves.options, *last]
         environ = {**found.environ, **QUIET, **moves.environ, **fake.environ}
         done = loopback.run(argv, environ, folder)
         text = fake.prompts[0]["SETDESC"] if fake.prompts else ""
@@ -319,23 +422,26 @@ def uploads_without_secretly(name: str, loopback: Loopback, moves: Moves) -> boo
         folder = lay_out(name, found, moves)
         filed = dict(line.rstrip("\n").split("=", 1) for line in moves.env_file)
         proxy = {"HTTPS_PROXY": f"http://127.0.0.1:{loopback.ports.c}"}
-        environ = {**found.environ, **QUIET, **BARE[name], **proxy, **filed, **moves.environ}
-        done = loopback.run([tool(name), *first, *moves.options, *last], environ, folder)
+        argv = [program(name, found), *first, *moves.options, *last]
+        given = bare(name, loopback.ports)
+        environ = {**found.environ, **QUIET, **given, **proxy, **filed, **moves.environ}
+        done = loopback.run(argv, environ, folder)
         sent = any(password or method == "CONNECT" for _, _, password, method in done["got"])
         return sent or UNREACHED.search(done["said"]) is not None
 
 
-def outcome(done: Any, prompt: list[str], ports: Ports) -> str:
+def outcome(name: str, done: Any, prompt: list[str], ports: Ports) -> str:
     """What came of an attempt, in a word. What must not happen fails."""
+    # uv looks for existing files at the index's other URL, without credentials. Before the prompt,
+    # secretly asks an index of crates where its registry is.
+    got = [one for one in done["got"] if one[2:] != ["", "GET"]]
+    assert typed(name) not in done["said"]
     if not prompt:
-        assert done["got"] == [], done
-        assert TOKEN not in done["said"]
+        assert (got if name == "cargo" else done["got"]) == [], done
         return "refused" if done["status"] == 125 else "no secret needed"
     shown = next(line for line in prompt if line.startswith("to: "))
     proxied = any("network: " in line and f"proxy 127.0.0.1:{ports.c}" in line for line in prompt)
     host = re.match(r"to: (127\.0\.0\.1:\d+)", shown)
-    # uv looks for existing files at the index's other URL, without credentials.
-    got = [one for one in done["got"] if one[2:] != ["", "GET"]]
     for server, where, password, _ in got:
         if host is None:  # the tool's own index, which only a proxy could reach
             assert server == "C", (shown, done)
@@ -343,7 +449,7 @@ def outcome(done: Any, prompt: list[str], ports: Ports) -> str:
         else:
             assert where == host[1], (shown, done)
         assert proxied or server != "C", (prompt, done)
-        assert TOKEN not in password, "the long token"
+        assert name in WHOLE or TOKEN not in password, "the long token"
     if not got:
         return "the tool sent nothing"
     return "through the proxy" if got[0][0] == "C" else "uploaded"
@@ -374,7 +480,7 @@ def test_no_upload_reaches_another_server_than_the_one_shown(
         done, prompt = attempt(name, loopback, moves)
         context = (number, moves.options, moves.environ, moves.env_file, moves.files)
         try:
-            found = outcome(done, prompt, loopback.ports)
+            found = outcome(name, done, prompt, loopback.ports)
         except AssertionError as error:
             raise AssertionError(f"{context}: {error}") from None
         if found == "refused" and not uploads_without_secretly(name, loopback, moves):

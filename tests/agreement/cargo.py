@@ -260,7 +260,7 @@ def answer(upload: Upload) -> Answer:
 
 
 @functools.cache
-def _cargo() -> str:
+def path() -> str:
     """The path of the stable cargo; empty if it isn't there."""
     rustup = shutil.which("rustup")
     if rustup is None:
@@ -276,7 +276,7 @@ def _cargo() -> str:
 
 def missing() -> str:
     """Why cargo can't be asked here; empty if it can."""
-    return real.missing() or ("" if _cargo() else "rustup has no stable cargo")
+    return real.missing() or ("" if path() else "rustup has no stable cargo")
 
 
 def ask(version: str, calls: Sequence[tuple[Case, Path]]) -> Sequence[Answer]:
@@ -299,13 +299,13 @@ def ask(version: str, calls: Sequence[tuple[Case, Path]]) -> Sequence[Answer]:
             ),
         ]
         command = [*(real.alone() or ()), sys.executable, "-P"]
-        answers = real._answers([*command, HERE / "drivers" / "crates.py", _cargo()], lines)
+        answers = real._answers([*command, HERE / "drivers" / "crates.py", path()], lines)
     assert len(answers) == len(calls), (version, len(answers))
     return [real._answer(found) for found in answers]
 
 
 def _path() -> str:
-    return f"{Path(_cargo()).parent}:/usr/bin:/bin"
+    return f"{Path(path()).parent}:/usr/bin:/bin"
 
 
 def _environ(case: Case, root: Path) -> dict[str, str]:

@@ -50,10 +50,9 @@ class Crates(Handler):
             return
         url, name, version = found.groups()
         if name is None:
-            size = struct.unpack("<I", body[:4])[0]
-            crate = json.loads(body[4 : 4 + size])
-            name, version = crate["name"], crate["vers"]
-            _PUBLISHED[name] = _line(name, version, body[8 + size :])
+            name, line = published(body)
+            version = json.loads(line)["vers"]
+            _PUBLISHED[name] = line
         self.seen.uploads.append((url, token, f"{name} {version or ''}".strip()))
         self._say("200 OK", _DONE)
 
@@ -75,10 +74,13 @@ class Crates(Handler):
         return ("200 OK", f"{line}\n") if line else ("404 Not Found", None)
 
 
-def _line(name: str, version: str, crate: bytes) -> str:
-    digest = hashlib.sha256(crate).hexdigest()
-    facts = {"name": name, "vers": version, "deps": [], "cksum": digest, "features": {}}
-    return json.dumps({**facts, "yanked": False})
+def published(body: bytes) -> tuple[str, str]:
+    """The name of a crate that was sent, and the line of the index with which it is there."""
+    size = struct.unpack("<I", body[:4])[0]
+    crate = json.loads(body[4 : 4 + size])
+    digest = hashlib.sha256(body[8 + size :]).hexdigest()
+    facts = {"name": crate["name"], "vers": crate["vers"], "deps": [], "cksum": digest}
+    return crate["name"], json.dumps({**facts, "features": {}, "yanked": False})
 
 
 def variables(proxy: str, authority: str) -> dict[str, str]:
