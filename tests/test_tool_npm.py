@@ -509,8 +509,12 @@ def test_npm_uses_a_cis_identity(
     """From version 11 on. The pin takes the identity away, but not from a provenance."""
     upload = look(calls, line, {}, environ, version)
     assert bool(upload.identity) is used
-    assert ("NPM_ID_TOKEN" in upload.pin.removes) is (line == "publish" and version != "10.9.9")
+    removes = upload.pin.removes
+    assert ("NPM_ID_TOKEN" in removes) is (line == "publish" and version != "10.9.9")
     assert look(calls, f"{line} --provenance", {}, environ, version).pin.removes == ()
+    wanted = package(publishConfig={"provenance": True})
+    assert look(calls, line, wanted, environ, version).pin.removes == ()
+    assert look(calls, f"{line} --no-provenance", wanted, environ, version).pin.removes == removes
 
 
 @pytest.mark.parametrize(

@@ -367,6 +367,9 @@ class Npm(ToolCall):
     @property
     def _wants_provenance(self) -> bool:
         found = self.settings.get("provenance")
+        own = [one.config["provenance"] for one in self._packages if "provenance" in one.config]
+        if own and not (found and found.level.typed):
+            return any(own)
         return found is not None and found.value == "true"
 
 
