@@ -594,6 +594,19 @@ def test_a_flag_is_off_with_few_values(calls: Calls, value: str) -> None:
         (calls.project / ".npmrc").unlink(missing_ok=True)
 
 
+@pytest.mark.parametrize(
+    ("line", "names"),
+    [("publish", ["one"]), ("publish -ws", ["one"]), ("publish -ws -w @sc/two", ["@sc/two"])],
+)
+def test_in_a_workspace_npm_publishes_that_one(calls: Calls, line: str, names: list[str]) -> None:
+    """Unless another one is named. ``--workspaces`` names none."""
+    look(calls, line, MONOREPO)
+    case = calls.case(line, {"PATH": str(calls.root / "npm-11.19.1/bin")})
+    case = case._replace(folder="project/packages/one")
+    upload = cases.upload("npm", case, calls.root, calls.known)
+    assert [name for name, _ in upload.release.releases] == names
+
+
 def test_a_workspace_has_the_settings_of_its_root(calls: Calls) -> None:
     """npm reads no ``.npmrc`` of its own, but such a file may not be there to deceive."""
     files = {**MONOREPO, ".npmrc": f"registry={CORP}", "packages/one/.npmrc": f"registry={EVIL}"}

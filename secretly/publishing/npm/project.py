@@ -108,7 +108,7 @@ class Project:
         folders = list(found)
         if self._filters:
             folders = chosen(found, self._filters, self.root)
-        elif self._nearest and not self._settings.has("workspaces"):
+        elif self._nearest:  # for npm it is named, even if all are asked for
             folders = self._nearest
         if self._settings.has("include-workspace-root"):
             found[self.root] = manifest
