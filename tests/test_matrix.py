@@ -208,24 +208,29 @@ def _npm(moves: Moves) -> list[Callable[[], None]]:
         package.update(more)
         moves.files["package.json"] = json.dumps(package)
 
+    def url() -> str:
+        return moves.url().replace("ada@", "")  # npm takes no user name in it
+
     def token() -> None:
-        host = moves.url().partition(":")[2].replace("ada@", "")
+        host = url().partition(":")[2]
         moves.file(moves.pick.choice([".npmrc", "~/.npmrc"]), f"{host}:_authToken=${{NPM_TOKEN}}\n")
 
     manifest()
     scoped = "@sc:registry"
     proxy = f"http://127.0.0.1:{moves.ports.c}"
     return [
-        lambda: moves.option("--registry", "--reg", "-registry", value=moves.url()),
-        lambda: moves.options.append(f"--{scoped}={moves.url()}"),
-        lambda: moves.variable("npm_config_registry", moves.url()),
-        lambda: moves.environ.update({f"npm_config_{scoped}": moves.url()}),
-        lambda: moves.file(".npmrc", f"registry={moves.url()}\n"),
-        lambda: moves.file("~/.npmrc", f"registry={moves.url()}\n"),
-        lambda: moves.file(".npmrc", f"{scoped}={moves.url()}\n"),
+        lambda: moves.options.append(f"{moves.pick.choice(['--reg', '-registry'])}={url()}"),
+        lambda: moves.options.extend(["--registry", url()]),
+        lambda: moves.options.append(f"--{scoped}={url()}"),
+        lambda: moves.variable("npm_config_registry", url()),
+        lambda: moves.environ.update({f"npm_config_{scoped}": url()}),
+        lambda: moves.file(".npmrc", f"registry={url()}\n"),
+        lambda: moves.file("~/.npmrc", f"registry={url()}\n"),
+        lambda: moves.file("~/.npmrc", "access=public\nfund=false\n"),
+        lambda: moves.file(".npmrc", f"{scoped}={url()}\n"),
         lambda: moves.file(".npmrc", f"https-proxy={proxy}\n"),
         lambda: moves.file("~/.npmrc", f"https-proxy={proxy}\n"),
-        lambda: manifest(publishConfig={"registry": moves.url()}),
+        lambda: manifest(publishConfig={"registry": url()}),
         lambda: manifest(name="@sc/demo", publishConfig={"access": "public"}),
         token,
     ]
