@@ -9,7 +9,7 @@ from ..config import values
 from ..errors import Refused
 from ..text import escape
 from .as_json import add_json, print_json
-from .console import UsageError
+from .console import UsageError, say
 from .noting_prints import Printing
 from .stored import add_reference, print_secret, stored_secret
 
@@ -20,6 +20,8 @@ EXAMPLE = """examples:
 
 
 def _show(options: Namespace) -> int:
+    import time
+
     from ..publishing import pypi_token
 
     purpose = wording.show_purpose(escape(options.reference))
@@ -37,6 +39,8 @@ def _show(options: Namespace) -> int:
         return 0
     for line in scope.described():
         print(line)
+    if scope.expires is not None and scope.expires <= time.time():
+        say("this token has expired")
     return 0
 
 
