@@ -530,6 +530,7 @@ def test_the_log_is_chosen_and_shown(place: Home) -> None:
     assert [one["secrets"][0]["name"] for one in told(place, "--since", "1d")] == ["A", "B"]
     assert len(told(place, "A")) == 2
     assert told(place, "--since", "10s") == []
+    assert place.run("log", "C").stderr.endswith("secretly: no receipt matches\n")
     shown = place.run("log", "--since", "1h")
     assert "failed (NotFound)  A" in shown.stdout
     assert "no  B  twine upload" in shown.stdout
@@ -543,7 +544,7 @@ def test_the_log_is_chosen_and_shown(place: Home) -> None:
 @pytest.mark.process
 def test_without_receipts_the_log_is_empty(place: Home) -> None:
     """A log that nobody has begun is not an error."""
-    assert place.run("log") == Ended(0, "", "")
+    assert place.run("log") == Ended(0, "", "secretly: no receipts yet\n")
     assert told(place) == []
 
 

@@ -60,6 +60,8 @@ def execute(options: Namespace) -> int:
         return 0
     for receipt in chosen:
         print("\n  ".join(_told(receipt)))
+    if not chosen:
+        say("no receipt matches" if found else "no receipts yet")
     return 0
 
 
