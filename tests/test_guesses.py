@@ -303,6 +303,12 @@ def test_an_unknown_option_of_a_verb_is_answered_with_the_right_one() -> None:
     told = guesses.unrecognized("unrecognized arguments: --usrname x", ["--username", "-h"])
     assert told.endswith("Did you mean '--username'?")
     assert guesses.unrecognized("the following: x", ["--username"]) == "the following: x"
+    for choices in ("'show', 'narrow'", "show, narrow"):  # Python 3.11, and newer ones
+        wrong = "argument VERB: invalid choice: '{}' (choose from " + f"{choices})"
+        told = guesses.unrecognized(wrong.format("sho"), ["--help"])
+        assert told == "'sho' is not a valid VERB. Did you mean 'show'?"
+        told = guesses.unrecognized(wrong.format("x' (y)"), ["--help"])
+        assert told == "'x' (y)' is not a valid VERB: choose from show, narrow"
     told = guesses.unrecognized("unrecognized arguments: --stdin", ["--stdin"])
     assert told.endswith("--stdin: write options before '--'")
 
@@ -321,6 +327,8 @@ def test_the_command_says_what_was_meant(home: Home) -> None:
         ("run --remember 15m twine upload", "--remember=15m", 125),
         ("run twin upload", "'twine'", 127),
         ("run -e X=Y twin upload", "'twine'", 127),
+        ("token sho PyPI", "'show'", 2),
+        ("completion bsh", "'bash'", 2),
     ):
         done = home.run(*call.split())
         assert (done.status, len(done.stderr.splitlines())) == (status, 2), call

@@ -89,8 +89,16 @@ def _run_call(arguments: Sequence[str]) -> str:
     return shown if len(plain) == len(arguments) else f"{shown} …"
 
 
+#: argparse's message about a word that must be one of a few. The quotes differ between versions.
+_CHOICE = re.compile(r"argument ([^:]+): invalid choice: '(.*)' \(choose from (.*)\)", re.DOTALL)
+
+
 def unrecognized(message: str, options: Iterable[str]) -> str:
-    """Return argparse's message about unknown options, with a suggestion."""
+    """Return argparse's message about unknown options or words, with a suggestion."""
+    if wrong := _CHOICE.fullmatch(message):
+        choices = wrong[3].replace("'", "").split(", ")
+        meant = suggestion(wrong[2], choices) or f": choose from {', '.join(choices)}"
+        return f"'{wrong[2]}' is not a valid {wrong[1]}{meant}"
     known = [name for name in options if name.startswith("--")]
     for word in message.split():
         if word in known:
