@@ -516,12 +516,13 @@ def files_with(text: str, folder: Path) -> list[Path]:
 
 # Imports secretly once, then forks for each start.
 _WARM = """
-import json, os, signal, site, sys, tempfile
+import gc, json, os, signal, site, sys, tempfile
 script, *loaded = sys.argv[1:]
 sys.path[0] = os.path.dirname(script)
 for name in loaded:
     __import__(name)
 from secretly.cli import main
+gc.freeze()  # so that a child's collections copy no memory
 
 def files(stdin):
     for data in (stdin, "", ""):
@@ -585,11 +586,19 @@ for line in sys.stdin:
 
 #: The modules that the command loads when it needs them.
 _LOADED = (
+    "csv difflib getpass glob hmac importlib.metadata secrets tomllib zipfile "
     "keyring.backends.fail packaging.metadata packaging.version pexpect.fdpexpect "
-    "secretly.waiting.poll_loop "
-    "secretly.cli.check secretly.cli.doctor secretly.cli.dry_run secretly.cli.forget "
-    "secretly.cli.get secretly.cli.list secretly.cli.run secretly.cli.set secretly.cli.shim "
-    "secretly.cli.token"
+    "secretly.asking.upload_wording secretly.cli.check secretly.cli.doctor "
+    "secretly.cli.dry_run secretly.cli.forget secretly.cli.get secretly.cli.guesses "
+    "secretly.cli.list secretly.cli.noting secretly.cli.run secretly.cli.set "
+    "secretly.cli.shim secretly.cli.token secretly.cli.upload_call "
+    "secretly.keeping.kernel_keyring secretly.keeping.store secretly.processes.dialogue "
+    "secretly.processes.output secretly.publishing.release secretly.publishing.tools.twine "
+    "secretly.publishing.upload secretly.resolving.entering secretly.resolving.similar "
+    "secretly.running.last_use secretly.running.obtaining secretly.running.templates "
+    "secretly.sources.env secretly.sources.file secretly.sources.items "
+    "secretly.sources.programs secretly.waiting.driving secretly.waiting.poll_loop "
+    "secretly.waiting.tasks"
 ).split()
 
 
