@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 import tokens
-from command import Ended, Home
-from command import home as fresh_home
+from command import Ended, Home, quick
 
 from secretly.testing import FakePinentry
 
@@ -30,7 +29,7 @@ PROMISE = (
 @pytest.fixture(name="home", params=["the keychain", "a password manager"])
 def _home(request: pytest.FixtureRequest) -> Iterator[Home]:
     """A home with a stored token, a wheel, and programs that note when they start."""
-    with fresh_home() as found:
+    with quick() as found:
         tokens.wheel(found.folder / "dist")
         for name in ("twine", "call"):
             found.program(name, f'#!/bin/sh\necho {name} >>"$HOME/started"\n')
