@@ -80,9 +80,9 @@ def _ways() -> Iterator[Ways]:
 
 
 def test_exit_statuses() -> None:
-    """Each status from 0 to 255 is the command's own."""
+    """Each status is the command's own: every fifth from 0 to 255 is tried."""
     with home() as folder, Warm(folder, {"FOUND": SECRET}) as warm:
-        for status in range(256):
+        for status in range(0, 256, 5):
             done = warm.run("run", "-e", "S=env://FOUND", "sh", "-c", f"exit {status}")
             assert done == Ended(status, "", "")
 
