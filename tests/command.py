@@ -681,13 +681,20 @@ class Quick(Home):
             Quick.end()
             raise
 
-    def run_code(self, code: str) -> Ended:
+    def run_code(
+        self, code: str, environ: Mapping[str, str] | None = None, seconds: float = PATIENCE
+    ) -> Ended:
         """Run a program that uses secretly, and wait until it ends.
 
         What secretly loads when it needs it is loaded when the program starts.
+
+        :param environ: all variables, in place of those of the home.
         """
+        everything = self.environ if environ is None else environ
         try:
-            return self._started().run(environ=self.environ, cwd=self.folder, code=code)
+            return self._started().run(
+                environ=everything, cwd=self.folder, seconds=seconds, code=code
+            )
         except AssertionError:
             Quick.end()
             raise
