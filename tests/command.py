@@ -536,6 +536,7 @@ def start(arguments, environ, cwd, code):
         os.environ.clear()
         os.environ.update(environ)
         sys.path[1:1] = filter(None, environ.get("PYTHONPATH", "").split(os.pathsep))
+        sys.dont_write_bytecode = bool(environ.get("PYTHONDONTWRITEBYTECODE"))
         sys.modules.pop("sitecustomize", None)
         site.execsitecustomize()
     if cwd is not None:

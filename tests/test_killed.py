@@ -21,7 +21,7 @@ from command import (
     children,
     ended,
     files_with,
-    home,
+    quick,
     session_of,
     wait_until,
 )
@@ -44,7 +44,7 @@ SHOW = ["sh", "-c", 'echo "got $A"']
 
 @pytest.fixture(name="here")
 def _here() -> Iterator[Home]:
-    with home() as found:
+    with quick() as found:
         # Compiled modules are written as the others are, by a file that is renamed.
         found.environ["PYTHONDONTWRITEBYTECODE"] = "1"
         yield found
