@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from command import Home
-from command import home as fresh_home
+from command import quick as fresh_home
 from conftest import fewer
 from hypothesis import given
 from hypothesis import strategies as st
