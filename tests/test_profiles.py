@@ -39,7 +39,7 @@ FILE = "dist/demo-1.0-py3-none-any.whl"
 @pytest.fixture(name="home")
 def _home() -> Iterator[Home]:
     """A home, in which the project ``demo`` has a wheel."""
-    with home() as found:
+    with quick() as found:
         tokens.wheel(found.folder / "demo" / "dist")
         yield found
 
