@@ -1092,7 +1092,6 @@ NOT_YET: set[tuple[str, str]] = {
         "beyond python -I -c pass and it started by hand",
         "35 ms",
     ),
-    ("secretly run, while a prompt waits: MB of memory", "20 MB"),
     ("the library, 1,000 stored names together, asyncio", "1 s"),
     ("the library, 1,000 stored names together, Twisted", "1.2 s"),
     ("the library, 10,000 calls for one stored name, asyncio", "0.6 s"),

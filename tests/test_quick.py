@@ -42,11 +42,14 @@ SLOW = (
 
 #: Runs secretly until pexpect is loaded, which reads the answer: the question is there by then.
 UNTIL_ASKED = f"""
-import os, sys
+import os, sys, time
 sys.path.append({str(ROOT)!r})
 class Watch:
     def find_spec(self, name, path=None, target=None):
         if name == "pexpect":
+            until = time.monotonic() + 10  # the pinentry ends with this process
+            while "GETPIN" not in open(os.environ["ASKED"]).read() and time.monotonic() < until:
+                time.sleep(0.01)
             os.write(1, " ".join(n for n in {SLOW!r} if n in sys.modules).encode() + b".")
             os._exit(0)
 sys.meta_path.insert(0, Watch())
