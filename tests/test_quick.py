@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from packaging.metadata import parse_email
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
+from ptys import wait_until
 from test_distributions import metadata, tarred, zipped
 
 import secretly
@@ -90,7 +91,7 @@ def test_an_upload_loads_nothing_slow_before_its_question(tmp_path: Path, what: 
         start_new_session=True,
     )
     assert (done.stdout, done.stderr) == (".", "")
-    assert "GETPIN" in asked.read_text()
+    wait_until(lambda: "GETPIN" in asked.read_text())  # the pinentry may still be reading
 
 
 #: A pinentry whose user thinks for a while, longer than secretly waits without an event loop.
