@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 import tokens
 from agreement import cases as agreed
-from command import PATIENCE, SECRETLY, Home, home
+from command import PATIENCE, SECRETLY, Home, home, quick
 from conftest import need
 
 import secretly
@@ -592,7 +592,7 @@ def test_the_token_to_practise_with_is_one() -> None:
 @pytest.fixture(name="package")
 def _package() -> Iterator[Home]:
     """A home with a wheel of the project ``demo`` in ``dist``, and a twine that uploads nothing."""
-    with home() as found:
+    with quick() as found:
         tokens.wheel(found.folder / "dist")
         found.program("twine", '#!/bin/sh\necho "to ${TWINE_REPOSITORY_URL-PyPI}"\n')
         found.environ["TOKEN"] = tokens.TOKEN
@@ -625,7 +625,7 @@ UPLOAD = ("twine", "upload", "dist/demo-1.0-py3-none-any.whl")
 def test_what_a_token_allows_is_shown_as_it_is(where: str) -> None:
     """The listings of ``token show`` are its output, for a whole and for a narrowed token."""
     whole = PRACTICE if where == "tutorial.rst" else tokens.TOKEN
-    with home() as found:
+    with quick() as found:
         shown = found.run("token", "show", "env://TOKEN", environ={"TOKEN": whole})
         assert told(shown.stdout, where)
         made = found.run(
@@ -744,7 +744,7 @@ LPASS = {
 @pytest.mark.parametrize("script", LPASS)
 def test_a_managers_failure_has_the_lines_of_the_guide(script: str) -> None:
     """The guide has both lines of each, word for word. The command gets no variable."""
-    with home() as found:
+    with quick() as found:
         if script:
             found.program("lpass", f"#!/bin/sh\n{script}\nexit 1\n")
         found.program("call.py", "#!/bin/sh\necho called\n")
