@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 import tokens
-from command import SECRETLY, Ended, Home, home
+from command import SECRETLY, Ended, Home, quick
 from conftest import need
 
 from secretly.config.command_line import Invocation
@@ -36,7 +36,7 @@ NAME = package.NAME
 
 @pytest.fixture(name="home")
 def _home() -> Iterator[Home]:
-    with home() as new_home:
+    with quick() as new_home:
         new_home.environ["PATH"] = str(new_home.programs)
         yield new_home
 
