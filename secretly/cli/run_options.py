@@ -5,13 +5,14 @@ from __future__ import annotations
 from ..config import model, values
 from ..record import Record
 from ..reference import looks_secret
-from ..running.delivery import Environment
 from ..text import escape
 from .console import UsageError
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from ..running.delivery import Environment
 
 _HELP = "secretly run --help"
 
@@ -259,6 +260,8 @@ def parse_variable(text: str) -> tuple[Environment, str]:
     name, equals, reference = text.partition("=")
     if looks_secret(name):
         raise UsageError("that looks like a secret, not like a variable", "-e VARIABLE=NAME")
+    from ..running.delivery import Environment  # many calls have no -e
+
     variable = Environment(name)
     variable.check()
     return variable, reference if equals else name
