@@ -197,12 +197,20 @@ main(["run", "--env-file", {str(tmp_path / ".env")!r}, "true"])
 @pytest.mark.process
 @pytest.mark.parametrize(
     ("words", "module"),
-    [(["--version"], "secretly.reference"), (["run", "twine", "check"], "secretly.cli.noting")],
+    [
+        (["--version"], "secretly.reference"),
+        (["--help"], "secretly.errors"),
+        (["run", "twine", "check"], "secretly.cli.noting"),
+        (["run", "twine", "check"], "secretly.config.launchers"),
+        (["run", "twine", "check"], "secretly.processes.hardening"),
+        (["run", "twine", "check"], "secretly.running.delivery"),
+        (["run", "twine", "check"], "itertools"),
+    ],
 )
 def test_a_start_without_secrets_loads_nothing_for_them(
     tmp_path: Path, words: list[str], module: str
 ) -> None:
-    """No references, and no receipts."""
+    """No references, no receipts, no launchers, and nothing that reports failures."""
     (tmp_path / "twine").write_text("#!/bin/sh\n")
     (tmp_path / "twine").chmod(0o700)
     code = f"""
