@@ -379,5 +379,7 @@ def test_a_launcher_without_a_reader_is_refused(
 ) -> None:
     """One that is recognized, and whose settings nothing reads: they could steer the upload."""
     monkeypatch.setitem(config.launchers.LAUNCHERS, "another", (frozenset(), (["run"],)))
+    names = config.command_line.LAUNCHERS
+    monkeypatch.setattr(config.command_line, "LAUNCHERS", names | {"another"})
     with pytest.raises(Refused, match="what another run changes for twine"):
         _ = look(f"another run {UPLOAD}").destination

@@ -1212,7 +1212,7 @@ def test_each_scheme_has_a_module() -> None:
     """Each module of the folder is the source of one scheme, except the shared ones."""
     modules = {path.stem for path in Path(sources.__file__).parent.glob("*.py")}
     shared = {"__init__", "command", "failures", "items", "private_files", "programs"}
-    shared |= {"registry", "runs", "unreadable", "aws", "json_fields"}
+    shared |= {"registry", "runs", "source", "unreadable", "aws", "json_fields"}
     assert set(sources.SCHEMES.values()) == modules - shared
     assert sources.schemes() == sorted(sources.SCHEMES)
     for scheme in sources.SCHEMES:

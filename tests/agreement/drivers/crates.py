@@ -14,7 +14,8 @@ import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
-sys.path.insert(0, str(Path(__file__).parent))
+# At the end: the folder has a module for each tool, and the tests import the real ones.
+sys.path.append(str(Path(__file__).parent))
 
 from alone import Handler, main
 
