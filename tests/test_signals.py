@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -57,15 +59,18 @@ def test_an_ignored_signal_stays_ignored(signals: Signals) -> None:
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
-@pytest.mark.alone
-def test_the_command_dies_of_the_signal_that_came(signals: Signals) -> None:
+@pytest.mark.process
+@pytest.mark.parametrize(("blocked", "status"), [("", -signal.SIGTERM), ("SIGTERM", 128 + 15)])
+def test_the_command_dies_of_the_signal_that_came(blocked: str, status: int) -> None:
     """If that signal is blocked, it exits with the status that a shell gives it."""
-    signal.raise_signal(signal.SIGTERM)
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-    try:
-        with pytest.raises(SystemExit) as ended:
-            signals.die()
-        assert ended.value.code == 128 + signal.SIGTERM
-        assert signal.sigtimedwait([signal.SIGTERM], 5) is not None
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    program = f"""
+import signal
+from secretly.processes.signals import Signals
+signals = Signals()
+signals.install()
+signal.raise_signal(signal.SIGTERM)
+signal.pthread_sigmask(signal.SIG_BLOCK, [getattr(signal, name) for name in {blocked!r}.split()])
+signals.die()
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=60)
+    assert (ended.returncode, ended.stderr) == (status, b"")

@@ -1431,7 +1431,7 @@ class Quiet:
     def check(self): pass
 reading, writing = os.pipe()
 def write():
-    while "twisted.internet.reactor" not in sys.modules:
+    while "secretly.waiting.poll_loop" not in sys.modules:
         time.sleep(0.01)
     os.write(writing, b"x")
 threading.Thread(target=write, daemon=True).start()
