@@ -39,7 +39,7 @@ python_use_unqualified_type_names = True
 # without a network; the context is not a public name.
 nitpick_ignore_regex = [
     ("py:class", r"(collections\.abc|datetime|typing|twisted(\.\w+)*)\.\w+"),
-    ("py:class", r"Deferred|secretly\.resolving\.\w+\.Context|secretly\.sources\.programs\.T"),
+    ("py:class", r"Deferred|T|secretly\.resolving\.\w+\.Context"),
     ("py:class", r"pydantic(_settings)?\.[\w.]+"),
     ("py:func", r"repr"),
 ]
