@@ -28,9 +28,10 @@ from test_distributions import INFO, Members, identity, metadata, tarred, zipped
 from tokens import wheel
 
 from secretly.errors import Refused
-from secretly.publishing.archives import Readings, is_settled, read_distribution, read_file
+from secretly.publishing.archives import Readings, read_distribution, read_file
 from secretly.publishing.unpacking import TarReader, unpack
 from secretly.publishing.zips import zip_members
+from secretly.safefiles import is_settled
 
 #: The metadata of a project that is not shown.
 OTHER = metadata("other", "6.6")

@@ -89,6 +89,20 @@ def test_a_file_that_others_come_to_write_is_refused(file: Path) -> None:
             configured()
 
 
+def test_another_user_of_the_process_loads_the_file_again(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What others could change depends on who the process is."""
+    written(file, "ada")
+    first = configured()
+    monkeypatch.setattr(os, "geteuid", lambda: file.stat().st_uid + 1)
+    if file.stat().st_uid:
+        with pytest.raises(Refused):
+            configured()
+    else:  # root may change everything
+        assert configured() is not first
+
+
 def test_a_changed_variable_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     """The environment is the same object until a variable changes, whichever way."""
     monkeypatch.setenv("CANARY", "1")

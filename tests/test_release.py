@@ -29,7 +29,7 @@ from secretly.config import loading
 from secretly.config.command_line import recognize
 from secretly.config.model import Configuration, Entry
 from secretly.errors import BadToken, Refused
-from secretly.publishing.archives import Distribution, Readings, is_settled
+from secretly.publishing.archives import Distribution, Readings
 from secretly.publishing.changes import changed
 from secretly.publishing.destination import Destination
 from secretly.publishing.examine import lifetime
@@ -37,6 +37,7 @@ from secretly.publishing.pypi_token import token_scope
 from secretly.publishing.release import Release
 from secretly.publishing.upload import upload_of
 from secretly.redacted import Secret
+from secretly.safefiles import is_settled
 from secretly.text import escape, format_time
 
 

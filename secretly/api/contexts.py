@@ -9,16 +9,13 @@ from __future__ import annotations
 import os
 import time
 
+from .. import safefiles
 from ..config import loading, places
 from ..config.model import Configuration
 from ..redacted import Environ
 from ..resolving.request import Context
 
 __all__ = ["current"]
-
-#: Two changes of a file within so many nanoseconds can have the same time: the file systems' clocks
-#: may stand still for this long.
-_TICK = 50_000_000
 
 _environment: tuple[object, Environ] = (None, Environ({}))
 _configuration: tuple[object, Configuration] | None = None
@@ -44,7 +41,9 @@ def _environ() -> Environ:
         return Environ(os.environ)
     known = _environment
     if data != known[0]:
-        known = _environment = dict(data), Environ(os.environ)
+        now = dict(data)  # another thread may change a variable before its value is decoded
+        decoded = {os.fsdecode(name): os.fsdecode(value) for name, value in now.items()}
+        known = _environment = now, Environ(decoded)
     return known[1]
 
 
@@ -57,15 +56,18 @@ def _configured(environ: Environ) -> Configuration:
         return known[1]
     _configuration = None
     found = loading.load(environ)
-    if changed < time.time_ns() - _TICK and facts == _facts(environ)[0]:
+    if safefiles.is_settled(changed, time.time_ns()) and facts == _facts(environ)[0]:
         _configuration = facts, found
     return found
 
 
 def _facts(environ: Environ) -> tuple[tuple[object, ...], int]:
-    """Where the file is, and what changes if the file does (inode(7)); when it last changed."""
+    """Where the file is, and what changes if the file does (inode(7)); when it last changed.
+
+    What others could change depends on the user that this process is now.
+    """
     path = places.config_path(environ)
-    where = path, environ.get("SECRETLY_CONFIG", "")
+    where = path, environ.get("SECRETLY_CONFIG", ""), os.geteuid()
     try:
         found = os.stat(path)
     except OSError as error:

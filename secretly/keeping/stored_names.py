@@ -47,10 +47,6 @@ _HEAD = "name\tusername\town\tstored\tkeeper"
 
 _SEALED = "sealed"
 
-#: The file systems' clocks may stand still for this long, in nanoseconds: two changes within it
-#: can have the same time.
-_TICK = 50_000_000
-
 
 def _line(item: StoredName) -> str:
     own = "yes" if item.has_own_username else "no"
@@ -195,7 +191,7 @@ class StoredNames:
             return self._known[1]
         self._known = None
         table = NameTable(self._rows())
-        settled = facts and facts[-1] < time.time_ns() - _TICK
+        settled = facts and safefiles.is_settled(facts[-1], time.time_ns())
         if settled and facts == self._facts():
             self._known = facts, table
         return table

@@ -12,7 +12,7 @@ from io import BufferedReader
 
 from ..errors import Refused
 from ..record import Record
-from ..safefiles import hashing
+from ..safefiles import hashing, is_settled
 from ..text import escape, format_size, shorten
 from .metadata import MOST, BadArchive, Candidates, Named, is_project_name, normalize_project
 from .unpacking import TarReader, unpack
@@ -43,10 +43,6 @@ _LARGEST, _HOLLOW = 10 << 30, 1 << 20
 
 #: The most holes to look for in a file.
 _HOLES = 1000
-
-#: How long, in nanoseconds, a file system may give two changes the same time:
-#: usual file systems, and those whose times are whole seconds.
-_TICK, _COARSE_TICK = 50_000_000, 2_000_000_000
 
 #: Results of earlier readings: hash and names, by the facts that identify a file's content.
 Readings = dict[tuple[object, ...], tuple[str, Named]]
@@ -150,15 +146,6 @@ def read_file(
 def identity_of(facts: os.stat_result) -> tuple[int, ...]:
     """The device, the inode, and the times of the last changes."""
     return facts.st_dev, facts.st_ino, facts.st_mtime_ns, facts.st_ctime_ns
-
-
-def is_settled(changed: int, now: int) -> bool:
-    """Whether any later change would change the file's time.
-
-    :param changed: the time of the last change, in nanoseconds.
-    :param now: the present time, in nanoseconds.
-    """
-    return now - changed > (_TICK if changed % 1_000_000_000 else _COARSE_TICK)
 
 
 def _check_size(path: str, descriptor: int, size: int) -> None:

@@ -18,6 +18,7 @@ __all__ = [
     "BY_OTHERS",
     "SHIM",
     "find_writable_by_others",
+    "is_settled",
     "is_shim",
     "make_private_folder",
     "open_without_waiting",
@@ -31,6 +32,10 @@ BY_OTHERS = "could be changed by others"
 
 #: The second line of a shim, the small executable that secretly makes for a command.
 SHIM = "# Made by secretly."
+
+#: How long, in nanoseconds, a file system may give two changes the same time:
+#: usual file systems, and those whose times are whole seconds.
+_TICK, _COARSE_TICK = 50_000_000, 2_000_000_000
 
 
 def find_writable_by_others(path: str | os.PathLike[str]) -> str | None:
@@ -184,6 +189,15 @@ def make_private_folder(path: str | os.PathLike[str]) -> None:
             raise
     else:
         os.chmod(path, 0o700)  # the umask may have taken the user's own bits
+
+
+def is_settled(changed: int, now: int) -> bool:
+    """Whether any later change would change the file's time.
+
+    :param changed: the time of the last change, in nanoseconds.
+    :param now: the present time, in nanoseconds.
+    """
+    return now - changed > (_TICK if changed % 1_000_000_000 else _COARSE_TICK)
 
 
 def is_shim(path: str | os.PathLike[str]) -> bool:
