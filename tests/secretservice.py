@@ -254,6 +254,8 @@ def mode():
         return file.read()
 
 def matching(wanted):
+    if mode() == "searches by patterns":  # KeePassXC 2.7.0 does
+        wanted = {name: value for name, value in wanted.items() if "|" not in value}
     return [path for path, (has, _) in items.items() if wanted.items() <= has.items()]
 
 def properties(path, interface):
@@ -321,7 +323,9 @@ def answer(path, interface, member, body):
         has = dict(body[0][PREFIX + "Item.Attributes"][1])
         for path in matching(has):
             del items[path]
-        path = COLLECTION + "/" + str(len(items) + 1)
+        number = len(items) + 1
+        by_uuid = mode() == "names items by UUIDs"
+        path = COLLECTION + "/" + (f"{(10 << 124) + number:032x}" if by_uuid else str(number))
         if mode() == "decorates items":
             has |= {"Title": "an item", "UserName": "", "URL": "", "Uuid": "1", "Path": "/an item"}
         if mode() == "loses an attribute":

@@ -231,6 +231,18 @@ def test_many_items_of_keyring_need_no_look_at_each() -> None:
 
 
 @pytest.mark.real
+def test_a_search_by_patterns_finds_no_other_items_secret() -> None:
+    """Each item of a service that may do that is looked at, however many there are."""
+    with secret_service(kind=Misbehaving) as service:
+        assert isinstance(service, Misbehaving)
+        service.misbehave("names items by UUIDs")
+        for name in (*(f"name-{number}" for number in range(6)), "a|"):
+            item(service, b"canary-" + name.encode(), name=name, **KEYRINGS)
+        service.misbehave("searches by patterns")
+        assert one(ItemReader(service.address), "a|") == "canary-a|"
+
+
+@pytest.mark.real
 def test_calls_at_the_same_time_share_a_connection_and_a_thread(
     service: SecretService, tmp_path: Path
 ) -> None:

@@ -241,17 +241,17 @@ class ItemReader:
         """Return those of many items that are unlocked, and that keyring stored for one request.
 
         The search that found an item says what its service and its user name are. This one says
-        that :func:`is_own` holds. An item that several requests found is looked at itself.
+        that :func:`is_own` holds. An item that several requests found is looked at itself, as is
+        one without a number: KeePassXC up to 2.7.0 searches by patterns, and names items by UUIDs.
         """
-        if len(paths) <= _FEW:
-            return frozenset()
-        stored = self._search({"application": APPLICATION})
+        stored = self._search({"application": APPLICATION}) if len(paths) > _FEW else None
         if not stored or not self._unlocked():
             return frozenset()
         found: dict[str, int] = {}
         for path in paths:
             found[path] = found.get(path, 0) + 1
-        return frozenset(path for path in stored if found.get(path) == 1)
+        once = (path for path in stored if found.get(path) == 1)
+        return frozenset(path for path in once if path[path.rindex("/") + 1 :].isdecimal())
 
     def _values(self, paths: list[str]) -> dict[str, Any]:
         """Get the values of items. If that fails for several, one of them may have gone."""
