@@ -201,17 +201,25 @@ def test_the_commands_children_start_as_the_librarys_do(
         (["/bin/true"], {"A=B": "C"}),
     ],
 )
+@pytest.mark.parametrize("at_the_end_of_a_child", [signal.SIG_DFL, signal.SIG_IGN])
 def test_the_commands_children_fail_as_the_librarys_do(
-    both: Callable[[Callable[[], Any]], list[Any]], argv: list[str], environ: dict[str, str]
+    both: Callable[[Callable[[], Any]], list[Any]],
+    argv: list[str],
+    environ: dict[str, str],
+    at_the_end_of_a_child: signal.Handlers,
 ) -> None:
-    """The same kind of error, with the same number."""
+    """The same kind of error, with the same number, also where no child can be waited for."""
 
     def fail() -> tuple[type[Exception], int | None]:
         with pytest.raises((OSError, ValueError)) as caught:
             Child(argv, stdin=-3, stdout=-3, stderr=-3, environ=environ)
         return type(caught.value), getattr(caught.value, "errno", None)
 
-    library, command = both(fail)
+    before = signal.signal(signal.SIGCHLD, at_the_end_of_a_child)
+    try:
+        library, command = both(fail)
+    finally:
+        signal.signal(signal.SIGCHLD, before)
     assert command == library
 
 

@@ -72,7 +72,8 @@ class Forked:
             if writing >= 0:
                 os.close(writing)
         if failed:
-            os.waitpid(self.pid, 0)
+            with contextlib.suppress(ChildProcessError):  # SIGCHLD is ignored
+                os.waitpid(self.pid, 0)
             number = int(failed)
             if not number:
                 raise ValueError("an argument or a variable has a NUL byte, or '=' in its name")
@@ -112,19 +113,18 @@ def _prepare(
         os.dup2(stream, place)
     if new_session:
         os.setsid()
-    for descriptor in _open_descriptors():
-        if descriptor > 2 and descriptor != keep:
-            with contextlib.suppress(OSError):  # the one that listed them is closed
-                os.close(descriptor)
-
-
-def _open_descriptors() -> Sequence[int]:  # pragma: no cover - as above
     try:
-        return [int(name) for name in os.listdir("/proc/self/fd")]
+        descriptors = [int(name) for name in os.listdir("/proc/self/fd")]
     except OSError:
         import resource
 
-        return range(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+        os.closerange(3, keep)
+        os.closerange(keep + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+        return
+    for descriptor in descriptors:
+        if descriptor > 2 and descriptor != keep:
+            with contextlib.suppress(OSError):  # the one that listed them is closed
+                os.close(descriptor)
 
 
 def _above_streams(descriptor: int) -> int:  # pragma: no cover - as above

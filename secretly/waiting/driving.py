@@ -26,7 +26,8 @@ else:
 def drive(coroutine: Coroutine[Any, Any, T], interruptions: Interruptions) -> T:
     """Drive *coroutine* to its end, and return its value.
 
-    When it first waits for longer than a moment, the command's own event loop takes over.
+    When it first waits for longer than a moment, the command's own event loop takes over. Only one
+    call in a process can await a Deferred, as Twisted's reactor does not start twice.
     """
     done, returned = _advance(coroutine, interruptions)
     if not done:
