@@ -151,7 +151,7 @@ def test_a_wrong_master_password_is_asked_for_again(home: Home, vault: Vault, ve
     assert vault.title in first["SETDESC"]
     assert "SETERROR" not in first
     assert second["SETERROR"] == wording.WRONG_PASSWORD
-    assert watch.rounds > 3
+    assert watch.rounds > 1
     assert watch.seen == set()
     assert files_with(MASTER, home.folder) == []
     assert files_with("canary-pypi", home.folder) == []
@@ -540,7 +540,7 @@ def test_gpgs_agent_asks_for_the_passphrase(home: Home, store: Vault, verb: str)
         assert taken(home, verb, "pass://PyPI#username", fake=fake) == (0, "__token__", "")
         assert taken(home, verb, "pass://Other", fake=fake) == (0, "canary-other", "")
         assert len(fake.prompts) == 2
-    assert watch.rounds > 3
+    assert watch.rounds > 1
     assert watch.seen == set()
     assert files_with(MASTER, home.folder) == []
 
