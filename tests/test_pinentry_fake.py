@@ -502,7 +502,7 @@ def test_more_than_an_ok_is_not_consent(verb: str, actions: list[Any]) -> None:
 
 @pytest.mark.parametrize("answering", [False, True])
 def test_our_end_of_a_channel_never_waits(answering: bool) -> None:
-    """Nothing yet is None, the end is no bytes, and nothing can be sent after the end."""
+    """Reading returns None while nothing came, and empty bytes at the end. Sending fails then."""
     ours = channel.Channel()
     with contextlib.closing(ours):
         if answering:

@@ -58,6 +58,37 @@ from secretly.cli import main
 main(sys.argv[1:])
 """
 
+
+def at_exec(
+    seen: str, words: list[str], environ: dict[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """Print what an expression gives just before the command is executed.
+
+    :param seen: the expression; ``environ`` is what the command would get.
+    :param words: secretly's arguments.
+    """
+    code = f"""
+import os, sys
+sys.path += {[str(ROOT), str(Path(pexpect.__file__).parents[1])]!r}
+def executed(program, argv, environ):
+    os.write(1, repr(({seen})).encode())
+    os._exit(0)
+os.execve = lambda *given, start=os.execve, own=os.getpid(): (
+    executed(*given) if os.getpid() == own else start(*given)  # a child starts a program, too
+)
+from secretly.cli import main
+main({words!r})
+"""
+    return subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code],
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        start_new_session=True,
+    )
+
+
 #: A pinentry that says OK to all, and notes what is asked.
 PINENTRY = """\
 #!/bin/sh
@@ -114,30 +145,11 @@ def test_a_prompt_that_waits_loads_no_large_module(tmp_path: Path) -> None:
     """A user may read a question for minutes: the command has its own event loop."""
     (tmp_path / "pinentry").write_text(SLOW_PINENTRY)
     (tmp_path / "pinentry").chmod(0o700)
-    code = f"""
-import os, sys
-sys.path.append({str(ROOT)!r})
-sys.path.append({str(Path(pexpect.__file__).parents[1])!r})
-def executed(program, argv, environ):
-    large = [n for n in {LARGE!r}.split() if n in sys.modules]
-    loop = "secretly.waiting.poll_loop" in sys.modules
-    os.write(1, repr((environ[b"A"], loop, large)).encode())
-    os._exit(0)
-os.execve = lambda *given, start=os.execve, own=os.getpid(): (
-    executed(*given) if os.getpid() == own else start(*given)  # a child starts a program, too
-)
-from secretly.cli import main
-main(["run", "-e", "A=Unknown", "true"])
-"""
-    environ = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin", "DISPLAY": "other.example:0"}
-    done = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", code],
-        env=environ | {"PINENTRY": str(tmp_path / "pinentry"), "CI": ""},
-        capture_output=True,
-        text=True,
-        timeout=30,
-        start_new_session=True,
-    )
+    large = f"[n for n in {LARGE!r}.split() if n in sys.modules]"
+    seen = f'environ[b"A"], "secretly.waiting.poll_loop" in sys.modules, {large}'
+    environ = {"PATH": "/usr/bin:/bin", "DISPLAY": "other.example:0", "CI": ""}
+    environ |= {"HOME": str(tmp_path), "PINENTRY": str(tmp_path / "pinentry")}
+    done = at_exec(seen, ["run", "-e", "A=Unknown", "true"], environ)
     assert (done.stdout, done.stderr) == ("(b'canary-1', True, [])", "")
 
 
@@ -146,25 +158,9 @@ def test_a_password_manager_is_started_without_slow_modules(tmp_path: Path) -> N
     """They would take longer than the manager itself."""
     (tmp_path / "pass").write_text("#!/bin/sh\necho canary-1\n")
     (tmp_path / "pass").chmod(0o700)
-    code = f"""
-import os, sys
-sys.path.append({str(ROOT)!r})
-def executed(program, argv, environ):
-    os.write(1, repr((environ[b"A"], [n for n in {SLOW!r} if n in sys.modules])).encode())
-    os._exit(0)
-os.execve = lambda *given, start=os.execve, own=os.getpid(): (
-    executed(*given) if os.getpid() == own else start(*given)  # a child starts a program, too
-)
-from secretly.cli import main
-main(["run", "-e", "A=pass://Example", "true"])
-"""
-    done = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", code],
-        env={"HOME": str(tmp_path), "PATH": f"{tmp_path}:/usr/bin:/bin"},
-        capture_output=True,
-        text=True,
-        timeout=30,
-    )
+    seen = f'environ[b"A"], [n for n in {SLOW!r} if n in sys.modules]'
+    environ = {"HOME": str(tmp_path), "PATH": f"{tmp_path}:/usr/bin:/bin"}
+    done = at_exec(seen, ["run", "-e", "A=pass://Example", "true"], environ)
     assert (done.stdout, done.stderr) == ("(b'canary-1', [])", "")
 
 
@@ -173,24 +169,10 @@ def test_an_env_file_without_references_loads_no_source(tmp_path: Path) -> None:
     """Nor python-dotenv."""
     (tmp_path / ".env").write_text("A=1\nURL=https://example.org/\n")
     (tmp_path / ".env").chmod(0o600)
-    code = f"""
-import os, sys
-sys.path.append({str(ROOT)!r})
-def executed(program, argv, environ):
-    slow = [n for n in sys.modules if n in {SLOW!r} or n.startswith("secretly.sources")]
-    os.write(1, repr((environ[b"A"], slow)).encode())
-    os._exit(0)
-os.execve = executed
-from secretly.cli import main
-main(["run", "--env-file", {str(tmp_path / ".env")!r}, "true"])
-"""
-    done = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", code],
-        env={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"},
-        capture_output=True,
-        text=True,
-        timeout=30,
-    )
+    slow = f'[n for n in sys.modules if n in {SLOW!r} or n.startswith("secretly.sources")]'
+    words = ["run", "--env-file", str(tmp_path / ".env"), "true"]
+    environ = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    done = at_exec(f'environ[b"A"], {slow}', words, environ)
     assert (done.stdout, done.stderr) == ("(b'1', [])", "")
 
 
