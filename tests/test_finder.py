@@ -1,0 +1,188 @@
+"""The command's finder: it finds and loads the same as Python's own."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import py_compile
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from pathlib import Path
+
+import pytest
+from house import MODULES
+
+import secretly
+from secretly.cli import finder
+
+ROOT = Path(secretly.__file__).parent
+
+
+def found(name: str, folder: Path) -> ModuleSpec | None:
+    """What the command's finder says of a module in a folder."""
+    return finder._Finder.find_spec(f"secretly.{name}", [str(folder)])
+
+
+def loaded(spec: ModuleSpec | None) -> dict[str, object]:
+    """The names that a module has once it is loaded."""
+    assert spec is not None
+    assert isinstance(spec.loader, finder._Loader)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return vars(module)
+
+
+def differences(name: str, folders: list[str]) -> list[str]:
+    """In what the command's finder and Python's differ about a module."""
+    ours = finder._Finder.find_spec(name, folders)
+    theirs = PathFinder.find_spec(name, folders)
+    assert ours is not None
+    assert theirs is not None
+    assert isinstance(ours.loader, SourceFileLoader)
+    assert isinstance(theirs.loader, SourceFileLoader)
+    facts = "name origin cached has_location parent submodule_search_locations".split()
+    found = [fact for fact in facts if getattr(ours, fact) != getattr(theirs, fact)]
+    return found + ["code"] * (ours.loader.get_code(name) != theirs.loader.get_code(name))
+
+
+def test_python_finds_the_same_modules() -> None:
+    names = {*MODULES} - {"__init__", "__main__"}
+    found = {
+        name: differences(f"secretly.{name}", [str(ROOT.joinpath(*name.split(".")[:-1]))])
+        for name in names
+    }
+    assert {name: wrong for name, wrong in found.items() if wrong} == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "folders"),
+    [
+        ("secretly_more.text", [str(ROOT)]),
+        ("secretly", [str(ROOT.parent)]),
+        ("text", [str(ROOT)]),
+        ("secretly.text", None),
+        ("secretly.text", []),
+        ("secretly.text", [str(ROOT), str(ROOT)]),
+        ("secretly.nowhere", [str(ROOT)]),
+        ("secretly.completions", [str(ROOT / "cli")]),  # a folder without Python
+    ],
+)
+def test_the_rest_is_left_to_python(name: str, folders: list[str] | None) -> None:
+    assert finder._Finder.find_spec(name, folders) is None
+
+
+def changed_text(source: Path, compiled: Path) -> None:
+    source.write_text("value = 'changed'\n")
+    later = compiled.stat().st_mtime + 10
+    os.utime(source, (later, later))
+
+
+def changed_size(source: Path, compiled: Path) -> None:
+    before = source.stat()
+    source.write_text("value = 'changed' # more\n")
+    os.utime(source, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def cut_short(source: Path, compiled: Path) -> None:
+    source.write_text("value = 'changed'\n")
+    py_compile.compile(str(source), str(compiled))
+    compiled.write_bytes(compiled.read_bytes()[:-5])
+
+
+def another_version(source: Path, compiled: Path) -> None:
+    data = compiled.read_bytes()
+    compiled.write_bytes(b"\0\0\r\n" + data[4:])
+    changed_size(source, compiled)
+
+
+def checked_by_hash(source: Path, compiled: Path) -> None:
+    source.write_text("value = 'changed'\n")
+    mode = py_compile.PycInvalidationMode.CHECKED_HASH
+    py_compile.compile(str(source), str(compiled), invalidation_mode=mode)
+
+
+def no_compiled_code(source: Path, compiled: Path) -> None:
+    compiled.unlink()
+    source.write_text("value = 'changed'\n")
+
+
+def unreadable_as_file(source: Path, compiled: Path) -> None:
+    no_compiled_code(source, compiled)
+    compiled.mkdir()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        changed_text,
+        changed_size,
+        cut_short,
+        another_version,
+        checked_by_hash,
+        no_compiled_code,
+        unreadable_as_file,
+    ],
+)
+def test_compiled_code_of_another_source_does_not_count(
+    tmp_path: Path, change: Callable[[Path, Path], None]
+) -> None:
+    source = tmp_path / "one.py"
+    source.write_text("value = 'first'\n")
+    compiled = Path(py_compile.compile(str(source), doraise=True))
+    assert loaded(found("one", tmp_path))["value"] == "first"
+    change(source, compiled)
+    if change is cut_short:
+        # Python refuses it too: a file that ends early is an error, not another version.
+        with pytest.raises(EOFError):
+            loaded(found("one", tmp_path))
+    else:
+        assert loaded(found("one", tmp_path))["value"] == "changed"
+
+
+def test_compiled_code_that_fits_is_what_is_loaded(tmp_path: Path) -> None:
+    source = tmp_path / "one.py"
+    source.write_text("value = 'first'\n")
+    compiled = Path(py_compile.compile(str(source), doraise=True))
+    facts = source.stat()
+    compiled.write_bytes(compiled.read_bytes().replace(b"first", b"other"))
+    assert source.stat() == facts
+    assert loaded(found("one", tmp_path))["value"] == "other"
+
+
+COUNT = """
+import sys
+from secretly.cli import main
+main(["--version"])
+print(*(name for name, module in sys.modules.items() if name.startswith("secretly.")
+        and type(module.__spec__.loader).__name__ == "_Loader"))
+"""
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("options", [[], ["-O"], ["-X", "pycache_prefix=cache"]])
+def test_the_command_finds_its_modules_itself_where_python_keeps_compiled_code_as_usual(
+    tmp_path: Path, options: list[str]
+) -> None:
+    done = subprocess.run(
+        [sys.executable, *options, "-c", COUNT],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT.parent)},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+    )
+    expected = set() if options else {"secretly.cli.main", "secretly.cli.verbs"}
+    assert expected <= {*done.stdout.split()}
+    assert bool(expected) == ("secretly.cli.main" in done.stdout)
+
+
+@pytest.mark.process
+def test_the_library_leaves_the_imports_of_a_program_alone() -> None:
+    code = (
+        "import sys; before = list(sys.meta_path); import secretly.api.blocking;"
+        " sys.exit(sys.meta_path != before)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
