@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from pathlib import Path
 
 import pytest
 
@@ -193,6 +194,21 @@ def test_a_corrupt_list_is_noted_once() -> None:
         found = asyncio.run(obtain_all([SecretRequest(parse(name)) for name in "AB"], here))
         assert [one.secret for one in found] == ["canary-1", "canary-2"]
         assert notes == ["the list is corrupt"]
+
+
+@pytest.mark.process
+def test_a_list_whose_lines_are_wrong_is_noted_once() -> None:
+    """It may look right until a name of it is wanted."""
+    notes: list[str] = []
+    with FakePinentry(["canary-1", "canary-2"]) as pinentry, sandbox(pinentry) as here:
+        here = here._replace(note=notes.append)
+        here.stored_names.add("Another", "user", True)
+        path = Path(here.stored_names.path)
+        path.write_text(path.read_text() + "A\tuser\tperhaps\tnow\tx\n")
+        found = asyncio.run(obtain_all([SecretRequest(parse(name)) for name in "AB"], here))
+        assert [one.secret for one in found] == ["canary-1", "canary-2"]
+        assert len(notes) == 1
+        assert str(path) in notes[0]
 
 
 # -- confirming ------------------------------------------------------------------

@@ -22,7 +22,7 @@ from secretly import testing
 from secretly.api import remember
 from secretly.errors import KeychainUnavailable, Refused, SecretlyError
 from secretly.keeping import stored_names
-from secretly.keeping.stored_names import StoredNames
+from secretly.keeping.stored_names import NameTable, StoredNames
 
 
 def in_a_process(script: str, *arguments: str, seconds: float = 60) -> Any:
@@ -228,7 +228,7 @@ def test_fifty_processes_lose_nothing(tmp_path: Path) -> None:
     script = """
     import json, os, sys
     from pathlib import Path
-    from secretly.keeping.stored_names import StoredNames
+    from secretly.keeping.stored_names import NameTable, StoredNames
     ready, go = os.pipe(), os.pipe()
     children = []
     for number in range(50):
@@ -262,7 +262,7 @@ def test_readers_always_see_a_whole_list(tmp_path: Path) -> None:
     script = """
     import json, os, signal, sys
     from pathlib import Path
-    from secretly.keeping.stored_names import StoredNames
+    from secretly.keeping.stored_names import NameTable, StoredNames
     stored = StoredNames(Path(sys.argv[1]))
     stored.add("always", "user", True)
     parent, number = os.getpid(), 0
@@ -298,7 +298,7 @@ def test_killed_at_random_moments(tmp_path: Path) -> None:
     script = """
     import json, os, random, signal, sys, time
     from pathlib import Path
-    from secretly.keeping.stored_names import StoredNames
+    from secretly.keeping.stored_names import NameTable, StoredNames
     stored = StoredNames(Path(sys.argv[1]))
     random.seed(1)
     lost, added = [], 0
@@ -340,7 +340,7 @@ def test_killed_before_and_after_each_system_call(tmp_path: Path) -> None:
     script = """
     import json, os, signal, sys
     from pathlib import Path
-    from secretly.keeping.stored_names import StoredNames
+    from secretly.keeping.stored_names import NameTable, StoredNames
     folder = Path(sys.argv[1])
     stored = StoredNames(folder)
     calls = set()
@@ -397,7 +397,7 @@ def test_a_full_disk_leaves_the_old_list(tmp_path: Path) -> None:
     import json, resource, signal, sys
     from pathlib import Path
     from secretly import KeychainUnavailable
-    from secretly.keeping.stored_names import StoredNames
+    from secretly.keeping.stored_names import NameTable, StoredNames
     stored = StoredNames(Path(sys.argv[1]))
     stored.add("old", "user", True)
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -500,6 +500,54 @@ def test_lines_that_are_split_together_say_the_same(lines: list[str]) -> None:
     """Lines are parsed together in a third less time, and the result is that of each alone."""
     together = parsed(stored_names._rows, lines)
     assert together == parsed(lambda them: list(map(stored_names._row, them)), lines)
+
+
+@given(
+    lines=st.lists(WHOLE.map(lambda line: line.decode("ascii", "ignore")), max_size=6),
+    more=st.text(alphabet="a\t\nbé\\", max_size=3),
+)
+@pytest.mark.filterwarnings("ignore:invalid .*escape:DeprecationWarning")
+def test_a_name_is_found_in_the_text_as_in_the_parsed_list(lines: list[str], more: str) -> None:
+    """The first searches don't parse the list, and say the same as the later ones."""
+    lines = [line for line in lines if "\n" not in line and line.count("\t") == 4]
+    text = "".join(f"{line}\n" for line in lines)
+    whole = NameTable(text)
+    try:
+        known = whole.names
+    except ValueError:  # an escape that is none
+        return
+    for name in {*known, more, f"a{more}", ""}:
+        few = NameTable(text)
+        assert few.find(name) == whole.find(name)
+        assert few.usernames(name) == whole.usernames(name)
+        assert few.is_sealed(name) == whole.is_sealed(name)
+        for user in (*whole.usernames(name), "somebody"):
+            assert NameTable(text).has(name, user) == whole.has(name, user)
+            assert NameTable(text).backend_of(name, user) == whole.backend_of(name, user)
+
+
+def test_a_damaged_line_spoils_only_its_own_name(tmp_path: Path) -> None:
+    """The others are found. Whether another name is there can't be said, and nothing is written."""
+    path = tmp_path / "kept.tsv"
+    path.write_bytes(HEAD + b"\na\tuser\tno\tnow\tx\nb\tuser\tperhaps\tnow\tx\n")
+    stored = StoredNames(tmp_path)
+    assert stored.usernames("a") == ["user"]
+    for call in (
+        lambda: stored.find("b"),
+        lambda: stored.find("c"),
+        stored.items,
+        lambda: stored.add("c", "user", True),
+    ):
+        with pytest.raises(KeychainUnavailable):
+            call()
+
+
+def test_many_searches_parse_the_list_once() -> None:
+    """A program may ask for all of a thousand names."""
+    text = "".join(f"{number}\tuser\tno\tnow\tx\n" for number in range(1000))
+    table = NameTable(text)
+    assert all(table.usernames(str(number)) == ["user"] for number in range(1000))
+    assert table._parsed is not None
 
 
 def test_lines_with_and_without_escapes_keep_their_order(tmp_path: Path) -> None:

@@ -113,14 +113,13 @@ class Keychain:
             or backend_name(self._environ, self._allowed) not in (None, secret_service.BACKEND)
         ):
             return None
-        listed = self._listed()
-        backend = listed.backend_of(service, username)
+        backend = self._backend_of(service, username)
         # On KDE, keyring prefers KWallet, which may have the item.
         kde = "kde" in self._environ.get("XDG_CURRENT_DESKTOP", "").lower().split(":")
         if backend != secret_service.BACKEND and (backend or kde):
             return None
         expected, self._expected = self._expected, []
-        ours = [one for one in expected if listed.backend_of(*one) == secret_service.BACKEND]
+        ours = [one for one in expected if self._backend_of(*one) == secret_service.BACKEND]
         others = [one for one in ours if one != item]
         reader = self._reader = self._reader or secret_service.shared_reader(address)
         seconds = self._machine(prompt_timeout)
@@ -135,12 +134,17 @@ class Keychain:
         self._ahead |= {one: found for one, found in zip(others, more, strict=True) if found}
         return first if backend or first is secret_service.MISSING else None
 
-    def _listed(self) -> NameTable:
-        """Return the list of stored names; an empty one if it is corrupt: keyring reads then."""
+    def _listed(self, question: Callable[[NameTable], T]) -> T:
+        """Ask the list of stored names; an empty one if it is corrupt: keyring reads then."""
         try:
-            return NameTable() if self._stored_names is None else self._stored_names.read()
+            listed = NameTable() if self._stored_names is None else self._stored_names.read()
+            return question(listed)
         except KeychainUnavailable:
-            return NameTable()
+            return question(NameTable())
+
+    def _backend_of(self, service: str, username: str) -> str:
+        """The backend that stored a secret; empty: not listed, or unknown."""
+        return self._listed(lambda listed: listed.backend_of(service, username))
 
     async def set(
         self, service: str, username: str, value: str, prompt_timeout: float | None
@@ -197,7 +201,7 @@ class Keychain:
         """
         from .others import list_items
 
-        own = {(item.name, item.username) for item in self._listed().items}
+        own = {(one.name, one.username) for one in self._listed(lambda listed: listed.items)}
         return await self._call(lambda backend: list_items(backend, own), MACHINE_TIMEOUT)
 
     async def describe(self) -> str:

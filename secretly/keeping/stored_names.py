@@ -14,7 +14,7 @@ from ..text import escape
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from typing import Any, Self
 
     #: The columns of a line: name, user name, own, stored, backend, sealed.
@@ -97,44 +97,73 @@ def _when(row: _Row) -> str:
     return row[3]
 
 
+#: How many names are searched for in the text before all of it is parsed.
+_SEARCHES = 20
+
+
 class NameTable:
     """The list of stored names as it was when it was read. It answers without reading again.
 
-    Each question makes the entry that it needs: making all of a long list takes milliseconds.
+    The lines of a few names are searched for in the text: to parse a long list takes milliseconds.
+    Only a list that was parsed can say that it doesn't have a name.
+
+    :param text: the lines of the file after the first one, each with its end.
+    :param corrupt: makes the error for a line that is not one of the list.
+    :raises ValueError: if the last line has no end.
     """
 
-    def __init__(self, rows: Sequence[_Row] = ()) -> None:
-        self._rows = rows
-        self._newest = {row[0]: row for row in rows}
-        #: The rows of each name, if a name has several.
-        self._all: dict[str, list[_Row]] = {}
-        if len(self._newest) < len(rows):
-            self._find_newest()
+    def __init__(self, text: str = "", corrupt: Callable[[], Exception] = ValueError) -> None:
+        self._text, self._corrupt = f"\n{text}", corrupt
+        #: All rows, and those of each name, once they are parsed.
+        self._parsed: tuple[list[_Row], dict[str, list[_Row]]] | None = None
+        #: The rows that were searched for, by their names.
+        self._found: dict[str, list[_Row]] = {}
+        if text[-1:] not in ("", "\n"):
+            raise ValueError
 
-    def _find_newest(self) -> None:
-        for row in self._rows:
-            self._all.setdefault(row[0], []).append(row)
-        self._newest = {name: max(rows, key=_when) for name, rows in self._all.items()}
+    @property
+    def _all(self) -> tuple[list[_Row], dict[str, list[_Row]]]:
+        if self._parsed is None:
+            try:
+                rows = _rows(self._text[1:].split("\n")[:-1])
+            except (ValueError, Warning):
+                raise self._corrupt() from None
+            named: dict[str, list[_Row]] = {}
+            for row in rows:
+                named.setdefault(row[0], []).append(row)
+            self._parsed = rows, named
+        return self._parsed
 
-    def _of(self, name: str) -> Sequence[_Row]:
+    def _of(self, name: str) -> list[_Row]:
         """The rows of a name, in the list's order."""
-        if self._all or name not in self._newest:
-            return self._all.get(name, ())
-        return (self._newest[name],)
+        few = self._parsed is None and len(self._found) < _SEARCHES
+        # Where nothing is escaped, a line with the name begins with it.
+        if few and name not in self._found and name.isprintable() and "\\" not in self._text:
+            try:
+                self._found[name] = [_row(line) for line in self._lines(name)]
+            except ValueError:
+                raise self._corrupt() from None
+        return self._found.get(name) or self._all[1].get(name, [])
+
+    def _lines(self, name: str) -> Iterator[str]:
+        """The lines that begin with a name."""
+        text, at = self._text, -1
+        while (at := text.find(f"\n{name}\t", at + 1)) >= 0:
+            yield text[at + 1 : text.index("\n", at + 1)]
 
     @property
     def items(self) -> list[StoredName]:
         """The entries, in the list's order."""
-        return list(map(_item, self._rows))
+        return list(map(_item, self._all[0]))
 
     @property
     def names(self) -> list[str]:
         """The names, each once, in the list's order."""
-        return list(self._newest)
+        return list(self._all[1])
 
     def find(self, name: str) -> StoredName | None:
         """Return the entry of *name*, the newest if there are several."""
-        row = self._newest.get(name)
+        row = max(self._of(name), key=_when, default=None)
         return _item(row) if row else None
 
     def usernames(self, name: str) -> list[str]:
@@ -190,7 +219,7 @@ class StoredNames:
         if self._known is not None and facts == self._known[0]:
             return self._known[1]
         self._known = None
-        table = NameTable(self._rows())
+        table = self._table()
         settled = facts and safefiles.is_settled(facts[-1], time.time_ns())
         if settled and facts == self._facts():
             self._known = facts, table
@@ -207,21 +236,24 @@ class StoredNames:
             *(found.st_mtime_ns, found.st_ctime_ns),
         )
 
-    def _rows(self) -> list[_Row]:
+    def _table(self) -> NameTable:
         if not os.path.lexists(self._path):
-            return []
+            return NameTable()
         safefiles.refuse_if_others_can_write(self._path, "the list of stored names")
         try:
-            head, *lines = safefiles.read_file(self._path).decode("ascii").split("\n")
-            if head != _HEAD or lines[-1:] != [""]:
+            head, end, text = safefiles.read_file(self._path).decode("ascii").partition("\n")
+            if head != _HEAD or not end:
                 raise ValueError
-            return _rows(lines[:-1])
-        except (OSError, ValueError, Warning):
-            raise KeychainUnavailable(
-                f"can't read the list of stored names {escape(self._path)}",
-                "move the file away: your secrets stay in the keychain, and 'secretly set' lists"
-                " them again",
-            ) from None
+            return NameTable(text, self._corrupt)
+        except (OSError, ValueError):
+            raise self._corrupt() from None
+
+    def _corrupt(self) -> KeychainUnavailable:
+        return KeychainUnavailable(
+            f"can't read the list of stored names {escape(self._path)}",
+            "move the file away: your secrets stay in the keychain, and 'secretly set' lists"
+            " them again",
+        )
 
     def items(self) -> list[StoredName]:
         """Return the entries, sorted by name; raises what :meth:`read` does."""
@@ -272,10 +304,10 @@ class StoredNames:
             safefiles.refuse_if_others_can_write(folder, "the folder for the list of stored names")
             with open(os.path.join(folder, "kept.lock"), "a", opener=_open_private) as lock:
                 if change is None:
-                    self._rows()
+                    _ = self._table().items
                     return
                 fcntl.flock(lock, fcntl.LOCK_EX)
-                self._write(change(list(map(_item, self._rows()))))
+                self._write(change(self._table().items))
         except OSError as error:
             raise KeychainUnavailable(
                 f"can't write the list of stored names in {escape(folder)}: {error.strerror}",

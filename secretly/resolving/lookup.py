@@ -98,29 +98,31 @@ class NameList:
         self._context, self._corrupt = context, False
         self._table: NameTable | None = None
 
+    def _ask(self, question: Callable[[NameTable], T]) -> T:
+        try:
+            if self._table is None:
+                self._table = self._context.stored_names.read()
+            return question(self._table)
+        except KeychainUnavailable as error:
+            self._context.note(str(error))
+            self._table, self._corrupt = NameTable(), True
+            return question(self._table)
+
     def find(self, name: str) -> StoredName | None:
         """Return what was stored last under a name.
 
         :raises Refused: if others could change the list.
         """
-        if self._table is None:
-            try:
-                self._table = self._context.stored_names.read()
-            except KeychainUnavailable as error:
-                self._context.note(str(error))
-                self._table, self._corrupt = NameTable(), True
-        return self._table.find(name)
+        return self._ask(lambda table: table.find(name))
 
     def has(self, name: str, username: str) -> bool:
         """Whether a secret was stored under a name for this user name."""
-        self.find("")
-        return self._table is not None and self._table.has(name, username)
+        return self._ask(lambda table: table.has(name, username))
 
     @property
     def names(self) -> list[str]:
         """The names on the list."""
-        self.find("")
-        return self._table.names if self._table else []
+        return self._ask(lambda table: table.names)
 
     def may_have(self, names: Sequence[str]) -> bool:
         """Whether one of these names is on the list, or the list can't be read."""
