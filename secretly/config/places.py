@@ -13,11 +13,13 @@ from ..errors import Refused
 
 TYPE_CHECKING = False  # importing typing would slow down the start
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from typing import Literal
 
 #: The variable with the address of the session bus.
 BUS_VARIABLE = "DBUS_SESSION_BUS_ADDRESS"
+
+_HEXADECIMAL = frozenset(b"0123456789abcdefABCDEF")
 
 
 def named_folder(variable: str, environ: Mapping[str, str]) -> str:
@@ -135,6 +137,30 @@ def _in_address(character: str) -> str:
     if character.isascii() and (character.isalnum() or character in "-_/.\\*"):
         return character
     return "".join(f"%{byte:02x}" for byte in os.fsencode(character))
+
+
+def socket_paths(address: str) -> Iterator[bytes]:
+    """The paths of the Unix sockets in a list of addresses of buses, in order.
+
+    :param address: as in ``DBUS_SESSION_BUS_ADDRESS``: addresses with semicolons between them
+        (D-Bus Specification, Server Addresses).
+    :raises ValueError: if an escape is not two hexadecimal digits.
+    """
+    for one in address.split(";"):
+        transport, _, rest = one.strip().partition(":")
+        keys = dict(pair.partition("=")[::2] for pair in rest.split(","))
+        if transport == "unix" and "path" in keys:
+            yield _from_address(keys["path"])
+        elif transport == "unix" and "abstract" in keys:
+            yield b"\0" + _from_address(keys["abstract"])
+
+
+def _from_address(value: str) -> bytes:
+    """Decode a value of an address: ``%2f`` is a slash."""
+    first, *others = os.fsencode(value).split(b"%")
+    if any(len(one) < 2 or not _HEXADECIMAL.issuperset(one[:2]) for one in others):
+        raise ValueError("an address with an invalid escape")
+    return first + b"".join(bytes([int(one[:2], 16)]) + one[2:] for one in others)
 
 
 def password_store(environ: Mapping[str, str]) -> str:

@@ -375,7 +375,7 @@ def check_bus(address: str) -> bool:
         bus = dbus.connect(address, time.monotonic() + 1)
     except OSError:
         return False
-    except dbus.Malformed:
+    except ValueError:
         return ":" in address  # keyring's backends may know another transport
     try:
         other = _other_user(bus)
