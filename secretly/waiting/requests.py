@@ -1,7 +1,6 @@
 """The requests that secretly waits with, and how they find out what drives a coroutine.
 
-An awaited request yields itself to the driver of the coroutine. The reply shows
-which driver it is:
+An awaited request yields itself to the coroutine's driver. The reply shows which driver it is:
 
 - asyncio throws RuntimeError ('Task got bad yield') into the coroutine;
 - Twisted sends a yielded object that is not a Deferred straight back;
@@ -32,7 +31,11 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 else:
-    from _collections_abc import Awaitable  # loaded already; collections is not
+
+    class Awaitable:  # subclasses of that in collections.abc take long to make
+        def __class_getitem__(cls, _: object) -> object:
+            return cls
+
 
 __all__ = [
     "CurrentLoop",
