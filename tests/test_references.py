@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secretly.errors import BadReference
-from secretly.reference import Reference, parse, parse_name, substitute
+from secretly.reference import SHAPES, Reference, looks_secret, parse, parse_name, substitute
 
 PLAIN = st.text("abcPyI0-_./ é%?=&:", min_size=1, max_size=20).map(str.strip).filter(bool)
 
@@ -157,6 +157,19 @@ def test_a_secret_inside_a_reference_is_not_repeated(around: str) -> None:
     with pytest.raises(BadReference) as caught:
         parse(around.format("pypi-canary-1234567890"))
     assert "canary" not in str(caught.value) + caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "rest", ["canary1" * 8, "0123456789abcdef" * 3, "a1" * 20 + "." + "a1" * 9]
+)
+def test_a_token_in_a_long_text_is_found_as_in_a_short_one(rest: str) -> None:
+    found = 0
+    for mark in (mark for _, marks, _ in SHAPES for mark in marks.split()):
+        for text in (f"{mark}{rest}", f"12345678{mark}{rest}", f"{mark} {rest}", mark):
+            long = f"{'word ' * 300}{text} {'word ' * 300}"
+            assert looks_secret(long) == looks_secret(f"{text} "), text
+            found += looks_secret(long)
+    assert found > 50
 
 
 @pytest.mark.parametrize("text", ["PyPI", "PyPI/demo", "one:two", "/home/me/a.py"])
