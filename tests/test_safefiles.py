@@ -356,3 +356,26 @@ def test_with_sudo_the_hint_is_to_do_without(place: Path, monkeypatch: pytest.Mo
         with pytest.raises(KeychainUnavailable) as missing:
             check_for_bus({"XDG_RUNTIME_DIR": "/nonexistent"})
         assert permissions.WITHOUT_SUDO in missing.value.hint
+
+
+def test_what_changes_a_file_changes_its_marks(place: Path) -> None:
+    """Its content, its permissions, its name, and whether it is there."""
+    file, other = place / "file", place / "other"
+    changes = [
+        lambda: file.write_text("1"),
+        lambda: file.chmod(0o600),
+        lambda: os.utime(file, ns=(0, 0)),
+        lambda: other.write_text("2"),
+        lambda: other.replace(file),
+        lambda: file.unlink(),
+    ]
+    before = safefiles.change_marks(file)
+    assert before == safefiles.change_marks(file)
+    assert before[-1] == file.stat().st_ctime_ns
+    seen = [before]
+    for change in changes:
+        change()
+        seen.append(safefiles.change_marks(file))
+    assert seen.index(seen[3]) == seen.index(seen[4])  # another file's change
+    assert len({*seen}) == len(seen) - 1
+    assert seen[-1][-1] == 0

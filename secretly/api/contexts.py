@@ -48,29 +48,20 @@ def _environ() -> Environ:
 
 
 def _configured(environ: Environ) -> Configuration:
-    """The configuration; one whose file has not changed is loaded only once."""
+    """The configuration; one whose file has not changed is loaded only once.
+
+    What others could change depends on the user that this process is now.
+    """
     global _configuration
-    facts, changed = _facts(environ)
+    path = places.config_path(environ)
+    where, marks = (path, environ.get("SECRETLY_CONFIG", "")), safefiles.change_marks(path)
+    facts = *where, os.geteuid(), marks
     known = _configuration  # which another thread may change
     if known is not None and known[0] == facts:
         return known[1]
     _configuration = None
     found = loading.load(environ)
-    if safefiles.is_settled(changed, time.time_ns()) and facts == _facts(environ)[0]:
+    settled = safefiles.is_settled(marks[-1], time.time_ns())
+    if settled and marks == safefiles.change_marks(path):
         _configuration = facts, found
     return found
-
-
-def _facts(environ: Environ) -> tuple[tuple[object, ...], int]:
-    """Where the file is, and what changes if the file does (inode(7)); when it last changed.
-
-    What others could change depends on the user that this process is now.
-    """
-    path = places.config_path(environ)
-    where = path, environ.get("SECRETLY_CONFIG", ""), os.geteuid()
-    try:
-        found = os.stat(path)
-    except OSError as error:
-        return (*where, error.errno), 0
-    who = found.st_dev, found.st_ino, found.st_mode, found.st_uid, found.st_size
-    return (*where, *who, found.st_mtime_ns, found.st_ctime_ns), found.st_ctime_ns

@@ -215,26 +215,15 @@ class StoredNames:
         :raises KeychainUnavailable: if the file is corrupt.
         :raises Refused: if others could change it: it says which item of the keychain to use.
         """
-        facts = self._facts()
-        if self._known is not None and facts == self._known[0]:
+        marks = safefiles.change_marks(self._path)
+        if self._known is not None and marks == self._known[0]:
             return self._known[1]
         self._known = None
         table = self._table()
-        settled = facts and safefiles.is_settled(facts[-1], time.time_ns())
-        if settled and facts == self._facts():
-            self._known = facts, table
+        settled = marks[-1] and safefiles.is_settled(marks[-1], time.time_ns())
+        if settled and marks == safefiles.change_marks(self._path):
+            self._known = marks, table
         return table
-
-    def _facts(self) -> tuple[int, ...]:
-        """Return what changes if the file does (inode(7)); empty: it can't be looked at."""
-        try:
-            found = os.stat(self._path)
-        except OSError:
-            return ()
-        return (
-            *(found.st_dev, found.st_ino, found.st_mode, found.st_uid, found.st_size),
-            *(found.st_mtime_ns, found.st_ctime_ns),
-        )
 
     def _table(self) -> NameTable:
         if not os.path.lexists(self._path):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BY_OTHERS",
     "SHIM",
+    "change_marks",
     "find_writable_by_others",
     "is_settled",
     "is_shim",
@@ -189,6 +190,21 @@ def make_private_folder(path: str | os.PathLike[str]) -> None:
             raise
     else:
         os.chmod(path, 0o700)  # the umask may have taken the user's own bits
+
+
+def change_marks(path: str | os.PathLike[str]) -> tuple[int, ...]:
+    """Return what changes if a file does (inode(7)), or who may change it.
+
+    The last is the time of the last change, in nanoseconds: 0 for a file that can't be looked at.
+    """
+    try:
+        found = os.stat(path)
+    except OSError as error:
+        return error.errno or -1, 0
+    return (
+        *(found.st_dev, found.st_ino, found.st_mode, found.st_uid, found.st_gid, found.st_size),
+        *(found.st_mtime_ns, found.st_ctime_ns),
+    )
 
 
 def is_settled(changed: int, now: int) -> bool:
