@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine, Hashable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from ..errors import PromptTimeout
-from .requests import CurrentLoop, Request, on_loop
+from .requests import Request, on_loop
 from .tasks import CLEANING_UP, Task
 
 if TYPE_CHECKING:
@@ -17,42 +17,86 @@ __all__ = ["Shared"]
 T = TypeVar("T")
 
 
-class _Waiter(Request[bool]):
-    """A caller that waits for the end of the work; False if its time passes first.
+class _Caller(Request[bool]):
+    """A caller that starts a piece of work or joins it; False if its time passes before the end.
 
-    The work ends in the loop that the caller waits in, so this needs no lock, as an
-    :class:`~secretly.waiting.events.Event` does.
+    It finds out which work runs when its own loop is known, so it waits only once. The work ends
+    in that loop, so this needs no lock, as an :class:`~secretly.waiting.events.Event` does.
 
-    :param work: the work that it joins; None: it starts the work.
-    :param timeout: how long it waits at most, in seconds; None: until the end.
+    :param timeout: how long it waits at most if it joins, in seconds; None: until the end.
+    :ivar joined: the work; None until the loop is known.
     """
 
-    def __init__(self, work: Task[Any] | None = None, timeout: float | None = None) -> None:
-        self._work, self._timeout = work, timeout
-        self._settle: Settle | None = None
-        self._over = False
+    __slots__ = ("_key", "_running", "_start", "_timeout", "joined", "loop", "settle")
+
+    def __init__(
+        self,
+        running: dict[Hashable, _Work],
+        key: Hashable,
+        start: Callable[[], Coroutine[Any, Any, Any]],
+        timeout: float | None,
+    ) -> None:
+        self._running, self._key, self._start = running, key, start
+        self._timeout = timeout
+        self.joined: _Work | None = None
 
     def arm(self, loop: Loop, settle: Settle) -> Undo:
-        self._settle = settle
-        if self._over:
-            settle(True)
-        elif self._timeout is not None:
-            return loop.call_later(max(0.0, self._timeout), lambda: settle(self._has_ended))
-        return _nothing
-
-    @property
-    def _has_ended(self) -> bool:
-        return self._over or (self._work is not None and self._work.done)
-
-    def end(self) -> None:
-        """Say that the work has ended."""
-        self._over = True
-        if self._settle is not None:
-            self._settle(True)
+        self.loop, self.settle = loop, settle
+        key = loop.identity, self._key
+        work = self.joined = self._running.get(key)
+        if work is None:
+            work = self.joined = _Work(self._running, key, self._start())
+            work.callers[self] = None
+            work.task.start(loop)  # which may finish it
+            return _nothing
+        work.callers[self] = None
+        if self._timeout is None:
+            return _nothing
+        task = work.task
+        return loop.call_later(max(0.0, self._timeout), lambda: settle(task.done))
 
 
 def _nothing() -> None:
     """Undo nothing: no timer was started."""
+
+
+class _Work:
+    """A piece of work that runs, until its end in *running*.
+
+    :ivar callers: those that wait for its end, in order.
+    """
+
+    def __init__(
+        self, running: dict[Hashable, _Work], key: Hashable, work: Coroutine[Any, Any, Any]
+    ) -> None:
+        self._running, self._key = running, key
+        self.callers: dict[_Caller, None] = {}
+        self.task = Task(work, self._finished)
+        running[key] = self
+
+    def _finished(self, task: Task[Any]) -> None:
+        self._forget()
+        for caller in self.callers:  # they all wait in the same loop
+            caller.loop.call_from_thread(self._wake)  # one call, and only when the task has ended
+            break
+
+    def _wake(self) -> None:
+        callers, self.callers = self.callers, {}
+        for caller in callers:
+            caller.settle(True)
+
+    def leave(self, caller: _Caller) -> bool:
+        """Let a caller go; return whether that ended the work, because it was the last."""
+        self.callers.pop(caller, None)
+        if self.callers or self.task.done:
+            return False
+        self._forget()
+        self.task.cancel()
+        return True
+
+    def _forget(self) -> None:
+        if self._running.get(self._key) is self:
+            del self._running[self._key]
 
 
 class Shared(Generic[T]):
@@ -64,7 +108,7 @@ class Shared(Generic[T]):
     """
 
     def __init__(self) -> None:
-        self._running: dict[Hashable, tuple[Task[T], dict[_Waiter, None]]] = {}
+        self._running: dict[Hashable, _Work] = {}
 
     async def do(
         self,
@@ -78,48 +122,20 @@ class Shared(Generic[T]):
             starts the work waits as long as that takes.
         :raises PromptTimeout: if that time passed.
         """
-        loop = await CurrentLoop()
-        key = (loop.identity, key)
-        running = self._running.get(key)
-        if running:
-            task, waiters = running
-            mine = _Waiter(task, timeout)
-            waiters[mine] = None
-        else:
-            mine = _Waiter()
-            waiters = {mine: None}
-            task = self._start(loop, key, work(), waiters)
+        mine = _Caller(self._running, key, work, timeout)
         try:
-            if not await on_loop(loop, mine):
+            if not await mine:
                 raise PromptTimeout(
                     f"another call's prompt for the same secret was not answered in {timeout:g} s",
                     "answer that prompt, or give a longer timeout",
                 )
         except BaseException as error:
-            del waiters[mine]
-            if not waiters and not task.done:
-                del self._running[key]
-                task.cancel()
-                if not isinstance(error, GeneratorExit):
-                    await on_loop(loop, task.ended(CLEANING_UP))
+            joined = mine.joined
+            if joined is not None and joined.leave(mine) and not isinstance(error, GeneratorExit):
+                await on_loop(mine.loop, joined.task.ended(CLEANING_UP))
             raise
+        assert mine.joined is not None
+        task = mine.joined.task
         if task.error is not None:
             raise task.error
         return cast(T, task.value)
-
-    def _start(
-        self, loop: Loop, key: Hashable, work: Coroutine[Any, Any, T], waiters: dict[_Waiter, None]
-    ) -> Task[T]:
-        def wake() -> None:
-            for waiter in tuple(waiters):
-                waiter.end()
-
-        def finished(task: Task[T]) -> None:
-            if self._running.get(key, (None,))[0] is task:
-                del self._running[key]
-            loop.call_from_thread(wake)  # one call for all, and only when the task has ended
-
-        task = Task(work, finished)
-        self._running[key] = task, waiters
-        task.start(loop)  # which may finish it
-        return task

@@ -70,8 +70,9 @@ class TwistedLoop:
             if not deferred.called:
                 deferred.callback(value)
 
-        undo = request.arm(self, settle)
+        undo = _nothing
         try:
+            undo = request.arm(self, settle)
             return cast("T", (yield from cast(Any, deferred).__await__()))
         finally:
             undo()
@@ -106,6 +107,10 @@ class TwistedLoop:
         if begun:
             self._begun_while_stopping[id(self._reactor)] = begun
         return begun
+
+
+def _nothing() -> None:
+    """Undo nothing: the wait did not begin."""
 
 
 class _Descriptor:
