@@ -114,8 +114,11 @@ async def secret(
 
     .. versionadded:: 1.0
     """
-    options = CallOptions(username, prompt, description, remember, confirm, verify, timeout)
-    return (await _obtain(reference, options)).secret
+    found = _obtain(
+        reference,
+        CallOptions(username, prompt, description, remember, confirm, verify, timeout),
+    )
+    return (await found).secret
 
 
 @must_be_awaited

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine, Generator
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
-    import asyncio
-
     from .loop import Done, T, Undo, Waitable
 
-__all__ = ["AsyncioLoop"]
+__all__ = ["AsyncioLoop", "running_loop"]
 
 
 class AsyncioLoop:
     """A :class:`~secretly.waiting.loop.Loop` over asyncio's running loop."""
+
+    __slots__ = ("_loop",)
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -32,8 +33,6 @@ class AsyncioLoop:
         return lambda: cast(None, self._loop.remove_reader(descriptor))
 
     def call_from_thread(self, call: Callable[[], object]) -> None:
-        import asyncio
-
         with contextlib.suppress(RuntimeError):
             if asyncio.get_running_loop() is self._loop:  # no need to wake it
                 self._loop.call_soon(call)
@@ -42,8 +41,6 @@ class AsyncioLoop:
             self._loop.call_soon_threadsafe(call)
 
     def start(self, coroutine: Coroutine[Any, Any, Any], done: Done) -> Undo:
-        import asyncio
-
         def finished(task: asyncio.Task[Any]) -> None:
             if task.cancelled():
                 done(None, asyncio.CancelledError())
@@ -68,3 +65,11 @@ class AsyncioLoop:
             return cast("T", future.result() if future.done() else (yield from future))
         finally:
             undo()
+
+
+def running_loop() -> AsyncioLoop | None:
+    """Return an adapter of the loop that runs in this thread, or None."""
+    try:
+        return AsyncioLoop(asyncio.get_running_loop())
+    except RuntimeError:
+        return None

@@ -102,7 +102,10 @@ class Request(Awaitable["T"]):
                 "secretly was awaited by something that is neither Twisted nor asyncio",
                 "drive it with asyncio.run, twisted.internet.task.react or ensureDeferred",
             )
-        return (yield from loop.wait(self))
+        return (yield from self._wait(loop))
+
+    def _wait(self, loop: Loop) -> Generator[Any, Any, T]:
+        return loop.wait(self)
 
 
 class NeedsLoop(Exception):
@@ -129,6 +132,10 @@ class CurrentLoop(Request["Loop"]):
     def arm(self, loop: Loop, settle: Settle) -> Undo:
         settle(loop)
         return lambda: None
+
+    def _wait(self, loop: Loop) -> Generator[Any, Any, Loop]:
+        return loop
+        yield
 
 
 def on_loop(loop: Loop, request: Request[T]) -> Awaitable[T]:
@@ -359,23 +366,29 @@ def reactor_has_stopped(reactor: Any) -> bool:
     return bool(getattr(reactor, "_startedBefore", False)) and not reactor.running
 
 
+#: The modules of adapters that were loaded: an import statement takes as long as a short wait.
+_adapters: dict[str, Any] = {}
+
+
 def _asyncio() -> Loop | None:
-    import asyncio
+    if "asyncio" not in _adapters:
+        from . import asyncio_loop
 
-    from .asyncio_loop import AsyncioLoop
-
-    try:
-        return AsyncioLoop(asyncio.get_running_loop())
-    except RuntimeError:
-        return None
+        _adapters["asyncio"] = asyncio_loop
+    found: Loop | None = _adapters["asyncio"].running_loop()
+    return found
 
 
 def _twisted() -> Loop:
-    if reactor_has_stopped(installed_reactor()):
+    reactor = installed_reactor()
+    if reactor_has_stopped(reactor):
         raise reactor_stopped()
-    from .twisted_loop import TwistedLoop
+    if "twisted" not in _adapters:
+        from . import twisted_loop
 
-    return TwistedLoop()
+        _adapters["twisted"] = twisted_loop
+    found: Loop = _adapters["twisted"].TwistedLoop(reactor)
+    return found
 
 
 def reactor_stopped() -> SecretlyError:

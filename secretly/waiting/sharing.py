@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Hashable
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ..errors import PromptTimeout
 from .requests import Request, on_loop
@@ -23,11 +23,11 @@ class _Caller(Request[bool]):
     It finds out which work runs when its own loop is known, so it waits only once. The work ends
     in that loop, so this needs no lock, as an :class:`~secretly.waiting.events.Event` does.
 
-    :param timeout: how long it waits at most if it joins, in seconds; None: until the end.
+    :ivar timeout: how long it waits at most if it joins, in seconds; None: until the end.
     :ivar joined: the work; None until the loop is known.
     """
 
-    __slots__ = ("_key", "_running", "_start", "_timeout", "joined", "loop", "settle")
+    __slots__ = ("_key", "_running", "_start", "joined", "loop", "settle", "timeout")
 
     def __init__(
         self,
@@ -36,24 +36,26 @@ class _Caller(Request[bool]):
         start: Callable[[], Coroutine[Any, Any, Any]],
         timeout: float | None,
     ) -> None:
-        self._running, self._key, self._start = running, key, start
-        self._timeout = timeout
+        self._running, self._key, self.timeout = running, key, timeout
+        self._start: Callable[[], Coroutine[Any, Any, Any]] | None = start
         self.joined: _Work | None = None
 
     def arm(self, loop: Loop, settle: Settle) -> Undo:
         self.loop, self.settle = loop, settle
-        key = loop.identity, self._key
+        key, start = (loop.identity, self._key), self._start
+        self._start = None  # thousands may wait: what they need no more is freed
         work = self.joined = self._running.get(key)
         if work is None:
-            work = self.joined = _Work(self._running, key, self._start())
+            assert start is not None
+            work = self.joined = _Work(self._running, key, start())
             work.callers[self] = None
             work.task.start(loop)  # which may finish it
             return _nothing
         work.callers[self] = None
-        if self._timeout is None:
+        if self.timeout is None:
             return _nothing
         task = work.task
-        return loop.call_later(max(0.0, self._timeout), lambda: settle(task.done))
+        return loop.call_later(max(0.0, self.timeout), lambda: settle(task.done))
 
 
 def _nothing() -> None:
@@ -110,32 +112,35 @@ class Shared(Generic[T]):
     def __init__(self) -> None:
         self._running: dict[Hashable, _Work] = {}
 
-    async def do(
+    def do(
         self,
         key: Hashable,
         work: Callable[[], Coroutine[Any, Any, T]],
         timeout: float | None = None,
-    ) -> T:
+    ) -> Coroutine[Any, Any, T]:
         """Return the outcome of ``work()``, or of the work that runs already for *key*.
 
         :param timeout: how long a caller that joins waits at most, in seconds. The one that
             starts the work waits as long as that takes.
         :raises PromptTimeout: if that time passed.
         """
-        mine = _Caller(self._running, key, work, timeout)
-        try:
-            if not await mine:
-                raise PromptTimeout(
-                    f"another call's prompt for the same secret was not answered in {timeout:g} s",
-                    "answer that prompt, or give a longer timeout",
-                )
-        except BaseException as error:
-            joined = mine.joined
-            if joined is not None and joined.leave(mine) and not isinstance(error, GeneratorExit):
-                await on_loop(mine.loop, joined.task.ended(CLEANING_UP))
-            raise
-        assert mine.joined is not None
-        task = mine.joined.task
-        if task.error is not None:
-            raise task.error
-        return cast(T, task.value)
+        return _outcome(_Caller(self._running, key, work, timeout))
+
+
+async def _outcome(mine: _Caller) -> Any:
+    try:
+        if not await mine:
+            raise PromptTimeout(
+                f"another call's prompt for the same secret was not answered in {mine.timeout:g} s",
+                "answer that prompt, or give a longer timeout",
+            )
+    except BaseException as error:
+        joined = mine.joined
+        if joined is not None and joined.leave(mine) and not isinstance(error, GeneratorExit):
+            await on_loop(mine.loop, joined.task.ended(CLEANING_UP))
+        raise
+    assert mine.joined is not None
+    task = mine.joined.task
+    if task.error is not None:
+        raise task.error
+    return task.value

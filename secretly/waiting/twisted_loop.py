@@ -18,7 +18,10 @@ _WAITS_WHILE_STOPPING = 50
 
 
 class TwistedLoop:
-    """A :class:`~secretly.waiting.loop.Loop` over the installed reactor."""
+    """A :class:`~secretly.waiting.loop.Loop` over the installed reactor.
+
+    :param installed: that reactor; None: Twisted installs its usual one.
+    """
 
     #: How many waits have begun since a reactor began to stop, by the reactor's id. A reactor
     #: starts only once.
@@ -28,10 +31,10 @@ class TwistedLoop:
     _waiting: ClassVar[dict[int, dict[int, Deferred[Any]]]] = {}
     _triggers: ClassVar[dict[int, Any]] = {}
 
-    def __init__(self) -> None:
-        from twisted.internet import reactor
-
-        self._reactor: Any = reactor
+    def __init__(self, installed: Any = None) -> None:
+        if installed is None:
+            from twisted.internet import reactor as installed
+        self._reactor: Any = installed
 
     @property
     def identity(self) -> object:
