@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import threading
@@ -25,7 +26,7 @@ from jeepney import (
 )
 
 from secretly.config import places
-from secretly.keeping import dbus
+from secretly.keeping import batch, dbus
 
 TARGET = ("org.example.Service", "/org/example", "org.example.Interface")
 
@@ -360,6 +361,72 @@ def test_each_call_waits_for_its_answer(bus: Callable[[Script], str]) -> None:
     assert connection.call(TARGET, "Two", "s") == ("answer 3",)
     connection.close()
     assert seen == ["Hello", "One", "Two"]
+
+
+def test_each_of_many_calls_waits_for_the_answer_to_the_one_before(
+    bus: Callable[[Script], str],
+) -> None:
+    """gnome-keyring crashes otherwise. An error is one call's alone, and the order is kept."""
+    seen = []
+
+    def script(connection: socket.socket) -> None:
+        let_in(connection)
+        for message in calls(connection):
+            connection.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                connection.recv(1)
+            connection.settimeout(10)
+            serial = message.header.serial
+            seen.append((serial, *message.body))
+            if serial == 1:
+                connection.sendall(answer("s", ("x",), sender="bus"))
+                continue
+            connection.sendall(answer("u", (0,), serial=serial - 1))  # a late one is skipped
+            kind = MessageType.error if message.body == (3,) else MessageType.method_return
+            connection.sendall(answer("u", (serial,), serial=serial, kind=kind))
+
+    connection = connected(bus(script))
+    numbers = [(number,) for number in range(5)]
+    found = batch.call_each(connection, TARGET, "Double", ("u", "u"), numbers)
+    assert found == [(2,), (3,), (4,), None, (6,)]
+    assert batch.call_each(connection, TARGET, "Double", ("u", "u"), []) == []
+    assert connection.call(TARGET, "Double", "u", "u", 9) == (7,)
+    connection.close()
+    assert seen[1:] == [(2, 0), (3, 1), (4, 2), (5, 3), (6, 4), (7, 9)]
+
+
+@pytest.mark.parametrize("wrong", ["types", "sender", "serial", "end"])
+@pytest.mark.parametrize("at", [2, 4])
+def test_a_wrong_answer_to_one_of_many_calls_is_refused(
+    bus: Callable[[Script], str], wrong: str, at: int
+) -> None:
+    """Whether it is the last answer or one before."""
+
+    def answered(serial: int) -> bytes:
+        if serial == 1:
+            return answer("s", ("x",), sender="bus")
+        if serial != at:
+            return answer("u", (1,), serial=serial)
+        field = b"\x05\x01u\0" + bytes((serial, 0, 0, 0))
+        return {
+            "types": answer("s", ("x",), serial=serial),
+            "sender": answer("u", (1,), serial=serial, sender=":1.8"),
+            "serial": answer("ay", (field,), serial=99),  # it looks like the one that is awaited
+            "end": answer("u", (1,), serial=serial)[:20],
+        }[wrong]
+
+    def script(connection: socket.socket) -> None:
+        let_in(connection)
+        with contextlib.suppress(ConnectionError):  # the client may close it before
+            for message in calls(connection):
+                connection.sendall(answered(message.header.serial))
+                if (message.header.serial, wrong) == (at, "end"):
+                    return
+
+    connection = connected(bus(script))
+    with pytest.raises((dbus.Malformed, ConnectionError)):
+        batch.call_each(connection, TARGET, "One", ("u", ""), [()] * 3)
+    connection.close()
 
 
 def test_another_process_does_not_answer_for_a_service(bus: Callable[[Script], str]) -> None:

@@ -328,7 +328,7 @@ class Connection:
         self.until = until
         self._sock = sock
         self._read = bytearray()
-        self._serial = 0
+        self.serial = 0
         self._senders: dict[str, str] = {}
         user = str(os.geteuid()).encode().hex().encode()
         self._send(b"\0AUTH EXTERNAL " + user + b"\r\n")
@@ -370,12 +370,34 @@ class Connection:
         :raises Malformed: if it returns other types, or if a service that answered before has
             another process now, which doesn't know what was agreed on.
         """
-        self._serial += 1
-        self._send(call_message(self._serial, target, member, signature, values))
+        self.send_call(call_message(self.serial + 1, target, member, signature, values))
+        return self.returned(self.answer(), target, returns)
+
+    def send_call(self, message: bytes) -> None:
+        """Send a call, the number of which follows on the last one's, :attr:`serial`."""
+        self.serial += 1
+        self._send(message)
+
+    def answer(self) -> bytes:
+        """Return the answer to the last call; other messages are skipped."""
         while True:
-            serial, sender, types, returned = parse_message(self._message())
-            if serial == self._serial:
-                break
+            message = self._message()
+            number = self.serial.to_bytes(4, "little" if message[:1] == b"l" else "big")
+            field = bytes((_REPLY_SERIAL, 1)) + b"u\0" + number  # its only form
+            if message[1] in (_METHOD_RETURN, _ERROR) and field in message:
+                return message
+            parse_message(message)  # says if it is malformed
+
+    def returned(
+        self, answer: bytes, target: Target, returns: str, before: int = 0
+    ) -> tuple[Any, ...] | None:
+        """Read an answer, as :meth:`call` does.
+
+        :param before: how many calls were sent after the one that it answers.
+        """
+        serial, sender, types, returned = parse_message(answer)
+        if serial != self.serial - before:
+            raise Malformed("an answer to another call")
         if returned is not None and types != returns:
             raise Malformed("an answer with other types")
         if returned is not None and self._senders.setdefault(target[0], sender) != sender:

@@ -54,7 +54,6 @@ _PLAIN = ("plain", ("s", ""))
 
 #: How many calls for items are answered together.
 _TOGETHER = 250
-
 #: Of so many items, each is looked at. For more, one search finds out which keyring stored:
 #: gnome-keyring takes 2 ms to describe one of a thousand items, and 8 ms to search all of them.
 _FEW = 4
@@ -126,11 +125,10 @@ class ItemReader:
 
     def __init__(self, address: str) -> None:
         self._address = address
-        self._lock = _thread.allocate_lock()
+        self._lock, self._queue_lock = _thread.allocate_lock(), _thread.allocate_lock()
         self._bus: Any = None
         self._process = 0
         self._session = self._collection = ""
-        self._queue_lock = _thread.allocate_lock()
         self._queue: list[tuple[Sequence[_Item], float, Callable[[Any], object]]] = []
         self._worker = 0  # the process whose thread answers the queue
 
@@ -214,7 +212,7 @@ class ItemReader:
             self._bus, self._process = _connection(self._address, until), os.getpid()
             self._open()
         self._bus.until = until
-        searched = [self._search(_attributes(*one)) for one in wanted]
+        searched = self._search_each([_attributes(*one) for one in wanted])
         paths = [path for found in searched for path in found or ()]
         plain = self._plain(paths)
         asked = {
@@ -237,21 +235,24 @@ class ItemReader:
         found = self._call(self._collection, "Collection", "SearchItems", "ao", "a{ss}", wanted)
         return None if found is None else list(found[0])
 
-    def _plain(self, paths: Sequence[str]) -> frozenset[str]:
-        """Return those of many items that are unlocked, and that keyring stored for one request.
+    def _search_each(self, wanted: Sequence[Mapping[str, str]]) -> list[list[str] | None]:
+        if len(wanted) <= _FEW:
+            return [self._search(one) for one in wanted]
+        from . import batch
 
-        The search that found an item says what its service and its user name are. This one says
-        that :func:`is_own` holds. An item that several requests found is looked at itself, as is
-        one without a number: KeePassXC up to 2.7.0 searches by patterns, and names items by UUIDs.
-        """
+        target = (_BUS, self._collection, _COLLECTION)
+        calls = ((one,) for one in wanted)
+        answers = batch.call_each(self._bus, target, "SearchItems", ("ao", "a{ss}"), calls)
+        return [None if found is None else list(found[0]) for found in answers]
+
+    def _plain(self, paths: Sequence[str]) -> frozenset[str]:
+        """Return those of many items that are unlocked, and that need no look."""
         stored = self._search({"application": APPLICATION}) if len(paths) > _FEW else None
         if not stored or not self._unlocked():
             return frozenset()
-        found: dict[str, int] = {}
-        for path in paths:
-            found[path] = found.get(path, 0) + 1
-        once = (path for path in stored if found.get(path) == 1)
-        return frozenset(path for path in once if path[path.rindex("/") + 1 :].isdecimal())
+        from . import batch
+
+        return batch.stored_once(paths, stored)
 
     def _values(self, paths: list[str]) -> dict[str, Any]:
         """Get the values of items. If that fails for several, one of them may have gone."""
@@ -287,8 +288,7 @@ class ItemReader:
     ) -> tuple[Any, ...] | None:
         """Call a method of the service; None is an error."""
         target = (_BUS, path, _INTERFACE + interface)
-        answer: tuple[Any, ...] | None
-        answer = self._bus.call(target, member, returns, signature, *values)
+        answer: tuple[Any, ...] | None = self._bus.call(target, member, returns, signature, *values)
         return answer
 
     def _property(
