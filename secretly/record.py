@@ -69,6 +69,7 @@ class Record:
     """
 
     _fields: ClassVar[tuple[str, ...]] = ()
+    _field_set: ClassVar[frozenset[str]] = frozenset()
     _defaults: ClassVar[dict[str, Any]] = {}
 
     def __init_subclass__(cls) -> None:
@@ -77,18 +78,17 @@ class Record:
             names = (*inherited, *(name for name in names if name not in inherited))
         defaults = {name: own[name] for name in names if name in own}
         cls._defaults = {**cls._defaults, **defaults} if inherited else defaults
-        cls._fields = names
+        cls._fields, cls._field_set = names, frozenset(names)
 
     def __init__(self, *values: Any, **named: Any) -> None:
         fields, found = self._fields, self.__dict__
-        found.update(self._defaults)
-        found.update(zip(fields, values, strict=False))
-        found.update(named)
-        unknown = len(values) > len(fields) or not named.keys() <= set(fields)
-        if unknown or len(found) != len(fields):
+        found.update(self._defaults, **named)
+        if values:
+            if len(values) > len(fields) or not named.keys().isdisjoint(fields[: len(values)]):
+                raise TypeError(f"{type(self).__name__} was given too many fields, or one twice")
+            found.update(zip(fields, values, strict=False))
+        if len(found) != len(fields) or (named and not found.keys() <= self._field_set):
             raise TypeError(f"{type(self).__name__} takes {', '.join(fields)}")
-        if values and not named.keys().isdisjoint(fields[: len(values)]):
-            raise TypeError(f"{type(self).__name__} was given a field twice")
 
     def _values(self) -> tuple[Any, ...]:
         return tuple(map(self.__dict__.__getitem__, self._fields))
