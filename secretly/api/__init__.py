@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import math
 import os
 import sys
@@ -383,11 +384,11 @@ def _obtain(reference: str, options: CallOptions) -> Awaitable[ResolvedSecret]:
     values.remembered(options.remember)
     limit = time_limit(options.timeout)
     key = (*parsed._values(), options.username, options.verify)
-    return _shared.do(key, lambda: _obtain_recorded(_request(parsed, options)), limit)
+    return _shared.do(key, functools.partial(_obtain_recorded, parsed, options), limit)
 
 
-async def _obtain_recorded(request: SecretRequest) -> ResolvedSecret:
-    here = context()
+async def _obtain_recorded(parsed: Reference, options: CallOptions) -> ResolvedSecret:
+    request, here = _request(parsed, options), context()
     found = await obtain.obtain(request, here)
     receipts.record([found], here)
     return found

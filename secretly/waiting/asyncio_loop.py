@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import weakref
 from collections.abc import Callable, Coroutine, Generator
 from typing import TYPE_CHECKING, Any, cast
 
@@ -16,7 +17,7 @@ __all__ = ["AsyncioLoop", "running_loop"]
 class AsyncioLoop:
     """A :class:`~secretly.waiting.loop.Loop` over asyncio's running loop."""
 
-    __slots__ = ("_loop",)
+    __slots__ = ("__weakref__", "_loop")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -55,21 +56,38 @@ class AsyncioLoop:
 
     def wait(self, request: Waitable[T]) -> Generator[Any, Any, T]:
         future = self._loop.create_future()
-
-        def settle(value: T) -> None:
-            if not future.done():
-                future.set_result(value)
-
-        undo = request.arm(self, settle)
+        undo = request.arm(self, _Settle(future))
         try:
             return cast("T", future.result() if future.done() else (yield from future))
         finally:
             undo()
 
 
+class _Settle:
+    """Settles a future. Thousands may wait, and a nested function would be three objects."""
+
+    __slots__ = ("_future",)
+
+    def __init__(self, future: asyncio.Future[Any]) -> None:
+        self._future = future
+
+    def __call__(self, value: Any) -> None:
+        if not self._future.done():
+            self._future.set_result(value)
+
+
+_last: Callable[[], AsyncioLoop | None] = lambda: None  # noqa: E731
+
+
 def running_loop() -> AsyncioLoop | None:
-    """Return an adapter of the loop that runs in this thread, or None."""
+    """Return the adapter of the loop that runs in this thread, or None."""
+    global _last
     try:
-        return AsyncioLoop(asyncio.get_running_loop())
+        loop = asyncio.get_running_loop()
     except RuntimeError:
         return None
+    found = _last()  # which another thread may change
+    if found is None or found.identity is not loop:
+        found = AsyncioLoop(loop)
+        _last = weakref.ref(found)
+    return found
