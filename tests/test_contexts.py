@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+import traceback
 from pathlib import Path
 
 import pytest
@@ -163,3 +164,24 @@ def test_work_that_ends_immediately_is_returned() -> None:
         return await tasks.gather(*(shared.do("key", work) for _ in range(3)))
 
     assert asyncio.run(main()) == [1, 1, 1]
+
+
+def test_an_error_that_callers_share_has_a_traceback_for_each() -> None:
+    """A hundred callers don't find all the others in it."""
+    shared: sharing.Shared[int] = sharing.Shared()
+
+    async def fails() -> int:
+        raise LookupError
+
+    async def length() -> int:
+        try:
+            return await shared.do("key", fails)
+        except LookupError as error:
+            return len(traceback.extract_tb(error.__traceback__))
+
+    async def main() -> list[int]:
+        return await tasks.gather(*(length() for _ in range(100)))
+
+    found = asyncio.run(main())
+    assert len(found) == 100
+    assert len(set(found)) == 1

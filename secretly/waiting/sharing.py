@@ -10,6 +10,8 @@ from .requests import Request, on_loop
 from .tasks import CLEANING_UP, Task
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from .loop import Loop, Settle, Undo
 
 __all__ = ["Shared"]
@@ -66,6 +68,7 @@ class _Work:
     """A piece of work that runs, until its end in *running*.
 
     :ivar callers: those that wait for its end, in order.
+    :ivar traceback: that of its error, without the callers: each that gets the error adds itself.
     """
 
     def __init__(
@@ -73,11 +76,14 @@ class _Work:
     ) -> None:
         self._running, self._key = running, key
         self.callers: dict[_Caller, None] = {}
+        self.traceback: TracebackType | None = None
         self.task = Task(work, self._finished)
         running[key] = self
 
     def _finished(self, task: Task[Any]) -> None:
         self._forget()
+        if task.error is not None:
+            self.traceback = task.error.__traceback__
         for caller in self.callers:  # they all wait in the same loop
             caller.loop.call_from_thread(self._wake)  # one call, and only when the task has ended
             break
@@ -142,5 +148,5 @@ async def _outcome(mine: _Caller) -> Any:
     assert mine.joined is not None
     task = mine.joined.task
     if task.error is not None:
-        raise task.error
+        raise task.error.with_traceback(mine.joined.traceback)
     return task.value
