@@ -53,7 +53,7 @@ _PROPERTIES = "org.freedesktop.DBus.Properties"
 _PLAIN = ("plain", ("s", ""))
 
 #: How many calls for items are answered together.
-_TOGETHER = 250
+_TOGETHER = 500
 #: Of so many items, each is looked at. For more, one search finds out which keyring stored:
 #: gnome-keyring takes 2 ms to describe one of a thousand items, and 8 ms to search all of them.
 _FEW = 4
