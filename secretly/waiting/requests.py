@@ -366,16 +366,16 @@ def reactor_has_stopped(reactor: Any) -> bool:
     return bool(getattr(reactor, "_startedBefore", False)) and not reactor.running
 
 
-#: The modules of adapters that were loaded: an import statement takes as long as a short wait.
-_adapters: dict[str, Any] = {}
+#: What was loaded for a loop: an import statement takes as long as a short wait.
+_loaded: dict[str, Any] = {}
 
 
 def _asyncio() -> Loop | None:
-    if "asyncio" not in _adapters:
+    if "asyncio" not in _loaded:
         from . import asyncio_loop
 
-        _adapters["asyncio"] = asyncio_loop
-    found: Loop | None = _adapters["asyncio"].running_loop()
+        _loaded["asyncio"] = asyncio_loop
+    found: Loop | None = _loaded["asyncio"].running_loop()
     return found
 
 
@@ -383,11 +383,11 @@ def _twisted() -> Loop:
     reactor = installed_reactor()
     if reactor_has_stopped(reactor):
         raise reactor_stopped()
-    if "twisted" not in _adapters:
-        from . import twisted_loop
+    found: Loop | None = _loaded.get("twisted")
+    if found is None or found.identity is not reactor:
+        from .twisted_loop import TwistedLoop
 
-        _adapters["twisted"] = twisted_loop
-    found: Loop = _adapters["twisted"].TwistedLoop(reactor)
+        found = _loaded["twisted"] = TwistedLoop(reactor)
     return found
 
 

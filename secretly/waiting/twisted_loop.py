@@ -31,6 +31,8 @@ class TwistedLoop:
     _waiting: ClassVar[dict[int, dict[int, Deferred[Any]]]] = {}
     _triggers: ClassVar[dict[int, Any]] = {}
 
+    __slots__ = ("_reactor",)
+
     def __init__(self, installed: Any = None) -> None:
         if installed is None:
             from twisted.internet import reactor as installed
@@ -68,14 +70,9 @@ class TwistedLoop:
         begun = self._count() < _WAITS_WHILE_STOPPING
         if begun:
             self._begin(deferred)
-
-        def settle(value: T) -> None:
-            if not deferred.called:
-                deferred.callback(value)
-
         undo = _nothing
         try:
-            undo = request.arm(self, settle)
+            undo = request.arm(self, _Settle(deferred))
             return cast("T", (yield from cast(Any, deferred).__await__()))
         finally:
             undo()
@@ -110,6 +107,19 @@ class TwistedLoop:
         if begun:
             self._begun_while_stopping[id(self._reactor)] = begun
         return begun
+
+
+class _Settle:
+    """Settles a Deferred. Thousands may wait, and a nested function would be three objects."""
+
+    __slots__ = ("_deferred",)
+
+    def __init__(self, deferred: Deferred[Any]) -> None:
+        self._deferred = deferred
+
+    def __call__(self, value: Any) -> None:
+        if not self._deferred.called:
+            self._deferred.callback(value)
 
 
 def _nothing() -> None:
