@@ -109,7 +109,7 @@ class Keychain:
             not address
             or self._stored_names is None
             or service.startswith(("git:", "docker:"))  # those items have other attributes
-            or any(name.startswith(_PROPERTIES) for name in self._environ)
+            or f"\0{_PROPERTIES}" in "\0".join(("", *self._environ))  # any() takes longer
             or backend_name(self._environ, self._allowed) not in (None, secret_service.BACKEND)
         ):
             return None
