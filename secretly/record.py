@@ -98,7 +98,10 @@ class Record:
 
     def _replace(self, **changes: Any) -> Self:
         """A copy with some fields changed."""
-        return type(self)(**{**self._asdict(), **changes})
+        found = self.__dict__
+        if len(found) > len(self._fields):  # something was computed
+            found = self._asdict()
+        return type(self)(**{**found, **changes})
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"{type(self).__name__}.{name} does not change")

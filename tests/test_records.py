@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from secretly.record import Record
+from secretly.record import Record, computed
 
 
 class Point(Record):
@@ -131,3 +131,19 @@ def test_fields_are_found_without_the_future_import() -> None:
         namespace,
     )
     assert repr(namespace["Late"](1)) == "Late(x=1, y=2)"
+
+
+def test_a_copy_computes_anew_what_depends_on_its_fields() -> None:
+    """What the first record has computed is not taken over."""
+
+    class Text(Record):
+        text: str
+
+        @computed
+        def length(self) -> int:
+            return len(self.text)
+
+    first = Text("a")
+    assert first.length == 1
+    assert first._replace(text="ab").length == 2
+    assert first == Text("a")
