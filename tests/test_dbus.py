@@ -26,7 +26,7 @@ from jeepney import (
 )
 
 from secretly.config import places
-from secretly.keeping import batch, dbus
+from secretly.keeping import batch, dbus, dbus_messages
 
 TARGET = ("org.example.Service", "/org/example", "org.example.Interface")
 
@@ -76,7 +76,7 @@ def values_of(kind: str) -> st.SearchStrategy[Any]:
         return st.dictionaries(values_of(kind[2]), values_of(kind[3:-1]), max_size=3)
     if kind[0] == "a":
         return st.lists(values_of(kind[1:]), max_size=3)
-    return st.tuples(*map(values_of, dbus._types(kind[1:-1])))
+    return st.tuples(*map(values_of, dbus_messages._types(kind[1:-1])))
 
 
 #: A signature, and values of its types.
@@ -133,13 +133,13 @@ EACH_KIND: list[tuple[str, tuple[Any, ...]]] = [
 def test_jeepney_reads_each_kind_of_value(signature: str, values: tuple[Any, ...]) -> None:
     """Also after the types of as many signatures as are remembered."""
     check_sent(1, signature, values)
-    for number in range(dbus._REMEMBERED):
-        dbus._types("y" * (number + 1))
+    for number in range(dbus_messages._REMEMBERED):
+        dbus_messages._types("y" * (number + 1))
     check_sent(2**32 - 1, signature + "yy(s)", (*values, 1, 2, ("",)))
 
 
 def check_sent(serial: int, signature: str, values: tuple[Any, ...]) -> None:
-    message = dbus.call_message(serial, TARGET, "Member", signature, values)
+    message = dbus_messages.call_message(serial, TARGET, "Member", signature, values)
     parser = Parser()
     parser.add_data(message)
     seen = parser.get_next_message()
@@ -173,8 +173,8 @@ def test_each_kind_of_value_is_read(
 
 def check_read(order: Endianness, serial: int, signature: str, values: tuple[Any, ...]) -> None:
     message = answer(signature, values, serial=serial, order=order)
-    assert dbus.parse_message(message) == (serial, ":1.7", signature, values)
-    assert dbus._size(message[:16]) == len(message)
+    assert dbus_messages.parse_message(message) == (serial, ":1.7", signature, values)
+    assert dbus_messages.message_size(message[:16]) == len(message)
 
 
 @pytest.mark.parser("D-Bus")
@@ -185,21 +185,21 @@ def test_a_malformed_message_is_an_error_that_is_known(message: bytes, data: st.
     for at in data.draw(st.lists(st.integers(0, max(0, len(message) - 1)), max_size=4)):
         damaged[at : at + 1] = data.draw(st.binary(max_size=2))
     try:
-        dbus.parse_message(bytes(damaged))
-        dbus._size(bytes(damaged[:16]))
-    except dbus.Malformed:
+        dbus_messages.parse_message(bytes(damaged))
+        dbus_messages.message_size(bytes(damaged[:16]))
+    except dbus_messages.Malformed:
         pass
 
 
 def test_an_error_has_no_values() -> None:
     """After an error, the caller learns that the call failed, but not why."""
     message = answer("s", ("why",), kind=MessageType.error)
-    assert dbus.parse_message(message) == (1, ":1.7", "", None)
+    assert dbus_messages.parse_message(message) == (1, ":1.7", "", None)
 
 
 def test_a_signal_answers_no_call() -> None:
     """A message of another kind does not contain the number of a call."""
-    assert dbus.parse_message(answer(kind=MessageType.signal)) == (None, ":1.7", "", None)
+    assert dbus_messages.parse_message(answer(kind=MessageType.signal)) == (None, ":1.7", "", None)
 
 
 @pytest.mark.parametrize(
@@ -211,9 +211,9 @@ def test_a_message_that_ends_within_a_value_is_refused(
 ) -> None:
     """The bus has sent less than the values need."""
     message = answer(signature, values)
-    assert dbus.parse_message(message)[3] == values
-    with pytest.raises(dbus.Malformed, match=r"ends within|malformed"):
-        dbus.parse_message(message[:-cut])
+    assert dbus_messages.parse_message(message)[3] == values
+    with pytest.raises(dbus_messages.Malformed, match=r"ends within|malformed"):
+        dbus_messages.parse_message(message[:-cut])
 
 
 @pytest.mark.parametrize(
@@ -228,24 +228,24 @@ def test_a_message_that_ends_within_a_value_is_refused(
 )
 def test_a_message_that_is_malformed_is_refused(message: bytes) -> None:
     """Another first byte, an unknown type, an empty structure, one without an end."""
-    with pytest.raises(dbus.Malformed):
-        dbus.parse_message(message)
+    with pytest.raises(dbus_messages.Malformed):
+        dbus_messages.parse_message(message)
 
 
 def test_a_message_that_is_too_large_is_refused() -> None:
     """Its size is in its first bytes, so secretly reads no more."""
     start = bytearray(answer()[:16])
     start[4:8] = (2**25).to_bytes(4, "little")
-    with pytest.raises(dbus.Malformed, match="too large"):
-        dbus._size(bytes(start))
+    with pytest.raises(dbus_messages.Malformed, match="too large"):
+        dbus_messages.message_size(bytes(start))
 
 
 def test_a_message_that_nests_without_end_is_refused() -> None:
     """A variant can contain a variant, but a service can't overflow the interpreter's stack."""
     deep = b"\x01v\0" * 5000 + b"\x01y\0\x05"
     message = bytearray(answer("v", (("s", ""),)))
-    with pytest.raises(dbus.Malformed):
-        dbus.parse_message(bytes(message[: -len(b"\x01s\0\0\0\0\0\0")]) + deep)
+    with pytest.raises(dbus_messages.Malformed):
+        dbus_messages.parse_message(bytes(message[: -len(b"\x01s\0\0\0\0\0\0")]) + deep)
 
 
 # -- addresses -------------------------------------------------------------------------
@@ -424,7 +424,7 @@ def test_a_wrong_answer_to_one_of_many_calls_is_refused(
                     return
 
     connection = connected(bus(script))
-    with pytest.raises((dbus.Malformed, ConnectionError)):
+    with pytest.raises((dbus_messages.Malformed, ConnectionError)):
         batch.call_each(connection, TARGET, "One", ("u", ""), [()] * 3)
     connection.close()
 
@@ -441,7 +441,7 @@ def test_another_process_does_not_answer_for_a_service(bus: Callable[[Script], s
     connection = connected(bus(script))
     for _ in range(2):
         assert connection.call(TARGET, "One", "s") == ("x",)
-    with pytest.raises(dbus.Malformed):
+    with pytest.raises(dbus_messages.Malformed):
         connection.call(TARGET, "One", "s")
     connection.close()
 
@@ -510,10 +510,10 @@ def talks_nonsense(connection: socket.socket) -> None:
     [
         (hangs_up, ConnectionError),
         (cuts_off, ConnectionError),
-        (answers_with_a_number, dbus.Malformed),
+        (answers_with_a_number, dbus_messages.Malformed),
         (fails, ConnectionError),
-        (sends_too_much, dbus.Malformed),
-        (talks_nonsense, dbus.Malformed),
+        (sends_too_much, dbus_messages.Malformed),
+        (talks_nonsense, dbus_messages.Malformed),
     ],
 )
 def test_a_bus_that_fails(

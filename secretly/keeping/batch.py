@@ -6,19 +6,21 @@ items take as long as the service itself does.
 
 from __future__ import annotations
 
-from . import dbus
+from . import dbus_messages
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Any
 
+    from . import dbus
+
 __all__ = ["call_each", "stored_once"]
 
 
 def call_each(
     bus: dbus.Connection,
-    target: dbus.Target,
+    target: dbus_messages.Target,
     member: str,
     types: tuple[str, str],
     calls: Iterable[Sequence[object]],
@@ -32,7 +34,7 @@ def call_each(
     found: list[tuple[Any, ...] | None] = []
     waiting = False
     for values in calls:
-        message = dbus.call_message(bus.serial + 1, target, member, signature, values)
+        message = dbus_messages.call_message(bus.serial + 1, target, member, signature, values)
         answer = bus.answer() if waiting else b""
         bus.send_call(message)
         if waiting:
