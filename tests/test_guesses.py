@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from command import Home
@@ -200,6 +201,16 @@ def test_the_names_in_the_configuration_are_plain_ones() -> None:
     row = Command("show", secrets=texts, profiles={"p": Profile(secrets={"P": "Named#password"})})
     known = Configuration({"PyPI": Entry("PyPI")}, {"show": row})
     assert configured_names(known) == {"PyPI", "AWS", "Own", "C", "Plain", "Named"}
+
+
+def test_rows_give_their_names_unread(tmp_path: Path) -> None:
+    """A prompt does not make commands of all rows, and finds the same names as if it did."""
+    file = tmp_path / "config.toml"
+    file.write_text('[commands]\ne.secrets.X = "Own"\nf.profiles.p.secrets.X = "Other#user"\n')
+    known = loading.load({"SECRETLY_CONFIG": str(file)})
+    names = configured_names(known)
+    assert names >= {"Own", "Other", "PyPI", "GitHub"}
+    assert configured_names(Configuration(known.secrets, dict(known.commands))) == names
 
 
 def near(name: str, other: str) -> str:

@@ -48,6 +48,10 @@ class Tables(_collections_abc.Mapping[str, "Any"]):
         tables = self._tables.items()
         return [name for name, table in tables if isinstance(table.get(key), kind)]
 
+    def unread(self) -> Iterator[Mapping[str, Any]]:
+        """The tables as they were written."""
+        return iter(self._tables.values())
+
 
 class Entry(Record):
     """A secret in the configuration: ``[secrets.NAME]``.

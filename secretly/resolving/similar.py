@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterable, Iterator
-
-from ..config.model import Configuration
+from ..config.model import Configuration, Tables
 from ..errors import BadReference
 from ..reference import parse
 from ..text import escape
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 __all__ = ["configured_names", "did_you_mean", "similar_names"]
 
@@ -27,10 +28,10 @@ def similar_names(name: str, stored: Iterable[str], configuration: Configuration
     stored = set(stored)
     if name in stored:
         return []
-    others = stored
-    if name not in _configured(configuration):  # reads rows until one has the name
-        others = stored | configured_names(configuration)
-    return sorted(other for other in others if _similar(name, other))
+    others = configured_names(configuration)
+    if name in others:
+        others = set()
+    return sorted(other for other in stored | others if _similar(name, other))
 
 
 def did_you_mean(name: str, stored: Iterable[str], configuration: Configuration) -> str:
@@ -44,35 +45,49 @@ def did_you_mean(name: str, stored: Iterable[str], configuration: Configuration)
 
 def configured_names(configuration: Configuration) -> set[str]:
     """Return the names that the configuration, or a known command, has."""
-    return set(_configured(configuration))
+    names = set(configuration.secrets)
+    for variable, text in _references(configuration):
+        if text.isidentifier():  # as most of them are
+            names.add(text)
+        else:
+            names.update(_name_in(text, variable))
+    return names
 
 
-def _configured(configuration: Configuration) -> Iterator[str]:
-    """The names, of which some may come twice. Rows are read as they are needed."""
-    yield from configuration.secrets
-    for row in configuration.commands.values():
-        for table in (row.secrets, *(profile.secrets for profile in row.profiles.values())):
-            for variable, text in table.items():
-                yield from _name_in(text, variable)
+def _references(configuration: Configuration) -> Iterator[tuple[str, str]]:
+    """The variables for secrets that known commands have, with their references.
+
+    A row that this run doesn't need is not made into a command: that takes longer than the rest of
+    a prompt does. The user's own rows were checked when the configuration was loaded.
+    """
+    commands = configuration.commands
+    if not isinstance(commands, Tables):
+        for row in commands.values():
+            yield from row.secrets.items()
+            for profile in row.profiles.values():
+                yield from profile.secrets.items()
+        return
+    for table in commands.unread():
+        for part in (table, *table.get("profiles", {}).values()):
+            yield from part.get("secrets", {}).items()
 
 
 def _name_in(text: str, variable: str) -> Iterator[str]:
     """The name that a reference is; nothing for others."""
-    if text.isidentifier():  # as most of them are
-        yield text
-        return
-    with contextlib.suppress(BadReference):  # a publishing tool's index names its secret
+    try:
         reference = parse(text, variable=variable)
-        # In braces, references are parts of a longer text.
-        if not (reference.scheme or "{{" in text):
-            yield reference.path
+    except BadReference:  # a publishing tool's index names its secret
+        return
+    # In braces, references are parts of a longer text.
+    if not (reference.scheme or "{{" in text):
+        yield reference.path
 
 
 def _similar(one: str, other: str) -> bool:
     one, other = one.casefold(), other.casefold()
     if one == other:
         return True
-    if min(len(one), len(other)) < _LONG_ENOUGH:
+    if min(len(one), len(other)) < _LONG_ENOUGH or abs(len(one) - len(other)) > 1:
         return False
     for _ in range(2):  # take off what both begin with, then what both end with
         pairs = zip(one, other, strict=False)
